@@ -1,0 +1,94 @@
+/*
+ * base.h - what every module of the core needs: status values, the caller's context, an arena, random numbers.
+ *
+ * The core is plain C11. It allocates only through the xmc_ctx that its caller passes in, reports errors by
+ * a status value with a message in that context, and asks the context between tiles whether it should stop.
+ * It keeps no global state and holds nothing but memory from the context's allocator (the tokeniser, which owns
+ * ICU objects, is the one exception), so a caller may also leave it by longjmp and free that memory wholesale:
+ * this is what the PostgreSQL side does with memory contexts.
+ */
+#ifndef XMCOH_BASE_H
+#define XMCOH_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum xmc_status
+{
+	XMC_OK = 0,
+	XMC_NO_MEMORY,				/* the allocator returned NULL */
+	XMC_STOPPED,				/* the context's stop callback said so */
+	XMC_BAD_INPUT,				/* the caller's data is not usable; message says what was got and wanted */
+	XMC_BAD_MODEL,				/* damaged, foreign or mismatched weights */
+	XMC_LIMIT					/* a stated limit is exceeded */
+} xmc_status;
+
+typedef struct xmc_ctx
+{
+	void	   *(*alloc) (void *arg, size_t size);	/* 16-byte aligned, uninitialised; NULL when out of memory */
+	void		(*release) (void *arg, void *pointer);	/* gives one allocation back; pointer may be NULL */
+	bool		(*stop) (void *arg);	/* asked at least every 50 ms of work; true: unwind with XMC_STOPPED. May be NULL */
+	void	   *arg;			/* passed to all three */
+	char		message[256];	/* what went wrong, when a status is not XMC_OK */
+} xmc_ctx;
+
+/* A context on malloc and free that never stops: for unit tests and command-line tools. */
+extern xmc_ctx xmc_ctx_malloc(void);
+
+/* Allocates `count` elements of `size` bytes, zeroed; NULL when out of memory or when the product overflows. */
+extern void *xmc_zalloc(xmc_ctx *ctx, size_t count, size_t size);
+
+/* The same, not zeroed. */
+extern void *xmc_alloc(xmc_ctx *ctx, size_t count, size_t size);
+
+extern void xmc_release(xmc_ctx *ctx, void *pointer);
+
+/* Sets ctx->message (printf form) and returns `status`, so that callers write `return xmc_fail(...)`. */
+extern xmc_status xmc_fail(xmc_ctx *ctx, xmc_status status, const char *format,...)
+			__attribute__((format(printf, 3, 4)));
+
+/* XMC_STOPPED when the context's stop callback says so, else XMC_OK. */
+extern xmc_status xmc_check_stop(xmc_ctx *ctx);
+
+#define XMC_TRY(expression) \
+	do { xmc_status try_status_ = (expression); if (try_status_ != XMC_OK) return try_status_; } while (0)
+#define XMC_NEED(pointer, ctx) \
+	do { if ((pointer) == NULL) return xmc_fail((ctx), XMC_NO_MEMORY, "out of memory"); } while (0)
+
+/*
+ * Arena: scratch memory for one batch. Allocations are given back all at once by reset, which keeps the blocks,
+ * so a training loop stops asking the allocator after its largest batch.
+ */
+typedef struct xmc_arena
+{
+	xmc_ctx    *ctx;
+	struct xmc_arena_block *first;
+	struct xmc_arena_block *current;
+} xmc_arena;
+
+extern void xmc_arena_init(xmc_arena *arena, xmc_ctx *ctx);
+extern void *xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size);	/* 64-byte aligned, uninitialised; NULL: no memory */
+extern void *xmc_arena_zalloc(xmc_arena *arena, size_t count, size_t size);
+extern void xmc_arena_reset(xmc_arena *arena);
+extern void xmc_arena_free(xmc_arena *arena);
+
+/*
+ * Random numbers: xoshiro256** (Blackman and Vigna 2018), seeded through splitmix64. The same seed gives the same
+ * stream on every machine.
+ */
+typedef struct xmc_random
+{
+	uint64_t	state[4];
+} xmc_random;
+
+extern void xmc_random_seed(xmc_random *random, uint64_t seed);
+extern uint64_t xmc_random_next(xmc_random *random);
+extern uint32_t xmc_random_below(xmc_random *random, uint32_t bound);	/* uniform in [0, bound); bound >= 1 */
+extern double xmc_random_uniform(xmc_random *random);	/* uniform in [0, 1) */
+extern double xmc_random_normal(xmc_random *random);	/* mean 0, standard deviation 1 */
+
+/* 64-bit hash of bytes, the same on every machine and for ever: hashed features and held-out folds rest on it. */
+extern uint64_t xmc_hash_bytes(const void *bytes, size_t length, uint64_t seed);
+
+#endif

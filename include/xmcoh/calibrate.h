@@ -1,0 +1,30 @@
+/*
+ * calibrate.h - from raw order scores to calibrated and fused log-odds (design section 4, "Guidance", the last lines).
+ *
+ * A pair's probability must not change when the pair is turned round, so there is no intercept: p = sigmoid(sum_k c_k x_k)
+ * with c_k >= 0. One feature calibrates one modality (temperature scaling, Guo et al. 2017); two fuse text and image.
+ */
+#ifndef XMCOH_CALIBRATE_H
+#define XMCOH_CALIBRATE_H
+
+#include "xmcoh/base.h"
+
+#define XMC_CALIBRATE_MAX 4
+
+/*
+ * Fits coefficient[0..k-1] >= 0 by weighted logistic regression: minimises sum_r weight[r] softplus(-sum_k c_k x[r, k]) plus
+ * `ridge` times sum_k c_k^2 / 2, over n rows each turned so that the truth is "before". x is (n, k), row-major. weight NULL
+ * means 1 each. Projected Newton; accumulates in double. n = 0 gives all zeros.
+ * Errors: XMC_BAD_INPUT (k out of 1..XMC_CALIBRATE_MAX, a value that is not finite), XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, double ridge,
+								double *coefficient);
+
+/*
+ * Expected calibration error of p over n rows: pairs are folded so that p >= 0.5, sorted into `bins` equal-width bins of
+ * p in [0.5, 1], and |share right - mean p| is averaged with the bins' weights. p[r] is the probability given to the true
+ * orientation. NaN when n = 0.
+ */
+extern double xmc_calibration_error(int32_t n, const double *p, int32_t bins);
+
+#endif

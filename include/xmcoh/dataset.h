@@ -1,0 +1,72 @@
+/*
+ * dataset.h - documents as the mathematics sees them: items in key order, features, embeddings, labelled pairs.
+ */
+#ifndef XMCOH_DATASET_H
+#define XMCOH_DATASET_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/options.h"
+#include "xmcoh/text.h"
+
+/* What one item brought along; any may be missing (NULL). */
+typedef struct xmc_item
+{
+	const char *key;			/* the item's name in its document; need not be zero-terminated */
+	size_t		key_length;
+	const char *text;			/* UTF-8 */
+	size_t		text_length;
+	const float *text_embedding;	/* (text_dim) */
+	const float *image;			/* (image_dim) */
+} xmc_item;
+
+/*
+ * The order of keys: whole non-negative numbers first, by value, then all others by bytes; for qsort over xmc_item.
+ * This numbering is what ties are broken by.
+ */
+extern int	xmc_item_compare(const void *a, const void *b);
+extern int	xmc_key_compare(const char *a, size_t a_length, const char *b, size_t b_length);
+
+enum
+{
+	XMC_HAS_WORDS = 1, XMC_HAS_TEXT_EMBEDDING = 2, XMC_HAS_IMAGE = 4,
+	XMC_HAS_TEXT = XMC_HAS_WORDS | XMC_HAS_TEXT_EMBEDDING
+};
+
+typedef struct xmc_pair
+{
+	int32_t		before;			/* item numbers in the document */
+	int32_t		after;
+	float		weight;
+} xmc_pair;
+
+typedef struct xmc_document
+{
+	int32_t		n;				/* items, numbered in key order */
+	uint8_t    *has;			/* (n) XMC_HAS_... */
+	int32_t    *feature_start;	/* (n + 1) into feature */
+	uint32_t   *feature;		/* sorted distinct 32-bit features of each item; see text.h */
+	float	   *text_embedding; /* (n, text_dim), zero where missing; NULL if the model takes none */
+	float	   *image;			/* (n, image_dim), zero where missing; NULL if the model takes none */
+	int32_t		n_pairs;		/* labelled pairs; 0 when only to be scored */
+	xmc_pair   *pair;
+} xmc_document;
+
+/*
+ * Makes a document of n items that the caller has sorted by xmc_item_compare. Copies what it keeps, reads only the inputs
+ * that the options take, computes the text features. Everything is allocated by ctx; free with xmc_document_free.
+ * Errors: XMC_BAD_INPUT (an embedding with NaN or infinity, naming the item; equal keys; invalid UTF-8), XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, int32_t n,
+									 const xmc_item *item, xmc_document *out);
+extern void xmc_document_free(xmc_ctx *ctx, xmc_document *document);
+
+/*
+ * Labels every pair of a document whose full order is known: order[k] = the item number at place k, weight 1.
+ * Replaces the document's pairs. Errors: XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order);
+
+/* Whether a document is held out: a hash of its key and the seed, so it can be told again later from the two alone. */
+extern bool xmc_held_out(const char *key, size_t key_length, int32_t seed, double share);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * metrics.h - how good an order is (design section 4, "Metrics"): Acc, PMR, Kendall tau, their random baselines, and
+ * bootstrap intervals over documents. All are free of the gold order's labels: relabelling items changes nothing, and
+ * coin-flip scores get tau 0.
+ */
+#ifndef XMCOH_METRICS_H
+#define XMCOH_METRICS_H
+
+#include "xmcoh/base.h"
+
+/*
+ * Kendall tau between two orders of the same n items: 1 - 4 inversions / (n (n - 1)), in [-1, 1]. `place[k]` is the place in
+ * the second order of the item at place k of the first; a permutation of 0..n-1. NaN for n < 2 (not defined).
+ * O(n log n). `scratch` holds n int32_t.
+ */
+extern double xmc_kendall_tau(int32_t n, const int32_t *place, int32_t *scratch);
+
+/* How many items stand at their place: counts k with place[k] == k. Acc = matches / n; PMR counts documents with matches == n. */
+extern int32_t xmc_position_matches(int32_t n, const int32_t *place);
+
+/* 1 / n!, the chance that a random order is fully right. */
+extern double xmc_random_perfect_match(int32_t n);
+
+typedef struct xmc_interval
+{
+	double		mean;
+	double		low;			/* 2.5% */
+	double		high;			/* 97.5% */
+} xmc_interval;
+
+/*
+ * Ratio sum(value) / sum(weight) over documents with its bootstrap 95% interval (percentile; documents drawn with
+ * replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose value is NaN are left
+ * out. With no document left all three are NaN. For a paired difference pass value = a - b per document.
+ * Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,
+								int32_t replicates, uint64_t seed, xmc_interval *out);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * model.h - a model version: its options, its parameters as named tensors, its calibration; to and from safetensors.
+ */
+#ifndef XMCOH_MODEL_H
+#define XMCOH_MODEL_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/options.h"
+#include "xmcoh/safetensors.h"
+
+#define XMC_MAX_LAYERS 12
+
+typedef enum xmc_modality
+{
+	XMC_TEXT = 0,
+	XMC_IMAGE = 1,
+	XMC_MODALITIES = 2
+} xmc_modality;
+
+/* One post-norm Transformer layer; weights are (outputs, inputs), row-major. */
+typedef struct xmc_layer
+{
+	float	   *qkv_w;			/* (3 d_model, d_model) */
+	float	   *qkv_b;			/* (3 d_model) */
+	float	   *out_w;			/* (d_model, d_model) */
+	float	   *out_b;			/* (d_model) */
+	float	   *norm1_w;		/* (d_model) */
+	float	   *norm1_b;		/* (d_model) */
+	float	   *ff1_w;			/* (feed_forward, d_model) */
+	float	   *ff1_b;			/* (feed_forward) */
+	float	   *ff2_w;			/* (d_model, feed_forward) */
+	float	   *ff2_b;			/* (d_model) */
+	float	   *norm2_w;		/* (d_model) */
+	float	   *norm2_b;		/* (d_model) */
+} xmc_layer;
+
+/* Everything that one modality's deep score needs. input_dim 0: this modality has no encoder. */
+typedef struct xmc_network
+{
+	int32_t		input_dim;		/* text: bag_dim + text_dim; image: image_dim */
+	float	   *input_w;		/* (d_model, input_dim) */
+	float	   *input_b;		/* (d_model) */
+	xmc_layer	layer[XMC_MAX_LAYERS];
+	float	   *head_ab_w;		/* (2 d_model, d_model): A above B of the pair head */
+	float	   *head_c;			/* (d_model) */
+	float	   *head_v;			/* (d_model) */
+} xmc_network;
+
+typedef struct xmc_calibration
+{
+	double		solo[XMC_MODALITIES];	/* log-odds = solo[m] * raw score, one modality alone */
+	double		fused[XMC_MODALITIES];	/* where both are there: fused[text] * text + fused[image] * image */
+} xmc_calibration;
+
+#define XMC_MAX_TENSORS (4 + XMC_MODALITIES * (5 + 12 * XMC_MAX_LAYERS))
+
+typedef struct xmc_tensor
+{
+	char		name[48];
+	int32_t		n_dimensions;
+	int64_t		shape[2];
+	int64_t		n_values;
+	float	  **slot;			/* the pointer in xmc_model that leads to the values */
+	bool		hashed;			/* updated sparsely by AdaGrad, not by AdamW */
+} xmc_tensor;
+
+typedef struct xmc_model
+{
+	xmc_options options;
+	xmc_calibration calibration;
+	bool		has_bag;		/* the embedding bag was trained */
+	float	   *sparse;			/* (2^hash_bits) u of the sparse term; NULL without words */
+	float	   *bag;			/* (2^bag_bits, bag_dim); NULL without */
+	xmc_network network[XMC_MODALITIES];
+	int32_t		n_tensors;
+	xmc_tensor	tensor[XMC_MAX_TENSORS];	/* every parameter, in storage order */
+} xmc_model;
+
+/* Lays out the tensors that `options` ask for (all slots NULL). Errors: XMC_BAD_INPUT from xmc_options_check. */
+extern xmc_status xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out);
+
+/* Allocates and initialises all parameters (seeded by options->seed), calibration 1. */
+extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
+extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
+
+/*
+ * Opens a blob: parses, checks metadata (format, feature version, options, calibration), that exactly the expected tensors
+ * are there with the expected shapes, and, if check_finite, every value. The parameters stay inside `blob`, which must outlive
+ * the model and is never written. Errors: XMC_BAD_MODEL.
+ */
+extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, xmc_model **out);
+
+/* Writes the model as one blob; with blob NULL only *size. The same model gives the same bytes. */
+extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size);
+
+#endif

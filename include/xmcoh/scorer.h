@@ -1,0 +1,48 @@
+/*
+ * scorer.h - pair scores of documents under a model, and what follows from them: probability, coherence, order.
+ */
+#ifndef XMCOH_SCORER_H
+#define XMCOH_SCORER_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/model.h"
+
+/* Which scores to use. FUSED takes all the evidence that both items of a pair have. */
+typedef enum xmc_evidence
+{
+	XMC_EVIDENCE_TEXT = 0,
+	XMC_EVIDENCE_IMAGE = 1,
+	XMC_EVIDENCE_FUSED = 2,
+	XMC_EVIDENCES = 3
+} xmc_evidence;
+
+/*
+ * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric, 0 where an item lacks that modality.
+ * raw[m] is the modality's uncalibrated score, (n, n).
+ */
+typedef struct xmc_scores
+{
+	int32_t		n;
+	float	   *raw[XMC_MODALITIES];
+	float	   *score[XMC_EVIDENCES];
+} xmc_scores;
+
+/*
+ * Scores a batch of documents together; allocates the matrices by ctx. The items of one document see only each other.
+ * Memory is proportional to the batch: callers keep batches near 64 documents. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents,
+									  const xmc_document *document, xmc_scores *out);
+extern void xmc_scores_free(xmc_ctx *ctx, xmc_scores *scores);
+
+/* sigmoid in double */
+extern double xmc_probability(double log_odds);
+
+/*
+ * Coherence of the order `order` (order[k] = item at place k) under scores s (n, n): the mean over pairs of 2p - 1, the
+ * expected Kendall tau, in [-1, 1]. NaN for n < 2.
+ */
+extern double xmc_coherence(int32_t n, const float *s, const int32_t *order);
+
+#endif

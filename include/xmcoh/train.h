@@ -1,0 +1,56 @@
+/*
+ * train.h - phase 0 of training: each modality on approved pairs, early stopping on held-out approved documents,
+ * calibration and fusion (design section 4, "Loss", "Iterative training").
+ */
+#ifndef XMCOH_TRAIN_H
+#define XMCOH_TRAIN_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/metrics.h"
+#include "xmcoh/model.h"
+#include "xmcoh/scorer.h"
+
+typedef struct xmc_train_progress
+{
+	const char *phase;			/* 'training text', 'training image', 'calibrating', ... */
+	int32_t		epoch;			/* finished epochs of this phase */
+	int32_t		epochs;			/* at most */
+	int64_t		done;			/* work units (documents times epochs) done of the whole training */
+	int64_t		total;
+	bool		epoch_ended;	/* the three below are new */
+	xmc_modality modality;
+	double		train_loss;		/* mean softplus loss per document; NaN until known */
+	double		held_out_loss;
+	double		held_out_tau;
+} xmc_train_progress;
+
+/* Called at least once per batch. Not XMC_OK: training unwinds with that status. May be NULL. */
+typedef xmc_status (*xmc_progress_callback) (void *arg, const xmc_train_progress *progress);
+
+typedef struct xmc_train_report
+{
+	int32_t		approved_documents;
+	int32_t		held_out_documents;
+	xmc_interval tau[XMC_EVIDENCES];	/* on held-out documents whose labelled pairs give a full order */
+	double		pair_accuracy[XMC_EVIDENCES];	/* share of held-out labelled pairs on the right side */
+	double		calibration_error[XMC_EVIDENCES];
+	int32_t		best_epoch[XMC_MODALITIES];
+	double		train_loss[XMC_MODALITIES];
+	double		held_out_loss[XMC_MODALITIES];
+} xmc_train_report;
+
+/* The fewest approved documents on each side without which training refuses to begin. */
+#define XMC_MIN_TRAINING_DOCUMENTS 8
+#define XMC_MIN_HELD_OUT_DOCUMENTS 4
+
+/*
+ * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
+ * early stopping and calibration. The same documents in the same order, options and seed give the same model on one machine.
+ * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
+							const uint8_t *held_out, xmc_progress_callback progress, void *progress_arg,
+							xmc_model **out, xmc_train_report *report);
+
+#endif
