@@ -1,0 +1,247 @@
+/* base.c - contexts, arenas, random numbers, hashing; see base.h */
+#include "xmcoh/base.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *
+malloc_alloc(void *arg, size_t size)
+{
+	(void) arg;
+	return malloc(size ? size : 1);
+}
+
+static void
+malloc_release(void *arg, void *pointer)
+{
+	(void) arg;
+	free(pointer);
+}
+
+xmc_ctx
+xmc_ctx_malloc(void)
+{
+	return (xmc_ctx){.alloc = malloc_alloc, .release = malloc_release};
+}
+
+void *
+xmc_alloc(xmc_ctx *ctx, size_t count, size_t size)
+{
+	size_t		bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return NULL;
+	return ctx->alloc(ctx->arg, bytes ? bytes : 1);
+}
+
+void *
+xmc_zalloc(xmc_ctx *ctx, size_t count, size_t size)
+{
+	void	   *pointer = xmc_alloc(ctx, count, size);
+
+	if (pointer)
+		memset(pointer, 0, count * size);
+	return pointer;
+}
+
+void
+xmc_release(xmc_ctx *ctx, void *pointer)
+{
+	if (pointer)
+		ctx->release(ctx->arg, pointer);
+}
+
+xmc_status
+xmc_fail(xmc_ctx *ctx, xmc_status status, const char *format,...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(ctx->message, sizeof ctx->message, format, args);
+	va_end(args);
+	return status;
+}
+
+xmc_status
+xmc_check_stop(xmc_ctx *ctx)
+{
+	if (ctx->stop && ctx->stop(ctx->arg))
+		return xmc_fail(ctx, XMC_STOPPED, "stopped");
+	return XMC_OK;
+}
+
+/* ---- arena ---- */
+
+#define ARENA_ALIGN 64
+#define ARENA_BLOCK ((size_t) 1 << 20)
+
+typedef struct xmc_arena_block
+{
+	struct xmc_arena_block *next;
+	size_t		capacity;
+	size_t		used;
+	unsigned char *bytes;		/* (capacity), aligned to ARENA_ALIGN, behind this header */
+} xmc_arena_block;
+
+void
+xmc_arena_init(xmc_arena *arena, xmc_ctx *ctx)
+{
+	*arena = (xmc_arena){.ctx = ctx};
+}
+
+static xmc_arena_block *
+new_block(xmc_ctx *ctx, size_t capacity)
+{
+	xmc_arena_block *block = xmc_alloc(ctx, sizeof(xmc_arena_block) + ARENA_ALIGN + capacity, 1);
+
+	if (block)
+	{
+		uintptr_t	start = (uintptr_t) (block + 1);
+
+		block->next = NULL;
+		block->capacity = capacity;
+		block->used = 0;
+		block->bytes = (unsigned char *) ((start + ARENA_ALIGN - 1) & ~(uintptr_t) (ARENA_ALIGN - 1));
+	}
+	return block;
+}
+
+void *
+xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size)
+{
+	size_t		bytes;
+	xmc_arena_block *block = arena->current;
+
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
+		return NULL;
+	bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t) (ARENA_ALIGN - 1);
+	while (block && block->capacity - block->used < bytes)
+		block = block->next;	/* blocks behind the current one are empty since the last reset */
+	if (!block)
+	{
+		block = new_block(arena->ctx, bytes > ARENA_BLOCK ? bytes : ARENA_BLOCK);
+		if (!block)
+			return NULL;
+		if (!arena->first)
+			arena->first = block;
+		else
+		{
+			xmc_arena_block *last = arena->current;
+
+			while (last->next)
+				last = last->next;
+			last->next = block;
+		}
+	}
+	arena->current = block;
+	block->used += bytes;
+	return block->bytes + block->used - bytes;
+}
+
+void *
+xmc_arena_zalloc(xmc_arena *arena, size_t count, size_t size)
+{
+	void	   *pointer = xmc_arena_alloc(arena, count, size);
+
+	if (pointer)
+		memset(pointer, 0, count * size);
+	return pointer;
+}
+
+void
+xmc_arena_reset(xmc_arena *arena)
+{
+	for (xmc_arena_block *block = arena->first; block; block = block->next)
+		block->used = 0;
+	arena->current = arena->first;
+}
+
+void
+xmc_arena_free(xmc_arena *arena)
+{
+	for (xmc_arena_block *block = arena->first, *next; block; block = next)
+	{
+		next = block->next;
+		xmc_release(arena->ctx, block);
+	}
+	arena->first = arena->current = NULL;
+}
+
+/* ---- random numbers ---- */
+
+static uint64_t
+splitmix64(uint64_t *state)
+{
+	uint64_t	z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+void
+xmc_random_seed(xmc_random *random, uint64_t seed)
+{
+	for (int k = 0; k < 4; k++)
+		random->state[k] = splitmix64(&seed);
+}
+
+static inline uint64_t
+rotate_left(uint64_t x, int bits)
+{
+	return (x << bits) | (x >> (64 - bits));
+}
+
+uint64_t
+xmc_random_next(xmc_random *random)
+{
+	uint64_t   *s = random->state;
+	uint64_t	result = rotate_left(s[1] * 5, 7) * 9;
+	uint64_t	t = s[1] << 17;
+
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= t;
+	s[3] = rotate_left(s[3], 45);
+	return result;
+}
+
+/* Multiply-shift; the bias is below bound / 2^32, nothing at our bounds. */
+uint32_t
+xmc_random_below(xmc_random *random, uint32_t bound)
+{
+	return (uint32_t) (((xmc_random_next(random) >> 32) * bound) >> 32);
+}
+
+double
+xmc_random_uniform(xmc_random *random)
+{
+	return (double) (xmc_random_next(random) >> 11) * 0x1.0p-53;
+}
+
+/* Box-Muller; one of its two values is enough here. */
+double
+xmc_random_normal(xmc_random *random)
+{
+	double		u = 1.0 - xmc_random_uniform(random);
+	double		v = xmc_random_uniform(random);
+
+	return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
+}
+
+/* FNV-1a over bytes, then splitmix64's finaliser, so that every bit depends on every byte. */
+uint64_t
+xmc_hash_bytes(const void *bytes, size_t length, uint64_t seed)
+{
+	const unsigned char *p = bytes;
+	uint64_t	h = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+	for (size_t k = 0; k < length; k++)
+		h = (h ^ p[k]) * UINT64_C(0x100000001b3);
+	return splitmix64(&h);
+}
