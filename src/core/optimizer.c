@@ -4,21 +4,18 @@
 #include <math.h>
 #include <string.h>
 
-bool
-xmc_is_network_tensor(const xmc_model *model, const xmc_tensor *tensor, xmc_modality modality)
+static bool
+is_mine(const xmc_tensor *tensor, xmc_part part)
 {
-	const char *slot = (const char *) tensor->slot;
-	const char *network = (const char *) &model->network[modality];
-
-	return slot >= network && slot < network + sizeof(xmc_network);
+	return tensor->part == part && !tensor->hashed;
 }
 
 xmc_status
-xmc_adamw_init(xmc_ctx *ctx, const xmc_model *model, xmc_modality modality, xmc_adamw *out)
+xmc_adamw_init(xmc_ctx *ctx, const xmc_model *model, xmc_part part, xmc_adamw *out)
 {
 	*out = (xmc_adamw){0};
 	for (int32_t t = 0; t < model->n_tensors; t++)
-		if (xmc_is_network_tensor(model, &model->tensor[t], modality))
+		if (is_mine(&model->tensor[t], part))
 			out->n += model->tensor[t].n_values;
 	out->first = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
 	out->second = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
@@ -36,7 +33,7 @@ xmc_adamw_free(xmc_ctx *ctx, xmc_adamw *adamw)
 }
 
 double
-xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_modality modality, double rate,
+xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part part, double rate,
 			   double weight_decay)
 {
 	const double beta1 = 0.9;
@@ -53,7 +50,7 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_modality
 	{
 		const float *g = *grad->tensor[t].slot;
 
-		if (!xmc_is_network_tensor(grad, &grad->tensor[t], modality))
+		if (!is_mine(&grad->tensor[t], part))
 			continue;
 		for (int64_t k = 0; k < grad->tensor[t].n_values; k++)
 			squares += (double) g[k] * g[k];
@@ -72,7 +69,7 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_modality
 		float	   *g = *grad->tensor[t].slot;
 		float		keep = (float) (1 - (tensor->n_dimensions > 1 ? rate * weight_decay : 0));
 
-		if (!xmc_is_network_tensor(model, tensor, modality))
+		if (!is_mine(tensor, part))
 			continue;
 		if (isfinite(norm))
 			for (int64_t k = 0; k < tensor->n_values; k++)
