@@ -165,7 +165,7 @@ static void
 check_values(fixture *f, xmc_part part, uint64_t seed, float *values, const float *gradient,
 			 int64_t n, const char *name)
 {
-	const double step = 5e-3;
+	const double step = 5e-4;
 	int64_t		stride = n > 12 ? n / 12 : 1;
 
 	for (int64_t k = 0; k < n; k += stride)
