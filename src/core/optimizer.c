@@ -19,7 +19,8 @@ xmc_adamw_init(xmc_ctx *ctx, const xmc_model *model, xmc_part part, xmc_adamw *o
 			out->n += model->tensor[t].n_values;
 	out->first = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
 	out->second = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
-	if (!out->first || !out->second)
+	out->average = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
+	if (!out->first || !out->second || !out->average)
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
 }
@@ -29,6 +30,7 @@ xmc_adamw_free(xmc_ctx *ctx, xmc_adamw *adamw)
 {
 	xmc_release(ctx, adamw->first);
 	xmc_release(ctx, adamw->second);
+	xmc_release(ctx, adamw->average);
 	*adamw = (xmc_adamw){0};
 }
 
@@ -45,6 +47,9 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part par
 	float		second_scale;
 	float	   *first = adamw->first;
 	float	   *second = adamw->second;
+	float	   *average = adamw->average;
+	double		decay;
+	float		fresh;
 
 	for (int32_t t = 0; t < grad->n_tensors; t++)
 	{
@@ -59,6 +64,8 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part par
 	clip = (float) (norm > XMC_CLIP_NORM ? XMC_CLIP_NORM / norm : 1);
 	if (isfinite(norm))
 		adamw->step++;
+	decay = adamw->step / (adamw->step + 10.0);
+	fresh = (float) (1 - (decay < XMC_AVERAGE_DECAY ? decay : XMC_AVERAGE_DECAY));
 	step_size = (float) (rate / (1 - pow(beta1, (double) adamw->step)));
 	second_scale = (float) (1 / (1 - pow(beta2, (double) adamw->step)));
 
@@ -79,10 +86,33 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part par
 				first[k] = (float) beta1 * first[k] + (float) (1 - beta1) * gradient;
 				second[k] = (float) beta2 * second[k] + (float) (1 - beta2) * gradient * gradient;
 				w[k] = keep * w[k] - step_size * first[k] / (sqrtf(second[k] * second_scale) + 1e-8f);
+				average[k] += fresh * (w[k] - average[k]);
 			}
 		memset(g, 0, (size_t) tensor->n_values * sizeof(float));
 		first += tensor->n_values;
 		second += tensor->n_values;
+		average += tensor->n_values;
 	}
 	return norm;
+}
+
+void
+xmc_adamw_swap_average(xmc_adamw *adamw, xmc_model *model, xmc_part part)
+{
+	float	   *average = adamw->average;	/* NULL for the sparse term, which AdamW does not train */
+
+	for (int32_t t = 0; average && t < model->n_tensors; t++)
+	{
+		float	   *w = *model->tensor[t].slot;
+
+		if (!is_mine(&model->tensor[t], part))
+			continue;
+		for (int64_t k = 0; k < model->tensor[t].n_values; k++, average++)
+		{
+			float		kept = w[k];
+
+			w[k] = *average;
+			*average = kept;
+		}
+	}
 }

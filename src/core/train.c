@@ -269,6 +269,7 @@ train_part(trainer *t, xmc_part part)
 
 		t->progress.epoch = epoch - 1;
 		XMC_TRY(train_epoch(t, part, &hashed, &adamw, &train_loss));
+		xmc_adamw_swap_average(&adamw, t->model, part);	/* the average is judged and kept, the weights learn on */
 		XMC_TRY(score_part(t, &t->held_out, part, t->held_out.s));
 		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
@@ -283,6 +284,7 @@ train_part(trainer *t, xmc_part part)
 			t->report->held_out_loss[modality] = best_loss;
 			t->report->best_epoch[modality] = epoch;
 		}
+		xmc_adamw_swap_average(&adamw, t->model, part);
 		t->progress.epoch = epoch;
 		t->progress.epoch_ended = true;
 		XMC_TRY(tell(t));
