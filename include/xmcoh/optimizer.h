@@ -20,11 +20,10 @@ typedef struct xmc_adamw
 #define XMC_CLIP_NORM 1.0
 #define XMC_AVERAGE_DECAY 0.995	/* per step; less in the first steps, so that the start is soon forgotten */
 
-extern xmc_status xmc_adamw_init(xmc_ctx *ctx, const xmc_model *model, xmc_part part, xmc_adamw *out);
+extern xmc_status xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_adamw *out);
 /* Exchanges the model's weights and their running average. */
 extern void xmc_adamw_swap_average(xmc_adamw *adamw, xmc_model *model, xmc_part part);
 
-extern void xmc_adamw_free(xmc_ctx *ctx, xmc_adamw *adamw);
 
 /*
  * One step of size `rate`; weight decay on matrices only. `grad` is laid out like `model` and is zeroed afterwards.

@@ -30,8 +30,7 @@ typedef struct xmc_adagrad
 	int32_t		n_touched;
 } xmc_adagrad;
 
-extern xmc_status xmc_adagrad_init(xmc_ctx *ctx, int32_t rows, int32_t width, xmc_adagrad *out);
-extern void xmc_adagrad_free(xmc_ctx *ctx, xmc_adagrad *adagrad);
+extern xmc_status xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out);
 
 /* The gradient row of one bucket, marked as touched. */
 extern float *xmc_adagrad_touch(xmc_adagrad *adagrad, uint32_t row);

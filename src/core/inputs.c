@@ -21,18 +21,20 @@ has_embedding(xmc_modality modality, const xmc_document *document, int32_t item)
 }
 
 xmc_status
-xmc_inputs_fit(xmc_ctx *ctx, xmc_model *model, xmc_modality modality, int32_t n_documents,
-					const xmc_document *const *document)
+xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int32_t n_documents,
+			   const xmc_document *const *document)
 {
 	const xmc_network *network = &model->network[modality];
 	int32_t		input_dim = network->input_dim;
 	int32_t		bag = network->input_dim - network->embedding_dim;
-	double	   *sum = xmc_zalloc(ctx, (size_t) input_dim, sizeof(double));
-	double	   *squares = xmc_zalloc(ctx, (size_t) input_dim, sizeof(double));
+	double	   *sum = xmc_arena_zalloc(scratch, (size_t) input_dim, sizeof(double));
+	double	   *squares = xmc_arena_zalloc(scratch, (size_t) input_dim, sizeof(double));
 	int64_t		rows = 0;
+	double		variance = 0;	/* mean over dimensions */
+	double		size = 0;		/* mean square of the means */
 
 	if (!sum || !squares)
-		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int pass = 0; pass < 2; pass++)	/* the mean first: one-pass variances cancel badly */
 		for (int32_t d = 0; d < n_documents; d++)
 			for (int32_t i = 0; i < document[d]->n; i++)
@@ -49,17 +51,15 @@ xmc_inputs_fit(xmc_ctx *ctx, xmc_model *model, xmc_modality modality, int32_t n_
 					else
 						squares[k] += (x[k - bag] - sum[k] / (double) rows) * (x[k - bag] - sum[k] / (double) rows);
 			}
-	for (int32_t k = bag; k < input_dim; k++)
+	for (int32_t k = bag; k < input_dim && rows > 0; k++)
 	{
-		double		mean = rows ? sum[k] / (double) rows : 0;
-		double		deviation = rows ? sqrt(squares[k] / (double) rows) : 0;
-
-		network->input_mean[k] = (float) mean;
-		/* A deviation within rounding of the mean is a constant. */
-		network->input_scale[k] = deviation > 1e-6 * fabs(mean) && deviation > 1e-30 ? (float) (1 / deviation) : 0;
+		network->input_mean[k] = (float) (sum[k] / (double) rows);
+		variance += squares[k] / (double) rows / network->embedding_dim;
+		size += network->input_mean[k] * network->input_mean[k] / network->embedding_dim;
 	}
-	xmc_release(ctx, sum);
-	xmc_release(ctx, squares);
+	for (int32_t k = bag; k < input_dim; k++)
+		/* Variance within rounding of the mean is a constant input, which says nothing. */
+		network->input_scale[k] = variance > 1e-12 * size && variance > 1e-60 ? (float) (1 / sqrt(variance)) : 0;
 	return XMC_OK;
 }
 

@@ -11,27 +11,18 @@ is_mine(const xmc_tensor *tensor, xmc_part part)
 }
 
 xmc_status
-xmc_adamw_init(xmc_ctx *ctx, const xmc_model *model, xmc_part part, xmc_adamw *out)
+xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_adamw *out)
 {
 	*out = (xmc_adamw){0};
 	for (int32_t t = 0; t < model->n_tensors; t++)
 		if (is_mine(&model->tensor[t], part))
 			out->n += model->tensor[t].n_values;
-	out->first = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
-	out->second = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
-	out->average = xmc_zalloc(ctx, (size_t) out->n, sizeof(float));
+	out->first = xmc_arena_zalloc(arena, (size_t) out->n, sizeof(float));
+	out->second = xmc_arena_zalloc(arena, (size_t) out->n, sizeof(float));
+	out->average = xmc_arena_zalloc(arena, (size_t) out->n, sizeof(float));
 	if (!out->first || !out->second || !out->average)
-		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
-}
-
-void
-xmc_adamw_free(xmc_ctx *ctx, xmc_adamw *adamw)
-{
-	xmc_release(ctx, adamw->first);
-	xmc_release(ctx, adamw->second);
-	xmc_release(ctx, adamw->average);
-	*adamw = (xmc_adamw){0};
 }
 
 double

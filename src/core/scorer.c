@@ -62,39 +62,53 @@ combine(const xmc_model *model, const xmc_document *document, xmc_scores *scores
 		}
 }
 
-xmc_status
-xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, const xmc_document *document,
-					xmc_scores *out)
+static xmc_status
+score(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const xmc_document *document, xmc_scores *out)
 {
-	const xmc_document **pointer = xmc_alloc(ctx, (size_t) n_documents, sizeof *pointer);	/* (n_documents) */
-	xmc_status	status = XMC_OK;
-	xmc_arena	arena;
+	const xmc_document **pointer;	/* (n_documents) */
 
-	XMC_NEED(pointer, ctx);
 	for (int32_t k = 0; k < n_documents; k++)
 	{
 		size_t		cells = (size_t) document[k].n * (size_t) document[k].n;
-		float	   *block = xmc_zalloc(ctx, (XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
+		float	   *block = xmc_zalloc(arena->ctx, (XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
 
-		XMC_NEED(block, ctx);
-		pointer[k] = &document[k];
+		XMC_NEED(block, arena->ctx);
 		out[k].n = document[k].n;
 		for (int m = 0; m < XMC_MODALITIES; m++)
 			out[k].raw[m] = block + (size_t) m * cells;
 		for (int e = 0; e < XMC_EVIDENCES; e++)
 			out[k].score[e] = block + (size_t) (XMC_MODALITIES + e) * cells;
 	}
-	xmc_arena_init(&arena, ctx);
-	for (int part = 0; part < XMC_PARTS && status == XMC_OK; part++)
+	for (int part = 0; part < XMC_PARTS; part++)
 	{
-		xmc_arena_reset(&arena);
-		if (xmc_has_part(model, (xmc_part) part))
-			status = add_part(&arena, model, (xmc_part) part, n_documents, pointer, out);
+		if (!xmc_has_part(model, (xmc_part) part))
+			continue;
+		xmc_arena_reset(arena);
+		pointer = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *pointer);
+		XMC_NEED(pointer, arena->ctx);
+		for (int32_t k = 0; k < n_documents; k++)
+			pointer[k] = &document[k];
+		XMC_TRY(add_part(arena, model, (xmc_part) part, n_documents, pointer, out));
 	}
-	xmc_arena_free(&arena);
-	for (int32_t k = 0; k < n_documents && status == XMC_OK; k++)
+	for (int32_t k = 0; k < n_documents; k++)
 		combine(model, &document[k], &out[k]);
-	xmc_release(ctx, pointer);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, const xmc_document *document,
+					xmc_scores *out)
+{
+	xmc_arena	arena;
+	xmc_status	status;
+
+	xmc_arena_init(&arena, ctx);
+	for (int32_t k = 0; k < n_documents; k++)
+		out[k] = (xmc_scores){0};
+	status = score(&arena, model, n_documents, document, out);
+	xmc_arena_free(&arena);
+	for (int32_t k = 0; k < n_documents && status != XMC_OK; k++)
+		xmc_scores_free(ctx, &out[k]);
 	return status;
 }
 

@@ -124,28 +124,18 @@ xmc_bag_backward(const xmc_model *model, const xmc_batch *batch, const float *dx
 }
 
 xmc_status
-xmc_adagrad_init(xmc_ctx *ctx, int32_t rows, int32_t width, xmc_adagrad *out)
+xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out)
 {
 	size_t		values = (size_t) rows * (size_t) width;
 
 	*out = (xmc_adagrad){.rows = rows,.width = width};
-	out->squares = xmc_zalloc(ctx, values, sizeof(float));
-	out->grad = xmc_zalloc(ctx, values, sizeof(float));
-	out->is_touched = xmc_zalloc(ctx, (size_t) rows, 1);
-	out->touched = xmc_alloc(ctx, (size_t) rows, sizeof(uint32_t));
+	out->squares = xmc_arena_zalloc(arena, values, sizeof(float));
+	out->grad = xmc_arena_zalloc(arena, values, sizeof(float));
+	out->is_touched = xmc_arena_zalloc(arena, (size_t) rows, 1);
+	out->touched = xmc_arena_alloc(arena, (size_t) rows, sizeof(uint32_t));
 	if (!out->squares || !out->grad || !out->is_touched || !out->touched)
-		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
-}
-
-void
-xmc_adagrad_free(xmc_ctx *ctx, xmc_adagrad *adagrad)
-{
-	xmc_release(ctx, adagrad->squares);
-	xmc_release(ctx, adagrad->grad);
-	xmc_release(ctx, adagrad->is_touched);
-	xmc_release(ctx, adagrad->touched);
-	*adagrad = (xmc_adagrad){0};
 }
 
 float *

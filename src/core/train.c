@@ -47,6 +47,8 @@ typedef struct trainer
 {
 	xmc_ctx    *ctx;
 	xmc_arena	arena;			/* reset after each batch */
+	xmc_arena	part_arena;		/* reset after each part */
+	xmc_arena	lasting;		/* kept to the end; all three are given back there, whatever happened */
 	const xmc_options *options;
 	xmc_model  *model;
 	xmc_model  *grad;
@@ -71,23 +73,23 @@ tell(trainer *t)
 }
 
 static xmc_status
-labels_init(xmc_ctx *ctx, labels *l)
+labels_init(xmc_arena *arena, labels *l)
 {
 	int64_t		total = 0;
 
 	for (int32_t d = 0; d < l->n_documents; d++)
 		total += l->document[d]->n_pairs;
 	if (total > INT32_MAX / 4)
-		return xmc_fail(ctx, XMC_LIMIT, "%lld held-out pairs; at most %d", (long long) total, INT32_MAX / 4);
+		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld held-out pairs; at most %d", (long long) total, INT32_MAX / 4);
 	l->n = (int32_t) total;
-	l->weight = xmc_alloc(ctx, (size_t) total, sizeof(float));
-	l->s = xmc_alloc(ctx, (size_t) total, sizeof(float));
+	l->weight = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
+	l->s = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
 	if (!l->weight || !l->s)
-		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int p = 0; p < XMC_PARTS; p++)
 	{
-		l->part_s[p] = xmc_zalloc(ctx, (size_t) total, sizeof(float));
-		XMC_NEED(l->part_s[p], ctx);
+		l->part_s[p] = xmc_arena_zalloc(arena, (size_t) total, sizeof(float));
+		XMC_NEED(l->part_s[p], arena->ctx);
 	}
 	for (int32_t d = 0, at = 0; d < l->n_documents; d++)
 	{
@@ -100,15 +102,6 @@ labels_init(xmc_ctx *ctx, labels *l)
 			l->weight[at] = (float) (document->pair[p].weight / sum);
 	}
 	return XMC_OK;
-}
-
-static void
-labels_free(xmc_ctx *ctx, labels *l)
-{
-	xmc_release(ctx, l->weight);
-	xmc_release(ctx, l->s);
-	for (int p = 0; p < XMC_PARTS; p++)
-		xmc_release(ctx, l->part_s[p]);
 }
 
 /* Scores of one part for every labelled pair, into s (n). */
@@ -247,15 +240,16 @@ train_part(trainer *t, xmc_part part)
 	float	   *best;			/* (values) */
 
 	copy_part(t, part, NULL, true, &values);
-	best = xmc_alloc(t->ctx, (size_t) values, sizeof(float));
+	xmc_arena_reset(&t->part_arena);
+	best = xmc_arena_alloc(&t->part_arena, (size_t) values, sizeof(float));
 	XMC_NEED(best, t->ctx);
 	if (part == XMC_PART_SPARSE)
-		XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->hash_bits, 1, &hashed));
+		XMC_TRY(xmc_adagrad_init(&t->part_arena, 1 << o->hash_bits, 1, &hashed));
 	else
 	{
-		XMC_TRY(xmc_adamw_init(t->ctx, t->model, part, &adamw));
+		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
 		if (part == XMC_PART_TEXT_NETWORK && t->model->has_bag)
-			XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->bag_bits, o->bag_dim, &hashed));
+			XMC_TRY(xmc_adagrad_init(&t->part_arena, 1 << o->bag_bits, o->bag_dim, &hashed));
 	}
 	xmc_random_seed(&t->random, (uint64_t) o->seed * XMC_PARTS + (uint64_t) part);
 	t->progress.phase = phase_name[part];
@@ -291,9 +285,6 @@ train_part(trainer *t, xmc_part part)
 	}
 	copy_part(t, part, best, false, NULL);
 	t->progress.done = phase_end;
-	xmc_release(t->ctx, best);
-	xmc_adagrad_free(t->ctx, &hashed);
-	xmc_adamw_free(t->ctx, &adamw);
 	return XMC_OK;
 }
 
@@ -336,7 +327,7 @@ weigh_parts(trainer *t, xmc_modality modality, float *score)
 	memset(score, 0, (size_t) l->n * sizeof(float));
 	if (k == 0)
 		return XMC_OK;
-	x = xmc_alloc(t->ctx, (size_t) l->n * (size_t) k, sizeof(float));
+	x = xmc_arena_alloc(&t->lasting, (size_t) l->n * (size_t) k, sizeof(float));
 	XMC_NEED(x, t->ctx);
 	for (int32_t r = 0; r < l->n; r++)
 		for (int32_t c = 0; c < k; c++)
@@ -348,7 +339,6 @@ weigh_parts(trainer *t, xmc_modality modality, float *score)
 		for (int32_t r = 0; r < l->n; r++)
 			score[r] += (float) weight[c] * x[(int64_t) r * k + c];
 	}
-	xmc_release(t->ctx, x);
 	return XMC_OK;
 }
 
@@ -359,13 +349,13 @@ calibrate(trainer *t)
 	labels	   *l = &t->held_out;
 	xmc_calibration *c = &t->model->calibration;
 	float	   *score[XMC_MODALITIES];	/* (n) */
-	float	   *x = xmc_alloc(t->ctx, (size_t) l->n * XMC_MODALITIES, sizeof(float));	/* (pairs with both, modalities) */
+	float	   *x = xmc_arena_alloc(&t->lasting, (size_t) l->n * XMC_MODALITIES, sizeof(float));	/* (pairs with both, 2) */
 	int32_t		both = 0;
 
 	XMC_NEED(x, t->ctx);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		score[m] = xmc_alloc(t->ctx, (size_t) l->n, sizeof(float));
+		score[m] = xmc_arena_alloc(&t->lasting, (size_t) l->n, sizeof(float));
 		XMC_NEED(score[m], t->ctx);
 		XMC_TRY(weigh_parts(t, (xmc_modality) m, score[m]));
 		XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score[m], l->weight, CALIBRATION_RIDGE, &c->solo[m]));
@@ -381,9 +371,39 @@ calibrate(trainer *t)
 		}
 	if (both > 0)
 		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, CALIBRATION_RIDGE, c->fused));
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		xmc_release(t->ctx, score[m]);
-	xmc_release(t->ctx, x);
+	return XMC_OK;
+}
+
+/* One document's tau for each kind of evidence, tau[e * tau_stride], and its pairs' probabilities, p[e * p_stride + pair]. */
+static xmc_status
+measure_document(trainer *t, const xmc_document *document, const xmc_scores *scores, double *tau, int64_t tau_stride,
+				 double *p, int64_t p_stride)
+{
+	int32_t		n = document->n;
+	int32_t    *order;
+	int32_t    *place;
+
+	xmc_arena_reset(&t->arena);
+	order = xmc_arena_alloc(&t->arena, (size_t) n, sizeof(int32_t));
+	place = xmc_arena_alloc(&t->arena, (size_t) n, sizeof(int32_t));
+	if (!order || !place)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+	{
+		int32_t		right = 0;
+
+		XMC_TRY(xmc_decode(t->ctx, n, scores->score[e], order, NULL));
+		for (int32_t k = 0; k < n; k++)
+			place[order[k]] = k;
+		for (int32_t k = 0; k < document->n_pairs; k++)
+		{
+			const xmc_pair *pair = &document->pair[k];
+
+			right += place[pair->before] < place[pair->after];
+			p[e * p_stride + k] = xmc_sigmoid(scores->score[e][(int64_t) pair->before * n + pair->after]);
+		}
+		tau[e * tau_stride] = 2.0 * right / document->n_pairs - 1;
+	}
 	return XMC_OK;
 }
 
@@ -392,56 +412,35 @@ static xmc_status
 measure(trainer *t)
 {
 	labels	   *l = &t->held_out;
-	double	   *tau = xmc_alloc(t->ctx, (size_t) l->n_documents * XMC_EVIDENCES, sizeof(double));	/* (evidences, documents) */
-	double	   *p = xmc_alloc(t->ctx, (size_t) l->n * XMC_EVIDENCES, sizeof(double));	/* (evidences, pairs) */
+	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) l->n_documents * XMC_EVIDENCES, sizeof(double));	/* (3, documents) */
+	double	   *p = xmc_arena_alloc(&t->lasting, (size_t) l->n * XMC_EVIDENCES, sizeof(double));	/* (3, pairs) */
 	int64_t		at = 0;
 
-	XMC_NEED(tau, t->ctx);
-	XMC_NEED(p, t->ctx);
+	if (!tau || !p)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t d = 0; d < l->n_documents; d++)
 	{
-		const xmc_document *document = l->document[d];
-		int64_t		n = document->n;
-		int32_t    *order = xmc_alloc(t->ctx, (size_t) n * 2, sizeof(int32_t));
-		int32_t    *place = order + n;
 		xmc_scores	scores;
+		xmc_status	status;
 
-		XMC_NEED(order, t->ctx);
-		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, document, &scores));
-		for (int e = 0; e < XMC_EVIDENCES; e++)
-		{
-			int32_t		right = 0;
-
-			XMC_TRY(xmc_decode(t->ctx, document->n, scores.score[e], order, NULL));
-			for (int32_t k = 0; k < n; k++)
-				place[order[k]] = k;
-			for (int32_t k = 0; k < document->n_pairs; k++)
-			{
-				const xmc_pair *pair = &document->pair[k];
-
-				right += place[pair->before] < place[pair->after];
-				p[(int64_t) e * l->n + at + k] =
-					xmc_sigmoid(scores.score[e][pair->before * n + pair->after]);
-			}
-			tau[(int64_t) e * l->n_documents + d] = 2.0 * right / document->n_pairs - 1;
-		}
-		at += document->n_pairs;
+		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, l->document[d], &scores));
+		status = measure_document(t, l->document[d], &scores, tau + d, l->n_documents, p + at, l->n);
 		xmc_scores_free(t->ctx, &scores);
-		xmc_release(t->ctx, order);
+		XMC_TRY(status);
+		at += l->document[d]->n_pairs;
 	}
 	for (int e = 0; e < XMC_EVIDENCES; e++)
 	{
+		const double *evidence_p = p + (int64_t) e * l->n;
 		double		right = 0;
 
 		XMC_TRY(xmc_bootstrap(t->ctx, l->n_documents, tau + (int64_t) e * l->n_documents, NULL, BOOTSTRAP_REPLICATES, 1,
 							  &t->report->tau[e]));
 		for (int32_t k = 0; k < l->n; k++)
-			right += (p[(int64_t) e * l->n + k] > 0.5) + 0.5 * (p[(int64_t) e * l->n + k] == 0.5);
+			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
 		t->report->pair_accuracy[e] = right / l->n;
-		t->report->calibration_error[e] = xmc_calibration_error(l->n, p + (int64_t) e * l->n, CALIBRATION_BINS);
+		t->report->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, CALIBRATION_BINS);
 	}
-	xmc_release(t->ctx, tau);
-	xmc_release(t->ctx, p);
 	return XMC_OK;
 }
 
@@ -449,8 +448,8 @@ measure(trainer *t)
 static xmc_status
 split(trainer *t, int32_t n_documents, const xmc_document *document, const uint8_t *held_out)
 {
-	t->train = xmc_alloc(t->ctx, (size_t) n_documents, sizeof *t->train);
-	t->held_out.document = xmc_alloc(t->ctx, (size_t) n_documents, sizeof *t->train);
+	t->train = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
+	t->held_out.document = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
 	if (!t->train || !t->held_out.document)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t d = 0; d < n_documents; d++)
@@ -496,12 +495,12 @@ run(trainer *t)
 	}
 	if (parts == 0)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
-	XMC_TRY(labels_init(t->ctx, &t->held_out));
+	XMC_TRY(labels_init(&t->lasting, &t->held_out));
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
 		.total = (int64_t) parts * t->options->epochs * t->n_train};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
-			XMC_TRY(xmc_inputs_fit(t->ctx, t->model, (xmc_modality) m, t->n_train, t->train));
+			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
 	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
 			XMC_TRY(train_part(t, (xmc_part) p));
@@ -523,6 +522,8 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	*out = NULL;
 	*report = (xmc_train_report){0};
 	xmc_arena_init(&t.arena, ctx);
+	xmc_arena_init(&t.part_arena, ctx);
+	xmc_arena_init(&t.lasting, ctx);
 	status = split(&t, n_documents, document, held_out);
 	has_bag = options->words && options->bag_dim > 0 && t.n_train >= options->bag_documents;
 	if (status == XMC_OK)
@@ -535,10 +536,9 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 			memset(*t.grad->tensor[k].slot, 0, (size_t) t.grad->tensor[k].n_values * sizeof(float));
 		status = run(&t);
 	}
-	labels_free(ctx, &t.held_out);
-	xmc_release(ctx, t.held_out.document);
-	xmc_release(ctx, t.train);
 	xmc_arena_free(&t.arena);
+	xmc_arena_free(&t.part_arena);
+	xmc_arena_free(&t.lasting);
 	if (t.grad)
 		xmc_model_free(ctx, t.grad);
 	if (status == XMC_OK)

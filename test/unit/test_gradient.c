@@ -87,6 +87,7 @@ typedef struct fixture
 	xmc_model  *grad;
 	xmc_document document[DOCUMENTS];
 	const xmc_document *pointer[DOCUMENTS];
+	xmc_arena	lasting;
 	xmc_adagrad bag;
 	xmc_adagrad sparse;
 } fixture;
@@ -100,6 +101,7 @@ set_up(void **state)
 	f->ctx = xmc_ctx_malloc();
 	f->options = small_options();
 	xmc_arena_init(&f->arena, &f->ctx);
+	xmc_arena_init(&f->lasting, &f->ctx);
 	assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &f->model), XMC_OK);
 	assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &f->grad), XMC_OK);
 	xmc_random_seed(&random, 7);
@@ -112,8 +114,8 @@ set_up(void **state)
 	make_documents(&f->ctx, &f->options, f->document);
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->pointer[d] = &f->document[d];
-	assert_int_equal(xmc_adagrad_init(&f->ctx, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
-	assert_int_equal(xmc_adagrad_init(&f->ctx, 1 << f->options.hash_bits, 1, &f->sparse), XMC_OK);
+	assert_int_equal(xmc_adagrad_init(&f->lasting, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
+	assert_int_equal(xmc_adagrad_init(&f->lasting, 1 << f->options.hash_bits, 1, &f->sparse), XMC_OK);
 	*state = f;
 	return 0;
 }
@@ -125,8 +127,7 @@ tear_down(void **state)
 
 	for (int d = 0; d < DOCUMENTS; d++)
 		xmc_document_free(&f->ctx, &f->document[d]);
-	xmc_adagrad_free(&f->ctx, &f->bag);
-	xmc_adagrad_free(&f->ctx, &f->sparse);
+	xmc_arena_free(&f->lasting);
 	xmc_model_free(&f->ctx, f->model);
 	xmc_model_free(&f->ctx, f->grad);
 	xmc_arena_free(&f->arena);

@@ -1,0 +1,342 @@
+/*
+ * Training on documents of known structure: it finds what is there, finds nothing where nothing is, repeats itself to the bit,
+ * stops when told, and gives all memory back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "counting.h"
+#include "xmcoh/train.h"
+
+#define DOCUMENTS 120
+#define IMAGE_DIM 6
+
+static const char *const opener[] = {"first open the cover", "begin with the power switched off", "first drain the tank"};
+static const char *const middle[] = {"remove the screw", "clean the seal", "check the valve", "grease the shaft"};
+static const char *const closer[] = {"finally close the cover", "last run a test", "finally switch the power on"};
+
+/*
+ * Documents of 3 to 7 items. An item's text says whether it opens or closes; its image holds how far along it is, plus the
+ * document's own offset and noise of the given size. Item keys are dealt at random, so that no order shows in them.
+ */
+static void
+make_documents(xmc_ctx *ctx, const xmc_options *o, double noise, bool with_text, xmc_document *document,
+			   uint8_t *held_out)
+{
+	xmc_random	random;
+	xmc_tokeniser *tokeniser;
+
+	xmc_random_seed(&random, 5);
+	assert_int_equal(xmc_tokeniser_new(ctx, &tokeniser), XMC_OK);
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		int32_t		n = 3 + (int32_t) xmc_random_below(&random, 5);
+		float		image[8][IMAGE_DIM];
+		char		key[8][16];
+		int32_t		place[8];	/* place of item i */
+		int32_t		order[8];
+		xmc_item	item[8];
+		double		offset = xmc_random_normal(&random);
+
+		for (int32_t i = 0; i < n; i++)
+			place[i] = i;
+		for (int32_t i = n - 1; i > 0; i--)
+		{
+			int32_t		j = (int32_t) xmc_random_below(&random, (uint32_t) i + 1);
+			int32_t		kept = place[i];
+
+			place[i] = place[j];
+			place[j] = kept;
+		}
+		for (int32_t i = 0; i < n; i++)
+		{
+			const char *text = place[i] == 0 ? opener[xmc_random_below(&random, 3)]
+				: place[i] == n - 1 ? closer[xmc_random_below(&random, 3)] : middle[xmc_random_below(&random, 4)];
+
+			order[place[i]] = i;
+			snprintf(key[i], sizeof key[i], "%d", (int) i);
+			for (int k = 0; k < IMAGE_DIM; k++)
+				image[i][k] = (float) ((k % 2 ? 1 : -0.5) * place[i] / (n - 1.0) + offset + noise * xmc_random_normal(&random));
+			item[i] = (xmc_item){.key = key[i],.key_length = strlen(key[i]),.image = image[i]};
+			if (with_text)
+			{
+				item[i].text = text;
+				item[i].text_length = strlen(text);
+			}
+		}
+		assert_int_equal(xmc_document_build(ctx, o, tokeniser, n, item, &document[d]), XMC_OK);
+		assert_int_equal(xmc_document_label_order(ctx, &document[d], order), XMC_OK);
+		held_out[d] = d % 4 == 0;
+	}
+	xmc_tokeniser_free(tokeniser);
+}
+
+static xmc_options
+small_options(void)
+{
+	xmc_options o;
+
+	xmc_options_default(&o);
+	o.image_dim = IMAGE_DIM;
+	o.d_model = 16;
+	o.heads = 2;
+	o.feed_forward = 16;
+	o.hash_bits = 12;
+	o.epochs = 12;
+	o.learning_rate = 0.005;
+	return o;
+}
+
+typedef struct fixture
+{
+	counting	counts;
+	xmc_ctx		ctx;
+	xmc_options options;
+	xmc_document document[DOCUMENTS];
+	uint8_t		held_out[DOCUMENTS];
+} fixture;
+
+static int
+set_up(void **state)
+{
+	fixture    *f = test_calloc(1, sizeof *f);
+
+	f->ctx = counting_ctx(&f->counts);
+	f->options = small_options();
+	make_documents(&f->ctx, &f->options, 0.15, true, f->document, f->held_out);
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	fixture    *f = *state;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		xmc_document_free(&f->ctx, &f->document[d]);
+	assert_int_equal(f->counts.live, 0);
+	test_free(f);
+	return 0;
+}
+
+static xmc_model *
+train(fixture *f, xmc_train_report *report)
+{
+	xmc_model  *model;
+
+	assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, NULL, NULL, &model, report),
+					 XMC_OK);
+	return model;
+}
+
+static void
+test_learns(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	xmc_model  *model = train(f, &report);
+
+	assert_int_equal(report.approved_documents, DOCUMENTS);
+	assert_int_equal(report.held_out_documents, DOCUMENTS / 4);
+	/* The words tell the ends from the middle and no more; the pictures nearly everything. */
+	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4 && report.tau[XMC_EVIDENCE_TEXT].mean < 0.95);
+	assert_true(report.tau[XMC_EVIDENCE_IMAGE].mean > 0.7);
+	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean >= report.tau[XMC_EVIDENCE_TEXT].mean);
+	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean >= report.tau[XMC_EVIDENCE_IMAGE].mean - 0.02);
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+	{
+		assert_true(report.tau[e].low <= report.tau[e].mean && report.tau[e].mean <= report.tau[e].high);
+		assert_true(report.calibration_error[e] < 0.1);
+		assert_true(report.pair_accuracy[e] > 0.65);
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		assert_true(model->calibration.solo[m] > 0 && model->calibration.fused[m] > 0);
+	xmc_model_free(&f->ctx, model);
+}
+
+/* Pictures that are pure noise get no say. */
+static void
+test_noise_modality(void **state)
+{
+	fixture    *f = *state;
+	xmc_random	random;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	xmc_random_seed(&random, 11);
+	for (int d = 0; d < DOCUMENTS; d++)
+		for (int32_t k = 0; k < f->document[d].n * IMAGE_DIM; k++)
+			f->document[d].image[k] = (float) xmc_random_normal(&random);
+	model = train(f, &report);
+	assert_true(fabs(report.tau[XMC_EVIDENCE_IMAGE].mean) < 0.3);
+	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean > report.tau[XMC_EVIDENCE_TEXT].mean - 0.05);
+	xmc_model_free(&f->ctx, model);
+}
+
+static void
+test_same_bytes(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	unsigned char *blob[2];
+	size_t		size[2];
+
+	for (int k = 0; k < 2; k++)
+	{
+		xmc_model  *model = train(f, &report);
+
+		assert_int_equal(xmc_model_save(&f->ctx, model, NULL, &size[k]), XMC_OK);
+		blob[k] = xmc_alloc(&f->ctx, size[k], 1);
+		assert_int_equal(xmc_model_save(&f->ctx, model, blob[k], &size[k]), XMC_OK);
+		xmc_model_free(&f->ctx, model);
+	}
+	assert_int_equal(size[0], size[1]);
+	assert_memory_equal(blob[0], blob[1], size[0]);
+	xmc_release(&f->ctx, blob[0]);
+	xmc_release(&f->ctx, blob[1]);
+}
+
+static void
+test_text_only(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	f->options.image_dim = 0;
+	model = train(f, &report);
+	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4);
+	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean == report.tau[XMC_EVIDENCE_TEXT].mean);
+	xmc_model_free(&f->ctx, model);
+}
+
+static void
+test_bag(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	f->options.image_dim = 0;
+	f->options.bag_documents = 0;
+	f->options.bag_dim = 8;
+	f->options.bag_bits = 10;
+	model = train(f, &report);
+	assert_true(model->has_bag);
+	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4);
+	xmc_model_free(&f->ctx, model);
+}
+
+static void
+test_missing_images(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		for (int32_t i = 0; i < f->document[d].n; i++)
+			f->document[d].has[i] &= (uint8_t) ~XMC_HAS_IMAGE;
+	model = train(f, &report);
+	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4);
+	assert_true(model->calibration.solo[XMC_IMAGE] == 0);
+	xmc_model_free(&f->ctx, model);
+}
+
+static void
+test_too_few(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	assert_int_equal(xmc_train(&f->ctx, &f->options, 9, f->document, f->held_out, NULL, NULL, &model, &report),
+					 XMC_BAD_INPUT);
+	assert_string_equal(f->ctx.message,
+						"too few approved documents: 6 to train on and 3 held out, at least 8 and 4 are needed");
+	assert_null(model);
+}
+
+static xmc_status
+stop_after(void *arg, const xmc_train_progress *progress)
+{
+	assert_true(progress->done <= progress->total);
+	return --*(int *) arg > 0 ? XMC_OK : XMC_STOPPED;
+}
+
+/* Wherever it is stopped, it says so and leaves nothing behind. */
+static void
+test_stop(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	xmc_model  *model;
+	long		live = f->counts.live;
+
+	for (int calls = 1; calls < 60; calls += 7)
+	{
+		int			left = calls;
+
+		assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, stop_after, &left,
+								   &model, &report), XMC_STOPPED);
+		assert_null(model);
+		assert_int_equal(left, 0);
+		assert_int_equal(f->counts.live, live);
+	}
+}
+
+/* The same when memory runs out, wherever that is. */
+static void
+test_no_memory(void **state)
+{
+	fixture    *f = *state;
+	long		live = f->counts.live;
+	int			refused = 0;
+
+	f->options.epochs = 2;
+	for (long k = 1; k < 400; k += k < 60 ? 1 : 23)
+	{
+		xmc_train_report report;
+		xmc_model  *model;
+		xmc_status	status;
+
+		f->counts.fail_at = f->counts.calls + k;
+		status = xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, NULL, NULL, &model, &report);
+		f->counts.fail_at = 0;
+		if (status == XMC_OK)
+			xmc_model_free(&f->ctx, model);
+		else
+		{
+			assert_int_equal(status, XMC_NO_MEMORY);
+			refused++;
+		}
+		assert_int_equal(f->counts.live, live);
+	}
+	assert_true(refused > 20);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_learns, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_noise_modality, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_same_bytes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_text_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bag, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_missing_images, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_too_few, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
