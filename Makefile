@@ -12,7 +12,9 @@
 REGRESS = \
 	extension
 
-ISOLATION =
+ISOLATION = \
+	deploy \
+	train
 
 # ---- the extension (PGXS) ----
 
