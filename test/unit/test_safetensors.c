@@ -228,6 +228,11 @@ test_length(void **state)
 		memcpy(blob, &wrong[k], 8);
 		expect_blob(blob, size, "safetensors");
 	}
+	for (uint64_t length = 5; length < 20; length++)
+	{
+		memcpy(blob, &length, 8);
+		expect_blob(blob, size, "but only 4 are there");
+	}
 	memcpy(blob, &(uint64_t){4}, 8);
 	expect_blob(blob, SIZE_MAX, "too large");	/* refused before any of it is read */
 	free(blob);
