@@ -245,6 +245,9 @@ test_length(void **state)
 	blob = exact_copy("", 0);
 	expect_blob(blob, 0, "too few");
 	free(blob);
+	blob = make_blob("", 0, &size);	/* nothing but the length, so that there is no first byte to look at */
+	expect_blob(blob, size, "does not begin with '{'");
+	free(blob);
 }
 
 static void
