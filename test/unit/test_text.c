@@ -443,7 +443,7 @@ keep_hash(void *arg, xmc_feature_kind kind, const char *term, size_t term_length
 	(void) term_length;
 	hashes->of_kind[kind] = hash;
 	if (hashes->n < 64)
-		hashes->top[hashes->n++] = (uint32_t) (hash >> 32);
+		hashes->top[hashes->n++] = ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
 }
 
 static void
@@ -515,7 +515,7 @@ keep_all(void *arg, xmc_feature_kind kind, const char *term, size_t term_length,
 	(void) kind;
 	(void) term;
 	(void) term_length;
-	all->value[all->n++] = (uint32_t) (hash >> 32);
+	all->value[all->n++] = ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
 }
 
 static int

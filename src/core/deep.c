@@ -1,0 +1,38 @@
+/* deep.c - see deep.h */
+#include "xmcoh/deep.h"
+
+xmc_status
+xmc_deep_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *x,
+				 xmc_random *random, bool learn, xmc_deep_state *state)
+{
+	const xmc_network *network = &model->network[batch->modality];
+
+	*state = (xmc_deep_state){0};
+	state->g = xmc_arena_alloc(arena, (size_t) batch->pair_start[batch->n_documents], sizeof(float));
+	XMC_NEED(state->g, arena->ctx);
+	XMC_TRY(xmc_encoder_forward(arena, &model->options, network, batch, x, random, &state->encoder));
+	return xmc_pairhead_forward(arena, model->options.d_model, network, batch, state->encoder.output, learn,
+								&state->head, state->g);
+}
+
+xmc_status
+xmc_deep_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const xmc_deep_state *state,
+				  const float *dg, const xmc_network *grad, xmc_adagrad *bag_grad)
+{
+	const xmc_network *network = &model->network[batch->modality];
+	size_t		rows = (size_t) batch->rows;
+	float	   *dh = xmc_arena_alloc(arena, rows * (size_t) model->options.d_model, sizeof(float));
+	float	   *dx = NULL;
+
+	XMC_NEED(dh, arena->ctx);
+	if (network->input_dim > network->embedding_dim)
+	{
+		dx = xmc_arena_alloc(arena, rows * (size_t) network->input_dim, sizeof(float));
+		XMC_NEED(dx, arena->ctx);
+	}
+	XMC_TRY(xmc_pairhead_backward(arena, model->options.d_model, network, batch, &state->head, dg, grad, dh));
+	XMC_TRY(xmc_encoder_backward(arena, &model->options, network, batch, &state->encoder, dh, grad, dx));
+	if (dx)
+		xmc_bag_backward(model, batch, dx, network->input_dim, bag_grad);
+	return XMC_OK;
+}
