@@ -1,0 +1,69 @@
+/*
+ * source.h - documents from a relation: what xmcoh.source says about it, and a reader that yields one document at a
+ * time.
+ */
+#ifndef XMCOH_PG_SOURCE_H
+#define XMCOH_PG_SOURCE_H
+
+#include "xmcoh.h"
+
+#include "nodes/pg_list.h"
+#include "utils/array.h"
+
+#include "xmcoh/dataset.h"
+
+/* A row of xmcoh.source: which columns of the relation mean what; NULL: there is none. */
+typedef struct SourceColumns
+{
+	Oid			relation;
+	const char *document;
+	const char *item;
+	const char *text;
+	const char *image;
+	const char *text_embedding;
+	const char *position;
+	const char *approved;		/* a boolean column, or NULL */
+	bool		all_approved;	/* every stored order is approved */
+} SourceColumns;
+
+/* One document as it was read. Lives until the next xmcoh_source_next or xmcoh_source_close. */
+typedef struct SourceDocument
+{
+	const char *key;			/* zero-terminated */
+	int32		n;
+	xmc_item   *item;			/* (n), sorted by xmc_item_compare, keys distinct */
+	double	   *position;		/* (n) stored positions, distinct; NULL when the document has no stored order */
+	int32	   *order;			/* (n) order[k] = item number at place k of the stored order; NULL with position */
+	bool		approved;		/* its stored order is approved (then position is not NULL) */
+} SourceDocument;
+
+typedef struct SourceReader SourceReader;
+
+/*
+ * The sources of a model as a List of SourceColumns, in the order they were attached, allocated in
+ * CurrentMemoryContext. relation InvalidOid: all; else that one, ERROR undefined_object when it is not a source of
+ * the model. Needs SPI.
+ */
+extern List *xmcoh_source_columns(int32 model_id, Oid relation);
+
+/*
+ * Opens a reader over all documents, or over the one whose key is `document`. The caller is connected to SPI and
+ * stays so until it closes the reader; CurrentMemoryContext stays what it was. Reads only the columns that the options
+ * take. Memory is flat in the number of documents. Errors here and in xmcoh_source_next: undefined_table, insufficient_privilege, null_value_not_allowed
+ * (document, item), unique_violation (item or position twice in a document), data_exception (embeddings),
+ * program_limit_exceeded.
+ */
+extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document);
+
+/* The next document in key order (bytes), or NULL at the end. */
+extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
+
+extern void xmcoh_source_close(SourceReader *reader);
+
+/*
+ * Checks that an embedding is one-dimensional with `dim` finite values and no NULL; gives its values, inside `array`.
+ * ERROR data_exception naming `what` (such as: image of item "3" of document "4711"), got and wanted.
+ */
+extern const float *xmcoh_check_embedding(ArrayType *array, int dim, const char *what);
+
+#endif
