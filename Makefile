@@ -1,0 +1,198 @@
+# xmcoh: restores and checks the order of documents whose steps are texts and pictures.
+#
+#   make && make install && make installcheck      the extension, against the server that PG_CONFIG names
+#   make check                                     every test there is, on throwaway servers; installs what is missing
+#   make demo                                      a tour in SQL, under two minutes
+#   make guides                                    the measured example on real guides (GUIDES=folder)
+#   make core | cli | unit | unit-asan | fuzz | bench | clean
+#
+# Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  GUIDES=folder
+
+# One name a line, so that two people who add one do not meet.
+REGRESS = \
+	extension
+
+ISOLATION =
+
+# ---- the extension (PGXS) ----
+
+MODULE_big = xmcoh
+EXTENSION = xmcoh
+DATA = $(wildcard sql/xmcoh--*.sql)
+PGFILEDESC = "xmcoh - the order of documents"
+
+CORE_SOURCES := $(wildcard src/core/*.c)
+PG_SOURCES := $(wildcard src/pg/*.c)
+CLI_SOURCES := $(wildcard src/cli/*.c)
+ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*.h src/pg/*.h src/cli/*.h)
+OBJS = $(CORE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
+
+# Both suites keep their input under test/ and write under build/. (PostgreSQL 15's pg_regress looks for expected/ beside
+# sql/, hence the link test/expected.)
+REGRESS_OPTS = --inputdir=test --outputdir=build/regress
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
+REGRESS_PREP = build/regress build/isolation
+
+# ---- libraries ----
+
+PKG_CONFIG ?= pkg-config
+
+# The multiarch name by which Debian keeps libraries apart, such as x86_64-linux-gnu.
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+# A backend must stay single-threaded, so BLAS is the serial OpenBLAS, linked with its own path: the plain name would find
+# whichever BLAS the machine's alternatives point at. OPENBLAS_LIBDIR and OPENBLAS_INCLUDEDIR may be given.
+OPENBLAS_LIBDIR ?= $(firstword \
+	$(shell $(PKG_CONFIG) --variable=libdir openblas-serial 2>/dev/null) \
+	$(patsubst %/libopenblas.so,%,$(wildcard /usr/lib/$(MULTIARCH)/openblas-serial/libopenblas.so)))
+OPENBLAS_INCLUDEDIR ?= $(firstword \
+	$(shell $(PKG_CONFIG) --variable=includedir openblas-serial 2>/dev/null) \
+	$(patsubst %/cblas.h,%,$(wildcard /usr/include/$(MULTIARCH)/openblas-serial/cblas.h)))
+
+BLAS_CFLAGS = $(if $(OPENBLAS_INCLUDEDIR),-I$(OPENBLAS_INCLUDEDIR))
+BLAS_LIBS = -L$(OPENBLAS_LIBDIR) -Wl,-rpath,$(OPENBLAS_LIBDIR) -lopenblas
+ICU_FLAGS = $(shell $(PKG_CONFIG) --cflags icu-uc icu-i18n)
+ICU_LIBRARIES = $(shell $(PKG_CONFIG) --libs icu-uc icu-i18n)
+
+define need_libraries
+$(if $(OPENBLAS_LIBDIR),,$(error the serial OpenBLAS is missing: install libopenblas-serial-dev, or say where it is with \
+	OPENBLAS_LIBDIR= and OPENBLAS_INCLUDEDIR=))$(if $(shell $(PKG_CONFIG) --exists icu-uc icu-i18n && echo yes),,$(error \
+	ICU is missing: install pkg-config and libicu-dev))
+endef
+
+# ---- flags ----
+
+WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
+C_DIALECT = -std=gnu11
+OPTIMISATION = -O3
+
+PG_CPPFLAGS = -Iinclude -isystem $(shell $(PG_CONFIG) --includedir-server) $(BLAS_CFLAGS) $(ICU_FLAGS)
+PG_CFLAGS = $(C_DIALECT) $(OPTIMISATION) $(WARNINGS) -Wno-declaration-after-statement
+# Only xmcoh_* and PostgreSQL's entry points leave the library: see xmcoh.map.
+SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
+
+PG_CONFIG ?= pg_config
+# Goals of our own, which need no server headers; a plain `make` has no goal and builds the extension.
+OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench check demo guides setup clean distclean
+GOALS := $(or $(MAKECMDGOALS),all)
+
+ifneq ($(filter-out $(OWN_GOALS) build/%,$(GOALS)),)
+$(need_libraries)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(wildcard $(PGXS)),)
+$(error no PostgreSQL to build against: `$(PG_CONFIG) --pgxs` names no file; install postgresql-server-dev-15, or set PG_CONFIG)
+endif
+# No bitcode: our functions gain nothing from being inlined into expressions, and clang may be absent.
+override with_llvm = no
+include $(PGXS)
+
+all: build/xmcoh
+install: install-cli
+uninstall: uninstall-cli
+
+.PHONY: install-cli uninstall-cli
+install-cli: build/xmcoh
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) build/xmcoh '$(DESTDIR)$(bindir)/xmcoh'
+uninstall-cli:
+	rm -f '$(DESTDIR)$(bindir)/xmcoh'
+
+# Within the core no call goes through the symbol table.
+src/core/%.o: override CFLAGS += -fvisibility=hidden
+$(OBJS): $(ALL_HEADERS)
+xmcoh$(DLSUFFIX): xmcoh.map
+else
+ifneq ($(filter-out check demo guides setup clean distclean,$(GOALS)),)
+$(need_libraries)
+endif
+.PHONY: check clean distclean
+check:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/check.sh
+clean distclean:
+	rm -f $(OBJS) $(OBJS:.o=.bc) xmcoh.so
+	rm -rf build
+endif
+EXTRA_CLEAN = build
+
+build build/core build/asan build/unit build/unit-asan build/fuzz build/bench build/cli build/regress build/isolation:
+	@mkdir -p $@
+
+# ---- the core alone ----
+
+TOOL_CFLAGS = $(C_DIALECT) $(WARNINGS) -g -Iinclude $(BLAS_CFLAGS) $(ICU_FLAGS)
+TOOL_LIBS = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CORE_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/core/%.o)
+ASAN_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/asan/%.o)
+
+.PHONY: core
+core: build/libxmcoh_core.a
+
+build/core/%.o: src/core/%.c $(ALL_HEADERS) | build/core
+	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -c $< -o $@
+build/asan/%.o: src/core/%.c $(ALL_HEADERS) | build/asan
+	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -c $< -o $@
+build/libxmcoh_core.a: $(CORE_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+build/libxmcoh_core_asan.a: $(ASAN_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+# ---- unit tests, fuzzing, benchmarks: one program a file ----
+
+UNIT_TESTS := $(sort $(wildcard test/unit/test_*.c))
+FUZZ_TESTS := $(sort $(wildcard test/fuzz/fuzz_*.c))
+BENCHES := $(sort $(wildcard test/bench/bench_*.c))
+TEST_HEADERS := $(wildcard test/*/*.h)
+
+build/unit/%: test/unit/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/unit
+	$(CC) $(TOOL_CFLAGS) -O1 -Isrc/core $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
+build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/unit-asan
+	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -Isrc/core $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
+build/fuzz/%: test/fuzz/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/fuzz
+	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -DSTANDALONE -Isrc/core $< -o $@ build/libxmcoh_core_asan.a $(TOOL_LIBS)
+build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
+	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -Isrc/core $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
+
+# Every program runs, even after one that failed.
+run_each = @failed=0; for program in $(1); do echo "== $$program"; ./$$program $(2) || failed=1; done; exit $$failed
+
+UNIT_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit/%)
+ASAN_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit-asan/%)
+FUZZ_PROGRAMS := $(FUZZ_TESTS:test/fuzz/%.c=build/fuzz/%)
+BENCH_PROGRAMS := $(BENCHES:test/bench/%.c=build/bench/%)
+
+# A fuzzer's main (under STANDALONE) takes the number of iterations; its seed is fixed.
+FUZZ_ITERATIONS ?= 20000
+
+.PHONY: unit unit-asan fuzz fuzz-build bench
+fuzz-build: $(FUZZ_PROGRAMS)
+unit: $(UNIT_PROGRAMS)
+	$(call run_each,$(UNIT_PROGRAMS))
+unit-asan: $(ASAN_PROGRAMS)
+	$(call run_each,$(ASAN_PROGRAMS))
+fuzz: $(FUZZ_PROGRAMS)
+	$(call run_each,$(FUZZ_PROGRAMS),$(FUZZ_ITERATIONS))
+bench: $(BENCH_PROGRAMS)
+	$(call run_each,$(BENCH_PROGRAMS))
+	@set -e; for script in $(sort $(wildcard test/bench/bench_*.sh)); do echo "== $$script"; bash $$script; done
+
+# ---- the command-line client: libpq and zlib only ----
+
+.PHONY: cli
+cli: build/xmcoh
+build/xmcoh: $(CLI_SOURCES) $(ALL_HEADERS) | build
+	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(shell $(PKG_CONFIG) --cflags libpq zlib) $(CLI_SOURCES) -o $@ \
+		$(shell $(PKG_CONFIG) --libs libpq zlib) -lm
+
+# ---- everything at once, on throwaway servers ----
+
+# (check stands above: PGXS has a goal of that name, which says that there is none.)
+.PHONY: setup demo guides
+setup:
+	@bash test/setup.sh
+demo:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
+guides:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh

@@ -1,0 +1,219 @@
+#!/bin/bash
+# check.sh - runs every test there is and ends with one line: N passed, N failed, N skipped.
+#
+# Kinds of tests, each with its whole output in build/check/KIND.log:
+#   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
+#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one program is one test
+#   regress          test/sql/*.sql         pg_regress (those that the Makefile lists)
+#   isolation        test/isolation/specs   pg_isolation_regress (those that the Makefile lists)
+#   pgtap            test/pgtap/*.sql       in a database that has the extensions pgtap and xmcoh
+#   cli, tap         test/{cli,tap}/*.pl    PostgreSQL::Test, whole clusters
+#
+# A kind that cannot run has failed. Only tests on real data (GUIDES, by default ../shared/data/guides) are skipped when the
+# data is missing. Arguments name the kinds to run; none: all. KEEP=1 keeps the working folder.
+set -uo pipefail
+# shellcheck source=test/cluster.sh
+. "$(dirname "$0")/cluster.sh"
+
+ALL_KINDS="unit unit-asan fuzz regress isolation pgtap cli tap"
+LOGS=$ROOT/build/check
+passed=0 failed=0 skipped=0
+table=
+
+# ---- counting: each sets ok, bad, skip from a log ----
+
+count_cmocka()
+{
+	local run
+	run=$(grep -c '^\[ RUN      \]' "$1")
+	ok=$(grep -c '^\[       OK \]' "$1")
+	skip=$(grep -c '^\[  SKIPPED \] [a-z]' "$1")
+	bad=$((run - ok - skip))	# a crash ends a test without a word
+}
+
+count_tap()
+{
+	local todo
+	todo=$(grep -ciE '^not ok .*# TODO' "$1")
+	skip=$(grep -ciE '^(ok .*# skip|1\.\.0 # skip)' "$1")
+	ok=$(($(grep -cE '^ok ' "$1") - $(grep -ciE '^ok .*# skip' "$1") + todo))
+	bad=$(($(grep -cE '^not ok ' "$1") - todo))
+}
+
+# PostgreSQL 16 and later print TAP here.
+count_regress()
+{
+	ok=$(grep -cE '\.\.\. ok +[0-9]+ ms|^ok ' "$1")
+	bad=$(grep -cE '\.\.\. FAILED|^not ok ' "$1")
+	skip=0
+}
+
+count_fuzz()
+{
+	ok=$(grep -c '^fuzz ok ' "$1")
+	bad=$(grep -c '^fuzz FAILED ' "$1")
+	skip=0
+}
+
+# run KIND COUNTER SECONDS COMMAND...
+run()
+{
+	local kind=$1 counter=$2 limit=$3 log=$LOGS/$1.log started=$SECONDS status ok=0 bad=0 skip=0 reason=
+
+	shift 3
+	printf '%-10s ' "$kind"
+	"$@" >"$log" 2>&1 </dev/null &
+	# The limit is kept here and not by timeout(1), which cannot run a function of this shell.
+	local pid=$! waited=0
+	while kill -0 "$pid" 2>/dev/null && [ "$waited" -lt "$((limit * 5))" ]; do sleep 0.2; waited=$((waited + 1)); done
+	if kill -0 "$pid" 2>/dev/null; then
+		reason="stopped after $limit s"
+		stop_tree "$pid"
+	fi
+	wait "$pid" 2>/dev/null
+	status=$?
+	"$counter" "$log"
+	if [ -z "$reason" ] && [ $((ok + bad + skip)) = 0 ]; then reason="no test ran"; fi
+	if [ -z "$reason" ] && [ $status != 0 ] && [ $bad = 0 ]; then reason="ended with status $status"; fi
+	[ -z "$reason" ] || bad=$((bad + 1))
+	printf '%5d passed %3d failed %3d skipped  %4d s%s\n' "$ok" "$bad" "$skip" $((SECONDS - started)) "${reason:+  ($reason)}"
+	table+=$(printf '%-10s %7d %7d %8d %6d s' "$kind" "$ok" "$bad" "$skip" $((SECONDS - started)))$'\n'
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+	if [ "$bad" != 0 ]; then show_failure "$log"; fi
+	if [ "$skip" != 0 ]; then grep -iE '# skip|SKIPPED \] [a-z]' "$log" | sed 's/^/    SKIPPED: /' | head -20; fi
+	return 0
+}
+
+# A process and all below it, leaves first.
+stop_tree()
+{
+	local child
+	for child in $(ps -o pid= --ppid "$1"); do stop_tree "$child"; done
+	kill -TERM "$1" 2>/dev/null
+}
+
+show_failure()
+{
+	say "    ---- failures in $1 ----"
+	{
+		grep -nE '^not ok |FAILED|ERROR: |error: |Error |runtime error|AddressSanitizer|LeakSanitizer|Failed test|: FATAL' "$1" | head -40
+		say "..."
+		tail -n 40 "$1"
+	} | sed 's/^/    /'
+}
+
+# ---- the kinds ----
+
+fuzz()
+{
+	local program status=0
+
+	in_tree "$MAKE" -k -j2 FUZZ_ITERATIONS=0 WERROR=1 fuzz-build || status=1
+	for program in "$TREE"/test/fuzz/fuzz_*.c; do
+		program=$(basename "$program" .c)
+		say "== $program"
+		if in_tree "build/fuzz/$program" "${FUZZ_ITERATIONS:-20000}"; then
+			say "fuzz ok $program"
+		else
+			say "fuzz FAILED $program"
+			status=1
+		fi
+	done
+	return $status
+}
+
+regress()
+{
+	local status=0
+
+	in_tree "$MAKE" --no-print-directory PG_CONFIG="$PG_CONFIG" installcheck ISOLATION= || status=$?
+	cp "$TREE/build/regress/regression.diffs" "$LOGS/regression.diffs" 2>/dev/null && cat "$LOGS/regression.diffs"
+	return $status
+}
+
+isolation()
+{
+	local status=0
+
+	in_tree "$MAKE" --no-print-directory PG_CONFIG="$PG_CONFIG" installcheck REGRESS= || status=$?
+	cp "$TREE/build/isolation/regression.diffs" "$LOGS/isolation.diffs" 2>/dev/null && cat "$LOGS/isolation.diffs"
+	return $status
+}
+
+pgtap()
+{
+	createdb xmcoh_pgtap &&
+		psql -XqAt -v ON_ERROR_STOP=1 -d xmcoh_pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION xmcoh' &&
+		in_tree pg_prove --verbose --psql-bin "$BINDIR/psql" --dbname xmcoh_pgtap --ext .sql test/pgtap
+}
+
+# The tests under test/$1, each with whole clusters of its own.
+perl_tests()
+{
+	local state=$WORK/$1
+
+	as_server mkdir -p "$state"
+	in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
+		TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" \
+		${guides:+GUIDES="$guides"} prove --verbose -I "$PGXS_TEST/perl" -I test/tap "test/$1"/*.pl
+}
+
+# ---- all of it ----
+
+started=$SECONDS
+rm -rf "$LOGS"
+mkdir -p "$LOGS"
+kinds=${*:-$ALL_KINDS}
+cluster_prepare
+
+# The server's user must be able to read the real data.
+guides=
+if [ -e "${GUIDES:=$ROOT/../shared/data/guides}/steps.tsv.gz" ]; then
+	guides=$WORK/guides
+	cp -rL "$GUIDES" "$guides" && chmod -R a+rX "$guides"
+fi
+
+printf '%-10s ' build
+if cluster_build WERROR=1 >"$LOGS/build.log" 2>&1; then
+	say "against $("$PG_CONFIG" --version), warnings are errors  ($((SECONDS - started)) s)"
+	built=yes
+else
+	say FAILED
+	show_failure "$LOGS/build.log"
+	failed=1
+	built=
+fi
+
+wants() { case " $kinds " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+server_up=
+# wants_server KIND: asked for, and there is a server to run it on; if there is none, the kind has failed.
+wants_server()
+{
+	wants "$1" || return 1
+	if [ -n "$built" ] && { [ -n "$server_up" ] || cluster_start check; }; then
+		server_up=yes
+		return 0
+	fi
+	say "$(printf '%-10s' "$1") FAILED: there is no server to run it on"
+	failed=$((failed + 1))
+	return 1
+}
+
+! wants unit || run unit count_cmocka 120 in_tree "$MAKE" -j2 WERROR=1 unit
+! wants unit-asan || run unit-asan count_cmocka 240 in_tree "$MAKE" -j2 WERROR=1 unit-asan
+! wants fuzz || run fuzz count_fuzz 180 fuzz
+! wants_server regress || run regress count_regress 180 regress
+! wants_server isolation || run isolation count_regress 120 isolation
+! wants_server pgtap || run pgtap count_tap 120 pgtap
+! wants_server cli || run cli count_tap 120 perl_tests cli
+! wants_server tap || run tap count_tap 420 perl_tests tap
+
+if [ -z "$guides" ]; then
+	say ""
+	say "****  skipped: the tests on real data. There is no $GUIDES/steps.tsv.gz (GUIDES=folder says where it is).  ****"
+fi
+say ""
+printf '%-10s %7s %7s %8s %8s\n%s' kind passed failed skipped time "$table"
+say "all in $((SECONDS - started)) s; the logs are in build/check"
+say "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

@@ -1,0 +1,43 @@
+#!/bin/bash
+# setup.sh - installs what building and testing need on Debian, and nothing when all of it is there.
+# PG_MAJOR says which PostgreSQL (15).
+set -euo pipefail
+
+major=${PG_MAJOR:-15}
+packages=(
+	gcc make pkg-config libc6-dev
+	libicu-dev libopenblas-serial-dev zlib1g-dev libpq-dev
+	postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major"
+	libcmocka-dev libasan8 libubsan1
+	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
+	perl libipc-run-perl
+	ca-certificates
+)
+
+missing=()
+for package in "${packages[@]}"; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "setup: these packages are missing, and installing them takes root or sudo: ${missing[*]}" >&2
+		exit 1
+	fi
+	as_root=(sudo)
+fi
+
+# A server installed only for tests must not start a cluster of its own. The setting goes as soon as the packages are in.
+no_cluster=/etc/postgresql-common/createcluster.d/xmcoh-setup.conf
+if [ ! -e "/usr/lib/postgresql/$major/bin/postgres" ]; then
+	"${as_root[@]}" mkdir -p "${no_cluster%/*}"
+	echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_cluster" >/dev/null
+	trap '"${as_root[@]}" rm -f "$no_cluster"' EXIT
+fi
+
+echo "setup: installing ${missing[*]}"
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"

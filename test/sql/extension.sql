@@ -1,0 +1,34 @@
+-- Installing and removing the extension, and what must hold of every object in it.
+CREATE EXTENSION xmcoh;
+SELECT extversion, extnamespace::regnamespace FROM pg_extension WHERE extname = 'xmcoh';
+
+-- Every relation and function says what it is.
+SELECT pg_describe_object(d.classid, d.objid, 0) AS without_comment
+  FROM pg_depend d
+ WHERE d.refclassid = 'pg_extension'::regclass
+   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'xmcoh')
+   AND d.deptype = 'e'
+   AND (d.classid = 'pg_proc'::regclass
+        OR d.classid = 'pg_class'::regclass AND (SELECT relkind IN ('r', 'v', 'm') FROM pg_class WHERE oid = d.objid))
+   AND obj_description(d.objid, d.classid::regclass::name) IS NULL
+   -- support functions of aggregates are internal: no one calls them
+   AND NOT EXISTS (SELECT FROM pg_aggregate a
+                    WHERE d.classid = 'pg_proc'::regclass
+                      AND d.objid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+                                      a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn))
+ ORDER BY 1;
+
+-- No function in SQL or PL/pgSQL runs with its caller's search_path, and none is open to everybody by a shortcut such as
+-- SECURITY DEFINER without that.
+SELECT p.oid::regprocedure AS unpinned
+  FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+ WHERE p.pronamespace = 'xmcoh'::regnamespace
+   AND (l.lanname IN ('sql', 'plpgsql') OR p.prosecdef)
+   AND p.prosqlbody IS NULL
+   AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
+ ORDER BY 1;
+
+-- Removing it leaves nothing behind.
+DROP EXTENSION xmcoh;
+SELECT relname FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace;
+SELECT count(*) FROM pg_namespace WHERE nspname = 'xmcoh';

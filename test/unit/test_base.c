@@ -1,0 +1,185 @@
+/* test_base.c - allocation, arenas, random numbers and hashing of base.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "xmcoh/base.h"
+
+static void
+test_alloc_refuses_overflow(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+
+	(void) state;
+	assert_null(xmc_alloc(&ctx, SIZE_MAX / 2, 3));
+	assert_null(xmc_zalloc(&ctx, SIZE_MAX, 2));
+}
+
+static void
+test_zalloc_is_zero(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	unsigned char *bytes = xmc_zalloc(&ctx, 1000, 1);
+
+	(void) state;
+	assert_non_null(bytes);
+	for (int k = 0; k < 1000; k++)
+		assert_int_equal(bytes[k], 0);
+	xmc_release(&ctx, bytes);
+	xmc_release(&ctx, NULL);
+}
+
+static void
+test_fail_keeps_message(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	char		longer[1000];
+
+	(void) state;
+	assert_int_equal(xmc_fail(&ctx, XMC_LIMIT, "got %d, want %s", 7, "8"), XMC_LIMIT);
+	assert_string_equal(ctx.message, "got 7, want 8");
+	memset(longer, 'x', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	xmc_fail(&ctx, XMC_BAD_INPUT, "%s", longer);
+	assert_int_equal(strlen(ctx.message), sizeof ctx.message - 1);
+}
+
+static bool
+stop_when_set(void *arg)
+{
+	return *(bool *) arg;
+}
+
+static void
+test_stop(void **state)
+{
+	bool		stop = false;
+	xmc_ctx		ctx = xmc_ctx_malloc();
+
+	(void) state;
+	assert_int_equal(xmc_check_stop(&ctx), XMC_OK);
+	ctx.stop = stop_when_set;
+	ctx.arg = &stop;
+	assert_int_equal(xmc_check_stop(&ctx), XMC_OK);
+	stop = true;
+	assert_int_equal(xmc_check_stop(&ctx), XMC_STOPPED);
+}
+
+/* Allocations are aligned, do not overlap, and come from the same blocks again after a reset. */
+static void
+test_arena(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_arena	arena;
+	unsigned char *piece[300];
+	size_t		size[300];
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 1);
+	xmc_arena_init(&arena, &ctx);
+	for (int k = 0; k < 300; k++)
+	{
+		size[k] = k % 50 == 49 ? (size_t) 3 << 20 : 1 + xmc_random_below(&random, 60000);
+		piece[k] = xmc_arena_alloc(&arena, size[k], 1);
+		assert_non_null(piece[k]);
+		assert_int_equal((uintptr_t) piece[k] % 64, 0);
+		memset(piece[k], k & 255, size[k]);
+	}
+	for (int k = 0; k < 300; k++)
+	{
+		assert_int_equal(piece[k][0], k & 255);
+		assert_int_equal(piece[k][size[k] - 1], k & 255);
+	}
+	xmc_arena_reset(&arena);
+	assert_ptr_equal(xmc_arena_alloc(&arena, size[0], 1), piece[0]);
+	assert_int_equal(*(unsigned char *) xmc_arena_zalloc(&arena, 100, 8), 0);
+	assert_null(xmc_arena_alloc(&arena, SIZE_MAX / 2, 4));
+	xmc_arena_free(&arena);
+	assert_null(arena.first);
+}
+
+static void
+test_random_is_reproducible(void **state)
+{
+	xmc_random	a,
+				b,
+				c;
+
+	(void) state;
+	xmc_random_seed(&a, 42);
+	xmc_random_seed(&b, 42);
+	xmc_random_seed(&c, 43);
+	for (int k = 0; k < 100; k++)
+	{
+		uint64_t	value = xmc_random_next(&a);
+
+		assert_true(value == xmc_random_next(&b));
+		assert_true(value != xmc_random_next(&c));
+	}
+}
+
+/* Mean and variance within five standard errors; every value below the bound, and every value reached. */
+static void
+test_random_distributions(void **state)
+{
+	enum { N = 200000, BOUND = 7 };
+	xmc_random	random;
+	double		sum = 0.0,
+				squares = 0.0,
+				uniform = 0.0;
+	int			count[BOUND] = {0};
+
+	(void) state;
+	xmc_random_seed(&random, 5);
+	for (int k = 0; k < N; k++)
+	{
+		double		x = xmc_random_normal(&random);
+		double		u = xmc_random_uniform(&random);
+		uint32_t	r = xmc_random_below(&random, BOUND);
+
+		sum += x;
+		squares += x * x;
+		assert_true(u >= 0.0 && u < 1.0);
+		uniform += u;
+		assert_true(r < BOUND);
+		count[r]++;
+	}
+	assert_true(sum / N > -0.0112 && sum / N < 0.0112);
+	assert_true(squares / N > 0.9842 && squares / N < 1.0158);
+	assert_true(uniform / N > 0.4967 && uniform / N < 0.5033);
+	for (int k = 0; k < BOUND; k++)
+		assert_in_range(count[k], N / BOUND - 800, N / BOUND + 800);
+	assert_int_equal(xmc_random_below(&random, 1), 0);
+}
+
+/* Stored features and folds rest on these very numbers, so they are pinned. */
+static void
+test_hash_is_for_ever(void **state)
+{
+	(void) state;
+	assert_true(xmc_hash_bytes("", 0, 0) == UINT64_C(0xc3817c016ba4ff30));
+	assert_true(xmc_hash_bytes("close the valve", 15, 0) == UINT64_C(0x8d561137e1a93158));
+	assert_true(xmc_hash_bytes("close the valve", 15, 1) != UINT64_C(0x8d561137e1a93158));
+	assert_true(xmc_hash_bytes("close the valvf", 15, 0) != UINT64_C(0x8d561137e1a93158));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alloc_refuses_overflow),
+		cmocka_unit_test(test_zalloc_is_zero),
+		cmocka_unit_test(test_fail_keeps_message),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_random_is_reproducible),
+		cmocka_unit_test(test_random_distributions),
+		cmocka_unit_test(test_hash_is_for_ever),
+	};
+
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
