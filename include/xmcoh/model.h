@@ -38,6 +38,8 @@ typedef struct xmc_layer
 typedef struct xmc_network
 {
 	int32_t		input_dim;		/* text: bag_dim + text_dim; image: image_dim */
+	float	   *input_mean;		/* (input_dim) taken off the input; a missing input counts as the mean */
+	float	   *input_scale;	/* (input_dim) then multiplied; neither is trained, see xmc_deep_fit_inputs */
 	float	   *input_w;		/* (d_model, input_dim) */
 	float	   *input_b;		/* (d_model) */
 	xmc_layer	layer[XMC_MAX_LAYERS];
@@ -52,7 +54,7 @@ typedef struct xmc_calibration
 	double		fused[XMC_MODALITIES];	/* where both are there: fused[text] * text + fused[image] * image */
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (4 + XMC_MODALITIES * (5 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (4 + XMC_MODALITIES * (7 + 12 * XMC_MAX_LAYERS))
 
 typedef struct xmc_tensor
 {

@@ -32,6 +32,7 @@ typedef struct xmc_options
 	double		dropout;
 	double		learning_rate;
 	double		weight_decay;
+	double		bag_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
 	double		held_out;		/* share of approved documents held out */

@@ -1,0 +1,34 @@
+/*
+ * batch.h - some documents as one modality sees them: only the items that have it, their rows side by side.
+ */
+#ifndef XMCOH_BATCH_H
+#define XMCOH_BATCH_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/model.h"
+
+typedef struct xmc_batch
+{
+	xmc_modality modality;
+	int32_t		n_documents;
+	const xmc_document **document;	/* (n_documents) */
+	int32_t		rows;			/* of all documents together */
+	int32_t		most_items;		/* rows of the largest document */
+	int32_t    *row_start;		/* (n_documents + 1) */
+	int32_t    *item;			/* (rows) the row's item number in its document */
+	int64_t    *pair_start;		/* (n_documents + 1) into the ordered pairs (i, j), i != j, of rows: n (n - 1) each */
+} xmc_batch;
+
+/* Lays out a batch in the arena. Errors: XMC_NO_MEMORY. */
+extern xmc_status xmc_batch_init(xmc_arena *arena, xmc_modality modality, int32_t n_documents,
+								 const xmc_document *const *document, xmc_batch *out);
+
+/* Where the ordered pair (i, j), i != j, of a document with n rows stands among its n (n - 1). */
+static inline int64_t
+xmc_pair_index(int32_t n, int32_t i, int32_t j)
+{
+	return (int64_t) i * (n - 1) + (j < i ? j : j - 1);
+}
+
+#endif

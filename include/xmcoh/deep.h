@@ -1,0 +1,50 @@
+/*
+ * deep.h - the deep score of one modality over a batch: inputs gathered, encoder, pair head; forward and backward.
+ */
+#ifndef XMCOH_DEEP_H
+#define XMCOH_DEEP_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/batch.h"
+#include "xmcoh/encoder.h"
+#include "xmcoh/pairhead.h"
+#include "xmcoh/sparse.h"
+
+typedef struct xmc_deep_state
+{
+	float	   *x;				/* (R, input_dim) */
+	xmc_encoder_state encoder;
+	xmc_pairhead_state head;
+	float	   *g;				/* (ordered pairs) */
+} xmc_deep_state;
+
+/*
+ * Sets the network's input_mean and input_scale to the mean and 1 / deviation of its embedding inputs over these documents
+ * (scale 0 where a dimension is constant), so that training sees standardised inputs whatever their units. The bag's
+ * dimensions are left as they are (mean 0, scale 1). Errors: XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_deep_fit_inputs(xmc_ctx *ctx, xmc_model *model, xmc_modality modality, int32_t n_documents,
+									  const xmc_document *const *document);
+
+/*
+ * The score s(i,j) = g(i,j) - g(j,i) of rows i, j of document k is read with xmc_deep_score. `random` NULL: no dropout;
+ * `learn`: keep what the backward pass needs. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_deep_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
+								   xmc_random *random, bool learn, xmc_deep_state *state);
+
+static inline float
+xmc_deep_score(const xmc_batch *batch, const xmc_deep_state *state, int32_t k, int32_t i, int32_t j)
+{
+	int32_t		n = batch->row_start[k + 1] - batch->row_start[k];
+	const float *g = state->g + batch->pair_start[k];
+
+	return g[xmc_pair_index(n, i, j)] - g[xmc_pair_index(n, j, i)];
+}
+
+/* From dg (ordered pairs): adds to the dense gradients in `grad` and, if the model has a bag, to bag_grad. */
+extern xmc_status xmc_deep_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
+									const xmc_deep_state *state, const float *dg, const xmc_network *grad,
+									xmc_adagrad *bag_grad);
+
+#endif

@@ -1,0 +1,38 @@
+/* batch.c - see batch.h */
+#include "xmcoh/batch.h"
+
+xmc_status
+xmc_batch_init(xmc_arena *arena, xmc_modality modality, int32_t n_documents, const xmc_document *const *document,
+			   xmc_batch *out)
+{
+	int			wanted = modality == XMC_TEXT ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
+	size_t		items = 0;
+
+	for (int32_t d = 0; d < n_documents; d++)
+		items += (size_t) document[d]->n;
+	*out = (xmc_batch){.modality = modality,.n_documents = n_documents};
+	out->document = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *out->document);
+	out->row_start = xmc_arena_alloc(arena, (size_t) n_documents + 1, sizeof(int32_t));
+	out->pair_start = xmc_arena_alloc(arena, (size_t) n_documents + 1, sizeof(int64_t));
+	out->item = xmc_arena_alloc(arena, items, sizeof(int32_t));
+	if (!out->document || !out->row_start || !out->pair_start || !out->item)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+
+	out->pair_start[0] = 0;
+	for (int32_t d = 0; d < n_documents; d++)
+	{
+		int32_t		n;
+
+		out->document[d] = document[d];
+		out->row_start[d] = out->rows;
+		for (int32_t i = 0; i < document[d]->n; i++)
+			if (document[d]->has[i] & wanted)
+				out->item[out->rows++] = i;
+		n = out->rows - out->row_start[d];
+		out->pair_start[d + 1] = out->pair_start[d] + (int64_t) n * (n > 0 ? n - 1 : 0);
+		if (n > out->most_items)
+			out->most_items = n;
+	}
+	out->row_start[n_documents] = out->rows;
+	return XMC_OK;
+}

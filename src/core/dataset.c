@@ -1,0 +1,187 @@
+/* dataset.c - documents from items; see dataset.h */
+#include "xmcoh/dataset.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool
+is_whole_number(const char *key, size_t length)
+{
+	for (size_t k = 0; k < length; k++)
+		if (key[k] < '0' || key[k] > '9')
+			return false;
+	return length > 0;
+}
+
+int
+xmc_key_compare(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+	bool		a_number = is_whole_number(a, a_length);
+	bool		b_number = is_whole_number(b, b_length);
+	size_t		shorter;
+	int			by_bytes;
+
+	if (a_number != b_number)
+		return a_number ? -1 : 1;
+	if (a_number)
+	{
+		/* Without leading zeros the longer number is the greater. */
+		size_t		a_zeros = 0;
+		size_t		b_zeros = 0;
+
+		while (a_zeros < a_length && a[a_zeros] == '0')
+			a_zeros++;
+		while (b_zeros < b_length && b[b_zeros] == '0')
+			b_zeros++;
+		if (a_length - a_zeros != b_length - b_zeros)
+			return a_length - a_zeros < b_length - b_zeros ? -1 : 1;
+		by_bytes = memcmp(a + a_zeros, b + b_zeros, a_length - a_zeros);
+		if (by_bytes != 0)
+			return by_bytes;
+		return a_zeros == b_zeros ? 0 : a_zeros < b_zeros ? -1 : 1;	/* 7 before 07: other keys, equal numbers */
+	}
+	shorter = a_length < b_length ? a_length : b_length;
+	by_bytes = shorter ? memcmp(a, b, shorter) : 0;
+	if (by_bytes != 0)
+		return by_bytes;
+	return a_length == b_length ? 0 : a_length < b_length ? -1 : 1;
+}
+
+int
+xmc_item_compare(const void *a, const void *b)
+{
+	const xmc_item *x = a;
+	const xmc_item *y = b;
+
+	return xmc_key_compare(x->key, x->key_length, y->key, y->key_length);
+}
+
+/* Copies one embedding of an item, refusing what is not finite. */
+static xmc_status
+copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float *from, int32_t dim, float *to)
+{
+	for (int32_t k = 0; k < dim; k++)
+	{
+		if (!isfinite(from[k]))
+			return xmc_fail(ctx, XMC_BAD_INPUT, "%s of item \"%.*s\" has %s at position %d: finite numbers are wanted",
+							what, (int) (item->key_length < 100 ? item->key_length : 100), item->key,
+							isnan(from[k]) ? "NaN" : "infinity", (int) k + 1);
+		to[k] = from[k];
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, xmc_document *out)
+{
+	uint32_t  **feature = xmc_zalloc(ctx, (size_t) n, sizeof *feature);	/* (n) each item's own */
+	int64_t		total = 0;
+
+	XMC_NEED(feature, ctx);
+	for (int32_t i = 0; i < n; i++)
+	{
+		int32_t		count = 0;
+
+		out->feature_start[i] = (int32_t) total;
+		if (item[i].text)
+		{
+			XMC_TRY(xmc_text_features(ctx, tokeniser, item[i].text, item[i].text_length, &feature[i], &count));
+			out->has[i] |= XMC_HAS_WORDS;
+		}
+		total += count;
+		if (total > INT32_MAX)
+			return xmc_fail(ctx, XMC_LIMIT, "a document with more than %d text features", INT32_MAX);
+	}
+	out->feature_start[n] = (int32_t) total;
+	out->feature = xmc_alloc(ctx, (size_t) total, sizeof(uint32_t));
+	XMC_NEED(out->feature, ctx);
+	for (int32_t i = 0; i < n; i++)
+	{
+		size_t		count = (size_t) (out->feature_start[i + 1] - out->feature_start[i]);
+
+		if (count)
+			memcpy(out->feature + out->feature_start[i], feature[i], count * sizeof(uint32_t));
+		xmc_release(ctx, feature[i]);
+	}
+	xmc_release(ctx, feature);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item,
+				   xmc_document *out)
+{
+	*out = (xmc_document){.n = n};
+	out->has = xmc_zalloc(ctx, (size_t) n, 1);
+	out->feature_start = xmc_zalloc(ctx, (size_t) n + 1, sizeof(int32_t));
+	if (!out->has || !out->feature_start)
+		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t i = 1; i < n; i++)
+		if (xmc_item_compare(&item[i - 1], &item[i]) == 0)
+			return xmc_fail(ctx, XMC_BAD_INPUT, "item \"%.*s\" is there twice",
+							(int) (item[i].key_length < 100 ? item[i].key_length : 100), item[i].key);
+
+	if (options->words)
+		XMC_TRY(build_texts(ctx, tokeniser, n, item, out));
+	if (options->text_dim > 0)
+	{
+		out->text_embedding = xmc_zalloc(ctx, (size_t) n * (size_t) options->text_dim, sizeof(float));
+		XMC_NEED(out->text_embedding, ctx);
+	}
+	if (options->image_dim > 0)
+	{
+		out->image = xmc_zalloc(ctx, (size_t) n * (size_t) options->image_dim, sizeof(float));
+		XMC_NEED(out->image, ctx);
+	}
+	for (int32_t i = 0; i < n; i++)
+	{
+		if (options->text_dim > 0 && item[i].text_embedding)
+		{
+			XMC_TRY(copy_embedding(ctx, &item[i], "text embedding", item[i].text_embedding, options->text_dim,
+								   out->text_embedding + (int64_t) i * options->text_dim));
+			out->has[i] |= XMC_HAS_TEXT_EMBEDDING;
+		}
+		if (options->image_dim > 0 && item[i].image)
+		{
+			XMC_TRY(copy_embedding(ctx, &item[i], "image embedding", item[i].image, options->image_dim,
+								   out->image + (int64_t) i * options->image_dim));
+			out->has[i] |= XMC_HAS_IMAGE;
+		}
+	}
+	return XMC_OK;
+}
+
+void
+xmc_document_free(xmc_ctx *ctx, xmc_document *document)
+{
+	xmc_release(ctx, document->has);
+	xmc_release(ctx, document->feature_start);
+	xmc_release(ctx, document->feature);
+	xmc_release(ctx, document->text_embedding);
+	xmc_release(ctx, document->image);
+	xmc_release(ctx, document->pair);
+	*document = (xmc_document){0};
+}
+
+xmc_status
+xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order)
+{
+	int32_t		n = document->n;
+
+	xmc_release(ctx, document->pair);
+	document->n_pairs = 0;
+	document->pair = xmc_alloc(ctx, (size_t) n * (size_t) (n > 0 ? n - 1 : 0) / 2, sizeof(xmc_pair));
+	XMC_NEED(document->pair, ctx);
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = a + 1; b < n; b++)
+			document->pair[document->n_pairs++] = (xmc_pair){order[a], order[b], 1.0f};
+	return XMC_OK;
+}
+
+bool
+xmc_held_out(const char *key, size_t key_length, int32_t seed, double share)
+{
+	uint64_t	hash = xmc_hash_bytes(key, key_length, (uint64_t) seed + UINT64_C(0x68656c646f757400));
+
+	return (double) (hash >> 11) * 0x1.0p-53 < share;
+}

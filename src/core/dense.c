@@ -1,0 +1,266 @@
+/* dense.c - linear layers, normalisation, attention; see dense.h */
+#include "xmcoh/dense.h"
+#include "xmcoh/blas.h"
+
+#include <math.h>
+#include <string.h>
+
+xmc_status
+xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs, const float *x, const float *w,
+		   const float *bias, float *y)
+{
+	if (bias)
+		for (int64_t r = 0; r < rows; r++)
+			memcpy(y + r * outputs, bias, (size_t) outputs * sizeof(float));
+	return xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, outputs, inputs,
+					 1.0f, x, inputs, w, inputs, bias ? 1.0f : 0.0f, y, outputs);
+}
+
+xmc_status
+xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs, const float *x, const float *w,
+					const float *dy, float *dw, float *dbias, float *dx, bool add_dx)
+{
+	XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
+					  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
+	if (dbias)
+		for (int64_t r = 0; r < rows; r++)
+			for (int64_t o = 0; o < outputs; o++)
+				dbias[o] += dy[r * outputs + o];
+	if (!dx)
+		return XMC_OK;
+	return xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, rows, inputs, outputs,
+					 1.0f, dy, outputs, w, inputs, add_dx ? 1.0f : 0.0f, dx, inputs);
+}
+
+void
+xmc_relu(int64_t n, float *x)
+{
+	for (int64_t k = 0; k < n; k++)
+		x[k] = x[k] > 0 ? x[k] : 0;
+}
+
+void
+xmc_relu_backward(int64_t n, const float *y, float *dy)
+{
+	for (int64_t k = 0; k < n; k++)
+		dy[k] = y[k] > 0 ? dy[k] : 0;
+}
+
+void
+xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
+{
+	uint32_t	threshold = (uint32_t) (p * 65536.0);
+	float		keep = (float) (1.0 / (1.0 - p));
+
+	if (p <= 0 || !random)
+		return;
+	for (int64_t k = 0; k < n; k += 4)
+	{
+		uint64_t	bits = xmc_random_next(random);	/* four draws of 16 bits */
+
+		for (int64_t j = k; j < k + 4 && j < n; j++, bits >>= 16)
+		{
+			mask[j] = (bits & 0xffff) < threshold ? 0 : keep;
+			x[j] *= mask[j];
+		}
+	}
+}
+
+void
+xmc_multiply(int64_t n, const float *mask, float *x)
+{
+	for (int64_t k = 0; k < n; k++)
+		x[k] *= mask[k];
+}
+
+void
+xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const float *b,
+			   float *y, float *normal, float *inverse_deviation)
+{
+	for (int64_t r = 0; r < rows; r++, x += d, y += d, normal += d)
+	{
+		double		sum = 0;
+		double		squares = 0;
+		float		mean;
+		float		inverse;
+
+		for (int64_t k = 0; k < d; k++)
+			sum += x[k];
+		mean = (float) (sum / (double) d);
+		for (int64_t k = 0; k < d; k++)
+			squares += (double) (x[k] - mean) * (x[k] - mean);
+		inverse = (float) (1.0 / sqrt(squares / (double) d + 1e-5));
+		inverse_deviation[r] = inverse;
+		for (int64_t k = 0; k < d; k++)
+		{
+			normal[k] = (x[k] - mean) * inverse;
+			y[k] = normal[k] * w[k] + b[k];
+		}
+	}
+}
+
+void
+xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w, const float *normal,
+						const float *inverse_deviation, float *dw, float *db, float *dx)
+{
+	for (int64_t r = 0; r < rows; r++, dy += d, normal += d, dx += d)
+	{
+		double		mean_g = 0;
+		double		mean_gn = 0;
+
+		for (int64_t k = 0; k < d; k++)
+		{
+			double		g = (double) dy[k] * w[k];
+
+			dw[k] += dy[k] * normal[k];
+			db[k] += dy[k];
+			mean_g += g;
+			mean_gn += g * normal[k];
+		}
+		mean_g /= (double) d;
+		mean_gn /= (double) d;
+		for (int64_t k = 0; k < d; k++)
+			dx[k] = inverse_deviation[r] * (dy[k] * w[k] - (float) mean_g - normal[k] * (float) mean_gn);
+	}
+}
+
+xmc_status
+xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv, float *probability,
+			  const float *mask, float *scratch, float *y)
+{
+	int64_t		width = d / heads;
+	float		scale = 1.0f / sqrtf((float) width);
+
+	for (int64_t h = 0; h < heads; h++)
+	{
+		const float *q = qkv + h * width;
+		const float *k = q + d;
+		const float *v = k + d;
+		float	   *p = probability + h * n * n;	/* (n, n) */
+
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, scale, q, 3 * d, k, 3 * d, 0, p, n));
+		for (int64_t i = 0; i < n; i++)
+		{
+			float	   *row = p + i * n;
+			float		top = row[0];
+			double		sum = 0;
+
+			for (int64_t j = 1; j < n; j++)
+				if (row[j] > top)
+					top = row[j];
+			for (int64_t j = 0; j < n; j++)
+			{
+				row[j] = expf(row[j] - top);
+				sum += row[j];
+			}
+			for (int64_t j = 0; j < n; j++)
+				row[j] = (float) (row[j] / sum);
+		}
+		if (mask)
+		{
+			memcpy(scratch, p, (size_t) (n * n) * sizeof(float));
+			xmc_multiply(n * n, mask + h * n * n, scratch);
+			p = scratch;
+		}
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, 1, p, n, v, 3 * d, 0, y + h * width, d));
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv, const float *probability,
+					   const float *mask, const float *dy, float *scratch, float *dqkv)
+{
+	int64_t		width = d / heads;
+	float		scale = 1.0f / sqrtf((float) width);
+	float	   *dp = scratch;	/* (n, n) */
+	float	   *masked = scratch + n * n;	/* (n, n) */
+
+	for (int64_t h = 0; h < heads; h++)
+	{
+		const float *q = qkv + h * width;
+		const float *k = q + d;
+		const float *v = k + d;
+		const float *p = probability + h * n * n;
+		const float *used = p;
+		float	   *dq = dqkv + h * width;
+		float	   *dk = dq + d;
+		float	   *dv = dk + d;
+
+		if (mask)
+		{
+			memcpy(masked, p, (size_t) (n * n) * sizeof(float));
+			xmc_multiply(n * n, mask + h * n * n, masked);
+			used = masked;
+		}
+		/* y = used v */
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, 1, used, n, dy + h * width, d, 0, dv, 3 * d));
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, 1, dy + h * width, d, v, 3 * d, 0, dp, n));
+		if (mask)
+			xmc_multiply(n * n, mask + h * n * n, dp);
+		/* softmax: dlogit = p (dp - sum p dp) */
+		for (int64_t i = 0; i < n; i++)
+		{
+			double		dot = 0;
+
+			for (int64_t j = 0; j < n; j++)
+				dot += (double) p[i * n + j] * dp[i * n + j];
+			for (int64_t j = 0; j < n; j++)
+				dp[i * n + j] = p[i * n + j] * (dp[i * n + j] - (float) dot);
+		}
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, scale, dp, n, k, 3 * d, 0, dq, 3 * d));
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, scale, dp, n, q, 3 * d, 0, dk, 3 * d));
+	}
+	return XMC_OK;
+}
+
+/*
+ * tanh x = (1 - e) / (1 + e) with e = exp(-2|x|), exp by range reduction and a polynomial; below 0.25 an odd series keeps the
+ * relative precision. No branches, so that the compiler makes vectors of it, for whichever processor it meets at run time.
+ */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define XMC_FOR_THIS_PROCESSOR __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define XMC_FOR_THIS_PROCESSOR
+#endif
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_tanh(int64_t n, float *x)
+{
+	for (int64_t k = 0; k < n; k++)
+	{
+		float		a = fabsf(x[k]);
+		float		b = a > 10.0f ? 10.0f : a;	/* tanh 10 rounds to 1 */
+		float		z = b * -2.8853900817779268f;	/* -2 log2 e */
+		float		whole = (float) (int32_t) (z - 0.5f);	/* z <= 0: nearest */
+		float		f = (z - whole) * 0.6931471805599453f;	/* |f| <= log(2) / 2 */
+		float		poly = 1 + f * (1 + f * (0.5f + f * (1.6666667e-1f + f * (4.1666668e-2f + f * (8.3333340e-3f +
+																									   f * 1.3888889e-3f)))));
+		union
+		{
+			int32_t		i;
+			float		f;
+		}			power = {.i = ((int32_t) whole + 127) << 23};
+		float		e = poly * power.f;
+		float		large = (1 - e) / (1 + e);
+		float		s = a * a;
+		float		small = a * (1 + s * (-3.3333334e-1f + s * (1.3333334e-1f + s * (-5.3968254e-2f + s * (2.1869488e-2f +
+																											 s * -8.8632356e-3f)))));
+
+		x[k] = copysignf(a < 0.25f ? small : large, x[k]);
+	}
+}
+
+double
+xmc_softplus(double x)
+{
+	return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+}
+
+double
+xmc_sigmoid(double x)
+{
+	double		e = exp(-fabs(x));
+
+	return x >= 0 ? 1 / (1 + e) : e / (1 + e);
+}

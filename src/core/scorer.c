@@ -1,0 +1,135 @@
+/* scorer.c - see scorer.h */
+#include "xmcoh/scorer.h"
+#include "xmcoh/deep.h"
+#include "xmcoh/dense.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Raw scores of one modality for all documents: sparse term and deep score, where the model has them. */
+static xmc_status
+score_modality(xmc_arena *arena, const xmc_model *model, xmc_modality modality, int32_t n_documents,
+			   const xmc_document *const *document, xmc_scores *out)
+{
+	bool		has_deep = model->network[modality].input_dim > 0;
+	bool		has_sparse = modality == XMC_TEXT && model->sparse;
+	xmc_batch	batch;
+	xmc_deep_state deep;
+	double	   *u = NULL;		/* (rows) */
+
+	XMC_TRY(xmc_batch_init(arena, modality, n_documents, document, &batch));
+	if (batch.rows == 0)
+		return XMC_OK;
+	if (has_deep)
+		XMC_TRY(xmc_deep_forward(arena, model, &batch, NULL, false, &deep));
+	if (has_sparse)
+	{
+		u = xmc_arena_alloc(arena, (size_t) batch.rows, sizeof(double));
+		XMC_NEED(u, arena->ctx);
+		xmc_sparse_forward(model, &batch, u);
+	}
+	for (int32_t k = 0; k < n_documents; k++)
+	{
+		int32_t		first = batch.row_start[k];
+		int32_t		rows = batch.row_start[k + 1] - first;
+		int64_t		n = document[k]->n;
+
+		for (int32_t i = 0; i < rows; i++)
+			for (int32_t j = i + 1; j < rows; j++)
+			{
+				double		s = (has_sparse ? u[first + j] - u[first + i] : 0) +
+					(has_deep ? xmc_deep_score(&batch, &deep, k, i, j) : 0);
+				int64_t		a = batch.item[first + i];
+				int64_t		b = batch.item[first + j];
+
+				out[k].raw[modality][a * n + b] = (float) s;
+				out[k].raw[modality][b * n + a] = (float) -s;
+			}
+	}
+	return XMC_OK;
+}
+
+/* Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. */
+static void
+combine(const xmc_model *model, const xmc_document *document, xmc_scores *scores)
+{
+	const xmc_calibration *c = &model->calibration;
+	int64_t		n = document->n;
+
+	for (int64_t a = 0; a < n; a++)
+		for (int64_t b = 0; b < n; b++)
+		{
+			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
+			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
+			int64_t		at = a * n + b;
+			double		t = scores->raw[XMC_TEXT][at];
+			double		i = scores->raw[XMC_IMAGE][at];
+
+			scores->score[XMC_EVIDENCE_TEXT][at] = (float) (c->solo[XMC_TEXT] * t);
+			scores->score[XMC_EVIDENCE_IMAGE][at] = (float) (c->solo[XMC_IMAGE] * i);
+			scores->score[XMC_EVIDENCE_FUSED][at] = (float)
+				(text && image ? c->fused[XMC_TEXT] * t + c->fused[XMC_IMAGE] * i
+				 : c->solo[XMC_TEXT] * t + c->solo[XMC_IMAGE] * i);
+		}
+}
+
+xmc_status
+xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, const xmc_document *document,
+					xmc_scores *out)
+{
+	const xmc_document **pointer = xmc_alloc(ctx, (size_t) n_documents, sizeof *pointer);	/* (n_documents) */
+	xmc_status	status = XMC_OK;
+
+	XMC_NEED(pointer, ctx);
+	for (int32_t k = 0; k < n_documents; k++)
+	{
+		size_t		cells = (size_t) document[k].n * (size_t) document[k].n;
+		float	   *block = xmc_zalloc(ctx, (XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
+
+		XMC_NEED(block, ctx);
+		pointer[k] = &document[k];
+		out[k].n = document[k].n;
+		for (int m = 0; m < XMC_MODALITIES; m++)
+			out[k].raw[m] = block + (size_t) m * cells;
+		for (int e = 0; e < XMC_EVIDENCES; e++)
+			out[k].score[e] = block + (size_t) (XMC_MODALITIES + e) * cells;
+	}
+	for (int m = 0; m < XMC_MODALITIES && status == XMC_OK; m++)
+	{
+		xmc_arena	scratch;
+
+		xmc_arena_init(&scratch, ctx);
+		status = score_modality(&scratch, model, (xmc_modality) m, n_documents, pointer, out);
+		xmc_arena_free(&scratch);
+	}
+	for (int32_t k = 0; k < n_documents && status == XMC_OK; k++)
+		combine(model, &document[k], &out[k]);
+	xmc_release(ctx, pointer);
+	return status;
+}
+
+void
+xmc_scores_free(xmc_ctx *ctx, xmc_scores *scores)
+{
+	xmc_release(ctx, scores->raw[0]);	/* one block holds them all */
+	*scores = (xmc_scores){0};
+}
+
+double
+xmc_probability(double log_odds)
+{
+	return xmc_sigmoid(log_odds);
+}
+
+double
+xmc_coherence(int32_t n, const float *s, const int32_t *order)
+{
+	double		sum = 0;
+
+	if (n < 2)
+		return NAN;
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = a + 1; b < n; b++)
+			sum += 2 * xmc_sigmoid(s[(int64_t) order[a] * n + order[b]]) - 1;
+	return sum / ((double) n * (n - 1) / 2);
+}

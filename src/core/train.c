@@ -1,0 +1,543 @@
+/*
+ * train.c - see train.h
+ *
+ * The parts of a model (sparse term, text network, image network) are trained one after the other, each to its own best epoch:
+ * the sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss
+ * after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
+ * the parts are weighed against each other and calibrated on the held-out documents (calibrate.h).
+ */
+#include "xmcoh/train.h"
+#include "xmcoh/calibrate.h"
+#include "xmcoh/decode.h"
+#include "xmcoh/deep.h"
+#include "xmcoh/dense.h"
+#include "xmcoh/gradient.h"
+#include "xmcoh/optimizer.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SCORE_BATCH 64			/* documents scored together */
+#define WARM_UP_STEPS 50		/* steps until AdamW's rate is whole: its running means begin empty */
+#define CALIBRATION_RIDGE 1e-3
+#define CALIBRATION_BINS 15
+#define BOOTSTRAP_REPLICATES 1000
+
+/* What can be trained on its own. */
+typedef enum part
+{
+	PART_SPARSE,
+	PART_TEXT,
+	PART_IMAGE,
+	PARTS
+} part;
+
+static const struct
+{
+	const char *phase;
+	xmc_modality modality;
+}			part_info[PARTS] = {
+	[PART_SPARSE] = {"training sparse text", XMC_TEXT},
+	[PART_TEXT] = {"training text network", XMC_TEXT},
+	[PART_IMAGE] = {"training image network", XMC_IMAGE},
+};
+
+/* The labelled pairs of some documents, flat: where the scores of all of them are compared. */
+typedef struct labels
+{
+	int32_t		n_documents;
+	const xmc_document **document;	/* (n_documents) */
+	int32_t		n;				/* labelled pairs of all documents */
+	float	   *weight;			/* (n) a document's sum to 1 */
+	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks the modality */
+	float	   *part_s[PARTS];	/* (n) the same of each trained part */
+} labels;
+
+typedef struct trainer
+{
+	xmc_ctx    *ctx;
+	xmc_arena	arena;			/* reset after each batch */
+	const xmc_options *options;
+	xmc_model  *model;
+	xmc_model  *grad;
+	int32_t		n_train;
+	const xmc_document **train;
+	labels		held_out;
+	bool		has_part[PARTS];
+	xmc_random	random;
+	xmc_progress_callback callback;
+	void	   *callback_arg;
+	xmc_train_progress progress;
+	xmc_train_report *report;
+} trainer;
+
+static xmc_status
+tell(trainer *t)
+{
+	xmc_status	status = t->callback ? t->callback(t->callback_arg, &t->progress) : XMC_OK;
+
+	t->progress.epoch_ended = false;
+	return status == XMC_OK ? xmc_check_stop(t->ctx) : status;
+}
+
+static xmc_status
+labels_init(xmc_ctx *ctx, labels *l)
+{
+	int64_t		total = 0;
+
+	for (int32_t d = 0; d < l->n_documents; d++)
+		total += l->document[d]->n_pairs;
+	if (total > INT32_MAX / 4)
+		return xmc_fail(ctx, XMC_LIMIT, "%lld held-out pairs; at most %d", (long long) total, INT32_MAX / 4);
+	l->n = (int32_t) total;
+	l->weight = xmc_alloc(ctx, (size_t) total, sizeof(float));
+	l->s = xmc_alloc(ctx, (size_t) total, sizeof(float));
+	if (!l->weight || !l->s)
+		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	for (int p = 0; p < PARTS; p++)
+	{
+		l->part_s[p] = xmc_zalloc(ctx, (size_t) total, sizeof(float));
+		XMC_NEED(l->part_s[p], ctx);
+	}
+	for (int32_t d = 0, at = 0; d < l->n_documents; d++)
+	{
+		const xmc_document *document = l->document[d];
+		double		sum = 0;
+
+		for (int32_t p = 0; p < document->n_pairs; p++)
+			sum += document->pair[p].weight;
+		for (int32_t p = 0; p < document->n_pairs; p++, at++)
+			l->weight[at] = (float) (document->pair[p].weight / sum);
+	}
+	return XMC_OK;
+}
+
+static void
+labels_free(xmc_ctx *ctx, labels *l)
+{
+	xmc_release(ctx, l->weight);
+	xmc_release(ctx, l->s);
+	for (int p = 0; p < PARTS; p++)
+		xmc_release(ctx, l->part_s[p]);
+}
+
+/* Scores of one part for every labelled pair, into s (n). */
+static xmc_status
+score_part(trainer *t, const labels *l, part which, float *s)
+{
+	xmc_modality modality = part_info[which].modality;
+	int32_t		at = 0;
+
+	for (int32_t first = 0; first < l->n_documents; first += SCORE_BATCH)
+	{
+		int32_t		count = l->n_documents - first < SCORE_BATCH ? l->n_documents - first : SCORE_BATCH;
+		xmc_batch	batch;
+		xmc_deep_state deep;
+		double	   *u = NULL;
+
+		xmc_arena_reset(&t->arena);
+		XMC_TRY(xmc_check_stop(t->ctx));
+		XMC_TRY(xmc_batch_init(&t->arena, modality, count, l->document + first, &batch));
+		if (which == PART_SPARSE)
+		{
+			u = xmc_arena_alloc(&t->arena, (size_t) batch.rows, sizeof(double));
+			XMC_NEED(u, t->ctx);
+			xmc_sparse_forward(t->model, &batch, u);
+		}
+		else if (batch.rows > 0)
+			XMC_TRY(xmc_deep_forward(&t->arena, t->model, &batch, NULL, false, &deep));
+		for (int32_t k = 0; k < count; k++)
+		{
+			const xmc_document *document = batch.document[k];
+			int32_t    *row = xmc_arena_alloc(&t->arena, (size_t) document->n, sizeof(int32_t));
+
+			XMC_NEED(row, t->ctx);
+			for (int32_t i = 0; i < document->n; i++)
+				row[i] = -1;
+			for (int32_t r = batch.row_start[k]; r < batch.row_start[k + 1]; r++)
+				row[batch.item[r]] = r - batch.row_start[k];
+			for (int32_t p = 0; p < document->n_pairs; p++, at++)
+			{
+				int32_t		i = row[document->pair[p].before];
+				int32_t		j = row[document->pair[p].after];
+
+				s[at] = i < 0 || j < 0 ? 0
+					: which == PART_SPARSE ? (float) (u[batch.row_start[k] + j] - u[batch.row_start[k] + i])
+					: xmc_deep_score(&batch, &deep, k, i, j);
+			}
+		}
+	}
+	return XMC_OK;
+}
+
+/* Mean over documents of the weighted softplus loss of scale * s, and of twice the share of pairs on the right side minus 1. */
+static void
+judge(const labels *l, const float *s, double scale, double *loss, double *tau)
+{
+	*loss = *tau = 0;
+	for (int32_t p = 0; p < l->n; p++)
+	{
+		*loss += l->weight[p] * xmc_softplus(-scale * s[p]);
+		*tau += l->weight[p] * ((s[p] > 0) - (s[p] < 0));
+	}
+	*loss /= l->n_documents;
+	*tau /= l->n_documents;
+}
+
+/* Copies all values of one part between the model and a buffer (count values); out of the model if `save`. */
+static void
+copy_part(trainer *t, part which, float *buffer, bool save, int64_t *count)
+{
+	int64_t		at = 0;
+
+	for (int32_t k = 0; k < t->model->n_tensors; k++)
+	{
+		const xmc_tensor *tensor = &t->model->tensor[k];
+		bool		is_sparse = tensor->slot == &t->model->sparse;
+		bool		is_bag = tensor->slot == &t->model->bag;
+		bool		belongs = which == PART_SPARSE ? is_sparse
+			: (which == PART_TEXT && is_bag) ||
+			xmc_is_network_tensor(t->model, tensor, part_info[which].modality);
+
+		if (!belongs)
+			continue;
+		if (buffer && save)
+			memcpy(buffer + at, *tensor->slot, (size_t) tensor->n_values * sizeof(float));
+		else if (buffer)
+			memcpy(*tensor->slot, buffer + at, (size_t) tensor->n_values * sizeof(float));
+		at += tensor->n_values;
+	}
+	if (count)
+		*count = at;
+}
+
+/* One pass over the training documents in a new random order. */
+static xmc_status
+train_epoch(trainer *t, part which, xmc_adagrad *adagrad, xmc_adamw *adamw, double *loss)
+{
+	const xmc_options *o = t->options;
+	/* AdaGrad on hashed features wants small steps: a document at a time. */
+	int32_t		batch_documents = which == PART_SPARSE ? 1 : o->batch_documents;
+	double		sum = 0;
+
+	for (int32_t d = t->n_train - 1; d > 0; d--)
+	{
+		int32_t		other = (int32_t) xmc_random_below(&t->random, (uint32_t) d + 1);
+		const xmc_document *swap = t->train[d];
+
+		t->train[d] = t->train[other];
+		t->train[other] = swap;
+	}
+	for (int32_t first = 0; first < t->n_train; first += batch_documents)
+	{
+		int32_t		count = t->n_train - first < batch_documents ? t->n_train - first : batch_documents;
+		xmc_batch	batch;
+		double		batch_loss;
+
+		xmc_arena_reset(&t->arena);
+		XMC_TRY(xmc_batch_init(&t->arena, part_info[which].modality, count, t->train + first, &batch));
+		if (which == PART_SPARSE)
+		{
+			XMC_TRY(xmc_sparse_gradient(&t->arena, t->model, &batch, count, adagrad, &batch_loss));
+			xmc_adagrad_step(adagrad, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
+		}
+		else
+		{
+			double		warm;
+
+			XMC_TRY(xmc_deep_gradient(&t->arena, t->model, &batch, count, &t->random, t->grad,
+									  adagrad->rows ? adagrad : NULL, &batch_loss));
+			warm = adamw->step + 1 < WARM_UP_STEPS ? (double) (adamw->step + 1) / WARM_UP_STEPS : 1;
+			xmc_adamw_step(adamw, t->model, t->grad, part_info[which].modality, warm * o->learning_rate,
+						   o->weight_decay);
+			if (adagrad->rows)
+				xmc_adagrad_step(adagrad, t->model->bag, warm * o->bag_learning_rate, 0);
+		}
+		sum += batch_loss;
+		t->progress.done += count;
+		if (which != PART_SPARSE || first % 64 == 0)
+			XMC_TRY(tell(t));
+	}
+	*loss = sum / t->n_train;
+	return XMC_OK;
+}
+
+/* Trains one part to its best epoch by held-out loss and leaves it there, its held-out scores in part_s. */
+static xmc_status
+train_part(trainer *t, part which)
+{
+	const xmc_options *o = t->options;
+	xmc_modality modality = part_info[which].modality;
+	int64_t		phase_end = t->progress.done + (int64_t) o->epochs * t->n_train;
+	xmc_adagrad adagrad = {0};
+	xmc_adamw	adamw = {0};
+	double		best_loss = INFINITY;
+	int32_t		best_epoch = 0;
+	int64_t		values;
+	float	   *best;			/* (values) */
+
+	copy_part(t, which, NULL, true, &values);
+	best = xmc_alloc(t->ctx, (size_t) values, sizeof(float));
+	XMC_NEED(best, t->ctx);
+	if (which == PART_SPARSE)
+		XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->hash_bits, 1, &adagrad));
+	else
+	{
+		XMC_TRY(xmc_adamw_init(t->ctx, t->model, modality, &adamw));
+		XMC_TRY(xmc_deep_fit_inputs(t->ctx, t->model, modality, t->n_train, t->train));
+		if (which == PART_TEXT && t->model->has_bag)
+			XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->bag_bits, o->bag_dim, &adagrad));
+	}
+	xmc_random_seed(&t->random, (uint64_t) o->seed * PARTS + which);
+	t->progress.phase = part_info[which].phase;
+	t->progress.modality = modality;
+	t->progress.epochs = o->epochs;
+
+	for (int32_t epoch = 1; epoch <= o->epochs && epoch - best_epoch <= o->patience; epoch++)
+	{
+		double		scale;
+		double		train_loss;
+
+		t->progress.epoch = epoch - 1;
+		XMC_TRY(train_epoch(t, which, &adagrad, &adamw, &train_loss));
+		XMC_TRY(score_part(t, &t->held_out, which, t->held_out.s));
+		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, CALIBRATION_RIDGE, &scale));
+		t->progress.train_loss = train_loss;
+		judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau);
+		if (t->progress.held_out_loss < best_loss)
+		{
+			best_loss = t->progress.held_out_loss;
+			best_epoch = epoch;
+			copy_part(t, which, best, true, NULL);
+			memcpy(t->held_out.part_s[which], t->held_out.s, (size_t) t->held_out.n * sizeof(float));
+			t->report->train_loss[modality] = train_loss;
+			t->report->held_out_loss[modality] = best_loss;
+			t->report->best_epoch[modality] = epoch;
+		}
+		t->progress.epoch = epoch;
+		t->progress.epoch_ended = true;
+		XMC_TRY(tell(t));
+	}
+	copy_part(t, which, best, false, NULL);
+	t->progress.done = phase_end;
+	xmc_release(t->ctx, best);
+	xmc_adagrad_free(t->ctx, &adagrad);
+	xmc_adamw_free(t->ctx, &adamw);
+	return XMC_OK;
+}
+
+static void
+scale_values(float *values, int64_t n, double by)
+{
+	for (int64_t k = 0; k < n; k++)
+		values[k] = (float) (values[k] * by);
+}
+
+/*
+ * Weighs sparse term and text network against each other and puts the weights into the parameters, so that the raw text score
+ * stays their plain sum; then fits the calibration of each modality alone and of both together.
+ */
+static xmc_status
+calibrate(trainer *t)
+{
+	labels	   *l = &t->held_out;
+	xmc_calibration *c = &t->model->calibration;
+	float	   *text = l->part_s[PART_SPARSE];	/* (n) becomes the whole text score */
+	float	   *image = l->part_s[PART_IMAGE];
+	double		weights[2] = {1, 1};
+	float	   *x = xmc_alloc(t->ctx, (size_t) l->n * 2, sizeof(float));	/* (n, 2) */
+	int32_t		both = 0;
+
+	XMC_NEED(x, t->ctx);
+	if (t->has_part[PART_SPARSE] && t->has_part[PART_TEXT])
+	{
+		for (int32_t p = 0; p < l->n; p++)
+		{
+			x[2 * p] = l->part_s[PART_SPARSE][p];
+			x[2 * p + 1] = l->part_s[PART_TEXT][p];
+		}
+		XMC_TRY(xmc_calibrate(t->ctx, l->n, 2, x, l->weight, CALIBRATION_RIDGE, weights));
+		scale_values(t->model->sparse, (int64_t) 1 << t->options->hash_bits, weights[0]);
+		scale_values(t->model->network[XMC_TEXT].head_v, t->options->d_model, weights[1]);
+	}
+	for (int32_t p = 0; p < l->n; p++)
+		text[p] = (float) (weights[0] * text[p] + weights[1] * l->part_s[PART_TEXT][p]);
+
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, text, l->weight, CALIBRATION_RIDGE, &c->solo[XMC_TEXT]));
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, image, l->weight, CALIBRATION_RIDGE, &c->solo[XMC_IMAGE]));
+	/* Together only where both speak; a pair that one of them cannot score is scored by the other alone. */
+	for (int32_t p = 0; p < l->n; p++)
+		if (text[p] != 0 && image[p] != 0)
+		{
+			x[2 * both] = text[p];
+			x[2 * both + 1] = image[p];
+			l->s[both++] = l->weight[p];
+		}
+	c->fused[XMC_TEXT] = c->solo[XMC_TEXT];
+	c->fused[XMC_IMAGE] = c->solo[XMC_IMAGE];
+	if (both > 0)
+		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, CALIBRATION_RIDGE, c->fused));
+	xmc_release(t->ctx, x);
+	return XMC_OK;
+}
+
+/* What the finished model does on the held-out documents: tau of the decoded orders, pair accuracy, calibration error. */
+static xmc_status
+measure(trainer *t)
+{
+	labels	   *l = &t->held_out;
+	double	   *tau = xmc_alloc(t->ctx, (size_t) l->n_documents * XMC_EVIDENCES, sizeof(double));	/* (evidences, documents) */
+	double	   *p = xmc_alloc(t->ctx, (size_t) l->n * XMC_EVIDENCES, sizeof(double));	/* (evidences, pairs) */
+	int64_t		at = 0;
+
+	XMC_NEED(tau, t->ctx);
+	XMC_NEED(p, t->ctx);
+	for (int32_t d = 0; d < l->n_documents; d++)
+	{
+		const xmc_document *document = l->document[d];
+		int64_t		n = document->n;
+		int32_t    *order = xmc_alloc(t->ctx, (size_t) n * 2, sizeof(int32_t));
+		int32_t    *place = order + n;
+		xmc_scores	scores;
+
+		XMC_NEED(order, t->ctx);
+		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, document, &scores));
+		for (int e = 0; e < XMC_EVIDENCES; e++)
+		{
+			int32_t		right = 0;
+
+			XMC_TRY(xmc_decode(t->ctx, document->n, scores.score[e], order, NULL));
+			for (int32_t k = 0; k < n; k++)
+				place[order[k]] = k;
+			for (int32_t k = 0; k < document->n_pairs; k++)
+			{
+				const xmc_pair *pair = &document->pair[k];
+
+				right += place[pair->before] < place[pair->after];
+				p[(int64_t) e * l->n + at + k] =
+					xmc_sigmoid(scores.score[e][pair->before * n + pair->after]);
+			}
+			tau[(int64_t) e * l->n_documents + d] = 2.0 * right / document->n_pairs - 1;
+		}
+		at += document->n_pairs;
+		xmc_scores_free(t->ctx, &scores);
+		xmc_release(t->ctx, order);
+	}
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+	{
+		double		right = 0;
+
+		XMC_TRY(xmc_bootstrap(t->ctx, l->n_documents, tau + (int64_t) e * l->n_documents, NULL, BOOTSTRAP_REPLICATES, 1,
+							  &t->report->tau[e]));
+		for (int32_t k = 0; k < l->n; k++)
+			right += (p[(int64_t) e * l->n + k] > 0.5) + 0.5 * (p[(int64_t) e * l->n + k] == 0.5);
+		t->report->pair_accuracy[e] = right / l->n;
+		t->report->calibration_error[e] = xmc_calibration_error(l->n, p + (int64_t) e * l->n, CALIBRATION_BINS);
+	}
+	xmc_release(t->ctx, tau);
+	xmc_release(t->ctx, p);
+	return XMC_OK;
+}
+
+/* Deals the labelled documents to the two sides and refuses to begin with too few on either. */
+static xmc_status
+split(trainer *t, int32_t n_documents, const xmc_document *document, const uint8_t *held_out)
+{
+	t->train = xmc_alloc(t->ctx, (size_t) n_documents, sizeof *t->train);
+	t->held_out.document = xmc_alloc(t->ctx, (size_t) n_documents, sizeof *t->train);
+	if (!t->train || !t->held_out.document)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t d = 0; d < n_documents; d++)
+		if (document[d].n_pairs > 0 && held_out[d])
+			t->held_out.document[t->held_out.n_documents++] = &document[d];
+		else if (document[d].n_pairs > 0)
+			t->train[t->n_train++] = &document[d];
+	t->report->approved_documents = t->n_train + t->held_out.n_documents;
+	t->report->held_out_documents = t->held_out.n_documents;
+	if (t->n_train < XMC_MIN_TRAINING_DOCUMENTS || t->held_out.n_documents < XMC_MIN_HELD_OUT_DOCUMENTS)
+		return xmc_fail(t->ctx, XMC_BAD_INPUT,
+						"too few approved documents: %d to train on and %d held out, at least %d and %d are needed",
+						t->n_train, t->held_out.n_documents,
+						XMC_MIN_TRAINING_DOCUMENTS, XMC_MIN_HELD_OUT_DOCUMENTS);
+	return XMC_OK;
+}
+
+/* Whether any labelled pair on a side can be scored by the modality. */
+static bool
+has_evidence(int32_t n_documents, const xmc_document *const *document, int wanted)
+{
+	for (int32_t d = 0; d < n_documents; d++)
+		for (int32_t p = 0; p < document[d]->n_pairs; p++)
+			if ((document[d]->has[document[d]->pair[p].before] & wanted) &&
+				(document[d]->has[document[d]->pair[p].after] & wanted))
+				return true;
+	return false;
+}
+
+static xmc_status
+run(trainer *t)
+{
+	xmc_model  *model = t->model;
+	int			parts = 0;
+
+	t->has_part[PART_SPARSE] = model->sparse != NULL;
+	t->has_part[PART_TEXT] = model->network[XMC_TEXT].input_dim > 0;
+	t->has_part[PART_IMAGE] = model->network[XMC_IMAGE].input_dim > 0;
+	for (int p = 0; p < PARTS; p++)
+	{
+		int			wanted = p == PART_IMAGE ? XMC_HAS_IMAGE : XMC_HAS_TEXT;
+
+		t->has_part[p] = t->has_part[p] && has_evidence(t->n_train, t->train, wanted) &&
+			has_evidence(t->held_out.n_documents, t->held_out.document, wanted);
+		parts += t->has_part[p];
+	}
+	if (parts == 0)
+		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
+	XMC_TRY(labels_init(t->ctx, &t->held_out));
+	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
+		.total = (int64_t) parts * t->options->epochs * t->n_train};
+	for (int p = 0; p < PARTS; p++)
+		if (t->has_part[p])
+			XMC_TRY(train_part(t, (part) p));
+	t->progress.phase = "calibrating";
+	XMC_TRY(tell(t));
+	XMC_TRY(calibrate(t));
+	return measure(t);
+}
+
+xmc_status
+xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
+		  const uint8_t *held_out, xmc_progress_callback progress, void *progress_arg, xmc_model **out,
+		  xmc_train_report *report)
+{
+	trainer		t = {.ctx = ctx,.options = options,.callback = progress,.callback_arg = progress_arg,.report = report};
+	bool		has_bag;
+	xmc_status	status;
+
+	*out = NULL;
+	*report = (xmc_train_report){0};
+	xmc_arena_init(&t.arena, ctx);
+	status = split(&t, n_documents, document, held_out);
+	has_bag = options->words && options->bag_dim > 0 && t.n_train >= options->bag_documents;
+	if (status == XMC_OK)
+		status = xmc_model_new(ctx, options, has_bag, &t.model);
+	if (status == XMC_OK)
+		status = xmc_model_new(ctx, options, has_bag, &t.grad);
+	if (status == XMC_OK)
+	{
+		for (int32_t k = 0; k < t.grad->n_tensors; k++)
+			memset(*t.grad->tensor[k].slot, 0, (size_t) t.grad->tensor[k].n_values * sizeof(float));
+		status = run(&t);
+	}
+	labels_free(ctx, &t.held_out);
+	xmc_release(ctx, t.held_out.document);
+	xmc_release(ctx, t.train);
+	xmc_arena_free(&t.arena);
+	if (t.grad)
+		xmc_model_free(ctx, t.grad);
+	if (status == XMC_OK)
+		*out = t.model;
+	else if (t.model)
+		xmc_model_free(ctx, t.model);
+	return status;
+}
