@@ -54,7 +54,7 @@ wanted_embedding(const float *values, int32 got, int32 wanted, const char *what,
 	if (got != wanted)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("%s has %d numbers, the model takes %d", described(what, item), got, wanted)));
+				 errmsg("%s has %d numbers, but the model wants %d", described(what, item), got, wanted)));
 	return values;
 }
 
