@@ -30,7 +30,7 @@ typedef struct xmc_ctx
 	void		(*release) (void *arg, void *pointer);	/* gives one allocation back; pointer may be NULL */
 	bool		(*stop) (void *arg);	/* asked at least every 50 ms of work; true: unwind with XMC_STOPPED. May be NULL */
 	void	   *arg;			/* passed to all three */
-	char		message[256];	/* what went wrong, when a status is not XMC_OK */
+	char		message[512];	/* what went wrong, when a status is not XMC_OK */
 } xmc_ctx;
 
 /* A context on malloc and free that never stops: for unit tests and command-line tools. */

@@ -74,25 +74,45 @@ typedef struct xmc_model
 	float	   *sparse;			/* (2^hash_bits) u of the sparse term; NULL without words */
 	float	   *bag;			/* (2^bag_bits, bag_dim); NULL without */
 	xmc_network network[XMC_MODALITIES];
+	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
-	xmc_tensor	tensor[XMC_MAX_TENSORS];	/* every parameter, in storage order */
+	xmc_tensor	tensor[XMC_MAX_TENSORS];	/* every parameter, in storage order; slots point into this struct: do not copy it */
 } xmc_model;
 
-/* Lays out the tensors that `options` ask for (all slots NULL). Errors: XMC_BAD_INPUT from xmc_options_check. */
+/* The most bytes that all parameters may take: a stored version must fit into one bytea, which ends below 1 GiB. */
+#define XMC_MODEL_MAX_BYTES 1000000000
+
+/*
+ * Lays out the tensors that `options` ask for (all slots NULL), calibration 1. The sparse term is there when words are; the
+ * bag when `has_bag`, words, and bag_dim > 0 (out->has_bag says so); text has an encoder when its input, the bag and the
+ * supplied embedding side by side, is not empty. Allocates nothing. Errors: XMC_BAD_INPUT from xmc_options_check; XMC_LIMIT
+ * above XMC_MODEL_MAX_BYTES.
+ */
 extern xmc_status xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out);
 
-/* Allocates and initialises all parameters (seeded by options->seed), calibration 1. */
+/*
+ * Lays a model out and initialises its parameters, seeded by options->seed and the tensor's name, so that a tensor begins
+ * the same whatever else the model has. Encoder as usual: Glorot uniform for matrices, 0 for biases, 1 for norm weights;
+ * head_v a tenth of Glorot, so that training begins near "no opinion"; sparse 0; bag normal, standard deviation 0.1.
+ * All parameters lie in ONE block, in storage order without gaps: n_parameters floats from *tensor[0].slot on, 64-byte
+ * aligned. Errors: as xmc_model_layout; XMC_NO_MEMORY; XMC_STOPPED.
+ */
 extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
 extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
 
 /*
  * Opens a blob: parses, checks metadata (format, feature version, options, calibration), that exactly the expected tensors
  * are there with the expected shapes, and, if check_finite, every value. The parameters stay inside `blob`, which must outlive
- * the model and is never written. Errors: XMC_BAD_MODEL.
+ * the model and is never written; the model is one allocation, for xmc_release. Errors: XMC_BAD_MODEL; XMC_NO_MEMORY;
+ * XMC_STOPPED.
  */
 extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, xmc_model **out);
 
-/* Writes the model as one blob; with blob NULL only *size. The same model gives the same bytes. */
+/*
+ * Writes the model as one blob of *size bytes, as found by a call with blob NULL. The same model gives the same bytes.
+ * Refuses what xmc_model_open would refuse. Errors: XMC_BAD_MODEL (a parameter or calibration that is not finite), else as
+ * xmc_safetensors_write.
+ */
 extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size);
 
 #endif

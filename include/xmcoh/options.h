@@ -56,14 +56,14 @@ extern const xmc_option_info *xmc_option_table(int32_t *count);
 extern void xmc_options_default(xmc_options *options);
 
 /*
- * Sets one option by name. Errors: XMC_BAD_INPUT: unknown name (the message lists the known ones, shortened to fit), not
- * finite, out of bounds, not a whole number.
+ * Sets one option by name, inputs too (who reads a user's options refuses those by is_input). Errors: XMC_BAD_INPUT:
+ * unknown name (the message lists the known ones that are no inputs), not finite, out of bounds, not a whole number.
  */
 extern xmc_status xmc_options_set(xmc_ctx *ctx, xmc_options *options, const char *name, double value);
 
 extern double xmc_options_get(const xmc_options *options, const xmc_option_info *info);
 
-/* What single bounds cannot say: heads divide d_model, at least one input. Errors: XMC_BAD_INPUT. */
+/* What single bounds cannot say: heads divide d_model, at least one input; and all bounds again. Errors: XMC_BAD_INPUT. */
 extern xmc_status xmc_options_check(xmc_ctx *ctx, const xmc_options *options);
 
 #endif

@@ -32,7 +32,11 @@ typedef struct xmc_safetensors
 	xmc_tensor_view *tensor;	/* sorted by name */
 	int32_t		n_metadata;
 	xmc_metadata *metadata;		/* sorted by key */
+	void	   *memory;			/* one allocation that holds all of the above */
 } xmc_safetensors;
+
+#define XMC_SAFETENSORS_MAX_HEADER 1048576
+#define XMC_SAFETENSORS_MAX_ENTRIES 1000	/* tensors; also metadata keys */
 
 /*
  * Reads the header of `blob` and checks it: length, JSON, UTF-8, no duplicate key, known dtype, shapes whose bytes equal
@@ -41,8 +45,9 @@ typedef struct xmc_safetensors
  * Errors: XMC_BAD_MODEL with what is wrong and where; XMC_NO_MEMORY.
  */
 extern xmc_status xmc_safetensors_parse(xmc_ctx *ctx, const void *blob, size_t size, xmc_safetensors *out);
+extern void xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st);	/* does not touch the blob */
 
-/* XMC_BAD_MODEL naming the tensor if any value is NaN or infinite. */
+/* XMC_BAD_MODEL naming the tensor and the place if any value is NaN or infinite; XMC_STOPPED. */
 extern xmc_status xmc_safetensors_check_finite(xmc_ctx *ctx, const xmc_safetensors *st);
 
 /* By name; NULL when there is none. */
@@ -52,7 +57,8 @@ extern const char *xmc_safetensors_metadata(const xmc_safetensors *st, const cha
 /*
  * Writes tensors and metadata to one blob. Tensors are laid out in the order given, the header is padded with spaces so that
  * the data begin at a multiple of 64 bytes; the same input gives the same bytes. If `blob` is NULL only *size is set;
- * else `blob` must hold *size bytes. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, over the limits).
+ * else `blob` must hold *size bytes, as found by such a call. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, a shape
+ * that does not give n_values, over the limits, *size too small); XMC_STOPPED.
  */
 extern xmc_status xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor,
 										int32_t n_metadata, const xmc_metadata *metadata, void *blob, size_t *size);

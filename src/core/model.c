@@ -1,0 +1,559 @@
+/* model.c - the parameters of a model: layout, initial values, to and from safetensors; see model.h */
+#include "xmcoh/model.h"
+
+#include "xmcoh/json.h"
+#include "xmcoh/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGN 64
+#define STEP_VALUES ((int64_t) 1 << 18) /* initial values between two questions whether to stop: a few milliseconds */
+
+/* ---- layout ---- */
+
+/* How a tensor's values begin. GLOROT_k: k square blocks stacked, each a matrix of its own. */
+typedef enum recipe
+{
+	ZERO,
+	ONE,
+	GLOROT_1,
+	GLOROT_2,
+	GLOROT_3,
+	SMALL_GLOROT,
+	SMALL_NORMAL
+} recipe;
+
+/* Sizes that shapes are made of; their values depend on the options. */
+typedef enum size_code
+{
+	NONE,						/* no such dimension */
+	INPUT,						/* input_dim */
+	MODEL,						/* d_model */
+	MODEL_2,
+	MODEL_3,
+	INNER,						/* feed_forward */
+	SIZES
+} size_code;
+
+typedef struct part
+{
+	const char *name;			/* behind "text." or "text.layer.0." */
+	size_t		offset;			/* of the float pointer, in xmc_network or xmc_layer */
+	size_code	rows;
+	size_code	columns;		/* NONE: a vector */
+	recipe		start;
+} part;
+
+static const part network_input[] = {
+	{"input.weight", offsetof(xmc_network, input_w), MODEL, INPUT, GLOROT_1},
+	{"input.bias", offsetof(xmc_network, input_b), MODEL, NONE, ZERO},
+};
+
+static const part layer_parts[] = {
+	{"qkv.weight", offsetof(xmc_layer, qkv_w), MODEL_3, MODEL, GLOROT_3},
+	{"qkv.bias", offsetof(xmc_layer, qkv_b), MODEL_3, NONE, ZERO},
+	{"out.weight", offsetof(xmc_layer, out_w), MODEL, MODEL, GLOROT_1},
+	{"out.bias", offsetof(xmc_layer, out_b), MODEL, NONE, ZERO},
+	{"norm1.weight", offsetof(xmc_layer, norm1_w), MODEL, NONE, ONE},
+	{"norm1.bias", offsetof(xmc_layer, norm1_b), MODEL, NONE, ZERO},
+	{"ff1.weight", offsetof(xmc_layer, ff1_w), INNER, MODEL, GLOROT_1},
+	{"ff1.bias", offsetof(xmc_layer, ff1_b), INNER, NONE, ZERO},
+	{"ff2.weight", offsetof(xmc_layer, ff2_w), MODEL, INNER, GLOROT_1},
+	{"ff2.bias", offsetof(xmc_layer, ff2_b), MODEL, NONE, ZERO},
+	{"norm2.weight", offsetof(xmc_layer, norm2_w), MODEL, NONE, ONE},
+	{"norm2.bias", offsetof(xmc_layer, norm2_b), MODEL, NONE, ZERO},
+};
+
+static const part network_head[] = {
+	{"head.ab.weight", offsetof(xmc_network, head_ab_w), MODEL_2, MODEL, GLOROT_2},
+	{"head.c", offsetof(xmc_network, head_c), MODEL, NONE, ZERO},
+	{"head.v", offsetof(xmc_network, head_v), MODEL, NONE, SMALL_GLOROT},
+};
+
+#define COUNT(array) (sizeof (array) / sizeof (array)[0])
+_Static_assert(2 + XMC_MODALITIES * (COUNT(network_input) + COUNT(network_head) + COUNT(layer_parts) * XMC_MAX_LAYERS)
+			   <= XMC_MAX_TENSORS, "every tensor has a place");
+_Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
+
+static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
+
+/* columns 0: a vector. Neither product nor sum can overflow within the bounds of the options. */
+static xmc_tensor *
+add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
+{
+	xmc_tensor *tensor = &model->tensor[model->n_tensors++];
+
+	tensor->n_dimensions = columns ? 2 : 1;
+	tensor->shape[0] = rows;
+	tensor->shape[1] = columns;
+	tensor->n_values = columns ? rows * columns : rows;
+	tensor->slot = slot;
+	model->n_parameters += tensor->n_values;
+	return tensor;
+}
+
+/* Parts of one struct (a network or a layer) that begins at `base`; their names begin with `prefix`. */
+static void
+add_parts(xmc_model *model, void *base, const char *prefix, const part *parts, size_t n, const int64_t size[SIZES],
+		  recipe *start)
+{
+	for (size_t k = 0; k < n; k++)
+	{
+		float	  **slot = (float **) (void *) ((char *) base + parts[k].offset);
+		xmc_tensor *tensor;
+
+		start[model->n_tensors] = parts[k].start;
+		tensor = add_tensor(model, slot, size[parts[k].rows], size[parts[k].columns]);
+		snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, parts[k].name);
+	}
+}
+
+static void
+add_network(xmc_model *model, xmc_modality modality, recipe *start)
+{
+	xmc_network *network = &model->network[modality];
+	const xmc_options *options = &model->options;
+	const int64_t size[SIZES] = {
+		[INPUT] = network->input_dim,[MODEL] = options->d_model,[MODEL_2] = 2 * (int64_t) options->d_model,
+		[MODEL_3] = 3 * (int64_t) options->d_model,[INNER] = options->feed_forward
+	};
+	char		prefix[24];
+
+	snprintf(prefix, sizeof prefix, "%s.", modality_name[modality]);
+	add_parts(model, network, prefix, network_input, COUNT(network_input), size, start);
+	for (int32_t l = 0; l < options->layers; l++)
+	{
+		char		layer_prefix[48];
+
+		snprintf(layer_prefix, sizeof layer_prefix, "%slayer.%d.", prefix, (int) l);
+		add_parts(model, &network->layer[l], layer_prefix, layer_parts, COUNT(layer_parts), size, start);
+	}
+	add_parts(model, network, prefix, network_head, COUNT(network_head), size, start);
+}
+
+/* xmc_model_layout; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
+static xmc_status
+lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, recipe *start)
+{
+	XMC_TRY(xmc_options_check(ctx, options));
+	memset(out, 0, sizeof *out);
+	out->options = *options;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		out->calibration.solo[m] = out->calibration.fused[m] = 1;
+	out->has_bag = has_bag && options->words && options->bag_dim > 0;
+	out->network[XMC_TEXT].input_dim = (out->has_bag ? options->bag_dim : 0) + options->text_dim;
+	out->network[XMC_IMAGE].input_dim = options->image_dim;
+
+	if (options->words)
+	{
+		xmc_tensor *tensor = add_tensor(out, &out->sparse, INT64_C(1) << options->hash_bits, 0);
+
+		snprintf(tensor->name, sizeof tensor->name, "sparse.weight");
+		tensor->hashed = true;
+		start[out->n_tensors - 1] = ZERO;
+	}
+	if (out->has_bag)
+	{
+		xmc_tensor *tensor = add_tensor(out, &out->bag, INT64_C(1) << options->bag_bits, options->bag_dim);
+
+		snprintf(tensor->name, sizeof tensor->name, "text.bag.weight");
+		tensor->hashed = true;
+		start[out->n_tensors - 1] = SMALL_NORMAL;
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (out->network[m].input_dim > 0)
+			add_network(out, (xmc_modality) m, start);
+	if (out->n_parameters > XMC_MODEL_MAX_BYTES / (int64_t) sizeof(float))
+		return xmc_fail(ctx, XMC_LIMIT, "a model with these options has %lld parameters of 4 bytes each, "
+						"at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out)
+{
+	recipe		start[XMC_MAX_TENSORS];
+
+	return lay_out(ctx, options, has_bag, out, start);
+}
+
+/* ---- initial values ---- */
+
+/*
+ * Glorot and Bengio 2010, equation 16: uniform in +-sqrt(6 / (inputs + outputs)). A vector counts as a matrix with one
+ * output. Constants are written as the same loop: value = offset + scale * draw.
+ */
+static xmc_status
+fill(xmc_ctx *ctx, const xmc_tensor *tensor, recipe start, int32_t seed)
+{
+	xmc_random	random;
+	float	   *value = *tensor->slot;	/* (n_values) */
+	bool		vector = tensor->n_dimensions == 1;
+	int64_t		blocks = start == GLOROT_3 ? 3 : start == GLOROT_2 ? 2 : 1;
+	double		inputs = (double) (vector ? tensor->shape[0] : tensor->shape[1]);
+	double		outputs = vector ? 1.0 : (double) (tensor->shape[0] / blocks);
+	double		bound = sqrt(6.0 / (inputs + outputs)) * (start == SMALL_GLOROT ? 0.1 : 1.0);
+
+	xmc_random_seed(&random, xmc_hash_bytes(tensor->name, strlen(tensor->name), (uint64_t) seed));
+	for (int64_t k = 0; k < tensor->n_values; k++)
+	{
+		if (k % STEP_VALUES == 0)
+			XMC_TRY(xmc_check_stop(ctx));
+		switch (start)
+		{
+			case ZERO:
+				value[k] = 0.0f;
+				break;
+			case ONE:
+				value[k] = 1.0f;
+				break;
+			case SMALL_NORMAL:
+				value[k] = (float) (0.1 * xmc_random_normal(&random));
+				break;
+			default:
+				value[k] = (float) (bound * (2.0 * xmc_random_uniform(&random) - 1.0));
+		}
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
+{
+	recipe		start[XMC_MAX_TENSORS];
+	xmc_model  *layout = xmc_alloc(ctx, 1, sizeof(xmc_model));	/* only to learn the size: too large for a stack */
+	xmc_model  *model = NULL;
+	xmc_status	status;
+	uintptr_t	block;
+
+	*out = NULL;
+	XMC_NEED(layout, ctx);
+	status = lay_out(ctx, options, has_bag, layout, start);
+	if (status == XMC_OK)
+	{
+		model = xmc_alloc(ctx, sizeof(xmc_model) + ALIGN + (size_t) layout->n_parameters * sizeof(float), 1);
+		if (!model)
+			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		else
+			status = lay_out(ctx, options, has_bag, model, start);	/* again, because slots point into their model */
+	}
+	xmc_release(ctx, layout);
+	if (status == XMC_OK)
+	{
+		block = ((uintptr_t) (model + 1) + ALIGN - 1) & ~(uintptr_t) (ALIGN - 1);
+		for (int32_t t = 0; t < model->n_tensors && status == XMC_OK; t++)
+		{
+			*model->tensor[t].slot = (float *) block;
+			block += (size_t) model->tensor[t].n_values * sizeof(float);
+			status = fill(ctx, &model->tensor[t], start[t], options->seed);
+		}
+	}
+	if (status != XMC_OK)
+	{
+		xmc_release(ctx, model);
+		return status;
+	}
+	*out = model;
+	return XMC_OK;
+}
+
+void
+xmc_model_free(xmc_ctx *ctx, xmc_model *model)
+{
+	xmc_release(ctx, model);	/* the parameters are in the same allocation */
+}
+
+/* ---- metadata ---- */
+
+#define FORMAT "xmcoh"
+#define MAX_METADATA 48
+
+typedef struct metadata_list
+{
+	int32_t		n;
+	xmc_metadata entry[MAX_METADATA];
+	char		key[MAX_METADATA][48];
+	char		value[MAX_METADATA][32];
+} metadata_list;
+
+static void
+add_metadata(metadata_list *list, const char *prefix, const char *name, const char *format,...)
+			__attribute__((format(printf, 4, 5)));
+
+/* A table of options that has outgrown the list gives a blob that misses keys, which no test of saving and opening passes. */
+static void
+add_metadata(metadata_list *list, const char *prefix, const char *name, const char *format,...)
+{
+	va_list		args;
+	int32_t		k = list->n;
+
+	if (k == MAX_METADATA)
+		return;
+	list->n++;
+	snprintf(list->key[k], sizeof list->key[k], "%s%s", prefix, name);
+	va_start(args, format);
+	vsnprintf(list->value[k], sizeof list->value[k], format, args);
+	va_end(args);
+	list->entry[k] = (xmc_metadata){list->key[k], list->value[k]};
+}
+
+/*
+ * Everything about a model that is no tensor. %.17g gives a double back exactly; numbers are written and read in the C
+ * locale, in which PostgreSQL keeps LC_NUMERIC.
+ */
+static void
+list_metadata(const xmc_model *model, metadata_list *list)
+{
+	int32_t		n_options;
+	const xmc_option_info *info = xmc_option_table(&n_options);
+
+	list->n = 0;
+	add_metadata(list, "", "format", FORMAT);
+	add_metadata(list, "", "feature_version", "%d", XMC_FEATURE_VERSION);
+	add_metadata(list, "", "has_bag", "%d", (int) model->has_bag);
+	for (int32_t k = 0; k < n_options; k++)
+		add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		add_metadata(list, "calibration.solo.", modality_name[m], "%.17g", model->calibration.solo[m]);
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		add_metadata(list, "calibration.fused.", modality_name[m], "%.17g", model->calibration.fused[m]);
+}
+
+/* A decimal number and nothing else: strtod alone would also take spaces, hexadecimal, names of NaN and infinity. */
+static xmc_status
+read_number(xmc_ctx *ctx, const xmc_safetensors *st, const char *prefix, const char *name, double *out)
+{
+	char		key[64];
+	char		shown[XMC_PRINTABLE];
+	const char *value;
+	char	   *end;
+
+	snprintf(key, sizeof key, "%s%s", prefix, name);
+	value = xmc_safetensors_metadata(st, key);
+	if (!value)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata has no \"%s\"", key);
+	*out = strtod(value, &end);
+	if (*value == '\0' || *end != '\0' || value[strspn(value, "0123456789+-.eE")] != '\0' || !isfinite(*out))
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is \"%s\", not a finite decimal number", key,
+						xmc_printable(value, strlen(value), shown));
+	return XMC_OK;
+}
+
+/* A calibration's coefficient may not turn an order round: p = sigmoid(c x) with c >= 0, see calibrate.h. */
+static xmc_status
+check_calibration(xmc_ctx *ctx, const xmc_calibration *calibration)
+{
+	for (int k = 0; k < 2 * XMC_MODALITIES; k++)
+	{
+		int			m = k % XMC_MODALITIES;
+		bool		solo = k < XMC_MODALITIES;
+		double		value = solo ? calibration->solo[m] : calibration->fused[m];
+
+		if (!(isfinite(value) && value >= 0))
+			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s.%s is %g, must be finite and not negative",
+							solo ? "solo" : "fused", modality_name[m], value);
+	}
+	return XMC_OK;
+}
+
+/* ---- opening ---- */
+
+/* What is the caller's fault elsewhere is the blob's fault here. */
+static xmc_status
+blame_blob(xmc_ctx *ctx, xmc_status status)
+{
+	char		message[sizeof ctx->message];
+
+	if (status != XMC_BAD_INPUT && status != XMC_LIMIT)
+		return status;
+	memcpy(message, ctx->message, sizeof message);
+	return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: %s", message);
+}
+
+static xmc_status
+read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc_calibration *calibration, bool *has_bag)
+{
+	const char *format = xmc_safetensors_metadata(st, "format");
+	char		shown[XMC_PRINTABLE];
+	int32_t		n_options;
+	const xmc_option_info *info = xmc_option_table(&n_options);
+	double		number = 0;
+
+	if (!format)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata has no \"format\"; it was not written by xmcoh");
+	if (strcmp(format, FORMAT) != 0)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"format\" is \"%s\", not \"%s\"",
+						xmc_printable(format, strlen(format), shown), FORMAT);
+	XMC_TRY(read_number(ctx, st, "", "feature_version", &number));
+	if (number != XMC_FEATURE_VERSION)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: its text features have version %.15g, this program's have %d: "
+						"train it again", number, XMC_FEATURE_VERSION);
+	XMC_TRY(read_number(ctx, st, "", "has_bag", &number));
+	if (number != 0 && number != 1)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is %.15g, must be 0 or 1", number);
+	*has_bag = number == 1;
+	xmc_options_default(options);
+	for (int32_t k = 0; k < n_options; k++)
+	{
+		XMC_TRY(read_number(ctx, st, "option.", info[k].name, &number));
+		XMC_TRY(blame_blob(ctx, xmc_options_set(ctx, options, info[k].name, number)));
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		XMC_TRY(read_number(ctx, st, "calibration.solo.", modality_name[m], &calibration->solo[m]));
+		XMC_TRY(read_number(ctx, st, "calibration.fused.", modality_name[m], &calibration->fused[m]));
+	}
+	return check_calibration(ctx, calibration);
+}
+
+/* All expected keys have been read by now; here none may be left over. */
+static xmc_status
+refuse_unknown_metadata(xmc_ctx *ctx, const xmc_safetensors *st, const xmc_model *model)
+{
+	metadata_list list;
+	char		shown[XMC_PRINTABLE];
+
+	list_metadata(model, &list);
+	for (int32_t k = 0; k < st->n_metadata; k++)
+	{
+		int32_t		known = 0;
+
+		while (known < list.n && strcmp(list.key[known], st->metadata[k].key) != 0)
+			known++;
+		if (known == list.n)
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown metadata \"%s\"",
+							xmc_printable(st->metadata[k].key, strlen(st->metadata[k].key), shown));
+	}
+	return XMC_OK;
+}
+
+static const char *
+shape_text(int32_t n_dimensions, const int64_t *shape, char out[96])
+{
+	int			used = snprintf(out, 96, "(");
+
+	for (int32_t k = 0; k < n_dimensions; k++)
+		used += snprintf(out + used, 96 - (size_t) used, k ? ", %lld" : "%lld", (long long) shape[k]);
+	snprintf(out + used, 96 - (size_t) used, ")");
+	return out;
+}
+
+/* Leads every slot to its values in the blob. */
+static xmc_status
+match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	char		shown[XMC_PRINTABLE];
+
+	for (int32_t t = 0; t < model->n_tensors; t++)
+	{
+		xmc_tensor *tensor = &model->tensor[t];
+		const xmc_tensor_view *view = xmc_safetensors_tensor(st, tensor->name);
+
+		if (!view)
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", tensor->name);
+		if (view->n_dimensions != tensor->n_dimensions ||
+			memcmp(view->shape, tensor->shape, (size_t) tensor->n_dimensions * sizeof tensor->shape[0]) != 0)
+		{
+			char		got[96];
+			char		wanted[96];
+
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, its options ask for %s",
+							tensor->name, shape_text(view->n_dimensions, view->shape, got),
+							shape_text(tensor->n_dimensions, tensor->shape, wanted));
+		}
+		*tensor->slot = (float *) (uintptr_t) view->data;	/* never written through: see xmc_model_open */
+	}
+	for (int32_t k = 0; k < st->n_tensors && st->n_tensors != model->n_tensors; k++)
+	{
+		int32_t		known = 0;
+
+		while (known < model->n_tensors && strcmp(model->tensor[known].name, st->tensor[k].name) != 0)
+			known++;
+		if (known == model->n_tensors)
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown tensor \"%s\"",
+							xmc_printable(st->tensor[k].name, strlen(st->tensor[k].name), shown));
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	xmc_options options;
+	xmc_calibration calibration;
+	bool		has_bag = false;
+
+	XMC_TRY(read_metadata(ctx, st, &options, &calibration, &has_bag));
+	XMC_TRY(blame_blob(ctx, xmc_model_layout(ctx, &options, has_bag, model)));
+	if (model->has_bag != has_bag)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is 1, but its options allow no bag");
+	model->calibration = calibration;
+	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
+	return match_tensors(ctx, st, model);
+}
+
+xmc_status
+xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, xmc_model **out)
+{
+	xmc_safetensors st;
+	xmc_model  *model;
+	xmc_status	status;
+
+	*out = NULL;
+	XMC_TRY(xmc_safetensors_parse(ctx, blob, size, &st));
+	model = xmc_alloc(ctx, 1, sizeof(xmc_model));
+	if (!model)
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	else
+		status = open_parsed(ctx, &st, model);
+	if (status == XMC_OK && check_finite)
+		status = xmc_safetensors_check_finite(ctx, &st);
+	xmc_safetensors_free(ctx, &st);
+	if (status != XMC_OK)
+	{
+		xmc_release(ctx, model);
+		return status;
+	}
+	*out = model;
+	return XMC_OK;
+}
+
+/* ---- saving ---- */
+
+xmc_status
+xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
+{
+	metadata_list list;
+	xmc_tensor_view *view;
+	xmc_status	status = XMC_OK;
+
+	XMC_TRY(xmc_options_check(ctx, &model->options));
+	XMC_TRY(check_calibration(ctx, &model->calibration));
+	view = xmc_zalloc(ctx, (size_t) model->n_tensors, sizeof(xmc_tensor_view));
+	XMC_NEED(view, ctx);
+	for (int32_t t = 0; t < model->n_tensors; t++)
+	{
+		const xmc_tensor *tensor = &model->tensor[t];
+
+		view[t].name = tensor->name;
+		view[t].n_dimensions = tensor->n_dimensions;
+		memcpy(view[t].shape, tensor->shape, sizeof tensor->shape);
+		view[t].n_values = tensor->n_values;
+		view[t].data = *tensor->slot;
+	}
+	list_metadata(model, &list);
+	if (blob)
+	{
+		xmc_safetensors all = {.n_tensors = model->n_tensors,.tensor = view};
+
+		status = xmc_safetensors_check_finite(ctx, &all);
+	}
+	if (status == XMC_OK)
+		status = xmc_safetensors_write(ctx, model->n_tensors, view, list.n, list.entry, blob, size);
+	xmc_release(ctx, view);
+	return status;
+}

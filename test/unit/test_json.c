@@ -1,0 +1,349 @@
+/* test_json.c - the pull parser and the string writer of json.h */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "counting.h"
+#include "xmcoh/json.h"
+
+/*
+ * Parses all of a text from a buffer of exactly its size and writes what it found as one line: { } [ ] k:name s:value and
+ * numbers. Checks that nothing leaks.
+ */
+static xmc_status
+parse(const char *text, size_t length, char *found, size_t room, char *message)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_json	json;
+	char	   *copy = exact_copy(text, length);
+	char	   *pool = malloc(length ? length : 1);
+	size_t		used = 0;
+	xmc_status	status;
+
+	found[0] = '\0';
+	xmc_json_open(&json, &ctx, "text", XMC_BAD_INPUT, copy, length, pool);
+	while ((status = xmc_json_next(&json)) == XMC_OK && json.kind != XMC_JSON_END)
+	{
+		switch (json.kind)
+		{
+			case XMC_JSON_OBJECT:
+				used += (size_t) snprintf(found + used, room - used, "{ ");
+				break;
+			case XMC_JSON_OBJECT_END:
+				used += (size_t) snprintf(found + used, room - used, "} ");
+				break;
+			case XMC_JSON_ARRAY:
+				used += (size_t) snprintf(found + used, room - used, "[ ");
+				break;
+			case XMC_JSON_ARRAY_END:
+				used += (size_t) snprintf(found + used, room - used, "] ");
+				break;
+			case XMC_JSON_KEY:
+			case XMC_JSON_STRING:
+				assert_int_equal(json.string[json.string_length], 0);
+				used += (size_t) snprintf(found + used, room - used, "%c:%s ", json.kind == XMC_JSON_KEY ? 'k' : 's',
+										  json.string);
+				break;
+			default:
+				used += (size_t) snprintf(found + used, room - used, "%lld ", (long long) json.integer);
+		}
+		assert_true(used < room);
+	}
+	if (status != XMC_OK)
+		assert_int_not_equal(ctx.message[0], 0);
+	if (message)
+		strcpy(message, ctx.message);
+	xmc_json_close(&json);
+	assert_int_equal(counts.live, 0);
+	free(copy);
+	free(pool);
+	return status;
+}
+
+static void
+good(const char *text, const char *expected)
+{
+	char		found[1024];
+	char		message[512];
+
+	if (parse(text, strlen(text), found, sizeof found, message) != XMC_OK)
+		fail_msg("refused %s: %s", text, message);
+	assert_string_equal(found, expected);
+}
+
+static void
+bad(const char *text, const char *expected)
+{
+	char		found[1024];
+	char		message[512];
+
+	if (parse(text, strlen(text), found, sizeof found, message) != XMC_BAD_INPUT)
+		fail_msg("took %s", text);
+	if (!strstr(message, expected))
+		fail_msg("%s: message is \"%s\", not \"%s\"", text, message, expected);
+}
+
+static void
+test_values(void **state)
+{
+	(void) state;
+	good("{}", "{ } ");
+	good("[]", "[ ] ");
+	good(" \t\r\n{ \"a\" : [ 0 , 12,9007199254740992 ] , \"b\":{\"a\":\"x\"} }   ",
+		 "{ k:a [ 0 12 9007199254740992 ] k:b { k:a s:x } } ");
+	good("\"top\"", "s:top ");
+	good("7", "7 ");
+	good("[[[[[[[[]]]]]]]]", "[ [ [ [ [ [ [ [ ] ] ] ] ] ] ] ] ");
+	good("{\"\":1}", "{ k: 1 } ");
+	/* the same key in different objects */
+	good("{\"a\":{\"a\":1},\"b\":{\"a\":2}}", "{ k:a { k:a 1 } k:b { k:a 2 } } ");
+}
+
+static void
+test_strings(void **state)
+{
+	(void) state;
+	good("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "s:\"\\/\b\f\n\r\t ");
+	good("\"\\u0041\\u00e9\\u20ac\\uD83D\\ude00\"", "s:A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 ");
+	good("\"\\ud800\\udc00\\uDBFF\\uDFFF\\uffff\"", "s:\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xef\xbf\xbf ");
+	good("\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\x7f\"", "s:\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\x7f ");
+	bad("\"\\ud800\"", "without the second");
+	bad("\"\\ud800x\"", "without the second");
+	bad("\"\\ud800\\n\"", "without the second");
+	bad("\"\\ud800\\u0041\"", "without the second");
+	bad("\"\\udc00\"", "without the first");
+	bad("\"\\u12\"", "four hexadecimal");
+	bad("\"\\u12g4\"", "four hexadecimal");
+	bad("\"\\u", "four hexadecimal");
+	bad("\"\\x41\"", "unknown escape");
+	bad("\"\\", "without end");
+	bad("\"abc", "without end");
+	bad("\"a\nb\"", "control character");
+	bad("\"a\tb\"", "control character");
+}
+
+/* Each of the ways to be wrong in UTF-8, and its neighbour that is right. */
+static void
+test_utf8(void **state)
+{
+	static const char *const right[] = {"", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+		"\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
+	static const char *const wrong[] = {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xe0\xa0",
+		"\xe1\x80\x41", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf1\x80\x80\xc0", "\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80", "\xfe", "\xff"};
+	char		text[16];
+
+	(void) state;
+	for (size_t k = 0; k < sizeof right / sizeof right[0]; k++)
+		assert_true(xmc_utf8_valid(right[k], strlen(right[k])));
+	for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
+	{
+		char	   *copy = exact_copy(wrong[k], strlen(wrong[k]));
+
+		assert_false(xmc_utf8_valid(copy, strlen(wrong[k])));
+		free(copy);
+		snprintf(text, sizeof text, "\"%s\"", wrong[k]);
+		bad(text, "invalid UTF-8");
+	}
+}
+
+static void
+test_refused(void **state)
+{
+	(void) state;
+	bad("", "unexpected end");
+	bad("   ", "unexpected end");
+	bad("{", "unexpected end");
+	bad("{\"a\"", "':' was expected");
+	bad("{\"a\":", "unexpected end");
+	bad("{\"a\":1", "unexpected end");
+	bad("{\"a\":1,", "unexpected end");
+	bad("{\"a\":1,}", "a key in quotes");
+	bad("{,}", "a key in quotes");
+	bad("{a:1}", "a key in quotes");
+	bad("{\"a\" 1}", "':' was expected");
+	bad("{\"a\":1 \"b\":2}", "',' or '}'");
+	bad("{\"a\":1]", "',' or '}'");
+	bad("[1,]", "was expected");
+	bad("[,1]", "was expected");
+	bad("[1 2]", "',' or ']'");
+	bad("[1}", "',' or ']'");
+	bad("]", "was expected");
+	bad("{}x", "after the end");
+	bad("{}\n", "after the end");
+	bad("{} {}", "after the end");
+	bad("{\"a\":1,\"a\":2}", "key \"a\" stands twice");
+	bad("{\"a\":1,\"\\u0061\":2}", "stands twice");	/* equal once unescaped */
+	bad("{\"b\":{\"x\":1},\"b\":1}", "stands twice");
+	bad("[[[[[[[[[]]]]]]]]]", "nested too deeply");
+	bad("{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}", "nested too deeply");
+	bad("-1", "was expected");
+	bad("01", "leading zero");
+	bad("1.0", "whole number");
+	bad("1e3", "whole number");
+	bad("1E3", "whole number");
+	bad("9007199254740993", "above 2^53");
+	bad("99999999999999999999999999", "above 2^53");
+	bad("true", "was expected");
+	bad("null", "was expected");
+	bad("NaN", "was expected");
+	bad("'a'", "was expected");
+	bad("\xef\xbb\xbf{}", "was expected");	/* a byte order mark */
+}
+
+/* A zero byte in the text, and one that an escape makes. */
+static void
+test_zero(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_json	json;
+	char		pool[32];
+	char		found[64];
+
+	(void) state;
+	assert_int_equal(parse("\"a\0b\"", 5, found, sizeof found, NULL), XMC_BAD_INPUT);
+	assert_int_equal(parse("{}\0", 3, found, sizeof found, NULL), XMC_BAD_INPUT);
+	xmc_json_open(&json, &ctx, "text", XMC_BAD_MODEL, "\"a\\u0000b\"", 10, pool);
+	assert_int_equal(xmc_json_expect(&json, XMC_JSON_STRING), XMC_OK);
+	assert_int_equal(json.string_length, 3);
+	assert_memory_equal(json.string, "a\0b", 4);
+	assert_int_equal(xmc_json_expect(&json, XMC_JSON_STRING), XMC_BAD_MODEL);
+	assert_non_null(strstr(ctx.message, "a string was expected, not the end"));
+	xmc_json_close(&json);
+}
+
+/* Hostile size: deep, wide, and many keys; all must end, soon. */
+static void
+test_hostile_size(void **state)
+{
+	size_t		n = 1 << 20;
+	char	   *text = malloc(n);
+	char	   *found = malloc(n);
+	size_t		used = 0;
+	char		message[512];
+
+	(void) state;
+	memset(text, '[', n);
+	assert_int_equal(parse(text, n, found, n, message), XMC_BAD_INPUT);
+	assert_non_null(strstr(message, "too deeply"));
+	memset(text, ' ', n);
+	assert_int_equal(parse(text, n, found, n, message), XMC_BAD_INPUT);
+	text[0] = '"';
+	assert_int_equal(parse(text, n, found, n, message), XMC_BAD_INPUT);
+	assert_non_null(strstr(message, "without end"));
+
+	text[used++] = '{';
+	for (int k = 0; k <= XMC_JSON_MAX_MEMBERS; k++)
+		used += (size_t) sprintf(text + used, "%s\"%d\":0", k ? "," : "", k);
+	text[used++] = '}';
+	assert_int_equal(parse(text, used, found, n, message), XMC_BAD_INPUT);
+	assert_non_null(strstr(message, "too many members"));
+	free(text);
+	free(found);
+}
+
+/* A text cut at every length is refused, and so is no other part of it read. */
+static void
+test_truncated(void **state)
+{
+	const char *text = "{\"a\\u00e9\\ud83d\\ude00\":[1,22,\"\xe2\x82\xac\"],\"b\":{\"c\":\"d\"}}";
+	char		found[256];
+
+	(void) state;
+	for (size_t length = 0; length < strlen(text); length++)
+		assert_int_equal(parse(text, length, found, sizeof found, NULL), XMC_BAD_INPUT);
+	assert_int_equal(parse(text, strlen(text), found, sizeof found, NULL), XMC_OK);
+}
+
+static void
+test_no_memory(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_json	json;
+	char		text[2048] = "{";
+	char		pool[2048];
+	xmc_status	status = XMC_OK;
+
+	(void) state;
+	for (int k = 0; k < 100; k++)
+		sprintf(text + strlen(text), "%s\"%d\":0", k ? "," : "", k);
+	strcat(text, "}");
+	for (long fail_at = 1; fail_at <= 2; fail_at++)
+	{
+		counts = (counting){.fail_at = fail_at};
+		xmc_json_open(&json, &ctx, "text", XMC_BAD_INPUT, text, strlen(text), pool);
+		while ((status = xmc_json_next(&json)) == XMC_OK && json.kind != XMC_JSON_END)
+			;
+		assert_int_equal(status, XMC_NO_MEMORY);
+		xmc_json_close(&json);
+		assert_int_equal(counts.live, 0);
+	}
+}
+
+/* Every character that has a say in quoting comes back the same. */
+static void
+test_quote(void **state)
+{
+	char		all[512];
+	size_t		length = 0;
+	char		quoted[2048];
+	char		pool[2048];
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_json	json;
+
+	(void) state;
+	for (int c = 1; c < 128; c++)
+		all[length++] = (char) c;
+	memcpy(all + length, "\xc3\xa9\xf0\x9f\x98\x80", 6);
+	length += 6;
+	assert_int_equal(xmc_json_quote(all, length, NULL), xmc_json_quote(all, length, quoted));
+	xmc_json_open(&json, &ctx, "text", XMC_BAD_INPUT, quoted, xmc_json_quote(all, length, quoted), pool);
+	assert_int_equal(xmc_json_expect(&json, XMC_JSON_STRING), XMC_OK);
+	assert_int_equal(json.string_length, length);
+	assert_memory_equal(json.string, all, length);
+	assert_int_equal(xmc_json_expect(&json, XMC_JSON_END), XMC_OK);
+	xmc_json_close(&json);
+
+	quoted[xmc_json_quote("a\"\\\n/\x1f", 6, quoted)] = '\0';
+	assert_string_equal(quoted, "\"a\\\"\\\\\\u000a/\\u001f\"");
+}
+
+static void
+test_printable(void **state)
+{
+	char		out[XMC_PRINTABLE];
+	char		longer[200];
+
+	(void) state;
+	assert_string_equal(xmc_printable("a\xc3\xa9\n\xf0\x9f\x98\x80z\0!", 11, out), "a???z?!");
+	memset(longer, 'x', sizeof longer);
+	xmc_printable(longer, sizeof longer, out);
+	assert_int_equal(strlen(out), XMC_PRINTABLE - 1);
+	assert_string_equal(out + XMC_PRINTABLE - 5, "x...");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_zero),
+		cmocka_unit_test(test_hostile_size),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_quote),
+		cmocka_unit_test(test_printable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
