@@ -108,8 +108,9 @@ fuzz()
 {
 	local program status=0
 
-	in_tree "$MAKE" -k -j2 FUZZ_ITERATIONS=0 WERROR=1 fuzz-build || status=1
+	in_tree "$MAKE" -k -j2 WERROR=1 fuzz-build || status=1
 	for program in "$TREE"/test/fuzz/fuzz_*.c; do
+		[ -e "$program" ] || continue
 		program=$(basename "$program" .c)
 		say "== $program"
 		if in_tree "build/fuzz/$program" "${FUZZ_ITERATIONS:-20000}"; then

@@ -26,7 +26,9 @@ cluster_prepare()
 	if [ "${PG_CONFIG:-pg_config}" = pg_config ] && [ -x "$default" ]; then
 		PG_CONFIG=$default
 	fi
-	BINDIR=$("${PG_CONFIG:=pg_config}" --bindir) || die "no PostgreSQL: $PG_CONFIG does not run; set PG_CONFIG"
+	PG_CONFIG=${PG_CONFIG:-pg_config}
+	BINDIR=$("$PG_CONFIG" --bindir) || die "no PostgreSQL: $PG_CONFIG does not run; set PG_CONFIG"
+	# shellcheck disable=SC2034
 	PGXS_TEST=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
 
 	WORK=$(mktemp -d "/tmp/xmcoh.XXXXXX")
@@ -38,6 +40,7 @@ cluster_prepare()
 		id postgres >/dev/null 2>&1 || die "no user postgres, as whom the server would run"
 		chown postgres: "$WORK"
 	fi
+	unset MAKEFLAGS MFLAGS MAKELEVEL	# of the make that called us
 	unset PGSERVICE PGSERVICEFILE PGHOSTADDR PGPASSWORD PGOPTIONS PGDATA PGPASSFILE PGSSLMODE
 	export PG_CONFIG PATH="$BINDIR:$PATH" PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGCONNECT_TIMEOUT=10
 	as_server mkdir -m 700 "$WORK/s"

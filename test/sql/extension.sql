@@ -18,8 +18,7 @@ SELECT pg_describe_object(d.classid, d.objid, 0) AS without_comment
                                       a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn))
  ORDER BY 1;
 
--- No function in SQL or PL/pgSQL runs with its caller's search_path, and none is open to everybody by a shortcut such as
--- SECURITY DEFINER without that.
+-- No function in SQL or PL/pgSQL, and none that runs as its owner, uses its caller's search_path.
 SELECT p.oid::regprocedure AS unpinned
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE p.pronamespace = 'xmcoh'::regnamespace
@@ -28,7 +27,8 @@ SELECT p.oid::regprocedure AS unpinned
    AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
  ORDER BY 1;
 
--- Removing it leaves nothing behind.
+-- Removing it leaves nothing but the schema.
 DROP EXTENSION xmcoh;
-SELECT relname FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace;
-SELECT count(*) FROM pg_namespace WHERE nspname = 'xmcoh';
+SELECT relname FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace
+ UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace
+ UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'xmcoh'::regnamespace;

@@ -1,0 +1,169 @@
+\set ON_ERROR_STOP on
+\pset footer off
+\pset null '-'
+\timing off
+\echo
+\echo '================================================================================================'
+\echo ' xmcoh: the order of documents whose steps are texts and pictures, learned inside PostgreSQL'
+\echo '================================================================================================'
+\echo
+\echo '1. A workshop keeps its work instructions in an ordinary table: a text and a photo for each step.'
+\echo '   (A photo is here an embedding of 32 numbers, as any image encoder gives; pgvector columns would do as well.)'
+\echo
+
+CREATE EXTENSION xmcoh;
+
+CREATE TABLE work_step (
+    manual_id   text NOT NULL,
+    step_no     int  NOT NULL,
+    step_id     int  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    language    text NOT NULL,
+    instruction text,
+    photo       real[],
+    approved    boolean NOT NULL DEFAULT false      -- has somebody confirmed the order of this manual?
+);
+
+\echo
+\echo '   To have something to work with, 400 instructions in English and Japanese are made up from templates'
+\echo '   (doc/demo/generate.sql). Of 240 a foreman has approved the order; the other 160 nobody has looked at.'
+\echo
+\ir generate.sql
+SELECT demo_generate(400);
+ANALYZE work_step;
+
+SELECT language, count(DISTINCT manual_id) AS manuals, count(*) AS steps, count(photo) AS photos,
+       count(DISTINCT manual_id) FILTER (WHERE approved) AS approved_manuals
+  FROM work_step GROUP BY language ORDER BY language;
+
+SELECT step_no, instruction, photo[1:3] AS photo_begins
+  FROM work_step WHERE manual_id = (SELECT manual_id FROM work_step WHERE language = 'en' AND NOT approved ORDER BY step_id LIMIT 1)
+ ORDER BY step_no;
+SELECT step_no, instruction
+  FROM work_step WHERE manual_id = (SELECT manual_id FROM work_step WHERE language = 'ja' AND NOT approved ORDER BY step_id LIMIT 1)
+ ORDER BY step_no;
+
+\echo
+\echo '2. A model, and where its documents are. It reads the words and the photos, and learns from approved manuals only.'
+\echo
+
+SELECT xmcoh.create_model('manuals', image_dim => 32);
+SELECT xmcoh.attach_source('manuals', 'work_step', document => 'manual_id', item => 'step_id', text => 'instruction',
+                           image => 'photo', "position" => 'step_no', approved => 'approved');
+
+\echo
+\echo '3. Training runs in a background worker: train() returns at once. Anybody may look how far it is.'
+\echo
+
+SELECT xmcoh.train('manuals') AS job \gset
+SELECT pg_sleep(1);
+SELECT job_id, model, state, phase, epoch, epochs, done, total, held_out_loss FROM xmcoh.training_progress;
+SELECT xmcoh.wait_for_job(:job, timeout => '100 s') AS state \gset
+SELECT :'state' AS state;
+SELECT :'state' = 'succeeded' AS succeeded \gset
+\if :succeeded
+\else
+SELECT job_id, state, message FROM xmcoh.job;
+DO $$ BEGIN RAISE EXCEPTION 'the training job did not succeed'; END $$;
+\endif
+SELECT model, version, deployed, pg_size_pretty(bytes::bigint) AS size, documents, round(held_out_tau::numeric, 3) AS held_out_tau
+  FROM xmcoh.versions;
+
+\echo
+\echo '4. Order the 160 manuals that nobody has approved. The model has seen neither their steps nor their order.'
+\echo '   The view below lists the steps by their key, so the stored order is no help.'
+\echo
+
+CREATE VIEW open_step AS SELECT * FROM work_step WHERE NOT approved;
+SELECT xmcoh.attach_source('manuals', 'open_step', document => 'manual_id', item => 'step_id', text => 'instruction',
+                           image => 'photo', "position" => 'step_no');
+
+CREATE TABLE recovered AS
+    SELECT document, item::int AS step_id, "position", stored_position FROM xmcoh.order_documents('manuals', 'open_step');
+
+SELECT document, array_agg(stored_position::int ORDER BY "position") AS true_places_in_recovered_order,
+       round(xmcoh.kendall_tau(array_agg(step_id ORDER BY "position"), array_agg(step_id ORDER BY stored_position))::numeric, 2) AS tau
+  FROM recovered GROUP BY document ORDER BY document LIMIT 12;
+
+\echo
+\echo '   How good is that, over all of them, against shuffling? By each kind of evidence, with 95% intervals.'
+\echo
+
+SELECT modality, guidance, documents, round(acc::numeric, 3) AS acc, round(pmr::numeric, 3) AS pmr, round(tau::numeric, 3) AS tau,
+       format('[%s, %s]', round(tau_low::numeric, 3), round(tau_high::numeric, 3)) AS "tau 95%",
+       round(random_acc::numeric, 3) AS random_acc, round(random_pmr::numeric, 4) AS random_pmr,
+       round(random_tau::numeric, 3) AS random_tau
+  FROM xmcoh.evaluate('manuals', 'open_step');
+
+\echo
+\echo '5. A manual whose order was disturbed. Coherence is an aggregate: the expected Kendall tau between the stored order and'
+\echo '   the true one. It needs no approved order, so a trigger or a dashboard can ask for it.'
+\echo
+
+CREATE TABLE disturbed AS SELECT * FROM open_step
+ WHERE manual_id IN ((SELECT manual_id FROM open_step WHERE language = 'en' GROUP BY manual_id HAVING count(*) = 7 ORDER BY 1 LIMIT 1),
+                     (SELECT manual_id FROM open_step WHERE language = 'ja' GROUP BY manual_id HAVING count(*) = 7 ORDER BY 1 LIMIT 1));
+
+SELECT manual_id, round(xmcoh.coherence('manuals', step_no, instruction, photo)::numeric, 3) AS coherence_before
+  FROM disturbed GROUP BY manual_id;
+
+UPDATE disturbed SET step_no = CASE step_no WHEN 1 THEN 6 WHEN 6 THEN 1 WHEN 2 THEN 4 WHEN 4 THEN 2 ELSE step_no END;
+
+SELECT manual_id, round(xmcoh.coherence('manuals', step_no, instruction, photo)::numeric, 3) AS coherence_after
+  FROM disturbed GROUP BY manual_id;
+
+\echo
+\echo '   The manuals of the whole table that most deserve a look:'
+\echo
+
+SELECT manual_id, count(*) AS steps, round(xmcoh.coherence('manuals', step_no, instruction, photo)::numeric, 3) AS coherence
+  FROM open_step GROUP BY manual_id ORDER BY 3, 1 LIMIT 5;
+
+\echo
+\echo '6. Restore it: an aggregate gives the order, a window function each step''s place.'
+\echo
+
+SELECT manual_id, array_agg(step_id ORDER BY step_no) AS stored, xmcoh.recover_order('manuals', step_id, instruction, photo) AS recovered
+  FROM disturbed GROUP BY manual_id;
+
+SELECT manual_id, step_no AS stored_place, xmcoh.recovered_position('manuals', instruction, photo) OVER (PARTITION BY manual_id) AS place,
+       instruction
+  FROM disturbed ORDER BY manual_id, place;
+
+\echo
+\echo '7. One question at a time: which of two steps comes first, and why does the model think so? Scores are log-odds.'
+\echo
+
+SELECT round(xmcoh.precedes('manuals', 'Switch off the machine and pull the plug.', NULL,
+                            'Plug it in and start a short test.', NULL)::numeric, 3) AS "P(switch off before test)";
+SELECT round(xmcoh.precedes('manuals', 'プラグを差し込み、試運転を行う。', NULL,
+                            '装置の電源を切り、プラグを抜く。', NULL)::numeric, 3) AS "P(test before switch off), Japanese";
+
+SELECT item_a, item_b, round(text::numeric, 2) AS text, round(image::numeric, 2) AS image, round(fused::numeric, 2) AS fused,
+       round(probability::numeric, 3) AS probability
+  FROM xmcoh.pair_scores('manuals', (SELECT min(manual_id) FROM disturbed), 'open_step') LIMIT 10;
+
+\echo
+\echo '8. A model is a value: one safetensors file, exported and imported by SQL. The copy gives the same order everywhere.'
+\echo
+
+SELECT xmcoh.import_model('copy', xmcoh.export_model('manuals')) AS imported_version;
+SELECT pg_size_pretty(length(xmcoh.export_model('copy'))::bigint) AS size,
+       xmcoh.export_model('copy') = xmcoh.export_model('manuals') AS same_bytes,
+       left(xmcoh.inspect_weights(xmcoh.export_model('copy'))::text, 80) AS metadata_begins;
+SELECT xmcoh.deploy('copy', 1);
+SELECT bool_and(m.recovered = c.recovered) AS same_orders
+  FROM (SELECT manual_id, xmcoh.recover_order('manuals', step_id, instruction, photo) AS recovered FROM open_step GROUP BY manual_id) AS m
+  JOIN (SELECT manual_id, xmcoh.recover_order('copy', step_id, instruction, photo) AS recovered FROM open_step GROUP BY manual_id) AS c
+ USING (manual_id);
+
+\echo
+\echo '9. And everything goes away again.'
+\echo
+
+SELECT xmcoh.drop_model('copy');
+SELECT xmcoh.drop_model('manuals');
+DROP TABLE recovered, disturbed;
+DROP VIEW open_step;
+DROP TABLE work_step, demo_template;
+DROP FUNCTION demo_generate(int), demo_photo(float8, float8[], float8), demo_normal(), demo_choose(text);
+DROP EXTENSION xmcoh;
