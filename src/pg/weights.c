@@ -80,6 +80,7 @@ close_surplus_models(XactEvent event, void *arg)
 {
 	OpenModel **link = &session_models;
 
+	(void) arg;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
