@@ -6,6 +6,7 @@ set -euo pipefail
 
 cluster_prepare
 say "Building ..."
+# shellcheck disable=SC2119
 cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
 cluster_start demo
 started=$SECONDS
