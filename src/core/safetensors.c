@@ -296,20 +296,31 @@ xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st)
 	*st = (xmc_safetensors){0};
 }
 
-/* Whether one of n values is NaN or infinite: both have all exponent bits set. No branch inside, so it vectorises. */
+/*
+ * Whether one of n values is NaN or infinite: their exponents have all bits set, so that adding 1 to the exponent carries into
+ * the place of the sign, and only then. Two values at once, four pairs a turn: as fast as memory, on any processor.
+ */
 static bool
 any_not_finite(const float *value, int64_t n)
 {
-	uint32_t	any = 0;
+	const uint64_t exponents = UINT64_C(0x7f8000007f800000);
+	const uint64_t ones = UINT64_C(0x0080000000800000);
+	uint64_t	any[4] = {0};
+	uint64_t	pair[4];
+	int64_t		k = 0;
 
-	for (int64_t k = 0; k < n; k++)
+	for (; k + 8 <= n; k += 8)
 	{
-		uint32_t	bits;
-
-		memcpy(&bits, value + k, sizeof bits);
-		any |= (bits & 0x7f800000u) == 0x7f800000u;
+		memcpy(pair, value + k, sizeof pair);
+		for (int p = 0; p < 4; p++)
+			any[p] |= (pair[p] & exponents) + ones;
 	}
-	return any != 0;
+	memset(pair, 0, sizeof pair);
+	if (k < n)
+		memcpy(pair, value + k, (size_t) (n - k) * sizeof(float));
+	for (int p = 0; p < 4; p++)
+		any[p] |= (pair[p] & exponents) + ones;
+	return ((any[0] | any[1] | any[2] | any[3]) & UINT64_C(0x8000000080000000)) != 0;
 }
 
 xmc_status

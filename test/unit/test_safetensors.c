@@ -181,15 +181,20 @@ test_empty(void **state)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
-	unsigned char blob[64];
+	_Alignas(64) unsigned char blob[64];
 	size_t		size = sizeof blob;
+	xmc_safetensors st;
 
 	(void) state;
 	expect_header("{}", 0, "");
 	expect_header("{\"__metadata__\":{}}", 0, "");
 	assert_int_equal(xmc_safetensors_write(&ctx, 0, NULL, 0, NULL, blob, &size), XMC_OK);
 	assert_int_equal(size, 64);
-	expect_blob(blob, size, "");
+	assert_int_equal(xmc_safetensors_parse(&ctx, blob, size, &st), XMC_OK);
+	assert_null(xmc_safetensors_tensor(&st, ""));
+	assert_null(xmc_safetensors_metadata(&st, ""));
+	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_OK);
+	xmc_safetensors_free(&ctx, &st);
 }
 
 /* What other programs write: other spacing, other order of keys, tensors listed out of the order of their data. */
@@ -223,6 +228,8 @@ test_length(void **state)
 		memcpy(blob, &wrong[k], 8);
 		expect_blob(blob, size, "safetensors");
 	}
+	memcpy(blob, &(uint64_t){4}, 8);
+	expect_blob(blob, SIZE_MAX, "too large");	/* refused before any of it is read */
 	free(blob);
 	blob = make_blob("   {}   ", 0, &size);
 	expect_blob(blob, size, "does not begin with '{'");
@@ -483,6 +490,16 @@ test_not_finite(void **state)
 	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_OK);
 	counts = (counting){.stop_at = 2};
 	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_STOPPED);
+	counts = (counting){0};
+	st.n_tensors = 1;
+	for (int64_t length = 0; length < 40; length++)	/* each place in each length, for a check that looks at several at once */
+		for (int64_t place = 0; place < 40; place++)
+		{
+			two[0] = (xmc_tensor_view){.name = "short",.n_dimensions = 1,.shape = {length},.n_values = length,.data = big};
+			big[place] = place % 2 ? NAN : -INFINITY;
+			assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), place < length ? XMC_BAD_MODEL : XMC_OK);
+			big[place] = place % 2 ? -3.4028235e38f : 3.4028235e38f;
+		}
 	free(big);
 }
 

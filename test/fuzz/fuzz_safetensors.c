@@ -1,0 +1,256 @@
+/*
+ * fuzz_safetensors.c - arbitrary bytes as a stored model: read, open, and if it opens, save and open again.
+ *
+ * A libFuzzer target: clang -fsanitize=fuzzer,address,undefined. With -DSTANDALONE it has a main of its own, for any compiler,
+ * which damages valid blobs at random with a fixed seed: fuzz_safetensors [runs [seed]].
+ */
+#include "xmcoh/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What must hold, in a build with and without NDEBUG. */
+#define MUST(condition) \
+	do { if (!(condition)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); abort(); } } while (0)
+
+/* A blob that opened is a model in full: every value can be read, and saved it gives a blob that saves to the same bytes. */
+static void
+check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t size)
+{
+	size_t		first_size = 0;
+	size_t		second_size = 0;
+	void	   *first;
+	void	   *second;
+	xmc_model  *reopened;
+
+	for (int32_t t = 0; t < model->n_tensors; t++)
+	{
+		const uint8_t *begin = (const uint8_t *) *model->tensor[t].slot;
+
+		MUST(begin >= blob && (size_t) model->tensor[t].n_values * sizeof(float) <= (size_t) (blob + size - begin));
+	}
+	MUST(xmc_model_save(ctx, model, NULL, &first_size) == XMC_OK);
+	MUST((first = malloc(first_size)) != NULL);
+	MUST(xmc_model_save(ctx, model, first, &first_size) == XMC_OK);
+	MUST(xmc_model_open(ctx, first, first_size, true, &reopened) == XMC_OK);
+	MUST(xmc_model_save(ctx, reopened, NULL, &second_size) == XMC_OK);
+	MUST(second_size == first_size && (second = malloc(second_size)) != NULL);
+	MUST(xmc_model_save(ctx, reopened, second, &second_size) == XMC_OK);
+	MUST(memcmp(first, second, first_size) == 0);
+	xmc_release(ctx, reopened);
+	free(first);
+	free(second);
+}
+
+static long opened;				/* how many inputs were models, and how many readable at all */
+static long parsed;
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	uint8_t    *blob = malloc(size ? size : 1);	/* aligned as the format wants it, and of exactly this size */
+	xmc_safetensors st;
+	xmc_model  *model;
+	xmc_status	status;
+
+	MUST(blob != NULL);
+	if (size)
+		memcpy(blob, data, size);
+	status = xmc_safetensors_parse(&ctx, blob, size, &st);
+	MUST(status == XMC_OK || (status == XMC_BAD_MODEL && ctx.message[0] != '\0'));
+	if (status == XMC_OK)
+	{
+		parsed++;
+		for (int32_t t = 0; t < st.n_tensors; t++)
+			MUST(xmc_safetensors_tensor(&st, st.tensor[t].name) == &st.tensor[t]);
+		for (int32_t m = 0; m < st.n_metadata; m++)
+			MUST(xmc_safetensors_metadata(&st, st.metadata[m].key) == st.metadata[m].value);
+		status = xmc_safetensors_check_finite(&ctx, &st);
+		MUST(status == XMC_OK || status == XMC_BAD_MODEL);
+		xmc_safetensors_free(&ctx, &st);
+	}
+	ctx.message[0] = '\0';
+	status = xmc_model_open(&ctx, blob, size, true, &model);
+	MUST(status == XMC_OK || (status == XMC_BAD_MODEL && ctx.message[0] != '\0'));
+	if (status == XMC_OK)
+	{
+		opened++;
+		check_model(&ctx, model, blob, size);
+		xmc_release(&ctx, model);
+	}
+	free(blob);
+	return 0;
+}
+
+#ifdef STANDALONE
+
+#define ROOM 65536
+
+/* A blob of every kind of part (kind 0), of words only (1), of images only (2). */
+static size_t
+make_seed(int kind, uint8_t blob[ROOM])
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_options options;
+	xmc_model  *model;
+	size_t		size = ROOM;
+
+	xmc_options_default(&options);
+	options.words = kind != 2;
+	options.text_dim = kind == 0 ? 2 : 0;
+	options.image_dim = kind != 1 ? 3 : 0;
+	options.d_model = options.feed_forward = 8;
+	options.hash_bits = options.bag_bits = 8;
+	options.bag_dim = 4;
+	MUST(xmc_model_new(&ctx, &options, kind == 0, &model) == XMC_OK);
+	MUST(xmc_model_save(&ctx, model, blob, &size) == XMC_OK);
+	xmc_model_free(&ctx, model);
+	return size;
+}
+
+/* Opens a gap (by > 0) or closes one (by < 0) at a place; returns the new size. */
+static size_t
+shift(uint8_t *blob, size_t size, size_t at, long by)
+{
+	if (by > 0 && size + (size_t) by <= ROOM)
+	{
+		memmove(blob + at + by, blob + at, size - at);
+		return size + (size_t) by;
+	}
+	if (by < 0 && (size_t) -by <= size - at)
+	{
+		memmove(blob + at, blob + at - by, size - at - (size_t) -by);
+		return size - (size_t) -by;
+	}
+	return size;
+}
+
+/* One act of damage, most often in the header; structure is damaged too, with the header's length made right again. */
+static size_t
+damage(xmc_random *random, uint8_t *blob, size_t size)
+{
+	static const char *const pieces[] = {"{", "}", "[", "]", "\"", ",", ":", "\\u0000", "\\ud800", "0", "9007199254740993", "-1",
+		"1e9", "null", "[[[[[[[[", "{\"a\":{", "\"F16\"", "\xff", "\xc3\xa9", "4294967296", " ", "\n", "__metadata__", "nan", "1e308"};
+	uint64_t	length = 0;
+	size_t		header_end;
+	size_t		at;
+	long		by = 0;
+
+	if (size < 16)
+		return size;
+	memcpy(&length, blob, 8);
+	header_end = length <= size - 8 ? 8 + (size_t) length : size;
+	at = xmc_random_below(random, 8) ? 8 + xmc_random_below(random, (uint32_t) (header_end - 8) + 1) :
+		xmc_random_below(random, (uint32_t) size);
+	if (at >= size)
+		at = size - 1;
+	switch (xmc_random_below(random, 9))
+	{
+		case 0:					/* a bit */
+			blob[at] ^= (uint8_t) (1 << xmc_random_below(random, 8));
+			break;
+		case 1:					/* a byte */
+			blob[at] = (uint8_t) xmc_random_next(random);
+			break;
+		case 2:					/* another digit where one is */
+			for (size_t k = at; k < header_end; k++)
+				if (blob[k] >= '0' && blob[k] <= '9')
+				{
+					blob[k] = (uint8_t) ('0' + xmc_random_below(random, 10));
+					break;
+				}
+			break;
+		case 3:					/* a piece put over */
+		case 4:					/* or in between */
+			{
+				const char *piece = pieces[xmc_random_below(random, sizeof pieces / sizeof pieces[0])];
+				size_t		n = strlen(piece);
+
+				if (xmc_random_below(random, 2))
+				{
+					by = (long) n;
+					size = shift(blob, size, at, by);
+				}
+				if (n <= size - at)
+					memcpy(blob + at, piece, n);
+				break;
+			}
+		case 5:					/* some bytes taken out */
+			by = -(long) (1 + xmc_random_below(random, 40));
+			size = shift(blob, size, at, by);
+			break;
+		case 6:					/* some bytes twice */
+			{
+				size_t		n = 1 + xmc_random_below(random, 80);
+
+				if (n <= size - at && size + n <= ROOM)
+				{
+					by = (long) n;
+					size = shift(blob, size, at, by);
+				}
+				break;
+			}
+		case 7:					/* the end cut off, or rubbish behind it */
+			if (xmc_random_below(random, 2))
+				size -= 1 + xmc_random_below(random, 8);
+			else if (size + 4 <= ROOM)
+			{
+				memcpy(blob + size, "\0\0\300\177", 4);
+				size += 4;
+			}
+			break;
+		default:				/* the length */
+			length = xmc_random_below(random, 2) ? xmc_random_next(random) : length + xmc_random_below(random, 9) - 4;
+			memcpy(blob, &length, 8);
+	}
+	if (by && xmc_random_below(random, 4))
+	{
+		/* so that the damage is not found by the first check of all; spaces keep the data aligned */
+		length += (uint64_t) by;
+		while (length % 4 && 8 + length <= size && size < ROOM)
+		{
+			size = shift(blob, size, 8 + (size_t) length, 1);
+			blob[8 + length++] = ' ';
+		}
+		memcpy(blob, &length, 8);
+	}
+	return size;
+}
+
+int
+main(int argc, char **argv)
+{
+	long		runs = argc > 1 ? atol(argv[1]) : 20000;
+	xmc_random	random;
+	static uint8_t seed[3][ROOM];
+	static uint8_t blob[ROOM];
+	size_t		seed_size[3];
+
+	xmc_random_seed(&random, argc > 2 ? (uint64_t) atol(argv[2]) : 1);
+	for (int kind = 0; kind < 3; kind++)
+	{
+		seed_size[kind] = make_seed(kind, seed[kind]);
+		LLVMFuzzerTestOneInput(seed[kind], seed_size[kind]);
+	}
+	MUST(opened == 3);			/* undamaged, they are models */
+	for (long k = 0; k < runs; k++)
+	{
+		int			kind = (int) xmc_random_below(&random, 3);
+		size_t		size = seed_size[kind];
+		uint32_t	acts = 1 + xmc_random_below(&random, 3);
+
+		memcpy(blob, seed[kind], size);
+		while (acts--)
+			size = damage(&random, blob, size);
+		LLVMFuzzerTestOneInput(blob, size);
+	}
+	printf("%ld damaged blobs: %ld still readable, %ld still models\n", runs, parsed - 3, opened - 3);
+	MUST(runs < 1000 || (parsed - 3 > runs / 50 && opened < parsed));	/* else the damage does not get deep */
+	return 0;
+}
+
+#endif
