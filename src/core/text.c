@@ -1,0 +1,520 @@
+/*
+ * text.c - from UTF-8 text to hashed features; see text.h (design section 4, "Text features").
+ *
+ * A text streams through two fixed buffers, so memory and the time between two questions whether to stop are bounded
+ * whatever its length:
+ *
+ *	UTF-8 -> chunks of UTF-16 -> NFKC_Casefold -> window -> break iterator -> features
+ *
+ * Chunks end at normalisation boundaries, where the normalised pieces concatenate to the normalised whole. A window
+ * begins at a word boundary. ICU's rules look forward from one boundary to the next and never behind it, so
+ * windows change nothing; only a word of more than WINDOW_UNITS - MARGIN_UNITS is cut, and a dictionary script's run
+ * that crosses a window's end may be divided differently there. Both ways the result depends on the text alone.
+ */
+#include "xmcoh/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <unicode/ubrk.h>
+#include <unicode/uchar.h>
+#include <unicode/unorm2.h>
+#include <unicode/uscript.h>
+#include <unicode/utf16.h>
+#include <unicode/utf8.h>
+
+/*
+ * Canonical reordering is quadratic in the length of a sequence of combining marks: a chunk bounds it. SLACK_UNITS is
+ * how far a chunk is extended in search of a normalisation boundary; no real text has so long a sequence, and one that
+ * does is cut.
+ */
+#define CHUNK_UNITS 1024
+#define SLACK_UNITS 128
+#define EXPANSION 18			/* NFKC's largest growth in UTF-16, that of U+FDFA (Unicode's normalisation FAQ) */
+
+/* A window is ready when it has WINDOW_UNITS; breaks in its last MARGIN_UNITS wait for the text that follows. */
+#define WINDOW_UNITS 32768
+#define MARGIN_UNITS 1024
+#define WINDOW_CAPACITY (WINDOW_UNITS + EXPANSION * (CHUNK_UNITS + SLACK_UNITS))
+#define WORD_CAPACITY (3 * WINDOW_CAPACITY)	/* UTF-8 takes at most three bytes for each UTF-16 unit */
+
+#define STOP_BYTES 65536		/* input read between two questions whether to stop */
+#define GRAM_MAX 4				/* longest n-gram of code points */
+
+#define ZERO_WIDTH_SPACE 0x200B
+
+struct xmc_tokeniser
+{
+	const UNormalizer2 *normaliser; /* NFKC_Casefold; ICU's own, never closed */
+	UBreakIterator *breaker;	/* words, root locale: it includes the dictionaries of the scripts without spaces */
+	UChar		chunk[CHUNK_UNITS + SLACK_UNITS];	/* decoded, not yet normalised */
+	UChar		window[WINDOW_CAPACITY];	/* normalised, not yet segmented */
+	char		terms[2 * WORD_CAPACITY + 1];	/* the word before, a space, the present word: together the bigram */
+};
+
+/* One text on its way through a tokeniser. */
+typedef struct text_scan
+{
+	xmc_ctx    *ctx;
+	xmc_tokeniser *tokeniser;
+	xmc_feature_visitor visit;
+	void	   *arg;
+
+	const unsigned char *text;	/* (length), valid UTF-8 */
+	size_t		length;
+	size_t		position;		/* first byte of text not yet decoded */
+	int32_t		filled;			/* units in tokeniser->window */
+
+	uint64_t	n_words;
+	size_t		word_length;	/* bytes of the last word, which stands at the start of tokeniser->terms */
+
+	/* The last code points, at most GRAM_MAX, of the present run of a script without spaces. */
+	char		gram[GRAM_MAX * U8_MAX_LENGTH];
+	int			gram_bytes[GRAM_MAX];
+	int			n_gram;
+	int			gram_length;	/* sum of gram_bytes */
+} text_scan;
+
+/* Only memory can run out here: the text is valid and the buffers are large enough for any. */
+static xmc_status
+icu_fail(xmc_ctx *ctx, const char *what, UErrorCode code)
+{
+	return xmc_fail(ctx, code == U_MEMORY_ALLOCATION_ERROR ? XMC_NO_MEMORY : XMC_LIMIT,
+					"ICU could not %s: %s", what, u_errorName(code));
+}
+
+xmc_status
+xmc_tokeniser_new(xmc_ctx *ctx, xmc_tokeniser **out)
+{
+	UErrorCode	code = U_ZERO_ERROR;
+	xmc_tokeniser *tokeniser = malloc(sizeof(xmc_tokeniser));
+
+	*out = NULL;
+	XMC_NEED(tokeniser, ctx);
+	tokeniser->normaliser = unorm2_getNFKCCasefoldInstance(&code);
+	if (U_FAILURE(code))
+	{
+		free(tokeniser);
+		return icu_fail(ctx, "load its NFKC_Casefold data", code);
+	}
+	tokeniser->breaker = ubrk_open(UBRK_WORD, "", NULL, 0, &code);
+	if (U_FAILURE(code))
+	{
+		free(tokeniser);
+		return icu_fail(ctx, "open its word break iterator", code);
+	}
+	*out = tokeniser;
+	return XMC_OK;
+}
+
+void
+xmc_tokeniser_free(xmc_tokeniser *tokeniser)
+{
+	if (tokeniser)
+	{
+		ubrk_close(tokeniser->breaker);
+		free(tokeniser);
+	}
+}
+
+/* Unicode's table 3-7, strictly: no overlong form, no surrogate, nothing above U+10FFFF, nothing truncated. */
+static xmc_status
+validate(xmc_ctx *ctx, const unsigned char *text, size_t length)
+{
+	size_t		k = 0;
+	size_t		next_stop = STOP_BYTES;
+
+	while (k < length)
+	{
+		uint64_t	eight;
+		size_t		start = k;
+		UChar32		c;
+
+		if (k >= next_stop)
+		{
+			XMC_TRY(xmc_check_stop(ctx));
+			next_stop = k + STOP_BYTES;
+		}
+		if (length - k >= sizeof eight)
+		{
+			memcpy(&eight, text + k, sizeof eight);
+			if (!(eight & UINT64_C(0x8080808080808080)))
+			{
+				k += sizeof eight;
+				continue;
+			}
+		}
+		U8_NEXT(text, k, length, c);
+		if (c < 0)
+			return xmc_fail(ctx, XMC_BAD_INPUT,
+							"invalid UTF-8 at byte %zu of %zu: 0x%02x does not begin a valid sequence",
+							start, length, text[start]);
+	}
+	return XMC_OK;
+}
+
+/* Decodes one chunk of the text and appends its normal form to the window, which must hold less than WINDOW_UNITS. */
+static xmc_status
+append_chunk(text_scan *scan)
+{
+	xmc_tokeniser *tokeniser = scan->tokeniser;
+	UErrorCode	code = U_ZERO_ERROR;
+	int32_t		n = 0;
+
+	while (scan->position < scan->length && n < CHUNK_UNITS + SLACK_UNITS - 1)
+	{
+		size_t		next = scan->position;
+		UChar32		c;
+
+		U8_NEXT_UNSAFE(scan->text, next, c);
+		if (n >= CHUNK_UNITS && unorm2_hasBoundaryBefore(tokeniser->normaliser, c))
+			break;
+		/* Marks words in scripts without spaces; NFKC_Casefold would drop it with the other ignorable characters. */
+		if (c == ZERO_WIDTH_SPACE)
+			c = ' ';
+		U16_APPEND_UNSAFE(tokeniser->chunk, n, c);
+		scan->position = next;
+	}
+	scan->filled += unorm2_normalize(tokeniser->normaliser, tokeniser->chunk, n, tokeniser->window + scan->filled,
+									 WINDOW_CAPACITY - scan->filled, &code);
+	if (U_FAILURE(code))
+		return icu_fail(scan->ctx, "normalise a text", code);
+	return XMC_OK;
+}
+
+static xmc_status
+fill_window(text_scan *scan)
+{
+	size_t		next_stop = scan->position + STOP_BYTES;
+
+	while (scan->position < scan->length && scan->filled < WINDOW_UNITS)
+	{
+		if (scan->position >= next_stop)	/* reached when the text is dropped by normalisation, as soft hyphens are */
+		{
+			XMC_TRY(xmc_check_stop(scan->ctx));
+			next_stop = scan->position + STOP_BYTES;
+		}
+		XMC_TRY(append_chunk(scan));
+	}
+	return XMC_OK;
+}
+
+/*
+ * The seed must differ between kinds in more than its lowest byte: FNV-1a begins with seed XOR first byte, so the
+ * bare kind would give the word "pan" the hash of the first word "ran".
+ */
+static void
+emit(text_scan *scan, xmc_feature_kind kind, const char *term, size_t length)
+{
+	scan->visit(scan->arg, kind, term, length, xmc_hash_bytes(term, length, kind * UINT64_C(0x9e3779b97f4a7c15)));
+}
+
+/*
+ * Does c belong to a run of a script that is written without spaces? Characters of several such scripts, as the
+ * prolonged sound mark U+30FC, are found by their script extensions; marks that take the script of what they follow
+ * belong to the run that they continue. Punctuation and symbols end a run.
+ */
+static bool
+in_run(UChar32 c, bool continues)
+{
+	static const UScriptCode unspaced[] =
+	{
+		USCRIPT_HAN, USCRIPT_HIRAGANA, USCRIPT_KATAKANA, USCRIPT_THAI, USCRIPT_LAO, USCRIPT_KHMER, USCRIPT_MYANMAR
+	};
+	UErrorCode	code = U_ZERO_ERROR;
+	UScriptCode script;
+	bool		shared;
+
+	if (c < 0x300)				/* spares English the look-ups below; nothing there is a mark or of these scripts */
+		return false;
+	if (!(U_GET_GC_MASK(c) & (U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK)))
+		return false;
+	script = uscript_getScript(c, &code);
+	shared = script == USCRIPT_COMMON || script == USCRIPT_INHERITED;
+	for (size_t k = 0; k < sizeof unspaced / sizeof unspaced[0]; k++)
+		if (script == unspaced[k] || (shared && uscript_hasScript(c, unspaced[k])))
+			return true;
+	return script == USCRIPT_INHERITED && continues;
+}
+
+/* Emits the n-grams that end with the run's next code point, of which `utf8` is the (n_bytes) form. */
+static void
+extend_run(text_scan *scan, const char *utf8, int n_bytes)
+{
+	int			start;
+
+	if (scan->n_gram == GRAM_MAX)
+	{
+		int			dropped = scan->gram_bytes[0];
+
+		scan->gram_length -= dropped;
+		scan->n_gram--;
+		memmove(scan->gram, scan->gram + dropped, scan->gram_length);
+		memmove(scan->gram_bytes, scan->gram_bytes + 1, scan->n_gram * sizeof scan->gram_bytes[0]);
+	}
+	memcpy(scan->gram + scan->gram_length, utf8, n_bytes);
+	scan->gram_length += n_bytes;
+	scan->gram_bytes[scan->n_gram++] = n_bytes;
+	start = scan->gram_length;
+	for (int k = scan->n_gram - 1; k >= 0; k--)
+	{
+		start -= scan->gram_bytes[k];
+		emit(scan, XMC_FEATURE_CHARACTERS, scan->gram + start, scan->gram_length - start);
+	}
+}
+
+/* Emits what the segment [from, to) of the window gives; is_word says whether it counts as a word or only separates. */
+static void
+visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
+{
+	const UChar *window = scan->tokeniser->window;
+	char	   *terms = scan->tokeniser->terms;
+	size_t		start = scan->n_words > 0 ? scan->word_length + 1 : 0;	/* of the word, in terms */
+	size_t		end = start;
+
+	while (from < to)
+	{
+		UChar32		c;
+		char		utf8[U8_MAX_LENGTH];
+		int			n_bytes = 0;
+
+		U16_NEXT_UNSAFE(window, from, c);
+		U8_APPEND_UNSAFE(utf8, n_bytes, c);
+		if (in_run(c, scan->n_gram > 0))
+			extend_run(scan, utf8, n_bytes);
+		else
+			scan->n_gram = scan->gram_length = 0;
+		if (is_word)
+		{
+			memcpy(terms + end, utf8, n_bytes);
+			end += n_bytes;
+		}
+	}
+	if (!is_word)
+		return;
+
+	emit(scan, XMC_FEATURE_WORD, terms + start, end - start);
+	if (scan->n_words == 0)
+		emit(scan, XMC_FEATURE_FIRST_WORD, terms, end);
+	else
+	{
+		terms[start - 1] = ' ';
+		emit(scan, XMC_FEATURE_BIGRAM, terms, end);
+		if (scan->n_words == 1)
+			emit(scan, XMC_FEATURE_FIRST_BIGRAM, terms, end);
+		memmove(terms, terms + start, end - start);
+	}
+	scan->word_length = end - start;
+	scan->n_words++;
+}
+
+/* Segments the window and keeps the unfinished rest at its start. `complete`: no text follows. */
+static xmc_status
+consume_window(text_scan *scan, bool complete)
+{
+	UBreakIterator *breaker = scan->tokeniser->breaker;
+	UChar	   *window = scan->tokeniser->window;
+	UErrorCode	code = U_ZERO_ERROR;
+	int32_t		limit = complete ? scan->filled : scan->filled - MARGIN_UNITS;
+	int32_t		from = 0;
+	int32_t		to;
+
+	ubrk_setText(breaker, window, scan->filled, &code);
+	if (U_FAILURE(code))
+		return icu_fail(scan->ctx, "segment a text", code);
+	ubrk_first(breaker);
+	while ((to = ubrk_next(breaker)) != UBRK_DONE)
+	{
+		if (to > limit && from > 0)
+			break;
+		visit_segment(scan, from, to, ubrk_getRuleStatus(breaker) >= UBRK_WORD_NONE_LIMIT);
+		from = to;
+	}
+	if (from < (complete ? scan->filled : 1))	/* ubrk_next has no other way to report it */
+		return xmc_fail(scan->ctx, XMC_NO_MEMORY, "ICU could not segment a text: out of memory");
+	scan->filled -= from;
+	memmove(window, window + from, scan->filled * sizeof window[0]);
+	return XMC_OK;
+}
+
+/* The largest power of two that is at most the number of words, in decimal. */
+static void
+emit_length(text_scan *scan)
+{
+	char		digits[20];
+	size_t		start = sizeof digits;
+	uint64_t	bucket = UINT64_C(1) << (63 - __builtin_clzll(scan->n_words));
+
+	for (; bucket > 0; bucket /= 10)
+		digits[--start] = (char) ('0' + bucket % 10);
+	emit(scan, XMC_FEATURE_LENGTH, digits + start, sizeof digits - start);
+}
+
+xmc_status
+xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
+			   xmc_feature_visitor visit, void *arg)
+{
+	text_scan	scan =
+	{
+		.ctx = ctx, .tokeniser = tokeniser, .visit = visit, .arg = arg,
+		.text = (const unsigned char *) text, .length = length
+	};
+
+	XMC_TRY(validate(ctx, scan.text, length));	/* first and whole: a bad text is not visited in part */
+	while (scan.position < length || scan.filled > 0)
+	{
+		XMC_TRY(xmc_check_stop(ctx));
+		XMC_TRY(fill_window(&scan));
+		if (scan.filled > 0)
+			XMC_TRY(consume_window(&scan, scan.position == length));
+	}
+	if (scan.n_words > 0)
+		emit_length(&scan);
+	return XMC_OK;
+}
+
+/* ---- sets of features ---- */
+
+/* A growing list, made distinct whenever it is full, so that it stays of the order of the distinct features. */
+typedef struct feature_set
+{
+	xmc_ctx    *ctx;
+	uint32_t   *value;			/* (capacity), n used; the first half of one allocation */
+	uint32_t   *scratch;		/* (capacity), the second half, for the sort */
+	size_t		n;
+	size_t		capacity;
+	xmc_status	status;			/* the visitor cannot return one */
+} feature_set;
+
+#define FEATURES_INITIAL 256
+#define STOP_VALUES 1000000		/* values sorted between two questions whether to stop: some 10 ms */
+#define FEATURES_MAX ((size_t) 1 << 27)	/* 1 GB with the scratch; the count fits int32 */
+
+/* Radix sort, byte by byte from the lowest: hashes are as many as words, and comparing would cost more than hashing. */
+static xmc_status
+sort_values(xmc_ctx *ctx, uint32_t *value, uint32_t *scratch, size_t n)
+{
+	if (n < 48)
+	{
+		for (size_t k = 1; k < n; k++)
+		{
+			uint32_t	moved = value[k];
+			size_t		hole = k;
+
+			for (; hole > 0 && value[hole - 1] > moved; hole--)
+				value[hole] = value[hole - 1];
+			value[hole] = moved;
+		}
+		return XMC_OK;
+	}
+	for (int shift = 0; shift < 32; shift += 8)	/* four passes: the result ends where it began */
+	{
+		size_t		start[256] = {0};
+		size_t		sum = 0;
+		uint32_t   *swap = value;
+
+		for (size_t k = 0; k < n; k++)
+			start[(value[k] >> shift) & 255]++;
+		for (int digit = 0; digit < 256; digit++)
+		{
+			size_t		count = start[digit];
+
+			start[digit] = sum;
+			sum += count;
+		}
+		for (size_t k = 0; k < n; k++)
+		{
+			if (k % STOP_VALUES == STOP_VALUES - 1)
+				XMC_TRY(xmc_check_stop(ctx));
+			scratch[start[(value[k] >> shift) & 255]++] = value[k];
+		}
+		value = scratch;
+		scratch = swap;
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+make_distinct(feature_set *set)
+{
+	size_t		kept = 0;
+
+	XMC_TRY(sort_values(set->ctx, set->value, set->scratch, set->n));
+	for (size_t k = 0; k < set->n; k++)
+		if (kept == 0 || set->value[k] != set->value[kept - 1])
+			set->value[kept++] = set->value[k];
+	set->n = kept;
+	return XMC_OK;
+}
+
+static xmc_status
+grow(feature_set *set)
+{
+	size_t		capacity = set->capacity ? 2 * set->capacity : FEATURES_INITIAL;
+	uint32_t   *value;
+
+	if (capacity > FEATURES_MAX)
+		return xmc_fail(set->ctx, XMC_LIMIT, "a text has more than %zu distinct features", FEATURES_MAX / 2);
+	value = xmc_alloc(set->ctx, 2 * capacity, sizeof(uint32_t));
+	XMC_NEED(value, set->ctx);
+	if (set->n > 0)
+		memcpy(value, set->value, set->n * sizeof(uint32_t));
+	xmc_release(set->ctx, set->value);
+	set->value = value;
+	set->scratch = value + capacity;
+	set->capacity = capacity;
+	return XMC_OK;
+}
+
+static void
+add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
+{
+	feature_set *set = arg;
+
+	(void) kind;
+	(void) term;
+	(void) term_length;
+	if (set->status != XMC_OK)
+		return;
+	if (set->n == set->capacity)
+	{
+		set->status = make_distinct(set);
+		if (set->status == XMC_OK && set->n > set->capacity / 2)
+			set->status = grow(set);
+		if (set->status != XMC_OK)
+			return;
+	}
+	set->value[set->n++] = (uint32_t) (hash >> 32);
+}
+
+xmc_status
+xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
+				  uint32_t **out, int32_t *n_out)
+{
+	feature_set set = {.ctx = ctx};
+	xmc_status	status;
+
+	*out = NULL;
+	*n_out = 0;
+	status = grow(&set);
+	if (status == XMC_OK)
+		status = xmc_text_visit(ctx, tokeniser, text, length, add_feature, &set);
+	if (status == XMC_OK)
+		status = set.status;
+	if (status == XMC_OK)
+		status = make_distinct(&set);
+	if (status == XMC_OK)
+	{
+		/* a copy of the exact size: callers keep it for every item of a data set */
+		*out = xmc_alloc(ctx, set.n, sizeof(uint32_t));
+		if (*out)
+		{
+			memcpy(*out, set.value, set.n * sizeof(uint32_t));
+			*n_out = (int32_t) set.n;
+		}
+		else
+			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	}
+	xmc_release(ctx, set.value);
+	return status;
+}
