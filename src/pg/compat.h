@@ -1,0 +1,37 @@
+/*
+ * compat.h - everything that differs between PostgreSQL 15, 16, 17 and 18.
+ */
+#ifndef XMCOH_PG_COMPAT_H
+#define XMCOH_PG_COMPAT_H
+
+#include "postgres.h"
+
+#include "storage/proc.h"
+#include "utils/backend_status.h"
+
+#if PG_VERSION_NUM < 150000
+#error "xmcoh needs PostgreSQL 15 or newer"
+#endif
+
+/* The index-th of pgstat_fetch_stat_numbackends() entries of the local copy of the backend status array, from 1. */
+#if PG_VERSION_NUM >= 160000
+#define xmcoh_backend_entry(index) pgstat_get_local_beentry_by_index(index)
+#else
+#define xmcoh_backend_entry(index) pgstat_fetch_stat_local_beentry(index)
+#endif
+
+/* PG_MODULE_MAGIC_EXT names the module and its version in pg_get_loaded_modules(). */
+#if PG_VERSION_NUM >= 180000
+#define XMCOH_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "xmcoh", .version = "1.0")
+#else
+#define XMCOH_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/* Whether a process table entry is a background worker's. */
+#if PG_VERSION_NUM >= 180000
+#define xmcoh_proc_is_worker(proc) (!(proc)->isRegularBackend)
+#else
+#define xmcoh_proc_is_worker(proc) ((proc)->isBackgroundWorker)
+#endif
+
+#endif

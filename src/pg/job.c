@@ -1,0 +1,413 @@
+/* job.c - training jobs seen from a session; see job.h. What a worker does stands in worker.c */
+#include "job.h"
+
+#include <signal.h>
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procarray.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "compat.h"
+
+PG_FUNCTION_INFO_V1(xmcoh_worker_is_alive);
+PG_FUNCTION_INFO_V1(xmcoh_job_state);
+PG_FUNCTION_INFO_V1(xmcoh_settle_job);
+PG_FUNCTION_INFO_V1(xmcoh_start_worker);
+PG_FUNCTION_INFO_V1(xmcoh_signal_worker);
+PG_FUNCTION_INFO_V1(xmcoh_wait_for_job);
+
+#define WAIT_MS 50
+#define IS_ACTIVE " OPERATOR(pg_catalog.=) ANY ('{queued,starting,running,cancelling}'::pg_catalog.text[])"
+
+/* ---- what happens at commit ---- */
+
+typedef enum ActionKind
+{
+	ACTION_START,				/* start a worker: before commit, because it may fail */
+	ACTION_SIGNAL				/* interrupt a worker: after commit, when it can see why */
+} ActionKind;
+
+/* Queued in TopTransactionContext, so that an end of transaction frees it. */
+typedef struct Action
+{
+	struct Action *next;
+	ActionKind	kind;
+	SubTransactionId subxact;	/* dropped if this one rolls back */
+	JobStart	start;
+	PGPROC	   *proc;			/* whom to signal, and the pid it had: a slot and a pid are not reused together */
+	int			pid;
+} Action;
+
+static Action *actions = NULL;
+
+static Action *
+queue_action(ActionKind kind)
+{
+	Action	   *action = MemoryContextAllocZero(TopTransactionContext, sizeof(Action));
+
+	action->kind = kind;
+	action->subxact = GetCurrentSubTransactionId();
+	action->next = actions;
+	actions = action;
+	return action;
+}
+
+static void
+register_worker(const JobStart *start)
+{
+	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "xmcoh job %d", start->job_id);
+	strlcpy(worker.bgw_type, XMCOH_WORKER_TYPE, BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "xmcoh", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "xmcoh_worker_main", sizeof(worker.bgw_function_name));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 1;	/* a new incarnation tells the world that the old one died: see worker.c */
+	worker.bgw_main_arg = Int32GetDatum(start->job_id);
+	StaticAssertStmt(sizeof(JobStart) <= BGW_EXTRALEN, "bgw_extra is too small");
+	memcpy(worker.bgw_extra, start, sizeof(JobStart));
+
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				errmsg("no background worker is free for training job %d", start->job_id),
+				errdetail("All max_worker_processes (%d) slots are taken.", max_worker_processes),
+				errhint("Raise max_worker_processes, or train when other workers have finished."));
+}
+
+/* A pid that still belongs to the worker it belonged to when the action was queued. Allocates nothing: runs after commit. */
+static void
+signal_worker(const Action *action)
+{
+	if (action->proc->pid == action->pid && xmcoh_proc_is_worker(action->proc))
+		kill(action->pid, SIGINT);
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (actions == NULL)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			for (Action *action = actions; action; action = action->next)
+				if (action->kind == ACTION_START)
+					register_worker(&action->start);
+			break;
+		case XACT_EVENT_COMMIT:
+			for (Action *action = actions; action; action = action->next)
+				if (action->kind == ACTION_SIGNAL)
+					signal_worker(action);
+			actions = NULL;
+			break;
+		case XACT_EVENT_ABORT:
+			actions = NULL;
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			ereport(ERROR,
+					errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("cannot PREPARE a transaction that has started or cancelled a training job"));
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	(void) arg;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (Action *action = actions; action; action = action->next)
+			if (action->subxact == mine)
+				action->subxact = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		for (Action **link = &actions; *link;)
+			if ((*link)->subxact == mine)
+				*link = (*link)->next;
+			else
+				link = &(*link)->next;
+	}
+}
+
+void
+xmcoh_job_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+	RegisterSubXactCallback(at_subtransaction_event, NULL);
+}
+
+/* ---- which worker lives ---- */
+
+/* The process table entry of the process with this pid and start; NULL when there is none (any more). */
+static PGPROC *
+find_worker(int pid, TimestampTz started_at)
+{
+	int			n;
+
+	pgstat_clear_backend_activity_snapshot();	/* the local copy may be as old as the transaction */
+	n = pgstat_fetch_stat_numbackends();
+	for (int i = 1; i <= n; i++)
+	{
+		LocalPgBackendStatus *entry = xmcoh_backend_entry(i);
+
+		if (entry && entry->backendStatus.st_procpid == pid &&
+			entry->backendStatus.st_proc_start_timestamp == started_at)
+			return BackendPidGetProc(pid);
+	}
+	return NULL;
+}
+
+/* worker_is_alive(pid integer, started_at timestamptz): NULL on a standby, whose workers are another server's */
+Datum
+xmcoh_worker_is_alive(PG_FUNCTION_ARGS)
+{
+	if (RecoveryInProgress())
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(find_worker(PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1)) != NULL);
+}
+
+static bool
+is_active(const char *state)
+{
+	return strcmp(state, "queued") == 0 || strcmp(state, "starting") == 0 ||
+		strcmp(state, "running") == 0 || strcmp(state, "cancelling") == 0;
+}
+
+/* Runs one statement that sees everything committed so far, also where the transaction's own snapshot is older. */
+static int
+execute_latest(const char *query, int32 job_id, bool read_only)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(job_id)};
+	SPIPlanPtr	plan = SPI_prepare(query, 1, types);
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", query, SPI_result_code_string(SPI_result));
+	return SPI_execute_snapshot(plan, values, NULL, GetLatestSnapshot(), InvalidSnapshot, read_only, true, 0);
+}
+
+static char *
+row_value(int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column);
+}
+
+/*
+ * job_state(job_id, state, message, created_at, worker_pid, worker_started_at, OUT real_state, OUT real_message)
+ *
+ * The state of a job as its row has it, unless its worker is dead. A row may be read just before its worker writes the
+ * last state and exits; so once the worker was seen dead, the row is read again: what it says now is final.
+ */
+Datum
+xmcoh_job_state(PG_FUNCTION_ARGS)
+{
+	char	   *state = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	const char *lost = NULL;
+	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2] = {false, PG_ARGISNULL(2)};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = PG_GETARG_DATUM(1);
+	values[1] = nulls[1] ? (Datum) 0 : PG_GETARG_DATUM(2);
+
+	if (is_active(state) && !RecoveryInProgress())
+	{
+		if (PG_ARGISNULL(4))
+		{
+			if (PG_GETARG_TIMESTAMPTZ(3) < PgStartTime)
+				lost = "the server was restarted before a worker began";
+		}
+		else if (find_worker(PG_GETARG_INT32(4), PG_GETARG_TIMESTAMPTZ(5)) == NULL)
+			lost = "worker died (crash or termination)";
+	}
+	if (lost != NULL)
+	{
+		char	   *now_state = NULL;
+		char	   *now_message = NULL;
+
+		SPI_connect();
+		execute_latest("SELECT state, message FROM xmcoh.job_record WHERE job_id OPERATOR(pg_catalog.=) $1",
+					   PG_GETARG_INT32(0), true);
+		if (SPI_processed == 1)
+		{
+			char	   *value = row_value(1);
+			char	   *message = row_value(2);
+
+			now_state = strcpy(SPI_palloc(strlen(value) + 1), value);
+			if (message)
+				now_message = strcpy(SPI_palloc(strlen(message) + 1), message);
+		}
+		SPI_finish();
+		if (now_state != NULL && !is_active(now_state))
+		{
+			values[0] = CStringGetTextDatum(now_state);
+			nulls[1] = now_message == NULL;
+			values[1] = now_message ? CStringGetTextDatum(now_message) : (Datum) 0;
+		}
+		else
+		{
+			/* who asked for the end of a job has got it, whatever became of the worker */
+			values[0] = CStringGetTextDatum(strcmp(state, "cancelling") == 0 ? "cancelled" : "interrupted");
+			values[1] = CStringGetTextDatum(lost);
+			nulls[1] = false;
+		}
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+bool
+xmcoh_settle(int32 job_id)
+{
+	execute_latest("UPDATE xmcoh.job_record AS r SET state = v.state, message = v.message,"
+				   " finished_at = pg_catalog.clock_timestamp() FROM xmcoh.job AS v"
+				   " WHERE r.job_id OPERATOR(pg_catalog.=) $1 AND v.job_id OPERATOR(pg_catalog.=) $1"
+				   " AND r.state OPERATOR(pg_catalog.<>) v.state AND r.state" IS_ACTIVE, job_id, false);
+	return SPI_processed > 0;
+}
+
+/* settle_job(job_id integer) RETURNS boolean */
+Datum
+xmcoh_settle_job(PG_FUNCTION_ARGS)
+{
+	bool		settled;
+
+	SPI_connect();
+	settled = xmcoh_settle(PG_GETARG_INT32(0));
+	SPI_finish();
+	PG_RETURN_BOOL(settled);
+}
+
+/* ---- start and signal ---- */
+
+/* start_worker(job_id integer): the last step of xmcoh.train, which has written the job's row in this transaction */
+Datum
+xmcoh_start_worker(PG_FUNCTION_ARGS)
+{
+	Action	   *action;
+
+	PreventCommandDuringRecovery("xmcoh.train()");
+	PreventCommandIfReadOnly("xmcoh.train()");
+
+	/* Such code runs on behalf of somebody who did not ask for it: index expressions under maintenance, and the like. */
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("cannot start a training job within a security-restricted operation"));
+
+	action = queue_action(ACTION_START);
+	action->start.database = MyDatabaseId;
+	action->start.session_user = GetSessionUserId();
+	action->start.role = GetUserId();
+	action->start.job_id = PG_GETARG_INT32(0);
+	action->start.xid = GetTopTransactionId();
+	PG_RETURN_VOID();
+}
+
+/*
+ * signal_worker(job_id integer): interrupts the job's worker when this transaction commits. The row is read with the
+ * caller's privileges, and only a worker of ours is ever signalled, whatever pid somebody has written there.
+ */
+Datum
+xmcoh_signal_worker(PG_FUNCTION_ARGS)
+{
+	SPI_connect();
+	execute_latest("SELECT worker_pid, worker_started_at FROM xmcoh.job_record"
+				   " WHERE job_id OPERATOR(pg_catalog.=) $1 AND worker_pid IS NOT NULL AND state" IS_ACTIVE,
+				   PG_GETARG_INT32(0), true);
+	if (SPI_processed == 1)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		is_null;
+		int			pid = DatumGetInt32(SPI_getbinval(row, desc, 1, &is_null));
+		TimestampTz started_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &is_null));
+		PGPROC	   *proc = is_null ? NULL : find_worker(pid, started_at);
+		const char *type = proc ? GetBackgroundWorkerTypeByPid(pid) : NULL;
+
+		if (type != NULL && strcmp(type, XMCOH_WORKER_TYPE) == 0)
+		{
+			Action	   *action = queue_action(ACTION_SIGNAL);
+
+			action->proc = proc;
+			action->pid = pid;
+		}
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* ---- waiting ---- */
+
+/* wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text: the state at the end, or when time is up */
+Datum
+xmcoh_wait_for_job(PG_FUNCTION_ARGS)
+{
+	int32		job_id;
+	TimestampTz end = DT_NOEND;
+	MemoryContext caller = CurrentMemoryContext;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	job_id = PG_GETARG_INT32(0);
+	if (!PG_ARGISNULL(1))
+		end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													  TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(1)));
+	for (;;)
+	{
+		char	   *state;
+		bool		is_null;
+		bool		lost;
+		TransactionId writer;
+
+		SPI_connect();
+		execute_latest("SELECT v.state, r.xmin, v.state OPERATOR(pg_catalog.<>) r.state"
+					   " FROM xmcoh.job AS v, xmcoh.job_record AS r"
+					   " WHERE v.job_id OPERATOR(pg_catalog.=) $1 AND r.job_id OPERATOR(pg_catalog.=) $1", job_id, true);
+		if (SPI_processed != 1)
+			ereport(ERROR,
+					errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("job %d does not exist", job_id));
+		state = MemoryContextStrdup(caller, row_value(1));
+		writer = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
+		lost = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &is_null));
+
+		if (is_active(state) && TransactionIdIsCurrentTransactionId(writer))
+			ereport(ERROR,
+					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("job %d was started or cancelled by this very transaction, which it waits for", job_id),
+					errhint("Commit before waiting for the job."));
+		if (lost && !XactReadOnly)
+			xmcoh_settle(job_id);
+		SPI_finish();
+		if (!is_active(state) || GetCurrentTimestamp() >= end)
+			PG_RETURN_TEXT_P(cstring_to_text(state));
+		pfree(state);
+
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, WAIT_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}

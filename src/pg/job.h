@@ -1,0 +1,30 @@
+/*
+ * job.h - training jobs seen from a session: start a worker at commit, signal one at commit, tell whether one lives, wait.
+ */
+#ifndef XMCOH_PG_JOB_H
+#define XMCOH_PG_JOB_H
+
+#include "xmcoh.h"
+
+#define XMCOH_WORKER_TYPE "xmcoh job"
+
+/* What a worker is told by bgw_extra. */
+typedef struct JobStart
+{
+	Oid			database;
+	Oid			session_user;	/* connects as this role: it can log in, the next perhaps not */
+	Oid			role;			/* works as this role: the one that called xmcoh.train */
+	int32		job_id;
+	TransactionId xid;			/* the transaction that writes the job's row */
+} JobStart;
+
+/* Registers the transaction callbacks; once, when the library is loaded. */
+extern void xmcoh_job_init(void);
+
+/*
+ * Writes the truth into the row of a job whose worker is dead; gives whether it had to. Needs SPI. A job that is over,
+ * or whose worker lives, is left alone.
+ */
+extern bool xmcoh_settle(int32 job_id);
+
+#endif

@@ -1,0 +1,401 @@
+/*
+ * training.c - one training run: documents and approved pairs in, core called, version out; see training.h
+ *
+ * Three kinds of transactions: one that reads (under one snapshot), many short ones that write progress, one that saves. None is
+ * open while the core trains.
+ */
+#include "training.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "model_store.h"
+#include "pairs.h"
+#include "source.h"
+
+#include "xmcoh/train.h"
+
+#define PROGRESS_MS 500
+
+/* What training is given: all documents that have labels, with their keys. */
+typedef struct TrainingSet
+{
+	int32		n;
+	int32		capacity;
+	xmc_document *document;		/* (n) */
+	char	  **key;			/* (n) */
+	uint8	   *held_out;		/* (n) */
+	double		threshold;		/* a document is held out when xmc_held_out says so of its key, the seed and this */
+	int64		ignored_pairs;
+} TrainingSet;
+
+typedef struct Run
+{
+	WorkerJob  *job;
+	xmc_options options;
+	bool		deploy;			/* on success */
+	TrainingSet set;
+	MemoryContext memory;		/* documents; also the core's, while it trains */
+	TimestampTz written_at;		/* progress was, last */
+	int64		total;
+} Run;
+
+/* Runs one statement; *count rows were read or written. `expected` is its SPI result code. */
+static uint64
+execute(const char *query, int expected, int n, Oid *types, Datum *values, const char *nulls)
+{
+	int			result = SPI_execute_with_args(query, n, types, values, nulls, false, 0);
+
+	if (result != expected)
+		elog(ERROR, "unexpected result of \"%s\": %s", query, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+static Datum
+first_value(int column, bool *is_null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, is_null);
+}
+
+/* ---- reading ---- */
+
+/* The options of the model with those of the job over them; and from now on the job is running. */
+static void
+read_job(Run *run)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(run->job->job_id)};
+	bool		is_null;
+	Jsonb	   *options;
+	char	   *on_success;
+
+	worker_begin(run->job, true);
+	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = 'reading'"
+				" FROM xmcoh.model AS m WHERE j.job_id = $1 AND j.state = 'starting' AND m.model_id = j.model_id"
+				" RETURNING m.image_dim, m.text_dim, m.words, m.options || j.options, j.on_success",
+				SPI_OK_UPDATE_RETURNING, 1, types, values, NULL) == 0)
+	{
+		uint64		found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+
+		worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
+		worker_give_up(run->job);
+	}
+	options = DatumGetJsonbP(first_value(4, &is_null));
+	xmcoh_make_options(DatumGetInt32(first_value(1, &is_null)), DatumGetInt32(first_value(2, &is_null)),
+					   DatumGetBool(first_value(3, &is_null)), options, &run->options);
+	on_success = TextDatumGetCString(first_value(5, &is_null));
+	run->deploy = strcmp(on_success, "deploy") == 0;
+	worker_commit(run->job);
+}
+
+static void
+add_document(Run *run, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source)
+{
+	TrainingSet *set = &run->set;
+	MemoryContext caller;
+	xmc_document *document;
+
+	if (!source->approved && !xmcoh_has_pairs(pairs, source->key))
+		return;
+	caller = MemoryContextSwitchTo(run->memory);
+	if (set->n == set->capacity)
+	{
+		set->capacity *= 2;
+		set->document = repalloc_huge(set->document, set->capacity * sizeof(xmc_document));
+		set->key = repalloc_huge(set->key, set->capacity * sizeof(char *));
+	}
+	document = &set->document[set->n];
+	*document = (xmc_document) {0};
+	XMCOH_TRY(xmc_document_build(ctx, &run->options, xmcoh_tokeniser(), source->n, source->item, document), ctx);
+	xmcoh_label_document(ctx, pairs, source, document);
+	if (document->n_pairs > 0)
+		set->key[set->n++] = pstrdup(source->key);
+	else
+		xmc_document_free(ctx, document);
+	MemoryContextSwitchTo(caller);
+}
+
+/* All labelled documents of all sources, in one transaction and under one snapshot. */
+static void
+read_documents(Run *run)
+{
+	xmc_ctx		ctx = xmcoh_context();
+	TrainingSet *set = &run->set;
+	ApprovedPairs *pairs;
+	List	   *sources;
+	ListCell   *cell;
+
+	set->capacity = 1024;
+	set->document = MemoryContextAlloc(run->memory, set->capacity * sizeof(xmc_document));
+	set->key = MemoryContextAlloc(run->memory, set->capacity * sizeof(char *));
+
+	worker_begin(run->job, false);
+	pairs = xmcoh_read_pairs(run->job->model_id);
+	xmcoh_refuse_cycles(pairs);
+	sources = xmcoh_source_columns(run->job->model_id, InvalidOid);
+	foreach(cell, sources)
+	{
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), &run->options, NULL);
+		const SourceDocument *document;
+
+		while ((document = xmcoh_source_next(reader)) != NULL)
+			add_document(run, &ctx, pairs, document);
+		xmcoh_source_close(reader);
+	}
+	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
+	worker_commit(run->job);
+}
+
+static int32
+count_held_out(const TrainingSet *set, int32 seed, double threshold)
+{
+	int32		count = 0;
+
+	for (int32 d = 0; d < set->n; d++)
+		count += xmc_held_out(set->key[d], strlen(set->key[d]), seed, threshold);
+	return count;
+}
+
+/*
+ * Chooses the held-out documents: those whose hash, as a fraction, lies below a threshold. It is the option held_out, raised,
+ * if there are documents enough, until it leaves as many as training needs to judge itself. So one number, kept in the
+ * version's report, tells for ever which documents a version has not been trained on.
+ */
+static void
+hold_out(Run *run)
+{
+	TrainingSet *set = &run->set;
+	double		low = run->options.held_out;
+
+	set->threshold = low;
+	if (set->n >= XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS &&
+		count_held_out(set, run->options.seed, low) < XMC_MIN_HELD_OUT_DOCUMENTS)
+	{
+		set->threshold = 1;
+		for (int step = 0; step < 52; step++)	/* bisection, to the last bit */
+		{
+			double		middle = low + (set->threshold - low) / 2;
+
+			if (count_held_out(set, run->options.seed, middle) < XMC_MIN_HELD_OUT_DOCUMENTS)
+				low = middle;
+			else
+				set->threshold = middle;
+		}
+	}
+	set->held_out = MemoryContextAlloc(run->memory, Max(set->n, 1));
+	for (int32 d = 0; d < set->n; d++)
+		set->held_out[d] = xmc_held_out(set->key[d], strlen(set->key[d]), run->options.seed, set->threshold);
+}
+
+/* ---- progress ---- */
+
+static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
+static const char *const evidence_name[XMC_EVIDENCES] = {"text", "image", "fused"};
+
+/* A number, or NULL where it is not known: nulls[column] is set accordingly. */
+static Datum
+number_or_null(double value, char *null)
+{
+	*null = isfinite(value) ? ' ' : 'n';
+	return Float8GetDatum(value);
+}
+
+static void
+write_metric(Run *run, const xmc_train_progress *progress, const char *metric, double value)
+{
+	Oid			types[5] = {INT4OID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID};
+	Datum		values[5];
+
+	if (!isfinite(value))
+		return;
+	values[0] = Int32GetDatum(run->job->job_id);
+	values[1] = CStringGetTextDatum(modality_name[progress->modality]);
+	values[2] = Int32GetDatum(progress->epoch);
+	values[3] = CStringGetTextDatum(metric);
+	values[4] = Float8GetDatum(value);
+	execute("INSERT INTO xmcoh.training_metric (job_id, modality, epoch, metric, value) VALUES ($1, $2, $3, $4, $5)"
+			" ON CONFLICT (job_id, round, modality, epoch, metric) DO UPDATE SET value = excluded.value",
+			SPI_OK_INSERT, 5, types, values, NULL);
+}
+
+/*
+ * One short transaction. If somebody holds the row (cancel_job in a transaction still open), this write is left out rather
+ * than waited for. The losses of the last epoch stay until the next one ends.
+ */
+static void
+write_progress(Run *run, const xmc_train_progress *progress)
+{
+	Oid			types[9] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID};
+	Datum		values[9];
+	char		nulls[10] = "         ";
+	double		train_loss = progress->epoch_ended ? progress->train_loss : NAN;
+	double		held_out_loss = progress->epoch_ended ? progress->held_out_loss : NAN;
+	double		held_out_tau = progress->epoch_ended ? progress->held_out_tau : NAN;
+
+	worker_begin(run->job, false);
+	values[0] = Int32GetDatum(run->job->job_id);
+	values[1] = CStringGetTextDatum(progress->phase);
+	values[2] = Int32GetDatum(progress->epoch);
+	values[3] = Int32GetDatum(progress->epochs);
+	values[4] = Int64GetDatum(progress->done);
+	values[5] = Int64GetDatum(progress->total);
+	values[6] = number_or_null(train_loss, &nulls[6]);
+	values[7] = number_or_null(held_out_loss, &nulls[7]);
+	values[8] = number_or_null(held_out_tau, &nulls[8]);
+	if (execute("WITH mine AS (SELECT job_id FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED)"
+				" UPDATE xmcoh.job_record AS j SET phase = $2, epoch = $3, epochs = $4, done = $5, total = $6,"
+				" train_loss = coalesce($7, j.train_loss), held_out_loss = coalesce($8, j.held_out_loss),"
+				" held_out_tau = coalesce($9, j.held_out_tau)"
+				" FROM mine WHERE j.job_id = mine.job_id RETURNING j.state",
+				SPI_OK_UPDATE_RETURNING, 9, types, values, nulls) == 0)
+		execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+	worker_check_state(run->job, SPI_processed ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
+	if (progress->epoch_ended)
+	{
+		write_metric(run, progress, "train_loss", train_loss);
+		write_metric(run, progress, "held_out_loss", held_out_loss);
+		write_metric(run, progress, "held_out_tau", held_out_tau);
+	}
+	worker_commit(run->job);
+	run->written_at = GetCurrentTimestamp();
+	run->total = progress->total;
+}
+
+/* Called by the core at least once per batch. */
+static xmc_status
+on_progress(void *arg, const xmc_train_progress *progress)
+{
+	Run		   *run = arg;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!PostmasterIsAlive())
+		proc_exit(1);
+	if (progress->epoch_ended || TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
+		write_progress(run, progress);
+	return XMC_OK;
+}
+
+/* ---- saving ---- */
+
+static void
+append_field(StringInfo out, const char *name, double value)
+{
+	if (out->data[out->len - 1] != '{')
+		appendStringInfoString(out, ", ");
+	appendStringInfo(out, "\"%s\": ", name);
+	xmcoh_append_json_number(out, value);
+}
+
+/* model_version.report: what xmcoh.versions and xmcoh.evaluate read, and people */
+static char *
+make_report(const Run *run, const xmc_train_report *report)
+{
+	StringInfoData out;
+	int64		pairs = 0;
+
+	for (int32 d = 0; d < run->set.n; d++)
+		pairs += run->set.document[d].n_pairs;
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	append_field(&out, "documents", report->approved_documents);
+	append_field(&out, "held_out_documents", report->held_out_documents);
+	append_field(&out, "labelled_pairs", (double) pairs);
+	append_field(&out, "ignored_pairs", (double) run->set.ignored_pairs);
+	append_field(&out, "seed", run->options.seed);
+	append_field(&out, "held_out_threshold", run->set.threshold);
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+	{
+		appendStringInfo(&out, ", \"%s\": {", evidence_name[e]);
+		append_field(&out, "tau", report->tau[e].mean);
+		append_field(&out, "tau_low", report->tau[e].low);
+		append_field(&out, "tau_high", report->tau[e].high);
+		append_field(&out, "pair_accuracy", report->pair_accuracy[e]);
+		append_field(&out, "calibration_error", report->calibration_error[e]);
+		if (e < XMC_MODALITIES)
+		{
+			append_field(&out, "best_epoch", report->best_epoch[e]);
+			append_field(&out, "train_loss", report->train_loss[e]);
+			append_field(&out, "held_out_loss", report->held_out_loss[e]);
+		}
+		appendStringInfoChar(&out, '}');
+	}
+	appendStringInfoChar(&out, '}');
+	return out.data;
+}
+
+static char *
+make_message(const Run *run, const xmc_train_report *report)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "trained on %d documents, %d held out",
+					 report->approved_documents - report->held_out_documents, report->held_out_documents);
+	if (run->set.ignored_pairs > 0)
+		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
+						 (long long) run->set.ignored_pairs);
+	return out.data;
+}
+
+/* The version, its deployment and the job's end: all or nothing. */
+static void
+save(Run *run, const xmc_model *model, const xmc_train_report *report)
+{
+	Oid			types[5] = {INT4OID, INT4OID, TEXTOID, FLOAT8OID, INT4OID};
+	Datum		values[5];
+	char		nulls[6] = "     ";
+	double		tau = report->tau[XMC_EVIDENCE_FUSED].mean;
+	uint64		found;
+	int32		version;
+
+	worker_begin(run->job, true);
+	values[0] = Int32GetDatum(run->job->job_id);
+	found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR UPDATE", SPI_OK_SELECT, 1, types, values, NULL);
+	worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
+
+	version = xmcoh_store_version(run->job->model_id, model, run->job->job_id, make_report(run, report));
+	values[1] = Int32GetDatum(version);
+	values[2] = CStringGetTextDatum(make_message(run, report));
+	values[3] = number_or_null(tau, &nulls[3]);
+	values[4] = Int32GetDatum(run->job->model_id);
+	if (run->deploy)
+		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $5", SPI_OK_SELECT, 5, types, values, nulls);
+	execute("UPDATE xmcoh.job_record SET state = 'succeeded', version = $2, message = $3, phase = 'done',"
+			" held_out_tau = coalesce($4, held_out_tau), done = coalesce(total, done), finished_at = clock_timestamp()"
+			" WHERE job_id = $1", SPI_OK_UPDATE, 4, types, values, nulls);
+	worker_commit(run->job);
+}
+
+void
+xmcoh_run_training(WorkerJob *job)
+{
+	Run			run = {.job = job};
+	xmc_ctx		ctx = xmcoh_context();
+	xmc_model  *model;
+	xmc_train_report report;
+	MemoryContext caller = CurrentMemoryContext;
+
+	run.memory = AllocSetContextCreate(caller, "xmcoh documents", ALLOCSET_DEFAULT_SIZES);
+	read_job(&run);
+	read_documents(&run);
+	hold_out(&run);
+	run.written_at = GetCurrentTimestamp();
+
+	MemoryContextSwitchTo(run.memory);
+	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.n, run.set.document, run.set.held_out, on_progress, &run, &model, &report),
+			  &ctx);
+	save(&run, model, &report);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(run.memory);
+}

@@ -1,0 +1,279 @@
+/*
+ * worker.c - the background worker of one training job: its identity, its transactions, its last word.
+ *
+ *                 train, commit                        documents wanted         all saved, in one transaction
+ *      (no row) ---------------> queued ---> starting ------------------> running ------------------> succeeded
+ *                                  |            |  \                        |  \
+ *                       cancel_job |            |   \--- ERROR ------------ | --+------------------> failed
+ *                                  |            |    \-- pg_cancel_backend -|---+
+ *                                  v            v                           v    \
+ *                              cancelled <-- cancelling <---- cancel_job ---+     \
+ *                                  ^            |                                  v
+ *                                  +------------+      worker died ---------> interrupted
+ *
+ * (`rejected` is kept for versions that are compared with the deployed one before they take its place.)
+ *
+ * Every change is one UPDATE in a short transaction that says which state it comes from, so that of two writers one wins and
+ * the other sees it. A worker never trusts that it is the first of its job. The postmaster starts it anew whenever it ends by
+ * anything but exit code 0 (kill -9, pg_terminate_backend, FATAL): the new incarnation finds the row in the hands of a dead
+ * process, writes that down, and exits. After a restart of the server nobody is started anew: then xmcoh.job derives the
+ * state from the dead worker's pid and start time, and train, wait_for_job and cancel_job write it down.
+ *
+ * cancel_job sets `cancelling` and sends SIGINT when it commits. The core asks for interrupts every 50 ms of work, so the
+ * resulting ERROR comes at once; should the signal be lost, the next write of progress sees the state.
+ */
+#include "worker.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "job.h"
+#include "training.h"
+
+PGDLLEXPORT void xmcoh_worker_main(Datum argument);
+
+static bool connected = false;
+
+/* ---- transactions ---- */
+
+static MemoryContext outside;	/* CurrentMemoryContext before worker_begin */
+
+void
+worker_begin(WorkerJob *job, bool durable)
+{
+	outside = CurrentMemoryContext;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (!durable)
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+
+	/*
+	 * The submitting role, and no way back: code that a source brings along (views, policies, casts) must not get at the
+	 * session's role by SET ROLE. The transaction's end takes this back.
+	 */
+	SetUserIdAndSecContext(job->role, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, NULL);
+}
+
+void
+worker_commit(WorkerJob *job)
+{
+	(void) job;
+	SPI_finish();
+	PopActiveSnapshot();
+	SetUserIdAndSecContext(GetSessionUserId(), 0);
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextSwitchTo(outside);
+}
+
+void
+worker_give_up(WorkerJob *job)
+{
+	job->gone = true;
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_OBJECT),
+			errmsg("job %d is not there any more", job->job_id));
+}
+
+void
+worker_check_state(WorkerJob *job, const char *state)
+{
+	if (state == NULL)
+		worker_give_up(job);
+	if (strcmp(state, "cancelling") == 0)
+		ereport(ERROR, errcode(ERRCODE_QUERY_CANCELED), errmsg("job %d was cancelled", job->job_id));
+	if (strcmp(state, "starting") != 0 && strcmp(state, "running") != 0)
+		worker_give_up(job);	/* somebody took this worker for dead */
+}
+
+/* ---- begin and end of a job ---- */
+
+/* Sets job->model_id; false if there is no such job (that this role can see). */
+static bool
+find_job(WorkerJob *job)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(job->job_id)};
+	bool		is_null;
+
+	if (SPI_execute_with_args("SELECT model_id FROM xmcoh.job_record WHERE job_id = $1", 1, types, values, NULL, false, 0)
+		!= SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.job_record");
+	if (SPI_processed == 0)
+		return false;
+	job->model_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	return true;
+}
+
+/* Makes this process the job's worker. False: the job is another's, or over, or was never committed. */
+static bool
+claim_job(WorkerJob *job, TransactionId submitter)
+{
+	Oid			types[3] = {INT4OID, INT4OID, TIMESTAMPTZOID};
+	Datum		values[3] = {Int32GetDatum(job->job_id), Int32GetDatum(MyProcPid), TimestampTzGetDatum(MyStartTimestamp)};
+	bool		mine = false;
+
+	worker_begin(job, true);
+
+	/* We are registered before the commit: it may still be going on, and still fail. A restarted worker finds its row. */
+	if (!find_job(job))
+	{
+		XactLockTableWait(submitter, NULL, NULL, XLTW_None);
+		if (!find_job(job))
+		{
+			worker_commit(job);
+			return false;
+		}
+	}
+	if (SPI_execute_with_args("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
+							  " started_at = clock_timestamp() WHERE job_id = $1 AND state = 'queued'",
+							  3, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not write xmcoh.job_record");
+	mine = SPI_processed == 1;
+	if (!mine)
+		xmcoh_settle(job->job_id);	/* we are the new incarnation of a dead worker, or superfluous */
+	worker_commit(job);
+	return mine;
+}
+
+static char *
+error_text(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, error->message ? error->message : "unknown error");
+	if (error->detail)
+		appendStringInfo(&text, "\n%s", error->detail);
+	if (error->hint)
+		appendStringInfo(&text, "\nHint: %s", error->hint);
+	return text.data;
+}
+
+/* Writes how the job ended. A job that somebody was cancelling ends cancelled, whatever stopped it. */
+static void
+record_failure(WorkerJob *job, const ErrorData *error)
+{
+	bool		cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	Oid			types[4] = {INT4OID, INT4OID, TEXTOID, TEXTOID};
+	Datum		values[4];
+
+	values[0] = Int32GetDatum(job->job_id);
+	values[1] = Int32GetDatum(MyProcPid);
+	values[2] = CStringGetTextDatum(cancelled ? "interrupted" : "failed");
+	values[3] = CStringGetTextDatum(cancelled ? "cancelled by pg_cancel_backend" : error_text(error));
+
+	HOLD_CANCEL_INTERRUPTS();	/* a second SIGINT must not keep us from saying what the first one did */
+	worker_begin(job, true);
+	if (SPI_execute_with_args("UPDATE xmcoh.job_record SET finished_at = clock_timestamp(),"
+							  " message = CASE WHEN state = 'cancelling'"
+							  " THEN 'cancelled' || coalesce(' while ' || phase, '') ELSE $4 END,"
+							  " state = CASE WHEN state = 'cancelling' THEN 'cancelled' ELSE $3 END"
+							  " WHERE job_id = $1 AND (worker_pid = $2 OR worker_pid IS NULL)"
+							  " AND state IN ('queued', 'starting', 'running', 'cancelling')",
+							  4, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not write xmcoh.job_record");
+	worker_commit(job);
+	QueryCancelPending = false;
+	RESUME_CANCEL_INTERRUPTS();
+}
+
+/* ---- the process ---- */
+
+/*
+ * If this process cannot connect (the database or the role is gone), the postmaster must not start it anew for ever: exit code
+ * 0 tells it not to. This callback is the first registered, so the last called: shared memory is let go of by then.
+ */
+static void
+end_unconnected(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+	if (!connected)
+		_exit(0);
+}
+
+/* Settings of the database or the role that would change what this worker means or can do. */
+static void
+pin_settings(int32 job_id)
+{
+	static const char *const setting[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"row_security", "on"},
+		{"lock_timeout", "0"},
+		{"statement_timeout", "0"},
+	};
+	char		name[64];
+
+	for (int i = 0; i < (int) lengthof(setting); i++)
+		SetConfigOption(setting[i][0], setting[i][1], PGC_USERSET, PGC_S_SESSION);
+	snprintf(name, sizeof name, "xmcoh job %d", job_id);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+}
+
+void
+xmcoh_worker_main(Datum argument)
+{
+	JobStart	start;
+	WorkerJob	job = {0};
+	MemoryContext memory;
+
+	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof start);
+	job.job_id = DatumGetInt32(argument);
+	job.role = start.role;
+
+	on_proc_exit(end_unconnected, 0);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, StatementCancelHandler);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(start.database, start.session_user, 0);
+	connected = true;
+	pin_settings(job.job_id);
+
+	memory = AllocSetContextCreate(TopMemoryContext, "xmcoh job", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		if (claim_job(&job, start.xid))
+			xmcoh_run_training(&job);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(TopMemoryContext);
+		error = CopyErrorData();
+		EmitErrorReport();		/* to the server's log */
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextReset(memory); /* documents and weights: there may be little memory left */
+		MemoryContextSwitchTo(memory);
+		if (!job.gone)
+			record_failure(&job, error);
+	}
+	PG_END_TRY();
+	proc_exit(0);
+}

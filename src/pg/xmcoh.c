@@ -1,0 +1,137 @@
+/* xmcoh.c - loading, settings, the core's context on palloc, errors, the session's tokeniser; see xmcoh.h */
+#include "xmcoh.h"
+
+#include <cblas.h>
+#include <limits.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "job.h"
+
+XMCOH_MODULE_MAGIC;
+
+int			xmcoh_max_document_items = 256;
+
+#define CORE_ALIGN 16
+
+/*
+ * palloc aligns to MAXALIGN (8 bytes on most machines), the core wants 16. So each allocation is a little larger than asked
+ * for, and the address that palloc gave stands in the word before the aligned one.
+ */
+static void *
+core_alloc(void *arg, size_t size)
+{
+	char	   *chunk;
+	uintptr_t	aligned;
+
+	(void) arg;
+	if (size > MaxAllocHugeSize - CORE_ALIGN - sizeof(void *))
+		return NULL;
+	chunk = MemoryContextAllocExtended(CurrentMemoryContext, size + CORE_ALIGN + sizeof(void *),
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+	if (chunk == NULL)
+		return NULL;
+	aligned = ((uintptr_t) chunk + sizeof(void *) + CORE_ALIGN - 1) & ~(uintptr_t) (CORE_ALIGN - 1);
+	((void **) aligned)[-1] = chunk;
+	return (void *) aligned;
+}
+
+static void
+core_release(void *arg, void *pointer)
+{
+	(void) arg;
+	if (pointer)
+		pfree(((void **) pointer)[-1]);
+}
+
+static bool
+core_stop(void *arg)
+{
+	(void) arg;
+	CHECK_FOR_INTERRUPTS();
+	return false;
+}
+
+xmc_ctx
+xmcoh_context(void)
+{
+	return (xmc_ctx){.alloc = core_alloc, .release = core_release, .stop = core_stop};
+}
+
+void
+xmcoh_raise(xmc_status status, const xmc_ctx *ctx)
+{
+	int			code = ERRCODE_INTERNAL_ERROR;
+
+	switch (status)
+	{
+		case XMC_OK:
+			break;
+		case XMC_NO_MEMORY:
+			code = ERRCODE_OUT_OF_MEMORY;
+			break;
+		case XMC_STOPPED:
+			code = ERRCODE_QUERY_CANCELED;
+			break;
+		case XMC_BAD_INPUT:
+			code = ERRCODE_DATA_EXCEPTION;
+			break;
+		case XMC_BAD_MODEL:
+			code = ERRCODE_DATA_CORRUPTED;
+			break;
+		case XMC_LIMIT:
+			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			break;
+	}
+	ereport(ERROR, errcode(code), errmsg("%s", ctx->message[0] ? ctx->message : "out of memory"));
+	pg_unreachable();
+}
+
+/*
+ * ICU allocates its objects by malloc, so the tokeniser lives outside memory contexts, for the session's whole life; an
+ * error while it is being made leaves nothing behind that a later call could trip over.
+ */
+xmc_tokeniser *
+xmcoh_tokeniser(void)
+{
+	static xmc_tokeniser *tokeniser = NULL;
+	static xmc_ctx ctx;
+
+	if (tokeniser == NULL)
+	{
+		ctx = xmc_ctx_malloc();
+		XMCOH_TRY(xmc_tokeniser_new(&ctx, &tokeniser), &ctx);
+	}
+	return tokeniser;
+}
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	/*
+	 * A threaded OpenBLAS starts threads in the server process, with PostgreSQL's signals unblocked in them: a signal may
+	 * then run its handler in a thread that PostgreSQL knows nothing of. So it must be the serial one.
+	 */
+	if (openblas_get_parallel() != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("xmcoh cannot be loaded with a threaded OpenBLAS"),
+				errdetail("A PostgreSQL process must have one thread only, and this build of OpenBLAS starts more."),
+				errhint("Install the serial OpenBLAS (Debian: libopenblas0-serial, to build: libopenblas-serial-dev) and link xmcoh with it."));
+
+	DefineCustomIntVariable("xmcoh.max_document_items",
+							"Most items that one document may have.",
+							"Work and memory of a document grow with the square of its items.",
+							&xmcoh_max_document_items,
+							256, 2, 4096,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	MarkGUCPrefixReserved("xmcoh");
+	xmcoh_job_init();
+}
