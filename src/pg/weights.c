@@ -286,6 +286,26 @@ opened_weights(const char *name, const DeployedModel *deployed, const char *sha2
 
 /* ---- look-up ---- */
 
+/* Row-level security hides the models of others; whoever asks for one by name is told that it is there. */
+static void
+no_such_model(const char *name, Datum name_datum)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1] = {name_datum};
+	bool		is_null;
+
+	if (SPI_execute_with_args("SELECT xmcoh.model_exists($1)", 1, types, values, NULL, true, 1) == SPI_OK_SELECT
+		&& SPI_processed == 1 && DatumGetBool(column(1, &is_null)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for model \"%s\"", name),
+				 errdetail("Only members of the role that owns a model can use it.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("model \"%s\" does not exist", name),
+			 errhint("xmcoh.model lists the models that you may use.")));
+}
+
 DeployedModel
 xmcoh_find_deployed(const char *name, size_t name_length)
 {
@@ -309,10 +329,7 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 			 " WHERE m.name OPERATOR(pg_catalog.=) $1", 1, types);
 	select_rows(plan, values);
 	if (SPI_processed != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model \"%s\" does not exist", name_string),
-				 errhint("xmcoh.model lists the models that you may use.")));
+		no_such_model(name_string, values[0]);
 	found.model_id = DatumGetInt32(column(1, &is_null));
 	found.version = DatumGetInt32(column(2, &is_null));
 	if (is_null)

@@ -11,7 +11,7 @@
 
 #include "xmcoh/model.h"
 
-/* Like XMC_..., a version whose weights are ready to score with. Valid until the end of the transaction. */
+/* A version whose weights are ready to score with. Valid until the end of the transaction. */
 typedef struct DeployedModel
 {
 	int32		model_id;
@@ -39,8 +39,8 @@ typedef struct ModelLookup
 /*
  * The deployed version of the model `name`. `context` is where `lookup` lives (flinfo->fn_mcxt). Needs an active snapshot;
  * writes nothing, so it works on a standby and in parallel workers.
- * Errors: undefined_object (no such model, or not the caller's), object_not_in_prerequisite_state (none deployed),
- * data_corrupted (damaged weights).
+ * Errors: undefined_object (no such model), insufficient_privilege (another's), object_not_in_prerequisite_state (none
+ * deployed), data_corrupted (damaged weights).
  */
 extern const DeployedModel *xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name,
 												   size_t name_length);
