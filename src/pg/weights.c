@@ -313,6 +313,7 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
 	DeployedModel found = {0};
+	Datum		sha256_datum;
 	char		sha256[SHA256_DIGITS + 1];
 	char	   *name_string;
 	size_t		size;
@@ -337,12 +338,13 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("model \"%s\" has no deployed version", name_string),
 				 errhint("Train it: SELECT xmcoh.train(%s);", quote_literal_cstr(name_string))));
-	text_to_cstring_buffer(DatumGetTextPP(column(3, &is_null)), sha256, sizeof sha256);
+	sha256_datum = column(3, &is_null);
 	if (is_null)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d of model \"%s\", which is deployed, is missing", found.version, name_string),
 				 errhint("Deploy another version: SELECT xmcoh.deploy(%s, ...);", quote_literal_cstr(name_string))));
+	text_to_cstring_buffer(DatumGetTextPP(sha256_datum), sha256, sizeof sha256);
 	size = (size_t) DatumGetInt32(column(4, &is_null));
 	SPI_freetuptable(SPI_tuptable);
 	found.model = opened_weights(name_string, &found, sha256, size);

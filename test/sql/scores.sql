@@ -47,11 +47,7 @@ SELECT bool_and((probability > 0.5) = (a.place < b.place)) AS right FROM xmcoh.p
   JOIN step AS a ON a.guide = 7 AND a.step = item_a::int JOIN step AS b ON b.guide = 7 AND b.step = item_b::int;
 SELECT * FROM xmcoh.pair_scores('guides', 'none such');
 -- where an item has no picture, there is no score of its pictures, and the text alone decides
-CREATE TEMP TABLE half AS SELECT step AS item, words, CASE WHEN step > 1 THEN picture END AS picture FROM step WHERE guide = 5;
-SELECT xmcoh.attach_source('blind', 'half', document => 'item', item => 'item', text => 'words');
-SELECT xmcoh.detach_source('blind', 'half');
-CREATE TABLE half AS SELECT 1 AS guide, * FROM pg_temp.half;
-DROP TABLE pg_temp.half;
+CREATE TABLE half AS SELECT 1 AS guide, step AS item, words, CASE WHEN step > 1 THEN picture END AS picture FROM step WHERE guide = 5;
 SELECT xmcoh.attach_source('guides', 'half', document => 'guide', item => 'item', text => 'words', image => 'picture');
 SELECT item_a, image IS NULL AS no_image, bool_and(text IS NOT NULL AND fused IS NOT NULL) AS rest FROM xmcoh.pair_scores('guides', '1', 'half') GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT xmcoh.detach_source('guides', 'half');
