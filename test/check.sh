@@ -156,7 +156,7 @@ perl_tests()
 	as_server mkdir -p "$state"
 	in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
 		TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" \
-		${guides:+GUIDES="$guides"} prove --verbose -I "$PGXS_TEST/perl" -I test/tap "test/$1"/*.pl
+		${guides:+GUIDES="$guides"} prove --verbose -I "$PGXS_TEST/perl" -I test/tap --ext .pl "test/$1"
 }
 
 # ---- all of it ----

@@ -33,7 +33,6 @@ cluster_prepare()
 
 	WORK=$(mktemp -d "/tmp/xmcoh.XXXXXX")
 	TREE=$WORK/tree
-	CLUSTERS=()
 	trap cluster_clean EXIT
 	trap 'exit 130' INT TERM HUP
 	if [ "$(id -u)" = 0 ]; then
@@ -41,17 +40,19 @@ cluster_prepare()
 		chown postgres: "$WORK"
 	fi
 	unset MAKEFLAGS MFLAGS MAKELEVEL	# of the make that called us
+	unset LC_ALL
+	export LANG=C.UTF-8 LC_MESSAGES=C	# PostgreSQL::Test drops LC_ALL: without LANG its servers would not be UTF-8
 	unset PGSERVICE PGSERVICEFILE PGHOSTADDR PGPASSWORD PGOPTIONS PGDATA PGPASSFILE PGSSLMODE
 	export PG_CONFIG PATH="$BINDIR:$PATH" PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGCONNECT_TIMEOUT=10
-	as_server mkdir -m 700 "$WORK/s"
+	as_server mkdir -m 700 "$WORK/s" "$WORK/t"
 }
 
 as_server()
 {
 	if [ "$(id -u)" = 0 ]; then
-		(cd "$WORK" && HOME=$WORK exec runuser -u postgres -- "$@")
+		(cd "$WORK" && HOME=$WORK TMPDIR=$WORK/t exec runuser -u postgres -- "$@")
 	else
-		(cd "$WORK" && exec "$@")
+		(cd "$WORK" && TMPDIR=$WORK/t exec "$@")
 	fi
 }
 
@@ -96,24 +97,32 @@ cluster_start()
 		printf "max_worker_processes = 16\nlog_line_prefix = '%%m [%%p] %%q%%a '\n"
 		for setting in "$@"; do printf "%s = '%s'\n" "${setting%%=*}" "${setting#*=}"; done
 	} | as_server tee -a "$data/postgresql.conf" >/dev/null
-	CLUSTERS+=("$name")
 	if ! as_server pg_ctl --pgdata="$data" --log="$data/server.log" --wait --timeout=60 start >"$WORK/$name.start" 2>&1; then
 		cat "$WORK/$name.start" "$data/server.log" >&2
 		return 1
 	fi
 }
 
-cluster_stop()
+# stop_server DATA: at once, and without a word when it is down
+stop_server()
 {
-	[ ! -e "$WORK/$1/postmaster.pid" ] ||
-		as_server pg_ctl --pgdata="$WORK/$1" --mode=immediate --wait --timeout=60 stop >/dev/null 2>&1 || true
+	as_server pg_ctl --pgdata="$1" --mode=immediate --wait --timeout=60 stop >/dev/null 2>&1 || true
 }
 
+cluster_stop()
+{
+	[ ! -e "$WORK/$1/postmaster.pid" ] || stop_server "$WORK/$1"
+}
+
+# Also stops the servers of tests that were cut off.
 cluster_clean()
 {
-	local name
+	local pidfile
 
-	for name in "${CLUSTERS[@]}"; do cluster_stop "$name"; done
-	[ -n "${KEEP:-}" ] && say "kept: $WORK" && return
-	rm -rf "$WORK"
+	while read -r pidfile; do stop_server "${pidfile%/postmaster.pid}"; done < <(find "$WORK" -name postmaster.pid 2>/dev/null)
+	if [ -n "${KEEP:-}" ]; then
+		say "kept: $WORK"
+	else
+		rm -rf "$WORK"
+	fi
 }

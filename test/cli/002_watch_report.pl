@@ -1,0 +1,59 @@
+# xmcoh watch and xmcoh report, against jobs and a model of a real training.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('watch');
+$node->init;
+$node->start;
+my @connection = ('-h', $node->host, '-p', $node->port, '-d', 'postgres');
+
+# Two hundred documents of six steps, told apart by one word each.
+$node->safe_psql('postgres', q(
+	CREATE EXTENSION xmcoh;
+	CREATE TABLE step (doc int, id serial, place int, words text);
+	INSERT INTO step (doc, place, words)
+	SELECT d, p, (ARRAY['open', 'drain', 'loosen', 'clean', 'insert', 'tighten'])[p] || ' item ' || (d * 7 + p * 3) % 50
+	  FROM generate_series(1, 200) AS d, generate_series(1, 6) AS p;
+	SELECT xmcoh.create_model('cli');
+	SELECT xmcoh.attach_source('cli', 'step', document => 'doc', item => 'id', text => 'words', "position" => 'place', approved => 'all');
+));
+
+command_fails_like([ 'xmcoh', 'report', @connection, 'cli' ], qr/no deployed version/, 'report before any training says so');
+
+my $job = $node->safe_psql('postgres', q(SELECT xmcoh.train('cli', '{"epochs": 3}')));
+my ($out, $err);
+my $ok = IPC::Run::run([ 'xmcoh', 'watch', @connection, '--interval', '0.05', $job ], '>', \$out, '2>', \$err, IPC::Run::timeout(120));
+ok($ok, 'watch ends with 0 when the job succeeded') or diag($out, $err);
+like($out, qr/^job $job succeeded/m, 'and says so');
+unlike($out, qr/[\r\033]/, 'no terminal codes when it does not write to a terminal');
+command_like([ 'xmcoh', 'watch', @connection, $job ], qr/\Ajob $job succeeded.*\n\z/, 'a job that has ended');
+
+# States that a worker writes, as rows.
+for my $state (qw(rejected failed cancelled interrupted))
+{
+	my $id = $node->safe_psql('postgres', qq(INSERT INTO xmcoh.job_record (model_id, state, message, finished_at)
+		SELECT model_id, '$state', 'because of $state', now() FROM xmcoh.model WHERE name = 'cli' RETURNING job_id));
+	command_checks_all([ 'xmcoh', 'watch', @connection, $id ], 1, [qr/^job $id $state: because of $state$/], [qr/^$/],
+		"watch ends with 1 when the job is $state");
+}
+command_fails_like([ 'xmcoh', 'watch', @connection, '4711' ], qr/there is no job 4711/, 'an unknown job');
+command_fails_like([ 'xmcoh', 'watch', @connection, 'x' ], qr/invalid input syntax for type integer/, 'a job number that is none');
+command_fails_like([ 'xmcoh', 'watch', @connection ], qr/needs one job number/, 'no job number');
+command_fails_like([ 'xmcoh', 'watch', @connection, '--interval', '0', '1' ], qr/between 0\.05 and 3600/, 'an interval of zero');
+
+command_like([ 'xmcoh', 'report', @connection, 'cli' ],
+	qr/\Amodality +guidance +documents +items +Acc \[95%\] .*random tau\n.*text .*\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]/s, 'report on held-out documents');
+command_like([ 'xmcoh', 'report', @connection, 'cli', '--source', 'step' ], qr/text +\S+ +200 +1200 /, 'report on a source');
+command_fails_like([ 'xmcoh', 'report', @connection, 'cli', '--source', 'nowhere' ], qr/relation "nowhere" does not exist/, 'no such source');
+command_fails_like([ 'xmcoh', 'report', @connection, 'no"such' ], qr/no"such/, 'an unknown model');
+command_fails_like([ 'xmcoh', 'report', @connection ], qr/needs one model's name/, 'no model');
+
+command_like([ 'xmcoh', '--version' ], qr/^xmcoh \d/, 'version');
+command_like([ 'xmcoh', '--help' ], qr/xmcoh import .*xmcoh watch .*xmcoh report /s, 'help');
+command_fails_like([ 'xmcoh', 'frobnicate' ], qr/there is no command "frobnicate"/, 'an unknown command');
+
+$node->stop;
+done_testing();
