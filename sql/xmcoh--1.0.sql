@@ -197,9 +197,10 @@ CREATE FUNCTION xmcoh.alter_model(model text, options jsonb DEFAULT NULL, new_na
                                   new_owner regrole DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    id integer := xmcoh.model_id(alter_model.model);
     m xmcoh.model;
 BEGIN
-    SELECT * INTO m FROM xmcoh.model AS x WHERE x.model_id = xmcoh.model_id(alter_model.model) FOR UPDATE;
+    SELECT * INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR UPDATE;
     IF alter_model.options IS NOT NULL THEN
         IF jsonb_typeof(alter_model.options) = 'object' THEN
             m.options := jsonb_strip_nulls(m.options || alter_model.options);
@@ -291,14 +292,15 @@ COMMENT ON FUNCTION xmcoh.check_column(regclass, name, text, text, text) IS 'Int
 
 CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, text name DEFAULT NULL,
                                     image name DEFAULT NULL, text_embedding name DEFAULT NULL,
-                                    stored_position name DEFAULT NULL, approved name DEFAULT NULL) RETURNS void
+                                    "position" name DEFAULT NULL, approved name DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
+    id integer := xmcoh.model_id(attach_source.model);
     m xmcoh.model;
     relation_name text := xmcoh.check_relation(relation);
 BEGIN
-    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = xmcoh.model_id(attach_source.model);
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     IF relation IS NULL OR document IS NULL OR item IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'a source needs a relation, a document column and an item column';
     END IF;
@@ -308,7 +310,7 @@ BEGIN
     PERFORM xmcoh.check_column(relation, image, 'image', 'real[]', 'real[], or a type with a cast to it, such as vector or halfvec');
     PERFORM xmcoh.check_column(relation, text_embedding, 'text_embedding', 'real[]',
                                'real[], or a type with a cast to it, such as vector or halfvec');
-    PERFORM xmcoh.check_column(relation, stored_position, 'stored_position', 'double precision', 'a number');
+    PERFORM xmcoh.check_column(relation, "position", 'position', 'double precision', 'a number');
     IF approved IS DISTINCT FROM 'all' THEN
         PERFORM xmcoh.check_column(relation, approved, 'approved', 'boolean', 'boolean, or the word all');
     END IF;
@@ -323,25 +325,27 @@ BEGIN
     ELSIF text_embedding IS NOT NULL AND m.text_dim = 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read text embeddings', model),
             HINT = 'Leave out the text_embedding column, or create the model with the text_dim of its embeddings.';
-    ELSIF approved IS NOT NULL AND stored_position IS NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'approved is about the stored order, but there is no stored_position column';
+    ELSIF approved IS NOT NULL AND "position" IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'approved is about the stored order, but there is no position column';
     END IF;
     INSERT INTO xmcoh.source (model_id, relation, document, item, text, image, text_embedding, position, approved)
-        VALUES (m.model_id, relation, document, item, attach_source.text, image, text_embedding, stored_position, approved)
-        ON CONFLICT (model_id, relation) DO NOTHING;
+        VALUES (m.model_id, relation, document, item, attach_source.text, image, text_embedding, "position", approved)
+        ON CONFLICT ON CONSTRAINT source_model_id_relation_key DO NOTHING;
     IF NOT FOUND THEN
         RAISE duplicate_object USING MESSAGE = format('%s is already a source of model "%s"', relation_name, model),
             HINT = 'Detach it first with xmcoh.detach_source.';
     END IF;
 END $$;
 COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name) IS
-    'Tells a model of a relation that holds documents, one row per item, and which of its columns mean what. stored_position: the stored order; approved: ''all'', or the boolean column that says of each row whether the stored order is approved';
+    'Tells a model of a relation that holds documents, one row per item, and which of its columns mean what. "position": the stored order; approved: ''all'', or the boolean column that says of each row whether the stored order is approved';
 
 CREATE FUNCTION xmcoh.detach_source(model text, relation regclass) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh.model_id(detach_source.model);
 BEGIN
     DELETE FROM xmcoh.source AS s
-        WHERE s.model_id = xmcoh.model_id(detach_source.model) AND s.relation = detach_source.relation;
+        WHERE s.model_id = id AND s.relation = detach_source.relation;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('%s is not a source of model "%s"', detach_source.relation, detach_source.model);
     END IF;
@@ -352,15 +356,15 @@ CREATE FUNCTION xmcoh.attach_pairs(model text, relation regclass, document name,
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
+    id integer := xmcoh.model_id(attach_pairs.model);
     relation_name text := xmcoh.check_relation(relation);
 BEGIN
-    PERFORM xmcoh.model_id(attach_pairs.model);
     PERFORM xmcoh.check_column(relation, document, 'document', 'text', 'any type that has a text form');
     PERFORM xmcoh.check_column(relation, before, 'before', 'text', 'any type that has a text form');
     PERFORM xmcoh.check_column(relation, after, 'after', 'text', 'any type that has a text form');
     INSERT INTO xmcoh.pair_source (model_id, relation, document, before, after)
-        VALUES (xmcoh.model_id(attach_pairs.model), relation, document, before, after)
-        ON CONFLICT (model_id, relation) DO NOTHING;
+        VALUES (id, relation, document, before, after)
+        ON CONFLICT ON CONSTRAINT pair_source_model_id_relation_key DO NOTHING;
     IF NOT FOUND THEN
         RAISE duplicate_object USING MESSAGE = format('%s is already attached to model "%s" for its pairs', relation_name, model),
             HINT = 'Detach it first with xmcoh.detach_pairs.';
@@ -371,9 +375,11 @@ COMMENT ON FUNCTION xmcoh.attach_pairs(text, regclass, name, name, name) IS
 
 CREATE FUNCTION xmcoh.detach_pairs(model text, relation regclass) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh.model_id(detach_pairs.model);
 BEGIN
     DELETE FROM xmcoh.pair_source AS s
-        WHERE s.model_id = xmcoh.model_id(detach_pairs.model) AND s.relation = detach_pairs.relation;
+        WHERE s.model_id = id AND s.relation = detach_pairs.relation;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" has no pairs from %s', detach_pairs.model, detach_pairs.relation);
     END IF;
@@ -406,9 +412,10 @@ COMMENT ON FUNCTION xmcoh.store_version(integer, bytea, integer, jsonb) IS 'Inte
 CREATE FUNCTION xmcoh.deploy(model text, version integer) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    id integer := xmcoh.model_id(deploy.model);
     m xmcoh.model;
 BEGIN
-    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = xmcoh.model_id(deploy.model) FOR NO KEY UPDATE;
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR NO KEY UPDATE;
     PERFORM FROM xmcoh.model_version AS v WHERE v.model_id = m.model_id AND v.version = deploy.version;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" has no version %s', deploy.model, deploy.version),
@@ -426,10 +433,11 @@ COMMENT ON FUNCTION xmcoh.deploy(text, integer) IS 'Makes a version the one that
 CREATE FUNCTION xmcoh.rollback(model text) RETURNS integer
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    id integer := xmcoh.model_id(rollback.model);
     m xmcoh.model;
     earlier xmcoh.deployment;
 BEGIN
-    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = xmcoh.model_id(rollback.model) FOR NO KEY UPDATE;
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR NO KEY UPDATE;
     SELECT d.* INTO earlier FROM xmcoh.deployment AS d WHERE d.model_id = m.model_id AND d.rolled_back_at IS NULL
         ORDER BY d.deployment_id DESC OFFSET 1 LIMIT 1;
     IF NOT FOUND THEN
@@ -446,11 +454,12 @@ COMMENT ON FUNCTION xmcoh.rollback(text) IS 'Takes the last deployment of a mode
 CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    id integer := xmcoh.model_id(export_model.model);
     wanted integer := version;
     blob bytea;
 BEGIN
     IF wanted IS NULL THEN
-        SELECT m.deployed_version INTO wanted FROM xmcoh.model AS m WHERE m.model_id = xmcoh.model_id(export_model.model);
+        SELECT m.deployed_version INTO wanted FROM xmcoh.model AS m WHERE m.model_id = id;
         IF wanted IS NULL THEN
             RAISE object_not_in_prerequisite_state USING
                 MESSAGE = format('model "%s" has no deployed version', export_model.model),
@@ -458,7 +467,7 @@ BEGIN
         END IF;
     END IF;
     SELECT v.weights INTO blob FROM xmcoh.model_version AS v
-        WHERE v.model_id = xmcoh.model_id(export_model.model) AND v.version = wanted;
+        WHERE v.model_id = id AND v.version = wanted;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" has no version %s', export_model.model, wanted),
             HINT = 'xmcoh.versions lists them.';
@@ -475,11 +484,13 @@ DECLARE
     text_dim integer := (description ->> 'text_dim')::integer;
     words boolean := (description ->> 'words')::boolean;
     m xmcoh.model;
+    id integer;
 BEGIN
     IF NOT xmcoh.model_exists(import_model.model) THEN
         PERFORM xmcoh.create_model(import_model.model, image_dim, text_dim, words, description -> 'options');
     END IF;
-    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = xmcoh.model_id(import_model.model);
+    id := xmcoh.model_id(import_model.model);
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     IF (image_dim, text_dim, words) IS DISTINCT FROM (m.image_dim, m.text_dim, m.words) THEN
         RAISE data_exception USING MESSAGE = format('these weights read other inputs than model "%s"', import_model.model),
             DETAIL = format('Weights: image_dim %s, text_dim %s, words %s. Model: image_dim %s, text_dim %s, words %s.',
@@ -530,6 +541,7 @@ COMMENT ON FUNCTION xmcoh.start_worker(integer) IS 'Internal: the last step of x
 CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy') RETURNS integer
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    id integer := xmcoh.model_id(train.model);
     m xmcoh.model;
     active integer;
     new_job integer;
@@ -537,7 +549,7 @@ BEGIN
     IF pg_is_in_recovery() THEN
         RAISE read_only_sql_transaction USING MESSAGE = 'cannot train a model on a standby';
     END IF;
-    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = xmcoh.model_id(train.model);
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     IF on_success NOT IN ('deploy', 'keep') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('on_success is "%s" instead of deploy or keep', on_success);
     END IF;
@@ -788,8 +800,16 @@ COMMENT ON FUNCTION xmcoh.grant_usage(regrole) IS
     'Lets a role create models and use them: functions, tables and sequences of the schema, where row-level security shows it only the models whose owner it is or is a member of';
 REVOKE ALL ON FUNCTION xmcoh.grant_usage(regrole) FROM PUBLIC;
 
-SELECT pg_catalog.pg_extension_config_dump(relation, '')
-    FROM (VALUES ('xmcoh.model'::regclass), ('xmcoh.model_version'), ('xmcoh.deployment'), ('xmcoh.source'), ('xmcoh.pair_source'),
-                 ('xmcoh.approved_pair'), ('xmcoh.job_record'), ('xmcoh.training_metric'),
-                 ('xmcoh.model_model_id_seq'), ('xmcoh.deployment_deployment_id_seq'), ('xmcoh.source_source_id_seq'),
-                 ('xmcoh.pair_source_pair_source_id_seq'), ('xmcoh.job_record_job_id_seq')) AS config (relation);
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.model', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_version', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.source', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.approved_pair', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_source_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_pair_source_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record_job_id_seq', '');

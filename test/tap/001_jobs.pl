@@ -1,0 +1,261 @@
+# Training jobs on whole clusters: what becomes of a job when its worker, its server, its source or its model goes away.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $node = PostgreSQL::Test::Cluster->new('jobs');
+$node->init;
+# Two slots: one is the logical replication launcher's, so one job runs at a time.
+$node->append_conf('postgresql.conf', q{
+shared_preload_libraries = ''
+max_worker_processes = 2
+max_prepared_transactions = 2
+max_parallel_workers_per_gather = 0
+restart_after_crash = on
+fsync = off
+});
+$node->start;
+
+# Documents whose first and last steps say so; far more training than anybody waits for, unless `quick` is asked for.
+my $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2}');
+my $quick = q('{"epochs": 2}');
+$node->safe_psql('postgres', q{
+CREATE EXTENSION xmcoh;
+CREATE FUNCTION make_steps(n int) RETURNS TABLE (manual int, step int, place int, instruction text) LANGUAGE sql AS
+$$ SELECT m, s, s, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || ' part ' || m % 7
+     FROM generate_series(1, n) AS m, generate_series(1, 5) AS s $$;
+CREATE TABLE work_step AS SELECT * FROM make_steps(200);
+CREATE TABLE other_step AS SELECT * FROM make_steps(40);
+SELECT xmcoh.create_model('manuals'), xmcoh.create_model('others');
+SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+});
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+sub train { my ($model, $options) = @_; return value("SELECT xmcoh.train('$model', $options)"); }
+sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
+sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_record WHERE job_id = $job"); }
+
+# Starts a long run and waits until it trains.
+sub train_long
+{
+	my ($model) = @_;
+	my $job = train($model, $long);
+	$node->poll_query_until('postgres', "SELECT state = 'running' AND done > 0 FROM xmcoh.job WHERE job_id = $job")
+	  or die "job $job does not begin: " . job($job, "state || ' ' || coalesce(message, '')");
+	return $job;
+}
+
+# ---- an ordinary run, with nothing preloaded ----
+
+my $job = train('manuals', $quick);
+is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a job trains without shared_preload_libraries');
+is(job($job, 'version'), '1', 'it has stored version 1');
+is(value("SELECT deployed FROM xmcoh.versions WHERE model = 'manuals' AND version = 1"), 't', 'which is deployed');
+is(value("SELECT count(*) FROM xmcoh.training_metric WHERE job_id = $job AND metric = 'train_loss' AND modality = 'text'"),
+	'2', 'every epoch left its loss');
+is(value("SELECT (report ->> 'documents')::int = 200 AND (report ->> 'held_out_documents')::int >= 4
+	FROM xmcoh.model_version"), 't', 'the report counts documents');
+
+$job = value("SELECT xmcoh.train('manuals', $quick, on_success => 'keep')");
+is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a second run');
+is(value("SELECT string_agg(version || ' ' || deployed, ', ' ORDER BY version) FROM xmcoh.versions"), '1 true, 2 false',
+	'on_success => keep does not deploy');
+is(value("SELECT count(DISTINCT sha256) FROM xmcoh.versions"), '1', 'the same documents, options and seed give the same weights');
+
+# ---- cancel ----
+
+$job = train_long('manuals');
+my $began = time;
+is(value("SELECT xmcoh.cancel_job($job)"), 't', 'cancel_job on a running job');
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'ends it');
+cmp_ok(time - $began, '<', 1, 'within a second');
+like(job($job, 'message'), qr/^cancelled while /, 'and says in which phase');
+is(value("SELECT xmcoh.cancel_job($job)"), 'f', 'a second time there is nothing to cancel');
+
+# A cancel that rolls back is none; one that commits late holds nobody up.
+$job = train_long('manuals');
+$node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); ROLLBACK;");
+is(job($job, 'state'), 'running', 'a cancel that is rolled back does nothing');
+$node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); SELECT pg_sleep(1.5); COMMIT;");
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'a cancel in a longer transaction works at its commit');
+
+# ---- one job per model, one slot for all ----
+
+$job = train_long('manuals');
+my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('manuals')");
+like($err, qr/model "manuals" already has a running job $job/, 'one job per model at a time');
+like($err, qr/HINT: .*xmcoh\.cancel_job\($job\)/, 'with a hint');
+
+($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('others', $quick)");
+like($err, qr/no background worker is free/, 'no free worker slot is an error');
+like($err, qr/HINT: .*max_worker_processes/, 'whose hint names the setting');
+is(value("SELECT count(*) FROM xmcoh.job WHERE model = 'others'"), '0', 'and leaves no job behind');
+
+# ---- signals from outside ----
+
+value("SELECT pg_cancel_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_cancel_backend interrupts');
+is(job($job, 'message'), 'cancelled by pg_cancel_backend', 'and the job says so');
+
+$job = train_long('manuals');
+value("SELECT pg_terminate_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_terminate_backend interrupts');
+like(job($job, 'message'), qr/worker died/, 'and the job says so');
+
+$job = train_long('manuals');
+my $pid = job($job, 'worker_pid');
+kill 'KILL', $pid;
+$node->poll_query_until('postgres', "SELECT state = 'interrupted' FROM xmcoh.job_record WHERE job_id = $job")
+  or diag('state of the job: ' . row($job, 'state'));
+is(row($job, "state || ': ' || message"), 'interrupted: worker died (crash or termination)',
+	'after kill -9 the server comes back and the restarted worker writes what happened');
+is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '0', 'and does not train again by itself');
+
+# Killed while it is being cancelled: what was asked for has happened.
+$job = train_long('manuals');
+$pid = job($job, 'worker_pid');
+kill 'STOP', $pid;
+value("SELECT xmcoh.cancel_job($job)");
+is(job($job, 'state'), 'cancelling', 'a worker that does not react leaves the job cancelling');
+kill 'KILL', $pid;
+$node->poll_query_until('postgres', "SELECT state = 'cancelled' FROM xmcoh.job_record WHERE job_id = $job");
+is(row($job, 'state'), 'cancelled', 'killed then, it is cancelled');
+
+# ---- the server goes away ----
+
+$job = train_long('manuals');
+$node->stop('immediate');
+$node->start;
+is(row($job, 'state'), 'running', 'after an immediate shutdown the row still says running');
+is(job($job, 'state'), 'interrupted', 'but the view knows better');
+is(value("SELECT xmcoh.wait_for_job($job)"), 'interrupted', 'and so does wait_for_job');
+is(row($job, 'state'), 'interrupted', 'which writes it down');
+
+$job = train_long('manuals');
+$node->restart;
+my $next = train('manuals', $quick);
+is(row($job, 'state'), 'interrupted', 'train finds a job that a restart ended');
+is(value("SELECT xmcoh.wait_for_job($next, '60 s')"), 'succeeded', 'and takes its place');
+
+# ---- the source and the model go away ----
+
+$job = train_long('manuals');
+$node->safe_psql('postgres', 'CREATE TABLE work_step_copy AS TABLE work_step; DROP TABLE work_step');
+is(job($job, 'state'), 'running', 'documents that were read need no table any more');
+value("SELECT xmcoh.cancel_job($job)");
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+$job = train('manuals', $quick);
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'failed', 'a job whose source was dropped fails');
+like(job($job, 'message'), qr/source relation with OID \d+ does not exist any more\nHint: Detach it/, 'and says why');
+$node->safe_psql('postgres', q{
+SELECT xmcoh.detach_source('manuals', relation) FROM xmcoh.source WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = relation);
+ALTER TABLE work_step_copy RENAME TO work_step;
+SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+});
+
+$node->safe_psql('postgres', q{
+SELECT xmcoh.create_model('doomed');
+SELECT xmcoh.attach_source('doomed', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+});
+$job = train_long('doomed');
+$began = time;
+value("SELECT xmcoh.drop_model('doomed')");
+ok($node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'xmcoh job')"),
+	'dropping a model ends its worker');
+is(value("SELECT count(*) FROM xmcoh.job_record WHERE job_id = $job"), '0', 'and takes the job along');
+
+# Not by drop_model but behind its back: the worker sees it at its next progress.
+$node->safe_psql('postgres', q{
+SELECT xmcoh.create_model('doomed');
+SELECT xmcoh.attach_source('doomed', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+});
+$job = train_long('doomed');
+value("DELETE FROM xmcoh.model WHERE name = 'doomed'");
+ok($node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'xmcoh job')"),
+	'so does deleting its row');
+
+# ---- transactions ----
+
+my $jobs = value('SELECT count(*) FROM xmcoh.job_record');
+my $log = -s $node->logfile;
+$node->safe_psql('postgres', "BEGIN; SELECT xmcoh.train('manuals', $quick); ROLLBACK;");
+$node->safe_psql('postgres', "BEGIN; SAVEPOINT s; SELECT xmcoh.train('manuals', $quick); ROLLBACK TO s; COMMIT;");
+is(value('SELECT count(*) FROM xmcoh.job_record'), $jobs, 'a rolled back train leaves no job');
+is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '0', 'and starts no worker');
+
+$job = $node->safe_psql('postgres',
+	"BEGIN; SAVEPOINT s; SELECT xmcoh.train('manuals', $quick); RELEASE s; SELECT pg_sleep(0.5); COMMIT;");
+$job =~ s/\s//g;
+is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a released savepoint starts one');
+
+($code, $out, $err) = $node->psql('postgres', "BEGIN; SELECT xmcoh.train('manuals', $quick); PREPARE TRANSACTION 't';");
+like($err, qr/cannot PREPARE a transaction that has started or cancelled a training job/, 'PREPARE TRANSACTION is refused');
+
+# wait_for_job sees the end of a job from within a transaction with an older snapshot.
+$job = train('manuals', $quick);
+$out = $node->safe_psql('postgres', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) > 0 FROM xmcoh.job_record;
+	SELECT xmcoh.wait_for_job($job, '60 s'); COMMIT;");
+like($out, qr/succeeded$/, 'wait_for_job under REPEATABLE READ');
+
+# ---- privileges, in the worker ----
+
+$node->safe_psql('postgres', q{
+CREATE ROLE clerk LOGIN; CREATE ROLE office NOLOGIN; GRANT office TO clerk;
+SELECT xmcoh.grant_usage('office');
+CREATE TABLE guarded AS SELECT *, m <= 100 AS visible FROM (SELECT *, manual AS m FROM make_steps(200)) AS s;
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON guarded USING (visible);
+GRANT SELECT ON guarded TO office;
+});
+my $as_office = sub {
+	return $node->safe_psql('postgres', "SET ROLE office; $_[0]", extra_params => [ '-U', 'clerk' ]);
+};
+$as_office->(q{SELECT xmcoh.create_model('papers');
+SELECT xmcoh.attach_source('papers', 'guarded', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
+$job = $as_office->("SELECT xmcoh.train('papers', $quick)");
+is($as_office->("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a role that cannot log in trains');
+is(value("SELECT report ->> 'documents' FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'papers'"), '100',
+	'on the rows that row-level security shows it');
+is(job($job, 'submitted_by'), 'office', 'the job is the current role\'s, not the session\'s');
+
+$node->safe_psql('postgres', 'REVOKE SELECT ON guarded FROM office');
+$job = $as_office->("SELECT xmcoh.train('papers', $quick)");
+is($as_office->("SELECT xmcoh.wait_for_job($job, '60 s')"), 'failed', 'no privilege on the source: the job fails');
+is(job($job, 'message'), 'permission denied for table guarded', 'and says so');
+
+# ---- dump and restore ----
+
+$node->safe_psql('postgres', q{
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals';
+CREATE TABLE pairs (manual int, first int, second int);
+SELECT xmcoh.attach_pairs('manuals', 'pairs', 'manual', 'first', 'second');
+});
+my $dump = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-d', 'postgres', '-f', $dump, '-h', $node->host, '-p', $node->port ], 'pg_dump');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'restored', '-f', $dump, '-h', $node->host, '-p', $node->port ],
+	'restored without an error');
+for my $query (
+	q{SELECT encode(sha256(xmcoh.export_model('manuals')), 'hex')},
+	q{SELECT string_agg(format('%s %s %s', model, version, sha256), ';' ORDER BY model, version) FROM xmcoh.versions},
+	q{SELECT string_agg(format('%s %s %s', relation, document, position), ';' ORDER BY source_id) FROM xmcoh.source},
+	q{SELECT string_agg(format('%s %s', relation, document), ';' ORDER BY relation::text) FROM xmcoh.pair_source},
+	q{SELECT string_agg(format('%s %s %s', job_id, state, submitted_by), ';' ORDER BY job_id) FROM xmcoh.job},
+	q{SELECT count(*) FROM xmcoh.training_metric},
+	q{SELECT count(*) FROM xmcoh.approved_pair},
+	q{SELECT has_schema_privilege('office', 'xmcoh', 'USAGE'), has_table_privilege('office', 'xmcoh.model', 'INSERT')})
+{
+	is($node->safe_psql('restored', $query), value($query), "the same in the restored database: $query");
+}
+$job = $node->safe_psql('restored', "SELECT xmcoh.train('manuals', $quick)");
+cmp_ok($job, '>', value('SELECT max(job_id) FROM xmcoh.job_record'), 'sequences were restored');
+is($node->safe_psql('restored', "SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the restored model can be trained');
+
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|segmentation|signal 11/i, 'nothing crashed but what was killed');
+$node->stop;
+done_testing();
