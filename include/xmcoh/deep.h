@@ -1,5 +1,5 @@
 /*
- * deep.h - the deep score of one modality over a batch: inputs gathered, encoder, pair head; forward and backward.
+ * deep.h - the deep score of one modality over a batch: encoder and pair head; forward and backward.
  */
 #ifndef XMCOH_DEEP_H
 #define XMCOH_DEEP_H
@@ -7,31 +7,23 @@
 #include "xmcoh/base.h"
 #include "xmcoh/batch.h"
 #include "xmcoh/encoder.h"
+#include "xmcoh/inputs.h"
 #include "xmcoh/pairhead.h"
 #include "xmcoh/sparse.h"
 
 typedef struct xmc_deep_state
 {
-	float	   *x;				/* (R, input_dim) */
 	xmc_encoder_state encoder;
 	xmc_pairhead_state head;
 	float	   *g;				/* (ordered pairs) */
 } xmc_deep_state;
 
 /*
- * Sets the network's input_mean and input_scale to the mean and 1 / deviation of its embedding inputs over these documents
- * (scale 0 where a dimension is constant), so that training sees standardised inputs whatever their units. The bag's
- * dimensions are left as they are (mean 0, scale 1). Errors: XMC_NO_MEMORY.
- */
-extern xmc_status xmc_deep_fit_inputs(xmc_ctx *ctx, xmc_model *model, xmc_modality modality, int32_t n_documents,
-									  const xmc_document *const *document);
-
-/*
- * The score s(i,j) = g(i,j) - g(j,i) of rows i, j of document k is read with xmc_deep_score. `random` NULL: no dropout;
+ * The score s(i,j) = g(i,j) - g(j,i) of rows i, j of document k is read with xmc_deep_score. x (R, input_dim) is from xmc_inputs_gather. `random` NULL: no dropout;
  * `learn`: keep what the backward pass needs. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_deep_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
-								   xmc_random *random, bool learn, xmc_deep_state *state);
+								   const float *x, xmc_random *random, bool learn, xmc_deep_state *state);
 
 static inline float
 xmc_deep_score(const xmc_batch *batch, const xmc_deep_state *state, int32_t k, int32_t i, int32_t j)

@@ -7,19 +7,17 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/batch.h"
-#include "xmcoh/deep.h"
+#include "xmcoh/model.h"
 #include "xmcoh/sparse.h"
 
 /*
- * The deep score alone. Adds to grad (laid out like model; zero it first) and bag_grad (NULL without a bag) the gradient of
- * (sum over these documents of the document's mean loss) / divisor, and sets *loss to that sum. Pairs whose items lack the modality
- * do not count. `random` NULL: no dropout. The arena is not reset. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * The loss of one part alone. Adds to the part's dense gradients in `grad` (laid out like model) and its hashed ones in
+ * `hashed` (of the sparse term, or of the bag; NULL where the part has none) the gradient of (sum over these documents of the
+ * document's mean loss) / divisor, and sets *loss to that sum. Pairs whose items lack the modality do not count. `random` NULL:
+ * no dropout. The arena is not reset. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_deep_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, double divisor,
-									xmc_random *random, const xmc_model *grad, xmc_adagrad *bag_grad, double *loss);
-
-/* The same for the sparse term alone. */
-extern xmc_status xmc_sparse_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, double divisor,
-									  xmc_adagrad *sparse_grad, double *loss);
+extern xmc_status xmc_part_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_part part,
+									double divisor, xmc_random *random, const xmc_model *grad, xmc_adagrad *hashed,
+									double *loss);
 
 #endif

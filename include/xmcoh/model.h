@@ -17,6 +17,20 @@ typedef enum xmc_modality
 	XMC_MODALITIES = 2
 } xmc_modality;
 
+/* What is trained on its own, to its own best epoch; a modality's raw score is the sum of its parts. */
+typedef enum xmc_part
+{
+	XMC_PART_SPARSE,			/* u(i): a weight per hashed text feature; contributes u(j) - u(i) */
+	XMC_PART_TEXT_LINEAR,		/* u(i): a linear function of the supplied text embedding */
+	XMC_PART_TEXT_NETWORK,		/* embedding bag, encoder and pair head */
+	XMC_PART_IMAGE_LINEAR,
+	XMC_PART_IMAGE_NETWORK,
+	XMC_PARTS,
+	XMC_PART_NONE = XMC_PARTS	/* set once, not trained */
+} xmc_part;
+
+extern xmc_modality xmc_part_modality(xmc_part part);
+
 /* One post-norm Transformer layer; weights are (outputs, inputs), row-major. */
 typedef struct xmc_layer
 {
@@ -38,8 +52,10 @@ typedef struct xmc_layer
 typedef struct xmc_network
 {
 	int32_t		input_dim;		/* text: bag_dim + text_dim; image: image_dim */
+	int32_t		embedding_dim;	/* the last dimensions of the input, without the bag: text_dim or image_dim */
 	float	   *input_mean;		/* (input_dim) taken off the input; a missing input counts as the mean */
-	float	   *input_scale;	/* (input_dim) then multiplied; neither is trained, see xmc_deep_fit_inputs */
+	float	   *input_scale;	/* (input_dim) then multiplied; neither is trained, see xmc_inputs_fit */
+	float	   *linear;			/* (embedding_dim) of the additive linear term; NULL without embedding */
 	float	   *input_w;		/* (d_model, input_dim) */
 	float	   *input_b;		/* (d_model) */
 	xmc_layer	layer[XMC_MAX_LAYERS];
@@ -54,7 +70,7 @@ typedef struct xmc_calibration
 	double		fused[XMC_MODALITIES];	/* where both are there: fused[text] * text + fused[image] * image */
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (4 + XMC_MODALITIES * (7 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (4 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
 
 typedef struct xmc_tensor
 {
@@ -63,6 +79,7 @@ typedef struct xmc_tensor
 	int64_t		shape[2];
 	int64_t		n_values;
 	float	  **slot;			/* the pointer in xmc_model that leads to the values */
+	xmc_part	part;
 	bool		hashed;			/* updated sparsely by AdaGrad, not by AdamW */
 } xmc_tensor;
 

@@ -1,5 +1,6 @@
 /*
- * optimizer.h - AdamW (Loshchilov and Hutter 2019) over the dense tensors of one network, with the gradient's norm clipped.
+ * optimizer.h - AdamW (Loshchilov and Hutter 2019) over the dense tensors of one part of a model, with the gradient's norm clipped,
+ * and a running average of the weights (Polyak and Juditsky 1992; exponential, as in mean teachers).
  */
 #ifndef XMCOH_OPTIMIZER_H
 #define XMCOH_OPTIMIZER_H
@@ -12,22 +13,24 @@ typedef struct xmc_adamw
 	int64_t		n;				/* values of all tensors together */
 	float	   *first;			/* (n) running mean of the gradient */
 	float	   *second;			/* (n) running mean of its square */
+	float	   *average;		/* (n) running mean of the weights, which is what gets used: it generalises better */
 	int64_t		step;
 } xmc_adamw;
 
 #define XMC_CLIP_NORM 1.0
+#define XMC_AVERAGE_DECAY 0.995	/* per step; less in the first steps, so that the start is soon forgotten */
 
-/* Whether a tensor of `model` belongs to that modality's network. */
-extern bool xmc_is_network_tensor(const xmc_model *model, const xmc_tensor *tensor, xmc_modality modality);
+extern xmc_status xmc_adamw_init(xmc_ctx *ctx, const xmc_model *model, xmc_part part, xmc_adamw *out);
+/* Exchanges the model's weights and their running average. */
+extern void xmc_adamw_swap_average(xmc_adamw *adamw, xmc_model *model, xmc_part part);
 
-extern xmc_status xmc_adamw_init(xmc_ctx *ctx, const xmc_model *model, xmc_modality modality, xmc_adamw *out);
 extern void xmc_adamw_free(xmc_ctx *ctx, xmc_adamw *adamw);
 
 /*
  * One step of size `rate`; weight decay on matrices only. `grad` is laid out like `model` and is zeroed afterwards.
  * Returns the gradient's norm before clipping; a gradient that is not finite changes nothing.
  */
-extern double xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_modality modality, double rate,
+extern double xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part part, double rate,
 							 double weight_decay);
 
 #endif

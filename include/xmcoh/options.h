@@ -33,6 +33,7 @@ typedef struct xmc_options
 	double		learning_rate;
 	double		weight_decay;
 	double		bag_learning_rate;
+	double		linear_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
 	double		held_out;		/* share of approved documents held out */

@@ -41,17 +41,17 @@ extern xmc_status xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const c
 
 /*
  * The distinct features of a text as sorted 32-bit values: the hash's upper bits, which consumers fold to their table's
- * size by `value >> (32 - bits)`, and in the lowest XMC_FEATURE_KIND_BITS the kind. *out is allocated by ctx; *n_out may be 0 (empty text, only punctuation).
+ * size by `value >> (32 - bits)`, and in the lowest three bits the kind. *out is allocated by ctx; *n_out may be 0 (empty text, only punctuation).
  * Errors: as xmc_text_visit.
  */
-#define XMC_FEATURE_KIND_BITS 3
+#define XMC_FEATURE_KIND_MASK 7u
 extern xmc_status xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
 									uint32_t **out, int32_t *n_out);
 
 static inline xmc_feature_kind
 xmc_feature_kind_of(uint32_t feature)
 {
-	return (xmc_feature_kind) (feature & ((1u << XMC_FEATURE_KIND_BITS) - 1));
+	return (xmc_feature_kind) (feature & XMC_FEATURE_KIND_MASK);
 }
 
 #endif

@@ -32,6 +32,7 @@ typedef enum size_code
 {
 	NONE,						/* no such dimension */
 	INPUT,						/* input_dim */
+	EMBEDDING,					/* embedding_dim */
 	MODEL,						/* d_model */
 	MODEL_2,
 	MODEL_3,
@@ -47,6 +48,15 @@ typedef struct part
 	size_code	columns;		/* NONE: a vector */
 	recipe		start;
 } part;
+
+static const part network_fixed[] = {
+	{"input.mean", offsetof(xmc_network, input_mean), INPUT, NONE, ZERO},
+	{"input.scale", offsetof(xmc_network, input_scale), INPUT, NONE, ONE},
+};
+
+static const part network_linear[] = {
+	{"linear.weight", offsetof(xmc_network, linear), EMBEDDING, NONE, ZERO},
+};
 
 static const part network_input[] = {
 	{"input.weight", offsetof(xmc_network, input_w), MODEL, INPUT, GLOROT_1},
@@ -75,9 +85,16 @@ static const part network_head[] = {
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
-_Static_assert(2 + XMC_MODALITIES * (COUNT(network_input) + COUNT(network_head) + COUNT(layer_parts) * XMC_MAX_LAYERS)
+_Static_assert(2 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) + COUNT(network_head)
+									    + COUNT(layer_parts) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
+
+xmc_modality
+xmc_part_modality(xmc_part part)
+{
+	return part < XMC_PART_IMAGE_LINEAR ? XMC_TEXT : XMC_IMAGE;
+}
 
 static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
 
@@ -99,7 +116,7 @@ add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
 /* Parts of one struct (a network or a layer) that begins at `base`; their names begin with `prefix`. */
 static void
 add_parts(xmc_model *model, void *base, const char *prefix, const part *parts, size_t n, const int64_t size[SIZES],
-		  recipe *start)
+		  xmc_part trained_as, recipe *start)
 {
 	for (size_t k = 0; k < n; k++)
 	{
@@ -108,6 +125,7 @@ add_parts(xmc_model *model, void *base, const char *prefix, const part *parts, s
 
 		start[model->n_tensors] = parts[k].start;
 		tensor = add_tensor(model, slot, size[parts[k].rows], size[parts[k].columns]);
+		tensor->part = trained_as;
 		snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, parts[k].name);
 	}
 }
@@ -118,21 +136,26 @@ add_network(xmc_model *model, xmc_modality modality, recipe *start)
 	xmc_network *network = &model->network[modality];
 	const xmc_options *options = &model->options;
 	const int64_t size[SIZES] = {
-		[INPUT] = network->input_dim,[MODEL] = options->d_model,[MODEL_2] = 2 * (int64_t) options->d_model,
+		[INPUT] = network->input_dim,[EMBEDDING] = network->embedding_dim,[MODEL] = options->d_model,[MODEL_2] = 2 * (int64_t) options->d_model,
 		[MODEL_3] = 3 * (int64_t) options->d_model,[INNER] = options->feed_forward
 	};
+	xmc_part	linear = modality == XMC_TEXT ? XMC_PART_TEXT_LINEAR : XMC_PART_IMAGE_LINEAR;
+	xmc_part	deep = modality == XMC_TEXT ? XMC_PART_TEXT_NETWORK : XMC_PART_IMAGE_NETWORK;
 	char		prefix[24];
 
 	snprintf(prefix, sizeof prefix, "%s.", modality_name[modality]);
-	add_parts(model, network, prefix, network_input, COUNT(network_input), size, start);
+	add_parts(model, network, prefix, network_fixed, COUNT(network_fixed), size, XMC_PART_NONE, start);
+	if (network->embedding_dim > 0)
+		add_parts(model, network, prefix, network_linear, COUNT(network_linear), size, linear, start);
+	add_parts(model, network, prefix, network_input, COUNT(network_input), size, deep, start);
 	for (int32_t l = 0; l < options->layers; l++)
 	{
 		char		layer_prefix[48];
 
 		snprintf(layer_prefix, sizeof layer_prefix, "%slayer.%d.", prefix, (int) l);
-		add_parts(model, &network->layer[l], layer_prefix, layer_parts, COUNT(layer_parts), size, start);
+		add_parts(model, &network->layer[l], layer_prefix, layer_parts, COUNT(layer_parts), size, deep, start);
 	}
-	add_parts(model, network, prefix, network_head, COUNT(network_head), size, start);
+	add_parts(model, network, prefix, network_head, COUNT(network_head), size, deep, start);
 }
 
 /* xmc_model_layout; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
@@ -146,13 +169,15 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 		out->calibration.solo[m] = out->calibration.fused[m] = 1;
 	out->has_bag = has_bag && options->words && options->bag_dim > 0;
 	out->network[XMC_TEXT].input_dim = (out->has_bag ? options->bag_dim : 0) + options->text_dim;
-	out->network[XMC_IMAGE].input_dim = options->image_dim;
+	out->network[XMC_TEXT].embedding_dim = options->text_dim;
+	out->network[XMC_IMAGE].input_dim = out->network[XMC_IMAGE].embedding_dim = options->image_dim;
 
 	if (options->words)
 	{
 		xmc_tensor *tensor = add_tensor(out, &out->sparse, INT64_C(1) << options->hash_bits, 0);
 
 		snprintf(tensor->name, sizeof tensor->name, "sparse.weight");
+		tensor->part = XMC_PART_SPARSE;
 		tensor->hashed = true;
 		start[out->n_tensors - 1] = ZERO;
 	}
@@ -161,6 +186,7 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 		xmc_tensor *tensor = add_tensor(out, &out->bag, INT64_C(1) << options->bag_bits, options->bag_dim);
 
 		snprintf(tensor->name, sizeof tensor->name, "text.bag.weight");
+		tensor->part = XMC_PART_TEXT_NETWORK;
 		tensor->hashed = true;
 		start[out->n_tensors - 1] = SMALL_NORMAL;
 	}

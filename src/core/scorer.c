@@ -1,49 +1,38 @@
 /* scorer.c - see scorer.h */
 #include "xmcoh/scorer.h"
-#include "xmcoh/deep.h"
 #include "xmcoh/dense.h"
+#include "xmcoh/part.h"
 
 #include <math.h>
-#include <string.h>
 
-/* Raw scores of one modality for all documents: sparse term and deep score, where the model has them. */
+/* Adds the raw scores of one part to its modality's, for all documents. */
 static xmc_status
-score_modality(xmc_arena *arena, const xmc_model *model, xmc_modality modality, int32_t n_documents,
-			   const xmc_document *const *document, xmc_scores *out)
+add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_documents,
+		 const xmc_document *const *document, xmc_scores *out)
 {
-	bool		has_deep = model->network[modality].input_dim > 0;
-	bool		has_sparse = modality == XMC_TEXT && model->sparse;
+	xmc_modality modality = xmc_part_modality(part);
 	xmc_batch	batch;
-	xmc_deep_state deep;
-	double	   *u = NULL;		/* (rows) */
+	xmc_part_state state;
 
 	XMC_TRY(xmc_batch_init(arena, modality, n_documents, document, &batch));
 	if (batch.rows == 0)
 		return XMC_OK;
-	if (has_deep)
-		XMC_TRY(xmc_deep_forward(arena, model, &batch, NULL, false, &deep));
-	if (has_sparse)
-	{
-		u = xmc_arena_alloc(arena, (size_t) batch.rows, sizeof(double));
-		XMC_NEED(u, arena->ctx);
-		xmc_sparse_forward(model, &batch, u);
-	}
+	XMC_TRY(xmc_part_forward(arena, model, &batch, part, NULL, false, &state));
 	for (int32_t k = 0; k < n_documents; k++)
 	{
 		int32_t		first = batch.row_start[k];
 		int32_t		rows = batch.row_start[k + 1] - first;
 		int64_t		n = document[k]->n;
+		float	   *raw = out[k].raw[modality];
 
 		for (int32_t i = 0; i < rows; i++)
 			for (int32_t j = i + 1; j < rows; j++)
 			{
-				double		s = (has_sparse ? u[first + j] - u[first + i] : 0) +
-					(has_deep ? xmc_deep_score(&batch, &deep, k, i, j) : 0);
 				int64_t		a = batch.item[first + i];
 				int64_t		b = batch.item[first + j];
 
-				out[k].raw[modality][a * n + b] = (float) s;
-				out[k].raw[modality][b * n + a] = (float) -s;
+				raw[a * n + b] += (float) xmc_part_score(&batch, &state, k, i, j);
+				raw[b * n + a] = -raw[a * n + b];
 			}
 	}
 	return XMC_OK;
@@ -79,6 +68,7 @@ xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, c
 {
 	const xmc_document **pointer = xmc_alloc(ctx, (size_t) n_documents, sizeof *pointer);	/* (n_documents) */
 	xmc_status	status = XMC_OK;
+	xmc_arena	arena;
 
 	XMC_NEED(pointer, ctx);
 	for (int32_t k = 0; k < n_documents; k++)
@@ -94,14 +84,14 @@ xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, c
 		for (int e = 0; e < XMC_EVIDENCES; e++)
 			out[k].score[e] = block + (size_t) (XMC_MODALITIES + e) * cells;
 	}
-	for (int m = 0; m < XMC_MODALITIES && status == XMC_OK; m++)
+	xmc_arena_init(&arena, ctx);
+	for (int part = 0; part < XMC_PARTS && status == XMC_OK; part++)
 	{
-		xmc_arena	scratch;
-
-		xmc_arena_init(&scratch, ctx);
-		status = score_modality(&scratch, model, (xmc_modality) m, n_documents, pointer, out);
-		xmc_arena_free(&scratch);
+		xmc_arena_reset(&arena);
+		if (xmc_has_part(model, (xmc_part) part))
+			status = add_part(&arena, model, (xmc_part) part, n_documents, pointer, out);
 	}
+	xmc_arena_free(&arena);
 	for (int32_t k = 0; k < n_documents && status == XMC_OK; k++)
 		combine(model, &document[k], &out[k]);
 	xmc_release(ctx, pointer);

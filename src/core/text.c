@@ -471,7 +471,6 @@ add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_leng
 {
 	feature_set *set = arg;
 
-	(void) kind;
 	(void) term;
 	(void) term_length;
 	if (set->status != XMC_OK)
@@ -484,7 +483,7 @@ add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_leng
 		if (set->status != XMC_OK)
 			return;
 	}
-	set->value[set->n++] = (uint32_t) (hash >> 32);
+	set->value[set->n++] = ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
 }
 
 xmc_status

@@ -1,18 +1,19 @@
 /*
  * train.c - see train.h
  *
- * The parts of a model (sparse term, text network, image network) are trained one after the other, each to its own best epoch:
- * the sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss
+ * The parts of a model (sparse term, linear terms, networks) are trained one after the other, each to its own best epoch: the
+ * sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss
  * after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
  * the parts are weighed against each other and calibrated on the held-out documents (calibrate.h).
  */
 #include "xmcoh/train.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/decode.h"
-#include "xmcoh/deep.h"
 #include "xmcoh/dense.h"
 #include "xmcoh/gradient.h"
+#include "xmcoh/inputs.h"
 #include "xmcoh/optimizer.h"
+#include "xmcoh/part.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,23 +24,12 @@
 #define CALIBRATION_BINS 15
 #define BOOTSTRAP_REPLICATES 1000
 
-/* What can be trained on its own. */
-typedef enum part
-{
-	PART_SPARSE,
-	PART_TEXT,
-	PART_IMAGE,
-	PARTS
-} part;
-
-static const struct
-{
-	const char *phase;
-	xmc_modality modality;
-}			part_info[PARTS] = {
-	[PART_SPARSE] = {"training sparse text", XMC_TEXT},
-	[PART_TEXT] = {"training text network", XMC_TEXT},
-	[PART_IMAGE] = {"training image network", XMC_IMAGE},
+static const char *const phase_name[XMC_PARTS] = {
+	[XMC_PART_SPARSE] = "training sparse text term",
+	[XMC_PART_TEXT_LINEAR] = "training linear text term",
+	[XMC_PART_TEXT_NETWORK] = "training text network",
+	[XMC_PART_IMAGE_LINEAR] = "training linear image term",
+	[XMC_PART_IMAGE_NETWORK] = "training image network",
 };
 
 /* The labelled pairs of some documents, flat: where the scores of all of them are compared. */
@@ -50,7 +40,7 @@ typedef struct labels
 	int32_t		n;				/* labelled pairs of all documents */
 	float	   *weight;			/* (n) a document's sum to 1 */
 	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks the modality */
-	float	   *part_s[PARTS];	/* (n) the same of each trained part */
+	float	   *part_s[XMC_PARTS];	/* (n) the same of each trained part */
 } labels;
 
 typedef struct trainer
@@ -63,7 +53,7 @@ typedef struct trainer
 	int32_t		n_train;
 	const xmc_document **train;
 	labels		held_out;
-	bool		has_part[PARTS];
+	bool		has_part[XMC_PARTS];
 	xmc_random	random;
 	xmc_progress_callback callback;
 	void	   *callback_arg;
@@ -94,7 +84,7 @@ labels_init(xmc_ctx *ctx, labels *l)
 	l->s = xmc_alloc(ctx, (size_t) total, sizeof(float));
 	if (!l->weight || !l->s)
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
-	for (int p = 0; p < PARTS; p++)
+	for (int p = 0; p < XMC_PARTS; p++)
 	{
 		l->part_s[p] = xmc_zalloc(ctx, (size_t) total, sizeof(float));
 		XMC_NEED(l->part_s[p], ctx);
@@ -117,53 +107,36 @@ labels_free(xmc_ctx *ctx, labels *l)
 {
 	xmc_release(ctx, l->weight);
 	xmc_release(ctx, l->s);
-	for (int p = 0; p < PARTS; p++)
+	for (int p = 0; p < XMC_PARTS; p++)
 		xmc_release(ctx, l->part_s[p]);
 }
 
 /* Scores of one part for every labelled pair, into s (n). */
 static xmc_status
-score_part(trainer *t, const labels *l, part which, float *s)
+score_part(trainer *t, const labels *l, xmc_part part, float *s)
 {
-	xmc_modality modality = part_info[which].modality;
-	int32_t		at = 0;
-
-	for (int32_t first = 0; first < l->n_documents; first += SCORE_BATCH)
+	for (int32_t first = 0, at = 0; first < l->n_documents; first += SCORE_BATCH)
 	{
 		int32_t		count = l->n_documents - first < SCORE_BATCH ? l->n_documents - first : SCORE_BATCH;
 		xmc_batch	batch;
-		xmc_deep_state deep;
-		double	   *u = NULL;
+		xmc_part_state state;
 
 		xmc_arena_reset(&t->arena);
 		XMC_TRY(xmc_check_stop(t->ctx));
-		XMC_TRY(xmc_batch_init(&t->arena, modality, count, l->document + first, &batch));
-		if (which == PART_SPARSE)
-		{
-			u = xmc_arena_alloc(&t->arena, (size_t) batch.rows, sizeof(double));
-			XMC_NEED(u, t->ctx);
-			xmc_sparse_forward(t->model, &batch, u);
-		}
-		else if (batch.rows > 0)
-			XMC_TRY(xmc_deep_forward(&t->arena, t->model, &batch, NULL, false, &deep));
+		XMC_TRY(xmc_batch_init(&t->arena, xmc_part_modality(part), count, l->document + first, &batch));
+		XMC_TRY(xmc_part_forward(&t->arena, t->model, &batch, part, NULL, false, &state));
 		for (int32_t k = 0; k < count; k++)
 		{
 			const xmc_document *document = batch.document[k];
-			int32_t    *row = xmc_arena_alloc(&t->arena, (size_t) document->n, sizeof(int32_t));
+			int32_t    *row = xmc_batch_rows(&t->arena, &batch, k);
 
 			XMC_NEED(row, t->ctx);
-			for (int32_t i = 0; i < document->n; i++)
-				row[i] = -1;
-			for (int32_t r = batch.row_start[k]; r < batch.row_start[k + 1]; r++)
-				row[batch.item[r]] = r - batch.row_start[k];
 			for (int32_t p = 0; p < document->n_pairs; p++, at++)
 			{
 				int32_t		i = row[document->pair[p].before];
 				int32_t		j = row[document->pair[p].after];
 
-				s[at] = i < 0 || j < 0 ? 0
-					: which == PART_SPARSE ? (float) (u[batch.row_start[k] + j] - u[batch.row_start[k] + i])
-					: xmc_deep_score(&batch, &deep, k, i, j);
+				s[at] = i < 0 || j < 0 ? 0 : (float) xmc_part_score(&batch, &state, k, i, j);
 			}
 		}
 	}
@@ -186,20 +159,15 @@ judge(const labels *l, const float *s, double scale, double *loss, double *tau)
 
 /* Copies all values of one part between the model and a buffer (count values); out of the model if `save`. */
 static void
-copy_part(trainer *t, part which, float *buffer, bool save, int64_t *count)
+copy_part(trainer *t, xmc_part part, float *buffer, bool save, int64_t *count)
 {
 	int64_t		at = 0;
 
 	for (int32_t k = 0; k < t->model->n_tensors; k++)
 	{
 		const xmc_tensor *tensor = &t->model->tensor[k];
-		bool		is_sparse = tensor->slot == &t->model->sparse;
-		bool		is_bag = tensor->slot == &t->model->bag;
-		bool		belongs = which == PART_SPARSE ? is_sparse
-			: (which == PART_TEXT && is_bag) ||
-			xmc_is_network_tensor(t->model, tensor, part_info[which].modality);
 
-		if (!belongs)
+		if (tensor->part != part)
 			continue;
 		if (buffer && save)
 			memcpy(buffer + at, *tensor->slot, (size_t) tensor->n_values * sizeof(float));
@@ -211,13 +179,20 @@ copy_part(trainer *t, part which, float *buffer, bool save, int64_t *count)
 		*count = at;
 }
 
+static bool
+is_linear(xmc_part part)
+{
+	return part == XMC_PART_TEXT_LINEAR || part == XMC_PART_IMAGE_LINEAR;
+}
+
 /* One pass over the training documents in a new random order. */
 static xmc_status
-train_epoch(trainer *t, part which, xmc_adagrad *adagrad, xmc_adamw *adamw, double *loss)
+train_epoch(trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw, double *loss)
 {
 	const xmc_options *o = t->options;
 	/* AdaGrad on hashed features wants small steps: a document at a time. */
-	int32_t		batch_documents = which == PART_SPARSE ? 1 : o->batch_documents;
+	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : o->batch_documents;
+	double		rate = is_linear(part) ? o->linear_learning_rate : o->learning_rate;
 	double		sum = 0;
 
 	for (int32_t d = t->n_train - 1; d > 0; d--)
@@ -235,27 +210,22 @@ train_epoch(trainer *t, part which, xmc_adagrad *adagrad, xmc_adamw *adamw, doub
 		double		batch_loss;
 
 		xmc_arena_reset(&t->arena);
-		XMC_TRY(xmc_batch_init(&t->arena, part_info[which].modality, count, t->train + first, &batch));
-		if (which == PART_SPARSE)
-		{
-			XMC_TRY(xmc_sparse_gradient(&t->arena, t->model, &batch, count, adagrad, &batch_loss));
-			xmc_adagrad_step(adagrad, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
-		}
+		XMC_TRY(xmc_batch_init(&t->arena, xmc_part_modality(part), count, t->train + first, &batch));
+		XMC_TRY(xmc_part_gradient(&t->arena, t->model, &batch, part, count, &t->random, t->grad,
+								  hashed->rows ? hashed : NULL, &batch_loss));
+		if (part == XMC_PART_SPARSE)
+			xmc_adagrad_step(hashed, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
 		else
 		{
-			double		warm;
+			double		warm = adamw->step + 1 < WARM_UP_STEPS ? (double) (adamw->step + 1) / WARM_UP_STEPS : 1;
 
-			XMC_TRY(xmc_deep_gradient(&t->arena, t->model, &batch, count, &t->random, t->grad,
-									  adagrad->rows ? adagrad : NULL, &batch_loss));
-			warm = adamw->step + 1 < WARM_UP_STEPS ? (double) (adamw->step + 1) / WARM_UP_STEPS : 1;
-			xmc_adamw_step(adamw, t->model, t->grad, part_info[which].modality, warm * o->learning_rate,
-						   o->weight_decay);
-			if (adagrad->rows)
-				xmc_adagrad_step(adagrad, t->model->bag, warm * o->bag_learning_rate, 0);
+			xmc_adamw_step(adamw, t->model, t->grad, part, warm * rate, o->weight_decay);
+			if (hashed->rows)
+				xmc_adagrad_step(hashed, t->model->bag, warm * o->bag_learning_rate, 0);
 		}
 		sum += batch_loss;
 		t->progress.done += count;
-		if (which != PART_SPARSE || first % 64 == 0)
+		if (part != XMC_PART_SPARSE || first % 64 == 0)
 			XMC_TRY(tell(t));
 	}
 	*loss = sum / t->n_train;
@@ -264,32 +234,31 @@ train_epoch(trainer *t, part which, xmc_adagrad *adagrad, xmc_adamw *adamw, doub
 
 /* Trains one part to its best epoch by held-out loss and leaves it there, its held-out scores in part_s. */
 static xmc_status
-train_part(trainer *t, part which)
+train_part(trainer *t, xmc_part part)
 {
 	const xmc_options *o = t->options;
-	xmc_modality modality = part_info[which].modality;
+	xmc_modality modality = xmc_part_modality(part);
 	int64_t		phase_end = t->progress.done + (int64_t) o->epochs * t->n_train;
-	xmc_adagrad adagrad = {0};
+	xmc_adagrad hashed = {0};
 	xmc_adamw	adamw = {0};
 	double		best_loss = INFINITY;
 	int32_t		best_epoch = 0;
 	int64_t		values;
 	float	   *best;			/* (values) */
 
-	copy_part(t, which, NULL, true, &values);
+	copy_part(t, part, NULL, true, &values);
 	best = xmc_alloc(t->ctx, (size_t) values, sizeof(float));
 	XMC_NEED(best, t->ctx);
-	if (which == PART_SPARSE)
-		XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->hash_bits, 1, &adagrad));
+	if (part == XMC_PART_SPARSE)
+		XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->hash_bits, 1, &hashed));
 	else
 	{
-		XMC_TRY(xmc_adamw_init(t->ctx, t->model, modality, &adamw));
-		XMC_TRY(xmc_deep_fit_inputs(t->ctx, t->model, modality, t->n_train, t->train));
-		if (which == PART_TEXT && t->model->has_bag)
-			XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->bag_bits, o->bag_dim, &adagrad));
+		XMC_TRY(xmc_adamw_init(t->ctx, t->model, part, &adamw));
+		if (part == XMC_PART_TEXT_NETWORK && t->model->has_bag)
+			XMC_TRY(xmc_adagrad_init(t->ctx, 1 << o->bag_bits, o->bag_dim, &hashed));
 	}
-	xmc_random_seed(&t->random, (uint64_t) o->seed * PARTS + which);
-	t->progress.phase = part_info[which].phase;
+	xmc_random_seed(&t->random, (uint64_t) o->seed * XMC_PARTS + (uint64_t) part);
+	t->progress.phase = phase_name[part];
 	t->progress.modality = modality;
 	t->progress.epochs = o->epochs;
 
@@ -299,8 +268,9 @@ train_part(trainer *t, part which)
 		double		train_loss;
 
 		t->progress.epoch = epoch - 1;
-		XMC_TRY(train_epoch(t, which, &adagrad, &adamw, &train_loss));
-		XMC_TRY(score_part(t, &t->held_out, which, t->held_out.s));
+		XMC_TRY(train_epoch(t, part, &hashed, &adamw, &train_loss));
+		xmc_adamw_swap_average(&adamw, t->model, part);	/* the average is judged and kept, the weights learn on */
+		XMC_TRY(score_part(t, &t->held_out, part, t->held_out.s));
 		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
 		judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau);
@@ -308,75 +278,111 @@ train_part(trainer *t, part which)
 		{
 			best_loss = t->progress.held_out_loss;
 			best_epoch = epoch;
-			copy_part(t, which, best, true, NULL);
-			memcpy(t->held_out.part_s[which], t->held_out.s, (size_t) t->held_out.n * sizeof(float));
+			copy_part(t, part, best, true, NULL);
+			memcpy(t->held_out.part_s[part], t->held_out.s, (size_t) t->held_out.n * sizeof(float));
 			t->report->train_loss[modality] = train_loss;
 			t->report->held_out_loss[modality] = best_loss;
 			t->report->best_epoch[modality] = epoch;
 		}
+		xmc_adamw_swap_average(&adamw, t->model, part);
 		t->progress.epoch = epoch;
 		t->progress.epoch_ended = true;
 		XMC_TRY(tell(t));
 	}
-	copy_part(t, which, best, false, NULL);
+	copy_part(t, part, best, false, NULL);
 	t->progress.done = phase_end;
 	xmc_release(t->ctx, best);
-	xmc_adagrad_free(t->ctx, &adagrad);
+	xmc_adagrad_free(t->ctx, &hashed);
 	xmc_adamw_free(t->ctx, &adamw);
 	return XMC_OK;
 }
 
+/* Multiplies what a part contributes, by scaling its last linear step. */
 static void
-scale_values(float *values, int64_t n, double by)
+scale_part(xmc_model *model, xmc_part part, double by)
 {
+	xmc_network *network = &model->network[xmc_part_modality(part)];
+	bool		deep = part == XMC_PART_TEXT_NETWORK || part == XMC_PART_IMAGE_NETWORK;
+	float	   *values = part == XMC_PART_SPARSE ? model->sparse : deep ? network->head_v : network->linear;
+	int64_t		n = part == XMC_PART_SPARSE ? (int64_t) 1 << model->options.hash_bits
+		: deep ? model->options.d_model : network->embedding_dim;
+
 	for (int64_t k = 0; k < n; k++)
 		values[k] = (float) (values[k] * by);
 }
 
 /*
- * Weighs sparse term and text network against each other and puts the weights into the parameters, so that the raw text score
- * stays their plain sum; then fits the calibration of each modality alone and of both together.
+ * Weighs the parts of one modality against each other by logistic regression on the held-out pairs and puts the weights into the
+ * parameters, so that the raw score stays the parts' plain sum. score (n) is set to that sum. A part that could not be
+ * trained gets weight 0.
  */
+static xmc_status
+weigh_parts(trainer *t, xmc_modality modality, float *score)
+{
+	labels	   *l = &t->held_out;
+	xmc_part	part[XMC_CALIBRATE_MAX];
+	double		weight[XMC_CALIBRATE_MAX];
+	int32_t		k = 0;
+	float	   *x;				/* (n, k) */
+
+	for (int p = 0; p < XMC_PARTS; p++)
+		if (xmc_part_modality((xmc_part) p) == modality && xmc_has_part(t->model, (xmc_part) p))
+		{
+			if (t->has_part[p])
+				part[k++] = (xmc_part) p;
+			else
+				scale_part(t->model, (xmc_part) p, 0);
+		}
+	memset(score, 0, (size_t) l->n * sizeof(float));
+	if (k == 0)
+		return XMC_OK;
+	x = xmc_alloc(t->ctx, (size_t) l->n * (size_t) k, sizeof(float));
+	XMC_NEED(x, t->ctx);
+	for (int32_t r = 0; r < l->n; r++)
+		for (int32_t c = 0; c < k; c++)
+			x[(int64_t) r * k + c] = l->part_s[part[c]][r];
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, CALIBRATION_RIDGE, weight));
+	for (int32_t c = 0; c < k; c++)
+	{
+		scale_part(t->model, part[c], weight[c]);
+		for (int32_t r = 0; r < l->n; r++)
+			score[r] += (float) weight[c] * x[(int64_t) r * k + c];
+	}
+	xmc_release(t->ctx, x);
+	return XMC_OK;
+}
+
+/* Fits the calibration of each modality alone and of both together. */
 static xmc_status
 calibrate(trainer *t)
 {
 	labels	   *l = &t->held_out;
 	xmc_calibration *c = &t->model->calibration;
-	float	   *text = l->part_s[PART_SPARSE];	/* (n) becomes the whole text score */
-	float	   *image = l->part_s[PART_IMAGE];
-	double		weights[2] = {1, 1};
-	float	   *x = xmc_alloc(t->ctx, (size_t) l->n * 2, sizeof(float));	/* (n, 2) */
+	float	   *score[XMC_MODALITIES];	/* (n) */
+	float	   *x = xmc_alloc(t->ctx, (size_t) l->n * XMC_MODALITIES, sizeof(float));	/* (pairs with both, modalities) */
 	int32_t		both = 0;
 
 	XMC_NEED(x, t->ctx);
-	if (t->has_part[PART_SPARSE] && t->has_part[PART_TEXT])
+	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		for (int32_t p = 0; p < l->n; p++)
-		{
-			x[2 * p] = l->part_s[PART_SPARSE][p];
-			x[2 * p + 1] = l->part_s[PART_TEXT][p];
-		}
-		XMC_TRY(xmc_calibrate(t->ctx, l->n, 2, x, l->weight, CALIBRATION_RIDGE, weights));
-		scale_values(t->model->sparse, (int64_t) 1 << t->options->hash_bits, weights[0]);
-		scale_values(t->model->network[XMC_TEXT].head_v, t->options->d_model, weights[1]);
+		score[m] = xmc_alloc(t->ctx, (size_t) l->n, sizeof(float));
+		XMC_NEED(score[m], t->ctx);
+		XMC_TRY(weigh_parts(t, (xmc_modality) m, score[m]));
+		XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score[m], l->weight, CALIBRATION_RIDGE, &c->solo[m]));
+		c->fused[m] = c->solo[m];
 	}
-	for (int32_t p = 0; p < l->n; p++)
-		text[p] = (float) (weights[0] * text[p] + weights[1] * l->part_s[PART_TEXT][p]);
-
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, text, l->weight, CALIBRATION_RIDGE, &c->solo[XMC_TEXT]));
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, image, l->weight, CALIBRATION_RIDGE, &c->solo[XMC_IMAGE]));
 	/* Together only where both speak; a pair that one of them cannot score is scored by the other alone. */
-	for (int32_t p = 0; p < l->n; p++)
-		if (text[p] != 0 && image[p] != 0)
+	for (int32_t r = 0; r < l->n; r++)
+		if (score[XMC_TEXT][r] != 0 && score[XMC_IMAGE][r] != 0)
 		{
-			x[2 * both] = text[p];
-			x[2 * both + 1] = image[p];
-			l->s[both++] = l->weight[p];
+			x[2 * both] = score[XMC_TEXT][r];
+			x[2 * both + 1] = score[XMC_IMAGE][r];
+			l->s[both++] = l->weight[r];
 		}
-	c->fused[XMC_TEXT] = c->solo[XMC_TEXT];
-	c->fused[XMC_IMAGE] = c->solo[XMC_IMAGE];
 	if (both > 0)
 		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, CALIBRATION_RIDGE, c->fused));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		xmc_release(t->ctx, score[m]);
 	xmc_release(t->ctx, x);
 	return XMC_OK;
 }
@@ -477,17 +483,14 @@ has_evidence(int32_t n_documents, const xmc_document *const *document, int wante
 static xmc_status
 run(trainer *t)
 {
-	xmc_model  *model = t->model;
 	int			parts = 0;
 
-	t->has_part[PART_SPARSE] = model->sparse != NULL;
-	t->has_part[PART_TEXT] = model->network[XMC_TEXT].input_dim > 0;
-	t->has_part[PART_IMAGE] = model->network[XMC_IMAGE].input_dim > 0;
-	for (int p = 0; p < PARTS; p++)
+	for (int p = 0; p < XMC_PARTS; p++)
 	{
-		int			wanted = p == PART_IMAGE ? XMC_HAS_IMAGE : XMC_HAS_TEXT;
+		int			wanted = xmc_part_modality((xmc_part) p) == XMC_IMAGE ? XMC_HAS_IMAGE
+			: p == XMC_PART_SPARSE ? XMC_HAS_WORDS : p == XMC_PART_TEXT_LINEAR ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_TEXT;
 
-		t->has_part[p] = t->has_part[p] && has_evidence(t->n_train, t->train, wanted) &&
+		t->has_part[p] = xmc_has_part(t->model, (xmc_part) p) && has_evidence(t->n_train, t->train, wanted) &&
 			has_evidence(t->held_out.n_documents, t->held_out.document, wanted);
 		parts += t->has_part[p];
 	}
@@ -496,9 +499,12 @@ run(trainer *t)
 	XMC_TRY(labels_init(t->ctx, &t->held_out));
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
 		.total = (int64_t) parts * t->options->epochs * t->n_train};
-	for (int p = 0; p < PARTS; p++)
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (t->model->network[m].input_dim > 0)
+			XMC_TRY(xmc_inputs_fit(t->ctx, t->model, (xmc_modality) m, t->n_train, t->train));
+	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
-			XMC_TRY(train_part(t, (part) p));
+			XMC_TRY(train_part(t, (xmc_part) p));
 	t->progress.phase = "calibrating";
 	XMC_TRY(tell(t));
 	XMC_TRY(calibrate(t));

@@ -79,6 +79,7 @@ test_layout(void **state)
 		int64_t		columns;
 	}			expected[] = {
 		{"sparse.weight", 256, 0}, {"text.bag.weight", 256, 4},
+		{"text.input.mean", 6, 0}, {"text.input.scale", 6, 0}, {"text.linear.weight", 2, 0},
 		{"text.input.weight", 8, 6}, {"text.input.bias", 8, 0},
 		{"text.layer.0.qkv.weight", 24, 8}, {"text.layer.0.qkv.bias", 24, 0},
 		{"text.layer.0.out.weight", 8, 8}, {"text.layer.0.out.bias", 8, 0},
@@ -100,7 +101,7 @@ test_layout(void **state)
 	(void) state;
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
 	assert_int_equal(counts.calls, 0);
-	assert_int_equal(model->n_tensors, 2 + 2 * (5 + 12 * 2));
+	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * 2));
 	for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++)
 	{
 		const xmc_tensor *tensor = find(model, expected[k].name);
@@ -132,7 +133,7 @@ test_layout(void **state)
 
 	options.layers = XMC_MAX_LAYERS;	/* the most tensors of all */
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
-	assert_int_equal(model->n_tensors, 2 + 2 * (5 + 12 * XMC_MAX_LAYERS));
+	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * XMC_MAX_LAYERS));
 	assert_string_equal(model->tensor[model->n_tensors - 4].name, "image.layer.11.norm2.bias");
 	free(model);
 }
@@ -170,10 +171,12 @@ test_parts(void **state)
 		assert_int_equal(find(model, "text.bag.weight") != NULL, bag);
 		assert_int_equal(model->network[XMC_TEXT].input_dim, text_input);
 		assert_int_equal(find(model, "text.input.weight") != NULL, text_input > 0);
+		assert_int_equal(find(model, "text.linear.weight") != NULL, options.text_dim > 0);
 		assert_int_equal(find(model, "text.layer.1.qkv.weight") != NULL, text_input > 0);
 		assert_int_equal(model->network[XMC_IMAGE].input_dim, options.image_dim);
 		assert_int_equal(find(model, "image.head.v") != NULL, options.image_dim > 0);
-		assert_int_equal(model->n_tensors, options.words + bag + 29 * ((text_input > 0) + (options.image_dim > 0)));
+		assert_int_equal(model->n_tensors, options.words + bag + 31 * ((text_input > 0) + (options.image_dim > 0)) +
+						 (options.text_dim > 0) + (options.image_dim > 0));
 	}
 	free(model);
 }
@@ -601,7 +604,7 @@ test_wrong_metadata(void **state)
 	expect_changed(&(change){.key = "format",.value = "xmcoh2"}, "\"format\" is \"xmcoh2\"");
 	expect_changed(&(change){.key = "feature_version",.value = "0"}, "have version 0");
 	expect_changed(&(change){.key = "has_bag",.value = "2"}, "\"has_bag\" is 2");
-	expect_changed(&(change){.key = "has_bag",.value = "0"}, "shape (8, 6), its options ask for (8, 2)");
+	expect_changed(&(change){.key = "has_bag",.value = "0"}, "shape (6), its options ask for (2)");
 	expect_changed(&(change){.key = "option.heads",.value = "3"}, "multiple of option \"heads\"");
 	expect_changed(&(change){.key = "option.bag_dim",.value = "0"}, "allow no bag");
 	expect_changed(&(change){.key = "option.words",.value = "0"}, "allow no bag");

@@ -1,0 +1,44 @@
+/*
+ * part.h - the scores of one part of a model (sparse term, linear term or network of a modality) over a batch, alike for all of
+ * them: scoring adds the parts' scores up, training takes them one by one.
+ */
+#ifndef XMCOH_PART_H
+#define XMCOH_PART_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/batch.h"
+#include "xmcoh/deep.h"
+#include "xmcoh/model.h"
+#include "xmcoh/sparse.h"
+
+typedef struct xmc_part_state
+{
+	xmc_part	part;
+	const float *x;				/* (rows, input_dim) as of xmc_inputs_gather; NULL for the sparse term */
+	double	   *u;				/* (rows) of an additive part */
+	xmc_deep_state deep;		/* of a network */
+} xmc_part_state;
+
+/* Whether the model has that part. */
+extern bool xmc_has_part(const xmc_model *model, xmc_part part);
+
+/* `random` and `learn` as in xmc_deep_forward. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
+extern xmc_status xmc_part_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_part part,
+								   xmc_random *random, bool learn, xmc_part_state *state);
+
+/* s(i,j) of rows i and j, i != j, of the batch's document k. */
+static inline double
+xmc_part_score(const xmc_batch *batch, const xmc_part_state *state, int32_t k, int32_t i, int32_t j)
+{
+	const double *u = state->u + (state->u ? batch->row_start[k] : 0);
+
+	return state->u ? u[j] - u[i] : xmc_deep_score(batch, &state->deep, k, i, j);
+}
+
+/*
+ * Row of each item of document k in the batch, counted from its first; -1 where the item lacks the modality. (items) in the
+ * arena; NULL: no memory.
+ */
+extern int32_t *xmc_batch_rows(xmc_arena *arena, const xmc_batch *batch, int32_t k);
+
+#endif

@@ -1,0 +1,122 @@
+/* inputs.c - see inputs.h */
+#include "xmcoh/inputs.h"
+#include "xmcoh/sparse.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The embedding of one item of the modality, (embedding_dim). */
+static const float *
+item_embedding(const xmc_model *model, xmc_modality modality, const xmc_document *document, int32_t item)
+{
+	return modality == XMC_TEXT ? document->text_embedding + (int64_t) item * model->options.text_dim
+		: document->image + (int64_t) item * model->options.image_dim;
+}
+
+/* Whether that item has one; a text item may have words alone. */
+static bool
+has_embedding(xmc_modality modality, const xmc_document *document, int32_t item)
+{
+	return (document->has[item] & (modality == XMC_TEXT ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_IMAGE)) != 0;
+}
+
+xmc_status
+xmc_inputs_fit(xmc_ctx *ctx, xmc_model *model, xmc_modality modality, int32_t n_documents,
+					const xmc_document *const *document)
+{
+	const xmc_network *network = &model->network[modality];
+	int32_t		input_dim = network->input_dim;
+	int32_t		bag = network->input_dim - network->embedding_dim;
+	double	   *sum = xmc_zalloc(ctx, (size_t) input_dim, sizeof(double));
+	double	   *squares = xmc_zalloc(ctx, (size_t) input_dim, sizeof(double));
+	int64_t		rows = 0;
+
+	if (!sum || !squares)
+		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	for (int pass = 0; pass < 2; pass++)	/* the mean first: one-pass variances cancel badly */
+		for (int32_t d = 0; d < n_documents; d++)
+			for (int32_t i = 0; i < document[d]->n; i++)
+			{
+				const float *x;
+
+				if (input_dim == bag || !has_embedding(modality, document[d], i))
+					continue;
+				x = item_embedding(model, modality, document[d], i);
+				rows += pass == 0;
+				for (int32_t k = bag; k < input_dim; k++)
+					if (pass == 0)
+						sum[k] += x[k - bag];
+					else
+						squares[k] += (x[k - bag] - sum[k] / (double) rows) * (x[k - bag] - sum[k] / (double) rows);
+			}
+	for (int32_t k = bag; k < input_dim; k++)
+	{
+		double		mean = rows ? sum[k] / (double) rows : 0;
+		double		deviation = rows ? sqrt(squares[k] / (double) rows) : 0;
+
+		network->input_mean[k] = (float) mean;
+		/* A deviation within rounding of the mean is a constant. */
+		network->input_scale[k] = deviation > 1e-6 * fabs(mean) && deviation > 1e-30 ? (float) (1 / deviation) : 0;
+	}
+	xmc_release(ctx, sum);
+	xmc_release(ctx, squares);
+	return XMC_OK;
+}
+
+void
+xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
+{
+	const xmc_network *network = &model->network[batch->modality];
+	int32_t		input_dim = network->input_dim;
+	int32_t		bag = network->input_dim - network->embedding_dim;
+
+	if (bag)
+		xmc_bag_forward(model, batch, x, input_dim);
+	for (int32_t d = 0; d < batch->n_documents && input_dim > bag; d++)
+		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
+		{
+			float	   *row = x + (int64_t) r * input_dim + bag;
+			bool		has = has_embedding(batch->modality, batch->document[d], batch->item[r]);
+			const float *from;
+
+			if (!has)
+			{
+				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* as the mean */
+				continue;
+			}
+			from = item_embedding(model, batch->modality, batch->document[d], batch->item[r]);
+			for (int32_t k = bag; k < input_dim; k++)
+				row[k - bag] = (from[k - bag] - network->input_mean[k]) * network->input_scale[k];
+		}
+}
+
+void
+xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const float *x, double *u)
+{
+	const xmc_network *network = &model->network[batch->modality];
+	int64_t		bag = network->input_dim - network->embedding_dim;
+
+	for (int64_t r = 0; r < batch->rows; r++)
+	{
+		const float *row = x + r * network->input_dim + bag;
+
+		u[r] = 0;
+		for (int32_t k = 0; k < network->embedding_dim; k++)
+			u[r] += (double) network->linear[k] * row[k];
+	}
+}
+
+void
+xmc_linear_term_backward(const xmc_model *model, const xmc_batch *batch, const float *x, const double *du, float *dlinear)
+{
+	const xmc_network *network = &model->network[batch->modality];
+	int64_t		bag = network->input_dim - network->embedding_dim;
+
+	for (int64_t r = 0; r < batch->rows; r++)
+	{
+		const float *row = x + r * network->input_dim + bag;
+
+		for (int32_t k = 0; k < network->embedding_dim; k++)
+			dlinear[k] += (float) du[r] * row[k];
+	}
+}

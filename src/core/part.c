@@ -1,0 +1,61 @@
+/* part.c - see part.h */
+#include "xmcoh/part.h"
+
+bool
+xmc_has_part(const xmc_model *model, xmc_part part)
+{
+	const xmc_network *network = &model->network[xmc_part_modality(part)];
+
+	switch (part)
+	{
+		case XMC_PART_SPARSE:
+			return model->sparse != NULL;
+		case XMC_PART_TEXT_LINEAR:
+		case XMC_PART_IMAGE_LINEAR:
+			return network->embedding_dim > 0;
+		case XMC_PART_TEXT_NETWORK:
+		case XMC_PART_IMAGE_NETWORK:
+			return network->input_dim > 0;
+		default:
+			return false;
+	}
+}
+
+xmc_status
+xmc_part_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_part part, xmc_random *random,
+				 bool learn, xmc_part_state *state)
+{
+	*state = (xmc_part_state){.part = part};
+	if (part != XMC_PART_SPARSE)
+	{
+		int32_t		input_dim = model->network[batch->modality].input_dim;
+		float	   *x = xmc_arena_alloc(arena, (size_t) batch->rows * (size_t) input_dim, sizeof(float));
+
+		XMC_NEED(x, arena->ctx);
+		xmc_inputs_gather(model, batch, x);
+		state->x = x;
+	}
+	if (part == XMC_PART_TEXT_NETWORK || part == XMC_PART_IMAGE_NETWORK)
+		return xmc_deep_forward(arena, model, batch, state->x, random, learn, &state->deep);
+
+	state->u = xmc_arena_alloc(arena, (size_t) batch->rows, sizeof(double));
+	XMC_NEED(state->u, arena->ctx);
+	if (part == XMC_PART_SPARSE)
+		xmc_sparse_forward(model, batch, state->u);
+	else
+		xmc_linear_term_forward(model, batch, state->x, state->u);
+	return XMC_OK;
+}
+
+int32_t *
+xmc_batch_rows(xmc_arena *arena, const xmc_batch *batch, int32_t k)
+{
+	int32_t		n = batch->document[k]->n;
+	int32_t    *row = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));
+
+	for (int32_t i = 0; row && i < n; i++)
+		row[i] = -1;
+	for (int32_t r = batch->row_start[k]; row && r < batch->row_start[k + 1]; r++)
+		row[batch->item[r]] = r - batch->row_start[k];
+	return row;
+}
