@@ -101,6 +101,7 @@ test_values(void **state)
 	good("{\"\":1}", "{ k: 1 } ");
 	/* the same key in different objects */
 	good("{\"a\":{\"a\":1},\"b\":{\"a\":2}}", "{ k:a { k:a 1 } k:b { k:a 2 } } ");
+	good("{\"a\":{\"b\":1},\"b\":2}", "{ k:a { k:b 1 } k:b 2 } ");	/* the keys of a closed object are forgotten */
 }
 
 static void

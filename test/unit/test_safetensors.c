@@ -228,6 +228,11 @@ test_length(void **state)
 		memcpy(blob, &wrong[k], 8);
 		expect_blob(blob, size, "safetensors");
 	}
+	for (uint64_t length = 5; length < 20; length++)
+	{
+		memcpy(blob, &length, 8);
+		expect_blob(blob, size, "but only 4 are there");
+	}
 	memcpy(blob, &(uint64_t){4}, 8);
 	expect_blob(blob, SIZE_MAX, "too large");	/* refused before any of it is read */
 	free(blob);
@@ -239,6 +244,9 @@ test_length(void **state)
 	free(blob);
 	blob = exact_copy("", 0);
 	expect_blob(blob, 0, "too few");
+	free(blob);
+	blob = make_blob("", 0, &size);	/* nothing but the length, so that there is no first byte to look at */
+	expect_blob(blob, size, "does not begin with '{'");
 	free(blob);
 }
 
