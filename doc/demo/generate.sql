@@ -1,5 +1,6 @@
 -- Work instructions of a workshop, made up from templates: six procedures in English and Japanese. A template is one step of
 -- a procedure; {a|b|c} is a free choice. An instruction takes some openers, most of the middle steps and some closers, in order.
+-- As in life, the texts do not tell everything: one step in five only says "as shown in the photo", one in twenty says nothing.
 CREATE TABLE demo_template (language text, procedure text, phase int, template text);
 
 INSERT INTO demo_template VALUES
@@ -136,12 +137,17 @@ BEGIN
                   FROM demo_template
                  WHERE language = the_language AND procedure IN ('', the_procedure)) AS shuffled
          WHERE n <= sizes[CASE part WHEN 3 THEN 3 ELSE part + 1 END];
+        -- Rows are stored in random order, so that their keys do not give the order away.
         INSERT INTO work_step (manual_id, step_no, language, instruction, photo, approved)
-        SELECT format('%s %s', the_procedure, d), n, the_language, step,
+        SELECT format('%s %s', the_procedure, d), n, the_language,
+               CASE WHEN chance < 0.05 THEN NULL
+                    WHEN chance > 0.25 THEN step
+                    WHEN the_language = 'en' THEN demo_choose('{Work|Proceed|Go on} as {shown|you see} in the photo.')
+                    ELSE demo_choose('{写真|図}の{とおりに|ように}{作業する|進める}。') END,
                -- one photo in twelve was never taken
-               CASE WHEN random() > 1 / 12.0 THEN demo_photo((n - 1.0) / (cardinality(steps) - 1), place, 0.35) END,
+               CASE WHEN random() > 1 / 12.0 THEN demo_photo((n - 1.0) / (cardinality(steps) - 1), place, 0.3) END,
                d <= documents * 0.6
-          FROM unnest(steps) WITH ORDINALITY AS s (step, n)
-         ORDER BY n;
+          FROM (SELECT step, n, random() AS chance FROM unnest(steps) WITH ORDINALITY AS s (step, n)) AS drawn
+         ORDER BY random();
     END LOOP;
 END $$;
