@@ -10,7 +10,10 @@
 
 # One name a line, so that two people who add one do not meet.
 REGRESS = \
-	extension
+	extension \
+	models \
+	sources \
+	jobs
 
 ISOLATION =
 

@@ -36,7 +36,21 @@ SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'in
 });
 
 sub value { return $node->safe_psql('postgres', $_[0]); }
-sub train { my ($model, $options) = @_; return value("SELECT xmcoh.train('$model', $options)"); }
+
+# The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation has ended.
+sub train
+{
+	my ($model, $options) = @_;
+	for my $try (1 .. 50)
+	{
+		my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('$model', $options)");
+		return $out if $code == 0;
+		die $err unless $err =~ /no background worker is free/;
+		sleep 0.1;
+	}
+	die 'no background worker is free';
+}
+
 sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
 sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_record WHERE job_id = $job"); }
 

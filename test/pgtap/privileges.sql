@@ -1,0 +1,110 @@
+-- Who may do what. Roles: alice and bob own models, carol belongs to alice's team, dave was never granted anything.
+BEGIN;
+SELECT * FROM no_plan();
+
+-- PUBLIC
+SELECT is_empty($$SELECT c.oid::regclass, a.privilege_type FROM pg_class AS c, aclexplode(c.relacl) AS a
+                   WHERE c.relnamespace = 'xmcoh'::regnamespace AND a.grantee = 0$$, 'PUBLIC has no privilege on any relation');
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+                   WHERE p.pronamespace = 'xmcoh'::regnamespace AND a.grantee = 0
+                     AND p.proname NOT IN ('kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap')$$,
+                'PUBLIC may call nothing but metrics');
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace = 'xmcoh'::regnamespace
+                     AND p.proname IN ('kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap')
+                     AND NOT has_function_privilege('public', p.oid, 'EXECUTE')$$,
+                'and all of those');
+
+CREATE ROLE alice;
+CREATE ROLE bob;
+CREATE ROLE carol;
+CREATE ROLE dave;
+CREATE ROLE "Team Ärger";
+GRANT "Team Ärger" TO alice, carol;
+SELECT lives_ok($$SELECT xmcoh.grant_usage('alice'), xmcoh.grant_usage('bob'), xmcoh.grant_usage('carol'),
+                         xmcoh.grant_usage('"Team Ärger"')$$, 'grant_usage');
+GRANT CREATE ON SCHEMA public TO alice, bob;
+
+-- a model of a team, made under the team's role
+SET ROLE "Team Ärger";
+SELECT lives_ok($$SELECT xmcoh.create_model('team')$$, 'a role whose name needs quotes creates a model');
+SET ROLE alice;
+SELECT lives_ok($$SELECT xmcoh.create_model('hers')$$, 'so does alice');
+CREATE TABLE public.step AS SELECT m AS manual, s AS step, 'step ' || s AS said FROM generate_series(1, 20) AS m, generate_series(1, 3) AS s;
+SELECT lives_ok($$SELECT xmcoh.attach_source('hers', 'public.step', 'manual', 'step', text => 'said', "position" => 'step', approved => 'all')$$,
+                'and attaches her table');
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'hers';
+SELECT results_eq($$SELECT name FROM xmcoh.model ORDER BY name$$, ARRAY['hers', 'team'], 'alice sees her model and her team''s');
+SELECT results_eq($$SELECT name, owner::text FROM xmcoh.model WHERE name = 'team'$$, $$VALUES ('team', '"Team Ärger"')$$,
+                  'which the team owns');
+SELECT lives_ok($$SELECT xmcoh.train('hers')$$, 'alice trains her model');   -- rolled back below, so no worker starts
+SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['queued'], 'and sees the job');
+
+SET ROLE carol;
+SELECT results_eq($$SELECT name FROM xmcoh.model ORDER BY name$$, ARRAY['team'], 'carol sees the team''s model only');
+SELECT lives_ok($$SELECT xmcoh.alter_model('team', options => '{"epochs": 2}')$$, 'and changes it');
+
+-- bob has nothing to do with alice's models
+SET ROLE bob;
+SELECT is_empty($$SELECT FROM xmcoh.model$$, 'bob sees no model');
+SELECT is_empty($$SELECT FROM xmcoh.source$$, 'no source');
+SELECT is_empty($$SELECT FROM xmcoh.approved_pair$$, 'no approved pair');
+SELECT is_empty($$SELECT FROM xmcoh.job_record$$, 'no job');
+SELECT is_empty($$SELECT FROM xmcoh.job$$, 'no job in the view');
+SELECT is_empty($$SELECT FROM xmcoh.versions$$, 'no version');
+SELECT throws_ok($$SELECT xmcoh.train('hers')$$, '42501', 'permission denied for model "hers"', 'bob cannot train it');
+SELECT throws_ok($$SELECT xmcoh.alter_model('hers', options => '{}')$$, '42501', 'permission denied for model "hers"', 'nor alter it');
+SELECT throws_ok($$SELECT xmcoh.drop_model('hers')$$, '42501', 'permission denied for model "hers"', 'nor drop it');
+SELECT throws_ok($$SELECT xmcoh.deploy('hers', 1)$$, '42501', 'permission denied for model "hers"', 'nor deploy');
+SELECT throws_ok($$SELECT xmcoh.rollback('hers')$$, '42501', 'permission denied for model "hers"', 'nor roll back');
+SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission denied for model "hers"', 'nor export');
+SELECT throws_ok($$SELECT xmcoh.attach_source('hers', 'public.step', 'manual', 'step', text => 'said')$$, '42501',
+                 'permission denied for model "hers"', 'nor attach a source');
+SELECT throws_ok($$SELECT xmcoh.detach_source('hers', 'public.step')$$, '42501', 'permission denied for model "hers"', 'nor detach one');
+SELECT throws_ok($$SELECT xmcoh.attach_pairs('hers', 'public.step', 'manual', 'step', 'said')$$, '42501',
+                 'permission denied for model "hers"', 'nor attach pairs');
+SELECT throws_ok($$SELECT xmcoh.create_model('hers')$$, '42710', 'model "hers" already exists', 'nor take its name');
+
+-- not by writing into the tables either
+RESET ROLE;
+SELECT set_config('test.hers', model_id::text, true) FROM xmcoh.model WHERE name = 'hers';
+SELECT set_config('test.job', job_id::text, true) FROM xmcoh.job_record;
+SET ROLE bob;
+SELECT throws_ok($$SELECT xmcoh.cancel_job(current_setting('test.job')::int)$$, '42704', NULL, 'bob cannot cancel a job of hers');
+SELECT throws_ok($$SELECT xmcoh.wait_for_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor wait for it');
+SELECT throws_ok(format($$INSERT INTO xmcoh.%s (model_id, %s) VALUES (current_setting('test.hers')::int, %s)$$, t, columns, "values"), '42501',
+                 format('new row violates row-level security policy for table "%s"', t), format('bob cannot write %s of hers', t))
+  FROM (VALUES ('source', 'relation, document, item', '''public.step'', ''a'', ''b'''),
+               ('pair_source', 'relation, document, before, after', '''public.step'', ''a'', ''b'', ''c'''),
+               ('approved_pair', 'document, before, after', '''1'', ''1'', ''2'''),
+               ('deployment', 'version', '1'),
+               ('model_version', 'version, sha256, weights', format('1, %L, ''''', repeat('0', 64))),
+               ('job_record', 'state', '''queued''')) AS x (t, columns, "values");
+SELECT throws_ok($$INSERT INTO xmcoh.model (name, owner) VALUES ('for alice', 'alice')$$, '42501', NULL, 'bob cannot make a model for alice');
+UPDATE xmcoh.model SET options = '{}';
+DELETE FROM xmcoh.model;
+RESET ROLE;
+SELECT results_eq($$SELECT name FROM xmcoh.model ORDER BY name$$, ARRAY['hers', 'team'], 'deleting everything, bob deletes nothing');
+
+-- sources
+SET ROLE bob;
+SELECT lives_ok($$SELECT xmcoh.create_model('his')$$, 'bob creates a model of his own');
+SELECT throws_ok($$SELECT xmcoh.attach_source('his', 'public.step', 'manual', 'step', text => 'said')$$, '42501',
+                 'permission denied for table step', 'but cannot attach what he cannot read');
+SELECT throws_ok($$SELECT xmcoh.attach_pairs('his', 'public.step', 'manual', 'step', 'said')$$, '42501',
+                 'permission denied for table step', 'nor take pairs from it');
+SELECT throws_ok($$SELECT xmcoh.alter_model('his', new_owner => 'alice')$$, '42501', NULL, 'nor give his model to a role he is not in');
+SELECT throws_ok($$SELECT xmcoh.grant_usage('dave')$$, '42501', NULL, 'nor grant usage');
+SET ROLE carol;
+SELECT lives_ok($$SELECT xmcoh.create_model('gift'), xmcoh.alter_model('gift', new_owner => '"Team Ärger"')$$, 'carol gives one to her team');
+SET ROLE alice;
+SELECT lives_ok($$SELECT xmcoh.drop_model('gift')$$, 'where alice may drop it');
+
+-- no grant at all
+SET ROLE dave;
+SELECT throws_ok($$SELECT xmcoh.train('hers')$$, '42501', 'permission denied for function train', 'dave may call no function');
+SELECT throws_ok($$SELECT xmcoh.model_exists('hers')$$, '42501', 'permission denied for function model_exists', 'not even to look');
+SELECT throws_ok($$SELECT FROM xmcoh.model$$, '42501', 'permission denied for table model', 'and read no table');
+RESET ROLE;
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,73 @@
+-- What must hold of every object of the extension, and the exact labels of the functions of models and jobs.
+BEGIN;
+SELECT * FROM no_plan();
+
+CREATE TEMP VIEW member AS
+    SELECT d.classid, d.objid FROM pg_depend AS d
+     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+       AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'xmcoh');
+CREATE TEMP VIEW member_relation AS
+    SELECT c.* FROM pg_class AS c JOIN member AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid;
+CREATE TEMP VIEW member_function AS
+    SELECT p.* FROM pg_proc AS p JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
+
+SELECT is((SELECT nspname::text FROM pg_namespace AS n JOIN pg_extension AS e ON e.extnamespace = n.oid WHERE extname = 'xmcoh'),
+          'xmcoh', 'all of it lives in schema xmcoh');
+SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relnamespace <> 'xmcoh'::regnamespace$$, 'no relation elsewhere');
+SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespace <> 'xmcoh'::regnamespace$$, 'no function elsewhere');
+
+SELECT tables_are('xmcoh', ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record',
+                                 'training_metric']);
+SELECT views_are('xmcoh', ARRAY['versions', 'job', 'training_progress']);
+
+-- comments
+SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
+                'every function has a comment');
+SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r', 'v') AND coalesce(obj_description(oid, 'pg_class'), '') = ''$$,
+                'every table and view has a comment');
+
+-- search_path, security
+SELECT is_empty($$SELECT f.oid::regprocedure FROM member_function AS f JOIN pg_language AS l ON l.oid = f.prolang
+                   WHERE l.lanname NOT IN ('c', 'internal') AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (f.proconfig), false)$$,
+                'every function that is not in C pins its search_path');
+SELECT results_eq($$SELECT proname::text COLLATE "default" FROM member_function WHERE prosecdef ORDER BY 1$$, ARRAY['model_exists'],
+                  'only one function runs with its owner''s privileges, and all it tells is that a name is taken');
+SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (reloptions), false)$$,
+                'every view runs with its caller''s privileges');
+SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'r' AND NOT relrowsecurity$$,
+                'every table has row-level security');
+SELECT is_empty($$SELECT r.oid::regclass FROM member_relation AS r WHERE relkind = 'r'
+                   AND NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = r.oid AND p.polcmd = '*')$$,
+                'and a policy for all commands');
+
+-- dumps
+SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r', 'S')
+                   AND oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'xmcoh')::oid[])$$,
+                'pg_dump saves every table and sequence');
+
+-- storage, references
+SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.model_version'::regclass AND attname = 'weights'), 'e',
+          'weights are stored uncompressed and out of line');
+SELECT is_empty($$SELECT conname FROM pg_constraint WHERE connamespace = 'xmcoh'::regnamespace AND contype = 'f' AND confdeltype <> 'c'$$,
+                'what hangs on a model goes with it');
+
+-- labels: volatility, parallel, strict
+CREATE TEMP TABLE label (name text, volatility text, parallel text, strict boolean);
+INSERT INTO label VALUES
+    ('options', 'i', 's', true), ('check_options', 'i', 's', true), ('inspect_weights', 'i', 's', true),
+    ('model_exists', 's', 's', true), ('model_id', 's', 's', false), ('check_relation', 's', 's', true),
+    ('check_column', 's', 's', false), ('export_model', 's', 's', false),
+    ('create_model', 'v', 'u', true), ('alter_model', 'v', 'u', false), ('drop_model', 'v', 'u', true),
+    ('attach_source', 'v', 'u', false), ('detach_source', 'v', 'u', true), ('attach_pairs', 'v', 'u', true),
+    ('detach_pairs', 'v', 'u', true), ('store_version', 'v', 'u', false), ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
+    ('import_model', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false),
+    ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', true),
+    ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('grant_usage', 'v', 'u', true);
+SELECT is(f.provolatile || ' ' || f.proparallel || ' ' || f.proisstrict, l.volatility || ' ' || l.parallel || ' ' || l.strict,
+          format('%s: volatility, parallel, strict', l.name))
+  FROM label AS l LEFT JOIN member_function AS f ON f.proname = l.name;
+SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE provolatile = 'v' AND proparallel = 's'$$,
+                'nothing volatile claims to be parallel safe');
+
+SELECT * FROM finish();
+ROLLBACK;
