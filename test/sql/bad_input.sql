@@ -100,3 +100,7 @@ SELECT xmcoh.drop_model('untrained');
 \pset format aligned
 \pset tuples_only off
 DROP FUNCTION try;
+-- the last of the tests that ask the trained model
+DROP TABLE step, vec;
+DROP FUNCTION blind;
+DROP EXTENSION xmcoh;

@@ -1,5 +1,5 @@
--- A small trained model, which the tests of scores ask: guides of 4 to 8 steps whose verbs, and the first number of whose
--- pictures, tell the order. Items are numbered so that their numbers do not.
+-- A small trained model, which the tests after this one ask (metrics, scores, aggregates, bad_input): guides of 4 to 8 steps
+-- whose verbs, and the first number of whose pictures, tell the order. Items are numbered so that their numbers do not.
 CREATE EXTENSION xmcoh;
 CREATE TABLE step AS
     SELECT g AS guide, (p * 5 + g) % n AS step, p AS place,
