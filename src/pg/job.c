@@ -323,6 +323,7 @@ xmcoh_start_worker(PG_FUNCTION_ARGS)
 	action->start.role = GetUserId();
 	action->start.job_id = PG_GETARG_INT32(0);
 	action->start.xid = GetTopTransactionId();
+	action->start.queued_at = GetCurrentTimestamp();
 	PG_RETURN_VOID();
 }
 

@@ -6,6 +6,8 @@
 
 #include "xmcoh.h"
 
+#include "datatype/timestamp.h"
+
 #define XMCOH_WORKER_TYPE "xmcoh job"
 
 /* What a worker is told by bgw_extra. */
@@ -16,6 +18,7 @@ typedef struct JobStart
 	Oid			role;			/* works as this role: the one that called xmcoh.train */
 	int32		job_id;
 	TransactionId xid;			/* the transaction that writes the job's row */
+	TimestampTz queued_at;
 } JobStart;
 
 /* Registers the transaction callbacks; once, when the library is loaded. */

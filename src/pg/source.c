@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
@@ -297,7 +298,9 @@ read_item(SourceReader *reader, xmc_item *item)
 	datum = value_at(reader, reader->text_column, &is_null);
 	if (!is_null)
 	{
-		item->text = TextDatumGetCString(datum);
+		char	   *stored = TextDatumGetCString(datum);
+
+		item->text = pg_server_to_any(stored, strlen(stored), PG_UTF8);
 		item->text_length = strlen(item->text);
 	}
 	item->text_embedding = read_embedding(reader, reader->text_embedding_column, reader->text_dim,

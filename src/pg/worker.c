@@ -48,7 +48,10 @@
 
 PGDLLEXPORT void xmcoh_worker_main(Datum argument);
 
+#define CONNECT_PATIENCE_MS 60000
+
 static bool connected = false;
+static TimestampTz queued_at;
 
 /* ---- transactions ---- */
 
@@ -201,15 +204,16 @@ record_failure(WorkerJob *job, const ErrorData *error)
 /* ---- the process ---- */
 
 /*
- * If this process cannot connect (the database or the role is gone), the postmaster must not start it anew for ever: exit code
- * 0 tells it not to. This callback is the first registered, so the last called: shared memory is let go of by then.
+ * A process that cannot connect is started anew by the postmaster every second. For a while that is right: there may be too
+ * many connections. But the database or the role may be gone, and then it must not go on for ever: exit code 0 ends it. This
+ * callback is the first registered, so the last called: shared memory is let go of by then.
  */
 static void
 end_unconnected(int code, Datum arg)
 {
 	(void) code;
 	(void) arg;
-	if (!connected)
+	if (!connected && TimestampDifferenceExceeds(queued_at, GetCurrentTimestamp(), CONNECT_PATIENCE_MS))
 		_exit(0);
 }
 
@@ -244,6 +248,7 @@ xmcoh_worker_main(Datum argument)
 	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof start);
 	job.job_id = DatumGetInt32(argument);
 	job.role = start.role;
+	queued_at = start.queued_at;
 
 	on_proc_exit(end_unconnected, 0);
 	pqsignal(SIGTERM, die);

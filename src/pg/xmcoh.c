@@ -123,7 +123,7 @@ _PG_init(void)
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("xmcoh cannot be loaded with a threaded OpenBLAS"),
 				errdetail("A PostgreSQL process must have one thread only, and this build of OpenBLAS starts more."),
-				errhint("Install the serial OpenBLAS (Debian: libopenblas0-serial, to build: libopenblas-serial-dev) and link xmcoh with it."));
+				errhint("Install the serial OpenBLAS and link xmcoh with it (Debian: libopenblas0-serial; to build, libopenblas-serial-dev)."));
 
 	DefineCustomIntVariable("xmcoh.max_document_items",
 							"Most items that one document may have.",

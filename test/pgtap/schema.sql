@@ -63,7 +63,7 @@ INSERT INTO label VALUES
     ('import_model', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false),
     ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', true),
     ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('grant_usage', 'v', 'u', true);
-SELECT is(f.provolatile || ' ' || f.proparallel || ' ' || f.proisstrict, l.volatility || ' ' || l.parallel || ' ' || l.strict,
+SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),
           format('%s: volatility, parallel, strict', l.name))
   FROM label AS l LEFT JOIN member_function AS f ON f.proname = l.name;
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE provolatile = 'v' AND proparallel = 's'$$,

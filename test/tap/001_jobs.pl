@@ -8,7 +8,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 my $node = PostgreSQL::Test::Cluster->new('jobs');
-$node->init;
+$node->init(allows_streaming => 1);
 # Two slots: one is the logical replication launcher's, so one job runs at a time.
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = ''
@@ -16,6 +16,7 @@ max_worker_processes = 2
 max_prepared_transactions = 2
 max_parallel_workers_per_gather = 0
 restart_after_crash = on
+log_min_messages = debug1
 fsync = off
 });
 $node->start;
@@ -196,11 +197,11 @@ ok($node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_a
 # ---- transactions ----
 
 my $jobs = value('SELECT count(*) FROM xmcoh.job_record');
-my $log = -s $node->logfile;
+my $before = -s $node->logfile;
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.train('manuals', $quick); ROLLBACK;");
 $node->safe_psql('postgres', "BEGIN; SAVEPOINT s; SELECT xmcoh.train('manuals', $quick); ROLLBACK TO s; COMMIT;");
 is(value('SELECT count(*) FROM xmcoh.job_record'), $jobs, 'a rolled back train leaves no job');
-is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '0', 'and starts no worker');
+unlike(slurp_file($node->logfile, $before), qr/starting background worker process "xmcoh job/, 'and starts no worker');
 
 $job = $node->safe_psql('postgres',
 	"BEGIN; SAVEPOINT s; SELECT xmcoh.train('manuals', $quick); RELEASE s; SELECT pg_sleep(0.5); COMMIT;");
@@ -209,6 +210,8 @@ is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a released sa
 
 ($code, $out, $err) = $node->psql('postgres', "BEGIN; SELECT xmcoh.train('manuals', $quick); PREPARE TRANSACTION 't';");
 like($err, qr/cannot PREPARE a transaction that has started or cancelled a training job/, 'PREPARE TRANSACTION is refused');
+
+like(slurp_file($node->logfile, $before), qr/starting background worker process "xmcoh job $job"/, '(seen in the log)');
 
 # wait_for_job sees the end of a job from within a transaction with an older snapshot.
 $job = train('manuals', $quick);
@@ -242,6 +245,44 @@ $job = $as_office->("SELECT xmcoh.train('papers', $quick)");
 is($as_office->("SELECT xmcoh.wait_for_job($job, '60 s')"), 'failed', 'no privilege on the source: the job fails');
 is(job($job, 'message'), 'permission denied for table guarded', 'and says so');
 
+# ---- items without evidence, foreign tables, memory ----
+
+$node->safe_psql('postgres', q{
+CREATE EXTENSION postgres_fdw;
+CREATE TABLE bare AS SELECT manual, step, place, CASE WHEN step > 1 THEN instruction END AS instruction FROM make_steps(40);
+SELECT xmcoh.create_model('far');
+} . "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '" . $node->host . "', port '" . $node->port . "', dbname 'postgres');" . q{
+CREATE USER MAPPING FOR CURRENT_USER SERVER far;
+CREATE FOREIGN TABLE far_step (manual int, step int, place int, instruction text) SERVER far OPTIONS (table_name 'bare');
+SELECT xmcoh.attach_source('far', 'far_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+});
+$before = -s $node->logfile;
+$job = train('far', $quick);
+is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a foreign table is a source');
+my @notices = slurp_file($node->logfile, $before) =~ /NOTICE:  (item .* has neither text nor image)/g;
+is_deeply(\@notices, ['item "1" of document "1" has neither text nor image'], 'an item without evidence is reported once');
+
+SKIP:
+{
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	skip 'no prlimit(1) here', 3 if system("prlimit --pid $postmaster >/dev/null 2>&1") != 0;
+	my ($size) = slurp_file("/proc/$postmaster/statm") =~ /^(\d+)/;
+	my $limit = $size * 4096 + 300 * 1024 * 1024;
+	system("prlimit --pid $postmaster --as=$limit:$limit") == 0 or die 'prlimit';
+	# 800 MB of weights
+	$node->safe_psql('postgres', q{
+	SELECT xmcoh.create_model('big', image_dim => 2, options => '{"d_model": 2048, "layers": 4, "feed_forward": 8192}');
+	CREATE TABLE pictured AS SELECT *, ARRAY[manual, step]::real[] AS photo FROM make_steps(20);
+	SELECT xmcoh.attach_source('big', 'pictured', 'manual', 'step', image => 'photo', "position" => 'place', approved => 'all');
+	});
+	$job = train('big', $quick);
+	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'failed', 'a job that runs out of memory fails');
+	like(job($job, 'message'), qr/^out of memory/, 'and says so');
+	system("prlimit --pid $postmaster --as=unlimited:unlimited");
+	$job = train('manuals', $quick);
+	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the next one does not');
+}
+
 # ---- dump and restore ----
 
 $node->safe_psql('postgres', q{
@@ -269,6 +310,26 @@ for my $query (
 $job = $node->safe_psql('restored', "SELECT xmcoh.train('manuals', $quick)");
 cmp_ok($job, '>', value('SELECT max(job_id) FROM xmcoh.job_record'), 'sequences were restored');
 is($node->safe_psql('restored', "SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the restored model can be trained');
+
+# ---- a standby ----
+
+my $backup = $node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
+$job = train_long('manuals');
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', "SELECT state FROM xmcoh.job WHERE job_id = $job"), 'running',
+	'a standby shows the state as it was written: the worker is on the primary');
+is($standby->safe_psql('postgres', "SELECT xmcoh.worker_is_alive(1, now()) IS NULL"), 't', 'it cannot know whether a worker lives');
+is($standby->safe_psql('postgres', "SELECT length(xmcoh.export_model('manuals')) > 0"), 't', 'models can be read there');
+($code, $out, $err) = $standby->psql('postgres', "SELECT xmcoh.train('others')");
+like($err, qr/cannot train a model on a standby/, 'but not trained');
+value("SELECT xmcoh.cancel_job($job)");
+value("SELECT xmcoh.wait_for_job($job, '20 s')");
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', "SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'wait_for_job works on a standby');
+$standby->stop;
 
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|segmentation|signal 11/i, 'nothing crashed but what was killed');
 $node->stop;
