@@ -20,7 +20,9 @@ REGRESS = \
 	aggregates \
 	bad_input
 
-ISOLATION =
+ISOLATION = \
+	deploy \
+	train
 
 # ---- the extension (PGXS) ----
 
