@@ -90,7 +90,10 @@ register_worker(const JobStart *start)
 				errhint("Raise max_worker_processes, or train when other workers have finished."));
 }
 
-/* A pid that still belongs to the worker it belonged to when the action was queued. Allocates nothing: runs after commit. */
+/*
+ * A pid that still belongs to the worker it belonged to when the action was queued. Allocates nothing: runs after
+ * commit.
+ */
 static void
 signal_worker(const Action *action)
 {
@@ -216,8 +219,8 @@ row_value(int column)
 /*
  * job_state(job_id, state, message, created_at, worker_pid, worker_started_at, OUT real_state, OUT real_message)
  *
- * The state of a job as its row has it, unless its worker is dead. A row may be read just before its worker writes the
- * last state and exits; so once the worker was seen dead, the row is read again: what it says now is final.
+ * The state of a job as its row has it, unless its worker is dead. A row may be read just before its worker writes
+ * the last state and exits; so once the worker was seen dead, the row is read again: what it says now is final.
  */
 Datum
 xmcoh_job_state(PG_FUNCTION_ARGS)
@@ -311,7 +314,9 @@ xmcoh_start_worker(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("xmcoh.train()");
 	PreventCommandIfReadOnly("xmcoh.train()");
 
-	/* Such code runs on behalf of somebody who did not ask for it: index expressions under maintenance, and the like. */
+	/*
+	 * Such code runs on behalf of somebody who did not ask for it: index expressions under maintenance, and the like.
+	 */
 	if (InSecurityRestrictedOperation())
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -386,7 +391,8 @@ xmcoh_wait_for_job(PG_FUNCTION_ARGS)
 		SPI_connect();
 		execute_latest("SELECT v.state, r.xmin, v.state OPERATOR(pg_catalog.<>) r.state"
 					   " FROM xmcoh.job AS v, xmcoh.job_record AS r"
-					   " WHERE v.job_id OPERATOR(pg_catalog.=) $1 AND r.job_id OPERATOR(pg_catalog.=) $1", job_id, true);
+					   " WHERE v.job_id OPERATOR(pg_catalog.=) $1 AND r.job_id OPERATOR(pg_catalog.=) $1",
+					   job_id, true);
 		if (SPI_processed != 1)
 			ereport(ERROR,
 					errcode(ERRCODE_UNDEFINED_OBJECT),

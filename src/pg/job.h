@@ -1,5 +1,6 @@
 /*
- * job.h - training jobs seen from a session: start a worker at commit, signal one at commit, tell whether one lives, wait.
+ * job.h - training jobs seen from a session: start a worker at commit, signal one at commit, tell whether one lives,
+ * wait.
  */
 #ifndef XMCOH_PG_JOB_H
 #define XMCOH_PG_JOB_H
@@ -25,8 +26,8 @@ typedef struct JobStart
 extern void xmcoh_job_init(void);
 
 /*
- * Writes the truth into the row of a job whose worker is dead; gives whether it had to. Needs SPI. A job that is over,
- * or whose worker lives, is left alone.
+ * Writes the truth into the row of a job whose worker is dead; gives whether it had to. Needs SPI. A job that is
+ * over, or whose worker lives, is left alone.
  */
 extern bool xmcoh_settle(int32 job_id);
 

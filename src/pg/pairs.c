@@ -194,8 +194,9 @@ name_number(const char **name, int64 n, const char *wanted)
 }
 
 /*
- * Depth-first search over one document's pairs, pair[0..n-1]. An edge into a node on the current path closes a cycle, which
- * is appended to `list`. *found counts cycles over all documents; the search ends at LISTED_CYCLES. O(pairs log pairs).
+ * Depth-first search over one document's pairs, pair[0..n-1]. An edge into a node on the current path closes a cycle,
+ * which is appended to `list`. *found counts cycles over all documents; the search ends at LISTED_CYCLES. O(pairs log
+ * pairs).
  */
 static void
 find_cycles(const ApprovedPair *pair, int64 n, StringInfo list, int *found)

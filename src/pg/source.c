@@ -113,8 +113,8 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	SPITupleTable *rows;
 	uint64		n;
 
-	if (SPI_execute_with_args("SELECT relation::pg_catalog.oid, document, item, text, image, text_embedding, position, approved"
-							  " FROM xmcoh.source WHERE model_id OPERATOR(pg_catalog.=) $1"
+	if (SPI_execute_with_args("SELECT relation::pg_catalog.oid, document, item, text, image, text_embedding, position,"
+							  " approved FROM xmcoh.source WHERE model_id OPERATOR(pg_catalog.=) $1"
 							  " AND ($2 OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR relation OPERATOR(pg_catalog.=) $2)"
 							  " ORDER BY source_id",
 							  2, types, values, NULL, true, 0) != SPI_OK_SELECT)

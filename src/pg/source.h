@@ -1,5 +1,6 @@
 /*
- * source.h - documents from a relation: what xmcoh.source says about it, and a reader that yields one document at a time.
+ * source.h - documents from a relation: what xmcoh.source says about it, and a reader that yields one document at a
+ * time.
  */
 #ifndef XMCOH_PG_SOURCE_H
 #define XMCOH_PG_SOURCE_H
@@ -39,16 +40,18 @@ typedef struct SourceDocument
 typedef struct SourceReader SourceReader;
 
 /*
- * The sources of a model as a List of SourceColumns, in the order they were attached, allocated in CurrentMemoryContext.
- * relation InvalidOid: all; else that one, ERROR undefined_object when it is not a source of the model. Needs SPI.
+ * The sources of a model as a List of SourceColumns, in the order they were attached, allocated in
+ * CurrentMemoryContext. relation InvalidOid: all; else that one, ERROR undefined_object when it is not a source of
+ * the model. Needs SPI.
  */
 extern List *xmcoh_source_columns(int32 model_id, Oid relation);
 
 /*
- * Opens a reader over all documents, or over the one whose key is `document`. The caller is connected to SPI and stays so
- * until it closes the reader. Reads only the columns that the options take. Memory is flat in the number of documents.
- * Errors here and in xmcoh_source_next: undefined_table, insufficient_privilege, null_value_not_allowed (document, item),
- * unique_violation (item or position twice in a document), data_exception (embeddings), program_limit_exceeded.
+ * Opens a reader over all documents, or over the one whose key is `document`. The caller is connected to SPI and
+ * stays so until it closes the reader. Reads only the columns that the options take. Memory is flat in the number of
+ * documents. Errors here and in xmcoh_source_next: undefined_table, insufficient_privilege, null_value_not_allowed
+ * (document, item), unique_violation (item or position twice in a document), data_exception (embeddings),
+ * program_limit_exceeded.
  */
 extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document);
 

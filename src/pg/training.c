@@ -1,8 +1,8 @@
 /*
  * training.c - one training run: documents and approved pairs in, core called, version out; see training.h
  *
- * Three kinds of transactions: one that reads (under one snapshot), many short ones that write progress, one that saves. None is
- * open while the core trains.
+ * Three kinds of transactions: one that reads (under one snapshot), many short ones that write progress, one that
+ * saves. None is open while the core trains.
  */
 #include "training.h"
 
@@ -86,7 +86,8 @@ read_job(Run *run)
 				" RETURNING m.image_dim, m.text_dim, m.words, m.options || j.options, j.on_success",
 				SPI_OK_UPDATE_RETURNING, 1, types, values, NULL) == 0)
 	{
-		uint64		found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+		uint64		found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT,
+									1, types, values, NULL);
 
 		worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
 		worker_give_up(run->job);
@@ -168,9 +169,9 @@ count_held_out(const TrainingSet *set, int32 seed, double threshold)
 }
 
 /*
- * Chooses the held-out documents: those whose hash, as a fraction, lies below a threshold. It is the option held_out, raised,
- * if there are documents enough, until it leaves as many as training needs to judge itself. So one number, kept in the
- * version's report, tells for ever which documents a version has not been trained on.
+ * Chooses the held-out documents: those whose hash, as a fraction, lies below a threshold. It is the option held_out,
+ * raised, if there are documents enough, until it leaves as many as training needs to judge itself. So one number,
+ * kept in the version's report, tells for ever which documents a version has not been trained on.
  */
 static void
 hold_out(Run *run)
@@ -230,8 +231,8 @@ write_metric(Run *run, const xmc_train_progress *progress, const char *metric, d
 }
 
 /*
- * One short transaction. If somebody holds the row (cancel_job in a transaction still open), this write is left out rather
- * than waited for. The losses of the last epoch stay until the next one ends.
+ * One short transaction. If somebody holds the row (cancel_job in a transaction still open), this write is left out
+ * rather than waited for. The losses of the last epoch stay until the next one ends.
  */
 static void
 write_progress(Run *run, const xmc_train_progress *progress)
@@ -361,7 +362,8 @@ save(Run *run, const xmc_model *model, const xmc_train_report *report)
 
 	worker_begin(run->job, true);
 	values[0] = Int32GetDatum(run->job->job_id);
-	found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR UPDATE", SPI_OK_SELECT, 1, types, values, NULL);
+	found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR UPDATE", SPI_OK_SELECT,
+					1, types, values, NULL);
 	worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
 
 	version = xmcoh_store_version(run->job->model_id, model, run->job->job_id, make_report(run, report));
@@ -370,7 +372,8 @@ save(Run *run, const xmc_model *model, const xmc_train_report *report)
 	values[3] = number_or_null(tau, &nulls[3]);
 	values[4] = Int32GetDatum(run->job->model_id);
 	if (run->deploy)
-		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $5", SPI_OK_SELECT, 5, types, values, nulls);
+		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $5", SPI_OK_SELECT,
+				5, types, values, nulls);
 	execute("UPDATE xmcoh.job_record SET state = 'succeeded', version = $2, message = $3, phase = 'done',"
 			" held_out_tau = coalesce($4, held_out_tau), done = coalesce(total, done), finished_at = clock_timestamp()"
 			" WHERE job_id = $1", SPI_OK_UPDATE, 4, types, values, nulls);
@@ -393,8 +396,8 @@ xmcoh_run_training(WorkerJob *job)
 	run.written_at = GetCurrentTimestamp();
 
 	MemoryContextSwitchTo(run.memory);
-	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.n, run.set.document, run.set.held_out, on_progress, &run, &model, &report),
-			  &ctx);
+	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.n, run.set.document, run.set.held_out, on_progress, &run,
+						&model, &report), &ctx);
 	save(&run, model, &report);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(run.memory);

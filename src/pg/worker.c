@@ -1,26 +1,35 @@
 /*
  * worker.c - the background worker of one training job: its identity, its transactions, its last word.
  *
- *                 train, commit                        documents wanted         all saved, in one transaction
- *      (no row) ---------------> queued ---> starting ------------------> running ------------------> succeeded
- *                                  |            |  \                        |  \
- *                       cancel_job |            |   \--- ERROR ------------ | --+------------------> failed
- *                                  |            |    \-- pg_cancel_backend -|---+
- *                                  v            v                           v    \
- *                              cancelled <-- cancelling <---- cancel_job ---+     \
- *                                  ^            |                                  v
- *                                  +------------+      worker died ---------> interrupted
+ *      (no row)
+ *          | train commits
+ *          v              cancel_job
+ *       queued -----------------------------------------------------> cancelled
+ *          | a worker claims it                                           ^
+ *          v              cancel_job                   the worker stops   |
+ *      starting -------------------------> cancelling --------------------+
+ *          | its options are good              ^       or dies
+ *          v              cancel_job           |
+ *       running -------------------------------+
+ *          | version, deployment and this, in one transaction
+ *          v
+ *      succeeded
+ *
+ *      starting, running --- ERROR in the worker --------------------> failed
+ *      starting, running --- worker died, or pg_cancel_backend ------> interrupted
+ *      queued -------------- server restarted before a worker came --> interrupted
  *
  * (`rejected` is kept for versions that are compared with the deployed one before they take its place.)
  *
- * Every change is one UPDATE in a short transaction that says which state it comes from, so that of two writers one wins and
- * the other sees it. A worker never trusts that it is the first of its job. The postmaster starts it anew whenever it ends by
- * anything but exit code 0 (kill -9, pg_terminate_backend, FATAL): the new incarnation finds the row in the hands of a dead
- * process, writes that down, and exits. After a restart of the server nobody is started anew: then xmcoh.job derives the
- * state from the dead worker's pid and start time, and train, wait_for_job and cancel_job write it down.
+ * Every change is one UPDATE in a short transaction that says which state it comes from, so that of two writers one
+ * wins and the other sees it. A worker never trusts that it is the first of its job. The postmaster starts it anew
+ * whenever it ends by anything but exit code 0 (kill -9, pg_terminate_backend, FATAL): the new incarnation finds the
+ * row in the hands of a dead process, writes that down, and exits. After a restart of the server nobody is started
+ * anew: then xmcoh.job derives the state from the dead worker's pid and start time, and train, wait_for_job and
+ * cancel_job write it down.
  *
- * cancel_job sets `cancelling` and sends SIGINT when it commits. The core asks for interrupts every 50 ms of work, so the
- * resulting ERROR comes at once; should the signal be lost, the next write of progress sees the state.
+ * cancel_job sets `cancelling` and sends SIGINT when it commits. The core asks for interrupts every 50 ms of work, so
+ * the resulting ERROR comes at once; should the signal be lost, the next write of progress sees the state.
  */
 #include "worker.h"
 
@@ -64,11 +73,12 @@ worker_begin(WorkerJob *job, bool durable)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	if (!durable)
-		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+								 true, 0, false);
 
 	/*
-	 * The submitting role, and no way back: code that a source brings along (views, policies, casts) must not get at the
-	 * session's role by SET ROLE. The transaction's end takes this back.
+	 * The submitting role, and no way back: code that a source brings along (views, policies, casts) must not get at
+	 * the session's role, by SET ROLE or by a deferred trigger, which would fire at commit, when we are that role again.
 	 */
 	SetUserIdAndSecContext(job->role, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	SPI_connect();
@@ -119,8 +129,8 @@ find_job(WorkerJob *job)
 	Datum		values[1] = {Int32GetDatum(job->job_id)};
 	bool		is_null;
 
-	if (SPI_execute_with_args("SELECT model_id FROM xmcoh.job_record WHERE job_id = $1", 1, types, values, NULL, false, 0)
-		!= SPI_OK_SELECT)
+	if (SPI_execute_with_args("SELECT model_id FROM xmcoh.job_record WHERE job_id = $1",
+							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.job_record");
 	if (SPI_processed == 0)
 		return false;
@@ -133,12 +143,18 @@ static bool
 claim_job(WorkerJob *job, TransactionId submitter)
 {
 	Oid			types[3] = {INT4OID, INT4OID, TIMESTAMPTZOID};
-	Datum		values[3] = {Int32GetDatum(job->job_id), Int32GetDatum(MyProcPid), TimestampTzGetDatum(MyStartTimestamp)};
-	bool		mine = false;
+	Datum		values[3];
+	bool		mine;
 
+	values[0] = Int32GetDatum(job->job_id);
+	values[1] = Int32GetDatum(MyProcPid);
+	values[2] = TimestampTzGetDatum(MyStartTimestamp);
 	worker_begin(job, true);
 
-	/* We are registered before the commit: it may still be going on, and still fail. A restarted worker finds its row. */
+	/*
+	 * We are registered before the commit: it may still be going on, and still fail. A restarted worker finds its
+	 * row.
+	 */
 	if (!find_job(job))
 	{
 		XactLockTableWait(submitter, NULL, NULL, XLTW_None);
@@ -204,9 +220,9 @@ record_failure(WorkerJob *job, const ErrorData *error)
 /* ---- the process ---- */
 
 /*
- * A process that cannot connect is started anew by the postmaster every second. For a while that is right: there may be too
- * many connections. But the database or the role may be gone, and then it must not go on for ever: exit code 0 ends it. This
- * callback is the first registered, so the last called: shared memory is let go of by then.
+ * A process that cannot connect is started anew by the postmaster every second. For a while that is right: there may
+ * be too many connections. But the database or the role may be gone, and then it must not go on for ever: exit code 0
+ * ends it. This callback is the first registered, so the last called: shared memory is let go of by then.
  */
 static void
 end_unconnected(int code, Datum arg)

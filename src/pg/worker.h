@@ -15,9 +15,9 @@ typedef struct WorkerJob
 } WorkerJob;
 
 /*
- * One short transaction as the submitting role, connected to SPI, with a snapshot. Not durable: its commit need not have
- * reached the disk when worker_commit returns, which is good enough for progress. Memory that CurrentMemoryContext was
- * set to before worker_begin is current again after worker_commit.
+ * One short transaction as the submitting role, connected to SPI, with a snapshot. Not durable: its commit need not
+ * have reached the disk when worker_commit returns, which is good enough for progress. Memory that
+ * CurrentMemoryContext was set to before worker_begin is current again after worker_commit.
  */
 extern void worker_begin(WorkerJob *job, bool durable);
 extern void worker_commit(WorkerJob *job);

@@ -19,8 +19,8 @@ int			xmcoh_max_document_items = 256;
 #define CORE_ALIGN 16
 
 /*
- * palloc aligns to MAXALIGN (8 bytes on most machines), the core wants 16. So each allocation is a little larger than asked
- * for, and the address that palloc gave stands in the word before the aligned one.
+ * palloc aligns to MAXALIGN (8 bytes on most machines), the core wants 16. So each allocation is a little larger than
+ * asked for, and the address that palloc gave stands in the word before the aligned one.
  */
 static void *
 core_alloc(void *arg, size_t size)
@@ -92,8 +92,8 @@ xmcoh_raise(xmc_status status, const xmc_ctx *ctx)
 }
 
 /*
- * ICU allocates its objects by malloc, so the tokeniser lives outside memory contexts, for the session's whole life; an
- * error while it is being made leaves nothing behind that a later call could trip over.
+ * ICU allocates its objects by malloc, so the tokeniser lives outside memory contexts, for the session's whole life;
+ * an error while it is being made leaves nothing behind that a later call could trip over.
  */
 xmc_tokeniser *
 xmcoh_tokeniser(void)
@@ -115,15 +115,15 @@ void
 _PG_init(void)
 {
 	/*
-	 * A threaded OpenBLAS starts threads in the server process, with PostgreSQL's signals unblocked in them: a signal may
-	 * then run its handler in a thread that PostgreSQL knows nothing of. So it must be the serial one.
+	 * A threaded OpenBLAS starts threads in the server process, with PostgreSQL's signals unblocked in them: a signal
+	 * may then run its handler in a thread that PostgreSQL knows nothing of. So it must be the serial one.
 	 */
 	if (openblas_get_parallel() != 0)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("xmcoh cannot be loaded with a threaded OpenBLAS"),
 				errdetail("A PostgreSQL process must have one thread only, and this build of OpenBLAS starts more."),
-				errhint("Install the serial OpenBLAS and link xmcoh with it (Debian: libopenblas0-serial; to build, libopenblas-serial-dev)."));
+				errhint("Install the serial OpenBLAS and link xmcoh with it (Debian: libopenblas-serial-dev)."));
 
 	DefineCustomIntVariable("xmcoh.max_document_items",
 							"Most items that one document may have.",

@@ -1,5 +1,6 @@
 /*
- * xmcoh.h - what every file of the PostgreSQL side needs: settings, the core's context on palloc, errors, the tokeniser.
+ * xmcoh.h - what every file of the PostgreSQL side needs: settings, the core's context on palloc, errors, the
+ * tokeniser.
  */
 #ifndef XMCOH_PG_XMCOH_H
 #define XMCOH_PG_XMCOH_H
@@ -17,8 +18,8 @@ extern int	xmcoh_max_document_items;
 
 /*
  * A core context that allocates in whatever CurrentMemoryContext is at each allocation, and whose stop callback is
- * CHECK_FOR_INTERRUPTS(). An interrupt leaves the core by longjmp, which its contract allows: all it holds is palloc'ed.
- * Running out of memory gives NULL, hence XMC_NO_MEMORY, not an ereport.
+ * CHECK_FOR_INTERRUPTS(). An interrupt leaves the core by longjmp, which its contract allows: all it holds is
+ * palloc'ed. Running out of memory gives NULL, hence XMC_NO_MEMORY, not an ereport.
  */
 extern xmc_ctx xmcoh_context(void);
 
@@ -33,7 +34,8 @@ extern xmc_tokeniser *xmcoh_tokeniser(void);
 
 /*
  * options.c: the options of a model that reads these inputs, its jsonb `options` (may be NULL) set over the defaults.
- * ERROR invalid_parameter_value for an unknown key (detail lists the known ones), a wrong type, a value out of bounds.
+ * ERROR invalid_parameter_value for an unknown key (detail lists the known ones), a wrong type, a value out of
+ * bounds.
  */
 extern void xmcoh_make_options(int32 image_dim, int32 text_dim, bool words, Jsonb *jsonb, xmc_options *out);
 
