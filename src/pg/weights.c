@@ -9,12 +9,12 @@
 #include "common/sha2.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "cachefile.h"
+#include "compat.h"
 #include "xmcoh.h"
 
 /* ---- the session's opened models, by SHA-256 ---- */
@@ -352,16 +352,6 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 	return found;
 }
 
-static uint32
-local_transaction(void)
-{
-#if PG_VERSION_NUM >= 170000
-	return MyProc->vxid.lxid;
-#else
-	return MyProc->lxid;
-#endif
-}
-
 /*
  * The snapshot's identity: what has committed (completion count, xmax) and which of our own commands it sees (transaction,
  * subtransaction, command). The subtransaction is there because rolling one back undoes a deploy without moving the rest.
@@ -374,7 +364,7 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 	char	   *copy;
 
 	if (lookup->name != NULL && lookup->name_length == name_length && memcmp(lookup->name, name, name_length) == 0
-		&& lookup->user == GetUserId() && lookup->local_transaction == local_transaction()
+		&& lookup->user == GetUserId() && lookup->local_transaction == xmcoh_local_transaction()
 		&& lookup->subtransaction == subtransaction && lookup->command == snapshot->curcid
 		&& lookup->xmax == snapshot->xmax && lookup->completed == snapshot->snapXactCompletionCount)
 		return &lookup->answer;
@@ -387,7 +377,7 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 	lookup->name = copy;
 	lookup->name_length = name_length;
 	lookup->user = GetUserId();
-	lookup->local_transaction = local_transaction();
+	lookup->local_transaction = xmcoh_local_transaction();
 	lookup->subtransaction = subtransaction;
 	lookup->command = snapshot->curcid;
 	lookup->xmax = snapshot->xmax;

@@ -75,6 +75,31 @@ $node->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', $ask), 't', 'and its rollback');
 $standby->stop;
 
+# ---- other encodings, other databases ----
+
+# The same bytes of weights, so the same cache file; the same texts, so the same answers.
+my $blob = $node->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('guides'), 'hex')});
+my $words = q{SELECT xmcoh.order_score('guides', 'prüfen: open part 1', NULL, 'Größe: pack part 2', NULL),
+	xmcoh.recover_order('guides', i, i, NULL) FROM unnest('{öffnen,prüfen,open,pack,größer}'::text[]) AS i};
+for my $encoding ('LATIN1', 'SQL_ASCII')
+{
+	$node->safe_psql('postgres', "CREATE DATABASE $encoding ENCODING '$encoding' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+	$node->safe_psql(lc $encoding, qq{
+		CREATE EXTENSION xmcoh;
+		SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));});
+	is($node->safe_psql(lc $encoding, "SET client_encoding = 'UTF8'; $words"), $node->safe_psql('postgres', $words), "answers in $encoding");
+}
+($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
+like($err, qr/invalid byte sequence for encoding "UTF8"/, 'bytes that are no text');
+
+# In one session the extension goes and comes again: prepared look-ups find the new tables.
+like($node->safe_psql('latin1', qq{
+	$ask;
+	DROP EXTENSION xmcoh;
+	CREATE EXTENSION xmcoh;
+	SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));
+	$ask}), qr/^t\n\nt$/, 'the extension made again');
+
 # ---- the cache file ----
 
 my $directory = $node->data_dir . '/base/pgsql_tmp';
