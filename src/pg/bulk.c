@@ -164,7 +164,8 @@ xmcoh_order_documents(PG_FUNCTION_ARGS)
 	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	DeployedModel deployed;
 
-	output.evidence = PG_ARGISNULL(2) ? XMC_EVIDENCE_FUSED : xmcoh_evidence_named(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	output.evidence = PG_ARGISNULL(2) ? XMC_EVIDENCE_FUSED
+		: xmcoh_evidence_named(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = argument_model(fcinfo);
 	if (SPI_connect() != SPI_OK_CONNECT)

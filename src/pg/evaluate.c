@@ -94,8 +94,9 @@ has_evidence(const xmc_document *document, xmc_evidence evidence)
 }
 
 /*
- * Decoding gives ties to the smaller key, and keys often run in the true order: taken as they are, a model that knows nothing
- * would be judged good. So here the items are shuffled first (seeded by the document's key): ties fall by chance.
+ * Decoding gives ties to the smaller key, and keys often run in the true order: taken as they are, a model that knows
+ * nothing would be judged good. So here the items are shuffled first (seeded by the document's key): ties fall by
+ * chance.
  */
 static void
 judge(void *arg, const BulkDocument *scored)
@@ -150,7 +151,8 @@ read_held_out(const DeployedModel *deployed, Evaluation *evaluation)
 	if (SPI_execute_with_args("SELECT (report OPERATOR(pg_catalog.->>) 'seed')::pg_catalog.int4,"
 							  " (report OPERATOR(pg_catalog.->>) 'held_out_threshold')::pg_catalog.float8"
 							  " FROM xmcoh.model_version WHERE model_id OPERATOR(pg_catalog.=) $1"
-							  " AND version OPERATOR(pg_catalog.=) $2", 2, types, values, NULL, true, 1) != SPI_OK_SELECT)
+							  " AND version OPERATOR(pg_catalog.=) $2",
+							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.model_version");
 	if (SPI_processed == 1)
 	{
@@ -173,7 +175,8 @@ put_interval(const Tally *tally, const double *value, const double *weight, Datu
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_interval interval;
 
-	XMCOH_TRY(xmc_bootstrap(&ctx, tally->documents, value, weight, XMCOH_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED, &interval), &ctx);
+	XMCOH_TRY(xmc_bootstrap(&ctx, tally->documents, value, weight, XMCOH_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED,
+							&interval), &ctx);
 	values[0] = Float8GetDatum(interval.mean);
 	values[1] = Float8GetDatum(interval.low);
 	values[2] = Float8GetDatum(interval.high);

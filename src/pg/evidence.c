@@ -24,7 +24,10 @@ read_embedding(NullableDatum datum, const char *what, const char *item, int32 *l
 		return NULL;
 	array = DatumGetArrayTypeP(datum.value);
 	*length = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	/* The wanted length is the model's, known only when the document is complete; an empty array is one of a wrong length. */
+	/*
+	 * The wanted length is the model's, known only when the document is complete; an empty array is one of a wrong
+	 * length.
+	 */
 	if (*length == 0)
 		return (const float *) ARR_DATA_PTR(array);
 	return xmcoh_check_embedding(array, *length, described(what, item));
@@ -59,8 +62,8 @@ wanted_embedding(const float *values, int32 got, int32 wanted, const char *what,
 }
 
 void
-xmcoh_evidence_item(const Evidence *evidence, const xmc_options *options, const char *key, size_t key_length,
-					bool name_item, xmc_item *out)
+xmcoh_evidence_item(const Evidence *evidence, const xmc_options *options, const char *key,
+					size_t key_length, bool name_item, xmc_item *out)
 {
 	const char *item = NULL;
 
@@ -110,7 +113,8 @@ xmcoh_check_item_count(int64 n, const char *document)
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 document ? errmsg("document \"%s\" has more than %d items", document, xmcoh_max_document_items)
 			 : errmsg("a document has more than %d items", xmcoh_max_document_items),
-			 errhint("Does each document have a key of its own? If documents are this long, raise xmcoh.max_document_items.")));
+			 errhint("Does each document have a key of its own? If documents are this long, raise"
+					 " xmcoh.max_document_items.")));
 }
 
 static const char *const evidence_names[XMC_EVIDENCES] = {

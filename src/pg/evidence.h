@@ -20,19 +20,19 @@ typedef struct Evidence
 } Evidence;
 
 /*
- * Takes text, real[] and real[] out of their datums; detoasts into the current context, else points into them. `item` names
- * the item in errors, NULL: it has no name. ERROR data_exception for an embedding that is not one-dimensional, has a NULL, a
- * NaN or an infinity.
+ * Takes text, real[] and real[] out of their datums; detoasts into the current context, else points into them. `item`
+ * names the item in errors, NULL: it has no name. ERROR data_exception for an embedding that is not one-dimensional,
+ * has a NULL, a NaN or an infinity.
  */
 extern void xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embedding, const char *item,
 								Evidence *out);
 
 /*
- * The item as the core takes it: text in UTF-8, and of the embeddings those that the model reads (others are left alone).
- * ERROR data_exception, naming got and wanted, when one has not as many numbers as the model reads.
+ * The item as the core takes it: text in UTF-8, and of the embeddings those that the model reads (others are left
+ * alone). ERROR data_exception, naming got and wanted, when one has not as many numbers as the model reads.
  */
-extern void xmcoh_evidence_item(const Evidence *evidence, const xmc_options *options, const char *key, size_t key_length,
-								bool name_item, xmc_item *out);
+extern void xmcoh_evidence_item(const Evidence *evidence, const xmc_options *options, const char *key,
+								size_t key_length, bool name_item, xmc_item *out);
 
 typedef struct ScoredDocument
 {

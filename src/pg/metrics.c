@@ -45,7 +45,10 @@ compare_elements(const void *a, const void *b, void *arg)
 										   ((const Element *) a)->value, ((const Element *) b)->value));
 }
 
-/* The elements of one order, sorted by value. ERROR for more than one dimension, a NULL, an element that is there twice. */
+/*
+ * The elements of one order, sorted by value. ERROR for more than one dimension, a NULL, an element that is there
+ * twice.
+ */
 static Element *
 sorted_elements(ArrayType *array, TypeCacheEntry *type, Comparison *comparison, const char *what, int32 *n)
 {
@@ -79,8 +82,8 @@ sorted_elements(ArrayType *array, TypeCacheEntry *type, Comparison *comparison, 
 }
 
 /*
- * place[k] = the place in the true order of the item at place k of the predicted one, -1 if it is not there; from the two
- * array arguments of a call.
+ * place[k] = the place in the true order of the item at place k of the predicted one, -1 if it is not there; from the
+ * two array arguments of a call.
  */
 static int32 *
 places(FunctionCallInfo fcinfo, int32 *n_predicted, int32 *n_true)
@@ -124,7 +127,7 @@ xmcoh_kendall_tau(PG_FUNCTION_ARGS)
 	int32		n_predicted;
 	int32		n_true;
 	int32	   *place = places(fcinfo, &n_predicted, &n_true);
-	int32	   *rank = palloc0(sizeof(int32) * (Size) (n_true + 1));	/* (n_true) of the common items, among themselves */
+	int32	   *rank = palloc0(sizeof(int32) * (Size) (n_true + 1));	/* (n_true) among common items */
 	int32	   *scratch;
 	int32		common = 0;
 	int32		before = 0;

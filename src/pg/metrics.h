@@ -1,5 +1,6 @@
 /*
- * metrics.h - how the bootstrap intervals of SQL functions are drawn: the same documents give the same interval everywhere.
+ * metrics.h - how the bootstrap intervals of SQL functions are drawn: the same documents give the same interval
+ * everywhere.
  */
 #ifndef XMCOH_PG_METRICS_H
 #define XMCOH_PG_METRICS_H

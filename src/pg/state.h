@@ -1,7 +1,8 @@
 /*
  * state.h - the state in which coherence and recover_order collect the items of one document.
  *
- * It holds no OID and no pointer into a query, so it can be written out, sent to another process or server and read back.
+ * It holds no OID and no pointer into a query, so it can be written out, sent to another process or server and read
+ * back.
  */
 #ifndef XMCOH_STATE_H
 #define XMCOH_STATE_H

@@ -123,7 +123,10 @@ find_open_model(const char *sha256)
 
 /* ---- what the table says; plans are kept for the session ---- */
 
-/* SPI's error for a missing privilege, table or column is the right one for the user; only a missing row is ours to word. */
+/*
+ * SPI's error for a missing privilege, table or column is the right one for the user; only a missing row is ours to
+ * word.
+ */
 static SPIPlanPtr
 prepared(SPIPlanPtr *plan, const char *query, int n_arguments, Oid *types)
 {
@@ -211,7 +214,10 @@ damaged(const char *name, int32 version, const char *reason)
 			 errhint("Deploy another version, or import this one again from a copy.")));
 }
 
-/* Reads, checks in full and opens the weights from the table; leaves a cache file behind for the others if the disk allows. */
+/*
+ * Reads, checks in full and opens the weights from the table; leaves a cache file behind for the others if the disk
+ * allows.
+ */
 static OpenModel *
 load_model(const char *name, const DeployedModel *deployed, const char *sha256, size_t size)
 {
@@ -353,8 +359,9 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 }
 
 /*
- * The snapshot's identity: what has committed (completion count, xmax) and which of our own commands it sees (transaction,
- * subtransaction, command). The subtransaction is there because rolling one back undoes a deploy without moving the rest.
+ * The snapshot's identity: what has committed (completion count, xmax) and which of our own commands it sees
+ * (transaction, subtransaction, command). The subtransaction is there because rolling one back undoes a deploy
+ * without moving the rest.
  */
 const DeployedModel *
 xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name, size_t name_length)

@@ -61,8 +61,8 @@ float_bytes(int32 length)
 }
 
 /*
- * Rows have no key here. What they say stands for it, so that ties do not hang on the order in which the rows came; rows
- * that say the same can change places anyhow.
+ * Rows have no key here. What they say stands for it, so that ties do not hang on the order in which the rows came;
+ * rows that say the same can change places anyhow.
  */
 static int
 compare_rows(const void *a, const void *b)

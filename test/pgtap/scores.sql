@@ -11,7 +11,8 @@ INSERT INTO label VALUES
     ('bootstrap_mean', 'i', 's', true, 1), ('paired_bootstrap', 'i', 's', true, 1);
 SELECT results_eq(format($$SELECT provolatile::text, proparallel::text, proisstrict FROM pg_proc
                             WHERE pronamespace = 'xmcoh'::regnamespace AND proname = %L$$, name),
-                  format('SELECT %L::text, %L::text, %L::boolean FROM generate_series(1, %s)', volatility, parallel, strict, forms),
+                  format('SELECT %L::text, %L::text, %L::boolean FROM generate_series(1, %s)', volatility, parallel,
+                      strict, forms),
                   format('%s is %s, parallel %s, %s, in %s form(s)', name, volatility, parallel,
                          CASE WHEN strict THEN 'strict' ELSE 'called on NULL' END, forms))
   FROM label;
@@ -19,9 +20,11 @@ SELECT results_eq(format($$SELECT provolatile::text, proparallel::text, proisstr
 -- Aggregates that can be split, whose answer reads the model and whose other steps do not.
 SELECT is_empty($$SELECT aggfnoid::regprocedure FROM pg_aggregate AS a JOIN pg_proc AS p ON p.oid = aggfnoid
                    WHERE pronamespace = 'xmcoh'::regnamespace
-                     AND (aggcombinefn = 0 OR aggserialfn = 0 OR aggdeserialfn = 0 OR aggfinalmodify <> 'r' OR aggkind <> 'n')$$,
+                     AND (aggcombinefn = 0 OR aggserialfn = 0 OR aggdeserialfn = 0
+                          OR aggfinalmodify <> 'r' OR aggkind <> 'n')$$,
                 'every aggregate has combine, serialize and deserialize functions and leaves its state alone');
-SELECT results_eq($$SELECT DISTINCT f.proname::text COLLATE "default", f.provolatile::text FROM pg_aggregate AS a JOIN pg_proc AS p ON p.oid = aggfnoid
+SELECT results_eq($$SELECT DISTINCT f.proname::text COLLATE "default", f.provolatile::text FROM pg_aggregate AS a
+       JOIN pg_proc AS p ON p.oid = aggfnoid
                       JOIN pg_proc AS f ON f.oid = aggfinalfn WHERE p.pronamespace = 'xmcoh'::regnamespace ORDER BY 1$$,
                   $$VALUES ('coherence_final', 's'), ('recover_order_final', 's')$$, 'final functions are stable');
 
@@ -31,7 +34,8 @@ SELECT throws_ok($$SELECT xmcoh.aggregate_deserialize('\x01', NULL)$$, NULL, NUL
 -- Who may call what.
 CREATE ROLE xmcoh_nobody;
 SELECT results_eq($$SELECT DISTINCT proname::text COLLATE "default" FROM pg_proc
-                     WHERE pronamespace = 'xmcoh'::regnamespace AND has_function_privilege('xmcoh_nobody', oid, 'EXECUTE') ORDER BY 1$$,
+                     WHERE pronamespace = 'xmcoh'::regnamespace AND has_function_privilege('xmcoh_nobody', oid,
+                         'EXECUTE') ORDER BY 1$$,
                   ARRAY['bootstrap_mean', 'kendall_tau', 'paired_bootstrap', 'perfect_match', 'position_accuracy'],
                   'metrics, and nothing else, are for everybody');
 

@@ -14,7 +14,8 @@ $node->start;
 my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
 is($status, 0, 'a model is trained') or diag($err);
 $node->safe_psql('postgres', q{
-	CREATE TABLE many AS SELECT guide + 1000 * copy AS guide, step, place, words, picture FROM step, generate_series(1, 20) AS copy;
+	CREATE TABLE many AS SELECT guide + 1000 * copy AS guide, step, place, words, picture FROM step,
+		generate_series(1, 20) AS copy;
 	ALTER TABLE many SET (parallel_workers = 2);
 	VACUUM ANALYZE many});
 
@@ -28,9 +29,12 @@ my $parallel = q{
 };
 my $serial = "SET max_parallel_workers_per_gather = 0;\n";
 my %query = (
-	coherence => q{SELECT guide, round(xmcoh.coherence('guides', place, words, picture)::numeric, 6) FROM many GROUP BY guide ORDER BY guide},
-	recover_order => q{SELECT guide, xmcoh.recover_order('guides', step, words, picture) FROM many GROUP BY guide ORDER BY guide},
-	precedes => q{SELECT guide, step, round(xmcoh.precedes('guides', words, picture, 'turn part 3', '{0.5,0.5,0.5,1}')::numeric, 6) FROM many
+	coherence => q{SELECT guide, round(xmcoh.coherence('guides', place, words, picture)::numeric, 6) FROM many
+		GROUP BY guide ORDER BY guide},
+	recover_order => q{SELECT guide, xmcoh.recover_order('guides', step, words, picture) FROM many GROUP BY guide
+		ORDER BY guide},
+	precedes => q{SELECT guide, step, round(xmcoh.precedes('guides', words, picture, 'turn part 3',
+		'{0.5,0.5,0.5,1}')::numeric, 6) FROM many
 		WHERE guide < 4000 ORDER BY guide, step});
 
 for my $name (sort keys %query)
@@ -42,7 +46,8 @@ for my $name (sort keys %query)
 		"$name: the same answers in parallel, leader_participation $_") for ('on', 'off');
 	cmp_ok(length $want, '>', 10000, "$name: they are answers");
 }
-like($node->safe_psql('postgres', q{SET force_parallel_mode = on; SELECT count(*) FROM xmcoh.order_documents('guides')}), qr/^750$/,
+like($node->safe_psql('postgres', q{SET force_parallel_mode = on; SELECT count(*)
+	FROM xmcoh.order_documents('guides')}), qr/^750$/,
 	'a set-returning function in a worker');
 
 # ---- a hot standby ----
@@ -57,10 +62,12 @@ is(scalar @cached, 0, 'a base backup holds no cache file');
 $node->wait_for_catchup($standby);
 for my $name (sort keys %query)
 {
-	is($standby->safe_psql('postgres', "$_ $query{$name}"), $node->safe_psql('postgres', $query{$name}), "$name on the standby")
+	is($standby->safe_psql('postgres', "$_ $query{$name}"), $node->safe_psql('postgres', $query{$name}),
+		"$name on the standby")
 		for ($serial, $parallel);
 }
-is($standby->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.order_documents('guides')}), 750, 'order_documents on the standby');
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.order_documents('guides')}), 750,
+	'order_documents on the standby');
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.evaluate('guides')}), 3, 'evaluate on the standby');
 @cached = glob($standby->data_dir . '/base/pgsql_tmp/pgsql_tmp.xmcoh.*');
 is(scalar @cached, 1, 'the standby has a cache file of its own');
@@ -83,11 +90,13 @@ my $words = q{SELECT xmcoh.order_score('guides', 'prüfen: open part 1', NULL, '
 	xmcoh.recover_order('guides', i, i, NULL) FROM unnest('{öffnen,prüfen,open,pack,größer}'::text[]) AS i};
 for my $encoding ('LATIN1', 'SQL_ASCII')
 {
-	$node->safe_psql('postgres', "CREATE DATABASE $encoding ENCODING '$encoding' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+	$node->safe_psql('postgres',
+		"CREATE DATABASE $encoding ENCODING '$encoding' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
 	$node->safe_psql(lc $encoding, qq{
 		CREATE EXTENSION xmcoh;
 		SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));});
-	is($node->safe_psql(lc $encoding, "SET client_encoding = 'UTF8'; $words"), $node->safe_psql('postgres', $words), "answers in $encoding");
+	is($node->safe_psql(lc $encoding, "SET client_encoding = 'UTF8'; $words"), $node->safe_psql('postgres', $words),
+		"answers in $encoding");
 }
 ($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
 like($err, qr/invalid byte sequence for encoding "UTF8"/, 'bytes that are no text');
@@ -103,7 +112,8 @@ like($node->safe_psql('latin1', qq{
 # ---- the cache file ----
 
 my $directory = $node->data_dir . '/base/pgsql_tmp';
-my $file = "$directory/pgsql_tmp.xmcoh." . $node->safe_psql('postgres', q{SELECT sha256 FROM xmcoh.versions WHERE model = 'guides' AND deployed});
+my $file = "$directory/pgsql_tmp.xmcoh." . $node->safe_psql('postgres', q{SELECT sha256 FROM xmcoh.versions
+	WHERE model = 'guides' AND deployed});
 my $size = -s $file;
 
 # Asks in a new session; gives what the server logged meanwhile.
@@ -138,7 +148,8 @@ asked('with one that is too short');
 is(-s $file, $size, 'it is written again');
 
 overwrite("\xff" x $size);
-like(asked('with one whose header is damaged'), qr/cache file of the weights of model "guides" is damaged/, 'the log says so');
+like(asked('with one whose header is damaged'), qr/cache file of the weights of model "guides" is damaged/,
+	'the log says so');
 ok(slurp_file($file) eq $whole, 'it is written again');
 
 unlink glob("$directory/*");
@@ -157,7 +168,8 @@ SKIP:
 }
 
 unlink $file;
-$node->pgbench('--no-vacuum --client=8 --connect --transactions=20', 0, [qr{160/160}], [qr{^}], 'eight sessions at once without a cache file',
+$node->pgbench('--no-vacuum --client=8 --connect --transactions=20', 0, [qr{160/160}], [qr{^}],
+	'eight sessions at once without a cache file',
 	{ first_call => "SELECT 1 / (xmcoh.precedes('guides', 'open', NULL, 'pack', NULL) > 0.9)::int;" });
 is(-s $file, $size, 'one file');
 is(scalar(my @drafts = glob("$directory/pgsql_tmp.xmcoh.*.*")), 0, 'no drafts left');
@@ -184,13 +196,15 @@ asked('after a restart');
 # 16 MB of weights, of which a session must not have a copy of its own.
 $node->safe_psql('postgres', q{
 	SELECT xmcoh.create_model('large', options => '{"hash_bits": 22, "bag_dim": 0, "epochs": 1}');
-	SELECT xmcoh.attach_source('large', 'step', document => 'guide', item => 'step', text => 'words', "position" => 'place', approved => 'all')});
+	SELECT xmcoh.attach_source('large', 'step', document => 'guide', item => 'step', text => 'words',
+		"position" => 'place', approved => 'all')});
 my $job = $node->safe_psql('postgres', q{SELECT xmcoh.train('large', on_success => 'deploy')});
 is($node->safe_psql('postgres', "SELECT xmcoh.wait_for_job($job, '2min')"), 'succeeded', 'a large model is trained');
 $node->safe_psql('postgres', q{SELECT xmcoh.precedes('large', 'open', NULL, 'pack', NULL)});
-cmp_ok($node->safe_psql('postgres', q{SELECT bytes FROM xmcoh.versions WHERE model = 'large'}), '>', 16_000_000, 'it is large');
+cmp_ok($node->safe_psql('postgres', q{SELECT bytes FROM xmcoh.versions WHERE model = 'large'}), '>', 16_000_000,
+	'it is large');
 
-# kB of memory of its own (not the file's pages), in a session that has the library loaded, before and after its first call
+# kB of memory of its own (not the file's pages), in a session that has the library loaded, around its first call
 my $private = q{SELECT (regexp_match(pg_read_file('/proc/self/smaps_rollup'), 'Anonymous: +([0-9]+)'))[1]};
 my $first_call = $node->safe_psql('postgres', qq{
 	SELECT count(*) FROM xmcoh.options();
@@ -223,14 +237,16 @@ BEGIN
 		EXCEPTION WHEN invalid_parameter_value THEN NULL;
 		END;
 		PERFORM xmcoh.precedes('guides', 'open', NULL, 'pack', NULL);
-		PERFORM xmcoh.recover_order('guides', step, words, picture), xmcoh.coherence('guides', place, words, picture) FROM step WHERE guide = i % 100;
+		PERFORM xmcoh.recover_order('guides', step, words, picture), xmcoh.coherence('guides', place, words, picture)
+			FROM step WHERE guide = i % 100;
 		PERFORM xmcoh.recovered_position('guides', words, picture) OVER () FROM step WHERE guide = i % 100;
 		PERFORM * FROM xmcoh.pair_scores('guides', '7');
 	END LOOP;
 END $$;
 SQL
 my $measure = q{SELECT sum(total_bytes), (SELECT count(*) FROM pg_ls_dir('/proc/self/fd')),
-	(SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmRSS:\s+([0-9]+)'))[1]) FROM pg_backend_memory_contexts;};
+	(SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmRSS:\s+([0-9]+)'))[1])
+		FROM pg_backend_memory_contexts;};
 my @rows = split /\n/, $node->safe_psql('postgres', "$calls $calls $measure $calls $calls $measure");
 my ($bytes, $files, $rss) = split /\|/, $rows[0];
 my ($bytes_later, $files_later, $rss_later) = split /\|/, $rows[1];
@@ -240,14 +256,18 @@ is($files_later, $files, 'nor its open files');
 
 # A source of five times the size takes no more memory.
 $node->safe_psql('postgres', q{
-	CREATE TABLE five AS SELECT guide + 100000 * copy AS guide, step, words, picture FROM many, generate_series(1, 5) AS copy;
-	SELECT xmcoh.attach_source('guides', 'five', document => 'guide', item => 'step', text => 'words', image => 'picture');
-	SELECT xmcoh.attach_source('guides', 'many', document => 'guide', item => 'step', text => 'words', image => 'picture')});
+	CREATE TABLE five AS SELECT guide + 100000 * copy AS guide, step, words, picture FROM many,
+		generate_series(1, 5) AS copy;
+	SELECT xmcoh.attach_source('guides', 'five', document => 'guide', item => 'step', text => 'words',
+		image => 'picture');
+	SELECT xmcoh.attach_source('guides', 'many', document => 'guide', item => 'step', text => 'words',
+		image => 'picture')});
 my $peak = q{SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmHWM:\s+([0-9]+)'))[1];};
 my %peak;
 for my $source ('many', 'five')
 {
-	my @lines = split /\n/, $node->safe_psql('postgres', "SELECT count(*) FROM xmcoh.order_documents('guides', '$source'); $peak");
+	my @lines = split /\n/, $node->safe_psql('postgres', "SELECT count(*)
+		FROM xmcoh.order_documents('guides', '$source'); $peak");
 	($peak{"$source items"}, $peak{$source}) = @lines;
 }
 is($peak{'five items'}, 5 * $peak{'many items'}, 'five times the documents');
