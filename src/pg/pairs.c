@@ -131,6 +131,8 @@ xmcoh_read_pairs(int32 model_id)
 		append_query(&list, pair_source_query(sources->vals[i], sources->tupdesc), 0, NULL, NULL);
 	SPI_freetuptable(sources);
 
+	MemoryContextSwitchTo(list.memory); /* SPI left its own one */
+
 	qsort(pairs->pair, pairs->n, sizeof(ApprovedPair), compare_pairs);
 	for (int64 i = 0; i < pairs->n; i++)
 		if (kept == 0 || compare_pairs(&pairs->pair[kept - 1], &pairs->pair[i]) != 0)

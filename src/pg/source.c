@@ -126,9 +126,9 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 				errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("relation \"%s\" is not a source of this model", get_rel_name(relation)),
 				errhint("Attach it with xmcoh.attach_source."));
+	MemoryContextSwitchTo(caller);	/* SPI left its own one */
 	for (uint64 i = 0; i < n; i++)
 	{
-		MemoryContext spi = MemoryContextSwitchTo(caller);
 		SourceColumns *columns = palloc0(sizeof(SourceColumns));
 		const char *name[7];
 		bool		is_null;
@@ -145,7 +145,6 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 		columns->all_approved = name[6] != NULL && strcmp(name[6], "all") == 0;
 		columns->approved = columns->all_approved ? NULL : name[6];
 		list = lappend(list, columns);
-		MemoryContextSwitchTo(spi);
 	}
 	SPI_freetuptable(rows);
 	return list;
@@ -233,6 +232,7 @@ xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, cons
 	values[0] = document ? CStringGetTextDatum(document) : (Datum) 0;
 	reader->portal = SPI_cursor_open_with_args(NULL, query.data, document ? 1 : 0, types, values, NULL, true,
 											   CURSOR_OPT_NO_SCROLL);
+	MemoryContextSwitchTo(caller);
 	return reader;
 }
 
@@ -240,6 +240,8 @@ xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, cons
 static bool
 fetch(SourceReader *reader)
 {
+	MemoryContext caller = CurrentMemoryContext;
+
 	if (reader->batch != NULL && reader->next < reader->batch_rows)
 		return true;
 	if (reader->batch != NULL)
@@ -247,6 +249,7 @@ fetch(SourceReader *reader)
 	reader->batch = NULL;
 	CHECK_FOR_INTERRUPTS();
 	SPI_cursor_fetch(reader->portal, true, FETCH_ROWS);
+	MemoryContextSwitchTo(caller);	/* SPI leaves its own one, which lives as long as the connection */
 	reader->batch = SPI_tuptable;
 	reader->batch_rows = SPI_processed;
 	reader->next = 0;

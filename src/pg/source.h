@@ -48,8 +48,8 @@ extern List *xmcoh_source_columns(int32 model_id, Oid relation);
 
 /*
  * Opens a reader over all documents, or over the one whose key is `document`. The caller is connected to SPI and
- * stays so until it closes the reader. Reads only the columns that the options take. Memory is flat in the number of
- * documents. Errors here and in xmcoh_source_next: undefined_table, insufficient_privilege, null_value_not_allowed
+ * stays so until it closes the reader; CurrentMemoryContext stays what it was. Reads only the columns that the options
+ * take. Memory is flat in the number of documents. Errors here and in xmcoh_source_next: undefined_table, insufficient_privilege, null_value_not_allowed
  * (document, item), unique_violation (item or position twice in a document), data_exception (embeddings),
  * program_limit_exceeded.
  */
