@@ -13,7 +13,12 @@ REGRESS = \
 	extension \
 	models \
 	sources \
-	jobs
+	jobs \
+	trained \
+	metrics \
+	scores \
+	aggregates \
+	bad_input
 
 ISOLATION = \
 	deploy \

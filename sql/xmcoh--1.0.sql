@@ -609,32 +609,141 @@ END $$;
 COMMENT ON FUNCTION xmcoh.cancel_job(integer) IS 'Ends a job when this transaction commits; false if it was over already';
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- 4. Scores and orders (evidence: 'fused', 'text' or 'image')
+-- 4. Scores and orders
 -- ---------------------------------------------------------------------------------------------------------------------
--- precedes(model text, text_a text, image_a real[], text_b text, image_b real[],
---          text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL) RETURNS double precision
--- order_score(same arguments) RETURNS double precision                                                -- log-odds
--- coherence(model text, "position" double precision, text text, image real[] [, text_embedding real[]]): aggregate, double precision
--- recover_order(model text, item anynonarray, text text, image real[] [, text_embedding real[]]): aggregate, anyarray
--- recovered_position(model text, text text, image real[] [, text_embedding real[]]) RETURNS integer: window function
--- order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused')
---     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
--- pair_scores(model text, document text, source regclass DEFAULT NULL)
---     RETURNS TABLE (item_a text, item_b text, text double precision, image double precision, fused double precision,
---                    probability double precision)            -- one row per pair, log-odds that a stands before b
+-- All of it asks the deployed version of the model, as the running query's snapshot sees it, and writes nothing.
+
+CREATE FUNCTION xmcoh.precedes(model text, text_a text, image_a real[], text_b text, image_b real[],
+                               text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL)
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_precedes' LANGUAGE C STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.precedes(text, text, real[], text, real[], real[], real[]) IS
+    'Probability, in (0, 1), that item a stands before item b; 0.5 when nothing is known of one of them. Arguments that the model does not read may be NULL. Errors: undefined_object, object_not_in_prerequisite_state (no deployed version), data_exception (embedding of another size, with NULL, NaN or infinity)';
+
+CREATE FUNCTION xmcoh.order_score(model text, text_a text, image_a real[], text_b text, image_b real[],
+                                  text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL)
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_order_score' LANGUAGE C STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.order_score(text, text, real[], text, real[], real[], real[]) IS
+    'Calibrated log-odds that item a stands before item b: natural logarithm of p / (1 - p) with p from xmcoh.precedes; turning the pair round turns the sign. Errors as xmcoh.precedes';
+
+CREATE FUNCTION xmcoh.coherence_step(state internal, model text, "position" double precision, text text, image real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_coherence_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.coherence_step(internal, text, double precision, text, real[]) IS 'Internal: adds one row to the state of xmcoh.coherence';
+CREATE FUNCTION xmcoh.coherence_step(state internal, model text, "position" double precision, text text, image real[],
+                                     text_embedding real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_coherence_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.coherence_step(internal, text, double precision, text, real[], real[]) IS 'Internal: adds one row to the state of xmcoh.coherence';
+CREATE FUNCTION xmcoh.recover_order_step(state internal, model text, item anynonarray, text text, image real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_recover_order_step' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.recover_order_step(internal, text, anynonarray, text, real[]) IS 'Internal: adds one row to the state of xmcoh.recover_order';
+CREATE FUNCTION xmcoh.recover_order_step(state internal, model text, item anynonarray, text text, image real[],
+                                         text_embedding real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_recover_order_step' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.recover_order_step(internal, text, anynonarray, text, real[], real[]) IS 'Internal: adds one row to the state of xmcoh.recover_order';
+CREATE FUNCTION xmcoh.aggregate_combine(state internal, more internal)
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.aggregate_combine(internal, internal) IS 'Internal: puts two partial states of one document together';
+CREATE FUNCTION xmcoh.aggregate_serialize(state internal)
+    RETURNS bytea AS 'MODULE_PATHNAME', 'xmcoh_aggregate_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.aggregate_serialize(internal) IS 'Internal: a partial state as bytes, the same on every machine';
+CREATE FUNCTION xmcoh.aggregate_deserialize(state bytea, internal)
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.aggregate_deserialize(bytea, internal) IS 'Internal: a partial state from bytes, checked in full';
+CREATE FUNCTION xmcoh.coherence_final(state internal)
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_coherence_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.coherence_final(internal) IS 'Internal: the answer of xmcoh.coherence';
+CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[])
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[]) IS 'Internal: the answer of xmcoh.recover_order';
+CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[],
+                                          text_embedding real[])
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[], real[]) IS 'Internal: the answer of xmcoh.recover_order';
+
+CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[]) (
+    SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
+    COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[]) IS
+    'How good the order of a document''s rows by their position is: the expected Kendall tau between it and the true order, in [-1, 1], the mean over pairs of 2p - 1. Rows may come in any order. NULL for fewer than two rows. Errors: null_value_not_allowed (position, model), unique_violation (a position twice), program_limit_exceeded, and those of xmcoh.precedes';
+CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[], text_embedding real[]) (
+    SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
+    COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[], real[]) IS
+    'The same for a model that reads supplied text embeddings';
+
+CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[]) (
+    SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
+    FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[]) IS
+    'The items of a document in the order that their pairs'' scores support most, whatever order the rows come in; ties go to the smaller item (numbers by value, then text by bytes). NULL for no rows. Exact to 16 items, a search above. Errors: null_value_not_allowed (item, model), unique_violation (an item twice), program_limit_exceeded, and those of xmcoh.precedes';
+CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[], text_embedding real[]) (
+    SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
+    FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[], real[]) IS
+    'The same for a model that reads supplied text embeddings';
+
+CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[]) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[]) IS
+    'Window function: the row''s place, from 1, in the recovered order of its partition, which is one document. Ties go by what the rows say, not by the order in which they come. Errors: program_limit_exceeded, and those of xmcoh.precedes';
+CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], text_embedding real[]) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[]) IS
+    'The same for a model that reads supplied text embeddings';
+
+CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused')
+    RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 10000;
+COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text) IS
+    'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. evidence: ''fused'', ''text'' or ''image''. The same answers as xmcoh.recover_order. Errors: undefined_object, insufficient_privilege on the source, and those of xmcoh.recover_order';
+
+CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL)
+    RETURNS TABLE (item_a text, item_b text, text double precision, image double precision, fused double precision,
+                   probability double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 30;
+COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass) IS
+    'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone, its image alone (NULL where one of the two has none) and both, and the probability of the last. No rows for a document that is in no source';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- 5. Judging
 -- ---------------------------------------------------------------------------------------------------------------------
--- kendall_tau(a anyarray, b anyarray) RETURNS double precision
--- perfect_match(a anyarray, b anyarray) RETURNS boolean
--- position_accuracy(a anyarray, b anyarray) RETURNS double precision
--- bootstrap_mean("values" double precision[], OUT mean, OUT low, OUT high)                 -- documents' values; 95% interval
--- paired_bootstrap(a double precision[], b double precision[], OUT difference, OUT low, OUT high)
--- evaluate(model text, source regclass DEFAULT NULL)
---     RETURNS TABLE (modality text, guidance text, documents integer, items integer, acc, acc_low, acc_high, pmr, pmr_low,
---                    pmr_high, tau, tau_low, tau_high, random_acc, random_pmr, random_tau)
---   source NULL: the held-out approved documents of the deployed version; else every document of that source by its position
+
+CREATE FUNCTION xmcoh.kendall_tau(predicted anyarray, truth anyarray) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'xmcoh_kendall_tau' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.kendall_tau(anyarray, anyarray) IS
+    'Kendall tau between two orders of the items that both have: 1 - 4 inversions / (n (n - 1)), in [-1, 1]; a random order has 0. NULL for fewer than two common items. Errors: null_value_not_allowed, cardinality_violation (an item twice in one order)';
+CREATE FUNCTION xmcoh.perfect_match(predicted anyarray, truth anyarray) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_perfect_match' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.perfect_match(anyarray, anyarray) IS
+    'Whether two orders are the same; false if one has an item that the other lacks. The share of documents with true is the perfect match ratio (PMR). NULL for an empty true order. Errors as xmcoh.kendall_tau';
+CREATE FUNCTION xmcoh.position_accuracy(predicted anyarray, truth anyarray) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'xmcoh_position_accuracy' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.position_accuracy(anyarray, anyarray) IS
+    'Share, in [0, 1], of the true order''s items (second argument) that the predicted order has at the same place (Acc). NULL for an empty true order. Errors as xmcoh.kendall_tau';
+
+CREATE FUNCTION xmcoh.bootstrap_mean("values" double precision[], OUT mean double precision, OUT low double precision,
+                                     OUT high double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_bootstrap_mean' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.bootstrap_mean(double precision[]) IS
+    'Mean of one value per document and its 95% interval: 1000 bootstrap replicates over documents, percentile, fixed seed. NULL and NaN are left out; all three are NULL if nothing is left';
+CREATE FUNCTION xmcoh.paired_bootstrap(a double precision[], b double precision[], OUT difference double precision,
+                                       OUT low double precision, OUT high double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_paired_bootstrap' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.paired_bootstrap(double precision[], double precision[]) IS
+    'Mean of a - b over documents, where both arrays hold one value per document in the same order, and its 95% interval, as xmcoh.bootstrap_mean: an interval that leaves 0 out tells two methods apart. Documents with a NULL on either side are left out';
+
+CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL)
+    RETURNS TABLE (modality text, guidance text, documents integer, items bigint,
+                   acc double precision, acc_low double precision, acc_high double precision,
+                   pmr double precision, pmr_low double precision, pmr_high double precision,
+                   tau double precision, tau_low double precision, tau_high double precision,
+                   random_acc double precision, random_pmr double precision, random_tau double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 3;
+COMMENT ON FUNCTION xmcoh.evaluate(text, regclass) IS
+    'How good the recovered orders are. source NULL: on the approved documents that the deployed version''s training held out; else on every document of that source that has positions. One row per evidence, over the documents that have any of it: Acc (share of items at their place), PMR (share of documents fully right) and Kendall tau (mean over documents with two items or more), each with its bootstrap 95% interval over documents and what a random order gets. Shares are in [0, 1]. Ties are broken by chance, not by item, so that item numbers cannot help';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- 6. Privileges and dumps

@@ -34,4 +34,11 @@
 #define xmcoh_proc_is_worker(proc) ((proc)->isBackgroundWorker)
 #endif
 
+/* The number of this session's top-level transaction, which it counts from its start. */
+#if PG_VERSION_NUM >= 170000
+#define xmcoh_local_transaction() (MyProc->vxid.lxid)
+#else
+#define xmcoh_local_transaction() (MyProc->lxid)
+#endif
+
 #endif

@@ -1,0 +1,226 @@
+/* bulk.c - sources scored in batches (bulk.h); the set-returning functions order_documents and pair_scores */
+#include "bulk.h"
+
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "xmcoh.h"
+#include "xmcoh/decode.h"
+
+PG_FUNCTION_INFO_V1(xmcoh_order_documents);
+PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
+
+/* A batch is full with so many documents, or when its pairs or its embeddings would take more than some megabytes. */
+#define BATCH_DOCUMENTS 64
+#define BATCH_PAIRS (1 << 18)
+#define BATCH_NUMBERS (1 << 22)
+
+typedef struct Batch
+{
+	const xmc_model *model;
+	int32		n;
+	int64		pairs;			/* sum of n * n */
+	int64		numbers;		/* of embeddings */
+	BulkDocument document[BATCH_DOCUMENTS];
+} Batch;
+
+/* Copies what a document of the reader does not keep, and makes the core's document of it. */
+static void
+add_document(Batch *batch, const SourceDocument *from)
+{
+	BulkDocument *to = &batch->document[batch->n];
+	const xmc_options *options = &batch->model->options;
+	xmc_ctx		ctx = xmcoh_context();
+	Size		n = (Size) from->n;
+
+	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1))};
+	for (int32 i = 0; i < from->n; i++)
+		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
+	if (from->position != NULL)
+	{
+		to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
+		to->order = memcpy(palloc(sizeof(int32) * (n + 1)), from->order, sizeof(int32) * n);
+	}
+	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
+	batch->n++;
+	batch->pairs += (int64) from->n * from->n;
+	batch->numbers += (int64) from->n * (options->image_dim + options->text_dim);
+}
+
+static void
+score_batch(Batch *batch, BulkVisitor visit, void *arg)
+{
+	xmc_document document[BATCH_DOCUMENTS];
+	xmc_scores	scores[BATCH_DOCUMENTS];
+	xmc_ctx		ctx = xmcoh_context();
+
+	for (int32 d = 0; d < batch->n; d++)
+		document[d] = batch->document[d].document;
+	XMCOH_TRY(xmc_score_documents(&ctx, batch->model, batch->n, document, scores), &ctx);
+	for (int32 d = 0; d < batch->n; d++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		batch->document[d].scores = scores[d];
+		visit(arg, &batch->document[d]);
+	}
+	batch->n = 0;
+	batch->pairs = 0;
+	batch->numbers = 0;
+}
+
+void
+xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document, BulkFilter filter, BulkVisitor visit,
+				 void *arg)
+{
+	List	   *sources = xmcoh_source_columns(deployed->model_id, source);
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
+	Batch	   *batch = palloc0(sizeof(Batch));
+	ListCell   *cell;
+
+	if (sources == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the model has no source"),
+				 errhint("Attach one with xmcoh.attach_source.")));
+	batch->model = deployed->model;
+	foreach(cell, sources)
+	{
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, document);
+		const SourceDocument *next;
+
+		do
+		{
+			MemoryContext before;
+
+			next = xmcoh_source_next(reader);
+			before = MemoryContextSwitchTo(memory);
+			if (next != NULL && (filter == NULL || filter(arg, next)))
+				add_document(batch, next);
+			if (batch->n == BATCH_DOCUMENTS || batch->pairs >= BATCH_PAIRS || batch->numbers >= BATCH_NUMBERS
+				|| (next == NULL && batch->n > 0))
+			{
+				score_batch(batch, visit, arg);
+				MemoryContextReset(memory);
+			}
+			MemoryContextSwitchTo(before);
+		} while (next != NULL);
+		xmcoh_source_close(reader);
+	}
+	pfree(batch);
+	MemoryContextDelete(memory);
+}
+
+/* ---- order_documents(model, source, evidence) ---- */
+
+typedef struct OrderOutput
+{
+	ReturnSetInfo *result;
+	xmc_evidence evidence;
+} OrderOutput;
+
+static void
+put_order(void *arg, const BulkDocument *scored)
+{
+	OrderOutput *output = arg;
+	int32		n = scored->document.n;
+	int32	   *order = palloc(sizeof(int32) * (Size) (n + 1));
+	xmc_ctx		ctx = xmcoh_context();
+	Datum		values[4] = {CStringGetTextDatum(scored->key)};
+
+	XMCOH_TRY(xmc_decode(&ctx, n, scored->scores.score[output->evidence], order, NULL), &ctx);
+	for (int32 k = 0; k < n; k++)
+	{
+		int32		i = order[k];
+		bool		nulls[4] = {false, false, false, scored->position == NULL};
+
+		values[1] = CStringGetTextDatum(scored->item[i]);
+		values[2] = Int32GetDatum(k + 1);
+		values[3] = scored->position ? Float8GetDatum(scored->position[i]) : (Datum) 0;
+		tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
+	}
+}
+
+static DeployedModel
+argument_model(FunctionCallInfo fcinfo)
+{
+	text	   *model;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be NULL")));
+	model = PG_GETARG_TEXT_PP(0);
+	return xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
+}
+
+Datum
+xmcoh_order_documents(PG_FUNCTION_ARGS)
+{
+	OrderOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
+	DeployedModel deployed;
+
+	output.evidence = PG_ARGISNULL(2) ? XMC_EVIDENCE_FUSED
+		: xmcoh_evidence_named(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	InitMaterializedSRF(fcinfo, 0);
+	deployed = argument_model(fcinfo);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	xmcoh_bulk_score(&deployed, source, NULL, NULL, put_order, &output);
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* ---- pair_scores(model, document, source) ---- */
+
+static void
+put_pairs(void *arg, const BulkDocument *scored)
+{
+	ReturnSetInfo *result = arg;
+	const xmc_document *document = &scored->document;
+	int64		n = document->n;
+
+	for (int64 a = 0; a < n; a++)
+		for (int64 b = a + 1; b < n; b++)
+		{
+			float	   *const *score = scored->scores.score;
+			int64		at = a * n + b;
+			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
+			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
+			Datum		values[6];
+			bool		nulls[6] = {false, false, !text, !image, false, false};
+
+			values[0] = CStringGetTextDatum(scored->item[a]);
+			values[1] = CStringGetTextDatum(scored->item[b]);
+			values[2] = Float8GetDatum(score[XMC_EVIDENCE_TEXT][at]);
+			values[3] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE][at]);
+			values[4] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
+			values[5] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+			pfree(DatumGetPointer(values[0]));
+			pfree(DatumGetPointer(values[1]));
+		}
+}
+
+Datum
+xmcoh_pair_scores(PG_FUNCTION_ARGS)
+{
+	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
+	DeployedModel deployed;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("document must not be NULL")));
+	InitMaterializedSRF(fcinfo, 0);
+	deployed = argument_model(fcinfo);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	xmcoh_bulk_score(&deployed, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, put_pairs, fcinfo->resultinfo);
+	SPI_finish();
+	return (Datum) 0;
+}

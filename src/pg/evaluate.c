@@ -1,0 +1,238 @@
+/* evaluate.c - evaluate(model, source): how good the recovered orders are against the stored ones */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "bulk.h"
+#include "metrics.h"
+#include "xmcoh.h"
+#include "xmcoh/decode.h"
+#include "xmcoh/metrics.h"
+
+PG_FUNCTION_INFO_V1(xmcoh_evaluate);
+
+/* What one evidence got on each of its documents. */
+typedef struct Tally
+{
+	int32		documents;
+	int32		capacity;
+	double	   *items;			/* (documents) */
+	double	   *matches;		/* (documents) items at their place */
+	double	   *perfect;		/* (documents) 1 or 0 */
+	double	   *tau;			/* (documents) NaN for one item */
+	double		all_items;
+	double		random_perfect; /* sum of 1 / n! */
+} Tally;
+
+typedef struct Evaluation
+{
+	MemoryContext memory;
+	bool		held_out_only;
+	int32		seed;
+	double		held_out_threshold;
+	Tally		tally[XMC_EVIDENCES];
+} Evaluation;
+
+static bool
+is_judged(void *arg, const SourceDocument *document)
+{
+	const Evaluation *evaluation = arg;
+
+	if (document->order == NULL || document->n == 0)
+		return false;
+	return !evaluation->held_out_only
+		|| (document->approved && xmc_held_out(document->key, strlen(document->key), evaluation->seed,
+											   evaluation->held_out_threshold));
+}
+
+static void
+grow(MemoryContext memory, double **values, int32 capacity)
+{
+	Size		size = sizeof(double) * (Size) capacity;
+
+	*values = *values ? repalloc_huge(*values, size) : MemoryContextAllocHuge(memory, size);
+}
+
+static void
+tally_up(MemoryContext memory, Tally *tally, int32 n, int32 matches, double tau)
+{
+	if (tally->documents == tally->capacity)
+	{
+		tally->capacity = Max(64, 2 * tally->capacity);
+		grow(memory, &tally->items, tally->capacity);
+		grow(memory, &tally->matches, tally->capacity);
+		grow(memory, &tally->perfect, tally->capacity);
+		grow(memory, &tally->tau, tally->capacity);
+	}
+	tally->items[tally->documents] = n;
+	tally->matches[tally->documents] = matches;
+	tally->perfect[tally->documents] = matches == n;
+	tally->tau[tally->documents] = tau;
+	tally->documents++;
+	tally->all_items += n;
+	tally->random_perfect += xmc_random_perfect_match(n);
+}
+
+/* Whether the document says anything in this modality; what it says elsewhere is not this row's to be judged by. */
+static bool
+has_evidence(const xmc_document *document, xmc_evidence evidence)
+{
+	uint8		wanted = evidence == XMC_EVIDENCE_TEXT ? XMC_HAS_TEXT
+		: evidence == XMC_EVIDENCE_IMAGE ? XMC_HAS_IMAGE : XMC_HAS_TEXT | XMC_HAS_IMAGE;
+
+	for (int32 i = 0; i < document->n; i++)
+		if (document->has[i] & wanted)
+			return true;
+	return false;
+}
+
+/*
+ * Decoding gives ties to the smaller key, and keys often run in the true order: taken as they are, a model that knows
+ * nothing would be judged good. So here the items are shuffled first (seeded by the document's key): ties fall by
+ * chance.
+ */
+static void
+judge(void *arg, const BulkDocument *scored)
+{
+	Evaluation *evaluation = arg;
+	int32		n = scored->document.n;
+	int32	   *shuffled = palloc(sizeof(int32) * (Size) n);
+	int32	   *true_place = palloc(sizeof(int32) * (Size) n);
+	int32	   *order = palloc(sizeof(int32) * (Size) n);
+	int32	   *place = palloc(sizeof(int32) * (Size) n);
+	int32	   *scratch = palloc(sizeof(int32) * (Size) n);
+	float	   *s = palloc(sizeof(float) * (Size) n * (Size) n);	/* (n, n) */
+	xmc_random	random;
+
+	xmc_random_seed(&random, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED));
+	for (int32 i = 0; i < n; i++)
+	{
+		int32		j = (int32) xmc_random_below(&random, (uint32) i + 1);
+
+		shuffled[i] = shuffled[j];
+		shuffled[j] = i;
+	}
+	for (int32 k = 0; k < n; k++)
+		true_place[scored->order[k]] = k;
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+	{
+		const float *score = scored->scores.score[e];
+		xmc_ctx		ctx = xmcoh_context();
+
+		if (!has_evidence(&scored->document, (xmc_evidence) e))
+			continue;
+		for (int32 i = 0; i < n; i++)
+			for (int32 j = 0; j < n; j++)
+				s[(int64) i * n + j] = score[(int64) shuffled[i] * n + shuffled[j]];
+		XMCOH_TRY(xmc_decode(&ctx, n, s, order, NULL), &ctx);
+		for (int32 k = 0; k < n; k++)
+			place[k] = true_place[shuffled[order[k]]];
+		tally_up(evaluation->memory, &evaluation->tally[e], n, xmc_position_matches(n, place),
+				 xmc_kendall_tau(n, place, scratch));
+	}
+}
+
+/* Which documents training held out stands in the version's report; an imported version has none. */
+static void
+read_held_out(const DeployedModel *deployed, Evaluation *evaluation)
+{
+	Oid			types[2] = {INT4OID, INT4OID};
+	Datum		values[2] = {Int32GetDatum(deployed->model_id), Int32GetDatum(deployed->version)};
+	bool		no_seed = true;
+	bool		no_threshold = true;
+
+	if (SPI_execute_with_args("SELECT (report OPERATOR(pg_catalog.->>) 'seed')::pg_catalog.int4,"
+							  " (report OPERATOR(pg_catalog.->>) 'held_out_threshold')::pg_catalog.float8"
+							  " FROM xmcoh.model_version WHERE model_id OPERATOR(pg_catalog.=) $1"
+							  " AND version OPERATOR(pg_catalog.=) $2",
+							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.model_version");
+	if (SPI_processed == 1)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+
+		evaluation->seed = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &no_seed));
+		evaluation->held_out_threshold = DatumGetFloat8(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &no_threshold));
+	}
+	if (no_seed || no_threshold)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d was not trained here, so no documents are held out from it", deployed->version),
+				 errhint("Name a source that it was not trained on: xmcoh.evaluate(model, source).")));
+}
+
+/* Mean, low and high of a ratio into three columns, NULL where there is nothing to average. */
+static void
+put_interval(const Tally *tally, const double *value, const double *weight, Datum *values, bool *nulls)
+{
+	xmc_ctx		ctx = xmcoh_context();
+	xmc_interval interval;
+
+	XMCOH_TRY(xmc_bootstrap(&ctx, tally->documents, value, weight, XMCOH_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED,
+							&interval), &ctx);
+	values[0] = Float8GetDatum(interval.mean);
+	values[1] = Float8GetDatum(interval.low);
+	values[2] = Float8GetDatum(interval.high);
+	nulls[0] = nulls[1] = nulls[2] = isnan(interval.mean);
+}
+
+static void
+put_row(ReturnSetInfo *result, xmc_evidence evidence, const Tally *tally)
+{
+	Datum		values[16];
+	bool		nulls[16] = {false};
+
+	values[0] = CStringGetTextDatum(xmcoh_evidence_name(evidence));
+	values[1] = CStringGetTextDatum(evidence == XMC_EVIDENCE_FUSED ? "fused" : "solo");
+	values[2] = Int32GetDatum(tally->documents);
+	values[3] = Int64GetDatum((int64) tally->all_items);
+	put_interval(tally, tally->matches, tally->items, &values[4], &nulls[4]);
+	put_interval(tally, tally->perfect, NULL, &values[7], &nulls[7]);
+	put_interval(tally, tally->tau, NULL, &values[10], &nulls[10]);
+	/* A random order has on average one item at its place, whatever its length. */
+	values[13] = Float8GetDatum(tally->documents / tally->all_items);
+	values[14] = Float8GetDatum(tally->random_perfect / tally->documents);
+	values[15] = Float8GetDatum(0);
+	nulls[13] = nulls[14] = tally->documents == 0;
+	nulls[15] = nulls[10];
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+xmcoh_evaluate(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
+	Evaluation	evaluation = {.memory = CurrentMemoryContext, .held_out_only = !OidIsValid(source)};
+	DeployedModel deployed;
+	const xmc_options *options;
+	text	   *model;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be NULL")));
+	InitMaterializedSRF(fcinfo, 0);
+	model = PG_GETARG_TEXT_PP(0);
+	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
+	options = &deployed.model->options;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (evaluation.held_out_only)
+		read_held_out(&deployed, &evaluation);
+	xmcoh_bulk_score(&deployed, source, NULL, is_judged, judge, &evaluation);
+	if (options->words || options->text_dim > 0)
+		put_row(result, XMC_EVIDENCE_TEXT, &evaluation.tally[XMC_EVIDENCE_TEXT]);
+	if (options->image_dim > 0)
+		put_row(result, XMC_EVIDENCE_IMAGE, &evaluation.tally[XMC_EVIDENCE_IMAGE]);
+	put_row(result, XMC_EVIDENCE_FUSED, &evaluation.tally[XMC_EVIDENCE_FUSED]);
+	SPI_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,140 @@
+/* evidence.c - an item's evidence out of datums and into the core; see evidence.h */
+#include "evidence.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "source.h"
+#include "xmcoh.h"
+
+static const char *
+described(const char *what, const char *item)
+{
+	return item ? psprintf("%s of item \"%s\"", what, item) : what;
+}
+
+static const float *
+read_embedding(NullableDatum datum, const char *what, const char *item, int32 *length)
+{
+	ArrayType  *array;
+
+	*length = -1;
+	if (datum.isnull)
+		return NULL;
+	array = DatumGetArrayTypeP(datum.value);
+	*length = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	/*
+	 * The wanted length is the model's, known only when the document is complete; an empty array is one of a wrong
+	 * length.
+	 */
+	if (*length == 0)
+		return (const float *) ARR_DATA_PTR(array);
+	return xmcoh_check_embedding(array, *length, described(what, item));
+}
+
+void
+xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embedding, const char *item, Evidence *out)
+{
+	out->text = NULL;
+	out->text_length = -1;
+	if (!text.isnull)
+	{
+		struct varlena *value = PG_DETOAST_DATUM_PACKED(text.value);
+
+		out->text = VARDATA_ANY(value);
+		out->text_length = (int32) VARSIZE_ANY_EXHDR(value);
+	}
+	out->image = read_embedding(image, "image", item, &out->image_length);
+	out->embedding = read_embedding(embedding, "text embedding", item, &out->embedding_length);
+}
+
+static const float *
+wanted_embedding(const float *values, int32 got, int32 wanted, const char *what, const char *item)
+{
+	if (wanted == 0 || got < 0)
+		return NULL;
+	if (got != wanted)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("%s has %d numbers, but the model wants %d", described(what, item), got, wanted)));
+	return values;
+}
+
+void
+xmcoh_evidence_item(const Evidence *evidence, const xmc_options *options, const char *key,
+					size_t key_length, bool name_item, xmc_item *out)
+{
+	const char *item = NULL;
+
+	if (name_item && (evidence->image_length != options->image_dim || evidence->embedding_length != options->text_dim))
+		item = pnstrdup(key, key_length);
+	*out = (xmc_item){.key = key, .key_length = key_length};
+	if (evidence->text_length >= 0 && options->words)
+	{
+		char	   *utf8 = pg_server_to_any(evidence->text, evidence->text_length, PG_UTF8);
+
+		out->text = utf8;
+		out->text_length = utf8 == evidence->text ? (size_t) evidence->text_length : strlen(utf8);
+	}
+	out->image = wanted_embedding(evidence->image, evidence->image_length, options->image_dim, "image", item);
+	out->text_embedding = wanted_embedding(evidence->embedding, evidence->embedding_length, options->text_dim,
+										   "text embedding", item);
+}
+
+void
+xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredDocument *out)
+{
+	xmc_ctx		ctx = xmcoh_context();
+
+	XMCOH_TRY(xmc_document_build(&ctx, &model->options, xmcoh_tokeniser(), n, item, &out->document), &ctx);
+	XMCOH_TRY(xmc_score_documents(&ctx, model, 1, &out->document, &out->scores), &ctx);
+}
+
+void
+xmcoh_notice_no_evidence(const xmc_document *document, bool *noticed)
+{
+	for (int32 i = 0; i < document->n && !*noticed; i++)
+		if (document->has[i] == 0)
+		{
+			*noticed = true;
+			ereport(NOTICE,
+					(errmsg("some items have nothing that the model reads"),
+					 errdetail("They take part without evidence: their place is a guess.")));
+		}
+}
+
+void
+xmcoh_check_item_count(int64 n, const char *document)
+{
+	if (n <= xmcoh_max_document_items)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 document ? errmsg("document \"%s\" has more than %d items", document, xmcoh_max_document_items)
+			 : errmsg("a document has more than %d items", xmcoh_max_document_items),
+			 errhint("Does each document have a key of its own? If documents are this long, raise"
+					 " xmcoh.max_document_items.")));
+}
+
+static const char *const evidence_names[XMC_EVIDENCES] = {
+	[XMC_EVIDENCE_TEXT] = "text", [XMC_EVIDENCE_IMAGE] = "image", [XMC_EVIDENCE_FUSED] = "fused"
+};
+
+xmc_evidence
+xmcoh_evidence_named(const char *name)
+{
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+		if (strcmp(name, evidence_names[e]) == 0)
+			return (xmc_evidence) e;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown evidence \"%s\"", name),
+			 errhint("Known are fused, text and image.")));
+}
+
+const char *
+xmcoh_evidence_name(xmc_evidence evidence)
+{
+	return evidence_names[evidence];
+}

@@ -1,0 +1,56 @@
+/*
+ * evidence.h - what a row's arguments say about one item: its text, its image, its text embedding; any may be NULL.
+ */
+#ifndef XMCOH_EVIDENCE_H
+#define XMCOH_EVIDENCE_H
+
+#include "postgres.h"
+
+#include "xmcoh/dataset.h"
+#include "xmcoh/scorer.h"
+
+typedef struct Evidence
+{
+	int32		text_length;	/* bytes, in the server's encoding; -1: NULL */
+	int32		image_length;	/* numbers; -1: NULL */
+	int32		embedding_length;	/* numbers; -1: NULL */
+	const char *text;
+	const float *image;			/* (image_length) */
+	const float *embedding;		/* (embedding_length) */
+} Evidence;
+
+/*
+ * Takes text, real[] and real[] out of their datums; detoasts into the current context, else points into them. `item`
+ * names the item in errors, NULL: it has no name. ERROR data_exception for an embedding that is not one-dimensional,
+ * has a NULL, a NaN or an infinity.
+ */
+extern void xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embedding, const char *item,
+								Evidence *out);
+
+/*
+ * The item as the core takes it: text in UTF-8, and of the embeddings those that the model reads (others are left
+ * alone). ERROR data_exception, naming got and wanted, when one has not as many numbers as the model reads.
+ */
+extern void xmcoh_evidence_item(const Evidence *evidence, const xmc_options *options, const char *key,
+								size_t key_length, bool name_item, xmc_item *out);
+
+typedef struct ScoredDocument
+{
+	xmc_document document;
+	xmc_scores	scores;
+} ScoredDocument;
+
+/* Scores n items, sorted by xmc_item_compare, as one document; allocates in the current context. */
+extern void xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredDocument *out);
+
+/* NOTICE, unless *noticed, when an item has nothing that the model reads; then sets *noticed. */
+extern void xmcoh_notice_no_evidence(const xmc_document *document, bool *noticed);
+
+/* ERROR program_limit_exceeded when n is over xmcoh.max_document_items. `document`: its key, NULL when not known. */
+extern void xmcoh_check_item_count(int64 n, const char *document);
+
+/* 'fused', 'text' or 'image'; ERROR invalid_parameter_value listing them for anything else. */
+extern xmc_evidence xmcoh_evidence_named(const char *name);
+extern const char *xmcoh_evidence_name(xmc_evidence evidence);
+
+#endif

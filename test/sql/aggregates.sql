@@ -1,0 +1,101 @@
+-- Items of a document in recovered order, whatever the order of the rows.
+SELECT bool_and(o = t) AS right FROM (SELECT xmcoh.recover_order('guides', step, words, picture) AS o,
+       array_agg(step ORDER BY place) AS t FROM step GROUP BY guide) AS d;
+SELECT count(*) AS differing FROM (SELECT guide,
+       xmcoh.recover_order('guides', step, words, picture ORDER BY md5(words)) AS a,
+       xmcoh.recover_order('guides', step, words, picture ORDER BY step DESC) AS b FROM step GROUP BY guide) AS d
+           WHERE a <> b;
+-- the type of the items comes back
+SELECT pg_typeof(xmcoh.recover_order('guides', step, words, NULL)) AS int4,
+       pg_typeof(xmcoh.recover_order('guides', step::bigint, words, NULL)) AS int8,
+       pg_typeof(xmcoh.recover_order('guides', words, words, NULL)) AS text,
+           pg_typeof(xmcoh.recover_order('guides', step * 1.5, words, NULL)) AS numeric
+  FROM step WHERE guide = 5;
+SELECT xmcoh.recover_order('guides', md5(words)::uuid, words, NULL) = array_agg(md5(words)::uuid
+       ORDER BY place) AS uuids,
+       xmcoh.recover_order('guides', (words || ', "quoted" \ {braces}')::varchar(60), words,
+           NULL) = array_agg((words || ', "quoted" \ {braces}')::varchar(60) ORDER BY place) AS odd_names,
+       xmcoh.recover_order('guides', '2024-01-31'::date - step, words, NULL) = array_agg('2024-01-31'::date - step
+           ORDER BY place) AS dates
+  FROM step WHERE guide = 5;
+-- ties go by the item: numbers by value, then words by bytes
+SELECT xmcoh.recover_order('blind', i, 'same', NULL ORDER BY md5(i)) FROM unnest('{b,10,a,9,B,1,07,7}'::text[]) AS i;
+SELECT xmcoh.recover_order('blind', i, 'same', NULL ORDER BY md5(i::text)) FROM generate_series(1, 40) AS i;
+
+-- How good a given order is: the mean over pairs of 2 p - 1.
+SELECT bool_and(xmcoh_c > 0.8) AS right_order, bool_and(reversed < -0.8) AS reversed,
+       bool_and(abs(xmcoh_c + reversed) < 1e-6) AS opposite,
+       bool_and(abs(xmcoh_c - shuffled_rows) = 0) AS rows_in_any_order
+  FROM (SELECT xmcoh.coherence('guides', place, words, picture) AS xmcoh_c,
+      xmcoh.coherence('guides', -place, words, picture) AS reversed,
+               xmcoh.coherence('guides', place, words, picture ORDER BY md5(words)) AS shuffled_rows FROM step
+                   GROUP BY guide) AS d;
+SELECT abs(c - m) < 1e-6 AS is_the_mean FROM (SELECT xmcoh.coherence('guides', place, words, picture) AS c FROM step
+       WHERE guide = 11) AS c,
+       (SELECT avg(CASE WHEN a.place < b.place THEN 2 * probability - 1 ELSE 1 - 2 * probability END) AS m
+           FROM xmcoh.pair_scores('guides', '11')
+          JOIN step AS a ON a.guide = 11 AND a.step = item_a::int JOIN step AS b ON b.guide = 11
+              AND b.step = item_b::int) AS m;
+-- positions of any size and sign; digits are never forgotten
+SET extra_float_digits = -10;
+SELECT xmcoh.coherence('guides', 1 + place * 1e-14, words, picture) > 0.8 AS near,
+       xmcoh.coherence('guides', (place - 2) * 1e300, words, picture) > 0.8 AS far FROM step WHERE guide = 5;
+RESET extra_float_digits;
+SELECT xmcoh.coherence('blind', place, words, picture) FROM step WHERE guide = 5;
+
+-- No rows, one row, rows without evidence.
+SELECT xmcoh.coherence('guides', place, words, picture) AS coherence,
+       xmcoh.recover_order('guides', step, words, picture) AS recovered FROM step WHERE guide = -1;
+SELECT xmcoh.coherence('guides', place, words, picture) AS coherence,
+       xmcoh.recover_order('guides', step, words, picture) AS recovered FROM step WHERE guide = 4 AND place = 0;
+SELECT guide, xmcoh.recover_order('guides', step, NULL, NULL) AS recovered FROM step WHERE guide IN (4, 8)
+       GROUP BY guide ORDER BY guide;
+SELECT xmcoh.coherence('guides', place, NULL, NULL) FROM step WHERE guide = 4;
+
+-- As window aggregates, with growing and moving frames.
+SELECT place, xmcoh.recover_order('guides', step, words, picture) OVER w = array_agg(step) OVER w AS so_far,
+       xmcoh.coherence('guides', place, words, picture) OVER w > 0.5 AS coherent
+  FROM step WHERE guide = 4 WINDOW w AS (ORDER BY place ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) ORDER BY place;
+SELECT DISTINCT xmcoh.recover_order('guides', step, words, picture)
+       FILTER (WHERE place > 0) = array_agg(step ORDER BY place) FILTER (WHERE place > 0) AS filtered FROM step
+       GROUP BY guide;
+
+-- Window function: each row's place.
+SELECT count(*) FILTER (WHERE r <> place + 1) AS wrong
+       FROM (SELECT place, xmcoh.recovered_position('guides', words, picture) OVER (PARTITION BY guide) AS r
+       FROM step) AS d;
+SELECT count(*) AS differing FROM (SELECT guide, step,
+       xmcoh.recovered_position('guides', words, picture) OVER (PARTITION BY guide) AS r FROM step) AS w
+  JOIN (SELECT guide, o, step FROM (SELECT guide, xmcoh.recover_order('guides', step, words, picture) AS r FROM step
+      GROUP BY guide) AS a, unnest(r) WITH ORDINALITY AS u (step, o)) AS a USING (guide, step) WHERE r <> o;
+-- frames and order do not matter; nor do rows that say the same
+SELECT count(DISTINCT r) AS places, min(r), max(r)
+       FROM (SELECT xmcoh.recovered_position('guides', 'open',
+       NULL) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS r FROM generate_series(1, 20) AS i) AS d;
+SELECT words, xmcoh.recovered_position('blind', words, NULL) OVER () AS by_content
+       FROM unnest('{b,c,a}'::text[]) AS words ORDER BY words;
+SELECT xmcoh.recovered_position('guides', words, picture) OVER () FROM step WHERE guide = -1;
+SELECT xmcoh.recovered_position('guides', words, picture) OVER () FROM step WHERE guide = 4 AND place = 1;
+
+-- With supplied text embeddings.
+CREATE TABLE vec AS SELECT guide, step, place, ARRAY[place * 0.1, step % 2, 1]::real[] AS e FROM step;
+SELECT xmcoh.create_model('vectors', text_dim => 3, words => false,
+       options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "epochs": 30, "batch_documents": 8}')
+       IS NOT NULL AS created;
+SELECT xmcoh.attach_source('vectors', 'vec', document => 'guide', item => 'step', text_embedding => 'e',
+       "position" => 'place', approved => 'all');
+SELECT xmcoh.train('vectors') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT avg(xmcoh.kendall_tau(xmcoh, t)) > 0.8 AS good, bool_and(c > 0) AS coherent
+       FROM (SELECT xmcoh.recover_order('vectors', step, NULL, NULL, e) AS xmcoh, array_agg(step ORDER BY place) AS t,
+       xmcoh.coherence('vectors', place, NULL, NULL, e) AS c FROM vec GROUP BY guide) AS d;
+SELECT count(*) AS differing FROM (SELECT guide, step,
+       xmcoh.recovered_position('vectors', NULL, NULL, e) OVER (PARTITION BY guide) AS r FROM vec) AS w
+  JOIN (SELECT guide, o, step FROM (SELECT guide, xmcoh.recover_order('vectors', step, NULL, NULL, e) AS r FROM vec
+      GROUP BY guide) AS a, unnest(r) WITH ORDINALITY AS u (step, o)) AS a USING (guide, step) WHERE r <> o;
+SELECT xmcoh.precedes('vectors', NULL, NULL, NULL, NULL, '{0,0,1}', '{0.6,1,1}') > 0.7 AS before;
+SELECT modality, guidance, tau > 0.8 AS good FROM xmcoh.evaluate('vectors', 'vec');
+
+-- Grouping sets and hashed groups share nothing.
+SELECT count(*) FROM (SELECT guide, place % 2, xmcoh.recover_order('guides', step, words, picture) FROM step
+       WHERE guide < 3 GROUP BY GROUPING SETS ((guide), (guide, place % 2))) AS g;

@@ -1,0 +1,116 @@
+-- What goes wrong is said clearly, with its SQLSTATE, and nothing is lost.
+CREATE FUNCTION try(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    state text;
+    message text;
+    detail text;
+    hint text;
+BEGIN
+    EXECUTE query;
+    RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+        hint = PG_EXCEPTION_HINT;
+    RETURN concat_ws(E'\n    ', state || ' ' || message, nullif(detail, ''), nullif(hint, ''));
+END $$;
+\pset format unaligned
+\pset tuples_only on
+-- models
+SELECT try($$SELECT xmcoh.precedes('none', 'a', NULL, 'b', NULL)$$);
+SELECT try($$SELECT xmcoh.coherence('none', place, words, picture) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.recovered_position('none', words, picture) OVER () FROM step WHERE guide = 1$$);
+SELECT try($$SELECT * FROM xmcoh.order_documents('none')$$);
+SELECT xmcoh.create_model('untrained', image_dim => 4) IS NOT NULL AS created;
+SELECT try($$SELECT xmcoh.precedes('untrained', 'a', NULL, 'b', NULL)$$);
+SELECT try($$SELECT * FROM xmcoh.evaluate('untrained')$$);
+SELECT try($$SELECT xmcoh.order_score(NULL, 'a', NULL, 'b', NULL)$$);
+SELECT try($$SELECT xmcoh.recover_order(NULL, step, words, picture) FROM step$$);
+SELECT try($$SELECT xmcoh.recover_order(CASE WHEN place = 0 THEN 'guides' ELSE 'blind' END, step, words, picture)
+       FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.recovered_position(CASE WHEN place = 0 THEN 'guides' ELSE 'blind' END, words,
+       picture) OVER () FROM step WHERE guide = 1$$);
+SELECT try($$SELECT * FROM xmcoh.order_documents('blind')$$);
+-- embeddings
+SELECT try($$SELECT xmcoh.precedes('guides', NULL, '{1,2,3}', NULL, NULL)$$);
+SELECT try($$SELECT xmcoh.precedes('guides', NULL, NULL, NULL, '{}')$$);
+SELECT try($$SELECT xmcoh.precedes('guides', NULL, '{{1,2},{3,4}}', NULL, NULL)$$);
+SELECT try($$SELECT xmcoh.precedes('guides', NULL, '{1,NULL,3,4}', NULL, NULL)$$);
+SELECT try($$SELECT xmcoh.precedes('guides', NULL, '{1,2,NaN,4}', NULL, NULL)$$);
+SELECT try($$SELECT xmcoh.precedes('guides', NULL, '{1,2,3,-Infinity}', NULL, NULL)$$);
+SELECT try($$SELECT xmcoh.recover_order('guides', step, words,
+       CASE WHEN step = 2 THEN '{1,2}'::real[] ELSE picture END) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.coherence('guides', place, words,
+       CASE WHEN step = 2 THEN '{1,2,NaN,4}'::real[] ELSE picture END) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.recovered_position('guides', words, '{1,2}') OVER () FROM step WHERE guide = 1$$);
+-- items and positions
+SELECT try($$SELECT xmcoh.recover_order('guides', step / 2, words, picture) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.coherence('guides', place / 2, words, picture) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.recover_order('guides', NULL::int, words, picture) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.coherence('guides', NULL, words, picture) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.coherence('guides', 'NaN', words, picture) FROM step WHERE guide = 1$$);
+-- too many items
+SET xmcoh.max_document_items = 5;
+SELECT try($$SELECT xmcoh.recover_order('guides', step, words, picture) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.coherence('guides', place, words, picture) FROM step WHERE guide = 1$$);
+SELECT try($$SELECT xmcoh.recovered_position('guides', words, picture) OVER () FROM step WHERE guide = 1$$);
+SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
+RESET xmcoh.max_document_items;
+-- arguments
+SELECT try($$SELECT * FROM xmcoh.order_documents('guides', evidence => 'smell')$$);
+SELECT try($$SELECT * FROM xmcoh.pair_scores('guides', NULL)$$);
+SELECT try($$SELECT * FROM xmcoh.order_documents('guides', 'pg_class')$$);
+SELECT try($$SELECT * FROM xmcoh.evaluate('blind')$$);
+-- damaged weights: in the header, in the numbers, cut off
+UPDATE xmcoh.model_version SET weights = set_byte(weights, length(weights) - 5, 77)
+    WHERE model_id = xmcoh.model_id('blind');
+UPDATE xmcoh.model_version SET sha256 = repeat('0', 64) WHERE model_id = xmcoh.model_id('blind');
+SELECT try($$SELECT xmcoh.precedes('blind', 'a', NULL, 'b', NULL)$$);
+UPDATE xmcoh.model_version SET weights = '', sha256 = encode(sha256(''), 'hex')
+    WHERE model_id = xmcoh.model_id('blind');
+SELECT try($$SELECT xmcoh.precedes('blind', 'a', NULL, 'b', NULL)$$);
+UPDATE xmcoh.model_version AS v SET weights = w, sha256 = encode(sha256(w), 'hex')
+    FROM (SELECT substr(xmcoh.export_model('guides'), 1, 2000) AS w) AS cut WHERE model_id = xmcoh.model_id('blind');
+SELECT split_part(try($$SELECT xmcoh.precedes('blind', 'a', NULL, 'b', NULL)$$), E'\n', 1);
+UPDATE xmcoh.model_version AS v SET weights = w, sha256 = encode(sha256(w), 'hex')
+  FROM (SELECT overlay(w PLACING '\x0000c07f' FROM length(w) - 3) AS w
+      FROM (SELECT xmcoh.export_model('guides') AS w) AS w) AS nan WHERE model_id = xmcoh.model_id('blind');
+SELECT try($$SELECT xmcoh.precedes('blind', 'a', NULL, 'b', NULL)$$);
+DELETE FROM xmcoh.model_version WHERE model_id = xmcoh.model_id('blind');
+SELECT try($$SELECT xmcoh.precedes('blind', 'a', NULL, 'b', NULL)$$);
+-- roles
+CREATE ROLE xmcoh_stranger;
+SET ROLE xmcoh_stranger;
+SELECT try($$SELECT xmcoh.precedes('guides', 'a', NULL, 'b', NULL)$$);
+RESET ROLE;
+SELECT xmcoh.grant_usage('xmcoh_stranger');
+SET ROLE xmcoh_stranger;
+SELECT try($$SELECT xmcoh.precedes('guides', 'a', NULL, 'b', NULL)$$);
+SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
+RESET ROLE;
+UPDATE xmcoh.model SET owner = 'xmcoh_stranger' WHERE name = 'guides';
+SET ROLE xmcoh_stranger;
+SELECT xmcoh.precedes('guides', 'open', NULL, 'pack', NULL) > 0.9 AS own_model;
+SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
+RESET ROLE;
+UPDATE xmcoh.model SET owner = current_user::regrole WHERE name = 'guides';
+-- a look-up belongs to who made it
+CREATE FUNCTION p() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN xmcoh.precedes('guides', 'open', NULL, 'pack',
+    NULL) > 0.9; END $$;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT p();
+SET LOCAL ROLE xmcoh_stranger;
+SELECT p();
+ROLLBACK;
+DROP FUNCTION p;
+DROP OWNED BY xmcoh_stranger;
+DROP ROLE xmcoh_stranger;
+-- internal functions are not for calling
+SELECT try($$SELECT xmcoh.coherence_final(NULL)$$);
+SELECT xmcoh.drop_model('untrained');
+\pset format aligned
+\pset tuples_only off
+DROP FUNCTION try;
+-- the last of the tests that ask the trained model
+DROP TABLE step, vec;
+DROP FUNCTION blind;
+DROP EXTENSION xmcoh;

@@ -1,0 +1,276 @@
+# Scoring in many processes: parallel plans, a hot standby, and the cache file through which sessions share the weights.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('primary');
+$node->init(allows_streaming => 1);
+$node->append_conf('postgresql.conf', "max_worker_processes = 16\nmax_connections = 50");
+$node->start;
+
+# The small model of the regression tests, and a table large enough for a parallel plan.
+my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
+is($status, 0, 'a model is trained') or diag($err);
+$node->safe_psql('postgres', q{
+	CREATE TABLE many AS SELECT guide + 1000 * copy AS guide, step, place, words, picture FROM step,
+		generate_series(1, 20) AS copy;
+	ALTER TABLE many SET (parallel_workers = 2);
+	VACUUM ANALYZE many});
+
+# ---- parallel plans ----
+
+my $parallel = q{
+	SET max_parallel_workers_per_gather = 2;
+	SET parallel_setup_cost = 0;
+	SET parallel_tuple_cost = 0;
+	SET min_parallel_table_scan_size = 0;
+};
+my $serial = "SET max_parallel_workers_per_gather = 0;\n";
+my %query = (
+	coherence => q{SELECT guide, round(xmcoh.coherence('guides', place, words, picture)::numeric, 6) FROM many
+		GROUP BY guide ORDER BY guide},
+	recover_order => q{SELECT guide, xmcoh.recover_order('guides', step, words, picture) FROM many GROUP BY guide
+		ORDER BY guide},
+	precedes => q{SELECT guide, step, round(xmcoh.precedes('guides', words, picture, 'turn part 3',
+		'{0.5,0.5,0.5,1}')::numeric, 6) FROM many
+		WHERE guide < 4000 ORDER BY guide, step});
+
+for my $name (sort keys %query)
+{
+	my $plan = $node->safe_psql('postgres', "$parallel EXPLAIN (COSTS OFF) $query{$name}");
+	like($plan, $name eq 'precedes' ? qr/Gather/ : qr/Partial (Hash|Group)?Aggregate/, "$name: the plan is parallel");
+	my $want = $node->safe_psql('postgres', "$serial $query{$name}");
+	is($node->safe_psql('postgres', "$parallel SET parallel_leader_participation = $_; $query{$name}"), $want,
+		"$name: the same answers in parallel, leader_participation $_") for ('on', 'off');
+	cmp_ok(length $want, '>', 10000, "$name: they are answers");
+}
+like($node->safe_psql('postgres', q{SET force_parallel_mode = on; SELECT count(*)
+	FROM xmcoh.order_documents('guides')}), qr/^750$/,
+	'a set-returning function in a worker');
+
+# ---- a hot standby ----
+
+my $backup = 'base';
+$node->backup($backup);
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, $backup, has_streaming => 1);
+$standby->start;
+my @cached = glob($standby->data_dir . '/base/pgsql_tmp/pgsql_tmp.xmcoh.*');
+is(scalar @cached, 0, 'a base backup holds no cache file');
+$node->wait_for_catchup($standby);
+for my $name (sort keys %query)
+{
+	is($standby->safe_psql('postgres', "$_ $query{$name}"), $node->safe_psql('postgres', $query{$name}),
+		"$name on the standby")
+		for ($serial, $parallel);
+}
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.order_documents('guides')}), 750,
+	'order_documents on the standby');
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.evaluate('guides')}), 3, 'evaluate on the standby');
+@cached = glob($standby->data_dir . '/base/pgsql_tmp/pgsql_tmp.xmcoh.*');
+is(scalar @cached, 1, 'the standby has a cache file of its own');
+
+my $blind = q{xmcoh.import_model('guides', blind(xmcoh.export_model('guides')))};
+my $ask = q{SELECT xmcoh.precedes('guides', 'open', NULL, 'pack', NULL) > 0.9};
+$node->safe_psql('postgres', "SELECT xmcoh.deploy('guides', $blind)");
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', $ask), 'f', 'the standby follows a deployment');
+$node->safe_psql('postgres', q{SELECT xmcoh.rollback('guides')});
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', $ask), 't', 'and its rollback');
+$standby->stop;
+
+# ---- other encodings, other databases ----
+
+# The same bytes of weights, so the same cache file; the same texts, so the same answers.
+my $blob = $node->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('guides'), 'hex')});
+my $words = q{SELECT xmcoh.order_score('guides', 'prüfen: open part 1', NULL, 'Größe: pack part 2', NULL),
+	xmcoh.recover_order('guides', i, i, NULL) FROM unnest('{öffnen,prüfen,open,pack,größer}'::text[]) AS i};
+for my $encoding ('LATIN1', 'SQL_ASCII')
+{
+	$node->safe_psql('postgres',
+		"CREATE DATABASE $encoding ENCODING '$encoding' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+	$node->safe_psql(lc $encoding, qq{
+		CREATE EXTENSION xmcoh;
+		SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));});
+	is($node->safe_psql(lc $encoding, "SET client_encoding = 'UTF8'; $words"), $node->safe_psql('postgres', $words),
+		"answers in $encoding");
+}
+($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
+like($err, qr/invalid byte sequence for encoding "UTF8"/, 'bytes that are no text');
+
+# In one session the extension goes and comes again: prepared look-ups find the new tables.
+like($node->safe_psql('latin1', qq{
+	$ask;
+	DROP EXTENSION xmcoh;
+	CREATE EXTENSION xmcoh;
+	SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));
+	$ask}), qr/^t\n\nt$/, 'the extension made again');
+
+# ---- the cache file ----
+
+my $directory = $node->data_dir . '/base/pgsql_tmp';
+my $file = "$directory/pgsql_tmp.xmcoh." . $node->safe_psql('postgres', q{SELECT sha256 FROM xmcoh.versions
+	WHERE model = 'guides' AND deployed});
+my $size = -s $file;
+
+# Asks in a new session; gives what the server logged meanwhile.
+sub asked
+{
+	my ($what) = @_;
+	my $offset = -s $node->logfile;
+	is($node->safe_psql('postgres', $ask), 't', $what);
+	return slurp_file($node->logfile, $offset);
+}
+
+sub overwrite
+{
+	my ($bytes) = @_;
+	open my $handle, '>:raw', $file or die "$file: $!";
+	print $handle $bytes;
+	close $handle;
+}
+
+ok($size, 'there is a cache file');
+my $inode = (stat $file)[1];
+unlike(asked('with the cache file'), qr/cache file/, 'nothing to say');
+is((stat $file)[1], $inode, 'it is used as it is');
+
+unlink $file or die;
+asked('without it');
+is(-s $file, $size, 'it is written again');
+
+my $whole = slurp_file($file);
+overwrite(substr $whole, 0, $size - 100);
+asked('with one that is too short');
+is(-s $file, $size, 'it is written again');
+
+overwrite("\xff" x $size);
+like(asked('with one whose header is damaged'), qr/cache file of the weights of model "guides" is damaged/,
+	'the log says so');
+ok(slurp_file($file) eq $whole, 'it is written again');
+
+unlink glob("$directory/*");
+rmdir $directory or die "$directory: $!";
+asked('without its folder');
+is(-s $file, $size, 'the folder is made again');
+
+SKIP:
+{
+	skip 'a superuser can write anywhere', 3 if $> == 0;
+	unlink $file;
+	chmod 0500, $directory;
+	like(asked('when it cannot be written'), qr/could not write cache file/, 'the log says so');
+	chmod 0700, $directory;
+	ok(!-e $file, 'there is none');
+}
+
+unlink $file;
+$node->pgbench('--no-vacuum --client=8 --connect --transactions=20', 0, [qr{160/160}], [qr{^}],
+	'eight sessions at once without a cache file',
+	{ first_call => "SELECT 1 / (xmcoh.precedes('guides', 'open', NULL, 'pack', NULL) > 0.9)::int;" });
+is(-s $file, $size, 'one file');
+is(scalar(my @drafts = glob("$directory/pgsql_tmp.xmcoh.*.*")), 0, 'no drafts left');
+
+# One that nobody has opened for a week goes when another is written; those in use stay.
+my $old = "$directory/pgsql_tmp.xmcoh." . 'a' x 64;
+my $recent = "$directory/pgsql_tmp.xmcoh." . 'b' x 64;
+for ($old, $recent)
+{
+	open my $handle, '>', $_ or die;
+	close $handle;
+}
+utime time - 8 * 86400, time - 8 * 86400, $old;
+unlink $file;
+asked('with old files beside it');
+ok(!-e $old && -e $recent && -e $file, 'old files are removed');
+
+$node->restart;
+is(scalar(@cached = glob("$directory/pgsql_tmp.xmcoh.*")), 0, 'a restart removes them all');
+asked('after a restart');
+
+# ---- memory ----
+
+# 16 MB of weights, of which a session must not have a copy of its own.
+$node->safe_psql('postgres', q{
+	SELECT xmcoh.create_model('large', options => '{"hash_bits": 22, "bag_dim": 0, "epochs": 1}');
+	SELECT xmcoh.attach_source('large', 'step', document => 'guide', item => 'step', text => 'words',
+		"position" => 'place', approved => 'all')});
+my $job = $node->safe_psql('postgres', q{SELECT xmcoh.train('large', on_success => 'deploy')});
+is($node->safe_psql('postgres', "SELECT xmcoh.wait_for_job($job, '2min')"), 'succeeded', 'a large model is trained');
+$node->safe_psql('postgres', q{SELECT xmcoh.precedes('large', 'open', NULL, 'pack', NULL)});
+cmp_ok($node->safe_psql('postgres', q{SELECT bytes FROM xmcoh.versions WHERE model = 'large'}), '>', 16_000_000,
+	'it is large');
+
+# kB of memory of its own (not the file's pages), in a session that has the library loaded, around its first call
+my $private = q{SELECT (regexp_match(pg_read_file('/proc/self/smaps_rollup'), 'Anonymous: +([0-9]+)'))[1]};
+my $first_call = $node->safe_psql('postgres', qq{
+	SELECT count(*) FROM xmcoh.options();
+	$private;
+	SELECT xmcoh.precedes('large', 'open part 1', NULL, 'pack part 2', NULL) > 0;
+	$private;});
+my (undef, $before, undef, $after) = split /\n/, $first_call;
+cmp_ok($after - $before, '<', 2048, 'private memory of a first call, kB');
+note('private memory of a first call: ', $after - $before, ' kB');
+
+# Failing and succeeding calls, a thousand of each kind: memory and files stay as they are.
+my $calls = <<'SQL';
+DO $$
+BEGIN
+	FOR i IN 1..500 LOOP
+		BEGIN
+			PERFORM xmcoh.precedes('none', 'a', NULL, 'b', NULL);
+		EXCEPTION WHEN undefined_object THEN NULL;
+		END;
+		BEGIN
+			PERFORM xmcoh.precedes('guides', 'a', '{1,2}', 'b', NULL);
+		EXCEPTION WHEN data_exception THEN NULL;
+		END;
+		BEGIN
+			PERFORM xmcoh.recover_order('guides', step / 2, words, picture) FROM step WHERE guide = 1;
+		EXCEPTION WHEN unique_violation THEN NULL;
+		END;
+		BEGIN
+			PERFORM * FROM xmcoh.order_documents('guides', evidence => 'smell');
+		EXCEPTION WHEN invalid_parameter_value THEN NULL;
+		END;
+		PERFORM xmcoh.precedes('guides', 'open', NULL, 'pack', NULL);
+		PERFORM xmcoh.recover_order('guides', step, words, picture), xmcoh.coherence('guides', place, words, picture)
+			FROM step WHERE guide = i % 100;
+		PERFORM xmcoh.recovered_position('guides', words, picture) OVER () FROM step WHERE guide = i % 100;
+		PERFORM * FROM xmcoh.pair_scores('guides', '7');
+	END LOOP;
+END $$;
+SQL
+my $measure = q{SELECT sum(total_bytes), (SELECT count(*) FROM pg_ls_dir('/proc/self/fd')),
+	(SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmRSS:\s+([0-9]+)'))[1])
+		FROM pg_backend_memory_contexts;};
+my @rows = split /\n/, $node->safe_psql('postgres', "$calls $calls $measure $calls $calls $measure");
+my ($bytes, $files, $rss) = split /\|/, $rows[0];
+my ($bytes_later, $files_later, $rss_later) = split /\|/, $rows[1];
+cmp_ok($bytes_later - $bytes, '<', 200_000, 'memory contexts do not grow');
+cmp_ok($rss_later - $rss, '<', 2000, 'nor does the process, kB');
+is($files_later, $files, 'nor its open files');
+
+# A source of five times the size takes no more memory.
+$node->safe_psql('postgres', q{
+	CREATE TABLE five AS SELECT guide + 100000 * copy AS guide, step, words, picture FROM many,
+		generate_series(1, 5) AS copy;
+	SELECT xmcoh.attach_source('guides', 'five', document => 'guide', item => 'step', text => 'words',
+		image => 'picture');
+	SELECT xmcoh.attach_source('guides', 'many', document => 'guide', item => 'step', text => 'words',
+		image => 'picture')});
+my $peak = q{SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmHWM:\s+([0-9]+)'))[1];};
+my %peak;
+for my $source ('many', 'five')
+{
+	my @lines = split /\n/, $node->safe_psql('postgres', "SELECT count(*)
+		FROM xmcoh.order_documents('guides', '$source'); $peak");
+	($peak{"$source items"}, $peak{$source}) = @lines;
+}
+is($peak{'five items'}, 5 * $peak{'many items'}, 'five times the documents');
+cmp_ok($peak{five} - $peak{many}, '<', 8000, 'in the same memory, kB');
+
+done_testing();
