@@ -33,7 +33,7 @@ COMMENT ON COLUMN xmcoh.model.options IS 'options that differ from their default
 CREATE TABLE xmcoh.model_version (
     model_id   integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
     version    integer NOT NULL CHECK (version > 0),
-    sha256     text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    sha256     text NOT NULL CHECK (sha256 = encode(sha256(weights), 'hex')),
     weights    bytea NOT NULL,
     job_id     integer,
     report     jsonb NOT NULL DEFAULT '{}',
@@ -127,11 +127,12 @@ COMMENT ON TABLE xmcoh.job_record IS 'Training runs as their workers last wrote 
 CREATE TABLE xmcoh.training_metric (
     job_id   integer NOT NULL REFERENCES xmcoh.job_record ON DELETE CASCADE,
     round    integer NOT NULL DEFAULT 0,
+    phase    text NOT NULL,
     modality text NOT NULL CHECK (modality IN ('text', 'image', 'fused')),
     epoch    integer NOT NULL,
     metric   text NOT NULL,
     value    double precision,
-    PRIMARY KEY (job_id, round, modality, epoch, metric)
+    PRIMARY KEY (job_id, round, phase, epoch, metric)
 );
 COMMENT ON TABLE xmcoh.training_metric IS 'Losses and held-out figures of every epoch of every job';
 

@@ -215,19 +215,19 @@ number_or_null(double value, char *null)
 static void
 write_metric(Run *run, const xmc_train_progress *progress, const char *metric, double value)
 {
-	Oid			types[5] = {INT4OID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID};
-	Datum		values[5];
+	Oid			types[6] = {INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID};
+	Datum		values[6];
 
 	if (!isfinite(value))
 		return;
 	values[0] = Int32GetDatum(run->job->job_id);
-	values[1] = CStringGetTextDatum(modality_name[progress->modality]);
-	values[2] = Int32GetDatum(progress->epoch);
-	values[3] = CStringGetTextDatum(metric);
-	values[4] = Float8GetDatum(value);
-	execute("INSERT INTO xmcoh.training_metric (job_id, modality, epoch, metric, value) VALUES ($1, $2, $3, $4, $5)"
-			" ON CONFLICT (job_id, round, modality, epoch, metric) DO UPDATE SET value = excluded.value",
-			SPI_OK_INSERT, 5, types, values, NULL);
+	values[1] = CStringGetTextDatum(progress->phase);
+	values[2] = CStringGetTextDatum(modality_name[progress->modality]);
+	values[3] = Int32GetDatum(progress->epoch);
+	values[4] = CStringGetTextDatum(metric);
+	values[5] = Float8GetDatum(value);
+	execute("INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value) VALUES ($1, $2, $3, $4, $5, $6)",
+			SPI_OK_INSERT, 6, types, values, NULL);
 }
 
 /*

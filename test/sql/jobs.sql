@@ -124,7 +124,7 @@ SELECT state FROM xmcoh.job WHERE job_id = 1001;
 -- progress that stays
 SELECT j.state, j.phase, j.done = j.total AS done, j.train_loss > 0 AS loss, p.elapsed > '0' AS elapsed, p.time_left
   FROM xmcoh.job AS j JOIN xmcoh.training_progress AS p USING (job_id) WHERE j.version = 1;
-SELECT t.modality, t.epoch FROM xmcoh.training_metric AS t JOIN xmcoh.job USING (job_id) WHERE version = 1 AND metric = 'train_loss' ORDER BY 1, 2;
+SELECT t.phase, t.modality, t.epoch FROM xmcoh.training_metric AS t JOIN xmcoh.job USING (job_id) WHERE version = 1 AND metric = 'train_loss' ORDER BY 1, 3;
 
 DROP PROCEDURE try;
 DROP TABLE step, pair;
