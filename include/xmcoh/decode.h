@@ -30,6 +30,12 @@ extern xmc_status xmc_decode(xmc_ctx *ctx, int32_t n, const float *s, int32_t *o
 extern xmc_status xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value);
 extern xmc_status xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value);
 
+/*
+ * The same for judging a model whose items are numbered by key: keys often run in the true order, so that ties, which go to
+ * the smaller number, would make a model that knows nothing look good. Here ties fall by chance, drawn from `seed`.
+ */
+extern xmc_status xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int32_t *order);
+
 /* The sum of s, rounded as above, over the pairs of a given order; NaN when one of those scores is not finite. */
 extern double xmc_order_value(int32_t n, const float *s, const int32_t *order);
 

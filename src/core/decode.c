@@ -49,6 +49,38 @@ check_scores(xmc_ctx *ctx, int32_t n, const float *s)
 	return XMC_OK;
 }
 
+xmc_status
+xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int32_t *order)
+{
+	int32_t    *item = xmc_alloc(ctx, (size_t) n, sizeof(int32_t));	/* (n) the item that gets number i */
+	float	   *shuffled = xmc_alloc(ctx, (size_t) n * (size_t) n, sizeof(float));	/* (n, n) */
+	xmc_status	status = XMC_NO_MEMORY;
+	xmc_random	random;
+
+	if (item && shuffled)
+	{
+		xmc_random_seed(&random, seed);
+		for (int32_t i = 0; i < n; i++)
+		{
+			int32_t		j = (int32_t) xmc_random_below(&random, (uint32_t) i + 1);
+
+			item[i] = item[j];
+			item[j] = i;
+		}
+		for (int64_t i = 0; i < n; i++)
+			for (int64_t j = 0; j < n; j++)
+				shuffled[i * n + j] = s[(int64_t) item[i] * n + item[j]];
+		status = xmc_decode(ctx, n, shuffled, order, NULL);
+		for (int32_t k = 0; k < n && status == XMC_OK; k++)
+			order[k] = item[order[k]];
+	}
+	else
+		xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	xmc_release(ctx, item);
+	xmc_release(ctx, shuffled);
+	return status;
+}
+
 double
 xmc_order_value(int32_t n, const float *s, const int32_t *order)
 {
@@ -223,7 +255,7 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
  * The budget is a number of steps, not a time, so the answer is the same on every machine.
  */
 #define ANNEAL_SWEEPS_PER_ITEM 100	/* sweeps of n steps, */
-#define ANNEAL_STEPS 180000		/* but no more steps than this in all */
+#define ANNEAL_STEPS 300000		/* but no more steps than this in all */
 #define ANNEAL_COOLING 500		/* sweeps that one cooling has at least, if there are as many */
 #define ANNEAL_HOT 3.0
 #define ANNEAL_COLD 0.1
