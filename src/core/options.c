@@ -34,7 +34,7 @@ static const xmc_option_info table[] = {
 	{REAL(weight_decay), false, 0.01, 0, 10, "decoupled weight decay of AdamW for dense parameters, per unit of step size"},
 	{REAL(bag_learning_rate), false, 0.02, 0, 10, "step size of AdaGrad for the trained embedding bag"},
 	{REAL(linear_learning_rate), false, 0.0005, 1e-7, 1, "step size of AdamW for the linear term over embeddings"},
-	{REAL(sparse_learning_rate), false, 0.1, 0, 10, "step size of AdaGrad for the sparse text term"},
+	{REAL(sparse_learning_rate), false, 0.01, 0, 10, "step size of AdaGrad for the sparse text term"},
 	{REAL(sparse_decay), false, 0, 0, 10, "weight decay of the sparse text term, per unit of step size"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents held out of training"},
 };
