@@ -1,6 +1,7 @@
 /* inputs.c - see inputs.h */
 #include "xmcoh/inputs.h"
 #include "xmcoh/sparse.h"
+#include "xmcoh/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -100,9 +101,7 @@ xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const fl
 	{
 		const float *row = x + r * network->input_dim + bag;
 
-		u[r] = 0;
-		for (int32_t k = 0; k < network->embedding_dim; k++)
-			u[r] += (double) network->linear[k] * row[k];
+		u[r] = xmc_dot(network->embedding_dim, network->linear, row);
 	}
 }
 
