@@ -31,7 +31,8 @@ typedef struct xmc_interval
 /*
  * Ratio sum(value) / sum(weight) over documents with its bootstrap 95% interval (percentile; documents drawn with
  * replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose value is NaN are left
- * out. With no document left all three are NaN. For a paired difference pass value = a - b per document.
+ * out, and those whose weight is. With no document or no weight left all three are NaN, without replicates the bounds. For a
+ * paired difference pass value = a - b per document.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,

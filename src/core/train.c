@@ -376,8 +376,8 @@ calibrate(trainer *t)
 
 /* One document's tau for each kind of evidence, tau[e * tau_stride], and its pairs' probabilities, p[e * p_stride + pair]. */
 static xmc_status
-measure_document(trainer *t, const xmc_document *document, const xmc_scores *scores, double *tau, int64_t tau_stride,
-				 double *p, int64_t p_stride)
+measure_document(trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
+				 double *tau, int64_t tau_stride, double *p, int64_t p_stride)
 {
 	int32_t		n = document->n;
 	int32_t    *order;
@@ -392,7 +392,7 @@ measure_document(trainer *t, const xmc_document *document, const xmc_scores *sco
 	{
 		int32_t		right = 0;
 
-		XMC_TRY(xmc_decode(t->ctx, n, scores->score[e], order, NULL));
+		XMC_TRY(xmc_decode_shuffled(t->ctx, n, scores->score[e], seed, order));
 		for (int32_t k = 0; k < n; k++)
 			place[order[k]] = k;
 		for (int32_t k = 0; k < document->n_pairs; k++)
@@ -424,7 +424,7 @@ measure(trainer *t)
 		xmc_status	status;
 
 		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, l->document[d], &scores));
-		status = measure_document(t, l->document[d], &scores, tau + d, l->n_documents, p + at, l->n);
+		status = measure_document(t, l->document[d], &scores, (uint64_t) d, tau + d, l->n_documents, p + at, l->n);
 		xmc_scores_free(t->ctx, &scores);
 		XMC_TRY(status);
 		at += l->document[d]->n_pairs;

@@ -93,47 +93,28 @@ has_evidence(const xmc_document *document, xmc_evidence evidence)
 	return false;
 }
 
-/*
- * Decoding gives ties to the smaller key, and keys often run in the true order: taken as they are, a model that knows
- * nothing would be judged good. So here the items are shuffled first (seeded by the document's key): ties fall by
- * chance.
- */
 static void
 judge(void *arg, const BulkDocument *scored)
 {
 	Evaluation *evaluation = arg;
 	int32		n = scored->document.n;
-	int32	   *shuffled = palloc(sizeof(int32) * (Size) n);
 	int32	   *true_place = palloc(sizeof(int32) * (Size) n);
 	int32	   *order = palloc(sizeof(int32) * (Size) n);
 	int32	   *place = palloc(sizeof(int32) * (Size) n);
 	int32	   *scratch = palloc(sizeof(int32) * (Size) n);
-	float	   *s = palloc(sizeof(float) * (Size) n * (Size) n);	/* (n, n) */
-	xmc_random	random;
+	uint64_t	seed = xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED);
 
-	xmc_random_seed(&random, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED));
-	for (int32 i = 0; i < n; i++)
-	{
-		int32		j = (int32) xmc_random_below(&random, (uint32) i + 1);
-
-		shuffled[i] = shuffled[j];
-		shuffled[j] = i;
-	}
 	for (int32 k = 0; k < n; k++)
 		true_place[scored->order[k]] = k;
 	for (int e = 0; e < XMC_EVIDENCES; e++)
 	{
-		const float *score = scored->scores.score[e];
 		xmc_ctx		ctx = xmcoh_context();
 
 		if (!has_evidence(&scored->document, (xmc_evidence) e))
 			continue;
-		for (int32 i = 0; i < n; i++)
-			for (int32 j = 0; j < n; j++)
-				s[(int64) i * n + j] = score[(int64) shuffled[i] * n + shuffled[j]];
-		XMCOH_TRY(xmc_decode(&ctx, n, s, order, NULL), &ctx);
+		XMCOH_TRY(xmc_decode_shuffled(&ctx, n, scored->scores.score[e], seed, order), &ctx);
 		for (int32 k = 0; k < n; k++)
-			place[k] = true_place[shuffled[order[k]]];
+			place[k] = true_place[order[k]];
 		tally_up(evaluation->memory, &evaluation->tally[e], n, xmc_position_matches(n, place),
 				 xmc_kendall_tau(n, place, scratch));
 	}

@@ -248,6 +248,7 @@ test_missing_images(void **state)
 	model = train(f, &report);
 	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4);
 	assert_true(model->calibration.solo[XMC_IMAGE] == 0);
+	assert_true(fabs(report.tau[XMC_EVIDENCE_IMAGE].mean) < 0.35);	/* ties fall by chance, not by key */
 	xmc_model_free(&f->ctx, model);
 }
 

@@ -1,0 +1,272 @@
+/* calibrate.c - non-negative logistic regression without intercept; expected calibration error. See calibrate.h */
+#include "xmcoh/calibrate.h"
+
+#include <math.h>
+#include <string.h>
+
+#define K XMC_CALIBRATE_MAX
+#define STOP_ROWS 262144		/* rows between two questions whether to stop */
+#define MAX_STEPS 100
+#define MAX_HALVINGS 40
+#define TOLERANCE 1e-14			/* of the objective at zero: a Newton decrement below it ends the fit */
+#define DAMPING 1e-12			/* of a diagonal element of the Hessian, so that collinear features stay solvable */
+
+typedef struct problem
+{
+	xmc_ctx    *ctx;
+	int32_t		n;
+	int32_t		k;
+	const float *x;				/* (n, k) */
+	const float *weight;		/* (n) or NULL */
+	double		ridge;
+} problem;
+
+/* The objective at c, and unless they are NULL its gradient (k) and Hessian (k, k; rows of length K). */
+static xmc_status
+objective(const problem *p, const double *c, double *value, double *gradient, double (*hessian)[K])
+{
+	int32_t		k = p->k;
+	double		sum = 0;
+
+	if (gradient)
+	{
+		memset(gradient, 0, sizeof(double) * K);
+		memset(hessian, 0, sizeof(double) * K * K);
+	}
+	for (int32_t r = 0; r < p->n; r++)
+	{
+		const float *x = p->x + (size_t) r * k;
+		double		w = p->weight ? p->weight[r] : 1;
+		double		z = 0;
+		double		e;
+
+		if ((r + 1) % STOP_ROWS == 0)
+			XMC_TRY(xmc_check_stop(p->ctx));
+		for (int32_t a = 0; a < k; a++)
+			z += c[a] * x[a];
+		e = exp(-fabs(z));
+		sum += w * (log1p(e) + (z < 0 ? -z : 0));	/* softplus(-z) */
+		if (gradient)
+		{
+			double		wrong = (z < 0 ? 1 : e) / (1 + e);	/* sigmoid(-z) */
+			double		slope = w * wrong;
+			double		curve = w * e / ((1 + e) * (1 + e));
+
+			for (int32_t a = 0; a < k; a++)
+			{
+				gradient[a] -= slope * x[a];
+				for (int32_t b = 0; b <= a; b++)
+					hessian[a][b] += curve * x[a] * x[b];
+			}
+		}
+	}
+	for (int32_t a = 0; a < k; a++)
+	{
+		sum += p->ridge * c[a] * c[a] / 2;
+		if (gradient)
+		{
+			gradient[a] += p->ridge * c[a];
+			hessian[a][a] += p->ridge;
+			for (int32_t b = 0; b < a; b++)
+				hessian[b][a] = hessian[a][b];
+		}
+	}
+	*value = sum;
+	return XMC_OK;
+}
+
+/* Solves A x = b in place by Cholesky, A (m, m) positive definite; false when it is not. b becomes x. */
+static bool
+solve(int32_t m, double (*a)[K], double *b)
+{
+	for (int32_t i = 0; i < m; i++)
+	{
+		for (int32_t j = 0; j <= i; j++)
+		{
+			for (int32_t l = 0; l < j; l++)
+				a[i][j] -= a[i][l] * a[j][l];
+			if (i > j)
+				a[i][j] /= a[j][j];
+			else if (a[i][i] > 0)
+				a[i][i] = sqrt(a[i][i]);
+			else
+				return false;
+		}
+	}
+	for (int32_t i = 0; i < m; i++)
+	{
+		for (int32_t l = 0; l < i; l++)
+			b[i] -= a[i][l] * b[l];
+		b[i] /= a[i][i];
+	}
+	for (int32_t i = m - 1; i >= 0; i--)
+	{
+		for (int32_t l = i + 1; l < m; l++)
+			b[i] -= a[l][i] * b[l];
+		b[i] /= a[i][i];
+	}
+	return true;
+}
+
+/*
+ * The step d (k) that minimises g.d + d.H.d / 2 subject to c + d >= 0. With k <= 4 the active set is found by trying all
+ * 2^k: on each face (the items outside `free` go to 0) the minimum is a linear system, and the best of those that stay
+ * feasible is the constrained minimum. Returns the model's decrease, >= 0; d = 0 when nothing is better.
+ */
+static double
+newton_step(int32_t k, const double *c, const double *gradient, double (*hessian)[K], double *d)
+{
+	double		least = 0;
+
+	memset(d, 0, sizeof(double) * K);
+	for (uint32_t set = 0; set < 1u << k; set++)
+	{
+		int32_t		free[K];
+		int32_t		m = 0;
+		double		step[K];
+		double		a[K][K];
+		double		b[K];
+		double		model = 0;
+		bool		feasible = true;
+
+		for (int32_t i = 0; i < k; i++)
+		{
+			step[i] = -c[i];
+			if (set >> i & 1)
+			{
+				free[m++] = i;
+				step[i] = 0;
+			}
+		}
+		for (int32_t i = 0; i < m; i++)
+		{
+			b[i] = -gradient[free[i]];
+			for (int32_t j = 0; j < k; j++)
+				b[i] -= hessian[free[i]][j] * step[j];
+			for (int32_t j = 0; j < m; j++)
+				a[i][j] = hessian[free[i]][free[j]];
+		}
+		if (!solve(m, a, b))
+			continue;
+		for (int32_t i = 0; i < m; i++)
+		{
+			step[free[i]] = b[i];
+			feasible = feasible && c[free[i]] + b[i] >= 0;
+		}
+		if (!feasible)
+			continue;
+		for (int32_t i = 0; i < k; i++)
+		{
+			model += gradient[i] * step[i];
+			for (int32_t j = 0; j < k; j++)
+				model += step[i] * hessian[i][j] * step[j] / 2;
+		}
+		if (model < least)
+		{
+			least = model;
+			memcpy(d, step, sizeof(double) * k);
+		}
+	}
+	return -least;
+}
+
+static xmc_status
+check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, double ridge)
+{
+	if (k < 1 || k > K)
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of features is %d, want 1 to %d", k, K);
+	if (n < 0)
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of rows is %d, want 0 or more", n);
+	if (!(ridge >= 0 && isfinite(ridge)))
+		return xmc_fail(ctx, XMC_BAD_INPUT, "ridge is %g, want a finite number, 0 or more", ridge);
+	for (int32_t r = 0; r < n; r++)
+	{
+		for (int32_t a = 0; a < k; a++)
+			if (!isfinite(x[(size_t) r * k + a]))
+				return xmc_fail(ctx, XMC_BAD_INPUT, "feature %d of row %d is not finite", a, r);
+		if (weight && !(weight[r] >= 0 && isfinite(weight[r])))
+			return xmc_fail(ctx, XMC_BAD_INPUT, "weight of row %d is %g, want a finite number, 0 or more", r, weight[r]);
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, double ridge, double *coefficient)
+{
+	problem		p = {ctx, n, k, x, weight, ridge};
+	double		c[K] = {0};
+	double		value;
+	double		at_zero;
+
+	XMC_TRY(check_rows(ctx, n, k, x, weight, ridge));
+	XMC_TRY(objective(&p, c, &at_zero, NULL, NULL));
+	value = at_zero;
+	for (int32_t step = 0; step < MAX_STEPS; step++)
+	{
+		double		gradient[K];
+		double		hessian[K][K];
+		double		d[K];
+		double		decrease;
+		double		length = 1;
+		bool		accepted = false;
+
+		XMC_TRY(objective(&p, c, &value, gradient, hessian));
+		for (int32_t a = 0; a < k; a++)
+			hessian[a][a] += DAMPING * hessian[a][a] + 1e-300;	/* a column of zeros has curvature 0 */
+		decrease = newton_step(k, c, gradient, hessian, d);
+		if (decrease <= TOLERANCE * at_zero)
+			break;
+		/* Armijo: the model's decrease bounds the directional derivative from above; c + length * d stays >= 0 */
+		for (int32_t halving = 0; halving < MAX_HALVINGS && !accepted; halving++, length /= 2)
+		{
+			double		next[K] = {0};
+			double		next_value;
+
+			for (int32_t a = 0; a < k; a++)
+				next[a] = fmax(c[a] + length * d[a], 0);
+			XMC_TRY(objective(&p, next, &next_value, NULL, NULL));
+			if (next_value <= value - 1e-4 * length * decrease)
+			{
+				memcpy(c, next, sizeof c);
+				accepted = true;
+			}
+		}
+		if (!accepted)
+			break;				/* the decrease is lost in the rounding of the sum: as good as it gets */
+	}
+	memcpy(coefficient, c, sizeof(double) * k);
+	return XMC_OK;
+}
+
+/* ---- expected calibration error (Naeini et al. 2015) ---- */
+
+#define BIN_BLOCK 64			/* bins filled in one walk over the rows: no allocation at any number of bins */
+
+double
+xmc_calibration_error(int32_t n, const double *p, int32_t bins)
+{
+	double		error = 0;
+
+	if (n <= 0 || bins <= 0)
+		return NAN;
+	for (int32_t first = 0; first < bins; first += BIN_BLOCK)
+	{
+		double		excess[BIN_BLOCK] = {0};	/* sum of right - p over the bin's rows */
+
+		for (int32_t r = 0; r < n; r++)
+		{
+			double		folded = p[r] < 0.5 ? 1 - p[r] : p[r];
+			double		right = p[r] > 0.5 ? 1 : p[r] < 0.5 ? 0 : 0.5;
+			double		at = (folded - 0.5) * 2 * bins;
+			int32_t		bin = at < bins ? (int32_t) at : bins - 1;
+
+			if (isnan(p[r]))
+				return NAN;
+			if (bin >= first && bin - first < BIN_BLOCK)
+				excess[bin - first] += right - folded;
+		}
+		for (int32_t b = 0; b < BIN_BLOCK; b++)
+			error += fabs(excess[b]);
+	}
+	return error / n;
+}

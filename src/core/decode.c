@@ -1,0 +1,734 @@
+/*
+ * decode.c - the linear ordering problem: exact over subsets, heuristic above; position probabilities. See decode.h.
+ *
+ * Scores become whole multiples of XMC_SCORE_GRID ("units", int64_t) at the door. Every sum and every comparison below
+ * is therefore exact, and a tie is a tie on every machine and in every order of summation.
+ */
+#include "xmcoh/decode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Log-odds beyond this are certainty and are cut, which keeps every sum far from overflow:
+ * 2^22 * 2^16 units * 2^23 pairs = 2^61.
+ */
+#define SCORE_LIMIT 4194304.0
+#define ITEM_LIMIT 4096
+
+#define STACK_ITEMS 8			/* up to here the exact method asks the allocator for nothing */
+#define STOP_SETS 4096			/* subsets between two questions whether to stop */
+#define STOP_WORK 262144		/* gain evaluations between two such questions */
+
+/* Rounding is to nearest, ties to even: odd under change of sign, so antisymmetry survives it. */
+static inline int64_t
+score_units(float score)
+{
+	double		value = score;
+
+	if (value > SCORE_LIMIT)
+		value = SCORE_LIMIT;
+	else if (value < -SCORE_LIMIT)
+		value = -SCORE_LIMIT;
+	return llrint(value / XMC_SCORE_GRID);
+}
+
+/* The diagonal is never read. */
+static xmc_status
+check_scores(xmc_ctx *ctx, int32_t n, const float *s)
+{
+	if (n < 0)
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of items is %d, want 0 or more", n);
+	if (n > ITEM_LIMIT)
+		return xmc_fail(ctx, XMC_LIMIT, "%d items to order, the limit is %d", n, ITEM_LIMIT);
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < n; j++)
+			if (i != j && !isfinite(s[(size_t) i * n + j]))
+				return xmc_fail(ctx, XMC_BAD_INPUT, "order score of items %d and %d is not finite", i, j);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int32_t *order)
+{
+	int32_t    *item = xmc_alloc(ctx, (size_t) n, sizeof(int32_t));	/* (n) the item that gets number i */
+	float	   *shuffled = xmc_alloc(ctx, (size_t) n * (size_t) n, sizeof(float));	/* (n, n) */
+	xmc_status	status = XMC_NO_MEMORY;
+	xmc_random	random;
+
+	if (item && shuffled)
+	{
+		xmc_random_seed(&random, seed);
+		for (int32_t i = 0; i < n; i++)
+		{
+			int32_t		j = (int32_t) xmc_random_below(&random, (uint32_t) i + 1);
+
+			item[i] = item[j];
+			item[j] = i;
+		}
+		for (int64_t i = 0; i < n; i++)
+			for (int64_t j = 0; j < n; j++)
+				shuffled[i * n + j] = s[(int64_t) item[i] * n + item[j]];
+		status = xmc_decode(ctx, n, shuffled, order, NULL);
+		for (int32_t k = 0; k < n && status == XMC_OK; k++)
+			order[k] = item[order[k]];
+	}
+	else
+		xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	xmc_release(ctx, item);
+	xmc_release(ctx, shuffled);
+	return status;
+}
+
+double
+xmc_order_value(int32_t n, const float *s, const int32_t *order)
+{
+	int64_t		sum = 0;
+
+	for (int32_t a = 0; a < n; a++)
+	{
+		const float *row = s + (size_t) order[a] * n;
+
+		for (int32_t b = a + 1; b < n; b++)
+		{
+			if (!isfinite(row[order[b]]))
+				return NAN;
+			sum += score_units(row[order[b]]);
+		}
+	}
+	return (double) sum * XMC_SCORE_GRID;
+}
+
+/* ---- exact: dynamic programming over subsets (Held and Karp 1962; Lawler 1964) ---- */
+
+/*
+ * best[R] is the largest value of an order of the items in R alone:
+ * best[R] = max over j in R of (sum of s(j, i) over i in R \ j) + best[R \ j], j standing first.
+ * The inner sum is two table look-ups, one for each half of R's bits.
+ */
+typedef struct subset_table
+{
+	int32_t		n;
+	int32_t		half;			/* bits in the low half */
+	int64_t    *low;			/* (2^half, n): sum of s(j, i) over i in the subset of the low items */
+	int64_t    *high;			/* (2^(n - half), n): the same over the high items */
+	int64_t    *best;			/* (2^n) */
+	int64_t    *heap;			/* what subset_release gives back, or NULL */
+	int64_t		stack[(1 << STACK_ITEMS) + 2 * (1 << (STACK_ITEMS / 2)) * STACK_ITEMS];
+} subset_table;
+
+static inline int64_t
+subset_sum(const subset_table *table, uint32_t set, int32_t j)
+{
+	return table->low[(set & ((1u << table->half) - 1)) * table->n + j] +
+		table->high[(set >> table->half) * table->n + j];
+}
+
+/* One half's sums, for the items first .. first + bits - 1; sums is (2^bits, n). */
+static void
+fill_half(int32_t n, const float *s, int32_t first, int32_t bits, int64_t *sums)
+{
+	int64_t		column[XMC_EXACT_ITEMS];	/* s(j, i) over j, for the item i that a subset adds */
+
+	memset(sums, 0, sizeof(int64_t) * n);
+	for (int32_t bit = 0; bit < bits; bit++)
+	{
+		int32_t		i = first + bit;
+		int64_t    *target = sums + ((size_t) n << bit);
+
+		for (int32_t j = 0; j < n; j++)
+			column[j] = i == j ? 0 : score_units(s[j * n + i]);
+		for (size_t k = 0; k < (size_t) 1 << bit; k++)
+			for (int32_t j = 0; j < n; j++)
+				target[k * n + j] = sums[k * n + j] + column[j];
+	}
+}
+
+static void
+subset_release(xmc_ctx *ctx, subset_table *table)
+{
+	xmc_release(ctx, table->heap);
+}
+
+/* Fills the table; s is checked, n <= XMC_EXACT_ITEMS. On success the caller owes subset_release, on failure nothing. */
+static xmc_status
+subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
+{
+	uint32_t	sets = 1u << n;
+	int32_t		half = n / 2;
+	size_t		low_size = (size_t) n << half;
+	size_t		high_size = (size_t) n << (n - half);
+	int64_t    *memory = table->stack;
+	int64_t    *best;
+
+	table->heap = NULL;
+	if (n > STACK_ITEMS)
+	{
+		memory = table->heap = xmc_alloc(ctx, sets + low_size + high_size, sizeof(int64_t));
+		XMC_NEED(memory, ctx);
+	}
+	table->n = n;
+	table->half = half;
+	table->best = best = memory;
+	table->low = memory + sets;
+	table->high = table->low + low_size;
+	fill_half(n, s, 0, half, table->low);
+	fill_half(n, s, half, n - half, table->high);
+
+	best[0] = 0;
+	for (uint32_t set = 1; set < sets; set++)
+	{
+		const int64_t *low = table->low + (set & ((1u << half) - 1)) * n;
+		const int64_t *high = table->high + (set >> half) * n;
+		int64_t		top = INT64_MIN;
+
+		/* s(j, j) counts as 0 in the tables, so `set` may stand for set \ j in the sum */
+		for (uint32_t rest = set; rest; rest &= rest - 1)
+		{
+			int32_t		j = __builtin_ctz(rest);
+			int64_t		value = best[set ^ (rest & -rest)] + low[j] + high[j];
+
+			top = value > top ? value : top;
+		}
+		best[set] = top;
+		if (set % STOP_SETS == 0)
+		{
+			xmc_status	status = xmc_check_stop(ctx);
+
+			if (status != XMC_OK)
+			{
+				subset_release(ctx, table);
+				return status;
+			}
+		}
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value)
+{
+	subset_table table;
+	uint32_t	set;
+
+	if (n > XMC_EXACT_ITEMS)
+		return xmc_fail(ctx, XMC_LIMIT, "%d items to order exactly, the limit is %d", n, XMC_EXACT_ITEMS);
+	XMC_TRY(check_scores(ctx, n, s));
+	XMC_TRY(subset_solve(ctx, n, s, &table));
+
+	/* from the first place on, the smallest item that attains the maximum: lexicographically smallest */
+	set = (1u << n) - 1;
+	for (int32_t k = 0; k < n; k++)
+	{
+		for (uint32_t rest = set; rest; rest &= rest - 1)
+		{
+			int32_t		j = __builtin_ctz(rest);
+
+			if (table.best[set ^ (1u << j)] + subset_sum(&table, set, j) == table.best[set])
+			{
+				order[k] = j;
+				break;
+			}
+		}
+		set ^= 1u << order[k];
+	}
+	if (value)
+		*value = (double) table.best[(1u << n) - 1] * XMC_SCORE_GRID;
+	subset_release(ctx, &table);
+	return XMC_OK;
+}
+
+/* ---- search: insertion moves, annealed ---- */
+
+/*
+ * The search works on insertions: an item leaves its place and enters another, those between shift by one. All targets
+ * of one item are valued by one walk over the order (Schiavinotto and Stuetzle 2004), so the local search costs O(n^2) a
+ * pass. The perturbation is annealing (Kirkpatrick et al. 1983) by heat-bath steps: a random item goes to a place drawn with
+ * probability proportional to exp(gain / temperature). The same step at temperature 1 samples orders for the position
+ * probabilities.
+ *
+ * The temperature falls geometrically from ANNEAL_HOT to ANNEAL_COLD times the mean gain of the pairs that the first
+ * local optimum leaves violated: those are what the search can still argue about, however sure the model is elsewhere.
+ * Small instances, where one cooling is cheap but may end in the wrong valley, are heated again several times. Most steps
+ * look only ANNEAL_WINDOW places around, where nearly all accepted moves end, and each ANNEAL_FULL-th looks everywhere.
+ * The budget is a number of steps, not a time, so the answer is the same on every machine.
+ */
+#define ANNEAL_SWEEPS_PER_ITEM 100	/* sweeps of n steps, */
+#define ANNEAL_STEPS 300000		/* but no more steps than this in all */
+#define ANNEAL_COOLING 500		/* sweeps that one cooling has at least, if there are as many */
+#define ANNEAL_HOT 3.0
+#define ANNEAL_COLD 0.1
+#define ANNEAL_WINDOW 40
+#define ANNEAL_FULL 3
+#define ANNEAL_CUT 6.0			/* targets this many temperatures below the best one (probability e^-6) are not drawn */
+#define SAMPLE_CUT 40.0			/* the same when sampling: below the precision of the sum of the others */
+#define SAMPLE_BURN_IN 20		/* sweeps */
+#define SEARCH_SEED 1
+#define SAMPLE_SEED 2
+
+/*
+ * Items are renumbered by their rank in the Borda start, and from there on the search sees nothing but `gain` in that
+ * numbering. So when no two Borda sums tie, the callers' numbering cannot change the order found.
+ */
+typedef struct search
+{
+	int32_t		n;
+	int64_t    *gain;			/* (n, n): s(a, b) - s(b, a), what putting a before b rather than behind it is worth */
+	int64_t    *running;		/* (n): the gains of the item last looked at, by target place */
+	double	   *weight;			/* (n): cumulated probabilities of the targets, unnormalised */
+	int32_t    *target;			/* (n): the places behind `weight` */
+	int32_t    *item;			/* (n): the caller's number of a Borda rank */
+	int32_t    *order;			/* (n): the item at a place */
+	int32_t    *place;			/* (n): its inverse; kept by the local search only */
+	int32_t    *best;			/* (n): the best order so far */
+	int32_t    *queue;			/* (n): ring of items that the local search must look at */
+	bool	   *queued;			/* (n) */
+	int32_t		queue_head;
+	int32_t		queue_length;
+	int64_t		lost;			/* sum of abs(gain) over the pairs that stand against their score; 0 is optimal */
+	int64_t		work;			/* targets valued since the last question whether to stop */
+	xmc_random	random;
+} search;
+
+typedef struct ranked
+{
+	int64_t		sum;
+	int32_t		item;
+} ranked;
+
+static int
+compare_ranked(const void *left, const void *right)
+{
+	const ranked *a = left;
+	const ranked *b = right;
+
+	if (a->sum != b->sum)
+		return a->sum > b->sum ? -1 : 1;
+	return a->item < b->item ? -1 : a->item > b->item;
+}
+
+static void
+search_release(xmc_ctx *ctx, search *sr)
+{
+	xmc_release(ctx, sr->gain);
+	xmc_release(ctx, sr->weight);
+	xmc_release(ctx, sr->item);
+	xmc_release(ctx, sr->queued);
+}
+
+/* The Borda start: items by falling sum of their gains, ties to the smaller number. On failure nothing is owed. */
+static xmc_status
+search_start(xmc_ctx *ctx, int32_t n, const float *s, search *sr)
+{
+	ranked	   *rank = xmc_zalloc(ctx, n, sizeof(ranked));
+
+	*sr = (search){.n = n};
+	sr->gain = xmc_alloc(ctx, (size_t) n * n + n, sizeof(int64_t));
+	sr->weight = xmc_alloc(ctx, n, sizeof(double));
+	sr->item = xmc_alloc(ctx, (size_t) n * 6, sizeof(int32_t));
+	sr->queued = xmc_zalloc(ctx, n, sizeof(bool));
+	if (!rank || !sr->gain || !sr->weight || !sr->item || !sr->queued)
+	{
+		xmc_release(ctx, rank);
+		search_release(ctx, sr);
+		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	}
+	sr->running = sr->gain + (size_t) n * n;
+	sr->order = sr->item + n;
+	sr->place = sr->order + n;
+	sr->best = sr->place + n;
+	sr->queue = sr->best + n;
+	sr->target = sr->queue + n;
+
+	for (int32_t i = 0; i < n; i++)
+	{
+		rank[i].item = i;
+		for (int32_t j = i + 1; j < n; j++)
+		{
+			int64_t		gain = score_units(s[(size_t) i * n + j]) - score_units(s[(size_t) j * n + i]);
+
+			rank[i].sum += gain;
+			rank[j].sum -= gain;
+		}
+	}
+	qsort(rank, n, sizeof(ranked), compare_ranked);
+	for (int32_t a = 0; a < n; a++)
+	{
+		sr->item[a] = rank[a].item;
+		sr->order[a] = a;
+	}
+	xmc_release(ctx, rank);
+	for (int32_t a = 0; a < n; a++)
+	{
+		sr->gain[(size_t) a * n + a] = 0;
+		for (int32_t b = a + 1; b < n; b++)
+		{
+			size_t		i = sr->item[a];
+			size_t		j = sr->item[b];
+			int64_t		gain = score_units(s[i * n + j]) - score_units(s[j * n + i]);
+
+			sr->gain[(size_t) a * n + b] = gain;
+			sr->gain[(size_t) b * n + a] = -gain;
+			sr->lost += gain < 0 ? -gain : 0;
+		}
+	}
+	return XMC_OK;
+}
+
+static inline xmc_status
+spend(xmc_ctx *ctx, search *sr, int32_t targets)
+{
+	sr->work += targets;
+	if (sr->work < STOP_WORK)
+		return XMC_OK;
+	sr->work = 0;
+	return xmc_check_stop(ctx);
+}
+
+/*
+ * running[k], low <= k <= high: what moving the item at place `from` to place k gains; 0 at from. Returns the largest. The
+ * item passes its neighbours one by one, each adding one entry of the item's own row.
+ */
+static inline int64_t
+insertion_gains(search *sr, int32_t from, int32_t low, int32_t high)
+{
+	const int32_t *order = sr->order;
+	const int64_t *row = sr->gain + (size_t) order[from] * sr->n;
+	int64_t    *running = sr->running;
+	int64_t		sum = 0;
+	int64_t		top = 0;
+
+	running[from] = 0;
+	for (int32_t k = from - 1; k >= low; k--)
+	{
+		running[k] = sum += row[order[k]];
+		top = sum > top ? sum : top;
+	}
+	sum = 0;
+	for (int32_t k = from + 1; k <= high; k++)
+	{
+		running[k] = sum -= row[order[k]];
+		top = sum > top ? sum : top;
+	}
+	return top;
+}
+
+/* Carries the item at `from` to `to`; the gains of that item are in running. */
+static inline void
+insert(search *sr, int32_t from, int32_t to)
+{
+	int32_t		item = sr->order[from];
+
+	if (from < to)
+		memmove(sr->order + from, sr->order + from + 1, sizeof(int32_t) * (to - from));
+	else
+		memmove(sr->order + to + 1, sr->order + to, sizeof(int32_t) * (from - to));
+	sr->order[to] = item;
+	sr->lost -= sr->running[to];
+}
+
+static inline void
+enqueue(search *sr, int32_t item)
+{
+	int32_t		tail = sr->queue_head + sr->queue_length;
+
+	if (sr->queued[item])
+		return;
+	sr->queued[item] = true;
+	sr->queue[tail < sr->n ? tail : tail - sr->n] = item;
+	sr->queue_length++;
+}
+
+/*
+ * Local search: every item goes to its best place while that gains; the nearer place wins a tie, then the left one. An
+ * item is looked at again when a move has carried something past it. One last round over all items makes sure that the
+ * result is a local optimum.
+ */
+static xmc_status
+improve(xmc_ctx *ctx, search *sr)
+{
+	bool		moved;
+
+	for (int32_t k = 0; k < sr->n; k++)
+		sr->place[sr->order[k]] = k;
+	do
+	{
+		moved = false;
+		for (int32_t k = 0; k < sr->n; k++)
+			enqueue(sr, sr->order[k]);
+		while (sr->queue_length > 0)
+		{
+			int32_t		item = sr->queue[sr->queue_head];
+			int32_t		from = sr->place[item];
+			int32_t		to = from;
+			int64_t		best = insertion_gains(sr, from, 0, sr->n - 1);
+
+			sr->queue_head = sr->queue_head + 1 < sr->n ? sr->queue_head + 1 : 0;
+			sr->queue_length--;
+			sr->queued[item] = false;
+			for (int32_t d = 1; best > 0 && to == from; d++)
+			{
+				if (from - d >= 0 && sr->running[from - d] == best)
+					to = from - d;
+				else if (from + d < sr->n && sr->running[from + d] == best)
+					to = from + d;
+			}
+			if (to != from)
+			{
+				insert(sr, from, to);
+				moved = true;
+				for (int32_t k = from < to ? from : to; k <= (from < to ? to : from); k++)
+				{
+					sr->place[sr->order[k]] = k;
+					enqueue(sr, sr->order[k]);
+				}
+			}
+			XMC_TRY(spend(ctx, sr, sr->n));
+		}
+	} while (moved);
+	return XMC_OK;
+}
+
+/*
+ * One heat-bath step: the item at a random place goes to a place within `window`, drawn with probability proportional to
+ * exp(gain * beta). Targets whose exponent is more than `cut` below the largest are left out.
+ */
+static xmc_status
+heat_bath(xmc_ctx *ctx, search *sr, double beta, double cut, int32_t window)
+{
+	int32_t		from = (int32_t) xmc_random_below(&sr->random, sr->n);
+	int32_t		low = from > window ? from - window : 0;
+	int32_t		high = from < sr->n - 1 - window ? from + window : sr->n - 1;
+	int64_t		top = insertion_gains(sr, from, low, high);
+	double		least = (double) top - cut / beta;
+	int64_t		threshold = least > -0x1p62 ? (int64_t) least : INT64_MIN;
+	int32_t		targets = 0;
+	int32_t		chosen = 0;
+
+	for (int32_t k = low; k <= high; k++)
+	{
+		sr->target[targets] = k;
+		targets += sr->running[k] >= threshold;
+	}
+	if (targets > 1)
+	{
+		double		sum = 0;
+		double		drawn;
+
+		for (int32_t q = 0; q < targets; q++)
+			sr->weight[q] = sum += exp((double) (sr->running[sr->target[q]] - top) * beta);
+		drawn = xmc_random_uniform(&sr->random) * sum;
+		while (chosen < targets - 1 && sr->weight[chosen] <= drawn)
+			chosen++;
+	}
+	if (sr->target[chosen] != from)
+		insert(sr, from, sr->target[chosen]);
+	return spend(ctx, sr, high - low + 1);
+}
+
+static xmc_status
+anneal(xmc_ctx *ctx, search *sr)
+{
+	int32_t		n = sr->n;
+	int64_t		violated = 0;
+	int64_t		least_lost = sr->lost;
+	int32_t		enough = ANNEAL_SWEEPS_PER_ITEM * n;
+	int32_t		sweeps = enough < ANNEAL_STEPS / n ? enough : ANNEAL_STEPS / n;
+	int32_t		cooling = sweeps / (sweeps > ANNEAL_COOLING ? sweeps / ANNEAL_COOLING : 1);
+	double		scale;
+
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = a + 1; b < n; b++)
+			violated += sr->gain[(size_t) sr->order[a] * n + sr->order[b]] < 0;
+	scale = (double) sr->lost / (double) (violated ? violated : 1);
+	memcpy(sr->best, sr->order, sizeof(int32_t) * n);
+	for (int32_t sweep = 0; sweep < sweeps && least_lost > 0; sweep++)
+	{
+		double		share = (double) (sweep % cooling) / cooling;
+		double		beta = 1 / (scale * ANNEAL_HOT * pow(ANNEAL_COLD / ANNEAL_HOT, share));
+
+		for (int32_t step = 0; step < n; step++)
+			XMC_TRY(heat_bath(ctx, sr, beta, ANNEAL_CUT, step % ANNEAL_FULL ? ANNEAL_WINDOW : n));
+		if (sr->lost < least_lost)
+		{
+			least_lost = sr->lost;
+			memcpy(sr->best, sr->order, sizeof(int32_t) * n);
+		}
+	}
+	memcpy(sr->order, sr->best, sizeof(int32_t) * n);
+	sr->lost = least_lost;
+	return XMC_OK;
+}
+
+static xmc_status
+search_run(xmc_ctx *ctx, search *sr)
+{
+	bool		moved = true;
+
+	xmc_random_seed(&sr->random, SEARCH_SEED);
+	XMC_TRY(improve(ctx, sr));
+	if (sr->lost > 0)
+	{
+		XMC_TRY(anneal(ctx, sr));
+		XMC_TRY(improve(ctx, sr));
+	}
+	/* neighbours whose order is worth nothing either way, copies of one step for instance, go by the caller's number */
+	while (moved)
+	{
+		moved = false;
+		for (int32_t k = 1; k < sr->n; k++)
+		{
+			int32_t		a = sr->order[k - 1];
+			int32_t		b = sr->order[k];
+
+			if (sr->gain[(size_t) a * sr->n + b] == 0 && sr->item[a] > sr->item[b])
+			{
+				sr->order[k - 1] = b;
+				sr->order[k] = a;
+				moved = true;
+			}
+		}
+		XMC_TRY(spend(ctx, sr, sr->n));
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value)
+{
+	search		sr;
+	xmc_status	status;
+
+	XMC_TRY(check_scores(ctx, n, s));
+	XMC_TRY(search_start(ctx, n, s, &sr));
+	status = search_run(ctx, &sr);
+	if (status == XMC_OK)
+	{
+		for (int32_t k = 0; k < n; k++)
+			order[k] = sr.item[sr.order[k]];
+		if (value)
+			*value = xmc_order_value(n, s, order);
+	}
+	search_release(ctx, &sr);
+	return status;
+}
+
+xmc_status
+xmc_decode(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value)
+{
+	if (n <= XMC_EXACT_ITEMS)
+		return xmc_decode_exact(ctx, n, s, order, value);
+	return xmc_decode_search(ctx, n, s, order, value);
+}
+
+/* ---- position probabilities ---- */
+
+#define PROBABILITY_FLOOR 1e-20 /* subsets reached less often than this are passed over: 2^16 of them lose 1e-15 */
+
+/*
+ * The exact method's maxima scale the sums: with z(R) = sum over the orders of R of exp(value - best(R)), which lies in
+ * [1, n!], and e(R, j) = best(R \ j) + sum of s(j, i) over i in R \ j - best(R) <= 0,
+ *		z(R) = sum over j in R of exp(e(R, j)) z(R \ j)						(backward)
+ *		P(j is next | R is left) = exp(e(R, j)) z(R \ j) / z(R)				(forward, from the full set)
+ * so that no score can overflow or underflow a sum.
+ */
+static inline double
+next_weight(const subset_table *table, const double *z, uint32_t set, int32_t j)
+{
+	uint32_t	rest = set ^ (1u << j);
+	double		e = (double) (table->best[rest] + subset_sum(table, set, j) - table->best[set]) * XMC_SCORE_GRID;
+
+	return e < -SAMPLE_CUT ? 0 : exp(e) * z[rest];
+}
+
+static xmc_status
+exact_probabilities(xmc_ctx *ctx, const subset_table *table, double *z, double *reach, double *probability)
+{
+	int32_t		n = table->n;
+	uint32_t	full = (1u << n) - 1;
+
+	z[0] = 1;
+	for (uint32_t set = 1; set <= full; set++)
+	{
+		double		sum = 0;
+
+		for (uint32_t rest = set; rest; rest &= rest - 1)
+			sum += next_weight(table, z, set, __builtin_ctz(rest));
+		z[set] = sum;
+		if (set % STOP_SETS == 0)
+			XMC_TRY(xmc_check_stop(ctx));
+	}
+	memset(probability, 0, sizeof(double) * n * n);
+	memset(reach, 0, sizeof(double) * (full + 1));
+	reach[full] = 1;
+	for (uint32_t set = full; set > 0; set--)
+	{
+		int32_t		place = n - __builtin_popcount(set);
+
+		if (set % STOP_SETS == 0)
+			XMC_TRY(xmc_check_stop(ctx));
+		if (reach[set] < PROBABILITY_FLOOR)
+			continue;
+		for (uint32_t rest = set; rest; rest &= rest - 1)
+		{
+			int32_t		j = __builtin_ctz(rest);
+			double		share = reach[set] / z[set] * next_weight(table, z, set, j);
+
+			probability[j * n + place] += share;
+			reach[set ^ (1u << j)] += share;
+		}
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_position_probabilities_sampled(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples, double *probability)
+{
+	search		sr;
+	xmc_status	status;
+
+	if (samples < 1)
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of samples is %d, want 1 or more", samples);
+	XMC_TRY(check_scores(ctx, n, s));
+	if (n == 0)
+		return XMC_OK;
+	XMC_TRY(search_start(ctx, n, s, &sr));
+	memset(probability, 0, sizeof(double) * n * n);
+	status = search_run(ctx, &sr);
+	xmc_random_seed(&sr.random, SAMPLE_SEED);
+	for (int64_t sweep = -SAMPLE_BURN_IN; status == XMC_OK && sweep < samples; sweep++)
+	{
+		for (int32_t step = 0; status == XMC_OK && step < n; step++)
+			status = heat_bath(ctx, &sr, XMC_SCORE_GRID, SAMPLE_CUT, n);
+		for (int32_t k = 0; sweep >= 0 && k < n; k++)
+			probability[(size_t) sr.item[sr.order[k]] * n + k] += 1;
+	}
+	for (size_t k = 0; k < (size_t) n * n; k++)
+		probability[k] /= samples;
+	search_release(ctx, &sr);
+	return status;
+}
+
+xmc_status
+xmc_position_probabilities(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples, double *probability)
+{
+	subset_table table;
+	double	   *z;				/* (2^n), then reach (2^n): the probability that exactly this set is left at some place */
+	xmc_status	status;
+
+	if (n > XMC_EXACT_ITEMS)
+		return xmc_position_probabilities_sampled(ctx, n, s, samples, probability);
+	XMC_TRY(check_scores(ctx, n, s));
+	if (n == 0)
+		return XMC_OK;
+	XMC_TRY(subset_solve(ctx, n, s, &table));
+	z = xmc_alloc(ctx, (size_t) 2 << n, sizeof(double));
+	if (z)
+		status = exact_probabilities(ctx, &table, z, z + ((size_t) 1 << n), probability);
+	else
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	xmc_release(ctx, z);
+	subset_release(ctx, &table);
+	return status;
+}

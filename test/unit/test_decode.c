@@ -1,0 +1,706 @@
+/* test_decode.c - orders against brute force and an independent dynamic program; position probabilities; failures */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "xmcoh/decode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In double: cmocka's assert_float_equal compares floats. */
+#define assert_near(got, want, tolerance) assert_true(fabs((got) - (want)) <= (tolerance))
+
+static void
+shuffle(xmc_random *random, int32_t n, int32_t *order)
+{
+	for (int32_t k = 0; k < n; k++)
+	{
+		int32_t		j = (int32_t) xmc_random_below(random, k + 1);
+
+		order[k] = k;
+		order[k] = order[j];
+		order[j] = k;
+	}
+}
+
+/* The next permutation in lexicographic order; false behind the last. */
+static bool
+next_permutation(int32_t n, int32_t *p)
+{
+	int32_t		i = n - 2;
+	int32_t		j = n - 1;
+	int32_t		t;
+
+	while (i >= 0 && p[i] > p[i + 1])
+		i--;
+	if (i < 0)
+		return false;
+	while (p[j] < p[i])
+		j--;
+	t = p[i];
+	p[i] = p[j];
+	p[j] = t;
+	for (int32_t a = i + 1, b = n - 1; a < b; a++, b--)
+	{
+		t = p[a];
+		p[a] = p[b];
+		p[b] = t;
+	}
+	return true;
+}
+
+/* Antisymmetric scores around a hidden order, drift * sign + noise; levels > 0: whole numbers in -levels..levels, ties. */
+static void
+scores(xmc_random *random, int32_t n, double drift, int32_t levels, const int32_t *truth, float *s)
+{
+	for (int32_t i = 0; i < n; i++)
+	{
+		s[i * n + i] = 0;
+		for (int32_t j = i + 1; j < n; j++)
+		{
+			if (levels)
+				s[i * n + j] = (float) xmc_random_below(random, 2 * levels + 1) - levels;
+			else
+				s[i * n + j] = (float) (xmc_random_normal(random) + (truth[i] < truth[j] ? drift : -drift));
+			s[j * n + i] = -s[i * n + j];
+		}
+	}
+}
+
+static void
+assert_permutation(int32_t n, const int32_t *order)
+{
+	bool		seen[512] = {false};
+
+	for (int32_t k = 0; k < n; k++)
+	{
+		assert_in_range(order[k], 0, n - 1);
+		assert_false(seen[order[k]]);
+		seen[order[k]] = true;
+	}
+}
+
+static bool
+is_identity(int32_t n, const int32_t *order)
+{
+	for (int32_t k = 0; k < n; k++)
+		if (order[k] != k)
+			return false;
+	return true;
+}
+
+static void
+test_small_sizes(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	float		one[1] = {NAN};		/* the diagonal is not read */
+	float		two[4] = {NAN, -0.5f, 0.5f, NAN};
+	int32_t		order[2] = {-1, -1};
+	double		value = -1;
+
+	(void) state;
+	assert_int_equal(xmc_decode(&ctx, 0, NULL, NULL, &value), XMC_OK);
+	assert_true(value == 0);
+	assert_int_equal(xmc_decode_search(&ctx, 0, NULL, NULL, &value), XMC_OK);
+	assert_true(value == 0);
+	assert_int_equal(xmc_decode(&ctx, 1, one, order, &value), XMC_OK);
+	assert_true(order[0] == 0 && value == 0);
+	order[0] = -1;
+	assert_int_equal(xmc_decode_search(&ctx, 1, one, order, &value), XMC_OK);
+	assert_true(order[0] == 0 && value == 0);
+	assert_int_equal(xmc_decode(&ctx, 2, two, order, &value), XMC_OK);
+	assert_true(order[0] == 1 && order[1] == 0 && value == 0.5);
+	assert_int_equal(xmc_decode_search(&ctx, 2, two, order, &value), XMC_OK);
+	assert_true(order[0] == 1 && order[1] == 0 && value == 0.5);
+	assert_int_equal(xmc_decode(&ctx, 2, two, order, NULL), XMC_OK);
+}
+
+/* The best of all permutations, and of those the first: with and without ties, and for scores that are not antisymmetric */
+static void
+test_exact_against_brute_force(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 1);
+	for (int32_t r = 0; r < 600; r++)
+	{
+		int32_t		n = 1 + r % 7;
+		int32_t		levels = r % 4;
+		int32_t		truth[7];
+		int32_t		p[7];
+		int32_t		best[7];
+		int32_t		order[7];
+		float		s[49];
+		double		most = -INFINITY;
+		double		value;
+
+		shuffle(&random, n, truth);
+		scores(&random, n, 0.3, levels, truth, s);
+		if (r % 5 == 0)
+			for (int32_t k = 0; k < n * n; k++)
+				s[k] += xmc_random_below(&random, 3);
+		for (int32_t k = 0; k < n; k++)
+			p[k] = k;
+		do
+		{
+			double		sum = xmc_order_value(n, s, p);
+
+			if (sum > most)
+			{
+				most = sum;
+				memcpy(best, p, sizeof p);
+			}
+		} while (next_permutation(n, p));
+		assert_int_equal(xmc_decode(&ctx, n, s, order, &value), XMC_OK);
+		assert_true(value == most);
+		assert_memory_equal(order, best, sizeof(int32_t) * n);
+		assert_int_equal(xmc_decode_search(&ctx, n, s, order, &value), XMC_OK);
+		assert_permutation(n, order);
+		assert_true(value == most);
+		assert_true(value == xmc_order_value(n, s, order));
+	}
+}
+
+static void
+test_no_evidence_keeps_the_numbering(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	static float s[256 * 256];
+	int32_t		order[256];
+	double		value;
+	static const int32_t sizes[] = {3, 8, 9, 16, 17, 256};
+
+	(void) state;
+	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
+	{
+		assert_int_equal(xmc_decode(&ctx, sizes[z], s, order, &value), XMC_OK);
+		assert_true(is_identity(sizes[z], order) && value == 0);
+		assert_int_equal(xmc_decode_search(&ctx, sizes[z], s, order, &value), XMC_OK);
+		assert_true(is_identity(sizes[z], order) && value == 0);
+	}
+}
+
+/* Noise below half the grid, as a matrix product leaves it, decides nothing. */
+static void
+test_rounding_noise_decides_nothing(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 2);
+	for (int32_t r = 0; r < 100; r++)
+	{
+		int32_t		n = 2 + r % 23;
+		float		s[24 * 24];
+		int32_t		clean[24];
+		int32_t		noisy[24];
+
+		scores(&random, n, 0, 1, NULL, s);
+		assert_int_equal(xmc_decode(&ctx, n, s, clean, NULL), XMC_OK);
+		for (int32_t k = 0; k < n * n; k++)
+			s[k] += (float) (1e-6 * (xmc_random_uniform(&random) - 0.5));
+		assert_int_equal(xmc_decode(&ctx, n, s, noisy, NULL), XMC_OK);
+		assert_memory_equal(clean, noisy, sizeof(int32_t) * n);
+	}
+}
+
+/* The same items under other numbers: the same order of items, exact and searched. */
+static void
+test_renumbering_changes_nothing(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	static const int32_t sizes[] = {2, 5, 9, 12, 16, 17, 24, 60, 120};
+	static float s[120 * 120];
+	static float renamed[120 * 120];
+
+	(void) state;
+	xmc_random_seed(&random, 3);
+	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
+		for (int32_t r = 0; r < 6; r++)
+		{
+			int32_t		n = sizes[z];
+			int32_t		name[120];
+			int32_t		order[120];
+			int32_t		order_renamed[120];
+
+			shuffle(&random, n, name);
+			scores(&random, n, r * 0.1, 0, name, s);
+			shuffle(&random, n, name);
+			for (int32_t i = 0; i < n; i++)
+				for (int32_t j = 0; j < n; j++)
+					renamed[name[i] * n + name[j]] = s[i * n + j];
+			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, renamed, order_renamed, NULL), XMC_OK);
+			for (int32_t k = 0; k < n; k++)
+				assert_int_equal(order_renamed[k], name[order[k]]);
+			assert_int_equal(xmc_decode_search(&ctx, n, s, order, NULL), XMC_OK);
+			assert_int_equal(xmc_decode_search(&ctx, n, renamed, order_renamed, NULL), XMC_OK);
+			for (int32_t k = 0; k < n; k++)
+				assert_int_equal(order_renamed[k], name[order[k]]);
+		}
+}
+
+/* Copies of one step stand by number, wherever they are. */
+static void
+test_copies_go_by_number(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 4);
+	for (int32_t r = 0; r < 20; r++)
+	{
+		enum {N = 30};
+		float		s[N * N];
+		float		step[N / 3 * N / 3];
+		int32_t		kind[N];
+		int32_t		truth[N / 3];
+		int32_t		order[N];
+
+		shuffle(&random, N / 3, truth);
+		scores(&random, N / 3, 3, 0, truth, step);
+		shuffle(&random, N, kind);
+		for (int32_t i = 0; i < N; i++)
+			for (int32_t j = 0; j < N; j++)
+				s[i * N + j] = step[kind[i] % (N / 3) * (N / 3) + kind[j] % (N / 3)];
+		assert_int_equal(xmc_decode(&ctx, N, s, order, NULL), XMC_OK);
+		assert_permutation(N, order);
+		for (int32_t k = 1; k < N; k++)
+			if (kind[order[k - 1]] % (N / 3) == kind[order[k]] % (N / 3))
+				assert_true(order[k - 1] < order[k]);
+	}
+}
+
+/* The optimum by the textbook recursion in the other direction and in double: nothing shared with decode.c. */
+static double
+optimum(int32_t n, const float *s)
+{
+	double	   *f = malloc(sizeof(double) << n);
+	double		result;
+
+	f[0] = 0;
+	for (uint32_t set = 1; set < 1u << n; set++)
+	{
+		f[set] = -INFINITY;
+		for (int32_t last = 0; last < n; last++)
+		{
+			double		sum;
+
+			if (!(set >> last & 1))
+				continue;
+			sum = f[set ^ (1u << last)];
+			for (int32_t i = 0; i < n; i++)
+				if (i != last && set >> i & 1)
+					sum += s[i * n + last];
+			if (sum > f[set])
+				f[set] = sum;
+		}
+	}
+	result = f[(1u << n) - 1];
+	free(f);
+	return result;
+}
+
+static void
+test_search_against_optimum(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	int32_t		instances = 0;
+	int32_t		optimal = 0;
+	double		worst = 0;
+
+	(void) state;
+	xmc_random_seed(&random, 5);
+	for (int32_t n = 14; n <= 18; n++)
+		for (int32_t r = 0; r < (n < 17 ? 8 : 4); r++)
+		{
+			float		s[18 * 18];
+			int32_t		truth[18];
+			int32_t		order[18];
+			double		total = 0;
+			double		value;
+			double		best;
+			double		gap;
+
+			shuffle(&random, n, truth);
+			scores(&random, n, r % 4 * 0.3, 0, truth, s);
+			for (int32_t k = 0; k < n * n; k++)
+				total += fabs(s[k]) / 2;
+			assert_int_equal(xmc_decode_search(&ctx, n, s, order, &value), XMC_OK);
+			assert_permutation(n, order);
+			assert_true(value == xmc_order_value(n, s, order));
+			best = optimum(n, s);
+			gap = (best - value) / total;
+			/* double and float sums without rounding differ from the grid's by at most n^2 / 2 half steps */
+			assert_true(gap > -1e-4);
+			if (n <= XMC_EXACT_ITEMS)
+			{
+				double		exact;
+
+				assert_int_equal(xmc_decode_exact(&ctx, n, s, order, &exact), XMC_OK);
+				assert_near(exact, best, n * n * XMC_SCORE_GRID / 4);
+			}
+			assert_true(gap <= 0.001);
+			instances++;
+			optimal += gap < 1e-5;
+			worst = gap > worst ? gap : worst;
+		}
+	print_message("search: optimal in %d of %d instances of 14 to 18 items, worst gap %.4f%%\n", optimal, instances,
+				  100 * worst);
+	assert_true(optimal >= instances * 9 / 10);
+}
+
+/* No insertion improves the order found, and it is at least as good as the hidden one. */
+static void
+test_search_large(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	static const int32_t sizes[] = {50, 200, 256};
+	static float s[256 * 256];
+
+	(void) state;
+	xmc_random_seed(&random, 6);
+	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
+		for (int32_t r = 0; r < 3; r++)
+		{
+			int32_t		n = sizes[z];
+			int32_t		place[256];
+			int32_t		truth[256];
+			int32_t		order[256];
+			int32_t		again[256];
+			double		value;
+
+			shuffle(&random, n, place);
+			for (int32_t i = 0; i < n; i++)
+				truth[place[i]] = i;
+			scores(&random, n, r * 0.4, 0, place, s);
+			assert_int_equal(xmc_decode(&ctx, n, s, order, &value), XMC_OK);
+			assert_permutation(n, order);
+			assert_true(value == xmc_order_value(n, s, order));
+			assert_true(value >= xmc_order_value(n, s, truth));
+			for (int32_t from = 0; from < n; from++)
+				for (int32_t step = -1; step <= 1; step += 2)
+				{
+					double		gain = 0;
+
+					for (int32_t to = from + step; to >= 0 && to < n; to += step)
+					{
+						gain -= step * 2.0 * s[order[from] * n + order[to]];
+						assert_true(gain < 0.01);	/* the grid's rounding of at most 256 scores */
+					}
+				}
+			assert_int_equal(xmc_decode(&ctx, n, s, again, NULL), XMC_OK);
+			assert_memory_equal(again, order, sizeof(int32_t) * n);
+			/* without noise the hidden order itself is found */
+			for (int32_t i = 0; i < n; i++)
+				for (int32_t j = 0; j < n; j++)
+					s[i * n + j] = place[i] < place[j] ? 0.25f : -0.25f;
+			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
+			assert_memory_equal(order, truth, sizeof(int32_t) * n);
+		}
+}
+
+/* ---- position probabilities ---- */
+
+static void
+assert_doubly_stochastic(int32_t n, const double *probability)
+{
+	for (int32_t i = 0; i < n; i++)
+	{
+		double		row = 0;
+		double		column = 0;
+
+		for (int32_t k = 0; k < n; k++)
+		{
+			assert_true(probability[i * n + k] >= 0 && probability[i * n + k] <= 1 + 1e-12);
+			row += probability[i * n + k];
+			column += probability[k * n + i];
+		}
+		assert_near(row, 1, 1e-11);
+		assert_near(column, 1, 1e-11);
+	}
+}
+
+static void
+test_probabilities_against_brute_force(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 7);
+	for (int32_t r = 0; r < 60; r++)
+	{
+		int32_t		n = 1 + r % 6;
+		int32_t		truth[6];
+		int32_t		p[6];
+		float		s[36];
+		double		expected[36] = {0};
+		double		probability[36];
+		double		sum = 0;
+
+		shuffle(&random, n, truth);
+		scores(&random, n, r % 3, r % 4, truth, s);
+		if (r % 5 == 0)
+			for (int32_t k = 0; k < n * n; k++)
+				s[k] += (float) xmc_random_normal(&random);
+		for (int32_t k = 0; k < n * n; k++)
+			s[k] = (float) (round(s[k] / XMC_SCORE_GRID) * XMC_SCORE_GRID);
+		for (int32_t k = 0; k < n; k++)
+			p[k] = k;
+		do
+		{
+			double		weight = exp(xmc_order_value(n, s, p));
+
+			sum += weight;
+			for (int32_t k = 0; k < n; k++)
+				expected[p[k] * n + k] += weight;
+		} while (next_permutation(n, p));
+		assert_int_equal(xmc_position_probabilities(&ctx, n, s, 0, probability), XMC_OK);
+		assert_doubly_stochastic(n, probability);
+		for (int32_t k = 0; k < n * n; k++)
+			assert_near(probability[k], expected[k] / sum, 1e-12);
+	}
+	assert_int_equal(xmc_position_probabilities(&ctx, 0, NULL, 0, NULL), XMC_OK);
+}
+
+/* From no evidence to scores whose exponentials do not fit a double */
+static void
+test_probabilities_extremes(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	static const float scales[] = {0, 1, 30, 1e4f, 1e30f};
+	float		s[256];
+	double		probability[256];
+	int32_t		truth[16];
+	int32_t		order[16];
+
+	(void) state;
+	xmc_random_seed(&random, 8);
+	for (size_t z = 0; z < sizeof scales / sizeof *scales; z++)
+	{
+		shuffle(&random, 16, truth);
+		for (int32_t i = 0; i < 16; i++)
+			for (int32_t j = 0; j < 16; j++)
+				s[i * 16 + j] = truth[i] < truth[j] ? scales[z] : -scales[z];
+		assert_int_equal(xmc_position_probabilities(&ctx, 16, s, 0, probability), XMC_OK);
+		assert_doubly_stochastic(16, probability);
+		for (int32_t i = 0; i < 16; i++)
+			if (scales[z] == 0)
+				assert_near(probability[i * 16 + truth[i]], 1.0 / 16, 1e-12);
+			else if (scales[z] >= 30)
+				assert_near(probability[i * 16 + truth[i]], 1, 1e-9);
+		assert_int_equal(xmc_decode(&ctx, 16, s, order, NULL), XMC_OK);
+		if (scales[z] > 0)
+			for (int32_t k = 0; k < 16; k++)
+				assert_int_equal(truth[order[k]], k);
+	}
+}
+
+static void
+test_sampled_against_exact(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	double		worst = 0;
+
+	(void) state;
+	xmc_random_seed(&random, 9);
+	for (int32_t r = 0; r < 6; r++)
+	{
+		float		s[100];
+		int32_t		truth[10];
+		double		exact[100];
+		double		sampled[100];
+
+		shuffle(&random, 10, truth);
+		scores(&random, 10, r * 0.2, 0, truth, s);
+		for (int32_t k = 0; k < 100; k++)
+			s[k] *= 0.7f;
+		assert_int_equal(xmc_position_probabilities(&ctx, 10, s, 0, exact), XMC_OK);
+		assert_int_equal(xmc_position_probabilities_sampled(&ctx, 10, s, 20000, sampled), XMC_OK);
+		assert_doubly_stochastic(10, sampled);
+		for (int32_t k = 0; k < 100; k++)
+			worst = fmax(worst, fabs(sampled[k] - exact[k]));
+	}
+	print_message("position probabilities: sampled against exact, largest difference %.4f\n", worst);
+	assert_true(worst < 0.03);
+}
+
+static void
+test_sampled_large(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	static float s[40 * 40];
+	static double probability[40 * 40];
+
+	(void) state;
+	assert_int_equal(xmc_position_probabilities(&ctx, 40, s, 5000, probability), XMC_OK);
+	assert_doubly_stochastic(40, probability);
+	for (int32_t k = 0; k < 40 * 40; k++)
+		assert_near(probability[k], 1.0 / 40, 0.02);
+	/* two halves of which the first comes first for certain; within each nothing is known */
+	for (int32_t i = 0; i < 40; i++)
+		for (int32_t j = 0; j < 40; j++)
+			s[i * 40 + j] = i / 20 == j / 20 ? 0 : i < j ? 1e30f : -1e30f;
+	assert_int_equal(xmc_position_probabilities(&ctx, 40, s, 5000, probability), XMC_OK);
+	assert_doubly_stochastic(40, probability);
+	for (int32_t i = 0; i < 40; i++)
+		for (int32_t k = 0; k < 40; k++)
+			assert_near(probability[i * 40 + k], i / 20 == k / 20 ? 0.05 : 0, i / 20 == k / 20 ? 0.025 : 1e-9);
+}
+
+/* ---- failures ---- */
+
+static void
+test_bad_input(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	static float s[20 * 20];
+	static double probability[20 * 20];
+	int32_t		order[20];
+	double		value;
+	static const float bad[] = {NAN, INFINITY, -INFINITY};
+
+	(void) state;
+	for (int32_t b = 0; b < 3; b++)
+	{
+		s[1] = bad[b];
+		for (int32_t n = 2; n <= 20; n += 18)
+		{
+			assert_int_equal(xmc_decode(&ctx, n, s, order, &value), XMC_BAD_INPUT);
+			assert_string_equal(ctx.message, "order score of items 0 and 1 is not finite");
+			assert_int_equal(xmc_decode_search(&ctx, n, s, order, &value), XMC_BAD_INPUT);
+			assert_int_equal(xmc_position_probabilities(&ctx, n, s, 10, probability), XMC_BAD_INPUT);
+		}
+		assert_true(isnan(xmc_order_value(2, s, (int32_t[]) {0, 1})));
+	}
+	s[1] = 0;
+	assert_int_equal(xmc_decode_exact(&ctx, 17, s, order, &value), XMC_LIMIT);
+	assert_int_equal(xmc_decode(&ctx, 5000, s, order, &value), XMC_LIMIT);
+	assert_int_equal(xmc_decode(&ctx, -1, s, order, &value), XMC_BAD_INPUT);
+	assert_int_equal(xmc_position_probabilities(&ctx, 20, s, 0, probability), XMC_BAD_INPUT);
+}
+
+/* An allocator that fails at the given allocation, and counts what is not given back. */
+typedef struct meter
+{
+	int32_t		until_failure;
+	int32_t		live;
+	int32_t		until_stop;
+} meter;
+
+static void *
+metered_alloc(void *arg, size_t size)
+{
+	meter	   *m = arg;
+
+	if (m->until_failure-- == 0)
+		return NULL;
+	m->live++;
+	return malloc(size);
+}
+
+static void
+metered_release(void *arg, void *pointer)
+{
+	meter	   *m = arg;
+
+	m->live -= pointer != NULL;
+	free(pointer);
+}
+
+static bool
+metered_stop(void *arg)
+{
+	meter	   *m = arg;
+
+	return m->until_stop-- == 0;
+}
+
+static void
+test_no_memory_and_stop_leave_nothing(void **state)
+{
+	static const int32_t sizes[] = {8, 16, 100};
+	static float s[100 * 100];
+	static double probability[100 * 100];
+	xmc_random	random;
+	int32_t		truth[100];
+	int32_t		order[100];
+
+	(void) state;
+	xmc_random_seed(&random, 10);
+	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
+	{
+		int32_t		n = sizes[z];
+		int32_t		failures = 0;
+		int32_t		stops = 0;
+
+		shuffle(&random, n, truth);
+		scores(&random, n, 0.2, 0, truth, s);
+		for (int32_t what = 0; what < 2; what++)
+		{
+			meter		m = {.until_stop = -1};
+			xmc_ctx		ctx = {.alloc = metered_alloc, .release = metered_release, .stop = metered_stop, .arg = &m};
+			xmc_status	status = XMC_NO_MEMORY;
+
+			for (int32_t k = 0; status != XMC_OK; k++)
+			{
+				m.until_failure = k;
+				status = what ? xmc_position_probabilities(&ctx, n, s, 50, probability) :
+					xmc_decode(&ctx, n, s, order, NULL);
+				assert_true(status == XMC_OK || status == XMC_NO_MEMORY);
+				assert_int_equal(m.live, 0);
+				failures += status == XMC_NO_MEMORY;
+			}
+			m.until_failure = -1;
+			status = XMC_STOPPED;
+			for (int32_t k = 0; status != XMC_OK; k++)
+			{
+				m.until_stop = k;
+				status = what ? xmc_position_probabilities(&ctx, n, s, 50, probability) :
+					xmc_decode(&ctx, n, s, order, NULL);
+				assert_true(status == XMC_OK || status == XMC_STOPPED);
+				assert_int_equal(m.live, 0);
+				stops += status == XMC_STOPPED;
+			}
+		}
+		assert_int_equal(failures, n == 8 ? 1 : n == 16 ? 3 : 10);	/* decoding 8 items asks for no memory */
+		assert_true(n == 8 || stops > 30);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small_sizes),
+		cmocka_unit_test(test_exact_against_brute_force),
+		cmocka_unit_test(test_no_evidence_keeps_the_numbering),
+		cmocka_unit_test(test_rounding_noise_decides_nothing),
+		cmocka_unit_test(test_renumbering_changes_nothing),
+		cmocka_unit_test(test_copies_go_by_number),
+		cmocka_unit_test(test_search_against_optimum),
+		cmocka_unit_test(test_search_large),
+		cmocka_unit_test(test_probabilities_against_brute_force),
+		cmocka_unit_test(test_probabilities_extremes),
+		cmocka_unit_test(test_sampled_against_exact),
+		cmocka_unit_test(test_sampled_large),
+		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_no_memory_and_stop_leave_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

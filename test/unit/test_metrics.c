@@ -1,0 +1,446 @@
+/* test_metrics.c - metrics, and that decoding and measuring together are free of the gold order's labels */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "xmcoh/decode.h"
+#include "xmcoh/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* In double: cmocka's assert_float_equal compares floats. */
+#define assert_near(got, want, tolerance) assert_true(fabs((got) - (want)) <= (tolerance))
+
+static void
+shuffle(xmc_random *random, int32_t n, int32_t *order)
+{
+	for (int32_t k = 0; k < n; k++)
+	{
+		int32_t		j = (int32_t) xmc_random_below(random, k + 1);
+
+		order[k] = k;
+		order[k] = order[j];
+		order[j] = k;
+	}
+}
+
+/* place[k] = where in `order` the k-th item of `gold` stands */
+static void
+places(int32_t n, const int32_t *gold, const int32_t *order, int32_t *place)
+{
+	int32_t		at[64];
+
+	for (int32_t k = 0; k < n; k++)
+		at[order[k]] = k;
+	for (int32_t k = 0; k < n; k++)
+		place[k] = at[gold[k]];
+}
+
+static double
+tau_by_pairs(int32_t n, const int32_t *place)
+{
+	int32_t		inversions = 0;
+
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = a + 1; b < n; b++)
+			inversions += place[a] > place[b];
+	return 1 - 4.0 * inversions / (n * (n - 1.0));
+}
+
+static bool
+next_permutation(int32_t n, int32_t *p)
+{
+	int32_t		i = n - 2;
+	int32_t		j = n - 1;
+	int32_t		t;
+
+	while (i >= 0 && p[i] > p[i + 1])
+		i--;
+	if (i < 0)
+		return false;
+	while (p[j] < p[i])
+		j--;
+	t = p[i];
+	p[i] = p[j];
+	p[j] = t;
+	for (int32_t a = i + 1, b = n - 1; a < b; a++, b--)
+	{
+		t = p[a];
+		p[a] = p[b];
+		p[b] = t;
+	}
+	return true;
+}
+
+static void
+test_known_values(void **state)
+{
+	int32_t		scratch[5];
+
+	(void) state;
+	assert_true(isnan(xmc_kendall_tau(0, NULL, scratch)));
+	assert_true(isnan(xmc_kendall_tau(1, (int32_t[]) {0}, scratch)));
+	assert_true(xmc_kendall_tau(2, (int32_t[]) {0, 1}, scratch) == 1);
+	assert_true(xmc_kendall_tau(2, (int32_t[]) {1, 0}, scratch) == -1);
+	assert_true(xmc_kendall_tau(5, (int32_t[]) {4, 3, 2, 1, 0}, scratch) == -1);
+	assert_near(xmc_kendall_tau(4, (int32_t[]) {1, 0, 2, 3}, scratch), 2.0 / 3, 1e-15);
+	assert_int_equal(xmc_position_matches(0, NULL), 0);
+	assert_int_equal(xmc_position_matches(4, (int32_t[]) {1, 0, 2, 3}), 2);
+}
+
+static void
+test_tau_equals_pairs(void **state)
+{
+	xmc_random	random;
+	int32_t		place[64];
+	int32_t		scratch[64];
+
+	(void) state;
+	xmc_random_seed(&random, 1);
+	for (int32_t n = 2; n <= 64; n++)
+		for (int32_t r = 0; r < 20; r++)
+		{
+			shuffle(&random, n, place);
+			assert_near(xmc_kendall_tau(n, place, scratch), tau_by_pairs(n, place), 1e-14);
+		}
+}
+
+/* 100,000 reversed items: 5e9 inversions, more than 32 bits hold, in O(n log n) */
+static void
+test_tau_large(void **state)
+{
+	int32_t		n = 100000;
+	int32_t    *place = malloc(sizeof(int32_t) * n);
+	int32_t    *scratch = malloc(sizeof(int32_t) * n);
+
+	(void) state;
+	for (int32_t k = 0; k < n; k++)
+		place[k] = n - 1 - k;
+	assert_true(xmc_kendall_tau(n, place, scratch) == -1);
+	free(place);
+	free(scratch);
+}
+
+/* The random baselines, by enumeration: tau 0, Acc 1 / n, PMR 1 / n! */
+static void
+test_random_baselines(void **state)
+{
+	int32_t		scratch[6];
+
+	(void) state;
+	for (int32_t n = 2; n <= 6; n++)
+	{
+		int32_t		place[6];
+		int32_t		orders = 0;
+		int32_t		matches = 0;
+		int32_t		perfect = 0;
+		double		tau = 0;
+
+		for (int32_t k = 0; k < n; k++)
+			place[k] = k;
+		do
+		{
+			orders++;
+			matches += xmc_position_matches(n, place);
+			perfect += xmc_position_matches(n, place) == n;
+			tau += xmc_kendall_tau(n, place, scratch);
+		} while (next_permutation(n, place));
+		assert_int_equal(perfect, 1);
+		assert_int_equal(matches, orders);	/* 1 of n each, on average */
+		assert_near(xmc_random_perfect_match(n), 1.0 / orders, 1e-16);
+		assert_near(tau / orders, 0, 1e-14);
+	}
+	assert_true(xmc_random_perfect_match(0) == 1 && xmc_random_perfect_match(1) == 1);
+	assert_true(xmc_random_perfect_match(1000000000) == 0);
+}
+
+/*
+ * The leak test. Scores that are coin flips know nothing of the gold order, so the decoded order must not either.
+ * `ties`: every score is -1 or 1, so that orders tie more often than not; the items then carry numbers that say nothing of
+ * the gold order, since ties go by number. Else scores differ in size, nothing ties, and the items are numbered in the gold
+ * order itself: the very labels that the paper's evaluator leaks through.
+ */
+static void
+assert_coin_flips_score_nothing(bool ties, uint64_t seed)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	double		sum = 0;
+	double		square = 0;
+	double		acc = 0;
+	double		acc_expected = 0;
+	double		perfect = 0;
+	double		perfect_expected = 0;
+	int32_t		documents = 0;
+	double		mean;
+	double		error;
+
+	xmc_random_seed(&random, seed);
+	for (int32_t n = 5; n <= 12; n++)
+		for (int32_t r = 0; r < 4000; r++)
+		{
+			float		s[12 * 12];
+			int32_t		order[12];
+			int32_t		gold[12];
+			int32_t		place[12];
+			int32_t		scratch[12];
+			double		tau;
+
+			for (int32_t i = 0; i < n; i++)
+			{
+				gold[i] = i;
+				s[i * n + i] = 0;
+				for (int32_t j = i + 1; j < n; j++)
+				{
+					s[i * n + j] = xmc_random_next(&random) >> 63 ? 1 : -1;
+					if (!ties)
+						s[i * n + j] *= 0.1f + (float) xmc_random_uniform(&random);
+					s[j * n + i] = -s[i * n + j];
+				}
+			}
+			if (ties)
+				shuffle(&random, n, gold);
+			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
+			places(n, gold, order, place);
+			tau = xmc_kendall_tau(n, place, scratch);
+			sum += tau;
+			square += tau * tau;
+			acc += (double) xmc_position_matches(n, place) / n;
+			acc_expected += 1.0 / n;
+			perfect += xmc_position_matches(n, place) == n;
+			perfect_expected += xmc_random_perfect_match(n);
+			documents++;
+		}
+	mean = sum / documents;
+	error = sqrt((square / documents - mean * mean) / documents);
+	print_message("coin flips: %d documents, tau %.4f (standard error %.4f), Acc %.4f (chance %.4f), "
+				  "perfect %g (chance %.1f)\n",
+				  documents, mean, error, acc / documents, acc_expected / documents, perfect, perfect_expected);
+	assert_true(fabs(mean) < 3 * error);
+	assert_true(error < 0.003);
+	assert_true(fabs(acc - acc_expected) / documents < 0.005);
+	assert_true(fabs(perfect - perfect_expected) < 4 * sqrt(perfect_expected));
+}
+
+static void
+test_coin_flips_score_nothing(void **state)
+{
+	(void) state;
+	assert_coin_flips_score_nothing(false, 1);
+}
+
+static void
+test_coin_flips_with_ties_score_nothing(void **state)
+{
+	(void) state;
+	assert_coin_flips_score_nothing(true, 1);
+}
+
+/* Renumbering gold and prediction alike changes no metric; without ties it changes no decoded order. */
+static void
+test_relabelling_changes_nothing(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 3);
+	for (int32_t r = 0; r < 400; r++)
+	{
+		int32_t		n = 2 + r % 11;
+		float		s[12 * 12];
+		float		renamed[12 * 12];
+		int32_t		name[12];
+		int32_t		gold[12];
+		int32_t		gold_renamed[12];
+		int32_t		order[12];
+		int32_t		order_renamed[12];
+		int32_t		place[12];
+		int32_t		place_renamed[12];
+
+		for (int32_t i = 0; i < n; i++)
+			for (int32_t j = i; j < n; j++)
+			{
+				s[i * n + j] = i == j ? 0 : (float) xmc_random_normal(&random);
+				s[j * n + i] = -s[i * n + j];
+			}
+		shuffle(&random, n, name);
+		shuffle(&random, n, gold);
+		for (int32_t i = 0; i < n; i++)
+		{
+			gold_renamed[i] = name[gold[i]];
+			for (int32_t j = 0; j < n; j++)
+				renamed[name[i] * n + name[j]] = s[i * n + j];
+		}
+		assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, renamed, order_renamed, NULL), XMC_OK);
+		places(n, gold, order, place);
+		places(n, gold_renamed, order_renamed, place_renamed);
+		for (int32_t k = 0; k < n; k++)
+			assert_int_equal(order_renamed[k], name[order[k]]);
+		assert_memory_equal(place, place_renamed, sizeof(int32_t) * n);	/* every metric is a function of place */
+	}
+}
+
+/* ---- bootstrap ---- */
+
+static void
+test_bootstrap_edges(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_interval interval;
+	double		nan_only[2] = {NAN, NAN};
+	double		with_nan[3] = {1, NAN, 3};
+	double		one[1] = {0.25};
+	double		zero[2] = {0, 0};
+
+	(void) state;
+	assert_int_equal(xmc_bootstrap(&ctx, 0, NULL, NULL, 100, 1, &interval), XMC_OK);
+	assert_true(isnan(interval.mean) && isnan(interval.low) && isnan(interval.high));
+	assert_int_equal(xmc_bootstrap(&ctx, 2, nan_only, NULL, 100, 1, &interval), XMC_OK);
+	assert_true(isnan(interval.mean) && isnan(interval.low) && isnan(interval.high));
+	assert_int_equal(xmc_bootstrap(&ctx, 2, zero, zero, 10, 1, &interval), XMC_OK);
+	assert_true(isnan(interval.mean));
+	assert_int_equal(xmc_bootstrap(&ctx, 3, with_nan, NULL, 1000, 1, &interval), XMC_OK);
+	assert_true(interval.mean == 2 && interval.low == 1 && interval.high == 3);
+	assert_int_equal(xmc_bootstrap(&ctx, 1, one, NULL, 10, 1, &interval), XMC_OK);
+	assert_true(interval.mean == 0.25 && interval.low == 0.25 && interval.high == 0.25);
+	assert_int_equal(xmc_bootstrap(&ctx, 1, one, NULL, 0, 1, &interval), XMC_OK);
+	assert_true(interval.mean == 0.25 && isnan(interval.low) && isnan(interval.high));
+}
+
+/* Against the normal approximation; a weight of 2 with twice the value is the same ratio. */
+static void
+test_bootstrap_width(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	xmc_interval interval;
+	xmc_interval again;
+	xmc_interval other;
+	xmc_interval weighted;
+	int32_t		n = 2500;
+	double		value[2500];
+	double		doubled[2500];
+	double		weight[2500];
+	double		square = 0;
+	double		error;
+	double		best_ms = INFINITY;
+
+	(void) state;
+	xmc_random_seed(&random, 4);
+	for (int32_t k = 0; k < n; k++)
+	{
+		value[k] = 0.3 + xmc_random_normal(&random);
+		doubled[k] = 2 * value[k];
+		weight[k] = 2;
+	}
+	for (int32_t r = 0; r < 3; r++)
+	{
+		clock_t		start = clock();
+		double		ms;
+
+		assert_int_equal(xmc_bootstrap(&ctx, n, value, NULL, 1000, 9, &interval), XMC_OK);
+		ms = (double) (clock() - start) * 1e3 / CLOCKS_PER_SEC;
+		best_ms = ms < best_ms ? ms : best_ms;
+	}
+	print_message("bootstrap: 2500 documents x 1000 replicates in %.1f ms\n", best_ms);
+	for (int32_t k = 0; k < n; k++)
+		square += (value[k] - interval.mean) * (value[k] - interval.mean);
+	error = sqrt(square / n / n);
+	assert_near(interval.low, interval.mean - 1.96 * error, 0.25 * error);
+	assert_near(interval.high, interval.mean + 1.96 * error, 0.25 * error);
+	assert_int_equal(xmc_bootstrap(&ctx, n, value, NULL, 1000, 9, &again), XMC_OK);
+	assert_memory_equal(&again, &interval, sizeof interval);
+	assert_int_equal(xmc_bootstrap(&ctx, n, value, NULL, 1000, 10, &other), XMC_OK);
+	assert_true(other.low != interval.low);
+	assert_int_equal(xmc_bootstrap(&ctx, n, doubled, weight, 1000, 9, &weighted), XMC_OK);
+	assert_near(weighted.mean, interval.mean, 1e-12);
+	assert_near(weighted.low, interval.low, 1e-12);
+	assert_near(weighted.high, interval.high, 1e-12);
+}
+
+/* 95% intervals cover the truth in about 95% of repetitions: micro accuracy over documents of unequal length */
+static void
+test_bootstrap_coverage(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	int32_t		covered = 0;
+
+	(void) state;
+	xmc_random_seed(&random, 5);
+	for (int32_t r = 0; r < 400; r++)
+	{
+		double		value[200];
+		double		weight[200];
+		xmc_interval interval;
+
+		for (int32_t k = 0; k < 200; k++)
+		{
+			weight[k] = 1 + xmc_random_below(&random, 10);
+			value[k] = 0;
+			for (int32_t i = 0; i < weight[k]; i++)
+				value[k] += xmc_random_uniform(&random) < 0.4;
+		}
+		assert_int_equal(xmc_bootstrap(&ctx, 200, value, weight, 300, r, &interval), XMC_OK);
+		covered += interval.low <= 0.4 && 0.4 <= interval.high;
+	}
+	print_message("bootstrap: %d of 400 intervals cover the truth\n", covered);
+	assert_in_range(covered, 360, 396);
+}
+
+static bool
+stop_at_once(void *arg)
+{
+	(void) arg;
+	return true;
+}
+
+static void *
+no_memory(void *arg, size_t size)
+{
+	(void) arg;
+	(void) size;
+	return NULL;
+}
+
+static void
+test_bootstrap_errors(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	double		value[2] = {0, 1};
+	xmc_interval interval;
+
+	(void) state;
+	ctx.stop = stop_at_once;
+	assert_int_equal(xmc_bootstrap(&ctx, 2, value, NULL, 10000000, 1, &interval), XMC_STOPPED);
+	ctx.stop = NULL;
+	ctx.alloc = no_memory;
+	assert_int_equal(xmc_bootstrap(&ctx, 2, value, NULL, 10, 1, &interval), XMC_NO_MEMORY);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_known_values),
+		cmocka_unit_test(test_tau_equals_pairs),
+		cmocka_unit_test(test_tau_large),
+		cmocka_unit_test(test_random_baselines),
+		cmocka_unit_test(test_coin_flips_score_nothing),
+		cmocka_unit_test(test_coin_flips_with_ties_score_nothing),
+		cmocka_unit_test(test_relabelling_changes_nothing),
+		cmocka_unit_test(test_bootstrap_edges),
+		cmocka_unit_test(test_bootstrap_width),
+		cmocka_unit_test(test_bootstrap_coverage),
+		cmocka_unit_test(test_bootstrap_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
