@@ -189,8 +189,7 @@ unit-asan: $(ASAN_PROGRAMS)
 fuzz: $(FUZZ_PROGRAMS)
 	$(call run_each,$(FUZZ_PROGRAMS),$(FUZZ_ITERATIONS))
 bench: $(BENCH_PROGRAMS)
-	$(call run_each,$(BENCH_PROGRAMS))
-	@set -e; for script in $(sort $(wildcard test/bench/bench_*.sh)); do echo "== $$script"; bash $$script; done
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/bench/bench.sh
 
 # ---- the command-line client: libpq and zlib only ----
 
