@@ -17,6 +17,7 @@ set -uo pipefail
 
 ALL_KINDS="unit unit-asan fuzz regress isolation pgtap cli tap"
 LOGS=$ROOT/build/check
+PERL_TEST_SECONDS=180	# for one file
 passed=0 failed=0 skipped=0
 table=
 
@@ -148,15 +149,21 @@ pgtap()
 		in_tree pg_prove --verbose --psql-bin "$BINDIR/psql" --dbname xmcoh_pgtap --ext .sql test/pgtap
 }
 
-# The tests under test/$1, each with whole clusters of its own.
+# The tests under test/$1, each with whole clusters of its own. One prove for each file: what it has printed is kept and counted
+# even when a later file hangs.
 perl_tests()
 {
-	local state=$WORK/$1
+	local state=$WORK/$1 test status=0
 
 	as_server mkdir -p "$state"
-	in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
-		TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" \
-		${guides:+GUIDES="$guides"} prove --verbose -I "$PGXS_TEST/perl" -I test/tap --ext .pl "test/$1"
+	for test in "$TREE/test/$1"/*.pl; do
+		[ -e "$test" ] || continue
+		in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
+			TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" \
+			${guides:+GUIDES="$guides"} timeout --kill-after=10 "$PERL_TEST_SECONDS" \
+			prove --verbose -I "$PGXS_TEST/perl" -I test/tap "test/$1/${test##*/}" || status=1
+	done
+	return $status
 }
 
 # ---- all of it ----

@@ -27,14 +27,14 @@ static const xmc_option_info table[] = {
 
 	{INTEGER(epochs), false, 40, 1, 10000, "passes over the training documents, at most"},
 	{INTEGER(patience), false, 5, 1, 10000, "epochs without a lower held-out loss before training ends"},
-	{INTEGER(batch_documents), false, 16, 1, 1024, "documents per step of the optimizer"},
+	{INTEGER(batch_documents), false, 16, 1, 1024, "documents per step of the optimizer; fewer where that would leave under 16 steps an epoch"},
 	{INTEGER(seed), false, 1, 0, 2147483647, "seed of all random numbers: initial weights, shuffling, dropout, hold-out"},
 	{REAL(dropout), false, 0.3, 0, 0.9, "share of encoder activations dropped in training"},
 	{REAL(learning_rate), false, 0.0005, 1e-7, 1, "step size of AdamW for dense parameters, at its peak"},
 	{REAL(weight_decay), false, 0.01, 0, 10, "decoupled weight decay of AdamW for dense parameters, per unit of step size"},
 	{REAL(bag_learning_rate), false, 0.02, 0, 10, "step size of AdaGrad for the trained embedding bag"},
 	{REAL(linear_learning_rate), false, 0.0005, 1e-7, 1, "step size of AdamW for the linear term over embeddings"},
-	{REAL(sparse_learning_rate), false, 0.1, 0, 10, "step size of AdaGrad for the sparse text term"},
+	{REAL(sparse_learning_rate), false, 0.01, 0, 10, "step size of AdaGrad for the sparse text term"},
 	{REAL(sparse_decay), false, 0, 0, 10, "weight decay of the sparse text term, per unit of step size"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents held out of training"},
 };

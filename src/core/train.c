@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define SCORE_BATCH 64			/* documents scored together */
+#define LEAST_STEPS 16			/* of an epoch */
 #define WARM_UP_STEPS 50		/* steps until AdamW's rate is whole: its running means begin empty */
 #define CALIBRATION_RIDGE 1e-3
 #define CALIBRATION_BINS 15
@@ -183,8 +184,10 @@ static xmc_status
 train_epoch(trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw, double *loss)
 {
 	const xmc_options *o = t->options;
+	/* With few documents smaller batches, so that an epoch is steps enough to get somewhere. */
+	int32_t		most = t->n_train / LEAST_STEPS > 1 ? t->n_train / LEAST_STEPS : 1;
 	/* AdaGrad on hashed features wants small steps: a document at a time. */
-	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : o->batch_documents;
+	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : o->batch_documents < most ? o->batch_documents : most;
 	double		rate = is_linear(part) ? o->linear_learning_rate : o->learning_rate;
 	double		sum = 0;
 

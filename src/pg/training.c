@@ -27,6 +27,7 @@
 #include "xmcoh/train.h"
 
 #define PROGRESS_MS 500
+#define WAITING_EPOCHS 100		/* epochs whose figures may wait to be written: tiny ones end a thousand times a second */
 
 /* What training is given: all documents that have labels, with their keys. */
 typedef struct TrainingSet
@@ -48,6 +49,8 @@ typedef struct Run
 	TrainingSet set;
 	MemoryContext memory;		/* documents; also the core's, while it trains */
 	TimestampTz written_at;		/* progress was, last */
+	xmc_train_progress epoch[WAITING_EPOCHS];	/* ended since then */
+	int			n_epochs;
 	int64		total;
 } Run;
 
@@ -230,6 +233,19 @@ write_metric(Run *run, const xmc_train_progress *progress, const char *metric, d
 			SPI_OK_INSERT, 6, types, values, NULL);
 }
 
+/* The figures of the epochs that have ended since the last write. */
+static void
+write_epochs(Run *run)
+{
+	for (int k = 0; k < run->n_epochs; k++)
+	{
+		write_metric(run, &run->epoch[k], "train_loss", run->epoch[k].train_loss);
+		write_metric(run, &run->epoch[k], "held_out_loss", run->epoch[k].held_out_loss);
+		write_metric(run, &run->epoch[k], "held_out_tau", run->epoch[k].held_out_tau);
+	}
+	run->n_epochs = 0;
+}
+
 /*
  * One short transaction. If somebody holds the row (cancel_job in a transaction still open), this write is left out
  * rather than waited for. The losses of the last epoch stay until the next one ends.
@@ -240,9 +256,7 @@ write_progress(Run *run, const xmc_train_progress *progress)
 	Oid			types[9] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID};
 	Datum		values[9];
 	char		nulls[10] = "         ";
-	double		train_loss = progress->epoch_ended ? progress->train_loss : NAN;
-	double		held_out_loss = progress->epoch_ended ? progress->held_out_loss : NAN;
-	double		held_out_tau = progress->epoch_ended ? progress->held_out_tau : NAN;
+	const xmc_train_progress *last = run->n_epochs ? &run->epoch[run->n_epochs - 1] : NULL;
 
 	worker_begin(run->job, false);
 	values[0] = Int32GetDatum(run->job->job_id);
@@ -251,9 +265,9 @@ write_progress(Run *run, const xmc_train_progress *progress)
 	values[3] = Int32GetDatum(progress->epochs);
 	values[4] = Int64GetDatum(progress->done);
 	values[5] = Int64GetDatum(progress->total);
-	values[6] = number_or_null(train_loss, &nulls[6]);
-	values[7] = number_or_null(held_out_loss, &nulls[7]);
-	values[8] = number_or_null(held_out_tau, &nulls[8]);
+	values[6] = number_or_null(last ? last->train_loss : NAN, &nulls[6]);
+	values[7] = number_or_null(last ? last->held_out_loss : NAN, &nulls[7]);
+	values[8] = number_or_null(last ? last->held_out_tau : NAN, &nulls[8]);
 	if (execute("WITH mine AS (SELECT job_id FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED)"
 				" UPDATE xmcoh.job_record AS j SET phase = $2, epoch = $3, epochs = $4, done = $5, total = $6,"
 				" train_loss = coalesce($7, j.train_loss), held_out_loss = coalesce($8, j.held_out_loss),"
@@ -262,15 +276,9 @@ write_progress(Run *run, const xmc_train_progress *progress)
 				SPI_OK_UPDATE_RETURNING, 9, types, values, nulls) == 0)
 		execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
 	worker_check_state(run->job, SPI_processed ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
-	if (progress->epoch_ended)
-	{
-		write_metric(run, progress, "train_loss", train_loss);
-		write_metric(run, progress, "held_out_loss", held_out_loss);
-		write_metric(run, progress, "held_out_tau", held_out_tau);
-	}
+	write_epochs(run);
 	worker_commit(run->job);
 	run->written_at = GetCurrentTimestamp();
-	run->total = progress->total;
 }
 
 /* Called by the core at least once per batch. */
@@ -282,7 +290,11 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	CHECK_FOR_INTERRUPTS();
 	if (!PostmasterIsAlive())
 		proc_exit(1);
-	if (progress->epoch_ended || TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
+	run->total = progress->total;
+	if (progress->epoch_ended)
+		run->epoch[run->n_epochs++] = *progress;
+	if (run->n_epochs == WAITING_EPOCHS ||
+		TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
 		write_progress(run, progress);
 	return XMC_OK;
 }
@@ -353,9 +365,10 @@ make_message(const Run *run, const xmc_train_report *report)
 static void
 save(Run *run, const xmc_model *model, const xmc_train_report *report)
 {
-	Oid			types[5] = {INT4OID, INT4OID, TEXTOID, FLOAT8OID, INT4OID};
-	Datum		values[5];
-	char		nulls[6] = "     ";
+	Oid			types[8] = {INT4OID, INT4OID, TEXTOID, FLOAT8OID, INT4OID, FLOAT8OID, FLOAT8OID, INT8OID};
+	Datum		values[8];
+	char		nulls[9] = "        ";
+	const xmc_train_progress *last = run->n_epochs ? &run->epoch[run->n_epochs - 1] : NULL;
 	double		tau = report->tau[XMC_EVIDENCE_FUSED].mean;
 	uint64		found;
 	int32		version;
@@ -366,17 +379,22 @@ save(Run *run, const xmc_model *model, const xmc_train_report *report)
 					1, types, values, NULL);
 	worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
 
+	write_epochs(run);
 	version = xmcoh_store_version(run->job->model_id, model, run->job->job_id, make_report(run, report));
 	values[1] = Int32GetDatum(version);
 	values[2] = CStringGetTextDatum(make_message(run, report));
 	values[3] = number_or_null(tau, &nulls[3]);
 	values[4] = Int32GetDatum(run->job->model_id);
+	values[5] = number_or_null(last ? last->train_loss : NAN, &nulls[5]);
+	values[6] = number_or_null(last ? last->held_out_loss : NAN, &nulls[6]);
+	values[7] = Int64GetDatum(run->total);
 	if (run->deploy)
 		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $5", SPI_OK_SELECT,
 				5, types, values, nulls);
 	execute("UPDATE xmcoh.job_record SET state = 'succeeded', version = $2, message = $3, phase = 'done',"
-			" held_out_tau = coalesce($4, held_out_tau), done = coalesce(total, done), finished_at = clock_timestamp()"
-			" WHERE job_id = $1", SPI_OK_UPDATE, 4, types, values, nulls);
+			" train_loss = coalesce($6, train_loss), held_out_loss = coalesce($7, held_out_loss),"
+			" held_out_tau = coalesce($4, held_out_tau), total = coalesce(total, $8), done = coalesce(total, $8),"
+			" finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 8, types, values, nulls);
 	worker_commit(run->job);
 }
 

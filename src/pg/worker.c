@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -47,6 +48,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -60,6 +62,8 @@ PGDLLEXPORT void xmcoh_worker_main(Datum argument);
 #define CONNECT_PATIENCE_MS 60000
 
 static bool connected = false;
+static bool database_is_gone = false;
+static emit_log_hook_type next_log_hook;
 static TimestampTz queued_at;
 
 /* ---- transactions ---- */
@@ -81,6 +85,9 @@ worker_begin(WorkerJob *job, bool durable)
 	 * the session's role, by SET ROLE or by a deferred trigger, which would fire at commit, when we are that role again.
 	 */
 	SetUserIdAndSecContext(job->role, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	/* After DROP EXTENSION there is no row left to write to: an error would only have us started anew, for ever. */
+	if (!OidIsValid(get_relname_relid("job_record", get_namespace_oid("xmcoh", true))))
+		proc_exit(0);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, NULL);
@@ -219,17 +226,29 @@ record_failure(WorkerJob *job, const ErrorData *error)
 
 /* ---- the process ---- */
 
+/* The only look at why connecting failed: the FATAL error itself ends the process. */
+static void
+note_missing_database(ErrorData *error)
+{
+	if (!connected && error->elevel == FATAL && error->sqlerrcode == ERRCODE_UNDEFINED_DATABASE)
+		database_is_gone = true;
+	if (next_log_hook)
+		next_log_hook(error);
+}
+
 /*
  * A process that cannot connect is started anew by the postmaster every second. For a while that is right: there may
- * be too many connections. But the database or the role may be gone, and then it must not go on for ever: exit code 0
- * ends it. This callback is the first registered, so the last called: shared memory is let go of by then.
+ * be too many connections. But if the database is gone, or nothing helps for a minute (the role may be gone), it must
+ * not go on for ever: exit code 0 ends it. This callback is the first registered, so the last called: shared memory is
+ * let go of by then.
  */
 static void
 end_unconnected(int code, Datum arg)
 {
 	(void) code;
 	(void) arg;
-	if (!connected && TimestampDifferenceExceeds(queued_at, GetCurrentTimestamp(), CONNECT_PATIENCE_MS))
+	if (!connected && (database_is_gone ||
+					   TimestampDifferenceExceeds(queued_at, GetCurrentTimestamp(), CONNECT_PATIENCE_MS)))
 		_exit(0);
 }
 
@@ -267,6 +286,8 @@ xmcoh_worker_main(Datum argument)
 	queued_at = start.queued_at;
 
 	on_proc_exit(end_unconnected, 0);
+	next_log_hook = emit_log_hook;
+	emit_log_hook = note_missing_database;
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGINT, StatementCancelHandler);
 	BackgroundWorkerUnblockSignals();

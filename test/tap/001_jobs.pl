@@ -55,6 +55,22 @@ sub train
 sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
 sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_record WHERE job_id = $job"); }
 
+# Stops a worker while it holds no lock: it writes twice a second.
+sub stop_between_writes
+{
+	my ($job, $pid) = @_;
+	for (1 .. 50)
+	{
+		kill 'STOP', $pid;
+		my ($code) = $node->psql('postgres', "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
+			timeout => 10);
+		return if $code == 0;
+		kill 'CONT', $pid;
+		sleep 0.1;
+	}
+	die "worker $pid always holds its job's row";
+}
+
 # Starts a long run and waits until it trains.
 sub train_long
 {
@@ -134,7 +150,7 @@ is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'
 # Killed while it is being cancelled: what was asked for has happened.
 $job = train_long('manuals');
 $pid = job($job, 'worker_pid');
-kill 'STOP', $pid;
+stop_between_writes($job, $pid);
 value("SELECT xmcoh.cancel_job($job)");
 is(job($job, 'state'), 'cancelling', 'a worker that does not react leaves the job cancelling');
 kill 'KILL', $pid;
@@ -156,6 +172,27 @@ $node->restart;
 my $next = train('manuals', $quick);
 is(row($job, 'state'), 'interrupted', 'train finds a job that a restart ended');
 is(value("SELECT xmcoh.wait_for_job($next, '60 s')"), 'succeeded', 'and takes its place');
+
+# ---- the extension and the database go away ----
+
+# Its worker must end for good, and not come back each second for ever: the only slot would stay taken.
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+my $other_long = $long =~ s/'//gr;
+for my $how ('DROP EXTENSION xmcoh', 'DROP DATABASE other WITH (FORCE)')
+{
+	$node->safe_psql('other', q{
+		CREATE EXTENSION IF NOT EXISTS xmcoh;
+		CREATE TABLE IF NOT EXISTS step AS SELECT m AS manual, s AS step, 'do ' || s AS words
+			FROM generate_series(1, 100) AS m, generate_series(1, 5) AS s;
+		SELECT xmcoh.create_model('m');
+		SELECT xmcoh.attach_source('m', 'step', 'manual', 'step', text => 'words', "position" => 'step', approved => 'all')});
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+	$node->safe_psql('other', "SELECT xmcoh.train('m', '$other_long')");
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+	$node->safe_psql($how =~ /EXTENSION/ ? 'other' : 'postgres', $how);
+	$job = train('manuals', $quick);
+	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "after $how its worker's slot is free again");
+}
 
 # ---- the source and the model go away ----
 
