@@ -8,6 +8,7 @@
 #define XMCOH_DENSE_H
 
 #include "xmcoh/base.h"
+#include "xmcoh/vector.h"
 
 /* y (rows, outputs) = x (rows, inputs) w^T + bias; w (outputs, inputs), bias (outputs) or NULL. */
 extern xmc_status xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
@@ -23,10 +24,9 @@ extern void xmc_relu_backward(int64_t n, const float *y, float *dy);	/* dy = 0 w
 
 /*
  * Inverted dropout in place: keeps a value with probability 1 - p, scaled by 1 / (1 - p). mask (n) gets the factors for the
- * backward pass, which multiplies by it. p = 0 or random NULL: nothing is done and mask is not written.
+ * backward pass, which multiplies by it (xmc_multiply). p = 0 or random NULL: nothing is done and mask is not written.
  */
 extern void xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask);
-extern void xmc_multiply(int64_t n, const float *mask, float *x);	/* x *= mask */
 
 /* Layer normalisation of each row (Ba et al. 2016), epsilon 1e-5: y = normal * w + b; normal (rows, d), inverse_deviation (rows). */
 extern void xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const float *b,

@@ -30,7 +30,8 @@ typedef struct xmc_scores
 
 /*
  * Scores a batch of documents together; allocates the matrices by ctx. The items of one document see only each other.
- * Memory is proportional to the batch: callers keep batches near 64 documents. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Scratch memory is that of a few hundred items at most (or of one document), however many documents there are, and is
+ * kept from the first to the last: some 256 documents a call are the best use of it. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents,
 									  const xmc_document *document, xmc_scores *out);

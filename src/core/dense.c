@@ -22,10 +22,8 @@ xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 {
 	XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
 					  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
-	if (dbias)
-		for (int64_t r = 0; r < rows; r++)
-			for (int64_t o = 0; o < outputs; o++)
-				dbias[o] += dy[r * outputs + o];
+	for (int64_t r = 0; dbias && r < rows; r++)
+		xmc_add(outputs, dy + r * outputs, dbias);
 	if (!dx)
 		return XMC_OK;
 	return xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, rows, inputs, outputs,
@@ -66,14 +64,7 @@ xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
 	}
 }
 
-void
-xmc_multiply(int64_t n, const float *mask, float *x)
-{
-	for (int64_t k = 0; k < n; k++)
-		x[k] *= mask[k];
-}
-
-void
+XMC_FOR_THIS_PROCESSOR void
 xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const float *b,
 			   float *y, float *normal, float *inverse_deviation)
 {
@@ -84,13 +75,16 @@ xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const fl
 		float		mean;
 		float		inverse;
 
+#pragma omp simd reduction(+:sum)
 		for (int64_t k = 0; k < d; k++)
 			sum += x[k];
 		mean = (float) (sum / (double) d);
+#pragma omp simd reduction(+:squares)
 		for (int64_t k = 0; k < d; k++)
 			squares += (double) (x[k] - mean) * (x[k] - mean);
 		inverse = (float) (1.0 / sqrt(squares / (double) d + 1e-5));
 		inverse_deviation[r] = inverse;
+#pragma omp simd
 		for (int64_t k = 0; k < d; k++)
 		{
 			normal[k] = (x[k] - mean) * inverse;
@@ -99,7 +93,7 @@ xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const fl
 	}
 }
 
-void
+XMC_FOR_THIS_PROCESSOR void
 xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w, const float *normal,
 						const float *inverse_deviation, float *dw, float *db, float *dx)
 {
@@ -108,6 +102,7 @@ xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w
 		double		mean_g = 0;
 		double		mean_gn = 0;
 
+#pragma omp simd reduction(+:mean_g, mean_gn)
 		for (int64_t k = 0; k < d; k++)
 		{
 			double		g = (double) dy[k] * w[k];
@@ -119,6 +114,7 @@ xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w
 		}
 		mean_g /= (double) d;
 		mean_gn /= (double) d;
+#pragma omp simd
 		for (int64_t k = 0; k < d; k++)
 			dx[k] = inverse_deviation[r] * (dy[k] * w[k] - (float) mean_g - normal[k] * (float) mean_gn);
 	}
@@ -215,39 +211,37 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 }
 
 /*
- * tanh x = (1 - e) / (1 + e) with e = exp(-2|x|), exp by range reduction and a polynomial; below 0.25 an odd series keeps the
- * relative precision. No branches, so that the compiler makes vectors of it, for whichever processor it meets at run time.
+ * tanh x = m / (m + 2) with m = exp(2x) - 1. exp(2x) = 2^k exp(f) with |f| <= log(2) / 2, so m = 2^k (exp(f) - 1) + (2^k - 1):
+ * near 0, where k = 0, nothing cancels and the relative precision stays. No branches, so that the compiler makes vectors of it.
  */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define XMC_FOR_THIS_PROCESSOR __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define XMC_FOR_THIS_PROCESSOR
-#endif
-
 XMC_FOR_THIS_PROCESSOR void
 xmc_tanh(int64_t n, float *x)
 {
+	/* Added to a small number, it leaves in the sum's lowest bits that number rounded to a whole one, plus a float's bias. */
+	const float rounder = 12582912.0f + 127.0f;
+
+#pragma omp simd
 	for (int64_t k = 0; k < n; k++)
 	{
-		float		a = fabsf(x[k]);
-		float		b = a > 10.0f ? 10.0f : a;	/* tanh 10 rounds to 1 */
-		float		z = b * -2.8853900817779268f;	/* -2 log2 e */
-		float		whole = (float) (int32_t) (z - 0.5f);	/* z <= 0: nearest */
-		float		f = (z - whole) * 0.6931471805599453f;	/* |f| <= log(2) / 2 */
-		float		poly = 1 + f * (1 + f * (0.5f + f * (1.6666667e-1f + f * (4.1666668e-2f + f * (8.3333340e-3f +
-																									   f * 1.3888889e-3f)))));
+		float		a = x[k] > 10.0f ? 10.0f : x[k];	/* tanh 10 rounds to 1 */
+		float		b = a < -10.0f ? -10.0f : a;
+		float		z = b * 2.8853900817779268f;	/* 2 log2 e */
 		union
 		{
-			int32_t		i;
 			float		f;
-		}			power = {.i = ((int32_t) whole + 127) << 23};
-		float		e = poly * power.f;
-		float		large = (1 - e) / (1 + e);
-		float		s = a * a;
-		float		small = a * (1 + s * (-3.3333334e-1f + s * (1.3333334e-1f + s * (-5.3968254e-2f + s * (2.1869488e-2f +
-																											 s * -8.8632356e-3f)))));
+			uint32_t	u;
+		}			rounded = {.f = z + rounder};
+		float		f = (z - (rounded.f - rounder)) * 0.6931471805599453f;
+		float		m = f + f * f * (0.5f + f * (1.6666667e-1f + f * (4.1666668e-2f + f * (8.3333340e-3f +
+															f * (1.3888889e-3f + f * 1.9841270e-4f)))));	/* Taylor */
+		union
+		{
+			uint32_t	u;
+			float		f;
+		}			power = {.u = rounded.u << 23};
 
-		x[k] = copysignf(a < 0.25f ? small : large, x[k]);
+		m = power.f * m + (power.f - 1);
+		x[k] = m / (m + 2);
 	}
 }
 

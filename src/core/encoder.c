@@ -30,13 +30,6 @@ undrop(int64_t n, const float *mask, float *dx)
 		xmc_multiply(n, mask, dx);
 }
 
-static void
-add(int64_t n, const float *x, float *y)
-{
-	for (int64_t k = 0; k < n; k++)
-		y[k] += x[k];
-}
-
 /* Self-attention document by document; the products over all rows are done by the caller. */
 static xmc_status
 attend(xmc_arena *arena, const xmc_options *options, const xmc_batch *batch, const int64_t *probability_start,
@@ -99,7 +92,7 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	XMC_TRY(attend(arena, options, batch, probability_start, layer));
 	XMC_TRY(xmc_linear(ctx, rows, d, d, layer->attended, w->out_w, w->out_b, sum));
 	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->attention_mask));
-	add(rows * d, input, sum);
+	xmc_add(rows * d, input, sum);
 	xmc_layer_norm(rows, d, sum, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1);
 
 	XMC_TRY(xmc_linear(ctx, rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->hidden));
@@ -107,7 +100,7 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	XMC_TRY(drop(arena, rows * wide, options->dropout, random, layer->hidden, &layer->hidden_mask));
 	XMC_TRY(xmc_linear(ctx, rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, sum));
 	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->output_mask));
-	add(rows * d, layer->middle, sum);
+	xmc_add(rows * d, layer->middle, sum);
 	xmc_layer_norm(rows, d, sum, w->norm2_w, w->norm2_b, layer->output, layer->normal2, layer->inverse2);
 	return XMC_OK;
 }

@@ -1,6 +1,7 @@
 /* inputs.c - see inputs.h */
 #include "xmcoh/inputs.h"
 #include "xmcoh/sparse.h"
+#include "xmcoh/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -63,6 +64,14 @@ xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int3
 	return XMC_OK;
 }
 
+XMC_FOR_THIS_PROCESSOR static void
+standardise(int32_t n, const float *x, const float *mean, const float *scale, float *out)
+{
+#pragma omp simd
+	for (int32_t k = 0; k < n; k++)
+		out[k] = (x[k] - mean[k]) * scale[k];
+}
+
 void
 xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 {
@@ -77,16 +86,12 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 		{
 			float	   *row = x + (int64_t) r * input_dim + bag;
 			bool		has = has_embedding(batch->modality, batch->document[d], batch->item[r]);
-			const float *from;
 
-			if (!has)
-			{
+			if (has)
+				standardise(input_dim - bag, item_embedding(model, batch->modality, batch->document[d], batch->item[r]),
+							network->input_mean + bag, network->input_scale + bag, row);
+			else
 				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* as the mean */
-				continue;
-			}
-			from = item_embedding(model, batch->modality, batch->document[d], batch->item[r]);
-			for (int32_t k = bag; k < input_dim; k++)
-				row[k - bag] = (from[k - bag] - network->input_mean[k]) * network->input_scale[k];
 		}
 }
 
@@ -100,9 +105,7 @@ xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const fl
 	{
 		const float *row = x + r * network->input_dim + bag;
 
-		u[r] = 0;
-		for (int32_t k = 0; k < network->embedding_dim; k++)
-			u[r] += (double) network->linear[k] * row[k];
+		u[r] = xmc_dot(network->embedding_dim, network->linear, row);
 	}
 }
 

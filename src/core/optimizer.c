@@ -1,5 +1,6 @@
 /* optimizer.c - see optimizer.h */
 #include "xmcoh/optimizer.h"
+#include "xmcoh/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,22 +26,46 @@ xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_adam
 	return XMC_OK;
 }
 
+/* What one step's update of every value has in common. */
+typedef struct update
+{
+	float		clip;			/* the gradient's factor */
+	float		step_size;		/* with the first mean's bias correction */
+	float		second_scale;	/* the second mean's */
+	float		fresh;			/* share of the new weights in their average */
+} update;
+
+#define BETA1 0.9
+#define BETA2 0.999
+
+XMC_FOR_THIS_PROCESSOR static void
+update_tensor(const update *up, float keep, int64_t n, const float *g, float *first, float *second, float *average, float *w)
+{
+	update		u = *up;
+
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+	{
+		float		gradient = g[k] * u.clip;
+
+		first[k] = (float) BETA1 * first[k] + (float) (1 - BETA1) * gradient;
+		second[k] = (float) BETA2 * second[k] + (float) (1 - BETA2) * gradient * gradient;
+		w[k] = keep * w[k] - u.step_size * first[k] / (sqrtf(second[k] * u.second_scale) + 1e-8f);
+		average[k] += u.fresh * (w[k] - average[k]);
+	}
+}
+
 double
 xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part part, double rate,
 			   double weight_decay)
 {
-	const double beta1 = 0.9;
-	const double beta2 = 0.999;
 	double		squares = 0;
 	double		norm;
-	float		clip;
-	float		step_size;
-	float		second_scale;
+	update		up;
 	float	   *first = adamw->first;
 	float	   *second = adamw->second;
 	float	   *average = adamw->average;
 	double		decay;
-	float		fresh;
 
 	for (int32_t t = 0; t < grad->n_tensors; t++)
 	{
@@ -48,17 +73,16 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part par
 
 		if (!is_mine(&grad->tensor[t], part))
 			continue;
-		for (int64_t k = 0; k < grad->tensor[t].n_values; k++)
-			squares += (double) g[k] * g[k];
+		squares += xmc_dot(grad->tensor[t].n_values, g, g);
 	}
 	norm = sqrt(squares);
-	clip = (float) (norm > XMC_CLIP_NORM ? XMC_CLIP_NORM / norm : 1);
+	up.clip = (float) (norm > XMC_CLIP_NORM ? XMC_CLIP_NORM / norm : 1);
 	if (isfinite(norm))
 		adamw->step++;
 	decay = adamw->step / (adamw->step + 10.0);
-	fresh = (float) (1 - (decay < XMC_AVERAGE_DECAY ? decay : XMC_AVERAGE_DECAY));
-	step_size = (float) (rate / (1 - pow(beta1, (double) adamw->step)));
-	second_scale = (float) (1 / (1 - pow(beta2, (double) adamw->step)));
+	up.fresh = (float) (1 - (decay < XMC_AVERAGE_DECAY ? decay : XMC_AVERAGE_DECAY));
+	up.step_size = (float) (rate / (1 - pow(BETA1, (double) adamw->step)));
+	up.second_scale = (float) (1 / (1 - pow(BETA2, (double) adamw->step)));
 
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
@@ -70,15 +94,7 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part par
 		if (!is_mine(tensor, part))
 			continue;
 		if (isfinite(norm))
-			for (int64_t k = 0; k < tensor->n_values; k++)
-			{
-				float		gradient = g[k] * clip;
-
-				first[k] = (float) beta1 * first[k] + (float) (1 - beta1) * gradient;
-				second[k] = (float) beta2 * second[k] + (float) (1 - beta2) * gradient * gradient;
-				w[k] = keep * w[k] - step_size * first[k] / (sqrtf(second[k] * second_scale) + 1e-8f);
-				average[k] += fresh * (w[k] - average[k]);
-			}
+			update_tensor(&up, keep, tensor->n_values, g, first, second, average, w);
 		memset(g, 0, (size_t) tensor->n_values * sizeof(float));
 		first += tensor->n_values;
 		second += tensor->n_values;

@@ -1,6 +1,7 @@
 /* sparse.c - see sparse.h */
 #include "xmcoh/sparse.h"
 #include "xmcoh/text.h"
+#include "xmcoh/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -85,12 +86,8 @@ xmc_bag_forward(const xmc_model *model, const xmc_batch *batch, float *x, int64_
 			memset(out, 0, (size_t) width * sizeof(float));
 			for (int32_t k = 0; k < count; k++)
 			{
-				const float *row = model->bag + (int64_t) (feature[k] >> shift) * width;
-
-				if (!in_bag(feature[k]))
-					continue;
-				for (int32_t c = 0; c < width; c++)
-					out[c] += row[c];
+				if (in_bag(feature[k]))
+					xmc_add(width, model->bag + (int64_t) (feature[k] >> shift) * width, out);
 			}
 			for (int32_t c = 0; c < width; c++)
 				out[c] *= scale;
@@ -149,7 +146,7 @@ xmc_adagrad_touch(xmc_adagrad *adagrad, uint32_t row)
 	return adagrad->grad + (int64_t) row * adagrad->width;
 }
 
-void
+XMC_FOR_THIS_PROCESSOR void
 xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay)
 {
 	float		keep = (float) (1 - rate * decay);
@@ -158,6 +155,7 @@ xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay
 	{
 		int64_t		first = (int64_t) adagrad->touched[t] * adagrad->width;
 
+#pragma omp simd
 		for (int64_t k = first; k < first + adagrad->width; k++)
 		{
 			float		g = adagrad->grad[k];

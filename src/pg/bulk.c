@@ -15,7 +15,7 @@ PG_FUNCTION_INFO_V1(xmcoh_order_documents);
 PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
 
 /* A batch is full with so many documents, or when its pairs or its embeddings would take more than some megabytes. */
-#define BATCH_DOCUMENTS 64
+#define BATCH_DOCUMENTS 256
 #define BATCH_PAIRS (1 << 18)
 #define BATCH_NUMBERS (1 << 22)
 

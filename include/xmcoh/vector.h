@@ -1,0 +1,24 @@
+/*
+ * vector.h - the few loops over plain arrays that are worth compiling for several processors: the fitting one is chosen when
+ * the library loads. Sums of floats are taken in double, in as many partial sums as the processor has lanes, so the same machine
+ * always gives the same sum.
+ */
+#ifndef XMCOH_VECTOR_H
+#define XMCOH_VECTOR_H
+
+#include "xmcoh/base.h"
+
+/* Not with sanitizers: the choice is made before they are ready. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define XMC_FOR_THIS_PROCESSOR __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define XMC_FOR_THIS_PROCESSOR
+#endif
+
+/* Sum of x[k] y[k]. */
+extern double xmc_dot(int64_t n, const float *x, const float *y);
+
+extern void xmc_add(int64_t n, const float *x, float *y);	/* y += x */
+extern void xmc_multiply(int64_t n, const float *x, float *y);	/* y *= x */
+
+#endif

@@ -1,0 +1,304 @@
+/*
+ * bench_train.c - processor time of a training step and of scoring, against the sgemm peak of one core that is measured in the
+ * same run: time per document, share of it inside sgemm, GFLOP/s of the whole and inside sgemm alone.
+ *
+ * Linked with -Wl,--wrap=cblas_sgemm, so that every product of the core passes through the counter below. Only the products'
+ * multiplications and additions count as work, so whatever else a step does lowers its share of the peak.
+ * Shares are taken from the wall clock (cheap to read) and times from the processor's, which a busy machine disturbs less.
+ */
+#include "xmcoh/batch.h"
+#include "xmcoh/blas.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/gradient.h"
+#include "xmcoh/inputs.h"
+#include "xmcoh/optimizer.h"
+#include "xmcoh/scorer.h"
+
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DOCUMENTS 512
+#define SECONDS 1.5				/* of each measurement, about */
+#define SCORE_BATCH 64
+
+static double
+seconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+}
+
+/* ---- what passes through sgemm ---- */
+
+static double sgemm_seconds;	/* wall clock */
+static double sgemm_flop;
+
+extern void __real_cblas_sgemm(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a, enum CBLAS_TRANSPOSE transpose_b,
+							   blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
+							   const float *b, blasint ldb, float beta, float *c, blasint ldc);
+extern void __wrap_cblas_sgemm(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a, enum CBLAS_TRANSPOSE transpose_b,
+							   blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
+							   const float *b, blasint ldb, float beta, float *c, blasint ldc);
+
+void
+__wrap_cblas_sgemm(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a, enum CBLAS_TRANSPOSE transpose_b,
+				   blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
+				   const float *b, blasint ldb, float beta, float *c, blasint ldc)
+{
+	double		start = seconds(CLOCK_MONOTONIC);
+
+	__real_cblas_sgemm(order, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+	sgemm_seconds += seconds(CLOCK_MONOTONIC) - start;
+	sgemm_flop += 2.0 * m * n * k;
+}
+
+/* The most GFLOP/s of some large square products. */
+static double
+sgemm_peak(void)
+{
+	const int	n = 1536;
+	float	   *a = malloc(sizeof(float) * (size_t) n * n * 3);	/* (3, n, n) */
+	double		best = 0;
+
+	if (!a)
+		exit(1);
+	for (int k = 0; k < 2 * n * n; k++)
+		a[k] = (float) (k % 17) - 8;
+	for (int round = 0; round < 8; round++)
+	{
+		double		start = seconds(CLOCK_PROCESS_CPUTIME_ID);
+		double		rate;
+
+		__real_cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, n, 1, a, n, a + n * n, n, 0, a + 2 * n * n, n);
+		rate = 2.0 * n * n * n / (seconds(CLOCK_PROCESS_CPUTIME_ID) - start) * 1e-9;
+		best = rate > best ? rate : best;
+	}
+	free(a);
+	return best;
+}
+
+/* ---- models and documents ---- */
+
+typedef struct setting
+{
+	const char *name;
+	xmc_part	part;			/* what is trained; scoring takes the whole model */
+	int32_t		image_dim;
+	int32_t		d_model;
+	int32_t		layers;
+	int32_t		feed_forward;
+	int32_t		batch_documents;
+} setting;
+
+/* The paper's size first (design section 4), then the default of both modalities, then a smaller one. */
+static const setting settings[] = {
+	{"paper, image", XMC_PART_IMAGE_NETWORK, 768, 768, 2, 512, 64},
+	{"default, image", XMC_PART_IMAGE_NETWORK, 512, 128, 1, 256, 16},
+	{"default, words", XMC_PART_TEXT_NETWORK, 0, 128, 1, 256, 16},
+	{"d_model 64, image", XMC_PART_IMAGE_NETWORK, 512, 64, 1, 128, 16},
+};
+
+static void
+check(xmc_ctx *ctx, xmc_status status)
+{
+	if (status == XMC_OK)
+		return;
+	fprintf(stderr, "bench_train: %s\n", ctx->message);
+	exit(1);
+}
+
+/* Documents of 5 to 12 items: an instruction of 12 words each, from a vocabulary of 3,000, or a random embedding. */
+static void
+make_documents(xmc_ctx *ctx, const xmc_options *options, xmc_document *document)
+{
+	xmc_tokeniser *tokeniser;
+	xmc_random	random;
+
+	check(ctx, xmc_tokeniser_new(ctx, &tokeniser));
+	xmc_random_seed(&random, 5);
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		int32_t		n = 5 + (int32_t) xmc_random_below(&random, 8);
+		xmc_item	item[12] = {0};
+		char		key[12][4];
+		char		text[12][128];
+		int32_t		order[12];
+		float	   *image = malloc(sizeof(float) * 12 * ((size_t) options->image_dim + 1));
+
+		if (!image)
+			exit(1);
+		for (int32_t k = 0; k < n * options->image_dim; k++)
+			image[k] = (float) xmc_random_normal(&random);
+		for (int32_t i = 0; i < n; i++)
+		{
+			int			used = 0;
+
+			order[i] = i;
+			for (int word = 0; word < 12; word++)
+				used += snprintf(text[i] + used, sizeof text[i] - (size_t) used, "word%u ", xmc_random_below(&random, 3000));
+			item[i] = (xmc_item){.key = key[i],.key_length = (size_t) snprintf(key[i], sizeof key[i], "%d", i),
+				.text = options->words ? text[i] : NULL,.text_length = (size_t) used,
+				.image = options->image_dim ? image + (int64_t) i * options->image_dim : NULL};
+		}
+		check(ctx, xmc_document_build(ctx, options, tokeniser, n, item, &document[d]));
+		check(ctx, xmc_document_label_order(ctx, &document[d], order));
+		free(image);
+	}
+	xmc_tokeniser_free(tokeniser);
+}
+
+/* ---- measuring ---- */
+
+typedef struct measured
+{
+	double		cpu;			/* seconds */
+	double		wall;
+	int64_t		documents;
+} measured;
+
+static void
+begin(measured *m)
+{
+	sgemm_seconds = sgemm_flop = 0;
+	*m = (measured){.cpu = -seconds(CLOCK_PROCESS_CPUTIME_ID),.wall = -seconds(CLOCK_MONOTONIC)};
+}
+
+static void
+end(measured *m, const char *name, const char *what, double peak)
+{
+	double		share;
+
+	m->cpu += seconds(CLOCK_PROCESS_CPUTIME_ID);
+	m->wall += seconds(CLOCK_MONOTONIC);
+	share = sgemm_seconds / m->wall;
+	printf("%-18s %-6s %9.1f us %8.0f %% %9.1f %9.1f %9.0f %% %9.0f %%\n", name, what, m->cpu / (double) m->documents * 1e6,
+		   100 * share, sgemm_flop / m->cpu * 1e-9, sgemm_flop / (m->cpu * share) * 1e-9,
+		   100 * sgemm_flop / m->cpu * 1e-9 / peak, 100 * sgemm_flop / (m->cpu * share) * 1e-9 / peak);
+	fflush(stdout);
+}
+
+/* Steps of training as xmc_train makes them, over the documents again and again. */
+static void
+train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_document *document, double peak)
+{
+	const xmc_document *pointer[DOCUMENTS];
+	bool		has_bag = s->part == XMC_PART_TEXT_NETWORK;
+	xmc_model  *model;
+	xmc_model  *grad;
+	xmc_arena	arena;
+	xmc_arena	lasting;
+	xmc_adamw	adamw;
+	xmc_adagrad hashed = {0};
+	xmc_random	random;
+	measured	m;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		pointer[d] = &document[d];
+	xmc_arena_init(&arena, ctx);
+	xmc_arena_init(&lasting, ctx);
+	xmc_random_seed(&random, 1);
+	check(ctx, xmc_model_new(ctx, options, has_bag, &model));
+	check(ctx, xmc_model_new(ctx, options, has_bag, &grad));
+	for (int32_t t = 0; t < grad->n_tensors; t++)
+		memset(*grad->tensor[t].slot, 0, (size_t) grad->tensor[t].n_values * sizeof(float));
+	check(ctx, xmc_inputs_fit(&lasting, model, xmc_part_modality(s->part), DOCUMENTS, pointer));
+	check(ctx, xmc_adamw_init(&lasting, model, s->part, &adamw));
+	if (has_bag)
+		check(ctx, xmc_adagrad_init(&lasting, 1 << options->bag_bits, options->bag_dim, &hashed));
+
+	/* Once over everything to warm up, then until the time is over. */
+	for (int measure = 0; measure < 2; measure++)
+	{
+		begin(&m);
+		do
+			for (int32_t first = 0; first < DOCUMENTS; first += s->batch_documents)
+			{
+				xmc_batch	batch;
+				double		loss;
+
+				xmc_arena_reset(&arena);
+				check(ctx, xmc_batch_init(&arena, xmc_part_modality(s->part), s->batch_documents, pointer + first, &batch));
+				check(ctx, xmc_part_gradient(&arena, model, &batch, s->part, s->batch_documents, &random, grad,
+											 has_bag ? &hashed : NULL, &loss));
+				xmc_adamw_step(&adamw, model, grad, s->part, options->learning_rate, options->weight_decay);
+				if (has_bag)
+					xmc_adagrad_step(&hashed, model->bag, options->bag_learning_rate, 0);
+				m.documents += s->batch_documents;
+			}
+		while (measure && seconds(CLOCK_PROCESS_CPUTIME_ID) + m.cpu < SECONDS);
+	}
+	end(&m, s->name, "train", peak);
+	xmc_model_free(ctx, grad);
+	xmc_model_free(ctx, model);
+	xmc_arena_free(&lasting);
+	xmc_arena_free(&arena);
+}
+
+static void
+score(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_document *document, double peak)
+{
+	xmc_model  *model;
+	measured	m;
+
+	check(ctx, xmc_model_new(ctx, options, s->part == XMC_PART_TEXT_NETWORK, &model));
+	for (int measure = 0; measure < 2; measure++)
+	{
+		begin(&m);
+		do
+			for (int32_t first = 0; first < DOCUMENTS; first += SCORE_BATCH)
+			{
+				xmc_scores	scores[SCORE_BATCH];
+
+				check(ctx, xmc_score_documents(ctx, model, SCORE_BATCH, document + first, scores));
+				for (int d = 0; d < SCORE_BATCH; d++)
+					xmc_scores_free(ctx, &scores[d]);
+				m.documents += SCORE_BATCH;
+			}
+		while (measure && seconds(CLOCK_PROCESS_CPUTIME_ID) + m.cpu < SECONDS);
+	}
+	end(&m, s->name, "score", peak);
+	xmc_model_free(ctx, model);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *only = argc > 1 ? argv[1] : "";	/* measure settings whose name begins so; for profiling */
+	double		peak = sgemm_peak();
+
+	printf("BLAS: %s, kernels for %s; sgemm peak of one core (1536 x 1536 x 1536): %.1f GFLOP/s\n", xmc_blas_name(),
+		   openblas_get_corename(), peak);
+	printf("%-18s %-6s %12s %10s %9s %9s %11s %11s\n", "", "", "a document", "in sgemm", "GFLOP/s", "in sgemm", "of peak",
+		   "in sgemm");
+	for (size_t k = 0; k < sizeof settings / sizeof *settings; k++)
+	{
+		const setting *s = &settings[k];
+		xmc_ctx		ctx = xmc_ctx_malloc();
+		xmc_options options;
+		xmc_document *document;
+
+		if (strncmp(s->name, only, strlen(only)) != 0)
+			continue;
+		xmc_options_default(&options);
+		options.image_dim = s->image_dim;
+		options.words = s->part == XMC_PART_TEXT_NETWORK;
+		options.d_model = s->d_model;
+		options.layers = s->layers;
+		options.feed_forward = s->feed_forward;
+		document = calloc(DOCUMENTS, sizeof *document);
+		if (!document)
+			return 1;
+		make_documents(&ctx, &options, document);
+		train(&ctx, s, &options, document, peak);
+		score(&ctx, s, &options, document, peak);
+		for (int d = 0; d < DOCUMENTS; d++)
+			xmc_document_free(&ctx, &document[d]);
+		free(document);
+	}
+	return 0;
+}

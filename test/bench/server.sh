@@ -1,0 +1,65 @@
+#!/bin/bash
+# server.sh - speed inside a server of its own; part of `make bench`. Appends to $RESULTS lines what|measured|unit|op|target.
+# All on one core: no parallel query, one session. The one document and the first call are timed by the wall clock, all else by the
+# processor's. Weights come from one epoch of training, since only their shapes matter here.
+set -euo pipefail
+# shellcheck source=test/cluster.sh
+. "$(dirname "$0")/../cluster.sh"
+
+RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
+DOCUMENTS=${DOCUMENTS:-400}	# of 8 items, and ten times as many; a paper-size model orders the smaller number
+BENCH=$ROOT/build/bench
+
+cluster_prepare
+# shellcheck disable=SC2119
+cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
+cluster_start bench shared_buffers=256MB max_parallel_workers_per_gather=0 jit=off
+sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+row() { printf '%s\n' "$1" | tee -a "$RESULTS"; }
+
+sql -v documents="$DOCUMENTS" -f "$TREE/test/bench/server.sql" -o /dev/null
+
+# ---- one document ----
+
+row "$(sql -c "SELECT bench.warm_coherence(4000)")"
+row "$(sql -c "SELECT bench.warm_coherence(4000, 'p99')")"
+
+# Each in a session of its own: the library is loaded, the model looked up, its cache file mapped; the median of some.
+first=$(for _ in 1 2 3 4 5 6 7 8 9 10 11; do sql -c "SELECT bench.first_call()"; done | sort -t' ' -n)
+median=$(sed -n 6p <<<"$first")
+read -r ms load memory <<<"$median"
+size=$(sql -c "SELECT bytes / 1000000 FROM xmcoh.versions WHERE model = 'paper'")
+row "first call in a new session, paper-size model of $size MB|$ms|ms|<=|10"
+row "  of which loading the library (nothing with shared_preload_libraries)|$load|ms||"
+row "  private memory that it adds to the session|$memory|MB|<=|2"
+
+# ---- bulk ----
+
+sql -c "SELECT bench.aggregates('default', 'bench.step')" -c "SELECT bench.aggregates('paper', 'bench.paper_step', 'NULL')" |
+	while IFS= read -r line; do row "$line"; done
+one=$(sql -c "SELECT bench.bulk('bench.step')")
+ten=$(sql -c "SELECT bench.bulk('bench.step10')")
+read -r seconds1 memory1 <<<"$one"
+read -r seconds10 memory10 <<<"$ten"
+row "$(awk -v n="$DOCUMENTS" -v s="$seconds10" \
+	'BEGIN { printf "bulk ordering, default model, text and image 512-d|%.0f|docs/s||", 10 * n / s }')"
+row "$(awk -v a="$seconds1" -v b="$seconds10" 'BEGIN { printf "documents x10: time|%.1f|x|<=|11", b / a }')"
+row "$(awk -v a="$memory1" -v b="$memory10" \
+	'BEGIN { printf "documents x10: peak private memory, work_mem 256 kB (%.1f MB, then %.1f MB)|%.2f|x|<=|1.2", a, b, b / a }')"
+
+paper=$(sql -c "SELECT bench.bulk('bench.paper_step', 'paper')")
+seconds=${paper% *}
+row "$(awk -v n="$DOCUMENTS" -v s="$seconds" \
+	'BEGIN { printf "bulk ordering, paper-size model, from table to result|%.0f|docs/s||", n / s }')"
+peak=$("$BENCH/bench_train" peak | sed -n 's/.*: \([0-9.]*\) GFLOP.*/\1/p')
+row "$(awk -v flop="$(sql -c "SELECT bench.paper_flop()")" -v s="$seconds" -v peak="$peak" \
+	'BEGIN { printf "bulk ordering, paper-size model: of the sgemm peak|%.0f|%%|>=|60", 100 * flop / s / 1e9 / peak }')"
+
+# ---- what one would do instead ----
+
+if python3 -c 'import numpy, psycopg2, torch' 2>/dev/null; then
+	train=$(awk '/^paper.* train/ { print $4 }' "$BENCH/train.log" 2>/dev/null || true)
+	python3 "$ROOT/test/bench/python_route.py" "$seconds" "${train:-nan}" | while IFS= read -r line; do row "$line"; done
+else
+	say "****  skipped: the Python route. python3 has no numpy, psycopg2 and torch.  ****"
+fi

@@ -1,0 +1,151 @@
+-- server.sql - documents, models and timing functions for server.sh. psql variable: documents.
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+CREATE EXTENSION xmcoh;
+CREATE SCHEMA bench;
+SELECT setseed(0.5);
+
+-- Embeddings are drawn from a pool, since drawing 512 numbers a row would take longer than all that is measured.
+CREATE TABLE bench.pool AS
+    SELECT k, (SELECT array_agg((random() - 0.5)::real) FROM generate_series(1, 512 + 0 * k)) AS image,
+           (SELECT array_agg((random() - 0.5)::real) FROM generate_series(1, 768 + 0 * k)) AS wide
+      FROM generate_series(0, 996) AS k;
+CREATE UNIQUE INDEX ON bench.pool (k);
+
+-- Eight items a document, ten words each out of 3,000.
+CREATE TABLE bench.step10 AS
+    SELECT d AS document, i AS step_no, i * 7919 % 11 AS item,
+           (SELECT string_agg('word' || (3000 * random() ^ 2)::int, ' ') FROM generate_series(1, 10 + 0 * i * d)) AS instruction,
+           p.image
+      FROM generate_series(1, 10 * :documents) AS d, generate_series(1, 8) AS i
+      JOIN bench.pool AS p ON true
+     WHERE p.k = (d * 31 + i * 101) % 997;
+CREATE INDEX ON bench.step10 (document);
+CREATE TABLE bench.step AS SELECT * FROM bench.step10 WHERE document <= :documents;
+CREATE INDEX ON bench.step (document);
+CREATE TABLE bench.paper_step AS
+    SELECT s.document, s.step_no, s.item, p.wide AS image
+      FROM bench.step AS s JOIN bench.pool AS p ON p.k = (s.document * 31 + s.step_no * 101) % 997;
+CREATE VIEW bench.few AS SELECT * FROM bench.step WHERE document <= 100;
+CREATE VIEW bench.paper_few AS SELECT * FROM bench.paper_step WHERE document <= 100;
+VACUUM ANALYZE;
+
+-- 'default' has all parts that a model of default options can have: the embedding bag comes with more documents than these.
+SELECT xmcoh.create_model('default', image_dim => 512, options => '{"bag_documents": 0, "epochs": 1}'),
+       xmcoh.create_model('paper', image_dim => 768, words => false,
+                          options => '{"d_model": 768, "layers": 2, "heads": 4, "feed_forward": 512, "batch_documents": 64,
+                                       "epochs": 1}');
+SELECT xmcoh.attach_source('default', 'bench.few', document => 'document', item => 'item', text => 'instruction', image => 'image',
+                           "position" => 'step_no', approved => 'all'),
+       xmcoh.attach_source('paper', 'bench.paper_few', document => 'document', item => 'item', image => 'image',
+                           "position" => 'step_no', approved => 'all');
+SELECT xmcoh.train(name) FROM xmcoh.model;
+SELECT xmcoh.wait_for_job(job_id, timeout => '5 min') FROM xmcoh.job_record;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM xmcoh.job WHERE state <> 'succeeded') THEN
+        RAISE EXCEPTION 'training: %', (SELECT string_agg(message, '; ') FROM xmcoh.job);
+    END IF;
+END $$;
+SELECT xmcoh.attach_source('default', 'bench.step', document => 'document', item => 'item', text => 'instruction', image => 'image'),
+       xmcoh.attach_source('default', 'bench.step10', document => 'document', item => 'item', text => 'instruction', image => 'image'),
+       xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image');
+
+-- Milliseconds that this server process has been running on a processor. Nothing here waits for a disk or for others, so on an idle
+-- machine these are the elapsed ones, and on a busy one they change less. The kernel counts in ticks of some milliseconds.
+CREATE FUNCTION bench.processor_ms() RETURNS float8 LANGUAGE sql VOLATILE AS
+    $$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::float8 / 1e6 $$;
+
+-- MB of one kind in /proc/self/status: of this server process.
+CREATE FUNCTION bench.memory(kind text) RETURNS float8 LANGUAGE sql VOLATILE AS
+    $$ SELECT substring(pg_read_file('/proc/self/status') FROM kind || ':\s+(\d+)')::float8 / 1024 $$;
+
+CREATE FUNCTION bench.ms_since(start timestamptz) RETURNS float8 LANGUAGE sql VOLATILE AS
+    $$ SELECT extract(epoch FROM clock_timestamp() - start) * 1000 $$;
+
+-- coherence of one document after the other by the wall clock, each by an index scan under a plan that is kept, after 200 to warm up.
+CREATE FUNCTION bench.warm_coherence(n int, wanted text DEFAULT 'p50') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    ms float8[] := '{}';
+    start timestamptz;
+    documents int := (SELECT max(document) FROM bench.step10);
+    c float8;
+BEGIN
+    FOR k IN 1 .. n + 200 LOOP
+        start := clock_timestamp();
+        SELECT xmcoh.coherence('default', s.step_no, s.instruction, s.image) INTO c FROM bench.step10 AS s
+         WHERE s.document = k % documents + 1;
+        IF k > 200 THEN
+            ms := ms || bench.ms_since(start);
+        END IF;
+    END LOOP;
+    RETURN format('coherence of one 8-item document, warm, %s|%s|ms|%s', wanted,
+                  (SELECT percentile_cont(CASE wanted WHEN 'p50' THEN 0.5 ELSE 0.99 END) WITHIN GROUP (ORDER BY t)
+                     FROM unnest(ms) AS t)::numeric(9, 3),
+                  CASE wanted WHEN 'p50' THEN '<=|0.5' ELSE '|' END);
+END $$;
+
+-- Milliseconds of the first call in this session by the wall clock, loading the library included; those of loading alone; the private memory (MB)
+-- that all of it adds.
+CREATE FUNCTION bench.first_call() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    a real[] := (SELECT p.wide FROM bench.pool AS p WHERE k = 1);
+    b real[] := (SELECT p.wide FROM bench.pool AS p WHERE k = 2);
+    memory float8 := bench.memory('RssAnon');
+    start timestamptz := clock_timestamp();
+    load_ms float8;
+BEGIN
+    LOAD 'xmcoh';
+    load_ms := bench.ms_since(start);
+    PERFORM xmcoh.precedes('paper', NULL, a, NULL, b);
+    RETURN format('%s %s %s', bench.ms_since(start)::numeric(9, 2), load_ms::numeric(9, 2),
+                  (bench.memory('RssAnon') - memory)::numeric(9, 2));
+END $$;
+
+-- order_documents against the aggregate over GROUP BY: how much faster, and whether they say the same.
+CREATE FUNCTION bench.aggregates(model text, source regclass, texts text DEFAULT 's.instruction') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    start float8;
+    bulk_ms float8;
+    documents bigint;
+    same bigint;
+BEGIN
+    FOR round IN 1 .. 2 LOOP    -- the first warms up
+        start := bench.processor_ms();
+        CREATE TEMP TABLE bulk ON COMMIT DROP AS
+            SELECT o.document::int, array_agg(o.item::int ORDER BY o."position") AS items
+              FROM xmcoh.order_documents(model, source) AS o GROUP BY 1;
+        bulk_ms := bench.processor_ms() - start;
+        start := bench.processor_ms();
+        EXECUTE format('CREATE TEMP TABLE grouped ON COMMIT DROP AS
+                           SELECT s.document, xmcoh.recover_order(%L, s.item, %s, s.image) AS items FROM %s AS s GROUP BY 1',
+                       model, texts, source);
+        IF round = 2 THEN
+            RETURN NEXT format('%s model: order_documents faster than recover_order ... GROUP BY|%s|x||', model,
+                               ((bench.processor_ms() - start) / bulk_ms)::numeric(9, 2));
+        END IF;
+        SELECT count(*), count(*) FILTER (WHERE b.items = g.items) INTO documents, same
+          FROM bulk AS b JOIN grouped AS g USING (document);
+        DROP TABLE bulk, grouped;
+    END LOOP;
+    RETURN NEXT format('  same answers, of %s documents|%s||>=|%1$s', documents, same);
+END $$;
+
+-- Processor seconds that a whole source takes, and the most private memory (MB) that this process has had by then. The rows that
+-- order_documents gives back are kept in work_mem, then on disk.
+CREATE FUNCTION bench.bulk(source regclass, model text DEFAULT 'default') RETURNS text LANGUAGE plpgsql SET work_mem = '256kB' AS $$
+DECLARE
+    start float8;
+    n bigint;
+BEGIN
+    PERFORM count(*) FROM xmcoh.order_documents(model, source);    -- warms up
+    start := bench.processor_ms();
+    SELECT count(*) INTO n FROM xmcoh.order_documents(model, source);
+    RETURN format('%s %s', (bench.processor_ms() - start) / 1000,
+                  bench.memory('VmHWM') - bench.memory('RssShmem') - bench.memory('RssFile'));
+END $$;
+
+-- Multiplications and additions that the paper-size model takes for all of its documents.
+CREATE FUNCTION bench.paper_flop() RETURNS float8 LANGUAGE sql AS $$
+    WITH shape AS (SELECT 768.0 AS d, 512.0 AS wide, count(*) AS items, 8.0 AS n FROM bench.paper_step)
+    SELECT 2 * items * (d * d + 2 * (4 * d * d + 2 * d * wide + 2 * n * d) + 2 * d * d + (n - 1) * d) FROM shape
+$$;
