@@ -49,6 +49,7 @@ psql -XAtqc 'SELECT run FROM guides.run ORDER BY run' |
 	xargs -P 2 -I RUN psql -Xq -o /dev/null -v run=RUN -f "$TREE/test/bench/guides_run.sql" || status=$?
 [ "$status" = 0 ] || psql -X -c "SELECT job_id, model, state, message FROM xmcoh.job WHERE state <> 'succeeded'"
 psql -Xqf "$TREE/test/bench/guides_table.sql"
+psql -Xqf "$TREE/test/bench/guides_bulk.sql"
 
 kill "$watcher" 2>/dev/null || true
 wait "$watcher" 2>/dev/null || true
