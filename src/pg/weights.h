@@ -32,7 +32,8 @@ typedef struct ModelLookup
 	SubTransactionId subtransaction;
 	CommandId	command;
 	TransactionId xmax;
-	uint64		completed;
+	uint32		running;		/* transactions and subtransactions before xmax that were going on */
+	int32		running_subs;
 	DeployedModel answer;
 } ModelLookup;
 
