@@ -103,6 +103,16 @@ xmcoh_check_embedding(ArrayType *array, int dim, const char *what)
 
 /* ---- what xmcoh.source says ---- */
 
+/* For messages: of a relation that is gone only its number is left. */
+static const char *
+relation_name(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+
+	return name ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name)
+		: psprintf("with OID %u", relation);
+}
+
 List *
 xmcoh_source_columns(int32 model_id, Oid relation)
 {
@@ -124,8 +134,8 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	if (n == 0 && OidIsValid(relation))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("relation \"%s\" is not a source of this model", get_rel_name(relation)),
-				errhint("Attach it with xmcoh.attach_source."));
+				errmsg("relation %s is not a source of this model", relation_name(relation)),
+				errhint("xmcoh.source lists its sources."));
 	MemoryContextSwitchTo(caller);	/* SPI left its own one */
 	for (uint64 i = 0; i < n; i++)
 	{
