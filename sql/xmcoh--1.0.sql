@@ -723,16 +723,17 @@ CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], te
 COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[]) IS
     'The same for a model that reads supplied text embeddings';
 
+-- Those that read a source are parallel restricted: it may be a foreign table, which parallel workers must not scan.
 CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused')
     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
-    AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 10000;
+    AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
 COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text) IS
     'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. evidence: ''fused'', ''text'' or ''image''. The same answers as xmcoh.recover_order. Errors: undefined_object, insufficient_privilege on the source, and those of xmcoh.recover_order';
 
 CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL)
     RETURNS TABLE (item_a text, item_b text, text double precision, image double precision, fused double precision,
                    probability double precision)
-    AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 30;
+    AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass) IS
     'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone, its image alone (NULL where one of the two has none) and both, and the probability of the last. No rows for a document that is in no source';
 
@@ -770,7 +771,7 @@ CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL)
                    pmr double precision, pmr_low double precision, pmr_high double precision,
                    tau double precision, tau_low double precision, tau_high double precision,
                    random_acc double precision, random_pmr double precision, random_tau double precision)
-    AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 3;
+    AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 3;
 COMMENT ON FUNCTION xmcoh.evaluate(text, regclass) IS
     'How good the recovered orders are. source NULL: on the approved documents that the deployed version''s training held out; else on every document of that source that has positions. One row per evidence, over the documents that have any of it: Acc (share of items at their place), PMR (share of documents fully right) and Kendall tau (mean over documents with two items or more), each with its bootstrap 95% interval over documents and what a random order gets. Shares are in [0, 1]. Ties are broken by chance, not by item, so that item numbers cannot help';
 

@@ -292,6 +292,16 @@ opened_weights(const char *name, const DeployedModel *deployed, const char *sha2
 
 /* ---- look-up ---- */
 
+text *
+xmcoh_model_argument(NullableDatum argument)
+{
+	if (argument.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be NULL")));
+	return DatumGetTextPP(argument.value);
+}
+
 /* Row-level security hides the models of others; whoever asks for one by name is told that it is there. */
 static void
 no_such_model(const char *name, Datum name_datum)
