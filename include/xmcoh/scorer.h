@@ -30,7 +30,8 @@ typedef struct xmc_scores
 
 /*
  * Scores a batch of documents together; allocates the matrices by ctx. The items of one document see only each other.
- * Memory is proportional to the batch: callers keep batches near 64 documents. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Memory is proportional to the batch: callers keep batches near 64 documents. Errors: XMC_BAD_INPUT
+ * when a score is not finite, which takes embeddings of absurdly large numbers; XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents,
 									  const xmc_document *document, xmc_scores *out);
