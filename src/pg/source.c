@@ -173,8 +173,9 @@ add_column(StringInfo query, int *n_columns, const char *column, const char *typ
 }
 
 /*
- * The key of the wanted document is compared as text. On an integer column an index can only serve a comparison of
- * integers, so one is added when the key is a number.
+ * The key of the wanted document is compared as text: by the column's collation, so that its index may serve, and by
+ * bytes, because a nondeterministic collation takes other documents for this one. On an integer column an index can
+ * only serve a comparison of integers, so one is added when the key is a number.
  */
 static void
 add_document_filter(StringInfo query, const SourceColumns *columns, const char *document)
@@ -183,7 +184,8 @@ add_document_filter(StringInfo query, const SourceColumns *columns, const char *
 	AttrNumber	number = get_attnum(columns->relation, columns->document);
 	Oid			type = number == InvalidAttrNumber ? InvalidOid : get_atttype(columns->relation, number);
 
-	appendStringInfo(query, " WHERE (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) $1", column);
+	appendStringInfo(query, " WHERE (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+					 " AND (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) $1", column, column);
 	if (type == INT2OID || type == INT4OID || type == INT8OID)
 	{
 		char	   *end;
