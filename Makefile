@@ -22,6 +22,7 @@ REGRESS = \
 
 ISOLATION = \
 	deploy \
+	snapshot \
 	train
 
 # ---- the extension (PGXS) ----

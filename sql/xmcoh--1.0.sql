@@ -8,6 +8,20 @@
  * the models whose owner it is or is a member of, and what hangs on them.
  */
 
+-- Whoever owns the schema can replace what stands in it, so it must be somebody whom the installing superuser trusts.
+DO $$
+DECLARE
+    role_name name := (SELECT r.rolname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r
+        ON r.oid OPERATOR(pg_catalog.=) n.nspowner
+        WHERE n.nspname OPERATOR(pg_catalog.=) 'xmcoh'::pg_catalog.name AND NOT r.rolsuper);
+BEGIN
+    IF role_name IS NOT NULL THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = pg_catalog.format('schema xmcoh belongs to role %I, which is no superuser', role_name),
+            HINT = 'Drop the schema, or give it to a superuser, and look at what it holds, before you install xmcoh.';
+    END IF;
+END $$;
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- 1. Tables
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -165,6 +179,9 @@ CREATE FUNCTION xmcoh.model_id(model text) RETURNS integer
 DECLARE
     found_id integer;
 BEGIN
+    IF model_id.model IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'model must not be NULL';
+    END IF;
     SELECT m.model_id INTO found_id FROM xmcoh.model AS m WHERE m.name = model_id.model;
     IF found_id IS NULL AND xmcoh.model_exists(model_id.model) THEN
         RAISE insufficient_privilege USING MESSAGE = format('permission denied for model "%s"', model_id.model),
@@ -176,12 +193,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh.model_id(text) IS 'The number of a model; an error if there is none of this name, or if the caller is no member of its owner';
 
+CREATE FUNCTION xmcoh.check_model_name(name text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF name = '' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the name of a model must not be empty';
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh.check_model_name(text) IS 'Internal: an error unless a model may have this name';
+
 CREATE FUNCTION xmcoh.create_model(model text, image_dim integer DEFAULT 0, text_dim integer DEFAULT 0,
                                    words boolean DEFAULT true, options jsonb DEFAULT '{}') RETURNS integer
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     new_id integer;
 BEGIN
+    PERFORM xmcoh.check_model_name(create_model.model);
     PERFORM xmcoh.check_options(image_dim, text_dim, words, options);
     INSERT INTO xmcoh.model AS m (name, image_dim, text_dim, words, options)
         VALUES (create_model.model, create_model.image_dim, create_model.text_dim, create_model.words, create_model.options)
@@ -212,6 +239,7 @@ BEGIN
         UPDATE xmcoh.model AS x SET options = m.options WHERE x.model_id = m.model_id;
     END IF;
     IF new_name IS NOT NULL AND new_name <> m.name THEN
+        PERFORM xmcoh.check_model_name(new_name);
         IF xmcoh.model_exists(new_name) THEN
             RAISE duplicate_object USING MESSAGE = format('model "%s" already exists', new_name);
         END IF;
@@ -695,16 +723,17 @@ CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], te
 COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[]) IS
     'The same for a model that reads supplied text embeddings';
 
+-- Those that read a source are parallel restricted: it may be a foreign table, which parallel workers must not scan.
 CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused')
     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
-    AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 10000;
+    AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
 COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text) IS
     'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. evidence: ''fused'', ''text'' or ''image''. The same answers as xmcoh.recover_order. Errors: undefined_object, insufficient_privilege on the source, and those of xmcoh.recover_order';
 
 CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL)
     RETURNS TABLE (item_a text, item_b text, text double precision, image double precision, fused double precision,
                    probability double precision)
-    AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 30;
+    AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass) IS
     'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone, its image alone (NULL where one of the two has none) and both, and the probability of the last. No rows for a document that is in no source';
 
@@ -742,7 +771,7 @@ CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL)
                    pmr double precision, pmr_low double precision, pmr_high double precision,
                    tau double precision, tau_low double precision, tau_high double precision,
                    random_acc double precision, random_pmr double precision, random_tau double precision)
-    AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 3;
+    AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 3;
 COMMENT ON FUNCTION xmcoh.evaluate(text, regclass) IS
     'How good the recovered orders are. source NULL: on the approved documents that the deployed version''s training held out; else on every document of that source that has positions. One row per evidence, over the documents that have any of it: Acc (share of items at their place), PMR (share of documents fully right) and Kendall tau (mean over documents with two items or more), each with its bootstrap 95% interval over documents and what a random order gets. Shares are in [0, 1]. Ties are broken by chance, not by item, so that item numbers cannot help';
 
@@ -795,6 +824,13 @@ BEGIN
     EXECUTE format('REVOKE EXECUTE ON FUNCTION xmcoh.grant_usage(regrole) FROM %s', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA xmcoh TO %s', role);
     EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.versions, xmcoh.job, xmcoh.training_progress FROM %s', role);
+    -- A version is never changed; and who submitted a job, and for which model, is what it is.
+    EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record FROM %s', role);
+    EXECUTE format('REVOKE INSERT ON xmcoh.job_record FROM %s', role);
+    EXECUTE format('GRANT INSERT (model_id, options, on_success, created_at) ON xmcoh.job_record TO %s', role);
+    EXECUTE format('GRANT UPDATE (%s) ON xmcoh.job_record TO %s', (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+        FROM pg_attribute WHERE attrelid = 'xmcoh.job_record'::regclass AND attnum > 0 AND NOT attisdropped
+            AND attname NOT IN ('job_id', 'model_id', 'submitted_by', 'created_at')), role);
     EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA xmcoh TO %s', role);
 END $$;
 COMMENT ON FUNCTION xmcoh.grant_usage(regrole) IS

@@ -31,7 +31,8 @@ typedef struct xmc_scores
 /*
  * Scores a batch of documents together; allocates the matrices by ctx. The items of one document see only each other.
  * Scratch memory is that of a few hundred items at most (or of one document), however many documents there are, and is
- * kept from the first to the last: some 256 documents a call are the best use of it. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * kept from the first to the last: some 256 documents a call are the best use of it. Errors: XMC_BAD_INPUT when a score is not
+ * finite, which takes embeddings of absurdly large numbers; XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents,
 									  const xmc_document *document, xmc_scores *out);

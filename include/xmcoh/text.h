@@ -2,8 +2,8 @@
  * text.h - from UTF-8 text to hashed features (design section 4, "Text features").
  *
  * NFKC and case fold (ICU), word segmentation by ICU's break iterator. Features: words, word bigrams, the first
- * word and the first bigram; for scripts without spaces (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) also
- * code-point 1..4-grams. Each feature is hashed by kind and term; binary: a feature is there or not.
+ * word and the first bigram, the number of words in steps of powers of two; for scripts without spaces (Han, Hiragana,
+ * Katakana, Thai, Lao, Khmer, Myanmar) also code-point 1..4-grams. Each feature is hashed by kind and term; binary: a feature is there or not.
  */
 #ifndef XMCOH_TEXT_H
 #define XMCOH_TEXT_H

@@ -38,9 +38,12 @@ add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_docu
 	return XMC_OK;
 }
 
-/* Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. */
-static void
-combine(const xmc_model *model, const xmc_document *document, xmc_scores *scores)
+/*
+ * Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. Embeddings of finite
+ * but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer.
+ */
+static xmc_status
+combine(xmc_ctx *ctx, const xmc_model *model, const xmc_document *document, xmc_scores *scores)
 {
 	const xmc_calibration *c = &model->calibration;
 	int64_t		n = document->n;
@@ -59,7 +62,11 @@ combine(const xmc_model *model, const xmc_document *document, xmc_scores *scores
 			scores->score[XMC_EVIDENCE_FUSED][at] = (float)
 				(text && image ? c->fused[XMC_TEXT] * t + c->fused[XMC_IMAGE] * i
 				 : c->solo[XMC_TEXT] * t + c->solo[XMC_IMAGE] * i);
+			if (!isfinite(scores->score[XMC_EVIDENCE_TEXT][at]) || !isfinite(scores->score[XMC_EVIDENCE_IMAGE][at])
+				|| !isfinite(scores->score[XMC_EVIDENCE_FUSED][at]))
+				return xmc_fail(ctx, XMC_BAD_INPUT, "a score is not finite: the numbers of an embedding are too large");
 		}
+	return XMC_OK;
 }
 
 /*
@@ -97,7 +104,7 @@ score_slice(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const
 		XMC_TRY(add_part(arena, model, (xmc_part) part, n_documents, pointer, out));
 	}
 	for (int32_t k = 0; k < n_documents; k++)
-		combine(model, &document[k], &out[k]);
+		XMC_TRY(combine(arena->ctx, model, &document[k], &out[k]));
 	return XMC_OK;
 }
 

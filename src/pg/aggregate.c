@@ -42,13 +42,8 @@ row_state(FunctionCallInfo fcinfo, bool by_position)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	OrderState *state = PG_ARGISNULL(0) ? NULL : (OrderState *) PG_GETARG_POINTER(0);
-	text	   *model;
+	text	   *model = xmcoh_model_argument(fcinfo->args[1]);
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("model must not be NULL")));
-	model = PG_GETARG_TEXT_PP(1);
 	if (state == NULL)
 		return xmcoh_state_new(context, by_position, VARDATA_ANY(model), (int32) VARSIZE_ANY_EXHDR(model));
 	if (state->model_length != (int32) VARSIZE_ANY_EXHDR(model)

@@ -144,30 +144,18 @@ put_order(void *arg, const BulkDocument *scored)
 	}
 }
 
-static DeployedModel
-argument_model(FunctionCallInfo fcinfo)
-{
-	text	   *model;
-
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("model must not be NULL")));
-	model = PG_GETARG_TEXT_PP(0);
-	return xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-}
-
 Datum
 xmcoh_order_documents(PG_FUNCTION_ARGS)
 {
 	OrderOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
+	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	DeployedModel deployed;
 
 	output.evidence = PG_ARGISNULL(2) ? XMC_EVIDENCE_FUSED
 		: xmcoh_evidence_named(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	InitMaterializedSRF(fcinfo, 0);
-	deployed = argument_model(fcinfo);
+	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&deployed, source, NULL, NULL, put_order, &output);
@@ -210,6 +198,7 @@ Datum
 xmcoh_pair_scores(PG_FUNCTION_ARGS)
 {
 	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
+	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	DeployedModel deployed;
 
 	if (PG_ARGISNULL(1))
@@ -217,7 +206,7 @@ xmcoh_pair_scores(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("document must not be NULL")));
 	InitMaterializedSRF(fcinfo, 0);
-	deployed = argument_model(fcinfo);
+	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&deployed, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, put_pairs, fcinfo->resultinfo);

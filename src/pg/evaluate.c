@@ -194,14 +194,9 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	Evaluation	evaluation = {.memory = CurrentMemoryContext, .held_out_only = !OidIsValid(source)};
 	DeployedModel deployed;
 	const xmc_options *options;
-	text	   *model;
+	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("model must not be NULL")));
 	InitMaterializedSRF(fcinfo, 0);
-	model = PG_GETARG_TEXT_PP(0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	options = &deployed.model->options;
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -71,7 +71,7 @@ register_worker(const JobStart *start)
 	BackgroundWorker worker = {0};
 	BackgroundWorkerHandle *handle;
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "xmcoh job %d", start->job_id);
+	snprintf(worker.bgw_name, BGW_MAXLEN, XMCOH_WORKER_NAME, start->job_id);
 	strlcpy(worker.bgw_type, XMCOH_WORKER_TYPE, BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "xmcoh", sizeof(worker.bgw_library_name));
 	strlcpy(worker.bgw_function_name, "xmcoh_worker_main", sizeof(worker.bgw_function_name));
@@ -162,9 +162,12 @@ xmcoh_job_init(void)
 
 /* ---- which worker lives ---- */
 
-/* The process table entry of the process with this pid and start; NULL when there is none (any more). */
+/*
+ * The process table entry of the process with this pid and start; NULL when there is none (any more). `name` (may be
+ * NULL): only if it is a process of this database that goes by this application_name.
+ */
 static PGPROC *
-find_worker(int pid, TimestampTz started_at)
+find_worker(int pid, TimestampTz started_at, const char *name)
 {
 	int			n;
 
@@ -176,7 +179,12 @@ find_worker(int pid, TimestampTz started_at)
 
 		if (entry && entry->backendStatus.st_procpid == pid &&
 			entry->backendStatus.st_proc_start_timestamp == started_at)
+		{
+			if (name != NULL && (entry->backendStatus.st_databaseid != MyDatabaseId ||
+								 strcmp(entry->backendStatus.st_appname, name) != 0))
+				return NULL;
 			return BackendPidGetProc(pid);
+		}
 	}
 	return NULL;
 }
@@ -187,7 +195,7 @@ xmcoh_worker_is_alive(PG_FUNCTION_ARGS)
 {
 	if (RecoveryInProgress())
 		PG_RETURN_NULL();
-	PG_RETURN_BOOL(find_worker(PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1)) != NULL);
+	PG_RETURN_BOOL(find_worker(PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), NULL) != NULL);
 }
 
 static bool
@@ -243,7 +251,7 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 			if (PG_GETARG_TIMESTAMPTZ(3) < PgStartTime)
 				lost = "the server was restarted before a worker began";
 		}
-		else if (find_worker(PG_GETARG_INT32(4), PG_GETARG_TIMESTAMPTZ(5)) == NULL)
+		else if (find_worker(PG_GETARG_INT32(4), PG_GETARG_TIMESTAMPTZ(5), NULL) == NULL)
 			lost = "worker died (crash or termination)";
 	}
 	if (lost != NULL)
@@ -334,11 +342,14 @@ xmcoh_start_worker(PG_FUNCTION_ARGS)
 
 /*
  * signal_worker(job_id integer): interrupts the job's worker when this transaction commits. The row is read with the
- * caller's privileges, and only a worker of ours is ever signalled, whatever pid somebody has written there.
+ * caller's privileges, and only the worker of this very job is ever signalled, whatever pid somebody has written there.
  */
 Datum
 xmcoh_signal_worker(PG_FUNCTION_ARGS)
 {
+	char		name[BGW_MAXLEN];
+
+	snprintf(name, sizeof name, XMCOH_WORKER_NAME, PG_GETARG_INT32(0));
 	SPI_connect();
 	execute_latest("SELECT worker_pid, worker_started_at FROM xmcoh.job_record"
 				   " WHERE job_id OPERATOR(pg_catalog.=) $1 AND worker_pid IS NOT NULL AND state" IS_ACTIVE,
@@ -350,7 +361,7 @@ xmcoh_signal_worker(PG_FUNCTION_ARGS)
 		bool		is_null;
 		int			pid = DatumGetInt32(SPI_getbinval(row, desc, 1, &is_null));
 		TimestampTz started_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &is_null));
-		PGPROC	   *proc = is_null ? NULL : find_worker(pid, started_at);
+		PGPROC	   *proc = is_null ? NULL : find_worker(pid, started_at, name);
 		const char *type = proc ? GetBackgroundWorkerTypeByPid(pid) : NULL;
 
 		if (type != NULL && strcmp(type, XMCOH_WORKER_TYPE) == 0)

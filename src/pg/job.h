@@ -10,6 +10,7 @@
 #include "datatype/timestamp.h"
 
 #define XMCOH_WORKER_TYPE "xmcoh job"
+#define XMCOH_WORKER_NAME "xmcoh job %d"	/* and its application_name: of the job */
 
 /* What a worker is told by bgw_extra. */
 typedef struct JobStart

@@ -31,15 +31,10 @@ pair_score(FunctionCallInfo fcinfo)
 	const DeployedModel *deployed;
 	ScoredDocument scored;
 	xmc_item	item[2];
-	text	   *model;
+	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 
 	if (site == NULL)
 		site = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ScoreSite));
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("model must not be NULL")));
-	model = PG_GETARG_TEXT_PP(0);
 	deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model),
 									 VARSIZE_ANY_EXHDR(model));
 	for (int k = 0; k < 2; k++)

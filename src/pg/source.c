@@ -103,6 +103,16 @@ xmcoh_check_embedding(ArrayType *array, int dim, const char *what)
 
 /* ---- what xmcoh.source says ---- */
 
+/* For messages: of a relation that is gone only its number is left. */
+static const char *
+relation_name(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+
+	return name ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name)
+		: psprintf("with OID %u", relation);
+}
+
 List *
 xmcoh_source_columns(int32 model_id, Oid relation)
 {
@@ -124,8 +134,8 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	if (n == 0 && OidIsValid(relation))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("relation \"%s\" is not a source of this model", get_rel_name(relation)),
-				errhint("Attach it with xmcoh.attach_source."));
+				errmsg("relation %s is not a source of this model", relation_name(relation)),
+				errhint("xmcoh.source lists its sources."));
 	MemoryContextSwitchTo(caller);	/* SPI left its own one */
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -163,8 +173,9 @@ add_column(StringInfo query, int *n_columns, const char *column, const char *typ
 }
 
 /*
- * The key of the wanted document is compared as text. On an integer column an index can only serve a comparison of
- * integers, so one is added when the key is a number.
+ * The key of the wanted document is compared as text: by the column's collation, so that its index may serve, and by
+ * bytes, because a nondeterministic collation takes other documents for this one. On an integer column an index can
+ * only serve a comparison of integers, so one is added when the key is a number.
  */
 static void
 add_document_filter(StringInfo query, const SourceColumns *columns, const char *document)
@@ -173,7 +184,8 @@ add_document_filter(StringInfo query, const SourceColumns *columns, const char *
 	AttrNumber	number = get_attnum(columns->relation, columns->document);
 	Oid			type = number == InvalidAttrNumber ? InvalidOid : get_atttype(columns->relation, number);
 
-	appendStringInfo(query, " WHERE (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) $1", column);
+	appendStringInfo(query, " WHERE (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+					 " AND (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) $1", column, column);
 	if (type == INT2OID || type == INT4OID || type == INT8OID)
 	{
 		char	   *end;

@@ -20,6 +20,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "evidence.h"
 #include "model_store.h"
 #include "pairs.h"
 #include "source.h"
@@ -205,7 +206,6 @@ hold_out(Run *run)
 /* ---- progress ---- */
 
 static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
-static const char *const evidence_name[XMC_EVIDENCES] = {"text", "image", "fused"};
 
 /* A number, or NULL where it is not known: nulls[column] is set accordingly. */
 static Datum
@@ -329,7 +329,7 @@ make_report(const Run *run, const xmc_train_report *report)
 	append_field(&out, "held_out_threshold", run->set.threshold);
 	for (int e = 0; e < XMC_EVIDENCES; e++)
 	{
-		appendStringInfo(&out, ", \"%s\": {", evidence_name[e]);
+		appendStringInfo(&out, ", \"%s\": {", xmcoh_evidence_name((xmc_evidence) e));
 		append_field(&out, "tau", report->tau[e].mean);
 		append_field(&out, "tau_low", report->tau[e].low);
 		append_field(&out, "tau_high", report->tau[e].high);

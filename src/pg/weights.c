@@ -292,6 +292,16 @@ opened_weights(const char *name, const DeployedModel *deployed, const char *sha2
 
 /* ---- look-up ---- */
 
+text *
+xmcoh_model_argument(NullableDatum argument)
+{
+	if (argument.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be NULL")));
+	return DatumGetTextPP(argument.value);
+}
+
 /* Row-level security hides the models of others; whoever asks for one by name is told that it is there. */
 static void
 no_such_model(const char *name, Datum name_datum)
@@ -359,8 +369,10 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 }
 
 /*
- * The snapshot's identity: what has committed (completion count, xmax) and which of our own commands it sees
- * (transaction, subtransaction, command). The subtransaction is there because rolling one back undoes a deploy
+ * The snapshot's identity: what has ended (xmax, and how many before it have not) and which of our own commands it
+ * sees (transaction, subtransaction, command). The transactions that are going on below a given xmax can only become
+ * fewer, so their number tells two such sets apart. The snapshot's completion count would too, but copies of a
+ * snapshot, which active ones are, have lost it. The subtransaction is there because rolling one back undoes a deploy
  * without moving the rest.
  */
 const DeployedModel *
@@ -373,7 +385,8 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 	if (lookup->name != NULL && lookup->name_length == name_length && memcmp(lookup->name, name, name_length) == 0
 		&& lookup->user == GetUserId() && lookup->local_transaction == xmcoh_local_transaction()
 		&& lookup->subtransaction == subtransaction && lookup->command == snapshot->curcid
-		&& lookup->xmax == snapshot->xmax && lookup->completed == snapshot->snapXactCompletionCount)
+		&& lookup->xmax == snapshot->xmax && lookup->running == snapshot->xcnt
+		&& lookup->running_subs == snapshot->subxcnt)
 		return &lookup->answer;
 
 	lookup->answer = xmcoh_find_deployed(name, name_length);
@@ -388,6 +401,7 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 	lookup->subtransaction = subtransaction;
 	lookup->command = snapshot->curcid;
 	lookup->xmax = snapshot->xmax;
-	lookup->completed = snapshot->snapXactCompletionCount;
+	lookup->running = snapshot->xcnt;
+	lookup->running_subs = snapshot->subxcnt;
 	return &lookup->answer;
 }

@@ -32,7 +32,8 @@ typedef struct ModelLookup
 	SubTransactionId subtransaction;
 	CommandId	command;
 	TransactionId xmax;
-	uint64		completed;
+	uint32		running;		/* transactions and subtransactions before xmax that were going on */
+	int32		running_subs;
 	DeployedModel answer;
 } ModelLookup;
 
@@ -47,5 +48,8 @@ extern const DeployedModel *xmcoh_lookup_deployed(ModelLookup *lookup, MemoryCon
 
 /* The same for who looks up once. */
 extern DeployedModel xmcoh_find_deployed(const char *name, size_t name_length);
+
+/* A function's argument that names the model. ERROR null_value_not_allowed for NULL. */
+extern text *xmcoh_model_argument(NullableDatum argument);
 
 #endif

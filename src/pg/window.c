@@ -103,15 +103,11 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model)
 		NullableDatum name = row_argument(window, 0, r);
 
 		CHECK_FOR_INTERRUPTS();
-		if (name.isnull)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("model must not be NULL")));
 		if (*model == NULL)
-			*model = DatumGetTextPCopy(name.value);
+			*model = DatumGetTextPCopy(PointerGetDatum(xmcoh_model_argument(name)));
 		else
 		{
-			text	   *other = DatumGetTextPP(name.value);
+			text	   *other = xmcoh_model_argument(name);
 
 			if (compare_bytes(VARDATA_ANY(*model), VARSIZE_ANY_EXHDR(*model), VARDATA_ANY(other),
 							  VARSIZE_ANY_EXHDR(other)) != 0)

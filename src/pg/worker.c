@@ -269,7 +269,7 @@ pin_settings(int32 job_id)
 
 	for (int i = 0; i < (int) lengthof(setting); i++)
 		SetConfigOption(setting[i][0], setting[i][1], PGC_USERSET, PGC_S_SESSION);
-	snprintf(name, sizeof name, "xmcoh job %d", job_id);
+	snprintf(name, sizeof name, XMCOH_WORKER_NAME, job_id);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 

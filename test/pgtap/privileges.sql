@@ -39,6 +39,16 @@ SELECT results_eq($$SELECT name, owner::text FROM xmcoh.model WHERE name = 'team
 SELECT lives_ok($$SELECT xmcoh.train('hers')$$, 'alice trains her model');   -- rolled back below, so no worker starts
 SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['queued'], 'and sees the job');
 
+-- what a job and a version say of themselves cannot be forged, not even by who owns the model
+SELECT throws_ok($$UPDATE xmcoh.job_record SET submitted_by = 'bob'$$, '42501', 'permission denied for table job_record',
+                 'alice cannot say that somebody else submitted her job');
+SELECT throws_ok($$UPDATE xmcoh.job_record SET model_id = model_id$$, '42501', 'permission denied for table job_record',
+                 'nor give it to another model');
+SELECT throws_ok($$INSERT INTO xmcoh.job_record (model_id, submitted_by, state) SELECT model_id, 'bob', 'interrupted' FROM xmcoh.model$$,
+                 '42501', 'permission denied for table job_record', 'nor write one in another''s name');
+SELECT throws_ok($$UPDATE xmcoh.model_version SET weights = '', sha256 = encode(sha256(''), 'hex')$$, '42501',
+                 'permission denied for table model_version', 'nor change a version');
+
 SET ROLE carol;
 SELECT results_eq($$SELECT name FROM xmcoh.model ORDER BY name$$, ARRAY['team'], 'carol sees the team''s model only');
 SELECT lives_ok($$SELECT xmcoh.alter_model('team', options => '{"epochs": 2}')$$, 'and changes it');
@@ -78,7 +88,7 @@ SELECT throws_ok(format($$INSERT INTO xmcoh.%s (model_id, %s) VALUES (current_se
                ('approved_pair', 'document, before, after', '''1'', ''1'', ''2'''),
                ('deployment', 'version', '1'),
                ('model_version', 'version, sha256, weights', format('1, %L, ''''', repeat('0', 64))),
-               ('job_record', 'state', '''queued''')) AS x (t, columns, "values");
+               ('job_record', 'options', '''{}''')) AS x (t, columns, "values");
 SELECT throws_ok($$INSERT INTO xmcoh.model (name, owner) VALUES ('for alice', 'alice')$$, '42501', NULL, 'bob cannot make a model for alice');
 UPDATE xmcoh.model SET options = '{}';
 DELETE FROM xmcoh.model;

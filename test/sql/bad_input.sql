@@ -20,6 +20,12 @@ SELECT try($$SELECT xmcoh.precedes('none', 'a', NULL, 'b', NULL)$$);
 SELECT try($$SELECT xmcoh.coherence('none', place, words, picture) FROM step WHERE guide = 1$$);
 SELECT try($$SELECT xmcoh.recovered_position('none', words, picture) OVER () FROM step WHERE guide = 1$$);
 SELECT try($$SELECT * FROM xmcoh.order_documents('none')$$);
+SELECT try($$SELECT * FROM xmcoh.order_documents('guides', 4294967295::oid)$$);
+SELECT try($$SELECT * FROM xmcoh.order_documents('guides', 'pg_class')$$);
+SELECT try($$SELECT xmcoh.create_model('')$$);
+SELECT try($$SELECT xmcoh.alter_model('guides', new_name => '')$$);
+SELECT try($$SELECT xmcoh.alter_model(NULL)$$);
+SELECT try($$SELECT xmcoh.export_model(NULL)$$);
 SELECT xmcoh.create_model('untrained', image_dim => 4) IS NOT NULL AS created;
 SELECT try($$SELECT xmcoh.precedes('untrained', 'a', NULL, 'b', NULL)$$);
 SELECT try($$SELECT * FROM xmcoh.evaluate('untrained')$$);
@@ -55,6 +61,10 @@ SELECT try($$SELECT xmcoh.coherence('guides', place, words, picture) FROM step W
 SELECT try($$SELECT xmcoh.recovered_position('guides', words, picture) OVER () FROM step WHERE guide = 1$$);
 SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
 RESET xmcoh.max_document_items;
+-- finite, and yet too much to reckon with
+SELECT try($$SELECT xmcoh.precedes('guides', NULL, '{3e38,-3e38,3e38,3e38}', NULL, '{-3e38,3e38,-3e38,3e38}')$$);
+SELECT try($$SELECT xmcoh.coherence('guides', place, words, ARRAY[3e38, -3e38, place * 1e37, 1]::real[])
+       FROM step WHERE guide = 1$$);
 -- arguments
 SELECT try($$SELECT * FROM xmcoh.order_documents('guides', evidence => 'smell')$$);
 SELECT try($$SELECT * FROM xmcoh.pair_scores('guides', NULL)$$);

@@ -1,4 +1,12 @@
 -- Installing and removing the extension, and what must hold of every object in it.
+
+-- Not into a schema that somebody made ready for us.
+CREATE ROLE regress_xmcoh_squatter;
+CREATE SCHEMA xmcoh AUTHORIZATION regress_xmcoh_squatter;
+CREATE EXTENSION xmcoh;
+DROP SCHEMA xmcoh;
+DROP ROLE regress_xmcoh_squatter;
+
 CREATE EXTENSION xmcoh;
 SELECT extversion, extnamespace::regnamespace FROM pg_extension WHERE extname = 'xmcoh';
 

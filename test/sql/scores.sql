@@ -152,3 +152,13 @@ SELECT count(*) FILTER (WHERE xmcoh.precedes('m' || (i % 12 + 1), 'open', NULL, 
        FROM generate_series(1, 48) AS i;
 SELECT count(*) AS kept FROM pg_backend_memory_contexts WHERE name = 'xmcoh model';
 SELECT xmcoh.drop_model('m' || i) FROM generate_series(1, 12) AS i;
+-- a document is what its key's bytes say, also where a collation takes two keys for the same
+CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE cased (d text COLLATE no_case, i integer, t text);
+INSERT INTO cased SELECT CASE WHEN i < 3 THEN 'Doc' ELSE 'doc' END, i, 'open part ' || i FROM generate_series(1, 4) AS i;
+SELECT xmcoh.attach_source('guides', 'cased', document => 'd', item => 'i', text => 't');
+SELECT item_a, item_b FROM xmcoh.pair_scores('guides', 'doc', 'cased');
+SELECT document COLLATE "C" AS document, count(*) FROM xmcoh.order_documents('guides', 'cased') GROUP BY 1 ORDER BY 1;
+SELECT xmcoh.detach_source('guides', 'cased');
+DROP TABLE cased;
+DROP COLLATION no_case;

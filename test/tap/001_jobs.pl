@@ -115,6 +115,17 @@ is(job($job, 'state'), 'running', 'a cancel that is rolled back does nothing');
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); SELECT pg_sleep(1.5); COMMIT;");
 is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'a cancel in a longer transaction works at its commit');
 
+# Whoever owns another model can write into his job's row what he likes: this worker is not his to stop.
+$job = train_long('manuals');
+$node->safe_psql('postgres', "INSERT INTO xmcoh.job_record (job_id, model_id, state, worker_pid, worker_started_at)
+	SELECT 9000, xmcoh.model_id('others'), 'running', worker_pid, worker_started_at FROM xmcoh.job_record WHERE job_id = $job");
+$node->safe_psql('postgres', 'SELECT xmcoh.cancel_job(9000)');
+sleep 1;
+is(job($job, 'state'), 'running', 'a job is not stopped by another job that names its worker');
+$node->safe_psql('postgres', 'DELETE FROM xmcoh.job_record WHERE job_id = 9000');
+value("SELECT xmcoh.cancel_job($job)");
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'but by its own cancel_job');
+
 # ---- one job per model, one slot for all ----
 
 $job = train_long('manuals');

@@ -48,7 +48,7 @@ for my $name (sort keys %query)
 }
 like($node->safe_psql('postgres', q{SET force_parallel_mode = on; SELECT count(*)
 	FROM xmcoh.order_documents('guides')}), qr/^750$/,
-	'a set-returning function in a worker');
+	'a function that reads a source, where the plan is made to run in parallel: in the leader');
 
 # ---- a hot standby ----
 
