@@ -36,6 +36,8 @@ typedef struct xmc_options
 	double		linear_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
+	int32_t		rounds;			/* most; 0: approved pairs alone */
+	double		precision;		/* from which probability on a guide counts as confident */
 	double		held_out;		/* share of approved documents held out */
 } xmc_options;
 

@@ -18,6 +18,7 @@ typedef struct xmc_train_progress
 	int32_t		epochs;			/* at most */
 	int64_t		done;			/* work units (documents times epochs) done of the whole training */
 	int64_t		total;
+	int32_t		round;			/* 0: on approved pairs alone */
 	bool		epoch_ended;	/* the three below are new */
 	xmc_modality modality;
 	double		train_loss;		/* mean softplus loss per document; NaN until known */
@@ -27,6 +28,26 @@ typedef struct xmc_train_progress
 
 /* Called at least once per batch. Not XMC_OK: training unwinds with that status. May be NULL. */
 typedef xmc_status (*xmc_progress_callback) (void *arg, const xmc_train_progress *progress);
+
+/* What one modality learned from the other in one round. Shares are in [0, 1]. */
+typedef struct xmc_round_report
+{
+	int32_t		round;
+	xmc_modality pupil;
+	int32_t		documents;		/* labelled by the guide, in this round and before */
+	double		guide_precision;	/* share of the guide's confident held-out approved pairs that it has right */
+	double		confident;		/* share of the pool's pairs that it is confident of, p or 1 - p >= option precision */
+	double		agreement;		/* share of the pool's pairs on which guide and pupil agree, before the round */
+	double		tau_before;		/* of the pupil alone on held-out approved pairs: 2 (share right) - 1, mean over documents */
+	double		tau_after;
+	double		difference_low; /* bootstrap 95% interval over documents of after - before */
+	double		difference_high;
+	double		loss_before;	/* held-out loss of the calibrated score */
+	double		loss_after;
+	bool		kept;
+} xmc_round_report;
+
+#define XMC_MAX_ROUNDS 10
 
 typedef struct xmc_train_report
 {
@@ -38,15 +59,22 @@ typedef struct xmc_train_report
 	int32_t		best_epoch[XMC_MODALITIES];
 	double		train_loss[XMC_MODALITIES];
 	double		held_out_loss[XMC_MODALITIES];
+	int32_t		pool_documents; /* without approved pairs, with both modalities */
+	int32_t		n_rounds;
+	xmc_round_report round[XMC_MAX_ROUNDS * XMC_MODALITIES];
 } xmc_train_report;
 
 /* The fewest approved documents on each side without which training refuses to begin. */
 #define XMC_MIN_TRAINING_DOCUMENTS 8
 #define XMC_MIN_HELD_OUT_DOCUMENTS 4
 
+/* Whether a document can take part in the rounds: no labelled pairs, and two items or more that have both modalities. */
+extern bool xmc_can_be_guided(const xmc_document *document);
+
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
- * early stopping and calibration. The same documents in the same order, options and seed give the same model on one machine.
+ * early stopping and calibration. Documents without pairs serve the rounds (option rounds), in which the modalities
+ * teach each other. The same documents in the same order, options and seed give the same model on one machine.
  * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,

@@ -6,7 +6,7 @@
  * after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
  * the parts are weighed against each other and calibrated on the held-out documents (calibrate.h).
  */
-#include "xmcoh/train.h"
+#include "xmcoh/trainer.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/decode.h"
 #include "xmcoh/dense.h"
@@ -18,10 +18,8 @@
 #include <math.h>
 #include <string.h>
 
-#define SCORE_BATCH 64			/* documents scored together */
 #define LEAST_STEPS 16			/* of an epoch */
 #define WARM_UP_STEPS 50		/* steps until AdamW's rate is whole: its running means begin empty */
-#define CALIBRATION_RIDGE 1e-3
 #define CALIBRATION_BINS 15
 #define BOOTSTRAP_REPLICATES 1000
 
@@ -33,39 +31,8 @@ static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_IMAGE_NETWORK] = "training image network",
 };
 
-/* The labelled pairs of some documents, flat: where the scores of all of them are compared. */
-typedef struct labels
-{
-	int32_t		n_documents;
-	const xmc_document **document;	/* (n_documents) */
-	int32_t		n;				/* labelled pairs of all documents */
-	float	   *weight;			/* (n) a document's sum to 1 */
-	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks the modality */
-	float	   *part_s[XMC_PARTS];	/* (n) the same of each trained part */
-} labels;
-
-typedef struct trainer
-{
-	xmc_ctx    *ctx;
-	xmc_arena	arena;			/* reset after each batch */
-	xmc_arena	part_arena;		/* reset after each part */
-	xmc_arena	lasting;		/* kept to the end; all three are given back there, whatever happened */
-	const xmc_options *options;
-	xmc_model  *model;
-	xmc_model  *grad;
-	int32_t		n_train;
-	const xmc_document **train;
-	labels		held_out;
-	bool		has_part[XMC_PARTS];
-	xmc_random	random;
-	xmc_progress_callback callback;
-	void	   *callback_arg;
-	xmc_train_progress progress;
-	xmc_train_report *report;
-} trainer;
-
-static xmc_status
-tell(trainer *t)
+xmc_status
+xmc_train_tell(xmc_trainer *t)
 {
 	xmc_status	status = t->callback ? t->callback(t->callback_arg, &t->progress) : XMC_OK;
 
@@ -74,7 +41,7 @@ tell(trainer *t)
 }
 
 static xmc_status
-labels_init(xmc_arena *arena, labels *l)
+labels_init(xmc_arena *arena, xmc_labels *l)
 {
 	int64_t		total = 0;
 
@@ -107,11 +74,11 @@ labels_init(xmc_arena *arena, labels *l)
 
 /* Scores of one part for every labelled pair, into s (n). */
 static xmc_status
-score_part(trainer *t, const labels *l, xmc_part part, float *s)
+score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
 {
-	for (int32_t first = 0, at = 0; first < l->n_documents; first += SCORE_BATCH)
+	for (int32_t first = 0, at = 0; first < l->n_documents; first += XMC_SCORE_BATCH)
 	{
-		int32_t		count = l->n_documents - first < SCORE_BATCH ? l->n_documents - first : SCORE_BATCH;
+		int32_t		count = l->n_documents - first < XMC_SCORE_BATCH ? l->n_documents - first : XMC_SCORE_BATCH;
 		xmc_batch	batch;
 		xmc_part_state state;
 
@@ -137,23 +104,33 @@ score_part(trainer *t, const labels *l, xmc_part part, float *s)
 	return XMC_OK;
 }
 
-/* Mean over documents of the weighted softplus loss of scale * s, and of twice the share of pairs on the right side minus 1. */
-static void
-judge(const labels *l, const float *s, double scale, double *loss, double *tau)
+void
+xmc_train_judge(const xmc_labels *l, const float *s, double scale, double *loss, double *tau,
+				double *document_loss, double *document_tau)
 {
 	*loss = *tau = 0;
-	for (int32_t p = 0; p < l->n; p++)
+	for (int32_t d = 0, p = 0; d < l->n_documents; d++)
 	{
-		*loss += l->weight[p] * xmc_softplus(-scale * s[p]);
-		*tau += l->weight[p] * ((s[p] > 0) - (s[p] < 0));
+		double		own_loss = 0;
+		double		own_tau = 0;
+
+		for (int32_t k = 0; k < l->document[d]->n_pairs; k++, p++)
+		{
+			own_loss += l->weight[p] * xmc_softplus(-scale * s[p]);
+			own_tau += l->weight[p] * ((s[p] > 0) - (s[p] < 0));
+		}
+		*loss += own_loss / l->n_documents;
+		*tau += own_tau / l->n_documents;
+		if (document_loss)
+			document_loss[d] = own_loss;
+		if (document_tau)
+			document_tau[d] = own_tau;
 	}
-	*loss /= l->n_documents;
-	*tau /= l->n_documents;
 }
 
 /* Copies all values of one part between the model and a buffer (count values); out of the model if `save`. */
 static void
-copy_part(trainer *t, xmc_part part, float *buffer, bool save, int64_t *count)
+copy_part(xmc_trainer *t, xmc_part part, float *buffer, bool save, int64_t *count)
 {
 	int64_t		at = 0;
 
@@ -181,7 +158,7 @@ is_linear(xmc_part part)
 
 /* One pass over the training documents in a new random order. */
 static xmc_status
-train_epoch(trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw, double *loss)
+train_epoch(xmc_trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw, double *loss)
 {
 	const xmc_options *o = t->options;
 	/* With few documents smaller batches, so that an epoch is steps enough to get somewhere. */
@@ -222,15 +199,14 @@ train_epoch(trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw, do
 		sum += batch_loss;
 		t->progress.done += count;
 		if (part != XMC_PART_SPARSE || first % 64 == 0)
-			XMC_TRY(tell(t));
+			XMC_TRY(xmc_train_tell(t));
 	}
 	*loss = sum / t->n_train;
 	return XMC_OK;
 }
 
-/* Trains one part to its best epoch by held-out loss and leaves it there, its held-out scores in part_s. */
-static xmc_status
-train_part(trainer *t, xmc_part part)
+xmc_status
+xmc_train_part(xmc_trainer *t, xmc_part part)
 {
 	const xmc_options *o = t->options;
 	xmc_modality modality = xmc_part_modality(part);
@@ -268,9 +244,10 @@ train_part(trainer *t, xmc_part part)
 		XMC_TRY(train_epoch(t, part, &hashed, &adamw, &train_loss));
 		xmc_adamw_swap_average(&adamw, t->model, part);	/* the average is judged and kept, the weights learn on */
 		XMC_TRY(score_part(t, &t->held_out, part, t->held_out.s));
-		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, CALIBRATION_RIDGE, &scale));
+		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, XMC_CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
-		judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau);
+		xmc_train_judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
+						NULL);
 		if (t->progress.held_out_loss < best_loss)
 		{
 			best_loss = t->progress.held_out_loss;
@@ -284,7 +261,7 @@ train_part(trainer *t, xmc_part part)
 		xmc_adamw_swap_average(&adamw, t->model, part);
 		t->progress.epoch = epoch;
 		t->progress.epoch_ended = true;
-		XMC_TRY(tell(t));
+		XMC_TRY(xmc_train_tell(t));
 	}
 	copy_part(t, part, best, false, NULL);
 	t->progress.done = phase_end;
@@ -305,15 +282,12 @@ scale_part(xmc_model *model, xmc_part part, double by)
 		values[k] = (float) (values[k] * by);
 }
 
-/*
- * Weighs the parts of one modality against each other by logistic regression on the held-out pairs and puts the weights into the
- * parameters, so that the raw score stays the parts' plain sum. score (n) is set to that sum. A part that could not be
- * trained gets weight 0.
- */
-static xmc_status
-weigh_parts(trainer *t, xmc_modality modality, float *score)
+xmc_status
+xmc_train_weigh(xmc_trainer *t, xmc_modality modality)
 {
-	labels	   *l = &t->held_out;
+	xmc_labels *l = &t->held_out;
+	float	   *score = t->score[modality];
+	double	   *scale = &t->model->calibration.solo[modality];
 	xmc_part	part[XMC_CALIBRATE_MAX];
 	double		weight[XMC_CALIBRATE_MAX];
 	int32_t		k = 0;
@@ -328,58 +302,61 @@ weigh_parts(trainer *t, xmc_modality modality, float *score)
 				scale_part(t->model, (xmc_part) p, 0);
 		}
 	memset(score, 0, (size_t) l->n * sizeof(float));
+	*scale = 0;
 	if (k == 0)
 		return XMC_OK;
-	x = xmc_arena_alloc(&t->lasting, (size_t) l->n * (size_t) k, sizeof(float));
+	xmc_arena_reset(&t->part_arena);
+	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * (size_t) k, sizeof(float));
 	XMC_NEED(x, t->ctx);
 	for (int32_t r = 0; r < l->n; r++)
 		for (int32_t c = 0; c < k; c++)
 			x[(int64_t) r * k + c] = l->part_s[part[c]][r];
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, CALIBRATION_RIDGE, weight));
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, XMC_CALIBRATION_RIDGE, weight));
 	for (int32_t c = 0; c < k; c++)
 	{
 		scale_part(t->model, part[c], weight[c]);
 		for (int32_t r = 0; r < l->n; r++)
-			score[r] += (float) weight[c] * x[(int64_t) r * k + c];
+		{
+			l->part_s[part[c]][r] *= (float) weight[c];
+			score[r] += l->part_s[part[c]][r];
+		}
 	}
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, XMC_CALIBRATION_RIDGE, scale));
+	for (int32_t r = 0; r < l->n; r++)
+		score[r] *= (float) *scale;
 	return XMC_OK;
 }
 
-/* Fits the calibration of each modality alone and of both together. */
-static xmc_status
-calibrate(trainer *t)
+xmc_status
+xmc_train_fuse(xmc_trainer *t)
 {
-	labels	   *l = &t->held_out;
+	xmc_labels *l = &t->held_out;
 	xmc_calibration *c = &t->model->calibration;
-	float	   *score[XMC_MODALITIES];	/* (n) */
-	float	   *x = xmc_arena_alloc(&t->lasting, (size_t) l->n * XMC_MODALITIES, sizeof(float));	/* (pairs with both, 2) */
+	double		weight[XMC_MODALITIES] = {1, 1};
 	int32_t		both = 0;
+	float	   *x;				/* (pairs with both, 2) calibrated scores */
 
+	xmc_arena_reset(&t->part_arena);
+	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * XMC_MODALITIES, sizeof(float));
 	XMC_NEED(x, t->ctx);
-	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		score[m] = xmc_arena_alloc(&t->lasting, (size_t) l->n, sizeof(float));
-		XMC_NEED(score[m], t->ctx);
-		XMC_TRY(weigh_parts(t, (xmc_modality) m, score[m]));
-		XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score[m], l->weight, CALIBRATION_RIDGE, &c->solo[m]));
-		c->fused[m] = c->solo[m];
-	}
 	/* Together only where both speak; a pair that one of them cannot score is scored by the other alone. */
 	for (int32_t r = 0; r < l->n; r++)
-		if (score[XMC_TEXT][r] != 0 && score[XMC_IMAGE][r] != 0)
+		if (t->score[XMC_TEXT][r] != 0 && t->score[XMC_IMAGE][r] != 0)
 		{
-			x[2 * both] = score[XMC_TEXT][r];
-			x[2 * both + 1] = score[XMC_IMAGE][r];
+			x[2 * both] = t->score[XMC_TEXT][r];
+			x[2 * both + 1] = t->score[XMC_IMAGE][r];
 			l->s[both++] = l->weight[r];
 		}
 	if (both > 0)
-		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, CALIBRATION_RIDGE, c->fused));
+		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, XMC_CALIBRATION_RIDGE, weight));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		c->fused[m] = weight[m] * c->solo[m];
 	return XMC_OK;
 }
 
 /* One document's tau for each kind of evidence, tau[e * tau_stride], and its pairs' probabilities, p[e * p_stride + pair]. */
 static xmc_status
-measure_document(trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
+measure_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
 				 double *tau, int64_t tau_stride, double *p, int64_t p_stride)
 {
 	int32_t		n = document->n;
@@ -412,9 +389,9 @@ measure_document(trainer *t, const xmc_document *document, const xmc_scores *sco
 
 /* What the finished model does on the held-out documents: tau of the decoded orders, pair accuracy, calibration error. */
 static xmc_status
-measure(trainer *t)
+measure(xmc_trainer *t)
 {
-	labels	   *l = &t->held_out;
+	xmc_labels *l = &t->held_out;
 	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) l->n_documents * XMC_EVIDENCES, sizeof(double));	/* (3, documents) */
 	double	   *p = xmc_arena_alloc(&t->lasting, (size_t) l->n * XMC_EVIDENCES, sizeof(double));	/* (3, pairs) */
 	int64_t		at = 0;
@@ -447,19 +424,32 @@ measure(trainer *t)
 	return XMC_OK;
 }
 
+bool
+xmc_can_be_guided(const xmc_document *document)
+{
+	int32_t		both = 0;
+
+	for (int32_t i = 0; i < document->n; i++)
+		both += (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE);
+	return document->n_pairs == 0 && both >= 2;
+}
+
 /* Deals the labelled documents to the two sides and refuses to begin with too few on either. */
 static xmc_status
-split(trainer *t, int32_t n_documents, const xmc_document *document, const uint8_t *held_out)
+split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const uint8_t *held_out)
 {
 	t->train = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
 	t->held_out.document = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
-	if (!t->train || !t->held_out.document)
+	t->pool = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
+	if (!t->train || !t->held_out.document || !t->pool)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t d = 0; d < n_documents; d++)
 		if (document[d].n_pairs > 0 && held_out[d])
 			t->held_out.document[t->held_out.n_documents++] = &document[d];
 		else if (document[d].n_pairs > 0)
 			t->train[t->n_train++] = &document[d];
+		else if (xmc_can_be_guided(&document[d]))
+			t->pool[t->n_pool++] = &document[d];
 	t->report->approved_documents = t->n_train + t->held_out.n_documents;
 	t->report->held_out_documents = t->held_out.n_documents;
 	if (t->n_train < XMC_MIN_TRAINING_DOCUMENTS || t->held_out.n_documents < XMC_MIN_HELD_OUT_DOCUMENTS)
@@ -483,7 +473,7 @@ has_evidence(int32_t n_documents, const xmc_document *const *document, int wante
 }
 
 static xmc_status
-run(trainer *t)
+run(xmc_trainer *t)
 {
 	int			parts = 0;
 
@@ -506,10 +496,17 @@ run(trainer *t)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
 	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
-			XMC_TRY(train_part(t, (xmc_part) p));
+			XMC_TRY(xmc_train_part(t, (xmc_part) p));
 	t->progress.phase = "calibrating";
-	XMC_TRY(tell(t));
-	XMC_TRY(calibrate(t));
+	XMC_TRY(xmc_train_tell(t));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		t->score[m] = xmc_arena_alloc(&t->lasting, (size_t) t->held_out.n, sizeof(float));
+		XMC_NEED(t->score[m], t->ctx);
+		XMC_TRY(xmc_train_weigh(t, (xmc_modality) m));
+	}
+	XMC_TRY(xmc_train_fuse(t));
+	XMC_TRY(xmc_train_rounds(t));
 	return measure(t);
 }
 
@@ -518,7 +515,7 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 		  const uint8_t *held_out, xmc_progress_callback progress, void *progress_arg, xmc_model **out,
 		  xmc_train_report *report)
 {
-	trainer		t = {.ctx = ctx,.options = options,.callback = progress,.callback_arg = progress_arg,.report = report};
+	xmc_trainer t = {.ctx = ctx,.options = options,.callback = progress,.callback_arg = progress_arg,.report = report};
 	bool		has_bag;
 	xmc_status	status;
 
