@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "fmgr.h"
 #include "utils/array.h"
@@ -85,17 +86,38 @@ xmcoh_coherence_step(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("position must not be NaN")));
-	/* Not float8out, which extra_float_digits can make forget digits. */
-	double_to_shortest_decimal_buf(position, digits);
+	double_to_shortest_decimal_buf(position, digits);	/* see item_key */
 	add_row(fcinfo, state, position, digits);
 	PG_RETURN_POINTER(state);
 }
 
 typedef struct OutputSite
 {
-	Oid			type;
+	Oid			type;			/* under its domain, if it is one */
 	FmgrInfo	output;
 } OutputSite;
+
+/* An item as text, from which its type's input function makes the same item again. */
+static char *
+item_key(OutputSite *site, Datum item)
+{
+	char	   *key;
+
+	/* Not by their output functions, which extra_float_digits can make forget digits. */
+	switch (site->type)
+	{
+		case FLOAT4OID:
+			key = palloc(FLOAT_SHORTEST_DECIMAL_LEN);
+			float_to_shortest_decimal_buf(DatumGetFloat4(item), key);
+			return key;
+		case FLOAT8OID:
+			key = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
+			double_to_shortest_decimal_buf(DatumGetFloat8(item), key);
+			return key;
+		default:
+			return OutputFunctionCall(&site->output, item);
+	}
+}
 
 Datum
 xmcoh_recover_order_step(PG_FUNCTION_ARGS)
@@ -116,11 +138,12 @@ xmcoh_recover_order_step(PG_FUNCTION_ARGS)
 		site->type = get_fn_expr_argtype(fcinfo->flinfo, 2);
 		if (!OidIsValid(site->type))
 			elog(ERROR, "could not determine the type of item");
+		site->type = getBaseType(site->type);
 		getTypeOutputInfo(site->type, &output, &is_varlena);
 		fmgr_info_cxt(output, &site->output, fcinfo->flinfo->fn_mcxt);
 		fcinfo->flinfo->fn_extra = site;
 	}
-	add_row(fcinfo, state, 0, OutputFunctionCall(&site->output, PG_GETARG_DATUM(2)));
+	add_row(fcinfo, state, 0, item_key(site, PG_GETARG_DATUM(2)));
 	PG_RETURN_POINTER(state);
 }
 

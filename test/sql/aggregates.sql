@@ -99,3 +99,13 @@ SELECT modality, guidance, tau > 0.8 AS good FROM xmcoh.evaluate('vectors', 'vec
 -- Grouping sets and hashed groups share nothing.
 SELECT count(*) FROM (SELECT guide, place % 2, xmcoh.recover_order('guides', step, words, picture) FROM step
        WHERE guide < 3 GROUP BY GROUPING SETS ((guide), (guide, place % 2))) AS g;
+-- items that are floats come back whole, whatever the session shows of them
+SET extra_float_digits = -10;
+SELECT xmcoh.recover_order('guides', 1 + step * 1e-12::float8, words, picture)
+       = xmcoh.recover_order('guides', 1 + step * 1e-12::float8, words, picture ORDER BY place DESC) AS float8_same,
+       (SELECT array_agg(1 + s * 1e-12::float8 ORDER BY n)
+          FROM unnest(xmcoh.recover_order('guides', step, words, picture)) WITH ORDINALITY AS u (s, n))
+       = xmcoh.recover_order('guides', 1 + step * 1e-12::float8, words, picture) AS float8_whole,
+       cardinality(xmcoh.recover_order('guides', (1 + step * 1e-6)::float4, words, picture)) AS float4_items
+  FROM step WHERE guide = 3;
+RESET extra_float_digits;
