@@ -18,7 +18,8 @@ REGRESS = \
 	metrics \
 	scores \
 	aggregates \
-	bad_input
+	bad_input \
+	rounds
 
 ISOLATION = \
 	deploy \

@@ -559,6 +559,23 @@ CREATE VIEW xmcoh.training_progress WITH (security_invoker = true) AS
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
 COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time so far and left';
 
+CREATE VIEW xmcoh.training_round WITH (security_invoker = true) AS
+    SELECT m.job_id, m.round, m.phase AS lesson, m.modality AS pupil,
+           (max(value) FILTER (WHERE metric = 'documents'))::integer AS documents,
+           max(value) FILTER (WHERE metric = 'confident') AS confident,
+           max(value) FILTER (WHERE metric = 'guide_precision') AS guide_precision,
+           max(value) FILTER (WHERE metric = 'agreement') AS agreement,
+           max(value) FILTER (WHERE metric = 'loss_before') AS loss_before,
+           max(value) FILTER (WHERE metric = 'loss_after') AS loss_after,
+           max(value) FILTER (WHERE metric = 'tau_before') AS tau_before,
+           max(value) FILTER (WHERE metric = 'tau_after') AS tau_after,
+           max(value) FILTER (WHERE metric = 'difference_low') AS difference_low,
+           max(value) FILTER (WHERE metric = 'difference_high') AS difference_high,
+           max(value) FILTER (WHERE metric = 'kept') = 1 AS kept
+    FROM xmcoh.training_metric AS m WHERE m.phase IN ('text teaches image', 'image teaches text')
+    GROUP BY m.job_id, m.round, m.phase, m.modality;
+COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds): how many unlabelled documents the guide labelled for the pupil, the share of their pairs that it is confident of (option precision) and how often it is right when it is, on held-out approved pairs; how often guide and pupil agree; the pupil''s held-out loss and tau before and after with the bootstrap 95% interval of the difference; whether the pupil kept it';
+
 CREATE FUNCTION xmcoh.settle_job(job_id integer) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_settle_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.settle_job(integer) IS 'Internal: writes the state that xmcoh.job shows of a job with a dead worker into its row; whether that was needed';
@@ -823,7 +840,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA xmcoh TO %s', role);
     EXECUTE format('REVOKE EXECUTE ON FUNCTION xmcoh.grant_usage(regrole) FROM %s', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA xmcoh TO %s', role);
-    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.versions, xmcoh.job, xmcoh.training_progress FROM %s', role);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.versions, xmcoh.job, xmcoh.training_progress, xmcoh.training_round FROM %s', role);
     -- A version is never changed; and who submitted a job, and for which model, is what it is.
     EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record FROM %s', role);
     EXECUTE format('REVOKE INSERT ON xmcoh.job_record FROM %s', role);

@@ -110,6 +110,13 @@ label(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, xm
 	return XMC_OK;
 }
 
+/* In which round the d-th document of the pool is labelled. */
+static int32_t
+round_of(const xmc_trainer *t, int32_t d)
+{
+	return 1 + (int32_t) (xmc_hash_bytes(&d, sizeof d, POOL_SEED) % (uint64_t) t->options->rounds);
+}
+
 /* Labels the pool's documents that are dealt to this round, for each pupil of it. */
 static xmc_status
 label_pool(xmc_trainer *t, int32_t round, const bool *is_pupil, weak *w)
@@ -121,8 +128,9 @@ label_pool(xmc_trainer *t, int32_t round, const bool *is_pupil, weak *w)
 		xmc_scores	scores;
 		xmc_status	status = XMC_OK;
 
-		if ((int32_t) (xmc_hash_bytes(&d, sizeof d, POOL_SEED) % (uint64_t) t->options->rounds) != round - 1)
+		if (round_of(t, d) != round)
 			continue;
+		t->progress.total++;	/* how many rounds there will be was not known before */
 		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, t->pool[d], &scores));
 		for (int m = 0; m < XMC_MODALITIES && status == XMC_OK; m++)
 			if (is_pupil[m])
@@ -175,7 +183,10 @@ teach(xmc_trainer *t, xmc_modality pupil, const weak *w, const state *before, xm
 	t->n_train = n_approved + w->n;
 	for (int p = 0; p < XMC_PARTS && status == XMC_OK; p++)
 		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == pupil)
+		{
+			t->progress.total += (int64_t) t->options->epochs * t->n_train;
 			status = xmc_train_part(t, (xmc_part) p);
+		}
 	t->train = approved;
 	t->n_train = n_approved;
 	XMC_TRY(status);

@@ -53,6 +53,7 @@ typedef struct Run
 	xmc_train_progress epoch[WAITING_EPOCHS];	/* ended since then */
 	int			n_epochs;
 	int64		total;
+	int32		round;
 } Run;
 
 /* Runs one statement; *count rows were read or written. `expected` is its SPI result code. */
@@ -111,7 +112,7 @@ add_document(Run *run, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument 
 	MemoryContext caller;
 	xmc_document *document;
 
-	if (!source->approved && !xmcoh_has_pairs(pairs, source->key))
+	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && run->options.rounds == 0)
 		return;
 	caller = MemoryContextSwitchTo(run->memory);
 	if (set->n == set->capacity)
@@ -124,14 +125,14 @@ add_document(Run *run, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument 
 	*document = (xmc_document) {0};
 	XMCOH_TRY(xmc_document_build(ctx, &run->options, xmcoh_tokeniser(), source->n, source->item, document), ctx);
 	xmcoh_label_document(ctx, pairs, source, document);
-	if (document->n_pairs > 0)
+	if (document->n_pairs > 0 || (run->options.rounds > 0 && xmc_can_be_guided(document)))
 		set->key[set->n++] = pstrdup(source->key);
 	else
 		xmc_document_free(ctx, document);
 	MemoryContextSwitchTo(caller);
 }
 
-/* All labelled documents of all sources, in one transaction and under one snapshot. */
+/* All labelled documents of all sources, and for rounds the unlabelled ones that can take part, in one transaction and under one snapshot. */
 static void
 read_documents(Run *run)
 {
@@ -168,7 +169,8 @@ count_held_out(const TrainingSet *set, int32 seed, double threshold)
 	int32		count = 0;
 
 	for (int32 d = 0; d < set->n; d++)
-		count += xmc_held_out(set->key[d], strlen(set->key[d]), seed, threshold);
+		count += set->document[d].n_pairs > 0 &&
+			xmc_held_out(set->key[d], strlen(set->key[d]), seed, threshold);
 	return count;
 }
 
@@ -200,7 +202,7 @@ hold_out(Run *run)
 	}
 	set->held_out = MemoryContextAlloc(run->memory, Max(set->n, 1));
 	for (int32 d = 0; d < set->n; d++)
-		set->held_out[d] = xmc_held_out(set->key[d], strlen(set->key[d]), run->options.seed, set->threshold);
+		set->held_out[d] = set->document[d].n_pairs > 0 && xmc_held_out(set->key[d], strlen(set->key[d]), run->options.seed, set->threshold);
 }
 
 /* ---- progress ---- */
@@ -218,8 +220,8 @@ number_or_null(double value, char *null)
 static void
 write_metric(Run *run, const xmc_train_progress *progress, const char *metric, double value)
 {
-	Oid			types[6] = {INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID};
-	Datum		values[6];
+	Oid			types[7] = {INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID, INT4OID};
+	Datum		values[7];
 
 	if (!isfinite(value))
 		return;
@@ -229,8 +231,9 @@ write_metric(Run *run, const xmc_train_progress *progress, const char *metric, d
 	values[3] = Int32GetDatum(progress->epoch);
 	values[4] = CStringGetTextDatum(metric);
 	values[5] = Float8GetDatum(value);
-	execute("INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value) VALUES ($1, $2, $3, $4, $5, $6)",
-			SPI_OK_INSERT, 6, types, values, NULL);
+	values[6] = Int32GetDatum(progress->round);
+	execute("INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value, round)"
+			" VALUES ($1, $2, $3, $4, $5, $6, $7)", SPI_OK_INSERT, 7, types, values, NULL);
 }
 
 /* The figures of the epochs that have ended since the last write. */
@@ -246,6 +249,30 @@ write_epochs(Run *run)
 	run->n_epochs = 0;
 }
 
+/* What each round did: one row per figure, which the view xmcoh.training_round turns into one row per round. */
+static void
+write_rounds(Run *run, const xmc_train_report *report)
+{
+	for (int k = 0; k < report->n_rounds; k++)
+	{
+		const xmc_round_report *round = &report->round[k];
+		xmc_train_progress at = {.round = round->round,.phase = round->pupil == XMC_IMAGE ? "text teaches image" : "image teaches text",
+			.modality = round->pupil};
+
+		write_metric(run, &at, "documents", round->documents);
+		write_metric(run, &at, "guide_precision", round->guide_precision);
+		write_metric(run, &at, "confident", round->confident);
+		write_metric(run, &at, "agreement", round->agreement);
+		write_metric(run, &at, "tau_before", round->tau_before);
+		write_metric(run, &at, "tau_after", round->tau_after);
+		write_metric(run, &at, "difference_low", round->difference_low);
+		write_metric(run, &at, "difference_high", round->difference_high);
+		write_metric(run, &at, "loss_before", round->loss_before);
+		write_metric(run, &at, "loss_after", round->loss_after);
+		write_metric(run, &at, "kept", round->kept);
+	}
+}
+
 /*
  * One short transaction. If somebody holds the row (cancel_job in a transaction still open), this write is left out
  * rather than waited for. The losses of the last epoch stay until the next one ends.
@@ -253,9 +280,9 @@ write_epochs(Run *run)
 static void
 write_progress(Run *run, const xmc_train_progress *progress)
 {
-	Oid			types[9] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID};
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	Oid			types[10] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT4OID};
+	Datum		values[10];
+	char		nulls[11] = "          ";
 	const xmc_train_progress *last = run->n_epochs ? &run->epoch[run->n_epochs - 1] : NULL;
 
 	worker_begin(run->job, false);
@@ -268,12 +295,13 @@ write_progress(Run *run, const xmc_train_progress *progress)
 	values[6] = number_or_null(last ? last->train_loss : NAN, &nulls[6]);
 	values[7] = number_or_null(last ? last->held_out_loss : NAN, &nulls[7]);
 	values[8] = number_or_null(last ? last->held_out_tau : NAN, &nulls[8]);
+	values[9] = Int32GetDatum(progress->round);
 	if (execute("WITH mine AS (SELECT job_id FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED)"
 				" UPDATE xmcoh.job_record AS j SET phase = $2, epoch = $3, epochs = $4, done = $5, total = $6,"
 				" train_loss = coalesce($7, j.train_loss), held_out_loss = coalesce($8, j.held_out_loss),"
-				" held_out_tau = coalesce($9, j.held_out_tau)"
+				" held_out_tau = coalesce($9, j.held_out_tau), round = $10"
 				" FROM mine WHERE j.job_id = mine.job_id RETURNING j.state",
-				SPI_OK_UPDATE_RETURNING, 9, types, values, nulls) == 0)
+				SPI_OK_UPDATE_RETURNING, 10, types, values, nulls) == 0)
 		execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
 	worker_check_state(run->job, SPI_processed ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
 	write_epochs(run);
@@ -291,6 +319,7 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	if (!PostmasterIsAlive())
 		proc_exit(1);
 	run->total = progress->total;
+	run->round = progress->round;
 	if (progress->epoch_ended)
 		run->epoch[run->n_epochs++] = *progress;
 	if (run->n_epochs == WAITING_EPOCHS ||
@@ -323,6 +352,7 @@ make_report(const Run *run, const xmc_train_report *report)
 	appendStringInfoChar(&out, '{');
 	append_field(&out, "documents", report->approved_documents);
 	append_field(&out, "held_out_documents", report->held_out_documents);
+	append_field(&out, "pool_documents", report->pool_documents);
 	append_field(&out, "labelled_pairs", (double) pairs);
 	append_field(&out, "ignored_pairs", (double) run->set.ignored_pairs);
 	append_field(&out, "seed", run->options.seed);
@@ -365,9 +395,9 @@ make_message(const Run *run, const xmc_train_report *report)
 static void
 save(Run *run, const xmc_model *model, const xmc_train_report *report)
 {
-	Oid			types[8] = {INT4OID, INT4OID, TEXTOID, FLOAT8OID, INT4OID, FLOAT8OID, FLOAT8OID, INT8OID};
-	Datum		values[8];
-	char		nulls[9] = "        ";
+	Oid			types[9] = {INT4OID, INT4OID, TEXTOID, FLOAT8OID, INT4OID, FLOAT8OID, FLOAT8OID, INT8OID, INT4OID};
+	Datum		values[9];
+	char		nulls[10] = "         ";
 	const xmc_train_progress *last = run->n_epochs ? &run->epoch[run->n_epochs - 1] : NULL;
 	double		tau = report->tau[XMC_EVIDENCE_FUSED].mean;
 	uint64		found;
@@ -380,6 +410,7 @@ save(Run *run, const xmc_model *model, const xmc_train_report *report)
 	worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
 
 	write_epochs(run);
+	write_rounds(run, report);
 	version = xmcoh_store_version(run->job->model_id, model, run->job->job_id, make_report(run, report));
 	values[1] = Int32GetDatum(version);
 	values[2] = CStringGetTextDatum(make_message(run, report));
@@ -388,13 +419,14 @@ save(Run *run, const xmc_model *model, const xmc_train_report *report)
 	values[5] = number_or_null(last ? last->train_loss : NAN, &nulls[5]);
 	values[6] = number_or_null(last ? last->held_out_loss : NAN, &nulls[6]);
 	values[7] = Int64GetDatum(run->total);
+	values[8] = Int32GetDatum(run->round);
 	if (run->deploy)
 		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $5", SPI_OK_SELECT,
 				5, types, values, nulls);
 	execute("UPDATE xmcoh.job_record SET state = 'succeeded', version = $2, message = $3, phase = 'done',"
 			" train_loss = coalesce($6, train_loss), held_out_loss = coalesce($7, held_out_loss),"
 			" held_out_tau = coalesce($4, held_out_tau), total = coalesce(total, $8), done = coalesce(total, $8),"
-			" finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 8, types, values, nulls);
+			" round = $9, finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 9, types, values, nulls);
 	worker_commit(run->job);
 }
 

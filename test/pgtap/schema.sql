@@ -18,7 +18,7 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespa
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record',
                                  'training_metric']);
-SELECT views_are('xmcoh', ARRAY['versions', 'job', 'training_progress']);
+SELECT views_are('xmcoh', ARRAY['versions', 'job', 'training_progress', 'training_round']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,

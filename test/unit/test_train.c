@@ -16,7 +16,7 @@
 #include "xmcoh/train.h"
 
 #define DOCUMENTS 120
-#define IMAGE_DIM 6
+#define IMAGE_DIM 32
 
 static const char *const opener[] = {"first open the cover", "begin with the power switched off", "first drain the tank"};
 static const char *const middle[] = {"remove the screw", "clean the seal", "check the valve", "grease the shaft"};
@@ -24,10 +24,10 @@ static const char *const closer[] = {"finally close the cover", "last run a test
 
 /*
  * Documents of 3 to 7 items. An item's text says whether it opens or closes; its image holds how far along it is, plus the
- * document's own offset and noise of the given size. Item keys are dealt at random, so that no order shows in them.
+ * document's own offset and noise of the given size; only the first `informative` numbers hold it, the rest are noise. Item keys are dealt at random, so that no order shows in them.
  */
 static void
-make_documents(xmc_ctx *ctx, const xmc_options *o, double noise, bool with_text, xmc_document *document,
+make_documents(xmc_ctx *ctx, const xmc_options *o, double noise, int informative, xmc_document *document,
 			   uint8_t *held_out)
 {
 	xmc_random	random;
@@ -63,13 +63,11 @@ make_documents(xmc_ctx *ctx, const xmc_options *o, double noise, bool with_text,
 			order[place[i]] = i;
 			snprintf(key[i], sizeof key[i], "%d", (int) i);
 			for (int k = 0; k < IMAGE_DIM; k++)
-				image[i][k] = (float) ((k % 2 ? 1 : -0.5) * place[i] / (n - 1.0) + offset + noise * xmc_random_normal(&random));
+				image[i][k] = (float) ((k < informative ? (k % 2 ? 1 : -0.5) * place[i] / (n - 1.0) : 0) + offset +
+										noise * xmc_random_normal(&random));
 			item[i] = (xmc_item){.key = key[i],.key_length = strlen(key[i]),.image = image[i]};
-			if (with_text)
-			{
-				item[i].text = text;
-				item[i].text_length = strlen(text);
-			}
+			item[i].text = text;
+			item[i].text_length = strlen(text);
 		}
 		assert_int_equal(xmc_document_build(ctx, o, tokeniser, n, item, &document[d]), XMC_OK);
 		assert_int_equal(xmc_document_label_order(ctx, &document[d], order), XMC_OK);
@@ -110,7 +108,7 @@ set_up(void **state)
 
 	f->ctx = counting_ctx(&f->counts);
 	f->options = small_options();
-	make_documents(&f->ctx, &f->options, 0.15, true, f->document, f->held_out);
+	make_documents(&f->ctx, &f->options, 0.15, IMAGE_DIM, f->document, f->held_out);
 	*state = f;
 	return 0;
 }
@@ -266,6 +264,112 @@ test_too_few(void **state)
 	assert_null(model);
 }
 
+/* Takes the labels off most documents that are not held out; they become the pool. */
+static int
+make_pool(fixture *f)
+{
+	int			pool = 0;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		if (!f->held_out[d] && d % 4 != 1)
+		{
+			xmc_release(&f->ctx, f->document[d].pair);
+			f->document[d].pair = NULL;
+			f->document[d].n_pairs = 0;
+			pool++;
+		}
+	return pool;
+}
+
+/* The words, which a few labels suffice for, teach the pictures, which hold the order in one noisy direction of many. */
+static void
+test_text_teaches_image(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report alone;
+	xmc_train_report taught;
+	int			pool;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		xmc_document_free(&f->ctx, &f->document[d]);
+	make_documents(&f->ctx, &f->options, 0.5, 2, f->document, f->held_out);
+	pool = make_pool(f);
+	f->options.sparse_learning_rate = 0.1;
+	xmc_model_free(&f->ctx, train(f, &alone));
+	assert_int_equal(alone.n_rounds, 0);
+	assert_int_equal(alone.pool_documents, pool);
+
+	f->options.rounds = 1;
+	xmc_model_free(&f->ctx, train(f, &taught));
+	assert_int_equal(taught.n_rounds, 1);
+	assert_int_equal(taught.round[0].pupil, XMC_IMAGE);
+	assert_int_equal(taught.round[0].documents, pool);
+	assert_true(taught.round[0].kept);
+	assert_true(taught.round[0].tau_after > taught.round[0].tau_before);
+	assert_true(taught.tau[XMC_EVIDENCE_IMAGE].mean > alone.tau[XMC_EVIDENCE_IMAGE].mean);
+	assert_true(taught.tau[XMC_EVIDENCE_TEXT].mean == alone.tau[XMC_EVIDENCE_TEXT].mean);
+
+	f->options.rounds = 3;		/* a third of the pool each time, none labelled twice */
+	xmc_model_free(&f->ctx, train(f, &taught));
+	assert_true(taught.n_rounds >= 2);
+	assert_true(taught.round[0].documents < taught.round[1].documents);
+	assert_true(taught.round[taught.n_rounds - 1].documents <= pool);
+}
+
+/* Where the pictures of the pool run backwards, what the words teach is wrong: it is put back, to the bit. */
+static void
+test_round_is_put_back(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	unsigned char *blob[2];
+	size_t		size[2];
+
+	make_pool(f);
+	f->options.sparse_learning_rate = 0.1;
+	for (int d = 0; d < DOCUMENTS; d++)
+		for (int32_t k = 0; f->document[d].n_pairs == 0 && k < f->document[d].n * IMAGE_DIM; k++)
+			f->document[d].image[k] = -f->document[d].image[k];
+	for (int rounds = 0; rounds < 2; rounds++)
+	{
+		xmc_model  *model;
+
+		f->options.rounds = rounds;
+		model = train(f, &report);
+		model->options.rounds = 0;	/* the only difference that may remain */
+		assert_int_equal(xmc_model_save(&f->ctx, model, NULL, &size[rounds]), XMC_OK);
+		blob[rounds] = xmc_alloc(&f->ctx, size[rounds], 1);
+		assert_int_equal(xmc_model_save(&f->ctx, model, blob[rounds], &size[rounds]), XMC_OK);
+		xmc_model_free(&f->ctx, model);
+	}
+	assert_int_equal(report.n_rounds, 1);
+	assert_false(report.round[0].kept);
+	assert_true(report.round[0].difference_high < 0);
+	assert_int_equal(size[0], size[1]);
+	assert_memory_equal(blob[0], blob[1], size[0]);
+	xmc_release(&f->ctx, blob[0]);
+	xmc_release(&f->ctx, blob[1]);
+}
+
+/* A modality that knows nothing teaches nobody. */
+static void
+test_noise_teaches_nobody(void **state)
+{
+	fixture    *f = *state;
+	xmc_random	random;
+	xmc_train_report report;
+
+	xmc_random_seed(&random, 12);
+	make_pool(f);
+	for (int d = 0; d < DOCUMENTS; d++)
+		for (int32_t k = 0; k < f->document[d].feature_start[f->document[d].n]; k++)
+			f->document[d].feature[k] = (uint32_t) xmc_random_next(&random);
+	f->options.rounds = 2;
+	xmc_model_free(&f->ctx, train(f, &report));
+	for (int k = 0; k < report.n_rounds; k++)
+		assert_int_equal(report.round[k].pupil, XMC_TEXT);
+}
+
 static xmc_status
 stop_after(void *arg, const xmc_train_progress *progress)
 {
@@ -334,6 +438,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_text_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bag, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_missing_images, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_text_teaches_image, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_round_is_put_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_noise_teaches_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_few, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stop, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),

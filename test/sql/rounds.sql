@@ -1,0 +1,41 @@
+-- Rounds: documents that nobody has approved, but that hold both modalities, are labelled by the one for the other.
+CREATE EXTENSION xmcoh;
+CREATE TABLE step AS
+    SELECT g AS guide, p AS step, g <= 60 AS approved,
+           (ARRAY['open', 'check', 'turn', 'press', 'close'])[p] || ' part ' || (g * 7 + p * 3) % 10 AS words,
+           -- where the step stands shows in one number; the others differ from picture to picture
+           ARRAY[p * 0.2 + (g * 31 + p * 17) % 10 * 0.05] ||
+               ARRAY(SELECT ((g * 131 + p * 37 + k * k * 17 + g * k * 7) % 101) / 101.0 FROM generate_series(1, 15) AS k)::real[] AS picture
+      FROM generate_series(1, 300) AS g, generate_series(1, 5) AS p;
+SELECT xmcoh.create_model('guides', image_dim => 16, options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12,
+    "epochs": 10, "sparse_learning_rate": 0.1}') IS NOT NULL AS created;
+SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step', text => 'words', image => 'picture',
+    "position" => 'step', approved => 'approved');
+
+-- Without rounds nobody looks at them.
+SELECT xmcoh.train('guides') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT count(*) FROM xmcoh.training_round;
+SELECT report -> 'documents' AS documents, report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 1;
+
+-- With a round the words, which know more, teach the pictures; held-out documents stay approved ones.
+SELECT xmcoh.train('guides', '{"rounds": 1}') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT state, round, done = total AS done FROM xmcoh.job WHERE job_id = :job;
+SELECT round, lesson, pupil, documents, confident > 0.5 AS confident, guide_precision > 0.9 AS precise, agreement > 0.6 AS agree,
+       difference_low <= tau_after - tau_before AND tau_after - tau_before <= difference_high AS interval, kept
+  FROM xmcoh.training_round WHERE job_id = :job;
+SELECT report -> 'documents' AS documents, report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 2;
+SELECT sum(documents) FROM xmcoh.evaluate('guides') WHERE modality = 'fused'
+EXCEPT SELECT (report ->> 'held_out_documents')::int FROM xmcoh.model_version WHERE version = 2;
+SELECT DISTINCT round, phase FROM xmcoh.training_metric WHERE job_id = :job AND metric = 'train_loss' ORDER BY 1, 2;
+
+-- Documents that hold one modality only take no part.
+UPDATE step SET picture = NULL WHERE guide > 100;
+SELECT xmcoh.train('guides', '{"rounds": 2}') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 3;
+SELECT max(documents) AS labelled FROM xmcoh.training_round WHERE job_id = :job;
+
+DROP TABLE step;
+DROP EXTENSION xmcoh;
