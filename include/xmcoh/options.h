@@ -28,6 +28,7 @@ typedef struct xmc_options
 	int32_t		epochs;			/* most */
 	int32_t		patience;		/* epochs without a better held-out loss before training ends */
 	int32_t		batch_documents;
+	int32_t		rounds;			/* most; 0: approved pairs alone */
 	int32_t		seed;
 	double		dropout;
 	double		learning_rate;
@@ -36,7 +37,6 @@ typedef struct xmc_options
 	double		linear_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
-	int32_t		rounds;			/* most; 0: approved pairs alone */
 	double		precision;		/* from which probability on a guide counts as confident */
 	double		held_out;		/* share of approved documents held out */
 } xmc_options;
