@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "permutations.h"
 #include "xmcoh/decode.h"
 #include "xmcoh/metrics.h"
 
@@ -12,22 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* In double: cmocka's assert_float_equal compares floats. */
-#define assert_near(got, want, tolerance) assert_true(fabs((got) - (want)) <= (tolerance))
-
-static void
-shuffle(xmc_random *random, int32_t n, int32_t *order)
-{
-	for (int32_t k = 0; k < n; k++)
-	{
-		int32_t		j = (int32_t) xmc_random_below(random, k + 1);
-
-		order[k] = k;
-		order[k] = order[j];
-		order[j] = k;
-	}
-}
 
 /* place[k] = where in `order` the k-th item of `gold` stands */
 static void
@@ -50,31 +35,6 @@ tau_by_pairs(int32_t n, const int32_t *place)
 		for (int32_t b = a + 1; b < n; b++)
 			inversions += place[a] > place[b];
 	return 1 - 4.0 * inversions / (n * (n - 1.0));
-}
-
-static bool
-next_permutation(int32_t n, int32_t *p)
-{
-	int32_t		i = n - 2;
-	int32_t		j = n - 1;
-	int32_t		t;
-
-	while (i >= 0 && p[i] > p[i + 1])
-		i--;
-	if (i < 0)
-		return false;
-	while (p[j] < p[i])
-		j--;
-	t = p[i];
-	p[i] = p[j];
-	p[j] = t;
-	for (int32_t a = i + 1, b = n - 1; a < b; a++, b--)
-	{
-		t = p[a];
-		p[a] = p[b];
-		p[b] = t;
-	}
-	return true;
 }
 
 static void
@@ -425,10 +385,45 @@ test_bootstrap_errors(void **state)
 	assert_int_equal(xmc_bootstrap(&ctx, 2, value, NULL, 10, 1, &interval), XMC_NO_MEMORY);
 }
 
+/* Where a model is judged, ties fall by chance and not by number; where nothing ties, nothing changes. */
+static void
+test_shuffled_ties(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	double		sum = 0;
+	int			documents = 3000;
+
+	(void) state;
+	xmc_random_seed(&random, 3);
+	for (int d = 0; d < documents; d++)
+	{
+		float		s[36] = {0};
+		int32_t		order[6];
+		int32_t		plain[6];
+		int32_t		scratch[6];
+
+		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, (uint64_t) d, order), XMC_OK);
+		sum += xmc_kendall_tau(6, order, scratch);
+		for (int32_t i = 0; i < 6; i++)
+			for (int32_t j = i + 1; j < 6; j++)
+			{
+				s[i * 6 + j] = (float) xmc_random_normal(&random);
+				s[j * 6 + i] = -s[i * 6 + j];
+			}
+		assert_int_equal(xmc_decode(&ctx, 6, s, plain, NULL), XMC_OK);
+		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, (uint64_t) d, order), XMC_OK);
+		assert_memory_equal(order, plain, sizeof plain);
+	}
+	/* tau of a random order of 6 has standard deviation sqrt(2 (2n + 5) / (9 n (n - 1))) = 0.355 */
+	assert_true(fabs(sum / documents) < 4 * 0.355 / sqrt(documents));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shuffled_ties),
 		cmocka_unit_test(test_known_values),
 		cmocka_unit_test(test_tau_equals_pairs),
 		cmocka_unit_test(test_tau_large),
