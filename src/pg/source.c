@@ -238,7 +238,6 @@ xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, cons
 		add_document_filter(&query, columns, document);
 	appendStringInfo(&query, " ORDER BY (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
 					 quote_identifier(columns->document));
-	appendStringInfo(&query, ", (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"", quote_identifier(columns->item));
 
 	MemoryContextSwitchTo(caller);
 	values[0] = document ? CStringGetTextDatum(document) : (Datum) 0;
