@@ -11,6 +11,7 @@
 #include "xmcoh/decode.h"
 #include "xmcoh/dense.h"
 #include "xmcoh/gradient.h"
+#include "xmcoh/guidance.h"
 #include "xmcoh/inputs.h"
 #include "xmcoh/optimizer.h"
 #include "xmcoh/part.h"
@@ -53,6 +54,9 @@ typedef struct trainer
 	const xmc_options *options;
 	xmc_model  *model;
 	xmc_model  *grad;
+	int32_t		n_documents;	/* labelled or not */
+	const xmc_document *document;
+	const uint8_t *is_held_out;
 	int32_t		n_train;
 	const xmc_document **train;
 	labels		held_out;
@@ -483,6 +487,52 @@ has_evidence(int32_t n_documents, const xmc_document *const *document, int wante
 }
 
 static xmc_status
+tell_alignment(void *arg, const xmc_align_progress *progress)
+{
+	trainer    *t = arg;
+
+	t->progress.epoch = progress->epoch;
+	t->progress.epoch_ended = progress->epoch_ended;
+	t->progress.train_loss = progress->train_loss;
+	t->progress.held_out_loss = progress->held_out_loss;
+	t->progress.held_out_tau = NAN;
+	if (t->progress.done + progress->documents < t->progress.total)	/* unlabelled documents are not in the total */
+		t->progress.done += progress->documents;
+	return tell(t);
+}
+
+/*
+ * Before the parts, so that the last losses of a training are those of an order; it depends on none of them. Rows that hold both
+ * teach it whether or not their order is approved.
+ */
+static xmc_status
+train_alignment(trainer *t)
+{
+	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * t->n_train;
+	const xmc_document **side[2];	/* training, held out */
+	int32_t		n[2] = {0, 0};
+
+	for (int k = 0; k < 2; k++)
+	{
+		side[k] = xmc_arena_alloc(&t->lasting, (size_t) t->n_documents, sizeof *side[k]);
+		XMC_NEED(side[k], t->ctx);
+	}
+	for (int32_t d = 0; d < t->n_documents; d++)
+	{
+		int			k = t->is_held_out[d] != 0;
+
+		side[k][n[k]++] = &t->document[d];
+	}
+	t->progress.phase = "training alignment";
+	t->progress.modality = XMC_IMAGE;
+	t->progress.epochs = t->options->epochs;
+	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n[0], side[0], n[1], side[1], tell_alignment, t,
+							&t->report->alignment));
+	t->progress.done = phase_end;
+	return XMC_OK;
+}
+
+static xmc_status
 run(trainer *t)
 {
 	int			parts = 0;
@@ -500,16 +550,20 @@ run(trainer *t)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
 	XMC_TRY(labels_init(&t->lasting, &t->held_out));
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = (int64_t) parts * t->options->epochs * t->n_train};
+		.total = (int64_t) (parts + (t->model->align_scale != NULL)) * t->options->epochs * t->n_train};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
+	if (t->model->align_scale)
+		XMC_TRY(train_alignment(t));
 	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
 			XMC_TRY(train_part(t, (xmc_part) p));
 	t->progress.phase = "calibrating";
 	XMC_TRY(tell(t));
 	XMC_TRY(calibrate(t));
+	if (t->model->has_alignment)
+		XMC_TRY(xmc_guidance_fit(t->ctx, t->model, t->held_out.n_documents, t->held_out.document));
 	return measure(t);
 }
 
@@ -518,7 +572,8 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 		  const uint8_t *held_out, xmc_progress_callback progress, void *progress_arg, xmc_model **out,
 		  xmc_train_report *report)
 {
-	trainer		t = {.ctx = ctx,.options = options,.callback = progress,.callback_arg = progress_arg,.report = report};
+	trainer		t = {.ctx = ctx,.options = options,.callback = progress,.callback_arg = progress_arg,.report = report,
+		.n_documents = n_documents,.document = document,.is_held_out = held_out};
 	bool		has_bag;
 	xmc_status	status;
 

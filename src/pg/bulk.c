@@ -144,8 +144,8 @@ put_order(void *arg, const BulkDocument *scored)
 	}
 }
 
-static DeployedModel
-argument_model(FunctionCallInfo fcinfo)
+DeployedModel
+xmcoh_argument_model(FunctionCallInfo fcinfo)
 {
 	text	   *model;
 
@@ -167,7 +167,7 @@ xmcoh_order_documents(PG_FUNCTION_ARGS)
 	output.evidence = PG_ARGISNULL(2) ? XMC_EVIDENCE_FUSED
 		: xmcoh_evidence_named(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	InitMaterializedSRF(fcinfo, 0);
-	deployed = argument_model(fcinfo);
+	deployed = xmcoh_argument_model(fcinfo);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&deployed, source, NULL, NULL, put_order, &output);
@@ -191,15 +191,17 @@ put_pairs(void *arg, const BulkDocument *scored)
 			int64		at = a * n + b;
 			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
 			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
-			Datum		values[6];
-			bool		nulls[6] = {false, false, !text, !image, false, false};
+			Datum		values[8];
+			bool		nulls[8] = {false, false, !text, !image, !text, !image, false, false};
 
 			values[0] = CStringGetTextDatum(scored->item[a]);
 			values[1] = CStringGetTextDatum(scored->item[b]);
 			values[2] = Float8GetDatum(score[XMC_EVIDENCE_TEXT][at]);
 			values[3] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE][at]);
-			values[4] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
-			values[5] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
+			values[4] = Float8GetDatum(scored->scores.guided[XMC_TEXT][at]);
+			values[5] = Float8GetDatum(scored->scores.guided[XMC_IMAGE][at]);
+			values[6] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
+			values[7] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 			pfree(DatumGetPointer(values[0]));
 			pfree(DatumGetPointer(values[1]));
@@ -217,7 +219,7 @@ xmcoh_pair_scores(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("document must not be NULL")));
 	InitMaterializedSRF(fcinfo, 0);
-	deployed = argument_model(fcinfo);
+	deployed = xmcoh_argument_model(fcinfo);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&deployed, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, put_pairs, fcinfo->resultinfo);

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "evidence.h"
 #include "source.h"
 #include "weights.h"
@@ -36,5 +38,8 @@ typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
  */
 extern void xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document, BulkFilter filter,
 							 BulkVisitor visit, void *arg);
+
+/* The deployed version of the model that the first argument names. Errors: null_value_not_allowed, as xmcoh_find_deployed. */
+extern DeployedModel xmcoh_argument_model(FunctionCallInfo fcinfo);
 
 #endif
