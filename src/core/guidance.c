@@ -141,6 +141,9 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 			continue;
 		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], guides.text[a * n + b], weight);
 		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], guides.image[a * n + b], weight);
+		/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
+		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], 0, weight);
+		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], 0, weight);
 		add_row(crossed, guides.crossed[XMC_TEXT][a * n + b], guides.crossed[XMC_IMAGE][a * n + b], weight / 2);
 		add_row(crossed, -guides.crossed[XMC_TEXT][b * n + a], -guides.crossed[XMC_IMAGE][b * n + a], weight / 2);
 	}
@@ -186,7 +189,7 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_document
 	{
 		rows	   *r = k < XMC_MODALITIES ? &own[k] : &crossed;
 
-		*r = (rows){.x = xmc_arena_alloc(lasting, 4 * pairs, sizeof(float)),
+		*r = (rows){.x = xmc_arena_alloc(lasting, 2 * 2 * pairs, sizeof(float)),
 			.weight = xmc_arena_alloc(lasting, 2 * pairs, sizeof(float))};
 		if (!r->x || !r->weight)
 			return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");

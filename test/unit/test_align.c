@@ -291,7 +291,8 @@ static const char *const subject[SUBJECTS] = {"valve", "screw", "seal", "pump", 
 /*
  * A step's text is a verb, which tells its place, and a subject, which its photo shows by a number of its own; photos tell no order.
  * `linked` or split into texts 0 .. n - 1 and photos n .. 2 n - 1, dealt by the document's number. `missing`: no photo of
- * the first step, >= 0; `foreign`: its photo is of a subject that the document has not.
+ * the first step; `foreign`: its photo is of a subject that the document has not. A text embedding, if the model takes one, is as
+ * a photo's: they share a space.
  */
 typedef struct steps
 {
@@ -327,7 +328,7 @@ draw_photo(xmc_random *random, int32_t of, float *image)
 		image[k] = (float) ((k == of) + 0.1 * xmc_random_normal(random));
 }
 
-/* order, when not NULL (linked documents), is labelled. */
+/* Linked documents are labelled. */
 static void
 build(xmc_ctx *ctx, const xmc_options *o, xmc_tokeniser *tokeniser, int d, bool linked, bool missing, bool foreign,
 	  xmc_document *out)
@@ -338,6 +339,7 @@ build(xmc_ctx *ctx, const xmc_options *o, xmc_tokeniser *tokeniser, int d, bool 
 	char		key[16][16];
 	char		text[8][40];
 	float		image[8][IMAGE_DIM];
+	float		embedding[8][IMAGE_DIM];
 	int32_t		order[8];
 	int32_t		n = 0;
 
@@ -351,13 +353,15 @@ build(xmc_ctx *ctx, const xmc_options *o, xmc_tokeniser *tokeniser, int d, bool 
 			step = (k * 5 + d) % s.n;
 		snprintf(text[k], sizeof text[k], "%s the %s", verb[step * 8 / s.n], subject[s.subject[step]]);
 		draw_photo(&random, foreign && step == 0 ? s.subject[7] : s.subject[step], image[k]);
+		if (o->text_dim > 0)
+			draw_photo(&random, s.subject[step], embedding[k]);
 		order[step] = k;
 	}
 	for (int32_t k = 0; k < s.n; k++)
 	{
 		snprintf(key[n], sizeof key[n], "%d", (int) n);
 		item[n] = (xmc_item){.key = key[n],.key_length = strlen(key[n]),.text = text[k],.text_length = strlen(text[k]),
-			.image = linked ? image[k] : NULL};
+			.text_embedding = o->text_dim > 0 ? embedding[k] : NULL,.image = linked ? image[k] : NULL};
 		n++;
 	}
 	for (int32_t k = s.n - 1; k >= 0 && !linked; k--)	/* photo of text k is item 2 n - 1 - k */
@@ -664,6 +668,40 @@ test_untrained(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
+/* Embeddings that share a space need no maps, and only two numbers are learned. */
+static void
+test_shared_space(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	xmc_train_report report;
+	xmc_document document;
+	xmc_scores	scores;
+
+	f->options.text_dim = IMAGE_DIM + 1;
+	f->options.shared_space = 1;
+	assert_int_equal(xmc_options_check(&f->ctx, &f->options), XMC_BAD_INPUT);
+	assert_non_null(strstr(f->ctx.message, "shared_space"));
+	f->options.text_dim = IMAGE_DIM;
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		xmc_document_free(&f->ctx, &f->document[d]);
+		build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &f->document[d]);
+	}
+	check_gradient(f, &f->options);
+	train(f, DOCUMENTS, &model, &report);
+	assert_true(model->has_alignment);
+	assert_null(model->align_text_w);
+	assert_null(model->align_image_w);
+	assert_true(report.alignment.accuracy > 0.95);
+	build(&f->ctx, &f->options, f->tokeniser, DOCUMENTS, false, false, false, &document);
+	assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
+	assert_true(right_pairs(DOCUMENTS, &document, scores.guided[XMC_IMAGE], true) > 0.9);
+	xmc_scores_free(&f->ctx, &scores);
+	xmc_document_free(&f->ctx, &document);
+	xmc_model_free(&f->ctx, model);
+}
+
 /* The same documents give the same alignment, and no allocation that fails leaks. */
 static void
 test_repeat_and_memory(void **state)
@@ -718,6 +756,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_trained, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_linked_unchanged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_untrained, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shared_space, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_repeat_and_memory, set_up, tear_down),
 	};
 
