@@ -4,7 +4,11 @@
 #include "xmcoh/calibrate.h"
 #include "xmcoh/scorer.h"
 
+#include <math.h>
+
 #define RIDGE 1e-3				/* as for the other calibrations, in train.c */
+#define GUIDE_RIDGE 1.0			/* on the guide's weight, which few documents would else put anywhere; worth a few documents */
+#define GUIDE_SCALE sqrt(RIDGE / GUIDE_RIDGE)	/* of the guide's column, which makes the one ridge into the other */
 #define SCORE_BATCH 64			/* documents scored together */
 
 xmc_status
@@ -139,8 +143,8 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 
 		if (a < 0 || b < 0)
 			continue;
-		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], guides.text[a * n + b], weight);
-		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], guides.image[a * n + b], weight);
+		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], GUIDE_SCALE * guides.text[a * n + b], weight);
+		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], GUIDE_SCALE * guides.image[a * n + b], weight);
 		/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
 		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], 0, weight);
 		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], 0, weight);
@@ -198,7 +202,10 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_document
 	if (crossed.n == 0)
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
 		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight, RIDGE, model->calibration.guided[m]));
+		model->calibration.guided[m][1] *= GUIDE_SCALE;
+	}
 	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight, RIDGE, model->calibration.crossed);
 }
 
