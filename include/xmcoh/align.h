@@ -47,7 +47,7 @@ extern int32_t xmc_align_space_dim(const xmc_options *options);
 
 /*
  * Unit vectors of n items in that space, z (n, xmc_align_space_dim): their products are cosines. An item that says nothing gets
- * zeros. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * zeros. Errors: XMC_BAD_INPUT (embeddings so large that the product is not finite), XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, const xmc_document *document,
 									int32_t n, const int32_t *item, float *z);
@@ -74,7 +74,7 @@ extern bool xmc_align_is_open(const xmc_document *document);
 
 /*
  * Lays the alignment out in the arena. Without items on one side all of the other have no counterpart. Only for a model with
- * has_alignment, unless one side is empty. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * has_alignment, unless one side is empty. Errors: as xmc_align_project.
  */
 extern xmc_status xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document,
 									 xmc_alignment *out);

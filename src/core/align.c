@@ -229,6 +229,8 @@ xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, c
 	{
 		double		length = sqrt(xmc_dot(dim, z + r * dim, z + r * dim));
 
+		if (!isfinite(length))
+			return xmc_fail(arena->ctx, XMC_BAD_INPUT, "a similarity is not finite: the numbers of an embedding are too large");
 		for (int32_t k = 0; k < dim; k++)
 			z[r * dim + k] = length > 0 ? (float) (z[r * dim + k] / length) : 0;
 	}

@@ -576,6 +576,16 @@ test_trained(void **state)
 		build(&f->ctx, &f->options, f->tokeniser, d, false, true, false, &document);
 		assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
 		assert_int_equal(alignment.n_image, s.n - 1);
+		if (d == DOCUMENTS)
+		{
+			float		kept = document.image[s.n * IMAGE_DIM];
+
+			document.image[s.n * IMAGE_DIM] = 3e38f;	/* finite, but no product with it */
+			document.image[s.n * IMAGE_DIM + 1] = -3e38f;
+			assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_BAD_INPUT);
+			document.image[s.n * IMAGE_DIM] = document.image[s.n * IMAGE_DIM + 1] = kept;
+			assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
+		}
 		missing_found += alignment.p[(s.n - 1) * (s.n + 1) + first_text] > 0.5;
 		xmc_document_free(&f->ctx, &document);
 
