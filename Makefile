@@ -17,6 +17,7 @@ REGRESS = \
 	trained \
 	metrics \
 	scores \
+	guidance \
 	aggregates \
 	bad_input \
 	rounds

@@ -748,11 +748,18 @@ COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text) IS
     'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. evidence: ''fused'', ''text'' or ''image''. The same answers as xmcoh.recover_order. Errors: undefined_object, insufficient_privilege on the source, and those of xmcoh.recover_order';
 
 CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL)
-    RETURNS TABLE (item_a text, item_b text, text double precision, image double precision, fused double precision,
+    RETURNS TABLE (item_a text, item_b text, text double precision, image double precision,
+                   text_guided double precision, image_guided double precision, fused double precision,
                    probability double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass) IS
-    'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone, its image alone (NULL where one of the two has none) and both, and the probability of the last. No rows for a document that is in no source';
+    'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone and its image alone; from each with the guidance of the other, through the alignment where texts and images are rows of their own (all four NULL where one of the two items has none); from all of it, and the probability of that. No rows for a document that is in no source';
+
+CREATE FUNCTION xmcoh.alignment(model text, document text, source regclass DEFAULT NULL)
+    RETURNS TABLE (text_item text, image_item text, probability double precision, inferred boolean)
+    AS 'MODULE_PATHNAME', 'xmcoh_alignment' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
+COMMENT ON FUNCTION xmcoh.alignment(text, text, regclass) IS
+    'Which image of a document shows the step of which text: each item that has a text with its likeliest image and the probability of that; image_item NULL: that it has none is likelier (a missing photo). Then the images that are likelier to belong to no text, with text_item NULL (a foreign photo or a missing step). inferred is false for rows that hold both. No rows for a document that is in no source. Errors: undefined_object, insufficient_privilege on the source, object_not_in_prerequisite_state (texts and images in separate rows under a version that was trained on too few rows that hold both)';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- 5. Judging

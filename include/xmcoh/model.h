@@ -26,7 +26,8 @@ typedef enum xmc_part
 	XMC_PART_IMAGE_LINEAR,
 	XMC_PART_IMAGE_NETWORK,
 	XMC_PARTS,
-	XMC_PART_NONE = XMC_PARTS	/* set once, not trained */
+	XMC_PART_NONE = XMC_PARTS,	/* set once, not trained */
+	XMC_PART_ALIGNMENT			/* which image shows which text (align.h): trained, but scores no pair */
 } xmc_part;
 
 extern xmc_modality xmc_part_modality(xmc_part part);
@@ -68,9 +69,11 @@ typedef struct xmc_calibration
 {
 	double		solo[XMC_MODALITIES];	/* log-odds = solo[m] * raw score, one modality alone */
 	double		fused[XMC_MODALITIES];	/* where both are there: fused[text] * text + fused[image] * image */
+	double		guided[XMC_MODALITIES][2];	/* modality m: [0] * its own log-odds + [1] * the other's through the alignment */
+	double		crossed[XMC_MODALITIES];	/* a text-only and an image-only item, each modality's log-odds through the alignment */
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (4 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (5 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
 
 typedef struct xmc_tensor
 {
@@ -91,6 +94,10 @@ typedef struct xmc_model
 	float	   *sparse;			/* (2^hash_bits) u of the sparse term; NULL without words */
 	float	   *bag;			/* (2^bag_bits, bag_dim); NULL without */
 	xmc_network network[XMC_MODALITIES];
+	bool		has_alignment;	/* the three below were trained; they are there, if not so, whenever texts and images are */
+	float	   *align_text_w;	/* (align_dim, xmc_align_input_dim) of the texts; NULL in a shared space */
+	float	   *align_image_w;	/* (align_dim, image_dim); NULL in a shared space */
+	float	   *align_scale;	/* (2) logarithm of the temperature, which multiplies the cosine; the dustbin's score */
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
 	xmc_tensor	tensor[XMC_MAX_TENSORS];	/* every parameter, in storage order; slots point into this struct: do not copy it */
@@ -100,7 +107,7 @@ typedef struct xmc_model
 #define XMC_MODEL_MAX_BYTES 1000000000
 
 /*
- * Lays out the tensors that `options` ask for (all slots NULL), calibration 1. The sparse term is there when words are; the
+ * Lays out the tensors that `options` ask for (all slots NULL), calibration 1, no guidance, no alignment. The sparse term is there when words are; the
  * bag when `has_bag`, words, and bag_dim > 0 (out->has_bag says so); text has an encoder when its input, the bag and the
  * supplied embedding side by side, is not empty. Allocates nothing. Errors: XMC_BAD_INPUT from xmc_options_check; XMC_LIMIT
  * above XMC_MODEL_MAX_BYTES.

@@ -23,6 +23,8 @@ typedef struct xmc_options
 	int32_t		bag_dim;		/* trained embedding bag: 0 turns it off */
 	int32_t		bag_bits;		/* 2^bag_bits rows */
 	int32_t		bag_documents;	/* approved documents below which the bag is left out */
+	int32_t		shared_space;	/* 1: text and image embeddings lie in one space */
+	int32_t		align_dim;		/* else: width of the space in which texts and images are compared */
 
 	/* Training. */
 	int32_t		epochs;			/* most */
@@ -35,6 +37,7 @@ typedef struct xmc_options
 	double		weight_decay;
 	double		bag_learning_rate;
 	double		linear_learning_rate;
+	double		align_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
 	double		precision;		/* from which probability on a guide counts as confident */

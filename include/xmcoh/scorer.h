@@ -19,13 +19,20 @@ typedef enum xmc_evidence
 
 /*
  * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric, 0 where an item lacks that modality.
- * raw[m] is the modality's uncalibrated score, (n, n).
+ * raw[m] is the modality's uncalibrated score, (n, n). guided[m], (n, n) too, is the modality's with the other one's guidance,
+ * 0 where an item lacks m.
+ *
+ * Both items have both: fused weighs text against image. A document that holds text-only and image-only items, under a model
+ * that can align them (align.h): the fused score of a pair that shares one modality is that one's guided score, and that of a text-only and an
+ * image-only item goes through the alignment. Without such items or such a model, a pair's fused and guided score is that of the
+ * modality it shares.
  */
 typedef struct xmc_scores
 {
 	int32_t		n;
 	float	   *raw[XMC_MODALITIES];
 	float	   *score[XMC_EVIDENCES];
+	float	   *guided[XMC_MODALITIES];
 } xmc_scores;
 
 /*

@@ -5,6 +5,7 @@
 #ifndef XMCOH_TRAIN_H
 #define XMCOH_TRAIN_H
 
+#include "xmcoh/alignfit.h"
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/metrics.h"
@@ -60,6 +61,7 @@ typedef struct xmc_train_report
 	int32_t		best_epoch[XMC_MODALITIES];
 	double		train_loss[XMC_MODALITIES];
 	double		held_out_loss[XMC_MODALITIES];
+	xmc_align_report alignment; /* 0 documents: the model has none */
 	int32_t		pool_documents; /* without approved pairs, with both modalities */
 	int32_t		n_rounds;
 	xmc_round_report round[XMC_MAX_ROUNDS * XMC_MODALITIES];

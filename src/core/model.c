@@ -1,6 +1,7 @@
 /* model.c - the parameters of a model: layout, initial values, to and from safetensors; see model.h */
 #include "xmcoh/model.h"
 
+#include "xmcoh/align.h"
 #include "xmcoh/json.h"
 #include "xmcoh/text.h"
 
@@ -85,7 +86,7 @@ static const part network_head[] = {
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
-_Static_assert(2 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) + COUNT(network_head)
+_Static_assert(5 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) + COUNT(network_head)
 									    + COUNT(layer_parts) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
@@ -158,6 +159,32 @@ add_network(xmc_model *model, xmc_modality modality, recipe *start)
 	add_parts(model, network, prefix, network_head, COUNT(network_head), size, deep, start);
 }
 
+static void
+add_alignment(xmc_model *model, recipe *start)
+{
+	const xmc_options *options = &model->options;
+	const struct
+	{
+		const char *name;
+		float	  **slot;
+		int64_t		rows;
+		int64_t		columns;
+	}			tensors[] = {
+		{"align.text.weight", &model->align_text_w, options->align_dim, xmc_align_input_dim(options, XMC_TEXT)},
+		{"align.image.weight", &model->align_image_w, options->align_dim, options->image_dim},
+		{"align.scale", &model->align_scale, 2, 0},
+	};
+
+	for (int k = options->shared_space ? 2 : 0; k < 3; k++)
+	{
+		xmc_tensor *tensor = add_tensor(model, tensors[k].slot, tensors[k].rows, tensors[k].columns);
+
+		snprintf(tensor->name, sizeof tensor->name, "%s", tensors[k].name);
+		tensor->part = XMC_PART_ALIGNMENT;
+		start[model->n_tensors - 1] = tensors[k].columns ? GLOROT_1 : ZERO;
+	}
+}
+
 /* xmc_model_layout; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
 static xmc_status
 lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, recipe *start)
@@ -166,7 +193,7 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 	memset(out, 0, sizeof *out);
 	out->options = *options;
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		out->calibration.solo[m] = out->calibration.fused[m] = 1;
+		out->calibration.solo[m] = out->calibration.fused[m] = out->calibration.guided[m][0] = 1;
 	out->has_bag = has_bag && options->words && options->bag_dim > 0;
 	out->network[XMC_TEXT].input_dim = (out->has_bag ? options->bag_dim : 0) + options->text_dim;
 	out->network[XMC_TEXT].embedding_dim = options->text_dim;
@@ -193,6 +220,8 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (out->network[m].input_dim > 0)
 			add_network(out, (xmc_modality) m, start);
+	if (options->image_dim > 0 && (options->words || options->text_dim > 0))
+		add_alignment(out, start);
 	if (out->n_parameters > XMC_MODEL_MAX_BYTES / (int64_t) sizeof(float))
 		return xmc_fail(ctx, XMC_LIMIT, "a model with these options has %lld parameters of 4 bytes each, "
 						"at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
@@ -327,6 +356,32 @@ add_metadata(metadata_list *list, const char *prefix, const char *name, const ch
 	list->entry[k] = (xmc_metadata){list->key[k], list->value[k]};
 }
 
+/* Every coefficient of a calibration. */
+static const struct
+{
+	const char *name;
+	size_t		offset;
+}			coefficients[] = {
+	{"solo.text", offsetof(xmc_calibration, solo[XMC_TEXT])},
+	{"solo.image", offsetof(xmc_calibration, solo[XMC_IMAGE])},
+	{"fused.text", offsetof(xmc_calibration, fused[XMC_TEXT])},
+	{"fused.image", offsetof(xmc_calibration, fused[XMC_IMAGE])},
+	{"guided.text.own", offsetof(xmc_calibration, guided[XMC_TEXT][0])},
+	{"guided.text.other", offsetof(xmc_calibration, guided[XMC_TEXT][1])},
+	{"guided.image.own", offsetof(xmc_calibration, guided[XMC_IMAGE][0])},
+	{"guided.image.other", offsetof(xmc_calibration, guided[XMC_IMAGE][1])},
+	{"crossed.text", offsetof(xmc_calibration, crossed[XMC_TEXT])},
+	{"crossed.image", offsetof(xmc_calibration, crossed[XMC_IMAGE])},
+};
+
+_Static_assert(COUNT(coefficients) * sizeof(double) == sizeof(xmc_calibration), "every coefficient is stored");
+
+static double *
+coefficient(const xmc_calibration *calibration, size_t k)
+{
+	return (double *) (void *) ((char *) (uintptr_t) calibration + coefficients[k].offset);
+}
+
 /*
  * Everything about a model that is no tensor. %.17g gives a double back exactly; numbers are written and read in the C
  * locale, in which PostgreSQL keeps LC_NUMERIC.
@@ -341,12 +396,11 @@ list_metadata(const xmc_model *model, metadata_list *list)
 	add_metadata(list, "", "format", FORMAT);
 	add_metadata(list, "", "feature_version", "%d", XMC_FEATURE_VERSION);
 	add_metadata(list, "", "has_bag", "%d", (int) model->has_bag);
+	add_metadata(list, "", "has_alignment", "%d", (int) model->has_alignment);
 	for (int32_t k = 0; k < n_options; k++)
 		add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		add_metadata(list, "calibration.solo.", modality_name[m], "%.17g", model->calibration.solo[m]);
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		add_metadata(list, "calibration.fused.", modality_name[m], "%.17g", model->calibration.fused[m]);
+	for (size_t k = 0; k < COUNT(coefficients); k++)
+		add_metadata(list, "calibration.", coefficients[k].name, "%.17g", *coefficient(&model->calibration, k));
 }
 
 /* A decimal number and nothing else: strtod alone would also take spaces, hexadecimal, names of NaN and infinity. */
@@ -369,19 +423,29 @@ read_number(xmc_ctx *ctx, const xmc_safetensors *st, const char *prefix, const c
 	return XMC_OK;
 }
 
+static xmc_status
+read_flag(xmc_ctx *ctx, const xmc_safetensors *st, const char *name, bool *out)
+{
+	double		number = 0;
+
+	XMC_TRY(read_number(ctx, st, "", name, &number));
+	if (number != 0 && number != 1)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is %.15g, must be 0 or 1", name, number);
+	*out = number == 1;
+	return XMC_OK;
+}
+
 /* A calibration's coefficient may not turn an order round: p = sigmoid(c x) with c >= 0, see calibrate.h. */
 static xmc_status
 check_calibration(xmc_ctx *ctx, const xmc_calibration *calibration)
 {
-	for (int k = 0; k < 2 * XMC_MODALITIES; k++)
+	for (size_t k = 0; k < COUNT(coefficients); k++)
 	{
-		int			m = k % XMC_MODALITIES;
-		bool		solo = k < XMC_MODALITIES;
-		double		value = solo ? calibration->solo[m] : calibration->fused[m];
+		double		value = *coefficient(calibration, k);
 
 		if (!(isfinite(value) && value >= 0))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s.%s is %g, must be finite and not negative",
-							solo ? "solo" : "fused", modality_name[m], value);
+			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s is %g, must be finite and not negative",
+							coefficients[k].name, value);
 	}
 	return XMC_OK;
 }
@@ -401,7 +465,8 @@ blame_blob(xmc_ctx *ctx, xmc_status status)
 }
 
 static xmc_status
-read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc_calibration *calibration, bool *has_bag)
+read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc_calibration *calibration, bool *has_bag,
+			  bool *has_alignment)
 {
 	const char *format = xmc_safetensors_metadata(st, "format");
 	char		shown[XMC_PRINTABLE];
@@ -418,21 +483,16 @@ read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc
 	if (number != XMC_FEATURE_VERSION)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: its text features have version %.15g, this program's have %d: "
 						"train it again", number, XMC_FEATURE_VERSION);
-	XMC_TRY(read_number(ctx, st, "", "has_bag", &number));
-	if (number != 0 && number != 1)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is %.15g, must be 0 or 1", number);
-	*has_bag = number == 1;
+	XMC_TRY(read_flag(ctx, st, "has_bag", has_bag));
+	XMC_TRY(read_flag(ctx, st, "has_alignment", has_alignment));
 	xmc_options_default(options);
 	for (int32_t k = 0; k < n_options; k++)
 	{
 		XMC_TRY(read_number(ctx, st, "option.", info[k].name, &number));
 		XMC_TRY(blame_blob(ctx, xmc_options_set(ctx, options, info[k].name, number)));
 	}
-	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		XMC_TRY(read_number(ctx, st, "calibration.solo.", modality_name[m], &calibration->solo[m]));
-		XMC_TRY(read_number(ctx, st, "calibration.fused.", modality_name[m], &calibration->fused[m]));
-	}
+	for (size_t k = 0; k < COUNT(coefficients); k++)
+		XMC_TRY(read_number(ctx, st, "calibration.", coefficients[k].name, coefficient(calibration, k)));
 	return check_calibration(ctx, calibration);
 }
 
@@ -512,14 +572,19 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	xmc_options options;
 	xmc_calibration calibration;
 	bool		has_bag = false;
+	bool		has_alignment = false;
 
-	XMC_TRY(read_metadata(ctx, st, &options, &calibration, &has_bag));
+	XMC_TRY(read_metadata(ctx, st, &options, &calibration, &has_bag, &has_alignment));
 	XMC_TRY(blame_blob(ctx, xmc_model_layout(ctx, &options, has_bag, model)));
 	if (model->has_bag != has_bag)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is 1, but its options allow no bag");
+	model->has_alignment = has_alignment;
 	model->calibration = calibration;
 	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
-	return match_tensors(ctx, st, model);
+	XMC_TRY(match_tensors(ctx, st, model));
+	if (has_alignment && !model->align_scale)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_alignment\" is 1, but its options allow none");
+	return XMC_OK;
 }
 
 xmc_status

@@ -24,6 +24,8 @@ static const xmc_option_info table[] = {
 	{INTEGER(bag_dim), false, 64, 0, 512, "width of the trained embedding bag, numbers; 0: no bag"},
 	{INTEGER(bag_bits), false, 15, 8, 22, "trained embedding bag: 2^bag_bits rows"},
 	{INTEGER(bag_documents), false, 2000, 0, 1000000000, "approved documents below which the embedding bag is left out"},
+	{INTEGER(shared_space), false, 0, 0, 1, "1: text and image embeddings lie in one space, compared by their cosine; 0: two maps are learned"},
+	{INTEGER(align_dim), false, 128, 8, 512, "width of the learned space in which texts and images are compared, numbers"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},
 	{INTEGER(patience), false, 8, 1, 10000, "epochs without a lower held-out loss before training ends"},
@@ -34,6 +36,7 @@ static const xmc_option_info table[] = {
 	{REAL(weight_decay), false, 0.5, 0, 10, "decoupled weight decay of AdamW for dense parameters, per unit of step size"},
 	{REAL(bag_learning_rate), false, 0.02, 0, 10, "step size of AdaGrad for the trained embedding bag"},
 	{REAL(linear_learning_rate), false, 0.0005, 1e-7, 1, "step size of AdamW for the linear term over embeddings"},
+	{REAL(align_learning_rate), false, 0.001, 1e-7, 1, "step size of AdamW for the maps that align texts and images"},
 	{REAL(sparse_learning_rate), false, 0.01, 0, 10, "step size of AdaGrad for the sparse text term"},
 	{REAL(sparse_decay), false, 0, 0, 10, "weight decay of the sparse text term, per unit of step size"},
 	{INTEGER(rounds), false, 0, 0, 10, "rounds in which the modalities teach each other on documents without approved pairs, at most"},
@@ -130,6 +133,9 @@ xmc_options_check(xmc_ctx *ctx, const xmc_options *options)
 	if (options->d_model % options->heads != 0)
 		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"d_model\" is %d, must be a multiple of option \"heads\", which is %d",
 						(int) options->d_model, (int) options->heads);
+	if (options->shared_space && (options->text_dim == 0 || options->text_dim != options->image_dim))
+		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"shared_space\" wants text_dim and image_dim equal and not 0, they are %d and %d",
+						(int) options->text_dim, (int) options->image_dim);
 	if (options->image_dim == 0 && options->text_dim == 0 && options->words == 0)
 		return xmc_fail(ctx, XMC_BAD_INPUT,
 						"a model needs at least one input: image_dim above 0, text_dim above 0, or words");

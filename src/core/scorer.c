@@ -1,6 +1,7 @@
 /* scorer.c - see scorer.h */
 #include "xmcoh/scorer.h"
 #include "xmcoh/dense.h"
+#include "xmcoh/guidance.h"
 #include "xmcoh/part.h"
 
 #include <math.h>
@@ -65,6 +66,57 @@ combine(xmc_ctx *ctx, const xmc_model *model, const xmc_document *document, xmc_
 			if (!isfinite(scores->score[XMC_EVIDENCE_TEXT][at]) || !isfinite(scores->score[XMC_EVIDENCE_IMAGE][at])
 				|| !isfinite(scores->score[XMC_EVIDENCE_FUSED][at]))
 				return xmc_fail(ctx, XMC_BAD_INPUT, "a score is not finite: the numbers of an embedding are too large");
+			scores->guided[XMC_TEXT][at] = text ? scores->score[XMC_EVIDENCE_FUSED][at] : 0;
+			scores->guided[XMC_IMAGE][at] = image ? scores->score[XMC_EVIDENCE_FUSED][at] : 0;
+		}
+	return XMC_OK;
+}
+
+/* Puts what was inferred of the alignment between text-only and image-only items into the fused and guided scores. */
+static xmc_status
+guide(xmc_arena *arena, const xmc_model *model, const xmc_document *document, xmc_scores *scores)
+{
+	const xmc_calibration *c = &model->calibration;
+	int64_t		n = document->n;
+	const float *s_text = scores->score[XMC_EVIDENCE_TEXT];
+	const float *s_image = scores->score[XMC_EVIDENCE_IMAGE];
+	xmc_alignment inferred;
+	float	   *p;				/* (n, n) */
+	xmc_guides	guides;
+
+	XMC_TRY(xmc_align_document(arena, model, document, &inferred));
+	p = xmc_guidance_alignment(arena, document, &inferred);
+	XMC_NEED(p, arena->ctx);
+	XMC_TRY(xmc_guidance(arena, document->n, document->n, p, s_text, s_image, &guides));
+	for (int64_t a = 0; a < n; a++)
+		for (int64_t b = a + 1; b < n; b++)
+		{
+			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
+			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
+			int64_t		at = a * n + b;
+			int64_t		turned = b * n + a;
+			double		s = 0;
+
+			if ((text && image) || !document->has[a] || !document->has[b])
+				continue;
+			if (text)
+				s = c->guided[XMC_TEXT][0] * s_text[at] + c->guided[XMC_TEXT][1] * guides.text[at];
+			else if (image)
+				s = c->guided[XMC_IMAGE][0] * s_image[at] + c->guided[XMC_IMAGE][1] * guides.image[at];
+			else				/* the guides hold the image's row and the text's column */
+			{
+				bool		image_first = document->has[a] & XMC_HAS_IMAGE;
+				int64_t		cell = image_first ? at : turned;
+
+				for (int m = 0; m < XMC_MODALITIES; m++)
+					s += (image_first ? 1 : -1) * c->crossed[m] * guides.crossed[m][cell];
+			}
+			scores->score[XMC_EVIDENCE_FUSED][at] = (float) s;
+			scores->score[XMC_EVIDENCE_FUSED][turned] = (float) -s;
+			if (!text && !image)
+				continue;
+			scores->guided[text ? XMC_TEXT : XMC_IMAGE][at] = (float) s;
+			scores->guided[text ? XMC_TEXT : XMC_IMAGE][turned] = (float) -s;
 		}
 	return XMC_OK;
 }
@@ -104,7 +156,13 @@ score_slice(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const
 		XMC_TRY(add_part(arena, model, (xmc_part) part, n_documents, pointer, out));
 	}
 	for (int32_t k = 0; k < n_documents; k++)
+	{
 		XMC_TRY(combine(arena->ctx, model, &document[k], &out[k]));
+		if (!model->has_alignment || !xmc_align_is_open(&document[k]))
+			continue;
+		xmc_arena_reset(arena);
+		XMC_TRY(guide(arena, model, &document[k], &out[k]));
+	}
 	return XMC_OK;
 }
 
@@ -114,7 +172,7 @@ score(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const xmc_d
 	for (int32_t k = 0; k < n_documents; k++)
 	{
 		size_t		cells = (size_t) document[k].n * (size_t) document[k].n;
-		float	   *block = xmc_zalloc(arena->ctx, (XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
+		float	   *block = xmc_zalloc(arena->ctx, (2 * XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
 
 		XMC_NEED(block, arena->ctx);
 		out[k].n = document[k].n;
@@ -122,6 +180,8 @@ score(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const xmc_d
 			out[k].raw[m] = block + (size_t) m * cells;
 		for (int e = 0; e < XMC_EVIDENCES; e++)
 			out[k].score[e] = block + (size_t) (XMC_MODALITIES + e) * cells;
+		for (int m = 0; m < XMC_MODALITIES; m++)
+			out[k].guided[m] = block + (size_t) (XMC_MODALITIES + XMC_EVIDENCES + m) * cells;
 	}
 	for (int32_t first = 0, end; first < n_documents; first = end)
 	{

@@ -11,6 +11,7 @@
 #include "xmcoh/decode.h"
 #include "xmcoh/dense.h"
 #include "xmcoh/gradient.h"
+#include "xmcoh/guidance.h"
 #include "xmcoh/inputs.h"
 #include "xmcoh/optimizer.h"
 #include "xmcoh/part.h"
@@ -473,6 +474,44 @@ has_evidence(int32_t n_documents, const xmc_document *const *document, int wante
 }
 
 static xmc_status
+tell_alignment(void *arg, const xmc_align_progress *progress)
+{
+	xmc_trainer *t = arg;
+
+	t->progress.epoch = progress->epoch;
+	t->progress.epoch_ended = progress->epoch_ended;
+	t->progress.train_loss = progress->train_loss;
+	t->progress.held_out_loss = progress->held_out_loss;
+	t->progress.held_out_tau = NAN;
+	if (t->progress.done + progress->documents < t->progress.total)	/* the pool is not in the total of this phase */
+		t->progress.done += progress->documents;
+	return xmc_train_tell(t);
+}
+
+/*
+ * Before the parts, so that the last losses of a training are those of an order; it depends on none of them. Rows that hold both
+ * teach it whether or not their order is approved.
+ */
+static xmc_status
+train_alignment(xmc_trainer *t)
+{
+	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * t->n_train;
+	int32_t		n = t->n_train + t->n_pool;
+	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
+
+	XMC_NEED(all, t->ctx);
+	memcpy(all, t->train, (size_t) t->n_train * sizeof *all);
+	memcpy(all + t->n_train, t->pool, (size_t) t->n_pool * sizeof *all);
+	t->progress.phase = "training alignment";
+	t->progress.modality = XMC_IMAGE;
+	t->progress.epochs = t->options->epochs;
+	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n, all, t->held_out.n_documents, t->held_out.document,
+							tell_alignment, t, &t->report->alignment));
+	t->progress.done = phase_end;
+	return XMC_OK;
+}
+
+static xmc_status
 run(xmc_trainer *t)
 {
 	int			parts = 0;
@@ -490,10 +529,12 @@ run(xmc_trainer *t)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
 	XMC_TRY(labels_init(&t->lasting, &t->held_out));
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = (int64_t) parts * t->options->epochs * t->n_train};
+		.total = (int64_t) (parts + (t->model->align_scale != NULL)) * t->options->epochs * t->n_train};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
+	if (t->model->align_scale)
+		XMC_TRY(train_alignment(t));
 	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
 			XMC_TRY(xmc_train_part(t, (xmc_part) p));
@@ -507,6 +548,8 @@ run(xmc_trainer *t)
 	}
 	XMC_TRY(xmc_train_fuse(t));
 	XMC_TRY(xmc_train_rounds(t));
+	if (t->model->has_alignment)
+		XMC_TRY(xmc_guidance_fit(t->ctx, t->model, t->held_out.n_documents, t->held_out.document));
 	return measure(t);
 }
 

@@ -179,15 +179,17 @@ put_pairs(void *arg, const BulkDocument *scored)
 			int64		at = a * n + b;
 			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
 			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
-			Datum		values[6];
-			bool		nulls[6] = {false, false, !text, !image, false, false};
+			Datum		values[8];
+			bool		nulls[8] = {false, false, !text, !image, !text, !image, false, false};
 
 			values[0] = CStringGetTextDatum(scored->item[a]);
 			values[1] = CStringGetTextDatum(scored->item[b]);
 			values[2] = Float8GetDatum(score[XMC_EVIDENCE_TEXT][at]);
 			values[3] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE][at]);
-			values[4] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
-			values[5] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
+			values[4] = Float8GetDatum(scored->scores.guided[XMC_TEXT][at]);
+			values[5] = Float8GetDatum(scored->scores.guided[XMC_IMAGE][at]);
+			values[6] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
+			values[7] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 			pfree(DatumGetPointer(values[0]));
 			pfree(DatumGetPointer(values[1]));

@@ -373,6 +373,14 @@ make_report(const Run *run, const xmc_train_report *report)
 		}
 		appendStringInfoChar(&out, '}');
 	}
+	if (report->alignment.documents > 0)
+	{
+		appendStringInfoString(&out, ", \"alignment\": {");
+		append_field(&out, "documents", report->alignment.documents);
+		append_field(&out, "accuracy", report->alignment.accuracy);
+		append_field(&out, "chance", report->alignment.chance);
+		appendStringInfoChar(&out, '}');
+	}
 	appendStringInfoChar(&out, '}');
 	return out.data;
 }

@@ -265,7 +265,7 @@ test_scores(void **state)
 	fixture    *f = *state;
 	xmc_scores	together[DOCUMENTS];
 
-	f->model->calibration = (xmc_calibration){{0.5, 0.25}, {0.75, 0.125}};
+	f->model->calibration = (xmc_calibration){.solo = {0.5, 0.25},.fused = {0.75, 0.125}};
 	assert_int_equal(xmc_score_documents(&f->ctx, f->model, DOCUMENTS, f->document, together), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 	{

@@ -27,6 +27,7 @@ small_options(void)
 	options.hash_bits = 8;
 	options.bag_bits = 8;
 	options.bag_dim = 4;
+	options.align_dim = 8;
 	options.seed = 7;
 	return options;
 }
@@ -91,6 +92,7 @@ test_layout(void **state)
 		{"text.head.ab.weight", 16, 8}, {"text.head.c", 8, 0}, {"text.head.v", 8, 0},
 		{"image.input.weight", 8, 3}, {"image.layer.1.ff1.weight", 12, 8},
 		{"image.head.ab.weight", 16, 8}, {"image.head.c", 8, 0}, {"image.head.v", 8, 0},
+		{"align.text.weight", 8, 2 + 256}, {"align.image.weight", 8, 3}, {"align.scale", 2, 0},
 	};
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
@@ -101,7 +103,7 @@ test_layout(void **state)
 	(void) state;
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
 	assert_int_equal(counts.calls, 0);
-	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * 2));
+	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * 2) + 3);
 	for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++)
 	{
 		const xmc_tensor *tensor = find(model, expected[k].name);
@@ -133,8 +135,8 @@ test_layout(void **state)
 
 	options.layers = XMC_MAX_LAYERS;	/* the most tensors of all */
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
-	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * XMC_MAX_LAYERS));
-	assert_string_equal(model->tensor[model->n_tensors - 4].name, "image.layer.11.norm2.bias");
+	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * XMC_MAX_LAYERS) + 3);
+	assert_string_equal(model->tensor[model->n_tensors - 7].name, "image.layer.11.norm2.bias");
 	free(model);
 }
 
@@ -176,7 +178,10 @@ test_parts(void **state)
 		assert_int_equal(model->network[XMC_IMAGE].input_dim, options.image_dim);
 		assert_int_equal(find(model, "image.head.v") != NULL, options.image_dim > 0);
 		assert_int_equal(model->n_tensors, options.words + bag + 31 * ((text_input > 0) + (options.image_dim > 0)) +
-						 (options.text_dim > 0) + (options.image_dim > 0));
+						 (options.text_dim > 0) + (options.image_dim > 0) +
+						 (options.image_dim && (options.words || options.text_dim) ? 3 : 0));
+		assert_int_equal(find(model, "align.scale") != NULL, options.image_dim && (options.words || options.text_dim));
+		assert_false(model->has_alignment);
 	}
 	free(model);
 }
@@ -358,17 +363,20 @@ test_round_trip(void **state)
 	options.learning_rate = 1e-7;
 	options.seed = 2147483647;
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
-	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567}};
+	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567}, {{0.3, 1e-17}, {2, 1.0 / 3}}, {0.7, 0}};
+	model->has_alignment = true;
 	blob = save(&ctx, model, &size);
 	original = exact_copy(blob, size);
 	memcpy(&length, blob, 8);
 	assert_int_equal(size, 8 + length + 4 * (uint64_t) model->n_parameters);
 
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_OK);
+	if (xmc_model_open(&ctx, blob, size, true, &opened) != XMC_OK)
+		fail_msg("%s", ctx.message);
 	assert_int_equal(counts.live, 2);	/* the parser's memory is gone, the opened model is one allocation */
 	assert_memory_equal(&opened->options, &options, sizeof options);
 	assert_memory_equal(&opened->calibration, &model->calibration, sizeof model->calibration);
 	assert_true(opened->has_bag);
+	assert_true(opened->has_alignment);
 	assert_int_equal(opened->n_tensors, model->n_tensors);
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
@@ -570,14 +578,16 @@ test_wrong_metadata(void **state)
 	"+", "1-1"};
 	int32_t		n;
 	const xmc_option_info *info = xmc_option_table(&n);
-	static const char *const other_keys[] = {"format", "feature_version", "has_bag", "calibration.solo.text",
-	"calibration.solo.image", "calibration.fused.text", "calibration.fused.image"};
+	static const char *const other_keys[] = {"format", "feature_version", "has_bag", "has_alignment", "calibration.solo.text",
+	"calibration.solo.image", "calibration.fused.text", "calibration.fused.image", "calibration.guided.text.own",
+		"calibration.guided.text.other", "calibration.guided.image.own", "calibration.guided.image.other",
+	"calibration.crossed.text", "calibration.crossed.image"};
 	char		key[64];
 	char		expected[128];
 
 	(void) state;
 	expect_changed(&(change){0}, NULL);	/* sorted, as it is now, it is still the model */
-	for (int32_t k = 0; k < n + 7; k++)
+	for (int32_t k = 0; k < n + (int32_t) (sizeof other_keys / sizeof other_keys[0]); k++)
 	{
 		if (k < n)
 			snprintf(key, sizeof key, "option.%s", info[k].name);
@@ -598,17 +608,18 @@ test_wrong_metadata(void **state)
 			if (info[k].is_integer)
 				expect_changed(&(change){.key = key,.value = "0.5"}, expected);
 		}
-		else if (k >= n + 3)
+		else if (k >= n + 4)
 			expect_changed(&(change){.key = key,.value = "-1"}, "must be finite and not negative");
 	}
 	expect_changed(&(change){.key = "format",.value = "xmcoh2"}, "\"format\" is \"xmcoh2\"");
 	expect_changed(&(change){.key = "feature_version",.value = "0"}, "have version 0");
 	expect_changed(&(change){.key = "has_bag",.value = "2"}, "\"has_bag\" is 2");
+	expect_changed(&(change){.key = "has_alignment",.value = "-1"}, "\"has_alignment\" is -1");
 	expect_changed(&(change){.key = "has_bag",.value = "0"}, "shape (6), its options ask for (2)");
 	expect_changed(&(change){.key = "option.heads",.value = "3"}, "multiple of option \"heads\"");
 	expect_changed(&(change){.key = "option.bag_dim",.value = "0"}, "allow no bag");
 	expect_changed(&(change){.key = "option.words",.value = "0"}, "allow no bag");
-	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "unknown tensor \"image.");
+	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "unknown tensor \"align.");
 	expect_changed(&(change){.key = "option.layers",.value = "1"}, "unknown tensor \"image.layer.1");
 	expect_changed(&(change){.key = "option.layers",.value = "3"}, "\"text.layer.2.qkv.weight\" is missing");
 	expect_changed(&(change){.key = "option.d_model",.value = "16"}, "\"text.input.weight\" has shape (8, 6)");

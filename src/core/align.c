@@ -1,0 +1,315 @@
+/* align.c - Sinkhorn with a dustbin; the space in which texts and images are compared; a document's alignment. See align.h */
+#include "xmcoh/align.h"
+#include "xmcoh/blas.h"
+#include "xmcoh/text.h"
+#include "xmcoh/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SINKHORN_ITERATIONS 200
+#define SINKHORN_TOLERANCE 1e-9
+#define STOP_CELLS (1 << 20)	/* cells between two questions whether to stop: some 20 ms */
+#define HASHED_DIM 256			/* of the random projection of words */
+
+/* ---- optimal transport ---- */
+
+/* log of (exp(dustbin) + sum_k exp(x[k * stride] + y[k])) over n terms */
+static double
+log_sum(int64_t n, const double *x, int64_t stride, const double *y, double dustbin)
+{
+	double		most = dustbin;
+	double		sum;
+
+	for (int64_t k = 0; k < n; k++)
+		most = fmax(most, x[k * stride] + y[k]);
+	sum = exp(dustbin - most);
+	for (int64_t k = 0; k < n; k++)
+		sum += exp(x[k * stride] + y[k] - most);
+	return most + log(sum);
+}
+
+/* Scales columns that got more than their mass down and gives the dustbins what is left. */
+static void
+settle(int32_t rows, int32_t columns, double *p)
+{
+	int64_t		width = columns + 1;
+
+	for (int64_t c = 0; c < columns; c++)
+	{
+		double		sum = 0;
+
+		for (int64_t r = 0; r < rows; r++)
+			sum += p[r * width + c];
+		for (int64_t r = 0; r < rows && sum > 1; r++)
+			p[r * width + c] /= sum;
+		p[rows * width + c] = sum < 1 ? 1 - sum : 0;
+	}
+	for (int64_t r = 0; r < rows; r++)
+	{
+		double		sum = 0;
+
+		for (int64_t c = 0; c < columns; c++)
+			sum += p[r * width + c];
+		p[r * width + columns] = sum < 1 ? 1 - sum : 0;
+	}
+	p[rows * width + columns] = 0;
+}
+
+xmc_status
+xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *score, double dustbin, double *p)
+{
+	int64_t		width = (int64_t) columns + 1;
+	double	   *u = xmc_arena_alloc(arena, (size_t) rows, sizeof(double));	/* log scaling of rows */
+	double	   *v = xmc_arena_alloc(arena, (size_t) columns, sizeof(double));
+	int64_t		cells = 0;
+
+	if (!u || !v)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	/*
+	 * A pair that clearly belongs together shares its score equally between the two scalings, as by symmetry in the end: from any
+	 * other start its scalings would drift there ever more slowly, the surer the pair.
+	 */
+	for (int64_t c = 0; c < columns; c++)
+	{
+		v[c] = -dustbin;
+		for (int64_t r = 0; r < rows; r++)
+			v[c] = fmin(v[c], -score[r * columns + c] / 2);
+	}
+	for (int iteration = 0; iteration < SINKHORN_ITERATIONS; iteration++)
+	{
+		double		worst = 0;	/* change of a column's scaling: how wrong its mass was, relatively */
+
+		for (int64_t r = 0; r < rows; r++)
+			u[r] = -log_sum(columns, score + r * columns, 1, v, dustbin);
+		for (int64_t c = 0; c < columns; c++)
+		{
+			double		scale = -log_sum(rows, score + c, columns, u, dustbin);
+
+			worst = fmax(worst, fabs(scale - v[c]));
+			v[c] = scale;
+		}
+		if (worst < SINKHORN_TOLERANCE)
+			break;
+		if ((cells += 2 * (int64_t) rows * columns) >= STOP_CELLS)
+		{
+			XMC_TRY(xmc_check_stop(arena->ctx));
+			cells = 0;
+		}
+	}
+	for (int64_t r = 0; r < rows; r++)
+	{
+		double		sum = 0;
+
+		/* The last scaling was the columns'; a row above its mass by what was left wrong is brought down to it here. */
+		for (int64_t c = 0; c < columns; c++)
+			sum += p[r * width + c] = exp(score[r * columns + c] + u[r] + v[c]);
+		for (int64_t c = 0; c < columns && sum > 1; c++)
+			p[r * width + c] /= sum;
+	}
+	settle(rows, columns, p);
+	return XMC_OK;
+}
+
+/* ---- the space ---- */
+
+/* In a shared space there is nothing to learn that words could be mapped by. */
+static bool
+reads_words(const xmc_options *options)
+{
+	return options->words && !options->shared_space;
+}
+
+bool
+xmc_align_reads_text(const xmc_options *options, uint8_t has)
+{
+	return ((has & XMC_HAS_TEXT_EMBEDDING) && options->text_dim > 0) || ((has & XMC_HAS_WORDS) && reads_words(options));
+}
+
+int32_t
+xmc_align_linked_items(const xmc_options *options, const xmc_document *document, int32_t *item)
+{
+	int32_t		n = 0;
+
+	for (int32_t i = 0; i < document->n; i++)
+		if ((document->has[i] & XMC_HAS_IMAGE) && xmc_align_reads_text(options, document->has[i]))
+			item[n++] = i;
+	return n;
+}
+
+int32_t
+xmc_align_input_dim(const xmc_options *options, xmc_modality side)
+{
+	return side == XMC_IMAGE ? options->image_dim : options->text_dim + (reads_words(options) ? HASHED_DIM : 0);
+}
+
+int32_t
+xmc_align_space_dim(const xmc_options *options)
+{
+	return options->shared_space ? options->image_dim : options->align_dim;
+}
+
+/* splitmix64's finaliser: of the feature's hash, which is too short for 256 signs */
+static uint64_t
+mix(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* Words and character n-grams name things; what comes first and which follows which is for the order, not for this. */
+/* x (HASHED_DIM) += */
+static void
+project_words(int32_t n, const uint32_t *feature, float *x)
+{
+	int32_t		count = 0;
+
+	for (int32_t f = 0; f < n; f++)
+	{
+		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
+
+		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
+			continue;
+		count++;
+		for (uint64_t block = 0; block < HASHED_DIM / 64; block++)
+		{
+			uint64_t	bits = mix(feature[f] + (block + 1) * UINT64_C(0x9e3779b97f4a7c15));
+
+			for (int b = 0; b < 64; b++)
+				x[block * 64 + b] += (float) (int) (bits >> b & 1) * 2 - 1;
+		}
+	}
+	for (int32_t k = 0; k < HASHED_DIM && count > 0; k++)
+		x[k] /= sqrtf((float) count);
+}
+
+void
+xmc_align_inputs(const xmc_model *model, xmc_modality side, const xmc_document *document, int32_t n, const int32_t *item,
+				 float *x)
+{
+	const xmc_network *network = &model->network[side];
+	int32_t		dim = xmc_align_input_dim(&model->options, side);
+	int32_t		embedding = network->embedding_dim;
+	int32_t		bag = network->input_dim - embedding;
+	const float *values = side == XMC_TEXT ? document->text_embedding : document->image;
+
+	memset(x, 0, (size_t) n * (size_t) dim * sizeof(float));
+	for (int32_t r = 0; r < n; r++, x += dim)
+	{
+		int32_t		i = item[r];
+
+		if (embedding > 0 && (document->has[i] & (side == XMC_TEXT ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_IMAGE)))
+			for (int32_t k = 0; k < embedding; k++)
+				x[k] = (values[(int64_t) i * embedding + k] - network->input_mean[bag + k]) * network->input_scale[bag + k];
+		if (dim > embedding && (document->has[i] & XMC_HAS_WORDS))
+			project_words(document->feature_start[i + 1] - document->feature_start[i],
+						  document->feature + document->feature_start[i], x + embedding);
+	}
+}
+
+xmc_status
+xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, const xmc_document *document, int32_t n,
+				  const int32_t *item, float *z)
+{
+	int32_t		in = xmc_align_input_dim(&model->options, side);
+	int32_t		dim = xmc_align_space_dim(&model->options);
+	const float *w = side == XMC_TEXT ? model->align_text_w : model->align_image_w;
+	float	   *x = z;
+
+	if (!model->options.shared_space)
+	{
+		x = xmc_arena_alloc(arena, (size_t) n * (size_t) in, sizeof(float));
+		XMC_NEED(x, arena->ctx);
+	}
+	xmc_align_inputs(model, side, document, n, item, x);
+	if (!model->options.shared_space)
+		XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, n, dim, in, 1, x, in, w, in, 0, z, dim));
+	for (int64_t r = 0; r < n; r++)
+	{
+		double		length = sqrt(xmc_dot(dim, z + r * dim, z + r * dim));
+
+		if (!isfinite(length))
+			return xmc_fail(arena->ctx, XMC_BAD_INPUT, "a similarity is not finite: the numbers of an embedding are too large");
+		for (int32_t k = 0; k < dim; k++)
+			z[r * dim + k] = length > 0 ? (float) (z[r * dim + k] / length) : 0;
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z, int32_t n_text,
+				const float *text_z, double *p)
+{
+	int32_t		dim = xmc_align_space_dim(&model->options);
+	double		temperature = exp(model->align_scale[0]);
+	float	   *cosine = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(float));
+	double	   *score = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(double));
+
+	if (!cosine || !score)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_text, dim, 1, image_z, dim, text_z, dim, 0, cosine,
+					  n_text));
+	for (int64_t k = 0; k < (int64_t) n_image * n_text; k++)
+		score[k] = temperature * cosine[k];
+	return xmc_sinkhorn(arena, n_image, n_text, score, model->align_scale[1], p);
+}
+
+/* ---- a document ---- */
+
+static bool
+is_text_only(uint8_t has)
+{
+	return (has & XMC_HAS_TEXT) && !(has & XMC_HAS_IMAGE);
+}
+
+static bool
+is_image_only(uint8_t has)
+{
+	return (has & XMC_HAS_IMAGE) && !(has & XMC_HAS_TEXT);
+}
+
+bool
+xmc_align_is_open(const xmc_document *document)
+{
+	bool		text = false;
+	bool		image = false;
+
+	for (int32_t i = 0; i < document->n && !(text && image); i++)
+	{
+		text |= is_text_only(document->has[i]);
+		image |= is_image_only(document->has[i]);
+	}
+	return text && image;
+}
+
+xmc_status
+xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document, xmc_alignment *out)
+{
+	size_t		n = (size_t) document->n;
+	size_t		dim = (size_t) xmc_align_space_dim(&model->options);
+	float	   *image_z;
+	float	   *text_z;
+
+	*out = (xmc_alignment){0};
+	out->image = xmc_arena_alloc(arena, n, sizeof(int32_t));
+	out->text = xmc_arena_alloc(arena, n, sizeof(int32_t));
+	if (!out->image || !out->text)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t i = 0; i < document->n; i++)
+		if (is_image_only(document->has[i]))
+			out->image[out->n_image++] = i;
+		else if (is_text_only(document->has[i]))
+			out->text[out->n_text++] = i;
+	out->p = xmc_arena_alloc(arena, ((size_t) out->n_image + 1) * ((size_t) out->n_text + 1), sizeof(double));
+	XMC_NEED(out->p, arena->ctx);
+	if (out->n_image == 0 || out->n_text == 0)
+		return xmc_sinkhorn(arena, out->n_image, out->n_text, NULL, 0, out->p);
+	image_z = xmc_arena_alloc(arena, (size_t) out->n_image * dim, sizeof(float));
+	text_z = xmc_arena_alloc(arena, (size_t) out->n_text * dim, sizeof(float));
+	if (!image_z || !text_z)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_align_project(arena, model, XMC_IMAGE, document, out->n_image, out->image, image_z));
+	XMC_TRY(xmc_align_project(arena, model, XMC_TEXT, document, out->n_text, out->text, text_z));
+	return xmc_align_match(arena, model, out->n_image, image_z, out->n_text, text_z, out->p);
+}

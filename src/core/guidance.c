@@ -1,0 +1,225 @@
+/* guidance.c - see guidance.h */
+#include "xmcoh/guidance.h"
+#include "xmcoh/blas.h"
+#include "xmcoh/calibrate.h"
+#include "xmcoh/scorer.h"
+
+#include <math.h>
+
+#define RIDGE 1e-3				/* as for the other calibrations, in train.c */
+#define GUIDE_RIDGE 1.0			/* on the guide's weight, which few documents would else put anywhere; worth a few documents */
+#define GUIDE_SCALE sqrt(RIDGE / GUIDE_RIDGE)	/* of the guide's column, which makes the one ridge into the other */
+#define SCORE_BATCH 64			/* documents scored together */
+
+xmc_status
+xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *p, const float *s_text, const float *s_image,
+			 xmc_guides *out)
+{
+	size_t		images = (size_t) n_image;
+	size_t		texts = (size_t) n_text;
+	xmc_ctx    *ctx = arena->ctx;
+
+	out->image = xmc_arena_alloc(arena, images * images, sizeof(float));
+	out->text = xmc_arena_alloc(arena, texts * texts, sizeof(float));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		out->crossed[m] = xmc_arena_alloc(arena, images * texts, sizeof(float));
+	if (!out->image || !out->text || !out->crossed[XMC_TEXT] || !out->crossed[XMC_IMAGE])
+		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_text, 1, p, n_text, s_text, n_text, 0,
+					  out->crossed[XMC_TEXT], n_text));
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_image, n_text, 1, out->crossed[XMC_TEXT], n_text, p, n_text, 0,
+					  out->image, n_image));
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_image, 1, s_image, n_image, p, n_text, 0,
+					  out->crossed[XMC_IMAGE], n_text));
+	return xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n_text, n_text, n_image, 1, p, n_text, out->crossed[XMC_IMAGE], n_text, 0,
+					 out->text, n_text);
+}
+
+float *
+xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, const xmc_alignment *inferred)
+{
+	int64_t		n = document->n;
+	float	   *p = xmc_arena_zalloc(arena, (size_t) (n * n), sizeof(float));
+
+	for (int64_t i = 0; p && i < n; i++)
+		if ((document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE))
+			p[i * n + i] = 1;
+	for (int64_t r = 0; p && r < inferred->n_image; r++)
+		for (int64_t c = 0; c < inferred->n_text; c++)
+			p[inferred->image[r] * n + inferred->text[c]] = (float) inferred->p[r * (inferred->n_text + 1) + c];
+	return p;
+}
+
+/* ---- fitting ---- */
+
+/* Rows of the regressions: own or crossed scores, each turned so that the truth is "before". */
+typedef struct rows
+{
+	int32_t		n;
+	float	   *x;				/* (capacity, 2) */
+	float	   *weight;			/* (capacity) */
+} rows;
+
+static void
+add_row(rows *to, double x0, double x1, double weight)
+{
+	to->x[2 * (int64_t) to->n] = (float) x0;
+	to->x[2 * (int64_t) to->n + 1] = (float) x1;
+	to->weight[to->n++] = (float) weight;
+}
+
+/* The scores among m of a document's n items, (m, m) in the arena. */
+static float *
+submatrix(xmc_arena *arena, int64_t n, const float *s, int64_t m, const int32_t *item)
+{
+	float	   *out = xmc_arena_alloc(arena, (size_t) (m * m), sizeof(float));
+
+	for (int64_t a = 0; out && a < m; a++)
+		for (int64_t b = 0; b < m; b++)
+			out[a * m + b] = s[item[a] * n + item[b]];
+	return out;
+}
+
+/* p (n, n) of the linked items as if they were not, without the dustbins. */
+static xmc_status
+infer(xmc_arena *arena, const xmc_model *model, const xmc_document *document, int32_t n, const int32_t *item, float **p)
+{
+	size_t		dim = (size_t) xmc_align_space_dim(&model->options);
+	float	   *z[XMC_MODALITIES];
+	double	   *all = xmc_arena_alloc(arena, ((size_t) n + 1) * ((size_t) n + 1), sizeof(double));
+
+	*p = xmc_arena_alloc(arena, (size_t) n * (size_t) n, sizeof(float));
+	if (!all || !*p)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		z[m] = xmc_arena_alloc(arena, (size_t) n * dim, sizeof(float));
+		XMC_NEED(z[m], arena->ctx);
+		XMC_TRY(xmc_align_project(arena, model, (xmc_modality) m, document, n, item, z[m]));
+	}
+	XMC_TRY(xmc_align_match(arena, model, n, z[XMC_IMAGE], n, z[XMC_TEXT], all));
+	for (int64_t r = 0; r < n; r++)
+		for (int64_t c = 0; c < n; c++)
+			(*p)[r * n + c] = (float) all[r * (n + 1) + c];
+	return XMC_OK;
+}
+
+static xmc_status
+add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document, const xmc_scores *scores,
+			 rows own[XMC_MODALITIES], rows *crossed)
+{
+	int32_t    *item = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));
+	int32_t    *place = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));	/* among the linked; -1 */
+	int64_t		n;
+	double		total = 0;
+	float	   *p;
+	float	   *s[XMC_MODALITIES];	/* (n, n) */
+	xmc_guides	guides;
+
+	if (!item || !place)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	n = xmc_align_linked_items(&model->options, document, item);
+	for (int32_t i = 0; i < document->n; i++)
+		place[i] = -1;
+	for (int32_t k = 0; k < n; k++)
+		place[item[k]] = k;
+	for (int32_t k = 0; k < document->n_pairs; k++)
+		if (place[document->pair[k].before] >= 0 && place[document->pair[k].after] >= 0)
+			total += document->pair[k].weight;
+	if (!(total > 0))
+		return XMC_OK;
+	XMC_TRY(infer(arena, model, document, (int32_t) n, item, &p));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		s[m] = submatrix(arena, document->n, scores->score[m], n, item);	/* the first evidences are the modalities */
+		XMC_NEED(s[m], arena->ctx);
+	}
+	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, p, s[XMC_TEXT], s[XMC_IMAGE], &guides));
+	for (int32_t k = 0; k < document->n_pairs; k++)
+	{
+		int64_t		a = place[document->pair[k].before];
+		int64_t		b = place[document->pair[k].after];
+		double		weight = document->pair[k].weight / total;
+
+		if (a < 0 || b < 0)
+			continue;
+		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], GUIDE_SCALE * guides.text[a * n + b], weight);
+		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], GUIDE_SCALE * guides.image[a * n + b], weight);
+		/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
+		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], 0, weight);
+		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], 0, weight);
+		add_row(crossed, guides.crossed[XMC_TEXT][a * n + b], guides.crossed[XMC_IMAGE][a * n + b], weight / 2);
+		add_row(crossed, -guides.crossed[XMC_TEXT][b * n + a], -guides.crossed[XMC_IMAGE][b * n + a], weight / 2);
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+collect(xmc_arena *scratch, const xmc_model *model, int32_t n_documents, const xmc_document *const *document,
+		rows own[XMC_MODALITIES], rows *crossed)
+{
+	for (int32_t first = 0; first < n_documents; first += SCORE_BATCH)
+	{
+		int32_t		count = n_documents - first < SCORE_BATCH ? n_documents - first : SCORE_BATCH;
+		xmc_document batch[SCORE_BATCH];
+		xmc_scores	scores[SCORE_BATCH];
+		xmc_status	status = XMC_OK;
+
+		for (int32_t k = 0; k < count; k++)
+			batch[k] = *document[first + k];
+		XMC_TRY(xmc_score_documents(scratch->ctx, model, count, batch, scores));
+		for (int32_t k = 0; k < count; k++)
+		{
+			xmc_arena_reset(scratch);
+			if (status == XMC_OK)
+				status = add_document(scratch, model, &batch[k], &scores[k], own, crossed);
+			xmc_scores_free(scratch->ctx, &scores[k]);
+		}
+		XMC_TRY(status);
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_documents, const xmc_document *const *document)
+{
+	size_t		pairs = 0;
+	rows		own[XMC_MODALITIES];
+	rows		crossed;
+
+	for (int32_t d = 0; d < n_documents; d++)
+		pairs += (size_t) document[d]->n_pairs;
+	for (int k = 0; k < 3; k++)
+	{
+		rows	   *r = k < XMC_MODALITIES ? &own[k] : &crossed;
+
+		*r = (rows){.x = xmc_arena_alloc(lasting, 2 * 2 * pairs, sizeof(float)),
+			.weight = xmc_arena_alloc(lasting, 2 * pairs, sizeof(float))};
+		if (!r->x || !r->weight)
+			return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");
+	}
+	XMC_TRY(collect(scratch, model, n_documents, document, own, &crossed));
+	if (crossed.n == 0)
+		return XMC_OK;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight, RIDGE, model->calibration.guided[m]));
+		model->calibration.guided[m][1] *= GUIDE_SCALE;
+	}
+	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight, RIDGE, model->calibration.crossed);
+}
+
+xmc_status
+xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_documents, const xmc_document *const *document)
+{
+	xmc_arena	lasting;
+	xmc_arena	scratch;
+	xmc_status	status;
+
+	xmc_arena_init(&lasting, ctx);
+	xmc_arena_init(&scratch, ctx);
+	status = fit(&lasting, &scratch, model, n_documents, document);
+	xmc_arena_free(&lasting);
+	xmc_arena_free(&scratch);
+	return status;
+}

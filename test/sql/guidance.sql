@@ -1,0 +1,90 @@
+-- Photos that lie unordered and unlinked beside the manual. A step's text is a verb, which tells its place, and a subject; its
+-- photo shows the subject alone. So photos can be ordered only by the text of the step that they show.
+CREATE FUNCTION photo(subject integer, noise integer) RETURNS real[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg((k = subject)::integer + (noise * 31 + k * 17) % 13 * 0.02 ORDER BY k)::real[]
+      FROM generate_series(0, 11) AS k $$;
+CREATE TABLE manual AS
+    SELECT g AS manual, (p * 5 + g) % n AS step, p AS place, (g * 5 + p * 7) % 12 AS subject,
+           (ARRAY['open', 'check', 'fit', 'turn', 'press', 'close', 'clean', 'pack'])[1 + p * 8 / n] || ' the ' ||
+           (ARRAY['valve', 'screw', 'seal', 'pump', 'hose', 'motor', 'filter', 'sensor', 'cable', 'spring', 'gauge',
+               'panel'])[1 + (g * 5 + p * 7) % 12] AS words
+      FROM generate_series(1, 140) AS g, LATERAL (SELECT (ARRAY[4, 6, 7, 8])[1 + g % 4] AS n) AS size,
+          generate_series(0, n - 1) AS p;
+CREATE VIEW linked AS SELECT manual, step, place, words, photo(subject, manual + step) AS picture FROM manual WHERE manual <= 120;
+SELECT xmcoh.create_model('album', image_dim => 12,
+       options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "epochs": 15,
+    "align_dim": 16, "align_learning_rate": 0.01, "sparse_learning_rate": 0.1}') IS NOT NULL AS created;
+SELECT xmcoh.attach_source('album', 'linked', document => 'manual', item => 'step', text => 'words', image => 'picture',
+    "position" => 'place', approved => 'all');
+SELECT xmcoh.train('album') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT alignment ->> 'documents' AS documents, (alignment ->> 'accuracy')::float8 > 0.9 AS accuracy,
+       (alignment ->> 'chance')::float8 < 0.2 AS chance
+  FROM (SELECT report -> 'alignment' AS alignment FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'album')
+    AS report;
+
+-- Texts and photos in rows of their own; keys tell nothing.
+CREATE TABLE loose AS
+    SELECT manual, 't' || md5(manual || words) AS item, words, NULL::real[] AS picture, place FROM manual WHERE manual > 120
+    UNION ALL
+    SELECT manual, 'p' || md5('photo' || manual || words), NULL, photo(subject, manual * 3 + step), place FROM manual
+     WHERE manual > 120;
+SELECT xmcoh.attach_source('album', 'loose', document => 'manual', item => 'item', text => 'words', image => 'picture');
+
+-- The photos' order by themselves, and with what the texts say.
+SELECT evidence, avg(tau) > 0.9 AS right, avg(tau) BETWEEN -0.4 AND 0.4 AS guessed
+  FROM (SELECT evidence, document, xmcoh.kendall_tau(array_agg(item ORDER BY o.position),
+                                                     array_agg(item ORDER BY l.place)) AS tau
+          FROM (VALUES ('image'), ('fused')) AS e (evidence), xmcoh.order_documents('album', 'loose', evidence) AS o
+          JOIN loose AS l USING (item) WHERE picture IS NOT NULL GROUP BY 1, 2) AS each GROUP BY 1 ORDER BY 1;
+-- One order of texts and photos together, in which the two of a step stand side by side or nearly so.
+SELECT avg(abs(t.position - p.position)) < 1.5 AS together
+  FROM (SELECT o.*, manual, place, picture IS NULL AS is_text FROM xmcoh.order_documents('album', 'loose') AS o
+          JOIN loose USING (item)) AS t JOIN
+       (SELECT o.*, manual, place, picture IS NULL AS is_text FROM xmcoh.order_documents('album', 'loose') AS o
+          JOIN loose USING (item)) AS p USING (manual, place) WHERE t.is_text AND NOT p.is_text;
+-- Which photo shows which step.
+SELECT count(*) AS texts, avg((t.place = p.place)::integer) > 0.95 AS right, bool_and(a.probability > 0.5) AS sure,
+       bool_and(inferred) AS inferred
+  FROM (SELECT DISTINCT manual FROM loose) AS m, xmcoh.alignment('album', m.manual::text, 'loose') AS a
+  JOIN loose AS t ON t.item = text_item LEFT JOIN loose AS p ON p.item = image_item;
+-- The scores of a pair: own, guided, all.
+SELECT bool_and((text IS NULL) = (text_guided IS NULL) AND (image IS NULL) = (image_guided IS NULL)) AS both_or_none,
+       bool_and(text_guided IS NULL OR text_guided = fused) AS text, bool_and(image_guided IS NULL OR image_guided = fused) AS image,
+       count(*) AS pairs, count(text) AS texts, count(image) AS images
+  FROM xmcoh.pair_scores('album', '121', 'loose');
+
+-- A photo that is missing, and one of something else.
+UPDATE loose SET manual = 1000 FROM manual WHERE loose.manual = 122 AND manual.manual = 122 AND picture IS NOT NULL
+    AND loose.place = 2 AND manual.place = 2;
+SELECT t.place AS step_without_photo, probability > 0.5 AS sure FROM xmcoh.alignment('album', '122', 'loose')
+  JOIN loose AS t ON item = text_item WHERE image_item IS NULL;
+INSERT INTO loose SELECT 123, 'foreign', NULL, photo(subject, 5) FROM generate_series(0, 11) AS subject
+ WHERE subject NOT IN (SELECT subject FROM manual WHERE manual = 123) ORDER BY subject LIMIT 1;
+SELECT text_item, image_item, probability > 0.5 AS sure, inferred FROM xmcoh.alignment('album', '123', 'loose')
+ WHERE text_item IS NULL OR image_item IS NULL;
+-- Only texts, only a photo, rows that hold both, no such document.
+DELETE FROM loose WHERE manual = 124 AND picture IS NOT NULL;
+SELECT count(*), count(image_item) AS matched, min(probability) AS least FROM xmcoh.alignment('album', '124', 'loose');
+SELECT text_item, image_item IS NOT NULL AS image, probability FROM xmcoh.alignment('album', '1000', 'loose');
+SELECT * FROM xmcoh.alignment('album', '4', 'linked') ORDER BY text_item;
+SELECT * FROM xmcoh.alignment('album', 'none such');
+
+-- Errors: no document; a version that never saw a row with both.
+SELECT * FROM xmcoh.alignment('album', NULL);
+SELECT * FROM xmcoh.alignment(NULL, '1');
+CREATE VIEW apart AS
+    SELECT manual, 2 * step AS item, words, NULL::real[] AS picture, place FROM linked
+    UNION ALL SELECT manual, 2 * step + 1, NULL, picture, place + 0.5 FROM linked;
+SELECT xmcoh.create_model('apart', image_dim => 12, options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 8,
+    "bag_dim": 0, "epochs": 1}') IS NOT NULL AS created;
+SELECT xmcoh.attach_source('apart', 'apart', document => 'manual', item => 'item', text => 'words', image => 'picture',
+    "position" => 'place', approved => 'all');
+SELECT xmcoh.train('apart') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT * FROM xmcoh.alignment('apart', '5');
+SELECT count(*) AS pairs FROM xmcoh.pair_scores('apart', '5') WHERE text IS NULL AND image IS NULL AND fused = 0;
+SELECT xmcoh.drop_model('apart'), xmcoh.drop_model('album');
+DROP VIEW apart, linked;
+DROP TABLE loose, manual;
+DROP FUNCTION photo(integer, integer);

@@ -1,0 +1,774 @@
+/*
+ * Alignment and guidance: transport against hand-solved and brute-force cases, gradients against finite differences, and training
+ * on documents whose photos and texts were made from the same hidden steps.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "counting.h"
+#include "xmcoh/align.h"
+#include "xmcoh/alignfit.h"
+#include "xmcoh/guidance.h"
+#include "xmcoh/train.h"
+
+static void
+assert_near(double a, double b, double tolerance)
+{
+	if (!(fabs(a - b) <= tolerance))
+		fail_msg("%.12g is not %.12g within %g", a, b, tolerance);
+}
+
+/* ---- transport ---- */
+
+static void
+sinkhorn(int32_t rows, int32_t columns, const double *score, double dustbin, double *p)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_arena	arena;
+
+	xmc_arena_init(&arena, &ctx);
+	assert_int_equal(xmc_sinkhorn(&arena, rows, columns, score, dustbin, p), XMC_OK);
+	xmc_arena_free(&arena);
+	assert_int_equal(counts.live, 0);
+}
+
+/* One item on each side: by symmetry p = x^2 with x^2 + x exp(dustbin - score / 2) = 1. */
+static void
+test_one_by_one(void **state)
+{
+	static const double score[] = {-50, -3, 0, 0.7, 4, 50};
+
+	(void) state;
+	for (int k = 0; k < 6; k++)
+	{
+		double		p[4];
+		double		s = score[k];
+		double		y = exp(1 - s / 2);
+		double		x = 2 / (y + sqrt(y * y + 4));
+
+		sinkhorn(1, 1, &s, 1, p);
+		assert_near(p[0], x * x, 1e-9);
+		assert_near(p[1], 1 - p[0], 1e-12);
+		assert_near(p[2], 1 - p[0], 1e-12);
+		assert_true(p[3] == 0);
+	}
+}
+
+static void
+test_permutation(void **state)
+{
+	static const int32_t to[] = {2, 0, 4, 1};	/* column 3 has no row */
+	double		score[4 * 5];
+	double		p[5 * 6];
+
+	(void) state;
+	for (int r = 0; r < 4; r++)
+		for (int c = 0; c < 5; c++)
+			score[r * 5 + c] = c == to[r] ? 60 : -60;
+	sinkhorn(4, 5, score, 0, p);
+	for (int r = 0; r < 4; r++)
+		for (int c = 0; c < 6; c++)
+			assert_near(p[r * 6 + c], c == to[r], 1e-9);
+	for (int c = 0; c < 5; c++)
+		assert_near(p[4 * 6 + c], c == 3, 1e-9);
+}
+
+/* Plain scaling of the exponentials, many times over from another start: the same fixed point by another way. */
+static void
+scale_plainly(int rows, int columns, const double *score, double dustbin, double *p)
+{
+	int			width = columns + 1;
+	double		a[6] = {1, 1, 1, 1, 1, 1};
+	double		b[6] = {1, 1, 1, 1, 1, 1};
+
+	memset(p, 0, sizeof(double) * (size_t) ((rows + 1) * width));
+	for (int step = 0; step < 20000; step++)
+	{
+		for (int c = 0; c < columns; c++)
+		{
+			double		sum = exp(dustbin);
+
+			for (int r = 0; r < rows; r++)
+				sum += a[r] * exp(score[r * columns + c]);
+			b[c] = 1 / sum;
+		}
+		for (int r = 0; r < rows; r++)
+		{
+			double		sum = exp(dustbin);
+
+			for (int c = 0; c < columns; c++)
+				sum += b[c] * exp(score[r * columns + c]);
+			a[r] = 1 / sum;
+		}
+	}
+	for (int r = 0; r < rows; r++)
+		for (int c = 0; c < columns; c++)
+			p[r * width + c] = a[r] * b[c] * exp(score[r * columns + c]);
+	for (int r = 0; r < rows; r++)
+		p[r * width + columns] = a[r] * exp(dustbin);
+	for (int c = 0; c < columns; c++)
+		p[rows * width + c] = b[c] * exp(dustbin);
+}
+
+static void
+test_fixed_point(void **state)
+{
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 3);
+	for (int run = 0; run < 30; run++)
+	{
+		int			rows = 1 + (int) xmc_random_below(&random, 6);
+		int			columns = 1 + (int) xmc_random_below(&random, 6);
+		double		score[36];
+		double		p[49];
+		double		want[49];
+		double		dustbin = 2 * xmc_random_normal(&random);
+
+		for (int k = 0; k < rows * columns; k++)
+			score[k] = 2 * xmc_random_normal(&random);
+		sinkhorn(rows, columns, score, dustbin, p);
+		scale_plainly(rows, columns, score, dustbin, want);
+		for (int k = 0; k < (rows + 1) * (columns + 1); k++)
+			assert_near(p[k], want[k], 1e-6);
+	}
+}
+
+/* Whatever the scores: masses are right, and renaming items renames the answer. */
+static void
+test_masses_and_names(void **state)
+{
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 4);
+	for (int run = 0; run < 40; run++)
+	{
+		int			rows = 2 + (int) xmc_random_below(&random, 8);
+		int			columns = 2 + (int) xmc_random_below(&random, 8);
+		int			width = columns + 1;
+		double		size = run % 2 ? 1 : 300;
+		double		score[81];
+		double		turned[81];
+		double		p[100];
+		double		q[100];
+
+		for (int r = 0; r < rows; r++)
+			for (int c = 0; c < columns; c++)
+				turned[(rows - 1 - r) * columns + (c + 1) % columns] = score[r * columns + c] =
+					size * xmc_random_normal(&random);
+		sinkhorn(rows, columns, score, size * 0.1, p);
+		sinkhorn(rows, columns, turned, size * 0.1, q);
+		for (int r = 0; r <= rows; r++)
+		{
+			double		sum = 0;
+
+			for (int c = 0; c <= columns; c++)
+			{
+				int			r2 = r < rows ? rows - 1 - r : r;
+				int			c2 = c < columns ? (c + 1) % columns : c;
+
+				assert_true(p[r * width + c] >= 0);
+				sum += p[r * width + c];
+				assert_near(p[r * width + c], q[r2 * width + c2], 1e-6);
+			}
+			if (r < rows)
+				assert_near(sum, 1, 1e-9);
+		}
+		for (int c = 0; c < columns; c++)
+		{
+			double		sum = 0;
+			double		items = 0;
+
+			for (int r = 0; r <= rows; r++)
+				sum += p[r * width + c];
+			for (int r = 0; r < rows; r++)
+				items += p[r * width + c];
+			assert_near(sum, 1, 1e-9);
+			assert_true(items <= 1 + 1e-12);
+		}
+	}
+}
+
+static void
+test_empty_side(void **state)
+{
+	double		p[4];
+
+	(void) state;
+	sinkhorn(0, 3, NULL, 7, p);
+	for (int c = 0; c < 3; c++)
+		assert_true(p[c] == 1);
+	sinkhorn(2, 0, NULL, 7, p);
+	assert_true(p[0] == 1 && p[1] == 1 && p[2] == 0);
+	sinkhorn(0, 0, NULL, 7, p);
+	assert_true(p[0] == 0);
+}
+
+/* ---- guidance ---- */
+
+static void
+test_guidance(void **state)
+{
+	enum {IMAGES = 4, TEXTS = 5};
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_arena	arena;
+	xmc_random	random;
+	xmc_guides	guides;
+	float		p[IMAGES * TEXTS];
+	float		s_text[TEXTS * TEXTS];
+	float		s_image[IMAGES * IMAGES];
+
+	(void) state;
+	xmc_arena_init(&arena, &ctx);
+	xmc_random_seed(&random, 9);
+	for (int k = 0; k < IMAGES * TEXTS; k++)
+		p[k] = (float) xmc_random_uniform(&random);
+	for (int a = 0; a < TEXTS; a++)
+		for (int b = 0; b <= a; b++)
+			s_text[b * TEXTS + a] = -(s_text[a * TEXTS + b] = a == b ? 0 : (float) xmc_random_normal(&random));
+	for (int a = 0; a < IMAGES; a++)
+		for (int b = 0; b <= a; b++)
+			s_image[b * IMAGES + a] = -(s_image[a * IMAGES + b] = a == b ? 0 : (float) xmc_random_normal(&random));
+	assert_int_equal(xmc_guidance(&arena, IMAGES, TEXTS, p, s_text, s_image, &guides), XMC_OK);
+	for (int i = 0; i < IMAGES; i++)
+		for (int j = 0; j < IMAGES; j++)
+		{
+			double		want = 0;
+
+			for (int t = 0; t < TEXTS; t++)
+				for (int u = 0; u < TEXTS; u++)
+					want += p[i * TEXTS + t] * s_text[t * TEXTS + u] * p[j * TEXTS + u];
+			assert_near(guides.image[i * IMAGES + j], want, 1e-5);
+		}
+	for (int t = 0; t < TEXTS; t++)
+		for (int u = 0; u < TEXTS; u++)
+		{
+			double		want = 0;
+
+			for (int i = 0; i < IMAGES; i++)
+				for (int j = 0; j < IMAGES; j++)
+					want += p[i * TEXTS + t] * s_image[i * IMAGES + j] * p[j * TEXTS + u];
+			assert_near(guides.text[t * TEXTS + u], want, 1e-5);
+		}
+	for (int j = 0; j < IMAGES; j++)
+		for (int i = 0; i < TEXTS; i++)
+		{
+			double		by_text = 0;
+			double		by_image = 0;
+
+			for (int t = 0; t < TEXTS; t++)
+				by_text += p[j * TEXTS + t] * s_text[t * TEXTS + i];
+			for (int k = 0; k < IMAGES; k++)
+				by_image += s_image[j * IMAGES + k] * p[k * TEXTS + i];
+			assert_near(guides.crossed[XMC_TEXT][j * TEXTS + i], by_text, 1e-5);
+			assert_near(guides.crossed[XMC_IMAGE][j * TEXTS + i], by_image, 1e-5);
+		}
+	xmc_arena_free(&arena);
+	assert_int_equal(counts.live, 0);
+}
+
+/* ---- documents of known structure ---- */
+
+#define DOCUMENTS 120
+#define SUBJECTS 12
+#define IMAGE_DIM 16
+
+static const char *const verb[] = {"open", "check", "fit", "turn", "press", "close", "clean", "pack"};
+static const char *const subject[SUBJECTS] = {"valve", "screw", "seal", "pump", "hose", "motor", "filter", "sensor",
+	"cable", "spring", "gauge", "panel"};
+
+/*
+ * A step's text is a verb, which tells its place, and a subject, which its photo shows by a number of its own; photos tell no order.
+ * `linked` or split into texts 0 .. n - 1 and photos n .. 2 n - 1, dealt by the document's number. `missing`: no photo of
+ * the first step; `foreign`: its photo is of a subject that the document has not. A text embedding, if the model takes one, is as
+ * a photo's: they share a space.
+ */
+typedef struct steps
+{
+	int32_t		n;
+	int32_t		subject[8];
+} steps;
+
+static void
+deal(int d, steps *s)
+{
+	xmc_random	random;
+	int32_t		all[SUBJECTS];
+
+	xmc_random_seed(&random, (uint64_t) d);
+	s->n = 4 + (int32_t) xmc_random_below(&random, 4);
+	for (int32_t k = 0; k < SUBJECTS; k++)
+		all[k] = k;
+	for (int32_t k = 0; k < 8; k++)
+	{
+		int32_t		other = k + (int32_t) xmc_random_below(&random, (uint32_t) (SUBJECTS - k));
+		int32_t		kept = all[k];
+
+		s->subject[k] = all[other];
+		all[k] = all[other];
+		all[other] = kept;
+	}
+}
+
+static void
+draw_photo(xmc_random *random, int32_t of, float *image)
+{
+	for (int k = 0; k < IMAGE_DIM; k++)
+		image[k] = (float) ((k == of) + 0.1 * xmc_random_normal(random));
+}
+
+/* Linked documents are labelled. */
+static void
+build(xmc_ctx *ctx, const xmc_options *o, xmc_tokeniser *tokeniser, int d, bool linked, bool missing, bool foreign,
+	  xmc_document *out)
+{
+	steps		s;
+	xmc_random	random;
+	xmc_item	item[16];
+	char		key[16][16];
+	char		text[8][40];
+	float		image[8][IMAGE_DIM];
+	float		embedding[8][IMAGE_DIM];
+	int32_t		order[8];
+	int32_t		n = 0;
+
+	deal(d, &s);
+	xmc_random_seed(&random, (uint64_t) d + 1000);
+	for (int32_t k = 0; k < s.n; k++)
+	{
+		int32_t		step = (k * 3 + d) % s.n;	/* a permutation but for n = 6 */
+
+		if (s.n % 3 == 0)
+			step = (k * 5 + d) % s.n;
+		snprintf(text[k], sizeof text[k], "%s the %s", verb[step * 8 / s.n], subject[s.subject[step]]);
+		draw_photo(&random, foreign && step == 0 ? s.subject[7] : s.subject[step], image[k]);
+		if (o->text_dim > 0)
+			draw_photo(&random, s.subject[step], embedding[k]);
+		order[step] = k;
+	}
+	for (int32_t k = 0; k < s.n; k++)
+	{
+		snprintf(key[n], sizeof key[n], "%d", (int) n);
+		item[n] = (xmc_item){.key = key[n],.key_length = strlen(key[n]),.text = text[k],.text_length = strlen(text[k]),
+			.text_embedding = o->text_dim > 0 ? embedding[k] : NULL,.image = linked ? image[k] : NULL};
+		n++;
+	}
+	for (int32_t k = s.n - 1; k >= 0 && !linked; k--)	/* photo of text k is item 2 n - 1 - k */
+	{
+		snprintf(key[n], sizeof key[n], "%d", (int) (2 * s.n - 1 - k));
+		if (missing && k == order[0])
+			continue;
+		item[n] = (xmc_item){.key = key[n],.key_length = strlen(key[n]),.image = image[k]};
+		n++;
+	}
+	assert_int_equal(xmc_document_build(ctx, o, tokeniser, n, item, out), XMC_OK);
+	if (linked)
+		assert_int_equal(xmc_document_label_order(ctx, out, order), XMC_OK);
+}
+
+typedef struct fixture
+{
+	counting	counts;
+	xmc_ctx		ctx;
+	xmc_options options;
+	xmc_tokeniser *tokeniser;
+	xmc_document document[DOCUMENTS];
+	uint8_t		held_out[DOCUMENTS];
+} fixture;
+
+static int
+set_up(void **state)
+{
+	fixture    *f = test_calloc(1, sizeof *f);
+
+	f->ctx = counting_ctx(&f->counts);
+	xmc_options_default(&f->options);
+	f->options.image_dim = IMAGE_DIM;
+	f->options.d_model = 16;
+	f->options.heads = 2;
+	f->options.feed_forward = 16;
+	f->options.hash_bits = 12;
+	f->options.epochs = 12;
+	f->options.align_dim = 16;
+	f->options.align_learning_rate = 0.01;
+	f->options.sparse_learning_rate = 0.1;
+	assert_int_equal(xmc_tokeniser_new(&f->ctx, &f->tokeniser), XMC_OK);
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &f->document[d]);
+		f->held_out[d] = d % 4 == 0;
+	}
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	fixture    *f = *state;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		xmc_document_free(&f->ctx, &f->document[d]);
+	xmc_tokeniser_free(f->tokeniser);
+	assert_int_equal(f->counts.live, 0);
+	test_free(f);
+	return 0;
+}
+
+/* ---- gradient ---- */
+
+static double
+info_nce(fixture *f, const xmc_model *model, const xmc_model *grad, int32_t *items)
+{
+	xmc_arena	arena;
+	const xmc_document *pointer[4];
+	double		loss;
+
+	for (int k = 0; k < 4; k++)
+		pointer[k] = &f->document[k];
+	xmc_arena_init(&arena, &f->ctx);
+	assert_int_equal(xmc_align_gradient(&arena, model, 4, pointer, grad, &loss, items), XMC_OK);
+	xmc_arena_free(&arena);
+	return loss;
+}
+
+static void
+check_gradient(fixture *f, const xmc_options *options)
+{
+	xmc_model  *model;
+	xmc_model  *grad;
+	xmc_model  *unused;
+	int32_t		items;
+	double		largest = 0;
+
+	assert_int_equal(xmc_model_new(&f->ctx, options, false, &model), XMC_OK);
+	assert_int_equal(xmc_model_new(&f->ctx, options, false, &grad), XMC_OK);
+	assert_int_equal(xmc_model_new(&f->ctx, options, false, &unused), XMC_OK);
+	for (int32_t t = 0; t < grad->n_tensors; t++)
+		memset(*grad->tensor[t].slot, 0, (size_t) grad->tensor[t].n_values * sizeof(float));
+	model->align_scale[0] = 1.5f;
+	assert_true(info_nce(f, model, grad, &items) > 0.1);
+	assert_true(items >= 16);
+	for (int32_t t = 0; t < model->n_tensors; t++)
+	{
+		const xmc_tensor *tensor = &model->tensor[t];
+		float	   *w = *tensor->slot;
+
+		for (int64_t k = 0; k < tensor->n_values && tensor->part == XMC_PART_ALIGNMENT; k += tensor->n_values > 2 ? 37 : 1)
+		{
+			float		kept = w[k];
+			double		step = 5e-3;
+			double		up;
+			double		down;
+
+			w[k] = (float) (kept + step);
+			up = info_nce(f, model, unused, &items);
+			w[k] = (float) (kept - step);
+			down = info_nce(f, model, unused, &items);
+			w[k] = kept;
+			largest = fmax(largest, fabs((up - down) / (2 * step)));
+			assert_near((*grad->tensor[t].slot)[k], (up - down) / (2 * step), 2e-4);
+		}
+	}
+	assert_true(largest > 0.01);
+	xmc_model_free(&f->ctx, model);
+	xmc_model_free(&f->ctx, grad);
+	xmc_model_free(&f->ctx, unused);
+}
+
+static void
+test_gradient(void **state)
+{
+	fixture    *f = *state;
+
+	check_gradient(f, &f->options);
+}
+
+/* ---- trained ---- */
+
+static void
+train(fixture *f, int32_t n, xmc_model **model, xmc_train_report *report)
+{
+	if (xmc_train(&f->ctx, &f->options, n, f->document, f->held_out, NULL, NULL, model, report) != XMC_OK)
+		fail_msg("%s", f->ctx.message);
+}
+
+/* Share of pairs of a document's photos (or of all items, by their steps) that score e puts right. */
+static double
+right_pairs(int d, const xmc_document *document, const float *score, bool photos_only)
+{
+	steps		s;
+	int32_t		n = document->n;
+	int32_t		step[16];
+	double		right = 0;
+	double		all = 0;
+
+	deal(d, &s);
+	for (int32_t i = 0; i < n; i++)
+	{
+		int32_t		k = i < s.n ? i : 2 * s.n - 1 - i;
+
+		step[i] = (k * (s.n % 3 == 0 ? 5 : 3) + d) % s.n;
+	}
+	for (int32_t a = photos_only ? s.n : 0; a < n; a++)
+		for (int32_t b = photos_only ? s.n : 0; b < n; b++)
+			if (step[a] < step[b])
+			{
+				all++;
+				right += score[a * n + b] > 0;
+				assert_true(score[a * n + b] == -score[b * n + a]);
+			}
+	return right / all;
+}
+
+static void
+test_trained(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	xmc_train_report report;
+	double		guided = 0;
+	double		solo = 0;
+	double		together = 0;
+	int			missing_found = 0;
+	int			foreign_found = 0;
+
+	train(f, DOCUMENTS, &model, &report);
+	assert_true(model->has_alignment);
+	assert_true(report.alignment.documents == DOCUMENTS / 4);
+	assert_true(report.alignment.chance < 0.25);
+	assert_true(report.alignment.accuracy > 0.95);
+	assert_true(model->calibration.guided[XMC_IMAGE][1] > 0.3);
+	assert_true(model->calibration.crossed[XMC_TEXT] > 0.3);
+	for (int d = DOCUMENTS; d < DOCUMENTS + 20; d++)
+	{
+		xmc_document document;
+		xmc_scores	scores;
+		xmc_arena	arena;
+		xmc_alignment alignment;
+		steps		s;
+		int32_t		first_text = -1;
+
+		deal(d, &s);
+		for (int32_t k = 0; k < s.n; k++)
+			if ((k * (s.n % 3 == 0 ? 5 : 3) + d) % s.n == 0)
+				first_text = k;
+		xmc_arena_init(&arena, &f->ctx);
+		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &document);
+		assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
+		solo += right_pairs(d, &document, scores.score[XMC_EVIDENCE_IMAGE], true) / 20;
+		guided += right_pairs(d, &document, scores.guided[XMC_IMAGE], true) / 20;
+		together += right_pairs(d, &document, scores.score[XMC_EVIDENCE_FUSED], false) / 20;
+		xmc_scores_free(&f->ctx, &scores);
+		xmc_document_free(&f->ctx, &document);
+
+		build(&f->ctx, &f->options, f->tokeniser, d, false, true, false, &document);
+		assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
+		assert_int_equal(alignment.n_image, s.n - 1);
+		if (d == DOCUMENTS)
+		{
+			float		kept = document.image[s.n * IMAGE_DIM];
+
+			document.image[s.n * IMAGE_DIM] = 3e38f;	/* finite, but no product with it */
+			document.image[s.n * IMAGE_DIM + 1] = -3e38f;
+			assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_BAD_INPUT);
+			document.image[s.n * IMAGE_DIM] = document.image[s.n * IMAGE_DIM + 1] = kept;
+			assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
+		}
+		missing_found += alignment.p[(s.n - 1) * (s.n + 1) + first_text] > 0.5;
+		xmc_document_free(&f->ctx, &document);
+
+		build(&f->ctx, &f->options, f->tokeniser, d, false, false, true, &document);
+		assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
+		for (int32_t r = 0; r < s.n && s.n < 8; r++)
+			foreign_found += alignment.image[r] == 2 * s.n - 1 - first_text && alignment.p[r * (s.n + 1) + s.n] > 0.5;
+		xmc_document_free(&f->ctx, &document);
+		xmc_arena_free(&arena);
+	}
+	print_message("photos: solo %.3f guided %.3f all %.3f missing %d foreign %d\n", solo, guided, together, missing_found,
+				  foreign_found);
+	assert_true(solo < 0.7);
+	assert_true(guided > 0.9);
+	assert_true(together > 0.9);
+	assert_true(missing_found >= 16);
+	assert_true(foreign_found >= 16);
+	xmc_model_free(&f->ctx, model);
+}
+
+/* Rows that hold both, and rows of one kind alone, are scored to the bit as without any alignment. */
+static void
+test_linked_unchanged(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	xmc_train_report report;
+
+	train(f, DOCUMENTS, &model, &report);
+	for (int kind = 0; kind < 3; kind++)
+		for (int d = 0; d < 10; d++)
+		{
+			xmc_scores	with;
+			xmc_scores	without;
+			xmc_document document = f->document[d];
+			size_t		bytes = (size_t) (document.n * document.n) * sizeof(float);
+			uint8_t		has[8];
+
+			memcpy(has, document.has, (size_t) document.n);
+			document.has = has;
+			for (int32_t i = 1; i < document.n; i++)
+				has[i] &= (uint8_t) (kind == 0 ? 255 : kind == 1 ? ~XMC_HAS_IMAGE : ~XMC_HAS_TEXT);
+			model->has_alignment = true;
+			assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &with), XMC_OK);
+			model->has_alignment = false;
+			assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &without), XMC_OK);
+			for (int e = 0; e < XMC_EVIDENCES; e++)
+				assert_memory_equal(with.score[e], without.score[e], bytes);
+			for (int m = 0; m < XMC_MODALITIES; m++)
+				for (int32_t a = 0; a < document.n; a++)
+					for (int32_t b = 0; b < document.n; b++)
+					{
+						int			wanted = m == XMC_TEXT ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
+						bool		both = (has[a] & wanted) && (has[b] & wanted);
+
+						assert_true(with.guided[m][a * document.n + b] ==
+									(both ? with.score[XMC_EVIDENCE_FUSED][a * document.n + b] : 0));
+					}
+			xmc_scores_free(&f->ctx, &with);
+			xmc_scores_free(&f->ctx, &without);
+		}
+	xmc_model_free(&f->ctx, model);
+}
+
+/* Without rows that hold both there is nothing to learn from: no alignment, its tensors 0, and open documents score by what they have. */
+static void
+test_untrained(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	xmc_train_report report;
+	xmc_document document;
+	xmc_scores	scores;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		for (int32_t i = 0; i < f->document[d].n; i++)
+			f->document[d].has[i] &= (uint8_t) (d % 2 ? ~XMC_HAS_IMAGE : ~XMC_HAS_TEXT);
+	for (int d = 0; d < DOCUMENTS; d++)
+		f->held_out[d] = d % 5 == 0;
+	train(f, DOCUMENTS, &model, &report);
+	assert_false(model->has_alignment);
+	assert_int_equal(report.alignment.documents, 0);
+	for (int64_t k = 0; k < f->options.align_dim * IMAGE_DIM; k++)
+		assert_true(model->align_image_w[k] == 0);
+	build(&f->ctx, &f->options, f->tokeniser, 3, false, false, false, &document);
+	assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
+	assert_true(scores.score[XMC_EVIDENCE_FUSED][document.n - 1] == 0);
+	xmc_scores_free(&f->ctx, &scores);
+	xmc_document_free(&f->ctx, &document);
+	xmc_model_free(&f->ctx, model);
+}
+
+/* Embeddings that share a space need no maps, and only two numbers are learned. */
+static void
+test_shared_space(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	xmc_train_report report;
+	xmc_document document;
+	xmc_scores	scores;
+
+	f->options.text_dim = IMAGE_DIM + 1;
+	f->options.shared_space = 1;
+	assert_int_equal(xmc_options_check(&f->ctx, &f->options), XMC_BAD_INPUT);
+	assert_non_null(strstr(f->ctx.message, "shared_space"));
+	f->options.text_dim = IMAGE_DIM;
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		xmc_document_free(&f->ctx, &f->document[d]);
+		build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &f->document[d]);
+	}
+	check_gradient(f, &f->options);
+	train(f, DOCUMENTS, &model, &report);
+	assert_true(model->has_alignment);
+	assert_null(model->align_text_w);
+	assert_null(model->align_image_w);
+	assert_true(report.alignment.accuracy > 0.95);
+	build(&f->ctx, &f->options, f->tokeniser, DOCUMENTS, false, false, false, &document);
+	assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
+	assert_true(right_pairs(DOCUMENTS, &document, scores.guided[XMC_IMAGE], true) > 0.9);
+	xmc_scores_free(&f->ctx, &scores);
+	xmc_document_free(&f->ctx, &document);
+	xmc_model_free(&f->ctx, model);
+}
+
+/* The same documents give the same alignment, and no allocation that fails leaks. */
+static void
+test_repeat_and_memory(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	xmc_model  *again;
+	xmc_train_report report;
+	xmc_document document;
+	long		live;
+
+	f->options.epochs = 2;
+	train(f, 60, &model, &report);
+	train(f, 60, &again, &report);
+	assert_memory_equal(*model->tensor[0].slot, *again->tensor[0].slot, (size_t) model->n_parameters * sizeof(float));
+	assert_memory_equal(&model->calibration, &again->calibration, sizeof model->calibration);
+	xmc_model_free(&f->ctx, again);
+	build(&f->ctx, &f->options, f->tokeniser, 3, false, false, false, &document);
+	live = f->counts.live;
+	for (long fail = 1;; fail++)
+	{
+		xmc_scores	scores;
+		xmc_status	status;
+
+		f->counts.fail_at = f->counts.calls + fail;
+		status = xmc_score_documents(&f->ctx, model, 1, &document, &scores);
+		if (status == XMC_OK)
+		{
+			assert_true(fail > 2);
+			xmc_scores_free(&f->ctx, &scores);
+			break;
+		}
+		assert_int_equal(status, XMC_NO_MEMORY);
+		assert_int_equal(f->counts.live, live);
+	}
+	f->counts.fail_at = 0;
+	xmc_document_free(&f->ctx, &document);
+	xmc_model_free(&f->ctx, model);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_by_one),
+		cmocka_unit_test(test_permutation),
+		cmocka_unit_test(test_fixed_point),
+		cmocka_unit_test(test_masses_and_names),
+		cmocka_unit_test(test_empty_side),
+		cmocka_unit_test(test_guidance),
+		cmocka_unit_test_setup_teardown(test_gradient, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_trained, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_linked_unchanged, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_untrained, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shared_space, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_repeat_and_memory, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
