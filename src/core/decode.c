@@ -255,7 +255,7 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
  * The budget is a number of steps, not a time, so the answer is the same on every machine.
  */
 #define ANNEAL_SWEEPS_PER_ITEM 100	/* sweeps of n steps, */
-#define ANNEAL_STEPS 300000		/* but no more steps than this in all */
+#define ANNEAL_STEPS 270000		/* but no more steps than this in all */
 #define ANNEAL_COOLING 500		/* sweeps that one cooling has at least, if there are as many */
 #define ANNEAL_HOT 3.0
 #define ANNEAL_COLD 0.1

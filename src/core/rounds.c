@@ -229,6 +229,16 @@ fused_tau(xmc_trainer *t, double *tau)
 	xmc_train_judge(&t->held_out, fused, 1, &mean_loss, &mean_tau, NULL, tau);
 }
 
+/* Whether the modality has a part that held-out approved pairs can judge. */
+static bool
+can_learn(const xmc_trainer *t, xmc_modality modality)
+{
+	for (int p = 0; p < XMC_PARTS; p++)
+		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == modality)
+			return true;
+	return false;
+}
+
 static xmc_status
 one_round(xmc_trainer *t, int32_t round, weak *w, state *before, state *pupils_before, bool *go_on)
 {
@@ -248,7 +258,8 @@ one_round(xmc_trainer *t, int32_t round, weak *w, state *before, state *pupils_b
 	{
 		int			guide = 1 - m;
 
-		is_pupil[m] = t->model->calibration.solo[guide] > 0 && own_loss[guide] < own_loss[m];
+		is_pupil[m] = can_learn(t, (xmc_modality) m) && t->model->calibration.solo[guide] > 0 &&
+			own_loss[guide] < own_loss[m];
 	}
 	t->progress.round = round;
 	t->progress.phase = "labelling";
