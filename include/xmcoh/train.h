@@ -64,7 +64,7 @@ typedef struct xmc_train_report
 	xmc_align_report alignment; /* 0 documents: the model has none */
 	int32_t		pool_documents; /* without approved pairs, with both modalities */
 	int32_t		n_rounds;
-	xmc_round_report round[XMC_MAX_ROUNDS * XMC_MODALITIES];
+	xmc_round_report round[XMC_MAX_ROUNDS];
 } xmc_train_report;
 
 /* The fewest approved documents on each side without which training refuses to begin. */

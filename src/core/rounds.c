@@ -1,17 +1,17 @@
 /*
  * rounds.c - the two modalities teach each other (design section 4, "Iterative training"); see trainer.h
  *
- * In a round the guide, one modality as it stands, labels the pool for the pupil, the other: each pair of items with the guide's
+ * In a round the guide, the one modality as it stands, labels the pool for the pupil, the other: each pair of items with the guide's
  * calibrated probability p, as a soft target (weight p for the one order, 1 - p for the other), which leaves pairs that the
  * guide is unsure of without a say. The pupil is trained anew on approved and weak pairs together.
  *
  * Nobody is labelled by what was taught on it: the pool is dealt to the rounds, and in round r the guides, which have seen at most
  * the documents of rounds before r, label those of round r; earlier labels stay as they are.
  *
- * A guide that knows less than its pupil is not heard: on the guides data an image model teaching a text model only cost time. A
- * pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of its tau: then it is put back. When no
- * pupil kept anything, or the two together show a drop, the rounds end. (Held-out loss would not do for this: phase 0 has chosen its
- * best epoch by it, and so looks better than it is.)
+ * The guide is the modality with the lower held-out loss: on the guides data an image model teaching a text model only cost time.
+ * The pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of tau, of its own or of both
+ * together: then it is put back, and the rounds end. (Held-out loss would not do for this: phase 0 has chosen its best epoch by
+ * it, and so looks better than it is.)
  */
 #include "xmcoh/trainer.h"
 #include "xmcoh/dense.h"
@@ -117,24 +117,21 @@ round_of(const xmc_trainer *t, int32_t d)
 	return 1 + (int32_t) (xmc_hash_bytes(&d, sizeof d, POOL_SEED) % (uint64_t) t->options->rounds);
 }
 
-/* Labels the pool's documents that are dealt to this round, for each pupil of it. */
+/* Labels the pool's documents that are dealt to this round, for the pupil. */
 static xmc_status
-label_pool(xmc_trainer *t, int32_t round, const bool *is_pupil, weak *w)
+label_pool(xmc_trainer *t, int32_t round, xmc_modality guide, weak *w)
 {
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		w[m].pairs = w[m].confident = w[m].agreeing = 0;
+	w->pairs = w->confident = w->agreeing = 0;
 	for (int32_t d = 0; d < t->n_pool; d++)
 	{
 		xmc_scores	scores;
-		xmc_status	status = XMC_OK;
+		xmc_status	status;
 
 		if (round_of(t, d) != round)
 			continue;
 		t->progress.total++;	/* how many rounds there will be was not known before */
 		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, t->pool[d], &scores));
-		for (int m = 0; m < XMC_MODALITIES && status == XMC_OK; m++)
-			if (is_pupil[m])
-				status = label(t, t->pool[d], &scores, m == XMC_TEXT ? XMC_IMAGE : XMC_TEXT, &w[m]);
+		status = label(t, t->pool[d], &scores, guide, w);
 		xmc_scores_free(t->ctx, &scores);
 		XMC_TRY(status);
 		t->progress.done++;
@@ -160,7 +157,7 @@ precision(const xmc_trainer *t, xmc_modality modality)
 	return all > 0 ? right / all : NAN;
 }
 
-/* Trains one pupil on approved and weak pairs; true in *kept if it did not lose by it, else it is put back. */
+/* Trains the pupil on approved and weak pairs, and reports whether its own order lost by it. */
 static xmc_status
 teach(xmc_trainer *t, xmc_modality pupil, const weak *w, const state *before, xmc_round_report *report)
 {
@@ -239,60 +236,51 @@ can_learn(const xmc_trainer *t, xmc_modality modality)
 	return false;
 }
 
+/* One round; *go_on: its pupil kept something. w (modalities) are the weak labels for each, of this round and those before. */
 static xmc_status
-one_round(xmc_trainer *t, int32_t round, weak *w, state *before, state *pupils_before, bool *go_on)
+one_round(xmc_trainer *t, int32_t round, weak *w, state *before, bool *go_on)
 {
-	double		own_loss[XMC_MODALITIES];
-	double		tau;
-	bool		is_pupil[XMC_MODALITIES];
+	xmc_round_report *report = &t->report->round[t->report->n_rounds];
 	int32_t		n_held_out = t->held_out.n_documents;
 	double	   *fused = xmc_arena_alloc(&t->lasting, (size_t) n_held_out * 2, sizeof(double));	/* (2, documents) tau */
+	double		own_loss[XMC_MODALITIES];
+	double		tau;
+	xmc_modality pupil;
+	xmc_modality guide;
 	xmc_interval difference;
 
 	XMC_NEED(fused, t->ctx);
-	fused_tau(t, fused);
 	*go_on = false;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		xmc_train_judge(&t->held_out, t->score[m], 1, &own_loss[m], &tau, NULL, NULL);
-	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		int			guide = 1 - m;
+	pupil = own_loss[XMC_TEXT] > own_loss[XMC_IMAGE] ? XMC_TEXT : XMC_IMAGE;
+	guide = pupil == XMC_TEXT ? XMC_IMAGE : XMC_TEXT;
+	if (!can_learn(t, pupil) || t->model->calibration.solo[guide] == 0)
+		return XMC_OK;
 
-		is_pupil[m] = can_learn(t, (xmc_modality) m) && t->model->calibration.solo[guide] > 0 &&
-			own_loss[guide] < own_loss[m];
-	}
+	fused_tau(t, fused);
 	t->progress.round = round;
 	t->progress.phase = "labelling";
-	XMC_TRY(label_pool(t, round, is_pupil, w));
+	XMC_TRY(label_pool(t, round, guide, &w[pupil]));
+	if (w[pupil].n == 0)
+		return XMC_OK;
+	*report = (xmc_round_report){.round = round,.pupil = pupil,.guide_precision = precision(t, guide)};
+	t->report->n_rounds++;
 	state_copy(t, before, true);
-	for (int m = 0; m < XMC_MODALITIES; m++)
+	XMC_TRY(teach(t, pupil, &w[pupil], before, report));
+	if (report->kept)
 	{
-		xmc_round_report *report = &t->report->round[t->report->n_rounds];
-
-		if (!is_pupil[m] || w[m].n == 0)
-			continue;
-		*report = (xmc_round_report){.round = round,.pupil = (xmc_modality) m,.guide_precision = precision(t, (xmc_modality) (1 - m))};
-		state_copy(t, pupils_before, true);
-		XMC_TRY(teach(t, (xmc_modality) m, &w[m], before, report));
-		if (!report->kept)
-			state_copy(t, pupils_before, false);
-		*go_on |= report->kept;
-		t->report->n_rounds++;
+		/* The pupil did not lose alone; but it may have learned the guide's mistakes, which then count twice. */
+		XMC_TRY(xmc_train_fuse(t));
+		fused_tau(t, fused + n_held_out);
+		for (int32_t d = 0; d < n_held_out; d++)
+			fused[d] = fused[n_held_out + d] - fused[d];
+		XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, fused, NULL, BOOTSTRAP_REPLICATES, 1, &difference));
+		report->kept = difference.high >= 0;
 	}
-	XMC_TRY(xmc_train_fuse(t));
-	fused_tau(t, fused + n_held_out);
-	for (int32_t d = 0; d < n_held_out; d++)
-		fused[d] = fused[n_held_out + d] - fused[d];
-	XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, fused, NULL, BOOTSTRAP_REPLICATES, 1, &difference));
-	if (*go_on && difference.high < 0)
-	{
-		/* None lost alone, but together they did: they have taught each other their mistakes. */
+	if (!report->kept)
 		state_copy(t, before, false);
-		for (int32_t k = 0; k < t->report->n_rounds; k++)
-			if (t->report->round[k].round == round)
-				t->report->round[k].kept = false;
-		*go_on = false;
-	}
+	*go_on = report->kept;
 	return XMC_OK;
 }
 
@@ -301,20 +289,18 @@ xmc_train_rounds(xmc_trainer *t)
 {
 	weak		w[XMC_MODALITIES] = {{0}};
 	state		before;
-	state		pupils_before;
 	bool		go_on = true;
 
 	t->report->pool_documents = t->n_pool;
 	if (t->n_pool == 0 || t->options->rounds == 0)
 		return XMC_OK;
 	XMC_TRY(state_init(t, &before));
-	XMC_TRY(state_init(t, &pupils_before));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
 		w[m].document = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(xmc_document));
 		XMC_NEED(w[m].document, t->ctx);
 	}
 	for (int32_t round = 1; round <= t->options->rounds && go_on; round++)
-		XMC_TRY(one_round(t, round, w, &before, &pupils_before, &go_on));
+		XMC_TRY(one_round(t, round, w, &before, &go_on));
 	return XMC_OK;
 }
