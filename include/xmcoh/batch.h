@@ -24,6 +24,16 @@ typedef struct xmc_batch
 extern xmc_status xmc_batch_init(xmc_arena *arena, xmc_modality modality, int32_t n_documents,
 								 const xmc_document *const *document, xmc_batch *out);
 
+/*
+ * How many of n training documents make a batch: `wanted`, or fewer, but not fewer than `least`, where an epoch would otherwise
+ * have less than XMC_LEAST_STEPS steps and get nowhere.
+ */
+#define XMC_LEAST_STEPS 16
+extern int32_t xmc_batch_size(int32_t n, int32_t wanted, int32_t least);
+
+/* Puts documents into a random order (Fisher and Yates). */
+extern void xmc_shuffle_documents(xmc_random *random, int32_t n, const xmc_document **document);
+
 /* Where the ordered pair (i, j), i != j, of a document with n rows stands among its n (n - 1). */
 static inline int64_t
 xmc_pair_index(int32_t n, int32_t i, int32_t j)

@@ -10,6 +10,7 @@
 #include "xmcoh/base.h"
 
 #define XMC_CALIBRATE_MAX 4
+#define XMC_CALIBRATION_RIDGE 1e-3	/* of every calibration here: keeps separable data finite, and no more */
 
 /*
  * Fits coefficient[0..k-1] >= 0 by weighted logistic regression: minimises sum_r weight[r] softplus(-sum_k c_k x[r, k]) plus

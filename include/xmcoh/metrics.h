@@ -21,6 +21,8 @@ extern int32_t xmc_position_matches(int32_t n, const int32_t *place);
 /* 1 / n!, the chance that a random order is fully right. */
 extern double xmc_random_perfect_match(int32_t n);
 
+#define XMC_BOOTSTRAP_REPLICATES 1000
+
 typedef struct xmc_interval
 {
 	double		mean;

@@ -32,6 +32,12 @@ typedef enum xmc_part
 
 extern xmc_modality xmc_part_modality(xmc_part part);
 
+static inline bool
+xmc_part_is_network(xmc_part part)
+{
+	return part == XMC_PART_TEXT_NETWORK || part == XMC_PART_IMAGE_NETWORK;
+}
+
 /* One post-norm Transformer layer; weights are (outputs, inputs), row-major. */
 typedef struct xmc_layer
 {
@@ -122,6 +128,8 @@ extern xmc_status xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, boo
  * aligned. Errors: as xmc_model_layout; XMC_NO_MEMORY; XMC_STOPPED.
  */
 extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
+/* The same with all parameters 0: where gradients are added up. */
+extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
 extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
 
 /*
@@ -138,5 +146,10 @@ extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bo
  * xmc_safetensors_write.
  */
 extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size);
+
+/*
+ * Copies all parameters of one part into `buffer` (save) or out of it; with buffer NULL nothing is copied. Gives their number.
+ */
+extern int64_t xmc_model_copy_part(const xmc_model *model, xmc_part part, float *buffer, bool save);
 
 #endif

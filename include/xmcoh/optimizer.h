@@ -18,6 +18,7 @@ typedef struct xmc_adamw
 } xmc_adamw;
 
 #define XMC_CLIP_NORM 1.0
+#define XMC_WARM_UP_STEPS 50	/* until the rate is whole: the running means begin empty */
 #define XMC_AVERAGE_DECAY 0.995	/* per step; less in the first steps, so that the start is soon forgotten */
 
 extern xmc_status xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_adamw *out);
@@ -31,5 +32,8 @@ extern void xmc_adamw_swap_average(xmc_adamw *adamw, xmc_model *model, xmc_part 
  */
 extern double xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part part, double rate,
 							 double weight_decay);
+
+/* Which share of its rate the next step should have, by the warm-up: rises to 1. */
+extern double xmc_adamw_warmth(const xmc_adamw *adamw);
 
 #endif

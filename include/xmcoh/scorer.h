@@ -8,6 +8,8 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 
+#define XMC_SCORE_BATCH 64		/* documents that training scores together */
+
 /* Which scores to use. FUSED takes all the evidence that both items of a pair have. */
 typedef enum xmc_evidence
 {

@@ -7,9 +7,6 @@
 
 #include "xmcoh/train.h"
 
-#define XMC_CALIBRATION_RIDGE 1e-3
-#define XMC_SCORE_BATCH 64		/* documents scored together */
-
 /* The labelled pairs of some documents, flat: where the scores of all of them are compared. */
 typedef struct xmc_labels
 {

@@ -1,6 +1,7 @@
 /* alignfit.c - InfoNCE, its gradient, and the fit of temperature and dustbin; see alignfit.h */
 #include "xmcoh/alignfit.h"
 #include "xmcoh/align.h"
+#include "xmcoh/batch.h"
 #include "xmcoh/blas.h"
 #include "xmcoh/optimizer.h"
 #include "xmcoh/train.h"
@@ -10,8 +11,6 @@
 #include <string.h>
 
 #define BATCH_DOCUMENTS 32		/* a step's; its items are each other's negatives */
-#define LEAST_STEPS 16			/* of an epoch */
-#define WARM_UP_STEPS 50
 #define START_TEMPERATURE 10.0	/* cosines of unrelated items differ by about a tenth */
 #define ABSENT 0.1				/* share of items that are taken away, and of photos that are added, to fit the dustbin */
 #define FIT_DOCUMENTS 200		/* held-out documents that temperature and dustbin are fitted on, at most: they are two numbers */
@@ -437,21 +436,6 @@ start_maps(xmc_model *model)
 				   model->align_image_w + r * model->options.image_dim, (size_t) model->options.image_dim * sizeof(float));
 }
 
-static void
-copy_maps(const xmc_model *model, float *buffer, bool save)
-{
-	for (int32_t k = 0; k < model->n_tensors; k++)
-	{
-		const xmc_tensor *tensor = &model->tensor[k];
-		size_t		bytes = (size_t) tensor->n_values * sizeof(float);
-
-		if (tensor->part != XMC_PART_ALIGNMENT)
-			continue;
-		memcpy(save ? buffer : *tensor->slot, save ? *tensor->slot : buffer, bytes);
-		buffer += tensor->n_values;
-	}
-}
-
 /* The documents with at least two linked items, in the arena; NULL: no memory. */
 static const xmc_document **
 choose(xmc_arena *arena, const xmc_options *options, int32_t n_documents, const xmc_document *const *document, int32_t *n)
@@ -476,29 +460,20 @@ train_epoch(xmc_arena *scratch, xmc_model *model, xmc_model *grad, xmc_adamw *ad
 			xmc_random *random, xmc_align_callback callback, void *arg, xmc_align_progress *progress)
 {
 	const xmc_options *o = &model->options;
-	int32_t		most = n / LEAST_STEPS > 2 ? n / LEAST_STEPS : 2;
-	int32_t		batch = BATCH_DOCUMENTS < most ? BATCH_DOCUMENTS : most;
+	int32_t		batch = xmc_batch_size(n, BATCH_DOCUMENTS, 2);
 	double		sum = 0;
 	int64_t		all = 0;
 
-	for (int32_t d = n - 1; d > 0; d--)
-	{
-		int32_t		other = (int32_t) xmc_random_below(random, (uint32_t) d + 1);
-		const xmc_document *swap = train[d];
-
-		train[d] = train[other];
-		train[other] = swap;
-	}
+	xmc_shuffle_documents(random, n, train);
 	for (int32_t first = 0; first < n; first += batch)
 	{
 		int32_t		count = n - first < batch ? n - first : batch;
-		double		warm = adamw->step + 1 < WARM_UP_STEPS ? (double) (adamw->step + 1) / WARM_UP_STEPS : 1;
 		double		loss;
 		int32_t		items;
 
 		xmc_arena_reset(scratch);
 		XMC_TRY(xmc_align_gradient(scratch, model, count, train + first, grad, &loss, &items));
-		xmc_adamw_step(adamw, model, grad, XMC_PART_ALIGNMENT, warm * o->align_learning_rate, o->weight_decay);
+		xmc_adamw_step(adamw, model, grad, XMC_PART_ALIGNMENT, xmc_adamw_warmth(adamw) * o->align_learning_rate, o->weight_decay);
 		sum += loss * items;
 		all += items;
 		progress->documents = count;
@@ -539,7 +514,7 @@ train_maps(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *
 		{
 			best_loss = progress.held_out_loss;
 			best_epoch = epoch;
-			copy_maps(model, best, true);
+			xmc_model_copy_part(model, XMC_PART_ALIGNMENT, best, true);
 		}
 		xmc_adamw_swap_average(&adamw, model, XMC_PART_ALIGNMENT);
 		progress.epoch = epoch;
@@ -547,7 +522,7 @@ train_maps(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *
 		progress.epoch_ended = true;
 		XMC_TRY(callback(arg, &progress));
 	}
-	copy_maps(model, best, false);
+	xmc_model_copy_part(model, XMC_PART_ALIGNMENT, best, false);
 	return XMC_OK;
 }
 

@@ -36,3 +36,24 @@ xmc_batch_init(xmc_arena *arena, xmc_modality modality, int32_t n_documents, con
 	out->row_start[n_documents] = out->rows;
 	return XMC_OK;
 }
+
+int32_t
+xmc_batch_size(int32_t n, int32_t wanted, int32_t least)
+{
+	int32_t		most = n / XMC_LEAST_STEPS > least ? n / XMC_LEAST_STEPS : least;
+
+	return wanted < most ? wanted : most;
+}
+
+void
+xmc_shuffle_documents(xmc_random *random, int32_t n, const xmc_document **document)
+{
+	for (int32_t d = n - 1; d > 0; d--)
+	{
+		int32_t		other = (int32_t) xmc_random_below(random, (uint32_t) d + 1);
+		const xmc_document *swap = document[d];
+
+		document[d] = document[other];
+		document[other] = swap;
+	}
+}

@@ -6,10 +6,8 @@
 
 #include <math.h>
 
-#define RIDGE 1e-3				/* as for the other calibrations, in train.c */
 #define GUIDE_RIDGE 1.0			/* on the guide's weight, which few documents would else put anywhere; worth a few documents */
-#define GUIDE_SCALE sqrt(RIDGE / GUIDE_RIDGE)	/* of the guide's column, which makes the one ridge into the other */
-#define SCORE_BATCH 64			/* documents scored together */
+#define GUIDE_SCALE sqrt(XMC_CALIBRATION_RIDGE / GUIDE_RIDGE)	/* of the guide's column, which makes the one ridge into the other */
 
 xmc_status
 xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *p, const float *s_text, const float *s_image,
@@ -158,11 +156,11 @@ static xmc_status
 collect(xmc_arena *scratch, const xmc_model *model, int32_t n_documents, const xmc_document *const *document,
 		rows own[XMC_MODALITIES], rows *crossed)
 {
-	for (int32_t first = 0; first < n_documents; first += SCORE_BATCH)
+	for (int32_t first = 0; first < n_documents; first += XMC_SCORE_BATCH)
 	{
-		int32_t		count = n_documents - first < SCORE_BATCH ? n_documents - first : SCORE_BATCH;
-		xmc_document batch[SCORE_BATCH];
-		xmc_scores	scores[SCORE_BATCH];
+		int32_t		count = n_documents - first < XMC_SCORE_BATCH ? n_documents - first : XMC_SCORE_BATCH;
+		xmc_document batch[XMC_SCORE_BATCH];
+		xmc_scores	scores[XMC_SCORE_BATCH];
 		xmc_status	status = XMC_OK;
 
 		for (int32_t k = 0; k < count; k++)
@@ -203,10 +201,12 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_document
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight, RIDGE, model->calibration.guided[m]));
+		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight, XMC_CALIBRATION_RIDGE,
+							  model->calibration.guided[m]));
 		model->calibration.guided[m][1] *= GUIDE_SCALE;
 	}
-	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight, RIDGE, model->calibration.crossed);
+	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight, XMC_CALIBRATION_RIDGE,
+						 model->calibration.crossed);
 }
 
 xmc_status

@@ -276,10 +276,10 @@ fill(xmc_ctx *ctx, const xmc_tensor *tensor, recipe start, int32_t seed)
 	return XMC_OK;
 }
 
-xmc_status
-xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
+/* A model whose parameters have a place, but no values yet; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
+static xmc_status
+allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, xmc_model **out)
 {
-	recipe		start[XMC_MAX_TENSORS];
 	xmc_model  *layout = xmc_alloc(ctx, 1, sizeof(xmc_model));	/* only to learn the size: too large for a stack */
 	xmc_model  *model = NULL;
 	xmc_status	status;
@@ -297,23 +297,66 @@ xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model 
 			status = lay_out(ctx, options, has_bag, model, start);	/* again, because slots point into their model */
 	}
 	xmc_release(ctx, layout);
-	if (status == XMC_OK)
-	{
-		block = ((uintptr_t) (model + 1) + ALIGN - 1) & ~(uintptr_t) (ALIGN - 1);
-		for (int32_t t = 0; t < model->n_tensors && status == XMC_OK; t++)
-		{
-			*model->tensor[t].slot = (float *) block;
-			block += (size_t) model->tensor[t].n_values * sizeof(float);
-			status = fill(ctx, &model->tensor[t], start[t], options->seed);
-		}
-	}
 	if (status != XMC_OK)
 	{
 		xmc_release(ctx, model);
 		return status;
 	}
+	block = ((uintptr_t) (model + 1) + ALIGN - 1) & ~(uintptr_t) (ALIGN - 1);
+	for (int32_t t = 0; t < model->n_tensors; t++)
+	{
+		*model->tensor[t].slot = (float *) block;
+		block += (size_t) model->tensor[t].n_values * sizeof(float);
+	}
 	*out = model;
 	return XMC_OK;
+}
+
+xmc_status
+xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
+{
+	recipe		start[XMC_MAX_TENSORS];
+	xmc_model  *model;
+	xmc_status	status = XMC_OK;
+
+	*out = NULL;
+	XMC_TRY(allocate(ctx, options, has_bag, start, &model));
+	for (int32_t t = 0; t < model->n_tensors && status == XMC_OK; t++)
+		status = fill(ctx, &model->tensor[t], start[t], options->seed);
+	if (status == XMC_OK)
+		*out = model;
+	else
+		xmc_release(ctx, model);
+	return status;
+}
+
+xmc_status
+xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
+{
+	recipe		start[XMC_MAX_TENSORS];
+
+	XMC_TRY(allocate(ctx, options, has_bag, start, out));
+	memset(*(*out)->tensor[0].slot, 0, (size_t) (*out)->n_parameters * sizeof(float));	/* one block */
+	return XMC_OK;
+}
+
+int64_t
+xmc_model_copy_part(const xmc_model *model, xmc_part part, float *buffer, bool save)
+{
+	int64_t		at = 0;
+
+	for (int32_t k = 0; k < model->n_tensors; k++)
+	{
+		const xmc_tensor *tensor = &model->tensor[k];
+
+		if (tensor->part != part)
+			continue;
+		if (buffer)
+			memcpy(save ? buffer + at : *tensor->slot, save ? *tensor->slot : buffer + at,
+				   (size_t) tensor->n_values * sizeof(float));
+		at += tensor->n_values;
+	}
+	return at;
 }
 
 void

@@ -123,3 +123,9 @@ xmc_adamw_swap_average(xmc_adamw *adamw, xmc_model *model, xmc_part part)
 		}
 	}
 }
+
+double
+xmc_adamw_warmth(const xmc_adamw *adamw)
+{
+	return adamw->step + 1 < XMC_WARM_UP_STEPS ? (double) (adamw->step + 1) / XMC_WARM_UP_STEPS : 1;
+}

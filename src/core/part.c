@@ -35,7 +35,7 @@ xmc_part_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 		xmc_inputs_gather(model, batch, x);
 		state->x = x;
 	}
-	if (part == XMC_PART_TEXT_NETWORK || part == XMC_PART_IMAGE_NETWORK)
+	if (xmc_part_is_network(part))
 		return xmc_deep_forward(arena, model, batch, state->x, random, learn, &state->deep);
 
 	state->u = xmc_arena_alloc(arena, (size_t) batch->rows, sizeof(double));

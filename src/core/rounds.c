@@ -14,12 +14,10 @@
  * it, and so looks better than it is.)
  */
 #include "xmcoh/trainer.h"
-#include "xmcoh/dense.h"
 
 #include <math.h>
 #include <string.h>
 
-#define BOOTSTRAP_REPLICATES 1000
 #define POOL_SEED UINT64_C(0x706f6f6c)
 
 /* All that a pupil's training changes. */
@@ -192,7 +190,7 @@ teach(xmc_trainer *t, xmc_modality pupil, const weak *w, const state *before, xm
 					tau + n_held_out);
 	for (int32_t d = 0; d < n_held_out; d++)
 		tau[d] = tau[n_held_out + d] - tau[d];
-	XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, tau, NULL, BOOTSTRAP_REPLICATES, 1, &difference));
+	XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, tau, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
 	report->difference_low = difference.low;
 	report->difference_high = difference.high;
 	report->documents = w->n;
@@ -275,7 +273,7 @@ one_round(xmc_trainer *t, int32_t round, weak *w, state *before, bool *go_on)
 		fused_tau(t, fused + n_held_out);
 		for (int32_t d = 0; d < n_held_out; d++)
 			fused[d] = fused[n_held_out + d] - fused[d];
-		XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, fused, NULL, BOOTSTRAP_REPLICATES, 1, &difference));
+		XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, fused, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
 		report->kept = difference.high >= 0;
 	}
 	if (!report->kept)

@@ -19,10 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-#define LEAST_STEPS 16			/* of an epoch */
-#define WARM_UP_STEPS 50		/* steps until AdamW's rate is whole: its running means begin empty */
 #define CALIBRATION_BINS 15
-#define BOOTSTRAP_REPLICATES 1000
 
 static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_SPARSE] = "training sparse text term",
@@ -129,28 +126,6 @@ xmc_train_judge(const xmc_labels *l, const float *s, double scale, double *loss,
 	}
 }
 
-/* Copies all values of one part between the model and a buffer (count values); out of the model if `save`. */
-static void
-copy_part(xmc_trainer *t, xmc_part part, float *buffer, bool save, int64_t *count)
-{
-	int64_t		at = 0;
-
-	for (int32_t k = 0; k < t->model->n_tensors; k++)
-	{
-		const xmc_tensor *tensor = &t->model->tensor[k];
-
-		if (tensor->part != part)
-			continue;
-		if (buffer && save)
-			memcpy(buffer + at, *tensor->slot, (size_t) tensor->n_values * sizeof(float));
-		else if (buffer)
-			memcpy(*tensor->slot, buffer + at, (size_t) tensor->n_values * sizeof(float));
-		at += tensor->n_values;
-	}
-	if (count)
-		*count = at;
-}
-
 static bool
 is_linear(xmc_part part)
 {
@@ -162,21 +137,12 @@ static xmc_status
 train_epoch(xmc_trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw, double *loss)
 {
 	const xmc_options *o = t->options;
-	/* With few documents smaller batches, so that an epoch is steps enough to get somewhere. */
-	int32_t		most = t->n_train / LEAST_STEPS > 1 ? t->n_train / LEAST_STEPS : 1;
 	/* AdaGrad on hashed features wants small steps: a document at a time. */
-	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : o->batch_documents < most ? o->batch_documents : most;
+	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : xmc_batch_size(t->n_train, o->batch_documents, 1);
 	double		rate = is_linear(part) ? o->linear_learning_rate : o->learning_rate;
 	double		sum = 0;
 
-	for (int32_t d = t->n_train - 1; d > 0; d--)
-	{
-		int32_t		other = (int32_t) xmc_random_below(&t->random, (uint32_t) d + 1);
-		const xmc_document *swap = t->train[d];
-
-		t->train[d] = t->train[other];
-		t->train[other] = swap;
-	}
+	xmc_shuffle_documents(&t->random, t->n_train, t->train);
 	for (int32_t first = 0; first < t->n_train; first += batch_documents)
 	{
 		int32_t		count = t->n_train - first < batch_documents ? t->n_train - first : batch_documents;
@@ -191,7 +157,7 @@ train_epoch(xmc_trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw
 			xmc_adagrad_step(hashed, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
 		else
 		{
-			double		warm = adamw->step + 1 < WARM_UP_STEPS ? (double) (adamw->step + 1) / WARM_UP_STEPS : 1;
+			double		warm = xmc_adamw_warmth(adamw);
 
 			xmc_adamw_step(adamw, t->model, t->grad, part, warm * rate, o->weight_decay);
 			if (hashed->rows)
@@ -216,12 +182,10 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	xmc_adamw	adamw = {0};
 	double		best_loss = INFINITY;
 	int32_t		best_epoch = 0;
-	int64_t		values;
-	float	   *best;			/* (values) */
+	float	   *best;			/* (values of the part) */
 
-	copy_part(t, part, NULL, true, &values);
 	xmc_arena_reset(&t->part_arena);
-	best = xmc_arena_alloc(&t->part_arena, (size_t) values, sizeof(float));
+	best = xmc_arena_alloc(&t->part_arena, (size_t) xmc_model_copy_part(t->model, part, NULL, true), sizeof(float));
 	XMC_NEED(best, t->ctx);
 	if (part == XMC_PART_SPARSE)
 		XMC_TRY(xmc_adagrad_init(&t->part_arena, 1 << o->hash_bits, 1, &hashed));
@@ -253,7 +217,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 		{
 			best_loss = t->progress.held_out_loss;
 			best_epoch = epoch;
-			copy_part(t, part, best, true, NULL);
+			xmc_model_copy_part(t->model, part, best, true);
 			memcpy(t->held_out.part_s[part], t->held_out.s, (size_t) t->held_out.n * sizeof(float));
 			t->report->train_loss[modality] = train_loss;
 			t->report->held_out_loss[modality] = best_loss;
@@ -264,7 +228,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 		t->progress.epoch_ended = true;
 		XMC_TRY(xmc_train_tell(t));
 	}
-	copy_part(t, part, best, false, NULL);
+	xmc_model_copy_part(t->model, part, best, false);
 	t->progress.done = phase_end;
 	return XMC_OK;
 }
@@ -274,7 +238,7 @@ static void
 scale_part(xmc_model *model, xmc_part part, double by)
 {
 	xmc_network *network = &model->network[xmc_part_modality(part)];
-	bool		deep = part == XMC_PART_TEXT_NETWORK || part == XMC_PART_IMAGE_NETWORK;
+	bool		deep = xmc_part_is_network(part);
 	float	   *values = part == XMC_PART_SPARSE ? model->sparse : deep ? network->head_v : network->linear;
 	int64_t		n = part == XMC_PART_SPARSE ? (int64_t) 1 << model->options.hash_bits
 		: deep ? model->options.d_model : network->embedding_dim;
@@ -415,7 +379,7 @@ measure(xmc_trainer *t)
 		const double *evidence_p = p + (int64_t) e * l->n;
 		double		right = 0;
 
-		XMC_TRY(xmc_bootstrap(t->ctx, l->n_documents, tau + (int64_t) e * l->n_documents, NULL, BOOTSTRAP_REPLICATES, 1,
+		XMC_TRY(xmc_bootstrap(t->ctx, l->n_documents, tau + (int64_t) e * l->n_documents, NULL, XMC_BOOTSTRAP_REPLICATES, 1,
 							  &t->report->tau[e]));
 		for (int32_t k = 0; k < l->n; k++)
 			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
@@ -572,13 +536,9 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	if (status == XMC_OK)
 		status = xmc_model_new(ctx, options, has_bag, &t.model);
 	if (status == XMC_OK)
-		status = xmc_model_new(ctx, options, has_bag, &t.grad);
+		status = xmc_model_new_zero(ctx, options, has_bag, &t.grad);
 	if (status == XMC_OK)
-	{
-		for (int32_t k = 0; k < t.grad->n_tensors; k++)
-			memset(*t.grad->tensor[k].slot, 0, (size_t) t.grad->tensor[k].n_values * sizeof(float));
 		status = run(&t);
-	}
 	xmc_arena_free(&t.arena);
 	xmc_arena_free(&t.part_arena);
 	xmc_arena_free(&t.lasting);

@@ -1,7 +1,6 @@
 /* alignment.c - alignment(model, document, source): which image shows the step of which text, and what has no counterpart */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -104,21 +103,9 @@ put_alignment(void *arg, const BulkDocument *scored)
 Datum
 xmcoh_alignment(PG_FUNCTION_ARGS)
 {
-	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
-	AlignmentOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
-	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	DeployedModel deployed;
+	AlignmentOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.deployed = &deployed};
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("document must not be NULL")));
-	InitMaterializedSRF(fcinfo, 0);
-	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	output.deployed = &deployed;
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&deployed, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, put_alignment, &output);
-	SPI_finish();
+	xmcoh_bulk_one(fcinfo, &deployed, put_alignment, &output);
 	return (Datum) 0;
 }

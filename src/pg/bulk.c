@@ -114,6 +114,24 @@ xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document
 	MemoryContextDelete(memory);
 }
 
+void
+xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, BulkVisitor visit, void *arg)
+{
+	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
+	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("document must not be NULL")));
+	InitMaterializedSRF(fcinfo, 0);
+	*deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	xmcoh_bulk_score(deployed, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, visit, arg);
+	SPI_finish();
+}
+
 /* ---- order_documents(model, source, evidence) ---- */
 
 typedef struct OrderOutput
@@ -199,19 +217,8 @@ put_pairs(void *arg, const BulkDocument *scored)
 Datum
 xmcoh_pair_scores(PG_FUNCTION_ARGS)
 {
-	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
-	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	DeployedModel deployed;
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("document must not be NULL")));
-	InitMaterializedSRF(fcinfo, 0);
-	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&deployed, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, put_pairs, fcinfo->resultinfo);
-	SPI_finish();
+	xmcoh_bulk_one(fcinfo, &deployed, put_pairs, fcinfo->resultinfo);
 	return (Datum) 0;
 }

@@ -5,6 +5,7 @@
 #define XMCOH_BULK_H
 
 #include "postgres.h"
+#include "fmgr.h"
 
 #include "evidence.h"
 #include "source.h"
@@ -36,5 +37,11 @@ typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
  */
 extern void xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document, BulkFilter filter,
 							 BulkVisitor visit, void *arg);
+
+/*
+ * The whole of a set-returning function (model text, document text, source regclass) that looks at one document: checks the
+ * arguments, finds the deployed version (into *deployed, before the visitor is called), scores and visits.
+ */
+extern void xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, BulkVisitor visit, void *arg);
 
 #endif

@@ -156,7 +156,7 @@ put_interval(const Tally *tally, const double *value, const double *weight, Datu
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_interval interval;
 
-	XMCOH_TRY(xmc_bootstrap(&ctx, tally->documents, value, weight, XMCOH_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED,
+	XMCOH_TRY(xmc_bootstrap(&ctx, tally->documents, value, weight, XMC_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED,
 							&interval), &ctx);
 	values[0] = Float8GetDatum(interval.mean);
 	values[1] = Float8GetDatum(interval.low);

@@ -217,7 +217,7 @@ interval_record(FunctionCallInfo fcinfo, int32 n, const double *value)
 
 	if (get_call_result_type(fcinfo, NULL, &type) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	XMCOH_TRY(xmc_bootstrap(&ctx, n, value, NULL, XMCOH_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED, &interval), &ctx);
+	XMCOH_TRY(xmc_bootstrap(&ctx, n, value, NULL, XMC_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED, &interval), &ctx);
 	values[0] = Float8GetDatum(interval.mean);
 	values[1] = Float8GetDatum(interval.low);
 	values[2] = Float8GetDatum(interval.high);
