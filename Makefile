@@ -31,7 +31,10 @@ ISOLATION = \
 
 MODULE_big = xmcoh
 EXTENSION = xmcoh
-DATA = $(wildcard sql/xmcoh--*.sql)
+DATA_built = sql/xmcoh--1.0.sql
+DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
+# What is used stands before what uses it.
+SQL_SOURCES = $(addprefix sql/,tables.sql models.sql jobs.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*.c)
@@ -116,6 +119,9 @@ uninstall-cli:
 src/core/%.o: override CFLAGS += -fvisibility=hidden
 $(OBJS): $(ALL_HEADERS)
 xmcoh$(DLSUFFIX): xmcoh.map
+
+sql/xmcoh--1.0.sql: $(SQL_SOURCES)
+	cat $^ > $@
 else
 ifneq ($(filter-out check demo guides setup clean distclean,$(GOALS)),)
 $(need_libraries)
@@ -124,7 +130,7 @@ endif
 check:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/check.sh
 clean distclean:
-	rm -f $(OBJS) $(OBJS:.o=.bc) xmcoh.so
+	rm -f $(OBJS) $(OBJS:.o=.bc) xmcoh.so $(DATA_built)
 	rm -rf build
 endif
 EXTRA_CLEAN = build

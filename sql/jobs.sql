@@ -1,0 +1,121 @@
+-- jobs.sql - jobs
+
+CREATE FUNCTION xmcoh.worker_is_alive(pid integer, started_at timestamptz) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_worker_is_alive' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the server process with this pid and start time still lives; NULL on a standby, which cannot know';
+
+CREATE FUNCTION xmcoh.job_state(job_id integer, state text, message text, created_at timestamptz, worker_pid integer,
+                                worker_started_at timestamptz, OUT real_state text, OUT real_message text)
+    AS 'MODULE_PATHNAME', 'xmcoh_job_state' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, integer, timestamptz) IS
+    'Internal: the state of a job whose row says this, when it is also known whether its worker lives';
+
+CREATE VIEW xmcoh.job WITH (security_invoker = true) AS
+    SELECT j.job_id, m.name AS model, s.real_state AS state, j.submitted_by, j.options, j.on_success, j.created_at,
+           j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
+           j.held_out_loss, j.held_out_tau, s.real_message AS message, j.version
+    FROM xmcoh.job_record AS j JOIN xmcoh.model AS m USING (model_id),
+         xmcoh.job_state(j.job_id, j.state, j.message, j.created_at, j.worker_pid, j.worker_started_at) AS s;
+COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads interrupted here, whatever it last wrote';
+
+CREATE VIEW xmcoh.training_progress WITH (security_invoker = true) AS
+    SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
+           CASE WHEN state = 'running' AND done > 0 THEN elapsed * ((total - done)::double precision / done) END AS time_left,
+           message
+    FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
+COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time so far and left';
+
+CREATE VIEW xmcoh.training_round WITH (security_invoker = true) AS
+    SELECT m.job_id, m.round, m.phase AS lesson, m.modality AS pupil,
+           (max(value) FILTER (WHERE metric = 'documents'))::integer AS documents,
+           max(value) FILTER (WHERE metric = 'confident') AS confident,
+           max(value) FILTER (WHERE metric = 'guide_precision') AS guide_precision,
+           max(value) FILTER (WHERE metric = 'agreement') AS agreement,
+           max(value) FILTER (WHERE metric = 'loss_before') AS loss_before,
+           max(value) FILTER (WHERE metric = 'loss_after') AS loss_after,
+           max(value) FILTER (WHERE metric = 'tau_before') AS tau_before,
+           max(value) FILTER (WHERE metric = 'tau_after') AS tau_after,
+           max(value) FILTER (WHERE metric = 'difference_low') AS difference_low,
+           max(value) FILTER (WHERE metric = 'difference_high') AS difference_high,
+           max(value) FILTER (WHERE metric = 'kept') = 1 AS kept
+    FROM xmcoh.training_metric AS m WHERE m.phase IN ('text teaches image', 'image teaches text')
+    GROUP BY m.job_id, m.round, m.phase, m.modality;
+COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds): how many unlabelled documents the guide labelled for the pupil, the share of their pairs that it is confident of (option precision) and how often it is right when it is, on held-out approved pairs; how often guide and pupil agree; the pupil''s held-out loss and tau before and after with the bootstrap 95% interval of the difference; whether the pupil kept it';
+
+CREATE FUNCTION xmcoh.settle_job(job_id integer) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_settle_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.settle_job(integer) IS 'Internal: writes the state that xmcoh.job shows of a job with a dead worker into its row; whether that was needed';
+
+CREATE FUNCTION xmcoh.start_worker(job_id integer) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_start_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.start_worker(integer) IS 'Internal: the last step of xmcoh.train: starts a background worker when this transaction commits';
+
+CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy') RETURNS integer
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh.model_id(train.model);
+    m xmcoh.model;
+    active integer;
+    new_job integer;
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE read_only_sql_transaction USING MESSAGE = 'cannot train a model on a standby';
+    END IF;
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
+    IF on_success NOT IN ('deploy', 'keep') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('on_success is "%s" instead of deploy or keep', on_success);
+    END IF;
+    IF jsonb_typeof(train.options) <> 'object' THEN
+        PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, train.options);
+    END IF;
+    PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options || train.options);
+    PERFORM FROM xmcoh.source AS s WHERE s.model_id = m.model_id;
+    IF NOT FOUND THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('model "%s" has no source of documents', train.model),
+            HINT = 'Attach one with xmcoh.attach_source.';
+    END IF;
+
+    -- The job that is in the way may have died without anybody noticing.
+    PERFORM xmcoh.settle_job(j.job_id) FROM xmcoh.job_record AS j
+        WHERE j.model_id = m.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+    INSERT INTO xmcoh.job_record AS j (model_id, options, on_success, created_at)
+        VALUES (m.model_id, train.options, train.on_success, clock_timestamp())
+        ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING
+        RETURNING j.job_id INTO new_job;
+    IF new_job IS NULL THEN
+        SELECT j.job_id INTO active FROM xmcoh.job_record AS j
+            WHERE j.model_id = m.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+        RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', train.model, active),
+            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+    END IF;
+    PERFORM xmcoh.start_worker(new_job);
+    RETURN new_job;
+END $$;
+COMMENT ON FUNCTION xmcoh.train(text, jsonb, text) IS
+    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run; on_success: deploy the version, or keep it only';
+
+CREATE FUNCTION xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text
+    AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.wait_for_job(integer, interval) IS
+    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none)';
+
+CREATE FUNCTION xmcoh.cancel_job(job_id integer) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stored text;
+BEGIN
+    PERFORM xmcoh.settle_job(cancel_job.job_id);
+    SELECT j.state INTO stored FROM xmcoh.job_record AS j WHERE j.job_id = cancel_job.job_id FOR NO KEY UPDATE;
+    IF stored IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('job %s does not exist', cancel_job.job_id);
+    ELSIF stored = 'queued' THEN
+        -- No worker has it yet, and none will take it now.
+        UPDATE xmcoh.job_record AS j SET state = 'cancelled', message = 'cancelled before a worker began',
+            finished_at = clock_timestamp() WHERE j.job_id = cancel_job.job_id;
+    ELSIF stored IN ('starting', 'running', 'cancelling') THEN
+        UPDATE xmcoh.job_record AS j SET state = 'cancelling' WHERE j.job_id = cancel_job.job_id;
+        PERFORM xmcoh.signal_worker(cancel_job.job_id);
+    END IF;
+    RETURN stored IN ('queued', 'starting', 'running', 'cancelling');
+END $$;
+COMMENT ON FUNCTION xmcoh.cancel_job(integer) IS 'Ends a job when this transaction commits; false if it was over already';

@@ -1,0 +1,105 @@
+-- scores.sql - scores and orders
+
+-- All of it asks the deployed version of the model, as the running query's snapshot sees it, and writes nothing.
+
+CREATE FUNCTION xmcoh.precedes(model text, text_a text, image_a real[], text_b text, image_b real[],
+                               text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL)
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_precedes' LANGUAGE C STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.precedes(text, text, real[], text, real[], real[], real[]) IS
+    'Probability, in (0, 1), that item a stands before item b; 0.5 when nothing is known of one of them. Arguments that the model does not read may be NULL. Errors: undefined_object, object_not_in_prerequisite_state (no deployed version), data_exception (embedding of another size, with NULL, NaN or infinity)';
+
+CREATE FUNCTION xmcoh.order_score(model text, text_a text, image_a real[], text_b text, image_b real[],
+                                  text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL)
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_order_score' LANGUAGE C STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.order_score(text, text, real[], text, real[], real[], real[]) IS
+    'Calibrated log-odds that item a stands before item b: natural logarithm of p / (1 - p) with p from xmcoh.precedes; turning the pair round turns the sign. Errors as xmcoh.precedes';
+
+CREATE FUNCTION xmcoh.coherence_step(state internal, model text, "position" double precision, text text, image real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_coherence_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.coherence_step(internal, text, double precision, text, real[]) IS 'Internal: adds one row to the state of xmcoh.coherence';
+CREATE FUNCTION xmcoh.coherence_step(state internal, model text, "position" double precision, text text, image real[],
+                                     text_embedding real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_coherence_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.coherence_step(internal, text, double precision, text, real[], real[]) IS 'Internal: adds one row to the state of xmcoh.coherence';
+CREATE FUNCTION xmcoh.recover_order_step(state internal, model text, item anynonarray, text text, image real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_recover_order_step' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.recover_order_step(internal, text, anynonarray, text, real[]) IS 'Internal: adds one row to the state of xmcoh.recover_order';
+CREATE FUNCTION xmcoh.recover_order_step(state internal, model text, item anynonarray, text text, image real[],
+                                         text_embedding real[])
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_recover_order_step' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.recover_order_step(internal, text, anynonarray, text, real[], real[]) IS 'Internal: adds one row to the state of xmcoh.recover_order';
+CREATE FUNCTION xmcoh.aggregate_combine(state internal, more internal)
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.aggregate_combine(internal, internal) IS 'Internal: puts two partial states of one document together';
+CREATE FUNCTION xmcoh.aggregate_serialize(state internal)
+    RETURNS bytea AS 'MODULE_PATHNAME', 'xmcoh_aggregate_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.aggregate_serialize(internal) IS 'Internal: a partial state as bytes, the same on every machine';
+CREATE FUNCTION xmcoh.aggregate_deserialize(state bytea, internal)
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.aggregate_deserialize(bytea, internal) IS 'Internal: a partial state from bytes, checked in full';
+CREATE FUNCTION xmcoh.coherence_final(state internal)
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_coherence_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.coherence_final(internal) IS 'Internal: the answer of xmcoh.coherence';
+CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[])
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[]) IS 'Internal: the answer of xmcoh.recover_order';
+CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[],
+                                          text_embedding real[])
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[], real[]) IS 'Internal: the answer of xmcoh.recover_order';
+
+CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[]) (
+    SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
+    COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[]) IS
+    'How good the order of a document''s rows by their position is: the expected Kendall tau between it and the true order, in [-1, 1], the mean over pairs of 2p - 1. Rows may come in any order. NULL for fewer than two rows. Errors: null_value_not_allowed (position, model), unique_violation (a position twice), program_limit_exceeded, and those of xmcoh.precedes';
+CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[], text_embedding real[]) (
+    SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
+    COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[], real[]) IS
+    'The same for a model that reads supplied text embeddings';
+
+CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[]) (
+    SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
+    FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[]) IS
+    'The items of a document in the order that their pairs'' scores support most, whatever order the rows come in; ties go to the smaller item (numbers by value, then text by bytes). NULL for no rows. Exact to 16 items, a search above. Errors: null_value_not_allowed (item, model), unique_violation (an item twice), program_limit_exceeded, and those of xmcoh.precedes';
+CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[], text_embedding real[]) (
+    SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
+    FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[], real[]) IS
+    'The same for a model that reads supplied text embeddings';
+
+CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[]) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[]) IS
+    'Window function: the row''s place, from 1, in the recovered order of its partition, which is one document. Ties go by what the rows say, not by the order in which they come. Errors: program_limit_exceeded, and those of xmcoh.precedes';
+CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], text_embedding real[]) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[]) IS
+    'The same for a model that reads supplied text embeddings';
+
+-- Those that read a source are parallel restricted: it may be a foreign table, which parallel workers must not scan.
+CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused')
+    RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
+COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text) IS
+    'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. evidence: ''fused'', ''text'' or ''image''. The same answers as xmcoh.recover_order. Errors: undefined_object, insufficient_privilege on the source, and those of xmcoh.recover_order';
+
+CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL)
+    RETURNS TABLE (item_a text, item_b text, text double precision, image double precision,
+                   text_guided double precision, image_guided double precision, fused double precision,
+                   probability double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
+COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass) IS
+    'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone and its image alone; from each with the guidance of the other, through the alignment where texts and images are rows of their own (all four NULL where one of the two items has none); from all of it, and the probability of that. No rows for a document that is in no source';
+
+CREATE FUNCTION xmcoh.alignment(model text, document text, source regclass DEFAULT NULL)
+    RETURNS TABLE (text_item text, image_item text, probability double precision, inferred boolean)
+    AS 'MODULE_PATHNAME', 'xmcoh_alignment' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
+COMMENT ON FUNCTION xmcoh.alignment(text, text, regclass) IS
+    'Which image of a document shows the step of which text: each item that has a text with its likeliest image and the probability of that; image_item NULL: that it has none is likelier (a missing photo). Then the images that are likelier to belong to no text, with text_item NULL (a foreign photo or a missing step). inferred is false for rows that hold both. No rows for a document that is in no source. Errors: undefined_object, insufficient_privilege on the source, object_not_in_prerequisite_state (texts and images in separate rows under a version that was trained on too few rows that hold both)';
