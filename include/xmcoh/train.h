@@ -27,8 +27,12 @@ typedef struct xmc_train_progress
 	double		held_out_tau;
 } xmc_train_progress;
 
-/* Called at least once per batch. Not XMC_OK: training unwinds with that status. May be NULL. */
-typedef xmc_status (*xmc_progress_callback) (void *arg, const xmc_train_progress *progress);
+/* What training asks its caller for; each may be NULL. Not XMC_OK: training unwinds with that status. */
+typedef struct xmc_train_hooks
+{
+	void	   *arg;			/* passed to each */
+	xmc_status	(*progress) (void *arg, const xmc_train_progress *progress);	/* called at least once per batch */
+} xmc_train_hooks;
 
 /* What one modality learned from the other in one round. Shares are in [0, 1]. */
 typedef struct xmc_round_report
@@ -77,11 +81,12 @@ extern bool xmc_can_be_guided(const xmc_document *document);
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
  * early stopping and calibration. Documents without pairs serve the rounds (option rounds), in which the modalities
- * teach each other. The same documents in the same order, options and seed give the same model on one machine.
+ * teach each other. The same documents in the same order, options and seed give the same model on one machine. `hooks` may
+ * be NULL.
  * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
-							const uint8_t *held_out, xmc_progress_callback progress, void *progress_arg,
-							xmc_model **out, xmc_train_report *report);
+							const uint8_t *held_out, const xmc_train_hooks *hooks, xmc_model **out,
+							xmc_train_report *report);
 
 #endif

@@ -34,8 +34,7 @@ typedef struct xmc_trainer
 	xmc_labels	held_out;
 	bool		has_part[XMC_PARTS];
 	xmc_random	random;
-	xmc_progress_callback callback;
-	void	   *callback_arg;
+	xmc_train_hooks hooks;
 	xmc_train_progress progress;
 	xmc_train_report *report;
 	float	   *score[XMC_MODALITIES];	/* (held_out.n) calibrated score of each modality alone */

@@ -32,7 +32,7 @@ static const char *const phase_name[XMC_PARTS] = {
 xmc_status
 xmc_train_tell(xmc_trainer *t)
 {
-	xmc_status	status = t->callback ? t->callback(t->callback_arg, &t->progress) : XMC_OK;
+	xmc_status	status = t->hooks.progress ? t->hooks.progress(t->hooks.arg, &t->progress) : XMC_OK;
 
 	t->progress.epoch_ended = false;
 	return status == XMC_OK ? xmc_check_stop(t->ctx) : status;
@@ -519,15 +519,16 @@ run(xmc_trainer *t)
 
 xmc_status
 xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
-		  const uint8_t *held_out, xmc_progress_callback progress, void *progress_arg, xmc_model **out,
-		  xmc_train_report *report)
+		  const uint8_t *held_out, const xmc_train_hooks *hooks, xmc_model **out, xmc_train_report *report)
 {
-	xmc_trainer t = {.ctx = ctx,.options = options,.callback = progress,.callback_arg = progress_arg,.report = report};
+	xmc_trainer t = {.ctx = ctx,.options = options,.report = report};
 	bool		has_bag;
 	xmc_status	status;
 
 	*out = NULL;
 	*report = (xmc_train_report){0};
+	if (hooks)
+		t.hooks = *hooks;
 	xmc_arena_init(&t.arena, ctx);
 	xmc_arena_init(&t.part_arena, ctx);
 	xmc_arena_init(&t.lasting, ctx);

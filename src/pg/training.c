@@ -442,6 +442,7 @@ void
 xmcoh_run_training(WorkerJob *job)
 {
 	Run			run = {.job = job};
+	xmc_train_hooks hooks = {.arg = &run,.progress = on_progress};
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_model  *model;
 	xmc_train_report report;
@@ -454,8 +455,8 @@ xmcoh_run_training(WorkerJob *job)
 	run.written_at = GetCurrentTimestamp();
 
 	MemoryContextSwitchTo(run.memory);
-	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.n, run.set.document, run.set.held_out, on_progress, &run,
-						&model, &report), &ctx);
+	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.n, run.set.document, run.set.held_out, &hooks, &model, &report),
+			  &ctx);
 	save(&run, model, &report);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(run.memory);

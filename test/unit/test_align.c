@@ -500,7 +500,7 @@ test_gradient(void **state)
 static void
 train(fixture *f, int32_t n, xmc_model **model, xmc_train_report *report)
 {
-	if (xmc_train(&f->ctx, &f->options, n, f->document, f->held_out, NULL, NULL, model, report) != XMC_OK)
+	if (xmc_train(&f->ctx, &f->options, n, f->document, f->held_out, NULL, model, report) != XMC_OK)
 		fail_msg("%s", f->ctx.message);
 }
 

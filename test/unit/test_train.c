@@ -130,7 +130,7 @@ train(fixture *f, xmc_train_report *report)
 {
 	xmc_model  *model;
 
-	assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, NULL, NULL, &model, report),
+	assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, NULL, &model, report),
 					 XMC_OK);
 	return model;
 }
@@ -257,7 +257,7 @@ test_too_few(void **state)
 	xmc_train_report report;
 	xmc_model  *model;
 
-	assert_int_equal(xmc_train(&f->ctx, &f->options, 9, f->document, f->held_out, NULL, NULL, &model, &report),
+	assert_int_equal(xmc_train(&f->ctx, &f->options, 9, f->document, f->held_out, NULL, &model, &report),
 					 XMC_BAD_INPUT);
 	assert_string_equal(f->ctx.message,
 						"too few approved documents: 6 to train on and 3 held out, at least 8 and 4 are needed");
@@ -390,7 +390,7 @@ test_stop(void **state)
 	{
 		int			left = calls;
 
-		assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, stop_after, &left,
+		assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, &(xmc_train_hooks) {.arg = &left,.progress = stop_after},
 								   &model, &report), XMC_STOPPED);
 		assert_null(model);
 		assert_int_equal(left, 0);
@@ -414,7 +414,7 @@ test_no_memory(void **state)
 		xmc_status	status;
 
 		f->counts.fail_at = f->counts.calls + k;
-		status = xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, NULL, NULL, &model, &report);
+		status = xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, NULL, &model, &report);
 		f->counts.fail_at = 0;
 		if (status == XMC_OK)
 			xmc_model_free(&f->ctx, model);
