@@ -66,6 +66,19 @@ extern void xmc_document_free(xmc_ctx *ctx, xmc_document *document);
  */
 extern xmc_status xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order);
 
+/*
+ * Flat records: a document as one run of bytes without pointers, so that it can lie in a file that several processes map.
+ *
+ * xmc_document_flatten writes one to `buffer`, or only tells its size where that is NULL: a multiple of XMC_RECORD_ALIGN, and records
+ * begin at such multiples. xmc_document_view leads the pointers of *out into the record, copying nothing: the record must
+ * outlive the view, and nobody writes through it or gives it to xmc_document_free. The options are those that the document was built
+ * with. xmc_document_record finds the record that such a view was made of.
+ */
+#define XMC_RECORD_ALIGN 64
+extern size_t xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer);
+extern void xmc_document_view(const void *record, const xmc_options *options, xmc_document *out);
+extern const void *xmc_document_record(const xmc_document *view);
+
 /* Whether a document is held out: a hash of its key and the seed, so it can be told again later from the two alone. */
 extern bool xmc_held_out(const char *key, size_t key_length, int32_t seed, double share);
 

@@ -14,7 +14,7 @@
  * mean variance, one number for all dimensions (0 if they are all constant). So training sees inputs of size 1 whatever their units,
  * while the geometry of the embedding space stays: scaling each dimension by itself would blow up the weak ones, which
  * are mostly noise (guides: tau of a linear image model .134 so, .143 with one scale). The bag's dimensions are left as they
- * are (mean 0, scale 1). Errors: XMC_NO_MEMORY.
+ * are (mean 0, scale 1). Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int32_t n_documents,
 								 const xmc_document *const *document);

@@ -105,7 +105,10 @@ gather_linked(xmc_arena *arena, const xmc_options *options, int32_t n_documents,
 	if (!*start || !*item)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t d = 0; d < n_documents; d++)
+	{
+		XMC_TRY(xmc_check_stop(arena->ctx));
 		(*start)[d + 1] = (*start)[d] + xmc_align_linked_items(options, document[d], *item + (*start)[d]);
+	}
 	return XMC_OK;
 }
 
@@ -436,23 +439,28 @@ start_maps(xmc_model *model)
 				   model->align_image_w + r * model->options.image_dim, (size_t) model->options.image_dim * sizeof(float));
 }
 
-/* The documents with at least two linked items, in the arena; NULL: no memory. */
-static const xmc_document **
-choose(xmc_arena *arena, const xmc_options *options, int32_t n_documents, const xmc_document *const *document, int32_t *n)
+/* The documents with at least two linked items, in `arena`. */
+static xmc_status
+choose(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options, int32_t n_documents,
+	   const xmc_document *const *document, int32_t *n, const xmc_document ***out)
 {
 	const xmc_document **chosen = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *chosen);
 
+	*out = chosen;
 	*n = 0;
-	for (int32_t d = 0; chosen && d < n_documents; d++)
+	XMC_NEED(chosen, arena->ctx);
+	for (int32_t d = 0; d < n_documents; d++)
 	{
-		int32_t    *item = xmc_arena_alloc(arena, (size_t) document[d]->n, sizeof(int32_t));
+		int32_t    *item;
 
-		if (!item)
-			return NULL;
+		XMC_TRY(xmc_check_stop(arena->ctx));
+		xmc_arena_reset(scratch);
+		item = xmc_arena_alloc(scratch, (size_t) document[d]->n, sizeof(int32_t));
+		XMC_NEED(item, arena->ctx);
 		if (xmc_align_linked_items(options, document[d], item) >= 2)
 			chosen[(*n)++] = document[d];
 	}
-	return chosen;
+	return XMC_OK;
 }
 
 static xmc_status
@@ -569,19 +577,16 @@ xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n
 	model->has_alignment = false;
 	if (!model->align_scale)
 		return XMC_OK;
-	linked = choose(lasting, &model->options, n_train, all_train, &n_train);
-	held_out = choose(lasting, &model->options, n_held_out, all_held_out, &n_held_out);
-	if (!linked || !held_out)
-		return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");
-	if (n_train < XMC_MIN_TRAINING_DOCUMENTS || n_held_out < XMC_MIN_HELD_OUT_DOCUMENTS)
-	{
+	xmc_arena_init(&scratch, lasting->ctx);
+	status = choose(lasting, &scratch, &model->options, n_train, all_train, &n_train, &linked);
+	if (status == XMC_OK)
+		status = choose(lasting, &scratch, &model->options, n_held_out, all_held_out, &n_held_out, &held_out);
+	if (status == XMC_OK && n_train >= XMC_MIN_TRAINING_DOCUMENTS && n_held_out >= XMC_MIN_HELD_OUT_DOCUMENTS)
+		status = train(lasting, &scratch, model, grad, n_train, linked, n_held_out, held_out, callback, arg, report);
+	else if (status == XMC_OK)
 		for (int32_t k = 0; k < model->n_tensors; k++)
 			if (model->tensor[k].part == XMC_PART_ALIGNMENT)
 				memset(*model->tensor[k].slot, 0, (size_t) model->tensor[k].n_values * sizeof(float));
-		return XMC_OK;
-	}
-	xmc_arena_init(&scratch, lasting->ctx);
-	status = train(lasting, &scratch, model, grad, n_train, linked, n_held_out, held_out, callback, arg, report);
 	xmc_arena_free(&scratch);
 	return status;
 }

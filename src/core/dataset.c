@@ -178,6 +178,93 @@ xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *or
 	return XMC_OK;
 }
 
+/* ---- flat records ---- */
+
+/* How a record begins. */
+typedef struct record_head
+{
+	int32_t		n;
+	int32_t		n_features;
+	int32_t		n_pairs;
+} record_head;
+
+/* What follows the head. Each begins at a multiple of XMC_RECORD_ALIGN. */
+enum
+{
+	STARTS,						/* first, so that xmc_document_record finds the head */
+	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, HAS, SECTIONS
+};
+
+/* Where the sections of a record begin and how long they are; gives the record's size. */
+static size_t
+lay_out_record(const record_head *head, const xmc_options *options, size_t offset[SECTIONS], size_t bytes[SECTIONS])
+{
+	size_t		n = (size_t) head->n;
+	size_t		at = XMC_RECORD_ALIGN;
+
+	bytes[STARTS] = (n + 1) * sizeof(int32_t);
+	bytes[TEXT_EMBEDDING] = n * (size_t) options->text_dim * sizeof(float);
+	bytes[IMAGE] = n * (size_t) options->image_dim * sizeof(float);
+	bytes[PAIRS] = (size_t) head->n_pairs * sizeof(xmc_pair);
+	bytes[FEATURES] = (size_t) head->n_features * sizeof(uint32_t);
+	bytes[HAS] = n;
+	for (int k = 0; k < SECTIONS; k++)
+	{
+		offset[k] = at;
+		at += (bytes[k] + XMC_RECORD_ALIGN - 1) & ~(size_t) (XMC_RECORD_ALIGN - 1);
+	}
+	return at;
+}
+
+size_t
+xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer)
+{
+	const record_head head = {document->n, document->feature_start[document->n], document->n_pairs};
+	const void *const from[SECTIONS] = {
+		[STARTS] = document->feature_start,[TEXT_EMBEDDING] = document->text_embedding,[IMAGE] = document->image,
+		[PAIRS] = document->pair,[FEATURES] = document->feature,[HAS] = document->has
+	};
+	size_t		offset[SECTIONS];
+	size_t		bytes[SECTIONS];
+	size_t		size = lay_out_record(&head, options, offset, bytes);
+
+	if (!buffer)
+		return size;
+	memset(buffer, 0, size);
+	memcpy(buffer, &head, sizeof head);
+	for (int k = 0; k < SECTIONS; k++)
+		if (bytes[k])
+			memcpy((char *) buffer + offset[k], from[k], bytes[k]);
+	return size;
+}
+
+void
+xmc_document_view(const void *record, const xmc_options *options, xmc_document *out)
+{
+	const record_head *head = record;
+	char	   *base = (char *) (uintptr_t) record;	/* nobody writes through a view */
+	size_t		offset[SECTIONS];
+	size_t		bytes[SECTIONS];
+
+	lay_out_record(head, options, offset, bytes);
+	*out = (xmc_document){.n = head->n,.n_pairs = head->n_pairs};
+	out->feature_start = (int32_t *) (void *) (base + offset[STARTS]);
+	out->feature = (uint32_t *) (void *) (base + offset[FEATURES]);
+	out->has = (uint8_t *) (base + offset[HAS]);
+	if (options->text_dim > 0)
+		out->text_embedding = (float *) (void *) (base + offset[TEXT_EMBEDDING]);
+	if (options->image_dim > 0)
+		out->image = (float *) (void *) (base + offset[IMAGE]);
+	if (head->n_pairs > 0)
+		out->pair = (xmc_pair *) (void *) (base + offset[PAIRS]);
+}
+
+const void *
+xmc_document_record(const xmc_document *view)
+{
+	return (const char *) view->feature_start - XMC_RECORD_ALIGN;
+}
+
 bool
 xmc_held_out(const char *key, size_t key_length, int32_t seed, double share)
 {

@@ -38,6 +38,8 @@ xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int3
 		return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int pass = 0; pass < 2; pass++)	/* the mean first: one-pass variances cancel badly */
 		for (int32_t d = 0; d < n_documents; d++)
+		{
+			XMC_TRY(xmc_check_stop(scratch->ctx));
 			for (int32_t i = 0; i < document[d]->n; i++)
 			{
 				const float *x;
@@ -52,6 +54,7 @@ xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int3
 					else
 						squares[k] += (x[k - bag] - sum[k] / (double) rows) * (x[k - bag] - sum[k] / (double) rows);
 			}
+		}
 	for (int32_t k = bag; k < input_dim && rows > 0; k++)
 	{
 		network->input_mean[k] = (float) (sum[k] / (double) rows);

@@ -62,6 +62,7 @@ labels_init(xmc_arena *arena, xmc_labels *l)
 		const xmc_document *document = l->document[d];
 		double		sum = 0;
 
+		XMC_TRY(xmc_check_stop(arena->ctx));
 		for (int32_t p = 0; p < document->n_pairs; p++)
 			sum += document->pair[p].weight;
 		for (int32_t p = 0; p < document->n_pairs; p++, at++)
@@ -81,7 +82,7 @@ score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
 		xmc_part_state state;
 
 		xmc_arena_reset(&t->arena);
-		XMC_TRY(xmc_check_stop(t->ctx));
+		XMC_TRY(xmc_train_tell(t));
 		XMC_TRY(xmc_batch_init(&t->arena, xmc_part_modality(part), count, l->document + first, &batch));
 		XMC_TRY(xmc_part_forward(&t->arena, t->model, &batch, part, NULL, false, &state));
 		for (int32_t k = 0; k < count; k++)
@@ -409,12 +410,15 @@ split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const u
 	if (!t->train || !t->held_out.document || !t->pool)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t d = 0; d < n_documents; d++)
+	{
+		XMC_TRY(xmc_check_stop(t->ctx));
 		if (document[d].n_pairs > 0 && held_out[d])
 			t->held_out.document[t->held_out.n_documents++] = &document[d];
 		else if (document[d].n_pairs > 0)
 			t->train[t->n_train++] = &document[d];
 		else if (xmc_can_be_guided(&document[d]))
 			t->pool[t->n_pool++] = &document[d];
+	}
 	t->report->approved_documents = t->n_train + t->held_out.n_documents;
 	t->report->held_out_documents = t->held_out.n_documents;
 	if (t->n_train < XMC_MIN_TRAINING_DOCUMENTS || t->held_out.n_documents < XMC_MIN_HELD_OUT_DOCUMENTS)
@@ -426,15 +430,18 @@ split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const u
 }
 
 /* Whether any labelled pair on a side can be scored by the modality. */
-static bool
-has_evidence(int32_t n_documents, const xmc_document *const *document, int wanted)
+static xmc_status
+find_evidence(xmc_ctx *ctx, int32_t n_documents, const xmc_document *const *document, int wanted, bool *found)
 {
-	for (int32_t d = 0; d < n_documents; d++)
-		for (int32_t p = 0; p < document[d]->n_pairs; p++)
-			if ((document[d]->has[document[d]->pair[p].before] & wanted) &&
-				(document[d]->has[document[d]->pair[p].after] & wanted))
-				return true;
-	return false;
+	*found = false;
+	for (int32_t d = 0; d < n_documents && !*found; d++)
+	{
+		XMC_TRY(xmc_check_stop(ctx));
+		for (int32_t p = 0; p < document[d]->n_pairs && !*found; p++)
+			*found = (document[d]->has[document[d]->pair[p].before] & wanted) &&
+				(document[d]->has[document[d]->pair[p].after] & wanted);
+	}
+	return XMC_OK;
 }
 
 static xmc_status
@@ -485,8 +492,11 @@ run(xmc_trainer *t)
 		int			wanted = xmc_part_modality((xmc_part) p) == XMC_IMAGE ? XMC_HAS_IMAGE
 			: p == XMC_PART_SPARSE ? XMC_HAS_WORDS : p == XMC_PART_TEXT_LINEAR ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_TEXT;
 
-		t->has_part[p] = xmc_has_part(t->model, (xmc_part) p) && has_evidence(t->n_train, t->train, wanted) &&
-			has_evidence(t->held_out.n_documents, t->held_out.document, wanted);
+		t->has_part[p] = xmc_has_part(t->model, (xmc_part) p);
+		if (t->has_part[p])
+			XMC_TRY(find_evidence(t->ctx, t->n_train, t->train, wanted, &t->has_part[p]));
+		if (t->has_part[p])
+			XMC_TRY(find_evidence(t->ctx, t->held_out.n_documents, t->held_out.document, wanted, &t->has_part[p]));
 		parts += t->has_part[p];
 	}
 	if (parts == 0)

@@ -20,6 +20,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "documents.h"
 #include "evidence.h"
 #include "model_store.h"
 #include "pairs.h"
@@ -33,11 +34,10 @@
 /* What training is given: all documents that have labels, with their keys. */
 typedef struct TrainingSet
 {
-	int32		n;
-	int32		capacity;
-	xmc_document *document;		/* (n) */
-	char	  **key;			/* (n) */
-	uint8	   *held_out;		/* (n) */
+	Documents  *documents;
+	int32		capacity;		/* of key */
+	char	  **key;			/* (documents->n) */
+	uint8	   *held_out;		/* (documents->n) */
 	double		threshold;		/* a document is held out when xmc_held_out says so of its key, the seed and this */
 	int64		ignored_pairs;
 } TrainingSet;
@@ -49,6 +49,7 @@ typedef struct Run
 	bool		deploy;			/* on success */
 	TrainingSet set;
 	MemoryContext memory;		/* documents; also the core's, while it trains */
+	MemoryContext building;		/* one document while it is built */
 	TimestampTz written_at;		/* progress was, last */
 	xmc_train_progress epoch[WAITING_EPOCHS];	/* ended since then */
 	int			n_epochs;
@@ -110,26 +111,25 @@ add_document(Run *run, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument 
 {
 	TrainingSet *set = &run->set;
 	MemoryContext caller;
-	xmc_document *document;
+	xmc_document document;
 
 	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && run->options.rounds == 0)
 		return;
-	caller = MemoryContextSwitchTo(run->memory);
-	if (set->n == set->capacity)
+	caller = MemoryContextSwitchTo(run->building);
+	XMCOH_TRY(xmc_document_build(ctx, &run->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
+	xmcoh_label_document(ctx, pairs, source, &document);
+	if (document.n_pairs > 0 || (run->options.rounds > 0 && xmc_can_be_guided(&document)))
 	{
-		set->capacity *= 2;
-		set->document = repalloc_huge(set->document, set->capacity * sizeof(xmc_document));
-		set->key = repalloc_huge(set->key, set->capacity * sizeof(char *));
+		if (set->documents->n == set->capacity)
+		{
+			set->capacity *= 2;
+			set->key = repalloc_huge(set->key, set->capacity * sizeof(char *));
+		}
+		set->key[set->documents->n] = MemoryContextStrdup(run->memory, source->key);
+		xmcoh_documents_append(set->documents, &document);
 	}
-	document = &set->document[set->n];
-	*document = (xmc_document) {0};
-	XMCOH_TRY(xmc_document_build(ctx, &run->options, xmcoh_tokeniser(), source->n, source->item, document), ctx);
-	xmcoh_label_document(ctx, pairs, source, document);
-	if (document->n_pairs > 0 || (run->options.rounds > 0 && xmc_can_be_guided(document)))
-		set->key[set->n++] = pstrdup(source->key);
-	else
-		xmc_document_free(ctx, document);
 	MemoryContextSwitchTo(caller);
+	MemoryContextReset(run->building);
 }
 
 /* All labelled documents of all sources, and for rounds the unlabelled ones that can take part, in one transaction and under one snapshot. */
@@ -142,11 +142,15 @@ read_documents(Run *run)
 	List	   *sources;
 	ListCell   *cell;
 
+	MemoryContext caller;
+
 	set->capacity = 1024;
-	set->document = MemoryContextAlloc(run->memory, set->capacity * sizeof(xmc_document));
 	set->key = MemoryContextAlloc(run->memory, set->capacity * sizeof(char *));
 
 	worker_begin(run->job, false);
+	caller = MemoryContextSwitchTo(run->memory);
+	set->documents = xmcoh_documents_create(&run->options);
+	MemoryContextSwitchTo(caller);
 	pairs = xmcoh_read_pairs(run->job->model_id);
 	xmcoh_refuse_cycles(pairs);
 	sources = xmcoh_source_columns(run->job->model_id, InvalidOid);
@@ -160,6 +164,7 @@ read_documents(Run *run)
 		xmcoh_source_close(reader);
 	}
 	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
+	xmcoh_documents_map(set->documents);
 	worker_commit(run->job);
 }
 
@@ -168,8 +173,8 @@ count_held_out(const TrainingSet *set, int32 seed, double threshold)
 {
 	int32		count = 0;
 
-	for (int32 d = 0; d < set->n; d++)
-		count += set->document[d].n_pairs > 0 &&
+	for (int32 d = 0; d < set->documents->n; d++)
+		count += set->documents->document[d].n_pairs > 0 &&
 			xmc_held_out(set->key[d], strlen(set->key[d]), seed, threshold);
 	return count;
 }
@@ -186,7 +191,7 @@ hold_out(Run *run)
 	double		low = run->options.held_out;
 
 	set->threshold = low;
-	if (set->n >= XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS &&
+	if (set->documents->n >= XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS &&
 		count_held_out(set, run->options.seed, low) < XMC_MIN_HELD_OUT_DOCUMENTS)
 	{
 		set->threshold = 1;
@@ -200,9 +205,10 @@ hold_out(Run *run)
 				set->threshold = middle;
 		}
 	}
-	set->held_out = MemoryContextAlloc(run->memory, Max(set->n, 1));
-	for (int32 d = 0; d < set->n; d++)
-		set->held_out[d] = set->document[d].n_pairs > 0 && xmc_held_out(set->key[d], strlen(set->key[d]), run->options.seed, set->threshold);
+	set->held_out = MemoryContextAlloc(run->memory, Max(set->documents->n, 1));
+	for (int32 d = 0; d < set->documents->n; d++)
+		set->held_out[d] = set->documents->document[d].n_pairs > 0 &&
+			xmc_held_out(set->key[d], strlen(set->key[d]), run->options.seed, set->threshold);
 }
 
 /* ---- progress ---- */
@@ -309,6 +315,15 @@ write_progress(Run *run, const xmc_train_progress *progress)
 	run->written_at = GetCurrentTimestamp();
 }
 
+/* Called by the core at least every 50 ms of work. */
+static bool
+on_stop(void *arg)
+{
+	CHECK_FOR_INTERRUPTS();
+	xmcoh_documents_glance(((Run *) arg)->set.documents);
+	return false;
+}
+
 /* Called by the core at least once per batch. */
 static xmc_status
 on_progress(void *arg, const xmc_train_progress *progress)
@@ -318,6 +333,7 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	CHECK_FOR_INTERRUPTS();
 	if (!PostmasterIsAlive())
 		proc_exit(1);
+	xmcoh_documents_watch(run->set.documents);
 	run->total = progress->total;
 	run->round = progress->round;
 	if (progress->epoch_ended)
@@ -346,8 +362,8 @@ make_report(const Run *run, const xmc_train_report *report)
 	StringInfoData out;
 	int64		pairs = 0;
 
-	for (int32 d = 0; d < run->set.n; d++)
-		pairs += run->set.document[d].n_pairs;
+	for (int32 d = 0; d < run->set.documents->n; d++)
+		pairs += run->set.documents->document[d].n_pairs;
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	append_field(&out, "documents", report->approved_documents);
@@ -448,15 +464,18 @@ xmcoh_run_training(WorkerJob *job)
 	xmc_train_report report;
 	MemoryContext caller = CurrentMemoryContext;
 
-	run.memory = AllocSetContextCreate(caller, "xmcoh documents", ALLOCSET_DEFAULT_SIZES);
+	run.memory = AllocSetContextCreate(caller, "xmcoh training", ALLOCSET_DEFAULT_SIZES);
+	run.building = AllocSetContextCreate(run.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
 	read_job(&run);
 	read_documents(&run);
 	hold_out(&run);
 	run.written_at = GetCurrentTimestamp();
 
 	MemoryContextSwitchTo(run.memory);
-	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.n, run.set.document, run.set.held_out, &hooks, &model, &report),
-			  &ctx);
+	ctx.stop = on_stop;
+	ctx.arg = &run;
+	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.documents->n, run.set.documents->document, run.set.held_out, &hooks,
+						&model, &report), &ctx);
 	save(&run, model, &report);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(run.memory);

@@ -15,6 +15,7 @@
 XMCOH_MODULE_MAGIC;
 
 int			xmcoh_max_document_items = 256;
+int			xmcoh_training_memory = 256 * 1024;
 
 #define CORE_ALIGN 16
 
@@ -131,6 +132,14 @@ _PG_init(void)
 							&xmcoh_max_document_items,
 							256, 2, 4096,
 							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.training_memory",
+							"How much of the training documents each training process keeps in its memory.",
+							"They lie in a temporary file, which is read again and again: a data set may be many times as"
+							" large. The model and the state of its training come on top.",
+							&xmcoh_training_memory,
+							256 * 1024, 1024, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 	xmcoh_job_init();

@@ -16,6 +16,9 @@
 /* xmcoh.max_document_items: a document with more items is refused */
 extern int	xmcoh_max_document_items;
 
+/* xmcoh.training_memory, kB: how much of the training documents a process keeps mapped */
+extern int	xmcoh_training_memory;
+
 /*
  * A core context that allocates in whatever CurrentMemoryContext is at each allocation, and whose stop callback is
  * CHECK_FOR_INTERRUPTS(). An interrupt leaves the core by longjmp, which its contract allows: all it holds is

@@ -1,0 +1,67 @@
+#!/bin/bash
+# memory.sh - how much memory training takes when its documents are four times xmcoh.training_memory; part of `make bench`.
+# Appends to $RESULTS lines what|measured|unit|op|target.
+#
+# The peak of each process's resident memory (VmHWM, shared pages included), less that of the same training on a few documents,
+# which is the process, the model and the state of its training; against the setting.
+set -euo pipefail
+# shellcheck source=test/cluster.sh
+. "$(dirname "$0")/../cluster.sh"
+
+RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
+SETTING_MB=${SETTING_MB:-64}
+crew=()
+FEW=200
+
+[ -r /proc/self/status ] || { say "****  skipped: memory of training. There is no /proc here.  ****"; exit 0; }
+cluster_prepare
+# shellcheck disable=SC2119
+cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
+cluster_start memory shared_buffers=2MB xmcoh.training_memory="${SETTING_MB}MB" "${crew[@]}"
+sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+
+# 8 items of 512 numbers: 16.5 kB a document.
+documents=$((4 * SETTING_MB * 1024 * 10 / 165))
+sql >/dev/null <<SQL
+SET client_min_messages = warning;
+CREATE EXTENSION xmcoh;
+SELECT setseed(0.5);
+CREATE TABLE pool AS
+    SELECT k, (SELECT array_agg((random() - 0.5)::real) FROM generate_series(1, 512 + 0 * k)) AS image
+      FROM generate_series(0, 996) AS k;
+CREATE TABLE step AS
+    SELECT d AS document, i AS step_no, p.image FROM generate_series(1, $documents) AS d CROSS JOIN generate_series(1, 8) AS i
+      JOIN pool AS p ON p.k = (d * 31 + i * 101) % 997;
+CREATE VIEW few AS SELECT * FROM step WHERE document <= $FEW;
+SELECT xmcoh.create_model(s, image_dim => 512, words => false, options => '{"epochs": 1}'),
+       xmcoh.attach_source(s, s::regclass, document => 'document', item => 'step_no', image => 'image',
+                           "position" => 'step_no', approved => 'all')
+  FROM unnest('{few,step}'::text[]) AS s;
+SQL
+
+# peak MODEL: trains it; "worker N" or "gradient N", kB, a line for each process
+peak()
+{
+	local job state pid kind kb
+	local -A most=()
+
+	job=$(sql -c "SELECT xmcoh.train('$1')")
+	while state=$(sql -c "SELECT state FROM xmcoh.job WHERE job_id = $job") && [[ $state =~ ^(queued|starting|running)$ ]]; do
+		while read -r pid kind; do
+			kb=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$pid/status" 2>/dev/null) && [ -n "$kb" ] && most[$kind]=$kb
+		done < <(sql -F' ' -c "SELECT pid, split_part(backend_type, ' ', 2) FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh %'")
+	done
+	[ "$state" = succeeded ] || die "training: $(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $job")"
+	for kind in "${!most[@]}"; do echo "$kind ${most[$kind]}"; done
+}
+
+few=$(peak few)
+all=$(peak step)
+while read -r kind kb; do
+	base=$(awk -v kind="$kind" '$1 == kind { print $2 }' <<<"$few")
+	[ -n "$base" ] || continue	# too short-lived to be seen
+	awk -v kind="$kind" -v kb="$kb" -v base="$base" -v setting="$SETTING_MB" 'BEGIN {
+		printf "training on 4 x training_memory: %s process, documents in memory (%.0f of %.0f MB)|%.2f|x|<=|1.2\n",
+			kind == "job" ? "job" : "gradient", (kb - base) / 1024, kb / 1024, (kb - base) / 1024 / setting
+	}' | tee -a "$RESULTS"
+done <<<"$all"
