@@ -6,6 +6,8 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -53,6 +55,9 @@ core_stop(void *arg)
 {
 	(void) arg;
 	CHECK_FOR_INTERRUPTS();
+	/* No new server starts while a process of the old one lives: a worker may be hours from its end. */
+	if (IsBackgroundWorker && !PostmasterIsAlive())
+		proc_exit(1);
 	return false;
 }
 
