@@ -10,11 +10,12 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw($long $quick new_cluster value fails train train_long job row await outcome worker_lives worker_is_gone
+our @EXPORT = qw($long $quick new_cluster value fails train train_long job row await outcome process_lives worker_is_gone
   stop_between_writes approve unharmed);
 
-# Far more training than anybody waits for, and hardly any.
-our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2}');
+# Far more training than anybody waits for (the bag makes a network of the words; without one there is only the sparse term, which
+# takes seconds), and hardly any.
+our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
 my $node;				# the cluster that the subs below ask
@@ -66,12 +67,23 @@ sub fails
 sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
 sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_record WHERE job_id = $job"); }
 
-# Waits until a condition on a job's row in xmcoh.job_record holds; else dies.
+# Waits until a condition on a job's row in xmcoh.job_record holds, also while the server recovers. Dies when it takes long, or will
+# never be: the job is over.
 sub await
 {
 	my ($job, $condition) = @_;
-	$node->poll_query_until('postgres', "SELECT $condition FROM xmcoh.job_record WHERE job_id = $job")
-	  or die "job $job never has $condition: " . row($job, "concat_ws(' ', state, phase, message)");
+	my $end = time + 60;
+	my $over = '';
+	for (;;)
+	{
+		my ($code, $out) = $node->psql('postgres', "SELECT $condition, finished_at IS NOT NULL FROM xmcoh.job_record WHERE job_id = $job");
+		my ($holds, $finished) = split /\|/, $out;
+		return if $code == 0 && $holds eq 't';
+		die "job $job is not ($condition): " . row($job, "concat_ws(' ', state, phase, round, epoch, message)")
+		  if $over eq 't' || time > $end;
+		$over = $finished if $code == 0;
+		sleep 0.02;
+	}
 }
 
 # Waits for the end of a job; gives its state and what it says.
@@ -106,9 +118,17 @@ sub train_long
 	return $job;
 }
 
-my $workers = "FROM pg_stat_activity WHERE backend_type = 'xmcoh job'";
-sub worker_lives { return value("SELECT count(*) $workers"); }
-sub worker_is_gone { return $node->poll_query_until('postgres', "SELECT count(*) = 0 $workers"); }
+# Not killed and dead, nor a zombie that nobody has fetched yet.
+sub process_lives
+{
+	my ($pid) = @_;
+	return `ps -o stat= -p $pid` =~ /^[^Z]/;
+}
+
+sub worker_is_gone
+{
+	return $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+}
 
 # Stops a worker while it holds no lock: it writes twice a second.
 sub stop_between_writes
