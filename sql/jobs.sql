@@ -2,12 +2,12 @@
 
 CREATE FUNCTION xmcoh.worker_is_alive(pid integer, started_at timestamptz) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_worker_is_alive' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the server process with this pid and start time still lives; NULL on a standby, which cannot know';
+COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the process of this database with this pid and start time still lives; NULL on a standby, which cannot know';
 
-CREATE FUNCTION xmcoh.job_state(job_id integer, state text, message text, created_at timestamptz, worker_pid integer,
-                                worker_started_at timestamptz, OUT real_state text, OUT real_message text)
+CREATE FUNCTION xmcoh.job_state(job_id integer, state text, message text, queued_at timestamptz, queue_id text,
+                                worker_pid integer, worker_started_at timestamptz, OUT real_state text, OUT real_message text)
     AS 'MODULE_PATHNAME', 'xmcoh_job_state' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, integer, timestamptz) IS
+COMMENT ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, text, integer, timestamptz) IS
     'Internal: the state of a job whose row says this, when it is also known whether its worker lives';
 
 CREATE VIEW xmcoh.job WITH (security_invoker = true) AS
@@ -15,7 +15,7 @@ CREATE VIEW xmcoh.job WITH (security_invoker = true) AS
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
            j.held_out_loss, j.held_out_tau, s.real_message AS message, j.version
     FROM xmcoh.job_record AS j JOIN xmcoh.model AS m USING (model_id),
-         xmcoh.job_state(j.job_id, j.state, j.message, j.created_at, j.worker_pid, j.worker_started_at) AS s;
+         xmcoh.job_state(j.job_id, j.state, j.message, j.queued_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
 COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads interrupted here, whatever it last wrote';
 
 CREATE VIEW xmcoh.training_progress WITH (security_invoker = true) AS

@@ -6,6 +6,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -16,6 +17,7 @@
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -24,6 +26,7 @@
 
 PG_FUNCTION_INFO_V1(xmcoh_worker_is_alive);
 PG_FUNCTION_INFO_V1(xmcoh_job_state);
+PG_FUNCTION_INFO_V1(xmcoh_queue_id);
 PG_FUNCTION_INFO_V1(xmcoh_settle_job);
 PG_FUNCTION_INFO_V1(xmcoh_start_worker);
 PG_FUNCTION_INFO_V1(xmcoh_signal_worker);
@@ -163,8 +166,9 @@ xmcoh_job_init(void)
 /* ---- which worker lives ---- */
 
 /*
- * The process table entry of the process with this pid and start; NULL when there is none (any more). `name` (may be
- * NULL): only if it is a process of this database that goes by this application_name.
+ * The process table entry of this database's process with this pid and start; NULL when there is none (any more). Another
+ * database's is not meant: jobs are dumped and restored with their workers' pids. `name` (may be NULL): only if it goes by this
+ * application_name. pid 0: the background worker of that name, whatever its pid.
  */
 static PGPROC *
 find_worker(int pid, TimestampTz started_at, const char *name)
@@ -177,14 +181,11 @@ find_worker(int pid, TimestampTz started_at, const char *name)
 	{
 		LocalPgBackendStatus *entry = xmcoh_backend_entry(i);
 
-		if (entry && entry->backendStatus.st_procpid == pid &&
-			entry->backendStatus.st_proc_start_timestamp == started_at)
-		{
-			if (name != NULL && (entry->backendStatus.st_databaseid != MyDatabaseId ||
-								 strcmp(entry->backendStatus.st_appname, name) != 0))
-				return NULL;
-			return BackendPidGetProc(pid);
-		}
+		if (entry && entry->backendStatus.st_databaseid == MyDatabaseId &&
+			(pid == 0 ? entry->backendStatus.st_backendType == B_BG_WORKER :
+			 entry->backendStatus.st_procpid == pid && entry->backendStatus.st_proc_start_timestamp == started_at) &&
+			(name == NULL || strcmp(entry->backendStatus.st_appname, name) == 0))
+			return BackendPidGetProc(entry->backendStatus.st_procpid);
 	}
 	return NULL;
 }
@@ -218,6 +219,35 @@ execute_latest(const char *query, int32 job_id, bool read_only)
 	return SPI_execute_snapshot(plan, values, NULL, GetLatestSnapshot(), InvalidSnapshot, read_only, true, 0);
 }
 
+/* queue_id(): database, table (DROP EXTENSION makes an end of its workers), run of the server */
+static char *
+queue_id(void)
+{
+	return psprintf("%u.%u." INT64_FORMAT, MyDatabaseId, get_relname_relid("job_record", get_namespace_oid("xmcoh", false)),
+					PgStartTime);
+}
+
+Datum
+xmcoh_queue_id(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(queue_id()));
+}
+
+/* Why a job that no worker has begun will never begin; NULL: it still may. */
+static const char *
+why_unstarted(int32 job_id, TimestampTz queued_at, const char *queue)
+{
+	char		name[BGW_MAXLEN];
+
+	if (strcmp(queue, queue_id()) != 0)
+		return "the server was restarted, or the database copied, before a worker began";
+	snprintf(name, sizeof name, XMCOH_WORKER_NAME, job_id);
+	if (TimestampDifferenceExceeds(queued_at, GetCurrentTimestamp(), XMCOH_CONNECT_PATIENCE_MS + 5000) &&
+		find_worker(0, 0, name) == NULL)
+		return "no worker could begin; the server's log says why";
+	return NULL;
+}
+
 static char *
 row_value(int column)
 {
@@ -225,7 +255,7 @@ row_value(int column)
 }
 
 /*
- * job_state(job_id, state, message, created_at, worker_pid, worker_started_at, OUT real_state, OUT real_message)
+ * job_state(job_id, state, message, queued_at, queue_id, worker_pid, worker_started_at, OUT real_state, OUT real_message)
  *
  * The state of a job as its row has it, unless its worker is dead. A row may be read just before its worker writes
  * the last state and exits; so once the worker was seen dead, the row is read again: what it says now is final.
@@ -246,12 +276,9 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 
 	if (is_active(state) && !RecoveryInProgress())
 	{
-		if (PG_ARGISNULL(4))
-		{
-			if (PG_GETARG_TIMESTAMPTZ(3) < PgStartTime)
-				lost = "the server was restarted before a worker began";
-		}
-		else if (find_worker(PG_GETARG_INT32(4), PG_GETARG_TIMESTAMPTZ(5), NULL) == NULL)
+		if (PG_ARGISNULL(5))
+			lost = why_unstarted(PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(3), text_to_cstring(PG_GETARG_TEXT_PP(4)));
+		else if (find_worker(PG_GETARG_INT32(5), PG_GETARG_TIMESTAMPTZ(6), NULL) == NULL)
 			lost = "worker died (crash or termination)";
 	}
 	if (lost != NULL)

@@ -12,6 +12,12 @@
 #define XMCOH_WORKER_TYPE "xmcoh job"
 #define XMCOH_WORKER_NAME "xmcoh job %d"	/* and its application_name: of the job */
 
+/*
+ * How long a worker that cannot connect is started anew, ms: there may be too many connections for the moment. A job that is still
+ * queued some seconds later, and has no worker, gets none.
+ */
+#define XMCOH_CONNECT_PATIENCE_MS 60000
+
 /* What a worker is told by bgw_extra. */
 typedef struct JobStart
 {

@@ -13,8 +13,6 @@
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/pmsignal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -51,6 +49,7 @@ typedef struct Run
 	MemoryContext memory;		/* documents; also the core's, while it trains */
 	MemoryContext building;		/* one document while it is built */
 	TimestampTz written_at;		/* progress was, last */
+	const char *phase;			/* as it was written then; one of the core's constants */
 	xmc_train_progress epoch[WAITING_EPOCHS];	/* ended since then */
 	int			n_epochs;
 	int64		total;
@@ -313,13 +312,14 @@ write_progress(Run *run, const xmc_train_progress *progress)
 	write_epochs(run);
 	worker_commit(run->job);
 	run->written_at = GetCurrentTimestamp();
+	run->phase = progress->phase;
 }
 
 /* Called by the core at least every 50 ms of work. */
 static bool
 on_stop(void *arg)
 {
-	CHECK_FOR_INTERRUPTS();
+	(void) xmcoh_stop(NULL);
 	xmcoh_documents_glance(((Run *) arg)->set.documents);
 	return false;
 }
@@ -331,14 +331,13 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	Run		   *run = arg;
 
 	CHECK_FOR_INTERRUPTS();
-	if (!PostmasterIsAlive())
-		proc_exit(1);
 	xmcoh_documents_watch(run->set.documents);
 	run->total = progress->total;
 	run->round = progress->round;
 	if (progress->epoch_ended)
 		run->epoch[run->n_epochs++] = *progress;
-	if (run->n_epochs == WAITING_EPOCHS ||
+	/* A phase is told at its beginning: it may be long and tell nothing more, as calibrating does. */
+	if (progress->phase != run->phase || run->n_epochs == WAITING_EPOCHS ||
 		TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
 		write_progress(run, progress);
 	return XMC_OK;
@@ -415,7 +414,10 @@ make_message(const Run *run, const xmc_train_report *report)
 	return out.data;
 }
 
-/* The version, its deployment and the job's end: all or nothing. */
+/*
+ * The version, its deployment and the job's end: all or nothing. The job's row is locked last, so that cancel_job need not wait
+ * until a large version is written, and in the order in which drop_model takes the model's row and the job's.
+ */
 static void
 save(Run *run, const xmc_model *model, const xmc_train_report *report)
 {
@@ -429,10 +431,6 @@ save(Run *run, const xmc_model *model, const xmc_train_report *report)
 
 	worker_begin(run->job, true);
 	values[0] = Int32GetDatum(run->job->job_id);
-	found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR UPDATE", SPI_OK_SELECT,
-					1, types, values, NULL);
-	worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
-
 	write_epochs(run);
 	write_rounds(run, report);
 	version = xmcoh_store_version(run->job->model_id, model, run->job->job_id, make_report(run, report));
@@ -447,6 +445,9 @@ save(Run *run, const xmc_model *model, const xmc_train_report *report)
 	if (run->deploy)
 		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $5", SPI_OK_SELECT,
 				5, types, values, nulls);
+	found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT,
+					1, types, values, NULL);
+	worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
 	execute("UPDATE xmcoh.job_record SET state = 'succeeded', version = $2, message = $3, phase = 'done',"
 			" train_loss = coalesce($6, train_loss), held_out_loss = coalesce($7, held_out_loss),"
 			" held_out_tau = coalesce($4, held_out_tau), total = coalesce(total, $8), done = coalesce(total, $8),"

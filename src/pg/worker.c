@@ -59,10 +59,8 @@
 
 PGDLLEXPORT void xmcoh_worker_main(Datum argument);
 
-#define CONNECT_PATIENCE_MS 60000
-
-static bool connected = false;
-static bool database_is_gone = false;
+static bool begun = false;		/* the job is ours */
+static bool hopeless = false;	/* the error that keeps us from beginning will be the same the next time */
 static emit_log_hook_type next_log_hook;
 static TimestampTz queued_at;
 
@@ -179,6 +177,7 @@ claim_job(WorkerJob *job, TransactionId submitter)
 	if (!mine)
 		xmcoh_settle(job->job_id);	/* we are the new incarnation of a dead worker, or superfluous */
 	worker_commit(job);
+	begun = true;
 	return mine;
 }
 
@@ -228,27 +227,30 @@ record_failure(WorkerJob *job, const ErrorData *error)
 
 /* The only look at why connecting failed: the FATAL error itself ends the process. */
 static void
-note_missing_database(ErrorData *error)
+note_hopeless_error(ErrorData *error)
 {
-	if (!connected && error->elevel == FATAL && error->sqlerrcode == ERRCODE_UNDEFINED_DATABASE)
-		database_is_gone = true;
+	if (error->elevel >= ERROR &&
+		(error->sqlerrcode == ERRCODE_UNDEFINED_DATABASE ||	/* dropped */
+		 error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||	/* so is the role, or it may not log in */
+		 error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE))
+		hopeless = true;
 	if (next_log_hook)
 		next_log_hook(error);
 }
 
 /*
- * A process that cannot connect is started anew by the postmaster every second. For a while that is right: there may
- * be too many connections. But if the database is gone, or nothing helps for a minute (the role may be gone), it must
- * not go on for ever: exit code 0 ends it. This callback is the first registered, so the last called: shared memory is
- * let go of by then.
+ * A process that cannot connect, or not write that it has begun, is started anew by the postmaster every second. For a while that
+ * is right: there may be too many connections. But if the database or the role is gone, or nothing helps for a minute, it must not
+ * go on for ever: exit code 0 ends it, and xmcoh.job tells what has become of the job. This callback is the first registered, so
+ * the last called: shared memory is let go of by then.
  */
 static void
-end_unconnected(int code, Datum arg)
+end_unbegun(int code, Datum arg)
 {
 	(void) code;
 	(void) arg;
-	if (!connected && (database_is_gone ||
-					   TimestampDifferenceExceeds(queued_at, GetCurrentTimestamp(), CONNECT_PATIENCE_MS)))
+	if (!begun && (hopeless ||
+				   TimestampDifferenceExceeds(queued_at, GetCurrentTimestamp(), XMCOH_CONNECT_PATIENCE_MS)))
 		_exit(0);
 }
 
@@ -264,6 +266,9 @@ pin_settings(int32 job_id)
 		{"row_security", "on"},
 		{"lock_timeout", "0"},
 		{"statement_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+		{"transaction_timeout", "0"},	/* the only one of its kind that is kept outside sessions, too */
+#endif
 	};
 	char		name[64];
 
@@ -285,14 +290,13 @@ xmcoh_worker_main(Datum argument)
 	job.role = start.role;
 	queued_at = start.queued_at;
 
-	on_proc_exit(end_unconnected, 0);
+	on_proc_exit(end_unbegun, 0);
 	next_log_hook = emit_log_hook;
-	emit_log_hook = note_missing_database;
+	emit_log_hook = note_hopeless_error;
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGINT, StatementCancelHandler);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(start.database, start.session_user, 0);
-	connected = true;
 	pin_settings(job.job_id);
 
 	memory = AllocSetContextCreate(TopMemoryContext, "xmcoh job", ALLOCSET_DEFAULT_SIZES);

@@ -6,6 +6,8 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -49,18 +51,21 @@ core_release(void *arg, void *pointer)
 		pfree(((void **) pointer)[-1]);
 }
 
-static bool
-core_stop(void *arg)
+bool
+xmcoh_stop(void *arg)
 {
 	(void) arg;
 	CHECK_FOR_INTERRUPTS();
+	/* No new server starts while a process of the old one lives: a worker may be hours from its end. */
+	if (IsBackgroundWorker && !PostmasterIsAlive())
+		proc_exit(1);
 	return false;
 }
 
 xmc_ctx
 xmcoh_context(void)
 {
-	return (xmc_ctx){.alloc = core_alloc, .release = core_release, .stop = core_stop};
+	return (xmc_ctx){.alloc = core_alloc, .release = core_release, .stop = xmcoh_stop};
 }
 
 void

@@ -25,6 +25,8 @@ extern int	xmcoh_training_memory;
  * palloc'ed. Running out of memory gives NULL, hence XMC_NO_MEMORY, not an ereport.
  */
 extern xmc_ctx xmcoh_context(void);
+/* Its stop callback: raises a pending ERROR, ends a worker whose postmaster is gone. Needs no argument. */
+extern bool xmcoh_stop(void *arg);
 
 /* ereport(ERROR) with the context's message and the SQLSTATE that belongs to the status. status must not be XMC_OK. */
 extern _Noreturn void xmcoh_raise(xmc_status status, const xmc_ctx *ctx);

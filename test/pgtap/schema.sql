@@ -60,7 +60,7 @@ INSERT INTO label VALUES
     ('create_model', 'v', 'u', true), ('alter_model', 'v', 'u', false), ('drop_model', 'v', 'u', true),
     ('attach_source', 'v', 'u', false), ('detach_source', 'v', 'u', true), ('attach_pairs', 'v', 'u', true),
     ('detach_pairs', 'v', 'u', true), ('store_version', 'v', 'u', false), ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
-    ('import_model', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false),
+    ('import_model', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
     ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', true),
     ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),

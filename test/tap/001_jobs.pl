@@ -6,80 +6,11 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
+use XmcohTest;
 
-my $node = PostgreSQL::Test::Cluster->new('jobs');
-$node->init(allows_streaming => 1);
-# Two slots: one is the logical replication launcher's, so one job runs at a time.
-$node->append_conf('postgresql.conf', q{
-shared_preload_libraries = ''
-max_worker_processes = 2
-max_prepared_transactions = 2
-max_parallel_workers_per_gather = 0
-restart_after_crash = on
+my $node = new_cluster('jobs', 'max_prepared_transactions = 2
 log_min_messages = debug1
-fsync = off
-});
-$node->start;
-
-# Documents whose first and last steps say so; far more training than anybody waits for, unless `quick` is asked for.
-my $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2}');
-my $quick = q('{"epochs": 2}');
-$node->safe_psql('postgres', q{
-CREATE EXTENSION xmcoh;
-CREATE FUNCTION make_steps(n int) RETURNS TABLE (manual int, step int, place int, instruction text) LANGUAGE sql AS
-$$ SELECT m, s, s, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || ' part ' || m % 7
-     FROM generate_series(1, n) AS m, generate_series(1, 5) AS s $$;
-CREATE TABLE work_step AS SELECT * FROM make_steps(200);
-CREATE TABLE other_step AS SELECT * FROM make_steps(40);
-SELECT xmcoh.create_model('manuals'), xmcoh.create_model('others');
-SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
-SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
-});
-
-sub value { return $node->safe_psql('postgres', $_[0]); }
-
-# The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation has ended.
-sub train
-{
-	my ($model, $options) = @_;
-	for my $try (1 .. 50)
-	{
-		my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('$model', $options)");
-		return $out if $code == 0;
-		die $err unless $err =~ /no background worker is free/;
-		sleep 0.1;
-	}
-	die 'no background worker is free';
-}
-
-sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
-sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_record WHERE job_id = $job"); }
-
-# Stops a worker while it holds no lock: it writes twice a second.
-sub stop_between_writes
-{
-	my ($job, $pid) = @_;
-	for (1 .. 50)
-	{
-		kill 'STOP', $pid;
-		my ($code) = $node->psql('postgres', "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
-			timeout => 10);
-		return if $code == 0;
-		kill 'CONT', $pid;
-		sleep 0.1;
-	}
-	die "worker $pid always holds its job's row";
-}
-
-# Starts a long run and waits until it trains.
-sub train_long
-{
-	my ($model) = @_;
-	my $job = train($model, $long);
-	$node->poll_query_until('postgres', "SELECT state = 'running' AND done > 0 FROM xmcoh.job WHERE job_id = $job")
-	  or die "job $job does not begin: " . job($job, "state || ' ' || coalesce(message, '')");
-	return $job;
-}
+', allows_streaming => 1);
 
 # ---- an ordinary run, with nothing preloaded ----
 
@@ -148,15 +79,16 @@ $job = train_long('manuals');
 value("SELECT pg_terminate_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
 is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_terminate_backend interrupts');
 like(job($job, 'message'), qr/worker died/, 'and the job says so');
+unharmed('pg_terminate_backend of a worker');
 
 $job = train_long('manuals');
 my $pid = job($job, 'worker_pid');
 kill 'KILL', $pid;
-$node->poll_query_until('postgres', "SELECT state = 'interrupted' FROM xmcoh.job_record WHERE job_id = $job")
-  or diag('state of the job: ' . row($job, 'state'));
+await($job, "state = 'interrupted'");
 is(row($job, "state || ': ' || message"), 'interrupted: worker died (crash or termination)',
 	'after kill -9 the server comes back and the restarted worker writes what happened');
 is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '0', 'and does not train again by itself');
+unharmed('kill -9 of a worker');
 
 # Killed while it is being cancelled: what was asked for has happened.
 $job = train_long('manuals');
@@ -165,8 +97,8 @@ stop_between_writes($job, $pid);
 value("SELECT xmcoh.cancel_job($job)");
 is(job($job, 'state'), 'cancelling', 'a worker that does not react leaves the job cancelling');
 kill 'KILL', $pid;
-$node->poll_query_until('postgres', "SELECT state = 'cancelled' FROM xmcoh.job_record WHERE job_id = $job");
-is(row($job, 'state'), 'cancelled', 'killed then, it is cancelled');
+await($job, "state = 'cancelled'");
+unharmed('kill -9 of a worker that is being cancelled, which ends cancelled');
 
 # ---- the server goes away ----
 
@@ -177,6 +109,7 @@ is(row($job, 'state'), 'running', 'after an immediate shutdown the row still say
 is(job($job, 'state'), 'interrupted', 'but the view knows better');
 is(value("SELECT xmcoh.wait_for_job($job)"), 'interrupted', 'and so does wait_for_job');
 is(row($job, 'state'), 'interrupted', 'which writes it down');
+unharmed('an immediate shutdown');
 
 $job = train_long('manuals');
 $node->restart;
@@ -197,12 +130,13 @@ for my $how ('DROP EXTENSION xmcoh', 'DROP DATABASE other WITH (FORCE)')
 			FROM generate_series(1, 100) AS m, generate_series(1, 5) AS s;
 		SELECT xmcoh.create_model('m');
 		SELECT xmcoh.attach_source('m', 'step', 'manual', 'step', text => 'words', "position" => 'step', approved => 'all')});
-	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+	worker_is_gone();
 	$node->safe_psql('other', "SELECT xmcoh.train('m', '$other_long')");
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 	$node->safe_psql($how =~ /EXTENSION/ ? 'other' : 'postgres', $how);
 	$job = train('manuals', $quick);
 	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "after $how its worker's slot is free again");
+	unharmed($how);
 }
 
 # ---- the source and the model go away ----
@@ -228,8 +162,7 @@ SELECT xmcoh.attach_source('doomed', 'work_step', 'manual', 'step', text => 'ins
 $job = train_long('doomed');
 $began = time;
 value("SELECT xmcoh.drop_model('doomed')");
-ok($node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'xmcoh job')"),
-	'dropping a model ends its worker');
+ok(worker_is_gone(), 'dropping a model ends its worker');
 is(value("SELECT count(*) FROM xmcoh.job_record WHERE job_id = $job"), '0', 'and takes the job along');
 
 # Not by drop_model but behind its back: the worker sees it at its next progress.
@@ -239,8 +172,8 @@ SELECT xmcoh.attach_source('doomed', 'work_step', 'manual', 'step', text => 'ins
 });
 $job = train_long('doomed');
 value("DELETE FROM xmcoh.model WHERE name = 'doomed'");
-ok($node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'xmcoh job')"),
-	'so does deleting its row');
+ok(worker_is_gone(), 'so does deleting its row');
+unharmed('models dropped');
 
 # ---- transactions ----
 
@@ -258,6 +191,7 @@ is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a released sa
 
 ($code, $out, $err) = $node->psql('postgres', "BEGIN; SELECT xmcoh.train('manuals', $quick); PREPARE TRANSACTION 't';");
 like($err, qr/cannot PREPARE a transaction that has started or cancelled a training job/, 'PREPARE TRANSACTION is refused');
+unharmed('train in transactions that fail');
 
 ok(slurp_file($node->logfile, $before) =~ /starting background worker process "xmcoh job $job"/, '(seen in the log)');
 
@@ -349,14 +283,12 @@ SKIP:
 	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'failed', 'a job that runs out of memory fails');
 	like(job($job, 'message'), qr/^out of memory/, 'and says so');
 	system("prlimit --pid $postmaster --as=unlimited:unlimited");
-	$job = train('manuals', $quick);
-	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the next one does not');
+	unharmed('a job that ran out of memory');
 }
 
 # ---- dump and restore ----
 
 $node->safe_psql('postgres', q{
-INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals';
 CREATE TABLE pairs (manual int, first int, second int);
 SELECT xmcoh.attach_pairs('manuals', 'pairs', 'manual', 'first', 'second');
 });

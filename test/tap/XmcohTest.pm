@@ -1,0 +1,195 @@
+# What the TAP tests of training jobs share: a cluster with two models, jobs, waiting, and the question what a fault has harmed.
+package XmcohTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+our @EXPORT = qw($long $quick new_cluster value fails train train_long job row await outcome process_lives worker_is_gone
+  stop_between_writes approve unharmed);
+
+# Far more training than anybody waits for (the bag makes a network of the words; without one there is only the sparse term, which
+# takes seconds), and hardly any.
+our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
+our $quick = q('{"epochs": 2}');
+
+my $node;				# the cluster that the subs below ask
+my %version;			# model and version => sha256, of all that unharmed has seen
+my $approved = 0;		# pairs approved by approve, and committed
+
+# Starts a cluster with the extension, the function make_steps and the models `manuals` (200 documents) and `others` (40). Two
+# worker slots: one is the logical replication launcher's, so one job runs at a time.
+sub new_cluster
+{
+	my ($name, $conf, %init) = @_;
+	$node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(%init);
+	$node->append_conf('postgresql.conf', qq{
+shared_preload_libraries = ''
+max_worker_processes = 2
+max_parallel_workers_per_gather = 0
+restart_after_crash = on
+fsync = off
+} . ($conf // ''));
+	$node->start;
+
+	# Documents whose first and last steps say so.
+	$node->safe_psql('postgres', q{
+CREATE EXTENSION xmcoh;
+CREATE FUNCTION make_steps(n int) RETURNS TABLE (manual int, step int, place int, instruction text) LANGUAGE sql AS
+$$ SELECT m, s, s, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || ' part ' || m % 7
+     FROM generate_series(1, n) AS m, generate_series(1, 5) AS s $$;
+CREATE TABLE work_step AS SELECT * FROM make_steps(200);
+CREATE TABLE other_step AS SELECT * FROM make_steps(40);
+SELECT xmcoh.create_model('manuals'), xmcoh.create_model('others');
+SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+});
+	return $node;
+}
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+
+# The error that a statement ends with; dies if it does not.
+sub fails
+{
+	my ($sql, %params) = @_;
+	my ($code, $out, $err) = $node->psql('postgres', $sql, %params);
+	die "no error: $sql" if $code == 0;
+	return $err;
+}
+
+sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
+sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_record WHERE job_id = $job"); }
+
+# Waits until a condition on a job's row in xmcoh.job_record holds, also while the server recovers. Dies when it takes long, or will
+# never be: the job is over.
+sub await
+{
+	my ($job, $condition) = @_;
+	my $end = time + 60;
+	my $over = '';
+	for (;;)
+	{
+		my ($code, $out) = $node->psql('postgres', "SELECT $condition, finished_at IS NOT NULL FROM xmcoh.job_record WHERE job_id = $job");
+		my ($holds, $finished) = split /\|/, $out;
+		return if $code == 0 && $holds eq 't';
+		die "job $job is not ($condition): " . row($job, "concat_ws(' ', state, phase, round, epoch, message)")
+		  if $over eq 't' || time > $end;
+		$over = $finished if $code == 0;
+		sleep 0.02;
+	}
+}
+
+# Waits for the end of a job; gives its state and what it says.
+sub outcome
+{
+	my ($job) = @_;
+	value("SELECT xmcoh.wait_for_job($job, '60 s')");
+	return row($job, "state || ': ' || coalesce(message, '')");
+}
+
+# The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation has ended.
+sub train
+{
+	my ($model, $options) = @_;
+	$options //= $quick;
+	for my $try (1 .. 50)
+	{
+		my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('$model', $options)");
+		return $out if $code == 0;
+		die $err unless $err =~ /no background worker is free/;
+		sleep 0.1;
+	}
+	die 'no background worker is free';
+}
+
+# Starts a long run and waits until it trains.
+sub train_long
+{
+	my ($model, $options) = @_;
+	my $job = train($model, $options // $long);
+	await($job, "state = 'running' AND done > 0");
+	return $job;
+}
+
+# Not killed and dead, nor a zombie that nobody has fetched yet.
+sub process_lives
+{
+	my ($pid) = @_;
+	return `ps -o stat= -p $pid` =~ /^[^Z]/;
+}
+
+sub worker_is_gone
+{
+	return $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+}
+
+# Stops a worker while it holds no lock: it writes twice a second.
+sub stop_between_writes
+{
+	my ($job, $pid) = @_;
+	for (1 .. 50)
+	{
+		kill 'STOP', $pid;
+		my ($code) = $node->psql('postgres', "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
+			timeout => 10);
+		return if $code == 0;
+		kill 'CONT', $pid;
+		sleep 0.1;
+	}
+	die "worker $pid always holds its job's row";
+}
+
+# Approves a pair that nobody has approved yet, of a document of `manuals`.
+sub approve
+{
+	my $document = $approved + 1;
+	value("INSERT INTO xmcoh.approved_pair (model_id, document, before, after)
+		SELECT model_id, '$document', '1', '2' FROM xmcoh.model WHERE name = 'manuals'");
+	$approved++;
+}
+
+# Every version that was there is there, and sound; so is every approved pair; no job reads as active that is not; and `manuals`
+# can be trained. Approves one more pair first, so that there is something to lose the next time.
+sub unharmed
+{
+	my ($why) = @_;
+	my @harm;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($code, $out, $err) = $node->psql('postgres', q{SELECT name, version, sha256, sha256 = encode(sha256(weights), 'hex')
+		AND xmcoh.inspect_weights(weights) IS NOT NULL FROM xmcoh.model_version JOIN xmcoh.model USING (model_id)});
+	push @harm, "a version cannot be read: $err" if $code != 0;
+	my %now;
+	for my $line (split /\n/, $out)
+	{
+		my ($model, $number, $sha256, $sound) = split /\|/, $line;
+		push @harm, "version $number of $model is damaged" if $sound ne 't';
+		$now{"$model $number"} = $sha256;
+	}
+	for my $known (sort keys %version)
+	{
+		push @harm, "version $known is lost or another" if ($now{$known} // '') ne $version{$known};
+	}
+	push @harm, 'a deployed version is not there' if value(q{SELECT EXISTS (SELECT FROM xmcoh.model AS m
+		WHERE deployed_version IS NOT NULL AND NOT EXISTS (SELECT FROM xmcoh.model_version AS v
+			WHERE v.model_id = m.model_id AND version = deployed_version))}) ne 'f';
+	my $pairs = value('SELECT count(*) FROM xmcoh.approved_pair');
+	push @harm, "of $approved approved pairs $pairs are there" if $pairs != $approved;
+	my $stuck = value(q{SELECT string_agg(format('job %s reads %s', job_id, state), '; ') FROM xmcoh.job
+		WHERE state IN ('queued', 'starting', 'running', 'cancelling')});
+	push @harm, $stuck if $stuck ne '';
+	approve();
+	my $end = outcome(train('manuals'));
+	push @harm, "the next run of manuals ends $end" if $end !~ /^succeeded: /;
+	$version{$_} = $now{$_} for keys %now;
+	is(join('; ', @harm), '', "$why: versions, approved pairs and states are sound, and the next job succeeds");
+}
+
+1;
