@@ -6,6 +6,7 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
+#include "xmcoh/epochs.h"
 #include "xmcoh/model.h"
 
 /*
@@ -19,7 +20,7 @@ extern xmc_status xmc_align_gradient(xmc_arena *arena, const xmc_model *model, i
 									 const xmc_document *const *document, const xmc_model *grad, double *loss,
 									 int32_t *items);
 
-/* What training tells its caller after each step and at the end of each epoch; not XMC_OK: it unwinds with that. */
+/* What training tells its caller after each step and at the end of each epoch. */
 typedef struct xmc_align_progress
 {
 	int32_t		epoch;			/* finished ones */
@@ -28,7 +29,14 @@ typedef struct xmc_align_progress
 	double		train_loss;		/* InfoNCE, with all negatives */
 	double		held_out_loss;	/* within documents, with the best temperature for it */
 } xmc_align_progress;
-typedef xmc_status (*xmc_align_callback) (void *arg, const xmc_align_progress *progress);
+
+/* Not XMC_OK: training unwinds with that. */
+typedef struct xmc_align_hooks
+{
+	void	   *arg;			/* passed to each */
+	xmc_status	(*progress) (void *arg, const xmc_align_progress *progress);
+	xmc_status	(*checkpoint) (void *arg, xmc_epochs *epochs);	/* before each epoch and after the last: may save the state, or set it */
+} xmc_align_hooks;
 
 typedef struct xmc_align_report
 {
@@ -41,10 +49,10 @@ typedef struct xmc_align_report
  * Trains the maps to their best epoch by the held-out documents' loss, then fits temperature and dustbin score (xmc_align_fit_scale)
  * and sets model->has_alignment. With fewer than XMC_MIN_TRAINING_DOCUMENTS training documents, or XMC_MIN_HELD_OUT_DOCUMENTS
  * held-out ones, that have two linked items, the tensors are set to 0 and has_alignment stays false. `grad` is zeroes laid out
- * like model, and is so again afterwards; `lasting` gets what must outlive a batch. Errors: XMC_NO_MEMORY, XMC_STOPPED, the callback's.
+ * like model, and is so again afterwards; `lasting` gets what must outlive a batch. Errors: XMC_NO_MEMORY, XMC_STOPPED, the hooks'.
  */
 extern xmc_status xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n_train,
 								  const xmc_document *const *train, int32_t n_held_out, const xmc_document *const *held_out,
-								  xmc_align_callback callback, void *arg, xmc_align_report *report);
+								  const xmc_align_hooks *hooks, xmc_align_report *report);
 
 #endif

@@ -21,7 +21,8 @@ typedef enum xmc_status
 	XMC_STOPPED,				/* the context's stop callback said so */
 	XMC_BAD_INPUT,				/* the caller's data is not usable; message says what was got and wanted */
 	XMC_BAD_MODEL,				/* damaged, foreign or mismatched weights */
-	XMC_LIMIT					/* a stated limit is exceeded */
+	XMC_LIMIT,					/* a stated limit is exceeded */
+	XMC_CHANGED					/* a checkpoint of other documents, options or slices (checkpoint.h) */
 } xmc_status;
 
 typedef struct xmc_ctx

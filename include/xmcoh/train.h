@@ -27,11 +27,21 @@ typedef struct xmc_train_progress
 	double		held_out_tau;
 } xmc_train_progress;
 
-/* What training asks its caller for; each may be NULL. Not XMC_OK: training unwinds with that status. */
+/*
+ * What training asks its caller for; each may be NULL. Not XMC_OK: training unwinds with that status.
+ *
+ * A checkpoint (checkpoint.h) is a stream of bytes. checkpoint_due is asked before each epoch, after the last of a part, and
+ * before the final measuring; if it says yes, the state follows in calls of `write`, the last of which has data NULL. With `read`
+ * training continues from such a stream: `read` gives up to `size` of the next bytes, and fewer only at the end.
+ */
 typedef struct xmc_train_hooks
 {
 	void	   *arg;			/* passed to each */
 	xmc_status	(*progress) (void *arg, const xmc_train_progress *progress);	/* called at least once per batch */
+	int32_t		slices;			/* that a minibatch is cut into: part of what a checkpoint belongs to */
+	bool		(*checkpoint_due) (void *arg);
+	xmc_status	(*write) (void *arg, const void *data, size_t size);
+	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);
 } xmc_train_hooks;
 
 /* What one modality learned from the other in one round. Shares are in [0, 1]. */
@@ -81,9 +91,10 @@ extern bool xmc_can_be_guided(const xmc_document *document);
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
  * early stopping and calibration. Documents without pairs serve the rounds (option rounds), in which the modalities
- * teach each other. The same documents in the same order, options and seed give the same model on one machine. `hooks` may
- * be NULL.
- * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY.
+ * teach each other. The same documents in the same order, options and seed give the same model on one machine, whether in one
+ * go or continued from a checkpoint. `hooks` may be NULL.
+ * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY; of a checkpoint
+ * XMC_BAD_MODEL (damaged, cut off, none at all) and XMC_CHANGED (of other documents, options or slices): then begin without.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
 							const uint8_t *held_out, const xmc_train_hooks *hooks, xmc_model **out,

@@ -1,10 +1,12 @@
 /*
- * trainer.h - what the phases of training share: phase 0 (train.c) and the rounds in which the modalities teach each other
- * (rounds.c). For those two files only.
+ * trainer.h - what the phases of training share: phase 0 (train.c), the rounds in which the modalities teach each other
+ * (rounds.c), and the checkpoints of both (checkpoint.c). For those three files only.
  */
 #ifndef XMCOH_TRAINER_H
 #define XMCOH_TRAINER_H
 
+#include "xmcoh/checkpoint.h"
+#include "xmcoh/epochs.h"
 #include "xmcoh/train.h"
 
 /* The labelled pairs of some documents, flat: where the scores of all of them are compared. */
@@ -18,6 +20,32 @@ typedef struct xmc_labels
 	float	   *part_s[XMC_PARTS];	/* (n) the same of each trained part */
 } xmc_labels;
 
+/* The documents of the pool that a modality has weak labels for: copies, with pairs of their own. */
+typedef struct xmc_weak
+{
+	int32_t		n;
+	xmc_document *document;		/* (n_pool) the first n are valid */
+	int32_t    *from;			/* (n_pool) their numbers in the pool */
+} xmc_weak;
+
+/* All that a pupil's training changes. */
+typedef struct xmc_learned
+{
+	float	   *values;			/* (n_parameters) */
+	float	   *part_s[XMC_PARTS];	/* (held_out.n) */
+	float	   *score[XMC_MODALITIES];	/* (held_out.n) */
+	xmc_calibration *calibration;
+} xmc_learned;
+
+/* What a round carries from its beginning to its end. */
+typedef struct xmc_round
+{
+	xmc_modality pupil;
+	xmc_weak	weak[XMC_MODALITIES];	/* labels for each, of this round and those before */
+	xmc_learned before;			/* this round */
+	double	   *fused_tau;		/* (held_out.n_documents) by both modalities together, before this round */
+} xmc_round;
+
 typedef struct xmc_trainer
 {
 	xmc_ctx    *ctx;
@@ -27,8 +55,12 @@ typedef struct xmc_trainer
 	const xmc_options *options;
 	xmc_model  *model;
 	xmc_model  *grad;
+	int32_t		n_documents;
+	const xmc_document *document;	/* (n_documents) all there are */
+	int32_t		n_approved;
+	const xmc_document **approved;	/* (n_approved) to be trained on, in the order of their last shuffling */
 	int32_t		n_train;
-	const xmc_document **train;	/* (n_train) what is being trained on */
+	const xmc_document **train;	/* (n_train) what is being trained on: those, or in a round weakly labelled ones too */
 	int32_t		n_pool;
 	const xmc_document **pool;	/* (n_pool) without labels, with both modalities */
 	xmc_labels	held_out;
@@ -38,7 +70,43 @@ typedef struct xmc_trainer
 	xmc_train_progress progress;
 	xmc_train_report *report;
 	float	   *score[XMC_MODALITIES];	/* (held_out.n) calibrated score of each modality alone */
+	xmc_round  *round;			/* NULL outside of rounds */
+	uint64_t	options_fingerprint;	/* how and on what is trained, see checkpoint.h */
+	uint64_t	documents_fingerprint;
+	xmc_checkpoint resume;		/* where to continue; stage is 0 once that is reached, and when there is nothing to continue */
 } xmc_trainer;
+
+/*
+ * Stages of a training, in order, from 1: the alignment, phase 0's parts, those of each round, the end. A checkpoint stands in one of
+ * them; training that is continued goes through the same code and leaves out whatever comes before it.
+ */
+static inline int32_t
+xmc_stage(int32_t round, xmc_part part)
+{
+	return 1 + round * (XMC_PARTS + 1) + (part == XMC_PART_ALIGNMENT ? 0 : 1 + (int32_t) part);
+}
+
+#define XMC_STAGE_END INT32_MAX
+
+/* Whether the checkpoint that training is being continued from stands in a later stage. */
+static inline bool
+xmc_is_past(const xmc_trainer *t, int32_t stage)
+{
+	return t->resume.stage > stage;
+}
+
+/* Everything that this stage's training changes and needs, in or out: checkpoint.c. `e` is NULL at the end. */
+extern xmc_status xmc_train_checkpoint(xmc_trainer *t, int32_t stage, xmc_epochs *e);
+
+/* Sets the fingerprints and t->resume, if the caller's hooks ask for them. Errors: as xmc_train of checkpoints. */
+extern xmc_status xmc_train_resume(xmc_trainer *t, const uint8_t *held_out);
+
+/* What the model is now, to be copied, saved or set. */
+extern xmc_learned xmc_train_learned(xmc_trainer *t);
+
+/* That, and what the round t->round has, as a part of a checkpoint. */
+extern xmc_status xmc_stream_learned(xmc_checkpoint *c, xmc_trainer *t, const xmc_learned *learned);
+extern xmc_status xmc_stream_round(xmc_checkpoint *c, xmc_trainer *t);
 
 /* Tells the caller how far training is; not XMC_OK: unwind. */
 extern xmc_status xmc_train_tell(xmc_trainer *t);

@@ -465,7 +465,7 @@ choose(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options, int32_t
 
 static xmc_status
 train_epoch(xmc_arena *scratch, xmc_model *model, xmc_model *grad, xmc_adamw *adamw, int32_t n, const xmc_document **train,
-			xmc_random *random, xmc_align_callback callback, void *arg, xmc_align_progress *progress)
+			xmc_random *random, const xmc_align_hooks *hooks, xmc_align_progress *progress)
 {
 	const xmc_options *o = &model->options;
 	int32_t		batch = xmc_batch_size(n, BATCH_DOCUMENTS, 2);
@@ -485,7 +485,7 @@ train_epoch(xmc_arena *scratch, xmc_model *model, xmc_model *grad, xmc_adamw *ad
 		sum += loss * items;
 		all += items;
 		progress->documents = count;
-		XMC_TRY(callback(arg, progress));
+		XMC_TRY(hooks->progress(hooks->arg, progress));
 	}
 	progress->train_loss = sum / (double) all;
 	return XMC_OK;
@@ -494,50 +494,41 @@ train_epoch(xmc_arena *scratch, xmc_model *model, xmc_model *grad, xmc_adamw *ad
 static xmc_status
 train_maps(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *grad, int32_t n_train,
 		   const xmc_document **train, const xmc_document *const *held_out, const int32_t *item, views *v,
-		   xmc_align_callback callback, void *arg)
+		   const xmc_align_hooks *hooks)
 {
-	const xmc_options *o = &model->options;
 	xmc_align_progress progress = {.train_loss = NAN,.held_out_loss = NAN};
-	xmc_adamw	adamw;
+	xmc_epochs	e;
 	xmc_random	random;
-	double		best_loss = INFINITY;
-	int32_t		best_epoch = 0;
-	float	   *best;
 
-	XMC_TRY(xmc_adamw_init(lasting, model, XMC_PART_ALIGNMENT, &adamw));
-	best = xmc_arena_alloc(lasting, (size_t) adamw.n, sizeof(float));
-	XMC_NEED(best, lasting->ctx);
-	xmc_random_seed(&random, (uint64_t) o->seed * XMC_PARTS + XMC_PART_ALIGNMENT);
-	for (int32_t epoch = 1; epoch <= o->epochs && epoch - best_epoch <= o->patience; epoch++)
+	XMC_TRY(xmc_epochs_begin(lasting, model, XMC_PART_ALIGNMENT, &random, n_train, train, &e));
+	for (;;)
 	{
 		double		log_temperature;
 
-		progress.epoch = epoch - 1;
+		XMC_TRY(hooks->checkpoint(hooks->arg, &e));
+		if (!xmc_epochs_go_on(&e, &model->options))
+			break;
+		progress.epoch = e.done;
 		progress.epoch_ended = false;
-		XMC_TRY(train_epoch(scratch, model, grad, &adamw, n_train, train, &random, callback, arg, &progress));
-		xmc_adamw_swap_average(&adamw, model, XMC_PART_ALIGNMENT);
+		XMC_TRY(train_epoch(scratch, model, grad, &e.adamw, n_train, train, &random, hooks, &progress));
+		xmc_adamw_swap_average(&e.adamw, model, XMC_PART_ALIGNMENT);
 		XMC_TRY(view(scratch, model, held_out, item, v));
 		XMC_TRY(judge(scratch, v, &progress.held_out_loss, &log_temperature));
-		if (progress.held_out_loss < best_loss)
-		{
-			best_loss = progress.held_out_loss;
-			best_epoch = epoch;
-			xmc_model_copy_part(model, XMC_PART_ALIGNMENT, best, true);
-		}
-		xmc_adamw_swap_average(&adamw, model, XMC_PART_ALIGNMENT);
-		progress.epoch = epoch;
+		xmc_epochs_count(&e, model, progress.held_out_loss);
+		xmc_adamw_swap_average(&e.adamw, model, XMC_PART_ALIGNMENT);
+		progress.epoch = e.done;
 		progress.documents = 0;
 		progress.epoch_ended = true;
-		XMC_TRY(callback(arg, &progress));
+		XMC_TRY(hooks->progress(hooks->arg, &progress));
 	}
-	xmc_model_copy_part(model, XMC_PART_ALIGNMENT, best, false);
+	xmc_epochs_end(&e, model);
 	return XMC_OK;
 }
 
 static xmc_status
 train(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *grad, int32_t n_train,
-	  const xmc_document **linked, int32_t n_held_out, const xmc_document *const *held_out, xmc_align_callback callback,
-	  void *arg, xmc_align_report *report)
+	  const xmc_document **linked, int32_t n_held_out, const xmc_document *const *held_out, const xmc_align_hooks *hooks,
+	  xmc_align_report *report)
 {
 	views		v = {.n_documents = n_held_out,.dim = xmc_align_space_dim(&model->options)};
 	int32_t    *start;
@@ -554,7 +545,7 @@ train(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *grad,
 		XMC_NEED(v.z[m], lasting->ctx);
 	}
 	if (!model->options.shared_space)
-		XMC_TRY(train_maps(lasting, scratch, model, grad, n_train, linked, held_out, item, &v, callback, arg));
+		XMC_TRY(train_maps(lasting, scratch, model, grad, n_train, linked, held_out, item, &v, hooks));
 	XMC_TRY(view(scratch, model, held_out, item, &v));
 	XMC_TRY(judge(scratch, &v, &loss, &log_temperature));
 	XMC_TRY(fit_scale(lasting, scratch, model, &v, log_temperature));
@@ -565,7 +556,7 @@ train(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *grad,
 
 xmc_status
 xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n_train, const xmc_document *const *all_train,
-				int32_t n_held_out, const xmc_document *const *all_held_out, xmc_align_callback callback, void *arg,
+				int32_t n_held_out, const xmc_document *const *all_held_out, const xmc_align_hooks *hooks,
 				xmc_align_report *report)
 {
 	const xmc_document **linked;
@@ -582,7 +573,7 @@ xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n
 	if (status == XMC_OK)
 		status = choose(lasting, &scratch, &model->options, n_held_out, all_held_out, &n_held_out, &held_out);
 	if (status == XMC_OK && n_train >= XMC_MIN_TRAINING_DOCUMENTS && n_held_out >= XMC_MIN_HELD_OUT_DOCUMENTS)
-		status = train(lasting, &scratch, model, grad, n_train, linked, n_held_out, held_out, callback, arg, report);
+		status = train(lasting, &scratch, model, grad, n_train, linked, n_held_out, held_out, hooks, report);
 	else if (status == XMC_OK)
 		for (int32_t k = 0; k < model->n_tensors; k++)
 			if (model->tensor[k].part == XMC_PART_ALIGNMENT)

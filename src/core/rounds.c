@@ -20,92 +20,99 @@
 
 #define POOL_SEED UINT64_C(0x706f6f6c)
 
-/* All that a pupil's training changes. */
-typedef struct state
-{
-	float	   *values;			/* (n_parameters) */
-	float	   *part_s[XMC_PARTS];	/* (held_out.n) */
-	float	   *score[XMC_MODALITIES];	/* (held_out.n) */
-	xmc_calibration calibration;
-} state;
-
 static xmc_status
-state_init(xmc_trainer *t, state *s)
+round_init(xmc_trainer *t, xmc_round *r)
 {
 	size_t		pairs = (size_t) t->held_out.n;
+	xmc_learned *before = &r->before;
 
-	s->values = xmc_arena_alloc(&t->lasting, (size_t) t->model->n_parameters, sizeof(float));
-	XMC_NEED(s->values, t->ctx);
+	before->values = xmc_arena_alloc(&t->lasting, (size_t) t->model->n_parameters, sizeof(float));
+	before->calibration = xmc_arena_alloc(&t->lasting, 1, sizeof *before->calibration);
+	r->fused_tau = xmc_arena_alloc(&t->lasting, (size_t) t->held_out.n_documents, sizeof(double));
+	if (!before->values || !before->calibration || !r->fused_tau)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int p = 0; p < XMC_PARTS; p++)
 	{
-		s->part_s[p] = xmc_arena_alloc(&t->lasting, pairs, sizeof(float));
-		XMC_NEED(s->part_s[p], t->ctx);
+		before->part_s[p] = xmc_arena_alloc(&t->lasting, pairs, sizeof(float));
+		XMC_NEED(before->part_s[p], t->ctx);
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		s->score[m] = xmc_arena_alloc(&t->lasting, pairs, sizeof(float));
-		XMC_NEED(s->score[m], t->ctx);
+		before->score[m] = xmc_arena_alloc(&t->lasting, pairs, sizeof(float));
+		r->weak[m].document = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(xmc_document));
+		r->weak[m].from = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(int32_t));
+		if (!before->score[m] || !r->weak[m].document || !r->weak[m].from)
+			return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	}
 	return XMC_OK;
 }
 
-/* The parameters of a model are one block, see xmc_model_new. */
 static void
-state_copy(xmc_trainer *t, state *s, bool save)
+copy_learned(const xmc_trainer *t, const xmc_learned *from, const xmc_learned *to)
 {
 	size_t		pairs = (size_t) t->held_out.n * sizeof(float);
-	size_t		bytes = (size_t) t->model->n_parameters * sizeof(float);
-	float	   *values = *t->model->tensor[0].slot;
 
-	memcpy(save ? s->values : values, save ? values : s->values, bytes);
+	memcpy(to->values, from->values, (size_t) t->model->n_parameters * sizeof(float));
 	for (int p = 0; p < XMC_PARTS; p++)
-		memcpy(save ? s->part_s[p] : t->held_out.part_s[p], save ? t->held_out.part_s[p] : s->part_s[p], pairs);
+		memcpy(to->part_s[p], from->part_s[p], pairs);
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		memcpy(save ? s->score[m] : t->score[m], save ? t->score[m] : s->score[m], pairs);
-	if (save)
-		s->calibration = t->model->calibration;
-	else
-		t->model->calibration = s->calibration;
+		memcpy(to->score[m], from->score[m], pairs);
+	*to->calibration = *from->calibration;
 }
 
-/* The documents that a pupil has weak labels for: copies of the pool's with pairs of their own. */
-typedef struct weak
-{
-	int32_t		n;
-	xmc_document *document;		/* (n_pool) the first n are valid */
-	int64_t		pairs;			/* unordered, of the round's documents */
-	int64_t		confident;
-	int64_t		agreeing;
-} weak;
+/* ---- weak labels ---- */
 
-/* Labels one document of the pool, given everybody's scores. */
+/* Adds a copy of the d-th document of the pool, whose pairs are all those of items with both modalities, either way round, weight 0. */
 static xmc_status
-label(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, xmc_modality guide, weak *w)
+add_weak(xmc_trainer *t, xmc_weak *w, int32_t d)
 {
-	int64_t		n = document->n;
 	xmc_document *copy = &w->document[w->n];
-	xmc_evidence evidence = guide == XMC_TEXT ? XMC_EVIDENCE_TEXT : XMC_EVIDENCE_IMAGE;
+	int32_t		n = t->pool[d]->n;
 
-	*copy = *document;
-	copy->pair = xmc_arena_alloc(&t->lasting, (size_t) (n * (n - 1)), sizeof(xmc_pair));
+	*copy = *t->pool[d];
+	copy->pair = xmc_arena_alloc(&t->lasting, (size_t) n * (size_t) (n - 1), sizeof(xmc_pair));
 	XMC_NEED(copy->pair, t->ctx);
 	for (int32_t i = 0; i < n; i++)
 		for (int32_t j = i + 1; j < n; j++)
 		{
-			uint8_t		both = document->has[i] & document->has[j];
-			double		p = xmc_probability(scores->score[evidence][i * n + j]);
-			float		own = scores->raw[guide == XMC_TEXT ? XMC_IMAGE : XMC_TEXT][i * n + j];
+			uint8_t		both = copy->has[i] & copy->has[j];
 
 			if (!(both & XMC_HAS_TEXT) || !(both & XMC_HAS_IMAGE))
 				continue;
-			copy->pair[copy->n_pairs++] = (xmc_pair){i, j, (float) p};
-			copy->pair[copy->n_pairs++] = (xmc_pair){j, i, (float) (1 - p)};
-			w->pairs++;
-			w->confident += p >= t->options->precision || 1 - p >= t->options->precision;
-			w->agreeing += (p > 0.5) == (own > 0);
+			copy->pair[copy->n_pairs++] = (xmc_pair){i, j, 0};
+			copy->pair[copy->n_pairs++] = (xmc_pair){j, i, 0};
 		}
-	w->n += copy->n_pairs > 0;
+	w->from[w->n++] = d;		/* it has pairs: see xmc_can_be_guided */
 	return XMC_OK;
+}
+
+/* Unordered pairs of the documents labelled in a round. */
+typedef struct tally
+{
+	int64_t		pairs;
+	int64_t		confident;
+	int64_t		agreeing;
+} tally;
+
+/* Labels a document of the pool, given everybody's scores. */
+static void
+label(const xmc_trainer *t, xmc_document *document, const xmc_scores *scores, xmc_modality guide, tally *count)
+{
+	xmc_evidence evidence = guide == XMC_TEXT ? XMC_EVIDENCE_TEXT : XMC_EVIDENCE_IMAGE;
+
+	for (int32_t k = 0; k < document->n_pairs; k += 2)
+	{
+		xmc_pair   *pair = &document->pair[k];
+		int64_t		at = (int64_t) pair->before * document->n + pair->after;
+		double		p = xmc_probability(scores->score[evidence][at]);
+		float		own = scores->raw[guide == XMC_TEXT ? XMC_IMAGE : XMC_TEXT][at];
+
+		pair[0].weight = (float) p;
+		pair[1].weight = (float) (1 - p);
+		count->pairs++;
+		count->confident += p >= t->options->precision || 1 - p >= t->options->precision;
+		count->agreeing += (p > 0.5) == (own > 0);
+	}
 }
 
 /* In which round the d-th document of the pool is labelled. */
@@ -117,9 +124,8 @@ round_of(const xmc_trainer *t, int32_t d)
 
 /* Labels the pool's documents that are dealt to this round, for the pupil. */
 static xmc_status
-label_pool(xmc_trainer *t, int32_t round, xmc_modality guide, weak *w)
+label_pool(xmc_trainer *t, int32_t round, xmc_modality guide, xmc_weak *w, tally *count)
 {
-	w->pairs = w->confident = w->agreeing = 0;
 	for (int32_t d = 0; d < t->n_pool; d++)
 	{
 		xmc_scores	scores;
@@ -129,7 +135,9 @@ label_pool(xmc_trainer *t, int32_t round, xmc_modality guide, weak *w)
 			continue;
 		t->progress.total++;	/* how many rounds there will be was not known before */
 		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, t->pool[d], &scores));
-		status = label(t, t->pool[d], &scores, guide, w);
+		status = add_weak(t, w, d);
+		if (status == XMC_OK)
+			label(t, &w->document[w->n - 1], &scores, guide, count);
 		xmc_scores_free(t->ctx, &scores);
 		XMC_TRY(status);
 		t->progress.done++;
@@ -137,6 +145,47 @@ label_pool(xmc_trainer *t, int32_t round, xmc_modality guide, weak *w)
 	}
 	return XMC_OK;
 }
+
+static xmc_status
+stream_weak(xmc_checkpoint *c, xmc_trainer *t, xmc_weak *w)
+{
+	int64_t		n = w->n;
+
+	XMC_TRY(xmc_stream_integer(c, "a round", &n, 0, t->n_pool));
+	for (int64_t k = 0; k < n; k++)
+	{
+		int64_t		from = c->is_saving ? w->from[k] : 0;
+
+		XMC_TRY(xmc_stream_integer(c, "a document of a round", &from, 0, t->n_pool - 1));
+		if (!c->is_saving)
+			XMC_TRY(add_weak(t, w, (int32_t) from));
+		for (int32_t p = 0; p < w->document[k].n_pairs; p++)
+		{
+			float	   *weight = &w->document[k].pair[p].weight;
+
+			XMC_TRY(xmc_stream(c, weight, sizeof *weight));
+			if (!c->is_saving && !(*weight >= 0 && *weight <= 1))
+				return xmc_checkpoint_damaged(c, "a weak label is no probability");
+		}
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_stream_round(xmc_checkpoint *c, xmc_trainer *t)
+{
+	xmc_round  *r = t->round;
+	int64_t		pupil = r->pupil;
+
+	XMC_TRY(xmc_stream_integer(c, "a pupil", &pupil, 0, XMC_MODALITIES - 1));
+	r->pupil = (xmc_modality) pupil;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		XMC_TRY(stream_weak(c, t, &r->weak[m]));
+	XMC_TRY(xmc_stream_learned(c, t, &r->before));
+	return xmc_stream_doubles(c, "a round", r->fused_tau, t->held_out.n_documents);
+}
+
+/* ---- one round ---- */
 
 /* Of the held-out approved pairs that a modality is confident of, the share that it has right; NaN if there are none. */
 static double
@@ -157,45 +206,45 @@ precision(const xmc_trainer *t, xmc_modality modality)
 
 /* Trains the pupil on approved and weak pairs, and reports whether its own order lost by it. */
 static xmc_status
-teach(xmc_trainer *t, xmc_modality pupil, const weak *w, const state *before, xmc_round_report *report)
+teach(xmc_trainer *t, const xmc_round *r)
 {
-	const xmc_document **approved = t->train;
-	int32_t		n_approved = t->n_train;
+	const xmc_weak *w = &r->weak[r->pupil];
 	int32_t		n_held_out = t->held_out.n_documents;
 	double	   *loss = xmc_arena_alloc(&t->lasting, (size_t) n_held_out * 2, sizeof(double));	/* (2, documents): before, after */
 	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) n_held_out * 2, sizeof(double));
-	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) (n_approved + w->n), sizeof *all);
+	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) (t->n_approved + w->n), sizeof *all);
+	xmc_round_report *report;
 	xmc_interval difference;
 	xmc_status	status = XMC_OK;
 
 	if (!loss || !tau || !all)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	xmc_train_judge(&t->held_out, before->score[pupil], 1, &report->loss_before, &report->tau_before, loss, tau);
-	memcpy(all, approved, (size_t) n_approved * sizeof *all);
+	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
 	for (int32_t d = 0; d < w->n; d++)
-		all[n_approved + d] = &w->document[d];
+		all[t->n_approved + d] = &w->document[d];
 	t->train = all;
-	t->n_train = n_approved + w->n;
+	t->n_train = t->n_approved + w->n;
 	for (int p = 0; p < XMC_PARTS && status == XMC_OK; p++)
-		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == pupil)
+		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == r->pupil)
 		{
 			t->progress.total += (int64_t) t->options->epochs * t->n_train;
 			status = xmc_train_part(t, (xmc_part) p);
 		}
-	t->train = approved;
-	t->n_train = n_approved;
+	t->train = t->approved;
+	t->n_train = t->n_approved;
 	XMC_TRY(status);
-	XMC_TRY(xmc_train_weigh(t, pupil));
-	xmc_train_judge(&t->held_out, t->score[pupil], 1, &report->loss_after, &report->tau_after, loss + n_held_out,
+	if (t->resume.stage != 0)
+		return xmc_checkpoint_missed(&t->resume);
+	XMC_TRY(xmc_train_weigh(t, r->pupil));
+	report = &t->report->round[t->report->n_rounds - 1];
+	xmc_train_judge(&t->held_out, r->before.score[r->pupil], 1, &report->loss_before, &report->tau_before, loss, tau);
+	xmc_train_judge(&t->held_out, t->score[r->pupil], 1, &report->loss_after, &report->tau_after, loss + n_held_out,
 					tau + n_held_out);
 	for (int32_t d = 0; d < n_held_out; d++)
 		tau[d] = tau[n_held_out + d] - tau[d];
 	XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, tau, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
 	report->difference_low = difference.low;
 	report->difference_high = difference.high;
-	report->documents = w->n;
-	report->confident = w->pairs ? (double) w->confident / (double) w->pairs : NAN;
-	report->agreement = w->pairs ? (double) w->agreeing / (double) w->pairs : NAN;
 	report->kept = difference.high >= 0;
 	return XMC_OK;
 }
@@ -234,50 +283,77 @@ can_learn(const xmc_trainer *t, xmc_modality modality)
 	return false;
 }
 
-/* One round; *go_on: its pupil kept something. w (modalities) are the weak labels for each, of this round and those before. */
+/* Chooses the pupil and labels its documents; *go_on is false if there is nobody to teach, or nothing. */
 static xmc_status
-one_round(xmc_trainer *t, int32_t round, weak *w, state *before, bool *go_on)
+begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 {
 	xmc_round_report *report = &t->report->round[t->report->n_rounds];
-	int32_t		n_held_out = t->held_out.n_documents;
-	double	   *fused = xmc_arena_alloc(&t->lasting, (size_t) n_held_out * 2, sizeof(double));	/* (2, documents) tau */
+	xmc_learned now = xmc_train_learned(t);
 	double		own_loss[XMC_MODALITIES];
 	double		tau;
-	xmc_modality pupil;
+	tally		count = {0};
 	xmc_modality guide;
-	xmc_interval difference;
 
-	XMC_NEED(fused, t->ctx);
 	*go_on = false;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		xmc_train_judge(&t->held_out, t->score[m], 1, &own_loss[m], &tau, NULL, NULL);
-	pupil = own_loss[XMC_TEXT] > own_loss[XMC_IMAGE] ? XMC_TEXT : XMC_IMAGE;
-	guide = pupil == XMC_TEXT ? XMC_IMAGE : XMC_TEXT;
-	if (!can_learn(t, pupil) || t->model->calibration.solo[guide] == 0)
+	r->pupil = own_loss[XMC_TEXT] > own_loss[XMC_IMAGE] ? XMC_TEXT : XMC_IMAGE;
+	guide = r->pupil == XMC_TEXT ? XMC_IMAGE : XMC_TEXT;
+	if (!can_learn(t, r->pupil) || t->model->calibration.solo[guide] == 0)
 		return XMC_OK;
 
-	fused_tau(t, fused);
+	fused_tau(t, r->fused_tau);
 	t->progress.round = round;
 	t->progress.phase = "labelling";
-	XMC_TRY(label_pool(t, round, guide, &w[pupil]));
-	if (w[pupil].n == 0)
+	XMC_TRY(label_pool(t, round, guide, &r->weak[r->pupil], &count));
+	if (r->weak[r->pupil].n == 0)
 		return XMC_OK;
-	*report = (xmc_round_report){.round = round,.pupil = pupil,.guide_precision = precision(t, guide)};
+	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.guide_precision = precision(t, guide),
+		.documents = r->weak[r->pupil].n,
+		.confident = count.pairs ? (double) count.confident / (double) count.pairs : NAN,
+		.agreement = count.pairs ? (double) count.agreeing / (double) count.pairs : NAN};
 	t->report->n_rounds++;
-	state_copy(t, before, true);
-	XMC_TRY(teach(t, pupil, &w[pupil], before, report));
+	copy_learned(t, &now, &r->before);
+	*go_on = true;
+	return XMC_OK;
+}
+
+/* One round, from where it stands if training is being continued in it; *go_on: its pupil kept something. */
+static xmc_status
+one_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
+{
+	xmc_learned now = xmc_train_learned(t);
+	int32_t		n_held_out = t->held_out.n_documents;
+	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) n_held_out, sizeof(double));
+	xmc_round_report *report;
+	xmc_interval difference;
+
+	XMC_NEED(tau, t->ctx);
+	if (t->resume.stage != 0)
+	{
+		t->progress.round = round;
+		XMC_TRY(xmc_stream_round(&t->resume, t));
+	}
+	else
+	{
+		XMC_TRY(begin_round(t, round, r, go_on));
+		if (!*go_on)
+			return XMC_OK;
+	}
+	XMC_TRY(teach(t, r));
+	report = &t->report->round[t->report->n_rounds - 1];
 	if (report->kept)
 	{
 		/* The pupil did not lose alone; but it may have learned the guide's mistakes, which then count twice. */
 		XMC_TRY(xmc_train_fuse(t));
-		fused_tau(t, fused + n_held_out);
+		fused_tau(t, tau);
 		for (int32_t d = 0; d < n_held_out; d++)
-			fused[d] = fused[n_held_out + d] - fused[d];
-		XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, fused, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
+			tau[d] -= r->fused_tau[d];
+		XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, tau, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
 		report->kept = difference.high >= 0;
 	}
 	if (!report->kept)
-		state_copy(t, before, false);
+		copy_learned(t, &r->before, &now);
 	*go_on = report->kept;
 	return XMC_OK;
 }
@@ -285,20 +361,18 @@ one_round(xmc_trainer *t, int32_t round, weak *w, state *before, bool *go_on)
 xmc_status
 xmc_train_rounds(xmc_trainer *t)
 {
-	weak		w[XMC_MODALITIES] = {{0}};
-	state		before;
+	xmc_round	r = {0};
 	bool		go_on = true;
+	xmc_status	status = XMC_OK;
 
 	t->report->pool_documents = t->n_pool;
 	if (t->n_pool == 0 || t->options->rounds == 0)
 		return XMC_OK;
-	XMC_TRY(state_init(t, &before));
-	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		w[m].document = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(xmc_document));
-		XMC_NEED(w[m].document, t->ctx);
-	}
-	for (int32_t round = 1; round <= t->options->rounds && go_on; round++)
-		XMC_TRY(one_round(t, round, w, &before, &go_on));
-	return XMC_OK;
+	XMC_TRY(round_init(t, &r));
+	t->round = &r;
+	for (int32_t round = 1; round <= t->options->rounds && go_on && status == XMC_OK; round++)
+		if (!xmc_is_past(t, xmc_stage(round, XMC_PARTS - 1)))
+			status = one_round(t, round, &r, &go_on);
+	t->round = NULL;
+	return status;
 }

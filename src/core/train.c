@@ -13,7 +13,6 @@
 #include "xmcoh/gradient.h"
 #include "xmcoh/guidance.h"
 #include "xmcoh/inputs.h"
-#include "xmcoh/optimizer.h"
 #include "xmcoh/part.h"
 
 #include <math.h>
@@ -178,59 +177,46 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 {
 	const xmc_options *o = t->options;
 	xmc_modality modality = xmc_part_modality(part);
-	int64_t		phase_end = t->progress.done + (int64_t) o->epochs * t->n_train;
-	xmc_adagrad hashed = {0};
-	xmc_adamw	adamw = {0};
-	double		best_loss = INFINITY;
-	int32_t		best_epoch = 0;
-	float	   *best;			/* (values of the part) */
+	int32_t		stage = xmc_stage(t->progress.round, part);
+	xmc_epochs	e;
 
+	if (xmc_is_past(t, stage))
+		return XMC_OK;
 	xmc_arena_reset(&t->part_arena);
-	best = xmc_arena_alloc(&t->part_arena, (size_t) xmc_model_copy_part(t->model, part, NULL, true), sizeof(float));
-	XMC_NEED(best, t->ctx);
-	if (part == XMC_PART_SPARSE)
-		XMC_TRY(xmc_adagrad_init(&t->part_arena, 1 << o->hash_bits, 1, &hashed));
-	else
-	{
-		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
-		if (part == XMC_PART_TEXT_NETWORK && t->model->has_bag)
-			XMC_TRY(xmc_adagrad_init(&t->part_arena, 1 << o->bag_bits, o->bag_dim, &hashed));
-	}
-	xmc_random_seed(&t->random, (uint64_t) o->seed * XMC_PARTS + (uint64_t) part);
+	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &t->random, t->n_train, t->train, &e));
 	t->progress.phase = phase_name[part];
 	t->progress.modality = modality;
 	t->progress.epochs = o->epochs;
-
-	for (int32_t epoch = 1; epoch <= o->epochs && epoch - best_epoch <= o->patience; epoch++)
+	for (;;)
 	{
 		double		scale;
 		double		train_loss;
 
-		t->progress.epoch = epoch - 1;
-		XMC_TRY(train_epoch(t, part, &hashed, &adamw, &train_loss));
-		xmc_adamw_swap_average(&adamw, t->model, part);	/* the average is judged and kept, the weights learn on */
+		XMC_TRY(xmc_train_checkpoint(t, stage, &e));
+		if (!xmc_epochs_go_on(&e, o))
+			break;
+		t->progress.epoch = e.done;
+		XMC_TRY(train_epoch(t, part, &e.hashed, &e.adamw, &train_loss));
+		xmc_adamw_swap_average(&e.adamw, t->model, part);	/* the average is judged and kept, the weights learn on */
 		XMC_TRY(score_part(t, &t->held_out, part, t->held_out.s));
 		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, XMC_CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
 		xmc_train_judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
 						NULL);
-		if (t->progress.held_out_loss < best_loss)
+		if (xmc_epochs_count(&e, t->model, t->progress.held_out_loss))
 		{
-			best_loss = t->progress.held_out_loss;
-			best_epoch = epoch;
-			xmc_model_copy_part(t->model, part, best, true);
 			memcpy(t->held_out.part_s[part], t->held_out.s, (size_t) t->held_out.n * sizeof(float));
 			t->report->train_loss[modality] = train_loss;
-			t->report->held_out_loss[modality] = best_loss;
-			t->report->best_epoch[modality] = epoch;
+			t->report->held_out_loss[modality] = e.best_loss;
+			t->report->best_epoch[modality] = e.best;
 		}
-		xmc_adamw_swap_average(&adamw, t->model, part);
-		t->progress.epoch = epoch;
+		xmc_adamw_swap_average(&e.adamw, t->model, part);
+		t->progress.epoch = e.done;
 		t->progress.epoch_ended = true;
 		XMC_TRY(xmc_train_tell(t));
 	}
-	xmc_model_copy_part(t->model, part, best, false);
-	t->progress.done = phase_end;
+	xmc_epochs_end(&e, t->model);
+	t->progress.done += (int64_t) (o->epochs - e.done) * t->n_train;
 	return XMC_OK;
 }
 
@@ -404,10 +390,12 @@ xmc_can_be_guided(const xmc_document *document)
 static xmc_status
 split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const uint8_t *held_out)
 {
-	t->train = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
-	t->held_out.document = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
-	t->pool = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->train);
-	if (!t->train || !t->held_out.document || !t->pool)
+	t->document = document;
+	t->n_documents = n_documents;
+	t->approved = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->approved);
+	t->held_out.document = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->approved);
+	t->pool = xmc_arena_alloc(&t->lasting, (size_t) n_documents, sizeof *t->approved);
+	if (!t->approved || !t->held_out.document || !t->pool)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t d = 0; d < n_documents; d++)
 	{
@@ -415,10 +403,12 @@ split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const u
 		if (document[d].n_pairs > 0 && held_out[d])
 			t->held_out.document[t->held_out.n_documents++] = &document[d];
 		else if (document[d].n_pairs > 0)
-			t->train[t->n_train++] = &document[d];
+			t->approved[t->n_approved++] = &document[d];
 		else if (xmc_can_be_guided(&document[d]))
 			t->pool[t->n_pool++] = &document[d];
 	}
+	t->train = t->approved;
+	t->n_train = t->n_approved;
 	t->report->approved_documents = t->n_train + t->held_out.n_documents;
 	t->report->held_out_documents = t->held_out.n_documents;
 	if (t->n_train < XMC_MIN_TRAINING_DOCUMENTS || t->held_out.n_documents < XMC_MIN_HELD_OUT_DOCUMENTS)
@@ -459,6 +449,12 @@ tell_alignment(void *arg, const xmc_align_progress *progress)
 	return xmc_train_tell(t);
 }
 
+static xmc_status
+alignment_checkpoint(void *arg, xmc_epochs *e)
+{
+	return xmc_train_checkpoint(arg, xmc_stage(0, XMC_PART_ALIGNMENT), e);
+}
+
 /*
  * Before the parts, so that the last losses of a training are those of an order; it depends on none of them. Rows that hold both
  * teach it whether or not their order is approved.
@@ -468,8 +464,12 @@ train_alignment(xmc_trainer *t)
 {
 	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * t->n_train;
 	int32_t		n = t->n_train + t->n_pool;
-	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
+	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
+	const xmc_document **all;
 
+	if (xmc_is_past(t, xmc_stage(0, XMC_PART_ALIGNMENT)))
+		return XMC_OK;
+	all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
 	XMC_NEED(all, t->ctx);
 	memcpy(all, t->train, (size_t) t->n_train * sizeof *all);
 	memcpy(all + t->n_train, t->pool, (size_t) t->n_pool * sizeof *all);
@@ -477,7 +477,7 @@ train_alignment(xmc_trainer *t)
 	t->progress.modality = XMC_IMAGE;
 	t->progress.epochs = t->options->epochs;
 	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n, all, t->held_out.n_documents, t->held_out.document,
-							tell_alignment, t, &t->report->alignment));
+							&hooks, &t->report->alignment));
 	t->progress.done = phase_end;
 	return XMC_OK;
 }
@@ -502,6 +502,11 @@ run(xmc_trainer *t)
 	if (parts == 0)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
 	XMC_TRY(labels_init(&t->lasting, &t->held_out));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		t->score[m] = xmc_arena_zalloc(&t->lasting, (size_t) t->held_out.n, sizeof(float));
+		XMC_NEED(t->score[m], t->ctx);
+	}
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
 		.total = (int64_t) (parts + (t->model->align_scale != NULL)) * t->options->epochs * t->n_train};
 	for (int m = 0; m < XMC_MODALITIES; m++)
@@ -513,15 +518,15 @@ run(xmc_trainer *t)
 		if (t->has_part[p])
 			XMC_TRY(xmc_train_part(t, (xmc_part) p));
 	t->progress.phase = "calibrating";
-	XMC_TRY(xmc_train_tell(t));
-	for (int m = 0; m < XMC_MODALITIES; m++)
+	if (t->resume.stage == 0)	/* else it stands behind all this */
 	{
-		t->score[m] = xmc_arena_alloc(&t->lasting, (size_t) t->held_out.n, sizeof(float));
-		XMC_NEED(t->score[m], t->ctx);
-		XMC_TRY(xmc_train_weigh(t, (xmc_modality) m));
+		XMC_TRY(xmc_train_tell(t));
+		for (int m = 0; m < XMC_MODALITIES; m++)
+			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m));
+		XMC_TRY(xmc_train_fuse(t));
 	}
-	XMC_TRY(xmc_train_fuse(t));
 	XMC_TRY(xmc_train_rounds(t));
+	XMC_TRY(xmc_train_checkpoint(t, XMC_STAGE_END, NULL));
 	if (t->model->has_alignment)
 		XMC_TRY(xmc_guidance_fit(t->ctx, t->model, t->held_out.n_documents, t->held_out.document));
 	return measure(t);
@@ -548,6 +553,8 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 		status = xmc_model_new(ctx, options, has_bag, &t.model);
 	if (status == XMC_OK)
 		status = xmc_model_new_zero(ctx, options, has_bag, &t.grad);
+	if (status == XMC_OK)
+		status = xmc_train_resume(&t, held_out);
 	if (status == XMC_OK)
 		status = run(&t);
 	xmc_arena_free(&t.arena);

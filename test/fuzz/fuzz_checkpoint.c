@@ -1,0 +1,213 @@
+/*
+ * fuzz_checkpoint.c - arbitrary bytes as the checkpoint that a training is continued from: it is refused with a message, or, where
+ * the damage leads nowhere, training goes on and ends with a model that can be saved, or says why not.
+ *
+ * A libFuzzer target: clang -fsanitize=fuzzer,address,undefined. With -DSTANDALONE it has a main of its own, for any compiler,
+ * which damages the checkpoints of a small training at random with a fixed seed: fuzz_checkpoint [runs times four [seed]]. Most of the
+ * damage is put under a right checksum, so that it gets past it.
+ */
+#include "../unit/toys.h"
+#include "xmcoh/checkpoint.h"
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What must hold, in a build with and without NDEBUG. */
+#define MUST(condition) \
+	do { if (!(condition)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); abort(); } } while (0)
+
+static long loaded;				/* how many inputs training went on from */
+static long ended;				/* and to its end */
+static long runs_done;
+
+/* The first call comes when a checkpoint is loaded. Training to the end takes time: a tenth of the inputs do. */
+static xmc_status
+on_progress(void *arg, const xmc_train_progress *progress)
+{
+	long	   *calls = (long *) ((recorder *) arg + 1);
+
+	MUST(progress->done <= progress->total);
+	loaded += (*calls)++ == 0;
+	return *calls > 3 && runs_done % 10 != 0 ? XMC_STOPPED : XMC_OK;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static toys t;
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	struct
+	{
+		recorder	r;
+		long		calls;
+	}		   *arg = calloc(1, sizeof *arg);
+	xmc_train_hooks hooks = {.arg = arg,.slices = 1,.progress = on_progress,.read = recorder_read};
+	uint8_t    *bytes = malloc(size ? size : 1);	/* of exactly this size */
+	xmc_train_report report;
+	xmc_model  *model;
+	xmc_status	status;
+
+	if (t.options.d_model == 0)
+		MUST(toys_make(&ctx, &t) == XMC_OK);
+	MUST(arg && bytes);
+	if (size)
+		memcpy(bytes, data, size);
+	arg->r.read = bytes;
+	arg->r.read_size = size;
+	runs_done++;
+	status = xmc_train(&ctx, &t.options, TOYS, t.document, t.held_out, &hooks, &model, &report);
+	if (status == XMC_OK)
+	{
+		size_t		blob_size;
+
+		ended++;
+		MUST(report.n_rounds >= 0 && report.n_rounds <= XMC_MAX_ROUNDS);
+		for (int k = 0; k < report.n_rounds; k++)
+			MUST(report.round[k].pupil == XMC_TEXT || report.round[k].pupil == XMC_IMAGE);
+		status = xmc_model_save(&ctx, model, NULL, &blob_size);
+		MUST(status == XMC_OK || status == XMC_BAD_MODEL);
+		xmc_model_free(&ctx, model);
+	}
+	else
+		/* Numbers that are finite, but absurdly large, overflow later on: a clear error too. */
+		MUST(status == XMC_STOPPED || ((status == XMC_BAD_MODEL || status == XMC_CHANGED || status == XMC_BAD_INPUT) &&
+									   ctx.message[0] != '\0'));
+	free(bytes);
+	free(arg);
+	return 0;
+}
+
+#ifdef STANDALONE
+
+#define ROOM 262144
+
+/* Numbers that lie near some bound. */
+static const int64_t numbers[] = {-1, 0, 1, 2, 3, 7, 8, 24, 25, 48, 49, 127, 128, 255, 256, 65536, INT32_MAX, INT32_MIN, INT64_MAX,
+	INT64_MIN, UINT32_MAX};
+static const float floats[] = {0, -1, 1e38f, -1e38f, 1e-38f, 0.0f / 1.0f};
+
+static size_t
+damage(xmc_random *random, uint8_t *bytes, size_t size)
+{
+	/* Whole numbers stand at multiples of 4, most of them between the arrays: at the end, and behind lengths. */
+	size_t		at = xmc_random_below(random, 3) ? size - 1 - xmc_random_below(random, (uint32_t) (size < 800 ? size : 800)) :
+		xmc_random_below(random, (uint32_t) size);
+	int64_t		number = numbers[xmc_random_below(random, sizeof numbers / sizeof *numbers)];
+	float		f = floats[xmc_random_below(random, sizeof floats / sizeof *floats)];
+
+	switch (xmc_random_below(random, 8))
+	{
+		case 0:
+			bytes[at] ^= (uint8_t) (1 << xmc_random_below(random, 8));
+			break;
+		case 1:
+			bytes[at] = (uint8_t) xmc_random_next(random);
+			break;
+		case 2:
+			at &= ~(size_t) 3;
+			if (at + 8 <= size)
+				memcpy(bytes + at, &number, 8);
+			break;
+		case 3:
+			at &= ~(size_t) 3;
+			if (at + 4 <= size)
+				memcpy(bytes + at, &number, 4);
+			break;
+		case 4:
+			at &= ~(size_t) 3;
+			if (at + 4 <= size)
+				memcpy(bytes + at, &f, 4);
+			break;
+		case 5:					/* the stage, under a right header */
+			{
+				xmc_checkpoint_header header;
+				xmc_checksum sum = {0};
+
+				if (size < sizeof header)
+					break;
+				memcpy(&header, bytes, sizeof header);
+				header.stage = xmc_random_below(random, 4) ? (int32_t) xmc_random_below(random, 24) : INT32_MAX;
+				xmc_checksum_add(&sum, &header, offsetof(xmc_checkpoint_header, checksum));
+				header.checksum = xmc_checksum_end(&sum);
+				memcpy(bytes, &header, sizeof header);
+				break;
+			}
+		case 6:					/* two words change places */
+			{
+				size_t		other = xmc_random_below(random, (uint32_t) size) & ~(size_t) 3;
+				uint8_t		word[4];
+
+				at &= ~(size_t) 3;
+				if (at + 4 > size || other + 4 > size)
+					break;
+				memcpy(word, bytes + at, 4);
+				memcpy(bytes + at, bytes + other, 4);
+				memcpy(bytes + other, word, 4);
+				break;
+			}
+		default:				/* cut off, or something taken out */
+			{
+				size_t		n = 1 + xmc_random_below(random, 64);
+
+				if (at + n < size)
+				{
+					memmove(bytes + at, bytes + at + n, size - at - n);
+					size -= n;
+				}
+			}
+	}
+	return size;
+}
+
+int
+main(int argc, char **argv)
+{
+	long		runs = (argc > 1 ? atol(argv[1]) : 20000) / 4;	/* each is a training */
+	static uint8_t bytes[ROOM];
+	static recorder original;
+	static toys t;
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_train_hooks hooks = {.arg = &original,.slices = 1,.checkpoint_due = recorder_due,.write = recorder_write};
+	xmc_random	random;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	xmc_random_seed(&random, argc > 2 ? (uint64_t) atol(argv[2]) : 1);
+	original.is_due = true;
+	MUST(toys_make(&ctx, &t) == XMC_OK);
+	MUST(xmc_train(&ctx, &t.options, TOYS, t.document, t.held_out, &hooks, &model, &report) == XMC_OK);
+	xmc_model_free(&ctx, model);
+	toys_free(&ctx, &t);
+	for (int k = 0; k < original.n; k++)
+	{
+		MUST(original.written[k].size <= ROOM);
+		LLVMFuzzerTestOneInput(original.written[k].bytes, original.written[k].size);
+	}
+	MUST(loaded == original.n);	/* undamaged, all are checkpoints */
+	loaded = ended = 0;
+	for (long k = 0; k < runs; k++)
+	{
+		const tape *from = &original.written[xmc_random_below(&random, (uint32_t) original.n)];
+		size_t		size = from->size;
+		uint32_t	acts = 1 + xmc_random_below(&random, 2);
+
+		memcpy(bytes, from->bytes, size);
+		while (acts--)
+			size = damage(&random, bytes, size);
+		if (size > 8 && xmc_random_below(&random, 16))
+		{
+			xmc_checksum sum = {0};
+			uint64_t	checksum;
+
+			xmc_checksum_add(&sum, bytes, size - 8);
+			checksum = xmc_checksum_end(&sum);
+			memcpy(bytes + size - 8, &checksum, 8);
+		}
+		LLVMFuzzerTestOneInput(bytes, size);
+	}
+	printf("%ld damaged checkpoints: training went on from %ld, to the end from %ld\n", runs, loaded, ended);
+	MUST(runs < 1000 || (loaded > runs / 20 && loaded < runs));	/* else the damage does not get deep */
+	recorder_free(&original);
+	return 0;
+}
+
+#endif
