@@ -40,7 +40,8 @@ typedef struct xmc_options
 	double		align_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
-	double		precision;		/* from which probability on a guide counts as confident */
+	double		precision;		/* from which probability on a prediction counts as confident */
+	double		challenge_margin;	/* tau that a new version may lose against the deployed one */
 	double		held_out;		/* share of approved documents held out */
 } xmc_options;
 

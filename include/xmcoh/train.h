@@ -71,6 +71,7 @@ typedef struct xmc_train_report
 	xmc_interval tau[XMC_EVIDENCES];	/* on held-out documents whose labelled pairs give a full order */
 	double		pair_accuracy[XMC_EVIDENCES];	/* share of held-out labelled pairs on the right side */
 	double		calibration_error[XMC_EVIDENCES];
+	double		confident[XMC_EVIDENCES];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
 	/* Of the modality's part that was trained last: the network where there is one. */
 	int32_t		best_epoch[XMC_MODALITIES];
 	double		train_loss[XMC_MODALITIES];

@@ -8,7 +8,7 @@
  */
 #include "xmcoh/trainer.h"
 #include "xmcoh/calibrate.h"
-#include "xmcoh/decode.h"
+#include "xmcoh/challenge.h"
 #include "xmcoh/dense.h"
 #include "xmcoh/gradient.h"
 #include "xmcoh/guidance.h"
@@ -311,35 +311,20 @@ static xmc_status
 measure_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
 				 double *tau, int64_t tau_stride, double *p, int64_t p_stride)
 {
-	int32_t		n = document->n;
-	int32_t    *order;
-	int32_t    *place;
-
-	xmc_arena_reset(&t->arena);
-	order = xmc_arena_alloc(&t->arena, (size_t) n, sizeof(int32_t));
-	place = xmc_arena_alloc(&t->arena, (size_t) n, sizeof(int32_t));
-	if (!order || !place)
-		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int e = 0; e < XMC_EVIDENCES; e++)
 	{
-		int32_t		right = 0;
-
-		XMC_TRY(xmc_decode_shuffled(t->ctx, n, scores->score[e], seed, order));
-		for (int32_t k = 0; k < n; k++)
-			place[order[k]] = k;
+		XMC_TRY(xmc_decoded_tau(t->ctx, document, scores->score[e], seed, &tau[e * tau_stride]));
 		for (int32_t k = 0; k < document->n_pairs; k++)
 		{
 			const xmc_pair *pair = &document->pair[k];
 
-			right += place[pair->before] < place[pair->after];
-			p[e * p_stride + k] = xmc_sigmoid(scores->score[e][(int64_t) pair->before * n + pair->after]);
+			p[e * p_stride + k] = xmc_sigmoid(scores->score[e][(int64_t) pair->before * document->n + pair->after]);
 		}
-		tau[e * tau_stride] = 2.0 * right / document->n_pairs - 1;
 	}
 	return XMC_OK;
 }
 
-/* What the finished model does on the held-out documents: tau of the decoded orders, pair accuracy, calibration error. */
+/* What the finished model does on the held-out documents: tau of the decoded orders, and of the pairs' probabilities the rest. */
 static xmc_status
 measure(xmc_trainer *t)
 {
@@ -365,12 +350,17 @@ measure(xmc_trainer *t)
 	{
 		const double *evidence_p = p + (int64_t) e * l->n;
 		double		right = 0;
+		int32_t		confident = 0;
 
 		XMC_TRY(xmc_bootstrap(t->ctx, l->n_documents, tau + (int64_t) e * l->n_documents, NULL, XMC_BOOTSTRAP_REPLICATES, 1,
 							  &t->report->tau[e]));
 		for (int32_t k = 0; k < l->n; k++)
+		{
 			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
+			confident += fmax(evidence_p[k], 1 - evidence_p[k]) >= t->options->precision;
+		}
 		t->report->pair_accuracy[e] = right / l->n;
+		t->report->confident[e] = (double) confident / l->n;
 		t->report->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, CALIBRATION_BINS);
 	}
 	return XMC_OK;

@@ -155,6 +155,9 @@ test_learns(void **state)
 		assert_true(report.calibration_error[e] < 0.1);
 		assert_true(report.pair_accuracy[e] > 0.65);
 	}
+	/* Words that tell the ends from the middle make it sure of some pairs; the pictures make it sure of most. */
+	assert_true(report.confident[XMC_EVIDENCE_TEXT] > 0 && report.confident[XMC_EVIDENCE_TEXT] < 0.9);
+	assert_true(report.confident[XMC_EVIDENCE_FUSED] > report.confident[XMC_EVIDENCE_TEXT]);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		assert_true(model->calibration.solo[m] > 0 && model->calibration.fused[m] > 0);
 	xmc_model_free(&f->ctx, model);

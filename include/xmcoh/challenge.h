@@ -1,0 +1,41 @@
+/*
+ * challenge.h - a new version of a model, the challenger, against the deployed one, the champion (design section 6, "Champion
+ * and challenger").
+ */
+#ifndef XMCOH_CHALLENGE_H
+#define XMCOH_CHALLENGE_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/metrics.h"
+#include "xmcoh/model.h"
+
+typedef struct xmc_challenge
+{
+	int32_t		documents;
+	xmc_interval champion;		/* held-out Kendall tau of the fused order, mean over documents; bootstrap 95% intervals */
+	xmc_interval challenger;
+	xmc_interval difference;	/* challenger - champion, paired by document */
+	bool		rejected;		/* beyond doubt the challenger is worse by more than the margin: difference.high < -margin */
+} xmc_challenge;
+
+/*
+ * Kendall tau, in [-1, 1], between the order decoded from scores s (n, n) and the document's labelled pairs, of which there
+ * must be one or more: twice the share of pairs that stand as they are labelled, minus 1. Ties fall by chance, drawn from
+ * `seed`. Errors: as xmc_decode_shuffled.
+ */
+extern xmc_status xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau);
+
+/*
+ * Compares two models on n documents with labelled pairs that neither was trained on. Both must read the inputs that the documents were
+ * built for. Ties of one document fall the same way for both. With a single document nothing is ever rejected: it says nothing
+ * of others. Errors: XMC_BAD_INPUT (no documents; a model that reads other inputs than the other), as xmc_score_documents and
+ * xmc_bootstrap.
+ */
+extern xmc_status xmc_challenge_run(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *challenger, int32_t n,
+									const xmc_document *const *document, double margin, xmc_challenge *out);
+
+/* Whether two models read the same: raw words, and embeddings of the same lengths. */
+extern bool xmc_same_inputs(const xmc_options *a, const xmc_options *b);
+
+#endif
