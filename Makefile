@@ -14,6 +14,7 @@ REGRESS = \
 	models \
 	sources \
 	jobs \
+	monitor \
 	trained \
 	metrics \
 	scores \
@@ -23,7 +24,10 @@ REGRESS = \
 	rounds
 
 ISOLATION = \
+	challenge \
 	deploy \
+	events \
+	prune \
 	snapshot \
 	train
 
@@ -34,7 +38,7 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql models.sql jobs.sql scores.sql judge.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql models.sql jobs.sql monitor.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*.c)

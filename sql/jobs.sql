@@ -4,28 +4,32 @@ CREATE FUNCTION xmcoh.worker_is_alive(pid integer, started_at timestamptz) RETUR
     AS 'MODULE_PATHNAME', 'xmcoh_worker_is_alive' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the process of this database with this pid and start time still lives; NULL on a standby, which cannot know';
 
+CREATE VIEW xmcoh.visible_job WITH (security_barrier = true) AS
+    SELECT j.job_id, j.state, j.message FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id);
+COMMENT ON VIEW xmcoh.visible_job IS 'Internal: the jobs that views show the current role, as their rows have them; xmcoh.job_state reads here again once it has seen that a worker is dead';
+
 CREATE FUNCTION xmcoh.job_state(job_id integer, state text, message text, queued_at timestamptz, queue_id text,
                                 worker_pid integer, worker_started_at timestamptz, OUT real_state text, OUT real_message text)
     AS 'MODULE_PATHNAME', 'xmcoh_job_state' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, text, integer, timestamptz) IS
     'Internal: the state of a job whose row says this, when it is also known whether its worker lives';
 
-CREATE VIEW xmcoh.job WITH (security_invoker = true) AS
+CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
     SELECT j.job_id, m.name AS model, s.real_state AS state, j.submitted_by, j.options, j.on_success, j.created_at,
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
            j.held_out_loss, j.held_out_tau, s.real_message AS message, j.version
-    FROM xmcoh.job_record AS j JOIN xmcoh.model AS m USING (model_id),
+    FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id),
          xmcoh.job_state(j.job_id, j.state, j.message, j.queued_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
 COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads interrupted here, whatever it last wrote';
 
-CREATE VIEW xmcoh.training_progress WITH (security_invoker = true) AS
+CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
     SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
            CASE WHEN state = 'running' AND done > 0 THEN elapsed * ((total - done)::double precision / done) END AS time_left,
            message
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
 COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time so far and left';
 
-CREATE VIEW xmcoh.training_round WITH (security_invoker = true) AS
+CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
     SELECT m.job_id, m.round, m.phase AS lesson, m.modality AS pupil,
            (max(value) FILTER (WHERE metric = 'documents'))::integer AS documents,
            max(value) FILTER (WHERE metric = 'confident') AS confident,
@@ -38,7 +42,8 @@ CREATE VIEW xmcoh.training_round WITH (security_invoker = true) AS
            max(value) FILTER (WHERE metric = 'difference_low') AS difference_low,
            max(value) FILTER (WHERE metric = 'difference_high') AS difference_high,
            max(value) FILTER (WHERE metric = 'kept') = 1 AS kept
-    FROM xmcoh.training_metric AS m WHERE m.phase IN ('text teaches image', 'image teaches text')
+    FROM xmcoh.training_metric AS m JOIN xmcoh.visible_job AS j USING (job_id)
+    WHERE m.phase IN ('text teaches image', 'image teaches text')
     GROUP BY m.job_id, m.round, m.phase, m.modality;
 COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds): how many unlabelled documents the guide labelled for the pupil, the share of their pairs that it is confident of (option precision) and how often it is right when it is, on held-out approved pairs; how often guide and pupil agree; the pupil''s held-out loss and tau before and after with the bootstrap 95% interval of the difference; whether the pupil kept it';
 
@@ -62,8 +67,8 @@ BEGIN
         RAISE read_only_sql_transaction USING MESSAGE = 'cannot train a model on a standby';
     END IF;
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
-    IF on_success NOT IN ('deploy', 'keep') THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('on_success is "%s" instead of deploy or keep', on_success);
+    IF on_success NOT IN ('deploy', 'challenge', 'keep') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('on_success is "%s" instead of deploy, challenge or keep', on_success);
     END IF;
     IF jsonb_typeof(train.options) <> 'object' THEN
         PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, train.options);
@@ -92,7 +97,7 @@ BEGIN
     RETURN new_job;
 END $$;
 COMMENT ON FUNCTION xmcoh.train(text, jsonb, text) IS
-    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run; on_success: deploy the version, or keep it only';
+    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run. on_success: ''deploy'' the version; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one, beyond doubt and by more than option challenge_margin, on held-out approved documents: then the job ends ''rejected'' and the version is kept. Listeners on channel xmcoh hear of each state of the job (xmcoh.note_transition)';
 
 CREATE FUNCTION xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;

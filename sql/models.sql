@@ -261,12 +261,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh.detach_pairs(text, regclass) IS 'Takes a relation of approved pairs away from a model; also one that has been dropped, by its OID';
 
-CREATE VIEW xmcoh.versions WITH (security_invoker = true) AS
+-- What the views show goes by this one: they run with their owner's privileges, so that who monitors needs none on the tables.
+
+CREATE VIEW xmcoh.visible_model WITH (security_barrier = true) AS
+    SELECT m.model_id, m.name, m.owner, m.deployed_version
+    FROM xmcoh.model AS m WHERE pg_has_role(m.owner::oid, 'MEMBER') OR pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW xmcoh.visible_model IS 'Internal: the models that views show the current role: those whose owner it is or is a member of; to a member of pg_monitor all';
+
+CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
     SELECT m.name AS model, v.version, v.version IS NOT DISTINCT FROM m.deployed_version AS deployed, v.sha256,
            octet_length(v.weights) AS bytes, (v.report ->> 'documents')::bigint AS documents,
            (v.report #>> '{fused,tau}')::double precision AS held_out_tau, v.job_id, v.created_at
-    FROM xmcoh.model_version AS v JOIN xmcoh.model AS m USING (model_id);
+    FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'The versions of each model: size, approved documents trained on and held out, held-out Kendall tau of the fused order';
+
+-- The same version twice in a row, or one that is gone, is nothing to go back to.
+CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
+    SELECT DISTINCT ON (m.model_id) m.model_id, d.deployment_id, d.version
+    FROM xmcoh.visible_model AS m JOIN xmcoh.deployment AS d USING (model_id) JOIN xmcoh.model_version AS v USING (model_id, version)
+    WHERE d.rolled_back_at IS NULL AND d.version <> m.deployed_version
+    ORDER BY m.model_id, d.deployment_id DESC;
+COMMENT ON VIEW xmcoh.previous_deployment IS 'Which deployment of each model xmcoh.rollback would go back to; no row: to none';
 
 CREATE FUNCTION xmcoh.store_version(model_id integer, weights bytea, job_id integer, report jsonb) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -276,13 +291,27 @@ DECLARE
 BEGIN
     PERFORM xmcoh.inspect_weights(weights);
     PERFORM FROM xmcoh.model AS m WHERE m.model_id = store_version.model_id FOR NO KEY UPDATE;    -- one new version at a time
+    -- No number is ever used twice, whatever has been pruned: deployments and jobs go by it.
     INSERT INTO xmcoh.model_version AS v (model_id, version, sha256, weights, job_id, report)
-        SELECT model_id, coalesce(max(x.version), 0) + 1, encode(sha256(weights), 'hex'), weights, job_id, report
-        FROM xmcoh.model_version AS x WHERE x.model_id = store_version.model_id
+        SELECT model_id, 1 + greatest(0, (SELECT max(x.version) FROM xmcoh.model_version AS x WHERE x.model_id = store_version.model_id),
+                                      (SELECT max(x.version) FROM xmcoh.deployment AS x WHERE x.model_id = store_version.model_id),
+                                      (SELECT max(x.version) FROM xmcoh.job_record AS x WHERE x.model_id = store_version.model_id)),
+               encode(sha256(weights), 'hex'), weights, job_id, report
         RETURNING v.version INTO new_version;
     RETURN new_version;
 END $$;
 COMMENT ON FUNCTION xmcoh.store_version(integer, bytea, integer, jsonb) IS 'Internal: checks weights in full and stores them as the next version of a model';
+
+-- By the functions that deploy and not by a trigger: a restored dump inserts deployments that are none.
+
+CREATE FUNCTION xmcoh.notify_deployment(model text, version integer, previous integer, rollback boolean) RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT pg_notify('xmcoh', json_build_object('event', 'deployment', 'model', left(model, 200), 'version', version,
+                                                    'previous', previous, 'rollback', rollback)::text);
+    END;
+COMMENT ON FUNCTION xmcoh.notify_deployment(text, integer, integer, boolean) IS
+    'Internal: NOTIFY on channel xmcoh that another version is deployed, with a payload like {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}; previous is null for a first deployment. Names are cut off after 200 characters. Any role can listen, and can notify: take it as a hint to look. (Of jobs: xmcoh.note_transition)';
 
 CREATE FUNCTION xmcoh.deploy(model text, version integer) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -302,29 +331,60 @@ BEGIN
     END IF;
     UPDATE xmcoh.model AS x SET deployed_version = deploy.version WHERE x.model_id = m.model_id;
     INSERT INTO xmcoh.deployment (model_id, version) VALUES (m.model_id, deploy.version);
+    PERFORM xmcoh.notify_deployment(m.name, deploy.version, m.deployed_version, false);
 END $$;
-COMMENT ON FUNCTION xmcoh.deploy(text, integer) IS 'Makes a version the one that scores; sessions see it when this transaction commits';
+COMMENT ON FUNCTION xmcoh.deploy(text, integer) IS 'Makes a version the one that scores; sessions see it, and listeners on channel xmcoh hear of it (xmcoh.notify_deployment), when this transaction commits';
 
 CREATE FUNCTION xmcoh.rollback(model text) RETURNS integer
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     id integer := xmcoh.model_id(rollback.model);
     m xmcoh.model;
-    earlier xmcoh.deployment;
+    earlier record;
 BEGIN
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR NO KEY UPDATE;
-    SELECT d.* INTO earlier FROM xmcoh.deployment AS d WHERE d.model_id = m.model_id AND d.rolled_back_at IS NULL
-        ORDER BY d.deployment_id DESC OFFSET 1 LIMIT 1;
+    SELECT d.* INTO earlier FROM xmcoh.previous_deployment AS d WHERE d.model_id = m.model_id;
     IF NOT FOUND THEN
         RAISE object_not_in_prerequisite_state USING
-            MESSAGE = format('model "%s" has no earlier deployment to go back to', rollback.model);
+            MESSAGE = format('model "%s" has no earlier deployment to go back to', rollback.model),
+            DETAIL = 'Versions that were pruned do not come back.',
+            HINT = 'xmcoh.versions lists those that xmcoh.deploy can deploy.';
     END IF;
     UPDATE xmcoh.deployment AS d SET rolled_back_at = now()
         WHERE d.model_id = m.model_id AND d.rolled_back_at IS NULL AND d.deployment_id > earlier.deployment_id;
     UPDATE xmcoh.model AS x SET deployed_version = earlier.version WHERE x.model_id = m.model_id;
+    PERFORM xmcoh.notify_deployment(m.name, earlier.version, m.deployed_version, true);
     RETURN earlier.version;
 END $$;
-COMMENT ON FUNCTION xmcoh.rollback(text) IS 'Takes the last deployment of a model back and gives the version that is deployed again';
+COMMENT ON FUNCTION xmcoh.rollback(text) IS 'Takes the last deployment of a model back and gives the version that is deployed again; listeners on channel xmcoh hear of it (xmcoh.notify_deployment)';
+
+CREATE FUNCTION xmcoh.prune_versions(model text, keep integer DEFAULT 5) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh.model_id(prune_versions.model);
+    pruned integer;
+BEGIN
+    IF keep IS NULL OR keep < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('keep is %s, must be 1 or more', coalesce(keep::text, 'NULL'));
+    END IF;
+    -- A job that is over without anybody having noticed is compared with nothing.
+    PERFORM xmcoh.settle_job(j.job_id) FROM xmcoh.job_record AS j
+        WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+    -- Written, not only locked: a deployment under an older snapshot, which still sees what is deleted here, then fails.
+    UPDATE xmcoh.model AS m SET deployed_version = m.deployed_version WHERE m.model_id = id;
+    DELETE FROM xmcoh.model_version AS v
+        WHERE v.model_id = id
+          AND v.version < (SELECT min(n.version) FROM (SELECT x.version FROM xmcoh.model_version AS x WHERE x.model_id = id
+                                                       ORDER BY x.version DESC LIMIT keep) AS n)
+          AND NOT EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = id AND m.deployed_version = v.version)
+          AND NOT EXISTS (SELECT FROM xmcoh.previous_deployment AS d WHERE d.model_id = id AND d.version = v.version)
+          AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = id AND j.champion = v.version
+                              AND j.state IN ('queued', 'starting', 'running', 'cancelling'));
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    RETURN pruned;
+END $$;
+COMMENT ON FUNCTION xmcoh.prune_versions(text, integer) IS
+    'Deletes old versions of a model and gives their number. The newest `keep` stay, and so do the deployed one, the one that xmcoh.rollback would go back to, and the one that a running job compares its new version with. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
 
 CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

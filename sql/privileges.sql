@@ -25,6 +25,7 @@ ALTER TABLE xmcoh.source ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.pair_source ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.approved_pair ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.training_metric ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON xmcoh.model USING (pg_has_role(owner::oid, 'MEMBER'));
 CREATE POLICY owner ON xmcoh.model_version USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
@@ -33,7 +34,14 @@ CREATE POLICY owner ON xmcoh.source USING (EXISTS (SELECT FROM xmcoh.model AS m 
 CREATE POLICY owner ON xmcoh.pair_source USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = pair_source.model_id));
 CREATE POLICY owner ON xmcoh.approved_pair USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = approved_pair.model_id));
 CREATE POLICY owner ON xmcoh.job_record USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = job_record.model_id));
+CREATE POLICY owner ON xmcoh.job_transition USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = job_transition.job_id));
 CREATE POLICY owner ON xmcoh.training_metric USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = training_metric.job_id));
+
+-- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
+CREATE POLICY monitor ON xmcoh.job_transition FOR SELECT TO pg_monitor USING (true);
+GRANT SELECT ON xmcoh.versions, xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview,
+    xmcoh.visible_job, xmcoh.job_transition TO pg_monitor;
+GRANT EXECUTE ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, text, integer, timestamptz) TO pg_monitor;
 
 CREATE FUNCTION xmcoh.grant_usage(role regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -45,7 +53,9 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA xmcoh TO %s', role);
     EXECUTE format('REVOKE EXECUTE ON FUNCTION xmcoh.grant_usage(regrole) FROM %s', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA xmcoh TO %s', role);
-    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.versions, xmcoh.job, xmcoh.training_progress, xmcoh.training_round FROM %s', role);
+    -- Views run with their owner's privileges: none is to be written through. Nor is what a trigger keeps.
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.job_transition, %s FROM %s', (SELECT string_agg(oid::regclass::text, ', ')
+        FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v'), role);
     -- A version is never changed; and who submitted a job, and for which model, is what it is.
     EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record FROM %s', role);
     EXECUTE format('REVOKE INSERT ON xmcoh.job_record FROM %s', role);
@@ -66,9 +76,11 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.source', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.approved_pair', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_pair_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record_job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition_transition_id_seq', '');

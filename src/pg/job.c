@@ -287,7 +287,7 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 		char	   *now_message = NULL;
 
 		SPI_connect();
-		execute_latest("SELECT state, message FROM xmcoh.job_record WHERE job_id OPERATOR(pg_catalog.=) $1",
+		execute_latest("SELECT state, message FROM xmcoh.visible_job WHERE job_id OPERATOR(pg_catalog.=) $1",
 					   PG_GETARG_INT32(0), true);
 		if (SPI_processed == 1)
 		{

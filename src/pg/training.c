@@ -2,7 +2,7 @@
  * training.c - one training run: documents and approved pairs in, core called, version out; see training.h
  *
  * Three kinds of transactions: one that reads (under one snapshot), many short ones that write progress, one that
- * saves. None is open while the core trains.
+ * saves (save.c). None is open while the core trains.
  */
 #include "training.h"
 
@@ -19,10 +19,10 @@
 #include "utils/timestamp.h"
 
 #include "documents.h"
-#include "evidence.h"
-#include "model_store.h"
 #include "pairs.h"
+#include "save.h"
 #include "source.h"
+#include "statement.h"
 
 #include "xmcoh/train.h"
 
@@ -44,7 +44,7 @@ typedef struct Run
 {
 	WorkerJob  *job;
 	xmc_options options;
-	bool		deploy;			/* on success */
+	char	   *on_success;		/* 'deploy', 'challenge' or 'keep' */
 	TrainingSet set;
 	MemoryContext memory;		/* documents; also the core's, while it trains */
 	MemoryContext building;		/* one document while it is built */
@@ -56,23 +56,6 @@ typedef struct Run
 	int32		round;
 } Run;
 
-/* Runs one statement; *count rows were read or written. `expected` is its SPI result code. */
-static uint64
-execute(const char *query, int expected, int n, Oid *types, Datum *values, const char *nulls)
-{
-	int			result = SPI_execute_with_args(query, n, types, values, nulls, false, 0);
-
-	if (result != expected)
-		elog(ERROR, "unexpected result of \"%s\": %s", query, SPI_result_code_string(result));
-	return SPI_processed;
-}
-
-static Datum
-first_value(int column, bool *is_null)
-{
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, is_null);
-}
-
 /* ---- reading ---- */
 
 /* The options of the model with those of the job over them; and from now on the job is running. */
@@ -83,7 +66,6 @@ read_job(Run *run)
 	Datum		values[1] = {Int32GetDatum(run->job->job_id)};
 	bool		is_null;
 	Jsonb	   *options;
-	char	   *on_success;
 
 	worker_begin(run->job, true);
 	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = 'reading'"
@@ -100,8 +82,7 @@ read_job(Run *run)
 	options = DatumGetJsonbP(first_value(4, &is_null));
 	xmcoh_make_options(DatumGetInt32(first_value(1, &is_null)), DatumGetInt32(first_value(2, &is_null)),
 					   DatumGetBool(first_value(3, &is_null)), options, &run->options);
-	on_success = TextDatumGetCString(first_value(5, &is_null));
-	run->deploy = strcmp(on_success, "deploy") == 0;
+	run->on_success = MemoryContextStrdup(run->memory, TextDatumGetCString(first_value(5, &is_null)));
 	worker_commit(run->job);
 }
 
@@ -213,14 +194,6 @@ hold_out(Run *run)
 /* ---- progress ---- */
 
 static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
-
-/* A number, or NULL where it is not known: nulls[column] is set accordingly. */
-static Datum
-number_or_null(double value, char *null)
-{
-	*null = isfinite(value) ? ' ' : 'n';
-	return Float8GetDatum(value);
-}
 
 static void
 write_metric(Run *run, const xmc_train_progress *progress, const char *metric, double value)
@@ -343,116 +316,14 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	return XMC_OK;
 }
 
-/* ---- saving ---- */
-
+/* What the last transaction of a job still has to write of it. */
 static void
-append_field(StringInfo out, const char *name, double value)
+write_figures(void *arg, const xmc_train_report *report)
 {
-	if (out->data[out->len - 1] != '{')
-		appendStringInfoString(out, ", ");
-	appendStringInfo(out, "\"%s\": ", name);
-	xmcoh_append_json_number(out, value);
-}
+	Run		   *run = arg;
 
-/* model_version.report: what xmcoh.versions and xmcoh.evaluate read, and people */
-static char *
-make_report(const Run *run, const xmc_train_report *report)
-{
-	StringInfoData out;
-	int64		pairs = 0;
-
-	for (int32 d = 0; d < run->set.documents->n; d++)
-		pairs += run->set.documents->document[d].n_pairs;
-	initStringInfo(&out);
-	appendStringInfoChar(&out, '{');
-	append_field(&out, "documents", report->approved_documents);
-	append_field(&out, "held_out_documents", report->held_out_documents);
-	append_field(&out, "pool_documents", report->pool_documents);
-	append_field(&out, "labelled_pairs", (double) pairs);
-	append_field(&out, "ignored_pairs", (double) run->set.ignored_pairs);
-	append_field(&out, "seed", run->options.seed);
-	append_field(&out, "held_out_threshold", run->set.threshold);
-	for (int e = 0; e < XMC_EVIDENCES; e++)
-	{
-		appendStringInfo(&out, ", \"%s\": {", xmcoh_evidence_name((xmc_evidence) e));
-		append_field(&out, "tau", report->tau[e].mean);
-		append_field(&out, "tau_low", report->tau[e].low);
-		append_field(&out, "tau_high", report->tau[e].high);
-		append_field(&out, "pair_accuracy", report->pair_accuracy[e]);
-		append_field(&out, "calibration_error", report->calibration_error[e]);
-		if (e < XMC_MODALITIES)
-		{
-			append_field(&out, "best_epoch", report->best_epoch[e]);
-			append_field(&out, "train_loss", report->train_loss[e]);
-			append_field(&out, "held_out_loss", report->held_out_loss[e]);
-		}
-		appendStringInfoChar(&out, '}');
-	}
-	if (report->alignment.documents > 0)
-	{
-		appendStringInfoString(&out, ", \"alignment\": {");
-		append_field(&out, "documents", report->alignment.documents);
-		append_field(&out, "accuracy", report->alignment.accuracy);
-		append_field(&out, "chance", report->alignment.chance);
-		appendStringInfoChar(&out, '}');
-	}
-	appendStringInfoChar(&out, '}');
-	return out.data;
-}
-
-static char *
-make_message(const Run *run, const xmc_train_report *report)
-{
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "trained on %d documents, %d held out",
-					 report->approved_documents - report->held_out_documents, report->held_out_documents);
-	if (run->set.ignored_pairs > 0)
-		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
-						 (long long) run->set.ignored_pairs);
-	return out.data;
-}
-
-/*
- * The version, its deployment and the job's end: all or nothing. The job's row is locked last, so that cancel_job need not wait
- * until a large version is written, and in the order in which drop_model takes the model's row and the job's.
- */
-static void
-save(Run *run, const xmc_model *model, const xmc_train_report *report)
-{
-	Oid			types[9] = {INT4OID, INT4OID, TEXTOID, FLOAT8OID, INT4OID, FLOAT8OID, FLOAT8OID, INT8OID, INT4OID};
-	Datum		values[9];
-	char		nulls[10] = "         ";
-	const xmc_train_progress *last = run->n_epochs ? &run->epoch[run->n_epochs - 1] : NULL;
-	double		tau = report->tau[XMC_EVIDENCE_FUSED].mean;
-	uint64		found;
-	int32		version;
-
-	worker_begin(run->job, true);
-	values[0] = Int32GetDatum(run->job->job_id);
 	write_epochs(run);
 	write_rounds(run, report);
-	version = xmcoh_store_version(run->job->model_id, model, run->job->job_id, make_report(run, report));
-	values[1] = Int32GetDatum(version);
-	values[2] = CStringGetTextDatum(make_message(run, report));
-	values[3] = number_or_null(tau, &nulls[3]);
-	values[4] = Int32GetDatum(run->job->model_id);
-	values[5] = number_or_null(last ? last->train_loss : NAN, &nulls[5]);
-	values[6] = number_or_null(last ? last->held_out_loss : NAN, &nulls[6]);
-	values[7] = Int64GetDatum(run->total);
-	values[8] = Int32GetDatum(run->round);
-	if (run->deploy)
-		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $5", SPI_OK_SELECT,
-				5, types, values, nulls);
-	found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT,
-					1, types, values, NULL);
-	worker_check_state(run->job, found ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
-	execute("UPDATE xmcoh.job_record SET state = 'succeeded', version = $2, message = $3, phase = 'done',"
-			" train_loss = coalesce($6, train_loss), held_out_loss = coalesce($7, held_out_loss),"
-			" held_out_tau = coalesce($4, held_out_tau), total = coalesce(total, $8), done = coalesce(total, $8),"
-			" round = $9, finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 9, types, values, nulls);
-	worker_commit(run->job);
 }
 
 void
@@ -477,7 +348,13 @@ xmcoh_run_training(WorkerJob *job)
 	ctx.arg = &run;
 	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.documents->n, run.set.documents->document, run.set.held_out, &hooks,
 						&model, &report), &ctx);
-	save(&run, model, &report);
+	xmcoh_save(&(FinishedTraining) {
+		.job = job,.ctx = &ctx,.options = &run.options,.on_success = run.on_success,.model = model,.report = &report,
+		.n = run.set.documents->n,.document = run.set.documents->document,.key = run.set.key,
+		.held_out = run.set.held_out,.held_out_threshold = run.set.threshold,.ignored_pairs = run.set.ignored_pairs,
+		.last = run.n_epochs ? &run.epoch[run.n_epochs - 1] : NULL,.total = run.total,.round = run.round,
+		.write_figures = write_figures,.arg = &run
+	});
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(run.memory);
 }

@@ -368,6 +368,36 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 	return found;
 }
 
+const xmc_model *
+xmcoh_open_version(int32 model_id, int32 version)
+{
+	DeployedModel wanted = {.model_id = model_id,.version = version};
+	Oid			types[2] = {INT4OID, INT4OID};
+	Datum		values[2] = {Int32GetDatum(model_id), Int32GetDatum(version)};
+	char	   *name;
+	char		sha256[SHA256_DIGITS + 1];
+	size_t		size;
+	bool		is_null;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_with_args("SELECT m.name, v.sha256, pg_catalog.octet_length(v.weights)"
+							  " FROM xmcoh.model m JOIN xmcoh.model_version v ON v.model_id OPERATOR(pg_catalog.=) m.model_id"
+							  " WHERE m.model_id OPERATOR(pg_catalog.=) $1 AND v.version OPERATOR(pg_catalog.=) $2",
+							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.model_version");
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model %d has no version %d", model_id, version)));
+	name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	text_to_cstring_buffer(DatumGetTextPP(column(2, &is_null)), sha256, sizeof sha256);
+	size = (size_t) DatumGetInt32(column(3, &is_null));
+	wanted.model = opened_weights(name, &wanted, sha256, size);
+	SPI_finish();
+	return wanted.model;
+}
+
 /*
  * The snapshot's identity: what has ended (xmax, and how many before it have not) and which of our own commands it
  * sees (transaction, subtransaction, command). The transactions that are going on below a given xmax can only become

@@ -49,6 +49,12 @@ extern const DeployedModel *xmcoh_lookup_deployed(ModelLookup *lookup, MemoryCon
 /* The same for who looks up once. */
 extern DeployedModel xmcoh_find_deployed(const char *name, size_t name_length);
 
+/*
+ * Any version, by number, with the caller's privileges. Unlike a DeployedModel it outlives the transaction: until this session
+ * opens others. Errors: undefined_object (no such version, or another's), data_corrupted.
+ */
+extern const xmc_model *xmcoh_open_version(int32 model_id, int32 version);
+
 /* A function's argument that names the model. ERROR null_value_not_allowed for NULL. */
 extern text *xmcoh_model_argument(NullableDatum argument);
 

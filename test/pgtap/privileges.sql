@@ -109,11 +109,93 @@ SELECT lives_ok($$SELECT xmcoh.create_model('gift'), xmcoh.alter_model('gift', n
 SET ROLE alice;
 SELECT lives_ok($$SELECT xmcoh.drop_model('gift')$$, 'where alice may drop it');
 
+-- What happened to a job is nobody's to write, not even its owner's.
+SET ROLE alice;
+SELECT results_eq($$SELECT new_state FROM xmcoh.job_transition WHERE job_id = current_setting('test.job')::int$$, ARRAY['queued'], 'alice sees how her job went');
+SELECT throws_ok($$INSERT INTO xmcoh.job_transition (job_id, new_state) VALUES (current_setting('test.job')::int, 'succeeded')$$, '42501',
+                 'permission denied for table job_transition', 'but cannot add to it');
+SELECT throws_ok($$UPDATE xmcoh.job_transition SET reason = 'bob'$$, '42501', 'permission denied for table job_transition', 'nor change it');
+SELECT throws_ok($$DELETE FROM xmcoh.job_transition$$, '42501', 'permission denied for table job_transition', 'nor forget it');
+SELECT throws_ok($$SELECT xmcoh.note_transition()$$, '0A000', NULL, 'nor call the trigger''s function');
+SET ROLE bob;
+SELECT is_empty($$SELECT FROM xmcoh.job_transition$$, 'bob sees nothing of it');
+RESET ROLE;
+
+-- A view runs with its owner's privileges: nobody must write through one.
+SELECT is_empty($$SELECT c.oid::regclass, r FROM pg_class AS c, unnest(ARRAY['alice', 'bob', 'carol', 'dave', 'Team Ärger', 'pg_monitor', 'public']) AS r
+                   WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v' AND has_table_privilege(r, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')$$,
+                'nobody can write through a view');
+
+-- Who monitors owns no model, was never granted anything here, and sees how all of them do.
+INSERT INTO xmcoh.model_version (model_id, version, sha256, weights) SELECT model_id, 1, encode(sha256('w'), 'hex'), 'w' FROM xmcoh.model WHERE name = 'hers';
+SELECT xmcoh.deploy('hers', 1);
+INSERT INTO xmcoh.job_record (model_id, state, queue_id, worker_pid, worker_started_at)
+    SELECT model_id, 'running', 'another', 0, '2020-01-01' FROM xmcoh.model WHERE name = 'team';   -- its worker has died
+INSERT INTO xmcoh.training_metric (job_id, round, phase, modality, epoch, metric, value)
+    SELECT job_id, 1, 'text teaches image', 'image', 0, 'documents', 5 FROM xmcoh.job_record WHERE job_id = current_setting('test.job')::int;
+CREATE ROLE eve;
+CREATE ROLE mallory NOINHERIT;
+GRANT pg_monitor TO eve, mallory;
+SELECT lives_ok($$SELECT xmcoh.grant_usage('mallory')$$, '(mallory monitors, but has not taken that role, and was granted usage)');
+SET ROLE eve;
+SELECT results_eq($$SELECT model FROM xmcoh.model_overview ORDER BY 1$$, ARRAY['hers', 'his', 'team'], 'who monitors reads model_overview');
+SELECT results_eq($$SELECT model, state FROM xmcoh.job ORDER BY 1$$, $$VALUES ('hers', 'queued'), ('team', 'interrupted')$$, 'job, and the truth there');
+SELECT results_eq($$SELECT model, state FROM xmcoh.job_history$$, $$VALUES ('team', 'interrupted')$$, 'job_history');
+SELECT results_eq($$SELECT model FROM xmcoh.training_progress ORDER BY 1$$, ARRAY['hers', 'team'], 'training_progress');
+SELECT results_eq($$SELECT documents FROM xmcoh.training_round$$, ARRAY[5], 'training_round');
+SELECT results_eq($$SELECT model, version, deployed, bytes FROM xmcoh.versions$$, $$VALUES ('hers', 1, true, 1)$$, 'versions');
+SELECT results_eq($$SELECT new_state FROM xmcoh.job_transition$$, ARRAY['queued'], 'job_transition');
+SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', 'permission denied for table ' || t, 'but not the table ' || t)
+  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record', 'training_metric']) AS t;
+SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission denied for function export_model', 'nor weights');
+SELECT throws_ok($$SELECT xmcoh.order_documents('hers')$$, '42501', 'permission denied for function order_documents', 'nor documents');
+SELECT throws_ok($$SELECT FROM public.step$$, '42501', 'permission denied for table step', 'nor texts');
+SELECT throws_ok(statement, '42501', NULL, 'nor changes anything: ' || statement)
+  FROM unnest(ARRAY[$$SELECT xmcoh.train('hers')$$, $$SELECT xmcoh.cancel_job(1)$$, $$SELECT xmcoh.deploy('hers', 1)$$,
+      $$SELECT xmcoh.rollback('hers')$$, $$SELECT xmcoh.prune_versions('hers')$$, $$SELECT xmcoh.drop_model('hers')$$,
+      $$DELETE FROM xmcoh.job_transition$$, $$UPDATE xmcoh.visible_model SET name = 'mine'$$]) AS statement;
+RESET ROLE;
+SELECT set_eq($$SELECT DISTINCT proname::text COLLATE "default" FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace AND has_function_privilege('eve', oid, 'EXECUTE')$$,
+              ARRAY['job_state', 'kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap'],
+              'of the functions, what the views need and what everybody may call');
+SET ROLE mallory;
+SELECT is_empty($$SELECT FROM xmcoh.model_overview$$, 'a member that has not taken the role sees nothing');
+SET ROLE bob;
+SELECT results_eq($$SELECT model FROM xmcoh.model_overview$$, ARRAY['his'], 'who does not monitor sees in the views what is his');
+SELECT is_empty($$SELECT FROM xmcoh.versions$$, 'no version');
+SELECT is_empty($$SELECT FROM xmcoh.training_progress$$, 'no progress');
+SELECT is_empty($$SELECT FROM xmcoh.training_round$$, 'no round');
+SELECT is_empty($$SELECT FROM xmcoh.job_history$$, 'no history');
+SELECT is_empty($$SELECT FROM xmcoh.previous_deployment$$, 'no deployment');
+SELECT throws_ok($$SELECT xmcoh.prune_versions('hers')$$, '42501', 'permission denied for model "hers"', 'nor does he prune versions of hers');
+RESET ROLE;
+INSERT INTO xmcoh.job_record (model_id, state, message) VALUES (current_setting('test.hers')::int, 'failed', 'secret')
+    RETURNING set_config('test.failed', job_id::text, true);
+SET ROLE bob;
+SELECT results_eq($$SELECT real_state, real_message FROM xmcoh.job_state(current_setting('test.failed')::int, 'running', NULL, now(), '', 0, '2020-01-01')$$,
+                  $$VALUES ('interrupted', 'worker died (crash or termination)')$$, 'asked of a job that is not his, job_state does not look');
+SET ROLE alice;
+SELECT results_eq($$SELECT real_state, real_message FROM xmcoh.job_state(current_setting('test.failed')::int, 'running', NULL, now(), '', 0, '2020-01-01')$$,
+                  $$VALUES ('failed', 'secret')$$, 'asked of her own it does');
+
+-- Both: who monitors and owns a model changes that model only.
+RESET ROLE;
+GRANT pg_monitor TO carol;
+SET ROLE carol;
+SELECT results_eq($$SELECT model FROM xmcoh.model_overview ORDER BY 1$$, ARRAY['hers', 'his', 'team'], 'carol monitors as well: she sees all');
+SELECT results_eq($$SELECT name FROM xmcoh.model$$, ARRAY['team'], 'and owns what she owned');
+SELECT throws_ok($$SELECT xmcoh.deploy('hers', 1)$$, '42501', 'permission denied for model "hers"', 'she cannot deploy hers');
+SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission denied for model "hers"', 'nor export it');
+SELECT throws_ok($$SELECT xmcoh.cancel_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor cancel its job');
+SELECT is_empty($$UPDATE xmcoh.job_record SET state = 'failed' WHERE job_id = current_setting('test.job')::int RETURNING 1$$, 'nor end it');
+RESET ROLE;
+
 -- no grant at all
 SET ROLE dave;
 SELECT throws_ok($$SELECT xmcoh.train('hers')$$, '42501', 'permission denied for function train', 'dave may call no function');
 SELECT throws_ok($$SELECT xmcoh.model_exists('hers')$$, '42501', 'permission denied for function model_exists', 'not even to look');
 SELECT throws_ok($$SELECT FROM xmcoh.model$$, '42501', 'permission denied for table model', 'and read no table');
+SELECT throws_ok($$SELECT FROM xmcoh.model_overview$$, '42501', 'permission denied for view model_overview', 'and no view');
 RESET ROLE;
 
 SELECT * FROM finish();

@@ -17,8 +17,9 @@ SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relnamespace <
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespace <> 'xmcoh'::regnamespace$$, 'no function elsewhere');
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record',
-                                 'training_metric']);
-SELECT views_are('xmcoh', ARRAY['versions', 'job', 'training_progress', 'training_round']);
+                                 'job_transition', 'training_metric']);
+SELECT views_are('xmcoh', ARRAY['visible_model', 'versions', 'previous_deployment', 'visible_job', 'job', 'training_progress',
+                                'training_round', 'job_history', 'model_overview']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
@@ -30,10 +31,21 @@ SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r
 SELECT is_empty($$SELECT f.oid::regprocedure FROM member_function AS f JOIN pg_language AS l ON l.oid = f.prolang
                    WHERE l.lanname NOT IN ('c', 'internal') AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (f.proconfig), false)$$,
                 'every function that is not in C pins its search_path');
-SELECT results_eq($$SELECT proname::text COLLATE "default" FROM member_function WHERE prosecdef ORDER BY 1$$, ARRAY['model_exists'],
-                  'only one function runs with its owner''s privileges, and all it tells is that a name is taken');
-SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (reloptions), false)$$,
-                'every view runs with its caller''s privileges');
+SELECT results_eq($$SELECT proname::text COLLATE "default" FROM member_function WHERE prosecdef ORDER BY 1$$, ARRAY['model_exists', 'note_transition'],
+                  'two functions run with their owner''s privileges: one tells that a name is taken, the other is a trigger''s');
+-- Views run with their owner's privileges, whom no row-level security holds back: each must go by visible_model.
+SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND NOT coalesce('security_barrier=true' = ANY (reloptions), false)$$,
+                'every view is a security barrier');
+SELECT is_empty($$WITH RECURSIVE used (view, relation) AS (
+                      SELECT r.ev_class, d.refobjid FROM pg_rewrite AS r JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass
+                          AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+                          JOIN member_relation AS v ON v.oid = r.ev_class AND v.relkind = 'v'
+                      UNION SELECT u.view, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.relation
+                          JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass)
+                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> 'xmcoh.visible_model'::regclass
+                      AND oid NOT IN (SELECT view FROM used WHERE relation = 'xmcoh.visible_model'::regclass)$$,
+                'and reads through visible_model');
+SELECT matches(pg_get_viewdef('xmcoh.visible_model'), 'pg_has_role.*owner.*MEMBER.*OR pg_has_role.*pg_monitor', 'which asks who is asking');
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'r' AND NOT relrowsecurity$$,
                 'every table has row-level security');
 SELECT is_empty($$SELECT r.oid::regclass FROM member_relation AS r WHERE relkind = 'r'
@@ -60,7 +72,8 @@ INSERT INTO label VALUES
     ('create_model', 'v', 'u', true), ('alter_model', 'v', 'u', false), ('drop_model', 'v', 'u', true),
     ('attach_source', 'v', 'u', false), ('detach_source', 'v', 'u', true), ('attach_pairs', 'v', 'u', true),
     ('detach_pairs', 'v', 'u', true), ('store_version', 'v', 'u', false), ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
-    ('import_model', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
+    ('import_model', 'v', 'u', true), ('prune_versions', 'v', 'u', false), ('notify_deployment', 'v', 'u', false),
+    ('note_transition', 'v', 'u', false), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
     ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', true),
     ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),

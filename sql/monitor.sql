@@ -1,0 +1,63 @@
+-- monitor.sql - what happened: events, and views for dashboards
+
+CREATE FUNCTION xmcoh.note_transition() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO xmcoh.job_transition (job_id, old_state, new_state, reason, worker_pid, worker_started_at)
+        VALUES (NEW.job_id, OLD.state, NEW.state, NEW.message, NEW.worker_pid, NEW.worker_started_at);
+    PERFORM pg_notify('xmcoh', json_build_object('event', 'job', 'job_id', NEW.job_id, 'model', left(m.name, 200),
+                                                 'state', NEW.state, 'version', NEW.version)::text)
+        FROM xmcoh.model AS m WHERE m.model_id = NEW.model_id;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION xmcoh.note_transition() IS
+    'Internal: keeps a change of a job''s state in xmcoh.job_transition, with the privileges of the extension''s owner, so that nobody else can write there; and NOTIFY on channel xmcoh, with a payload like {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}; version is null until there is one. Names are cut off after 200 characters; reasons stand in the table. Any role can listen, and can notify: take it as a hint to look. (Of deployments: xmcoh.notify_deployment)';
+
+-- A restored dump inserts jobs that were submitted elsewhere.
+CREATE TRIGGER submitted AFTER INSERT ON xmcoh.job_record FOR EACH ROW WHEN (NEW.queue_id = xmcoh.queue_id())
+    EXECUTE FUNCTION xmcoh.note_transition();
+CREATE TRIGGER transition AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW WHEN (OLD.state <> NEW.state)
+    EXECUTE FUNCTION xmcoh.note_transition();
+
+CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
+    SELECT j.job_id, j.model, j.state, j.message AS reason, j.submitted_by, j.on_success, j.created_at, j.started_at,
+           j.finished_at, coalesce(j.started_at, j.finished_at) - j.created_at AS waited,
+           CASE WHEN j.started_at IS NULL THEN interval '0' ELSE j.finished_at - j.started_at END AS duration,
+           j.version, EXISTS (SELECT FROM xmcoh.deployment AS d WHERE d.model_id = r.model_id AND d.version = r.version) AS deployed,
+           CASE WHEN j.version IS NOT NULL THEN j.held_out_tau END AS held_out_tau,
+           (v.report #>> '{fused,tau_low}')::double precision AS held_out_tau_low,
+           (v.report #>> '{fused,tau_high}')::double precision AS held_out_tau_high,
+           r.champion,
+           (v.report #>> '{challenge,difference}')::double precision AS difference,
+           (v.report #>> '{challenge,difference_low}')::double precision AS difference_low,
+           (v.report #>> '{challenge,difference_high}')::double precision AS difference_high
+    FROM xmcoh.job AS j JOIN xmcoh.job_record AS r USING (job_id)
+        LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
+    WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled', 'interrupted');
+COMMENT ON VIEW xmcoh.job_history IS 'One row per training run that is over: how it ended and why; how long it waited for a worker and ran (NULL: it was interrupted, and nobody has noted when); the version it made (NULL: none) and whether that was ever deployed; held-out Kendall tau of the fused order with its bootstrap 95% interval (NULL: no version, or since pruned); for on_success => ''challenge'' the deployed version it was compared with and the difference of the two taus, new minus deployed, with its 95% interval';
+
+CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
+    SELECT m.name AS model, m.owner, m.deployed_version, clock_timestamp() - v.created_at AS age, d.deployed_at, d.deployed_by,
+           (v.report #>> '{fused,tau}')::double precision AS held_out_tau,
+           (v.report #>> '{fused,tau_low}')::double precision AS held_out_tau_low,
+           (v.report #>> '{fused,tau_high}')::double precision AS held_out_tau_high,
+           (v.report ->> 'documents')::integer AS documents,
+           (SELECT count(*) FROM xmcoh.approved_pair AS p WHERE p.model_id = m.model_id
+                AND p.approved_at > coalesce(trained.started_at, v.created_at, '-infinity')) AS pairs_approved_since,
+           (v.report #>> '{fused,confident}')::double precision AS confident,
+           (v.report #>> '{fused,confident}')::double precision - (before.report #>> '{fused,confident}')::double precision AS confident_drift,
+           (SELECT count(*) FROM xmcoh.model_version AS x WHERE x.model_id = m.model_id) AS versions,
+           last.job_id AS last_job, last.state AS last_job_state, active.job_id AS active_job
+    FROM xmcoh.visible_model AS m
+        LEFT JOIN xmcoh.model_version AS v ON v.model_id = m.model_id AND v.version = m.deployed_version
+        LEFT JOIN xmcoh.job_record AS trained ON trained.job_id = v.job_id AND trained.model_id = m.model_id
+        LEFT JOIN xmcoh.previous_deployment AS p ON p.model_id = m.model_id
+        LEFT JOIN xmcoh.model_version AS before ON before.model_id = m.model_id AND before.version = p.version
+        LEFT JOIN LATERAL (SELECT x.deployed_at, x.deployed_by FROM xmcoh.deployment AS x
+                           WHERE x.model_id = m.model_id AND x.version = m.deployed_version AND x.rolled_back_at IS NULL
+                           ORDER BY x.deployment_id DESC LIMIT 1) AS d ON true
+        LEFT JOIN LATERAL (SELECT x.job_id, x.state FROM xmcoh.job AS x WHERE x.model = m.name
+                           ORDER BY x.job_id DESC LIMIT 1) AS last ON true
+        LEFT JOIN LATERAL (SELECT x.job_id FROM xmcoh.job AS x WHERE x.model = m.name
+                           AND x.state IN ('queued', 'starting', 'running', 'cancelling')) AS active ON true;
+COMMENT ON VIEW xmcoh.model_overview IS 'One row per model. Of its deployed version (NULL where there is none, or where it was imported): its age, when and by whom it was deployed, held-out Kendall tau of the fused order with its bootstrap 95% interval, how many approved documents it was trained on and held out, share of held-out pairs it is confident of (p or 1 - p >= option precision) and by how much that differs from the version that was deployed before. pairs_approved_since: rows of xmcoh.approved_pair since it read its documents (all, if no version is deployed; approvals in your own tables have no time, so they do not count). The last job, and the one that is queued or runs now (NULL: none)';

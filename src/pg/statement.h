@@ -1,0 +1,46 @@
+/*
+ * statement.h - short statements of a worker's transactions, through SPI.
+ */
+#ifndef XMCOH_PG_STATEMENT_H
+#define XMCOH_PG_STATEMENT_H
+
+#include "postgres.h"
+
+#include <math.h>
+
+#include "executor/spi.h"
+
+/* Runs one statement and gives how many rows were read or written. `expected` is its SPI result code. */
+static inline uint64
+execute(const char *query, int expected, int n, Oid *types, Datum *values, const char *nulls)
+{
+	int			result = SPI_execute_with_args(query, n, types, values, nulls, false, 0);
+
+	if (result != expected)
+		elog(ERROR, "unexpected result of \"%s\": %s", query, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/* A column, from 1, of the first row of the last result. */
+static inline Datum
+first_value(int column, bool *is_null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, is_null);
+}
+
+/* The same as text; NULL: null, or the result has no row. */
+static inline char *
+first_text(int column)
+{
+	return SPI_processed ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column) : NULL;
+}
+
+/* A number, or NULL where it is not known: nulls[column] is set accordingly. */
+static inline Datum
+number_or_null(double value, char *null)
+{
+	*null = isfinite(value) ? ' ' : 'n';
+	return Float8GetDatum(value);
+}
+
+#endif
