@@ -1,0 +1,143 @@
+# What a DBA is told: notifications from a worker, transitions that a kill leaves, a dump and its restore in the middle of a job;
+# and that comparing two versions holds nothing back.
+use strict;
+use warnings;
+
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = PostgreSQL::Test::Cluster->new('monitor');
+$node->init;
+$node->append_conf('postgresql.conf', "fsync = off\nmax_worker_processes = 8\nrestart_after_crash = on");
+$node->start;
+$node->safe_psql('postgres', q{
+CREATE EXTENSION xmcoh;
+CREATE TABLE work_step AS SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || ' part ' || m % 7 AS instruction
+  FROM generate_series(1, 100) AS m, generate_series(1, 5) AS s;
+SELECT xmcoh.create_model('manuals', options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 10, "bag_dim": 0, "epochs": 3}');
+SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
+});
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
+
+my $long = q('{"epochs": 10000, "patience": 10000}');
+
+sub train_long
+{
+	my $job = value("SELECT xmcoh.train('manuals', $long)");
+	$node->poll_query_until('postgres', "SELECT state = 'running' AND done > 0 FROM xmcoh.job WHERE job_id = $job")
+	  or die "job $job does not begin: " . job($job, "state || ' ' || coalesce(message, '')");
+	return $job;
+}
+
+# What a session has heard since it was last asked, up to the end of a statement: payloads, in order.
+sub heard
+{
+	my ($session, $statement) = @_;
+	return map { decode_json($_) } $session->query($statement || 'SELECT 1') =~ /Asynchronous notification "xmcoh" with payload "(\{.*\})" received/g;
+}
+
+sub told { return join ' ', map { $_->{event} eq 'job' ? $_->{state} : "$_->{event}:$_->{version}" } @_; }
+
+# ---- notifications ----
+
+my $listener = $node->background_psql('postgres');
+$listener->query('LISTEN xmcoh');
+my $job = value("SELECT xmcoh.train('manuals', on_success => 'challenge')");
+is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a job with a listener');
+my @events = heard($listener);
+is(told(@events), 'queued starting running deployment:1 succeeded', 'hears of every state, and of the deployment');
+is_deeply($events[3], { event => 'deployment', model => 'manuals', version => 1, previous => undef, rollback => JSON::PP::false },
+	'the deployment');
+is_deeply($events[4], { event => 'job', job_id => int $job, model => 'manuals', state => 'succeeded', version => 1 }, 'and the end');
+
+$job = value("SELECT xmcoh.train('manuals', '{\"epochs\": 1, \"sparse_learning_rate\": 0}', on_success => 'challenge')");
+is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'rejected', 'a worse version');
+@events = heard($listener);
+is(told(@events), 'queued starting running rejected', 'is told of, and that nothing was deployed');
+is($events[3]{version}, 2, 'with its number');
+
+($job) = $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.train('manuals'); ROLLBACK;");
+is(told(heard($listener)), '', 'of a transaction that rolls back nobody hears');
+
+# A listener in a long transaction hears at its end, and holds up nobody meanwhile.
+$listener->query('BEGIN');
+$job = value("SELECT xmcoh.train('manuals', on_success => 'keep')");
+is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a listener in a transaction holds up no job');
+is(told(heard($listener)), '', 'hears nothing yet');
+is(told(heard($listener, 'COMMIT')), 'queued starting running succeeded', 'and all of it later');
+
+$listener->quit;
+
+# ---- transitions ----
+
+$job = train_long();
+my $worker = job($job, 'worker_pid');
+kill 'KILL', $worker;
+$node->poll_query_until('postgres', "SELECT state = 'interrupted' FROM xmcoh.job_record WHERE job_id = $job");
+is(value("SELECT string_agg(concat_ws('>', old_state, new_state), ' ' ORDER BY transition_id) FROM xmcoh.job_transition WHERE job_id = $job"),
+	'queued queued>starting starting>running running>interrupted', 'a killed worker leaves a transition');
+is(value("SELECT concat(worker_pid = $worker, ' ', reason) FROM xmcoh.job_transition WHERE job_id = $job AND new_state = 'interrupted'"),
+	't worker died (crash or termination)', 'with the pid that it had, and the reason');
+
+# ---- dump and restore in the middle of a job ----
+
+$job = train_long();
+my $dump = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 'pg_dump in the middle of a job');
+my $transitions = q{SELECT string_agg(t::text, E'\n' ORDER BY t) FROM xmcoh.job_transition AS t};
+my $before = value($transitions);
+value("SELECT xmcoh.cancel_job($job)");
+value("SELECT xmcoh.wait_for_job($job, '20 s')");
+
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+$listener = $node->background_psql('restored');
+$listener->query('LISTEN xmcoh');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ], 'restored without an error');
+is($node->safe_psql('restored', $transitions), $before, 'transitions were restored, and none was written anew');
+is(told(heard($listener)), '', 'nobody was notified');
+is($node->safe_psql('restored', 'SELECT count(*) FROM xmcoh.deployment'), '1', '(there are deployments)');
+is($node->safe_psql('restored', "SELECT last_job_state, active_job IS NULL FROM xmcoh.model_overview"), 'interrupted|t',
+	'the job that was running reads interrupted');
+is($node->safe_psql('restored', "SELECT xmcoh.wait_for_job($job)"), 'interrupted', 'which somebody writes down');
+is(told(heard($listener)), 'interrupted', 'now that is news');
+is($node->safe_psql('restored', "SELECT new_state FROM xmcoh.job_transition ORDER BY transition_id DESC LIMIT 1"), 'interrupted',
+	'and numbers of transitions go on');
+$job = $node->safe_psql('restored', "SELECT xmcoh.train('manuals', on_success => 'challenge')");
+is($node->safe_psql('restored', "SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the restored model is challenged');
+is($node->safe_psql('restored', "SELECT champion FROM xmcoh.job_history WHERE job_id = $job"), '1', 'by its own champion');
+$listener->quit;
+
+# ---- a comparison that takes a while ----
+
+# A large champion, a small challenger: training the one takes less time than asking the other.
+$node->safe_psql('postgres', q{
+CREATE TABLE long_step AS SELECT m AS manual, s AS step, 'word' || (s * 7919 + m * 104729) % 997 AS instruction
+  FROM generate_series(1, 60) AS m, generate_series(1, 200) AS s;
+SELECT xmcoh.create_model('long', options => '{"hash_bits": 12, "bag_documents": 0, "epochs": 1, "held_out": 0.8, "d_model": 8, "heads": 2, "feed_forward": 8}');
+SELECT xmcoh.attach_source('long', 'long_step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
+});
+$job = value(q{SELECT xmcoh.train('long', '{"d_model": 256, "layers": 6, "feed_forward": 256}')});
+is(value("SELECT xmcoh.wait_for_job($job, '90 s')"), 'succeeded', 'long documents');
+value("SELECT xmcoh.import_model('long', xmcoh.export_model('long')) FROM generate_series(2, 4)");
+$job = value("SELECT xmcoh.train('long', on_success => 'challenge')");
+ok($node->poll_query_until('postgres', "SELECT phase = 'comparing' FROM xmcoh.job WHERE job_id = $job"), 'are compared');
+is(value("SELECT a.xact_start IS NULL AND a.backend_xmin IS NULL AND a.backend_xid IS NULL FROM pg_stat_activity AS a
+	JOIN xmcoh.job_record AS j ON a.pid = j.worker_pid WHERE j.job_id = $job AND j.state = 'running'"), 't', 'with no transaction open');
+value("SELECT xmcoh.deploy('long', 2), xmcoh.deploy('long', 3)");
+is(value("SELECT xmcoh.prune_versions('long', 1)"), '0', 'and while they are, their champion stays');
+my $began = time;
+value("SELECT xmcoh.cancel_job($job)");
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'and the job can be cancelled');
+cmp_ok(time - $began, '<', 1, 'within a second');
+is(job($job, 'message'), 'cancelled while comparing', 'while it compares');
+is(value("SELECT xmcoh.prune_versions('long', 1)"), '1', 'after which the champion can go');
+is(value("SELECT string_agg(version || ' ' || deployed, ', ' ORDER BY version) FROM xmcoh.versions WHERE model = 'long'"),
+	'2 false, 3 true, 4 false', 'and no version has come');
+
+$node->stop;
+done_testing();
