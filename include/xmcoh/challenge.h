@@ -27,9 +27,9 @@ typedef struct xmc_challenge
 extern xmc_status xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau);
 
 /*
- * Compares two models on n documents with labelled pairs that neither was trained on. Both must read the inputs that the documents were
- * built for. Ties of one document fall the same way for both. With a single document nothing is ever rejected: it says nothing
- * of others. Errors: XMC_BAD_INPUT (no documents; a model that reads other inputs than the other), as xmc_score_documents and
+ * Compares two models on n documents with labelled pairs that neither was trained on. Both must read the inputs that the
+ * documents were built for. Ties of one document fall the same way for both. With a single document nothing is ever rejected:
+ * it says nothing of others. Errors: XMC_BAD_INPUT (no documents; a model that reads other inputs than the other), as xmc_score_documents and
  * xmc_bootstrap.
  */
 extern xmc_status xmc_challenge_run(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *challenger, int32_t n,

@@ -1,9 +1,9 @@
 /*
  * save.c - see save.h
  *
- * Whether a challenger is rejected is found out outside any transaction, since it can take seconds. Meanwhile somebody may
- * deploy another version: then the comparison says nothing of what is replaced, and is made again. Nobody has to give way to anybody:
- * each further turn takes another deployment.
+ * Whether a challenger is rejected is found out outside any transaction, since it can take seconds. Meanwhile somebody
+ * may deploy another version: then the comparison says nothing of what is replaced, and is made again. Each further turn
+ * takes another deployment, so it comes to an end.
  */
 #include "save.h"
 
