@@ -89,6 +89,9 @@ xmcoh_raise(xmc_status status, const xmc_ctx *ctx)
 		case XMC_BAD_MODEL:
 			code = ERRCODE_DATA_CORRUPTED;
 			break;
+		case XMC_CHANGED:
+			code = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+			break;
 		case XMC_LIMIT:
 			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 			break;
