@@ -18,6 +18,8 @@ our @EXPORT = qw($long $quick new_cluster value fails train train_long job row a
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
+$PostgreSQL::Test::Utils::timeout_default = 60;		# a whole file may take 180 s
+
 my $node;				# the cluster that the subs below ask
 my %version;			# model and version => sha256, of all that unharmed has seen
 my $approved = 0;		# pairs approved by approve, and committed
@@ -94,14 +96,16 @@ sub outcome
 	return row($job, "state || ': ' || coalesce(message, '')");
 }
 
-# The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation has ended.
+# Starts a job as a role. The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation
+# has ended.
 sub train
 {
-	my ($model, $options) = @_;
+	my ($model, $options, $role) = @_;
 	$options //= $quick;
 	for my $try (1 .. 50)
 	{
-		my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('$model', $options)");
+		my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('$model', $options)",
+			extra_params => [ $role ? ('-U', $role) : () ]);
 		return $out if $code == 0;
 		die $err unless $err =~ /no background worker is free/;
 		sleep 0.1;
@@ -112,8 +116,8 @@ sub train
 # Starts a long run and waits until it trains.
 sub train_long
 {
-	my ($model, $options) = @_;
-	my $job = train($model, $options // $long);
+	my ($model, $role) = @_;
+	my $job = train($model, $long, $role);
 	await($job, "state = 'running' AND done > 0");
 	return $job;
 }
