@@ -2,26 +2,32 @@
 use strict;
 use warnings;
 
+# A disk of 24 MB: a tmpfs, which an ordinary user can mount in a namespace of his own, where he counts as root. In that namespace
+# this file runs once more, in a second one inside it, where he is himself again: a server does not run as root. (At once, as
+# PostgreSQL::Test::Utils turns this process's output to a file.)
+my $small_disk;
+BEGIN
+{
+	use File::Temp;
+	$small_disk = $ENV{XMCOH_SMALL_DISK};
+	if (!defined $small_disk)
+	{
+		$small_disk = File::Temp::tempdir(DIR => $ENV{TESTDIR} // '/tmp');
+		my @in_namespace = (qw(unshare --user --map-root-user --mount sh -c),
+			'disk=$0 uid=$1 gid=$2; shift 2; mount -t tmpfs -o size=24m none "$disk" &&
+				exec unshare --user --map-user="$uid" --map-group="$gid" env XMCOH_SMALL_DISK="$disk" "$@"',
+			$small_disk, $>, $) =~ s/ .*//r);
+		exec(@in_namespace, $^X, (map { "-I$_" } @INC), $0) if system(@in_namespace, 'true') == 0;
+		rmdir $small_disk;
+		$small_disk = '';
+	}
+}
+
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 use XmcohTest;
-
-# A disk of 24 MB: a tmpfs, which an ordinary user can mount in a namespace of his own, where he counts as root. In that namespace
-# this file runs once more, in a second one inside it, where he is himself again: a server does not run as root.
-my $small_disk = $ENV{XMCOH_SMALL_DISK};
-if (!defined $small_disk)
-{
-	$small_disk = File::Temp::tempdir(DIR => $ENV{TESTDIR} // '/tmp');
-	my @in_namespace = (qw(unshare --user --map-root-user --mount sh -c),
-		'disk=$0 uid=$1 gid=$2; shift 2; mount -t tmpfs -o size=24m none "$disk" 2>/dev/null &&
-			exec unshare --user --map-user="$uid" --map-group="$gid" env XMCOH_SMALL_DISK="$disk" "$@"',
-		$small_disk, $>, $) =~ s/ .*//r);
-	exec(@in_namespace, $^X, (map { "-I$_" } @INC), $0) if system(@in_namespace, 'true') == 0;
-	rmdir $small_disk;
-	$small_disk = '';
-}
 
 # Of the sessions of this test, not of workers.
 $ENV{PGOPTIONS} = '-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off'
