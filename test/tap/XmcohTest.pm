@@ -88,7 +88,9 @@ sub await
 	my $over = '';
 	for (;;)
 	{
-		my ($code, $out) = $node->psql($database, "SELECT $condition, finished_at IS NOT NULL FROM xmcoh.job_record WHERE job_id = $job");
+		my ($code, $out) =
+		  eval { $node->psql($database, "SELECT $condition, finished_at IS NOT NULL FROM xmcoh.job_record WHERE job_id = $job") };
+		$code //= -1;			# no server; IPC::Run dies of a psql that does not read its input
 		my ($holds, $finished) = split /\|/, $out;
 		return if $code == 0 && $holds eq 't';
 		die "job $job is not ($condition): " . row($job, "concat_ws(' ', state, phase, round, epoch, message)")
@@ -194,7 +196,7 @@ sub unharmed
 	push @harm, 'a deployed version is not there' if value(q{SELECT EXISTS (SELECT FROM xmcoh.model AS m
 		WHERE deployed_version IS NOT NULL AND NOT EXISTS (SELECT FROM xmcoh.model_version AS v
 			WHERE v.model_id = m.model_id AND version = deployed_version))}) ne 'f';
-	my $pairs = value('SELECT count(*) FROM xmcoh.approved_pair');
+	my $pairs = value("SELECT count(*) FROM xmcoh.approved_pair JOIN xmcoh.model USING (model_id) WHERE name = 'manuals'");
 	push @harm, "of $known->{approved} approved pairs $pairs are there" if $pairs != $known->{approved};
 	my $stuck = value(q{SELECT string_agg(format('job %s reads %s', job_id, state), '; ') FROM xmcoh.job
 		WHERE state IN ('queued', 'starting', 'running', 'cancelling')});
