@@ -3,6 +3,7 @@
 #   make && make install && make installcheck      the extension, against the server that PG_CONFIG names
 #   make check                                     every test there is, on throwaway servers; installs what is missing
 #   make demo                                      a tour in SQL, under two minutes
+#   make torture                                   200 random kills of workers and servers, while jobs run and are resumed
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make core | cli | unit | unit-asan | fuzz | bench | clean
 #
@@ -95,7 +96,7 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals of our own, which need no server headers; a plain `make` has no goal and builds the extension.
-OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench check demo guides setup clean distclean
+OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench check demo guides torture setup clean distclean
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifneq ($(filter-out $(OWN_GOALS) build/%,$(GOALS)),)
@@ -127,7 +128,7 @@ xmcoh$(DLSUFFIX): xmcoh.map
 sql/xmcoh--1.0.sql: $(SQL_SOURCES)
 	cat $^ > $@
 else
-ifneq ($(filter-out check demo guides setup clean distclean,$(GOALS)),)
+ifneq ($(filter-out check demo guides torture setup clean distclean,$(GOALS)),)
 $(need_libraries)
 endif
 .PHONY: check clean distclean
@@ -215,9 +216,11 @@ build/xmcoh: $(CLI_SOURCES) $(ALL_HEADERS) | build
 # ---- everything at once, on throwaway servers ----
 
 # (check stands above: PGXS has a goal of that name, which says that there is none.)
-.PHONY: setup demo guides
+.PHONY: setup demo guides torture
 setup:
 	@bash test/setup.sh
+torture:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
 demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:

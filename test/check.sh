@@ -153,14 +153,11 @@ pgtap()
 # even when a later file hangs.
 perl_tests()
 {
-	local state=$WORK/$1 test status=0
+	local test status=0
 
-	as_server mkdir -p "$state"
 	for test in "$TREE/test/$1"/*.pl; do
 		[ -e "$test" ] || continue
-		in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
-			TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" \
-			${guides:+GUIDES="$guides"} timeout --kill-after=10 "$PERL_TEST_SECONDS" \
+		perl_test "$WORK/$1" ${guides:+GUIDES="$guides"} timeout --kill-after=10 "$PERL_TEST_SECONDS" \
 			prove --verbose -I "$PGXS_TEST/perl" -I test/tap "test/$1/${test##*/}" || status=1
 	done
 	return $status

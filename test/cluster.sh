@@ -8,6 +8,9 @@
 #                           a new cluster with its own socket directory and no TCP port; sets PGHOST, PGPORT, PGUSER, PGDATABASE
 #   cluster_stop NAME
 #
+#   perl_test STATE COMMAND...
+#                           a command of PostgreSQL::Test, standing in $TREE, with what its clusters need; they lie under STATE
+#
 # A server never runs as root, and its user can read neither root's home nor perhaps this folder: hence the copy.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -107,6 +110,16 @@ cluster_start()
 stop_server()
 {
 	as_server pg_ctl --pgdata="$1" --mode=immediate --wait --timeout=60 stop >/dev/null 2>&1 || true
+}
+
+perl_test()
+{
+	local state=$1
+
+	shift
+	as_server mkdir -p "$state"
+	in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
+		TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" "$@"
 }
 
 cluster_stop()

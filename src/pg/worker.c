@@ -17,14 +17,14 @@
  *
  *      starting, running --- ERROR in the worker --------------------> failed
  *      starting, running --- worker died, or pg_cancel_backend ------> interrupted
- *      queued -------------- server restarted before a worker came --> interrupted
+ *      queued -------------- no worker will come --------------------> interrupted
  *
  * Every change is one UPDATE in a short transaction that says which state it comes from, so that of two writers one
  * wins and the other sees it; a trigger keeps them all in xmcoh.job_transition. A worker never trusts that it is the
  * first of its job. The postmaster starts it anew whenever it ends by anything but exit code 0 (kill -9,
  * pg_terminate_backend, FATAL): the new incarnation finds the row in the hands of a dead process, writes that down,
- * and exits. After a restart of the server nobody is started
- * anew: then xmcoh.job derives the state from the dead worker's pid and start time, and train, wait_for_job and
+ * and exits. After a restart of the server nobody is started anew: then xmcoh.job derives the state from the dead
+ * worker's pid and start time, or of a queued job from where and when it was queued, and train, wait_for_job and
  * cancel_job write it down.
  *
  * cancel_job sets `cancelling` and sends SIGINT when it commits. The core asks for interrupts every 50 ms of work, so

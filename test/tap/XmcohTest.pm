@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw($long $quick new_cluster value fails train train_long job row await outcome process_lives worker_is_gone
+our @EXPORT = qw($long $quick new_cluster ask value fails train train_long job row await outcome process_lives worker_is_gone
   stop_between_writes approve unharmed);
 
 # Far more training than anybody waits for (the bag makes a network of the words; without one there is only the sparse term, which
@@ -18,9 +18,13 @@ our @EXPORT = qw($long $quick new_cluster value fails train train_long job row a
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
+$PostgreSQL::Test::Utils::timeout_default = 60;		# a whole file may take 180 s
+
 my $node;				# the cluster that the subs below ask
-my %version;			# model and version => sha256, of all that unharmed has seen
-my $approved = 0;		# pairs approved by approve, and committed
+my $database = 'postgres';
+# What must be there: approved: pairs, by approve, committed; version: model and number => sha256, of all that unharmed has seen.
+my $known = { approved => 0, version => {} };
+my %known;				# of each database of each cluster
 
 # Starts a cluster with the extension, the function make_steps and the models `manuals` (200 documents) and `others` (40). Two
 # worker slots: one is the logical replication launcher's, so one job runs at a time.
@@ -53,13 +57,21 @@ SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'in
 	return $node;
 }
 
-sub value { return $node->safe_psql('postgres', $_[0]); }
+# From now on another database is asked. The first time it is a copy of the last one: what is known there must be here.
+sub ask
+{
+	$known{ $node->name . " $database" } = $known;
+	($node, $database) = @_;
+	$known = $known{ $node->name . " $database" } // { approved => $known->{approved}, version => { %{ $known->{version} } } };
+}
+
+sub value { return $node->safe_psql($database, $_[0]); }
 
 # The error that a statement ends with; dies if it does not.
 sub fails
 {
 	my ($sql, %params) = @_;
-	my ($code, $out, $err) = $node->psql('postgres', $sql, %params);
+	my ($code, $out, $err) = $node->psql($database, $sql, %params);
 	die "no error: $sql" if $code == 0;
 	return $err;
 }
@@ -76,7 +88,9 @@ sub await
 	my $over = '';
 	for (;;)
 	{
-		my ($code, $out) = $node->psql('postgres', "SELECT $condition, finished_at IS NOT NULL FROM xmcoh.job_record WHERE job_id = $job");
+		my ($code, $out) =
+		  eval { $node->psql($database, "SELECT $condition, finished_at IS NOT NULL FROM xmcoh.job_record WHERE job_id = $job") };
+		$code //= -1;			# no server; IPC::Run dies of a psql that does not read its input
 		my ($holds, $finished) = split /\|/, $out;
 		return if $code == 0 && $holds eq 't';
 		die "job $job is not ($condition): " . row($job, "concat_ws(' ', state, phase, round, epoch, message)")
@@ -94,14 +108,16 @@ sub outcome
 	return row($job, "state || ': ' || coalesce(message, '')");
 }
 
-# The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation has ended.
+# Starts a job as a role. The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation
+# has ended.
 sub train
 {
-	my ($model, $options) = @_;
+	my ($model, $options, $role) = @_;
 	$options //= $quick;
 	for my $try (1 .. 50)
 	{
-		my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('$model', $options)");
+		my ($code, $out, $err) = $node->psql($database, "SELECT xmcoh.train('$model', $options)",
+			extra_params => [ $role ? ('-U', $role) : () ]);
 		return $out if $code == 0;
 		die $err unless $err =~ /no background worker is free/;
 		sleep 0.1;
@@ -112,8 +128,8 @@ sub train
 # Starts a long run and waits until it trains.
 sub train_long
 {
-	my ($model, $options) = @_;
-	my $job = train($model, $options // $long);
+	my ($model, $role) = @_;
+	my $job = train($model, $long, $role);
 	await($job, "state = 'running' AND done > 0");
 	return $job;
 }
@@ -127,7 +143,7 @@ sub process_lives
 
 sub worker_is_gone
 {
-	return $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+	return $node->poll_query_until($database, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 }
 
 # Stops a worker while it holds no lock: it writes twice a second.
@@ -137,7 +153,7 @@ sub stop_between_writes
 	for (1 .. 50)
 	{
 		kill 'STOP', $pid;
-		my ($code) = $node->psql('postgres', "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
+		my ($code) = $node->psql($database, "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
 			timeout => 10);
 		return if $code == 0;
 		kill 'CONT', $pid;
@@ -149,10 +165,10 @@ sub stop_between_writes
 # Approves a pair that nobody has approved yet, of a document of `manuals`.
 sub approve
 {
-	my $document = $approved + 1;
+	my $document = $known->{approved} + 1;
 	value("INSERT INTO xmcoh.approved_pair (model_id, document, before, after)
 		SELECT model_id, '$document', '1', '2' FROM xmcoh.model WHERE name = 'manuals'");
-	$approved++;
+	$known->{approved}++;
 }
 
 # Every version that was there is there, and sound; so is every approved pair; no job reads as active that is not; and `manuals`
@@ -163,7 +179,7 @@ sub unharmed
 	my @harm;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my ($code, $out, $err) = $node->psql('postgres', q{SELECT name, version, sha256, sha256 = encode(sha256(weights), 'hex')
+	my ($code, $out, $err) = $node->psql($database, q{SELECT name, version, sha256, sha256 = encode(sha256(weights), 'hex')
 		AND xmcoh.inspect_weights(weights) IS NOT NULL FROM xmcoh.model_version JOIN xmcoh.model USING (model_id)});
 	push @harm, "a version cannot be read: $err" if $code != 0;
 	my %now;
@@ -173,22 +189,22 @@ sub unharmed
 		push @harm, "version $number of $model is damaged" if $sound ne 't';
 		$now{"$model $number"} = $sha256;
 	}
-	for my $known (sort keys %version)
+	for my $version (sort keys %{ $known->{version} })
 	{
-		push @harm, "version $known is lost or another" if ($now{$known} // '') ne $version{$known};
+		push @harm, "version $version is lost or another" if ($now{$version} // '') ne $known->{version}{$version};
 	}
 	push @harm, 'a deployed version is not there' if value(q{SELECT EXISTS (SELECT FROM xmcoh.model AS m
 		WHERE deployed_version IS NOT NULL AND NOT EXISTS (SELECT FROM xmcoh.model_version AS v
 			WHERE v.model_id = m.model_id AND version = deployed_version))}) ne 'f';
-	my $pairs = value('SELECT count(*) FROM xmcoh.approved_pair');
-	push @harm, "of $approved approved pairs $pairs are there" if $pairs != $approved;
+	my $pairs = value("SELECT count(*) FROM xmcoh.approved_pair JOIN xmcoh.model USING (model_id) WHERE name = 'manuals'");
+	push @harm, "of $known->{approved} approved pairs $pairs are there" if $pairs != $known->{approved};
 	my $stuck = value(q{SELECT string_agg(format('job %s reads %s', job_id, state), '; ') FROM xmcoh.job
 		WHERE state IN ('queued', 'starting', 'running', 'cancelling')});
 	push @harm, $stuck if $stuck ne '';
 	approve();
 	my $end = outcome(train('manuals'));
 	push @harm, "the next run of manuals ends $end" if $end !~ /^succeeded: /;
-	$version{$_} = $now{$_} for keys %now;
+	%{ $known->{version} } = %now;
 	is(join('; ', @harm), '', "$why: versions, approved pairs and states are sound, and the next job succeeds");
 }
 

@@ -1,0 +1,217 @@
+# What a job reads, and who may read it, changes or goes away while the job is there. (Where which fault is tested: 010.)
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+use XmcohTest;
+
+my $node = new_cluster('objects');
+unharmed('nothing');
+
+# A source that takes minutes to read, over a table.
+sub source
+{
+	my ($model, $relation, $columns) = @_;
+	$node->safe_psql('postgres', qq{SELECT xmcoh.create_model('$model', image_dim => 4);
+SELECT xmcoh.attach_source('$model', '$relation', 'manual', 'step', $columns)});
+}
+my $columns = q{text => 'instruction', image => 'photo', "position" => 'place', approved => 'ok'};
+$node->safe_psql('postgres', q{
+CREATE TABLE changing AS SELECT s.*, true AS ok, ARRAY[step, manual % 7, manual % 3, 1]::real[] AS photo FROM make_steps(60) AS s;
+CREATE TABLE ticking AS SELECT s.* FROM make_steps(10000) AS s;
+CREATE VIEW slow AS SELECT t.* FROM ticking AS t, LATERAL pg_sleep(0.001 * t.step) AS wait;
+});
+source('changing', 'changing', $columns);
+source('slow', 'slow', q{text => 'instruction', "position" => 'place', approved => 'all'});
+
+# Starts a job and waits until it reads its source.
+sub train_slow
+{
+	my $job = train('slow');
+	await($job, "state = 'running' AND phase = 'reading'");
+	return $job;
+}
+
+sub cancel
+{
+	my ($job) = @_;
+	value("SELECT xmcoh.cancel_job($job)");
+	like(outcome($job), qr/^cancelled: /, '(cancelled)');
+}
+
+# ---- ALTER TABLE of the source ----
+
+# Before it is read: what the attachment says of the columns is no longer true.
+for my $change (
+	[ 'a text that is gone', 'DROP COLUMN instruction', qr/column t\.instruction does not exist/ ],
+	[ 'another name', 'RENAME COLUMN photo TO picture', qr/column t\.photo does not exist/ ],
+	[ 'a place that is no number', q{ALTER COLUMN place TYPE text USING 'place ' || place},
+		qr/invalid input syntax for type double precision: "place 1"/ ],
+	[ 'an order of dates', q{ALTER COLUMN place TYPE date USING '2000-01-01'::date + place}, qr/cannot cast type date to double precision/ ],
+	[ 'longer embeddings', q{ALTER COLUMN photo TYPE real[] USING photo || 7::real}, qr/image of item "1" of document "1" has 5 numbers, but the model wants 4/ ],
+	[ 'no table at all', 'RENAME TO changed; CREATE VIEW changing AS SELECT 1 AS manual', undef ])
+{
+	my ($what, $alter, $message) = @$change;
+	value("CREATE TABLE kept AS TABLE changing; ALTER TABLE changing $alter");
+	my $end = outcome(train('changing'));
+	if ($message)
+	{
+		like($end, qr/^failed: $message/, "ALTER TABLE before reading: $what");
+		value('DROP TABLE changing');
+	}
+	else
+	{
+		like($end, qr/^succeeded: /, 'a source that was renamed is the same relation');
+		value('DROP VIEW changing; DROP TABLE changed');
+	}
+	value(qq{ALTER TABLE kept RENAME TO changing;
+		SELECT xmcoh.detach_source('changing', s.relation) FROM xmcoh.source AS s JOIN xmcoh.model AS m USING (model_id) WHERE name = 'changing';
+		SELECT xmcoh.attach_source('changing', 'changing', 'manual', 'step', $columns)});
+}
+unharmed('ALTER TABLE of the source before it is read');
+
+# While it is read, its owner waits, as for any reader; from then on the job has no lock on it.
+my $job = train_slow();
+like(fails("SET lock_timeout = '200ms'; ALTER TABLE ticking ADD COLUMN remark text"), qr/canceling statement due to lock timeout/,
+	'ALTER TABLE while the source is read waits');
+is(job($job, 'phase'), 'reading', 'and the job reads on');
+cancel($job);
+$job = train_long('changing');
+value("SET lock_timeout = '200ms'; ALTER TABLE changing DROP COLUMN instruction; ALTER TABLE changing ALTER COLUMN place TYPE text");
+sleep 0.6;
+is(job($job, 'state'), 'running', 'ALTER TABLE while the job trains: neither waits for the other');
+cancel($job);
+value(q{ALTER TABLE changing ADD COLUMN instruction text DEFAULT 'do'; ALTER TABLE changing ALTER COLUMN place TYPE int USING place::int});
+unharmed('ALTER TABLE of the source while training');
+
+# ---- privileges and row-level security, while training ----
+
+$node->safe_psql('postgres', q{
+CREATE ROLE office LOGIN; CREATE ROLE clerk LOGIN IN ROLE office;
+SELECT xmcoh.grant_usage('office');
+CREATE TABLE guarded AS SELECT * FROM make_steps(200);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON guarded USING (manual <= 100);
+GRANT SELECT ON guarded TO office;
+});
+
+# The model `papers` of the role office; `as` a role: as itself.
+sub as { my ($role, $sql) = @_; return $node->safe_psql('postgres', $sql, extra_params => [ '-U', $role ]); }
+
+sub papers
+{
+	as('office', q{SELECT xmcoh.create_model('papers');
+SELECT xmcoh.attach_source('papers', 'guarded', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
+}
+
+papers();
+$job = train_long('papers', 'office');
+value('REVOKE SELECT ON guarded FROM office; DROP POLICY p ON guarded; CREATE POLICY p ON guarded USING (false)');
+sleep 0.6;
+is(job($job, 'state'), 'running', 'a privilege on documents that were read, and rows hidden later, are not missed');
+as('office', "SELECT xmcoh.cancel_job($job)");
+is(as('office', "SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+value('GRANT SELECT ON guarded TO office');
+$job = train('papers', $quick, 'office');
+like(outcome($job), qr/^failed: .*(0|no) /, 'a job whose every document is hidden fails');
+value('ALTER POLICY p ON guarded USING (manual <= 100)');
+
+# Who may no longer write into the job's row ends without a word there, but ends.
+$job = train_long('papers', 'clerk');
+value('REVOKE office FROM clerk');
+ok(worker_is_gone(), 'the submitter is no member of the owner any more: the worker ends');
+is(as('office', "SELECT state FROM xmcoh.job WHERE job_id = $job"), 'interrupted', 'and the owner sees the job interrupted');
+value('GRANT office TO clerk');
+$job = train('papers', $quick, 'clerk');
+like(outcome($job), qr/^succeeded: /, 'the next one succeeds');
+
+my $before = -s $node->logfile;
+$job = train_long('papers', 'office');
+value('DROP OWNED BY office');
+ok(worker_is_gone(), 'DROP OWNED takes the privileges on xmcoh: the worker ends');
+sleep 2.5;
+my @starts = slurp_file($node->logfile, $before) =~ /(ERROR:  permission denied for [^\n]*)/g;
+cmp_ok(scalar @starts, '>=', 1, "the log says why: $starts[0]");
+cmp_ok(scalar @starts, '<=', 5, 'and not again and again');
+is(outcome($job), 'interrupted: worker died (crash or termination)', 'the job reads interrupted');
+unharmed('DROP OWNED');
+
+$node->safe_psql('postgres', q{SELECT xmcoh.grant_usage('office'); GRANT SELECT ON guarded TO office});
+$job = train_long('papers', 'office');
+value('DROP OWNED BY office; DROP ROLE office');
+ok(worker_is_gone(), 'DROP ROLE while its job runs: the worker ends');
+like(job($job, "concat_ws(' ', state, submitted_by)"), qr/^interrupted \d+$/, 'the job reads interrupted, and of the role its number is left');
+is(value("SELECT xmcoh.wait_for_job($job)"), 'interrupted', 'which is written down');
+value("SELECT xmcoh.alter_model('papers', new_owner => 'postgres')");
+like(outcome(train('papers')), qr/^succeeded: /, 'the model can be given to another role and trained');
+unharmed('DROP ROLE');
+
+# A worker that cannot connect is started anew each second; but not when its role is gone.
+$node->safe_psql('postgres', 'CREATE ROLE guest LOGIN; CREATE DATABASE other');
+$node->safe_psql('other', q{
+CREATE EXTENSION xmcoh;
+SELECT xmcoh.grant_usage('guest');
+CREATE TABLE step AS SELECT m AS manual, s AS step, 'do ' || s AS words FROM generate_series(1, 40) AS m, generate_series(1, 5) AS s;
+GRANT SELECT ON step TO guest});
+my $super = $node->background_psql('other');
+my $guest = $node->background_psql('other', extra_params => [ '-U', 'guest' ]);
+$guest->query_safe(q{SELECT xmcoh.create_model('m')});
+$guest->query_safe(q{SELECT xmcoh.attach_source('m', 'step', 'manual', 'step', text => 'words', "position" => 'step', approved => 'all')});
+worker_is_gone();
+value('ALTER DATABASE other ALLOW_CONNECTIONS false');
+$before = -s $node->logfile;
+$job = $guest->query_safe("SELECT xmcoh.train('m', $quick)");
+$node->wait_for_log(qr/database "other" is not currently accepting connections/, $before);
+is($guest->query_safe("SELECT state FROM xmcoh.job WHERE job_id = $job"), 'queued', 'a job whose worker cannot connect stays queued');
+value('ALTER DATABASE other ALLOW_CONNECTIONS true');
+is($guest->query_safe("SELECT xmcoh.wait_for_job($job, '20 s')"), 'succeeded', 'and begins when it can');
+
+value('ALTER DATABASE other ALLOW_CONNECTIONS false');
+$before = -s $node->logfile;
+$job = $guest->query_safe("SELECT xmcoh.train('m', $quick)");
+$super->query_safe('DROP OWNED BY guest');
+value('DROP ROLE guest');
+$node->wait_for_log(qr/role with OID \d+ does not exist/, $before);
+my $after = -s $node->logfile;
+sleep 2.5;
+unlike(slurp_file($node->logfile, $after), qr/role with OID/, 'a worker whose role is gone tries no more');
+is($super->query_safe("SELECT state FROM xmcoh.job WHERE job_id = $job"), 'queued',
+	'its job reads queued as long as another would try to connect');
+$super->query_safe("UPDATE xmcoh.job_record SET queued_at = queued_at - interval '65 s' WHERE job_id = $job");
+$super->query_safe("SELECT xmcoh.wait_for_job($job, '20 s')");
+is($super->query_safe("SELECT state || ': ' || message FROM xmcoh.job_record WHERE job_id = $job"),
+	"interrupted: no worker could begin; the server's log says why", 'and then interrupted');
+$guest->quit;
+$super->quit;
+value('ALTER DATABASE other ALLOW_CONNECTIONS true');
+unharmed('DROP ROLE before the worker connects');
+
+# ---- DROP DATABASE and DROP EXTENSION, while reading ----
+
+$job = train_slow();
+my ($code, $out, $err) = $node->psql('other', 'DROP DATABASE postgres');
+like($err, qr/database "postgres" is being accessed by other users/, 'DROP DATABASE without FORCE is refused while a job runs');
+is(job($job, 'state'), 'running', 'and does the job no harm');
+cancel($job);
+unharmed('DROP DATABASE refused');
+
+# The job's end waits for the table that goes away. Then there is nothing to write to, and nobody comes back.
+$job = train_slow();
+my $dropper = $node->background_psql('postgres');
+$dropper->query_until(qr/dropping/, "\\echo dropping\nDROP EXTENSION xmcoh;\n\\echo dropped\n");
+$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted") or die 'DROP EXTENSION does not wait';
+$before = -s $node->logfile;
+value("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+$dropper->query_until(qr/dropped/, '');
+ok(worker_is_gone(), 'DROP EXTENSION waits for a job that reads; when that is cancelled, both come to their end');
+sleep 2.5;
+is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '0', 'and its worker does not come back');
+$dropper->quit;
+is(value("SELECT count(*) FROM pg_namespace WHERE nspname = 'xmcoh'"), '1', 'the schema stays');
+
+ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal (?!9:)/, 'nothing crashed but what was killed');
+$node->stop;
+done_testing();

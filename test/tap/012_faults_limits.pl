@@ -1,0 +1,147 @@
+# A job that is given too little: time, memory, disk. (Where which fault is tested: 010.)
+use strict;
+use warnings;
+
+# A disk of 24 MB: a tmpfs, which an ordinary user can mount in a namespace of his own, where he counts as root. In that namespace
+# this file runs once more, in a second one inside it, where he is himself again: a server does not run as root. (At once, as
+# PostgreSQL::Test::Utils turns this process's output to a file.)
+my $small_disk;
+BEGIN
+{
+	use File::Temp;
+	$small_disk = $ENV{XMCOH_SMALL_DISK};
+	if (!defined $small_disk)
+	{
+		$small_disk = File::Temp::tempdir(DIR => $ENV{TESTDIR} // '/tmp');
+		my @in_namespace = (qw(unshare --user --map-root-user --mount sh -c),
+			'disk=$0 uid=$1 gid=$2; shift 2; mount -t tmpfs -o size=24m none "$disk" &&
+				exec unshare --user --map-user="$uid" --map-group="$gid" env XMCOH_SMALL_DISK="$disk" "$@"',
+			$small_disk, $>, $) =~ s/ .*//r);
+		exec(@in_namespace, $^X, (map { "-I$_" } @INC), $0) if system(@in_namespace, 'true') == 0;
+		rmdir $small_disk;
+		$small_disk = '';
+	}
+}
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+use XmcohTest;
+
+# Of the sessions of this test, not of workers.
+$ENV{PGOPTIONS} = '-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off'
+  . ' -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0';
+my $node = new_cluster('limits', "statement_timeout = 100ms\nautovacuum = off\n");
+unharmed('nothing');
+
+# ---- timeouts of the server, the role, the database, which a job outlives ----
+
+$node->safe_psql('postgres', q{
+CREATE VIEW slow AS SELECT s.* FROM make_steps(60) AS s, LATERAL pg_sleep(0.001 * s.step) AS wait;
+SELECT xmcoh.create_model('slow', options => '{"d_model": 1024, "feed_forward": 4096, "layers": 4, "bag_documents": 0}');
+SELECT xmcoh.attach_source('slow', 'slow', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+ALTER ROLE CURRENT_USER SET lock_timeout = '100ms';
+ALTER ROLE CURRENT_USER IN DATABASE postgres SET idle_session_timeout = '100ms';
+ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '100ms';
+ALTER DATABASE postgres SET default_transaction_isolation = 'serializable';
+ALTER ROLE CURRENT_USER SET default_transaction_read_only = on});
+my $locker = $node->background_psql('postgres');
+$locker->query_safe('BEGIN; LOCK TABLE work_step');
+my $job = train('manuals');
+await($job, "phase = 'reading'");
+sleep 0.5;
+$locker->query_safe('COMMIT');
+$locker->quit;
+like(outcome($job), qr/^succeeded: /, 'no timeout ends a job that waits for a lock');
+$job = train('slow', q('{"epochs": 1, "d_model": 64, "layers": 1}'));
+like(outcome($job), qr/^succeeded: /, 'nor one that reads for long');
+is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '0', '(over)');
+$node->safe_psql('postgres', q{
+ALTER ROLE CURRENT_USER RESET ALL; ALTER ROLE CURRENT_USER IN DATABASE postgres RESET ALL; ALTER DATABASE postgres RESET ALL});
+unharmed('timeouts');
+
+# ---- memory, of a worker ----
+
+# Sets a limit of the worker of a job that is in this phase.
+sub limit
+{
+	my ($job, $phase, $limit) = @_;
+	await($job, "state = 'running' AND phase = '$phase'");
+	my $pid = job($job, 'worker_pid');
+	my ($pages) = slurp_file("/proc/$pid/statm") =~ /^(\d+)/;
+	$limit =~ s/now\+(\d+)/$pages * 4096 + $1/e;
+	system("prlimit --pid $pid $limit:") == 0 or die "prlimit --pid $pid $limit";
+}
+
+SKIP:
+{
+	skip 'NO prlimit(1) HERE: WORKERS WITHOUT MEMORY ARE NOT TESTED', 7 if system("prlimit --pid $$ >/dev/null 2>&1") != 0;
+	$node->safe_psql('postgres', q{
+CREATE TABLE much AS SELECT manual, step, 'step ' || step || ' of ' || manual % 50 AS instruction
+	FROM generate_series(1, 1000) AS manual, generate_series(1, 30) AS step;
+SELECT xmcoh.create_model('large', options => '{"epochs": 1, "held_out": 0.9, "hash_bits": 23}');
+SELECT xmcoh.attach_source('large', 'much', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all')});
+
+	$job = train('slow');
+	limit($job, 'reading', '--as=now+30000000');
+	like(outcome($job), qr/^failed: out of memory/, 'no memory for the model');
+	$job = train('large', q('{}'));
+	limit($job, 'calibrating', '--as=now+30000000');
+	like(outcome($job), qr/^failed: out of memory/, 'no memory to write the version');
+	is(value("SELECT count(*) FROM xmcoh.versions WHERE model = 'large'"), '0', 'there is none');
+	unharmed('out of memory');
+
+	# Files of 20 MB, which is more than a segment of WAL and less than the version.
+	$job = train('large', q('{}'));
+	limit($job, 'reading', '--fsize=20971520');
+	like(outcome($job), qr/^failed: could not extend file "[^"]*": File too large\nHint: Check free disk space/,
+		'a limit of the size of files');
+	is(value("SELECT count(*) FROM xmcoh.versions WHERE model = 'large'"), '0', 'there is no version');
+	unharmed('a limit of the size of files');
+}
+
+# ---- disk ----
+
+$node->append_conf('postgresql.conf', "temp_file_limit = 1MB\nwork_mem = 64kB");
+$node->reload;
+$node->safe_psql('postgres', q{
+CREATE TABLE wide AS SELECT s.manual, s.step, s.place, repeat('word ', 50) AS instruction FROM make_steps(2000) AS s;
+SELECT xmcoh.create_model('wide');
+SELECT xmcoh.attach_source('wide', 'wide', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
+$job = train('wide');
+like(outcome($job), qr/^failed: temporary file size exceeds temp_file_limit \(1024kB\)/, 'temp_file_limit');
+$node->append_conf('postgresql.conf', "temp_file_limit = -1");
+$node->reload;
+unharmed('temp_file_limit');
+
+SKIP:
+{
+	skip 'NO SMALL DISK HERE (NO USER NAMESPACES): A DISK THAT IS FULL IS NOT TESTED', 6 if $small_disk eq '';
+	mkdir "$small_disk/tablespace" or die "$small_disk: $!";
+	value("CREATE TABLESPACE small LOCATION '$small_disk/tablespace'");
+	value('ALTER TABLE xmcoh.model_version SET TABLESPACE small');
+	system("dd if=/dev/zero of=$small_disk/filler bs=4096 count=250 2>/dev/null");
+	$job = train('large', q('{}'));
+	like(outcome($job), qr/^failed: could not extend file "[^"]*": .*No space left on device.*\nHint: Check free disk space/s,
+		'the disk of the versions is full');
+	unlink "$small_disk/filler";
+	value('VACUUM xmcoh.model_version');
+	unharmed('a full disk, once there is space again');
+
+	# Not even what becomes of the job can be written.
+	value("ALTER TABLE xmcoh.$_ SET TABLESPACE small") for 'job_record', 'training_metric';
+	$job = train_long('manuals', undef);
+	system("dd if=/dev/zero of=$small_disk/filler bs=4096 2>/dev/null");
+	ok(worker_is_gone(), 'no space for the progress of a job: its worker ends');
+	sleep 2.5;
+	ok(worker_is_gone(), 'and does not come back for ever');
+	like(job($job, "state || ': ' || message"), qr/^(failed: could not extend file|interrupted: worker died)/, 'the job reads so');
+	unlink "$small_disk/filler";
+	unharmed('no space for the progress of a job, once there is space again');
+	value("ALTER TABLE xmcoh.$_ SET TABLESPACE pg_default") for 'model_version', 'job_record', 'training_metric';
+}
+
+ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal/, 'nothing crashed');
+$node->stop;
+done_testing();

@@ -1,0 +1,285 @@
+# Random kills of workers and servers at random moments, while jobs run one after another and somebody approves pairs. Each job is
+# resumed until it is over; then its weights must be those of a run that nobody disturbed. (Where which fault is tested: 010.)
+#
+#   TORTURE_KILLS    how many kills; 8, and 200 by `make torture`
+#   TORTURE_SECONDS  when to stop before that: 90, and 3600 by `make torture`
+#   TORTURE_SEED     of kinds and moments of kills: 1 (what they meet depends on the machine's pace, too)
+#   TORTURE_PRELOAD  1: with shared_preload_libraries = 'xmcoh', where the launcher resumes jobs itself
+use strict;
+use warnings;
+
+use POSIX ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+use XmcohTest;
+
+my $kills = $ENV{TORTURE_KILLS} // 8;
+my $seconds = $ENV{TORTURE_SECONDS} // 90;
+my $seed = $ENV{TORTURE_SEED} // 1;
+my $preload = $ENV{TORTURE_PRELOAD} // 0;
+my $bound = 60;			# seconds in which a server must be back, a job must be known to be dead, an undisturbed job must be over
+srand $seed;
+
+# fsync stays off: what a process has written is in the kernel's hands, where no kill of a process, the postmaster included, takes it
+# away. Only a loss of power would, which is not what is tested, and PostgreSQL's care, not ours. synchronous_commit stays on: a
+# commit that was acknowledged has been written.
+my $node = new_cluster('torture', ($preload ? "shared_preload_libraries = 'xmcoh'\n" : '') . "max_worker_processes = 8\n");
+my $can_resume = value("SELECT to_regprocedure('xmcoh.resume_job(integer)') IS NOT NULL") eq 't';
+if (!$can_resume && !defined $ENV{TORTURE_KILLS})
+{
+	$node->stop;
+	plan skip_all => 'XMCOH.RESUME_JOB IS NOT BUILT YET: RANDOM KILLS ARE NOT TESTED (make torture tests them without it)';
+}
+value("ALTER SYSTEM SET xmcoh.checkpoint_interval = 0; SELECT pg_reload_conf()")
+  if value("LOAD 'xmcoh'; SELECT count(*) FROM pg_settings WHERE name = 'xmcoh.checkpoint_interval'") == 1;
+
+# ---- two models, what they become undisturbed, and a third one for which pairs are approved ----
+
+my @model = ('rounds', 'plain');
+$node->safe_psql('postgres', q{
+CREATE TABLE guide AS
+	SELECT g AS guide, p AS step, g <= 120 AS approved,
+		(ARRAY['open', 'check', 'turn', 'press', 'close'])[p] || ' part ' || (g * 7 + p * 3) % 10 AS words,
+		ARRAY[p * 0.2 + (g * 31 + p * 17) % 10 * 0.05] || ARRAY(SELECT ((g * 131 + p * 37 + k * k * 17 + g * k * 7) % 101) / 101.0
+			FROM generate_series(1, 15) AS k)::real[] AS picture
+	FROM generate_series(1, 300) AS g, generate_series(1, 5) AS p;
+SELECT xmcoh.create_model('rounds', image_dim => 16, options => '{"d_model": 96, "feed_forward": 96, "hash_bits": 12, "epochs": 30,
+	"patience": 30, "rounds": 2, "sparse_learning_rate": 0.1}');
+SELECT xmcoh.create_model('plain', image_dim => 16, options => '{"d_model": 128, "feed_forward": 96, "hash_bits": 12, "epochs": 60,
+	"patience": 60, "bag_documents": 0, "bag_bits": 10, "bag_dim": 16}');
+SELECT xmcoh.attach_source(m, 'guide', 'guide', 'step', text => 'words', image => 'picture', "position" => 'step',
+	approved => 'approved') FROM unnest('{rounds,plain}'::text[]) AS m});
+my %reference;
+for my $model (@model)
+{
+	my $began = time;
+	my $job = train($model, q('{}'));
+	like(outcome($job), qr/^succeeded: /, "an undisturbed run of $model");
+	$reference{$model} = value("SELECT sha256 FROM xmcoh.versions WHERE job_id = $job");
+	note(sprintf('%s: %.1f s, %s', $model, time - $began, $reference{$model}));
+}
+
+# Somebody approves pairs all the time, and keeps a list of those whose commit was acknowledged.
+my $ledger = PostgreSQL::Test::Utils::tempdir . '/approved';
+my $approver = fork // die "fork: $!";
+if ($approver == 0)
+{
+	my $parent = getppid;
+	for (my $n = 1; getppid == $parent && !-e "$ledger.stop"; $n++)
+	{
+		my $code = -1;
+		eval { ($code) = $node->psql('postgres', "INSERT INTO xmcoh.approved_pair (model_id, document, before, after)
+			SELECT model_id, '$n', '1', '2' FROM xmcoh.model WHERE name = 'others'") };
+		append_to_file($ledger, "$n\n") if $code == 0;
+		sleep 0.1;
+	}
+	POSIX::_exit(0);		# this is not the end of the test
+}
+
+# ---- what is counted ----
+
+my %violation;
+my %count;
+
+sub violate
+{
+	my ($what, $details) = @_;
+	$violation{$what}++;
+	diag("seed $seed: $what: $details");
+}
+
+# A statement's result, or undef as long as there is no server to ask. (IPC::Run dies of a psql that does not read its input.)
+sub ask_if_up
+{
+	my ($code, $out) = eval { $node->psql('postgres', $_[0]) };
+	return defined $code && $code == 0 ? $out : undef;
+}
+
+# Waits until something is true; else it is a violation. Gives how long it took.
+sub within_bound
+{
+	my ($what, $test) = @_;
+	my $began = time;
+	until ($test->())
+	{
+		if (time - $began > $bound)
+		{
+			violate($what, "after $bound s: " . (ask_if_up(q{SELECT string_agg(concat_ws(' ', job_id, state, phase, worker_pid, message), '; ')
+				FROM xmcoh.job_record WHERE finished_at IS NULL OR state = 'interrupted'}) // 'no server'));
+			last;
+		}
+		sleep 0.05;
+	}
+	my $took = time - $began;
+	$count{slowest} = $took if $took > ($count{slowest} // 0);
+	return $took;
+}
+
+# A statement's result, from a server that may have yet to notice that it has to start anew.
+sub surely
+{
+	my ($sql) = @_;
+	my $result;
+	within_bound('a server is not back', sub { defined($result = ask_if_up($sql)) });
+	return $result;
+}
+
+# ---- kills ----
+
+sub postmaster_pid { return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0]; }
+
+my %kind = (
+	'kill -9 worker' => [ 45, sub { kill 'KILL', $_[0] } ],
+	'kill -9 postmaster' => [ 20, sub { my $pid = postmaster_pid(); $node->kill9; sleep 0.01 while kill 0, $pid } ],
+	'immediate stop' => [ 15, sub { $node->stop('immediate') } ],
+	'pg_terminate_backend' => [ 20, sub { value("SELECT pg_terminate_backend($_[0])") } ]);
+
+sub random_kind
+{
+	my $at = rand 100;
+	for my $kind (sort keys %kind)
+	{
+		$at -= $kind{$kind}[0];
+		return $kind if $at < 0;
+	}
+}
+
+my $job;				# the one that is not over
+my $turn = 0;			# counts jobs: the models take turns
+
+# A job that reads active has a live worker, or is queued for one that comes.
+sub check_no_lie
+{
+	my $dead = q{SELECT string_agg(concat_ws(' ', job_id, state, worker_pid), '; ') FROM xmcoh.job AS j
+		WHERE state IN ('starting', 'running', 'cancelling') AND NOT EXISTS (SELECT FROM pg_stat_activity AS a
+			WHERE a.pid = j.worker_pid AND backend_type = 'xmcoh job')};
+	return if surely($dead) eq '';
+	sleep 0.5;			# it may have ended between the two looks
+	my $lie = surely($dead);
+	violate('a job reads running without a worker', $lie) if $lie ne '';
+}
+
+sub check_everything
+{
+	my %there = map { $_ => 1 } split /\n/, value("SELECT document FROM xmcoh.approved_pair JOIN xmcoh.model USING (model_id) WHERE name = 'others'");
+	my @acknowledged = -e $ledger ? split /\n/, slurp_file($ledger) : ();
+	my @lost = grep { !$there{$_} } @acknowledged[ 0 .. $#acknowledged - 1 ];	# the last line may be from after the look
+	violate('approved pairs are lost', "@lost") if @lost;
+	$count{pairs} = @acknowledged;
+	my $bad = ask_if_up(q{SELECT coalesce(string_agg(version::text, ' '), '') FROM xmcoh.model_version
+		WHERE sha256 <> encode(sha256(weights), 'hex') OR xmcoh.inspect_weights(weights) IS NULL});
+	violate('versions are damaged', $bad // 'cannot be read') if ($bad // 'x') ne '';
+	$count{versions} = value('SELECT count(*) FROM xmcoh.model_version');
+	violate('a checkpoint outlives its job', '')
+	  if value("SELECT to_regclass('xmcoh.job_checkpoint') IS NOT NULL") eq 't' && value(q{SELECT EXISTS (SELECT FROM xmcoh.job_checkpoint AS c
+		JOIN xmcoh.job_record AS j USING (job_id) WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled'))}) eq 't';
+}
+
+# Looks after the job of the model whose turn it is: resumes it, judges it when it is over, begins the next. Gives whether it runs.
+sub look_after
+{
+	my $model = $model[ $turn % @model ];
+	if (!defined $job)
+	{
+		$job = train($model, q('{}'));
+		return 1;
+	}
+	my ($state, $message, $sha256, $pid) = split /\|/, surely("SELECT state, message, (SELECT sha256 FROM xmcoh.versions AS v WHERE v.job_id = j.job_id),
+		worker_pid FROM xmcoh.job AS j WHERE job_id = $job"), -1;
+	return 1 if $state =~ /^(queued|starting|running)$/;
+	if ($state eq 'interrupted')
+	{
+		if (!$can_resume)
+		{
+			value("SELECT xmcoh.settle_job($job)");
+			undef $job;
+			return 0;
+		}
+		# The launcher takes up what a restart interrupted; who merely lost its worker is resumed by hand.
+		if ($preload)
+		{
+			my $end = time + 5;
+			sleep 0.1 while time < $end && job($job, 'state') eq 'interrupted';
+		}
+		my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.resume_job($job)");
+		if ($code == 0) { $count{resumed}++; $count{"resumed $job"}++ }
+		elsif (job($job, 'state') !~ /^(queued|starting|running|succeeded)$/ && $err !~ /no background worker is free/)
+		{
+			violate('a job cannot be resumed', $err);
+			undef $job;
+		}
+		return 0;
+	}
+	if ($state eq 'succeeded')
+	{
+		$count{succeeded}++;
+		$count{'succeeded after being resumed'}++ if $count{"resumed $job"};
+		violate('weights differ from those of an undisturbed run', "job $job of $model") if $sha256 ne $reference{$model};
+	}
+	else
+	{
+		violate('a job that nobody cancelled ends otherwise than by success', "job $job of $model: $state: $message");
+	}
+	undef $job;
+	$turn++;
+	return 0;
+}
+
+my $began = time;
+my $done = 0;
+while ($done < $kills && time - $began < $seconds)
+{
+	within_bound('a job is stuck', sub { look_after() });
+
+	# Now and then at once, so that workers that start, and rows just written, are met, too.
+	my $until = time + (rand() < 0.3 ? rand 0.2 : rand 2.5);
+	while (time < $until)
+	{
+		my $left = $until - time;
+		sleep($left < 0.3 ? $left : 0.3) if $left > 0;
+	}
+	my $kind = random_kind();
+	my $pid = value("SELECT worker_pid FROM xmcoh.job_record JOIN pg_stat_activity AS a ON pid = worker_pid AND backend_type = 'xmcoh job'
+		WHERE job_id = $job AND job_record.state IN ('starting', 'running')");
+	next if $pid eq '' && $kind =~ /worker|backend/;	# it is over, or has not begun
+	$kind{$kind}[1]->($pid);
+	$count{$kind}++;
+	$done++;
+	if ($kind =~ /postmaster|stop/)
+	{
+		within_bound('a server cannot be started', sub { $node->start(fail_ok => 1) });
+	}
+	sleep 0.01 while $pid ne '' && process_lives($pid);
+	check_no_lie();
+	if ($done % 20 == 0 || $done == $kills)
+	{
+		check_everything();
+		note(sprintf('%d kills in %.0f s: %d jobs succeeded, %d resumed, %d versions, %d pairs, %d violations', $done, time - $began,
+			$count{succeeded} // 0, $count{resumed} // 0, $count{versions}, $count{pairs}, scalar keys %violation));
+	}
+}
+append_to_file("$ledger.stop", '');
+waitpid $approver, 0;
+
+# Whatever is not over comes to its end now that nobody disturbs it.
+within_bound('a job is stuck', sub { look_after() if defined $job; return !defined $job });
+check_everything();
+my $open = value(q{SELECT coalesce(string_agg(concat_ws(' ', job_id, state), '; '), '') FROM xmcoh.job_record
+	WHERE state IN ('queued', 'starting', 'running', 'cancelling')});
+violate('a job is stuck', $open) if $open ne '';
+unharmed("$done kills");
+
+note('');
+note(sprintf '%-40s %6s', @$_) for (
+	(map { [ $_, $count{$_} // 0 ] } sort keys %kind),
+	[ 'seconds', sprintf '%.0f', time - $began ],
+	[ 'longest wait for a server or a job, s', sprintf '%.1f', $count{slowest} ],
+	(map { [ $_, $count{$_} // 0 ] } 'resumed', 'succeeded', 'succeeded after being resumed', 'versions', 'pairs'));
+is($violation{$_} // 0, 0, "0 times: $_") for ('a job is stuck', 'a job reads running without a worker', 'versions are damaged',
+	'approved pairs are lost', 'weights differ from those of an undisturbed run', sort keys %violation);
+cmp_ok($done, '>=', 1, "$done kills");
+ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal (?!9:)/, 'nothing crashed but what was killed');
+$node->stop;
+done_testing();
