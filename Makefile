@@ -20,7 +20,8 @@ REGRESS = \
 	guidance \
 	aggregates \
 	bad_input \
-	rounds
+	rounds \
+	resume
 
 ISOLATION = \
 	deploy \

@@ -18,6 +18,7 @@ XMCOH_MODULE_MAGIC;
 
 int			xmcoh_max_document_items = 256;
 int			xmcoh_training_memory = 256 * 1024;
+int			xmcoh_checkpoint_interval = 30;
 
 #define CORE_ALIGN 16
 
@@ -89,6 +90,9 @@ xmcoh_raise(xmc_status status, const xmc_ctx *ctx)
 		case XMC_BAD_MODEL:
 			code = ERRCODE_DATA_CORRUPTED;
 			break;
+		case XMC_CHANGED:
+			code = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+			break;
 		case XMC_LIMIT:
 			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 			break;
@@ -145,6 +149,14 @@ _PG_init(void)
 							&xmcoh_training_memory,
 							256 * 1024, 1024, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.checkpoint_interval",
+							"Time between two checkpoints of a training job; 0: one after every epoch.",
+							"They are written after epochs. Unless this is 0, a checkpoint is also put off until 50 times as long "
+							"as the last one took has passed, so that they take no more than 2 % of the time.",
+							&xmcoh_checkpoint_interval,
+							30, 0, 86400,
+							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 	xmcoh_job_init();
