@@ -10,23 +10,28 @@
 /* Large enough that a row's overhead is nothing, small enough that nobody misses the memory. */
 #define CHUNK_BYTES 4194304
 
-/* A checkpoint may take this share of the time since the last one. */
-#define MOST_SHARE 50
+/* All checkpoints together may take one part in so many of the time, see xmcoh.checkpoint_interval. */
+#define TIMES_COST 50
+
+/* Bytes per microsecond, until one has been written: few machines are slower. */
+#define FIRST_SPEED 100.0
 
 void
 xmcoh_checkpoint_init(Checkpoint *checkpoint, WorkerJob *job)
 {
 	*checkpoint = (Checkpoint) {.job = job,.chunk = palloc(VARHDRSZ + CHUNK_BYTES)};
-	checkpoint->begun_at = checkpoint->written_at = GetCurrentTimestamp();
+	checkpoint->started_at = checkpoint->begun_at = checkpoint->written_at = GetCurrentTimestamp();
+	checkpoint->speed = FIRST_SPEED;
 }
 
 bool
-xmcoh_checkpoint_is_due(const Checkpoint *checkpoint)
+xmcoh_checkpoint_is_due(const Checkpoint *checkpoint, int64 bytes)
 {
-	int64		cost = checkpoint->written_at - checkpoint->begun_at;
-	int64		wait = Max((int64) xmcoh_checkpoint_interval * USECS_PER_SEC, MOST_SHARE * cost);
+	TimestampTz now = GetCurrentTimestamp();
 
-	return xmcoh_checkpoint_interval == 0 || GetCurrentTimestamp() - checkpoint->written_at >= wait;
+	return xmcoh_checkpoint_interval == 0 ||
+		(now - checkpoint->written_at >= (int64) xmcoh_checkpoint_interval * USECS_PER_SEC &&
+		 now - checkpoint->started_at >= TIMES_COST * (checkpoint->cost + bytes / checkpoint->speed));
 }
 
 /* ---- writing ---- */
@@ -57,6 +62,7 @@ write_chunk(Checkpoint *checkpoint)
 							  3, types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not write xmcoh.job_checkpoint");
 	checkpoint->n_chunks++;
+	checkpoint->bytes += checkpoint->used;
 	checkpoint->used = 0;
 }
 
@@ -85,6 +91,7 @@ attempt(Checkpoint *checkpoint, void (*step) (Checkpoint *))
 		MemoryContextSwitchTo(caller);
 		checkpoint->error = pstrdup(error->message);
 		checkpoint->written_at = GetCurrentTimestamp();
+		checkpoint->cost += checkpoint->written_at - checkpoint->begun_at;
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
@@ -98,6 +105,7 @@ xmcoh_checkpoint_begin(Checkpoint *checkpoint)
 		pfree(checkpoint->error);
 	checkpoint->error = NULL;
 	checkpoint->n_chunks = 0;
+	checkpoint->bytes = 0;
 	checkpoint->used = 0;
 	checkpoint->begun_at = GetCurrentTimestamp();
 	attempt(checkpoint, begin);
@@ -130,8 +138,16 @@ xmcoh_checkpoint_end(Checkpoint *checkpoint)
 void
 xmcoh_checkpoint_commit(Checkpoint *checkpoint)
 {
+	int64		took;
+
 	worker_commit(checkpoint->job);
 	checkpoint->written_at = GetCurrentTimestamp();
+	took = Max(checkpoint->written_at - checkpoint->begun_at, 1);
+	checkpoint->cost += took;
+	checkpoint->speed = (double) checkpoint->bytes / (double) took;
+	ereport(DEBUG1,
+			errmsg_internal("checkpoint of training job %d: %lld bytes in %lld ms", checkpoint->job->job_id,
+							(long long) checkpoint->bytes, (long long) took / 1000));
 }
 
 /* ---- reading ---- */

@@ -15,18 +15,22 @@ typedef struct Checkpoint
 	WorkerJob  *job;
 	bytea	   *chunk;			/* the one being filled, or read from */
 	int32		n_chunks;		/* written or read in full */
+	int64		bytes;			/* of all chunks, when one is being written */
 	Size		used;			/* bytes of the chunk that are written, or read */
 	Size		filled;			/* bytes of the chunk that is read from */
 	char	   *error;			/* why the last one could not be written; NULL: it could */
-	TimestampTz begun_at;		/* to be written, last */
+	TimestampTz started_at;		/* training was */
+	TimestampTz begun_at;		/* the last one was */
 	TimestampTz written_at;		/* in full; to begin with, when training began */
+	int64		cost;			/* microseconds that all of them have taken */
+	double		speed;			/* bytes per microsecond of the last one */
 } Checkpoint;
 
 /* Lays it out in CurrentMemoryContext. */
 extern void xmcoh_checkpoint_init(Checkpoint *checkpoint, WorkerJob *job);
 
-/* Whether it is time for another one, by xmcoh.checkpoint_interval and by what the last one cost. */
-extern bool xmcoh_checkpoint_is_due(const Checkpoint *checkpoint);
+/* Whether it is time for another one, of so many bytes, by xmcoh.checkpoint_interval and by what they cost. */
+extern bool xmcoh_checkpoint_is_due(const Checkpoint *checkpoint, int64 bytes);
 
 /*
  * begin opens a transaction, in which the old checkpoint goes; end leaves it open, for the caller to add to it and to commit. Each

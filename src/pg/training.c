@@ -410,11 +410,11 @@ on_progress(void *arg, const xmc_train_progress *progress)
 
 /* One that does not move on is none: a job that always dies in its first epoch must not look as if it did. */
 static bool
-on_checkpoint_due(void *arg)
+on_checkpoint_due(void *arg, int64_t bytes)
 {
 	Run		   *run = arg;
 
-	if (run->progress.done <= run->saved_done || !xmcoh_checkpoint_is_due(&run->checkpoint))
+	if (run->progress.done <= run->saved_done || !xmcoh_checkpoint_is_due(&run->checkpoint, bytes))
 		return false;
 	xmcoh_checkpoint_begin(&run->checkpoint);
 	return true;

@@ -27,8 +27,8 @@
  * wins and the other sees it. A worker never trusts that it is the first of its job. The postmaster starts it anew
  * whenever it ends by anything but exit code 0 (kill -9, pg_terminate_backend, FATAL): the new incarnation finds the
  * row in the hands of a dead process, writes that down, and exits. After a restart of the server nobody is started
- * anew: then xmcoh.job derives the state from the dead worker's pid and start time, and train, wait_for_job and
- * cancel_job write it down.
+ * anew: then xmcoh.job derives the state from the dead worker's pid and start time, and train, wait_for_job,
+ * cancel_job and resume_job write it down.
  *
  * cancel_job sets `cancelling` and sends SIGINT when it commits. The core asks for interrupts every 50 ms of work, so
  * the resulting ERROR comes at once; should the signal be lost, the next write of progress sees the state.

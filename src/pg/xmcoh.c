@@ -152,8 +152,8 @@ _PG_init(void)
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("xmcoh.checkpoint_interval",
 							"Time between two checkpoints of a training job; 0: one after every epoch.",
-							"They are written after epochs. Unless this is 0, a checkpoint is also put off until 50 times as long "
-							"as the last one took has passed, so that they take no more than 2 % of the time.",
+							"They are written after epochs. Unless this is 0, one is also put off for as long as all of them "
+							"together would take more than 2 % of the time since the worker began.",
 							&xmcoh_checkpoint_interval,
 							30, 0, 86400,
 							PGC_USERSET, GUC_UNIT_S,
