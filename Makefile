@@ -22,7 +22,8 @@ REGRESS = \
 	guidance \
 	aggregates \
 	bad_input \
-	rounds
+	rounds \
+	resume
 
 ISOLATION = \
 	challenge \

@@ -17,17 +17,18 @@ COMMENT ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, text, inte
 CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
     SELECT j.job_id, m.name AS model, s.real_state AS state, j.submitted_by, j.options, j.on_success, j.created_at,
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
-           j.held_out_loss, j.held_out_tau, s.real_message AS message, j.version
+           j.held_out_loss, j.held_out_tau, s.real_message AS message, j.version, j.attempts, j.resumed_at, j.done_before
     FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id),
          xmcoh.job_state(j.job_id, j.state, j.message, j.queued_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
 COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads interrupted here, whatever it last wrote';
 
 CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
     SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
-           CASE WHEN state = 'running' AND done > 0 THEN elapsed * ((total - done)::double precision / done) END AS time_left,
+           CASE WHEN state = 'running' AND done > done_before
+               THEN elapsed * ((total - done)::double precision / (done - done_before)) END AS time_left,
            message
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
-COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time so far and left';
+COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time since its worker began and left';
 
 CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
     SELECT m.job_id, m.round, m.phase AS lesson, m.modality AS pupil,
@@ -83,8 +84,10 @@ BEGIN
     -- The job that is in the way may have died without anybody noticing.
     PERFORM xmcoh.settle_job(j.job_id) FROM xmcoh.job_record AS j
         WHERE j.model_id = m.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
-    INSERT INTO xmcoh.job_record AS j (model_id, options, on_success, created_at)
-        VALUES (m.model_id, train.options, train.on_success, clock_timestamp())
+    INSERT INTO xmcoh.job_record AS j (model_id, options, on_success, created_at, settings)
+        VALUES (m.model_id, train.options, train.on_success, clock_timestamp(),
+                (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
+                 WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
         ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING
         RETURNING j.job_id INTO new_job;
     IF new_job IS NULL THEN
@@ -124,3 +127,60 @@ BEGIN
     RETURN stored IN ('queued', 'starting', 'running', 'cancelling');
 END $$;
 COMMENT ON FUNCTION xmcoh.cancel_job(integer) IS 'Ends a job when this transaction commits; false if it was over already';
+
+-- ---- resuming ----
+
+CREATE FUNCTION xmcoh.forget_checkpoint() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM xmcoh.job_checkpoint AS c WHERE c.job_id = NEW.job_id;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION xmcoh.forget_checkpoint() IS 'Internal: whoever ends a job for good takes its checkpoint along, in the same transaction';
+CREATE TRIGGER forget_checkpoint AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW
+    WHEN (NEW.state IN ('succeeded', 'rejected', 'failed', 'cancelled')) EXECUTE FUNCTION xmcoh.forget_checkpoint();
+
+CREATE FUNCTION xmcoh.requeue_job(job_id integer, by_person boolean) RETURNS regrole
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j xmcoh.job_record;
+    model text;
+    active integer;
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE read_only_sql_transaction USING MESSAGE = 'cannot resume a job on a standby';
+    END IF;
+    -- This job may have died without anybody noticing, and so may one that is in its way.
+    PERFORM xmcoh.settle_job(requeue_job.job_id);
+    SELECT r.* INTO j FROM xmcoh.job_record AS r WHERE r.job_id = requeue_job.job_id FOR NO KEY UPDATE;
+    SELECT m.name INTO model FROM xmcoh.model AS m WHERE m.model_id = j.model_id;
+    IF model IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('job %s does not exist', requeue_job.job_id);
+    ELSIF j.state IN ('queued', 'starting', 'running', 'cancelling') THEN
+        RAISE object_in_use USING MESSAGE = format('job %s is %s already', j.job_id, j.state),
+            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', j.job_id);
+    ELSIF j.state <> 'interrupted' THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('job %s is over: %s', j.job_id, j.state),
+            DETAIL = 'Only an interrupted job can be resumed.', HINT = format('Train anew with xmcoh.train(%L).', model);
+    END IF;
+    PERFORM xmcoh.settle_job(r.job_id) FROM xmcoh.job_record AS r
+        WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
+    BEGIN
+        UPDATE xmcoh.job_record AS r SET state = 'queued', message = NULL, worker_pid = NULL, worker_started_at = NULL,
+            finished_at = NULL, queued_at = clock_timestamp(), queue_id = xmcoh.queue_id(), resumed_at = clock_timestamp(),
+            attempts = CASE WHEN by_person THEN 0 ELSE r.attempts END
+            WHERE r.job_id = j.job_id;
+    EXCEPTION WHEN unique_violation THEN
+        SELECT r.job_id INTO active FROM xmcoh.job_record AS r
+            WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
+        RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', model, active),
+            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+    END;
+    RETURN j.submitted_by;
+END $$;
+COMMENT ON FUNCTION xmcoh.requeue_job(integer, boolean) IS 'Internal: the first step of xmcoh.resume_job: puts an interrupted job into the queue again; gives the role that it works as';
+
+CREATE FUNCTION xmcoh.resume_job(job_id integer) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_resume_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.resume_job(integer) IS
+    'Continues an interrupted job in the background, from when this transaction commits: from its last checkpoint, with the same result as if it had never been interrupted; anew if there is none or the documents or options have changed since, which the job''s message then says. Only for members of the role that submitted it, as which it works';

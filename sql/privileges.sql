@@ -26,6 +26,7 @@ ALTER TABLE xmcoh.pair_source ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.approved_pair ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.job_checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.training_metric ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON xmcoh.model USING (pg_has_role(owner::oid, 'MEMBER'));
 CREATE POLICY owner ON xmcoh.model_version USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
@@ -35,6 +36,7 @@ CREATE POLICY owner ON xmcoh.pair_source USING (EXISTS (SELECT FROM xmcoh.model 
 CREATE POLICY owner ON xmcoh.approved_pair USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = approved_pair.model_id));
 CREATE POLICY owner ON xmcoh.job_record USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = job_record.model_id));
 CREATE POLICY owner ON xmcoh.job_transition USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = job_transition.job_id));
+CREATE POLICY owner ON xmcoh.job_checkpoint USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = job_checkpoint.job_id));
 CREATE POLICY owner ON xmcoh.training_metric USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = training_metric.job_id));
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
@@ -56,13 +58,13 @@ BEGIN
     -- Views run with their owner's privileges: none is to be written through. Nor is what a trigger keeps.
     EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.job_transition, %s FROM %s', (SELECT string_agg(oid::regclass::text, ', ')
         FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v'), role);
-    -- A version is never changed; and who submitted a job, and for which model, is what it is.
+    -- A version is never changed; and who submitted a job, for which model, and with which settings, is what it is.
     EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record FROM %s', role);
     EXECUTE format('REVOKE INSERT ON xmcoh.job_record FROM %s', role);
-    EXECUTE format('GRANT INSERT (model_id, options, on_success, created_at) ON xmcoh.job_record TO %s', role);
+    EXECUTE format('GRANT INSERT (model_id, options, on_success, created_at, settings) ON xmcoh.job_record TO %s', role);
     EXECUTE format('GRANT UPDATE (%s) ON xmcoh.job_record TO %s', (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
         FROM pg_attribute WHERE attrelid = 'xmcoh.job_record'::regclass AND attnum > 0 AND NOT attisdropped
-            AND attname NOT IN ('job_id', 'model_id', 'submitted_by', 'created_at')), role);
+            AND attname NOT IN ('job_id', 'model_id', 'submitted_by', 'login_role', 'settings', 'created_at')), role);
     EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA xmcoh TO %s', role);
 END $$;
 COMMENT ON FUNCTION xmcoh.grant_usage(regrole) IS

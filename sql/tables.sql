@@ -138,7 +138,13 @@ CREATE TABLE xmcoh.job_record (
     held_out_tau      double precision,
     message           text,
     version           integer,
-    champion          integer
+    champion          integer,
+    login_role        regrole NOT NULL DEFAULT quote_ident(session_user)::regrole,
+    settings          jsonb NOT NULL DEFAULT '{}',
+    slices            integer CHECK (slices > 0),
+    attempts          integer NOT NULL DEFAULT 0,
+    resumed_at        timestamptz,
+    done_before       bigint NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id)
     WHERE state IN ('queued', 'starting', 'running', 'cancelling');
@@ -159,6 +165,23 @@ CREATE TABLE xmcoh.job_transition (
 );
 COMMENT ON TABLE xmcoh.job_transition IS 'Every change of a job''s state, in the transaction that made it: when, why (the message), and which worker the job had; written by a trigger on xmcoh.job_record, and by nobody else. What is derived from a dead worker without being written (xmcoh.job) is no change yet';
 COMMENT ON COLUMN xmcoh.job_transition.old_state IS 'NULL: the job was submitted';
+
+COMMENT ON COLUMN xmcoh.job_record.login_role IS 'as whom the submitting session had logged in: so does the worker, which then works as submitted_by';
+COMMENT ON COLUMN xmcoh.job_record.settings IS 'settings xmcoh.* that the submitting session had made; the worker makes them too';
+COMMENT ON COLUMN xmcoh.job_record.slices IS 'slices that a minibatch is cut into, which the result depends on: as many as xmcoh.training_workers when the job first ran';
+COMMENT ON COLUMN xmcoh.job_record.attempts IS 'how often a worker has begun since the last checkpoint';
+COMMENT ON COLUMN xmcoh.job_record.resumed_at IS 'when the job was last put into the queue again, after it was interrupted';
+COMMENT ON COLUMN xmcoh.job_record.done_before IS 'work units that were done when the present worker began';
+
+CREATE TABLE xmcoh.job_checkpoint (
+    job_id     integer NOT NULL REFERENCES xmcoh.job_record ON DELETE CASCADE,
+    chunk      integer NOT NULL CHECK (chunk >= 0),
+    data       bytea NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (job_id, chunk)
+);
+ALTER TABLE xmcoh.job_checkpoint ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE xmcoh.job_checkpoint IS 'The whole state of each unfinished training run at the end of some epoch, in chunks: what xmcoh.resume_job continues from; gone when the job ends, and never dumped';
 
 CREATE TABLE xmcoh.training_metric (
     job_id   integer NOT NULL REFERENCES xmcoh.job_record ON DELETE CASCADE,

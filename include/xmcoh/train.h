@@ -31,15 +31,15 @@ typedef struct xmc_train_progress
  * What training asks its caller for; each may be NULL. Not XMC_OK: training unwinds with that status.
  *
  * A checkpoint (checkpoint.h) is a stream of bytes. checkpoint_due is asked before each epoch, after the last of a part, and
- * before the final measuring; if it says yes, the state follows in calls of `write`, the last of which has data NULL. With `read`
- * training continues from such a stream: `read` gives up to `size` of the next bytes, and fewer only at the end.
+ * before the final measuring, and told how many bytes it would be, about; if it says yes, the state follows in calls of `write`,
+ * the last of which has data NULL. With `read` training continues from such a stream: `read` gives up to `size` of the next bytes, and fewer only at the end.
  */
 typedef struct xmc_train_hooks
 {
 	void	   *arg;			/* passed to each */
 	xmc_status	(*progress) (void *arg, const xmc_train_progress *progress);	/* called at least once per batch */
 	int32_t		slices;			/* that a minibatch is cut into: part of what a checkpoint belongs to */
-	bool		(*checkpoint_due) (void *arg);
+	bool		(*checkpoint_due) (void *arg, int64_t bytes);
 	xmc_status	(*write) (void *arg, const void *data, size_t size);
 	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);
 } xmc_train_hooks;

@@ -360,12 +360,23 @@ load(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 	return xmc_train_tell(t);
 }
 
+/* What matters of it. */
+static int64_t
+bytes_of(const xmc_trainer *t, const xmc_epochs *e)
+{
+	int64_t		values = t->model->n_parameters * (t->round ? 2 : 1);
+
+	if (e)
+		values += e->n_values + 3 * e->adamw.n + (int64_t) e->hashed.rows * e->hashed.width;
+	return values * (int64_t) sizeof(float);
+}
+
 xmc_status
 xmc_train_checkpoint(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 {
 	if (t->resume.stage != 0)
 		return load(t, stage, e);
-	if (t->hooks.checkpoint_due && t->hooks.checkpoint_due(t->hooks.arg))
+	if (t->hooks.checkpoint_due && t->hooks.checkpoint_due(t->hooks.arg, bytes_of(t, e)))
 		return save(t, stage, e);
 	return XMC_OK;
 }

@@ -34,6 +34,13 @@
 #define xmcoh_proc_is_worker(proc) ((proc)->isBackgroundWorker)
 #endif
 
+/* Whether a role may SET ROLE to another. */
+#if PG_VERSION_NUM >= 160000
+#define xmcoh_may_become(role, other) member_can_set_role(role, other)
+#else
+#define xmcoh_may_become(role, other) is_member_of_role(role, other)
+#endif
+
 /* The number of this session's top-level transaction, which it counts from its start. */
 #if PG_VERSION_NUM >= 170000
 #define xmcoh_local_transaction() (MyProc->vxid.lxid)

@@ -16,6 +16,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -29,6 +30,7 @@ PG_FUNCTION_INFO_V1(xmcoh_job_state);
 PG_FUNCTION_INFO_V1(xmcoh_queue_id);
 PG_FUNCTION_INFO_V1(xmcoh_settle_job);
 PG_FUNCTION_INFO_V1(xmcoh_start_worker);
+PG_FUNCTION_INFO_V1(xmcoh_resume_job);
 PG_FUNCTION_INFO_V1(xmcoh_signal_worker);
 PG_FUNCTION_INFO_V1(xmcoh_wait_for_job);
 
@@ -340,14 +342,11 @@ xmcoh_settle_job(PG_FUNCTION_ARGS)
 
 /* ---- start and signal ---- */
 
-/* start_worker(job_id integer): the last step of xmcoh.train, which has written the job's row in this transaction */
-Datum
-xmcoh_start_worker(PG_FUNCTION_ARGS)
+/* Starts a worker when this transaction commits, which must have put the job into the queue. */
+static void
+start_job(int32 job_id, Oid session_user, Oid role)
 {
 	Action	   *action;
-
-	PreventCommandDuringRecovery("xmcoh.train()");
-	PreventCommandIfReadOnly("xmcoh.train()");
 
 	/*
 	 * Such code runs on behalf of somebody who did not ask for it: index expressions under maintenance, and the like.
@@ -359,12 +358,120 @@ xmcoh_start_worker(PG_FUNCTION_ARGS)
 
 	action = queue_action(ACTION_START);
 	action->start.database = MyDatabaseId;
-	action->start.session_user = GetSessionUserId();
-	action->start.role = GetUserId();
-	action->start.job_id = PG_GETARG_INT32(0);
+	action->start.session_user = session_user;
+	action->start.role = role;
+	action->start.job_id = job_id;
 	action->start.xid = GetTopTransactionId();
 	action->start.queued_at = GetCurrentTimestamp();
+}
+
+/* start_worker(job_id integer): the last step of xmcoh.train, which has written the job's row in this transaction */
+Datum
+xmcoh_start_worker(PG_FUNCTION_ARGS)
+{
+	PreventCommandDuringRecovery("xmcoh.train()");
+	PreventCommandIfReadOnly("xmcoh.train()");
+	start_job(PG_GETARG_INT32(0), GetSessionUserId(), GetUserId());
 	PG_RETURN_VOID();
+}
+
+/* ---- resuming ---- */
+
+/* Puts an interrupted job back into the queue, or ERROR says why not; gives the role that it works as. Needs SPI. */
+static Oid
+requeue(int32 job_id, bool by_person)
+{
+	Oid			types[2] = {INT4OID, BOOLOID};
+	Datum		values[2];
+	bool		is_null;
+
+	values[0] = Int32GetDatum(job_id);
+	values[1] = BoolGetDatum(by_person);
+	if (SPI_execute_with_args("SELECT xmcoh.requeue_job($1, $2)", 2, types, values, NULL, false, 0) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not call xmcoh.requeue_job");
+	return DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+}
+
+/* resume_job(job_id integer) */
+Datum
+xmcoh_resume_job(PG_FUNCTION_ARGS)
+{
+	int32		job_id = PG_GETARG_INT32(0);
+	Oid			role;
+
+	PreventCommandIfReadOnly("xmcoh.resume_job()");
+	SPI_connect();
+	role = requeue(job_id, true);
+	SPI_finish();
+	if (!xmcoh_may_become(GetUserId(), role))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied to resume job %d", job_id),
+				errdetail("Role \"%s\" has submitted it, and it works with that role's privileges.",
+						  GetUserNameFromId(role, true) ? GetUserNameFromId(role, true) : "?"));
+	start_job(job_id, GetSessionUserId(), role);
+	PG_RETURN_VOID();
+}
+
+/* Why the job cannot be taken up without a person, in SPI's memory; NULL: it can. */
+static char *
+obstacle(int32 job_id, Oid *login_role)
+{
+	HeapTuple	row;
+	TupleDesc	desc;
+	bool		is_null;
+	int32		attempts;
+
+	execute_latest("SELECT r.attempts, r.login_role::pg_catalog.oid, l.rolname,"
+				   " l.rolcanlogin AND pg_catalog.has_database_privilege(l.oid, pg_catalog.current_database(), 'CONNECT'),"
+				   " s.rolname, pg_catalog.pg_has_role(l.oid, s.oid, 'MEMBER') FROM xmcoh.job_record AS r"
+				   " LEFT JOIN pg_catalog.pg_roles AS l ON l.oid OPERATOR(pg_catalog.=) r.login_role"
+				   " LEFT JOIN pg_catalog.pg_roles AS s ON s.oid OPERATOR(pg_catalog.=) r.submitted_by"
+				   " WHERE r.job_id OPERATOR(pg_catalog.=) $1", job_id, true);
+	if (SPI_processed != 1)
+		return pstrdup("there is no such job");
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	attempts = DatumGetInt32(SPI_getbinval(row, desc, 1, &is_null));
+	*login_role = DatumGetObjectId(SPI_getbinval(row, desc, 2, &is_null));
+	if (attempts >= XMCOH_MAX_ATTEMPTS)
+		return psprintf("given up: begun %d times since its last checkpoint, it never came to another; xmcoh.resume_job(%d) tries again",
+						attempts, job_id);
+	if (row_value(3) == NULL || row_value(5) == NULL)
+		return psprintf("not resumed: the role that submitted it does not exist any more");
+	if (strcmp(row_value(4), "t") != 0)
+		return psprintf("not resumed: role \"%s\", who submitted it, can no longer connect to the database", row_value(3));
+	if (strcmp(row_value(6), "t") != 0)
+		return psprintf("not resumed: role \"%s\" is no longer a member of role \"%s\", as which it submitted it",
+						row_value(3), row_value(5));
+	return NULL;
+}
+
+void
+xmcoh_resume(int32 job_id)
+{
+	Oid			login_role = InvalidOid;
+	char	   *reason;
+
+	SPI_connect();
+	reason = obstacle(job_id, &login_role);
+	if (reason == NULL)
+		start_job(job_id, login_role, requeue(job_id, false));
+	else
+	{
+		Oid			types[2] = {INT4OID, TEXTOID};
+		Datum		values[2];
+
+		xmcoh_settle(job_id);
+		values[0] = Int32GetDatum(job_id);
+		values[1] = CStringGetTextDatum(reason);
+		if (SPI_execute_with_args("UPDATE xmcoh.job_record SET message = $2 WHERE job_id OPERATOR(pg_catalog.=) $1"
+								  " AND state OPERATOR(pg_catalog.=) 'interrupted'",
+								  2, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+			elog(ERROR, "could not write xmcoh.job_record");
+	}
+	SPI_finish();
 }
 
 /*

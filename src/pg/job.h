@@ -38,4 +38,14 @@ extern void xmcoh_job_init(void);
  */
 extern bool xmcoh_settle(int32 job_id);
 
+/* A job that ended early this often since its last checkpoint is not taken up again by itself. */
+#define XMCOH_MAX_ATTEMPTS 5
+
+/*
+ * xmcoh.resume_job for the launcher, from a superuser's transaction: the worker connects as the role that the submitting session
+ * had logged in as. A job that has failed to move on too often, or whose roles cannot do what they could, is left interrupted with a
+ * message that says so. ERROR if resume_job refuses. Needs no SPI connection.
+ */
+extern void xmcoh_resume(int32 job_id);
+
 #endif

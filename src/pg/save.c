@@ -145,6 +145,8 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 	if (training->ignored_pairs > 0)
 		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
 						 (long long) training->ignored_pairs);
+	if (training->note != NULL)
+		appendStringInfo(&out, "; %s", training->note);
 	if (challenge != NULL)
 		tell_challenge(&out, challenge, training->options->challenge_margin);
 	return out.data;

@@ -28,6 +28,7 @@ typedef struct FinishedTraining
 	const xmc_train_progress *last; /* the last epoch, if its figures are not in the job's row yet; or NULL */
 	int64		total;			/* work units */
 	int32		round;
+	const char *note;			/* for the job's message; NULL: nothing to say */
 	/* Writes what is left into training_metric; called in the last transaction. */
 	void		(*write_figures) (void *arg, const xmc_train_report *report);
 	void	   *arg;

@@ -1,8 +1,8 @@
 /*
  * training.c - one training run: documents and approved pairs in, core called, version out; see training.h
  *
- * Three kinds of transactions: one that reads (under one snapshot), many short ones that write progress, one that
- * saves (save.c). None is open while the core trains.
+ * Four kinds of transactions: one that reads (under one snapshot), many short ones that write progress, some that write a
+ * checkpoint, one that saves (save.c). None is open while the core trains.
  */
 #include "training.h"
 
@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "checkpoint.h"
 #include "documents.h"
 #include "pairs.h"
 #include "save.h"
@@ -52,9 +53,44 @@ typedef struct Run
 	const char *phase;			/* as it was written then; one of the core's constants */
 	xmc_train_progress epoch[WAITING_EPOCHS];	/* ended since then */
 	int			n_epochs;
-	int64		total;
-	int32		round;
+	xmc_train_progress progress;	/* as last told */
+	int32		slices;
+	bool		resuming;		/* from a checkpoint, which has not been loaded yet */
+	int64		done_before;	/* work units that were done when this worker began */
+	int64		saved_done;		/* and at the last checkpoint */
+	Checkpoint	checkpoint;
+	char	   *note;			/* for the job's message; NULL: nothing to say */
 } Run;
+
+/* Something about this run that the job's message says now, and to its end. */
+static void
+note(Run *run, char *text)
+{
+	Oid			types[2] = {INT4OID, TEXTOID};
+	Datum		values[2];
+
+	run->note = MemoryContextStrdup(run->memory, text);
+	worker_begin(run->job, false);
+	values[0] = Int32GetDatum(run->job->job_id);
+	values[1] = CStringGetTextDatum(run->note);
+	execute("UPDATE xmcoh.job_record SET message = $2 WHERE job_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
+	worker_commit(run->job);
+}
+
+/* Training is not continued after all: what the interrupted one has left goes, and the job says why. */
+static void
+begin_anew(Run *run, const char *why)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(run->job->job_id)};
+
+	worker_begin(run->job, false);
+	execute("DELETE FROM xmcoh.job_checkpoint WHERE job_id = $1", SPI_OK_DELETE, 1, types, values, NULL);
+	execute("DELETE FROM xmcoh.training_metric WHERE job_id = $1", SPI_OK_DELETE, 1, types, values, NULL);
+	worker_commit(run->job);
+	run->resuming = false;
+	note(run, psprintf("began anew: %s", why));
+}
 
 /* ---- reading ---- */
 
@@ -62,16 +98,19 @@ typedef struct Run
 static void
 read_job(Run *run)
 {
-	Oid			types[1] = {INT4OID};
-	Datum		values[1] = {Int32GetDatum(run->job->job_id)};
+	Oid			types[2] = {INT4OID, INT4OID};
+	Datum		values[2] = {Int32GetDatum(run->job->job_id), Int32GetDatum(1)};
 	bool		is_null;
 	Jsonb	   *options;
+	bool		was_interrupted;
 
 	worker_begin(run->job, true);
-	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = 'reading'"
+	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = 'reading', slices = coalesce(j.slices, $2)"
 				" FROM xmcoh.model AS m WHERE j.job_id = $1 AND j.state = 'starting' AND m.model_id = j.model_id"
-				" RETURNING m.image_dim, m.text_dim, m.words, m.options || j.options, j.on_success",
-				SPI_OK_UPDATE_RETURNING, 1, types, values, NULL) == 0)
+				" RETURNING m.image_dim, m.text_dim, m.words, m.options || j.options, j.on_success, j.slices,"
+				" j.resumed_at IS NOT NULL,"
+				" EXISTS (SELECT FROM xmcoh.job_checkpoint AS c WHERE c.job_id = j.job_id)",
+				SPI_OK_UPDATE_RETURNING, 2, types, values, NULL) == 0)
 	{
 		uint64		found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT,
 									1, types, values, NULL);
@@ -83,7 +122,12 @@ read_job(Run *run)
 	xmcoh_make_options(DatumGetInt32(first_value(1, &is_null)), DatumGetInt32(first_value(2, &is_null)),
 					   DatumGetBool(first_value(3, &is_null)), options, &run->options);
 	run->on_success = MemoryContextStrdup(run->memory, TextDatumGetCString(first_value(5, &is_null)));
+	run->slices = DatumGetInt32(first_value(6, &is_null));
+	was_interrupted = DatumGetBool(first_value(7, &is_null));
+	run->resuming = was_interrupted && DatumGetBool(first_value(8, &is_null));
 	worker_commit(run->job);
+	if (was_interrupted && !run->resuming)
+		begin_anew(run, "there is no checkpoint");
 }
 
 static void
@@ -211,7 +255,9 @@ write_metric(Run *run, const xmc_train_progress *progress, const char *metric, d
 	values[5] = Float8GetDatum(value);
 	values[6] = Int32GetDatum(progress->round);
 	execute("INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value, round)"
-			" VALUES ($1, $2, $3, $4, $5, $6, $7)", SPI_OK_INSERT, 7, types, values, NULL);
+			" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, round, phase, epoch, metric)"
+			" DO UPDATE SET value = excluded.value",	/* a resumed job does the epochs since its checkpoint again */
+			SPI_OK_INSERT, 7, types, values, NULL);
 }
 
 /* The figures of the epochs that have ended since the last write. */
@@ -252,18 +298,19 @@ write_rounds(Run *run, const xmc_train_report *report)
 }
 
 /*
- * One short transaction. If somebody holds the row (cancel_job in a transaction still open), this write is left out
- * rather than waited for. The losses of the last epoch stay until the next one ends.
+ * If somebody holds the row (cancel_job in a transaction still open), this write is left out rather than waited for. The losses
+ * of the last epoch stay until the next one ends. At a checkpoint the job has moved on: its attempts are counted anew.
  */
 static void
-write_progress(Run *run, const xmc_train_progress *progress)
+update_progress(Run *run, bool at_checkpoint)
 {
-	Oid			types[10] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT4OID};
-	Datum		values[10];
-	char		nulls[11] = "          ";
+	const xmc_train_progress *progress = &run->progress;
+	Oid			types[12] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT4OID, INT8OID,
+		BOOLOID};
+	Datum		values[12];
+	char		nulls[13] = "            ";
 	const xmc_train_progress *last = run->n_epochs ? &run->epoch[run->n_epochs - 1] : NULL;
 
-	worker_begin(run->job, false);
 	values[0] = Int32GetDatum(run->job->job_id);
 	values[1] = CStringGetTextDatum(progress->phase);
 	values[2] = Int32GetDatum(progress->epoch);
@@ -274,18 +321,28 @@ write_progress(Run *run, const xmc_train_progress *progress)
 	values[7] = number_or_null(last ? last->held_out_loss : NAN, &nulls[7]);
 	values[8] = number_or_null(last ? last->held_out_tau : NAN, &nulls[8]);
 	values[9] = Int32GetDatum(progress->round);
+	values[10] = Int64GetDatum(run->done_before);
+	values[11] = BoolGetDatum(at_checkpoint);
 	if (execute("WITH mine AS (SELECT job_id FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED)"
 				" UPDATE xmcoh.job_record AS j SET phase = $2, epoch = $3, epochs = $4, done = $5, total = $6,"
 				" train_loss = coalesce($7, j.train_loss), held_out_loss = coalesce($8, j.held_out_loss),"
-				" held_out_tau = coalesce($9, j.held_out_tau), round = $10"
+				" held_out_tau = coalesce($9, j.held_out_tau), round = $10, done_before = $11,"
+				" attempts = CASE WHEN $12 THEN 0 ELSE j.attempts END"
 				" FROM mine WHERE j.job_id = mine.job_id RETURNING j.state",
-				SPI_OK_UPDATE_RETURNING, 10, types, values, nulls) == 0)
+				SPI_OK_UPDATE_RETURNING, 12, types, values, nulls) == 0)
 		execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
 	worker_check_state(run->job, SPI_processed ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL);
 	write_epochs(run);
+}
+
+static void
+write_progress(Run *run)
+{
+	worker_begin(run->job, false);
+	update_progress(run, false);
 	worker_commit(run->job);
 	run->written_at = GetCurrentTimestamp();
-	run->phase = progress->phase;
+	run->phase = run->progress.phase;
 }
 
 /* Called by the core at least every 50 ms of work. */
@@ -305,14 +362,62 @@ on_progress(void *arg, const xmc_train_progress *progress)
 
 	CHECK_FOR_INTERRUPTS();
 	xmcoh_documents_watch(run->set.documents);
-	run->total = progress->total;
-	run->round = progress->round;
+	run->progress = *progress;
 	if (progress->epoch_ended)
 		run->epoch[run->n_epochs++] = *progress;
+	if (run->resuming)
+	{
+		/* The checkpoint has just been loaded. */
+		run->resuming = false;
+		run->done_before = run->saved_done = progress->done;
+		write_progress(run);
+	}
 	/* A phase is told at its beginning: it may be long and tell nothing more, as calibrating does. */
-	if (progress->phase != run->phase || run->n_epochs == WAITING_EPOCHS ||
-		TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
-		write_progress(run, progress);
+	else if (progress->phase != run->phase || run->n_epochs == WAITING_EPOCHS ||
+			 TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
+		write_progress(run);
+	return XMC_OK;
+}
+
+/* ---- checkpoints: hooks of the core ---- */
+
+/* One that does not move on is none: a job that always dies in its first epoch must not look as if it did. */
+static bool
+on_checkpoint_due(void *arg, int64_t bytes)
+{
+	Run		   *run = arg;
+
+	if (run->progress.done <= run->saved_done || !xmcoh_checkpoint_is_due(&run->checkpoint, bytes))
+		return false;
+	xmcoh_checkpoint_begin(&run->checkpoint);
+	return true;
+}
+
+static xmc_status
+on_checkpoint_write(void *arg, const void *data, size_t size)
+{
+	Run		   *run = arg;
+	MemoryContext caller = CurrentMemoryContext;
+
+	if (data)
+		xmcoh_checkpoint_write(&run->checkpoint, data, size);
+	else if (xmcoh_checkpoint_end(&run->checkpoint))
+	{
+		update_progress(run, true);	/* so that no epoch before the checkpoint lacks its figures */
+		xmcoh_checkpoint_commit(&run->checkpoint);
+		run->written_at = GetCurrentTimestamp();
+		run->saved_done = run->progress.done;
+	}
+	else
+		note(run, psprintf("could not write a checkpoint: %s", run->checkpoint.error));
+	MemoryContextSwitchTo(caller);
+	return XMC_OK;
+}
+
+static xmc_status
+on_checkpoint_read(void *arg, void *data, size_t size, size_t *got)
+{
+	*got = xmcoh_checkpoint_read(&((Run *) arg)->checkpoint, data, size);
 	return XMC_OK;
 }
 
@@ -326,14 +431,22 @@ write_figures(void *arg, const xmc_train_report *report)
 	write_rounds(run, report);
 }
 
+static xmc_status
+train(Run *run, xmc_ctx *ctx, const xmc_train_hooks *hooks, xmc_model **model, xmc_train_report *report)
+{
+	return xmc_train(ctx, &run->options, run->set.documents->n, run->set.documents->document, run->set.held_out, hooks, model,
+					 report);
+}
+
 void
 xmcoh_run_training(WorkerJob *job)
 {
 	Run			run = {.job = job};
-	xmc_train_hooks hooks = {.arg = &run,.progress = on_progress};
+	xmc_train_hooks hooks = {.arg = &run,.progress = on_progress,.checkpoint_due = on_checkpoint_due,.write = on_checkpoint_write};
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_model  *model;
 	xmc_train_report report;
+	xmc_status	status;
 	MemoryContext caller = CurrentMemoryContext;
 
 	run.memory = AllocSetContextCreate(caller, "xmcoh training", ALLOCSET_DEFAULT_SIZES);
@@ -346,13 +459,22 @@ xmcoh_run_training(WorkerJob *job)
 	MemoryContextSwitchTo(run.memory);
 	ctx.stop = on_stop;
 	ctx.arg = &run;
-	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.documents->n, run.set.documents->document, run.set.held_out, &hooks,
-						&model, &report), &ctx);
+	xmcoh_checkpoint_init(&run.checkpoint, job);
+	hooks.slices = run.slices;
+	hooks.read = run.resuming ? on_checkpoint_read : NULL;
+	status = train(&run, &ctx, &hooks, &model, &report);
+	if (hooks.read && (status == XMC_BAD_MODEL || status == XMC_CHANGED))
+	{
+		begin_anew(&run, ctx.message);
+		hooks.read = NULL;
+		status = train(&run, &ctx, &hooks, &model, &report);
+	}
+	XMCOH_TRY(status, &ctx);
 	xmcoh_save(&(FinishedTraining) {
 		.job = job,.ctx = &ctx,.options = &run.options,.on_success = run.on_success,.model = model,.report = &report,
 		.n = run.set.documents->n,.document = run.set.documents->document,.key = run.set.key,
 		.held_out = run.set.held_out,.held_out_threshold = run.set.threshold,.ignored_pairs = run.set.ignored_pairs,
-		.last = run.n_epochs ? &run.epoch[run.n_epochs - 1] : NULL,.total = run.total,.round = run.round,
+		.last = run.n_epochs ? &run.epoch[run.n_epochs - 1] : NULL,.total = run.progress.total,.round = run.progress.round,.note = run.note,
 		.write_figures = write_figures,.arg = &run
 	});
 	MemoryContextSwitchTo(caller);

@@ -1,9 +1,10 @@
 /*
  * worker.c - the background worker of one training job: its identity, its transactions, its last word.
  *
- *      (no row)
- *          | train commits
- *          v              cancel_job
+ *      (no row)    interrupted
+ *          | train       | resume_job, or the launcher; a checkpoint says where to go on
+ *          v <-----------+
+ *          |              cancel_job
  *       queued -----------------------------------------------------> cancelled
  *          | a worker claims it                                           ^
  *          v              cancel_job                   the worker stops   |
@@ -19,13 +20,15 @@
  *      starting, running --- worker died, or pg_cancel_backend ------> interrupted
  *      queued -------------- no worker will come --------------------> interrupted
  *
+ * succeeded, rejected, failed and cancelled are for ever: a trigger removes the job's checkpoint in the same transaction.
+ *
  * Every change is one UPDATE in a short transaction that says which state it comes from, so that of two writers one
  * wins and the other sees it; a trigger keeps them all in xmcoh.job_transition. A worker never trusts that it is the
  * first of its job. The postmaster starts it anew whenever it ends by anything but exit code 0 (kill -9,
  * pg_terminate_backend, FATAL): the new incarnation finds the row in the hands of a dead process, writes that down,
  * and exits. After a restart of the server nobody is started anew: then xmcoh.job derives the state from the dead
- * worker's pid and start time, or of a queued job from where and when it was queued, and train, wait_for_job and
- * cancel_job write it down.
+ * worker's pid and start time, or of a queued job from where and when it was queued, and train, wait_for_job,
+ * cancel_job and resume_job write it down.
  *
  * cancel_job sets `cancelling` and sends SIGINT when it commits. The core asks for interrupts every 50 ms of work, so
  * the resulting ERROR comes at once; should the signal be lost, the next write of progress sees the state.
@@ -125,55 +128,62 @@ worker_check_state(WorkerJob *job, const char *state)
 
 /* ---- begin and end of a job ---- */
 
-/* Sets job->model_id; false if there is no such job (that this role can see). */
-static bool
-find_job(WorkerJob *job)
+/* The settings xmcoh.* of the session that submitted the job. One that does not exist any more, or is not allowed, is left out. */
+static void
+make_settings(WorkerJob *job)
 {
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(job->job_id)};
-	bool		is_null;
 
-	if (SPI_execute_with_args("SELECT model_id FROM xmcoh.job_record WHERE job_id = $1",
+	if (SPI_execute_with_args("SELECT s.key, s.value FROM xmcoh.job_record AS j, jsonb_each_text(j.settings) AS s"
+							  " WHERE j.job_id = $1 AND s.key LIKE 'xmcoh.%'",
 							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.job_record");
-	if (SPI_processed == 0)
+	for (uint64 k = 0; k < SPI_processed; k++)
+		(void) set_config_option(SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1),
+								 SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 2),
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, WARNING, false);
+}
+
+/* Makes this process the worker of a job in the queue, if it is there. */
+static bool
+take_job(WorkerJob *job)
+{
+	Oid			types[3] = {INT4OID, INT4OID, TIMESTAMPTZOID};
+	Datum		values[3];
+	bool		is_null;
+
+	values[0] = Int32GetDatum(job->job_id);
+	values[1] = Int32GetDatum(MyProcPid);
+	values[2] = TimestampTzGetDatum(MyStartTimestamp);
+	if (SPI_execute_with_args("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
+							  " started_at = clock_timestamp(), attempts = attempts + 1"
+							  " WHERE job_id = $1 AND state = 'queued' RETURNING model_id",
+							  3, types, values, NULL, false, 0) != SPI_OK_UPDATE_RETURNING)
+		elog(ERROR, "could not write xmcoh.job_record");
+	if (SPI_processed != 1)
 		return false;
 	job->model_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 	return true;
 }
 
-/* Makes this process the job's worker. False: the job is another's, or over, or was never committed. */
+/* False: the job is another's, or over, or was never committed. */
 static bool
 claim_job(WorkerJob *job, TransactionId submitter)
 {
-	Oid			types[3] = {INT4OID, INT4OID, TIMESTAMPTZOID};
-	Datum		values[3];
 	bool		mine;
 
-	values[0] = Int32GetDatum(job->job_id);
-	values[1] = Int32GetDatum(MyProcPid);
-	values[2] = TimestampTzGetDatum(MyStartTimestamp);
 	worker_begin(job, true);
-
-	/*
-	 * We are registered before the commit: it may still be going on, and still fail. A restarted worker finds its
-	 * row.
-	 */
-	if (!find_job(job))
-	{
-		XactLockTableWait(submitter, NULL, NULL, XLTW_None);
-		if (!find_job(job))
-		{
-			worker_commit(job);
-			return false;
-		}
-	}
-	if (SPI_execute_with_args("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
-							  " started_at = clock_timestamp() WHERE job_id = $1 AND state = 'queued'",
-							  3, types, values, NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not write xmcoh.job_record");
-	mine = SPI_processed == 1;
+	mine = take_job(job);
 	if (!mine)
+	{
+		/* We are registered before the commit: it may still be going on, and still fail. */
+		XactLockTableWait(submitter, NULL, NULL, XLTW_None);
+		mine = take_job(job);
+	}
+	if (mine)
+		make_settings(job);
+	else
 		xmcoh_settle(job->job_id);	/* we are the new incarnation of a dead worker, or superfluous */
 	worker_commit(job);
 	begun = true;

@@ -18,6 +18,7 @@ XMCOH_MODULE_MAGIC;
 
 int			xmcoh_max_document_items = 256;
 int			xmcoh_training_memory = 256 * 1024;
+int			xmcoh_checkpoint_interval = 30;
 
 #define CORE_ALIGN 16
 
@@ -148,6 +149,14 @@ _PG_init(void)
 							&xmcoh_training_memory,
 							256 * 1024, 1024, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.checkpoint_interval",
+							"Time between two checkpoints of a training job; 0: one after every epoch.",
+							"They are written after epochs. Unless this is 0, one is also put off for as long as all of them "
+							"together would take more than 2 % of the time since the worker began.",
+							&xmcoh_checkpoint_interval,
+							30, 0, 86400,
+							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 	xmcoh_job_init();

@@ -19,6 +19,9 @@ extern int	xmcoh_max_document_items;
 /* xmcoh.training_memory, kB: how much of the training documents a process keeps mapped */
 extern int	xmcoh_training_memory;
 
+/* xmcoh.checkpoint_interval: seconds between two checkpoints of a training; 0: after every epoch */
+extern int	xmcoh_checkpoint_interval;
+
 /*
  * A core context that allocates in whatever CurrentMemoryContext is at each allocation, and whose stop callback is
  * CHECK_FOR_INTERRUPTS(). An interrupt leaves the core by longjmp, which its contract allows: all it holds is

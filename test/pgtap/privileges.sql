@@ -42,6 +42,12 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- what a job and a version say of themselves cannot be forged, not even by who owns the model
 SELECT throws_ok($$UPDATE xmcoh.job_record SET submitted_by = 'bob'$$, '42501', 'permission denied for table job_record',
                  'alice cannot say that somebody else submitted her job');
+SELECT throws_ok($$UPDATE xmcoh.job_record SET login_role = 'bob'$$, '42501', 'permission denied for table job_record',
+                 'nor as whom the session had logged in');
+SELECT throws_ok($$INSERT INTO xmcoh.job_record (model_id, login_role) SELECT model_id, 'bob' FROM xmcoh.model$$, '42501',
+                 'permission denied for table job_record', 'nor write a job with another login');
+INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) SELECT job_id, 0, 'x' FROM xmcoh.job_record;
+SELECT isnt_empty($$SELECT FROM xmcoh.job_checkpoint$$, 'she sees her job''s checkpoint');
 SELECT throws_ok($$UPDATE xmcoh.job_record SET model_id = model_id$$, '42501', 'permission denied for table job_record',
                  'nor give it to another model');
 SELECT throws_ok($$INSERT INTO xmcoh.job_record (model_id, submitted_by, state) SELECT model_id, 'bob', 'interrupted' FROM xmcoh.model$$,
@@ -60,6 +66,7 @@ SELECT is_empty($$SELECT FROM xmcoh.source$$, 'no source');
 SELECT is_empty($$SELECT FROM xmcoh.approved_pair$$, 'no approved pair');
 SELECT is_empty($$SELECT FROM xmcoh.job_record$$, 'no job');
 SELECT is_empty($$SELECT FROM xmcoh.job$$, 'no job in the view');
+SELECT is_empty($$SELECT FROM xmcoh.job_checkpoint$$, 'no checkpoint');
 SELECT is_empty($$SELECT FROM xmcoh.versions$$, 'no version');
 SELECT throws_ok($$SELECT xmcoh.train('hers')$$, '42501', 'permission denied for model "hers"', 'bob cannot train it');
 SELECT throws_ok($$SELECT xmcoh.alter_model('hers', options => '{}')$$, '42501', 'permission denied for model "hers"', 'nor alter it');
@@ -81,6 +88,9 @@ SELECT set_config('test.job', job_id::text, true) FROM xmcoh.job_record;
 SET ROLE bob;
 SELECT throws_ok($$SELECT xmcoh.cancel_job(current_setting('test.job')::int)$$, '42704', NULL, 'bob cannot cancel a job of hers');
 SELECT throws_ok($$SELECT xmcoh.wait_for_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor wait for it');
+SELECT throws_ok($$SELECT xmcoh.resume_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor resume it');
+SELECT throws_ok($$INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) VALUES (current_setting('test.job')::int, 1, 'x')$$, '42501', NULL,
+                 'nor give it a checkpoint');
 SELECT throws_ok(format($$INSERT INTO xmcoh.%s (model_id, %s) VALUES (current_setting('test.hers')::int, %s)$$, t, columns, "values"), '42501',
                  format('new row violates row-level security policy for table "%s"', t), format('bob cannot write %s of hers', t))
   FROM (VALUES ('source', 'relation, document, item', '''public.step'', ''a'', ''b'''),

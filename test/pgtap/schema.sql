@@ -17,7 +17,7 @@ SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relnamespace <
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespace <> 'xmcoh'::regnamespace$$, 'no function elsewhere');
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record',
-                                 'job_transition', 'training_metric']);
+                                 'job_transition', 'job_checkpoint', 'training_metric']);
 SELECT views_are('xmcoh', ARRAY['visible_model', 'versions', 'previous_deployment', 'visible_job', 'job', 'training_progress',
                                 'training_round', 'job_history', 'model_overview']);
 
@@ -54,12 +54,15 @@ SELECT is_empty($$SELECT r.oid::regclass FROM member_relation AS r WHERE relkind
 
 -- dumps
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r', 'S')
+                   AND oid <> 'xmcoh.job_checkpoint'::regclass
                    AND oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'xmcoh')::oid[])$$,
-                'pg_dump saves every table and sequence');
+                'pg_dump saves every table and sequence but the checkpoints');
 
 -- storage, references
 SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.model_version'::regclass AND attname = 'weights'), 'e',
           'weights are stored uncompressed and out of line');
+SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.job_checkpoint'::regclass AND attname = 'data'), 'e',
+          'and so are checkpoints');
 SELECT is_empty($$SELECT conname FROM pg_constraint WHERE connamespace = 'xmcoh'::regnamespace AND contype = 'f' AND confdeltype <> 'c'$$,
                 'what hangs on a model goes with it');
 
@@ -75,7 +78,8 @@ INSERT INTO label VALUES
     ('import_model', 'v', 'u', true), ('prune_versions', 'v', 'u', false), ('notify_deployment', 'v', 'u', false),
     ('note_transition', 'v', 'u', false), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
     ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', true),
-    ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('grant_usage', 'v', 'u', true);
+    ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('forget_checkpoint', 'v', 'u', false),
+    ('requeue_job', 'v', 'u', true), ('resume_job', 'v', 'u', true), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),
           format('%s: volatility, parallel, strict', l.name))
   FROM label AS l LEFT JOIN member_function AS f ON f.proname = l.name;

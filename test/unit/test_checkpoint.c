@@ -124,6 +124,7 @@ test_every_stage(void **state)
 		seen[stage] = true;
 	}
 	assert_int_equal(stage_of(&f->whole.written[f->whole.n - 1]), XMC_STAGE_END);
+	assert_in_range(f->whole.written[f->whole.n - 1].size, f->whole.expected, f->whole.expected + 5000);
 	assert_true(seen[xmc_stage(0, XMC_PART_ALIGNMENT)]);
 	for (int p = 0; p < XMC_PARTS; p++)
 		assert_true(seen[xmc_stage(0, (xmc_part) p)]);

@@ -98,6 +98,7 @@ typedef struct tape
 typedef struct recorder
 {
 	bool		is_due;			/* for every checkpoint that is offered */
+	int64_t		expected;		/* bytes of the last that was offered */
 	int			n;				/* whole ones */
 	tape		written[TAPES];	/* malloc'ed */
 	const unsigned char *read;
@@ -106,10 +107,11 @@ typedef struct recorder
 } recorder;
 
 static inline bool
-recorder_due(void *arg)
+recorder_due(void *arg, int64_t bytes)
 {
 	recorder   *r = arg;
 
+	r->expected = bytes;
 	return r->is_due && r->n < TAPES;
 }
 
