@@ -26,6 +26,7 @@ ALTER TABLE xmcoh.pair_source ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.approved_pair ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.training_metric ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.schedule ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON xmcoh.model USING (pg_has_role(owner::oid, 'MEMBER'));
 CREATE POLICY owner ON xmcoh.model_version USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
 CREATE POLICY owner ON xmcoh.deployment USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = deployment.model_id));
@@ -34,6 +35,7 @@ CREATE POLICY owner ON xmcoh.pair_source USING (EXISTS (SELECT FROM xmcoh.model 
 CREATE POLICY owner ON xmcoh.approved_pair USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = approved_pair.model_id));
 CREATE POLICY owner ON xmcoh.job_record USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = job_record.model_id));
 CREATE POLICY owner ON xmcoh.training_metric USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = training_metric.job_id));
+CREATE POLICY owner ON xmcoh.schedule USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = schedule.model_id));
 
 CREATE FUNCTION xmcoh.grant_usage(role regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -45,10 +47,12 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA xmcoh TO %s', role);
     EXECUTE format('REVOKE EXECUTE ON FUNCTION xmcoh.grant_usage(regrole) FROM %s', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA xmcoh TO %s', role);
-    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.versions, xmcoh.job, xmcoh.training_progress, xmcoh.training_round FROM %s', role);
-    -- A version is never changed; and who submitted a job, and for which model, is what it is.
-    EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record FROM %s', role);
-    EXECUTE format('REVOKE INSERT ON xmcoh.job_record FROM %s', role);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.versions, xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.schedule_overview FROM %s', role);
+    -- A version is never changed; and who submitted a job or a schedule, and for which model, is what it is.
+    EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record, xmcoh.schedule FROM %s', role);
+    EXECUTE format('REVOKE INSERT ON xmcoh.job_record, xmcoh.schedule FROM %s', role);
+    EXECUTE format('GRANT INSERT (model_id, cron, timezone, options, on_success, active),'
+                   ' UPDATE (cron, timezone, options, on_success, active) ON xmcoh.schedule TO %s', role);
     EXECUTE format('GRANT INSERT (model_id, options, on_success, created_at) ON xmcoh.job_record TO %s', role);
     EXECUTE format('GRANT UPDATE (%s) ON xmcoh.job_record TO %s', (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
         FROM pg_attribute WHERE attrelid = 'xmcoh.job_record'::regclass AND attnum > 0 AND NOT attisdropped
@@ -67,8 +71,10 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.approved_pair', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_pair_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record_job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule_schedule_id_seq', '');

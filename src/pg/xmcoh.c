@@ -13,11 +13,14 @@
 
 #include "compat.h"
 #include "job.h"
+#include "launcher.h"
 
 XMCOH_MODULE_MAGIC;
 
 int			xmcoh_max_document_items = 256;
 int			xmcoh_training_memory = 256 * 1024;
+int			xmcoh_max_running_jobs = 4;
+int			xmcoh_nice = 0;
 
 #define CORE_ALIGN 16
 
@@ -146,6 +149,22 @@ _PG_init(void)
 							256 * 1024, 1024, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.max_running_jobs",
+							"Most training jobs that run at the same time in the whole server.",
+							"Each takes one core. A job beyond that stays queued until its turn comes.",
+							&xmcoh_max_running_jobs,
+							4, 1, 1024,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.nice",
+							"Nice value of the processes of training jobs.",
+							"With a higher one the operating system gives queries the processor first.",
+							&xmcoh_nice,
+							0, 0, 19,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 	xmcoh_job_init();
+	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
+		xmcoh_launcher_init();
 }
