@@ -351,7 +351,7 @@ run(const Schedule *schedule, TimestampTz now)
 		done = !is_passing(error);
 		if (error->sqlerrcode == ERRCODE_OBJECT_IN_USE)
 			message = psprintf("skipped: %s", error->message);
-		ereport(LOG,
+		ereport(error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? DEBUG1 : LOG,
 				errmsg("schedule %d of model \"%s\" %s: %s", schedule->schedule_id, schedule->model,
 					   done ? "did not start a job" : "will be tried again", error->message));
 		write_message(schedule, done ? &now : NULL, message);
