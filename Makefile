@@ -16,6 +16,7 @@ REGRESS = \
 	sources \
 	jobs \
 	monitor \
+	schedules \
 	trained \
 	metrics \
 	scores \
@@ -40,7 +41,7 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql models.sql jobs.sql monitor.sql scores.sql judge.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql models.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*.c)
@@ -177,6 +178,8 @@ build/unit/%: test/unit/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/unit
 	$(CC) $(TOOL_CFLAGS) -O1 -Isrc/core $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
 build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/unit-asan
 	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -Isrc/core $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
+# This one is of the PostgreSQL side, but plain C.
+build/unit/test_cron build/unit-asan/test_cron: src/pg/cron.c src/pg/cron.h
 build/fuzz/%: test/fuzz/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/fuzz
 	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -DSTANDALONE -Isrc/core $< -o $@ build/libxmcoh_core_asan.a $(TOOL_LIBS)
 # Every product of the core passes through the bench's counter.

@@ -56,13 +56,13 @@ CREATE FUNCTION xmcoh.start_worker(job_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_start_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.start_worker(integer) IS 'Internal: the last step of xmcoh.train: starts a background worker when this transaction commits';
 
-CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy') RETURNS integer
-    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+-- What xmcoh.train refuses at once, and xmcoh.schedule_training too.
+
+CREATE FUNCTION xmcoh.check_training(model text, options jsonb, on_success text) RETURNS integer
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh.model_id(train.model);
+    id integer := xmcoh.model_id(check_training.model);
     m xmcoh.model;
-    active integer;
-    new_job integer;
 BEGIN
     IF pg_is_in_recovery() THEN
         RAISE read_only_sql_transaction USING MESSAGE = 'cannot train a model on a standby';
@@ -71,28 +71,38 @@ BEGIN
     IF on_success NOT IN ('deploy', 'challenge', 'keep') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('on_success is "%s" instead of deploy, challenge or keep', on_success);
     END IF;
-    IF jsonb_typeof(train.options) <> 'object' THEN
-        PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, train.options);
+    IF jsonb_typeof(check_training.options) <> 'object' THEN
+        PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, check_training.options);
     END IF;
-    PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options || train.options);
+    PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options || check_training.options);
     PERFORM FROM xmcoh.source AS s WHERE s.model_id = m.model_id;
     IF NOT FOUND THEN
-        RAISE object_not_in_prerequisite_state USING MESSAGE = format('model "%s" has no source of documents', train.model),
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('model "%s" has no source of documents', check_training.model),
             HINT = 'Attach one with xmcoh.attach_source.';
     END IF;
+    RETURN id;
+END $$;
+COMMENT ON FUNCTION xmcoh.check_training(text, jsonb, text) IS 'Internal: an error unless a model can be trained with these options and this on_success; the number of the model';
 
+CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy') RETURNS integer
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh.check_training(train.model, train.options, train.on_success);
+    active integer;
+    new_job integer;
+BEGIN
     -- The job that is in the way may have died without anybody noticing.
     PERFORM xmcoh.settle_job(j.job_id) FROM xmcoh.job_record AS j
-        WHERE j.model_id = m.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+        WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
     INSERT INTO xmcoh.job_record AS j (model_id, options, on_success, created_at, settings)
-        VALUES (m.model_id, train.options, train.on_success, clock_timestamp(),
+        VALUES (id, train.options, train.on_success, clock_timestamp(),
                 (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
                  WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
         ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING
         RETURNING j.job_id INTO new_job;
     IF new_job IS NULL THEN
         SELECT j.job_id INTO active FROM xmcoh.job_record AS j
-            WHERE j.model_id = m.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+            WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
         RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', train.model, active),
             HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
     END IF;

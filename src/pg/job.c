@@ -24,6 +24,7 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "launcher.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_worker_is_alive);
 PG_FUNCTION_INFO_V1(xmcoh_job_state);
@@ -42,7 +43,8 @@ PG_FUNCTION_INFO_V1(xmcoh_wait_for_job);
 typedef enum ActionKind
 {
 	ACTION_START,				/* start a worker: before commit, because it may fail */
-	ACTION_SIGNAL				/* interrupt a worker: after commit, when it can see why */
+	ACTION_SIGNAL,				/* interrupt a worker: after commit, when it can see why */
+	ACTION_WAKE					/* wake the launcher: after commit */
 } ActionKind;
 
 /* Queued in TopTransactionContext, so that an end of transaction frees it. */
@@ -68,6 +70,14 @@ queue_action(ActionKind kind)
 	action->next = actions;
 	actions = action;
 	return action;
+}
+
+void
+xmcoh_wake_at_commit(void)
+{
+	/* once is enough, and a transaction may hold many statements */
+	if (actions == NULL || actions->kind != ACTION_WAKE || actions->subxact != GetCurrentSubTransactionId())
+		(void) queue_action(ACTION_WAKE);
 }
 
 static void
@@ -123,6 +133,8 @@ at_transaction_event(XactEvent event, void *arg)
 			for (Action *action = actions; action; action = action->next)
 				if (action->kind == ACTION_SIGNAL)
 					signal_worker(action);
+				else if (action->kind == ACTION_WAKE)
+					xmcoh_launcher_wake(MyDatabaseId);
 			actions = NULL;
 			break;
 		case XACT_EVENT_ABORT:
@@ -131,7 +143,7 @@ at_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			ereport(ERROR,
 					errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					errmsg("cannot PREPARE a transaction that has started or cancelled a training job"));
+					errmsg("cannot PREPARE a transaction that has started or cancelled a training job, or changed a schedule"));
 			break;
 		default:
 			break;
@@ -167,6 +179,15 @@ xmcoh_job_init(void)
 
 /* ---- which worker lives ---- */
 
+static bool
+bears_name(const char *application_name, const char *name)
+{
+	size_t		length = strlen(name);
+
+	return strncmp(application_name, name, length) == 0 &&
+		(application_name[length] == '\0' || strcmp(application_name + length, XMCOH_WAITING) == 0);
+}
+
 /*
  * The process table entry of this database's process with this pid and start; NULL when there is none (any more). Another
  * database's is not meant: jobs are dumped and restored with their workers' pids. `name` (may be NULL): only if it goes by this
@@ -186,7 +207,7 @@ find_worker(int pid, TimestampTz started_at, const char *name)
 		if (entry && entry->backendStatus.st_databaseid == MyDatabaseId &&
 			(pid == 0 ? entry->backendStatus.st_backendType == B_BG_WORKER :
 			 entry->backendStatus.st_procpid == pid && entry->backendStatus.st_proc_start_timestamp == started_at) &&
-			(name == NULL || strcmp(entry->backendStatus.st_appname, name) == 0))
+			(name == NULL || bears_name(entry->backendStatus.st_appname, name)))
 			return BackendPidGetProc(entry->backendStatus.st_procpid);
 	}
 	return NULL;

@@ -11,6 +11,7 @@
 
 #define XMCOH_WORKER_TYPE "xmcoh job"
 #define XMCOH_WORKER_NAME "xmcoh job %d"	/* and its application_name: of the job */
+#define XMCOH_WAITING " (queued)"	/* at the end of that: its turn has not come yet (xmcoh.max_running_jobs) */
 
 /*
  * How long a worker that cannot connect is started anew, ms: there may be too many connections for the moment. A job that is still
@@ -31,6 +32,9 @@ typedef struct JobStart
 
 /* Registers the transaction callbacks; once, when the library is loaded. */
 extern void xmcoh_job_init(void);
+
+/* Wakes the launcher when this transaction commits, unless the current subtransaction rolls back. */
+extern void xmcoh_wake_at_commit(void);
 
 /*
  * Writes the truth into the row of a job whose worker is dead; gives whether it had to. Needs SPI. A job that is

@@ -35,6 +35,7 @@
  */
 #include "worker.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "access/xact.h"
@@ -45,7 +46,9 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -54,12 +57,15 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "compat.h"
 #include "job.h"
 #include "training.h"
 
 PGDLLEXPORT void xmcoh_worker_main(Datum argument);
+
+#define TURN_MS 500				/* between two looks whether it is this worker's turn */
 
 static bool begun = false;		/* the job is ours */
 static bool hopeless = false;	/* the error that keeps us from beginning will be the same the next time */
@@ -167,31 +173,115 @@ take_job(WorkerJob *job)
 	return true;
 }
 
-/* False: the job is another's, or over, or was never committed. */
+/* Workers that are ahead of this one, in the whole server: those that began earlier, and those that have had their turn. */
+static int
+count_ahead(void)
+{
+	int			ahead = 0;
+	int			n;
+
+	pgstat_clear_backend_activity_snapshot();
+	n = pgstat_fetch_stat_numbackends();
+	for (int i = 1; i <= n; i++)
+	{
+		LocalPgBackendStatus *local = xmcoh_backend_entry(i);
+		const PgBackendStatus *other = local ? &local->backendStatus : NULL;
+		const char *type;
+
+		if (other == NULL || other->st_backendType != B_BG_WORKER || other->st_procpid == MyProcPid)
+			continue;
+		type = GetBackgroundWorkerTypeByPid(other->st_procpid);
+		if (type == NULL || strcmp(type, XMCOH_WORKER_TYPE) != 0)
+			continue;
+		if (other->st_proc_start_timestamp < MyStartTimestamp ||
+			(other->st_proc_start_timestamp == MyStartTimestamp && other->st_procpid < MyProcPid) ||
+			strstr(other->st_appname, XMCOH_WAITING) == NULL)
+			ahead++;
+	}
+	return ahead;
+}
+
+/*
+ * Whether this worker may begin: fewer than xmcoh.max_running_jobs are ahead of it. It says so (by its
+ * application_name) before it counts: of two workers that count at the same time, at least one so sees the other.
+ */
+static bool
+take_turn(void)
+{
+	char		name[BGW_MAXLEN + sizeof XMCOH_WAITING];
+
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_SESSION);
+	if (count_ahead() < xmcoh_max_running_jobs)
+		return true;
+	snprintf(name, sizeof name, "%s" XMCOH_WAITING, MyBgworkerEntry->bgw_name);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+	return false;
+}
+
+/* Whether the job is still in the queue. */
+static bool
+is_queued(const WorkerJob *job)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(job->job_id)};
+
+	if (SPI_execute_with_args("SELECT FROM xmcoh.job_record WHERE job_id = $1 AND state = 'queued'", 1, types, values, NULL,
+							  false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.job_record");
+	return SPI_processed == 1;
+}
+
+/* Makes this process the job's worker, when its turn has come. False: it is another's, or over, or was never committed. */
 static bool
 claim_job(WorkerJob *job, TransactionId submitter)
 {
-	bool		mine;
+	bool		mine = false;
+	bool		over = false;
 
-	worker_begin(job, true);
-	mine = take_job(job);
-	if (!mine)
+	/* We are registered before the commit: it may still be going on, and still fail. */
+	if (TransactionIdIsValid(submitter))
 	{
-		/* We are registered before the commit: it may still be going on, and still fail. */
+		worker_begin(job, false);
 		XactLockTableWait(submitter, NULL, NULL, XLTW_None);
-		mine = take_job(job);
+		worker_commit(job);
 	}
-	if (mine)
-		make_settings(job);
-	else
-		xmcoh_settle(job->job_id);	/* we are the new incarnation of a dead worker, or superfluous */
-	worker_commit(job);
+	for (;;)
+	{
+		bool		turn = take_turn();
+
+		worker_begin(job, true);
+		mine = turn && take_job(job);
+		over = !mine && (turn || !is_queued(job));
+		if (mine)
+			make_settings(job);
+		else if (over)
+			xmcoh_settle(job->job_id);	/* we are the new incarnation of a dead worker, or superfluous */
+		worker_commit(job);
+		if (mine || over)
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, TURN_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
 	begun = true;
 	return mine;
 }
 
-static char *
-error_text(const ErrorData *error)
+/* Lets queries go first. The process ends with its job, so it need not be undone. */
+static void
+be_nice(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) < xmcoh_nice && setpriority(PRIO_PROCESS, 0, xmcoh_nice) != 0)
+		ereport(LOG, errmsg("could not set the priority of a training job to %d: %m", xmcoh_nice));
+}
+
+char *
+worker_error_text(const ErrorData *error)
 {
 	StringInfoData text;
 
@@ -215,7 +305,7 @@ record_failure(WorkerJob *job, const ErrorData *error)
 	values[0] = Int32GetDatum(job->job_id);
 	values[1] = Int32GetDatum(MyProcPid);
 	values[2] = CStringGetTextDatum(cancelled ? "interrupted" : "failed");
-	values[3] = CStringGetTextDatum(cancelled ? "cancelled by pg_cancel_backend" : error_text(error));
+	values[3] = CStringGetTextDatum(cancelled ? "cancelled by pg_cancel_backend" : worker_error_text(error));
 
 	HOLD_CANCEL_INTERRUPTS();	/* a second SIGINT must not keep us from saying what the first one did */
 	worker_begin(job, true);
@@ -263,9 +353,8 @@ end_unbegun(int code, Datum arg)
 		_exit(0);
 }
 
-/* Settings of the database or the role that would change what this worker means or can do. */
-static void
-pin_settings(int32 job_id)
+void
+worker_pin_settings(const char *application_name)
 {
 	static const char *const setting[][2] = {
 		{"search_path", "pg_catalog, pg_temp"},
@@ -279,12 +368,10 @@ pin_settings(int32 job_id)
 		{"transaction_timeout", "0"},	/* the only one of its kind that is kept outside sessions, too */
 #endif
 	};
-	char		name[64];
 
 	for (int i = 0; i < (int) lengthof(setting); i++)
 		SetConfigOption(setting[i][0], setting[i][1], PGC_USERSET, PGC_S_SESSION);
-	snprintf(name, sizeof name, XMCOH_WORKER_NAME, job_id);
-	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", application_name, PGC_USERSET, PGC_S_SESSION);
 }
 
 void
@@ -304,16 +391,20 @@ xmcoh_worker_main(Datum argument)
 	emit_log_hook = note_hopeless_error;
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGINT, StatementCancelHandler);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(start.database, start.session_user, 0);
-	pin_settings(job.job_id);
+	worker_pin_settings(MyBgworkerEntry->bgw_name);
 
 	memory = AllocSetContextCreate(TopMemoryContext, "xmcoh job", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
 	PG_TRY();
 	{
 		if (claim_job(&job, start.xid))
+		{
+			be_nice();
 			xmcoh_run_training(&job);
+		}
 	}
 	PG_CATCH();
 	{

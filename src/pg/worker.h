@@ -25,6 +25,12 @@ extern void worker_commit(WorkerJob *job);
 /* ERROR unless the job is still ours to run: its row is there (else job->gone) and nobody has cancelled it. */
 extern void worker_check_state(WorkerJob *job, const char *state);
 
+/* What somebody is told of an error who only sees one text: message, detail and hint. */
+extern char *worker_error_text(const ErrorData *error);
+
+/* Sets back the settings of the database or the role that would change what a process of ours means or can do. */
+extern void worker_pin_settings(const char *application_name);
+
 /* Raises the ERROR that a vanished or foreign row ends the worker with. */
 extern _Noreturn void worker_give_up(WorkerJob *job);
 

@@ -13,12 +13,15 @@
 
 #include "compat.h"
 #include "job.h"
+#include "launcher.h"
 
 XMCOH_MODULE_MAGIC;
 
 int			xmcoh_max_document_items = 256;
 int			xmcoh_training_memory = 256 * 1024;
 int			xmcoh_checkpoint_interval = 30;
+int			xmcoh_max_running_jobs = 4;
+int			xmcoh_nice = 0;
 
 #define CORE_ALIGN 16
 
@@ -158,6 +161,22 @@ _PG_init(void)
 							30, 0, 86400,
 							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.max_running_jobs",
+							"Most training jobs that run at the same time in the whole server.",
+							"Each takes one core. A job beyond that stays queued until its turn comes.",
+							&xmcoh_max_running_jobs,
+							4, 1, 1024,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.nice",
+							"Nice value of the processes of training jobs.",
+							"With a higher one the operating system gives queries the processor first.",
+							&xmcoh_nice,
+							0, 0, 19,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 	xmcoh_job_init();
+	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
+		xmcoh_launcher_init();
 }

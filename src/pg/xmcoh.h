@@ -22,6 +22,12 @@ extern int	xmcoh_training_memory;
 /* xmcoh.checkpoint_interval: seconds between two checkpoints of a training; 0: after every epoch */
 extern int	xmcoh_checkpoint_interval;
 
+/* xmcoh.max_running_jobs: so many jobs train at once in the whole server, the others wait */
+extern int	xmcoh_max_running_jobs;
+
+/* xmcoh.nice: the nice value that the processes of training jobs give themselves */
+extern int	xmcoh_nice;
+
 /*
  * A core context that allocates in whatever CurrentMemoryContext is at each allocation, and whose stop callback is
  * CHECK_FOR_INTERRUPTS(). An interrupt leaves the core by longjmp, which its contract allows: all it holds is

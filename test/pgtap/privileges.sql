@@ -52,6 +52,19 @@ SELECT throws_ok($$UPDATE xmcoh.job_record SET model_id = model_id$$, '42501', '
                  'nor give it to another model');
 SELECT throws_ok($$INSERT INTO xmcoh.job_record (model_id, submitted_by, state) SELECT model_id, 'bob', 'interrupted' FROM xmcoh.model$$,
                  '42501', 'permission denied for table job_record', 'nor write one in another''s name');
+SELECT lives_ok($$INSERT INTO xmcoh.schedule (model_id, cron) SELECT model_id, '0 3 * * *' FROM xmcoh.model WHERE name = 'hers'$$,
+                'she can write a schedule');
+SELECT results_eq($$SELECT concat_ws(' ', submitted_by, login_role = quote_ident(session_user)::regrole) FROM xmcoh.schedule$$, ARRAY['alice t'],
+                  'which bears her name, and that of who had logged in');
+SELECT throws_ok($$INSERT INTO xmcoh.schedule (model_id, cron, submitted_by) SELECT model_id, '0 3 * * *', 'bob' FROM xmcoh.model$$,
+                 '42501', 'permission denied for table schedule', 'she cannot schedule in another''s name');
+SELECT throws_ok($$INSERT INTO xmcoh.schedule (model_id, cron, login_role) SELECT model_id, '0 3 * * *', 'bob' FROM xmcoh.model$$,
+                 '42501', 'permission denied for table schedule', 'nor as if another had logged in');
+SELECT throws_ok(format($$UPDATE xmcoh.schedule SET %I = %1$I$$, attname), '42501', 'permission denied for table schedule',
+                 format('nor change the %s of a schedule', attname))
+  FROM pg_attribute WHERE attrelid = 'xmcoh.schedule'::regclass AND attnum > 0
+    AND attname NOT IN ('cron', 'timezone', 'options', 'on_success', 'active');
+SELECT lives_ok($$SELECT xmcoh.alter_schedule(schedule_id, cron => '@daily', active => false) FROM xmcoh.schedule$$, 'she can alter hers');
 SELECT throws_ok($$UPDATE xmcoh.model_version SET weights = '', sha256 = encode(sha256(''), 'hex')$$, '42501',
                  'permission denied for table model_version', 'nor change a version');
 
@@ -65,6 +78,10 @@ SELECT is_empty($$SELECT FROM xmcoh.model$$, 'bob sees no model');
 SELECT is_empty($$SELECT FROM xmcoh.source$$, 'no source');
 SELECT is_empty($$SELECT FROM xmcoh.approved_pair$$, 'no approved pair');
 SELECT is_empty($$SELECT FROM xmcoh.job_record$$, 'no job');
+SELECT is_empty($$SELECT FROM xmcoh.schedule$$, 'no schedule');
+SELECT is_empty($$SELECT FROM xmcoh.schedule_overview$$, 'nor in the overview');
+SELECT throws_ok($$SELECT xmcoh.schedule_training('hers', '0 3 * * *')$$, '42501', 'permission denied for model "hers"', 'bob cannot schedule its training');
+SELECT throws_ok($$SELECT xmcoh.unschedule_training('hers')$$, '42501', 'permission denied for model "hers"', 'nor unschedule it');
 SELECT is_empty($$SELECT FROM xmcoh.job$$, 'no job in the view');
 SELECT is_empty($$SELECT FROM xmcoh.job_checkpoint$$, 'no checkpoint');
 SELECT is_empty($$SELECT FROM xmcoh.versions$$, 'no version');
@@ -98,6 +115,7 @@ SELECT throws_ok(format($$INSERT INTO xmcoh.%s (model_id, %s) VALUES (current_se
                ('approved_pair', 'document, before, after', '''1'', ''1'', ''2'''),
                ('deployment', 'version', '1'),
                ('model_version', 'version, sha256, weights', format('1, %L, ''''', repeat('0', 64))),
+               ('schedule', 'cron', '''@daily'''),
                ('job_record', 'options', '''{}''')) AS x (t, columns, "values");
 SELECT throws_ok($$INSERT INTO xmcoh.model (name, owner) VALUES ('for alice', 'alice')$$, '42501', NULL, 'bob cannot make a model for alice');
 UPDATE xmcoh.model SET options = '{}';

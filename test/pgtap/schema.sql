@@ -17,9 +17,9 @@ SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relnamespace <
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespace <> 'xmcoh'::regnamespace$$, 'no function elsewhere');
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record',
-                                 'job_transition', 'job_checkpoint', 'training_metric']);
+                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule']);
 SELECT views_are('xmcoh', ARRAY['visible_model', 'versions', 'previous_deployment', 'visible_job', 'job', 'training_progress',
-                                'training_round', 'job_history', 'model_overview']);
+                                'training_round', 'job_history', 'model_overview', 'schedule_overview']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
@@ -79,10 +79,15 @@ INSERT INTO label VALUES
     ('note_transition', 'v', 'u', false), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
     ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', true),
     ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('forget_checkpoint', 'v', 'u', false),
-    ('requeue_job', 'v', 'u', true), ('resume_job', 'v', 'u', true), ('grant_usage', 'v', 'u', true);
+    ('requeue_job', 'v', 'u', true), ('resume_job', 'v', 'u', true),
+
+    ('launcher_is_loaded', 's', 's', true), ('next_run', 's', 's', true), ('schedule_next_run', 'v', 'r', true),
+    ('schedule_changed', 'v', 'u', false), ('schedule_training', 'v', 'u', false), ('alter_schedule', 'v', 'u', false), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),
           format('%s: volatility, parallel, strict', l.name))
   FROM label AS l LEFT JOIN member_function AS f ON f.proname = l.name;
+SELECT results_eq($$SELECT provolatile::text, proparallel::text, proisstrict FROM member_function WHERE proname = 'unschedule_training'$$,
+                  $$VALUES ('v', 'u', true), ('v', 'u', true)$$, 'unschedule_training: volatility, parallel, strict, in two forms');
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE provolatile = 'v' AND proparallel = 's'$$,
                 'nothing volatile claims to be parallel safe');
 

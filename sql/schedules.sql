@@ -1,0 +1,102 @@
+-- schedules.sql - training on schedule
+
+CREATE FUNCTION xmcoh.launcher_is_loaded() RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_launcher_is_loaded' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.launcher_is_loaded() IS 'Whether this server has a launcher, which runs schedules: it has when xmcoh is in shared_preload_libraries';
+
+CREATE FUNCTION xmcoh.next_run(cron text, after timestamptz DEFAULT now(), timezone text DEFAULT current_setting('TimeZone'))
+    RETURNS timestamptz AS 'MODULE_PATHNAME', 'xmcoh_next_run' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.next_run(text, timestamptz, text) IS
+    'When a schedule comes due next after a time: five fields as in crontab(5) (minute, hour, day of month or $ for the last, month, day of week), @hourly, @daily, @weekly, @monthly, @yearly, or N seconds; an error if it is not understood or never comes due';
+
+CREATE FUNCTION xmcoh.schedule_next_run(cron text, timezone text, since timestamptz) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'xmcoh_schedule_next_run' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION xmcoh.schedule_next_run(text, text, timestamptz) IS 'Internal: when a schedule that was made or due last at a time comes due from now on; NULL if it never does';
+
+CREATE FUNCTION xmcoh.schedule_changed() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'xmcoh_schedule_changed' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.schedule_changed() IS 'Internal: wakes the launcher when this transaction commits';
+
+CREATE TRIGGER schedule_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xmcoh.schedule
+    FOR EACH STATEMENT EXECUTE FUNCTION xmcoh.schedule_changed();
+
+CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEFAULT NULL, options jsonb DEFAULT '{}',
+                                        on_success text DEFAULT 'deploy') RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    id integer := xmcoh.check_training(schedule_training.model, schedule_training.options, schedule_training.on_success);
+    new_id integer;
+BEGIN
+    IF id IS NULL OR schedule_training.cron IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'model, cron, options and on_success must not be NULL';
+    END IF;
+    timezone := coalesce(schedule_training.timezone, current_setting('TimeZone'));
+    PERFORM xmcoh.next_run(schedule_training.cron, now(), schedule_training.timezone);
+    IF NOT xmcoh.launcher_is_loaded() THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = 'this server has no launcher that would run a schedule',
+            DETAIL = 'xmcoh is not in shared_preload_libraries.',
+            HINT = format('Set shared_preload_libraries = ''xmcoh'' and restart the server; or, with pg_cron: SELECT cron.schedule(%L, %s);',
+                schedule_training.cron, '$$SELECT xmcoh.train(' || quote_literal(schedule_training.model) || ')$$');
+    END IF;
+    INSERT INTO xmcoh.schedule AS s (model_id, cron, timezone, options, on_success)
+        VALUES (id, schedule_training.cron, schedule_training.timezone, schedule_training.options, schedule_training.on_success)
+        RETURNING s.schedule_id INTO new_id;
+    RETURN new_id;
+END $body$;
+COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text) IS
+    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options and on_success are those of xmcoh.train; gives the schedule''s number';
+
+CREATE FUNCTION xmcoh.alter_schedule(schedule_id integer, cron text DEFAULT NULL, timezone text DEFAULT NULL,
+                                     options jsonb DEFAULT NULL, on_success text DEFAULT NULL, active boolean DEFAULT NULL)
+    RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s xmcoh.schedule;
+BEGIN
+    SELECT * INTO s FROM xmcoh.schedule AS x WHERE x.schedule_id = alter_schedule.schedule_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('schedule %s does not exist', alter_schedule.schedule_id);
+    END IF;
+    s.cron := coalesce(alter_schedule.cron, s.cron);
+    s.timezone := coalesce(alter_schedule.timezone, s.timezone);
+    s.options := coalesce(alter_schedule.options, s.options);
+    s.on_success := coalesce(alter_schedule.on_success, s.on_success);
+    PERFORM xmcoh.check_training(m.name, s.options, s.on_success) FROM xmcoh.model AS m WHERE m.model_id = s.model_id;
+    PERFORM xmcoh.next_run(s.cron, now(), s.timezone);
+    UPDATE xmcoh.schedule AS x SET cron = s.cron, timezone = s.timezone, options = s.options, on_success = s.on_success,
+        active = coalesce(alter_schedule.active, x.active) WHERE x.schedule_id = s.schedule_id;
+END $$;
+COMMENT ON FUNCTION xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean) IS
+    'Changes a schedule, or puts it to rest (active => false) and back; NULL arguments change nothing. It goes on training with the rights of the role that made it';
+
+CREATE FUNCTION xmcoh.unschedule_training(schedule_id integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM xmcoh.schedule AS s WHERE s.schedule_id = unschedule_training.schedule_id;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('schedule %s does not exist', unschedule_training.schedule_id);
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh.unschedule_training(integer) IS 'Removes a schedule; a job that it has started goes on';
+
+CREATE FUNCTION xmcoh.unschedule_training(model text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh.model_id(unschedule_training.model);
+    removed integer;
+BEGIN
+    DELETE FROM xmcoh.schedule AS s WHERE s.model_id = id;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $$;
+COMMENT ON FUNCTION xmcoh.unschedule_training(text) IS 'Removes all schedules of a model; how many there were';
+
+CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
+    SELECT s.schedule_id, m.name AS model, s.cron, s.timezone, s.active,
+           CASE WHEN s.active THEN xmcoh.schedule_next_run(s.cron, s.timezone, greatest(s.created_at, s.last_run_at)) END AS next_run,
+           s.last_run_at AS last_run, s.last_job_id AS last_job, j.state AS last_state,
+           EXISTS (SELECT FROM xmcoh.job AS r WHERE r.model = m.name
+               AND r.state IN ('queued', 'starting', 'running', 'cancelling')) AS running,
+           coalesce(s.message, j.message) AS message, s.options, s.on_success, s.submitted_by
+    FROM xmcoh.schedule AS s JOIN xmcoh.visible_model AS m USING (model_id) LEFT JOIN xmcoh.job AS j ON j.job_id = s.last_job_id;
+COMMENT ON VIEW xmcoh.schedule_overview IS 'Every schedule: when it runs next, when it was last due, the last job it started and that job''s state, whether the model is being trained right now, and why the last run started no job or what became of it';

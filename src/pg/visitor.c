@@ -1,0 +1,433 @@
+/*
+ * visitor.c - what the launcher has done in a database: jobs of dead workers settled, those that a restart has ended
+ * taken up again, due schedules started; see visitor.h
+ *
+ * A visitor is the bootstrap superuser, and so runs nothing but what belongs to the extension, each thing in a short
+ * transaction that waits for no lock for long. What a schedule starts, it starts as the role that made it.
+ */
+#include "visitor.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "job.h"
+#include "launcher.h"
+#include "schedule.h"
+#include "worker.h"
+
+PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
+
+#define LOCK_TIMEOUT "5s"		/* whoever holds a row must not hold up the schedules of other databases */
+#define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change ever not wake the launcher (replication) */
+
+/* A row of xmcoh.schedule as far as it matters here, in the visitor's memory. */
+typedef struct Schedule
+{
+	int32		schedule_id;
+	char	   *model;
+	char	   *cron;
+	char	   *timezone;
+	TimestampTz since;			/* it was made, or came due last */
+} Schedule;
+
+static Visit visit;
+static MemoryContext memory;
+
+bool
+xmcoh_in_visitor(void)
+{
+	return MyBgworkerEntry != NULL && strcmp(MyBgworkerEntry->bgw_type, XMCOH_VISITOR_TYPE) == 0;
+}
+
+/* ---- transactions ---- */
+
+static void
+begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, NULL);
+}
+
+static void
+commit(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextSwitchTo(memory);
+}
+
+/* Ends the transaction that an error has stopped, and gives the error. */
+static ErrorData *
+rollback(void)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(memory);
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(memory);
+	return error;
+}
+
+static uint64
+execute(const char *query, int expected, int n, Oid *types, Datum *values)
+{
+	int			result = SPI_execute_with_args(query, n, types, values, NULL, false, 0);
+
+	if (result != expected)
+		elog(ERROR, "unexpected result of \"%s\": %s", query, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+static Datum
+value_of(uint64 row, int column)
+{
+	bool		is_null;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &is_null);
+}
+
+static char *
+text_of(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+/*
+ * Whether the extension is here. Anybody who may create schemas can make a schema and tables of these names, and have us
+ * run what hangs on them, so it must be the extension's own.
+ */
+static bool
+extension_is_here(void)
+{
+	Oid			extension;
+	Oid			table;
+	bool		here;
+
+	StartTransactionCommand();
+	extension = get_extension_oid("xmcoh", true);
+	table = get_relname_relid("schedule", get_namespace_oid("xmcoh", true));
+	here = OidIsValid(extension) && OidIsValid(table) && getExtensionOfObject(RelationRelationId, table) == extension;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(memory);
+	return here;
+}
+
+/* Errors that pass by themselves: no slot, no memory, a lock. */
+static bool
+is_passing(const ErrorData *error)
+{
+	int			class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return class == ERRCODE_INSUFFICIENT_RESOURCES || class == ERRCODE_TRANSACTION_ROLLBACK ||
+		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+/* ---- jobs ---- */
+
+/* Writes down what has become of jobs whose workers are dead. */
+static void
+settle_jobs(void)
+{
+	begin();
+	execute("SELECT xmcoh.settle_job(job_id) FROM xmcoh.job_record"
+			" WHERE state IN ('queued', 'starting', 'running', 'cancelling')", SPI_OK_SELECT, 0, NULL, NULL);
+	commit();
+}
+
+/*
+ * Takes up the jobs that the end of the server's last life has interrupted: their workers were of that life, and were
+ * found dead in this one. What was interrupted before stays so, because somebody wanted it; and so do jobs that were copied
+ * with the database (their queue_id is of another database or table). false: not all of them could be started.
+ */
+static bool
+resume_jobs(void)
+{
+	Oid			types[1] = {TIMESTAMPTZOID};
+	Datum		values[1] = {TimestampTzGetDatum(visit.life_began)};
+	int			n;
+	int32	   *job;
+	volatile bool all = true;
+
+	begin();
+	execute("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
+			" AND coalesce(worker_started_at, queued_at) < $1"
+			" AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh.queue_id(), '[^.]*$', '') ORDER BY job_id",
+			SPI_OK_SELECT, 1, types, values);
+	n = (int) SPI_processed;
+	job = MemoryContextAlloc(memory, (n + 1) * sizeof(int32));
+	for (int k = 0; k < n; k++)
+		job[k] = DatumGetInt32(value_of(k, 1));
+	commit();
+
+	for (int k = 0; k < n; k++)
+	{
+		PG_TRY();
+		{
+			begin();
+			xmcoh_resume(job[k]);
+			commit();
+		}
+		PG_CATCH();
+		{
+			ErrorData  *error = rollback();
+
+			ereport(LOG,
+					errmsg("job %d was interrupted and cannot be taken up: %s", job[k], error->message));
+			if (is_passing(error))
+				all = false;
+		}
+		PG_END_TRY();
+	}
+	return all;
+}
+
+/* ---- schedules ---- */
+
+static char *
+find_login(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	char	   *name = NULL;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_authid row = (Form_pg_authid) GETSTRUCT(tuple);
+
+		if (row->rolcanlogin)
+			name = pstrdup(NameStr(row->rolname));
+		ReleaseSysCache(tuple);
+	}
+	return name;
+}
+
+static void
+set_locally(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * From here on this session is as it would be if `login` had logged in and become `role`, which it must still be allowed
+ * to. The job's worker logs in as that role; if it is gone or may not log in any more, as `role` itself.
+ */
+static void
+become(Oid login, Oid role)
+{
+	char	   *login_name = find_login(login);
+	char	   *role_name = GetUserNameFromId(role, true);
+
+	if (role_name == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("the role that made the schedule does not exist any more"));
+	if (login_name == NULL && find_login(role) == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				errmsg("role \"%s\" cannot log in, nor can the role that made the schedule for it", role_name));
+	set_locally("session_authorization", login_name ? login_name : role_name);
+	if (login_name && strcmp(login_name, role_name) != 0)
+		set_locally("role", role_name);
+}
+
+/* Calls xmcoh.train for the schedule in row 0 of the current result; the job's number. */
+static int32
+train(void)
+{
+	Oid			types[3] = {TEXTOID, JSONBOID, TEXTOID};
+	Datum		values[3] = {value_of(0, 1), value_of(0, 2), value_of(0, 3)};
+	Oid			role = DatumGetObjectId(value_of(0, 4));
+	Oid			login = DatumGetObjectId(value_of(0, 5));
+	int			level = NewGUCNestLevel();
+	int32		job_id;
+
+	become(login, role);
+	execute("SELECT xmcoh.train(model => $1, options => $2, on_success => $3)", SPI_OK_SELECT, 3, types, values);
+	job_id = DatumGetInt32(value_of(0, 1));
+	AtEOXact_GUC(true, level);
+	if (GetUserId() != BOOTSTRAP_SUPERUSERID || GetSessionUserId() != BOOTSTRAP_SUPERUSERID)
+		elog(FATAL, "the visitor is not itself any more");
+	return job_id;
+}
+
+/* Starts a job for a schedule that is due, and writes that down, in one transaction. */
+static void
+start(const Schedule *schedule, TimestampTz now)
+{
+	Oid			types[3] = {INT4OID, TIMESTAMPTZOID, INT4OID};
+	Datum		values[3];
+
+	values[0] = Int32GetDatum(schedule->schedule_id);
+	values[1] = TimestampTzGetDatum(now);
+	begin();
+	/* It may have been changed or started since it was read. */
+	if (execute("SELECT m.name, s.options, s.on_success, s.submitted_by::oid, s.login_role::oid"
+				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
+				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
+				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s", SPI_OK_SELECT, 4,
+				(Oid[]) {INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
+				(Datum[]) {values[0], CStringGetTextDatum(schedule->cron), CStringGetTextDatum(schedule->timezone),
+						   TimestampTzGetDatum(schedule->since)}) == 1)
+	{
+		values[2] = Int32GetDatum(train());
+		execute("UPDATE xmcoh.schedule SET last_run_at = $2, last_job_id = $3, message = NULL WHERE schedule_id = $1",
+				SPI_OK_UPDATE, 3, types, values);
+	}
+	commit();
+}
+
+/* Why a schedule's job was not started. NULL as time of the run: it will be tried again. */
+static void
+write_message(const Schedule *schedule, const TimestampTz *run_at, const char *message)
+{
+	Oid			types[3] = {INT4OID, TEXTOID, TIMESTAMPTZOID};
+	Datum		values[3] = {Int32GetDatum(schedule->schedule_id), CStringGetTextDatum(message)};
+
+	begin();
+	if (run_at)
+		values[2] = TimestampTzGetDatum(*run_at);
+	execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
+			"UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
+			SPI_OK_UPDATE, run_at ? 3 : 2, types, values);
+	commit();
+}
+
+/* false: it is still due */
+static bool
+run(const Schedule *schedule, TimestampTz now)
+{
+	volatile bool done = true;
+
+	PG_TRY();
+	{
+		start(schedule, now);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error = rollback();
+		char	   *message = worker_error_text(error);
+
+		done = !is_passing(error);
+		if (error->sqlerrcode == ERRCODE_OBJECT_IN_USE)
+			message = psprintf("skipped: %s", error->message);
+		ereport(error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? DEBUG1 : LOG,
+				errmsg("schedule %d of model \"%s\" %s: %s", schedule->schedule_id, schedule->model,
+					   done ? "did not start a job" : "will be tried again", error->message));
+		write_message(schedule, done ? &now : NULL, message);
+	}
+	PG_END_TRY();
+	return done;
+}
+
+static Schedule *
+read_schedules(int *n)
+{
+	Schedule   *schedule;
+
+	begin();
+	*n = (int) execute("SELECT s.schedule_id, m.name, s.cron, s.timezone, greatest(s.created_at, s.last_run_at)"
+					   " FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id) WHERE s.active"
+					   " ORDER BY s.schedule_id", SPI_OK_SELECT, 0, NULL, NULL);
+	schedule = MemoryContextAlloc(memory, (*n + 1) * sizeof(Schedule));
+	for (int k = 0; k < *n; k++)
+		schedule[k] = (Schedule) {
+			.schedule_id = DatumGetInt32(value_of(k, 1)),
+			.model = MemoryContextStrdup(memory, text_of(k, 2)),
+			.cron = MemoryContextStrdup(memory, text_of(k, 3)),
+			.timezone = MemoryContextStrdup(memory, text_of(k, 4)),
+			.since = DatumGetTimestampTz(value_of(k, 5)),
+		};
+	commit();
+	return schedule;
+}
+
+/* Starts what is due. false: not all of it could be started. *next_due: when the next one comes due. */
+static bool
+run_schedules(TimestampTz *next_due)
+{
+	int			n;
+	Schedule   *schedule = read_schedules(&n);
+	bool		all = true;
+
+	for (int k = 0; k < n; k++)
+	{
+		const Schedule *s = &schedule[k];
+		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz next;
+		char	   *problem = xmcoh_next_due(s->cron, s->timezone, s->since, visit.considered, &next);
+
+		if (problem == NULL && next <= now)
+		{
+			all &= run(s, now);
+			problem = xmcoh_next_due(s->cron, s->timezone, now, now, &next);
+		}
+		if (problem)
+			write_message(s, NULL, problem);
+		else
+			*next_due = Min(*next_due, next);
+	}
+	return all;
+}
+
+/* ---- the process ---- */
+
+void
+xmcoh_visitor_main(Datum argument)
+{
+	TimestampTz next_due = DT_NOEND;
+	bool		all = true;
+
+	(void) argument;
+	memcpy(&visit, MyBgworkerEntry->bgw_extra, sizeof visit);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(visit.database, InvalidOid, 0);
+	memory = AllocSetContextCreate(TopMemoryContext, "xmcoh visitor", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(memory);
+	worker_pin_settings(XMCOH_VISITOR_TYPE);
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION);
+
+	if (extension_is_here())
+	{
+		/* What train() sets aside while it runs as somebody else must have a name to go back to. */
+		StartTransactionCommand();
+		SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false), PGC_SUSET,
+						PGC_S_OVERRIDE);
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(memory);
+
+		next_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LONGEST_MS);
+		settle_jobs();
+		if (visit.first)
+			all = resume_jobs();
+		all &= run_schedules(&next_due);
+	}
+	xmcoh_launcher_report(&visit, next_due, !all);
+	proc_exit(0);
+}

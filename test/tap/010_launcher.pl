@@ -1,0 +1,223 @@
+# The launcher on a whole cluster: schedules run, with whose rights, and what they survive; how many jobs run at once.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $node = PostgreSQL::Test::Cluster->new('launcher');
+$node->init(allows_streaming => 1);
+# Slots: the logical replication launcher's, ours, two jobs' and a visitor's.
+$node->append_conf('postgresql.conf', q{
+shared_preload_libraries = 'xmcoh'
+max_worker_processes = 5
+max_prepared_transactions = 2
+max_parallel_workers_per_gather = 0
+timezone = 'Asia/Tokyo'
+fsync = off
+});
+$node->start;
+
+my $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2}');
+my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0}');
+my $prepare = q{
+CREATE EXTENSION IF NOT EXISTS xmcoh;
+CREATE TABLE IF NOT EXISTS step AS SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || m % 7 AS words
+	FROM generate_series(1, 400) AS m, generate_series(1, 5) AS s;
+SELECT xmcoh.attach_source(name, 'step', 'manual', 'step', text => 'words', "position" => 'step', approved => 'all')
+	FROM unnest('{a,b,c}'::text[]) AS name, xmcoh.create_model(name)};
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql($_, $prepare) for 'postgres', 'other';
+
+sub value { return $node->safe_psql($_[1] // 'postgres', $_[0]); }
+sub until_true { my ($query, $what, $database) = @_; return ok($node->poll_query_until($database // 'postgres', $query), $what); }
+sub launcher { return value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'"); }
+
+# How often a process went to sleep by itself, and the processor time it has had, in seconds.
+sub restlessness
+{
+	my ($pid) = @_;
+	my ($switches) = slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m;
+	my @stat = split ' ', slurp_file("/proc/$pid/stat") =~ s/^.*\)//r;
+	return ($switches, ($stat[11] + $stat[12]) / 100);
+}
+
+# ---- it runs, and is in nobody's way ----
+
+until_true("SELECT datid IS NULL FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'", 'the launcher is connected to no database');
+
+# This one comes due while everything else is tested: looked at in the end.
+my $minutely = value("SELECT xmcoh.schedule_training('c', '* * * * *', options => $quick)", 'other');
+
+# ---- a schedule runs ----
+
+my $schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick, on_success => 'keep')");
+until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview", 'a schedule trains');
+is(value('SELECT timezone FROM xmcoh.schedule'), 'Asia/Tokyo', 'in the time zone that was set');
+is(value("SELECT concat_ws(' ', submitted_by, on_success, options = $quick) FROM xmcoh.job WHERE job_id = (SELECT min(job_id) FROM xmcoh.job)"),
+	value("SELECT concat_ws(' ', current_user, 'keep', true)"), 'with what it was told');
+my $jobs = value('SELECT count(*) FROM xmcoh.job');
+until_true("SELECT count(*) > $jobs FROM xmcoh.job", 'and again');
+is(value("SELECT next_run BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '2 s' AND last_run IS NOT NULL
+	FROM xmcoh.schedule_overview"), 't', 'the overview says when next');
+
+# One job per model.
+value("SELECT xmcoh.alter_schedule($schedule, options => $long)");
+until_true("SELECT running AND message ~ '^skipped: model \"a\" already has a running job \\d+\$' FROM xmcoh.schedule_overview",
+	'while a job of the model runs the schedule is skipped, and says so');
+value("SELECT xmcoh.alter_schedule($schedule, active => false)");
+is(value('SELECT next_run IS NULL FROM xmcoh.schedule_overview'), 't', 'a schedule at rest has no next run');
+my $job = value('SELECT last_job FROM xmcoh.schedule_overview');
+value("SELECT xmcoh.cancel_job($job)");
+is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+my $last = value('SELECT last_run_at FROM xmcoh.schedule');
+
+# ---- asleep ----
+
+sleep 1.5;
+until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh visitor'", 'nobody visits');
+my @before = restlessness(launcher());
+sleep 4;
+my @after = restlessness(launcher());
+# (the minute may turn in between)
+cmp_ok($after[0] - $before[0], '<', 20, 'an idle launcher sleeps');
+cmp_ok($after[1] - $before[1], '<', 0.1, 'and takes no processor time');
+is(value('SELECT last_run_at FROM xmcoh.schedule'), $last, 'a schedule at rest did not run');
+
+# ---- what wakes it ----
+
+sub changes { return $node->psql('postgres', $_[0]); }
+changes(q{BEGIN; UPDATE xmcoh.schedule SET active = true; ROLLBACK});
+changes(q{BEGIN; SAVEPOINT s; UPDATE xmcoh.schedule SET active = true; ROLLBACK TO s; COMMIT});
+my ($code, $out, $err) = changes(q{BEGIN; UPDATE xmcoh.schedule SET active = true; PREPARE TRANSACTION 't'});
+like($err, qr/cannot PREPARE a transaction that has .*changed a schedule/, 'PREPARE TRANSACTION is refused');
+sleep 1.5;
+is(value('SELECT last_run_at FROM xmcoh.schedule'), $last, 'a change that rolls back changes nothing');
+changes("BEGIN; SAVEPOINT s; SELECT xmcoh.alter_schedule($schedule, active => true, options => $quick); RELEASE s; COMMIT");
+until_true("SELECT last_run_at > '$last' FROM xmcoh.schedule", 'one that commits does');
+
+# The launcher goes away and comes back.
+my $old = launcher();
+value("SELECT pg_terminate_backend($old)");
+until_true("SELECT pid <> $old FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'", 'a launcher that was ended is started anew');
+$last = value('SELECT last_run_at FROM xmcoh.schedule');
+until_true("SELECT last_run_at > '$last' FROM xmcoh.schedule", 'and schedules run on');
+is(value("SELECT xmcoh.unschedule_training('a')"), '1', 'unschedule_training');
+until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running')", '(the last job is over)');
+
+# ---- with whose rights ----
+
+$node->safe_psql('postgres', q{
+CREATE ROLE clerk LOGIN; CREATE ROLE office NOLOGIN; GRANT office TO clerk;
+SELECT xmcoh.grant_usage('office');
+GRANT SELECT ON step TO office;
+SELECT xmcoh.alter_model('b', new_owner => 'office')});
+my $clerk = sub { return $node->safe_psql('postgres', "SET ROLE office; $_[0]", extra_params => [ '-U', 'clerk' ]); };
+$schedule = $clerk->("SELECT xmcoh.schedule_training('b', '1 second', options => $long)");
+until_true("SELECT last_state = 'running' FROM xmcoh.schedule_overview", 'a role that cannot log in schedules training');
+is(value("SELECT concat_ws(' ', j.submitted_by, a.usename) FROM xmcoh.job AS j JOIN pg_stat_activity AS a ON a.pid = j.worker_pid
+	WHERE j.state = 'running'"), 'office clerk', 'its job is that role\'s, and logs in as who had logged in');
+is(value('SELECT login_role FROM xmcoh.schedule'), 'clerk', 'whom the schedule remembers');
+$job = value('SELECT last_job FROM xmcoh.schedule_overview');
+
+value('REVOKE office FROM clerk');
+value("SELECT xmcoh.cancel_job($job)");
+until_true("SELECT message = 'permission denied to set role \"office\"' FROM xmcoh.schedule", 'who may not be that role any more trains no more');
+value('ALTER ROLE clerk NOLOGIN');
+until_true("SELECT message = 'role \"office\" cannot log in, nor can the role that made the schedule for it' FROM xmcoh.schedule",
+	'nor if nobody can log in');
+value('ALTER ROLE office LOGIN');
+until_true("SELECT last_job > $job AND last_state = 'running' FROM xmcoh.schedule_overview", 'as itself the role can');
+is(value("SELECT concat_ws(' ', j.submitted_by, a.usename) FROM xmcoh.job AS j JOIN pg_stat_activity AS a ON a.pid = j.worker_pid
+	WHERE j.state = 'running'"), 'office office', 'and does');
+$job = value('SELECT last_job FROM xmcoh.schedule_overview');
+value('REVOKE EXECUTE ON FUNCTION xmcoh.train FROM office');
+value("SELECT xmcoh.cancel_job($job)");
+until_true("SELECT message = 'permission denied for function train' FROM xmcoh.schedule", 'it needs the right to train');
+value("SELECT xmcoh.unschedule_training($schedule)");
+
+# ---- so many jobs at once ----
+
+sub set_and_reload { my ($setting) = @_; value("ALTER SYSTEM SET $setting"); value('SELECT pg_reload_conf()'); return; }
+sub train { my ($model, $options) = @_; return value("SELECT xmcoh.train('$model', $options)"); }
+set_and_reload('xmcoh.max_running_jobs = 1');
+set_and_reload('xmcoh.nice = 7');
+my $first = train('a', $long);
+until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'a first job runs');
+my @stat = split ' ', slurp_file('/proc/' . value("SELECT worker_pid FROM xmcoh.job WHERE job_id = $first") . '/stat') =~ s/^.*\)//r;
+is($stat[16], 7, 'with the nice value of xmcoh.nice');
+my $second = train('b', $long);
+my $waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'xmcoh job %s (queued)' AND state = 'idle' AND backend_xmin IS NULL";
+until_true(sprintf($waits, $second), 'a second one waits, without a transaction');
+sleep 1.2;
+is(value("SELECT state FROM xmcoh.job WHERE job_id = $second"), 'queued', 'still queued');
+value("SELECT xmcoh.cancel_job($second)");
+is(value("SELECT state FROM xmcoh.job WHERE job_id = $second"), 'cancelled', 'it can be cancelled');
+until_true("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'", 'and its worker leaves');
+$second = train('b', $long);
+until_true(sprintf($waits, $second), 'a third one waits');
+value("SELECT xmcoh.cancel_job($first)");
+until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $second", 'until the first has ended');
+$first = train('a', $long);
+until_true(sprintf($waits, $first), 'a fourth one waits');
+set_and_reload('xmcoh.max_running_jobs = 2');
+until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'until more may run');
+
+# ---- no slot is free ----
+
+# The two jobs, the two launchers, and a third job, which waits: nobody can visit.
+my $third = train('c', $long);
+until_true(sprintf($waits, $third), 'all slots are taken');
+my $log = -s $node->logfile;
+$schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)");
+$node->wait_for_log(qr/no background worker is free to look for due schedules of xmcoh/, $log);
+pass('the launcher says that no slot is free');
+value("SELECT xmcoh.cancel_job($first)");
+is(value("SELECT xmcoh.wait_for_job($first, '20 s')"), 'cancelled', '(a slot becomes free)');
+until_true("SELECT message ~ '^no background worker is free for training job' AND last_run_at IS NULL FROM xmcoh.schedule",
+	'with one slot a visitor comes, and has none for the job');
+value("SELECT xmcoh.cancel_job($_)") for $second, $third;
+until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview",
+	'with two the schedule runs');
+cmp_ok(() = slurp_file($node->logfile, $log) =~ /no background worker is free to look/g, '<=', 2, 'the log is not flooded');
+
+# ---- the extension and the database go away ----
+
+value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)", 'other');
+until_true("SELECT count(*) FILTER (WHERE last_job IS NOT NULL) >= 1 FROM xmcoh.schedule_overview", 'a second database has schedules of its own', 'other');
+value("SELECT xmcoh.unschedule_training('a')");
+until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running')", '(none runs in the first)');
+$old = launcher();
+
+value('CREATE DATABASE doomed');
+value($prepare, 'doomed');
+value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)", 'doomed');
+until_true('SELECT last_job IS NOT NULL FROM xmcoh.schedule_overview', 'a new database is known at once', 'doomed');
+value('DROP EXTENSION xmcoh', 'doomed');
+sleep 1.5;
+value($prepare, 'doomed');
+value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)", 'doomed');
+until_true('SELECT last_job IS NOT NULL FROM xmcoh.schedule_overview', 'schedules run after DROP and CREATE EXTENSION', 'doomed');
+value("SELECT xmcoh.alter_schedule(schedule_id, options => $long) FROM xmcoh.schedule", 'doomed');
+value('SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job', 'doomed');
+value("UPDATE xmcoh.schedule SET cron = '2 seconds'; SELECT xmcoh.wait_for_job(job_id, '20 s') FROM xmcoh.job", 'doomed');
+$log = -s $node->logfile;
+my $began = time;
+value('DROP DATABASE doomed WITH (FORCE)');
+cmp_ok(time - $began, '<', 5, 'DROP DATABASE is not held up');
+sleep 3;
+is(launcher(), $old, 'the launcher lives on');
+my $failed = () = slurp_file($node->logfile, $log) =~ /FATAL:  database \d+ does not exist/g;
+cmp_ok($failed, '<=', 1, 'and sends nobody to a database that is gone');
+
+# ---- the minute has turned long ago ----
+
+until_true("SELECT last_job IS NOT NULL AND last_run IS NOT NULL FROM xmcoh.schedule_overview WHERE schedule_id = $minutely",
+	'a schedule of every minute has run', 'other');
+value("SELECT xmcoh.unschedule_training(name) FROM xmcoh.model", 'other');
+
+ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal/, 'nothing crashed');
+$node->stop;
+done_testing();
