@@ -173,8 +173,9 @@ SELECT results_eq($$SELECT model FROM xmcoh.training_progress ORDER BY 1$$, ARRA
 SELECT results_eq($$SELECT documents FROM xmcoh.training_round$$, ARRAY[5], 'training_round');
 SELECT results_eq($$SELECT model, version, deployed, bytes FROM xmcoh.versions$$, $$VALUES ('hers', 1, true, 1)$$, 'versions');
 SELECT results_eq($$SELECT new_state FROM xmcoh.job_transition$$, ARRAY['queued'], 'job_transition');
+SELECT results_eq($$SELECT model, cron FROM xmcoh.schedule_overview$$, $$VALUES ('hers', '@daily')$$, 'schedule_overview');
 SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', 'permission denied for table ' || t, 'but not the table ' || t)
-  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record', 'training_metric']) AS t;
+  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source', 'pair_source', 'approved_pair', 'job_record', 'training_metric', 'schedule']) AS t;
 SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission denied for function export_model', 'nor weights');
 SELECT throws_ok($$SELECT xmcoh.order_documents('hers')$$, '42501', 'permission denied for function order_documents', 'nor documents');
 SELECT throws_ok($$SELECT FROM public.step$$, '42501', 'permission denied for table step', 'nor texts');
@@ -184,7 +185,7 @@ SELECT throws_ok(statement, '42501', NULL, 'nor changes anything: ' || statement
       $$DELETE FROM xmcoh.job_transition$$, $$UPDATE xmcoh.visible_model SET name = 'mine'$$]) AS statement;
 RESET ROLE;
 SELECT set_eq($$SELECT DISTINCT proname::text COLLATE "default" FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace AND has_function_privilege('eve', oid, 'EXECUTE')$$,
-              ARRAY['job_state', 'kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap'],
+              ARRAY['job_state', 'schedule_next_run', 'kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap'],
               'of the functions, what the views need and what everybody may call');
 SET ROLE mallory;
 SELECT is_empty($$SELECT FROM xmcoh.model_overview$$, 'a member that has not taken the role sees nothing');

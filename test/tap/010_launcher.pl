@@ -6,6 +6,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
+use XmcohTest qw($long);
 
 my $node = PostgreSQL::Test::Cluster->new('launcher');
 $node->init(allows_streaming => 1);
@@ -20,12 +21,11 @@ fsync = off
 });
 $node->start;
 
-my $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2}');
 my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0}');
 my $prepare = q{
 CREATE EXTENSION IF NOT EXISTS xmcoh;
 CREATE TABLE IF NOT EXISTS step AS SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || m % 7 AS words
-	FROM generate_series(1, 400) AS m, generate_series(1, 5) AS s;
+	FROM generate_series(1, 100) AS m, generate_series(1, 5) AS s;
 SELECT xmcoh.attach_source(name, 'step', 'manual', 'step', text => 'words', "position" => 'step', approved => 'all')
 	FROM unnest('{a,b,c}'::text[]) AS name, xmcoh.create_model(name)};
 $node->safe_psql('postgres', 'CREATE DATABASE other');
