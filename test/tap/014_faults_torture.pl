@@ -29,8 +29,11 @@ my $node = new_cluster('torture', ($preload ? "shared_preload_libraries = 'xmcoh
 my $can_resume = value("SELECT to_regprocedure('xmcoh.resume_job(integer)') IS NOT NULL") eq 't';
 if (!$can_resume && !defined $ENV{TORTURE_KILLS})
 {
+	# (not skip_all, which nobody would see)
+	SKIP: { skip 'THERE IS NO XMCOH.RESUME_JOB YET: RANDOM KILLS ARE NOT TESTED (make torture tests them without it)', 1; }
 	$node->stop;
-	plan skip_all => 'XMCOH.RESUME_JOB IS NOT BUILT YET: RANDOM KILLS ARE NOT TESTED (make torture tests them without it)';
+	done_testing();
+	exit;
 }
 value("ALTER SYSTEM SET xmcoh.checkpoint_interval = 0; SELECT pg_reload_conf()")
   if value("LOAD 'xmcoh'; SELECT count(*) FROM pg_settings WHERE name = 'xmcoh.checkpoint_interval'") == 1;
