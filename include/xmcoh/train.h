@@ -11,6 +11,7 @@
 #include "xmcoh/metrics.h"
 #include "xmcoh/model.h"
 #include "xmcoh/scorer.h"
+#include "xmcoh/slices.h"
 
 typedef struct xmc_train_progress
 {
@@ -32,6 +33,8 @@ typedef struct xmc_train_hooks
 {
 	void	   *arg;			/* passed to each */
 	xmc_status	(*progress) (void *arg, const xmc_train_progress *progress);	/* called at least once per batch */
+	int32_t		slices;			/* minibatches of networks are cut into so many (slices.h); 0, 1: they are not */
+	const xmc_crew *crew;		/* who computes them, besides this process */
 } xmc_train_hooks;
 
 /* What one modality learned from the other in one round. Shares are in [0, 1]. */
@@ -81,8 +84,8 @@ extern bool xmc_can_be_guided(const xmc_document *document);
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
  * early stopping and calibration. Documents without pairs serve the rounds (option rounds), in which the modalities
- * teach each other. The same documents in the same order, options and seed give the same model on one machine. `hooks` may
- * be NULL.
+ * teach each other. The same documents in the same order, options, seed and hooks->slices give the same model on one
+ * machine. `hooks` may be NULL.
  * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,

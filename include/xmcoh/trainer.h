@@ -5,6 +5,7 @@
 #ifndef XMCOH_TRAINER_H
 #define XMCOH_TRAINER_H
 
+#include "xmcoh/slices.h"
 #include "xmcoh/train.h"
 
 /* The labelled pairs of some documents, flat: where the scores of all of them are compared. */
@@ -34,6 +35,7 @@ typedef struct xmc_trainer
 	xmc_labels	held_out;
 	bool		has_part[XMC_PARTS];
 	xmc_random	random;
+	xmc_slices	slices;			/* of the network that is being trained, if it is trained in slices; else all zero */
 	xmc_train_hooks hooks;
 	xmc_train_progress progress;
 	xmc_train_report *report;
