@@ -53,7 +53,8 @@ typedef struct xmc_task
 	const xmc_slice *slice;		/* GRADIENT: (items) */
 	double		divisor;		/* GRADIENT: documents of the minibatch */
 	xmc_adamw_update update;	/* UPDATE */
-	const xmc_document **document;	/* SCORE: (held_out_documents) */
+	const xmc_document **document;	/* SCORE: held-out documents, of the item's at least */
+	int32_t		first_document; /* SCORE: the number of document[0] among all held-out ones */
 } xmc_task;
 
 typedef struct xmc_slices xmc_slices;
@@ -66,10 +67,10 @@ typedef struct xmc_crew
 	void	   *arg;			/* passed to each */
 
 	/*
-	 * Gives the block, `size` bytes, 64-byte aligned, and calls the crew together; from now on any of `train` may be in a slice. NULL:
-	 * there is no crew this time.
+	 * Gives the block, `size` bytes, 64-byte aligned, and calls the crew together; a minibatch will have at most `batch_documents`
+	 * of `train`. NULL: there is no crew this time.
 	 */
-	void	   *(*begin) (void *arg, const xmc_slices_shape *shape, size_t size, int32_t n_train,
+	void	   *(*begin) (void *arg, const xmc_slices_shape *shape, size_t size, int32_t batch_documents, int32_t n_train,
 						  const xmc_document *const *train, const xmc_document *const *held_out);
 	/* Has all items of a task computed by xmc_task_item; `mine` is this process's. Not XMC_OK: the task has failed. */
 	xmc_status	(*run) (void *arg, xmc_slices *mine, const xmc_task *task);

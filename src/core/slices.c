@@ -135,7 +135,7 @@ score_item(xmc_slices *s, const xmc_task *task, int32_t item)
 
 	xmc_arena_reset(s->scratch);
 	return xmc_part_pair_scores(s->scratch, s->model, s->shape.part, left < XMC_SCORE_BATCH ? (int32_t) left : XMC_SCORE_BATCH,
-								task->document + first, s->score + s->score_start[item]);
+								task->document + (first - task->first_document), s->score + s->score_start[item]);
 }
 
 xmc_status
@@ -282,7 +282,7 @@ xmc_slices_begin(xmc_arena *arena, xmc_arena *scratch, const xmc_crew *crew, int
 	XMC_TRY(new_layout(arena, &model->options, model->has_bag, &s.grad));
 
 	if (crew)
-		block = crew->begin(crew->arg, &s.shape, lay_out(&s, NULL), n_train, train, held_out);
+		block = crew->begin(crew->arg, &s.shape, lay_out(&s, NULL), batch_documents, n_train, train, held_out);
 	if (block)
 		s.crew = crew;
 	else

@@ -20,6 +20,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "crew.h"
 #include "documents.h"
 #include "evidence.h"
 #include "model_store.h"
@@ -50,6 +51,7 @@ typedef struct Run
 	TrainingSet set;
 	MemoryContext memory;		/* documents; also the core's, while it trains */
 	MemoryContext building;		/* one document while it is built */
+	Crew	   *crew;
 	TimestampTz written_at;		/* progress was, last */
 	xmc_train_progress epoch[WAITING_EPOCHS];	/* ended since then */
 	int			n_epochs;
@@ -405,6 +407,7 @@ static char *
 make_message(const Run *run, const xmc_train_report *report)
 {
 	StringInfoData out;
+	const char *remark = xmcoh_crew_remark(run->crew);
 
 	initStringInfo(&out);
 	appendStringInfo(&out, "trained on %d documents, %d held out",
@@ -412,6 +415,8 @@ make_message(const Run *run, const xmc_train_report *report)
 	if (run->set.ignored_pairs > 0)
 		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
 						 (long long) run->set.ignored_pairs);
+	if (remark)
+		appendStringInfo(&out, "; %s", remark);
 	return out.data;
 }
 
@@ -474,6 +479,9 @@ xmcoh_run_training(WorkerJob *job)
 	MemoryContextSwitchTo(run.memory);
 	ctx.stop = on_stop;
 	ctx.arg = &run;
+	run.crew = xmcoh_crew_create(run.set.documents, job->job_id);
+	hooks.slices = xmcoh_training_workers;
+	hooks.crew = xmcoh_crew_callbacks(run.crew);
 	XMCOH_TRY(xmc_train(&ctx, &run.options, run.set.documents->n, run.set.documents->document, run.set.held_out, &hooks,
 						&model, &report), &ctx);
 	save(&run, model, &report);

@@ -12,10 +12,13 @@
 #include "compat.h"
 #include "job.h"
 
+#include "xmcoh/slices.h"
+
 XMCOH_MODULE_MAGIC;
 
 int			xmcoh_max_document_items = 256;
 int			xmcoh_training_memory = 256 * 1024;
+int			xmcoh_training_workers = 1;
 
 #define CORE_ALIGN 16
 
@@ -140,6 +143,14 @@ _PG_init(void)
 							&xmcoh_training_memory,
 							256 * 1024, 1024, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.training_workers",
+							"How many processes compute the training of networks, the job's own one included.",
+							"Each minibatch is cut into as many slices, on whose number the result depends; slices for which no"
+							" background worker is free are computed by the job itself. One worker slot is left to others.",
+							&xmcoh_training_workers,
+							1, 1, XMC_MAX_SLICES,
+							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 	xmcoh_job_init();

@@ -19,6 +19,9 @@ extern int	xmcoh_max_document_items;
 /* xmcoh.training_memory, kB: how much of the training documents a process keeps mapped */
 extern int	xmcoh_training_memory;
 
+/* xmcoh.training_workers: how many processes train a network, and into how many slices its minibatches are cut */
+extern int	xmcoh_training_workers;
+
 /*
  * A core context that allocates in whatever CurrentMemoryContext is at each allocation, and whose stop callback is
  * CHECK_FOR_INTERRUPTS(). An interrupt leaves the core by longjmp, which its contract allows: all it holds is

@@ -112,12 +112,13 @@ typedef struct fake_crew
 } fake_crew;
 
 static void *
-fake_begin(void *arg, const xmc_slices_shape *shape, size_t size, int32_t n_train, const xmc_document *const *train,
-		   const xmc_document *const *held_out)
+fake_begin(void *arg, const xmc_slices_shape *shape, size_t size, int32_t batch_documents, int32_t n_train,
+		   const xmc_document *const *train, const xmc_document *const *held_out)
 {
 	fake_crew  *crew = arg;
 
 	(void) held_out;
+	assert_true(batch_documents <= crew->options.batch_documents && batch_documents <= n_train);
 	if (crew->refuse)
 		return NULL;
 	for (int32_t d = 0; d < n_train; d++)
