@@ -34,9 +34,12 @@ xmc_deep_score(const xmc_batch *batch, const xmc_deep_state *state, int32_t k, i
 	return g[xmc_pair_index(n, i, j)] - g[xmc_pair_index(n, j, i)];
 }
 
-/* From dg (ordered pairs): adds to the dense gradients in `grad` and, if the model has a bag, to bag_grad. */
+/*
+ * From dg (ordered pairs): adds to the dense gradients in `grad` and, if the model has a bag, to bag_grad; where that is NULL,
+ * sets d_bag (rows, bag_dim), the gradient by the bags of the rows.
+ */
 extern xmc_status xmc_deep_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
 									const xmc_deep_state *state, const float *dg, const xmc_network *grad,
-									xmc_adagrad *bag_grad);
+									xmc_adagrad *bag_grad, float *d_bag);
 
 #endif

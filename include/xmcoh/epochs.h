@@ -25,9 +25,12 @@ typedef struct xmc_epochs
 	const xmc_document **train;	/* (n_train) as the last epoch has shuffled them */
 } xmc_epochs;
 
-/* Before the first epoch; seeds `random`. Everything is laid out in the arena. Errors: XMC_NO_MEMORY. */
-extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_random *random,
-								   int32_t n_train, const xmc_document **train, xmc_epochs *out);
+/*
+ * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, which lies wherever its caller wants it (all
+ * zero for the sparse term); everything else is laid out in the arena. Errors: XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_part part, const xmc_adamw *adamw,
+								   xmc_random *random, int32_t n_train, const xmc_document **train, xmc_epochs *out);
 
 /* Whether there is to be another epoch: options epochs and patience. */
 extern bool xmc_epochs_go_on(const xmc_epochs *e, const xmc_options *options);

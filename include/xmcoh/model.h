@@ -125,7 +125,7 @@ extern xmc_status xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, boo
  * the same whatever else the model has. Encoder as usual: Glorot uniform for matrices, 0 for biases, 1 for norm weights;
  * head_v a tenth of Glorot, so that training begins near "no opinion"; sparse 0; bag normal, standard deviation 0.1.
  * All parameters lie in ONE block, in storage order without gaps: n_parameters floats from *tensor[0].slot on, 64-byte
- * aligned. Errors: as xmc_model_layout; XMC_NO_MEMORY; XMC_STOPPED.
+ * aligned. The dense tensors of a part follow each other. Errors: as xmc_model_layout; XMC_NO_MEMORY; XMC_STOPPED.
  */
 extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
 /* The same with all parameters 0: where gradients are added up. */
@@ -151,5 +151,18 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blo
  * Copies all parameters of one part into `buffer` (save) or out of it; with buffer NULL nothing is copied. Gives their number.
  */
 extern int64_t xmc_model_copy_part(const xmc_model *model, xmc_part part, float *buffer, bool save);
+
+/* How many values the dense tensors of a part have together. */
+extern int64_t xmc_model_part_values(const xmc_model *model, xmc_part part);
+
+/*
+ * Leads slots elsewhere, in storage order without gaps: those of a part's dense tensors to `values` (xmc_model_part_values), or all
+ * of them to `block` (n_parameters). Nothing is copied.
+ */
+extern void xmc_model_lead_part(xmc_model *model, xmc_part part, float *values);
+extern void xmc_model_lead(xmc_model *model, float *block);
+
+/* The block that xmc_model_new gave the model. */
+extern float *xmc_model_own_block(xmc_model *model);
 
 #endif

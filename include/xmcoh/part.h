@@ -35,6 +35,10 @@ xmc_part_score(const xmc_batch *batch, const xmc_part_state *state, int32_t k, i
 	return state->u ? u[j] - u[i] : xmc_deep_score(batch, &state->deep, k, i, j);
 }
 
+/* That score for every labelled pair of some documents, into s (their pairs one after the other). The arena is not reset. */
+extern xmc_status xmc_part_pair_scores(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_documents,
+									   const xmc_document *const *document, float *s);
+
 /*
  * Row of each item of document k in the batch, counted from its first; -1 where the item lacks the modality. (items) in the
  * arena; NULL: no memory.

@@ -11,6 +11,7 @@
 #include "xmcoh/metrics.h"
 #include "xmcoh/model.h"
 #include "xmcoh/scorer.h"
+#include "xmcoh/slices.h"
 
 typedef struct xmc_train_progress
 {
@@ -38,7 +39,8 @@ typedef struct xmc_train_hooks
 {
 	void	   *arg;			/* passed to each */
 	xmc_status	(*progress) (void *arg, const xmc_train_progress *progress);	/* called at least once per batch */
-	int32_t		slices;			/* that a minibatch is cut into: part of what a checkpoint belongs to */
+	int32_t		slices;			/* minibatches of networks are cut into so many (slices.h); 0, 1: they are not */
+	const xmc_crew *crew;		/* who computes them, besides this process */
 	bool		(*checkpoint_due) (void *arg, int64_t bytes);
 	xmc_status	(*write) (void *arg, const void *data, size_t size);
 	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);
@@ -92,8 +94,8 @@ extern bool xmc_can_be_guided(const xmc_document *document);
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
  * early stopping and calibration. Documents without pairs serve the rounds (option rounds), in which the modalities
- * teach each other. The same documents in the same order, options and seed give the same model on one machine, whether in one
- * go or continued from a checkpoint. `hooks` may be NULL.
+ * teach each other. The same documents in the same order, options, seed and hooks->slices give the same model on one
+ * machine, whether in one go or continued from a checkpoint. `hooks` may be NULL.
  * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY; of a checkpoint
  * XMC_BAD_MODEL (damaged, cut off, none at all) and XMC_CHANGED (of other documents, options or slices): then begin without.
  */

@@ -7,6 +7,7 @@
 
 #include "xmcoh/checkpoint.h"
 #include "xmcoh/epochs.h"
+#include "xmcoh/slices.h"
 #include "xmcoh/train.h"
 
 /* The labelled pairs of some documents, flat: where the scores of all of them are compared. */
@@ -66,6 +67,7 @@ typedef struct xmc_trainer
 	xmc_labels	held_out;
 	bool		has_part[XMC_PARTS];
 	xmc_random	random;
+	xmc_slices	slices;			/* of the network that is being trained, if it is trained in slices; else all zero */
 	xmc_train_hooks hooks;
 	xmc_train_progress progress;
 	xmc_train_report *report;

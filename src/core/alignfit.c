@@ -497,10 +497,12 @@ train_maps(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *
 		   const xmc_align_hooks *hooks)
 {
 	xmc_align_progress progress = {.train_loss = NAN,.held_out_loss = NAN};
+	xmc_adamw	adamw;
 	xmc_epochs	e;
 	xmc_random	random;
 
-	XMC_TRY(xmc_epochs_begin(lasting, model, XMC_PART_ALIGNMENT, &random, n_train, train, &e));
+	XMC_TRY(xmc_adamw_init(lasting, model, XMC_PART_ALIGNMENT, &adamw));
+	XMC_TRY(xmc_epochs_begin(lasting, model, XMC_PART_ALIGNMENT, &adamw, &random, n_train, train, &e));
 	for (;;)
 	{
 		double		log_temperature;

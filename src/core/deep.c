@@ -1,6 +1,8 @@
 /* deep.c - see deep.h */
 #include "xmcoh/deep.h"
 
+#include <string.h>
+
 xmc_status
 xmc_deep_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *x,
 				 xmc_random *random, bool learn, xmc_deep_state *state)
@@ -17,7 +19,7 @@ xmc_deep_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 
 xmc_status
 xmc_deep_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const xmc_deep_state *state,
-				  const float *dg, const xmc_network *grad, xmc_adagrad *bag_grad)
+				  const float *dg, const xmc_network *grad, xmc_adagrad *bag_grad, float *d_bag)
 {
 	const xmc_network *network = &model->network[batch->modality];
 	size_t		rows = (size_t) batch->rows;
@@ -32,7 +34,11 @@ xmc_deep_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 	}
 	XMC_TRY(xmc_pairhead_backward(arena, model->options.d_model, network, batch, &state->head, dg, grad, dh));
 	XMC_TRY(xmc_encoder_backward(arena, &model->options, network, batch, &state->encoder, dh, grad, dx));
-	if (dx)
+	if (dx && bag_grad)
 		xmc_bag_backward(model, batch, dx, network->input_dim, bag_grad);
+	else if (dx)
+		for (size_t r = 0; r < rows; r++)
+			memcpy(d_bag + r * (size_t) model->options.bag_dim, dx + r * (size_t) network->input_dim,
+				   (size_t) model->options.bag_dim * sizeof(float));
 	return XMC_OK;
 }

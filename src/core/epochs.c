@@ -4,19 +4,17 @@
 #include <math.h>
 
 xmc_status
-xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_random *random, int32_t n_train,
-				 const xmc_document **train, xmc_epochs *out)
+xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_part part, const xmc_adamw *adamw, xmc_random *random,
+				 int32_t n_train, const xmc_document **train, xmc_epochs *out)
 {
 	const xmc_options *o = &model->options;
 
-	*out = (xmc_epochs){.part = part,.best_loss = INFINITY,.random = random,.n_train = n_train,.train = train};
+	*out = (xmc_epochs){.part = part,.best_loss = INFINITY,.adamw = *adamw,.random = random,.n_train = n_train,.train = train};
 	out->n_values = xmc_model_copy_part(model, part, NULL, true);
 	out->best_values = xmc_arena_alloc(arena, (size_t) out->n_values, sizeof(float));
 	XMC_NEED(out->best_values, arena->ctx);
 	if (part == XMC_PART_SPARSE)
 		XMC_TRY(xmc_adagrad_init(arena, 1 << o->hash_bits, 1, &out->hashed));
-	else
-		XMC_TRY(xmc_adamw_init(arena, model, part, &out->adamw));
 	if (part == XMC_PART_TEXT_NETWORK && model->has_bag)
 		XMC_TRY(xmc_adagrad_init(arena, 1 << o->bag_bits, o->bag_dim, &out->hashed));
 	xmc_random_seed(random, (uint64_t) o->seed * XMC_PARTS + (uint64_t) part);

@@ -5,7 +5,7 @@
 
 xmc_status
 xmc_part_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_part part, double divisor,
-				  xmc_random *random, const xmc_model *grad, xmc_adagrad *hashed, double *loss)
+				  xmc_random *random, const xmc_model *grad, xmc_adagrad *hashed, float *d_bag, double *loss)
 {
 	xmc_part_state state;
 	const xmc_network *network_grad = &grad->network[batch->modality];
@@ -60,7 +60,7 @@ xmc_part_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 		}
 	}
 	if (dg)
-		return xmc_deep_backward(arena, model, batch, &state.deep, dg, network_grad, hashed);
+		return xmc_deep_backward(arena, model, batch, &state.deep, dg, network_grad, hashed, d_bag);
 	if (part == XMC_PART_SPARSE)
 		xmc_sparse_backward(model, batch, du, hashed);
 	else

@@ -283,7 +283,6 @@ allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, 
 	xmc_model  *layout = xmc_alloc(ctx, 1, sizeof(xmc_model));	/* only to learn the size: too large for a stack */
 	xmc_model  *model = NULL;
 	xmc_status	status;
-	uintptr_t	block;
 
 	*out = NULL;
 	XMC_NEED(layout, ctx);
@@ -302,12 +301,7 @@ allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, 
 		xmc_release(ctx, model);
 		return status;
 	}
-	block = ((uintptr_t) (model + 1) + ALIGN - 1) & ~(uintptr_t) (ALIGN - 1);
-	for (int32_t t = 0; t < model->n_tensors; t++)
-	{
-		*model->tensor[t].slot = (float *) block;
-		block += (size_t) model->tensor[t].n_values * sizeof(float);
-	}
+	xmc_model_lead(model, xmc_model_own_block(model));
 	*out = model;
 	return XMC_OK;
 }
@@ -357,6 +351,44 @@ xmc_model_copy_part(const xmc_model *model, xmc_part part, float *buffer, bool s
 		at += tensor->n_values;
 	}
 	return at;
+}
+
+int64_t
+xmc_model_part_values(const xmc_model *model, xmc_part part)
+{
+	int64_t		values = 0;
+
+	for (int32_t k = 0; k < model->n_tensors; k++)
+		if (model->tensor[k].part == part && !model->tensor[k].hashed)
+			values += model->tensor[k].n_values;
+	return values;
+}
+
+void
+xmc_model_lead_part(xmc_model *model, xmc_part part, float *values)
+{
+	for (int32_t k = 0; k < model->n_tensors; k++)
+		if (model->tensor[k].part == part && !model->tensor[k].hashed)
+		{
+			*model->tensor[k].slot = values;
+			values += model->tensor[k].n_values;
+		}
+}
+
+void
+xmc_model_lead(xmc_model *model, float *block)
+{
+	for (int32_t k = 0; k < model->n_tensors; k++)
+	{
+		*model->tensor[k].slot = block;
+		block += model->tensor[k].n_values;
+	}
+}
+
+float *
+xmc_model_own_block(xmc_model *model)
+{
+	return (float *) (((uintptr_t) (model + 1) + ALIGN - 1) & ~(uintptr_t) (ALIGN - 1));
 }
 
 void

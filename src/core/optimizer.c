@@ -14,10 +14,7 @@ is_mine(const xmc_tensor *tensor, xmc_part part)
 xmc_status
 xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_adamw *out)
 {
-	*out = (xmc_adamw){0};
-	for (int32_t t = 0; t < model->n_tensors; t++)
-		if (is_mine(&model->tensor[t], part))
-			out->n += model->tensor[t].n_values;
+	*out = (xmc_adamw){.n = xmc_model_part_values(model, part)};
 	out->first = xmc_arena_zalloc(arena, (size_t) out->n, sizeof(float));
 	out->second = xmc_arena_zalloc(arena, (size_t) out->n, sizeof(float));
 	out->average = xmc_arena_zalloc(arena, (size_t) out->n, sizeof(float));
@@ -26,22 +23,14 @@ xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_part part, xmc_adam
 	return XMC_OK;
 }
 
-/* What one step's update of every value has in common. */
-typedef struct update
-{
-	float		clip;			/* the gradient's factor */
-	float		step_size;		/* with the first mean's bias correction */
-	float		second_scale;	/* the second mean's */
-	float		fresh;			/* share of the new weights in their average */
-} update;
-
 #define BETA1 0.9
 #define BETA2 0.999
 
 XMC_FOR_THIS_PROCESSOR static void
-update_tensor(const update *up, float keep, int64_t n, const float *g, float *first, float *second, float *average, float *w)
+update_values(const xmc_adamw_update *up, float keep, int64_t n, const float *g, float *first, float *second, float *average,
+			  float *w)
 {
-	update		u = *up;
+	xmc_adamw_update u = *up;
 
 #pragma omp simd
 	for (int64_t k = 0; k < n; k++)
@@ -55,51 +44,69 @@ update_tensor(const update *up, float keep, int64_t n, const float *g, float *fi
 	}
 }
 
-double
-xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part part, double rate,
-			   double weight_decay)
+bool
+xmc_adamw_prepare(xmc_adamw *adamw, double norm, double rate, double weight_decay, xmc_adamw_update *out)
 {
-	double		squares = 0;
-	double		norm;
-	update		up;
-	float	   *first = adamw->first;
-	float	   *second = adamw->second;
-	float	   *average = adamw->average;
 	double		decay;
 
-	for (int32_t t = 0; t < grad->n_tensors; t++)
-	{
-		const float *g = *grad->tensor[t].slot;
-
-		if (!is_mine(&grad->tensor[t], part))
-			continue;
-		squares += xmc_dot(grad->tensor[t].n_values, g, g);
-	}
-	norm = sqrt(squares);
-	up.clip = (float) (norm > XMC_CLIP_NORM ? XMC_CLIP_NORM / norm : 1);
-	if (isfinite(norm))
-		adamw->step++;
+	if (!isfinite(norm))
+		return false;
+	adamw->step++;
 	decay = adamw->step / (adamw->step + 10.0);
-	up.fresh = (float) (1 - (decay < XMC_AVERAGE_DECAY ? decay : XMC_AVERAGE_DECAY));
-	up.step_size = (float) (rate / (1 - pow(BETA1, (double) adamw->step)));
-	up.second_scale = (float) (1 / (1 - pow(BETA2, (double) adamw->step)));
+	out->clip = (float) (norm > XMC_CLIP_NORM ? XMC_CLIP_NORM / norm : 1);
+	out->fresh = (float) (1 - (decay < XMC_AVERAGE_DECAY ? decay : XMC_AVERAGE_DECAY));
+	out->step_size = (float) (rate / (1 - pow(BETA1, (double) adamw->step)));
+	out->second_scale = (float) (1 / (1 - pow(BETA2, (double) adamw->step)));
+	out->keep = (float) (1 - rate * weight_decay);
+	return true;
+}
+
+void
+xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_model *model, xmc_part part,
+				const float *gradient, int64_t first, int64_t last)
+{
+	int64_t		start = 0;		/* of a tensor among the part's values */
 
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
 		const xmc_tensor *tensor = &model->tensor[t];
-		float	   *w = *tensor->slot;
-		float	   *g = *grad->tensor[t].slot;
-		float		keep = (float) (1 - (tensor->n_dimensions > 1 ? rate * weight_decay : 0));
+		int64_t		from = first > start ? first : start;
+		int64_t		to;
 
 		if (!is_mine(tensor, part))
 			continue;
-		if (isfinite(norm))
-			update_tensor(&up, keep, tensor->n_values, g, first, second, average, w);
-		memset(g, 0, (size_t) tensor->n_values * sizeof(float));
-		first += tensor->n_values;
-		second += tensor->n_values;
-		average += tensor->n_values;
+		to = last < start + tensor->n_values ? last : start + tensor->n_values;
+		if (from < to)
+			update_values(update, tensor->n_dimensions > 1 ? update->keep : 1, to - from, gradient + from,
+						  adamw->first + from, adamw->second + from, adamw->average + from,
+						  *tensor->slot + (from - start));
+		start += tensor->n_values;
 	}
+}
+
+double
+xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_part part, double rate,
+			   double weight_decay)
+{
+	float	   *gradient = NULL;
+	double		squares = 0;
+	double		norm;
+	xmc_adamw_update update;
+
+	for (int32_t t = 0; t < grad->n_tensors; t++)
+	{
+		float	   *g = *grad->tensor[t].slot;
+
+		if (!is_mine(&grad->tensor[t], part))
+			continue;
+		if (!gradient)
+			gradient = g;		/* the others follow it without gaps, see xmc_model_new */
+		squares += xmc_dot(grad->tensor[t].n_values, g, g);
+	}
+	norm = sqrt(squares);
+	if (xmc_adamw_prepare(adamw, norm, rate, weight_decay, &update))
+		xmc_adamw_apply(adamw, &update, model, part, gradient, 0, adamw->n);
+	memset(gradient, 0, (size_t) adamw->n * sizeof(float));
 	return norm;
 }
 

@@ -59,3 +59,28 @@ xmc_batch_rows(xmc_arena *arena, const xmc_batch *batch, int32_t k)
 		row[batch->item[r]] = r - batch->row_start[k];
 	return row;
 }
+
+xmc_status
+xmc_part_pair_scores(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_documents,
+					 const xmc_document *const *document, float *s)
+{
+	xmc_batch	batch;
+	xmc_part_state state;
+
+	XMC_TRY(xmc_batch_init(arena, xmc_part_modality(part), n_documents, document, &batch));
+	XMC_TRY(xmc_part_forward(arena, model, &batch, part, NULL, false, &state));
+	for (int32_t k = 0; k < n_documents; k++)
+	{
+		int32_t    *row = xmc_batch_rows(arena, &batch, k);
+
+		XMC_NEED(row, arena->ctx);
+		for (int32_t p = 0; p < document[k]->n_pairs; p++, s++)
+		{
+			int32_t		i = row[document[k]->pair[p].before];
+			int32_t		j = row[document[k]->pair[p].after];
+
+			*s = i < 0 || j < 0 ? 0 : (float) xmc_part_score(&batch, &state, k, i, j);
+		}
+	}
+	return XMC_OK;
+}

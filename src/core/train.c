@@ -70,34 +70,21 @@ labels_init(xmc_arena *arena, xmc_labels *l)
 	return XMC_OK;
 }
 
-/* Scores of one part for every labelled pair, into s (n). */
+/* Scores of one part for every held-out labelled pair, into s (n). */
 static xmc_status
 score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
 {
-	for (int32_t first = 0, at = 0; first < l->n_documents; first += XMC_SCORE_BATCH)
+	if (t->slices.shape.slices > 0)
+		return xmc_slices_score(&t->slices, l->document, s);
+	for (int32_t first = 0; first < l->n_documents; first += XMC_SCORE_BATCH)
 	{
 		int32_t		count = l->n_documents - first < XMC_SCORE_BATCH ? l->n_documents - first : XMC_SCORE_BATCH;
-		xmc_batch	batch;
-		xmc_part_state state;
 
-		xmc_arena_reset(&t->arena);
 		XMC_TRY(xmc_train_tell(t));
-		XMC_TRY(xmc_batch_init(&t->arena, xmc_part_modality(part), count, l->document + first, &batch));
-		XMC_TRY(xmc_part_forward(&t->arena, t->model, &batch, part, NULL, false, &state));
+		xmc_arena_reset(&t->arena);
+		XMC_TRY(xmc_part_pair_scores(&t->arena, t->model, part, count, l->document + first, s));
 		for (int32_t k = 0; k < count; k++)
-		{
-			const xmc_document *document = batch.document[k];
-			int32_t    *row = xmc_batch_rows(&t->arena, &batch, k);
-
-			XMC_NEED(row, t->ctx);
-			for (int32_t p = 0; p < document->n_pairs; p++, at++)
-			{
-				int32_t		i = row[document->pair[p].before];
-				int32_t		j = row[document->pair[p].after];
-
-				s[at] = i < 0 || j < 0 ? 0 : (float) xmc_part_score(&batch, &state, k, i, j);
-			}
-		}
+			s += l->document[first + k]->n_pairs;
 	}
 	return XMC_OK;
 }
@@ -132,13 +119,20 @@ is_linear(xmc_part part)
 	return part == XMC_PART_TEXT_LINEAR || part == XMC_PART_IMAGE_LINEAR;
 }
 
+/* Documents of a minibatch, but for the sparse term. */
+static int32_t
+network_batch(const xmc_trainer *t)
+{
+	return xmc_batch_size(t->n_train, t->options->batch_documents, 1);
+}
+
 /* One pass over the training documents in a new random order. */
 static xmc_status
 train_epoch(xmc_trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw, double *loss)
 {
 	const xmc_options *o = t->options;
 	/* AdaGrad on hashed features wants small steps: a document at a time. */
-	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : xmc_batch_size(t->n_train, o->batch_documents, 1);
+	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : network_batch(t);
 	double		rate = is_linear(part) ? o->linear_learning_rate : o->learning_rate;
 	double		sum = 0;
 
@@ -146,21 +140,25 @@ train_epoch(xmc_trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw
 	for (int32_t first = 0; first < t->n_train; first += batch_documents)
 	{
 		int32_t		count = t->n_train - first < batch_documents ? t->n_train - first : batch_documents;
-		xmc_batch	batch;
+		double		warm = xmc_adamw_warmth(adamw);
 		double		batch_loss;
 
-		xmc_arena_reset(&t->arena);
-		XMC_TRY(xmc_batch_init(&t->arena, xmc_part_modality(part), count, t->train + first, &batch));
-		XMC_TRY(xmc_part_gradient(&t->arena, t->model, &batch, part, count, &t->random, t->grad,
-								  hashed->rows ? hashed : NULL, &batch_loss));
-		if (part == XMC_PART_SPARSE)
-			xmc_adagrad_step(hashed, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
+		if (t->slices.shape.slices > 0)
+			XMC_TRY(xmc_slices_step(&t->slices, count, t->train + first, &t->random, adamw, warm * rate, o->weight_decay,
+									hashed->rows ? hashed : NULL, warm * o->bag_learning_rate, &batch_loss));
 		else
 		{
-			double		warm = xmc_adamw_warmth(adamw);
+			xmc_batch	batch;
 
-			xmc_adamw_step(adamw, t->model, t->grad, part, warm * rate, o->weight_decay);
-			if (hashed->rows)
+			xmc_arena_reset(&t->arena);
+			XMC_TRY(xmc_batch_init(&t->arena, xmc_part_modality(part), count, t->train + first, &batch));
+			XMC_TRY(xmc_part_gradient(&t->arena, t->model, &batch, part, count, &t->random, t->grad,
+									  hashed->rows ? hashed : NULL, NULL, &batch_loss));
+			if (part == XMC_PART_SPARSE)
+				xmc_adagrad_step(hashed, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
+			else
+				xmc_adamw_step(adamw, t->model, t->grad, part, warm * rate, o->weight_decay);
+			if (part != XMC_PART_SPARSE && hashed->rows)
 				xmc_adagrad_step(hashed, t->model->bag, warm * o->bag_learning_rate, 0);
 		}
 		sum += batch_loss;
@@ -178,12 +176,18 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	const xmc_options *o = t->options;
 	xmc_modality modality = xmc_part_modality(part);
 	int32_t		stage = xmc_stage(t->progress.round, part);
+	xmc_adamw	adamw = {0};
 	xmc_epochs	e;
 
 	if (xmc_is_past(t, stage))
 		return XMC_OK;
 	xmc_arena_reset(&t->part_arena);
-	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &t->random, t->n_train, t->train, &e));
+	if (xmc_part_is_network(part) && t->hooks.slices > 1)
+		XMC_TRY(xmc_slices_begin(&t->part_arena, &t->arena, t->hooks.crew, t->hooks.slices, part, t->model, network_batch(t),
+								 t->n_train, t->train, t->held_out.n_documents, t->held_out.document, &adamw, &t->slices));
+	else if (part != XMC_PART_SPARSE)
+		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
+	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &adamw, &t->random, t->n_train, t->train, &e));
 	t->progress.phase = phase_name[part];
 	t->progress.modality = modality;
 	t->progress.epochs = o->epochs;
@@ -215,6 +219,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 		t->progress.epoch_ended = true;
 		XMC_TRY(xmc_train_tell(t));
 	}
+	xmc_slices_end(&t->slices);
 	xmc_epochs_end(&e, t->model);
 	t->progress.done += (int64_t) (o->epochs - e.done) * t->n_train;
 	return XMC_OK;
@@ -547,6 +552,7 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 		status = xmc_train_resume(&t, held_out);
 	if (status == XMC_OK)
 		status = run(&t);
+	xmc_slices_end(&t.slices);
 	xmc_arena_free(&t.arena);
 	xmc_arena_free(&t.part_arena);
 	xmc_arena_free(&t.lasting);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "checkpoint.h"
+#include "crew.h"
 #include "documents.h"
 #include "pairs.h"
 #include "save.h"
@@ -49,6 +50,7 @@ typedef struct Run
 	TrainingSet set;
 	MemoryContext memory;		/* documents; also the core's, while it trains */
 	MemoryContext building;		/* one document while it is built */
+	Crew	   *crew;
 	TimestampTz written_at;		/* progress was, last */
 	const char *phase;			/* as it was written then; one of the core's constants */
 	xmc_train_progress epoch[WAITING_EPOCHS];	/* ended since then */
@@ -99,7 +101,7 @@ static void
 read_job(Run *run)
 {
 	Oid			types[2] = {INT4OID, INT4OID};
-	Datum		values[2] = {Int32GetDatum(run->job->job_id), Int32GetDatum(1)};
+	Datum		values[2] = {Int32GetDatum(run->job->job_id), Int32GetDatum(xmcoh_training_workers)};
 	bool		is_null;
 	Jsonb	   *options;
 	bool		was_interrupted;
@@ -447,6 +449,7 @@ xmcoh_run_training(WorkerJob *job)
 	xmc_model  *model;
 	xmc_train_report report;
 	xmc_status	status;
+	const char *remark;
 	MemoryContext caller = CurrentMemoryContext;
 
 	run.memory = AllocSetContextCreate(caller, "xmcoh training", ALLOCSET_DEFAULT_SIZES);
@@ -461,6 +464,8 @@ xmcoh_run_training(WorkerJob *job)
 	ctx.arg = &run;
 	xmcoh_checkpoint_init(&run.checkpoint, job);
 	hooks.slices = run.slices;
+	run.crew = xmcoh_crew_create(run.set.documents, job->job_id);
+	hooks.crew = xmcoh_crew_callbacks(run.crew);
 	hooks.read = run.resuming ? on_checkpoint_read : NULL;
 	status = train(&run, &ctx, &hooks, &model, &report);
 	if (hooks.read && (status == XMC_BAD_MODEL || status == XMC_CHANGED))
@@ -470,12 +475,15 @@ xmcoh_run_training(WorkerJob *job)
 		status = train(&run, &ctx, &hooks, &model, &report);
 	}
 	XMCOH_TRY(status, &ctx);
+	remark = xmcoh_crew_remark(run.crew);
+	if (remark)
+		run.note = run.note ? psprintf("%s; %s", run.note, remark) : pstrdup(remark);
 	xmcoh_save(&(FinishedTraining) {
 		.job = job,.ctx = &ctx,.options = &run.options,.on_success = run.on_success,.model = model,.report = &report,
 		.n = run.set.documents->n,.document = run.set.documents->document,.key = run.set.key,
 		.held_out = run.set.held_out,.held_out_threshold = run.set.threshold,.ignored_pairs = run.set.ignored_pairs,
-		.last = run.n_epochs ? &run.epoch[run.n_epochs - 1] : NULL,.total = run.progress.total,.round = run.progress.round,.note = run.note,
-		.write_figures = write_figures,.arg = &run
+		.last = run.n_epochs ? &run.epoch[run.n_epochs - 1] : NULL,.total = run.progress.total,.round = run.progress.round,
+		.note = run.note,.write_figures = write_figures,.arg = &run
 	});
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(run.memory);

@@ -15,6 +15,8 @@
 #include "job.h"
 #include "launcher.h"
 
+#include "xmcoh/slices.h"
+
 XMCOH_MODULE_MAGIC;
 
 int			xmcoh_max_document_items = 256;
@@ -22,6 +24,7 @@ int			xmcoh_training_memory = 256 * 1024;
 int			xmcoh_checkpoint_interval = 30;
 int			xmcoh_max_running_jobs = 4;
 int			xmcoh_nice = 0;
+int			xmcoh_training_workers = 1;
 
 #define CORE_ALIGN 16
 
@@ -174,6 +177,14 @@ _PG_init(void)
 							&xmcoh_nice,
 							0, 0, 19,
 							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.training_workers",
+							"How many processes compute the training of networks, the job's own one included.",
+							"Each minibatch is cut into as many slices, on whose number the result depends; slices for which no"
+							" background worker is free are computed by the job itself. One worker slot is left to others.",
+							&xmcoh_training_workers,
+							1, 1, XMC_MAX_SLICES,
+							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 	xmcoh_job_init();

@@ -28,6 +28,9 @@ extern int	xmcoh_max_running_jobs;
 /* xmcoh.nice: the nice value that the processes of training jobs give themselves */
 extern int	xmcoh_nice;
 
+/* xmcoh.training_workers: how many processes train a network, and into how many slices its minibatches are cut */
+extern int	xmcoh_training_workers;
+
 /*
  * A core context that allocates in whatever CurrentMemoryContext is at each allocation, and whose stop callback is
  * CHECK_FOR_INTERRUPTS(). An interrupt leaves the core by longjmp, which its contract allows: all it holds is

@@ -21,14 +21,17 @@ $node->start;
 # 8 items of 256 numbers: 8 kB a document.
 $node->safe_psql('postgres', q{
 CREATE EXTENSION xmcoh;
-CREATE TABLE step AS SELECT d AS document, i AS step, 'word' || (d * i) % 97 || ' of ' || i AS instruction,
+CREATE TABLE step AS SELECT d AS document, i AS step, 'word' || (d * i) % 97 || ' of ' || i AS instruction, d % 4 > 0 AS approved,
 		(SELECT array_agg(sin(d * 7 + i * k)::real) FROM generate_series(1, 256) AS k) AS photo
 	FROM generate_series(1, 600) AS d, generate_series(1, 8) AS i;
 CREATE FUNCTION attach(model text) RETURNS void LANGUAGE sql AS $$
 SELECT xmcoh.create_model(model, image_dim => 256);
 SELECT xmcoh.attach_source(model, 'step', 'document', 'step', text => 'instruction', image => 'photo', "position" => 'step',
-	approved => 'all') $$;
+	approved => 'approved') $$;
 SELECT attach('manuals');
+SELECT xmcoh.create_model('slow', image_dim => 256, words => false, options =>
+	'{"epochs": 10000, "patience": 4, "d_model": 768, "layers": 2, "feed_forward": 512}');
+SELECT xmcoh.attach_source('slow', 'step', 'document', 'step', image => 'photo', "position" => 'step', approved => 'all');
 });
 
 sub value { return $node->safe_psql('postgres', $_[0]); }
@@ -47,7 +50,8 @@ sub train
 
 # ---- little memory ----
 
-my $quick = '{"epochs": 2}';
+# All that minibatches can hold: words in bags, documents with labels of their own and with weak ones.
+my $quick = '{"epochs": 2, "rounds": 1, "bag_documents": 0}';
 my ($job, $state, $ample) = train($quick);
 is($state, 'succeeded', 'training with ample memory');
 is(no_files(), '0', 'no temporary file is left');
@@ -65,6 +69,94 @@ like(job($job, 'message'), qr/^the training documents take more than temp_file_l
 	'and says what to do');
 is(no_files(), '0', 'nothing is left of its file');
 set('temp_file_limit = -1');
+set("xmcoh.training_memory = '256MB'");
 
+# ---- several processes ----
+
+my $gradient = "FROM pg_stat_activity WHERE backend_type = 'xmcoh gradient'";
+sub nobody_left { return $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh %'"); }
+
+sub restart_with_slots
+{
+	$node->append_conf('postgresql.conf', "max_worker_processes = $_[0]");
+	$node->restart;
+	return;
+}
+
+# Starts a run that takes long and waits until all processes compute.
+sub train_long
+{
+	my ($processes) = @_;
+	my $job = value("SELECT xmcoh.train('slow')");
+	$node->poll_query_until('postgres', "SELECT phase LIKE '%network' AND (SELECT count(*) $gradient) = $processes FROM xmcoh.job WHERE job_id = $job")
+	  or die "job $job does not begin: " . job($job, "state || ' ' || coalesce(message, '')");
+	return $job;
+}
+
+set('xmcoh.training_workers = 2');
+($job, $state, my $two) = train($quick);
+is($state, 'succeeded', 'training with two processes');
+unlike(job($job, 'message'), qr/processes/, 'needs no remark');
+isnt($two, $ample, 'is another training than with one');
+is(value("SELECT count(*) $gradient"), '0', 'the other process is gone when the job is done');
+is(no_files(), '0', 'and no temporary file is left');
+set("xmcoh.training_memory = '1MB'");
+($job, $state, $sparing) = train($quick);
+is($sparing, $two, 'the same weights with little memory');
+set("xmcoh.training_memory = '256MB'");
+set('xmcoh.training_workers = 3');
+($job, $state, my $three) = train($quick);
+unlike(job($job, 'message'), qr/processes/, 'three processes');
+
+# One process less than asked for, killed softly when it has begun: what it was doing is done again.
+set('xmcoh.training_workers = 2');
+my $longer = '{"epochs": 12, "patience": 12, "d_model": 192, "layers": 2}';
+($job, $state, my $undisturbed) = train($longer);
+is($state, 'succeeded', 'a longer training');
+$job = value("SELECT xmcoh.train('manuals', '$longer')");
+$node->poll_query_until('postgres', "SELECT epoch > 0 AND phase LIKE '%network' FROM xmcoh.job WHERE job_id = $job");
+is(value("SELECT count(*) $gradient"), '1', 'a gradient process is seen');
+is(value("SELECT pg_terminate_backend(pid) $gradient"), 't', 'and terminated');
+is(value("SELECT xmcoh.wait_for_job($job, '120 s')"), 'succeeded', 'the job goes on');
+like(job($job, 'message'), qr/; 1 of 2 training processes: the others were terminated$/, 'says so');
+is(value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (model, version) WHERE j.job_id = $job"), $undisturbed,
+	'and ends with the same weights');
+
+# Cancelled, and the leader terminated: nobody stays.
+for my $how ('xmcoh.cancel_job(job_id)', 'pg_terminate_backend(worker_pid)')
+{
+	$job = train_long(1);
+	sleep 0.3;
+	my $began = time;
+	value("SELECT $how FROM xmcoh.job WHERE job_id = $job");
+	$state = value("SELECT xmcoh.wait_for_job($job, '20 s')");
+	cmp_ok(time - $began, '<', 1, 'within a second') if $how =~ /cancel/;
+	is($state, $how =~ /cancel/ ? 'cancelled' : 'interrupted', "$how ends a job of two processes");
+	ok(nobody_left(), 'and leaves nobody behind');
+	is(no_files(), '0', 'nor a file');
+}
+
+# kill -9 of a gradient process is a crash of the server.
+$job = train_long(1);
+kill 'KILL', value("SELECT pid $gradient");
+$node->poll_query_until('postgres', "SELECT state = 'interrupted' FROM xmcoh.job_record WHERE job_id = $job")
+  or diag('state of the job: ' . value("SELECT state FROM xmcoh.job_record WHERE job_id = $job"));
+is(job($job, 'state'), 'interrupted', 'after kill -9 of a gradient process the job is interrupted');
+ok(nobody_left(), 'and leaves nobody behind');
+is(no_files(), '0', 'nor a file');
+
+# ---- too few slots: one is the logical replication launcher's, one the job's, and one is left to others ----
+
+restart_with_slots(3);
+($job, $state, my $alone) = train($quick);
+is($alone, $two, 'without a free slot the same weights');
+like(job($job, 'message'), qr/; 1 of 2 training processes: no background worker slot was free$/, 'and a remark');
+restart_with_slots(4);
+set('xmcoh.training_workers = 3');
+($job, $state, my $fewer) = train($quick);
+is($fewer, $three, 'with a slot too few the same weights');
+like(job($job, 'message'), qr/; 2 of 3 training processes: no background worker slot was free$/, 'and a remark');
+
+ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal (?!9:)|leak/, 'nothing crashed but what was killed');
 $node->stop;
 done_testing();

@@ -147,7 +147,7 @@ loss(fixture *f, xmc_part part, uint64_t seed)
 	xmc_arena_reset(&f->arena);
 	assert_int_equal(xmc_batch_init(&f->arena, xmc_part_modality(part), DOCUMENTS, f->pointer, &batch), XMC_OK);
 	assert_int_equal(xmc_part_gradient(&f->arena, f->model, &batch, part, 1, seed ? &random : NULL, f->grad,
-									   part == XMC_PART_SPARSE ? &f->sparse : part == XMC_PART_TEXT_NETWORK ? &f->bag : NULL,
+									   part == XMC_PART_SPARSE ? &f->sparse : part == XMC_PART_TEXT_NETWORK ? &f->bag : NULL, NULL,
 									   &value), XMC_OK);
 	return value;
 }
