@@ -176,7 +176,7 @@ _PG_init(void)
 							"With a higher one the operating system gives queries the processor first.",
 							&xmcoh_nice,
 							0, 0, 19,
-							PGC_SIGHUP, 0,
+							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("xmcoh.training_workers",
 							"How many processes compute the training of networks, the job's own one included.",
