@@ -24,7 +24,6 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -420,7 +419,7 @@ xmcoh_launcher_main(Datum argument)
 
 	(void) argument;
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	report_for_duty();
@@ -429,6 +428,8 @@ xmcoh_launcher_main(Datum argument)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
+		if (ShutdownRequestPending)
+			proc_exit(1);		/* 0 would mean that it is not to be started again */
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;

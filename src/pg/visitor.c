@@ -15,7 +15,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -32,6 +31,7 @@
 #include "job.h"
 #include "launcher.h"
 #include "schedule.h"
+#include "statement.h"
 #include "worker.h"
 
 PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
@@ -95,28 +95,13 @@ rollback(void)
 	return error;
 }
 
-static uint64
-execute(const char *query, int expected, int n, Oid *types, Datum *values)
-{
-	int			result = SPI_execute_with_args(query, n, types, values, NULL, false, 0);
-
-	if (result != expected)
-		elog(ERROR, "unexpected result of \"%s\": %s", query, SPI_result_code_string(result));
-	return SPI_processed;
-}
-
+/* A column, from 1, of a row of the last result; none of those asked for is null. */
 static Datum
 value_of(uint64 row, int column)
 {
 	bool		is_null;
 
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &is_null);
-}
-
-static char *
-text_of(uint64 row, int column)
-{
-	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
 /*
@@ -157,7 +142,7 @@ settle_jobs(void)
 {
 	begin();
 	execute("SELECT xmcoh.settle_job(job_id) FROM xmcoh.job_record"
-			" WHERE state IN ('queued', 'starting', 'running', 'cancelling')", SPI_OK_SELECT, 0, NULL, NULL);
+			" WHERE state IN ('queued', 'starting', 'running', 'cancelling')", SPI_OK_SELECT, 0, NULL, NULL, NULL);
 	commit();
 }
 
@@ -179,7 +164,7 @@ resume_jobs(void)
 	execute("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
 			" AND coalesce(worker_started_at, queued_at) < $1"
 			" AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh.queue_id(), '[^.]*$', '') ORDER BY job_id",
-			SPI_OK_SELECT, 1, types, values);
+			SPI_OK_SELECT, 1, types, values, NULL);
 	n = (int) SPI_processed;
 	job = MemoryContextAlloc(memory, (n + 1) * sizeof(int32));
 	for (int k = 0; k < n; k++)
@@ -268,7 +253,7 @@ train(void)
 	int32		job_id;
 
 	become(login, role);
-	execute("SELECT xmcoh.train(model => $1, options => $2, on_success => $3)", SPI_OK_SELECT, 3, types, values);
+	execute("SELECT xmcoh.train(model => $1, options => $2, on_success => $3)", SPI_OK_SELECT, 3, types, values, NULL);
 	job_id = DatumGetInt32(value_of(0, 1));
 	AtEOXact_GUC(true, level);
 	if (GetUserId() != BOOTSTRAP_SUPERUSERID || GetSessionUserId() != BOOTSTRAP_SUPERUSERID)
@@ -293,11 +278,11 @@ start(const Schedule *schedule, TimestampTz now)
 				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s", SPI_OK_SELECT, 4,
 				(Oid[]) {INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
 				(Datum[]) {values[0], CStringGetTextDatum(schedule->cron), CStringGetTextDatum(schedule->timezone),
-						   TimestampTzGetDatum(schedule->since)}) == 1)
+						   TimestampTzGetDatum(schedule->since)}, NULL) == 1)
 	{
 		values[2] = Int32GetDatum(train());
 		execute("UPDATE xmcoh.schedule SET last_run_at = $2, last_job_id = $3, message = NULL WHERE schedule_id = $1",
-				SPI_OK_UPDATE, 3, types, values);
+				SPI_OK_UPDATE, 3, types, values, NULL);
 	}
 	commit();
 }
@@ -314,7 +299,7 @@ write_message(const Schedule *schedule, const TimestampTz *run_at, const char *m
 		values[2] = TimestampTzGetDatum(*run_at);
 	execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
 			"UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
-			SPI_OK_UPDATE, run_at ? 3 : 2, types, values);
+			SPI_OK_UPDATE, run_at ? 3 : 2, types, values, NULL);
 	commit();
 }
 
@@ -353,14 +338,14 @@ read_schedules(int *n)
 	begin();
 	*n = (int) execute("SELECT s.schedule_id, m.name, s.cron, s.timezone, greatest(s.created_at, s.last_run_at)"
 					   " FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id) WHERE s.active"
-					   " ORDER BY s.schedule_id", SPI_OK_SELECT, 0, NULL, NULL);
+					   " ORDER BY s.schedule_id", SPI_OK_SELECT, 0, NULL, NULL, NULL);
 	schedule = MemoryContextAlloc(memory, (*n + 1) * sizeof(Schedule));
 	for (int k = 0; k < *n; k++)
 		schedule[k] = (Schedule) {
 			.schedule_id = DatumGetInt32(value_of(k, 1)),
-			.model = MemoryContextStrdup(memory, text_of(k, 2)),
-			.cron = MemoryContextStrdup(memory, text_of(k, 3)),
-			.timezone = MemoryContextStrdup(memory, text_of(k, 4)),
+			.model = MemoryContextStrdup(memory, TextDatumGetCString(value_of(k, 2))),
+			.cron = MemoryContextStrdup(memory, TextDatumGetCString(value_of(k, 3))),
+			.timezone = MemoryContextStrdup(memory, TextDatumGetCString(value_of(k, 4))),
 			.since = DatumGetTimestampTz(value_of(k, 5)),
 		};
 	commit();

@@ -272,9 +272,8 @@ claim_job(WorkerJob *job, TransactionId submitter)
 	return mine;
 }
 
-/* Lets queries go first. The process ends with its job, so it need not be undone. */
-static void
-be_nice(void)
+void
+worker_be_nice(void)
 {
 	if (getpriority(PRIO_PROCESS, 0) < xmcoh_nice && setpriority(PRIO_PROCESS, 0, xmcoh_nice) != 0)
 		ereport(LOG, errmsg("could not set the priority of a training job to %d: %m", xmcoh_nice));
@@ -402,7 +401,7 @@ xmcoh_worker_main(Datum argument)
 	{
 		if (claim_job(&job, start.xid))
 		{
-			be_nice();
+			worker_be_nice();
 			xmcoh_run_training(&job);
 		}
 	}

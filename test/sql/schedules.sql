@@ -1,5 +1,5 @@
 -- Schedules as SQL shows them: when they come due, in time zones of the server; what is refused where nothing is
--- preloaded. (That they run: test/tap/010_launcher.pl; the syntax in full: test/unit/test_cron.c.)
+-- preloaded. (That they run: test/tap/020_launcher.pl; the syntax in full: test/unit/test_cron.c.)
 CREATE EXTENSION xmcoh;
 SET TIME ZONE 'UTC';
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, hint text) LANGUAGE plpgsql AS $$

@@ -144,6 +144,18 @@ sub set_and_reload { my ($setting) = @_; value("ALTER SYSTEM SET $setting"); val
 sub train { my ($model, $options) = @_; return value("SELECT xmcoh.train('$model', $options)"); }
 set_and_reload('xmcoh.max_running_jobs = 1');
 set_and_reload('xmcoh.nice = 7');
+# Three at the same instant, three times.
+$last = value('SELECT max(job_id) FROM xmcoh.job');
+for (1 .. 3)
+{
+	my @three = split /\n/, value("SELECT xmcoh.train(name, $quick) FROM xmcoh.model");
+	value("SELECT xmcoh.wait_for_job($_, '60 s')") for @three;
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+}
+is(value("SELECT count(*) FROM xmcoh.job WHERE job_id > $last AND state = 'succeeded'"), '9', 'jobs that are started at once all run');
+is(value("SELECT count(*) FROM xmcoh.job AS one JOIN xmcoh.job AS two ON one.started_at < two.started_at AND two.started_at < one.finished_at
+	WHERE least(one.job_id, two.job_id) > $last"), '0', 'one after the other');
+
 my $first = train('a', $long);
 until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'a first job runs');
 my @stat = split ' ', slurp_file('/proc/' . value("SELECT worker_pid FROM xmcoh.job WHERE job_id = $first") . '/stat') =~ s/^.*\)//r;
