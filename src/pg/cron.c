@@ -80,7 +80,8 @@ read_value(const Field *field, const char **at, int *value, char *message)
 		while (*name && strncmp(name, *at, 3) != 0)
 			name += 3;
 		if (*name == '\0')
-			return refuse(message, "%s: \"%.20s\" is not a number%s", field->name, *at, *field->names ? " or a name" : "");
+			return refuse(message, "%s: \"%.20s\" is not a number%s", field->name, *at,
+						  *field->names ? " or a name" : "");
 		*value = field->low + (int) (name - field->names) / 3;
 		*at += 3;
 	}
@@ -206,7 +207,10 @@ has(uint64_t set, int64_t value)
 	return set >> value & 1;
 }
 
-/* Whether the schedule comes due on this day, counted from 1970-01-01. Civil date: Howard Hinnant, days_from_civil's inverse. */
+/*
+ * Whether the schedule comes due on this day, counted from 1970-01-01. The civil date comes from counting years from March on
+ * within eras of 400 years (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+ */
 static bool
 day_matches(const Cron *cron, int64_t day)
 {

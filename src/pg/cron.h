@@ -39,7 +39,7 @@ typedef struct Cron
 /* false: `message` (CRON_MESSAGE bytes) says which field is wrong and why. */
 extern bool cron_parse(const char *text, Cron *cron, char *message);
 
-/* What local clocks are ahead of UTC at `time`, in seconds, and the first time after it when that changes (INT64_MAX: never). */
+/* By what local clocks are ahead of UTC at `time`, in seconds; *until: the next time when that changes (INT64_MAX: never). */
 typedef int64_t (*cron_offset) (void *zone, int64_t time, int64_t *until);
 
 /*

@@ -143,7 +143,8 @@ at_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			ereport(ERROR,
 					errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					errmsg("cannot PREPARE a transaction that has started or cancelled a training job, or changed a schedule"));
+					errmsg("cannot PREPARE a transaction that has started or cancelled a training job, or changed a"
+						   " schedule"));
 			break;
 		default:
 			break;

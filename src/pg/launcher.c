@@ -366,7 +366,9 @@ end_visit(TimestampTz now)
 	else
 	{
 		known->wanted = true;
-		known->not_before = TimestampTzPlusMilliseconds(now, Min((int64) FAILURE_MS << Min(known->failures, 10), FAILURE_LIMIT_MS));
+		int64		ms = Min((int64) FAILURE_MS << Min(known->failures, 10), FAILURE_LIMIT_MS);
+
+		known->not_before = TimestampTzPlusMilliseconds(now, ms);
 		known->failures++;
 	}
 }
@@ -435,7 +437,8 @@ xmcoh_launcher_main(Datum argument)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (now < TimestampTzPlusMilliseconds(last, -BACKWARDS_MS))	/* the clock was set back: no time that we know means anything */
+		/* If the clock was set back, no time that we know means anything. */
+		if (now < TimestampTzPlusMilliseconds(last, -BACKWARDS_MS))
 		{
 			list_at = slot_at = 0;
 			for (int k = 0; k < n_databases; k++)

@@ -78,8 +78,8 @@ xmcoh_next_run(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("%s", problem),
-				errhint("A schedule is \"minute hour day-of-month month day-of-week\", as in \"0 3 * * *\"; @hourly, @daily,"
-						" @weekly, @monthly or @yearly; or \"N seconds\". A time zone is a name such as Europe/Berlin."));
+				errhint("A schedule is \"minute hour day-of-month month day-of-week\", as in \"0 3 * * *\"; @hourly,"
+						" @daily, @weekly, @monthly or @yearly; or \"N seconds\". A time zone is a name such as Europe/Berlin."));
 	PG_RETURN_TIMESTAMPTZ(next);
 }
 

@@ -37,7 +37,7 @@
 PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
 
 #define LOCK_TIMEOUT "5s"		/* whoever holds a row must not hold up the schedules of other databases */
-#define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change ever not wake the launcher (replication) */
+#define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
 
 /* A row of xmcoh.schedule as far as it matters here, in the visitor's memory. */
 typedef struct Schedule
@@ -148,8 +148,8 @@ settle_jobs(void)
 
 /*
  * Takes up the jobs that the end of the server's last life has interrupted: their workers were of that life, and were
- * found dead in this one. What was interrupted before stays so, because somebody wanted it; and so do jobs that were copied
- * with the database (their queue_id is of another database or table). false: not all of them could be started.
+ * found dead in this one. What was interrupted before stays so, because somebody wanted it; and so do jobs that were
+ * copied with the database (their queue_id is of another database or table). false: not all of them could be started.
  */
 static bool
 resume_jobs(void)
@@ -163,7 +163,8 @@ resume_jobs(void)
 	begin();
 	execute("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
 			" AND coalesce(worker_started_at, queued_at) < $1"
-			" AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh.queue_id(), '[^.]*$', '') ORDER BY job_id",
+			" AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh.queue_id(), '[^.]*$', '')"
+			" ORDER BY job_id",
 			SPI_OK_SELECT, 1, types, values, NULL);
 	n = (int) SPI_processed;
 	job = MemoryContextAlloc(memory, (n + 1) * sizeof(int32));

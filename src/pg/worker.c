@@ -173,7 +173,7 @@ take_job(WorkerJob *job)
 	return true;
 }
 
-/* Workers that are ahead of this one, in the whole server: those that began earlier, and those that have had their turn. */
+/* Workers ahead of this one in the whole server: those that began earlier, and those that have had their turn. */
 static int
 count_ahead(void)
 {
