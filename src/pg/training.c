@@ -244,6 +244,7 @@ static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
 static void
 write_metric(Run *run, const xmc_train_progress *progress, const char *metric, double value)
 {
+	static SPIPlanPtr plan = NULL;	/* small trainings end an epoch in less time than it takes to plan this */
 	Oid			types[7] = {INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID, INT4OID};
 	Datum		values[7];
 
@@ -256,10 +257,17 @@ write_metric(Run *run, const xmc_train_progress *progress, const char *metric, d
 	values[4] = CStringGetTextDatum(metric);
 	values[5] = Float8GetDatum(value);
 	values[6] = Int32GetDatum(progress->round);
-	execute("INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value, round)"
-			" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, round, phase, epoch, metric)"
-			" DO UPDATE SET value = excluded.value",	/* a resumed job does the epochs since its checkpoint again */
-			SPI_OK_INSERT, 7, types, values, NULL);
+	if (plan == NULL)
+	{
+		/* A resumed job does the epochs since its checkpoint again. */
+		plan = SPI_prepare("INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value, round)"
+						   " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, round, phase, epoch, metric)"
+						   " DO UPDATE SET value = excluded.value", 7, types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare to write xmcoh.training_metric: %s", SPI_result_code_string(SPI_result));
+	}
+	if (SPI_execute_plan(plan, values, NULL, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not write xmcoh.training_metric");
 }
 
 /* The figures of the epochs that have ended since the last write. */
