@@ -31,9 +31,10 @@ typedef struct xmc_train_progress
 /*
  * What training asks its caller for; each may be NULL. Not XMC_OK: training unwinds with that status.
  *
- * A checkpoint (checkpoint.h) is a stream of bytes. checkpoint_due is asked before each epoch, after the last of a part, and
- * before the final measuring, and told how many bytes it would be, about; if it says yes, the state follows in calls of `write`,
- * the last of which has data NULL. With `read` training continues from such a stream: `read` gives up to `size` of the next bytes, and fewer only at the end.
+ * A checkpoint (checkpoint.h) is a stream of bytes. checkpoint_due is asked before each epoch, after the last of a part,
+ * and before the final measuring, and told how many bytes it would be, about; if it says yes, the state follows in calls
+ * of `write`, the last of which has data NULL. With `read` training continues from such a stream: `read` gives up to
+ * `size` of the next bytes, and fewer only at the end.
  */
 typedef struct xmc_train_hooks
 {

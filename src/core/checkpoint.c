@@ -243,7 +243,7 @@ number_of(const xmc_trainer *t, const xmc_document *document)
 	return (uint32_t) t->n_documents + (uint32_t) (document - t->round->weak[t->round->pupil].document);
 }
 
-/* Shuffling permutes documents in place, so each epoch's order depends on all before it. Only the order may differ from what it is. */
+/* Shuffling permutes documents in place: each epoch's order depends on all before it. Nothing but the order may change. */
 static xmc_status
 stream_order(xmc_checkpoint *c, xmc_trainer *t, int32_t n, const xmc_document **document)
 {

@@ -62,7 +62,7 @@ copy_learned(const xmc_trainer *t, const xmc_learned *from, const xmc_learned *t
 
 /* ---- weak labels ---- */
 
-/* Adds a copy of the d-th document of the pool, whose pairs are all those of items with both modalities, either way round, weight 0. */
+/* Adds a copy of the pool's d-th document with all pairs of items that have both modalities, either way round, weight 0. */
 static xmc_status
 add_weak(xmc_trainer *t, xmc_weak *w, int32_t d)
 {

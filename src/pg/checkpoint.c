@@ -152,7 +152,7 @@ xmcoh_checkpoint_commit(Checkpoint *checkpoint)
 
 /* ---- reading ---- */
 
-/* The next chunk; false if there is none. What is too large to be one of ours is none either: its bytes are not believed anyway. */
+/* The next chunk; false if there is none. What is too large to be ours is none either. */
 static bool
 read_chunk(Checkpoint *checkpoint)
 {

@@ -458,8 +458,8 @@ obstacle(int32 job_id, Oid *login_role)
 	attempts = DatumGetInt32(SPI_getbinval(row, desc, 1, &is_null));
 	*login_role = DatumGetObjectId(SPI_getbinval(row, desc, 2, &is_null));
 	if (attempts >= XMCOH_MAX_ATTEMPTS)
-		return psprintf("given up: begun %d times since its last checkpoint, it never came to another; xmcoh.resume_job(%d) tries again",
-						attempts, job_id);
+		return psprintf("given up: begun %d times since its last checkpoint, it never came to another;"
+						" xmcoh.resume_job(%d) tries again", attempts, job_id);
 	if (row_value(3) == NULL || row_value(5) == NULL)
 		return psprintf("not resumed: the role that submitted it does not exist any more");
 	if (strcmp(row_value(4), "t") != 0)

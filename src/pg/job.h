@@ -46,9 +46,9 @@ extern bool xmcoh_settle(int32 job_id);
 #define XMCOH_MAX_ATTEMPTS 5
 
 /*
- * xmcoh.resume_job for the launcher, from a superuser's transaction: the worker connects as the role that the submitting session
- * had logged in as. A job that has failed to move on too often, or whose roles cannot do what they could, is left interrupted with a
- * message that says so. ERROR if resume_job refuses. Needs no SPI connection.
+ * xmcoh.resume_job for the launcher, from a superuser's transaction: the worker connects as the role that the submitting
+ * session had logged in as. A job that has failed to move on too often, or whose roles cannot do what they could, is left
+ * interrupted with a message that says so. ERROR if resume_job refuses. Needs no SPI connection.
  */
 extern void xmcoh_resume(int32 job_id);
 

@@ -315,8 +315,8 @@ static void
 update_progress(Run *run, bool at_checkpoint)
 {
 	const xmc_train_progress *progress = &run->progress;
-	Oid			types[12] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, INT4OID, INT8OID,
-		BOOLOID};
+	Oid			types[12] = {INT4OID, TEXTOID, INT4OID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID,
+		INT4OID, INT8OID, BOOLOID};
 	Datum		values[12];
 	char		nulls[13] = "            ";
 	const xmc_train_progress *last = run->n_epochs ? &run->epoch[run->n_epochs - 1] : NULL;
@@ -452,7 +452,8 @@ void
 xmcoh_run_training(WorkerJob *job)
 {
 	Run			run = {.job = job};
-	xmc_train_hooks hooks = {.arg = &run,.progress = on_progress,.checkpoint_due = on_checkpoint_due,.write = on_checkpoint_write};
+	xmc_train_hooks hooks = {.arg = &run,.progress = on_progress,.checkpoint_due = on_checkpoint_due,
+		.write = on_checkpoint_write};
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_model  *model;
 	xmc_train_report report;

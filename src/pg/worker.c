@@ -134,7 +134,7 @@ worker_check_state(WorkerJob *job, const char *state)
 
 /* ---- begin and end of a job ---- */
 
-/* The settings xmcoh.* of the session that submitted the job. One that does not exist any more, or is not allowed, is left out. */
+/* The settings xmcoh.* of the session that submitted the job. One that is not there any more, or not allowed, is left out. */
 static void
 make_settings(WorkerJob *job)
 {
