@@ -162,7 +162,7 @@ resume_jobs(void)
 
 	begin();
 	execute("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
-			" AND coalesce(worker_started_at, queued_at) < $1"
+			" AND (queue_id <> xmcoh.queue_id() OR coalesce(worker_started_at, queued_at) < $1)"
 			" AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh.queue_id(), '[^.]*$', '')"
 			" ORDER BY job_id",
 			SPI_OK_SELECT, 1, types, values, NULL);
