@@ -9,7 +9,7 @@ RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
 PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 IDLE=${IDLE:-60}
 BATCH=64
-EPOCHS=10
+EPOCHS=4
 
 cluster_prepare
 # shellcheck disable=SC2119
@@ -19,7 +19,7 @@ sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 row() { printf '%s\n' "$1" | tee -a "$RESULTS"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 
-sql -v documents=400 -v batch="$BATCH" -f "$TREE/test/bench/jobs.sql" -o /dev/null
+sql -v documents=1600 -v batch="$BATCH" -f "$TREE/test/bench/jobs.sql" -o /dev/null
 
 # ---- the launcher, with nothing to do ----
 
