@@ -1,6 +1,6 @@
 #!/bin/bash
 # setup.sh - installs what building and testing need on Debian, and nothing when all of it is there.
-# PG_MAJOR says which PostgreSQL (15).
+# PG_MAJOR says which PostgreSQL (15); arguments name further packages.
 set -euo pipefail
 
 major=${PG_MAJOR:-15}
@@ -12,6 +12,7 @@ packages=(
 	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
 	perl libipc-run-perl
 	ca-certificates
+	"$@"
 )
 
 missing=()

@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+# What xmcoh is compared with; on other systems than Debian it must be there already, or is left out.
+[ ! -e /etc/debian_version ] || bash test/setup.sh python3-torch python3-psycopg2 python3-numpy libopenblas0-pthread ||
+	echo "****  PyTorch cannot be installed: what needs it will be skipped  ****"
+
 results=build/bench/results	# what|measured|unit|<= or >=|target, the last two empty where nothing is promised
 : >"$results"
 
@@ -27,6 +31,9 @@ awk '$1 == 16 && NF == 6 && $4 + 0 > exact { exact = $4 + 0 }
 
 echo "== in the server"
 RESULTS=$results bash test/bench/server.sh
+
+echo "== training jobs"
+RESULTS=$results bash test/bench/jobs.sh
 
 echo
 echo "load at the end: $(cut -d' ' -f1-3 /proc/loadavg)"

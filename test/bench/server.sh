@@ -57,9 +57,9 @@ row "$(awk -v flop="$(sql -c "SELECT bench.paper_flop()")" -v s="$seconds" -v pe
 
 # ---- what one would do instead ----
 
-if python3 -c 'import numpy, psycopg2, torch' 2>/dev/null; then
-	train=$(awk '/^paper.* train/ { print $4 }' "$BENCH/train.log" 2>/dev/null || true)
-	python3 "$ROOT/test/bench/python_route.py" "$seconds" "${train:-nan}" | while IFS= read -r line; do row "$line"; done
+PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
+if OPENBLAS_NUM_THREADS=1 "$PYTHON" -c 'import numpy, psycopg2, torch'; then
+	OPENBLAS_NUM_THREADS=1 "$PYTHON" "$ROOT/test/bench/python_route.py" "$seconds" | while IFS= read -r line; do row "$line"; done
 else
-	say "****  skipped: the Python route. python3 has no numpy, psycopg2 and torch.  ****"
+	say "****  skipped: the Python route. $PYTHON has no numpy, psycopg2 and torch (PYTHON= names another).  ****"
 fi

@@ -1,0 +1,103 @@
+#!/bin/bash
+# jobs.sh - what training jobs cost in a server of its own; part of `make bench`. Appends to $RESULTS lines what|measured|unit|op|target.
+# Times are the clock's: an otherwise idle machine is wanted. IDLE: seconds that the launcher is watched for.
+set -euo pipefail
+# shellcheck source=test/cluster.sh
+. "$(dirname "$0")/../cluster.sh"
+
+RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
+PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
+IDLE=${IDLE:-60}
+BATCH=64
+EPOCHS=4
+
+cluster_prepare
+# shellcheck disable=SC2119
+cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
+cluster_start jobs shared_buffers=256MB shared_preload_libraries=xmcoh max_wal_size=4GB
+sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
+row() { printf '%s\n' "$1" | tee -a "$RESULTS"; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+
+sql -v documents=1600 -v batch="$BATCH" -f "$TREE/test/bench/jobs.sql" -o /dev/null
+
+# ---- the launcher, with nothing to do ----
+
+ticks() { awk '{ print $14 + $15 }' "/proc/$launcher/stat"; }
+launcher=$(sql -c "SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'")
+sleep 2
+before=$(ticks)
+sleep "$IDLE"
+row "$(awk -v ms="$(($(ticks) - before))e1" -v s="$IDLE" \
+	'BEGIN { printf "launcher with nothing to do for %d s, processor time (in ticks of 10)|%d|ms|<=|%d", s, ms, (50 * s / 600 > 10 ? 50 * s / 600 : 10) }')"
+
+# ---- epochs of the paper-size model ----
+
+# per_epoch WORKERS [SETTING=VALUE...]: seconds; two runs' difference, so that reading and saving do not count
+job()
+{
+	local workers=$1 epochs=$2 setting set=
+
+	shift 2
+	for setting in "$@"; do set+="SET xmcoh.$setting;"; done
+	sql -c "SET xmcoh.training_workers = $workers; $set SELECT xmcoh.train('paper', '{\"epochs\": $epochs}', on_success => 'keep')"
+}
+seconds()
+{
+	sql -c "SELECT xmcoh.wait_for_job($1)" >/dev/null
+	sql -c "SELECT extract(epoch FROM finished_at - started_at) FROM xmcoh.job WHERE job_id = $1 AND state = 'succeeded'"
+}
+per_epoch()
+{
+	local workers=$1 short long
+
+	shift
+	short=$(seconds "$(job "$workers" 1 "$@")")
+	long=$(seconds "$(job "$workers" $((EPOCHS + 1)) "$@")")
+	awk -v a="$short" -v b="$long" -v n="$EPOCHS" 'BEGIN { print (b - a) / n }'
+}
+one=$(per_epoch 1 "checkpoint_interval = 3600")
+two=$(per_epoch 2 "checkpoint_interval = 3600")
+row "training, paper-size model, epoch and its judging: 2 training workers against 1|$(ratio "$one" "$two")|x|>=|1.7"
+trained=$(sql -c "SELECT (report ->> 'documents')::int - (report ->> 'held_out_documents')::int FROM xmcoh.model_version LIMIT 1")
+kept=$(per_epoch 1 "checkpoint_interval = 30")
+row "  checkpoints at the default interval, share of the time|$(awk -v a="$one" -v b="$kept" 'BEGIN { printf "%.1f", 100 * (b - a) / b }')|%|<=|2"
+
+if OPENBLAS_NUM_THREADS=1 "$PYTHON" -c 'import torch' 2>/dev/null; then
+	version=$("$PYTHON" -c 'import torch; print(torch.__version__)')
+	for cores in 1 2; do
+		theirs=$(OPENBLAS_NUM_THREADS=$cores "$PYTHON" "$ROOT/test/bench/python_training.py" $cores "$BATCH")
+		ours=$(awk -v s="$([ $cores = 1 ] && echo "$one" || echo "$two")" -v n="$trained" 'BEGIN { print s / n }')
+		row "training, paper-size model, $cores core$([ $cores = 1 ] || echo s): faster than PyTorch $version|$(ratio "$theirs" "$ours")|x|>=|1.2"
+	done
+else
+	say "****  skipped: PyTorch. $PYTHON has no torch (PYTHON= names another).  ****"
+fi
+
+# ---- cancel ----
+
+for k in $(seq 30); do
+	id=$(job 1 1000)
+	sql -c "SELECT pg_sleep(0.3 + 0.05 * $k)" >/dev/null
+	sql -c "CALL bench.cancel($id, NULL)"
+done | sort -n >"$WORK/cancel"
+row "cancel to 'cancelled', paper-size model, 30 times: longest|$(tail -1 "$WORK/cancel")|ms|<=|1000"
+
+# ---- queries beside it ----
+
+pgbench -i -s 10 -q >/dev/null 2>&1
+latency() # of pgbench's own transactions: mean and 99th percentile, ms
+{
+	rm -f "$WORK/t/latency".*
+	as_server env -C "$WORK/t" pgbench -n -c 2 -T 15 -l --log-prefix=latency >/dev/null 2>&1
+	cat "$WORK/t/latency".* | awk '{ print $3 / 1000 }' | sort -n | awk '{ v[NR] = $1; sum += $1 }
+		END { printf "%.2f|%.2f", sum / NR, v[int(NR * 0.99)] }'
+}
+show_latency() { row "pgbench, 2 clients on $(nproc) cores, $1: mean|${2%|*}|ms||"; row "  99 of 100 within|${2#*|}|ms||"; }
+show_latency "no training" "$(latency)"
+id=$(job 1 1000)
+show_latency "training with 1 worker" "$(latency)"
+sql -c "CALL bench.cancel($id, NULL)" >/dev/null
+id=$(job 1 1000 "nice = 19")
+show_latency "training with 1 worker, xmcoh.nice = 19" "$(latency)"
+sql -c "CALL bench.cancel($id, NULL)" >/dev/null

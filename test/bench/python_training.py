@@ -1,0 +1,45 @@
+"""
+What training the paper-size image network costs in PyTorch: the same shapes, batch and loss. Arguments: threads, documents in a batch;
+prints seconds a document by the clock. Run it with OPENBLAS_NUM_THREADS as many as threads: Debian's PyTorch computes its
+products by OpenBLAS, which takes no notice of torch.set_num_threads.
+"""
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+from python_model import scores
+
+threads, batch = int(sys.argv[1]), int(sys.argv[2])
+torch.set_num_threads(threads)
+INPUT, D, WIDE, LAYERS, DROPOUT, ITEMS = 768, 768, 512, 2, 0.1, 8
+
+generator = torch.Generator().manual_seed(1)
+shapes = {"input.weight": (D, INPUT), "input.bias": (D,), "head.ab.weight": (2 * D, D), "head.c": (D,), "head.v": (D,)}
+for layer in range(LAYERS):
+    for name, shape in {"qkv.weight": (3 * D, D), "qkv.bias": (3 * D,), "out.weight": (D, D), "out.bias": (D,), "norm1.weight": (D,),
+                        "norm1.bias": (D,), "ff1.weight": (WIDE, D), "ff1.bias": (WIDE,), "ff2.weight": (D, WIDE), "ff2.bias": (D,),
+                        "norm2.weight": (D,), "norm2.bias": (D,)}.items():
+        shapes[f"layer.{layer}.{name}"] = shape
+weights = {name: (0.03 * torch.randn(shape, generator=generator)).requires_grad_() for name, shape in shapes.items()}
+try:
+    optimizer = torch.optim.AdamW(weights.values(), lr=5e-4, fused=True)
+except (TypeError, RuntimeError):  # older ones have none for processors
+    optimizer = torch.optim.AdamW(weights.values(), lr=5e-4, foreach=True)
+present = torch.ones(batch, ITEMS, dtype=torch.bool)
+pairs = torch.triu(torch.ones(ITEMS, ITEMS), 1)
+
+times = []
+for step in range(30):
+    x = torch.randn(batch, ITEMS, INPUT, generator=generator)
+    start = time.perf_counter()
+    s = scores(weights, x, present, DROPOUT)
+    loss = (F.softplus(-s) * pairs).sum((1, 2)).div(pairs.sum()).mean()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    times.append(time.perf_counter() - start)
+# The first steps warm up; the median, since others may use the machine.
+print(sorted(times[5:])[len(times[5:]) // 2] / batch)
