@@ -211,7 +211,7 @@ wants_server()
 ! wants_server isolation || run isolation count_regress 120 isolation
 ! wants_server pgtap || run pgtap count_tap 120 pgtap
 ! wants_server cli || run cli count_tap 120 perl_tests cli
-! wants_server tap || run tap count_tap 420 perl_tests tap
+! wants_server tap || run tap count_tap 720 perl_tests tap
 
 if [ -z "$guides" ]; then
 	say ""

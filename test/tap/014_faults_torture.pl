@@ -25,18 +25,11 @@ srand $seed;
 # fsync stays off: what a process has written is in the kernel's hands, where no kill of a process, the postmaster included, takes it
 # away. Only a loss of power would, which is not what is tested, and PostgreSQL's care, not ours. synchronous_commit stays on: a
 # commit that was acknowledged has been written.
-my $node = new_cluster('torture', ($preload ? "shared_preload_libraries = 'xmcoh'\n" : '') . "max_worker_processes = 8\n");
-my $can_resume = value("SELECT to_regprocedure('xmcoh.resume_job(integer)') IS NOT NULL") eq 't';
-if (!$can_resume && !defined $ENV{TORTURE_KILLS})
-{
-	# (not skip_all, which nobody would see)
-	SKIP: { skip 'THERE IS NO XMCOH.RESUME_JOB YET: RANDOM KILLS ARE NOT TESTED (make torture tests them without it)', 1; }
-	$node->stop;
-	done_testing();
-	exit;
-}
-value("ALTER SYSTEM SET xmcoh.checkpoint_interval = 0; SELECT pg_reload_conf()")
-  if value("LOAD 'xmcoh'; SELECT count(*) FROM pg_settings WHERE name = 'xmcoh.checkpoint_interval'") == 1;
+my $node = new_cluster('torture', ($preload ? "shared_preload_libraries = 'xmcoh'\n" : '') . q{
+max_worker_processes = 8
+xmcoh.checkpoint_interval = 0
+xmcoh.training_workers = 2
+});	# two, so that there are gradient processes to be killed
 
 # ---- two models, what they become undisturbed, and a third one for which pairs are approved ----
 
@@ -133,8 +126,15 @@ sub surely
 
 sub postmaster_pid { return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0]; }
 
+sub gradient_process
+{
+	my $pid = value("SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'xmcoh gradient'");
+	return $pid eq '' ? undef : $pid;
+}
+
 my %kind = (
-	'kill -9 worker' => [ 45, sub { kill 'KILL', $_[0] } ],
+	'kill -9 worker' => [ 30, sub { kill 'KILL', $_[0] } ],
+	'kill -9 gradient process' => [ 15, sub { kill 'KILL', gradient_process() // $_[0] } ],
 	'kill -9 postmaster' => [ 20, sub { my $pid = postmaster_pid(); $node->kill9; sleep 0.01 while kill 0, $pid } ],
 	'immediate stop' => [ 15, sub { $node->stop('immediate') } ],
 	'pg_terminate_backend' => [ 20, sub { value("SELECT pg_terminate_backend($_[0])") } ]);
@@ -194,12 +194,6 @@ sub look_after
 	return 1 if $state =~ /^(queued|starting|running)$/;
 	if ($state eq 'interrupted')
 	{
-		if (!$can_resume)
-		{
-			value("SELECT xmcoh.settle_job($job)");
-			undef $job;
-			return 0;
-		}
 		# The launcher takes up what a restart interrupted; who merely lost its worker is resumed by hand.
 		if ($preload)
 		{
@@ -246,7 +240,7 @@ while ($done < $kills && time - $began < $seconds)
 	my $kind = random_kind();
 	my $pid = value("SELECT worker_pid FROM xmcoh.job_record JOIN pg_stat_activity AS a ON pid = worker_pid AND backend_type = 'xmcoh job'
 		WHERE job_id = $job AND job_record.state IN ('starting', 'running')");
-	next if $pid eq '' && $kind =~ /worker|backend/;	# it is over, or has not begun
+	next if $pid eq '' && $kind =~ /worker|process|backend/;	# it is over, or has not begun
 	$kind{$kind}[1]->($pid);
 	$count{$kind}++;
 	$done++;
