@@ -34,6 +34,8 @@ RESULTS=$results bash test/bench/server.sh
 
 echo "== training jobs"
 RESULTS=$results bash test/bench/jobs.sh
+RESULTS=$results bash test/bench/crew.sh
+RESULTS=$results bash test/bench/memory.sh
 
 echo
 echo "load at the end: $(cut -d' ' -f1-3 /proc/loadavg)"
