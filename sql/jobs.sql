@@ -5,7 +5,7 @@ CREATE FUNCTION xmcoh.worker_is_alive(pid integer, started_at timestamptz) RETUR
 COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the process of this database with this pid and start time still lives; NULL on a standby, which cannot know';
 
 CREATE VIEW xmcoh.visible_job WITH (security_barrier = true) AS
-    SELECT j.job_id, j.state, j.message FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id);
+    SELECT j.job_id, j.state, j.worker_pid FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.visible_job IS 'Internal: the jobs that views show the current role, as their rows have them; xmcoh.job_state reads here again once it has seen that a worker is dead';
 
 CREATE FUNCTION xmcoh.job_state(job_id integer, state text, message text, queued_at timestamptz, queue_id text,

@@ -282,7 +282,9 @@ row_value(int column)
  * job_state(job_id, state, message, queued_at, queue_id, worker_pid, worker_started_at, OUT real_state, OUT real_message)
  *
  * The state of a job as its row has it, unless its worker is dead. A row may be read just before its worker writes
- * the last state and exits; so once the worker was seen dead, the row is read again: what it says now is final.
+ * the last state and exits; so once the worker was seen dead, the row is read again. If it has changed, the query's
+ * snapshot is older than that, and what it has seen was true then: with the job's end it would also have to show a version
+ * that it does not see.
  */
 Datum
 xmcoh_job_state(PG_FUNCTION_ARGS)
@@ -307,29 +309,15 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 	}
 	if (lost != NULL)
 	{
-		char	   *now_state = NULL;
-		char	   *now_message = NULL;
+		bool		changed = false;
 
 		SPI_connect();
-		execute_latest("SELECT state, message FROM xmcoh.visible_job WHERE job_id OPERATOR(pg_catalog.=) $1",
+		execute_latest("SELECT state, coalesce(worker_pid, 0) FROM xmcoh.visible_job WHERE job_id OPERATOR(pg_catalog.=) $1",
 					   PG_GETARG_INT32(0), true);
 		if (SPI_processed == 1)
-		{
-			char	   *value = row_value(1);
-			char	   *message = row_value(2);
-
-			now_state = strcpy(SPI_palloc(strlen(value) + 1), value);
-			if (message)
-				now_message = strcpy(SPI_palloc(strlen(message) + 1), message);
-		}
+			changed = strcmp(row_value(1), state) != 0 || atoi(row_value(2)) != (PG_ARGISNULL(5) ? 0 : PG_GETARG_INT32(5));
 		SPI_finish();
-		if (now_state != NULL && !is_active(now_state))
-		{
-			values[0] = CStringGetTextDatum(now_state);
-			nulls[1] = now_message == NULL;
-			values[1] = now_message ? CStringGetTextDatum(now_message) : (Datum) 0;
-		}
-		else
+		if (!changed)
 		{
 			/* who asked for the end of a job has got it, whatever became of the worker */
 			values[0] = CStringGetTextDatum(strcmp(state, "cancelling") == 0 ? "cancelled" : "interrupted");
