@@ -8,7 +8,7 @@ cluster_prepare
 say "Building ..."
 # shellcheck disable=SC2119
 cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
-cluster_start demo
+cluster_start demo shared_preload_libraries=xmcoh
 started=$SECONDS
 export PSQL_PAGER='' PAGER=''
 as_server psql -X --echo-queries -v ON_ERROR_STOP=1 -f "$TREE/doc/demo/demo.sql"

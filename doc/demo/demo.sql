@@ -156,7 +156,42 @@ SELECT bool_and(m.recovered = c.recovered) AS same_orders
  USING (manual_id);
 
 \echo
-\echo '9. And everything goes away again.'
+\echo '9. Retraining. The foreman approves 80 more manuals. The new version has to win its place against the deployed one. On the way'
+\echo '   its worker is terminated: the job goes on from its last checkpoint, to the same result as if nothing had happened.'
+\echo
+
+UPDATE work_step SET approved = true
+ WHERE manual_id IN (SELECT manual_id FROM work_step WHERE NOT approved GROUP BY manual_id ORDER BY md5(manual_id) LIMIT 80);
+
+SET xmcoh.training_workers = 2;         -- two processes compute each minibatch
+SET xmcoh.checkpoint_interval = 0;      -- after every epoch, since this is over so soon
+SELECT xmcoh.train('manuals', on_success => 'challenge') AS job \gset
+DO $$ BEGIN
+    FOR look IN 1 .. 1000 LOOP
+        EXIT WHEN EXISTS (SELECT FROM xmcoh.job_checkpoint);
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+END $$;
+SELECT pg_terminate_backend(worker_pid) AS terminated FROM xmcoh.job WHERE job_id = :job;
+SELECT xmcoh.wait_for_job(:job, timeout => '100 s') AS state;
+SELECT xmcoh.resume_job(:job);
+SELECT xmcoh.wait_for_job(:job, timeout => '100 s') AS state;
+
+SELECT job_id, old_state, new_state, reason FROM xmcoh.job_transition WHERE job_id = :job ORDER BY transition_id;
+\x on
+SELECT job_id, state, reason, version, deployed, champion, round(difference::numeric, 3) AS difference FROM xmcoh.job_history WHERE job_id = :job;
+SELECT * FROM xmcoh.model_overview WHERE model = 'manuals';
+\x off
+
+\echo
+\echo '   From now on every night, by itself (this server has shared_preload_libraries = ''xmcoh''):'
+\echo
+
+SELECT xmcoh.schedule_training('manuals', '0 3 * * *', timezone => 'Europe/Berlin', on_success => 'challenge') AS schedule;
+SELECT schedule_id, model, cron, timezone, next_run IS NOT NULL AS will_run, on_success FROM xmcoh.schedule_overview;
+
+\echo
+\echo '10. And everything goes away again.'
 \echo
 
 SELECT xmcoh.drop_model('copy');
