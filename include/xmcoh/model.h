@@ -157,9 +157,9 @@ extern int64_t xmc_model_part_values(const xmc_model *model, xmc_part part);
 
 /*
  * Leads slots elsewhere, in storage order without gaps: those of a part's dense tensors to `values` (xmc_model_part_values), or all
- * of them to `block` (n_parameters). Nothing is copied.
+ * of them to `block` (n_parameters). Nothing is copied. The former gives where the part's values were; NULL: it has no dense tensor.
  */
-extern void xmc_model_lead_part(xmc_model *model, xmc_part part, float *values);
+extern float *xmc_model_lead_part(xmc_model *model, xmc_part part, float *values);
 extern void xmc_model_lead(xmc_model *model, float *block);
 
 /* The block that xmc_model_new gave the model. */

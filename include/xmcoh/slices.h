@@ -4,7 +4,7 @@
  *
  * A step is three tasks of as many items as there are slices: the gradient of each slice; the sum of the gradients over each
  * share of the parameters, with its square for the clipping; the update of each share. Scoring the held-out documents is a
- * fourth, an item for each XMC_SCORE_BATCH of them. Any process may compute any item: each slice has dropout of its own, gradients
+ * fourth, an item for some of them. Any process may compute any item: each slice has dropout of its own, gradients
  * are added in the order of slices and squares in the order of shares, so the result depends on the number of slices alone.
  *
  * What items read and write lies in one block of memory, which all processes of a crew see. The core knows nothing of processes:
@@ -29,6 +29,7 @@ typedef struct xmc_slices_shape
 	bool		shared;			/* by a crew: the block holds the model's parameters and a gradient for each slice, else two */
 	bool		has_bag;		/* of the model */
 	int64_t		bag_rows;		/* items of a slice, at most; 0 where the part has no bag */
+	int32_t		score_documents;	/* of an item of XMC_TASK_SCORE, at most XMC_SCORE_BATCH */
 	int64_t		held_out_documents;
 	int64_t		held_out_pairs;
 } xmc_slices_shape;
@@ -129,7 +130,7 @@ extern xmc_status xmc_slices_step(xmc_slices *s, int32_t n_documents, const xmc_
 								  xmc_random *random, xmc_adamw *adamw, double rate, double weight_decay,
 								  xmc_adagrad *bag, double bag_rate, double *loss);
 
-/* The part's scores of the held-out documents' pairs, into s (held_out_pairs). */
+/* The scores of the held-out documents' pairs by the running average of the weights, into s (held_out_pairs). */
 extern xmc_status xmc_slices_score(xmc_slices *s, const xmc_document **held_out, float *score);
 
 #endif

@@ -364,15 +364,19 @@ xmc_model_part_values(const xmc_model *model, xmc_part part)
 	return values;
 }
 
-void
+float *
 xmc_model_lead_part(xmc_model *model, xmc_part part, float *values)
 {
+	float	   *before = NULL;
+
 	for (int32_t k = 0; k < model->n_tensors; k++)
 		if (model->tensor[k].part == part && !model->tensor[k].hashed)
 		{
+			before = before ? before : *model->tensor[k].slot;
 			*model->tensor[k].slot = values;
 			values += model->tensor[k].n_values;
 		}
+	return before;
 }
 
 void

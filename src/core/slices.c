@@ -17,7 +17,7 @@
 static int32_t
 score_items(const xmc_slices_shape *shape)
 {
-	return (int32_t) ((shape->held_out_documents + XMC_SCORE_BATCH - 1) / XMC_SCORE_BATCH);
+	return (int32_t) ((shape->held_out_documents + shape->score_documents - 1) / shape->score_documents);
 }
 
 /* Leads the view's pointers into a block, and gives the block's size. */
@@ -55,10 +55,10 @@ new_layout(xmc_arena *arena, const xmc_options *options, bool has_bag, xmc_model
 	return xmc_model_layout(arena->ctx, options, has_bag, *out);
 }
 
-static void
-make_adamw(const xmc_slices *s, xmc_adamw *out)
+static xmc_adamw
+adamw_of(const xmc_slices *s)
 {
-	*out = (xmc_adamw){.n = s->values,.first = s->adamw,.second = s->adamw + s->stride,.average = s->adamw + 2 * s->stride};
+	return (xmc_adamw){.n = s->values,.first = s->adamw,.second = s->adamw + s->stride,.average = s->adamw + 2 * s->stride};
 }
 
 xmc_status
@@ -130,12 +130,19 @@ sum_item(xmc_slices *s, int32_t item)
 static xmc_status
 score_item(xmc_slices *s, const xmc_task *task, int32_t item)
 {
-	int64_t		first = (int64_t) item * XMC_SCORE_BATCH;
+	int64_t		first = (int64_t) item * s->shape.score_documents;
 	int64_t		left = s->shape.held_out_documents - first;
+	int32_t		n = left < s->shape.score_documents ? (int32_t) left : s->shape.score_documents;
+
+	float	   *weights;
+	xmc_status	status;
 
 	xmc_arena_reset(s->scratch);
-	return xmc_part_pair_scores(s->scratch, s->model, s->shape.part, left < XMC_SCORE_BATCH ? (int32_t) left : XMC_SCORE_BATCH,
-								task->document + (first - task->first_document), s->score + s->score_start[item]);
+	weights = xmc_model_lead_part(s->model, s->shape.part, adamw_of(s).average);
+	status = xmc_part_pair_scores(s->scratch, s->model, s->shape.part, n,
+								  task->document + (first - task->first_document), s->score + s->score_start[item]);
+	xmc_model_lead_part(s->model, s->shape.part, weights);
+	return status;
 }
 
 xmc_status
@@ -151,7 +158,7 @@ xmc_task_item(xmc_slices *s, const xmc_task *task, int32_t item)
 			sum_item(s, item);
 			return XMC_OK;
 		case XMC_TASK_UPDATE:
-			make_adamw(s, &adamw);
+			adamw = adamw_of(s);
 			xmc_adamw_apply(&adamw, &task->update, s->model, s->shape.part, s->gradient, share_start(s, item),
 							share_end(s, item));
 			return XMC_OK;
@@ -273,6 +280,10 @@ xmc_slices_begin(xmc_arena *arena, xmc_arena *scratch, const xmc_crew *crew, int
 
 	for (int32_t d = 0; d < n_held_out; d++)
 		s.shape.held_out_pairs += held_out[d]->n_pairs;
+	/* Two items or more for each slice, that nobody waits long for the last one. */
+	s.shape.score_documents = n_held_out / (2 * s.shape.slices) + 1;
+	if (s.shape.score_documents > XMC_SCORE_BATCH)
+		s.shape.score_documents = XMC_SCORE_BATCH;
 	if (part == XMC_PART_TEXT_NETWORK && model->has_bag)
 		XMC_TRY(most_items(scratch, n_train, train, batch_documents, &s.shape.bag_rows));
 	s.dealt = xmc_arena_alloc(arena, (size_t) batch_documents, sizeof *s.dealt);
@@ -294,8 +305,8 @@ xmc_slices_begin(xmc_arena *arena, xmc_arena *scratch, const xmc_crew *crew, int
 	lay_out(&s, block);
 	for (int32_t d = 0; d < n_held_out; d++)
 	{
-		if (d % XMC_SCORE_BATCH == 0)
-			s.score_start[d / XMC_SCORE_BATCH] = at;
+		if (d % s.shape.score_documents == 0)
+			s.score_start[d / s.shape.score_documents] = at;
 		at += held_out[d]->n_pairs;
 	}
 	if (s.shape.shared)
@@ -304,7 +315,7 @@ xmc_slices_begin(xmc_arena *arena, xmc_arena *scratch, const xmc_crew *crew, int
 		xmc_model_lead(model, s.parameters);
 	}
 	memset(s.adamw, 0, 3 * (size_t) s.stride * sizeof(float));
-	make_adamw(&s, adamw);
+	*adamw = adamw_of(&s);
 	*out = s;
 	return XMC_OK;
 }

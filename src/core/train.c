@@ -195,13 +195,15 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	{
 		double		scale;
 		double		train_loss;
+		float	   *weights;
 
 		XMC_TRY(xmc_train_checkpoint(t, stage, &e));
 		if (!xmc_epochs_go_on(&e, o))
 			break;
 		t->progress.epoch = e.done;
 		XMC_TRY(train_epoch(t, part, &e.hashed, &e.adamw, &train_loss));
-		xmc_adamw_swap_average(&e.adamw, t->model, part);	/* the average is judged and kept, the weights learn on */
+		/* The average is judged and kept, the weights learn on. */
+		weights = e.adamw.average ? xmc_model_lead_part(t->model, part, e.adamw.average) : NULL;
 		XMC_TRY(score_part(t, &t->held_out, part, t->held_out.s));
 		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, XMC_CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
@@ -214,7 +216,8 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 			t->report->held_out_loss[modality] = e.best_loss;
 			t->report->best_epoch[modality] = e.best;
 		}
-		xmc_adamw_swap_average(&e.adamw, t->model, part);
+		if (weights)
+			xmc_model_lead_part(t->model, part, weights);
 		t->progress.epoch = e.done;
 		t->progress.epoch_ended = true;
 		XMC_TRY(xmc_train_tell(t));

@@ -557,8 +557,8 @@ read_task(Member *member, int32 item, xmc_slice *slice, xmc_task *task)
 	{
 		const uint64 *offset = board_part(board, board->held_out_at);
 
-		task->first_document = item * XMC_SCORE_BATCH;
-		for (int32 d = 0; d < XMC_SCORE_BATCH && task->first_document + d < board->shape.held_out_documents; d++)
+		task->first_document = item * board->shape.score_documents;
+		for (int32 d = 0; d < board->shape.score_documents && task->first_document + d < board->shape.held_out_documents; d++)
 			xmcoh_documents_view(member->documents, offset[task->first_document + d], &member->view[d]);
 	}
 }

@@ -10,14 +10,16 @@ set -euo pipefail
 
 RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
 SETTING_MB=${SETTING_MB:-64}
-crew=()
+WORKERS=${WORKERS:-2}
 FEW=200
 
 [ -r /proc/self/status ] || { say "****  skipped: memory of training. There is no /proc here.  ****"; exit 0; }
 cluster_prepare
 # shellcheck disable=SC2119
 cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
-cluster_start memory shared_buffers=2MB xmcoh.training_memory="${SETTING_MB}MB" "${crew[@]}"
+# Little of what is resident shall be the server's own cache. The library is preloaded so that its settings are known.
+cluster_start memory shared_buffers=2MB shared_preload_libraries=xmcoh xmcoh.training_memory="${SETTING_MB}MB" \
+	xmcoh.training_workers="$WORKERS"
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
 # 8 items of 512 numbers: 16.5 kB a document.
@@ -33,10 +35,10 @@ CREATE TABLE step AS
     SELECT d AS document, i AS step_no, p.image FROM generate_series(1, $documents) AS d CROSS JOIN generate_series(1, 8) AS i
       JOIN pool AS p ON p.k = (d * 31 + i * 101) % 997;
 CREATE VIEW few AS SELECT * FROM step WHERE document <= $FEW;
-SELECT xmcoh.create_model(s, image_dim => 512, words => false, options => '{"epochs": 1}'),
+SELECT xmcoh.create_model(s, image_dim => 512, words => false, options => o::jsonb),
        xmcoh.attach_source(s, s::regclass, document => 'document', item => 'step_no', image => 'image',
                            "position" => 'step_no', approved => 'all')
-  FROM unnest('{few,step}'::text[]) AS s;
+  FROM (VALUES ('few', '{"epochs": 60, "patience": 60}'), ('step', '{"epochs": 1}')) AS m (s, o);
 SQL
 
 # peak MODEL: trains it; "worker N" or "gradient N", kB, a line for each process
