@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "counting.h"
+#include "toys.h"
 #include "xmcoh/gradient.h"
 #include "xmcoh/slices.h"
 #include "xmcoh/train.h"
@@ -160,15 +161,23 @@ fake_end(void *arg)
 	crew->block = NULL;
 }
 
+/* `r` records checkpoints, or is read; NULL: neither. */
 static xmc_status
-train(fixture *f, int32_t slices, fake_crew *fake, unsigned char **blob, size_t *size)
+train_recorded(fixture *f, int32_t slices, fake_crew *fake, recorder *r, unsigned char **blob, size_t *size)
 {
 	xmc_crew	crew = {.arg = fake,.begin = fake_begin,.run = fake_run,.end = fake_end};
-	xmc_train_hooks hooks = {.slices = slices,.crew = fake ? &crew : NULL};
+	xmc_train_hooks hooks = {.arg = r,.slices = slices,.crew = fake ? &crew : NULL};
 	xmc_train_report report;
 	xmc_model  *model;
 	xmc_status	status;
 
+	if (r && r->read)
+		hooks.read = recorder_read;
+	else if (r)
+	{
+		hooks.checkpoint_due = recorder_due;
+		hooks.write = recorder_write;
+	}
 	if (fake)
 	{
 		fake->ctx = xmc_ctx_malloc();
@@ -183,6 +192,12 @@ train(fixture *f, int32_t slices, fake_crew *fake, unsigned char **blob, size_t 
 	assert_int_equal(xmc_model_save(&f->ctx, model, *blob, size), XMC_OK);
 	xmc_model_free(&f->ctx, model);
 	return XMC_OK;
+}
+
+static xmc_status
+train(fixture *f, int32_t slices, fake_crew *fake, unsigned char **blob, size_t *size)
+{
+	return train_recorded(f, slices, fake, NULL, blob, size);
 }
 
 /* Whether two trainings give the same bytes. */
@@ -219,6 +234,31 @@ test_who_computes(void **state)
 	assert_true(same(f, 0, NULL, 1, &crew));
 	assert_false(same(f, 2, NULL, 3, NULL));
 	assert_false(same(f, 1, NULL, 2, NULL));
+}
+
+/* A checkpoint does not know who computed: what a crew began ends the same without one, and the other way round. */
+static void
+test_resume(void **state)
+{
+	fixture    *f = *state;
+	fake_crew	crew = {.refuse = false};
+	recorder	whole = {.is_due = true};
+	unsigned char *blob[2];
+	size_t		size[2];
+
+	assert_int_equal(train_recorded(f, 3, &crew, &whole, &blob[0], &size[0]), XMC_OK);
+	assert_true(whole.n > 12);
+	for (int k = 0; k < whole.n - 1; k++)
+	{
+		recorder	from = {.read = whole.written[k].bytes,.read_size = whole.written[k].size};
+
+		assert_int_equal(train_recorded(f, 3, k % 2 ? &crew : NULL, &from, &blob[1], &size[1]), XMC_OK);
+		assert_int_equal(size[0], size[1]);
+		assert_memory_equal(blob[0], blob[1], size[0]);
+		xmc_release(&f->ctx, blob[1]);
+	}
+	xmc_release(&f->ctx, blob[0]);
+	recorder_free(&whole);
 }
 
 /* A crew that fails is sent home, and the model's parameters with it. */
@@ -338,6 +378,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_who_computes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_resume, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_failure, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sum, set_up, tear_down),
 	};
