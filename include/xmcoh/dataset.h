@@ -67,12 +67,14 @@ extern void xmc_document_free(xmc_ctx *ctx, xmc_document *document);
 extern xmc_status xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order);
 
 /*
- * Flat records: a document as one run of bytes without pointers, so that it can lie in a file that several processes map.
+ * Flat records: a document as one run of bytes without pointers, so that it can lie in a file that several processes
+ * map.
  *
- * xmc_document_flatten writes one to `buffer`, or only tells its size where that is NULL: a multiple of XMC_RECORD_ALIGN, and records
- * begin at such multiples. xmc_document_view leads the pointers of *out into the record, copying nothing: the record must
- * outlive the view, and nobody writes through it or gives it to xmc_document_free. The options are those that the document was built
- * with. xmc_document_record finds the record that such a view was made of.
+ * xmc_document_flatten writes one to `buffer`, or only tells its size where that is NULL: a multiple of
+ * XMC_RECORD_ALIGN, and records begin at such multiples. xmc_document_view leads the pointers of *out into the
+ * record, copying nothing: the record must outlive the view, and nobody writes through it or gives it to
+ * xmc_document_free. The options are those that the document was built with. xmc_document_record finds the record
+ * that such a view was made of.
  */
 #define XMC_RECORD_ALIGN 64
 extern size_t xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer);

@@ -34,9 +34,9 @@ extern double xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad
 							 double weight_decay);
 
 /*
- * The same in pieces, for several processes (slices.h). What one step has in common for all values follows from the gradient's
- * norm; false: it is not finite, and nothing is to be done. Then values first to last - 1 of the part, counted over its dense tensors,
- * are updated by `gradient` (n), which stays as it is.
+ * The same in pieces, for several processes (slices.h). What one step has in common for all values follows from the
+ * gradient's norm; false: it is not finite, and nothing is to be done. Then values first to last - 1 of the part,
+ * counted over its dense tensors, are updated by `gradient` (n), which stays as it is.
  */
 typedef struct xmc_adamw_update
 {

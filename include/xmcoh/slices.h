@@ -1,14 +1,15 @@
 /*
- * slices.h - a minibatch of a network cut into slices, whose gradients are added up: work that several processes can share with
- * one result (design section 6, "Cores").
+ * slices.h - a minibatch of a network cut into slices, whose gradients are added up: work that several processes can
+ * share with one result (design section 6, "Cores").
  *
- * A step is three tasks of as many items as there are slices: the gradient of each slice; the sum of the gradients over each
- * share of the parameters, with its square for the clipping; the update of each share. Scoring the held-out documents is a
- * fourth, an item for some of them. Any process may compute any item: each slice has dropout of its own, gradients
- * are added in the order of slices and squares in the order of shares, so the result depends on the number of slices alone.
+ * A step is three tasks of as many items as there are slices: the gradient of each slice; the sum of the gradients
+ * over each share of the parameters, with its square for the clipping; the update of each share. Scoring the held-out
+ * documents is a fourth, an item for some of them. Any process may compute any item: each slice has dropout of its
+ * own, gradients are added in the order of slices and squares in the order of shares, so the result depends on the
+ * number of slices alone.
  *
- * What items read and write lies in one block of memory, which all processes of a crew see. The core knows nothing of processes:
- * its caller brings the crew.
+ * What items read and write lies in one block of memory, which all processes of a crew see. The core knows nothing of
+ * processes: its caller brings the crew.
  */
 #ifndef XMCOH_SLICES_H
 #define XMCOH_SLICES_H
@@ -68,8 +69,8 @@ typedef struct xmc_crew
 	void	   *arg;			/* passed to each */
 
 	/*
-	 * Gives the block, `size` bytes, 64-byte aligned, and calls the crew together; a minibatch will have at most `batch_documents`
-	 * of `train`. NULL: there is no crew this time.
+	 * Gives the block, `size` bytes, 64-byte aligned, and calls the crew together; a minibatch will have at most
+	 * `batch_documents` of `train`. NULL: there is no crew this time.
 	 */
 	void	   *(*begin) (void *arg, const xmc_slices_shape *shape, size_t size, int32_t batch_documents, int32_t n_train,
 						  const xmc_document *const *train, const xmc_document *const *held_out);
@@ -103,8 +104,8 @@ struct xmc_slices
 };
 
 /*
- * A view of the block in `arena`, for another process than the one that trains: with a model of its own, whose parameters are
- * the block's. Items use `scratch`. Errors: as xmc_model_layout, XMC_NO_MEMORY.
+ * A view of the block in `arena`, for another process than the one that trains: with a model of its own, whose
+ * parameters are the block's. Items use `scratch`. Errors: as xmc_model_layout, XMC_NO_MEMORY.
  */
 extern xmc_status xmc_slices_attach(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options,
 									const xmc_slices_shape *shape, void *block, xmc_slices *out);
@@ -113,8 +114,9 @@ extern xmc_status xmc_slices_attach(xmc_arena *arena, xmc_arena *scratch, const 
 extern xmc_status xmc_task_item(xmc_slices *s, const xmc_task *task, int32_t item);
 
 /*
- * Begins the training of a network in slices: with a crew, if it is there, the model's parameters move into the block until
- * xmc_slices_end. The state of AdamW begins at zero in the block. `batch_documents` is the most of a minibatch. Errors: as above.
+ * Begins the training of a network in slices: with a crew, if it is there, the model's parameters move into the block
+ * until xmc_slices_end. The state of AdamW begins at zero in the block. `batch_documents` is the most of a minibatch.
+ * Errors: as above.
  */
 extern xmc_status xmc_slices_begin(xmc_arena *arena, xmc_arena *scratch, const xmc_crew *crew, int32_t slices, xmc_part part,
 								   xmc_model *model, int32_t batch_documents, int32_t n_train,
@@ -123,8 +125,8 @@ extern xmc_status xmc_slices_begin(xmc_arena *arena, xmc_arena *scratch, const x
 extern void xmc_slices_end(xmc_slices *s);	/* also of one that never began: all zero */
 
 /*
- * One step on a minibatch: as xmc_part_gradient, xmc_adamw_step and, with `bag` (NULL: none), xmc_adagrad_step. The slices' seeds are
- * drawn from `random`. *loss is the sum over documents.
+ * One step on a minibatch: as xmc_part_gradient, xmc_adamw_step and, with `bag` (NULL: none), xmc_adagrad_step. The
+ * slices' seeds are drawn from `random`. *loss is the sum over documents.
  */
 extern xmc_status xmc_slices_step(xmc_slices *s, int32_t n_documents, const xmc_document *const *document,
 								  xmc_random *random, xmc_adamw *adamw, double rate, double weight_decay,

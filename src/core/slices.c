@@ -58,7 +58,8 @@ new_layout(xmc_arena *arena, const xmc_options *options, bool has_bag, xmc_model
 static xmc_adamw
 adamw_of(const xmc_slices *s)
 {
-	return (xmc_adamw){.n = s->values,.first = s->adamw,.second = s->adamw + s->stride,.average = s->adamw + 2 * s->stride};
+	return (xmc_adamw){.n = s->values,.first = s->adamw,.second = s->adamw + s->stride,
+		.average = s->adamw + 2 * s->stride};
 }
 
 xmc_status

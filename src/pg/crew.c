@@ -318,7 +318,8 @@ crew_begin(void *arg, const xmc_slices_shape *shape, size_t size, int32_t batch_
 	head.held_out_at = TYPEALIGN(64, sizeof(Board));
 	head.document_at = TYPEALIGN(64, head.held_out_at + shape->held_out_documents * sizeof(uint64));
 	head.pair_at = TYPEALIGN(64, head.document_at + batch_documents * sizeof(BoardDocument));
-	head.block_at = TYPEALIGN(64, head.pair_at + most_own_pairs(crew, batch_documents, n_train, train) * sizeof(xmc_pair));
+	head.block_at = TYPEALIGN(64, head.pair_at +
+							  most_own_pairs(crew, batch_documents, n_train, train) * sizeof(xmc_pair));
 	crew->segment = create_segment(head.block_at + size);
 	if (crew->segment == NULL)
 	{
@@ -558,7 +559,8 @@ read_task(Member *member, int32 item, xmc_slice *slice, xmc_task *task)
 		const uint64 *offset = board_part(board, board->held_out_at);
 
 		task->first_document = item * board->shape.score_documents;
-		for (int32 d = 0; d < board->shape.score_documents && task->first_document + d < board->shape.held_out_documents; d++)
+		for (int32 d = 0; d < board->shape.score_documents &&
+			 task->first_document + d < board->shape.held_out_documents; d++)
 			xmcoh_documents_view(member->documents, offset[task->first_document + d], &member->view[d]);
 	}
 }

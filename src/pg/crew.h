@@ -1,13 +1,14 @@
 /*
  * crew.h - training with several processes: the job's worker leads, dynamic background workers compute with it.
  *
- * One dynamic shared memory segment for each network that is trained holds all that its steps read and write (slices.h) and a
- * board with the task at hand, whose items whoever is idle takes: so nothing waits for a process that is late in
- * starting, and what a dying one had begun is put back on the board. The documents are mapped from their file (documents.h). Without
- * any other process, for want of worker slots or of shared memory, the leader does everything, with the same result.
+ * One dynamic shared memory segment for each network that is trained holds all that its steps read and write
+ * (slices.h) and a board with the task at hand, whose items whoever is idle takes: so nothing waits for a process
+ * that is late in starting, and what a dying one had begun is put back on the board. The documents are mapped from
+ * their file (documents.h). Without any other process, for want of worker slots or of shared memory, the leader does
+ * everything, with the same result.
  *
- * The others are connected to no database and read no catalog, so they hold up neither DROP DATABASE nor vacuum. They end when
- * the leader says so or goes away; they are seen in pg_stat_activity and may be terminated.
+ * The others are connected to no database and read no catalog, so they hold up neither DROP DATABASE nor vacuum. They
+ * end when the leader says so or goes away; they are seen in pg_stat_activity and may be terminated.
  */
 #ifndef XMCOH_PG_CREW_H
 #define XMCOH_PG_CREW_H

@@ -16,8 +16,8 @@
 #define FILE_NAME "documents"
 
 /*
- * Filesystems with large folios keep what was written at once as one piece of the page cache, and one page fault maps all
- * of it. Pieces as large as the kernel maps around a fault anyway keep what a random document brings along small.
+ * Filesystems with large folios keep what was written at once as one piece of the page cache, and one page fault maps
+ * all of it. Pieces as large as the kernel maps around a fault anyway keep what a random document brings along small.
  */
 #define WRITE_BYTES ((Size) 64 * 1024)
 

@@ -2,11 +2,12 @@
  * documents.h - the documents of a training run, in one temporary file that every process of the run maps read-only.
  *
  * So there is one copy of them, whatever its size and however many processes read it, and one way for small and large
- * sets: the kernel reads pages when they are asked for and takes them back when it needs the memory. On top of that each
- * process lets go of what it has mapped whenever that is more than xmcoh.training_memory.
+ * sets: the kernel reads pages when they are asked for and takes them back when it needs the memory. On top of that
+ * each process lets go of what it has mapped whenever that is more than xmcoh.training_memory.
  *
- * The file lies where temporary files lie (temp_tablespaces) and counts against temp_file_limit. It goes with the memory
- * context that Documents lives in, or with its process; after a crash the server sweeps it up, as all temporary files.
+ * The file lies where temporary files lie (temp_tablespaces) and counts against temp_file_limit. It goes with the
+ * memory context that Documents lives in, or with its process; after a crash the server sweeps it up, as all
+ * temporary files.
  */
 #ifndef XMCOH_PG_DOCUMENTS_H
 #define XMCOH_PG_DOCUMENTS_H
@@ -40,14 +41,14 @@ typedef struct Documents
 } Documents;
 
 /*
- * A new, empty set in CurrentMemoryContext; `options` must live as long. Needs a transaction, in which all documents are
- * appended and the file is mapped.
+ * A new, empty set in CurrentMemoryContext; `options` must live as long. Needs a transaction, in which all documents
+ * are appended and the file is mapped.
  */
 extern Documents *xmcoh_documents_create(const xmc_options *options);
 
 /*
- * Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded where
- * temp_file_limit ends it.
+ * Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded
+ * where temp_file_limit ends it.
  */
 extern void xmcoh_documents_append(Documents *documents, const xmc_document *document);
 

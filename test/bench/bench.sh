@@ -34,6 +34,7 @@ RESULTS=$results bash test/bench/server.sh
 
 echo "== training jobs"
 RESULTS=$results bash test/bench/jobs.sh
+echo "== training: processes and memory"
 RESULTS=$results bash test/bench/crew.sh
 RESULTS=$results bash test/bench/memory.sh
 

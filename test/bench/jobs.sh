@@ -58,7 +58,6 @@ per_epoch()
 }
 one=$(per_epoch 1 "checkpoint_interval = 3600")
 two=$(per_epoch 2 "checkpoint_interval = 3600")
-row "training, paper-size model, epoch and its judging: 2 training workers against 1|$(ratio "$one" "$two")|x|>=|1.7"
 trained=$(sql -c "SELECT (report ->> 'documents')::int - (report ->> 'held_out_documents')::int FROM xmcoh.model_version LIMIT 1")
 kept=$(per_epoch 1 "checkpoint_interval = 30")
 row "  checkpoints at the default interval, share of the time|$(awk -v a="$one" -v b="$kept" 'BEGIN { printf "%.1f", 100 * (b - a) / b }')|%|<=|2"

@@ -51,7 +51,7 @@ peak()
 	while state=$(sql -c "SELECT state FROM xmcoh.job WHERE job_id = $job") && [[ $state =~ ^(queued|starting|running)$ ]]; do
 		while read -r pid kind; do
 			kb=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$pid/status" 2>/dev/null) && [ -n "$kb" ] && most[$kind]=$kb
-		done < <(sql -F' ' -c "SELECT pid, split_part(backend_type, ' ', 2) FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh %'")
+		done < <(sql -F' ' -c "SELECT pid, split_part(backend_type, ' ', 2) FROM pg_stat_activity WHERE backend_type IN ('xmcoh job', 'xmcoh gradient')")
 	done
 	[ "$state" = succeeded ] || die "training: $(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $job")"
 	for kind in "${!most[@]}"; do echo "$kind ${most[$kind]}"; done

@@ -1,6 +1,6 @@
 /*
- * Training in slices: their gradients add up to the whole minibatch's, and the model depends on their number alone, not on who computes
- * them.
+ * Training in slices: their gradients add up to the whole minibatch's, and the model depends on their number alone,
+ * not on who computes them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
