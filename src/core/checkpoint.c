@@ -424,8 +424,7 @@ find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 		xmc_checksum_add(&sum, &d->n_pairs, sizeof d->n_pairs);
 		add_array(&sum, d->n_pairs ? d->pair : NULL, d->n_pairs, sizeof *d->pair);
 		xmc_checksum_add(&sum, &held_out[k], 1);
-		if (k % 256 == 0)
-			XMC_TRY(xmc_check_stop(t->ctx));
+		XMC_TRY(xmc_check_stop(t->ctx));
 	}
 	t->documents_fingerprint = xmc_checksum_end(&sum);
 	return XMC_OK;
