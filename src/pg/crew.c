@@ -1,8 +1,6 @@
 /* crew.c - training with several processes; see crew.h */
 #include "crew.h"
 
-#include <sys/resource.h>
-
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
@@ -18,6 +16,8 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
+
+#include "worker.h"
 
 #include "xmcoh/scorer.h"
 
@@ -55,7 +55,7 @@ typedef struct Board
 	int32		job_id;
 	int32		batch_documents;
 	int			training_memory;	/* the leader's settings are the crew's */
-	int			priority;
+	int			nice;
 	PGPROC	   *leader;
 	Size		held_out_at;	/* uint64 (held_out_documents), offsets of records */
 	Size		document_at;	/* BoardDocument (batch_documents) */
@@ -328,7 +328,7 @@ crew_begin(void *arg, const xmc_slices_shape *shape, size_t size, int32_t batch_
 	}
 	crew->board = dsm_segment_address(crew->segment);
 	*crew->board = head;
-	crew->board->priority = getpriority(PRIO_PROCESS, 0);
+	crew->board->nice = xmcoh_nice;
 	SpinLockInit(&crew->board->lock);
 	on_dsm_detach(crew->segment, leader_left, PointerGetDatum(crew->board));
 	offset = board_part(crew->board, head.held_out_at);
@@ -645,8 +645,7 @@ xmcoh_gradient_main(Datum argument)
 	snprintf(name, sizeof name, "xmcoh job %d", board->job_id);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 	xmcoh_training_memory = board->training_memory;
-	if (board->priority > getpriority(PRIO_PROCESS, 0))
-		(void) setpriority(PRIO_PROCESS, 0, board->priority);
+	worker_be_nice(board->nice);
 	member->documents = xmcoh_documents_attach(&board->documents, &board->options);
 	most = Max(board->batch_documents, XMC_SCORE_BATCH);
 	member->view = palloc(most * sizeof(xmc_document));

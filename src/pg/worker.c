@@ -35,6 +35,7 @@
  */
 #include "worker.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -272,11 +273,32 @@ claim_job(WorkerJob *job, TransactionId submitter)
 	return mine;
 }
 
-void
-worker_be_nice(void)
+/*
+ * Linux may share the processor among sessions first, and every process of a server is a session of its own: then what
+ * counts is the nice value of that. Where there is no such file nothing is to be done.
+ */
+static void
+be_nice_as_a_session(int nice)
 {
-	if (getpriority(PRIO_PROCESS, 0) < xmcoh_nice && setpriority(PRIO_PROCESS, 0, xmcoh_nice) != 0)
-		ereport(LOG, errmsg("could not set the priority of a training job to %d: %m", xmcoh_nice));
+	char		text[12];
+	int			length = snprintf(text, sizeof text, "%d", nice);
+	int			file = open("/proc/self/autogroup", O_WRONLY);
+
+	if (file < 0)
+		return;
+	if (write(file, text, length) < 0)
+		ereport(DEBUG1, errmsg("could not write \"/proc/self/autogroup\": %m"));
+	close(file);
+}
+
+void
+worker_be_nice(int nice)
+{
+	if (getpriority(PRIO_PROCESS, 0) >= nice)
+		return;
+	if (setpriority(PRIO_PROCESS, 0, nice) != 0)
+		ereport(LOG, errmsg("could not set the priority of a training process to %d: %m", nice));
+	be_nice_as_a_session(nice);
 }
 
 char *
@@ -401,7 +423,7 @@ xmcoh_worker_main(Datum argument)
 	{
 		if (claim_job(&job, start.xid))
 		{
-			worker_be_nice();
+			worker_be_nice(xmcoh_nice);
 			xmcoh_run_training(&job);
 		}
 	}

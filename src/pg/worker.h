@@ -31,8 +31,8 @@ extern char *worker_error_text(const ErrorData *error);
 /* Sets back the settings of the database or the role that would change what a process of ours means or can do. */
 extern void worker_pin_settings(const char *application_name);
 
-/* Lets queries go first (xmcoh.nice). The process ends with its job, so it need not be undone. */
-extern void worker_be_nice(void);
+/* Lets queries go first (xmcoh.nice). A process ends with its job, so it need not be undone. */
+extern void worker_be_nice(int nice);
 
 /* Raises the ERROR that a vanished or foreign row ends the worker with. */
 extern _Noreturn void worker_give_up(WorkerJob *job);
