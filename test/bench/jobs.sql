@@ -1,4 +1,4 @@
--- jobs.sql - documents and a paper-size model for jobs.sh. psql variables: documents, batch.
+-- jobs.sql - documents of 5 to 12 items and a paper-size model for jobs.sh. psql variables: documents, batch.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE EXTENSION xmcoh;
@@ -8,7 +8,8 @@ CREATE TABLE bench.pool AS
     SELECT k, (SELECT array_agg((random() - 0.5)::real) FROM generate_series(1, 768 + 0 * k)) AS wide FROM generate_series(0, 996) AS k;
 CREATE TABLE bench.paper_step AS
     SELECT d AS document, i AS step_no, i * 7919 % 11 AS item, p.wide AS image
-      FROM generate_series(1, :documents) AS d, generate_series(1, 8) AS i JOIN bench.pool AS p ON p.k = (d * 31 + i * 101) % 997;
+      FROM generate_series(1, :documents) AS d CROSS JOIN LATERAL generate_series(1, 5 + d % 8) AS i
+      JOIN bench.pool AS p ON p.k = (d * 31 + i * 101) % 997;
 SELECT xmcoh.create_model('paper', image_dim => 768, words => false,
     options => jsonb_build_object('d_model', 768, 'layers', 2, 'heads', 4, 'feed_forward', 512, 'batch_documents', :batch,
                                   'patience', 1000));

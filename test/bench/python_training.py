@@ -1,6 +1,6 @@
 """
-What training the paper-size image network costs in PyTorch: the same shapes, batch and loss. Arguments: threads, documents in a batch;
-prints seconds a document by the clock. Run it with OPENBLAS_NUM_THREADS as many as threads: Debian's PyTorch computes its
+What training the paper-size image network costs in PyTorch: the same shapes, batch and loss. Arguments: threads, documents in a
+batch, fewest and most items of a document (those of a batch are padded to its longest); prints seconds a document by the clock. Run it with OPENBLAS_NUM_THREADS as many as threads: Debian's PyTorch computes its
 products by OpenBLAS, which takes no notice of torch.set_num_threads.
 """
 import sys
@@ -11,9 +11,9 @@ import torch.nn.functional as F
 
 from python_model import scores
 
-threads, batch = int(sys.argv[1]), int(sys.argv[2])
+threads, batch, fewest, most = map(int, sys.argv[1:5])
 torch.set_num_threads(threads)
-INPUT, D, WIDE, LAYERS, DROPOUT, ITEMS = 768, 768, 512, 2, 0.1, 8
+INPUT, D, WIDE, LAYERS, DROPOUT = 768, 768, 512, 2, 0.1
 
 generator = torch.Generator().manual_seed(1)
 shapes = {"input.weight": (D, INPUT), "input.bias": (D,), "head.ab.weight": (2 * D, D), "head.c": (D,), "head.v": (D,)}
@@ -27,15 +27,17 @@ try:
     optimizer = torch.optim.AdamW(weights.values(), lr=5e-4, fused=True)
 except (TypeError, RuntimeError):  # older ones have none for processors
     optimizer = torch.optim.AdamW(weights.values(), lr=5e-4, foreach=True)
-present = torch.ones(batch, ITEMS, dtype=torch.bool)
-pairs = torch.triu(torch.ones(ITEMS, ITEMS), 1)
 
 times = []
 for step in range(30):
-    x = torch.randn(batch, ITEMS, INPUT, generator=generator)
+    sizes = torch.randint(fewest, most + 1, (batch,), generator=generator)
+    n = int(sizes.max())
+    present = torch.arange(n) < sizes[:, None]
+    pairs = torch.triu(present[:, :, None] & present[:, None, :], 1)
+    x = torch.randn(batch, n, INPUT, generator=generator)
     start = time.perf_counter()
     s = scores(weights, x, present, DROPOUT)
-    loss = (F.softplus(-s) * pairs).sum((1, 2)).div(pairs.sum()).mean()
+    loss = (F.softplus(-s) * pairs).sum((1, 2)).div(pairs.sum((1, 2))).mean()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
     optimizer.step()
