@@ -43,8 +43,8 @@ job()
 }
 seconds()
 {
-	sql -c "SELECT xmcoh.wait_for_job($1)" >/dev/null
-	sql -c "SELECT extract(epoch FROM finished_at - started_at) FROM xmcoh.job WHERE job_id = $1 AND state = 'succeeded'"
+	[ "$(sql -c "SELECT xmcoh.wait_for_job($1)")" = succeeded ] || die "$(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $1")"
+	sql -c "SELECT extract(epoch FROM finished_at - started_at) FROM xmcoh.job WHERE job_id = $1"
 }
 per_epoch()
 {

@@ -7,7 +7,7 @@ SELECT setseed(0.5);
 CREATE TABLE bench.pool AS
     SELECT k, (SELECT array_agg((random() - 0.5)::real) FROM generate_series(1, 768 + 0 * k)) AS wide FROM generate_series(0, 996) AS k;
 CREATE TABLE bench.paper_step AS
-    SELECT d AS document, i AS step_no, i * 7919 % 11 AS item, p.wide AS image
+    SELECT d AS document, i AS step_no, i * 7919 % 13 AS item, p.wide AS image
       FROM generate_series(1, :documents) AS d CROSS JOIN LATERAL generate_series(1, 5 + d % 8) AS i
       JOIN bench.pool AS p ON p.k = (d * 31 + i * 101) % 997;
 SELECT xmcoh.create_model('paper', image_dim => 768, words => false,
