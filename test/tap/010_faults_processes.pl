@@ -2,7 +2,7 @@
 #
 # Where each fault of a job is tested, with the state of the tables afterwards (XmcohTest::unharmed):
 #   kill -9 of the worker, pg_terminate_backend                  001 (training), here (reading, saving)
-#   kill -9 of a gradient process                                (to come with several training processes)
+#   kill -9 of a gradient process                                006
 #   pg_ctl stop -m immediate, restart                            001
 #   kill -9 of the postmaster                                    here
 #   cancel, in every phase                                       001 (training), here (each phase), test/sql/jobs.sql (queued)
