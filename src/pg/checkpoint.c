@@ -7,6 +7,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "statement.h"
+
 /* Large enough that a row's overhead is nothing, small enough that nobody misses the memory. */
 #define CHUNK_BYTES 4194304
 
@@ -43,9 +45,7 @@ begin(Checkpoint *checkpoint)
 	Datum		values[1] = {Int32GetDatum(checkpoint->job->job_id)};
 
 	worker_begin(checkpoint->job, false);
-	if (SPI_execute_with_args("DELETE FROM xmcoh.job_checkpoint WHERE job_id = $1", 1, types, values, NULL, false, 0)
-		!= SPI_OK_DELETE)
-		elog(ERROR, "could not write xmcoh.job_checkpoint");
+	execute("DELETE FROM xmcoh.job_checkpoint WHERE job_id = $1", SPI_OK_DELETE, 1, types, values, NULL);
 }
 
 static void
@@ -58,9 +58,8 @@ write_chunk(Checkpoint *checkpoint)
 	values[0] = Int32GetDatum(checkpoint->job->job_id);
 	values[1] = Int32GetDatum(checkpoint->n_chunks);
 	values[2] = PointerGetDatum(checkpoint->chunk);
-	if (SPI_execute_with_args("INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) VALUES ($1, $2, $3)",
-							  3, types, values, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not write xmcoh.job_checkpoint");
+	execute("INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) VALUES ($1, $2, $3)", SPI_OK_INSERT,
+			3, types, values, NULL);
 	checkpoint->n_chunks++;
 	checkpoint->bytes += checkpoint->used;
 	checkpoint->used = 0;
@@ -164,14 +163,12 @@ read_chunk(Checkpoint *checkpoint)
 	values[0] = Int32GetDatum(checkpoint->job->job_id);
 	values[1] = Int32GetDatum(checkpoint->n_chunks++);
 	worker_begin(checkpoint->job, false);
-	if (SPI_execute_with_args("SELECT data FROM xmcoh.job_checkpoint WHERE job_id = $1 AND chunk = $2"
-							  " AND octet_length(data) BETWEEN 1 AND " CppAsString2(CHUNK_BYTES),
-							  2, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.job_checkpoint");
-	found = SPI_processed == 1;
+	found = execute("SELECT data FROM xmcoh.job_checkpoint WHERE job_id = $1 AND chunk = $2"
+					" AND octet_length(data) BETWEEN 1 AND " CppAsString2(CHUNK_BYTES),
+					SPI_OK_SELECT, 2, types, values, NULL) == 1;
 	if (found)
 	{
-		bytea	   *data = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+		bytea	   *data = DatumGetByteaPP(first_value(1, &is_null));
 
 		checkpoint->filled = VARSIZE_ANY_EXHDR(data);
 		memcpy(VARDATA(checkpoint->chunk), VARDATA_ANY(data), checkpoint->filled);

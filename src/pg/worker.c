@@ -62,6 +62,7 @@
 
 #include "compat.h"
 #include "job.h"
+#include "statement.h"
 #include "training.h"
 
 PGDLLEXPORT void xmcoh_worker_main(Datum argument);
@@ -142,10 +143,8 @@ make_settings(WorkerJob *job)
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(job->job_id)};
 
-	if (SPI_execute_with_args("SELECT s.key, s.value FROM xmcoh.job_record AS j, jsonb_each_text(j.settings) AS s"
-							  " WHERE j.job_id = $1 AND s.key LIKE 'xmcoh.%'",
-							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.job_record");
+	execute("SELECT s.key, s.value FROM xmcoh.job_record AS j, jsonb_each_text(j.settings) AS s"
+			" WHERE j.job_id = $1 AND s.key LIKE 'xmcoh.%'", SPI_OK_SELECT, 1, types, values, NULL);
 	for (uint64 k = 0; k < SPI_processed; k++)
 		(void) set_config_option(SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1),
 								 SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 2),
@@ -163,14 +162,12 @@ take_job(WorkerJob *job)
 	values[0] = Int32GetDatum(job->job_id);
 	values[1] = Int32GetDatum(MyProcPid);
 	values[2] = TimestampTzGetDatum(MyStartTimestamp);
-	if (SPI_execute_with_args("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
-							  " started_at = clock_timestamp(), attempts = attempts + 1"
-							  " WHERE job_id = $1 AND state = 'queued' RETURNING model_id",
-							  3, types, values, NULL, false, 0) != SPI_OK_UPDATE_RETURNING)
-		elog(ERROR, "could not write xmcoh.job_record");
-	if (SPI_processed != 1)
+	if (execute("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
+				" started_at = clock_timestamp(), attempts = attempts + 1"
+				" WHERE job_id = $1 AND state = 'queued' RETURNING model_id",
+				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) != 1)
 		return false;
-	job->model_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	job->model_id = DatumGetInt32(first_value(1, &is_null));
 	return true;
 }
 
@@ -226,10 +223,8 @@ is_queued(const WorkerJob *job)
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(job->job_id)};
 
-	if (SPI_execute_with_args("SELECT FROM xmcoh.job_record WHERE job_id = $1 AND state = 'queued'", 1, types, values, NULL,
-							  false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.job_record");
-	return SPI_processed == 1;
+	return execute("SELECT FROM xmcoh.job_record WHERE job_id = $1 AND state = 'queued'", SPI_OK_SELECT,
+				   1, types, values, NULL) == 1;
 }
 
 /* Makes this process the job's worker, when its turn has come. False: it is another's, or over, or was never committed. */
@@ -330,14 +325,13 @@ record_failure(WorkerJob *job, const ErrorData *error)
 
 	HOLD_CANCEL_INTERRUPTS();	/* a second SIGINT must not keep us from saying what the first one did */
 	worker_begin(job, true);
-	if (SPI_execute_with_args("UPDATE xmcoh.job_record SET finished_at = clock_timestamp(),"
-							  " message = CASE WHEN state = 'cancelling'"
-							  " THEN 'cancelled' || coalesce(' while ' || phase, '') ELSE $4 END,"
-							  " state = CASE WHEN state = 'cancelling' THEN 'cancelled' ELSE $3 END"
-							  " WHERE job_id = $1 AND (worker_pid = $2 OR worker_pid IS NULL)"
-							  " AND state IN ('queued', 'starting', 'running', 'cancelling')",
-							  4, types, values, NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not write xmcoh.job_record");
+	execute("UPDATE xmcoh.job_record SET finished_at = clock_timestamp(),"
+			" message = CASE WHEN state = 'cancelling'"
+			" THEN 'cancelled' || coalesce(' while ' || phase, '') ELSE $4 END,"
+			" state = CASE WHEN state = 'cancelling' THEN 'cancelled' ELSE $3 END"
+			" WHERE job_id = $1 AND (worker_pid = $2 OR worker_pid IS NULL)"
+			" AND state IN ('queued', 'starting', 'running', 'cancelling')",
+			SPI_OK_UPDATE, 4, types, values, NULL);
 	worker_commit(job);
 	QueryCancelPending = false;
 	RESUME_CANCEL_INTERRUPTS();
