@@ -24,12 +24,14 @@ CREATE FUNCTION xmcoh.paired_bootstrap(a double precision[], b double precision[
 COMMENT ON FUNCTION xmcoh.paired_bootstrap(double precision[], double precision[]) IS
     'Mean of a - b over documents, where both arrays hold one value per document in the same order, and its 95% interval, as xmcoh.bootstrap_mean: an interval that leaves 0 out tells two methods apart. Documents with a NULL on either side are left out';
 
-CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL)
+CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
+                               alignment text DEFAULT 'known', rounds integer DEFAULT 3)
     RETURNS TABLE (modality text, guidance text, documents integer, items bigint,
                    acc double precision, acc_low double precision, acc_high double precision,
                    pmr double precision, pmr_low double precision, pmr_high double precision,
                    tau double precision, tau_low double precision, tau_high double precision,
-                   random_acc double precision, random_pmr double precision, random_tau double precision)
-    AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 3;
-COMMENT ON FUNCTION xmcoh.evaluate(text, regclass) IS
-    'How good the recovered orders are. source NULL: on the approved documents that the deployed version''s training held out; else on every document of that source that has positions. One row per evidence, over the documents that have any of it: Acc (share of items at their place), PMR (share of documents fully right) and Kendall tau (mean over documents with two items or more), each with its bootstrap 95% interval over documents and what a random order gets. Shares are in [0, 1]. Ties are broken by chance, not by item, so that item numbers cannot help';
+                   random_acc double precision, random_pmr double precision, random_tau double precision,
+                   calibration_error double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 5;
+COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer) IS
+    'How good the recovered orders are. source NULL: on the approved documents that the deployed version''s training held out; else on every document of that source that has positions. One row per evidence: text and image, each solo and, if the model reads both, guided by the other; and fused. Each is judged over the items that hold its modality, fused over all, of the documents that have any: Acc (share of items at their place), PMR (share of documents fully right) and Kendall tau (mean over documents with two items or more), each with its bootstrap 95% interval over documents and what a random order gets; and the expected calibration error of the pairs'' probabilities against the stored order (15 bins). Shares are in [0, 1]. Ties are broken by chance, not by item, so that item numbers cannot help. The rule of guidance, for comparison: guidance ''soft'' as everywhere else; ''hard'' by the likeliest counterpart alone, or none if that is likelier; ''uncalibrated'' with raw scores and weights of 1; ''paper'' by the released rule of the paper, repeated `rounds` (1 to 10) times. alignment ''inferred'' takes rows that hold both as if they had been split into one of each kind that nothing links; a version that cannot align guides nothing then. ''paper'' and ''inferred'' have no fused row. Errors: undefined_object, object_not_in_prerequisite_state (no deployed version; source NULL for a version that was not trained here), insufficient_privilege on the source, invalid_parameter_value';

@@ -21,6 +21,10 @@ CREATE FUNCTION xmcoh.coherence_step(state internal, model text, "position" doub
                                      text_embedding real[])
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_coherence_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.coherence_step(internal, text, double precision, text, real[], real[]) IS 'Internal: adds one row to the state of xmcoh.coherence';
+CREATE FUNCTION xmcoh.coherence_step(state internal, model text, "position" double precision, text text, image real[],
+                                     text_embedding real[], evidence text)
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_coherence_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.coherence_step(internal, text, double precision, text, real[], real[], text) IS 'Internal: adds one row to the state of xmcoh.coherence';
 CREATE FUNCTION xmcoh.recover_order_step(state internal, model text, item anynonarray, text text, image real[])
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_recover_order_step' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.recover_order_step(internal, text, anynonarray, text, real[]) IS 'Internal: adds one row to the state of xmcoh.recover_order';
@@ -28,6 +32,10 @@ CREATE FUNCTION xmcoh.recover_order_step(state internal, model text, item anynon
                                          text_embedding real[])
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_recover_order_step' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.recover_order_step(internal, text, anynonarray, text, real[], real[]) IS 'Internal: adds one row to the state of xmcoh.recover_order';
+CREATE FUNCTION xmcoh.recover_order_step(state internal, model text, item anynonarray, text text, image real[],
+                                         text_embedding real[], evidence text)
+    RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_recover_order_step' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh.recover_order_step(internal, text, anynonarray, text, real[], real[], text) IS 'Internal: adds one row to the state of xmcoh.recover_order';
 CREATE FUNCTION xmcoh.aggregate_combine(state internal, more internal)
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.aggregate_combine(internal, internal) IS 'Internal: puts two partial states of one document together';
@@ -48,6 +56,11 @@ CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anyno
     RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
 COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[], real[]) IS 'Internal: the answer of xmcoh.recover_order';
 
+CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[],
+                                          text_embedding real[], evidence text)
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[], real[], text) IS 'Internal: the answer of xmcoh.recover_order';
+
 CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[]) (
     SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
     COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
@@ -60,6 +73,13 @@ CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text t
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[], real[]) IS
     'The same for a model that reads supplied text embeddings';
+CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[], text_embedding real[],
+                                 evidence text) (
+    SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
+    COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[], real[], text) IS
+    'The same by one kind of evidence, the same in all rows: ''text'' or ''image'', the modality alone; ''text guided'' or ''image guided'', with the other one''s guidance; ''fused'' or NULL, all of it. Except for fused only rows that hold that modality count; NULL for fewer than two of them. Errors besides: invalid_parameter_value (evidence)';
 
 CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[]) (
     SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
@@ -73,6 +93,13 @@ CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, im
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[], real[]) IS
     'The same for a model that reads supplied text embeddings';
+CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[], text_embedding real[],
+                                     evidence text) (
+    SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
+    FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
+    DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[], real[], text) IS
+    'The same by one kind of evidence, the same in all rows: ''text'' or ''image'', the modality alone; ''text guided'' or ''image guided'', with the other one''s guidance; ''fused'' or NULL, all of it. Except for fused the order is one of the items that hold that modality; the others are left out. Errors besides: invalid_parameter_value (evidence)';
 
 CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[]) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
@@ -82,21 +109,27 @@ CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], te
     AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[]) IS
     'The same for a model that reads supplied text embeddings';
+CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], text_embedding real[], evidence text) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[], text) IS
+    'The same by one kind of evidence, as in xmcoh.recover_order, the same in all rows of a partition; NULL for a row that lacks its modality. Errors besides: invalid_parameter_value (evidence)';
 
 -- Those that read a source are parallel restricted: it may be a foreign table, which parallel workers must not scan.
-CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused')
+CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused',
+                                      guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3)
     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
-COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text) IS
-    'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. evidence: ''fused'', ''text'' or ''image''. The same answers as xmcoh.recover_order. Errors: undefined_object, insufficient_privilege on the source, and those of xmcoh.recover_order';
+COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text, text, text, integer) IS
+    'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. evidence: ''text'' or ''image'', the modality alone; ''text guided'' or ''image guided'', with the other one''s guidance; ''fused'', all of it. Except for fused, items that lack the modality are left out. The same answers as xmcoh.recover_order, unless guidance, alignment or rounds ask for another rule: see xmcoh.evaluate. Errors: undefined_object, insufficient_privilege on the source, invalid_parameter_value (fused where the rule has none, too), and those of xmcoh.recover_order';
 
-CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL)
+CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
+                                  alignment text DEFAULT 'known', rounds integer DEFAULT 3)
     RETURNS TABLE (item_a text, item_b text, text double precision, image double precision,
                    text_guided double precision, image_guided double precision, fused double precision,
                    probability double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
-COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass) IS
-    'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone and its image alone; from each with the guidance of the other, through the alignment where texts and images are rows of their own (all four NULL where one of the two items has none); from all of it, and the probability of that. No rows for a document that is in no source';
+COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass, text, text, integer) IS
+    'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone and its image alone; from each with the guidance of the other, through the alignment where texts and images are rows of their own (all four NULL where one of the two items has none); from all of it, and the probability of that (both NULL where the rule has no fused score). guidance, alignment and rounds choose the rule: see xmcoh.evaluate. No rows for a document that is in no source';
 
 CREATE FUNCTION xmcoh.alignment(model text, document text, source regclass DEFAULT NULL)
     RETURNS TABLE (text_item text, image_item text, probability double precision, inferred boolean)

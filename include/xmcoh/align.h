@@ -59,7 +59,14 @@ extern xmc_status xmc_align_project(xmc_arena *arena, const xmc_model *model, xm
 extern xmc_status xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z,
 								  int32_t n_text, const float *text_z, double *p);
 
-/* What is inferred of one document: its image-only items against its text-only items. */
+/* Alignment of some image items of a document with some text items: projects them and matches them; p as above. Errors: of both. */
+extern xmc_status xmc_align_items(xmc_arena *arena, const xmc_model *model, const xmc_document *document, int32_t n_image,
+								  const int32_t *image, int32_t n_text, const int32_t *text, double *p);
+
+/*
+ * What is inferred of one document: its image-only items against its text-only items; or, where rows that hold both are to be
+ * treated as if they had been `split` into one of each kind that nothing links, all that hold an image against all that hold a text.
+ */
 typedef struct xmc_alignment
 {
 	int32_t		n_image;
@@ -69,14 +76,14 @@ typedef struct xmc_alignment
 	double	   *p;				/* (n_image + 1, n_text + 1) as of xmc_sinkhorn */
 } xmc_alignment;
 
-/* Whether a document has items on both sides that are not linked by a row, so that there is something to infer. */
-extern bool xmc_align_is_open(const xmc_document *document);
+/* Whether a document has items on both sides that are not linked by a row (or with split, any), so that there is something to infer. */
+extern bool xmc_align_is_open(const xmc_document *document, bool split);
 
 /*
  * Lays the alignment out in the arena. Without items on one side all of the other have no counterpart. Only for a model with
  * has_alignment, unless one side is empty. Errors: as xmc_align_project.
  */
 extern xmc_status xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document,
-									 xmc_alignment *out);
+									 bool split, xmc_alignment *out);
 
 #endif

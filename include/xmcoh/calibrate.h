@@ -23,10 +23,28 @@
 extern xmc_status xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, double ridge,
 								double *coefficient);
 
+#define XMC_CALIBRATION_BINS 15
+#define XMC_CALIBRATION_MAX_BINS 256
+
+/*
+ * What the expected calibration error is made of, probability by probability, so that they need not be kept. `bins` is set by
+ * the caller, all else 0 at first.
+ */
+typedef struct xmc_reliability
+{
+	int32_t		bins;			/* 1 .. XMC_CALIBRATION_MAX_BINS */
+	double		n;
+	double		excess[XMC_CALIBRATION_MAX_BINS];	/* (bins) sum of right - p over the bin's probabilities */
+} xmc_reliability;
+
+extern void xmc_reliability_add(xmc_reliability *reliability, double p);
+extern double xmc_reliability_error(const xmc_reliability *reliability);
+
 /*
  * Expected calibration error of p over n rows: pairs are folded so that p >= 0.5, sorted into `bins` equal-width bins of
  * p in [0.5, 1], and |share right - mean p| is averaged with the bins' weights. p[r] is the probability given to the true
- * orientation; exactly 0.5 is half right. NaN when n = 0, when a p is NaN, or without bins.
+ * orientation; exactly 0.5 is half right. NaN when n = 0, when a p is NaN, or with fewer or more
+ * bins than there may be.
  */
 extern double xmc_calibration_error(int32_t n, const double *p, int32_t bins);
 

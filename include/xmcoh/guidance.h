@@ -12,6 +12,28 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 
+/* How one modality guides the other. All but the first are for comparison. */
+typedef enum xmc_guidance_mode
+{
+	XMC_GUIDANCE_SOFT = 0,		/* all counterparts by their probability, calibrated weights */
+	XMC_GUIDANCE_HARD,			/* the same weights, but only the likeliest counterpart, or none if that is likelier */
+	XMC_GUIDANCE_UNCALIBRATED,	/* raw scores, all with weight 1, solo ones too */
+	XMC_GUIDANCE_PAPER,			/* the released rule (paper.h), from calibrated solo scores */
+	XMC_GUIDANCE_MODES
+} xmc_guidance_mode;
+
+typedef struct xmc_guidance_rule
+{
+	xmc_guidance_mode mode;
+	bool		inferred;		/* rows that hold both count as if split into one of each kind, with nothing to link them */
+	int32_t		rounds;			/* of XMC_GUIDANCE_PAPER; 1 .. XMC_GUIDANCE_MAX_ROUNDS */
+} xmc_guidance_rule;
+
+#define XMC_GUIDANCE_MAX_ROUNDS 10
+
+/* Whether there is a fused score: not of items that are split, and the paper has none. */
+extern bool xmc_guidance_has_fused(const xmc_guidance_rule *rule);
+
 typedef struct xmc_guides
 {
 	float	   *image;			/* (n_image, n_image) P S_text P^T */
@@ -20,17 +42,27 @@ typedef struct xmc_guides
 } xmc_guides;
 
 /*
- * Carries text scores s_text (n_text, n_text) and image scores s_image (n_image, n_image) through p (n_image, n_text): the
- * expected score of the counterparts, where no counterpart has no opinion. Matrices in the arena. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Carries text scores s_text (n_text, n_text) and image scores s_image (n_image, n_image) through P (n_image, n_text), p[m] to
+ * guide modality m (one and the same unless each side has its own): the expected score of the counterparts, where no
+ * counterpart has no opinion. Matrices in the arena. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *p, const float *s_text,
-							   const float *s_image, xmc_guides *out);
+extern xmc_status xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text,
+							   const float *const p[XMC_MODALITIES], const float *s_text, const float *s_image, xmc_guides *out);
 
 /*
- * The whole alignment of a document, p (n, n) over all its items, image item by text item: 1 for rows that hold both, else what
- * was inferred. In the arena; NULL: no memory.
+ * The whole alignment of a document, p (n, n) over all its items, image item by text item: what was inferred (with `split` or
+ * not, as of xmc_align_document), and without split 1 for rows that hold both. In the arena; NULL: no memory.
  */
-extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, const xmc_alignment *inferred);
+extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split,
+									 const xmc_alignment *inferred);
+
+/*
+ * counterpart[i] (n): the one likeliest counterpart of each item that stands on `side`, equals to the first of them; the item
+ * itself for rows that hold both, unless split; -1 for an item that has none, that is not on this side, or, if `or_none`, that
+ * is likelier to have none.
+ */
+extern void xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred,
+									  xmc_modality side, bool or_none, int32_t *counterpart);
 
 /*
  * Fits calibration.guided and .crossed of a model that has_alignment, by logistic regression on the labelled pairs of these

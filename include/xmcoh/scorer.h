@@ -6,35 +6,42 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
+#include "xmcoh/guidance.h"
 #include "xmcoh/model.h"
 
 #define XMC_SCORE_BATCH 64		/* documents that training scores together */
 
-/* Which scores to use. FUSED takes all the evidence that both items of a pair have. */
+/*
+ * Which scores to use: of one modality alone; all the evidence that both items of a pair have (fused); of one modality with the
+ * other one's guidance. Training reports on the first three.
+ */
 typedef enum xmc_evidence
 {
 	XMC_EVIDENCE_TEXT = 0,
 	XMC_EVIDENCE_IMAGE = 1,
 	XMC_EVIDENCE_FUSED = 2,
-	XMC_EVIDENCES = 3
+	XMC_REPORTED_EVIDENCES = 3,
+	XMC_EVIDENCE_TEXT_GUIDED = 3,
+	XMC_EVIDENCE_IMAGE_GUIDED = 4,
+	XMC_EVIDENCES = 5
 } xmc_evidence;
 
 /*
  * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric, 0 where an item lacks that modality.
- * raw[m] is the modality's uncalibrated score, (n, n). guided[m], (n, n) too, is the modality's with the other one's guidance,
- * 0 where an item lacks m.
+ * raw[m] is the modality's uncalibrated score, (n, n).
  *
  * Both items have both: fused weighs text against image. A document that holds text-only and image-only items, under a model
  * that can align them (align.h): the fused score of a pair that shares one modality is that one's guided score, and that of a text-only and an
  * image-only item goes through the alignment. Without such items or such a model, a pair's fused and guided score is that of the
  * modality it shares.
+ * That is the rule by default. Other rules (guidance.h): score pairs that hold both likewise by a guided score for each side if the
+ * alignment is to be inferred; the paper's is in paper.h. Where a rule has no fused score, that is 0.
  */
 typedef struct xmc_scores
 {
 	int32_t		n;
 	float	   *raw[XMC_MODALITIES];
 	float	   *score[XMC_EVIDENCES];
-	float	   *guided[XMC_MODALITIES];
 } xmc_scores;
 
 /*
@@ -45,15 +52,28 @@ typedef struct xmc_scores
  */
 extern xmc_status xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents,
 									  const xmc_document *document, xmc_scores *out);
+
+/* The same by another rule than the default one, which is all zeros. */
+extern xmc_status xmc_score_documents_by(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_rule *rule,
+										 int32_t n_documents, const xmc_document *document, xmc_scores *out);
 extern void xmc_scores_free(xmc_ctx *ctx, xmc_scores *scores);
 
 /* sigmoid in double */
 extern double xmc_probability(double log_odds);
 
 /*
- * Coherence of the order `order` (order[k] = item at place k) under scores s (n, n): the mean over pairs of 2p - 1, the
- * expected Kendall tau, in [-1, 1]. NaN for n < 2.
+ * The items that a score of this evidence speaks of, in their order, into item (document->n): those that hold its modality; for
+ * fused all. Returns how many.
  */
-extern double xmc_coherence(int32_t n, const float *s, const int32_t *order);
+extern int32_t xmc_evidence_items(const xmc_document *document, xmc_evidence evidence, int32_t *item);
+
+/* The scores among m of n items: to (m, m) from s (n, n). */
+extern void xmc_submatrix(int32_t n, const float *s, int32_t m, const int32_t *item, float *to);
+
+/*
+ * Coherence of the order `order` (order[k] = item at place k) of m of the n items under scores s (n, n): the mean over their
+ * pairs of 2p - 1, the expected Kendall tau, in [-1, 1]. NaN for m < 2.
+ */
+extern double xmc_coherence(int32_t n, const float *s, int32_t m, const int32_t *order);
 
 #endif

@@ -71,10 +71,10 @@ typedef struct xmc_train_report
 {
 	int32_t		approved_documents;
 	int32_t		held_out_documents;
-	xmc_interval tau[XMC_EVIDENCES];	/* on held-out documents whose labelled pairs give a full order */
-	double		pair_accuracy[XMC_EVIDENCES];	/* share of held-out labelled pairs on the right side */
-	double		calibration_error[XMC_EVIDENCES];
-	double		confident[XMC_EVIDENCES];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
+	xmc_interval tau[XMC_REPORTED_EVIDENCES];	/* on held-out documents whose labelled pairs give a full order */
+	double		pair_accuracy[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs on the right side */
+	double		calibration_error[XMC_REPORTED_EVIDENCES];
+	double		confident[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
 	/* Of the modality's part that was trained last: the network where there is one. */
 	int32_t		best_epoch[XMC_MODALITIES];
 	double		train_loss[XMC_MODALITIES];

@@ -257,39 +257,49 @@ xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const
 
 /* ---- a document ---- */
 
-static bool
-is_text_only(uint8_t has)
+xmc_status
+xmc_align_items(xmc_arena *arena, const xmc_model *model, const xmc_document *document, int32_t n_image, const int32_t *image,
+				int32_t n_text, const int32_t *text, double *p)
 {
-	return (has & XMC_HAS_TEXT) && !(has & XMC_HAS_IMAGE);
+	size_t		dim = (size_t) xmc_align_space_dim(&model->options);
+	float	   *image_z = xmc_arena_alloc(arena, (size_t) n_image * dim, sizeof(float));
+	float	   *text_z = xmc_arena_alloc(arena, (size_t) n_text * dim, sizeof(float));
+
+	if (!image_z || !text_z)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_align_project(arena, model, XMC_IMAGE, document, n_image, image, image_z));
+	XMC_TRY(xmc_align_project(arena, model, XMC_TEXT, document, n_text, text, text_z));
+	return xmc_align_match(arena, model, n_image, image_z, n_text, text_z, p);
 }
 
+/* Whether an item stands on this side of the alignment. */
 static bool
-is_image_only(uint8_t has)
+is_on_side(uint8_t has, xmc_modality side, bool split)
 {
-	return (has & XMC_HAS_IMAGE) && !(has & XMC_HAS_TEXT);
+	bool		text = has & XMC_HAS_TEXT;
+	bool		image = has & XMC_HAS_IMAGE;
+
+	return side == XMC_TEXT ? text && (split || !image) : image && (split || !text);
 }
 
 bool
-xmc_align_is_open(const xmc_document *document)
+xmc_align_is_open(const xmc_document *document, bool split)
 {
 	bool		text = false;
 	bool		image = false;
 
 	for (int32_t i = 0; i < document->n && !(text && image); i++)
 	{
-		text |= is_text_only(document->has[i]);
-		image |= is_image_only(document->has[i]);
+		text |= is_on_side(document->has[i], XMC_TEXT, split);
+		image |= is_on_side(document->has[i], XMC_IMAGE, split);
 	}
 	return text && image;
 }
 
 xmc_status
-xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document, xmc_alignment *out)
+xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document, bool split, xmc_alignment *out)
 {
 	size_t		n = (size_t) document->n;
-	size_t		dim = (size_t) xmc_align_space_dim(&model->options);
-	float	   *image_z;
-	float	   *text_z;
 
 	*out = (xmc_alignment){0};
 	out->image = xmc_arena_alloc(arena, n, sizeof(int32_t));
@@ -297,19 +307,15 @@ xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document 
 	if (!out->image || !out->text)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t i = 0; i < document->n; i++)
-		if (is_image_only(document->has[i]))
+	{
+		if (is_on_side(document->has[i], XMC_IMAGE, split))
 			out->image[out->n_image++] = i;
-		else if (is_text_only(document->has[i]))
+		if (is_on_side(document->has[i], XMC_TEXT, split))
 			out->text[out->n_text++] = i;
+	}
 	out->p = xmc_arena_alloc(arena, ((size_t) out->n_image + 1) * ((size_t) out->n_text + 1), sizeof(double));
 	XMC_NEED(out->p, arena->ctx);
 	if (out->n_image == 0 || out->n_text == 0)
 		return xmc_sinkhorn(arena, out->n_image, out->n_text, NULL, 0, out->p);
-	image_z = xmc_arena_alloc(arena, (size_t) out->n_image * dim, sizeof(float));
-	text_z = xmc_arena_alloc(arena, (size_t) out->n_text * dim, sizeof(float));
-	if (!image_z || !text_z)
-		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_align_project(arena, model, XMC_IMAGE, document, out->n_image, out->image, image_z));
-	XMC_TRY(xmc_align_project(arena, model, XMC_TEXT, document, out->n_text, out->text, text_z));
-	return xmc_align_match(arena, model, out->n_image, image_z, out->n_text, text_z, out->p);
+	return xmc_align_items(arena, model, document, out->n_image, out->image, out->n_text, out->text, out->p);
 }

@@ -240,33 +240,37 @@ xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *w
 
 /* ---- expected calibration error (Naeini et al. 2015) ---- */
 
-#define BIN_BLOCK 64			/* bins filled in one walk over the rows: no allocation at any number of bins */
+void
+xmc_reliability_add(xmc_reliability *reliability, double p)
+{
+	int32_t		bins = reliability->bins;
+	double		folded = p < 0.5 ? 1 - p : p;
+	double		right = p > 0.5 ? 1 : p < 0.5 ? 0 : 0.5;
+	double		at = (folded - 0.5) * 2 * bins;
+
+	reliability->n += isnan(p) ? NAN : 1;
+	if (!isnan(p))
+		reliability->excess[at < bins ? (int32_t) at : bins - 1] += right - folded;
+}
+
+double
+xmc_reliability_error(const xmc_reliability *reliability)
+{
+	double		error = 0;
+
+	for (int32_t b = 0; b < reliability->bins; b++)
+		error += fabs(reliability->excess[b]);
+	return error / reliability->n;	/* 0 / 0 without any */
+}
 
 double
 xmc_calibration_error(int32_t n, const double *p, int32_t bins)
 {
-	double		error = 0;
+	xmc_reliability reliability = {.bins = bins};
 
-	if (n <= 0 || bins <= 0)
+	if (bins <= 0 || bins > XMC_CALIBRATION_MAX_BINS)
 		return NAN;
-	for (int32_t first = 0; first < bins; first += BIN_BLOCK)
-	{
-		double		excess[BIN_BLOCK] = {0};	/* sum of right - p over the bin's rows */
-
-		for (int32_t r = 0; r < n; r++)
-		{
-			double		folded = p[r] < 0.5 ? 1 - p[r] : p[r];
-			double		right = p[r] > 0.5 ? 1 : p[r] < 0.5 ? 0 : 0.5;
-			double		at = (folded - 0.5) * 2 * bins;
-			int32_t		bin = at < bins ? (int32_t) at : bins - 1;
-
-			if (isnan(p[r]))
-				return NAN;
-			if (bin >= first && bin - first < BIN_BLOCK)
-				excess[bin - first] += right - folded;
-		}
-		for (int32_t b = 0; b < BIN_BLOCK; b++)
-			error += fabs(excess[b]);
-	}
-	return error / n;
+	for (int32_t r = 0; r < n; r++)
+		xmc_reliability_add(&reliability, p[r]);
+	return xmc_reliability_error(&reliability);
 }

@@ -9,9 +9,15 @@
 #define GUIDE_RIDGE 1.0			/* on the guide's weight, which few documents would else put anywhere; worth a few documents */
 #define GUIDE_SCALE sqrt(XMC_CALIBRATION_RIDGE / GUIDE_RIDGE)	/* of the guide's column, which makes the one ridge into the other */
 
+bool
+xmc_guidance_has_fused(const xmc_guidance_rule *rule)
+{
+	return !rule->inferred && rule->mode != XMC_GUIDANCE_PAPER;
+}
+
 xmc_status
-xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *p, const float *s_text, const float *s_image,
-			 xmc_guides *out)
+xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *const p[XMC_MODALITIES], const float *s_text,
+			 const float *s_image, xmc_guides *out)
 {
 	size_t		images = (size_t) n_image;
 	size_t		texts = (size_t) n_text;
@@ -23,29 +29,56 @@ xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *p, 
 		out->crossed[m] = xmc_arena_alloc(arena, images * texts, sizeof(float));
 	if (!out->image || !out->text || !out->crossed[XMC_TEXT] || !out->crossed[XMC_IMAGE])
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_text, 1, p, n_text, s_text, n_text, 0,
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_text, 1, p[XMC_IMAGE], n_text, s_text, n_text, 0,
 					  out->crossed[XMC_TEXT], n_text));
-	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_image, n_text, 1, out->crossed[XMC_TEXT], n_text, p, n_text, 0,
-					  out->image, n_image));
-	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_image, 1, s_image, n_image, p, n_text, 0,
-					  out->crossed[XMC_IMAGE], n_text));
-	return xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n_text, n_text, n_image, 1, p, n_text, out->crossed[XMC_IMAGE], n_text, 0,
-					 out->text, n_text);
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_image, n_text, 1, out->crossed[XMC_TEXT], n_text,
+					  p[XMC_IMAGE], n_text, 0, out->image, n_image));
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_image, 1, s_image, n_image, p[XMC_TEXT], n_text,
+					  0, out->crossed[XMC_IMAGE], n_text));
+	return xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n_text, n_text, n_image, 1, p[XMC_TEXT], n_text,
+					 out->crossed[XMC_IMAGE], n_text, 0, out->text, n_text);
 }
 
 float *
-xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, const xmc_alignment *inferred)
+xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split, const xmc_alignment *inferred)
 {
 	int64_t		n = document->n;
 	float	   *p = xmc_arena_zalloc(arena, (size_t) (n * n), sizeof(float));
 
-	for (int64_t i = 0; p && i < n; i++)
+	for (int64_t i = 0; p && !split && i < n; i++)
 		if ((document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE))
 			p[i * n + i] = 1;
 	for (int64_t r = 0; p && r < inferred->n_image; r++)
 		for (int64_t c = 0; c < inferred->n_text; c++)
 			p[inferred->image[r] * n + inferred->text[c]] = (float) inferred->p[r * (inferred->n_text + 1) + c];
 	return p;
+}
+
+void
+xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred, xmc_modality side,
+						  bool or_none, int32_t *counterpart)
+{
+	bool		image = side == XMC_IMAGE;
+	const int32_t *own = image ? inferred->image : inferred->text;
+	const int32_t *other = image ? inferred->text : inferred->image;
+	int32_t		n_own = image ? inferred->n_image : inferred->n_text;
+	int32_t		n_other = image ? inferred->n_text : inferred->n_image;
+	int64_t		width = (int64_t) inferred->n_text + 1;
+	int64_t		step = image ? 1 : width;	/* from one possible counterpart's cell to the next one's; the last is none's */
+
+	for (int32_t i = 0; i < document->n; i++)
+		counterpart[i] = !split && (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE) ? i : -1;
+	for (int32_t k = 0; k < n_own; k++)
+	{
+		const double *p = inferred->p + k * (image ? width : 1);
+		int32_t		best = 0;
+
+		for (int32_t c = 1; c < n_other; c++)
+			if (p[c * step] > p[best * step])
+				best = c;
+		if (n_other > 0 && !(or_none && p[n_other * step] > p[best * step]))
+			counterpart[own[k]] = other[best];
+	}
 }
 
 /* ---- fitting ---- */
@@ -66,36 +99,16 @@ add_row(rows *to, double x0, double x1, double weight)
 	to->weight[to->n++] = (float) weight;
 }
 
-/* The scores among m of a document's n items, (m, m) in the arena. */
-static float *
-submatrix(xmc_arena *arena, int64_t n, const float *s, int64_t m, const int32_t *item)
-{
-	float	   *out = xmc_arena_alloc(arena, (size_t) (m * m), sizeof(float));
-
-	for (int64_t a = 0; out && a < m; a++)
-		for (int64_t b = 0; b < m; b++)
-			out[a * m + b] = s[item[a] * n + item[b]];
-	return out;
-}
-
 /* p (n, n) of the linked items as if they were not, without the dustbins. */
 static xmc_status
 infer(xmc_arena *arena, const xmc_model *model, const xmc_document *document, int32_t n, const int32_t *item, float **p)
 {
-	size_t		dim = (size_t) xmc_align_space_dim(&model->options);
-	float	   *z[XMC_MODALITIES];
 	double	   *all = xmc_arena_alloc(arena, ((size_t) n + 1) * ((size_t) n + 1), sizeof(double));
 
 	*p = xmc_arena_alloc(arena, (size_t) n * (size_t) n, sizeof(float));
 	if (!all || !*p)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		z[m] = xmc_arena_alloc(arena, (size_t) n * dim, sizeof(float));
-		XMC_NEED(z[m], arena->ctx);
-		XMC_TRY(xmc_align_project(arena, model, (xmc_modality) m, document, n, item, z[m]));
-	}
-	XMC_TRY(xmc_align_match(arena, model, n, z[XMC_IMAGE], n, z[XMC_TEXT], all));
+	XMC_TRY(xmc_align_items(arena, model, document, n, item, n, item, all));
 	for (int64_t r = 0; r < n; r++)
 		for (int64_t c = 0; c < n; c++)
 			(*p)[r * n + c] = (float) all[r * (n + 1) + c];
@@ -129,10 +142,11 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 	XMC_TRY(infer(arena, model, document, (int32_t) n, item, &p));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		s[m] = submatrix(arena, document->n, scores->score[m], n, item);	/* the first evidences are the modalities */
+		s[m] = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));
 		XMC_NEED(s[m], arena->ctx);
+		xmc_submatrix(document->n, scores->score[m], (int32_t) n, item, s[m]);	/* the first evidences are the modalities */
 	}
-	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, p, s[XMC_TEXT], s[XMC_IMAGE], &guides));
+	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, s[XMC_TEXT], s[XMC_IMAGE], &guides));
 	for (int32_t k = 0; k < document->n_pairs; k++)
 	{
 		int64_t		a = place[document->pair[k].before];

@@ -1,7 +1,7 @@
 /* scorer.c - see scorer.h */
 #include "xmcoh/scorer.h"
 #include "xmcoh/dense.h"
-#include "xmcoh/guidance.h"
+#include "xmcoh/paper.h"
 #include "xmcoh/part.h"
 
 #include <math.h>
@@ -39,85 +39,162 @@ add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_docu
 	return XMC_OK;
 }
 
-/*
- * Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. Embeddings of finite
- * but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer.
- */
-static xmc_status
-combine(xmc_ctx *ctx, const xmc_model *model, const xmc_document *document, xmc_scores *scores)
+static bool
+share(const xmc_document *document, int64_t a, int64_t b, int has)
 {
-	const xmc_calibration *c = &model->calibration;
+	return (document->has[a] & has) && (document->has[b] & has);
+}
+
+/* Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. */
+static void
+combine(const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_document *document, xmc_scores *scores)
+{
 	int64_t		n = document->n;
+	bool		fuse = xmc_guidance_has_fused(rule);
 
 	for (int64_t a = 0; a < n; a++)
 		for (int64_t b = 0; b < n; b++)
 		{
-			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
-			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
+			bool		text = share(document, a, b, XMC_HAS_TEXT);
+			bool		image = share(document, a, b, XMC_HAS_IMAGE);
 			int64_t		at = a * n + b;
 			double		t = scores->raw[XMC_TEXT][at];
 			double		i = scores->raw[XMC_IMAGE][at];
+			float		own[XMC_MODALITIES] = {(float) (c->solo[XMC_TEXT] * t), (float) (c->solo[XMC_IMAGE] * i)};
+			float		fused = (float) (text && image ? c->fused[XMC_TEXT] * t + c->fused[XMC_IMAGE] * i
+										 : c->solo[XMC_TEXT] * t + c->solo[XMC_IMAGE] * i);
 
-			scores->score[XMC_EVIDENCE_TEXT][at] = (float) (c->solo[XMC_TEXT] * t);
-			scores->score[XMC_EVIDENCE_IMAGE][at] = (float) (c->solo[XMC_IMAGE] * i);
-			scores->score[XMC_EVIDENCE_FUSED][at] = (float)
-				(text && image ? c->fused[XMC_TEXT] * t + c->fused[XMC_IMAGE] * i
-				 : c->solo[XMC_TEXT] * t + c->solo[XMC_IMAGE] * i);
-			if (!isfinite(scores->score[XMC_EVIDENCE_TEXT][at]) || !isfinite(scores->score[XMC_EVIDENCE_IMAGE][at])
-				|| !isfinite(scores->score[XMC_EVIDENCE_FUSED][at]))
-				return xmc_fail(ctx, XMC_BAD_INPUT, "a score is not finite: the numbers of an embedding are too large");
-			scores->guided[XMC_TEXT][at] = text ? scores->score[XMC_EVIDENCE_FUSED][at] : 0;
-			scores->guided[XMC_IMAGE][at] = image ? scores->score[XMC_EVIDENCE_FUSED][at] : 0;
+			scores->score[XMC_EVIDENCE_TEXT][at] = own[XMC_TEXT];
+			scores->score[XMC_EVIDENCE_IMAGE][at] = own[XMC_IMAGE];
+			scores->score[XMC_EVIDENCE_FUSED][at] = fuse ? fused : 0;
+			scores->score[XMC_EVIDENCE_TEXT_GUIDED][at] = !fuse ? own[XMC_TEXT] : text ? fused : 0;
+			scores->score[XMC_EVIDENCE_IMAGE_GUIDED][at] = !fuse ? own[XMC_IMAGE] : image ? fused : 0;
 		}
+}
+
+static void
+put(float *score, int64_t n, int64_t a, int64_t b, double s)
+{
+	score[a * n + b] = (float) s;
+	score[b * n + a] = (float) -s;
+}
+
+/* The alignment p[m] (n, n) through which modality m is guided. */
+static xmc_status
+alignments(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const xmc_alignment *inferred,
+		   const float *p[XMC_MODALITIES])
+{
+	int64_t		n = document->n;
+	int32_t    *counterpart;	/* (n) */
+
+	if (rule->mode != XMC_GUIDANCE_HARD)
+	{
+		p[XMC_TEXT] = p[XMC_IMAGE] = xmc_guidance_alignment(arena, document, rule->inferred, inferred);
+		XMC_NEED(p[XMC_TEXT], arena->ctx);
+		return XMC_OK;
+	}
+	counterpart = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));
+	XMC_NEED(counterpart, arena->ctx);
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		float	   *hard = xmc_arena_zalloc(arena, (size_t) (n * n), sizeof(float));
+
+		XMC_NEED(hard, arena->ctx);
+		xmc_guidance_counterparts(document, rule->inferred, inferred, (xmc_modality) m, true, counterpart);
+		for (int64_t i = 0; i < n; i++)
+			if (counterpart[i] >= 0)
+				hard[m == XMC_IMAGE ? i * n + counterpart[i] : counterpart[i] * n + i] = 1;
+		p[m] = hard;
+	}
 	return XMC_OK;
 }
 
-/* Puts what was inferred of the alignment between text-only and image-only items into the fused and guided scores. */
+/* The paper's guided scores; `inferred` is empty where there is nothing to infer or nothing to infer it by. */
 static xmc_status
-guide(xmc_arena *arena, const xmc_model *model, const xmc_document *document, xmc_scores *scores)
+guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const xmc_alignment *inferred,
+			   xmc_scores *scores)
 {
-	const xmc_calibration *c = &model->calibration;
+	int32_t    *counterpart[XMC_MODALITIES];	/* (n) */
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		counterpart[m] = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));
+		XMC_NEED(counterpart[m], arena->ctx);
+		xmc_guidance_counterparts(document, rule->inferred, inferred, (xmc_modality) m, false, counterpart[m]);
+	}
+	return xmc_paper_guidance(arena->ctx, document->n, counterpart[XMC_TEXT], counterpart[XMC_IMAGE], rule->rounds,
+							  scores->score[XMC_EVIDENCE_TEXT_GUIDED], scores->score[XMC_EVIDENCE_IMAGE_GUIDED]);
+}
+
+/* Puts what was inferred of the alignment into the guided scores and the fused one, where there is one. */
+static xmc_status
+guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_document *document,
+	  const xmc_alignment *inferred, xmc_scores *scores)
+{
 	int64_t		n = document->n;
-	const float *s_text = scores->score[XMC_EVIDENCE_TEXT];
-	const float *s_image = scores->score[XMC_EVIDENCE_IMAGE];
-	xmc_alignment inferred;
-	float	   *p;				/* (n, n) */
+	const float *p[XMC_MODALITIES];
 	xmc_guides	guides;
 
-	XMC_TRY(xmc_align_document(arena, model, document, &inferred));
-	p = xmc_guidance_alignment(arena, document, &inferred);
-	XMC_NEED(p, arena->ctx);
-	XMC_TRY(xmc_guidance(arena, document->n, document->n, p, s_text, s_image, &guides));
+	XMC_TRY(alignments(arena, rule, document, inferred, p));
+	XMC_TRY(xmc_guidance(arena, document->n, document->n, p, scores->score[XMC_EVIDENCE_TEXT],
+						 scores->score[XMC_EVIDENCE_IMAGE], &guides));
 	for (int64_t a = 0; a < n; a++)
 		for (int64_t b = a + 1; b < n; b++)
 		{
-			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
-			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
+			bool		shared[XMC_MODALITIES] = {share(document, a, b, XMC_HAS_TEXT), share(document, a, b, XMC_HAS_IMAGE)};
+			const float *guide_of[XMC_MODALITIES] = {guides.text, guides.image};
 			int64_t		at = a * n + b;
-			int64_t		turned = b * n + a;
 			double		s = 0;
 
-			if ((text && image) || !document->has[a] || !document->has[b])
+			if (!document->has[a] || !document->has[b] || (shared[XMC_TEXT] && shared[XMC_IMAGE] && !rule->inferred))
 				continue;
-			if (text)
-				s = c->guided[XMC_TEXT][0] * s_text[at] + c->guided[XMC_TEXT][1] * guides.text[at];
-			else if (image)
-				s = c->guided[XMC_IMAGE][0] * s_image[at] + c->guided[XMC_IMAGE][1] * guides.image[at];
-			else				/* the guides hold the image's row and the text's column */
+			for (int m = 0; m < XMC_MODALITIES; m++)
+				if (shared[m])
+				{
+					s = c->guided[m][0] * scores->score[m][at] + c->guided[m][1] * guide_of[m][at];
+					put(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], n, a, b, s);
+				}
+			if (rule->inferred)
+				continue;
+			if (!shared[XMC_TEXT] && !shared[XMC_IMAGE])	/* the guides hold the image's row and the text's column */
 			{
 				bool		image_first = document->has[a] & XMC_HAS_IMAGE;
-				int64_t		cell = image_first ? at : turned;
+				int64_t		cell = image_first ? at : b * n + a;
 
 				for (int m = 0; m < XMC_MODALITIES; m++)
 					s += (image_first ? 1 : -1) * c->crossed[m] * guides.crossed[m][cell];
 			}
-			scores->score[XMC_EVIDENCE_FUSED][at] = (float) s;
-			scores->score[XMC_EVIDENCE_FUSED][turned] = (float) -s;
-			if (!text && !image)
-				continue;
-			scores->guided[text ? XMC_TEXT : XMC_IMAGE][at] = (float) s;
-			scores->guided[text ? XMC_TEXT : XMC_IMAGE][turned] = (float) -s;
+			put(scores->score[XMC_EVIDENCE_FUSED], n, a, b, s);
 		}
+	return XMC_OK;
+}
+
+/* From raw scores to all others. */
+static xmc_status
+finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document,
+	   xmc_scores *scores)
+{
+	static const xmc_calibration none = {{1, 1}, {1, 1}, {{1, 1}, {1, 1}}, {1, 1}};
+	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none : &model->calibration;
+	int64_t		cells = (int64_t) document->n * document->n;
+	bool		open = model->has_alignment && xmc_align_is_open(document, rule->inferred);
+	xmc_alignment inferred = {0};
+
+	combine(c, rule, document, scores);
+	if (open || rule->mode == XMC_GUIDANCE_PAPER)
+		xmc_arena_reset(arena);
+	if (open)
+		XMC_TRY(xmc_align_document(arena, model, document, rule->inferred, &inferred));
+	if (rule->mode == XMC_GUIDANCE_PAPER)
+		XMC_TRY(guide_by_paper(arena, rule, document, &inferred, scores));
+	else if (open)
+		XMC_TRY(guide(arena, c, rule, document, &inferred, scores));
+	/* Embeddings of finite but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer. */
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+		for (int64_t k = 0; k < cells; k++)
+			if (!isfinite(scores->score[e][k]))
+				return xmc_fail(arena->ctx, XMC_BAD_INPUT,
+								"a score is not finite: the numbers of an embedding are too large");
 	return XMC_OK;
 }
 
@@ -140,7 +217,8 @@ slice_end(int32_t first, int32_t n_documents, const xmc_document *document)
 }
 
 static xmc_status
-score_slice(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const xmc_document *document, xmc_scores *out)
+score_slice(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, int32_t n_documents,
+			const xmc_document *document, xmc_scores *out)
 {
 	const xmc_document **pointer;	/* (n_documents) */
 
@@ -156,23 +234,18 @@ score_slice(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const
 		XMC_TRY(add_part(arena, model, (xmc_part) part, n_documents, pointer, out));
 	}
 	for (int32_t k = 0; k < n_documents; k++)
-	{
-		XMC_TRY(combine(arena->ctx, model, &document[k], &out[k]));
-		if (!model->has_alignment || !xmc_align_is_open(&document[k]))
-			continue;
-		xmc_arena_reset(arena);
-		XMC_TRY(guide(arena, model, &document[k], &out[k]));
-	}
+		XMC_TRY(finish(arena, model, rule, &document[k], &out[k]));
 	return XMC_OK;
 }
 
 static xmc_status
-score(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const xmc_document *document, xmc_scores *out)
+score(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, int32_t n_documents,
+	  const xmc_document *document, xmc_scores *out)
 {
 	for (int32_t k = 0; k < n_documents; k++)
 	{
 		size_t		cells = (size_t) document[k].n * (size_t) document[k].n;
-		float	   *block = xmc_zalloc(arena->ctx, (2 * XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
+		float	   *block = xmc_zalloc(arena->ctx, (XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
 
 		XMC_NEED(block, arena->ctx);
 		out[k].n = document[k].n;
@@ -180,20 +253,18 @@ score(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const xmc_d
 			out[k].raw[m] = block + (size_t) m * cells;
 		for (int e = 0; e < XMC_EVIDENCES; e++)
 			out[k].score[e] = block + (size_t) (XMC_MODALITIES + e) * cells;
-		for (int m = 0; m < XMC_MODALITIES; m++)
-			out[k].guided[m] = block + (size_t) (XMC_MODALITIES + XMC_EVIDENCES + m) * cells;
 	}
 	for (int32_t first = 0, end; first < n_documents; first = end)
 	{
 		end = slice_end(first, n_documents, document);
-		XMC_TRY(score_slice(arena, model, end - first, document + first, out + first));
+		XMC_TRY(score_slice(arena, model, rule, end - first, document + first, out + first));
 	}
 	return XMC_OK;
 }
 
 xmc_status
-xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, const xmc_document *document,
-					xmc_scores *out)
+xmc_score_documents_by(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_rule *rule, int32_t n_documents,
+					   const xmc_document *document, xmc_scores *out)
 {
 	xmc_arena	arena;
 	xmc_status	status;
@@ -201,11 +272,19 @@ xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, c
 	xmc_arena_init(&arena, ctx);
 	for (int32_t k = 0; k < n_documents; k++)
 		out[k] = (xmc_scores){0};
-	status = score(&arena, model, n_documents, document, out);
+	status = score(&arena, model, rule, n_documents, document, out);
 	xmc_arena_free(&arena);
 	for (int32_t k = 0; k < n_documents && status != XMC_OK; k++)
 		xmc_scores_free(ctx, &out[k]);
 	return status;
+}
+
+xmc_status
+xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents, const xmc_document *document, xmc_scores *out)
+{
+	static const xmc_guidance_rule usual = {0};
+
+	return xmc_score_documents_by(ctx, model, &usual, n_documents, document, out);
 }
 
 void
@@ -221,15 +300,36 @@ xmc_probability(double log_odds)
 	return xmc_sigmoid(log_odds);
 }
 
+int32_t
+xmc_evidence_items(const xmc_document *document, xmc_evidence evidence, int32_t *item)
+{
+	bool		text = evidence == XMC_EVIDENCE_TEXT || evidence == XMC_EVIDENCE_TEXT_GUIDED;
+	int			wanted = text ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
+	int32_t		m = 0;
+
+	for (int32_t i = 0; i < document->n; i++)
+		if (evidence == XMC_EVIDENCE_FUSED || (document->has[i] & wanted))
+			item[m++] = i;
+	return m;
+}
+
+void
+xmc_submatrix(int32_t n, const float *s, int32_t m, const int32_t *item, float *to)
+{
+	for (int64_t a = 0; a < m; a++)
+		for (int64_t b = 0; b < m; b++)
+			to[a * m + b] = s[(int64_t) item[a] * n + item[b]];
+}
+
 double
-xmc_coherence(int32_t n, const float *s, const int32_t *order)
+xmc_coherence(int32_t n, const float *s, int32_t m, const int32_t *order)
 {
 	double		sum = 0;
 
-	if (n < 2)
+	if (m < 2)
 		return NAN;
-	for (int32_t a = 0; a < n; a++)
-		for (int32_t b = a + 1; b < n; b++)
+	for (int32_t a = 0; a < m; a++)
+		for (int32_t b = a + 1; b < m; b++)
 			sum += 2 * xmc_sigmoid(s[(int64_t) order[a] * n + order[b]]) - 1;
-	return sum / ((double) n * (n - 1) / 2);
+	return sum / ((double) m * (m - 1) / 2);
 }

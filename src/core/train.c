@@ -18,8 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-#define CALIBRATION_BINS 15
-
 static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_SPARSE] = "training sparse text term",
 	[XMC_PART_TEXT_LINEAR] = "training linear text term",
@@ -319,7 +317,7 @@ static xmc_status
 measure_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
 				 double *tau, int64_t tau_stride, double *p, int64_t p_stride)
 {
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
 	{
 		XMC_TRY(xmc_decoded_tau(t->ctx, document, scores->score[e], seed, &tau[e * tau_stride]));
 		for (int32_t k = 0; k < document->n_pairs; k++)
@@ -337,8 +335,8 @@ static xmc_status
 measure(xmc_trainer *t)
 {
 	xmc_labels *l = &t->held_out;
-	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) l->n_documents * XMC_EVIDENCES, sizeof(double));	/* (3, documents) */
-	double	   *p = xmc_arena_alloc(&t->lasting, (size_t) l->n * XMC_EVIDENCES, sizeof(double));	/* (3, pairs) */
+	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) l->n_documents * XMC_REPORTED_EVIDENCES, sizeof(double));	/* (evidences, documents) */
+	double	   *p = xmc_arena_alloc(&t->lasting, (size_t) l->n * XMC_REPORTED_EVIDENCES, sizeof(double));	/* (evidences, pairs) */
 	int64_t		at = 0;
 
 	if (!tau || !p)
@@ -354,7 +352,7 @@ measure(xmc_trainer *t)
 		XMC_TRY(status);
 		at += l->document[d]->n_pairs;
 	}
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
 	{
 		const double *evidence_p = p + (int64_t) e * l->n;
 		double		right = 0;
@@ -369,7 +367,7 @@ measure(xmc_trainer *t)
 		}
 		t->report->pair_accuracy[e] = right / l->n;
 		t->report->confident[e] = (double) confident / l->n;
-		t->report->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, CALIBRATION_BINS);
+		t->report->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, XMC_CALIBRATION_BINS);
 	}
 	return XMC_OK;
 }

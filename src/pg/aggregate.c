@@ -15,7 +15,6 @@
 #include "state.h"
 #include "weights.h"
 #include "xmcoh.h"
-#include "xmcoh/decode.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_coherence_step);
 PG_FUNCTION_INFO_V1(xmcoh_recover_order_step);
@@ -37,16 +36,19 @@ aggregate_context(FunctionCallInfo fcinfo)
 	return context;
 }
 
-/* The state of this row's document, made at its first row. Arguments: state, model, ... */
+static const NullableDatum absent = {.isnull = true};
+
+/* The state of this row's document, made at its first row. Arguments: state, model, ..., in the longest form 6: evidence. */
 static OrderState *
 row_state(FunctionCallInfo fcinfo, bool by_position)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	OrderState *state = PG_ARGISNULL(0) ? NULL : (OrderState *) PG_GETARG_POINTER(0);
 	text	   *model = xmcoh_model_argument(fcinfo->args[1]);
+	xmc_evidence evidence = xmcoh_evidence_argument(PG_NARGS() > 6 ? fcinfo->args[6] : absent);
 
 	if (state == NULL)
-		return xmcoh_state_new(context, by_position, VARDATA_ANY(model), (int32) VARSIZE_ANY_EXHDR(model));
+		return xmcoh_state_new(context, by_position, evidence, VARDATA_ANY(model), (int32) VARSIZE_ANY_EXHDR(model));
 	if (state->model_length != (int32) VARSIZE_ANY_EXHDR(model)
 		|| memcmp(state->model, VARDATA_ANY(model), state->model_length) != 0)
 		ereport(ERROR,
@@ -54,14 +56,19 @@ row_state(FunctionCallInfo fcinfo, bool by_position)
 				 errmsg("model must be the same for all rows of a document"),
 				 errdetail("Got \"%s\" and \"%s\".", pnstrdup(state->model, state->model_length),
 						   text_to_cstring(model))));
+	if (state->evidence != evidence)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("evidence must be the same for all rows of a document"),
+				 errdetail("Got \"%s\" and \"%s\".", xmcoh_evidence_name(state->evidence),
+						   xmcoh_evidence_name(evidence))));
 	return state;
 }
 
-/* Arguments 3 to 5: text, image and, in the long form, text embedding. `key` is zero-terminated. */
+/* Arguments 3 to 5: text, image and, in the longer forms, text embedding. `key` is zero-terminated. */
 static void
 add_row(FunctionCallInfo fcinfo, OrderState *state, double position, const char *key)
 {
-	static const NullableDatum absent = {.isnull = true};
 	StateItem	item = {.position = position, .key = key, .key_length = (int32) strlen(key)};
 
 	xmcoh_evidence_read(fcinfo->args[3], fcinfo->args[4], PG_NARGS() > 5 ? fcinfo->args[5] : absent, key,
@@ -159,7 +166,7 @@ xmcoh_aggregate_combine(PG_FUNCTION_ARGS)
 	if (more != NULL)
 	{
 		if (state == NULL)
-			state = xmcoh_state_new(context, more->by_position, more->model, more->model_length);
+			state = xmcoh_state_new(context, more->by_position, more->evidence, more->model, more->model_length);
 		xmcoh_state_merge(state, more);
 	}
 	if (state == NULL)
@@ -249,7 +256,8 @@ score_state(FunctionCallInfo fcinfo, const OrderState *state, const StateItem **
 		xmcoh_evidence_item(&sorted[i]->evidence, &deployed->model->options, sorted[i]->key, sorted[i]->key_length,
 							!state->by_position, &item[i]);
 	xmcoh_score_items(deployed->model, state->n, item, out);
-	xmcoh_notice_no_evidence(&out->document, &site->noticed);
+	if (state->evidence == XMC_EVIDENCE_FUSED)
+		xmcoh_notice_no_evidence(&out->document, &site->noticed);
 }
 
 typedef struct Placed
@@ -274,22 +282,24 @@ xmcoh_coherence_final(PG_FUNCTION_ARGS)
 	const StateItem **sorted;
 	ScoredDocument scored;
 	Placed	   *placed;
-	int32	   *order;
+	int32	   *order;			/* at first the items that the evidence speaks of, in key order */
+	int32		m;
 
 	if (state == NULL)
 		PG_RETURN_NULL();
 	sorted = sorted_items(state);
 	score_state(fcinfo, state, sorted, &scored);
-	if (state->n < 2)
+	placed = palloc(sizeof(Placed) * (Size) (state->n + 1));
+	order = palloc(sizeof(int32) * (Size) (state->n + 1));
+	m = xmc_evidence_items(&scored.document, state->evidence, order);
+	if (m < 2)
 		PG_RETURN_NULL();
-	placed = palloc(sizeof(Placed) * (Size) state->n);
-	order = palloc(sizeof(int32) * (Size) state->n);
-	for (int32 i = 0; i < state->n; i++)
-		placed[i] = (Placed){.position = sorted[i]->position, .item = i};
-	qsort(placed, state->n, sizeof(Placed), compare_positions);
-	for (int32 k = 0; k < state->n; k++)
+	for (int32 k = 0; k < m; k++)
+		placed[k] = (Placed){.position = sorted[order[k]]->position, .item = order[k]};
+	qsort(placed, m, sizeof(Placed), compare_positions);
+	for (int32 k = 0; k < m; k++)
 		order[k] = placed[k].item;
-	PG_RETURN_FLOAT8(xmc_coherence(state->n, scored.scores.score[XMC_EVIDENCE_FUSED], order));
+	PG_RETURN_FLOAT8(xmc_coherence(state->n, scored.scores.score[state->evidence], m, order));
 }
 
 /* Keys became text by the type's output function; its input function makes items of them again. */
@@ -325,16 +335,16 @@ Datum
 xmcoh_recover_order_final(PG_FUNCTION_ARGS)
 {
 	const OrderState *state = PG_ARGISNULL(0) ? NULL : (OrderState *) PG_GETARG_POINTER(0);
-	xmc_ctx		ctx = xmcoh_context();
 	const StateItem **sorted;
 	ScoredDocument scored;
 	int32	   *order;
+	int32		m;
 
 	if (state == NULL)
 		PG_RETURN_NULL();
 	sorted = sorted_items(state);
 	score_state(fcinfo, state, sorted, &scored);
 	order = palloc(sizeof(int32) * (Size) (state->n + 1));
-	XMCOH_TRY(xmc_decode(&ctx, state->n, scored.scores.score[XMC_EVIDENCE_FUSED], order, NULL), &ctx);
-	PG_RETURN_DATUM(items_array(fcinfo, state->n, sorted, order));
+	m = xmcoh_decode_evidence(&scored.document, &scored.scores, state->evidence, order);
+	PG_RETURN_DATUM(items_array(fcinfo, m, sorted, order));
 }

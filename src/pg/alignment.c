@@ -70,7 +70,7 @@ put_alignment(void *arg, const BulkDocument *scored)
 	int32		text = 0;		/* the next of alignment.text */
 	double		probability;
 
-	if (!model->has_alignment && xmc_align_is_open(document))
+	if (!model->has_alignment && xmc_align_is_open(document, false))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d of the model cannot align texts with images", output->deployed->version),
@@ -78,7 +78,7 @@ put_alignment(void *arg, const BulkDocument *scored)
 						   " rows hold both.", scored->key),
 				 errhint("Train with documents whose rows hold both.")));
 	xmc_arena_init(&arena, &ctx);
-	XMCOH_TRY(xmc_align_document(&arena, model, document, &alignment), &ctx);
+	XMCOH_TRY(xmc_align_document(&arena, model, document, false, &alignment), &ctx);
 	for (int32 i = 0; i < document->n; i++)
 	{
 		if (!(document->has[i] & XMC_HAS_TEXT))
@@ -103,9 +103,10 @@ put_alignment(void *arg, const BulkDocument *scored)
 Datum
 xmcoh_alignment(PG_FUNCTION_ARGS)
 {
+	static const xmc_guidance_rule usual = {0};
 	DeployedModel deployed;
 	AlignmentOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.deployed = &deployed};
 
-	xmcoh_bulk_one(fcinfo, &deployed, put_alignment, &output);
+	xmcoh_bulk_one(fcinfo, &deployed, &usual, put_alignment, &output);
 	return (Datum) 0;
 }

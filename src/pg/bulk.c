@@ -9,7 +9,6 @@
 #include "utils/memutils.h"
 
 #include "xmcoh.h"
-#include "xmcoh/decode.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_order_documents);
 PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
@@ -22,6 +21,7 @@ PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
 typedef struct Batch
 {
 	const xmc_model *model;
+	const xmc_guidance_rule *rule;
 	int32		n;
 	int64		pairs;			/* sum of n * n */
 	int64		numbers;		/* of embeddings */
@@ -60,7 +60,7 @@ score_batch(Batch *batch, BulkVisitor visit, void *arg)
 
 	for (int32 d = 0; d < batch->n; d++)
 		document[d] = batch->document[d].document;
-	XMCOH_TRY(xmc_score_documents(&ctx, batch->model, batch->n, document, scores), &ctx);
+	XMCOH_TRY(xmc_score_documents_by(&ctx, batch->model, batch->rule, batch->n, document, scores), &ctx);
 	for (int32 d = 0; d < batch->n; d++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -73,8 +73,8 @@ score_batch(Batch *batch, BulkVisitor visit, void *arg)
 }
 
 void
-xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document, BulkFilter filter, BulkVisitor visit,
-				 void *arg)
+xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, Oid source, const char *document,
+				 BulkFilter filter, BulkVisitor visit, void *arg)
 {
 	List	   *sources = xmcoh_source_columns(deployed->model_id, source);
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
@@ -87,6 +87,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document
 				 errmsg("the model has no source"),
 				 errhint("Attach one with xmcoh.attach_source.")));
 	batch->model = deployed->model;
+	batch->rule = rule;
 	foreach(cell, sources)
 	{
 		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, document);
@@ -115,7 +116,8 @@ xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document
 }
 
 void
-xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, BulkVisitor visit, void *arg)
+xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, const xmc_guidance_rule *rule, BulkVisitor visit,
+			   void *arg)
 {
 	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
@@ -128,11 +130,11 @@ xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, BulkVisitor vis
 	*deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(deployed, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, visit, arg);
+	xmcoh_bulk_score(deployed, rule, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, visit, arg);
 	SPI_finish();
 }
 
-/* ---- order_documents(model, source, evidence) ---- */
+/* ---- order_documents(model, source, evidence, guidance, alignment, rounds) ---- */
 
 typedef struct OrderOutput
 {
@@ -144,12 +146,10 @@ static void
 put_order(void *arg, const BulkDocument *scored)
 {
 	OrderOutput *output = arg;
-	int32		n = scored->document.n;
-	int32	   *order = palloc(sizeof(int32) * (Size) (n + 1));
-	xmc_ctx		ctx = xmcoh_context();
+	int32	   *order = palloc(sizeof(int32) * (Size) (scored->document.n + 1));
+	int32		n = xmcoh_decode_evidence(&scored->document, &scored->scores, output->evidence, order);
 	Datum		values[4] = {CStringGetTextDatum(scored->key)};
 
-	XMCOH_TRY(xmc_decode(&ctx, n, scored->scores.score[output->evidence], order, NULL), &ctx);
 	for (int32 k = 0; k < n; k++)
 	{
 		int32		i = order[k];
@@ -168,25 +168,36 @@ xmcoh_order_documents(PG_FUNCTION_ARGS)
 	OrderOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
+	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 3);
 	DeployedModel deployed;
 
-	output.evidence = PG_ARGISNULL(2) ? XMC_EVIDENCE_FUSED
-		: xmcoh_evidence_named(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	output.evidence = xmcoh_evidence_argument(fcinfo->args[2]);
+	if (output.evidence == XMC_EVIDENCE_FUSED && !xmc_guidance_has_fused(&rule))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no fused order by the paper's guidance or an inferred alignment"),
+				 errhint("Ask for one modality: evidence => 'text guided' or 'image guided'.")));
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&deployed, source, NULL, NULL, put_order, &output);
+	xmcoh_bulk_score(&deployed, &rule, source, NULL, NULL, put_order, &output);
 	SPI_finish();
 	return (Datum) 0;
 }
 
-/* ---- pair_scores(model, document, source) ---- */
+/* ---- pair_scores(model, document, source, guidance, alignment, rounds) ---- */
+
+typedef struct PairOutput
+{
+	ReturnSetInfo *result;
+	bool		has_fused;
+} PairOutput;
 
 static void
 put_pairs(void *arg, const BulkDocument *scored)
 {
-	ReturnSetInfo *result = arg;
+	const PairOutput *output = arg;
 	const xmc_document *document = &scored->document;
 	int64		n = document->n;
 
@@ -198,17 +209,17 @@ put_pairs(void *arg, const BulkDocument *scored)
 			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
 			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
 			Datum		values[8];
-			bool		nulls[8] = {false, false, !text, !image, !text, !image, false, false};
+			bool		nulls[8] = {false, false, !text, !image, !text, !image, !output->has_fused, !output->has_fused};
 
 			values[0] = CStringGetTextDatum(scored->item[a]);
 			values[1] = CStringGetTextDatum(scored->item[b]);
 			values[2] = Float8GetDatum(score[XMC_EVIDENCE_TEXT][at]);
 			values[3] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE][at]);
-			values[4] = Float8GetDatum(scored->scores.guided[XMC_TEXT][at]);
-			values[5] = Float8GetDatum(scored->scores.guided[XMC_IMAGE][at]);
+			values[4] = Float8GetDatum(score[XMC_EVIDENCE_TEXT_GUIDED][at]);
+			values[5] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE_GUIDED][at]);
 			values[6] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
 			values[7] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
-			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+			tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
 			pfree(DatumGetPointer(values[0]));
 			pfree(DatumGetPointer(values[1]));
 		}
@@ -217,8 +228,10 @@ put_pairs(void *arg, const BulkDocument *scored)
 Datum
 xmcoh_pair_scores(PG_FUNCTION_ARGS)
 {
+	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 3);
+	PairOutput	output = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.has_fused = xmc_guidance_has_fused(&rule)};
 	DeployedModel deployed;
 
-	xmcoh_bulk_one(fcinfo, &deployed, put_pairs, fcinfo->resultinfo);
+	xmcoh_bulk_one(fcinfo, &deployed, &rule, put_pairs, &output);
 	return (Datum) 0;
 }

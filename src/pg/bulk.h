@@ -30,18 +30,19 @@ typedef bool (*BulkFilter) (void *arg, const SourceDocument *document);
 typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
 
 /*
- * Scores the documents of `source` (InvalidOid: of all sources of the model) that `filter` (may be NULL) lets
+ * Scores by `rule` the documents of `source` (InvalidOid: of all sources of the model) that `filter` (may be NULL) lets
  * through, and visits them in the order of their keys, source by source. `document` (may be NULL) is the key of the
  * only one wanted. Needs SPI. Errors: as xmcoh_source_columns, xmcoh_source_open, xmcoh_source_next;
  * object_not_in_prerequisite_state when the model has no source.
  */
-extern void xmcoh_bulk_score(const DeployedModel *deployed, Oid source, const char *document, BulkFilter filter,
-							 BulkVisitor visit, void *arg);
+extern void xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, Oid source, const char *document,
+							 BulkFilter filter, BulkVisitor visit, void *arg);
 
 /*
  * The whole of a set-returning function (model text, document text, source regclass) that looks at one document: checks the
  * arguments, finds the deployed version (into *deployed, before the visitor is called), scores and visits.
  */
-extern void xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, BulkVisitor visit, void *arg);
+extern void xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, const xmc_guidance_rule *rule, BulkVisitor visit,
+						   void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-/* evaluate.c - evaluate(model, source): how good the recovered orders are against the stored ones */
+/* evaluate.c - evaluate(model, source, guidance, alignment, rounds): how good the recovered orders are against the stored ones */
 #include "postgres.h"
 
 #include <math.h>
@@ -13,6 +13,7 @@
 #include "bulk.h"
 #include "metrics.h"
 #include "xmcoh.h"
+#include "xmcoh/calibrate.h"
 #include "xmcoh/decode.h"
 #include "xmcoh/metrics.h"
 
@@ -29,6 +30,7 @@ typedef struct Tally
 	double	   *tau;			/* (documents) NaN for one item */
 	double		all_items;
 	double		random_perfect; /* sum of 1 / n! */
+	xmc_reliability reliability;	/* of all pairs' probabilities */
 } Tally;
 
 typedef struct Evaluation
@@ -80,44 +82,58 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, int32 matches, double tau)
 	tally->random_perfect += xmc_random_perfect_match(n);
 }
 
-/* Whether the document says anything in this modality; what it says elsewhere is not this row's to be judged by. */
-static bool
-has_evidence(const xmc_document *document, xmc_evidence evidence)
+/* Judges one evidence by the items that it speaks of, as if there were no others; of the fused one all, if any says something. */
+static void
+judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence evidence, const int32 *true_place)
 {
-	uint8		wanted = evidence == XMC_EVIDENCE_TEXT ? XMC_HAS_TEXT
-		: evidence == XMC_EVIDENCE_IMAGE ? XMC_HAS_IMAGE : XMC_HAS_TEXT | XMC_HAS_IMAGE;
+	const xmc_document *document = &scored->document;
+	Tally	   *tally = &evaluation->tally[evidence];
+	Size		n = (Size) document->n;
+	int32	   *item = palloc(sizeof(int32) * n);	/* (m) */
+	int32	   *at = palloc(sizeof(int32) * n);	/* (places) which of these items stands there in the stored order; -1 */
+	int32	   *order = palloc(sizeof(int32) * n);
+	int32	   *rank = palloc(sizeof(int32) * n);	/* (m) its place among these items in the stored order */
+	int32	   *scratch = palloc(sizeof(int32) * n);
+	int32		m = xmc_evidence_items(document, evidence, item);
+	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);	/* (m, m) */
+	xmc_ctx		ctx = xmcoh_context();
+	bool		any = false;
+	int32		ranked = 0;
 
-	for (int32 i = 0; i < document->n; i++)
-		if (document->has[i] & wanted)
-			return true;
-	return false;
+	for (int32 k = 0; k < m; k++)
+		any |= document->has[item[k]] != 0;
+	if (any)
+	{
+		xmc_submatrix(document->n, scored->scores.score[evidence], m, item, s);
+		for (int32 k = 0; k < document->n; k++)
+			at[k] = -1;
+		for (int32 k = 0; k < m; k++)
+			at[true_place[item[k]]] = k;
+		for (int32 k = 0; k < document->n; k++)
+			if (at[k] >= 0)
+				rank[at[k]] = ranked++;
+		for (int32 a = 0; a < m; a++)
+			for (int32 b = a + 1; b < m; b++)
+				xmc_reliability_add(&tally->reliability,
+									xmc_probability(rank[a] < rank[b] ? s[(int64) a * m + b] : s[(int64) b * m + a]));
+		XMCOH_TRY(xmc_decode_shuffled(&ctx, m, s, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED),
+									  order), &ctx);
+		for (int32 k = 0; k < m; k++)
+			order[k] = rank[order[k]];
+		tally_up(evaluation->memory, tally, m, xmc_position_matches(m, order), xmc_kendall_tau(m, order, scratch));
+	}
+	pfree(s);
 }
 
 static void
 judge(void *arg, const BulkDocument *scored)
 {
-	Evaluation *evaluation = arg;
-	int32		n = scored->document.n;
-	int32	   *true_place = palloc(sizeof(int32) * (Size) n);
-	int32	   *order = palloc(sizeof(int32) * (Size) n);
-	int32	   *place = palloc(sizeof(int32) * (Size) n);
-	int32	   *scratch = palloc(sizeof(int32) * (Size) n);
-	uint64_t	seed = xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED);
+	int32	   *true_place = palloc(sizeof(int32) * (Size) scored->document.n);
 
-	for (int32 k = 0; k < n; k++)
+	for (int32 k = 0; k < scored->document.n; k++)
 		true_place[scored->order[k]] = k;
 	for (int e = 0; e < XMC_EVIDENCES; e++)
-	{
-		xmc_ctx		ctx = xmcoh_context();
-
-		if (!has_evidence(&scored->document, (xmc_evidence) e))
-			continue;
-		XMCOH_TRY(xmc_decode_shuffled(&ctx, n, scored->scores.score[e], seed, order), &ctx);
-		for (int32 k = 0; k < n; k++)
-			place[k] = true_place[order[k]];
-		tally_up(evaluation->memory, &evaluation->tally[e], n, xmc_position_matches(n, place),
-				 xmc_kendall_tau(n, place, scratch));
-	}
+		judge_evidence(arg, scored, (xmc_evidence) e, true_place);
 }
 
 /* Which documents training held out stands in the version's report; an imported version has none. */
@@ -165,13 +181,13 @@ put_interval(const Tally *tally, const double *value, const double *weight, Datu
 }
 
 static void
-put_row(ReturnSetInfo *result, xmc_evidence evidence, const Tally *tally)
+put_row(ReturnSetInfo *result, const char *modality, const char *guidance, const Tally *tally)
 {
-	Datum		values[16];
-	bool		nulls[16] = {false};
+	Datum		values[17];
+	bool		nulls[17] = {false};
 
-	values[0] = CStringGetTextDatum(xmcoh_evidence_name(evidence));
-	values[1] = CStringGetTextDatum(evidence == XMC_EVIDENCE_FUSED ? "fused" : "solo");
+	values[0] = CStringGetTextDatum(modality);
+	values[1] = CStringGetTextDatum(guidance);
 	values[2] = Int32GetDatum(tally->documents);
 	values[3] = Int64GetDatum((int64) tally->all_items);
 	put_interval(tally, tally->matches, tally->items, &values[4], &nulls[4]);
@@ -183,6 +199,8 @@ put_row(ReturnSetInfo *result, xmc_evidence evidence, const Tally *tally)
 	values[15] = Float8GetDatum(0);
 	nulls[13] = nulls[14] = tally->documents == 0;
 	nulls[15] = nulls[10];
+	values[16] = Float8GetDatum(xmc_reliability_error(&tally->reliability));
+	nulls[16] = tally->reliability.n == 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -192,23 +210,35 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	Evaluation	evaluation = {.memory = CurrentMemoryContext, .held_out_only = !OidIsValid(source)};
+	const Tally *tally = evaluation.tally;
+	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 2);
 	DeployedModel deployed;
-	const xmc_options *options;
+	bool		reads_text;
+	bool		reads_image;
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	options = &deployed.model->options;
+	reads_text = deployed.model->options.words || deployed.model->options.text_dim > 0;
+	reads_image = deployed.model->options.image_dim > 0;
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+		evaluation.tally[e].reliability.bins = XMC_CALIBRATION_BINS;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (evaluation.held_out_only)
 		read_held_out(&deployed, &evaluation);
-	xmcoh_bulk_score(&deployed, source, NULL, is_judged, judge, &evaluation);
-	if (options->words || options->text_dim > 0)
-		put_row(result, XMC_EVIDENCE_TEXT, &evaluation.tally[XMC_EVIDENCE_TEXT]);
-	if (options->image_dim > 0)
-		put_row(result, XMC_EVIDENCE_IMAGE, &evaluation.tally[XMC_EVIDENCE_IMAGE]);
-	put_row(result, XMC_EVIDENCE_FUSED, &evaluation.tally[XMC_EVIDENCE_FUSED]);
+	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_judged, judge, &evaluation);
+	if (reads_text)
+		put_row(result, "text", "solo", &tally[XMC_EVIDENCE_TEXT]);
+	if (reads_image)
+		put_row(result, "image", "solo", &tally[XMC_EVIDENCE_IMAGE]);
+	if (reads_text && reads_image)
+	{
+		put_row(result, "text", "guided", &tally[XMC_EVIDENCE_TEXT_GUIDED]);
+		put_row(result, "image", "guided", &tally[XMC_EVIDENCE_IMAGE_GUIDED]);
+	}
+	if (xmc_guidance_has_fused(&rule))
+		put_row(result, "fused", "fused", &tally[XMC_EVIDENCE_FUSED]);
 	SPI_finish();
 	return (Datum) 0;
 }

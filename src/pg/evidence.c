@@ -1,12 +1,14 @@
 /* evidence.c - an item's evidence out of datums and into the core; see evidence.h */
 #include "evidence.h"
 
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "source.h"
 #include "xmcoh.h"
+#include "xmcoh/decode.h"
 
 static const char *
 described(const char *what, const char *item)
@@ -118,23 +120,82 @@ xmcoh_check_item_count(int64 n, const char *document)
 }
 
 static const char *const evidence_names[XMC_EVIDENCES] = {
-	[XMC_EVIDENCE_TEXT] = "text", [XMC_EVIDENCE_IMAGE] = "image", [XMC_EVIDENCE_FUSED] = "fused"
+	[XMC_EVIDENCE_TEXT] = "text", [XMC_EVIDENCE_IMAGE] = "image", [XMC_EVIDENCE_FUSED] = "fused",
+	[XMC_EVIDENCE_TEXT_GUIDED] = "text guided", [XMC_EVIDENCE_IMAGE_GUIDED] = "image guided"
 };
+static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
+	[XMC_GUIDANCE_SOFT] = "soft", [XMC_GUIDANCE_HARD] = "hard", [XMC_GUIDANCE_UNCALIBRATED] = "uncalibrated",
+	[XMC_GUIDANCE_PAPER] = "paper"
+};
+static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
 
-xmc_evidence
-xmcoh_evidence_named(const char *name)
+/* The number of an argument's value among the names; NULL: the usual one. */
+static int
+choice(NullableDatum argument, const char *what, int usual, int n, const char *const *names)
 {
-	for (int e = 0; e < XMC_EVIDENCES; e++)
-		if (strcmp(name, evidence_names[e]) == 0)
-			return (xmc_evidence) e;
+	StringInfoData known;
+	char	   *name;
+
+	if (argument.isnull)
+		return usual;
+	name = text_to_cstring(DatumGetTextPP(argument.value));
+	for (int k = 0; k < n; k++)
+		if (strcmp(name, names[k]) == 0)
+		{
+			pfree(name);
+			return k;
+		}
+	initStringInfo(&known);
+	for (int k = 0; k < n; k++)
+		appendStringInfo(&known, "%s%s", k == 0 ? "" : k == n - 1 ? " and " : ", ", names[k]);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown evidence \"%s\"", name),
-			 errhint("Known are fused, text and image.")));
+			 errmsg("unknown %s \"%s\"", what, name),
+			 errhint("Known are %s.", known.data)));
+}
+
+xmc_evidence
+xmcoh_evidence_argument(NullableDatum argument)
+{
+	return (xmc_evidence) choice(argument, "evidence", XMC_EVIDENCE_FUSED, XMC_EVIDENCES, evidence_names);
 }
 
 const char *
 xmcoh_evidence_name(xmc_evidence evidence)
 {
 	return evidence_names[evidence];
+}
+
+xmc_guidance_rule
+xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first)
+{
+	const NullableDatum *argument = &fcinfo->args[first];
+	xmc_guidance_rule rule = {
+		.mode = (xmc_guidance_mode) choice(argument[0], "guidance", XMC_GUIDANCE_SOFT, XMC_GUIDANCE_MODES, guidance_names),
+		.inferred = choice(argument[1], "alignment", 0, lengthof(alignment_names), alignment_names),
+		.rounds = argument[2].isnull ? 3 : DatumGetInt32(argument[2].value)
+	};
+
+	if (rule.rounds < 1 || rule.rounds > XMC_GUIDANCE_MAX_ROUNDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rounds must be between 1 and %d", XMC_GUIDANCE_MAX_ROUNDS)));
+	return rule;
+}
+
+int32
+xmcoh_decode_evidence(const xmc_document *document, const xmc_scores *scores, xmc_evidence evidence, int32 *order)
+{
+	xmc_ctx		ctx = xmcoh_context();
+	int32	   *item = palloc(sizeof(int32) * (Size) (document->n + 1));
+	int32		m = xmc_evidence_items(document, evidence, item);
+	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);
+
+	xmc_submatrix(document->n, scores->score[evidence], m, item, s);
+	XMCOH_TRY(xmc_decode(&ctx, m, s, order, NULL), &ctx);
+	for (int32 k = 0; k < m; k++)
+		order[k] = item[order[k]];
+	pfree(s);
+	pfree(item);
+	return m;
 }

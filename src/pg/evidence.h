@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "xmcoh/dataset.h"
 #include "xmcoh/scorer.h"
 
@@ -49,8 +51,24 @@ extern void xmcoh_notice_no_evidence(const xmc_document *document, bool *noticed
 /* ERROR program_limit_exceeded when n is over xmcoh.max_document_items. `document`: its key, NULL when not known. */
 extern void xmcoh_check_item_count(int64 n, const char *document);
 
-/* 'fused', 'text' or 'image'; ERROR invalid_parameter_value listing them for anything else. */
-extern xmc_evidence xmcoh_evidence_named(const char *name);
+/*
+ * A function's argument that says which evidence to go by; NULL: fused. ERROR invalid_parameter_value, listing what is known, for
+ * anything else.
+ */
+extern xmc_evidence xmcoh_evidence_argument(NullableDatum argument);
 extern const char *xmcoh_evidence_name(xmc_evidence evidence);
+
+/*
+ * Three arguments from `first` on that say how to guide: guidance, alignment, rounds; NULL: the default of each. ERROR
+ * invalid_parameter_value, listing what is known.
+ */
+extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
+
+/*
+ * Decodes by one evidence the items that it speaks of (xmc_evidence_items): order[k] = the item at place k; returns how many
+ * there are. `order` has room for all items of the document.
+ */
+extern int32 xmcoh_decode_evidence(const xmc_document *document, const xmc_scores *scores, xmc_evidence evidence,
+								   int32 *order);
 
 #endif

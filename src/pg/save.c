@@ -80,7 +80,7 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	append_field(&out, "ignored_pairs", (double) training->ignored_pairs);
 	append_field(&out, "seed", training->options->seed);
 	append_field(&out, "held_out_threshold", training->held_out_threshold);
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
 	{
 		append_name(&out, xmcoh_evidence_name((xmc_evidence) e));
 		appendStringInfoChar(&out, '{');

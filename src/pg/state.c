@@ -6,10 +6,10 @@
 #include "utils/memutils.h"
 
 /* First byte of a written state; changes with its layout. */
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 OrderState *
-xmcoh_state_new(MemoryContext context, bool by_position, const char *model, int32 model_length)
+xmcoh_state_new(MemoryContext context, bool by_position, xmc_evidence evidence, const char *model, int32 model_length)
 {
 	OrderState *state = MemoryContextAllocZero(context, sizeof(OrderState));
 	char	   *copy = MemoryContextAlloc(context, (Size) model_length + 1);
@@ -17,6 +17,7 @@ xmcoh_state_new(MemoryContext context, bool by_position, const char *model, int3
 	memcpy(copy, model, model_length);
 	state->context = context;
 	state->by_position = by_position;
+	state->evidence = evidence;
 	state->model = copy;
 	state->model_length = model_length;
 	return state;
@@ -68,6 +69,10 @@ xmcoh_state_merge(OrderState *state, const OrderState *more)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("model must be the same for all rows of a document")));
+	if (state->evidence != more->evidence)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("evidence must be the same for all rows of a document")));
 	for (int32 i = 0; i < more->n; i++)
 		xmcoh_state_add(state, &more->item[i]);
 }
@@ -106,6 +111,7 @@ xmcoh_state_write(const OrderState *state)
 	pq_begintypsend(&to);
 	pq_sendbyte(&to, STATE_VERSION);
 	pq_sendbyte(&to, state->by_position ? 1 : 0);
+	pq_sendbyte(&to, (uint8) state->evidence);
 	write_bytes(&to, state->model, state->model_length);
 	pq_sendint32(&to, (uint32) state->n);
 	for (int32 i = 0; i < state->n; i++)
@@ -178,14 +184,18 @@ xmcoh_state_read(MemoryContext context, StringInfo from)
 	OrderState *state;
 	const char *model;
 	bool		by_position;
+	int			evidence;
 	int32		model_length;
 	int32		n;
 
 	if (pq_getmsgbyte(from) != STATE_VERSION)
 		not_a_state("Its version is unknown.");
 	by_position = pq_getmsgbyte(from) != 0;
+	evidence = pq_getmsgbyte(from);
+	if (evidence >= XMC_EVIDENCES)
+		not_a_state("Its evidence is unknown.");
 	model = read_text(from, 0, &model_length);
-	state = xmcoh_state_new(context, by_position, model, model_length);
+	state = xmcoh_state_new(context, by_position, (xmc_evidence) evidence, model, model_length);
 	n = read_length(from, 0, 16);	/* an item takes at least its four lengths */
 	for (int32 i = 0; i < n; i++)
 	{

@@ -25,6 +25,7 @@ typedef struct OrderState
 {
 	MemoryContext context;		/* where all of it lives */
 	bool		by_position;	/* coherence, not recover_order */
+	xmc_evidence evidence;		/* to go by */
 	int32		model_length;
 	const char *model;
 	int32		n;
@@ -33,12 +34,14 @@ typedef struct OrderState
 } OrderState;
 
 /* An empty state in `context`. */
-extern OrderState *xmcoh_state_new(MemoryContext context, bool by_position, const char *model, int32 model_length);
+extern OrderState *xmcoh_state_new(MemoryContext context, bool by_position, xmc_evidence evidence, const char *model,
+								   int32 model_length);
 
 /* Adds a copy of the item. ERROR program_limit_exceeded over xmcoh.max_document_items. */
 extern void xmcoh_state_add(OrderState *state, const StateItem *item);
 
-/* Adds copies of all items of `more`. ERROR invalid_parameter_value if it is of another model. */
+/* Adds copies of all items of `more`. ERROR invalid_parameter_value if it is of another model
+ * or evidence. */
 extern void xmcoh_state_merge(OrderState *state, const OrderState *more);
 
 /* To bytes and back; reading takes nothing on trust. ERROR invalid_binary_representation, protocol_violation. */

@@ -10,7 +10,6 @@
 #include "evidence.h"
 #include "weights.h"
 #include "xmcoh.h"
-#include "xmcoh/decode.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_recovered_position);
 
@@ -18,7 +17,7 @@ PG_FUNCTION_INFO_V1(xmcoh_recovered_position);
 typedef struct PartitionPlaces
 {
 	bool		ready;
-	int32		place[FLEXIBLE_ARRAY_MEMBER];	/* (rows) 1-based, by row of the partition */
+	int32		place[FLEXIBLE_ARRAY_MEMBER];	/* (rows) 1-based, by row of the partition; 0: has none */
 } PartitionPlaces;
 
 typedef struct WindowSite
@@ -88,17 +87,19 @@ kept(const void *bytes, int64 size)
 	return size < 0 ? NULL : memcpy(palloc((Size) size + 1), bytes, (size_t) size);
 }
 
-/* Reads the partition's `n` rows; gives the model's name, which must be the same in all of them. */
+/* Reads the partition's `n` rows; gives the model's name and the evidence to go by, which must be the same in all of them. */
 static PartitionRow *
-read_rows(WindowObject window, int n_arguments, int32 n, text **model)
+read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_evidence *evidence_to_use)
 {
 	static const NullableDatum absent = {.isnull = true};
 	PartitionRow *row = palloc(sizeof(PartitionRow) * (Size) (n + 1));
 
 	*model = NULL;
+	*evidence_to_use = XMC_EVIDENCE_FUSED;
 	for (int32 r = 0; r < n; r++)
 	{
 		Evidence	one;
+		xmc_evidence to_use;
 		Evidence   *evidence = &row[r].evidence;
 		NullableDatum name = row_argument(window, 0, r);
 
@@ -128,6 +129,16 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model)
 		xmcoh_evidence_read(absent, absent, row_argument(window, 3, r), NULL, &one);
 		evidence->embedding = kept(one.embedding, float_bytes(one.embedding_length));
 		evidence->embedding_length = one.embedding_length;
+		if (n_arguments <= 4)
+			continue;
+		to_use = xmcoh_evidence_argument(row_argument(window, 4, r));
+		if (r > 0 && to_use != *evidence_to_use)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("evidence must be the same for all rows of a document"),
+					 errdetail("Got \"%s\" and \"%s\".", xmcoh_evidence_name(*evidence_to_use),
+							   xmcoh_evidence_name(to_use))));
+		*evidence_to_use = to_use;
 	}
 	return row;
 }
@@ -136,17 +147,18 @@ static void
 place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 {
 	WindowSite *site = fcinfo->flinfo->fn_extra;
-	xmc_ctx		ctx = xmcoh_context();
 	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) (n + 1));
 	int32	   *order = palloc(sizeof(int32) * (Size) (n + 1));
 	const DeployedModel *deployed;
 	PartitionRow *row;
 	ScoredDocument scored;
 	text	   *model;
+	xmc_evidence evidence;
+	int32		m;
 
 	if (site == NULL)
 		site = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(WindowSite));
-	row = read_rows(window, PG_NARGS(), n, &model);
+	row = read_rows(window, PG_NARGS(), n, &model, &evidence);
 	deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model),
 									 VARSIZE_ANY_EXHDR(model));
 	qsort(row, n, sizeof(PartitionRow), compare_rows);
@@ -157,9 +169,11 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 		xmcoh_evidence_item(&row[i].evidence, &deployed->model->options, number, strlen(number), false, &item[i]);
 	}
 	xmcoh_score_items(deployed->model, n, item, &scored);
-	xmcoh_notice_no_evidence(&scored.document, &site->noticed);
-	XMCOH_TRY(xmc_decode(&ctx, n, scored.scores.score[XMC_EVIDENCE_FUSED], order, NULL), &ctx);
-	for (int32 k = 0; k < n; k++)
+	if (evidence == XMC_EVIDENCE_FUSED)
+		xmcoh_notice_no_evidence(&scored.document, &site->noticed);
+	m = xmcoh_decode_evidence(&scored.document, &scored.scores, evidence, order);
+	memset(place, 0, sizeof(int32) * (Size) n);
+	for (int32 k = 0; k < m; k++)
 		place[row[order[k]].row] = k + 1;
 }
 
@@ -183,5 +197,7 @@ xmcoh_recovered_position(PG_FUNCTION_ARGS)
 		MemoryContextDelete(scratch);
 		places->ready = true;
 	}
+	if (places->place[WinGetCurrentPosition(window)] == 0)
+		PG_RETURN_NULL();
 	PG_RETURN_INT32(places->place[WinGetCurrentPosition(window)]);
 }

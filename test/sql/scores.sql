@@ -77,7 +77,7 @@ SELECT modality, guidance, documents BETWEEN 10 AND 40 AS held_out, acc > 0.9 AS
        acc BETWEEN acc_low AND acc_high AND pmr BETWEEN pmr_low AND pmr_high
        AND tau BETWEEN tau_low AND tau_high AS intervals,
        random_tau FROM xmcoh.evaluate('guides');
-SELECT modality, documents, items, round(random_acc::numeric, 4) AS random_acc,
+SELECT modality, guidance, documents, items, round(random_acc::numeric, 4) AS random_acc,
        random_pmr BETWEEN 0.01 AND 0.012 AS random_pmr FROM xmcoh.evaluate('guides', 'step');
 SELECT abs(e.tau - m.tau) < 1e-9 AS tau, abs(e.acc - m.acc) < 1e-9 AS acc, abs(e.pmr - m.pmr) < 1e-9 AS pmr
   FROM xmcoh.evaluate('guides', 'step') AS e,
@@ -92,14 +92,14 @@ CREATE TABLE numbered AS SELECT g AS guide, i AS step, 'part ' || g || ' ' || i 
     FROM generate_series(1, 1500) g, generate_series(1, 5) i;
 SELECT xmcoh.attach_source('blind', 'numbered', document => 'guide', item => 'step', text => 'words',
        "position" => 'step');
-SELECT modality, documents, abs(tau) < 0.05 AS tau_is_0, abs(acc - random_acc) < 0.03 AS acc_is_chance,
+SELECT modality, guidance, documents, abs(tau) < 0.05 AS tau_is_0, abs(acc - random_acc) < 0.03 AS acc_is_chance,
        abs(pmr - random_pmr) < 0.01 AS pmr_is_chance,
        tau_low < 0 AND tau_high > 0 AS nothing_there FROM xmcoh.evaluate('blind', 'numbered');
 -- the rows of one item count for Acc and PMR, not for tau
 CREATE TABLE single AS SELECT 1 AS guide, 1 AS step, 'open' AS words;
 SELECT xmcoh.attach_source('blind', 'single', document => 'guide', item => 'step', text => 'words',
        "position" => 'step');
-SELECT modality, documents, items, acc, pmr, tau, random_tau FROM xmcoh.evaluate('blind', 'single');
+SELECT modality, guidance, documents, items, acc, pmr, tau, random_tau, calibration_error FROM xmcoh.evaluate('blind', 'single');
 -- an imported version has no held-out documents
 SELECT * FROM xmcoh.evaluate('blind');
 SELECT xmcoh.detach_source('blind', 'numbered');

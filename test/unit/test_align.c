@@ -240,7 +240,7 @@ test_guidance(void **state)
 	for (int a = 0; a < IMAGES; a++)
 		for (int b = 0; b <= a; b++)
 			s_image[b * IMAGES + a] = -(s_image[a * IMAGES + b] = a == b ? 0 : (float) xmc_random_normal(&random));
-	assert_int_equal(xmc_guidance(&arena, IMAGES, TEXTS, p, s_text, s_image, &guides), XMC_OK);
+	assert_int_equal(xmc_guidance(&arena, IMAGES, TEXTS, (const float *[]) {p, p}, s_text, s_image, &guides), XMC_OK);
 	for (int i = 0; i < IMAGES; i++)
 		for (int j = 0; j < IMAGES; j++)
 		{
@@ -568,13 +568,13 @@ test_trained(void **state)
 		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &document);
 		assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
 		solo += right_pairs(d, &document, scores.score[XMC_EVIDENCE_IMAGE], true) / 20;
-		guided += right_pairs(d, &document, scores.guided[XMC_IMAGE], true) / 20;
+		guided += right_pairs(d, &document, scores.score[XMC_EVIDENCE_IMAGE_GUIDED], true) / 20;
 		together += right_pairs(d, &document, scores.score[XMC_EVIDENCE_FUSED], false) / 20;
 		xmc_scores_free(&f->ctx, &scores);
 		xmc_document_free(&f->ctx, &document);
 
 		build(&f->ctx, &f->options, f->tokeniser, d, false, true, false, &document);
-		assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
+		assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_OK);
 		assert_int_equal(alignment.n_image, s.n - 1);
 		if (d == DOCUMENTS)
 		{
@@ -582,15 +582,15 @@ test_trained(void **state)
 
 			document.image[s.n * IMAGE_DIM] = 3e38f;	/* finite, but no product with it */
 			document.image[s.n * IMAGE_DIM + 1] = -3e38f;
-			assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_BAD_INPUT);
+			assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_BAD_INPUT);
 			document.image[s.n * IMAGE_DIM] = document.image[s.n * IMAGE_DIM + 1] = kept;
-			assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
+			assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_OK);
 		}
 		missing_found += alignment.p[(s.n - 1) * (s.n + 1) + first_text] > 0.5;
 		xmc_document_free(&f->ctx, &document);
 
 		build(&f->ctx, &f->options, f->tokeniser, d, false, false, true, &document);
-		assert_int_equal(xmc_align_document(&arena, model, &document, &alignment), XMC_OK);
+		assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_OK);
 		for (int32_t r = 0; r < s.n && s.n < 8; r++)
 			foreign_found += alignment.image[r] == 2 * s.n - 1 - first_text && alignment.p[r * (s.n + 1) + s.n] > 0.5;
 		xmc_document_free(&f->ctx, &document);
@@ -641,7 +641,7 @@ test_linked_unchanged(void **state)
 						int			wanted = m == XMC_TEXT ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
 						bool		both = (has[a] & wanted) && (has[b] & wanted);
 
-						assert_true(with.guided[m][a * document.n + b] ==
+						assert_true(with.score[XMC_EVIDENCE_TEXT_GUIDED + m][a * document.n + b] ==
 									(both ? with.score[XMC_EVIDENCE_FUSED][a * document.n + b] : 0));
 					}
 			xmc_scores_free(&f->ctx, &with);
@@ -706,7 +706,7 @@ test_shared_space(void **state)
 	assert_true(report.alignment.accuracy > 0.95);
 	build(&f->ctx, &f->options, f->tokeniser, DOCUMENTS, false, false, false, &document);
 	assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
-	assert_true(right_pairs(DOCUMENTS, &document, scores.guided[XMC_IMAGE], true) > 0.9);
+	assert_true(right_pairs(DOCUMENTS, &document, scores.score[XMC_EVIDENCE_IMAGE_GUIDED], true) > 0.9);
 	xmc_scores_free(&f->ctx, &scores);
 	xmc_document_free(&f->ctx, &document);
 	xmc_model_free(&f->ctx, model);

@@ -149,7 +149,7 @@ test_learns(void **state)
 	assert_true(report.tau[XMC_EVIDENCE_IMAGE].mean > 0.7);
 	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean >= report.tau[XMC_EVIDENCE_TEXT].mean);
 	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean >= report.tau[XMC_EVIDENCE_IMAGE].mean - 0.02);
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
 	{
 		assert_true(report.tau[e].low <= report.tau[e].mean && report.tau[e].mean <= report.tau[e].high);
 		assert_true(report.calibration_error[e] < 0.1);
