@@ -1,5 +1,5 @@
 /*
- * Alignment and guidance: transport against hand-solved and brute-force cases, gradients against finite differences, and training
+ * Alignment: transport against hand-solved and brute-force cases, gradients against finite differences, and training
  * on documents whose photos and texts were made from the same hidden steps.
  */
 #include <setjmp.h>
@@ -8,22 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "counting.h"
+#include "manuals.h"
 #include "xmcoh/align.h"
 #include "xmcoh/alignfit.h"
-#include "xmcoh/guidance.h"
-#include "xmcoh/train.h"
-
-static void
-assert_near(double a, double b, double tolerance)
-{
-	if (!(fabs(a - b) <= tolerance))
-		fail_msg("%.12g is not %.12g within %g", a, b, tolerance);
-}
+#include "xmcoh/scorer.h"
 
 /* ---- transport ---- */
 
@@ -214,218 +202,6 @@ test_empty_side(void **state)
 	assert_true(p[0] == 0);
 }
 
-/* ---- guidance ---- */
-
-static void
-test_guidance(void **state)
-{
-	enum {IMAGES = 4, TEXTS = 5};
-	counting	counts;
-	xmc_ctx		ctx = counting_ctx(&counts);
-	xmc_arena	arena;
-	xmc_random	random;
-	xmc_guides	guides;
-	float		p[IMAGES * TEXTS];
-	float		s_text[TEXTS * TEXTS];
-	float		s_image[IMAGES * IMAGES];
-
-	(void) state;
-	xmc_arena_init(&arena, &ctx);
-	xmc_random_seed(&random, 9);
-	for (int k = 0; k < IMAGES * TEXTS; k++)
-		p[k] = (float) xmc_random_uniform(&random);
-	for (int a = 0; a < TEXTS; a++)
-		for (int b = 0; b <= a; b++)
-			s_text[b * TEXTS + a] = -(s_text[a * TEXTS + b] = a == b ? 0 : (float) xmc_random_normal(&random));
-	for (int a = 0; a < IMAGES; a++)
-		for (int b = 0; b <= a; b++)
-			s_image[b * IMAGES + a] = -(s_image[a * IMAGES + b] = a == b ? 0 : (float) xmc_random_normal(&random));
-	assert_int_equal(xmc_guidance(&arena, IMAGES, TEXTS, (const float *[]) {p, p}, s_text, s_image, &guides), XMC_OK);
-	for (int i = 0; i < IMAGES; i++)
-		for (int j = 0; j < IMAGES; j++)
-		{
-			double		want = 0;
-
-			for (int t = 0; t < TEXTS; t++)
-				for (int u = 0; u < TEXTS; u++)
-					want += p[i * TEXTS + t] * s_text[t * TEXTS + u] * p[j * TEXTS + u];
-			assert_near(guides.image[i * IMAGES + j], want, 1e-5);
-		}
-	for (int t = 0; t < TEXTS; t++)
-		for (int u = 0; u < TEXTS; u++)
-		{
-			double		want = 0;
-
-			for (int i = 0; i < IMAGES; i++)
-				for (int j = 0; j < IMAGES; j++)
-					want += p[i * TEXTS + t] * s_image[i * IMAGES + j] * p[j * TEXTS + u];
-			assert_near(guides.text[t * TEXTS + u], want, 1e-5);
-		}
-	for (int j = 0; j < IMAGES; j++)
-		for (int i = 0; i < TEXTS; i++)
-		{
-			double		by_text = 0;
-			double		by_image = 0;
-
-			for (int t = 0; t < TEXTS; t++)
-				by_text += p[j * TEXTS + t] * s_text[t * TEXTS + i];
-			for (int k = 0; k < IMAGES; k++)
-				by_image += s_image[j * IMAGES + k] * p[k * TEXTS + i];
-			assert_near(guides.crossed[XMC_TEXT][j * TEXTS + i], by_text, 1e-5);
-			assert_near(guides.crossed[XMC_IMAGE][j * TEXTS + i], by_image, 1e-5);
-		}
-	xmc_arena_free(&arena);
-	assert_int_equal(counts.live, 0);
-}
-
-/* ---- documents of known structure ---- */
-
-#define DOCUMENTS 120
-#define SUBJECTS 12
-#define IMAGE_DIM 16
-
-static const char *const verb[] = {"open", "check", "fit", "turn", "press", "close", "clean", "pack"};
-static const char *const subject[SUBJECTS] = {"valve", "screw", "seal", "pump", "hose", "motor", "filter", "sensor",
-	"cable", "spring", "gauge", "panel"};
-
-/*
- * A step's text is a verb, which tells its place, and a subject, which its photo shows by a number of its own; photos tell no order.
- * `linked` or split into texts 0 .. n - 1 and photos n .. 2 n - 1, dealt by the document's number. `missing`: no photo of
- * the first step; `foreign`: its photo is of a subject that the document has not. A text embedding, if the model takes one, is as
- * a photo's: they share a space.
- */
-typedef struct steps
-{
-	int32_t		n;
-	int32_t		subject[8];
-} steps;
-
-static void
-deal(int d, steps *s)
-{
-	xmc_random	random;
-	int32_t		all[SUBJECTS];
-
-	xmc_random_seed(&random, (uint64_t) d);
-	s->n = 4 + (int32_t) xmc_random_below(&random, 4);
-	for (int32_t k = 0; k < SUBJECTS; k++)
-		all[k] = k;
-	for (int32_t k = 0; k < 8; k++)
-	{
-		int32_t		other = k + (int32_t) xmc_random_below(&random, (uint32_t) (SUBJECTS - k));
-		int32_t		kept = all[k];
-
-		s->subject[k] = all[other];
-		all[k] = all[other];
-		all[other] = kept;
-	}
-}
-
-static void
-draw_photo(xmc_random *random, int32_t of, float *image)
-{
-	for (int k = 0; k < IMAGE_DIM; k++)
-		image[k] = (float) ((k == of) + 0.1 * xmc_random_normal(random));
-}
-
-/* Linked documents are labelled. */
-static void
-build(xmc_ctx *ctx, const xmc_options *o, xmc_tokeniser *tokeniser, int d, bool linked, bool missing, bool foreign,
-	  xmc_document *out)
-{
-	steps		s;
-	xmc_random	random;
-	xmc_item	item[16];
-	char		key[16][16];
-	char		text[8][40];
-	float		image[8][IMAGE_DIM];
-	float		embedding[8][IMAGE_DIM];
-	int32_t		order[8];
-	int32_t		n = 0;
-
-	deal(d, &s);
-	xmc_random_seed(&random, (uint64_t) d + 1000);
-	for (int32_t k = 0; k < s.n; k++)
-	{
-		int32_t		step = (k * 3 + d) % s.n;	/* a permutation but for n = 6 */
-
-		if (s.n % 3 == 0)
-			step = (k * 5 + d) % s.n;
-		snprintf(text[k], sizeof text[k], "%s the %s", verb[step * 8 / s.n], subject[s.subject[step]]);
-		draw_photo(&random, foreign && step == 0 ? s.subject[7] : s.subject[step], image[k]);
-		if (o->text_dim > 0)
-			draw_photo(&random, s.subject[step], embedding[k]);
-		order[step] = k;
-	}
-	for (int32_t k = 0; k < s.n; k++)
-	{
-		snprintf(key[n], sizeof key[n], "%d", (int) n);
-		item[n] = (xmc_item){.key = key[n],.key_length = strlen(key[n]),.text = text[k],.text_length = strlen(text[k]),
-			.text_embedding = o->text_dim > 0 ? embedding[k] : NULL,.image = linked ? image[k] : NULL};
-		n++;
-	}
-	for (int32_t k = s.n - 1; k >= 0 && !linked; k--)	/* photo of text k is item 2 n - 1 - k */
-	{
-		snprintf(key[n], sizeof key[n], "%d", (int) (2 * s.n - 1 - k));
-		if (missing && k == order[0])
-			continue;
-		item[n] = (xmc_item){.key = key[n],.key_length = strlen(key[n]),.image = image[k]};
-		n++;
-	}
-	assert_int_equal(xmc_document_build(ctx, o, tokeniser, n, item, out), XMC_OK);
-	if (linked)
-		assert_int_equal(xmc_document_label_order(ctx, out, order), XMC_OK);
-}
-
-typedef struct fixture
-{
-	counting	counts;
-	xmc_ctx		ctx;
-	xmc_options options;
-	xmc_tokeniser *tokeniser;
-	xmc_document document[DOCUMENTS];
-	uint8_t		held_out[DOCUMENTS];
-} fixture;
-
-static int
-set_up(void **state)
-{
-	fixture    *f = test_calloc(1, sizeof *f);
-
-	f->ctx = counting_ctx(&f->counts);
-	xmc_options_default(&f->options);
-	f->options.image_dim = IMAGE_DIM;
-	f->options.d_model = 16;
-	f->options.heads = 2;
-	f->options.feed_forward = 16;
-	f->options.hash_bits = 12;
-	f->options.epochs = 12;
-	f->options.align_dim = 16;
-	f->options.align_learning_rate = 0.01;
-	f->options.sparse_learning_rate = 0.1;
-	assert_int_equal(xmc_tokeniser_new(&f->ctx, &f->tokeniser), XMC_OK);
-	for (int d = 0; d < DOCUMENTS; d++)
-	{
-		build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &f->document[d]);
-		f->held_out[d] = d % 4 == 0;
-	}
-	*state = f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fixture    *f = *state;
-
-	for (int d = 0; d < DOCUMENTS; d++)
-		xmc_document_free(&f->ctx, &f->document[d]);
-	xmc_tokeniser_free(f->tokeniser);
-	assert_int_equal(f->counts.live, 0);
-	test_free(f);
-	return 0;
-}
-
 /* ---- gradient ---- */
 
 static double
@@ -496,13 +272,6 @@ test_gradient(void **state)
 }
 
 /* ---- trained ---- */
-
-static void
-train(fixture *f, int32_t n, xmc_model **model, xmc_train_report *report)
-{
-	if (xmc_train(&f->ctx, &f->options, n, f->document, f->held_out, NULL, model, report) != XMC_OK)
-		fail_msg("%s", f->ctx.message);
-}
 
 /* Share of pairs of a document's photos (or of all items, by their steps) that score e puts right. */
 static double
@@ -731,22 +500,24 @@ test_repeat_and_memory(void **state)
 	xmc_model_free(&f->ctx, again);
 	build(&f->ctx, &f->options, f->tokeniser, 3, false, false, false, &document);
 	live = f->counts.live;
-	for (long fail = 1;; fail++)
-	{
-		xmc_scores	scores;
-		xmc_status	status;
-
-		f->counts.fail_at = f->counts.calls + fail;
-		status = xmc_score_documents(&f->ctx, model, 1, &document, &scores);
-		if (status == XMC_OK)
+	for (int mode = 0; mode < XMC_GUIDANCE_MODES; mode++)
+		for (long fail = 1;; fail++)
 		{
-			assert_true(fail > 2);
-			xmc_scores_free(&f->ctx, &scores);
-			break;
+			const xmc_guidance_rule rule = {.mode = (xmc_guidance_mode) mode,.rounds = 1};
+			xmc_scores	scores;
+			xmc_status	status;
+
+			f->counts.fail_at = f->counts.calls + fail;
+			status = xmc_score_documents_by(&f->ctx, model, &rule, 1, &document, &scores);
+			if (status == XMC_OK)
+			{
+				assert_true(fail > 2);
+				xmc_scores_free(&f->ctx, &scores);
+				break;
+			}
+			assert_int_equal(status, XMC_NO_MEMORY);
+			assert_int_equal(f->counts.live, live);
 		}
-		assert_int_equal(status, XMC_NO_MEMORY);
-		assert_int_equal(f->counts.live, live);
-	}
 	f->counts.fail_at = 0;
 	xmc_document_free(&f->ctx, &document);
 	xmc_model_free(&f->ctx, model);
@@ -761,7 +532,6 @@ main(void)
 		cmocka_unit_test(test_fixed_point),
 		cmocka_unit_test(test_masses_and_names),
 		cmocka_unit_test(test_empty_side),
-		cmocka_unit_test(test_guidance),
 		cmocka_unit_test_setup_teardown(test_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trained, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_linked_unchanged, set_up, tear_down),

@@ -383,6 +383,8 @@ test_calibration_error_known(void **state)
 	assert_near(xmc_calibration_error(1, (double[]) {1}, 10), 0, 1e-12);
 	assert_near(xmc_calibration_error(1, (double[]) {0}, 10), 1, 1e-12);
 	assert_true(isnan(xmc_calibration_error(0, NULL, 10)));
+	assert_true(isnan(xmc_calibration_error(1, (double[]) {1}, 0)));
+	assert_true(isnan(xmc_calibration_error(1, (double[]) {1}, XMC_CALIBRATION_MAX_BINS + 1)));
 	assert_true(isnan(xmc_calibration_error(1, (double[]) {NAN}, 10)));
 }
 

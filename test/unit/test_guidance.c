@@ -1,0 +1,248 @@
+/* Guidance: against sums written out, and its rules against each other on documents of known structure. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "manuals.h"
+#include "xmcoh/guidance.h"
+#include "xmcoh/paper.h"
+#include "xmcoh/scorer.h"
+
+/* ---- guidance ---- */
+
+static void
+test_guidance(void **state)
+{
+	enum {IMAGES = 4, TEXTS = 5};
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_arena	arena;
+	xmc_random	random;
+	xmc_guides	guides;
+	float		p[IMAGES * TEXTS];
+	float		s_text[TEXTS * TEXTS];
+	float		s_image[IMAGES * IMAGES];
+
+	(void) state;
+	xmc_arena_init(&arena, &ctx);
+	xmc_random_seed(&random, 9);
+	for (int k = 0; k < IMAGES * TEXTS; k++)
+		p[k] = (float) xmc_random_uniform(&random);
+	for (int a = 0; a < TEXTS; a++)
+		for (int b = 0; b <= a; b++)
+			s_text[b * TEXTS + a] = -(s_text[a * TEXTS + b] = a == b ? 0 : (float) xmc_random_normal(&random));
+	for (int a = 0; a < IMAGES; a++)
+		for (int b = 0; b <= a; b++)
+			s_image[b * IMAGES + a] = -(s_image[a * IMAGES + b] = a == b ? 0 : (float) xmc_random_normal(&random));
+	assert_int_equal(xmc_guidance(&arena, IMAGES, TEXTS, (const float *[]) {p, p}, s_text, s_image, &guides), XMC_OK);
+	for (int i = 0; i < IMAGES; i++)
+		for (int j = 0; j < IMAGES; j++)
+		{
+			double		want = 0;
+
+			for (int t = 0; t < TEXTS; t++)
+				for (int u = 0; u < TEXTS; u++)
+					want += p[i * TEXTS + t] * s_text[t * TEXTS + u] * p[j * TEXTS + u];
+			assert_near(guides.image[i * IMAGES + j], want, 1e-5);
+		}
+	for (int t = 0; t < TEXTS; t++)
+		for (int u = 0; u < TEXTS; u++)
+		{
+			double		want = 0;
+
+			for (int i = 0; i < IMAGES; i++)
+				for (int j = 0; j < IMAGES; j++)
+					want += p[i * TEXTS + t] * s_image[i * IMAGES + j] * p[j * TEXTS + u];
+			assert_near(guides.text[t * TEXTS + u], want, 1e-5);
+		}
+	for (int j = 0; j < IMAGES; j++)
+		for (int i = 0; i < TEXTS; i++)
+		{
+			double		by_text = 0;
+			double		by_image = 0;
+
+			for (int t = 0; t < TEXTS; t++)
+				by_text += p[j * TEXTS + t] * s_text[t * TEXTS + i];
+			for (int k = 0; k < IMAGES; k++)
+				by_image += s_image[j * IMAGES + k] * p[k * TEXTS + i];
+			assert_near(guides.crossed[XMC_TEXT][j * TEXTS + i], by_text, 1e-5);
+			assert_near(guides.crossed[XMC_IMAGE][j * TEXTS + i], by_image, 1e-5);
+		}
+	xmc_arena_free(&arena);
+	assert_int_equal(counts.live, 0);
+}
+
+/* Items 0 and 1 are images, 2 and 3 texts, 4 holds both; p has an image that is likelier foreign and two texts of one image. */
+static void
+test_counterparts(void **state)
+{
+	static uint8_t has[] = {XMC_HAS_IMAGE, XMC_HAS_IMAGE, XMC_HAS_WORDS, XMC_HAS_TEXT_EMBEDDING, XMC_HAS_IMAGE | XMC_HAS_WORDS};
+	static const int32_t want[2][2][5] = {{{-1, -1, 0, 0, 4}, {2, 2, -1, -1, 4}}, {{-1, -1, 0, -1, 4}, {2, -1, -1, -1, 4}}};
+	double		p[] = {0.5, 0.3, 0.2, 0.2, 0.1, 0.7, 0.3, 0.6, 0};
+	int32_t		image[] = {0, 1};
+	int32_t		text[] = {2, 3};
+	int32_t		counterpart[5];
+	const xmc_document document = {.n = 5,.has = has};
+	const xmc_alignment inferred = {.n_image = 2,.image = image,.n_text = 2,.text = text,.p = p};
+
+	(void) state;
+	for (int or_none = 0; or_none < 2; or_none++)
+		for (int m = 0; m < XMC_MODALITIES; m++)
+		{
+			xmc_guidance_counterparts(&document, false, &inferred, (xmc_modality) m, or_none, counterpart);
+			assert_memory_equal(counterpart, want[or_none][m], sizeof counterpart);
+			xmc_guidance_counterparts(&document, true, &inferred, (xmc_modality) m, or_none, counterpart);
+			assert_int_equal(counterpart[4], -1);
+		}
+}
+
+/* ---- rules of guidance ---- */
+
+static void
+score_by(fixture *f, const xmc_model *model, xmc_guidance_mode mode, bool inferred, const xmc_document *document,
+		 xmc_scores *scores)
+{
+	const xmc_guidance_rule rule = {.mode = mode,.inferred = inferred,.rounds = 2};
+
+	assert_int_equal(xmc_score_documents_by(&f->ctx, model, &rule, 1, document, scores), XMC_OK);
+}
+
+/* The largest difference of the guided scores of two modes, documents whose rows are split. */
+static double
+guided_difference(fixture *f, const xmc_model *model, xmc_guidance_mode one, xmc_guidance_mode other)
+{
+	double		largest = 0;
+
+	for (int d = DOCUMENTS; d < DOCUMENTS + 10; d++)
+	{
+		xmc_document document;
+		xmc_scores	a;
+		xmc_scores	b;
+
+		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &document);
+		score_by(f, model, one, false, &document, &a);
+		score_by(f, model, other, false, &document, &b);
+		for (int e = XMC_EVIDENCE_FUSED; e < XMC_EVIDENCES; e++)
+			for (int32_t k = 0; k < document.n * document.n; k++)
+				largest = fmax(largest, fabs(a.score[e][k] - b.score[e][k]));
+		xmc_scores_free(&f->ctx, &a);
+		xmc_scores_free(&f->ctx, &b);
+		xmc_document_free(&f->ctx, &document);
+	}
+	return largest;
+}
+
+/* Rows that hold both score, alignment inferred, as the same items in rows of their own, and those as by what is known of them. */
+static void
+check_inferred(fixture *f, const xmc_model *model, xmc_guidance_mode mode)
+{
+	double		guidance = 0;
+
+	for (int d = DOCUMENTS; d < DOCUMENTS + 10; d++)
+	{
+		xmc_document linked;
+		xmc_document split;
+		xmc_scores	of_linked;
+		xmc_scores	of_split;
+		xmc_scores	known;
+		size_t		cells;
+
+		build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &linked);
+		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &split);
+		cells = (size_t) (split.n * split.n);
+		score_by(f, model, mode, true, &linked, &of_linked);
+		score_by(f, model, mode, true, &split, &of_split);
+		score_by(f, model, mode, false, &split, &known);
+		for (int e = 0; e < XMC_EVIDENCES; e++)
+			if (e != XMC_EVIDENCE_FUSED)
+				assert_memory_equal(of_split.score[e], known.score[e], cells * sizeof(float));
+		for (size_t k = 0; k < cells; k++)
+			assert_true(of_split.score[XMC_EVIDENCE_FUSED][k] == 0);
+		for (int32_t a = 0; a < linked.n; a++)
+			for (int32_t b = 0; b < linked.n; b++)
+			{
+				int32_t		texts = a * split.n + b;
+				int32_t		images = (split.n - 1 - a) * split.n + split.n - 1 - b;
+				int32_t		at = a * linked.n + b;
+
+				assert_true(of_linked.score[XMC_EVIDENCE_FUSED][at] == 0);
+				assert_near(of_linked.score[XMC_EVIDENCE_TEXT][at], of_split.score[XMC_EVIDENCE_TEXT][texts], 1e-4);
+				assert_near(of_linked.score[XMC_EVIDENCE_IMAGE][at], of_split.score[XMC_EVIDENCE_IMAGE][images], 1e-4);
+				assert_near(of_linked.score[XMC_EVIDENCE_TEXT_GUIDED][at], of_split.score[XMC_EVIDENCE_TEXT_GUIDED][texts], 1e-3);
+				assert_near(of_linked.score[XMC_EVIDENCE_IMAGE_GUIDED][at], of_split.score[XMC_EVIDENCE_IMAGE_GUIDED][images],
+							1e-3);
+				guidance = fmax(guidance, fabs(of_linked.score[XMC_EVIDENCE_IMAGE_GUIDED][at] -
+											   of_linked.score[XMC_EVIDENCE_IMAGE][at]));
+			}
+		xmc_scores_free(&f->ctx, &of_linked);
+		xmc_scores_free(&f->ctx, &of_split);
+		xmc_scores_free(&f->ctx, &known);
+		xmc_document_free(&f->ctx, &linked);
+		xmc_document_free(&f->ctx, &split);
+	}
+	assert_true(guidance > 0.5);
+}
+
+static void
+test_rules(void **state)
+{
+	static const xmc_calibration none = {{1, 1}, {1, 1}, {{1, 1}, {1, 1}}, {1, 1}};
+	fixture    *f = *state;
+	const xmc_document *document = &f->document[1];
+	size_t		cells = (size_t) (document->n * document->n);
+	int32_t		self[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+	xmc_calibration fitted;
+	xmc_model  *model;
+	xmc_train_report report;
+	xmc_scores	soft;
+	xmc_scores	other;
+
+	train(f, DOCUMENTS, &model, &report);
+	for (int mode = 0; mode < XMC_GUIDANCE_MODES; mode++)
+		check_inferred(f, model, (xmc_guidance_mode) mode);
+
+	/* Known: the paper's rule on the solo scores, each row its own counterpart. */
+	score_by(f, model, XMC_GUIDANCE_SOFT, false, document, &soft);
+	score_by(f, model, XMC_GUIDANCE_PAPER, false, document, &other);
+	assert_int_equal(xmc_paper_guidance(&f->ctx, document->n, self, self, 2, soft.score[XMC_EVIDENCE_TEXT],
+										soft.score[XMC_EVIDENCE_IMAGE]), XMC_OK);
+	assert_memory_equal(soft.score[XMC_EVIDENCE_TEXT], other.score[XMC_EVIDENCE_TEXT_GUIDED], cells * sizeof(float));
+	assert_memory_equal(soft.score[XMC_EVIDENCE_IMAGE], other.score[XMC_EVIDENCE_IMAGE_GUIDED], cells * sizeof(float));
+	assert_true(memcmp(other.score[XMC_EVIDENCE_IMAGE], other.score[XMC_EVIDENCE_IMAGE_GUIDED], cells * sizeof(float)) != 0);
+	for (size_t k = 0; k < cells; k++)
+		assert_true(other.score[XMC_EVIDENCE_FUSED][k] == 0);
+	xmc_scores_free(&f->ctx, &soft);
+	xmc_scores_free(&f->ctx, &other);
+
+	/* Uncalibrated: as by a calibration of ones, and rows that hold both by the sum of the raw scores. */
+	score_by(f, model, XMC_GUIDANCE_UNCALIBRATED, false, document, &other);
+	for (size_t k = 0; k < cells; k++)
+		assert_near(other.score[XMC_EVIDENCE_FUSED][k], other.raw[XMC_TEXT][k] + other.raw[XMC_IMAGE][k], 1e-5);
+	xmc_scores_free(&f->ctx, &other);
+	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_UNCALIBRATED) > 0.01);
+	fitted = model->calibration;
+	model->calibration = none;
+	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_UNCALIBRATED) == 0);
+	model->calibration = fitted;
+
+	/* Hard and soft are one where the alignment leaves no doubt. */
+	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_HARD) > 0.01);
+	model->align_scale[0] = (float) log(2000);
+	model->align_scale[1] = 2000 * 0.25f;
+	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_HARD) < 1e-4);
+	xmc_model_free(&f->ctx, model);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_guidance),
+		cmocka_unit_test(test_counterparts),
+		cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
