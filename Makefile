@@ -24,6 +24,7 @@ REGRESS = \
 	aggregates \
 	bad_input \
 	rounds \
+	settings \
 	resume
 
 ISOLATION = \

@@ -96,6 +96,39 @@ SELECT count(*) AS differing FROM (SELECT guide, step,
 SELECT xmcoh.precedes('vectors', NULL, NULL, NULL, NULL, '{0,0,1}', '{0.6,1,1}') > 0.7 AS before;
 SELECT modality, guidance, tau > 0.8 AS good FROM xmcoh.evaluate('vectors', 'vec');
 
+-- By one kind of evidence: the same as in bulk. Items that lack the modality are left out.
+CREATE TABLE part AS SELECT guide, step, place, words, CASE WHEN step % 3 <> 0 THEN picture END AS picture FROM step;
+SELECT xmcoh.attach_source('guides', 'part', document => 'guide', item => 'step', text => 'words', image => 'picture');
+SELECT e AS evidence, count(*) AS items, count(*) FILTER (WHERE a.n IS DISTINCT FROM o.position) AS differing,
+       count(*) FILTER (WHERE w.r IS DISTINCT FROM o.position) AS differing_places
+  FROM unnest('{fused,text,image,text guided,image guided}'::text[]) AS e, xmcoh.order_documents('guides', 'part', e) AS o
+  LEFT JOIN LATERAL (SELECT guide, step, n FROM
+       (SELECT guide, xmcoh.recover_order('guides', step, words, picture, NULL, e) AS r FROM part GROUP BY guide) AS d,
+       unnest(r) WITH ORDINALITY AS u (step, n)) AS a ON a.guide = o.document::int AND a.step = o.item::int
+  LEFT JOIN LATERAL (SELECT guide, step, xmcoh.recovered_position('guides', words, picture, NULL, e) OVER (PARTITION BY guide) AS r
+       FROM part) AS w ON w.guide = o.document::int AND w.step = o.item::int
+ WHERE o.document::int < 9 GROUP BY 1 ORDER BY 1;
+SELECT count(*) AS without_place FROM (SELECT picture, xmcoh.recovered_position('guides', words, picture, NULL, 'image')
+       OVER (PARTITION BY guide) AS r FROM part) AS d WHERE r IS NULL AND picture IS NULL;
+SELECT evidence, abs(c - m) < 1e-6 AS is_the_mean
+  FROM (SELECT e AS evidence, xmcoh.coherence('guides', place, words, picture, NULL, e) AS c
+          FROM unnest('{fused,text,image,text guided,image guided}'::text[]) AS e, part WHERE guide = 11 GROUP BY e) AS c
+  JOIN (SELECT e AS evidence, avg(sign(b.place - a.place) * (2 / (1 + exp(-s)) - 1)) AS m
+          FROM xmcoh.pair_scores('guides', '11', 'part') AS p
+          JOIN part AS a ON a.guide = 11 AND a.step = item_a::int JOIN part AS b ON b.guide = 11 AND b.step = item_b::int,
+               LATERAL (VALUES ('fused', fused), ('text', text), ('image', image), ('text guided', text_guided),
+                   ('image guided', image_guided)) AS e (e, s) WHERE s IS NOT NULL GROUP BY e) AS m USING (evidence) ORDER BY 1;
+-- NULL is fused; of none that has the modality there is no order
+SELECT xmcoh.recover_order('guides', step, words, picture, NULL, NULL) = xmcoh.recover_order('guides', step, words, picture) AS usual,
+       xmcoh.recover_order('guides', step, words, NULL, NULL, 'image') AS nothing,
+       xmcoh.coherence('guides', place, words, NULL, NULL, 'image guided') AS unknown FROM step WHERE guide = 4;
+SELECT xmcoh.recover_order('guides', step, words, picture, NULL, 'smell') FROM step WHERE guide = 4;
+SELECT xmcoh.recover_order('guides', step, words, picture, NULL, CASE WHEN place > 0 THEN 'text' ELSE 'image' END) FROM step WHERE guide = 4;
+SELECT xmcoh.recovered_position('guides', words, picture, NULL, CASE WHEN place > 0 THEN 'text' END) OVER (ORDER BY place)
+  FROM step WHERE guide = 4;
+SELECT xmcoh.detach_source('guides', 'part');
+DROP TABLE part;
+
 -- Grouping sets and hashed groups share nothing.
 SELECT count(*) FROM (SELECT guide, place % 2, xmcoh.recover_order('guides', step, words, picture) FROM step
        WHERE guide < 3 GROUP BY GROUPING SETS ((guide), (guide, place % 2))) AS g;

@@ -1,5 +1,6 @@
--- Photos that lie unordered and unlinked beside the manual. A step's text is a verb, which tells its place, and a subject; its
--- photo shows the subject alone. So photos can be ordered only by the text of the step that they show.
+-- Setting b (settings.sql lists them): photos that lie unordered and unlinked beside the manual. A step's text is a verb, which
+-- tells its place, and a subject; its photo shows the subject alone. So photos can be ordered only by the text of the step that
+-- they show.
 CREATE FUNCTION photo(subject integer, noise integer) RETURNS real[] LANGUAGE sql IMMUTABLE AS $$
     SELECT array_agg((k = subject)::integer + (noise * 31 + k * 17) % 13 * 0.02 ORDER BY k)::real[]
       FROM generate_series(0, 11) AS k $$;
@@ -54,7 +55,58 @@ SELECT bool_and((text IS NULL) = (text_guided IS NULL) AND (image IS NULL) = (im
        count(*) AS pairs, count(text) AS texts, count(image) AS images
   FROM xmcoh.pair_scores('album', '121', 'loose');
 
--- A photo that is missing, and one of something else.
+-- Every kind of evidence by every rule, judged: over the photos alone, the texts alone, or all. Here nothing is known of the
+-- alignment, so it makes no difference whether it is to be inferred.
+CREATE VIEW placed AS SELECT manual, item, words, picture, 2 * place + (picture IS NOT NULL)::int AS place FROM loose;
+SELECT xmcoh.attach_source('album', 'placed', document => 'manual', item => 'item', text => 'words', image => 'picture',
+    "position" => 'place');
+SELECT g AS rule, modality, guidance, documents, items, tau > 0.9 AS right, tau BETWEEN -0.4 AND 0.4 AS guessed,
+       round(random_acc::numeric, 3) AS random_acc, calibration_error < 0.15 AS calibrated
+  FROM unnest('{soft,hard,uncalibrated,paper}'::text[]) AS g, xmcoh.evaluate('album', 'placed', g);
+SELECT g AS rule, count(*) AS rows, bool_and(to_jsonb(i) = to_jsonb(k)) AS same
+  FROM unnest('{soft,hard,uncalibrated,paper}'::text[]) AS g, xmcoh.evaluate('album', 'placed', g, 'inferred') AS i
+  JOIN LATERAL xmcoh.evaluate('album', 'placed', g) AS k USING (modality, guidance) GROUP BY 1 ORDER BY 1;
+-- Rows that hold both: what is known of the alignment, and the same if it were to be inferred, which is harder.
+CREATE VIEW fresh AS
+    SELECT manual, step, place, words, photo(subject, manual * 3 + step) AS picture FROM manual WHERE manual > 120;
+SELECT xmcoh.attach_source('album', 'fresh', document => 'manual', item => 'step', text => 'words', image => 'picture',
+    "position" => 'place');
+SELECT a AS alignment, g AS rule, modality, guidance, documents, items, tau > 0.9 AS right, tau BETWEEN -0.4 AND 0.4 AS guessed
+  FROM unnest('{known,inferred}'::text[]) AS a, unnest('{soft,hard,uncalibrated,paper}'::text[]) AS g,
+       xmcoh.evaluate('album', 'fresh', g, a);
+-- One pair's scores by each rule. Solo scores are one and the same, but uncalibrated; the paper's rounds add up.
+SELECT count(*) AS pairs, bool_and(abs(text_guided - fused) < 1e-9 AND abs(image_guided - fused) < 1e-9) AS one
+  FROM xmcoh.pair_scores('album', '125', 'fresh');
+SELECT bool_and(abs(fused - text - image) < 1e-4 * (1 + abs(fused))) AS sum
+  FROM xmcoh.pair_scores('album', '125', 'fresh', guidance => 'uncalibrated');
+SELECT rounds, count(p.fused) AS fused, count(p.probability) AS probability, bool_and(p.text = k.text AND p.image = k.image) AS solo,
+       count(*) > 5 AS pairs, bool_and(abs(p.image_guided - t * k.text - i * k.image) < 1e-4 * (1 + abs(p.image_guided))) AS added_up
+  FROM (VALUES (1, 1.0, 1.0), (2, 2.25, 1.25)) AS r (rounds, t, i),
+       xmcoh.pair_scores('album', '125', 'fresh', guidance => 'paper', rounds => rounds) AS p
+  JOIN xmcoh.pair_scores('album', '125', 'fresh') AS k USING (item_a, item_b)
+ WHERE abs(k.text) > 5 AND abs(k.image) < 1 GROUP BY 1 ORDER BY 1;
+-- An order by one modality is one of the items that have it.
+SELECT e AS evidence, count(*) AS items, count(DISTINCT document) AS documents, bool_and(o.item LIKE left(e, 1) || '%') AS own,
+       max(o.position) AS longest
+  FROM unnest('{text,text guided}'::text[]) AS e, xmcoh.order_documents('album', 'loose', e) AS o GROUP BY 1 ORDER BY 1;
+SELECT e AS evidence, g AS rule, avg(tau) > 0.9 AS right
+  FROM (SELECT e, g, document, xmcoh.kendall_tau(array_agg(item ORDER BY o.position), array_agg(item ORDER BY l.place)) AS tau
+          FROM unnest('{image guided,text guided}'::text[]) AS e, unnest('{hard,paper}'::text[]) AS g,
+               xmcoh.order_documents('album', 'loose', e, g, 'inferred', rounds => 1) AS o JOIN loose AS l USING (item)
+         GROUP BY 1, 2, 3) AS each GROUP BY 1, 2 ORDER BY 1, 2;
+-- What there is not.
+SELECT * FROM xmcoh.evaluate('album', guidance => 'none such');
+SELECT * FROM xmcoh.evaluate('album', alignment => 'perfect');
+SELECT * FROM xmcoh.evaluate('album', rounds => 0);
+SELECT * FROM xmcoh.pair_scores('album', '125', guidance => 'paper', rounds => 11);
+SELECT * FROM xmcoh.order_documents('album', 'loose', guidance => 'paper');
+SELECT * FROM xmcoh.order_documents('album', 'loose', 'fused', alignment => 'inferred');
+SELECT * FROM xmcoh.order_documents('album', 'loose', 'guided');
+SELECT count(*) AS defaults FROM xmcoh.order_documents('album', 'loose', NULL, NULL, NULL, NULL);
+SELECT xmcoh.detach_source('album', 'placed'), xmcoh.detach_source('album', 'fresh');
+DROP VIEW placed, fresh;
+
+-- Setting e: a photo that is missing, and one of something else.
 UPDATE loose SET manual = 1000 FROM manual WHERE loose.manual = 122 AND manual.manual = 122 AND picture IS NOT NULL
     AND loose.place = 2 AND manual.place = 2;
 SELECT t.place AS step_without_photo, probability > 0.5 AS sure FROM xmcoh.alignment('album', '122', 'loose')

@@ -1,4 +1,5 @@
--- Rounds: documents that nobody has approved, but that hold both modalities, are labelled by the one for the other.
+-- Setting d (settings.sql lists them), and rounds: documents that nobody has approved, but that hold both modalities, are
+-- labelled by the one for the other.
 CREATE EXTENSION xmcoh;
 CREATE TABLE step AS
     SELECT g AS guide, p AS step, g <= 60 AS approved,

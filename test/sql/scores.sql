@@ -86,6 +86,33 @@ SELECT abs(e.tau - m.tau) < 1e-9 AS tau, abs(e.acc - m.acc) < 1e-9 AS acc, abs(e
           FROM (SELECT xmcoh.recover_order('guides', step, words, picture) AS o, array_agg(step ORDER BY place) AS t
               FROM step GROUP BY guide) AS d) AS m
  WHERE e.modality = 'fused';
+-- the calibration error, by its definition: 15 bins of p, |share right - mean p| of each
+SELECT abs(e.calibration_error - m.error) < 1e-6 AS calibration_error, e.calibration_error > 0 AS some
+  FROM xmcoh.evaluate('guides', 'step') AS e,
+       (SELECT sum(abs(excess)) / sum(n) AS error
+          FROM (SELECT count(*) AS n, sum(((p > 0.5) = (a.place < b.place))::int - greatest(p, 1 - p)) AS excess
+                  FROM (SELECT DISTINCT guide FROM step) AS g, xmcoh.pair_scores('guides', guide::text, 'step') AS s
+                  JOIN step AS a ON a.step = item_a::int JOIN step AS b ON b.step = item_b::int,
+                       LATERAL (SELECT 1 / (1 + exp(-image)) AS p) AS p
+                 WHERE a.guide = g.guide AND b.guide = g.guide
+                 GROUP BY least(floor((greatest(p, 1 - p) - 0.5) * 30), 14)) AS bin) AS m
+ WHERE modality = 'image' AND guidance = 'solo';
+-- A modality is judged by the items that hold it, as if there were no others.
+CREATE TABLE part AS SELECT guide, step, place, words, CASE WHEN step % 3 <> 0 AND guide > 20 THEN picture END AS picture FROM step;
+SELECT xmcoh.attach_source('guides', 'part', document => 'guide', item => 'step', text => 'words', image => 'picture',
+       "position" => 'place');
+SELECT e.modality, e.guidance, e.documents = m.documents AND e.items = m.items AS counted, abs(e.tau - m.tau) < 1e-9 AS tau,
+       abs(e.acc - m.acc) < 1e-9 AS acc, abs(e.pmr - m.pmr) < 1e-9 AS pmr, abs(e.random_acc - m.random_acc) < 1e-9 AS random_acc
+  FROM xmcoh.evaluate('guides', 'part') AS e
+  JOIN (SELECT evidence, count(*) AS documents, sum(cardinality(t)) AS items, avg(xmcoh.kendall_tau(o, t)) AS tau,
+               sum(xmcoh.position_accuracy(o, t) * cardinality(t)) / sum(cardinality(t)) AS acc,
+               avg(xmcoh.perfect_match(o, t)::int) AS pmr, count(*) / sum(cardinality(t))::float8 AS random_acc
+          FROM (SELECT e AS evidence, document, array_agg(item ORDER BY position) AS o, array_agg(item ORDER BY stored_position) AS t
+                  FROM unnest('{text,image,text guided,image guided,fused}'::text[]) AS e, xmcoh.order_documents('guides', 'part', e)
+                 GROUP BY 1, 2) AS d GROUP BY 1) AS m
+    ON evidence = CASE e.guidance WHEN 'guided' THEN e.modality || ' guided' ELSE e.modality END;
+SELECT xmcoh.detach_source('guides', 'part');
+DROP TABLE part;
 -- A model that knows nothing is worth nothing, although the items are numbered in their true order: ties fall by
 -- chance.
 CREATE TABLE numbered AS SELECT g AS guide, i AS step, 'part ' || g || ' ' || i AS words

@@ -1,3 +1,4 @@
+-- Setting a (settings.sql lists them): both modalities in every row.
 -- A small trained model, which the tests after this one ask (metrics, scores, aggregates, bad_input): guides of 4 to 8
 -- steps whose verbs, and the first number of whose pictures, tell the order. Items are numbered so that their
 -- numbers do not.

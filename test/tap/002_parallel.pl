@@ -33,6 +33,8 @@ my %query = (
 		GROUP BY guide ORDER BY guide},
 	recover_order => q{SELECT guide, xmcoh.recover_order('guides', step, words, picture) FROM many GROUP BY guide
 		ORDER BY guide},
+	recover_order_by => q{SELECT guide, xmcoh.recover_order('guides', step, words, picture, NULL, 'image') FROM many
+		GROUP BY guide ORDER BY guide},
 	precedes => q{SELECT guide, step, round(xmcoh.precedes('guides', words, picture, 'turn part 3',
 		'{0.5,0.5,0.5,1}')::numeric, 6) FROM many
 		WHERE guide < 4000 ORDER BY guide, step});

@@ -1,0 +1,79 @@
+-- The settings in which the method is used, each on documents of known structure:
+-- a) both modalities in every row: trained.sql, scores.sql;  b) photos unordered and unlinked to the steps: guidance.sql;
+-- c) many documents have only one modality: here;  d) few approved documents, many unlabelled: rounds.sql;
+-- e) a missing photo, a foreign photo: guidance.sql;  f) one modality is pure noise: here.
+CREATE EXTENSION xmcoh;
+CREATE FUNCTION noise(seed text) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$
+    SELECT (('x' || substr(md5(seed), 1, 8))::bit(32)::bigint & 65535) / 65536.0 $$;
+-- Verbs tell a step's place but for some that any step may have; so does the first number of its picture, roughly.
+CREATE TABLE step AS
+    SELECT g AS guide, (p * 5 + g) % 6 AS step, p AS place,
+           CASE WHEN noise('w' || g || p) < 0.25 THEN 'look at'
+                ELSE (ARRAY['open', 'check', 'fit', 'turn', 'press', 'close'])[p + 1] END ||
+               ' part ' || (noise('s' || g || p) * 20)::int AS words,
+           ARRAY[p * 0.2 + noise('p' || g || p) * 0.5, noise('q' || g || p), noise('r' || g || p),
+               noise('t' || g || p)]::real[] AS picture,
+           'part ' || (noise('n' || g || p) * 20)::int AS empty_words,
+           ARRAY(SELECT noise('e' || k || g || p) FROM generate_series(1, 4) AS k)::real[] AS empty_picture
+      FROM generate_series(1, 300) AS g, generate_series(0, 5) AS p;
+\set options '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "epochs": 10, "align_dim": 8, "sparse_learning_rate": 0.1, "linear_learning_rate": 0.01}'
+-- Guides up to 180 are approved; the others, in a source of their own, are to judge by.
+CREATE FUNCTION learn(model text, columns text, options jsonb) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM xmcoh.create_model(model, image_dim => 4, options => options);
+    EXECUTE format('CREATE VIEW %I AS SELECT guide, step, place, %s FROM step WHERE guide <= 180', model, columns);
+    EXECUTE format('CREATE VIEW %I AS SELECT guide, step, place, %s FROM step WHERE guide > 180', model || ' later', columns);
+    PERFORM xmcoh.attach_source(model, model::regclass, document => 'guide', item => 'step', text => 'words', image => 'picture',
+        "position" => 'place', approved => 'all');
+    PERFORM xmcoh.attach_source(model, quote_ident(model || ' later')::regclass, document => 'guide', item => 'step', text => 'words',
+        image => 'picture', "position" => 'place');
+    RETURN model;
+END $$;
+
+-- c) A third of the documents is text alone, a third pictures alone.
+SELECT learn('few', 'CASE WHEN guide % 3 <> 0 THEN words END AS words,
+    CASE WHEN guide % 3 <> 1 THEN picture END AS picture', :'options');
+SELECT xmcoh.train('few') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+-- Each row is judged by the documents that have its modality, and each document counts in the fused one.
+SELECT modality, guidance, documents, items, tau > 0.6 AS good FROM xmcoh.evaluate('few', '"few later"');
+SELECT modality, guidance, documents, items FROM xmcoh.evaluate('few', '"few later"', alignment => 'inferred');
+-- What has one modality is ordered by it, whatever the others have; and no document is left out.
+SELECT kind, count(*) AS items, count(own) AS own, bool_and(own = fused) AS same, bool_and(guided = fused) AS guided
+  FROM (SELECT CASE document::int % 3 WHEN 1 THEN 'text' WHEN 2 THEN 'both' ELSE 'image' END AS kind, document, item, position AS fused
+          FROM xmcoh.order_documents('few', '"few later"')) AS f
+  LEFT JOIN (SELECT e AS kind, document, item, position AS own FROM unnest('{text,image}'::text[]) AS e,
+                    xmcoh.order_documents('few', '"few later"', e)) AS o USING (kind, document, item)
+  LEFT JOIN (SELECT e AS kind, document, item, position AS guided FROM unnest('{text,image}'::text[]) AS e,
+                    xmcoh.order_documents('few', '"few later"', e || ' guided')) AS g USING (kind, document, item)
+ GROUP BY 1 ORDER BY 1;
+
+-- f) Pictures, then words, that are pure noise: by themselves at chance, and no harm to the other, by whatever alignment.
+CREATE FUNCTION harm(model text, good text) RETURNS TABLE (guidance text, alignment text, evidence text, verdict text)
+    LANGUAGE sql AS $$
+    SELECT g, a, e.modality || ' ' || e.guidance,
+           CASE WHEN e.modality <> good AND e.guidance = 'solo' THEN CASE WHEN abs(e.tau) < 0.1 THEN 'noise' END
+                WHEN e.modality <> good AND e.guidance = 'guided' AND a = 'inferred'
+                    THEN CASE WHEN e.tau < solo.tau THEN 'not above' END
+                WHEN e.tau > solo.tau - 0.02 THEN 'unharmed' END
+      FROM unnest('{soft,hard}'::text[]) AS g, unnest('{known,inferred}'::text[]) AS a,
+           xmcoh.evaluate(model, quote_ident(model || ' later')::regclass, g, a) AS e,
+           xmcoh.evaluate(model, quote_ident(model || ' later')::regclass) AS solo
+     WHERE solo.modality = good AND solo.guidance = 'solo' $$;
+SELECT learn('dark', 'words, empty_picture AS picture', :'options');
+SELECT xmcoh.train('dark') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT tau BETWEEN 0.5 AND 0.95 AS could_be_harmed FROM xmcoh.evaluate('dark', '"dark later"')
+ WHERE modality = 'text' AND guidance = 'solo';
+SELECT * FROM harm('dark', 'text');
+SELECT learn('mute', 'empty_words AS words, picture', :'options');
+SELECT xmcoh.train('mute') AS job \gset
+SELECT xmcoh.wait_for_job(:job, '60s');
+SELECT tau BETWEEN 0.5 AND 0.95 AS could_be_harmed FROM xmcoh.evaluate('mute', '"mute later"')
+ WHERE modality = 'image' AND guidance = 'solo';
+SELECT * FROM harm('mute', 'image');
+
+DROP VIEW few, "few later", dark, "dark later", mute, "mute later";
+DROP TABLE step;
+DROP FUNCTION learn(text, text, jsonb), harm(text, text), noise(text);
+DROP EXTENSION xmcoh;
