@@ -7,15 +7,16 @@
 #include "xmcoh/base.h"
 
 /*
- * The rule of the code released with Bin et al., "Leveraging Weak Cross-Modal Guidance for Coherence Modelling via Iterative
- * Learning" (ACM MM 2024, arXiv:2408.00305), section 3 and its eval.py. Text scores T and image scores I are log-odds; a(i) is
- * the image that text i is likeliest to belong to, b(j) the text of image j. Each of `rounds` times:
+ * The rule by which the code released with Bin et al., "Leveraging Weak Cross-Modal Guidance for Coherence Modelling via Iterative
+ * Learning" (ACM MM 2024, arXiv:2408.00305), guides at inference (its eval.py). Text scores T and image scores I are log-odds,
+ * the differences of the two logits there; a(i) is the likeliest image of text i, b(j) the likeliest text of image j, each always
+ * some. Each of `rounds` times:
  *
  *     I[a(i), a(j)] += 1    * T[i, j]   for all texts i, j of which one stands before the other with probability > 0.8
  *     T[b(i), b(j)] += 0.25 * I[i, j]   for all images i, j likewise with probability > 0.9, I as it now is
  *
  * in place, so that every round takes the last one's guided scores for its own. Where a(i) = a(j) the pair's guidance is lost. The
- * thresholds are the paper's, and of its training; eval.py has 0.8 for images too.
+ * thresholds are those of the paper and of its training; eval.py has 0.8 for images too.
  *
  * text and image are (n, n), antisymmetric, 0 for items without that modality: solo scores in, guided ones out. image_of and
  * text_of (n) give a and b; -1: the item has no text, no image, or no counterpart. Errors: XMC_STOPPED.

@@ -13,29 +13,31 @@
 
 /*
  * Which scores to use: of one modality alone; all the evidence that both items of a pair have (fused); of one modality with the
- * other one's guidance. Training reports on the first three.
+ * other one's guidance. Training reports on the first XMC_REPORTED_EVIDENCES.
  */
 typedef enum xmc_evidence
 {
 	XMC_EVIDENCE_TEXT = 0,
 	XMC_EVIDENCE_IMAGE = 1,
 	XMC_EVIDENCE_FUSED = 2,
-	XMC_REPORTED_EVIDENCES = 3,
 	XMC_EVIDENCE_TEXT_GUIDED = 3,
 	XMC_EVIDENCE_IMAGE_GUIDED = 4,
 	XMC_EVIDENCES = 5
 } xmc_evidence;
 
+#define XMC_REPORTED_EVIDENCES 3
+
 /*
- * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric, 0 where an item lacks that modality.
- * raw[m] is the modality's uncalibrated score, (n, n).
+ * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric; those of a modality, solo or guided, are 0 where an item
+ * lacks it. raw[m] is the modality's uncalibrated score, (n, n).
  *
  * Both items have both: fused weighs text against image. A document that holds text-only and image-only items, under a model
  * that can align them (align.h): the fused score of a pair that shares one modality is that one's guided score, and that of a text-only and an
  * image-only item goes through the alignment. Without such items or such a model, a pair's fused and guided score is that of the
  * modality it shares.
- * That is the rule by default. Other rules (guidance.h): score pairs that hold both likewise by a guided score for each side if the
- * alignment is to be inferred; the paper's is in paper.h. Where a rule has no fused score, that is 0.
+ *
+ * That is the rule by default; others are in guidance.h, the paper's in paper.h. If the alignment is to be inferred, pairs of which
+ * both items have both get two guided scores, one a modality, like all others. Where a rule has no fused score, that is 0.
  */
 typedef struct xmc_scores
 {
