@@ -120,6 +120,7 @@ CREATE TABLE xmcoh.job_record (
     submitted_by      regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
     options           jsonb NOT NULL DEFAULT '{}',
     on_success        text NOT NULL DEFAULT 'deploy' CHECK (on_success IN ('deploy', 'challenge', 'keep')),
+    unlabelled        regclass[],
     created_at        timestamptz NOT NULL DEFAULT now(),
     queued_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     queue_id          text NOT NULL DEFAULT xmcoh.queue_id(),
@@ -150,6 +151,7 @@ CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id)
     WHERE state IN ('queued', 'starting', 'running', 'cancelling');
 COMMENT ON COLUMN xmcoh.job_record.queue_id IS 'where a worker was asked for: a queued job of another xmcoh.queue_id() will never start';
 COMMENT ON TABLE xmcoh.job_record IS 'Training runs as their workers last wrote them; read xmcoh.job, which also knows whether the worker still lives';
+COMMENT ON COLUMN xmcoh.job_record.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
 COMMENT ON COLUMN xmcoh.job_record.champion IS 'the deployed version that the new one is or was compared with (on_success => ''challenge'')';
 
 CREATE TABLE xmcoh.job_transition (
@@ -202,6 +204,7 @@ CREATE TABLE xmcoh.schedule (
     timezone     text NOT NULL DEFAULT current_setting('TimeZone'),
     options      jsonb NOT NULL DEFAULT '{}',
     on_success   text NOT NULL DEFAULT 'deploy',
+    unlabelled   regclass[],
     active       boolean NOT NULL DEFAULT true,
     submitted_by regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
     login_role   regrole NOT NULL DEFAULT quote_ident(session_user)::regrole,
@@ -212,6 +215,7 @@ CREATE TABLE xmcoh.schedule (
 );
 CREATE INDEX ON xmcoh.schedule (model_id);
 COMMENT ON TABLE xmcoh.schedule IS 'When which model is to be trained again; see xmcoh.schedule_training and xmcoh.schedule_overview';
+COMMENT ON COLUMN xmcoh.schedule.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
 COMMENT ON COLUMN xmcoh.schedule.submitted_by IS 'the role that made the schedule, with whose rights it trains';
 COMMENT ON COLUMN xmcoh.schedule.login_role IS 'the role that had logged in when the schedule was made, as which its jobs log in';
 COMMENT ON COLUMN xmcoh.schedule.last_run_at IS 'when it was last due and was seen to';
