@@ -63,7 +63,7 @@ CREATE FUNCTION xmcoh.check_training(model text, options jsonb, on_success text,
 DECLARE
     id integer := xmcoh.model_id(check_training.model);
     m xmcoh.model;
-    foreign_source text;
+    unlisted record;
 BEGIN
     IF check_training.options IS NULL OR on_success IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'options and on_success must not be NULL';
@@ -84,11 +84,16 @@ BEGIN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('model "%s" has no source of documents', check_training.model),
             HINT = 'Attach one with xmcoh.attach_source.';
     END IF;
-    SELECT coalesce(u.relation::text, 'NULL') INTO foreign_source FROM unnest(unlabelled) AS u (relation)
-        WHERE NOT EXISTS (SELECT FROM xmcoh.source AS s WHERE s.model_id = m.model_id AND s.relation = u.relation);
-    IF FOUND THEN
+    SELECT coalesce(u.relation::text, 'NULL') AS name, s.documents_of INTO unlisted
+        FROM unnest(unlabelled) AS u (relation) LEFT JOIN xmcoh.source AS s ON s.model_id = m.model_id AND s.relation = u.relation
+        WHERE s.source_id IS NULL OR s.documents_of IS NOT NULL LIMIT 1;
+    IF unlisted.documents_of IS NOT NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('unlabelled names %s, whose rows belong to the documents of %s', unlisted.name, unlisted.documents_of),
+            HINT = 'Name that one: its documents have all their rows.';
+    ELSIF unlisted.name IS NOT NULL THEN
         RAISE undefined_object USING
-            MESSAGE = format('unlabelled names %s, which is not a source of model "%s"', foreign_source, check_training.model),
+            MESSAGE = format('unlabelled names %s, which is not a source of model "%s"', unlisted.name, check_training.model),
             HINT = 'Attach it with xmcoh.attach_source; xmcoh.source lists the sources that there are.';
     END IF;
     RETURN id;

@@ -45,7 +45,7 @@ is_judged(void *arg, const SourceDocument *document)
 {
 	const Evaluation *evaluation = arg;
 
-	if (document->order == NULL || document->n == 0)
+	if (document->order == NULL || !document->is_total)
 		return false;
 	return !evaluation->held_out_only
 		|| (document->approved && xmc_held_out(document->key, strlen(document->key), evaluation->seed,
