@@ -26,10 +26,21 @@ typedef struct Tally
 	double	   *items;			/* (documents) */
 	double	   *matches;		/* (documents) items at their place */
 	double	   *perfect;		/* (documents) 1 or 0 */
-	double	   *tau;			/* (documents) NaN for one item */
+	double	   *tau;			/* (documents) NaN where no item stands before another */
 	double		all_items;
-	double		random_perfect; /* sum of 1 / n! */
+	double		random_matches; /* what a random order is expected to have of matches, and of perfect */
+	double		random_perfect;
 } Tally;
+
+/* How good one order is. */
+typedef struct Verdict
+{
+	int32		n;
+	int32		matches;		/* items at their place */
+	double		tau;
+	double		random_matches;
+	double		random_perfect;
+} Verdict;
 
 typedef struct Evaluation
 {
@@ -45,7 +56,7 @@ is_judged(void *arg, const SourceDocument *document)
 {
 	const Evaluation *evaluation = arg;
 
-	if (document->order == NULL || !document->is_total)
+	if (document->order == NULL)
 		return false;
 	return !evaluation->held_out_only
 		|| (document->approved && xmc_held_out(document->key, strlen(document->key), evaluation->seed,
@@ -60,8 +71,45 @@ grow(MemoryContext memory, double **values, int32 capacity)
 	*values = *values ? repalloc_huge(*values, size) : MemoryContextAllocHuge(memory, size);
 }
 
+/*
+ * position (n): the items' stored positions in the order to be judged. Where g items share a position they share g places, and are
+ * right at each of them; a pair of them is neither right nor wrong. So g! of the n! orders are right where there was one.
+ */
+static Verdict
+judge_order(int32 n, const double *position)
+{
+	Verdict		verdict = {.n = n,.random_perfect = xmc_random_perfect_match(n)};
+	int64		wrong = 0;
+	int64		pairs = 0;
+	int64		shared = 0;		/* sum over items of how many share their position */
+
+	for (int32 k = 0; k < n; k++)
+	{
+		int32		before = 0; /* items that should stand before this one, and those that may */
+		int32		equal = 0;
+
+		for (int32 j = 0; j < n; j++)
+		{
+			before += position[j] < position[k];
+			equal += position[j] == position[k];
+			if (j < k)
+			{
+				wrong += position[j] > position[k];
+				pairs += position[j] != position[k];
+			}
+			if (j == k)
+				verdict.random_perfect *= equal;
+		}
+		verdict.matches += before <= k && k < before + equal;
+		shared += equal;
+	}
+	verdict.tau = pairs ? 1 - 2.0 * wrong / pairs : NAN;
+	verdict.random_matches = (double) shared / n;
+	return verdict;
+}
+
 static void
-tally_up(MemoryContext memory, Tally *tally, int32 n, int32 matches, double tau)
+tally_up(MemoryContext memory, Tally *tally, const Verdict *verdict)
 {
 	if (tally->documents == tally->capacity)
 	{
@@ -71,13 +119,14 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, int32 matches, double tau)
 		grow(memory, &tally->perfect, tally->capacity);
 		grow(memory, &tally->tau, tally->capacity);
 	}
-	tally->items[tally->documents] = n;
-	tally->matches[tally->documents] = matches;
-	tally->perfect[tally->documents] = matches == n;
-	tally->tau[tally->documents] = tau;
+	tally->items[tally->documents] = verdict->n;
+	tally->matches[tally->documents] = verdict->matches;
+	tally->perfect[tally->documents] = verdict->matches == verdict->n;
+	tally->tau[tally->documents] = verdict->tau;
 	tally->documents++;
-	tally->all_items += n;
-	tally->random_perfect += xmc_random_perfect_match(n);
+	tally->all_items += verdict->n;
+	tally->random_matches += verdict->random_matches;
+	tally->random_perfect += verdict->random_perfect;
 }
 
 /* Whether the document says anything in this modality; what it says elsewhere is not this row's to be judged by. */
@@ -98,25 +147,24 @@ judge(void *arg, const BulkDocument *scored)
 {
 	Evaluation *evaluation = arg;
 	int32		n = scored->document.n;
-	int32	   *true_place = palloc(sizeof(int32) * (Size) n);
 	int32	   *order = palloc(sizeof(int32) * (Size) n);
-	int32	   *place = palloc(sizeof(int32) * (Size) n);
-	int32	   *scratch = palloc(sizeof(int32) * (Size) n);
+	double	   *position = palloc(sizeof(double) * (Size) n);	/* of the items that have one, as they are ordered */
 	uint64_t	seed = xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED);
 
-	for (int32 k = 0; k < n; k++)
-		true_place[scored->order[k]] = k;
 	for (int e = 0; e < XMC_EVIDENCES; e++)
 	{
 		xmc_ctx		ctx = xmcoh_context();
+		int32		placed = 0;
+		Verdict		verdict;
 
 		if (!has_evidence(&scored->document, (xmc_evidence) e))
 			continue;
 		XMCOH_TRY(xmc_decode_shuffled(&ctx, n, scored->scores.score[e], seed, order), &ctx);
 		for (int32 k = 0; k < n; k++)
-			place[k] = true_place[order[k]];
-		tally_up(evaluation->memory, &evaluation->tally[e], n, xmc_position_matches(n, place),
-				 xmc_kendall_tau(n, place, scratch));
+			if (!isnan(scored->position[order[k]]))
+				position[placed++] = scored->position[order[k]];
+		verdict = judge_order(placed, position);
+		tally_up(evaluation->memory, &evaluation->tally[e], &verdict);
 	}
 }
 
@@ -177,8 +225,7 @@ put_row(ReturnSetInfo *result, xmc_evidence evidence, const Tally *tally)
 	put_interval(tally, tally->matches, tally->items, &values[4], &nulls[4]);
 	put_interval(tally, tally->perfect, NULL, &values[7], &nulls[7]);
 	put_interval(tally, tally->tau, NULL, &values[10], &nulls[10]);
-	/* A random order has on average one item at its place, whatever its length. */
-	values[13] = Float8GetDatum(tally->documents / tally->all_items);
+	values[13] = Float8GetDatum(tally->random_matches / tally->all_items);
 	values[14] = Float8GetDatum(tally->random_perfect / tally->documents);
 	values[15] = Float8GetDatum(0);
 	nulls[13] = nulls[14] = tally->documents == 0;

@@ -73,6 +73,20 @@ SELECT count(*), count(*) FILTER (WHERE item_a ~ 's' AND item_b ~ 'p' OR item_a 
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('two', '1000');
 SELECT e.* FROM xmcoh.evaluate('one') AS e EXCEPT SELECT e.* FROM xmcoh.evaluate('two') AS e;
 SELECT e.* FROM xmcoh.evaluate('one', 'whole') AS e EXCEPT SELECT e.* FROM xmcoh.evaluate('two', 'work_step') AS e;
+-- A step and its photo share two places, and are right at both; which of them comes first is not judged.
+WITH item AS (SELECT *, rank() OVER (PARTITION BY document ORDER BY stored_position) AS first,
+                     count(*) OVER (PARTITION BY document, stored_position) AS shared FROM xmcoh.order_documents('two')),
+     document AS (SELECT count(*) AS n, sum((o.position BETWEEN first AND first + shared - 1)::integer) AS matches,
+                         sum(shared)::float8 / count(*) AS random, factorial(count(*)) / 2 ^ (count(*) FILTER (WHERE shared = 2) / 2) AS orders
+                    FROM item AS o GROUP BY document),
+     tau AS (SELECT 1 - 2 * avg((a.stored_position > b.stored_position)::integer) FILTER (WHERE a.stored_position <> b.stored_position) AS tau
+               FROM item AS a JOIN item AS b USING (document) WHERE a.position < b.position GROUP BY document)
+SELECT abs(e.acc - d.acc) < 1e-9 AS acc, abs(e.pmr - d.pmr) < 1e-9 AS pmr, abs(e.tau - t.tau) < 1e-9 AS tau,
+       abs(e.random_acc - d.random) < 1e-9 AS random_acc, abs(e.random_pmr - d.random_pmr) < 1e-9 AS random_pmr, d.shared > 0 AS shared
+  FROM xmcoh.evaluate('two', 'work_step') AS e,
+       (SELECT sum(matches) / sum(n) AS acc, avg((matches = n)::integer) AS pmr, sum(random) / sum(n) AS random,
+               avg(1 / orders) AS random_pmr, sum(random) - count(*) AS shared FROM document) AS d,
+       (SELECT avg(tau) AS tau FROM tau) AS t WHERE modality = 'fused';
 SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('two', 'photo')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.alignment('two', '90', 'photo')$$);
 
