@@ -14,6 +14,7 @@ REGRESS = \
 	extension \
 	models \
 	sources \
+	merged \
 	jobs \
 	monitor \
 	schedules \

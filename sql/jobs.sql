@@ -15,7 +15,7 @@ COMMENT ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, text, inte
     'Internal: the state of a job whose row says this, when it is also known whether its worker lives';
 
 CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
-    SELECT j.job_id, m.name AS model, s.real_state AS state, j.submitted_by, j.options, j.on_success, j.created_at,
+    SELECT j.job_id, m.name AS model, s.real_state AS state, j.submitted_by, j.options, j.on_success, j.unlabelled, j.created_at,
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
            j.held_out_loss, j.held_out_tau, s.real_message AS message, j.version, j.attempts, j.resumed_at, j.done_before
     FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id),
@@ -58,12 +58,16 @@ COMMENT ON FUNCTION xmcoh.start_worker(integer) IS 'Internal: the last step of x
 
 -- What xmcoh.train refuses at once, and xmcoh.schedule_training too.
 
-CREATE FUNCTION xmcoh.check_training(model text, options jsonb, on_success text) RETURNS integer
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh.check_training(model text, options jsonb, on_success text, unlabelled regclass[]) RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     id integer := xmcoh.model_id(check_training.model);
     m xmcoh.model;
+    unlisted record;
 BEGIN
+    IF check_training.options IS NULL OR on_success IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'options and on_success must not be NULL';
+    END IF;
     IF pg_is_in_recovery() THEN
         RAISE read_only_sql_transaction USING MESSAGE = 'cannot train a model on a standby';
     END IF;
@@ -80,22 +84,50 @@ BEGIN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('model "%s" has no source of documents', check_training.model),
             HINT = 'Attach one with xmcoh.attach_source.';
     END IF;
+    SELECT coalesce(u.relation::text, 'NULL') AS name, s.documents_of INTO unlisted
+        FROM unnest(unlabelled) AS u (relation) LEFT JOIN xmcoh.source AS s ON s.model_id = m.model_id AND s.relation = u.relation
+        WHERE s.source_id IS NULL OR s.documents_of IS NOT NULL LIMIT 1;
+    IF unlisted.documents_of IS NOT NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('unlabelled names %s, whose rows belong to the documents of %s', unlisted.name, unlisted.documents_of),
+            HINT = 'Name that one: its documents have all their rows.';
+    ELSIF unlisted.name IS NOT NULL THEN
+        RAISE undefined_object USING
+            MESSAGE = format('unlabelled names %s, which is not a source of model "%s"', unlisted.name, check_training.model),
+            HINT = 'Attach it with xmcoh.attach_source; xmcoh.source lists the sources that there are.';
+    END IF;
     RETURN id;
 END $$;
-COMMENT ON FUNCTION xmcoh.check_training(text, jsonb, text) IS 'Internal: an error unless a model can be trained with these options and this on_success; the number of the model';
+COMMENT ON FUNCTION xmcoh.check_training(text, jsonb, text, regclass[]) IS 'Internal: an error unless a model can be trained with these options, this on_success and these sources of unlabelled documents; the number of the model';
 
-CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy') RETURNS integer
-    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh.add_option(options jsonb, option text, value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value IS NULL OR jsonb_typeof(options) IS DISTINCT FROM 'object' THEN
+        RETURN options;     -- no object: xmcoh.check_training refuses it
+    ELSIF options -> option <> value THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('%s is %s as an argument, but %s in options', option, value, options -> option),
+            HINT = 'Name it in one place.';
+    END IF;
+    RETURN options || jsonb_build_object(option, value);
+END $$;
+COMMENT ON FUNCTION xmcoh.add_option(jsonb, text, jsonb) IS 'Internal: options with one that was given as an argument; an error if they have another value for it';
+
+CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy', rounds integer DEFAULT NULL,
+                            "precision" double precision DEFAULT NULL, unlabelled regclass[] DEFAULT NULL) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh.check_training(train.model, train.options, train.on_success);
+    all_options jsonb := xmcoh.add_option(xmcoh.add_option(train.options, 'rounds', to_jsonb(rounds)),
+                                          'precision', to_jsonb(train."precision"));
+    id integer := xmcoh.check_training(train.model, all_options, train.on_success, train.unlabelled);
     active integer;
     new_job integer;
 BEGIN
     -- The job that is in the way may have died without anybody noticing.
     PERFORM xmcoh.settle_job(j.job_id) FROM xmcoh.job_record AS j
         WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
-    INSERT INTO xmcoh.job_record AS j (model_id, options, on_success, created_at, settings)
-        VALUES (id, train.options, train.on_success, clock_timestamp(),
+    INSERT INTO xmcoh.job_record AS j (model_id, options, on_success, unlabelled, created_at, settings)
+        VALUES (id, all_options, train.on_success, train.unlabelled, clock_timestamp(),
                 (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
                  WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
         ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING
@@ -109,8 +141,8 @@ BEGIN
     PERFORM xmcoh.start_worker(new_job);
     RETURN new_job;
 END $$;
-COMMENT ON FUNCTION xmcoh.train(text, jsonb, text) IS
-    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run. on_success: ''deploy'' the version; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one, beyond doubt and by more than option challenge_margin, on held-out approved documents: then the job ends ''rejected'' and the version is kept. Listeners on channel xmcoh hear of each state of the job (xmcoh.note_transition)';
+COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[]) IS
+    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run; rounds and "precision" (a keyword: needs quotes) are the options of these names as arguments. unlabelled: the sources whose documents without approved pairs are read, for the alignment and the rounds; NULL: all sources, ''{}'': none. on_success: ''deploy'' the version; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one, beyond doubt and by more than option challenge_margin, on held-out approved documents: then the job ends ''rejected'' and the version is kept. Listeners on channel xmcoh hear of each state of the job (xmcoh.note_transition). Errors: undefined_object, insufficient_privilege, invalid_parameter_value (an option; one that is given twice with different values), null_value_not_allowed, object_not_in_prerequisite_state (no source), object_in_use (a job of this model is under way)';
 
 CREATE FUNCTION xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -167,15 +167,17 @@ COMMENT ON FUNCTION xmcoh.check_column(regclass, name, text, text, text) IS 'Int
 
 CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, text name DEFAULT NULL,
                                     image name DEFAULT NULL, text_embedding name DEFAULT NULL,
-                                    "position" name DEFAULT NULL, approved name DEFAULT NULL) RETURNS void
+                                    "position" name DEFAULT NULL, approved name DEFAULT NULL,
+                                    documents_of regclass DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     id integer := xmcoh.model_id(attach_source.model);
     m xmcoh.model;
     relation_name text := xmcoh.check_relation(relation);
+    main xmcoh.source;
 BEGIN
-    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR NO KEY UPDATE;    -- sources come and go one at a time
     IF relation IS NULL OR document IS NULL OR item IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'a source needs a relation, a document column and an item column';
     END IF;
@@ -203,29 +205,49 @@ BEGIN
     ELSIF approved IS NOT NULL AND "position" IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'approved is about the stored order, but there is no position column';
     END IF;
-    INSERT INTO xmcoh.source (model_id, relation, document, item, text, image, text_embedding, position, approved)
-        VALUES (m.model_id, relation, document, item, attach_source.text, image, text_embedding, "position", approved)
+    IF documents_of IS NOT NULL THEN
+        SELECT s.* INTO main FROM xmcoh.source AS s WHERE s.model_id = m.model_id AND s.relation = documents_of;
+        IF NOT FOUND THEN
+            RAISE undefined_object USING MESSAGE = format('documents_of is %s, which is not a source of model "%s"', documents_of, model),
+                HINT = 'Attach that one first.';
+        ELSIF main.documents_of IS NOT NULL THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('the rows of %s belong to the documents of %s', documents_of, main.documents_of),
+                HINT = format('Name %s as documents_of.', main.documents_of);
+        END IF;
+    END IF;
+    INSERT INTO xmcoh.source (model_id, relation, document, item, text, image, text_embedding, position, approved, documents_of)
+        VALUES (m.model_id, relation, document, item, attach_source.text, image, text_embedding, "position", approved, documents_of)
         ON CONFLICT ON CONSTRAINT source_model_id_relation_key DO NOTHING;
     IF NOT FOUND THEN
         RAISE duplicate_object USING MESSAGE = format('%s is already a source of model "%s"', relation_name, model),
             HINT = 'Detach it first with xmcoh.detach_source.';
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name) IS
-    'Tells a model of a relation that holds documents, one row per item, and which of its columns mean what. "position": the stored order; approved: ''all'', or the boolean column that says of each row whether the stored order is approved';
+COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass) IS
+    'Tells a model of a relation that holds documents, one row per item, and which of its columns mean what. "position": the stored order; approved: ''all'', or the boolean column that says of each row whether the stored order is approved. documents_of: an attached source whose documents these rows belong to, as photos do that lie in a table of their own: a document then has the rows of both with its key. Item keys must be distinct over both; positions are on one scale, where a text and an image may stand at the same place: of these two none comes first. A document is approved if all its rows are that a position could be approved of: rows of a relation without position column have no place, and do not count against it. Errors: undefined_object, undefined_column, datatype_mismatch, duplicate_object, invalid_parameter_value, insufficient_privilege';
 
 CREATE FUNCTION xmcoh.detach_source(model text, relation regclass) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     id integer := xmcoh.model_id(detach_source.model);
+    member regclass;
 BEGIN
+    PERFORM FROM xmcoh.model AS m WHERE m.model_id = id FOR NO KEY UPDATE;
+    SELECT s.relation INTO member FROM xmcoh.source AS s
+        WHERE s.model_id = id AND s.documents_of = detach_source.relation ORDER BY s.source_id LIMIT 1;
+    IF FOUND THEN
+        RAISE dependent_objects_still_exist USING
+            MESSAGE = format('the rows of %s belong to the documents of %s', member, detach_source.relation),
+            HINT = format('Detach %s first.', member);
+    END IF;
     DELETE FROM xmcoh.source AS s
         WHERE s.model_id = id AND s.relation = detach_source.relation;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('%s is not a source of model "%s"', detach_source.relation, detach_source.model);
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh.detach_source(text, regclass) IS 'Takes a source away from a model; also one whose relation has been dropped, by its OID';
+COMMENT ON FUNCTION xmcoh.detach_source(text, regclass) IS 'Takes a source away from a model; also one whose relation has been dropped, by its OID. Errors: undefined_object, dependent_objects_still_exist (rows of another source belong to its documents)';
 
 CREATE FUNCTION xmcoh.attach_pairs(model text, relation regclass, document name, before name, after name) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -64,9 +64,9 @@ BEGIN
     -- A version is never changed; and who submitted a job or a schedule, for which model, and with which settings, is what it is.
     EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record, xmcoh.schedule FROM %s', role);
     EXECUTE format('REVOKE INSERT ON xmcoh.job_record, xmcoh.schedule FROM %s', role);
-    EXECUTE format('GRANT INSERT (model_id, options, on_success, created_at, settings) ON xmcoh.job_record TO %s', role);
-    EXECUTE format('GRANT INSERT (model_id, cron, timezone, options, on_success, active),'
-                   ' UPDATE (cron, timezone, options, on_success, active) ON xmcoh.schedule TO %s', role);
+    EXECUTE format('GRANT INSERT (model_id, options, on_success, unlabelled, created_at, settings) ON xmcoh.job_record TO %s', role);
+    EXECUTE format('GRANT INSERT (model_id, cron, timezone, options, on_success, unlabelled, active),'
+                   ' UPDATE (cron, timezone, options, on_success, unlabelled, active) ON xmcoh.schedule TO %s', role);
     EXECUTE format('GRANT UPDATE (%s) ON xmcoh.job_record TO %s', (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
         FROM pg_attribute WHERE attrelid = 'xmcoh.job_record'::regclass AND attnum > 0 AND NOT attisdropped
             AND attname NOT IN ('job_id', 'model_id', 'submitted_by', 'login_role', 'settings', 'created_at')), role);

@@ -21,14 +21,15 @@ CREATE TRIGGER schedule_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON 
     FOR EACH STATEMENT EXECUTE FUNCTION xmcoh.schedule_changed();
 
 CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEFAULT NULL, options jsonb DEFAULT '{}',
-                                        on_success text DEFAULT 'deploy') RETURNS integer
+                                        on_success text DEFAULT 'deploy', unlabelled regclass[] DEFAULT NULL) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
-    id integer := xmcoh.check_training(schedule_training.model, schedule_training.options, schedule_training.on_success);
+    id integer := xmcoh.check_training(schedule_training.model, schedule_training.options, schedule_training.on_success,
+                                        schedule_training.unlabelled);
     new_id integer;
 BEGIN
-    IF id IS NULL OR schedule_training.cron IS NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'model, cron, options and on_success must not be NULL';
+    IF schedule_training.cron IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'cron must not be NULL';
     END IF;
     timezone := coalesce(schedule_training.timezone, current_setting('TimeZone'));
     PERFORM xmcoh.next_run(schedule_training.cron, now(), schedule_training.timezone);
@@ -39,16 +40,18 @@ BEGIN
             HINT = format('Set shared_preload_libraries = ''xmcoh'' and restart the server; or, with pg_cron: SELECT cron.schedule(%L, %s);',
                 schedule_training.cron, '$$SELECT xmcoh.train(' || quote_literal(schedule_training.model) || ')$$');
     END IF;
-    INSERT INTO xmcoh.schedule AS s (model_id, cron, timezone, options, on_success)
-        VALUES (id, schedule_training.cron, schedule_training.timezone, schedule_training.options, schedule_training.on_success)
+    INSERT INTO xmcoh.schedule AS s (model_id, cron, timezone, options, on_success, unlabelled)
+        VALUES (id, schedule_training.cron, schedule_training.timezone, schedule_training.options, schedule_training.on_success,
+                schedule_training.unlabelled)
         RETURNING s.schedule_id INTO new_id;
     RETURN new_id;
 END $body$;
-COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text) IS
-    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options and on_success are those of xmcoh.train; gives the schedule''s number';
+COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]) IS
+    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options, on_success and unlabelled are those of xmcoh.train; gives the schedule''s number';
 
 CREATE FUNCTION xmcoh.alter_schedule(schedule_id integer, cron text DEFAULT NULL, timezone text DEFAULT NULL,
-                                     options jsonb DEFAULT NULL, on_success text DEFAULT NULL, active boolean DEFAULT NULL)
+                                     options jsonb DEFAULT NULL, on_success text DEFAULT NULL, active boolean DEFAULT NULL,
+                                     unlabelled regclass[] DEFAULT NULL)
     RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s xmcoh.schedule;
@@ -61,12 +64,13 @@ BEGIN
     s.timezone := coalesce(alter_schedule.timezone, s.timezone);
     s.options := coalesce(alter_schedule.options, s.options);
     s.on_success := coalesce(alter_schedule.on_success, s.on_success);
-    PERFORM xmcoh.check_training(m.name, s.options, s.on_success) FROM xmcoh.model AS m WHERE m.model_id = s.model_id;
+    s.unlabelled := coalesce(alter_schedule.unlabelled, s.unlabelled);
+    PERFORM xmcoh.check_training(m.name, s.options, s.on_success, s.unlabelled) FROM xmcoh.model AS m WHERE m.model_id = s.model_id;
     PERFORM xmcoh.next_run(s.cron, now(), s.timezone);
     UPDATE xmcoh.schedule AS x SET cron = s.cron, timezone = s.timezone, options = s.options, on_success = s.on_success,
-        active = coalesce(alter_schedule.active, x.active) WHERE x.schedule_id = s.schedule_id;
+        unlabelled = s.unlabelled, active = coalesce(alter_schedule.active, x.active) WHERE x.schedule_id = s.schedule_id;
 END $$;
-COMMENT ON FUNCTION xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean) IS
+COMMENT ON FUNCTION xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]) IS
     'Changes a schedule, or puts it to rest (active => false) and back; NULL arguments change nothing. It goes on training with the rights of the role that made it';
 
 CREATE FUNCTION xmcoh.unschedule_training(schedule_id integer) RETURNS void
@@ -97,6 +101,6 @@ CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
            s.last_run_at AS last_run, s.last_job_id AS last_job, j.state AS last_state,
            EXISTS (SELECT FROM xmcoh.job AS r WHERE r.model = m.name
                AND r.state IN ('queued', 'starting', 'running', 'cancelling')) AS running,
-           coalesce(s.message, j.message) AS message, s.options, s.on_success, s.submitted_by
+           coalesce(s.message, j.message) AS message, s.options, s.on_success, s.unlabelled, s.submitted_by
     FROM xmcoh.schedule AS s JOIN xmcoh.visible_model AS m USING (model_id) LEFT JOIN xmcoh.job AS j ON j.job_id = s.last_job_id;
 COMMENT ON VIEW xmcoh.schedule_overview IS 'Every schedule: when it runs next, when it was last due, the last job it started and that job''s state, whether the model is being trained right now, and why the last run started no job or what became of it';

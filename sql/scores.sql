@@ -136,3 +136,10 @@ CREATE FUNCTION xmcoh.alignment(model text, document text, source regclass DEFAU
     AS 'MODULE_PATHNAME', 'xmcoh_alignment' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.alignment(text, text, regclass) IS
     'Which image of a document shows the step of which text: each item that has a text with its likeliest image and the probability of that; image_item NULL: that it has none is likelier (a missing photo). Then the images that are likelier to belong to no text, with text_item NULL (a foreign photo or a missing step). inferred is false for rows that hold both. No rows for a document that is in no source. Errors: undefined_object, insufficient_privilege on the source, object_not_in_prerequisite_state (texts and images in separate rows under a version that was trained on too few rows that hold both)';
+
+CREATE FUNCTION xmcoh.is_complete(model text, document text, source regclass DEFAULT NULL) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000 SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT bool_and(a.text_item IS NOT NULL AND a.image_item IS NOT NULL)
+            FROM xmcoh.alignment(is_complete.model, is_complete.document, is_complete.source) AS a);
+COMMENT ON FUNCTION xmcoh.is_complete(text, text, regclass) IS
+    'Whether each text of a document has its image and each image its text, as xmcoh.alignment finds them: false if any of them likelier has none than any one counterpart. NULL for a document that is in no source, or that has neither texts nor images. For WHERE, and for triggers and procedures that check a document once its rows are there. Errors: those of xmcoh.alignment';

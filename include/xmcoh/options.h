@@ -31,6 +31,7 @@ typedef struct xmc_options
 	int32_t		patience;		/* epochs without a better held-out loss before training ends */
 	int32_t		batch_documents;
 	int32_t		rounds;			/* most; 0: approved pairs alone */
+	int32_t		pool_documents; /* most documents without approved pairs; 0: none are read */
 	int32_t		seed;
 	double		dropout;
 	double		learning_rate;

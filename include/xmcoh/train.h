@@ -92,6 +92,9 @@ typedef struct xmc_train_report
 /* Whether a document can take part in the rounds: no labelled pairs, and two items or more that have both modalities. */
 extern bool xmc_can_be_guided(const xmc_document *document);
 
+/* Whether training has a use for a pool: the rounds have, and the maps that align texts with images. */
+extern bool xmc_wants_pool(const xmc_options *options);
+
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
  * early stopping and calibration. Documents without pairs serve the rounds (option rounds), in which the modalities

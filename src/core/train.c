@@ -382,6 +382,14 @@ xmc_can_be_guided(const xmc_document *document)
 	return document->n_pairs == 0 && both >= 2;
 }
 
+bool
+xmc_wants_pool(const xmc_options *options)
+{
+	bool		aligns = options->image_dim > 0 && (options->words || options->text_dim > 0) && !options->shared_space;
+
+	return options->pool_documents > 0 && (options->rounds > 0 || aligns);
+}
+
 /* Deals the labelled documents to the two sides and refuses to begin with too few on either. */
 static xmc_status
 split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const uint8_t *held_out)
@@ -440,8 +448,7 @@ tell_alignment(void *arg, const xmc_align_progress *progress)
 	t->progress.train_loss = progress->train_loss;
 	t->progress.held_out_loss = progress->held_out_loss;
 	t->progress.held_out_tau = NAN;
-	if (t->progress.done + progress->documents < t->progress.total)	/* the pool is not in the total of this phase */
-		t->progress.done += progress->documents;
+	t->progress.done += progress->documents;
 	return xmc_train_tell(t);
 }
 
@@ -458,8 +465,8 @@ alignment_checkpoint(void *arg, xmc_epochs *e)
 static xmc_status
 train_alignment(xmc_trainer *t)
 {
-	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * t->n_train;
 	int32_t		n = t->n_train + t->n_pool;
+	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * n;
 	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
 	const xmc_document **all;
 
@@ -504,7 +511,7 @@ run(xmc_trainer *t)
 		XMC_NEED(t->score[m], t->ctx);
 	}
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = (int64_t) (parts + (t->model->align_scale != NULL)) * t->options->epochs * t->n_train};
+		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? t->n_train + t->n_pool : 0)) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));

@@ -1,6 +1,8 @@
 /* bulk.c - sources scored in batches (bulk.h); the set-returning functions order_documents and pair_scores */
 #include "bulk.h"
 
+#include <math.h>
+
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -43,7 +45,8 @@ add_document(Batch *batch, const SourceDocument *from)
 	if (from->position != NULL)
 	{
 		to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
-		to->order = memcpy(palloc(sizeof(int32) * (n + 1)), from->order, sizeof(int32) * n);
+		to->n_placed = from->n_placed;
+		to->order = memcpy(palloc(sizeof(int32) * (n + 1)), from->order, sizeof(int32) * (Size) from->n_placed);
 	}
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
 	batch->n++;
@@ -153,11 +156,11 @@ put_order(void *arg, const BulkDocument *scored)
 	for (int32 k = 0; k < n; k++)
 	{
 		int32		i = order[k];
-		bool		nulls[4] = {false, false, false, scored->position == NULL};
+		bool		nulls[4] = {false, false, false, scored->position == NULL || isnan(scored->position[i])};
 
 		values[1] = CStringGetTextDatum(scored->item[i]);
 		values[2] = Int32GetDatum(k + 1);
-		values[3] = scored->position ? Float8GetDatum(scored->position[i]) : (Datum) 0;
+		values[3] = nulls[3] ? (Datum) 0 : Float8GetDatum(scored->position[i]);
 		tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
 	}
 }

@@ -27,11 +27,22 @@ typedef struct Tally
 	double	   *items;			/* (documents) */
 	double	   *matches;		/* (documents) items at their place */
 	double	   *perfect;		/* (documents) 1 or 0 */
-	double	   *tau;			/* (documents) NaN for one item */
+	double	   *tau;			/* (documents) NaN where no item stands before another */
 	double		all_items;
-	double		random_perfect; /* sum of 1 / n! */
+	double		random_matches; /* what a random order is expected to have of matches, and of perfect */
+	double		random_perfect;
 	xmc_reliability reliability;	/* of all pairs' probabilities */
 } Tally;
+
+/* How good one order is. */
+typedef struct Verdict
+{
+	int32		n;
+	int32		matches;		/* items at their place */
+	double		tau;
+	double		random_matches;
+	double		random_perfect;
+} Verdict;
 
 typedef struct Evaluation
 {
@@ -47,7 +58,7 @@ is_judged(void *arg, const SourceDocument *document)
 {
 	const Evaluation *evaluation = arg;
 
-	if (document->order == NULL || document->n == 0)
+	if (document->order == NULL)
 		return false;
 	return !evaluation->held_out_only
 		|| (document->approved && xmc_held_out(document->key, strlen(document->key), evaluation->seed,
@@ -62,8 +73,45 @@ grow(MemoryContext memory, double **values, int32 capacity)
 	*values = *values ? repalloc_huge(*values, size) : MemoryContextAllocHuge(memory, size);
 }
 
+/*
+ * position (n): the items' stored positions in the order to be judged. Where g items share a position they share g places, and are
+ * right at each of them; a pair of them is neither right nor wrong. So g! of the n! orders are right where there was one.
+ */
+static Verdict
+judge_order(int32 n, const double *position)
+{
+	Verdict		verdict = {.n = n,.random_perfect = xmc_random_perfect_match(n)};
+	int64		wrong = 0;
+	int64		pairs = 0;
+	int64		shared = 0;		/* sum over items of how many share their position */
+
+	for (int32 k = 0; k < n; k++)
+	{
+		int32		before = 0; /* items that should stand before this one, and those that may */
+		int32		equal = 0;
+
+		for (int32 j = 0; j < n; j++)
+		{
+			before += position[j] < position[k];
+			equal += position[j] == position[k];
+			if (j < k)
+			{
+				wrong += position[j] > position[k];
+				pairs += position[j] != position[k];
+			}
+			if (j == k)
+				verdict.random_perfect *= equal;
+		}
+		verdict.matches += before <= k && k < before + equal;
+		shared += equal;
+	}
+	verdict.tau = pairs ? 1 - 2.0 * wrong / pairs : NAN;
+	verdict.random_matches = (double) shared / n;
+	return verdict;
+}
+
 static void
-tally_up(MemoryContext memory, Tally *tally, int32 n, int32 matches, double tau)
+tally_up(MemoryContext memory, Tally *tally, const Verdict *verdict)
 {
 	if (tally->documents == tally->capacity)
 	{
@@ -73,54 +121,55 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, int32 matches, double tau)
 		grow(memory, &tally->perfect, tally->capacity);
 		grow(memory, &tally->tau, tally->capacity);
 	}
-	tally->items[tally->documents] = n;
-	tally->matches[tally->documents] = matches;
-	tally->perfect[tally->documents] = matches == n;
-	tally->tau[tally->documents] = tau;
+	tally->items[tally->documents] = verdict->n;
+	tally->matches[tally->documents] = verdict->matches;
+	tally->perfect[tally->documents] = verdict->matches == verdict->n;
+	tally->tau[tally->documents] = verdict->tau;
 	tally->documents++;
-	tally->all_items += n;
-	tally->random_perfect += xmc_random_perfect_match(n);
+	tally->all_items += verdict->n;
+	tally->random_matches += verdict->random_matches;
+	tally->random_perfect += verdict->random_perfect;
 }
 
-/* Judges one evidence by the items that it speaks of, as if there were no others; of the fused one all, if any says something. */
+/*
+ * Judges one evidence by the items that it speaks of, as if there were no others; of the fused one all, if any says something. Those
+ * without a position are ordered too, but nobody knows where they belong.
+ */
 static void
-judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence evidence, const int32 *true_place)
+judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence evidence)
 {
 	const xmc_document *document = &scored->document;
 	Tally	   *tally = &evaluation->tally[evidence];
 	Size		n = (Size) document->n;
 	int32	   *item = palloc(sizeof(int32) * n);	/* (m) */
-	int32	   *at = palloc(sizeof(int32) * n);	/* (places) which of these items stands there in the stored order; -1 */
 	int32	   *order = palloc(sizeof(int32) * n);
-	int32	   *rank = palloc(sizeof(int32) * n);	/* (m) its place among these items in the stored order */
-	int32	   *scratch = palloc(sizeof(int32) * n);
+	double	   *position = palloc(sizeof(double) * n);	/* (placed) stored positions, as the items are ordered */
 	int32		m = xmc_evidence_items(document, evidence, item);
 	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);	/* (m, m) */
 	xmc_ctx		ctx = xmcoh_context();
 	bool		any = false;
-	int32		ranked = 0;
+	int32		placed = 0;
 
 	for (int32 k = 0; k < m; k++)
 		any |= document->has[item[k]] != 0;
 	if (any)
 	{
 		xmc_submatrix(document->n, scored->scores.score[evidence], m, item, s);
-		for (int32 k = 0; k < document->n; k++)
-			at[k] = -1;
-		for (int32 k = 0; k < m; k++)
-			at[true_place[item[k]]] = k;
-		for (int32 k = 0; k < document->n; k++)
-			if (at[k] >= 0)
-				rank[at[k]] = ranked++;
-		for (int32 a = 0; a < m; a++)
-			for (int32 b = a + 1; b < m; b++)
-				xmc_reliability_add(&tally->reliability,
-									xmc_probability(rank[a] < rank[b] ? s[(int64) a * m + b] : s[(int64) b * m + a]));
 		XMCOH_TRY(xmc_decode_shuffled(&ctx, m, s, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED),
 									  order), &ctx);
 		for (int32 k = 0; k < m; k++)
-			order[k] = rank[order[k]];
-		tally_up(evaluation->memory, tally, m, xmc_position_matches(m, order), xmc_kendall_tau(m, order, scratch));
+			if (!isnan(scored->position[item[order[k]]]))
+				position[placed++] = scored->position[item[order[k]]];
+	}
+	if (placed > 0)
+	{
+		Verdict		verdict = judge_order(placed, position);
+
+		tally_up(evaluation->memory, tally, &verdict);
+		for (int32 a = 0; a < m; a++)
+			for (int32 b = 0; b < m; b++)
+				if (scored->position[item[a]] < scored->position[item[b]])
+					xmc_reliability_add(&tally->reliability, xmc_probability(s[(int64) a * m + b]));
 	}
 	pfree(s);
 }
@@ -128,12 +177,8 @@ judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence 
 static void
 judge(void *arg, const BulkDocument *scored)
 {
-	int32	   *true_place = palloc(sizeof(int32) * (Size) scored->document.n);
-
-	for (int32 k = 0; k < scored->document.n; k++)
-		true_place[scored->order[k]] = k;
 	for (int e = 0; e < XMC_EVIDENCES; e++)
-		judge_evidence(arg, scored, (xmc_evidence) e, true_place);
+		judge_evidence(arg, scored, (xmc_evidence) e);
 }
 
 /* Which documents training held out stands in the version's report; an imported version has none. */
@@ -193,8 +238,7 @@ put_row(ReturnSetInfo *result, const char *modality, const char *guidance, const
 	put_interval(tally, tally->matches, tally->items, &values[4], &nulls[4]);
 	put_interval(tally, tally->perfect, NULL, &values[7], &nulls[7]);
 	put_interval(tally, tally->tau, NULL, &values[10], &nulls[10]);
-	/* A random order has on average one item at its place, whatever its length. */
-	values[13] = Float8GetDatum(tally->documents / tally->all_items);
+	values[13] = Float8GetDatum(tally->random_matches / tally->all_items);
 	values[14] = Float8GetDatum(tally->random_perfect / tally->documents);
 	values[15] = Float8GetDatum(0);
 	nulls[13] = nulls[14] = tally->documents == 0;

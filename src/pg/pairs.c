@@ -330,16 +330,21 @@ xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *s
 
 	if (!xmcoh_has_pairs(pairs, source->key))
 	{
-		if (source->approved)
+		if (!source->approved)
+			return;
+		if (source->is_total)
+		{
 			XMCOH_TRY(xmc_document_label_order(ctx, document, source->order), ctx);
-		return;
+			return;
+		}
 	}
 
 	precedes = palloc0((Size) n * n * sizeof(bool));
 	if (source->approved)
-		for (int32 a = 0; a < n; a++)
-			for (int32 b = a + 1; b < n; b++)
-				precedes[(Size) source->order[a] * n + source->order[b]] = true;
+		for (int32 a = 0; a < source->n_placed; a++)
+			for (int32 b = a + 1; b < source->n_placed; b++)
+				precedes[(Size) source->order[a] * n + source->order[b]] =
+					source->position[source->order[a]] < source->position[source->order[b]];
 	for (int64 i = first_pair(pairs, source->key);
 		 i < pairs->n && strcmp(pairs->pair[i].document, source->key) == 0; i++)
 	{

@@ -34,7 +34,7 @@ extern void xmcoh_refuse_cycles(const ApprovedPairs *pairs);
 extern bool xmcoh_has_pairs(const ApprovedPairs *pairs, const char *document);
 
 /*
- * Labels a document, whose items are those of `source`: with all pairs of its stored order if that is approved, and
+ * Labels a document, whose items are those of `source`: with all pairs that its stored order tells if that is approved, and
  * with its approved pairs, which outrank the stored order. Pairs naming an item that is not there are left out.
  */
 extern void xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source,

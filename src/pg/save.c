@@ -142,6 +142,8 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 	initStringInfo(&out);
 	appendStringInfo(&out, "trained on %d documents, %d held out",
 					 report->approved_documents - report->held_out_documents, report->held_out_documents);
+	if (report->pool_documents > 0)
+		appendStringInfo(&out, "; %d without approved pairs taken in", report->pool_documents);
 	if (training->ignored_pairs > 0)
 		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
 						 (long long) training->ignored_pairs);

@@ -20,28 +20,46 @@
 typedef struct SourceRow
 {
 	xmc_item	item;
-	double		position;
+	double		position;		/* NaN: none */
+	int			part;
 } SourceRow;
 
-struct SourceReader
+/* The rows of the document that is being collected. */
+typedef struct SourceRows
+{
+	SourceRow  *row;			/* (n of the document) */
+	int32		capacity;
+	bool		ordered;		/* no row lacks a position that its relation has a column for */
+	bool		approved;		/* nor the approval of its position */
+} SourceRows;
+
+/* One relation, read in the order of its documents. */
+typedef struct SourcePart
 {
 	const SourceColumns *columns;
-	int32		image_dim;
-	int32		text_dim;
 	char	   *relation;		/* quoted, qualified: for messages too */
 	Portal		portal;
 	SPITupleTable *batch;		/* rows fetched and not yet consumed from `next` on; NULL: none */
 	uint64		batch_rows;
 	uint64		next;
+	bool		at_end;
 	int			text_column;	/* numbers of the query's output columns; 0: not read */
 	int			image_column;
 	int			text_embedding_column;
 	int			position_column;
 	int			approved_column;
+} SourcePart;
+
+struct SourceReader
+{
+	int32		image_dim;
+	int32		text_dim;
 	bool		noticed;		/* the NOTICE about an item without evidence was given */
 	MemoryContext memory;		/* this reader */
 	MemoryContext document_memory;	/* the document last given; reset by the next */
 	SourceDocument document;
+	int			n_parts;
+	SourcePart	part[FLEXIBLE_ARRAY_MEMBER];
 };
 
 /* ---- embeddings ---- */
@@ -113,6 +131,34 @@ relation_name(Oid relation)
 		: psprintf("with OID %u", relation);
 }
 
+/* Hangs a source on the one whose documents its rows belong to. */
+static void
+add_member(List *list, SourceColumns *columns, Oid main, bool is_wanted)
+{
+	ListCell   *cell;
+
+	if (is_wanted)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the rows of %s belong to the documents of %s", relation_name(columns->relation), relation_name(main)),
+				errhint("Name that one: its documents have all their rows."));
+	foreach(cell, list)
+	{
+		SourceColumns *other = lfirst(cell);
+
+		if (other->relation == main)
+		{
+			other->members = lappend(other->members, columns);
+			return;
+		}
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("the rows of %s belong to the documents of %s, which is no source of this model",
+				   relation_name(columns->relation), relation_name(main)),
+			errhint("Detach it, or attach the other."));
+}
+
 List *
 xmcoh_source_columns(int32 model_id, Oid relation)
 {
@@ -124,9 +170,11 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	uint64		n;
 
 	if (SPI_execute_with_args("SELECT relation::pg_catalog.oid, document, item, text, image, text_embedding, position,"
-							  " approved FROM xmcoh.source WHERE model_id OPERATOR(pg_catalog.=) $1"
-							  " AND ($2 OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR relation OPERATOR(pg_catalog.=) $2)"
-							  " ORDER BY source_id",
+							  " approved, documents_of::pg_catalog.oid FROM xmcoh.source"
+							  " WHERE model_id OPERATOR(pg_catalog.=) $1"
+							  " AND ($2 OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR relation OPERATOR(pg_catalog.=) $2"
+							  " OR documents_of OPERATOR(pg_catalog.=) $2)"
+							  " ORDER BY documents_of IS NOT NULL, source_id",
 							  2, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.source");
 	rows = SPI_tuptable;
@@ -141,6 +189,7 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	{
 		SourceColumns *columns = palloc0(sizeof(SourceColumns));
 		const char *name[7];
+		Oid			main;
 		bool		is_null;
 
 		for (int c = 0; c < 7; c++)	/* NULL where the column is */
@@ -154,7 +203,11 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 		columns->position = name[5];
 		columns->all_approved = name[6] != NULL && strcmp(name[6], "all") == 0;
 		columns->approved = columns->all_approved ? NULL : name[6];
-		list = lappend(list, columns);
+		main = DatumGetObjectId(SPI_getbinval(rows->vals[i], rows->tupdesc, 9, &is_null));
+		if (is_null)
+			list = lappend(list, columns);
+		else
+			add_member(list, columns, main, columns->relation == relation);
 	}
 	SPI_freetuptable(rows);
 	return list;
@@ -198,12 +251,11 @@ add_document_filter(StringInfo query, const SourceColumns *columns, const char *
 	}
 }
 
-SourceReader *
-xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document)
+/* Opens one relation; `reader` has its options. */
+static void
+open_part(SourceReader *reader, SourcePart *part, const SourceColumns *columns, const xmc_options *options, const char *document)
 {
-	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh source reader", ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(memory);
-	SourceReader *reader = palloc0(sizeof(SourceReader));
+	MemoryContext caller = MemoryContextSwitchTo(reader->memory);
 	char	   *name = get_rel_name(columns->relation);
 	int			n_columns = 2;
 	StringInfoData query;
@@ -215,25 +267,21 @@ xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, cons
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("source relation with OID %u does not exist any more", columns->relation),
 				errhint("Detach it with xmcoh.detach_source(model, %u).", columns->relation));
-	reader->memory = memory;
-	reader->document_memory = AllocSetContextCreate(memory, "xmcoh source document", ALLOCSET_DEFAULT_SIZES);
-	reader->columns = columns;
-	reader->image_dim = options->image_dim;
-	reader->text_dim = options->text_dim;
-	reader->relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(columns->relation)), name);
+	part->columns = columns;
+	part->relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(columns->relation)), name);
 
 	initStringInfo(&query);
 	appendStringInfo(&query, "SELECT (t.%s)::pg_catalog.text", quote_identifier(columns->document));
 	appendStringInfo(&query, ", (t.%s)::pg_catalog.text", quote_identifier(columns->item));
 	if (options->words)
-		reader->text_column = add_column(&query, &n_columns, columns->text, "text");
+		part->text_column = add_column(&query, &n_columns, columns->text, "text");
 	if (options->image_dim > 0)
-		reader->image_column = add_column(&query, &n_columns, columns->image, "float4[]");
+		part->image_column = add_column(&query, &n_columns, columns->image, "float4[]");
 	if (options->text_dim > 0)
-		reader->text_embedding_column = add_column(&query, &n_columns, columns->text_embedding, "float4[]");
-	reader->position_column = add_column(&query, &n_columns, columns->position, "float8");
-	reader->approved_column = add_column(&query, &n_columns, columns->approved, "bool");
-	appendStringInfo(&query, " FROM %s AS t", reader->relation);
+		part->text_embedding_column = add_column(&query, &n_columns, columns->text_embedding, "float4[]");
+	part->position_column = add_column(&query, &n_columns, columns->position, "float8");
+	part->approved_column = add_column(&query, &n_columns, columns->approved, "bool");
+	appendStringInfo(&query, " FROM %s AS t", part->relation);
 	if (document != NULL)
 		add_document_filter(&query, columns, document);
 	appendStringInfo(&query, " ORDER BY (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
@@ -241,47 +289,67 @@ xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, cons
 
 	MemoryContextSwitchTo(caller);
 	values[0] = document ? CStringGetTextDatum(document) : (Datum) 0;
-	reader->portal = SPI_cursor_open_with_args(NULL, query.data, document ? 1 : 0, types, values, NULL, true,
-											   CURSOR_OPT_NO_SCROLL);
+	part->portal = SPI_cursor_open_with_args(NULL, query.data, document ? 1 : 0, types, values, NULL, true,
+											 CURSOR_OPT_NO_SCROLL);
 	MemoryContextSwitchTo(caller);
+}
+
+SourceReader *
+xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh source reader", ALLOCSET_SMALL_SIZES);
+	int			n_parts = 1 + list_length(columns->members);
+	SourceReader *reader = MemoryContextAllocZero(memory, offsetof(SourceReader, part) + n_parts * sizeof(SourcePart));
+	ListCell   *cell;
+
+	reader->memory = memory;
+	reader->document_memory = AllocSetContextCreate(memory, "xmcoh source document", ALLOCSET_DEFAULT_SIZES);
+	reader->image_dim = options->image_dim;
+	reader->text_dim = options->text_dim;
+	open_part(reader, &reader->part[reader->n_parts++], columns, options, document);
+	foreach(cell, columns->members)
+		open_part(reader, &reader->part[reader->n_parts++], lfirst(cell), options, document);
 	return reader;
 }
 
 /* Makes the row at `next` available; false at the end. */
 static bool
-fetch(SourceReader *reader)
+fetch(SourcePart *part)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
-	if (reader->batch != NULL && reader->next < reader->batch_rows)
+	if (part->batch != NULL && part->next < part->batch_rows)
 		return true;
-	if (reader->batch != NULL)
-		SPI_freetuptable(reader->batch);
-	reader->batch = NULL;
+	if (part->at_end)
+		return false;
+	if (part->batch != NULL)
+		SPI_freetuptable(part->batch);
+	part->batch = NULL;
 	CHECK_FOR_INTERRUPTS();
-	SPI_cursor_fetch(reader->portal, true, FETCH_ROWS);
+	SPI_cursor_fetch(part->portal, true, FETCH_ROWS);
 	MemoryContextSwitchTo(caller);	/* SPI leaves its own one, which lives as long as the connection */
-	reader->batch = SPI_tuptable;
-	reader->batch_rows = SPI_processed;
-	reader->next = 0;
-	return reader->batch_rows > 0;
+	part->batch = SPI_tuptable;
+	part->batch_rows = SPI_processed;
+	part->next = 0;
+	part->at_end = part->batch_rows == 0;
+	return !part->at_end;
 }
 
 /* A column of the current row; Datum 0 and *is_null for one that is not read. */
 static Datum
-value_at(SourceReader *reader, int column, bool *is_null)
+value_at(const SourcePart *part, int column, bool *is_null)
 {
 	*is_null = true;
 	if (column == 0)
 		return (Datum) 0;
-	return SPI_getbinval(reader->batch->vals[reader->next], reader->batch->tupdesc, column, is_null);
+	return SPI_getbinval(part->batch->vals[part->next], part->batch->tupdesc, column, is_null);
 }
 
 static const float *
-read_embedding(SourceReader *reader, int column, int dim, const char *name, const char *item)
+read_embedding(const SourceReader *reader, const SourcePart *part, int column, int dim, const char *name, const char *item)
 {
 	bool		is_null;
-	Datum		datum = value_at(reader, column, &is_null);
+	Datum		datum = value_at(part, column, &is_null);
 	ArrayType  *array;
 
 	if (is_null)
@@ -295,21 +363,21 @@ read_embedding(SourceReader *reader, int column, int dim, const char *name, cons
 
 /* The item of the current row, copied to the document's memory. */
 static void
-read_item(SourceReader *reader, xmc_item *item)
+read_item(SourceReader *reader, const SourcePart *part, xmc_item *item)
 {
 	bool		is_null;
-	Datum		datum = value_at(reader, 2, &is_null);
+	Datum		datum = value_at(part, 2, &is_null);
 
 	*item = (xmc_item) {0};
 	if (is_null)
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("item is NULL in a row of document \"%s\" of %s", reader->document.key, reader->relation),
-				errdetail("Column \"%s\" names the items of a document.", reader->columns->item));
+				errmsg("item is NULL in a row of document \"%s\" of %s", reader->document.key, part->relation),
+				errdetail("Column \"%s\" names the items of a document.", part->columns->item));
 	item->key = TextDatumGetCString(datum);
 	item->key_length = strlen(item->key);
 
-	datum = value_at(reader, reader->text_column, &is_null);
+	datum = value_at(part, part->text_column, &is_null);
 	if (!is_null)
 	{
 		char	   *stored = TextDatumGetCString(datum);
@@ -317,9 +385,9 @@ read_item(SourceReader *reader, xmc_item *item)
 		item->text = pg_server_to_any(stored, strlen(stored), PG_UTF8);
 		item->text_length = strlen(item->text);
 	}
-	item->text_embedding = read_embedding(reader, reader->text_embedding_column, reader->text_dim,
+	item->text_embedding = read_embedding(reader, part, part->text_embedding_column, reader->text_dim,
 										  "text embedding", item->key);
-	item->image = read_embedding(reader, reader->image_column, reader->image_dim, "image", item->key);
+	item->image = read_embedding(reader, part, part->image_column, reader->image_dim, "image", item->key);
 
 	if (item->text == NULL && item->text_embedding == NULL && item->image == NULL && !reader->noticed)
 	{
@@ -327,10 +395,98 @@ read_item(SourceReader *reader, xmc_item *item)
 		ereport(NOTICE,
 				errmsg("item \"%s\" of document \"%s\" has neither text nor image", item->key, reader->document.key),
 				errdetail("It takes part without evidence. Further items of this kind in %s are not reported.",
-						  reader->relation));
+						  part->relation));
 	}
 }
 
+/* The key of the current row's document. */
+static const char *
+document_key(const SourcePart *part)
+{
+	bool		is_null;
+	Datum		datum = value_at(part, 1, &is_null);
+
+	if (is_null)
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("document is NULL in a row of %s", part->relation),
+				errdetail("Column \"%s\" names the documents.", part->columns->document),
+				errhint("Attach a view that leaves such rows out."));
+	return TextDatumGetCString(datum);
+}
+
+/* Adds the rows that a relation has of the document. */
+static void
+read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
+{
+	SourceDocument *document = &reader->document;
+	bool		is_null;
+
+	for (; fetch(part); part->next++)
+	{
+		const char *key = document_key(part);
+		SourceRow  *this;
+		Datum		datum;
+
+		if (strcmp(key, document->key) != 0)
+			break;
+		pfree(unconstify(char *, key));
+		if (document->n >= xmcoh_max_document_items)
+			ereport(ERROR,
+					errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					errmsg("document \"%s\" of %s has more than %d items", document->key, part->relation,
+						   xmcoh_max_document_items),
+					errhint("Check that column \"%s\" names documents, or raise xmcoh.max_document_items.",
+							part->columns->document));
+		if (document->n == rows->capacity)
+			rows->row = repalloc(rows->row, (rows->capacity *= 2) * sizeof(SourceRow));
+		this = &rows->row[document->n];
+		this->part = (int) (part - reader->part);
+		read_item(reader, part, &this->item);
+
+		datum = value_at(part, part->position_column, &is_null);
+		this->position = is_null ? NAN : DatumGetFloat8(datum);
+		if (!is_null && isnan(this->position))
+			ereport(ERROR,
+					errcode(ERRCODE_DATA_EXCEPTION),
+					errmsg("position of item \"%s\" of document \"%s\" of %s is NaN", this->item.key, document->key,
+						   part->relation));
+		/* Where a relation has no positions, there is nothing that its rows could lack or that could be approved. */
+		if (part->position_column != 0)
+		{
+			rows->ordered = rows->ordered && !is_null;
+			datum = value_at(part, part->approved_column, &is_null);
+			rows->approved = rows->approved && (part->columns->all_approved || (!is_null && DatumGetBool(datum)));
+		}
+		document->n++;
+	}
+}
+
+/* ---- checks, and the stored order ---- */
+
+static void
+refuse_equal_items(const SourceReader *reader, const SourceRow *row)
+{
+	for (int32 i = 1; i < reader->document.n; i++)
+		if (xmc_item_compare(&row[i - 1], &row[i]) == 0)
+		{
+			const char *first = reader->part[Min(row[i - 1].part, row[i].part)].relation;
+			const char *second = reader->part[Max(row[i - 1].part, row[i].part)].relation;
+
+			if (row[i - 1].part == row[i].part)
+				ereport(ERROR,
+						errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("item \"%s\" stands twice in document \"%s\" of %s", row[i].item.key, reader->document.key, first));
+			ereport(ERROR,
+					errcode(ERRCODE_UNIQUE_VIOLATION),
+					errmsg("item \"%s\" of document \"%s\" stands in %s and in %s", row[i].item.key, reader->document.key,
+						   first, second),
+					errdetail("The items of a document need keys of their own, over all its relations."),
+					errhint("Attach a view that tells them apart, for example by a letter before the number."));
+		}
+}
+
+/* A row that has a position, for sorting. */
 typedef struct PlacedItem
 {
 	double		position;
@@ -340,141 +496,115 @@ typedef struct PlacedItem
 static int
 compare_places(const void *a, const void *b)
 {
-	double		pa = ((const PlacedItem *) a)->position;
-	double		pb = ((const PlacedItem *) b)->position;
+	const PlacedItem *pa = a;
+	const PlacedItem *pb = b;
 
-	return (pa > pb) - (pa < pb);
+	if (pa->position != pb->position)
+		return pa->position > pb->position ? 1 : -1;
+	return (pa->item > pb->item) - (pa->item < pb->item);
 }
 
-/* The stored order from the stored positions. */
+/* A step and its photo may have the same position: a text and an image, or what two relations hold, if not in one modality. */
+static bool
+may_be_side_by_side(const SourceRow *a, const SourceRow *b)
+{
+	int			text_a = a->item.text != NULL || a->item.text_embedding != NULL;
+	int			text_b = b->item.text != NULL || b->item.text_embedding != NULL;
+	int			image_a = a->item.image != NULL;
+	int			image_b = b->item.image != NULL;
+
+	if (a->part != b->part)
+		return !(text_a && text_b) && !(image_a && image_b);
+	return text_a != image_a && text_a == image_b && text_b == image_a;
+}
+
+/* The stored order from the stored positions, if there are any. */
 static void
-set_stored_order(SourceReader *reader)
+set_stored_order(SourceReader *reader, const SourceRow *row)
 {
 	SourceDocument *document = &reader->document;
-	PlacedItem *placed = palloc(document->n * sizeof(PlacedItem));
+	int32		n = document->n;
+	PlacedItem *placed = palloc(n * sizeof(PlacedItem));
 
-	for (int32 i = 0; i < document->n; i++)
-		placed[i] = (PlacedItem) {document->position[i], i};
-	qsort(placed, document->n, sizeof(PlacedItem), compare_places);
-	for (int32 k = 1; k < document->n; k++)
-		if (placed[k].position == placed[k - 1].position)
-			ereport(ERROR,
-					errcode(ERRCODE_UNIQUE_VIOLATION),
-					errmsg("position %s is taken twice in document \"%s\" of %s",
-						   float8out_internal(placed[k].position), document->key, reader->relation),
-					errdetail("Items \"%s\" and \"%s\" have it.",
-							  document->item[Min(placed[k].item, placed[k - 1].item)].key,
-							  document->item[Max(placed[k].item, placed[k - 1].item)].key));
-	document->order = palloc(document->n * sizeof(int32));
-	for (int32 k = 0; k < document->n; k++)
+	document->position = palloc(n * sizeof(double));
+	for (int32 i = 0; i < n; i++)
+	{
+		document->position[i] = row[i].position;
+		if (!isnan(row[i].position))
+			placed[document->n_placed++] = (PlacedItem) {row[i].position, i};
+	}
+	if (document->n_placed == 0)
+	{
+		document->position = NULL;
+		return;
+	}
+	document->is_total = document->n_placed == n;
+	document->order = palloc(n * sizeof(int32));
+	qsort(placed, document->n_placed, sizeof(PlacedItem), compare_places);
+	for (int32 k = 0; k < document->n_placed; k++)
+	{
 		document->order[k] = placed[k].item;
+		for (int32 j = k - 1; j >= 0 && placed[j].position == placed[k].position; j--)
+		{
+			document->is_total = false;
+			if (!may_be_side_by_side(&row[placed[j].item], &row[placed[k].item]))
+				ereport(ERROR,
+						errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("position %s is taken twice in document \"%s\" of %s",
+							   float8out_internal(placed[k].position), document->key,
+							   reader->part[row[placed[k].item].part].relation),
+						errdetail("Items \"%s\" and \"%s\" have it.", row[placed[j].item].item.key,
+								  row[placed[k].item].item.key));
+		}
+	}
 	pfree(placed);
 }
 
-/* Collects the rows of the document that the current row begins. */
-static void
-read_document(SourceReader *reader)
-{
-	SourceDocument *document = &reader->document;
-	int32		capacity = 32;
-	SourceRow  *row = palloc(capacity * sizeof(SourceRow));
-	bool		ordered = reader->position_column != 0;
-	bool		approved = reader->columns->all_approved || reader->approved_column != 0;
-	bool		is_null;
-
-	do
-	{
-		Datum		datum = value_at(reader, 1, &is_null);
-		SourceRow  *this;
-
-		if (is_null)
-			ereport(ERROR,
-					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					errmsg("document is NULL in a row of %s", reader->relation),
-					errdetail("Column \"%s\" names the documents.", reader->columns->document),
-					errhint("Attach a view that leaves such rows out."));
-		if (document->n == 0)
-			document->key = TextDatumGetCString(datum);
-		else
-		{
-			text	   *key = DatumGetTextPP(datum);
-			bool		same = strlen(document->key) == VARSIZE_ANY_EXHDR(key) &&
-				memcmp(document->key, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) == 0;
-
-			if ((Pointer) key != DatumGetPointer(datum))
-				pfree(key);
-			if (!same)
-				break;
-		}
-
-		if (document->n >= xmcoh_max_document_items)
-			ereport(ERROR,
-					errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					errmsg("document \"%s\" of %s has more than %d items", document->key, reader->relation,
-						   xmcoh_max_document_items),
-					errhint("Check that column \"%s\" names documents, or raise xmcoh.max_document_items.",
-							reader->columns->document));
-		if (document->n == capacity)
-			row = repalloc(row, (capacity *= 2) * sizeof(SourceRow));
-		this = &row[document->n];
-		read_item(reader, &this->item);
-		if (document->n > 0 && strcmp(this->item.key, row[document->n - 1].item.key) == 0)
-			ereport(ERROR,
-					errcode(ERRCODE_UNIQUE_VIOLATION),
-					errmsg("item \"%s\" stands twice in document \"%s\" of %s", this->item.key, document->key,
-						   reader->relation));
-
-		datum = value_at(reader, reader->position_column, &is_null);
-		this->position = is_null ? 0 : DatumGetFloat8(datum);
-		if (is_null)
-			ordered = false;
-		else if (isnan(this->position))
-			ereport(ERROR,
-					errcode(ERRCODE_DATA_EXCEPTION),
-					errmsg("position of item \"%s\" of document \"%s\" of %s is NaN", this->item.key, document->key,
-						   reader->relation));
-		datum = value_at(reader, reader->approved_column, &is_null);
-		if (reader->approved_column != 0 && (is_null || !DatumGetBool(datum)))
-			approved = false;
-		document->n++;
-		reader->next++;
-	} while (fetch(reader));
-
-	qsort(row, document->n, sizeof(SourceRow), xmc_item_compare);
-	document->item = palloc(document->n * sizeof(xmc_item));
-	for (int32 i = 0; i < document->n; i++)
-		document->item[i] = row[i].item;
-	if (ordered)
-	{
-		document->position = palloc(document->n * sizeof(double));
-		for (int32 i = 0; i < document->n; i++)
-			document->position[i] = row[i].position;
-		set_stored_order(reader);
-	}
-	document->approved = ordered && approved;
-	pfree(row);
-}
+/* ---- documents ---- */
 
 const SourceDocument *
 xmcoh_source_next(SourceReader *reader)
 {
-	MemoryContext caller;
+	SourceDocument *document = &reader->document;
+	SourceRows	rows = {.capacity = 32,.ordered = true,.approved = true};
+	MemoryContext caller = MemoryContextSwitchTo(reader->document_memory);
 
 	MemoryContextReset(reader->document_memory);
-	reader->document = (SourceDocument) {0};
-	if (!fetch(reader))
-		return NULL;
-	caller = MemoryContextSwitchTo(reader->document_memory);
-	read_document(reader);
+	*document = (SourceDocument) {0};
+	for (int p = 0; p < reader->n_parts; p++)
+		if (fetch(&reader->part[p]))
+		{
+			const char *key = document_key(&reader->part[p]);
+
+			if (document->key == NULL || strcmp(key, document->key) < 0)
+				document->key = key;
+		}
+	if (document->key != NULL)
+	{
+		rows.row = palloc(rows.capacity * sizeof(SourceRow));
+		for (int p = 0; p < reader->n_parts; p++)
+			read_rows(reader, &reader->part[p], &rows);
+		qsort(rows.row, document->n, sizeof(SourceRow), xmc_item_compare);
+		refuse_equal_items(reader, rows.row);
+		document->item = palloc(document->n * sizeof(xmc_item));
+		for (int32 i = 0; i < document->n; i++)
+			document->item[i] = rows.row[i].item;
+		if (rows.ordered)
+			set_stored_order(reader, rows.row);
+		document->approved = document->order != NULL && rows.approved;
+	}
 	MemoryContextSwitchTo(caller);
-	return &reader->document;
+	return document->key ? document : NULL;
 }
 
 void
 xmcoh_source_close(SourceReader *reader)
 {
-	if (reader->batch != NULL)
-		SPI_freetuptable(reader->batch);
-	SPI_cursor_close(reader->portal);
+	for (int p = 0; p < reader->n_parts; p++)
+	{
+		if (reader->part[p].batch != NULL)
+			SPI_freetuptable(reader->part[p].batch);
+		SPI_cursor_close(reader->part[p].portal);
+	}
 	MemoryContextDelete(reader->memory);
 }

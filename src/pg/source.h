@@ -24,6 +24,7 @@ typedef struct SourceColumns
 	const char *position;
 	const char *approved;		/* a boolean column, or NULL */
 	bool		all_approved;	/* every stored order is approved */
+	List	   *members;		/* SourceColumns of the sources whose rows belong to this one's documents (documents_of) */
 } SourceColumns;
 
 /* One document as it was read. Lives until the next xmcoh_source_next or xmcoh_source_close. */
@@ -32,8 +33,10 @@ typedef struct SourceDocument
 	const char *key;			/* zero-terminated */
 	int32		n;
 	xmc_item   *item;			/* (n), sorted by xmc_item_compare, keys distinct */
-	double	   *position;		/* (n) stored positions, distinct; NULL when the document has no stored order */
-	int32	   *order;			/* (n) order[k] = item number at place k of the stored order; NULL with position */
+	double	   *position;		/* (n) stored positions, NaN: none; NULL when the document has no stored order */
+	int32		n_placed;		/* items that have a position */
+	int32	   *order;			/* (n_placed) their numbers, by position, equal ones by number; NULL with position */
+	bool		is_total;		/* the order is one of all items, without equal positions */
 	bool		approved;		/* its stored order is approved (then position is not NULL) */
 } SourceDocument;
 
@@ -41,13 +44,15 @@ typedef struct SourceReader SourceReader;
 
 /*
  * The sources of a model as a List of SourceColumns, in the order they were attached, allocated in
- * CurrentMemoryContext. relation InvalidOid: all; else that one, ERROR undefined_object when it is not a source of
- * the model. Needs SPI.
+ * CurrentMemoryContext; those whose rows belong to another's documents hang on that one. relation InvalidOid: all; else
+ * that one, ERROR undefined_object when it is not a source of the model, invalid_parameter_value when its rows belong to
+ * another's documents. Needs SPI.
  */
 extern List *xmcoh_source_columns(int32 model_id, Oid relation);
 
 /*
- * Opens a reader over all documents, or over the one whose key is `document`. The caller is connected to SPI and
+ * Opens a reader over all documents of a source and its members, or over the one whose key is `document`. Several relations
+ * are read side by side, each in key order. The caller is connected to SPI and
  * stays so until it closes the reader; CurrentMemoryContext stays what it was. Reads only the columns that the options
  * take. Memory is flat in the number of documents. Errors here and in xmcoh_source_next: undefined_table, insufficient_privilege, null_value_not_allowed
  * (document, item), unique_violation (item or position twice in a document), data_exception (embeddings),
@@ -55,7 +60,10 @@ extern List *xmcoh_source_columns(int32 model_id, Oid relation);
  */
 extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document);
 
-/* The next document in key order (bytes), or NULL at the end. */
+/*
+ * The next document in key order (bytes), or NULL at the end. Its stored order takes in the rows of every relation that has a
+ * position column; if one of these has none, there is no order. Positions may be equal where no modality is in both items.
+ */
 extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
 
 extern void xmcoh_source_close(SourceReader *reader);

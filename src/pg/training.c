@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/pairingheap.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -31,12 +32,24 @@
 #define PROGRESS_MS 500
 #define WAITING_EPOCHS 100		/* epochs whose figures may wait to be written: tiny ones end a thousand times a second */
 
-/* What training is given: all documents that have labels, with their keys. */
+#define POOL_SEED UINT64_C(0x706f6f6c00000000)
+
+/* A document of the pool, those without labels. */
+typedef struct PoolDocument
+{
+	pairingheap_node node;		/* the highest hash comes first */
+	uint64		hash;			/* of its key and the seed */
+	int32		number;			/* in documents */
+} PoolDocument;
+
+/* What training is given: all documents that have labels, and the pool, with their keys. */
 typedef struct TrainingSet
 {
 	Documents  *documents;
 	int32		capacity;		/* of key */
-	char	  **key;			/* (documents->n) */
+	char	  **key;			/* (documents->n); NULL while they are read: it has left the pool again */
+	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for one */
+	int32		n_pool;
 	uint8	   *held_out;		/* (documents->n) */
 	double		threshold;		/* a document is held out when xmc_held_out says so of its key, the seed and this */
 	int64		ignored_pairs;
@@ -132,25 +145,114 @@ read_job(Run *run)
 		begin_anew(run, "there is no checkpoint");
 }
 
+/* ---- the pool ----
+ *
+ * Its sample is the pool_documents documents with the lowest hashes: the same ones in whatever order they come, without knowing how
+ * many will come. Those that lower ones push out stay in the file: with a sample of k of n, k (1 + ln(n / k)) documents go there.
+ */
+
+static int
+compare_pooled(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	const PoolDocument *pa = pairingheap_const_container(PoolDocument, node, a);
+	const PoolDocument *pb = pairingheap_const_container(PoolDocument, node, b);
+
+	(void) arg;
+	return pa->hash != pb->hash ? (pa->hash > pb->hash ? 1 : -1) : (pa->number > pb->number) - (pa->number < pb->number);
+}
+
+static uint64
+pool_hash(const Run *run, const char *key)
+{
+	return xmc_hash_bytes(key, strlen(key), (uint64) run->options.seed + POOL_SEED);
+}
+
+static bool
+pool_takes(const Run *run, uint64 hash)
+{
+	const TrainingSet *set = &run->set;
+
+	return set->n_pool < run->options.pool_documents ||
+		hash < pairingheap_container(PoolDocument, node, pairingheap_first(set->pool))->hash;
+}
+
+/* The document that is appended next goes into the pool, and if that is full the one with the highest hash goes out. */
 static void
-add_document(Run *run, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source)
+add_to_pool(Run *run, uint64 hash)
 {
 	TrainingSet *set = &run->set;
+	PoolDocument *pooled;
+
+	if (set->n_pool < run->options.pool_documents)
+	{
+		pooled = MemoryContextAlloc(run->memory, sizeof(PoolDocument));
+		set->n_pool++;
+	}
+	else
+	{
+		pooled = pairingheap_container(PoolDocument, node, pairingheap_remove_first(set->pool));
+		pfree(set->key[pooled->number]);
+		set->key[pooled->number] = NULL;
+	}
+	pooled->hash = hash;
+	pooled->number = set->documents->n;
+	pairingheap_add(set->pool, &pooled->node);
+}
+
+/* After the documents have been mapped: those that have left the pool are no documents of this training. */
+static void
+forget_pushed_out(TrainingSet *set)
+{
+	Documents  *documents = set->documents;
+	int32		kept = 0;
+
+	for (int32 d = 0; d < documents->n; d++)
+		if (set->key[d] != NULL)
+		{
+			set->key[kept] = set->key[d];
+			documents->document[kept++] = documents->document[d];
+		}
+	documents->n = kept;
+}
+
+/* Whether a source's documents without approved pairs are wanted. */
+static bool
+is_pool_source(const Run *run, Oid relation)
+{
+	Oid			types[2] = {INT4OID, REGCLASSOID};
+	Datum		values[2] = {Int32GetDatum(run->job->job_id), ObjectIdGetDatum(relation)};
+
+	return run->set.pool != NULL &&
+		execute("SELECT FROM xmcoh.job_record WHERE job_id = $1 AND (unlabelled IS NULL OR $2 = ANY (unlabelled))",
+				SPI_OK_SELECT, 2, types, values, NULL) == 1;
+}
+
+/* ---- documents ---- */
+
+static void
+add_document(Run *run, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, bool pool)
+{
+	TrainingSet *set = &run->set;
+	uint64		hash = pool_hash(run, source->key);
 	MemoryContext caller;
 	xmc_document document;
 
-	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && run->options.rounds == 0)
+	pool = pool && pool_takes(run, hash);
+	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && !pool)
 		return;
 	caller = MemoryContextSwitchTo(run->building);
 	XMCOH_TRY(xmc_document_build(ctx, &run->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
 	xmcoh_label_document(ctx, pairs, source, &document);
-	if (document.n_pairs > 0 || (run->options.rounds > 0 && xmc_can_be_guided(&document)))
+	pool = pool && xmc_can_be_guided(&document);
+	if (document.n_pairs > 0 || pool)
 	{
 		if (set->documents->n == set->capacity)
 		{
 			set->capacity *= 2;
 			set->key = repalloc_huge(set->key, set->capacity * sizeof(char *));
 		}
+		if (pool)
+			add_to_pool(run, hash);
 		set->key[set->documents->n] = MemoryContextStrdup(run->memory, source->key);
 		xmcoh_documents_append(set->documents, &document);
 	}
@@ -158,7 +260,7 @@ add_document(Run *run, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument 
 	MemoryContextReset(run->building);
 }
 
-/* All labelled documents of all sources, and for rounds the unlabelled ones that can take part, in one transaction and under one snapshot. */
+/* All labelled documents of all sources, and the pool, in one transaction and under one snapshot. */
 static void
 read_documents(Run *run)
 {
@@ -167,7 +269,6 @@ read_documents(Run *run)
 	ApprovedPairs *pairs;
 	List	   *sources;
 	ListCell   *cell;
-
 	MemoryContext caller;
 
 	set->capacity = 1024;
@@ -176,21 +277,25 @@ read_documents(Run *run)
 	worker_begin(run->job, false);
 	caller = MemoryContextSwitchTo(run->memory);
 	set->documents = xmcoh_documents_create(&run->options);
+	set->pool = xmc_wants_pool(&run->options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
 	MemoryContextSwitchTo(caller);
 	pairs = xmcoh_read_pairs(run->job->model_id);
 	xmcoh_refuse_cycles(pairs);
 	sources = xmcoh_source_columns(run->job->model_id, InvalidOid);
 	foreach(cell, sources)
 	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), &run->options, NULL);
+		const SourceColumns *columns = lfirst(cell);
+		bool		pool = is_pool_source(run, columns->relation);
+		SourceReader *reader = xmcoh_source_open(columns, &run->options, NULL);
 		const SourceDocument *document;
 
 		while ((document = xmcoh_source_next(reader)) != NULL)
-			add_document(run, &ctx, pairs, document);
+			add_document(run, &ctx, pairs, document, pool);
 		xmcoh_source_close(reader);
 	}
 	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
 	xmcoh_documents_map(set->documents);
+	forget_pushed_out(set);
 	worker_commit(run->job);
 }
 
@@ -217,7 +322,7 @@ hold_out(Run *run)
 	double		low = run->options.held_out;
 
 	set->threshold = low;
-	if (set->documents->n >= XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS &&
+	if (count_held_out(set, run->options.seed, 1) >= XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS &&
 		count_held_out(set, run->options.seed, low) < XMC_MIN_HELD_OUT_DOCUMENTS)
 	{
 		set->threshold = 1;

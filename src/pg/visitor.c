@@ -246,15 +246,21 @@ become(Oid login, Oid role)
 static int32
 train(void)
 {
-	Oid			types[3] = {TEXTOID, JSONBOID, TEXTOID};
-	Datum		values[3] = {value_of(0, 1), value_of(0, 2), value_of(0, 3)};
-	Oid			role = DatumGetObjectId(value_of(0, 4));
-	Oid			login = DatumGetObjectId(value_of(0, 5));
+	Oid			types[4] = {TEXTOID, JSONBOID, TEXTOID, REGCLASSARRAYOID};
+	Datum		values[4] = {value_of(0, 1), value_of(0, 2), value_of(0, 3)};
+	char		nulls[5] = "    ";
+	bool		no_list;
+	Oid			role = DatumGetObjectId(value_of(0, 5));
+	Oid			login = DatumGetObjectId(value_of(0, 6));
 	int			level = NewGUCNestLevel();
 	int32		job_id;
 
+	values[3] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4, &no_list);
+	if (no_list)
+		nulls[3] = 'n';
 	become(login, role);
-	execute("SELECT xmcoh.train(model => $1, options => $2, on_success => $3)", SPI_OK_SELECT, 3, types, values, NULL);
+	execute("SELECT xmcoh.train(model => $1, options => $2, on_success => $3, unlabelled => $4)", SPI_OK_SELECT, 4, types,
+			values, nulls);
 	job_id = DatumGetInt32(value_of(0, 1));
 	AtEOXact_GUC(true, level);
 	if (GetUserId() != BOOTSTRAP_SUPERUSERID || GetSessionUserId() != BOOTSTRAP_SUPERUSERID)
@@ -273,7 +279,7 @@ start(const Schedule *schedule, TimestampTz now)
 	values[1] = TimestampTzGetDatum(now);
 	begin();
 	/* It may have been changed or started since it was read. */
-	if (execute("SELECT m.name, s.options, s.on_success, s.submitted_by::oid, s.login_role::oid"
+	if (execute("SELECT m.name, s.options, s.on_success, s.unlabelled, s.submitted_by::oid, s.login_role::oid"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
 				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s", SPI_OK_SELECT, 4,

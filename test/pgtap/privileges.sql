@@ -63,7 +63,7 @@ SELECT throws_ok($$INSERT INTO xmcoh.schedule (model_id, cron, login_role) SELEC
 SELECT throws_ok(format($$UPDATE xmcoh.schedule SET %I = %1$I$$, attname), '42501', 'permission denied for table schedule',
                  format('nor change the %s of a schedule', attname))
   FROM pg_attribute WHERE attrelid = 'xmcoh.schedule'::regclass AND attnum > 0
-    AND attname NOT IN ('cron', 'timezone', 'options', 'on_success', 'active');
+    AND attname NOT IN ('cron', 'timezone', 'options', 'on_success', 'unlabelled', 'active');
 SELECT lives_ok($$SELECT xmcoh.alter_schedule(schedule_id, cron => '@daily', active => false) FROM xmcoh.schedule$$, 'she can alter hers');
 SELECT throws_ok($$UPDATE xmcoh.model_version SET weights = '', sha256 = encode(sha256(''), 'hex')$$, '42501',
                  'permission denied for table model_version', 'nor change a version');

@@ -77,9 +77,9 @@ INSERT INTO label VALUES
     ('detach_pairs', 'v', 'u', true), ('store_version', 'v', 'u', false), ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
     ('import_model', 'v', 'u', true), ('prune_versions', 'v', 'u', false), ('notify_deployment', 'v', 'u', false),
     ('note_transition', 'v', 'u', false), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
-    ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', true),
+    ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', false),
     ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('forget_checkpoint', 'v', 'u', false),
-    ('requeue_job', 'v', 'u', true), ('resume_job', 'v', 'u', true), ('check_training', 's', 's', true),
+    ('requeue_job', 'v', 'u', true), ('resume_job', 'v', 'u', true), ('check_training', 's', 's', false), ('add_option', 'i', 's', false),
     ('launcher_is_loaded', 's', 's', true), ('next_run', 's', 's', true), ('schedule_next_run', 'v', 'r', true),
     ('schedule_changed', 'v', 'u', false), ('schedule_training', 'v', 'u', false), ('alter_schedule', 'v', 'u', false), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),

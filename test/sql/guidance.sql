@@ -115,6 +115,8 @@ INSERT INTO loose SELECT 123, 'foreign', NULL, photo(subject, 5) FROM generate_s
  WHERE subject NOT IN (SELECT subject FROM manual WHERE manual = 123) ORDER BY subject LIMIT 1;
 SELECT text_item, image_item, probability > 0.5 AS sure, inferred FROM xmcoh.alignment('album', '123', 'loose')
  WHERE text_item IS NULL OR image_item IS NULL;
+SELECT document, xmcoh.is_complete('album', document, 'loose') FROM unnest('{121,122,123,none such}'::text[]) AS document;
+SELECT count(*) AS complete FROM (SELECT DISTINCT manual FROM linked) AS m WHERE xmcoh.is_complete('album', manual::text);
 -- Only texts, only a photo, rows that hold both, no such document.
 DELETE FROM loose WHERE manual = 124 AND picture IS NOT NULL;
 SELECT count(*), count(image_item) AS matched, min(probability) AS least FROM xmcoh.alignment('album', '124', 'loose');
@@ -125,6 +127,7 @@ SELECT * FROM xmcoh.alignment('album', 'none such');
 -- Errors: no document; a version that never saw a row with both.
 SELECT * FROM xmcoh.alignment('album', NULL);
 SELECT * FROM xmcoh.alignment(NULL, '1');
+SELECT xmcoh.is_complete('album', NULL);
 CREATE VIEW apart AS
     SELECT manual, 2 * step AS item, words, NULL::real[] AS picture, place FROM linked
     UNION ALL SELECT manual, 2 * step + 1, NULL, picture, place + 0.5 FROM linked;
@@ -135,6 +138,7 @@ SELECT xmcoh.attach_source('apart', 'apart', document => 'manual', item => 'item
 SELECT xmcoh.train('apart') AS job \gset
 SELECT xmcoh.wait_for_job(:job, '60s');
 SELECT * FROM xmcoh.alignment('apart', '5');
+SELECT xmcoh.is_complete('apart', '5', 'apart');
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('apart', '5') WHERE text IS NULL AND image IS NULL AND fused = 0;
 SELECT xmcoh.drop_model('apart'), xmcoh.drop_model('album');
 DROP VIEW apart, linked;

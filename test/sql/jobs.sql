@@ -34,6 +34,15 @@ SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruc
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('manuals', '{"epoch": 1}')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('manuals', '7')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('manuals', on_success => 'shout')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('manuals', '{"rounds": 1}', rounds => 2)$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('manuals', '{"rounds": 2, "precision": 0.90}', rounds => 2, "precision" => 0.8)$$);
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('manuals', '{"precision": 0.90}', "precision" => 0.9, rounds => -1)$$);
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('manuals', "precision" => 'NaN')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('manuals', unlabelled => '{step,pg_class}')$$);
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('manuals', unlabelled => '{NULL}')$$);
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train(NULL)$$);
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('manuals', NULL, rounds => 1)$$);
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('manuals', on_success => NULL)$$);
 SELECT state FROM pg_temp.fails($$SET TRANSACTION READ ONLY; SELECT xmcoh.train('manuals')$$);
 SELECT count(*) AS jobs FROM xmcoh.job;
 

@@ -92,6 +92,9 @@ SELECT xmcoh.alter_schedule(101, cron => '@weekly', timezone => 'Asia/Tokyo', op
 SELECT cron, timezone, options, on_success, active FROM xmcoh.schedule WHERE schedule_id = 101;
 SELECT xmcoh.alter_schedule(101, active => true);
 SELECT cron, timezone, options, on_success, active FROM xmcoh.schedule WHERE schedule_id = 101;
+SELECT xmcoh.alter_schedule(101, unlabelled => '{step}');
+SELECT unlabelled, options FROM xmcoh.schedule_overview WHERE schedule_id = 101;
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, unlabelled => '{pg_class}')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, cron => '@never')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, options => '[]')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(1)$$);

@@ -291,7 +291,11 @@ SKIP:
 $node->safe_psql('postgres', q{
 CREATE TABLE pairs (manual int, first int, second int);
 SELECT xmcoh.attach_pairs('manuals', 'pairs', 'manual', 'first', 'second');
+CREATE TABLE remark (manual int, remark text, said text);
+SELECT xmcoh.attach_source('manuals', 'remark', 'manual', 'remark', text => 'said', documents_of => 'work_step');
 });
+$job = value("SELECT xmcoh.train('manuals', $quick, 'keep', unlabelled => '{work_step}')");
+value("SELECT xmcoh.wait_for_job($job, '60 s')");
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-d', 'postgres', '-f', $dump, '-h', $node->host, '-p', $node->port ], 'pg_dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
@@ -300,9 +304,9 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'restored', '-
 for my $query (
 	q{SELECT encode(sha256(xmcoh.export_model('manuals')), 'hex')},
 	q{SELECT string_agg(format('%s %s %s', model, version, sha256), ';' ORDER BY model, version) FROM xmcoh.versions},
-	q{SELECT string_agg(format('%s %s %s', relation, document, position), ';' ORDER BY source_id) FROM xmcoh.source},
+	q{SELECT string_agg(format('%s %s %s %s', relation, document, position, documents_of), ';' ORDER BY source_id) FROM xmcoh.source},
 	q{SELECT string_agg(format('%s %s', relation, document), ';' ORDER BY relation::text) FROM xmcoh.pair_source},
-	q{SELECT string_agg(format('%s %s %s', job_id, state, submitted_by), ';' ORDER BY job_id) FROM xmcoh.job},
+	q{SELECT string_agg(format('%s %s %s %s', job_id, state, submitted_by, unlabelled), ';' ORDER BY job_id) FROM xmcoh.job},
 	q{SELECT count(*) FROM xmcoh.training_metric},
 	q{SELECT count(*) FROM xmcoh.approved_pair},
 	q{SELECT has_schema_privilege('office', 'xmcoh', 'USAGE'), has_table_privilege('office', 'xmcoh.model', 'INSERT')})

@@ -53,11 +53,11 @@ my $minutely = value("SELECT xmcoh.schedule_training('c', '* * * * *', options =
 
 # ---- a schedule runs ----
 
-my $schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick, on_success => 'keep')");
+my $schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick, on_success => 'keep', unlabelled => '{step}')");
 until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview", 'a schedule trains');
 is(value('SELECT timezone FROM xmcoh.schedule'), 'Asia/Tokyo', 'in the time zone that was set');
-is(value("SELECT concat_ws(' ', submitted_by, on_success, options = $quick) FROM xmcoh.job WHERE job_id = (SELECT min(job_id) FROM xmcoh.job)"),
-	value("SELECT concat_ws(' ', current_user, 'keep', true)"), 'with what it was told');
+is(value("SELECT concat_ws(' ', submitted_by, on_success, options = $quick, unlabelled) FROM xmcoh.job WHERE job_id = (SELECT min(job_id) FROM xmcoh.job)"),
+	value("SELECT concat_ws(' ', current_user, 'keep', true, '{step}')"), 'with what it was told');
 my $jobs = value('SELECT count(*) FROM xmcoh.job');
 until_true("SELECT count(*) > $jobs FROM xmcoh.job", 'and again');
 is(value("SELECT next_run BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '2 s' AND last_run IS NOT NULL
