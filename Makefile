@@ -5,6 +5,7 @@
 #   make demo                                      a tour in SQL, under two minutes
 #   make torture                                   200 random kills of workers and servers, while jobs run and are resumed
 #   make guides                                    the measured example on real guides (GUIDES=folder)
+#   make quality                                   what each part of the method is worth on them: doc/quality.md (FOLDS, SEEDS, SIZES)
 #   make core | cli | unit | unit-asan | fuzz | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  GUIDES=folder
@@ -100,7 +101,7 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals of our own, which need no server headers; a plain `make` has no goal and builds the extension.
-OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench check demo guides torture setup clean distclean
+OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench check demo guides quality torture setup clean distclean
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifneq ($(filter-out $(OWN_GOALS) build/%,$(GOALS)),)
@@ -132,7 +133,7 @@ xmcoh$(DLSUFFIX): xmcoh.map
 sql/xmcoh--1.0.sql: $(SQL_SOURCES)
 	cat $^ > $@
 else
-ifneq ($(filter-out check demo guides torture setup clean distclean,$(GOALS)),)
+ifneq ($(filter-out check demo guides quality torture setup clean distclean,$(GOALS)),)
 $(need_libraries)
 endif
 .PHONY: check clean distclean
@@ -222,7 +223,7 @@ build/xmcoh: $(CLI_SOURCES) $(ALL_HEADERS) | build
 # ---- everything at once, on throwaway servers ----
 
 # (check stands above: PGXS has a goal of that name, which says that there is none.)
-.PHONY: setup demo guides torture
+.PHONY: setup demo guides quality torture
 setup:
 	@bash test/setup.sh
 torture:
@@ -231,3 +232,5 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
+quality:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

@@ -2,18 +2,10 @@
 # guides.sh - the measured example on real guides: `make guides`, GUIDES=folder with steps.tsv.gz, image.npy and text.npy.
 # Five folds by document, five by repository, five with 200 approved documents; two models are trained at a time.
 set -euo pipefail
-# shellcheck source=test/cluster.sh
-. "$(dirname "$0")/../cluster.sh"
+# shellcheck source=test/bench/guides_data.sh
+. "$(dirname "$0")/guides_data.sh"
 
-GUIDES=${GUIDES:-$ROOT/../shared/data/guides}
-if [ ! -e "$GUIDES/steps.tsv.gz" ]; then
-	say "****  skipped: the guides are not here. There is no $GUIDES/steps.tsv.gz (GUIDES=folder says where it is).  ****"
-	exit 0
-fi
-cluster_prepare
-say "Building ..."
-# shellcheck disable=SC2119
-cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
+guides_prepare
 started=$SECONDS
 cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
 
@@ -37,17 +29,9 @@ watch_memory()
 watch_memory &
 watcher=$!
 
-import=(xmcoh import --table guides.raw --integer step_no --tsv "$GUIDES/steps.tsv.gz"
-	--npy "image=$GUIDES/image.npy" --npy "words_embedding=$GUIDES/text.npy")
-psql -Xqc 'CREATE SCHEMA guides'
-"${import[@]}"
+guides_import
 psql -Xqf "$TREE/test/bench/guides.sql"
-
-say "Training and ordering, two at a time ..."
-status=0
-psql -XAtqc 'SELECT run FROM guides.run ORDER BY run' |
-	xargs -P 2 -I RUN psql -Xq -o /dev/null -v run=RUN -f "$TREE/test/bench/guides_run.sql" || status=$?
-[ "$status" = 0 ] || psql -X -c "SELECT job_id, model, state, message FROM xmcoh.job WHERE state <> 'succeeded'"
+guides_runs guides "$TREE/test/bench/guides_run.sql"
 psql -Xqf "$TREE/test/bench/guides_table.sql"
 psql -Xqf "$TREE/test/bench/guides_bulk.sql"
 

@@ -1,40 +1,8 @@
--- guides.sql - the measured example on real guides: folds, models, scores, tables. Run by guides.sh after the import of
--- guides.raw (guide_id, step_no, instruction, repository, image, words_embedding).
+-- guides.sql - the measured example on real guides: models, scores, tables. Run by guides.sh after guides_data.sql.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 
-CREATE EXTENSION xmcoh;
-
--- The key of a step is a hash, so that a tie which is broken by the key says nothing of the true order.
-CREATE TABLE guides.step AS
-    SELECT guide_id, md5(guide_id || '/' || step_no) AS step_key, step_no, instruction, repository, image, words_embedding
-      FROM guides.raw
-     WHERE guide_id IN (SELECT guide_id FROM guides.raw GROUP BY guide_id HAVING count(*) >= 2);
-DROP TABLE guides.raw;
-
--- Folds. By document: unseen guides of repositories that are known. By repository: every repository lies in one fold, so its
--- wording and its screenshots are new to the model. Repositories are dealt out by size, each to the fold that is smallest so far.
-CREATE TABLE guides.fold (split text, guide_id text, fold int, PRIMARY KEY (split, guide_id));
-
-INSERT INTO guides.fold
-    SELECT s.split, d.guide_id, abs(hashtext(d.guide_id)::bigint) % 5
-      FROM (SELECT DISTINCT guide_id FROM guides.step) AS d, (VALUES ('document'), ('200 approved')) AS s (split);
-
-DO $$
-DECLARE
-    size bigint[] := '{0,0,0,0,0}';
-    repository record;
-    k int;
-BEGIN
-    FOR repository IN SELECT s.repository AS name, count(DISTINCT s.guide_id) AS documents FROM guides.step s GROUP BY 1 ORDER BY 2 DESC, 1
-    LOOP
-        k := (SELECT n FROM unnest(size) WITH ORDINALITY AS f (documents, n) ORDER BY documents, n LIMIT 1);
-        size[k] := size[k] + repository.documents;
-        INSERT INTO guides.fold SELECT DISTINCT 'repository', s.guide_id, k - 1 FROM guides.step s WHERE s.repository = repository.name;
-    END LOOP;
-END $$;
-
--- A guide whose steps came from two repositories would sit in two folds; the primary key above refuses that.
+INSERT INTO guides.fold SELECT '200 approved', guide_id, fold FROM guides.fold WHERE split = 'document';
 
 -- What is to be trained: each split, fold and kind of text. Every model reads the images too.
 CREATE TABLE guides.run (
@@ -96,7 +64,3 @@ CREATE FUNCTION guides.judge(r guides.run, evidence text) RETURNS void LANGUAGE 
                                          evidence => evidence)
              GROUP BY document) AS d
 $$;
-
-SELECT split, fold, count(*) AS documents, sum(steps)::int AS steps, count(DISTINCT repository) AS repositories
-  FROM guides.fold JOIN (SELECT guide_id, count(*) AS steps, min(repository) AS repository FROM guides.step GROUP BY 1) AS d USING (guide_id)
- WHERE split <> '200 approved' GROUP BY split, fold ORDER BY split, fold;

@@ -3,12 +3,6 @@
 \pset footer off
 \pset border 1
 
-CREATE FUNCTION guides.interval_of(float8[]) RETURNS text LANGUAGE sql AS
-    $$ SELECT format('%s [%s, %s]', to_char(mean, 'FM0.000'), to_char(low, 'FM0.000'), to_char(high, 'FM0.000')) FROM xmcoh.bootstrap_mean($1) $$;
-CREATE FUNCTION guides.difference_of(float8[], float8[]) RETURNS text LANGUAGE sql AS
-    $$ SELECT format('%s [%s, %s]', to_char(difference, 'FMSG0.000'), to_char(low, 'FMSG0.000'), to_char(high, 'FMSG0.000'))
-         FROM xmcoh.paired_bootstrap($1, $2) $$;
-
 \echo
 \echo 'Restored order of test documents, five folds, mean over documents with 95% bootstrap intervals'
 SELECT split, variant, evidence, documents, "Acc", "PMR", "tau" FROM (

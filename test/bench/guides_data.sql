@@ -1,0 +1,46 @@
+-- guides_data.sql - the guides and their folds, after the import of guides.raw (guide_id, step_no, instruction, repository, image,
+-- words_embedding).
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+
+CREATE EXTENSION xmcoh;
+
+-- The key of a step is a hash, so that a tie which is broken by the key says nothing of the true order.
+CREATE TABLE guides.step AS
+    SELECT guide_id, md5(guide_id || '/' || step_no) AS step_key, step_no, instruction, repository, image, words_embedding
+      FROM guides.raw
+     WHERE guide_id IN (SELECT guide_id FROM guides.raw GROUP BY guide_id HAVING count(*) >= 2);
+DROP TABLE guides.raw;
+
+-- Folds. By document: unseen guides of repositories that are known. By repository: every repository lies in one fold, so its
+-- wording and its screenshots are new to the model. Repositories are dealt out by size, each to the fold that is smallest so far.
+CREATE TABLE guides.fold (split text, guide_id text, fold int, PRIMARY KEY (split, guide_id));
+
+INSERT INTO guides.fold
+    SELECT 'document', guide_id, abs(hashtext(guide_id)::bigint) % 5 FROM (SELECT DISTINCT guide_id FROM guides.step) AS d;
+
+DO $$
+DECLARE
+    size bigint[] := '{0,0,0,0,0}';
+    repository record;
+    k int;
+BEGIN
+    FOR repository IN SELECT s.repository AS name, count(DISTINCT s.guide_id) AS documents FROM guides.step s GROUP BY 1 ORDER BY 2 DESC, 1
+    LOOP
+        k := (SELECT n FROM unnest(size) WITH ORDINALITY AS f (documents, n) ORDER BY documents, n LIMIT 1);
+        size[k] := size[k] + repository.documents;
+        INSERT INTO guides.fold SELECT DISTINCT 'repository', s.guide_id, k - 1 FROM guides.step s WHERE s.repository = repository.name;
+    END LOOP;
+END $$;
+
+-- A guide whose steps came from two repositories would sit in two folds; the primary key above refuses that.
+
+CREATE FUNCTION guides.interval_of(float8[]) RETURNS text LANGUAGE sql AS
+    $$ SELECT format('%s [%s, %s]', to_char(mean, 'FM0.000'), to_char(low, 'FM0.000'), to_char(high, 'FM0.000')) FROM xmcoh.bootstrap_mean($1) $$;
+CREATE FUNCTION guides.difference_of(float8[], float8[]) RETURNS text LANGUAGE sql AS
+    $$ SELECT format('%s [%s, %s]', to_char(difference, 'FMSG0.000'), to_char(low, 'FMSG0.000'), to_char(high, 'FMSG0.000'))
+         FROM xmcoh.paired_bootstrap($1, $2) $$;
+
+SELECT split, fold, count(*) AS documents, sum(steps)::int AS steps, count(DISTINCT repository) AS repositories
+  FROM guides.fold JOIN (SELECT guide_id, count(*) AS steps, min(repository) AS repository FROM guides.step GROUP BY 1) AS d USING (guide_id)
+ GROUP BY split, fold ORDER BY split, fold;

@@ -1,0 +1,30 @@
+#!/bin/bash
+# quality.sh - what each part of the method is worth, on real guides: `make quality`, GUIDES=folder as for guides.sh. Prints tables
+# and writes them to doc/quality.md, with the text of test/bench/quality_notes.md below them.
+#   FOLDS=5                   how many of the five folds of each split (by document, by repository) are tested
+#   SEEDS=3                   samples of approved documents
+#   SIZES="100 200 500 all"   approved documents
+set -euo pipefail
+# shellcheck source=test/bench/guides_data.sh
+. "$(dirname "$0")/guides_data.sh"
+FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-100 200 500 all}
+
+guides_prepare
+started=$SECONDS
+cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
+guides_import
+psql -Xqf "$TREE/test/bench/quality.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
+guides_runs quality "$TREE/test/bench/quality_run.sql"
+[ "$status" = 0 ] || exit "$status"
+
+# What psql draws with border 2 is a Markdown table but for the lines above and below, and the crosses in the one between.
+psql -Xqf "$TREE/test/bench/quality_table.sql" |
+	awk '/^\+/ { if (++n % 3 == 2) { gsub(/\+/, "|"); print } next } /^## / { print ""; print; print ""; next } { print }' \
+	>"$WORK/tables"
+{
+	# shellcheck disable=SC2016
+	printf '# What each part is worth\n\nMade by `make quality FOLDS=%s SEEDS=%s SIZES="%s" GUIDES=folder`.\n\n' "$FOLDS" "$SEEDS" "$SIZES"
+	cat "$WORK/tables"
+	cat "$ROOT/test/bench/quality_notes.md"
+} | cat -s | tee "$ROOT/doc/quality.md"
+say "Elapsed $((SECONDS - started)) s. Written to doc/quality.md."
