@@ -91,7 +91,8 @@ CREATE TABLE quality.condition (
 INSERT INTO quality.condition (name, taught, evidence, guidance, alignment, rounds)
     SELECT format('%s%s%s%s', evidence,
                   CASE WHEN evidence ~ 'guided' THEN format(', alignment %s', alignment) END,
-                  CASE guidance WHEN 'paper' THEN ', paper''s rule' WHEN 'hard' THEN ', hard alignment' WHEN 'uncalibrated' THEN ', no calibration' END,
+                  CASE guidance WHEN 'paper' THEN ', paper''s rule' WHEN 'hard' THEN ', hard alignment'
+                                WHEN 'uncalibrated' THEN ', no calibration' END,
                   CASE WHEN taught THEN ', after a round' END),
            taught, evidence, guidance, alignment, n
       FROM unnest('{f,t}'::bool[]) WITH ORDINALITY AS t (taught, t),
@@ -131,7 +132,8 @@ BEGIN
             SELECT r.run, c.condition, e.calibration_error
               FROM quality.condition AS c
               JOIN (SELECT DISTINCT x.guidance AS rule, x.alignment FROM quality.condition AS x
-                     WHERE x.taught = judge.taught AND x.guidance IN ('soft', 'uncalibrated')) AS g ON (c.guidance, c.alignment) = (g.rule, g.alignment)
+                     WHERE x.taught = judge.taught AND x.guidance IN ('soft', 'uncalibrated')) AS g
+                   ON (c.guidance, c.alignment) = (g.rule, g.alignment)
               JOIN xmcoh.evaluate(quality.model_of(r), test, g.rule, g.alignment) AS e
                    ON c.evidence = e.modality || CASE e.guidance WHEN 'guided' THEN ' guided' ELSE '' END
              WHERE c.taught = judge.taught;
@@ -142,7 +144,7 @@ END $$;
 -- What rounds said of themselves, and how often the guide was right about the pairs that it selected: the pool's order is known here,
 -- though training was not told.
 CREATE TABLE quality.round (
-    run int PRIMARY KEY REFERENCES quality.run, pupil text, documents int, threshold float8, selected float8, estimated float8,
-    agreement float8, kept boolean, pairs bigint, chosen bigint, correct bigint
+    run int REFERENCES quality.run, pupil text, documents int, threshold float8, selected float8, estimated float8,
+    agreement float8, kept boolean, pairs bigint, chosen bigint, correct bigint, PRIMARY KEY (run, pupil)
 );
 ANALYZE;

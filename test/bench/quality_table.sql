@@ -24,7 +24,8 @@ INSERT INTO figure (setting, split, size, name, rounds, guide_id, condition, tau
 
 CREATE TEMPORARY TABLE mean AS
     SELECT setting, split, size, name, min(condition) AS condition, avg(tau) AS tau,
-           guides.interval_of(array_agg(tau ORDER BY guide_id)) || CASE WHEN name ~ 'paper' THEN format(' (%s)', min(rounds)) ELSE '' END AS shown
+           guides.interval_of(array_agg(tau ORDER BY guide_id))
+               || CASE WHEN name ~ 'paper' THEN format(' (%s)', min(rounds)) ELSE '' END AS shown
       FROM figure GROUP BY 1, 2, 3, 4;
 
 -- What is compared with what, on the same documents.
@@ -34,7 +35,8 @@ INSERT INTO contrast (label, a, b)
     SELECT format('guided, alignment inferred - solo: %s', e), e || ' guided, alignment inferred', e FROM unnest('{text,image}'::text[]) AS e;
 INSERT INTO contrast (label, a, b)
     SELECT DISTINCT ON (r, a.condition, b.name) format('%s: %s', label, regexp_replace(b.name, ', [^,]*$', '')), a.name, b.name
-      FROM (VALUES (1, 'ours - the paper''s', 'paper'), (2, 'soft - hard alignment', 'hard'), (3, 'calibrated - not', 'uncalibrated')) AS r (r, label, rule)
+      FROM (VALUES (1, 'ours - the paper''s', 'paper'), (2, 'soft - hard alignment', 'hard'),
+                   (3, 'calibrated - not', 'uncalibrated')) AS r (r, label, rule)
       JOIN quality.condition AS b ON b.guidance = rule
       JOIN quality.condition AS a ON (a.guidance, a.taught, a.alignment) = ('soft', b.taught, b.alignment)
        AND a.evidence = CASE b.alignment WHEN 'known' THEN 'fused' ELSE b.evidence END
@@ -60,8 +62,8 @@ CREATE TEMPORARY TABLE difference AS
 CREATE FUNCTION pg_temp.rank_of(size text) RETURNS int LANGUAGE sql AS
     $$ SELECT coalesce(substring(size FROM '^\d+')::int, 1000000) $$;
 
-SELECT format($$%s real illustrated guides in five folds, by document and by repository; folds tested: %s, of %s guides by document. Samples of
-approved documents: %s, each with a seed of training of its own. The other documents of the training folds (%s in all) are the pool:
+SELECT format($$%s real illustrated guides in five folds, by document and by repository; folds tested: %s (by document, %s guides). Samples
+of approved documents: %s, each with a seed of training of its own. The other documents of the training folds (%s in all) are the pool:
 read, their order not approved. Words, and embeddings of 256 numbers of text and picture.
 
 Figures are Kendall tau (a random order has 0): the mean over test documents with its 95%% bootstrap interval over documents, each of
@@ -93,18 +95,19 @@ SELECT format('%s, by %s', a.name, split) AS "order by", size, to_char(a.tau / n
 \echo '## Where something is missing: 200 approved documents, one sample, no round'
 SELECT setting, split, max(shown) FILTER (WHERE name = 'text') AS text, max(shown) FILTER (WHERE name = 'image') AS image,
        max(shown) FILTER (WHERE name = 'fused') AS fused,
-       (SELECT d.shown FROM difference AS d WHERE (d.setting, d.split, d.size) = (m.setting, m.split, m.size) AND label = 'fused - text') AS "fused - text"
+       (SELECT d.shown FROM difference AS d
+         WHERE (d.setting, d.split, d.size) = (m.setting, m.split, m.size) AND label = 'fused - text') AS "fused - text"
   FROM mean AS m WHERE setting <> 'as they are' GROUP BY setting, split, size ORDER BY setting, split;
 
 \echo '## What the rounds did'
 \echo 'Means over the models; pairs are those of the pool. Selected: those that the guide is sure enough of. Their true precision is by the'
 \echo 'order of the pool, which training was not told; the estimate is training''s own.'
 \echo
-SELECT split, quality.size_of(size) AS size, count(*) AS rounds, count(*) FILTER (WHERE kept) AS kept,
-       string_agg(DISTINCT pupil, ', ') AS pupil, round(avg(documents)) AS documents, to_char(avg(threshold), 'FM0.00') AS threshold,
+SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*) FILTER (WHERE kept) AS kept,
+       round(avg(documents)) AS documents, to_char(avg(threshold), 'FM0.00') AS threshold,
        to_char(avg(selected), 'FM0.000') AS selected, to_char(avg(estimated), 'FM0.000') AS "estimated precision",
-       to_char(sum(correct) / sum(chosen), 'FM0.000') AS "true precision", to_char(avg(agreement), 'FM0.000') AS agreement
-  FROM quality.round JOIN quality.run AS r USING (run) GROUP BY split, r.size ORDER BY split, r.size;
+       to_char(sum(correct) / nullif(sum(chosen), 0), 'FM0.000') AS "true precision", to_char(avg(agreement), 'FM0.000') AS agreement
+  FROM quality.round JOIN quality.run AS r USING (run) GROUP BY split, r.size, pupil ORDER BY split, r.size, pupil;
 
 \echo '## Seconds'
 \echo 'Means over the models, two of which were trained at a time. A round: the job with one less the job without.'
