@@ -35,15 +35,15 @@ xmc_train_tell(xmc_trainer *t)
 	return status == XMC_OK ? xmc_check_stop(t->ctx) : status;
 }
 
-static xmc_status
-labels_init(xmc_arena *arena, xmc_labels *l)
+xmc_status
+xmc_train_labels(xmc_arena *arena, xmc_labels *l)
 {
 	int64_t		total = 0;
 
 	for (int32_t d = 0; d < l->n_documents; d++)
 		total += l->document[d]->n_pairs;
 	if (total > INT32_MAX / 4)
-		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld held-out pairs; at most %d", (long long) total, INT32_MAX / 4);
+		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld approved pairs to judge by; at most %d", (long long) total, INT32_MAX / 4);
 	l->n = (int32_t) total;
 	l->weight = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
 	l->s = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
@@ -53,6 +53,11 @@ labels_init(xmc_arena *arena, xmc_labels *l)
 	{
 		l->part_s[p] = xmc_arena_zalloc(arena, (size_t) total, sizeof(float));
 		XMC_NEED(l->part_s[p], arena->ctx);
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		l->score[m] = xmc_arena_zalloc(arena, (size_t) total, sizeof(float));
+		XMC_NEED(l->score[m], arena->ctx);
 	}
 	for (int32_t d = 0, at = 0; d < l->n_documents; d++)
 	{
@@ -68,9 +73,8 @@ labels_init(xmc_arena *arena, xmc_labels *l)
 	return XMC_OK;
 }
 
-/* Scores of one part for every held-out labelled pair, into s (n). */
-static xmc_status
-score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
+xmc_status
+xmc_train_score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
 {
 	if (t->slices.shape.slices > 0)
 		return xmc_slices_score(&t->slices, l->document, s);
@@ -202,7 +206,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 		XMC_TRY(train_epoch(t, part, &e.hashed, &e.adamw, &train_loss));
 		/* The average is judged and kept, the weights learn on. */
 		weights = e.adamw.average ? xmc_model_lead_part(t->model, part, e.adamw.average) : NULL;
-		XMC_TRY(score_part(t, &t->held_out, part, t->held_out.s));
+		XMC_TRY(xmc_train_score_part(t, &t->held_out, part, t->held_out.s));
 		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, XMC_CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
 		xmc_train_judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
@@ -222,7 +226,31 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	}
 	xmc_slices_end(&t->slices);
 	xmc_epochs_end(&e, t->model);
+	if (t->progress.round == 0)
+		t->best_epoch[part] = e.best;
 	t->progress.done += (int64_t) (o->epochs - e.done) * t->n_train;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_part_for(xmc_trainer *t, xmc_part part, int32_t epochs)
+{
+	xmc_adamw	adamw = {0};
+	xmc_epochs	e;
+	double		loss;
+	float	   *weights;
+
+	xmc_arena_reset(&t->part_arena);
+	if (part != XMC_PART_SPARSE)
+		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
+	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &adamw, &t->random, t->n_train, t->train, &e));
+	for (int32_t k = 0; k < epochs; k++)
+		XMC_TRY(train_epoch(t, part, &e.hashed, &e.adamw, &loss));
+	weights = e.adamw.average ? xmc_model_lead_part(t->model, part, e.adamw.average) : NULL;
+	xmc_epochs_count(&e, t->model, 0);	/* the last one is the one to keep */
+	if (weights)
+		xmc_model_lead_part(t->model, part, weights);
+	xmc_epochs_end(&e, t->model);
 	return XMC_OK;
 }
 
@@ -240,11 +268,31 @@ scale_part(xmc_model *model, xmc_part part, double by)
 		values[k] = (float) (values[k] * by);
 }
 
-xmc_status
-xmc_train_weigh(xmc_trainer *t, xmc_modality modality)
+/* Multiplies parts' scores by their weights and adds them up to the modality's. */
+static void
+weigh_scores(xmc_labels *l, xmc_modality modality, int32_t k, const xmc_part *part, const double *weight)
 {
-	xmc_labels *l = &t->held_out;
-	float	   *score = t->score[modality];
+	float	   *score = l->score[modality];
+
+	memset(score, 0, (size_t) l->n * sizeof(float));
+	for (int32_t c = 0; c < k; c++)
+		for (int32_t r = 0; r < l->n; r++)
+		{
+			l->part_s[part[c]][r] *= (float) weight[c];
+			score[r] += l->part_s[part[c]][r];
+		}
+}
+
+static void
+scale_scores(xmc_labels *l, xmc_modality modality, double scale)
+{
+	for (int32_t r = 0; r < l->n; r++)
+		l->score[modality][r] *= (float) scale;
+}
+
+xmc_status
+xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *fit)
+{
 	double	   *scale = &t->model->calibration.solo[modality];
 	xmc_part	part[XMC_CALIBRATE_MAX];
 	double		weight[XMC_CALIBRATE_MAX];
@@ -259,57 +307,76 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality)
 			else
 				scale_part(t->model, (xmc_part) p, 0);
 		}
-	memset(score, 0, (size_t) l->n * sizeof(float));
 	*scale = 0;
 	if (k == 0)
 		return XMC_OK;
 	xmc_arena_reset(&t->part_arena);
-	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * (size_t) k, sizeof(float));
+	x = xmc_arena_alloc(&t->part_arena, (size_t) fit->n * (size_t) k, sizeof(float));
 	XMC_NEED(x, t->ctx);
-	for (int32_t r = 0; r < l->n; r++)
+	for (int32_t r = 0; r < fit->n; r++)
 		for (int32_t c = 0; c < k; c++)
-			x[(int64_t) r * k + c] = l->part_s[part[c]][r];
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, XMC_CALIBRATION_RIDGE, weight));
+			x[(int64_t) r * k + c] = fit->part_s[part[c]][r];
+	XMC_TRY(xmc_calibrate(t->ctx, fit->n, k, x, fit->weight, XMC_CALIBRATION_RIDGE, weight));
 	for (int32_t c = 0; c < k; c++)
 	{
 		scale_part(t->model, part[c], weight[c]);
-		for (int32_t r = 0; r < l->n; r++)
-		{
-			l->part_s[part[c]][r] *= (float) weight[c];
-			score[r] += l->part_s[part[c]][r];
-		}
+		for (int32_t f = 0; fit == &t->unseen && f < t->n_folds; f++)
+			scale_part(t->fold[f], part[c], weight[c]);
 	}
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, XMC_CALIBRATION_RIDGE, scale));
-	for (int32_t r = 0; r < l->n; r++)
-		score[r] *= (float) *scale;
+	weigh_scores(fit, modality, k, part, weight);
+	XMC_TRY(xmc_calibrate(t->ctx, fit->n, 1, fit->score[modality], fit->weight, XMC_CALIBRATION_RIDGE, scale));
+	scale_scores(fit, modality, *scale);
+	if (fit != &t->held_out)
+	{
+		weigh_scores(&t->held_out, modality, k, part, weight);
+		scale_scores(&t->held_out, modality, *scale);
+	}
 	return XMC_OK;
 }
 
 xmc_status
-xmc_train_fuse(xmc_trainer *t)
+xmc_train_fuse(xmc_trainer *t, const xmc_labels *fit)
 {
-	xmc_labels *l = &t->held_out;
 	xmc_calibration *c = &t->model->calibration;
 	double		weight[XMC_MODALITIES] = {1, 1};
 	int32_t		both = 0;
 	float	   *x;				/* (pairs with both, 2) calibrated scores */
 
 	xmc_arena_reset(&t->part_arena);
-	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * XMC_MODALITIES, sizeof(float));
+	x = xmc_arena_alloc(&t->part_arena, (size_t) fit->n * XMC_MODALITIES, sizeof(float));
 	XMC_NEED(x, t->ctx);
 	/* Together only where both speak; a pair that one of them cannot score is scored by the other alone. */
-	for (int32_t r = 0; r < l->n; r++)
-		if (t->score[XMC_TEXT][r] != 0 && t->score[XMC_IMAGE][r] != 0)
+	for (int32_t r = 0; r < fit->n; r++)
+		if (fit->score[XMC_TEXT][r] != 0 && fit->score[XMC_IMAGE][r] != 0)
 		{
-			x[2 * both] = t->score[XMC_TEXT][r];
-			x[2 * both + 1] = t->score[XMC_IMAGE][r];
-			l->s[both++] = l->weight[r];
+			x[2 * both] = fit->score[XMC_TEXT][r];
+			x[2 * both + 1] = fit->score[XMC_IMAGE][r];
+			fit->s[both++] = fit->weight[r];
 		}
 	if (both > 0)
-		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, XMC_CALIBRATION_RIDGE, weight));
+		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, fit->s, XMC_CALIBRATION_RIDGE, weight));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		c->fused[m] = weight[m] * c->solo[m];
 	return XMC_OK;
+}
+
+void
+xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused)
+{
+	const xmc_calibration *c = &t->model->calibration;
+
+	for (int32_t r = 0; r < l->n; r++)
+	{
+		double		text = l->score[XMC_TEXT][r];
+		double		image = l->score[XMC_IMAGE][r];
+
+		if (text != 0 && image != 0)
+		{
+			text *= c->fused[XMC_TEXT] / c->solo[XMC_TEXT];
+			image *= c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE];
+		}
+		fused[r] = (float) (text + image);
+	}
 }
 
 /* One document's tau for each kind of evidence, tau[e * tau_stride], and its pairs' probabilities, p[e * p_stride + pair]. */
@@ -504,12 +571,7 @@ run(xmc_trainer *t)
 	}
 	if (parts == 0)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
-	XMC_TRY(labels_init(&t->lasting, &t->held_out));
-	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		t->score[m] = xmc_arena_zalloc(&t->lasting, (size_t) t->held_out.n, sizeof(float));
-		XMC_NEED(t->score[m], t->ctx);
-	}
+	XMC_TRY(xmc_train_labels(&t->lasting, &t->held_out));
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
 		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? t->n_train + t->n_pool : 0)) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
@@ -520,13 +582,17 @@ run(xmc_trainer *t)
 	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
 			XMC_TRY(xmc_train_part(t, (xmc_part) p));
-	t->progress.phase = "calibrating";
 	if (t->resume.stage == 0)	/* else it stands behind all this */
 	{
+		xmc_labels *fit;
+
+		XMC_TRY(xmc_train_crossfit(t));
+		fit = t->unseen.n ? &t->unseen : &t->held_out;
+		t->progress.phase = "calibrating";
 		XMC_TRY(xmc_train_tell(t));
 		for (int m = 0; m < XMC_MODALITIES; m++)
-			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m));
-		XMC_TRY(xmc_train_fuse(t));
+			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m, fit));
+		XMC_TRY(xmc_train_fuse(t, fit));
 	}
 	XMC_TRY(xmc_train_rounds(t));
 	XMC_TRY(xmc_train_checkpoint(t, XMC_STAGE_END, NULL));
@@ -564,6 +630,8 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	xmc_arena_free(&t.arena);
 	xmc_arena_free(&t.part_arena);
 	xmc_arena_free(&t.lasting);
+	for (int32_t f = 0; f < t.n_folds; f++)
+		xmc_model_free(ctx, t.fold[f]);
 	if (t.grad)
 		xmc_model_free(ctx, t.grad);
 	if (status == XMC_OK)
