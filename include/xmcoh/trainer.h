@@ -47,6 +47,7 @@ typedef struct xmc_round
 	xmc_weak	weak[XMC_MODALITIES];	/* labels for each */
 	bool		was_pupil[XMC_MODALITIES];	/* in a round before, and kept what it learned */
 	xmc_learned before;			/* this round */
+	xmc_labels	check;			/* documents of the pool that the pupil is not taught, by which its best epoch is told; n is 0: too few */
 	double	   *fused_tau;		/* (held_out.n_documents) by both modalities together, before this round */
 } xmc_round;
 
@@ -68,8 +69,10 @@ typedef struct xmc_trainer
 	int32_t		n_pool;
 	const xmc_document **pool;	/* (n_pool) without labels, with both modalities */
 	xmc_labels	held_out;
-	xmc_labels	unseen;			/* all approved documents, scored by models that were not trained on them; n is 0 without cross-fitting */
-	int32_t		n_folds;
+	xmc_labels	unseen;			/* all approved documents, scored by models that were not trained on them; n is 0 without folds */
+	xmc_labels *judge;			/* whose loss tells the best epoch: held_out; in a round some of the pool */
+	int32_t		fold_start[XMC_MAX_FOLDS + 1];	/* (report->folds + 1) into unseen.document; the held-out ones stand behind */
+	int32_t		n_folds;		/* that have a model */
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) what phase 0 makes of all approved documents but those of one fold */
 	bool		has_part[XMC_PARTS];
 	int32_t		best_epoch[XMC_PARTS];	/* in phase 0 */
@@ -126,27 +129,32 @@ extern xmc_status xmc_train_labels(xmc_arena *arena, xmc_labels *l);
 /* Scores of one part for every labelled pair of l's documents, into s (their pairs). */
 extern xmc_status xmc_train_score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s);
 
-/* Trains one part on t->train to its best epoch by held-out loss and leaves it there, its held-out scores in part_s. */
+/* Trains one part on t->train to its best epoch by the loss on t->judge and leaves it there, its scores in part_s of that. */
 extern xmc_status xmc_train_part(xmc_trainer *t, xmc_part part);
 
 /* The same for a given number of epochs, looking at nothing else, and never in slices. */
 extern xmc_status xmc_train_part_for(xmc_trainer *t, xmc_part part, int32_t epochs);
 
 /*
- * Cross-fitting, after phase 0 and if so few documents are held out that their pairs would leave weights and calibration to
- * chance: fills t->unseen and t->fold. See crossfit.c.
+ * Cross-fitting, if so few documents are held out that their pairs would leave weights and calibration to chance. Dealing lays out
+ * t->unseen; after phase 0 the models of the folds fill it, which stay in t->fold until they are forgotten. See crossfit.c.
  */
+extern xmc_status xmc_train_deal_folds(xmc_trainer *t);
 extern xmc_status xmc_train_crossfit(xmc_trainer *t);
+extern void xmc_train_forget_folds(xmc_trainer *t);
 
 /*
- * Weighs the parts of one modality against each other by logistic regression on the pairs of `fit` (held_out or unseen), puts the
- * weights into the parameters, so that the raw score stays the parts' plain sum, and calibrates it: sets calibration.solo and the
- * scores of held_out and `fit`. A part that could not be trained gets weight 0. If `fit` is unseen, the models of the folds get the same weights.
+ * Weighs the parts of one modality against each other by logistic regression on the pairs of `l`, puts the weights into the
+ * parameters (those of the folds' models too), so that the raw score stays the parts' plain sum, and calibrates it: sets
+ * calibration.solo and the modality's scores of `l` and of held_out. A part that could not be trained gets weight 0.
  */
-extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *fit);
+extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
 
-/* Fits the calibration of both modalities together, on the pairs of `fit` where both speak. */
-extern xmc_status xmc_train_fuse(xmc_trainer *t, const xmc_labels *fit);
+/* Sets the scores of a modality and of its parts for l's pairs by the model as it is. */
+extern xmc_status xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
+
+/* Fits the calibration of both modalities together, on the pairs of `l` where both speak. */
+extern xmc_status xmc_train_fuse(xmc_trainer *t, const xmc_labels *l);
 
 /* The fused scores of all pairs, from those of the modalities alone, into fused (l->n). */
 extern void xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused);

@@ -225,7 +225,6 @@ stream_report(xmc_checkpoint *c, xmc_train_report *report)
 	}
 	XMC_TRY(stream_int32(c, "the report", &report->alignment.documents, 0, INT32_MAX));
 	XMC_TRY(FIGURES(c, &report->alignment.accuracy, &report->alignment.chance));
-	XMC_TRY(stream_int32(c, "the report", &report->folds, 0, XMC_MAX_FOLDS));
 	XMC_TRY(stream_int32(c, "the report", &rounds_end, 0, XMC_ROUNDS_REINFORCED));
 	report->rounds_end = (xmc_rounds_end) rounds_end;
 	XMC_TRY(stream_int32(c, "the report", &report->n_rounds, 0, XMC_MAX_ROUNDS));

@@ -15,31 +15,31 @@
 #define ENOUGH_HELD_OUT 150		/* documents; more folds would change little and cost much */
 #define LEAST_IN_FOLD 4			/* documents */
 
-/* The approved documents that are not held out, fold by fold; start (n_folds + 1). Which fold must not depend on what was shuffled. */
-static const xmc_document **
-deal(xmc_trainer *t, int32_t n_folds, int32_t *start)
+/* By their order among all documents, which no shuffling changes: training that is continued deals again. */
+xmc_status
+xmc_train_deal_folds(xmc_trainer *t)
 {
-	const xmc_document **dealt = xmc_arena_alloc(&t->lasting, (size_t) (t->n_approved + t->held_out.n_documents), sizeof *dealt);
-	const xmc_document **sorted = xmc_arena_alloc(&t->lasting, (size_t) t->n_approved, sizeof *sorted);
-	uint8_t    *is_approved = xmc_arena_zalloc(&t->lasting, (size_t) t->n_documents, 1);
+	int32_t		n_folds = t->options->folds;
 	int32_t		n = 0;
+	const xmc_document **document;
 
-	if (!dealt || !sorted || !is_approved)
-		return NULL;
-	for (int32_t d = 0; d < t->n_approved; d++)
-		is_approved[t->approved[d] - t->document] = 1;
-	for (int32_t d = 0; d < t->n_documents; d++)
-		if (is_approved[d])
-			sorted[n++] = &t->document[d];
-	n = 0;
+	if (n_folds > t->n_approved / LEAST_IN_FOLD)
+		n_folds = t->n_approved / LEAST_IN_FOLD;
+	if (n_folds < 2 || t->held_out.n_documents >= ENOUGH_HELD_OUT)
+		return XMC_OK;
+	t->report->folds = n_folds;
+	t->unseen.n_documents = t->n_approved + t->held_out.n_documents;
+	document = t->unseen.document = xmc_arena_alloc(&t->lasting, (size_t) t->unseen.n_documents, sizeof *document);
+	XMC_NEED(document, t->ctx);
 	for (int32_t f = 0; f < n_folds; f++)
 	{
-		start[f] = n;
+		t->fold_start[f] = n;
 		for (int32_t d = f; d < t->n_approved; d += n_folds)
-			dealt[n++] = sorted[d];
+			document[n++] = t->approved[d];
 	}
-	start[n_folds] = n;
-	return dealt;
+	t->fold_start[n_folds] = n;
+	memcpy(document + n, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *document);
+	return xmc_train_labels(&t->lasting, &t->unseen);
 }
 
 /* Phase 0 on all dealt documents but those from `first` to `end`, which the new t->fold[f] then scores. */
@@ -73,30 +73,22 @@ train_fold(xmc_trainer *t, int32_t f, int32_t first, int32_t end, int32_t pair)
 xmc_status
 xmc_train_crossfit(xmc_trainer *t)
 {
-	int32_t		n_folds = t->options->folds;
-	int32_t		start[XMC_MAX_FOLDS + 1];
+	int32_t		n_folds = t->report->folds;
 	int32_t		pair = 0;
 	xmc_model  *model = t->model;
 	xmc_status	status = XMC_OK;
 
-	if (n_folds > t->n_approved / LEAST_IN_FOLD)
-		n_folds = t->n_approved / LEAST_IN_FOLD;
-	if (n_folds < 2 || t->held_out.n_documents >= ENOUGH_HELD_OUT)
+	if (n_folds == 0)
 		return XMC_OK;
-	t->unseen.n_documents = t->n_approved + t->held_out.n_documents;
-	t->unseen.document = deal(t, n_folds, start);
-	XMC_NEED(t->unseen.document, t->ctx);
-	memcpy(t->unseen.document + t->n_approved, t->held_out.document, (size_t) t->held_out.n_documents * sizeof(xmc_document *));
-	XMC_TRY(xmc_train_labels(&t->lasting, &t->unseen));
-
-	t->report->folds = n_folds;
 	t->progress.phase = "cross-fitting";
 	for (int p = 0; p < XMC_PARTS; p++)
 		t->progress.total += (int64_t) t->best_epoch[p] * (n_folds - 1) * t->n_approved;
 	for (int32_t f = 0; f < n_folds && status == XMC_OK; f++)
 	{
-		status = train_fold(t, f, start[f], start[f + 1], pair);
-		for (int32_t d = start[f]; d < start[f + 1]; d++)
+		int32_t		end = t->fold_start[f + 1];
+
+		status = train_fold(t, f, t->fold_start[f], end, pair);
+		for (int32_t d = t->fold_start[f]; d < end; d++)
 			pair += t->unseen.document[d]->n_pairs;
 	}
 	t->model = model;
@@ -106,4 +98,11 @@ xmc_train_crossfit(xmc_trainer *t)
 	for (int p = 0; p < XMC_PARTS; p++)
 		memcpy(t->unseen.part_s[p] + pair, t->held_out.part_s[p], (size_t) t->held_out.n * sizeof(float));
 	return XMC_OK;
+}
+
+void
+xmc_train_forget_folds(xmc_trainer *t)
+{
+	while (t->n_folds > 0)
+		xmc_model_free(t->ctx, t->fold[--t->n_folds]);
 }

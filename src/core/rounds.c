@@ -3,7 +3,7 @@
  *
  * In a round the guide, one modality, labels the pool for the pupil, the other: each pair of items with the guide's calibrated
  * probability p, as a soft target (weight p for the one order, 1 - p for the other), which leaves pairs that the guide is unsure
- * of without much say. The pupil goes on from where it is, on approved and weak pairs together.
+ * of without much say.
  *
  * Nobody is labelled by what was taught on it. Phase 0 has seen nothing of the pool, so its guides, where there are folds the average of
  * their models, label all of it before the first round. The pool is dealt to the rounds: a guide that has been a pupil itself labels those of the
@@ -11,8 +11,8 @@
  *
  * The guide is the modality with the lower held-out loss: on the guides data an image model teaching a text model only cost time.
  * The pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of tau, of its own or of both
- * together: then it is put back, and the rounds end. (Held-out loss would not do for this: phase 0 has chosen its best epoch by
- * it, and so looks better than it is.)
+ * together: then it is put back, and the rounds end. (Loss would not do for this: phase 0 has chosen its best epoch by it, and so
+ * looks better than it is.)
  */
 #include "xmcoh/trainer.h"
 
@@ -356,16 +356,29 @@ xmc_stream_round(xmc_checkpoint *c, xmc_trainer *t)
 
 /* ---- one round ---- */
 
-/* Trains the pupil's parts on approved pairs and on the weak ones that are dealt to this round and those before. */
+/* Whether a document of the pool is kept from the pupil, to tell its best epoch. */
+static bool
+is_check(const xmc_trainer *t, int32_t d)
+{
+	return xmc_held_out((const char *) &d, sizeof d, t->options->seed, t->options->held_out);
+}
+
+/*
+ * Trains the pupil's parts on approved pairs and on the weak ones that are dealt to this round and those before. Where few documents are held
+ * out, part of the weakly labelled ones tell its best epochs, its weights and its scale: they are many. The held-out ones judge it.
+ */
 static xmc_status
-teach(xmc_trainer *t, const xmc_round *r, int32_t round)
+teach(xmc_trainer *t, xmc_round *r, int32_t round)
 {
 	const xmc_weak *w = &r->weak[r->pupil];
 	int32_t		n_weak = dealt_to(t, w, round);
 	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) (t->n_approved + n_weak), sizeof *all);
+	const xmc_document **check = xmc_arena_alloc(&t->lasting, (size_t) n_weak, sizeof *check);
+	int32_t		n_check = 0;
 	xmc_status	status = XMC_OK;
 
-	XMC_NEED(all, t->ctx);
+	if (!all || !check)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
 	t->n_train = t->n_approved;
 	for (int32_t d = 0; d < n_weak; d++)
@@ -374,8 +387,18 @@ teach(xmc_trainer *t, const xmc_round *r, int32_t round)
 
 		for (int32_t k = 0; k < w->document[d].n_pairs; k++)
 			weight += w->document[d].pair[k].weight;
-		if (weight > 0)			/* without, if option unselected is 0 and nothing of it is selected */
+		if (!(weight > 0))		/* if option unselected is 0 and nothing of it is selected */
+			continue;
+		if (t->unseen.n > 0 && is_check(t, w->from[d]))
+			check[n_check++] = &w->document[d];
+		else
 			all[t->n_train++] = &w->document[d];
+	}
+	r->check = (xmc_labels){.n_documents = n_check,.document = check};
+	if (n_check >= XMC_MIN_HELD_OUT_DOCUMENTS)
+	{
+		XMC_TRY(xmc_train_labels(&t->lasting, &r->check));
+		t->judge = &r->check;
 	}
 	t->train = all;
 	for (int p = 0; p < XMC_PARTS && status == XMC_OK; p++)
@@ -386,10 +409,14 @@ teach(xmc_trainer *t, const xmc_round *r, int32_t round)
 		}
 	t->train = t->approved;
 	t->n_train = t->n_approved;
+	t->judge = &t->held_out;
 	XMC_TRY(status);
 	if (t->resume.stage != 0)
 		return xmc_checkpoint_missed(&t->resume);
-	return xmc_train_weigh(t, r->pupil, &t->held_out);
+	if (r->check.n == 0)
+		return xmc_train_weigh(t, r->pupil, &t->held_out);
+	XMC_TRY(xmc_train_score(t, r->pupil, &r->check));	/* all parts: training may have been continued in the last one */
+	return xmc_train_weigh(t, r->pupil, &r->check);
 }
 
 /* Share of the held-out pairs on which two scores say the same. */
@@ -477,7 +504,7 @@ fuse(xmc_trainer *t, const xmc_round *r)
 	const xmc_calibration *before = r->before.calibration;
 	xmc_calibration *c = &t->model->calibration;
 
-	if (t->report->folds == 0)
+	if (t->unseen.n == 0)
 		return xmc_train_fuse(t, &t->held_out);
 	c->fused[r->pupil] = before->solo[r->pupil] > 0 ? before->fused[r->pupil] / before->solo[r->pupil] * c->solo[r->pupil]
 		: c->solo[r->pupil];
@@ -563,6 +590,7 @@ xmc_train_rounds(xmc_trainer *t)
 	XMC_TRY(round_init(t, &r));
 	if (t->resume.stage == 0)	/* else the labels are in the checkpoint, if it is one of a round */
 		XMC_TRY(label_pool(t, &r));
+	xmc_train_forget_folds(t);
 	t->round = &r;
 	for (int32_t round = 1; round <= t->options->rounds && go_on && status == XMC_OK; round++)
 		if (!xmc_is_past(t, xmc_stage(round, XMC_PARTS - 1)))

@@ -186,7 +186,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	xmc_arena_reset(&t->part_arena);
 	if (xmc_part_is_network(part) && t->hooks.slices > 1)
 		XMC_TRY(xmc_slices_begin(&t->part_arena, &t->arena, t->hooks.crew, t->hooks.slices, part, t->model, network_batch(t),
-								 t->n_train, t->train, t->held_out.n_documents, t->held_out.document, &adamw, &t->slices));
+								 t->n_train, t->train, t->judge->n_documents, t->judge->document, &adamw, &t->slices));
 	else if (part != XMC_PART_SPARSE)
 		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &adamw, &t->random, t->n_train, t->train, &e));
@@ -206,14 +206,14 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 		XMC_TRY(train_epoch(t, part, &e.hashed, &e.adamw, &train_loss));
 		/* The average is judged and kept, the weights learn on. */
 		weights = e.adamw.average ? xmc_model_lead_part(t->model, part, e.adamw.average) : NULL;
-		XMC_TRY(xmc_train_score_part(t, &t->held_out, part, t->held_out.s));
-		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, XMC_CALIBRATION_RIDGE, &scale));
+		XMC_TRY(xmc_train_score_part(t, t->judge, part, t->judge->s));
+		XMC_TRY(xmc_calibrate(t->ctx, t->judge->n, 1, t->judge->s, t->judge->weight, XMC_CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
-		xmc_train_judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
+		xmc_train_judge(t->judge, t->judge->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
 						NULL);
 		if (xmc_epochs_count(&e, t->model, t->progress.held_out_loss))
 		{
-			memcpy(t->held_out.part_s[part], t->held_out.s, (size_t) t->held_out.n * sizeof(float));
+			memcpy(t->judge->part_s[part], t->judge->s, (size_t) t->judge->n * sizeof(float));
 			t->report->train_loss[modality] = train_loss;
 			t->report->held_out_loss[modality] = e.best_loss;
 			t->report->best_epoch[modality] = e.best;
@@ -268,31 +268,10 @@ scale_part(xmc_model *model, xmc_part part, double by)
 		values[k] = (float) (values[k] * by);
 }
 
-/* Multiplies parts' scores by their weights and adds them up to the modality's. */
-static void
-weigh_scores(xmc_labels *l, xmc_modality modality, int32_t k, const xmc_part *part, const double *weight)
+xmc_status
+xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
 {
 	float	   *score = l->score[modality];
-
-	memset(score, 0, (size_t) l->n * sizeof(float));
-	for (int32_t c = 0; c < k; c++)
-		for (int32_t r = 0; r < l->n; r++)
-		{
-			l->part_s[part[c]][r] *= (float) weight[c];
-			score[r] += l->part_s[part[c]][r];
-		}
-}
-
-static void
-scale_scores(xmc_labels *l, xmc_modality modality, double scale)
-{
-	for (int32_t r = 0; r < l->n; r++)
-		l->score[modality][r] *= (float) scale;
-}
-
-xmc_status
-xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *fit)
-{
 	double	   *scale = &t->model->calibration.solo[modality];
 	xmc_part	part[XMC_CALIBRATE_MAX];
 	double		weight[XMC_CALIBRATE_MAX];
@@ -307,35 +286,52 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *fit)
 			else
 				scale_part(t->model, (xmc_part) p, 0);
 		}
+	memset(score, 0, (size_t) l->n * sizeof(float));
 	*scale = 0;
 	if (k == 0)
 		return XMC_OK;
 	xmc_arena_reset(&t->part_arena);
-	x = xmc_arena_alloc(&t->part_arena, (size_t) fit->n * (size_t) k, sizeof(float));
+	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * (size_t) k, sizeof(float));
 	XMC_NEED(x, t->ctx);
-	for (int32_t r = 0; r < fit->n; r++)
+	for (int32_t r = 0; r < l->n; r++)
 		for (int32_t c = 0; c < k; c++)
-			x[(int64_t) r * k + c] = fit->part_s[part[c]][r];
-	XMC_TRY(xmc_calibrate(t->ctx, fit->n, k, x, fit->weight, XMC_CALIBRATION_RIDGE, weight));
+			x[(int64_t) r * k + c] = l->part_s[part[c]][r];
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, XMC_CALIBRATION_RIDGE, weight));
 	for (int32_t c = 0; c < k; c++)
 	{
 		scale_part(t->model, part[c], weight[c]);
-		for (int32_t f = 0; fit == &t->unseen && f < t->n_folds; f++)
+		for (int32_t f = 0; f < t->n_folds; f++)
 			scale_part(t->fold[f], part[c], weight[c]);
+		for (int32_t r = 0; r < l->n; r++)
+		{
+			l->part_s[part[c]][r] *= (float) weight[c];
+			score[r] += l->part_s[part[c]][r];
+		}
 	}
-	weigh_scores(fit, modality, k, part, weight);
-	XMC_TRY(xmc_calibrate(t->ctx, fit->n, 1, fit->score[modality], fit->weight, XMC_CALIBRATION_RIDGE, scale));
-	scale_scores(fit, modality, *scale);
-	if (fit != &t->held_out)
-	{
-		weigh_scores(&t->held_out, modality, k, part, weight);
-		scale_scores(&t->held_out, modality, *scale);
-	}
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, XMC_CALIBRATION_RIDGE, scale));
+	for (int32_t r = 0; r < l->n; r++)
+		score[r] *= (float) *scale;
+	return l == &t->held_out ? XMC_OK : xmc_train_score(t, modality, &t->held_out);
+}
+
+xmc_status
+xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
+{
+	double		scale = t->model->calibration.solo[modality];
+
+	memset(l->score[modality], 0, (size_t) l->n * sizeof(float));
+	for (int p = 0; p < XMC_PARTS; p++)
+		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == modality)
+		{
+			XMC_TRY(xmc_train_score_part(t, l, (xmc_part) p, l->part_s[p]));
+			for (int32_t r = 0; r < l->n; r++)
+				l->score[modality][r] += (float) scale * l->part_s[p][r];
+		}
 	return XMC_OK;
 }
 
 xmc_status
-xmc_train_fuse(xmc_trainer *t, const xmc_labels *fit)
+xmc_train_fuse(xmc_trainer *t, const xmc_labels *l)
 {
 	xmc_calibration *c = &t->model->calibration;
 	double		weight[XMC_MODALITIES] = {1, 1};
@@ -343,18 +339,18 @@ xmc_train_fuse(xmc_trainer *t, const xmc_labels *fit)
 	float	   *x;				/* (pairs with both, 2) calibrated scores */
 
 	xmc_arena_reset(&t->part_arena);
-	x = xmc_arena_alloc(&t->part_arena, (size_t) fit->n * XMC_MODALITIES, sizeof(float));
+	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * XMC_MODALITIES, sizeof(float));
 	XMC_NEED(x, t->ctx);
 	/* Together only where both speak; a pair that one of them cannot score is scored by the other alone. */
-	for (int32_t r = 0; r < fit->n; r++)
-		if (fit->score[XMC_TEXT][r] != 0 && fit->score[XMC_IMAGE][r] != 0)
+	for (int32_t r = 0; r < l->n; r++)
+		if (l->score[XMC_TEXT][r] != 0 && l->score[XMC_IMAGE][r] != 0)
 		{
-			x[2 * both] = fit->score[XMC_TEXT][r];
-			x[2 * both + 1] = fit->score[XMC_IMAGE][r];
-			fit->s[both++] = fit->weight[r];
+			x[2 * both] = l->score[XMC_TEXT][r];
+			x[2 * both + 1] = l->score[XMC_IMAGE][r];
+			l->s[both++] = l->weight[r];
 		}
 	if (both > 0)
-		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, fit->s, XMC_CALIBRATION_RIDGE, weight));
+		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, XMC_CALIBRATION_RIDGE, weight));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		c->fused[m] = weight[m] * c->solo[m];
 	return XMC_OK;
@@ -572,6 +568,8 @@ run(xmc_trainer *t)
 	if (parts == 0)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
 	XMC_TRY(xmc_train_labels(&t->lasting, &t->held_out));
+	XMC_TRY(xmc_train_deal_folds(t));
+	t->judge = &t->held_out;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
 		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? t->n_train + t->n_pool : 0)) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
@@ -630,8 +628,7 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	xmc_arena_free(&t.arena);
 	xmc_arena_free(&t.part_arena);
 	xmc_arena_free(&t.lasting);
-	for (int32_t f = 0; f < t.n_folds; f++)
-		xmc_model_free(ctx, t.fold[f]);
+	xmc_train_forget_folds(&t);
 	if (t.grad)
 		xmc_model_free(ctx, t.grad);
 	if (status == XMC_OK)
