@@ -18,6 +18,8 @@
 #include <math.h>
 #include <string.h>
 
+#define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which on the alignment keeps off the approved ones */
+
 static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_SPARSE] = "training sparse text term",
 	[XMC_PART_TEXT_LINEAR] = "training linear text term",
@@ -522,13 +524,35 @@ alignment_checkpoint(void *arg, xmc_epochs *e)
 }
 
 /*
- * Before the parts, so that the last losses of a training are those of an order; it depends on none of them. Rows that hold both
- * teach it whether or not their order is approved.
+ * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other documents, it keeps off
+ * all approved ones, so that these can tell how far to trust it, and with it the guidance.
  */
+static bool
+alignment_spares_approved(const xmc_trainer *t)
+{
+	return t->unseen.n > 0 && t->n_pool >= SPARE_APPROVED * t->n_approved;
+}
+
+/* The documents that teach it; into `all`, unless NULL. */
+static int32_t
+alignment_documents(const xmc_trainer *t, const xmc_document **all)
+{
+	int32_t		n_approved = alignment_spares_approved(t) ? 0 : t->n_approved;
+
+	if (all)
+	{
+		memcpy(all, t->approved, (size_t) n_approved * sizeof *all);
+		memcpy(all + n_approved, t->pool, (size_t) t->n_pool * sizeof *all);
+	}
+	return n_approved + t->n_pool;
+}
+
+/* Before the parts, so that the last losses of a training are those of an order; it depends on none of them. */
 static xmc_status
 train_alignment(xmc_trainer *t)
 {
-	int32_t		n = t->n_train + t->n_pool;
+	int32_t		n = alignment_documents(t, NULL);
+	const xmc_labels *judge = alignment_spares_approved(t) ? &t->unseen : &t->held_out;
 	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * n;
 	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
 	const xmc_document **all;
@@ -537,15 +561,34 @@ train_alignment(xmc_trainer *t)
 		return XMC_OK;
 	all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
 	XMC_NEED(all, t->ctx);
-	memcpy(all, t->train, (size_t) t->n_train * sizeof *all);
-	memcpy(all + t->n_train, t->pool, (size_t) t->n_pool * sizeof *all);
+	alignment_documents(t, all);
 	t->progress.phase = "training alignment";
 	t->progress.modality = XMC_IMAGE;
 	t->progress.epochs = t->options->epochs;
-	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n, all, t->held_out.n_documents, t->held_out.document,
-							&hooks, &t->report->alignment));
+	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n, all, judge->n_documents, judge->document, &hooks,
+							&t->report->alignment));
 	t->progress.done = phase_end;
 	return XMC_OK;
+}
+
+/*
+ * How far each modality trusts its guide: once, in phase 0, on all approved documents, each scored by a model that has not seen it; or, at the
+ * end, on the held-out ones.
+ */
+static xmc_status
+fit_guidance(xmc_trainer *t)
+{
+	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
+	xmc_labels *l = &t->unseen;
+
+	group[t->n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
+	for (int32_t f = 0; f < t->n_folds; f++)
+	{
+		t->fold[f]->calibration = t->model->calibration;
+		group[f] = (xmc_guidance_group){.scorer = t->fold[f],.n = t->fold_start[f + 1] - t->fold_start[f],
+			.document = l->document + t->fold_start[f]};
+	}
+	return t->model->has_alignment ? xmc_guidance_fit(t->ctx, t->model, t->n_folds + 1, group) : XMC_OK;
 }
 
 static xmc_status
@@ -571,7 +614,7 @@ run(xmc_trainer *t)
 	XMC_TRY(xmc_train_deal_folds(t));
 	t->judge = &t->held_out;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? t->n_train + t->n_pool : 0)) * t->options->epochs};
+		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? alignment_documents(t, NULL) : 0)) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
@@ -591,11 +634,14 @@ run(xmc_trainer *t)
 		for (int m = 0; m < XMC_MODALITIES; m++)
 			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m, fit));
 		XMC_TRY(xmc_train_fuse(t, fit));
+		if (alignment_spares_approved(t))
+			XMC_TRY(fit_guidance(t));
 	}
 	XMC_TRY(xmc_train_rounds(t));
 	XMC_TRY(xmc_train_checkpoint(t, XMC_STAGE_END, NULL));
-	if (t->model->has_alignment)
-		XMC_TRY(xmc_guidance_fit(t->ctx, t->model, t->held_out.n_documents, t->held_out.document));
+	xmc_train_forget_folds(t);
+	if (!alignment_spares_approved(t))
+		XMC_TRY(fit_guidance(t));
 	return measure(t);
 }
 
