@@ -33,20 +33,28 @@ COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase,
 CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
     SELECT m.job_id, m.round, m.phase AS lesson, m.modality AS pupil,
            (max(value) FILTER (WHERE metric = 'documents'))::integer AS documents,
-           max(value) FILTER (WHERE metric = 'confident') AS confident,
-           max(value) FILTER (WHERE metric = 'guide_precision') AS guide_precision,
-           max(value) FILTER (WHERE metric = 'agreement') AS agreement,
+           max(value) FILTER (WHERE metric = 'threshold') AS threshold,
+           max(value) FILTER (WHERE metric = 'selected') AS selected,
+           max(value) FILTER (WHERE metric = 'selected_precision') AS selected_precision,
+           max(value) FILTER (WHERE metric = 'pool_agreement') AS pool_agreement,
            max(value) FILTER (WHERE metric = 'loss_before') AS loss_before,
            max(value) FILTER (WHERE metric = 'loss_after') AS loss_after,
            max(value) FILTER (WHERE metric = 'tau_before') AS tau_before,
            max(value) FILTER (WHERE metric = 'tau_after') AS tau_after,
            max(value) FILTER (WHERE metric = 'difference_low') AS difference_low,
            max(value) FILTER (WHERE metric = 'difference_high') AS difference_high,
+           max(value) FILTER (WHERE metric = 'flips') AS flips,
+           max(value) FILTER (WHERE metric = 'fused_tau_before') AS fused_tau_before,
+           max(value) FILTER (WHERE metric = 'fused_tau_after') AS fused_tau_after,
+           max(value) FILTER (WHERE metric = 'fused_low') AS fused_difference_low,
+           max(value) FILTER (WHERE metric = 'fused_high') AS fused_difference_high,
+           max(value) FILTER (WHERE metric = 'agreement_before') AS agreement_before,
+           max(value) FILTER (WHERE metric = 'agreement_after') AS agreement_after,
            max(value) FILTER (WHERE metric = 'kept') = 1 AS kept
     FROM xmcoh.training_metric AS m JOIN xmcoh.visible_job AS j USING (job_id)
     WHERE m.phase IN ('text teaches image', 'image teaches text')
     GROUP BY m.job_id, m.round, m.phase, m.modality;
-COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds): how many unlabelled documents the guide labelled for the pupil, the share of their pairs that it is confident of (option precision) and how often it is right when it is, on held-out approved pairs; how often guide and pupil agree; the pupil''s held-out loss and tau before and after with the bootstrap 95% interval of the difference; whether the pupil kept it';
+COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds). The pool: how many documents without approved pairs the guide has labelled for the pupil; the probability from which on a pair is selected, the share of pairs that are, and how often the guide is right above it, on approved pairs that it had not seen (option precision is the target); how often guide and pupil agreed. On held-out approved documents: the pupil''s loss and Kendall tau before and after, with the bootstrap 95% interval of the difference; the share of pairs that it now orders the other way; the same tau of both modalities together; how often the modalities agree before and after. kept is false if it was put back, because either tau got worse beyond doubt';
 
 CREATE FUNCTION xmcoh.settle_job(job_id integer) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_settle_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

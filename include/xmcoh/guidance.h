@@ -64,12 +64,21 @@ extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *docum
 extern void xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred,
 									  xmc_modality side, bool or_none, int32_t *counterpart);
 
+/* Documents, and the model whose scores of them count: one that was not trained on them. */
+typedef struct xmc_guidance_group
+{
+	const xmc_model *scorer;
+	int32_t		n;
+	const xmc_document *const *document;	/* (n) */
+} xmc_guidance_group;
+
 /*
  * Fits calibration.guided and .crossed of a model that has_alignment, by logistic regression on the labelled pairs of these
- * documents, which it has not been trained on, as if each row that holds both had been split into a text-only and an image-only
- * one, and once more as if the counterparts were missing; with a ridge on the guide's weight. Both hold few documents back from
- * trading a modality's own weight for its guide's on the strength of chance. Documents without such rows do not count. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * documents, whose alignment it has not been trained on either, as if each row that holds both had been split into a text-only and an
+ * image-only one, and once more as if the counterparts were missing; with a ridge on the guide's weight. Both hold few documents back
+ * from trading a modality's own weight for its guide's on the strength of chance. Documents without such rows do not count.
+ * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_documents, const xmc_document *const *document);
+extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_groups, const xmc_guidance_group *group);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "xmcoh/base.h"
 
+#define XMC_MAX_FOLDS 20
+
 typedef struct xmc_options
 {
 	/* What goes in: typed arguments of create_model. */
@@ -30,6 +32,7 @@ typedef struct xmc_options
 	int32_t		epochs;			/* most */
 	int32_t		patience;		/* epochs without a better held-out loss before training ends */
 	int32_t		batch_documents;
+	int32_t		folds;			/* of cross-fitting; under 2: none */
 	int32_t		rounds;			/* most; 0: approved pairs alone */
 	int32_t		pool_documents; /* most documents without approved pairs; 0: none are read */
 	int32_t		seed;
@@ -41,7 +44,8 @@ typedef struct xmc_options
 	double		align_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
-	double		precision;		/* from which probability on a prediction counts as confident */
+	double		precision;		/* of selected weak pairs; also the probability from which on a prediction counts as confident */
+	double		unselected;		/* weight of the other weak pairs */
 	double		challenge_margin;	/* tau that a new version may lose against the deployed one */
 	double		held_out;		/* share of approved documents held out */
 } xmc_options;

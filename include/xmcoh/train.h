@@ -47,23 +47,47 @@ typedef struct xmc_train_hooks
 	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);
 } xmc_train_hooks;
 
-/* What one modality learned from the other in one round. Shares are in [0, 1]. */
+/* What there is to say of the weak labels that a guide gave. Shares are in [0, 1]. */
+typedef struct xmc_weak_figures
+{
+	double		threshold;		/* p or 1 - p from which on a pair is selected: the most pairs of mean confidence option precision; 1: none */
+	double		selected;		/* share of the labelled pairs that are */
+	double		selected_precision;	/* share of the approved pairs above the threshold that the guide has right, not having seen them; NaN: none */
+	double		agreement;		/* share of the labelled pairs that the pupil, as it was, orders like the guide */
+} xmc_weak_figures;
+
+/* What one modality learned from the other in one round. */
 typedef struct xmc_round_report
 {
 	int32_t		round;
 	xmc_modality pupil;
-	int32_t		documents;		/* labelled by the guide, in this round and before */
-	double		guide_precision;	/* share of the guide's confident held-out approved pairs that it has right */
-	double		confident;		/* share of the pool's pairs that it is confident of, p or 1 - p >= option precision */
-	double		agreement;		/* share of the pool's pairs on which guide and pupil agree, before the round */
+	int32_t		documents;		/* weakly labelled, in this round and before */
+	xmc_weak_figures weak;
 	double		tau_before;		/* of the pupil alone on held-out approved pairs: 2 (share right) - 1, mean over documents */
 	double		tau_after;
 	double		difference_low; /* bootstrap 95% interval over documents of after - before */
 	double		difference_high;
 	double		loss_before;	/* held-out loss of the calibrated score */
 	double		loss_after;
+	double		fused_tau_before;	/* of both modalities together */
+	double		fused_tau_after;
+	double		fused_low;		/* bootstrap 95% interval of the difference */
+	double		fused_high;
+	double		flips;			/* share of the held-out pairs that the pupil ordered the other way before */
+	double		agreement_before;	/* share of the held-out pairs on which the two modalities agree */
+	double		agreement_after;
 	bool		kept;
 } xmc_round_report;
+
+/* Why there was no further round. */
+typedef enum xmc_rounds_end
+{
+	XMC_ROUNDS_DONE,			/* as many as were asked for, or none */
+	XMC_ROUNDS_NOTHING_TO_SAY,	/* no pool, nobody to teach, or no guide that knows anything */
+	XMC_ROUNDS_PUPIL_LOST,		/* the pupil's own order got worse: the round is put back */
+	XMC_ROUNDS_FUSED_LOST,		/* both together got worse: put back */
+	XMC_ROUNDS_REINFORCED		/* the same, and the modalities agree more: on each other's mistakes */
+} xmc_rounds_end;
 
 #define XMC_MAX_ROUNDS 10
 
@@ -81,6 +105,8 @@ typedef struct xmc_train_report
 	double		held_out_loss[XMC_MODALITIES];
 	xmc_align_report alignment; /* 0 documents: the model has none */
 	int32_t		pool_documents; /* without approved pairs, with both modalities */
+	int32_t		folds;			/* of cross-fitting; 0: weights and calibration come from the held-out documents alone */
+	xmc_rounds_end rounds_end;
 	int32_t		n_rounds;
 	xmc_round_report round[XMC_MAX_ROUNDS];
 } xmc_train_report;

@@ -1,6 +1,6 @@
 /*
- * trainer.h - what the phases of training share: phase 0 (train.c), the rounds in which the modalities teach each other
- * (rounds.c), and the checkpoints of both (checkpoint.c). For those three files only.
+ * trainer.h - what the phases of training share: phase 0 (train.c), cross-fitting (crossfit.c), the rounds in which the modalities
+ * teach each other (rounds.c), and the checkpoints of all (checkpoint.c). For those four files only.
  */
 #ifndef XMCOH_TRAINER_H
 #define XMCOH_TRAINER_H
@@ -19,14 +19,16 @@ typedef struct xmc_labels
 	float	   *weight;			/* (n) a document's sum to 1 */
 	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks the modality */
 	float	   *part_s[XMC_PARTS];	/* (n) the same of each trained part */
+	float	   *score[XMC_MODALITIES];	/* (n) calibrated score of each modality alone */
 } xmc_labels;
 
-/* The documents of the pool that a modality has weak labels for: copies, with pairs of their own. */
+/* The pool with weak labels for one modality: copies of its documents, with pairs of their own. */
 typedef struct xmc_weak
 {
-	int32_t		n;
-	xmc_document *document;		/* (n_pool) the first n are valid */
-	int32_t    *from;			/* (n_pool) their numbers in the pool */
+	int32_t		n;				/* n_pool; 0: nobody can label it for this modality */
+	xmc_document *document;		/* (n) in the order of the rounds to which they are dealt */
+	int32_t    *from;			/* (n) their numbers in the pool */
+	xmc_weak_figures figures;	/* what there is to say of the labels that were given last */
 } xmc_weak;
 
 /* All that a pupil's training changes. */
@@ -42,8 +44,10 @@ typedef struct xmc_learned
 typedef struct xmc_round
 {
 	xmc_modality pupil;
-	xmc_weak	weak[XMC_MODALITIES];	/* labels for each, of this round and those before */
+	xmc_weak	weak[XMC_MODALITIES];	/* labels for each */
+	bool		was_pupil[XMC_MODALITIES];	/* in a round before, and kept what it learned */
 	xmc_learned before;			/* this round */
+	xmc_labels	check;			/* documents of the pool that the pupil is not taught, by which its best epoch is told; n is 0: too few */
 	double	   *fused_tau;		/* (held_out.n_documents) by both modalities together, before this round */
 } xmc_round;
 
@@ -65,13 +69,18 @@ typedef struct xmc_trainer
 	int32_t		n_pool;
 	const xmc_document **pool;	/* (n_pool) without labels, with both modalities */
 	xmc_labels	held_out;
+	xmc_labels	unseen;			/* all approved documents, scored by models that were not trained on them; n is 0 without folds */
+	xmc_labels *judge;			/* whose loss tells the best epoch: held_out; in a round some of the pool */
+	int32_t		fold_start[XMC_MAX_FOLDS + 1];	/* (report->folds + 1) into unseen.document; the held-out ones stand behind */
+	int32_t		n_folds;		/* that have a model */
+	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) what phase 0 makes of all approved documents but those of one fold */
 	bool		has_part[XMC_PARTS];
+	int32_t		best_epoch[XMC_PARTS];	/* in phase 0 */
 	xmc_random	random;
 	xmc_slices	slices;			/* of the network that is being trained, if it is trained in slices; else all zero */
 	xmc_train_hooks hooks;
 	xmc_train_progress progress;
 	xmc_train_report *report;
-	float	   *score[XMC_MODALITIES];	/* (held_out.n) calibrated score of each modality alone */
 	xmc_round  *round;			/* NULL outside of rounds */
 	uint64_t	options_fingerprint;	/* how and on what is trained, see checkpoint.h */
 	uint64_t	documents_fingerprint;
@@ -109,22 +118,46 @@ extern xmc_learned xmc_train_learned(xmc_trainer *t);
 /* That, and what the round t->round has, as a part of a checkpoint. */
 extern xmc_status xmc_stream_learned(xmc_checkpoint *c, xmc_trainer *t, const xmc_learned *learned);
 extern xmc_status xmc_stream_round(xmc_checkpoint *c, xmc_trainer *t);
+extern xmc_status xmc_stream_weak_figures(xmc_checkpoint *c, xmc_weak_figures *f);
 
 /* Tells the caller how far training is; not XMC_OK: unwind. */
 extern xmc_status xmc_train_tell(xmc_trainer *t);
 
-/* Trains one part on t->train to its best epoch by held-out loss and leaves it there, its held-out scores in part_s. */
+/* Lays out the scores of labelled pairs, all 0, for the documents of `l`. Errors: XMC_LIMIT (too many pairs), XMC_NO_MEMORY. */
+extern xmc_status xmc_train_labels(xmc_arena *arena, xmc_labels *l);
+
+/* Scores of one part for every labelled pair of l's documents, into s (their pairs). */
+extern xmc_status xmc_train_score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s);
+
+/* Trains one part on t->train to its best epoch by the loss on t->judge and leaves it there, its scores in part_s of that. */
 extern xmc_status xmc_train_part(xmc_trainer *t, xmc_part part);
 
-/*
- * Weighs the parts of one modality against each other by logistic regression on the held-out pairs, puts the weights into the
- * parameters, so that the raw score stays the parts' plain sum, and calibrates it: sets calibration.solo and t->score. A part
- * that could not be trained gets weight 0.
- */
-extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality);
+/* The same for a given number of epochs, looking at nothing else, and never in slices. */
+extern xmc_status xmc_train_part_for(xmc_trainer *t, xmc_part part, int32_t epochs);
 
-/* Fits the calibration of both modalities together, where both speak. */
-extern xmc_status xmc_train_fuse(xmc_trainer *t);
+/*
+ * Cross-fitting, if so few documents are held out that their pairs would leave weights and calibration to chance. Dealing lays out
+ * t->unseen; after phase 0 the models of the folds fill it, which stay in t->fold until they are forgotten. See crossfit.c.
+ */
+extern xmc_status xmc_train_deal_folds(xmc_trainer *t);
+extern xmc_status xmc_train_crossfit(xmc_trainer *t);
+extern void xmc_train_forget_folds(xmc_trainer *t);
+
+/*
+ * Weighs the parts of one modality against each other by logistic regression on the pairs of `l`, puts the weights into the
+ * parameters (those of the folds' models too), so that the raw score stays the parts' plain sum, and calibrates it: sets
+ * calibration.solo and the modality's scores of `l` and of held_out. A part that could not be trained gets weight 0.
+ */
+extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
+
+/* Sets the scores of a modality and of its parts for l's pairs by the model as it is. */
+extern xmc_status xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
+
+/* Fits the calibration of both modalities together, on the pairs of `l` where both speak. */
+extern xmc_status xmc_train_fuse(xmc_trainer *t, const xmc_labels *l);
+
+/* The fused scores of all pairs, from those of the modalities alone, into fused (l->n). */
+extern void xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused);
 
 /*
  * Mean over documents of the weighted softplus loss of scale * s, and of twice the share of pairs on the right side minus 1;

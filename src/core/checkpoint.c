@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 1
+#define VERSION 2
 
 /* ---- checksum ---- */
 
@@ -179,7 +179,7 @@ xmc_train_learned(xmc_trainer *t)
 	xmc_learned learned = {.values = *t->model->tensor[0].slot,.calibration = &t->model->calibration};
 
 	memcpy(learned.part_s, t->held_out.part_s, sizeof learned.part_s);
-	memcpy(learned.score, t->score, sizeof learned.score);
+	memcpy(learned.score, t->held_out.score, sizeof learned.score);
 	return learned;
 }
 
@@ -206,10 +206,18 @@ stream_progress(xmc_checkpoint *c, xmc_train_progress *p, bool in_part)
 	return FIGURES(c, &p->train_loss, &p->held_out_loss, &p->held_out_tau);
 }
 
+xmc_status
+xmc_stream_weak_figures(xmc_checkpoint *c, xmc_weak_figures *f)
+{
+	return FIGURES(c, &f->threshold, &f->selected, &f->selected_precision, &f->agreement);
+}
+
 /* What the end of training does not fill in anew. */
 static xmc_status
 stream_report(xmc_checkpoint *c, xmc_train_report *report)
 {
+	int32_t		rounds_end = report->rounds_end;
+
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
 		XMC_TRY(stream_int32(c, "the report", &report->best_epoch[m], 0, INT32_MAX));
@@ -217,6 +225,8 @@ stream_report(xmc_checkpoint *c, xmc_train_report *report)
 	}
 	XMC_TRY(stream_int32(c, "the report", &report->alignment.documents, 0, INT32_MAX));
 	XMC_TRY(FIGURES(c, &report->alignment.accuracy, &report->alignment.chance));
+	XMC_TRY(stream_int32(c, "the report", &rounds_end, 0, XMC_ROUNDS_REINFORCED));
+	report->rounds_end = (xmc_rounds_end) rounds_end;
 	XMC_TRY(stream_int32(c, "the report", &report->n_rounds, 0, XMC_MAX_ROUNDS));
 	for (int k = 0; k < report->n_rounds; k++)
 	{
@@ -227,8 +237,10 @@ stream_report(xmc_checkpoint *c, xmc_train_report *report)
 		XMC_TRY(stream_int32(c, "the report", &pupil, 0, XMC_MODALITIES - 1));
 		r->pupil = (xmc_modality) pupil;
 		XMC_TRY(stream_int32(c, "the report", &r->documents, 0, INT32_MAX));
-		XMC_TRY(FIGURES(c, &r->guide_precision, &r->confident, &r->agreement, &r->tau_before, &r->tau_after,
-						&r->difference_low, &r->difference_high, &r->loss_before, &r->loss_after));
+		XMC_TRY(xmc_stream_weak_figures(c, &r->weak));
+		XMC_TRY(FIGURES(c, &r->tau_before, &r->tau_after, &r->difference_low, &r->difference_high, &r->loss_before,
+						&r->loss_after, &r->fused_tau_before, &r->fused_tau_after, &r->fused_low, &r->fused_high, &r->flips,
+						&r->agreement_before, &r->agreement_after));
 		XMC_TRY(stream_bool(c, "the report", &r->kept, true));
 	}
 	return XMC_OK;
@@ -301,6 +313,8 @@ stream_state(xmc_checkpoint *c, xmc_trainer *t, xmc_epochs *e)
 
 	XMC_TRY(xmc_stream_learned(c, t, &learned));
 	XMC_TRY(stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
+	for (int p = 0; p < XMC_PARTS; p++)
+		XMC_TRY(stream_int32(c, "the best epochs", &t->best_epoch[p], 0, t->options->epochs));
 	XMC_TRY(stream_progress(c, &t->progress, e != NULL));
 	XMC_TRY(stream_report(c, t->report));
 	if (t->round && t->report->n_rounds == 0)

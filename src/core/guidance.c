@@ -167,19 +167,18 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 }
 
 static xmc_status
-collect(xmc_arena *scratch, const xmc_model *model, int32_t n_documents, const xmc_document *const *document,
-		rows own[XMC_MODALITIES], rows *crossed)
+collect(xmc_arena *scratch, const xmc_model *model, const xmc_guidance_group *group, rows own[XMC_MODALITIES], rows *crossed)
 {
-	for (int32_t first = 0; first < n_documents; first += XMC_SCORE_BATCH)
+	for (int32_t first = 0; first < group->n; first += XMC_SCORE_BATCH)
 	{
-		int32_t		count = n_documents - first < XMC_SCORE_BATCH ? n_documents - first : XMC_SCORE_BATCH;
+		int32_t		count = group->n - first < XMC_SCORE_BATCH ? group->n - first : XMC_SCORE_BATCH;
 		xmc_document batch[XMC_SCORE_BATCH];
 		xmc_scores	scores[XMC_SCORE_BATCH];
 		xmc_status	status = XMC_OK;
 
 		for (int32_t k = 0; k < count; k++)
-			batch[k] = *document[first + k];
-		XMC_TRY(xmc_score_documents(scratch->ctx, model, count, batch, scores));
+			batch[k] = *group->document[first + k];
+		XMC_TRY(xmc_score_documents(scratch->ctx, group->scorer, count, batch, scores));
 		for (int32_t k = 0; k < count; k++)
 		{
 			xmc_arena_reset(scratch);
@@ -193,14 +192,15 @@ collect(xmc_arena *scratch, const xmc_model *model, int32_t n_documents, const x
 }
 
 static xmc_status
-fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_documents, const xmc_document *const *document)
+fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_groups, const xmc_guidance_group *group)
 {
 	size_t		pairs = 0;
 	rows		own[XMC_MODALITIES];
 	rows		crossed;
 
-	for (int32_t d = 0; d < n_documents; d++)
-		pairs += (size_t) document[d]->n_pairs;
+	for (int32_t g = 0; g < n_groups; g++)
+		for (int32_t d = 0; d < group[g].n; d++)
+			pairs += (size_t) group[g].document[d]->n_pairs;
 	for (int k = 0; k < 3; k++)
 	{
 		rows	   *r = k < XMC_MODALITIES ? &own[k] : &crossed;
@@ -210,7 +210,8 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_document
 		if (!r->x || !r->weight)
 			return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");
 	}
-	XMC_TRY(collect(scratch, model, n_documents, document, own, &crossed));
+	for (int32_t g = 0; g < n_groups; g++)
+		XMC_TRY(collect(scratch, model, &group[g], own, &crossed));
 	if (crossed.n == 0)
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
@@ -224,7 +225,7 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_document
 }
 
 xmc_status
-xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_documents, const xmc_document *const *document)
+xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_groups, const xmc_guidance_group *group)
 {
 	xmc_arena	lasting;
 	xmc_arena	scratch;
@@ -232,7 +233,7 @@ xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_documents, const xmc_
 
 	xmc_arena_init(&lasting, ctx);
 	xmc_arena_init(&scratch, ctx);
-	status = fit(&lasting, &scratch, model, n_documents, document);
+	status = fit(&lasting, &scratch, model, n_groups, group);
 	xmc_arena_free(&lasting);
 	xmc_arena_free(&scratch);
 	return status;

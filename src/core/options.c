@@ -39,9 +39,11 @@ static const xmc_option_info table[] = {
 	{REAL(align_learning_rate), false, 0.001, 1e-7, 1, "step size of AdamW for the maps that align texts and images"},
 	{REAL(sparse_learning_rate), false, 0.01, 0, 10, "step size of AdaGrad for the sparse text term"},
 	{REAL(sparse_decay), false, 0, 0, 10, "weight decay of the sparse text term, per unit of step size"},
+	{INTEGER(folds), false, 5, 0, XMC_MAX_FOLDS, "cross-fitting where under 150 documents are held out: phase 0 once more without each of so many parts of the approved documents; under 2: none"},
 	{INTEGER(rounds), false, 0, 0, 10, "rounds in which the modalities teach each other on documents without approved pairs, at most"},
 	{INTEGER(pool_documents), false, 2000, 0, 1000000000, "documents without approved pairs that training reads, at most: a random sample of them where there are more; 0: none"},
-	{REAL(precision), false, 0.9, 0.5, 1, "probability from which on a prediction counts as confident, for the reports of rounds and versions"},
+	{REAL(precision), false, 0.9, 0.5, 1, "share of the selected weak pairs that is to be right; for the reports of versions the probability from which on a prediction is confident"},
+	{REAL(unselected), false, 1, 0, 1, "weight of the weak pairs that are not selected, against the selected ones; 0: they teach nothing"},
 	{REAL(challenge_margin), false, 0, 0, 1, "Kendall tau by which a version trained on_success => 'challenge' may lose against the deployed one"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents held out of training"},
 };

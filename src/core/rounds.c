@@ -1,17 +1,18 @@
 /*
  * rounds.c - the two modalities teach each other (design section 4, "Iterative training"); see trainer.h
  *
- * In a round the guide, the one modality as it stands, labels the pool for the pupil, the other: each pair of items with the guide's
- * calibrated probability p, as a soft target (weight p for the one order, 1 - p for the other), which leaves pairs that the
- * guide is unsure of without a say. The pupil is trained anew on approved and weak pairs together.
+ * In a round the guide, one modality, labels the pool for the pupil, the other: each pair of items with the guide's calibrated
+ * probability p, as a soft target (weight p for the one order, 1 - p for the other), which leaves pairs that the guide is unsure
+ * of without much say.
  *
- * Nobody is labelled by what was taught on it: the pool is dealt to the rounds, and in round r the guides, which have seen at most
- * the documents of rounds before r, label those of round r; earlier labels stay as they are.
+ * Nobody is labelled by what was taught on it. Phase 0 has seen nothing of the pool, so its guides, where there are folds the average of
+ * their models, label all of it before the first round. The pool is dealt to the rounds: a guide that has been a pupil itself labels those of the
+ * present round anew, since it has seen at most the documents of rounds before; earlier labels stay as they are.
  *
  * The guide is the modality with the lower held-out loss: on the guides data an image model teaching a text model only cost time.
  * The pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of tau, of its own or of both
- * together: then it is put back, and the rounds end. (Held-out loss would not do for this: phase 0 has chosen its best epoch by
- * it, and so looks better than it is.)
+ * together: then it is put back, and the rounds end. (Loss would not do for this: phase 0 has chosen its best epoch by it, and so
+ * looks better than it is.)
  */
 #include "xmcoh/trainer.h"
 
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #define POOL_SEED UINT64_C(0x706f6f6c)
+#define BINS 2000				/* of confidence, from 0.5 to 1 */
 
 static xmc_status
 round_init(xmc_trainer *t, xmc_round *r)
@@ -39,10 +41,7 @@ round_init(xmc_trainer *t, xmc_round *r)
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
 		before->score[m] = xmc_arena_alloc(&t->lasting, pairs, sizeof(float));
-		r->weak[m].document = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(xmc_document));
-		r->weak[m].from = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(int32_t));
-		if (!before->score[m] || !r->weak[m].document || !r->weak[m].from)
-			return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+		XMC_NEED(before->score[m], t->ctx);
 	}
 	return XMC_OK;
 }
@@ -62,88 +61,252 @@ copy_learned(const xmc_trainer *t, const xmc_learned *from, const xmc_learned *t
 
 /* ---- weak labels ---- */
 
-/* Adds a copy of the pool's d-th document with all pairs of items that have both modalities, either way round, weight 0. */
-static xmc_status
-add_weak(xmc_trainer *t, xmc_weak *w, int32_t d)
-{
-	xmc_document *copy = &w->document[w->n];
-	int32_t		n = t->pool[d]->n;
-
-	*copy = *t->pool[d];
-	copy->pair = xmc_arena_alloc(&t->lasting, (size_t) n * (size_t) (n - 1), sizeof(xmc_pair));
-	XMC_NEED(copy->pair, t->ctx);
-	for (int32_t i = 0; i < n; i++)
-		for (int32_t j = i + 1; j < n; j++)
-		{
-			uint8_t		both = copy->has[i] & copy->has[j];
-
-			if (!(both & XMC_HAS_TEXT) || !(both & XMC_HAS_IMAGE))
-				continue;
-			copy->pair[copy->n_pairs++] = (xmc_pair){i, j, 0};
-			copy->pair[copy->n_pairs++] = (xmc_pair){j, i, 0};
-		}
-	w->from[w->n++] = d;		/* it has pairs: see xmc_can_be_guided */
-	return XMC_OK;
-}
-
-/* Unordered pairs of the documents labelled in a round. */
-typedef struct tally
-{
-	int64_t		pairs;
-	int64_t		confident;
-	int64_t		agreeing;
-} tally;
-
-/* Labels a document of the pool, given everybody's scores. */
-static void
-label(const xmc_trainer *t, xmc_document *document, const xmc_scores *scores, xmc_modality guide, tally *count)
-{
-	xmc_evidence evidence = guide == XMC_TEXT ? XMC_EVIDENCE_TEXT : XMC_EVIDENCE_IMAGE;
-
-	for (int32_t k = 0; k < document->n_pairs; k += 2)
-	{
-		xmc_pair   *pair = &document->pair[k];
-		int64_t		at = (int64_t) pair->before * document->n + pair->after;
-		double		p = xmc_probability(scores->score[evidence][at]);
-		float		own = scores->raw[guide == XMC_TEXT ? XMC_IMAGE : XMC_TEXT][at];
-
-		pair[0].weight = (float) p;
-		pair[1].weight = (float) (1 - p);
-		count->pairs++;
-		count->confident += p >= t->options->precision || 1 - p >= t->options->precision;
-		count->agreeing += (p > 0.5) == (own > 0);
-	}
-}
-
-/* In which round the d-th document of the pool is labelled. */
+/* In which round the d-th document of the pool is taught. */
 static int32_t
 round_of(const xmc_trainer *t, int32_t d)
 {
 	return 1 + (int32_t) (xmc_hash_bytes(&d, sizeof d, POOL_SEED) % (uint64_t) t->options->rounds);
 }
 
-/* Labels the pool's documents that are dealt to this round, for the pupil. */
-static xmc_status
-label_pool(xmc_trainer *t, int32_t round, xmc_modality guide, xmc_weak *w, tally *count)
+/* How many of the weakly labelled documents are dealt to this round and those before it. */
+static int32_t
+dealt_to(const xmc_trainer *t, const xmc_weak *w, int32_t round)
 {
-	for (int32_t d = 0; d < t->n_pool; d++)
-	{
-		xmc_scores	scores;
-		xmc_status	status;
+	int32_t		n = 0;
 
-		if (round_of(t, d) != round)
+	while (n < w->n && round_of(t, w->from[n]) <= round)
+		n++;
+	return n;
+}
+
+/* Copies of the pool's documents, with all pairs of items that have both modalities, either way round, weight 0. */
+static xmc_status
+add_pool(xmc_trainer *t, xmc_weak *w)
+{
+	w->document = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(xmc_document));
+	w->from = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(int32_t));
+	if (!w->document || !w->from)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t round = 1; round <= t->options->rounds; round++)
+		for (int32_t d = 0; d < t->n_pool; d++)
+			if (round_of(t, d) == round)
+			{
+				xmc_document *copy = &w->document[w->n];
+				int32_t		n = t->pool[d]->n;
+
+				*copy = *t->pool[d];
+				copy->pair = xmc_arena_alloc(&t->lasting, (size_t) n * (size_t) (n - 1), sizeof(xmc_pair));
+				XMC_NEED(copy->pair, t->ctx);
+				for (int32_t i = 0; i < n; i++)
+					for (int32_t j = i + 1; j < n; j++)
+					{
+						uint8_t		both = copy->has[i] & copy->has[j];
+
+						if (!(both & XMC_HAS_TEXT) || !(both & XMC_HAS_IMAGE))
+							continue;
+						copy->pair[copy->n_pairs++] = (xmc_pair){i, j, 0};
+						copy->pair[copy->n_pairs++] = (xmc_pair){j, i, 0};
+					}
+				w->from[w->n++] = d;	/* it has pairs: see xmc_can_be_guided */
+			}
+	return XMC_OK;
+}
+
+static xmc_modality
+guide_of(xmc_modality pupil)
+{
+	return pupil == XMC_TEXT ? XMC_IMAGE : XMC_TEXT;
+}
+
+/* Of the approved pairs above a threshold of confidence, the share that a modality has right; NaN if there are none. */
+static double
+precision_above(const xmc_labels *l, xmc_modality modality, double threshold)
+{
+	double		right = 0;
+	double		all = 0;
+
+	for (int32_t r = 0; r < l->n; r++)
+	{
+		double		p = xmc_probability(l->score[modality][r]);
+
+		if (fmax(p, 1 - p) < threshold)
 			continue;
-		t->progress.total++;	/* how many rounds there will be was not known before */
-		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, t->pool[d], &scores));
-		status = add_weak(t, w, d);
-		if (status == XMC_OK)
-			label(t, &w->document[w->n - 1], &scores, guide, count);
-		xmc_scores_free(t->ctx, &scores);
-		XMC_TRY(status);
-		t->progress.done++;
+		all += l->weight[r];
+		right += (p > 0.5) * l->weight[r];
+	}
+	return all > 0 ? right / all : NAN;
+}
+
+/* Unordered pairs that were labelled, by how sure the guide is: how many there are in each bin, and the sum of max(p, 1 - p). */
+typedef struct tally
+{
+	int64_t		pairs;
+	int64_t		agreeing;
+	int64_t		count[BINS];
+	double		confidence[BINS];
+} tally;
+
+static int
+bin_of(double confidence)
+{
+	int			bin = (int) ((confidence - 0.5) * 2 * BINS);
+
+	return bin < BINS ? bin : BINS - 1;
+}
+
+/* Adds one document's labels to the pupil's: `guide` and `own` are raw scores (n, n) of guide and pupil, `scale` makes log-odds of the guide's. */
+static void
+label(xmc_document *document, const float *guide, double scale, const float *own, tally *count)
+{
+	for (int32_t k = 0; k < document->n_pairs; k += 2)
+	{
+		xmc_pair   *pair = &document->pair[k];
+		int64_t		at = (int64_t) pair->before * document->n + pair->after;
+		double		p = xmc_probability(scale * guide[at]);
+		int			bin = bin_of(fmax(p, 1 - p));
+
+		pair[0].weight = (float) p;
+		pair[1].weight = (float) (1 - p);
+		count->pairs++;
+		count->agreeing += (p > 0.5) == (own[at] > 0);
+		count->count[bin]++;
+		count->confidence[bin] += fmax(p, 1 - p);
+	}
+}
+
+/* Scores of up to XMC_SCORE_BATCH documents by the model and, if `by_folds`, the sums of the folds' raw ones (each n * n) in their place. */
+static xmc_status
+score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_folds, xmc_scores *own, float *sum[][XMC_MODALITIES])
+{
+	xmc_status	status = XMC_OK;
+
+	XMC_TRY(xmc_score_documents(t->ctx, t->model, n, document, own));
+	xmc_arena_reset(&t->arena);
+	for (int32_t d = 0; d < n && status == XMC_OK; d++)
+		for (int m = 0; m < XMC_MODALITIES && status == XMC_OK; m++)
+		{
+			size_t		cells = (size_t) document[d].n * (size_t) document[d].n;
+
+			sum[d][m] = by_folds ? xmc_arena_zalloc(&t->arena, cells, sizeof(float)) : own[d].raw[m];
+			if (!sum[d][m])
+				status = xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+		}
+	for (int32_t f = 0; by_folds && f < t->n_folds && status == XMC_OK; f++)
+	{
+		xmc_scores	scores[XMC_SCORE_BATCH];
+
+		status = xmc_score_documents(t->ctx, t->fold[f], n, document, scores);
+		for (int32_t d = 0; d < n && status == XMC_OK; d++)
+		{
+			for (int m = 0; m < XMC_MODALITIES; m++)
+				for (int64_t k = 0; k < (int64_t) document[d].n * document[d].n; k++)
+					sum[d][m][k] += scores[d].raw[m][k];
+			xmc_scores_free(t->ctx, &scores[d]);
+		}
+	}
+	if (status != XMC_OK)
+		for (int32_t d = 0; d < n; d++)
+			xmc_scores_free(t->ctx, &own[d]);
+	return status;
+}
+
+/* The most pairs whose mean confidence is no less than option precision are selected; the others weigh less from now on, if so told. */
+static void
+select_pairs(const xmc_trainer *t, xmc_weak *w, int32_t first, int32_t end, const tally *count)
+{
+	xmc_weak_figures *figures = &w->figures;
+	int64_t		pairs = 0;
+	double		confidence = 0;
+
+	*figures = (xmc_weak_figures){.threshold = 1,.agreement = count->pairs ? (double) count->agreeing / (double) count->pairs : NAN};
+	for (int bin = BINS - 1; bin >= 0; bin--)
+	{
+		pairs += count->count[bin];
+		confidence += count->confidence[bin];
+		if (pairs > 0 && confidence / (double) pairs >= t->options->precision)
+		{
+			figures->threshold = 0.5 + 0.5 * bin / BINS;
+			figures->selected = (double) pairs / (double) count->pairs;
+		}
+	}
+	for (int32_t d = first; d < end && t->options->unselected < 1; d++)
+		for (int32_t k = 0; k < w->document[d].n_pairs; k++)
+		{
+			xmc_pair   *pair = &w->document[d].pair[k];
+
+			if (bin_of(fmax(pair->weight, 1 - pair->weight)) < bin_of(figures->threshold))
+				pair->weight *= (float) t->options->unselected;
+		}
+}
+
+/*
+ * Labels the documents from `first` to `end` of those that have pairs for a pupil, for every pupil whose turn it is (NULL: not his): by the
+ * models of the folds, if there are any and they know as much as the model.
+ */
+static xmc_status
+label_documents(xmc_trainer *t, xmc_weak *const w[XMC_MODALITIES], int32_t first, int32_t end, bool by_folds)
+{
+	tally	   *count = xmc_arena_zalloc(&t->lasting, XMC_MODALITIES, sizeof *count);
+	const xmc_document *document = w[XMC_TEXT] ? w[XMC_TEXT]->document : w[XMC_IMAGE]->document;
+
+	XMC_NEED(count, t->ctx);
+	by_folds = by_folds && t->n_folds > 0;
+	t->progress.phase = "labelling";
+	t->progress.total += end - first;
+	for (int32_t at = first; at < end; at += XMC_SCORE_BATCH)
+	{
+		int32_t		n = end - at < XMC_SCORE_BATCH ? end - at : XMC_SCORE_BATCH;
+		xmc_scores	own[XMC_SCORE_BATCH];
+		float	   *sum[XMC_SCORE_BATCH][XMC_MODALITIES];
+
+		XMC_TRY(score_batch(t, n, document + at, by_folds, own, sum));
+		for (int m = 0; m < XMC_MODALITIES; m++)
+			for (int32_t d = 0; d < n && w[m]; d++)
+			{
+				xmc_modality guide = guide_of((xmc_modality) m);
+
+				label(&w[m]->document[at + d], sum[d][guide],
+					  t->model->calibration.solo[guide] / (by_folds ? t->n_folds : 1), own[d].raw[m], &count[m]);
+			}
+		for (int32_t d = 0; d < n; d++)
+			xmc_scores_free(t->ctx, &own[d]);
+		t->progress.done += n;
 		XMC_TRY(xmc_train_tell(t));
 	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (w[m])
+		{
+			select_pairs(t, w[m], first, end, &count[m]);
+			w[m]->figures.selected_precision = precision_above(by_folds ? &t->unseen : &t->held_out, guide_of((xmc_modality) m),
+															   w[m]->figures.threshold);
+		}
 	return XMC_OK;
+}
+
+/* Whether the modality has a part that approved pairs can judge, and the other one knows anything. */
+static bool
+can_be_taught(const xmc_trainer *t, xmc_modality modality)
+{
+	bool		can_learn = false;
+
+	for (int p = 0; p < XMC_PARTS; p++)
+		can_learn |= t->has_part[p] && xmc_part_modality((xmc_part) p) == modality;
+	return can_learn && t->model->calibration.solo[guide_of(modality)] != 0;
+}
+
+/* Labels the whole pool by phase 0, for both. */
+static xmc_status
+label_pool(xmc_trainer *t, xmc_round *r)
+{
+	xmc_weak   *w[XMC_MODALITIES] = {NULL};
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (can_be_taught(t, (xmc_modality) m))
+		{
+			w[m] = &r->weak[m];
+			XMC_TRY(add_pool(t, w[m]));
+		}
+	return w[XMC_TEXT] || w[XMC_IMAGE] ? label_documents(t, w, 0, t->n_pool, true) : XMC_OK;
 }
 
 static xmc_status
@@ -151,14 +314,15 @@ stream_weak(xmc_checkpoint *c, xmc_trainer *t, xmc_weak *w)
 {
 	int64_t		n = w->n;
 
-	XMC_TRY(xmc_stream_integer(c, "a round", &n, 0, t->n_pool));
+	XMC_TRY(xmc_stream_integer(c, "the pool's labels", &n, 0, t->n_pool));
+	if (n == 0)
+		return XMC_OK;
+	if (!c->is_saving)
+		XMC_TRY(add_pool(t, w));
+	if (n != w->n)
+		return xmc_checkpoint_damaged(c, "it labels another pool");
+	XMC_TRY(xmc_stream_weak_figures(c, &w->figures));
 	for (int64_t k = 0; k < n; k++)
-	{
-		int64_t		from = c->is_saving ? w->from[k] : 0;
-
-		XMC_TRY(xmc_stream_integer(c, "a document of a round", &from, 0, t->n_pool - 1));
-		if (!c->is_saving)
-			XMC_TRY(add_weak(t, w, (int32_t) from));
 		for (int32_t p = 0; p < w->document[k].n_pairs; p++)
 		{
 			float	   *weight = &w->document[k].pair[p].weight;
@@ -167,7 +331,6 @@ stream_weak(xmc_checkpoint *c, xmc_trainer *t, xmc_weak *w)
 			if (!c->is_saving && !(*weight >= 0 && *weight <= 1))
 				return xmc_checkpoint_damaged(c, "a weak label is no probability");
 		}
-	}
 	return XMC_OK;
 }
 
@@ -180,50 +343,64 @@ xmc_stream_round(xmc_checkpoint *c, xmc_trainer *t)
 	XMC_TRY(xmc_stream_integer(c, "a pupil", &pupil, 0, XMC_MODALITIES - 1));
 	r->pupil = (xmc_modality) pupil;
 	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		int64_t		was_pupil = r->was_pupil[m];
+
+		XMC_TRY(xmc_stream_integer(c, "a pupil", &was_pupil, 0, 1));
+		r->was_pupil[m] = was_pupil != 0;
 		XMC_TRY(stream_weak(c, t, &r->weak[m]));
+	}
 	XMC_TRY(xmc_stream_learned(c, t, &r->before));
 	return xmc_stream_doubles(c, "a round", r->fused_tau, t->held_out.n_documents);
 }
 
 /* ---- one round ---- */
 
-/* Of the held-out approved pairs that a modality is confident of, the share that it has right; NaN if there are none. */
-static double
-precision(const xmc_trainer *t, xmc_modality modality)
+/* Whether a document of the pool is kept from the pupil, to tell its best epoch. */
+static bool
+is_check(const xmc_trainer *t, int32_t d)
 {
-	double		threshold = log(t->options->precision / (1 - t->options->precision));
-	double		right = 0;
-	double		all = 0;
-
-	for (int32_t r = 0; r < t->held_out.n; r++)
-		if (fabs(t->score[modality][r]) >= threshold)
-		{
-			all += t->held_out.weight[r];
-			right += t->score[modality][r] > 0 ? t->held_out.weight[r] : 0;
-		}
-	return all > 0 ? right / all : NAN;
+	return xmc_held_out((const char *) &d, sizeof d, t->options->seed, t->options->held_out);
 }
 
-/* Trains the pupil on approved and weak pairs, and reports whether its own order lost by it. */
+/*
+ * Trains the pupil's parts on approved pairs and on the weak ones that are dealt to this round and those before. Where few documents are held
+ * out, part of the weakly labelled ones tell its best epochs, its weights and its scale: they are many. The held-out ones judge it.
+ */
 static xmc_status
-teach(xmc_trainer *t, const xmc_round *r)
+teach(xmc_trainer *t, xmc_round *r, int32_t round)
 {
 	const xmc_weak *w = &r->weak[r->pupil];
-	int32_t		n_held_out = t->held_out.n_documents;
-	double	   *loss = xmc_arena_alloc(&t->lasting, (size_t) n_held_out * 2, sizeof(double));	/* (2, documents): before, after */
-	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) n_held_out * 2, sizeof(double));
-	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) (t->n_approved + w->n), sizeof *all);
-	xmc_round_report *report;
-	xmc_interval difference;
+	int32_t		n_weak = dealt_to(t, w, round);
+	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) (t->n_approved + n_weak), sizeof *all);
+	const xmc_document **check = xmc_arena_alloc(&t->lasting, (size_t) n_weak, sizeof *check);
+	int32_t		n_check = 0;
 	xmc_status	status = XMC_OK;
 
-	if (!loss || !tau || !all)
+	if (!all || !check)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
-	for (int32_t d = 0; d < w->n; d++)
-		all[t->n_approved + d] = &w->document[d];
+	t->n_train = t->n_approved;
+	for (int32_t d = 0; d < n_weak; d++)
+	{
+		double		weight = 0;
+
+		for (int32_t k = 0; k < w->document[d].n_pairs; k++)
+			weight += w->document[d].pair[k].weight;
+		if (!(weight > 0))		/* if option unselected is 0 and nothing of it is selected */
+			continue;
+		if (t->unseen.n > 0 && is_check(t, w->from[d]))
+			check[n_check++] = &w->document[d];
+		else
+			all[t->n_train++] = &w->document[d];
+	}
+	r->check = (xmc_labels){.n_documents = n_check,.document = check};
+	if (n_check >= XMC_MIN_HELD_OUT_DOCUMENTS)
+	{
+		XMC_TRY(xmc_train_labels(&t->lasting, &r->check));
+		t->judge = &r->check;
+	}
 	t->train = all;
-	t->n_train = t->n_approved + w->n;
 	for (int p = 0; p < XMC_PARTS && status == XMC_OK; p++)
 		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == r->pupil)
 		{
@@ -232,55 +409,52 @@ teach(xmc_trainer *t, const xmc_round *r)
 		}
 	t->train = t->approved;
 	t->n_train = t->n_approved;
+	t->judge = &t->held_out;
 	XMC_TRY(status);
 	if (t->resume.stage != 0)
 		return xmc_checkpoint_missed(&t->resume);
-	XMC_TRY(xmc_train_weigh(t, r->pupil));
-	report = &t->report->round[t->report->n_rounds - 1];
-	xmc_train_judge(&t->held_out, r->before.score[r->pupil], 1, &report->loss_before, &report->tau_before, loss, tau);
-	xmc_train_judge(&t->held_out, t->score[r->pupil], 1, &report->loss_after, &report->tau_after, loss + n_held_out,
-					tau + n_held_out);
-	for (int32_t d = 0; d < n_held_out; d++)
-		tau[d] = tau[n_held_out + d] - tau[d];
-	XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, tau, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
-	report->difference_low = difference.low;
-	report->difference_high = difference.high;
-	report->kept = difference.high >= 0;
-	return XMC_OK;
+	if (r->check.n == 0)
+		return xmc_train_weigh(t, r->pupil, &t->held_out);
+	XMC_TRY(xmc_train_score(t, r->pupil, &r->check));	/* all parts: training may have been continued in the last one */
+	return xmc_train_weigh(t, r->pupil, &r->check);
 }
 
-/* Each held-out document's tau by both modalities together, into tau (n_documents). */
-static void
+/* Share of the held-out pairs on which two scores say the same. */
+static double
+agreement(const xmc_labels *l, const float *a, const float *b)
+{
+	double		same = 0;
+
+	for (int32_t r = 0; r < l->n; r++)
+		same += ((a[r] > 0) == (b[r] > 0)) * l->weight[r];
+	return same / l->n_documents;
+}
+
+/* Each held-out document's tau by both modalities together, into tau (n_documents); gives the mean. */
+static double
 fused_tau(xmc_trainer *t, double *tau)
 {
-	const xmc_calibration *c = &t->model->calibration;
-	float	   *fused = t->held_out.s;
 	double		mean_loss;
 	double		mean_tau;
 
-	for (int32_t r = 0; r < t->held_out.n; r++)
-	{
-		double		text = t->score[XMC_TEXT][r];
-		double		image = t->score[XMC_IMAGE][r];
-
-		if (text != 0 && image != 0)
-		{
-			text *= c->fused[XMC_TEXT] / c->solo[XMC_TEXT];
-			image *= c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE];
-		}
-		fused[r] = (float) (text + image);
-	}
-	xmc_train_judge(&t->held_out, fused, 1, &mean_loss, &mean_tau, NULL, tau);
+	xmc_train_fused_scores(t, &t->held_out, t->held_out.s);
+	xmc_train_judge(&t->held_out, t->held_out.s, 1, &mean_loss, &mean_tau, NULL, tau);
+	return mean_tau;
 }
 
-/* Whether the modality has a part that held-out approved pairs can judge. */
-static bool
-can_learn(const xmc_trainer *t, xmc_modality modality)
+/* How the held-out documents' tau has changed, and whether it has beyond doubt become less. after, before (n_documents). */
+static xmc_status
+compare(xmc_trainer *t, double *after, const double *before, double *low, double *high, bool *lost)
 {
-	for (int p = 0; p < XMC_PARTS; p++)
-		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == modality)
-			return true;
-	return false;
+	xmc_interval difference;
+
+	for (int32_t d = 0; d < t->held_out.n_documents; d++)
+		after[d] -= before[d];
+	XMC_TRY(xmc_bootstrap(t->ctx, t->held_out.n_documents, after, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
+	*low = difference.low;
+	*high = difference.high;
+	*lost = difference.high < 0;
+	return XMC_OK;
 }
 
 /* Chooses the pupil and labels its documents; *go_on is false if there is nobody to teach, or nothing. */
@@ -291,30 +465,80 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	xmc_learned now = xmc_train_learned(t);
 	double		own_loss[XMC_MODALITIES];
 	double		tau;
-	tally		count = {0};
-	xmc_modality guide;
+	xmc_weak   *w;
 
 	*go_on = false;
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		xmc_train_judge(&t->held_out, t->score[m], 1, &own_loss[m], &tau, NULL, NULL);
+		xmc_train_judge(&t->held_out, t->held_out.score[m], 1, &own_loss[m], &tau, NULL, NULL);
 	r->pupil = own_loss[XMC_TEXT] > own_loss[XMC_IMAGE] ? XMC_TEXT : XMC_IMAGE;
-	guide = r->pupil == XMC_TEXT ? XMC_IMAGE : XMC_TEXT;
-	if (!can_learn(t, r->pupil) || t->model->calibration.solo[guide] == 0)
-		return XMC_OK;
-
-	fused_tau(t, r->fused_tau);
+	w = &r->weak[r->pupil];
 	t->progress.round = round;
-	t->progress.phase = "labelling";
-	XMC_TRY(label_pool(t, round, guide, &r->weak[r->pupil], &count));
-	if (r->weak[r->pupil].n == 0)
+	if (r->was_pupil[guide_of(r->pupil)])
+	{
+		xmc_weak   *again[XMC_MODALITIES] = {NULL};
+		int32_t		first = dealt_to(t, w, round - 1);
+		int32_t		end = dealt_to(t, w, round);
+
+		again[r->pupil] = w;
+		if (first < end)
+			XMC_TRY(label_documents(t, again, first, end, false));
+	}
+	if (dealt_to(t, w, round) == 0)
 		return XMC_OK;
-	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.guide_precision = precision(t, guide),
-		.documents = r->weak[r->pupil].n,
-		.confident = count.pairs ? (double) count.confident / (double) count.pairs : NAN,
-		.agreement = count.pairs ? (double) count.agreeing / (double) count.pairs : NAN};
+	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.documents = dealt_to(t, w, round),.weak = w->figures,
+		.fused_tau_before = fused_tau(t, r->fused_tau),
+		.agreement_before = agreement(&t->held_out, t->held_out.score[XMC_TEXT], t->held_out.score[XMC_IMAGE])};
 	t->report->n_rounds++;
 	copy_learned(t, &now, &r->before);
 	*go_on = true;
+	return XMC_OK;
+}
+
+/*
+ * Fuses what the pupil is now with its guide. Cross-fitted weights are better than what few held-out documents would make of both, which
+ * on the guides trusts the pupil's echo of its guide too much; so they stay.
+ */
+static xmc_status
+fuse(xmc_trainer *t, const xmc_round *r)
+{
+	const xmc_calibration *before = r->before.calibration;
+	xmc_calibration *c = &t->model->calibration;
+
+	if (t->unseen.n == 0)
+		return xmc_train_fuse(t, &t->held_out);
+	c->fused[r->pupil] = before->solo[r->pupil] > 0 ? before->fused[r->pupil] / before->solo[r->pupil] * c->solo[r->pupil]
+		: c->solo[r->pupil];
+	return XMC_OK;
+}
+
+/* What the round has done, and whether it is kept; else why the rounds end. */
+static xmc_status
+judge_round(xmc_trainer *t, const xmc_round *r)
+{
+	xmc_round_report *report = &t->report->round[t->report->n_rounds - 1];
+	int32_t		n = t->held_out.n_documents;
+	double	   *before = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof(double));
+	double	   *after = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof(double));
+	const float *score = t->held_out.score[r->pupil];
+	bool		pupil_lost;
+	bool		fused_lost;
+
+	if (!before || !after)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	xmc_train_judge(&t->held_out, r->before.score[r->pupil], 1, &report->loss_before, &report->tau_before, NULL, before);
+	xmc_train_judge(&t->held_out, score, 1, &report->loss_after, &report->tau_after, NULL, after);
+	XMC_TRY(compare(t, after, before, &report->difference_low, &report->difference_high, &pupil_lost));
+	/* Even if the pupil did not lose alone, it may have learned the guide's mistakes, which then count twice. */
+	XMC_TRY(fuse(t, r));
+	report->fused_tau_after = fused_tau(t, after);
+	XMC_TRY(compare(t, after, r->fused_tau, &report->fused_low, &report->fused_high, &fused_lost));
+	report->flips = 1 - agreement(&t->held_out, r->before.score[r->pupil], score);
+	report->agreement_after = agreement(&t->held_out, t->held_out.score[XMC_TEXT], t->held_out.score[XMC_IMAGE]);
+	report->kept = !pupil_lost && !fused_lost;
+	if (pupil_lost)
+		t->report->rounds_end = XMC_ROUNDS_PUPIL_LOST;
+	else if (fused_lost)
+		t->report->rounds_end = report->agreement_after > report->agreement_before ? XMC_ROUNDS_REINFORCED : XMC_ROUNDS_FUSED_LOST;
 	return XMC_OK;
 }
 
@@ -323,12 +547,7 @@ static xmc_status
 one_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 {
 	xmc_learned now = xmc_train_learned(t);
-	int32_t		n_held_out = t->held_out.n_documents;
-	double	   *tau = xmc_arena_alloc(&t->lasting, (size_t) n_held_out, sizeof(double));
-	xmc_round_report *report;
-	xmc_interval difference;
 
-	XMC_NEED(tau, t->ctx);
 	if (t->resume.stage != 0)
 	{
 		t->progress.round = round;
@@ -338,23 +557,18 @@ one_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	{
 		XMC_TRY(begin_round(t, round, r, go_on));
 		if (!*go_on)
+		{
+			t->report->rounds_end = XMC_ROUNDS_NOTHING_TO_SAY;
 			return XMC_OK;
+		}
 	}
-	XMC_TRY(teach(t, r));
-	report = &t->report->round[t->report->n_rounds - 1];
-	if (report->kept)
-	{
-		/* The pupil did not lose alone; but it may have learned the guide's mistakes, which then count twice. */
-		XMC_TRY(xmc_train_fuse(t));
-		fused_tau(t, tau);
-		for (int32_t d = 0; d < n_held_out; d++)
-			tau[d] -= r->fused_tau[d];
-		XMC_TRY(xmc_bootstrap(t->ctx, n_held_out, tau, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
-		report->kept = difference.high >= 0;
-	}
-	if (!report->kept)
+	XMC_TRY(teach(t, r, round));
+	XMC_TRY(judge_round(t, r));
+	*go_on = t->report->round[t->report->n_rounds - 1].kept;
+	if (*go_on)
+		r->was_pupil[r->pupil] = true;
+	else
 		copy_learned(t, &r->before, &now);
-	*go_on = report->kept;
 	return XMC_OK;
 }
 
@@ -366,9 +580,17 @@ xmc_train_rounds(xmc_trainer *t)
 	xmc_status	status = XMC_OK;
 
 	t->report->pool_documents = t->n_pool;
-	if (t->n_pool == 0 || t->options->rounds == 0)
+	if (t->options->rounds == 0)
 		return XMC_OK;
+	if (t->n_pool == 0)
+	{
+		t->report->rounds_end = XMC_ROUNDS_NOTHING_TO_SAY;
+		return XMC_OK;
+	}
 	XMC_TRY(round_init(t, &r));
+	if (t->resume.stage == 0)	/* else the labels are in the checkpoint, if it is one of a round */
+		XMC_TRY(label_pool(t, &r));
+	xmc_train_forget_folds(t);
 	t->round = &r;
 	for (int32_t round = 1; round <= t->options->rounds && go_on && status == XMC_OK; round++)
 		if (!xmc_is_past(t, xmc_stage(round, XMC_PARTS - 1)))

@@ -18,6 +18,8 @@
 #include <math.h>
 #include <string.h>
 
+#define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which on the alignment keeps off the approved ones */
+
 static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_SPARSE] = "training sparse text term",
 	[XMC_PART_TEXT_LINEAR] = "training linear text term",
@@ -35,15 +37,15 @@ xmc_train_tell(xmc_trainer *t)
 	return status == XMC_OK ? xmc_check_stop(t->ctx) : status;
 }
 
-static xmc_status
-labels_init(xmc_arena *arena, xmc_labels *l)
+xmc_status
+xmc_train_labels(xmc_arena *arena, xmc_labels *l)
 {
 	int64_t		total = 0;
 
 	for (int32_t d = 0; d < l->n_documents; d++)
 		total += l->document[d]->n_pairs;
 	if (total > INT32_MAX / 4)
-		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld held-out pairs; at most %d", (long long) total, INT32_MAX / 4);
+		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld approved pairs to judge by; at most %d", (long long) total, INT32_MAX / 4);
 	l->n = (int32_t) total;
 	l->weight = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
 	l->s = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
@@ -53,6 +55,11 @@ labels_init(xmc_arena *arena, xmc_labels *l)
 	{
 		l->part_s[p] = xmc_arena_zalloc(arena, (size_t) total, sizeof(float));
 		XMC_NEED(l->part_s[p], arena->ctx);
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		l->score[m] = xmc_arena_zalloc(arena, (size_t) total, sizeof(float));
+		XMC_NEED(l->score[m], arena->ctx);
 	}
 	for (int32_t d = 0, at = 0; d < l->n_documents; d++)
 	{
@@ -68,9 +75,8 @@ labels_init(xmc_arena *arena, xmc_labels *l)
 	return XMC_OK;
 }
 
-/* Scores of one part for every held-out labelled pair, into s (n). */
-static xmc_status
-score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
+xmc_status
+xmc_train_score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
 {
 	if (t->slices.shape.slices > 0)
 		return xmc_slices_score(&t->slices, l->document, s);
@@ -182,7 +188,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	xmc_arena_reset(&t->part_arena);
 	if (xmc_part_is_network(part) && t->hooks.slices > 1)
 		XMC_TRY(xmc_slices_begin(&t->part_arena, &t->arena, t->hooks.crew, t->hooks.slices, part, t->model, network_batch(t),
-								 t->n_train, t->train, t->held_out.n_documents, t->held_out.document, &adamw, &t->slices));
+								 t->n_train, t->train, t->judge->n_documents, t->judge->document, &adamw, &t->slices));
 	else if (part != XMC_PART_SPARSE)
 		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &adamw, &t->random, t->n_train, t->train, &e));
@@ -202,14 +208,14 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 		XMC_TRY(train_epoch(t, part, &e.hashed, &e.adamw, &train_loss));
 		/* The average is judged and kept, the weights learn on. */
 		weights = e.adamw.average ? xmc_model_lead_part(t->model, part, e.adamw.average) : NULL;
-		XMC_TRY(score_part(t, &t->held_out, part, t->held_out.s));
-		XMC_TRY(xmc_calibrate(t->ctx, t->held_out.n, 1, t->held_out.s, t->held_out.weight, XMC_CALIBRATION_RIDGE, &scale));
+		XMC_TRY(xmc_train_score_part(t, t->judge, part, t->judge->s));
+		XMC_TRY(xmc_calibrate(t->ctx, t->judge->n, 1, t->judge->s, t->judge->weight, XMC_CALIBRATION_RIDGE, &scale));
 		t->progress.train_loss = train_loss;
-		xmc_train_judge(&t->held_out, t->held_out.s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
+		xmc_train_judge(t->judge, t->judge->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
 						NULL);
 		if (xmc_epochs_count(&e, t->model, t->progress.held_out_loss))
 		{
-			memcpy(t->held_out.part_s[part], t->held_out.s, (size_t) t->held_out.n * sizeof(float));
+			memcpy(t->judge->part_s[part], t->judge->s, (size_t) t->judge->n * sizeof(float));
 			t->report->train_loss[modality] = train_loss;
 			t->report->held_out_loss[modality] = e.best_loss;
 			t->report->best_epoch[modality] = e.best;
@@ -222,7 +228,31 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	}
 	xmc_slices_end(&t->slices);
 	xmc_epochs_end(&e, t->model);
+	if (t->progress.round == 0)
+		t->best_epoch[part] = e.best;
 	t->progress.done += (int64_t) (o->epochs - e.done) * t->n_train;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_part_for(xmc_trainer *t, xmc_part part, int32_t epochs)
+{
+	xmc_adamw	adamw = {0};
+	xmc_epochs	e;
+	double		loss;
+	float	   *weights;
+
+	xmc_arena_reset(&t->part_arena);
+	if (part != XMC_PART_SPARSE)
+		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
+	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &adamw, &t->random, t->n_train, t->train, &e));
+	for (int32_t k = 0; k < epochs; k++)
+		XMC_TRY(train_epoch(t, part, &e.hashed, &e.adamw, &loss));
+	weights = e.adamw.average ? xmc_model_lead_part(t->model, part, e.adamw.average) : NULL;
+	xmc_epochs_count(&e, t->model, 0);	/* the last one is the one to keep */
+	if (weights)
+		xmc_model_lead_part(t->model, part, weights);
+	xmc_epochs_end(&e, t->model);
 	return XMC_OK;
 }
 
@@ -241,10 +271,9 @@ scale_part(xmc_model *model, xmc_part part, double by)
 }
 
 xmc_status
-xmc_train_weigh(xmc_trainer *t, xmc_modality modality)
+xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
 {
-	xmc_labels *l = &t->held_out;
-	float	   *score = t->score[modality];
+	float	   *score = l->score[modality];
 	double	   *scale = &t->model->calibration.solo[modality];
 	xmc_part	part[XMC_CALIBRATE_MAX];
 	double		weight[XMC_CALIBRATE_MAX];
@@ -273,6 +302,8 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality)
 	for (int32_t c = 0; c < k; c++)
 	{
 		scale_part(t->model, part[c], weight[c]);
+		for (int32_t f = 0; f < t->n_folds; f++)
+			scale_part(t->fold[f], part[c], weight[c]);
 		for (int32_t r = 0; r < l->n; r++)
 		{
 			l->part_s[part[c]][r] *= (float) weight[c];
@@ -282,13 +313,28 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality)
 	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, XMC_CALIBRATION_RIDGE, scale));
 	for (int32_t r = 0; r < l->n; r++)
 		score[r] *= (float) *scale;
+	return l == &t->held_out ? XMC_OK : xmc_train_score(t, modality, &t->held_out);
+}
+
+xmc_status
+xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
+{
+	double		scale = t->model->calibration.solo[modality];
+
+	memset(l->score[modality], 0, (size_t) l->n * sizeof(float));
+	for (int p = 0; p < XMC_PARTS; p++)
+		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == modality)
+		{
+			XMC_TRY(xmc_train_score_part(t, l, (xmc_part) p, l->part_s[p]));
+			for (int32_t r = 0; r < l->n; r++)
+				l->score[modality][r] += (float) scale * l->part_s[p][r];
+		}
 	return XMC_OK;
 }
 
 xmc_status
-xmc_train_fuse(xmc_trainer *t)
+xmc_train_fuse(xmc_trainer *t, const xmc_labels *l)
 {
-	xmc_labels *l = &t->held_out;
 	xmc_calibration *c = &t->model->calibration;
 	double		weight[XMC_MODALITIES] = {1, 1};
 	int32_t		both = 0;
@@ -299,10 +345,10 @@ xmc_train_fuse(xmc_trainer *t)
 	XMC_NEED(x, t->ctx);
 	/* Together only where both speak; a pair that one of them cannot score is scored by the other alone. */
 	for (int32_t r = 0; r < l->n; r++)
-		if (t->score[XMC_TEXT][r] != 0 && t->score[XMC_IMAGE][r] != 0)
+		if (l->score[XMC_TEXT][r] != 0 && l->score[XMC_IMAGE][r] != 0)
 		{
-			x[2 * both] = t->score[XMC_TEXT][r];
-			x[2 * both + 1] = t->score[XMC_IMAGE][r];
+			x[2 * both] = l->score[XMC_TEXT][r];
+			x[2 * both + 1] = l->score[XMC_IMAGE][r];
 			l->s[both++] = l->weight[r];
 		}
 	if (both > 0)
@@ -310,6 +356,25 @@ xmc_train_fuse(xmc_trainer *t)
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		c->fused[m] = weight[m] * c->solo[m];
 	return XMC_OK;
+}
+
+void
+xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused)
+{
+	const xmc_calibration *c = &t->model->calibration;
+
+	for (int32_t r = 0; r < l->n; r++)
+	{
+		double		text = l->score[XMC_TEXT][r];
+		double		image = l->score[XMC_IMAGE][r];
+
+		if (text != 0 && image != 0)
+		{
+			text *= c->fused[XMC_TEXT] / c->solo[XMC_TEXT];
+			image *= c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE];
+		}
+		fused[r] = (float) (text + image);
+	}
 }
 
 /* One document's tau for each kind of evidence, tau[e * tau_stride], and its pairs' probabilities, p[e * p_stride + pair]. */
@@ -459,13 +524,35 @@ alignment_checkpoint(void *arg, xmc_epochs *e)
 }
 
 /*
- * Before the parts, so that the last losses of a training are those of an order; it depends on none of them. Rows that hold both
- * teach it whether or not their order is approved.
+ * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other documents, it keeps off
+ * all approved ones, so that these can tell how far to trust it, and with it the guidance.
  */
+static bool
+alignment_spares_approved(const xmc_trainer *t)
+{
+	return t->unseen.n > 0 && t->n_pool >= SPARE_APPROVED * t->n_approved;
+}
+
+/* The documents that teach it; into `all`, unless NULL. */
+static int32_t
+alignment_documents(const xmc_trainer *t, const xmc_document **all)
+{
+	int32_t		n_approved = alignment_spares_approved(t) ? 0 : t->n_approved;
+
+	if (all)
+	{
+		memcpy(all, t->approved, (size_t) n_approved * sizeof *all);
+		memcpy(all + n_approved, t->pool, (size_t) t->n_pool * sizeof *all);
+	}
+	return n_approved + t->n_pool;
+}
+
+/* Before the parts, so that the last losses of a training are those of an order; it depends on none of them. */
 static xmc_status
 train_alignment(xmc_trainer *t)
 {
-	int32_t		n = t->n_train + t->n_pool;
+	int32_t		n = alignment_documents(t, NULL);
+	const xmc_labels *judge = alignment_spares_approved(t) ? &t->unseen : &t->held_out;
 	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * n;
 	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
 	const xmc_document **all;
@@ -474,15 +561,34 @@ train_alignment(xmc_trainer *t)
 		return XMC_OK;
 	all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
 	XMC_NEED(all, t->ctx);
-	memcpy(all, t->train, (size_t) t->n_train * sizeof *all);
-	memcpy(all + t->n_train, t->pool, (size_t) t->n_pool * sizeof *all);
+	alignment_documents(t, all);
 	t->progress.phase = "training alignment";
 	t->progress.modality = XMC_IMAGE;
 	t->progress.epochs = t->options->epochs;
-	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n, all, t->held_out.n_documents, t->held_out.document,
-							&hooks, &t->report->alignment));
+	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n, all, judge->n_documents, judge->document, &hooks,
+							&t->report->alignment));
 	t->progress.done = phase_end;
 	return XMC_OK;
+}
+
+/*
+ * How far each modality trusts its guide: once, in phase 0, on all approved documents, each scored by a model that has not seen it; or, at the
+ * end, on the held-out ones.
+ */
+static xmc_status
+fit_guidance(xmc_trainer *t)
+{
+	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
+	xmc_labels *l = &t->unseen;
+
+	group[t->n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
+	for (int32_t f = 0; f < t->n_folds; f++)
+	{
+		t->fold[f]->calibration = t->model->calibration;
+		group[f] = (xmc_guidance_group){.scorer = t->fold[f],.n = t->fold_start[f + 1] - t->fold_start[f],
+			.document = l->document + t->fold_start[f]};
+	}
+	return t->model->has_alignment ? xmc_guidance_fit(t->ctx, t->model, t->n_folds + 1, group) : XMC_OK;
 }
 
 static xmc_status
@@ -504,14 +610,11 @@ run(xmc_trainer *t)
 	}
 	if (parts == 0)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
-	XMC_TRY(labels_init(&t->lasting, &t->held_out));
-	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		t->score[m] = xmc_arena_zalloc(&t->lasting, (size_t) t->held_out.n, sizeof(float));
-		XMC_NEED(t->score[m], t->ctx);
-	}
+	XMC_TRY(xmc_train_labels(&t->lasting, &t->held_out));
+	XMC_TRY(xmc_train_deal_folds(t));
+	t->judge = &t->held_out;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? t->n_train + t->n_pool : 0)) * t->options->epochs};
+		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? alignment_documents(t, NULL) : 0)) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
@@ -520,18 +623,25 @@ run(xmc_trainer *t)
 	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
 			XMC_TRY(xmc_train_part(t, (xmc_part) p));
-	t->progress.phase = "calibrating";
 	if (t->resume.stage == 0)	/* else it stands behind all this */
 	{
+		xmc_labels *fit;
+
+		XMC_TRY(xmc_train_crossfit(t));
+		fit = t->unseen.n ? &t->unseen : &t->held_out;
+		t->progress.phase = "calibrating";
 		XMC_TRY(xmc_train_tell(t));
 		for (int m = 0; m < XMC_MODALITIES; m++)
-			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m));
-		XMC_TRY(xmc_train_fuse(t));
+			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m, fit));
+		XMC_TRY(xmc_train_fuse(t, fit));
+		if (alignment_spares_approved(t))
+			XMC_TRY(fit_guidance(t));
 	}
 	XMC_TRY(xmc_train_rounds(t));
 	XMC_TRY(xmc_train_checkpoint(t, XMC_STAGE_END, NULL));
-	if (t->model->has_alignment)
-		XMC_TRY(xmc_guidance_fit(t->ctx, t->model, t->held_out.n_documents, t->held_out.document));
+	xmc_train_forget_folds(t);
+	if (!alignment_spares_approved(t))
+		XMC_TRY(fit_guidance(t));
 	return measure(t);
 }
 
@@ -564,6 +674,7 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	xmc_arena_free(&t.arena);
 	xmc_arena_free(&t.part_arena);
 	xmc_arena_free(&t.lasting);
+	xmc_train_forget_folds(&t);
 	if (t.grad)
 		xmc_model_free(ctx, t.grad);
 	if (status == XMC_OK)

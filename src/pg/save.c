@@ -76,6 +76,7 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	append_field(&out, "documents", report->approved_documents);
 	append_field(&out, "held_out_documents", report->held_out_documents);
 	append_field(&out, "pool_documents", report->pool_documents);
+	append_field(&out, "folds", report->folds);
 	append_field(&out, "labelled_pairs", (double) pairs);
 	append_field(&out, "ignored_pairs", (double) training->ignored_pairs);
 	append_field(&out, "seed", training->options->seed);
@@ -133,6 +134,34 @@ tell_challenge(StringInfo out, const Challenge *challenge, double margin)
 		appendStringInfo(out, ", some of which version %d may have been trained on", challenge->champion);
 }
 
+/* Why the rounds ended before there were as many as asked for. */
+static void
+tell_rounds(StringInfo out, const xmc_train_report *report)
+{
+	const xmc_round_report *last = &report->round[Max(report->n_rounds, 1) - 1];
+
+	switch (report->rounds_end)
+	{
+		case XMC_ROUNDS_DONE:
+			break;
+		case XMC_ROUNDS_NOTHING_TO_SAY:
+			appendStringInfo(out, "; %d rounds: there was nothing to teach without approved pairs", report->n_rounds);
+			break;
+		case XMC_ROUNDS_PUPIL_LOST:
+			appendStringInfo(out, "; round %d put back: its pupil lost on held-out documents, tau %.3f to %.3f", last->round,
+							 last->tau_before, last->tau_after);
+			break;
+		case XMC_ROUNDS_FUSED_LOST:
+		case XMC_ROUNDS_REINFORCED:
+			appendStringInfo(out, "; round %d put back: both modalities together lost on held-out documents, tau %.3f to %.3f",
+							 last->round, last->fused_tau_before, last->fused_tau_after);
+			if (report->rounds_end == XMC_ROUNDS_REINFORCED)
+				appendStringInfo(out, ", though they agree on more pairs, %.0f%% instead of %.0f%%: they reinforce each other's mistakes",
+								 100 * last->agreement_after, 100 * last->agreement_before);
+			break;
+	}
+}
+
 static char *
 make_message(const FinishedTraining *training, const Challenge *challenge)
 {
@@ -144,6 +173,7 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 					 report->approved_documents - report->held_out_documents, report->held_out_documents);
 	if (report->pool_documents > 0)
 		appendStringInfo(&out, "; %d without approved pairs taken in", report->pool_documents);
+	tell_rounds(&out, report);
 	if (training->ignored_pairs > 0)
 		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
 						 (long long) training->ignored_pairs);

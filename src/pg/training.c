@@ -399,15 +399,23 @@ write_rounds(Run *run, const xmc_train_report *report)
 			.modality = round->pupil};
 
 		write_metric(run, &at, "documents", round->documents);
-		write_metric(run, &at, "guide_precision", round->guide_precision);
-		write_metric(run, &at, "confident", round->confident);
-		write_metric(run, &at, "agreement", round->agreement);
+		write_metric(run, &at, "threshold", round->weak.threshold);
+		write_metric(run, &at, "selected", round->weak.selected);
+		write_metric(run, &at, "selected_precision", round->weak.selected_precision);
+		write_metric(run, &at, "pool_agreement", round->weak.agreement);
 		write_metric(run, &at, "tau_before", round->tau_before);
 		write_metric(run, &at, "tau_after", round->tau_after);
 		write_metric(run, &at, "difference_low", round->difference_low);
 		write_metric(run, &at, "difference_high", round->difference_high);
 		write_metric(run, &at, "loss_before", round->loss_before);
 		write_metric(run, &at, "loss_after", round->loss_after);
+		write_metric(run, &at, "fused_tau_before", round->fused_tau_before);
+		write_metric(run, &at, "fused_tau_after", round->fused_tau_after);
+		write_metric(run, &at, "fused_low", round->fused_low);
+		write_metric(run, &at, "fused_high", round->fused_high);
+		write_metric(run, &at, "flips", round->flips);
+		write_metric(run, &at, "agreement_before", round->agreement_before);
+		write_metric(run, &at, "agreement_after", round->agreement_after);
 		write_metric(run, &at, "kept", round->kept);
 	}
 }

@@ -24,9 +24,20 @@ SELECT done = total AS done, regexp_replace(message, '\d+ documents, \d+ held', 
 SELECT xmcoh.train('guides', '{"rounds": 1}') AS job \gset
 SELECT xmcoh.wait_for_job(:job, '60s');
 SELECT state, round, done = total AS done FROM xmcoh.job WHERE job_id = :job;
-SELECT round, lesson, pupil, documents, confident > 0.5 AS confident, guide_precision > 0.9 AS precise, agreement > 0.6 AS agree,
-       difference_low <= tau_after - tau_before AND tau_after - tau_before <= difference_high AS interval, kept
+SELECT round, lesson, pupil, documents, selected BETWEEN 0.3 AND 1 AS selected, threshold BETWEEN 0.5 AND 1 AS threshold,
+       selected_precision > 0.9 AS precise, pool_agreement > 0.6 AS agree,
+       difference_low <= tau_after - tau_before AND tau_after - tau_before <= difference_high AS interval,
+       fused_difference_low <= fused_tau_after - fused_tau_before AND fused_tau_after - fused_tau_before <= fused_difference_high AS fused_interval,
+       flips < 0.5 AS flips, agreement_before <= 1 AND agreement_after <= 1 AS agreement, kept
   FROM xmcoh.training_round WHERE job_id = :job;
+-- What was selected is right as often as was asked for (the pool's order is known here, and the guide has not changed since).
+SELECT option, default_value FROM xmcoh.options() WHERE option IN ('precision', 'unselected', 'folds') ORDER BY option;
+WITH pair AS (
+    SELECT greatest(p, 1 - p) AS confidence, (p > 0.5) = (item_a::int < item_b::int) AS is_right
+      FROM (SELECT DISTINCT guide FROM step WHERE NOT approved) AS d, xmcoh.pair_scores('guides', guide::text) AS s,
+           LATERAL (SELECT 1 / (1 + exp(-s.text)) AS p) AS probability)
+SELECT avg(is_right::int) BETWEEN 0.87 AND 1 AS precise
+  FROM pair, xmcoh.training_round WHERE job_id = :job AND confidence >= threshold;
 SELECT report -> 'documents' AS documents, report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 2;
 SELECT sum(documents) FROM xmcoh.evaluate('guides') WHERE modality = 'fused'
 EXCEPT SELECT (report ->> 'held_out_documents')::int FROM xmcoh.model_version WHERE version = 2;

@@ -219,6 +219,49 @@ test_text_only(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
+/*
+ * Words of which each stands in one document only can be learned by heart and say nothing of another document: who calibrated by documents
+ * that a model was trained on would be sure of everything.
+ */
+static void
+test_folds(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_report report;
+	xmc_model  *model;
+	double		scale[2];
+
+	f->options.image_dim = 0;
+	f->options.sparse_learning_rate = 0.1;
+	model = train(f, &report);
+	assert_int_equal(report.folds, f->options.folds);
+	assert_true(model->calibration.solo[XMC_TEXT] > 0.5);
+	xmc_model_free(&f->ctx, model);
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		for (int32_t k = 0; k < f->document[d].feature_start[f->document[d].n]; k++)
+			f->document[d].feature[k] = (uint32_t) xmc_hash_bytes(&k, sizeof k, (uint64_t) d);
+	f->options.patience = f->options.epochs;
+	for (int k = 0; k < 2; k++)
+	{
+		f->options.folds = k ? 4 : 0;
+		model = train(f, &report);
+		assert_int_equal(report.folds, f->options.folds);
+		scale[k] = model->calibration.solo[XMC_TEXT];
+		assert_true(report.calibration_error[XMC_EVIDENCE_TEXT] < 0.1);
+		xmc_model_free(&f->ctx, model);
+	}
+	assert_true(scale[1] < 0.2);
+	assert_true(scale[0] != scale[1]);	/* the folds have had their say */
+
+	/* Of few documents there are fewer folds. */
+	f->options.folds = 5;
+	for (int d = 0; d < DOCUMENTS; d++)
+		f->held_out[d] = d >= XMC_MIN_TRAINING_DOCUMENTS;
+	xmc_model_free(&f->ctx, train(f, &report));
+	assert_int_equal(report.folds, 2);
+}
+
 static void
 test_bag(void **state)
 {
@@ -308,9 +351,26 @@ test_text_teaches_image(void **state)
 	assert_int_equal(taught.round[0].pupil, XMC_IMAGE);
 	assert_int_equal(taught.round[0].documents, pool);
 	assert_true(taught.round[0].kept);
+	assert_int_equal(taught.rounds_end, XMC_ROUNDS_DONE);
+	assert_true(taught.round[0].weak.selected > 0 && taught.round[0].weak.selected < 1);
+	assert_true(taught.round[0].weak.threshold > 0.5 && taught.round[0].weak.threshold < f->options.precision);
+	assert_true(fabs(taught.round[0].weak.selected_precision - f->options.precision) < 0.08);
+	assert_true(taught.round[0].flips > 0 && taught.round[0].flips < 0.5);
+	assert_true(taught.round[0].agreement_after != taught.round[0].agreement_before);
 	assert_true(taught.round[0].tau_after > taught.round[0].tau_before);
 	assert_true(taught.tau[XMC_EVIDENCE_IMAGE].mean > alone.tau[XMC_EVIDENCE_IMAGE].mean);
 	assert_true(taught.tau[XMC_EVIDENCE_TEXT].mean == alone.tau[XMC_EVIDENCE_TEXT].mean);
+
+	f->options.unselected = 0;	/* sure pairs alone teach too, but less */
+	xmc_model_free(&f->ctx, train(f, &alone));
+	assert_int_equal(alone.n_rounds, 1);
+	assert_true(alone.round[0].loss_after != taught.round[0].loss_after);
+	f->options.precision = 1;	/* none is */
+	xmc_model_free(&f->ctx, train(f, &alone));
+	assert_true(alone.round[0].weak.threshold == 1 && alone.round[0].weak.selected == 0 &&
+				isnan(alone.round[0].weak.selected_precision));
+	f->options.precision = 0.9;
+	f->options.unselected = 1;
 
 	f->options.rounds = 3;		/* a third of the pool each time, none labelled twice */
 	xmc_model_free(&f->ctx, train(f, &taught));
@@ -348,6 +408,7 @@ test_round_is_put_back(void **state)
 	assert_int_equal(report.n_rounds, 1);
 	assert_false(report.round[0].kept);
 	assert_true(report.round[0].difference_high < 0);
+	assert_int_equal(report.rounds_end, XMC_ROUNDS_PUPIL_LOST);
 	assert_int_equal(size[0], size[1]);
 	assert_memory_equal(blob[0], blob[1], size[0]);
 	xmc_release(&f->ctx, blob[0]);
@@ -439,6 +500,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_noise_modality, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_same_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_folds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bag, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_missing_images, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_teaches_image, set_up, tear_down),
