@@ -29,13 +29,14 @@ SELECT quality.judge(r, false) FROM quality.run AS r WHERE run = :run;
     SELECT quality.judge(r, true) FROM quality.run AS r WHERE run = :run;
     INSERT INTO quality.round
         SELECT :run, t.pupil, t.documents, t.threshold, t.selected, t.estimated, t.agreement, t.kept, s.*
-          FROM (SELECT pupil, documents, coalesce((to_jsonb(r) ->> 'threshold')::float8, 0.9) AS threshold,
-                       coalesce(to_jsonb(r) ->> 'selected', to_jsonb(r) ->> 'confident')::float8 AS selected,
-                       coalesce(to_jsonb(r) ->> 'selected_precision', to_jsonb(r) ->> 'guide_precision')::float8 AS estimated, agreement, kept
-                  FROM xmcoh.training_round AS r WHERE job_id = :job) AS t,
-               LATERAL (SELECT count(*), count(*) FILTER (WHERE 1 / (1 + exp(-abs(s))) >= threshold),
-                               count(*) FILTER (WHERE 1 / (1 + exp(-s)) >= threshold)
-                          FROM (SELECT CASE t.pupil WHEN 'image' THEN text ELSE image END AS s FROM pool_pair) AS p
-                         WHERE s IS NOT NULL) AS s (pairs, chosen, correct);
+          FROM (SELECT pupil, documents, threshold, selected, selected_precision AS estimated, pool_agreement AS agreement, kept
+                  FROM xmcoh.training_round WHERE job_id = :job) AS t,
+               -- The guides of the folds, whose average labelled the pool, are gone; the version says nearly the same, only surer of
+               -- itself. So as many of its pairs as were selected, the surest, are judged.
+               LATERAL (SELECT count(*), count(*) FILTER (WHERE place <= t.selected * pairs),
+                               count(*) FILTER (WHERE place <= t.selected * pairs AND s > 0)
+                          FROM (SELECT s, row_number() OVER (ORDER BY abs(s) DESC) AS place, count(*) OVER () AS pairs
+                                  FROM (SELECT CASE t.pupil WHEN 'image' THEN text ELSE image END AS s FROM pool_pair) AS p
+                                 WHERE s IS NOT NULL) AS p) AS s (pairs, chosen, correct);
 \endif
 SELECT xmcoh.drop_model(:'model');
