@@ -17,7 +17,7 @@ typedef struct xmc_labels
 	const xmc_document **document;	/* (n_documents) */
 	int32_t		n;				/* labelled pairs of all documents */
 	float	   *weight;			/* (n) a document's sum to 1 */
-	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks the modality */
+	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks what is read */
 	float	   *part_s[XMC_PARTS];	/* (n) the same of each trained part */
 } xmc_labels;
 
@@ -123,7 +123,8 @@ extern xmc_status xmc_train_part(xmc_trainer *t, xmc_part part);
  */
 extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality);
 
-/* Fits the calibration of both modalities together, where both speak. */
+/* Fits the calibration of the fused score, where both modalities speak and the bilinear term does; a term that could not be trained
+ * becomes 0. */
 extern xmc_status xmc_train_fuse(xmc_trainer *t);
 
 /*

@@ -210,7 +210,7 @@ stream_progress(xmc_checkpoint *c, xmc_train_progress *p, bool in_part)
 static xmc_status
 stream_report(xmc_checkpoint *c, xmc_train_report *report)
 {
-	for (int m = 0; m < XMC_MODALITIES; m++)
+	for (int m = 0; m < XMC_REPORTED_EVIDENCES; m++)
 	{
 		XMC_TRY(stream_int32(c, "the report", &report->best_epoch[m], 0, INT32_MAX));
 		XMC_TRY(FIGURES(c, &report->train_loss[m], &report->held_out_loss[m]));

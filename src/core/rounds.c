@@ -249,7 +249,7 @@ teach(xmc_trainer *t, const xmc_round *r)
 	return XMC_OK;
 }
 
-/* Each held-out document's tau by both modalities together, into tau (n_documents). */
+/* Each held-out document's tau by the fused score, into tau (n_documents). */
 static void
 fused_tau(xmc_trainer *t, double *tau)
 {
@@ -263,12 +263,14 @@ fused_tau(xmc_trainer *t, double *tau)
 		double		text = t->score[XMC_TEXT][r];
 		double		image = t->score[XMC_IMAGE][r];
 
-		if (text != 0 && image != 0)
+		double		joint = t->held_out.part_s[XMC_PART_BILINEAR][r];
+
+		if (joint != 0 || (text != 0 && image != 0))
 		{
-			text *= c->fused[XMC_TEXT] / c->solo[XMC_TEXT];
-			image *= c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE];
+			text *= text != 0 ? c->fused[XMC_TEXT] / c->solo[XMC_TEXT] : 0;
+			image *= image != 0 ? c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE] : 0;
 		}
-		fused[r] = (float) (text + image);
+		fused[r] = (float) (text + image + c->fused[XMC_JOINT] * joint);
 	}
 	xmc_train_judge(&t->held_out, fused, 1, &mean_loss, &mean_tau, NULL, tau);
 }
