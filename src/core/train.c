@@ -301,16 +301,17 @@ xmc_train_fuse(xmc_trainer *t)
 	int32_t		speaker[XMC_MODALITIES + 1];	/* (k) who knows anything */
 	int32_t		k = 0;
 	int32_t		n = 0;			/* pairs that all of them score */
+	bool		joint = t->has_part[XMC_PART_BILINEAR];
 	float	   *x;				/* (n, k) */
 
 	for (int e = 0; e <= XMC_JOINT; e++)
-		if (e == XMC_JOINT ? t->has_part[XMC_PART_BILINEAR] : c->solo[e] > 0)
+		if (e == XMC_JOINT ? joint : c->solo[e] > 0)
 			speaker[k++] = e;
 	xmc_arena_reset(&t->part_arena);
 	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * (size_t) k, sizeof(float));
 	XMC_NEED(x, t->ctx);
 	/* Together only where all speak; a pair that one of them cannot score is scored by a modality alone. */
-	for (int32_t r = 0; r < l->n && k > 1; r++)
+	for (int32_t r = 0; r < l->n && (k > 1 || joint); r++)
 	{
 		int32_t		spoke = 0;
 
@@ -328,7 +329,7 @@ xmc_train_fuse(xmc_trainer *t)
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		c->fused[m] = weight[m] * c->solo[m];
 	c->fused[XMC_JOINT] = weight[XMC_JOINT];
-	if (model->bilinear_w && !t->has_part[XMC_PART_BILINEAR])	/* weights and bias are one block, see xmc_model_new */
+	if (model->bilinear_w && !joint)	/* weights and bias are one block, see xmc_model_new */
 		memset(model->bilinear_w, 0, (size_t) xmc_model_part_values(model, XMC_PART_BILINEAR) * sizeof(float));
 	return XMC_OK;
 }
