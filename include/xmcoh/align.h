@@ -34,9 +34,7 @@ extern bool xmc_align_reads_text(const xmc_options *options, uint8_t has);
 extern int32_t xmc_align_linked_items(const xmc_options *options, const xmc_document *document, int32_t *item);
 
 /*
- * What a side's linear map reads of n items, (n, xmc_align_input_dim): the embedding, standardised as for the networks
- * (inputs.h); and behind it, of texts, a random projection of their words to signs (Achlioptas 2003), over the square root of
- * their number: the signs are bits of a hash, so there is no table and they are the same on every machine.
+ * What a side's linear map reads of n items, (n, xmc_align_input_dim): see xmc_inputs_side.
  */
 extern int32_t xmc_align_input_dim(const xmc_options *options, xmc_modality side);
 extern void xmc_align_inputs(const xmc_model *model, xmc_modality side, const xmc_document *document, int32_t n,

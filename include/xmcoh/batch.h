@@ -1,5 +1,6 @@
 /*
- * batch.h - some documents as one modality sees them: only the items that have it, their rows side by side.
+ * batch.h - some documents as one modality sees them, or all together (XMC_JOINT): only the items that have it, or have all that
+ * the model reads; their rows side by side.
  */
 #ifndef XMCOH_BATCH_H
 #define XMCOH_BATCH_H
@@ -20,8 +21,20 @@ typedef struct xmc_batch
 	int64_t    *pair_start;		/* (n_documents + 1) into the ordered pairs (i, j), i != j, of rows: n (n - 1) each */
 } xmc_batch;
 
+/* Whether a batch of that modality, or of all together, takes an item with these XMC_HAS_... */
+static inline bool
+xmc_batch_takes(const xmc_options *options, xmc_modality modality, uint8_t has)
+{
+	bool		text = has & XMC_HAS_TEXT;
+	bool		image = has & XMC_HAS_IMAGE;
+
+	if (modality != XMC_JOINT)
+		return modality == XMC_TEXT ? text : image;
+	return (text || !(options->words || options->text_dim > 0)) && (image || options->image_dim == 0);
+}
+
 /* Lays out a batch in the arena. Errors: XMC_NO_MEMORY. */
-extern xmc_status xmc_batch_init(xmc_arena *arena, xmc_modality modality, int32_t n_documents,
+extern xmc_status xmc_batch_init(xmc_arena *arena, const xmc_options *options, xmc_modality modality, int32_t n_documents,
 								 const xmc_document *const *document, xmc_batch *out);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * inputs.h - what a modality's parts read: the trained bag and the embedding of each row, standardised; and the linear term,
- * which reads nothing else.
+ * inputs.h - what the parts read: the trained bag and the embedding of each row, standardised; the signs of words; and the linear
+ * term, which reads nothing but the embedding.
  */
 #ifndef XMCOH_INPUTS_H
 #define XMCOH_INPUTS_H
@@ -21,6 +21,17 @@ extern xmc_status xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modal
 
 /* x (rows, input_dim): bag, then standardised embedding; a missing embedding counts as the mean. */
 extern void xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x);
+
+/*
+ * One side of one item without anything trained, x (xmc_inputs_side_dim), for the parts that compare items rather than
+ * describe them: the embedding, standardised as above; and behind it, if asked for, a random projection of the words to signs
+ * (Achlioptas 2003), over the square root of their number: so these have size 1, too. The signs are bits of a hash, so there
+ * is no table and they are the same on every machine. What is missing is 0.
+ */
+#define XMC_WORD_SIGNS 256
+extern int32_t xmc_inputs_side_dim(const xmc_options *options, xmc_modality side, bool words);
+extern void xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document, int32_t item,
+							float *x);
 
 /*
  * The additive linear term over the embedding: u (rows) = x . linear; like the sparse term it contributes u(j) - u(i) to

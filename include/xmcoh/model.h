@@ -14,10 +14,11 @@ typedef enum xmc_modality
 {
 	XMC_TEXT = 0,
 	XMC_IMAGE = 1,
-	XMC_MODALITIES = 2
+	XMC_MODALITIES = 2,
+	XMC_JOINT = XMC_MODALITIES	/* both, or all that the model reads: what a part may read, but no modality of its own */
 } xmc_modality;
 
-/* What is trained on its own, to its own best epoch; a modality's raw score is the sum of its parts. */
+/* What is trained on its own, to its own best epoch; a modality's raw score is the sum of its parts, the bilinear term one by itself. */
 typedef enum xmc_part
 {
 	XMC_PART_SPARSE,			/* u(i): a weight per hashed text feature; contributes u(j) - u(i) */
@@ -25,12 +26,13 @@ typedef enum xmc_part
 	XMC_PART_TEXT_NETWORK,		/* embedding bag, encoder and pair head */
 	XMC_PART_IMAGE_LINEAR,
 	XMC_PART_IMAGE_NETWORK,
+	XMC_PART_BILINEAR,			/* of all that both items of a pair hold (bilinear.h); for the fused score alone */
 	XMC_PARTS,
 	XMC_PART_NONE = XMC_PARTS,	/* set once, not trained */
 	XMC_PART_ALIGNMENT			/* which image shows which text (align.h): trained, but scores no pair */
 } xmc_part;
 
-extern xmc_modality xmc_part_modality(xmc_part part);
+extern xmc_modality xmc_part_modality(xmc_part part);	/* XMC_JOINT of the bilinear term */
 
 static inline bool
 xmc_part_is_network(xmc_part part)
@@ -74,12 +76,12 @@ typedef struct xmc_network
 typedef struct xmc_calibration
 {
 	double		solo[XMC_MODALITIES];	/* log-odds = solo[m] * raw score, one modality alone */
-	double		fused[XMC_MODALITIES];	/* where both are there: fused[text] * text + fused[image] * image */
+	double		fused[XMC_MODALITIES + 1];	/* where all that the model reads is there: of the raw scores of text, image, bilinear term */
 	double		guided[XMC_MODALITIES][2];	/* modality m: [0] * its own log-odds + [1] * the other's through the alignment */
 	double		crossed[XMC_MODALITIES];	/* a text-only and an image-only item, each modality's log-odds through the alignment */
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (5 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (7 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
 
 typedef struct xmc_tensor
 {
@@ -100,6 +102,8 @@ typedef struct xmc_model
 	float	   *sparse;			/* (2^hash_bits) u of the sparse term; NULL without words */
 	float	   *bag;			/* (2^bag_bits, bag_dim); NULL without */
 	xmc_network network[XMC_MODALITIES];
+	float	   *bilinear_w;		/* (2 bilinear_dim, xmc_bilinear_input_dim): Q above K; NULL without bilinear term */
+	float	   *bilinear_b;		/* (2 bilinear_dim) */
 	bool		has_alignment;	/* the three below were trained; they are there, if not so, whenever texts and images are */
 	float	   *align_text_w;	/* (align_dim, xmc_align_input_dim) of the texts; NULL in a shared space */
 	float	   *align_image_w;	/* (align_dim, image_dim); NULL in a shared space */

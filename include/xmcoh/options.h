@@ -27,6 +27,7 @@ typedef struct xmc_options
 	int32_t		bag_documents;	/* approved documents below which the bag is left out */
 	int32_t		shared_space;	/* 1: text and image embeddings lie in one space */
 	int32_t		align_dim;		/* else: width of the space in which texts and images are compared */
+	int32_t		bilinear_dim;	/* bilinear term: 0 turns it off */
 
 	/* Training. */
 	int32_t		epochs;			/* most */
@@ -42,6 +43,7 @@ typedef struct xmc_options
 	double		bag_learning_rate;
 	double		linear_learning_rate;
 	double		align_learning_rate;
+	double		bilinear_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
 	double		precision;		/* of selected weak pairs; also the probability from which on a prediction counts as confident */

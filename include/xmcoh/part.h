@@ -1,12 +1,13 @@
 /*
- * part.h - the scores of one part of a model (sparse term, linear term or network of a modality) over a batch, alike for all of
- * them: scoring adds the parts' scores up, training takes them one by one.
+ * part.h - the scores of one part of a model (sparse term, linear term or network of a modality, bilinear term) over a batch, alike
+ * for all of them: scoring adds the parts' scores up, training takes them one by one.
  */
 #ifndef XMCOH_PART_H
 #define XMCOH_PART_H
 
 #include "xmcoh/base.h"
 #include "xmcoh/batch.h"
+#include "xmcoh/bilinear.h"
 #include "xmcoh/deep.h"
 #include "xmcoh/model.h"
 #include "xmcoh/sparse.h"
@@ -14,9 +15,10 @@
 typedef struct xmc_part_state
 {
 	xmc_part	part;
-	const float *x;				/* (rows, input_dim) as of xmc_inputs_gather; NULL for the sparse term */
+	const float *x;				/* (rows, input_dim) as of xmc_inputs_gather; NULL for the sparse and the bilinear term */
 	double	   *u;				/* (rows) of an additive part */
 	xmc_deep_state deep;		/* of a network */
+	xmc_bilinear_state bilinear;
 } xmc_part_state;
 
 /* Whether the model has that part. */
@@ -32,7 +34,8 @@ xmc_part_score(const xmc_batch *batch, const xmc_part_state *state, int32_t k, i
 {
 	const double *u = state->u + (state->u ? batch->row_start[k] : 0);
 
-	return state->u ? u[j] - u[i] : xmc_deep_score(batch, &state->deep, k, i, j);
+	return state->u ? u[j] - u[i] : state->part == XMC_PART_BILINEAR ? xmc_bilinear_score(batch, &state->bilinear, k, i, j)
+		: xmc_deep_score(batch, &state->deep, k, i, j);
 }
 
 /* That score for every labelled pair of some documents, into s (their pairs one after the other). The arena is not reset. */
@@ -40,7 +43,7 @@ extern xmc_status xmc_part_pair_scores(xmc_arena *arena, const xmc_model *model,
 									   const xmc_document *const *document, float *s);
 
 /*
- * Row of each item of document k in the batch, counted from its first; -1 where the item lacks the modality. (items) in the
+ * Row of each item of document k in the batch, counted from its first; -1 where the item has none. (items) in the
  * arena; NULL: no memory.
  */
 extern int32_t *xmc_batch_rows(xmc_arena *arena, const xmc_batch *batch, int32_t k);

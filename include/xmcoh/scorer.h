@@ -29,9 +29,9 @@ typedef enum xmc_evidence
 
 /*
  * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric; those of a modality, solo or guided, are 0 where an item
- * lacks it. raw[m] is the modality's uncalibrated score, (n, n).
+ * lacks it. raw[m] is the modality's uncalibrated score, (n, n), raw[XMC_JOINT] the bilinear term's.
  *
- * Both items have both: fused weighs text against image. A document that holds text-only and image-only items, under a model
+ * Both items have all that the model reads: fused weighs text, image and bilinear term, which is heard nowhere else. A document that holds text-only and image-only items, under a model
  * that can align them (align.h): the fused score of a pair that shares one modality is that one's guided score, and that of a text-only and an
  * image-only item goes through the alignment. Without such items or such a model, a pair's fused and guided score is that of the
  * modality it shares.
@@ -42,7 +42,7 @@ typedef enum xmc_evidence
 typedef struct xmc_scores
 {
 	int32_t		n;
-	float	   *raw[XMC_MODALITIES];
+	float	   *raw[XMC_MODALITIES + 1];
 	float	   *score[XMC_EVIDENCES];
 } xmc_scores;
 

@@ -22,7 +22,7 @@ typedef struct xmc_train_progress
 	int64_t		total;
 	int32_t		round;			/* 0: on approved pairs alone */
 	bool		epoch_ended;	/* the three below are new */
-	xmc_modality modality;
+	xmc_modality modality;		/* XMC_JOINT: both */
 	double		train_loss;		/* mean softplus loss per document; NaN until known */
 	double		held_out_loss;
 	double		held_out_tau;
@@ -50,7 +50,7 @@ typedef struct xmc_train_hooks
 /* What there is to say of the weak labels that a guide gave. Shares are in [0, 1]. */
 typedef struct xmc_weak_figures
 {
-	double		threshold;		/* p or 1 - p from which on a pair is selected: the most pairs of mean confidence option precision; 1: none */
+	double		threshold;		/* p or 1 - p from which on a pair is selected; 1: none is */
 	double		selected;		/* share of the labelled pairs that are */
 	double		selected_precision;	/* share of the approved pairs above the threshold that the guide has right, not having seen them; NaN: none */
 	double		agreement;		/* share of the labelled pairs that the pupil, as it was, orders like the guide */
@@ -99,10 +99,10 @@ typedef struct xmc_train_report
 	double		pair_accuracy[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs on the right side */
 	double		calibration_error[XMC_REPORTED_EVIDENCES];
 	double		confident[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
-	/* Of the modality's part that was trained last: the network where there is one. */
-	int32_t		best_epoch[XMC_MODALITIES];
-	double		train_loss[XMC_MODALITIES];
-	double		held_out_loss[XMC_MODALITIES];
+	/* Of the modality's part that was trained last: the network where there is one; of the fused score the bilinear term's. */
+	int32_t		best_epoch[XMC_REPORTED_EVIDENCES];
+	double		train_loss[XMC_REPORTED_EVIDENCES];
+	double		held_out_loss[XMC_REPORTED_EVIDENCES];
 	xmc_align_report alignment; /* 0 documents: the model has none */
 	int32_t		pool_documents; /* without approved pairs, with both modalities */
 	int32_t		folds;			/* of cross-fitting; 0: weights and calibration come from the held-out documents alone */

@@ -17,7 +17,7 @@ typedef struct xmc_labels
 	const xmc_document **document;	/* (n_documents) */
 	int32_t		n;				/* labelled pairs of all documents */
 	float	   *weight;			/* (n) a document's sum to 1 */
-	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks the modality */
+	float	   *s;				/* (n) score that `before` stands before `after`; 0 where one lacks what is read */
 	float	   *part_s[XMC_PARTS];	/* (n) the same of each trained part */
 	float	   *score[XMC_MODALITIES];	/* (n) calibrated score of each modality alone */
 } xmc_labels;
@@ -153,7 +153,10 @@ extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_lab
 /* Sets the scores of a modality and of its parts for l's pairs by the model as it is. */
 extern xmc_status xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
 
-/* Fits the calibration of both modalities together, on the pairs of `l` where both speak. */
+/*
+ * Fits the calibration of the fused score on the pairs of `l`, where both modalities speak and the bilinear term does; a term that could
+ * not be trained becomes 0.
+ */
 extern xmc_status xmc_train_fuse(xmc_trainer *t, const xmc_labels *l);
 
 /* The fused scores of all pairs, from those of the modalities alone, into fused (l->n). */

@@ -1,7 +1,7 @@
 /* align.c - Sinkhorn with a dustbin; the space in which texts and images are compared; a document's alignment. See align.h */
 #include "xmcoh/align.h"
 #include "xmcoh/blas.h"
-#include "xmcoh/text.h"
+#include "xmcoh/inputs.h"
 #include "xmcoh/vector.h"
 
 #include <math.h>
@@ -10,7 +10,6 @@
 #define SINKHORN_ITERATIONS 200
 #define SINKHORN_TOLERANCE 1e-9
 #define STOP_CELLS (1 << 20)	/* cells between two questions whether to stop: some 20 ms */
-#define HASHED_DIM 256			/* of the random projection of words */
 
 /* ---- optimal transport ---- */
 
@@ -140,7 +139,7 @@ xmc_align_linked_items(const xmc_options *options, const xmc_document *document,
 int32_t
 xmc_align_input_dim(const xmc_options *options, xmc_modality side)
 {
-	return side == XMC_IMAGE ? options->image_dim : options->text_dim + (reads_words(options) ? HASHED_DIM : 0);
+	return xmc_inputs_side_dim(options, side, side == XMC_TEXT && reads_words(options));
 }
 
 int32_t
@@ -149,63 +148,14 @@ xmc_align_space_dim(const xmc_options *options)
 	return options->shared_space ? options->image_dim : options->align_dim;
 }
 
-/* splitmix64's finaliser: of the feature's hash, which is too short for 256 signs */
-static uint64_t
-mix(uint64_t z)
-{
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-/* Words and character n-grams name things; what comes first and which follows which is for the order, not for this. */
-/* x (HASHED_DIM) += */
-static void
-project_words(int32_t n, const uint32_t *feature, float *x)
-{
-	int32_t		count = 0;
-
-	for (int32_t f = 0; f < n; f++)
-	{
-		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
-
-		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
-			continue;
-		count++;
-		for (uint64_t block = 0; block < HASHED_DIM / 64; block++)
-		{
-			uint64_t	bits = mix(feature[f] + (block + 1) * UINT64_C(0x9e3779b97f4a7c15));
-
-			for (int b = 0; b < 64; b++)
-				x[block * 64 + b] += (float) (int) (bits >> b & 1) * 2 - 1;
-		}
-	}
-	for (int32_t k = 0; k < HASHED_DIM && count > 0; k++)
-		x[k] /= sqrtf((float) count);
-}
-
 void
 xmc_align_inputs(const xmc_model *model, xmc_modality side, const xmc_document *document, int32_t n, const int32_t *item,
 				 float *x)
 {
-	const xmc_network *network = &model->network[side];
-	int32_t		dim = xmc_align_input_dim(&model->options, side);
-	int32_t		embedding = network->embedding_dim;
-	int32_t		bag = network->input_dim - embedding;
-	const float *values = side == XMC_TEXT ? document->text_embedding : document->image;
+	int64_t		dim = xmc_align_input_dim(&model->options, side);
 
-	memset(x, 0, (size_t) n * (size_t) dim * sizeof(float));
-	for (int32_t r = 0; r < n; r++, x += dim)
-	{
-		int32_t		i = item[r];
-
-		if (embedding > 0 && (document->has[i] & (side == XMC_TEXT ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_IMAGE)))
-			for (int32_t k = 0; k < embedding; k++)
-				x[k] = (values[(int64_t) i * embedding + k] - network->input_mean[bag + k]) * network->input_scale[bag + k];
-		if (dim > embedding && (document->has[i] & XMC_HAS_WORDS))
-			project_words(document->feature_start[i + 1] - document->feature_start[i],
-						  document->feature + document->feature_start[i], x + embedding);
-	}
+	for (int32_t r = 0; r < n; r++)
+		xmc_inputs_side(model, side, side == XMC_TEXT && reads_words(&model->options), document, item[r], x + r * dim);
 }
 
 xmc_status

@@ -2,10 +2,9 @@
 #include "xmcoh/batch.h"
 
 xmc_status
-xmc_batch_init(xmc_arena *arena, xmc_modality modality, int32_t n_documents, const xmc_document *const *document,
-			   xmc_batch *out)
+xmc_batch_init(xmc_arena *arena, const xmc_options *options, xmc_modality modality, int32_t n_documents,
+			   const xmc_document *const *document, xmc_batch *out)
 {
-	int			wanted = modality == XMC_TEXT ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
 	size_t		items = 0;
 
 	for (int32_t d = 0; d < n_documents; d++)
@@ -26,7 +25,7 @@ xmc_batch_init(xmc_arena *arena, xmc_modality modality, int32_t n_documents, con
 		out->document[d] = document[d];
 		out->row_start[d] = out->rows;
 		for (int32_t i = 0; i < document[d]->n; i++)
-			if (document[d]->has[i] & wanted)
+			if (xmc_batch_takes(options, modality, document[d]->has[i]))
 				out->item[out->rows++] = i;
 		n = out->rows - out->row_start[d];
 		out->pair_start[d + 1] = out->pair_start[d] + (int64_t) n * (n > 0 ? n - 1 : 0);

@@ -218,7 +218,7 @@ stream_report(xmc_checkpoint *c, xmc_train_report *report)
 {
 	int32_t		rounds_end = report->rounds_end;
 
-	for (int m = 0; m < XMC_MODALITIES; m++)
+	for (int m = 0; m < XMC_REPORTED_EVIDENCES; m++)
 	{
 		XMC_TRY(stream_int32(c, "the report", &report->best_epoch[m], 0, INT32_MAX));
 		XMC_TRY(FIGURES(c, &report->train_loss[m], &report->held_out_loss[m]));

@@ -8,8 +8,7 @@ xmc_part_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 				  xmc_random *random, const xmc_model *grad, xmc_adagrad *hashed, float *d_bag, double *loss)
 {
 	xmc_part_state state;
-	const xmc_network *network_grad = &grad->network[batch->modality];
-	float	   *dg = NULL;		/* (ordered pairs) of a network */
+	float	   *dg = NULL;		/* (ordered pairs) of a network or the bilinear term */
 	double	   *du = NULL;		/* (rows) of an additive part */
 
 	*loss = 0;
@@ -59,11 +58,13 @@ xmc_part_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 			}
 		}
 	}
+	if (part == XMC_PART_BILINEAR)
+		return xmc_bilinear_backward(arena, model, batch, &state.bilinear, dg, grad);
 	if (dg)
-		return xmc_deep_backward(arena, model, batch, &state.deep, dg, network_grad, hashed, d_bag);
+		return xmc_deep_backward(arena, model, batch, &state.deep, dg, &grad->network[batch->modality], hashed, d_bag);
 	if (part == XMC_PART_SPARSE)
 		xmc_sparse_backward(model, batch, du, hashed);
 	else
-		xmc_linear_term_backward(model, batch, state.x, du, network_grad->linear);
+		xmc_linear_term_backward(model, batch, state.x, du, grad->network[batch->modality].linear);
 	return XMC_OK;
 }

@@ -1,6 +1,7 @@
 /* inputs.c - see inputs.h */
 #include "xmcoh/inputs.h"
 #include "xmcoh/sparse.h"
+#include "xmcoh/text.h"
 #include "xmcoh/vector.h"
 
 #include <math.h>
@@ -96,6 +97,73 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 			else
 				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* as the mean */
 		}
+}
+
+/* splitmix64's finaliser: of the feature's hash, which is too short for that many signs */
+static uint64_t
+mix(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* x (32) += 1 where a bit is set, -1 where it is not */
+XMC_FOR_THIS_PROCESSOR static void
+add_signs(uint32_t bits, float *x)
+{
+#pragma omp simd
+	for (int b = 0; b < 32; b++)
+		x[b] += (float) ((int) (bits >> b & 1) * 2 - 1);
+}
+
+/*
+ * x (XMC_WORD_SIGNS) += the words' signs. Words and character n-grams name things; what comes first and which follows which is for
+ * other parts.
+ */
+static void
+project_words(int32_t n, const uint32_t *feature, float *x)
+{
+	int32_t		count = 0;
+
+	for (int32_t f = 0; f < n; f++)
+	{
+		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
+
+		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
+			continue;
+		count++;
+		for (uint64_t block = 0; block < XMC_WORD_SIGNS / 64; block++)
+		{
+			uint64_t	bits = mix(feature[f] + (block + 1) * UINT64_C(0x9e3779b97f4a7c15));
+
+			add_signs((uint32_t) bits, x + block * 64);
+			add_signs((uint32_t) (bits >> 32), x + block * 64 + 32);
+		}
+	}
+	for (int32_t k = 0; k < XMC_WORD_SIGNS && count > 0; k++)
+		x[k] /= sqrtf((float) count);
+}
+
+int32_t
+xmc_inputs_side_dim(const xmc_options *options, xmc_modality side, bool words)
+{
+	return (side == XMC_TEXT ? options->text_dim : options->image_dim) + (words ? XMC_WORD_SIGNS : 0);
+}
+
+void
+xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document, int32_t item, float *x)
+{
+	const xmc_network *network = &model->network[side];
+	int32_t		dim = network->embedding_dim;
+	int32_t		bag = network->input_dim - dim;
+
+	memset(x, 0, (size_t) xmc_inputs_side_dim(&model->options, side, words) * sizeof(float));
+	if (dim > 0 && has_embedding(side, document, item))
+		standardise(dim, item_embedding(model, side, document, item), network->input_mean + bag, network->input_scale + bag, x);
+	if (words && (document->has[item] & XMC_HAS_WORDS))
+		project_words(document->feature_start[item + 1] - document->feature_start[item],
+					  document->feature + document->feature_start[item], x + dim);
 }
 
 void

@@ -2,6 +2,7 @@
 #include "xmcoh/model.h"
 
 #include "xmcoh/align.h"
+#include "xmcoh/bilinear.h"
 #include "xmcoh/json.h"
 #include "xmcoh/text.h"
 
@@ -86,7 +87,7 @@ static const part network_head[] = {
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
-_Static_assert(5 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) + COUNT(network_head)
+_Static_assert(7 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) + COUNT(network_head)
 									    + COUNT(layer_parts) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
@@ -94,7 +95,7 @@ _Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can 
 xmc_modality
 xmc_part_modality(xmc_part part)
 {
-	return part < XMC_PART_IMAGE_LINEAR ? XMC_TEXT : XMC_IMAGE;
+	return part == XMC_PART_BILINEAR ? XMC_JOINT : part < XMC_PART_IMAGE_LINEAR ? XMC_TEXT : XMC_IMAGE;
 }
 
 static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
@@ -160,6 +161,22 @@ add_network(xmc_model *model, xmc_modality modality, recipe *start)
 }
 
 static void
+add_bilinear(xmc_model *model, recipe *start)
+{
+	int64_t		rows = 2 * (int64_t) model->options.bilinear_dim;
+	xmc_tensor *weight;
+	xmc_tensor *bias;
+
+	start[model->n_tensors] = GLOROT_2;
+	weight = add_tensor(model, &model->bilinear_w, rows, xmc_bilinear_input_dim(&model->options));
+	start[model->n_tensors] = ZERO;
+	bias = add_tensor(model, &model->bilinear_b, rows, 0);
+	snprintf(weight->name, sizeof weight->name, "bilinear.weight");
+	snprintf(bias->name, sizeof bias->name, "bilinear.bias");
+	weight->part = bias->part = XMC_PART_BILINEAR;
+}
+
+static void
 add_alignment(xmc_model *model, recipe *start)
 {
 	const xmc_options *options = &model->options;
@@ -194,6 +211,7 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 	out->options = *options;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		out->calibration.solo[m] = out->calibration.fused[m] = out->calibration.guided[m][0] = 1;
+	out->calibration.fused[XMC_JOINT] = 1;
 	out->has_bag = has_bag && options->words && options->bag_dim > 0;
 	out->network[XMC_TEXT].input_dim = (out->has_bag ? options->bag_dim : 0) + options->text_dim;
 	out->network[XMC_TEXT].embedding_dim = options->text_dim;
@@ -220,6 +238,8 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (out->network[m].input_dim > 0)
 			add_network(out, (xmc_modality) m, start);
+	if (options->bilinear_dim > 0)
+		add_bilinear(out, start);
 	if (options->image_dim > 0 && (options->words || options->text_dim > 0))
 		add_alignment(out, start);
 	if (out->n_parameters > XMC_MODEL_MAX_BYTES / (int64_t) sizeof(float))
@@ -404,7 +424,7 @@ xmc_model_free(xmc_ctx *ctx, xmc_model *model)
 /* ---- metadata ---- */
 
 #define FORMAT "xmcoh"
-#define MAX_METADATA 48
+#define MAX_METADATA 64
 
 typedef struct metadata_list
 {
@@ -445,6 +465,7 @@ static const struct
 	{"solo.image", offsetof(xmc_calibration, solo[XMC_IMAGE])},
 	{"fused.text", offsetof(xmc_calibration, fused[XMC_TEXT])},
 	{"fused.image", offsetof(xmc_calibration, fused[XMC_IMAGE])},
+	{"fused.bilinear", offsetof(xmc_calibration, fused[XMC_JOINT])},
 	{"guided.text.own", offsetof(xmc_calibration, guided[XMC_TEXT][0])},
 	{"guided.text.other", offsetof(xmc_calibration, guided[XMC_TEXT][1])},
 	{"guided.image.own", offsetof(xmc_calibration, guided[XMC_IMAGE][0])},

@@ -4,18 +4,18 @@
 bool
 xmc_has_part(const xmc_model *model, xmc_part part)
 {
-	const xmc_network *network = &model->network[xmc_part_modality(part)];
-
 	switch (part)
 	{
 		case XMC_PART_SPARSE:
 			return model->sparse != NULL;
 		case XMC_PART_TEXT_LINEAR:
 		case XMC_PART_IMAGE_LINEAR:
-			return network->embedding_dim > 0;
+			return model->network[xmc_part_modality(part)].embedding_dim > 0;
 		case XMC_PART_TEXT_NETWORK:
 		case XMC_PART_IMAGE_NETWORK:
-			return network->input_dim > 0;
+			return model->network[xmc_part_modality(part)].input_dim > 0;
+		case XMC_PART_BILINEAR:
+			return model->bilinear_w != NULL;
 		default:
 			return false;
 	}
@@ -26,6 +26,8 @@ xmc_part_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 				 bool learn, xmc_part_state *state)
 {
 	*state = (xmc_part_state){.part = part};
+	if (part == XMC_PART_BILINEAR)
+		return xmc_bilinear_forward(arena, model, batch, random, &state->bilinear);
 	if (part != XMC_PART_SPARSE)
 	{
 		int32_t		input_dim = model->network[batch->modality].input_dim;
@@ -67,7 +69,7 @@ xmc_part_pair_scores(xmc_arena *arena, const xmc_model *model, xmc_part part, in
 	xmc_batch	batch;
 	xmc_part_state state;
 
-	XMC_TRY(xmc_batch_init(arena, xmc_part_modality(part), n_documents, document, &batch));
+	XMC_TRY(xmc_batch_init(arena, &model->options, xmc_part_modality(part), n_documents, document, &batch));
 	XMC_TRY(xmc_part_forward(arena, model, &batch, part, NULL, false, &state));
 	for (int32_t k = 0; k < n_documents; k++)
 	{

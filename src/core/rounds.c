@@ -118,25 +118,6 @@ guide_of(xmc_modality pupil)
 	return pupil == XMC_TEXT ? XMC_IMAGE : XMC_TEXT;
 }
 
-/* Of the approved pairs above a threshold of confidence, the share that a modality has right; NaN if there are none. */
-static double
-precision_above(const xmc_labels *l, xmc_modality modality, double threshold)
-{
-	double		right = 0;
-	double		all = 0;
-
-	for (int32_t r = 0; r < l->n; r++)
-	{
-		double		p = xmc_probability(l->score[modality][r]);
-
-		if (fmax(p, 1 - p) < threshold)
-			continue;
-		all += l->weight[r];
-		right += (p > 0.5) * l->weight[r];
-	}
-	return all > 0 ? right / all : NAN;
-}
-
 /* Unordered pairs that were labelled, by how sure the guide is: how many there are in each bin, and the sum of max(p, 1 - p). */
 typedef struct tally
 {
@@ -210,23 +191,46 @@ score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_fol
 	return status;
 }
 
-/* The most pairs whose mean confidence is no less than option precision are selected; the others weigh less from now on, if so told. */
+/*
+ * Selects the most pairs that are right often enough (option precision) by both estimates: their own mean confidence, and how often the
+ * guide, not having seen them, is right about approved pairs that it is as confident of. The others weigh less from now on, if so told.
+ */
 static void
-select_pairs(const xmc_trainer *t, xmc_weak *w, int32_t first, int32_t end, const tally *count)
+select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_modality guide, int32_t first, int32_t end,
+			 const tally *count)
 {
 	xmc_weak_figures *figures = &w->figures;
+	double		right[BINS] = {0};	/* of the approved pairs' weight */
+	double		all[BINS] = {0};
 	int64_t		pairs = 0;
 	double		confidence = 0;
+	double		sum_right = 0;
+	double		sum_all = 0;
+	int			lowest = BINS;	/* bin that is selected */
 
-	*figures = (xmc_weak_figures){.threshold = 1,.agreement = count->pairs ? (double) count->agreeing / (double) count->pairs : NAN};
+	for (int32_t r = 0; r < approved->n; r++)
+	{
+		double		p = xmc_probability(approved->score[guide][r]);
+		int			bin = bin_of(fmax(p, 1 - p));
+
+		all[bin] += approved->weight[r];
+		right[bin] += (p > 0.5) * approved->weight[r];
+	}
+	*figures = (xmc_weak_figures){.threshold = 1,.selected_precision = NAN,
+		.agreement = count->pairs ? (double) count->agreeing / (double) count->pairs : NAN};
 	for (int bin = BINS - 1; bin >= 0; bin--)
 	{
 		pairs += count->count[bin];
 		confidence += count->confidence[bin];
-		if (pairs > 0 && confidence / (double) pairs >= t->options->precision)
+		sum_all += all[bin];
+		sum_right += right[bin];
+		if (pairs > 0 && confidence >= t->options->precision * (double) pairs && sum_all > 0 &&
+			sum_right >= t->options->precision * sum_all)
 		{
+			lowest = bin;
 			figures->threshold = 0.5 + 0.5 * bin / BINS;
 			figures->selected = (double) pairs / (double) count->pairs;
+			figures->selected_precision = sum_right / sum_all;
 		}
 	}
 	for (int32_t d = first; d < end && t->options->unselected < 1; d++)
@@ -234,7 +238,7 @@ select_pairs(const xmc_trainer *t, xmc_weak *w, int32_t first, int32_t end, cons
 		{
 			xmc_pair   *pair = &w->document[d].pair[k];
 
-			if (bin_of(fmax(pair->weight, 1 - pair->weight)) < bin_of(figures->threshold))
+			if (bin_of(fmax(pair->weight, 1 - pair->weight)) < lowest)
 				pair->weight *= (float) t->options->unselected;
 		}
 }
@@ -275,11 +279,7 @@ label_documents(xmc_trainer *t, xmc_weak *const w[XMC_MODALITIES], int32_t first
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (w[m])
-		{
-			select_pairs(t, w[m], first, end, &count[m]);
-			w[m]->figures.selected_precision = precision_above(by_folds ? &t->unseen : &t->held_out, guide_of((xmc_modality) m),
-															   w[m]->figures.threshold);
-		}
+			select_pairs(t, w[m], by_folds ? &t->unseen : &t->held_out, guide_of((xmc_modality) m), first, end, &count[m]);
 	return XMC_OK;
 }
 
@@ -430,7 +430,7 @@ agreement(const xmc_labels *l, const float *a, const float *b)
 	return same / l->n_documents;
 }
 
-/* Each held-out document's tau by both modalities together, into tau (n_documents); gives the mean. */
+/* Each held-out document's tau by the fused score, into tau (n_documents); gives the mean. */
 static double
 fused_tau(xmc_trainer *t, double *tau)
 {

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* Adds the raw scores of one part to its modality's, for all documents. */
+/* Adds the raw scores of one part to its modality's, or to the joint ones, for all documents. */
 static xmc_status
 add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_documents,
 		 const xmc_document *const *document, xmc_scores *out)
@@ -15,7 +15,7 @@ add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_docu
 	xmc_batch	batch;
 	xmc_part_state state;
 
-	XMC_TRY(xmc_batch_init(arena, modality, n_documents, document, &batch));
+	XMC_TRY(xmc_batch_init(arena, &model->options, modality, n_documents, document, &batch));
 	if (batch.rows == 0)
 		return XMC_OK;
 	XMC_TRY(xmc_part_forward(arena, model, &batch, part, NULL, false, &state));
@@ -47,7 +47,8 @@ share(const xmc_document *document, int64_t a, int64_t b, int has)
 
 /* Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. */
 static void
-combine(const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_document *document, xmc_scores *scores)
+combine(const xmc_options *options, const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_document *document,
+		xmc_scores *scores)
 {
 	int64_t		n = document->n;
 	bool		fuse = xmc_guidance_has_fused(rule);
@@ -57,11 +58,14 @@ combine(const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_docum
 		{
 			bool		text = share(document, a, b, XMC_HAS_TEXT);
 			bool		image = share(document, a, b, XMC_HAS_IMAGE);
+			bool		all = xmc_batch_takes(options, XMC_JOINT, document->has[a]) &&
+				xmc_batch_takes(options, XMC_JOINT, document->has[b]);
 			int64_t		at = a * n + b;
 			double		t = scores->raw[XMC_TEXT][at];
 			double		i = scores->raw[XMC_IMAGE][at];
 			float		own[XMC_MODALITIES] = {(float) (c->solo[XMC_TEXT] * t), (float) (c->solo[XMC_IMAGE] * i)};
-			float		fused = (float) (text && image ? c->fused[XMC_TEXT] * t + c->fused[XMC_IMAGE] * i
+			float		fused = (float) (all ? c->fused[XMC_TEXT] * t + c->fused[XMC_IMAGE] * i +
+										 c->fused[XMC_JOINT] * scores->raw[XMC_JOINT][at]
 										 : c->solo[XMC_TEXT] * t + c->solo[XMC_IMAGE] * i);
 
 			scores->score[XMC_EVIDENCE_TEXT][at] = own[XMC_TEXT];
@@ -174,13 +178,13 @@ static xmc_status
 finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document,
 	   xmc_scores *scores)
 {
-	static const xmc_calibration none = {{1, 1}, {1, 1}, {{1, 1}, {1, 1}}, {1, 1}};
+	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};
 	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none : &model->calibration;
 	int64_t		cells = (int64_t) document->n * document->n;
 	bool		open = model->has_alignment && xmc_align_is_open(document, rule->inferred);
 	xmc_alignment inferred = {0};
 
-	combine(c, rule, document, scores);
+	combine(&model->options, c, rule, document, scores);
 	if (open || rule->mode == XMC_GUIDANCE_PAPER)
 		xmc_arena_reset(arena);
 	if (open)
@@ -245,14 +249,14 @@ score(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, i
 	for (int32_t k = 0; k < n_documents; k++)
 	{
 		size_t		cells = (size_t) document[k].n * (size_t) document[k].n;
-		float	   *block = xmc_zalloc(arena->ctx, (XMC_MODALITIES + XMC_EVIDENCES) * cells, sizeof(float));
+		float	   *block = xmc_zalloc(arena->ctx, (XMC_MODALITIES + 1 + XMC_EVIDENCES) * cells, sizeof(float));
 
 		XMC_NEED(block, arena->ctx);
 		out[k].n = document[k].n;
-		for (int m = 0; m < XMC_MODALITIES; m++)
+		for (int m = 0; m <= XMC_JOINT; m++)
 			out[k].raw[m] = block + (size_t) m * cells;
 		for (int e = 0; e < XMC_EVIDENCES; e++)
-			out[k].score[e] = block + (size_t) (XMC_MODALITIES + e) * cells;
+			out[k].score[e] = block + (size_t) (XMC_MODALITIES + 1 + e) * cells;
 	}
 	for (int32_t first = 0, end; first < n_documents; first = end)
 	{

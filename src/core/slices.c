@@ -89,7 +89,8 @@ gradient_item(xmc_slices *s, const xmc_task *task, int32_t item)
 	xmc_random_seed(&random, slice->seed);
 	memset(gradient, 0, (size_t) s->values * sizeof(float));
 	xmc_model_lead_part(s->grad, s->shape.part, gradient);
-	XMC_TRY(xmc_batch_init(s->scratch, xmc_part_modality(s->shape.part), slice->n_documents, slice->document, &batch));
+	XMC_TRY(xmc_batch_init(s->scratch, &s->model->options, xmc_part_modality(s->shape.part), slice->n_documents, slice->document,
+						   &batch));
 	XMC_TRY(xmc_part_gradient(s->scratch, s->model, &batch, s->shape.part, task->divisor, &random, s->grad, NULL,
 							  s->d_bag + item * d_bag_size, &s->loss[item]));
 	if (!s->shape.shared && item > 0)	/* at once, since the next slice's comes to the same place */
@@ -362,7 +363,7 @@ xmc_slices_step(xmc_slices *s, int32_t n_documents, const xmc_document *const *d
 		xmc_batch	batch;
 
 		xmc_arena_reset(s->scratch);
-		XMC_TRY(xmc_batch_init(s->scratch, XMC_TEXT, s->slice[k].n_documents, s->slice[k].document, &batch));
+		XMC_TRY(xmc_batch_init(s->scratch, &s->model->options, XMC_TEXT, s->slice[k].n_documents, s->slice[k].document, &batch));
 		xmc_bag_backward(s->model, &batch, s->d_bag + k * s->shape.bag_rows * s->model->options.bag_dim,
 						 s->model->options.bag_dim, bag);
 	}

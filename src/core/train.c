@@ -1,7 +1,7 @@
 /*
  * train.c - see train.h
  *
- * The parts of a model (sparse term, linear terms, networks) are trained one after the other, each to its own best epoch: the
+ * The parts of a model (sparse term, linear terms, networks, bilinear term) are trained one after the other, each to its own best epoch: the
  * sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss
  * after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
  * the parts are weighed against each other and calibrated on the held-out documents (calibrate.h).
@@ -26,6 +26,7 @@ static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_TEXT_NETWORK] = "training text network",
 	[XMC_PART_IMAGE_LINEAR] = "training linear image term",
 	[XMC_PART_IMAGE_NETWORK] = "training image network",
+	[XMC_PART_BILINEAR] = "training bilinear term",
 };
 
 xmc_status
@@ -117,10 +118,13 @@ xmc_train_judge(const xmc_labels *l, const float *s, double scale, double *loss,
 	}
 }
 
-static bool
-is_linear(xmc_part part)
+/* Step size of AdamW. */
+static double
+rate_of(const xmc_options *o, xmc_part part)
 {
-	return part == XMC_PART_TEXT_LINEAR || part == XMC_PART_IMAGE_LINEAR;
+	if (part == XMC_PART_BILINEAR)
+		return o->bilinear_learning_rate;
+	return xmc_part_is_network(part) ? o->learning_rate : o->linear_learning_rate;
 }
 
 /* Documents of a minibatch, but for the sparse term. */
@@ -137,7 +141,7 @@ train_epoch(xmc_trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw
 	const xmc_options *o = t->options;
 	/* AdaGrad on hashed features wants small steps: a document at a time. */
 	int32_t		batch_documents = part == XMC_PART_SPARSE ? 1 : network_batch(t);
-	double		rate = is_linear(part) ? o->linear_learning_rate : o->learning_rate;
+	double		rate = rate_of(o, part);
 	double		sum = 0;
 
 	xmc_shuffle_documents(&t->random, t->n_train, t->train);
@@ -155,7 +159,7 @@ train_epoch(xmc_trainer *t, xmc_part part, xmc_adagrad *hashed, xmc_adamw *adamw
 			xmc_batch	batch;
 
 			xmc_arena_reset(&t->arena);
-			XMC_TRY(xmc_batch_init(&t->arena, xmc_part_modality(part), count, t->train + first, &batch));
+			XMC_TRY(xmc_batch_init(&t->arena, o, xmc_part_modality(part), count, t->train + first, &batch));
 			XMC_TRY(xmc_part_gradient(&t->arena, t->model, &batch, part, count, &t->random, t->grad,
 									  hashed->rows ? hashed : NULL, NULL, &batch_loss));
 			if (part == XMC_PART_SPARSE)
@@ -335,26 +339,44 @@ xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
 xmc_status
 xmc_train_fuse(xmc_trainer *t, const xmc_labels *l)
 {
-	xmc_calibration *c = &t->model->calibration;
-	double		weight[XMC_MODALITIES] = {1, 1};
-	int32_t		both = 0;
-	float	   *x;				/* (pairs with both, 2) calibrated scores */
+	xmc_model  *model = t->model;
+	xmc_calibration *c = &model->calibration;
+	const float *score[XMC_MODALITIES + 1] = {l->score[XMC_TEXT], l->score[XMC_IMAGE], l->part_s[XMC_PART_BILINEAR]};
+	double		weight[XMC_MODALITIES + 1] = {1, 1, 0};
+	double		fitted[XMC_MODALITIES + 1];
+	int32_t		speaker[XMC_MODALITIES + 1];	/* (k) who knows anything */
+	int32_t		k = 0;
+	int32_t		n = 0;			/* pairs that all of them score */
+	bool		joint = t->has_part[XMC_PART_BILINEAR];
+	float	   *x;				/* (n, k) */
 
+	for (int e = 0; e <= XMC_JOINT; e++)
+		if (e == XMC_JOINT ? joint : c->solo[e] > 0)
+			speaker[k++] = e;
 	xmc_arena_reset(&t->part_arena);
-	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * XMC_MODALITIES, sizeof(float));
+	x = xmc_arena_alloc(&t->part_arena, (size_t) l->n * (size_t) k, sizeof(float));
 	XMC_NEED(x, t->ctx);
-	/* Together only where both speak; a pair that one of them cannot score is scored by the other alone. */
-	for (int32_t r = 0; r < l->n; r++)
-		if (l->score[XMC_TEXT][r] != 0 && l->score[XMC_IMAGE][r] != 0)
-		{
-			x[2 * both] = l->score[XMC_TEXT][r];
-			x[2 * both + 1] = l->score[XMC_IMAGE][r];
-			l->s[both++] = l->weight[r];
-		}
-	if (both > 0)
-		XMC_TRY(xmc_calibrate(t->ctx, both, 2, x, l->s, XMC_CALIBRATION_RIDGE, weight));
+	/* Together only where all speak; a pair that one of them cannot score is scored by a modality alone. */
+	for (int32_t r = 0; r < l->n && (k > 1 || joint); r++)
+	{
+		int32_t		spoke = 0;
+
+		for (int32_t e = 0; e < k; e++)
+			spoke += (x[(int64_t) n * k + e] = score[speaker[e]][r]) != 0;
+		if (spoke == k)
+			l->s[n++] = l->weight[r];
+	}
+	if (n > 0)
+	{
+		XMC_TRY(xmc_calibrate(t->ctx, n, k, x, l->s, XMC_CALIBRATION_RIDGE, fitted));
+		for (int32_t e = 0; e < k; e++)
+			weight[speaker[e]] = fitted[e];
+	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		c->fused[m] = weight[m] * c->solo[m];
+	c->fused[XMC_JOINT] = weight[XMC_JOINT];
+	if (model->bilinear_w && !joint)	/* weights and bias are one block, see xmc_model_new */
+		memset(model->bilinear_w, 0, (size_t) xmc_model_part_values(model, XMC_PART_BILINEAR) * sizeof(float));
 	return XMC_OK;
 }
 
@@ -367,13 +389,14 @@ xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused)
 	{
 		double		text = l->score[XMC_TEXT][r];
 		double		image = l->score[XMC_IMAGE][r];
+		double		joint = l->part_s[XMC_PART_BILINEAR][r];
 
-		if (text != 0 && image != 0)
+		if (joint != 0 || (text != 0 && image != 0))
 		{
-			text *= c->fused[XMC_TEXT] / c->solo[XMC_TEXT];
-			image *= c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE];
+			text *= text != 0 ? c->fused[XMC_TEXT] / c->solo[XMC_TEXT] : 0;
+			image *= image != 0 ? c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE] : 0;
 		}
-		fused[r] = (float) (text + image);
+		fused[r] = (float) (text + image + c->fused[XMC_JOINT] * joint);
 	}
 }
 
@@ -488,17 +511,26 @@ split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const u
 	return XMC_OK;
 }
 
-/* Whether any labelled pair on a side can be scored by the modality. */
+/* Whether the part has anything to read of an item with these XMC_HAS_... */
+static bool
+part_reads(const xmc_options *options, xmc_part part, uint8_t has)
+{
+	if (part == XMC_PART_SPARSE || part == XMC_PART_TEXT_LINEAR)
+		return has & (part == XMC_PART_SPARSE ? XMC_HAS_WORDS : XMC_HAS_TEXT_EMBEDDING);
+	return xmc_batch_takes(options, xmc_part_modality(part), has);
+}
+
+/* Whether any labelled pair on a side can be scored by the part. */
 static xmc_status
-find_evidence(xmc_ctx *ctx, int32_t n_documents, const xmc_document *const *document, int wanted, bool *found)
+find_evidence(const xmc_trainer *t, int32_t n_documents, const xmc_document *const *document, xmc_part part, bool *found)
 {
 	*found = false;
 	for (int32_t d = 0; d < n_documents && !*found; d++)
 	{
-		XMC_TRY(xmc_check_stop(ctx));
+		XMC_TRY(xmc_check_stop(t->ctx));
 		for (int32_t p = 0; p < document[d]->n_pairs && !*found; p++)
-			*found = (document[d]->has[document[d]->pair[p].before] & wanted) &&
-				(document[d]->has[document[d]->pair[p].after] & wanted);
+			*found = part_reads(t->options, part, document[d]->has[document[d]->pair[p].before]) &&
+				part_reads(t->options, part, document[d]->has[document[d]->pair[p].after]);
 	}
 	return XMC_OK;
 }
@@ -598,14 +630,12 @@ run(xmc_trainer *t)
 
 	for (int p = 0; p < XMC_PARTS; p++)
 	{
-		int			wanted = xmc_part_modality((xmc_part) p) == XMC_IMAGE ? XMC_HAS_IMAGE
-			: p == XMC_PART_SPARSE ? XMC_HAS_WORDS : p == XMC_PART_TEXT_LINEAR ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_TEXT;
-
 		t->has_part[p] = xmc_has_part(t->model, (xmc_part) p);
 		if (t->has_part[p])
-			XMC_TRY(find_evidence(t->ctx, t->n_train, t->train, wanted, &t->has_part[p]));
+			XMC_TRY(find_evidence(t, t->n_train, t->train, (xmc_part) p, &t->has_part[p]));
 		if (t->has_part[p])
-			XMC_TRY(find_evidence(t->ctx, t->held_out.n_documents, t->held_out.document, wanted, &t->has_part[p]));
+			XMC_TRY(find_evidence(t, t->held_out.n_documents, t->held_out.document, (xmc_part) p,
+								  &t->has_part[p]));
 		parts += t->has_part[p];
 	}
 	if (parts == 0)

@@ -73,6 +73,8 @@ xmcoh_inspect_weights(PG_FUNCTION_ARGS)
 	xmcoh_append_json_number(&out, model->calibration.fused[XMC_TEXT]);
 	appendStringInfoString(&out, ", \"fused_image\": ");
 	xmcoh_append_json_number(&out, model->calibration.fused[XMC_IMAGE]);
+	appendStringInfoString(&out, ", \"fused_bilinear\": ");
+	xmcoh_append_json_number(&out, model->calibration.fused[XMC_JOINT]);
 	appendStringInfoString(&out, "}}");
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data)));
 }

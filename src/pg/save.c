@@ -91,12 +91,9 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 		append_field(&out, "pair_accuracy", report->pair_accuracy[e]);
 		append_field(&out, "calibration_error", report->calibration_error[e]);
 		append_field(&out, "confident", report->confident[e]);
-		if (e < XMC_MODALITIES)
-		{
-			append_field(&out, "best_epoch", report->best_epoch[e]);
-			append_field(&out, "train_loss", report->train_loss[e]);
-			append_field(&out, "held_out_loss", report->held_out_loss[e]);
-		}
+		append_field(&out, "best_epoch", report->best_epoch[e]);
+		append_field(&out, "train_loss", report->train_loss[e]);
+		append_field(&out, "held_out_loss", report->held_out_loss[e]);
 		appendStringInfoChar(&out, '}');
 	}
 	if (report->alignment.documents > 0)

@@ -344,7 +344,7 @@ hold_out(Run *run)
 
 /* ---- progress ---- */
 
-static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
+static const char *const modality_name[XMC_MODALITIES + 1] = {"text", "image", "fused"};
 
 static void
 write_metric(Run *run, const xmc_train_progress *progress, const char *metric, double value)

@@ -222,7 +222,7 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 				double		loss;
 
 				xmc_arena_reset(&arena);
-				check(ctx, xmc_batch_init(&arena, xmc_part_modality(s->part), s->batch_documents, pointer + first, &batch));
+				check(ctx, xmc_batch_init(&arena, &model->options, xmc_part_modality(s->part), s->batch_documents, pointer + first, &batch));
 				check(ctx, xmc_part_gradient(&arena, model, &batch, s->part, s->batch_documents, &random, grad,
 											 has_bag ? &hashed : NULL, NULL, &loss));
 				xmc_adamw_step(&adamw, model, grad, s->part, options->learning_rate, options->weight_decay);

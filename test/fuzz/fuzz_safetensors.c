@@ -107,6 +107,7 @@ make_seed(int kind, uint8_t blob[ROOM])
 	options.hash_bits = options.bag_bits = 8;
 	options.bag_dim = 4;
 	options.align_dim = 8;
+	options.bilinear_dim = 2;
 	MUST(xmc_model_new(&ctx, &options, kind == 0, &model) == XMC_OK);
 	MUST(xmc_model_save(&ctx, model, blob, &size) == XMC_OK);
 	xmc_model_free(&ctx, model);

@@ -13,7 +13,7 @@ CREATE TABLE manual AS
           generate_series(0, n - 1) AS p;
 CREATE VIEW linked AS SELECT manual, step, place, words, photo(subject, manual + step) AS picture FROM manual WHERE manual <= 120;
 SELECT xmcoh.create_model('album', image_dim => 12,
-       options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "epochs": 15,
+       options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "bilinear_dim": 0, "epochs": 15,
     "align_dim": 16, "align_learning_rate": 0.01, "sparse_learning_rate": 0.1}') IS NOT NULL AS created;
 SELECT xmcoh.attach_source('album', 'linked', document => 'manual', item => 'step', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
@@ -77,6 +77,7 @@ SELECT a AS alignment, g AS rule, modality, guidance, documents, items, tau > 0.
 -- One pair's scores by each rule. Solo scores are one and the same, but uncalibrated; the paper's rounds add up.
 SELECT count(*) AS pairs, bool_and(abs(text_guided - fused) < 1e-9 AND abs(image_guided - fused) < 1e-9) AS one
   FROM xmcoh.pair_scores('album', '125', 'fresh');
+-- (Without bilinear term, whose score is not shown by itself.)
 SELECT bool_and(abs(fused - text - image) < 1e-4 * (1 + abs(fused))) AS sum
   FROM xmcoh.pair_scores('album', '125', 'fresh', guidance => 'uncalibrated');
 SELECT rounds, count(p.fused) AS fused, count(p.probability) AS probability, bool_and(p.text = k.text AND p.image = k.image) AS solo,

@@ -36,7 +36,7 @@ END $$;
 CREATE TABLE step AS
     SELECT g AS guide, (p * 3 + g) % 5 AS step, p AS place, (ARRAY['open', 'fit', 'turn', 'press', 'close'])[1 + p] || ' part ' || g % 7 AS words
       FROM generate_series(1, 80) AS g, generate_series(0, 4) AS p;
-SELECT xmcoh.create_model('guides', options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 10, "bag_dim": 0,
+SELECT xmcoh.create_model('guides', options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 10, "bag_dim": 0, "bilinear_dim": 0,
     "epochs": 12, "sparse_learning_rate": 0.1}') IS NOT NULL AS created;
 SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step', text => 'words', "position" => 'place', approved => 'all');
 SELECT model, deployed_version, age, deployed_at, documents, pairs_approved_since, confident, confident_drift, versions, last_job, last_job_state, active_job

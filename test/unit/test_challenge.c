@@ -39,7 +39,7 @@ set_up(void **state)
 	f->ctx = counting_ctx(&f->counts);
 	xmc_options_default(&f->options);
 	f->options.hash_bits = 12;
-	f->options.bag_dim = 0;
+	f->options.bag_dim = f->options.bilinear_dim = 0;	/* the words know all there is to know */
 	assert_int_equal(xmc_tokeniser_new(&f->ctx, &tokeniser), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 	{

@@ -36,6 +36,7 @@ small_options(void)
 	o.hash_bits = 8;
 	o.bag_bits = 8;
 	o.bag_dim = 4;
+	o.bilinear_dim = 6;
 	o.dropout = 0;
 	return o;
 }
@@ -145,7 +146,7 @@ loss(fixture *f, xmc_part part, uint64_t seed)
 
 	xmc_random_seed(&random, seed);
 	xmc_arena_reset(&f->arena);
-	assert_int_equal(xmc_batch_init(&f->arena, xmc_part_modality(part), DOCUMENTS, f->pointer, &batch), XMC_OK);
+	assert_int_equal(xmc_batch_init(&f->arena, &f->options, xmc_part_modality(part), DOCUMENTS, f->pointer, &batch), XMC_OK);
 	assert_int_equal(xmc_part_gradient(&f->arena, f->model, &batch, part, 1, seed ? &random : NULL, f->grad,
 									   part == XMC_PART_SPARSE ? &f->sparse : part == XMC_PART_TEXT_NETWORK ? &f->bag : NULL, NULL,
 									   &value), XMC_OK);
@@ -240,6 +241,16 @@ test_text_gradient(void **state)
 }
 
 static void
+test_bilinear_gradient(void **state)
+{
+	fixture    *f = *state;
+
+	check_part(f, XMC_PART_BILINEAR, 0, 2);
+	f->model->options.dropout = 0.3;
+	check_part(f, XMC_PART_BILINEAR, 99, 2);
+}
+
+static void
 test_gradient_with_dropout(void **state)
 {
 	fixture    *f = *state;
@@ -265,7 +276,7 @@ test_scores(void **state)
 	fixture    *f = *state;
 	xmc_scores	together[DOCUMENTS];
 
-	f->model->calibration = (xmc_calibration){.solo = {0.5, 0.25},.fused = {0.75, 0.125}};
+	f->model->calibration = (xmc_calibration){.solo = {0.5, 0.25},.fused = {0.75, 0.125, 0.5}};
 	assert_int_equal(xmc_score_documents(&f->ctx, f->model, DOCUMENTS, f->document, together), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 	{
@@ -296,14 +307,42 @@ test_scores(void **state)
 		{
 			assert_true(s->score[XMC_EVIDENCE_IMAGE][1 * n + j] == 0);
 			assert_true(s->score[XMC_EVIDENCE_TEXT][2 * n + j] == 0);
+			assert_true(s->raw[XMC_JOINT][1 * n + j] == 0 && s->raw[XMC_JOINT][2 * n + j] == 0);
 			assert_true(s->score[XMC_EVIDENCE_FUSED][1 * n + j] == s->score[XMC_EVIDENCE_TEXT][1 * n + j]);
 			assert_true(s->score[XMC_EVIDENCE_FUSED][2 * n + j] == s->score[XMC_EVIDENCE_IMAGE][2 * n + j]);
 		}
+		assert_true(fabsf(s->raw[XMC_JOINT][3]) > 0.01);
 		assert_true(fabs(s->score[XMC_EVIDENCE_FUSED][3] -
-						 (0.75 * s->raw[XMC_TEXT][3] + 0.125 * s->raw[XMC_IMAGE][3])) < 1e-5);
+						 (0.75 * s->raw[XMC_TEXT][3] + 0.125 * s->raw[XMC_IMAGE][3] + 0.5 * s->raw[XMC_JOINT][3])) < 1e-5);
 	}
 	for (int d = 0; d < DOCUMENTS; d++)
 		xmc_scores_free(&f->ctx, &together[d]);
+}
+
+/* In a model that reads one modality the fused score is that one's and the bilinear term's, of all items that hold it. */
+static void
+test_one_modality(void **state)
+{
+	fixture    *f = *state;
+	xmc_options options = f->options;
+	xmc_model  *model;
+	xmc_scores	s;
+	int32_t		n = sizes[DOCUMENTS - 1];
+
+	options.image_dim = 0;
+	assert_int_equal(xmc_model_new(&f->ctx, &options, true, &model), XMC_OK);
+	model->calibration = (xmc_calibration){.solo = {0.5, 0.25},.fused = {0.75, 0.125, 0.5}};
+	assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &f->document[DOCUMENTS - 1], &s), XMC_OK);
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < n; j++)
+		{
+			float		fused = s.score[XMC_EVIDENCE_FUSED][i * n + j];
+
+			assert_true((s.raw[XMC_JOINT][i * n + j] != 0) == (i != j && i != 2 && j != 2));
+			assert_true(fabs(fused - (0.75 * s.raw[XMC_TEXT][i * n + j] + 0.5 * s.raw[XMC_JOINT][i * n + j])) < 1e-5);
+		}
+	xmc_scores_free(&f->ctx, &s);
+	xmc_model_free(&f->ctx, model);
 }
 
 /* Exchanging two items exchanges their scores and nothing else: the encoder knows no position. */
@@ -359,9 +398,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_image_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_gradient, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bilinear_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gradient_with_dropout, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sparse_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_scores, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_one_modality, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_equivariance, set_up, tear_down),
 		cmocka_unit_test(test_tanh),
 	};

@@ -219,7 +219,7 @@ test_rules(void **state)
 	/* Uncalibrated: as by a calibration of ones, and rows that hold both by the sum of the raw scores. */
 	score_by(f, model, XMC_GUIDANCE_UNCALIBRATED, false, document, &other);
 	for (size_t k = 0; k < cells; k++)
-		assert_near(other.score[XMC_EVIDENCE_FUSED][k], other.raw[XMC_TEXT][k] + other.raw[XMC_IMAGE][k], 1e-5);
+		assert_near(other.score[XMC_EVIDENCE_FUSED][k], other.raw[XMC_TEXT][k] + other.raw[XMC_IMAGE][k] + other.raw[XMC_JOINT][k], 1e-5);
 	xmc_scores_free(&f->ctx, &other);
 	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_UNCALIBRATED) > 0.01);
 	fitted = model->calibration;

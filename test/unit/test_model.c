@@ -28,6 +28,7 @@ small_options(void)
 	options.bag_bits = 8;
 	options.bag_dim = 4;
 	options.align_dim = 8;
+	options.bilinear_dim = 5;
 	options.seed = 7;
 	return options;
 }
@@ -92,6 +93,7 @@ test_layout(void **state)
 		{"text.head.ab.weight", 16, 8}, {"text.head.c", 8, 0}, {"text.head.v", 8, 0},
 		{"image.input.weight", 8, 3}, {"image.layer.1.ff1.weight", 12, 8},
 		{"image.head.ab.weight", 16, 8}, {"image.head.c", 8, 0}, {"image.head.v", 8, 0},
+		{"bilinear.weight", 10, 2 + 256 + 3}, {"bilinear.bias", 10, 0},
 		{"align.text.weight", 8, 2 + 256}, {"align.image.weight", 8, 3}, {"align.scale", 2, 0},
 	};
 	counting	counts;
@@ -103,7 +105,7 @@ test_layout(void **state)
 	(void) state;
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
 	assert_int_equal(counts.calls, 0);
-	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * 2) + 3);
+	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * 2) + 2 + 3);
 	for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++)
 	{
 		const xmc_tensor *tensor = find(model, expected[k].name);
@@ -135,8 +137,8 @@ test_layout(void **state)
 
 	options.layers = XMC_MAX_LAYERS;	/* the most tensors of all */
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
-	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * XMC_MAX_LAYERS) + 3);
-	assert_string_equal(model->tensor[model->n_tensors - 7].name, "image.layer.11.norm2.bias");
+	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * XMC_MAX_LAYERS) + 2 + 3);
+	assert_string_equal(model->tensor[model->n_tensors - 9].name, "image.layer.11.norm2.bias");
 	free(model);
 }
 
@@ -160,6 +162,7 @@ test_parts(void **state)
 		options.text_dim = kind & 2 ? 2 : 0;
 		options.image_dim = kind & 4 ? 3 : 0;
 		options.bag_dim = kind & 8 ? 4 : 0;
+		options.bilinear_dim = kind & 8 ? 5 : 0;
 		if ((kind & 7) == 0)
 		{
 			assert_int_equal(xmc_model_layout(&ctx, &options, has_bag, model), XMC_BAD_INPUT);
@@ -178,8 +181,9 @@ test_parts(void **state)
 		assert_int_equal(model->network[XMC_IMAGE].input_dim, options.image_dim);
 		assert_int_equal(find(model, "image.head.v") != NULL, options.image_dim > 0);
 		assert_int_equal(model->n_tensors, options.words + bag + 31 * ((text_input > 0) + (options.image_dim > 0)) +
-						 (options.text_dim > 0) + (options.image_dim > 0) +
+						 (options.text_dim > 0) + (options.image_dim > 0) + (options.bilinear_dim ? 2 : 0) +
 						 (options.image_dim && (options.words || options.text_dim) ? 3 : 0));
+		assert_int_equal(find(model, "bilinear.weight") != NULL, options.bilinear_dim > 0);
 		assert_int_equal(find(model, "align.scale") != NULL, options.image_dim && (options.words || options.text_dim));
 		assert_false(model->has_alignment);
 	}
@@ -285,6 +289,8 @@ test_start(void **state)
 	expect_constant(model, "image.layer.1.norm2.weight", 1);
 	expect_constant(model, "image.layer.1.ff2.bias", 0);
 	expect_constant(model, "image.head.c", 0);
+	expect_uniform(model, "bilinear.weight", sqrt(6.0 / (2 + 256 + 32 + 5)));
+	expect_constant(model, "bilinear.bias", 0);
 	moments(model->bag, 256 * 4, &mean, &deviation, &largest);
 	assert_true(fabs(mean) < 0.0125 && fabs(deviation - 0.1) < 0.01 && largest > 0.25 && largest < 0.6);
 	for (int m = 0; m < XMC_MODALITIES; m++)
@@ -363,7 +369,7 @@ test_round_trip(void **state)
 	options.learning_rate = 1e-7;
 	options.seed = 2147483647;
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
-	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567}, {{0.3, 1e-17}, {2, 1.0 / 3}}, {0.7, 0}};
+	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567, 1.0 / 7}, {{0.3, 1e-17}, {2, 1.0 / 3}}, {0.7, 0}};
 	model->has_alignment = true;
 	blob = save(&ctx, model, &size);
 	original = exact_copy(blob, size);
@@ -579,7 +585,7 @@ test_wrong_metadata(void **state)
 	int32_t		n;
 	const xmc_option_info *info = xmc_option_table(&n);
 	static const char *const other_keys[] = {"format", "feature_version", "has_bag", "has_alignment", "calibration.solo.text",
-	"calibration.solo.image", "calibration.fused.text", "calibration.fused.image", "calibration.guided.text.own",
+	"calibration.solo.image", "calibration.fused.text", "calibration.fused.image", "calibration.fused.bilinear", "calibration.guided.text.own",
 		"calibration.guided.text.other", "calibration.guided.image.own", "calibration.guided.image.other",
 	"calibration.crossed.text", "calibration.crossed.image"};
 	char		key[64];
@@ -619,7 +625,8 @@ test_wrong_metadata(void **state)
 	expect_changed(&(change){.key = "option.heads",.value = "3"}, "multiple of option \"heads\"");
 	expect_changed(&(change){.key = "option.bag_dim",.value = "0"}, "allow no bag");
 	expect_changed(&(change){.key = "option.words",.value = "0"}, "allow no bag");
-	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "unknown tensor \"align.");
+	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "\"bilinear.weight\" has shape (10, 261), its options ask for (10, 258)");
+	expect_changed(&(change){.key = "option.bilinear_dim",.value = "0"}, "unknown tensor \"bilinear.");
 	expect_changed(&(change){.key = "option.layers",.value = "1"}, "unknown tensor \"image.layer.1");
 	expect_changed(&(change){.key = "option.layers",.value = "3"}, "\"text.layer.2.qkv.weight\" is missing");
 	expect_changed(&(change){.key = "option.d_model",.value = "16"}, "\"text.input.weight\" has shape (8, 6)");

@@ -318,7 +318,7 @@ test_sum(void **state)
 			assert_int_equal(xmc_model_new_zero(&f->ctx, &f->options, true, &grad), XMC_OK);
 			for (int k = 0; k < 2; k++)
 				assert_int_equal(xmc_adagrad_init(&lasting, 1 << f->options.bag_bits, f->options.bag_dim, &hashed[k]), XMC_OK);
-			assert_int_equal(xmc_batch_init(&arena, xmc_part_modality(parts[p]), batch_documents, train, &batch), XMC_OK);
+			assert_int_equal(xmc_batch_init(&arena, &model->options, xmc_part_modality(parts[p]), batch_documents, train, &batch), XMC_OK);
 			assert_int_equal(xmc_part_gradient(&arena, model, &batch, parts[p], batch_documents, NULL, grad,
 											   bag ? &hashed[0] : NULL, NULL, &loss[0]), XMC_OK);
 
@@ -348,7 +348,7 @@ test_sum(void **state)
 			for (int32_t k = 0; k < slices && bag; k++)
 			{
 				xmc_arena_reset(&arena);
-				assert_int_equal(xmc_batch_init(&arena, XMC_TEXT, s.slice[k].n_documents, s.slice[k].document, &batch), XMC_OK);
+				assert_int_equal(xmc_batch_init(&arena, &model->options, XMC_TEXT, s.slice[k].n_documents, s.slice[k].document, &batch), XMC_OK);
 				xmc_bag_backward(model, &batch, s.d_bag + k * s.shape.bag_rows * f->options.bag_dim, f->options.bag_dim,
 								 &hashed[1]);
 			}

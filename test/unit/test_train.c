@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "counting.h"
+#include "xmcoh/text.h"
 #include "xmcoh/train.h"
 
 #define DOCUMENTS 120
@@ -213,9 +214,55 @@ test_text_only(void **state)
 	xmc_model  *model;
 
 	f->options.image_dim = 0;
+	f->options.bilinear_dim = 0;
 	model = train(f, &report);
 	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4);
 	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean == report.tau[XMC_EVIDENCE_TEXT].mean);
+	xmc_model_free(&f->ctx, model);
+}
+
+/*
+ * Pictures that run forwards or backwards, and a word that says which: neither tells anything alone, nor do their sums. The bilinear
+ * term finds out, with it the fused score; without it there is nothing to be found.
+ */
+static void
+test_bilinear(void **state)
+{
+	fixture    *f = *state;
+	xmc_random	random;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	xmc_random_seed(&random, 12);
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		xmc_document *document = &f->document[d];
+		int32_t		place[8] = {0};
+		int			backwards = xmc_random_uniform(&random) < 0.5;
+
+		for (int32_t p = 0; p < document->n_pairs; p++)
+			place[document->pair[p].after]++;
+		for (int32_t k = 0; k < document->feature_start[document->n]; k++)
+			document->feature[k] = (backwards ? 4711u : 815u) << 8 | XMC_FEATURE_WORD;
+		for (int32_t i = 0; i < document->n; i++)
+			for (int32_t k = 0; k < IMAGE_DIM; k++)
+				document->image[i * IMAGE_DIM + k] = (float) ((k % 2 ? 1 : -1) * (backwards ? -1 : 1) *
+															  (place[i] / (document->n - 1.0) - 0.5) +
+															  0.15 * xmc_random_normal(&random));
+	}
+	f->options.bilinear_learning_rate = 0.005;
+	model = train(f, &report);
+	assert_true(fabs(report.tau[XMC_EVIDENCE_TEXT].mean) < 0.3);
+	assert_true(fabs(report.tau[XMC_EVIDENCE_IMAGE].mean) < 0.3);
+	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean > 0.8);
+	assert_true(model->calibration.fused[XMC_JOINT] > 0);
+	assert_true(report.best_epoch[XMC_EVIDENCE_FUSED] > 0);
+	xmc_model_free(&f->ctx, model);
+
+	f->options.bilinear_dim = 0;
+	model = train(f, &report);
+	assert_true(fabs(report.tau[XMC_EVIDENCE_FUSED].mean) < 0.3);
+	assert_true(model->calibration.fused[XMC_JOINT] == 0);
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -292,6 +339,9 @@ test_missing_images(void **state)
 	model = train(f, &report);
 	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4);
 	assert_true(model->calibration.solo[XMC_IMAGE] == 0);
+	assert_true(model->calibration.fused[XMC_JOINT] == 0);
+	for (int32_t k = 0; k < 2 * f->options.bilinear_dim; k++)	/* what was not trained is silent under every rule */
+		assert_true(model->bilinear_w[k] == 0 && model->bilinear_b[k] == 0);
 	assert_true(fabs(report.tau[XMC_EVIDENCE_IMAGE].mean) < 0.35);	/* ties fall by chance, not by key */
 	xmc_model_free(&f->ctx, model);
 }
@@ -501,6 +551,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_same_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_folds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bilinear, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bag, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_missing_images, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_teaches_image, set_up, tear_down),

@@ -34,6 +34,7 @@ toys_make(xmc_ctx *ctx, toys *out)
 	xmc_options_default(o);
 	o->image_dim = o->text_dim = TOY_DIM;
 	o->d_model = o->feed_forward = o->align_dim = 8;
+	o->bilinear_dim = 2;
 	o->heads = 2;
 	o->hash_bits = o->bag_bits = 8;
 	o->bag_dim = 4;
