@@ -11,7 +11,7 @@ CREATE TABLE bench.paper_step AS
       FROM generate_series(1, :documents) AS d CROSS JOIN LATERAL generate_series(1, 5 + d % 8) AS i
       JOIN bench.pool AS p ON p.k = (d * 31 + i * 101) % 997;
 SELECT xmcoh.create_model('paper', image_dim => 768, words => false,
-    options => jsonb_build_object('d_model', 768, 'layers', 2, 'heads', 4, 'feed_forward', 512, 'batch_documents', :batch,
+    options => jsonb_build_object('d_model', 768, 'layers', 2, 'heads', 4, 'feed_forward', 512, 'bilinear_dim', 0, 'batch_documents', :batch,
                                   'patience', 1000));
 SELECT xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image',
                            "position" => 'step_no', approved => 'all');
