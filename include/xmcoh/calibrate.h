@@ -2,7 +2,8 @@
  * calibrate.h - from raw order scores to calibrated and fused log-odds (design section 4, "Guidance", the last lines).
  *
  * A pair's probability must not change when the pair is turned round, so there is no intercept: p = sigmoid(sum_k c_k x_k)
- * with c_k >= 0. One feature calibrates one modality (temperature scaling, Guo et al. 2017); several fuse text, image and what reads both.
+ * with c_k >= 0. One feature calibrates one modality (temperature scaling, Guo et al. 2017); several fuse text, image and what
+ * reads both.
  */
 #ifndef XMCOH_CALIBRATE_H
 #define XMCOH_CALIBRATE_H

@@ -18,7 +18,7 @@ typedef enum xmc_modality
 	XMC_JOINT = XMC_MODALITIES	/* both, or all that the model reads: what a part may read, but no modality of its own */
 } xmc_modality;
 
-/* What is trained on its own, to its own best epoch; a modality's raw score is the sum of its parts, the bilinear term one by itself. */
+/* What is trained on its own, to its own best epoch. A modality's raw score is the sum of its parts; the bilinear term is no modality's. */
 typedef enum xmc_part
 {
 	XMC_PART_SPARSE,			/* u(i): a weight per hashed text feature; contributes u(j) - u(i) */
@@ -76,7 +76,7 @@ typedef struct xmc_network
 typedef struct xmc_calibration
 {
 	double		solo[XMC_MODALITIES];	/* log-odds = solo[m] * raw score, one modality alone */
-	double		fused[XMC_MODALITIES + 1];	/* where all that the model reads is there: of the raw scores of text, image, bilinear term */
+	double		fused[XMC_MODALITIES + 1];	/* all that the model reads is there: of the raw text, image, bilinear scores */
 	double		guided[XMC_MODALITIES][2];	/* modality m: [0] * its own log-odds + [1] * the other's through the alignment */
 	double		crossed[XMC_MODALITIES];	/* a text-only and an image-only item, each modality's log-odds through the alignment */
 } xmc_calibration;

@@ -31,10 +31,10 @@ typedef enum xmc_evidence
  * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric; those of a modality, solo or guided, are 0 where an item
  * lacks it. raw[m] is the modality's uncalibrated score, (n, n), raw[XMC_JOINT] the bilinear term's.
  *
- * Both items have all that the model reads: fused weighs text, image and bilinear term, which is heard nowhere else. A document that holds text-only and image-only items, under a model
- * that can align them (align.h): the fused score of a pair that shares one modality is that one's guided score, and that of a text-only and an
- * image-only item goes through the alignment. Without such items or such a model, a pair's fused and guided score is that of the
- * modality it shares.
+ * Both items have all that the model reads: fused weighs text, image and bilinear term, and guided is the same. A document that
+ * holds text-only and image-only items, under a model that can align them (align.h): the fused score of a pair that shares one
+ * modality is that one's guided score, and that of a text-only and an image-only item goes through the alignment. Without such
+ * items or such a model, a pair's fused and guided score is that of the modality it shares.
  *
  * That is the rule by default; others are in guidance.h, the paper's in paper.h. If the alignment is to be inferred, pairs of which
  * both items have both get two guided scores, one a modality, like all others. Where a rule has no fused score, that is 0.

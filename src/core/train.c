@@ -1,9 +1,8 @@
 /*
  * train.c - see train.h
  *
- * The parts of a model (sparse term, linear terms, networks, bilinear term) are trained one after the other, each to its own best epoch: the
- * sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss
- * after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
+ * The parts of a model (sparse term, linear terms, networks, bilinear term) are trained one after the other, each to its own best
+ * epoch: the sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
  * the parts are weighed against each other and calibrated on the held-out documents (calibrate.h).
  */
 #include "xmcoh/trainer.h"

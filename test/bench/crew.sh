@@ -29,7 +29,7 @@ CREATE TABLE pool AS
       FROM generate_series(0, 996) AS k;
 CREATE TABLE step (document int, step_no int, image real[]);
 SELECT xmcoh.create_model('paper', image_dim => 512, words => false, options =>
-           '{"d_model": 768, "layers": 2, "heads": 4, "feed_forward": 512, "patience": 100}'),
+           '{"d_model": 768, "layers": 2, "heads": 4, "feed_forward": 512, "folds": 0, "bilinear_dim": 0, "patience": 100}'),
        xmcoh.attach_source('paper', 'step', document => 'document', item => 'step_no', image => 'image',
                            "position" => 'step_no', approved => 'all');
 SQL

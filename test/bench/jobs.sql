@@ -11,8 +11,8 @@ CREATE TABLE bench.paper_step AS
       FROM generate_series(1, :documents) AS d CROSS JOIN LATERAL generate_series(1, 5 + d % 8) AS i
       JOIN bench.pool AS p ON p.k = (d * 31 + i * 101) % 997;
 SELECT xmcoh.create_model('paper', image_dim => 768, words => false,
-    options => jsonb_build_object('folds', 0, 'd_model', 768, 'layers', 2, 'heads', 4, 'feed_forward', 512, 'batch_documents', :batch,
-                                  'patience', 1000));
+    options => jsonb_build_object('d_model', 768, 'layers', 2, 'heads', 4, 'feed_forward', 512, 'bilinear_dim', 0, 'folds', 0,
+                                  'batch_documents', :batch, 'patience', 1000));
 SELECT xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image',
                            "position" => 'step_no', approved => 'all');
 

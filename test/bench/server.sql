@@ -33,7 +33,7 @@ VACUUM ANALYZE;
 -- 'default' has all parts that a model of default options can have: the embedding bag comes with more documents than these.
 SELECT xmcoh.create_model('default', image_dim => 512, options => '{"bag_documents": 0, "epochs": 1}'),
        xmcoh.create_model('paper', image_dim => 768, words => false,
-                          options => '{"d_model": 768, "layers": 2, "heads": 4, "feed_forward": 512, "batch_documents": 64,
+                          options => '{"d_model": 768, "layers": 2, "heads": 4, "feed_forward": 512, "bilinear_dim": 0, "batch_documents": 64,
                                        "epochs": 1}');
 SELECT xmcoh.attach_source('default', 'bench.few', document => 'document', item => 'item', text => 'instruction', image => 'image',
                            "position" => 'step_no', approved => 'all'),
