@@ -24,7 +24,7 @@ typedef struct xmc_train_progress
 	bool		epoch_ended;	/* the three below are new */
 	xmc_modality modality;		/* XMC_JOINT: both */
 	double		train_loss;		/* mean softplus loss per document; NaN until known */
-	double		held_out_loss;
+	double		held_out_loss;	/* in a round with folds: of documents of the pool that are kept back, by the guide's labels */
 	double		held_out_tau;
 } xmc_train_progress;
 
@@ -52,7 +52,7 @@ typedef struct xmc_weak_figures
 {
 	double		threshold;		/* p or 1 - p from which on a pair is selected; 1: none is */
 	double		selected;		/* share of the labelled pairs that are */
-	double		selected_precision;	/* share of the approved pairs above the threshold that the guide has right, not having seen them; NaN: none */
+	double		selected_precision;	/* share right of the approved pairs above it, which chose it and the guide had not seen; NaN: none */
 	double		agreement;		/* share of the labelled pairs that the pupil, as it was, orders like the guide */
 } xmc_weak_figures;
 
@@ -123,8 +123,8 @@ extern bool xmc_wants_pool(const xmc_options *options);
 
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
- * early stopping and calibration. Documents without pairs serve the rounds (option rounds), in which the modalities
- * teach each other. The same documents in the same order, options, seed and hooks->slices give the same model on one
+ * early stopping and calibration. Documents without pairs teach the alignment, and serve the rounds (option rounds), in
+ * which the modalities teach each other. The same documents in the same order, options, seed and hooks->slices give the same model on one
  * machine, whether in one go or continued from a checkpoint. `hooks` may be NULL.
  * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY; of a checkpoint
  * XMC_BAD_MODEL (damaged, cut off, none at all) and XMC_CHANGED (of other documents, options or slices): then begin without.

@@ -26,6 +26,7 @@ typedef struct xmc_labels
 typedef struct xmc_weak
 {
 	int32_t		n;				/* n_pool; 0: nobody can label it for this modality */
+	int64_t		n_pairs;		/* of all together, either way round */
 	xmc_document *document;		/* (n) in the order of the rounds to which they are dealt */
 	int32_t    *from;			/* (n) their numbers in the pool */
 	xmc_weak_figures figures;	/* what there is to say of the labels that were given last */
@@ -126,7 +127,7 @@ extern xmc_status xmc_train_tell(xmc_trainer *t);
 /* Lays out the scores of labelled pairs, all 0, for the documents of `l`. Errors: XMC_LIMIT (too many pairs), XMC_NO_MEMORY. */
 extern xmc_status xmc_train_labels(xmc_arena *arena, xmc_labels *l);
 
-/* Scores of one part for every labelled pair of l's documents, into s (their pairs). */
+/* Scores of one part for every labelled pair of l's documents, into s (their pairs). In slices, if held_out is scored. */
 extern xmc_status xmc_train_score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s);
 
 /* Trains one part on t->train to its best epoch by the loss on t->judge and leaves it there, its scores in part_s of that. */
@@ -146,9 +147,10 @@ extern void xmc_train_forget_folds(xmc_trainer *t);
 /*
  * Weighs the parts of one modality against each other by logistic regression on the pairs of `l`, puts the weights into the
  * parameters (those of the folds' models too), so that the raw score stays the parts' plain sum, and calibrates it: sets
- * calibration.solo and the modality's scores of `l` and of held_out. A part that could not be trained gets weight 0.
+ * calibration.solo and the modality's scores of `l` and of held_out. A part that could not be trained gets weight 0; `equally`:
+ * all others weight 1.
  */
-extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
+extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally);
 
 /* Sets the scores of a modality and of its parts for l's pairs by the model as it is. */
 extern xmc_status xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l);

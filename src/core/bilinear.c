@@ -66,6 +66,7 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 		const float *qk = state->qk + batch->row_start[d] * 2 * dim;
 		float	   *own = dqk + batch->row_start[d] * 2 * dim;
 
+		XMC_TRY(xmc_check_stop(arena->ctx));
 		for (int32_t i = 0; i < n; i++)
 			for (int32_t j = 0; j < n; j++)
 			{

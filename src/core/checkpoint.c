@@ -317,7 +317,7 @@ stream_state(xmc_checkpoint *c, xmc_trainer *t, xmc_epochs *e)
 		XMC_TRY(stream_int32(c, "the best epochs", &t->best_epoch[p], 0, t->options->epochs));
 	XMC_TRY(stream_progress(c, &t->progress, e != NULL));
 	XMC_TRY(stream_report(c, t->report));
-	if (t->round && t->report->n_rounds == 0)
+	if (t->round && t->report->n_rounds != t->progress.round)
 		return xmc_checkpoint_damaged(c, "its round is not in the report");
 	XMC_TRY(stream_order(c, t, t->n_approved, t->approved));
 	return e ? stream_epochs(c, t, e) : XMC_OK;
@@ -380,6 +380,8 @@ bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 {
 	int64_t		values = t->model->n_parameters * (t->round ? 2 : 1);
 
+	for (int m = 0; t->round && m < XMC_MODALITIES; m++)
+		values += t->round->weak[m].n_pairs;
 	if (e)
 		values += e->n_values + 3 * e->adamw.n + (int64_t) e->hashed.rows * e->hashed.width;
 	return values * (int64_t) sizeof(float);

@@ -6,8 +6,8 @@
  * of without much say.
  *
  * Nobody is labelled by what was taught on it. Phase 0 has seen nothing of the pool, so its guides, where there are folds the average of
- * their models, label all of it before the first round. The pool is dealt to the rounds: a guide that has been a pupil itself labels those of the
- * present round anew, since it has seen at most the documents of rounds before; earlier labels stay as they are.
+ * their models, label all of it before the first round. The pool is dealt to the rounds: a guide that has been a pupil itself
+ * labels those of the present round anew, since it has seen at most the documents of rounds before; earlier labels stay as they are.
  *
  * The guide is the modality with the lower held-out loss: on the guides data an image model teaching a text model only cost time.
  * The pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of tau, of its own or of both
@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-#define POOL_SEED UINT64_C(0x706f6f6c)
+#define CHECK 7					/* one of so many documents of the pool is kept from the pupil, to tell its best epoch */
 #define BINS 2000				/* of confidence, from 0.5 to 1 */
 
 static xmc_status
@@ -61,11 +61,11 @@ copy_learned(const xmc_trainer *t, const xmc_learned *from, const xmc_learned *t
 
 /* ---- weak labels ---- */
 
-/* In which round the d-th document of the pool is taught. */
+/* In which round the d-th document of the pool is taught: they are dealt in turn. */
 static int32_t
 round_of(const xmc_trainer *t, int32_t d)
 {
-	return 1 + (int32_t) (xmc_hash_bytes(&d, sizeof d, POOL_SEED) % (uint64_t) t->options->rounds);
+	return 1 + d % t->options->rounds;
 }
 
 /* How many of the weakly labelled documents are dealt to this round and those before it. */
@@ -94,6 +94,7 @@ add_pool(xmc_trainer *t, xmc_weak *w)
 				xmc_document *copy = &w->document[w->n];
 				int32_t		n = t->pool[d]->n;
 
+				XMC_TRY(xmc_check_stop(t->ctx));
 				*copy = *t->pool[d];
 				copy->pair = xmc_arena_alloc(&t->lasting, (size_t) n * (size_t) (n - 1), sizeof(xmc_pair));
 				XMC_NEED(copy->pair, t->ctx);
@@ -107,6 +108,7 @@ add_pool(xmc_trainer *t, xmc_weak *w)
 						copy->pair[copy->n_pairs++] = (xmc_pair){i, j, 0};
 						copy->pair[copy->n_pairs++] = (xmc_pair){j, i, 0};
 					}
+				w->n_pairs += copy->n_pairs;
 				w->from[w->n++] = d;	/* it has pairs: see xmc_can_be_guided */
 			}
 	return XMC_OK;
@@ -135,7 +137,7 @@ bin_of(double confidence)
 	return bin < BINS ? bin : BINS - 1;
 }
 
-/* Adds one document's labels to the pupil's: `guide` and `own` are raw scores (n, n) of guide and pupil, `scale` makes log-odds of the guide's. */
+/* Labels one document. guide, own (n, n): raw scores of guide and pupil; `scale` makes log-odds of the guide's. */
 static void
 label(xmc_document *document, const float *guide, double scale, const float *own, tally *count)
 {
@@ -155,7 +157,7 @@ label(xmc_document *document, const float *guide, double scale, const float *own
 	}
 }
 
-/* Scores of up to XMC_SCORE_BATCH documents by the model and, if `by_folds`, the sums of the folds' raw ones (each n * n) in their place. */
+/* Scores up to XMC_SCORE_BATCH documents by the model; sum[d][m] (n, n): its raw scores or, if `by_folds`, the sum of the folds'. */
 static xmc_status
 score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_folds, xmc_scores *own, float *sum[][XMC_MODALITIES])
 {
@@ -213,6 +215,8 @@ select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_
 		double		p = xmc_probability(approved->score[guide][r]);
 		int			bin = bin_of(fmax(p, 1 - p));
 
+		if (approved->score[guide][r] == 0)	/* it says nothing of this pair */
+			continue;
 		all[bin] += approved->weight[r];
 		right[bin] += (p > 0.5) * approved->weight[r];
 	}
@@ -244,8 +248,8 @@ select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_
 }
 
 /*
- * Labels the documents from `first` to `end` of those that have pairs for a pupil, for every pupil whose turn it is (NULL: not his): by the
- * models of the folds, if there are any and they know as much as the model.
+ * Labels the documents from `first` to `end` for each pupil, w[m] (NULL: not this one): by the models of the folds, if there are
+ * any and they know as much as the model.
  */
 static xmc_status
 label_documents(xmc_trainer *t, xmc_weak *const w[XMC_MODALITIES], int32_t first, int32_t end, bool by_folds)
@@ -356,51 +360,94 @@ xmc_stream_round(xmc_checkpoint *c, xmc_trainer *t)
 
 /* ---- one round ---- */
 
-/* Whether a document of the pool is kept from the pupil, to tell its best epoch. */
-static bool
-is_check(const xmc_trainer *t, int32_t d)
+/* Puts a modality's parts back to how they began. */
+static xmc_status
+forget(xmc_trainer *t, xmc_modality modality)
 {
-	return xmc_held_out((const char *) &d, sizeof d, t->options->seed, t->options->held_out);
+	xmc_model  *fresh;
+	xmc_status	status = xmc_model_new(t->ctx, t->options, t->model->has_bag, &fresh);
+
+	for (int p = 0; p < XMC_PARTS && status == XMC_OK; p++)
+		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == modality)
+		{
+			int64_t		n = xmc_model_copy_part(t->model, (xmc_part) p, NULL, true);
+			float	   *values;	/* (n) */
+
+			xmc_arena_reset(&t->part_arena);
+			values = xmc_arena_alloc(&t->part_arena, (size_t) n, sizeof(float));
+			if (values)
+			{
+				xmc_model_copy_part(fresh, (xmc_part) p, values, true);
+				xmc_model_copy_part(t->model, (xmc_part) p, values, false);
+			}
+			else
+				status = xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+		}
+	if (fresh)
+		xmc_model_free(t->ctx, fresh);
+	return status;
+}
+
+/* Whether anything is labelled in a document: not if option unselected is 0 and nothing of it is selected. */
+static bool
+is_labelled(const xmc_document *document)
+{
+	for (int32_t k = 0; k < document->n_pairs; k++)
+		if (document->pair[k].weight > 0)
+			return true;
+	return false;
 }
 
 /*
- * Trains the pupil's parts on approved pairs and on the weak ones that are dealt to this round and those before. Where few documents are held
- * out, part of the weakly labelled ones tell its best epochs, its weights and its scale: they are many. The held-out ones judge it.
+ * Deals the approved documents and the labelled ones of this round and those before to those that are trained on, into `all`
+ * (n_approved + n_weak), and, where few are held out, those that check it, r->check.
+ */
+static xmc_status
+deal(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_document **all)
+{
+	const xmc_weak *w = &r->weak[r->pupil];
+	const xmc_document **check = xmc_arena_alloc(&t->lasting, (size_t) n_weak, sizeof *check);
+	int32_t		n_check = 0;
+
+	XMC_NEED(check, t->ctx);
+	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
+	t->n_train = t->n_approved;
+	for (int32_t d = 0; d < n_weak; d++)
+		if (!is_labelled(&w->document[d]))
+			continue;
+		else if (t->unseen.n > 0 && d % CHECK == 0)
+			check[n_check++] = &w->document[d];
+		else
+			all[t->n_train++] = &w->document[d];
+	if (n_check < XMC_MIN_HELD_OUT_DOCUMENTS)
+	{
+		memcpy(all + t->n_train, check, (size_t) n_check * sizeof *all);
+		t->n_train += n_check;
+		n_check = 0;
+	}
+	t->train = all;
+	r->check = (xmc_labels){.n_documents = n_check,.document = check};
+	return n_check ? xmc_train_labels(&t->lasting, &r->check) : XMC_OK;
+}
+
+/*
+ * Trains the pupil's parts from the beginning, on approved pairs and on the weak ones that are dealt to this round and those
+ * before. Where few documents are held out, part of the weakly labelled ones tell its best epochs and its scale: they are many. Its
+ * parts are added as they are: weights that are fitted to few documents were 0 by chance now and then. The held-out ones judge it.
  */
 static xmc_status
 teach(xmc_trainer *t, xmc_round *r, int32_t round)
 {
-	const xmc_weak *w = &r->weak[r->pupil];
-	int32_t		n_weak = dealt_to(t, w, round);
+	int32_t		n_weak = dealt_to(t, &r->weak[r->pupil], round);
 	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) (t->n_approved + n_weak), sizeof *all);
-	const xmc_document **check = xmc_arena_alloc(&t->lasting, (size_t) n_weak, sizeof *check);
-	int32_t		n_check = 0;
-	xmc_status	status = XMC_OK;
+	xmc_labels *check;
+	xmc_status	status;
 
-	if (!all || !check)
-		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
-	t->n_train = t->n_approved;
-	for (int32_t d = 0; d < n_weak; d++)
-	{
-		double		weight = 0;
-
-		for (int32_t k = 0; k < w->document[d].n_pairs; k++)
-			weight += w->document[d].pair[k].weight;
-		if (!(weight > 0))		/* if option unselected is 0 and nothing of it is selected */
-			continue;
-		if (t->unseen.n > 0 && is_check(t, w->from[d]))
-			check[n_check++] = &w->document[d];
-		else
-			all[t->n_train++] = &w->document[d];
-	}
-	r->check = (xmc_labels){.n_documents = n_check,.document = check};
-	if (n_check >= XMC_MIN_HELD_OUT_DOCUMENTS)
-	{
-		XMC_TRY(xmc_train_labels(&t->lasting, &r->check));
-		t->judge = &r->check;
-	}
-	t->train = all;
+	XMC_NEED(all, t->ctx);
+	XMC_TRY(forget(t, r->pupil));
+	XMC_TRY(deal(t, r, n_weak, all));
+	t->judge = check = r->check.n ? &r->check : &t->held_out;
+	status = XMC_OK;
 	for (int p = 0; p < XMC_PARTS && status == XMC_OK; p++)
 		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == r->pupil)
 		{
@@ -413,21 +460,34 @@ teach(xmc_trainer *t, xmc_round *r, int32_t round)
 	XMC_TRY(status);
 	if (t->resume.stage != 0)
 		return xmc_checkpoint_missed(&t->resume);
-	if (r->check.n == 0)
-		return xmc_train_weigh(t, r->pupil, &t->held_out);
-	XMC_TRY(xmc_train_score(t, r->pupil, &r->check));	/* all parts: training may have been continued in the last one */
-	return xmc_train_weigh(t, r->pupil, &r->check);
+	XMC_TRY(xmc_train_score(t, r->pupil, check));	/* all parts: training may have been continued in the last one */
+	return xmc_train_weigh(t, r->pupil, check, true);
 }
 
-/* Share of the held-out pairs on which two scores say the same. */
+/* Share of the held-out pairs on which two scores say the same, of those of which both say anything; NaN: there are none. */
 static double
 agreement(const xmc_labels *l, const float *a, const float *b)
 {
 	double		same = 0;
+	double		all = 0;
 
 	for (int32_t r = 0; r < l->n; r++)
-		same += ((a[r] > 0) == (b[r] > 0)) * l->weight[r];
-	return same / l->n_documents;
+		if (a[r] != 0 && b[r] != 0)
+		{
+			same += ((a[r] > 0) == (b[r] > 0)) * l->weight[r];
+			all += l->weight[r];
+		}
+	return all > 0 ? same / all : NAN;
+}
+
+/* Whether documents are dealt to the round that teach anything. */
+static bool
+is_news(const xmc_trainer *t, const xmc_weak *w, int32_t round)
+{
+	for (int32_t d = dealt_to(t, w, round - 1); d < dealt_to(t, w, round); d++)
+		if (is_labelled(&w->document[d]))
+			return true;
+	return false;
 }
 
 /* Each held-out document's tau by the fused score, into tau (n_documents); gives the mean. */
@@ -483,7 +543,7 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 		if (first < end)
 			XMC_TRY(label_documents(t, again, first, end, false));
 	}
-	if (dealt_to(t, w, round) == 0)
+	if (!is_news(t, w, round))
 		return XMC_OK;
 	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.documents = dealt_to(t, w, round),.weak = w->figures,
 		.fused_tau_before = fused_tau(t, r->fused_tau),
@@ -495,11 +555,11 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 }
 
 /*
- * Fuses what the pupil is now with its guide. Cross-fitted weights are better than what few held-out documents would make of both, which
- * on the guides trusts the pupil's echo of its guide too much; so they stay.
+ * Fuses what the pupil is now with its guide. Cross-fitted weights stay: what few held-out documents would make of both trusts, on
+ * the guides, the pupil's echo of its guide too much.
  */
 static xmc_status
-fuse(xmc_trainer *t, const xmc_round *r)
+fuse_again(xmc_trainer *t, const xmc_round *r)
 {
 	const xmc_calibration *before = r->before.calibration;
 	xmc_calibration *c = &t->model->calibration;
@@ -529,7 +589,7 @@ judge_round(xmc_trainer *t, const xmc_round *r)
 	xmc_train_judge(&t->held_out, score, 1, &report->loss_after, &report->tau_after, NULL, after);
 	XMC_TRY(compare(t, after, before, &report->difference_low, &report->difference_high, &pupil_lost));
 	/* Even if the pupil did not lose alone, it may have learned the guide's mistakes, which then count twice. */
-	XMC_TRY(fuse(t, r));
+	XMC_TRY(fuse_again(t, r));
 	report->fused_tau_after = fused_tau(t, after);
 	XMC_TRY(compare(t, after, r->fused_tau, &report->fused_low, &report->fused_high, &fused_lost));
 	report->flips = 1 - agreement(&t->held_out, r->before.score[r->pupil], score);

@@ -2,8 +2,10 @@
  * train.c - see train.h
  *
  * The parts of a model (sparse term, linear terms, networks, bilinear term) are trained one after the other, each to its own best
- * epoch: the sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
- * the parts are weighed against each other and calibrated on the held-out documents (calibrate.h).
+ * epoch: the sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss
+ * after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
+ * the parts are weighed against each other and calibrated (calibrate.h) on the held-out documents or, where these are few, on all
+ * approved ones by cross-fitting (crossfit.c).
  */
 #include "xmcoh/trainer.h"
 #include "xmcoh/calibrate.h"
@@ -17,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-#define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which on the alignment keeps off the approved ones */
+#define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which the alignment keeps off those */
 
 static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_SPARSE] = "training sparse text term",
@@ -45,7 +47,7 @@ xmc_train_labels(xmc_arena *arena, xmc_labels *l)
 	for (int32_t d = 0; d < l->n_documents; d++)
 		total += l->document[d]->n_pairs;
 	if (total > INT32_MAX / 4)
-		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld approved pairs to judge by; at most %d", (long long) total, INT32_MAX / 4);
+		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld labelled pairs to judge by; at most %d", (long long) total, INT32_MAX / 4);
 	l->n = (int32_t) total;
 	l->weight = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
 	l->s = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
@@ -78,7 +80,7 @@ xmc_train_labels(xmc_arena *arena, xmc_labels *l)
 xmc_status
 xmc_train_score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s)
 {
-	if (t->slices.shape.slices > 0)
+	if (t->slices.shape.slices > 0 && l == &t->held_out)
 		return xmc_slices_score(&t->slices, l->document, s);
 	for (int32_t first = 0; first < l->n_documents; first += XMC_SCORE_BATCH)
 	{
@@ -191,7 +193,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 	xmc_arena_reset(&t->part_arena);
 	if (xmc_part_is_network(part) && t->hooks.slices > 1)
 		XMC_TRY(xmc_slices_begin(&t->part_arena, &t->arena, t->hooks.crew, t->hooks.slices, part, t->model, network_batch(t),
-								 t->n_train, t->train, t->judge->n_documents, t->judge->document, &adamw, &t->slices));
+								 t->n_train, t->train, t->held_out.n_documents, t->held_out.document, &adamw, &t->slices));
 	else if (part != XMC_PART_SPARSE)
 		XMC_TRY(xmc_adamw_init(&t->part_arena, t->model, part, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->part_arena, t->model, part, &adamw, &t->random, t->n_train, t->train, &e));
@@ -274,7 +276,7 @@ scale_part(xmc_model *model, xmc_part part, double by)
 }
 
 xmc_status
-xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
+xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally)
 {
 	float	   *score = l->score[modality];
 	double	   *scale = &t->model->calibration.solo[modality];
@@ -304,6 +306,8 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
 	XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, XMC_CALIBRATION_RIDGE, weight));
 	for (int32_t c = 0; c < k; c++)
 	{
+		if (equally)
+			weight[c] = 1;
 		scale_part(t->model, part[c], weight[c]);
 		for (int32_t f = 0; f < t->n_folds; f++)
 			scale_part(t->fold[f], part[c], weight[c]);
@@ -555,8 +559,8 @@ alignment_checkpoint(void *arg, xmc_epochs *e)
 }
 
 /*
- * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other documents, it keeps off
- * all approved ones, so that these can tell how far to trust it, and with it the guidance.
+ * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other documents,
+ * it keeps off all approved ones, so that these can tell how far to trust it, and with it the guidance.
  */
 static bool
 alignment_spares_approved(const xmc_trainer *t)
@@ -603,21 +607,20 @@ train_alignment(xmc_trainer *t)
 }
 
 /*
- * How far each modality trusts its guide: once, in phase 0, on all approved documents, each scored by a model that has not seen it; or, at the
- * end, on the held-out ones.
+ * How far each modality trusts its guide: in phase 0, on all approved documents, each scored by a model that has not seen it (a round
+ * leaves that as it is, for the reason that it leaves the fusion); or, at the end, on the held-out ones.
  */
 static xmc_status
 fit_guidance(xmc_trainer *t)
 {
 	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
-	xmc_labels *l = &t->unseen;
 
 	group[t->n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
 	for (int32_t f = 0; f < t->n_folds; f++)
 	{
 		t->fold[f]->calibration = t->model->calibration;
 		group[f] = (xmc_guidance_group){.scorer = t->fold[f],.n = t->fold_start[f + 1] - t->fold_start[f],
-			.document = l->document + t->fold_start[f]};
+			.document = t->unseen.document + t->fold_start[f]};
 	}
 	return t->model->has_alignment ? xmc_guidance_fit(t->ctx, t->model, t->n_folds + 1, group) : XMC_OK;
 }
@@ -661,7 +664,7 @@ run(xmc_trainer *t)
 		t->progress.phase = "calibrating";
 		XMC_TRY(xmc_train_tell(t));
 		for (int m = 0; m < XMC_MODALITIES; m++)
-			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m, fit));
+			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m, fit, false));
 		XMC_TRY(xmc_train_fuse(t, fit));
 		if (alignment_spares_approved(t))
 			XMC_TRY(fit_guidance(t));
