@@ -45,6 +45,9 @@ INSERT INTO contrast (label, a, b)
     SELECT format('ours after a round - the paper''s: %s', e), e || ', after a round', e || ', paper''s rule'
       FROM unnest('{"text guided, alignment inferred","image guided, alignment inferred"}'::text[]) AS e;
 INSERT INTO contrast (label, a, b)
+    SELECT format('ours after a round - the paper''s: %s, alignment known', e), 'fused, after a round', e || ', alignment known, paper''s rule'
+      FROM unnest('{text guided,image guided}'::text[]) AS e;
+INSERT INTO contrast (label, a, b)
     SELECT format('after a round - before: %s', b.name), a.name, b.name
       FROM quality.condition AS a JOIN quality.condition AS b ON a.name = b.name || ', after a round' ORDER BY a.condition;
 INSERT INTO contrast (label, a, b)
@@ -100,8 +103,9 @@ SELECT setting, split, max(shown) FILTER (WHERE name = 'text') AS text, max(show
   FROM mean AS m WHERE setting <> 'as they are' GROUP BY setting, split, size ORDER BY setting, split;
 
 \echo '## What the rounds did'
-\echo 'Means over the models; pairs are those of the pool. Selected: those that the guide is sure enough of. Their true precision is by the'
-\echo 'order of the pool, which training was not told; the estimate is training''s own.'
+\echo 'Means over the models; pairs are those of the pool. Selected: the share that the guides of the folds are together sure enough of, and how'
+\echo 'often approved pairs above the threshold are right. True precision: as many of the pool''s pairs as were selected, the surest by the'
+\echo 'version trained without a round (the folds'' guides are not kept), against the order of the pool, which training was not told.'
 \echo
 SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*) FILTER (WHERE kept) AS kept,
        round(avg(documents)) AS documents, to_char(avg(threshold), 'FM0.00') AS threshold,
@@ -116,4 +120,4 @@ SELECT split, quality.size_of(size) AS size, count(*) AS models, to_char(avg(p),
        to_char(avg(b - p), 'FM990.0') AS "a round", to_char(avg(s), 'FM990.0') AS "ordering the pool",
        to_char(avg(b - p) / avg(p), 'FM990.00') AS "a round / phase 0"
   FROM (SELECT split, size, extract(epoch FROM phase_0) AS p, extract(epoch FROM with_round) AS b, extract(epoch FROM scoring) AS s
-          FROM quality.run WHERE setting = 'as they are') AS r GROUP BY split, size ORDER BY split, size;
+          FROM quality.run WHERE setting = 'as they are') AS r GROUP BY split, size ORDER BY split, r.size;
