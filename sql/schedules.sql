@@ -71,7 +71,7 @@ BEGIN
         unlabelled = s.unlabelled, active = coalesce(alter_schedule.active, x.active) WHERE x.schedule_id = s.schedule_id;
 END $$;
 COMMENT ON FUNCTION xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]) IS
-    'Changes a schedule, or puts it to rest (active => false) and back; NULL arguments change nothing. It goes on training with the rights of the role that made it';
+    'Changes a schedule, or puts it to rest (active => false) and back; NULL arguments change nothing, so for unlabelled => all sources again name them all. It goes on training with the rights of the role that made it';
 
 CREATE FUNCTION xmcoh.unschedule_training(schedule_id integer) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
