@@ -79,12 +79,6 @@ dealt_to(const xmc_trainer *t, const xmc_weak *w, int32_t round)
 	return n;
 }
 
-static bool
-has_both(const xmc_document *document, int32_t i)
-{
-	return (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE);
-}
-
 /* How many ordered pairs the pool has of items that have both modalities. */
 static size_t
 count_pairs(const xmc_trainer *t)
@@ -96,7 +90,7 @@ count_pairs(const xmc_trainer *t)
 		size_t		both = 0;
 
 		for (int32_t i = 0; i < t->pool[d]->n; i++)
-			both += has_both(t->pool[d], i);
+			both += xmc_has_both(t->pool[d], i);
 		pairs += both * (both - 1);	/* at least 2: see xmc_can_be_guided */
 	}
 	return pairs;
@@ -121,8 +115,8 @@ add_pool(xmc_trainer *t, xmc_weak *w)
 				*copy = *t->pool[d];
 				copy->pair = pair;
 				for (int32_t i = 0; i < copy->n; i++)
-					for (int32_t j = i + 1; j < copy->n && has_both(copy, i); j++)
-						if (has_both(copy, j))
+					for (int32_t j = i + 1; j < copy->n && xmc_has_both(copy, i); j++)
+						if (xmc_has_both(copy, j))
 						{
 							*pair++ = (xmc_pair){i, j, 0};
 							*pair++ = (xmc_pair){j, i, 0};

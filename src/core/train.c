@@ -468,7 +468,7 @@ xmc_can_be_guided(const xmc_document *document)
 	int32_t		both = 0;
 
 	for (int32_t i = 0; i < document->n; i++)
-		both += (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE);
+		both += xmc_has_both(document, i);
 	return document->n_pairs == 0 && both >= 2;
 }
 
