@@ -35,6 +35,9 @@ typedef struct xmc_train_progress
  * and before the final measuring, and told how many bytes it would be, about; if it says yes, the state follows in calls
  * of `write`, the last of which has data NULL. With `read` training continues from such a stream: `read` gives up to
  * `size` of the next bytes, and fewer only at the end.
+ *
+ * What grows with the pool, its weak labels and their scores, lies in memory that `spill` gives, all zero, kept to the end of
+ * the training: it need be neither private nor resident. NULL from it: out of memory. Without it, the context's memory is taken.
  */
 typedef struct xmc_train_hooks
 {
@@ -45,6 +48,7 @@ typedef struct xmc_train_hooks
 	bool		(*checkpoint_due) (void *arg, int64_t bytes);
 	xmc_status	(*write) (void *arg, const void *data, size_t size);
 	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);
+	void	   *(*spill) (void *arg, size_t size);
 } xmc_train_hooks;
 
 /* What there is to say of the weak labels that a guide gave. Shares are in [0, 1]. */

@@ -32,6 +32,13 @@ typedef struct xmc_weak
 	xmc_weak_figures figures;	/* what there is to say of the labels that were given last */
 } xmc_weak;
 
+/* Whether the modalities can say something to each other of this item. */
+static inline bool
+xmc_has_both(const xmc_document *document, int32_t i)
+{
+	return (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE);
+}
+
 /* All that a pupil's training changes. */
 typedef struct xmc_learned
 {
@@ -124,8 +131,14 @@ extern xmc_status xmc_stream_weak_figures(xmc_checkpoint *c, xmc_weak_figures *f
 /* Tells the caller how far training is; not XMC_OK: unwind. */
 extern xmc_status xmc_train_tell(xmc_trainer *t);
 
-/* Lays out the scores of labelled pairs, all 0, for the documents of `l`. Errors: XMC_LIMIT (too many pairs), XMC_NO_MEMORY. */
-extern xmc_status xmc_train_labels(xmc_arena *arena, xmc_labels *l);
+/* Memory for what grows with the pool, all zero, kept to the end; NULL: no memory. See xmc_train_hooks. */
+extern void *xmc_train_spill(xmc_trainer *t, size_t count, size_t size);
+
+/*
+ * Lays out the scores of labelled pairs, all 0, for the documents of `l`, which are of the pool or not. Errors: XMC_LIMIT (too many
+ * pairs), XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_train_labels(xmc_trainer *t, xmc_labels *l, bool of_pool);
 
 /* Scores of one part for every labelled pair of l's documents, into s (their pairs). In slices, if held_out is scored. */
 extern xmc_status xmc_train_score_part(xmc_trainer *t, const xmc_labels *l, xmc_part part, float *s);

@@ -39,7 +39,7 @@ xmc_train_deal_folds(xmc_trainer *t)
 	}
 	t->fold_start[n_folds] = n;
 	memcpy(document + n, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *document);
-	return xmc_train_labels(&t->lasting, &t->unseen);
+	return xmc_train_labels(t, &t->unseen, false);
 }
 
 /* Phase 0 on all dealt documents but those from `first` to `end`, which the new t->fold[f] then scores. */

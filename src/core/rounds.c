@@ -79,37 +79,52 @@ dealt_to(const xmc_trainer *t, const xmc_weak *w, int32_t round)
 	return n;
 }
 
+/* How many ordered pairs the pool has of items that have both modalities. */
+static size_t
+count_pairs(const xmc_trainer *t)
+{
+	size_t		pairs = 0;
+
+	for (int32_t d = 0; d < t->n_pool; d++)
+	{
+		size_t		both = 0;
+
+		for (int32_t i = 0; i < t->pool[d]->n; i++)
+			both += xmc_has_both(t->pool[d], i);
+		pairs += both * (both - 1);	/* at least 2: see xmc_can_be_guided */
+	}
+	return pairs;
+}
+
 /* Copies of the pool's documents, with all pairs of items that have both modalities, either way round, weight 0. */
 static xmc_status
 add_pool(xmc_trainer *t, xmc_weak *w)
 {
+	xmc_pair   *pair = xmc_train_spill(t, count_pairs(t), sizeof *pair);
+
 	w->document = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(xmc_document));
 	w->from = xmc_arena_alloc(&t->lasting, (size_t) t->n_pool, sizeof(int32_t));
-	if (!w->document || !w->from)
+	if (!pair || !w->document || !w->from)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t round = 1; round <= t->options->rounds; round++)
 		for (int32_t d = 0; d < t->n_pool; d++)
 			if (round_of(t, d) == round)
 			{
 				xmc_document *copy = &w->document[w->n];
-				int32_t		n = t->pool[d]->n;
 
 				XMC_TRY(xmc_check_stop(t->ctx));
 				*copy = *t->pool[d];
-				copy->pair = xmc_arena_alloc(&t->lasting, (size_t) n * (size_t) (n - 1), sizeof(xmc_pair));
-				XMC_NEED(copy->pair, t->ctx);
-				for (int32_t i = 0; i < n; i++)
-					for (int32_t j = i + 1; j < n; j++)
-					{
-						uint8_t		both = copy->has[i] & copy->has[j];
-
-						if (!(both & XMC_HAS_TEXT) || !(both & XMC_HAS_IMAGE))
-							continue;
-						copy->pair[copy->n_pairs++] = (xmc_pair){i, j, 0};
-						copy->pair[copy->n_pairs++] = (xmc_pair){j, i, 0};
-					}
+				copy->pair = pair;
+				for (int32_t i = 0; i < copy->n; i++)
+					for (int32_t j = i + 1; j < copy->n && xmc_has_both(copy, i); j++)
+						if (xmc_has_both(copy, j))
+						{
+							*pair++ = (xmc_pair){i, j, 0};
+							*pair++ = (xmc_pair){j, i, 0};
+						}
+				copy->n_pairs = (int32_t) (pair - copy->pair);
 				w->n_pairs += copy->n_pairs;
-				w->from[w->n++] = d;	/* it has pairs: see xmc_can_be_guided */
+				w->from[w->n++] = d;
 			}
 	return XMC_OK;
 }
@@ -197,7 +212,7 @@ score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_fol
  * Selects the most pairs that are right often enough (option precision) by both estimates: their own mean confidence, and how often the
  * guide, not having seen them, is right about approved pairs that it is as confident of. The others weigh less from now on, if so told.
  */
-static void
+static xmc_status
 select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_modality guide, int32_t first, int32_t end,
 			 const tally *count)
 {
@@ -238,6 +253,8 @@ select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_
 		}
 	}
 	for (int32_t d = first; d < end && t->options->unselected < 1; d++)
+	{
+		XMC_TRY(xmc_check_stop(t->ctx));
 		for (int32_t k = 0; k < w->document[d].n_pairs; k++)
 		{
 			xmc_pair   *pair = &w->document[d].pair[k];
@@ -245,6 +262,8 @@ select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_
 			if (bin_of(fmax(pair->weight, 1 - pair->weight)) < lowest)
 				pair->weight *= (float) t->options->unselected;
 		}
+	}
+	return XMC_OK;
 }
 
 /*
@@ -283,7 +302,8 @@ label_documents(xmc_trainer *t, xmc_weak *const w[XMC_MODALITIES], int32_t first
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (w[m])
-			select_pairs(t, w[m], by_folds ? &t->unseen : &t->held_out, guide_of((xmc_modality) m), first, end, &count[m]);
+			XMC_TRY(select_pairs(t, w[m], by_folds ? &t->unseen : &t->held_out, guide_of((xmc_modality) m), first, end,
+								 &count[m]));
 	return XMC_OK;
 }
 
@@ -327,6 +347,8 @@ stream_weak(xmc_checkpoint *c, xmc_trainer *t, xmc_weak *w)
 		return xmc_checkpoint_damaged(c, "it labels another pool");
 	XMC_TRY(xmc_stream_weak_figures(c, &w->figures));
 	for (int64_t k = 0; k < n; k++)
+	{
+		XMC_TRY(xmc_check_stop(t->ctx));
 		for (int32_t p = 0; p < w->document[k].n_pairs; p++)
 		{
 			float	   *weight = &w->document[k].pair[p].weight;
@@ -335,6 +357,7 @@ stream_weak(xmc_checkpoint *c, xmc_trainer *t, xmc_weak *w)
 			if (!c->is_saving && !(*weight >= 0 && *weight <= 1))
 				return xmc_checkpoint_damaged(c, "a weak label is no probability");
 		}
+	}
 	return XMC_OK;
 }
 
@@ -413,12 +436,15 @@ deal(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_document **all)
 	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
 	t->n_train = t->n_approved;
 	for (int32_t d = 0; d < n_weak; d++)
+	{
+		XMC_TRY(xmc_check_stop(t->ctx));
 		if (!is_labelled(&w->document[d]))
 			continue;
-		else if (t->unseen.n > 0 && d % CHECK == 0)
+		if (t->unseen.n > 0 && d % CHECK == 0)
 			check[n_check++] = &w->document[d];
 		else
 			all[t->n_train++] = &w->document[d];
+	}
 	if (n_check < XMC_MIN_HELD_OUT_DOCUMENTS)
 	{
 		memcpy(all + t->n_train, check, (size_t) n_check * sizeof *all);
@@ -427,7 +453,7 @@ deal(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_document **all)
 	}
 	t->train = all;
 	r->check = (xmc_labels){.n_documents = n_check,.document = check};
-	return n_check ? xmc_train_labels(&t->lasting, &r->check) : XMC_OK;
+	return n_check ? xmc_train_labels(t, &r->check, true) : XMC_OK;
 }
 
 /*

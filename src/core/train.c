@@ -39,36 +39,39 @@ xmc_train_tell(xmc_trainer *t)
 	return status == XMC_OK ? xmc_check_stop(t->ctx) : status;
 }
 
+void *
+xmc_train_spill(xmc_trainer *t, size_t count, size_t size)
+{
+	return t->hooks.spill ? t->hooks.spill(t->hooks.arg, count * size) : xmc_arena_zalloc(&t->lasting, count, size);
+}
+
 xmc_status
-xmc_train_labels(xmc_arena *arena, xmc_labels *l)
+xmc_train_labels(xmc_trainer *t, xmc_labels *l, bool of_pool)
 {
 	int64_t		total = 0;
+	size_t		count;			/* of numbers */
+	float	   *score;
 
 	for (int32_t d = 0; d < l->n_documents; d++)
 		total += l->document[d]->n_pairs;
 	if (total > INT32_MAX / 4)
-		return xmc_fail(arena->ctx, XMC_LIMIT, "%lld labelled pairs to judge by; at most %d", (long long) total, INT32_MAX / 4);
+		return xmc_fail(t->ctx, XMC_LIMIT, "%lld labelled pairs to judge by; at most %d", (long long) total, INT32_MAX / 4);
 	l->n = (int32_t) total;
-	l->weight = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
-	l->s = xmc_arena_alloc(arena, (size_t) total, sizeof(float));
-	if (!l->weight || !l->s)
-		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	count = (size_t) total * (2 + XMC_PARTS + XMC_MODALITIES);
+	score = of_pool ? xmc_train_spill(t, count, sizeof *score) : xmc_arena_zalloc(&t->lasting, count, sizeof *score);
+	XMC_NEED(score, t->ctx);
+	l->weight = score;
+	l->s = score += total;
 	for (int p = 0; p < XMC_PARTS; p++)
-	{
-		l->part_s[p] = xmc_arena_zalloc(arena, (size_t) total, sizeof(float));
-		XMC_NEED(l->part_s[p], arena->ctx);
-	}
+		l->part_s[p] = score += total;
 	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		l->score[m] = xmc_arena_zalloc(arena, (size_t) total, sizeof(float));
-		XMC_NEED(l->score[m], arena->ctx);
-	}
+		l->score[m] = score += total;
 	for (int32_t d = 0, at = 0; d < l->n_documents; d++)
 	{
 		const xmc_document *document = l->document[d];
 		double		sum = 0;
 
-		XMC_TRY(xmc_check_stop(arena->ctx));
+		XMC_TRY(xmc_check_stop(t->ctx));
 		for (int32_t p = 0; p < document->n_pairs; p++)
 			sum += document->pair[p].weight;
 		for (int32_t p = 0; p < document->n_pairs; p++, at++)
@@ -469,7 +472,7 @@ xmc_can_be_guided(const xmc_document *document)
 	int32_t		both = 0;
 
 	for (int32_t i = 0; i < document->n; i++)
-		both += (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE);
+		both += xmc_has_both(document, i);
 	return document->n_pairs == 0 && both >= 2;
 }
 
@@ -642,7 +645,7 @@ run(xmc_trainer *t)
 	}
 	if (parts == 0)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
-	XMC_TRY(xmc_train_labels(&t->lasting, &t->held_out));
+	XMC_TRY(xmc_train_labels(t, &t->held_out, false));
 	XMC_TRY(xmc_train_deal_folds(t));
 	t->judge = &t->held_out;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,

@@ -21,6 +21,9 @@
  */
 #define WRITE_BYTES ((Size) 64 * 1024)
 
+#define ALLOCATE_BYTES ((Size) 16 * 1024 * 1024)	/* at once, between which signals are served */
+#define SPILL_NAME "labels"
+
 #define FAULT_BYTES ((int64) 64 * 1024)	/* what one page fault maps, where nobody tells what is mapped */
 #define GLANCES_A_LOOK 16
 
@@ -29,12 +32,21 @@ static Documents *owned = NULL;
 
 /* ---- the end of it ---- */
 
+void
+xmcoh_documents_forget_spilled(Documents *documents)
+{
+	for (Spilled *s = documents->spilled; s != NULL; s = s->next)
+		(void) munmap(s->map, s->size);
+	documents->spilled = NULL;
+}
+
 static void
 release(Documents *documents)
 {
 	if (documents->map != NULL)
 		(void) munmap(unconstify(char *, documents->map), documents->file.size);
 	documents->map = NULL;
+	xmcoh_documents_forget_spilled(documents);
 	if (documents->statm >= 0)
 		(void) close(documents->statm);
 	documents->statm = -1;
@@ -95,16 +107,40 @@ xmcoh_documents_create(const xmc_options *options)
 	return documents;
 }
 
+/* Refuses `more` bytes of temporary files. */
+static void
+check_limit(const Documents *documents, Size more, const char *what, const char *way_out)
+{
+	Size		size = documents->file.size + more;
+
+	for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
+		size += s->size;
+	if (temp_file_limit >= 0 && size > (Size) temp_file_limit * 1024)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				errmsg("%s take more than temp_file_limit (%d kB)", what, temp_file_limit),
+				errhint("Raise temp_file_limit for the role that trains, or %s.", way_out));
+}
+
+/* A file error, by errno. */
+static void
+report(File handle, const char *doing, const char *done, Size bytes)
+{
+	bool		full = errno == ENOSPC || errno == EDQUOT;
+
+	ereport(ERROR,
+			errcode_for_file_access(),
+			errmsg("could not %s temporary file \"%s\": %m", doing, FilePathName(handle)),
+			errdetail(done, bytes),
+			full ? errhint("Free some space there, or set temp_tablespaces for the role that trains to a larger disk.") : 0);
+}
+
 static void
 flush(Documents *documents)
 {
 	Size		written = 0;
 
-	if (temp_file_limit >= 0 && documents->file.size + documents->buffered > (Size) temp_file_limit * 1024)
-		ereport(ERROR,
-				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				errmsg("the training documents take more than temp_file_limit (%d kB)", temp_file_limit),
-				errhint("Raise temp_file_limit for the role that trains, or attach a view with fewer documents."));
+	check_limit(documents, documents->buffered, "the training documents", "attach a view with fewer documents");
 	while (written < documents->buffered)
 	{
 		int			bytes;
@@ -114,17 +150,10 @@ flush(Documents *documents)
 						  (off_t) (documents->file.size + written), WAIT_EVENT_BUFFILE_WRITE);
 		if (bytes <= 0)
 		{
-			bool		full = errno == 0 || errno == ENOSPC || errno == EDQUOT;
-
 			if (errno == 0)
 				errno = ENOSPC;
-			ereport(ERROR,
-					errcode_for_file_access(),
-					errmsg("could not write the training documents to temporary file \"%s\": %m",
-						   FilePathName(documents->handle)),
-					errdetail("%zu bytes of documents were written before.", documents->file.size + written),
-					full ? errhint("Free some space there, or set temp_tablespaces for the role that trains to a larger disk.")
-					: 0);
+			report(documents->handle, "write the training documents to", "%zu bytes of documents were written before.",
+				   documents->file.size + written);
 		}
 		written += (Size) bytes;
 	}
@@ -174,20 +203,23 @@ resident(const Documents *documents)
 	return ((int64) usage.ru_minflt + usage.ru_majflt) * FAULT_BYTES;
 }
 
+static void *
+map_file(File handle, Size size, int protection, const char *what)
+{
+	void	   *bytes = mmap(NULL, size, protection, MAP_SHARED, FileGetRawDesc(handle), 0);
+
+	if (bytes == MAP_FAILED)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),	/* of addresses: what rlimit or overcommit allow */
+				errmsg("could not map %zu bytes of %s: %m", size, what));
+	return bytes;
+}
+
 static void
 map(Documents *documents, File handle)
 {
-	void	   *bytes;
-
 	if (documents->file.size > 0)
-	{
-		bytes = mmap(NULL, documents->file.size, PROT_READ, MAP_SHARED, FileGetRawDesc(handle), 0);
-		if (bytes == MAP_FAILED)
-			ereport(ERROR,
-					errcode(ERRCODE_OUT_OF_MEMORY),	/* of addresses: what rlimit or overcommit allow */
-					errmsg("could not map %zu bytes of training documents: %m", documents->file.size));
-		documents->map = bytes;
-	}
+		documents->map = map_file(handle, documents->file.size, PROT_READ, "training documents");
 	documents->statm = BasicOpenFile("/proc/self/statm", O_RDONLY);
 	documents->resident_least = resident(documents);
 }
@@ -228,6 +260,38 @@ xmcoh_documents_attach(const DocumentsFile *file, const xmc_options *options)
 	return documents;
 }
 
+/* ---- what training keeps for them ---- */
+
+void *
+xmcoh_documents_spill(Documents *documents, Size size)
+{
+	Spilled    *spilled = MemoryContextAlloc(GetMemoryChunkContext(documents), sizeof(Spilled));
+	File		handle;
+
+	check_limit(documents, size, "the training documents and the weak labels of the pool", "lower option pool_documents");
+	handle = FileSetCreate(&documents->file.fileset, SPILL_NAME);
+	/* All blocks at once: where one is missing when it is written to, that is a crash (SIGBUS). */
+	for (Size at = 0; at < size;)
+	{
+		Size		part = Min(size - at, ALLOCATE_BYTES);
+
+		CHECK_FOR_INTERRUPTS();
+		errno = posix_fallocate(FileGetRawDesc(handle), (off_t) at, (off_t) part);
+		if (errno == 0)
+			at += part;
+		else if (errno != EINTR)
+			report(handle, "allocate the weak labels of the pool in", "They take %zu bytes.", size);
+	}
+	spilled->map = map_file(handle, size, PROT_READ | PROT_WRITE, "weak labels");
+	spilled->size = size;
+	spilled->next = documents->spilled;
+	documents->spilled = spilled;
+	/* The file stays as long as it is mapped, and the name is free again. */
+	FileClose(handle);
+	(void) FileSetDelete(&documents->file.fileset, SPILL_NAME, false);
+	return spilled->map;
+}
+
 uint64
 xmcoh_documents_offset(const Documents *documents, const xmc_document *document)
 {
@@ -253,8 +317,10 @@ xmcoh_documents_watch(Documents *documents)
 	documents->resident_least = Min(documents->resident_least, now);
 	if (now - documents->resident_least > (int64) xmcoh_training_memory * 1024)
 	{
-		/* The pages stay in the page cache, as long as the kernel has room for them. */
+		/* The pages stay in the page cache, as long as the kernel has room for them; it writes out those that are written to. */
 		(void) madvise(unconstify(char *, documents->map), documents->file.size, MADV_DONTNEED);
+		for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
+			(void) madvise(s->map, s->size, MADV_DONTNEED);
 		documents->resident_least = resident(documents);
 	}
 }

@@ -3,10 +3,11 @@
  *
  * So there is one copy of them, whatever its size and however many processes read it, and one way for small and large
  * sets: the kernel reads pages when they are asked for and takes them back when it needs the memory. On top of that
- * each process lets go of what it has mapped whenever that is more than xmcoh.training_memory.
+ * each process lets go of what it has mapped whenever that is more than xmcoh.training_memory. What the training itself keeps
+ * for each of them, the pool's weak labels, lies in further files, which the process that made the set maps writable.
  *
- * The file lies where temporary files lie (temp_tablespaces) and counts against temp_file_limit. It goes with the
- * memory context that Documents lives in, or with its process; after a crash the server sweeps it up, as all
+ * The files lie where temporary files lie (temp_tablespaces) and count against temp_file_limit. They go with the
+ * memory context that Documents lives in, or with its process; after a crash the server sweeps them up, as all
  * temporary files.
  */
 #ifndef XMCOH_PG_DOCUMENTS_H
@@ -25,6 +26,14 @@ typedef struct DocumentsFile
 	Size		size;			/* bytes */
 } DocumentsFile;
 
+/* A writable temporary file. */
+typedef struct Spilled
+{
+	struct Spilled *next;
+	void	   *map;
+	Size		size;			/* bytes */
+} Spilled;
+
 typedef struct Documents
 {
 	DocumentsFile file;
@@ -32,6 +41,7 @@ typedef struct Documents
 	int32		n;
 	xmc_document *document;		/* (n) views into the map; NULL until xmcoh_documents_map, and in other processes */
 	const char *map;			/* NULL: not mapped */
+	Spilled    *spilled;
 	char	   *buffer;			/* not yet written; NULL when mapped */
 	Size		buffered;
 	File		handle;			/* while it is written */
@@ -54,6 +64,14 @@ extern void xmcoh_documents_append(Documents *documents, const xmc_document *doc
 
 /* Ends writing; from now on documents->document is there. */
 extern void xmcoh_documents_map(Documents *documents);
+
+/*
+ * Memory for `size` bytes, more than 0, all zero, that need not be resident: in a temporary file. Needs a transaction; is kept
+ * after it, until all that was spilled is forgotten or the set goes. ERROR: disk_full and other file errors;
+ * configuration_limit_exceeded where temp_file_limit ends it; out_of_memory (of addresses).
+ */
+extern void *xmcoh_documents_spill(Documents *documents, Size size);
+extern void xmcoh_documents_forget_spilled(Documents *documents);
 
 /* The same file seen by another process, without the array `document`. Needs a resource owner. */
 extern Documents *xmcoh_documents_attach(const DocumentsFile *file, const xmc_options *options);

@@ -544,6 +544,18 @@ on_checkpoint_read(void *arg, void *data, size_t size, size_t *got)
 	return XMC_OK;
 }
 
+static void *
+on_spill(void *arg, size_t size)
+{
+	Run		   *run = arg;
+	void	   *memory;
+
+	worker_begin(run->job, false);	/* temporary files are made in a transaction */
+	memory = xmcoh_documents_spill(run->set.documents, size);
+	worker_commit(run->job);
+	return memory;
+}
+
 /* What the last transaction of a job still has to write of it. */
 static void
 write_figures(void *arg, const xmc_train_report *report)
@@ -566,7 +578,7 @@ xmcoh_run_training(WorkerJob *job)
 {
 	Run			run = {.job = job};
 	xmc_train_hooks hooks = {.arg = &run,.progress = on_progress,.checkpoint_due = on_checkpoint_due,
-		.write = on_checkpoint_write};
+		.write = on_checkpoint_write,.spill = on_spill};
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_model  *model;
 	xmc_train_report report;
@@ -593,6 +605,7 @@ xmcoh_run_training(WorkerJob *job)
 	if (hooks.read && (status == XMC_BAD_MODEL || status == XMC_CHANGED))
 	{
 		begin_anew(&run, ctx.message);
+		xmcoh_documents_forget_spilled(run.set.documents);
 		hooks.read = NULL;
 		status = train(&run, &ctx, &hooks, &model, &report);
 	}

@@ -3,7 +3,8 @@
 # Appends to $RESULTS lines what|measured|unit|op|target.
 #
 # The peak of each process's resident memory (VmHWM, shared pages included), less that of the same training on a few documents,
-# which is the process, the model and the state of its training; against the setting.
+# which is the process, the model and the state of its training; against the setting. And the private memory of the job's process
+# with a pool that is four times another one: of a round's weak labels, 24 bytes for each ordered pair, nothing should be seen.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
@@ -12,6 +13,7 @@ RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
 SETTING_MB=${SETTING_MB:-64}
 WORKERS=${WORKERS:-2}
 FEW=200
+POOL=2000						# documents of 16 items; labels of 5.8 kB each
 
 [ -r /proc/self/status ] || { say "****  skipped: memory of training. There is no /proc here.  ****"; exit 0; }
 cluster_prepare
@@ -35,30 +37,40 @@ CREATE TABLE step AS
     SELECT d AS document, i AS step_no, p.image FROM generate_series(1, $documents) AS d CROSS JOIN generate_series(1, 8) AS i
       JOIN pool AS p ON p.k = (d * 31 + i * 101) % 997;
 CREATE VIEW few AS SELECT * FROM step WHERE document <= $FEW;
+CREATE TABLE four_pools AS
+    SELECT d AS document, i AS step_no, 'step ' || i AS words, ARRAY[i, sin(d), cos(d * i), i % 3]::real[] AS image, d <= 100 AS approved
+      FROM generate_series(1, 100 + 4 * $POOL) AS d CROSS JOIN generate_series(1, 16) AS i;
+CREATE VIEW pool_alone AS SELECT * FROM four_pools WHERE document <= 100 + $POOL;
+SELECT xmcoh.create_model(s, image_dim => 4, options => '{"epochs": 2, "rounds": 1, "pool_documents": 1000000, "d_model": 16,
+           "heads": 2, "feed_forward": 16, "layers": 1, "align_dim": 8}'),
+       xmcoh.attach_source(s, s::regclass, document => 'document', item => 'step_no', text => 'words', image => 'image',
+                           "position" => 'step_no', approved => 'approved')
+  FROM unnest(ARRAY['pool_alone', 'four_pools']) AS s;
 SELECT xmcoh.create_model(s, image_dim => 512, words => false, options => o::jsonb),
        xmcoh.attach_source(s, s::regclass, document => 'document', item => 'step_no', image => 'image',
                            "position" => 'step_no', approved => 'all')
   FROM (VALUES ('few', '{"epochs": 60, "patience": 60}'), ('step', '{"epochs": 1}')) AS m (s, o);
 SQL
 
-# peak MODEL: trains it; "worker N" or "gradient N", kB, a line for each process
+# peak MODEL FIELD: trains it; kind of process and the most kB of this field of its status, a line for each kind
 peak()
 {
-	local job state pid kind kb
+	local job state pid kind kb field=$2
 	local -A most=()
 
 	job=$(sql -c "SELECT xmcoh.train('$1')")
 	while state=$(sql -c "SELECT state FROM xmcoh.job WHERE job_id = $job") && [[ $state =~ ^(queued|starting|running)$ ]]; do
 		while read -r pid kind; do
-			kb=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$pid/status" 2>/dev/null) && [ -n "$kb" ] && most[$kind]=$kb
+			kb=$(awk -v field="$field:" '$1 == field { print $2 }' "/proc/$pid/status" 2>/dev/null) || continue
+			[ "${kb:-0}" -le "${most[$kind]:-0}" ] || most[$kind]=$kb
 		done < <(sql -F' ' -c "SELECT pid, split_part(backend_type, ' ', 2) FROM pg_stat_activity WHERE backend_type IN ('xmcoh job', 'xmcoh gradient')")
 	done
 	[ "$state" = succeeded ] || die "training: $(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $job")"
 	for kind in "${!most[@]}"; do echo "$kind ${most[$kind]}"; done
 }
 
-few=$(peak few)
-all=$(peak step)
+few=$(peak few VmHWM)
+all=$(peak step VmHWM)
 while read -r kind kb; do
 	base=$(awk -v kind="$kind" '$1 == kind { print $2 }' <<<"$few")
 	[ -n "$base" ] || continue	# too short-lived to be seen
@@ -67,3 +79,10 @@ while read -r kind kb; do
 			kind == "job" ? "job" : "gradient", (kb - base) / 1024, kb / 1024, (kb - base) / 1024 / setting
 	}' | tee -a "$RESULTS"
 done <<<"$all"
+
+one=$(peak pool_alone RssAnon | awk '$1 == "job" { print $2 }')
+four=$(peak four_pools RssAnon | awk '$1 == "job" { print $2 }')
+awk -v one="$one" -v four="$four" -v n="$POOL" 'BEGIN {
+	printf "round with a pool of %d documents against %d: private memory (%.0f and %.0f MB)|%.2f|x|<=|1.2\n",
+		4 * n, n, four / 1024, one / 1024, four / one
+}' | tee -a "$RESULTS"

@@ -111,13 +111,27 @@ SELECT xmcoh.create_model('wide');
 SELECT xmcoh.attach_source('wide', 'wide', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
 $job = train('wide');
 like(outcome($job), qr/^failed: temporary file size exceeds temp_file_limit \(1024kB\)/, 'temp_file_limit');
+# The weak labels of 30 items take more than their documents: for each modality 5 MB, against some 1.5 MB of documents.
+$node->safe_psql('postgres', q{
+CREATE TABLE pooled AS SELECT manual, step, 'step ' || step AS instruction, ARRAY[step, step % 7]::real[] AS photo,
+	manual <= 40 AS approved FROM generate_series(1, 500) AS manual, generate_series(1, 30) AS step;
+SELECT xmcoh.create_model('pooled', image_dim => 2, options => '{"rounds": 1, "d_model": 16, "heads": 2, "feed_forward": 16,
+	"layers": 1, "align_dim": 8}');
+SELECT xmcoh.attach_source('pooled', 'pooled', 'manual', 'step', text => 'instruction', image => 'photo', "position" => 'step',
+	approved => 'approved')});
+$node->append_conf('postgresql.conf', "temp_file_limit = 4MB\nwork_mem = 64MB");
+$node->reload;
+$job = train('pooled', q('{"epochs": 1}'));
+like(outcome($job), qr/^failed: the training documents and the weak labels of the pool take more than temp_file_limit \(4096 kB\)/,
+	'temp_file_limit, of labels');
+is(value('SELECT count(*) FROM pg_ls_tmpdir()'), '0', 'nothing is left of their file');
 $node->append_conf('postgresql.conf', "temp_file_limit = -1");
 $node->reload;
 unharmed('temp_file_limit');
 
 SKIP:
 {
-	skip 'NO SMALL DISK HERE (NO USER NAMESPACES): A DISK THAT IS FULL IS NOT TESTED', 6 if $small_disk eq '';
+	skip 'NO SMALL DISK HERE (NO USER NAMESPACES): A DISK THAT IS FULL IS NOT TESTED', 10 if $small_disk eq '';
 	mkdir "$small_disk/tablespace" or die "$small_disk: $!";
 	value("CREATE TABLESPACE small LOCATION '$small_disk/tablespace'");
 	value('ALTER TABLE xmcoh.model_version SET TABLESPACE small');
@@ -140,6 +154,19 @@ SKIP:
 	unlink "$small_disk/filler";
 	unharmed('no space for the progress of a job, once there is space again');
 	value("ALTER TABLE xmcoh.$_ SET TABLESPACE pg_default") for 'model_version', 'job_record', 'training_metric';
+
+	# 4 MB, in which the documents fit, but not the labels.
+	$node->append_conf('postgresql.conf', 'temp_tablespaces = small');
+	$node->reload;
+	system("dd if=/dev/zero of=$small_disk/filler bs=1M count=\$((\$(df --output=avail -BM $small_disk | tr -dc 0-9) - 4)) 2>/dev/null");
+	$job = train('pooled', q('{"epochs": 1}'));
+	like(outcome($job), qr/^failed: could not allocate the weak labels of the pool in temporary file "[^"]*": No space left on device/,
+		'no space for labels');
+	unharmed('no space for labels');
+	unlink "$small_disk/filler";
+	$job = train('pooled', q('{"epochs": 1}'));
+	like(outcome($job), qr/^succeeded: /, 'there is again');
+	is(value('SELECT count(*) FROM xmcoh.training_round'), '1', 'and a round');
 }
 
 ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal/, 'nothing crashed');

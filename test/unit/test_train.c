@@ -430,6 +430,103 @@ test_text_teaches_image(void **state)
 	assert_true(taught.round[taught.n_rounds - 1].documents <= pool);
 }
 
+#define SPILLS 3				/* labels for two pupils, and scores of those that tell the taught one's best epoch */
+
+/* Memory that a training asked for, besides its context's. */
+typedef struct spilled
+{
+	int			n;				/* times */
+	int			most;			/* that are granted */
+	void	   *memory[SPILLS];
+	size_t		size[SPILLS];
+} spilled;
+
+static void *
+spill(void *arg, size_t size)
+{
+	spilled    *s = arg;
+
+	if (s->n == s->most)
+		return NULL;
+	s->size[s->n] = size;
+	s->memory[s->n] = calloc(size, 1);
+	return s->memory[s->n++];
+}
+
+/* What grows with the pool lies where the caller wants it, labels both ways round, whole; the training is the same to the bit. */
+static void
+test_spill(void **state)
+{
+	fixture    *f = *state;
+	size_t		pairs = 0;
+	size_t		judging = 0;	/* of these */
+	int32_t		pool = 0;
+	long		live;
+	xmc_train_report report;
+	xmc_model  *model;
+
+	make_pool(f);
+	f->document[2].has[0] &= (uint8_t) ~XMC_HAS_IMAGE;
+	f->options.rounds = 1;
+	for (int d = 0; d < DOCUMENTS; d++)
+		if (f->document[d].n_pairs == 0)
+		{
+			int			both = f->document[d].n - (d == 2);
+
+			pairs += (size_t) (both * (both - 1));
+			if (pool % 7 == 0)	/* see CHECK in rounds.c */
+				judging += (size_t) (both * (both - 1));
+			pool++;
+		}
+	live = f->counts.live;
+	for (int most = 0; most < SPILLS; most++)
+	{
+		spilled		s = {.most = most};
+
+		assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out,
+								   &(xmc_train_hooks) {.arg = &s,.spill = spill}, &model, &report), XMC_NO_MEMORY);
+		assert_int_equal(s.n, most);
+		assert_int_equal(f->counts.live, live);
+		free(s.memory[0]);
+		free(s.memory[1]);
+	}
+	{
+		spilled		s = {.most = SPILLS};
+		unsigned char *blob[2];
+		size_t		size[2];
+
+		for (int k = 0; k < 2; k++)
+		{
+			assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out,
+									   &(xmc_train_hooks) {.arg = &s,.spill = k ? spill : NULL}, &model, &report), XMC_OK);
+			assert_int_equal(report.n_rounds, 1);
+			assert_int_equal(xmc_model_save(&f->ctx, model, NULL, &size[k]), XMC_OK);
+			blob[k] = xmc_alloc(&f->ctx, size[k], 1);
+			assert_int_equal(xmc_model_save(&f->ctx, model, blob[k], &size[k]), XMC_OK);
+			xmc_model_free(&f->ctx, model);
+		}
+		assert_int_equal(size[0], size[1]);
+		assert_memory_equal(blob[0], blob[1], size[0]);
+		assert_int_equal(s.n, SPILLS);
+		assert_int_equal(s.size[2], judging * (2 + XMC_PARTS + XMC_MODALITIES) * sizeof(float));
+		free(s.memory[2]);
+		for (int m = 0; m < XMC_MODALITIES; m++)
+		{
+			assert_int_equal(s.size[m], pairs * sizeof(xmc_pair));
+			for (size_t k = 0; k < pairs; k += 2)
+			{
+				const xmc_pair *pair = (const xmc_pair *) s.memory[m] + k;
+
+				assert_true(pair[0].before < pair[0].after && pair[0].before == pair[1].after && pair[0].after == pair[1].before);
+				assert_true(pair[0].weight >= 0 && pair[0].weight <= 1 && fabs(pair[0].weight + pair[1].weight - 1) < 1e-6);
+			}
+			free(s.memory[m]);
+		}
+		xmc_release(&f->ctx, blob[0]);
+		xmc_release(&f->ctx, blob[1]);
+	}
+}
+
 /* Where the pictures of the pool run backwards, what the words teach is wrong: it is put back, to the bit. */
 static void
 test_round_is_put_back(void **state)
@@ -557,6 +654,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_bag, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_missing_images, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_teaches_image, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_spill, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_round_is_put_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_noise_teaches_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_few, set_up, tear_down),
