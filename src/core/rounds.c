@@ -675,7 +675,10 @@ xmc_train_rounds(xmc_trainer *t)
 	}
 	XMC_TRY(round_init(t, &r));
 	if (t->resume.stage == 0)	/* else the labels are in the checkpoint, if it is one of a round */
+	{
+		t->progress.round = 1;	/* for which this is done */
 		XMC_TRY(label_pool(t, &r));
+	}
 	xmc_train_forget_folds(t);
 	t->round = &r;
 	for (int32_t round = 1; round <= t->options->rounds && go_on && status == XMC_OK; round++)
