@@ -467,13 +467,12 @@ teach(xmc_trainer *t, xmc_round *r, int32_t round)
 	int32_t		n_weak = dealt_to(t, &r->weak[r->pupil], round);
 	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) (t->n_approved + n_weak), sizeof *all);
 	xmc_labels *check;
-	xmc_status	status;
+	xmc_status	status = XMC_OK;
 
 	XMC_NEED(all, t->ctx);
 	XMC_TRY(forget(t, r->pupil));
 	XMC_TRY(deal(t, r, n_weak, all));
 	t->judge = check = r->check.n ? &r->check : &t->held_out;
-	status = XMC_OK;
 	for (int p = 0; p < XMC_PARTS && status == XMC_OK; p++)
 		if (t->has_part[p] && xmc_part_modality((xmc_part) p) == r->pupil)
 		{
@@ -510,7 +509,9 @@ agreement(const xmc_labels *l, const float *a, const float *b)
 static bool
 is_news(const xmc_trainer *t, const xmc_weak *w, int32_t round)
 {
-	for (int32_t d = dealt_to(t, w, round - 1); d < dealt_to(t, w, round); d++)
+	int32_t		end = dealt_to(t, w, round);
+
+	for (int32_t d = dealt_to(t, w, round - 1); d < end; d++)
 		if (is_labelled(&w->document[d]))
 			return true;
 	return false;

@@ -306,7 +306,8 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equal
 	for (int32_t r = 0; r < l->n; r++)
 		for (int32_t c = 0; c < k; c++)
 			x[(int64_t) r * k + c] = l->part_s[part[c]][r];
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, XMC_CALIBRATION_RIDGE, weight));
+	if (!equally)
+		XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, XMC_CALIBRATION_RIDGE, weight));
 	for (int32_t c = 0; c < k; c++)
 	{
 		if (equally)
