@@ -88,6 +88,10 @@ typedef struct xmc_random
 } xmc_random;
 
 extern void xmc_random_seed(xmc_random *random, uint64_t seed);
+
+/* The next 64 bits of SplitMix64 (Steele, Lea and Flood 2014), which seeds other generators: any state will do. */
+extern uint64_t xmc_splitmix64(uint64_t *state);
+
 extern uint64_t xmc_random_next(xmc_random *random);
 extern uint32_t xmc_random_below(xmc_random *random, uint32_t bound);	/* uniform in [0, bound); bound >= 1 */
 extern double xmc_random_uniform(xmc_random *random);	/* uniform in [0, 1) */

@@ -172,8 +172,8 @@ xmc_arena_free(xmc_arena *arena)
 
 /* ---- random numbers ---- */
 
-static uint64_t
-splitmix64(uint64_t *state)
+uint64_t
+xmc_splitmix64(uint64_t *state)
 {
 	uint64_t	z = (*state += UINT64_C(0x9e3779b97f4a7c15));
 
@@ -186,7 +186,7 @@ void
 xmc_random_seed(xmc_random *random, uint64_t seed)
 {
 	for (int k = 0; k < 4; k++)
-		random->state[k] = splitmix64(&seed);
+		random->state[k] = xmc_splitmix64(&seed);
 }
 
 static inline uint64_t
@@ -243,5 +243,5 @@ xmc_hash_bytes(const void *bytes, size_t length, uint64_t seed)
 
 	for (size_t k = 0; k < length; k++)
 		h = (h ^ p[k]) * UINT64_C(0x100000001b3);
-	return splitmix64(&h);
+	return xmc_splitmix64(&h);
 }

@@ -99,15 +99,6 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 		}
 }
 
-/* splitmix64's finaliser: of the feature's hash, which is too short for that many signs */
-static uint64_t
-mix(uint64_t z)
-{
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
 /* x (32) += 1 where a bit is set, -1 where it is not */
 XMC_FOR_THIS_PROCESSOR static void
 add_signs(uint32_t bits, float *x)
@@ -129,13 +120,15 @@ project_words(int32_t n, const uint32_t *feature, float *x)
 	for (int32_t f = 0; f < n; f++)
 	{
 		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
+		uint64_t	state;
 
 		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
 			continue;
 		count++;
-		for (uint64_t block = 0; block < XMC_WORD_SIGNS / 64; block++)
+		state = feature[f];		/* the feature's hash is too short for that many signs */
+		for (int block = 0; block < XMC_WORD_SIGNS / 64; block++)
 		{
-			uint64_t	bits = mix(feature[f] + (block + 1) * UINT64_C(0x9e3779b97f4a7c15));
+			uint64_t	bits = xmc_splitmix64(&state);
 
 			add_signs((uint32_t) bits, x + block * 64);
 			add_signs((uint32_t) (bits >> 32), x + block * 64 + 32);
