@@ -26,13 +26,13 @@ extern double xmc_random_perfect_match(int32_t n);
 typedef struct xmc_interval
 {
 	double		mean;
-	double		low;			/* 2.5% */
-	double		high;			/* 97.5% */
+	double		low;
+	double		high;
 } xmc_interval;
 
 /*
- * Ratio sum(value) / sum(weight) over documents with its bootstrap 95% interval (percentile; documents drawn with
- * replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose value is NaN are left
+ * Ratio sum(value) / sum(weight) over documents with its bootstrap 95% interval (expanded percentile, Hesterberg 2015;
+ * documents drawn with replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose value is NaN are left
  * out, and those whose weight is. With no document or no weight left all three are NaN, without replicates the bounds. For a
  * paired difference pass value = a - b per document.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.

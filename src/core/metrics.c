@@ -81,6 +81,26 @@ quantile(int32_t n, const double *sorted, double q)
 	return sorted[k] + (at - k) * (sorted[k + 1] - sorted[k]);
 }
 
+/*
+ * The share of replicates below a 95% interval over n documents, and above. A plain percentile interval, which leaves 2.5%, is as much
+ * too narrow as a normal one with the variance's divisor n: here the same factor and Student's quantile widen it (Hesterberg 2015, "What
+ * Teachers Should Know about the Bootstrap", expanded percentile interval). With a handful of documents it spans all that they give.
+ */
+static double
+tail(int32_t n)
+{
+	double		z = 1.959963984540054;	/* normal quantile of 97.5% */
+	double		v = n - 1;
+	double		z3 = z * z * z;
+	double		z5 = z3 * z * z;
+	double		t;				/* Student's with v degrees of freedom (Abramowitz and Stegun 26.7.5) */
+
+	if (n < 2)
+		return 0;
+	t = z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) + (3 * z5 * z * z + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
+	return erfc(t * sqrt(n / v) / sqrt(2)) / 2;
+}
+
 xmc_status
 xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, int32_t replicates, uint64_t seed,
 			  xmc_interval *out)
@@ -140,8 +160,8 @@ xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight
 	if (ratios > 0)
 	{
 		qsort(ratio, ratios, sizeof(double), compare_double);
-		out->low = quantile(ratios, ratio, 0.025);
-		out->high = quantile(ratios, ratio, 0.975);
+		out->low = quantile(ratios, ratio, tail(kept));
+		out->high = quantile(ratios, ratio, 1 - tail(kept));
 	}
 done:
 	xmc_release(ctx, ratio);

@@ -355,6 +355,33 @@ test_bootstrap_coverage(void **state)
 	assert_in_range(covered, 360, 396);
 }
 
+/* Even over a handful of documents, where plain percentiles cover the truth four times out of five. */
+static void
+test_bootstrap_of_few(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	int32_t		covered = 0;
+	xmc_interval interval;
+	double		all_but_one[4] = {-1, -1, -1, 0.5};
+
+	(void) state;
+	xmc_random_seed(&random, 6);
+	for (int32_t r = 0; r < 1000; r++)
+	{
+		double		value[6];
+
+		for (int32_t k = 0; k < 6; k++)
+			value[k] = xmc_random_normal(&random);
+		assert_int_equal(xmc_bootstrap(&ctx, 6, value, NULL, 1000, (uint64_t) r, &interval), XMC_OK);
+		covered += interval.low <= 0 && 0 <= interval.high;
+	}
+	print_message("bootstrap of 6: %d of 1000 intervals cover the truth\n", covered);
+	assert_in_range(covered, 915, 985);
+	assert_int_equal(xmc_bootstrap(&ctx, 4, all_but_one, NULL, 1000, 1, &interval), XMC_OK);
+	assert_true(interval.high > 0);
+}
+
 static bool
 stop_at_once(void *arg)
 {
@@ -434,6 +461,7 @@ main(void)
 		cmocka_unit_test(test_bootstrap_edges),
 		cmocka_unit_test(test_bootstrap_width),
 		cmocka_unit_test(test_bootstrap_coverage),
+		cmocka_unit_test(test_bootstrap_of_few),
 		cmocka_unit_test(test_bootstrap_errors),
 	};
 
