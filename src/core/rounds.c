@@ -9,7 +9,8 @@
  * their models, label all of it before the first round. The pool is dealt to the rounds: a guide that has been a pupil itself
  * labels those of the present round anew, since it has seen at most the documents of rounds before; earlier labels stay as they are.
  *
- * The guide is the modality with the lower held-out loss: on the guides data an image model teaching a text model only cost time.
+ * The guide is the modality with the lower loss on documents that it has not seen: on the guides data an image model that taught a text
+ * model only cost time.
  * The pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of tau, of its own or of both
  * together: then it is put back, and the rounds end. (Loss would not do for this: phase 0 has chosen its best epoch by it, and so
  * looks better than it is.)
@@ -544,20 +545,34 @@ compare(xmc_trainer *t, double *after, const double *before, double *low, double
 	return XMC_OK;
 }
 
+/*
+ * The modality with the higher loss, in phase 0 where folds have scored all approved documents: a handful of held-out ones would choose by
+ * chance, and a round makes the pupil no better than its guide.
+ */
+static xmc_modality
+choose_pupil(xmc_trainer *t, int32_t round, const xmc_round *r)
+{
+	const xmc_labels *l = t->unseen.n > 0 ? &t->unseen : &t->held_out;
+	double		own_loss[XMC_MODALITIES];
+	double		tau;
+
+	if (t->unseen.n > 0 && round > 1)
+		return r->pupil;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		xmc_train_judge(l, l->score[m], 1, &own_loss[m], &tau, NULL, NULL);
+	return own_loss[XMC_TEXT] > own_loss[XMC_IMAGE] ? XMC_TEXT : XMC_IMAGE;
+}
+
 /* Chooses the pupil and labels its documents; *go_on is false if there is nobody to teach, or nothing. */
 static xmc_status
 begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 {
 	xmc_round_report *report = &t->report->round[t->report->n_rounds];
 	xmc_learned now = xmc_train_learned(t);
-	double		own_loss[XMC_MODALITIES];
-	double		tau;
 	xmc_weak   *w;
 
 	*go_on = false;
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		xmc_train_judge(&t->held_out, t->held_out.score[m], 1, &own_loss[m], &tau, NULL, NULL);
-	r->pupil = own_loss[XMC_TEXT] > own_loss[XMC_IMAGE] ? XMC_TEXT : XMC_IMAGE;
+	r->pupil = choose_pupil(t, round, r);
 	w = &r->weak[r->pupil];
 	t->progress.round = round;
 	if (r->was_pupil[guide_of(r->pupil)])
