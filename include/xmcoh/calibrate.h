@@ -11,17 +11,25 @@
 #include "xmcoh/base.h"
 
 #define XMC_CALIBRATE_MAX 4
-#define XMC_CALIBRATION_RIDGE 1e-3	/* of every calibration here: keeps separable data finite, and no more */
+#define XMC_CALIBRATION_RIDGE 1e-3	/* precision about 0 that keeps separable data finite, and no more */
+
+/* What is believed of a coefficient before any row: a normal distribution. */
+typedef struct xmc_prior
+{
+	double		mean;			/* 0 or more */
+	double		precision;		/* 1 / variance, against rows of weight 1; 0: nothing is believed */
+} xmc_prior;
 
 /*
  * Fits coefficient[0..k-1] >= 0 by weighted logistic regression: minimises sum_r weight[r] softplus(-sum_k c_k x[r, k]) plus
- * `ridge` times sum_k c_k^2 / 2, over n rows each turned so that the truth is "before". x is (n, k), row-major. weight NULL
- * means 1 each. Projected Newton; accumulates in double. n = 0 gives all zeros.
- * Without ridge, separable rows have no minimum: the fit ends, finite, where the loss has vanished.
- * Errors: XMC_BAD_INPUT (k out of 1..XMC_CALIBRATE_MAX, a value that is not finite, a negative weight or ridge),
+ * sum_k prior[k].precision (c_k - prior[k].mean)^2 / 2, over n rows each turned so that the truth is "before". x is (n, k),
+ * row-major. weight NULL means 1 each; prior NULL means 0 with precision XMC_CALIBRATION_RIDGE each. Projected Newton; accumulates
+ * in double. n = 0 gives the means, where a precision is above 0.
+ * Without precision, separable rows have no minimum: the fit ends, finite, where the loss has vanished.
+ * Errors: XMC_BAD_INPUT (k out of 1..XMC_CALIBRATE_MAX, a value that is not finite, a negative weight or number of a prior),
  * XMC_STOPPED.
  */
-extern xmc_status xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, double ridge,
+extern xmc_status xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, const xmc_prior *prior,
 								double *coefficient);
 
 #define XMC_CALIBRATION_BINS 15

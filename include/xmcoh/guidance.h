@@ -75,7 +75,7 @@ typedef struct xmc_guidance_group
 /*
  * Fits calibration.guided and .crossed of a model that has_alignment, by logistic regression on the labelled pairs of these
  * documents, whose alignment it has not been trained on either, as if each row that holds both had been split into a text-only and an
- * image-only one, and once more as if the counterparts were missing; with a ridge on the guide's weight. Both hold few documents back
+ * image-only one, and once more as if the counterparts were missing; and as if both weights had been 1 before (their plain sum). Both hold few documents back
  * from trading a modality's own weight for its guide's on the strength of chance. Documents without such rows do not count.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */

@@ -18,7 +18,7 @@ typedef struct problem
 	int32_t		k;
 	const float *x;				/* (n, k) */
 	const float *weight;		/* (n) or NULL */
-	double		ridge;
+	xmc_prior	prior[K];		/* (k) */
 } problem;
 
 /* The objective at c, and unless they are NULL its gradient (k) and Hessian (k, k; rows of length K). */
@@ -62,11 +62,14 @@ objective(const problem *p, const double *c, double *value, double *gradient, do
 	}
 	for (int32_t a = 0; a < k; a++)
 	{
-		sum += p->ridge * c[a] * c[a] / 2;
+		double		precision = p->prior[a].precision;
+		double		off = c[a] - p->prior[a].mean;
+
+		sum += precision * off * off / 2;
 		if (gradient)
 		{
-			gradient[a] += p->ridge * c[a];
-			hessian[a][a] += p->ridge;
+			gradient[a] += precision * off;
+			hessian[a][a] += precision;
 			for (int32_t b = 0; b < a; b++)
 				hessian[b][a] = hessian[a][b];
 		}
@@ -171,14 +174,16 @@ newton_step(int32_t k, const double *c, const double *gradient, double (*hessian
 }
 
 static xmc_status
-check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, double ridge)
+check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, const xmc_prior *prior)
 {
 	if (k < 1 || k > K)
 		return xmc_fail(ctx, XMC_BAD_INPUT, "number of features is %d, want 1 to %d", k, K);
 	if (n < 0)
 		return xmc_fail(ctx, XMC_BAD_INPUT, "number of rows is %d, want 0 or more", n);
-	if (!(ridge >= 0 && isfinite(ridge)))
-		return xmc_fail(ctx, XMC_BAD_INPUT, "ridge is %g, want a finite number, 0 or more", ridge);
+	for (int32_t a = 0; prior && a < k; a++)
+		if (!(prior[a].mean >= 0 && isfinite(prior[a].mean) && prior[a].precision >= 0 && isfinite(prior[a].precision)))
+			return xmc_fail(ctx, XMC_BAD_INPUT, "prior of feature %d has mean %g and precision %g, want finite numbers, 0 or more", a,
+							prior[a].mean, prior[a].precision);
 	for (int32_t r = 0; r < n; r++)
 	{
 		for (int32_t a = 0; a < k; a++)
@@ -191,14 +196,17 @@ check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weig
 }
 
 xmc_status
-xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, double ridge, double *coefficient)
+xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, const xmc_prior *prior,
+			  double *coefficient)
 {
-	problem		p = {ctx, n, k, x, weight, ridge};
+	problem		p = {.ctx = ctx,.n = n,.k = k,.x = x,.weight = weight};
 	double		c[K] = {0};
 	double		value;
 	double		at_zero;
 
-	XMC_TRY(check_rows(ctx, n, k, x, weight, ridge));
+	XMC_TRY(check_rows(ctx, n, k, x, weight, prior));
+	for (int32_t a = 0; a < k; a++)
+		p.prior[a] = prior ? prior[a] : (xmc_prior) {0, XMC_CALIBRATION_RIDGE};
 	XMC_TRY(objective(&p, c, &at_zero, NULL, NULL));
 	value = at_zero;
 	for (int32_t step = 0; step < MAX_STEPS; step++)

@@ -6,8 +6,11 @@
 
 #include <math.h>
 
-#define GUIDE_RIDGE 1.0			/* on the guide's weight, which few documents would else put anywhere; worth a few documents */
-#define GUIDE_SCALE sqrt(XMC_CALIBRATION_RIDGE / GUIDE_RIDGE)	/* of the guide's column, which makes the one ridge into the other */
+/*
+ * Both scores are calibrated log-odds, of evidence that is independent as far as anybody knows: they add up, weight 1 each, until
+ * documents say otherwise, and more than a few.
+ */
+static const xmc_prior plain_sum[2] = {{1, 1}, {1, 1}};
 
 bool
 xmc_guidance_has_fused(const xmc_guidance_rule *rule)
@@ -155,8 +158,8 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 
 		if (a < 0 || b < 0)
 			continue;
-		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], GUIDE_SCALE * guides.text[a * n + b], weight);
-		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], GUIDE_SCALE * guides.image[a * n + b], weight);
+		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], guides.text[a * n + b], weight);
+		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], guides.image[a * n + b], weight);
 		/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
 		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], 0, weight);
 		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], 0, weight);
@@ -215,13 +218,8 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_groups, 
 	if (crossed.n == 0)
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
-	{
-		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight, XMC_CALIBRATION_RIDGE,
-							  model->calibration.guided[m]));
-		model->calibration.guided[m][1] *= GUIDE_SCALE;
-	}
-	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight, XMC_CALIBRATION_RIDGE,
-						 model->calibration.crossed);
+		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight, plain_sum, model->calibration.guided[m]));
+	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight, plain_sum, model->calibration.crossed);
 }
 
 xmc_status

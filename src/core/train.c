@@ -217,7 +217,7 @@ xmc_train_part(xmc_trainer *t, xmc_part part)
 		/* The average is judged and kept, the weights learn on. */
 		weights = e.adamw.average ? xmc_model_lead_part(t->model, part, e.adamw.average) : NULL;
 		XMC_TRY(xmc_train_score_part(t, t->judge, part, t->judge->s));
-		XMC_TRY(xmc_calibrate(t->ctx, t->judge->n, 1, t->judge->s, t->judge->weight, XMC_CALIBRATION_RIDGE, &scale));
+		XMC_TRY(xmc_calibrate(t->ctx, t->judge->n, 1, t->judge->s, t->judge->weight, NULL, &scale));
 		t->progress.train_loss = train_loss;
 		xmc_train_judge(t->judge, t->judge->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL,
 						NULL);
@@ -307,7 +307,7 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equal
 		for (int32_t c = 0; c < k; c++)
 			x[(int64_t) r * k + c] = l->part_s[part[c]][r];
 	if (!equally)
-		XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, XMC_CALIBRATION_RIDGE, weight));
+		XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, NULL, weight));
 	for (int32_t c = 0; c < k; c++)
 	{
 		if (equally)
@@ -321,7 +321,7 @@ xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equal
 			score[r] += l->part_s[part[c]][r];
 		}
 	}
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, XMC_CALIBRATION_RIDGE, scale));
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, NULL, scale));
 	for (int32_t r = 0; r < l->n; r++)
 		score[r] *= (float) *scale;
 	return l == &t->held_out ? XMC_OK : xmc_train_score(t, modality, &t->held_out);
@@ -375,7 +375,7 @@ xmc_train_fuse(xmc_trainer *t, const xmc_labels *l)
 	}
 	if (n > 0)
 	{
-		XMC_TRY(xmc_calibrate(t->ctx, n, k, x, l->s, XMC_CALIBRATION_RIDGE, fitted));
+		XMC_TRY(xmc_calibrate(t->ctx, n, k, x, l->s, NULL, fitted));
 		for (int32_t e = 0; e < k; e++)
 			weight[speaker[e]] = fitted[e];
 	}

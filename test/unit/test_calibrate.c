@@ -22,6 +22,17 @@ sigmoid(double z)
 	return 1 / (1 + exp(-z));
 }
 
+/* The prior that is a plain ridge. */
+static const xmc_prior *
+ridge_of(double precision)
+{
+	static xmc_prior prior[XMC_CALIBRATE_MAX];
+
+	for (int32_t k = 0; k < XMC_CALIBRATE_MAX; k++)
+		prior[k] = (xmc_prior) {0, precision};
+	return prior;
+}
+
 static double
 objective(int32_t n, int32_t k, const float *x, const float *weight, double ridge, const double *c)
 {
@@ -92,17 +103,17 @@ test_one_feature_known_solution(void **state)
 
 	(void) state;
 	/* 3 of 4 right at x = 1: sigmoid(c) = 3/4 */
-	assert_int_equal(xmc_calibrate(&ctx, 4, 1, x, NULL, 0, &c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 4, 1, x, NULL, ridge_of(0), &c), XMC_OK);
 	assert_near(c, log(3), 1e-9);
 	/* at x = 100 the same, a hundredth */
 	for (int32_t r = 0; r < 4; r++)
 		x[r] *= 100;
-	assert_int_equal(xmc_calibrate(&ctx, 4, 1, x, NULL, 0, &c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 4, 1, x, NULL, ridge_of(0), &c), XMC_OK);
 	assert_near(c, log(3) / 100, 1e-11);
 	/* a score that is wrong more often than right is worth nothing */
 	for (int32_t r = 0; r < 4; r++)
 		x[r] = -x[r];
-	assert_int_equal(xmc_calibrate(&ctx, 4, 1, x, NULL, 0, &c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 4, 1, x, NULL, ridge_of(0), &c), XMC_OK);
 	assert_true(c == 0);
 }
 
@@ -118,7 +129,7 @@ test_recovers_temperature(void **state)
 	(void) state;
 	xmc_random_seed(&random, 1);
 	rows(&random, 20 * ROWS, 1, &truth, x);
-	assert_int_equal(xmc_calibrate(&ctx, 20 * ROWS, 1, x, NULL, 0, &c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 20 * ROWS, 1, x, NULL, ridge_of(0), &c), XMC_OK);
 	assert_near(c, 0.4, 0.02);
 }
 
@@ -146,9 +157,9 @@ test_optimal_for_each_k(void **state)
 				weight[r] = (float) (2 * xmc_random_uniform(&random));
 			for (double ridge = 0; ridge <= 10; ridge += 10)
 			{
-				assert_int_equal(xmc_calibrate(&ctx, ROWS, k, x, NULL, ridge, c), XMC_OK);
+				assert_int_equal(xmc_calibrate(&ctx, ROWS, k, x, NULL, ridge_of(ridge), c), XMC_OK);
 				assert_optimal(ROWS, k, x, NULL, ridge, c);
-				assert_int_equal(xmc_calibrate(&ctx, ROWS, k, x, weight, ridge, c), XMC_OK);
+				assert_int_equal(xmc_calibrate(&ctx, ROWS, k, x, weight, ridge_of(ridge), c), XMC_OK);
 				assert_optimal(ROWS, k, x, weight, ridge, c);
 			}
 		}
@@ -183,11 +194,51 @@ test_grid_search(void **state)
 					memcpy(best, at, sizeof best);
 				}
 			}
-		assert_int_equal(xmc_calibrate(&ctx, 300, 2, x, NULL, 1, c), XMC_OK);
+		assert_int_equal(xmc_calibrate(&ctx, 300, 2, x, NULL, ridge_of(1), c), XMC_OK);
 		assert_true(objective(300, 2, x, NULL, 1, c) <= least);
 		assert_near(c[0], best[0], 0.011);
 		assert_near(c[1], best[1], 0.011);
 	}
+}
+
+/* What is believed holds without rows, bends with few, and is forgotten with many. */
+static void
+test_prior(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	static float x[10 * ROWS * 2];
+	double		truth[2] = {0.5, 2};
+	const xmc_prior prior[2] = {{1, 2}, {1, 20}};
+	double		c[2];
+	double		best[2] = {0, 0};
+	double		least = INFINITY;
+
+	(void) state;
+	xmc_random_seed(&random, 7);
+	rows(&random, 10 * ROWS, 2, truth, x);
+	assert_int_equal(xmc_calibrate(&ctx, 0, 2, x, NULL, prior, c), XMC_OK);
+	assert_near(c[0], 1, 1e-9);
+	assert_near(c[1], 1, 1e-9);
+	for (int32_t a = 0; a <= 200; a++)
+		for (int32_t b = 0; b <= 200; b++)
+		{
+			double		at[2] = {a / 100.0, b / 100.0};
+			double		value = objective(100, 2, x, NULL, 0, at) + (at[0] - 1) * (at[0] - 1) + 10 * (at[1] - 1) * (at[1] - 1);
+
+			if (value < least)
+			{
+				least = value;
+				memcpy(best, at, sizeof best);
+			}
+		}
+	assert_int_equal(xmc_calibrate(&ctx, 100, 2, x, NULL, prior, c), XMC_OK);
+	assert_near(c[0], best[0], 0.011);
+	assert_near(c[1], best[1], 0.011);
+	assert_true(c[1] > 1 && c[1] < 2);
+	assert_int_equal(xmc_calibrate(&ctx, 10 * ROWS, 2, x, NULL, prior, c), XMC_OK);
+	assert_near(c[0], 0.5, 0.05);
+	assert_near(c[1], 2, 0.1);
 }
 
 static void
@@ -206,15 +257,15 @@ test_noise_and_empty_features(void **state)
 		x[r * 3 + 2] = 0;
 	for (double ridge = 0; ridge <= 1; ridge++)
 	{
-		assert_int_equal(xmc_calibrate(&ctx, 10 * ROWS, 3, x, NULL, ridge, c), XMC_OK);
+		assert_int_equal(xmc_calibrate(&ctx, 10 * ROWS, 3, x, NULL, ridge_of(ridge), c), XMC_OK);
 		assert_near(c[0], 0.7, 0.05);
 		assert_near(c[1], 0, 0.03);
 		assert_true(c[2] == 0);
 	}
 	memset(x, 0, sizeof x);
-	assert_int_equal(xmc_calibrate(&ctx, ROWS, 3, x, NULL, 0, c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, ROWS, 3, x, NULL, ridge_of(0), c), XMC_OK);
 	assert_true(c[0] == 0 && c[1] == 0 && c[2] == 0);
-	assert_int_equal(xmc_calibrate(&ctx, 0, 3, NULL, NULL, 0, c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 0, 3, NULL, NULL, ridge_of(0), c), XMC_OK);
 	assert_true(c[0] == 0 && c[1] == 0 && c[2] == 0);
 }
 
@@ -235,10 +286,10 @@ test_collinear_features(void **state)
 	rows(&random, ROWS, 1, &truth, one);
 	for (int32_t r = 0; r < ROWS; r++)
 		two[2 * r] = two[2 * r + 1] = one[r];
-	assert_int_equal(xmc_calibrate(&ctx, ROWS, 1, one, NULL, 0, &single), XMC_OK);
-	assert_int_equal(xmc_calibrate(&ctx, ROWS, 2, two, NULL, 0, c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, ROWS, 1, one, NULL, ridge_of(0), &single), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, ROWS, 2, two, NULL, ridge_of(0), c), XMC_OK);
 	assert_near(c[0] + c[1], single, 1e-6);
-	assert_int_equal(xmc_calibrate(&ctx, ROWS, 2, two, NULL, 0.1, c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, ROWS, 2, two, NULL, ridge_of(0.1), c), XMC_OK);
 	assert_near(c[0], c[1], 1e-6);
 }
 
@@ -252,9 +303,9 @@ test_separable_stays_finite(void **state)
 	double		none[2];
 
 	(void) state;
-	assert_int_equal(xmc_calibrate(&ctx, 3, 2, x, NULL, 1e-3, weak), XMC_OK);
-	assert_int_equal(xmc_calibrate(&ctx, 3, 2, x, NULL, 1, strong), XMC_OK);
-	assert_int_equal(xmc_calibrate(&ctx, 3, 2, x, NULL, 0, none), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 3, 2, x, NULL, ridge_of(1e-3), weak), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 3, 2, x, NULL, ridge_of(1), strong), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 3, 2, x, NULL, ridge_of(0), none), XMC_OK);
 	assert_optimal(3, 2, x, NULL, 1e-3, weak);
 	assert_optimal(3, 2, x, NULL, 1, strong);
 	assert_true(weak[0] > strong[0] && strong[0] > 0);
@@ -284,8 +335,8 @@ test_weights_equal_duplication(void **state)
 		for (int32_t q = 0; q < weight[r]; q++, n++)
 			memcpy(copies + 2 * n, x + 2 * r, 2 * sizeof(float));
 	}
-	assert_int_equal(xmc_calibrate(&ctx, 500, 2, x, weight, 0.5, weighted), XMC_OK);
-	assert_int_equal(xmc_calibrate(&ctx, n, 2, copies, NULL, 0.5, duplicated), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 500, 2, x, weight, ridge_of(0.5), weighted), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, n, 2, copies, NULL, ridge_of(0.5), duplicated), XMC_OK);
 	assert_near(weighted[0], duplicated[0], 1e-9);
 	assert_near(weighted[1], duplicated[1], 1e-9);
 }
@@ -299,7 +350,7 @@ test_extreme_scores(void **state)
 	double		c;
 
 	(void) state;
-	assert_int_equal(xmc_calibrate(&ctx, 6, 1, x, NULL, 0, &c), XMC_OK);
+	assert_int_equal(xmc_calibrate(&ctx, 6, 1, x, NULL, ridge_of(0), &c), XMC_OK);
 	assert_true(isfinite(c) && c >= 0);
 	assert_true(objective(6, 1, x, NULL, 0, &c) <= 6 * log(2));
 }
@@ -322,16 +373,17 @@ test_errors(void **state)
 	float	   *zeros = calloc(many, sizeof(float));
 
 	(void) state;
-	assert_int_equal(xmc_calibrate(&ctx, 2, 0, x, NULL, 0, c), XMC_BAD_INPUT);
-	assert_int_equal(xmc_calibrate(&ctx, 2, XMC_CALIBRATE_MAX + 1, x, NULL, 0, c), XMC_BAD_INPUT);
-	assert_int_equal(xmc_calibrate(&ctx, 2, 1, x, NULL, 0, c), XMC_BAD_INPUT);
-	assert_int_equal(xmc_calibrate(&ctx, -1, 1, x, NULL, 0, c), XMC_BAD_INPUT);
-	assert_int_equal(xmc_calibrate(&ctx, 1, 1, x, NULL, -1, c), XMC_BAD_INPUT);
-	assert_int_equal(xmc_calibrate(&ctx, 1, 1, x, NULL, NAN, c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, 2, 0, x, NULL, ridge_of(0), c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, 2, XMC_CALIBRATE_MAX + 1, x, NULL, ridge_of(0), c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, 2, 1, x, NULL, ridge_of(0), c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, -1, 1, x, NULL, ridge_of(0), c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, 1, 1, x, NULL, ridge_of(-1), c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, 1, 1, x, NULL, ridge_of(NAN), c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, 1, 1, x, NULL, &(xmc_prior) {-1, 1}, c), XMC_BAD_INPUT);
 	x[1] = 1;
-	assert_int_equal(xmc_calibrate(&ctx, 2, 1, x, weight, 0, c), XMC_BAD_INPUT);
+	assert_int_equal(xmc_calibrate(&ctx, 2, 1, x, weight, ridge_of(0), c), XMC_BAD_INPUT);
 	ctx.stop = stop_at_once;
-	assert_int_equal(xmc_calibrate(&ctx, many, 1, zeros, NULL, 0, c), XMC_STOPPED);
+	assert_int_equal(xmc_calibrate(&ctx, many, 1, zeros, NULL, ridge_of(0), c), XMC_STOPPED);
 	free(zeros);
 }
 
@@ -396,6 +448,7 @@ main(void)
 		cmocka_unit_test(test_recovers_temperature),
 		cmocka_unit_test(test_optimal_for_each_k),
 		cmocka_unit_test(test_grid_search),
+		cmocka_unit_test(test_prior),
 		cmocka_unit_test(test_noise_and_empty_features),
 		cmocka_unit_test(test_collinear_features),
 		cmocka_unit_test(test_separable_stays_finite),
