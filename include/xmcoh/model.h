@@ -94,6 +94,23 @@ typedef struct xmc_tensor
 	bool		hashed;			/* updated sparsely by AdaGrad, not by AdamW */
 } xmc_tensor;
 
+/* Rows that hold both, remembered by the alignment (memory.h): data, not parameters. */
+typedef struct xmc_memory
+{
+	int32_t		n;				/* rows */
+	bool		is_own;			/* else they lie in the blob that the model was opened from */
+	float	   *z[XMC_MODALITIES];	/* (n, xmc_align_space_dim) unit vectors; one block, if own; NULL when n is 0 */
+} xmc_memory;
+
+/* What align_scale holds. */
+typedef enum xmc_align_scale
+{
+	XMC_ALIGN_TEMPERATURE,		/* logarithm of what the cosine is multiplied by */
+	XMC_ALIGN_DUSTBIN,			/* the dustbin's score */
+	XMC_ALIGN_MEMORY,			/* logarithm of what the memory's similarity is multiplied by */
+	XMC_ALIGN_SCALES
+} xmc_align_scale;
+
 typedef struct xmc_model
 {
 	xmc_options options;
@@ -107,7 +124,8 @@ typedef struct xmc_model
 	bool		has_alignment;	/* the three below were trained; they are there, if not so, whenever texts and images are */
 	float	   *align_text_w;	/* (align_dim, xmc_align_input_dim) of the texts; NULL in a shared space */
 	float	   *align_image_w;	/* (align_dim, image_dim); NULL in a shared space */
-	float	   *align_scale;	/* (2) logarithm of the temperature, which multiplies the cosine; the dustbin's score */
+	float	   *align_scale;	/* (XMC_ALIGN_SCALES) */
+	xmc_memory	memory;			/* empty while nothing is aligned */
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
 	xmc_tensor	tensor[XMC_MAX_TENSORS];	/* every parameter, in storage order; slots point into this struct: do not copy it */

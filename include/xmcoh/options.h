@@ -27,6 +27,7 @@ typedef struct xmc_options
 	int32_t		bag_documents;	/* approved documents below which the bag is left out */
 	int32_t		shared_space;	/* 1: text and image embeddings lie in one space */
 	int32_t		align_dim;		/* else: width of the space in which texts and images are compared */
+	int32_t		align_memory;
 	int32_t		bilinear_dim;	/* bilinear term: 0 turns it off */
 
 	/* Training. */

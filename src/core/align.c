@@ -2,6 +2,7 @@
 #include "xmcoh/align.h"
 #include "xmcoh/blas.h"
 #include "xmcoh/inputs.h"
+#include "xmcoh/memory.h"
 #include "xmcoh/vector.h"
 
 #include <math.h>
@@ -192,17 +193,20 @@ xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const
 				const float *text_z, double *p)
 {
 	int32_t		dim = xmc_align_space_dim(&model->options);
-	double		temperature = exp(model->align_scale[0]);
+	double		temperature = exp(model->align_scale[XMC_ALIGN_TEMPERATURE]);
+	double		memory_temperature = exp(model->align_scale[XMC_ALIGN_MEMORY]);
 	float	   *cosine = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(float));
+	float	   *recalled = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(float));
 	double	   *score = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(double));
 
-	if (!cosine || !score)
+	if (!cosine || !recalled || !score)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_text, dim, 1, image_z, dim, text_z, dim, 0, cosine,
 					  n_text));
+	XMC_TRY(xmc_memory_similarity(arena, model, n_image, image_z, n_text, text_z, recalled));
 	for (int64_t k = 0; k < (int64_t) n_image * n_text; k++)
-		score[k] = temperature * cosine[k];
-	return xmc_sinkhorn(arena, n_image, n_text, score, model->align_scale[1], p);
+		score[k] = temperature * cosine[k] + memory_temperature * recalled[k];
+	return xmc_sinkhorn(arena, n_image, n_text, score, model->align_scale[XMC_ALIGN_DUSTBIN], p);
 }
 
 /* ---- a document ---- */

@@ -3,6 +3,7 @@
 #include "xmcoh/align.h"
 #include "xmcoh/batch.h"
 #include "xmcoh/blas.h"
+#include "xmcoh/memory.h"
 #include "xmcoh/optimizer.h"
 #include "xmcoh/train.h"
 #include "xmcoh/vector.h"
@@ -120,7 +121,7 @@ xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents
 	int32_t    *item;
 	int64_t		rows;
 	int32_t		dim = xmc_align_space_dim(&model->options);
-	double		temperature = exp(model->align_scale[0]);
+	double		temperature = exp(model->align_scale[XMC_ALIGN_TEMPERATURE]);
 	double		along = 0;		/* sum of logit times its gradient */
 	side		text;
 	side		image;
@@ -165,7 +166,7 @@ xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents
 		along += temperature * c[k] * d[k];
 		d[k] = (float) (temperature * d[k]);
 	}
-	grad->align_scale[0] += (float) along;
+	grad->align_scale[XMC_ALIGN_TEMPERATURE] += (float) along;
 	if (model->options.shared_space)
 		return XMC_OK;
 	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_PLAIN, rows, dim, rows, 1, d, rows, text.z, dim, 0, dz, dim));
@@ -267,36 +268,40 @@ typedef struct trial
 	int32_t		n_image;
 	int32_t		n_text;
 	float	   *cosine;			/* (n_image, n_text) */
+	float	   *recalled;		/* (n_image, n_text) similarity by memory */
 	int32_t    *text_of;		/* (n_image) the text's place here; n_text: none */
 	uint8_t    *is_matched;		/* (n_text) */
 } trial;
 
 static xmc_status
-make_trial(xmc_arena *arena, const views *v, int32_t d, xmc_random *random, trial *t)
+make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const views *v, int32_t d, xmc_random *random, trial *t)
 {
 	int32_t		n = v->start[d + 1] - v->start[d];
 	int32_t		other = (d + 1) % v->n_documents;
 	int32_t    *place = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));	/* of a text here; -1: taken away */
-	const float **text_z = xmc_arena_alloc(arena, (size_t) n, sizeof(float *));
-	const float **image_z = xmc_arena_alloc(arena, 2 * (size_t) n, sizeof(float *));
+	size_t		dim = (size_t) v->dim;
+	float	   *text_z;			/* (n_text, dim) */
+	float	   *image_z;		/* (n_image, dim) */
 
+	xmc_arena_reset(scratch);
+	text_z = xmc_arena_alloc(scratch, (size_t) n * dim, sizeof(float));
+	image_z = xmc_arena_alloc(scratch, 2 * (size_t) n * dim, sizeof(float));
 	t->text_of = xmc_arena_alloc(arena, 2 * (size_t) n, sizeof(int32_t));
 	t->is_matched = xmc_arena_zalloc(arena, (size_t) n, 1);
-	t->cosine = xmc_arena_alloc(arena, 2 * (size_t) n * (size_t) n, sizeof(float));
-	if (!place || !text_z || !image_z || !t->text_of || !t->is_matched || !t->cosine)
+	if (!place || !text_z || !image_z || !t->text_of || !t->is_matched)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	t->n_image = t->n_text = 0;
 	for (int32_t i = 0; i < n; i++)
 	{
 		place[i] = xmc_random_uniform(random) < ABSENT ? -1 : t->n_text;
 		if (place[i] >= 0)
-			text_z[t->n_text++] = v->z[XMC_TEXT] + (int64_t) (v->start[d] + i) * v->dim;
+			memcpy(text_z + dim * (size_t) t->n_text++, v->z[XMC_TEXT] + dim * (size_t) (v->start[d] + i), dim * sizeof(float));
 	}
 	for (int32_t i = 0; i < n; i++)
 	{
 		if (xmc_random_uniform(random) >= ABSENT)
 		{
-			image_z[t->n_image] = v->z[XMC_IMAGE] + (int64_t) (v->start[d] + i) * v->dim;
+			memcpy(image_z + dim * (size_t) t->n_image, v->z[XMC_IMAGE] + dim * (size_t) (v->start[d] + i), dim * sizeof(float));
 			t->text_of[t->n_image++] = place[i] >= 0 ? place[i] : t->n_text;
 			if (place[i] >= 0)
 				t->is_matched[place[i]] = 1;
@@ -305,19 +310,22 @@ make_trial(xmc_arena *arena, const views *v, int32_t d, xmc_random *random, tria
 		{
 			int32_t		foreign = (int32_t) xmc_random_below(random, (uint32_t) (v->start[other + 1] - v->start[other]));
 
-			image_z[t->n_image] = v->z[XMC_IMAGE] + (int64_t) (v->start[other] + foreign) * v->dim;
+			memcpy(image_z + dim * (size_t) t->n_image, v->z[XMC_IMAGE] + dim * (size_t) (v->start[other] + foreign), dim * sizeof(float));
 			t->text_of[t->n_image++] = t->n_text;
 		}
 	}
-	for (int32_t r = 0; r < t->n_image; r++)
-		for (int32_t c = 0; c < t->n_text; c++)
-			t->cosine[(int64_t) r * t->n_text + c] = (float) xmc_dot(v->dim, image_z[r], text_z[c]);
-	return XMC_OK;
+	t->cosine = xmc_arena_alloc(arena, (size_t) t->n_image * (size_t) t->n_text, sizeof(float));
+	t->recalled = xmc_arena_alloc(arena, (size_t) t->n_image * (size_t) t->n_text, sizeof(float));
+	if (!t->cosine || !t->recalled)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, t->n_image, t->n_text, v->dim, 1, image_z, v->dim, text_z, v->dim, 0,
+					  t->cosine, t->n_text));
+	return xmc_memory_similarity(scratch, model, t->n_image, image_z, t->n_text, text_z, t->recalled);
 }
 
 /* Minus the mean log-probability of what is true of each item: its counterpart, or that it has none. */
 static xmc_status
-trial_loss(xmc_arena *scratch, int32_t n_trials, const trial *t, double log_temperature, double dustbin, double *loss)
+trial_loss(xmc_arena *scratch, int32_t n_trials, const trial *t, const double at[XMC_ALIGN_SCALES], double *loss)
 {
 	double		sum = 0;
 	int64_t		items = 0;
@@ -334,8 +342,8 @@ trial_loss(xmc_arena *scratch, int32_t n_trials, const trial *t, double log_temp
 		if (!score || !p)
 			return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
 		for (int64_t c = 0; c < (int64_t) t->n_image * t->n_text; c++)
-			score[c] = exp(log_temperature) * t->cosine[c];
-		XMC_TRY(xmc_sinkhorn(scratch, t->n_image, t->n_text, score, dustbin, p));
+			score[c] = exp(at[XMC_ALIGN_TEMPERATURE]) * t->cosine[c] + exp(at[XMC_ALIGN_MEMORY]) * t->recalled[c];
+		XMC_TRY(xmc_sinkhorn(scratch, t->n_image, t->n_text, score, at[XMC_ALIGN_DUSTBIN], p));
 		/* A matched pair is two items, and is counted twice. */
 		for (int32_t r = 0; r < t->n_image; r++)
 			sum -= (t->text_of[r] < t->n_text ? 2 : 1) * log(fmax(p[r * width + t->text_of[r]], 1e-9));
@@ -355,29 +363,34 @@ fit_scale(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const views 
 {
 	int32_t		n = v->n_documents < FIT_DOCUMENTS ? v->n_documents : FIT_DOCUMENTS;
 	trial	   *t = xmc_arena_alloc(lasting, (size_t) n, sizeof *t);
-	double		at[2] = {log_temperature, 0};
+	/* The dustbin is as far as a cosine times the temperature; a step of either is about as much. */
+	const double unit[XMC_ALIGN_SCALES] = {[XMC_ALIGN_TEMPERATURE] = 1,[XMC_ALIGN_DUSTBIN] = 3,[XMC_ALIGN_MEMORY] = 1};
+	const double low[XMC_ALIGN_SCALES] = {[XMC_ALIGN_TEMPERATURE] = -2,[XMC_ALIGN_DUSTBIN] = -INFINITY,[XMC_ALIGN_MEMORY] = -2};
+	const double high[XMC_ALIGN_SCALES] = {[XMC_ALIGN_TEMPERATURE] = 7,[XMC_ALIGN_DUSTBIN] = INFINITY,[XMC_ALIGN_MEMORY] = 7};
+	int			n_scales = model->memory.n > 0 ? XMC_ALIGN_SCALES : XMC_ALIGN_MEMORY;
+	double		at[XMC_ALIGN_SCALES] = {[XMC_ALIGN_TEMPERATURE] = log_temperature};
 	double		best;
 	xmc_random	random;
 
 	XMC_NEED(t, lasting->ctx);
 	xmc_random_seed(&random, (uint64_t) model->options.seed);
 	for (int32_t k = 0; k < n; k++)
-		XMC_TRY(make_trial(lasting, v, k, &random, &t[k]));
-	XMC_TRY(trial_loss(scratch, n, t, at[0], at[1], &best));
+		XMC_TRY(make_trial(lasting, scratch, model, v, k, &random, &t[k]));
+	XMC_TRY(trial_loss(scratch, n, t, at, &best));
 	for (double step = 1; step > 0.02;)
 	{
 		bool		better = false;
 
-		for (int k = 0; k < 4 && !better; k++)
+		for (int k = 0; k < 2 * n_scales && !better; k++)
 		{
-			double		next[2] = {at[0], at[1]};
+			double		next[XMC_ALIGN_SCALES];
 			double		loss;
 
-			/* The dustbin is as far as a cosine times the temperature; a step of either is about as much. */
-			next[k / 2] += (k % 2 ? 1 : -1) * step * (k < 2 ? 1 : 3);
-			if (next[0] < -2 || next[0] > 7)
+			memcpy(next, at, sizeof at);
+			next[k / 2] += (k % 2 ? 1 : -1) * step * unit[k / 2];
+			if (next[k / 2] < low[k / 2] || next[k / 2] > high[k / 2])
 				continue;
-			XMC_TRY(trial_loss(scratch, n, t, next[0], next[1], &loss));
+			XMC_TRY(trial_loss(scratch, n, t, next, &loss));
 			if (loss < best)
 			{
 				best = loss;
@@ -388,8 +401,8 @@ fit_scale(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const views 
 		if (!better)
 			step /= 2;
 	}
-	model->align_scale[0] = (float) at[0];
-	model->align_scale[1] = (float) at[1];
+	for (int k = 0; k < XMC_ALIGN_SCALES; k++)
+		model->align_scale[k] = (float) at[k];
 	return XMC_OK;
 }
 
@@ -431,8 +444,8 @@ measure(xmc_arena *scratch, const xmc_model *model, const views *v, xmc_align_re
 static void
 start_maps(xmc_model *model)
 {
-	model->align_scale[0] = (float) log(START_TEMPERATURE);
-	model->align_scale[1] = 0;
+	memset(model->align_scale, 0, XMC_ALIGN_SCALES * sizeof(float));
+	model->align_scale[XMC_ALIGN_TEMPERATURE] = (float) log(START_TEMPERATURE);
 	if (!model->options.shared_space && model->options.text_dim == model->options.image_dim)
 		for (int64_t r = 0; r < model->options.align_dim; r++)
 			memcpy(model->align_text_w + r * xmc_align_input_dim(&model->options, XMC_TEXT),
@@ -529,8 +542,8 @@ train_maps(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *
 
 static xmc_status
 train(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *grad, int32_t n_train,
-	  const xmc_document **linked, int32_t n_held_out, const xmc_document *const *held_out, const xmc_align_hooks *hooks,
-	  xmc_align_report *report)
+	  const xmc_document **linked, int32_t n_remembered, const xmc_document *const *remembered, int32_t n_held_out,
+	  const xmc_document *const *held_out, const xmc_align_hooks *hooks, xmc_align_report *report)
 {
 	views		v = {.n_documents = n_held_out,.dim = xmc_align_space_dim(&model->options)};
 	int32_t    *start;
@@ -548,6 +561,7 @@ train(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, xmc_model *grad,
 	}
 	if (!model->options.shared_space)
 		XMC_TRY(train_maps(lasting, scratch, model, grad, n_train, linked, held_out, item, &v, hooks));
+	XMC_TRY(xmc_memory_fill(lasting->ctx, model, n_remembered, remembered));
 	XMC_TRY(view(scratch, model, held_out, item, &v));
 	XMC_TRY(judge(scratch, &v, &loss, &log_temperature));
 	XMC_TRY(fit_scale(lasting, scratch, model, &v, log_temperature));
@@ -563,6 +577,7 @@ xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n
 {
 	const xmc_document **linked;
 	const xmc_document **held_out;
+	int32_t		n_linked;
 	xmc_arena	scratch;
 	xmc_status	status;
 
@@ -571,11 +586,11 @@ xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n
 	if (!model->align_scale)
 		return XMC_OK;
 	xmc_arena_init(&scratch, lasting->ctx);
-	status = choose(lasting, &scratch, &model->options, n_train, all_train, &n_train, &linked);
+	status = choose(lasting, &scratch, &model->options, n_train, all_train, &n_linked, &linked);
 	if (status == XMC_OK)
 		status = choose(lasting, &scratch, &model->options, n_held_out, all_held_out, &n_held_out, &held_out);
-	if (status == XMC_OK && n_train >= XMC_MIN_TRAINING_DOCUMENTS && n_held_out >= XMC_MIN_HELD_OUT_DOCUMENTS)
-		status = train(lasting, &scratch, model, grad, n_train, linked, n_held_out, held_out, hooks, report);
+	if (status == XMC_OK && n_linked >= XMC_MIN_TRAINING_DOCUMENTS && n_held_out >= XMC_MIN_HELD_OUT_DOCUMENTS)
+		status = train(lasting, &scratch, model, grad, n_linked, linked, n_train, all_train, n_held_out, held_out, hooks, report);
 	else if (status == XMC_OK)
 		for (int32_t k = 0; k < model->n_tensors; k++)
 			if (model->tensor[k].part == XMC_PART_ALIGNMENT)

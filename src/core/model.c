@@ -4,6 +4,7 @@
 #include "xmcoh/align.h"
 #include "xmcoh/bilinear.h"
 #include "xmcoh/json.h"
+#include "xmcoh/memory.h"
 #include "xmcoh/text.h"
 
 #include <math.h>
@@ -189,7 +190,7 @@ add_alignment(xmc_model *model, recipe *start)
 	}			tensors[] = {
 		{"align.text.weight", &model->align_text_w, options->align_dim, xmc_align_input_dim(options, XMC_TEXT)},
 		{"align.image.weight", &model->align_image_w, options->align_dim, options->image_dim},
-		{"align.scale", &model->align_scale, 2, 0},
+		{"align.scale", &model->align_scale, XMC_ALIGN_SCALES, 0},
 	};
 
 	for (int k = options->shared_space ? 2 : 0; k < 3; k++)
@@ -418,6 +419,7 @@ xmc_model_own_block(xmc_model *model)
 void
 xmc_model_free(xmc_ctx *ctx, xmc_model *model)
 {
+	xmc_memory_forget(ctx, model);
 	xmc_release(ctx, model);	/* the parameters are in the same allocation */
 }
 
@@ -628,12 +630,53 @@ shape_text(int32_t n_dimensions, const int64_t *shape, char out[96])
 	return out;
 }
 
+static const char *const memory_name[XMC_MODALITIES] = {"align.text.memory", "align.image.memory"};
+
+/* Leads the model's memory to where it is in the blob, if it is. */
+static xmc_status
+match_memory(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const xmc_tensor_view *view[XMC_MODALITIES];
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		view[m] = xmc_safetensors_tensor(st, memory_name[m]);
+	if (!view[XMC_TEXT] && !view[XMC_IMAGE])
+		return XMC_OK;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		if (!view[m])
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", memory_name[m]);
+		if (view[m]->n_dimensions != 2 || view[m]->shape[0] < 1 || view[m]->shape[0] != view[XMC_TEXT]->shape[0] ||
+			view[m]->shape[0] > (model->has_alignment ? model->options.align_memory : 0) ||
+			view[m]->shape[1] != xmc_align_space_dim(&model->options))
+		{
+			char		got[96];
+
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, which its alignment and options do not allow",
+							memory_name[m], shape_text(view[m]->n_dimensions, view[m]->shape, got));
+		}
+		model->memory.z[m] = (float *) (uintptr_t) view[m]->data;	/* never written through, as all of the blob */
+	}
+	model->memory.n = (int32_t) view[XMC_TEXT]->shape[0];
+	return XMC_OK;
+}
+
+static bool
+has_tensor(const xmc_model *model, const char *name)
+{
+	for (int32_t t = 0; t < model->n_tensors; t++)
+		if (strcmp(model->tensor[t].name, name) == 0)
+			return true;
+	return model->memory.n > 0 && (strcmp(name, memory_name[XMC_TEXT]) == 0 || strcmp(name, memory_name[XMC_IMAGE]) == 0);
+}
+
 /* Leads every slot to its values in the blob. */
 static xmc_status
 match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 {
 	char		shown[XMC_PRINTABLE];
 
+	XMC_TRY(match_memory(ctx, st, model));
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
 		xmc_tensor *tensor = &model->tensor[t];
@@ -653,16 +696,10 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 		}
 		*tensor->slot = (float *) (uintptr_t) view->data;	/* never written through: see xmc_model_open */
 	}
-	for (int32_t k = 0; k < st->n_tensors && st->n_tensors != model->n_tensors; k++)
-	{
-		int32_t		known = 0;
-
-		while (known < model->n_tensors && strcmp(model->tensor[known].name, st->tensor[k].name) != 0)
-			known++;
-		if (known == model->n_tensors)
+	for (int32_t k = 0; k < st->n_tensors; k++)
+		if (!has_tensor(model, st->tensor[k].name))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown tensor \"%s\"",
 							xmc_printable(st->tensor[k].name, strlen(st->tensor[k].name), shown));
-	}
 	return XMC_OK;
 }
 
@@ -720,31 +757,37 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
 {
 	metadata_list list;
 	xmc_tensor_view *view;
+	int32_t		n = 0;
 	xmc_status	status = XMC_OK;
 
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
-	view = xmc_zalloc(ctx, (size_t) model->n_tensors, sizeof(xmc_tensor_view));
+	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
-	for (int32_t t = 0; t < model->n_tensors; t++)
+	for (; n < model->n_tensors; n++)
 	{
-		const xmc_tensor *tensor = &model->tensor[t];
+		const xmc_tensor *tensor = &model->tensor[n];
 
-		view[t].name = tensor->name;
-		view[t].n_dimensions = tensor->n_dimensions;
-		memcpy(view[t].shape, tensor->shape, sizeof tensor->shape);
-		view[t].n_values = tensor->n_values;
-		view[t].data = *tensor->slot;
+		view[n] = (xmc_tensor_view) {.name = tensor->name,.n_dimensions = tensor->n_dimensions,.n_values = tensor->n_values,
+			.data = *tensor->slot};
+		memcpy(view[n].shape, tensor->shape, sizeof tensor->shape);
+	}
+	for (int m = 0; m < XMC_MODALITIES && model->memory.n > 0; m++)
+	{
+		int64_t		dim = xmc_align_space_dim(&model->options);
+
+		view[n++] = (xmc_tensor_view) {.name = memory_name[m],.n_dimensions = 2,.shape = {model->memory.n, dim},
+			.n_values = model->memory.n * dim,.data = model->memory.z[m]};
 	}
 	list_metadata(model, &list);
 	if (blob)
 	{
-		xmc_safetensors all = {.n_tensors = model->n_tensors,.tensor = view};
+		xmc_safetensors all = {.n_tensors = n,.tensor = view};
 
 		status = xmc_safetensors_check_finite(ctx, &all);
 	}
 	if (status == XMC_OK)
-		status = xmc_safetensors_write(ctx, model->n_tensors, view, list.n, list.entry, blob, size);
+		status = xmc_safetensors_write(ctx, n, view, list.n, list.entry, blob, size);
 	xmc_release(ctx, view);
 	return status;
 }

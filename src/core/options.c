@@ -26,6 +26,7 @@ static const xmc_option_info table[] = {
 	{INTEGER(bag_documents), false, 2000, 0, 1000000000, "approved documents below which the embedding bag is left out"},
 	{INTEGER(shared_space), false, 0, 0, 1, "1: text and image embeddings lie in one space, compared by their cosine; 0: two maps are learned"},
 	{INTEGER(align_dim), false, 128, 8, 512, "width of the learned space in which texts and images are compared, numbers"},
+	{INTEGER(align_memory), false, 16384, 0, 1000000, "rows that hold both a text and an image which the alignment remembers, at most; 0: none"},
 	{INTEGER(bilinear_dim), false, 64, 0, 512, "width of the bilinear term, which reads text and image together, numbers; 0: no such term"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},

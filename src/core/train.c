@@ -14,9 +14,11 @@
 #include "xmcoh/gradient.h"
 #include "xmcoh/guidance.h"
 #include "xmcoh/inputs.h"
+#include "xmcoh/memory.h"
 #include "xmcoh/part.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which the alignment keeps off those */
@@ -572,7 +574,17 @@ alignment_spares_approved(const xmc_trainer *t)
 	return t->unseen.n > 0 && t->n_pool >= SPARE_APPROVED * t->n_approved;
 }
 
-/* The documents that teach it; into `all`, unless NULL. */
+/* Orders pointers into one array. */
+static int
+compare_places(const void *a, const void *b)
+{
+	const xmc_document *x = *(const xmc_document *const *) a;
+	const xmc_document *y = *(const xmc_document *const *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* The documents that teach it; into `all`, unless NULL, in the order that no shuffling changes. */
 static int32_t
 alignment_documents(const xmc_trainer *t, const xmc_document **all)
 {
@@ -582,8 +594,22 @@ alignment_documents(const xmc_trainer *t, const xmc_document **all)
 	{
 		memcpy(all, t->approved, (size_t) n_approved * sizeof *all);
 		memcpy(all + n_approved, t->pool, (size_t) t->n_pool * sizeof *all);
+		qsort(all, (size_t) (n_approved + t->n_pool), sizeof *all, compare_places);
 	}
 	return n_approved + t->n_pool;
+}
+
+/* The alignment's memory is no part of a checkpoint: training that is continued behind the alignment fills it again, as it was. */
+static xmc_status
+remember(xmc_trainer *t)
+{
+	const xmc_document **all;
+
+	if (!t->model->has_alignment || t->model->memory.n > 0)
+		return XMC_OK;
+	all = xmc_arena_alloc(&t->lasting, (size_t) alignment_documents(t, NULL), sizeof *all);
+	XMC_NEED(all, t->ctx);
+	return xmc_memory_fill(t->ctx, t->model, alignment_documents(t, all), all);
 }
 
 /* Before the parts, so that the last losses of a training are those of an order; it depends on none of them. */
@@ -626,6 +652,7 @@ fit_guidance(xmc_trainer *t)
 		group[f] = (xmc_guidance_group){.scorer = t->fold[f],.n = t->fold_start[f + 1] - t->fold_start[f],
 			.document = t->unseen.document + t->fold_start[f]};
 	}
+	XMC_TRY(remember(t));
 	return t->model->has_alignment ? xmc_guidance_fit(t->ctx, t->model, t->n_folds + 1, group) : XMC_OK;
 }
 
@@ -678,6 +705,7 @@ run(xmc_trainer *t)
 	xmc_train_forget_folds(t);
 	if (!alignment_spares_approved(t))
 		XMC_TRY(fit_guidance(t));
+	XMC_TRY(remember(t));
 	return measure(t);
 }
 

@@ -233,7 +233,7 @@ check_gradient(fixture *f, const xmc_options *options)
 	assert_int_equal(xmc_model_new(&f->ctx, options, false, &unused), XMC_OK);
 	for (int32_t t = 0; t < grad->n_tensors; t++)
 		memset(*grad->tensor[t].slot, 0, (size_t) grad->tensor[t].n_values * sizeof(float));
-	model->align_scale[0] = 1.5f;
+	model->align_scale[XMC_ALIGN_TEMPERATURE] = 1.5f;
 	assert_true(info_nce(f, model, grad, &items) > 0.1);
 	assert_true(items >= 16);
 	for (int32_t t = 0; t < model->n_tensors; t++)
@@ -241,7 +241,7 @@ check_gradient(fixture *f, const xmc_options *options)
 		const xmc_tensor *tensor = &model->tensor[t];
 		float	   *w = *tensor->slot;
 
-		for (int64_t k = 0; k < tensor->n_values && tensor->part == XMC_PART_ALIGNMENT; k += tensor->n_values > 2 ? 37 : 1)
+		for (int64_t k = 0; k < tensor->n_values && tensor->part == XMC_PART_ALIGNMENT; k += tensor->n_values > XMC_ALIGN_SCALES ? 37 : 1)
 		{
 			float		kept = w[k];
 			double		step = 5e-3;

@@ -229,8 +229,8 @@ test_rules(void **state)
 
 	/* Hard and soft are one where the alignment leaves no doubt. */
 	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_HARD) > 0.01);
-	model->align_scale[0] = (float) log(2000);
-	model->align_scale[1] = 2000 * 0.25f;
+	model->align_scale[XMC_ALIGN_TEMPERATURE] = (float) log(2000);
+	model->align_scale[XMC_ALIGN_DUSTBIN] = 2000 * 0.25f;
 	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_HARD) < 1e-4);
 	xmc_model_free(&f->ctx, model);
 }

@@ -94,7 +94,7 @@ test_layout(void **state)
 		{"image.input.weight", 8, 3}, {"image.layer.1.ff1.weight", 12, 8},
 		{"image.head.ab.weight", 16, 8}, {"image.head.c", 8, 0}, {"image.head.v", 8, 0},
 		{"bilinear.weight", 10, 2 + 256 + 3}, {"bilinear.bias", 10, 0},
-		{"align.text.weight", 8, 2 + 256}, {"align.image.weight", 8, 3}, {"align.scale", 2, 0},
+		{"align.text.weight", 8, 2 + 256}, {"align.image.weight", 8, 3}, {"align.scale", XMC_ALIGN_SCALES, 0},
 	};
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
