@@ -6,6 +6,7 @@ set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 
+[ -z "${KEEP:-}" ] || export PG_TEST_NOCLEAN=1
 export TORTURE_KILLS=${TORTURE_KILLS:-200} TORTURE_SECONDS=${TORTURE_SECONDS:-3600}
 cluster_prepare
 mkdir -p "$ROOT/build"

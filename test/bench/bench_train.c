@@ -87,20 +87,17 @@ sgemm_peak(void)
 typedef struct setting
 {
 	const char *name;
-	xmc_part	part;			/* what is trained; scoring takes the whole model */
+	xmc_part	part;			/* what is trained (of `fused` the bilinear term); scoring takes the whole model */
 	int32_t		image_dim;
-	int32_t		d_model;
-	int32_t		layers;
-	int32_t		feed_forward;
-	int32_t		batch_documents;
+	bool		words;
+	bool		paper;			/* the paper's size (design section 4), which has no bilinear term; else default options */
 } setting;
 
-/* The paper's size first (design section 4), then the default of both modalities, then a smaller one. */
 static const setting settings[] = {
-	{"paper, image", XMC_PART_IMAGE_NETWORK, 768, 768, 2, 512, 64},
-	{"default, image", XMC_PART_IMAGE_NETWORK, 512, 128, 1, 256, 16},
-	{"default, words", XMC_PART_TEXT_NETWORK, 0, 128, 1, 256, 16},
-	{"d_model 64, image", XMC_PART_IMAGE_NETWORK, 512, 64, 1, 128, 16},
+	{"paper, image", XMC_PART_IMAGE_NETWORK, 768, false, true},
+	{"default, image", XMC_PART_IMAGE_NETWORK, 512, false, false},
+	{"default, words", XMC_PART_TEXT_NETWORK, 0, true, false},
+	{"default, fused", XMC_PART_BILINEAR, 512, true, false},
 };
 
 static void
@@ -203,10 +200,10 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 	xmc_arena_init(&lasting, ctx);
 	xmc_random_seed(&random, 1);
 	check(ctx, xmc_model_new(ctx, options, has_bag, &model));
-	check(ctx, xmc_model_new(ctx, options, has_bag, &grad));
-	for (int32_t t = 0; t < grad->n_tensors; t++)
-		memset(*grad->tensor[t].slot, 0, (size_t) grad->tensor[t].n_values * sizeof(float));
-	check(ctx, xmc_inputs_fit(&lasting, model, xmc_part_modality(s->part), DOCUMENTS, pointer));
+	check(ctx, xmc_model_new_zero(ctx, options, has_bag, &grad));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (model->network[m].input_dim > 0)
+			check(ctx, xmc_inputs_fit(&lasting, model, (xmc_modality) m, DOCUMENTS, pointer));
 	check(ctx, xmc_adamw_init(&lasting, model, s->part, &adamw));
 	if (has_bag)
 		check(ctx, xmc_adagrad_init(&lasting, 1 << options->bag_bits, options->bag_dim, &hashed));
@@ -216,19 +213,20 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 	{
 		begin(&m);
 		do
-			for (int32_t first = 0; first < DOCUMENTS; first += s->batch_documents)
+			for (int32_t first = 0; first < DOCUMENTS; first += options->batch_documents)
 			{
 				xmc_batch	batch;
 				double		loss;
 
 				xmc_arena_reset(&arena);
-				check(ctx, xmc_batch_init(&arena, &model->options, xmc_part_modality(s->part), s->batch_documents, pointer + first, &batch));
-				check(ctx, xmc_part_gradient(&arena, model, &batch, s->part, s->batch_documents, &random, grad,
+				check(ctx, xmc_batch_init(&arena, options, xmc_part_modality(s->part), options->batch_documents, pointer + first,
+										  &batch));
+				check(ctx, xmc_part_gradient(&arena, model, &batch, s->part, options->batch_documents, &random, grad,
 											 has_bag ? &hashed : NULL, NULL, &loss));
 				xmc_adamw_step(&adamw, model, grad, s->part, options->learning_rate, options->weight_decay);
 				if (has_bag)
 					xmc_adagrad_step(&hashed, model->bag, options->bag_learning_rate, 0);
-				m.documents += s->batch_documents;
+				m.documents += options->batch_documents;
 			}
 		while (measure && seconds(CLOCK_PROCESS_CPUTIME_ID) + m.cpu < SECONDS);
 	}
@@ -245,7 +243,7 @@ score(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 	xmc_model  *model;
 	measured	m;
 
-	check(ctx, xmc_model_new(ctx, options, s->part == XMC_PART_TEXT_NETWORK, &model));
+	check(ctx, xmc_model_new(ctx, options, s->words, &model));
 	for (int measure = 0; measure < 2; measure++)
 	{
 		begin(&m);
@@ -286,10 +284,15 @@ main(int argc, char **argv)
 			continue;
 		xmc_options_default(&options);
 		options.image_dim = s->image_dim;
-		options.words = s->part == XMC_PART_TEXT_NETWORK;
-		options.d_model = s->d_model;
-		options.layers = s->layers;
-		options.feed_forward = s->feed_forward;
+		options.words = s->words;
+		if (s->paper)
+		{
+			options.d_model = 768;
+			options.layers = 2;
+			options.feed_forward = 512;
+			options.bilinear_dim = 0;
+			options.batch_documents = 64;
+		}
 		document = calloc(DOCUMENTS, sizeof *document);
 		if (!document)
 			return 1;

@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
+# shellcheck source=test/bench/others.sh
+. "$(dirname "$0")/others.sh"
 
 RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
 BATCHES=${BATCHES:-16 64}	# documents of a minibatch, of 8 items each
@@ -46,6 +48,7 @@ seconds()
 	sql -c "SELECT extract(epoch FROM finished_at - started_at) FROM xmcoh.job WHERE job_id = $job"
 }
 
+others_begin crew
 for batch in $BATCHES; do
 	documents=$((batch * 20))	# with fewer, minibatches would be smaller: an epoch has 16 steps or more
 	sql -c "TRUNCATE step" -c "INSERT INTO step SELECT d, i, p.image FROM generate_series(1, $documents) AS d
@@ -65,3 +68,4 @@ for batch in $BATCHES; do
 			printf "training, paper size, minibatches of %d: two processes against one|%.2f|x|>=|1.7\n", batch, one / two
 		}' <<<"$measured" | tee -a "$RESULTS"
 done
+others_row | tee -a "$RESULTS"

@@ -50,7 +50,7 @@ SELECT xmcoh.create_model(s, image_dim => 4, options => '{"epochs": 2, "rounds":
 SELECT xmcoh.create_model(s, image_dim => 512, words => false, options => o::jsonb),
        xmcoh.attach_source(s, s::regclass, document => 'document', item => 'step_no', image => 'image',
                            "position" => 'step_no', approved => 'all')
-  FROM (VALUES ('few', '{"epochs": 60, "patience": 60}'), ('step', '{"epochs": 1}')) AS m (s, o);
+  FROM (VALUES ('few', '{"epochs": 60, "patience": 60, "folds": 0}'), ('step', '{"epochs": 1}')) AS m (s, o);
 SQL
 
 # peak MODEL FIELD: trains it; kind of process and the most kB of this field of its status, a line for each kind

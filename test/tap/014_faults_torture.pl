@@ -33,6 +33,8 @@ xmcoh.training_workers = 2
 
 # ---- two models, what they become undisturbed, and a third one for which pairs are approved ----
 
+# `rounds` is cross-fitted, which has no checkpoints: who is killed in it begins it anew.
+
 my @model = ('rounds', 'plain');
 $node->safe_psql('postgres', q{
 CREATE TABLE guide AS
@@ -44,17 +46,19 @@ CREATE TABLE guide AS
 SELECT xmcoh.create_model('rounds', image_dim => 16, options => '{"d_model": 96, "feed_forward": 96, "hash_bits": 12, "epochs": 30,
 	"patience": 30, "rounds": 2, "sparse_learning_rate": 0.1}');
 SELECT xmcoh.create_model('plain', image_dim => 16, options => '{"d_model": 128, "feed_forward": 96, "hash_bits": 12, "epochs": 60,
-	"patience": 60, "bag_documents": 0, "bag_bits": 10, "bag_dim": 16}');
+	"patience": 60, "bag_documents": 0, "bag_bits": 10, "bag_dim": 16, "folds": 0}');
 SELECT xmcoh.attach_source(m, 'guide', 'guide', 'step', text => 'words', image => 'picture', "position" => 'step',
 	approved => 'approved') FROM unnest('{rounds,plain}'::text[]) AS m});
 my %reference;
+my %takes;				# seconds
 for my $model (@model)
 {
 	my $began = time;
 	my $job = train($model, q('{}'));
 	like(outcome($job), qr/^succeeded: /, "an undisturbed run of $model");
 	$reference{$model} = value("SELECT sha256 FROM xmcoh.versions WHERE job_id = $job");
-	note(sprintf('%s: %.1f s, %s', $model, time - $began, $reference{$model}));
+	$takes{$model} = time - $began;
+	note(sprintf('%s: %.1f s, %s', $model, $takes{$model}, $reference{$model}));
 }
 
 # Somebody approves pairs all the time, and keeps a list of those whose commit was acknowledged.
@@ -78,6 +82,7 @@ if ($approver == 0)
 
 my %violation;
 my %count;
+my %met;				# phase that a kill met (as last written) => how often
 
 sub violate
 {
@@ -230,19 +235,23 @@ while ($done < $kills && time - $began < $seconds)
 {
 	within_bound('a job is stuck', sub { look_after() });
 
-	# Now and then at once, so that workers that start, and rows just written, are met, too.
-	my $until = time + (rand() < 0.3 ? rand 0.2 : rand 2.5);
+	# Now and then at once, so that workers that start, and rows just written, are met, too; else up to as long as the whole job takes,
+	# so that it gets anywhere: past cross-fitting, too.
+	my $until = time + (rand() < 0.3 ? rand 0.2 : rand $takes{ $model[ $turn % @model ] });
 	while (time < $until)
 	{
 		my $left = $until - time;
 		sleep($left < 0.3 ? $left : 0.3) if $left > 0;
 	}
 	my $kind = random_kind();
-	my $pid = value("SELECT worker_pid FROM xmcoh.job_record JOIN pg_stat_activity AS a ON pid = worker_pid AND backend_type = 'xmcoh job'
+	my ($pid, $phase) = split /\|/, value("SELECT worker_pid, concat_ws(' ', phase, 'of round ' || nullif(round, 0))
+		FROM xmcoh.job_record JOIN pg_stat_activity AS a ON pid = worker_pid AND backend_type = 'xmcoh job'
 		WHERE job_id = $job AND job_record.state IN ('starting', 'running')");
+	$pid //= '';
 	next if $pid eq '' && $kind =~ /worker|process|backend/;	# it is over, or has not begun
 	$kind{$kind}[1]->($pid);
 	$count{$kind}++;
+	$met{ $phase || 'starting' }++ if $pid ne '';
 	$done++;
 	if ($kind =~ /postmaster|stop/)
 	{
@@ -276,7 +285,9 @@ note(sprintf '%-40s %6s', @$_) for (
 	(map { [ $_, $count{$_} // 0 ] } 'resumed', 'succeeded', 'succeeded after being resumed', 'versions', 'pairs'));
 is($violation{$_} // 0, 0, "0 times: $_") for ('a job is stuck', 'a job reads running without a worker', 'versions are damaged',
 	'approved pairs are lost', 'weights differ from those of an undisturbed run', sort keys %violation);
+note(sprintf '%-40s %6d', $_, $met{$_}) for sort keys %met;
 cmp_ok($done, '>=', 1, "$done kills");
+cmp_ok($count{'succeeded after being resumed'} // 0, '>=', $done / 20, 'jobs got to their end although they were killed');
 ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal (?!9:)/, 'nothing crashed but what was killed');
 $node->stop;
 done_testing();
