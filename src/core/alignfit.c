@@ -377,27 +377,26 @@ fit_scale(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const views 
 	for (int32_t k = 0; k < n; k++)
 		XMC_TRY(make_trial(lasting, scratch, model, v, k, &random, &t[k]));
 	XMC_TRY(trial_loss(scratch, n, t, at, &best));
-	for (double step = 1; step > 0.02;)
+	for (double step = 1; step > 0.03;)
 	{
 		bool		better = false;
 
-		for (int k = 0; k < 2 * n_scales && !better; k++)
-		{
-			double		next[XMC_ALIGN_SCALES];
-			double		loss;
-
-			memcpy(next, at, sizeof at);
-			next[k / 2] += (k % 2 ? 1 : -1) * step * unit[k / 2];
-			if (next[k / 2] < low[k / 2] || next[k / 2] > high[k / 2])
-				continue;
-			XMC_TRY(trial_loss(scratch, n, t, next, &loss));
-			if (loss < best)
+		for (int k = 0; k < n_scales; k++)
+			for (int sign = 1; sign >= -1; sign -= 2)
 			{
-				best = loss;
-				memcpy(at, next, sizeof at);
-				better = true;
+				double		kept = at[k];
+				double		loss;
+
+				at[k] += sign * step * unit[k];
+				XMC_TRY(trial_loss(scratch, n, t, at, &loss));
+				if (loss < best && at[k] >= low[k] && at[k] <= high[k])
+				{
+					best = loss;
+					better = true;
+					break;
+				}
+				at[k] = kept;
 			}
-		}
 		if (!better)
 			step /= 2;
 	}

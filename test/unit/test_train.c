@@ -620,7 +620,7 @@ test_no_memory(void **state)
 	int			refused = 0;
 
 	f->options.epochs = 2;
-	for (long k = 1; k < 400; k += k < 60 ? 1 : 23)
+	for (long k = 1; k < 400; k += k < 30 ? 1 : k < 60 ? 5 : 37)
 	{
 		xmc_train_report report;
 		xmc_model  *model;
@@ -630,7 +630,10 @@ test_no_memory(void **state)
 		status = xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, NULL, &model, &report);
 		f->counts.fail_at = 0;
 		if (status == XMC_OK)
+		{
 			xmc_model_free(&f->ctx, model);
+			k = 400;			/* it never asks that often */
+		}
 		else
 		{
 			assert_int_equal(status, XMC_NO_MEMORY);
