@@ -75,10 +75,12 @@ typedef struct xmc_guidance_group
 /*
  * Fits calibration.guided and .crossed of a model that has_alignment, by logistic regression on the labelled pairs of these
  * documents, whose alignment it has not been trained on either, as if each row that holds both had been split into a text-only and an
- * image-only one, and once more as if the counterparts were missing; and as if both weights had been 1 before (their plain sum). Both hold few documents back
- * from trading a modality's own weight for its guide's on the strength of chance. Documents without such rows do not count.
+ * image-only one, and once more as if the counterparts were missing. What is believed before is that a modality's own weight is 1 and
+ * its guide's trust[guide], from 0 to 1: few documents would else trade one for the other on the strength of chance. Documents without
+ * such rows do not count.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_groups, const xmc_guidance_group *group);
+extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, const double trust[XMC_MODALITIES], int32_t n_groups,
+								   const xmc_guidance_group *group);
 
 #endif

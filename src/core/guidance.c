@@ -6,12 +6,6 @@
 
 #include <math.h>
 
-/*
- * Both scores are calibrated log-odds, of evidence that is independent as far as anybody knows: they add up, weight 1 each, until
- * documents say otherwise, and more than a few.
- */
-static const xmc_prior plain_sum[2] = {{1, 1}, {1, 1}};
-
 bool
 xmc_guidance_has_fused(const xmc_guidance_rule *rule)
 {
@@ -195,7 +189,8 @@ collect(xmc_arena *scratch, const xmc_model *model, const xmc_guidance_group *gr
 }
 
 static xmc_status
-fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_groups, const xmc_guidance_group *group)
+fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const double trust[XMC_MODALITIES], int32_t n_groups,
+	const xmc_guidance_group *group)
 {
 	size_t		pairs = 0;
 	rows		own[XMC_MODALITIES];
@@ -217,13 +212,20 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, int32_t n_groups, 
 		XMC_TRY(collect(scratch, model, &group[g], own, &crossed));
 	if (crossed.n == 0)
 		return XMC_OK;
+	/*
+	 * Calibrated log-odds of evidence that is independent as far as anybody knows add up, as far as they can be believed: so it is
+	 * until documents say otherwise, and more than a few.
+	 */
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight, plain_sum, model->calibration.guided[m]));
-	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight, plain_sum, model->calibration.crossed);
+		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight,
+							  (xmc_prior[]) {{1, 1}, {trust[m == XMC_TEXT ? XMC_IMAGE : XMC_TEXT], 1}}, model->calibration.guided[m]));
+	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight,
+						 (xmc_prior[]) {{trust[XMC_TEXT], 1}, {trust[XMC_IMAGE], 1}}, model->calibration.crossed);
 }
 
 xmc_status
-xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_groups, const xmc_guidance_group *group)
+xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, const double trust[XMC_MODALITIES], int32_t n_groups,
+				 const xmc_guidance_group *group)
 {
 	xmc_arena	lasting;
 	xmc_arena	scratch;
@@ -231,7 +233,7 @@ xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, int32_t n_groups, const xmc_gui
 
 	xmc_arena_init(&lasting, ctx);
 	xmc_arena_init(&scratch, ctx);
-	status = fit(&lasting, &scratch, model, n_groups, group);
+	status = fit(&lasting, &scratch, model, trust, n_groups, group);
 	xmc_arena_free(&lasting);
 	xmc_arena_free(&scratch);
 	return status;

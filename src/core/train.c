@@ -637,6 +637,33 @@ train_alignment(xmc_trainer *t)
 }
 
 /*
+ * How far a calibrated score can be believed to know anything: 1 - 1 / chi^2, 0 at least, of the test whether its scale is 0, whose
+ * variance is that over whole documents, since the pairs of one depend on each other (van Houwelingen and le Cessie 1990, "heuristic
+ * shrinkage").
+ */
+static double
+reliability(const xmc_labels *l, const float *score)
+{
+	double		information = 0;
+	double		variance = 0;	/* of the gradient by the scale */
+
+	for (int32_t d = 0, r = 0; d < l->n_documents; d++)
+	{
+		double		gradient = 0;
+
+		for (int32_t k = 0; k < l->document[d]->n_pairs; k++, r++)
+		{
+			double		p = xmc_sigmoid(score[r]);
+
+			gradient += l->weight[r] * (1 - p) * score[r];
+			information += l->weight[r] * p * (1 - p) * score[r] * score[r];
+		}
+		variance += gradient * gradient;
+	}
+	return information > 0 ? fmax(0, 1 - variance / (information * information)) : 0;
+}
+
+/*
  * How far each modality trusts its guide: in phase 0, on all approved documents, each scored by a model that has not seen it (a round
  * leaves that as it is, for the reason that it leaves the fusion); or, at the end, on the held-out ones.
  */
@@ -644,6 +671,8 @@ static xmc_status
 fit_guidance(xmc_trainer *t)
 {
 	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
+	const xmc_labels *l = t->n_folds > 0 ? &t->unseen : &t->held_out;
+	const double trust[XMC_MODALITIES] = {reliability(l, l->score[XMC_TEXT]), reliability(l, l->score[XMC_IMAGE])};
 
 	group[t->n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
 	for (int32_t f = 0; f < t->n_folds; f++)
@@ -653,7 +682,7 @@ fit_guidance(xmc_trainer *t)
 			.document = t->unseen.document + t->fold_start[f]};
 	}
 	XMC_TRY(remember(t));
-	return t->model->has_alignment ? xmc_guidance_fit(t->ctx, t->model, t->n_folds + 1, group) : XMC_OK;
+	return t->model->has_alignment ? xmc_guidance_fit(t->ctx, t->model, trust, t->n_folds + 1, group) : XMC_OK;
 }
 
 static xmc_status
