@@ -3,11 +3,11 @@
 # and writes them to doc/quality.md, with the text of test/bench/quality_notes.md below them.
 #   FOLDS=5                   how many of the five folds of each split (by document, by repository) are tested
 #   SEEDS=3                   samples of approved documents
-#   SIZES="100 200 500 all"   approved documents
+#   SIZES="25 100 200 500 all"   approved documents
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
-FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-100 200 500 all}
+FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all}
 
 guides_prepare
 started=$SECONDS
