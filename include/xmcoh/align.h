@@ -1,10 +1,10 @@
 /*
  * align.h - which image item of a document shows the same step as which text item (design section 4, "Alignment").
  *
- * Known for rows that hold both. Between the text-only and the image-only items it is inferred: cosine similarity in a space
- * that both share, either the supplied embeddings' own (option shared_space) or one that two linear maps lead to; then entropic
- * transport with a dustbin row and column (as in Sarlin et al. 2020, SuperGlue, section 3.2), which takes the items without a
- * counterpart: a missing photo, a missing step.
+ * Known for rows that hold both. Between the text-only and the image-only items it is inferred: cosine similarity in a
+ * space that both share, either the supplied embeddings' own (option shared_space) or one that two linear maps lead to;
+ * then entropic transport with a dustbin row and column (as in Sarlin et al. 2020, SuperGlue, section 3.2), which takes the
+ * items without a counterpart: a missing photo, a missing step.
  */
 #ifndef XMCOH_ALIGN_H
 #define XMCOH_ALIGN_H
@@ -15,14 +15,14 @@
 
 /*
  * Entropy-regularised transport (Sinkhorn; Cuturi 2013), iterated on the logarithms, so that no score overflows. score is
- * (rows, columns), log-units; every cell with a dustbin has the score `dustbin`. An item has mass 1, a dustbin as much as comes: so
- * p[r, c] = exp(score[r, c] + u[r] + v[c]), p[r, columns] = exp(dustbin + u[r]), and a pair outweighs two lonely items when its score
- * is above twice the dustbin's. (SuperGlue bounds the dustbins' mass too, and lets them exchange the rest, which comes to another
- * dustbin score for every number of matches.)
+ * (rows, columns), log-units; every cell with a dustbin has the score `dustbin`. An item has mass 1, a dustbin as much as
+ * comes: so p[r, c] = exp(score[r, c] + u[r] + v[c]), p[r, columns] = exp(dustbin + u[r]), and a pair outweighs two lonely
+ * items when its score is above twice the dustbin's. (SuperGlue bounds the dustbins' mass too, and lets them exchange the
+ * rest, which comes to another dustbin score for every number of matches.)
  * p is (rows + 1, columns + 1): p[r, c] that r and c belong together, p[r, columns] and p[rows, c] that r or c has no
- * counterpart. p[r, .] sums to 1 for each r < rows and p[., c] for each c < columns, so the cells between items sum to at most 1 either
- * way; the corner is 0. Ends after a fixed number of iterations or when the masses are right to 1e-9; what is still wrong then
- * goes to the dustbins. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * counterpart. p[r, .] sums to 1 for each r < rows and p[., c] for each c < columns, so the cells between items sum to at
+ * most 1 either way; the corner is 0. Ends after a fixed number of iterations or when the masses are right to 1e-9; what is
+ * still wrong then goes to the dustbins. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *score, double dustbin,
 							   double *p);
@@ -44,8 +44,8 @@ extern void xmc_align_inputs(const xmc_model *model, xmc_modality side, const xm
 extern int32_t xmc_align_space_dim(const xmc_options *options);
 
 /*
- * Unit vectors of n items in that space, z (n, xmc_align_space_dim): their products are cosines. An item that says nothing gets
- * zeros. Errors: XMC_BAD_INPUT (embeddings so large that the product is not finite), XMC_NO_MEMORY, XMC_STOPPED.
+ * Unit vectors of n items in that space, z (n, xmc_align_space_dim): their products are cosines. An item that says nothing
+ * gets zeros. Errors: XMC_BAD_INPUT (embeddings so large that the product is not finite), XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, const xmc_document *document,
 									int32_t n, const int32_t *item, float *z);
@@ -62,8 +62,9 @@ extern xmc_status xmc_align_items(xmc_arena *arena, const xmc_model *model, cons
 								  const int32_t *image, int32_t n_text, const int32_t *text, double *p);
 
 /*
- * What is inferred of one document: its image-only items against its text-only items; or, where rows that hold both are to be
- * treated as if they had been `split` into one of each kind that nothing links, all that hold an image against all that hold a text.
+ * What is inferred of one document: its image-only items against its text-only items; or, where rows that hold both are to
+ * be treated as if they had been `split` into one of each kind that nothing links, all that hold an image against all that
+ * hold a text.
  */
 typedef struct xmc_alignment
 {
@@ -78,8 +79,8 @@ typedef struct xmc_alignment
 extern bool xmc_align_is_open(const xmc_document *document, bool split);
 
 /*
- * Lays the alignment out in the arena. Without items on one side all of the other have no counterpart. Only for a model with
- * has_alignment, unless one side is empty. Errors: as xmc_align_project.
+ * Lays the alignment out in the arena. Without items on one side all of the other have no counterpart. Only for a model
+ * with has_alignment, unless one side is empty. Errors: as xmc_align_project.
  */
 extern xmc_status xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document,
 									 bool split, xmc_alignment *out);

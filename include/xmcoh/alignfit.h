@@ -11,10 +11,11 @@
 
 /*
  * Symmetric InfoNCE (van den Oord et al. 2018; Radford et al. 2021) over the documents' linked items: cross-entropy of each
- * text's own image among images and of each image's own text among texts, half of it against all of the batch and half against
- * those of its own document, which are the hard ones; mean over items. Adds the gradient of the three tensors' first entries (not
- * the dustbin's, which has no part in it) to `grad`, laid out like model; a shared space has the temperature's alone. *loss is the
- * mean, *items how many; 0 items: 0. The arena is not reset. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * text's own image among images and of each image's own text among texts, half of it against all of the batch and half
+ * against those of its own document, which are the hard ones; mean over items. Adds the gradient of the three tensors'
+ * first entries (not the dustbin's, which has no part in it) to `grad`, laid out like model; a shared space has the
+ * temperature's alone. *loss is the mean, *items how many; 0 items: 0. The arena is not reset. Errors: XMC_NO_MEMORY,
+ * XMC_STOPPED.
  */
 extern xmc_status xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents,
 									 const xmc_document *const *document, const xmc_model *grad, double *loss,
@@ -46,10 +47,11 @@ typedef struct xmc_align_report
 } xmc_align_report;
 
 /*
- * Trains the maps to their best epoch by the held-out documents' loss, then fits temperature and dustbin score (xmc_align_fit_scale)
- * and sets model->has_alignment. With fewer than XMC_MIN_TRAINING_DOCUMENTS training documents, or XMC_MIN_HELD_OUT_DOCUMENTS
- * held-out ones, that have two linked items, the tensors are set to 0 and has_alignment stays false. `grad` is zeroes laid out
- * like model, and is so again afterwards; `lasting` gets what must outlive a batch. Errors: XMC_NO_MEMORY, XMC_STOPPED, the hooks'.
+ * Trains the maps to their best epoch by the held-out documents' loss, then fits temperature and dustbin score
+ * (xmc_align_fit_scale) and sets model->has_alignment. With fewer than XMC_MIN_TRAINING_DOCUMENTS training documents, or
+ * XMC_MIN_HELD_OUT_DOCUMENTS held-out ones, that have two linked items, the tensors are set to 0 and has_alignment stays
+ * false. `grad` is zeroes laid out like model, and is so again afterwards; `lasting` gets what must outlive a batch.
+ * Errors: XMC_NO_MEMORY, XMC_STOPPED, the hooks'.
  */
 extern xmc_status xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n_train,
 								  const xmc_document *const *train, int32_t n_held_out, const xmc_document *const *held_out,

@@ -30,8 +30,8 @@ typedef struct xmc_ctx
 	void	   *(*alloc) (void *arg, size_t size);	/* 16-byte aligned, uninitialised; NULL when out of memory */
 	void		(*release) (void *arg, void *pointer);	/* gives one allocation back; pointer may be NULL */
 	/*
-	 * Asked at least every 50 ms of work, and in training for each document or batch that is read, so that its caller can keep
-	 * mapped documents in bounds. True: unwind with XMC_STOPPED. May be NULL.
+	 * Asked at least every 50 ms of work, and in training for each document or batch that is read, so that its caller can
+	 * keep mapped documents in bounds. True: unwind with XMC_STOPPED. May be NULL.
 	 */
 	bool		(*stop) (void *arg);
 	void	   *arg;			/* passed to all three */

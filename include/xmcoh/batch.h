@@ -1,6 +1,6 @@
 /*
- * batch.h - some documents as one modality sees them, or all together (XMC_JOINT): only the items that have it, or have all that
- * the model reads; their rows side by side.
+ * batch.h - some documents as one modality sees them, or all together (XMC_JOINT): only the items that have it, or have all
+ * that the model reads; their rows side by side.
  */
 #ifndef XMCOH_BATCH_H
 #define XMCOH_BATCH_H
@@ -38,8 +38,8 @@ extern xmc_status xmc_batch_init(xmc_arena *arena, const xmc_options *options, x
 								 const xmc_document *const *document, xmc_batch *out);
 
 /*
- * How many of n training documents make a batch: `wanted`, or fewer, but not fewer than `least`, where an epoch would otherwise
- * have less than XMC_LEAST_STEPS steps and get nowhere.
+ * How many of n training documents make a batch: `wanted`, or fewer, but not fewer than `least`, where an epoch would
+ * otherwise have less than XMC_LEAST_STEPS steps and get nowhere.
  */
 #define XMC_LEAST_STEPS 16
 extern int32_t xmc_batch_size(int32_t n, int32_t wanted, int32_t least);

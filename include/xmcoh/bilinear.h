@@ -1,7 +1,8 @@
 /*
  * bilinear.h - the bilinear term, which reads all that an item holds at once and belongs to the fused score alone (design
- * section 4, "Parts"): s(i,j) = c (q_i . k_j - q_j . k_i), of unit vectors q_i = Q x_i + b and k_i = K x_i + d, divided by their
- * lengths. x_i is the text's embedding, the signs of its words and the image's embedding side by side, as far as the model reads them.
+ * section 4, "Parts"): s(i,j) = c (q_i . k_j - q_j . k_i), of unit vectors q_i = Q x_i + b and k_i = K x_i + d, divided by
+ * their lengths. x_i is the text's embedding, the signs of its words and the image's embedding side by side, as far as the
+ * model reads them.
  */
 #ifndef XMCOH_BILINEAR_H
 #define XMCOH_BILINEAR_H

@@ -1,6 +1,6 @@
 /*
- * challenge.h - a new version of a model, the challenger, against the deployed one, the champion (design section 6, "Champion
- * and challenger").
+ * challenge.h - a new version of a model, the challenger, against the deployed one, the champion (design section 6,
+ * "Champion and challenger").
  */
 #ifndef XMCOH_CHALLENGE_H
 #define XMCOH_CHALLENGE_H
@@ -28,9 +28,9 @@ extern xmc_status xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, co
 
 /*
  * Compares two models on n documents with labelled pairs that neither was trained on. Both must read the inputs that the
- * documents were built for. Ties of one document fall the same way for both. With a single document nothing is ever rejected:
- * it says nothing of others. Errors: XMC_BAD_INPUT (no documents; a model that reads other inputs than the other), as xmc_score_documents and
- * xmc_bootstrap.
+ * documents were built for. Ties of one document fall the same way for both. With a single document nothing is ever
+ * rejected: it says nothing of others. Errors: XMC_BAD_INPUT (no documents; a model that reads other inputs than the
+ * other), as xmc_score_documents and xmc_bootstrap.
  */
 extern xmc_status xmc_challenge_run(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *challenger, int32_t n,
 									const xmc_document *const *document, double margin, xmc_challenge *out);

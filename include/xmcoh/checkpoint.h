@@ -1,10 +1,10 @@
 /*
  * checkpoint.h - the format in which the state of a training is written and read (train.h, xmc_train_hooks).
  *
- * A header (magic, version, stage, fingerprints, checksum of these), then sections, each behind its length, then a checksum of
- * all before it. Numbers are the machine's own: a checkpoint is for the server that wrote it. What is saved and what is loaded
- * is one list, gone through in either direction. Nothing is taken on trust: a number that could lead out of bounds or is not
- * finite makes the checkpoint a damaged one, even under a right checksum.
+ * A header (magic, version, stage, fingerprints, checksum of these), then sections, each behind its length, then a checksum
+ * of all before it. Numbers are the machine's own: a checkpoint is for the server that wrote it. What is saved and what is
+ * loaded is one list, gone through in either direction. Nothing is taken on trust: a number that could lead out of bounds
+ * or is not finite makes the checkpoint a damaged one, even under a right checksum.
  */
 #ifndef XMCOH_CHECKPOINT_H
 #define XMCOH_CHECKPOINT_H
@@ -12,8 +12,8 @@
 #include "xmcoh/base.h"
 
 /*
- * A 64-bit checksum of a stream of bytes, eight at a time, however it is cut: against damage, not against malice. Each step is
- * one to one, so no change within eight bytes goes unseen.
+ * A 64-bit checksum of a stream of bytes, eight at a time, however it is cut: against damage, not against malice. Each step
+ * is one to one, so no change within eight bytes goes unseen.
  */
 typedef struct xmc_checksum
 {

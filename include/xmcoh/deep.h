@@ -19,8 +19,9 @@ typedef struct xmc_deep_state
 } xmc_deep_state;
 
 /*
- * The score s(i,j) = g(i,j) - g(j,i) of rows i, j of document k is read with xmc_deep_score. x (R, input_dim) is from xmc_inputs_gather. `random` NULL: no dropout;
- * `learn`: keep what the backward pass needs. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * The score s(i,j) = g(i,j) - g(j,i) of rows i, j of document k is read with xmc_deep_score. x (R, input_dim) is from
+ * xmc_inputs_gather. `random` NULL: no dropout; `learn`: keep what the backward pass needs. Errors: XMC_NO_MEMORY,
+ * XMC_STOPPED.
  */
 extern xmc_status xmc_deep_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
 								   const float *x, xmc_random *random, bool learn, xmc_deep_state *state);
@@ -35,8 +36,8 @@ xmc_deep_score(const xmc_batch *batch, const xmc_deep_state *state, int32_t k, i
 }
 
 /*
- * From dg (ordered pairs): adds to the dense gradients in `grad` and, if the model has a bag, to bag_grad; where that is NULL,
- * sets d_bag (rows, bag_dim), the gradient by the bags of the rows.
+ * From dg (ordered pairs): adds to the dense gradients in `grad` and, if the model has a bag, to bag_grad; where that is
+ * NULL, sets d_bag (rows, bag_dim), the gradient by the bags of the rows.
  */
 extern xmc_status xmc_deep_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
 									const xmc_deep_state *state, const float *dg, const xmc_network *grad,

@@ -26,8 +26,8 @@ typedef struct xmc_epochs
 } xmc_epochs;
 
 /*
- * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, which lies wherever its caller wants it (all
- * zero for the sparse term); everything else is laid out in the arena. Errors: XMC_NO_MEMORY.
+ * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, which lies wherever its caller
+ * wants it (all zero for the sparse term); everything else is laid out in the arena. Errors: XMC_NO_MEMORY.
  */
 extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_part part, const xmc_adamw *adamw,
 								   xmc_random *random, int32_t n_train, const xmc_document **train, xmc_epochs *out);

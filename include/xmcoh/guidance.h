@@ -1,8 +1,8 @@
 /*
  * guidance.h - order scores of one modality carried through the alignment to the other (design section 4, "Guidance").
  *
- * One-shot and extrinsic: what is carried is the other modality's own score, never one that was itself guided, so no evidence is
- * counted twice.
+ * One-shot and extrinsic: what is carried is the other modality's own score, never one that was itself guided, so no
+ * evidence is counted twice.
  */
 #ifndef XMCOH_GUIDANCE_H
 #define XMCOH_GUIDANCE_H
@@ -42,24 +42,24 @@ typedef struct xmc_guides
 } xmc_guides;
 
 /*
- * Carries text scores s_text (n_text, n_text) and image scores s_image (n_image, n_image) through P (n_image, n_text), p[m] to
- * guide modality m (one and the same unless each side has its own): the expected score of the counterparts, where no
+ * Carries text scores s_text (n_text, n_text) and image scores s_image (n_image, n_image) through P (n_image, n_text), p[m]
+ * to guide modality m (one and the same unless each side has its own): the expected score of the counterparts, where no
  * counterpart has no opinion. Matrices in the arena. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text,
 							   const float *const p[XMC_MODALITIES], const float *s_text, const float *s_image, xmc_guides *out);
 
 /*
- * The whole alignment of a document, p (n, n) over all its items, image item by text item: what was inferred (with `split` or
- * not, as of xmc_align_document), and without split 1 for rows that hold both. In the arena; NULL: no memory.
+ * The whole alignment of a document, p (n, n) over all its items, image item by text item: what was inferred (with `split`
+ * or not, as of xmc_align_document), and without split 1 for rows that hold both. In the arena; NULL: no memory.
  */
 extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split,
 									 const xmc_alignment *inferred);
 
 /*
- * counterpart[i] (n): the one likeliest counterpart of each item that stands on `side`, equals to the first of them; the item
- * itself for rows that hold both, unless split; -1 for an item that has none, that is not on this side, or, if `or_none`, that
- * is likelier to have none.
+ * counterpart[i] (n): the one likeliest counterpart of each item that stands on `side`, equals to the first of them; the
+ * item itself for rows that hold both, unless split; -1 for an item that has none, that is not on this side, or, if
+ * `or_none`, that is likelier to have none.
  */
 extern void xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred,
 									  xmc_modality side, bool or_none, int32_t *counterpart);
@@ -74,10 +74,10 @@ typedef struct xmc_guidance_group
 
 /*
  * Fits calibration.guided and .crossed of a model that has_alignment, by logistic regression on the labelled pairs of these
- * documents, whose alignment it has not been trained on either, as if each row that holds both had been split into a text-only and an
- * image-only one, and once more as if the counterparts were missing. What is believed before is that a modality's own weight is 1 and
- * its guide's trust[guide], from 0 to 1: few documents would else trade one for the other on the strength of chance. Documents without
- * such rows do not count.
+ * documents, whose alignment it has not been trained on either, as if each row that holds both had been split into a
+ * text-only and an image-only one, and once more as if the counterparts were missing. What is believed before is that a
+ * modality's own weight is 1 and its guide's trust[guide], from 0 to 1: few documents would else trade one for the other on
+ * the strength of chance. Documents without such rows do not count.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, const double trust[XMC_MODALITIES], int32_t n_groups,

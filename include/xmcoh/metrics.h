@@ -9,8 +9,8 @@
 #include "xmcoh/base.h"
 
 /*
- * Kendall tau between two orders of the same n items: 1 - 4 inversions / (n (n - 1)), in [-1, 1]. `place[k]` is the place in
- * the second order of the item at place k of the first; a permutation of 0..n-1. NaN for n < 2 (not defined).
+ * Kendall tau between two orders of the same n items: 1 - 4 inversions / (n (n - 1)), in [-1, 1]. `place[k]` is the place
+ * in the second order of the item at place k of the first; a permutation of 0..n-1. NaN for n < 2 (not defined).
  * O(n log n). `scratch` holds n int32_t.
  */
 extern double xmc_kendall_tau(int32_t n, const int32_t *place, int32_t *scratch);
@@ -32,9 +32,9 @@ typedef struct xmc_interval
 
 /*
  * Ratio sum(value) / sum(weight) over documents with its bootstrap 95% interval (expanded percentile, Hesterberg 2015;
- * documents drawn with replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose value is NaN are left
- * out, and those whose weight is. With no document or no weight left all three are NaN, without replicates the bounds. For a
- * paired difference pass value = a - b per document.
+ * documents drawn with replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose
+ * value is NaN are left out, and those whose weight is. With no document or no weight left all three are NaN, without
+ * replicates the bounds. For a paired difference pass value = a - b per document.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,

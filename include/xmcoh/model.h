@@ -135,10 +135,10 @@ typedef struct xmc_model
 #define XMC_MODEL_MAX_BYTES 1000000000
 
 /*
- * Lays out the tensors that `options` ask for (all slots NULL), calibration 1, no guidance, no alignment. The sparse term is there when words are; the
- * bag when `has_bag`, words, and bag_dim > 0 (out->has_bag says so); text has an encoder when its input, the bag and the
- * supplied embedding side by side, is not empty. Allocates nothing. Errors: XMC_BAD_INPUT from xmc_options_check; XMC_LIMIT
- * above XMC_MODEL_MAX_BYTES.
+ * Lays out the tensors that `options` ask for (all slots NULL), calibration 1, no guidance, no alignment. The sparse term
+ * is there when words are; the bag when `has_bag`, words, and bag_dim > 0 (out->has_bag says so); text has an encoder when
+ * its input, the bag and the supplied embedding side by side, is not empty. Allocates nothing. Errors: XMC_BAD_INPUT from
+ * xmc_options_check; XMC_LIMIT above XMC_MODEL_MAX_BYTES.
  */
 extern xmc_status xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out);
 
@@ -156,9 +156,9 @@ extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model f
 
 /*
  * Opens a blob: parses, checks metadata (format, feature version, options, calibration), that exactly the expected tensors
- * are there with the expected shapes, and, if check_finite, every value. The parameters stay inside `blob`, which must outlive
- * the model and is never written; the model is one allocation, for xmc_release. Errors: XMC_BAD_MODEL; XMC_NO_MEMORY;
- * XMC_STOPPED.
+ * are there with the expected shapes, and, if check_finite, every value. The parameters stay inside `blob`, which must
+ * outlive the model and is never written; the model is one allocation, for xmc_release. Errors: XMC_BAD_MODEL;
+ * XMC_NO_MEMORY; XMC_STOPPED.
  */
 extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, xmc_model **out);
 
@@ -170,7 +170,8 @@ extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bo
 extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size);
 
 /*
- * Copies all parameters of one part into `buffer` (save) or out of it; with buffer NULL nothing is copied. Gives their number.
+ * Copies all parameters of one part into `buffer` (save) or out of it; with buffer NULL nothing is copied. Gives their
+ * number.
  */
 extern int64_t xmc_model_copy_part(const xmc_model *model, xmc_part part, float *buffer, bool save);
 
@@ -178,8 +179,9 @@ extern int64_t xmc_model_copy_part(const xmc_model *model, xmc_part part, float 
 extern int64_t xmc_model_part_values(const xmc_model *model, xmc_part part);
 
 /*
- * Leads slots elsewhere, in storage order without gaps: those of a part's dense tensors to `values` (xmc_model_part_values), or all
- * of them to `block` (n_parameters). Nothing is copied. The former gives where the part's values were; NULL: it has no dense tensor.
+ * Leads slots elsewhere, in storage order without gaps: those of a part's dense tensors to `values`
+ * (xmc_model_part_values), or all of them to `block` (n_parameters). Nothing is copied. The former gives where the part's
+ * values were; NULL: it has no dense tensor.
  */
 extern float *xmc_model_lead_part(xmc_model *model, xmc_part part, float *values);
 extern void xmc_model_lead(xmc_model *model, float *block);

@@ -1,6 +1,6 @@
 /*
- * optimizer.h - AdamW (Loshchilov and Hutter 2019) over the dense tensors of one part of a model, with the gradient's norm clipped,
- * and a running average of the weights (Polyak and Juditsky 1992; exponential, as in mean teachers).
+ * optimizer.h - AdamW (Loshchilov and Hutter 2019) over the dense tensors of one part of a model, with the gradient's norm
+ * clipped, and a running average of the weights (Polyak and Juditsky 1992; exponential, as in mean teachers).
  */
 #ifndef XMCOH_OPTIMIZER_H
 #define XMCOH_OPTIMIZER_H

@@ -1,6 +1,6 @@
 /*
- * part.h - the scores of one part of a model (sparse term, linear term or network of a modality, bilinear term) over a batch, alike
- * for all of them: scoring adds the parts' scores up, training takes them one by one.
+ * part.h - the scores of one part of a model (sparse term, linear term or network of a modality, bilinear term) over a
+ * batch, alike for all of them: scoring adds the parts' scores up, training takes them one by one.
  */
 #ifndef XMCOH_PART_H
 #define XMCOH_PART_H

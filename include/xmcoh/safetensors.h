@@ -55,8 +55,8 @@ extern const xmc_tensor_view *xmc_safetensors_tensor(const xmc_safetensors *st, 
 extern const char *xmc_safetensors_metadata(const xmc_safetensors *st, const char *key);
 
 /*
- * Writes tensors and metadata to one blob. Tensors are laid out in the order given, the header is padded with spaces so that
- * the data begin at a multiple of 64 bytes; the same input gives the same bytes. If `blob` is NULL only *size is set;
+ * Writes tensors and metadata to one blob. Tensors are laid out in the order given, the header is padded with spaces so
+ * that the data begin at a multiple of 64 bytes; the same input gives the same bytes. If `blob` is NULL only *size is set;
  * else `blob` must hold *size bytes, as found by such a call. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, a shape
  * that does not give n_values, over the limits, *size too small); XMC_STOPPED.
  */

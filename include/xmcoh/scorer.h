@@ -12,8 +12,8 @@
 #define XMC_SCORE_BATCH 64		/* documents that training scores together */
 
 /*
- * Which scores to use: of one modality alone; all the evidence that both items of a pair have (fused); of one modality with the
- * other one's guidance. Training reports on the first XMC_REPORTED_EVIDENCES.
+ * Which scores to use: of one modality alone; all the evidence that both items of a pair have (fused); of one modality with
+ * the other one's guidance. Training reports on the first XMC_REPORTED_EVIDENCES.
  */
 typedef enum xmc_evidence
 {
@@ -28,16 +28,17 @@ typedef enum xmc_evidence
 #define XMC_REPORTED_EVIDENCES 3
 
 /*
- * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric; those of a modality, solo or guided, are 0 where an item
- * lacks it. raw[m] is the modality's uncalibrated score, (n, n), raw[XMC_JOINT] the bilinear term's.
+ * Calibrated log-odds of one document: score[e] is (n, n), antisymmetric; those of a modality, solo or guided, are 0 where
+ * an item lacks it. raw[m] is the modality's uncalibrated score, (n, n), raw[XMC_JOINT] the bilinear term's.
  *
- * Both items have all that the model reads: fused weighs text, image and bilinear term, and guided is the same. A document that
- * holds text-only and image-only items, under a model that can align them (align.h): the fused score of a pair that shares one
- * modality is that one's guided score, and that of a text-only and an image-only item goes through the alignment. Without such
- * items or such a model, a pair's fused and guided score is that of the modality it shares.
+ * Both items have all that the model reads: fused weighs text, image and bilinear term, and guided is the same. A document
+ * that holds text-only and image-only items, under a model that can align them (align.h): the fused score of a pair that
+ * shares one modality is that one's guided score, and that of a text-only and an image-only item goes through the
+ * alignment. Without such items or such a model, a pair's fused and guided score is that of the modality it shares.
  *
- * That is the rule by default; others are in guidance.h, the paper's in paper.h. If the alignment is to be inferred, pairs of which
- * both items have both get two guided scores, one a modality, like all others. Where a rule has no fused score, that is 0.
+ * That is the rule by default; others are in guidance.h, the paper's in paper.h. If the alignment is to be inferred, pairs
+ * of which both items have both get two guided scores, one a modality, like all others. Where a rule has no fused score,
+ * that is 0.
  */
 typedef struct xmc_scores
 {
@@ -49,8 +50,8 @@ typedef struct xmc_scores
 /*
  * Scores a batch of documents together; allocates the matrices by ctx. The items of one document see only each other.
  * Scratch memory is that of a few hundred items at most (or of one document), however many documents there are, and is
- * kept from the first to the last: some 256 documents a call are the best use of it. Errors: XMC_BAD_INPUT when a score is not
- * finite, which takes embeddings of absurdly large numbers; XMC_NO_MEMORY, XMC_STOPPED.
+ * kept from the first to the last: some 256 documents a call are the best use of it. Errors: XMC_BAD_INPUT when a score is
+ * not finite, which takes embeddings of absurdly large numbers; XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_score_documents(xmc_ctx *ctx, const xmc_model *model, int32_t n_documents,
 									  const xmc_document *document, xmc_scores *out);
@@ -64,8 +65,8 @@ extern void xmc_scores_free(xmc_ctx *ctx, xmc_scores *scores);
 extern double xmc_probability(double log_odds);
 
 /*
- * The items that a score of this evidence speaks of, in their order, into item (document->n): those that hold its modality; for
- * fused all. Returns how many.
+ * The items that a score of this evidence speaks of, in their order, into item (document->n): those that hold its modality;
+ * for fused all. Returns how many.
  */
 extern int32_t xmc_evidence_items(const xmc_document *document, xmc_evidence evidence, int32_t *item);
 
@@ -73,8 +74,8 @@ extern int32_t xmc_evidence_items(const xmc_document *document, xmc_evidence evi
 extern void xmc_submatrix(int32_t n, const float *s, int32_t m, const int32_t *item, float *to);
 
 /*
- * Coherence of the order `order` (order[k] = item at place k) of m of the n items under scores s (n, n): the mean over their
- * pairs of 2p - 1, the expected Kendall tau, in [-1, 1]. NaN for m < 2.
+ * Coherence of the order `order` (order[k] = item at place k) of m of the n items under scores s (n, n): the mean over
+ * their pairs of 2p - 1, the expected Kendall tau, in [-1, 1]. NaN for m < 2.
  */
 extern double xmc_coherence(int32_t n, const float *s, int32_t m, const int32_t *order);
 

@@ -3,7 +3,8 @@
  *
  * NFKC and case fold (ICU), word segmentation by ICU's break iterator. Features: words, word bigrams, the first
  * word and the first bigram, the number of words in steps of powers of two; for scripts without spaces (Han, Hiragana,
- * Katakana, Thai, Lao, Khmer, Myanmar) also code-point 1..4-grams. Each feature is hashed by kind and term; binary: a feature is there or not.
+ * Katakana, Thai, Lao, Khmer, Myanmar) also code-point 1..4-grams. Each feature is hashed by kind and term; binary: a
+ * feature is there or not.
  */
 #ifndef XMCOH_TEXT_H
 #define XMCOH_TEXT_H
@@ -41,8 +42,8 @@ extern xmc_status xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const c
 
 /*
  * The distinct features of a text as sorted 32-bit values: the hash's upper bits, which consumers fold to their table's
- * size by `value >> (32 - bits)`, and in the lowest three bits the kind. *out is allocated by ctx; *n_out may be 0 (empty text, only punctuation).
- * Errors: as xmc_text_visit.
+ * size by `value >> (32 - bits)`, and in the lowest three bits the kind. *out is allocated by ctx; *n_out may be 0 (empty
+ * text, only punctuation). Errors: as xmc_text_visit.
  */
 #define XMC_FEATURE_KIND_MASK 7u
 extern xmc_status xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,

@@ -36,8 +36,9 @@ typedef struct xmc_train_progress
  * of `write`, the last of which has data NULL. With `read` training continues from such a stream: `read` gives up to
  * `size` of the next bytes, and fewer only at the end.
  *
- * What grows with the pool, its weak labels and their scores, lies in memory that `spill` gives, all zero, kept to the end of
- * the training: it need be neither private nor resident. NULL from it: out of memory. Without it, the context's memory is taken.
+ * What grows with the pool, its weak labels and their scores, lies in memory that `spill` gives, all zero, kept to the end
+ * of the training: it need be neither private nor resident. NULL from it: out of memory. Without it, the context's memory
+ * is taken.
  */
 typedef struct xmc_train_hooks
 {
@@ -128,10 +129,11 @@ extern bool xmc_wants_pool(const xmc_options *options);
 /*
  * Trains a new model on the documents that have labelled pairs; held_out[d] != 0 keeps document d out of training and in
  * early stopping and calibration. Documents without pairs teach the alignment, and serve the rounds (option rounds), in
- * which the modalities teach each other. The same documents in the same order, options, seed and hooks->slices give the same model on one
- * machine, whether in one go or continued from a checkpoint. `hooks` may be NULL.
+ * which the modalities teach each other. The same documents in the same order, options, seed and hooks->slices give the
+ * same model on one machine, whether in one go or continued from a checkpoint. `hooks` may be NULL.
  * Errors: XMC_BAD_INPUT (too few documents; message says what is needed), XMC_STOPPED, XMC_NO_MEMORY; of a checkpoint
- * XMC_BAD_MODEL (damaged, cut off, none at all) and XMC_CHANGED (of other documents, options or slices): then begin without.
+ * XMC_BAD_MODEL (damaged, cut off, none at all) and XMC_CHANGED (of other documents, options or slices): then begin
+ * without.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
 							const uint8_t *held_out, const xmc_train_hooks *hooks, xmc_model **out,

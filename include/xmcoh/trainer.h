@@ -1,6 +1,6 @@
 /*
- * trainer.h - what the phases of training share: phase 0 (train.c), cross-fitting (crossfit.c), the rounds in which the modalities
- * teach each other (rounds.c), and the checkpoints of all (checkpoint.c). For those four files only.
+ * trainer.h - what the phases of training share: phase 0 (train.c), cross-fitting (crossfit.c), the rounds in which the
+ * modalities teach each other (rounds.c), and the checkpoints of all (checkpoint.c). For those four files only.
  */
 #ifndef XMCOH_TRAINER_H
 #define XMCOH_TRAINER_H
@@ -96,8 +96,8 @@ typedef struct xmc_trainer
 } xmc_trainer;
 
 /*
- * Stages of a training, in order, from 1: the alignment, phase 0's parts, those of each round, the end. A checkpoint stands in one of
- * them; training that is continued goes through the same code and leaves out whatever comes before it.
+ * Stages of a training, in order, from 1: the alignment, phase 0's parts, those of each round, the end. A checkpoint stands
+ * in one of them; training that is continued goes through the same code and leaves out whatever comes before it.
  */
 static inline int32_t
 xmc_stage(int32_t round, xmc_part part)
@@ -135,8 +135,8 @@ extern xmc_status xmc_train_tell(xmc_trainer *t);
 extern void *xmc_train_spill(xmc_trainer *t, size_t count, size_t size);
 
 /*
- * Lays out the scores of labelled pairs, all 0, for the documents of `l`, which are of the pool or not. Errors: XMC_LIMIT (too many
- * pairs), XMC_NO_MEMORY.
+ * Lays out the scores of labelled pairs, all 0, for the documents of `l`, which are of the pool or not. Errors: XMC_LIMIT
+ * (too many pairs), XMC_NO_MEMORY.
  */
 extern xmc_status xmc_train_labels(xmc_trainer *t, xmc_labels *l, bool of_pool);
 
@@ -150,8 +150,9 @@ extern xmc_status xmc_train_part(xmc_trainer *t, xmc_part part);
 extern xmc_status xmc_train_part_for(xmc_trainer *t, xmc_part part, int32_t epochs);
 
 /*
- * Cross-fitting, if so few documents are held out that their pairs would leave weights and calibration to chance. Dealing lays out
- * t->unseen; after phase 0 the models of the folds fill it, which stay in t->fold until they are forgotten. See crossfit.c.
+ * Cross-fitting, if so few documents are held out that their pairs would leave weights and calibration to chance. Dealing
+ * lays out t->unseen; after phase 0 the models of the folds fill it, which stay in t->fold until they are forgotten. See
+ * crossfit.c.
  */
 extern xmc_status xmc_train_deal_folds(xmc_trainer *t);
 extern xmc_status xmc_train_crossfit(xmc_trainer *t);
@@ -160,8 +161,8 @@ extern void xmc_train_forget_folds(xmc_trainer *t);
 /*
  * Weighs the parts of one modality against each other by logistic regression on the pairs of `l`, puts the weights into the
  * parameters (those of the folds' models too), so that the raw score stays the parts' plain sum, and calibrates it: sets
- * calibration.solo and the modality's scores of `l` and of held_out. A part that could not be trained gets weight 0; `equally`:
- * all others weight 1.
+ * calibration.solo and the modality's scores of `l` and of held_out. A part that could not be trained gets weight 0;
+ * `equally`: all others weight 1.
  */
 extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally);
 
@@ -169,8 +170,8 @@ extern xmc_status xmc_train_weigh(xmc_trainer *t, xmc_modality modality, xmc_lab
 extern xmc_status xmc_train_score(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
 
 /*
- * Fits the calibration of the fused score on the pairs of `l`, where both modalities speak and the bilinear term does; a term that could
- * not be trained becomes 0.
+ * Fits the calibration of the fused score on the pairs of `l`, where both modalities speak and the bilinear term does; a
+ * term that could not be trained becomes 0.
  */
 extern xmc_status xmc_train_fuse(xmc_trainer *t, const xmc_labels *l);
 
@@ -178,15 +179,15 @@ extern xmc_status xmc_train_fuse(xmc_trainer *t, const xmc_labels *l);
 extern void xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused);
 
 /*
- * Mean over documents of the weighted softplus loss of scale * s, and of twice the share of pairs on the right side minus 1;
- * each document's own into document_loss and document_tau (n_documents) unless NULL.
+ * Mean over documents of the weighted softplus loss of scale * s, and of twice the share of pairs on the right side minus
+ * 1; each document's own into document_loss and document_tau (n_documents) unless NULL.
  */
 extern void xmc_train_judge(const xmc_labels *l, const float *s, double scale, double *loss, double *tau,
 							double *document_loss, double *document_tau);
 
 /*
- * The rounds, in which one modality labels the documents of the pool for the other. Called after phase 0 has been weighed and
- * fused; leaves in t->model what did not lose by them, and in the report what each round did.
+ * The rounds, in which one modality labels the documents of the pool for the other. Called after phase 0 has been weighed
+ * and fused; leaves in t->model what did not lose by them, and in the report what each round did.
  */
 extern xmc_status xmc_train_rounds(xmc_trainer *t);
 

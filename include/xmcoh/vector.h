@@ -1,7 +1,7 @@
 /*
- * vector.h - the few loops over plain arrays that are worth compiling for several processors: the fitting one is chosen when
- * the library loads. Sums of floats are taken in double, in as many partial sums as the processor has lanes, so the same machine
- * always gives the same sum.
+ * vector.h - the few loops over plain arrays that are worth compiling for several processors: the fitting one is chosen
+ * when the library loads. Sums of floats are taken in double, in as many partial sums as the processor has lanes, so the
+ * same machine always gives the same sum.
  */
 #ifndef XMCOH_VECTOR_H
 #define XMCOH_VECTOR_H

@@ -67,8 +67,8 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 	if (!u || !v)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	/*
-	 * A pair that clearly belongs together shares its score equally between the two scalings, as by symmetry in the end: from any
-	 * other start its scalings would drift there ever more slowly, the surer the pair.
+	 * A pair that clearly belongs together shares its score equally between the two scalings, as by symmetry in the end:
+	 * from any other start its scalings would drift there ever more slowly, the surer the pair.
 	 */
 	for (int64_t c = 0; c < columns; c++)
 	{

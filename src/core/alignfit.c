@@ -260,8 +260,8 @@ judge(xmc_arena *scratch, const views *v, double *loss, double *log_temperature)
 /* ---- temperature and dustbin ---- */
 
 /*
- * One held-out document with what goes wrong in practice: a photo is missing, a photo shows no step of it, a photo comes from
- * elsewhere. score's rows are photos.
+ * One held-out document with what goes wrong in practice: a photo is missing, a photo shows no step of it, a photo comes
+ * from elsewhere. score's rows are photos.
  */
 typedef struct trial
 {

@@ -7,9 +7,9 @@
 #define TILE_MULTIPLY_ADDS INT64_C(100000000)
 
 /*
- * OpenBLAS copies its operands into the order that its kernels like, unless the product is this small (0.3.17 and later, where the
- * processor has such kernels). For the few rows of one document copying the weights is most of the work, so the weights are
- * taken some columns at a time: 8 rows of a paper-size layer 1.4 times as fast, measured.
+ * OpenBLAS copies its operands into the order that its kernels like, unless the product is this small (0.3.17 and later,
+ * where the processor has such kernels). For the few rows of one document copying the weights is most of the work, so the
+ * weights are taken some columns at a time: 8 rows of a paper-size layer 1.4 times as fast, measured.
  */
 #define UNCOPIED_MULTIPLY_ADDS INT64_C(900000)
 #define FEW_ROWS 16
@@ -33,8 +33,8 @@ xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, in
 		return XMC_OK;
 
 	/*
-	 * Halving the longest side keeps the tile near a cube, so that CBLAS copies the fewest values for its multiplications: with
-	 * rows alone cut, it would copy all of a weight matrix again for every few rows.
+	 * Halving the longest side keeps the tile near a cube, so that CBLAS copies the fewest values for its multiplications:
+	 * with rows alone cut, it would copy all of a weight matrix again for every few rows.
 	 */
 	while (m_tile * n_tile * k_tile > TILE_MULTIPLY_ADDS)
 	{

@@ -1,10 +1,12 @@
 /*
- * crossfit.c - scores of approved documents by models that were not trained on them; see trainer.h (design section 4, "Cross-fitting")
+ * crossfit.c - scores of approved documents by models that were not trained on them; see trainer.h (design section 4,
+ * "Cross-fitting")
  *
- * A model is far too sure of what it was trained on, so weights, calibration and the precision of weak labels must come from other
- * documents. Where few are held out, their pairs leave all that to chance. So the other approved documents are dealt to folds; phase 0
- * is done again without each of them, for as many epochs as it took with all of them, and each fold is scored by the model that has
- * not seen it. The models of the folds stay, as guides: their average labels better than any of them.
+ * A model is far too sure of what it was trained on, so weights, calibration and the precision of weak labels must come
+ * from other documents. Where few are held out, their pairs leave all that to chance. So the other approved documents are
+ * dealt to folds; phase 0 is done again without each of them, for as many epochs as it took with all of them, and each fold
+ * is scored by the model that has not seen it. The models of the folds stay, as guides: their average labels better than
+ * any of them.
  */
 #include "xmcoh/trainer.h"
 

@@ -244,8 +244,8 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
 /*
  * The search works on insertions: an item leaves its place and enters another, those between shift by one. All targets
  * of one item are valued by one walk over the order (Schiavinotto and Stuetzle 2004), so the local search costs O(n^2) a
- * pass. The perturbation is annealing (Kirkpatrick et al. 1983) by heat-bath steps: a random item goes to a place drawn with
- * probability proportional to exp(gain / temperature). The same step at temperature 1 samples orders for the position
+ * pass. The perturbation is annealing (Kirkpatrick et al. 1983) by heat-bath steps: a random item goes to a place drawn
+ * with probability proportional to exp(gain / temperature). The same step at temperature 1 samples orders for the position
  * probabilities.
  *
  * The temperature falls geometrically from ANNEAL_HOT to ANNEAL_COLD times the mean gain of the pairs that the first

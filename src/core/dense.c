@@ -211,8 +211,9 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 }
 
 /*
- * tanh x = m / (m + 2) with m = exp(2x) - 1. exp(2x) = 2^k exp(f) with |f| <= log(2) / 2, so m = 2^k (exp(f) - 1) + (2^k - 1):
- * near 0, where k = 0, nothing cancels and the relative precision stays. No branches, so that the compiler makes vectors of it.
+ * tanh x = m / (m + 2) with m = exp(2x) - 1. exp(2x) = 2^k exp(f) with |f| <= log(2) / 2, so m = 2^k (exp(f) - 1) + (2^k -
+ * 1): near 0, where k = 0, nothing cancels and the relative precision stays. No branches, so that the compiler makes
+ * vectors of it.
  */
 XMC_FOR_THIS_PROCESSOR void
 xmc_tanh(int64_t n, float *x)

@@ -213,8 +213,8 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const double trust
 	if (crossed.n == 0)
 		return XMC_OK;
 	/*
-	 * Calibrated log-odds of evidence that is independent as far as anybody knows add up, as far as they can be believed: so it is
-	 * until documents say otherwise, and more than a few.
+	 * Calibrated log-odds of evidence that is independent as far as anybody knows add up, as far as they can be believed:
+	 * so it is until documents say otherwise, and more than a few.
 	 */
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight,

@@ -109,8 +109,8 @@ add_signs(uint32_t bits, float *x)
 }
 
 /*
- * x (XMC_WORD_SIGNS) += the words' signs. Words and character n-grams name things; what comes first and which follows which is for
- * other parts.
+ * x (XMC_WORD_SIGNS) += the words' signs. Words and character n-grams name things; what comes first and which follows which
+ * is for other parts.
  */
 static void
 project_words(int32_t n, const uint32_t *feature, float *x)

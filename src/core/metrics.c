@@ -82,9 +82,10 @@ quantile(int32_t n, const double *sorted, double q)
 }
 
 /*
- * The share of replicates below a 95% interval over n documents, and above. A plain percentile interval, which leaves 2.5%, is as much
- * too narrow as a normal one with the variance's divisor n: here the same factor and Student's quantile widen it (Hesterberg 2015, "What
- * Teachers Should Know about the Bootstrap", expanded percentile interval). With a handful of documents it spans all that they give.
+ * The share of replicates below a 95% interval over n documents, and above. A plain percentile interval, which leaves 2.5%,
+ * is as much too narrow as a normal one with the variance's divisor n: here the same factor and Student's quantile widen it
+ * (Hesterberg 2015, "What Teachers Should Know about the Bootstrap", expanded percentile interval). With a handful of
+ * documents it spans all that they give.
  */
 static double
 tail(int32_t n)

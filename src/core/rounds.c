@@ -1,19 +1,20 @@
 /*
  * rounds.c - the two modalities teach each other (design section 4, "Iterative training"); see trainer.h
  *
- * In a round the guide, one modality, labels the pool for the pupil, the other: each pair of items with the guide's calibrated
- * probability p, as a soft target (weight p for the one order, 1 - p for the other), which leaves pairs that the guide is unsure
- * of without much say.
+ * In a round the guide, one modality, labels the pool for the pupil, the other: each pair of items with the guide's
+ * calibrated probability p, as a soft target (weight p for the one order, 1 - p for the other), which leaves pairs that the
+ * guide is unsure of without much say.
  *
- * Nobody is labelled by what was taught on it. Phase 0 has seen nothing of the pool, so its guides, where there are folds the average of
- * their models, label all of it before the first round. The pool is dealt to the rounds: a guide that has been a pupil itself
- * labels those of the present round anew, since it has seen at most the documents of rounds before; earlier labels stay as they are.
+ * Nobody is labelled by what was taught on it. Phase 0 has seen nothing of the pool, so its guides, where there are folds
+ * the average of their models, label all of it before the first round. The pool is dealt to the rounds: a guide that has
+ * been a pupil itself labels those of the present round anew, since it has seen at most the documents of rounds before;
+ * earlier labels stay as they are.
  *
- * The guide is the modality with the lower loss on documents that it has not seen: on the guides data an image model that taught a text
- * model only cost time.
- * The pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of tau, of its own or of both
- * together: then it is put back, and the rounds end. (Loss would not do for this: phase 0 has chosen its best epoch by it, and so
- * looks better than it is.)
+ * The guide is the modality with the lower loss on documents that it has not seen: on the guides data an image model that
+ * taught a text model only cost time.
+ * The pupil keeps what it learned unless a paired bootstrap over held-out documents shows a drop of tau, of its own or of
+ * both together: then it is put back, and the rounds end. (Loss would not do for this: phase 0 has chosen its best epoch by
+ * it, and so looks better than it is.)
  */
 #include "xmcoh/trainer.h"
 
@@ -210,8 +211,9 @@ score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_fol
 }
 
 /*
- * Selects the most pairs that are right often enough (option precision) by both estimates: their own mean confidence, and how often the
- * guide, not having seen them, is right about approved pairs that it is as confident of. The others weigh less from now on, if so told.
+ * Selects the most pairs that are right often enough (option precision) by both estimates: their own mean confidence, and
+ * how often the guide, not having seen them, is right about approved pairs that it is as confident of. The others weigh
+ * less from now on, if so told.
  */
 static xmc_status
 select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_modality guide, int32_t first, int32_t end,
@@ -268,8 +270,8 @@ select_pairs(const xmc_trainer *t, xmc_weak *w, const xmc_labels *approved, xmc_
 }
 
 /*
- * Labels the documents from `first` to `end` for each pupil, w[m] (NULL: not this one): by the models of the folds, if there are
- * any and they know as much as the model.
+ * Labels the documents from `first` to `end` for each pupil, w[m] (NULL: not this one): by the models of the folds, if
+ * there are any and they know as much as the model.
  */
 static xmc_status
 label_documents(xmc_trainer *t, xmc_weak *const w[XMC_MODALITIES], int32_t first, int32_t end, bool by_folds)
@@ -423,8 +425,8 @@ is_labelled(const xmc_document *document)
 }
 
 /*
- * Deals the approved documents and the labelled ones of this round and those before to those that are trained on, into `all`
- * (n_approved + n_weak), and, where few are held out, those that check it, r->check.
+ * Deals the approved documents and the labelled ones of this round and those before to those that are trained on, into
+ * `all` (n_approved + n_weak), and, where few are held out, those that check it, r->check.
  */
 static xmc_status
 deal(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_document **all)
@@ -458,9 +460,10 @@ deal(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_document **all)
 }
 
 /*
- * Trains the pupil's parts from the beginning, on approved pairs and on the weak ones that are dealt to this round and those
- * before. Where few documents are held out, part of the weakly labelled ones tell its best epochs and its scale: they are many. Its
- * parts are added as they are: weights that are fitted to few documents were 0 by chance now and then. The held-out ones judge it.
+ * Trains the pupil's parts from the beginning, on approved pairs and on the weak ones that are dealt to this round and
+ * those before. Where few documents are held out, part of the weakly labelled ones tell its best epochs and its scale: they
+ * are many. Its parts are added as they are: weights that are fitted to few documents were 0 by chance now and then. The
+ * held-out ones judge it.
  */
 static xmc_status
 teach(xmc_trainer *t, xmc_round *r, int32_t round)
@@ -546,8 +549,8 @@ compare(xmc_trainer *t, double *after, const double *before, double *low, double
 }
 
 /*
- * The modality with the higher loss, in phase 0 where folds have scored all approved documents: a handful of held-out ones would choose by
- * chance, and a round makes the pupil no better than its guide.
+ * The modality with the higher loss, in phase 0 where folds have scored all approved documents: a handful of held-out ones
+ * would choose by chance, and a round makes the pupil no better than its guide.
  */
 static xmc_modality
 choose_pupil(xmc_trainer *t, int32_t round, const xmc_round *r)
@@ -597,8 +600,8 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 }
 
 /*
- * Fuses what the pupil is now with its guide. Cross-fitted weights stay: what few held-out documents would make of both trusts, on
- * the guides, the pupil's echo of its guide too much.
+ * Fuses what the pupil is now with its guide. Cross-fitted weights stay: what few held-out documents would make of both
+ * trusts, on the guides, the pupil's echo of its guide too much.
  */
 static xmc_status
 fuse_again(xmc_trainer *t, const xmc_round *r)

@@ -297,8 +297,8 @@ xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st)
 }
 
 /*
- * Whether one of n values is NaN or infinite: their exponents have all bits set, so that adding 1 to the exponent carries into
- * the place of the sign, and only then. Two values at once, four pairs a turn: as fast as memory, on any processor.
+ * Whether one of n values is NaN or infinite: their exponents have all bits set, so that adding 1 to the exponent carries
+ * into the place of the sign, and only then. Two values at once, four pairs a turn: as fast as memory, on any processor.
  */
 static bool
 any_not_finite(const float *value, int64_t n)

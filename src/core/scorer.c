@@ -203,8 +203,8 @@ finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, 
 }
 
 /*
- * Items that are scored at a time (documents are not split): enough for products near their full speed, and few enough for what
- * passes between them to stay in the processor's cache and not to be got from the system again and again.
+ * Items that are scored at a time (documents are not split): enough for products near their full speed, and few enough for
+ * what passes between them to stay in the processor's cache and not to be got from the system again and again.
  */
 #define SLICE_ITEMS 256
 

@@ -1,11 +1,11 @@
 /*
  * train.c - see train.h
  *
- * The parts of a model (sparse term, linear terms, networks, bilinear term) are trained one after the other, each to its own best
- * epoch: the sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its held-out loss
- * after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the order gets worse. Then
- * the parts are weighed against each other and calibrated (calibrate.h) on the held-out documents or, where these are few, on all
- * approved ones by cross-fitting (crossfit.c).
+ * The parts of a model (sparse term, linear terms, networks, bilinear term) are trained one after the other, each to its
+ * own best epoch: the sparse term has learned all it can within a few epochs, a network needs tens. Each is judged by its
+ * held-out loss after its scale has been fitted, since a loss that also punishes overconfidence turns up long before the
+ * order gets worse. Then the parts are weighed against each other and calibrated (calibrate.h) on the held-out documents
+ * or, where these are few, on all approved ones by cross-fitting (crossfit.c).
  */
 #include "xmcoh/trainer.h"
 #include "xmcoh/calibrate.h"
@@ -565,8 +565,8 @@ alignment_checkpoint(void *arg, xmc_epochs *e)
 }
 
 /*
- * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other documents,
- * it keeps off all approved ones, so that these can tell how far to trust it, and with it the guidance.
+ * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other
+ * documents, it keeps off all approved ones, so that these can tell how far to trust it, and with it the guidance.
  */
 static bool
 alignment_spares_approved(const xmc_trainer *t)
@@ -637,9 +637,9 @@ train_alignment(xmc_trainer *t)
 }
 
 /*
- * How far a calibrated score can be believed to know anything: 1 - 1 / chi^2, 0 at least, of the test whether its scale is 0, whose
- * variance is that over whole documents, since the pairs of one depend on each other (van Houwelingen and le Cessie 1990, "heuristic
- * shrinkage").
+ * How far a calibrated score can be believed to know anything: 1 - 1 / chi^2, 0 at least, of the test whether its scale is
+ * 0, whose variance is that over whole documents, since the pairs of one depend on each other (van Houwelingen and le
+ * Cessie 1990, "heuristic shrinkage").
  */
 static double
 reliability(const xmc_labels *l, const float *score)
@@ -664,8 +664,8 @@ reliability(const xmc_labels *l, const float *score)
 }
 
 /*
- * How far each modality trusts its guide: in phase 0, on all approved documents, each scored by a model that has not seen it (a round
- * leaves that as it is, for the reason that it leaves the fusion); or, at the end, on the held-out ones.
+ * How far each modality trusts its guide: in phase 0, on all approved documents, each scored by a model that has not seen
+ * it (a round leaves that as it is, for the reason that it leaves the fusion); or, at the end, on the held-out ones.
  */
 static xmc_status
 fit_guidance(xmc_trainer *t)

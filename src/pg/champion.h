@@ -20,7 +20,8 @@ typedef struct Challenge
  * Compares the new version with the one that is deployed now, on held-out approved documents: on those that the
  * champion's training held out as well, if they are XMC_MIN_HELD_OUT_DOCUMENTS or more, else on all. A champion that is
  * missing, damaged or reads other inputs is not compared. Writes the job's phase and champion. Called outside
- * transactions; allocates in the current context. Errors: those of xmc_challenge_run, and when the job is not ours any more.
+ * transactions; allocates in the current context. Errors: those of xmc_challenge_run, and when the job is not ours any
+ * more.
  */
 extern void xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out);
 

@@ -33,11 +33,12 @@ extern void xmcoh_checkpoint_init(Checkpoint *checkpoint, WorkerJob *job);
 extern bool xmcoh_checkpoint_is_due(const Checkpoint *checkpoint, int64 bytes);
 
 /*
- * begin opens a transaction, in which the old checkpoint goes; end leaves it open, for the caller to add to it and to commit. Each
- * returns to the core, which allocates in CurrentMemoryContext: that stays what it was.
+ * begin opens a transaction, in which the old checkpoint goes; end leaves it open, for the caller to add to it and to
+ * commit. Each returns to the core, which allocates in CurrentMemoryContext: that stays what it was.
  *
- * An error such as a full disk is no reason to lose the training too: the transaction is rolled back, so that the old checkpoint
- * stays, what follows is ignored, and end gives false, with the reason in checkpoint->error. Only a cancel goes on as an ERROR.
+ * An error such as a full disk is no reason to lose the training too: the transaction is rolled back, so that the old
+ * checkpoint stays, what follows is ignored, and end gives false, with the reason in checkpoint->error. Only a cancel goes
+ * on as an ERROR.
  */
 extern void xmcoh_checkpoint_begin(Checkpoint *checkpoint);
 extern void xmcoh_checkpoint_write(Checkpoint *checkpoint, const void *data, Size size);

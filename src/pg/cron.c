@@ -208,8 +208,8 @@ has(uint64_t set, int64_t value)
 }
 
 /*
- * Whether the schedule comes due on this day, counted from 1970-01-01. The civil date comes from counting years from March on
- * within eras of 400 years (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+ * Whether the schedule comes due on this day, counted from 1970-01-01. The civil date comes from counting years from March
+ * on within eras of 400 years (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
  */
 static bool
 day_matches(const Cron *cron, int64_t day)

@@ -3,8 +3,8 @@
  *
  * So there is one copy of them, whatever its size and however many processes read it, and one way for small and large
  * sets: the kernel reads pages when they are asked for and takes them back when it needs the memory. On top of that
- * each process lets go of what it has mapped whenever that is more than xmcoh.training_memory. What the training itself keeps
- * for each of them, the pool's weak labels, lies in further files, which the process that made the set maps writable.
+ * each process lets go of what it has mapped whenever that is more than xmcoh.training_memory. What the training itself
+ * keeps for each of them, the pool's weak labels, lies in further files, which the process that made the set maps writable.
  *
  * The files lie where temporary files lie (temp_tablespaces) and count against temp_file_limit. They go with the
  * memory context that Documents lives in, or with its process; after a crash the server sweeps them up, as all
@@ -66,8 +66,8 @@ extern void xmcoh_documents_append(Documents *documents, const xmc_document *doc
 extern void xmcoh_documents_map(Documents *documents);
 
 /*
- * Memory for `size` bytes, more than 0, all zero, that need not be resident: in a temporary file. Needs a transaction; is kept
- * after it, until all that was spilled is forgotten or the set goes. ERROR: disk_full and other file errors;
+ * Memory for `size` bytes, more than 0, all zero, that need not be resident: in a temporary file. Needs a transaction; is
+ * kept after it, until all that was spilled is forgotten or the set goes. ERROR: disk_full and other file errors;
  * configuration_limit_exceeded where temp_file_limit ends it; out_of_memory (of addresses).
  */
 extern void *xmcoh_documents_spill(Documents *documents, Size size);

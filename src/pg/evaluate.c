@@ -74,8 +74,9 @@ grow(MemoryContext memory, double **values, int32 capacity)
 }
 
 /*
- * position (n): the items' stored positions in the order to be judged. Where g items share a position they share g places, and are
- * right at each of them; a pair of them is neither right nor wrong. So g! of the n! orders are right where there was one.
+ * position (n): the items' stored positions in the order to be judged. Where g items share a position they share g places,
+ * and are right at each of them; a pair of them is neither right nor wrong. So g! of the n! orders are right where there
+ * was one.
  */
 static Verdict
 judge_order(int32 n, const double *position)
@@ -132,8 +133,8 @@ tally_up(MemoryContext memory, Tally *tally, const Verdict *verdict)
 }
 
 /*
- * Judges one evidence by the items that it speaks of, as if there were no others; of the fused one all, if any says something. Those
- * without a position are ordered too, but nobody knows where they belong.
+ * Judges one evidence by the items that it speaks of, as if there were no others; of the fused one all, if any says
+ * something. Those without a position are ordered too, but nobody knows where they belong.
  */
 static void
 judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence evidence)

@@ -52,8 +52,8 @@ extern void xmcoh_notice_no_evidence(const xmc_document *document, bool *noticed
 extern void xmcoh_check_item_count(int64 n, const char *document);
 
 /*
- * A function's argument that says which evidence to go by; NULL: fused. ERROR invalid_parameter_value, listing what is known, for
- * anything else.
+ * A function's argument that says which evidence to go by; NULL: fused. ERROR invalid_parameter_value, listing what is
+ * known, for anything else.
  */
 extern xmc_evidence xmcoh_evidence_argument(NullableDatum argument);
 extern const char *xmcoh_evidence_name(xmc_evidence evidence);
@@ -65,8 +65,8 @@ extern const char *xmcoh_evidence_name(xmc_evidence evidence);
 extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
 
 /*
- * Decodes by one evidence the items that it speaks of (xmc_evidence_items): order[k] = the item at place k; returns how many
- * there are. `order` has room for all items of the document.
+ * Decodes by one evidence the items that it speaks of (xmc_evidence_items): order[k] = the item at place k; returns how
+ * many there are. `order` has room for all items of the document.
  */
 extern int32 xmcoh_decode_evidence(const xmc_document *document, const xmc_scores *scores, xmc_evidence evidence,
 								   int32 *order);

@@ -191,8 +191,8 @@ bears_name(const char *application_name, const char *name)
 
 /*
  * The process table entry of this database's process with this pid and start; NULL when there is none (any more). Another
- * database's is not meant: jobs are dumped and restored with their workers' pids. `name` (may be NULL): only if it goes by this
- * application_name. pid 0: the background worker of that name, whatever its pid.
+ * database's is not meant: jobs are dumped and restored with their workers' pids. `name` (may be NULL): only if it goes by
+ * this application_name. pid 0: the background worker of that name, whatever its pid.
  */
 static PGPROC *
 find_worker(int pid, TimestampTz started_at, const char *name)

@@ -14,8 +14,8 @@
 #define XMCOH_WAITING " (queued)"	/* at the end of that: its turn has not come yet (xmcoh.max_running_jobs) */
 
 /*
- * How long a worker that cannot connect is started anew, ms: there may be too many connections for the moment. A job that is still
- * queued some seconds later, and has no worker, gets none.
+ * How long a worker that cannot connect is started anew, ms: there may be too many connections for the moment. A job that
+ * is still queued some seconds later, and has no worker, gets none.
  */
 #define XMCOH_CONNECT_PATIENCE_MS 60000
 

@@ -35,8 +35,8 @@ typedef struct FinishedTraining
 } FinishedTraining;
 
 /*
- * Stores the version and leaves the job 'succeeded' or 'rejected', all in one transaction; none is open while two versions are
- * compared. Or ERROR.
+ * Stores the version and leaves the job 'succeeded' or 'rejected', all in one transaction; none is open while two versions
+ * are compared. Or ERROR.
  */
 extern void xmcoh_save(const FinishedTraining *training);
 

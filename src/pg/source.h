@@ -54,15 +54,16 @@ extern List *xmcoh_source_columns(int32 model_id, Oid relation);
  * Opens a reader over all documents of a source and its members, or over the one whose key is `document`. Several relations
  * are read side by side, each in key order. The caller is connected to SPI and
  * stays so until it closes the reader; CurrentMemoryContext stays what it was. Reads only the columns that the options
- * take. Memory is flat in the number of documents. Errors here and in xmcoh_source_next: undefined_table, insufficient_privilege, null_value_not_allowed
- * (document, item), unique_violation (item or position twice in a document), data_exception (embeddings),
- * program_limit_exceeded.
+ * take. Memory is flat in the number of documents. Errors here and in xmcoh_source_next: undefined_table,
+ * insufficient_privilege, null_value_not_allowed (document, item), unique_violation (item or position twice in a document),
+ * data_exception (embeddings), program_limit_exceeded.
  */
 extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document);
 
 /*
- * The next document in key order (bytes), or NULL at the end. Its stored order takes in the rows of every relation that has a
- * position column; if one of these has none, there is no order. Positions may be equal where no modality is in both items.
+ * The next document in key order (bytes), or NULL at the end. Its stored order takes in the rows of every relation that has
+ * a position column; if one of these has none, there is no order. Positions may be equal where no modality is in both
+ * items.
  */
 extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
 

@@ -147,8 +147,9 @@ read_job(Run *run)
 
 /* ---- the pool ----
  *
- * Its sample is the pool_documents documents with the lowest hashes: the same ones in whatever order they come, without knowing how
- * many will come. Those that lower ones push out stay in the file: with a sample of k of n, k (1 + ln(n / k)) documents go there.
+ * Its sample is the pool_documents documents with the lowest hashes: the same ones in whatever order they come, without
+ * knowing how many will come. Those that lower ones push out stay in the file: with a sample of k of n, k (1 + ln(n / k))
+ * documents go there.
  */
 
 static int
@@ -421,8 +422,9 @@ write_rounds(Run *run, const xmc_train_report *report)
 }
 
 /*
- * If somebody holds the row (cancel_job in a transaction still open), this write is left out rather than waited for. The losses
- * of the last epoch stay until the next one ends. At a checkpoint the job has moved on: its attempts are counted anew.
+ * If somebody holds the row (cancel_job in a transaction still open), this write is left out rather than waited for. The
+ * losses of the last epoch stay until the next one ends. At a checkpoint the job has moved on: its attempts are counted
+ * anew.
  */
 static void
 update_progress(Run *run, bool at_checkpoint)

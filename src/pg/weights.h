@@ -50,8 +50,8 @@ extern const DeployedModel *xmcoh_lookup_deployed(ModelLookup *lookup, MemoryCon
 extern DeployedModel xmcoh_find_deployed(const char *name, size_t name_length);
 
 /*
- * Any version, by number, with the caller's privileges. Unlike a DeployedModel it outlives the transaction: until this session
- * opens others. Errors: undefined_object (no such version, or another's), data_corrupted.
+ * Any version, by number, with the caller's privileges. Unlike a DeployedModel it outlives the transaction: until this
+ * session opens others. Errors: undefined_object (no such version, or another's), data_corrupted.
  */
 extern const xmc_model *xmcoh_open_version(int32 model_id, int32 version);
 

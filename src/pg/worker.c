@@ -353,10 +353,10 @@ note_hopeless_error(ErrorData *error)
 }
 
 /*
- * A process that cannot connect, or not write that it has begun, is started anew by the postmaster every second. For a while that
- * is right: there may be too many connections. But if the database or the role is gone, or nothing helps for a minute, it must not
- * go on for ever: exit code 0 ends it, and xmcoh.job tells what has become of the job. This callback is the first registered, so
- * the last called: shared memory is let go of by then.
+ * A process that cannot connect, or not write that it has begun, is started anew by the postmaster every second. For a
+ * while that is right: there may be too many connections. But if the database or the role is gone, or nothing helps for a
+ * minute, it must not go on for ever: exit code 0 ends it, and xmcoh.job tells what has become of the job. This callback is
+ * the first registered, so the last called: shared memory is let go of by then.
  */
 static void
 end_unbegun(int code, Datum arg)
