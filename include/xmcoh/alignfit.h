@@ -47,11 +47,11 @@ typedef struct xmc_align_report
 } xmc_align_report;
 
 /*
- * Trains the maps to their best epoch by the held-out documents' loss, then fits temperature and dustbin score
- * (xmc_align_fit_scale) and sets model->has_alignment. With fewer than XMC_MIN_TRAINING_DOCUMENTS training documents, or
- * XMC_MIN_HELD_OUT_DOCUMENTS held-out ones, that have two linked items, the tensors are set to 0 and has_alignment stays
- * false. `grad` is zeroes laid out like model, and is so again afterwards; `lasting` gets what must outlive a batch.
- * Errors: XMC_NO_MEMORY, XMC_STOPPED, the hooks'.
+ * Trains the maps to their best epoch by the held-out documents' loss, fills the memory with `train` (memory.h), fits both
+ * temperatures and the dustbin's score, and sets model->has_alignment. With fewer than XMC_MIN_TRAINING_DOCUMENTS training
+ * documents, or XMC_MIN_HELD_OUT_DOCUMENTS held-out ones, that have two linked items, the tensors are set to 0 and
+ * has_alignment stays false. `grad` is zeroes laid out like model, and is so again afterwards; `lasting` gets what must
+ * outlive a batch. Errors: XMC_NO_MEMORY, XMC_STOPPED, the hooks'.
  */
 extern xmc_status xmc_align_train(xmc_arena *lasting, xmc_model *model, xmc_model *grad, int32_t n_train,
 								  const xmc_document *const *train, int32_t n_held_out, const xmc_document *const *held_out,
