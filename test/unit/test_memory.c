@@ -150,7 +150,7 @@ write_books(xmc_ctx *ctx, const xmc_options *options, int n, const int *subject,
 	assert_int_equal(xmc_tokeniser_new(ctx, &tokeniser), XMC_OK);
 	for (int d = 0; d < n; d++)
 	{
-		char		key[ITEMS][8];
+		char		key[ITEMS][12];
 		float		embedding[ITEMS][XMC_MODALITIES][DIM];
 		xmc_item	item[ITEMS];
 
