@@ -205,7 +205,7 @@ wants_server()
 }
 
 ! wants unit || run unit count_cmocka 120 in_tree "$MAKE" -j2 WERROR=1 unit
-! wants unit-asan || run unit-asan count_cmocka 240 in_tree "$MAKE" -j2 WERROR=1 unit-asan
+! wants unit-asan || run unit-asan count_cmocka 360 in_tree "$MAKE" -j2 WERROR=1 unit-asan
 ! wants fuzz || run fuzz count_fuzz 180 fuzz
 ! wants_server regress || run regress count_regress 180 regress
 ! wants_server isolation || run isolation count_regress 120 isolation
