@@ -183,6 +183,19 @@ test_noise_modality(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
+/* The model as a blob of *size bytes, to be released. */
+static unsigned char *
+save_and_free(fixture *f, xmc_model *model, size_t *size)
+{
+	unsigned char *blob;
+
+	assert_int_equal(xmc_model_save(&f->ctx, model, NULL, size), XMC_OK);
+	blob = xmc_alloc(&f->ctx, *size, 1);
+	assert_int_equal(xmc_model_save(&f->ctx, model, blob, size), XMC_OK);
+	xmc_model_free(&f->ctx, model);
+	return blob;
+}
+
 static void
 test_same_bytes(void **state)
 {
@@ -195,10 +208,7 @@ test_same_bytes(void **state)
 	{
 		xmc_model  *model = train(f, &report);
 
-		assert_int_equal(xmc_model_save(&f->ctx, model, NULL, &size[k]), XMC_OK);
-		blob[k] = xmc_alloc(&f->ctx, size[k], 1);
-		assert_int_equal(xmc_model_save(&f->ctx, model, blob[k], &size[k]), XMC_OK);
-		xmc_model_free(&f->ctx, model);
+		blob[k] = save_and_free(f, model, &size[k]);
 	}
 	assert_int_equal(size[0], size[1]);
 	assert_memory_equal(blob[0], blob[1], size[0]);
@@ -500,10 +510,7 @@ test_spill(void **state)
 			assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out,
 									   &(xmc_train_hooks) {.arg = &s,.spill = k ? spill : NULL}, &model, &report), XMC_OK);
 			assert_int_equal(report.n_rounds, 1);
-			assert_int_equal(xmc_model_save(&f->ctx, model, NULL, &size[k]), XMC_OK);
-			blob[k] = xmc_alloc(&f->ctx, size[k], 1);
-			assert_int_equal(xmc_model_save(&f->ctx, model, blob[k], &size[k]), XMC_OK);
-			xmc_model_free(&f->ctx, model);
+			blob[k] = save_and_free(f, model, &size[k]);
 		}
 		assert_int_equal(size[0], size[1]);
 		assert_memory_equal(blob[0], blob[1], size[0]);
@@ -548,10 +555,7 @@ test_round_is_put_back(void **state)
 		f->options.rounds = rounds;
 		model = train(f, &report);
 		model->options.rounds = 0;	/* the only difference that may remain */
-		assert_int_equal(xmc_model_save(&f->ctx, model, NULL, &size[rounds]), XMC_OK);
-		blob[rounds] = xmc_alloc(&f->ctx, size[rounds], 1);
-		assert_int_equal(xmc_model_save(&f->ctx, model, blob[rounds], &size[rounds]), XMC_OK);
-		xmc_model_free(&f->ctx, model);
+		blob[rounds] = save_and_free(f, model, &size[rounds]);
 	}
 	assert_int_equal(report.n_rounds, 1);
 	assert_false(report.round[0].kept);
