@@ -50,10 +50,27 @@ extern int32_t xmc_align_space_dim(const xmc_options *options);
 extern xmc_status xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, const xmc_document *document,
 									int32_t n, const int32_t *item, float *z);
 
+/* How much images and texts have in common, in each of two ways. */
+typedef struct xmc_comparison
+{
+	int32_t		n_image;
+	int32_t		n_text;
+	float	   *cosine;			/* (n_image, n_text) */
+	float	   *recalled;		/* (n_image, n_text) similarity by memory (memory.h) */
+} xmc_comparison;
+
+/* Compares images with texts given by unit vectors; the matrices are in `lasting`. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
+extern xmc_status xmc_align_compare(xmc_arena *lasting, xmc_arena *scratch, const xmc_model *model, int32_t n_image,
+									const float *image_z, int32_t n_text, const float *text_z, xmc_comparison *out);
+
 /*
- * Alignment of images with texts given by unit vectors: p (n_image + 1, n_text + 1) as of xmc_sinkhorn over the model's
- * temperature times the cosine, with its dustbin score. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * p (n_image + 1, n_text + 1) as of xmc_sinkhorn over the sum of both, each times its temperature, with the dustbin's score;
+ * scale as a model's align_scale. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
+extern xmc_status xmc_align_transport(xmc_arena *arena, const xmc_comparison *comparison,
+									  const double scale[XMC_ALIGN_SCALES], double *p);
+
+/* Both with the model's own scales. */
 extern xmc_status xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z,
 								  int32_t n_text, const float *text_z, double *p);
 

@@ -189,24 +189,46 @@ xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, c
 }
 
 xmc_status
+xmc_align_compare(xmc_arena *lasting, xmc_arena *scratch, const xmc_model *model, int32_t n_image, const float *image_z,
+				  int32_t n_text, const float *text_z, xmc_comparison *out)
+{
+	int32_t		dim = xmc_align_space_dim(&model->options);
+
+	*out = (xmc_comparison) {.n_image = n_image,.n_text = n_text};
+	out->cosine = xmc_arena_alloc(lasting, (size_t) n_image * (size_t) n_text, sizeof(float));
+	out->recalled = xmc_arena_alloc(lasting, (size_t) n_image * (size_t) n_text, sizeof(float));
+	if (!out->cosine || !out->recalled)
+		return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_sgemm(lasting->ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_text, dim, 1, image_z, dim, text_z, dim, 0,
+					  out->cosine, n_text));
+	return xmc_memory_similarity(scratch, model, n_image, image_z, n_text, text_z, out->recalled);
+}
+
+xmc_status
+xmc_align_transport(xmc_arena *arena, const xmc_comparison *c, const double scale[XMC_ALIGN_SCALES], double *p)
+{
+	double		temperature = exp(scale[XMC_ALIGN_TEMPERATURE]);
+	double		memory_temperature = exp(scale[XMC_ALIGN_MEMORY]);
+	int64_t		cells = (int64_t) c->n_image * c->n_text;
+	double	   *score = xmc_arena_alloc(arena, (size_t) cells, sizeof(double));
+
+	XMC_NEED(score, arena->ctx);
+	for (int64_t k = 0; k < cells; k++)
+		score[k] = temperature * c->cosine[k] + memory_temperature * c->recalled[k];
+	return xmc_sinkhorn(arena, c->n_image, c->n_text, score, scale[XMC_ALIGN_DUSTBIN], p);
+}
+
+xmc_status
 xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z, int32_t n_text,
 				const float *text_z, double *p)
 {
-	int32_t		dim = xmc_align_space_dim(&model->options);
-	double		temperature = exp(model->align_scale[XMC_ALIGN_TEMPERATURE]);
-	double		memory_temperature = exp(model->align_scale[XMC_ALIGN_MEMORY]);
-	float	   *cosine = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(float));
-	float	   *recalled = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(float));
-	double	   *score = xmc_arena_alloc(arena, (size_t) n_image * (size_t) n_text, sizeof(double));
+	xmc_comparison c;
+	double		scale[XMC_ALIGN_SCALES];
 
-	if (!cosine || !recalled || !score)
-		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_text, dim, 1, image_z, dim, text_z, dim, 0, cosine,
-					  n_text));
-	XMC_TRY(xmc_memory_similarity(arena, model, n_image, image_z, n_text, text_z, recalled));
-	for (int64_t k = 0; k < (int64_t) n_image * n_text; k++)
-		score[k] = temperature * cosine[k] + memory_temperature * recalled[k];
-	return xmc_sinkhorn(arena, n_image, n_text, score, model->align_scale[XMC_ALIGN_DUSTBIN], p);
+	for (int k = 0; k < XMC_ALIGN_SCALES; k++)
+		scale[k] = model->align_scale[k];
+	XMC_TRY(xmc_align_compare(arena, arena, model, n_image, image_z, n_text, text_z, &c));
+	return xmc_align_transport(arena, &c, scale, p);
 }
 
 /* ---- a document ---- */

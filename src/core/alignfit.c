@@ -265,13 +265,17 @@ judge(xmc_arena *scratch, const views *v, double *loss, double *log_temperature)
  */
 typedef struct trial
 {
-	int32_t		n_image;
-	int32_t		n_text;
-	float	   *cosine;			/* (n_image, n_text) */
-	float	   *recalled;		/* (n_image, n_text) similarity by memory */
+	xmc_comparison comparison;
 	int32_t    *text_of;		/* (n_image) the text's place here; n_text: none */
 	uint8_t    *is_matched;		/* (n_text) */
 } trial;
+
+/* Puts item `row`'s unit vector behind the *n that are in z. */
+static void
+take(const views *v, xmc_modality modality, int32_t row, float *z, int32_t *n)
+{
+	memcpy(z + (int64_t) (*n)++ * v->dim, v->z[modality] + (int64_t) row * v->dim, (size_t) v->dim * sizeof(float));
+}
 
 static xmc_status
 make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const views *v, int32_t d, xmc_random *random, trial *t)
@@ -280,6 +284,8 @@ make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const v
 	int32_t		other = (d + 1) % v->n_documents;
 	int32_t    *place = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));	/* of a text here; -1: taken away */
 	size_t		dim = (size_t) v->dim;
+	int32_t		n_text = 0;
+	int32_t		n_image = 0;
 	float	   *text_z;			/* (n_text, dim) */
 	float	   *image_z;		/* (n_image, dim) */
 
@@ -290,19 +296,18 @@ make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const v
 	t->is_matched = xmc_arena_zalloc(arena, (size_t) n, 1);
 	if (!place || !text_z || !image_z || !t->text_of || !t->is_matched)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	t->n_image = t->n_text = 0;
 	for (int32_t i = 0; i < n; i++)
 	{
-		place[i] = xmc_random_uniform(random) < ABSENT ? -1 : t->n_text;
+		place[i] = xmc_random_uniform(random) < ABSENT ? -1 : n_text;
 		if (place[i] >= 0)
-			memcpy(text_z + dim * (size_t) t->n_text++, v->z[XMC_TEXT] + dim * (size_t) (v->start[d] + i), dim * sizeof(float));
+			take(v, XMC_TEXT, v->start[d] + i, text_z, &n_text);
 	}
 	for (int32_t i = 0; i < n; i++)
 	{
 		if (xmc_random_uniform(random) >= ABSENT)
 		{
-			memcpy(image_z + dim * (size_t) t->n_image, v->z[XMC_IMAGE] + dim * (size_t) (v->start[d] + i), dim * sizeof(float));
-			t->text_of[t->n_image++] = place[i] >= 0 ? place[i] : t->n_text;
+			t->text_of[n_image] = place[i] >= 0 ? place[i] : n_text;
+			take(v, XMC_IMAGE, v->start[d] + i, image_z, &n_image);
 			if (place[i] >= 0)
 				t->is_matched[place[i]] = 1;
 		}
@@ -310,17 +315,11 @@ make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const v
 		{
 			int32_t		foreign = (int32_t) xmc_random_below(random, (uint32_t) (v->start[other + 1] - v->start[other]));
 
-			memcpy(image_z + dim * (size_t) t->n_image, v->z[XMC_IMAGE] + dim * (size_t) (v->start[other] + foreign), dim * sizeof(float));
-			t->text_of[t->n_image++] = t->n_text;
+			t->text_of[n_image] = n_text;
+			take(v, XMC_IMAGE, v->start[other] + foreign, image_z, &n_image);
 		}
 	}
-	t->cosine = xmc_arena_alloc(arena, (size_t) t->n_image * (size_t) t->n_text, sizeof(float));
-	t->recalled = xmc_arena_alloc(arena, (size_t) t->n_image * (size_t) t->n_text, sizeof(float));
-	if (!t->cosine || !t->recalled)
-		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, t->n_image, t->n_text, v->dim, 1, image_z, v->dim, text_z, v->dim, 0,
-					  t->cosine, t->n_text));
-	return xmc_memory_similarity(scratch, model, t->n_image, image_z, t->n_text, text_z, t->recalled);
+	return xmc_align_compare(arena, scratch, model, n_image, image_z, n_text, text_z, &t->comparison);
 }
 
 /* Minus the mean log-probability of what is true of each item: its counterpart, or that it has none. */
@@ -332,25 +331,22 @@ trial_loss(xmc_arena *scratch, int32_t n_trials, const trial *t, const double at
 
 	for (int32_t k = 0; k < n_trials; k++, t++)
 	{
-		int64_t		width = t->n_text + 1;
-		double	   *score;
+		int32_t		n_image = t->comparison.n_image;
+		int32_t		n_text = t->comparison.n_text;
+		int64_t		width = n_text + 1;
 		double	   *p;
 
 		xmc_arena_reset(scratch);
-		score = xmc_arena_alloc(scratch, (size_t) t->n_image * (size_t) t->n_text, sizeof(double));
-		p = xmc_arena_alloc(scratch, ((size_t) t->n_image + 1) * (size_t) width, sizeof(double));
-		if (!score || !p)
-			return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
-		for (int64_t c = 0; c < (int64_t) t->n_image * t->n_text; c++)
-			score[c] = exp(at[XMC_ALIGN_TEMPERATURE]) * t->cosine[c] + exp(at[XMC_ALIGN_MEMORY]) * t->recalled[c];
-		XMC_TRY(xmc_sinkhorn(scratch, t->n_image, t->n_text, score, at[XMC_ALIGN_DUSTBIN], p));
+		p = xmc_arena_alloc(scratch, ((size_t) n_image + 1) * (size_t) width, sizeof(double));
+		XMC_NEED(p, scratch->ctx);
+		XMC_TRY(xmc_align_transport(scratch, &t->comparison, at, p));
 		/* A matched pair is two items, and is counted twice. */
-		for (int32_t r = 0; r < t->n_image; r++)
-			sum -= (t->text_of[r] < t->n_text ? 2 : 1) * log(fmax(p[r * width + t->text_of[r]], 1e-9));
-		for (int32_t c = 0; c < t->n_text; c++)
+		for (int32_t r = 0; r < n_image; r++)
+			sum -= (t->text_of[r] < n_text ? 2 : 1) * log(fmax(p[r * width + t->text_of[r]], 1e-9));
+		for (int32_t c = 0; c < n_text; c++)
 			if (!t->is_matched[c])
-				sum -= log(fmax(p[t->n_image * width + c], 1e-9));
-		items += t->n_image + t->n_text;
+				sum -= log(fmax(p[n_image * width + c], 1e-9));
+		items += n_image + n_text;
 		XMC_TRY(xmc_check_stop(scratch->ctx));
 	}
 	*loss = items > 0 ? sum / (double) items : 0;

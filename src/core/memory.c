@@ -125,14 +125,20 @@ xmc_status
 xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z, int32_t n_text,
 					  const float *text_z, float *similarity)
 {
-	float	   *r_image = xmc_arena_alloc(arena, (size_t) n_image * TILE, sizeof(float));
-	float	   *r_text = xmc_arena_alloc(arena, (size_t) n_text * TILE, sizeof(float));
-	double	   *square_image = xmc_arena_zalloc(arena, (size_t) n_image, sizeof(double));
-	double	   *square_text = xmc_arena_zalloc(arena, (size_t) n_text, sizeof(double));
+	float	   *r_image;		/* (n_image, TILE) */
+	float	   *r_text;			/* (n_text, TILE) */
+	double	   *square_image;	/* (n_image) */
+	double	   *square_text;	/* (n_text) */
 
+	memset(similarity, 0, (size_t) n_image * (size_t) n_text * sizeof(float));
+	if (model->memory.n == 0)
+		return XMC_OK;
+	r_image = xmc_arena_alloc(arena, (size_t) n_image * TILE, sizeof(float));
+	r_text = xmc_arena_alloc(arena, (size_t) n_text * TILE, sizeof(float));
+	square_image = xmc_arena_zalloc(arena, (size_t) n_image, sizeof(double));
+	square_text = xmc_arena_zalloc(arena, (size_t) n_text, sizeof(double));
 	if (!r_image || !r_text || !square_image || !square_text)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	memset(similarity, 0, (size_t) n_image * (size_t) n_text * sizeof(float));
 	for (int32_t first = 0; first < model->memory.n; first += TILE)
 	{
 		int32_t		count = model->memory.n - first < TILE ? model->memory.n - first : TILE;

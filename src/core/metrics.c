@@ -160,9 +160,11 @@ xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight
 	out->mean = sum.value / sum.weight;
 	if (ratios > 0)
 	{
+		double		share = tail(kept);
+
 		qsort(ratio, ratios, sizeof(double), compare_double);
-		out->low = quantile(ratios, ratio, tail(kept));
-		out->high = quantile(ratios, ratio, 1 - tail(kept));
+		out->low = quantile(ratios, ratio, share);
+		out->high = quantile(ratios, ratio, 1 - share);
 	}
 done:
 	xmc_release(ctx, ratio);

@@ -584,19 +584,27 @@ compare_places(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The documents that teach it; into `all`, unless NULL, in the order that no shuffling changes. */
+/* How many documents teach it. */
 static int32_t
-alignment_documents(const xmc_trainer *t, const xmc_document **all)
+n_alignment_documents(const xmc_trainer *t)
 {
-	int32_t		n_approved = alignment_spares_approved(t) ? 0 : t->n_approved;
+	return t->n_pool + (alignment_spares_approved(t) ? 0 : t->n_approved);
+}
+
+/* Those documents, in the order that no shuffling changes; NULL: no memory. */
+static const xmc_document **
+alignment_documents(xmc_trainer *t)
+{
+	int32_t		n = n_alignment_documents(t);
+	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
 
 	if (all)
 	{
-		memcpy(all, t->approved, (size_t) n_approved * sizeof *all);
-		memcpy(all + n_approved, t->pool, (size_t) t->n_pool * sizeof *all);
-		qsort(all, (size_t) (n_approved + t->n_pool), sizeof *all, compare_places);
+		memcpy(all, t->pool, (size_t) t->n_pool * sizeof *all);
+		memcpy(all + t->n_pool, t->approved, (size_t) (n - t->n_pool) * sizeof *all);
+		qsort(all, (size_t) n, sizeof *all, compare_places);
 	}
-	return n_approved + t->n_pool;
+	return all;
 }
 
 /* The alignment's memory is no part of a checkpoint: training that is continued behind the alignment fills it again, as it was. */
@@ -607,16 +615,16 @@ remember(xmc_trainer *t)
 
 	if (!t->model->has_alignment || t->model->memory.n > 0)
 		return XMC_OK;
-	all = xmc_arena_alloc(&t->lasting, (size_t) alignment_documents(t, NULL), sizeof *all);
+	all = alignment_documents(t);
 	XMC_NEED(all, t->ctx);
-	return xmc_memory_fill(t->ctx, t->model, alignment_documents(t, all), all);
+	return xmc_memory_fill(t->ctx, t->model, n_alignment_documents(t), all);
 }
 
 /* Before the parts, so that the last losses of a training are those of an order; it depends on none of them. */
 static xmc_status
 train_alignment(xmc_trainer *t)
 {
-	int32_t		n = alignment_documents(t, NULL);
+	int32_t		n = n_alignment_documents(t);
 	const xmc_labels *judge = alignment_spares_approved(t) ? &t->unseen : &t->held_out;
 	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * n;
 	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
@@ -624,9 +632,8 @@ train_alignment(xmc_trainer *t)
 
 	if (xmc_is_past(t, xmc_stage(0, XMC_PART_ALIGNMENT)))
 		return XMC_OK;
-	all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
+	all = alignment_documents(t);
 	XMC_NEED(all, t->ctx);
-	alignment_documents(t, all);
 	t->progress.phase = "training alignment";
 	t->progress.modality = XMC_IMAGE;
 	t->progress.epochs = t->options->epochs;
@@ -672,8 +679,12 @@ fit_guidance(xmc_trainer *t)
 {
 	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
 	const xmc_labels *l = t->n_folds > 0 ? &t->unseen : &t->held_out;
-	const double trust[XMC_MODALITIES] = {reliability(l, l->score[XMC_TEXT]), reliability(l, l->score[XMC_IMAGE])};
+	double		trust[XMC_MODALITIES];
 
+	if (!t->model->has_alignment)
+		return XMC_OK;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		trust[m] = reliability(l, l->score[m]);
 	group[t->n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
 	for (int32_t f = 0; f < t->n_folds; f++)
 	{
@@ -682,7 +693,7 @@ fit_guidance(xmc_trainer *t)
 			.document = t->unseen.document + t->fold_start[f]};
 	}
 	XMC_TRY(remember(t));
-	return t->model->has_alignment ? xmc_guidance_fit(t->ctx, t->model, trust, t->n_folds + 1, group) : XMC_OK;
+	return xmc_guidance_fit(t->ctx, t->model, trust, t->n_folds + 1, group);
 }
 
 static xmc_status
@@ -706,7 +717,7 @@ run(xmc_trainer *t)
 	XMC_TRY(xmc_train_deal_folds(t));
 	t->judge = &t->held_out;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? alignment_documents(t, NULL) : 0)) * t->options->epochs};
+		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? n_alignment_documents(t) : 0)) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
