@@ -67,6 +67,12 @@ extern void xmc_document_free(xmc_ctx *ctx, xmc_document *document);
 extern xmc_status xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order);
 
 /*
+ * Labels every pair of items that have two different positions, weight 1; position[i] NaN: item i has none. Replaces the
+ * document's pairs. Errors: XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double *position);
+
+/*
  * Flat records: a document as one run of bytes without pointers, so that it can lie in a file that several processes
  * map.
  *

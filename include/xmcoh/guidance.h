@@ -12,13 +12,14 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 
-/* How one modality guides the other. All but the first are for comparison. */
+/* How one modality guides the other. Those in between the first and the last are for comparison. */
 typedef enum xmc_guidance_mode
 {
 	XMC_GUIDANCE_SOFT = 0,		/* all counterparts by their probability, calibrated weights */
 	XMC_GUIDANCE_HARD,			/* the same weights, but only the likeliest counterpart, or none if that is likelier */
 	XMC_GUIDANCE_UNCALIBRATED,	/* raw scores, all with weight 1, solo ones too */
 	XMC_GUIDANCE_PAPER,			/* the released rule (paper.h), from calibrated solo scores */
+	XMC_GUIDANCE_STORED,		/* soft, but where the guide's items are labelled their order guides, not their scores */
 	XMC_GUIDANCE_MODES
 } xmc_guidance_mode;
 
@@ -57,6 +58,12 @@ extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *docum
 									 const xmc_alignment *inferred);
 
 /*
+ * The order that a document's labels tell, (n, n): 1 where the row stands before the column, -1 where after, 0 where nobody
+ * has said, or an item holds nothing of `has` (XMC_HAS_...). In the arena; NULL: no memory.
+ */
+extern float *xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has);
+
+/*
  * counterpart[i] (n): the one likeliest counterpart of each item that stands on `side`, equals to the first of them; the
  * item itself for rows that hold both, unless split; -1 for an item that has none, that is not on this side, or, if
  * `or_none`, that is likelier to have none.
@@ -75,9 +82,10 @@ typedef struct xmc_guidance_group
 /*
  * Fits calibration.guided and .crossed of a model that has_alignment, by logistic regression on the labelled pairs of these
  * documents, whose alignment it has not been trained on either, as if each row that holds both had been split into a
- * text-only and an image-only one, and once more as if the counterparts were missing. What is believed before is that a
- * modality's own weight is 1 and its guide's trust[guide], from 0 to 1: few documents would else trade one for the other on
- * the strength of chance. Documents without such rows do not count.
+ * text-only and an image-only one: once guided by scores, once by the labelled order, and once as if the counterparts were
+ * missing. What is believed before is that a modality's own weight is 1 and its guide's trust[guide], from 0 to 1 (few
+ * documents would else trade one for the other on the strength of chance), and that P is calibrated: then half of 1 plus
+ * P O P^T is the probability by an order O, and its log-odds some two times P O P^T. Documents without such rows do not count.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, const double trust[XMC_MODALITIES], int32_t n_groups,

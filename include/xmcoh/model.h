@@ -73,12 +73,23 @@ typedef struct xmc_network
 	float	   *head_v;			/* (d_model) */
 } xmc_network;
 
+#define XMC_GUIDED_COEFFICIENTS 3
+#define XMC_CROSSED_COEFFICIENTS (2 * XMC_MODALITIES)
+
 typedef struct xmc_calibration
 {
 	double		solo[XMC_MODALITIES];	/* log-odds = solo[m] * raw score, one modality alone */
 	double		fused[XMC_MODALITIES + 1];	/* all that the model reads is there: of the raw text, image, bilinear scores */
-	double		guided[XMC_MODALITIES][2];	/* modality m: [0] * its own log-odds + [1] * the other's through the alignment */
-	double		crossed[XMC_MODALITIES];	/* a text-only and an image-only item, each modality's log-odds through the alignment */
+
+	/*
+	 * modality m: [0] * its own log-odds + [1] * the other's through the alignment + [2] * the other's stored order, as 1 and
+	 * -1, through the alignment
+	 */
+	double		guided[XMC_MODALITIES][XMC_GUIDED_COEFFICIENTS];
+
+	/* a text-only and an image-only item: [m] * modality m's log-odds through the alignment, then [XMC_MODALITIES + m] * its
+	 * stored order likewise */
+	double		crossed[XMC_CROSSED_COEFFICIENTS];
 } xmc_calibration;
 
 #define XMC_MAX_TENSORS (7 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))

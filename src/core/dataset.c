@@ -178,6 +178,22 @@ xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *or
 	return XMC_OK;
 }
 
+xmc_status
+xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double *position)
+{
+	int32_t		n = document->n;
+
+	xmc_release(ctx, document->pair);
+	document->n_pairs = 0;
+	document->pair = xmc_alloc(ctx, (size_t) n * (size_t) (n > 0 ? n - 1 : 0) / 2, sizeof(xmc_pair));
+	XMC_NEED(document->pair, ctx);
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = 0; b < n; b++)
+			if (position[a] < position[b])	/* not so where either is NaN */
+				document->pair[document->n_pairs++] = (xmc_pair){a, b, 1.0f};
+	return XMC_OK;
+}
+
 /* ---- flat records ---- */
 
 /* How a record begins. */

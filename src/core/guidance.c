@@ -51,6 +51,26 @@ xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool spli
 	return p;
 }
 
+float *
+xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has)
+{
+	int64_t		n = document->n;
+	float	   *o = xmc_arena_zalloc(arena, (size_t) (n * n), sizeof(float));
+
+	for (int32_t k = 0; o && k < document->n_pairs; k++)
+	{
+		int32_t		a = document->pair[k].before;
+		int32_t		b = document->pair[k].after;
+
+		if ((document->has[a] & has) && (document->has[b] & has))
+		{
+			o[a * n + b] = 1;
+			o[b * n + a] = -1;
+		}
+	}
+	return o;
+}
+
 void
 xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred, xmc_modality side,
 						  bool or_none, int32_t *counterpart)
@@ -80,19 +100,24 @@ xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_al
 
 /* ---- fitting ---- */
 
-/* Rows of the regressions: own or crossed scores, each turned so that the truth is "before". */
+/* Rows of a regression: own or crossed scores and what guides them, each turned so that the truth is "before". */
 typedef struct rows
 {
 	int32_t		n;
-	float	   *x;				/* (capacity, 2) */
+	int32_t		k;				/* columns: GUIDED or CROSSED */
+	float	   *x;				/* (capacity, k) */
 	float	   *weight;			/* (capacity) */
 } rows;
 
+#define GUIDED XMC_GUIDED_COEFFICIENTS
+#define CROSSED XMC_CROSSED_COEFFICIENTS
+#define ROWS_OF_PAIR 3			/* of each regression; a pair's of one modality are guided by scores, by an order, and not at all */
+
 static void
-add_row(rows *to, double x0, double x1, double weight)
+add_row(rows *to, const double *x, double weight)
 {
-	to->x[2 * (int64_t) to->n] = (float) x0;
-	to->x[2 * (int64_t) to->n + 1] = (float) x1;
+	for (int32_t k = 0; k < to->k; k++)
+		to->x[(int64_t) to->n * to->k + k] = (float) x[k];
 	to->weight[to->n++] = (float) weight;
 }
 
@@ -118,13 +143,16 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 {
 	int32_t    *item = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));
 	int32_t    *place = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));	/* among the linked; -1 */
+	const float *labels = xmc_guidance_stored(arena, document, ~0);
 	int64_t		n;
 	double		total = 0;
 	float	   *p;
 	float	   *s[XMC_MODALITIES];	/* (n, n) */
-	xmc_guides	guides;
+	float	   *o;				/* (n, n) */
+	xmc_guides	by_score;
+	xmc_guides	by_order;
 
-	if (!item || !place)
+	if (!item || !place || !labels)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	n = xmc_align_linked_items(&model->options, document, item);
 	for (int32_t i = 0; i < document->n; i++)
@@ -143,22 +171,42 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 		XMC_NEED(s[m], arena->ctx);
 		xmc_submatrix(document->n, scores->score[m], (int32_t) n, item, s[m]);	/* the first evidences are the modalities */
 	}
-	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, s[XMC_TEXT], s[XMC_IMAGE], &guides));
+	o = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));
+	XMC_NEED(o, arena->ctx);
+	xmc_submatrix(document->n, labels, (int32_t) n, item, o);
+	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, s[XMC_TEXT], s[XMC_IMAGE], &by_score));
+	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, o, o, &by_order));
 	for (int32_t k = 0; k < document->n_pairs; k++)
 	{
 		int64_t		a = place[document->pair[k].before];
 		int64_t		b = place[document->pair[k].after];
+		int64_t		at = a * n + b;
+		int64_t		back = b * n + a;
 		double		weight = document->pair[k].weight / total;
 
 		if (a < 0 || b < 0)
 			continue;
-		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], guides.text[a * n + b], weight);
-		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], guides.image[a * n + b], weight);
-		/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
-		add_row(&own[XMC_TEXT], s[XMC_TEXT][a * n + b], 0, weight);
-		add_row(&own[XMC_IMAGE], s[XMC_IMAGE][a * n + b], 0, weight);
-		add_row(crossed, guides.crossed[XMC_TEXT][a * n + b], guides.crossed[XMC_IMAGE][a * n + b], weight / 2);
-		add_row(crossed, -guides.crossed[XMC_TEXT][b * n + a], -guides.crossed[XMC_IMAGE][b * n + a], weight / 2);
+		for (int m = 0; m < XMC_MODALITIES; m++)
+		{
+			const float *score = m == XMC_TEXT ? by_score.text : by_score.image;
+			const float *order = m == XMC_TEXT ? by_order.text : by_order.image;
+
+			add_row(&own[m], (double[GUIDED]) {s[m][at], score[at], 0}, weight);
+			add_row(&own[m], (double[GUIDED]) {s[m][at], 0, order[at]}, weight);
+			/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
+			add_row(&own[m], (double[GUIDED]) {s[m][at], 0, 0}, weight);
+		}
+		/* Either item of the pair may be the photo. Its place is rarely known besides the text's: each order has its own row. */
+		for (int turned = 0; turned < 2; turned++)
+		{
+			int64_t		cell = turned ? back : at;
+			int			sign = turned ? -1 : 1;
+
+			add_row(crossed, (double[CROSSED]) {sign * by_score.crossed[XMC_TEXT][cell], sign * by_score.crossed[XMC_IMAGE][cell], 0, 0},
+					weight / 2);
+			add_row(crossed, (double[CROSSED]) {0, 0, sign * by_order.crossed[XMC_TEXT][cell], 0}, weight / 2);
+			add_row(crossed, (double[CROSSED]) {0, 0, 0, sign * by_order.crossed[XMC_IMAGE][cell]}, weight / 2);
+		}
 	}
 	return XMC_OK;
 }
@@ -202,9 +250,11 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const double trust
 	for (int k = 0; k < 3; k++)
 	{
 		rows	   *r = k < XMC_MODALITIES ? &own[k] : &crossed;
+		size_t		capacity = pairs * (k < XMC_MODALITIES ? ROWS_OF_PAIR : 2 * ROWS_OF_PAIR);
 
-		*r = (rows){.x = xmc_arena_alloc(lasting, 2 * 2 * pairs, sizeof(float)),
-			.weight = xmc_arena_alloc(lasting, 2 * pairs, sizeof(float))};
+		*r = (rows){.k = k < XMC_MODALITIES ? GUIDED : CROSSED};
+		r->x = xmc_arena_alloc(lasting, capacity * (size_t) r->k, sizeof(float));
+		r->weight = xmc_arena_alloc(lasting, capacity, sizeof(float));
 		if (!r->x || !r->weight)
 			return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");
 	}
@@ -217,10 +267,12 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const double trust
 	 * so it is until documents say otherwise, and more than a few.
 	 */
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, 2, own[m].x, own[m].weight,
-							  (xmc_prior[]) {{1, 1}, {trust[m == XMC_TEXT ? XMC_IMAGE : XMC_TEXT], 1}}, model->calibration.guided[m]));
-	return xmc_calibrate(lasting->ctx, crossed.n, 2, crossed.x, crossed.weight,
-						 (xmc_prior[]) {{trust[XMC_TEXT], 1}, {trust[XMC_IMAGE], 1}}, model->calibration.crossed);
+		XMC_TRY(xmc_calibrate(lasting->ctx, own[m].n, GUIDED, own[m].x, own[m].weight,
+							  (xmc_prior[GUIDED]) {{1, 1}, {trust[m == XMC_TEXT ? XMC_IMAGE : XMC_TEXT], 1}, {2, 1}},
+							  model->calibration.guided[m]));
+	return xmc_calibrate(lasting->ctx, crossed.n, CROSSED, crossed.x, crossed.weight,
+						 (xmc_prior[CROSSED]) {{trust[XMC_TEXT], 1}, {trust[XMC_IMAGE], 1}, {2, 1}, {2, 1}},
+						 model->calibration.crossed);
 }
 
 xmc_status

@@ -470,10 +470,14 @@ static const struct
 	{"fused.bilinear", offsetof(xmc_calibration, fused[XMC_JOINT])},
 	{"guided.text.own", offsetof(xmc_calibration, guided[XMC_TEXT][0])},
 	{"guided.text.other", offsetof(xmc_calibration, guided[XMC_TEXT][1])},
+	{"guided.text.stored", offsetof(xmc_calibration, guided[XMC_TEXT][2])},
 	{"guided.image.own", offsetof(xmc_calibration, guided[XMC_IMAGE][0])},
 	{"guided.image.other", offsetof(xmc_calibration, guided[XMC_IMAGE][1])},
+	{"guided.image.stored", offsetof(xmc_calibration, guided[XMC_IMAGE][2])},
 	{"crossed.text", offsetof(xmc_calibration, crossed[XMC_TEXT])},
 	{"crossed.image", offsetof(xmc_calibration, crossed[XMC_IMAGE])},
+	{"crossed.text.stored", offsetof(xmc_calibration, crossed[XMC_MODALITIES + XMC_TEXT])},
+	{"crossed.image.stored", offsetof(xmc_calibration, crossed[XMC_MODALITIES + XMC_IMAGE])},
 };
 
 _Static_assert(COUNT(coefficients) * sizeof(double) == sizeof(xmc_calibration), "every coefficient is stored");

@@ -130,6 +130,35 @@ guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_docume
 							  scores->score[XMC_EVIDENCE_TEXT_GUIDED], scores->score[XMC_EVIDENCE_IMAGE_GUIDED]);
 }
 
+/*
+ * What guides through p: out[0] by scores, and if stored orders count, out[1] by these; then scores are silent where an order
+ * speaks. Returns how many of the two there are in *n_out.
+ */
+static xmc_status
+carry(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const float *const p[XMC_MODALITIES],
+	  const xmc_scores *scores, int *n_out, xmc_guides out[2])
+{
+	static const int has[XMC_MODALITIES] = {XMC_HAS_TEXT, XMC_HAS_IMAGE};
+	size_t		cells = (size_t) document->n * (size_t) document->n;
+	const float *score[XMC_MODALITIES] = {scores->score[XMC_EVIDENCE_TEXT], scores->score[XMC_EVIDENCE_IMAGE]};
+	const float *stored[XMC_MODALITIES];
+
+	*n_out = rule->mode == XMC_GUIDANCE_STORED ? 2 : 1;
+	for (int m = 0; m < XMC_MODALITIES && *n_out == 2; m++)
+	{
+		float	   *rest = xmc_arena_alloc(arena, cells, sizeof(float));
+
+		stored[m] = xmc_guidance_stored(arena, document, has[m]);
+		if (!rest || !stored[m])
+			return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+		for (size_t k = 0; k < cells; k++)
+			rest[k] = stored[m][k] == 0 ? score[m][k] : 0;
+		score[m] = rest;
+	}
+	XMC_TRY(xmc_guidance(arena, document->n, document->n, p, score[XMC_TEXT], score[XMC_IMAGE], &out[0]));
+	return *n_out == 1 ? XMC_OK : xmc_guidance(arena, document->n, document->n, p, stored[XMC_TEXT], stored[XMC_IMAGE], &out[1]);
+}
+
 /* Puts what was inferred of the alignment into the guided scores and the fused one, where there is one. */
 static xmc_status
 guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_document *document,
@@ -137,16 +166,15 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 {
 	int64_t		n = document->n;
 	const float *p[XMC_MODALITIES];
-	xmc_guides	guides;
+	xmc_guides	guides[2];
+	int			n_guides;
 
 	XMC_TRY(alignments(arena, rule, document, inferred, p));
-	XMC_TRY(xmc_guidance(arena, document->n, document->n, p, scores->score[XMC_EVIDENCE_TEXT],
-						 scores->score[XMC_EVIDENCE_IMAGE], &guides));
+	XMC_TRY(carry(arena, rule, document, p, scores, &n_guides, guides));
 	for (int64_t a = 0; a < n; a++)
 		for (int64_t b = a + 1; b < n; b++)
 		{
 			bool		shared[XMC_MODALITIES] = {share(document, a, b, XMC_HAS_TEXT), share(document, a, b, XMC_HAS_IMAGE)};
-			const float *guide_of[XMC_MODALITIES] = {guides.text, guides.image};
 			int64_t		at = a * n + b;
 			double		s = 0;
 
@@ -155,7 +183,9 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 			for (int m = 0; m < XMC_MODALITIES; m++)
 				if (shared[m])
 				{
-					s = c->guided[m][0] * scores->score[m][at] + c->guided[m][1] * guide_of[m][at];
+					s = c->guided[m][0] * scores->score[m][at];
+					for (int g = 0; g < n_guides; g++)
+						s += c->guided[m][1 + g] * (m == XMC_TEXT ? guides[g].text : guides[g].image)[at];
 					put(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], n, a, b, s);
 				}
 			if (rule->inferred)
@@ -165,12 +195,29 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 				bool		image_first = document->has[a] & XMC_HAS_IMAGE;
 				int64_t		cell = image_first ? at : b * n + a;
 
-				for (int m = 0; m < XMC_MODALITIES; m++)
-					s += (image_first ? 1 : -1) * c->crossed[m] * guides.crossed[m][cell];
+				for (int g = 0; g < n_guides; g++)
+					for (int m = 0; m < XMC_MODALITIES; m++)
+						s += (image_first ? 1 : -1) * c->crossed[XMC_MODALITIES * g + m] * guides[g].crossed[m][cell];
 			}
 			put(scores->score[XMC_EVIDENCE_FUSED], n, a, b, s);
 		}
 	return XMC_OK;
+}
+
+/* What the stored order says of a pair is as good as certain, and of rows that hold both their guide says it too. */
+static void
+decide(const xmc_document *document, xmc_scores *scores)
+{
+	for (int32_t k = 0; k < document->n_pairs; k++)
+	{
+		int32_t		a = document->pair[k].before;
+		int32_t		b = document->pair[k].after;
+
+		put(scores->score[XMC_EVIDENCE_FUSED], document->n, a, b, XMC_STORED_LOG_ODDS);
+		if (share(document, a, b, XMC_HAS_TEXT) && share(document, a, b, XMC_HAS_IMAGE))
+			for (int m = 0; m < XMC_MODALITIES; m++)
+				put(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], document->n, a, b, XMC_STORED_LOG_ODDS);
+	}
 }
 
 /* From raw scores to all others. */
@@ -178,7 +225,7 @@ static xmc_status
 finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document,
 	   xmc_scores *scores)
 {
-	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};
+	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* scores alone guide: no stored order */
 	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none : &model->calibration;
 	int64_t		cells = (int64_t) document->n * document->n;
 	bool		open = model->has_alignment && xmc_align_is_open(document, rule->inferred);
@@ -193,6 +240,8 @@ finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, 
 		XMC_TRY(guide_by_paper(arena, rule, document, &inferred, scores));
 	else if (open)
 		XMC_TRY(guide(arena, c, rule, document, &inferred, scores));
+	if (rule->mode == XMC_GUIDANCE_STORED && !rule->inferred)
+		decide(document, scores);
 	/* Embeddings of finite but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer. */
 	for (int e = 0; e < XMC_EVIDENCES; e++)
 		for (int64_t k = 0; k < cells; k++)

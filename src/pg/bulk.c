@@ -42,13 +42,10 @@ add_document(Batch *batch, const SourceDocument *from)
 	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1))};
 	for (int32 i = 0; i < from->n; i++)
 		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
-	if (from->position != NULL)
-	{
-		to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
-		to->n_placed = from->n_placed;
-		to->order = memcpy(palloc(sizeof(int32) * (n + 1)), from->order, sizeof(int32) * (Size) from->n_placed);
-	}
+	to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
+	if (batch->rule->mode == XMC_GUIDANCE_STORED)
+		XMCOH_TRY(xmc_document_label_positions(&ctx, &to->document, to->position), &ctx);
 	batch->n++;
 	batch->pairs += (int64) from->n * from->n;
 	batch->numbers += (int64) from->n * (options->image_dim + options->text_dim);
@@ -156,7 +153,7 @@ put_order(void *arg, const BulkDocument *scored)
 	for (int32 k = 0; k < n; k++)
 	{
 		int32		i = order[k];
-		bool		nulls[4] = {false, false, false, scored->position == NULL || isnan(scored->position[i])};
+		bool		nulls[4] = {false, false, false, isnan(scored->position[i])};
 
 		values[1] = CStringGetTextDatum(scored->item[i]);
 		values[2] = Int32GetDatum(k + 1);

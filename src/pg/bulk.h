@@ -16,9 +16,7 @@ typedef struct BulkDocument
 {
 	const char *key;
 	const char **item;			/* (n) */
-	const double *position;		/* (n) stored positions, NaN: none; NULL without a stored order */
-	int32		n_placed;
-	const int32 *order;			/* (n_placed) item at place k of the stored order; NULL without */
+	const double *position;		/* (n) stored positions, NaN: none */
 	xmc_document document;
 	xmc_scores	scores;
 } BulkDocument;

@@ -125,7 +125,7 @@ static const char *const evidence_names[XMC_EVIDENCES] = {
 };
 static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
 	[XMC_GUIDANCE_SOFT] = "soft", [XMC_GUIDANCE_HARD] = "hard", [XMC_GUIDANCE_UNCALIBRATED] = "uncalibrated",
-	[XMC_GUIDANCE_PAPER] = "paper"
+	[XMC_GUIDANCE_PAPER] = "paper",[XMC_GUIDANCE_STORED] = "stored"
 };
 static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
 

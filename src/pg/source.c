@@ -518,9 +518,9 @@ may_be_side_by_side(const SourceRow *a, const SourceRow *b)
 	return text_a != image_a && text_a == image_b && text_b == image_a;
 }
 
-/* The stored order from the stored positions, if there are any. */
+/* The stored positions; and where no row lacks one that should have one, the stored order. */
 static void
-set_stored_order(SourceReader *reader, const SourceRow *row)
+set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 {
 	SourceDocument *document = &reader->document;
 	int32		n = document->n;
@@ -533,9 +533,9 @@ set_stored_order(SourceReader *reader, const SourceRow *row)
 		if (!isnan(row[i].position))
 			placed[document->n_placed++] = (PlacedItem) {row[i].position, i};
 	}
-	if (document->n_placed == 0)
+	if (document->n_placed == 0 || !ordered)
 	{
-		document->position = NULL;
+		document->n_placed = 0;
 		return;
 	}
 	document->is_total = document->n_placed == n;
@@ -589,8 +589,7 @@ xmcoh_source_next(SourceReader *reader)
 		document->item = palloc(document->n * sizeof(xmc_item));
 		for (int32 i = 0; i < document->n; i++)
 			document->item[i] = rows.row[i].item;
-		if (rows.ordered)
-			set_stored_order(reader, rows.row);
+		set_stored_order(reader, rows.row, rows.ordered);
 		document->approved = document->order != NULL && rows.approved;
 	}
 	MemoryContextSwitchTo(caller);

@@ -33,11 +33,11 @@ typedef struct SourceDocument
 	const char *key;			/* zero-terminated */
 	int32		n;
 	xmc_item   *item;			/* (n), sorted by xmc_item_compare, keys distinct */
-	double	   *position;		/* (n) stored positions, NaN: none; NULL when the document has no stored order */
-	int32		n_placed;		/* items that have a position */
-	int32	   *order;			/* (n_placed) their numbers, by position, equal ones by number; NULL with position */
+	double	   *position;		/* (n) stored positions, NaN: none */
+	int32		n_placed;		/* items that have a place in the stored order; 0 when there is none */
+	int32	   *order;			/* (n_placed) their numbers, by position, equal ones by number; NULL when there is none */
 	bool		is_total;		/* the order is one of all items, without equal positions */
-	bool		approved;		/* its stored order is approved (then position is not NULL) */
+	bool		approved;		/* its stored order is approved (then there is one) */
 } SourceDocument;
 
 typedef struct SourceReader SourceReader;
@@ -62,7 +62,7 @@ extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_o
 
 /*
  * The next document in key order (bytes), or NULL at the end. Its stored order takes in the rows of every relation that has
- * a position column; if one of these has none, there is no order. Positions may be equal where no modality is in both
+ * a position column; if one of these has no position, there is no order, though the others have theirs. Positions may be equal where no modality is in both
  * items.
  */
 extern const SourceDocument *xmcoh_source_next(SourceReader *reader);

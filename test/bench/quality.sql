@@ -92,18 +92,19 @@ INSERT INTO quality.condition (name, taught, evidence, guidance, alignment, roun
     SELECT format('%s%s%s%s', evidence,
                   CASE WHEN evidence ~ 'guided' THEN format(', alignment %s', alignment) END,
                   CASE guidance WHEN 'paper' THEN ', paper''s rule' WHEN 'hard' THEN ', hard alignment'
-                                WHEN 'uncalibrated' THEN ', no calibration' END,
+                                WHEN 'uncalibrated' THEN ', no calibration'
+                                WHEN 'stored' THEN ', by the other''s stored order' END,
                   CASE WHEN taught THEN ', after a round' END),
            taught, evidence, guidance, alignment, n
       FROM unnest('{f,t}'::bool[]) WITH ORDINALITY AS t (taught, t),
-           unnest('{soft,hard,uncalibrated,paper}'::text[]) WITH ORDINALITY AS g (guidance, g),
+           unnest('{soft,hard,uncalibrated,stored,paper}'::text[]) WITH ORDINALITY AS g (guidance, g),
            unnest('{known,inferred}'::text[]) WITH ORDINALITY AS a (alignment, a),
            unnest('{text,image,fused,text guided,image guided}'::text[]) WITH ORDINALITY AS e (evidence, e),
            generate_series(1, CASE guidance WHEN 'paper' THEN 3 ELSE 1 END) AS n
      WHERE CASE WHEN evidence IN ('text', 'image') THEN alignment = 'known' AND guidance = 'soft'
                 WHEN evidence = 'fused' THEN alignment = 'known' AND guidance IN ('soft', 'uncalibrated')
                 ELSE alignment = 'inferred' OR guidance = 'paper' END
-       AND (guidance = 'soft' OR NOT taught)
+       AND (guidance IN ('soft', 'stored') OR NOT taught)
      ORDER BY t, g, a, e, n;
 
 CREATE TABLE quality.result (
@@ -132,7 +133,7 @@ BEGIN
             SELECT r.run, c.condition, e.calibration_error
               FROM quality.condition AS c
               JOIN (SELECT DISTINCT x.guidance AS rule, x.alignment FROM quality.condition AS x
-                     WHERE x.taught = judge.taught AND x.guidance IN ('soft', 'uncalibrated')) AS g
+                     WHERE x.taught = judge.taught AND x.guidance IN ('soft', 'uncalibrated', 'stored')) AS g
                    ON (c.guidance, c.alignment) = (g.rule, g.alignment)
               JOIN xmcoh.evaluate(quality.model_of(r), test, g.rule, g.alignment) AS e
                    ON c.evidence = e.modality || CASE e.guidance WHEN 'guided' THEN ' guided' ELSE '' END

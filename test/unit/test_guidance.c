@@ -200,7 +200,7 @@ test_rules(void **state)
 	xmc_scores	other;
 
 	train(f, DOCUMENTS, &model, &report);
-	for (int mode = 0; mode < XMC_GUIDANCE_MODES; mode++)
+	for (int mode = 0; mode < XMC_GUIDANCE_STORED; mode++)	/* that one has a test of its own */
 		check_inferred(f, model, (xmc_guidance_mode) mode);
 
 	/* Known: the paper's rule on the solo scores, each row its own counterpart. */
@@ -238,6 +238,201 @@ test_rules(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
+/* ---- stored orders ---- */
+
+/* Labels the texts (or all items) of a split document, forwards or backwards; photo of text k is item 2 n - 1 - k. */
+static void
+store_order(fixture *f, int d, bool backwards, bool photos, xmc_document *split)
+{
+	xmc_document linked;
+	double		position[16];
+
+	build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &linked);
+	for (int32_t i = 0; i < split->n; i++)
+		position[i] = i < linked.n || photos ? 0 : NAN;
+	for (int32_t k = 0; k < linked.n_pairs; k++)
+		position[backwards ? linked.pair[k].before : linked.pair[k].after]++;
+	for (int32_t k = 0; k < linked.n && photos; k++)
+		position[2 * linked.n - 1 - k] = position[k];
+	assert_int_equal(xmc_document_label_positions(&f->ctx, split, position), XMC_OK);
+	xmc_document_free(&f->ctx, &linked);
+}
+
+/* Positions, some missing, some equal, become labels. */
+static void
+test_labels_of_positions(void **state)
+{
+	static const xmc_pair want[] = {{0, 2, 1}, {0, 4, 1}, {3, 0, 1}, {3, 2, 1}, {3, 4, 1}};
+	fixture    *f = *state;
+	xmc_document document;
+	const double position[] = {1, NAN, 7, -2, 7};
+	const float o[] = {0, 0, 1, -1, 0, 0, 0, 0, 0, 0, -1, 0, 0, -1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0};
+	const float *stored;
+	xmc_arena	arena;
+
+	build(&f->ctx, &f->options, f->tokeniser, 1, true, false, false, &document);
+	assert_true(document.n >= 5);
+	document.n = 5;
+	assert_int_equal(xmc_document_label_positions(&f->ctx, &document, position), XMC_OK);
+	assert_int_equal(document.n_pairs, 5);
+	for (int k = 0; k < 5; k++)
+	{
+		assert_int_equal(document.pair[k].before, want[k].before);
+		assert_int_equal(document.pair[k].after, want[k].after);
+		assert_true(document.pair[k].weight == 1);
+	}
+	document.has[4] = XMC_HAS_IMAGE;	/* so its labels say nothing of texts */
+	xmc_arena_init(&arena, &f->ctx);
+	stored = xmc_guidance_stored(&arena, &document, XMC_HAS_TEXT);
+	assert_non_null(stored);
+	assert_memory_equal(stored, o, sizeof o);
+	xmc_arena_free(&arena);
+	xmc_document_free(&f->ctx, &document);
+}
+
+/* guided[m] written out, of photos whose texts' order is stored: a s + c P O P^T. */
+static void
+check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *document, const xmc_scores *scores)
+{
+	const double *c = model->calibration.guided[XMC_IMAGE];
+	int32_t		n = document->n / 2;
+	xmc_alignment alignment;
+	xmc_arena	arena;
+	const float *o;
+
+	xmc_arena_init(&arena, &f->ctx);
+	o = xmc_guidance_stored(&arena, document, XMC_HAS_TEXT);
+	assert_non_null(o);
+	assert_int_equal(xmc_align_document(&arena, model, document, false, &alignment), XMC_OK);
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = 0; b < n; b++)
+		{
+			int32_t		at = alignment.image[a] * document->n + alignment.image[b];
+			double		carried = 0;
+
+			for (int32_t t = 0; t < n; t++)
+				for (int32_t u = 0; u < n; u++)
+					carried += alignment.p[a * (n + 1) + t] * o[alignment.text[t] * document->n + alignment.text[u]] *
+						alignment.p[b * (n + 1) + u];
+			assert_near(scores->score[XMC_EVIDENCE_IMAGE_GUIDED][at],
+						a == b ? 0 : c[0] * scores->score[XMC_EVIDENCE_IMAGE][at] + c[2] * carried, 1e-4);
+		}
+	xmc_arena_free(&arena);
+}
+
+/* The share of pairs of photos that stand as their texts do in the stored order. */
+static double
+right_photos(const xmc_document *document, const float *s)
+{
+	int32_t		n = document->n / 2;
+	double		right = 0;
+	double		all = 0;
+
+	for (int32_t k = 0; k < document->n_pairs; k++)
+	{
+		int32_t		a = 2 * n - 1 - document->pair[k].before;
+		int32_t		b = 2 * n - 1 - document->pair[k].after;
+
+		if (document->pair[k].before >= n || document->pair[k].after >= n)
+			continue;
+		right += s[a * document->n + b] > 0;
+		all++;
+	}
+	return right / all;
+}
+
+/* Photos follow the stored order of their texts, though the texts' own scores say the opposite; with no order they are as ever. */
+static void
+test_stored(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	xmc_train_report report;
+	double		forwards = 0;
+	double		backwards = 0;
+	double		soft_backwards = 0;
+	double		placed = 0;
+	double		texts = 0;
+
+	train(f, DOCUMENTS, &model, &report);
+	assert_true(model->calibration.guided[XMC_IMAGE][2] > 1);
+	assert_true(model->calibration.crossed[XMC_MODALITIES + XMC_TEXT] > 1);
+	for (int d = DOCUMENTS; d < DOCUMENTS + 10; d++)
+	{
+		xmc_document split;
+		xmc_document linked;
+		xmc_scores	soft;
+		xmc_scores	stored;
+		int32_t		n;
+		size_t		cells;
+
+		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &split);
+		n = split.n / 2;
+		cells = (size_t) (split.n * split.n);
+		score_by(f, model, XMC_GUIDANCE_SOFT, false, &split, &soft);
+		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
+		for (int e = 0; e < XMC_EVIDENCES; e++)
+			assert_memory_equal(soft.score[e], stored.score[e], cells * sizeof(float));
+		xmc_scores_free(&f->ctx, &soft);
+		xmc_scores_free(&f->ctx, &stored);
+
+		store_order(f, d, false, false, &split);
+		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
+		check_stored_formula(f, model, &split, &stored);
+		forwards += right_photos(&split, stored.score[XMC_EVIDENCE_IMAGE_GUIDED]) / 10;
+		xmc_scores_free(&f->ctx, &stored);
+
+		store_order(f, d, true, false, &split);
+		score_by(f, model, XMC_GUIDANCE_SOFT, false, &split, &soft);
+		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
+		backwards += right_photos(&split, stored.score[XMC_EVIDENCE_IMAGE_GUIDED]) / 10;
+		soft_backwards += right_photos(&split, soft.score[XMC_EVIDENCE_IMAGE_GUIDED]) / 10;
+		assert_memory_equal(soft.score[XMC_EVIDENCE_TEXT], stored.score[XMC_EVIDENCE_TEXT], cells * sizeof(float));
+		for (int32_t k = 0; k < split.n_pairs; k++)
+			assert_true(stored.score[XMC_EVIDENCE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
+		/* A photo stands before the texts that follow its own in the stored order. */
+		for (int32_t k = 0; k < split.n_pairs; k++)
+			placed += stored.score[XMC_EVIDENCE_FUSED][(split.n - 1 - split.pair[k].before) * split.n + split.pair[k].after] > 0;
+		texts += split.n_pairs;
+		xmc_scores_free(&f->ctx, &soft);
+		xmc_scores_free(&f->ctx, &stored);
+
+		/* Photos whose own places are stored too are guided by the texts' all the same; all together are decided. */
+		store_order(f, d, false, true, &split);
+		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
+		check_stored_formula(f, model, &split, &stored);
+		for (int32_t k = 0; k < split.n_pairs; k++)
+			assert_true(stored.score[XMC_EVIDENCE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
+
+		/* Rows that hold both: alignment known, their order decides; inferred, they are as if split. */
+		build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &linked);
+		score_by(f, model, XMC_GUIDANCE_STORED, false, &linked, &soft);
+		for (int32_t k = 0; k < linked.n_pairs; k++)
+			for (int e = XMC_EVIDENCE_FUSED; e < XMC_EVIDENCES; e++)
+				assert_true(soft.score[e][linked.pair[k].before * n + linked.pair[k].after] == XMC_STORED_LOG_ODDS);
+		xmc_scores_free(&f->ctx, &soft);
+		score_by(f, model, XMC_GUIDANCE_STORED, true, &linked, &soft);
+		for (int32_t a = 0; a < n; a++)
+			for (int32_t b = 0; b < n; b++)
+			{
+				assert_near(soft.score[XMC_EVIDENCE_TEXT_GUIDED][a * n + b], stored.score[XMC_EVIDENCE_TEXT_GUIDED][a * split.n + b], 1e-3);
+				assert_near(soft.score[XMC_EVIDENCE_IMAGE_GUIDED][a * n + b],
+							stored.score[XMC_EVIDENCE_IMAGE_GUIDED][(split.n - 1 - a) * split.n + split.n - 1 - b], 1e-3);
+				assert_true(soft.score[XMC_EVIDENCE_FUSED][a * n + b] == 0);
+			}
+		xmc_scores_free(&f->ctx, &soft);
+		xmc_scores_free(&f->ctx, &stored);
+		xmc_document_free(&f->ctx, &linked);
+		xmc_document_free(&f->ctx, &split);
+	}
+	print_message("photos by the stored order %.3f, turned round %.3f, then by scores %.3f\n", forwards, backwards, soft_backwards);
+	assert_true(forwards > 0.9);
+	assert_true(backwards > 0.9);
+	assert_true(soft_backwards < 0.1);
+	assert_true(placed / texts > 0.9);
+	xmc_model_free(&f->ctx, model);
+}
+
 int
 main(void)
 {
@@ -245,6 +440,8 @@ main(void)
 		cmocka_unit_test(test_guidance),
 		cmocka_unit_test(test_counterparts),
 		cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_labels_of_positions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stored, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

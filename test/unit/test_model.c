@@ -369,7 +369,7 @@ test_round_trip(void **state)
 	options.learning_rate = 1e-7;
 	options.seed = 2147483647;
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
-	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567, 1.0 / 7}, {{0.3, 1e-17}, {2, 1.0 / 3}}, {0.7, 0}};
+	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567, 1.0 / 7}, {{0.3, 1e-17, 5}, {2, 1.0 / 3, 1e17}}, {0.7, 0, 1.0 / 9, 3}};
 	model->has_alignment = true;
 	blob = save(&ctx, model, &size);
 	original = exact_copy(blob, size);
@@ -586,8 +586,9 @@ test_wrong_metadata(void **state)
 	const xmc_option_info *info = xmc_option_table(&n);
 	static const char *const other_keys[] = {"format", "feature_version", "has_bag", "has_alignment", "calibration.solo.text",
 	"calibration.solo.image", "calibration.fused.text", "calibration.fused.image", "calibration.fused.bilinear", "calibration.guided.text.own",
-		"calibration.guided.text.other", "calibration.guided.image.own", "calibration.guided.image.other",
-	"calibration.crossed.text", "calibration.crossed.image"};
+		"calibration.guided.text.other", "calibration.guided.text.stored", "calibration.guided.image.own",
+		"calibration.guided.image.other", "calibration.guided.image.stored", "calibration.crossed.text",
+	"calibration.crossed.image", "calibration.crossed.text.stored", "calibration.crossed.image.stored"};
 	char		key[64];
 	char		expected[128];
 
