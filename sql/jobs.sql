@@ -48,13 +48,15 @@ CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
            max(value) FILTER (WHERE metric = 'fused_tau_after') AS fused_tau_after,
            max(value) FILTER (WHERE metric = 'fused_low') AS fused_difference_low,
            max(value) FILTER (WHERE metric = 'fused_high') AS fused_difference_high,
+           max(value) FILTER (WHERE metric = 'guided_tau_before') AS guided_tau_before,
+           max(value) FILTER (WHERE metric = 'guided_tau_after') AS guided_tau_after,
            max(value) FILTER (WHERE metric = 'agreement_before') AS agreement_before,
            max(value) FILTER (WHERE metric = 'agreement_after') AS agreement_after,
            max(value) FILTER (WHERE metric = 'kept') = 1 AS kept
     FROM xmcoh.training_metric AS m JOIN xmcoh.visible_job AS j USING (job_id)
     WHERE m.phase IN ('text teaches image', 'image teaches text')
     GROUP BY m.job_id, m.round, m.phase, m.modality;
-COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds). The pool: how many documents without approved pairs the guide has labelled for the pupil; the probability from which on a pair is selected, the share of pairs that are, and how often the guide is right above it, on approved pairs that it had not seen and that helped to choose it (option precision is the target); how often guide and pupil agreed. On held-out approved documents: the pupil''s loss and Kendall tau before and after, with the bootstrap 95% interval of the difference; the share of pairs that it now orders the other way; the same tau of both modalities together; how often the modalities agree before and after. kept is false if it was put back, because either tau got worse beyond doubt';
+COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds). The pool: how many documents without approved pairs the guide has labelled for the pupil; the probability from which on a pair is selected, the share of pairs that are, and how often the guide is right above it, on approved pairs that it had not seen and that helped to choose it (option precision is the target); how often guide and pupil agreed. On held-out approved documents: the pupil''s loss and Kendall tau before and after, with the bootstrap 95% interval of the difference; the share of pairs that it now orders the other way; the same tau of both modalities together, and of the pupil guided by the other where nothing links texts and images (NULL without alignment); how often the modalities agree before and after. kept is false if it was put back, because either tau got worse beyond doubt';
 
 CREATE FUNCTION xmcoh.settle_job(job_id integer) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_settle_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

@@ -78,6 +78,8 @@ typedef struct xmc_round_report
 	double		fused_tau_after;
 	double		fused_low;		/* bootstrap 95% interval of the difference */
 	double		fused_high;
+	double		guided_tau_before;	/* of the pupil guided by the other modality, the alignment inferred; NaN: there is none */
+	double		guided_tau_after;
 	double		flips;			/* share of the held-out pairs that the pupil ordered the other way before */
 	double		agreement_before;	/* share of the held-out pairs on which the two modalities agree */
 	double		agreement_after;

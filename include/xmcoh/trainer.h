@@ -186,6 +186,28 @@ extern void xmc_train_judge(const xmc_labels *l, const float *s, double scale, d
 							double *document_loss, double *document_tau);
 
 /*
+ * The alignment, before the parts, so that the last losses of a training are those of an order; it depends on none of them.
+ * It learns from this many documents. Its memory is no part of a checkpoint: remembering fills it again, as it was, where
+ * there is an alignment without one. See crossmodal.c.
+ */
+extern int32_t xmc_train_n_alignment_documents(const xmc_trainer *t);
+extern xmc_status xmc_train_alignment(xmc_trainer *t);
+extern xmc_status xmc_train_remember(xmc_trainer *t);
+
+/*
+ * How far each modality trusts its guide, at the end of phase 0, on the documents that taught neither the alignment nor the
+ * model that scores them: all approved ones, if the alignment has kept off them, else those that are held out. A round
+ * leaves it as it is, for the reason that it leaves the fusion.
+ */
+extern xmc_status xmc_train_guidance(xmc_trainer *t);
+
+/*
+ * The held-out documents' tau by a modality's guided score where the alignment would have to be inferred, as xmc_train_judge
+ * has it; NaN if the model has none.
+ */
+extern xmc_status xmc_train_guided_tau(xmc_trainer *t, xmc_modality modality, double *tau);
+
+/*
  * The rounds, in which one modality labels the documents of the pool for the other. Called after phase 0 has been weighed
  * and fused; leaves in t->model what did not lose by them, and in the report what each round did.
  */

@@ -239,7 +239,8 @@ stream_report(xmc_checkpoint *c, xmc_train_report *report)
 		XMC_TRY(stream_int32(c, "the report", &r->documents, 0, INT32_MAX));
 		XMC_TRY(xmc_stream_weak_figures(c, &r->weak));
 		XMC_TRY(FIGURES(c, &r->tau_before, &r->tau_after, &r->difference_low, &r->difference_high, &r->loss_before,
-						&r->loss_after, &r->fused_tau_before, &r->fused_tau_after, &r->fused_low, &r->fused_high, &r->flips,
+						&r->loss_after, &r->fused_tau_before, &r->fused_tau_after, &r->fused_low, &r->fused_high,
+						&r->guided_tau_before, &r->guided_tau_after, &r->flips,
 						&r->agreement_before, &r->agreement_after));
 		XMC_TRY(stream_bool(c, "the report", &r->kept, true));
 	}

@@ -593,6 +593,7 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.documents = dealt_to(t, w, round),.weak = w->figures,
 		.fused_tau_before = fused_tau(t, r->fused_tau),
 		.agreement_before = agreement(&t->held_out, t->held_out.score[XMC_TEXT], t->held_out.score[XMC_IMAGE])};
+	XMC_TRY(xmc_train_guided_tau(t, r->pupil, &report->guided_tau_before));
 	t->report->n_rounds++;
 	copy_learned(t, &now, &r->before);
 	*go_on = true;
@@ -636,6 +637,7 @@ judge_round(xmc_trainer *t, const xmc_round *r)
 	/* Even if the pupil did not lose alone, it may have learned the guide's mistakes, which then count twice. */
 	XMC_TRY(fuse_again(t, r));
 	report->fused_tau_after = fused_tau(t, after);
+	XMC_TRY(xmc_train_guided_tau(t, r->pupil, &report->guided_tau_after));
 	XMC_TRY(compare(t, after, r->fused_tau, &report->fused_low, &report->fused_high, &fused_lost));
 	report->flips = 1 - agreement(&t->held_out, r->before.score[r->pupil], score);
 	report->agreement_after = agreement(&t->held_out, t->held_out.score[XMC_TEXT], t->held_out.score[XMC_IMAGE]);

@@ -12,16 +12,12 @@
 #include "xmcoh/challenge.h"
 #include "xmcoh/dense.h"
 #include "xmcoh/gradient.h"
-#include "xmcoh/guidance.h"
 #include "xmcoh/inputs.h"
-#include "xmcoh/memory.h"
 #include "xmcoh/part.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which the alignment keeps off those */
 
 static const char *const phase_name[XMC_PARTS] = {
 	[XMC_PART_SPARSE] = "training sparse text term",
@@ -545,158 +541,6 @@ find_evidence(const xmc_trainer *t, int32_t n_documents, const xmc_document *con
 }
 
 static xmc_status
-tell_alignment(void *arg, const xmc_align_progress *progress)
-{
-	xmc_trainer *t = arg;
-
-	t->progress.epoch = progress->epoch;
-	t->progress.epoch_ended = progress->epoch_ended;
-	t->progress.train_loss = progress->train_loss;
-	t->progress.held_out_loss = progress->held_out_loss;
-	t->progress.held_out_tau = NAN;
-	t->progress.done += progress->documents;
-	return xmc_train_tell(t);
-}
-
-static xmc_status
-alignment_checkpoint(void *arg, xmc_epochs *e)
-{
-	return xmc_train_checkpoint(arg, xmc_stage(0, XMC_PART_ALIGNMENT), e);
-}
-
-/*
- * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other
- * documents, it keeps off all approved ones, so that these can tell how far to trust it, and with it the guidance.
- */
-static bool
-alignment_spares_approved(const xmc_trainer *t)
-{
-	return t->unseen.n > 0 && t->n_pool >= SPARE_APPROVED * t->n_approved;
-}
-
-/* Orders pointers into one array. */
-static int
-compare_places(const void *a, const void *b)
-{
-	const xmc_document *x = *(const xmc_document *const *) a;
-	const xmc_document *y = *(const xmc_document *const *) b;
-
-	return (x > y) - (x < y);
-}
-
-/* How many documents teach it. */
-static int32_t
-n_alignment_documents(const xmc_trainer *t)
-{
-	return t->n_pool + (alignment_spares_approved(t) ? 0 : t->n_approved);
-}
-
-/* Those documents, in the order that no shuffling changes; NULL: no memory. */
-static const xmc_document **
-alignment_documents(xmc_trainer *t)
-{
-	int32_t		n = n_alignment_documents(t);
-	const xmc_document **all = xmc_arena_alloc(&t->lasting, (size_t) n, sizeof *all);
-
-	if (all)
-	{
-		memcpy(all, t->pool, (size_t) t->n_pool * sizeof *all);
-		memcpy(all + t->n_pool, t->approved, (size_t) (n - t->n_pool) * sizeof *all);
-		qsort(all, (size_t) n, sizeof *all, compare_places);
-	}
-	return all;
-}
-
-/* The alignment's memory is no part of a checkpoint: training that is continued behind the alignment fills it again, as it was. */
-static xmc_status
-remember(xmc_trainer *t)
-{
-	const xmc_document **all;
-
-	if (!t->model->has_alignment || t->model->memory.n > 0)
-		return XMC_OK;
-	all = alignment_documents(t);
-	XMC_NEED(all, t->ctx);
-	return xmc_memory_fill(t->ctx, t->model, n_alignment_documents(t), all);
-}
-
-/* Before the parts, so that the last losses of a training are those of an order; it depends on none of them. */
-static xmc_status
-train_alignment(xmc_trainer *t)
-{
-	int32_t		n = n_alignment_documents(t);
-	const xmc_labels *judge = alignment_spares_approved(t) ? &t->unseen : &t->held_out;
-	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * n;
-	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
-	const xmc_document **all;
-
-	if (xmc_is_past(t, xmc_stage(0, XMC_PART_ALIGNMENT)))
-		return XMC_OK;
-	all = alignment_documents(t);
-	XMC_NEED(all, t->ctx);
-	t->progress.phase = "training alignment";
-	t->progress.modality = XMC_IMAGE;
-	t->progress.epochs = t->options->epochs;
-	XMC_TRY(xmc_align_train(&t->lasting, t->model, t->grad, n, all, judge->n_documents, judge->document, &hooks,
-							&t->report->alignment));
-	t->progress.done = phase_end;
-	return XMC_OK;
-}
-
-/*
- * How far a calibrated score can be believed to know anything: 1 - 1 / chi^2, 0 at least, of the test whether its scale is
- * 0, whose variance is that over whole documents, since the pairs of one depend on each other (van Houwelingen and le
- * Cessie 1990, "heuristic shrinkage").
- */
-static double
-reliability(const xmc_labels *l, const float *score)
-{
-	double		information = 0;
-	double		variance = 0;	/* of the gradient by the scale */
-
-	for (int32_t d = 0, r = 0; d < l->n_documents; d++)
-	{
-		double		gradient = 0;
-
-		for (int32_t k = 0; k < l->document[d]->n_pairs; k++, r++)
-		{
-			double		p = xmc_sigmoid(score[r]);
-
-			gradient += l->weight[r] * (1 - p) * score[r];
-			information += l->weight[r] * p * (1 - p) * score[r] * score[r];
-		}
-		variance += gradient * gradient;
-	}
-	return information > 0 ? fmax(0, 1 - variance / (information * information)) : 0;
-}
-
-/*
- * How far each modality trusts its guide: in phase 0, on all approved documents, each scored by a model that has not seen
- * it (a round leaves that as it is, for the reason that it leaves the fusion); or, at the end, on the held-out ones.
- */
-static xmc_status
-fit_guidance(xmc_trainer *t)
-{
-	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
-	const xmc_labels *l = t->n_folds > 0 ? &t->unseen : &t->held_out;
-	double		trust[XMC_MODALITIES];
-
-	if (!t->model->has_alignment)
-		return XMC_OK;
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		trust[m] = reliability(l, l->score[m]);
-	group[t->n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
-	for (int32_t f = 0; f < t->n_folds; f++)
-	{
-		t->fold[f]->calibration = t->model->calibration;
-		group[f] = (xmc_guidance_group){.scorer = t->fold[f],.n = t->fold_start[f + 1] - t->fold_start[f],
-			.document = t->unseen.document + t->fold_start[f]};
-	}
-	XMC_TRY(remember(t));
-	return xmc_guidance_fit(t->ctx, t->model, trust, t->n_folds + 1, group);
-}
-
-static xmc_status
 run(xmc_trainer *t)
 {
 	int			parts = 0;
@@ -717,12 +561,12 @@ run(xmc_trainer *t)
 	XMC_TRY(xmc_train_deal_folds(t));
 	t->judge = &t->held_out;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? n_alignment_documents(t) : 0)) * t->options->epochs};
+		.total = ((int64_t) parts * t->n_train + (t->model->align_scale ? xmc_train_n_alignment_documents(t) : 0)) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->lasting, t->model, (xmc_modality) m, t->n_train, t->train));
 	if (t->model->align_scale)
-		XMC_TRY(train_alignment(t));
+		XMC_TRY(xmc_train_alignment(t));
 	for (int p = 0; p < XMC_PARTS; p++)
 		if (t->has_part[p])
 			XMC_TRY(xmc_train_part(t, (xmc_part) p));
@@ -737,15 +581,12 @@ run(xmc_trainer *t)
 		for (int m = 0; m < XMC_MODALITIES; m++)
 			XMC_TRY(xmc_train_weigh(t, (xmc_modality) m, fit, false));
 		XMC_TRY(xmc_train_fuse(t, fit));
-		if (alignment_spares_approved(t))
-			XMC_TRY(fit_guidance(t));
+		XMC_TRY(xmc_train_guidance(t));
 	}
 	XMC_TRY(xmc_train_rounds(t));
 	XMC_TRY(xmc_train_checkpoint(t, XMC_STAGE_END, NULL));
 	xmc_train_forget_folds(t);
-	if (!alignment_spares_approved(t))
-		XMC_TRY(fit_guidance(t));
-	XMC_TRY(remember(t));
+	XMC_TRY(xmc_train_remember(t));
 	return measure(t);
 }
 

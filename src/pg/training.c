@@ -414,6 +414,8 @@ write_rounds(Run *run, const xmc_train_report *report)
 		write_metric(run, &at, "fused_tau_after", round->fused_tau_after);
 		write_metric(run, &at, "fused_low", round->fused_low);
 		write_metric(run, &at, "fused_high", round->fused_high);
+		write_metric(run, &at, "guided_tau_before", round->guided_tau_before);
+		write_metric(run, &at, "guided_tau_after", round->guided_tau_after);
 		write_metric(run, &at, "flips", round->flips);
 		write_metric(run, &at, "agreement_before", round->agreement_before);
 		write_metric(run, &at, "agreement_after", round->agreement_after);

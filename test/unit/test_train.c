@@ -387,6 +387,31 @@ make_pool(fixture *f)
 	return pool;
 }
 
+/* Mean over held-out documents of what rounds report: 2 (share right) - 1 of image pairs, guided through the inferred alignment. */
+static double
+guided_tau(fixture *f, const xmc_model *model)
+{
+	const xmc_guidance_rule rule = {.inferred = true};
+	double		sum = 0;
+	int			n = 0;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		if (f->held_out[d])
+		{
+			const xmc_document *document = &f->document[d];
+			xmc_scores	scores;
+			double		right = 0;
+
+			assert_int_equal(xmc_score_documents_by(&f->ctx, model, &rule, 1, document, &scores), XMC_OK);
+			for (int32_t k = 0; k < document->n_pairs; k++)
+				right += scores.score[XMC_EVIDENCE_IMAGE_GUIDED][document->pair[k].before * document->n + document->pair[k].after] > 0;
+			sum += 2 * right / document->n_pairs - 1;
+			n++;
+			xmc_scores_free(&f->ctx, &scores);
+		}
+	return sum / n;
+}
+
 /* The words, which a few labels suffice for, teach the pictures, which hold the order in one noisy direction of many. */
 static void
 test_text_teaches_image(void **state)
@@ -394,6 +419,8 @@ test_text_teaches_image(void **state)
 	fixture    *f = *state;
 	xmc_train_report alone;
 	xmc_train_report taught;
+	xmc_model  *model;
+	double		guided_alone;
 	int			pool;
 
 	for (int d = 0; d < DOCUMENTS; d++)
@@ -402,13 +429,19 @@ test_text_teaches_image(void **state)
 	pool = make_pool(f);
 	f->options.epochs = 20;
 	f->options.sparse_learning_rate = 0.1;
-	xmc_model_free(&f->ctx, train(f, &alone));
+	model = train(f, &alone);
+	guided_alone = guided_tau(f, model);
+	xmc_model_free(&f->ctx, model);
 	assert_int_equal(alone.n_rounds, 0);
 	assert_int_equal(alone.pool_documents, pool);
 
 	f->options.rounds = 1;
-	xmc_model_free(&f->ctx, train(f, &taught));
+	model = train(f, &taught);
 	assert_int_equal(taught.n_rounds, 1);
+	assert_true(fabs(taught.round[0].guided_tau_before - guided_alone) < 1e-6);
+	assert_true(fabs(taught.round[0].guided_tau_after - guided_tau(f, model)) < 1e-6);
+	assert_true(taught.round[0].guided_tau_after != guided_alone);
+	xmc_model_free(&f->ctx, model);
 	assert_int_equal(taught.round[0].pupil, XMC_IMAGE);
 	assert_int_equal(taught.round[0].documents, pool);
 	assert_true(taught.round[0].kept);
