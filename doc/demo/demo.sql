@@ -128,7 +128,36 @@ SELECT manual_id, step_no AS stored_place, xmcoh.recovered_position('manuals', i
   FROM disturbed ORDER BY manual_id, place;
 
 \echo
-\echo '7. One question at a time: which of two steps comes first, and why does the model think so? Scores are log-odds.'
+\echo '7. Photos that lie in a heap beside a manual whose steps are in order: which photo shows which step is inferred, and the'
+\echo '   stored order of the steps puts the photos in order. Here is one manual, its photos put between its steps:'
+\echo
+
+CREATE VIEW heap AS
+    SELECT manual_id, 's' || step_id AS item, instruction, NULL::real[] AS photo, step_no FROM open_step WHERE instruction IS NOT NULL
+    UNION ALL
+    SELECT manual_id, 'p' || md5(step_id::text), NULL, photo, NULL FROM open_step WHERE photo IS NOT NULL;
+SELECT xmcoh.attach_source('manuals', 'heap', document => 'manual_id', item => 'item', text => 'instruction', image => 'photo',
+                           "position" => 'step_no');
+SELECT o."position" AS place, coalesce(h.instruction, '(photo of step ' || w.step_no || ')') AS step_or_photo
+  FROM xmcoh.order_documents('manuals', 'heap', guidance => 'stored') AS o
+  JOIN heap AS h ON (h.manual_id, h.item) = (o.document, o.item) LEFT JOIN open_step AS w ON o.item = 'p' || md5(w.step_id::text)
+ WHERE o.document = (SELECT manual_id FROM disturbed WHERE language = 'en' LIMIT 1) ORDER BY 1;
+
+\echo
+\echo '   All 160: how well the photos are ordered by what they show, with what the model makes of the steps, by the steps'' stored order.'
+\echo
+
+SELECT CASE WHEN o.evidence = 'image' THEN 'photos alone' WHEN o.guidance = 'soft' THEN 'guided by scores' ELSE 'guided by the stored order' END
+           AS photos, round(avg(tau)::numeric, 3) AS tau
+  FROM (SELECT e.evidence, e.guidance, document,
+               xmcoh.kendall_tau(array_agg(o.item ORDER BY o."position"), array_agg(o.item ORDER BY w.step_no)) AS tau
+          FROM (VALUES ('image', 'soft'), ('image guided', 'soft'), ('image guided', 'stored')) AS e (evidence, guidance),
+               xmcoh.order_documents('manuals', 'heap', e.evidence, e.guidance) AS o
+          JOIN open_step AS w ON o.item = 'p' || md5(w.step_id::text) GROUP BY 1, 2, 3) AS o
+ GROUP BY o.evidence, o.guidance ORDER BY 2;
+
+\echo
+\echo '8. One question at a time: which of two steps comes first, and why does the model think so? Scores are log-odds.'
 \echo
 
 SELECT round(xmcoh.precedes('manuals', 'Switch off the machine and pull the plug.', NULL,
@@ -142,7 +171,7 @@ SELECT item_a, item_b, round(text::numeric, 2) AS text, round(image::numeric, 2)
  ORDER BY probability DESC LIMIT 10;
 
 \echo
-\echo '8. A model is a value: one safetensors file, exported and imported by SQL. The copy gives the same order everywhere.'
+\echo '9. A model is a value: one safetensors file, exported and imported by SQL. The copy gives the same order everywhere.'
 \echo
 
 SELECT xmcoh.import_model('copy', xmcoh.export_model('manuals')) AS imported_version;
@@ -156,7 +185,7 @@ SELECT bool_and(m.recovered = c.recovered) AS same_orders
  USING (manual_id);
 
 \echo
-\echo '9. Retraining. The foreman approves 80 more manuals. The new version has to win its place against the deployed one. On the way'
+\echo '10. Retraining. The foreman approves 80 more manuals. The new version has to win its place against the deployed one. On the way'
 \echo '   its worker is terminated: the job goes on from its last checkpoint, to the same result as if nothing had happened.'
 \echo
 
@@ -191,13 +220,13 @@ SELECT xmcoh.schedule_training('manuals', '0 3 * * *', timezone => 'Europe/Berli
 SELECT schedule_id, model, cron, timezone, next_run IS NOT NULL AS will_run, on_success FROM xmcoh.schedule_overview;
 
 \echo
-\echo '10. And everything goes away again.'
+\echo '11. And everything goes away again.'
 \echo
 
 SELECT xmcoh.drop_model('copy');
 SELECT xmcoh.drop_model('manuals');
 DROP TABLE recovered, disturbed;
-DROP VIEW open_step;
+DROP VIEW heap, open_step;
 DROP TABLE work_step, demo_template;
 DROP FUNCTION demo_generate(int), demo_photo(float8, float8[], float8), demo_normal(), demo_choose(text);
 DROP EXTENSION xmcoh;
