@@ -3,7 +3,7 @@ SELECT format('## Split by %s: tau', :'of_split') AS tau_title, format('## Split
        format('## Split by %s: expected calibration error of the pairs'' probabilities', :'of_split') AS calibration_title \gset
 \echo :tau_title
 SELECT name AS "order by", size, shown, pg_temp.rank_of(size) AS rank
-  FROM mean WHERE setting = 'as they are' AND split = :'of_split' ORDER BY condition, rank \crosstabview 1 2 3 4
+  FROM mean WHERE setting = 'as they are' AND split = :'of_split' AND name !~ '^both' ORDER BY condition, rank \crosstabview 1 2 3 4
 \echo :difference_title
 SELECT label AS "difference", size, shown, pg_temp.rank_of(size) AS rank
   FROM difference WHERE setting = 'as they are' AND split = :'of_split' ORDER BY n, rank \crosstabview 1 2 3 4

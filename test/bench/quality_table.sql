@@ -22,6 +22,12 @@ INSERT INTO figure (setting, split, size, name, rounds, guide_id, condition, tau
       FROM (SELECT DISTINCT setting, split, size, guide_id FROM figure) AS f JOIN guides.step USING (guide_id)
      GROUP BY setting, split, size, guide_id;
 
+-- A document's texts and photos taken together: the mean of both guided orders' tau; ours, where the alignment is known, is one order.
+INSERT INTO figure (setting, split, size, name, rounds, guide_id, condition, tau)
+    SELECT setting, split, size, replace(name, 'text guided', 'both guided'), t.rounds, guide_id, t.condition, (t.tau + i.tau) / 2
+      FROM figure AS t JOIN (SELECT setting, split, size, replace(name, 'image guided', 'text guided') AS name, guide_id, tau FROM figure
+                              WHERE name ~ '^image guided') AS i USING (setting, split, size, name, guide_id);
+
 CREATE TEMPORARY TABLE mean AS
     SELECT setting, split, size, name, min(condition) AS condition, avg(tau) AS tau,
            guides.interval_of(array_agg(tau ORDER BY guide_id))
@@ -44,6 +50,12 @@ INSERT INTO contrast (label, a, b)
       JOIN quality.condition AS a ON (a.guidance, a.taught, a.alignment) = ('soft', b.taught, b.alignment)
        AND a.evidence = CASE b.alignment WHEN 'known' THEN 'fused' ELSE b.evidence END
      ORDER BY r, a.condition, b.name DESC;
+INSERT INTO contrast (label, a, b) VALUES
+    ('ours - the paper''s: both guided, alignment known', 'fused', 'both guided, alignment known, paper''s rule'),
+    ('ours - the paper''s: both guided, alignment inferred', 'both guided, alignment inferred', 'both guided, alignment inferred, paper''s rule'),
+    ('ours after a round - the paper''s: both guided, alignment known', 'fused, after a round', 'both guided, alignment known, paper''s rule'),
+    ('ours after a round - the paper''s: both guided, alignment inferred', 'both guided, alignment inferred, after a round',
+     'both guided, alignment inferred, paper''s rule');
 INSERT INTO contrast (label, a, b)
     SELECT format('ours after a round - the paper''s: %s', e), e || ', after a round', e || ', paper''s rule'
       FROM unnest('{"text guided, alignment inferred","image guided, alignment inferred"}'::text[]) AS e;
