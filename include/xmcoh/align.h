@@ -59,9 +59,13 @@ typedef struct xmc_comparison
 	float	   *recalled;		/* (n_image, n_text) similarity by memory (memory.h) */
 } xmc_comparison;
 
-/* Compares images with texts given by unit vectors; the matrices are in `lasting`. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
-extern xmc_status xmc_align_compare(xmc_arena *lasting, xmc_arena *scratch, const xmc_model *model, int32_t n_image,
-									const float *image_z, int32_t n_text, const float *text_z, xmc_comparison *out);
+/*
+ * Compares images with texts, within each of n documents whose n_image and n_text are set, given by unit vectors, one
+ * document's behind the other's (image_z (sum of n_image, dim), text_z likewise); the matrices are in `lasting`.
+ * Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_align_compare(xmc_arena *lasting, xmc_arena *scratch, const xmc_model *model, int32_t n,
+									const float *image_z, const float *text_z, xmc_comparison *compared);
 
 /*
  * p (n_image + 1, n_text + 1) as of xmc_sinkhorn over the sum of both, each times its temperature, with the dustbin's score;
@@ -96,10 +100,11 @@ typedef struct xmc_alignment
 extern bool xmc_align_is_open(const xmc_document *document, bool split);
 
 /*
- * Lays the alignment out in the arena. Without items on one side all of the other have no counterpart. Only for a model
- * with has_alignment, unless one side is empty. Errors: as xmc_align_project.
+ * Lays the alignments of n documents out in the arena, into out (n); several at a time cost less than each alone (memory.h).
+ * Without items on one side all of the other have no counterpart. Only for a model with has_alignment, unless one side of
+ * each is empty. Errors: as xmc_align_project.
  */
-extern xmc_status xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document,
-									 bool split, xmc_alignment *out);
+extern xmc_status xmc_align_documents(xmc_arena *arena, const xmc_model *model, int32_t n, const xmc_document *document,
+									  bool split, xmc_alignment *out);
 
 #endif

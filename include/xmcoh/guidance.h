@@ -52,7 +52,7 @@ extern xmc_status xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text
 
 /*
  * The whole alignment of a document, p (n, n) over all its items, image item by text item: what was inferred (with `split`
- * or not, as of xmc_align_document), and without split 1 for rows that hold both. In the arena; NULL: no memory.
+ * or not, as of xmc_align_documents), and without split 1 for rows that hold both. In the arena; NULL: no memory.
  */
 extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split,
 									 const xmc_alignment *inferred);

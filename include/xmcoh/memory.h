@@ -10,6 +10,7 @@
 #ifndef XMCOH_MEMORY_H
 #define XMCOH_MEMORY_H
 
+#include "xmcoh/align.h"
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
@@ -24,11 +25,13 @@ extern xmc_status xmc_memory_fill(xmc_ctx *ctx, xmc_model *model, int32_t n_docu
 extern void xmc_memory_forget(xmc_ctx *ctx, xmc_model *model);
 
 /*
- * similarity (n_image, n_text), each from 0 to 1, of images and texts given by their unit vectors: the cosine of their
- * relative representations r_m(x) = max(0, Z_m x)^4, where Z_m (memory.n, dim) holds the remembered items of modality m.
- * All 0 without memory. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * compared[d].recalled of n documents, each cell from 0 to 1, of images and texts given by their unit vectors, one document's
+ * behind the other's, image_z (sum of n_image, dim) and text_z (sum of n_text, dim): the cosine of their relative
+ * representations r_m(x) = max(0, Z_m x)^4, where Z_m (memory.n, dim) holds the remembered items of modality m. All 0
+ * without memory. The memory is read once for all of them, and that is what takes the time. Errors: XMC_NO_MEMORY,
+ * XMC_STOPPED.
  */
-extern xmc_status xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z,
-										int32_t n_text, const float *text_z, float *similarity);
+extern xmc_status xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n, const float *image_z,
+										const float *text_z, const xmc_comparison *compared);
 
 #endif

@@ -189,19 +189,27 @@ xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, c
 }
 
 xmc_status
-xmc_align_compare(xmc_arena *lasting, xmc_arena *scratch, const xmc_model *model, int32_t n_image, const float *image_z,
-				  int32_t n_text, const float *text_z, xmc_comparison *out)
+xmc_align_compare(xmc_arena *lasting, xmc_arena *scratch, const xmc_model *model, int32_t n, const float *image_z,
+				  const float *text_z, xmc_comparison *compared)
 {
 	int32_t		dim = xmc_align_space_dim(&model->options);
+	const float *images = image_z;
+	const float *texts = text_z;
 
-	*out = (xmc_comparison) {.n_image = n_image,.n_text = n_text};
-	out->cosine = xmc_arena_alloc(lasting, (size_t) n_image * (size_t) n_text, sizeof(float));
-	out->recalled = xmc_arena_alloc(lasting, (size_t) n_image * (size_t) n_text, sizeof(float));
-	if (!out->cosine || !out->recalled)
-		return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_sgemm(lasting->ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_text, dim, 1, image_z, dim, text_z, dim, 0,
-					  out->cosine, n_text));
-	return xmc_memory_similarity(scratch, model, n_image, image_z, n_text, text_z, out->recalled);
+	for (int32_t d = 0; d < n; d++)
+	{
+		xmc_comparison *c = &compared[d];
+
+		c->cosine = xmc_arena_alloc(lasting, (size_t) c->n_image * (size_t) c->n_text, sizeof(float));
+		c->recalled = xmc_arena_alloc(lasting, (size_t) c->n_image * (size_t) c->n_text, sizeof(float));
+		if (!c->cosine || !c->recalled)
+			return xmc_fail(lasting->ctx, XMC_NO_MEMORY, "out of memory");
+		XMC_TRY(xmc_sgemm(lasting->ctx, XMC_PLAIN, XMC_TRANSPOSED, c->n_image, c->n_text, dim, 1, images, dim, texts, dim, 0,
+						  c->cosine, c->n_text));
+		images += (int64_t) c->n_image * dim;
+		texts += (int64_t) c->n_text * dim;
+	}
+	return xmc_memory_similarity(scratch, model, n, image_z, text_z, compared);
 }
 
 xmc_status
@@ -218,17 +226,25 @@ xmc_align_transport(xmc_arena *arena, const xmc_comparison *c, const double scal
 	return xmc_sinkhorn(arena, c->n_image, c->n_text, score, scale[XMC_ALIGN_DUSTBIN], p);
 }
 
-xmc_status
-xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z, int32_t n_text,
-				const float *text_z, double *p)
+/* By the model's own scales. */
+static xmc_status
+transport(xmc_arena *arena, const xmc_model *model, const xmc_comparison *c, double *p)
 {
-	xmc_comparison c;
 	double		scale[XMC_ALIGN_SCALES];
 
 	for (int k = 0; k < XMC_ALIGN_SCALES; k++)
 		scale[k] = model->align_scale[k];
-	XMC_TRY(xmc_align_compare(arena, arena, model, n_image, image_z, n_text, text_z, &c));
-	return xmc_align_transport(arena, &c, scale, p);
+	return xmc_align_transport(arena, c, scale, p);
+}
+
+xmc_status
+xmc_align_match(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z, int32_t n_text,
+				const float *text_z, double *p)
+{
+	xmc_comparison c = {.n_image = n_image,.n_text = n_text};
+
+	XMC_TRY(xmc_align_compare(arena, arena, model, 1, image_z, text_z, &c));
+	return transport(arena, model, &c, p);
 }
 
 /* ---- a document ---- */
@@ -272,8 +288,9 @@ xmc_align_is_open(const xmc_document *document, bool split)
 	return text && image;
 }
 
-xmc_status
-xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document, bool split, xmc_alignment *out)
+/* Which items of a document stand on which side, in the arena; p is not set yet. */
+static xmc_status
+find_sides(xmc_arena *arena, const xmc_document *document, bool split, xmc_alignment *out)
 {
 	size_t		n = (size_t) document->n;
 
@@ -291,7 +308,60 @@ xmc_align_document(xmc_arena *arena, const xmc_model *model, const xmc_document 
 	}
 	out->p = xmc_arena_alloc(arena, ((size_t) out->n_image + 1) * ((size_t) out->n_text + 1), sizeof(double));
 	XMC_NEED(out->p, arena->ctx);
-	if (out->n_image == 0 || out->n_text == 0)
-		return xmc_sinkhorn(arena, out->n_image, out->n_text, NULL, 0, out->p);
-	return xmc_align_items(arena, model, document, out->n_image, out->image, out->n_text, out->text, out->p);
+	return XMC_OK;
+}
+
+/* Compares the items of both sides of n documents that have both. */
+static xmc_status
+compare_documents(xmc_arena *arena, const xmc_model *model, int32_t n, const xmc_document *document, const xmc_alignment *sides,
+				  xmc_comparison *compared)
+{
+	size_t		dim = (size_t) xmc_align_space_dim(&model->options);
+	size_t		n_image = 0;
+	size_t		n_text = 0;
+	float	   *image_z;		/* (n_image, dim) */
+	float	   *text_z;			/* (n_text, dim) */
+
+	for (int32_t d = 0; d < n; d++)
+	{
+		bool		both = sides[d].n_image > 0 && sides[d].n_text > 0;
+
+		compared[d] = (xmc_comparison) {.n_image = both ? sides[d].n_image : 0,.n_text = both ? sides[d].n_text : 0};
+		n_image += (size_t) compared[d].n_image;
+		n_text += (size_t) compared[d].n_text;
+	}
+	if (n_image == 0)
+		return XMC_OK;
+	image_z = xmc_arena_alloc(arena, n_image * dim, sizeof(float));
+	text_z = xmc_arena_alloc(arena, n_text * dim, sizeof(float));
+	if (!image_z || !text_z)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	n_image = n_text = 0;
+	for (int32_t d = 0; d < n; d++)
+		if (compared[d].n_image > 0)
+		{
+			XMC_TRY(xmc_align_project(arena, model, XMC_IMAGE, &document[d], sides[d].n_image, sides[d].image, image_z + n_image * dim));
+			XMC_TRY(xmc_align_project(arena, model, XMC_TEXT, &document[d], sides[d].n_text, sides[d].text, text_z + n_text * dim));
+			n_image += (size_t) sides[d].n_image;
+			n_text += (size_t) sides[d].n_text;
+		}
+	return xmc_align_compare(arena, arena, model, n, image_z, text_z, compared);
+}
+
+xmc_status
+xmc_align_documents(xmc_arena *arena, const xmc_model *model, int32_t n, const xmc_document *document, bool split,
+					xmc_alignment *out)
+{
+	xmc_comparison *compared = xmc_arena_alloc(arena, (size_t) n, sizeof *compared);	/* (n) */
+
+	XMC_NEED(compared, arena->ctx);
+	for (int32_t d = 0; d < n; d++)
+		XMC_TRY(find_sides(arena, &document[d], split, &out[d]));
+	XMC_TRY(compare_documents(arena, model, n, document, out, compared));
+	for (int32_t d = 0; d < n; d++)
+		if (compared[d].n_image > 0)
+			XMC_TRY(transport(arena, model, &compared[d], out[d].p));
+		else
+			XMC_TRY(xmc_sinkhorn(arena, out[d].n_image, out[d].n_text, NULL, 0, out[d].p));
+	return XMC_OK;
 }

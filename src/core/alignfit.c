@@ -319,7 +319,8 @@ make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const v
 			take(v, XMC_IMAGE, v->start[other] + foreign, image_z, &n_image);
 		}
 	}
-	return xmc_align_compare(arena, scratch, model, n_image, image_z, n_text, text_z, &t->comparison);
+	t->comparison = (xmc_comparison) {.n_image = n_image,.n_text = n_text};
+	return xmc_align_compare(arena, scratch, model, 1, image_z, text_z, &t->comparison);
 }
 
 /* Minus the mean log-probability of what is true of each item: its counterpart, or that it has none. */

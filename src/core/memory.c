@@ -3,6 +3,7 @@
 #include "xmcoh/align.h"
 #include "xmcoh/batch.h"
 #include "xmcoh/blas.h"
+#include "xmcoh/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -115,22 +116,29 @@ represent(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, int32_t n, co
 			float		c = row[k] > 0 ? row[k] * row[k] : 0;
 
 			row[k] = c * c;
-			square[i] += (double) row[k] * row[k];
 		}
+		square[i] += xmc_dot(count, row, row);
 	}
 	return XMC_OK;
 }
 
 xmc_status
-xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n_image, const float *image_z, int32_t n_text,
-					  const float *text_z, float *similarity)
+xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n, const float *image_z, const float *text_z,
+					  const xmc_comparison *compared)
 {
+	int32_t		n_image = 0;
+	int32_t		n_text = 0;
 	float	   *r_image;		/* (n_image, TILE) */
 	float	   *r_text;			/* (n_text, TILE) */
 	double	   *square_image;	/* (n_image) */
 	double	   *square_text;	/* (n_text) */
 
-	memset(similarity, 0, (size_t) n_image * (size_t) n_text * sizeof(float));
+	for (int32_t d = 0; d < n; d++)
+	{
+		memset(compared[d].recalled, 0, (size_t) compared[d].n_image * (size_t) compared[d].n_text * sizeof(float));
+		n_image += compared[d].n_image;
+		n_text += compared[d].n_text;
+	}
 	if (model->memory.n == 0)
 		return XMC_OK;
 	r_image = xmc_arena_alloc(arena, (size_t) n_image * TILE, sizeof(float));
@@ -142,19 +150,36 @@ xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n_image,
 	for (int32_t first = 0; first < model->memory.n; first += TILE)
 	{
 		int32_t		count = model->memory.n - first < TILE ? model->memory.n - first : TILE;
+		const float *images = r_image;
+		const float *texts = r_text;
 
 		XMC_TRY(xmc_check_stop(arena->ctx));
 		XMC_TRY(represent(arena->ctx, model, XMC_IMAGE, n_image, image_z, first, count, r_image, square_image));
 		XMC_TRY(represent(arena->ctx, model, XMC_TEXT, n_text, text_z, first, count, r_text, square_text));
-		XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_text, count, 1, r_image, TILE, r_text, TILE, 1,
-						  similarity, n_text));
-	}
-	for (int64_t i = 0; i < n_image; i++)
-		for (int64_t t = 0; t < n_text; t++)
+		for (int32_t d = 0; d < n; d++)
 		{
-			double		length = sqrt(square_image[i] * square_text[t]);
+			const xmc_comparison *c = &compared[d];
 
-			similarity[i * n_text + t] = length > 0 ? (float) (similarity[i * n_text + t] / length) : 0;
+			XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, c->n_image, c->n_text, count, 1, images, TILE, texts, TILE,
+							  1, c->recalled, c->n_text));
+			images += (int64_t) c->n_image * TILE;
+			texts += (int64_t) c->n_text * TILE;
 		}
+	}
+	for (int32_t d = 0; d < n; d++)
+	{
+		const xmc_comparison *c = &compared[d];
+
+		for (int64_t i = 0; i < c->n_image; i++)
+			for (int64_t t = 0; t < c->n_text; t++)
+			{
+				double		length = sqrt(square_image[i] * square_text[t]);
+				float	   *cell = &c->recalled[i * c->n_text + t];
+
+				*cell = length > 0 ? (float) (*cell / length) : 0;
+			}
+		square_image += c->n_image;
+		square_text += c->n_text;
+	}
 	return XMC_OK;
 }

@@ -220,26 +220,21 @@ decide(const xmc_document *document, xmc_scores *scores)
 	}
 }
 
-/* From raw scores to all others. */
+/* From raw scores to all others; `inferred` NULL: nothing of the alignment is to be inferred. */
 static xmc_status
 finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document,
-	   xmc_scores *scores)
+	   const xmc_alignment *inferred, xmc_scores *scores)
 {
 	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* scores alone guide: no stored order */
+	static const xmc_alignment nothing = {0};
 	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none : &model->calibration;
 	int64_t		cells = (int64_t) document->n * document->n;
-	bool		open = model->has_alignment && xmc_align_is_open(document, rule->inferred);
-	xmc_alignment inferred = {0};
 
 	combine(&model->options, c, rule, document, scores);
-	if (open || rule->mode == XMC_GUIDANCE_PAPER)
-		xmc_arena_reset(arena);
-	if (open)
-		XMC_TRY(xmc_align_document(arena, model, document, rule->inferred, &inferred));
 	if (rule->mode == XMC_GUIDANCE_PAPER)
-		XMC_TRY(guide_by_paper(arena, rule, document, &inferred, scores));
-	else if (open)
-		XMC_TRY(guide(arena, c, rule, document, &inferred, scores));
+		XMC_TRY(guide_by_paper(arena, rule, document, inferred ? inferred : &nothing, scores));
+	else if (inferred)
+		XMC_TRY(guide(arena, c, rule, document, inferred, scores));
 	if (rule->mode == XMC_GUIDANCE_STORED && !rule->inferred)
 		decide(document, scores);
 	/* Embeddings of finite but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer. */
@@ -274,6 +269,7 @@ score_slice(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *r
 			const xmc_document *document, xmc_scores *out)
 {
 	const xmc_document **pointer;	/* (n_documents) */
+	xmc_alignment *inferred = NULL; /* (n_documents), if any is open */
 
 	for (int part = 0; part < XMC_PARTS; part++)
 	{
@@ -286,8 +282,17 @@ score_slice(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *r
 			pointer[k] = &document[k];
 		XMC_TRY(add_part(arena, model, (xmc_part) part, n_documents, pointer, out));
 	}
+	xmc_arena_reset(arena);
+	for (int32_t k = 0; k < n_documents && model->has_alignment && !inferred; k++)
+		if (xmc_align_is_open(&document[k], rule->inferred))
+		{
+			inferred = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *inferred);
+			XMC_NEED(inferred, arena->ctx);
+			XMC_TRY(xmc_align_documents(arena, model, n_documents, document, rule->inferred, inferred));
+		}
 	for (int32_t k = 0; k < n_documents; k++)
-		XMC_TRY(finish(arena, model, rule, &document[k], &out[k]));
+		XMC_TRY(finish(arena, model, rule, &document[k],
+					   inferred && xmc_align_is_open(&document[k], rule->inferred) ? &inferred[k] : NULL, &out[k]));
 	return XMC_OK;
 }
 

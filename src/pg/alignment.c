@@ -78,7 +78,7 @@ put_alignment(void *arg, const BulkDocument *scored)
 						   " rows hold both.", scored->key),
 				 errhint("Train with documents whose rows hold both.")));
 	xmc_arena_init(&arena, &ctx);
-	XMCOH_TRY(xmc_align_document(&arena, model, document, false, &alignment), &ctx);
+	XMCOH_TRY(xmc_align_documents(&arena, model, 1, document, false, &alignment), &ctx);
 	for (int32 i = 0; i < document->n; i++)
 	{
 		if (!(document->has[i] & XMC_HAS_TEXT))

@@ -343,7 +343,7 @@ test_trained(void **state)
 		xmc_document_free(&f->ctx, &document);
 
 		build(&f->ctx, &f->options, f->tokeniser, d, false, true, false, &document);
-		assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_OK);
+		assert_int_equal(xmc_align_documents(&arena, model, 1, &document, false, &alignment), XMC_OK);
 		assert_int_equal(alignment.n_image, s.n - 1);
 		if (d == DOCUMENTS)
 		{
@@ -351,15 +351,15 @@ test_trained(void **state)
 
 			document.image[s.n * IMAGE_DIM] = 3e38f;	/* finite, but no product with it */
 			document.image[s.n * IMAGE_DIM + 1] = -3e38f;
-			assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_BAD_INPUT);
+			assert_int_equal(xmc_align_documents(&arena, model, 1, &document, false, &alignment), XMC_BAD_INPUT);
 			document.image[s.n * IMAGE_DIM] = document.image[s.n * IMAGE_DIM + 1] = kept;
-			assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_OK);
+			assert_int_equal(xmc_align_documents(&arena, model, 1, &document, false, &alignment), XMC_OK);
 		}
 		missing_found += alignment.p[(s.n - 1) * (s.n + 1) + first_text] > 0.5;
 		xmc_document_free(&f->ctx, &document);
 
 		build(&f->ctx, &f->options, f->tokeniser, d, false, false, true, &document);
-		assert_int_equal(xmc_align_document(&arena, model, &document, false, &alignment), XMC_OK);
+		assert_int_equal(xmc_align_documents(&arena, model, 1, &document, false, &alignment), XMC_OK);
 		for (int32_t r = 0; r < s.n && s.n < 8; r++)
 			foreign_found += alignment.image[r] == 2 * s.n - 1 - first_text && alignment.p[r * (s.n + 1) + s.n] > 0.5;
 		xmc_document_free(&f->ctx, &document);

@@ -303,7 +303,7 @@ check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *doc
 	xmc_arena_init(&arena, &f->ctx);
 	o = xmc_guidance_stored(&arena, document, XMC_HAS_TEXT);
 	assert_non_null(o);
-	assert_int_equal(xmc_align_document(&arena, model, document, false, &alignment), XMC_OK);
+	assert_int_equal(xmc_align_documents(&arena, model, 1, document, false, &alignment), XMC_OK);
 	for (int32_t a = 0; a < n; a++)
 		for (int32_t b = 0; b < n; b++)
 		{

@@ -75,7 +75,35 @@ similarity(const xmc_model *model, int32_t n_image, const float *image, int32_t 
 	xmc_arena	arena;
 
 	xmc_arena_init(&arena, &ctx);
-	assert_int_equal(xmc_memory_similarity(&arena, model, n_image, image, n_text, text, out), XMC_OK);
+	assert_int_equal(xmc_memory_similarity(&arena, model, 1, image, text,
+										   &(xmc_comparison) {.n_image = n_image,.n_text = n_text,.recalled = out}), XMC_OK);
+	xmc_arena_free(&arena);
+}
+
+/* Several documents at once, one without images: within each, what all items together gave. */
+static void
+check_several(const xmc_model *model, const float *image, const float *text, const float *all)
+{
+	static const int32_t images[] = {4, 0, 5};
+	static const int32_t texts[] = {2, 1, 2};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_arena	arena;
+	xmc_comparison compared[3];
+	int32_t		i0 = 0;
+	int32_t		t0 = 0;
+
+	for (int d = 0; d < 3; d++)
+		compared[d] = (xmc_comparison) {.n_image = images[d],.n_text = texts[d]};
+	xmc_arena_init(&arena, &ctx);
+	assert_int_equal(xmc_align_compare(&arena, &arena, model, 3, image, text, compared), XMC_OK);
+	for (int d = 0; d < 3; d++)
+	{
+		for (int i = 0; i < images[d]; i++)
+			for (int t = 0; t < texts[d]; t++)
+				assert_true(fabs(compared[d].recalled[i * texts[d] + t] - all[(i0 + i) * 5 + t0 + t]) < 1e-6);
+		i0 += images[d];
+		t0 += texts[d];
+	}
 	xmc_arena_free(&arena);
 }
 
@@ -125,6 +153,7 @@ test_similarity(void **state)
 			least = want > 0 && want < least ? want : least;
 		}
 	assert_true(least < 0.5);
+	check_several(model, image, text, got);
 	xmc_model_free(&ctx, model);
 }
 
@@ -226,7 +255,7 @@ test_finds_again(void **state)
 			xmc_alignment a;
 
 			xmc_arena_init(&arena, &ctx);
-			assert_int_equal(xmc_align_document(&arena, model, new.pointer[d], true, &a), XMC_OK);
+			assert_int_equal(xmc_align_documents(&arena, model, 1, new.pointer[d], true, &a), XMC_OK);
 			for (int r = 0; r < ITEMS; r++)
 			{
 				int			best = 0;
