@@ -163,34 +163,43 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 	*document = (xmc_document){0};
 }
 
-xmc_status
-xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order)
+/* Room for a label of every pair, in place of what was labelled. */
+static xmc_status
+clear_labels(xmc_ctx *ctx, xmc_document *document)
 {
-	int32_t		n = document->n;
+	size_t		n = (size_t) document->n;
 
 	xmc_release(ctx, document->pair);
 	document->n_pairs = 0;
-	document->pair = xmc_alloc(ctx, (size_t) n * (size_t) (n > 0 ? n - 1 : 0) / 2, sizeof(xmc_pair));
+	document->pair = xmc_alloc(ctx, n * (n > 0 ? n - 1 : 0) / 2, sizeof(xmc_pair));
 	XMC_NEED(document->pair, ctx);
-	for (int32_t a = 0; a < n; a++)
-		for (int32_t b = a + 1; b < n; b++)
-			document->pair[document->n_pairs++] = (xmc_pair){order[a], order[b], 1.0f};
+	return XMC_OK;
+}
+
+static void
+label(xmc_document *document, int32_t before, int32_t after)
+{
+	document->pair[document->n_pairs++] = (xmc_pair){before, after, 1.0f};
+}
+
+xmc_status
+xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order)
+{
+	XMC_TRY(clear_labels(ctx, document));
+	for (int32_t a = 0; a < document->n; a++)
+		for (int32_t b = a + 1; b < document->n; b++)
+			label(document, order[a], order[b]);
 	return XMC_OK;
 }
 
 xmc_status
 xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double *position)
 {
-	int32_t		n = document->n;
-
-	xmc_release(ctx, document->pair);
-	document->n_pairs = 0;
-	document->pair = xmc_alloc(ctx, (size_t) n * (size_t) (n > 0 ? n - 1 : 0) / 2, sizeof(xmc_pair));
-	XMC_NEED(document->pair, ctx);
-	for (int32_t a = 0; a < n; a++)
-		for (int32_t b = 0; b < n; b++)
+	XMC_TRY(clear_labels(ctx, document));
+	for (int32_t a = 0; a < document->n; a++)
+		for (int32_t b = 0; b < document->n; b++)
 			if (position[a] < position[b])	/* not so where either is NaN */
-				document->pair[document->n_pairs++] = (xmc_pair){a, b, 1.0f};
+				label(document, a, b);
 	return XMC_OK;
 }
 
