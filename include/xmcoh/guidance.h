@@ -64,6 +64,13 @@ extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *docum
 extern float *xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has);
 
 /*
+ * Brings those of `n` items in `order` (order[k] is the item at place k) that the document's labels speak of into the order
+ * that these tell, in the places that they have together; the others stay. The labels are those of an order, with or
+ * without equal places. Errors: XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_guidance_keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order);
+
+/*
  * counterpart[i] (n): the one likeliest counterpart of each item that stands on `side`, equals to the first of them; the
  * item itself for rows that hold both, unless split; -1 for an item that has none, that is not on this side, or, if
  * `or_none`, that is likelier to have none.
@@ -85,8 +92,8 @@ typedef struct xmc_guidance_group
  * text-only and an image-only one: once guided by scores, once by the labelled order, and once as if the counterparts were
  * missing. What is believed before is that a modality's own weight is 1 and its guide's trust[guide], from 0 to 1 (few
  * documents would else trade one for the other on the strength of chance), and that P is calibrated: then half of 1 plus
- * P O P^T is the probability by an order O, and its log-odds some two times P O P^T. Documents without such rows do not count.
- * Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * P O P^T is the probability by an order O, and its log-odds some two times P O P^T. Documents without such rows do not count,
+ * and as an order only those of which every pair is labelled. Errors: XMC_NO_MEMORY, XMC_STOPPED, XMC_LIMIT.
  */
 extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, const double trust[XMC_MODALITIES], int32_t n_groups,
 								   const xmc_guidance_group *group);

@@ -9,7 +9,7 @@
 #include "xmcoh/guidance.h"
 #include "xmcoh/model.h"
 
-#define XMC_STORED_LOG_ODDS 20.0	/* of a pair that a stored order decides, by XMC_GUIDANCE_STORED: one mistake in 500 million */
+#define XMC_STORED_LOG_ODDS 20.0	/* of a pair that a stored order decides, by XMC_GUIDANCE_STORED: a mistake in 500 million */
 #define XMC_SCORE_BATCH 64		/* documents that training scores together */
 
 /*
@@ -39,7 +39,8 @@ typedef enum xmc_evidence
  *
  * That is the rule by default; others are in guidance.h, the paper's in paper.h. By XMC_GUIDANCE_STORED the document's labels
  * are its stored order: what they say of texts guides photos and the other way round, and unless the alignment is to be
- * inferred they decide the fused score of the pairs that they speak of. If the alignment is to be inferred, pairs
+ * inferred they decide the fused score of the pairs that they speak of (and the order: xmc_guidance_keep_stored, since many
+ * other pairs together could still outvote it). If the alignment is to be inferred, pairs
  * of which both items have both get two guided scores, one a modality, like all others. Where a rule has no fused score,
  * that is 0.
  */

@@ -1,6 +1,7 @@
 /*
- * trainer.h - what the phases of training share: phase 0 (train.c), cross-fitting (crossfit.c), the rounds in which the
- * modalities teach each other (rounds.c), and the checkpoints of all (checkpoint.c). For those four files only.
+ * trainer.h - what the phases of training share: phase 0 (train.c), cross-fitting (crossfit.c), alignment and guidance
+ * (crossmodal.c), the rounds in which the modalities teach each other (rounds.c), and the checkpoints of all (checkpoint.c).
+ * For those five files only.
  */
 #ifndef XMCOH_TRAINER_H
 #define XMCOH_TRAINER_H
@@ -197,7 +198,7 @@ extern xmc_status xmc_train_remember(xmc_trainer *t);
 /*
  * How far each modality trusts its guide, at the end of phase 0, on the documents that taught neither the alignment nor the
  * model that scores them: all approved ones, if the alignment has kept off them, else those that are held out. A round
- * leaves it as it is, for the reason that it leaves the fusion.
+ * leaves it as it is where it leaves the fusion, and for the same reason; else this is done again.
  */
 extern xmc_status xmc_train_guidance(xmc_trainer *t);
 

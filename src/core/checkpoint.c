@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 2
+#define VERSION 3
 
 /* ---- checksum ---- */
 

@@ -81,7 +81,7 @@ xmc_train_remember(xmc_trainer *t)
 {
 	const xmc_document **all;
 
-	if (!t->model->has_alignment || t->model->memory.n > 0)
+	if (!t->model->has_alignment || t->model->memory.n > 0 || t->options->align_memory == 0)
 		return XMC_OK;
 	all = alignment_documents(t);
 	XMC_NEED(all, t->ctx);
@@ -172,16 +172,22 @@ xmc_train_guided_tau(xmc_trainer *t, xmc_modality modality, double *tau)
 	if (!t->model->has_alignment)
 		return XMC_OK;
 	XMC_TRY(xmc_train_remember(t));
-	for (int32_t d = 0; d < l->n_documents; d++)
+	for (int32_t first = 0; first < l->n_documents; first += XMC_SCORE_BATCH)
 	{
-		const xmc_document *document = l->document[d];
-		xmc_scores	scores;
+		int32_t		count = l->n_documents - first < XMC_SCORE_BATCH ? l->n_documents - first : XMC_SCORE_BATCH;
+		xmc_document batch[XMC_SCORE_BATCH];
+		xmc_scores	scores[XMC_SCORE_BATCH];
 
-		XMC_TRY(xmc_score_documents_by(t->ctx, t->model, &inferred, 1, document, &scores));
-		for (int32_t k = 0; k < document->n_pairs; k++)
-			l->s[r++] = scores.score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) document->pair[k].before * document->n +
-																	document->pair[k].after];
-		xmc_scores_free(t->ctx, &scores);
+		for (int32_t d = 0; d < count; d++)
+			batch[d] = *l->document[first + d];
+		XMC_TRY(xmc_score_documents_by(t->ctx, t->model, &inferred, count, batch, scores));
+		for (int32_t d = 0; d < count; d++)
+		{
+			for (int32_t k = 0; k < batch[d].n_pairs; k++)
+				l->s[r++] = scores[d].score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) batch[d].pair[k].before * batch[d].n +
+																		   batch[d].pair[k].after];
+			xmc_scores_free(t->ctx, &scores[d]);
+		}
 	}
 	xmc_train_judge(l, l->s, 1, &loss, tau, NULL, NULL);
 	return XMC_OK;

@@ -71,6 +71,37 @@ xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has)
 	return o;
 }
 
+xmc_status
+xmc_guidance_keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order)
+{
+	int32_t    *before = xmc_zalloc(ctx, 2 * (size_t) document->n, sizeof(int32_t));	/* (n) how many items stand before; -1: no label */
+	int32_t    *slot = before + document->n;	/* (placed) their places, ascending */
+	int32_t		placed = 0;
+
+	XMC_NEED(before, ctx);
+	for (int32_t i = 0; i < document->n; i++)
+		before[i] = -1;
+	for (int32_t k = 0; k < document->n_pairs; k++)
+	{
+		before[document->pair[k].before] += before[document->pair[k].before] < 0;
+		before[document->pair[k].after] += 1 + (before[document->pair[k].after] < 0);
+	}
+	for (int32_t k = 0; k < n; k++)
+		if (before[order[k]] >= 0)
+			slot[placed++] = k;
+	for (int32_t k = 1; k < placed; k++)	/* insertion keeps equals as they are, and there is mostly nothing to do */
+	{
+		int32_t		item = order[slot[k]];
+		int32_t		to = k;
+
+		for (; to > 0 && before[order[slot[to - 1]]] > before[item]; to--)
+			order[slot[to]] = order[slot[to - 1]];
+		order[slot[to]] = item;
+	}
+	xmc_release(ctx, before);
+	return XMC_OK;
+}
+
 void
 xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred, xmc_modality side,
 						  bool or_none, int32_t *counterpart)
@@ -145,12 +176,14 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 	int32_t    *place = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));	/* among the linked; -1 */
 	const float *labels = xmc_guidance_stored(arena, document, ~0);
 	int64_t		n;
-	double		total = 0;
+	int64_t		labelled = 0;	/* pairs of linked items */
+	double		total = 0;		/* their weight */
 	float	   *p;
 	float	   *s[XMC_MODALITIES];	/* (n, n) */
 	float	   *o;				/* (n, n) */
 	xmc_guides	by_score;
 	xmc_guides	by_order;
+	bool		is_order;
 
 	if (!item || !place || !labels)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
@@ -161,7 +194,10 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 		place[item[k]] = k;
 	for (int32_t k = 0; k < document->n_pairs; k++)
 		if (place[document->pair[k].before] >= 0 && place[document->pair[k].after] >= 0)
+		{
+			labelled++;
 			total += document->pair[k].weight;
+		}
 	if (!(total > 0))
 		return XMC_OK;
 	XMC_TRY(infer(arena, model, document, (int32_t) n, item, &p));
@@ -176,6 +212,7 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 	xmc_submatrix(document->n, labels, (int32_t) n, item, o);
 	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, s[XMC_TEXT], s[XMC_IMAGE], &by_score));
 	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, o, o, &by_order));
+	is_order = labelled == n * (n - 1) / 2; /* single pairs do not say what a whole order is worth */
 	for (int32_t k = 0; k < document->n_pairs; k++)
 	{
 		int64_t		a = place[document->pair[k].before];
@@ -192,7 +229,8 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 			const float *order = m == XMC_TEXT ? by_order.text : by_order.image;
 
 			add_row(&own[m], (double[GUIDED]) {s[m][at], score[at], 0}, weight);
-			add_row(&own[m], (double[GUIDED]) {s[m][at], 0, order[at]}, weight);
+			if (is_order)
+				add_row(&own[m], (double[GUIDED]) {s[m][at], 0, order[at]}, weight);
 			/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
 			add_row(&own[m], (double[GUIDED]) {s[m][at], 0, 0}, weight);
 		}
@@ -204,6 +242,8 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 
 			add_row(crossed, (double[CROSSED]) {sign * by_score.crossed[XMC_TEXT][cell], sign * by_score.crossed[XMC_IMAGE][cell], 0, 0},
 					weight / 2);
+			if (!is_order)
+				continue;
 			add_row(crossed, (double[CROSSED]) {0, 0, sign * by_order.crossed[XMC_TEXT][cell], 0}, weight / 2);
 			add_row(crossed, (double[CROSSED]) {0, 0, 0, sign * by_order.crossed[XMC_IMAGE][cell]}, weight / 2);
 		}
@@ -247,6 +287,8 @@ fit(xmc_arena *lasting, xmc_arena *scratch, xmc_model *model, const double trust
 	for (int32_t g = 0; g < n_groups; g++)
 		for (int32_t d = 0; d < group[g].n; d++)
 			pairs += (size_t) group[g].document[d]->n_pairs;
+	if (pairs > INT32_MAX / (2 * ROWS_OF_PAIR))
+		return xmc_fail(lasting->ctx, XMC_LIMIT, "%zu labelled pairs to weigh guidance by; at most %d", pairs, INT32_MAX / (2 * ROWS_OF_PAIR));
 	for (int k = 0; k < 3; k++)
 	{
 		rows	   *r = k < XMC_MODALITIES ? &own[k] : &crossed;

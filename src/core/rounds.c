@@ -601,7 +601,7 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 }
 
 /*
- * Fuses what the pupil is now with its guide. Cross-fitted weights stay: what few held-out documents would make of both
+ * Fuses what the pupil is now with its guide, and weighs its guidance. Cross-fitted weights stay: what few held-out documents would make of both
  * trusts, on the guides, the pupil's echo of its guide too much.
  */
 static xmc_status
@@ -611,7 +611,10 @@ fuse_again(xmc_trainer *t, const xmc_round *r)
 	xmc_calibration *c = &t->model->calibration;
 
 	if (t->unseen.n == 0)
-		return xmc_train_fuse(t, &t->held_out);
+	{
+		XMC_TRY(xmc_train_fuse(t, &t->held_out));
+		return xmc_train_guidance(t);
+	}
 	c->fused[r->pupil] = before->solo[r->pupil] > 0 ? before->fused[r->pupil] / before->solo[r->pupil] * c->solo[r->pupil]
 		: c->solo[r->pupil];
 	return XMC_OK;

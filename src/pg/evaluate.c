@@ -158,6 +158,8 @@ judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence 
 		xmc_submatrix(document->n, scored->scores.score[evidence], m, item, s);
 		XMCOH_TRY(xmc_decode_shuffled(&ctx, m, s, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED),
 									  order), &ctx);
+		if (evidence == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
+			XMCOH_TRY(xmc_guidance_keep_stored(&ctx, document, m, order), &ctx);
 		for (int32 k = 0; k < m; k++)
 			if (!isnan(scored->position[item[order[k]]]))
 				position[placed++] = scored->position[item[order[k]]];

@@ -195,6 +195,8 @@ xmcoh_decode_evidence(const xmc_document *document, const xmc_scores *scores, xm
 	XMCOH_TRY(xmc_decode(&ctx, m, s, order, NULL), &ctx);
 	for (int32 k = 0; k < m; k++)
 		order[k] = item[order[k]];
+	if (evidence == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
+		XMCOH_TRY(xmc_guidance_keep_stored(&ctx, document, m, order), &ctx);
 	pfree(s);
 	pfree(item);
 	return m;

@@ -533,11 +533,6 @@ set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 		if (!isnan(row[i].position))
 			placed[document->n_placed++] = (PlacedItem) {row[i].position, i};
 	}
-	if (document->n_placed == 0 || !ordered)
-	{
-		document->n_placed = 0;
-		return;
-	}
 	document->is_total = document->n_placed == n;
 	document->order = palloc(n * sizeof(int32));
 	qsort(placed, document->n_placed, sizeof(PlacedItem), compare_places);
@@ -556,6 +551,12 @@ set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 						errdetail("Items \"%s\" and \"%s\" have it.", row[placed[j].item].item.key,
 								  row[placed[k].item].item.key));
 		}
+	}
+	if (document->n_placed == 0 || !ordered)
+	{
+		document->order = NULL;
+		document->n_placed = 0;
+		document->is_total = false;
 	}
 	pfree(placed);
 }

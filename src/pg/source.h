@@ -62,8 +62,8 @@ extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_o
 
 /*
  * The next document in key order (bytes), or NULL at the end. Its stored order takes in the rows of every relation that has
- * a position column; if one of these has no position, there is no order, though the others have theirs. Positions may be equal where no modality is in both
- * items.
+ * a position column; if one of these has no position, there is no order, though the others have theirs. Positions may be
+ * equal where no modality is in both items.
  */
 extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
 

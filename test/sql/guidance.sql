@@ -127,13 +127,28 @@ SELECT bool_and(p.text = s.text) AS solo, bool_and(p.probability > 0.999999) FIL
   FROM xmcoh.pair_scores('album', '125', 'manual_and_photos', guidance => 'stored') AS p
   JOIN xmcoh.pair_scores('album', '125', 'manual_and_photos') AS s USING (item_a, item_b)
   JOIN loose AS a ON a.item = item_a JOIN loose AS b ON b.item = item_b;
--- Its figures, on rows that hold both and whose link is forgotten; where it is known, a row's own stored order decides.
-SELECT a AS alignment, modality, guidance, documents, items, tau > 0.9 AS right, tau BETWEEN -0.4 AND 0.4 AS guessed, tau = 1 AS perfect
-  FROM unnest('{known,inferred}'::text[]) AS a, xmcoh.evaluate('album', 'fresh', 'stored', a);
+-- Its figures, on rows that hold both, stored backwards, and whose link is forgotten; where it is known, a row's own stored order decides.
+CREATE VIEW backwards AS
+    SELECT manual, step, -place AS place, words, photo(subject, manual * 3 + step) AS picture FROM manual WHERE manual > 120;
+SELECT xmcoh.attach_source('album', 'backwards', document => 'manual', item => 'step', text => 'words', image => 'picture',
+    "position" => 'place');
+SELECT a AS alignment, modality, guidance, documents, items, tau > 0.9 AS as_stored, tau BETWEEN -0.4 AND 0.4 AS guessed, tau < -0.9 AS as_scored
+  FROM unnest('{known,inferred}'::text[]) AS a, xmcoh.evaluate('album', 'backwards', 'stored', a);
+-- What is stored holds against any number of rows that are not and say otherwise.
+CREATE VIEW two_placed AS
+    SELECT manual, step, words, NULL::real[] AS picture, CASE place WHEN 0 THEN 1 WHEN 7 THEN 0 END AS place FROM manual
+     WHERE manual > 120 AND manual % 4 = 3;
+SELECT xmcoh.attach_source('album', 'two_placed', document => 'manual', item => 'step', text => 'words', image => 'picture',
+    "position" => 'place');
+SELECT g AS rule, count(*) AS items, max(o.position) AS longest, bool_and(last.position < first.position) AS as_stored
+  FROM unnest('{soft,stored}'::text[]) AS g, xmcoh.order_documents('album', 'two_placed', guidance => g) AS o
+  JOIN LATERAL xmcoh.order_documents('album', 'two_placed', guidance => g) AS first ON first.document = o.document AND first.stored_position = 1
+  JOIN LATERAL xmcoh.order_documents('album', 'two_placed', guidance => g) AS last ON last.document = o.document AND last.stored_position = 0
+ GROUP BY 1 ORDER BY 1;
 -- Nothing is judged where an order is stored of some rows only.
 SELECT DISTINCT documents FROM xmcoh.evaluate('album', 'manual_and_photos', 'stored');
-SELECT xmcoh.detach_source('album', 'manual_and_photos'), xmcoh.detach_source('album', 'fresh');
-DROP VIEW placed, fresh, manual_and_photos;
+SELECT xmcoh.detach_source('album', s::regclass) FROM unnest('{manual_and_photos,fresh,backwards,two_placed}'::text[]) AS s;
+DROP VIEW placed, fresh, manual_and_photos, backwards, two_placed;
 
 -- Setting e: a photo that is missing, and one of something else.
 UPDATE loose SET manual = 1000 FROM manual WHERE loose.manual = 122 AND manual.manual = 122 AND picture IS NOT NULL

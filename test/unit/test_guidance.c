@@ -290,6 +290,30 @@ test_labels_of_positions(void **state)
 	xmc_document_free(&f->ctx, &document);
 }
 
+/* Labelled items are put in order in the places that they have; others stay, and so do equals. */
+static void
+test_keep_stored(void **state)
+{
+	static const double position[] = {5, NAN, 1, 3, NAN, 1, 0};
+	static const int32_t want[] = {1, 6, 5, 4, 2, 3, 0};
+	int32_t		order[] = {1, 0, 5, 4, 3, 2, 6};
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_document document = {.n = 7};
+
+	(void) state;
+	assert_int_equal(xmc_document_label_positions(&ctx, &document, position), XMC_OK);
+	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_OK);
+	assert_memory_equal(order, want, sizeof want);
+	document.n_pairs = 0;
+	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_OK);
+	assert_memory_equal(order, want, sizeof want);
+	counts.fail_at = counts.calls + 1;
+	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_NO_MEMORY);
+	xmc_release(&ctx, document.pair);
+	assert_int_equal(counts.live, 0);
+}
+
 /* guided[m] written out, of photos whose texts' order is stored: a s + c P O P^T. */
 static void
 check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *document, const xmc_scores *scores)
@@ -440,6 +464,7 @@ main(void)
 		cmocka_unit_test(test_guidance),
 		cmocka_unit_test(test_counterparts),
 		cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
+		cmocka_unit_test(test_keep_stored),
 		cmocka_unit_test_setup_teardown(test_labels_of_positions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stored, set_up, tear_down),
 	};
