@@ -174,18 +174,16 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 {
 	int32_t    *item = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));
 	int32_t    *place = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));	/* among the linked; -1 */
-	const float *labels = xmc_guidance_stored(arena, document, ~0);
 	int64_t		n;
 	int64_t		labelled = 0;	/* pairs of linked items */
 	double		total = 0;		/* their weight */
 	float	   *p;
 	float	   *s[XMC_MODALITIES];	/* (n, n) */
-	float	   *o;				/* (n, n) */
 	xmc_guides	by_score;
 	xmc_guides	by_order;
 	bool		is_order;
 
-	if (!item || !place || !labels)
+	if (!item || !place)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	n = xmc_align_linked_items(&model->options, document, item);
 	for (int32_t i = 0; i < document->n; i++)
@@ -207,12 +205,18 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 		XMC_NEED(s[m], arena->ctx);
 		xmc_submatrix(document->n, scores->score[m], (int32_t) n, item, s[m]);	/* the first evidences are the modalities */
 	}
-	o = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));
-	XMC_NEED(o, arena->ctx);
-	xmc_submatrix(document->n, labels, (int32_t) n, item, o);
 	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, s[XMC_TEXT], s[XMC_IMAGE], &by_score));
-	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, o, o, &by_order));
 	is_order = labelled == n * (n - 1) / 2; /* single pairs do not say what a whole order is worth */
+	if (is_order)
+	{
+		const float *labels = xmc_guidance_stored(arena, document, ~0);
+		float	   *o = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));	/* (n, n) */
+
+		if (!labels || !o)
+			return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+		xmc_submatrix(document->n, labels, (int32_t) n, item, o);
+		XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, o, o, &by_order));
+	}
 	for (int32_t k = 0; k < document->n_pairs; k++)
 	{
 		int64_t		a = place[document->pair[k].before];
@@ -226,11 +230,10 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 		for (int m = 0; m < XMC_MODALITIES; m++)
 		{
 			const float *score = m == XMC_TEXT ? by_score.text : by_score.image;
-			const float *order = m == XMC_TEXT ? by_order.text : by_order.image;
 
 			add_row(&own[m], (double[GUIDED]) {s[m][at], score[at], 0}, weight);
 			if (is_order)
-				add_row(&own[m], (double[GUIDED]) {s[m][at], 0, order[at]}, weight);
+				add_row(&own[m], (double[GUIDED]) {s[m][at], 0, (m == XMC_TEXT ? by_order.text : by_order.image)[at]}, weight);
 			/* And as if the counterparts were missing: the own score alone is calibrated, and stays so. */
 			add_row(&own[m], (double[GUIDED]) {s[m][at], 0, 0}, weight);
 		}

@@ -601,8 +601,8 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 }
 
 /*
- * Fuses what the pupil is now with its guide, and weighs its guidance. Cross-fitted weights stay: what few held-out documents would make of both
- * trusts, on the guides, the pupil's echo of its guide too much.
+ * Fuses what the pupil is now with its guide, and weighs its guidance. Cross-fitted weights stay: what few held-out
+ * documents would make of both trusts, on the guides, the pupil's echo of its guide too much.
  */
 static xmc_status
 fuse_again(xmc_trainer *t, const xmc_round *r)

@@ -291,8 +291,11 @@ score_slice(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *r
 			XMC_TRY(xmc_align_documents(arena, model, n_documents, document, rule->inferred, inferred));
 		}
 	for (int32_t k = 0; k < n_documents; k++)
-		XMC_TRY(finish(arena, model, rule, &document[k],
-					   inferred && xmc_align_is_open(&document[k], rule->inferred) ? &inferred[k] : NULL, &out[k]));
+	{
+		bool		open = inferred && inferred[k].n_image > 0 && inferred[k].n_text > 0;
+
+		XMC_TRY(finish(arena, model, rule, &document[k], open ? &inferred[k] : NULL, &out[k]));
+	}
 	return XMC_OK;
 }
 
