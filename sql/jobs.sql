@@ -21,8 +21,7 @@ COMMENT ON FUNCTION xmcoh_internal.public_message(text, text, boolean) IS 'Inter
 
 CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
     SELECT j.job_id, m.name AS model, s.real_state AS state, xmcoh_internal.object_name(j.submitted_by) AS submitted_by, j.options,
-           j.on_success, (SELECT array_agg(xmcoh_internal.object_name(u.source) ORDER BY u.place)
-                          FROM unnest(j.unlabelled) WITH ORDINALITY AS u (source, place)) AS unlabelled, j.created_at,
+           j.on_success, xmcoh_internal.object_names(j.unlabelled) AS unlabelled, j.created_at,
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
            j.held_out_loss, j.held_out_tau, xmcoh_internal.public_message(s.real_message, j.error_code, m.may_train) AS message,
            j.version, j.attempts, j.resumed_at, j.done_before
@@ -164,10 +163,9 @@ BEGIN
     -- The job that is in the way may have died without anybody noticing.
     PERFORM xmcoh_internal.settle_job(j.job_id) FROM xmcoh.job_record AS j
         WHERE j.model_id = c.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
-    INSERT INTO xmcoh.job_record AS j (model_id, submitted_by, login_role, options, on_success, unlabelled, source_definition,
-                                       created_at, queue_id, settings)
-        VALUES (c.model_id, xmcoh_internal.role_ref(caller), xmcoh_internal.role_ref(quote_ident(session_user)::regrole::oid), all_options, train.on_success,
-                c.sources, xmcoh_internal.source_definition(c.model_id), clock_timestamp(), xmcoh_internal.queue_id(),
+    INSERT INTO xmcoh.job_record AS j (model_id, submitted_by, options, on_success, unlabelled, source_definition, created_at, settings)
+        VALUES (c.model_id, xmcoh_internal.role_ref(caller), all_options, train.on_success, c.sources,
+                xmcoh_internal.source_definition(c.model_id), clock_timestamp(),
                 (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
                  WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
         ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING

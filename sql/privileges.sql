@@ -81,7 +81,7 @@ END $$;
 
 -- What policies and views evaluate for whoever reads: its arguments say all that it knows.
 GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), xmcoh_internal.object_name(xmcoh.object_ref),
-    xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
+    xmcoh_internal.object_names(xmcoh.object_ref[]), xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
     xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh_internal.report_number(jsonb, text[]),
     xmcoh_internal.public_message(text, text, boolean),
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),

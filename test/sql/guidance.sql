@@ -147,7 +147,7 @@ SELECT g AS rule, count(*) AS items, max(o.position) AS longest, bool_and(last.p
  GROUP BY 1 ORDER BY 1;
 -- Nothing is judged where an order is stored of some rows only.
 SELECT DISTINCT documents FROM xmcoh.evaluate('album', 'manual_and_photos', 'stored');
-SELECT xmcoh.detach_source('album', s::regclass) FROM unnest('{manual_and_photos,fresh,backwards,two_placed}'::text[]) AS s;
+SELECT xmcoh.detach_source('album', s) FROM unnest('{manual_and_photos,fresh,backwards,two_placed}'::text[]) AS s;
 DROP VIEW placed, fresh, manual_and_photos, backwards, two_placed;
 
 -- Setting e: a photo that is missing, and one of something else.

@@ -103,7 +103,7 @@ ROLLBACK;
 -- Rows as dead workers leave them. No process has pid 0.
 SET TIME ZONE 'UTC';
 SELECT xmcoh.create_model('old') > 0 AS created;
-INSERT INTO xmcoh.job_record (job_id, model_id, state, created_at, started_at, worker_pid, worker_started_at, phase, done, total)
+INSERT INTO xmcoh.job_record (job_id, model_id, state, created_at, started_at, worker_pid, worker_started_at, phase, done, total) OVERRIDING SYSTEM VALUE
     SELECT 1001, model_id, 'running', '2020-01-01', '2020-01-01', 0, '2020-01-01', 'training text', 5, 10 FROM xmcoh.model WHERE name = 'old';
 SELECT state, message FROM xmcoh.job WHERE job_id = 1001;
 SELECT state, time_left FROM xmcoh.training_progress WHERE job_id = 1001;
@@ -116,9 +116,9 @@ SELECT xmcoh.cancel_job(1001);
 SELECT state, message FROM xmcoh.job_record WHERE job_id = 1001;
 UPDATE xmcoh.job_record SET state = 'queued', worker_pid = NULL, queue_id = 'another' WHERE job_id = 1001;
 SELECT state, message FROM xmcoh.job WHERE job_id = 1001;
-UPDATE xmcoh.job_record SET queue_id = DEFAULT, queued_at = now() - interval '70 s' WHERE job_id = 1001;
+UPDATE xmcoh.job_record SET queue_id = DEFAULT, asked_at = now() - interval '70 s' WHERE job_id = 1001;
 SELECT state, message FROM xmcoh.job WHERE job_id = 1001;
-UPDATE xmcoh.job_record SET queued_at = DEFAULT WHERE job_id = 1001;
+UPDATE xmcoh.job_record SET asked_at = now() WHERE job_id = 1001;
 SELECT state FROM xmcoh.job WHERE job_id = 1001;
 SELECT xmcoh.wait_for_job(1001, '0 s');
 SELECT xmcoh.cancel_job(1001);

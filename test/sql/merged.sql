@@ -46,7 +46,7 @@ SELECT xmcoh.attach_source('two', 'work_step', document => 'manual', item => 'it
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('two', 'work_step', 'manual', 'item', text => 'words', documents_of => 'work_step')$$);
 SELECT xmcoh.attach_source('two', 'photo', document => 'manual', item => 'item', image => 'picture', "position" => 'place',
     approved => 'ok', documents_of => 'work_step');
-SELECT relation, documents_of FROM xmcoh.source ORDER BY source_id;
+SELECT relation, documents_of FROM xmcoh.source ORDER BY documents_of IS NOT NULL, relation DESC;
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('two', 'whole', 'manual', 'item', text => 'words', documents_of => 'photo')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.detach_source('two', 'work_step')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('two', unlabelled => '{photo}')$$);

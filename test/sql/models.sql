@@ -44,7 +44,7 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.create_model('manuals')$$);
 SELECT state FROM pg_temp.fails($$SELECT xmcoh.create_model('')$$);
 SELECT state FROM pg_temp.fails($$SELECT xmcoh.create_model('blind', words => false)$$);
 SELECT xmcoh.create_model('albums', image_dim => 4, words => false) > 0 AS created;
-SELECT name, owner = current_user::regrole AS mine, image_dim, text_dim, words, options, deployed_version FROM xmcoh.model ORDER BY model_id;
+SELECT name, xmcoh_internal.object_oid(owner) = current_user::regrole AS mine, image_dim, text_dim, words, options, deployed_version FROM xmcoh.model ORDER BY model_id;
 
 SELECT xmcoh.alter_model('albums', options => '{"epochs": 3, "seed": 7}');
 SELECT xmcoh.alter_model('albums', options => '{"epochs": null, "patience": 2}', new_name => 'photos');
