@@ -2,7 +2,7 @@
 
 REVOKE ALL ON ALL TABLES IN SCHEMA xmcoh FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA xmcoh FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA xmcoh FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA xmcoh FROM PUBLIC;
 
 -- Metrics are plain arithmetic: they are there for everybody.
 GRANT USAGE ON SCHEMA xmcoh TO PUBLIC;
@@ -55,7 +55,7 @@ BEGIN
         RAISE insufficient_privilege USING MESSAGE = 'only the owner of extension xmcoh can grant its usage';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA xmcoh TO %s', role);
-    EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA xmcoh TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON ALL ROUTINES IN SCHEMA xmcoh TO %s', role);
     EXECUTE format('REVOKE EXECUTE ON FUNCTION xmcoh.grant_usage(regrole) FROM %s', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA xmcoh TO %s', role);
     -- Views run with their owner's privileges: none is to be written through. Nor is what a trigger keeps.

@@ -104,7 +104,7 @@ SELECT set_config('test.hers', model_id::text, true) FROM xmcoh.model WHERE name
 SELECT set_config('test.job', job_id::text, true) FROM xmcoh.job_record;
 SET ROLE bob;
 SELECT throws_ok($$SELECT xmcoh.cancel_job(current_setting('test.job')::int)$$, '42704', NULL, 'bob cannot cancel a job of hers');
-SELECT throws_ok($$SELECT xmcoh.wait_for_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor wait for it');
+SELECT throws_ok($$CALL xmcoh.wait_for_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor wait for it');
 SELECT throws_ok($$SELECT xmcoh.resume_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor resume it');
 SELECT throws_ok($$INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) VALUES (current_setting('test.job')::int, 1, 'x')$$, '42501', NULL,
                  'nor give it a checkpoint');
