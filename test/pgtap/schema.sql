@@ -80,7 +80,7 @@ INSERT INTO label VALUES
     ('settle_job', 'v', 'u', true), ('start_worker', 'v', 'u', true), ('signal_worker', 'v', 'u', true), ('train', 'v', 'u', false),
     ('wait_for_job', 'v', 'u', false), ('cancel_job', 'v', 'u', true), ('forget_checkpoint', 'v', 'u', false),
     ('requeue_job', 'v', 'u', true), ('resume_job', 'v', 'u', true), ('check_training', 's', 's', false), ('add_option', 'i', 's', false),
-    ('launcher_is_loaded', 's', 's', true), ('next_run', 's', 's', true), ('schedule_next_run', 'v', 'r', true),
+    ('report_number', 'i', 's', true), ('report_integer', 'i', 's', true), ('launcher_is_loaded', 's', 's', true), ('next_run', 's', 's', true), ('schedule_next_run', 'v', 'r', true),
     ('schedule_changed', 'v', 'u', false), ('schedule_training', 'v', 'u', false), ('alter_schedule', 'v', 'u', false), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),
           format('%s: volatility, parallel, strict', l.name))

@@ -94,7 +94,7 @@ SELECT count(*) AS differing FROM (SELECT guide, step,
   JOIN (SELECT guide, o, step FROM (SELECT guide, xmcoh.recover_order('vectors', step, NULL, NULL, e) AS r FROM vec
       GROUP BY guide) AS a, unnest(r) WITH ORDINALITY AS u (step, o)) AS a USING (guide, step) WHERE r <> o;
 SELECT xmcoh.precedes('vectors', NULL, NULL, NULL, NULL, '{0,0,1}', '{0.6,1,1}') > 0.7 AS before;
-SELECT modality, guidance, tau > 0.8 AS good FROM xmcoh.evaluate('vectors', 'vec');
+SELECT modality, guidance, tau > 0.8 AS good FROM xmcoh.evaluate('vectors', 'vec') WHERE documents_seen = 0;
 
 -- By one kind of evidence: the same as in bulk. Items that lack the modality are left out.
 CREATE TABLE part AS SELECT guide, step, place, words, CASE WHEN step % 3 <> 0 THEN picture END AS picture FROM step;

@@ -83,10 +83,12 @@ WITH item AS (SELECT *, rank() OVER (PARTITION BY document ORDER BY stored_posit
                FROM item AS a JOIN item AS b USING (document) WHERE a.position < b.position GROUP BY document)
 SELECT abs(e.acc - d.acc) < 1e-9 AS acc, abs(e.pmr - d.pmr) < 1e-9 AS pmr, abs(e.tau - t.tau) < 1e-9 AS tau,
        abs(e.random_acc - d.random) < 1e-9 AS random_acc, abs(e.random_pmr - d.random_pmr) < 1e-9 AS random_pmr, d.shared > 0 AS shared
-  FROM xmcoh.evaluate('two', 'work_step') AS e,
+  FROM (SELECT sum(acc * items) / sum(items) AS acc, sum(pmr * documents) / sum(documents) AS pmr, sum(tau * documents) / sum(documents) AS tau,
+               sum(random_acc * items) / sum(items) AS random_acc, sum(random_pmr * documents) / sum(documents) AS random_pmr
+          FROM xmcoh.evaluate('two', 'work_step') WHERE modality = 'fused') AS e,
        (SELECT sum(matches) / sum(n) AS acc, avg((matches = n)::integer) AS pmr, sum(random) / sum(n) AS random,
                avg(1 / orders) AS random_pmr, sum(random) - count(*) AS shared FROM document) AS d,
-       (SELECT avg(tau) AS tau FROM tau) AS t WHERE modality = 'fused';
+       (SELECT avg(tau) AS tau FROM tau) AS t;
 SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('two', 'photo')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.alignment('two', '90', 'photo')$$);
 
@@ -120,7 +122,7 @@ COMMIT;
 CALL xmcoh.wait_for_job(:job, '60s');
 SELECT report ->> 'documents' AS documents FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'two' AND version = 3;
 SELECT count(*) - count(stored_position) AS without FROM xmcoh.order_documents('two') WHERE document = '82';
-SELECT documents FROM xmcoh.evaluate('two', 'work_step') WHERE modality = 'fused';
+SELECT sum(documents) AS documents FROM xmcoh.evaluate('two', 'work_step') WHERE modality = 'fused';
 
 -- bad rows
 INSERT INTO photo VALUES (81, 's1', photo(1, 1), 20, true);
