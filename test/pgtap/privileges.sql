@@ -98,7 +98,7 @@ SELECT set_config('test.job', job_id::text, true) FROM xmcoh.job_record;
 SELECT set_config('test.schedule', schedule_id::text, true) FROM xmcoh.schedule;
 SET ROLE bob;
 SELECT throws_ok($$SELECT xmcoh.cancel_job(current_setting('test.job')::int)$$, '42704', NULL, 'bob cannot cancel a job of hers');
-SELECT throws_ok($$SELECT xmcoh.wait_for_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor wait for it');
+SELECT throws_ok($$CALL xmcoh.wait_for_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor wait for it');
 SELECT throws_ok($$SELECT xmcoh.resume_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor resume it');
 SELECT throws_ok($$SELECT xmcoh.alter_schedule(current_setting('test.schedule')::int, active => true)$$, '42704', NULL, 'nor alter her schedule');
 SELECT throws_ok($$SELECT xmcoh.unschedule_training(current_setting('test.schedule')::int)$$, '42704', NULL, 'nor remove it');

@@ -17,7 +17,7 @@ DECLARE
     c jsonb;
 BEGIN
     COMMIT;
-    ended := xmcoh.wait_for_job(started, '60 s');
+    CALL xmcoh.wait_for_job(started, '60 s', ended);
     RAISE INFO '%, version %, deployed %: %', ended, (SELECT version FROM xmcoh.job WHERE job_id = started),
         (SELECT deployed_version FROM xmcoh.model WHERE name = 'guides'),
         (SELECT regexp_replace(regexp_replace(message, '-?\d\.\d{3}', 'X', 'g'), '\d+ (documents|held out)', 'N \1', 'g') FROM xmcoh.job WHERE job_id = started);
@@ -100,7 +100,7 @@ SELECT pairs_approved_since FROM xmcoh.model_overview;
 
 -- The report of a version has the share of pairs that it is confident of; less is asked for, more is confident.
 SELECT xmcoh.train('guides', '{"precision": 0.5}', 'keep') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60 s');
+CALL xmcoh.wait_for_job(:job, '60 s');
 SELECT (report #>> '{fused,confident}')::float8 AS fused, (report #>> '{text,confident}')::float8 AS text FROM xmcoh.model_version WHERE job_id = :job;
 
 -- every change of state, by whatever path
@@ -124,7 +124,7 @@ INSERT INTO xmcoh.job_record (job_id, model_id, state, created_at, queue_id, sta
 SELECT count(*) FROM xmcoh.job_transition WHERE job_id = 1000;
 SELECT last_job, last_job_state, active_job FROM xmcoh.model_overview;     -- nobody has written it down yet
 SELECT state, waited, duration, version, deployed FROM xmcoh.job_history WHERE job_id = 1000;
-SELECT xmcoh.wait_for_job(1000);
+CALL xmcoh.wait_for_job(1000);
 SELECT old_state, new_state, reason, worker_pid FROM xmcoh.job_transition WHERE job_id = 1000;
 DELETE FROM xmcoh.job_record WHERE job_id = 1000;
 DELETE FROM xmcoh.job_transition WHERE job_id = 1000;

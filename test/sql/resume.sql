@@ -24,8 +24,11 @@ CREATE TABLE step AS
     SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'test'])[s] AS instruction FROM generate_series(1, 40) AS m, generate_series(1, 3) AS s;
 SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 CREATE PROCEDURE wait(id integer) LANGUAGE plpgsql AS $$
+DECLARE
+    ended text;
 BEGIN
-    RAISE INFO '%', xmcoh.wait_for_job(id, '60 s');
+    CALL xmcoh.wait_for_job(id, '60 s', ended);
+    RAISE INFO '%', ended;
     RAISE INFO '%', (SELECT concat_ws('; ', regexp_replace(message, '\d+ documents, \d+', 'N documents, N'), 'attempts ' || attempts,
             'checkpoint ' || (SELECT count(*) FROM xmcoh.job_checkpoint AS c WHERE c.job_id = id)) FROM xmcoh.job WHERE job_id = id);
 END $$;
