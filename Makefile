@@ -16,6 +16,7 @@ REGRESS = \
 	models \
 	sources \
 	merged \
+	hostile \
 	jobs \
 	monitor \
 	schedules \
