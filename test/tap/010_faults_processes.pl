@@ -114,7 +114,7 @@ sub while_saving
 	$holder->{run}->kill_kill;
 	unharmed("$how while it saves");
 }
-while_saving('cancel_job', sub { value("SET lock_timeout = '5s'; SELECT xmcoh.cancel_job($_[1])") }, qr/^cancelled: cancelled while /);
+while_saving('cancel_job', sub { value("SET lock_timeout = '60s'; SELECT xmcoh.cancel_job($_[1])") }, qr/^cancelled: cancelled while /);
 while_saving('pg_cancel_backend', sub { value("SELECT pg_cancel_backend($_[0])") }, qr/^interrupted: cancelled by pg_cancel_backend/);
 while_saving('pg_terminate_backend', sub { value("SELECT pg_terminate_backend($_[0])") }, qr/^interrupted: worker died/);
 while_saving('kill -9', sub { kill 'KILL', $_[0]; await($_[1], "state = 'interrupted'") }, qr/^interrupted: worker died/);

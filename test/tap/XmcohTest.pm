@@ -18,7 +18,8 @@ our @EXPORT = qw($long $quick new_cluster ask value fails train train_long job r
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
-$PostgreSQL::Test::Utils::timeout_default = 60;		# a whole file may take 180 s
+# After how many seconds without what it waits for a test gives up: it hangs. A busy machine needs many.
+my $patience = $PostgreSQL::Test::Utils::timeout_default;
 
 my $node;				# the cluster that the subs below ask
 my $database = 'postgres';
@@ -84,7 +85,7 @@ sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_r
 sub await
 {
 	my ($job, $condition) = @_;
-	my $end = time + 60;
+	my $end = time + $patience;
 	my $over = '';
 	for (;;)
 	{
@@ -104,7 +105,7 @@ sub await
 sub outcome
 {
 	my ($job) = @_;
-	value("SELECT xmcoh.wait_for_job($job, '60 s')");
+	value("SELECT xmcoh.wait_for_job($job, '$patience s')");
 	return row($job, "state || ': ' || coalesce(message, '')");
 }
 
@@ -114,7 +115,8 @@ sub train
 {
 	my ($model, $options, $role) = @_;
 	$options //= $quick;
-	for my $try (1 .. 50)
+	my $end = time + $patience;
+	while (time < $end)
 	{
 		my ($code, $out, $err) = $node->psql($database, "SELECT xmcoh.train('$model', $options)",
 			extra_params => [ $role ? ('-U', $role) : () ]);
@@ -150,11 +152,12 @@ sub worker_is_gone
 sub stop_between_writes
 {
 	my ($job, $pid) = @_;
-	for (1 .. 50)
+	my $end = time + $patience;
+	while (time < $end)
 	{
 		kill 'STOP', $pid;
 		my ($code) = $node->psql($database, "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
-			timeout => 10);
+			timeout => $patience);
 		return if $code == 0;
 		kill 'CONT', $pid;
 		sleep 0.1;
