@@ -22,7 +22,8 @@ set -uo pipefail
 
 ALL_KINDS="harness unit unit-asan fuzz regress isolation pgtap cli tap pgspot"
 LOGS=$ROOT/build/check
-QUIET_SECONDS=${QUIET_SECONDS:-420}	# more than any limit of a test's own: isolationtester gives a step 360 s
+# More than any limit of a test's own: isolationtester gives a step twice PostgreSQL's default.
+QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
 LIVE="--verbose --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end
 PGSPOT_VERSION=0.9.4
 passed=0 failed=0 skipped=0

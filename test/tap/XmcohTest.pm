@@ -5,13 +5,14 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use List::Util qw(max);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw($long $quick new_cluster ask value fails train train_long job row await outcome process_lives worker_is_gone
-  stop_between_writes approve unharmed);
+  stop_between_writes approve unharmed promised);
 
 # Far more training than anybody waits for (the bag makes a network of the words; without one there is only the sparse term, which
 # takes seconds), and hardly any.
@@ -141,6 +142,21 @@ sub process_lives
 {
 	my ($pid) = @_;
 	return `ps -o stat= -p $pid` =~ /^[^Z]/;
+}
+
+# What becomes of a promise of so many seconds here and now: where more processes want to run than there are cores, each gets its
+# share; and PG_TEST_TIMEOUT_DEFAULT may say that the server is a slow one.
+sub promised
+{
+	my ($seconds) = @_;
+	my $slowness = $patience / 180;
+	if (-e '/proc/loadavg')
+	{
+		my ($average, $running) = slurp_file('/proc/loadavg') =~ m{^(\S+) \S+ \S+ (\d+)/};
+		my $cores = () = slurp_file('/proc/cpuinfo') =~ /^processor\b/mg;
+		$slowness = max($slowness, max($average, $running) / ($cores || 1));
+	}
+	return $seconds * max(1, $slowness);
 }
 
 sub worker_is_gone
