@@ -228,7 +228,8 @@ tap_file()
 		wait $!
 		status=$?
 		[ $status != 0 ] || return 0
-		tail -c "+$((before + 1))" "$log" | grep -E '^not ok ' | grep -qviE '# TODO' || say "not ok - $file ended with status $status"
+		tail -c "+$((before + 1))" "$log" | grep -E '^not ok ' | grep -qviE '# TODO' ||
+			say "not ok - $file ended with status $status"
 	else
 		say "not ok - $file was stopped after $QUIET_SECONDS s without output"
 	fi
