@@ -284,6 +284,8 @@ xmcoh_coherence_final(PG_FUNCTION_ARGS)
 	Placed	   *placed;
 	int32	   *order;			/* at first the items that the evidence speaks of, in key order */
 	int32		m;
+	double		coherence;
+	xmc_ctx		ctx = xmcoh_context();
 
 	if (state == NULL)
 		PG_RETURN_NULL();
@@ -299,7 +301,8 @@ xmcoh_coherence_final(PG_FUNCTION_ARGS)
 	qsort(placed, m, sizeof(Placed), compare_positions);
 	for (int32 k = 0; k < m; k++)
 		order[k] = placed[k].item;
-	PG_RETURN_FLOAT8(xmc_coherence(state->n, scored.scores.score[state->evidence], m, order));
+	XMCOH_TRY(xmc_coherence(&ctx, state->n, scored.scores.score[state->evidence], m, order, &coherence), &ctx);
+	PG_RETURN_FLOAT8(coherence);
 }
 
 /* Keys became text by the type's output function; its input function makes items of them again. */

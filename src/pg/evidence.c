@@ -191,7 +191,7 @@ xmcoh_decode_evidence(const xmc_document *document, const xmc_scores *scores, xm
 	int32		m = xmc_evidence_items(document, evidence, item);
 	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);
 
-	xmc_submatrix(document->n, scores->score[evidence], m, item, s);
+	XMCOH_TRY(xmc_submatrix(&ctx, document->n, scores->score[evidence], m, item, s), &ctx);
 	XMCOH_TRY(xmc_decode(&ctx, m, s, order, NULL), &ctx);
 	for (int32 k = 0; k < m; k++)
 		order[k] = item[order[k]];
