@@ -104,7 +104,6 @@ unlink "$file.seal";
 unlike(asked('without the seal'), qr/cache file/, 'nothing to say');
 is(slurp_file("$file.seal"), $seal, 'the file is sealed again');
 
-
 # ---- damaged before a session opens it ----
 
 my %damage = (
