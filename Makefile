@@ -145,7 +145,7 @@ clean distclean:
 endif
 EXTRA_CLEAN = build
 
-build build/core build/asan build/unit build/unit-asan build/fuzz build/bench build/cli build/regress build/isolation:
+build build/core build/asan build/unit build/unit-asan build/fuzz build/fuzz/core build/bench build/cli build/regress build/isolation:
 	@mkdir -p $@
 
 # ---- the core alone ----
@@ -170,10 +170,9 @@ build/libxmcoh_core_asan.a: $(ASAN_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
 
-# ---- unit tests, fuzzing, benchmarks: one program a file ----
+# ---- unit tests, benchmarks: one program a file ----
 
 UNIT_TESTS := $(sort $(wildcard test/unit/test_*.c))
-FUZZ_TESTS := $(sort $(wildcard test/fuzz/fuzz_*.c))
 BENCHES := $(sort $(wildcard test/bench/bench_*.c))
 TEST_HEADERS := $(wildcard test/*/*.h)
 
@@ -183,8 +182,6 @@ build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | bu
 	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -Isrc/core $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
 # This one is of the PostgreSQL side, but plain C.
 build/unit/test_cron build/unit-asan/test_cron: src/pg/cron.c src/pg/cron.h
-build/fuzz/%: test/fuzz/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/fuzz
-	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -DSTANDALONE -Isrc/core $< -o $@ build/libxmcoh_core_asan.a $(TOOL_LIBS)
 # Every product of the core passes through the bench's counter.
 build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
@@ -195,22 +192,48 @@ run_each = @failed=0; for program in $(1); do echo "== $$program"; ./$$program $
 
 UNIT_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit/%)
 ASAN_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit-asan/%)
-FUZZ_PROGRAMS := $(FUZZ_TESTS:test/fuzz/%.c=build/fuzz/%)
 BENCH_PROGRAMS := $(BENCHES:test/bench/%.c=build/bench/%)
 
-# A fuzzer's main (under STANDALONE) takes the number of iterations; its seed is fixed.
-FUZZ_ITERATIONS ?= 20000
-
-.PHONY: unit unit-asan fuzz fuzz-build bench
-fuzz-build: $(FUZZ_PROGRAMS)
+.PHONY: unit unit-asan bench
 unit: $(UNIT_PROGRAMS)
 	$(call run_each,$(UNIT_PROGRAMS))
 unit-asan: $(ASAN_PROGRAMS)
 	$(call run_each,$(ASAN_PROGRAMS))
-fuzz: $(FUZZ_PROGRAMS)
-	$(call run_each,$(FUZZ_PROGRAMS),$(FUZZ_ITERATIONS))
 bench: $(BENCH_PROGRAMS)
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/bench/bench.sh
+
+# ---- fuzzing: one libFuzzer program a file, each for so many inputs, or so many seconds; see test/fuzz/fuzz.sh ----
+
+FUZZ_CC ?= clang
+FUZZ_ITERATIONS ?= 20000
+FUZZ_SECONDS ?=
+FUZZERS := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+FUZZ_CFLAGS = $(TOOL_CFLAGS) -O1 -fsanitize=float-cast-overflow $(SANITIZE)
+FUZZ_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/fuzz/core/%.o)
+
+build/fuzz/core/%.o: src/core/%.c $(ALL_HEADERS) | build/fuzz/core
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+build/libxmcoh_core_fuzz.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+build/fuzz/%: test/fuzz/fuzz_%.c build/libxmcoh_core_fuzz.a $(TEST_HEADERS) | build/fuzz
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(filter %.c,$^) -o $@ build/libxmcoh_core_fuzz.a $(TOOL_LIBS)
+
+# With buffers that short texts fill.
+build/fuzz/text: src/core/text.c
+build/fuzz/text: FUZZ_CFLAGS += -DCHUNK_UNITS=16 -DSLACK_UNITS=8 -DWINDOW_UNITS=256 -DMARGIN_UNITS=32
+# Those of the PostgreSQL side and of the client that are plain C, or nearly.
+build/fuzz/cron: src/pg/cron.c src/pg/cron.h
+build/fuzz/npy: src/cli/npy.h src/cli/cli.h | src/cli/npy.c
+build/fuzz/npy: FUZZ_CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
+build/fuzz/state: src/pg/state.c src/pg/state.h src/pg/evidence.h
+build/fuzz/state: FUZZ_CFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
+
+.PHONY: fuzz fuzz-build
+fuzz-build: $(FUZZERS:%=build/fuzz/%)
+fuzz:
+	@$(MAKE) --no-print-directory -k fuzz-build; FUZZ_ITERATIONS='$(FUZZ_ITERATIONS)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
+		bash test/fuzz/fuzz.sh $(FUZZERS)
 
 # ---- the command-line client: libpq and zlib only ----
 

@@ -16,8 +16,11 @@ set -uo pipefail
 . "$(dirname "$0")/cluster.sh"
 
 ALL_KINDS="unit unit-asan fuzz regress isolation pgtap cli tap"
-LOGS=$ROOT/build/check
-PERL_TEST_SECONDS=180	# for one file
+LOGS=${CHECK_LOGS:-$ROOT/build/check}
+# A server that checks itself is slower, and so is what waits for it.
+export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
+export PG_TEST_TIMEOUT_DEFAULT=$((180 * CHECK_SLOWNESS))
+PERL_TEST_SECONDS=$((180 * CHECK_SLOWNESS))	# for one file
 passed=0 failed=0 skipped=0
 table=
 
@@ -59,7 +62,7 @@ count_fuzz()
 # run KIND COUNTER SECONDS COMMAND...
 run()
 {
-	local kind=$1 counter=$2 limit=$3 log=$LOGS/$1.log started=$SECONDS status ok=0 bad=0 skip=0 reason=
+	local kind=$1 counter=$2 limit=$(($3 * CHECK_SLOWNESS)) log=$LOGS/$1.log started=$SECONDS status ok=0 bad=0 skip=0 reason=
 
 	shift 3
 	printf '%-10s ' "$kind"
@@ -74,6 +77,8 @@ run()
 	wait "$pid" 2>/dev/null
 	status=$?
 	"$counter" "$log"
+	# A worker's crash need not fail a test: others begin in its place.
+	if grep -rhs --include='*.log' '^TRAP:' "$WORK" >>"$log"; then reason="an assertion failed in a server"; fi
 	if [ -z "$reason" ] && [ $((ok + bad + skip)) = 0 ]; then reason="no test ran"; fi
 	if [ -z "$reason" ] && [ $status != 0 ] && [ $bad = 0 ]; then reason="ended with status $status"; fi
 	[ -z "$reason" ] || bad=$((bad + 1))
@@ -97,7 +102,7 @@ show_failure()
 {
 	say "    ---- failures in $1 ----"
 	{
-		grep -nE '^not ok |FAILED|ERROR: |error: |Error |runtime error|AddressSanitizer|LeakSanitizer|Failed test|: FATAL' "$1" | head -40
+		grep -nE '^not ok |FAILED|ERROR: |error: |Error |^TRAP:|runtime error|AddressSanitizer|LeakSanitizer|Failed test|: FATAL' "$1" | head -40
 		say "..."
 		tail -n 40 "$1"
 	} | sed 's/^/    /'

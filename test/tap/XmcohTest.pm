@@ -18,7 +18,7 @@ our @EXPORT = qw($long $quick new_cluster ask value fails train train_long job r
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
-$PostgreSQL::Test::Utils::timeout_default = 60;		# a whole file may take 180 s
+$PostgreSQL::Test::Utils::timeout_default = 60 * ($ENV{CHECK_SLOWNESS} // 1);	# a whole file may take 180 s, or so many times as long
 
 my $node;				# the cluster that the subs below ask
 my $database = 'postgres';
