@@ -224,6 +224,6 @@ if [ -z "$guides" ]; then
 fi
 say ""
 printf '%-10s %7s %7s %8s %8s\n%s' kind passed failed skipped time "$table"
-say "all in $((SECONDS - started)) s; the logs are in build/check"
+say "all in $((SECONDS - started)) s; the logs are in ${LOGS#"$ROOT/"}"
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -4,7 +4,8 @@
 #
 # The server is the one of cassert.sh, which tells valgrind of PostgreSQL's own memory contexts, with PostgreSQL's suppressions.
 # Everything is some thirty times slower, so a test with a clock may fail (of the kind tap, some do): that is not what this asks.
-# The logs are in build/valgrind, the reports in build/valgrind/reports.
+# VALGRIND_OPTS=--track-origins=yes tells where bytes come from, and takes twice as long. The logs are in build/valgrind, the reports
+# in build/valgrind-reports.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 plain=${DEBUG_SERVER:-$root/build/debug}
@@ -25,7 +26,7 @@ cat >"$server/bin/postgres" <<END
 case "\$1" in
 --boot | --single | --check | --describe-config | -V | --version | -C) exec "$server/bin/postgres.plain" "\$@" ;;
 esac
-exec valgrind --quiet --error-limit=no --num-callers=30 --track-origins=yes --leak-check=no \\
+exec valgrind --quiet --error-limit=no --num-callers=30 --leak-check=no \\
 	--suppressions="$plain/valgrind.supp" --suppressions="$root/test/valgrind.supp" --log-file="$reports/%p" \\
 	"$server/bin/postgres.plain" "\$@"
 END
