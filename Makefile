@@ -3,12 +3,14 @@
 #   make && make install && make installcheck      the extension, against the server that PG_CONFIG names
 #   make check                                     every test there is, on throwaway servers; installs what is missing
 #   make demo                                      a tour in SQL, under two minutes
+#   make fuzz                                      the fuzzers, 20000 inputs each; for so long each with FUZZ_SECONDS
+#   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server that checks itself, built from source
 #   make torture                                   200 random kills of workers and servers, while jobs run and are resumed
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   what each part of the method is worth on them: doc/quality.md (FOLDS, SEEDS, SIZES)
-#   make core | cli | unit | unit-asan | fuzz | bench | clean
+#   make core | cli | unit | unit-asan | bench | clean
 #
-# Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  GUIDES=folder
+# Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
 
 # One name a line, so that two people who add one do not meet.
 REGRESS = \
@@ -101,7 +103,8 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals of our own, which need no server headers; a plain `make` has no goal and builds the extension.
-OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench check demo guides quality torture setup clean distclean
+SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture setup clean distclean
+OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifneq ($(filter-out $(OWN_GOALS) build/%,$(GOALS)),)
@@ -133,7 +136,7 @@ xmcoh$(DLSUFFIX): xmcoh.map
 sql/xmcoh--1.0.sql: $(SQL_SOURCES)
 	cat $^ > $@
 else
-ifneq ($(filter-out check demo guides quality torture setup clean distclean,$(GOALS)),)
+ifneq ($(filter-out $(SERVER_GOALS),$(GOALS)),)
 $(need_libraries)
 endif
 .PHONY: check clean distclean
@@ -217,16 +220,19 @@ build/libxmcoh_core_fuzz.a: $(FUZZ_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
 build/fuzz/%: test/fuzz/fuzz_%.c build/libxmcoh_core_fuzz.a $(TEST_HEADERS) | build/fuzz
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(filter %.c,$^) -o $@ build/libxmcoh_core_fuzz.a $(TOOL_LIBS)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_ALSO) -o $@ build/libxmcoh_core_fuzz.a $(TOOL_LIBS)
 
 # With buffers that short texts fill.
 build/fuzz/text: src/core/text.c
+build/fuzz/text: FUZZ_ALSO = src/core/text.c
 build/fuzz/text: FUZZ_CFLAGS += -DCHUNK_UNITS=16 -DSLACK_UNITS=8 -DWINDOW_UNITS=256 -DMARGIN_UNITS=32
 # Those of the PostgreSQL side and of the client that are plain C, or nearly.
 build/fuzz/cron: src/pg/cron.c src/pg/cron.h
-build/fuzz/npy: src/cli/npy.h src/cli/cli.h | src/cli/npy.c
+build/fuzz/cron: FUZZ_ALSO = src/pg/cron.c
+build/fuzz/npy: src/cli/npy.c src/cli/npy.h src/cli/cli.h
 build/fuzz/npy: FUZZ_CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
 build/fuzz/state: src/pg/state.c src/pg/state.h src/pg/evidence.h
+build/fuzz/state: FUZZ_ALSO = src/pg/state.c
 build/fuzz/state: FUZZ_CFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
 
 .PHONY: fuzz fuzz-build
@@ -246,9 +252,15 @@ build/xmcoh: $(CLI_SOURCES) $(ALL_HEADERS) | build
 # ---- everything at once, on throwaway servers ----
 
 # (check stands above: PGXS has a goal of that name, which says that there is none.)
-.PHONY: setup demo guides quality torture
+.PHONY: setup demo guides quality torture check-cassert check-valgrind check-asan
 setup:
 	@bash test/setup.sh
+check-cassert:
+	@MAKE='$(MAKE)' bash test/cassert.sh $(KINDS)
+check-valgrind:
+	@MAKE='$(MAKE)' bash test/sanitizers.sh valgrind $(KINDS)
+check-asan:
+	@MAKE='$(MAKE)' bash test/sanitizers.sh asan $(KINDS)
 torture:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
 demo:

@@ -3,7 +3,7 @@
 #
 # Kinds of tests, each with its whole output in build/check/KIND.log:
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
-#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one program is one test
+#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one target is one test
 #   regress          test/sql/*.sql         pg_regress (those that the Makefile lists)
 #   isolation        test/isolation/specs   pg_isolation_regress (those that the Makefile lists)
 #   pgtap            test/pgtap/*.sql       in a database that has the extensions pgtap and xmcoh
@@ -19,7 +19,7 @@ ALL_KINDS="unit unit-asan fuzz regress isolation pgtap cli tap"
 LOGS=${CHECK_LOGS:-$ROOT/build/check}
 # A server that checks itself is slower, and so is what waits for it.
 export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
-export PG_TEST_TIMEOUT_DEFAULT=$((180 * CHECK_SLOWNESS))
+export PG_TEST_TIMEOUT_DEFAULT=$((180 * CHECK_SLOWNESS)) PGISOLATIONTIMEOUT=$((360 * CHECK_SLOWNESS))
 PERL_TEST_SECONDS=$((180 * CHECK_SLOWNESS))	# for one file
 passed=0 failed=0 skipped=0
 table=
@@ -46,6 +46,18 @@ count_tap()
 
 # PostgreSQL 16 and later print TAP here.
 count_regress()
+{
+	ok=$(grep -cE '\.\.\. ok +[0-9]+ ms|^ok ' "$1")
+	bad=$(grep -cE '\.\.\. FAILED|^not ok ' "$1")
+	skip=0
+}
+
+count_fuzz()
+{
+	in_tree "$MAKE" --no-print-directory WERROR=1 PG_CONFIG="$PG_CONFIG" FUZZ_ITERATIONS="${FUZZ_ITERATIONS:-20000}" fuzz
+}
+
+regress()
 {
 	ok=$(grep -cE '\.\.\. ok +[0-9]+ ms|^ok ' "$1")
 	bad=$(grep -cE '\.\.\. FAILED|^not ok ' "$1")
@@ -106,6 +118,13 @@ show_failure()
 		say "..."
 		tail -n 40 "$1"
 	} | sed 's/^/    /'
+}
+
+# Jobs in the copied tests are waited for CHECK_SLOWNESS times as long.
+wait_longer()
+{
+	in_tree grep -rlE 'wait_for_job\(' test expected |
+		in_tree xargs perl -i -pe 's/(wait_for_job\(.*?\x27)(\d\d+)( ?s\x27)/$1 . $2 * $ENV{CHECK_SLOWNESS} . $3/e'
 }
 
 # ---- the kinds ----
@@ -194,6 +213,8 @@ else
 	built=
 fi
 
+[ -z "$built" ] || [ "$CHECK_SLOWNESS" = 1 ] || wait_longer
+
 wants() { case " $kinds " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 server_up=
 # wants_server KIND: asked for, and there is a server to run it on; if there is none, the kind has failed.
@@ -211,7 +232,7 @@ wants_server()
 
 ! wants unit || run unit count_cmocka 120 in_tree "$MAKE" -j2 WERROR=1 unit
 ! wants unit-asan || run unit-asan count_cmocka 360 in_tree "$MAKE" -j2 WERROR=1 unit-asan
-! wants fuzz || run fuzz count_fuzz 180 fuzz
+! wants fuzz || run fuzz count_fuzz 900 fuzz
 ! wants_server regress || run regress count_regress 180 regress
 ! wants_server isolation || run isolation count_regress 120 isolation
 ! wants_server pgtap || run pgtap count_tap 120 pgtap

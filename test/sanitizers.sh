@@ -28,8 +28,9 @@ valgrind)
 asan)
 	kinds=${*:-regress isolation pgtap cli tap}
 	# A server keeps what it has allocated until it ends, and the library comes too late to be found by its users.
-	run="env LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)
-		ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports/asan UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/ubsan"
+	run="env LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
+	run+=" ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports/asan"
+	run+=" UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/ubsan"
 	export COPT='-fsanitize=address,undefined -fno-omit-frame-pointer'	# PGXS's
 	export CHECK_SLOWNESS=6
 	;;
@@ -52,7 +53,7 @@ cat >"$server/bin/postgres" <<END
 case "\$1" in
 --boot | --single | --check | --describe-config | -V | --version | -C) exec "$server/bin/postgres.plain" "\$@" ;;
 esac
-exec $(echo $run) "$server/bin/postgres.plain" "\$@"
+exec $run "$server/bin/postgres.plain" "\$@"
 END
 chmod +x "$server/bin/postgres"
 

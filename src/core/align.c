@@ -62,6 +62,7 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 	int64_t		width = (int64_t) columns + 1;
 	double	   *u = xmc_arena_alloc(arena, (size_t) rows, sizeof(double));	/* log scaling of rows */
 	double	   *v = xmc_arena_alloc(arena, (size_t) columns, sizeof(double));
+	int			iterations = rows > 0 && columns > 0 ? SINKHORN_ITERATIONS : 0;	/* an empty side has no scores, either */
 	int64_t		cells = 0;
 
 	if (!u || !v)
@@ -76,7 +77,7 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 		for (int64_t r = 0; r < rows; r++)
 			v[c] = fmin(v[c], -score[r * columns + c] / 2);
 	}
-	for (int iteration = 0; iteration < SINKHORN_ITERATIONS; iteration++)
+	for (int iteration = 0; iteration < iterations; iteration++)
 	{
 		double		worst = 0;	/* change of a column's scaling: how wrong its mass was, relatively */
 

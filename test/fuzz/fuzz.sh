@@ -10,13 +10,14 @@ cd "$(dirname "$0")/../.." || exit 1
 
 # The longest input, in bytes, where that is not libFuzzer's 4096: whole models and whole checkpoints.
 declare -A longest=([safetensors]=65536 [checkpoint]=262144)
-status=0
+mkdir -p build/fuzz/found build/fuzz/corpus
 
-mkdir -p build/fuzz/found
-for name in "$@"; do
-	echo "== $name"
-	mkdir -p "build/fuzz/corpus/$name"
-	options=(-max_len="${longest[$name]:-4096}" -len_control=0 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=1
+# fuzz NAME: all it says, behind its name, and in the end whether it failed
+fuzz()
+{
+	local name=$1 options kept=()
+
+	options=(-max_len="${longest[$name]:-4096}" -len_control=0 -timeout=60 -rss_limit_mb=2048 -print_final_stats=1
 		-artifact_prefix="build/fuzz/found/$name-")
 	if [ -n "${FUZZ_SECONDS:-}" ]; then
 		options+=(-max_total_time="$FUZZ_SECONDS")
@@ -24,13 +25,24 @@ for name in "$@"; do
 		options+=(-runs="${FUZZ_ITERATIONS:-20000}" -seed=1)
 	fi
 	[ ! -e "test/fuzz/dict/$name" ] || options+=(-dict="test/fuzz/dict/$name")
-	kept=()
 	[ ! -d "test/fuzz/corpus/$name" ] || kept=("test/fuzz/corpus/$name")
-	if "build/fuzz/$name" "${options[@]}" "build/fuzz/corpus/$name" "${kept[@]}"; then
+	mkdir -p "build/fuzz/corpus/$name"
+	if "build/fuzz/$name" "${options[@]}" "build/fuzz/corpus/$name" "${kept[@]}" 2>&1 | sed -u "s/^/$name: /"; then
 		echo "fuzz ok $name"
 	else
 		echo "fuzz FAILED $name"
-		status=1
+		return 1
 	fi
+}
+
+# As many at once as there are cores.
+status=0
+for name in "$@"; do
+	if [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; then wait -n || status=1; fi
+	fuzz "$name" &
+done
+for name in "$@"; do
+	wait -n
+	case $? in 0 | 127) ;; *) status=1 ;; esac	# 127: there is none left
 done
 exit $status
