@@ -75,10 +75,11 @@ xmc_status
 xmc_guidance_keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order)
 {
 	int32_t    *before = xmc_zalloc(ctx, 2 * (size_t) document->n, sizeof(int32_t));	/* (n) how many items stand before; -1: no label */
-	int32_t    *slot = before + document->n;	/* (placed) their places, ascending */
+	int32_t    *slot;			/* (placed) their places, ascending; the second half of one allocation */
 	int32_t		placed = 0;
 
 	XMC_NEED(before, ctx);
+	slot = before + document->n;
 	for (int32_t i = 0; i < document->n; i++)
 		before[i] = -1;
 	for (int32_t k = 0; k < document->n_pairs; k++)
