@@ -222,10 +222,7 @@ build/libxmcoh_core_fuzz.a: $(FUZZ_OBJECTS)
 build/fuzz/%: test/fuzz/fuzz_%.c build/libxmcoh_core_fuzz.a $(TEST_HEADERS) | build/fuzz
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_ALSO) -o $@ build/libxmcoh_core_fuzz.a $(TOOL_LIBS)
 
-# With buffers that short texts fill.
 build/fuzz/text: src/core/text.c
-build/fuzz/text: FUZZ_ALSO = src/core/text.c
-build/fuzz/text: FUZZ_CFLAGS += -DCHUNK_UNITS=16 -DSLACK_UNITS=8 -DWINDOW_UNITS=256 -DMARGIN_UNITS=32
 # Those of the PostgreSQL side and of the client that are plain C, or nearly.
 build/fuzz/cron: src/pg/cron.c src/pg/cron.h
 build/fuzz/cron: FUZZ_ALSO = src/pg/cron.c

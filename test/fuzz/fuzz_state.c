@@ -343,6 +343,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		free(bytes);
 		held = NULL;
+		MUST(memchr(state->model, '\0', state->model_length) == NULL);
+		for (int32_t k = 0; k < n; k++)
+		{
+			const StateItem *item = &state->item[k];
+
+			MUST(memchr(item->key, '\0', item->key_length) == NULL);
+			MUST(!item->evidence.text || memchr(item->evidence.text, '\0', item->evidence.text_length) == NULL);
+		}
 		first = write_and_read(state, &again);
 		second = write_and_read(again, &more);
 		MUST(VARSIZE(second) == VARSIZE(first) && memcmp(second, first, VARSIZE(first)) == 0);
