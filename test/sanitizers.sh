@@ -22,15 +22,18 @@ shift || true
 case $tool in
 valgrind)
 	kinds=${*:-regress isolation pgtap}
-	run="valgrind --quiet --error-limit=no --num-callers=30 --leak-check=no --suppressions=$plain/valgrind.supp --log-file=$reports/%p"
+	run="exec valgrind --quiet --error-limit=no --num-callers=30 --leak-check=no --suppressions='$plain/valgrind.supp' \
+	--log-file='$reports/%p' '$server/bin/postgres.plain'"
 	export CHECK_SLOWNESS=30
 	;;
 asan)
 	kinds=${*:-regress isolation pgtap cli tap}
 	# A server keeps what it has allocated until it ends, and the library comes too late to be found by its users.
-	run="env LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
-	run+=" ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports/asan"
-	run+=" UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/ubsan"
+	# Under its first name, since pg_ctl restart starts again what was started.
+	run="export LD_PRELOAD='$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)'
+export ASAN_OPTIONS='detect_leaks=0:abort_on_error=1:log_path=$reports/asan'
+export UBSAN_OPTIONS='print_stacktrace=1:log_path=$reports/ubsan'
+exec -a '$server/bin/postgres' '$server/bin/postgres.plain'"
 	export COPT='-fsanitize=address,undefined -fno-omit-frame-pointer'	# PGXS's
 	export CHECK_SLOWNESS=6
 	;;
@@ -49,11 +52,12 @@ cp -al "$plain" "$server"
 # The server's processes are all forked from the postmaster, and the tool goes with them. initdb's are not ours.
 mv "$server/bin/postgres" "$server/bin/postgres.plain"
 cat >"$server/bin/postgres" <<END
-#!/bin/sh
+#!/bin/bash
 case "\$1" in
---boot | --single | --check | --describe-config | -V | --version | -C) exec "$server/bin/postgres.plain" "\$@" ;;
+--boot | --single | --check | --describe-config | -V | --version | -C)
+	exec -a '$server/bin/postgres' '$server/bin/postgres.plain' "\$@" ;;
 esac
-exec $run "$server/bin/postgres.plain" "\$@"
+$run "\$@"
 END
 chmod +x "$server/bin/postgres"
 
