@@ -31,7 +31,7 @@ asan)
 	# A server keeps what it has allocated until it ends, and the library comes too late to be found by its users.
 	# (abort_on_error: a report ends the process as any crash does; may_return_null: what cannot be had is an error of PostgreSQL's.)
 	# Under its first name, since pg_ctl restart starts again what was started.
-	run="export LD_PRELOAD='$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)'
+	run="export LD_PRELOAD='$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)'\${LD_PRELOAD:+:\$LD_PRELOAD}
 export ASAN_OPTIONS='detect_leaks=0:allocator_may_return_null=1:abort_on_error=1:log_path=$reports/asan'
 export UBSAN_OPTIONS='print_stacktrace=1:log_path=$reports/ubsan'
 exec -a '$server/bin/postgres' '$server/bin/postgres.plain'"
