@@ -29,6 +29,8 @@ is($lacking->safe_psql('postgres', "SELECT oid FROM pg_roles WHERE rolname = 'ma
 
 my $folder = $original->basedir;
 
+sub value { return $original->safe_psql('postgres', $_[0]); }
+
 # Runs a program; gives its status and each error and warning that it prints, a line each.
 sub complaints
 {
@@ -171,5 +173,80 @@ for my $way (@ways)
 	}
 	check($way, $original, $file) if $way->{train} || $way->{missing};
 }
+
+# A copy of the files, where all numbers are the same but the database's.
+value('DROP DATABASE IF EXISTS copy WITH (FORCE)');
+value('CREATE DATABASE copy TEMPLATE postgres');
+is(join("\n", differences(state($original, 'copy'), $wanted)), '', 'CREATE DATABASE ... TEMPLATE: all is there');
+is(after_restore($original, 'copy', train => 1), '', 'CREATE DATABASE ... TEMPLATE: and it goes on from there');
+value('DROP DATABASE copy WITH (FORCE)');
+
+# All of a cluster, roles too.
+my $fresh = new_server('fresh');
+is(join("\n", complaints($original, 'pg_dumpall', '--no-sync', '-f', "$folder/cluster")), '', 'pg_dumpall says nothing');
+is(join("\n", grep { !/role "postgres" already exists/ } complaints($fresh, 'psql', '-Xq', '-d', 'postgres', '-f', "$folder/cluster")), '',
+	'the dump of the cluster restores without an error');
+is(join("\n", differences(state($fresh, 'postgres'), $wanted)), '', 'the dump of the cluster: all is there');
+is(after_restore($fresh, 'postgres', train => 1), '', 'the dump of the cluster: and it goes on from there');
+$fresh->stop;
+
+# ---- what the living database does to what models name ----
+
+value(q{
+ALTER ROLE alice RENAME TO "Alice; B.";
+ALTER ROLE "Team Ärger" RENAME TO team;
+ALTER TABLE work_step RENAME TO "Work Step";
+ALTER TABLE "Work Step" RENAME instruction TO "role alice";
+ALTER TABLE alice.photo SET SCHEMA public;
+ALTER TABLE alice.pair RENAME first TO "1st";
+ALTER SCHEMA alice RENAME TO "Alice's";
+ALTER SCHEMA "Werk; ""Süd""" RENAME TO werk;
+ALTER VIEW werk."Schritte.1" RENAME "select" TO "from";
+ALTER MATERIALIZED VIEW part_sum RENAME part TO number;
+ALTER MATERIALIZED VIEW part_sum RENAME TO sum});
+my $renamed = state($original, 'postgres');
+is(join("\n", differences($renamed, $wanted, qr/^table |^owner (photos|Ärgernis "1")|^seen by/)), '', 'renamed: everything is scored as before');
+is($renamed->{'owner photos'}, '"Alice; B."', 'renamed: alice owns her model');
+is($renamed->{'seen by team'}, 'Ärgernis "1"', 'renamed: the team sees its own');
+for my $model ('manuals', 'photos', 'Ärgernis "1"', 'sums')
+{
+	my $job = value("SELECT xmcoh.train('$model', on_success => 'keep')");
+	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "renamed: $model is trained")
+	  or diag value("SELECT message FROM xmcoh.job WHERE job_id = $job");
+}
+$renamed = state($original, 'postgres');
+$other->safe_psql('postgres', $_) for 'DROP DATABASE copy WITH (FORCE)', 'CREATE DATABASE copy TEMPLATE template0',
+	'ALTER ROLE alice RENAME TO "Alice; B."', 'ALTER ROLE "Team Ärger" RENAME TO team';
+my $archive = "$folder/renamed";
+is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'renamed: pg_dump says nothing');
+is(join("\n", complaints($other, 'pg_restore', '-j4', '-d', 'copy', $archive)), '', 'renamed: pg_restore says nothing');
+is(join("\n", differences(state($other, 'copy'), $renamed)), '', 'renamed: a dump has the new names');
+
+# ---- what is dropped ----
+
+value(q{DROP TABLE public.photo; ALTER TABLE "Alice's".pair DROP COLUMN "1st"});
+my $dropped = state($original, 'postgres');
+is(join("\n", differences($dropped, $renamed, qr/^(table|problem) | photos$/)), '', 'dropped: other models do not notice');
+is($dropped->{'problem public.photo'}, 'relation public.photo is missing', 'dropped: a source says that it is missing');
+like($dropped->{'orders photos'}, qr/public\.photo/, 'dropped: so does who needs it');
+
+# Who reassigns what a role owns does not thereby give its models away; when it is dropped, they are the extension's owner's.
+value(q{CREATE ROLE heir LOGIN; SELECT xmcoh.grant_usage('heir')});
+value(q{REASSIGN OWNED BY "Alice; B." TO heir});
+value(q{DROP OWNED BY "Alice; B."});
+value(q{DROP ROLE "Alice; B."});
+$dropped = state($original, 'postgres');
+is($dropped->{'owner photos'}, 'postgres', 'the model of a dropped role belongs to the owner of the extension');
+value(q{CREATE ROLE "Alice; B." LOGIN; CREATE ROLE alice LOGIN; SELECT xmcoh.grant_usage('"Alice; B."'), xmcoh.grant_usage('alice')});
+$dropped = state($original, 'postgres');
+is($dropped->{"seen by $_"}, 'nothing', "it is not another role's: $_") for 'alice', 'Alice; B.', 'heir';
+value(q{SELECT xmcoh.alter_model('photos', new_owner => 'heir')});
+is(state($original, 'postgres')->{'seen by heir'}, 'photos', 'until it is given to one');
+
+# A dump of all that knows none of them either.
+$other->safe_psql('postgres', $_) for 'DROP DATABASE copy WITH (FORCE)', 'CREATE DATABASE copy TEMPLATE template0', 'CREATE ROLE heir', 'CREATE ROLE alice';
+is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'dropped: pg_dump says nothing');
+is(join("\n", complaints($other, 'pg_restore', '-j4', '-d', 'copy', $archive)), '', 'dropped: pg_restore says nothing');
+is(join("\n", differences(state($other, 'copy'), state($original, 'postgres'))), '', 'dropped: a copy is the same');
 
 done_testing();

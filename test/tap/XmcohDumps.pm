@@ -150,8 +150,8 @@ END \$\$;
 });
 }
 
-# What a database holds and answers, as a hash: the contents of each table and sequence that dumps carry; of each view how many rows it
-# shows; of each model its owner, the deployed version, and a hash of all its scores, or the error that it gives instead; what each role sees.
+# What a database holds and answers, as a hash: the contents of each table (but checkpoints, which no dump carries) and sequence; of each
+# view how many rows it shows; whether the sources of what is scheduled are defined as they were; of each model its owner, the deployed version, and a hash of all its scores, or the error that it gives instead; what each role sees.
 sub state
 {
 	my ($node, $database) = @_;
@@ -177,11 +177,14 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT 'table ' || c.relname || '=' || pg_temp.answer(format(
 		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM %s AS t', c.oid::regclass))
-	FROM pg_extension, unnest(extconfig) AS x JOIN pg_class AS c ON c.oid = x WHERE extname = 'xmcoh' AND relkind = 'r';
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'r' AND relname <> 'job_checkpoint';
 SELECT 'sequence ' || c.relname || '=' || pg_temp.answer(format('SELECT last_value || '' '' || is_called FROM %s', c.oid::regclass))
-	FROM pg_extension, unnest(extconfig) AS x JOIN pg_class AS c ON c.oid = x WHERE extname = 'xmcoh' AND relkind = 'S';
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
 SELECT 'view ' || c.relname || '=' || pg_temp.answer(format('SELECT count(*) || '' rows'' FROM %s', c.oid::regclass))
 	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v';
+SELECT 'defined as scheduled ' || schedule_id || '=' || pg_temp.answer(format(
+		'SELECT source_definition = xmcoh_internal.source_definition(model_id) FROM xmcoh.schedule WHERE schedule_id = %s', schedule_id))
+	FROM xmcoh.schedule AS s WHERE to_jsonb(s) ? 'source_definition';
 SELECT 'problem ' || (to_jsonb(s) ->> 'relation') || '=' || (to_jsonb(s) ->> 'problem') FROM xmcoh.source AS s WHERE to_jsonb(s) ->> 'problem' IS NOT NULL;
 SELECT 'owner ' || model || '=' || regexp_replace(owner::text, '^role ', '') FROM xmcoh.model_overview;
 SELECT 'deployed ' || model || '=' || coalesce(deployed_version::text, 'none') FROM xmcoh.model_overview;
