@@ -174,6 +174,14 @@ for my $way (@ways)
 	check($way, $original, $file) if $way->{train} || $way->{missing};
 }
 
+# Who may read everything and passes row-level security can dump, without being a superuser.
+value('CREATE ROLE dumper LOGIN BYPASSRLS; GRANT pg_read_all_data TO dumper');
+is(join("\n", complaints($original, 'pg_dump', '-U', 'dumper', '-d', 'postgres', '-f', "$folder/dumper")), '', 'dumper: pg_dump says nothing');
+is(join("\n", complaints($original, 'pg_dump', '-d', 'postgres', '-f', "$folder/superuser")), '', 'superuser: pg_dump says nothing');
+my ($by_dumper, $by_superuser) = map { slurp_file("$folder/$_") =~ s/^\\(un)?restrict.*$//mgr } 'dumper', 'superuser';
+ok($by_dumper eq $by_superuser, 'who may read everything and passes row-level security dumps the same as a superuser');
+value('DROP OWNED BY dumper; DROP ROLE dumper');
+
 # A copy of the files, where all numbers are the same but the database's.
 value('DROP DATABASE IF EXISTS copy WITH (FORCE)');
 value('CREATE DATABASE copy TEMPLATE postgres');
