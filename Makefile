@@ -44,7 +44,7 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql models.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*.c)

@@ -9,6 +9,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "reference.h"
+
 #define FETCH_ROWS 1000
 #define LISTED_CYCLES 10
 
@@ -70,27 +72,26 @@ append_query(PairList *list, const char *query, int n_arguments, Oid *types, Dat
 	SPI_cursor_close(portal);
 }
 
-/* The query of one row of xmcoh.pair_source: relation, document, before, after. */
+/* The query of one row of xmcoh.pair_source_record: relation, document, before, after. */
 static char *
 pair_source_query(HeapTuple row, TupleDesc desc)
 {
 	bool		is_null;
-	Oid			relation = DatumGetObjectId(SPI_getbinval(row, desc, 1, &is_null));
-	char	   *name = get_rel_name(relation);
+	Datum		relation = SPI_getbinval(row, desc, 1, &is_null);
+	char	   *name = xmcoh_referenced_name(relation);
 	StringInfoData query;
 
-	if (name == NULL)
+	if (!OidIsValid(xmcoh_referenced_oid(relation)))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
-				errmsg("relation of approved pairs with OID %u does not exist any more", relation),
-				errhint("Detach it with xmcoh.detach_pairs(model, %u).", relation));
+				errmsg("relation of approved pairs %s does not exist any more", name),
+				errhint("Make it again, or detach it with xmcoh.detach_pairs(model, %s).", quote_literal_cstr(name)));
 	initStringInfo(&query);
 	appendStringInfoString(&query, "SELECT ");
 	for (int c = 2; c <= 4; c++)
 		appendStringInfo(&query, "%s(t.%s)::pg_catalog.text", c > 2 ? ", " : "",
-						 quote_identifier(SPI_getvalue(row, desc, c)));
-	appendStringInfo(&query, " FROM %s AS t",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name));
+						 quote_identifier(xmcoh_referenced_name(SPI_getbinval(row, desc, c, &is_null))));
+	appendStringInfo(&query, " FROM %s AS t", name);
 	return query.data;
 }
 
@@ -121,10 +122,10 @@ xmcoh_read_pairs(int32 model_id)
 	append_query(&list, "SELECT document, before, after FROM xmcoh.approved_pair"
 				 " WHERE model_id OPERATOR(pg_catalog.=) $1", 1, types, values);
 
-	if (SPI_execute_with_args("SELECT relation::pg_catalog.oid, document, before, after FROM xmcoh.pair_source"
+	if (SPI_execute_with_args("SELECT relation, document, before, after FROM xmcoh.pair_source_record"
 							  " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id",
 							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.pair_source");
+		elog(ERROR, "could not read xmcoh.pair_source_record");
 	sources = SPI_tuptable;
 	n_sources = SPI_processed;
 	for (uint64 i = 0; i < n_sources; i++)

@@ -14,6 +14,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "reference.h"
+
 #define FETCH_ROWS 1000
 
 /* One row while its document is being collected. The item comes first: xmc_item_compare sorts these as they are. */
@@ -159,57 +161,84 @@ add_member(List *list, SourceColumns *columns, Oid main, bool is_wanted)
 			errhint("Detach it, or attach the other."));
 }
 
+/* The present name of a column of the table; NULL where that is. */
+static char *
+column_name(SPITupleTable *rows, uint64 row, int column)
+{
+	bool		is_null;
+	Datum		datum = SPI_getbinval(rows->vals[row], rows->tupdesc, column, &is_null);
+
+	return is_null ? NULL : xmcoh_referenced_name(datum);
+}
+
+/* The relation that a column of the table names; InvalidOid where it is NULL. What is not there is an error: who asks needs it. */
+static Oid
+named_relation(SPITupleTable *rows, uint64 row, int column)
+{
+	bool		is_null;
+	Datum		datum = SPI_getbinval(rows->vals[row], rows->tupdesc, column, &is_null);
+	Oid			relation = is_null ? InvalidOid : xmcoh_referenced_oid(datum);
+
+	if (!is_null && !OidIsValid(relation))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("source relation %s does not exist any more", xmcoh_referenced_name(datum)),
+				errhint("Make it again, or detach it with xmcoh.detach_source(model, %s).",
+						quote_literal_cstr(xmcoh_referenced_name(datum))));
+	return relation;
+}
+
 List *
 xmcoh_source_columns(int32 model_id, Oid relation)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Oid			types[2] = {INT4OID, OIDOID};
-	Datum		values[2] = {Int32GetDatum(model_id), ObjectIdGetDatum(relation)};
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(model_id)};
 	List	   *list = NIL;
 	SPITupleTable *rows;
 	uint64		n;
+	bool		is_null;
 
-	if (SPI_execute_with_args("SELECT relation::pg_catalog.oid, document, item, text, image, text_embedding, position,"
-							  " approved, documents_of::pg_catalog.oid FROM xmcoh.source"
-							  " WHERE model_id OPERATOR(pg_catalog.=) $1"
-							  " AND ($2 OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR relation OPERATOR(pg_catalog.=) $2"
-							  " OR documents_of OPERATOR(pg_catalog.=) $2)"
+	if (SPI_execute_with_args("SELECT relation, document, item, text, image, text_embedding, position, approved, documents_of,"
+							  " all_approved FROM xmcoh.source_record WHERE model_id OPERATOR(pg_catalog.=) $1"
 							  " ORDER BY documents_of IS NOT NULL, source_id",
-							  2, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.source");
+							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.source_record");
 	rows = SPI_tuptable;
 	n = SPI_processed;
-	if (n == 0 && OidIsValid(relation))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("relation %s is not a source of this model", relation_name(relation)),
-				errhint("xmcoh.source lists its sources."));
 	MemoryContextSwitchTo(caller);	/* SPI left its own one */
 	for (uint64 i = 0; i < n; i++)
 	{
-		SourceColumns *columns = palloc0(sizeof(SourceColumns));
-		const char *name[7];
+		SourceColumns *columns;
 		Oid			main;
-		bool		is_null;
 
-		for (int c = 0; c < 7; c++)	/* NULL where the column is */
-			name[c] = SPI_getvalue(rows->vals[i], rows->tupdesc, c + 2);
-		columns->relation = DatumGetObjectId(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null));
-		columns->document = name[0];
-		columns->item = name[1];
-		columns->text = name[2];
-		columns->image = name[3];
-		columns->text_embedding = name[4];
-		columns->position = name[5];
-		columns->all_approved = name[6] != NULL && strcmp(name[6], "all") == 0;
-		columns->approved = columns->all_approved ? NULL : name[6];
-		main = DatumGetObjectId(SPI_getbinval(rows->vals[i], rows->tupdesc, 9, &is_null));
-		if (is_null)
+		if (OidIsValid(relation) &&
+			xmcoh_referenced_oid(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null)) != relation &&
+			(column_name(rows, i, 9) == NULL ||
+			 xmcoh_referenced_oid(SPI_getbinval(rows->vals[i], rows->tupdesc, 9, &is_null)) != relation))
+			continue;
+		columns = palloc0(sizeof(SourceColumns));
+		columns->relation = named_relation(rows, i, 1);
+		columns->document = column_name(rows, i, 2);
+		columns->item = column_name(rows, i, 3);
+		columns->text = column_name(rows, i, 4);
+		columns->image = column_name(rows, i, 5);
+		columns->text_embedding = column_name(rows, i, 6);
+		columns->position = column_name(rows, i, 7);
+		columns->approved = column_name(rows, i, 8);
+		columns->all_approved = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 10, &is_null));
+		main = named_relation(rows, i, 9);
+		if (!OidIsValid(main))
 			list = lappend(list, columns);
 		else
 			add_member(list, columns, main, columns->relation == relation);
 	}
 	SPI_freetuptable(rows);
+	if (list == NIL && OidIsValid(relation))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("relation %s is not a source of this model", relation_name(relation)),
+				errhint("xmcoh.source lists its sources."));
 	return list;
 }
 
