@@ -21,8 +21,7 @@ COMMENT ON FUNCTION xmcoh_internal.public_message(text, text, boolean) IS 'Inter
 
 CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
     SELECT j.job_id, m.name AS model, s.real_state AS state, xmcoh_internal.object_name(j.submitted_by) AS submitted_by, j.options,
-           j.on_success, (SELECT array_agg(xmcoh_internal.object_name(u.source) ORDER BY u.place)
-                          FROM unnest(j.unlabelled) WITH ORDINALITY AS u (source, place)) AS unlabelled, j.created_at,
+           j.on_success, xmcoh_internal.object_names(j.unlabelled) AS unlabelled, j.created_at,
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
            j.held_out_loss, j.held_out_tau, xmcoh_internal.public_message(s.real_message, j.error_code, m.may_train) AS message,
            j.version, j.attempts, j.resumed_at, j.done_before
@@ -164,10 +163,9 @@ BEGIN
     -- The job that is in the way may have died without anybody noticing.
     PERFORM xmcoh_internal.settle_job(j.job_id) FROM xmcoh.job_record AS j
         WHERE j.model_id = c.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
-    INSERT INTO xmcoh.job_record AS j (model_id, submitted_by, login_role, options, on_success, unlabelled, source_definition,
-                                       created_at, queue_id, settings)
-        VALUES (c.model_id, xmcoh_internal.role_ref(caller), xmcoh_internal.role_ref(quote_ident(session_user)::regrole::oid), all_options, train.on_success,
-                c.sources, xmcoh_internal.source_definition(c.model_id), clock_timestamp(), xmcoh_internal.queue_id(),
+    INSERT INTO xmcoh.job_record AS j (model_id, submitted_by, options, on_success, unlabelled, source_definition, created_at, settings)
+        VALUES (c.model_id, xmcoh_internal.role_ref(caller), all_options, train.on_success, c.sources,
+                xmcoh_internal.source_definition(c.model_id), clock_timestamp(),
                 (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
                  WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
         ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING
@@ -176,7 +174,7 @@ BEGIN
         SELECT j.job_id INTO active FROM xmcoh.job_record AS j
             WHERE j.model_id = c.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
         RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', train.model, active),
-            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
     END IF;
     PERFORM xmcoh_internal.start_worker(new_job, caller);
     RETURN new_job;
@@ -188,10 +186,10 @@ CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success t
 COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[]) IS
     'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run; rounds and "precision" (a keyword: needs quotes) are the options of these names as arguments. unlabelled: the sources whose documents without approved pairs are read, for the alignment and the rounds; NULL: all sources, ''{}'': none. on_success: ''deploy'' the version; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one, beyond doubt and by more than option challenge_margin, on held-out approved documents: then the job ends ''rejected'' and the version is kept. Listeners on channel xmcoh hear of each state of the job (xmcoh_internal.note_transition). Needs level train; the documents are read with the caller''s rights. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (an option; one that is given twice with different values), null_value_not_allowed, object_not_in_prerequisite_state (no source), object_in_use (a job of this model is under way)';
 
-CREATE FUNCTION xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text
-    AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.wait_for_job(integer, interval) IS
-    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none)';
+CREATE PROCEDURE xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C;
+COMMENT ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) IS
+    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none). Commits between looks, so that it keeps nothing from vacuum; in a transaction block or a function it cannot, and that transaction''s snapshot is held meanwhile';
 
 CREATE FUNCTION xmcoh_internal.model_of_job(caller oid, job_id integer) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -270,7 +268,7 @@ BEGIN
         RAISE undefined_object USING MESSAGE = format('job %s does not exist', requeue_job.job_id);
     ELSIF j.state IN ('queued', 'starting', 'running', 'cancelling') THEN
         RAISE object_in_use USING MESSAGE = format('job %s is %s already', j.job_id, j.state),
-            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', j.job_id);
+            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', j.job_id);
     ELSIF j.state <> 'interrupted' THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('job %s is over: %s', j.job_id, j.state),
             DETAIL = 'Only an interrupted job can be resumed.', HINT = format('Train anew with xmcoh.train(%L).', model);
@@ -287,7 +285,7 @@ BEGIN
         SELECT r.job_id INTO active FROM xmcoh.job_record AS r
             WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
         RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', model, active),
-            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
     END;
     RETURN xmcoh_internal.object_oid(j.submitted_by);
 END $$;

@@ -26,12 +26,12 @@ CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
            CASE WHEN j.started_at IS NULL THEN interval '0' ELSE j.finished_at - j.started_at END AS duration,
            j.version, EXISTS (SELECT FROM xmcoh.deployment AS d WHERE d.model_id = r.model_id AND d.version = r.version) AS deployed,
            CASE WHEN j.version IS NOT NULL THEN j.held_out_tau END AS held_out_tau,
-           xmcoh_internal.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
-           xmcoh_internal.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
+           xmcoh.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
+           xmcoh.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
            r.champion,
-           xmcoh_internal.report_number(v.report, 'challenge', 'difference') AS difference,
-           xmcoh_internal.report_number(v.report, 'challenge', 'difference_low') AS difference_low,
-           xmcoh_internal.report_number(v.report, 'challenge', 'difference_high') AS difference_high
+           xmcoh.report_number(v.report, 'challenge', 'difference') AS difference,
+           xmcoh.report_number(v.report, 'challenge', 'difference_low') AS difference_low,
+           xmcoh.report_number(v.report, 'challenge', 'difference_high') AS difference_high
     FROM xmcoh.job AS j JOIN xmcoh.job_record AS r USING (job_id)
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
     WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled', 'interrupted');
@@ -39,14 +39,14 @@ COMMENT ON VIEW xmcoh.job_history IS 'One row per training run that is over: how
 
 CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
     SELECT m.name AS model, m.owner, m.deployed_version, clock_timestamp() - v.created_at AS age, d.deployed_at, d.deployed_by,
-           xmcoh_internal.report_number(v.report, 'fused', 'tau') AS held_out_tau,
-           xmcoh_internal.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
-           xmcoh_internal.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
-           xmcoh_internal.report_number(v.report, 'documents')::bigint AS documents,
+           xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau,
+           xmcoh.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
+           xmcoh.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
+           xmcoh.report_integer(v.report, 'documents') AS documents,
            (SELECT count(*) FROM xmcoh.approved_pair AS p WHERE p.model_id = m.model_id
                 AND p.approved_at > coalesce(trained.started_at, v.created_at, '-infinity')) AS pairs_approved_since,
-           xmcoh_internal.report_number(v.report, 'fused', 'confident') AS confident,
-           xmcoh_internal.report_number(v.report, 'fused', 'confident') - xmcoh_internal.report_number(before.report, 'fused', 'confident') AS confident_drift,
+           xmcoh.report_number(v.report, 'fused', 'confident') AS confident,
+           xmcoh.report_number(v.report, 'fused', 'confident') - xmcoh.report_number(before.report, 'fused', 'confident') AS confident_drift,
            (SELECT count(*) FROM xmcoh.model_version AS x WHERE x.model_id = m.model_id) AS versions,
            last.job_id AS last_job, last.state AS last_job_state, active.job_id AS active_job
     FROM xmcoh.visible_model AS m

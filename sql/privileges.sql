@@ -50,7 +50,7 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.deploy(text, integer), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
     xmcoh.import_model(text, bytea),
     xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[]),
-    xmcoh.wait_for_job(integer, interval), xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
+    xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
     xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),
     xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]),
@@ -65,6 +65,8 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.order_documents(text, regclass, text, text, text, integer), xmcoh.pair_scores(text, text, regclass, text, text, integer),
     xmcoh.alignment(text, text, regclass), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer)
     TO xmcoh_user;
+
+GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;
 
 -- Support functions of the aggregates, which take and give what no SQL can make. Citus wants the caller to be allowed to call them.
 DO $$
@@ -81,8 +83,8 @@ END $$;
 
 -- What policies and views evaluate for whoever reads: its arguments say all that it knows.
 GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), xmcoh_internal.object_name(xmcoh.object_ref),
-    xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
-    xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh_internal.report_number(jsonb, text[]),
+    xmcoh_internal.object_names(xmcoh.object_ref[]), xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
+    xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh.report_number(jsonb, text[]), xmcoh.report_integer(jsonb, text[]),
     xmcoh_internal.public_message(text, text, boolean),
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
     xmcoh_internal.schedule_next_run(text, text, timestamptz) TO xmcoh_user, pg_monitor;

@@ -40,10 +40,9 @@ BEGIN
             HINT = format('Set shared_preload_libraries = ''xmcoh'' and restart the server; or, with pg_cron: SELECT cron.schedule(%L, %s);',
                 schedule_training.cron, '$$SELECT xmcoh.train(' || quote_literal(schedule_training.model) || ')$$');
     END IF;
-    INSERT INTO xmcoh.schedule AS s (model_id, cron, timezone, options, on_success, unlabelled, source_definition, submitted_by, login_role)
+    INSERT INTO xmcoh.schedule AS s (model_id, cron, timezone, options, on_success, unlabelled, source_definition, submitted_by)
         VALUES (c.model_id, schedule_training.cron, schedule_training.timezone, schedule_training.options, schedule_training.on_success,
-                c.sources, xmcoh_internal.source_definition(c.model_id), xmcoh_internal.role_ref(caller),
-                xmcoh_internal.role_ref(quote_ident(session_user)::regrole::oid))
+                c.sources, xmcoh_internal.source_definition(c.model_id), xmcoh_internal.role_ref(caller))
         RETURNING s.schedule_id INTO new_id;
     RETURN new_id;
 END $body$;
@@ -131,8 +130,7 @@ CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
            EXISTS (SELECT FROM xmcoh.job AS r WHERE r.model = m.name
                AND r.state IN ('queued', 'starting', 'running', 'cancelling')) AS running,
            coalesce(s.message, j.message) AS message, s.options, s.on_success,
-           (SELECT array_agg(xmcoh_internal.object_name(u.source) ORDER BY u.place)
-            FROM unnest(s.unlabelled) WITH ORDINALITY AS u (source, place)) AS unlabelled,
+           xmcoh_internal.object_names(s.unlabelled) AS unlabelled,
            xmcoh_internal.object_name(s.submitted_by) AS submitted_by
     FROM xmcoh.schedule AS s JOIN xmcoh.visible_model AS m USING (model_id) LEFT JOIN xmcoh.job AS j ON j.job_id = s.last_job_id;
 COMMENT ON VIEW xmcoh.schedule_overview IS 'Every schedule: when it runs next, when it was last due, the last job it started and that job''s state, whether the model is being trained right now, and why the last run started no job or what became of it';

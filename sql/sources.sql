@@ -21,33 +21,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: an error unless documents or pairs can be read from this relation; its qualified name';
 
-CREATE FUNCTION xmcoh_internal.run_as(role oid, statement text) RETURNS void
-    AS 'MODULE_PATHNAME', 'xmcoh_run_as' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.run_as(oid, text) IS 'Internal: runs a statement as a role, which its code cannot leave, in settings that its code cannot change for us';
+-- What the first row of a relation says of its columns, read as the role that attaches it. Errors: undefined_column, datatype_mismatch,
+-- insufficient_privilege, data_exception.
 
-CREATE FUNCTION xmcoh_internal.check_column(caller oid, relation regclass, "column" name, role text, type text, suggestion text) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    got text;
-BEGIN
-    IF "column" IS NULL THEN
-        RETURN;
-    END IF;
-    SELECT format_type(a.atttypid, a.atttypmod) INTO got FROM pg_attribute AS a
-        WHERE a.attrelid = relation AND a.attname = "column" AND a.attnum > 0 AND NOT a.attisdropped;
-    IF got IS NULL THEN
-        RAISE undefined_column USING MESSAGE = format('%s has no column "%s" to be read as %s',
-            xmcoh_internal.check_relation(relation), "column", role);
-    END IF;
-    BEGIN
-        PERFORM xmcoh_internal.run_as(caller, format('SELECT (t.%I)::pg_catalog.%s FROM %s AS t LIMIT 0', "column", type,
-                                                     xmcoh_internal.check_relation(relation)));
-    EXCEPTION WHEN cannot_coerce THEN
-        RAISE datatype_mismatch USING MESSAGE = format('column "%s" of %s cannot be read as %s: it is of type %s',
-            "column", xmcoh_internal.check_relation(relation), role, got), HINT = format('Wanted is %s.', suggestion);
-    END;
-END $$;
-COMMENT ON FUNCTION xmcoh_internal.check_column(oid, regclass, name, text, text, text) IS 'Internal: an error unless the relation has the column, its type fits, and the caller may read it';
+CREATE FUNCTION xmcoh_internal.probe_source(relation regclass, document name, item name, text name, image name, text_embedding name,
+                                            "position" name, approved name, image_dim integer, text_dim integer, caller oid) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_probe_source' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid) IS 'Internal: an error unless the columns of a source are there and can be read, by this role, as what they are meant for';
+CREATE FUNCTION xmcoh_internal.probe_pairs(relation regclass, document name, before name, after name, caller oid) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_probe_pairs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.probe_pairs(regclass, name, name, name, oid) IS 'Internal: the same for a relation of approved pairs';
+CREATE FUNCTION xmcoh_internal.shared_item(relation regclass, document name, item name, other regclass, other_document name,
+                                           other_item name, caller oid) RETURNS text
+    AS 'MODULE_PATHNAME', 'xmcoh_shared_item' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.shared_item(regclass, name, name, regclass, name, name, oid) IS 'Internal: an item that two relations have in one document, in words, among their first rows; NULL: none was found';
 
 CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, text name, image name,
                                              text_embedding name, "position" name, approved name, documents_of regclass) RETURNS void
@@ -58,23 +45,13 @@ DECLARE
     m xmcoh.model;
     relation_name text := xmcoh_internal.check_relation(relation);
     main xmcoh.source_record;
-    anything text := 'any type that has a text form';
-    embedding text := 'real[], or a type with a cast to it, such as vector or halfvec';
+    other record;
+    item_of_both text;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('attach a source');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
-    IF relation IS NULL OR document IS NULL OR item IS NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'a source needs a relation, a document column and an item column';
-    END IF;
-    PERFORM xmcoh_internal.check_column(caller, relation, document, 'document', 'text', anything);
-    PERFORM xmcoh_internal.check_column(caller, relation, item, 'item', 'text', anything);
-    PERFORM xmcoh_internal.check_column(caller, relation, attach_source.text, 'text', 'text', anything);
-    PERFORM xmcoh_internal.check_column(caller, relation, image, 'image', 'float4[]', embedding);
-    PERFORM xmcoh_internal.check_column(caller, relation, text_embedding, 'text_embedding', 'float4[]', embedding);
-    PERFORM xmcoh_internal.check_column(caller, relation, "position", 'position', 'float8', 'a number');
-    IF approved IS DISTINCT FROM 'all' THEN
-        PERFORM xmcoh_internal.check_column(caller, relation, approved, 'approved', 'bool', 'boolean, or the word all');
-    END IF;
+    PERFORM xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
+                                        m.image_dim, m.text_dim, caller);
     IF attach_source.text IS NULL AND image IS NULL AND text_embedding IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'a source needs a text, image or text_embedding column';
     ELSIF attach_source.text IS NOT NULL AND NOT m.words THEN
@@ -106,6 +83,22 @@ BEGIN
         RAISE duplicate_object USING MESSAGE = format('%s is already a source of model "%s"', relation_name, model),
             HINT = 'Detach it first with xmcoh.detach_source.';
     END IF;
+    -- Two views of one table, say. Each may be asked for by itself; read together they would hold each document twice.
+    FOR other IN SELECT s.relation, s.document, s.item FROM xmcoh.source_record AS s WHERE s.model_id = m.model_id
+            AND s.documents_of IS NULL AND documents_of IS NULL AND xmcoh_internal.what_is_missing(s.relation, s.document, s.item) IS NULL
+    LOOP
+        BEGIN
+            item_of_both := xmcoh_internal.shared_item(relation, document, item, xmcoh_internal.object_oid(other.relation)::regclass,
+                xmcoh_internal.object_name(other.document)::name, xmcoh_internal.object_name(other.item)::name, caller);
+        EXCEPTION WHEN OTHERS THEN
+            item_of_both := NULL;       -- who may not read the other, or cannot, is not kept from attaching this one
+        END;
+        IF item_of_both IS NOT NULL THEN
+            RAISE NOTICE USING MESSAGE = format('%s is in %s and in %s', item_of_both, relation_name, xmcoh_internal.object_name(other.relation)),
+                DETAIL = 'Training, and whatever reads all sources of the model, refuses documents that two of them hold.',
+                HINT = 'Detach one of the two, or attach views that share no documents.';
+        END IF;
+    END LOOP;
     INSERT INTO xmcoh.source_record (model_id, relation, document, item, text, image, text_embedding, position, approved, all_approved,
                                      documents_of)
         SELECT m.model_id, xmcoh_internal.relation_ref(relation), xmcoh_internal.column_ref(relation, document),
@@ -169,12 +162,9 @@ CREATE FUNCTION xmcoh_internal.attach_pairs(caller oid, model text, relation reg
 DECLARE
     id integer := xmcoh_internal.lock_model(caller, attach_pairs.model, 'own');
     relation_name text := xmcoh_internal.check_relation(relation);
-    anything text := 'any type that has a text form';
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('attach approved pairs');
-    PERFORM xmcoh_internal.check_column(caller, relation, document, 'document', 'text', anything);
-    PERFORM xmcoh_internal.check_column(caller, relation, before, 'before', 'text', anything);
-    PERFORM xmcoh_internal.check_column(caller, relation, after, 'after', 'text', anything);
+    PERFORM xmcoh_internal.probe_pairs(relation, document, before, after, caller);
     PERFORM FROM xmcoh.pair_source_record AS s WHERE s.model_id = id AND xmcoh_internal.object_oid(s.relation) = relation::oid;
     IF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format('%s is already attached to model "%s" for its pairs', relation_name, model),

@@ -84,6 +84,11 @@ CREATE FUNCTION xmcoh_internal.object_name(object xmcoh.object_ref) RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_object_name' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh_internal.object_name(xmcoh.object_ref) IS 'Internal: the present name for people, quoted and qualified where it has to be, of a column its own; the last known one where the object is gone; NULL: a dropped role';
 
+CREATE FUNCTION xmcoh_internal.object_names(objects xmcoh.object_ref[]) RETURNS text[]
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN ARRAY(SELECT xmcoh_internal.object_name(o.object) FROM unnest(objects) WITH ORDINALITY AS o (object, place) ORDER BY o.place);
+COMMENT ON FUNCTION xmcoh_internal.object_names(xmcoh.object_ref[]) IS 'Internal: the names of several objects';
+
 CREATE FUNCTION xmcoh_internal.is_loose(object xmcoh.object_ref) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_is_loose' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh_internal.is_loose(xmcoh.object_ref) IS 'Internal: whether nothing of this name was there when the value was made, or has gone since, so that it is found by its name alone';
@@ -198,14 +203,14 @@ CREATE TABLE xmcoh.job_record (
     model_id          integer NOT NULL,
     state             text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'starting', 'running', 'cancelling',
                           'succeeded', 'rejected', 'failed', 'cancelled', 'interrupted')),
-    submitted_by      xmcoh.object_ref NOT NULL,
+    submitted_by      xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(current_user)::regrole),
     options           jsonb NOT NULL DEFAULT '{}',
     on_success        text NOT NULL DEFAULT 'deploy' CHECK (on_success IN ('deploy', 'challenge', 'keep')),
     unlabelled        xmcoh.object_ref[],
     source_definition text,
     created_at        timestamptz NOT NULL DEFAULT now(),
     queued_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-    queue_id          text NOT NULL,
+    queue_id          text NOT NULL DEFAULT xmcoh_internal.queue_id(),
     asked_at          timestamptz,
     started_at        timestamptz,
     finished_at       timestamptz,
@@ -224,7 +229,7 @@ CREATE TABLE xmcoh.job_record (
     error_code        text,
     version           integer,
     champion          integer,
-    login_role        xmcoh.object_ref NOT NULL,
+    login_role        xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(session_user)::regrole),
     settings          jsonb NOT NULL DEFAULT '{}',
     slices            integer CHECK (slices > 0),
     attempts          integer NOT NULL DEFAULT 0,
@@ -288,14 +293,14 @@ CREATE TABLE xmcoh.schedule (
     schedule_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id     integer NOT NULL,
     cron         text NOT NULL,
-    timezone     text NOT NULL,
+    timezone     text NOT NULL DEFAULT current_setting('TimeZone'),
     options      jsonb NOT NULL DEFAULT '{}',
     on_success   text NOT NULL DEFAULT 'deploy',
     unlabelled   xmcoh.object_ref[],
     source_definition text,
     active       boolean NOT NULL DEFAULT true,
-    submitted_by xmcoh.object_ref NOT NULL,
-    login_role   xmcoh.object_ref NOT NULL,
+    submitted_by xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(current_user)::regrole),
+    login_role   xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(session_user)::regrole),
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_run_at  timestamptz,
     last_job_id  integer,

@@ -1,15 +1,9 @@
 -- versions.sql - versions of models: stored, deployed, rolled back, pruned, exported
 
-CREATE FUNCTION xmcoh_internal.report_number(report jsonb, VARIADIC path text[]) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    RETURN (SELECT CASE WHEN abs(n.value) < 1e15 THEN n.value::double precision END
-            FROM (SELECT CASE WHEN jsonb_typeof(report #> path) = 'number' THEN (report #> path)::numeric END) AS n (value));
-COMMENT ON FUNCTION xmcoh_internal.report_number(jsonb, text[]) IS 'Internal: a number of a version''s report; NULL where there is none that a figure can be, whatever there is instead';
-
 CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
     SELECT m.name AS model, v.version, v.version IS NOT DISTINCT FROM m.deployed_version AS deployed, v.sha256,
-           octet_length(v.weights) AS bytes, xmcoh_internal.report_number(v.report, 'documents')::bigint AS documents,
-           xmcoh_internal.report_number(v.report, 'fused', 'tau') AS held_out_tau, v.job_id, v.created_at
+           octet_length(v.weights) AS bytes, xmcoh.report_integer(v.report, 'documents') AS documents,
+           xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau, v.job_id, v.created_at
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'The versions of each model: size, approved documents trained on and held out, held-out Kendall tau of the fused order';
 

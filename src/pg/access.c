@@ -18,7 +18,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
@@ -32,10 +31,8 @@
 
 #include "compat.h"
 #include "reference.h"
-#include "restricted.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_as_owner);
-PG_FUNCTION_INFO_V1(xmcoh_run_as);
 PG_FUNCTION_INFO_V1(xmcoh_may);
 PG_FUNCTION_INFO_V1(xmcoh_level_rank);
 PG_FUNCTION_INFO_V1(xmcoh_may_become_role);
@@ -192,19 +189,4 @@ xmcoh_as_owner(PG_FUNCTION_ARGS)
 	SetUserIdAndSecContext(caller, security);
 	fcinfo->isnull = call->isnull;
 	return result;
-}
-
-/* run_as(role oid, statement text): what it gives is thrown away */
-Datum
-xmcoh_run_as(PG_FUNCTION_ARGS)
-{
-	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	RestrictState before;
-
-	SPI_connect();
-	xmcoh_restrict_begin_as(&before, PG_GETARG_OID(0));
-	SPI_execute(statement, true, 0);
-	xmcoh_restrict_end(&before);
-	SPI_finish();
-	PG_RETURN_VOID();
 }

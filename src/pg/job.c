@@ -613,54 +613,87 @@ xmcoh_signal_worker(PG_FUNCTION_ARGS)
 
 /* ---- waiting ---- */
 
-/* wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text: the state at the end, or when time is up */
+/* One look at a job, under a snapshot of its own: its state, in `memory`. Writes down what became of a dead worker's job. */
+static char *
+look_at_job(int32 job_id, MemoryContext memory)
+{
+	char	   *state;
+	bool		is_null;
+	bool		lost;
+	TransactionId writer;
+
+	execute_latest("SELECT v.state, r.xmin, v.state OPERATOR(pg_catalog.<>) r.state"
+				   " FROM xmcoh.job AS v, xmcoh.job_record AS r"
+				   " WHERE v.job_id OPERATOR(pg_catalog.=) $1 AND r.job_id OPERATOR(pg_catalog.=) $1",
+				   job_id, true);
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("job %d does not exist", job_id));
+	state = MemoryContextStrdup(memory, row_value(1));
+	writer = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
+	lost = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &is_null));
+
+	if (is_active(state) && TransactionIdIsCurrentTransactionId(writer))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("job %d was started or cancelled by this very transaction, which it waits for", job_id),
+				errhint("Commit before waiting for the job."));
+	if (lost && !XactReadOnly)
+		xmcoh_settle(job_id);
+	return state;
+}
+
+/*
+ * wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL), a procedure: the state at the
+ * end, or when time is up.
+ *
+ * A wait may take hours, and a snapshot that is held for hours keeps vacuum from removing anything, in the whole database.
+ * So every look is a transaction of its own, and none of them has a snapshot while the procedure sleeps. Where the caller
+ * does not let it commit (in a transaction block, in a function), the caller's own transaction holds the snapshot, and it
+ * waits all the same.
+ */
 Datum
 xmcoh_wait_for_job(PG_FUNCTION_ARGS)
 {
-	int32		job_id;
+	bool		may_commit = fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!castNode(CallContext, fcinfo->context)->atomic && !IsSubTransaction();
 	TimestampTz end = DT_NOEND;
 	MemoryContext caller = CurrentMemoryContext;
+	char	   *state = NULL;
+	TupleDesc	desc;
+	Datum		values[1];
+	bool		nulls[1];
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	job_id = PG_GETARG_INT32(0);
 	if (!PG_ARGISNULL(1))
 		end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 													  TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(1)));
-	for (;;)
+	while (!PG_ARGISNULL(0))
 	{
-		char	   *state;
-		bool		is_null;
-		bool		lost;
-		TransactionId writer;
-
-		SPI_connect();
-		execute_latest("SELECT v.state, r.xmin, v.state OPERATOR(pg_catalog.<>) r.state"
-					   " FROM xmcoh.job AS v, xmcoh.job_record AS r"
-					   " WHERE v.job_id OPERATOR(pg_catalog.=) $1 AND r.job_id OPERATOR(pg_catalog.=) $1",
-					   job_id, true);
-		if (SPI_processed != 1)
-			ereport(ERROR,
-					errcode(ERRCODE_UNDEFINED_OBJECT),
-					errmsg("job %d does not exist", job_id));
-		state = MemoryContextStrdup(caller, row_value(1));
-		writer = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
-		lost = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &is_null));
-
-		if (is_active(state) && TransactionIdIsCurrentTransactionId(writer))
-			ereport(ERROR,
-					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("job %d was started or cancelled by this very transaction, which it waits for", job_id),
-					errhint("Commit before waiting for the job."));
-		if (lost && !XactReadOnly)
-			xmcoh_settle(job_id);
+		SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0);
+		if (may_commit)
+		{
+			SPI_commit();		/* what the caller has done so far: it may be the very start of the job */
+			PushActiveSnapshot(GetTransactionSnapshot());
+		}
+		state = look_at_job(PG_GETARG_INT32(0), caller);
+		if (may_commit)
+		{
+			PopActiveSnapshot();
+			SPI_commit();
+		}
 		SPI_finish();
 		if (!is_active(state) || GetCurrentTimestamp() >= end)
-			PG_RETURN_TEXT_P(cstring_to_text(state));
+			break;
 		pfree(state);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, WAIT_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	nulls[0] = state == NULL;
+	values[0] = state ? CStringGetTextDatum(state) : (Datum) 0;
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -28,6 +28,7 @@
 #include "source.h"
 #include "statement.h"
 
+#include "xmcoh/seen.h"
 #include "xmcoh/train.h"
 
 #define PROGRESS_MS 500
@@ -363,6 +364,20 @@ count_held_out(const TrainingSet *set, int32 seed, double threshold)
 	return count;
 }
 
+/* Who has approved pairs that name nothing must be told that, not that documents are missing. Else the core refuses. */
+static void
+refuse_ignored_pairs(const TrainingSet *set)
+{
+	int32		approved = count_held_out(set, 0, 1);	/* all */
+
+	if (approved < XMC_MIN_APPROVED_DOCUMENTS && set->ignored_pairs > 0)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_EXCEPTION),
+				errmsg("%d approved documents, %d are needed; %lld approved pairs name unknown documents or items", approved,
+					   XMC_MIN_APPROVED_DOCUMENTS, (long long) set->ignored_pairs),
+				errhint("The documents and items of pairs are compared with those of the sources as text."));
+}
+
 /*
  * Chooses the held-out documents: those whose hash, as a fraction, lies below a threshold. It is the option held_out,
  * raised, if there are documents enough, until it leaves as many as training needs to judge itself. So one number,
@@ -375,7 +390,7 @@ hold_out(Run *run)
 	double		low = run->options.held_out;
 
 	set->threshold = low;
-	if (count_held_out(set, run->options.seed, 1) >= XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS &&
+	if (count_held_out(set, run->options.seed, 1) >= XMC_MIN_APPROVED_DOCUMENTS &&
 		count_held_out(set, run->options.seed, low) < XMC_MIN_HELD_OUT_DOCUMENTS)
 	{
 		set->threshold = 1;
@@ -646,6 +661,7 @@ xmcoh_run_training(WorkerJob *job)
 	run.building = AllocSetContextCreate(run.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
 	read_job(&run);
 	read_documents(&run);
+	refuse_ignored_pairs(&run.set);
 	hold_out(&run);
 	run.written_at = GetCurrentTimestamp();
 
@@ -666,6 +682,7 @@ xmcoh_run_training(WorkerJob *job)
 		status = train(&run, &ctx, &hooks, &model, &report);
 	}
 	XMCOH_TRY(status, &ctx);
+	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out), &ctx);
 	remark = xmcoh_crew_remark(run.crew);
 	if (remark)
 		run.note = run.note ? psprintf("%s; %s", run.note, remark) : pstrdup(remark);

@@ -363,8 +363,8 @@ start(const Schedule *schedule, TimestampTz now)
 	values[1] = TimestampTzGetDatum(now);
 	begin();
 	/* It may have been changed or started since it was read. */
-	if (execute("SELECT m.name, s.options, s.on_success, (SELECT array_agg(xmcoh_internal.object_oid(u)::regclass)"
-				" FROM unnest(s.unlabelled) AS u), coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
+	if (execute("SELECT m.name, s.options, s.on_success, CASE WHEN s.unlabelled IS NOT NULL"
+				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END, coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
 				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), s.source_definition = xmcoh_internal.source_definition(m.model_id)"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
