@@ -65,9 +65,10 @@ my @ways = (
 	{ name => 'a tar file', dump => ['-Ft'], restore => [] },
 	{ name => 'sections one after the other', dump => ['-Fc'],
 		restore => [ ['--section=pre-data'], [ '--section=data', '-j2' ], [ '--section=post-data', '-j2' ] ] },
-	{ name => 'no owners', dump => ['--no-owner'] },
+	# Who owns a view is part of how a source is defined.
+	{ name => 'no owners', dump => ['--no-owner'], differs => qr/^defined as scheduled 2$/ },
 	{ name => 'no owners and privileges, by four at a time', dump => ['-Fc'], restore => [ '--no-owner', '--no-privileges', '-j4' ],
-		differs => qr/^seen by/ },
+		differs => qr/^seen by|^defined as scheduled 2$/ },
 	{ name => 'no privileges', dump => ['--no-privileges'], differs => qr/^seen by|^(orders|pairs) Ärgernis/ },
 	{ name => 'data only', dump => ['--data-only'], before => ['--schema-only'], after => 'REFRESH MATERIALIZED VIEW part_sum' },
 	{ name => 'data only, by four at a time', dump => [ '-Fc', '--data-only' ], restore => [ '-j4', '--disable-triggers' ],
@@ -79,7 +80,7 @@ my @ways = (
 	{ name => 'without a source, by four at a time', dump => [ '-Fc', '-T', 'alice.photo' ], restore => ['-j4'],
 		missing => { photos => 'alice.photo' } },
 	{ name => 'without the schema of a source', dump => [ '-N', '"Werk; ""Süd"""' ],
-		missing => { 'Ärgernis "1"' => '"Werk; ""Süd"""."Schritte.1"' } },
+		missing => { 'Ärgernis "1"' => '"Werk; ""Süd"""."Schritte.1"' }, differs => qr/^defined as scheduled 2$/ },
 	{ name => 'the schemas by name, and the extension', dump => [ '-n', 'public', '-n', 'alice', '-n', '"Werk; ""Süd"""', '-n', 'xmcoh*', '-e', 'xmcoh' ],
 		expected => qr/schema "public" already exists/ },
 	{ name => 'one schema without the extension', dump => [ '-n', 'alice' ], none => 'nothing' },
@@ -202,6 +203,18 @@ is(join("\n", differences(state($fresh, 'postgres'), $wanted)), '', 'the dump of
 is(after_restore($fresh, 'postgres', train => 1), '', 'the dump of the cluster: and it goes on from there');
 $fresh->stop;
 
+# A launcher looks in while a restore is under way: what it finds half restored is not harmed, and a schedule goes on once all is there.
+my $script = slurp_file("$folder/superuser");
+$script =~ s/\@yearly/1 second/;
+$script =~ s/(^COPY xmcoh\.schedule .*?^\\\.$)/$1\nSELECT pg_sleep(2.5);/ms or die;
+append_to_file("$folder/slow", $script);
+$other->safe_psql('postgres', 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
+$other->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE template0');
+is(join("\n", complaints($other, 'psql', '-Xq', '-d', 'copy', '-f', "$folder/slow")), '', 'a slow restore: no error');
+ok($other->poll_query_until('copy', "SELECT last_state = 'succeeded' AND active FROM xmcoh.schedule_overview WHERE model = 'manuals'"),
+	'a slow restore: its schedule runs')
+  or diag $other->safe_psql('copy', 'SELECT * FROM xmcoh.schedule_overview');
+
 # ---- what the living database does to what models name ----
 
 value(q{
@@ -223,7 +236,7 @@ is($renamed->{'seen by team'}, 'Ärgernis "1"', 'renamed: the team sees its own'
 for my $model ('manuals', 'photos', 'Ärgernis "1"', 'sums')
 {
 	my $job = value("SELECT xmcoh.train('$model', on_success => 'keep')");
-	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "renamed: $model is trained")
+	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "renamed: $model is trained")
 	  or diag value("SELECT message FROM xmcoh.job WHERE job_id = $job");
 }
 $renamed = state($original, 'postgres');
@@ -232,15 +245,17 @@ $other->safe_psql('postgres', $_) for 'DROP DATABASE copy WITH (FORCE)', 'CREATE
 my $archive = "$folder/renamed";
 is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'renamed: pg_dump says nothing');
 is(join("\n", complaints($other, 'pg_restore', '-j4', '-d', 'copy', $archive)), '', 'renamed: pg_restore says nothing');
-is(join("\n", differences(state($other, 'copy'), $renamed)), '', 'renamed: a dump has the new names');
+# (What was scheduled before the names changed is known here neither by numbers nor by names: it waits for xmcoh.alter_schedule.)
+is(join("\n", differences(state($other, 'copy'), $renamed, qr/^defined as scheduled/)), '', 'renamed: a dump has the new names');
 
 # ---- what is dropped ----
 
+# (What is missing has the name by which it was attached.)
 value(q{DROP TABLE public.photo; ALTER TABLE "Alice's".pair DROP COLUMN "1st"});
 my $dropped = state($original, 'postgres');
 is(join("\n", differences($dropped, $renamed, qr/^(table|problem) | photos$/)), '', 'dropped: other models do not notice');
-is($dropped->{'problem public.photo'}, 'relation public.photo is missing', 'dropped: a source says that it is missing');
-like($dropped->{'orders photos'}, qr/public\.photo/, 'dropped: so does who needs it');
+is($dropped->{'problem alice.photo'}, 'relation alice.photo is missing', 'dropped: a source says that it is missing');
+like($dropped->{'orders photos'}, qr/alice\.photo/, 'dropped: so does who needs it');
 
 # Who reassigns what a role owns does not thereby give its models away; when it is dropped, they are the extension's owner's.
 value(q{CREATE ROLE heir LOGIN; SELECT xmcoh.grant_usage('heir')});
@@ -259,6 +274,6 @@ is(state($original, 'postgres')->{'seen by heir'}, 'photos', 'until it is given 
 $other->safe_psql('postgres', $_) for 'DROP DATABASE copy WITH (FORCE)', 'CREATE DATABASE copy TEMPLATE template0', 'CREATE ROLE heir', 'CREATE ROLE alice', 'GRANT xmcoh_user TO heir, alice';
 is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'dropped: pg_dump says nothing');
 is(join("\n", complaints($other, 'pg_restore', '-j4', '-d', 'copy', $archive)), '', 'dropped: pg_restore says nothing');
-is(join("\n", differences(state($other, 'copy'), state($original, 'postgres'))), '', 'dropped: a copy is the same');
+is(join("\n", differences(state($other, 'copy'), state($original, 'postgres'), qr/^defined as scheduled/)), '', 'dropped: a copy is the same');
 
 done_testing();

@@ -37,7 +37,7 @@ my $options = q('{"d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 10
 sub finish
 {
 	my ($node, $job, $state) = @_;
-	my $end = $node->safe_psql('postgres', "SELECT xmcoh.wait_for_job($job, '60 s')");
+	my $end = $node->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '60 s')");
 	die "job $job ended $end: " . $node->safe_psql('postgres', "SELECT message FROM xmcoh.job WHERE job_id = $job") if $end ne $state;
 }
 
@@ -79,7 +79,7 @@ CREATE MATERIALIZED VIEW part_sum AS SELECT part, part / 5 AS kit, 1 + part % 5 
 SELECT xmcoh.create_model('sums', options => $options);
 SELECT xmcoh.attach_source('sums', 'part_sum', 'kit', 'part', text => 'name', "position" => 'place', approved => 'all');
 
-CREATE VIEW broken_step AS SELECT manual, step, place, (1 / (place - place))::text AS instruction FROM work_step;
+CREATE VIEW broken_step AS SELECT manual, step, place, (1 / (manual - 30))::text AS instruction FROM work_step;
 SELECT xmcoh.create_model('broken', options => $options);
 SELECT xmcoh.attach_source('broken', 'broken_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 
@@ -183,7 +183,7 @@ SELECT 'sequence ' || c.relname || '=' || pg_temp.answer(format('SELECT last_val
 SELECT 'view ' || c.relname || '=' || pg_temp.answer(format('SELECT count(*) || '' rows'' FROM %s', c.oid::regclass))
 	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v';
 SELECT 'defined as scheduled ' || schedule_id || '=' || pg_temp.answer(format(
-		'SELECT source_definition = xmcoh_internal.source_definition(model_id) FROM xmcoh.schedule WHERE schedule_id = %s', schedule_id))
+		'SELECT xmcoh_internal.is_defined_as(model_id, source_definition) FROM xmcoh.schedule WHERE schedule_id = %s', schedule_id))
 	FROM xmcoh.schedule AS s WHERE to_jsonb(s) ? 'source_definition';
 SELECT 'problem ' || (to_jsonb(s) ->> 'relation') || '=' || (to_jsonb(s) ->> 'problem') FROM xmcoh.source AS s WHERE to_jsonb(s) ->> 'problem' IS NOT NULL;
 SELECT 'owner ' || model || '=' || regexp_replace(owner::text, '^role ', '') FROM xmcoh.model_overview;
@@ -252,7 +252,7 @@ END $$});
 		($code, $out, $err) = $node->psql($database, q{SELECT xmcoh.train('manuals', '{"seed": 4}')});
 		return $err if $code != 0;
 		my $job = $out;
-		$out = $node->safe_psql($database, "SELECT xmcoh.wait_for_job($job, '60 s')");
+		$out = $node->safe_psql($database, "CALL xmcoh.wait_for_job($job, '60 s')");
 		return "job $job: $out: " . $node->safe_psql($database, "SELECT message FROM xmcoh.job WHERE job_id = $job") if $out ne 'succeeded';
 		return 'not version 4' if $node->safe_psql($database, "SELECT version FROM xmcoh.job WHERE job_id = $job") != 4;
 	}
