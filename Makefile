@@ -193,7 +193,8 @@ build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/benc
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -Isrc/core $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 
 # Every program runs, even after one that failed.
-run_each = @failed=0; for program in $(1); do echo "== $$program"; ./$$program $(2) || failed=1; done; exit $$failed
+run_each = @failed=0; for program in $(1); do echo "== $$program"; \
+	./$$program $(2) || { echo "== $$program ended with status $$?"; failed=1; }; done; exit $$failed
 
 UNIT_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit/%)
 ASAN_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit-asan/%)

@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -122,9 +123,17 @@ resolve(const ObjectRef *ref)
 static AttrNumber
 resolve_column(const ObjectRef *ref, Oid relation)
 {
-	if (relation == ref->oid && ref->attnum != InvalidAttrNumber && get_attname(relation, ref->attnum, true) != NULL)
-		return ref->attnum;
-	return get_attnum(relation, NameStr(ref->part[2]));
+	HeapTuple	tuple = NULL;
+	bool		is_there = false;
+
+	if (relation == ref->oid && ref->attnum != InvalidAttrNumber)
+		tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(ref->attnum));
+	if (HeapTupleIsValid(tuple))
+	{
+		is_there = !((Form_pg_attribute) GETSTRUCT(tuple))->attisdropped;
+		ReleaseSysCache(tuple);
+	}
+	return is_there ? ref->attnum : get_attnum(relation, NameStr(ref->part[2]));
 }
 
 /* The object's name as it is now, or as it was when last seen; NULL: a role that was dropped. */

@@ -15,16 +15,18 @@ SELECT xmcoh.attach_source('m', 'remark', 'manual', 'step', text => 'words', doc
 SELECT xmcoh.attach_pairs('m', 'pair', 'manual', 'first', 'second');
 CREATE PROCEDURE ask() LANGUAGE plpgsql AS $$
 DECLARE
+    ended text;
     job integer := xmcoh.train('m');
 BEGIN
     COMMIT;
-    RAISE INFO 'training %', xmcoh.wait_for_job(job, '60 s');
+    CALL xmcoh.wait_for_job(job, '60 s', ended);
+    RAISE INFO 'training %', ended;
     RAISE INFO '%', (SELECT coalesce(v.report ->> 'documents' || ' documents, ' || (v.report ->> 'labelled_pairs') || ' pairs', j.message)
         FROM xmcoh.job AS j LEFT JOIN xmcoh.model_version AS v USING (job_id) WHERE j.job_id = job);
     RAISE INFO '% items', (SELECT count(*) FROM xmcoh.order_documents('m'));
     RAISE INFO '% pairs', (SELECT count(*) FROM xmcoh.pair_scores('m', 'm7'));
     RAISE INFO '% texts', (SELECT count(*) FROM xmcoh.alignment('m', 'm7'));
-    RAISE INFO '% documents', (SELECT documents FROM xmcoh.evaluate('m', 'seen') WHERE modality = 'fused');
+    RAISE INFO '% documents', (SELECT sum(documents) FROM xmcoh.evaluate('m', 'seen') WHERE modality = 'fused');
 END $$;
 CALL ask();
 
@@ -94,7 +96,7 @@ BEGIN
     RETURN 1;
 END $$;
 SELECT xmcoh.grant_usage('xmcoh_reader');
-UPDATE xmcoh.model SET owner = 'xmcoh_reader' WHERE name = 'm';
+UPDATE xmcoh.model SET owner = 'role xmcoh_reader' WHERE name = 'm';
 SET ROLE xmcoh_reader;
 SELECT count(*) FROM xmcoh.order_documents('m');
 SELECT count(*) FROM xmcoh.pair_scores('m', 'm7');
@@ -152,7 +154,7 @@ SELECT (SELECT count(*) FROM xmcoh.order_documents('m')) AS items, count(*) FROM
 SELECT count(DISTINCT (SELECT count(*) FROM xmcoh.pair_scores('m', manual))) AS counts FROM step WHERE step = 1;
 
 DROP FUNCTION as_reader;
-UPDATE xmcoh.model SET owner = current_user::regrole;
+UPDATE xmcoh.model SET owner = xmcoh_internal.role_ref(current_user::regrole);
 DROP OWNED BY xmcoh_reader;
 DROP ROLE xmcoh_reader, xmcoh_other;
 DROP PROCEDURE ask;
