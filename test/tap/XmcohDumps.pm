@@ -11,6 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+$PostgreSQL::Test::Utils::timeout_default = 60;
+
 our @EXPORT = qw(new_server fill state after_restore differences);
 
 # A server with a launcher, as schedules need one.
