@@ -346,7 +346,8 @@ tell_seen(const Evaluation *evaluation, int32 version)
 				(errmsg("%d of these %d documents taught version %d, which is better on them than it will be on others", seen,
 						seen + unseen, version),
 				 unseen > 0 ? errhint("Go by the rows whose documents_seen is 0.") :
-				 errhint("Go by documents that it has not seen: xmcoh.evaluate(model), or a source that it was not trained on.")));
+				 errhint("Go by documents that it has not seen: xmcoh.evaluate(model), or a source that it was not trained"
+						 " on.")));
 }
 
 Datum
