@@ -71,8 +71,15 @@ xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *
 bool
 xmcoh_rows_next(Rows *rows)
 {
+	MemoryContext caller;
+	bool		found;
+
 	CHECK_FOR_INTERRUPTS();
-	return tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+	/* A row that is read from the file is allocated, and stays until the next, while the caller's context may be reset. */
+	caller = MemoryContextSwitchTo(rows->memory);
+	found = tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+	MemoryContextSwitchTo(caller);
+	return found;
 }
 
 Datum
