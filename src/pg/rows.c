@@ -51,7 +51,8 @@ xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh rows", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(memory);
-	ErrorContextCallback context = {.previous = error_context_stack,.callback = add_context,.arg = unconstify(char *, purpose)};
+	ErrorContextCallback context = {.previous = error_context_stack,.callback = add_context,
+	.arg = unconstify(char *, purpose)};
 	Rows	   *rows = palloc(sizeof(Rows));
 	TupleDesc	desc = CreateTemplateTupleDesc(n_columns);
 
