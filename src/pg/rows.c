@@ -6,6 +6,7 @@
 #include "executor/tstoreReceiver.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
@@ -39,6 +40,12 @@ run(Rows *rows, const char *query)
 	 */
 	SetTuplestoreDestReceiverParams(options.dest, rows->store, rows->memory, false, NULL, NULL);
 	xmcoh_restrict_begin(&before);
+	/*
+	 * As for a cursor no parallel workers: starting them takes longer than finding one document, and the slots are for
+	 * training. This, too, goes back at the end.
+	 */
+	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 	result = SPI_execute_extended(query, &options);
 	xmcoh_restrict_end(&before);
 	if (result != SPI_OK_SELECT)
