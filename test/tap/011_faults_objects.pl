@@ -46,11 +46,14 @@ sub cancel
 
 # Before it is read: what the attachment says of the columns is no longer true.
 for my $change (
-	[ 'a text that is gone', 'DROP COLUMN instruction', qr/column t\.instruction does not exist/ ],
-	[ 'another name', 'RENAME COLUMN photo TO picture', qr/column t\.photo does not exist/ ],
+	[ 'a text that is gone', 'DROP COLUMN instruction',
+		qr/public\.changing has no column "instruction" to be read as text\nHint: Rename it back/ ],
+	[ 'another name', 'RENAME COLUMN photo TO picture',
+		qr/public\.changing has no column "photo" to be read as image\nHint: Rename it back/ ],
 	[ 'a place that is no number', q{ALTER COLUMN place TYPE text USING 'place ' || place},
 		qr/invalid input syntax for type double precision: "place 1"/ ],
-	[ 'an order of dates', q{ALTER COLUMN place TYPE date USING '2000-01-01'::date + place}, qr/cannot cast type date to double precision/ ],
+	[ 'an order of dates', q{ALTER COLUMN place TYPE date USING '2000-01-01'::date + place},
+		qr/column "place" of public\.changing cannot be read as position: it is of type date/ ],
 	[ 'longer embeddings', q{ALTER COLUMN photo TYPE real[] USING photo || 7::real}, qr/image of item "1" of document "1" has 5 numbers, but the model wants 4/ ],
 	[ 'no table at all', 'RENAME TO changed; CREATE VIEW changing AS SELECT 1 AS manual', undef ])
 {
