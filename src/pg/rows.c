@@ -71,8 +71,14 @@ xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *
 bool
 xmcoh_rows_next(Rows *rows)
 {
+	MemoryContext caller = MemoryContextSwitchTo(rows->memory);
+	bool		found;
+
+	/* A row from the temporary file is allocated here and freed by the slot, so it must outlive what the caller resets. */
 	CHECK_FOR_INTERRUPTS();
-	return tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+	found = tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+	MemoryContextSwitchTo(caller);
+	return found;
 }
 
 Datum
