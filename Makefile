@@ -46,7 +46,7 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*.c)
@@ -193,7 +193,8 @@ build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/benc
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -Isrc/core $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 
 # Every program runs, even after one that failed.
-run_each = @failed=0; for program in $(1); do echo "== $$program"; ./$$program $(2) || failed=1; done; exit $$failed
+run_each = @failed=0; for program in $(1); do echo "== $$program"; \
+	./$$program $(2) || { echo "== $$program ended with status $$?"; failed=1; }; done; exit $$failed
 
 UNIT_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit/%)
 ASAN_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit-asan/%)

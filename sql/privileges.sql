@@ -33,7 +33,7 @@ END $$;
 -- What its members may read: rows of models that they have the level for, see the policies below.
 GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.approved_pair,
     xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
-    xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.previous_deployment, xmcoh.visible_job,
+    xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
     xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview
     TO xmcoh_user;
 -- Column by column: who approved, and when, is what the server saw. (No DELETE: that would let a member lock the table against all.)
@@ -90,7 +90,7 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
     xmcoh_internal.schedule_next_run(text, text, timestamptz) TO xmcoh_user, pg_monitor;
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
-GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
+GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
     xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition
     TO pg_monitor;
 

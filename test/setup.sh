@@ -10,7 +10,8 @@ packages=(
 	postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major"
 	libcmocka-dev libasan8 libubsan1
 	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
-	perl libipc-run-perl
+	perl libipc-run-perl procps
+	python3 python3-venv
 	ca-certificates
 	"$@"
 )

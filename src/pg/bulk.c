@@ -252,6 +252,8 @@ put_pairs(void *arg, const BulkDocument *scored)
 	int64		n = document->n;
 
 	for (int64 a = 0; a < n; a++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		for (int64 b = a + 1; b < n; b++)
 		{
 			float	   *const *score = scored->scores.score;
@@ -273,6 +275,7 @@ put_pairs(void *arg, const BulkDocument *scored)
 			pfree(DatumGetPointer(values[0]));
 			pfree(DatumGetPointer(values[1]));
 		}
+	}
 }
 
 Datum

@@ -239,6 +239,8 @@ save(const FinishedTraining *training, const Challenge *challenge)
 			" held_out_tau = coalesce($4, held_out_tau), total = coalesce(total, $8), done = coalesce(total, $8),"
 			" round = $9, finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 9, types, values, nulls);
 	worker_commit(job);
+	worker_log(job, psprintf("ended %s with version %d, %s", rejected ? "rejected" : "succeeded", version,
+							 rejected || strcmp(training->on_success, "keep") == 0 ? "not deployed" : "deployed"));
 	return true;
 }
 

@@ -682,7 +682,8 @@ xmcoh_run_training(WorkerJob *job)
 		status = train(&run, &ctx, &hooks, &model, &report);
 	}
 	XMCOH_TRY(status, &ctx);
-	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out), &ctx);
+	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),
+			  &ctx);
 	remark = xmcoh_crew_remark(run.crew);
 	if (remark)
 		run.note = run.note ? psprintf("%s; %s", run.note, remark) : pstrdup(remark);

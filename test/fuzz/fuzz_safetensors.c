@@ -5,6 +5,7 @@
  * which damages valid blobs at random with a fixed seed: fuzz_safetensors [runs [seed]].
  */
 #include "xmcoh/model.h"
+#include "xmcoh/seen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t si
 
 		MUST(begin >= blob && (size_t) model->tensor[t].n_values * sizeof(float) <= (size_t) (blob + size - begin));
 	}
+	MUST(xmc_seen_find(model, "4711", 4) <= XMC_SEEN_LABELLED);
 	MUST(xmc_model_save(ctx, model, NULL, &first_size) == XMC_OK);
 	MUST((first = malloc(first_size)) != NULL);
 	MUST(xmc_model_save(ctx, model, first, &first_size) == XMC_OK);
@@ -109,6 +111,13 @@ make_seed(int kind, uint8_t blob[ROOM])
 	options.align_dim = 8;
 	options.bilinear_dim = 2;
 	MUST(xmc_model_new(&ctx, &options, kind == 0, &model) == XMC_OK);
+	if (kind == 0)
+	{
+		static const xmc_document document[3] = {{.n_pairs = 1}};
+		char	   *key[3] = {"4711", "", "a"};
+
+		MUST(xmc_seen_fill(&ctx, model, 3, document, key, (const uint8_t[3]) {0}) == XMC_OK);
+	}
 	MUST(xmc_model_save(&ctx, model, blob, &size) == XMC_OK);
 	xmc_model_free(&ctx, model);
 	return size;
