@@ -285,18 +285,22 @@ CREATE FUNCTION trap.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE L
 CREATE CONSTRAINT TRIGGER t AFTER INSERT ON trap.caught DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION trap.note();
 CREATE FUNCTION trap.defer() RETURNS int LANGUAGE sql AS 'INSERT INTO trap.caught VALUES (current_user) RETURNING 1';
 CREATE FUNCTION trap.reset() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RESET ROLE; RETURN 1; END $$;
-CREATE VIEW trap.deferring AS SELECT 'd' AS manual, trap.defer() AS step, 'x' AS instruction;
-CREATE VIEW trap.resetting AS SELECT 'd' AS manual, trap.reset() AS step, 'x' AS instruction;
+CREATE VIEW trap.deferring AS SELECT 'd' AS manual, 1 AS step, 'x' AS instruction;
+CREATE VIEW trap.resetting AS TABLE trap.deferring;
 SELECT xmcoh.create_model('trap');
 });
-for my $trap ([ 'deferring', 'cannot fire deferred trigger within security-restricted operation' ],
-	[ 'resetting', 'cannot set parameter "role" within security-definer function' ])
+for my $trap ([ 'deferring', 'defer', 'cannot fire deferred trigger within security-restricted operation' ],
+	[ 'resetting', 'reset', 'cannot set parameter "role" within security-definer function' ])
 {
-	$as_office->("SELECT xmcoh.attach_source('trap', 'trap.$trap->[0]', 'manual', 'step', text => 'instruction')");
+	my ($view, $function, $message) = @$trap;
+	my $attach = "SELECT xmcoh.attach_source('trap', 'trap.$view', 'manual', 'step', text => 'instruction')";
+	$as_office->($attach);
+	$as_office->("CREATE OR REPLACE VIEW trap.$view AS SELECT 'd' AS manual, trap.$function() AS step, 'x' AS instruction");
 	$job = value("SET ROLE office; SELECT xmcoh.train('trap', $quick)");
-	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', "a source that is a trap: $trap->[0]");
-	is(job($job, 'message'), $trap->[1], 'is refused');
-	$as_office->("SELECT xmcoh.detach_source('trap', 'trap.$trap->[0]')");
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', "a source that is a trap: $view");
+	is(job($job, 'message'), $message, 'is refused');
+	$as_office->("SELECT xmcoh.detach_source('trap', 'trap.$view')");
+	like(fails("SET ROLE office; $attach"), qr/\Q$message\E/, 'and when it is attached');
 }
 
 # ---- items without evidence, foreign tables, memory ----
