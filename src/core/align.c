@@ -65,6 +65,7 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 	int64_t		width = (int64_t) columns + 1;
 	double	   *u = xmc_arena_alloc(arena, (size_t) rows, sizeof(double));	/* log scaling of rows */
 	double	   *v = xmc_arena_alloc(arena, (size_t) columns, sizeof(double));
+	int			iterations = rows > 0 && columns > 0 ? SINKHORN_ITERATIONS : 0;	/* an empty side has no scores, either */
 	int64_t		work = 0;
 
 	if (!u || !v)
@@ -80,7 +81,7 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 			v[c] = fmin(v[c], -score[r * columns + c] / 2);
 		XMC_TRY(xmc_spend(arena->ctx, &work, rows));
 	}
-	for (int iteration = 0; iteration < SINKHORN_ITERATIONS; iteration++)
+	for (int iteration = 0; iteration < iterations; iteration++)
 	{
 		double		worst = 0;	/* change of a column's scaling: how wrong its mass was, relatively */
 

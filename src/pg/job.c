@@ -532,7 +532,7 @@ look_at_beginning(int32 job_id)
 				   " l.rolcanlogin AND pg_catalog.has_database_privilege(l.oid, pg_catalog.current_database(), 'CONNECT'),"
 				   " s.rolname, xmcoh_internal.may_become(l.oid, s.oid),"
 				   " xmcoh_internal.may(m.owner, m.model_id, 'train', s.oid), m.name,"
-				   " r.source_definition OPERATOR(pg_catalog.=) xmcoh_internal.source_definition(m.model_id), s.oid"
+				   " xmcoh_internal.is_defined_as(m.model_id, r.source_definition), s.oid"
 				   " FROM xmcoh.job_record AS r JOIN xmcoh.model AS m ON m.model_id OPERATOR(pg_catalog.=) r.model_id"
 				   " LEFT JOIN pg_catalog.pg_roles AS l ON l.oid OPERATOR(pg_catalog.=) xmcoh_internal.object_oid(r.login_role)"
 				   " LEFT JOIN pg_catalog.pg_roles AS s ON s.oid OPERATOR(pg_catalog.=) xmcoh_internal.object_oid(r.submitted_by)"

@@ -450,8 +450,9 @@ is_held(int32 schedule_id)
 }
 
 /*
- * Starts a job for a schedule that is due, and writes that down, in one transaction. false: somebody holds its row. A schedule
- * whose sources are not those any more for which it was made comes to rest.
+ * Starts a job for a schedule that is due, and writes that down, in one transaction. false: somebody holds its row. Nothing is
+ * started while the sources are not those for which the schedule was made. It stays active: a restore may be under way, which
+ * has brought the schedule, but not yet all that its sources are made of.
  */
 static bool
 start(const Schedule *schedule, TimestampTz now)
@@ -467,7 +468,7 @@ start(const Schedule *schedule, TimestampTz now)
 	/* It may have been changed or started since it was read. */
 	if (execute("SELECT m.name, s.options, s.on_success, CASE WHEN s.unlabelled IS NOT NULL"
 				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END, coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
-				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), s.source_definition = xmcoh_internal.source_definition(m.model_id)"
+				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), xmcoh_internal.is_defined_as(m.model_id, s.source_definition)"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
 				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s SKIP LOCKED", SPI_OK_SELECT, 4,
@@ -482,9 +483,9 @@ start(const Schedule *schedule, TimestampTz now)
 				SPI_OK_UPDATE, 3, types, values, NULL);
 	}
 	else
-		execute("UPDATE xmcoh.schedule SET active = false, last_run_at = $2, message = 'put to rest: the sources of the model are defined"
-				" otherwise than when the schedule was made; xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they"
-				" are now' WHERE schedule_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
+		execute("UPDATE xmcoh.schedule SET last_run_at = $2, message = 'skipped: the sources of the model are defined otherwise than"
+				" when the schedule was made; xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they are now'"
+				" WHERE schedule_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
 	commit();
 	return !held;
 }

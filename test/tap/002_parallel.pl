@@ -172,7 +172,7 @@ my ($bytes, $files, $rss) = split /\|/, $rows[0];
 my ($bytes_later, $files_later, $rss_later) = split /\|/, $rows[1];
 cmp_ok($bytes_later - $bytes, '<', 200_000, 'memory contexts do not grow');
 cmp_ok($rss_later - $rss, '<', 2000, 'nor does the process, kB');
-is($files_later, $files, 'nor its open files');
+cmp_ok($files_later, '<=', $files, 'nor its open files');	# fewer, when the server closes some
 
 # A source of five times the size takes no more memory.
 $node->safe_psql('postgres', q{

@@ -161,7 +161,8 @@ is(value("SELECT count(*) FROM xmcoh.job AS one JOIN xmcoh.job AS two ON one.sta
 my $first = train('a', $long);
 until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'a first job runs');
 my @stat = split ' ', slurp_file('/proc/' . value("SELECT worker_pid FROM xmcoh.job WHERE job_id = $first") . '/stat') =~ s/^.*\)//r;
-is($stat[16], 7, 'with the nice value of xmcoh.nice');
+my $nice = getpriority(0, 0);	# ours, which nobody but root can make less
+is($stat[16], $nice > 7 ? $nice : 7, 'with the nice value of xmcoh.nice');
 my $second = train('b', $long);
 my $waits = "SELECT state = 'queued' AND asked_at IS NULL FROM xmcoh.job_record WHERE job_id = %s";
 sleep 1.2;
