@@ -133,6 +133,7 @@ BEGIN
          t AS (DELETE FROM xmcoh.job_transition AS x USING job WHERE x.job_id = job.job_id),
          c AS (DELETE FROM xmcoh.job_checkpoint AS x USING job WHERE x.job_id = job.job_id)
         DELETE FROM xmcoh.training_metric AS x USING job WHERE x.job_id = job.job_id;
+    PERFORM xmcoh.sweep_cache();
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.drop_model(oid, text, boolean) IS 'Internal: xmcoh.drop_model';
 CREATE FUNCTION xmcoh.drop_model(model text, if_exists boolean DEFAULT false) RETURNS void

@@ -40,7 +40,7 @@ CREATE FUNCTION xmcoh.aggregate_combine(state internal, more internal)
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.aggregate_combine(internal, internal) IS 'Internal: puts two partial states of one document together';
 CREATE FUNCTION xmcoh.aggregate_serialize(state internal)
-    RETURNS bytea AS 'MODULE_PATHNAME', 'xmcoh_aggregate_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    RETURNS bytea AS 'MODULE_PATHNAME', 'xmcoh_aggregate_serialize' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.aggregate_serialize(internal) IS 'Internal: a partial state as bytes, the same on every machine';
 CREATE FUNCTION xmcoh.aggregate_deserialize(state bytea, internal)
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -227,37 +227,64 @@ CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
     FROM xmcoh.pair_source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.pair_source IS 'The relations that hold approved pairs of each model, one row each, besides xmcoh.approved_pair (xmcoh.attach_pairs); problem: what is missing; NULL: nothing is';
 
--- How the sources are defined: a job or schedule that was submitted for other definitions does not run on these by itself.
+-- How the sources are defined: a job or schedule that was submitted for other definitions does not run on these by itself. Two
+-- hashes: one over numbers, which stays when a role, relation or column is renamed; and one over names, which stays in a
+-- restored copy. What differs in both is defined otherwise.
+
+CREATE FUNCTION xmcoh_internal.column_number("column" xmcoh.object_ref) RETURNS smallint
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = xmcoh_internal.object_oid("column")
+            AND a.attname = xmcoh_internal.object_name("column"));
+COMMENT ON FUNCTION xmcoh_internal.column_number(xmcoh.object_ref) IS 'Internal: which column of its relation is named; NULL: it is not there';
 
 CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     BEGIN ATOMIC
-        WITH RECURSIVE attached (definition, relation) AS (
-            SELECT concat_ws(' ', s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved,
-                             s.all_approved, s.documents_of), xmcoh_internal.object_oid(s.relation)
+        WITH RECURSIVE attached (relation, columns, documents_of, kind) AS (
+            SELECT s.relation, ARRAY[s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved], s.documents_of,
+                   CASE WHEN s.all_approved THEN 'all' ELSE 'source' END
                 FROM xmcoh.source_record AS s WHERE s.model_id = source_definition.model_id
             UNION ALL
-            SELECT concat_ws(' ', 'pairs', p.relation, p.document, p.before, p.after), xmcoh_internal.object_oid(p.relation)
+            SELECT p.relation, ARRAY[p.document, p.before, p.after], NULL, 'pairs'
                 FROM xmcoh.pair_source_record AS p WHERE p.model_id = source_definition.model_id),
         -- what a view reads and calls, and what that reads and calls
         used (class, object) AS (
-            SELECT 'pg_class'::regclass::oid, s.relation FROM attached AS s WHERE s.relation IS NOT NULL
+            SELECT 'pg_class'::regclass::oid, xmcoh_internal.object_oid(s.relation) FROM attached AS s
+                WHERE xmcoh_internal.object_oid(s.relation) IS NOT NULL
             UNION
             SELECT d.refclassid, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.object
                 JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                 WHERE u.class = 'pg_class'::regclass AND d.refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass)),
-        line (definition) AS (
-            SELECT s.definition FROM attached AS s
+        line (numbers, names) AS (
+            SELECT format('%s %s %s %s', s.kind, xmcoh_internal.object_oid(s.relation), xmcoh_internal.object_oid(s.documents_of),
+                          (SELECT array_agg(xmcoh_internal.column_number(c.object) ORDER BY c.place)
+                           FROM unnest(s.columns) WITH ORDINALITY AS c (object, place))),
+                   format('%s %s %s %s', s.kind, s.relation, s.documents_of, s.columns)
+                FROM attached AS s
             UNION ALL
-            SELECT concat_ws(' ', c.oid::regclass, c.relkind, pg_get_userbyid(c.relowner), pg_get_viewdef(c.oid),
-                             (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
-                              FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+            SELECT format('%s %s %s %s %s', c.oid, c.relkind, c.relowner,
+                          (SELECT string_agg(format('%s %s %s', r.ev_type, r.ev_qual, r.ev_action), E'\n' ORDER BY r.oid)
+                           FROM pg_rewrite AS r WHERE r.ev_class = c.oid),
+                          (SELECT string_agg(format('%s %s %s', a.attnum, a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)
+                           FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)),
+                   format('%s %s %s %s %s', c.oid::regclass, c.relkind, pg_get_userbyid(c.relowner), pg_get_viewdef(c.oid),
+                          (SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
+                           FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
                 FROM used AS u JOIN pg_class AS c ON c.oid = u.object WHERE u.class = 'pg_class'::regclass
             UNION ALL
-            SELECT concat_ws(' ', p.oid::regprocedure, pg_get_userbyid(p.proowner), p.prosrc, p.probin, pg_get_function_sqlbody(p.oid))
+            SELECT format('%s %s %s %s %s', p.oid, p.proowner, p.prosrc, p.probin, p.prosqlbody),
+                   format('%s %s %s %s %s', p.oid::regprocedure, pg_get_userbyid(p.proowner), p.prosrc, p.probin,
+                          pg_get_function_sqlbody(p.oid))
                 FROM used AS u JOIN pg_proc AS p ON p.oid = u.object WHERE u.class = 'pg_proc'::regclass)
-        SELECT encode(sha256(convert_to(coalesce(string_agg(l.definition, E'\n' ORDER BY l.definition COLLATE "C"), ''), 'UTF8')), 'hex')
+        SELECT format('%s %s', encode(sha256(convert_to(string_agg(l.numbers, E'\n' ORDER BY l.numbers COLLATE "C"), 'UTF8')), 'hex'),
+                      encode(sha256(convert_to(string_agg(l.names, E'\n' ORDER BY l.names COLLATE "C"), 'UTF8')), 'hex'))
             FROM line AS l;
     END;
 COMMENT ON FUNCTION xmcoh_internal.source_definition(integer) IS
-    'Internal: a hash over how the sources and pair sources of a model are defined: names, owners and columns of their relations, the text of views and of the functions that views call. Names, not numbers: it is the same in a restored copy';
+    'Internal: how the sources and pair sources of a model are defined: owners and columns of their relations, views, and the functions that views call; a hash over it by numbers, and one by names';
+
+CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT split_part(d.now, ' ', 1) = split_part(definition, ' ', 1) OR split_part(d.now, ' ', 2) = split_part(definition, ' ', 2)
+            FROM (SELECT xmcoh_internal.source_definition(model_id)) AS d (now));
+COMMENT ON FUNCTION xmcoh_internal.is_defined_as(integer, text) IS 'Internal: whether the sources of a model are defined as they were, by numbers or by names, when xmcoh_internal.source_definition said this';

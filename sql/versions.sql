@@ -134,6 +134,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = id AND j.champion = v.version
                               AND j.state IN ('queued', 'starting', 'running', 'cancelling'));
     GET DIAGNOSTICS pruned = ROW_COUNT;
+    PERFORM xmcoh.sweep_cache();
     RETURN pruned;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.prune_versions(oid, text, integer) IS 'Internal: xmcoh.prune_versions';

@@ -4,7 +4,7 @@
 # Kinds of tests, each with its whole output in build/check/KIND.log:
 #   harness                                 this script: whether it sees what hangs or dies
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
-#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one program is one test
+#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one target is one test
 #   regress          test/sql/*.sql         pg_regress (those that the Makefile lists)
 #   isolation        test/isolation/specs   pg_isolation_regress (those that the Makefile lists)
 #   pgtap            test/pgtap/*.sql       in a database that has the extensions pgtap and xmcoh
@@ -21,7 +21,10 @@ set -uo pipefail
 . "$(dirname "$0")/cluster.sh"
 
 ALL_KINDS="harness unit unit-asan fuzz regress isolation pgtap cli tap pgspot"
-LOGS=$ROOT/build/check
+LOGS=${CHECK_LOGS:-$ROOT/build/check}
+# A server that checks itself is slower, and so is what waits for it.
+export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
+export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-$((180 * CHECK_SLOWNESS))} PGISOLATIONTIMEOUT=${PGISOLATIONTIMEOUT:-$((360 * CHECK_SLOWNESS))}
 # More than any limit of a test's own: isolationtester gives a step twice PostgreSQL's default.
 QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
 LIVE="--verbose --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end
@@ -79,6 +82,8 @@ run()
 	wait $! 2>/dev/null
 	status=$?
 	"$counter" "$log"
+	# A worker's crash need not fail a test: others begin in its place.
+	if grep -rhs --include='*.log' '^TRAP:' "$WORK" >>"$log"; then reason="an assertion failed in a server"; fi
 	if [ -z "$reason" ] && [ $((ok + bad + skip)) = 0 ]; then reason="no test ran"; fi
 	if [ -z "$reason" ] && [ $status != 0 ] && [ $bad = 0 ]; then reason="ended with status $status"; fi
 	[ -z "$reason" ] || bad=$((bad + 1))
@@ -141,31 +146,24 @@ show_failure()
 {
 	say "    ---- failures in $1 ----"
 	{
-		grep -nE '^not ok |FAILED|ERROR: |error: |Error |runtime error|AddressSanitizer|LeakSanitizer|Failed test|: FATAL' "$1" | head -40
+		grep -nE '^not ok |FAILED|ERROR: |error: |Error |^TRAP:|runtime error|AddressSanitizer|LeakSanitizer|Failed test|: FATAL' "$1" | head -40
 		say "..."
 		tail -n 40 "$1"
 	} | sed 's/^/    /'
+}
+
+# Jobs in the copied tests are waited for CHECK_SLOWNESS times as long.
+wait_longer()
+{
+	in_tree grep -rlE 'wait_for_job\(' test expected |
+		in_tree xargs perl -i -pe 's/(wait_for_job\(.*?\x27)(\d\d+)( ?s\x27)/$1 . $2 * $ENV{CHECK_SLOWNESS} . $3/e'
 }
 
 # ---- the kinds ----
 
 fuzz()
 {
-	local program status=0
-
-	in_tree "$MAKE" -k -j2 WERROR=1 fuzz-build || status=1
-	for program in "$TREE"/test/fuzz/fuzz_*.c; do
-		[ -e "$program" ] || continue
-		program=$(basename "$program" .c)
-		say "== $program"
-		if in_tree "build/fuzz/$program" "${FUZZ_ITERATIONS:-20000}"; then
-			say "fuzz ok $program"
-		else
-			say "fuzz FAILED $program"
-			status=1
-		fi
-	done
-	return $status
+	in_tree "$MAKE" --no-print-directory WERROR=1 PG_CONFIG="$PG_CONFIG" FUZZ_ITERATIONS="${FUZZ_ITERATIONS:-20000}" fuzz
 }
 
 regress()
@@ -295,6 +293,8 @@ else
 	built=
 fi
 
+[ -z "$built" ] || [ "$CHECK_SLOWNESS" = 1 ] || wait_longer
+
 wants() { case " $kinds " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 server_up=
 # wants_server KIND: asked for, and there is a server to run it on; if there is none, the kind has failed.
@@ -327,6 +327,6 @@ if [ -z "$guides" ]; then
 fi
 say ""
 printf '%-10s %7s %7s %8s %8s\n%s' kind passed failed skipped time "$table"
-say "all in $((SECONDS - started)) s; the logs are in build/check"
+say "all in $((SECONDS - started)) s; the logs are in ${LOGS#"$ROOT/"}"
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -37,6 +37,7 @@ PGDLLEXPORT void xmcoh_launcher_main(Datum argument);
 #define WANTED 64				/* databases that want to be visited, by name; when more do, all of them are */
 #define SLEEP_MS (5 * 60 * 1000)	/* at most: new databases are looked for then, and the clock may have been set */
 #define BACKWARDS_MS (60 * 1000)	/* a clock that went back by more was set */
+#define SLOT_SOON_MS 500		/* the slot of a process that has just ended becomes free */
 #define NO_SLOT_MS (10 * 1000)
 #define FAILURE_MS 5000			/* after one failure; twice as long after each further one */
 #define FAILURE_LIMIT_MS (10 * 60 * 1000)
@@ -55,6 +56,7 @@ typedef struct Shared
 	bool		reported;
 	bool		again;
 	bool		waiting;
+	bool		began;
 	TimestampTz next_due;
 	bool		job_ended;		/* since the launcher last looked */
 } Shared;
@@ -65,6 +67,7 @@ typedef struct Database
 	TimestampTz next_due;		/* what came due before has been seen to */
 	TimestampTz next_visit;		/* next_due, or earlier where something that is due could not be started */
 	TimestampTz not_before;		/* after a visit in vain */
+	TimestampTz turn_at;		/* a job of its queue was last begun */
 	int			failures;		/* in a row */
 	bool		wanted;			/* something has changed since it was last visited */
 	bool		waiting;		/* jobs in its queue wait for their turn */
@@ -81,6 +84,7 @@ static int	n_databases;
 static int	capacity;
 static TimestampTz list_at;		/* when to look for new databases */
 static TimestampTz slot_at;		/* when to try for a slot again */
+static int	no_slot;			/* how often in a row there was none */
 
 static BackgroundWorkerHandle *visitor = NULL;
 static Oid	visited;			/* where it is */
@@ -154,7 +158,7 @@ xmcoh_launcher_job_ended(void)
 }
 
 void
-xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting)
+xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting, bool began)
 {
 	SpinLockAcquire(&shared->lock);
 	if (shared->visit == visit->number)
@@ -163,6 +167,7 @@ xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool
 		shared->next_due = next_due;
 		shared->again = again;
 		shared->waiting = waiting;
+		shared->began = began;
 	}
 	SpinLockRelease(&shared->lock);
 }
@@ -251,6 +256,17 @@ list_databases(TimestampTz now)
 	list_at = TimestampTzPlusMilliseconds(now, SLEEP_MS);
 }
 
+/*
+ * Something has changed that jobs in the queues may have waited for. Where a visitor is at work now it may have come too early
+ * to see that.
+ */
+static void
+visit_queues(void)
+{
+	for (int k = 0; k < n_databases; k++)
+		database[k].wanted = database[k].wanted || database[k].waiting || (visitor && database[k].oid == visited);
+}
+
 static void
 take_wishes(TimestampTz now)
 {
@@ -266,8 +282,8 @@ take_wishes(TimestampTz now)
 	shared->job_ended = false;
 	SpinLockRelease(&shared->lock);
 
-	for (int k = 0; k < n_databases && job_ended; k++)
-		database[k].wanted = database[k].wanted || database[k].waiting;
+	if (job_ended)
+		visit_queues();
 	for (int k = 0; k < Min(n, WANTED); k++)
 	{
 		Database   *known = find_database(wanted[k]);
@@ -291,14 +307,18 @@ visit_at(const Database *known)
 	return known->wanted ? known->not_before : Max(known->next_visit, known->not_before);
 }
 
-/* The database that is to be visited first; NULL if there is none. */
+/*
+ * The database that is to be visited first; NULL if there is none. Of several where jobs wait, the one whose turn was longest
+ * ago, so that a long queue in one of them keeps no other from its turn.
+ */
 static Database *
 next_database(void)
 {
 	Database   *first = NULL;
 
 	for (int k = 0; k < n_databases; k++)
-		if (first == NULL || visit_at(&database[k]) < visit_at(first))
+		if (first == NULL || visit_at(&database[k]) < visit_at(first) ||
+			(visit_at(&database[k]) == visit_at(first) && database[k].turn_at < first->turn_at))
 			first = &database[k];
 	return first;
 }
@@ -338,16 +358,18 @@ begin_visit(Database *known, TimestampTz now)
 		visited = known->oid;
 		visit_ends = TimestampTzPlusMilliseconds(now, VISIT_MS);
 		slot_at = 0;
+		no_slot = 0;
 		return;
 	}
 	visitor = NULL;
-	ereport(slot_at == 0 ? LOG : DEBUG1,
+	ereport(no_slot == 1 ? LOG : DEBUG1,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("no background worker is free to look for due schedules of xmcoh"),
 			errdetail("All max_worker_processes (%d) slots are taken. It is tried again every %d seconds.",
 					  max_worker_processes, NO_SLOT_MS / 1000),
 			errhint("Raise max_worker_processes."));
-	slot_at = TimestampTzPlusMilliseconds(now, NO_SLOT_MS);
+	slot_at = TimestampTzPlusMilliseconds(now, no_slot == 0 ? SLOT_SOON_MS : NO_SLOT_MS);
+	no_slot = Min(no_slot + 1, 2);
 }
 
 /* Draws the conclusions from a visit, once its visitor has ended; ends one that takes too long. */
@@ -379,7 +401,11 @@ end_visit(TimestampTz now)
 	again = shared->again;
 	next_due = shared->next_due;
 	if (reported)
+	{
 		known->waiting = shared->waiting;
+		if (shared->began)
+			known->turn_at = now;
+	}
 	SpinLockRelease(&shared->lock);
 
 	if (reported && !again)
@@ -468,13 +494,15 @@ xmcoh_launcher_main(Datum argument)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			visit_queues();		/* more jobs may run now, perhaps */
 		}
 		/* If the clock was set back, no time that we know means anything. */
 		if (now < TimestampTzPlusMilliseconds(last, -BACKWARDS_MS))
 		{
 			list_at = slot_at = 0;
 			for (int k = 0; k < n_databases; k++)
-				database[k] = (Database) {.oid = database[k].oid,.next_due = now,.next_visit = now,.first = database[k].first};
+				database[k] = (Database) {.oid = database[k].oid,.next_due = now,.next_visit = now,
+					.first = database[k].first,.wanted = database[k].waiting,.waiting = database[k].waiting};
 		}
 		last = now;
 

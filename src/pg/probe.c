@@ -83,7 +83,8 @@ probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim,
 
 	if (column == NULL || dim <= 0)
 		return;
-	rows = xmcoh_rows_read(psprintf("SELECT %s FROM (SELECT t.%s FROM %s AS t LIMIT %d) AS t WHERE t.%s IS DISTINCT FROM NULL LIMIT 1",
+	rows = xmcoh_rows_read(psprintf("SELECT %s FROM (SELECT t.%s FROM %s AS t LIMIT %d) AS t"
+									" WHERE t.%s IS DISTINCT FROM NULL LIMIT 1",
 									xmcoh_column_value(column, use), quote_identifier(column), name, PROBED_ROWS,
 									quote_identifier(column)),
 						   1, types, psprintf("first %s of %s", xmcoh_column_role(use), name));

@@ -5,8 +5,8 @@
 #include "utils/guc.h"
 
 /*
- * What output functions look at, and what names in them are resolved by. A worker has the same search_path. The time zone is
- * UTC: a timestamptz is the same moment everywhere, so its text must not depend on where somebody asks.
+ * What output functions look at, and what names in them are resolved by. A worker has the same search_path. The time
+ * zone is UTC: a timestamptz is the same moment everywhere, so its text must not depend on where somebody asks.
  */
 static const char *const setting[][2] = {
 	{"search_path", "pg_catalog, pg_temp"},
@@ -32,7 +32,8 @@ xmcoh_restrict_begin(RestrictState *before)
 	before->guc_level = NewGUCNestLevel();
 	/* As for a function with SET: GUC_ACTION_SAVE is the one that is allowed while parallel workers run. */
 	for (int i = 0; i < (int) lengthof(setting); i++)
-		(void) set_config_option(setting[i][0], setting[i][1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		(void) set_config_option(setting[i][0], setting[i][1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
 }
 
 void

@@ -252,7 +252,7 @@ check_sources(Run *run)
 			LockRelationOid(relation, AccessShareLock);
 	}
 	if (execute("SELECT FROM xmcoh.job_record AS j WHERE j.job_id = $1"
-				" AND j.source_definition = xmcoh_internal.source_definition(j.model_id)", SPI_OK_SELECT, 1, types, values, NULL) == 0)
+				" AND xmcoh_internal.is_defined_as(j.model_id, j.source_definition)", SPI_OK_SELECT, 1, types, values, NULL) == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("the sources of the model are defined otherwise than when the job was submitted"),

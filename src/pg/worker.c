@@ -200,7 +200,7 @@ take_job(WorkerJob *job)
 	values[1] = Int32GetDatum(MyProcPid);
 	values[2] = TimestampTzGetDatum(MyStartTimestamp);
 	if (execute("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
-				" started_at = clock_timestamp(), attempts = attempts + 1"
+				" started_at = clock_timestamp(), attempts = attempts + 1, message = NULL"
 				" WHERE job_id = $1 AND state = 'queued' RETURNING model_id,"
 				" (SELECT m.name FROM xmcoh.model AS m WHERE m.model_id = job_record.model_id)",
 				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) != 1)

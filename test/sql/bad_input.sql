@@ -118,7 +118,7 @@ DROP FUNCTION p;
 DROP OWNED BY xmcoh_stranger;
 DROP ROLE xmcoh_stranger;
 -- internal functions are not for calling
-SELECT try($$SELECT xmcoh.coherence_final(NULL)$$);
+SELECT try($$SELECT xmcoh.coherence_final(NULL)$$) ~ '^(42883|0A000) ' AS refused;	-- older servers look for it, and refuse the NULL
 SELECT xmcoh.drop_model('untrained');
 \pset format aligned
 \pset tuples_only off

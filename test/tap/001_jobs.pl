@@ -148,9 +148,10 @@ value("SELECT xmcoh.cancel_job($job)");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', '(cancelled)');
 $job = train('manuals', $quick);
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', 'a job whose source was dropped fails');
-like(job($job, 'message'), qr/source relation with OID \d+ does not exist any more\nHint: Detach it/, 'and says why');
+like(job($job, 'message'), qr/source relation public\.work_step does not exist any more\nHint: Make it again, or detach it/, 'and says why');
+is(value("SELECT problem FROM xmcoh.source WHERE model = 'manuals'"), 'relation public.work_step is missing', 'and so does xmcoh.source');
 $node->safe_psql('postgres', q{
-SELECT xmcoh.detach_source('manuals', relation) FROM xmcoh.source WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = relation);
+SELECT xmcoh.detach_source(model, relation) FROM xmcoh.source WHERE problem IS NOT NULL;
 ALTER TABLE work_step_copy RENAME TO work_step;
 SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 });
@@ -165,14 +166,20 @@ value("SELECT xmcoh.drop_model('doomed')");
 ok(worker_is_gone(), 'dropping a model ends its worker');
 is(value("SELECT count(*) FROM xmcoh.job_record WHERE job_id = $job"), '0', 'and takes the job along');
 
-# Not by drop_model but behind its back: the worker sees it at its next progress.
+# Not by drop_model but behind its back: the worker sees it at its next progress, or at its end.
 $node->safe_psql('postgres', q{
 SELECT xmcoh.create_model('doomed');
 SELECT xmcoh.attach_source('doomed', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 });
 $job = train_long('doomed');
-value("DELETE FROM xmcoh.model WHERE name = 'doomed'");
-ok(worker_is_gone(), 'so does deleting its row');
+value("DELETE FROM xmcoh.job_record WHERE job_id = $job");
+ok(worker_is_gone(), 'so does deleting the job\'s row');
+$job = train('doomed', q('{"epochs": 10, "d_model": 256, "layers": 2, "bag_documents": 0}'));
+await($job, "state = 'running' AND done > 0");
+my $doomed = value("DELETE FROM xmcoh.model WHERE name = 'doomed' RETURNING model_id");
+ok(worker_is_gone(), 'and a worker ends whose model\'s row was deleted');
+is(value("SELECT count(*) FROM xmcoh.model_version WHERE model_id = $doomed"), '0', 'and stores no version of it');
+value("DELETE FROM xmcoh.source_record WHERE model_id = $doomed; DELETE FROM xmcoh.job_record WHERE model_id = $doomed");
 unharmed('models dropped');
 
 # ---- transactions ----

@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use XmcohTest;
 
-my $publisher = new_cluster('publisher', "wal_level = logical\nmax_worker_processes = 8\n");
+my $publisher = new_cluster('publisher', "wal_level = logical\nmax_wal_senders = 4\nmax_replication_slots = 4\nmax_worker_processes = 8\n");
 like(outcome(train('manuals')), qr/^succeeded: /, 'the publisher has a model');
 my $score = q{SELECT md5(string_agg(concat_ws(' ', document, item, position), ';' ORDER BY document, position)) FROM xmcoh.order_documents('manuals')};
 my $there = value($score);
@@ -20,7 +20,7 @@ $subscriber->start;
 $subscriber->safe_psql('postgres', q{CREATE EXTENSION xmcoh; CREATE TABLE work_step (manual int, step int, place int, instruction text)});
 $publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.source_record, work_step;
 	ALTER TABLE work_step REPLICA IDENTITY FULL});
-$subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION models CONNECTION '%s' PUBLICATION models}, $publisher->connstr('postgres')));
+$subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION models CONNECTION '%s' PUBLICATION models}, $publisher->connstr . ' dbname=postgres'));
 $subscriber->wait_for_subscription_sync($publisher, 'models');
 
 is($subscriber->safe_psql('postgres', $score), $there, 'the subscriber scores as the publisher does');

@@ -1,0 +1,37 @@
+/* portable.c - see portable.h */
+#include "portable.h"
+
+#include "utils/guc.h"
+
+static void
+pin(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+int
+xmcoh_portable_begin(bool output)
+{
+	int			level = NewGUCNestLevel();
+
+	pin("DateStyle", "ISO, MDY");
+	pin("IntervalStyle", "postgres");
+	pin("TimeZone", "UTC");
+	pin("extra_float_digits", "1"); /* the shortest digits that give the same number */
+	pin("bytea_output", "hex");
+	pin("lc_monetary", "C");
+	pin("xmloption", "content");
+	pin("array_nulls", "on");
+	if (output)
+	{
+		pin("search_path", "pg_catalog, pg_temp");
+		pin("quote_all_identifiers", "off");
+	}
+	return level;
+}
+
+void
+xmcoh_portable_end(int level)
+{
+	AtEOXact_GUC(true, level);
+}
