@@ -196,7 +196,7 @@ xmcoh_shared_item(PG_FUNCTION_ARGS)
 	connect();
 	rows = xmcoh_rows_read(psprintf("SELECT a.document, a.item FROM (%s) AS a JOIN (%s) AS b"
 									" ON b.document OPERATOR(pg_catalog.=) a.document AND b.item OPERATOR(pg_catalog.=) a.item"
-									" LIMIT 1", mine, other), 2, types, "keys of two sources");
+									" ORDER BY 1, 2 LIMIT 1", mine, other), 2, types, "keys of two sources");
 	if (xmcoh_rows_next(rows))
 	{
 		bool		is_null;
