@@ -102,7 +102,7 @@ CREATE FUNCTION xmcoh.alter_model(model text, options jsonb DEFAULT NULL, new_na
                                   new_owner regrole DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.alter_model(text, jsonb, text, regrole) IS
-    'Sets options for the versions trained from now on (a JSON null takes one back to its default), renames a model, or gives it to another role; NULL arguments change nothing. Errors: undefined_object, insufficient_privilege, duplicate_object, invalid_parameter_value';
+    'Sets options for the versions trained from now on (a JSON null takes one back to its default), renames a model, or gives it to another role, of which the caller must be a member; NULL arguments change nothing. Needs level own. Errors: undefined_object, insufficient_privilege, duplicate_object, invalid_parameter_value';
 
 CREATE FUNCTION xmcoh_internal.signal_worker(job_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_signal_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

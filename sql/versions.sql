@@ -166,7 +166,7 @@ BEGIN
     END IF;
     RETURN blob;
 END $$;
-COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version as a safetensors file (NULL: the deployed one)';
+COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version as a safetensors file (NULL: the deployed one). Needs level score. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (no deployed version)';
 
 CREATE FUNCTION xmcoh_internal.import_model(caller oid, model text, weights bytea) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -25,7 +25,9 @@ void
 xmcoh_restrict_begin(RestrictState *before)
 {
 	GetUserIdAndSecContext(&before->user, &before->security_context);
-	if (before->user != GetSessionUserId() || (before->security_context & SECURITY_LOCAL_USERID_CHANGE) != 0)
+	/* Whoever has become another could go back: by RESET ROLE to the session's user, from that one to who has logged in. */
+	if (before->user != GetSessionUserId() || before->user != GetAuthenticatedUserId() ||
+		(before->security_context & SECURITY_LOCAL_USERID_CHANGE) != 0)
 		SetUserIdAndSecContext(before->user, before->security_context | SECURITY_RESTRICTED_OPERATION);
 	before->guc_level = NewGUCNestLevel();
 	/* As for a function with SET: GUC_ACTION_SAVE is the one that is allowed while parallel workers run. */

@@ -16,9 +16,9 @@ typedef struct RestrictState
 
 /*
  * From here to xmcoh_restrict_end:
- * - where the current user is not the session's (SET ROLE, a SECURITY DEFINER function, a worker), it is under
- *   SECURITY_RESTRICTED_OPERATION: no RESET ROLE, no SET ROLE, no SET SESSION AUTHORIZATION, nothing that would run at
- *   commit, when the user is another one again;
+ * - where the current user is not who has logged in (SET ROLE, SET SESSION AUTHORIZATION, a SECURITY DEFINER function, a
+ *   worker), it is under SECURITY_RESTRICTED_OPERATION: no RESET ROLE, no SET ROLE, no SET SESSION AUTHORIZATION, nothing that
+ *   would run at commit, when the user is another one again;
  * - every setting that is changed, by SET, SET LOCAL or set_config, changes back at the end;
  * - the settings that the text of a value depends on have fixed values, so a key is the same text in every session and
  *   worker.
