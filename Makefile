@@ -24,6 +24,7 @@ REGRESS = \
 	scores \
 	guidance \
 	aggregates \
+	items \
 	bad_input \
 	rounds \
 	settings \
