@@ -602,8 +602,8 @@ xmcoh_begin_queued(int32 job_id)
 }
 
 /*
- * signal_worker(job_id integer): interrupts the job's worker when this transaction commits. The row is read with the
- * caller's privileges, and only the worker of this very job is ever signalled, whatever pid somebody has written there.
+ * signal_worker(job_id integer): interrupts the job's worker when this transaction commits. Only the worker of this very
+ * job is ever signalled, whatever pid stands in its row.
  */
 Datum
 xmcoh_signal_worker(PG_FUNCTION_ARGS)
