@@ -39,7 +39,7 @@ BEGIN
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.name = model_id.model;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', model_id.model);
-    ELSIF NOT xmcoh_internal.may(m.owner, m.model_id, model_id.level, caller) THEN
+    ELSIF xmcoh_internal.may(m.owner, m.model_id, model_id.level, caller) IS NOT TRUE THEN
         RAISE insufficient_privilege USING MESSAGE = format('permission denied for model "%s"', model_id.model),
             DETAIL = format('Needed is level %s: members of the role that owns a model have it, and whom xmcoh.grant_model gave it.',
                             model_id.level);

@@ -362,20 +362,33 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+#define IS_SETTLED_BY "r.job_id OPERATOR(pg_catalog.=) $1 AND v.job_id OPERATOR(pg_catalog.=) $1" \
+					   " AND r.state OPERATOR(pg_catalog.<>) v.state AND r.state" IS_ACTIVE
+
+/*
+ * The row is locked before it is judged: what the view makes of an older row must not be written over what another has made of it
+ * meanwhile, such as the launcher, which puts the job into the queue again. A row that is as it should be is not locked.
+ */
 bool
 xmcoh_settle(int32 job_id)
 {
 	Oid			user;
 	int			security;
+	bool		settled;
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	execute_latest("UPDATE xmcoh.job_record AS r SET state = v.state, message = v.message,"
-				   " finished_at = pg_catalog.clock_timestamp() FROM xmcoh.job AS v"
-				   " WHERE r.job_id OPERATOR(pg_catalog.=) $1 AND v.job_id OPERATOR(pg_catalog.=) $1"
-				   " AND r.state OPERATOR(pg_catalog.<>) v.state AND r.state" IS_ACTIVE, job_id, false);
+	execute_latest("SELECT FROM xmcoh.job_record AS r, xmcoh.job AS v WHERE " IS_SETTLED_BY, job_id, true);
+	settled = SPI_processed > 0;
+	if (settled)
+	{
+		execute_latest("SELECT FROM xmcoh.job_record AS r WHERE r.job_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE", job_id, false);
+		execute_latest("UPDATE xmcoh.job_record AS r SET state = v.state, message = v.message,"
+					   " finished_at = pg_catalog.clock_timestamp() FROM xmcoh.job AS v WHERE " IS_SETTLED_BY, job_id, false);
+		settled = SPI_processed > 0;
+	}
 	SetUserIdAndSecContext(user, security);
-	return SPI_processed > 0;
+	return settled;
 }
 
 /* settle_job(job_id integer) RETURNS boolean */

@@ -146,11 +146,7 @@ read_job(Run *run)
 	run->slices = DatumGetInt32(first_value(6, &is_null));
 	was_interrupted = DatumGetBool(first_value(7, &is_null));
 	run->resuming = was_interrupted && DatumGetBool(first_value(8, &is_null));
-	if (!DatumGetBool(first_value(10, &is_null)))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("role \"%s\", which submitted the job, may no longer train model \"%s\"",
-					   GetUserNameFromId(run->job->role, true) ? GetUserNameFromId(run->job->role, true) : "?", first_text(9)));
+	worker_check_submitter(run->job, DatumGetBool(first_value(10, &is_null)), first_text(9));
 	worker_commit(run->job);
 	if (was_interrupted && !run->resuming)
 		begin_anew(run, "there is no checkpoint");

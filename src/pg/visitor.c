@@ -40,6 +40,7 @@ PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
 
 #define LOCK_TIMEOUT "500ms"	/* rows that somebody holds are passed over; this is for what train() waits for besides */
 #define PATIENCE_MS 1000		/* with rows that somebody holds after a crash, and with processes that start */
+#define SLOT_MS 300				/* with slots of processes that have just ended */
 #define NAP_MS 10
 #define WAITING_MS 10000		/* until the next visit while jobs wait for their turn */
 #define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
@@ -333,12 +334,19 @@ begin_jobs(bool *waiting)
 							  " AND q.place <= current_setting('xmcoh.max_running_jobs_per_role')::integer"
 							  " ORDER BY q.place, q.queued_at, q.job_id", &job);
 	int			turns = n > 0 ? free_turns() : 0;
+	int			naps = SLOT_MS / NAP_MS;
 	int			begun = 0;
 
 	for (int k = 0; k < n && begun < turns; k++)
 	{
 		Outcome		outcome = with_job(job[k], xmcoh_begin_queued, "cannot be begun");
 
+		/* The slot of the worker whose end has brought us here may not be free yet. */
+		for (; outcome == LATER && naps > 0; naps--)
+		{
+			nap();
+			outcome = with_job(job[k], xmcoh_begin_queued, "cannot be begun");
+		}
 		if (outcome == DONE)
 			begun++;
 		if (outcome == LATER)

@@ -171,6 +171,21 @@ tell_job(void *arg)
 		errcontext("training job %d", job->job_id);
 }
 
+void
+worker_check_submitter(const WorkerJob *job, bool may_train, const char *model)
+{
+	char	   *name = GetUserNameFromId(job->role, true);
+
+	if (name == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("the role that submitted the job does not exist any more"));
+	if (!may_train)
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("role \"%s\", which submitted the job, may no longer train model \"%s\"", name, model));
+}
+
 /* ---- begin and end of a job ---- */
 
 /* The settings xmcoh.* of the session that submitted the job. One that is not there any more, or not allowed, is left out. */

@@ -29,6 +29,9 @@ extern void worker_become_submitter(WorkerJob *job);
 /* ERROR unless the job is still ours to run: its row is there (else job->gone) and nobody has cancelled it. */
 extern void worker_check_state(WorkerJob *job, const char *state);
 
+/* ERROR unless the submitter is still there, and may still train the model, which has this name. */
+extern void worker_check_submitter(const WorkerJob *job, bool may_train, const char *model);
+
 /* What somebody is told of an error who only sees one text: message, detail and hint. */
 extern char *worker_error_text(const ErrorData *error);
 

@@ -285,18 +285,22 @@ CREATE FUNCTION trap.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE L
 CREATE CONSTRAINT TRIGGER t AFTER INSERT ON trap.caught DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION trap.note();
 CREATE FUNCTION trap.defer() RETURNS int LANGUAGE sql AS 'INSERT INTO trap.caught VALUES (current_user) RETURNING 1';
 CREATE FUNCTION trap.reset() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RESET ROLE; RETURN 1; END $$;
-CREATE VIEW trap.deferring AS SELECT 'd' AS manual, trap.defer() AS step, 'x' AS instruction;
-CREATE VIEW trap.resetting AS SELECT 'd' AS manual, trap.reset() AS step, 'x' AS instruction;
+CREATE VIEW trap.deferring AS SELECT 'd' AS manual, 1 AS step, 'x' AS instruction;
+CREATE VIEW trap.resetting AS SELECT 'd' AS manual, 1 AS step, 'x' AS instruction;
 SELECT xmcoh.create_model('trap');
 });
-for my $trap ([ 'deferring', 'cannot fire deferred trigger within security-restricted operation' ],
-	[ 'resetting', 'cannot set parameter "role" within security-definer function' ])
+for my $trap ([ 'deferring', 'defer', 'cannot fire deferred trigger within security-restricted operation' ],
+	[ 'resetting', 'reset', 'cannot set parameter "role" within security-definer function' ])
 {
-	$as_office->("SELECT xmcoh.attach_source('trap', 'trap.$trap->[0]', 'manual', 'step', text => 'instruction')");
+	my ($view, $function, $message) = @$trap;
+	my $attach = "SELECT xmcoh.attach_source('trap', 'trap.$view', 'manual', 'step', text => 'instruction')";
+	$as_office->($attach);
+	$as_office->("CREATE OR REPLACE VIEW trap.$view AS SELECT 'd' AS manual, trap.$function() AS step, 'x' AS instruction");
 	$job = value("SET ROLE office; SELECT xmcoh.train('trap', $quick)");
-	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', "a source that is a trap: $trap->[0]");
-	is(job($job, 'message'), $trap->[1], 'is refused');
-	$as_office->("SELECT xmcoh.detach_source('trap', 'trap.$trap->[0]')");
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', "a source that is a trap: $view");
+	is(job($job, 'message'), $message, 'is refused');
+	$as_office->("SELECT xmcoh.detach_source('trap', 'trap.$view')");
+	like(fails("SET ROLE office; $attach"), qr/\Q$message\E/, 'and when it is attached');
 }
 
 # ---- items without evidence, foreign tables, memory ----
@@ -354,12 +358,14 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'restored', '-
 for my $query (
 	q{SELECT encode(sha256(xmcoh.export_model('manuals')), 'hex')},
 	q{SELECT string_agg(format('%s %s %s', model, version, sha256), ';' ORDER BY model, version) FROM xmcoh.versions},
-	q{SELECT string_agg(format('%s %s %s %s', relation, document, position, documents_of), ';' ORDER BY source_id) FROM xmcoh.source},
-	q{SELECT string_agg(format('%s %s', relation, document), ';' ORDER BY relation::text) FROM xmcoh.pair_source},
+	q{SELECT string_agg(concat_ws(' ', model, relation, document, position, approved, documents_of, problem), ';' ORDER BY model, relation) FROM xmcoh.source},
+	q{SELECT string_agg(name || ' ' || xmcoh_internal.source_definition(model_id), ';' ORDER BY name) FROM xmcoh.model},
+	q{SELECT string_agg(model || ' ' || owner, ';' ORDER BY model) FROM xmcoh.model_overview},
+	q{SELECT string_agg(format('%s %s', relation, document), ';' ORDER BY relation) FROM xmcoh.pair_source},
 	q{SELECT string_agg(format('%s %s %s %s', job_id, state, submitted_by, unlabelled), ';' ORDER BY job_id) FROM xmcoh.job},
 	q{SELECT count(*) FROM xmcoh.training_metric},
 	q{SELECT count(*) FROM xmcoh.approved_pair},
-	q{SELECT has_schema_privilege('office', 'xmcoh', 'USAGE'), has_table_privilege('office', 'xmcoh.model', 'INSERT')})
+	q{SELECT has_schema_privilege('office', 'xmcoh', 'USAGE'), pg_has_role('office', 'xmcoh_user', 'MEMBER')})
 {
 	is($node->safe_psql('restored', $query), value($query), "the same in the restored database: $query");
 }

@@ -128,7 +128,7 @@ my $versions = "SELECT count(*) FROM xmcoh.versions WHERE model = 'papers'";
 my $before_revoke = value($versions);
 $job = train_some('clerk');
 value('REVOKE office FROM clerk');
-like(outcome($job), qr/^failed: permission denied for model "papers"\nNeeded is level train/,
+like(outcome($job), qr/^failed: role "clerk", which submitted the job, may no longer train model "papers"/,
 	'the submitter is no member of the owner any more: the job fails in the end');
 is(as('office', "SELECT state FROM xmcoh.job WHERE job_id = $job"), 'failed', 'and the owner sees it');
 is(value($versions), $before_revoke, 'without a version');
