@@ -28,6 +28,7 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	items \
 	bad_input \
 	rounds \
 	settings \

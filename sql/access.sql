@@ -68,6 +68,8 @@ DECLARE
 BEGIN
     IF pg_is_in_recovery() THEN
         RAISE read_only_sql_transaction USING MESSAGE = format('cannot %s on a standby', action);
+    ELSIF current_setting('transaction_read_only')::boolean THEN
+        RAISE read_only_sql_transaction USING MESSAGE = format('cannot %s in a read-only transaction', action);
     END IF;
     SELECT s.subname INTO subscription FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid
         WHERE r.srrelid IN (SELECT d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
@@ -80,7 +82,7 @@ BEGIN
             HINT = 'Do it on the publisher''s side.';
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: an error where models come from another server, on a standby or a subscriber';
+COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: an error where nothing can be written, and where models come from another server: on a standby or a subscriber';
 
 -- ---- grants on models ----
 
