@@ -106,6 +106,7 @@ DECLARE
     id integer := xmcoh_internal.lock_model(caller, grant_model.model, 'own');
     new_role xmcoh.object_ref := xmcoh_internal.role_ref(grant_model.role::oid);
 BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('grant a level on a model');
     PERFORM xmcoh_internal.level_rank(grant_model.level);
     PERFORM xmcoh_internal.revoke_model(caller, grant_model.model, grant_model.role);
     INSERT INTO xmcoh.model_grant_record (model_id, role, level, granted_by)

@@ -73,6 +73,7 @@ DECLARE
     id integer := xmcoh_internal.lock_model(caller, alter_model.model, 'own');
     m xmcoh.model;
 BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('alter a model');
     SELECT * INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR UPDATE;
     IF alter_model.options IS NOT NULL THEN
         IF jsonb_typeof(alter_model.options) = 'object' THEN

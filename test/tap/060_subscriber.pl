@@ -29,7 +29,7 @@ is($subscriber->safe_psql('postgres', 'SELECT relation, problem IS NULL FROM xmc
 
 my $weights = $publisher->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('manuals'), 'hex')});
 for my $call (q{xmcoh.train('manuals')}, q{xmcoh.create_model('mine')}, q{xmcoh.deploy('manuals', 1)}, q{xmcoh.rollback('manuals')},
-	q{xmcoh.prune_versions('manuals')}, qq{xmcoh.import_model('mine', decode('$weights', 'hex'))},
+	q{xmcoh.prune_versions('manuals')}, q{xmcoh.grant_model('manuals', 'postgres', 'score')}, q{xmcoh.alter_model('manuals', new_name => 'mine')}, qq{xmcoh.import_model('mine', decode('$weights', 'hex'))},
 	q{xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction')})
 {
 	my ($code, $out, $err) = $subscriber->psql('postgres', "SELECT $call");
