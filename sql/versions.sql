@@ -14,10 +14,10 @@ CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
            xmcoh.report_number(v.report, e.evidence, 'pair_accuracy') AS pair_accuracy,
            xmcoh.report_number(v.report, e.evidence, 'calibration_error') AS calibration_error,
            xmcoh.report_number(v.report, e.evidence, 'confident') AS confident
-    FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id),
-         unnest(ARRAY['text', 'image', 'text guided', 'image guided', 'fused']) AS e (evidence)
-    WHERE jsonb_typeof(v.report -> e.evidence) = 'object';
-COMMENT ON VIEW xmcoh.version_figures IS 'What training measured of each version on held-out approved documents, one row per evidence: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
+    FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS r USING (model_id),
+         LATERAL (VALUES ('text', r.words OR r.text_dim > 0), ('image', r.image_dim > 0), ('fused', true)) AS e (evidence, is_read)
+    WHERE e.is_read AND jsonb_typeof(v.report -> e.evidence) = 'object';
+COMMENT ON VIEW xmcoh.version_figures IS 'What training measured of each version on held-out approved documents, one row per evidence that the model reads: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
 
 -- The same version twice in a row, or one that is gone, is nothing to go back to.
 CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS

@@ -437,7 +437,8 @@ check_limit_of_role(Oid role)
 	if (SPI_processed > (uint64) xmcoh_max_running_jobs_per_role)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				errmsg("role \"%s\" already has %d training jobs", GetUserNameFromId(role, false), xmcoh_max_running_jobs_per_role),
+				errmsg_plural("role \"%s\" already has %d training job", "role \"%s\" already has %d training jobs",
+							  xmcoh_max_running_jobs_per_role, GetUserNameFromId(role, false), xmcoh_max_running_jobs_per_role),
 				errdetail("xmcoh.max_running_jobs_per_role is %d, and this server has no launcher that would let a job wait without a"
 						  " worker.", xmcoh_max_running_jobs_per_role),
 				errhint("Wait for one of them, or set shared_preload_libraries = 'xmcoh' and restart the server."));
