@@ -359,7 +359,7 @@ for my $query (
 	q{SELECT encode(sha256(xmcoh.export_model('manuals')), 'hex')},
 	q{SELECT string_agg(format('%s %s %s', model, version, sha256), ';' ORDER BY model, version) FROM xmcoh.versions},
 	q{SELECT string_agg(concat_ws(' ', model, relation, document, position, approved, documents_of, problem), ';' ORDER BY model, relation) FROM xmcoh.source},
-	q{SELECT string_agg(name || ' ' || xmcoh_internal.source_definition(model_id), ';' ORDER BY name) FROM xmcoh.model},
+	q{SELECT string_agg(name || ' ' || split_part(xmcoh_internal.source_definition(model_id), ' ', 2), ';' ORDER BY name) FROM xmcoh.model},
 	q{SELECT string_agg(model || ' ' || owner, ';' ORDER BY model) FROM xmcoh.model_overview},
 	q{SELECT string_agg(format('%s %s', relation, document), ';' ORDER BY relation) FROM xmcoh.pair_source},
 	q{SELECT string_agg(format('%s %s %s %s', job_id, state, submitted_by, unlabelled), ';' ORDER BY job_id) FROM xmcoh.job},
