@@ -32,7 +32,8 @@ COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads i
 CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
     SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
            CASE WHEN state = 'running' AND done > done_before
-               THEN elapsed * ((total - done)::double precision / (done - done_before)) END AS time_left,
+               THEN make_interval(secs => least(1e9, extract(epoch FROM elapsed) * (total - done) / (done - done_before))::double precision) END
+               AS time_left,
            message
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
 COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time since its worker began and left';
