@@ -16,6 +16,7 @@ REGRESS = \
 	models \
 	sources \
 	merged \
+	hostile \
 	jobs \
 	monitor \
 	schedules \
@@ -24,6 +25,7 @@ REGRESS = \
 	scores \
 	guidance \
 	aggregates \
+	evaluate \
 	bad_input \
 	rounds \
 	settings \
@@ -44,7 +46,7 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql models.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*.c)

@@ -6,21 +6,28 @@ COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the 
 
 CREATE VIEW xmcoh.visible_job WITH (security_barrier = true) AS
     SELECT j.job_id, j.state, j.worker_pid FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id);
-COMMENT ON VIEW xmcoh.visible_job IS 'Internal: the jobs that views show the current role, as their rows have them; xmcoh.job_state reads here again once it has seen that a worker is dead';
+COMMENT ON VIEW xmcoh.visible_job IS 'Internal: the jobs that views show the current role, as their rows have them; xmcoh_internal.job_state reads here again once it has seen that a worker is dead';
 
-CREATE FUNCTION xmcoh.job_state(job_id integer, state text, message text, queued_at timestamptz, queue_id text,
-                                worker_pid integer, worker_started_at timestamptz, OUT real_state text, OUT real_message text)
+CREATE FUNCTION xmcoh_internal.job_state(job_id integer, state text, message text, asked_at timestamptz, queue_id text,
+                                         worker_pid integer, worker_started_at timestamptz, OUT real_state text, OUT real_message text)
     AS 'MODULE_PATHNAME', 'xmcoh_job_state' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, text, integer, timestamptz) IS
+COMMENT ON FUNCTION xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz) IS
     'Internal: the state of a job whose row says this, when it is also known whether its worker lives';
 
+CREATE FUNCTION xmcoh_internal.public_message(message text, error_code text, may_train boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN CASE WHEN error_code IS NULL OR may_train THEN message ELSE format('error %s; its text is for who may train the model', error_code) END;
+COMMENT ON FUNCTION xmcoh_internal.public_message(text, text, boolean) IS 'Internal: what a job says to somebody: the text of an error may hold values of rows, so who may not train the model gets its SQLSTATE alone';
+
 CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
-    SELECT j.job_id, m.name AS model, s.real_state AS state, j.submitted_by, j.options, j.on_success, j.unlabelled, j.created_at,
+    SELECT j.job_id, m.name AS model, s.real_state AS state, xmcoh_internal.object_name(j.submitted_by) AS submitted_by, j.options,
+           j.on_success, xmcoh_internal.object_names(j.unlabelled) AS unlabelled, j.created_at,
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
-           j.held_out_loss, j.held_out_tau, s.real_message AS message, j.version, j.attempts, j.resumed_at, j.done_before
+           j.held_out_loss, j.held_out_tau, xmcoh_internal.public_message(s.real_message, j.error_code, m.may_train) AS message,
+           j.version, j.attempts, j.resumed_at, j.done_before
     FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id),
-         xmcoh.job_state(j.job_id, j.state, j.message, j.queued_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
-COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads interrupted here, whatever it last wrote';
+         xmcoh_internal.job_state(j.job_id, j.state, j.message, j.asked_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
+COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads interrupted here, whatever it last wrote. message: how it went, or the error; who may not train the model sees of an error its SQLSTATE alone';
 
 CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
     SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
@@ -58,30 +65,45 @@ CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
     GROUP BY m.job_id, m.round, m.phase, m.modality;
 COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds). The pool: how many documents without approved pairs the guide has labelled for the pupil; the probability from which on a pair is selected, the share of pairs that are, and how often the guide is right above it, on approved pairs that it had not seen and that helped to choose it (option precision is the target); how often guide and pupil agreed. On held-out approved documents: the pupil''s loss and Kendall tau before and after, with the bootstrap 95% interval of the difference; the share of pairs that it now orders the other way; the same tau of both modalities together, and of the pupil guided by the other where nothing links texts and images (NULL without alignment); how often the modalities agree before and after. kept is false if it was put back, because either tau got worse beyond doubt';
 
-CREATE FUNCTION xmcoh.settle_job(job_id integer) RETURNS boolean
+CREATE FUNCTION xmcoh_internal.settle_job(job_id integer) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_settle_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.settle_job(integer) IS 'Internal: writes the state that xmcoh.job shows of a job with a dead worker into its row; whether that was needed';
+COMMENT ON FUNCTION xmcoh_internal.settle_job(integer) IS 'Internal: writes the state that xmcoh.job shows of a job with a dead worker into its row; whether that was needed';
 
-CREATE FUNCTION xmcoh.start_worker(job_id integer) RETURNS void
+CREATE FUNCTION xmcoh_internal.start_worker(job_id integer, role oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_start_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.start_worker(integer) IS 'Internal: the last step of xmcoh.train: starts a background worker when this transaction commits';
+COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: the last step of xmcoh.train: when this transaction commits, starts a background worker for this role, or wakes the launcher, which starts it when its turn has come. Error: configuration_limit_exceeded (without a launcher: no worker slot, or xmcoh.max_running_jobs_per_role)';
+
+-- A restored dump names sources that were not there yet when their rows came in: from here on these follow renames again.
+
+CREATE FUNCTION xmcoh_internal.pin_sources(model_id integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE xmcoh.source_record AS s SET relation = s.relation::text::xmcoh.object_ref, document = s.document::text::xmcoh.object_ref,
+        item = s.item::text::xmcoh.object_ref, text = s.text::text::xmcoh.object_ref, image = s.image::text::xmcoh.object_ref,
+        text_embedding = s.text_embedding::text::xmcoh.object_ref, position = s.position::text::xmcoh.object_ref,
+        approved = s.approved::text::xmcoh.object_ref, documents_of = s.documents_of::text::xmcoh.object_ref
+        WHERE s.model_id = pin_sources.model_id AND xmcoh_internal.is_loose(s.relation);
+    UPDATE xmcoh.pair_source_record AS s SET relation = s.relation::text::xmcoh.object_ref,
+        document = s.document::text::xmcoh.object_ref, before = s.before::text::xmcoh.object_ref, after = s.after::text::xmcoh.object_ref
+        WHERE s.model_id = pin_sources.model_id AND xmcoh_internal.is_loose(s.relation);
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.pin_sources(integer) IS 'Internal: looks up what the sources of a model name, where that has been found by name alone until now';
 
 -- What xmcoh.train refuses at once, and xmcoh.schedule_training too.
 
-CREATE FUNCTION xmcoh.check_training(model text, options jsonb, on_success text, unlabelled regclass[]) RETURNS integer
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh_internal.check_training(caller oid, model text, options jsonb, on_success text, unlabelled regclass[],
+                                              OUT model_id integer, OUT sources xmcoh.object_ref[])
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh.model_id(check_training.model);
     m xmcoh.model;
     unlisted record;
 BEGIN
     IF check_training.options IS NULL OR on_success IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'options and on_success must not be NULL';
     END IF;
-    IF pg_is_in_recovery() THEN
-        RAISE read_only_sql_transaction USING MESSAGE = 'cannot train a model on a standby';
-    END IF;
-    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
+    PERFORM xmcoh_internal.refuse_elsewhere('train a model');
+    model_id := xmcoh_internal.model_id(caller, check_training.model, 'train');
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = check_training.model_id;
     IF on_success NOT IN ('deploy', 'challenge', 'keep') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('on_success is "%s" instead of deploy, challenge or keep', on_success);
     END IF;
@@ -89,13 +111,15 @@ BEGIN
         PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, check_training.options);
     END IF;
     PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options || check_training.options);
-    PERFORM FROM xmcoh.source AS s WHERE s.model_id = m.model_id;
+    PERFORM FROM xmcoh.source_record AS s WHERE s.model_id = m.model_id;
     IF NOT FOUND THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('model "%s" has no source of documents', check_training.model),
             HINT = 'Attach one with xmcoh.attach_source.';
     END IF;
-    SELECT coalesce(u.relation::text, 'NULL') AS name, s.documents_of INTO unlisted
-        FROM unnest(unlabelled) AS u (relation) LEFT JOIN xmcoh.source AS s ON s.model_id = m.model_id AND s.relation = u.relation
+    PERFORM xmcoh_internal.pin_sources(m.model_id);
+    SELECT coalesce(u.relation::text, 'NULL') AS name, xmcoh_internal.object_name(s.documents_of) AS documents_of INTO unlisted
+        FROM unnest(unlabelled) AS u (relation) LEFT JOIN xmcoh.source_record AS s
+            ON s.model_id = m.model_id AND xmcoh_internal.object_oid(s.relation) = u.relation::oid
         WHERE s.source_id IS NULL OR s.documents_of IS NOT NULL LIMIT 1;
     IF unlisted.documents_of IS NOT NULL THEN
         RAISE invalid_parameter_value USING
@@ -106,65 +130,88 @@ BEGIN
             MESSAGE = format('unlabelled names %s, which is not a source of model "%s"', unlisted.name, check_training.model),
             HINT = 'Attach it with xmcoh.attach_source; xmcoh.source lists the sources that there are.';
     END IF;
-    RETURN id;
+    IF unlabelled IS NOT NULL THEN
+        sources := ARRAY(SELECT xmcoh_internal.relation_ref(u.relation) FROM unnest(unlabelled) WITH ORDINALITY AS u (relation, place)
+                         ORDER BY u.place);
+    END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh.check_training(text, jsonb, text, regclass[]) IS 'Internal: an error unless a model can be trained with these options, this on_success and these sources of unlabelled documents; the number of the model';
+COMMENT ON FUNCTION xmcoh_internal.check_training(oid, text, jsonb, text, regclass[]) IS 'Internal: an error unless the caller can train a model with these options, this on_success and these sources of unlabelled documents; the number of the model, and the names of those sources (NULL: all)';
 
-CREATE FUNCTION xmcoh.add_option(options jsonb, option text, value jsonb) RETURNS jsonb
+CREATE FUNCTION xmcoh_internal.add_option(options jsonb, option text, value jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF value IS NULL OR jsonb_typeof(options) IS DISTINCT FROM 'object' THEN
-        RETURN options;     -- no object: xmcoh.check_training refuses it
+        RETURN options;     -- no object: xmcoh_internal.check_training refuses it
     ELSIF options -> option <> value THEN
         RAISE invalid_parameter_value USING MESSAGE = format('%s is %s as an argument, but %s in options', option, value, options -> option),
             HINT = 'Name it in one place.';
     END IF;
     RETURN options || jsonb_build_object(option, value);
 END $$;
-COMMENT ON FUNCTION xmcoh.add_option(jsonb, text, jsonb) IS 'Internal: options with one that was given as an argument; an error if they have another value for it';
+COMMENT ON FUNCTION xmcoh_internal.add_option(jsonb, text, jsonb) IS 'Internal: options with one that was given as an argument; an error if they have another value for it';
 
-CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy', rounds integer DEFAULT NULL,
-                            "precision" double precision DEFAULT NULL, unlabelled regclass[] DEFAULT NULL) RETURNS integer
+CREATE FUNCTION xmcoh_internal.train(caller oid, model text, options jsonb, on_success text, rounds integer,
+                                     "precision" double precision, unlabelled regclass[]) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    all_options jsonb := xmcoh.add_option(xmcoh.add_option(train.options, 'rounds', to_jsonb(rounds)),
-                                          'precision', to_jsonb(train."precision"));
-    id integer := xmcoh.check_training(train.model, all_options, train.on_success, train.unlabelled);
+    all_options jsonb := xmcoh_internal.add_option(xmcoh_internal.add_option(train.options, 'rounds', to_jsonb(rounds)),
+                                                   'precision', to_jsonb(train."precision"));
+    c record := xmcoh_internal.check_training(caller, train.model, all_options, train.on_success, train.unlabelled);
     active integer;
     new_job integer;
 BEGIN
     -- The job that is in the way may have died without anybody noticing.
-    PERFORM xmcoh.settle_job(j.job_id) FROM xmcoh.job_record AS j
-        WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
-    INSERT INTO xmcoh.job_record AS j (model_id, options, on_success, unlabelled, created_at, settings)
-        VALUES (id, all_options, train.on_success, train.unlabelled, clock_timestamp(),
+    PERFORM xmcoh_internal.settle_job(j.job_id) FROM xmcoh.job_record AS j
+        WHERE j.model_id = c.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+    INSERT INTO xmcoh.job_record AS j (model_id, submitted_by, options, on_success, unlabelled, source_definition, created_at, settings)
+        VALUES (c.model_id, xmcoh_internal.role_ref(caller), all_options, train.on_success, c.sources,
+                xmcoh_internal.source_definition(c.model_id), clock_timestamp(),
                 (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
                  WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
         ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING
         RETURNING j.job_id INTO new_job;
     IF new_job IS NULL THEN
         SELECT j.job_id INTO active FROM xmcoh.job_record AS j
-            WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+            WHERE j.model_id = c.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
         RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', train.model, active),
-            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
     END IF;
-    PERFORM xmcoh.start_worker(new_job);
+    PERFORM xmcoh_internal.start_worker(new_job, caller);
     RETURN new_job;
 END $$;
+COMMENT ON FUNCTION xmcoh_internal.train(oid, text, jsonb, text, integer, double precision, regclass[]) IS 'Internal: xmcoh.train';
+CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy', rounds integer DEFAULT NULL,
+                            "precision" double precision DEFAULT NULL, unlabelled regclass[] DEFAULT NULL) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[]) IS
-    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run; rounds and "precision" (a keyword: needs quotes) are the options of these names as arguments. unlabelled: the sources whose documents without approved pairs are read, for the alignment and the rounds; NULL: all sources, ''{}'': none. on_success: ''deploy'' the version; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one, beyond doubt and by more than option challenge_margin, on held-out approved documents: then the job ends ''rejected'' and the version is kept. Listeners on channel xmcoh hear of each state of the job (xmcoh.note_transition). Errors: undefined_object, insufficient_privilege, invalid_parameter_value (an option; one that is given twice with different values), null_value_not_allowed, object_not_in_prerequisite_state (no source), object_in_use (a job of this model is under way)';
+    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run; rounds and "precision" (a keyword: needs quotes) are the options of these names as arguments. unlabelled: the sources whose documents without approved pairs are read, for the alignment and the rounds; NULL: all sources, ''{}'': none. on_success: ''deploy'' the version; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one, beyond doubt and by more than option challenge_margin, on held-out approved documents: then the job ends ''rejected'' and the version is kept. Listeners on channel xmcoh hear of each state of the job (xmcoh_internal.note_transition). Needs level train; the documents are read with the caller''s rights. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (an option; one that is given twice with different values), null_value_not_allowed, object_not_in_prerequisite_state (no source), object_in_use (a job of this model is under way)';
 
-CREATE FUNCTION xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text
-    AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.wait_for_job(integer, interval) IS
-    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none)';
+CREATE PROCEDURE xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C;
+COMMENT ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) IS
+    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none). Commits between looks, so that it keeps nothing from vacuum; in a transaction block or a function it cannot, and that transaction''s snapshot is held meanwhile';
 
-CREATE FUNCTION xmcoh.cancel_job(job_id integer) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh_internal.model_of_job(caller oid, job_id integer) RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer;
+BEGIN
+    SELECT j.model_id INTO id FROM xmcoh.job_record AS j JOIN xmcoh.model AS m USING (model_id)
+        WHERE j.job_id = model_of_job.job_id AND xmcoh_internal.may(m.owner, m.model_id, 'train', caller);
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('job %s does not exist', model_of_job.job_id);    -- for this caller
+    END IF;
+    RETURN id;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.model_of_job(oid, integer) IS 'Internal: the model of a job that the caller may change';
+
+CREATE FUNCTION xmcoh_internal.cancel_job(caller oid, job_id integer) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     stored text;
 BEGIN
-    PERFORM xmcoh.settle_job(cancel_job.job_id);
+    PERFORM xmcoh_internal.model_of_job(caller, cancel_job.job_id);
+    PERFORM xmcoh_internal.settle_job(cancel_job.job_id);
     SELECT j.state INTO stored FROM xmcoh.job_record AS j WHERE j.job_id = cancel_job.job_id FOR NO KEY UPDATE;
     IF stored IS NULL THEN
         RAISE undefined_object USING MESSAGE = format('job %s does not exist', cancel_job.job_id);
@@ -174,65 +221,91 @@ BEGIN
             finished_at = clock_timestamp() WHERE j.job_id = cancel_job.job_id;
     ELSIF stored IN ('starting', 'running', 'cancelling') THEN
         UPDATE xmcoh.job_record AS j SET state = 'cancelling' WHERE j.job_id = cancel_job.job_id;
-        PERFORM xmcoh.signal_worker(cancel_job.job_id);
+        PERFORM xmcoh_internal.signal_worker(cancel_job.job_id);
     END IF;
     RETURN stored IN ('queued', 'starting', 'running', 'cancelling');
 END $$;
-COMMENT ON FUNCTION xmcoh.cancel_job(integer) IS 'Ends a job when this transaction commits; false if it was over already';
+COMMENT ON FUNCTION xmcoh_internal.cancel_job(oid, integer) IS 'Internal: xmcoh.cancel_job';
+CREATE FUNCTION xmcoh.cancel_job(job_id integer) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.cancel_job(integer) IS 'Ends a job when this transaction commits; false if it was over already. Needs level train. Error: undefined_object';
 
 -- ---- resuming ----
 
-CREATE FUNCTION xmcoh.forget_checkpoint() RETURNS trigger
+CREATE FUNCTION xmcoh_internal.check_trigger(relation oid) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF relation IS DISTINCT FROM 'xmcoh.job_record'::regclass THEN
+        RAISE trigger_protocol_violated USING MESSAGE = 'this trigger is for xmcoh.job_record alone';
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.check_trigger(oid) IS 'Internal: an error unless a trigger of xmcoh.job_record asks';
+
+CREATE FUNCTION xmcoh_internal.forget_checkpoint() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM xmcoh_internal.check_trigger(TG_RELID);
     DELETE FROM xmcoh.job_checkpoint AS c WHERE c.job_id = NEW.job_id;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION xmcoh.forget_checkpoint() IS 'Internal: whoever ends a job for good takes its checkpoint along, in the same transaction';
+COMMENT ON FUNCTION xmcoh_internal.forget_checkpoint() IS 'Internal: whoever ends a job for good takes its checkpoint along, in the same transaction';
 CREATE TRIGGER forget_checkpoint AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW
-    WHEN (NEW.state IN ('succeeded', 'rejected', 'failed', 'cancelled')) EXECUTE FUNCTION xmcoh.forget_checkpoint();
+    WHEN (NEW.state IN ('succeeded', 'rejected', 'failed', 'cancelled')) EXECUTE FUNCTION xmcoh_internal.forget_checkpoint();
 
-CREATE FUNCTION xmcoh.requeue_job(job_id integer, by_person boolean) RETURNS regrole
+CREATE FUNCTION xmcoh_internal.requeue_job(job_id integer, by_person boolean) RETURNS oid
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j xmcoh.job_record;
     model text;
     active integer;
 BEGIN
-    IF pg_is_in_recovery() THEN
-        RAISE read_only_sql_transaction USING MESSAGE = 'cannot resume a job on a standby';
-    END IF;
+    PERFORM xmcoh_internal.refuse_elsewhere('resume a job');
     -- This job may have died without anybody noticing, and so may one that is in its way.
-    PERFORM xmcoh.settle_job(requeue_job.job_id);
+    PERFORM xmcoh_internal.settle_job(requeue_job.job_id);
     SELECT r.* INTO j FROM xmcoh.job_record AS r WHERE r.job_id = requeue_job.job_id FOR NO KEY UPDATE;
     SELECT m.name INTO model FROM xmcoh.model AS m WHERE m.model_id = j.model_id;
     IF model IS NULL THEN
         RAISE undefined_object USING MESSAGE = format('job %s does not exist', requeue_job.job_id);
     ELSIF j.state IN ('queued', 'starting', 'running', 'cancelling') THEN
         RAISE object_in_use USING MESSAGE = format('job %s is %s already', j.job_id, j.state),
-            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', j.job_id);
+            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', j.job_id);
     ELSIF j.state <> 'interrupted' THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('job %s is over: %s', j.job_id, j.state),
             DETAIL = 'Only an interrupted job can be resumed.', HINT = format('Train anew with xmcoh.train(%L).', model);
     END IF;
-    PERFORM xmcoh.settle_job(r.job_id) FROM xmcoh.job_record AS r
+    PERFORM xmcoh_internal.settle_job(r.job_id) FROM xmcoh.job_record AS r
         WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
     BEGIN
-        UPDATE xmcoh.job_record AS r SET state = 'queued', message = NULL, worker_pid = NULL, worker_started_at = NULL,
-            finished_at = NULL, queued_at = clock_timestamp(), queue_id = xmcoh.queue_id(), resumed_at = clock_timestamp(),
-            attempts = CASE WHEN by_person THEN 0 ELSE r.attempts END
+        UPDATE xmcoh.job_record AS r SET state = 'queued', message = NULL, error_code = NULL, worker_pid = NULL, worker_started_at = NULL,
+            finished_at = NULL, queued_at = clock_timestamp(), queue_id = xmcoh_internal.queue_id(), asked_at = NULL, resumed_at = clock_timestamp(),
+            attempts = CASE WHEN by_person THEN 0 ELSE r.attempts END,
+            source_definition = CASE WHEN by_person THEN xmcoh_internal.source_definition(r.model_id) ELSE r.source_definition END
             WHERE r.job_id = j.job_id;
     EXCEPTION WHEN unique_violation THEN
         SELECT r.job_id INTO active FROM xmcoh.job_record AS r
             WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
         RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', model, active),
-            HINT = format('Wait for it with xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
     END;
-    RETURN j.submitted_by;
+    RETURN xmcoh_internal.object_oid(j.submitted_by);
 END $$;
-COMMENT ON FUNCTION xmcoh.requeue_job(integer, boolean) IS 'Internal: the first step of xmcoh.resume_job: puts an interrupted job into the queue again; gives the role that it works as';
+COMMENT ON FUNCTION xmcoh_internal.requeue_job(integer, boolean) IS 'Internal: the first step of xmcoh.resume_job: puts an interrupted job into the queue again; gives the role that it works as';
 
+CREATE FUNCTION xmcoh_internal.resume_job(caller oid, job_id integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    role oid;
+BEGIN
+    PERFORM xmcoh_internal.model_of_job(caller, resume_job.job_id);
+    role := xmcoh_internal.requeue_job(resume_job.job_id, true);
+    IF role IS NULL OR NOT xmcoh_internal.may_become(caller, role) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('permission denied to resume job %s', resume_job.job_id),
+            DETAIL = format('Role "%s" has submitted it, and it works with that role''s privileges.', coalesce(pg_get_userbyid(role), '?'));
+    END IF;
+    PERFORM xmcoh_internal.start_worker(resume_job.job_id, role);
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.resume_job(oid, integer) IS 'Internal: xmcoh.resume_job';
 CREATE FUNCTION xmcoh.resume_job(job_id integer) RETURNS void
-    AS 'MODULE_PATHNAME', 'xmcoh_resume_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.resume_job(integer) IS
     'Continues an interrupted job in the background, from when this transaction commits: from its last checkpoint, with the same result as if it had never been interrupted; anew if there is none or the documents or options have changed since, which the job''s message then says. Only for members of the role that submitted it, as which it works';

@@ -1,23 +1,24 @@
 -- monitor.sql - what happened: events, and views for dashboards
 
-CREATE FUNCTION xmcoh.note_transition() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh_internal.note_transition() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM xmcoh_internal.check_trigger(TG_RELID);
     INSERT INTO xmcoh.job_transition (job_id, old_state, new_state, reason, worker_pid, worker_started_at)
-        VALUES (NEW.job_id, OLD.state, NEW.state, NEW.message, NEW.worker_pid, NEW.worker_started_at);
+        VALUES (NEW.job_id, OLD.state, NEW.state, xmcoh_internal.public_message(NEW.message, NEW.error_code, false), NEW.worker_pid, NEW.worker_started_at);
     PERFORM pg_notify('xmcoh', json_build_object('event', 'job', 'job_id', NEW.job_id, 'model', left(m.name, 200),
                                                  'state', NEW.state, 'version', NEW.version)::text)
         FROM xmcoh.model AS m WHERE m.model_id = NEW.model_id;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION xmcoh.note_transition() IS
-    'Internal: keeps a change of a job''s state in xmcoh.job_transition, with the privileges of the extension''s owner, so that nobody else can write there; and NOTIFY on channel xmcoh, with a payload like {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}; version is null until there is one. Names are cut off after 200 characters; reasons stand in the table. Any role can listen, and can notify: take it as a hint to look. (Of deployments: xmcoh.notify_deployment)';
+COMMENT ON FUNCTION xmcoh_internal.note_transition() IS
+    'Internal: keeps a change of a job''s state in xmcoh.job_transition; and NOTIFY on channel xmcoh, with a payload like {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}; version is null until there is one. Names are cut off after 200 characters; reasons stand in the table. Any role can listen, and can notify: take it as a hint to look. (Of deployments: xmcoh_internal.notify_deployment)';
 
 -- A restored dump inserts jobs that were submitted elsewhere.
-CREATE TRIGGER submitted AFTER INSERT ON xmcoh.job_record FOR EACH ROW WHEN (NEW.queue_id = xmcoh.queue_id())
-    EXECUTE FUNCTION xmcoh.note_transition();
+CREATE TRIGGER submitted AFTER INSERT ON xmcoh.job_record FOR EACH ROW WHEN (NEW.queue_id = xmcoh_internal.queue_id())
+    EXECUTE FUNCTION xmcoh_internal.note_transition();
 CREATE TRIGGER transition AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW WHEN (OLD.state <> NEW.state)
-    EXECUTE FUNCTION xmcoh.note_transition();
+    EXECUTE FUNCTION xmcoh_internal.note_transition();
 
 CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
     SELECT j.job_id, j.model, j.state, j.message AS reason, j.submitted_by, j.on_success, j.created_at, j.started_at,
@@ -25,12 +26,12 @@ CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
            CASE WHEN j.started_at IS NULL THEN interval '0' ELSE j.finished_at - j.started_at END AS duration,
            j.version, EXISTS (SELECT FROM xmcoh.deployment AS d WHERE d.model_id = r.model_id AND d.version = r.version) AS deployed,
            CASE WHEN j.version IS NOT NULL THEN j.held_out_tau END AS held_out_tau,
-           (v.report #>> '{fused,tau_low}')::double precision AS held_out_tau_low,
-           (v.report #>> '{fused,tau_high}')::double precision AS held_out_tau_high,
+           xmcoh.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
+           xmcoh.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
            r.champion,
-           (v.report #>> '{challenge,difference}')::double precision AS difference,
-           (v.report #>> '{challenge,difference_low}')::double precision AS difference_low,
-           (v.report #>> '{challenge,difference_high}')::double precision AS difference_high
+           xmcoh.report_number(v.report, 'challenge', 'difference') AS difference,
+           xmcoh.report_number(v.report, 'challenge', 'difference_low') AS difference_low,
+           xmcoh.report_number(v.report, 'challenge', 'difference_high') AS difference_high
     FROM xmcoh.job AS j JOIN xmcoh.job_record AS r USING (job_id)
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
     WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled', 'interrupted');
@@ -38,14 +39,14 @@ COMMENT ON VIEW xmcoh.job_history IS 'One row per training run that is over: how
 
 CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
     SELECT m.name AS model, m.owner, m.deployed_version, clock_timestamp() - v.created_at AS age, d.deployed_at, d.deployed_by,
-           (v.report #>> '{fused,tau}')::double precision AS held_out_tau,
-           (v.report #>> '{fused,tau_low}')::double precision AS held_out_tau_low,
-           (v.report #>> '{fused,tau_high}')::double precision AS held_out_tau_high,
-           (v.report ->> 'documents')::integer AS documents,
+           xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau,
+           xmcoh.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
+           xmcoh.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
+           xmcoh.report_integer(v.report, 'documents') AS documents,
            (SELECT count(*) FROM xmcoh.approved_pair AS p WHERE p.model_id = m.model_id
                 AND p.approved_at > coalesce(trained.started_at, v.created_at, '-infinity')) AS pairs_approved_since,
-           (v.report #>> '{fused,confident}')::double precision AS confident,
-           (v.report #>> '{fused,confident}')::double precision - (before.report #>> '{fused,confident}')::double precision AS confident_drift,
+           xmcoh.report_number(v.report, 'fused', 'confident') AS confident,
+           xmcoh.report_number(v.report, 'fused', 'confident') - xmcoh.report_number(before.report, 'fused', 'confident') AS confident_drift,
            (SELECT count(*) FROM xmcoh.model_version AS x WHERE x.model_id = m.model_id) AS versions,
            last.job_id AS last_job, last.state AS last_job_state, active.job_id AS active_job
     FROM xmcoh.visible_model AS m

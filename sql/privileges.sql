@@ -1,86 +1,150 @@
 -- privileges.sql - privileges and dumps
+--
+-- Everything that somebody besides the owner may do is listed here, by name. What is not listed is nobody else's: the internal
+-- functions, the triggers', and whatever a later version adds and forgets to list. test/tap/040_every_function.pl holds the same
+-- list against the catalogue.
 
 REVOKE ALL ON ALL TABLES IN SCHEMA xmcoh FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA xmcoh FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA xmcoh FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA xmcoh FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA xmcoh_internal FROM PUBLIC;
+GRANT USAGE ON SCHEMA xmcoh TO PUBLIC;
 
 -- Metrics are plain arithmetic: they are there for everybody.
-GRANT USAGE ON SCHEMA xmcoh TO PUBLIC;
+GRANT EXECUTE ON FUNCTION xmcoh.kendall_tau(anyarray, anyarray), xmcoh.perfect_match(anyarray, anyarray),
+    xmcoh.position_accuracy(anyarray, anyarray), xmcoh.bootstrap_mean(double precision[]),
+    xmcoh.paired_bootstrap(double precision[], double precision[]) TO PUBLIC;
+
+-- One role of the whole server stands for "may use xmcoh": membership needs no grants in each database, stays behind in no
+-- dump, and does not keep a role from being dropped.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'xmcoh_user') THEN
+        CREATE ROLE xmcoh_user;
+        COMMENT ON ROLE xmcoh_user IS 'May use xmcoh, in every database that has it: xmcoh.grant_usage';
+    ELSIF EXISTS (SELECT FROM pg_roles WHERE rolname = 'xmcoh_user'
+                  AND (rolsuper OR rolcanlogin OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)) THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = 'role "xmcoh_user" can log in, or has attributes, so it is not the one that xmcoh makes',
+            HINT = 'Rename it before you install xmcoh.';
+    END IF;
+END $$;
+
+-- What its members may read: rows of models that they have the level for, see the policies below.
+GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.approved_pair,
+    xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
+    xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.previous_deployment, xmcoh.visible_job,
+    xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview
+    TO xmcoh_user;
+-- Column by column: who approved, and when, is what the server saw. (No DELETE: that would let a member lock the table against all.)
+GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh_user;
+
+-- What they may call.
+GRANT EXECUTE ON FUNCTION
+    xmcoh.options(), xmcoh.check_options(integer, integer, boolean, jsonb), xmcoh.inspect_weights(bytea),
+    xmcoh.model_exists(text), xmcoh.model_id(text), xmcoh.create_model(text, integer, integer, boolean, jsonb),
+    xmcoh.alter_model(text, jsonb, text, regrole), xmcoh.drop_model(text, boolean),
+    xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole), xmcoh.withdraw_pair(text, text, text, text),
+    xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass), xmcoh.detach_source(text, text),
+    xmcoh.attach_pairs(text, regclass, name, name, name), xmcoh.detach_pairs(text, text),
+    xmcoh.deploy(text, integer), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
+    xmcoh.import_model(text, bytea),
+    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[]),
+    xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
+    xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
+    xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),
+    xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]),
+    xmcoh.unschedule_training(integer), xmcoh.unschedule_training(text),
+    xmcoh.precedes(text, text, real[], text, real[], real[], real[]), xmcoh.order_score(text, text, real[], text, real[], real[], real[]),
+    xmcoh.coherence(text, double precision, text, real[]), xmcoh.coherence(text, double precision, text, real[], real[]),
+    xmcoh.coherence(text, double precision, text, real[], real[], text),
+    xmcoh.recover_order(text, anynonarray, text, real[]), xmcoh.recover_order(text, anynonarray, text, real[], real[]),
+    xmcoh.recover_order(text, anynonarray, text, real[], real[], text),
+    xmcoh.recovered_position(text, text, real[]), xmcoh.recovered_position(text, text, real[], real[]),
+    xmcoh.recovered_position(text, text, real[], real[], text),
+    xmcoh.order_documents(text, regclass, text, text, text, integer), xmcoh.pair_scores(text, text, regclass, text, text, integer),
+    xmcoh.alignment(text, text, regclass), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer)
+    TO xmcoh_user;
+
+GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;
+
+-- Support functions of the aggregates, which take and give what no SQL can make. Citus wants the caller to be allowed to call them.
 DO $$
 DECLARE
-    metric regprocedure;
+    support regprocedure;
 BEGIN
-    FOR metric IN SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace = 'xmcoh'::regnamespace
-            AND proname IN ('kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap')
+    FOR support IN SELECT DISTINCT f.oid FROM pg_aggregate AS a JOIN pg_proc AS p ON p.oid = a.aggfnoid,
+            unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn]) AS f (oid)
+        WHERE p.pronamespace = 'xmcoh'::regnamespace AND f.oid <> 0
     LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', metric);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO xmcoh_user', support);
     END LOOP;
 END $$;
 
--- A role sees and changes the models whose owner it is or is a member of, and what hangs on them.
+-- What policies and views evaluate for whoever reads: its arguments say all that it knows.
+GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), xmcoh_internal.object_name(xmcoh.object_ref),
+    xmcoh_internal.object_names(xmcoh.object_ref[]), xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
+    xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh.report_number(jsonb, text[]), xmcoh.report_integer(jsonb, text[]),
+    xmcoh_internal.public_message(text, text, boolean),
+    xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
+    xmcoh_internal.schedule_next_run(text, text, timestamptz) TO xmcoh_user, pg_monitor;
+
+-- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
+GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
+    xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition
+    TO pg_monitor;
+
+-- ---- rows: by level on the model ----
+
 ALTER TABLE xmcoh.model ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.model_grant_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.model_version ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.deployment ENABLE ROW LEVEL SECURITY;
-ALTER TABLE xmcoh.source ENABLE ROW LEVEL SECURITY;
-ALTER TABLE xmcoh.pair_source ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.source_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.pair_source_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.approved_pair ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.training_metric ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.schedule ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON xmcoh.model USING (pg_has_role(owner::oid, 'MEMBER'));
-CREATE POLICY owner ON xmcoh.model_version USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
-CREATE POLICY owner ON xmcoh.deployment USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = deployment.model_id));
-CREATE POLICY owner ON xmcoh.source USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = source.model_id));
-CREATE POLICY owner ON xmcoh.pair_source USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = pair_source.model_id));
-CREATE POLICY owner ON xmcoh.approved_pair USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = approved_pair.model_id));
-CREATE POLICY owner ON xmcoh.job_record USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = job_record.model_id));
-CREATE POLICY owner ON xmcoh.job_transition USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = job_transition.job_id));
-CREATE POLICY owner ON xmcoh.job_checkpoint USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = job_checkpoint.job_id));
-CREATE POLICY owner ON xmcoh.training_metric USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = training_metric.job_id));
-CREATE POLICY owner ON xmcoh.schedule USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = schedule.model_id));
+CREATE POLICY scorer ON xmcoh.model FOR SELECT USING (xmcoh_internal.may(owner, model_id, 'score'));
+CREATE POLICY scorer ON xmcoh.model_version FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
+CREATE POLICY scorer ON xmcoh.deployment FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = deployment.model_id));
+CREATE POLICY scorer ON xmcoh.source_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = source_record.model_id));
+CREATE POLICY scorer ON xmcoh.pair_source_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = pair_source_record.model_id));
+CREATE POLICY scorer ON xmcoh.schedule FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = schedule.model_id));
+CREATE POLICY reviewer ON xmcoh.approved_pair USING (EXISTS (SELECT FROM xmcoh.model AS m
+    WHERE m.model_id = approved_pair.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
+CREATE POLICY trainer ON xmcoh.job_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
+    WHERE m.model_id = job_record.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'train')));
+CREATE POLICY scorer ON xmcoh.job_transition FOR SELECT USING (EXISTS (SELECT FROM xmcoh.visible_job AS j WHERE j.job_id = job_transition.job_id));
+CREATE POLICY trainer ON xmcoh.training_metric FOR SELECT USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = training_metric.job_id));
 
--- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
-CREATE POLICY monitor ON xmcoh.job_transition FOR SELECT TO pg_monitor USING (true);
-GRANT SELECT ON xmcoh.versions, xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview,
-    xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition TO pg_monitor;
-GRANT EXECUTE ON FUNCTION xmcoh.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
-    xmcoh.schedule_next_run(text, text, timestamptz) TO pg_monitor;
+-- ---- who may use xmcoh at all ----
 
 CREATE FUNCTION xmcoh.grant_usage(role regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role((SELECT extowner FROM pg_extension WHERE extname = 'xmcoh'), 'MEMBER') THEN
-        RAISE insufficient_privilege USING MESSAGE = 'only the owner of extension xmcoh can grant its usage';
-    END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA xmcoh TO %s', role);
-    EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA xmcoh TO %s', role);
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION xmcoh.grant_usage(regrole) FROM %s', role);
-    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA xmcoh TO %s', role);
-    -- Views run with their owner's privileges: none is to be written through. Nor is what a trigger keeps.
-    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON xmcoh.job_transition, %s FROM %s', (SELECT string_agg(oid::regclass::text, ', ')
-        FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v'), role);
-    -- A version is never changed; and who submitted a job or a schedule, for which model, and with which settings, is what it is.
-    EXECUTE format('REVOKE UPDATE ON xmcoh.model_version, xmcoh.job_record, xmcoh.schedule FROM %s', role);
-    EXECUTE format('REVOKE INSERT ON xmcoh.job_record, xmcoh.schedule FROM %s', role);
-    EXECUTE format('GRANT INSERT (model_id, options, on_success, unlabelled, created_at, settings) ON xmcoh.job_record TO %s', role);
-    EXECUTE format('GRANT INSERT (model_id, cron, timezone, options, on_success, unlabelled, active),'
-                   ' UPDATE (cron, timezone, options, on_success, unlabelled, active) ON xmcoh.schedule TO %s', role);
-    EXECUTE format('GRANT UPDATE (%s) ON xmcoh.job_record TO %s', (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
-        FROM pg_attribute WHERE attrelid = 'xmcoh.job_record'::regclass AND attnum > 0 AND NOT attisdropped
-            AND attname NOT IN ('job_id', 'model_id', 'submitted_by', 'login_role', 'settings', 'created_at')), role);
-    EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA xmcoh TO %s', role);
+    EXECUTE format('GRANT xmcoh_user TO %s', role);
 END $$;
 COMMENT ON FUNCTION xmcoh.grant_usage(regrole) IS
-    'Lets a role create models and use them: functions, tables and sequences of the schema, where row-level security shows it only the models whose owner it is or is a member of';
-REVOKE ALL ON FUNCTION xmcoh.grant_usage(regrole) FROM PUBLIC;
+    'Lets a role create models and use those that it owns or was given a level on (xmcoh.grant_model), in every database of the server that has xmcoh: makes it a member of role xmcoh_user. For whoever may grant that role';
+CREATE FUNCTION xmcoh.revoke_usage(role regrole) RETURNS void
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('REVOKE xmcoh_user FROM %s', role);
+END $$;
+COMMENT ON FUNCTION xmcoh.revoke_usage(regrole) IS
+    'Takes back what xmcoh.grant_usage gave. Models of the role stay its own; when it is dropped they go to the owner of the extension';
+REVOKE ALL ON FUNCTION xmcoh.grant_usage(regrole), xmcoh.revoke_usage(regrole) FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_grant_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_version', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment', '');
-SELECT pg_catalog.pg_extension_config_dump('xmcoh.source', '');
-SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.approved_pair', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition', '');
@@ -88,8 +152,9 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_source_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_pair_source_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record_source_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_record_pair_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition_transition_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule_schedule_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_grant_record_grant_id_seq', '');

@@ -9,23 +9,23 @@ CREATE FUNCTION xmcoh.next_run(cron text, after timestamptz DEFAULT now(), timez
 COMMENT ON FUNCTION xmcoh.next_run(text, timestamptz, text) IS
     'When a schedule comes due next after a time: five fields as in crontab(5) (minute, hour, day of month or $ for the last, month, day of week), @hourly, @daily, @weekly, @monthly, @yearly, or N seconds; an error if it is not understood or never comes due';
 
-CREATE FUNCTION xmcoh.schedule_next_run(cron text, timezone text, since timestamptz) RETURNS timestamptz
+CREATE FUNCTION xmcoh_internal.schedule_next_run(cron text, timezone text, since timestamptz) RETURNS timestamptz
     AS 'MODULE_PATHNAME', 'xmcoh_schedule_next_run' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION xmcoh.schedule_next_run(text, text, timestamptz) IS 'Internal: when a schedule that was made or due last at a time comes due from now on; NULL if it never does';
+COMMENT ON FUNCTION xmcoh_internal.schedule_next_run(text, text, timestamptz) IS 'Internal: when a schedule that was made or due last at a time comes due from now on; NULL if it never does';
 
-CREATE FUNCTION xmcoh.schedule_changed() RETURNS trigger
+CREATE FUNCTION xmcoh_internal.schedule_changed() RETURNS trigger
     AS 'MODULE_PATHNAME', 'xmcoh_schedule_changed' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.schedule_changed() IS 'Internal: wakes the launcher when this transaction commits';
+COMMENT ON FUNCTION xmcoh_internal.schedule_changed() IS 'Internal: wakes the launcher when this transaction commits';
 
 CREATE TRIGGER schedule_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xmcoh.schedule
-    FOR EACH STATEMENT EXECUTE FUNCTION xmcoh.schedule_changed();
+    FOR EACH STATEMENT EXECUTE FUNCTION xmcoh_internal.schedule_changed();
 
-CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEFAULT NULL, options jsonb DEFAULT '{}',
-                                        on_success text DEFAULT 'deploy', unlabelled regclass[] DEFAULT NULL) RETURNS integer
+CREATE FUNCTION xmcoh_internal.schedule_training(caller oid, model text, cron text, timezone text, options jsonb, on_success text,
+                                                 unlabelled regclass[]) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
-    id integer := xmcoh.check_training(schedule_training.model, schedule_training.options, schedule_training.on_success,
-                                        schedule_training.unlabelled);
+    c record := xmcoh_internal.check_training(caller, schedule_training.model, schedule_training.options, schedule_training.on_success,
+                                              schedule_training.unlabelled);
     new_id integer;
 BEGIN
     IF schedule_training.cron IS NULL THEN
@@ -40,67 +40,97 @@ BEGIN
             HINT = format('Set shared_preload_libraries = ''xmcoh'' and restart the server; or, with pg_cron: SELECT cron.schedule(%L, %s);',
                 schedule_training.cron, '$$SELECT xmcoh.train(' || quote_literal(schedule_training.model) || ')$$');
     END IF;
-    INSERT INTO xmcoh.schedule AS s (model_id, cron, timezone, options, on_success, unlabelled)
-        VALUES (id, schedule_training.cron, schedule_training.timezone, schedule_training.options, schedule_training.on_success,
-                schedule_training.unlabelled)
+    INSERT INTO xmcoh.schedule AS s (model_id, cron, timezone, options, on_success, unlabelled, source_definition, submitted_by)
+        VALUES (c.model_id, schedule_training.cron, schedule_training.timezone, schedule_training.options, schedule_training.on_success,
+                c.sources, xmcoh_internal.source_definition(c.model_id), xmcoh_internal.role_ref(caller))
         RETURNING s.schedule_id INTO new_id;
     RETURN new_id;
 END $body$;
+COMMENT ON FUNCTION xmcoh_internal.schedule_training(oid, text, text, text, jsonb, text, regclass[]) IS 'Internal: xmcoh.schedule_training';
+CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEFAULT NULL, options jsonb DEFAULT '{}',
+                                        on_success text DEFAULT 'deploy', unlabelled regclass[] DEFAULT NULL) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]) IS
-    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options, on_success and unlabelled are those of xmcoh.train; gives the schedule''s number';
+    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options, on_success and unlabelled are those of xmcoh.train; gives the schedule''s number. It comes to rest, and says so, when the sources are defined otherwise than now. Needs level train. Errors: those of xmcoh.train, object_not_in_prerequisite_state (no launcher)';
 
-CREATE FUNCTION xmcoh.alter_schedule(schedule_id integer, cron text DEFAULT NULL, timezone text DEFAULT NULL,
-                                     options jsonb DEFAULT NULL, on_success text DEFAULT NULL, active boolean DEFAULT NULL,
-                                     unlabelled regclass[] DEFAULT NULL)
-    RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh_internal.alter_schedule(caller oid, schedule_id integer, cron text, timezone text, options jsonb, on_success text,
+                                              active boolean, unlabelled regclass[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s xmcoh.schedule;
+    model text;
+    owner oid;
+    c record;
 BEGIN
-    SELECT * INTO s FROM xmcoh.schedule AS x WHERE x.schedule_id = alter_schedule.schedule_id FOR NO KEY UPDATE;
+    SELECT x.* INTO s FROM xmcoh.schedule AS x JOIN xmcoh.model AS m USING (model_id)
+        WHERE x.schedule_id = alter_schedule.schedule_id AND xmcoh_internal.may(m.owner, m.model_id, 'train', caller)
+        FOR NO KEY UPDATE OF x;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('schedule %s does not exist', alter_schedule.schedule_id);
+    END IF;
+    owner := xmcoh_internal.object_oid(s.submitted_by);
+    IF owner IS NULL OR NOT xmcoh_internal.may_become(caller, owner) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('permission denied for schedule %s', s.schedule_id),
+            DETAIL = format('It trains with the rights of role %s, which made it.', coalesce(xmcoh_internal.object_name(s.submitted_by), '?')),
+            HINT = 'Remove it with xmcoh.unschedule_training, and make one of your own.';
     END IF;
     s.cron := coalesce(alter_schedule.cron, s.cron);
     s.timezone := coalesce(alter_schedule.timezone, s.timezone);
     s.options := coalesce(alter_schedule.options, s.options);
     s.on_success := coalesce(alter_schedule.on_success, s.on_success);
-    s.unlabelled := coalesce(alter_schedule.unlabelled, s.unlabelled);
-    PERFORM xmcoh.check_training(m.name, s.options, s.on_success, s.unlabelled) FROM xmcoh.model AS m WHERE m.model_id = s.model_id;
+    SELECT m.name INTO model FROM xmcoh.model AS m WHERE m.model_id = s.model_id;
+    c := xmcoh_internal.check_training(caller, model, s.options, s.on_success, alter_schedule.unlabelled);
     PERFORM xmcoh.next_run(s.cron, now(), s.timezone);
     UPDATE xmcoh.schedule AS x SET cron = s.cron, timezone = s.timezone, options = s.options, on_success = s.on_success,
-        unlabelled = s.unlabelled, active = coalesce(alter_schedule.active, x.active) WHERE x.schedule_id = s.schedule_id;
+        unlabelled = coalesce(c.sources, x.unlabelled), active = coalesce(alter_schedule.active, x.active),
+        source_definition = xmcoh_internal.source_definition(s.model_id) WHERE x.schedule_id = s.schedule_id;
 END $$;
+COMMENT ON FUNCTION xmcoh_internal.alter_schedule(oid, integer, text, text, jsonb, text, boolean, regclass[]) IS 'Internal: xmcoh.alter_schedule';
+CREATE FUNCTION xmcoh.alter_schedule(schedule_id integer, cron text DEFAULT NULL, timezone text DEFAULT NULL,
+                                     options jsonb DEFAULT NULL, on_success text DEFAULT NULL, active boolean DEFAULT NULL,
+                                     unlabelled regclass[] DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]) IS
-    'Changes a schedule, or puts it to rest (active => false) and back; NULL arguments change nothing, so for unlabelled => all sources again name them all. It goes on training with the rights of the role that made it';
+    'Changes a schedule, or puts it to rest (active => false) and back; NULL arguments change nothing, so for unlabelled => all sources again name them all. It goes on training with the rights of the role that made it, whose members alone may alter it, on the sources as they are defined now. Errors: undefined_object, insufficient_privilege, and those of xmcoh.schedule_training';
 
-CREATE FUNCTION xmcoh.unschedule_training(schedule_id integer) RETURNS void
-    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh_internal.unschedule_training(caller oid, schedule_id integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM xmcoh.schedule AS s WHERE s.schedule_id = unschedule_training.schedule_id;
+    DELETE FROM xmcoh.schedule AS s USING xmcoh.model AS m
+        WHERE s.schedule_id = unschedule_training.schedule_id AND m.model_id = s.model_id
+          AND xmcoh_internal.may(m.owner, m.model_id, 'train', caller);
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('schedule %s does not exist', unschedule_training.schedule_id);
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh.unschedule_training(integer) IS 'Removes a schedule; a job that it has started goes on';
+COMMENT ON FUNCTION xmcoh_internal.unschedule_training(oid, integer) IS 'Internal: xmcoh.unschedule_training';
+CREATE FUNCTION xmcoh.unschedule_training(schedule_id integer) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.unschedule_training(integer) IS 'Removes a schedule; a job that it has started goes on. Needs level train. Error: undefined_object';
 
-CREATE FUNCTION xmcoh.unschedule_training(model text) RETURNS integer
-    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh_internal.unschedule_training(caller oid, model text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh.model_id(unschedule_training.model);
+    id integer := xmcoh_internal.model_id(caller, unschedule_training.model, 'train');
     removed integer;
 BEGIN
     DELETE FROM xmcoh.schedule AS s WHERE s.model_id = id;
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
 END $$;
-COMMENT ON FUNCTION xmcoh.unschedule_training(text) IS 'Removes all schedules of a model; how many there were';
+COMMENT ON FUNCTION xmcoh_internal.unschedule_training(oid, text) IS 'Internal: xmcoh.unschedule_training';
+CREATE FUNCTION xmcoh.unschedule_training(model text) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.unschedule_training(text) IS 'Removes all schedules of a model; how many there were. Needs level train. Errors: undefined_object, insufficient_privilege';
 
 CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
     SELECT s.schedule_id, m.name AS model, s.cron, s.timezone, s.active,
-           CASE WHEN s.active THEN xmcoh.schedule_next_run(s.cron, s.timezone, greatest(s.created_at, s.last_run_at)) END AS next_run,
+           CASE WHEN s.active THEN xmcoh_internal.schedule_next_run(s.cron, s.timezone, greatest(s.created_at, s.last_run_at)) END AS next_run,
            s.last_run_at AS last_run, s.last_job_id AS last_job, j.state AS last_state,
            EXISTS (SELECT FROM xmcoh.job AS r WHERE r.model = m.name
                AND r.state IN ('queued', 'starting', 'running', 'cancelling')) AS running,
-           coalesce(s.message, j.message) AS message, s.options, s.on_success, s.unlabelled, s.submitted_by
+           coalesce(s.message, j.message) AS message, s.options, s.on_success,
+           xmcoh_internal.object_names(s.unlabelled) AS unlabelled,
+           xmcoh_internal.object_name(s.submitted_by) AS submitted_by
     FROM xmcoh.schedule AS s JOIN xmcoh.visible_model AS m USING (model_id) LEFT JOIN xmcoh.job AS j ON j.job_id = s.last_job_id;
 COMMENT ON VIEW xmcoh.schedule_overview IS 'Every schedule: when it runs next, when it was last due, the last job it started and that job''s state, whether the model is being trained right now, and why the last run started no job or what became of it';

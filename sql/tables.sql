@@ -1,33 +1,107 @@
 \echo Use "CREATE EXTENSION xmcoh" to load this file. \quit
 
 /*
- * The SQL surface of xmcoh, in files that the Makefile puts together in this order: tables; models (their sources and versions);
- * jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); judge; privileges (and dumps).
+ * The SQL surface of xmcoh, in files that the Makefile puts together in this order: tables; access (who may do what);
+ * models; sources; versions; jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); judge;
+ * privileges (and dumps).
  *
- * Ordinary roles get all of it by xmcoh.grant_usage(role); then row-level security lets a role see and change
- * the models whose owner it is or is a member of, and what hangs on them.
+ * Two schemas. xmcoh is what users see. xmcoh_internal holds functions that only the extension's owner may call, and some that
+ * views and policies evaluate. A public function that changes something is a shell around the internal one of the same name,
+ * which runs as the extension's owner and is told who called (its first argument): see src/pg/access.c.
  */
 
--- Whoever owns the schema can replace what stands in it, so it must be somebody whom the installing superuser trusts.
+-- Nothing that others have made may be found by a name in this script, neither now nor when what it makes is used.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- A schema xmcoh that is there already must be a trusted role's, empty, and nobody else's to put something into.
 DO $$
 DECLARE
-    role_name name := (SELECT r.rolname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r
-        ON r.oid OPERATOR(pg_catalog.=) n.nspowner
-        WHERE n.nspname OPERATOR(pg_catalog.=) 'xmcoh'::pg_catalog.name AND NOT r.rolsuper);
+    owner_name name;
+    problem text;
 BEGIN
-    IF role_name IS NOT NULL THEN
+    SELECT r.rolname INTO owner_name FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r
+        ON r.oid OPERATOR(pg_catalog.=) n.nspowner
+        WHERE n.nspname OPERATOR(pg_catalog.=) 'xmcoh'::pg_catalog.name AND NOT r.rolsuper;
+    IF FOUND THEN
         RAISE insufficient_privilege USING
-            MESSAGE = pg_catalog.format('schema xmcoh belongs to role %I, which is no superuser', role_name),
+            MESSAGE = pg_catalog.format('schema xmcoh belongs to role %I, which is no superuser', owner_name),
             HINT = 'Drop the schema, or give it to a superuser, and look at what it holds, before you install xmcoh.';
+    END IF;
+    SELECT pg_catalog.format('schema xmcoh holds %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)) INTO problem
+        FROM pg_catalog.pg_depend AS d
+        WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+          AND d.refobjid OPERATOR(pg_catalog.=) 'xmcoh'::pg_catalog.regnamespace
+          AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass LIMIT 1;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = problem,
+            HINT = 'Look at what it holds, and drop the schema, before you install xmcoh.';
+    END IF;
+    PERFORM FROM pg_catalog.pg_namespace AS n, pg_catalog.aclexplode(n.nspacl) AS a
+        WHERE n.nspname OPERATOR(pg_catalog.=) 'xmcoh'::pg_catalog.name AND a.privilege_type OPERATOR(pg_catalog.=) 'CREATE'
+          AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = 'others than its owner may create objects in schema xmcoh',
+            HINT = 'Drop the schema before you install xmcoh.';
     END IF;
 END $$;
 
--- tables.sql - what is stored
+CREATE SCHEMA xmcoh_internal;
+COMMENT ON SCHEMA xmcoh_internal IS 'Functions of xmcoh that only its owner may call, and some that its views and policies evaluate';
+
+-- ---- names that follow what they name ----
+
+CREATE TYPE xmcoh.object_ref;
+CREATE FUNCTION xmcoh_internal.reference_in(cstring) RETURNS xmcoh.object_ref
+    AS 'MODULE_PATHNAME', 'xmcoh_reference_in' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.reference_in(cstring) IS 'Internal: input of xmcoh.object_ref';
+CREATE FUNCTION xmcoh_internal.reference_out(xmcoh.object_ref) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'xmcoh_reference_out' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.reference_out(xmcoh.object_ref) IS 'Internal: output of xmcoh.object_ref';
+CREATE FUNCTION xmcoh_internal.reference_recv(internal) RETURNS xmcoh.object_ref
+    AS 'MODULE_PATHNAME', 'xmcoh_reference_recv' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.reference_recv(internal) IS 'Internal: binary input of xmcoh.object_ref';
+CREATE FUNCTION xmcoh_internal.reference_send(xmcoh.object_ref) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'xmcoh_reference_send' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.reference_send(xmcoh.object_ref) IS 'Internal: binary output of xmcoh.object_ref';
+CREATE TYPE xmcoh.object_ref (
+    INPUT = xmcoh_internal.reference_in, OUTPUT = xmcoh_internal.reference_out, RECEIVE = xmcoh_internal.reference_recv,
+    SEND = xmcoh_internal.reference_send, ALIGNMENT = int4, STORAGE = plain);
+COMMENT ON TYPE xmcoh.object_ref IS 'The name of a role, relation or column, such as ''relation public.step''. It follows ALTER ... RENAME, is dumped as a name, and may name what is not there';
+
+CREATE FUNCTION xmcoh_internal.role_ref(role oid) RETURNS xmcoh.object_ref
+    AS 'MODULE_PATHNAME', 'xmcoh_role_ref' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.role_ref(oid) IS 'Internal: names a role. Error: undefined_object';
+CREATE FUNCTION xmcoh_internal.relation_ref(relation oid) RETURNS xmcoh.object_ref
+    AS 'MODULE_PATHNAME', 'xmcoh_relation_ref' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.relation_ref(oid) IS 'Internal: names a relation. Error: undefined_table';
+CREATE FUNCTION xmcoh_internal.column_ref(relation oid, "column" name) RETURNS xmcoh.object_ref
+    AS 'MODULE_PATHNAME', 'xmcoh_column_ref' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.column_ref(oid, name) IS 'Internal: names a column. Error: undefined_table';
+CREATE FUNCTION xmcoh_internal.object_oid(object xmcoh.object_ref) RETURNS oid
+    AS 'MODULE_PATHNAME', 'xmcoh_object_oid' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.object_oid(xmcoh.object_ref) IS 'Internal: the OID of what is named, of a column its relation''s; NULL: it is not there';
+CREATE FUNCTION xmcoh_internal.object_name(object xmcoh.object_ref) RETURNS text
+    AS 'MODULE_PATHNAME', 'xmcoh_object_name' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.object_name(xmcoh.object_ref) IS 'Internal: the present name for people, quoted and qualified where it has to be, of a column its own; the last known one where the object is gone; NULL: a dropped role';
+
+CREATE FUNCTION xmcoh_internal.object_names(objects xmcoh.object_ref[]) RETURNS text[]
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN ARRAY(SELECT xmcoh_internal.object_name(o.object) FROM unnest(objects) WITH ORDINALITY AS o (object, place) ORDER BY o.place);
+COMMENT ON FUNCTION xmcoh_internal.object_names(xmcoh.object_ref[]) IS 'Internal: the names of several objects';
+
+CREATE FUNCTION xmcoh_internal.is_loose(object xmcoh.object_ref) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_is_loose' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.is_loose(xmcoh.object_ref) IS 'Internal: whether nothing of this name was there when the value was made, or has gone since, so that it is found by its name alone';
+
+-- ---- tables ----
+--
+-- No foreign keys: a restore in several processes, a subscriber and Citus do without. Whoever writes here is a function that
+-- locks the model's row first; xmcoh_internal.delete_model removes all that hangs on a model.
 
 CREATE TABLE xmcoh.model (
-    model_id         integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    model_id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name             text NOT NULL UNIQUE CHECK (name <> ''),
-    owner            regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
+    owner            xmcoh.object_ref NOT NULL,
     image_dim        integer NOT NULL DEFAULT 0 CHECK (image_dim BETWEEN 0 AND 16384),
     text_dim         integer NOT NULL DEFAULT 0 CHECK (text_dim BETWEEN 0 AND 16384),
     words            boolean NOT NULL DEFAULT true,
@@ -37,13 +111,25 @@ CREATE TABLE xmcoh.model (
     CHECK (words OR image_dim > 0 OR text_dim > 0)
 );
 COMMENT ON TABLE xmcoh.model IS 'A named model: what it reads, its options, and which of its versions is deployed';
+COMMENT ON COLUMN xmcoh.model.owner IS 'the role whose members own the model; one that was dropped: the owner of the extension';
 COMMENT ON COLUMN xmcoh.model.image_dim IS 'numbers in an image embedding; 0: the model reads no images';
 COMMENT ON COLUMN xmcoh.model.text_dim IS 'numbers in a supplied text embedding; 0: none is read';
 COMMENT ON COLUMN xmcoh.model.words IS 'whether the raw text is read';
 COMMENT ON COLUMN xmcoh.model.options IS 'options that differ from their defaults; see xmcoh.options()';
 
+-- src/pg/access.c knows these columns by number.
+CREATE TABLE xmcoh.model_grant_record (
+    grant_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id   integer NOT NULL,
+    role       xmcoh.object_ref NOT NULL,
+    level      text NOT NULL CHECK (level IN ('score', 'review', 'train', 'own')),
+    granted_by name NOT NULL,
+    granted_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE xmcoh.model_grant_record IS 'Which role was given which level on which model; read xmcoh.model_grants';
+
 CREATE TABLE xmcoh.model_version (
-    model_id   integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
+    model_id   integer NOT NULL,
     version    integer NOT NULL CHECK (version > 0),
     sha256     text NOT NULL CHECK (sha256 = encode(sha256(weights), 'hex')),
     weights    bytea NOT NULL,
@@ -57,48 +143,46 @@ COMMENT ON TABLE xmcoh.model_version IS 'A version of a model: one safetensors b
 COMMENT ON COLUMN xmcoh.model_version.report IS 'what training measured on held-out approved documents: per evidence tau with its 95% interval, pair_accuracy, calibration_error, confident (share of pairs with p or 1 - p >= option precision); challenge: how it did against the deployed version (on_success => ''challenge'')';
 
 CREATE TABLE xmcoh.deployment (
-    deployment_id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    model_id      integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
+    deployment_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id      integer NOT NULL,
     version       integer NOT NULL,
-    deployed_by   name NOT NULL DEFAULT current_user,
+    deployed_by   name NOT NULL,
     deployed_at   timestamptz NOT NULL DEFAULT now(),
     rolled_back_at timestamptz
 );
 CREATE INDEX ON xmcoh.deployment (model_id, deployment_id);
 COMMENT ON TABLE xmcoh.deployment IS 'Which version was deployed when and by whom; what xmcoh.rollback goes back along. Rows of pruned versions stay as history';
 
-CREATE TABLE xmcoh.source (
-    source_id      integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    model_id       integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
-    relation       regclass NOT NULL,
-    document       name NOT NULL,
-    item           name NOT NULL,
-    text           name,
-    image          name,
-    text_embedding name,
-    position       name,
-    approved       name,
-    documents_of   regclass,
-    UNIQUE (model_id, relation)
+CREATE TABLE xmcoh.source_record (
+    source_id      integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id       integer NOT NULL,
+    relation       xmcoh.object_ref NOT NULL,
+    document       xmcoh.object_ref NOT NULL,
+    item           xmcoh.object_ref NOT NULL,
+    text           xmcoh.object_ref,
+    image          xmcoh.object_ref,
+    text_embedding xmcoh.object_ref,
+    position       xmcoh.object_ref,
+    approved       xmcoh.object_ref,
+    all_approved   boolean NOT NULL,
+    documents_of   xmcoh.object_ref
 );
-COMMENT ON TABLE xmcoh.source IS 'A relation that holds documents, one row per item, and which of its columns mean what';
-COMMENT ON COLUMN xmcoh.source.position IS 'column with the stored order of the items, if any';
-COMMENT ON COLUMN xmcoh.source.approved IS '''all'': every stored order is approved; else the boolean column that says so of a row (a document is approved when all its rows are); NULL: none is';
-COMMENT ON COLUMN xmcoh.source.documents_of IS 'the source of the same model whose documents these rows belong to; NULL: they make documents of their own';
+CREATE INDEX ON xmcoh.source_record (model_id);
+COMMENT ON TABLE xmcoh.source_record IS 'A relation that holds documents, one row per item, and which of its columns mean what; read xmcoh.source';
 
-CREATE TABLE xmcoh.pair_source (
-    pair_source_id integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    model_id       integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
-    relation       regclass NOT NULL,
-    document       name NOT NULL,
-    before         name NOT NULL,
-    after          name NOT NULL,
-    UNIQUE (model_id, relation)
+CREATE TABLE xmcoh.pair_source_record (
+    pair_source_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id       integer NOT NULL,
+    relation       xmcoh.object_ref NOT NULL,
+    document       xmcoh.object_ref NOT NULL,
+    before         xmcoh.object_ref NOT NULL,
+    after          xmcoh.object_ref NOT NULL
 );
-COMMENT ON TABLE xmcoh.pair_source IS 'A relation that holds approved pairs, one row each, besides xmcoh.approved_pair';
+CREATE INDEX ON xmcoh.pair_source_record (model_id);
+COMMENT ON TABLE xmcoh.pair_source_record IS 'A relation that holds approved pairs, one row each, besides xmcoh.approved_pair; read xmcoh.pair_source';
 
 CREATE TABLE xmcoh.approved_pair (
-    model_id    integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
+    model_id    integer NOT NULL,
     document    text NOT NULL,
     before      text NOT NULL,
     after       text NOT NULL,
@@ -107,25 +191,27 @@ CREATE TABLE xmcoh.approved_pair (
     PRIMARY KEY (model_id, document, before, after),
     CHECK (before <> after)
 );
-COMMENT ON TABLE xmcoh.approved_pair IS 'A pair of items whose order a person has confirmed';
+COMMENT ON TABLE xmcoh.approved_pair IS 'A pair of items whose order a person has confirmed. Whoever may review a model inserts model_id, document, before and after; who and when the server notes. xmcoh.withdraw_pair takes one back';
 
-CREATE FUNCTION xmcoh.queue_id() RETURNS text
+CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_queue_id' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh.queue_id() IS
+COMMENT ON FUNCTION xmcoh_internal.queue_id() IS
     'Internal: names the jobs'' table of this database in this run of the server: another after a restart, in a restored copy, on a promoted standby, where nobody will start what was queued';
 
 CREATE TABLE xmcoh.job_record (
-    job_id            integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    model_id          integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
+    job_id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id          integer NOT NULL,
     state             text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'starting', 'running', 'cancelling',
                           'succeeded', 'rejected', 'failed', 'cancelled', 'interrupted')),
-    submitted_by      regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
+    submitted_by      xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(current_user)::regrole),
     options           jsonb NOT NULL DEFAULT '{}',
     on_success        text NOT NULL DEFAULT 'deploy' CHECK (on_success IN ('deploy', 'challenge', 'keep')),
-    unlabelled        regclass[],
+    unlabelled        xmcoh.object_ref[],
+    source_definition text,
     created_at        timestamptz NOT NULL DEFAULT now(),
     queued_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-    queue_id          text NOT NULL DEFAULT xmcoh.queue_id(),
+    queue_id          text NOT NULL DEFAULT xmcoh_internal.queue_id(),
+    asked_at          timestamptz,
     started_at        timestamptz,
     finished_at       timestamptz,
     worker_pid        integer,
@@ -140,9 +226,10 @@ CREATE TABLE xmcoh.job_record (
     held_out_loss     double precision,
     held_out_tau      double precision,
     message           text,
+    error_code        text,
     version           integer,
     champion          integer,
-    login_role        regrole NOT NULL DEFAULT quote_ident(session_user)::regrole,
+    login_role        xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(session_user)::regrole),
     settings          jsonb NOT NULL DEFAULT '{}',
     slices            integer CHECK (slices > 0),
     attempts          integer NOT NULL DEFAULT 0,
@@ -151,14 +238,24 @@ CREATE TABLE xmcoh.job_record (
 );
 CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id)
     WHERE state IN ('queued', 'starting', 'running', 'cancelling');
-COMMENT ON COLUMN xmcoh.job_record.queue_id IS 'where a worker was asked for: a queued job of another xmcoh.queue_id() will never start';
 COMMENT ON TABLE xmcoh.job_record IS 'Training runs as their workers last wrote them; read xmcoh.job, which also knows whether the worker still lives';
+COMMENT ON COLUMN xmcoh.job_record.submitted_by IS 'the role that asked for the job, with whose rights the documents are read';
 COMMENT ON COLUMN xmcoh.job_record.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
+COMMENT ON COLUMN xmcoh.job_record.source_definition IS 'how the model''s sources were defined when the job was submitted (xmcoh_internal.source_definition): defined otherwise, they are not read for it';
+COMMENT ON COLUMN xmcoh.job_record.queue_id IS 'where a worker was asked for: a queued job of another xmcoh_internal.queue_id() will never start';
+COMMENT ON COLUMN xmcoh.job_record.asked_at IS 'when a worker was asked for; NULL: the launcher will, when the job''s turn has come';
 COMMENT ON COLUMN xmcoh.job_record.champion IS 'the deployed version that the new one is or was compared with (on_success => ''challenge'')';
+COMMENT ON COLUMN xmcoh.job_record.error_code IS 'SQLSTATE of the error that ended the job; its message, which may hold values of rows, is for the owner and whoever may train';
+COMMENT ON COLUMN xmcoh.job_record.login_role IS 'as whom the submitting session had logged in: so does the worker, which then reads as submitted_by';
+COMMENT ON COLUMN xmcoh.job_record.settings IS 'settings xmcoh.* that the submitting session had made; the worker makes them too';
+COMMENT ON COLUMN xmcoh.job_record.slices IS 'slices that a minibatch is cut into, which the result depends on: as many as xmcoh.training_workers when the job first ran';
+COMMENT ON COLUMN xmcoh.job_record.attempts IS 'how often a worker has begun since the last checkpoint';
+COMMENT ON COLUMN xmcoh.job_record.resumed_at IS 'when the job was last put into the queue again, after it was interrupted';
+COMMENT ON COLUMN xmcoh.job_record.done_before IS 'work units that were done when the present worker began';
 
 CREATE TABLE xmcoh.job_transition (
-    job_id            integer NOT NULL REFERENCES xmcoh.job_record ON DELETE CASCADE,
-    transition_id     bigint GENERATED BY DEFAULT AS IDENTITY,
+    job_id            integer NOT NULL,
+    transition_id     bigint GENERATED ALWAYS AS IDENTITY,
     changed_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     old_state         text,
     new_state         text NOT NULL,
@@ -167,18 +264,11 @@ CREATE TABLE xmcoh.job_transition (
     worker_started_at timestamptz,
     PRIMARY KEY (job_id, transition_id)
 );
-COMMENT ON TABLE xmcoh.job_transition IS 'Every change of a job''s state, in the transaction that made it: when, why (the message), and which worker the job had; written by a trigger on xmcoh.job_record, and by nobody else. What is derived from a dead worker without being written (xmcoh.job) is no change yet';
+COMMENT ON TABLE xmcoh.job_transition IS 'Every change of a job''s state, in the transaction that made it: when, why (the message, without values of rows), and which worker the job had; written by a trigger on xmcoh.job_record, and by nobody else. What is derived from a dead worker without being written (xmcoh.job) is no change yet';
 COMMENT ON COLUMN xmcoh.job_transition.old_state IS 'NULL: the job was submitted';
 
-COMMENT ON COLUMN xmcoh.job_record.login_role IS 'as whom the submitting session had logged in: so does the worker, which then works as submitted_by';
-COMMENT ON COLUMN xmcoh.job_record.settings IS 'settings xmcoh.* that the submitting session had made; the worker makes them too';
-COMMENT ON COLUMN xmcoh.job_record.slices IS 'slices that a minibatch is cut into, which the result depends on: as many as xmcoh.training_workers when the job first ran';
-COMMENT ON COLUMN xmcoh.job_record.attempts IS 'how often a worker has begun since the last checkpoint';
-COMMENT ON COLUMN xmcoh.job_record.resumed_at IS 'when the job was last put into the queue again, after it was interrupted';
-COMMENT ON COLUMN xmcoh.job_record.done_before IS 'work units that were done when the present worker began';
-
 CREATE TABLE xmcoh.job_checkpoint (
-    job_id     integer NOT NULL REFERENCES xmcoh.job_record ON DELETE CASCADE,
+    job_id     integer NOT NULL,
     chunk      integer NOT NULL CHECK (chunk >= 0),
     data       bytea NOT NULL,
     written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -188,7 +278,7 @@ ALTER TABLE xmcoh.job_checkpoint ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE xmcoh.job_checkpoint IS 'The whole state of each unfinished training run at the end of some epoch, in chunks: what xmcoh.resume_job continues from; gone when the job ends, and never dumped';
 
 CREATE TABLE xmcoh.training_metric (
-    job_id   integer NOT NULL REFERENCES xmcoh.job_record ON DELETE CASCADE,
+    job_id   integer NOT NULL,
     round    integer NOT NULL DEFAULT 0,
     phase    text NOT NULL,
     modality text NOT NULL CHECK (modality IN ('text', 'image', 'fused')),
@@ -200,16 +290,17 @@ CREATE TABLE xmcoh.training_metric (
 COMMENT ON TABLE xmcoh.training_metric IS 'Losses and held-out figures of every epoch of every job (in a round, where few documents are held out: held_out_loss and held_out_tau of documents of the pool that are kept back, by the guide''s labels), and what every round did: read xmcoh.training_round';
 
 CREATE TABLE xmcoh.schedule (
-    schedule_id  integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    model_id     integer NOT NULL REFERENCES xmcoh.model ON DELETE CASCADE,
+    schedule_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id     integer NOT NULL,
     cron         text NOT NULL,
     timezone     text NOT NULL DEFAULT current_setting('TimeZone'),
     options      jsonb NOT NULL DEFAULT '{}',
     on_success   text NOT NULL DEFAULT 'deploy',
-    unlabelled   regclass[],
+    unlabelled   xmcoh.object_ref[],
+    source_definition text,
     active       boolean NOT NULL DEFAULT true,
-    submitted_by regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
-    login_role   regrole NOT NULL DEFAULT quote_ident(session_user)::regrole,
+    submitted_by xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(current_user)::regrole),
+    login_role   xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(session_user)::regrole),
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_run_at  timestamptz,
     last_job_id  integer,
@@ -218,6 +309,7 @@ CREATE TABLE xmcoh.schedule (
 CREATE INDEX ON xmcoh.schedule (model_id);
 COMMENT ON TABLE xmcoh.schedule IS 'When which model is to be trained again; see xmcoh.schedule_training and xmcoh.schedule_overview';
 COMMENT ON COLUMN xmcoh.schedule.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
+COMMENT ON COLUMN xmcoh.schedule.source_definition IS 'how the model''s sources were defined when the schedule was made or altered: it does not train on others';
 COMMENT ON COLUMN xmcoh.schedule.submitted_by IS 'the role that made the schedule, with whose rights it trains';
 COMMENT ON COLUMN xmcoh.schedule.login_role IS 'the role that had logged in when the schedule was made, as which its jobs log in';
 COMMENT ON COLUMN xmcoh.schedule.last_run_at IS 'when it was last due and was seen to';

@@ -54,10 +54,10 @@ SELECT xmcoh.attach_source('manuals', 'work_step', document => 'manual_id', item
 \echo '3. Training runs in a background worker: train() returns at once. Anybody may look how far it is.'
 \echo
 
-SELECT xmcoh.train('manuals') AS job;
+SELECT xmcoh.train('manuals') AS job \gset
 SELECT pg_sleep(0.7);
 SELECT job_id, model, state, phase, epoch, epochs, done, total, held_out_loss FROM xmcoh.training_progress;
-SELECT xmcoh.wait_for_job(max(job_id), timeout => '100 s') AS state FROM xmcoh.job;
+CALL xmcoh.wait_for_job(:job, timeout => '100 s');
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM xmcoh.job WHERE state = 'succeeded') THEN
         RAISE EXCEPTION 'training did not succeed: %', (SELECT message FROM xmcoh.job);
@@ -202,9 +202,9 @@ DO $$ BEGIN
     END LOOP;
 END $$;
 SELECT pg_terminate_backend(worker_pid) AS terminated FROM xmcoh.job WHERE job_id = :job;
-SELECT xmcoh.wait_for_job(:job, timeout => '100 s') AS state;
+CALL xmcoh.wait_for_job(:job, timeout => '100 s');
 SELECT xmcoh.resume_job(:job);
-SELECT xmcoh.wait_for_job(:job, timeout => '100 s') AS state;
+CALL xmcoh.wait_for_job(:job, timeout => '100 s');
 
 SELECT job_id, old_state, new_state, reason FROM xmcoh.job_transition WHERE job_id = :job ORDER BY transition_id;
 \x on

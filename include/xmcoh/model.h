@@ -113,6 +113,15 @@ typedef struct xmc_memory
 	float	   *z[XMC_MODALITIES];	/* (n, xmc_align_space_dim) unit vectors; one block, if own; NULL when n is 0 */
 } xmc_memory;
 
+/* The documents that taught the model (seen.h): data, not parameters. */
+#define XMC_SEEN_COLUMNS 3
+typedef struct xmc_seen
+{
+	int32_t		n;				/* documents; 0: not recorded */
+	bool		is_own;			/* else they lie in the blob that the model was opened from */
+	float	   *row;			/* (n, XMC_SEEN_COLUMNS) ascending */
+} xmc_seen;
+
 /* What align_scale holds. */
 typedef enum xmc_align_scale
 {
@@ -137,6 +146,7 @@ typedef struct xmc_model
 	float	   *align_image_w;	/* (align_dim, image_dim); NULL in a shared space */
 	float	   *align_scale;	/* (XMC_ALIGN_SCALES) */
 	xmc_memory	memory;			/* empty while nothing is aligned */
+	xmc_seen	seen;
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
 	xmc_tensor	tensor[XMC_MAX_TENSORS];	/* every parameter, in storage order; slots point into this struct: do not copy it */

@@ -121,6 +121,7 @@ typedef struct xmc_train_report
 /* The fewest approved documents on each side without which training refuses to begin. */
 #define XMC_MIN_TRAINING_DOCUMENTS 8
 #define XMC_MIN_HELD_OUT_DOCUMENTS 4
+#define XMC_MIN_APPROVED_DOCUMENTS (XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS)
 
 /* Whether a document can take part in the rounds: no labelled pairs, and two items or more that have both modalities. */
 extern bool xmc_can_be_guided(const xmc_document *document);

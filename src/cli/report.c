@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char evaluate_query[] =
-"SELECT modality, guidance, documents, items, "
+"SELECT modality, guidance, documents, documents_seen AS seen, items, "
 "       pg_catalog.format('%s [%s, %s]', pg_catalog.to_char(acc, 'FM990.000'), pg_catalog.to_char(acc_low, 'FM990.000'), "
 "                         pg_catalog.to_char(acc_high, 'FM990.000')) AS \"Acc [95%]\", "
 "       pg_catalog.format('%s [%s, %s]', pg_catalog.to_char(pmr, 'FM990.000'), pg_catalog.to_char(pmr_low, 'FM990.000'), "

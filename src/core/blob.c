@@ -3,6 +3,7 @@
 
 #include "xmcoh/align.h"
 #include "xmcoh/json.h"
+#include "xmcoh/seen.h"
 #include "xmcoh/text.h"
 
 #include <math.h>
@@ -255,12 +256,32 @@ match_memory(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	return XMC_OK;
 }
 
+#define SEEN_NAME "seen"
+
+/* Leads the model's record of documents to where it is in the blob, if it is. */
+static xmc_status
+match_seen(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const xmc_tensor_view *view = xmc_safetensors_tensor(st, SEEN_NAME);
+	char		got[96];
+
+	if (!view)
+		return XMC_OK;
+	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > INT32_MAX || view->shape[1] != XMC_SEEN_COLUMNS)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, it must have %d columns", SEEN_NAME,
+						shape_text(view->n_dimensions, view->shape, got), XMC_SEEN_COLUMNS);
+	model->seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};	/* never written through */
+	return XMC_OK;
+}
+
 static bool
 has_tensor(const xmc_model *model, const char *name)
 {
 	for (int32_t t = 0; t < model->n_tensors; t++)
 		if (strcmp(model->tensor[t].name, name) == 0)
 			return true;
+	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
+		return true;
 	return model->memory.n > 0 && (strcmp(name, memory_name[XMC_TEXT]) == 0 || strcmp(name, memory_name[XMC_IMAGE]) == 0);
 }
 
@@ -271,6 +292,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	char		shown[XMC_PRINTABLE];
 
 	XMC_TRY(match_memory(ctx, st, model));
+	XMC_TRY(match_seen(ctx, st, model));
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
 		xmc_tensor *tensor = &model->tensor[t];
@@ -334,6 +356,8 @@ xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, x
 		status = open_parsed(ctx, &st, model);
 	if (status == XMC_OK && check_finite)
 		status = xmc_safetensors_check_finite(ctx, &st);
+	if (status == XMC_OK && check_finite)
+		status = xmc_seen_check(ctx, model);
 	xmc_safetensors_free(ctx, &st);
 	if (status != XMC_OK)
 	{
@@ -356,7 +380,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
 
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
-	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES, sizeof(xmc_tensor_view));
+	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 1, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
 	{
@@ -373,12 +397,17 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
 		view[n++] = (xmc_tensor_view) {.name = memory_name[m],.n_dimensions = 2,.shape = {model->memory.n, dim},
 			.n_values = model->memory.n * dim,.data = model->memory.z[m]};
 	}
+	if (model->seen.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = SEEN_NAME,.n_dimensions = 2,.shape = {model->seen.n, XMC_SEEN_COLUMNS},
+			.n_values = (int64_t) model->seen.n * XMC_SEEN_COLUMNS,.data = model->seen.row};
 	list_metadata(model, &list);
 	if (blob)
 	{
 		xmc_safetensors all = {.n_tensors = n,.tensor = view};
 
 		status = xmc_safetensors_check_finite(ctx, &all);
+		if (status == XMC_OK)
+			status = xmc_seen_check(ctx, model);
 	}
 	if (status == XMC_OK)
 		status = xmc_safetensors_write(ctx, n, view, list.n, list.entry, blob, size);

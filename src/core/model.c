@@ -4,6 +4,7 @@
 #include "xmcoh/align.h"
 #include "xmcoh/bilinear.h"
 #include "xmcoh/memory.h"
+#include "xmcoh/seen.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -416,5 +417,6 @@ void
 xmc_model_free(xmc_ctx *ctx, xmc_model *model)
 {
 	xmc_memory_forget(ctx, model);
+	xmc_seen_forget(ctx, model);
 	xmc_release(ctx, model);	/* the parameters are in the same allocation */
 }

@@ -508,11 +508,13 @@ split(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const u
 	t->n_train = t->n_approved;
 	t->report->approved_documents = t->n_train + t->held_out.n_documents;
 	t->report->held_out_documents = t->held_out.n_documents;
+	if (t->report->approved_documents < XMC_MIN_APPROVED_DOCUMENTS)
+		return xmc_fail(t->ctx, XMC_BAD_INPUT, "%d approved documents, %d are needed", t->report->approved_documents,
+						XMC_MIN_APPROVED_DOCUMENTS);
 	if (t->n_train < XMC_MIN_TRAINING_DOCUMENTS || t->held_out.n_documents < XMC_MIN_HELD_OUT_DOCUMENTS)
-		return xmc_fail(t->ctx, XMC_BAD_INPUT,
-						"too few approved documents: %d to train on and %d held out, at least %d and %d are needed",
-						t->n_train, t->held_out.n_documents,
-						XMC_MIN_TRAINING_DOCUMENTS, XMC_MIN_HELD_OUT_DOCUMENTS);
+		return xmc_fail(t->ctx, XMC_BAD_INPUT, "%d of %d approved documents are held out: that must be at least %d and leave %d"
+						" to train on; option held_out says how many", t->held_out.n_documents, t->report->approved_documents,
+						XMC_MIN_HELD_OUT_DOCUMENTS, XMC_MIN_TRAINING_DOCUMENTS);
 	return XMC_OK;
 }
 

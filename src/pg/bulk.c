@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -72,6 +73,54 @@ score_batch(Batch *batch, BulkVisitor visit, void *arg)
 	batch->numbers = 0;
 }
 
+/* ---- what the model reads and no source holds ---- */
+
+static bool
+has_column(const SourceColumns *columns, bool image)
+{
+	ListCell   *cell;
+
+	if ((image ? columns->image : columns->text_embedding) != NULL)
+		return true;
+	foreach(cell, columns->members)
+		if (has_column(lfirst(cell), image))
+			return true;
+	return false;
+}
+
+/* Embeddings that no row can have are said so once in a statement, though a function may be called for each of many documents. */
+static void
+notice_missing(const DeployedModel *deployed, List *sources)
+{
+	static TimestampTz noticed_at;	/* the statement, and for which model */
+	static int32 noticed_model;
+	const xmc_options *options = &deployed->model->options;
+	bool		image = options->image_dim > 0;
+	bool		text_embedding = options->text_dim > 0;
+	ListCell   *cell;
+
+	foreach(cell, sources)
+	{
+		image = image && !has_column(lfirst(cell), true);
+		text_embedding = text_embedding && !has_column(lfirst(cell), false);
+	}
+	if ((!image && !text_embedding) ||
+		(noticed_at == GetCurrentStatementStartTimestamp() && noticed_model == deployed->model_id))
+		return;
+	noticed_at = GetCurrentStatementStartTimestamp();
+	noticed_model = deployed->model_id;
+	if (image)
+		ereport(NOTICE,
+				(errmsg("the model reads images, but the source has no image column"),
+				 errdetail("Wanted are %d numbers an item. What is scored goes without them.", options->image_dim),
+				 errhint("Attach the source again with image => its column, or a relation that has the images with documents_of.")));
+	if (text_embedding)
+		ereport(NOTICE,
+				(errmsg("the model reads text embeddings, but the source has no text_embedding column"),
+				 errdetail("Wanted are %d numbers an item. What is scored goes without them.", options->text_dim),
+				 errhint("Attach the source again with text_embedding => its column.")));
+}
+
 void
 xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, Oid source, const char *document,
 				 BulkFilter filter, BulkVisitor visit, void *arg)
@@ -86,6 +135,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, O
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the model has no source"),
 				 errhint("Attach one with xmcoh.attach_source.")));
+	notice_missing(deployed, sources);
 	batch->model = deployed->model;
 	batch->rule = rule;
 	foreach(cell, sources)

@@ -8,6 +8,7 @@
 
 #include "storage/proc.h"
 #include "utils/backend_status.h"
+#include "utils/regproc.h"
 
 #if PG_VERSION_NUM < 150000
 #error "xmcoh needs PostgreSQL 15 or newer"
@@ -39,6 +40,13 @@
 #define xmcoh_may_become(role, other) member_can_set_role(role, other)
 #else
 #define xmcoh_may_become(role, other) is_member_of_role(role, other)
+#endif
+
+/* The parts of a qualified name, as a list of String nodes; ERROR when it is none. */
+#if PG_VERSION_NUM >= 160000
+#define xmcoh_qualified_name(text) stringToQualifiedNameList(text, NULL)
+#else
+#define xmcoh_qualified_name(text) stringToQualifiedNameList(text)
 #endif
 
 /* The number of this session's top-level transaction, which it counts from its start. */

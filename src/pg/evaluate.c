@@ -1,4 +1,9 @@
-/* evaluate.c - evaluate(model, source, guidance, alignment, rounds): how good the recovered orders are against the stored ones */
+/*
+ * evaluate.c - evaluate(model, source, guidance, alignment, rounds): how good the recovered orders are against the stored ones
+ *
+ * What taught a version is scored better than anything that it will meet, so the documents that it has seen and those that
+ * it has not are judged apart.
+ */
 #include "postgres.h"
 
 #include <math.h>
@@ -16,6 +21,7 @@
 #include "xmcoh/calibrate.h"
 #include "xmcoh/decode.h"
 #include "xmcoh/metrics.h"
+#include "xmcoh/seen.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_evaluate);
 
@@ -44,13 +50,24 @@ typedef struct Verdict
 	double		random_perfect;
 } Verdict;
 
+/* Documents that are judged together. */
+typedef enum DocumentGroup
+{
+	UNSEEN,						/* or nobody knows */
+	SEEN,						/* they taught the version */
+	GROUPS
+} DocumentGroup;
+
 typedef struct Evaluation
 {
 	MemoryContext memory;
+	const xmc_model *model;
+	bool		inferred;		/* the alignment of every document */
 	bool		held_out_only;
 	int32		seed;
 	double		held_out_threshold;
-	Tally		tally[XMC_EVIDENCES];
+	int32		documents[GROUPS];
+	Tally		tally[GROUPS][XMC_EVIDENCES];
 } Evaluation;
 
 static bool
@@ -137,10 +154,10 @@ tally_up(MemoryContext memory, Tally *tally, const Verdict *verdict)
  * something. Those without a position are ordered too, but nobody knows where they belong.
  */
 static void
-judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence evidence)
+judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *scored, xmc_evidence evidence)
 {
 	const xmc_document *document = &scored->document;
-	Tally	   *tally = &evaluation->tally[evidence];
+	Tally	   *tally = &evaluation->tally[group][evidence];
 	Size		n = (Size) document->n;
 	int32	   *item = palloc(sizeof(int32) * n);	/* (m) */
 	int32	   *order = palloc(sizeof(int32) * n);
@@ -177,11 +194,49 @@ judge_evidence(Evaluation *evaluation, const BulkDocument *scored, xmc_evidence 
 	pfree(s);
 }
 
+/* Whether texts are matched with images, because neither stands in the other's row. */
+static bool
+is_aligned(const xmc_document *document)
+{
+	bool		text = false;
+	bool		image = false;
+
+	for (int32 i = 0; i < document->n; i++)
+	{
+		text |= document->has[i] && !(document->has[i] & XMC_HAS_IMAGE);
+		image |= document->has[i] == XMC_HAS_IMAGE;
+	}
+	return text && image;
+}
+
+/*
+ * A document without approved pairs taught only the alignment, unless rounds made weak labels of it: where nothing is
+ * aligned, no score of it can be better for that.
+ */
+static DocumentGroup
+group_of(const Evaluation *evaluation, const BulkDocument *scored)
+{
+	switch (xmc_seen_find(evaluation->model, scored->key, strlen(scored->key)))
+	{
+		case XMC_UNSEEN:
+			return UNSEEN;
+		case XMC_SEEN_LABELLED:
+			return SEEN;
+		case XMC_SEEN_UNLABELLED:
+			break;
+	}
+	return evaluation->model->options.rounds > 0 || evaluation->inferred || is_aligned(&scored->document) ? SEEN : UNSEEN;
+}
+
 static void
 judge(void *arg, const BulkDocument *scored)
 {
+	Evaluation *evaluation = arg;
+	DocumentGroup group = group_of(evaluation, scored);
+
+	evaluation->documents[group]++;
 	for (int e = 0; e < XMC_EVIDENCES; e++)
-		judge_evidence(arg, scored, (xmc_evidence) e);
+		judge_evidence(evaluation, group, scored, (xmc_evidence) e);
 }
 
 /* Which documents training held out stands in the version's report; an imported version has none. */
@@ -193,8 +248,7 @@ read_held_out(const DeployedModel *deployed, Evaluation *evaluation)
 	bool		no_seed = true;
 	bool		no_threshold = true;
 
-	if (SPI_execute_with_args("SELECT (report OPERATOR(pg_catalog.->>) 'seed')::pg_catalog.int4,"
-							  " (report OPERATOR(pg_catalog.->>) 'held_out_threshold')::pg_catalog.float8"
+	if (SPI_execute_with_args("SELECT xmcoh.report_integer(report, 'seed'), xmcoh.report_number(report, 'held_out_threshold')"
 							  " FROM xmcoh.model_version WHERE model_id OPERATOR(pg_catalog.=) $1"
 							  " AND version OPERATOR(pg_catalog.=) $2",
 							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
@@ -229,26 +283,70 @@ put_interval(const Tally *tally, const double *value, const double *weight, Datu
 }
 
 static void
-put_row(ReturnSetInfo *result, const char *modality, const char *guidance, const Tally *tally)
+put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group, const char *modality, const char *guidance,
+		xmc_evidence evidence)
 {
-	Datum		values[17];
-	bool		nulls[17] = {false};
+	const Tally *tally = &evaluation->tally[group][evidence];
+	Datum		values[18];
+	bool		nulls[18] = {false};
 
 	values[0] = CStringGetTextDatum(modality);
 	values[1] = CStringGetTextDatum(guidance);
 	values[2] = Int32GetDatum(tally->documents);
-	values[3] = Int64GetDatum((int64) tally->all_items);
-	put_interval(tally, tally->matches, tally->items, &values[4], &nulls[4]);
-	put_interval(tally, tally->perfect, NULL, &values[7], &nulls[7]);
-	put_interval(tally, tally->tau, NULL, &values[10], &nulls[10]);
-	values[13] = Float8GetDatum(tally->random_matches / tally->all_items);
-	values[14] = Float8GetDatum(tally->random_perfect / tally->documents);
-	values[15] = Float8GetDatum(0);
-	nulls[13] = nulls[14] = tally->documents == 0;
-	nulls[15] = nulls[10];
-	values[16] = Float8GetDatum(xmc_reliability_error(&tally->reliability));
-	nulls[16] = tally->reliability.n == 0;
+	values[3] = Int32GetDatum(group == SEEN ? tally->documents : 0);
+	nulls[3] = evaluation->model->seen.n == 0;
+	values[4] = Int64GetDatum((int64) tally->all_items);
+	put_interval(tally, tally->matches, tally->items, &values[5], &nulls[5]);
+	put_interval(tally, tally->perfect, NULL, &values[8], &nulls[8]);
+	put_interval(tally, tally->tau, NULL, &values[11], &nulls[11]);
+	values[14] = Float8GetDatum(tally->random_matches / tally->all_items);
+	values[15] = Float8GetDatum(tally->random_perfect / tally->documents);
+	values[16] = Float8GetDatum(0);
+	nulls[14] = nulls[15] = tally->documents == 0;
+	nulls[16] = nulls[11];
+	values[17] = Float8GetDatum(xmc_reliability_error(&tally->reliability));
+	nulls[17] = tally->reliability.n == 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* One row for each evidence that there is by the model's inputs and the rule. */
+static void
+put_rows(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group, bool has_fused)
+{
+	const xmc_options *options = &evaluation->model->options;
+	bool		reads_text = options->words || options->text_dim > 0;
+	bool		reads_image = options->image_dim > 0;
+
+	if (reads_text)
+		put_row(result, evaluation, group, "text", "solo", XMC_EVIDENCE_TEXT);
+	if (reads_image)
+		put_row(result, evaluation, group, "image", "solo", XMC_EVIDENCE_IMAGE);
+	if (reads_text && reads_image)
+	{
+		put_row(result, evaluation, group, "text", "guided", XMC_EVIDENCE_TEXT_GUIDED);
+		put_row(result, evaluation, group, "image", "guided", XMC_EVIDENCE_IMAGE_GUIDED);
+	}
+	if (has_fused)
+		put_row(result, evaluation, group, "fused", "fused", XMC_EVIDENCE_FUSED);
+}
+
+/* What flatters is said aloud: a column is easily overlooked. */
+static void
+tell_seen(const Evaluation *evaluation, int32 version)
+{
+	int32		seen = evaluation->documents[SEEN];
+	int32		unseen = evaluation->documents[UNSEEN];
+
+	if (evaluation->model->seen.n == 0 && unseen > 0)
+		ereport(NOTICE,
+				(errmsg("which documents taught version %d is not recorded; it is better on those than it will be on others",
+						version)));
+	else if (seen > 0)
+		ereport(NOTICE,
+				(errmsg("%d of these %d documents taught version %d, which is better on them than it will be on others", seen,
+						seen + unseen, version),
+				 unseen > 0 ? errhint("Go by the rows whose documents_seen is 0.") :
+				 errhint("Go by documents that it has not seen: xmcoh.evaluate(model), or a source that it was not trained on.")));
 }
 
 Datum
@@ -256,36 +354,26 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
-	Evaluation	evaluation = {.memory = CurrentMemoryContext, .held_out_only = !OidIsValid(source)};
-	const Tally *tally = evaluation.tally;
 	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 2);
+	Evaluation	evaluation = {.memory = CurrentMemoryContext,.inferred = rule.inferred,.held_out_only = !OidIsValid(source)};
 	DeployedModel deployed;
-	bool		reads_text;
-	bool		reads_image;
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	reads_text = deployed.model->options.words || deployed.model->options.text_dim > 0;
-	reads_image = deployed.model->options.image_dim > 0;
-	for (int e = 0; e < XMC_EVIDENCES; e++)
-		evaluation.tally[e].reliability.bins = XMC_CALIBRATION_BINS;
+	evaluation.model = deployed.model;
+	for (int g = 0; g < GROUPS; g++)
+		for (int e = 0; e < XMC_EVIDENCES; e++)
+			evaluation.tally[g][e].reliability.bins = XMC_CALIBRATION_BINS;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (evaluation.held_out_only)
 		read_held_out(&deployed, &evaluation);
 	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_judged, judge, &evaluation);
-	if (reads_text)
-		put_row(result, "text", "solo", &tally[XMC_EVIDENCE_TEXT]);
-	if (reads_image)
-		put_row(result, "image", "solo", &tally[XMC_EVIDENCE_IMAGE]);
-	if (reads_text && reads_image)
-	{
-		put_row(result, "text", "guided", &tally[XMC_EVIDENCE_TEXT_GUIDED]);
-		put_row(result, "image", "guided", &tally[XMC_EVIDENCE_IMAGE_GUIDED]);
-	}
-	if (xmc_guidance_has_fused(&rule))
-		put_row(result, "fused", "fused", &tally[XMC_EVIDENCE_FUSED]);
+	for (int g = 0; g < GROUPS; g++)
+		if (evaluation.documents[g] > 0 || (g == UNSEEN && evaluation.documents[SEEN] == 0))
+			put_rows(result, &evaluation, (DocumentGroup) g, xmc_guidance_has_fused(&rule));
+	tell_seen(&evaluation, deployed.version);
 	SPI_finish();
 	return (Datum) 0;
 }

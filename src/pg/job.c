@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "access.h"
 #include "compat.h"
 #include "launcher.h"
 
@@ -31,7 +32,6 @@ PG_FUNCTION_INFO_V1(xmcoh_job_state);
 PG_FUNCTION_INFO_V1(xmcoh_queue_id);
 PG_FUNCTION_INFO_V1(xmcoh_settle_job);
 PG_FUNCTION_INFO_V1(xmcoh_start_worker);
-PG_FUNCTION_INFO_V1(xmcoh_resume_job);
 PG_FUNCTION_INFO_V1(xmcoh_signal_worker);
 PG_FUNCTION_INFO_V1(xmcoh_wait_for_job);
 
@@ -214,6 +214,28 @@ find_worker(int pid, TimestampTz started_at, const char *name)
 	return NULL;
 }
 
+int
+xmcoh_count_workers(Oid login_role)
+{
+	int			count = 0;
+	int			n;
+
+	pgstat_clear_backend_activity_snapshot();
+	n = pgstat_fetch_stat_numbackends();
+	for (int i = 1; i <= n; i++)
+	{
+		LocalPgBackendStatus *entry = xmcoh_backend_entry(i);
+		const char *type;
+
+		if (entry == NULL || entry->backendStatus.st_backendType != B_BG_WORKER ||
+			(OidIsValid(login_role) && entry->backendStatus.st_userid != login_role))
+			continue;
+		type = GetBackgroundWorkerTypeByPid(entry->backendStatus.st_procpid);
+		count += type != NULL && strcmp(type, XMCOH_WORKER_TYPE) == 0;
+	}
+	return count;
+}
+
 /* worker_is_alive(pid integer, started_at timestamptz): NULL on a standby, whose workers are another server's */
 Datum
 xmcoh_worker_is_alive(PG_FUNCTION_ARGS)
@@ -257,16 +279,16 @@ xmcoh_queue_id(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(queue_id()));
 }
 
-/* Why a job that no worker has begun will never begin; NULL: it still may. */
+/* Why a job that no worker has begun will never begin; NULL: it still may. asked_at 0: the launcher has not asked for a worker yet. */
 static const char *
-why_unstarted(int32 job_id, TimestampTz queued_at, const char *queue)
+why_unstarted(int32 job_id, TimestampTz asked_at, const char *queue)
 {
 	char		name[BGW_MAXLEN];
 
 	if (strcmp(queue, queue_id()) != 0)
 		return "the server was restarted, or the database copied, before a worker began";
 	snprintf(name, sizeof name, XMCOH_WORKER_NAME, job_id);
-	if (TimestampDifferenceExceeds(queued_at, GetCurrentTimestamp(), XMCOH_CONNECT_PATIENCE_MS + 5000) &&
+	if (asked_at != 0 && TimestampDifferenceExceeds(asked_at, GetCurrentTimestamp(), XMCOH_CONNECT_PATIENCE_MS + 5000) &&
 		find_worker(0, 0, name) == NULL)
 		return "no worker could begin; the server's log says why";
 	return NULL;
@@ -279,7 +301,7 @@ row_value(int column)
 }
 
 /*
- * job_state(job_id, state, message, queued_at, queue_id, worker_pid, worker_started_at, OUT real_state, OUT real_message)
+ * job_state(job_id, state, message, asked_at, queue_id, worker_pid, worker_started_at, OUT real_state, OUT real_message)
  *
  * The state of a job as its row has it, unless its worker is dead. A row may be read just before its worker writes
  * the last state and exits; so once the worker was seen dead, the row is read again. If it has changed, the query's
@@ -289,11 +311,15 @@ row_value(int column)
 Datum
 xmcoh_job_state(PG_FUNCTION_ARGS)
 {
-	char	   *state = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *state;
 	const char *lost = NULL;
 	TupleDesc	desc;
 	Datum		values[2];
 	bool		nulls[2] = {false, PG_ARGISNULL(2)};
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();		/* the row of no job */
+	state = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -302,9 +328,11 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 
 	if (is_active(state) && !RecoveryInProgress())
 	{
-		if (PG_ARGISNULL(5))
-			lost = why_unstarted(PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(3), text_to_cstring(PG_GETARG_TEXT_PP(4)));
-		else if (find_worker(PG_GETARG_INT32(5), PG_GETARG_TIMESTAMPTZ(6), NULL) == NULL)
+		if (PG_ARGISNULL(5) && !PG_ARGISNULL(4))
+			lost = why_unstarted(PG_GETARG_INT32(0), PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3),
+								 text_to_cstring(PG_GETARG_TEXT_PP(4)));
+		else if (!PG_ARGISNULL(5) && !PG_ARGISNULL(6) &&
+				 find_worker(PG_GETARG_INT32(5), PG_GETARG_TIMESTAMPTZ(6), NULL) == NULL)
 			lost = "worker died (crash or termination)";
 	}
 	if (lost != NULL)
@@ -331,10 +359,16 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 bool
 xmcoh_settle(int32 job_id)
 {
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
 	execute_latest("UPDATE xmcoh.job_record AS r SET state = v.state, message = v.message,"
 				   " finished_at = pg_catalog.clock_timestamp() FROM xmcoh.job AS v"
 				   " WHERE r.job_id OPERATOR(pg_catalog.=) $1 AND v.job_id OPERATOR(pg_catalog.=) $1"
 				   " AND r.state OPERATOR(pg_catalog.<>) v.state AND r.state" IS_ACTIVE, job_id, false);
+	SetUserIdAndSecContext(user, security);
 	return SPI_processed > 0;
 }
 
@@ -352,21 +386,17 @@ xmcoh_settle_job(PG_FUNCTION_ARGS)
 
 /* ---- start and signal ---- */
 
-/* Starts a worker when this transaction commits, which must have put the job into the queue. */
+/* Notes that a worker is asked for now. Needs SPI. */
 static void
-start_job(int32 job_id, Oid session_user, Oid role)
+ask_for_worker(int32 job_id, Oid session_user, Oid role)
 {
-	Action	   *action;
+	Action	   *action = queue_action(ACTION_START);
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(job_id)};
 
-	/*
-	 * Such code runs on behalf of somebody who did not ask for it: index expressions under maintenance, and the like.
-	 */
-	if (InSecurityRestrictedOperation())
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("cannot start a training job within a security-restricted operation"));
-
-	action = queue_action(ACTION_START);
+	if (SPI_execute_with_args("UPDATE xmcoh.job_record SET asked_at = pg_catalog.clock_timestamp()"
+							  " WHERE job_id OPERATOR(pg_catalog.=) $1", 1, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not write xmcoh.job_record");
 	action->start.database = MyDatabaseId;
 	action->start.session_user = session_user;
 	action->start.role = role;
@@ -375,13 +405,54 @@ start_job(int32 job_id, Oid session_user, Oid role)
 	action->start.queued_at = GetCurrentTimestamp();
 }
 
-/* start_worker(job_id integer): the last step of xmcoh.train, which has written the job's row in this transaction */
+/* Without a launcher a queued job holds a worker slot while it waits, so how many a role may have is limited. Needs SPI. */
+static void
+check_limit_of_role(Oid role)
+{
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(role)};
+
+	SPI_execute_with_args("SELECT FROM xmcoh.job_record AS j WHERE j.state" IS_ACTIVE
+						  " AND xmcoh_internal.object_oid(j.submitted_by) OPERATOR(pg_catalog.=) $1"
+						  " AND j.queue_id OPERATOR(pg_catalog.=) xmcoh_internal.queue_id()", 1, types, values, NULL, true, 0);
+	if (SPI_processed > (uint64) xmcoh_max_running_jobs_per_role)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				errmsg("role \"%s\" already has %d training jobs", GetUserNameFromId(role, false), xmcoh_max_running_jobs_per_role),
+				errdetail("xmcoh.max_running_jobs_per_role is %d, and this server has no launcher that would let a job wait without a"
+						  " worker.", xmcoh_max_running_jobs_per_role),
+				errhint("Wait for one of them, or set shared_preload_libraries = 'xmcoh' and restart the server."));
+}
+
+/* Has a worker started when this transaction commits, which must have put the job into the queue, or when the launcher finds it is time. Needs SPI. */
+static void
+start_job(int32 job_id, Oid session_user, Oid role)
+{
+	/*
+	 * Such code runs on behalf of somebody who did not ask for it: index expressions under maintenance, and the like.
+	 */
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("cannot start a training job within a security-restricted operation"));
+	if (xmcoh_launcher_loaded())
+	{
+		xmcoh_wake_at_commit();
+		return;
+	}
+	check_limit_of_role(role);
+	ask_for_worker(job_id, session_user, role);
+}
+
+/* start_worker(job_id integer, role oid): the last step of xmcoh.train, which has written the job's row in this transaction */
 Datum
 xmcoh_start_worker(PG_FUNCTION_ARGS)
 {
 	PreventCommandDuringRecovery("xmcoh.train()");
 	PreventCommandIfReadOnly("xmcoh.train()");
-	start_job(PG_GETARG_INT32(0), GetSessionUserId(), GetUserId());
+	SPI_connect();
+	start_job(PG_GETARG_INT32(0), GetSessionUserId(), PG_GETARG_OID(1));
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 
@@ -397,90 +468,110 @@ requeue(int32 job_id, bool by_person)
 
 	values[0] = Int32GetDatum(job_id);
 	values[1] = BoolGetDatum(by_person);
-	if (SPI_execute_with_args("SELECT xmcoh.requeue_job($1, $2)", 2, types, values, NULL, false, 0) != SPI_OK_SELECT ||
+	if (SPI_execute_with_args("SELECT xmcoh_internal.requeue_job($1, $2)", 2, types, values, NULL, false, 0) != SPI_OK_SELECT ||
 		SPI_processed != 1)
-		elog(ERROR, "could not call xmcoh.requeue_job");
+		elog(ERROR, "could not call xmcoh_internal.requeue_job");
 	return DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
 
-/* resume_job(job_id integer) */
-Datum
-xmcoh_resume_job(PG_FUNCTION_ARGS)
+/* What a job needs to be begun without a person. */
+typedef struct Beginning
 {
-	int32		job_id = PG_GETARG_INT32(0);
-	Oid			role;
-
-	PreventCommandIfReadOnly("xmcoh.resume_job()");
-	SPI_connect();
-	role = requeue(job_id, true);
-	SPI_finish();
-	if (!xmcoh_may_become(GetUserId(), role))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("permission denied to resume job %d", job_id),
-				errdetail("Role \"%s\" has submitted it, and it works with that role's privileges.",
-						  GetUserNameFromId(role, true) ? GetUserNameFromId(role, true) : "?"));
-	start_job(job_id, GetSessionUserId(), role);
-	PG_RETURN_VOID();
-}
-
-/* Why the job cannot be taken up without a person, in SPI's memory; NULL: it can. */
-static char *
-obstacle(int32 job_id, Oid *login_role)
-{
-	HeapTuple	row;
-	TupleDesc	desc;
-	bool		is_null;
 	int32		attempts;
+	Oid			login_role;		/* the worker connects as this one */
+	Oid			role;			/* and reads as this one */
+	char	   *obstacle;		/* why it cannot be begun, in SPI's memory; NULL: it can */
+} Beginning;
 
-	execute_latest("SELECT r.attempts, r.login_role::pg_catalog.oid, l.rolname,"
-				   " l.rolcanlogin AND pg_catalog.has_database_privilege(l.oid, pg_catalog.current_database(), 'CONNECT'),"
-				   " s.rolname, pg_catalog.pg_has_role(l.oid, s.oid, 'MEMBER') FROM xmcoh.job_record AS r"
-				   " LEFT JOIN pg_catalog.pg_roles AS l ON l.oid OPERATOR(pg_catalog.=) r.login_role"
-				   " LEFT JOIN pg_catalog.pg_roles AS s ON s.oid OPERATOR(pg_catalog.=) r.submitted_by"
-				   " WHERE r.job_id OPERATOR(pg_catalog.=) $1", job_id, true);
+static char *
+find_obstacle(void)
+{
 	if (SPI_processed != 1)
 		return pstrdup("there is no such job");
-	row = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	attempts = DatumGetInt32(SPI_getbinval(row, desc, 1, &is_null));
-	*login_role = DatumGetObjectId(SPI_getbinval(row, desc, 2, &is_null));
-	if (attempts >= XMCOH_MAX_ATTEMPTS)
-		return psprintf("given up: begun %d times since its last checkpoint, it never came to another;"
-						" xmcoh.resume_job(%d) tries again", attempts, job_id);
 	if (row_value(3) == NULL || row_value(5) == NULL)
-		return psprintf("not resumed: the role that submitted it does not exist any more");
+		return pstrdup("the role that submitted it does not exist any more");
 	if (strcmp(row_value(4), "t") != 0)
-		return psprintf("not resumed: role \"%s\", who submitted it, can no longer connect to the database", row_value(3));
+		return psprintf("role \"%s\", who submitted it, can no longer connect to the database", row_value(3));
 	if (strcmp(row_value(6), "t") != 0)
-		return psprintf("not resumed: role \"%s\" is no longer a member of role \"%s\", as which it submitted it",
-						row_value(3), row_value(5));
+		return psprintf("role \"%s\" is no longer a member of role \"%s\", as which it submitted it", row_value(3), row_value(5));
+	if (strcmp(row_value(7), "t") != 0)
+		return psprintf("role \"%s\", which submitted it, may no longer train model \"%s\"", row_value(5), row_value(8));
+	if (row_value(9) == NULL || strcmp(row_value(9), "t") != 0)
+		return psprintf("the sources of model \"%s\" are defined otherwise than when the job was submitted", row_value(8));
 	return NULL;
+}
+
+/* Needs SPI. */
+static Beginning
+look_at_beginning(int32 job_id)
+{
+	Beginning	result = {0};
+	bool		is_null;
+
+	execute_latest("SELECT r.attempts, l.oid, l.rolname,"
+				   " l.rolcanlogin AND pg_catalog.has_database_privilege(l.oid, pg_catalog.current_database(), 'CONNECT'),"
+				   " s.rolname, xmcoh_internal.may_become(l.oid, s.oid),"
+				   " xmcoh_internal.may(m.owner, m.model_id, 'train', s.oid), m.name,"
+				   " r.source_definition OPERATOR(pg_catalog.=) xmcoh_internal.source_definition(m.model_id), s.oid"
+				   " FROM xmcoh.job_record AS r JOIN xmcoh.model AS m ON m.model_id OPERATOR(pg_catalog.=) r.model_id"
+				   " LEFT JOIN pg_catalog.pg_roles AS l ON l.oid OPERATOR(pg_catalog.=) xmcoh_internal.object_oid(r.login_role)"
+				   " LEFT JOIN pg_catalog.pg_roles AS s ON s.oid OPERATOR(pg_catalog.=) xmcoh_internal.object_oid(r.submitted_by)"
+				   " WHERE r.job_id OPERATOR(pg_catalog.=) $1", job_id, true);
+	result.obstacle = find_obstacle();
+	if (SPI_processed == 1)
+	{
+		result.attempts = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+		result.login_role = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
+		result.role = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 10, &is_null));
+	}
+	return result;
+}
+
+/* Writes why a job goes no further. `change` sets more columns; only a job in this state is meant. */
+static void
+write_obstacle(int32 job_id, const char *state, const char *change, const char *message)
+{
+	Oid			types[3] = {INT4OID, TEXTOID, TEXTOID};
+	Datum		values[3] = {Int32GetDatum(job_id), CStringGetTextDatum(message), CStringGetTextDatum(state)};
+	char	   *query = psprintf("UPDATE xmcoh.job_record SET message = $2%s WHERE job_id OPERATOR(pg_catalog.=) $1"
+								 " AND state OPERATOR(pg_catalog.=) $3", change);
+
+	if (SPI_execute_with_args(query, 3, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not write xmcoh.job_record");
 }
 
 void
 xmcoh_resume(int32 job_id)
 {
-	Oid			login_role = InvalidOid;
-	char	   *reason;
+	Beginning	beginning;
 
 	SPI_connect();
-	reason = obstacle(job_id, &login_role);
-	if (reason == NULL)
-		start_job(job_id, login_role, requeue(job_id, false));
+	beginning = look_at_beginning(job_id);
+	if (beginning.obstacle == NULL && beginning.attempts >= XMCOH_MAX_ATTEMPTS)
+		beginning.obstacle = psprintf("begun %d times since its last checkpoint, it never came to another", beginning.attempts);
+	if (beginning.obstacle == NULL)
+		(void) requeue(job_id, false);
 	else
 	{
-		Oid			types[2] = {INT4OID, TEXTOID};
-		Datum		values[2];
-
 		xmcoh_settle(job_id);
-		values[0] = Int32GetDatum(job_id);
-		values[1] = CStringGetTextDatum(reason);
-		if (SPI_execute_with_args("UPDATE xmcoh.job_record SET message = $2 WHERE job_id OPERATOR(pg_catalog.=) $1"
-								  " AND state OPERATOR(pg_catalog.=) 'interrupted'",
-								  2, types, values, NULL, false, 0) != SPI_OK_UPDATE)
-			elog(ERROR, "could not write xmcoh.job_record");
+		write_obstacle(job_id, "interrupted", "",
+					   psprintf("not resumed: %s; xmcoh.resume_job(%d) tries again", beginning.obstacle, job_id));
 	}
+	SPI_finish();
+}
+
+void
+xmcoh_begin_queued(int32 job_id)
+{
+	Beginning	beginning;
+
+	SPI_connect();
+	beginning = look_at_beginning(job_id);
+	if (beginning.obstacle == NULL)
+		ask_for_worker(job_id, beginning.login_role, beginning.role);
+	else
+		write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()",
+					   psprintf("not begun: %s", beginning.obstacle));
 	SPI_finish();
 }
 
@@ -522,54 +613,87 @@ xmcoh_signal_worker(PG_FUNCTION_ARGS)
 
 /* ---- waiting ---- */
 
-/* wait_for_job(job_id integer, timeout interval DEFAULT NULL) RETURNS text: the state at the end, or when time is up */
+/* One look at a job, under a snapshot of its own: its state, in `memory`. Writes down what became of a dead worker's job. */
+static char *
+look_at_job(int32 job_id, MemoryContext memory)
+{
+	char	   *state;
+	bool		is_null;
+	bool		lost;
+	TransactionId writer;
+
+	execute_latest("SELECT v.state, r.xmin, v.state OPERATOR(pg_catalog.<>) r.state"
+				   " FROM xmcoh.job AS v, xmcoh.job_record AS r"
+				   " WHERE v.job_id OPERATOR(pg_catalog.=) $1 AND r.job_id OPERATOR(pg_catalog.=) $1",
+				   job_id, true);
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("job %d does not exist", job_id));
+	state = MemoryContextStrdup(memory, row_value(1));
+	writer = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
+	lost = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &is_null));
+
+	if (is_active(state) && TransactionIdIsCurrentTransactionId(writer))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("job %d was started or cancelled by this very transaction, which it waits for", job_id),
+				errhint("Commit before waiting for the job."));
+	if (lost && !XactReadOnly)
+		xmcoh_settle(job_id);
+	return state;
+}
+
+/*
+ * wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL), a procedure: the state at the
+ * end, or when time is up.
+ *
+ * A wait may take hours, and a snapshot that is held for hours keeps vacuum from removing anything, in the whole database.
+ * So every look is a transaction of its own, and none of them has a snapshot while the procedure sleeps. Where the caller
+ * does not let it commit (in a transaction block, in a function), the caller's own transaction holds the snapshot, and it
+ * waits all the same.
+ */
 Datum
 xmcoh_wait_for_job(PG_FUNCTION_ARGS)
 {
-	int32		job_id;
+	bool		may_commit = fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!castNode(CallContext, fcinfo->context)->atomic && !IsSubTransaction();
 	TimestampTz end = DT_NOEND;
 	MemoryContext caller = CurrentMemoryContext;
+	char	   *state = NULL;
+	TupleDesc	desc;
+	Datum		values[1];
+	bool		nulls[1];
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	job_id = PG_GETARG_INT32(0);
 	if (!PG_ARGISNULL(1))
 		end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 													  TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(1)));
-	for (;;)
+	while (!PG_ARGISNULL(0))
 	{
-		char	   *state;
-		bool		is_null;
-		bool		lost;
-		TransactionId writer;
-
-		SPI_connect();
-		execute_latest("SELECT v.state, r.xmin, v.state OPERATOR(pg_catalog.<>) r.state"
-					   " FROM xmcoh.job AS v, xmcoh.job_record AS r"
-					   " WHERE v.job_id OPERATOR(pg_catalog.=) $1 AND r.job_id OPERATOR(pg_catalog.=) $1",
-					   job_id, true);
-		if (SPI_processed != 1)
-			ereport(ERROR,
-					errcode(ERRCODE_UNDEFINED_OBJECT),
-					errmsg("job %d does not exist", job_id));
-		state = MemoryContextStrdup(caller, row_value(1));
-		writer = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
-		lost = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &is_null));
-
-		if (is_active(state) && TransactionIdIsCurrentTransactionId(writer))
-			ereport(ERROR,
-					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("job %d was started or cancelled by this very transaction, which it waits for", job_id),
-					errhint("Commit before waiting for the job."));
-		if (lost && !XactReadOnly)
-			xmcoh_settle(job_id);
+		SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0);
+		if (may_commit)
+		{
+			SPI_commit();		/* what the caller has done so far: it may be the very start of the job */
+			PushActiveSnapshot(GetTransactionSnapshot());
+		}
+		state = look_at_job(PG_GETARG_INT32(0), caller);
+		if (may_commit)
+		{
+			PopActiveSnapshot();
+			SPI_commit();
+		}
 		SPI_finish();
 		if (!is_active(state) || GetCurrentTimestamp() >= end)
-			PG_RETURN_TEXT_P(cstring_to_text(state));
+			break;
 		pfree(state);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, WAIT_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	nulls[0] = state == NULL;
+	values[0] = state ? CStringGetTextDatum(state) : (Datum) 0;
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -43,13 +43,19 @@ extern void xmcoh_wake_at_commit(void);
 extern bool xmcoh_settle(int32 job_id);
 
 /* A job that ended early this often since its last checkpoint is not taken up again by itself. */
-#define XMCOH_MAX_ATTEMPTS 5
+#define XMCOH_MAX_ATTEMPTS 3
 
 /*
- * xmcoh.resume_job for the launcher, from a superuser's transaction: the worker connects as the role that the submitting
- * session had logged in as. A job that has failed to move on too often, or whose roles cannot do what they could, is left
+ * Puts an interrupted job back into the queue, for the launcher, from a superuser's transaction: the worker connects as the
+ * role that the submitting session had logged in as. A job that has failed to move on too often, or whose roles cannot do what they could, is left
  * interrupted with a message that says so. ERROR if resume_job refuses. Needs no SPI connection.
  */
 extern void xmcoh_resume(int32 job_id);
+
+/* Asks for the worker of a queued job, for the launcher; or ends the job, if it cannot be begun any more. Needs no SPI connection. */
+extern void xmcoh_begin_queued(int32 job_id);
+
+/* How many workers of jobs are at work, or about to be, in the whole server; of one login role, if that is valid. */
+extern int	xmcoh_count_workers(Oid login_role);
 
 #endif

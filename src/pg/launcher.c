@@ -54,16 +54,20 @@ typedef struct Shared
 	int32		visit;			/* number of the last one */
 	bool		reported;
 	bool		again;
+	bool		waiting;
 	TimestampTz next_due;
+	bool		job_ended;		/* since the launcher last looked */
 } Shared;
 
 typedef struct Database
 {
 	Oid			oid;
-	TimestampTz next_due;		/* nothing that the last visitor saw comes due before */
+	TimestampTz next_due;		/* what came due before has been seen to */
+	TimestampTz next_visit;		/* next_due, or earlier where something that is due could not be started */
 	TimestampTz not_before;		/* after a visit in vain */
 	int			failures;		/* in a row */
 	bool		wanted;			/* something has changed since it was last visited */
+	bool		waiting;		/* jobs in its queue wait for their turn */
 	bool		first;			/* it has not been visited yet */
 	bool		listed;
 } Database;
@@ -137,7 +141,20 @@ xmcoh_launcher_wake(Oid oid)
 }
 
 void
-xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again)
+xmcoh_launcher_job_ended(void)
+{
+	Latch	   *launcher;
+
+	SpinLockAcquire(&shared->lock);
+	shared->job_ended = true;
+	launcher = shared->launcher;
+	SpinLockRelease(&shared->lock);
+	if (launcher)
+		SetLatch(launcher);
+}
+
+void
+xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting)
 {
 	SpinLockAcquire(&shared->lock);
 	if (shared->visit == visit->number)
@@ -145,6 +162,7 @@ xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again)
 		shared->reported = true;
 		shared->next_due = next_due;
 		shared->again = again;
+		shared->waiting = waiting;
 	}
 	SpinLockRelease(&shared->lock);
 }
@@ -195,7 +213,7 @@ list_database(Oid oid, TimestampTz now)
 				MemoryContextAlloc(TopMemoryContext, capacity * sizeof(Database));
 		}
 		known = &database[n_databases++];
-		*known = (Database) {.oid = oid,.next_due = now,.first = true};
+		*known = (Database) {.oid = oid,.next_due = now,.next_visit = now,.first = true};
 	}
 	known->listed = true;
 }
@@ -238,13 +256,18 @@ take_wishes(TimestampTz now)
 {
 	Oid			wanted[WANTED];
 	int			n;
+	bool		job_ended;
 
 	SpinLockAcquire(&shared->lock);
 	n = shared->n_wanted;
 	memcpy(wanted, shared->wanted, Min(n, WANTED) * sizeof(Oid));
 	shared->n_wanted = 0;
+	job_ended = shared->job_ended;
+	shared->job_ended = false;
 	SpinLockRelease(&shared->lock);
 
+	for (int k = 0; k < n_databases && job_ended; k++)
+		database[k].wanted = database[k].wanted || database[k].waiting;
 	for (int k = 0; k < Min(n, WANTED); k++)
 	{
 		Database   *known = find_database(wanted[k]);
@@ -265,7 +288,7 @@ take_wishes(TimestampTz now)
 static TimestampTz
 visit_at(const Database *known)
 {
-	return known->wanted ? known->not_before : Max(known->next_due, known->not_before);
+	return known->wanted ? known->not_before : Max(known->next_visit, known->not_before);
 }
 
 /* The database that is to be visited first; NULL if there is none. */
@@ -336,6 +359,7 @@ end_visit(TimestampTz now)
 	bool		again;
 	TimestampTz next_due;
 	pid_t		pid;
+	int64		ms;
 
 	if (GetBackgroundWorkerPid(visitor, &pid) != BGWH_STOPPED)
 	{
@@ -354,22 +378,30 @@ end_visit(TimestampTz now)
 	reported = shared->reported;
 	again = shared->again;
 	next_due = shared->next_due;
+	if (reported)
+		known->waiting = shared->waiting;
 	SpinLockRelease(&shared->lock);
 
 	if (reported && !again)
 	{
-		known->next_due = next_due;
+		known->next_due = known->next_visit = next_due;
 		known->not_before = 0;
 		known->failures = 0;
 		known->first = false;
+		return;
+	}
+	ms = Min((int64) FAILURE_MS << Min(known->failures, 10), FAILURE_LIMIT_MS);
+	known->failures++;
+	if (reported)
+	{
+		/* What could not be started is tried again later; the rest comes due when it does. */
+		known->next_visit = Min(next_due, TimestampTzPlusMilliseconds(now, ms));
+		known->not_before = 0;
 	}
 	else
 	{
 		known->wanted = true;
-		int64		ms = Min((int64) FAILURE_MS << Min(known->failures, 10), FAILURE_LIMIT_MS);
-
 		known->not_before = TimestampTzPlusMilliseconds(now, ms);
-		known->failures++;
 	}
 }
 
@@ -442,7 +474,7 @@ xmcoh_launcher_main(Datum argument)
 		{
 			list_at = slot_at = 0;
 			for (int k = 0; k < n_databases; k++)
-				database[k] = (Database) {.oid = database[k].oid,.next_due = now,.first = database[k].first};
+				database[k] = (Database) {.oid = database[k].oid,.next_due = now,.next_visit = now,.first = database[k].first};
 		}
 		last = now;
 

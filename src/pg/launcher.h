@@ -32,10 +32,13 @@ extern bool xmcoh_launcher_loaded(void);
 /* Has a database visited soon. Neither allocates nor fails: called after commit. */
 extern void xmcoh_launcher_wake(Oid database);
 
+/* The process of a job ends: another may begin, in whichever database. Neither allocates nor fails. */
+extern void xmcoh_launcher_job_ended(void);
+
 /*
  * A visitor's last word: nothing comes due there before next_due (DT_NOEND: ever). again: not all that is due could be
- * started, so that somebody must come back before long.
+ * started, so that somebody must come back before long. waiting: there are jobs in the queue whose turn has not come.
  */
-extern void xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again);
+extern void xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting);
 
 #endif

@@ -107,7 +107,7 @@ xmcoh_store_version(int32 model_id, const xmc_model *model, int32 job_id, const 
 	if (job_id == 0)
 		nulls[2] = 'n';
 	values[3] = DirectFunctionCall1(jsonb_in, CStringGetDatum(report));
-	if (SPI_execute_with_args("SELECT xmcoh.store_version($1, $2, $3, $4)", 4, types, values, nulls, false, 1)
+	if (SPI_execute_with_args("SELECT xmcoh_internal.store_version($1, $2, $3, $4)", 4, types, values, nulls, false, 1)
 		!= SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not store a version");
 	version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));

@@ -9,7 +9,10 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#define FETCH_ROWS 1000
+#include "columns.h"
+#include "reference.h"
+#include "rows.h"
+
 #define LISTED_CYCLES 10
 
 /* ---- reading ---- */
@@ -22,76 +25,68 @@ typedef struct PairList
 } PairList;
 
 static void
-append_rows(PairList *list)
+append_query(PairList *list, const char *query, const char *purpose)
 {
-	for (uint64 i = 0; i < SPI_processed; i++)
+	static const Oid types[3] = {TEXTOID, TEXTOID, TEXTOID};
+	MemoryContext caller = MemoryContextSwitchTo(list->memory);
+	Rows	   *rows = xmcoh_rows_read(query, 3, types, purpose);
+
+	while (xmcoh_rows_next(rows))
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		MemoryContext spi;
-		char	   *name[3];
+		Datum		value[3];
+		bool		any_null = false;
 
 		for (int c = 0; c < 3; c++)
-			name[c] = SPI_getvalue(row, desc, c + 1);
-		if (name[0] == NULL || name[1] == NULL || name[2] == NULL)
+		{
+			bool		is_null;
+
+			value[c] = xmcoh_rows_value(rows, c + 1, &is_null);
+			any_null |= is_null;
+		}
+		if (any_null)
 		{
 			list->pairs->null_rows++;
 			continue;
 		}
-		spi = MemoryContextSwitchTo(list->memory);
 		if (list->pairs->n == list->capacity)
 		{
 			list->capacity *= 2;
 			list->pairs->pair = repalloc_huge(list->pairs->pair, list->capacity * sizeof(ApprovedPair));
 		}
-		list->pairs->pair[list->pairs->n++] =
-			(ApprovedPair) {pstrdup(name[0]), pstrdup(name[1]), pstrdup(name[2]), false};
-		MemoryContextSwitchTo(spi);
-		for (int c = 0; c < 3; c++)
-			pfree(name[c]);
+		list->pairs->pair[list->pairs->n++] = (ApprovedPair) {TextDatumGetCString(value[0]), TextDatumGetCString(value[1]),
+			TextDatumGetCString(value[2]), false};
 	}
+	xmcoh_rows_end(rows);
+	MemoryContextSwitchTo(caller);
 }
 
+/* Appends what one row of xmcoh.pair_source_record tells of: relation, document, before, after. */
 static void
-append_query(PairList *list, const char *query, int n_arguments, Oid *types, Datum *values)
+append_pair_source(PairList *list, HeapTuple row, TupleDesc desc)
 {
-	Portal		portal = SPI_cursor_open_with_args(NULL, query, n_arguments, types, values, NULL, true,
-												   CURSOR_OPT_NO_SCROLL);
-
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		SPI_cursor_fetch(portal, true, FETCH_ROWS);
-		if (SPI_processed == 0)
-			break;
-		append_rows(list);
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-}
-
-/* The query of one row of xmcoh.pair_source: relation, document, before, after. */
-static char *
-pair_source_query(HeapTuple row, TupleDesc desc)
-{
+	static const ColumnUse use[3] = {COLUMN_DOCUMENT, COLUMN_BEFORE, COLUMN_AFTER};
 	bool		is_null;
-	Oid			relation = DatumGetObjectId(SPI_getbinval(row, desc, 1, &is_null));
-	char	   *name = get_rel_name(relation);
+	Datum		datum = SPI_getbinval(row, desc, 1, &is_null);
+	Oid			relation = xmcoh_referenced_oid(datum);
+	char	   *name = xmcoh_referenced_name(datum);
 	StringInfoData query;
 
-	if (name == NULL)
+	if (!OidIsValid(relation))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
-				errmsg("relation of approved pairs with OID %u does not exist any more", relation),
-				errhint("Detach it with xmcoh.detach_pairs(model, %u).", relation));
+				errmsg("relation of approved pairs %s does not exist any more", name),
+				errhint("Make it again, or detach it with xmcoh.detach_pairs(model, %s).", quote_literal_cstr(name)));
 	initStringInfo(&query);
-	appendStringInfoString(&query, "SELECT ");
-	for (int c = 2; c <= 4; c++)
-		appendStringInfo(&query, "%s(t.%s)::pg_catalog.text", c > 2 ? ", " : "",
-						 quote_identifier(SPI_getvalue(row, desc, c)));
-	appendStringInfo(&query, " FROM %s AS t",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name));
-	return query.data;
+	for (int c = 0; c < 3; c++)
+	{
+		const char *column = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
+
+		xmcoh_check_column(relation, column, use[c],
+						   "Rename it back, or detach the pairs and attach them again with the columns that there are now.");
+		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column, use[c]));
+	}
+	appendStringInfo(&query, " FROM %s AS t", name);
+	append_query(list, query.data, psprintf("approved pairs of %s", name));
 }
 
 static int
@@ -118,17 +113,17 @@ xmcoh_read_pairs(int32 model_id)
 	int64		kept = 0;
 
 	pairs->pair = palloc(list.capacity * sizeof(ApprovedPair));
-	append_query(&list, "SELECT document, before, after FROM xmcoh.approved_pair"
-				 " WHERE model_id OPERATOR(pg_catalog.=) $1", 1, types, values);
+	append_query(&list, psprintf("SELECT document, before, after FROM xmcoh.approved_pair"
+								 " WHERE model_id OPERATOR(pg_catalog.=) %d", model_id), "approved pairs");
 
-	if (SPI_execute_with_args("SELECT relation::pg_catalog.oid, document, before, after FROM xmcoh.pair_source"
+	if (SPI_execute_with_args("SELECT relation, document, before, after FROM xmcoh.pair_source_record"
 							  " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id",
 							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.pair_source");
+		elog(ERROR, "could not read xmcoh.pair_source_record");
 	sources = SPI_tuptable;
 	n_sources = SPI_processed;
 	for (uint64 i = 0; i < n_sources; i++)
-		append_query(&list, pair_source_query(sources->vals[i], sources->tupdesc), 0, NULL, NULL);
+		append_pair_source(&list, sources->vals[i], sources->tupdesc);
 	SPI_freetuptable(sources);
 
 	MemoryContextSwitchTo(list.memory); /* SPI left its own one */

@@ -218,7 +218,10 @@ save(const FinishedTraining *training, const Challenge *challenge)
 	{
 		values[0] = Int32GetDatum(job->model_id);
 		values[1] = Int32GetDatum(version);
-		execute("SELECT xmcoh.deploy(name, $2) FROM xmcoh.model WHERE model_id = $1", SPI_OK_SELECT, 2, types, values, NULL);
+		execute("SELECT xmcoh_internal.deploy(xmcoh_internal.object_oid(j.submitted_by), m.name, $2) FROM xmcoh.model AS m"
+				" JOIN xmcoh.job_record AS j USING (model_id) WHERE m.model_id = $1 AND j.job_id = $3",
+				SPI_OK_SELECT, 3, (Oid[]) {INT4OID, INT4OID, INT4OID},
+				(Datum[]) {values[0], values[1], Int32GetDatum(job->job_id)}, NULL);
 	}
 	values[0] = Int32GetDatum(job->job_id);
 	execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT, 1, types, values, NULL);

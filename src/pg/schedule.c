@@ -1,11 +1,14 @@
 /* schedule.c - schedules seen from a session: when they come due, and telling the launcher; see schedule.h */
 #include "schedule.h"
 
+#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "cron.h"
@@ -100,10 +103,11 @@ xmcoh_schedule_next_run(PG_FUNCTION_ARGS)
 Datum
 xmcoh_schedule_changed(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
+	if (!CALLED_AS_TRIGGER(fcinfo) || RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation) !=
+		get_relname_relid("schedule", get_namespace_oid("xmcoh", true)))
 		ereport(ERROR,
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("xmcoh.schedule_changed() is a trigger"));
+				errmsg("xmcoh_internal.schedule_changed() is the trigger of xmcoh.schedule alone"));
 	if (xmcoh_launcher_loaded() && !xmcoh_in_visitor())	/* what the visitor does it tells itself */
 		xmcoh_wake_at_commit();
 	PG_RETURN_POINTER(NULL);

@@ -5,7 +5,6 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -14,7 +13,11 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#define FETCH_ROWS 1000
+#include "rows.h"
+
+#define DOCUMENT_COLUMN 1		/* of each part's query */
+#define ITEM_COLUMN 2
+#define MAX_COLUMNS 7
 
 /* One row while its document is being collected. The item comes first: xmc_item_compare sorts these as they are. */
 typedef struct SourceRow
@@ -33,16 +36,13 @@ typedef struct SourceRows
 	bool		approved;		/* nor the approval of its position */
 } SourceRows;
 
-/* One relation, read in the order of its documents. */
+/* One relation, in the order of its documents' and items' keys. */
 typedef struct SourcePart
 {
 	const SourceColumns *columns;
 	char	   *relation;		/* quoted, qualified: for messages too */
-	Portal		portal;
-	SPITupleTable *batch;		/* rows fetched and not yet consumed from `next` on; NULL: none */
-	uint64		batch_rows;
-	uint64		next;
-	bool		at_end;
+	Rows	   *rows;
+	bool		has_row;		/* the current row is not consumed yet */
 	int			text_column;	/* numbers of the query's output columns; 0: not read */
 	int			image_column;
 	int			text_embedding_column;
@@ -119,110 +119,28 @@ xmcoh_check_embedding(ArrayType *array, int dim, const char *what)
 	return value;
 }
 
-/* ---- what xmcoh.source says ---- */
-
-/* For messages: of a relation that is gone only its number is left. */
-static const char *
-relation_name(Oid relation)
-{
-	char	   *name = get_rel_name(relation);
-
-	return name ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name)
-		: psprintf("with OID %u", relation);
-}
-
-/* Hangs a source on the one whose documents its rows belong to. */
-static void
-add_member(List *list, SourceColumns *columns, Oid main, bool is_wanted)
-{
-	ListCell   *cell;
-
-	if (is_wanted)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("the rows of %s belong to the documents of %s", relation_name(columns->relation), relation_name(main)),
-				errhint("Name that one: its documents have all their rows."));
-	foreach(cell, list)
-	{
-		SourceColumns *other = lfirst(cell);
-
-		if (other->relation == main)
-		{
-			other->members = lappend(other->members, columns);
-			return;
-		}
-	}
-	ereport(ERROR,
-			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			errmsg("the rows of %s belong to the documents of %s, which is no source of this model",
-				   relation_name(columns->relation), relation_name(main)),
-			errhint("Detach it, or attach the other."));
-}
-
-List *
-xmcoh_source_columns(int32 model_id, Oid relation)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	Oid			types[2] = {INT4OID, OIDOID};
-	Datum		values[2] = {Int32GetDatum(model_id), ObjectIdGetDatum(relation)};
-	List	   *list = NIL;
-	SPITupleTable *rows;
-	uint64		n;
-
-	if (SPI_execute_with_args("SELECT relation::pg_catalog.oid, document, item, text, image, text_embedding, position,"
-							  " approved, documents_of::pg_catalog.oid FROM xmcoh.source"
-							  " WHERE model_id OPERATOR(pg_catalog.=) $1"
-							  " AND ($2 OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR relation OPERATOR(pg_catalog.=) $2"
-							  " OR documents_of OPERATOR(pg_catalog.=) $2)"
-							  " ORDER BY documents_of IS NOT NULL, source_id",
-							  2, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.source");
-	rows = SPI_tuptable;
-	n = SPI_processed;
-	if (n == 0 && OidIsValid(relation))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("relation %s is not a source of this model", relation_name(relation)),
-				errhint("xmcoh.source lists its sources."));
-	MemoryContextSwitchTo(caller);	/* SPI left its own one */
-	for (uint64 i = 0; i < n; i++)
-	{
-		SourceColumns *columns = palloc0(sizeof(SourceColumns));
-		const char *name[7];
-		Oid			main;
-		bool		is_null;
-
-		for (int c = 0; c < 7; c++)	/* NULL where the column is */
-			name[c] = SPI_getvalue(rows->vals[i], rows->tupdesc, c + 2);
-		columns->relation = DatumGetObjectId(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null));
-		columns->document = name[0];
-		columns->item = name[1];
-		columns->text = name[2];
-		columns->image = name[3];
-		columns->text_embedding = name[4];
-		columns->position = name[5];
-		columns->all_approved = name[6] != NULL && strcmp(name[6], "all") == 0;
-		columns->approved = columns->all_approved ? NULL : name[6];
-		main = DatumGetObjectId(SPI_getbinval(rows->vals[i], rows->tupdesc, 9, &is_null));
-		if (is_null)
-			list = lappend(list, columns);
-		else
-			add_member(list, columns, main, columns->relation == relation);
-	}
-	SPI_freetuptable(rows);
-	return list;
-}
-
 /* ---- the reader ---- */
 
-/* Appends `, (t.column)::type` and gives the output column's number; 0 when the column is not read. */
+#define HINT_RENAMED "Rename it back, or detach the source and attach it again with the columns that it has now."
+
+/* The query of a part while it is written: its output columns and their types. */
+typedef struct PartQuery
+{
+	StringInfoData text;
+	int			n;
+	Oid			type[MAX_COLUMNS];
+} PartQuery;
+
+/* Adds an output column and gives its number; 0 when there is none to be read. */
 static int
-add_column(StringInfo query, int *n_columns, const char *column, const char *type)
+add_column(PartQuery *query, Oid relation, const char *column, ColumnUse use)
 {
 	if (column == NULL)
 		return 0;
-	appendStringInfo(query, ", (t.%s)::pg_catalog.%s", quote_identifier(column), type);
-	return ++*n_columns;
+	xmcoh_check_column(relation, column, use, HINT_RENAMED);
+	appendStringInfo(&query->text, "%s %s", query->n ? "," : "SELECT", xmcoh_column_value(column, use));
+	query->type[query->n] = xmcoh_column_type(use);
+	return ++query->n;
 }
 
 /*
@@ -234,11 +152,12 @@ static void
 add_document_filter(StringInfo query, const SourceColumns *columns, const char *document)
 {
 	const char *column = quote_identifier(columns->document);
-	AttrNumber	number = get_attnum(columns->relation, columns->document);
-	Oid			type = number == InvalidAttrNumber ? InvalidOid : get_atttype(columns->relation, number);
+	const char *literal = quote_literal_cstr(document);
+	Oid			type = get_atttype(columns->relation, get_attnum(columns->relation, columns->document));
 
-	appendStringInfo(query, " WHERE (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-					 " AND (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) $1", column, column);
+	appendStringInfo(query, " WHERE (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) %s::pg_catalog.text"
+					 " AND (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) %s::pg_catalog.text",
+					 column, literal, column, literal);
 	if (type == INT2OID || type == INT4OID || type == INT8OID)
 	{
 		char	   *end;
@@ -251,88 +170,69 @@ add_document_filter(StringInfo query, const SourceColumns *columns, const char *
 	}
 }
 
-/* Opens one relation; `reader` has its options. */
+/* Reads one relation into `part`. */
 static void
-open_part(SourceReader *reader, SourcePart *part, const SourceColumns *columns, const xmc_options *options, const char *document)
+read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *options, const char *document)
 {
-	MemoryContext caller = MemoryContextSwitchTo(reader->memory);
-	char	   *name = get_rel_name(columns->relation);
-	int			n_columns = 2;
-	StringInfoData query;
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1];
+	Oid			relation = columns->relation;
+	PartQuery	query = {0};
 
-	if (name == NULL)
+	part->relation = xmcoh_relation_name(relation);
+	if (part->relation == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
-				errmsg("source relation with OID %u does not exist any more", columns->relation),
-				errhint("Detach it with xmcoh.detach_source(model, %u).", columns->relation));
+				errmsg("source relation with OID %u does not exist any more", relation),
+				errhint("Detach it with xmcoh.detach_source(model, %u).", relation));
 	part->columns = columns;
-	part->relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(columns->relation)), name);
 
-	initStringInfo(&query);
-	appendStringInfo(&query, "SELECT (t.%s)::pg_catalog.text", quote_identifier(columns->document));
-	appendStringInfo(&query, ", (t.%s)::pg_catalog.text", quote_identifier(columns->item));
+	initStringInfo(&query.text);
+	add_column(&query, relation, columns->document, COLUMN_DOCUMENT);
+	add_column(&query, relation, columns->item, COLUMN_ITEM);
 	if (options->words)
-		part->text_column = add_column(&query, &n_columns, columns->text, "text");
+		part->text_column = add_column(&query, relation, columns->text, COLUMN_TEXT);
 	if (options->image_dim > 0)
-		part->image_column = add_column(&query, &n_columns, columns->image, "float4[]");
+		part->image_column = add_column(&query, relation, columns->image, COLUMN_IMAGE);
 	if (options->text_dim > 0)
-		part->text_embedding_column = add_column(&query, &n_columns, columns->text_embedding, "float4[]");
-	part->position_column = add_column(&query, &n_columns, columns->position, "float8");
-	part->approved_column = add_column(&query, &n_columns, columns->approved, "bool");
-	appendStringInfo(&query, " FROM %s AS t", part->relation);
+		part->text_embedding_column = add_column(&query, relation, columns->text_embedding, COLUMN_TEXT_EMBEDDING);
+	part->position_column = add_column(&query, relation, columns->position, COLUMN_POSITION);
+	part->approved_column = add_column(&query, relation, columns->approved, COLUMN_APPROVED);
+	appendStringInfo(&query.text, " FROM %s AS t", part->relation);
 	if (document != NULL)
-		add_document_filter(&query, columns, document);
-	appendStringInfo(&query, " ORDER BY (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
-					 quote_identifier(columns->document));
-
-	MemoryContextSwitchTo(caller);
-	values[0] = document ? CStringGetTextDatum(document) : (Datum) 0;
-	part->portal = SPI_cursor_open_with_args(NULL, query.data, document ? 1 : 0, types, values, NULL, true,
-											 CURSOR_OPT_NO_SCROLL);
-	MemoryContextSwitchTo(caller);
+		add_document_filter(&query.text, columns, document);
+	appendStringInfo(&query.text, " ORDER BY (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\","
+					 " (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
+					 quote_identifier(columns->document), quote_identifier(columns->item));
+	part->rows = xmcoh_rows_read(query.text.data, query.n, query.type, psprintf("documents of %s", part->relation));
 }
 
-SourceReader *
-xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document)
+/* A reader over one source and its members, all read. */
+static SourceReader *
+open_reader(const SourceColumns *columns, const xmc_options *options, const char *document)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh source reader", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(memory);
 	int			n_parts = 1 + list_length(columns->members);
-	SourceReader *reader = MemoryContextAllocZero(memory, offsetof(SourceReader, part) + n_parts * sizeof(SourcePart));
+	SourceReader *reader = palloc0(offsetof(SourceReader, part) + n_parts * sizeof(SourcePart));
 	ListCell   *cell;
 
 	reader->memory = memory;
 	reader->document_memory = AllocSetContextCreate(memory, "xmcoh source document", ALLOCSET_DEFAULT_SIZES);
 	reader->image_dim = options->image_dim;
 	reader->text_dim = options->text_dim;
-	open_part(reader, &reader->part[reader->n_parts++], columns, options, document);
+	read_part(&reader->part[reader->n_parts++], columns, options, document);
 	foreach(cell, columns->members)
-		open_part(reader, &reader->part[reader->n_parts++], lfirst(cell), options, document);
+		read_part(&reader->part[reader->n_parts++], lfirst(cell), options, document);
+	MemoryContextSwitchTo(caller);
 	return reader;
 }
 
-/* Makes the row at `next` available; false at the end. */
+/* Makes a row current that is not consumed; false at the end. */
 static bool
 fetch(SourcePart *part)
 {
-	MemoryContext caller = CurrentMemoryContext;
-
-	if (part->batch != NULL && part->next < part->batch_rows)
-		return true;
-	if (part->at_end)
-		return false;
-	if (part->batch != NULL)
-		SPI_freetuptable(part->batch);
-	part->batch = NULL;
-	CHECK_FOR_INTERRUPTS();
-	SPI_cursor_fetch(part->portal, true, FETCH_ROWS);
-	MemoryContextSwitchTo(caller);	/* SPI leaves its own one, which lives as long as the connection */
-	part->batch = SPI_tuptable;
-	part->batch_rows = SPI_processed;
-	part->next = 0;
-	part->at_end = part->batch_rows == 0;
-	return !part->at_end;
+	if (!part->has_row)
+		part->has_row = xmcoh_rows_next(part->rows);
+	return part->has_row;
 }
 
 /* A column of the current row; Datum 0 and *is_null for one that is not read. */
@@ -342,7 +242,7 @@ value_at(const SourcePart *part, int column, bool *is_null)
 	*is_null = true;
 	if (column == 0)
 		return (Datum) 0;
-	return SPI_getbinval(part->batch->vals[part->next], part->batch->tupdesc, column, is_null);
+	return xmcoh_rows_value(part->rows, column, is_null);
 }
 
 static const float *
@@ -354,7 +254,7 @@ read_embedding(const SourceReader *reader, const SourcePart *part, int column, i
 
 	if (is_null)
 		return NULL;
-	array = DatumGetArrayTypePCopy(datum);	/* the batch may be gone before the document is used */
+	array = DatumGetArrayTypePCopy(datum);	/* the row is gone before the document is used */
 	if (embedding_is_good(array, dim))
 		return (const float *) ARR_DATA_PTR(array);
 	return xmcoh_check_embedding(array, dim,
@@ -366,7 +266,7 @@ static void
 read_item(SourceReader *reader, const SourcePart *part, xmc_item *item)
 {
 	bool		is_null;
-	Datum		datum = value_at(part, 2, &is_null);
+	Datum		datum = value_at(part, ITEM_COLUMN, &is_null);
 
 	*item = (xmc_item) {0};
 	if (is_null)
@@ -404,7 +304,7 @@ static const char *
 document_key(const SourcePart *part)
 {
 	bool		is_null;
-	Datum		datum = value_at(part, 1, &is_null);
+	Datum		datum = value_at(part, DOCUMENT_COLUMN, &is_null);
 
 	if (is_null)
 		ereport(ERROR,
@@ -422,7 +322,7 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 	SourceDocument *document = &reader->document;
 	bool		is_null;
 
-	for (; fetch(part); part->next++)
+	for (; fetch(part); part->has_row = false)
 	{
 		const char *key = document_key(part);
 		SourceRow  *this;
@@ -561,6 +461,122 @@ set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 	pfree(placed);
 }
 
+/* ---- several sources ---- */
+
+/* Goes to the next row that has both keys; false at the end. Rows without are reported when their document is read. */
+static bool
+fetch_keys(SourcePart *part)
+{
+	bool		no_document;
+	bool		no_item;
+
+	while (fetch(part))
+	{
+		(void) value_at(part, DOCUMENT_COLUMN, &no_document);
+		(void) value_at(part, ITEM_COLUMN, &no_item);
+		if (!no_document && !no_item)
+			return true;
+		part->has_row = false;
+	}
+	return false;
+}
+
+static int
+compare_texts(const SourcePart *a, const SourcePart *b, int column)
+{
+	bool		is_null;
+	text	   *ta = DatumGetTextPP(value_at(a, column, &is_null));
+	text	   *tb = DatumGetTextPP(value_at(b, column, &is_null));
+
+	return xmc_key_compare(VARDATA_ANY(ta), VARSIZE_ANY_EXHDR(ta), VARDATA_ANY(tb), VARSIZE_ANY_EXHDR(tb));
+}
+
+/* By document and item, bytes, as the queries sort them. */
+static int
+compare_keys(const SourcePart *a, const SourcePart *b)
+{
+	int			c = compare_texts(a, b, DOCUMENT_COLUMN);
+
+	return c ? c : compare_texts(a, b, ITEM_COLUMN);
+}
+
+/*
+ * An item of a document that stands in two sources would be given, and taught, twice: two views of one table. All relations
+ * of all sources are gone through side by side in the order of their keys, so that equal ones meet; memory is flat.
+ */
+static void
+refuse_shared_items(const SourceSet *set)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh keys", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(memory);
+
+	for (;;)
+	{
+		SourcePart *lowest = NULL;
+		int			source = -1;	/* where that is */
+		const SourcePart *same = NULL;	/* of another source, with the same keys */
+
+		MemoryContextReset(memory);
+		for (int s = 0; s < set->n; s++)
+			for (int p = 0; p < set->reader[s]->n_parts; p++)
+			{
+				SourcePart *part = &set->reader[s]->part[p];
+				int			c = !fetch_keys(part) ? 1 : lowest == NULL ? -1 : compare_keys(part, lowest);
+
+				if (c == 0 && s != source)
+					same = part;
+				if (c >= 0)
+					continue;
+				lowest = part;
+				source = s;
+				same = NULL;
+			}
+		if (lowest == NULL)
+			break;
+		if (same != NULL)
+		{
+			bool		is_null;
+
+			ereport(ERROR,
+					errcode(ERRCODE_UNIQUE_VIOLATION),
+					errmsg("item \"%s\" of document \"%s\" stands in two sources, %s and %s",
+						   TextDatumGetCString(value_at(lowest, ITEM_COLUMN, &is_null)),
+						   TextDatumGetCString(value_at(lowest, DOCUMENT_COLUMN, &is_null)), lowest->relation, same->relation),
+					errdetail("Each source has documents of its own: this one would be read twice."),
+					errhint("Detach one of them; or attach it with documents_of, if it holds further items of the same documents;"
+							" or attach a view that gives its documents keys of their own."));
+		}
+		lowest->has_row = false;
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(memory);
+	for (int s = 0; s < set->n; s++)
+		for (int p = 0; p < set->reader[s]->n_parts; p++)
+			xmcoh_rows_rewind(set->reader[s]->part[p].rows);
+}
+
+SourceReader *
+xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document)
+{
+	SourceSet  *set = columns->set;
+	SourceReader *reader;
+
+	if (set->reader[columns->number] == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(set->memory);
+
+		for (int s = 0; s < set->n; s++)
+			if (set->reader[s] == NULL)
+				set->reader[s] = open_reader(set->columns[s], options, document);
+		if (set->n > 1)
+			refuse_shared_items(set);
+		MemoryContextSwitchTo(caller);
+	}
+	reader = set->reader[columns->number];
+	set->reader[columns->number] = NULL;
+	return reader;
+}
+
 /* ---- documents ---- */
 
 const SourceDocument *
@@ -601,10 +617,6 @@ void
 xmcoh_source_close(SourceReader *reader)
 {
 	for (int p = 0; p < reader->n_parts; p++)
-	{
-		if (reader->part[p].batch != NULL)
-			SPI_freetuptable(reader->part[p].batch);
-		SPI_cursor_close(reader->part[p].portal);
-	}
+		xmcoh_rows_end(reader->part[p].rows);
 	MemoryContextDelete(reader->memory);
 }

@@ -1,31 +1,16 @@
 /*
- * source.h - documents from a relation: what xmcoh.source says about it, and a reader that yields one document at a
- * time.
+ * source.h - documents from the relations that columns.h tells of: a reader that yields one document at a time.
  */
 #ifndef XMCOH_PG_SOURCE_H
 #define XMCOH_PG_SOURCE_H
 
 #include "xmcoh.h"
 
-#include "nodes/pg_list.h"
 #include "utils/array.h"
 
-#include "xmcoh/dataset.h"
+#include "columns.h"
 
-/* A row of xmcoh.source: which columns of the relation mean what; NULL: there is none. */
-typedef struct SourceColumns
-{
-	Oid			relation;
-	const char *document;
-	const char *item;
-	const char *text;
-	const char *image;
-	const char *text_embedding;
-	const char *position;
-	const char *approved;		/* a boolean column, or NULL */
-	bool		all_approved;	/* every stored order is approved */
-	List	   *members;		/* SourceColumns of the sources whose rows belong to this one's documents (documents_of) */
-} SourceColumns;
+#include "xmcoh/dataset.h"
 
 /* One document as it was read. Lives until the next xmcoh_source_next or xmcoh_source_close. */
 typedef struct SourceDocument
@@ -43,19 +28,12 @@ typedef struct SourceDocument
 typedef struct SourceReader SourceReader;
 
 /*
- * The sources of a model as a List of SourceColumns, in the order they were attached, allocated in
- * CurrentMemoryContext; those whose rows belong to another's documents hang on that one. relation InvalidOid: all; else
- * that one, ERROR undefined_object when it is not a source of the model, invalid_parameter_value when its rows belong to
- * another's documents. Needs SPI.
- */
-extern List *xmcoh_source_columns(int32 model_id, Oid relation);
-
-/*
- * Opens a reader over all documents of a source and its members, or over the one whose key is `document`. Several relations
- * are read side by side, each in key order. The caller is connected to SPI and
- * stays so until it closes the reader; CurrentMemoryContext stays what it was. Reads only the columns that the options
- * take. Memory is flat in the number of documents. Errors here and in xmcoh_source_next: undefined_table,
- * insufficient_privilege, null_value_not_allowed (document, item), unique_violation (item or position twice in a document),
+ * A reader over all documents of a source and its members, or over the one whose key is `document`. The first call for a list
+ * of sources reads the relations of all of them (rows.h), so `options` and `document` are the same for each, and no code of a
+ * relation's owner runs after it. The caller is connected to SPI; the reader lives where the list does. Reads only the columns
+ * that the options take. Memory is flat in the number of documents. Errors here: undefined_table, undefined_column,
+ * datatype_mismatch, insufficient_privilege, unique_violation (an item of a document stands in two sources of the list).
+ * Errors in xmcoh_source_next: null_value_not_allowed (document, item), unique_violation (item or position twice in a document),
  * data_exception (embeddings), program_limit_exceeded.
  */
 extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document);

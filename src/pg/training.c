@@ -14,6 +14,7 @@
 #include "lib/pairingheap.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -27,6 +28,7 @@
 #include "source.h"
 #include "statement.h"
 
+#include "xmcoh/seen.h"
 #include "xmcoh/train.h"
 
 #define PROGRESS_MS 500
@@ -49,6 +51,8 @@ typedef struct TrainingSet
 	int32		capacity;		/* of key */
 	char	  **key;			/* (documents->n); NULL while they are read: it has left the pool again */
 	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for one */
+	bool		all_sources;	/* whose documents without labels are read */
+	List	   *sources;		/* else: those of these relations */
 	int32		n_pool;
 	uint8	   *held_out;		/* (documents->n) */
 	double		threshold;		/* a document is held out when xmc_held_out says so of its key, the seed and this */
@@ -113,8 +117,9 @@ begin_anew(Run *run, const char *why)
 static void
 read_job(Run *run)
 {
-	Oid			types[2] = {INT4OID, INT4OID};
-	Datum		values[2] = {Int32GetDatum(run->job->job_id), Int32GetDatum(xmcoh_training_workers)};
+	Oid			types[3] = {INT4OID, INT4OID, OIDOID};
+	Datum		values[3] = {Int32GetDatum(run->job->job_id), Int32GetDatum(xmcoh_training_workers),
+	ObjectIdGetDatum(run->job->role)};
 	bool		is_null;
 	Jsonb	   *options;
 	bool		was_interrupted;
@@ -124,8 +129,9 @@ read_job(Run *run)
 				" FROM xmcoh.model AS m WHERE j.job_id = $1 AND j.state = 'starting' AND m.model_id = j.model_id"
 				" RETURNING m.image_dim, m.text_dim, m.words, m.options || j.options, j.on_success, j.slices,"
 				" j.resumed_at IS NOT NULL,"
-				" EXISTS (SELECT FROM xmcoh.job_checkpoint AS c WHERE c.job_id = j.job_id)",
-				SPI_OK_UPDATE_RETURNING, 2, types, values, NULL) == 0)
+				" EXISTS (SELECT FROM xmcoh.job_checkpoint AS c WHERE c.job_id = j.job_id), m.name,"
+				" xmcoh_internal.may(m.owner, m.model_id, 'train', $3)",
+				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) == 0)
 	{
 		uint64		found = execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT,
 									1, types, values, NULL);
@@ -140,6 +146,11 @@ read_job(Run *run)
 	run->slices = DatumGetInt32(first_value(6, &is_null));
 	was_interrupted = DatumGetBool(first_value(7, &is_null));
 	run->resuming = was_interrupted && DatumGetBool(first_value(8, &is_null));
+	if (!DatumGetBool(first_value(10, &is_null)))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("role \"%s\", which submitted the job, may no longer train model \"%s\"",
+					   GetUserNameFromId(run->job->role, true) ? GetUserNameFromId(run->job->role, true) : "?", first_text(9)));
 	worker_commit(run->job);
 	if (was_interrupted && !run->resuming)
 		begin_anew(run, "there is no checkpoint");
@@ -216,16 +227,56 @@ forget_pushed_out(TrainingSet *set)
 	documents->n = kept;
 }
 
+/*
+ * The sources as they were defined when the job was submitted, or it is not for them: nobody who can define a source otherwise
+ * has a job of somebody else read it. They are locked against that until they are read. Also which of them are for the pool.
+ */
+static void
+check_sources(Run *run)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(run->job->job_id)};
+	bool		is_null;
+	uint64		n;
+	MemoryContext spi;
+
+	n = execute("SELECT xmcoh_internal.object_oid(s.relation) FROM xmcoh.job_record AS j,"
+				" LATERAL (SELECT d.relation FROM xmcoh.source_record AS d WHERE d.model_id = j.model_id UNION ALL"
+				" SELECT p.relation FROM xmcoh.pair_source_record AS p WHERE p.model_id = j.model_id) AS s"
+				" WHERE j.job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+	for (uint64 k = 0; k < n; k++)
+	{
+		Oid			relation = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1, &is_null));
+
+		if (!is_null)
+			LockRelationOid(relation, AccessShareLock);
+	}
+	if (execute("SELECT FROM xmcoh.job_record AS j WHERE j.job_id = $1"
+				" AND j.source_definition = xmcoh_internal.source_definition(j.model_id)", SPI_OK_SELECT, 1, types, values, NULL) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the sources of the model are defined otherwise than when the job was submitted"),
+				errhint("Train anew with xmcoh.train."));
+
+	n = execute("SELECT j.unlabelled IS NULL, xmcoh_internal.object_oid(u) FROM xmcoh.job_record AS j"
+				" LEFT JOIN unnest(j.unlabelled) AS u ON true WHERE j.job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+	run->set.all_sources = DatumGetBool(first_value(1, &is_null));
+	spi = MemoryContextSwitchTo(run->memory);
+	for (uint64 k = 0; k < n; k++)
+	{
+		Oid			relation = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 2, &is_null));
+
+		if (!is_null)
+			run->set.sources = lappend_oid(run->set.sources, relation);
+	}
+	MemoryContextSwitchTo(spi);
+}
+
 /* Whether a source's documents without approved pairs are wanted. */
 static bool
-is_pool_source(const Run *run, Oid relation)
+is_pool_source(const TrainingSet *set, Oid relation)
 {
-	Oid			types[2] = {INT4OID, REGCLASSOID};
-	Datum		values[2] = {Int32GetDatum(run->job->job_id), ObjectIdGetDatum(relation)};
-
-	return run->set.pool != NULL &&
-		execute("SELECT FROM xmcoh.job_record WHERE job_id = $1 AND (unlabelled IS NULL OR $2 = ANY (unlabelled))",
-				SPI_OK_SELECT, 2, types, values, NULL) == 1;
+	return set->pool != NULL && (set->all_sources || list_member_oid(set->sources, relation));
 }
 
 /* ---- documents ---- */
@@ -276,6 +327,8 @@ read_documents(Run *run)
 	set->key = MemoryContextAlloc(run->memory, set->capacity * sizeof(char *));
 
 	worker_begin(run->job, false);
+	check_sources(run);
+	worker_become_submitter(run->job);
 	caller = MemoryContextSwitchTo(run->memory);
 	set->documents = xmcoh_documents_create(&run->options);
 	set->pool = xmc_wants_pool(&run->options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
@@ -286,7 +339,7 @@ read_documents(Run *run)
 	foreach(cell, sources)
 	{
 		const SourceColumns *columns = lfirst(cell);
-		bool		pool = is_pool_source(run, columns->relation);
+		bool		pool = is_pool_source(set, columns->relation);
 		SourceReader *reader = xmcoh_source_open(columns, &run->options, NULL);
 		const SourceDocument *document;
 
@@ -311,6 +364,20 @@ count_held_out(const TrainingSet *set, int32 seed, double threshold)
 	return count;
 }
 
+/* Who has approved pairs that name nothing must be told that, not that documents are missing. Else the core refuses. */
+static void
+refuse_ignored_pairs(const TrainingSet *set)
+{
+	int32		approved = count_held_out(set, 0, 1);	/* all */
+
+	if (approved < XMC_MIN_APPROVED_DOCUMENTS && set->ignored_pairs > 0)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_EXCEPTION),
+				errmsg("%d approved documents, %d are needed; %lld approved pairs name unknown documents or items", approved,
+					   XMC_MIN_APPROVED_DOCUMENTS, (long long) set->ignored_pairs),
+				errhint("The documents and items of pairs are compared with those of the sources as text."));
+}
+
 /*
  * Chooses the held-out documents: those whose hash, as a fraction, lies below a threshold. It is the option held_out,
  * raised, if there are documents enough, until it leaves as many as training needs to judge itself. So one number,
@@ -323,7 +390,7 @@ hold_out(Run *run)
 	double		low = run->options.held_out;
 
 	set->threshold = low;
-	if (count_held_out(set, run->options.seed, 1) >= XMC_MIN_TRAINING_DOCUMENTS + XMC_MIN_HELD_OUT_DOCUMENTS &&
+	if (count_held_out(set, run->options.seed, 1) >= XMC_MIN_APPROVED_DOCUMENTS &&
 		count_held_out(set, run->options.seed, low) < XMC_MIN_HELD_OUT_DOCUMENTS)
 	{
 		set->threshold = 1;
@@ -594,6 +661,7 @@ xmcoh_run_training(WorkerJob *job)
 	run.building = AllocSetContextCreate(run.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
 	read_job(&run);
 	read_documents(&run);
+	refuse_ignored_pairs(&run.set);
 	hold_out(&run);
 	run.written_at = GetCurrentTimestamp();
 
@@ -614,6 +682,7 @@ xmcoh_run_training(WorkerJob *job)
 		status = train(&run, &ctx, &hooks, &model, &report);
 	}
 	XMCOH_TRY(status, &ctx);
+	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out), &ctx);
 	remark = xmcoh_crew_remark(run.crew);
 	if (remark)
 		run.note = run.note ? psprintf("%s; %s", run.note, remark) : pstrdup(remark);

@@ -36,7 +36,8 @@
 
 PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
 
-#define LOCK_TIMEOUT "5s"		/* whoever holds a row must not hold up the schedules of other databases */
+#define LOCK_TIMEOUT "500ms"	/* rows that somebody holds are passed over; this is for what train() waits for besides */
+#define WAITING_MS 10000		/* until the next visit while jobs wait for their turn */
 #define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
 
 /* A row of xmcoh.schedule as far as it matters here, in the visitor's memory. */
@@ -136,61 +137,128 @@ is_passing(const ErrorData *error)
 
 /* ---- jobs ---- */
 
+/* Reads numbers of jobs, in the visitor's memory; gives how many. */
+static int
+list_jobs(const char *query, int32 **job)
+{
+	Oid			types[1] = {TIMESTAMPTZOID};
+	Datum		values[1] = {TimestampTzGetDatum(visit.life_began)};
+	int			n;
+
+	begin();
+	n = (int) execute(query, SPI_OK_SELECT, 1, types, values, NULL);
+	*job = MemoryContextAlloc(memory, (n + 1) * sizeof(int32));
+	for (int k = 0; k < n; k++)
+		(*job)[k] = DatumGetInt32(value_of(k, 1));
+	commit();
+	return n;
+}
+
+/*
+ * Does something with one job in a transaction of its own. A job whose row somebody holds is passed over: no waiting for it,
+ * and no error of one job, keeps the others from their turn. false: it is to be tried again.
+ */
+static bool
+with_job(int32 job_id, void (*act) (int32 job_id), const char *what)
+{
+	volatile bool done = true;
+
+	PG_TRY();
+	{
+		Oid			types[1] = {INT4OID};
+		Datum		values[1] = {Int32GetDatum(job_id)};
+
+		begin();
+		if (execute("SELECT FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types,
+					values, NULL) == 1)
+			act(job_id);
+		else
+			done = execute("SELECT FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL) == 0;
+		commit();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error = rollback();
+
+		ereport(LOG, errmsg("job %d %s: %s", job_id, what, error->message));
+		done = !is_passing(error);
+	}
+	PG_END_TRY();
+	return done;
+}
+
+static void
+settle(int32 job_id)
+{
+	(void) xmcoh_settle(job_id);
+}
+
 /* Writes down what has become of jobs whose workers are dead. */
 static void
 settle_jobs(void)
 {
-	begin();
-	execute("SELECT xmcoh.settle_job(job_id) FROM xmcoh.job_record"
-			" WHERE state IN ('queued', 'starting', 'running', 'cancelling')", SPI_OK_SELECT, 0, NULL, NULL, NULL);
-	commit();
+	int32	   *job;
+	int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE $1 IS NOT NULL"
+							  " AND state IN ('queued', 'starting', 'running', 'cancelling') ORDER BY job_id", &job);
+
+	for (int k = 0; k < n; k++)
+		(void) with_job(job[k], settle, "could not be looked at");
 }
 
 /*
  * Takes up the jobs that the end of the server's last life has interrupted: their workers were of that life, and were
  * found dead in this one. What was interrupted before stays so, because somebody wanted it; and so do jobs that were
- * copied with the database (their queue_id is of another database or table). false: not all of them could be started.
+ * copied with the database (their queue_id is of another database or table). false: not all of them could be taken up.
  */
 static bool
 resume_jobs(void)
 {
-	Oid			types[1] = {TIMESTAMPTZOID};
-	Datum		values[1] = {TimestampTzGetDatum(visit.life_began)};
-	int			n;
 	int32	   *job;
-	volatile bool all = true;
-
-	begin();
-	execute("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
-			" AND (queue_id <> xmcoh.queue_id() OR coalesce(worker_started_at, queued_at) < $1)"
-			" AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh.queue_id(), '[^.]*$', '')"
-			" ORDER BY job_id",
-			SPI_OK_SELECT, 1, types, values, NULL);
-	n = (int) SPI_processed;
-	job = MemoryContextAlloc(memory, (n + 1) * sizeof(int32));
-	for (int k = 0; k < n; k++)
-		job[k] = DatumGetInt32(value_of(k, 1));
-	commit();
+	int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
+							  " AND (queue_id <> xmcoh_internal.queue_id() OR coalesce(worker_started_at, queued_at) < $1)"
+							  " AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh_internal.queue_id(), '[^.]*$', '')"
+							  " ORDER BY job_id", &job);
+	bool		all = true;
 
 	for (int k = 0; k < n; k++)
-	{
-		PG_TRY();
-		{
-			begin();
-			xmcoh_resume(job[k]);
-			commit();
-		}
-		PG_CATCH();
-		{
-			ErrorData  *error = rollback();
+		all &= with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
+	return all;
+}
 
-			ereport(LOG,
-					errmsg("job %d was interrupted and cannot be taken up: %s", job[k], error->message));
-			if (is_passing(error))
-				all = false;
-		}
-		PG_END_TRY();
-	}
+/* How many more jobs may begin now in the whole server. */
+static int
+free_turns(void)
+{
+	int			count;
+
+	StartTransactionCommand();
+	count = xmcoh_count_workers(InvalidOid);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(memory);
+	return xmcoh_max_running_jobs - count;
+}
+
+/*
+ * Has workers started for the jobs in the queue, as far as there are turns: of the roles that have the fewest workers first, and
+ * of these the oldest job. Sets *waiting when others stay in the queue. false: a job whose turn it is could not be begun.
+ */
+static bool
+begin_jobs(bool *waiting)
+{
+	int32	   *job;
+	int			n = list_jobs("SELECT q.job_id FROM (SELECT j.job_id, j.queued_at, row_number() OVER ("
+							  "PARTITION BY xmcoh_internal.object_oid(j.submitted_by) ORDER BY j.state = 'queued' AND j.asked_at IS NULL,"
+							  " j.queued_at, j.job_id) AS place, j.state = 'queued' AND j.asked_at IS NULL AS waits"
+							  " FROM xmcoh.job_record AS j WHERE $1 IS NOT NULL AND j.state IN ('queued', 'starting', 'running', 'cancelling')"
+							  " AND j.queue_id = xmcoh_internal.queue_id()) AS q WHERE q.waits AND q.place <= "
+							  " current_setting('xmcoh.max_running_jobs_per_role')::integer ORDER BY q.place, q.queued_at, q.job_id", &job);
+	int			turns = n > 0 ? free_turns() : 0;
+	bool		all = true;
+
+	for (int k = 0; k < n && k < turns; k++)
+		all &= with_job(job[k], xmcoh_begin_queued, "cannot be begun");
+	*waiting = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE $1 IS NOT NULL AND state = 'queued' AND asked_at IS NULL"
+						 " AND queue_id = xmcoh_internal.queue_id()", &job) > 0;
 	return all;
 }
 
@@ -250,8 +318,8 @@ train(void)
 	Datum		values[4] = {value_of(0, 1), value_of(0, 2), value_of(0, 3)};
 	char		nulls[5] = "    ";
 	bool		no_list;
-	Oid			role = DatumGetObjectId(value_of(0, 5));
-	Oid			login = DatumGetObjectId(value_of(0, 6));
+	Oid			role = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 5, &no_list));
+	Oid			login = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 6, &no_list));
 	int			level = NewGUCNestLevel();
 	int32		job_id;
 
@@ -268,46 +336,85 @@ train(void)
 	return job_id;
 }
 
-/* Starts a job for a schedule that is due, and writes that down, in one transaction. */
-static void
+/* Whether the row is held by somebody, rather than gone or changed. */
+static bool
+is_held(int32 schedule_id)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(schedule_id)};
+
+	return execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1", SPI_OK_SELECT, 1, types, values, NULL) == 1 &&
+		execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types, values, NULL) == 0;
+}
+
+/*
+ * Starts a job for a schedule that is due, and writes that down, in one transaction. false: somebody holds its row. A schedule
+ * whose sources are not those any more for which it was made comes to rest.
+ */
+static bool
 start(const Schedule *schedule, TimestampTz now)
 {
 	Oid			types[3] = {INT4OID, TIMESTAMPTZOID, INT4OID};
 	Datum		values[3];
+	bool		held = false;
+	bool		is_null;
 
 	values[0] = Int32GetDatum(schedule->schedule_id);
 	values[1] = TimestampTzGetDatum(now);
 	begin();
 	/* It may have been changed or started since it was read. */
-	if (execute("SELECT m.name, s.options, s.on_success, s.unlabelled, s.submitted_by::oid, s.login_role::oid"
+	if (execute("SELECT m.name, s.options, s.on_success, CASE WHEN s.unlabelled IS NOT NULL"
+				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END, coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
+				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), s.source_definition = xmcoh_internal.source_definition(m.model_id)"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
-				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s", SPI_OK_SELECT, 4,
+				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s SKIP LOCKED", SPI_OK_SELECT, 4,
 				(Oid[]) {INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
 				(Datum[]) {values[0], CStringGetTextDatum(schedule->cron), CStringGetTextDatum(schedule->timezone),
-						   TimestampTzGetDatum(schedule->since)}, NULL) == 1)
+						   TimestampTzGetDatum(schedule->since)}, NULL) == 0)
+		held = is_held(schedule->schedule_id);
+	else if (DatumGetBool(first_value(7, &is_null)) && !is_null)
 	{
 		values[2] = Int32GetDatum(train());
 		execute("UPDATE xmcoh.schedule SET last_run_at = $2, last_job_id = $3, message = NULL WHERE schedule_id = $1",
 				SPI_OK_UPDATE, 3, types, values, NULL);
 	}
+	else
+		execute("UPDATE xmcoh.schedule SET active = false, last_run_at = $2, message = 'put to rest: the sources of the model are defined"
+				" otherwise than when the schedule was made; xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they"
+				" are now' WHERE schedule_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
 	commit();
+	return !held;
 }
 
-/* Why a schedule's job was not started. NULL as time of the run: it will be tried again. */
+/*
+ * Why a schedule's job was not started. NULL as time of the run: it will be tried again. Where somebody holds the row, and after
+ * any error, it stays as it is: the next visit comes by here again.
+ */
 static void
 write_message(const Schedule *schedule, const TimestampTz *run_at, const char *message)
 {
-	Oid			types[3] = {INT4OID, TEXTOID, TIMESTAMPTZOID};
-	Datum		values[3] = {Int32GetDatum(schedule->schedule_id), CStringGetTextDatum(message)};
+	PG_TRY();
+	{
+		Oid			types[3] = {INT4OID, TEXTOID, TIMESTAMPTZOID};
+		Datum		values[3] = {Int32GetDatum(schedule->schedule_id), CStringGetTextDatum(message)};
 
-	begin();
-	if (run_at)
-		values[2] = TimestampTzGetDatum(*run_at);
-	execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
-			"UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
-			SPI_OK_UPDATE, run_at ? 3 : 2, types, values, NULL);
-	commit();
+		begin();
+		if (run_at)
+			values[2] = TimestampTzGetDatum(*run_at);
+		if (execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types, values, NULL) == 1)
+			execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
+					"UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
+					SPI_OK_UPDATE, run_at ? 3 : 2, types, values, NULL);
+		commit();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error = rollback();
+
+		ereport(LOG, errmsg("schedule %d could not be told why its job was not started: %s", schedule->schedule_id, error->message));
+	}
+	PG_END_TRY();
 }
 
 /* false: it is still due */
@@ -315,25 +422,25 @@ static bool
 run(const Schedule *schedule, TimestampTz now)
 {
 	volatile bool done = true;
+	char	   *volatile message = NULL;
 
 	PG_TRY();
 	{
-		start(schedule, now);
+		done = start(schedule, now);
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error = rollback();
-		char	   *message = worker_error_text(error);
 
 		done = !is_passing(error);
-		if (error->sqlerrcode == ERRCODE_OBJECT_IN_USE)
-			message = psprintf("skipped: %s", error->message);
+		message = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? psprintf("skipped: %s", error->message) : worker_error_text(error);
 		ereport(error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? DEBUG1 : LOG,
 				errmsg("schedule %d of model \"%s\" %s: %s", schedule->schedule_id, schedule->model,
 					   done ? "did not start a job" : "will be tried again", error->message));
-		write_message(schedule, done ? &now : NULL, message);
 	}
 	PG_END_TRY();
+	if (message != NULL)
+		write_message(schedule, done ? &now : NULL, message);
 	return done;
 }
 
@@ -394,6 +501,7 @@ xmcoh_visitor_main(Datum argument)
 {
 	TimestampTz next_due = DT_NOEND;
 	bool		all = true;
+	bool		waiting = false;
 
 	(void) argument;
 	memcpy(&visit, MyBgworkerEntry->bgw_extra, sizeof visit);
@@ -419,7 +527,10 @@ xmcoh_visitor_main(Datum argument)
 		if (visit.first)
 			all = resume_jobs();
 		all &= run_schedules(&next_due);
+		all &= begin_jobs(&waiting);
+		if (waiting)			/* its turn comes when another job ends, which wakes the launcher; should that be lost, soon */
+			next_due = Min(next_due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WAITING_MS));
 	}
-	xmcoh_launcher_report(&visit, next_due, !all);
+	xmcoh_launcher_report(&visit, next_due, !all, waiting);
 	proc_exit(0);
 }

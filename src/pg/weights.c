@@ -315,7 +315,7 @@ no_such_model(const char *name, Datum name_datum)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for model \"%s\"", name),
-				 errdetail("Only members of the role that owns a model can use it.")));
+				 errdetail("Members of the role that owns a model can use it, and whom xmcoh.grant_model gave a level.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("model \"%s\" does not exist", name),

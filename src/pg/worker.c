@@ -44,6 +44,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -61,7 +62,10 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "access.h"
 #include "job.h"
+#include "launcher.h"
+#include "restricted.h"
 #include "statement.h"
 #include "training.h"
 
@@ -77,10 +81,13 @@ static TimestampTz queued_at;
 /* ---- transactions ---- */
 
 static MemoryContext outside;	/* CurrentMemoryContext before worker_begin */
+static bool restricted = false; /* by worker_become_submitter, in this transaction */
+static RestrictState before_restriction;
 
 void
 worker_begin(WorkerJob *job, bool durable)
 {
+	(void) job;
 	outside = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -88,23 +95,35 @@ worker_begin(WorkerJob *job, bool durable)
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
 								 true, 0, false);
 
-	/*
-	 * The submitting role, and no way back: code that a source brings along (views, policies, casts) must not get at
-	 * the session's role, by SET ROLE or by a deferred trigger, which would fire at commit, when we are that role again.
-	 */
-	SetUserIdAndSecContext(job->role, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	/* After DROP EXTENSION there is no row left to write to: an error would only have us started anew, for ever. */
 	if (!OidIsValid(get_relname_relid("job_record", get_namespace_oid("xmcoh", true))))
 		proc_exit(0);
+	/* What is written of a job is nobody's to write but the extension's; no code of a user runs as its owner. */
+	SetUserIdAndSecContext(xmcoh_extension_owner(), SECURITY_LOCAL_USERID_CHANGE);
+	restricted = false;
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, NULL);
+}
+
+/*
+ * No way back: code that a source brings along (views, policies, casts) must not get at the session's role, by SET ROLE or by
+ * a deferred trigger, which would fire at commit, when we are that role again.
+ */
+void
+worker_become_submitter(WorkerJob *job)
+{
+	xmcoh_restrict_begin_as(&before_restriction, job->role);
+	restricted = true;
 }
 
 void
 worker_commit(WorkerJob *job)
 {
 	(void) job;
+	if (restricted)
+		xmcoh_restrict_end(&before_restriction);
+	restricted = false;
 	SPI_finish();
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(GetSessionUserId(), 0);
@@ -296,17 +315,25 @@ worker_be_nice(int nice)
 	be_nice_as_a_session(nice);
 }
 
+#define TEXT_LIMIT 4096			/* bytes of each part: code of a user may raise an error with any text */
+
+static void
+append_clipped(StringInfo out, const char *format, const char *text)
+{
+	appendStringInfo(out, format, pnstrdup(text, pg_mbcliplen(text, strlen(text), TEXT_LIMIT)));
+}
+
 char *
 worker_error_text(const ErrorData *error)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfoString(&text, error->message ? error->message : "unknown error");
+	append_clipped(&text, "%s", error->message ? error->message : "unknown error");
 	if (error->detail)
-		appendStringInfo(&text, "\n%s", error->detail);
+		append_clipped(&text, "\n%s", error->detail);
 	if (error->hint)
-		appendStringInfo(&text, "\nHint: %s", error->hint);
+		append_clipped(&text, "\nHint: %s", error->hint);
 	return text.data;
 }
 
@@ -315,11 +342,14 @@ static void
 record_failure(WorkerJob *job, const ErrorData *error)
 {
 	bool		cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-	Oid			types[4] = {INT4OID, INT4OID, TEXTOID, TEXTOID};
-	Datum		values[4];
+	Oid			types[5] = {INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[5];
+	char		nulls[6] = "     ";
 
 	values[0] = Int32GetDatum(job->job_id);
 	values[1] = Int32GetDatum(MyProcPid);
+	values[4] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
+	nulls[4] = cancelled ? 'n' : ' ';
 	values[2] = CStringGetTextDatum(cancelled ? "interrupted" : "failed");
 	values[3] = CStringGetTextDatum(cancelled ? "cancelled by pg_cancel_backend" : worker_error_text(error));
 
@@ -328,10 +358,11 @@ record_failure(WorkerJob *job, const ErrorData *error)
 	execute("UPDATE xmcoh.job_record SET finished_at = clock_timestamp(),"
 			" message = CASE WHEN state = 'cancelling'"
 			" THEN 'cancelled' || coalesce(' while ' || phase, '') ELSE $4 END,"
+			" error_code = CASE WHEN state <> 'cancelling' THEN $5 END,"
 			" state = CASE WHEN state = 'cancelling' THEN 'cancelled' ELSE $3 END"
 			" WHERE job_id = $1 AND (worker_pid = $2 OR worker_pid IS NULL)"
 			" AND state IN ('queued', 'starting', 'running', 'cancelling')",
-			SPI_OK_UPDATE, 4, types, values, NULL);
+			SPI_OK_UPDATE, 5, types, values, nulls);
 	worker_commit(job);
 	QueryCancelPending = false;
 	RESUME_CANCEL_INTERRUPTS();
@@ -368,6 +399,18 @@ end_unbegun(int code, Datum arg)
 		_exit(0);
 }
 
+/*
+ * Registered before the process is connected, so it runs when the process has left the table of processes, where the next
+ * visitor counts the workers.
+ */
+static void
+tell_launcher(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+	xmcoh_launcher_job_ended();
+}
+
 void
 worker_pin_settings(const char *application_name)
 {
@@ -402,6 +445,8 @@ xmcoh_worker_main(Datum argument)
 	queued_at = start.queued_at;
 
 	on_proc_exit(end_unbegun, 0);
+	if (xmcoh_launcher_loaded())
+		on_shmem_exit(tell_launcher, 0);
 	next_log_hook = emit_log_hook;
 	emit_log_hook = note_hopeless_error;
 	pqsignal(SIGTERM, die);

@@ -10,17 +10,20 @@ typedef struct WorkerJob
 {
 	int32		job_id;
 	int32		model_id;
-	Oid			role;			/* every transaction of the worker runs as this one */
+	Oid			role;			/* the submitter: documents are read as this one */
 	bool		gone;			/* the job's row is not ours any more: there is nobody to tell anything */
 } WorkerJob;
 
 /*
- * One short transaction as the submitting role, connected to SPI, with a snapshot. Not durable: its commit need not
+ * One short transaction as the owner of the extension, connected to SPI, with a snapshot. Not durable: its commit need not
  * have reached the disk when worker_commit returns, which is good enough for progress. Memory that
  * CurrentMemoryContext was set to before worker_begin is current again after worker_commit.
  */
 extern void worker_begin(WorkerJob *job, bool durable);
 extern void worker_commit(WorkerJob *job);
+
+/* From here to the end of this transaction it runs as the submitting role, under xmcoh_restrict_begin. */
+extern void worker_become_submitter(WorkerJob *job);
 
 /* ERROR unless the job is still ours to run: its row is there (else job->gone) and nobody has cancelled it. */
 extern void worker_check_state(WorkerJob *job, const char *state);

@@ -23,6 +23,7 @@ int			xmcoh_max_document_items = 256;
 int			xmcoh_training_memory = 256 * 1024;
 int			xmcoh_checkpoint_interval = 30;
 int			xmcoh_max_running_jobs = 4;
+int			xmcoh_max_running_jobs_per_role = 4;
 int			xmcoh_nice = 0;
 int			xmcoh_training_workers = 1;
 
@@ -168,6 +169,14 @@ _PG_init(void)
 							"Most training jobs that run at the same time in the whole server.",
 							"Each takes one core. A job beyond that stays queued until its turn comes.",
 							&xmcoh_max_running_jobs,
+							4, 1, 1024,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.max_running_jobs_per_role",
+							"Most training jobs of one role that run at the same time.",
+							"With a launcher a job beyond that stays queued until its turn comes; without one it is refused, since it"
+							" would hold a worker slot while it waits.",
+							&xmcoh_max_running_jobs_per_role,
 							4, 1, 1024,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);

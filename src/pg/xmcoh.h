@@ -24,6 +24,7 @@ extern int	xmcoh_checkpoint_interval;
 
 /* xmcoh.max_running_jobs: so many jobs train at once in the whole server, the others wait */
 extern int	xmcoh_max_running_jobs;
+extern int	xmcoh_max_running_jobs_per_role;
 
 /* xmcoh.nice: the nice value that the processes of training jobs give themselves */
 extern int	xmcoh_nice;

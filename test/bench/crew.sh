@@ -43,7 +43,7 @@ seconds()
 
 	sql -c "ALTER DATABASE postgres SET xmcoh.training_workers = $1"
 	job=$(sql -c "SELECT xmcoh.train('paper', '{\"batch_documents\": $2, \"epochs\": $3}', on_success => 'keep')")
-	[ "$(sql -c "SELECT xmcoh.wait_for_job($job)")" = succeeded ] || die "$(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $job")"
+	[ "$(sql -c "CALL xmcoh.wait_for_job($job)")" = succeeded ] || die "$(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $job")"
 	[ "$(sql -c "SELECT message LIKE '%processes%' FROM xmcoh.job WHERE job_id = $job")" = f ] || die "a process was missing"
 	sql -c "SELECT extract(epoch FROM finished_at - started_at) FROM xmcoh.job WHERE job_id = $job"
 }

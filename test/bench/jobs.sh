@@ -45,7 +45,7 @@ job()
 }
 seconds()
 {
-	[ "$(sql -c "SELECT xmcoh.wait_for_job($1)")" = succeeded ] || die "$(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $1")"
+	[ "$(sql -c "CALL xmcoh.wait_for_job($1)")" = succeeded ] || die "$(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $1")"
 	sql -c "SELECT extract(epoch FROM finished_at - started_at) FROM xmcoh.job WHERE job_id = $1"
 }
 # per_epoch WORKERS: seconds; two runs' difference, so that reading and saving do not count, each the faster of two

@@ -20,10 +20,12 @@ SELECT xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', 
 CREATE PROCEDURE bench.cancel(job_id integer, INOUT ms numeric) LANGUAGE plpgsql AS $$
 DECLARE
     start timestamptz := clock_timestamp();
+    state text;
 BEGIN
     PERFORM xmcoh.cancel_job(cancel.job_id);
     COMMIT;
-    IF xmcoh.wait_for_job(cancel.job_id) <> 'cancelled' THEN
+    CALL xmcoh.wait_for_job(cancel.job_id, NULL, state);
+    IF state <> 'cancelled' THEN
         RAISE 'job % is not cancelled', cancel.job_id;
     END IF;
     ms := round(extract(epoch FROM clock_timestamp() - start)::numeric * 1000);

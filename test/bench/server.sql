@@ -40,7 +40,7 @@ SELECT xmcoh.attach_source('default', 'bench.few', document => 'document', item 
        xmcoh.attach_source('paper', 'bench.paper_few', document => 'document', item => 'item', image => 'image',
                            "position" => 'step_no', approved => 'all');
 SELECT xmcoh.train(name) FROM xmcoh.model;
-SELECT xmcoh.wait_for_job(job_id, timeout => '5 min') FROM xmcoh.job_record;
+SELECT format('CALL xmcoh.wait_for_job(%s, timeout => ''5 min'')', job_id) FROM xmcoh.job_record \gexec
 DO $$ BEGIN
     IF EXISTS (SELECT FROM xmcoh.job WHERE state <> 'succeeded') THEN
         RAISE EXCEPTION 'training: %', (SELECT string_agg(message, '; ') FROM xmcoh.job);

@@ -45,8 +45,10 @@ command_fails_like([ 'xmcoh', 'watch', @connection ], qr/needs one job number/, 
 command_fails_like([ 'xmcoh', 'watch', @connection, '--interval', '0', '1' ], qr/between 0\.05 and 3600/, 'an interval of zero');
 
 command_like([ 'xmcoh', 'report', @connection, 'cli' ],
-	qr/\Amodality +guidance +documents +items +Acc \[95%\] .*random tau\n.*text .*\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]/s, 'report on held-out documents');
-command_like([ 'xmcoh', 'report', @connection, 'cli', '--source', 'step' ], qr/text +\S+ +200 +1200 /, 'report on a source');
+	qr/\Amodality +guidance +documents +seen +items +Acc \[95%\] .*random tau\n.*text .*\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]/s, 'report on held-out documents');
+my @source = ('xmcoh', 'report', @connection, 'cli', '--source', 'step');
+command_checks_all(\@source, 0, [qr/text +solo +\d+ +0 +\d+ .*text +solo +(\d+) +\1 +\d+ /s], [qr/^NOTICE:  \d+ of these 200 documents taught version 1/],
+	'report on a source: what the version has not seen, then what taught it');
 command_fails_like([ 'xmcoh', 'report', @connection, 'cli', '--source', 'nowhere' ], qr/relation "nowhere" does not exist/, 'no such source');
 command_fails_like([ 'xmcoh', 'report', @connection, 'no"such' ], qr/no"such/, 'an unknown model');
 command_fails_like([ 'xmcoh', 'report', @connection ], qr/needs one model's name/, 'no model');

@@ -100,12 +100,12 @@ SET ROLE xmcoh_stranger;
 SELECT try($$SELECT xmcoh.precedes('guides', 'a', NULL, 'b', NULL)$$);
 SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
 RESET ROLE;
-UPDATE xmcoh.model SET owner = 'xmcoh_stranger' WHERE name = 'guides';
+UPDATE xmcoh.model SET owner = 'role xmcoh_stranger' WHERE name = 'guides';
 SET ROLE xmcoh_stranger;
 SELECT xmcoh.precedes('guides', 'open', NULL, 'pack', NULL) > 0.9 AS own_model;
 SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
 RESET ROLE;
-UPDATE xmcoh.model SET owner = current_user::regrole WHERE name = 'guides';
+UPDATE xmcoh.model SET owner = xmcoh_internal.role_ref(current_user::regrole) WHERE name = 'guides';
 -- a look-up belongs to who made it
 CREATE FUNCTION p() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN xmcoh.precedes('guides', 'open', NULL, 'pack',
     NULL) > 0.9; END $$;

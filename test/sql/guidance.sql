@@ -18,7 +18,7 @@ SELECT xmcoh.create_model('album', image_dim => 12,
 SELECT xmcoh.attach_source('album', 'linked', document => 'manual', item => 'step', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
 SELECT xmcoh.train('album') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '60s');
 SELECT alignment ->> 'documents' AS documents, (alignment ->> 'accuracy')::float8 > 0.9 AS accuracy,
        (alignment ->> 'chance')::float8 < 0.2 AS chance
   FROM (SELECT report -> 'alignment' AS alignment FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'album')
@@ -147,7 +147,7 @@ SELECT g AS rule, count(*) AS items, max(o.position) AS longest, bool_and(last.p
  GROUP BY 1 ORDER BY 1;
 -- Nothing is judged where an order is stored of some rows only.
 SELECT DISTINCT documents FROM xmcoh.evaluate('album', 'manual_and_photos', 'stored');
-SELECT xmcoh.detach_source('album', s::regclass) FROM unnest('{manual_and_photos,fresh,backwards,two_placed}'::text[]) AS s;
+SELECT xmcoh.detach_source('album', s) FROM unnest('{manual_and_photos,fresh,backwards,two_placed}'::text[]) AS s;
 DROP VIEW placed, fresh, manual_and_photos, backwards, two_placed;
 
 -- Setting e: a photo that is missing, and one of something else.
@@ -180,7 +180,7 @@ SELECT xmcoh.create_model('apart', image_dim => 12, options => '{"d_model": 8, "
 SELECT xmcoh.attach_source('apart', 'apart', document => 'manual', item => 'item', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
 SELECT xmcoh.train('apart') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '60s');
 SELECT * FROM xmcoh.alignment('apart', '5');
 SELECT xmcoh.is_complete('apart', '5', 'apart');
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('apart', '5') WHERE text IS NULL AND image IS NULL AND fused = 0;

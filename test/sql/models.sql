@@ -44,7 +44,7 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.create_model('manuals')$$);
 SELECT state FROM pg_temp.fails($$SELECT xmcoh.create_model('')$$);
 SELECT state FROM pg_temp.fails($$SELECT xmcoh.create_model('blind', words => false)$$);
 SELECT xmcoh.create_model('albums', image_dim => 4, words => false) > 0 AS created;
-SELECT name, owner = current_user::regrole AS mine, image_dim, text_dim, words, options, deployed_version FROM xmcoh.model ORDER BY model_id;
+SELECT name, xmcoh_internal.object_oid(owner) = current_user::regrole AS mine, image_dim, text_dim, words, options, deployed_version FROM xmcoh.model ORDER BY model_id;
 
 SELECT xmcoh.alter_model('albums', options => '{"epochs": 3, "seed": 7}');
 SELECT xmcoh.alter_model('albums', options => '{"epochs": null, "patience": 2}', new_name => 'photos');
@@ -63,9 +63,9 @@ CREATE TABLE work_step AS
 SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.export_model('manuals')$$);
 SELECT xmcoh.train('manuals', '{"epochs": 2}') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60 s');
+CALL xmcoh.wait_for_job(:job, '60 s');
 SELECT xmcoh.train('manuals', '{"epochs": 1, "seed": 2}', on_success => 'keep') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60 s');
+CALL xmcoh.wait_for_job(:job, '60 s');
 SELECT model, version, deployed, sha256 = encode(sha256(xmcoh.export_model(model, version)), 'hex') AS hash_fits, bytes > 0 AS has_bytes, documents, job_id
   FROM xmcoh.versions ORDER BY version;
 

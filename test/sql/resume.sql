@@ -24,15 +24,18 @@ CREATE TABLE step AS
     SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'test'])[s] AS instruction FROM generate_series(1, 40) AS m, generate_series(1, 3) AS s;
 SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 CREATE PROCEDURE wait(id integer) LANGUAGE plpgsql AS $$
+DECLARE
+    ended text;
 BEGIN
-    RAISE INFO '%', xmcoh.wait_for_job(id, '60 s');
+    CALL xmcoh.wait_for_job(id, '60 s', ended);
+    RAISE INFO '%', ended;
     RAISE INFO '%', (SELECT concat_ws('; ', regexp_replace(message, '\d+ documents, \d+', 'N documents, N'), 'attempts ' || attempts,
             'checkpoint ' || (SELECT count(*) FROM xmcoh.job_checkpoint AS c WHERE c.job_id = id)) FROM xmcoh.job WHERE job_id = id);
 END $$;
 
 -- Rows as interrupted workers leave them. No process has pid 0.
 CREATE PROCEDURE job(id integer, state text, checkpoint bytea) LANGUAGE sql AS $$
-    INSERT INTO xmcoh.job_record (job_id, model_id, state, started_at, worker_pid, worker_started_at)
+    INSERT INTO xmcoh.job_record (job_id, model_id, state, started_at, worker_pid, worker_started_at) OVERRIDING SYSTEM VALUE
         SELECT id, model_id, state, now(), 0, '2020-01-01' FROM xmcoh.model WHERE name = 'manuals';
     INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) SELECT id, 0, checkpoint WHERE checkpoint IS NOT NULL;
 $$;
@@ -75,12 +78,13 @@ SELECT state, message FROM xmcoh.job WHERE job_id = 1002;
 SET ROLE regress_xmcoh_team;
 SELECT xmcoh.create_model('team') > 0 AS created;
 SET ROLE regress_xmcoh_ann;
-INSERT INTO xmcoh.job_record (model_id) SELECT model_id FROM xmcoh.model WHERE name = 'team';
-UPDATE xmcoh.job_record SET state = 'interrupted';
+RESET ROLE;
+INSERT INTO xmcoh.job_record (model_id, state, submitted_by)
+    SELECT model_id, 'interrupted', 'role regress_xmcoh_ann' FROM xmcoh.model WHERE name = 'team';
 SET ROLE regress_xmcoh_bea;
 SELECT state, regexp_replace(message, '\d+', 'N') AS message, detail FROM pg_temp.fails('SELECT xmcoh.resume_job(max(job_id)) FROM xmcoh.job_record');
 SELECT state, message FROM pg_temp.fails('SELECT xmcoh.resume_job(1002)');
-SELECT * FROM pg_temp.fails($$UPDATE xmcoh.job_record SET login_role = 'regress_xmcoh_team'$$);
+SELECT * FROM pg_temp.fails($$UPDATE xmcoh.job_record SET login_role = 'role regress_xmcoh_team'$$);
 SELECT * FROM pg_temp.fails($$UPDATE xmcoh.job_record SET settings = '{}'$$);
 SET ROLE regress_xmcoh_ann;
 BEGIN;
@@ -104,7 +108,7 @@ DECLARE
 BEGIN
     COMMIT;
     CALL wait(started);
-    RAISE INFO '%', (SELECT format('%s, slices %s, login role is the session''s: %s', settings, slices, login_role = quote_ident(session_user)::regrole)
+    RAISE INFO '%', (SELECT format('%s, slices %s, login role is the session''s: %s', settings, slices, xmcoh_internal.object_oid(login_role) = quote_ident(session_user)::regrole)
         FROM xmcoh.job_record WHERE job_id = started);
 END $$;
 SELECT count(DISTINCT sha256) AS results FROM xmcoh.model_version;

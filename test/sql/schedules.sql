@@ -82,7 +82,7 @@ SELECT xmcoh.launcher_is_loaded();
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.schedule_training('manuals', '0 3 * * *')$$);
 
 -- The table is there all the same (a dump may bring rows along), and says what it can.
-INSERT INTO xmcoh.schedule (schedule_id, model_id, cron, timezone, created_at)
+INSERT INTO xmcoh.schedule (schedule_id, model_id, cron, timezone, created_at) OVERRIDING SYSTEM VALUE
     SELECT 100 + row_number() OVER (), model_id, cron, zone, '2024-01-01'
       FROM xmcoh.model, (VALUES ('0 3 * * *', 'UTC'), ('nonsense', 'UTC'), ('0 3 * * *', 'Mars'), ('7 seconds', 'UTC')) AS v (cron, zone);
 SELECT schedule_id, model, cron, timezone, active, next_run = xmcoh.next_run('0 3 * * *') AS at_three, next_run IS NULL AS never,
@@ -106,9 +106,10 @@ SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.unschedule_training('not
 INSERT INTO xmcoh.schedule (model_id, cron) SELECT model_id, '@daily' FROM xmcoh.model;
 SELECT xmcoh.drop_model('manuals');
 SELECT count(*) AS schedules FROM xmcoh.schedule;
-SELECT * FROM pg_temp.fails($$SELECT xmcoh.schedule_changed()$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh_internal.schedule_changed()$$);
 
 SHOW xmcoh.max_running_jobs;
+SHOW xmcoh.max_running_jobs_per_role;
 SHOW xmcoh.nice;
 SELECT name, context, vartype, min_val, max_val, boot_val FROM pg_settings WHERE name IN ('xmcoh.max_running_jobs', 'xmcoh.nice') ORDER BY name;
 

@@ -34,10 +34,11 @@ END $$;
 SELECT learn('few', 'CASE WHEN guide % 3 <> 0 THEN words END AS words,
     CASE WHEN guide % 3 <> 1 THEN picture END AS picture', :'options');
 SELECT xmcoh.train('few') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '60s');
 -- Each row is judged by the documents that have its modality, and each document counts in the fused one.
 SELECT modality, guidance, documents, items, tau > 0.6 AS good FROM xmcoh.evaluate('few', '"few later"');
-SELECT modality, guidance, documents, items FROM xmcoh.evaluate('few', '"few later"', alignment => 'inferred');
+-- (some of them are of the pool, from which the alignment has learned)
+SELECT modality, guidance, documents, documents_seen, items FROM xmcoh.evaluate('few', '"few later"', alignment => 'inferred');
 -- What has one modality is ordered by it, whatever the others have; and no document is left out.
 SELECT kind, count(*) AS items, count(own) AS own, bool_and(own = fused) AS same, bool_and(guided = fused) AS guided
   FROM (SELECT CASE document::int % 3 WHEN 1 THEN 'text' WHEN 2 THEN 'both' ELSE 'image' END AS kind, document, item, position AS fused
@@ -62,13 +63,13 @@ CREATE FUNCTION harm(model text, good text) RETURNS TABLE (guidance text, alignm
      WHERE solo.modality = good AND solo.guidance = 'solo' $$;
 SELECT learn('dark', 'words, empty_picture AS picture', :'options');
 SELECT xmcoh.train('dark') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '60s');
 SELECT tau BETWEEN 0.5 AND 0.95 AS could_be_harmed FROM xmcoh.evaluate('dark', '"dark later"')
  WHERE modality = 'text' AND guidance = 'solo';
 SELECT * FROM harm('dark', 'text');
 SELECT learn('mute', 'empty_words AS words, picture', :'options');
 SELECT xmcoh.train('mute') AS job \gset
-SELECT xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '60s');
 SELECT tau BETWEEN 0.5 AND 0.95 AS could_be_harmed FROM xmcoh.evaluate('mute', '"mute later"')
  WHERE modality = 'image' AND guidance = 'solo';
 SELECT * FROM harm('mute', 'image');

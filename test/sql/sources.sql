@@ -52,7 +52,7 @@ DECLARE
     ended text;
 BEGIN
     COMMIT;
-    ended := xmcoh.wait_for_job(started, '60 s');
+    CALL xmcoh.wait_for_job(started, '60 s', ended);
     RAISE INFO '% %', ended, (SELECT CASE j.state WHEN 'succeeded'
             THEN format('documents %s labelled pairs %s', v.report ->> 'documents', v.report ->> 'labelled_pairs') ELSE j.message END
         FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v USING (job_id) WHERE j.job_id = started);
@@ -109,11 +109,11 @@ CALL try('manuals');
 
 -- every kind of relation
 CREATE VIEW step_view AS SELECT * FROM "Work Step" WHERE "Manual" ~ '^m';
-CREATE MATERIALIZED VIEW step_matview AS TABLE step_view;
+CREATE MATERIALIZED VIEW step_matview AS SELECT 'v' || "Manual" AS "Manual", "Step", photo, place FROM step_view;
 CREATE TABLE step_partitioned (LIKE "Work Step") PARTITION BY HASH ("Manual");
 CREATE TABLE step_part0 PARTITION OF step_partitioned FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE step_part1 PARTITION OF step_partitioned FOR VALUES WITH (MODULUS 2, REMAINDER 1);
-INSERT INTO step_partitioned TABLE step_view;
+INSERT INTO step_partitioned SELECT 'p' || "Manual", "Step", instruction, photo, place, ok, made, photo64 FROM step_view;
 SELECT xmcoh.detach_source('manuals', '"Work Step"');
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('manuals')$$);
 SELECT xmcoh.attach_source('manuals', 'step_view', 'Manual', 'Step', text => 'instruction', "position" => 'place', approved => 'all');
@@ -122,6 +122,27 @@ SELECT xmcoh.attach_source('manuals', 'step_matview', 'Manual', 'Step', image =>
 CALL try('manuals');
 SELECT xmcoh.attach_source('manuals', 'step_partitioned', 'Manual', 'Step', text => 'instruction', "position" => 'place', approved => 'ok');
 CALL try('manuals');
+
+-- two sources that hold the same item, here in another modality: each document would be read twice
+CREATE VIEW step_again AS SELECT * FROM step_view WHERE "Manual" = 'm7' AND "Step" > 1;
+SELECT xmcoh.attach_source('manuals', 'step_again', 'Manual', 'Step', image => 'photo');
+CALL try('manuals');
+SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('manuals')$$);
+SELECT state, message FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.pair_scores('manuals', 'm7')$$);
+SELECT count(*) FROM xmcoh.pair_scores('manuals', 'm8');
+SELECT count(*) FROM xmcoh.order_documents('manuals', 'step_view');
+SELECT count(*) AS once FROM generate_series(7, 9) AS m, LATERAL xmcoh.pair_scores('manuals', 'm' || m, 'step_view');
+CREATE OR REPLACE VIEW step_again AS SELECT * FROM "Work Step" WHERE false;
+SELECT count(*), count(DISTINCT (document, item)) AS items FROM xmcoh.order_documents('manuals');
+-- equal keys of documents alone make two documents
+CREATE OR REPLACE VIEW step_again AS SELECT "Manual", "Step" + 100 AS "Step", instruction, photo, place, ok, made, photo64 FROM step_view WHERE "Manual" = 'm7';
+SELECT count(*), count(DISTINCT (document, item)) AS items FROM xmcoh.order_documents('manuals');
+SELECT xmcoh.detach_source('manuals', 'step_again');
+SELECT xmcoh.attach_source('manuals', 'step_again', 'Manual', 'Step', image => 'photo', documents_of => 'step_matview');
+CREATE OR REPLACE VIEW step_again AS SELECT * FROM step_view WHERE "Manual" = 'm7';
+SELECT state, message FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('manuals')$$);
+SELECT xmcoh.detach_source('manuals', 'step_again');
+DROP VIEW step_again;
 
 -- other types of embedding, as far as they have a cast to real[]
 CREATE TYPE vec AS (v real[]);
@@ -139,13 +160,161 @@ DROP TABLE step_vec;
 DO $$
 DECLARE
     started integer := xmcoh.train('albums');
+    ended text;
 BEGIN
     COMMIT;
-    RAISE INFO '%', xmcoh.wait_for_job(started, '60 s');
+    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    RAISE INFO '%', ended;
     RAISE INFO '%', (SELECT regexp_replace(message, '\d+', 'N', 'g') FROM xmcoh.job WHERE job_id = started);
 END $$;
-ALTER TABLE "Work Step" RENAME COLUMN instruction TO said;
+ALTER TABLE "Work Step" RENAME COLUMN instruction TO said;      -- the view follows
 CALL try('manuals');
+
+-- columns that go away, or become something else
+CREATE PROCEDURE changed(change text, back text) LANGUAGE plpgsql AS $$
+DECLARE
+    f record;
+BEGIN
+    EXECUTE change;
+    SELECT * INTO f FROM pg_temp.fails('SELECT count(*) FROM xmcoh.order_documents(''manuals'')');
+    RAISE INFO '% %', f.state, concat_ws(E'\n    ', f.message, f.hint);
+    COMMIT;
+    CALL try('manuals');
+    EXECUTE back;
+END $$;
+CALL changed('ALTER TABLE step_partitioned RENAME COLUMN instruction TO said', 'ALTER TABLE step_partitioned RENAME COLUMN said TO instruction');
+CALL changed('ALTER TABLE step_partitioned RENAME COLUMN ok TO good', 'ALTER TABLE step_partitioned RENAME COLUMN good TO ok');
+CALL changed('ALTER TABLE step_partitioned RENAME "Step" TO step', 'ALTER TABLE step_partitioned RENAME step TO "Step"');
+CALL changed('ALTER TABLE step_partitioned ALTER place TYPE point USING point(place::float8, 0)', 'ALTER TABLE step_partitioned ALTER place TYPE numeric USING place[0]');
+CALL changed('ALTER TABLE step_partitioned ALTER ok TYPE date USING NULL', 'ALTER TABLE step_partitioned ALTER ok TYPE boolean USING true');
+SELECT xmcoh.attach_pairs('manuals', 'pair', 'doc', 'a', 'b');
+ALTER TABLE pair RENAME COLUMN a TO first;
+CALL try('manuals');
+ALTER TABLE pair DROP COLUMN first;
+CALL try('manuals');
+SELECT xmcoh.detach_pairs('manuals', 'pair');
+CALL changed('ALTER TABLE step_partitioned DROP COLUMN instruction', 'SELECT 1');
+SELECT xmcoh.detach_source('manuals', 'step_partitioned');
+DROP PROCEDURE changed;
+
+-- what attaching looks at: the first row
+CREATE FUNCTION probe(relation regclass, document name, item name, text name, image name, text_embedding name, "position" name,
+    approved name, image_dim integer, text_dim integer) RETURNS void LANGUAGE sql
+    AS 'SELECT xmcoh_internal.probe_source($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_user::regrole)';
+CREATE FUNCTION probe(relation regclass, document name, before name, after name) RETURNS void LANGUAGE sql
+    AS 'SELECT xmcoh_internal.probe_pairs($1, $2, $3, $4, current_user::regrole)';
+CREATE FUNCTION shared_item(relation regclass, document name, item name, other regclass, other_document name, other_item name)
+    RETURNS text LANGUAGE sql AS 'SELECT xmcoh_internal.shared_item($1, $2, $3, $4, $5, $6, current_user::regrole)';
+CREATE TABLE first (d text, i int, words text, numbers real[], place text, ok text, v vec, moment timestamptz);
+CREATE FUNCTION pg_temp.fails_probe(columns text) RETURNS TABLE (state text, message text, hint text) LANGUAGE sql AS
+    $$ SELECT * FROM pg_temp.fails('SELECT probe(''first'', ''d'', ''i'', ' || columns || ', 3, 2)') $$;
+SELECT * FROM pg_temp.fails_probe($$'words', 'numbers', 'v', 'place', 'ok'$$);      -- no row yet
+SELECT * FROM pg_temp.fails_probe($$'words', NULL, 'words', NULL, NULL$$);
+SELECT * FROM pg_temp.fails_probe($$'words', 'moment', NULL, NULL, NULL$$);
+SELECT * FROM pg_temp.fails_probe($$'words', NULL, NULL, 'moment', NULL$$);
+SELECT * FROM pg_temp.fails_probe($$'said', NULL, NULL, NULL, NULL$$);
+INSERT INTO first (d, i, words, place, ok) VALUES ('1', 1, 'unpack', '7', 'yes');
+SELECT * FROM pg_temp.fails_probe($$'words', 'numbers', 'v', 'place', 'ok'$$);      -- no embedding yet
+UPDATE first SET place = 'first';
+SELECT * FROM pg_temp.fails_probe($$'words', NULL, NULL, 'place', NULL$$);
+UPDATE first SET ok = 'maybe';
+SELECT * FROM pg_temp.fails_probe($$'words', NULL, NULL, NULL, 'ok'$$);
+SELECT * FROM pg_temp.fails_probe($$'words', NULL, NULL, NULL, 'all'$$);
+INSERT INTO first (d, i, numbers, v) VALUES ('1', 2, '{1,2}', ROW('{1,2,3}'));
+SELECT * FROM pg_temp.fails_probe($$'words', 'numbers', NULL, NULL, NULL$$);
+SELECT * FROM pg_temp.fails_probe($$'words', 'v', NULL, NULL, NULL$$);
+SELECT * FROM pg_temp.fails_probe($$'words', 'v', 'numbers', NULL, NULL$$);
+SELECT * FROM pg_temp.fails_probe($$'words', 'v', 'v', NULL, NULL$$);
+UPDATE first SET numbers = '{{1,2},{3,4}}';
+SELECT * FROM pg_temp.fails_probe($$'words', 'numbers', NULL, NULL, NULL$$);
+UPDATE first SET numbers = '{1,NULL,3}';
+SELECT * FROM pg_temp.fails_probe($$'words', 'numbers', NULL, NULL, NULL$$);
+SELECT * FROM pg_temp.fails($$SELECT probe('first', 'd', 'i', 'words')$$);
+SELECT * FROM pg_temp.fails($$SELECT probe('first', 'd', 'i', 'after')$$);
+SELECT * FROM pg_temp.fails($$SELECT probe(NULL, 'd', 'i', 'words')$$);
+SELECT * FROM pg_temp.fails($$SELECT probe(1::oid::regclass, 'd', 'i', 'words')$$);
+SELECT * FROM pg_temp.fails($$SELECT probe(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$);
+SELECT shared_item('step_view', 'Manual', 'Step', '"Work Step"', 'Manual', 'Step') IS NOT NULL AS found,
+       shared_item('first', 'd', 'i', 'first', 'd', 'i') IS NOT NULL AS itself, shared_item('step_view', 'Manual', 'Step', 'first', 'd', 'i') AS none;
+SELECT * FROM pg_temp.fails($$SELECT shared_item(NULL, NULL, NULL, NULL, NULL, NULL)$$);
+DROP FUNCTION shared_item, probe(regclass, name, name, name), probe(regclass, name, name, name, name, name, name, name, integer, integer);
+DROP TABLE first;
+
+-- Keys have one text, whatever the session's settings; approved pairs name them by it.
+CREATE TYPE place_and_time AS (place float8, moment timestamptz);
+CREATE TABLE dated AS
+    SELECT timestamptz '2024-03-31 00:30:00+00' + d * interval '1 day' AS document,
+           ROW(s + 0.1::float8 + 0.2::float8, timestamptz '2024-02-01 12:00+00' + s * interval '1 hour')::place_and_time AS item,
+           (ARRAY['unpack', 'mount', 'test'])[s] AS words, ARRAY[s, d, 1]::real[] AS photo, s AS place
+      FROM generate_series(1, 16) AS d, generate_series(1, 3) AS s;
+CREATE VIEW dated_pair AS SELECT a.document, a.item AS before, b.item AS after FROM dated AS a JOIN dated AS b
+    ON b.document = a.document AND b.place = a.place + 1;
+SELECT xmcoh.detach_source('albums', relation) FROM xmcoh.source WHERE model = 'albums';
+SELECT xmcoh.attach_source('albums', 'dated', 'document', 'item', image => 'photo', "position" => 'place');
+SELECT xmcoh.attach_pairs('albums', 'dated_pair', 'document', 'before', 'after');
+CALL try('albums');
+CREATE TABLE asked AS SELECT * FROM xmcoh.order_documents('albums');
+SELECT document, item, stored_position FROM asked ORDER BY document COLLATE "C", stored_position LIMIT 3;
+SET DateStyle = 'SQL, DMY';
+SET TimeZone = 'Asia/Kolkata';
+SET IntervalStyle = 'iso_8601';
+SET extra_float_digits = -10;
+SET bytea_output = 'escape';
+SET search_path = pg_catalog;
+SELECT count(*) AS same FROM xmcoh.order_documents('albums') AS o JOIN public.asked AS a USING (document, item, position, stored_position);
+SELECT count(*) AS pairs FROM xmcoh.pair_scores('albums', (SELECT min(document COLLATE "C") FROM public.asked));
+-- what a worker begins with is set for the role or the database
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET DateStyle = %L', current_database(), 'SQL, DMY'); END $$;
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone = %L', current_database(), 'Asia/Kolkata'); END $$;
+CALL public.try('albums');
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET DateStyle', current_database()); END $$;
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET TimeZone', current_database()); END $$;
+SELECT count(DISTINCT sha256) AS weights FROM (SELECT sha256 FROM xmcoh.versions WHERE model = 'albums' ORDER BY version DESC LIMIT 2) AS v;
+-- approved in one session, read in another
+SELECT xmcoh.detach_pairs('albums', 'public.dated_pair');
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after)
+    SELECT xmcoh.model_id('albums'), a.document, a.item, b.item FROM xmcoh.order_documents('albums') AS a JOIN xmcoh.order_documents('albums') AS b
+        ON b.document = a.document AND b.stored_position = a.stored_position + 1;
+RESET DateStyle;
+RESET TimeZone;
+RESET IntervalStyle;
+RESET extra_float_digits;
+RESET bytea_output;
+RESET search_path;
+CALL try('albums');
+SELECT count(DISTINCT sha256) AS weights FROM (SELECT sha256 FROM xmcoh.versions WHERE model = 'albums' ORDER BY version DESC LIMIT 3) AS v;
+-- other types, by their keys alone
+CREATE TABLE kinds AS SELECT date '2024-03-04' AS d, interval '-1 day 02:03' AS i, '\xff00'::bytea AS b, 0.1::float8 + 0.2 AS f, 1234.5::money AS m,
+    tstzrange('2024-03-04 05:06+00', NULL) AS r, 'dated'::regclass AS c, ARRAY[1, 2, 3]::real[] AS photo;
+CREATE FUNCTION keys() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+BEGIN
+    PERFORM xmcoh.detach_source('albums', relation) FROM xmcoh.source WHERE model = 'albums';
+    FOREACH name IN ARRAY '{d,i,b,f,m,r,c}'::text[] LOOP
+        PERFORM xmcoh.attach_source('albums', 'public.kinds', name, name, image => 'photo');
+        RETURN QUERY SELECT o.document || ' ' || o.item FROM xmcoh.order_documents('albums') AS o;
+        PERFORM xmcoh.detach_source('albums', 'public.kinds');
+    END LOOP;
+END $$;
+SELECT keys();
+SET DateStyle = 'German';
+SET TimeZone = 'Asia/Shanghai';
+SET IntervalStyle = 'sql_standard';
+SET extra_float_digits = 0;
+SET bytea_output = 'escape';
+SET quote_all_identifiers = on;
+SELECT keys();
+RESET DateStyle;
+RESET TimeZone;
+RESET IntervalStyle;
+RESET extra_float_digits;
+RESET bytea_output;
+RESET quote_all_identifiers;
+DROP FUNCTION keys;
+DROP VIEW dated_pair;
+DROP TABLE dated, asked, kinds;
+DROP TYPE place_and_time;
 
 DROP PROCEDURE try;
 DROP TABLE "Work Step", pair, step_partitioned CASCADE;

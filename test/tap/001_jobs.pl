@@ -15,7 +15,7 @@ log_min_messages = debug1
 # ---- an ordinary run, with nothing preloaded ----
 
 my $job = train('manuals', $quick);
-is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a job trains without shared_preload_libraries');
+is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a job trains without shared_preload_libraries');
 is(job($job, 'version'), '1', 'it has stored version 1');
 is(value("SELECT deployed FROM xmcoh.versions WHERE model = 'manuals' AND version = 1"), 't', 'which is deployed');
 is(value("SELECT count(*) FROM xmcoh.training_metric WHERE job_id = $job AND metric = 'train_loss' AND modality = 'text'"),
@@ -24,7 +24,7 @@ is(value("SELECT (report ->> 'documents')::int = 200 AND (report ->> 'held_out_d
 	FROM xmcoh.model_version"), 't', 'the report counts documents');
 
 $job = value("SELECT xmcoh.train('manuals', $quick, on_success => 'keep')");
-is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a second run');
+is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a second run');
 is(value("SELECT string_agg(version || ' ' || deployed, ', ' ORDER BY version) FROM xmcoh.versions"), '1 true, 2 false',
 	'on_success => keep does not deploy');
 is(value("SELECT count(DISTINCT sha256) FROM xmcoh.versions"), '1', 'the same documents, options and seed give the same weights');
@@ -34,7 +34,7 @@ is(value("SELECT count(DISTINCT sha256) FROM xmcoh.versions"), '1', 'the same do
 $job = train_long('manuals');
 my $began = time;
 is(value("SELECT xmcoh.cancel_job($job)"), 't', 'cancel_job on a running job');
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'ends it');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'ends it');
 cmp_ok(time - $began, '<', 1, 'within a second');
 like(job($job, 'message'), qr/^cancelled while /, 'and says in which phase');
 is(value("SELECT xmcoh.cancel_job($job)"), 'f', 'a second time there is nothing to cancel');
@@ -44,18 +44,18 @@ $job = train_long('manuals');
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); ROLLBACK;");
 is(job($job, 'state'), 'running', 'a cancel that is rolled back does nothing');
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); SELECT pg_sleep(1.5); COMMIT;");
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'a cancel in a longer transaction works at its commit');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'a cancel in a longer transaction works at its commit');
 
 # Whoever owns another model can write into his job's row what he likes: this worker is not his to stop.
 $job = train_long('manuals');
-$node->safe_psql('postgres', "INSERT INTO xmcoh.job_record (job_id, model_id, state, worker_pid, worker_started_at)
+$node->safe_psql('postgres', "INSERT INTO xmcoh.job_record (job_id, model_id, state, worker_pid, worker_started_at) OVERRIDING SYSTEM VALUE
 	SELECT 9000, xmcoh.model_id('others'), 'running', worker_pid, worker_started_at FROM xmcoh.job_record WHERE job_id = $job");
 $node->safe_psql('postgres', 'SELECT xmcoh.cancel_job(9000)');
 sleep 1;
 is(job($job, 'state'), 'running', 'a job is not stopped by another job that names its worker');
 $node->safe_psql('postgres', 'DELETE FROM xmcoh.job_record WHERE job_id = 9000');
 value("SELECT xmcoh.cancel_job($job)");
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'but by its own cancel_job');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'but by its own cancel_job');
 
 # ---- one job per model, one slot for all ----
 
@@ -72,12 +72,12 @@ is(value("SELECT count(*) FROM xmcoh.job WHERE model = 'others'"), '0', 'and lea
 # ---- signals from outside ----
 
 value("SELECT pg_cancel_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_cancel_backend interrupts');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_cancel_backend interrupts');
 is(job($job, 'message'), 'cancelled by pg_cancel_backend', 'and the job says so');
 
 $job = train_long('manuals');
 value("SELECT pg_terminate_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_terminate_backend interrupts');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_terminate_backend interrupts');
 like(job($job, 'message'), qr/worker died/, 'and the job says so');
 unharmed('pg_terminate_backend of a worker');
 
@@ -107,7 +107,7 @@ $node->stop('immediate');
 $node->start;
 is(row($job, 'state'), 'running', 'after an immediate shutdown the row still says running');
 is(job($job, 'state'), 'interrupted', 'but the view knows better');
-is(value("SELECT xmcoh.wait_for_job($job)"), 'interrupted', 'and so does wait_for_job');
+is(value("CALL xmcoh.wait_for_job($job)"), 'interrupted', 'and so does wait_for_job');
 is(row($job, 'state'), 'interrupted', 'which writes it down');
 unharmed('an immediate shutdown');
 
@@ -115,7 +115,7 @@ $job = train_long('manuals');
 $node->restart;
 my $next = train('manuals', $quick);
 is(row($job, 'state'), 'interrupted', 'train finds a job that a restart ended');
-is(value("SELECT xmcoh.wait_for_job($next, '60 s')"), 'succeeded', 'and takes its place');
+is(value("CALL xmcoh.wait_for_job($next, '60 s')"), 'succeeded', 'and takes its place');
 
 # ---- the extension and the database go away ----
 
@@ -135,7 +135,7 @@ for my $how ('DROP EXTENSION xmcoh', 'DROP DATABASE other WITH (FORCE)')
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 	$node->safe_psql($how =~ /EXTENSION/ ? 'other' : 'postgres', $how);
 	$job = train('manuals', $quick);
-	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "after $how its worker's slot is free again");
+	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "after $how its worker's slot is free again");
 	unharmed($how);
 }
 
@@ -145,9 +145,9 @@ $job = train_long('manuals');
 $node->safe_psql('postgres', 'CREATE TABLE work_step_copy AS TABLE work_step; DROP TABLE work_step');
 is(job($job, 'state'), 'running', 'documents that were read need no table any more');
 value("SELECT xmcoh.cancel_job($job)");
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
 $job = train('manuals', $quick);
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'failed', 'a job whose source was dropped fails');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'failed', 'a job whose source was dropped fails');
 like(job($job, 'message'), qr/source relation with OID \d+ does not exist any more\nHint: Detach it/, 'and says why');
 $node->safe_psql('postgres', q{
 SELECT xmcoh.detach_source('manuals', relation) FROM xmcoh.source WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = relation);
@@ -187,7 +187,7 @@ ok(slurp_file($node->logfile, $before) !~ /starting background worker process "x
 $job = $node->safe_psql('postgres',
 	"BEGIN; SAVEPOINT s; SELECT xmcoh.train('manuals', $quick); RELEASE s; SELECT pg_sleep(0.5); COMMIT;");
 $job =~ s/\s//g;
-is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a released savepoint starts one');
+is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a released savepoint starts one');
 
 ($code, $out, $err) = $node->psql('postgres', "BEGIN; SELECT xmcoh.train('manuals', $quick); PREPARE TRANSACTION 't';");
 like($err, qr/cannot PREPARE a transaction that has started or cancelled a training job/, 'PREPARE TRANSACTION is refused');
@@ -198,8 +198,51 @@ ok(slurp_file($node->logfile, $before) =~ /starting background worker process "x
 # wait_for_job sees the end of a job from within a transaction with an older snapshot.
 $job = train('manuals', $quick);
 $out = $node->safe_psql('postgres', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) > 0 FROM xmcoh.job_record;
-	SELECT xmcoh.wait_for_job($job, '60 s'); COMMIT;");
+	CALL xmcoh.wait_for_job($job, '60 s'); COMMIT;");
 like($out, qr/succeeded$/, 'wait_for_job under REPEATABLE READ');
+
+# ---- a wait keeps nothing from vacuum ----
+
+$job = train_long('manuals');
+my $waiter = $node->background_psql('postgres');
+my $waiting = $waiter->query_safe('SELECT pg_backend_pid()');
+$waiter->query_until(qr/waiting/, "\\echo waiting\nCALL xmcoh.wait_for_job($job, '60 s');\n");
+$node->poll_query_until('postgres', "SELECT state = 'active' AND query LIKE 'CALL%' FROM pg_stat_activity WHERE pid = $waiting");
+value('CREATE TABLE gone AS SELECT generate_series(1, 1000) AS n; DELETE FROM gone');
+my $left;
+for (1 .. 200)				# the job's worker has a snapshot while it writes
+{
+	$left = value("VACUUM gone; SELECT pg_relation_size('gone')");
+	last if $left == 0;
+	sleep 0.1;
+}
+is($left, 0, 'vacuum removes what was deleted after the wait began');
+ok($node->poll_query_until('postgres', "SELECT backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $waiting"),
+	'who waits has no snapshot');
+is(job($job, 'state') . value("SELECT state FROM pg_stat_activity WHERE pid = $waiting"), 'runningactive', 'all while it waits');
+
+# A transaction block has its snapshot, and so has who waits in it.
+my $holder = $node->background_psql('postgres');
+my $holding = $holder->query_safe('SELECT pg_backend_pid()');
+$holder->query_until(qr/waiting/, "BEGIN;\n\\echo waiting\nCALL xmcoh.wait_for_job($job, '60 s');\n");
+ok($node->poll_query_until('postgres', "SELECT backend_xmin IS NOT NULL AND query LIKE 'CALL%' FROM pg_stat_activity WHERE pid = $holding"),
+	'in a transaction block it waits, too, under the snapshot of that');
+value('CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n; DELETE FROM kept');
+isnt(value("VACUUM kept; SELECT pg_relation_size('kept')"), 0, 'which vacuum must heed');
+value("SELECT xmcoh.cancel_job($job)");
+is($_->query_safe('SELECT 1'), "cancelled\n1", 'and hears of the end') for $waiter, $holder;
+$_->quit for $waiter, $holder;
+
+# What a procedure has done before it waits is committed, so it can start the job that it waits for.
+value(q{CREATE PROCEDURE train_and_wait(INOUT state text DEFAULT NULL) LANGUAGE plpgsql AS $$
+DECLARE
+	job integer := xmcoh.train('manuals', '{"epochs": 2}');
+BEGIN
+	CALL xmcoh.wait_for_job(job, '60 s', state);
+END $$});
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+is(value('CALL train_and_wait()'), 'succeeded', 'a procedure trains and waits');
+like(fails('BEGIN; CALL train_and_wait()'), qr/this very transaction, which it waits for/, 'but not in a transaction block');
 
 # ---- privileges, in the worker ----
 
@@ -217,14 +260,14 @@ my $as_office = sub {
 $as_office->(q{SELECT xmcoh.create_model('papers');
 SELECT xmcoh.attach_source('papers', 'guarded', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
 $job = $as_office->("SELECT xmcoh.train('papers', $quick)");
-is($as_office->("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a role that cannot log in trains');
+is($as_office->("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a role that cannot log in trains');
 is(value("SELECT report ->> 'documents' FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'papers'"), '100',
 	'on the rows that row-level security shows it');
 is(job($job, 'submitted_by'), 'office', 'the job is the current role\'s, not the session\'s');
 
 $node->safe_psql('postgres', 'REVOKE SELECT ON guarded FROM office');
 $job = $as_office->("SELECT xmcoh.train('papers', $quick)");
-is($as_office->("SELECT xmcoh.wait_for_job($job, '60 s')"), 'failed', 'no privilege on the source: the job fails');
+is($as_office->("CALL xmcoh.wait_for_job($job, '60 s')"), 'failed', 'no privilege on the source: the job fails');
 is(job($job, 'message'), 'permission denied for table guarded', 'and says so');
 
 # The session that submits may be anybody's who can SET ROLE; code in a source must not get at that role.
@@ -244,7 +287,7 @@ for my $trap ([ 'deferring', 'cannot fire deferred trigger within security-restr
 {
 	$as_office->("SELECT xmcoh.attach_source('trap', 'trap.$trap->[0]', 'manual', 'step', text => 'instruction')");
 	$job = value("SET ROLE office; SELECT xmcoh.train('trap', $quick)");
-	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'failed', "a source that is a trap: $trap->[0]");
+	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'failed', "a source that is a trap: $trap->[0]");
 	is(job($job, 'message'), $trap->[1], 'is refused');
 	$as_office->("SELECT xmcoh.detach_source('trap', 'trap.$trap->[0]')");
 }
@@ -262,7 +305,7 @@ SELECT xmcoh.attach_source('far', 'far_step', 'manual', 'step', text => 'instruc
 });
 $before = -s $node->logfile;
 $job = train('far', $quick);
-is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a foreign table is a source');
+is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a foreign table is a source');
 my @notices = slurp_file($node->logfile, $before) =~ /NOTICE:  (item .* has neither text nor image)/g;
 is_deeply(\@notices, ['item "1" of document "1" has neither text nor image'], 'an item without evidence is reported once');
 
@@ -280,7 +323,7 @@ SKIP:
 	SELECT xmcoh.attach_source('big', 'pictured', 'manual', 'step', image => 'photo', "position" => 'place', approved => 'all');
 	});
 	$job = train('big', $quick);
-	is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'failed', 'a job that runs out of memory fails');
+	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'failed', 'a job that runs out of memory fails');
 	like(job($job, 'message'), qr/^out of memory/, 'and says so');
 	system("prlimit --pid $postmaster --as=unlimited:unlimited");
 	unharmed('a job that ran out of memory');
@@ -295,7 +338,7 @@ CREATE TABLE remark (manual int, remark text, said text);
 SELECT xmcoh.attach_source('manuals', 'remark', 'manual', 'remark', text => 'said', documents_of => 'work_step');
 });
 $job = value("SELECT xmcoh.train('manuals', $quick, 'keep', unlabelled => '{work_step}')");
-value("SELECT xmcoh.wait_for_job($job, '60 s')");
+value("CALL xmcoh.wait_for_job($job, '60 s')");
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-d', 'postgres', '-f', $dump, '-h', $node->host, '-p', $node->port ], 'pg_dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
@@ -315,7 +358,7 @@ for my $query (
 }
 $job = $node->safe_psql('restored', "SELECT xmcoh.train('manuals', $quick)");
 cmp_ok($job, '>', value('SELECT max(job_id) FROM xmcoh.job_record'), 'sequences were restored');
-is($node->safe_psql('restored', "SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the restored model can be trained');
+is($node->safe_psql('restored', "CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the restored model can be trained');
 
 # ---- a standby ----
 
@@ -332,9 +375,9 @@ is($standby->safe_psql('postgres', "SELECT length(xmcoh.export_model('manuals'))
 ($code, $out, $err) = $standby->psql('postgres', "SELECT xmcoh.train('others')");
 like($err, qr/cannot train a model on a standby/, 'but not trained');
 value("SELECT xmcoh.cancel_job($job)");
-value("SELECT xmcoh.wait_for_job($job, '20 s')");
+value("CALL xmcoh.wait_for_job($job, '20 s')");
 $node->wait_for_catchup($standby);
-is($standby->safe_psql('postgres', "SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'wait_for_job works on a standby');
+is($standby->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'wait_for_job works on a standby');
 $standby->stop;
 
 ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal (?!9:)/, 'nothing crashed but what was killed');

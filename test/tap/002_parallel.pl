@@ -201,7 +201,7 @@ $node->safe_psql('postgres', q{
 	SELECT xmcoh.attach_source('large', 'step', document => 'guide', item => 'step', text => 'words',
 		"position" => 'place', approved => 'all')});
 my $job = $node->safe_psql('postgres', q{SELECT xmcoh.train('large', on_success => 'deploy')});
-is($node->safe_psql('postgres', "SELECT xmcoh.wait_for_job($job, '2min')"), 'succeeded', 'a large model is trained');
+is($node->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '2min')"), 'succeeded', 'a large model is trained');
 $node->safe_psql('postgres', q{SELECT xmcoh.precedes('large', 'open', NULL, 'pack', NULL)});
 cmp_ok($node->safe_psql('postgres', q{SELECT bytes FROM xmcoh.versions WHERE model = 'large'}), '>', 16_000_000,
 	'it is large');

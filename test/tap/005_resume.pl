@@ -93,7 +93,7 @@ for my $way (@ways, @ways, map { $ways[ rand @ways ] } 1 .. 4)
 	next if $pid eq '';
 	$ways{$way}->($pid);
 	$node->poll_query_until('postgres', 'SELECT true');	# after a crash
-	my $state = value("SELECT xmcoh.wait_for_job($job, '60 s')");
+	my $state = value("CALL xmcoh.wait_for_job($job, '60 s')");
 	last if $state eq 'succeeded';
 	is($state, 'interrupted', "interrupted by $way while " . job($job, "concat_ws(' ', phase, 'round', round, 'epoch', epoch)"));
 	$interruptions++;

@@ -113,7 +113,7 @@ value('REVOKE SELECT ON guarded FROM office; DROP POLICY p ON guarded; CREATE PO
 sleep 0.6;
 is(job($job, 'state'), 'running', 'a privilege on documents that were read, and rows hidden later, are not missed');
 as('office', "SELECT xmcoh.cancel_job($job)");
-is(as('office', "SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+is(as('office', "CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
 value('GRANT SELECT ON guarded TO office');
 $job = train('papers', $quick, 'office');
 like(outcome($job), qr/^failed: .*(0|no) /, 'a job whose every document is hidden fails');
@@ -144,7 +144,7 @@ $job = train_long('papers', 'office');
 value('DROP OWNED BY office; DROP ROLE office');
 ok(worker_is_gone(), 'DROP ROLE while its job runs: the worker ends');
 like(job($job, "concat_ws(' ', state, submitted_by)"), qr/^interrupted \d+$/, 'the job reads interrupted, and of the role its number is left');
-is(value("SELECT xmcoh.wait_for_job($job)"), 'interrupted', 'which is written down');
+is(value("CALL xmcoh.wait_for_job($job)"), 'interrupted', 'which is written down');
 value("SELECT xmcoh.alter_model('papers', new_owner => 'postgres')");
 like(outcome(train('papers')), qr/^succeeded: /, 'the model can be given to another role and trained');
 unharmed('DROP ROLE');
@@ -167,7 +167,7 @@ $job = $guest->query_safe("SELECT xmcoh.train('m', $quick)");
 $node->wait_for_log(qr/database "other" is not currently accepting connections/, $before);
 is($guest->query_safe("SELECT state FROM xmcoh.job WHERE job_id = $job"), 'queued', 'a job whose worker cannot connect stays queued');
 value('ALTER DATABASE other ALLOW_CONNECTIONS true');
-is($guest->query_safe("SELECT xmcoh.wait_for_job($job, '20 s')"), 'succeeded', 'and begins when it can');
+is($guest->query_safe("CALL xmcoh.wait_for_job($job, '20 s')"), 'succeeded', 'and begins when it can');
 
 value('ALTER DATABASE other ALLOW_CONNECTIONS false');
 $before = -s $node->logfile;
@@ -181,7 +181,7 @@ unlike(slurp_file($node->logfile, $after), qr/role with OID/, 'a worker whose ro
 is($super->query_safe("SELECT state FROM xmcoh.job WHERE job_id = $job"), 'queued',
 	'its job reads queued as long as another would try to connect');
 $super->query_safe("UPDATE xmcoh.job_record SET queued_at = queued_at - interval '65 s' WHERE job_id = $job");
-$super->query_safe("SELECT xmcoh.wait_for_job($job, '20 s')");
+$super->query_safe("CALL xmcoh.wait_for_job($job, '20 s')");
 is($super->query_safe("SELECT state || ': ' || message FROM xmcoh.job_record WHERE job_id = $job"),
 	"interrupted: no worker could begin; the server's log says why", 'and then interrupted');
 $guest->quit;

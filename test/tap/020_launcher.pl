@@ -71,7 +71,7 @@ value("SELECT xmcoh.alter_schedule($schedule, active => false)");
 is(value('SELECT next_run IS NULL FROM xmcoh.schedule_overview'), 't', 'a schedule at rest has no next run');
 my $job = value('SELECT last_job FROM xmcoh.schedule_overview');
 value("SELECT xmcoh.cancel_job($job)");
-is(value("SELECT xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
 my $last = value('SELECT last_run_at FROM xmcoh.schedule');
 
 # ---- asleep ----
@@ -149,7 +149,7 @@ $last = value('SELECT max(job_id) FROM xmcoh.job');
 for (1 .. 3)
 {
 	my @three = split /\n/, value("SELECT xmcoh.train(name, $quick) FROM xmcoh.model");
-	value("SELECT xmcoh.wait_for_job($_, '60 s')") for @three;
+	value("CALL xmcoh.wait_for_job($_, '60 s')") for @three;
 	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 }
 is(value("SELECT count(*) FROM xmcoh.job WHERE job_id > $last AND state = 'succeeded'"), '9', 'jobs that are started at once all run');
@@ -187,7 +187,7 @@ $schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $q
 $node->wait_for_log(qr/no background worker is free to look for due schedules of xmcoh/, $log);
 pass('the launcher says that no slot is free');
 value("SELECT xmcoh.cancel_job($first)");
-is(value("SELECT xmcoh.wait_for_job($first, '20 s')"), 'cancelled', '(a slot becomes free)');
+is(value("CALL xmcoh.wait_for_job($first, '20 s')"), 'cancelled', '(a slot becomes free)');
 until_true("SELECT message ~ '^no background worker is free for training job' AND last_run_at IS NULL FROM xmcoh.schedule",
 	'with one slot a visitor comes, and has none for the job');
 value("SELECT xmcoh.cancel_job($_)") for $second, $third;
@@ -214,7 +214,8 @@ value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)", 'doo
 until_true('SELECT last_job IS NOT NULL FROM xmcoh.schedule_overview', 'schedules run after DROP and CREATE EXTENSION', 'doomed');
 value("SELECT xmcoh.alter_schedule(schedule_id, options => $long) FROM xmcoh.schedule", 'doomed');
 value('SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job', 'doomed');
-value("UPDATE xmcoh.schedule SET cron = '2 seconds'; SELECT xmcoh.wait_for_job(job_id, '20 s') FROM xmcoh.job", 'doomed');
+value("UPDATE xmcoh.schedule SET cron = '2 seconds'", 'doomed');
+value("CALL xmcoh.wait_for_job($_, '20 s')", 'doomed') for split /\n/, value('SELECT job_id FROM xmcoh.job', 'doomed');
 $log = -s $node->logfile;
 my $began = time;
 value('DROP DATABASE doomed WITH (FORCE)');

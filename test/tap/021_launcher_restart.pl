@@ -52,7 +52,7 @@ sub taken_up
 	until_true($resumed ? "SELECT state = 'running' FROM xmcoh.job WHERE job_id = $job" :
 		"SELECT state = 'interrupted' AND message = 'worker died (crash or termination)' FROM xmcoh.job_record WHERE job_id = $job", $what);
 	value("SELECT xmcoh.cancel_job($job)");
-	value("SELECT xmcoh.wait_for_job($job, '20 s')");
+	value("CALL xmcoh.wait_for_job($job, '20 s')");
 	return;
 }
 
@@ -72,7 +72,7 @@ CREATE VIEW xmcoh.schedule AS SELECT xmcoh.trap() AS schedule_id, 1 AS model_id,
 
 is(value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)"), 1, 'schedule 1');
 # One that came due when the server, or this table, was not there.
-value("INSERT INTO xmcoh.schedule (schedule_id, model_id, cron, timezone, created_at) SELECT 2, model_id, '0 0 1 * *', 'UTC', '2020-01-01'
+value("INSERT INTO xmcoh.schedule (schedule_id, model_id, cron, timezone, created_at) OVERRIDING SYSTEM VALUE SELECT 2, model_id, '0 0 1 * *', 'UTC', '2020-01-01'
 	FROM xmcoh.model WHERE name = 'b'");
 until_true('SELECT last_job_id IS NOT NULL FROM xmcoh.schedule WHERE schedule_id = 1', 'runs');
 

@@ -104,7 +104,7 @@ sub await
 sub outcome
 {
 	my ($job) = @_;
-	value("SELECT xmcoh.wait_for_job($job, '60 s')");
+	value("CALL xmcoh.wait_for_job($job, '60 s')");
 	return row($job, "state || ': ' || coalesce(message, '')");
 }
 

@@ -366,8 +366,21 @@ test_too_few(void **state)
 	assert_int_equal(xmc_train(&f->ctx, &f->options, 9, f->document, f->held_out, NULL, &model, &report),
 					 XMC_BAD_INPUT);
 	assert_string_equal(f->ctx.message,
-						"too few approved documents: 6 to train on and 3 held out, at least 8 and 4 are needed");
+						"9 approved documents, 12 are needed");
 	assert_null(model);
+
+	/* enough of them, but not on either side */
+	for (int side = 0; side < 2; side++)
+	{
+		for (int d = 0; d < 14; d++)
+			f->held_out[d] = side == 0 ? d < 3 : d >= 7;
+		assert_int_equal(xmc_train(&f->ctx, &f->options, 14, f->document, f->held_out, NULL, &model, &report),
+						 XMC_BAD_INPUT);
+		assert_string_equal(f->ctx.message, side == 0 ?
+							"3 of 14 approved documents are held out: that must be at least 4 and leave 8 to train on; option held_out says how many" :
+							"7 of 14 approved documents are held out: that must be at least 4 and leave 8 to train on; option held_out says how many");
+		assert_null(model);
+	}
 }
 
 /* Takes the labels off most documents that are not held out; they become the pool. */

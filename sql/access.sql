@@ -1,0 +1,116 @@
+-- access.sql - who may do what: levels on models
+
+CREATE FUNCTION xmcoh_internal.level_rank(level text) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_level_rank' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.level_rank(text) IS 'Internal: score, review, train and own as 0 to 3. Error: invalid_parameter_value';
+
+CREATE FUNCTION xmcoh_internal.may(owner xmcoh.object_ref, model_id integer, level text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_may' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text) IS 'Internal: whether the current role has a level on a model that this role owns: as a member of it, or by xmcoh.grant_model';
+CREATE FUNCTION xmcoh_internal.may(owner xmcoh.object_ref, model_id integer, level text, role oid) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_may' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text, oid) IS 'Internal: the same for another role';
+
+CREATE FUNCTION xmcoh_internal.may_become(role oid, other oid) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_may_become_role' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.may_become(oid, oid) IS 'Internal: whether a role may SET ROLE to another';
+
+CREATE FUNCTION xmcoh_internal.owner_name(owner xmcoh.object_ref) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN coalesce(xmcoh_internal.object_name(CASE WHEN xmcoh_internal.object_oid(owner) IS NOT NULL THEN owner END),
+                    (SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class AS c WHERE c.oid = 'xmcoh.model'::regclass));
+COMMENT ON FUNCTION xmcoh_internal.owner_name(xmcoh.object_ref) IS 'Internal: the role that owns a model; where the owner was dropped, or is missing here, the owner of the extension';
+
+-- Who is there, whoever owns it: so that a name that is taken can be told from one that is not.
+
+CREATE FUNCTION xmcoh.model_exists(model text) RETURNS boolean
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    RETURN EXISTS (SELECT FROM xmcoh.model AS m WHERE m.name = model_exists.model);
+COMMENT ON FUNCTION xmcoh.model_exists(text) IS 'Whether there is a model of this name, whoever owns it';
+
+CREATE FUNCTION xmcoh_internal.model_id(caller oid, model text, level text) RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    m xmcoh.model;
+BEGIN
+    IF model_id.model IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'model must not be NULL';
+    END IF;
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.name = model_id.model;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', model_id.model);
+    ELSIF NOT xmcoh_internal.may(m.owner, m.model_id, model_id.level, caller) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('permission denied for model "%s"', model_id.model),
+            DETAIL = format('Needed is level %s: members of the role that owns a model have it, and whom xmcoh.grant_model gave it.',
+                            model_id.level);
+    END IF;
+    RETURN m.model_id;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.model_id(oid, text, text) IS 'Internal: the number of a model; an error if there is none of this name, or if the caller has not this level on it';
+
+CREATE FUNCTION xmcoh_internal.lock_model(caller oid, model text, level text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.model_id(caller, lock_model.model, lock_model.level);
+BEGIN
+    PERFORM FROM xmcoh.model AS m WHERE m.model_id = id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', lock_model.model);    -- any more
+    END IF;
+    RETURN id;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.lock_model(oid, text, text) IS 'Internal: the same, with the model''s row locked until the end of the transaction: of what hangs on a model one transaction changes something at a time';
+
+CREATE FUNCTION xmcoh_internal.refuse_elsewhere(action text) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    subscription name;
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE read_only_sql_transaction USING MESSAGE = format('cannot %s on a standby', action);
+    END IF;
+    SELECT s.subname INTO subscription FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid
+        WHERE r.srrelid IN (SELECT d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
+                            WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_class'::regclass AND e.extname = 'xmcoh')
+        ORDER BY s.subname LIMIT 1;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('cannot %s on a subscriber of the models', action),
+            DETAIL = format('Subscription "%s" brings rows of the tables of xmcoh, with numbers that a row made here would take.', subscription),
+            HINT = 'Do it on the publisher''s side.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: an error where models come from another server, on a standby or a subscriber';
+
+-- ---- grants on models ----
+
+CREATE FUNCTION xmcoh_internal.revoke_model(caller oid, model text, role regrole) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, revoke_model.model, 'own');
+BEGIN
+    DELETE FROM xmcoh.model_grant_record AS g WHERE g.model_id = id AND xmcoh_internal.object_oid(g.role) = revoke_model.role::oid;
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.revoke_model(oid, text, regrole) IS 'Internal: xmcoh.revoke_model';
+CREATE FUNCTION xmcoh.revoke_model(model text, role regrole) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.revoke_model(text, regrole) IS
+    'Takes back what xmcoh.grant_model gave a role on a model; false: that was nothing. Who owns the model keeps all levels. Errors: undefined_object, insufficient_privilege';
+
+CREATE FUNCTION xmcoh_internal.grant_model(caller oid, model text, role regrole, level text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, grant_model.model, 'own');
+    new_role xmcoh.object_ref := xmcoh_internal.role_ref(grant_model.role::oid);
+BEGIN
+    PERFORM xmcoh_internal.level_rank(grant_model.level);
+    PERFORM xmcoh_internal.revoke_model(caller, grant_model.model, grant_model.role);
+    INSERT INTO xmcoh.model_grant_record (model_id, role, level, granted_by)
+        VALUES (id, new_role, grant_model.level, pg_get_userbyid(caller));
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.grant_model(oid, text, regrole, text) IS 'Internal: xmcoh.grant_model';
+CREATE FUNCTION xmcoh.grant_model(model text, role regrole, level text) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.grant_model(text, regrole, text) IS
+    'Gives a role and its members a level on a model, in place of the one they had. ''score'': read the model and score by it; ''review'': approve pairs too; ''train'': train, schedule, deploy and roll back too; ''own'': all that its owner may. The role needs xmcoh.grant_usage as well. Errors: undefined_object, insufficient_privilege, invalid_parameter_value';

@@ -1,0 +1,263 @@
+-- sources.sql - sources: the relations that hold documents and approved pairs
+
+-- What a source may be: a permanent relation with rows that the caller may read. Gives its name for messages.
+
+CREATE FUNCTION xmcoh_internal.check_relation(relation regclass) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    c record;
+BEGIN
+    SELECT relkind, relpersistence, format('%I.%I', n.nspname, k.relname) AS name INTO c
+        FROM pg_class AS k JOIN pg_namespace AS n ON n.oid = k.relnamespace WHERE k.oid = relation;
+    IF c IS NULL THEN
+        RAISE undefined_table USING MESSAGE = format('relation with OID %s does not exist', relation::oid);
+    ELSIF c.relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
+        RAISE wrong_object_type USING MESSAGE = format('%s is not a table, view, materialized view or foreign table', c.name);
+    ELSIF c.relpersistence = 't' THEN
+        RAISE feature_not_supported USING MESSAGE = format('%s is temporary', c.name),
+            DETAIL = 'The background worker that trains a model cannot read temporary relations.';
+    END IF;
+    RETURN c.name;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: an error unless documents or pairs can be read from this relation; its qualified name';
+
+-- What the first row of a relation says of its columns, read as the role that attaches it. Errors: undefined_column, datatype_mismatch,
+-- insufficient_privilege, data_exception.
+
+CREATE FUNCTION xmcoh_internal.probe_source(relation regclass, document name, item name, text name, image name, text_embedding name,
+                                            "position" name, approved name, image_dim integer, text_dim integer, caller oid) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_probe_source' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid) IS 'Internal: an error unless the columns of a source are there and can be read, by this role, as what they are meant for';
+CREATE FUNCTION xmcoh_internal.probe_pairs(relation regclass, document name, before name, after name, caller oid) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_probe_pairs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.probe_pairs(regclass, name, name, name, oid) IS 'Internal: the same for a relation of approved pairs';
+CREATE FUNCTION xmcoh_internal.shared_item(relation regclass, document name, item name, other regclass, other_document name,
+                                           other_item name, caller oid) RETURNS text
+    AS 'MODULE_PATHNAME', 'xmcoh_shared_item' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.shared_item(regclass, name, name, regclass, name, name, oid) IS 'Internal: an item that two relations have in one document, in words, among their first rows; NULL: none was found';
+
+CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, text name, image name,
+                                             text_embedding name, "position" name, approved name, documents_of regclass) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, attach_source.model, 'own');    -- sources come and go one at a time
+    m xmcoh.model;
+    relation_name text := xmcoh_internal.check_relation(relation);
+    main xmcoh.source_record;
+    other record;
+    item_of_both text;
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('attach a source');
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
+    PERFORM xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
+                                        m.image_dim, m.text_dim, caller);
+    IF attach_source.text IS NULL AND image IS NULL AND text_embedding IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'a source needs a text, image or text_embedding column';
+    ELSIF attach_source.text IS NOT NULL AND NOT m.words THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read raw text', model),
+            HINT = 'Leave out the text column, or create the model with words => true.';
+    ELSIF image IS NOT NULL AND m.image_dim = 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read images', model),
+            HINT = 'Leave out the image column, or create the model with the image_dim of its embeddings.';
+    ELSIF text_embedding IS NOT NULL AND m.text_dim = 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read text embeddings', model),
+            HINT = 'Leave out the text_embedding column, or create the model with the text_dim of its embeddings.';
+    ELSIF approved IS NOT NULL AND "position" IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'approved is about the stored order, but there is no position column';
+    END IF;
+    IF documents_of IS NOT NULL THEN
+        SELECT s.* INTO main FROM xmcoh.source_record AS s
+            WHERE s.model_id = m.model_id AND xmcoh_internal.object_oid(s.relation) = documents_of::oid;
+        IF NOT FOUND THEN
+            RAISE undefined_object USING MESSAGE = format('documents_of is %s, which is not a source of model "%s"', documents_of, model),
+                HINT = 'Attach that one first.';
+        ELSIF main.documents_of IS NOT NULL THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('the rows of %s belong to the documents of %s', documents_of, xmcoh_internal.object_name(main.documents_of)),
+                HINT = format('Name %s as documents_of.', xmcoh_internal.object_name(main.documents_of));
+        END IF;
+    END IF;
+    PERFORM FROM xmcoh.source_record AS s WHERE s.model_id = m.model_id AND xmcoh_internal.object_oid(s.relation) = relation::oid;
+    IF FOUND THEN
+        RAISE duplicate_object USING MESSAGE = format('%s is already a source of model "%s"', relation_name, model),
+            HINT = 'Detach it first with xmcoh.detach_source.';
+    END IF;
+    -- Two views of one table, say. Each may be asked for by itself; read together they would hold each document twice.
+    FOR other IN SELECT s.relation, s.document, s.item FROM xmcoh.source_record AS s WHERE s.model_id = m.model_id
+            AND s.documents_of IS NULL AND documents_of IS NULL AND xmcoh_internal.what_is_missing(s.relation, s.document, s.item) IS NULL
+    LOOP
+        BEGIN
+            item_of_both := xmcoh_internal.shared_item(relation, document, item, xmcoh_internal.object_oid(other.relation)::regclass,
+                xmcoh_internal.object_name(other.document)::name, xmcoh_internal.object_name(other.item)::name, caller);
+        EXCEPTION WHEN OTHERS THEN
+            item_of_both := NULL;       -- who may not read the other, or cannot, is not kept from attaching this one
+        END;
+        IF item_of_both IS NOT NULL THEN
+            RAISE NOTICE USING MESSAGE = format('%s is in %s and in %s', item_of_both, relation_name, xmcoh_internal.object_name(other.relation)),
+                DETAIL = 'Training, and whatever reads all sources of the model, refuses documents that two of them hold.',
+                HINT = 'Detach one of the two, or attach views that share no documents.';
+        END IF;
+    END LOOP;
+    INSERT INTO xmcoh.source_record (model_id, relation, document, item, text, image, text_embedding, position, approved, all_approved,
+                                     documents_of)
+        SELECT m.model_id, xmcoh_internal.relation_ref(relation), xmcoh_internal.column_ref(relation, document),
+               xmcoh_internal.column_ref(relation, item), xmcoh_internal.column_ref(relation, attach_source.text),
+               xmcoh_internal.column_ref(relation, image), xmcoh_internal.column_ref(relation, text_embedding),
+               xmcoh_internal.column_ref(relation, "position"),
+               xmcoh_internal.column_ref(relation, nullif(approved, 'all')), approved IS NOT DISTINCT FROM 'all',
+               xmcoh_internal.relation_ref(documents_of);
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.attach_source(oid, text, regclass, name, name, name, name, name, name, name, regclass) IS 'Internal: xmcoh.attach_source';
+CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, text name DEFAULT NULL,
+                                    image name DEFAULT NULL, text_embedding name DEFAULT NULL,
+                                    "position" name DEFAULT NULL, approved name DEFAULT NULL,
+                                    documents_of regclass DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass) IS
+    'Tells a model of a relation that holds documents, one row per item, and which of its columns mean what. "position": the stored order; approved: ''all'', or the boolean column that says of each row whether the stored order is approved. documents_of: an attached source whose documents these rows belong to, as photos do that lie in a table of their own: a document then has the rows of both with its key. Item keys must be distinct over both; positions are on one scale, where a text and an image may stand at the same place: of these two none comes first. A document is approved if all its rows are that a position could be approved of: rows of a relation without position column have no place, and do not count against it. Errors: undefined_object, undefined_column, datatype_mismatch, duplicate_object, invalid_parameter_value, insufficient_privilege';
+
+-- By name: a relation that is gone cannot be named by regclass.
+
+CREATE FUNCTION xmcoh_internal.bears_name(object xmcoh.object_ref, name text) RETURNS boolean
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN CASE cardinality(parse_ident(name)) WHEN 1 THEN (parse_ident(xmcoh_internal.object_name(object)))[2:2] = parse_ident(name)
+                ELSE parse_ident(xmcoh_internal.object_name(object)) = parse_ident(name) END;
+COMMENT ON FUNCTION xmcoh_internal.bears_name(xmcoh.object_ref, text) IS 'Internal: whether a relation goes by this name, with or without its schema';
+
+CREATE FUNCTION xmcoh_internal.detach_source(caller oid, model text, relation text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, detach_source.model, 'own');
+    named xmcoh.source_record;
+    member text;
+BEGIN
+    SELECT s.* INTO STRICT named FROM xmcoh.source_record AS s
+        WHERE s.model_id = id AND xmcoh_internal.bears_name(s.relation, detach_source.relation);
+    SELECT xmcoh_internal.object_name(s.relation) INTO member FROM xmcoh.source_record AS s
+        WHERE s.model_id = id AND xmcoh_internal.object_name(s.documents_of) = xmcoh_internal.object_name(named.relation)
+        ORDER BY s.source_id LIMIT 1;
+    IF FOUND THEN
+        RAISE dependent_objects_still_exist USING
+            MESSAGE = format('the rows of %s belong to the documents of %s', member, xmcoh_internal.object_name(named.relation)),
+            HINT = format('Detach %s first.', member);
+    END IF;
+    DELETE FROM xmcoh.source_record AS s WHERE s.source_id = named.source_id;
+EXCEPTION
+    WHEN no_data_found THEN
+        RAISE undefined_object USING MESSAGE = format('%s is not a source of model "%s"', detach_source.relation, detach_source.model),
+            HINT = 'xmcoh.source lists the sources that there are.';
+    WHEN too_many_rows THEN
+        RAISE ambiguous_alias USING MESSAGE = format('%s could be several sources of model "%s"', detach_source.relation, detach_source.model),
+            HINT = 'Name the schema, too.';
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.detach_source(oid, text, text) IS 'Internal: xmcoh.detach_source';
+CREATE FUNCTION xmcoh.detach_source(model text, relation text) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.detach_source(text, text) IS 'Takes a source away from a model: by the name that xmcoh.source gives, with or without its schema; its relation may be gone. Errors: undefined_object, ambiguous_alias, dependent_objects_still_exist (rows of another source belong to its documents)';
+
+CREATE FUNCTION xmcoh_internal.attach_pairs(caller oid, model text, relation regclass, document name, before name, after name) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, attach_pairs.model, 'own');
+    relation_name text := xmcoh_internal.check_relation(relation);
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('attach approved pairs');
+    PERFORM xmcoh_internal.probe_pairs(relation, document, before, after, caller);
+    PERFORM FROM xmcoh.pair_source_record AS s WHERE s.model_id = id AND xmcoh_internal.object_oid(s.relation) = relation::oid;
+    IF FOUND THEN
+        RAISE duplicate_object USING MESSAGE = format('%s is already attached to model "%s" for its pairs', relation_name, model),
+            HINT = 'Detach it first with xmcoh.detach_pairs.';
+    END IF;
+    INSERT INTO xmcoh.pair_source_record (model_id, relation, document, before, after)
+        SELECT id, xmcoh_internal.relation_ref(relation), xmcoh_internal.column_ref(relation, document),
+               xmcoh_internal.column_ref(relation, before), xmcoh_internal.column_ref(relation, after);
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.attach_pairs(oid, text, regclass, name, name, name) IS 'Internal: xmcoh.attach_pairs';
+CREATE FUNCTION xmcoh.attach_pairs(model text, relation regclass, document name, before name, after name) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.attach_pairs(text, regclass, name, name, name) IS
+    'Tells a model of a relation that holds approved pairs, besides xmcoh.approved_pair: in this document, one item stands before the other. Errors: undefined_object, undefined_column, datatype_mismatch, duplicate_object, insufficient_privilege';
+
+CREATE FUNCTION xmcoh_internal.detach_pairs(caller oid, model text, relation text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, detach_pairs.model, 'own');
+BEGIN
+    DELETE FROM xmcoh.pair_source_record AS s
+        WHERE s.model_id = id AND xmcoh_internal.bears_name(s.relation, detach_pairs.relation);
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('model "%s" has no pairs from %s', detach_pairs.model, detach_pairs.relation),
+            HINT = 'xmcoh.pair_source lists the relations that there are.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.detach_pairs(oid, text, text) IS 'Internal: xmcoh.detach_pairs';
+CREATE FUNCTION xmcoh.detach_pairs(model text, relation text) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.detach_pairs(text, text) IS 'Takes a relation of approved pairs away from a model: by the name that xmcoh.pair_source gives, with or without its schema; it may be gone. Error: undefined_object';
+
+-- ---- what there is, and what is missing ----
+
+CREATE FUNCTION xmcoh_internal.what_is_missing(VARIADIC objects xmcoh.object_ref[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT format('%s is missing', o.object) FROM unnest(objects) WITH ORDINALITY AS o (object, place)
+            WHERE o.object IS NOT NULL AND xmcoh_internal.object_oid(o.object) IS NULL ORDER BY o.place LIMIT 1);
+COMMENT ON FUNCTION xmcoh_internal.what_is_missing(xmcoh.object_ref[]) IS 'Internal: the first of these objects that is not there, in words; NULL: all are';
+
+CREATE VIEW xmcoh.source WITH (security_barrier = true) AS
+    SELECT m.name AS model, xmcoh_internal.object_name(s.relation) AS relation, xmcoh_internal.object_name(s.document) AS document,
+           xmcoh_internal.object_name(s.item) AS item, xmcoh_internal.object_name(s.text) AS text,
+           xmcoh_internal.object_name(s.image) AS image, xmcoh_internal.object_name(s.text_embedding) AS text_embedding,
+           xmcoh_internal.object_name(s.position) AS "position",
+           CASE WHEN s.all_approved THEN 'all' ELSE xmcoh_internal.object_name(s.approved) END AS approved,
+           xmcoh_internal.object_name(s.documents_of) AS documents_of,
+           xmcoh_internal.what_is_missing(s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved,
+                                          s.documents_of) AS problem
+    FROM xmcoh.source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
+COMMENT ON VIEW xmcoh.source IS 'The relations that hold the documents of each model, one row per item, and which of their columns mean what (xmcoh.attach_source); problem: what is missing, such as ''relation public.step is missing''; NULL: nothing is';
+COMMENT ON COLUMN xmcoh.source.position IS 'column with the stored order of the items, if any';
+COMMENT ON COLUMN xmcoh.source.approved IS '''all'': every stored order is approved; else the boolean column that says so of a row (a document is approved when all its rows are); NULL: none is';
+COMMENT ON COLUMN xmcoh.source.documents_of IS 'the source of the same model whose documents these rows belong to; NULL: they make documents of their own';
+
+CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
+    SELECT m.name AS model, xmcoh_internal.object_name(s.relation) AS relation, xmcoh_internal.object_name(s.document) AS document,
+           xmcoh_internal.object_name(s.before) AS before, xmcoh_internal.object_name(s.after) AS after,
+           xmcoh_internal.what_is_missing(s.relation, s.document, s.before, s.after) AS problem
+    FROM xmcoh.pair_source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
+COMMENT ON VIEW xmcoh.pair_source IS 'The relations that hold approved pairs of each model, one row each, besides xmcoh.approved_pair (xmcoh.attach_pairs); problem: what is missing; NULL: nothing is';
+
+-- How the sources are defined: a job or schedule that was submitted for other definitions does not run on these by itself.
+
+CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        WITH RECURSIVE attached (definition, relation) AS (
+            SELECT concat_ws(' ', s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved,
+                             s.all_approved, s.documents_of), xmcoh_internal.object_oid(s.relation)
+                FROM xmcoh.source_record AS s WHERE s.model_id = source_definition.model_id
+            UNION ALL
+            SELECT concat_ws(' ', 'pairs', p.relation, p.document, p.before, p.after), xmcoh_internal.object_oid(p.relation)
+                FROM xmcoh.pair_source_record AS p WHERE p.model_id = source_definition.model_id),
+        -- what a view reads and calls, and what that reads and calls
+        used (class, object) AS (
+            SELECT 'pg_class'::regclass::oid, s.relation FROM attached AS s WHERE s.relation IS NOT NULL
+            UNION
+            SELECT d.refclassid, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.object
+                JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                WHERE u.class = 'pg_class'::regclass AND d.refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass)),
+        line (definition) AS (
+            SELECT s.definition FROM attached AS s
+            UNION ALL
+            SELECT concat_ws(' ', c.oid::regclass, c.relkind, pg_get_userbyid(c.relowner), pg_get_viewdef(c.oid),
+                             (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
+                              FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+                FROM used AS u JOIN pg_class AS c ON c.oid = u.object WHERE u.class = 'pg_class'::regclass
+            UNION ALL
+            SELECT concat_ws(' ', p.oid::regprocedure, pg_get_userbyid(p.proowner), p.prosrc, p.probin, pg_get_function_sqlbody(p.oid))
+                FROM used AS u JOIN pg_proc AS p ON p.oid = u.object WHERE u.class = 'pg_proc'::regclass)
+        SELECT encode(sha256(convert_to(coalesce(string_agg(l.definition, E'\n' ORDER BY l.definition COLLATE "C"), ''), 'UTF8')), 'hex')
+            FROM line AS l;
+    END;
+COMMENT ON FUNCTION xmcoh_internal.source_definition(integer) IS
+    'Internal: a hash over how the sources and pair sources of a model are defined: names, owners and columns of their relations, the text of views and of the functions that views call. Names, not numbers: it is the same in a restored copy';

@@ -1,0 +1,186 @@
+-- versions.sql - versions of models: stored, deployed, rolled back, pruned, exported
+
+CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
+    SELECT m.name AS model, v.version, v.version IS NOT DISTINCT FROM m.deployed_version AS deployed, v.sha256,
+           octet_length(v.weights) AS bytes, xmcoh.report_integer(v.report, 'documents') AS documents,
+           xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau, v.job_id, v.created_at
+    FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
+COMMENT ON VIEW xmcoh.versions IS 'The versions of each model: size, approved documents trained on and held out, held-out Kendall tau of the fused order';
+
+-- The same version twice in a row, or one that is gone, is nothing to go back to.
+CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
+    SELECT DISTINCT ON (m.model_id) m.model_id, d.deployment_id, d.version
+    FROM xmcoh.visible_model AS m JOIN xmcoh.deployment AS d USING (model_id) JOIN xmcoh.model_version AS v USING (model_id, version)
+    WHERE d.rolled_back_at IS NULL AND d.version <> m.deployed_version
+    ORDER BY m.model_id, d.deployment_id DESC;
+COMMENT ON VIEW xmcoh.previous_deployment IS 'Which deployment of each model xmcoh.rollback would go back to; no row: to none';
+
+CREATE FUNCTION xmcoh_internal.store_version(model_id integer, weights bytea, job_id integer, report jsonb) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    new_version integer;
+BEGIN
+    PERFORM xmcoh.inspect_weights(weights);
+    PERFORM FROM xmcoh.model AS m WHERE m.model_id = store_version.model_id FOR NO KEY UPDATE;    -- one new version at a time
+    -- No number is ever used twice, whatever has been pruned: deployments and jobs go by it.
+    INSERT INTO xmcoh.model_version AS v (model_id, version, sha256, weights, job_id, report)
+        SELECT model_id, 1 + greatest(0, (SELECT max(x.version) FROM xmcoh.model_version AS x WHERE x.model_id = store_version.model_id),
+                                      (SELECT max(x.version) FROM xmcoh.deployment AS x WHERE x.model_id = store_version.model_id),
+                                      (SELECT max(x.version) FROM xmcoh.job_record AS x WHERE x.model_id = store_version.model_id)),
+               encode(sha256(weights), 'hex'), weights, job_id, report
+        RETURNING v.version INTO new_version;
+    RETURN new_version;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.store_version(integer, bytea, integer, jsonb) IS 'Internal: checks weights in full and stores them as the next version of a model';
+
+-- By the functions that deploy and not by a trigger: a restored dump inserts deployments that are none.
+
+CREATE FUNCTION xmcoh_internal.notify_deployment(model text, version integer, previous integer, rollback boolean) RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT pg_notify('xmcoh', json_build_object('event', 'deployment', 'model', left(model, 200), 'version', version,
+                                                    'previous', previous, 'rollback', rollback)::text);
+    END;
+COMMENT ON FUNCTION xmcoh_internal.notify_deployment(text, integer, integer, boolean) IS
+    'Internal: NOTIFY on channel xmcoh that another version is deployed, with a payload like {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}; previous is null for a first deployment. Names are cut off after 200 characters. Any role can listen, and can notify: take it as a hint to look. (Of jobs: xmcoh_internal.note_transition)';
+
+CREATE FUNCTION xmcoh_internal.deploy(caller oid, model text, version integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, deploy.model, 'train');
+    m xmcoh.model;
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('deploy a version');
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
+    PERFORM FROM xmcoh.model_version AS v WHERE v.model_id = m.model_id AND v.version = deploy.version;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('model "%s" has no version %s', deploy.model, deploy.version),
+            HINT = 'xmcoh.versions lists them.';
+    END IF;
+    IF m.deployed_version = deploy.version THEN
+        RAISE NOTICE 'version % of model "%" is already deployed', deploy.version, deploy.model;
+        RETURN;
+    END IF;
+    UPDATE xmcoh.model AS x SET deployed_version = deploy.version WHERE x.model_id = m.model_id;
+    INSERT INTO xmcoh.deployment (model_id, version, deployed_by) VALUES (m.model_id, deploy.version, pg_get_userbyid(caller));
+    PERFORM xmcoh_internal.notify_deployment(m.name, deploy.version, m.deployed_version, false);
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.deploy(oid, text, integer) IS 'Internal: xmcoh.deploy';
+CREATE FUNCTION xmcoh.deploy(model text, version integer) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.deploy(text, integer) IS 'Makes a version the one that scores; sessions see it, and listeners on channel xmcoh hear of it, when this transaction commits: {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}. Needs level train. Errors: undefined_object, insufficient_privilege';
+
+CREATE FUNCTION xmcoh_internal.rollback(caller oid, model text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, rollback.model, 'train');
+    m xmcoh.model;
+    earlier record;
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('roll back a deployment');
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
+    SELECT d.* INTO earlier FROM xmcoh.previous_deployment AS d WHERE d.model_id = m.model_id;
+    IF NOT FOUND THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('model "%s" has no earlier deployment to go back to', rollback.model),
+            DETAIL = 'Versions that were pruned do not come back.',
+            HINT = 'xmcoh.versions lists those that xmcoh.deploy can deploy.';
+    END IF;
+    UPDATE xmcoh.deployment AS d SET rolled_back_at = now()
+        WHERE d.model_id = m.model_id AND d.rolled_back_at IS NULL AND d.deployment_id > earlier.deployment_id;
+    UPDATE xmcoh.model AS x SET deployed_version = earlier.version WHERE x.model_id = m.model_id;
+    PERFORM xmcoh_internal.notify_deployment(m.name, earlier.version, m.deployed_version, true);
+    RETURN earlier.version;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.rollback(oid, text) IS 'Internal: xmcoh.rollback';
+CREATE FUNCTION xmcoh.rollback(model text) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.rollback(text) IS 'Takes the last deployment of a model back and gives the version that is deployed again; listeners on channel xmcoh hear of it, as of xmcoh.deploy. Needs level train. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state';
+
+CREATE FUNCTION xmcoh_internal.prune_versions(caller oid, model text, keep integer) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.model_id(caller, prune_versions.model, 'own');
+    pruned integer;
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('prune versions');
+    IF keep IS NULL OR keep < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('keep is %s, must be 1 or more', coalesce(keep::text, 'NULL'));
+    END IF;
+    -- A job that is over without anybody having noticed is compared with nothing.
+    PERFORM xmcoh_internal.settle_job(j.job_id) FROM xmcoh.job_record AS j
+        WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+    -- Written, not only locked: a deployment under an older snapshot, which still sees what is deleted here, then fails.
+    UPDATE xmcoh.model AS m SET deployed_version = m.deployed_version WHERE m.model_id = id;
+    DELETE FROM xmcoh.model_version AS v
+        WHERE v.model_id = id
+          AND v.version < (SELECT min(n.version) FROM (SELECT x.version FROM xmcoh.model_version AS x WHERE x.model_id = id
+                                                       ORDER BY x.version DESC LIMIT keep) AS n)
+          AND NOT EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = id AND m.deployed_version = v.version)
+          AND NOT EXISTS (SELECT FROM xmcoh.previous_deployment AS d WHERE d.model_id = id AND d.version = v.version)
+          AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = id AND j.champion = v.version
+                              AND j.state IN ('queued', 'starting', 'running', 'cancelling'));
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    RETURN pruned;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.prune_versions(oid, text, integer) IS 'Internal: xmcoh.prune_versions';
+CREATE FUNCTION xmcoh.prune_versions(model text, keep integer DEFAULT 5) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.prune_versions(text, integer) IS
+    'Deletes old versions of a model and gives their number. The newest `keep` stay, and so do the deployed one, the one that xmcoh.rollback would go back to, and the one that a running job compares its new version with. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
+
+CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh.model_id(export_model.model);
+    wanted integer := version;
+    blob bytea;
+BEGIN
+    IF wanted IS NULL THEN
+        SELECT m.deployed_version INTO wanted FROM xmcoh.model AS m WHERE m.model_id = id;
+        IF wanted IS NULL THEN
+            RAISE object_not_in_prerequisite_state USING
+                MESSAGE = format('model "%s" has no deployed version', export_model.model),
+                HINT = 'Train it with xmcoh.train, or deploy a version with xmcoh.deploy.';
+        END IF;
+    END IF;
+    SELECT v.weights INTO blob FROM xmcoh.model_version AS v
+        WHERE v.model_id = id AND v.version = wanted;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('model "%s" has no version %s', export_model.model, wanted),
+            HINT = 'xmcoh.versions lists them.';
+    END IF;
+    RETURN blob;
+END $$;
+COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version as a safetensors file (NULL: the deployed one)';
+
+CREATE FUNCTION xmcoh_internal.import_model(caller oid, model text, weights bytea) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    description jsonb := xmcoh.inspect_weights(weights);
+    image_dim integer := (description ->> 'image_dim')::integer;
+    text_dim integer := (description ->> 'text_dim')::integer;
+    words boolean := (description ->> 'words')::boolean;
+    m xmcoh.model;
+    id integer;
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('import a model');
+    IF NOT xmcoh.model_exists(import_model.model) THEN
+        PERFORM xmcoh_internal.create_model(caller, import_model.model, image_dim, text_dim, words, description -> 'options');
+    END IF;
+    id := xmcoh_internal.lock_model(caller, import_model.model, 'own');
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
+    IF (image_dim, text_dim, words) IS DISTINCT FROM (m.image_dim, m.text_dim, m.words) THEN
+        RAISE data_exception USING MESSAGE = format('these weights read other inputs than model "%s"', import_model.model),
+            DETAIL = format('Weights: image_dim %s, text_dim %s, words %s. Model: image_dim %s, text_dim %s, words %s.',
+                            image_dim, text_dim, words, m.image_dim, m.text_dim, m.words),
+            HINT = 'Import them under a new name.';
+    END IF;
+    RETURN xmcoh_internal.store_version(m.model_id, weights, NULL, '{}');
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.import_model(oid, text, bytea) IS 'Internal: xmcoh.import_model';
+CREATE FUNCTION xmcoh.import_model(model text, weights bytea) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.import_model(text, bytea) IS
+    'Stores a safetensors file that xmcoh.export_model gave as the next version of a model, which is created if missing; the version, which is not deployed yet. Errors: data_corrupted, data_exception (other inputs), insufficient_privilege';
