@@ -10,8 +10,13 @@ use Test::More;
 use Time::HiRes qw(time);
 
 # Who may execute what, sorted by signature. all: everybody. user: whoever xmcoh.grant_usage let in. view: users and members of
-# pg_monitor, since a view that both read calls it. Functions that do not stand here are internal: executable by their owner alone.
+# pg_monitor, since a view that both read calls it; those in xmcoh_internal nobody can name, for want of USAGE on the schema. The
+# support functions of aggregates take what no SQL can make. Functions that do not stand here are internal: executable by their owner
+# alone.
 my $public = q{
+user  xmcoh.aggregate_combine(internal,internal)
+user  xmcoh.aggregate_deserialize(bytea,internal)
+user  xmcoh.aggregate_serialize(internal)
 user  xmcoh.alignment(text,text,regclass)
 user  xmcoh.alter_model(text,jsonb,text,regrole)
 user  xmcoh.alter_schedule(integer,text,text,jsonb,text,boolean,regclass[])
@@ -19,21 +24,29 @@ user  xmcoh.attach_pairs(text,regclass,name,name,name)
 user  xmcoh.attach_source(text,regclass,name,name,name,name,name,name,name,regclass)
 all   xmcoh.bootstrap_mean(double precision[])
 user  xmcoh.cancel_job(integer)
+user  xmcoh.check_options(integer,integer,boolean,jsonb)
 user  xmcoh.coherence(text,double precision,text,real[])
 user  xmcoh.coherence(text,double precision,text,real[],real[])
 user  xmcoh.coherence(text,double precision,text,real[],real[],text)
+user  xmcoh.coherence_final(internal)
+user  xmcoh.coherence_step(internal,text,double precision,text,real[])
+user  xmcoh.coherence_step(internal,text,double precision,text,real[],real[])
+user  xmcoh.coherence_step(internal,text,double precision,text,real[],real[],text)
 user  xmcoh.create_model(text,integer,integer,boolean,jsonb)
 user  xmcoh.deploy(text,integer)
-user  xmcoh.detach_pairs(text,regclass)
-user  xmcoh.detach_source(text,regclass)
+user  xmcoh.detach_pairs(text,text)
+user  xmcoh.detach_source(text,text)
 user  xmcoh.drop_model(text,boolean)
 user  xmcoh.evaluate(text,regclass,text,text,integer)
 user  xmcoh.export_model(text,integer)
+user  xmcoh.grant_model(text,regrole,text)
 user  xmcoh.import_model(text,bytea)
 user  xmcoh.inspect_weights(bytea)
 user  xmcoh.is_complete(text,text,regclass)
-view  xmcoh.job_state(integer,text,text,timestamp with time zone,text,integer,timestamp with time zone)
 all   xmcoh.kendall_tau(anyarray,anyarray)
+user  xmcoh.launcher_is_loaded()
+user  xmcoh.model_exists(text)
+user  xmcoh.model_id(text)
 user  xmcoh.next_run(text,timestamp with time zone,text)
 user  xmcoh.options()
 user  xmcoh.order_documents(text,regclass,text,text,text,integer)
@@ -47,17 +60,36 @@ user  xmcoh.prune_versions(text,integer)
 user  xmcoh.recover_order(text,anynonarray,text,real[])
 user  xmcoh.recover_order(text,anynonarray,text,real[],real[])
 user  xmcoh.recover_order(text,anynonarray,text,real[],real[],text)
+user  xmcoh.recover_order_final(internal,text,anynonarray,text,real[])
+user  xmcoh.recover_order_final(internal,text,anynonarray,text,real[],real[])
+user  xmcoh.recover_order_final(internal,text,anynonarray,text,real[],real[],text)
+user  xmcoh.recover_order_step(internal,text,anynonarray,text,real[])
+user  xmcoh.recover_order_step(internal,text,anynonarray,text,real[],real[])
+user  xmcoh.recover_order_step(internal,text,anynonarray,text,real[],real[],text)
 user  xmcoh.recovered_position(text,text,real[])
 user  xmcoh.recovered_position(text,text,real[],real[])
 user  xmcoh.recovered_position(text,text,real[],real[],text)
+view  xmcoh.report_integer(jsonb,text[])
+view  xmcoh.report_number(jsonb,text[])
 user  xmcoh.resume_job(integer)
+user  xmcoh.revoke_model(text,regrole)
 user  xmcoh.rollback(text)
-view  xmcoh.schedule_next_run(text,text,timestamp with time zone)
 user  xmcoh.schedule_training(text,text,text,jsonb,text,regclass[])
 user  xmcoh.train(text,jsonb,text,integer,double precision,regclass[])
 user  xmcoh.unschedule_training(integer)
 user  xmcoh.unschedule_training(text)
-user  xmcoh.wait_for_job(integer,interval)
+user  xmcoh.wait_for_job(integer,interval,text)
+user  xmcoh.withdraw_pair(text,text,text,text)
+user  xmcoh.worker_is_alive(integer,timestamp with time zone)
+view  xmcoh_internal.job_state(integer,text,text,timestamp with time zone,text,integer,timestamp with time zone)
+view  xmcoh_internal.may(xmcoh.object_ref,integer,text)
+view  xmcoh_internal.object_name(xmcoh.object_ref)
+view  xmcoh_internal.object_names(xmcoh.object_ref[])
+view  xmcoh_internal.object_oid(xmcoh.object_ref)
+view  xmcoh_internal.owner_name(xmcoh.object_ref)
+view  xmcoh_internal.public_message(text,text,boolean)
+view  xmcoh_internal.schedule_next_run(text,text,timestamp with time zone)
+view  xmcoh_internal.what_is_missing(xmcoh.object_ref[])
 };
 
 # Internal errors (XX000, not XX001: that is what damaged bytes are) that are meant, and why: signature => what the message matches.
@@ -111,7 +143,7 @@ SELECT xmcoh.create_model('empty', image_dim => 4);
 SELECT xmcoh.attach_pairs('manuals', 'step_pair', 'document', 'before', 'after');
 SELECT xmcoh.schedule_training('manuals', '0 0 1 1 *');
 SELECT xmcoh.train('manuals')}, 'grantee');
-is(value("SELECT xmcoh.wait_for_job(1, '60 s')", 'grantee'), 'succeeded', 'a trained model');
+is(value("CALL xmcoh.wait_for_job(1, '60 s')", 'grantee'), 'succeeded', 'a trained model');
 value(q{SELECT xmcoh.train('halted', '{"epochs": 10000, "patience": 10000, "d_model": 256, "bag_documents": 0}')},
 	'grantee');
 $node->poll_query_until('postgres', q{SELECT state = 'running' FROM xmcoh.job
@@ -158,6 +190,9 @@ my %extreme = (
 		public.failing public.unpopulated public.step_pair pg_temp.passing pg_catalog.pg_stat_activity xmcoh.model),
 			q("a ""schema"""."a ""table""") ],
 	'regrole' => [ map { "'$_'::regrole" } qw(4294967295 0 pg_monitor grantee pg_read_all_data) ],
+	'xmcoh.object_ref' => [ map { "'$_'::xmcoh.object_ref" } 'role grantee', 'role -', 'role "-"', 'role "no such role"', 'relation public.step',
+		'relation "no such"."re l."""', 'column public.step.words', 'column public.step."no such"', 'column pg_catalog.pg_class.ctid',
+		'column "no"."such"."c""o l"' ],
 	'internal' => [],				# not even NULL can be passed
 	'anyarray' => [ "'{}'::int[]", "'{3,1,2}'::int[]", "'{1,NULL}'::int[]", "'{1,1}'::int[]", "'{{1,2},{3,4}}'::int[]",
 		"'{{{{{{1}}}}}}'::int[]",
@@ -209,6 +244,7 @@ my %good = (
 		'rounds' => '2', 'precision' => '0.9',
 	'on_success' => "'keep'", 'cron' => "'0 3 * * *'", 'timezone' => "'UTC'", 'state text' => "'queued'",
 		'role regrole' => "'grantee'",
+	'caller' => "'grantee'::regrole::oid", 'relation text' => "'step'", 'path' => "'{documents}'::text[]",
 	'new_owner' => "'grantee'", 'schedule_id' => '1', 'level' => "'score'", 'position double precision' => 'g',
 		'item anynonarray' => 'g',
 	'image_dim' => '4', 'text_dim' => '3', 'type text' => "'text'", 'option text' => "'epochs'",
@@ -235,7 +271,7 @@ my @function;
 for my $line (split /\n/, value(q{SET search_path = pg_catalog;
 	SELECT concat_ws(E'\t', p.oid::regprocedure, quote_ident(nspname) || '.' || quote_ident(proname), prokind, proretset
 		OR typtype = 'c' OR prorettype = 'record'::regtype,
-			format_type(prorettype, NULL),
+			format_type(prorettype, NULL), provariadic <> 0,
 			(SELECT string_agg(coalesce(proargnames[i], '') || '=' || format_type(t, NULL), ';' ORDER BY i)
 				FROM unnest(all_types) WITH ORDINALITY AS a (t, i)
 			 WHERE proargmodes IS NULL OR proargmodes[i] IN ('i', 'b', 'v') OR (prokind = 'p' AND proargmodes[i] = 'o')))
@@ -247,7 +283,7 @@ for my $line (split /\n/, value(q{SET search_path = pg_catalog;
 	ORDER BY p.oid::regprocedure::text COLLATE "C"}))
 {
 	my %f;
-	(@f{qw(signature name kind rows returns)}, my $arguments) = split /\t/, $line;
+	(@f{qw(signature name kind rows returns variadic)}, my $arguments) = split /\t/, $line;
 	$f{arguments} = [ map { [ split /=/, $_, 2 ] } split /;/, $arguments // '' ];
 	push @function, \%f;
 }
@@ -257,7 +293,8 @@ my @call;						# [function, statement]
 sub add
 {
 	my ($f, @values) = @_;
-	my $call = "$f->{name}(" . join(', ', @values) . ')';
+	my $call = "$f->{name}(" . join(', ', @values[ 0 .. $#values - 1 ], @values ? ($f->{variadic} eq 't' ? 'VARIADIC ' : '') . $values[-1] :
+		()) . ')';
 	my $g = 'generate_series(1, 3) AS g (g)';
 	my @form =
 		$f->{kind} eq 'p' ? "CALL $call" :

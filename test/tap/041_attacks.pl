@@ -13,7 +13,9 @@ my $node = PostgreSQL::Test::Cluster->new('attacks');
 $node->init;
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'xmcoh'
-max_worker_processes = 16
+max_worker_processes = 32
+xmcoh.max_running_jobs = 12
+xmcoh.max_running_jobs_per_role = 12
 max_parallel_workers_per_gather = 0
 restart_after_crash = on
 log_statement = none
@@ -209,13 +211,13 @@ is(value(q{SELECT string_agg(p.oid::regprocedure::text, ', ')} . $member . q{WHE
 # ---- SET ROLE is no way back ----
 
 value(qq{SET ROLE victim; SELECT xmcoh.train('victim', $quick)});
-value(qq{SELECT xmcoh.import_model('m', xmcoh.export_model('victim')) FROM xmcoh.wait_for_job(1,
-	'60 s')}) if until_true(q{SELECT state = 'succeeded' FROM xmcoh.job WHERE job_id = 1});
+is(value("CALL xmcoh.wait_for_job(1, '60 s')"), 'succeeded', 'somebody else trains');
+value(q{SELECT xmcoh.import_model('m', xmcoh.export_model('victim'))});
 is(mallory(q{SELECT xmcoh.deploy('m', 1);
-CREATE TABLE evil.cast_step AS SELECT 1 AS manual, s AS step, 'deployed'::evil.boom AS words FROM generate_series(1,
+CREATE TABLE evil.cast_step AS SELECT 1000 AS manual, s AS step, 'deployed'::evil.boom AS words FROM generate_series(1,
 	3) AS s;
 ALTER TABLE evil.cast_step ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-	CREATE POLICY attack ON evil.cast_step USING (evil.fold(manual::text) = '1');
+	CREATE POLICY attack ON evil.cast_step USING (evil.fold(manual::text) = '1000');
 SELECT xmcoh.attach_source('m', 'evil.cast_step', 'manual', 'step', text => 'words')}), '', 'mallory\'s model scores');
 harmless('(nothing has happened yet)');
 for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT * FROM xmcoh.order_documents('m',
@@ -229,11 +231,11 @@ for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT
 }
 as($super, "SET ROLE mallory; SELECT xmcoh.train('m', $quick)");
 my $job = value('SELECT max(job_id) FROM xmcoh.job_record');
-is(value("SELECT xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'train as mallory, in a superuser\'s session');
+is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'train as mallory, in a superuser\'s session');
 harmless('runs nothing as that superuser');
 # A superuser who trains mallory's documents without SET ROLE would run his functions, as in any query; mallory himself does so here.
 mallory(qq{ALTER ROLE mallory SET search_path = evil, pg_catalog; SELECT xmcoh.train('m', $quick)});
-is(value("SELECT xmcoh.wait_for_job($job + 1, '60 s')"), 'succeeded', 'train by mallory, with a search path of his own');
+is(value("CALL xmcoh.wait_for_job($job + 1, '60 s')"), 'succeeded', 'train by mallory, with a search path of his own');
 harmless('runs nothing as anybody else');
 
 # ---- a search path that mallory has set for a whole database ----
@@ -252,7 +254,7 @@ my @error;
 for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, q{SELECT xmcoh.create_model('a')},
 	q{SELECT xmcoh.attach_source('a', 'honest.step', 'manual', 'step', text => 'words', "position" => 'place',
 		approved => 'all')},
-	qq{SELECT xmcoh.train('a', $quick, on_success => 'challenge')}, q{SELECT xmcoh.wait_for_job(1, '60 s')},
+	qq{SELECT xmcoh.train('a', $quick, on_success => 'challenge')}, q{CALL xmcoh.wait_for_job(1, '60 s')},
 		q{SELECT xmcoh.deploy('a', 1)}, q{SELECT * FROM xmcoh.order_documents('a')},
 	q{SELECT * FROM xmcoh.pair_scores('a', '1')}, q{SELECT * FROM xmcoh.alignment('a', '1')}, q{SELECT *
 		FROM xmcoh.evaluate('a')}, q{SELECT * FROM xmcoh.evaluate('a', 'honest.step')},
@@ -264,7 +266,7 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 	q{SELECT xmcoh.export_model('a')}, q{SELECT xmcoh.prune_versions('a', 1)}, q{SELECT * FROM xmcoh.model_overview},
 		q{SELECT * FROM xmcoh.job_history}, q{SELECT * FROM xmcoh.training_progress},
 	q{SELECT * FROM xmcoh.training_round}, q{SELECT * FROM xmcoh.versions}, qq{SELECT xmcoh.train('a', $quick)},
-		q{SELECT xmcoh.cancel_job(2)}, q{SELECT xmcoh.wait_for_job(2, '60 s')},
+		q{SELECT xmcoh.cancel_job(2)}, q{CALL xmcoh.wait_for_job(2, '60 s')},
 	qq{SELECT xmcoh.schedule_training('a', '1 second', options => $quick)})
 {
 	my $err = as($super, $call, 'tenant');
@@ -326,20 +328,38 @@ my %exchange = (
 			"position" => \'place\', approved => \'all\')' ],
 	x4 => [ 'the table has another owner',
 		'GRANT ALL ON evil.table_x4 TO mallory; ALTER TABLE evil.table_x4 OWNER TO accomplice' ],
-	x5 => [ 'the schedule\'s source is exchanged', '' ]);
+	x5 => [ 'the schedule\'s source is exchanged', '' ],
+	x6 => [ 'the table gets a policy', 'CREATE POLICY p ON evil.table_x6 USING (evil.fold(words) = words);
+		ALTER TABLE evil.table_x6 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY' ],
+	x7 => [ 'an operator of the view does something else', 'CREATE OR REPLACE FUNCTION evil.joined(a text, b text) RETURNS text
+		LANGUAGE plpgsql AS $$ BEGIN RETURN evil.touch(a); END $$', q{CREATE FUNCTION evil.joined(a text, b text) RETURNS text
+		LANGUAGE sql AS 'SELECT a'; CREATE OPERATOR evil.~+ (leftarg = text, rightarg = text, function = evil.joined);
+		CREATE VIEW evil.table_x7 AS SELECT manual, step, place, words OPERATOR(evil.~+) '' AS words FROM evil.base} ],
+	x8 => [ 'an index of the table calls a function', q{CREATE INDEX ON evil.table_x8 (step) WHERE evil.fold('unpack') = 'unpack'} ],
+	x9 => [ 'a column\'s type gets a cast', q{CREATE FUNCTION evil.to_text(evil.word) RETURNS text LANGUAGE plpgsql
+		AS $$ BEGIN RETURN evil.touch('unpack'); END $$; CREATE CAST (evil.word AS text) WITH FUNCTION evil.to_text(evil.word)},
+		q{DO $$ BEGIN EXECUTE (SELECT format('CREATE TYPE evil.word AS ENUM (%s)',
+		string_agg(DISTINCT quote_literal(words), ',')) FROM evil.base); END $$;
+		CREATE TABLE evil.table_x9 AS SELECT manual, step, place, words::evil.word AS words FROM evil.base} ],
+	xa => [ 'an aggregate of the view does something else', 'CREATE OR REPLACE FUNCTION evil.step_of(a text, b text) RETURNS text
+		LANGUAGE plpgsql AS $$ BEGIN RETURN evil.touch(b); END $$', q{CREATE FUNCTION evil.step_of(a text, b text) RETURNS text
+		LANGUAGE sql AS 'SELECT b'; CREATE AGGREGATE evil.last(text) (sfunc = evil.step_of, stype = text);
+		CREATE VIEW evil.table_xa AS SELECT manual, step, place, evil.last(words) AS words FROM evil.base GROUP BY 1, 2, 3} ],
+	xb => [ 'an index of a child of the table calls a function', 'CREATE TABLE evil.child_xb () INHERITS (evil.table_xb);
+		CREATE INDEX ON evil.child_xb (step) WHERE evil.fold($$unpack$$) = $$unpack$$' ]);
 $exchange{x5}[1] = $exchange{x1}[1] =~ s/x1/x5/gr;
 for my $model (sort keys %exchange)
 {
-	my $relation = $model eq 'x2' ? 'VIEW' : 'TABLE';
-	mallory(qq{SET search_path = public; CREATE $relation evil.table_$model AS TABLE evil.base;
+	my $create = $exchange{$model}[2] // 'CREATE ' . ($model eq 'x2' ? 'VIEW' : 'TABLE') . " evil.table_$model AS TABLE evil.base";
+	mallory(qq{SET search_path = public; $create;
 		SELECT xmcoh.create_model('$model');
 		SELECT xmcoh.attach_source('$model', 'evil.table_$model', 'manual', 'step', text => 'words', "position" => 'place',
 			approved => 'all')});
 }
-my %job = map { $_ => value("SELECT xmcoh.train('$_', $long)") } qw(x1 x2 x3 x4);
+my %job = map { $_ => value("SELECT xmcoh.train('$_', $long)") } grep { $_ ne 'x5' } keys %exchange;
 my $jobs = join ',', values %job;
 value("SELECT xmcoh.schedule_training('x5', '1 second', options => $quick)");
-ok(until_true("SELECT count(*) = 4 FROM xmcoh.job WHERE state = 'running' AND done > 0 AND job_id IN ($jobs)"),
+ok(until_true("SELECT count(*) = 10 FROM xmcoh.job WHERE state = 'running' AND done > 0 AND job_id IN ($jobs)"),
 	'a DBA trains models of mallory\'s');
 ok(until_true("SELECT last_job_id IS NOT NULL FROM xmcoh.schedule"), 'and has one trained by a schedule');
 harmless('while the documents are harmless');
@@ -352,7 +372,7 @@ $node->start;
 my $end = time + 20;
 my $over = q{state NOT IN ('queued', 'starting', 'running', 'cancelling')};
 sleep 0.2 while time < $end && slurp_file($node->logfile, $seen) !~ /LOG:  evil /
-  && value("SELECT count(*) FROM xmcoh.job WHERE $over AND job_id IN ($jobs)") < 4;
+  && value("SELECT count(*) FROM xmcoh.job WHERE $over AND message NOT LIKE 'worker died%' AND job_id IN ($jobs)") < 10;
 for my $model (sort keys %job)
 {
 	like(value("SELECT concat(state, ' ', message) FROM xmcoh.job WHERE job_id = $job{$model}"),
@@ -366,6 +386,15 @@ value("SELECT xmcoh.unschedule_training('x5')");
 value("SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job WHERE NOT $over");
 until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE NOT $over");
 harmless('nothing of mallory\'s has run as the DBA, nor his own job as anybody else');
+
+# What is the same under all settings.
+is(mallory(q{CREATE VIEW evil.since AS SELECT b.* FROM evil.base AS b WHERE '2020-01-01 00:00+00'::timestamptz < now()
+		AND '1 day'::interval > '0'::interval AND '1/2/2020'::date < now() AND 0.1::float8 + 0.2::float8 < 1 AND 1.1::float8 < 2;
+	SELECT xmcoh.create_model('since'); SELECT xmcoh.attach_source('since', 'evil.since', 'manual', 'step', text => 'words',
+		"position" => 'place', approved => 'all')}), '', 'a source with constants');
+$job = value(qq{SET TimeZone = 'Asia/Tokyo'; SET quote_all_identifiers = on; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = iso_8601;
+	SET extra_float_digits = -10; SET ROLE mallory; SELECT xmcoh.train('since', $quick)});
+is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'is the same one whatever the settings of who trains');
 
 # ---- forging ----
 
@@ -381,7 +410,7 @@ is(value(qq{SELECT string_agg(DISTINCT concat_ws(' ', right_name, c.oid::regclas
 			AND has_column_privilege('mallory', c.oid, attnum, right_name)) AS a (columns)
 	WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND (columns IS NOT NULL OR right_name IN ('DELETE', 'TRUNCATE', 'TRIGGER')
 		AND has_table_privilege('mallory', c.oid, right_name))}),
-	'DELETE xmcoh.approved_pair; INSERT xmcoh.approved_pair after, before, document, model_id',
+	'INSERT xmcoh.approved_pair after, before, document, model_id',
 		'what a user may write: approved pairs');
 is(value(qq{SELECT string_agg(DISTINCT c.oid::regclass::text, ', ') $relations
 	AND CASE WHEN relkind = 'S' THEN has_sequence_privilege('mallory', c.oid, 'SELECT, USAGE, UPDATE') END}), '',
@@ -399,7 +428,7 @@ for (split /\n/, value(qq{SELECT DISTINCT relkind, c.oid::regclass $relations AN
 		("INSERT INTO $relation DEFAULT VALUES", "DELETE FROM $relation", "TRUNCATE $relation", "COPY $relation FROM STDIN",
 		map { "UPDATE $relation SET $_ = $_" } split /\n/,
 			value("SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = '$relation'::regclass AND attnum > 0"));
-	@attempt = grep { !/^(?:INSERT|DELETE)/ } @attempt if $relation eq 'xmcoh.approved_pair';
+	@attempt = grep { !/^INSERT/ } @attempt if $relation eq 'xmcoh.approved_pair';
 	$script .= join '', map { "\\warn \@$_\nBEGIN;\n$_;\n" . (/^COPY/ ? "\\.\n" : '') . "ROLLBACK;\n" } @attempt;
 }
 my ($attempts, @done) = 0;
@@ -408,7 +437,7 @@ for (split /^\@/m, mallory($script))
 	my ($attempt, $answer) = /^(.*)\n(.*)/ or next;
 	$attempts++;
 	push @done, "$attempt: " . ($answer
-		|| 'done') if $answer !~ /permission denied|cannot (?:insert into|delete from|update|truncate|change|copy to)|is not a table/;
+		|| 'done') if $answer !~ /permission denied|cannot (?:insert into|delete from|update|truncate|change|copy to)|can only be updated to DEFAULT|is not a table/;
 }
 is(join("\n", splice(@done, 0, 8)), '', "and nothing else is written when somebody tries $attempts ways");
 
@@ -422,8 +451,9 @@ like(mallory(sprintf $pair, ', approved_at', 3, q{, 'infinity'}), qr/permission 
 like(mallory(q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) VALUES (} . value(q{SELECT model_id
 	FROM xmcoh.model WHERE name = 'victim'}) . q{, '1', '2', '3')}),
 	qr/row-level security|permission denied/, 'nor of another one\'s model');
-mallory('DELETE FROM xmcoh.approved_pair');
-is(value('SELECT string_agg(approved_by, \' \') FROM xmcoh.approved_pair'), 'victim', 'and takes back his own alone');
+like(mallory(q{SELECT xmcoh.withdraw_pair('victim', '1', '1', '2')}), qr/permission denied/, 'nor does he take one back there');
+is(mallory(q{SELECT xmcoh.withdraw_pair('m', '1', '1', '2')}), '', 'but one of his own');
+is(value('SELECT string_agg(approved_by, \' \') FROM xmcoh.approved_pair'), 'victim', 'and that alone');
 mallory(q{SELECT xmcoh.deploy('m', 2); SELECT xmcoh.deploy('m', 1)});
 is(value('SELECT deployed_by FROM xmcoh.deployment ORDER BY deployment_id DESC LIMIT 1'), 'mallory', 'who deploys is named');
 
