@@ -560,6 +560,20 @@ xmcoh_resume(int32 job_id)
 	SPI_finish();
 }
 
+static void
+fail_queued(int32 job_id, const char *why)
+{
+	write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()", psprintf("not begun: %s", why));
+}
+
+void
+xmcoh_fail_queued(int32 job_id, const char *why)
+{
+	SPI_connect();
+	fail_queued(job_id, why);
+	SPI_finish();
+}
+
 void
 xmcoh_begin_queued(int32 job_id)
 {
@@ -570,8 +584,7 @@ xmcoh_begin_queued(int32 job_id)
 	if (beginning.obstacle == NULL)
 		ask_for_worker(job_id, beginning.login_role, beginning.role);
 	else
-		write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()",
-					   psprintf("not begun: %s", beginning.obstacle));
+		fail_queued(job_id, beginning.obstacle);
 	SPI_finish();
 }
 

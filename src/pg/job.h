@@ -55,6 +55,9 @@ extern void xmcoh_resume(int32 job_id);
 /* Asks for the worker of a queued job, for the launcher; or ends the job, if it cannot be begun any more. Needs no SPI connection. */
 extern void xmcoh_begin_queued(int32 job_id);
 
+/* Ends a job in the queue that could not be asked for. Needs no SPI connection. */
+extern void xmcoh_fail_queued(int32 job_id, const char *why);
+
 /* How many workers of jobs are at work, or about to be, in the whole server; of one login role, if that is valid. */
 extern int	xmcoh_count_workers(Oid login_role);
 

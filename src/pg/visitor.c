@@ -9,12 +9,8 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -22,12 +18,13 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "access.h"
 #include "job.h"
 #include "launcher.h"
 #include "schedule.h"
@@ -37,6 +34,8 @@
 PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
 
 #define LOCK_TIMEOUT "500ms"	/* rows that somebody holds are passed over; this is for what train() waits for besides */
+#define STEP_MS 5000			/* most for one transaction: what users have defined may take for ever to look at */
+#define PART_MS 10000			/* for each part of a visit: then it is the next one's turn, and what is left is for the next visit */
 #define WAITING_MS 10000		/* until the next visit while jobs wait for their turn */
 #define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
 
@@ -69,6 +68,7 @@ begin(void)
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, NULL);
+	enable_timeout_after(STATEMENT_TIMEOUT, STEP_MS);
 }
 
 static void
@@ -76,6 +76,7 @@ commit(void)
 {
 	SPI_finish();
 	PopActiveSnapshot();
+	disable_timeout(STATEMENT_TIMEOUT, false);
 	CommitTransactionCommand();
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
@@ -88,6 +89,8 @@ rollback(void)
 {
 	ErrorData  *error;
 
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	QueryCancelPending = false;
 	MemoryContextSwitchTo(memory);
 	error = CopyErrorData();
 	FlushErrorState();
@@ -105,21 +108,13 @@ value_of(uint64 row, int column)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &is_null);
 }
 
-/*
- * Whether the extension is here. Anybody who may create schemas can make a schema and tables of these names, and have us
- * run what hangs on them, so it must be the extension's own.
- */
 static bool
 extension_is_here(void)
 {
-	Oid			extension;
-	Oid			table;
 	bool		here;
 
 	StartTransactionCommand();
-	extension = get_extension_oid("xmcoh", true);
-	table = get_relname_relid("schedule", get_namespace_oid("xmcoh", true));
-	here = OidIsValid(extension) && OidIsValid(table) && getExtensionOfObject(RelationRelationId, table) == extension;
+	here = OidIsValid(xmcoh_extension_table("schedule"));
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(memory);
 	return here;
@@ -154,6 +149,15 @@ list_jobs(const char *query, int32 **job)
 	return n;
 }
 
+static char *why_hopeless;
+
+/* A job that cannot be begun must not be tried first at every visit. */
+static void
+give_up(int32 job_id)
+{
+	xmcoh_fail_queued(job_id, why_hopeless);
+}
+
 /*
  * Does something with one job in a transaction of its own. A job whose row somebody holds is passed over: no waiting for it,
  * and no error of one job, keeps the others from their turn. false: it is to be tried again.
@@ -162,6 +166,7 @@ static bool
 with_job(int32 job_id, void (*act) (int32 job_id), const char *what)
 {
 	volatile bool done = true;
+	char	   *volatile hopeless = NULL;
 
 	PG_TRY();
 	{
@@ -182,8 +187,15 @@ with_job(int32 job_id, void (*act) (int32 job_id), const char *what)
 
 		ereport(LOG, errmsg("job %d %s: %s", job_id, what, error->message));
 		done = !is_passing(error);
+		if (done && act == xmcoh_begin_queued)
+			hopeless = worker_error_text(error);
 	}
 	PG_END_TRY();
+	if (hopeless != NULL)
+	{
+		why_hopeless = hopeless;
+		(void) with_job(job_id, give_up, "cannot be told why it was not begun");
+	}
 	return done;
 }
 
@@ -198,8 +210,10 @@ static void
 settle_jobs(void)
 {
 	int32	   *job;
-	int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE $1 IS NOT NULL"
-							  " AND state IN ('queued', 'starting', 'running', 'cancelling') ORDER BY job_id", &job);
+	/* However many are in the queue, looking at those that are not dead takes one query. */
+	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS v USING (job_id) WHERE $1 IS NOT NULL"
+							  " AND r.state IN ('queued', 'starting', 'running', 'cancelling') AND v.state <> r.state"
+							  " ORDER BY r.job_id", &job);
 
 	for (int k = 0; k < n; k++)
 		(void) with_job(job[k], settle, "could not be looked at");
@@ -217,11 +231,16 @@ resume_jobs(void)
 	int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
 							  " AND (queue_id <> xmcoh_internal.queue_id() OR coalesce(worker_started_at, queued_at) < $1)"
 							  " AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh_internal.queue_id(), '[^.]*$', '')"
-							  " ORDER BY job_id", &job);
+							  " ORDER BY random()", &job);
+	TimestampTz began = GetCurrentTimestamp();
 	bool		all = true;
 
 	for (int k = 0; k < n; k++)
+	{
+		if (TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS))
+			return false;
 		all &= with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
+	}
 	return all;
 }
 
@@ -253,9 +272,10 @@ begin_jobs(bool *waiting)
 							  " AND j.queue_id = xmcoh_internal.queue_id()) AS q WHERE q.waits AND q.place <= "
 							  " current_setting('xmcoh.max_running_jobs_per_role')::integer ORDER BY q.place, q.queued_at, q.job_id", &job);
 	int			turns = n > 0 ? free_turns() : 0;
+	TimestampTz began = GetCurrentTimestamp();
 	bool		all = true;
 
-	for (int k = 0; k < n && k < turns; k++)
+	for (int k = 0; k < n && k < turns && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS); k++)
 		all &= with_job(job[k], xmcoh_begin_queued, "cannot be begun");
 	*waiting = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE $1 IS NOT NULL AND state = 'queued' AND asked_at IS NULL"
 						 " AND queue_id = xmcoh_internal.queue_id()", &job) > 0;
@@ -450,9 +470,11 @@ read_schedules(int *n)
 	Schedule   *schedule;
 
 	begin();
+	/* However many schedules a role has, each role has its first before any has its second; and which is first is left to chance. */
 	*n = (int) execute("SELECT s.schedule_id, m.name, s.cron, s.timezone, greatest(s.created_at, s.last_run_at)"
 					   " FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id) WHERE s.active"
-					   " ORDER BY s.schedule_id", SPI_OK_SELECT, 0, NULL, NULL, NULL);
+					   " ORDER BY row_number() OVER (PARTITION BY xmcoh_internal.object_oid(s.submitted_by) ORDER BY random()), random()",
+					   SPI_OK_SELECT, 0, NULL, NULL, NULL);
 	schedule = MemoryContextAlloc(memory, (*n + 1) * sizeof(Schedule));
 	for (int k = 0; k < *n; k++)
 		schedule[k] = (Schedule) {
@@ -472,6 +494,7 @@ run_schedules(TimestampTz *next_due)
 {
 	int			n;
 	Schedule   *schedule = read_schedules(&n);
+	TimestampTz began = GetCurrentTimestamp();
 	bool		all = true;
 
 	for (int k = 0; k < n; k++)
@@ -479,8 +502,14 @@ run_schedules(TimestampTz *next_due)
 		const Schedule *s = &schedule[k];
 		TimestampTz now = GetCurrentTimestamp();
 		TimestampTz next;
-		char	   *problem = xmcoh_next_due(s->cron, s->timezone, s->since, visit.considered, &next);
+		char	   *problem;
 
+		if (TimestampDifferenceExceeds(began, now, PART_MS))
+		{
+			*next_due = now;
+			return false;
+		}
+		problem = xmcoh_next_due(s->cron, s->timezone, s->since, visit.considered, &next);
 		if (problem == NULL && next <= now)
 		{
 			all &= run(s, now);

@@ -40,7 +40,6 @@
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -55,7 +54,6 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -96,7 +94,7 @@ worker_begin(WorkerJob *job, bool durable)
 								 true, 0, false);
 
 	/* After DROP EXTENSION there is no row left to write to: an error would only have us started anew, for ever. */
-	if (!OidIsValid(get_relname_relid("job_record", get_namespace_oid("xmcoh", true))))
+	if (!OidIsValid(xmcoh_extension_table("job_record")))
 		proc_exit(0);
 	/* What is written of a job is nobody's to write but the extension's; no code of a user runs as its owner. */
 	SetUserIdAndSecContext(xmcoh_extension_owner(), SECURITY_LOCAL_USERID_CHANGE);
