@@ -205,8 +205,8 @@ settle(int32 job_id)
 	(void) xmcoh_settle(job_id);
 }
 
-/* Writes down what has become of jobs whose workers are dead. */
-static void
+/* Writes down what has become of jobs whose workers are dead. false: somebody holds one of them, who may be writing just that. */
+static bool
 settle_jobs(void)
 {
 	int32	   *job;
@@ -215,8 +215,11 @@ settle_jobs(void)
 							  " AND r.state IN ('queued', 'starting', 'running', 'cancelling') AND v.state <> r.state"
 							  " ORDER BY r.job_id", &job);
 
+	bool		all = true;
+
 	for (int k = 0; k < n; k++)
-		(void) with_job(job[k], settle, "could not be looked at");
+		all &= with_job(job[k], settle, "could not be looked at");
+	return all;
 }
 
 /*
@@ -552,9 +555,11 @@ xmcoh_visitor_main(Datum argument)
 		MemoryContextSwitchTo(memory);
 
 		next_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LONGEST_MS);
-		settle_jobs();
-		if (visit.first)
-			all = resume_jobs();
+		all = settle_jobs();
+		if (!visit.first)
+			all = true;
+		else if (!resume_jobs())	/* what is settled only now is taken up by the next visit, which is the first one again */
+			all = false;
 		all &= run_schedules(&next_due);
 		all &= begin_jobs(&waiting);
 		if (waiting)			/* its turn comes when another job ends, which wakes the launcher; should that be lost, soon */

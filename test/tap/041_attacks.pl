@@ -387,6 +387,8 @@ value("SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job WHERE NOT $over");
 until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE NOT $over");
 harmless('nothing of mallory\'s has run as the DBA, nor his own job as anybody else');
 
+mallory('ALTER ROLE mallory RESET search_path');
+
 # What is the same under all settings.
 is(mallory(q{CREATE VIEW evil.since AS SELECT b.* FROM evil.base AS b WHERE '2020-01-01 00:00+00'::timestamptz < now()
 		AND '1 day'::interval > '0'::interval AND '1/2/2020'::date < now() AND 0.1::float8 + 0.2::float8 < 1 AND 1.1::float8 < 2;
@@ -398,7 +400,6 @@ is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'is the same one
 
 # ---- forging ----
 
-mallory('ALTER ROLE mallory RESET search_path');
 my $relations = q{ FROM pg_class AS c JOIN pg_depend AS d ON classid = 'pg_class'::regclass AND objid = c.oid
 	AND deptype IN ('e', 'a', 'i')
 	WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('xmcoh', 'xmcoh_internal'))};
