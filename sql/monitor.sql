@@ -8,7 +8,7 @@ BEGIN
         VALUES (NEW.job_id, OLD.state, NEW.state, xmcoh_internal.public_message(NEW.message, NEW.error_code, false), NEW.worker_pid, NEW.worker_started_at);
     PERFORM pg_notify('xmcoh', json_build_object('event', 'job', 'job_id', NEW.job_id, 'model', left(m.name, 200),
                                                  'state', NEW.state, 'version', NEW.version)::text)
-        FROM xmcoh.model AS m WHERE m.model_id = NEW.model_id;
+        FROM xmcoh.model AS m WHERE m.model_id = NEW.model_id AND xmcoh_internal.may_notify();
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.note_transition() IS

@@ -237,8 +237,12 @@ CREATE FUNCTION xmcoh_internal.column_number("column" xmcoh.object_ref) RETURNS 
             AND a.attname = xmcoh_internal.object_name("column"));
 COMMENT ON FUNCTION xmcoh_internal.column_number(xmcoh.object_ref) IS 'Internal: which column of its relation is named; NULL: it is not there';
 
+-- What a definition is made of is text that depends on settings: all of these are pinned, so that a worker finds what a session found.
+
 CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET "DateStyle" = 'ISO, MDY' SET "IntervalStyle" = 'postgres'
+    SET "TimeZone" = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C'
     BEGIN ATOMIC
         WITH RECURSIVE attached (relation, columns, documents_of, kind) AS (
             SELECT s.relation, ARRAY[s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved], s.documents_of,
@@ -247,41 +251,87 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
             UNION ALL
             SELECT p.relation, ARRAY[p.document, p.before, p.after], NULL, 'pairs'
                 FROM xmcoh.pair_source_record AS p WHERE p.model_id = source_definition.model_id),
-        -- what a view reads and calls, and what that reads and calls
-        used (class, object) AS (
-            SELECT 'pg_class'::regclass::oid, xmcoh_internal.object_oid(s.relation) FROM attached AS s
+        -- Whatever reading these evaluates: what a view reads and calls, policies, casts of the columns' types; and what planning
+        -- evaluates, which is constant expressions of indexes, constraints and statistics, of partitions and children, too.
+        used (class, object, is_child) AS (
+            SELECT 'pg_class'::regclass::oid, xmcoh_internal.object_oid(s.relation), false FROM attached AS s
                 WHERE xmcoh_internal.object_oid(s.relation) IS NOT NULL
             UNION
-            SELECT d.refclassid, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.object
-                JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-                WHERE u.class = 'pg_class'::regclass AND d.refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass)),
+            SELECT e.class, e.object, e.is_child FROM used AS u, LATERAL (
+                SELECT d.refclassid, d.refobjid, false FROM pg_depend AS d
+                    WHERE d.classid = u.class AND d.objid = u.object AND d.refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass,
+                        'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass)
+                    AND NOT (u.is_child AND d.refclassid = 'pg_class'::regclass)
+                UNION ALL SELECT 'pg_rewrite'::regclass, r.oid, false FROM pg_rewrite AS r
+                    WHERE u.class = 'pg_class'::regclass AND r.ev_class = u.object
+                UNION ALL SELECT 'pg_policy'::regclass, p.oid, false FROM pg_policy AS p
+                    WHERE u.class = 'pg_class'::regclass AND p.polrelid = u.object
+                UNION ALL SELECT 'pg_constraint'::regclass, k.oid, true FROM pg_constraint AS k
+                    WHERE u.class = 'pg_class'::regclass AND k.conrelid = u.object AND k.contype = 'c'
+                UNION ALL SELECT 'pg_constraint'::regclass, k.oid, true FROM pg_constraint AS k
+                    WHERE u.class = 'pg_type'::regclass AND k.contypid = u.object
+                UNION ALL SELECT 'pg_class'::regclass, i.indexrelid, true FROM pg_index AS i
+                    WHERE u.class = 'pg_class'::regclass AND i.indrelid = u.object
+                UNION ALL SELECT 'pg_statistic_ext'::regclass, x.oid, true FROM pg_statistic_ext AS x
+                    WHERE u.class = 'pg_class'::regclass AND x.stxrelid = u.object
+                UNION ALL SELECT 'pg_class'::regclass, h.inhrelid, true FROM pg_inherits AS h
+                    WHERE u.class = 'pg_class'::regclass AND h.inhparent = u.object
+                UNION ALL SELECT 'pg_cast'::regclass, c.oid, false FROM pg_cast AS c
+                    WHERE u.class = 'pg_type'::regclass AND c.castsource = u.object) AS e (class, object, is_child)
+                -- Nobody but a superuser changes what came with the server or with an extension.
+                WHERE e.object >= 16384 AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = e.class AND d.objid = e.object
+                                                        AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')),
         line (numbers, names) AS (
             SELECT format('%s %s %s %s', s.kind, xmcoh_internal.object_oid(s.relation), xmcoh_internal.object_oid(s.documents_of),
                           (SELECT array_agg(xmcoh_internal.column_number(c.object) ORDER BY c.place)
                            FROM unnest(s.columns) WITH ORDINALITY AS c (object, place))),
                    format('%s %s %s %s', s.kind, s.relation, s.documents_of, s.columns)
                 FROM attached AS s
-            UNION ALL
-            SELECT format('%s %s %s %s %s', c.oid, c.relkind, c.relowner,
+            UNION
+            SELECT format('%s %s %s %s %s %s %s', c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
                           (SELECT string_agg(format('%s %s %s', r.ev_type, r.ev_qual, r.ev_action), E'\n' ORDER BY r.oid)
                            FROM pg_rewrite AS r WHERE r.ev_class = c.oid),
                           (SELECT string_agg(format('%s %s %s', a.attnum, a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)
                            FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)),
-                   format('%s %s %s %s %s', c.oid::regclass, c.relkind, pg_get_userbyid(c.relowner), pg_get_viewdef(c.oid),
+                   format('%s %s %s %s %s %s %s', c.oid::regclass, c.relkind, pg_get_userbyid(c.relowner), c.relrowsecurity,
+                          c.relforcerowsecurity, pg_get_viewdef(c.oid),
                           (SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
                            FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
-                FROM used AS u JOIN pg_class AS c ON c.oid = u.object WHERE u.class = 'pg_class'::regclass
-            UNION ALL
-            SELECT format('%s %s %s %s %s', p.oid, p.proowner, p.prosrc, p.probin, p.prosqlbody),
-                   format('%s %s %s %s %s', p.oid::regprocedure, pg_get_userbyid(p.proowner), p.prosrc, p.probin,
-                          pg_get_function_sqlbody(p.oid))
-                FROM used AS u JOIN pg_proc AS p ON p.oid = u.object WHERE u.class = 'pg_proc'::regclass)
+                FROM used AS u JOIN pg_class AS c ON c.oid = u.object WHERE u.class = 'pg_class'::regclass AND NOT u.is_child
+            UNION   -- a new partition is no other definition, as long as it is like the others
+            SELECT format('child %s %s', c.relkind, c.relowner), format('child %s %s', c.relkind, pg_get_userbyid(c.relowner))
+                FROM used AS u JOIN pg_class AS c ON c.oid = u.object
+                WHERE u.class = 'pg_class'::regclass AND u.is_child AND c.relkind NOT IN ('i', 'I')
+            UNION
+            SELECT format('%s %s %s', p.oid, p.proowner, d.definition), format('%s %s %s', p.oid::regprocedure, pg_get_userbyid(p.proowner),
+                          CASE WHEN p.prosqlbody IS NULL THEN d.definition ELSE pg_get_function_sqlbody(p.oid) END)
+                FROM used AS u JOIN pg_proc AS p ON p.oid = u.object JOIN pg_language AS l ON l.oid = p.prolang,
+                     LATERAL (SELECT format('%s %s %s %s %s %s %s %s', l.lanname, p.provolatile, p.prosecdef, p.proisstrict, p.proconfig,
+                                            p.prosrc, p.probin, p.prosqlbody)) AS d (definition)
+                WHERE u.class = 'pg_proc'::regclass
+            UNION
+            SELECT format('policy %s %s %s %s', p.polrelid, p.polpermissive, p.polqual, p.polroles),
+                   format('policy %s %s %s %s', p.polrelid::regclass, p.polpermissive, pg_get_expr(p.polqual, p.polrelid),
+                          (SELECT string_agg(CASE WHEN r.role <> 0 THEN pg_get_userbyid(r.role) ELSE 'PUBLIC' END, ',' ORDER BY r.place)
+                           FROM unnest(p.polroles) WITH ORDINALITY AS r (role, place)))
+                FROM used AS u JOIN pg_policy AS p ON p.oid = u.object WHERE u.class = 'pg_policy'::regclass AND p.polcmd IN ('r', '*')
+            UNION
+            SELECT format('operator %s %s %s', o.oid, o.oprowner, o.oprcode::oid),
+                   format('operator %s %s %s', o.oid::regoperator, pg_get_userbyid(o.oprowner), o.oprcode::regprocedure)
+                FROM used AS u JOIN pg_operator AS o ON o.oid = u.object WHERE u.class = 'pg_operator'::regclass
+            UNION
+            SELECT format('type %s %s %s', t.oid, t.typowner, t.typtype), format('type %s %s %s', t.oid::regtype, pg_get_userbyid(t.typowner), t.typtype)
+                FROM used AS u JOIN pg_type AS t ON t.oid = u.object WHERE u.class = 'pg_type'::regclass AND t.typtype IN ('d', 'e', 'r', 'm', 'b')
+            UNION
+            SELECT format('cast %s %s %s %s %s', c.castsource, c.casttarget, c.castfunc, c.castcontext, c.castmethod),
+                   format('cast %s %s %s %s %s', c.castsource::regtype, c.casttarget::regtype, c.castfunc::regprocedure, c.castcontext, c.castmethod)
+                FROM used AS u JOIN pg_cast AS c ON c.oid = u.object WHERE u.class = 'pg_cast'::regclass)
         SELECT format('%s %s', encode(sha256(convert_to(string_agg(l.numbers, E'\n' ORDER BY l.numbers COLLATE "C"), 'UTF8')), 'hex'),
                       encode(sha256(convert_to(string_agg(l.names, E'\n' ORDER BY l.names COLLATE "C"), 'UTF8')), 'hex'))
             FROM line AS l;
     END;
 COMMENT ON FUNCTION xmcoh_internal.source_definition(integer) IS
-    'Internal: how the sources and pair sources of a model are defined: owners and columns of their relations, views, and the functions that views call; a hash over it by numbers, and one by names';
+    'Internal: how the sources and pair sources of a model are defined: owners and columns of their relations, views, policies, casts, and the functions that reading or planning may call, as far as the catalogue knows them (what the text of a function calls by name is not looked into); a hash over it by numbers, and one by names';
 
 CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

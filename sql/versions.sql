@@ -48,11 +48,19 @@ COMMENT ON FUNCTION xmcoh_internal.store_version(integer, bytea, integer, jsonb)
 
 -- By the functions that deploy and not by a trigger: a restored dump inserts deployments that are none.
 
+-- NOTIFY fails at commit when the queue of the whole server is full, and any role can fill it: no job or deployment must fail of that.
+
+CREATE FUNCTION xmcoh_internal.may_notify() RETURNS boolean
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    RETURN pg_notification_queue_usage() < 0.5;
+COMMENT ON FUNCTION xmcoh_internal.may_notify() IS 'Internal: whether there is room in the queue of notifications; where there is not, listeners go without';
+
 CREATE FUNCTION xmcoh_internal.notify_deployment(model text, version integer, previous integer, rollback boolean) RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     BEGIN ATOMIC
         SELECT pg_notify('xmcoh', json_build_object('event', 'deployment', 'model', left(model, 200), 'version', version,
-                                                    'previous', previous, 'rollback', rollback)::text);
+                                                    'previous', previous, 'rollback', rollback)::text)
+        WHERE xmcoh_internal.may_notify();
     END;
 COMMENT ON FUNCTION xmcoh_internal.notify_deployment(text, integer, integer, boolean) IS
     'Internal: NOTIFY on channel xmcoh that another version is deployed, with a payload like {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}; previous is null for a first deployment. Names are cut off after 200 characters. Any role can listen, and can notify: take it as a hint to look. (Of jobs: xmcoh_internal.note_transition)';

@@ -15,9 +15,13 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
@@ -67,6 +71,16 @@ xmcoh_level_rank(PG_FUNCTION_ARGS)
 }
 
 Oid
+xmcoh_extension_table(const char *name)
+{
+	Oid			extension = get_extension_oid("xmcoh", true);
+	Oid			table = get_relname_relid(name, get_namespace_oid("xmcoh", true));
+
+	return OidIsValid(extension) && OidIsValid(table) && getExtensionOfObject(RelationRelationId, table) == extension ?
+		table : InvalidOid;
+}
+
+Oid
 xmcoh_extension_owner(void)
 {
 	Oid			table = get_relname_relid("model", get_namespace_oid("xmcoh", false));
@@ -80,18 +94,22 @@ xmcoh_extension_owner(void)
 	return owner;
 }
 
-/* Whether a grant on the model gives the role this level. The table is read as a catalogue is, without anybody's rights. */
+/*
+ * Whether a grant on the model gives the role this level. The table is read as a catalogue is, without anybody's rights, and with
+ * `latest` as it is now: who was granted a level when his transaction began, and has lost it, does nothing more by it.
+ */
 static bool
-is_granted(Oid role, int32 model_id, int wanted)
+is_granted(Oid role, int32 model_id, int wanted, bool latest)
 {
 	Relation	table = table_open(get_relname_relid("model_grant_record", get_namespace_oid("xmcoh", false)), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		granted = false;
+	Snapshot	snapshot = RegisterSnapshot(latest ? GetLatestSnapshot() : GetActiveSnapshot());
 
 	ScanKeyInit(&key, GRANT_MODEL_ID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(model_id));
-	scan = systable_beginscan(table, InvalidOid, false, GetActiveSnapshot(), 1, &key);
+	scan = systable_beginscan(table, InvalidOid, false, snapshot, 1, &key);
 	while (!granted && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		is_null;
@@ -101,6 +119,7 @@ is_granted(Oid role, int32 model_id, int wanted)
 		granted = OidIsValid(grantee) && level_rank(DatumGetTextPP(level)) >= wanted && is_member_of_role(role, grantee);
 	}
 	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
 	table_close(table, AccessShareLock);
 	return granted;
 }
@@ -118,7 +137,7 @@ xmcoh_may(PG_FUNCTION_ARGS)
 
 	if (!OidIsValid(owner))
 		owner = xmcoh_extension_owner();
-	PG_RETURN_BOOL(is_member_of_role(role, owner) || is_granted(role, PG_GETARG_INT32(1), wanted));
+	PG_RETURN_BOOL(is_member_of_role(role, owner) || is_granted(role, PG_GETARG_INT32(1), wanted, PG_NARGS() > 3));
 }
 
 /* may_become(role oid, other oid) */
@@ -179,7 +198,8 @@ xmcoh_as_owner(PG_FUNCTION_ARGS)
 	GetUserIdAndSecContext(&caller, &security);
 	if (inner == NULL)
 		fcinfo->flinfo->fn_extra = inner = find_inner(fcinfo->flinfo, caller, security);
-	InitFunctionCallInfoData(*call, &inner->function, PG_NARGS() + 1, PG_GET_COLLATION(), NULL, NULL);
+	/* A collation that came with an argument, for which other names are the same, is nothing to compare ours by. */
+	InitFunctionCallInfoData(*call, &inner->function, PG_NARGS() + 1, DEFAULT_COLLATION_OID, NULL, NULL);
 	call->args[0].value = ObjectIdGetDatum(caller);
 	call->args[0].isnull = false;
 	for (int k = 0; k < PG_NARGS(); k++)

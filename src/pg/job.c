@@ -584,6 +584,20 @@ xmcoh_resume(int32 job_id)
 	return possible;
 }
 
+static void
+fail_queued(int32 job_id, const char *why)
+{
+	write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()", psprintf("not begun: %s", why));
+}
+
+void
+xmcoh_fail_queued(int32 job_id, const char *why)
+{
+	SPI_connect();
+	fail_queued(job_id, why);
+	SPI_finish();
+}
+
 bool
 xmcoh_begin_queued(int32 job_id)
 {
@@ -595,8 +609,7 @@ xmcoh_begin_queued(int32 job_id)
 	if (beginning.obstacle == NULL)
 		ask_for_worker(job_id, beginning.login_role, beginning.role);
 	else
-		write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()",
-					   psprintf("not begun: %s", beginning.obstacle));
+		fail_queued(job_id, beginning.obstacle);
 	possible = beginning.obstacle == NULL;
 	SPI_finish();
 	return possible;

@@ -67,6 +67,7 @@ typedef struct Database
 	TimestampTz next_due;		/* what came due before has been seen to */
 	TimestampTz next_visit;		/* next_due, or earlier where something that is due could not be started */
 	TimestampTz not_before;		/* after a visit in vain */
+	TimestampTz visited_at;		/* when the last visit began; 0: none has */
 	TimestampTz turn_at;		/* a job of its queue was last begun */
 	int			failures;		/* in a row */
 	bool		wanted;			/* something has changed since it was last visited */
@@ -308,17 +309,28 @@ visit_at(const Database *known)
 }
 
 /*
- * The database that is to be visited first; NULL if there is none. Of several where jobs wait, the one whose turn was longest
- * ago, so that a long queue in one of them keeps no other from its turn.
+ * Of databases whose time has come the one whose last visit is longest ago comes first, so that none that wants one all the time
+ * keeps others from theirs. Of those where jobs wait, the one whose turn was longest ago: a long queue in one of them keeps no
+ * other from its turn.
  */
+static bool
+comes_before(const Database *a, const Database *b, TimestampTz now)
+{
+	if (visit_at(a) > now || visit_at(b) > now)
+		return visit_at(a) < visit_at(b);
+	if (a->waiting && b->waiting && a->turn_at != b->turn_at)
+		return a->turn_at < b->turn_at;
+	return a->visited_at < b->visited_at;
+}
+
+/* The database that is to be visited first; NULL if there is none. */
 static Database *
-next_database(void)
+next_database(TimestampTz now)
 {
 	Database   *first = NULL;
 
 	for (int k = 0; k < n_databases; k++)
-		if (first == NULL || visit_at(&database[k]) < visit_at(first) ||
-			(visit_at(&database[k]) == visit_at(first) && database[k].turn_at < first->turn_at))
+		if (first == NULL || comes_before(&database[k], first, now))
 			first = &database[k];
 	return first;
 }
@@ -355,6 +367,7 @@ begin_visit(Database *known, TimestampTz now)
 	if (RegisterDynamicBackgroundWorker(&worker, &visitor))
 	{
 		known->wanted = false;
+		known->visited_at = now;
 		visited = known->oid;
 		visit_ends = TimestampTzPlusMilliseconds(now, VISIT_MS);
 		slot_at = 0;
@@ -468,7 +481,7 @@ idle_ms(TimestampTz now)
 	if (visitor)
 		until = visit_ends;		/* its end wakes us */
 	else if (n_databases > 0)
-		until = Min(until, Max(visit_at(next_database()), slot_at));
+		until = Min(until, Max(visit_at(next_database(now)), slot_at));
 	return Min(TimestampDifferenceMilliseconds(now, until), SLEEP_MS);
 }
 
@@ -512,10 +525,10 @@ xmcoh_launcher_main(Datum argument)
 		if (visitor == NULL && now >= slot_at)
 		{
 			/* A database to be visited may be gone by now. */
-			if (now >= list_at || (n_databases > 0 && visit_at(next_database()) <= now))
+			if (now >= list_at || (n_databases > 0 && visit_at(next_database(now)) <= now))
 				list_databases(now);
-			if (n_databases > 0 && visit_at(next_database()) <= now)
-				begin_visit(next_database(), now);
+			if (n_databases > 0 && visit_at(next_database(now)) <= now)
+				begin_visit(next_database(now), now);
 		}
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, idle_ms(now), PG_WAIT_EXTENSION);

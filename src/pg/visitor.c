@@ -9,12 +9,8 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -23,13 +19,14 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "access.h"
 #include "job.h"
 #include "launcher.h"
 #include "schedule.h"
@@ -42,6 +39,8 @@ PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
 #define PATIENCE_MS 1000		/* with rows that somebody holds after a crash, and with processes that start */
 #define SLOT_MS 300				/* with slots of processes that have just ended */
 #define NAP_MS 10
+#define STEP_MS 5000			/* most for one transaction: what users have defined may take for ever to look at */
+#define PART_MS 10000			/* for each part of a visit: then it is the next one's turn, and what is left is for the next visit */
 #define WAITING_MS 10000		/* until the next visit while jobs wait for their turn */
 #define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
 
@@ -74,6 +73,7 @@ begin(void)
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, NULL);
+	enable_timeout_after(STATEMENT_TIMEOUT, STEP_MS);
 }
 
 static void
@@ -81,6 +81,7 @@ commit(void)
 {
 	SPI_finish();
 	PopActiveSnapshot();
+	disable_timeout(STATEMENT_TIMEOUT, false);
 	CommitTransactionCommand();
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
@@ -93,6 +94,8 @@ rollback(void)
 {
 	ErrorData  *error;
 
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	QueryCancelPending = false;
 	MemoryContextSwitchTo(memory);
 	error = CopyErrorData();
 	FlushErrorState();
@@ -110,21 +113,13 @@ value_of(uint64 row, int column)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &is_null);
 }
 
-/*
- * Whether the extension is here. Anybody who may create schemas can make a schema and tables of these names, and have us
- * run what hangs on them, so it must be the extension's own.
- */
 static bool
 extension_is_here(void)
 {
-	Oid			extension;
-	Oid			table;
 	bool		here;
 
 	StartTransactionCommand();
-	extension = get_extension_oid("xmcoh", true);
-	table = get_relname_relid("schedule", get_namespace_oid("xmcoh", true));
-	here = OidIsValid(extension) && OidIsValid(table) && getExtensionOfObject(RelationRelationId, table) == extension;
+	here = OidIsValid(xmcoh_extension_table("schedule"));
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(memory);
 	return here;
@@ -170,6 +165,16 @@ typedef enum Outcome
 
 static char *later_message;		/* of the last error that passes by itself, in the visitor's memory */
 
+static char *why_hopeless;		/* in the visitor's memory */
+
+/* A job that cannot be begun must not be tried first at every visit. */
+static bool
+give_up(int32 job_id)
+{
+	xmcoh_fail_queued(job_id, why_hopeless);
+	return true;
+}
+
 /*
  * Does something with one job in a transaction of its own: `act` says whether there was something to do. A job whose row
  * somebody holds is passed over: no waiting for it, and no error of one job, keeps the others from their turn.
@@ -178,6 +183,7 @@ static Outcome
 with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
 {
 	volatile Outcome outcome = NOTHING_DONE;
+	char	   *volatile message = NULL;
 
 	PG_TRY();
 	{
@@ -197,11 +203,17 @@ with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
 		ErrorData  *error = rollback();
 
 		outcome = is_passing(error) ? LATER : REFUSED;
+		message = worker_error_text(error);
 		if (outcome == LATER)
-			later_message = worker_error_text(error);
+			later_message = message;
 		ereport(outcome == LATER ? DEBUG1 : LOG, errmsg("job %d %s: %s", job_id, what, error->message));
 	}
 	PG_END_TRY();
+	if (outcome == REFUSED && act == xmcoh_begin_queued)
+	{
+		why_hopeless = message;
+		(void) with_job(job_id, give_up, "cannot be told why it was not begun");
+	}
 	return outcome;
 }
 
@@ -254,13 +266,17 @@ resume_jobs(void)
 	int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
 							  " AND (queue_id <> xmcoh_internal.queue_id() OR coalesce(worker_started_at, queued_at) < $1)"
 							  " AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh_internal.queue_id(), '[^.]*$', '')"
-							  " ORDER BY job_id", &job);
+							  " ORDER BY random()", &job);
+	TimestampTz began = GetCurrentTimestamp();
 	bool		all = true;
 
 	for (int k = 0; k < n; k++)
 	{
-		Outcome		outcome = with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
+		Outcome		outcome;
 
+		if (TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS))
+			return false;
+		outcome = with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
 		all &= outcome != HELD && outcome != LATER;
 	}
 	return all;
@@ -336,8 +352,9 @@ begin_jobs(bool *waiting)
 	int			turns = n > 0 ? free_turns() : 0;
 	int			naps = SLOT_MS / NAP_MS;
 	int			begun = 0;
+	TimestampTz began = GetCurrentTimestamp();
 
-	for (int k = 0; k < n && begun < turns; k++)
+	for (int k = 0; k < n && begun < turns && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS); k++)
 	{
 		Outcome		outcome = with_job(job[k], xmcoh_begin_queued, "cannot be begun");
 
@@ -553,9 +570,11 @@ read_schedules(int *n)
 	Schedule   *schedule;
 
 	begin();
+	/* However many schedules a role has, each role has its first before any has its second; and which is first is left to chance. */
 	*n = (int) execute("SELECT s.schedule_id, m.name, s.cron, s.timezone, greatest(s.created_at, s.last_run_at)"
 					   " FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id) WHERE s.active"
-					   " ORDER BY s.schedule_id", SPI_OK_SELECT, 0, NULL, NULL, NULL);
+					   " ORDER BY row_number() OVER (PARTITION BY xmcoh_internal.object_oid(s.submitted_by) ORDER BY random()), random()",
+					   SPI_OK_SELECT, 0, NULL, NULL, NULL);
 	schedule = MemoryContextAlloc(memory, (*n + 1) * sizeof(Schedule));
 	for (int k = 0; k < *n; k++)
 		schedule[k] = (Schedule) {
@@ -575,6 +594,7 @@ run_schedules(TimestampTz *next_due)
 {
 	int			n;
 	Schedule   *schedule = read_schedules(&n);
+	TimestampTz began = GetCurrentTimestamp();
 	bool		all = true;
 
 	for (int k = 0; k < n; k++)
@@ -582,8 +602,14 @@ run_schedules(TimestampTz *next_due)
 		const Schedule *s = &schedule[k];
 		TimestampTz now = GetCurrentTimestamp();
 		TimestampTz next;
-		char	   *problem = xmcoh_next_due(s->cron, s->timezone, s->since, visit.considered, &next);
+		char	   *problem;
 
+		if (TimestampDifferenceExceeds(began, now, PART_MS))
+		{
+			*next_due = now;
+			return false;
+		}
+		problem = xmcoh_next_due(s->cron, s->timezone, s->since, visit.considered, &next);
 		if (problem == NULL && next <= now)
 		{
 			all &= run(s, now);

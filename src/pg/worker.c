@@ -40,7 +40,6 @@
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -55,7 +54,6 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -87,6 +85,8 @@ static RestrictState before_restriction;
 void
 worker_begin(WorkerJob *job, bool durable)
 {
+	Oid			table;
+
 	(void) job;
 	outside = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
@@ -95,8 +95,14 @@ worker_begin(WorkerJob *job, bool durable)
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
 								 true, 0, false);
 
-	/* After DROP EXTENSION there is no row left to write to: an error would only have us started anew, for ever. */
-	if (!OidIsValid(get_relname_relid("job_record", get_namespace_oid("xmcoh", true))))
+	/*
+	 * After DROP EXTENSION there is no row left to write to: an error would only have us started anew, for ever. And while this
+	 * transaction lasts, the table's name must not come to be somebody else's.
+	 */
+	table = xmcoh_extension_table("job_record");
+	if (OidIsValid(table))
+		LockRelationOid(table, AccessShareLock);
+	if (!OidIsValid(table) || xmcoh_extension_table("job_record") != table)
 		proc_exit(0);
 	/* What is written of a job is nobody's to write but the extension's; no code of a user runs as its owner. */
 	SetUserIdAndSecContext(xmcoh_extension_owner(), SECURITY_LOCAL_USERID_CHANGE);
