@@ -234,9 +234,9 @@ static bool
 settle_jobs(void)
 {
 	int32	   *job;
-	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS j USING (job_id) WHERE $1 IS NOT NULL"
-							  " AND r.state IN ('queued', 'starting', 'running', 'cancelling') AND j.state <> r.state"
-							  " ORDER BY r.job_id", &job);
+	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS j USING (job_id)"
+							  " WHERE $1 IS NOT NULL AND r.state IN ('queued', 'starting', 'running', 'cancelling')"
+							  " AND j.state <> r.state ORDER BY r.job_id", &job);
 	int			naps = visit.first ? PATIENCE_MS / NAP_MS : 0;
 	bool		all = true;
 
@@ -325,7 +325,8 @@ await_workers(void)
 static bool
 note_why_later(int32 job_id)
 {
-	return execute("UPDATE xmcoh.job_record SET message = $2 WHERE job_id = $1 AND state = 'queued' AND message IS DISTINCT FROM $2",
+	return execute("UPDATE xmcoh.job_record SET message = $2"
+				   " WHERE job_id = $1 AND state = 'queued' AND message IS DISTINCT FROM $2",
 				   SPI_OK_UPDATE, 2, (Oid[]) {INT4OID, TEXTOID},
 				   (Datum[]) {Int32GetDatum(job_id), CStringGetTextDatum(later_message)}, NULL) == 1;
 }
@@ -339,11 +340,13 @@ static bool
 begin_jobs(bool *waiting)
 {
 	int32	   *job;
-	int			n = list_jobs("SELECT q.job_id FROM (SELECT j.job_id, j.queued_at, j.state = 'queued' AND j.asked_at IS NULL AS waits,"
-							  " coalesce(e.workers, 0) + row_number() OVER (PARTITION BY xmcoh_internal.object_oid(j.submitted_by)"
+	int			n = list_jobs("SELECT q.job_id FROM (SELECT j.job_id, j.queued_at,"
+							  " j.state = 'queued' AND j.asked_at IS NULL AS waits, coalesce(e.workers, 0)"
+							  " + row_number() OVER (PARTITION BY xmcoh_internal.object_oid(j.submitted_by)"
 							  " ORDER BY j.state = 'queued' AND j.asked_at IS NULL, j.queued_at, j.job_id) AS place"
-							  " FROM xmcoh.job_record AS j LEFT JOIN (SELECT a.usesysid, count(*) AS workers FROM pg_stat_activity AS a"
-							  " WHERE a.backend_type = '" XMCOH_WORKER_TYPE "' AND a.datname <> current_database() GROUP BY a.usesysid) AS e"
+							  " FROM xmcoh.job_record AS j LEFT JOIN (SELECT a.usesysid, count(*) AS workers"
+							  " FROM pg_stat_activity AS a WHERE a.backend_type = '" XMCOH_WORKER_TYPE "'"
+							  " AND a.datname <> current_database() GROUP BY a.usesysid) AS e"
 							  " ON e.usesysid = xmcoh_internal.object_oid(j.login_role) WHERE $1 IS NOT NULL"
 							  " AND j.state IN ('queued', 'starting', 'running', 'cancelling')"
 							  " AND j.queue_id = xmcoh_internal.queue_id()) AS q WHERE q.waits"
