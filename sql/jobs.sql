@@ -278,7 +278,8 @@ BEGIN
         WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
     BEGIN
         UPDATE xmcoh.job_record AS r SET state = 'queued', message = NULL, error_code = NULL, worker_pid = NULL, worker_started_at = NULL,
-            finished_at = NULL, queued_at = clock_timestamp(), queue_id = xmcoh_internal.queue_id(), asked_at = NULL, resumed_at = clock_timestamp(),
+            finished_at = NULL, queue_id = xmcoh_internal.queue_id(), asked_at = NULL, resumed_at = clock_timestamp(),
+            queued_at = CASE WHEN by_person THEN clock_timestamp() ELSE r.queued_at END,    -- its place in the queue is what it was
             attempts = CASE WHEN by_person THEN 0 ELSE r.attempts END,
             source_definition = CASE WHEN by_person THEN xmcoh_internal.source_definition(r.model_id) ELSE r.source_definition END
             WHERE r.job_id = j.job_id;
