@@ -98,6 +98,12 @@ extern void xmc_arena_reset(xmc_arena *arena);
 extern void xmc_arena_free(xmc_arena *arena);
 
 /*
+ * The same, asking after each block: giving a gigabyte back takes the operating system 100 ms. What is left when it says
+ * stop is still to be freed. Errors: XMC_STOPPED.
+ */
+extern xmc_status xmc_arena_drain(xmc_arena *arena);
+
+/*
  * Random numbers: xoshiro256** (Blackman and Vigna 2018), seeded through splitmix64. The same seed gives the same
  * stream on every machine.
  */

@@ -186,6 +186,20 @@ xmc_arena_free(xmc_arena *arena)
 	arena->first = arena->current = NULL;
 }
 
+xmc_status
+xmc_arena_drain(xmc_arena *arena)
+{
+	while (arena->first)
+	{
+		xmc_arena_block *block = arena->first;
+
+		arena->first = arena->current = block->next;
+		xmc_release(arena->ctx, block);
+		XMC_TRY(xmc_check_stop(arena->ctx));
+	}
+	return XMC_OK;
+}
+
 /* ---- random numbers ---- */
 
 uint64_t

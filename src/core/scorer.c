@@ -369,6 +369,8 @@ xmc_score_documents_by(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_
 	for (int32_t k = 0; k < n_documents; k++)
 		out[k] = (xmc_scores){0};
 	status = score(&arena, model, rule, n_documents, document, out);
+	if (status == XMC_OK)
+		status = xmc_arena_drain(&arena);
 	xmc_arena_free(&arena);
 	for (int32_t k = 0; k < n_documents && status != XMC_OK; k++)
 		xmc_scores_free(ctx, &out[k]);
