@@ -3,12 +3,14 @@
 #   make && make install && make installcheck      the extension, against the server that PG_CONFIG names
 #   make check                                     every test there is, on throwaway servers; installs what is missing
 #   make demo                                      a tour in SQL, under two minutes
+#   make fuzz                                      the fuzzers, 20000 inputs each; for so long each with FUZZ_SECONDS
+#   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server that checks itself, built from source
 #   make torture                                   200 random kills of workers and servers, while jobs run and are resumed
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   what each part of the method is worth on them: doc/quality.md (FOLDS, SEEDS, SIZES)
-#   make core | cli | unit | unit-asan | fuzz | bench | clean
+#   make core | cli | unit | unit-asan | bench | clean
 #
-# Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  GUIDES=folder
+# Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
 
 # One name a line, so that two people who add one do not meet.
 REGRESS = \
@@ -26,6 +28,7 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	items \
 	bad_input \
 	rounds \
 	settings \
@@ -46,7 +49,7 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*.c)
@@ -103,7 +106,8 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals of our own, which need no server headers; a plain `make` has no goal and builds the extension.
-OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench check demo guides quality torture setup clean distclean
+SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture setup clean distclean
+OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifneq ($(filter-out $(OWN_GOALS) build/%,$(GOALS)),)
@@ -135,7 +139,7 @@ xmcoh$(DLSUFFIX): xmcoh.map
 sql/xmcoh--1.0.sql: $(SQL_SOURCES)
 	cat $^ > $@
 else
-ifneq ($(filter-out check demo guides quality torture setup clean distclean,$(GOALS)),)
+ifneq ($(filter-out $(SERVER_GOALS),$(GOALS)),)
 $(need_libraries)
 endif
 .PHONY: check clean distclean
@@ -147,7 +151,7 @@ clean distclean:
 endif
 EXTRA_CLEAN = build
 
-build build/core build/asan build/unit build/unit-asan build/fuzz build/bench build/cli build/regress build/isolation:
+build build/core build/asan build/unit build/unit-asan build/fuzz build/fuzz/core build/bench build/cli build/regress build/isolation:
 	@mkdir -p $@
 
 # ---- the core alone ----
@@ -172,10 +176,9 @@ build/libxmcoh_core_asan.a: $(ASAN_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
 
-# ---- unit tests, fuzzing, benchmarks: one program a file ----
+# ---- unit tests, benchmarks: one program a file ----
 
 UNIT_TESTS := $(sort $(wildcard test/unit/test_*.c))
-FUZZ_TESTS := $(sort $(wildcard test/fuzz/fuzz_*.c))
 BENCHES := $(sort $(wildcard test/bench/bench_*.c))
 TEST_HEADERS := $(wildcard test/*/*.h)
 
@@ -185,34 +188,59 @@ build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | bu
 	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -Isrc/core $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
 # This one is of the PostgreSQL side, but plain C.
 build/unit/test_cron build/unit-asan/test_cron: src/pg/cron.c src/pg/cron.h
-build/fuzz/%: test/fuzz/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/fuzz
-	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -DSTANDALONE -Isrc/core $< -o $@ build/libxmcoh_core_asan.a $(TOOL_LIBS)
 # Every product of the core passes through the bench's counter.
 build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -Isrc/core $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 
 # Every program runs, even after one that failed.
-run_each = @failed=0; for program in $(1); do echo "== $$program"; ./$$program $(2) || failed=1; done; exit $$failed
+run_each = @failed=0; for program in $(1); do echo "== $$program"; \
+	./$$program $(2) || { echo "== $$program ended with status $$?"; failed=1; }; done; exit $$failed
 
 UNIT_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit/%)
 ASAN_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit-asan/%)
-FUZZ_PROGRAMS := $(FUZZ_TESTS:test/fuzz/%.c=build/fuzz/%)
 BENCH_PROGRAMS := $(BENCHES:test/bench/%.c=build/bench/%)
 
-# A fuzzer's main (under STANDALONE) takes the number of iterations; its seed is fixed.
-FUZZ_ITERATIONS ?= 20000
-
-.PHONY: unit unit-asan fuzz fuzz-build bench
-fuzz-build: $(FUZZ_PROGRAMS)
+.PHONY: unit unit-asan bench
 unit: $(UNIT_PROGRAMS)
 	$(call run_each,$(UNIT_PROGRAMS))
 unit-asan: $(ASAN_PROGRAMS)
 	$(call run_each,$(ASAN_PROGRAMS))
-fuzz: $(FUZZ_PROGRAMS)
-	$(call run_each,$(FUZZ_PROGRAMS),$(FUZZ_ITERATIONS))
 bench: $(BENCH_PROGRAMS)
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/bench/bench.sh
+
+# ---- fuzzing: one libFuzzer program a file, each for so many inputs, or so many seconds; see test/fuzz/fuzz.sh ----
+
+FUZZ_CC ?= clang
+FUZZ_ITERATIONS ?= 20000
+FUZZ_SECONDS ?=
+FUZZERS := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+FUZZ_CFLAGS = $(TOOL_CFLAGS) -O1 -fsanitize=float-cast-overflow $(SANITIZE)
+FUZZ_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/fuzz/core/%.o)
+
+build/fuzz/core/%.o: src/core/%.c $(ALL_HEADERS) | build/fuzz/core
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+build/libxmcoh_core_fuzz.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+build/fuzz/%: test/fuzz/fuzz_%.c build/libxmcoh_core_fuzz.a $(TEST_HEADERS) | build/fuzz
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_ALSO) -o $@ build/libxmcoh_core_fuzz.a $(TOOL_LIBS)
+
+build/fuzz/text: src/core/text.c
+# Those of the PostgreSQL side and of the client that are plain C, or nearly.
+build/fuzz/cron: src/pg/cron.c src/pg/cron.h
+build/fuzz/cron: FUZZ_ALSO = src/pg/cron.c
+build/fuzz/npy: src/cli/npy.c src/cli/npy.h src/cli/cli.h
+build/fuzz/npy: FUZZ_CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
+build/fuzz/state: src/pg/state.c src/pg/state.h src/pg/evidence.h
+build/fuzz/state: FUZZ_ALSO = src/pg/state.c
+build/fuzz/state: FUZZ_CFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
+
+.PHONY: fuzz fuzz-build
+fuzz-build: $(FUZZERS:%=build/fuzz/%)
+fuzz:
+	@$(MAKE) --no-print-directory -k fuzz-build; FUZZ_ITERATIONS='$(FUZZ_ITERATIONS)' FUZZ_SECONDS='$(FUZZ_SECONDS)' \
+		bash test/fuzz/fuzz.sh $(FUZZERS)
 
 # ---- the command-line client: libpq and zlib only ----
 
@@ -225,9 +253,15 @@ build/xmcoh: $(CLI_SOURCES) $(ALL_HEADERS) | build
 # ---- everything at once, on throwaway servers ----
 
 # (check stands above: PGXS has a goal of that name, which says that there is none.)
-.PHONY: setup demo guides quality torture
+.PHONY: setup demo guides quality torture check-cassert check-valgrind check-asan
 setup:
 	@bash test/setup.sh
+check-cassert:
+	@MAKE='$(MAKE)' bash test/cassert.sh $(KINDS)
+check-valgrind:
+	@MAKE='$(MAKE)' bash test/sanitizers.sh valgrind $(KINDS)
+check-asan:
+	@MAKE='$(MAKE)' bash test/sanitizers.sh asan $(KINDS)
 torture:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
 demo:

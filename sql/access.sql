@@ -39,7 +39,7 @@ BEGIN
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.name = model_id.model;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', model_id.model);
-    ELSIF NOT xmcoh_internal.may(m.owner, m.model_id, model_id.level, caller) THEN
+    ELSIF xmcoh_internal.may(m.owner, m.model_id, model_id.level, caller) IS NOT TRUE THEN
         RAISE insufficient_privilege USING MESSAGE = format('permission denied for model "%s"', model_id.model),
             DETAIL = format('Needed is level %s: members of the role that owns a model have it, and whom xmcoh.grant_model gave it.',
                             model_id.level);
@@ -68,6 +68,8 @@ DECLARE
 BEGIN
     IF pg_is_in_recovery() THEN
         RAISE read_only_sql_transaction USING MESSAGE = format('cannot %s on a standby', action);
+    ELSIF current_setting('transaction_read_only')::boolean THEN
+        RAISE read_only_sql_transaction USING MESSAGE = format('cannot %s in a read-only transaction', action);
     END IF;
     SELECT s.subname INTO subscription FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid
         WHERE r.srrelid IN (SELECT d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
@@ -80,7 +82,7 @@ BEGIN
             HINT = 'Do it on the publisher''s side.';
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: an error where models come from another server, on a standby or a subscriber';
+COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: an error where nothing can be written, and where models come from another server: on a standby or a subscriber';
 
 -- ---- grants on models ----
 
@@ -104,6 +106,7 @@ DECLARE
     id integer := xmcoh_internal.lock_model(caller, grant_model.model, 'own');
     new_role xmcoh.object_ref := xmcoh_internal.role_ref(grant_model.role::oid);
 BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('grant a level on a model');
     PERFORM xmcoh_internal.level_rank(grant_model.level);
     PERFORM xmcoh_internal.revoke_model(caller, grant_model.model, grant_model.role);
     INSERT INTO xmcoh.model_grant_record (model_id, role, level, granted_by)

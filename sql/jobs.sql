@@ -32,7 +32,8 @@ COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads i
 CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
     SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
            CASE WHEN state = 'running' AND done > done_before
-               THEN elapsed * ((total - done)::double precision / (done - done_before)) END AS time_left,
+               THEN make_interval(secs => least(1e9, extract(epoch FROM elapsed) * (total - done) / (done - done_before))::double precision) END
+               AS time_left,
            message
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
 COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time since its worker began and left';
@@ -71,7 +72,7 @@ COMMENT ON FUNCTION xmcoh_internal.settle_job(integer) IS 'Internal: writes the 
 
 CREATE FUNCTION xmcoh_internal.start_worker(job_id integer, role oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_start_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: the last step of xmcoh.train: when this transaction commits, starts a background worker for this role, or wakes the launcher, which starts it when its turn has come. Error: configuration_limit_exceeded (without a launcher: no worker slot, or xmcoh.max_running_jobs_per_role)';
+COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: the last step of xmcoh.train and xmcoh.resume_job: when this transaction commits, wakes the launcher, which starts a worker when the job''s turn has come; without a launcher starts one that works as this role. Error: configuration_limit_exceeded (without a launcher: xmcoh.max_running_jobs_per_role; at commit, no worker slot)';
 
 -- A restored dump names sources that were not there yet when their rows came in: from here on these follow renames again.
 
@@ -184,12 +185,12 @@ CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success t
                             "precision" double precision DEFAULT NULL, unlabelled regclass[] DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[]) IS
-    'Trains a new version in the background, from when this transaction commits; gives the job''s number at once. options are set over the model''s for this run; rounds and "precision" (a keyword: needs quotes) are the options of these names as arguments. unlabelled: the sources whose documents without approved pairs are read, for the alignment and the rounds; NULL: all sources, ''{}'': none. on_success: ''deploy'' the version; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one, beyond doubt and by more than option challenge_margin, on held-out approved documents: then the job ends ''rejected'' and the version is kept. Listeners on channel xmcoh hear of each state of the job (xmcoh_internal.note_transition). Needs level train; the documents are read with the caller''s rights. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (an option; one that is given twice with different values), null_value_not_allowed, object_not_in_prerequisite_state (no source), object_in_use (a job of this model is under way)';
+    'Trains a new version in the background once this transaction commits and the job''s turn has come; gives the job''s number. options are set over the model''s; rounds and "precision" (a keyword: needs quotes) are the options of these names. unlabelled: sources whose documents without approved pairs are read; NULL: all, ''{}'': none. on_success: ''deploy'' it; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one beyond doubt and by more than option challenge_margin. Needs level train; reads with the caller''s rights. Errors: undefined_object, insufficient_privilege, invalid_parameter_value, null_value_not_allowed, object_not_in_prerequisite_state (no source; a subscriber), object_in_use (a job of this model is under way), configuration_limit_exceeded';
 
 CREATE PROCEDURE xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C;
 COMMENT ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) IS
-    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none). Commits between looks, so that it keeps nothing from vacuum; in a transaction block or a function it cannot, and that transaction''s snapshot is held meanwhile';
+    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none). Commits between looks, so that it keeps nothing from vacuum; in a transaction block or a function it cannot, and that transaction''s snapshot is held meanwhile. Needs level train. Error: undefined_object';
 
 CREATE FUNCTION xmcoh_internal.model_of_job(caller oid, job_id integer) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -289,7 +290,7 @@ BEGIN
     END;
     RETURN xmcoh_internal.object_oid(j.submitted_by);
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.requeue_job(integer, boolean) IS 'Internal: the first step of xmcoh.resume_job: puts an interrupted job into the queue again; gives the role that it works as';
+COMMENT ON FUNCTION xmcoh_internal.requeue_job(integer, boolean) IS 'Internal: puts an interrupted job into the queue again, for xmcoh.resume_job (by_person: for the sources as they are now, attempts counted anew) or for the launcher; gives the role that it works as';
 
 CREATE FUNCTION xmcoh_internal.resume_job(caller oid, job_id integer) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -308,4 +309,4 @@ COMMENT ON FUNCTION xmcoh_internal.resume_job(oid, integer) IS 'Internal: xmcoh.
 CREATE FUNCTION xmcoh.resume_job(job_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.resume_job(integer) IS
-    'Continues an interrupted job in the background, from when this transaction commits: from its last checkpoint, with the same result as if it had never been interrupted; anew if there is none or the documents or options have changed since, which the job''s message then says. Only for members of the role that submitted it, as which it works';
+    'Puts an interrupted job into the queue again. It goes on from its last checkpoint, to the same result as if it had not been interrupted; anew, saying so, without one or if documents or options have changed. Needs level train and membership in the role that submitted it, as which it works. Errors: undefined_object, insufficient_privilege, object_in_use, object_not_in_prerequisite_state, configuration_limit_exceeded';

@@ -17,12 +17,12 @@ CREATE FUNCTION xmcoh.bootstrap_mean("values" double precision[], OUT mean doubl
                                      OUT high double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_bootstrap_mean' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.bootstrap_mean(double precision[]) IS
-    'Mean of one value per document and its 95% interval: 1000 bootstrap replicates over documents, percentile, fixed seed. NULL and NaN are left out; all three are NULL if nothing is left';
+    'Mean of one value per document and its 95% interval: 1000 bootstrap replicates over documents, percentile, fixed seed. NULL and NaN are left out; all three are NULL if nothing is left. Finite values give finite answers, however large. Errors: numeric_value_out_of_range (infinity), array_subscript_error (more than one dimension)';
 CREATE FUNCTION xmcoh.paired_bootstrap(a double precision[], b double precision[], OUT difference double precision,
                                        OUT low double precision, OUT high double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_paired_bootstrap' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.paired_bootstrap(double precision[], double precision[]) IS
-    'Mean of a - b over documents, where both arrays hold one value per document in the same order, and its 95% interval, as xmcoh.bootstrap_mean: an interval that leaves 0 out tells two methods apart. Documents with a NULL on either side are left out';
+    'Mean of a - b over documents, where both arrays hold one value per document in the same order, and its 95% interval, as xmcoh.bootstrap_mean: an interval that leaves 0 out tells two methods apart. Documents with a NULL or NaN on either side are left out. Errors: those of xmcoh.bootstrap_mean, numeric_value_out_of_range also for a difference that no double holds, array_subscript_error (arrays of different lengths)';
 
 CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
                                alignment text DEFAULT 'known', rounds integer DEFAULT 3)

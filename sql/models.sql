@@ -73,6 +73,7 @@ DECLARE
     id integer := xmcoh_internal.lock_model(caller, alter_model.model, 'own');
     m xmcoh.model;
 BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('alter a model');
     SELECT * INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR UPDATE;
     IF alter_model.options IS NOT NULL THEN
         IF jsonb_typeof(alter_model.options) = 'object' THEN
@@ -102,7 +103,7 @@ CREATE FUNCTION xmcoh.alter_model(model text, options jsonb DEFAULT NULL, new_na
                                   new_owner regrole DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.alter_model(text, jsonb, text, regrole) IS
-    'Sets options for the versions trained from now on (a JSON null takes one back to its default), renames a model, or gives it to another role; NULL arguments change nothing. Errors: undefined_object, insufficient_privilege, duplicate_object, invalid_parameter_value';
+    'Sets options for the versions trained from now on (a JSON null takes one back to its default), renames a model, or gives it to another role, of which the caller must be a member; NULL arguments change nothing. Needs level own. Errors: undefined_object, insufficient_privilege, duplicate_object, invalid_parameter_value';
 
 CREATE FUNCTION xmcoh_internal.signal_worker(job_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_signal_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -133,6 +134,7 @@ BEGIN
          t AS (DELETE FROM xmcoh.job_transition AS x USING job WHERE x.job_id = job.job_id),
          c AS (DELETE FROM xmcoh.job_checkpoint AS x USING job WHERE x.job_id = job.job_id)
         DELETE FROM xmcoh.training_metric AS x USING job WHERE x.job_id = job.job_id;
+    PERFORM xmcoh.sweep_cache();
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.drop_model(oid, text, boolean) IS 'Internal: xmcoh.drop_model';
 CREATE FUNCTION xmcoh.drop_model(model text, if_exists boolean DEFAULT false) RETURNS void

@@ -33,7 +33,7 @@ END $$;
 -- What its members may read: rows of models that they have the level for, see the policies below.
 GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.approved_pair,
     xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
-    xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.previous_deployment, xmcoh.visible_job,
+    xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
     xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview
     TO xmcoh_user;
 -- Column by column: who approved, and when, is what the server saw. (No DELETE: that would let a member lock the table against all.)
@@ -90,7 +90,7 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
     xmcoh_internal.schedule_next_run(text, text, timestamptz) TO xmcoh_user, pg_monitor;
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
-GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
+GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
     xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition
     TO pg_monitor;
 
@@ -129,14 +129,14 @@ BEGIN
     EXECUTE format('GRANT xmcoh_user TO %s', role);
 END $$;
 COMMENT ON FUNCTION xmcoh.grant_usage(regrole) IS
-    'Lets a role create models and use those that it owns or was given a level on (xmcoh.grant_model), in every database of the server that has xmcoh: makes it a member of role xmcoh_user. For whoever may grant that role';
+    'Lets a role create models and use those that it owns or was given a level on (xmcoh.grant_model), in every database of the server that has xmcoh: makes it a member of role xmcoh_user. For superusers and the owner of the extension';
 CREATE FUNCTION xmcoh.revoke_usage(role regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('REVOKE xmcoh_user FROM %s', role);
 END $$;
 COMMENT ON FUNCTION xmcoh.revoke_usage(regrole) IS
-    'Takes back what xmcoh.grant_usage gave. Models of the role stay its own; when it is dropped they go to the owner of the extension';
+    'Takes back what xmcoh.grant_usage gave. Models of the role stay its own; when it is dropped they go to the owner of the extension. For superusers and the owner of the extension';
 REVOKE ALL ON FUNCTION xmcoh.grant_usage(regrole), xmcoh.revoke_usage(regrole) FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model', '');

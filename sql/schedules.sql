@@ -51,7 +51,7 @@ CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEF
                                         on_success text DEFAULT 'deploy', unlabelled regclass[] DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]) IS
-    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options, on_success and unlabelled are those of xmcoh.train; gives the schedule''s number. It comes to rest, and says so, when the sources are defined otherwise than now. Needs level train. Errors: those of xmcoh.train, object_not_in_prerequisite_state (no launcher)';
+    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options, on_success and unlabelled are those of xmcoh.train; gives the schedule''s number. It starts nothing, and says so, while the sources are defined otherwise than now. Needs level train. Errors: those of xmcoh.train, object_not_in_prerequisite_state (no launcher)';
 
 CREATE FUNCTION xmcoh_internal.alter_schedule(caller oid, schedule_id integer, cron text, timezone text, options jsonb, on_success text,
                                               active boolean, unlabelled regclass[]) RETURNS void

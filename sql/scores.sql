@@ -40,7 +40,7 @@ CREATE FUNCTION xmcoh.aggregate_combine(state internal, more internal)
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.aggregate_combine(internal, internal) IS 'Internal: puts two partial states of one document together';
 CREATE FUNCTION xmcoh.aggregate_serialize(state internal)
-    RETURNS bytea AS 'MODULE_PATHNAME', 'xmcoh_aggregate_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    RETURNS bytea AS 'MODULE_PATHNAME', 'xmcoh_aggregate_serialize' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.aggregate_serialize(internal) IS 'Internal: a partial state as bytes, the same on every machine';
 CREATE FUNCTION xmcoh.aggregate_deserialize(state bytea, internal)
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -66,7 +66,7 @@ CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text t
     COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[]) IS
-    'How good the order of a document''s rows by their position is: the expected Kendall tau between it and the true order, in [-1, 1], the mean over pairs of 2p - 1. Rows may come in any order. NULL for fewer than two rows. Errors: null_value_not_allowed (position, model), unique_violation (a position twice), program_limit_exceeded, and those of xmcoh.precedes';
+    'How good the order of a document''s rows by their position is: the expected Kendall tau between it and the true order, in [-1, 1], the mean over pairs of 2p - 1. Rows may come in any order. NULL for fewer than two rows. A position may be infinite. Errors: null_value_not_allowed (position, model), data_exception (position NaN), unique_violation (a position twice), program_limit_exceeded, and those of xmcoh.precedes';
 CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[], text_embedding real[]) (
     SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
     COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
@@ -86,7 +86,7 @@ CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, im
     FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[]) IS
-    'The items of a document in the order that their pairs'' scores support most, whatever order the rows come in; ties go to the smaller item (numbers by value, then text by bytes). NULL for no rows. Exact to 16 items, a search above. Errors: null_value_not_allowed (item, model), unique_violation (an item twice), program_limit_exceeded, and those of xmcoh.precedes';
+    'The items of a document in the order that their pairs'' scores support most, whatever order the rows come in; ties go to the smaller item (numbers by value, then text by bytes, under settings that are the same in every session). NULL for no rows. Exact to 16 items, a search above. Errors: null_value_not_allowed (item, model), unique_violation (an item twice), program_limit_exceeded, and those of xmcoh.precedes';
 CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[], text_embedding real[]) (
     SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
     FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,

@@ -227,7 +227,15 @@ CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
     FROM xmcoh.pair_source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.pair_source IS 'The relations that hold approved pairs of each model, one row each, besides xmcoh.approved_pair (xmcoh.attach_pairs); problem: what is missing; NULL: nothing is';
 
--- How the sources are defined: a job or schedule that was submitted for other definitions does not run on these by itself.
+-- How the sources are defined: a job or schedule that was submitted for other definitions does not run on these by itself. Two
+-- hashes: one over numbers, which stays when a role, relation or column is renamed; and one over names, which stays in a
+-- restored copy. What differs in both is defined otherwise.
+
+CREATE FUNCTION xmcoh_internal.column_number("column" xmcoh.object_ref) RETURNS smallint
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = xmcoh_internal.object_oid("column")
+            AND a.attname = xmcoh_internal.object_name("column"));
+COMMENT ON FUNCTION xmcoh_internal.column_number(xmcoh.object_ref) IS 'Internal: which column of its relation is named; NULL: it is not there';
 
 -- What a definition is made of is text that depends on settings: all of these are pinned, so that a worker finds what a session found.
 
@@ -236,17 +244,18 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
     SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET "DateStyle" = 'ISO, MDY' SET "IntervalStyle" = 'postgres'
     SET "TimeZone" = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C'
     BEGIN ATOMIC
-        WITH RECURSIVE attached (definition, relation) AS (
-            SELECT concat_ws(' ', s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved,
-                             s.all_approved, s.documents_of), xmcoh_internal.object_oid(s.relation)
+        WITH RECURSIVE attached (relation, columns, documents_of, kind) AS (
+            SELECT s.relation, ARRAY[s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved], s.documents_of,
+                   CASE WHEN s.all_approved THEN 'all' ELSE 'source' END
                 FROM xmcoh.source_record AS s WHERE s.model_id = source_definition.model_id
             UNION ALL
-            SELECT concat_ws(' ', 'pairs', p.relation, p.document, p.before, p.after), xmcoh_internal.object_oid(p.relation)
+            SELECT p.relation, ARRAY[p.document, p.before, p.after], NULL, 'pairs'
                 FROM xmcoh.pair_source_record AS p WHERE p.model_id = source_definition.model_id),
         -- Whatever reading these evaluates: what a view reads and calls, policies, casts of the columns' types; and what planning
         -- evaluates, which is constant expressions of indexes, constraints and statistics, of partitions and children, too.
         used (class, object, is_child) AS (
-            SELECT 'pg_class'::regclass::oid, s.relation, false FROM attached AS s WHERE s.relation IS NOT NULL
+            SELECT 'pg_class'::regclass::oid, xmcoh_internal.object_oid(s.relation), false FROM attached AS s
+                WHERE xmcoh_internal.object_oid(s.relation) IS NOT NULL
             UNION
             SELECT e.class, e.object, e.is_child FROM used AS u, LATERAL (
                 SELECT d.refclassid, d.refobjid, false FROM pg_depend AS d
@@ -272,39 +281,60 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
                 -- Nobody but a superuser changes what came with the server or with an extension.
                 WHERE e.object >= 16384 AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = e.class AND d.objid = e.object
                                                         AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')),
-        line (definition) AS (
-            SELECT s.definition FROM attached AS s
+        line (numbers, names) AS (
+            SELECT format('%s %s %s %s', s.kind, xmcoh_internal.object_oid(s.relation), xmcoh_internal.object_oid(s.documents_of),
+                          (SELECT array_agg(xmcoh_internal.column_number(c.object) ORDER BY c.place)
+                           FROM unnest(s.columns) WITH ORDINALITY AS c (object, place))),
+                   format('%s %s %s %s', s.kind, s.relation, s.documents_of, s.columns)
+                FROM attached AS s
             UNION
-            SELECT concat_ws(' ', c.oid::regclass, c.relkind, pg_get_userbyid(c.relowner), pg_get_viewdef(c.oid),
-                             CASE WHEN c.relrowsecurity THEN 'policies' END, CASE WHEN c.relforcerowsecurity THEN 'forced' END,
-                             (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
-                              FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+            SELECT format('%s %s %s %s %s %s %s', c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
+                          (SELECT string_agg(format('%s %s %s', r.ev_type, r.ev_qual, r.ev_action), E'\n' ORDER BY r.oid)
+                           FROM pg_rewrite AS r WHERE r.ev_class = c.oid),
+                          (SELECT string_agg(format('%s %s %s', a.attnum, a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)
+                           FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)),
+                   format('%s %s %s %s %s %s %s', c.oid::regclass, c.relkind, pg_get_userbyid(c.relowner), c.relrowsecurity,
+                          c.relforcerowsecurity, pg_get_viewdef(c.oid),
+                          (SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
+                           FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
                 FROM used AS u JOIN pg_class AS c ON c.oid = u.object WHERE u.class = 'pg_class'::regclass AND NOT u.is_child
             UNION   -- a new partition is no other definition, as long as it is like the others
-            SELECT concat_ws(' ', 'child', c.relkind, pg_get_userbyid(c.relowner))
+            SELECT format('child %s %s', c.relkind, c.relowner), format('child %s %s', c.relkind, pg_get_userbyid(c.relowner))
                 FROM used AS u JOIN pg_class AS c ON c.oid = u.object
                 WHERE u.class = 'pg_class'::regclass AND u.is_child AND c.relkind NOT IN ('i', 'I')
             UNION
-            SELECT concat_ws(' ', p.oid::regprocedure, pg_get_userbyid(p.proowner), l.lanname, p.provolatile, p.prosecdef, p.proisstrict,
-                             p.proconfig, p.prosrc, p.probin, pg_get_function_sqlbody(p.oid))
-                FROM used AS u JOIN pg_proc AS p ON p.oid = u.object JOIN pg_language AS l ON l.oid = p.prolang
+            SELECT format('%s %s %s %s %s %s', p.oid, p.proowner, f.kind, p.prosrc, p.probin, p.prosqlbody),
+                   format('%s %s %s %s %s %s', p.oid::regprocedure, pg_get_userbyid(p.proowner), f.kind, p.prosrc, p.probin,
+                          pg_get_function_sqlbody(p.oid))
+                FROM used AS u JOIN pg_proc AS p ON p.oid = u.object JOIN pg_language AS l ON l.oid = p.prolang,
+                     LATERAL (SELECT format('%s %s %s %s %s', l.lanname, p.provolatile, p.prosecdef, p.proisstrict, p.proconfig)) AS f (kind)
                 WHERE u.class = 'pg_proc'::regclass
             UNION
-            SELECT concat_ws(' ', 'policy', p.polrelid::regclass, p.polname, p.polpermissive, pg_get_expr(p.polqual, p.polrelid),
-                             (SELECT string_agg(CASE WHEN r.role <> 0 THEN pg_get_userbyid(r.role) ELSE 'PUBLIC' END, ',' ORDER BY r.place)
-                              FROM unnest(p.polroles) WITH ORDINALITY AS r (role, place)))
+            SELECT format('policy %s %s %s %s', p.polrelid, p.polpermissive, p.polqual, p.polroles),
+                   format('policy %s %s %s %s', p.polrelid::regclass, p.polpermissive, pg_get_expr(p.polqual, p.polrelid),
+                          ARRAY(SELECT CASE WHEN r.role <> 0 THEN pg_get_userbyid(r.role) END
+                                FROM unnest(p.polroles) WITH ORDINALITY AS r (role, place) ORDER BY r.place))
                 FROM used AS u JOIN pg_policy AS p ON p.oid = u.object WHERE u.class = 'pg_policy'::regclass AND p.polcmd IN ('r', '*')
             UNION
-            SELECT concat_ws(' ', 'operator', o.oid::regoperator, pg_get_userbyid(o.oprowner), o.oprcode::regprocedure)
+            SELECT format('operator %s %s %s', o.oid, o.oprowner, o.oprcode::oid),
+                   format('operator %s %s %s', o.oid::regoperator, pg_get_userbyid(o.oprowner), o.oprcode::regprocedure)
                 FROM used AS u JOIN pg_operator AS o ON o.oid = u.object WHERE u.class = 'pg_operator'::regclass
             UNION
-            SELECT concat_ws(' ', 'type', t.oid::regtype, pg_get_userbyid(t.typowner), t.typtype)
-                FROM used AS u JOIN pg_type AS t ON t.oid = u.object WHERE u.class = 'pg_type'::regclass AND t.typtype IN ('d', 'e', 'r', 'm', 'b')
+            SELECT format('type %s %s %s', t.oid, t.typowner, t.typtype), format('type %s %s %s', t.oid::regtype, pg_get_userbyid(t.typowner), t.typtype)
+                FROM used AS u JOIN pg_type AS t ON t.oid = u.object WHERE u.class = 'pg_type'::regclass AND t.typtype IN ('b', 'd', 'e', 'm', 'r')
             UNION
-            SELECT concat_ws(' ', 'cast', c.castsource::regtype, c.casttarget::regtype, c.castfunc::regprocedure, c.castcontext, c.castmethod)
+            SELECT format('cast %s %s %s %s %s', c.castsource, c.casttarget, c.castfunc, c.castcontext, c.castmethod),
+                   format('cast %s %s %s %s %s', c.castsource::regtype, c.casttarget::regtype, c.castfunc::regprocedure, c.castcontext, c.castmethod)
                 FROM used AS u JOIN pg_cast AS c ON c.oid = u.object WHERE u.class = 'pg_cast'::regclass)
-        SELECT encode(sha256(convert_to(coalesce(string_agg(l.definition, E'\n' ORDER BY l.definition COLLATE "C"), ''), 'UTF8')), 'hex')
+        SELECT format('%s %s', encode(sha256(convert_to(string_agg(l.numbers, E'\n' ORDER BY l.numbers COLLATE "C"), 'UTF8')), 'hex'),
+                      encode(sha256(convert_to(string_agg(l.names, E'\n' ORDER BY l.names COLLATE "C"), 'UTF8')), 'hex'))
             FROM line AS l;
     END;
 COMMENT ON FUNCTION xmcoh_internal.source_definition(integer) IS
-    'Internal: a hash over how the sources and pair sources of a model are defined: names, owners and columns of their relations, the text of views, policies, casts and of the functions that reading or planning may call, as far as the catalogue knows them: what the text of a function calls by name is not looked into. Names, not numbers: it is the same in a restored copy';
+    'Internal: how the sources and pair sources of a model are defined: owners and columns of their relations, views, policies, casts, and the functions that reading or planning may call, as far as the catalogue knows: what the text of a function calls by name is not looked into; a hash over it by numbers, and one by names';
+
+CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT split_part(d.now, ' ', 1) = split_part(definition, ' ', 1) OR split_part(d.now, ' ', 2) = split_part(definition, ' ', 2)
+            FROM (SELECT xmcoh_internal.source_definition(model_id)) AS d (now));
+COMMENT ON FUNCTION xmcoh_internal.is_defined_as(integer, text) IS 'Internal: whether the sources of a model are defined as they were, by numbers or by names, when xmcoh_internal.source_definition said this';

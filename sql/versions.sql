@@ -7,6 +7,18 @@ CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'The versions of each model: size, approved documents trained on and held out, held-out Kendall tau of the fused order';
 
+CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
+    SELECT m.name AS model, v.version, e.evidence, xmcoh.report_integer(v.report, 'held_out_documents') AS held_out_documents,
+           xmcoh.report_number(v.report, e.evidence, 'tau') AS tau, xmcoh.report_number(v.report, e.evidence, 'tau_low') AS tau_low,
+           xmcoh.report_number(v.report, e.evidence, 'tau_high') AS tau_high,
+           xmcoh.report_number(v.report, e.evidence, 'pair_accuracy') AS pair_accuracy,
+           xmcoh.report_number(v.report, e.evidence, 'calibration_error') AS calibration_error,
+           xmcoh.report_number(v.report, e.evidence, 'confident') AS confident
+    FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS r USING (model_id),
+         LATERAL (VALUES ('text', r.words OR r.text_dim > 0), ('image', r.image_dim > 0), ('fused', true)) AS e (evidence, is_read)
+    WHERE e.is_read AND jsonb_typeof(v.report -> e.evidence) = 'object';
+COMMENT ON VIEW xmcoh.version_figures IS 'What training measured of each version on held-out approved documents, one row per evidence that the model reads: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
+
 -- The same version twice in a row, or one that is gone, is nothing to go back to.
 CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
     SELECT DISTINCT ON (m.model_id) m.model_id, d.deployment_id, d.version
@@ -130,6 +142,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = id AND j.champion = v.version
                               AND j.state IN ('queued', 'starting', 'running', 'cancelling'));
     GET DIAGNOSTICS pruned = ROW_COUNT;
+    PERFORM xmcoh.sweep_cache();
     RETURN pruned;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.prune_versions(oid, text, integer) IS 'Internal: xmcoh.prune_versions';
@@ -161,7 +174,7 @@ BEGIN
     END IF;
     RETURN blob;
 END $$;
-COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version as a safetensors file (NULL: the deployed one)';
+COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version as a safetensors file (NULL: the deployed one). Needs level score. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (no deployed version)';
 
 CREATE FUNCTION xmcoh_internal.import_model(caller oid, model text, weights bytea) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -2,22 +2,33 @@
 # check.sh - runs every test there is and ends with one line: N passed, N failed, N skipped.
 #
 # Kinds of tests, each with its whole output in build/check/KIND.log:
+#   harness                                 this script: whether it sees what hangs or dies
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
-#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one program is one test
+#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one target is one test
 #   regress          test/sql/*.sql         pg_regress (those that the Makefile lists)
 #   isolation        test/isolation/specs   pg_isolation_regress (those that the Makefile lists)
 #   pgtap            test/pgtap/*.sql       in a database that has the extensions pgtap and xmcoh
 #   cli, tap         test/{cli,tap}/*.pl    PostgreSQL::Test, whole clusters
+#   pgspot           sql/xmcoh--1.0.sql     names that somebody else's object could catch; test/pgspot.allowed lists what may be
 #
 # A kind that cannot run has failed. Only tests on real data (GUIDES, by default ../shared/data/guides) are skipped when the
 # data is missing. Arguments name the kinds to run; none: all. KEEP=1 keeps the working folder.
+#
+# A busy machine takes longer, which is no failure. What is stopped is what hangs: it has printed nothing for QUIET_SECONDS.
+# Every kind prints at least a line for each test.
 set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 
-ALL_KINDS="unit unit-asan fuzz regress isolation pgtap cli tap"
-LOGS=$ROOT/build/check
-PERL_TEST_SECONDS=180	# for one file
+ALL_KINDS="harness unit unit-asan fuzz regress isolation pgtap cli tap pgspot"
+LOGS=${CHECK_LOGS:-$ROOT/build/check}
+# A server that checks itself is slower, and so is what waits for it.
+export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
+export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-$((180 * CHECK_SLOWNESS))} PGISOLATIONTIMEOUT=${PGISOLATIONTIMEOUT:-$((360 * CHECK_SLOWNESS))}
+# More than any limit of a test's own: isolationtester gives a step twice PostgreSQL's default.
+QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
+LIVE="--verbose --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end
+PGSPOT_VERSION=0.9.4
 passed=0 failed=0 skipped=0
 table=
 
@@ -30,6 +41,8 @@ count_cmocka()
 	ok=$(grep -c '^\[       OK \]' "$1")
 	skip=$(grep -c '^\[  SKIPPED \] [a-z]' "$1")
 	bad=$((run - ok - skip))	# a crash ends a test without a word
+	bad=$((bad + $(awk '/^== / && !/ ended with status / { open = 0 } /^\[ RUN      \]/ { open++ }
+		/^\[       OK \]|^\[  SKIPPED \] [a-z]/ { open-- } /^== .* ended with status / && !open { n++ } END { print n + 0 }' "$1")))
 }
 
 count_tap()
@@ -56,24 +69,21 @@ count_fuzz()
 	skip=0
 }
 
-# run KIND COUNTER SECONDS COMMAND...
+# run KIND COUNTER COMMAND...
 run()
 {
-	local kind=$1 counter=$2 limit=$3 log=$LOGS/$1.log started=$SECONDS status ok=0 bad=0 skip=0 reason=
+	local kind=$1 counter=$2 log=$LOGS/$1.log started=$SECONDS status ok=0 bad=0 skip=0 reason=
 
-	shift 3
+	shift 2
 	printf '%-10s ' "$kind"
 	"$@" >"$log" 2>&1 </dev/null &
-	# The limit is kept here and not by timeout(1), which cannot run a function of this shell.
-	local pid=$! waited=0
-	while kill -0 "$pid" 2>/dev/null && [ "$waited" -lt "$((limit * 5))" ]; do sleep 0.2; waited=$((waited + 1)); done
-	if kill -0 "$pid" 2>/dev/null; then
-		reason="stopped after $limit s"
-		stop_tree "$pid"
-	fi
-	wait "$pid" 2>/dev/null
+	# A file of tests that hangs is stopped by itself, before its kind is.
+	await_or_stop $! "$log" $((QUIET_SECONDS + 60)) || reason="stopped after $((QUIET_SECONDS + 60)) s without output"
+	wait $! 2>/dev/null
 	status=$?
 	"$counter" "$log"
+	# A worker's crash need not fail a test: others begin in its place.
+	if grep -rhs --include='*.log' '^TRAP:' "$WORK" >>"$log"; then reason="an assertion failed in a server"; fi
 	if [ -z "$reason" ] && [ $((ok + bad + skip)) = 0 ]; then reason="no test ran"; fi
 	if [ -z "$reason" ] && [ $status != 0 ] && [ $bad = 0 ]; then reason="ended with status $status"; fi
 	[ -z "$reason" ] || bad=$((bad + 1))
@@ -85,43 +95,75 @@ run()
 	return 0
 }
 
-# A process and all below it, leaves first.
+# await_or_stop PID LOG SECONDS: waits for the end of a process; fails, and stops it, when LOG has not grown for that long.
+# (timeout(1) limits the whole time, and cannot run a function of this shell.)
+await_or_stop()
+{
+	local pid=$1 log=$2 limit=$3 size last= quiet_since=$SECONDS turn=0
+
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		if [ $((turn++ % 10)) = 0 ]; then
+			size=$(stat -c %s "$log")
+			[ "$size" = "$last" ] || quiet_since=$SECONDS
+			last=$size
+			if [ $((SECONDS - quiet_since)) -ge "$limit" ]; then
+				stop_tree "$pid"
+				return 1
+			fi
+		fi
+	done
+}
+
+# A process and all below it: asked to end, then killed.
 stop_tree()
 {
+	local tree try
+
+	tree=$(tree_of "$1")
+	# shellcheck disable=SC2086
+	kill -TERM $tree 2>/dev/null
+	# shellcheck disable=SC2086
+	kill -CONT $tree 2>/dev/null
+	for try in {1..50}; do
+		# shellcheck disable=SC2086
+		kill -0 $tree 2>/dev/null || return 0
+		sleep 0.2
+	done
+	# shellcheck disable=SC2086
+	kill -KILL $tree 2>/dev/null
+	return 0
+}
+
+tree_of()
+{
 	local child
-	for child in $(ps -o pid= --ppid "$1"); do stop_tree "$child"; done
-	kill -TERM "$1" 2>/dev/null
+	for child in $(ps -o pid= --ppid "$1"); do tree_of "$child"; done
+	echo "$1"
 }
 
 show_failure()
 {
 	say "    ---- failures in $1 ----"
 	{
-		grep -nE '^not ok |FAILED|ERROR: |error: |Error |runtime error|AddressSanitizer|LeakSanitizer|Failed test|: FATAL' "$1" | head -40
+		grep -nE '^not ok |FAILED|ERROR: |error: |Error |^TRAP:|runtime error|AddressSanitizer|LeakSanitizer|Failed test|: FATAL' "$1" | head -40
 		say "..."
 		tail -n 40 "$1"
 	} | sed 's/^/    /'
+}
+
+# Jobs in the copied tests are waited for CHECK_SLOWNESS times as long.
+wait_longer()
+{
+	in_tree grep -rlE 'wait_for_job\(' test expected |
+		in_tree xargs perl -i -pe 's/(wait_for_job\(.*?\x27)(\d\d+)( ?s\x27)/$1 . $2 * $ENV{CHECK_SLOWNESS} . $3/e'
 }
 
 # ---- the kinds ----
 
 fuzz()
 {
-	local program status=0
-
-	in_tree "$MAKE" -k -j2 WERROR=1 fuzz-build || status=1
-	for program in "$TREE"/test/fuzz/fuzz_*.c; do
-		[ -e "$program" ] || continue
-		program=$(basename "$program" .c)
-		say "== $program"
-		if in_tree "build/fuzz/$program" "${FUZZ_ITERATIONS:-20000}"; then
-			say "fuzz ok $program"
-		else
-			say "fuzz FAILED $program"
-			status=1
-		fi
-	done
-	return $status
+	in_tree "$MAKE" --no-print-directory WERROR=1 PG_CONFIG="$PG_CONFIG" FUZZ_ITERATIONS="${FUZZ_ITERATIONS:-20000}" fuzz
 }
 
 regress()
@@ -144,23 +186,85 @@ isolation()
 
 pgtap()
 {
+	local test status=0
+
 	createdb xmcoh_pgtap &&
-		psql -XqAt -v ON_ERROR_STOP=1 -d xmcoh_pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION xmcoh' &&
-		in_tree pg_prove --verbose --psql-bin "$BINDIR/psql" --dbname xmcoh_pgtap --ext .sql test/pgtap
+		psql -XqAt -v ON_ERROR_STOP=1 -d xmcoh_pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION xmcoh' || return 1
+	for test in "$TREE"/test/pgtap/*.sql; do
+		# shellcheck disable=SC2086
+		tap_file pgtap "test/pgtap/${test##*/}" \
+			in_tree pg_prove $LIVE --psql-bin "$BINDIR/psql" --dbname xmcoh_pgtap "test/pgtap/${test##*/}" || status=1
+	done
+	return $status
 }
 
-# The tests under test/$1, each with whole clusters of its own. One prove for each file: what it has printed is kept and counted
-# even when a later file hangs.
+# The tests under test/$1, each with whole clusters of its own.
 perl_tests()
 {
 	local test status=0
 
 	for test in "$TREE/test/$1"/*.pl; do
 		[ -e "$test" ] || continue
-		perl_test "$WORK/$1" ${guides:+GUIDES="$guides"} timeout --kill-after=10 "$PERL_TEST_SECONDS" \
-			prove --verbose -I "$PGXS_TEST/perl" -I test/tap "test/$1/${test##*/}" || status=1
+		# shellcheck disable=SC2086
+		tap_file "$1" "test/$1/${test##*/}" perl_test "$WORK/$1" ${guides:+GUIDES="$guides"} \
+			prove $LIVE -I "$PGXS_TEST/perl" -I test/tap "test/$1/${test##*/}" || status=1
+		stop_servers_under "$WORK/$1"	# of a test that was stopped
 	done
 	return $status
+}
+
+# tap_file KIND FILE COMMAND...: runs one file of tests. One that hangs is stopped, and those after it run; one that ends badly
+# although none of its tests has failed (it died) counts as a failed test.
+tap_file()
+{
+	local log=$LOGS/$1.log file=$2 before status
+	before=$(stat -c %s "$log")
+
+	shift 2
+	"$@" &
+	if await_or_stop $! "$log" "$QUIET_SECONDS"; then
+		wait $!
+		status=$?
+		[ $status != 0 ] || return 0
+		tail -c "+$((before + 1))" "$log" | grep -E '^not ok ' | grep -qviE '# TODO' ||
+			say "not ok - $file ended with status $status"
+	else
+		say "not ok - $file was stopped after $QUIET_SECONDS s without output"
+	fi
+	return 1
+}
+
+# The counting itself: a file that hangs, one that dies after a test that passed, and one whose test fails count as one failure each.
+harness()
+{
+	local QUIET_SECONDS=4 inner=$LOGS/harness-files.log
+
+	: >"$inner"
+	{
+		tap_file harness-files hangs sh -c 'echo ok 1; sleep 1000'
+		tap_file harness-files dies sh -c 'echo ok 1; exit 3'
+		tap_file harness-files fails sh -c 'echo not ok 1; exit 1'
+		tap_file harness-files slow sh -c 'for n in 1 2 3 4 5 6; do sleep 1; echo ok $n; done'
+	} >>"$inner" 2>&1
+	sed 's/^/# /' "$inner"
+	count_tap "$inner"
+	if [ "$ok $bad" = "8 3" ]; then say "ok 1 - what hangs, dies or fails counts once, what is slow does not"; return 0; fi
+	say "not ok 1 - $ok passed and $bad failed, not 8 and 3"
+	return 1
+}
+
+# pgspot is Python's, and comes into an environment of its own. Its parser is a binary of the same version.
+pgspot()
+{
+	local home=$ROOT/build/pgspot-$PGSPOT_VERSION
+
+	in_tree "$MAKE" --no-print-directory PG_CONFIG="$PG_CONFIG" sql/xmcoh--1.0.sql || return 1
+	if [ ! -e "$home/installed" ]; then
+		rm -rf "$home"
+		python3 -m venv "$home" && "$home/bin/pip" --disable-pip-version-check install --quiet "pgspot==$PGSPOT_VERSION" &&
+			touch "$home/installed" || return 1
+	fi
+	"$home/bin/python" "$ROOT/test/spot.py" "$TREE/sql/xmcoh--1.0.sql" "$ROOT/test/pgspot.allowed"
 }
 
 # ---- all of it ----
@@ -189,6 +293,8 @@ else
 	built=
 fi
 
+[ -z "$built" ] || [ "$CHECK_SLOWNESS" = 1 ] || wait_longer
+
 wants() { case " $kinds " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 server_up=
 # wants_server KIND: asked for, and there is a server to run it on; if there is none, the kind has failed.
@@ -204,14 +310,16 @@ wants_server()
 	return 1
 }
 
-! wants unit || run unit count_cmocka 120 in_tree "$MAKE" -j2 WERROR=1 unit
-! wants unit-asan || run unit-asan count_cmocka 360 in_tree "$MAKE" -j2 WERROR=1 unit-asan
-! wants fuzz || run fuzz count_fuzz 180 fuzz
-! wants_server regress || run regress count_regress 180 regress
-! wants_server isolation || run isolation count_regress 120 isolation
-! wants_server pgtap || run pgtap count_tap 120 pgtap
-! wants_server cli || run cli count_tap 120 perl_tests cli
-! wants_server tap || run tap count_tap 720 perl_tests tap
+! wants harness || run harness count_tap harness
+! wants unit || run unit count_cmocka in_tree "$MAKE" -j2 WERROR=1 unit
+! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j2 WERROR=1 unit-asan
+! wants fuzz || run fuzz count_fuzz fuzz
+! wants_server regress || run regress count_regress regress
+! wants_server isolation || run isolation count_regress isolation
+! wants_server pgtap || run pgtap count_tap pgtap
+! wants_server cli || run cli count_tap perl_tests cli
+! wants_server tap || run tap count_tap perl_tests tap
+! wants pgspot || run pgspot count_tap pgspot
 
 if [ -z "$guides" ]; then
 	say ""
@@ -219,6 +327,6 @@ if [ -z "$guides" ]; then
 fi
 say ""
 printf '%-10s %7s %7s %8s %8s\n%s' kind passed failed skipped time "$table"
-say "all in $((SECONDS - started)) s; the logs are in build/check"
+say "all in $((SECONDS - started)) s; the logs are in ${LOGS#"$ROOT/"}"
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

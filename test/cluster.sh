@@ -127,12 +127,17 @@ cluster_stop()
 	[ ! -e "$WORK/$1/postmaster.pid" ] || stop_server "$WORK/$1"
 }
 
-# Also stops the servers of tests that were cut off.
-cluster_clean()
+# Whatever server has its data there, also one that a test which was cut off has left.
+stop_servers_under()
 {
 	local pidfile
 
-	while read -r pidfile; do stop_server "${pidfile%/postmaster.pid}"; done < <(find "$WORK" -name postmaster.pid 2>/dev/null)
+	while read -r pidfile; do stop_server "${pidfile%/postmaster.pid}"; done < <(find "$1" -name postmaster.pid 2>/dev/null)
+}
+
+cluster_clean()
+{
+	stop_servers_under "$WORK"
 	if [ -n "${KEEP:-}" ]; then
 		say "kept: $WORK"
 	else

@@ -8,9 +8,10 @@ packages=(
 	gcc make pkg-config libc6-dev
 	libicu-dev libopenblas-serial-dev zlib1g-dev libpq-dev
 	postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major"
-	libcmocka-dev libasan8 libubsan1
+	libcmocka-dev libasan8 libubsan1 clang libclang-rt-dev
 	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
-	perl libipc-run-perl
+	perl libipc-run-perl procps
+	python3 python3-venv
 	ca-certificates
 	"$@"
 )

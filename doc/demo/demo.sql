@@ -47,8 +47,9 @@ SELECT step_no, instruction
 \echo
 
 SELECT xmcoh.create_model('manuals', image_dim => 32);
-SELECT xmcoh.attach_source('manuals', 'work_step', document => 'manual_id', item => 'step_id', text => 'instruction',
-                           image => 'photo', "position" => 'step_no', approved => 'approved');
+CREATE VIEW approved_step AS SELECT * FROM work_step WHERE approved;
+SELECT xmcoh.attach_source('manuals', 'approved_step', document => 'manual_id', item => 'step_id', text => 'instruction',
+                           image => 'photo', "position" => 'step_no', approved => 'all');
 
 \echo
 \echo '3. Training runs in a background worker: train() returns at once. Anybody may look how far it is.'
@@ -155,6 +156,7 @@ SELECT CASE WHEN o.evidence = 'image' THEN 'photos alone' WHEN o.guidance = 'sof
                xmcoh.order_documents('manuals', 'heap', e.evidence, e.guidance) AS o
           JOIN open_step AS w ON o.item = 'p' || md5(w.step_id::text) GROUP BY 1, 2, 3) AS o
  GROUP BY o.evidence, o.guidance ORDER BY 2;
+SELECT xmcoh.detach_source('manuals', 'heap');      -- the same manuals once more: nothing to be trained on
 
 \echo
 \echo '8. One question at a time: which of two steps comes first, and why does the model think so? Scores are log-odds.'
@@ -226,7 +228,7 @@ SELECT schedule_id, model, cron, timezone, next_run IS NOT NULL AS will_run, on_
 SELECT xmcoh.drop_model('copy');
 SELECT xmcoh.drop_model('manuals');
 DROP TABLE recovered, disturbed;
-DROP VIEW heap, open_step;
+DROP VIEW heap, open_step, approved_step;
 DROP TABLE work_step, demo_template;
 DROP FUNCTION demo_generate(int), demo_photo(float8, float8[], float8), demo_normal(), demo_choose(text);
 DROP EXTENSION xmcoh;

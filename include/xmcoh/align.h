@@ -34,11 +34,11 @@ extern bool xmc_align_reads_text(const xmc_options *options, uint8_t has);
 extern int32_t xmc_align_linked_items(const xmc_options *options, const xmc_document *document, int32_t *item);
 
 /*
- * What a side's linear map reads of n items, (n, xmc_align_input_dim): see xmc_inputs_side.
+ * What a side's linear map reads of n items, (n, xmc_align_input_dim): see xmc_inputs_side. Errors: XMC_STOPPED.
  */
 extern int32_t xmc_align_input_dim(const xmc_options *options, xmc_modality side);
-extern void xmc_align_inputs(const xmc_model *model, xmc_modality side, const xmc_document *document, int32_t n,
-							 const int32_t *item, float *x);
+extern xmc_status xmc_align_inputs(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, const xmc_document *document,
+								   int32_t n, const int32_t *item, float *x);
 
 /* Width of the space in which texts and images are compared. */
 extern int32_t xmc_align_space_dim(const xmc_options *options);

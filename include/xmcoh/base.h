@@ -56,6 +56,25 @@ extern xmc_status xmc_fail(xmc_ctx *ctx, xmc_status status, const char *format,.
 /* XMC_STOPPED when the context's stop callback says so, else XMC_OK. */
 extern xmc_status xmc_check_stop(xmc_ctx *ctx);
 
+/*
+ * Loops over pairs ask so often: their rows are added up in *work, which begins at 0, and after XMC_STOP_CELLS cells the
+ * callback is asked. A cell takes some 2 to 100 ns, the slowest where exp meets a cache miss; so that is 26 ms at most.
+ */
+#define XMC_STOP_CELLS 262144
+
+static inline xmc_status
+xmc_spend(xmc_ctx *ctx, int64_t *work, int64_t cells)
+{
+	*work += cells;
+	if (*work < XMC_STOP_CELLS)
+		return XMC_OK;
+	*work = 0;
+	return xmc_check_stop(ctx);
+}
+
+/* Zeroes what may be large and never touched before, asking like that. */
+extern xmc_status xmc_clear(xmc_ctx *ctx, void *pointer, size_t bytes);
+
 #define XMC_TRY(expression) \
 	do { xmc_status try_status_ = (expression); if (try_status_ != XMC_OK) return try_status_; } while (0)
 #define XMC_NEED(pointer, ctx) \

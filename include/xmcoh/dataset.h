@@ -54,7 +54,7 @@ typedef struct xmc_document
 /*
  * Makes a document of n items that the caller has sorted by xmc_item_compare. Copies what it keeps, reads only the inputs
  * that the options take, computes the text features. Everything is allocated by ctx; free with xmc_document_free.
- * Errors: XMC_BAD_INPUT (an embedding with NaN or infinity, naming the item; equal keys; invalid UTF-8), XMC_NO_MEMORY.
+ * Errors: XMC_BAD_INPUT (an embedding with NaN or infinity, naming the item; equal keys; invalid UTF-8), XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, int32_t n,
 									 const xmc_item *item, xmc_document *out);
@@ -62,13 +62,13 @@ extern void xmc_document_free(xmc_ctx *ctx, xmc_document *document);
 
 /*
  * Labels every pair of a document whose full order is known: order[k] = the item number at place k, weight 1.
- * Replaces the document's pairs. Errors: XMC_NO_MEMORY.
+ * Replaces the document's pairs. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order);
 
 /*
  * Labels every pair of items that have two different positions, weight 1; position[i] NaN: item i has none. Replaces the
- * document's pairs. Errors: XMC_NO_MEMORY.
+ * document's pairs. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double *position);
 

@@ -52,31 +52,32 @@ extern xmc_status xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text
 
 /*
  * The whole alignment of a document, p (n, n) over all its items, image item by text item: what was inferred (with `split`
- * or not, as of xmc_align_documents), and without split 1 for rows that hold both. In the arena; NULL: no memory.
+ * or not, as of xmc_align_documents), and without split 1 for rows that hold both. In the arena. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern float *xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split,
-									 const xmc_alignment *inferred);
+extern xmc_status xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split,
+										 const xmc_alignment *inferred, const float **p);
 
 /*
  * The order that a document's labels tell, (n, n): 1 where the row stands before the column, -1 where after, 0 where nobody
- * has said, or an item holds nothing of `has` (XMC_HAS_...). In the arena; NULL: no memory.
+ * has said, or an item holds nothing of `has` (XMC_HAS_...). In the arena. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern float *xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has);
+extern xmc_status xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has, const float **stored);
 
 /*
  * Brings those of `n` items in `order` (order[k] is the item at place k) that the document's labels speak of into the order
  * that these tell, in the places that they have together; the others stay. The labels are those of an order, with or
- * without equal places. Errors: XMC_NO_MEMORY.
+ * without equal places. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_guidance_keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order);
 
 /*
  * counterpart[i] (n): the one likeliest counterpart of each item that stands on `side`, equals to the first of them; the
  * item itself for rows that hold both, unless split; -1 for an item that has none, that is not on this side, or, if
- * `or_none`, that is likelier to have none.
+ * `or_none`, that is likelier to have none. Errors: XMC_STOPPED.
  */
-extern void xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred,
-									  xmc_modality side, bool or_none, int32_t *counterpart);
+extern xmc_status xmc_guidance_counterparts(xmc_ctx *ctx, const xmc_document *document, bool split,
+											const xmc_alignment *inferred, xmc_modality side, bool or_none,
+											int32_t *counterpart);
 
 /* Documents, and the model whose scores of them count: one that was not trained on them. */
 typedef struct xmc_guidance_group

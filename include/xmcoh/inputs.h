@@ -33,6 +33,15 @@ extern int32_t xmc_inputs_side_dim(const xmc_options *options, xmc_modality side
 extern void xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document, int32_t item,
 							float *x);
 
+/* How long that takes, for xmc_spend. */
+static inline int64_t
+xmc_inputs_side_work(const xmc_options *options, xmc_modality side, bool words, const xmc_document *document, int32_t item)
+{
+	int64_t		features = words ? document->feature_start[item + 1] - document->feature_start[item] : 0;
+
+	return xmc_inputs_side_dim(options, side, words) + features * (XMC_WORD_SIGNS / 16);
+}
+
 /*
  * The additive linear term over the embedding: u (rows) = x . linear; like the sparse term it contributes u(j) - u(i) to
  * s(i,j). Few labels suffice for it where the encoder needs many.

@@ -11,9 +11,9 @@
 /*
  * Kendall tau between two orders of the same n items: 1 - 4 inversions / (n (n - 1)), in [-1, 1]. `place[k]` is the place
  * in the second order of the item at place k of the first; a permutation of 0..n-1. NaN for n < 2 (not defined).
- * O(n log n). `scratch` holds n int32_t.
+ * O(n log n). `scratch` holds n int32_t. Errors: XMC_STOPPED.
  */
-extern double xmc_kendall_tau(int32_t n, const int32_t *place, int32_t *scratch);
+extern xmc_status xmc_kendall_tau(xmc_ctx *ctx, int32_t n, const int32_t *place, int32_t *scratch, double *tau);
 
 /* How many items stand at their place: counts k with place[k] == k. Acc = matches / n; PMR counts documents with matches == n. */
 extern int32_t xmc_position_matches(int32_t n, const int32_t *place);
@@ -34,7 +34,8 @@ typedef struct xmc_interval
  * Ratio sum(value) / sum(weight) over documents with its bootstrap 95% interval (expanded percentile, Hesterberg 2015;
  * documents drawn with replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose
  * value is NaN are left out, and those whose weight is. With no document or no weight left all three are NaN, without
- * replicates the bounds. For a paired difference pass value = a - b per document.
+ * replicates the bounds. For a paired difference pass value = a - b per document. Values are finite; then so are all three
+ * without weights, however large their sum would be.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,

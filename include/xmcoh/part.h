@@ -32,9 +32,13 @@ extern xmc_status xmc_part_forward(xmc_arena *arena, const xmc_model *model, con
 static inline double
 xmc_part_score(const xmc_batch *batch, const xmc_part_state *state, int32_t k, int32_t i, int32_t j)
 {
-	const double *u = state->u + (state->u ? batch->row_start[k] : 0);
+	if (state->u)
+	{
+		const double *u = state->u + batch->row_start[k];
 
-	return state->u ? u[j] - u[i] : state->part == XMC_PART_BILINEAR ? xmc_bilinear_score(batch, &state->bilinear, k, i, j)
+		return u[j] - u[i];
+	}
+	return state->part == XMC_PART_BILINEAR ? xmc_bilinear_score(batch, &state->bilinear, k, i, j)
 		: xmc_deep_score(batch, &state->deep, k, i, j);
 }
 

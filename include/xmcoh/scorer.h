@@ -74,13 +74,13 @@ extern double xmc_probability(double log_odds);
  */
 extern int32_t xmc_evidence_items(const xmc_document *document, xmc_evidence evidence, int32_t *item);
 
-/* The scores among m of n items: to (m, m) from s (n, n). */
-extern void xmc_submatrix(int32_t n, const float *s, int32_t m, const int32_t *item, float *to);
+/* The scores among m of n items: to (m, m) from s (n, n). Errors: XMC_STOPPED. */
+extern xmc_status xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *item, float *to);
 
 /*
  * Coherence of the order `order` (order[k] = item at place k) of m of the n items under scores s (n, n): the mean over
- * their pairs of 2p - 1, the expected Kendall tau, in [-1, 1]. NaN for m < 2.
+ * their pairs of 2p - 1, the expected Kendall tau, in [-1, 1]. NaN for m < 2. Errors: XMC_STOPPED.
  */
-extern double xmc_coherence(int32_t n, const float *s, int32_t m, const int32_t *order);
+extern xmc_status xmc_coherence(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *order, double *coherence);
 
 #endif

@@ -4,55 +4,20 @@
  * Lines go out in COPY's text format, which every column type reads, so an existing table may well have bigint keys or
  * pgvector columns. Everything is one transaction: an import that fails leaves nothing behind, not even the table.
  */
+#include "buffer.h"
 #include "cli.h"
+#include "file_kind.h"
 #include "npy.h"
+#include "text_file.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #define MOST_NPY 16
 #define MOST_COLUMNS 1600		/* PostgreSQL's own bound */
-#define LONGEST_LINE ((size_t) 256 << 20)
-
-typedef struct buffer
-{
-	char	   *bytes;
-	size_t		length;
-	size_t		capacity;
-} buffer;
-
-static void
-buffer_reserve(buffer *b, size_t more)
-{
-	if (b->capacity - b->length >= more)
-		return;
-	b->capacity = (b->length + more) * 2;
-	b->bytes = allocate(b->bytes, b->capacity);
-}
-
-static void
-buffer_add(buffer *b, const char *bytes, size_t length)
-{
-	buffer_reserve(b, length);
-	memcpy(b->bytes + b->length, bytes, length);
-	b->length += length;
-}
-
-static void
-buffer_add_string(buffer *b, const char *string)
-{
-	buffer_add(b, string, strlen(string));
-}
-
-static void
-buffer_end(buffer *b)
-{
-	buffer_add(b, "", 1);
-}
+#define LONGEST_NAME 63			/* bytes; PostgreSQL cuts off what is longer */
 
 /* What to import, from the command line. */
 typedef struct import_plan
@@ -67,58 +32,28 @@ typedef struct import_plan
 	npy_file	npy[MOST_NPY];	/* (npys) */
 } import_plan;
 
-/* A text file, plain or gzipped, read by lines. */
-typedef struct reader
+/* Ends the program when the first line cannot be that of tab-separated text. */
+static void
+check_header(const buffer *line, const char *path)
 {
-	gzFile		file;
-	const char *path;
-	size_t		at;				/* next byte of `chunk` */
-	size_t		filled;
-	char		chunk[65536];
-} reader;
+	const char *carriage_return = memchr(line->bytes, '\r', line->length);
+	const file_kind *kind;
 
-/* Refills the chunk; false at the end of the file. */
-static bool
-refill(reader *in)
-{
-	int			got = gzread(in->file, in->chunk, sizeof in->chunk);
-	int			code;
-	const char *message = gzerror(in->file, &code);
-
-	/* A gzipped file that was cut off gives its last bytes first and Z_BUF_ERROR with or after them. */
-	if (got < 0 || (got == 0 && code != Z_OK && code != Z_STREAM_END))
-		die("cannot read %s: %s", in->path, code == Z_ERRNO ? strerror(errno) : message);
-	in->at = 0;
-	in->filled = (size_t) got;
-	return got > 0;
-}
-
-/* Reads one line without its end (LF or CRLF) into `line`, terminated; false at the end of the file. */
-static bool
-read_line(reader *in, buffer *line)
-{
-	bool		any = false;
-
-	line->length = 0;
-	while (in->at < in->filled || refill(in))
+	if (carriage_return)
+		die("%s: line 1 has a carriage return within; if the lines end in CR alone, convert them (tr '\\r' '\\n')", path);
+	for (size_t k = 0; k < line->length; k++)
 	{
-		const char *start = in->chunk + in->at;
-		const char *end = memchr(start, '\n', in->filled - in->at);
-		size_t		length = end ? (size_t) (end - start) : in->filled - in->at;
+		unsigned char byte = (unsigned char) line->bytes[k];
 
-		any = true;
-		buffer_add(line, start, length);
-		in->at += length + (end != NULL);
-		if (end)
-			break;
-		if (line->length > LONGEST_LINE)
-			die("%s: a line is longer than %zu MB", in->path, LONGEST_LINE >> 20);
+		if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+			die("%s: line 1 has a control character (byte 0x%02x): this is no tab-separated text", path, byte);
 	}
-	if (line->length > 0 && line->bytes[line->length - 1] == '\r')
-		line->length--;
-	buffer_end(line);
-	line->length--;
-	return any;
+	kind = text_kind(line->bytes);
+	if (kind)
+		die("%s seems to be %s, not tab-separated text%s%s", path, kind->name, kind->advice ? "; " : "",
+			kind->advice ? kind->advice : "");
+	if (!memchr(line->bytes, '\t', line->length))
+		die("%s: line 1 has no tab; it must name the columns, at least two, with tabs between", path);
 }
 
 /* Cuts the header into names; returns how many. The names lie in `line`. */
@@ -129,7 +64,8 @@ split_header(buffer *line, const char *path, char **name)
 	char	   *at = line->bytes;
 
 	if (line->length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
-		at += 3;				/* byte order mark */
+		memmove(at, at + 3, (line->length -= 3) + 1);	/* byte order mark */
+	check_header(line, path);
 	for (;;)
 	{
 		char	   *end = strchr(at, '\t');
@@ -140,6 +76,8 @@ split_header(buffer *line, const char *path, char **name)
 			*end = '\0';
 		if (*at == '\0')
 			die("%s: column %d has no name in the first line", path, count + 1);
+		if (strlen(at) > LONGEST_NAME)
+			die("%s: the name of column %d is longer than %d bytes", path, count + 1, LONGEST_NAME);
 		name[count++] = at;
 		if (!end)
 			return count;
@@ -251,6 +189,8 @@ add_fields(buffer *row, const buffer *line, int count, bool raw, const char *pat
 				path, number);
 		if (strcmp(bytes, "\\.") == 0)
 			die("%s: line %zu is an end-of-data mark", path, number);
+		if (memchr(bytes, '\r', line->length))
+			die("%s: line %zu has a carriage return within; write it as \\r, or use --raw", path, number);
 		buffer_add(row, bytes, line->length);
 		return;
 	}
@@ -283,44 +223,52 @@ add_numbers(buffer *row, const npy_file *npy, bool vector)
 	row->bytes[row->length++] = vector ? ']' : '}';
 }
 
-/* Streams every line; returns how many. */
-static size_t
-copy_lines(PGconn *conn, import_plan *plan, reader *in, int count, const bool *vector)
+static void
+send_row(PGconn *conn, const buffer *row)
+{
+	/* Fails only when the connection is lost or the server has ended the copy; its message comes with the copy's result. */
+	if (PQputCopyData(conn, row->bytes, (int) row->length) != 1)
+		die_of_server(PQerrorMessage(conn));
+}
+
+/* Streams every line. */
+static void
+copy_lines(PGconn *conn, import_plan *plan, text_file *in, int count, const bool *vector)
 {
 	buffer		line = {0},
 				row = {0};
-	size_t		number = 0;
 
-	while (read_line(in, &line))
+	buffer_add_string(&row, "header\n");	/* COPY passes it over, but counts it: its errors name the lines of the file */
+	send_row(conn, &row);
+	while (text_file_read_line(in, &line))
 	{
-		number++;
 		row.length = 0;
-		add_fields(&row, &line, count, plan->raw, plan->tsv, number + 1);
+		add_fields(&row, &line, count, plan->raw, plan->tsv, text_file_line(in));
 		for (int k = 0; k < plan->npys; k++)
 		{
 			if (!npy_read_row(&plan->npy[k]))
-				die("%s has more lines than %s has rows (%zu)", plan->tsv, plan->npy[k].path, plan->npy[k].rows);
+				die("%s has more lines after the first than %s has rows (%zu)", plan->tsv, plan->npy[k].file.path,
+					plan->npy[k].rows);
 			add_numbers(&row, &plan->npy[k], vector[k]);
 		}
 		buffer_add(&row, "\n", 1);
 		if (row.length > INT_MAX)
-			die("%s: line %zu is too long", plan->tsv, number + 1);
-		/* Fails only when the connection is lost or the server has ended the copy; its message comes below. */
-		if (PQputCopyData(conn, row.bytes, (int) row.length) != 1)
-			die_of_server(PQerrorMessage(conn));
+			die("%s: line %zu is too long", plan->tsv, text_file_line(in));
+		send_row(conn, &row);
 	}
 	for (int k = 0; k < plan->npys; k++)
-		if (plan->npy[k].rows != number)
-			die("%s has %zu lines after the first, but %s has %zu rows", plan->tsv, number, plan->npy[k].path, plan->npy[k].rows);
+		if (npy_read_row(&plan->npy[k]))
+			die("%s has %zu lines after the first, but %s has %zu rows", plan->tsv, text_file_line(in) - 1,
+				plan->npy[k].file.path, plan->npy[k].rows);
 	free(line.bytes);
 	free(row.bytes);
-	return number;
 }
 
+/* Returns how many rows the table has got, which is what the server says: a trigger may have dropped some. */
 static size_t
 import_file(PGconn *conn, import_plan *plan)
 {
-	reader	   *in = allocate(NULL, sizeof *in);
+	text_file  *in;
 	buffer		header = {0},
 				sql = {0};
 	char	  **name = allocate(NULL, MOST_COLUMNS * sizeof *name);	/* (count) */
@@ -328,14 +276,11 @@ import_file(PGconn *conn, import_plan *plan)
 	bool		exists;
 	bool		vector[MOST_NPY] = {false};
 	char	   *table;
-	size_t		rows;
+	size_t		rows = 0;
 	PGresult   *result;
 
-	*in = (reader) {.path = plan->tsv};
-	in->file = strcmp(plan->tsv, "-") == 0 ? gzdopen(0, "rb") : gzopen(plan->tsv, "rb");
-	if (!in->file)
-		die("cannot open %s: %s", plan->tsv, strerror(errno));
-	if (!read_line(in, &header))
+	in = text_file_open(plan->tsv);
+	if (!text_file_read_line(in, &header))
 		die("%s is empty; its first line must name the columns", plan->tsv);
 	count = split_header(&header, plan->tsv, name);
 	for (int k = 0; k < plan->integers; k++)
@@ -363,21 +308,21 @@ import_file(PGconn *conn, import_plan *plan)
 		buffer_add_string(&sql, k ? ", " : "");
 		add_identifier(conn, &sql, k < count ? name[k] : plan->npy_column[k - count]);
 	}
-	buffer_add_string(&sql, ") FROM STDIN");
+	buffer_add_string(&sql, ") FROM STDIN (FORMAT text, HEADER)");
 	buffer_end(&sql);
 	PQclear(query_or_exit(conn, sql.bytes, 0, NULL));
-	rows = copy_lines(conn, plan, in, count, vector);
+	copy_lines(conn, plan, in, count, vector);
 	if (PQputCopyEnd(conn, NULL) != 1)
 		die_of_server(PQerrorMessage(conn));
 	while ((result = PQgetResult(conn)) != NULL)
 	{
 		if (PQresultStatus(result) != PGRES_COMMAND_OK)
 			die_of_server(PQresultErrorMessage(result));
+		rows = strtoul(PQcmdTuples(result), NULL, 10);
 		PQclear(result);
 	}
 	PQclear(query_or_exit(conn, "COMMIT", 0, NULL));
-	gzclose(in->file);
-	free(in);
+	text_file_close(in);
 	free(header.bytes);
 	free(sql.bytes);
 	free(name);

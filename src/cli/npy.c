@@ -1,13 +1,12 @@
 /* npy.c - reading NumPy's .npy files; see npy.h. The format is NumPy's NEP 1. */
 #include "npy.h"
 #include "cli.h"
+#include "file_kind.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define LONGEST_HEADER 65536
 #define MOST_COLUMNS 16384		/* the extension's bound on the dimension of an embedding */
@@ -46,12 +45,44 @@ header_value(const char *header, const char *key)
 	return found;
 }
 
+/* Reads what stands before the header and returns the header's length. */
+static size_t
+read_start(input *file)
+{
+	unsigned char start[FILE_KIND_BYTES];
+	size_t		got = input_read(file, start, 10);
+	size_t		size = 2;		/* bytes of the header's length */
+	size_t		length = 0;
+
+	if (got < 10 || memcmp(start, "\x93NUMPY", 6) != 0)
+	{
+		const file_kind *kind;
+
+		got += input_read(file, start + got, sizeof start - got);
+		kind = binary_kind(start, got);
+		die("%s is not a NumPy .npy file%s%s", file->path,
+			kind ? ", it seems to be " : got == 0 ? ", it is empty" : got < 10 ? ", it is too short" : "", kind ? kind->name : "");
+	}
+	if (start[6] < 1 || start[6] > 3)
+		die("%s: unknown version %d of the .npy format", file->path, start[6]);
+	if (start[6] > 1)
+	{
+		size = 4;
+		if (input_read(file, start + 10, 2) != 2)
+			die("%s ends within its header", file->path);
+	}
+	for (size_t k = 0; k < size; k++)
+		length |= (size_t) start[8 + k] << 8 * k;
+	if (length > LONGEST_HEADER)
+		die("%s: header of %zu bytes is longer than any .npy header of numbers", file->path, length);
+	return length;
+}
+
 void
 npy_open(npy_file *npy, const char *path)
 {
-	unsigned char start[12];
 	size_t		length,
-				header_at;
+				wanted;
 	char	   *header;
 	const char *type,
 			   *order,
@@ -59,30 +90,12 @@ npy_open(npy_file *npy, const char *path)
 	unsigned long long rows,
 				columns;
 	int			consumed = 0;
-	struct stat info;
 
-	*npy = (npy_file) {.path = path};
-	npy->file = fopen(path, "rb");
-	if (!npy->file)
-		die("cannot open %s: %s", path, strerror(errno));
-	if (fread(start, 1, 10, npy->file) != 10 || memcmp(start, "\x93NUMPY", 6) != 0)
-		die("%s is not a NumPy .npy file", path);
-	if (start[6] == 1)
-	{
-		length = (size_t) start[8] | (size_t) start[9] << 8;
-		header_at = 10;
-	}
-	else
-	{
-		if (start[6] > 3 || fread(start + 10, 1, 2, npy->file) != 2)
-			die("%s: unknown version %d of the .npy format", path, start[6]);
-		length = (size_t) start[8] | (size_t) start[9] << 8 | (size_t) start[10] << 16 | (size_t) start[11] << 24;
-		header_at = 12;
-	}
-	if (length > LONGEST_HEADER)
-		die("%s: header of %zu bytes is longer than any .npy header of numbers", path, length);
+	*npy = (npy_file) {0};
+	input_open(&npy->file, path);
+	length = read_start(&npy->file);
 	header = allocate(NULL, length + 1);
-	if (fread(header, 1, length, npy->file) != length)
+	if (input_read(&npy->file, header, length) != length)
 		die("%s ends within its header", path);
 	header[length] = '\0';
 
@@ -106,14 +119,9 @@ npy_open(npy_file *npy, const char *path)
 	npy->columns = columns;
 
 	/* A pipe has no length to check; its end is noticed when it comes. */
-	if (fstat(fileno(npy->file), &info) == 0 && S_ISREG(info.st_mode))
-	{
-		size_t		wanted,
-					body = (size_t) info.st_size - header_at - length;
-
-		if (__builtin_mul_overflow(npy->rows, npy->columns * npy->size, &wanted) || body != wanted)
-			die("%s: its header promises %zu rows of %zu numbers, but %zu bytes follow", path, npy->rows, npy->columns, body);
-	}
+	if (npy->file.left != SIZE_MAX &&
+		(__builtin_mul_overflow(npy->rows, npy->columns * npy->size, &wanted) || npy->file.left != wanted))
+		die("%s: its header promises %zu rows of %zu numbers, but %zu bytes follow", path, npy->rows, npy->columns, npy->file.left);
 	npy->bytes = allocate(NULL, npy->columns * npy->size);
 	npy->values = allocate(NULL, npy->columns * sizeof(float));
 }
@@ -121,10 +129,17 @@ npy_open(npy_file *npy, const char *path)
 bool
 npy_read_row(npy_file *npy)
 {
+	size_t		size = npy->columns * npy->size;
+
 	if (npy->row == npy->rows)
+	{
+		if (input_read(&npy->file, npy->bytes, 1) != 0)
+			die("%s goes on after the %zu rows that its header promises", npy->file.path, npy->rows);
+		input_end(&npy->file);
 		return false;
-	if (fread(npy->bytes, npy->size, npy->columns, npy->file) != npy->columns)
-		die("%s ends within row %zu", npy->path, npy->row + 1);
+	}
+	if (input_read(&npy->file, npy->bytes, size) != size)
+		die("%s ends within row %zu of %zu", npy->file.path, npy->row + 1, npy->rows);
 	npy->row++;
 	for (size_t k = 0; k < npy->columns; k++)
 	{
@@ -139,7 +154,7 @@ npy_read_row(npy_file *npy)
 			memcpy(&npy->values[k], &bits, sizeof bits);
 		}
 		if (!isfinite(npy->values[k]))
-			die("%s: number %zu of row %zu is not finite", npy->path, k + 1, npy->row);
+			die("%s: number %zu of row %zu is not finite", npy->file.path, k + 1, npy->row);
 	}
 	return true;
 }
@@ -147,7 +162,7 @@ npy_read_row(npy_file *npy)
 void
 npy_close(npy_file *npy)
 {
-	fclose(npy->file);
+	input_close(&npy->file);
 	free(npy->bytes);
 	free(npy->values);
 }

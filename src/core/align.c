@@ -10,7 +10,6 @@
 
 #define SINKHORN_ITERATIONS 200
 #define SINKHORN_TOLERANCE 1e-9
-#define STOP_CELLS (1 << 20)	/* cells between two questions whether to stop: some 20 ms */
 
 /* ---- optimal transport ---- */
 
@@ -30,10 +29,11 @@ log_sum(int64_t n, const double *x, int64_t stride, const double *y, double dust
 }
 
 /* Scales columns that got more than their mass down and gives the dustbins what is left. */
-static void
-settle(int32_t rows, int32_t columns, double *p)
+static xmc_status
+settle(xmc_ctx *ctx, int32_t rows, int32_t columns, double *p)
 {
-	int64_t		width = columns + 1;
+	int64_t		width = (int64_t) columns + 1;
+	int64_t		work = 0;
 
 	for (int64_t c = 0; c < columns; c++)
 	{
@@ -44,6 +44,7 @@ settle(int32_t rows, int32_t columns, double *p)
 		for (int64_t r = 0; r < rows && sum > 1; r++)
 			p[r * width + c] /= sum;
 		p[rows * width + c] = sum < 1 ? 1 - sum : 0;
+		XMC_TRY(xmc_spend(ctx, &work, rows));
 	}
 	for (int64_t r = 0; r < rows; r++)
 	{
@@ -52,8 +53,10 @@ settle(int32_t rows, int32_t columns, double *p)
 		for (int64_t c = 0; c < columns; c++)
 			sum += p[r * width + c];
 		p[r * width + columns] = sum < 1 ? 1 - sum : 0;
+		XMC_TRY(xmc_spend(ctx, &work, columns));
 	}
 	p[rows * width + columns] = 0;
+	return XMC_OK;
 }
 
 xmc_status
@@ -62,7 +65,8 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 	int64_t		width = (int64_t) columns + 1;
 	double	   *u = xmc_arena_alloc(arena, (size_t) rows, sizeof(double));	/* log scaling of rows */
 	double	   *v = xmc_arena_alloc(arena, (size_t) columns, sizeof(double));
-	int64_t		cells = 0;
+	int			iterations = rows > 0 && columns > 0 ? SINKHORN_ITERATIONS : 0;	/* an empty side has no scores, either */
+	int64_t		work = 0;
 
 	if (!u || !v)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
@@ -75,27 +79,27 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 		v[c] = -dustbin;
 		for (int64_t r = 0; r < rows; r++)
 			v[c] = fmin(v[c], -score[r * columns + c] / 2);
+		XMC_TRY(xmc_spend(arena->ctx, &work, rows));
 	}
-	for (int iteration = 0; iteration < SINKHORN_ITERATIONS; iteration++)
+	for (int iteration = 0; iteration < iterations; iteration++)
 	{
 		double		worst = 0;	/* change of a column's scaling: how wrong its mass was, relatively */
 
 		for (int64_t r = 0; r < rows; r++)
+		{
 			u[r] = -log_sum(columns, score + r * columns, 1, v, dustbin);
+			XMC_TRY(xmc_spend(arena->ctx, &work, columns));
+		}
 		for (int64_t c = 0; c < columns; c++)
 		{
 			double		scale = -log_sum(rows, score + c, columns, u, dustbin);
 
 			worst = fmax(worst, fabs(scale - v[c]));
 			v[c] = scale;
+			XMC_TRY(xmc_spend(arena->ctx, &work, rows));
 		}
 		if (worst < SINKHORN_TOLERANCE)
 			break;
-		if ((cells += 2 * (int64_t) rows * columns) >= STOP_CELLS)
-		{
-			XMC_TRY(xmc_check_stop(arena->ctx));
-			cells = 0;
-		}
 	}
 	for (int64_t r = 0; r < rows; r++)
 	{
@@ -106,9 +110,9 @@ xmc_sinkhorn(xmc_arena *arena, int32_t rows, int32_t columns, const double *scor
 			sum += p[r * width + c] = exp(score[r * columns + c] + u[r] + v[c]);
 		for (int64_t c = 0; c < columns && sum > 1; c++)
 			p[r * width + c] /= sum;
+		XMC_TRY(xmc_spend(arena->ctx, &work, columns));
 	}
-	settle(rows, columns, p);
-	return XMC_OK;
+	return settle(arena->ctx, rows, columns, p);
 }
 
 /* ---- the space ---- */
@@ -149,14 +153,20 @@ xmc_align_space_dim(const xmc_options *options)
 	return options->shared_space ? options->image_dim : options->align_dim;
 }
 
-void
-xmc_align_inputs(const xmc_model *model, xmc_modality side, const xmc_document *document, int32_t n, const int32_t *item,
-				 float *x)
+xmc_status
+xmc_align_inputs(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, const xmc_document *document, int32_t n,
+				 const int32_t *item, float *x)
 {
+	bool		words = side == XMC_TEXT && reads_words(&model->options);
 	int64_t		dim = xmc_align_input_dim(&model->options, side);
+	int64_t		work = 0;
 
 	for (int32_t r = 0; r < n; r++)
-		xmc_inputs_side(model, side, side == XMC_TEXT && reads_words(&model->options), document, item[r], x + r * dim);
+	{
+		xmc_inputs_side(model, side, words, document, item[r], x + r * dim);
+		XMC_TRY(xmc_spend(ctx, &work, xmc_inputs_side_work(&model->options, side, words, document, item[r])));
+	}
+	return XMC_OK;
 }
 
 xmc_status
@@ -167,13 +177,14 @@ xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, c
 	int32_t		dim = xmc_align_space_dim(&model->options);
 	const float *w = side == XMC_TEXT ? model->align_text_w : model->align_image_w;
 	float	   *x = z;
+	int64_t		work = 0;
 
 	if (!model->options.shared_space)
 	{
 		x = xmc_arena_alloc(arena, (size_t) n * (size_t) in, sizeof(float));
 		XMC_NEED(x, arena->ctx);
 	}
-	xmc_align_inputs(model, side, document, n, item, x);
+	XMC_TRY(xmc_align_inputs(arena->ctx, model, side, document, n, item, x));
 	if (!model->options.shared_space)
 		XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, n, dim, in, 1, x, in, w, in, 0, z, dim));
 	for (int64_t r = 0; r < n; r++)
@@ -184,6 +195,7 @@ xmc_align_project(xmc_arena *arena, const xmc_model *model, xmc_modality side, c
 			return xmc_fail(arena->ctx, XMC_BAD_INPUT, "a similarity is not finite: the numbers of an embedding are too large");
 		for (int32_t k = 0; k < dim; k++)
 			z[r * dim + k] = length > 0 ? (float) (z[r * dim + k] / length) : 0;
+		XMC_TRY(xmc_spend(arena->ctx, &work, dim));
 	}
 	return XMC_OK;
 }
@@ -217,12 +229,17 @@ xmc_align_transport(xmc_arena *arena, const xmc_comparison *c, const double scal
 {
 	double		temperature = exp(scale[XMC_ALIGN_TEMPERATURE]);
 	double		memory_temperature = exp(scale[XMC_ALIGN_MEMORY]);
-	int64_t		cells = (int64_t) c->n_image * c->n_text;
-	double	   *score = xmc_arena_alloc(arena, (size_t) cells, sizeof(double));
+	int64_t		n_text = c->n_text;
+	int64_t		work = 0;
+	double	   *score = xmc_arena_alloc(arena, (size_t) c->n_image * (size_t) n_text, sizeof(double));
 
 	XMC_NEED(score, arena->ctx);
-	for (int64_t k = 0; k < cells; k++)
-		score[k] = temperature * c->cosine[k] + memory_temperature * c->recalled[k];
+	for (int64_t r = 0; r < c->n_image; r++)
+	{
+		for (int64_t k = r * n_text; k < (r + 1) * n_text; k++)
+			score[k] = temperature * c->cosine[k] + memory_temperature * c->recalled[k];
+		XMC_TRY(xmc_spend(arena->ctx, &work, n_text));
+	}
 	return xmc_sinkhorn(arena, c->n_image, c->n_text, score, scale[XMC_ALIGN_DUSTBIN], p);
 }
 

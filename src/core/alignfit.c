@@ -40,8 +40,8 @@ side_forward(xmc_arena *arena, const xmc_model *model, xmc_modality modality, in
 	if (!s->x || !s->z || !s->length)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t d = 0; d < n_documents; d++)
-		xmc_align_inputs(model, modality, document[d], start[d + 1] - start[d], item + start[d],
-						 s->x + (int64_t) start[d] * s->in);
+		XMC_TRY(xmc_align_inputs(arena->ctx, model, modality, document[d], start[d + 1] - start[d], item + start[d],
+								 s->x + (int64_t) start[d] * s->in));
 	if (w)
 		XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, dim, s->in, 1, s->x, s->in, w, s->in, 0, s->z, dim));
 	else

@@ -73,6 +73,22 @@ xmc_check_stop(xmc_ctx *ctx)
 	return XMC_OK;
 }
 
+xmc_status
+xmc_clear(xmc_ctx *ctx, void *pointer, size_t bytes)
+{
+	const size_t tile = XMC_STOP_CELLS * sizeof(float);
+	int64_t		work = 0;
+
+	for (size_t at = 0; at < bytes; at += tile)
+	{
+		size_t		size = bytes - at < tile ? bytes - at : tile;
+
+		memset((char *) pointer + at, 0, size);
+		XMC_TRY(xmc_spend(ctx, &work, (int64_t) (size / sizeof(float))));
+	}
+	return XMC_OK;
+}
+
 /* ---- arena ---- */
 
 #define ARENA_ALIGN 64

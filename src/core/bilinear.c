@@ -22,6 +22,7 @@ xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 	int32_t		text = xmc_inputs_side_dim(o, XMC_TEXT, o->words);
 	float	   *x = xmc_arena_alloc(arena, (size_t) rows * (size_t) in, sizeof(float));
 	float	   *mask = NULL;	/* (rows, in) what dropout writes; nothing is learned below the input */
+	int64_t		work = 0;
 
 	*state = (xmc_bilinear_state){.dim = o->bilinear_dim,.x = x};
 	state->qk = xmc_arena_alloc(arena, (size_t) (rows * 2 * dim), sizeof(float));
@@ -37,6 +38,8 @@ xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 				xmc_inputs_side(model, XMC_TEXT, o->words, batch->document[d], batch->item[r], x + r * in);
 			if (in > text)
 				xmc_inputs_side(model, XMC_IMAGE, false, batch->document[d], batch->item[r], x + r * in + text);
+			XMC_TRY(xmc_spend(arena->ctx, &work,
+							  in + xmc_inputs_side_work(o, XMC_TEXT, o->words, batch->document[d], batch->item[r])));
 		}
 	xmc_dropout(rows * in, o->dropout, random, x, mask);
 	XMC_TRY(xmc_linear(arena->ctx, rows, in, 2 * dim, x, model->bilinear_w, model->bilinear_b, state->qk));
@@ -47,6 +50,7 @@ xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 		state->length[v] = sqrt(xmc_dot(dim, vector, vector));
 		for (int64_t k = 0; k < dim && state->length[v] != 0; k++)
 			vector[k] = (float) (vector[k] / state->length[v]);
+		XMC_TRY(xmc_spend(arena->ctx, &work, dim));
 	}
 	return XMC_OK;
 }
@@ -58,6 +62,7 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 	int64_t		rows = batch->rows;
 	int64_t		dim = state->dim;
 	float	   *dqk = xmc_arena_zalloc(arena, (size_t) (rows * 2 * dim), sizeof(float));	/* (rows, 2 dim) */
+	int64_t		work = 0;
 
 	XMC_NEED(dqk, arena->ctx);
 	for (int32_t d = 0; d < batch->n_documents; d++)
@@ -68,6 +73,7 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 
 		XMC_TRY(xmc_check_stop(arena->ctx));
 		for (int32_t i = 0; i < n; i++)
+		{
 			for (int32_t j = 0; j < n; j++)
 			{
 				float		by = i == j ? 0 : (float) XMC_BILINEAR_SCALE * dg[batch->pair_start[d] + xmc_pair_index(n, i, j)];
@@ -78,6 +84,8 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 					own[j * 2 * dim + dim + k] += by * qk[i * 2 * dim + k];
 				}
 			}
+			XMC_TRY(xmc_spend(arena->ctx, &work, n * dim));
+		}
 	}
 	/* Through the division by the length: what points along the vector does not change it. */
 	for (int64_t v = 0; v < 2 * rows; v++)

@@ -270,7 +270,8 @@ match_seen(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > INT32_MAX || view->shape[1] != XMC_SEEN_COLUMNS)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, it must have %d columns", SEEN_NAME,
 						shape_text(view->n_dimensions, view->shape, got), XMC_SEEN_COLUMNS);
-	model->seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};	/* never written through */
+	/* never written through, as all of the blob */
+	model->seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
 	return XMC_OK;
 }
 

@@ -186,6 +186,8 @@ check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weig
 							prior[a].mean, prior[a].precision);
 	for (int32_t r = 0; r < n; r++)
 	{
+		if ((r + 1) % STOP_ROWS == 0)
+			XMC_TRY(xmc_check_stop(ctx));
 		for (int32_t a = 0; a < k; a++)
 			if (!isfinite(x[(size_t) r * k + a]))
 				return xmc_fail(ctx, XMC_BAD_INPUT, "feature %d of row %d is not finite", a, r);

@@ -195,13 +195,20 @@ xmc_stream_learned(xmc_checkpoint *c, xmc_trainer *t, const xmc_learned *learned
 							  sizeof(xmc_calibration) / sizeof(double));
 }
 
+/* More work than any training of so many documents is: every part in every round and fold. */
+static int64_t
+most_work(const xmc_trainer *t)
+{
+	return (int64_t) t->n_documents * t->options->epochs * (XMC_PARTS + 2) * (1 + XMC_MAX_ROUNDS + XMC_MAX_FOLDS);
+}
+
 /* Within a part the round is known already. */
 static xmc_status
-stream_progress(xmc_checkpoint *c, xmc_train_progress *p, bool in_part)
+stream_progress(xmc_checkpoint *c, const xmc_trainer *t, xmc_train_progress *p, bool in_part)
 {
 	XMC_TRY(stream_int32(c, "progress", &p->round, in_part ? p->round : 0, in_part ? p->round : XMC_MAX_ROUNDS));
 	XMC_TRY(stream_int32(c, "progress", &p->epoch, 0, INT32_MAX));
-	XMC_TRY(xmc_stream_integer(c, "progress", &p->total, 0, INT64_MAX / 2));
+	XMC_TRY(xmc_stream_integer(c, "progress", &p->total, 0, most_work(t)));
 	XMC_TRY(xmc_stream_integer(c, "progress", &p->done, 0, p->total));
 	return FIGURES(c, &p->train_loss, &p->held_out_loss, &p->held_out_tau);
 }
@@ -316,7 +323,7 @@ stream_state(xmc_checkpoint *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_PARTS; p++)
 		XMC_TRY(stream_int32(c, "the best epochs", &t->best_epoch[p], 0, t->options->epochs));
-	XMC_TRY(stream_progress(c, &t->progress, e != NULL));
+	XMC_TRY(stream_progress(c, t, &t->progress, e != NULL));
 	XMC_TRY(stream_report(c, t->report));
 	if (t->round && t->report->n_rounds != t->progress.round)
 		return xmc_checkpoint_damaged(c, "its round is not in the report");

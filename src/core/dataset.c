@@ -71,13 +71,12 @@ copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float
 	return XMC_OK;
 }
 
+/* feature (n) of NULLs becomes each item's own features, which the caller releases. */
 static xmc_status
-build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, xmc_document *out)
+read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, uint32_t **feature, xmc_document *out)
 {
-	uint32_t  **feature = xmc_zalloc(ctx, (size_t) n, sizeof *feature);	/* (n) each item's own */
 	int64_t		total = 0;
 
-	XMC_NEED(feature, ctx);
 	for (int32_t i = 0; i < n; i++)
 	{
 		int32_t		count = 0;
@@ -85,6 +84,7 @@ build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *i
 		out->feature_start[i] = (int32_t) total;
 		if (item[i].text)
 		{
+			XMC_TRY(xmc_check_stop(ctx));
 			XMC_TRY(xmc_text_features(ctx, tokeniser, item[i].text, item[i].text_length, &feature[i], &count));
 			out->has[i] |= XMC_HAS_WORDS;
 		}
@@ -101,10 +101,22 @@ build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *i
 
 		if (count)
 			memcpy(out->feature + out->feature_start[i], feature[i], count * sizeof(uint32_t));
-		xmc_release(ctx, feature[i]);
 	}
-	xmc_release(ctx, feature);
 	return XMC_OK;
+}
+
+static xmc_status
+build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, xmc_document *out)
+{
+	uint32_t  **feature = xmc_zalloc(ctx, (size_t) n, sizeof *feature);	/* (n) */
+	xmc_status	status;
+
+	XMC_NEED(feature, ctx);
+	status = read_texts(ctx, tokeniser, n, item, feature, out);
+	for (int32_t i = 0; i < n; i++)
+		xmc_release(ctx, feature[i]);
+	xmc_release(ctx, feature);
+	return status;
 }
 
 xmc_status
@@ -185,21 +197,31 @@ label(xmc_document *document, int32_t before, int32_t after)
 xmc_status
 xmc_document_label_order(xmc_ctx *ctx, xmc_document *document, const int32_t *order)
 {
+	int64_t		work = 0;
+
 	XMC_TRY(clear_labels(ctx, document));
 	for (int32_t a = 0; a < document->n; a++)
+	{
 		for (int32_t b = a + 1; b < document->n; b++)
 			label(document, order[a], order[b]);
+		XMC_TRY(xmc_spend(ctx, &work, document->n - a));
+	}
 	return XMC_OK;
 }
 
 xmc_status
 xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double *position)
 {
+	int64_t		work = 0;
+
 	XMC_TRY(clear_labels(ctx, document));
 	for (int32_t a = 0; a < document->n; a++)
+	{
 		for (int32_t b = 0; b < document->n; b++)
 			if (position[a] < position[b])	/* not so where either is NaN */
 				label(document, a, b);
+		XMC_TRY(xmc_spend(ctx, &work, document->n));
+	}
 	return XMC_OK;
 }
 

@@ -19,7 +19,6 @@
 
 #define STACK_ITEMS 8			/* up to here the exact method asks the allocator for nothing */
 #define STOP_SETS 4096			/* subsets between two questions whether to stop */
-#define STOP_WORK 262144		/* gain evaluations between two such questions */
 
 /* Rounding is to nearest, ties to even: odd under change of sign, so antisymmetry survives it. */
 static inline int64_t
@@ -38,14 +37,19 @@ score_units(float score)
 static xmc_status
 check_scores(xmc_ctx *ctx, int32_t n, const float *s)
 {
+	int64_t		work = 0;
+
 	if (n < 0)
 		return xmc_fail(ctx, XMC_BAD_INPUT, "number of items is %d, want 0 or more", n);
 	if (n > ITEM_LIMIT)
 		return xmc_fail(ctx, XMC_LIMIT, "%d items to order, the limit is %d", n, ITEM_LIMIT);
 	for (int32_t i = 0; i < n; i++)
+	{
 		for (int32_t j = 0; j < n; j++)
 			if (i != j && !isfinite(s[(size_t) i * n + j]))
 				return xmc_fail(ctx, XMC_BAD_INPUT, "order score of items %d and %d is not finite", i, j);
+		XMC_TRY(xmc_spend(ctx, &work, n));
+	}
 	return XMC_OK;
 }
 
@@ -54,8 +58,9 @@ xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int3
 {
 	int32_t    *item = xmc_alloc(ctx, (size_t) n, sizeof(int32_t));	/* (n) the item that gets number i */
 	float	   *shuffled = xmc_alloc(ctx, (size_t) n * (size_t) n, sizeof(float));	/* (n, n) */
-	xmc_status	status = XMC_NO_MEMORY;
+	xmc_status	status = XMC_OK;
 	xmc_random	random;
+	int64_t		work = 0;
 
 	if (item && shuffled)
 	{
@@ -67,24 +72,31 @@ xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int3
 			item[i] = item[j];
 			item[j] = i;
 		}
-		for (int64_t i = 0; i < n; i++)
+		for (int64_t i = 0; i < n && status == XMC_OK; i++)
+		{
 			for (int64_t j = 0; j < n; j++)
 				shuffled[i * n + j] = s[(int64_t) item[i] * n + item[j]];
-		status = xmc_decode(ctx, n, shuffled, order, NULL);
+			status = xmc_spend(ctx, &work, n);
+		}
+		if (status == XMC_OK)
+			status = xmc_decode(ctx, n, shuffled, order, NULL);
 		for (int32_t k = 0; k < n && status == XMC_OK; k++)
 			order[k] = item[order[k]];
 	}
 	else
-		xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	xmc_release(ctx, item);
 	xmc_release(ctx, shuffled);
 	return status;
 }
 
-double
-xmc_order_value(int32_t n, const float *s, const int32_t *order)
+static xmc_status
+order_value(xmc_ctx *ctx, int32_t n, const float *s, const int32_t *order, double *value)
 {
 	int64_t		sum = 0;
+	int64_t		work = 0;
+
+	*value = NAN;
 
 	for (int32_t a = 0; a < n; a++)
 	{
@@ -93,11 +105,23 @@ xmc_order_value(int32_t n, const float *s, const int32_t *order)
 		for (int32_t b = a + 1; b < n; b++)
 		{
 			if (!isfinite(row[order[b]]))
-				return NAN;
+				return XMC_OK;
 			sum += score_units(row[order[b]]);
 		}
+		XMC_TRY(xmc_spend(ctx, &work, n - a));
 	}
-	return (double) sum * XMC_SCORE_GRID;
+	*value = (double) sum * XMC_SCORE_GRID;
+	return XMC_OK;
+}
+
+double
+xmc_order_value(int32_t n, const float *s, const int32_t *order)
+{
+	xmc_ctx		unstopped = {0};
+	double		value;
+
+	(void) order_value(&unstopped, n, s, order, &value);
+	return value;
 }
 
 /* ---- exact: dynamic programming over subsets (Held and Karp 1962; Lawler 1964) ---- */
@@ -317,11 +341,59 @@ search_release(xmc_ctx *ctx, search *sr)
 	xmc_release(ctx, sr->queued);
 }
 
-/* The Borda start: items by falling sum of their gains, ties to the smaller number. On failure nothing is owed. */
+/* The Borda start: items by falling sum of their gains, ties to the smaller number. */
+static xmc_status
+rank_items(xmc_ctx *ctx, int32_t n, const float *s, ranked *rank)
+{
+	int64_t		work = 0;
+
+	for (int32_t i = 0; i < n; i++)
+	{
+		rank[i].item = i;
+		for (int32_t j = i + 1; j < n; j++)
+		{
+			int64_t		gain = score_units(s[(size_t) i * n + j]) - score_units(s[(size_t) j * n + i]);
+
+			rank[i].sum += gain;
+			rank[j].sum -= gain;
+		}
+		XMC_TRY(xmc_spend(ctx, &work, n - i));
+	}
+	qsort(rank, n, sizeof(ranked), compare_ranked);
+	return XMC_OK;
+}
+
+/* The gains in the numbering of the start. */
+static xmc_status
+fill_gains(xmc_ctx *ctx, const float *s, search *sr)
+{
+	int32_t		n = sr->n;
+	int64_t		work = 0;
+
+	for (int32_t a = 0; a < n; a++)
+	{
+		sr->gain[(size_t) a * n + a] = 0;
+		for (int32_t b = a + 1; b < n; b++)
+		{
+			size_t		i = sr->item[a];
+			size_t		j = sr->item[b];
+			int64_t		gain = score_units(s[i * n + j]) - score_units(s[j * n + i]);
+
+			sr->gain[(size_t) a * n + b] = gain;
+			sr->gain[(size_t) b * n + a] = -gain;
+			sr->lost += gain < 0 ? -gain : 0;
+		}
+		XMC_TRY(xmc_spend(ctx, &work, n - a));
+	}
+	return XMC_OK;
+}
+
+/* Makes ready to search from the Borda start. On failure nothing is owed. */
 static xmc_status
 search_start(xmc_ctx *ctx, int32_t n, const float *s, search *sr)
 {
 	ranked	   *rank = xmc_zalloc(ctx, n, sizeof(ranked));
+	xmc_status	status;
 
 	*sr = (search){.n = n};
 	sr->gain = xmc_alloc(ctx, (size_t) n * n + n, sizeof(int64_t));
@@ -341,49 +413,18 @@ search_start(xmc_ctx *ctx, int32_t n, const float *s, search *sr)
 	sr->queue = sr->best + n;
 	sr->target = sr->queue + n;
 
-	for (int32_t i = 0; i < n; i++)
-	{
-		rank[i].item = i;
-		for (int32_t j = i + 1; j < n; j++)
-		{
-			int64_t		gain = score_units(s[(size_t) i * n + j]) - score_units(s[(size_t) j * n + i]);
-
-			rank[i].sum += gain;
-			rank[j].sum -= gain;
-		}
-	}
-	qsort(rank, n, sizeof(ranked), compare_ranked);
-	for (int32_t a = 0; a < n; a++)
+	status = rank_items(ctx, n, s, rank);
+	for (int32_t a = 0; a < n && status == XMC_OK; a++)
 	{
 		sr->item[a] = rank[a].item;
 		sr->order[a] = a;
 	}
 	xmc_release(ctx, rank);
-	for (int32_t a = 0; a < n; a++)
-	{
-		sr->gain[(size_t) a * n + a] = 0;
-		for (int32_t b = a + 1; b < n; b++)
-		{
-			size_t		i = sr->item[a];
-			size_t		j = sr->item[b];
-			int64_t		gain = score_units(s[i * n + j]) - score_units(s[j * n + i]);
-
-			sr->gain[(size_t) a * n + b] = gain;
-			sr->gain[(size_t) b * n + a] = -gain;
-			sr->lost += gain < 0 ? -gain : 0;
-		}
-	}
-	return XMC_OK;
-}
-
-static inline xmc_status
-spend(xmc_ctx *ctx, search *sr, int32_t targets)
-{
-	sr->work += targets;
-	if (sr->work < STOP_WORK)
-		return XMC_OK;
-	sr->work = 0;
-	return xmc_check_stop(ctx);
+	if (status == XMC_OK)
+		status = fill_gains(ctx, s, sr);
+	if (status != XMC_OK)
+		search_release(ctx, sr);
+	return status;
 }
 
 /*
@@ -484,7 +525,7 @@ improve(xmc_ctx *ctx, search *sr)
 					enqueue(sr, sr->order[k]);
 				}
 			}
-			XMC_TRY(spend(ctx, sr, sr->n));
+			XMC_TRY(xmc_spend(ctx, &sr->work, sr->n));
 		}
 	} while (moved);
 	return XMC_OK;
@@ -524,7 +565,7 @@ heat_bath(xmc_ctx *ctx, search *sr, double beta, double cut, int32_t window)
 	}
 	if (sr->target[chosen] != from)
 		insert(sr, from, sr->target[chosen]);
-	return spend(ctx, sr, high - low + 1);
+	return xmc_spend(ctx, &sr->work, high - low + 1);
 }
 
 static xmc_status
@@ -539,8 +580,11 @@ anneal(xmc_ctx *ctx, search *sr)
 	double		scale;
 
 	for (int32_t a = 0; a < n; a++)
+	{
 		for (int32_t b = a + 1; b < n; b++)
 			violated += sr->gain[(size_t) sr->order[a] * n + sr->order[b]] < 0;
+		XMC_TRY(xmc_spend(ctx, &sr->work, n - a));
+	}
 	scale = (double) sr->lost / (double) (violated ? violated : 1);
 	memcpy(sr->best, sr->order, sizeof(int32_t) * n);
 	for (int32_t sweep = 0; sweep < sweeps && least_lost > 0; sweep++)
@@ -589,7 +633,7 @@ search_run(xmc_ctx *ctx, search *sr)
 				moved = true;
 			}
 		}
-		XMC_TRY(spend(ctx, sr, sr->n));
+		XMC_TRY(xmc_spend(ctx, &sr->work, sr->n));
 	}
 	return XMC_OK;
 }
@@ -608,7 +652,7 @@ xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, doubl
 		for (int32_t k = 0; k < n; k++)
 			order[k] = sr.item[sr.order[k]];
 		if (value)
-			*value = xmc_order_value(n, s, order);
+			status = order_value(ctx, n, s, order, value);
 	}
 	search_release(ctx, &sr);
 	return status;
@@ -694,8 +738,9 @@ xmc_position_probabilities_sampled(xmc_ctx *ctx, int32_t n, const float *s, int3
 	if (n == 0)
 		return XMC_OK;
 	XMC_TRY(search_start(ctx, n, s, &sr));
-	memset(probability, 0, sizeof(double) * n * n);
-	status = search_run(ctx, &sr);
+	status = xmc_clear(ctx, probability, sizeof(double) * n * n);
+	if (status == XMC_OK)
+		status = search_run(ctx, &sr);
 	xmc_random_seed(&sr.random, SAMPLE_SEED);
 	for (int64_t sweep = -SAMPLE_BURN_IN; status == XMC_OK && sweep < samples; sweep++)
 	{
@@ -704,8 +749,12 @@ xmc_position_probabilities_sampled(xmc_ctx *ctx, int32_t n, const float *s, int3
 		for (int32_t k = 0; sweep >= 0 && k < n; k++)
 			probability[(size_t) sr.item[sr.order[k]] * n + k] += 1;
 	}
-	for (size_t k = 0; k < (size_t) n * n; k++)
-		probability[k] /= samples;
+	for (int32_t i = 0; status == XMC_OK && i < n; i++)
+	{
+		for (int32_t k = 0; k < n; k++)
+			probability[(size_t) i * n + k] /= samples;
+		status = xmc_spend(ctx, &sr.work, n);
+	}
 	search_release(ctx, &sr);
 	return status;
 }

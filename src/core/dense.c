@@ -126,6 +126,7 @@ xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qk
 {
 	int64_t		width = d / heads;
 	float		scale = 1.0f / sqrtf((float) width);
+	int64_t		work = 0;
 
 	for (int64_t h = 0; h < heads; h++)
 	{
@@ -151,13 +152,15 @@ xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qk
 			}
 			for (int64_t j = 0; j < n; j++)
 				row[j] = (float) (row[j] / sum);
+			if (mask)
+			{
+				memcpy(scratch + i * n, row, (size_t) n * sizeof(float));
+				xmc_multiply(n, mask + (h * n + i) * n, scratch + i * n);
+			}
+			XMC_TRY(xmc_spend(ctx, &work, n));
 		}
 		if (mask)
-		{
-			memcpy(scratch, p, (size_t) (n * n) * sizeof(float));
-			xmc_multiply(n * n, mask + h * n * n, scratch);
 			p = scratch;
-		}
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, 1, p, n, v, 3 * d, 0, y + h * width, d));
 	}
 	return XMC_OK;
@@ -171,6 +174,7 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 	float		scale = 1.0f / sqrtf((float) width);
 	float	   *dp = scratch;	/* (n, n) */
 	float	   *masked = scratch + n * n;	/* (n, n) */
+	int64_t		work = 0;
 
 	for (int64_t h = 0; h < heads; h++)
 	{
@@ -183,26 +187,28 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 		float	   *dk = dq + d;
 		float	   *dv = dk + d;
 
-		if (mask)
+		for (int64_t i = 0; mask && i < n; i++)
 		{
-			memcpy(masked, p, (size_t) (n * n) * sizeof(float));
-			xmc_multiply(n * n, mask + h * n * n, masked);
+			memcpy(masked + i * n, p + i * n, (size_t) n * sizeof(float));
+			xmc_multiply(n, mask + (h * n + i) * n, masked + i * n);
+			XMC_TRY(xmc_spend(ctx, &work, n));
 			used = masked;
 		}
 		/* y = used v */
 		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, 1, used, n, dy + h * width, d, 0, dv, 3 * d));
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, 1, dy + h * width, d, v, 3 * d, 0, dp, n));
-		if (mask)
-			xmc_multiply(n * n, mask + h * n * n, dp);
 		/* softmax: dlogit = p (dp - sum p dp) */
 		for (int64_t i = 0; i < n; i++)
 		{
 			double		dot = 0;
 
+			if (mask)
+				xmc_multiply(n, mask + (h * n + i) * n, dp + i * n);
 			for (int64_t j = 0; j < n; j++)
 				dot += (double) p[i * n + j] * dp[i * n + j];
 			for (int64_t j = 0; j < n; j++)
 				dp[i * n + j] = p[i * n + j] * (dp[i * n + j] - (float) dot);
+			XMC_TRY(xmc_spend(ctx, &work, n));
 		}
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, scale, dp, n, k, 3 * d, 0, dq, 3 * d));
 		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, scale, dp, n, q, 3 * d, 0, dk, 3 * d));

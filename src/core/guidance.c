@@ -36,28 +36,46 @@ xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *con
 					 out->crossed[XMC_IMAGE], n_text, 0, out->text, n_text);
 }
 
-float *
-xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split, const xmc_alignment *inferred)
+/* (n, n) of zeros in the arena. */
+static xmc_status
+zeros(xmc_arena *arena, int64_t n, float **out)
 {
-	int64_t		n = document->n;
-	float	   *p = xmc_arena_zalloc(arena, (size_t) (n * n), sizeof(float));
-
-	for (int64_t i = 0; p && !split && i < n; i++)
-		if ((document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE))
-			p[i * n + i] = 1;
-	for (int64_t r = 0; p && r < inferred->n_image; r++)
-		for (int64_t c = 0; c < inferred->n_text; c++)
-			p[inferred->image[r] * n + inferred->text[c]] = (float) inferred->p[r * (inferred->n_text + 1) + c];
-	return p;
+	*out = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));
+	XMC_NEED(*out, arena->ctx);
+	return xmc_clear(arena->ctx, *out, (size_t) (n * n) * sizeof(float));
 }
 
-float *
-xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has)
+xmc_status
+xmc_guidance_alignment(xmc_arena *arena, const xmc_document *document, bool split, const xmc_alignment *inferred,
+					   const float **out)
 {
 	int64_t		n = document->n;
-	float	   *o = xmc_arena_zalloc(arena, (size_t) (n * n), sizeof(float));
+	int64_t		work = 0;
+	float	   *p;
 
-	for (int32_t k = 0; o && k < document->n_pairs; k++)
+	XMC_TRY(zeros(arena, n, &p));
+	for (int64_t i = 0; !split && i < n; i++)
+		if ((document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE))
+			p[i * n + i] = 1;
+	for (int64_t r = 0; r < inferred->n_image; r++)
+	{
+		for (int64_t c = 0; c < inferred->n_text; c++)
+			p[inferred->image[r] * n + inferred->text[c]] = (float) inferred->p[r * (inferred->n_text + 1) + c];
+		XMC_TRY(xmc_spend(arena->ctx, &work, inferred->n_text));
+	}
+	*out = p;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has, const float **out)
+{
+	int64_t		n = document->n;
+	int64_t		work = 0;
+	float	   *o;
+
+	XMC_TRY(zeros(arena, n, &o));
+	for (int32_t k = 0; k < document->n_pairs; k++)
 	{
 		int32_t		a = document->pair[k].before;
 		int32_t		b = document->pair[k].after;
@@ -67,24 +85,26 @@ xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has)
 			o[a * n + b] = 1;
 			o[b * n + a] = -1;
 		}
+		XMC_TRY(xmc_spend(arena->ctx, &work, 1));
 	}
-	return o;
+	*out = o;
+	return XMC_OK;
 }
 
-xmc_status
-xmc_guidance_keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order)
+/* before[i] (n): how many items stand before the item; -1: no label. slot (n): scratch. */
+static xmc_status
+keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *before, int32_t *slot, int32_t *order)
 {
-	int32_t    *before = xmc_zalloc(ctx, 2 * (size_t) document->n, sizeof(int32_t));	/* (n) how many items stand before; -1: no label */
-	int32_t    *slot = before + document->n;	/* (placed) their places, ascending */
-	int32_t		placed = 0;
+	int32_t		placed = 0;		/* slot (placed): their places, ascending */
+	int64_t		work = 0;
 
-	XMC_NEED(before, ctx);
 	for (int32_t i = 0; i < document->n; i++)
 		before[i] = -1;
 	for (int32_t k = 0; k < document->n_pairs; k++)
 	{
 		before[document->pair[k].before] += before[document->pair[k].before] < 0;
 		before[document->pair[k].after] += 1 + (before[document->pair[k].after] < 0);
+		XMC_TRY(xmc_spend(ctx, &work, 1));
 	}
 	for (int32_t k = 0; k < n; k++)
 		if (before[order[k]] >= 0)
@@ -97,14 +117,26 @@ xmc_guidance_keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, 
 		for (; to > 0 && before[order[slot[to - 1]]] > before[item]; to--)
 			order[slot[to]] = order[slot[to - 1]];
 		order[slot[to]] = item;
+		XMC_TRY(xmc_spend(ctx, &work, k - to));
 	}
-	xmc_release(ctx, before);
 	return XMC_OK;
 }
 
-void
-xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_alignment *inferred, xmc_modality side,
-						  bool or_none, int32_t *counterpart)
+xmc_status
+xmc_guidance_keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order)
+{
+	int32_t    *before = xmc_alloc(ctx, 2 * (size_t) document->n, sizeof(int32_t));	/* (n), then slot (n) */
+	xmc_status	status;
+
+	XMC_NEED(before, ctx);
+	status = keep_stored(ctx, document, n, before, before + document->n, order);
+	xmc_release(ctx, before);
+	return status;
+}
+
+xmc_status
+xmc_guidance_counterparts(xmc_ctx *ctx, const xmc_document *document, bool split, const xmc_alignment *inferred,
+						  xmc_modality side, bool or_none, int32_t *counterpart)
 {
 	bool		image = side == XMC_IMAGE;
 	const int32_t *own = image ? inferred->image : inferred->text;
@@ -113,6 +145,7 @@ xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_al
 	int32_t		n_other = image ? inferred->n_text : inferred->n_image;
 	int64_t		width = (int64_t) inferred->n_text + 1;
 	int64_t		step = image ? 1 : width;	/* from one possible counterpart's cell to the next one's; the last is none's */
+	int64_t		work = 0;
 
 	for (int32_t i = 0; i < document->n; i++)
 		counterpart[i] = !split && (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE) ? i : -1;
@@ -126,7 +159,9 @@ xmc_guidance_counterparts(const xmc_document *document, bool split, const xmc_al
 				best = c;
 		if (n_other > 0 && !(or_none && p[n_other * step] > p[best * step]))
 			counterpart[own[k]] = other[best];
+		XMC_TRY(xmc_spend(ctx, &work, n_other));
 	}
+	return XMC_OK;
 }
 
 /* ---- fitting ---- */
@@ -157,14 +192,18 @@ static xmc_status
 infer(xmc_arena *arena, const xmc_model *model, const xmc_document *document, int32_t n, const int32_t *item, float **p)
 {
 	double	   *all = xmc_arena_alloc(arena, ((size_t) n + 1) * ((size_t) n + 1), sizeof(double));
+	int64_t		work = 0;
 
 	*p = xmc_arena_alloc(arena, (size_t) n * (size_t) n, sizeof(float));
 	if (!all || !*p)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(xmc_align_items(arena, model, document, n, item, n, item, all));
 	for (int64_t r = 0; r < n; r++)
+	{
 		for (int64_t c = 0; c < n; c++)
 			(*p)[r * n + c] = (float) all[r * (n + 1) + c];
+		XMC_TRY(xmc_spend(arena->ctx, &work, n));
+	}
 	return XMC_OK;
 }
 
@@ -182,6 +221,7 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 	xmc_guides	by_score;
 	xmc_guides	by_order;
 	bool		is_order;
+	int64_t		work = 0;
 
 	if (!item || !place)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
@@ -191,11 +231,14 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 	for (int32_t k = 0; k < n; k++)
 		place[item[k]] = k;
 	for (int32_t k = 0; k < document->n_pairs; k++)
+	{
+		XMC_TRY(xmc_spend(arena->ctx, &work, 1));
 		if (place[document->pair[k].before] >= 0 && place[document->pair[k].after] >= 0)
 		{
 			labelled++;
 			total += document->pair[k].weight;
 		}
+	}
 	if (!(total > 0))
 		return XMC_OK;
 	XMC_TRY(infer(arena, model, document, (int32_t) n, item, &p));
@@ -203,18 +246,19 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 	{
 		s[m] = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));
 		XMC_NEED(s[m], arena->ctx);
-		xmc_submatrix(document->n, scores->score[m], (int32_t) n, item, s[m]);	/* the first evidences are the modalities */
+		/* the first evidences are the modalities */
+		XMC_TRY(xmc_submatrix(arena->ctx, document->n, scores->score[m], (int32_t) n, item, s[m]));
 	}
 	XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, s[XMC_TEXT], s[XMC_IMAGE], &by_score));
 	is_order = labelled == n * (n - 1) / 2; /* single pairs do not say what a whole order is worth */
 	if (is_order)
 	{
-		const float *labels = xmc_guidance_stored(arena, document, ~0);
+		const float *labels;
 		float	   *o = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));	/* (n, n) */
 
-		if (!labels || !o)
-			return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-		xmc_submatrix(document->n, labels, (int32_t) n, item, o);
+		XMC_NEED(o, arena->ctx);
+		XMC_TRY(xmc_guidance_stored(arena, document, ~0, &labels));
+		XMC_TRY(xmc_submatrix(arena->ctx, document->n, labels, (int32_t) n, item, o));
 		XMC_TRY(xmc_guidance(arena, (int32_t) n, (int32_t) n, (const float *[]) {p, p}, o, o, &by_order));
 	}
 	for (int32_t k = 0; k < document->n_pairs; k++)
@@ -225,6 +269,7 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 		int64_t		back = b * n + a;
 		double		weight = document->pair[k].weight / total;
 
+		XMC_TRY(xmc_spend(arena->ctx, &work, 1));
 		if (a < 0 || b < 0)
 			continue;
 		for (int m = 0; m < XMC_MODALITIES; m++)

@@ -104,6 +104,7 @@ represent(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, int32_t n, co
 		  double *square)
 {
 	int32_t		dim = xmc_align_space_dim(&model->options);
+	int64_t		work = 0;
 
 	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, count, dim, 1, z, dim, model->memory.z[side] + (int64_t) first * dim, dim,
 					  0, r, TILE));
@@ -118,6 +119,7 @@ represent(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, int32_t n, co
 			row[k] = c * c;
 		}
 		square[i] += xmc_dot(count, row, row);
+		XMC_TRY(xmc_spend(ctx, &work, count));
 	}
 	return XMC_OK;
 }
@@ -132,10 +134,12 @@ xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n, const
 	float	   *r_text;			/* (n_text, TILE) */
 	double	   *square_image;	/* (n_image) */
 	double	   *square_text;	/* (n_text) */
+	int64_t		work = 0;
 
 	for (int32_t d = 0; d < n; d++)
 	{
-		memset(compared[d].recalled, 0, (size_t) compared[d].n_image * (size_t) compared[d].n_text * sizeof(float));
+		XMC_TRY(xmc_clear(arena->ctx, compared[d].recalled,
+						  (size_t) compared[d].n_image * (size_t) compared[d].n_text * sizeof(float)));
 		n_image += compared[d].n_image;
 		n_text += compared[d].n_text;
 	}
@@ -171,6 +175,7 @@ xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n, const
 		const xmc_comparison *c = &compared[d];
 
 		for (int64_t i = 0; i < c->n_image; i++)
+		{
 			for (int64_t t = 0; t < c->n_text; t++)
 			{
 				double		length = sqrt(square_image[i] * square_text[t]);
@@ -178,6 +183,8 @@ xmc_memory_similarity(xmc_arena *arena, const xmc_model *model, int32_t n, const
 
 				*cell = length > 0 ? (float) (*cell / length) : 0;
 			}
+			XMC_TRY(xmc_spend(arena->ctx, &work, c->n_text));
+		}
 		square_image += c->n_image;
 		square_text += c->n_text;
 	}

@@ -1,24 +1,25 @@
 /* metrics.c - Kendall tau, places, bootstrap intervals; see metrics.h */
 #include "xmcoh/metrics.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define STOP_DRAWS 1000000		/* bootstrap draws between two questions whether to stop */
 
 /*
  * Inversions are counted with a Fenwick tree (1994) rather than a merge sort: it needs n counters beside the input, not
  * a copy to sort and a buffer to merge into. scratch[k] holds how many places of its range have been seen.
  */
-double
-xmc_kendall_tau(int32_t n, const int32_t *place, int32_t *scratch)
+xmc_status
+xmc_kendall_tau(xmc_ctx *ctx, int32_t n, const int32_t *place, int32_t *scratch, double *tau)
 {
 	int64_t		inversions = 0;
+	int64_t		work = 0;
 
+	*tau = NAN;
 	if (n < 2)
-		return NAN;
-	memset(scratch, 0, sizeof(int32_t) * n);
+		return XMC_OK;
+	XMC_TRY(xmc_clear(ctx, scratch, sizeof(int32_t) * n));
 	for (int32_t k = 0; k < n; k++)
 	{
 		int32_t		before = 0;
@@ -28,8 +29,10 @@ xmc_kendall_tau(int32_t n, const int32_t *place, int32_t *scratch)
 		inversions += k - before;
 		for (int32_t p = place[k] + 1; p <= n; p += p & -p)
 			scratch[p - 1]++;
+		XMC_TRY(xmc_spend(ctx, &work, 32));	/* some two walks of up to 31 steps */
 	}
-	return 1 - 4 * (double) inversions / ((double) n * (n - 1));
+	*tau = 1 - 4 * (double) inversions / ((double) n * (n - 1));
+	return XMC_OK;
 }
 
 int32_t
@@ -102,72 +105,123 @@ tail(int32_t n)
 	return erfc(t * sqrt(n / v) / sqrt(2)) / 2;
 }
 
-xmc_status
-xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, int32_t replicates, uint64_t seed,
-			  xmc_interval *out)
-{
-	term	   *terms = xmc_alloc(ctx, n > 0 ? n : 0, sizeof(term));
-	double	   *ratio = xmc_alloc(ctx, replicates > 0 ? replicates : 0, sizeof(double));
-	int32_t		kept = 0;
-	int32_t		ratios = 0;
-	int64_t		draws = 0;
-	term		sum = {0, 0};
-	xmc_random	random;
-	xmc_status	status = XMC_OK;
+/*
+ * Values whose sum could overflow are reckoned with in units of 2^LARGE_UNIT: up to INT32_MAX of them, and the difference of
+ * two means, stay finite then. What that takes from small ones is nothing beside the large one that made it necessary.
+ */
+#define LARGE_UNIT 40
 
-	*out = (xmc_interval){NAN, NAN, NAN};
-	if (!terms || !ratio)
-	{
-		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
-		goto done;
-	}
+typedef struct sample
+{
+	int32_t		n;				/* documents that count */
+	term	   *terms;			/* (n) */
+	int			unit;			/* values are in units of 2^unit */
+	double		largest;		/* abs(value), in units of 1 */
+} sample;
+
+/* Terms of the documents that count. */
+static xmc_status
+gather(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, sample *out)
+{
+	int64_t		work = 0;
+
 	for (int32_t k = 0; k < n; k++)
 	{
 		term		next = {value[k], weight ? weight[k] : 1};
 
+		XMC_TRY(xmc_spend(ctx, &work, 1));
 		if (isnan(next.value) || isnan(next.weight))
 			continue;
-		terms[kept++] = next;
-		sum.value += next.value;
-		sum.weight += next.weight;
+		out->terms[out->n++] = next;
+		out->largest = fmax(out->largest, fabs(next.value));
 	}
-	if (sum.weight == 0)
-		goto done;
+	out->unit = out->largest > ldexp(DBL_MAX, -LARGE_UNIT) ? LARGE_UNIT : 0;
+	for (int32_t k = 0; k < out->n && out->unit > 0; k++)
+	{
+		XMC_TRY(xmc_spend(ctx, &work, 1));
+		out->terms[k].value = ldexp(out->terms[k].value, -out->unit);
+	}
+	return XMC_OK;
+}
 
+/* The sum of all terms, or with `random` of as many drawn with replacement. */
+static xmc_status
+sum_terms(xmc_ctx *ctx, const sample *from, xmc_random *random, int64_t *work, term *sum)
+{
+	*sum = (term) {0, 0};
+	for (int32_t k = 0, end; k < from->n; k = end)
+	{
+		end = from->n - k < XMC_STOP_CELLS ? from->n : k + XMC_STOP_CELLS;
+		for (int32_t i = k; i < end; i++)
+		{
+			const term *t = &from->terms[random ? (int32_t) xmc_random_below(random, (uint32_t) from->n) : i];
+
+			sum->value += t->value;
+			sum->weight += t->weight;
+		}
+		XMC_TRY(xmc_spend(ctx, work, end - k));
+	}
+	return XMC_OK;
+}
+
+/* Back in units of 1. A mean that rounding took beyond the largest value, perhaps beyond all numbers, is that value. */
+static double
+in_ones(const sample *from, bool is_mean, double x)
+{
+	double		result = ldexp(x, from->unit);
+
+	return is_mean && fabs(result) > from->largest ? copysign(from->largest, result) : result;
+}
+
+/* ratio (replicates): scratch */
+static xmc_status
+resample(xmc_ctx *ctx, const sample *from, bool is_mean, int32_t replicates, uint64_t seed, double *ratio, xmc_interval *out)
+{
+	int32_t		ratios = 0;
+	int64_t		work = 0;
+	term		sum;
+	xmc_random	random;
+
+	XMC_TRY(sum_terms(ctx, from, NULL, &work, &sum));
+	if (sum.weight == 0)
+		return XMC_OK;
+	out->mean = in_ones(from, is_mean, sum.value / sum.weight);
 	xmc_random_seed(&random, seed);
 	for (int32_t r = 0; r < replicates; r++)
 	{
-		term		drawn = {0, 0};
+		term		drawn;
 
-		for (int32_t k = 0; k < kept; k++)
-		{
-			const term *t = &terms[xmc_random_below(&random, kept)];
-
-			drawn.value += t->value;
-			drawn.weight += t->weight;
-		}
+		XMC_TRY(sum_terms(ctx, from, &random, &work, &drawn));
 		if (drawn.weight != 0)	/* else the ratio is not defined: only when nearly all weights are 0 */
 			ratio[ratios++] = drawn.value / drawn.weight;
-		draws += kept;
-		if (draws >= STOP_DRAWS)
-		{
-			draws = 0;
-			status = xmc_check_stop(ctx);
-			if (status != XMC_OK)
-				goto done;
-		}
 	}
-	out->mean = sum.value / sum.weight;
 	if (ratios > 0)
 	{
-		double		share = tail(kept);
+		double		share = tail(from->n);
 
 		qsort(ratio, ratios, sizeof(double), compare_double);
-		out->low = quantile(ratios, ratio, share);
-		out->high = quantile(ratios, ratio, 1 - share);
+		out->low = in_ones(from, is_mean, quantile(ratios, ratio, share));
+		out->high = in_ones(from, is_mean, quantile(ratios, ratio, 1 - share));
 	}
-done:
+	return XMC_OK;
+}
+
+xmc_status
+xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, int32_t replicates, uint64_t seed,
+			  xmc_interval *out)
+{
+	sample		all = {.terms = xmc_alloc(ctx, n > 0 ? n : 0, sizeof(term))};
+	double	   *ratio = xmc_alloc(ctx, replicates > 0 ? replicates : 0, sizeof(double));
+	xmc_status	status = XMC_OK;
+
+	*out = (xmc_interval){NAN, NAN, NAN};
+	if (!all.terms || !ratio)
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	if (status == XMC_OK)
+		status = gather(ctx, n, value, weight, &all);
+	if (status == XMC_OK)
+		status = resample(ctx, &all, !weight, replicates, seed, ratio, out);
 	xmc_release(ctx, ratio);
-	xmc_release(ctx, terms);
+	xmc_release(ctx, all.terms);
 	return status;
 }

@@ -57,6 +57,7 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 	xmc_ctx    *ctx = arena->ctx;
 	int64_t		pairs = batch->pair_start[batch->n_documents];
 	float	   *dab = xmc_arena_zalloc(arena, (size_t) batch->rows * 2 * (size_t) d, sizeof(float));	/* (R, 2 d) */
+	int64_t		work = 0;
 
 	XMC_NEED(dab, ctx);
 	if (pairs > 0)
@@ -69,6 +70,7 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 		const float *pair_dg = dg + batch->pair_start[k];
 
 		for (int32_t i = 0; i < n; i++)
+		{
 			for (int32_t j = 0; j < n; j++)
 			{
 				float	   *da = document_dab + (int64_t) i * 2 * d;
@@ -86,6 +88,8 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 				t += d;
 				pair_dg++;
 			}
+			XMC_TRY(xmc_spend(ctx, &work, (int64_t) n * d));
+		}
 	}
 	/* c is added to every pair, so its gradient is the sum over rows of A h's. */
 	for (int64_t r = 0; r < batch->rows; r++)

@@ -9,12 +9,14 @@
 #define IMAGE_WEIGHT 0.25		/* lambda_i */
 
 /* Adds the guide's confident scores to its counterparts'; all (n, n). */
-static void
-update(int64_t n, const float *guide, const int32_t *counterpart, double confidence, double weight, float *guided)
+static xmc_status
+update(xmc_ctx *ctx, int64_t n, const float *guide, const int32_t *counterpart, double confidence, double weight, float *guided)
 {
 	double		least = log(confidence / (1 - confidence));
+	int64_t		work = 0;
 
 	for (int64_t i = 0; i < n; i++)
+	{
 		for (int64_t j = i + 1; j < n; j++)
 		{
 			int64_t		a = counterpart[i];
@@ -27,6 +29,9 @@ update(int64_t n, const float *guide, const int32_t *counterpart, double confide
 			guided[a * n + b] += s;
 			guided[b * n + a] -= s;
 		}
+		XMC_TRY(xmc_spend(ctx, &work, n - i));
+	}
+	return XMC_OK;
 }
 
 xmc_status
@@ -36,8 +41,8 @@ xmc_paper_guidance(xmc_ctx *ctx, int32_t n, const int32_t *image_of, const int32
 	for (int32_t round = 0; round < rounds; round++)
 	{
 		XMC_TRY(xmc_check_stop(ctx));
-		update(n, text, image_of, TEXT_CONFIDENCE, TEXT_WEIGHT, image);
-		update(n, image, text_of, IMAGE_CONFIDENCE, IMAGE_WEIGHT, text);
+		XMC_TRY(update(ctx, n, text, image_of, TEXT_CONFIDENCE, TEXT_WEIGHT, image));
+		XMC_TRY(update(ctx, n, image, text_of, IMAGE_CONFIDENCE, IMAGE_WEIGHT, text));
 	}
 	return XMC_OK;
 }

@@ -68,6 +68,7 @@ xmc_part_pair_scores(xmc_arena *arena, const xmc_model *model, xmc_part part, in
 {
 	xmc_batch	batch;
 	xmc_part_state state;
+	int64_t		work = 0;
 
 	XMC_TRY(xmc_batch_init(arena, &model->options, xmc_part_modality(part), n_documents, document, &batch));
 	XMC_TRY(xmc_part_forward(arena, model, &batch, part, NULL, false, &state));
@@ -82,6 +83,7 @@ xmc_part_pair_scores(xmc_arena *arena, const xmc_model *model, xmc_part part, in
 			int32_t		j = row[document[k]->pair[p].after];
 
 			*s = i < 0 || j < 0 ? 0 : (float) xmc_part_score(&batch, &state, k, i, j);
+			XMC_TRY(xmc_spend(arena->ctx, &work, 1));
 		}
 	}
 	return XMC_OK;

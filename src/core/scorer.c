@@ -14,6 +14,7 @@ add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_docu
 	xmc_modality modality = xmc_part_modality(part);
 	xmc_batch	batch;
 	xmc_part_state state;
+	int64_t		work = 0;
 
 	XMC_TRY(xmc_batch_init(arena, &model->options, modality, n_documents, document, &batch));
 	if (batch.rows == 0)
@@ -27,6 +28,7 @@ add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_docu
 		float	   *raw = out[k].raw[modality];
 
 		for (int32_t i = 0; i < rows; i++)
+		{
 			for (int32_t j = i + 1; j < rows; j++)
 			{
 				int64_t		a = batch.item[first + i];
@@ -35,6 +37,8 @@ add_part(xmc_arena *arena, const xmc_model *model, xmc_part part, int32_t n_docu
 				raw[a * n + b] += (float) xmc_part_score(&batch, &state, k, i, j);
 				raw[b * n + a] = -raw[a * n + b];
 			}
+			XMC_TRY(xmc_spend(arena->ctx, &work, rows - i));
+		}
 	}
 	return XMC_OK;
 }
@@ -46,14 +50,16 @@ share(const xmc_document *document, int64_t a, int64_t b, int has)
 }
 
 /* Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. */
-static void
-combine(const xmc_options *options, const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_document *document,
-		xmc_scores *scores)
+static xmc_status
+combine(xmc_ctx *ctx, const xmc_options *options, const xmc_calibration *c, const xmc_guidance_rule *rule,
+		const xmc_document *document, xmc_scores *scores)
 {
 	int64_t		n = document->n;
+	int64_t		work = 0;
 	bool		fuse = xmc_guidance_has_fused(rule);
 
 	for (int64_t a = 0; a < n; a++)
+	{
 		for (int64_t b = 0; b < n; b++)
 		{
 			bool		text = share(document, a, b, XMC_HAS_TEXT);
@@ -74,6 +80,9 @@ combine(const xmc_options *options, const xmc_calibration *c, const xmc_guidance
 			scores->score[XMC_EVIDENCE_TEXT_GUIDED][at] = !fuse ? own[XMC_TEXT] : text ? fused : 0;
 			scores->score[XMC_EVIDENCE_IMAGE_GUIDED][at] = !fuse ? own[XMC_IMAGE] : image ? fused : 0;
 		}
+		XMC_TRY(xmc_spend(ctx, &work, n));
+	}
+	return XMC_OK;
 }
 
 static void
@@ -93,18 +102,19 @@ alignments(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *
 
 	if (rule->mode != XMC_GUIDANCE_HARD)
 	{
-		p[XMC_TEXT] = p[XMC_IMAGE] = xmc_guidance_alignment(arena, document, rule->inferred, inferred);
-		XMC_NEED(p[XMC_TEXT], arena->ctx);
+		XMC_TRY(xmc_guidance_alignment(arena, document, rule->inferred, inferred, &p[XMC_TEXT]));
+		p[XMC_IMAGE] = p[XMC_TEXT];
 		return XMC_OK;
 	}
 	counterpart = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));
 	XMC_NEED(counterpart, arena->ctx);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		float	   *hard = xmc_arena_zalloc(arena, (size_t) (n * n), sizeof(float));
+		float	   *hard = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));
 
 		XMC_NEED(hard, arena->ctx);
-		xmc_guidance_counterparts(document, rule->inferred, inferred, (xmc_modality) m, true, counterpart);
+		XMC_TRY(xmc_clear(arena->ctx, hard, (size_t) (n * n) * sizeof(float)));
+		XMC_TRY(xmc_guidance_counterparts(arena->ctx, document, rule->inferred, inferred, (xmc_modality) m, true, counterpart));
 		for (int64_t i = 0; i < n; i++)
 			if (counterpart[i] >= 0)
 				hard[m == XMC_IMAGE ? i * n + counterpart[i] : counterpart[i] * n + i] = 1;
@@ -124,7 +134,8 @@ guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_docume
 	{
 		counterpart[m] = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));
 		XMC_NEED(counterpart[m], arena->ctx);
-		xmc_guidance_counterparts(document, rule->inferred, inferred, (xmc_modality) m, false, counterpart[m]);
+		XMC_TRY(xmc_guidance_counterparts(arena->ctx, document, rule->inferred, inferred, (xmc_modality) m, false,
+										  counterpart[m]));
 	}
 	return xmc_paper_guidance(arena->ctx, document->n, counterpart[XMC_TEXT], counterpart[XMC_IMAGE], rule->rounds,
 							  scores->score[XMC_EVIDENCE_TEXT_GUIDED], scores->score[XMC_EVIDENCE_IMAGE_GUIDED]);
@@ -139,20 +150,24 @@ carry(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *docum
 	  const xmc_scores *scores, int *n_out, xmc_guides out[2])
 {
 	static const int has[XMC_MODALITIES] = {XMC_HAS_TEXT, XMC_HAS_IMAGE};
-	size_t		cells = (size_t) document->n * (size_t) document->n;
+	int64_t		n = document->n;
+	int64_t		work = 0;
 	const float *score[XMC_MODALITIES] = {scores->score[XMC_EVIDENCE_TEXT], scores->score[XMC_EVIDENCE_IMAGE]};
 	const float *stored[XMC_MODALITIES];
 
 	*n_out = rule->mode == XMC_GUIDANCE_STORED ? 2 : 1;
 	for (int m = 0; m < XMC_MODALITIES && *n_out == 2; m++)
 	{
-		float	   *rest = xmc_arena_alloc(arena, cells, sizeof(float));
+		float	   *rest = xmc_arena_alloc(arena, (size_t) (n * n), sizeof(float));
 
-		stored[m] = xmc_guidance_stored(arena, document, has[m]);
-		if (!rest || !stored[m])
-			return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-		for (size_t k = 0; k < cells; k++)
-			rest[k] = stored[m][k] == 0 ? score[m][k] : 0;
+		XMC_NEED(rest, arena->ctx);
+		XMC_TRY(xmc_guidance_stored(arena, document, has[m], &stored[m]));
+		for (int64_t a = 0; a < n; a++)
+		{
+			for (int64_t k = a * n; k < (a + 1) * n; k++)
+				rest[k] = stored[m][k] == 0 ? score[m][k] : 0;
+			XMC_TRY(xmc_spend(arena->ctx, &work, n));
+		}
 		score[m] = rest;
 	}
 	XMC_TRY(xmc_guidance(arena, document->n, document->n, p, score[XMC_TEXT], score[XMC_IMAGE], &out[0]));
@@ -168,10 +183,13 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 	const float *p[XMC_MODALITIES];
 	xmc_guides	guides[2];
 	int			n_guides;
+	int64_t		work = 0;
 
 	XMC_TRY(alignments(arena, rule, document, inferred, p));
 	XMC_TRY(carry(arena, rule, document, p, scores, &n_guides, guides));
 	for (int64_t a = 0; a < n; a++)
+	{
+		XMC_TRY(xmc_spend(arena->ctx, &work, n - a));
 		for (int64_t b = a + 1; b < n; b++)
 		{
 			bool		shared[XMC_MODALITIES] = {share(document, a, b, XMC_HAS_TEXT), share(document, a, b, XMC_HAS_IMAGE)};
@@ -201,13 +219,16 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 			}
 			put(scores->score[XMC_EVIDENCE_FUSED], n, a, b, s);
 		}
+	}
 	return XMC_OK;
 }
 
 /* What the stored order says of a pair is as good as certain, and of rows that hold both their guide says it too. */
-static void
-decide(const xmc_document *document, xmc_scores *scores)
+static xmc_status
+decide(xmc_ctx *ctx, const xmc_document *document, xmc_scores *scores)
 {
+	int64_t		work = 0;
+
 	for (int32_t k = 0; k < document->n_pairs; k++)
 	{
 		int32_t		a = document->pair[k].before;
@@ -217,7 +238,27 @@ decide(const xmc_document *document, xmc_scores *scores)
 		if (share(document, a, b, XMC_HAS_TEXT) && share(document, a, b, XMC_HAS_IMAGE))
 			for (int m = 0; m < XMC_MODALITIES; m++)
 				put(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], document->n, a, b, XMC_STORED_LOG_ODDS);
+		XMC_TRY(xmc_spend(ctx, &work, 1));
 	}
+	return XMC_OK;
+}
+
+/* Embeddings of finite but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer. */
+static xmc_status
+check_finite(xmc_ctx *ctx, const xmc_scores *scores)
+{
+	int64_t		n = scores->n;
+	int64_t		work = 0;
+
+	for (int e = 0; e < XMC_EVIDENCES; e++)
+		for (int64_t a = 0; a < n; a++)
+		{
+			for (int64_t k = a * n; k < (a + 1) * n; k++)
+				if (!isfinite(scores->score[e][k]))
+					return xmc_fail(ctx, XMC_BAD_INPUT, "a score is not finite: the numbers of an embedding are too large");
+			XMC_TRY(xmc_spend(ctx, &work, n));
+		}
+	return XMC_OK;
 }
 
 /* From raw scores to all others; `inferred` NULL: nothing of the alignment is to be inferred. */
@@ -228,22 +269,15 @@ finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, 
 	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* scores alone guide: no stored order */
 	static const xmc_alignment nothing = {0};
 	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none : &model->calibration;
-	int64_t		cells = (int64_t) document->n * document->n;
 
-	combine(&model->options, c, rule, document, scores);
+	XMC_TRY(combine(arena->ctx, &model->options, c, rule, document, scores));
 	if (rule->mode == XMC_GUIDANCE_PAPER)
 		XMC_TRY(guide_by_paper(arena, rule, document, inferred ? inferred : &nothing, scores));
 	else if (inferred)
 		XMC_TRY(guide(arena, c, rule, document, inferred, scores));
 	if (rule->mode == XMC_GUIDANCE_STORED && !rule->inferred)
-		decide(document, scores);
-	/* Embeddings of finite but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer. */
-	for (int e = 0; e < XMC_EVIDENCES; e++)
-		for (int64_t k = 0; k < cells; k++)
-			if (!isfinite(scores->score[e][k]))
-				return xmc_fail(arena->ctx, XMC_BAD_INPUT,
-								"a score is not finite: the numbers of an embedding are too large");
-	return XMC_OK;
+		XMC_TRY(decide(arena->ctx, document, scores));
+	return check_finite(arena->ctx, scores);
 }
 
 /*
@@ -306,7 +340,7 @@ score(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, i
 	for (int32_t k = 0; k < n_documents; k++)
 	{
 		size_t		cells = (size_t) document[k].n * (size_t) document[k].n;
-		float	   *block = xmc_zalloc(arena->ctx, (XMC_MODALITIES + 1 + XMC_EVIDENCES) * cells, sizeof(float));
+		float	   *block = xmc_alloc(arena->ctx, (XMC_MODALITIES + 1 + XMC_EVIDENCES) * cells, sizeof(float));
 
 		XMC_NEED(block, arena->ctx);
 		out[k].n = document[k].n;
@@ -314,6 +348,7 @@ score(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, i
 			out[k].raw[m] = block + (size_t) m * cells;
 		for (int e = 0; e < XMC_EVIDENCES; e++)
 			out[k].score[e] = block + (size_t) (XMC_MODALITIES + 1 + e) * cells;
+		XMC_TRY(xmc_clear(arena->ctx, block, (XMC_MODALITIES + 1 + XMC_EVIDENCES) * cells * sizeof(float)));
 	}
 	for (int32_t first = 0, end; first < n_documents; first = end)
 	{
@@ -374,23 +409,32 @@ xmc_evidence_items(const xmc_document *document, xmc_evidence evidence, int32_t 
 	return m;
 }
 
-void
-xmc_submatrix(int32_t n, const float *s, int32_t m, const int32_t *item, float *to)
+xmc_status
+xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *item, float *to)
 {
+	int64_t		work = 0;
+
 	for (int64_t a = 0; a < m; a++)
+	{
 		for (int64_t b = 0; b < m; b++)
 			to[a * m + b] = s[(int64_t) item[a] * n + item[b]];
+		XMC_TRY(xmc_spend(ctx, &work, m));
+	}
+	return XMC_OK;
 }
 
-double
-xmc_coherence(int32_t n, const float *s, int32_t m, const int32_t *order)
+xmc_status
+xmc_coherence(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *order, double *coherence)
 {
 	double		sum = 0;
+	int64_t		work = 0;
 
-	if (m < 2)
-		return NAN;
 	for (int32_t a = 0; a < m; a++)
+	{
 		for (int32_t b = a + 1; b < m; b++)
 			sum += 2 * xmc_sigmoid(s[(int64_t) order[a] * n + order[b]]) - 1;
-	return sum / ((double) m * (m - 1) / 2);
+		XMC_TRY(xmc_spend(ctx, &work, m - a));
+	}
+	*coherence = m < 2 ? NAN : sum / ((double) m * (m - 1) / 2);
+	return XMC_OK;
 }

@@ -41,7 +41,8 @@ xmc_seen_forget(xmc_ctx *ctx, xmc_model *model)
 }
 
 xmc_status
-xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, char *const *key, const uint8_t *held_out)
+xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, char *const *key,
+			  const uint8_t *held_out)
 {
 	float	   *row;			/* (rows, XMC_SEEN_COLUMNS) */
 	int32_t		rows = 0;
@@ -102,7 +103,8 @@ xmc_seen_check(xmc_ctx *ctx, const xmc_model *model)
 			XMC_TRY(xmc_check_stop(ctx));
 		if (!is_whole(row[0], HALF) || !is_whole(row[1], HALF) || !is_whole(row[2], XMC_SEEN_LABELLED + 1) ||
 			(r > 0 && compare_rows(row - XMC_SEEN_COLUMNS, row) > 0))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"seen\" is no document, or not in its place", r);
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"seen\" is no document, or not in its place",
+							r);
 	}
 	return XMC_OK;
 }

@@ -26,15 +26,19 @@
 /*
  * Canonical reordering is quadratic in the length of a sequence of combining marks: a chunk bounds it. SLACK_UNITS is
  * how far a chunk is extended in search of a normalisation boundary; no real text has so long a sequence, and one that
- * does is cut.
+ * does is cut. (The fuzzer compiles this file with smaller sizes, which short texts fill.)
  */
+#ifndef CHUNK_UNITS
 #define CHUNK_UNITS 1024
 #define SLACK_UNITS 128
+#endif
 #define EXPANSION 18			/* NFKC's largest growth in UTF-16, that of U+FDFA (Unicode's normalisation FAQ) */
 
 /* A window is ready when it has WINDOW_UNITS; breaks in its last MARGIN_UNITS wait for the text that follows. */
+#ifndef WINDOW_UNITS
 #define WINDOW_UNITS 32768
 #define MARGIN_UNITS 1024
+#endif
 #define WINDOW_CAPACITY (WINDOW_UNITS + EXPANSION * (CHUNK_UNITS + SLACK_UNITS))
 #define WORD_CAPACITY (3 * WINDOW_CAPACITY)	/* UTF-8 takes at most three bytes for each UTF-16 unit */
 

@@ -31,8 +31,12 @@ static const char *const phase_name[XMC_PARTS] = {
 xmc_status
 xmc_train_tell(xmc_trainer *t)
 {
-	xmc_status	status = t->hooks.progress ? t->hooks.progress(t->hooks.arg, &t->progress) : XMC_OK;
+	xmc_status	status;
 
+	/* A checkpoint may have promised less than there was to do. */
+	if (t->progress.total < t->progress.done)
+		t->progress.total = t->progress.done;
+	status = t->hooks.progress ? t->hooks.progress(t->hooks.arg, &t->progress) : XMC_OK;
 	t->progress.epoch_ended = false;
 	return status == XMC_OK ? xmc_check_stop(t->ctx) : status;
 }

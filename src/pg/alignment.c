@@ -3,6 +3,7 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "bulk.h"
@@ -81,6 +82,7 @@ put_alignment(void *arg, const BulkDocument *scored)
 	XMCOH_TRY(xmc_align_documents(&arena, model, 1, document, false, &alignment), &ctx);
 	for (int32 i = 0; i < document->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!(document->has[i] & XMC_HAS_TEXT))
 			continue;
 		if (document->has[i] & XMC_HAS_IMAGE)
@@ -94,9 +96,12 @@ put_alignment(void *arg, const BulkDocument *scored)
 		}
 	}
 	for (int32 r = 0; r < alignment.n_image; r++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (is_unmatched(&alignment, r))
 			put_pair(output, NULL, scored->item[alignment.image[r]],
 					 alignment.p[r * ((int64) alignment.n_text + 1) + alignment.n_text], true);
+	}
 	xmc_arena_free(&arena);
 }
 

@@ -113,7 +113,8 @@ notice_missing(const DeployedModel *deployed, List *sources)
 		ereport(NOTICE,
 				(errmsg("the model reads images, but the source has no image column"),
 				 errdetail("Wanted are %d numbers an item. What is scored goes without them.", options->image_dim),
-				 errhint("Attach the source again with image => its column, or a relation that has the images with documents_of.")));
+				 errhint("Attach the source again with image => its column, or a relation that has the images with"
+						 " documents_of.")));
 	if (text_embedding)
 		ereport(NOTICE,
 				(errmsg("the model reads text embeddings, but the source has no text_embedding column"),
@@ -252,6 +253,8 @@ put_pairs(void *arg, const BulkDocument *scored)
 	int64		n = document->n;
 
 	for (int64 a = 0; a < n; a++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		for (int64 b = a + 1; b < n; b++)
 		{
 			float	   *const *score = scored->scores.score;
@@ -273,6 +276,7 @@ put_pairs(void *arg, const BulkDocument *scored)
 			pfree(DatumGetPointer(values[0]));
 			pfree(DatumGetPointer(values[1]));
 		}
+	}
 }
 
 Datum

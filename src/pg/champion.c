@@ -76,7 +76,7 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 			" WHERE j.job_id = $2 AND m.model_id = $1 RETURNING j.state", SPI_OK_UPDATE_RETURNING, 2, types, values, NULL);
 	worker_check_state(job, first_text(1));
 
-	execute("SELECT j.champion, v.version IS NULL, (v.report ->> 'seed')::int4, (v.report ->> 'held_out_threshold')::float8"
+	execute("SELECT j.champion, v.version IS NULL, xmcoh.report_integer(v.report, 'seed'), xmcoh.report_number(v.report, 'held_out_threshold')"
 			" FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v ON v.model_id = $1 AND v.version = j.champion"
 			" WHERE j.job_id = $2", SPI_OK_SELECT, 2, types, values, NULL);
 	out->champion = DatumGetInt32(first_value(1, &no_champion));

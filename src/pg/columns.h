@@ -69,9 +69,9 @@ extern char *xmcoh_column_value(const char *column, ColumnUse use);
 extern Oid	xmcoh_column_type(ColumnUse use);
 
 /*
- * ERROR undefined_column or datatype_mismatch, naming relation, column and use, if the relation has no such column any more or
- * its type cannot be cast. `hint`: what to do about a column that is missing; NULL: it is just being named. Runs no code of
- * the relation's owner.
+ * ERROR undefined_column or datatype_mismatch, naming relation, column and use, if the relation has no such column any
+ * more or its type cannot be cast. `hint`: what to do about a column that is missing; NULL: it is just being named. Runs no
+ * code of the relation's owner.
  */
 extern void xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *hint);
 

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "common/relpath.h"
 #include "storage/proc.h"
 #include "utils/backend_status.h"
 #include "utils/regproc.h"
@@ -19,6 +20,25 @@
 #define xmcoh_backend_entry(index) pgstat_get_local_beentry_by_index(index)
 #else
 #define xmcoh_backend_entry(index) pgstat_fetch_stat_local_beentry(index)
+#endif
+
+/* PG_TEMP_FILES_DIR and PG_TEMP_FILE_PREFIX; before, storage/fd.h has them. */
+#if PG_VERSION_NUM >= 170000
+#include "common/file_utils.h"
+#else
+#include "storage/fd.h"
+#endif
+
+/* The path of a table's first file, palloc'ed. */
+#if PG_VERSION_NUM >= 180000
+#define xmcoh_relation_path(database, tablespace, number) \
+	pstrdup(GetRelationPath((database), (tablespace), (number), INVALID_PROC_NUMBER, MAIN_FORKNUM).str)
+#elif PG_VERSION_NUM >= 170000
+#define xmcoh_relation_path(database, tablespace, number) \
+	GetRelationPath((database), (tablespace), (number), INVALID_PROC_NUMBER, MAIN_FORKNUM)
+#else
+#define xmcoh_relation_path(database, tablespace, number) \
+	GetRelationPath((database), (tablespace), (number), InvalidBackendId, MAIN_FORKNUM)
 #endif
 
 /* PG_MODULE_MAGIC_EXT names the module and its version in pg_get_loaded_modules(). */

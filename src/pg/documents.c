@@ -36,15 +36,14 @@ void
 xmcoh_documents_forget_spilled(Documents *documents)
 {
 	for (Spilled *s = documents->spilled; s != NULL; s = s->next)
-		(void) munmap(s->map, s->size);
+		xmcoh_mapping_end(&s->mapping);
 	documents->spilled = NULL;
 }
 
 static void
 release(Documents *documents)
 {
-	if (documents->map != NULL)
-		(void) munmap(unconstify(char *, documents->map), documents->file.size);
+	xmcoh_mapping_end(&documents->mapping);
 	documents->map = NULL;
 	xmcoh_documents_forget_spilled(documents);
 	if (documents->statm >= 0)
@@ -114,7 +113,7 @@ check_limit(const Documents *documents, Size more, const char *what, const char 
 	Size		size = documents->file.size + more;
 
 	for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
-		size += s->size;
+		size += s->mapping.size;
 	if (temp_file_limit >= 0 && size > (Size) temp_file_limit * 1024)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -203,23 +202,22 @@ resident(const Documents *documents)
 	return ((int64) usage.ru_minflt + usage.ru_majflt) * FAULT_BYTES;
 }
 
-static void *
-map_file(File handle, Size size, int protection, const char *what)
+static void
+map_file(Documents *documents, File handle, Mapping *mapping, Size size, int protection, const char *what)
 {
-	void	   *bytes = mmap(NULL, size, protection, MAP_SHARED, FileGetRawDesc(handle), 0);
-
-	if (bytes == MAP_FAILED)
+	*mapping = (Mapping) {.path = MemoryContextStrdup(GetMemoryChunkContext(documents), FilePathName(handle))};
+	if (!xmcoh_mapping_begin(mapping, FileGetRawDesc(handle), size, protection))
 		ereport(ERROR,
 				errcode(ERRCODE_OUT_OF_MEMORY),	/* of addresses: what rlimit or overcommit allow */
 				errmsg("could not map %zu bytes of %s: %m", size, what));
-	return bytes;
 }
 
 static void
 map(Documents *documents, File handle)
 {
 	if (documents->file.size > 0)
-		documents->map = map_file(handle, documents->file.size, PROT_READ, "training documents");
+		map_file(documents, handle, &documents->mapping, documents->file.size, PROT_READ, "training documents");
+	documents->map = documents->mapping.bytes;
 	documents->statm = BasicOpenFile("/proc/self/statm", O_RDONLY);
 	documents->resident_least = resident(documents);
 }
@@ -282,14 +280,13 @@ xmcoh_documents_spill(Documents *documents, Size size)
 		else if (errno != EINTR)
 			report(handle, "allocate the weak labels of the pool in", "They take %zu bytes.", size);
 	}
-	spilled->map = map_file(handle, size, PROT_READ | PROT_WRITE, "weak labels");
-	spilled->size = size;
+	map_file(documents, handle, &spilled->mapping, size, PROT_READ | PROT_WRITE, "weak labels");
 	spilled->next = documents->spilled;
 	documents->spilled = spilled;
 	/* The file stays as long as it is mapped, and the name is free again. */
 	FileClose(handle);
 	(void) FileSetDelete(&documents->file.fileset, SPILL_NAME, false);
-	return spilled->map;
+	return spilled->mapping.bytes;
 }
 
 uint64
@@ -320,7 +317,7 @@ xmcoh_documents_watch(Documents *documents)
 		/* The pages stay in the page cache, as long as the kernel has room for them; it writes out those that are written to. */
 		(void) madvise(unconstify(char *, documents->map), documents->file.size, MADV_DONTNEED);
 		for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
-			(void) madvise(s->map, s->size, MADV_DONTNEED);
+			(void) madvise(s->mapping.bytes, s->mapping.size, MADV_DONTNEED);
 		documents->resident_least = resident(documents);
 	}
 }

@@ -8,7 +8,7 @@
  *
  * The files lie where temporary files lie (temp_tablespaces) and count against temp_file_limit. They go with the
  * memory context that Documents lives in, or with its process; after a crash the server sweeps them up, as all
- * temporary files.
+ * temporary files. Whoever reads them must be prepared for ERROR io_error (mapping.h).
  */
 #ifndef XMCOH_PG_DOCUMENTS_H
 #define XMCOH_PG_DOCUMENTS_H
@@ -16,6 +16,8 @@
 #include "xmcoh.h"
 
 #include "storage/fileset.h"
+
+#include "mapping.h"
 
 #include "xmcoh/dataset.h"
 
@@ -30,8 +32,7 @@ typedef struct DocumentsFile
 typedef struct Spilled
 {
 	struct Spilled *next;
-	void	   *map;
-	Size		size;			/* bytes */
+	Mapping		mapping;
 } Spilled;
 
 typedef struct Documents
@@ -40,7 +41,8 @@ typedef struct Documents
 	const xmc_options *options;
 	int32		n;
 	xmc_document *document;		/* (n) views into the map; NULL until xmcoh_documents_map, and in other processes */
-	const char *map;			/* NULL: not mapped */
+	Mapping		mapping;
+	const char *map;			/* its bytes; NULL: not mapped */
 	Spilled    *spilled;
 	char	   *buffer;			/* not yet written; NULL when mapped */
 	Size		buffered;

@@ -12,6 +12,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -108,6 +109,7 @@ judge_order(int32 n, const double *position)
 		int32		before = 0; /* items that should stand before this one, and those that may */
 		int32		equal = 0;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int32 j = 0; j < n; j++)
 		{
 			before += position[j] < position[k];
@@ -172,7 +174,7 @@ judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *
 		any |= document->has[item[k]] != 0;
 	if (any)
 	{
-		xmc_submatrix(document->n, scored->scores.score[evidence], m, item, s);
+		XMCOH_TRY(xmc_submatrix(&ctx, document->n, scored->scores.score[evidence], m, item, s), &ctx);
 		XMCOH_TRY(xmc_decode_shuffled(&ctx, m, s, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED),
 									  order), &ctx);
 		if (evidence == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
@@ -187,9 +189,12 @@ judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *
 
 		tally_up(evaluation->memory, tally, &verdict);
 		for (int32 a = 0; a < m; a++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			for (int32 b = 0; b < m; b++)
 				if (scored->position[item[a]] < scored->position[item[b]])
 					xmc_reliability_add(&tally->reliability, xmc_probability(s[(int64) a * m + b]));
+		}
 	}
 	pfree(s);
 }
@@ -346,7 +351,8 @@ tell_seen(const Evaluation *evaluation, int32 version)
 				(errmsg("%d of these %d documents taught version %d, which is better on them than it will be on others", seen,
 						seen + unseen, version),
 				 unseen > 0 ? errhint("Go by the rows whose documents_seen is 0.") :
-				 errhint("Go by documents that it has not seen: xmcoh.evaluate(model), or a source that it was not trained on.")));
+				 errhint("Go by documents that it has not seen: xmcoh.evaluate(model), or a source that it was not trained"
+						 " on.")));
 }
 
 Datum

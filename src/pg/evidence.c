@@ -17,7 +17,7 @@ described(const char *what, const char *item)
 }
 
 static const float *
-read_embedding(NullableDatum datum, const char *what, const char *item, int32 *length)
+read_embedding(NullableDatum datum, const char *what, EvidenceName name, void *arg, int32 *length)
 {
 	ArrayType  *array;
 
@@ -30,13 +30,14 @@ read_embedding(NullableDatum datum, const char *what, const char *item, int32 *l
 	 * The wanted length is the model's, known only when the document is complete; an empty array is one of a wrong
 	 * length.
 	 */
-	if (*length == 0)
+	if (*length == 0 || xmcoh_embedding_is_good(array, *length))
 		return (const float *) ARR_DATA_PTR(array);
-	return xmcoh_check_embedding(array, *length, described(what, item));
+	return xmcoh_check_embedding(array, *length, described(what, name == NULL ? NULL : name(arg)));
 }
 
 void
-xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embedding, const char *item, Evidence *out)
+xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embedding, EvidenceName name, void *arg,
+					Evidence *out)
 {
 	out->text = NULL;
 	out->text_length = -1;
@@ -47,8 +48,8 @@ xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embed
 		out->text = VARDATA_ANY(value);
 		out->text_length = (int32) VARSIZE_ANY_EXHDR(value);
 	}
-	out->image = read_embedding(image, "image", item, &out->image_length);
-	out->embedding = read_embedding(embedding, "text embedding", item, &out->embedding_length);
+	out->image = read_embedding(image, "image", name, arg, &out->image_length);
+	out->embedding = read_embedding(embedding, "text embedding", name, arg, &out->embedding_length);
 }
 
 static const float *
@@ -94,12 +95,20 @@ xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredD
 }
 
 void
-xmcoh_notice_no_evidence(const xmc_document *document, bool *noticed)
+xmcoh_notice_evidence(const xmc_options *options, bool takes_embedding, xmc_evidence evidence,
+					  const xmc_document *document, EvidenceNotices *given)
 {
-	for (int32 i = 0; i < document->n && !*noticed; i++)
+	if (options->text_dim > 0 && !takes_embedding && !given->no_embedding && document->n > 0)
+	{
+		given->no_embedding = true;
+		ereport(NOTICE,
+				(errmsg("the model reads text embeddings of %d numbers, and this call leaves them out", options->text_dim),
+				 errhint("Give them as the argument text_embedding.")));
+	}
+	for (int32 i = 0; i < document->n && evidence == XMC_EVIDENCE_FUSED && !given->no_evidence; i++)
 		if (document->has[i] == 0)
 		{
-			*noticed = true;
+			given->no_evidence = true;
 			ereport(NOTICE,
 					(errmsg("some items have nothing that the model reads"),
 					 errdetail("They take part without evidence: their place is a guess.")));
@@ -191,7 +200,7 @@ xmcoh_decode_evidence(const xmc_document *document, const xmc_scores *scores, xm
 	int32		m = xmc_evidence_items(document, evidence, item);
 	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);
 
-	xmc_submatrix(document->n, scores->score[evidence], m, item, s);
+	XMCOH_TRY(xmc_submatrix(&ctx, document->n, scores->score[evidence], m, item, s), &ctx);
 	XMCOH_TRY(xmc_decode(&ctx, m, s, order, NULL), &ctx);
 	for (int32 k = 0; k < m; k++)
 		order[k] = item[order[k]];

@@ -21,13 +21,16 @@ typedef struct Evidence
 	const float *embedding;		/* (embedding_length) */
 } Evidence;
 
+/* What an item is called, asked for only where an error names it. */
+typedef const char *(*EvidenceName) (void *arg);
+
 /*
- * Takes text, real[] and real[] out of their datums; detoasts into the current context, else points into them. `item`
- * names the item in errors, NULL: it has no name. ERROR data_exception for an embedding that is not one-dimensional,
+ * Takes text, real[] and real[] out of their datums; detoasts into the current context, else points into them. `name`
+ * NULL: the item has none. ERROR data_exception for an embedding that is not one-dimensional,
  * has a NULL, a NaN or an infinity.
  */
-extern void xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embedding, const char *item,
-								Evidence *out);
+extern void xmcoh_evidence_read(NullableDatum text, NullableDatum image, NullableDatum embedding, EvidenceName name,
+								void *arg, Evidence *out);
 
 /*
  * The item as the core takes it: text in UTF-8, and of the embeddings those that the model reads (others are left
@@ -45,8 +48,19 @@ typedef struct ScoredDocument
 /* Scores n items, sorted by xmc_item_compare, as one document; allocates in the current context. */
 extern void xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredDocument *out);
 
-/* NOTICE, unless *noticed, when an item has nothing that the model reads; then sets *noticed. */
-extern void xmcoh_notice_no_evidence(const xmc_document *document, bool *noticed);
+/* What a call site has said already. */
+typedef struct EvidenceNotices
+{
+	bool		no_evidence;
+	bool		no_embedding;
+} EvidenceNotices;
+
+/*
+ * NOTICEs, each once: the model reads text embeddings, and the call leaves them out (takes_embedding false: its form has no
+ * such argument); an item has nothing that the model reads, where the evidence to go by is all of it.
+ */
+extern void xmcoh_notice_evidence(const xmc_options *options, bool takes_embedding, xmc_evidence evidence,
+								  const xmc_document *document, EvidenceNotices *given);
 
 /* ERROR program_limit_exceeded when n is over xmcoh.max_document_items. `document`: its key, NULL when not known. */
 extern void xmcoh_check_item_count(int64 n, const char *document);

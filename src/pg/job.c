@@ -26,6 +26,7 @@
 #include "access.h"
 #include "compat.h"
 #include "launcher.h"
+#include "visitor.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_worker_is_alive);
 PG_FUNCTION_INFO_V1(xmcoh_job_state);
@@ -214,8 +215,17 @@ find_worker(int pid, TimestampTz started_at, const char *name)
 	return NULL;
 }
 
+bool
+xmcoh_job_has_worker(int32 job_id)
+{
+	char		name[BGW_MAXLEN];
+
+	snprintf(name, sizeof name, XMCOH_WORKER_NAME, job_id);
+	return find_worker(0, 0, name) != NULL;
+}
+
 int
-xmcoh_count_workers(Oid login_role)
+xmcoh_count_workers(void)
 {
 	int			count = 0;
 	int			n;
@@ -227,8 +237,7 @@ xmcoh_count_workers(Oid login_role)
 		LocalPgBackendStatus *entry = xmcoh_backend_entry(i);
 		const char *type;
 
-		if (entry == NULL || entry->backendStatus.st_backendType != B_BG_WORKER ||
-			(OidIsValid(login_role) && entry->backendStatus.st_userid != login_role))
+		if (entry == NULL || entry->backendStatus.st_backendType != B_BG_WORKER)
 			continue;
 		type = GetBackgroundWorkerTypeByPid(entry->backendStatus.st_procpid);
 		count += type != NULL && strcmp(type, XMCOH_WORKER_TYPE) == 0;
@@ -283,13 +292,10 @@ xmcoh_queue_id(PG_FUNCTION_ARGS)
 static const char *
 why_unstarted(int32 job_id, TimestampTz asked_at, const char *queue)
 {
-	char		name[BGW_MAXLEN];
-
 	if (strcmp(queue, queue_id()) != 0)
 		return "the server was restarted, or the database copied, before a worker began";
-	snprintf(name, sizeof name, XMCOH_WORKER_NAME, job_id);
 	if (asked_at != 0 && TimestampDifferenceExceeds(asked_at, GetCurrentTimestamp(), XMCOH_CONNECT_PATIENCE_MS + 5000) &&
-		find_worker(0, 0, name) == NULL)
+		!xmcoh_job_has_worker(job_id))
 		return "no worker could begin; the server's log says why";
 	return NULL;
 }
@@ -356,20 +362,33 @@ xmcoh_job_state(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+#define IS_SETTLED_BY "r.job_id OPERATOR(pg_catalog.=) $1 AND v.job_id OPERATOR(pg_catalog.=) $1" \
+					   " AND r.state OPERATOR(pg_catalog.<>) v.state AND r.state" IS_ACTIVE
+
+/*
+ * The row is locked before it is judged: what the view makes of an older row must not be written over what another has made of it
+ * meanwhile, such as the launcher, which puts the job into the queue again. A row that is as it should be is not locked.
+ */
 bool
 xmcoh_settle(int32 job_id)
 {
 	Oid			user;
 	int			security;
+	bool		settled;
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	execute_latest("UPDATE xmcoh.job_record AS r SET state = v.state, message = v.message,"
-				   " finished_at = pg_catalog.clock_timestamp() FROM xmcoh.job AS v"
-				   " WHERE r.job_id OPERATOR(pg_catalog.=) $1 AND v.job_id OPERATOR(pg_catalog.=) $1"
-				   " AND r.state OPERATOR(pg_catalog.<>) v.state AND r.state" IS_ACTIVE, job_id, false);
+	execute_latest("SELECT FROM xmcoh.job_record AS r, xmcoh.job AS v WHERE " IS_SETTLED_BY, job_id, true);
+	settled = SPI_processed > 0;
+	if (settled)
+	{
+		execute_latest("SELECT FROM xmcoh.job_record AS r WHERE r.job_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE", job_id, false);
+		execute_latest("UPDATE xmcoh.job_record AS r SET state = v.state, message = v.message,"
+					   " finished_at = pg_catalog.clock_timestamp() FROM xmcoh.job AS v WHERE " IS_SETTLED_BY, job_id, false);
+		settled = SPI_processed > 0;
+	}
 	SetUserIdAndSecContext(user, security);
-	return SPI_processed > 0;
+	return settled;
 }
 
 /* settle_job(job_id integer) RETURNS boolean */
@@ -418,7 +437,8 @@ check_limit_of_role(Oid role)
 	if (SPI_processed > (uint64) xmcoh_max_running_jobs_per_role)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				errmsg("role \"%s\" already has %d training jobs", GetUserNameFromId(role, false), xmcoh_max_running_jobs_per_role),
+				errmsg_plural("role \"%s\" already has %d training job", "role \"%s\" already has %d training jobs",
+							  xmcoh_max_running_jobs_per_role, GetUserNameFromId(role, false), xmcoh_max_running_jobs_per_role),
 				errdetail("xmcoh.max_running_jobs_per_role is %d, and this server has no launcher that would let a job wait without a"
 						  " worker.", xmcoh_max_running_jobs_per_role),
 				errhint("Wait for one of them, or set shared_preload_libraries = 'xmcoh' and restart the server."));
@@ -437,7 +457,8 @@ start_job(int32 job_id, Oid session_user, Oid role)
 				errmsg("cannot start a training job within a security-restricted operation"));
 	if (xmcoh_launcher_loaded())
 	{
-		xmcoh_wake_at_commit();
+		if (!xmcoh_in_visitor())	/* which sees to the queue next */
+			xmcoh_wake_at_commit();
 		return;
 	}
 	check_limit_of_role(role);
@@ -512,7 +533,7 @@ look_at_beginning(int32 job_id)
 				   " l.rolcanlogin AND pg_catalog.has_database_privilege(l.oid, pg_catalog.current_database(), 'CONNECT'),"
 				   " s.rolname, xmcoh_internal.may_become(l.oid, s.oid),"
 				   " xmcoh_internal.may(m.owner, m.model_id, 'train', s.oid), m.name,"
-				   " r.source_definition OPERATOR(pg_catalog.=) xmcoh_internal.source_definition(m.model_id), s.oid"
+				   " xmcoh_internal.is_defined_as(m.model_id, r.source_definition), s.oid"
 				   " FROM xmcoh.job_record AS r JOIN xmcoh.model AS m ON m.model_id OPERATOR(pg_catalog.=) r.model_id"
 				   " LEFT JOIN pg_catalog.pg_roles AS l ON l.oid OPERATOR(pg_catalog.=) xmcoh_internal.object_oid(r.login_role)"
 				   " LEFT JOIN pg_catalog.pg_roles AS s ON s.oid OPERATOR(pg_catalog.=) xmcoh_internal.object_oid(r.submitted_by)"
@@ -540,10 +561,11 @@ write_obstacle(int32 job_id, const char *state, const char *change, const char *
 		elog(ERROR, "could not write xmcoh.job_record");
 }
 
-void
+bool
 xmcoh_resume(int32 job_id)
 {
 	Beginning	beginning;
+	bool		possible;
 
 	SPI_connect();
 	beginning = look_at_beginning(job_id);
@@ -557,7 +579,9 @@ xmcoh_resume(int32 job_id)
 		write_obstacle(job_id, "interrupted", "",
 					   psprintf("not resumed: %s; xmcoh.resume_job(%d) tries again", beginning.obstacle, job_id));
 	}
+	possible = beginning.obstacle == NULL;
 	SPI_finish();
+	return possible;
 }
 
 static void
@@ -566,18 +590,20 @@ fail_queued(int32 job_id, const char *why)
 	write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()", psprintf("not begun: %s", why));
 }
 
-void
+bool
 xmcoh_fail_queued(int32 job_id, const char *why)
 {
 	SPI_connect();
 	fail_queued(job_id, why);
 	SPI_finish();
+	return true;
 }
 
-void
+bool
 xmcoh_begin_queued(int32 job_id)
 {
 	Beginning	beginning;
+	bool		possible;
 
 	SPI_connect();
 	beginning = look_at_beginning(job_id);
@@ -585,12 +611,14 @@ xmcoh_begin_queued(int32 job_id)
 		ask_for_worker(job_id, beginning.login_role, beginning.role);
 	else
 		fail_queued(job_id, beginning.obstacle);
+	possible = beginning.obstacle == NULL;
 	SPI_finish();
+	return possible;
 }
 
 /*
- * signal_worker(job_id integer): interrupts the job's worker when this transaction commits. The row is read with the
- * caller's privileges, and only the worker of this very job is ever signalled, whatever pid somebody has written there.
+ * signal_worker(job_id integer): interrupts the job's worker when this transaction commits. Only the worker of this very
+ * job is ever signalled, whatever pid stands in its row.
  */
 Datum
 xmcoh_signal_worker(PG_FUNCTION_ARGS)

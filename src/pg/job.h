@@ -48,17 +48,23 @@ extern bool xmcoh_settle(int32 job_id);
 /*
  * Puts an interrupted job back into the queue, for the launcher, from a superuser's transaction: the worker connects as the
  * role that the submitting session had logged in as. A job that has failed to move on too often, or whose roles cannot do what they could, is left
- * interrupted with a message that says so. ERROR if resume_job refuses. Needs no SPI connection.
+ * interrupted with a message that says so: false. ERROR if resume_job refuses. Needs no SPI connection.
  */
-extern void xmcoh_resume(int32 job_id);
+extern bool xmcoh_resume(int32 job_id);
 
-/* Asks for the worker of a queued job, for the launcher; or ends the job, if it cannot be begun any more. Needs no SPI connection. */
-extern void xmcoh_begin_queued(int32 job_id);
+/*
+ * Asks for the worker of a queued job, for the launcher; or ends the job, if it cannot be begun any more: false. Needs no SPI
+ * connection.
+ */
+extern bool xmcoh_begin_queued(int32 job_id);
 
 /* Ends a job in the queue that could not be asked for. Needs no SPI connection. */
-extern void xmcoh_fail_queued(int32 job_id, const char *why);
+extern bool xmcoh_fail_queued(int32 job_id, const char *why);
 
-/* How many workers of jobs are at work, or about to be, in the whole server; of one login role, if that is valid. */
-extern int	xmcoh_count_workers(Oid login_role);
+/* Whether the process of a job of this database is there. */
+extern bool xmcoh_job_has_worker(int32 job_id);
+
+/* How many workers of jobs are at work, or about to be, in the whole server. */
+extern int	xmcoh_count_workers(void);
 
 #endif

@@ -37,10 +37,12 @@ PGDLLEXPORT void xmcoh_launcher_main(Datum argument);
 #define WANTED 64				/* databases that want to be visited, by name; when more do, all of them are */
 #define SLEEP_MS (5 * 60 * 1000)	/* at most: new databases are looked for then, and the clock may have been set */
 #define BACKWARDS_MS (60 * 1000)	/* a clock that went back by more was set */
+#define SLOT_SOON_MS 500		/* the slot of a process that has just ended becomes free */
 #define NO_SLOT_MS (10 * 1000)
 #define FAILURE_MS 5000			/* after one failure; twice as long after each further one */
 #define FAILURE_LIMIT_MS (10 * 60 * 1000)
 #define VISIT_MS (60 * 1000)	/* a visitor that needs longer is ended */
+#define PATIENT_VISITS 3		/* others that a database lets pass before it */
 #define RECOVERY_MS (10 * 1000)
 
 typedef struct Shared
@@ -55,6 +57,7 @@ typedef struct Shared
 	bool		reported;
 	bool		again;
 	bool		waiting;
+	bool		began;
 	TimestampTz next_due;
 	bool		job_ended;		/* since the launcher last looked */
 } Shared;
@@ -65,7 +68,8 @@ typedef struct Database
 	TimestampTz next_due;		/* what came due before has been seen to */
 	TimestampTz next_visit;		/* next_due, or earlier where something that is due could not be started */
 	TimestampTz not_before;		/* after a visit in vain */
-	TimestampTz visited_at;		/* when the last visit began; 0: none has */
+	TimestampTz turn_at;		/* a job of its queue was last begun */
+	int			passed_over;	/* how often in a row its time had come and another one was visited */
 	int			failures;		/* in a row */
 	bool		wanted;			/* something has changed since it was last visited */
 	bool		waiting;		/* jobs in its queue wait for their turn */
@@ -82,6 +86,7 @@ static int	n_databases;
 static int	capacity;
 static TimestampTz list_at;		/* when to look for new databases */
 static TimestampTz slot_at;		/* when to try for a slot again */
+static int	no_slot;			/* how often in a row there was none */
 
 static BackgroundWorkerHandle *visitor = NULL;
 static Oid	visited;			/* where it is */
@@ -155,7 +160,7 @@ xmcoh_launcher_job_ended(void)
 }
 
 void
-xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting)
+xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting, bool began)
 {
 	SpinLockAcquire(&shared->lock);
 	if (shared->visit == visit->number)
@@ -164,6 +169,7 @@ xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool
 		shared->next_due = next_due;
 		shared->again = again;
 		shared->waiting = waiting;
+		shared->began = began;
 	}
 	SpinLockRelease(&shared->lock);
 }
@@ -252,6 +258,17 @@ list_databases(TimestampTz now)
 	list_at = TimestampTzPlusMilliseconds(now, SLEEP_MS);
 }
 
+/*
+ * Something has changed that jobs in the queues may have waited for. Where a visitor is at work now it may have come too early
+ * to see that.
+ */
+static void
+visit_queues(void)
+{
+	for (int k = 0; k < n_databases; k++)
+		database[k].wanted = database[k].wanted || database[k].waiting || (visitor && database[k].oid == visited);
+}
+
 static void
 take_wishes(TimestampTz now)
 {
@@ -267,8 +284,8 @@ take_wishes(TimestampTz now)
 	shared->job_ended = false;
 	SpinLockRelease(&shared->lock);
 
-	for (int k = 0; k < n_databases && job_ended; k++)
-		database[k].wanted = database[k].wanted || database[k].waiting;
+	if (job_ended)
+		visit_queues();
 	for (int k = 0; k < Min(n, WANTED); k++)
 	{
 		Database   *known = find_database(wanted[k]);
@@ -292,13 +309,18 @@ visit_at(const Database *known)
 	return known->wanted ? known->not_before : Max(known->next_visit, known->not_before);
 }
 
-/* Of databases whose time has come the one whose last visit is longest ago: none that wants one all the time keeps others from theirs. */
+/*
+ * Whether of two databases this one is to be visited first. Of several where jobs wait it is the one whose turn was longest ago, so
+ * that a long queue in one of them keeps no other from its turn; but one that has been passed over too often goes before others, so that
+ * none which wants a visit all the time keeps others from theirs.
+ */
 static bool
 comes_before(const Database *a, const Database *b, TimestampTz now)
 {
-	if (visit_at(a) <= now && visit_at(b) <= now)
-		return a->visited_at < b->visited_at;
-	return visit_at(a) < visit_at(b);
+	if (visit_at(a) <= now && visit_at(b) <= now && a->passed_over != b->passed_over &&
+		Max(a->passed_over, b->passed_over) >= PATIENT_VISITS)
+		return a->passed_over > b->passed_over;
+	return visit_at(a) < visit_at(b) || (visit_at(a) == visit_at(b) && a->turn_at < b->turn_at);
 }
 
 /* The database that is to be visited first; NULL if there is none. */
@@ -345,20 +367,24 @@ begin_visit(Database *known, TimestampTz now)
 	if (RegisterDynamicBackgroundWorker(&worker, &visitor))
 	{
 		known->wanted = false;
-		known->visited_at = now;
+		for (int k = 0; k < n_databases; k++)
+			database[k].passed_over += visit_at(&database[k]) <= now;
+		known->passed_over = 0;
 		visited = known->oid;
 		visit_ends = TimestampTzPlusMilliseconds(now, VISIT_MS);
 		slot_at = 0;
+		no_slot = 0;
 		return;
 	}
 	visitor = NULL;
-	ereport(slot_at == 0 ? LOG : DEBUG1,
+	ereport(no_slot == 1 ? LOG : DEBUG1,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("no background worker is free to look for due schedules of xmcoh"),
 			errdetail("All max_worker_processes (%d) slots are taken. It is tried again every %d seconds.",
 					  max_worker_processes, NO_SLOT_MS / 1000),
 			errhint("Raise max_worker_processes."));
-	slot_at = TimestampTzPlusMilliseconds(now, NO_SLOT_MS);
+	slot_at = TimestampTzPlusMilliseconds(now, no_slot == 0 ? SLOT_SOON_MS : NO_SLOT_MS);
+	no_slot = Min(no_slot + 1, 2);
 }
 
 /* Draws the conclusions from a visit, once its visitor has ended; ends one that takes too long. */
@@ -390,7 +416,11 @@ end_visit(TimestampTz now)
 	again = shared->again;
 	next_due = shared->next_due;
 	if (reported)
+	{
 		known->waiting = shared->waiting;
+		if (shared->began)
+			known->turn_at = now;
+	}
 	SpinLockRelease(&shared->lock);
 
 	if (reported && !again)
@@ -479,13 +509,15 @@ xmcoh_launcher_main(Datum argument)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			visit_queues();		/* more jobs may run now, perhaps */
 		}
 		/* If the clock was set back, no time that we know means anything. */
 		if (now < TimestampTzPlusMilliseconds(last, -BACKWARDS_MS))
 		{
 			list_at = slot_at = 0;
 			for (int k = 0; k < n_databases; k++)
-				database[k] = (Database) {.oid = database[k].oid,.next_due = now,.next_visit = now,.first = database[k].first};
+				database[k] = (Database) {.oid = database[k].oid,.next_due = now,.next_visit = now,
+					.first = database[k].first,.wanted = database[k].waiting,.waiting = database[k].waiting};
 		}
 		last = now;
 

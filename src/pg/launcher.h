@@ -37,8 +37,9 @@ extern void xmcoh_launcher_job_ended(void);
 
 /*
  * A visitor's last word: nothing comes due there before next_due (DT_NOEND: ever). again: not all that is due could be
- * started, so that somebody must come back before long. waiting: there are jobs in the queue whose turn has not come.
+ * started, so that somebody must come back before long. waiting: there are jobs in the queue whose turn has not come. began:
+ * a job's turn has come.
  */
-extern void xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting);
+extern void xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting, bool began);
 
 #endif

@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -41,6 +42,7 @@ compare_elements(const void *a, const void *b, void *arg)
 {
 	const Comparison *comparison = arg;
 
+	CHECK_FOR_INTERRUPTS();		/* an array may hold tens of millions */
 	return DatumGetInt32(FunctionCall2Coll(comparison->compare, comparison->collation,
 										   ((const Element *) a)->value, ((const Element *) b)->value));
 }
@@ -132,6 +134,7 @@ xmcoh_kendall_tau(PG_FUNCTION_ARGS)
 	int32		common = 0;
 	int32		before = 0;
 	double		tau;
+	xmc_ctx		ctx = xmcoh_context();
 
 	for (int32 k = 0; k < n_predicted; k++)
 		if (place[k] >= 0)
@@ -149,7 +152,7 @@ xmcoh_kendall_tau(PG_FUNCTION_ARGS)
 	for (int32 k = 0; k < common; k++)
 		place[k] = rank[place[k]];
 	scratch = palloc(sizeof(int32) * (Size) (common + 1));
-	tau = xmc_kendall_tau(common, place, scratch);
+	XMCOH_TRY(xmc_kendall_tau(&ctx, common, place, scratch, &tau), &ctx);
 	if (isnan(tau))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(tau);
@@ -247,6 +250,12 @@ xmcoh_paired_bootstrap(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("the arrays have %d and %d values, wanted is one pair for each document", n, n_b)));
 	for (int32 i = 0; i < n; i++)
+	{
 		a[i] -= b[i];
+		if (isinf(a[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("the difference at place %d is out of range", i + 1)));
+	}
 	PG_RETURN_DATUM(interval_record(fcinfo, n, a));
 }

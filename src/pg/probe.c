@@ -83,7 +83,8 @@ probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim,
 
 	if (column == NULL || dim <= 0)
 		return;
-	rows = xmcoh_rows_read(psprintf("SELECT %s FROM (SELECT t.%s FROM %s AS t LIMIT %d) AS t WHERE t.%s IS DISTINCT FROM NULL LIMIT 1",
+	rows = xmcoh_rows_read(psprintf("SELECT %s FROM (SELECT t.%s FROM %s AS t LIMIT %d) AS t"
+									" WHERE t.%s IS DISTINCT FROM NULL LIMIT 1",
 									xmcoh_column_value(column, use), quote_identifier(column), name, PROBED_ROWS,
 									quote_identifier(column)),
 						   1, types, psprintf("first %s of %s", xmcoh_column_role(use), name));
@@ -195,7 +196,7 @@ xmcoh_shared_item(PG_FUNCTION_ARGS)
 	connect();
 	rows = xmcoh_rows_read(psprintf("SELECT a.document, a.item FROM (%s) AS a JOIN (%s) AS b"
 									" ON b.document OPERATOR(pg_catalog.=) a.document AND b.item OPERATOR(pg_catalog.=) a.item"
-									" LIMIT 1", mine, other), 2, types, "keys of two sources");
+									" ORDER BY 1, 2 LIMIT 1", mine, other), 2, types, "keys of two sources");
 	if (xmcoh_rows_next(rows))
 	{
 		bool		is_null;

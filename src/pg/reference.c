@@ -136,7 +136,10 @@ resolve_column(const ObjectRef *ref, Oid relation)
 	return is_there ? ref->attnum : get_attnum(relation, NameStr(ref->part[2]));
 }
 
-/* The object's name as it is now, or as it was when last seen; NULL: a role that was dropped. */
+/*
+ * The object's name as it is now, or as it was when the value was made; NULL: a role that was dropped. Never an error, also
+ * when somebody drops the object meanwhile: that would fail the dump of the whole table.
+ */
 static void
 current_name(const ObjectRef *ref, const char **part)
 {
@@ -146,10 +149,10 @@ current_name(const ObjectRef *ref, const char **part)
 		part[k] = NameStr(ref->part[k]);
 	if (ref->kind == REF_ROLE)
 	{
-		if (OidIsValid(oid))
-			part[0] = GetUserNameFromId(oid, false);
-		else if (OidIsValid(ref->oid))
-			part[0] = NULL;
+		const char *role = OidIsValid(oid) ? GetUserNameFromId(oid, true) : NULL;
+
+		if (role != NULL || OidIsValid(ref->oid))
+			part[0] = role;
 		return;
 	}
 	if (OidIsValid(oid))
@@ -167,8 +170,10 @@ current_name(const ObjectRef *ref, const char **part)
 	{
 		AttrNumber	attnum = resolve_column(ref, oid);
 
-		if (attnum != InvalidAttrNumber)
-			part[2] = get_attname(oid, attnum, false);
+		const char *column = attnum != InvalidAttrNumber ? get_attname(oid, attnum, true) : NULL;
+
+		if (column != NULL)
+			part[2] = column;
 	}
 }
 

@@ -4,33 +4,17 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-/*
- * What output functions look at, and what names in them are resolved by. A worker has the same search_path. The time zone is
- * UTC: a timestamptz is the same moment everywhere, so its text must not depend on where somebody asks.
- */
-static const char *const setting[][2] = {
-	{"search_path", "pg_catalog, pg_temp"},
-	{"DateStyle", "ISO, MDY"},
-	{"IntervalStyle", "postgres"},
-	{"TimeZone", "UTC"},
-	{"extra_float_digits", "1"},
-	{"bytea_output", "hex"},
-	{"lc_monetary", "C"},
-	{"lc_numeric", "C"},
-	{"lc_time", "C"},
-	{"quote_all_identifiers", "off"},
-};
+#include "portable.h"
 
 void
 xmcoh_restrict_begin(RestrictState *before)
 {
 	GetUserIdAndSecContext(&before->user, &before->security_context);
-	if (before->user != GetSessionUserId() || (before->security_context & SECURITY_LOCAL_USERID_CHANGE) != 0)
+	/* Whoever has become another could go back: by RESET ROLE to the session's user, from that one to who has logged in. */
+	if (before->user != GetSessionUserId() || before->user != GetAuthenticatedUserId() ||
+		(before->security_context & SECURITY_LOCAL_USERID_CHANGE) != 0)
 		SetUserIdAndSecContext(before->user, before->security_context | SECURITY_RESTRICTED_OPERATION);
-	before->guc_level = NewGUCNestLevel();
-	/* As for a function with SET: GUC_ACTION_SAVE is the one that is allowed while parallel workers run. */
-	for (int i = 0; i < (int) lengthof(setting); i++)
-		(void) set_config_option(setting[i][0], setting[i][1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	before->guc_level = xmcoh_portable_begin(true);	/* a worker has this search_path in any case */
 }
 
 void

@@ -6,6 +6,7 @@
 #include "executor/tstoreReceiver.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
@@ -39,6 +40,12 @@ run(Rows *rows, const char *query)
 	 */
 	SetTuplestoreDestReceiverParams(options.dest, rows->store, rows->memory, false, NULL, NULL);
 	xmcoh_restrict_begin(&before);
+	/*
+	 * As for a cursor no parallel workers: starting them takes longer than finding one document, and the slots are for
+	 * training. This, too, goes back at the end.
+	 */
+	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 	result = SPI_execute_extended(query, &options);
 	xmcoh_restrict_end(&before);
 	if (result != SPI_OK_SELECT)
@@ -51,7 +58,8 @@ xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh rows", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(memory);
-	ErrorContextCallback context = {.previous = error_context_stack,.callback = add_context,.arg = unconstify(char *, purpose)};
+	ErrorContextCallback context = {.previous = error_context_stack,.callback = add_context,
+	.arg = unconstify(char *, purpose)};
 	Rows	   *rows = palloc(sizeof(Rows));
 	TupleDesc	desc = CreateTemplateTupleDesc(n_columns);
 
@@ -71,8 +79,15 @@ xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *
 bool
 xmcoh_rows_next(Rows *rows)
 {
+	MemoryContext caller;
+	bool		found;
+
 	CHECK_FOR_INTERRUPTS();
-	return tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+	/* A row that is read from the file is allocated, and stays until the next, while the caller's context may be reset. */
+	caller = MemoryContextSwitchTo(rows->memory);
+	found = tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+	MemoryContextSwitchTo(caller);
+	return found;
 }
 
 Datum

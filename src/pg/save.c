@@ -203,9 +203,12 @@ save(const FinishedTraining *training, const Challenge *challenge)
 
 	/* Only who has the model's lock can deploy. */
 	values[0] = Int32GetDatum(job->model_id);
-	if (execute("SELECT coalesce(deployed_version, 0) FROM xmcoh.model WHERE model_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT,
-				1, types, values, NULL) == 0)
+	values[1] = ObjectIdGetDatum(job->role);
+	if (execute("SELECT coalesce(m.deployed_version, 0), xmcoh_internal.may(m.owner, m.model_id, 'train', $2), m.name"
+				" FROM xmcoh.model AS m WHERE m.model_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT,
+				2, (Oid[]) {INT4OID, OIDOID}, values, NULL) == 0)
 		worker_give_up(job);
+	worker_check_submitter(job, DatumGetBool(first_value(2, &none)), first_text(3));
 	if (challenge != NULL && challenge->champion != DatumGetInt32(first_value(1, &none)))
 	{
 		worker_commit(job);
@@ -218,10 +221,9 @@ save(const FinishedTraining *training, const Challenge *challenge)
 	{
 		values[0] = Int32GetDatum(job->model_id);
 		values[1] = Int32GetDatum(version);
-		execute("SELECT xmcoh_internal.deploy(xmcoh_internal.object_oid(j.submitted_by), m.name, $2) FROM xmcoh.model AS m"
-				" JOIN xmcoh.job_record AS j USING (model_id) WHERE m.model_id = $1 AND j.job_id = $3",
-				SPI_OK_SELECT, 3, (Oid[]) {INT4OID, INT4OID, INT4OID},
-				(Datum[]) {values[0], values[1], Int32GetDatum(job->job_id)}, NULL);
+		execute("SELECT xmcoh_internal.deploy($3, m.name, $2) FROM xmcoh.model AS m WHERE m.model_id = $1",
+				SPI_OK_SELECT, 3, (Oid[]) {INT4OID, INT4OID, OIDOID},
+				(Datum[]) {values[0], values[1], ObjectIdGetDatum(job->role)}, NULL);
 	}
 	values[0] = Int32GetDatum(job->job_id);
 	execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT, 1, types, values, NULL);
@@ -239,6 +241,8 @@ save(const FinishedTraining *training, const Challenge *challenge)
 			" held_out_tau = coalesce($4, held_out_tau), total = coalesce(total, $8), done = coalesce(total, $8),"
 			" round = $9, finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 9, types, values, nulls);
 	worker_commit(job);
+	worker_log(job, psprintf("ended %s with version %d, %s", rejected ? "rejected" : "succeeded", version,
+							 rejected || strcmp(training->on_success, "keep") == 0 ? "not deployed" : "deployed"));
 	return true;
 }
 

@@ -2,6 +2,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "nodes/primnodes.h"
 
 #include "evidence.h"
 #include "weights.h"
@@ -13,8 +14,25 @@ PG_FUNCTION_INFO_V1(xmcoh_order_score);
 typedef struct ScoreSite
 {
 	ModelLookup lookup;
-	bool		noticed;
+	EvidenceNotices notices;
 } ScoreSite;
+
+static const char *
+item_name(void *arg)
+{
+	return arg;
+}
+
+/* Whether the query gives this argument: neither is it left out, nor NULL in so many words. */
+static bool
+is_given(FunctionCallInfo fcinfo, int argument)
+{
+	Node	   *call = fcinfo->flinfo->fn_expr;
+	List	   *arguments = call != NULL && IsA(call, FuncExpr) ? ((FuncExpr *) call)->args : NIL;
+	Node	   *expression = argument < list_length(arguments) ? list_nth(arguments, argument) : NULL;
+
+	return expression == NULL || !IsA(expression, Const) || !((Const *) expression)->constisnull;
+}
 
 /*
  * Log-odds that item a stands before item b. Arguments: model, text_a, image_a, text_b, image_b, text_embedding_a,
@@ -26,7 +44,7 @@ pair_score(FunctionCallInfo fcinfo)
 	static const int text_argument[2] = {1, 3};
 	static const int image_argument[2] = {2, 4};
 	static const int embedding_argument[2] = {5, 6};
-	static const char *const key[2] = {"a", "b"};
+	static char key[2][2] = {"a", "b"};
 	ScoreSite  *site = fcinfo->flinfo->fn_extra;
 	const DeployedModel *deployed;
 	ScoredDocument scored;
@@ -42,11 +60,13 @@ pair_score(FunctionCallInfo fcinfo)
 		Evidence	evidence;
 
 		xmcoh_evidence_read(fcinfo->args[text_argument[k]], fcinfo->args[image_argument[k]],
-							fcinfo->args[embedding_argument[k]], key[k], &evidence);
+							fcinfo->args[embedding_argument[k]], item_name, key[k], &evidence);
 		xmcoh_evidence_item(&evidence, &deployed->model->options, key[k], 1, true, &item[k]);
 	}
 	xmcoh_score_items(deployed->model, 2, item, &scored);
-	xmcoh_notice_no_evidence(&scored.document, &site->noticed);
+	xmcoh_notice_evidence(&deployed->model->options,
+						  is_given(fcinfo, embedding_argument[0]) || is_given(fcinfo, embedding_argument[1]),
+						  XMC_EVIDENCE_FUSED, &scored.document, &site->notices);
 	return scored.scores.score[XMC_EVIDENCE_FUSED][1];
 }
 

@@ -65,8 +65,8 @@ struct SourceReader
 /* ---- embeddings ---- */
 
 /* Where an embedding is wrong, told apart without building any message: most are right. */
-static bool
-embedding_is_good(ArrayType *array, int dim)
+bool
+xmcoh_embedding_is_good(ArrayType *array, int dim)
 {
 	const uint32 *bits = (const uint32 *) ARR_DATA_PTR(array);
 	uint32		bad = 0;
@@ -85,7 +85,7 @@ xmcoh_check_embedding(ArrayType *array, int dim, const char *what)
 
 	if (ARR_ELEMTYPE(array) != FLOAT4OID)
 		elog(ERROR, "%s is not an array of real", what);
-	if (embedding_is_good(array, dim))
+	if (xmcoh_embedding_is_good(array, dim))
 		return value;
 
 	if (ARR_NDIM(array) > 1)
@@ -255,7 +255,7 @@ read_embedding(const SourceReader *reader, const SourcePart *part, int column, i
 	if (is_null)
 		return NULL;
 	array = DatumGetArrayTypePCopy(datum);	/* the row is gone before the document is used */
-	if (embedding_is_good(array, dim))
+	if (xmcoh_embedding_is_good(array, dim))
 		return (const float *) ARR_DATA_PTR(array);
 	return xmcoh_check_embedding(array, dim,
 								 psprintf("%s of item \"%s\" of document \"%s\"", name, item, reader->document.key));

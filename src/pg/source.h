@@ -47,6 +47,9 @@ extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
 
 extern void xmcoh_source_close(SourceReader *reader);
 
+/* Whether an array of real is a one-dimensional one of `dim` finite numbers; false also where only closer looking tells. */
+extern bool xmcoh_embedding_is_good(ArrayType *array, int dim);
+
 /*
  * Checks that an embedding is one-dimensional with `dim` finite values and no NULL; gives its values, inside `array`.
  * ERROR data_exception naming `what` (such as: image of item "3" of document "4711"), got and wanted.

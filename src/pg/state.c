@@ -1,12 +1,19 @@
 /* state.c - the aggregates' state: growing, merging, to bytes and back; see state.h */
 #include "state.h"
 
+#include <math.h>
+
 #include "libpq/pqformat.h"
-#include "mb/pg_wchar.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "item.h"
+#include "portable.h"
+#include "wire.h"
+
 /* First byte of a written state; changes with its layout. */
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 
 OrderState *
 xmcoh_state_new(MemoryContext context, bool by_position, xmc_evidence evidence, const char *model, int32 model_length)
@@ -23,24 +30,38 @@ xmcoh_state_new(MemoryContext context, bool by_position, xmc_evidence evidence, 
 	return state;
 }
 
-/* Everything of one item in one chunk: floats first, for their alignment. */
+void
+xmcoh_state_set_item_type(OrderState *state, Oid type)
+{
+	state->item_type = type;
+	get_typlenbyval(type, &state->item_length, &state->item_by_value);
+}
+
+/* Everything of one item in one chunk: the item and floats first, for their alignment. */
 static StateItem
-copy_item(MemoryContext context, const StateItem *item)
+copy_item(const OrderState *state, const StateItem *item)
 {
 	const Evidence *from = &item->evidence;
 	StateItem	copy = *item;
 	Size		image_size = sizeof(float) * (Size) Max(from->image_length, 0);
 	Size		embedding_size = sizeof(float) * (Size) Max(from->embedding_length, 0);
 	Size		text_size = (Size) Max(from->text_length, 0);
-	char	   *chunk = MemoryContextAllocHuge(context, image_size + embedding_size + text_size + item->key_length + 1);
+	Size		wire_size = item->wire == NULL ? 0 : (Size) item->wire_length;
+	bool		is_referenced = !state->by_position && item->wire == NULL && !state->item_by_value;
+	Size		item_size = is_referenced ? datumGetSize(item->item, false, state->item_length) : 0;
+	char	   *chunk = MemoryContextAllocHuge(state->context,
+											   MAXALIGN(item_size) + image_size + embedding_size + text_size + wire_size + 1);
 
+	if (is_referenced)
+		copy.item = PointerGetDatum(memcpy(chunk, DatumGetPointer(item->item), item_size));
+	chunk += MAXALIGN(item_size);
 	copy.evidence.image = from->image_length < 0 ? NULL : memcpy(chunk, from->image, image_size);
 	chunk += image_size;
 	copy.evidence.embedding = from->embedding_length < 0 ? NULL : memcpy(chunk, from->embedding, embedding_size);
 	chunk += embedding_size;
 	copy.evidence.text = from->text_length < 0 ? NULL : memcpy(chunk, from->text, text_size);
 	chunk += text_size;
-	copy.key = memcpy(chunk, item->key, item->key_length);
+	copy.wire = item->wire == NULL ? NULL : memcpy(chunk, item->wire, wire_size);
 	return copy;
 }
 
@@ -57,7 +78,7 @@ xmcoh_state_add(OrderState *state, const StateItem *item)
 			: repalloc(state->item, sizeof(StateItem) * (Size) capacity);
 		state->capacity = capacity;
 	}
-	state->item[state->n] = copy_item(state->context, item);
+	state->item[state->n] = copy_item(state, item);
 	state->n++;
 }
 
@@ -73,46 +94,50 @@ xmcoh_state_merge(OrderState *state, const OrderState *more)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("evidence must be the same for all rows of a document")));
+	if (OidIsValid(state->item_type) && OidIsValid(more->item_type) && state->item_type != more->item_type)
+		elog(ERROR, "items of types %u and %u in one document", state->item_type, more->item_type);
+	if (OidIsValid(more->item_type) && !OidIsValid(state->item_type))
+		xmcoh_state_set_item_type(state, more->item_type);
+	state->takes_embedding |= more->takes_embedding;
 	for (int32 i = 0; i < more->n; i++)
 		xmcoh_state_add(state, &more->item[i]);
 }
 
-/* ---- bytes: network byte order; a length of -1 stands for NULL ---- */
+/* ---- bytes ---- */
 
+/* The items of a document that are not bytes yet as such, in the current context. */
 static void
-write_bytes(StringInfo to, const char *bytes, int32 length)
+write_items(const OrderState *state, StringInfoData *wire)
 {
-	pq_sendint32(to, (uint32) length);
-	if (length > 0)
-		pq_sendbytes(to, bytes, length);
-}
+	ItemType	type;
+	int			level;
 
-static void
-write_floats(StringInfo to, const float *values, int32 length)
-{
-	pq_sendint32(to, (uint32) length);
-	if (length <= 0)
+	if (!OidIsValid(state->item_type))
 		return;
-	enlargeStringInfo(to, length * (int) sizeof(float));
-	for (int32 k = 0; k < length; k++)
+	xmcoh_item_type(state->item_type, CurrentMemoryContext, &type);
+	level = xmcoh_portable_begin(true);
+	for (int32 i = 0; i < state->n; i++)
 	{
-		uint32		bits;
-
-		memcpy(&bits, &values[k], sizeof bits);
-		pq_writeint32(to, bits);
+		initStringInfo(&wire[i]);
+		if (state->item[i].wire == NULL)
+			xmcoh_item_write(&wire[i], &type, state->item[i].item);
 	}
+	xmcoh_portable_end(level);
 }
 
 bytea *
 xmcoh_state_write(const OrderState *state)
 {
 	StringInfoData to;
+	StringInfoData *wire = palloc0(sizeof(StringInfoData) * (Size) (state->n + 1));
 
+	write_items(state, wire);
 	pq_begintypsend(&to);
 	pq_sendbyte(&to, STATE_VERSION);
 	pq_sendbyte(&to, state->by_position ? 1 : 0);
+	pq_sendbyte(&to, state->takes_embedding ? 1 : 0);
 	pq_sendbyte(&to, (uint8) state->evidence);
-	write_bytes(&to, state->model, state->model_length);
+	xmcoh_wire_bytes(&to, state->model, state->model_length);
 	pq_sendint32(&to, (uint32) state->n);
 	for (int32 i = 0; i < state->n; i++)
 	{
@@ -120,62 +145,15 @@ xmcoh_state_write(const OrderState *state)
 
 		if (state->by_position)
 			pq_sendfloat8(&to, item->position);
-		write_bytes(&to, item->key, item->key_length);
-		write_bytes(&to, item->evidence.text, item->evidence.text_length);
-		write_floats(&to, item->evidence.image, item->evidence.image_length);
-		write_floats(&to, item->evidence.embedding, item->evidence.embedding_length);
+		else if (item->wire != NULL)
+			xmcoh_wire_bytes(&to, item->wire, item->wire_length);
+		else
+			xmcoh_wire_bytes(&to, wire[i].data, wire[i].len);
+		xmcoh_wire_bytes(&to, item->evidence.text, item->evidence.text_length);
+		xmcoh_wire_floats(&to, item->evidence.image, item->evidence.image_length);
+		xmcoh_wire_floats(&to, item->evidence.embedding, item->evidence.embedding_length);
 	}
 	return pq_endtypsend(&to);
-}
-
-static void
-not_a_state(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("not an aggregate state of xmcoh"),
-			 errdetail_internal("%s", detail)));
-}
-
-/* A length, at least `least`, of things of `width` bytes each that must all be there. */
-static int32
-read_length(StringInfo from, int32 least, int32 width)
-{
-	int32		length = (int32) pq_getmsgint(from, 4);
-
-	if (length < least || length > (from->len - from->cursor) / width)
-		not_a_state("A length is out of bounds.");
-	return length;
-}
-
-/* Text in the server's encoding, for text and keys go back into values of the database. */
-static const char *
-read_text(StringInfo from, int32 least, int32 *length)
-{
-	const char *bytes;
-
-	*length = read_length(from, least, 1);
-	if (*length < 0)
-		return NULL;
-	bytes = pq_getmsgbytes(from, *length);
-	if (memchr(bytes, 0, *length) != NULL)
-		not_a_state("A text has a zero byte.");
-	(void) pg_verify_mbstr(GetDatabaseEncoding(), bytes, *length, false);
-	return bytes;
-}
-
-static const float *
-read_floats(StringInfo from, int32 *length)
-{
-	float	   *values;
-
-	*length = read_length(from, -1, (int32) sizeof(float));
-	if (*length < 0)
-		return NULL;
-	values = palloc(sizeof(float) * (Size) *length + 1);
-	for (int32 k = 0; k < *length; k++)
-		values[k] = pq_getmsgfloat4(from);
-	return values;
 }
 
 OrderState *
@@ -184,29 +162,35 @@ xmcoh_state_read(MemoryContext context, StringInfo from)
 	OrderState *state;
 	const char *model;
 	bool		by_position;
+	bool		takes_embedding;
 	int			evidence;
 	int32		model_length;
 	int32		n;
 
 	if (pq_getmsgbyte(from) != STATE_VERSION)
-		not_a_state("Its version is unknown.");
+		xmcoh_wire_bad("Its version is unknown.");
 	by_position = pq_getmsgbyte(from) != 0;
+	takes_embedding = pq_getmsgbyte(from) != 0;
 	evidence = pq_getmsgbyte(from);
 	if (evidence >= XMC_EVIDENCES)
-		not_a_state("Its evidence is unknown.");
-	model = read_text(from, 0, &model_length);
+		xmcoh_wire_bad("Its evidence is unknown.");
+	model = xmcoh_wire_read_text(from, 0, &model_length);
 	state = xmcoh_state_new(context, by_position, (xmc_evidence) evidence, model, model_length);
-	n = read_length(from, 0, 16);	/* an item takes at least its four lengths */
+	state->takes_embedding = takes_embedding;
+	n = xmcoh_wire_read_length(from, 0, 16);	/* an item takes at least its four lengths */
 	for (int32 i = 0; i < n; i++)
 	{
 		StateItem	item = {0};
 
 		if (by_position)
 			item.position = pq_getmsgfloat8(from);
-		item.key = read_text(from, 0, &item.key_length);
-		item.evidence.text = read_text(from, -1, &item.evidence.text_length);
-		item.evidence.image = read_floats(from, &item.evidence.image_length);
-		item.evidence.embedding = read_floats(from, &item.evidence.embedding_length);
+		else
+			item.wire = xmcoh_wire_read_bytes(from, 0, &item.wire_length);
+		if (isnan(item.position))
+			xmcoh_wire_bad("A position is no number.");
+		item.evidence.text = xmcoh_wire_read_text(from, -1, &item.evidence.text_length);
+		item.evidence.image = xmcoh_wire_read_floats(from, &item.evidence.image_length);
+		item.evidence.embedding = xmcoh_wire_read_floats(from, &item.evidence.embedding_length);
 		xmcoh_state_add(state, &item);
 	}
 	pq_getmsgend(from);

@@ -1,8 +1,8 @@
 /*
  * state.h - the state in which coherence and recover_order collect the items of one document.
  *
- * It holds no OID and no pointer into a query, so it can be written out, sent to another process or server and read
- * back.
+ * It holds no pointer into a query, so it can be written out, sent to another process or server and read back. What is
+ * written holds no OID either: the items are then as of item.h.
  */
 #ifndef XMCOH_STATE_H
 #define XMCOH_STATE_H
@@ -16,8 +16,9 @@
 typedef struct StateItem
 {
 	double		position;		/* coherence only */
-	int32		key_length;
-	const char *key;			/* in the server's encoding, not zero-terminated: the item, or its position in digits */
+	Datum		item;			/* recover_order only: detoasted; unless it has come from another process: */
+	int32		wire_length;
+	const char *wire;			/* (wire_length) as of xmcoh_item_write, not yet checked; NULL: `item` is set */
 	Evidence	evidence;
 } StateItem;
 
@@ -25,6 +26,10 @@ typedef struct OrderState
 {
 	MemoryContext context;		/* where all of it lives */
 	bool		by_position;	/* coherence, not recover_order */
+	bool		takes_embedding;	/* the aggregate's form has an argument text_embedding */
+	Oid			item_type;		/* recover_order; InvalidOid while all items have come from other processes */
+	int16		item_length;	/* of that type */
+	bool		item_by_value;
 	xmc_evidence evidence;		/* to go by */
 	int32		model_length;
 	const char *model;
@@ -36,6 +41,9 @@ typedef struct OrderState
 /* An empty state in `context`. */
 extern OrderState *xmcoh_state_new(MemoryContext context, bool by_position, xmc_evidence evidence, const char *model,
 								   int32 model_length);
+
+/* Says of which type the items are that are added. */
+extern void xmcoh_state_set_item_type(OrderState *state, Oid type);
 
 /* Adds a copy of the item. ERROR program_limit_exceeded over xmcoh.max_document_items. */
 extern void xmcoh_state_add(OrderState *state, const StateItem *item);

@@ -146,11 +146,7 @@ read_job(Run *run)
 	run->slices = DatumGetInt32(first_value(6, &is_null));
 	was_interrupted = DatumGetBool(first_value(7, &is_null));
 	run->resuming = was_interrupted && DatumGetBool(first_value(8, &is_null));
-	if (!DatumGetBool(first_value(10, &is_null)))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("role \"%s\", which submitted the job, may no longer train model \"%s\"",
-					   GetUserNameFromId(run->job->role, true) ? GetUserNameFromId(run->job->role, true) : "?", first_text(9)));
+	worker_check_submitter(run->job, DatumGetBool(first_value(10, &is_null)), first_text(9));
 	worker_commit(run->job);
 	if (was_interrupted && !run->resuming)
 		begin_anew(run, "there is no checkpoint");
@@ -252,7 +248,7 @@ check_sources(Run *run)
 			LockRelationOid(relation, AccessShareLock);
 	}
 	if (execute("SELECT FROM xmcoh.job_record AS j WHERE j.job_id = $1"
-				" AND j.source_definition = xmcoh_internal.source_definition(j.model_id)", SPI_OK_SELECT, 1, types, values, NULL) == 0)
+				" AND xmcoh_internal.is_defined_as(j.model_id, j.source_definition)", SPI_OK_SELECT, 1, types, values, NULL) == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("the sources of the model are defined otherwise than when the job was submitted"),
@@ -682,7 +678,8 @@ xmcoh_run_training(WorkerJob *job)
 		status = train(&run, &ctx, &hooks, &model, &report);
 	}
 	XMCOH_TRY(status, &ctx);
-	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out), &ctx);
+	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),
+			  &ctx);
 	remark = xmcoh_crew_remark(run.crew);
 	if (remark)
 		run.note = run.note ? psprintf("%s; %s", run.note, remark) : pstrdup(remark);

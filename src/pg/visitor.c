@@ -15,6 +15,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -23,6 +24,7 @@
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "access.h"
 #include "job.h"
@@ -36,6 +38,9 @@ PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
 #define LOCK_TIMEOUT "500ms"	/* rows that somebody holds are passed over; this is for what train() waits for besides */
 #define STEP_MS 5000			/* most for one transaction: what users have defined may take for ever to look at */
 #define PART_MS 10000			/* for each part of a visit: then it is the next one's turn, and what is left is for the next visit */
+#define PATIENCE_MS 1000		/* with rows that somebody holds after a crash, and with processes that start */
+#define SLOT_MS 300				/* with slots of processes that have just ended */
+#define NAP_MS 10
 #define WAITING_MS 10000		/* until the next visit while jobs wait for their turn */
 #define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
 
@@ -149,24 +154,27 @@ list_jobs(const char *query, int32 **job)
 	return n;
 }
 
-static char *why_hopeless;
-
-/* A job that cannot be begun must not be tried first at every visit. */
-static void
-give_up(int32 job_id)
+typedef enum Outcome
 {
-	xmcoh_fail_queued(job_id, why_hopeless);
-}
+	DONE,
+	NOTHING_DONE,				/* and nothing to be done */
+	HELD,						/* somebody holds the row, or what looking at the job takes */
+	LATER,						/* an error that passes by itself */
+	REFUSED						/* another error */
+} Outcome;
+
+static char *later_message;		/* of the last error that passes by itself, in the visitor's memory */
+
+static char *refusal_message;		/* and of the last error that does not */
 
 /*
- * Does something with one job in a transaction of its own. A job whose row somebody holds is passed over: no waiting for it,
- * and no error of one job, keeps the others from their turn. false: it is to be tried again.
+ * Does something with one job in a transaction of its own: `act` says whether there was something to do. A job whose row
+ * somebody holds is passed over: no waiting for it, and no error of one job, keeps the others from their turn.
  */
-static bool
-with_job(int32 job_id, void (*act) (int32 job_id), const char *what)
+static Outcome
+with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
 {
-	volatile bool done = true;
-	char	   *volatile hopeless = NULL;
+	volatile Outcome outcome = NOTHING_DONE;
 
 	PG_TRY();
 	{
@@ -176,49 +184,60 @@ with_job(int32 job_id, void (*act) (int32 job_id), const char *what)
 		begin();
 		if (execute("SELECT FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types,
 					values, NULL) == 1)
-			act(job_id);
-		else
-			done = execute("SELECT FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL) == 0;
+			outcome = act(job_id) ? DONE : NOTHING_DONE;
+		else if (execute("SELECT FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL) == 1)
+			outcome = HELD;
 		commit();
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error = rollback();
 
-		ereport(LOG, errmsg("job %d %s: %s", job_id, what, error->message));
-		done = !is_passing(error);
-		if (done && act == xmcoh_begin_queued)
-			hopeless = worker_error_text(error);
+		outcome = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ? HELD : is_passing(error) ? LATER : REFUSED;
+		if (outcome == LATER)
+			later_message = worker_error_text(error);
+		else if (outcome == REFUSED)
+			refusal_message = worker_error_text(error);
+		ereport(outcome == REFUSED ? LOG : DEBUG1, errmsg("job %d %s: %s", job_id, what, error->message));
 	}
 	PG_END_TRY();
-	if (hopeless != NULL)
-	{
-		why_hopeless = hopeless;
-		(void) with_job(job_id, give_up, "cannot be told why it was not begun");
-	}
-	return done;
+	return outcome;
 }
 
 static void
-settle(int32 job_id)
+nap(void)
 {
-	(void) xmcoh_settle(job_id);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, NAP_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
 }
 
-/* Writes down what has become of jobs whose workers are dead. false: somebody holds one of them, who may be writing just that. */
+/*
+ * Writes down what has become of jobs whose workers are dead. After a crash the next incarnation of the worker does the same,
+ * and may hold the row just now; the first visit waits for that, since it takes up what it finds interrupted. false: some row is
+ * held for longer.
+ */
 static bool
 settle_jobs(void)
 {
 	int32	   *job;
-	/* However many are in the queue, looking at those that are not dead takes one query. */
-	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS v USING (job_id) WHERE $1 IS NOT NULL"
-							  " AND r.state IN ('queued', 'starting', 'running', 'cancelling') AND v.state <> r.state"
+	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS j USING (job_id) WHERE $1 IS NOT NULL"
+							  " AND r.state IN ('queued', 'starting', 'running', 'cancelling') AND j.state <> r.state"
 							  " ORDER BY r.job_id", &job);
-
+	int			naps = visit.first ? PATIENCE_MS / NAP_MS : 0;
 	bool		all = true;
 
 	for (int k = 0; k < n; k++)
-		all &= with_job(job[k], settle, "could not be looked at");
+	{
+		Outcome		outcome = with_job(job[k], xmcoh_settle, "could not be looked at");
+
+		while (outcome == HELD && naps-- > 0)
+		{
+			nap();
+			outcome = with_job(job[k], xmcoh_settle, "could not be looked at");
+		}
+		all &= outcome != HELD && outcome != LATER;
+	}
 	return all;
 }
 
@@ -240,9 +259,12 @@ resume_jobs(void)
 
 	for (int k = 0; k < n; k++)
 	{
+		Outcome		outcome;
+
 		if (TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS))
 			return false;
-		all &= with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
+		outcome = with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
+		all &= outcome != HELD && outcome != LATER;
 	}
 	return all;
 }
@@ -254,35 +276,105 @@ free_turns(void)
 	int			count;
 
 	StartTransactionCommand();
-	count = xmcoh_count_workers(InvalidOid);
+	count = xmcoh_count_workers();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(memory);
 	return xmcoh_max_running_jobs - count;
 }
 
 /*
+ * Waits until the workers that were asked for are in the table of processes, where the next visitor counts them. One that
+ * cannot connect is not waited for for long.
+ */
+static void
+await_workers(void)
+{
+	for (int k = 0; k < PATIENCE_MS / NAP_MS; k++)
+	{
+		int32	   *job;
+		int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE $1 IS NOT NULL AND state = 'queued'"
+								  " AND queue_id = xmcoh_internal.queue_id()"
+								  " AND asked_at > clock_timestamp() - interval '2 s'", &job);
+		bool		all = true;
+
+		StartTransactionCommand();
+		for (int j = 0; j < n && all; j++)
+			all = xmcoh_job_has_worker(job[j]);
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(memory);
+		if (all)
+			break;
+		nap();
+	}
+}
+
+/* A job that cannot be begun must not be tried first at every visit. */
+static bool
+give_up(int32 job_id)
+{
+	return xmcoh_fail_queued(job_id, refusal_message);
+}
+
+/* Tells in a job's row why it goes on waiting, though its turn has come; true: that is new. */
+static bool
+note_why_later(int32 job_id)
+{
+	return execute("UPDATE xmcoh.job_record SET message = $2 WHERE job_id = $1 AND state = 'queued' AND message IS DISTINCT FROM $2",
+				   SPI_OK_UPDATE, 2, (Oid[]) {INT4OID, TEXTOID},
+				   (Datum[]) {Int32GetDatum(job_id), CStringGetTextDatum(later_message)}, NULL) == 1;
+}
+
+/*
  * Has workers started for the jobs in the queue, as far as there are turns: of the roles that have the fewest workers first, and
- * of these the oldest job. Sets *waiting when others stay in the queue. false: a job whose turn it is could not be begun.
+ * of these the oldest job. Workers in other databases count for the role as which they have logged in, since no more is known
+ * of them here. Sets *waiting when others stay in the queue; gives whether any was begun.
  */
 static bool
 begin_jobs(bool *waiting)
 {
 	int32	   *job;
-	int			n = list_jobs("SELECT q.job_id FROM (SELECT j.job_id, j.queued_at, row_number() OVER ("
-							  "PARTITION BY xmcoh_internal.object_oid(j.submitted_by) ORDER BY j.state = 'queued' AND j.asked_at IS NULL,"
-							  " j.queued_at, j.job_id) AS place, j.state = 'queued' AND j.asked_at IS NULL AS waits"
-							  " FROM xmcoh.job_record AS j WHERE $1 IS NOT NULL AND j.state IN ('queued', 'starting', 'running', 'cancelling')"
-							  " AND j.queue_id = xmcoh_internal.queue_id()) AS q WHERE q.waits AND q.place <= "
-							  " current_setting('xmcoh.max_running_jobs_per_role')::integer ORDER BY q.place, q.queued_at, q.job_id", &job);
+	int			n = list_jobs("SELECT q.job_id FROM (SELECT j.job_id, j.queued_at, j.state = 'queued' AND j.asked_at IS NULL AS waits,"
+							  " coalesce(e.workers, 0) + row_number() OVER (PARTITION BY xmcoh_internal.object_oid(j.submitted_by)"
+							  " ORDER BY j.state = 'queued' AND j.asked_at IS NULL, j.queued_at, j.job_id) AS place"
+							  " FROM xmcoh.job_record AS j LEFT JOIN (SELECT a.usesysid, count(*) AS workers FROM pg_stat_activity AS a"
+							  " WHERE a.backend_type = '" XMCOH_WORKER_TYPE "' AND a.datname <> current_database() GROUP BY a.usesysid) AS e"
+							  " ON e.usesysid = xmcoh_internal.object_oid(j.login_role) WHERE $1 IS NOT NULL"
+							  " AND j.state IN ('queued', 'starting', 'running', 'cancelling')"
+							  " AND j.queue_id = xmcoh_internal.queue_id()) AS q WHERE q.waits"
+							  " AND q.place <= current_setting('xmcoh.max_running_jobs_per_role')::integer"
+							  " ORDER BY q.place, q.queued_at, q.job_id", &job);
 	int			turns = n > 0 ? free_turns() : 0;
+	int			naps = SLOT_MS / NAP_MS;
+	int			begun = 0;
 	TimestampTz began = GetCurrentTimestamp();
-	bool		all = true;
 
-	for (int k = 0; k < n && k < turns && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS); k++)
-		all &= with_job(job[k], xmcoh_begin_queued, "cannot be begun");
+	for (int k = 0; k < n && begun < turns && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS); k++)
+	{
+		Outcome		outcome = with_job(job[k], xmcoh_begin_queued, "cannot be begun");
+
+		/* The slot of the worker whose end has brought us here may not be free yet. */
+		for (; outcome == LATER && naps > 0; naps--)
+		{
+			nap();
+			outcome = with_job(job[k], xmcoh_begin_queued, "cannot be begun");
+		}
+		if (outcome == DONE)
+			begun++;
+		if (outcome == REFUSED)
+			(void) with_job(job[k], give_up, "cannot be told why it was not begun");
+		if (outcome == LATER)
+		{
+			/* There is no slot, nor will there be one for the next. */
+			if (with_job(job[k], note_why_later, "cannot be told why it waits") == DONE)
+				ereport(LOG, errmsg("job %d has to wait: %s", job[k], later_message));
+			break;
+		}
+	}
 	*waiting = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE $1 IS NOT NULL AND state = 'queued' AND asked_at IS NULL"
 						 " AND queue_id = xmcoh_internal.queue_id()", &job) > 0;
-	return all;
+	if (begun > 0)
+		await_workers();
+	return begun > 0;
 }
 
 /* ---- schedules ---- */
@@ -371,8 +463,9 @@ is_held(int32 schedule_id)
 }
 
 /*
- * Starts a job for a schedule that is due, and writes that down, in one transaction. false: somebody holds its row. A schedule
- * whose sources are not those any more for which it was made comes to rest.
+ * Starts a job for a schedule that is due, and writes that down, in one transaction. false: somebody holds its row. Nothing is
+ * started while the sources are not those for which the schedule was made. It stays active: a restore may be under way, which
+ * has brought the schedule, but not yet all that its sources are made of.
  */
 static bool
 start(const Schedule *schedule, TimestampTz now)
@@ -388,7 +481,7 @@ start(const Schedule *schedule, TimestampTz now)
 	/* It may have been changed or started since it was read. */
 	if (execute("SELECT m.name, s.options, s.on_success, CASE WHEN s.unlabelled IS NOT NULL"
 				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END, coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
-				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), s.source_definition = xmcoh_internal.source_definition(m.model_id)"
+				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), xmcoh_internal.is_defined_as(m.model_id, s.source_definition)"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
 				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s SKIP LOCKED", SPI_OK_SELECT, 4,
@@ -403,9 +496,9 @@ start(const Schedule *schedule, TimestampTz now)
 				SPI_OK_UPDATE, 3, types, values, NULL);
 	}
 	else
-		execute("UPDATE xmcoh.schedule SET active = false, last_run_at = $2, message = 'put to rest: the sources of the model are defined"
-				" otherwise than when the schedule was made; xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they"
-				" are now' WHERE schedule_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
+		execute("UPDATE xmcoh.schedule SET last_run_at = $2, message = 'skipped: the sources of the model are defined otherwise than"
+				" when the schedule was made; xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they are now'"
+				" WHERE schedule_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
 	commit();
 	return !held;
 }
@@ -534,6 +627,7 @@ xmcoh_visitor_main(Datum argument)
 	TimestampTz next_due = DT_NOEND;
 	bool		all = true;
 	bool		waiting = false;
+	bool		began = false;
 
 	(void) argument;
 	memcpy(&visit, MyBgworkerEntry->bgw_extra, sizeof visit);
@@ -555,16 +649,14 @@ xmcoh_visitor_main(Datum argument)
 		MemoryContextSwitchTo(memory);
 
 		next_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LONGEST_MS);
-		all = settle_jobs();
-		if (!visit.first)
-			all = true;
-		else if (!resume_jobs())	/* what is settled only now is taken up by the next visit, which is the first one again */
-			all = false;
+		all = settle_jobs() || !visit.first;
+		if (visit.first)
+			all &= resume_jobs();
 		all &= run_schedules(&next_due);
-		all &= begin_jobs(&waiting);
+		began = begin_jobs(&waiting);
 		if (waiting)			/* its turn comes when another job ends, which wakes the launcher; should that be lost, soon */
 			next_due = Min(next_due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WAITING_MS));
 	}
-	xmcoh_launcher_report(&visit, next_due, !all, waiting);
+	xmcoh_launcher_report(&visit, next_due, !all, waiting, began);
 	proc_exit(0);
 }

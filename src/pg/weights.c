@@ -5,8 +5,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -21,28 +19,30 @@
 
 #define SESSION_MODELS 8		/* kept beyond the end of a transaction */
 #define LOAD_CHUNK (1 << 20)
-#define SHA256_DIGITS 64
 
 typedef struct OpenModel
 {
 	struct OpenModel *next;	/* most recently used first */
 	char		sha256[SHA256_DIGITS + 1];
-	void	   *bytes;			/* mapped; the model's parameters point into it */
-	size_t		size;
+	size_t		size;			/* of the weights, into which the model's parameters point: */
+	CacheFile	shared;			/* they are its bytes, if it is mapped, */
+	void	   *private;		/* else they are mapped here, anonymously */
 	xmc_model  *model;
 	MemoryContext context;		/* this struct and what xmc_model_open allocated; its end ends the mapping */
 	MemoryContextCallback unmap;
 } OpenModel;
 
 static OpenModel *session_models = NULL;
+static OpenModel *outdated_models = NULL;	/* whose cache file has changed; until the end of the transaction */
 
 static void
 unmap_model(void *arg)
 {
 	OpenModel *opened = arg;
 
-	if (opened->bytes != NULL)
-		munmap(opened->bytes, opened->size);
+	xmcoh_cachefile_unmap(&opened->shared);
+	if (opened->private != NULL)
+		munmap(opened->private, opened->size);
 }
 
 /* Starts below the current context: an error on the way takes it, and its mapping, along. */
@@ -66,12 +66,25 @@ static xmc_status
 open_bytes(OpenModel *opened, bool check_finite, xmc_ctx *ctx)
 {
 	MemoryContext before = MemoryContextSwitchTo(opened->context);
+	const void *bytes = opened->private != NULL ? opened->private : opened->shared.mapping.bytes;
 	xmc_status	status;
 
 	*ctx = xmcoh_context();
-	status = xmc_model_open(ctx, opened->bytes, opened->size, check_finite, &opened->model);
+	status = xmc_model_open(ctx, bytes, opened->size, check_finite, &opened->model);
 	MemoryContextSwitchTo(before);
 	return status;
+}
+
+static void
+close_all(OpenModel **list)
+{
+	while (*list != NULL)
+	{
+		OpenModel *closed = *list;
+
+		*list = closed->next;
+		MemoryContextDelete(closed->context);
+	}
 }
 
 /* Only here are models closed, so that whatever a query holds stays valid while it runs. */
@@ -94,15 +107,11 @@ close_surplus_models(XactEvent event, void *arg)
 	}
 	for (int kept = 0; *link != NULL && kept < SESSION_MODELS; kept++)
 		link = &(*link)->next;
-	while (*link != NULL)
-	{
-		OpenModel *surplus = *link;
-
-		*link = surplus->next;
-		MemoryContextDelete(surplus->context);
-	}
+	close_all(link);
+	close_all(&outdated_models);
 }
 
+/* One whose cache file is no longer what was verified is not found: it is mapped, or written, anew. */
 static OpenModel *
 find_open_model(const char *sha256)
 {
@@ -113,6 +122,12 @@ find_open_model(const char *sha256)
 		if (memcmp(found->sha256, sha256, SHA256_DIGITS) == 0)
 		{
 			*link = found->next;
+			if (found->private == NULL && !xmcoh_cachefile_is_unchanged(&found->shared))
+			{
+				found->next = outdated_models;
+				outdated_models = found;
+				return NULL;
+			}
 			found->next = session_models;
 			session_models = found;
 			return found;
@@ -185,25 +200,6 @@ read_weights(int32 model_id, int32 version, char *bytes, size_t size)
 	}
 }
 
-static bool
-has_sha256(const char *bytes, size_t size, const char *sha256)
-{
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	char		digits[SHA256_DIGITS + 1];
-	bool		done;
-
-	done = hash != NULL && pg_cryptohash_init(hash) >= 0
-		&& pg_cryptohash_update(hash, (const uint8 *) bytes, size) >= 0
-		&& pg_cryptohash_final(hash, digest, sizeof digest) >= 0;
-	if (hash != NULL)
-		pg_cryptohash_free(hash);
-	if (!done)
-		elog(ERROR, "could not compute SHA-256");
-	hex_encode((const char *) digest, sizeof digest, digits);
-	return memcmp(digits, sha256, SHA256_DIGITS) == 0;
-}
-
 static void
 damaged(const char *name, int32 version, const char *reason)
 {
@@ -212,6 +208,29 @@ damaged(const char *name, int32 version, const char *reason)
 			 errmsg("weights of version %d of model \"%s\" are damaged", version, name),
 			 errdetail("%s", reason),
 			 errhint("Deploy another version, or import this one again from a copy.")));
+}
+
+/* Maps the cache file and opens what it holds; NULL when there is none, or it is damaged. */
+static OpenModel *
+map_model(const char *name, const char *sha256, size_t size)
+{
+	OpenModel *opened = new_open_model(sha256, size);
+	const char *damage = NULL;
+	xmc_ctx		ctx;
+
+	if (xmcoh_cachefile_map(&opened->shared, sha256, size, &damage))
+	{
+		if (open_bytes(opened, false, &ctx) == XMC_OK)
+			return opened;
+		damage = ctx.message;
+	}
+	if (damage != NULL)
+		ereport(LOG,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("cache file of the weights of model \"%s\" is damaged and is written again", name),
+				 errdetail("%s", damage)));
+	MemoryContextDelete(opened->context);
+	return NULL;
 }
 
 /*
@@ -233,9 +252,9 @@ load_model(const char *name, const DeployedModel *deployed, const char *sha256, 
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
 				 errdetail("The weights of model \"%s\" need %zu bytes.", name, size)));
-	opened->bytes = bytes;
+	opened->private = bytes;
 	read_weights(deployed->model_id, deployed->version, bytes, size);
-	if (!has_sha256(bytes, size, sha256))
+	if (!xmcoh_has_sha256(bytes, size, sha256))
 		damaged(name, deployed->version, "Their SHA-256 is not the one that names them.");
 	status = open_bytes(opened, true, &ctx);
 	if (status == XMC_BAD_MODEL)
@@ -246,9 +265,9 @@ load_model(const char *name, const DeployedModel *deployed, const char *sha256, 
 	/* Change over to the shared copy; should anything fail, the private one is as good. */
 	if (!xmcoh_cachefile_write(sha256, bytes, size))
 		return opened;
-	shared = new_open_model(sha256, size);
-	shared->bytes = xmcoh_cachefile_map(sha256, size);
-	if (shared->bytes == NULL || open_bytes(shared, false, &ctx) != XMC_OK)
+	(void) xmcoh_cachefile_sweep(false);
+	shared = map_model(name, sha256, size);
+	if (shared == NULL)
 		return opened;
 	MemoryContextDelete(opened->context);
 	return shared;
@@ -267,23 +286,9 @@ opened_weights(const char *name, const DeployedModel *deployed, const char *sha2
 		RegisterXactCallback(close_surplus_models, NULL);
 		registered = true;
 	}
-	opened = new_open_model(sha256, size);
-	opened->bytes = xmcoh_cachefile_map(sha256, size);
-	if (opened->bytes == NULL)
+	opened = map_model(name, sha256, size);
+	if (opened == NULL)
 		opened = load_model(name, deployed, sha256, size);
-	else
-	{
-		xmc_ctx		ctx;
-
-		if (open_bytes(opened, false, &ctx) != XMC_OK)
-		{
-			ereport(LOG,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("cache file of the weights of model \"%s\" is damaged and is written again", name),
-					 errdetail("%s", ctx.message)));
-			opened = load_model(name, deployed, sha256, size);
-		}
-	}
 	MemoryContextSetParent(opened->context, TopMemoryContext);
 	opened->next = session_models;
 	session_models = opened;
@@ -403,7 +408,8 @@ xmcoh_open_version(int32 model_id, int32 version)
  * sees (transaction, subtransaction, command). The transactions that are going on below a given xmax can only become
  * fewer, so their number tells two such sets apart. The snapshot's completion count would too, but copies of a
  * snapshot, which active ones are, have lost it. The subtransaction is there because rolling one back undoes a deploy
- * without moving the rest.
+ * without moving the rest. A mapping that was lost may be the answer's: an error that is caught does not move the
+ * snapshot.
  */
 const DeployedModel *
 xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name, size_t name_length)
@@ -416,7 +422,7 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 		&& lookup->user == GetUserId() && lookup->local_transaction == xmcoh_local_transaction()
 		&& lookup->subtransaction == subtransaction && lookup->command == snapshot->curcid
 		&& lookup->xmax == snapshot->xmax && lookup->running == snapshot->xcnt
-		&& lookup->running_subs == snapshot->subxcnt)
+		&& lookup->running_subs == snapshot->subxcnt && lookup->lost_mappings == xmcoh_lost_mappings())
 		return &lookup->answer;
 
 	lookup->answer = xmcoh_find_deployed(name, name_length);
@@ -433,5 +439,6 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 	lookup->xmax = snapshot->xmax;
 	lookup->running = snapshot->xcnt;
 	lookup->running_subs = snapshot->subxcnt;
+	lookup->lost_mappings = xmcoh_lost_mappings();
 	return &lookup->answer;
 }

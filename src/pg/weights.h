@@ -34,6 +34,7 @@ typedef struct ModelLookup
 	TransactionId xmax;
 	uint32		running;		/* transactions and subtransactions before xmax that were going on */
 	int32		running_subs;
+	uint32		lost_mappings;
 	DeployedModel answer;
 } ModelLookup;
 

@@ -23,7 +23,7 @@ typedef struct PartitionPlaces
 typedef struct WindowSite
 {
 	ModelLookup lookup;
-	bool		noticed;
+	EvidenceNotices notices;
 } WindowSite;
 
 typedef struct PartitionRow
@@ -119,14 +119,14 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_evide
 		}
 
 		row[r].row = r;
-		xmcoh_evidence_read(row_argument(window, 1, r), absent, absent, NULL, evidence);
+		xmcoh_evidence_read(row_argument(window, 1, r), absent, absent, NULL, NULL, evidence);
 		evidence->text = kept(evidence->text, evidence->text_length);
-		xmcoh_evidence_read(absent, row_argument(window, 2, r), absent, NULL, &one);
+		xmcoh_evidence_read(absent, row_argument(window, 2, r), absent, NULL, NULL, &one);
 		evidence->image = kept(one.image, float_bytes(one.image_length));
 		evidence->image_length = one.image_length;
 		if (n_arguments <= 3)
 			continue;
-		xmcoh_evidence_read(absent, absent, row_argument(window, 3, r), NULL, &one);
+		xmcoh_evidence_read(absent, absent, row_argument(window, 3, r), NULL, NULL, &one);
 		evidence->embedding = kept(one.embedding, float_bytes(one.embedding_length));
 		evidence->embedding_length = one.embedding_length;
 		if (n_arguments <= 4)
@@ -169,8 +169,7 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 		xmcoh_evidence_item(&row[i].evidence, &deployed->model->options, number, strlen(number), false, &item[i]);
 	}
 	xmcoh_score_items(deployed->model, n, item, &scored);
-	if (evidence == XMC_EVIDENCE_FUSED)
-		xmcoh_notice_no_evidence(&scored.document, &site->noticed);
+	xmcoh_notice_evidence(&deployed->model->options, PG_NARGS() > 3, evidence, &scored.document, &site->notices);
 	m = xmcoh_decode_evidence(&scored.document, &scored.scores, evidence, order);
 	memset(place, 0, sizeof(int32) * (Size) n);
 	for (int32 k = 0; k < m; k++)

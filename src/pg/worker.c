@@ -159,6 +159,39 @@ worker_check_state(WorkerJob *job, const char *state)
 		worker_give_up(job);	/* somebody took this worker for dead */
 }
 
+void
+worker_log(const WorkerJob *job, const char *what)
+{
+	ereport(INFO, errmsg("training job %d of model \"%s\" %s", job->job_id, job->model ? job->model : "?", what), errhidecontext(true));
+}
+
+/* The CONTEXT of every error of the worker. */
+static void
+tell_job(void *arg)
+{
+	const WorkerJob *job = arg;
+
+	if (job->model)
+		errcontext("training job %d of model \"%s\"", job->job_id, job->model);
+	else
+		errcontext("training job %d", job->job_id);
+}
+
+void
+worker_check_submitter(const WorkerJob *job, bool may_train, const char *model)
+{
+	char	   *name = GetUserNameFromId(job->role, true);
+
+	if (name == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("the role that submitted the job does not exist any more"));
+	if (!may_train)
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("role \"%s\", which submitted the job, may no longer train model \"%s\"", name, model));
+}
+
 /* ---- begin and end of a job ---- */
 
 /* The settings xmcoh.* of the session that submitted the job. One that is not there any more, or not allowed, is left out. */
@@ -188,11 +221,14 @@ take_job(WorkerJob *job)
 	values[1] = Int32GetDatum(MyProcPid);
 	values[2] = TimestampTzGetDatum(MyStartTimestamp);
 	if (execute("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
-				" started_at = clock_timestamp(), attempts = attempts + 1"
-				" WHERE job_id = $1 AND state = 'queued' RETURNING model_id",
+				" started_at = clock_timestamp(), attempts = attempts + 1, message = NULL"
+				" WHERE job_id = $1 AND state = 'queued' RETURNING model_id,"
+				" (SELECT m.name FROM xmcoh.model AS m WHERE m.model_id = job_record.model_id)",
 				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) != 1)
 		return false;
 	job->model_id = DatumGetInt32(first_value(1, &is_null));
+	if (first_text(2) != NULL)
+		job->model = MemoryContextStrdup(TopMemoryContext, first_text(2));
 	return true;
 }
 
@@ -290,6 +326,8 @@ claim_job(WorkerJob *job, TransactionId submitter)
 		}
 	}
 	begun = true;
+	if (mine)
+		worker_log(job, "begins");
 	return mine;
 }
 
@@ -367,8 +405,10 @@ record_failure(WorkerJob *job, const ErrorData *error)
 			" error_code = CASE WHEN state <> 'cancelling' THEN $5 END,"
 			" state = CASE WHEN state = 'cancelling' THEN 'cancelled' ELSE $3 END"
 			" WHERE job_id = $1 AND (worker_pid = $2 OR worker_pid IS NULL)"
-			" AND state IN ('queued', 'starting', 'running', 'cancelling')",
-			SPI_OK_UPDATE, 5, types, values, nulls);
+			" AND state IN ('queued', 'starting', 'running', 'cancelling') RETURNING 'ended ' || state",
+			SPI_OK_UPDATE_RETURNING, 5, types, values, nulls);
+	if (first_text(1) != NULL)
+		worker_log(job, first_text(1));
 	worker_commit(job);
 	QueryCancelPending = false;
 	RESUME_CANCEL_INTERRUPTS();
@@ -444,6 +484,7 @@ xmcoh_worker_main(Datum argument)
 	JobStart	start;
 	WorkerJob	job = {0};
 	MemoryContext memory;
+	ErrorContextCallback context = {.callback = tell_job,.arg = &job};
 
 	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof start);
 	job.job_id = DatumGetInt32(argument);
@@ -462,6 +503,8 @@ xmcoh_worker_main(Datum argument)
 	BackgroundWorkerInitializeConnectionByOid(start.database, start.session_user, 0);
 	worker_pin_settings(MyBgworkerEntry->bgw_name);
 
+	context.previous = error_context_stack;
+	error_context_stack = &context;
 	memory = AllocSetContextCreate(TopMemoryContext, "xmcoh job", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
 	PG_TRY();

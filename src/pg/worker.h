@@ -10,6 +10,7 @@ typedef struct WorkerJob
 {
 	int32		job_id;
 	int32		model_id;
+	char	   *model;			/* its name when the job began, for the log; NULL before */
 	Oid			role;			/* the submitter: documents are read as this one */
 	bool		gone;			/* the job's row is not ours any more: there is nobody to tell anything */
 } WorkerJob;
@@ -28,6 +29,9 @@ extern void worker_become_submitter(WorkerJob *job);
 /* ERROR unless the job is still ours to run: its row is there (else job->gone) and nobody has cancelled it. */
 extern void worker_check_state(WorkerJob *job, const char *state);
 
+/* ERROR unless the submitter is still there, and may still train the model, which has this name. */
+extern void worker_check_submitter(const WorkerJob *job, bool may_train, const char *model);
+
 /* What somebody is told of an error who only sees one text: message, detail and hint. */
 extern char *worker_error_text(const ErrorData *error);
 
@@ -36,6 +40,9 @@ extern void worker_pin_settings(const char *application_name);
 
 /* Lets queries go first (xmcoh.nice). A process ends with its job, so it need not be undone. */
 extern void worker_be_nice(int nice);
+
+/* Tells the server's log (log_min_messages = info) how the job stands; `what` begins with a verb. */
+extern void worker_log(const WorkerJob *job, const char *what);
 
 /* Raises the ERROR that a vanished or foreign row ends the worker with. */
 extern _Noreturn void worker_give_up(WorkerJob *job);

@@ -65,7 +65,7 @@ xmcoh_stop(void *arg)
 	(void) arg;
 	CHECK_FOR_INTERRUPTS();
 	/* No new server starts while a process of the old one lives: a worker may be hours from its end. */
-	if (IsBackgroundWorker && !PostmasterIsAlive())
+	if (MyBackendType == B_BG_WORKER && !PostmasterIsAlive())
 		proc_exit(1);
 	return false;
 }

@@ -139,7 +139,7 @@ BEGIN
                    ON c.evidence = e.modality || CASE e.guidance WHEN 'guided' THEN ' guided' ELSE '' END
              WHERE c.taught = judge.taught;
     END IF;
-    PERFORM xmcoh.detach_source(quality.model_of(r), test);
+    PERFORM xmcoh.detach_source(quality.model_of(r), test::text);
 END $$;
 
 -- What rounds said of themselves, and how often the guide was right about the pairs that it selected: the pool's order is known here,

@@ -25,7 +25,7 @@ command_fails_like([ 'xmcoh', 'report', @connection, 'cli' ], qr/no deployed ver
 
 my $job = $node->safe_psql('postgres', q(SELECT xmcoh.train('cli', '{"epochs": 3}')));
 my ($out, $err);
-my $ok = IPC::Run::run([ 'xmcoh', 'watch', @connection, '--interval', '0.05', $job ], '>', \$out, '2>', \$err, IPC::Run::timeout(120));
+my $ok = IPC::Run::run([ 'xmcoh', 'watch', @connection, '--interval', '0.05', $job ], '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 ok($ok, 'watch ends with 0 when the job succeeded') or diag($out, $err);
 like($out, qr/^job $job succeeded/m, 'and says so');
 unlike($out, qr/[\r\033]/, 'no terminal codes when it does not write to a terminal');

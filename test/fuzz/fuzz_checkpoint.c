@@ -2,32 +2,35 @@
  * fuzz_checkpoint.c - arbitrary bytes as the checkpoint that a training is continued from: it is refused with a message, or, where
  * the damage leads nowhere, training goes on and ends with a model that can be saved, or says why not.
  *
- * A libFuzzer target: clang -fsanitize=fuzzer,address,undefined. With -DSTANDALONE it has a main of its own, for any compiler,
- * which damages the checkpoints of a small training at random with a fixed seed: fuzz_checkpoint [runs times four [seed]]. Most of the
- * damage is put under a right checksum, so that it gets past it.
+ * The mutator begins with the checkpoints of a small training. Most of the damage is put under a right checksum, so that it gets
+ * past it.
  */
+#include "fuzz.h"
 #include "../unit/toys.h"
 #include "xmcoh/checkpoint.h"
 
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* What must hold, in a build with and without NDEBUG. */
-#define MUST(condition) \
-	do { if (!(condition)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); abort(); } } while (0)
+#include <limits.h>
 
 static long loaded;				/* how many inputs training went on from */
 static long ended;				/* and to its end */
 static long runs_done;
 
-/* The first call comes when a checkpoint is loaded. Training to the end takes time: a tenth of the inputs do. */
+typedef struct training
+{
+	recorder	r;				/* what toys.h expects */
+	long		calls;
+	long		most;			/* calls */
+} training;
+
+/* The first call comes when a checkpoint is loaded. */
 static xmc_status
 on_progress(void *arg, const xmc_train_progress *progress)
 {
-	long	   *calls = (long *) ((recorder *) arg + 1);
+	training   *run = arg;
 
 	MUST(progress->done <= progress->total);
-	loaded += (*calls)++ == 0;
-	return *calls > 3 && runs_done % 10 != 0 ? XMC_STOPPED : XMC_OK;
+	loaded += run->calls++ == 0;
+	return run->calls > run->most ? XMC_STOPPED : XMC_OK;
 }
 
 int
@@ -35,24 +38,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static toys t;
 	xmc_ctx		ctx = xmc_ctx_malloc();
-	struct
-	{
-		recorder	r;
-		long		calls;
-	}		   *arg = calloc(1, sizeof *arg);
+	training   *arg = calloc(1, sizeof *arg);
 	xmc_train_hooks hooks = {.arg = arg,.slices = 1,.progress = on_progress,.read = recorder_read};
-	uint8_t    *bytes = malloc(size ? size : 1);	/* of exactly this size */
+	uint8_t    *bytes = fuzz_copy(data, size);
 	xmc_train_report report;
 	xmc_model  *model;
 	xmc_status	status;
 
 	if (t.options.d_model == 0)
 		MUST(toys_make(&ctx, &t) == XMC_OK);
-	MUST(arg && bytes);
-	if (size)
-		memcpy(bytes, data, size);
+	MUST(arg);
 	arg->r.read = bytes;
 	arg->r.read_size = size;
+	/* Training to the end takes time: one in 25 does. */
+	arg->most = xmc_hash_bytes(bytes, size, 0) % 25 == 0 ? LONG_MAX : 3;
 	runs_done++;
 	status = xmc_train(&ctx, &t.options, TOYS, t.document, t.held_out, &hooks, &model, &report);
 	if (status == XMC_OK)
@@ -76,9 +75,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-#ifdef STANDALONE
+/* ---- the mutator ---- */
 
 #define ROOM 262144
+
+static recorder original;		/* of an undamaged training */
 
 /* Numbers that lie near some bound. */
 static const int64_t numbers[] = {-1, 0, 1, 2, 3, 7, 8, 24, 25, 48, 49, 127, 128, 255, 256, 65536, INT32_MAX, INT32_MIN, INT64_MAX,
@@ -158,20 +159,69 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 	return size;
 }
 
-int
-main(int argc, char **argv)
+/* Makes the checksum right. */
+static void
+seal(uint8_t *bytes, size_t size)
 {
-	long		runs = (argc > 1 ? atol(argv[1]) : 20000) / 4;	/* each is a training */
+	xmc_checksum sum = {0};
+	uint64_t	checksum;
+
+	xmc_checksum_add(&sum, bytes, size - 8);
+	checksum = xmc_checksum_end(&sum);
+	memcpy(bytes + size - 8, &checksum, 8);
+}
+
+size_t
+LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int seed)
+{
 	static uint8_t bytes[ROOM];
-	static recorder original;
+	xmc_random	random;
+	uint32_t	acts;
+
+	xmc_random_seed(&random, seed);
+	acts = 1 + xmc_random_below(&random, 2);
+	if (size < sizeof(xmc_checkpoint_header) || size > ROOM || xmc_random_below(&random, 4) == 0)
+	{
+		const tape *from = &original.written[xmc_random_below(&random, (uint32_t) original.n)];
+
+		size = from->size;
+		memcpy(bytes, from->bytes, size);
+	}
+	else
+		memcpy(bytes, data, size);
+	if (xmc_random_below(&random, 4) == 0)
+		size = LLVMFuzzerMutate(bytes, size, ROOM);
+	else
+		while (acts--)
+			size = damage(&random, bytes, size);
+	if (size > 8 && xmc_random_below(&random, 16))
+		seal(bytes, size);
+	if (size > room)
+		size = room;
+	memcpy(data, bytes, size);
+	return size;
+}
+
+/* Damage that never gets deep tests nothing. */
+static void
+check_depth(void)
+{
+	fprintf(stderr, "%ld inputs: training went on from %ld, to the end from %ld\n", runs_done, loaded, ended);
+	MUST(runs_done < 1000 || (loaded > runs_done / 20 && loaded < runs_done));
+	recorder_free(&original);
+}
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
 	static toys t;
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	xmc_train_hooks hooks = {.arg = &original,.slices = 1,.checkpoint_due = recorder_due,.write = recorder_write};
-	xmc_random	random;
 	xmc_train_report report;
 	xmc_model  *model;
 
-	xmc_random_seed(&random, argc > 2 ? (uint64_t) atol(argv[2]) : 1);
+	(void) argc;
+	(void) argv;
 	original.is_due = true;
 	MUST(toys_make(&ctx, &t) == XMC_OK);
 	MUST(xmc_train(&ctx, &t.options, TOYS, t.document, t.held_out, &hooks, &model, &report) == XMC_OK);
@@ -183,31 +233,5 @@ main(int argc, char **argv)
 		LLVMFuzzerTestOneInput(original.written[k].bytes, original.written[k].size);
 	}
 	MUST(loaded == original.n);	/* undamaged, all are checkpoints */
-	loaded = ended = 0;
-	for (long k = 0; k < runs; k++)
-	{
-		const tape *from = &original.written[xmc_random_below(&random, (uint32_t) original.n)];
-		size_t		size = from->size;
-		uint32_t	acts = 1 + xmc_random_below(&random, 2);
-
-		memcpy(bytes, from->bytes, size);
-		while (acts--)
-			size = damage(&random, bytes, size);
-		if (size > 8 && xmc_random_below(&random, 16))
-		{
-			xmc_checksum sum = {0};
-			uint64_t	checksum;
-
-			xmc_checksum_add(&sum, bytes, size - 8);
-			checksum = xmc_checksum_end(&sum);
-			memcpy(bytes + size - 8, &checksum, 8);
-		}
-		LLVMFuzzerTestOneInput(bytes, size);
-	}
-	printf("%ld damaged checkpoints: training went on from %ld, to the end from %ld\n", runs, loaded, ended);
-	MUST(runs < 1000 || (loaded > runs / 20 && loaded < runs));	/* else the damage does not get deep */
-	recorder_free(&original);
-	return 0;
+	return atexit(check_depth);
 }
-
-#endif

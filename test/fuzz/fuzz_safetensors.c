@@ -1,20 +1,12 @@
 /*
  * fuzz_safetensors.c - arbitrary bytes as a stored model: read, open, and if it opens, save and open again.
  *
- * A libFuzzer target: clang -fsanitize=fuzzer,address,undefined. With -DSTANDALONE it has a main of its own, for any compiler,
- * which damages valid blobs at random with a fixed seed: fuzz_safetensors [runs [seed]].
+ * The mutator begins with whole models and puts most damage into the header, under a right length, so that it gets past the first
+ * checks.
  */
+#include "fuzz.h"
 #include "xmcoh/model.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* What must hold, in a build with and without NDEBUG. */
-#define MUST(condition) \
-	do { if (!(condition)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); abort(); } } while (0)
+#include "xmcoh/seen.h"
 
 /* A blob that opened is a model in full: every value can be read, and saved it gives a blob that saves to the same bytes. */
 static void
@@ -32,6 +24,7 @@ check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t si
 
 		MUST(begin >= blob && (size_t) model->tensor[t].n_values * sizeof(float) <= (size_t) (blob + size - begin));
 	}
+	MUST(xmc_seen_find(model, "4711", 4) <= XMC_SEEN_LABELLED);
 	MUST(xmc_model_save(ctx, model, NULL, &first_size) == XMC_OK);
 	MUST((first = malloc(first_size)) != NULL);
 	MUST(xmc_model_save(ctx, model, first, &first_size) == XMC_OK);
@@ -45,21 +38,20 @@ check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t si
 	free(second);
 }
 
-static long opened;				/* how many inputs were models, and how many readable at all */
-static long parsed;
+static long runs_done;
+static long parsed;				/* how many inputs were readable, and how many even models */
+static long opened;
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	xmc_ctx		ctx = xmc_ctx_malloc();
-	uint8_t    *blob = malloc(size ? size : 1);	/* aligned as the format wants it, and of exactly this size */
+	uint8_t    *blob = fuzz_copy(data, size);	/* aligned as the format wants it */
 	xmc_safetensors st;
 	xmc_model  *model;
 	xmc_status	status;
 
-	MUST(blob != NULL);
-	if (size)
-		memcpy(blob, data, size);
+	runs_done++;
 	status = xmc_safetensors_parse(&ctx, blob, size, &st);
 	MUST(status == XMC_OK || (status == XMC_BAD_MODEL && ctx.message[0] != '\0'));
 	if (status == XMC_OK)
@@ -86,7 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-#ifdef STANDALONE
+/* ---- the mutator ---- */
 
 #define ROOM 65536
 
@@ -109,6 +101,13 @@ make_seed(int kind, uint8_t blob[ROOM])
 	options.align_dim = 8;
 	options.bilinear_dim = 2;
 	MUST(xmc_model_new(&ctx, &options, kind == 0, &model) == XMC_OK);
+	if (kind == 0)
+	{
+		static const xmc_document document[3] = {{.n_pairs = 1}};
+		char	   *key[3] = {"4711", "", "a"};
+
+		MUST(xmc_seen_fill(&ctx, model, 3, document, key, (const uint8_t[3]) {0}) == XMC_OK);
+	}
 	MUST(xmc_model_save(&ctx, model, blob, &size) == XMC_OK);
 	xmc_model_free(&ctx, model);
 	return size;
@@ -223,36 +222,47 @@ damage(xmc_random *random, uint8_t *blob, size_t size)
 	return size;
 }
 
-int
-main(int argc, char **argv)
+size_t
+LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int seed)
 {
-	long		runs = argc > 1 ? atol(argv[1]) : 20000;
-	xmc_random	random;
-	static uint8_t seed[3][ROOM];
 	static uint8_t blob[ROOM];
-	size_t		seed_size[3];
+	xmc_random	random;
+	uint32_t	acts;
 
-	xmc_random_seed(&random, argc > 2 ? (uint64_t) atol(argv[2]) : 1);
-	for (int kind = 0; kind < 3; kind++)
-	{
-		seed_size[kind] = make_seed(kind, seed[kind]);
-		LLVMFuzzerTestOneInput(seed[kind], seed_size[kind]);
-	}
-	MUST(opened == 3);			/* undamaged, they are models */
-	for (long k = 0; k < runs; k++)
-	{
-		int			kind = (int) xmc_random_below(&random, 3);
-		size_t		size = seed_size[kind];
-		uint32_t	acts = 1 + xmc_random_below(&random, 3);
-
-		memcpy(blob, seed[kind], size);
+	xmc_random_seed(&random, seed);
+	acts = 1 + xmc_random_below(&random, 3);
+	if (size < 16 || size > ROOM || xmc_random_below(&random, 4) == 0)
+		size = make_seed((int) xmc_random_below(&random, 3), blob);
+	else
+		memcpy(blob, data, size);
+	if (xmc_random_below(&random, 4) == 0)
+		size = LLVMFuzzerMutate(blob, size, ROOM);
+	else
 		while (acts--)
 			size = damage(&random, blob, size);
-		LLVMFuzzerTestOneInput(blob, size);
-	}
-	printf("%ld damaged blobs: %ld still readable, %ld still models\n", runs, parsed - 3, opened - 3);
-	MUST(runs < 1000 || (parsed - 3 > runs / 50 && opened < parsed));	/* else the damage does not get deep */
-	return 0;
+	if (size > room)
+		size = room;
+	memcpy(data, blob, size);
+	return size;
 }
 
-#endif
+/* Damage that never gets deep tests nothing. */
+static void
+check_depth(void)
+{
+	fprintf(stderr, "%ld inputs: %ld readable, %ld models\n", runs_done, parsed, opened);
+	MUST(runs_done < 1000 || (parsed > runs_done / 50 && opened > runs_done / 500 && opened < parsed));
+}
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static uint8_t blob[ROOM];
+
+	(void) argc;
+	(void) argv;
+	for (int kind = 0; kind < 3; kind++)
+		LLVMFuzzerTestOneInput(blob, make_seed(kind, blob));
+	MUST(opened == 3);			/* undamaged, they are models */
+	return atexit(check_depth);
+}

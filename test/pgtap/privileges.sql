@@ -147,7 +147,8 @@ SELECT is_empty($$SELECT c.oid::regclass, r FROM pg_class AS c, unnest(ARRAY['al
                 'nobody can write through a view');
 
 -- Who monitors owns no model, was never granted anything here, and sees how all of them do.
-INSERT INTO xmcoh.model_version (model_id, version, sha256, weights) SELECT model_id, 1, encode(sha256('w'), 'hex'), 'w' FROM xmcoh.model WHERE name = 'hers';
+INSERT INTO xmcoh.model_version (model_id, version, sha256, weights, report)
+    SELECT model_id, 1, encode(sha256('w'), 'hex'), 'w', '{"fused": {"tau": 0.5}}' FROM xmcoh.model WHERE name = 'hers';
 SELECT xmcoh.deploy('hers', 1);
 INSERT INTO xmcoh.job_record (model_id, state, queue_id, worker_pid, worker_started_at)
     SELECT model_id, 'running', 'another', 0, '2020-01-01' FROM xmcoh.model WHERE name = 'team';   -- its worker has died
@@ -170,6 +171,7 @@ SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', 'permission denied 
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'approved_pair', 'job_record', 'training_metric', 'schedule']) AS t;
 SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission denied for function export_model', 'nor weights');
 SELECT throws_ok($$SELECT xmcoh.order_documents('hers')$$, '42501', 'permission denied for function order_documents', 'nor documents');
+SELECT results_eq($$SELECT tau FROM xmcoh.version_figures WHERE model = 'hers' AND evidence = 'fused'$$, ARRAY[0.5::float8], 'version_figures');
 SELECT throws_ok($$SELECT FROM public.step$$, '42501', 'permission denied for table step', 'nor texts');
 SELECT throws_ok(statement, '42501', NULL, 'nor changes anything: ' || statement)
   FROM unnest(ARRAY[$$SELECT xmcoh.train('hers')$$, $$SELECT xmcoh.cancel_job(1)$$, $$SELECT xmcoh.deploy('hers', 1)$$,
@@ -177,8 +179,8 @@ SELECT throws_ok(statement, '42501', NULL, 'nor changes anything: ' || statement
       $$DELETE FROM xmcoh.job_transition$$, $$UPDATE xmcoh.visible_model SET name = 'mine'$$]) AS statement;
 RESET ROLE;
 SELECT set_eq($$SELECT DISTINCT proname::text COLLATE "default" FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace AND has_function_privilege('eve', oid, 'EXECUTE')$$,
-              ARRAY['kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap'],
-              'of the functions, what everybody may call');
+              ARRAY['kendall_tau', 'perfect_match', 'position_accuracy', 'bootstrap_mean', 'paired_bootstrap', 'report_number', 'report_integer'],
+              'of the functions, what everybody may call and what views evaluate');
 SET ROLE mallory;
 SELECT throws_ok($$SELECT FROM xmcoh.model_overview$$, '42501', NULL, 'a member that does not inherit has to take the role first');
 SET ROLE bob;
@@ -292,8 +294,8 @@ SELECT xmcoh.grant_usage('lena');
 SET ROLE lena;
 SELECT is_empty($$SELECT FROM xmcoh.model$$, 'a later role of that name has none of it');
 RESET ROLE;
-SELECT results_eq($$SELECT owner, owner = current_user FROM xmcoh.model_overview WHERE model = 'left behind'$$,
-                  $$SELECT quote_ident(current_user), true$$, 'the owner of the extension has it');
+SELECT results_eq($$SELECT owner FROM xmcoh.model_overview WHERE model = 'left behind'$$,
+                  $$SELECT quote_ident(extowner::regrole::text) FROM pg_extension WHERE extname = 'xmcoh'$$, 'the owner of the extension has it');
 SELECT lives_ok($$SELECT xmcoh.drop_model('left behind')$$, 'and drops it');
 
 -- no grant at all

@@ -19,7 +19,7 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespa
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'approved_pair', 'job_record',
                                  'job_transition', 'job_checkpoint', 'training_metric', 'schedule']);
-SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'source', 'pair_source', 'versions', 'previous_deployment', 'visible_job', 'job', 'training_progress',
+SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'source', 'pair_source', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
                                 'training_round', 'job_history', 'model_overview', 'schedule_overview']);
 
 -- comments

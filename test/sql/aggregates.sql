@@ -42,6 +42,10 @@ SELECT xmcoh.coherence('guides', 1 + place * 1e-14, words, picture) > 0.8 AS nea
        xmcoh.coherence('guides', (place - 2) * 1e300, words, picture) > 0.8 AS far FROM step WHERE guide = 5;
 RESET extra_float_digits;
 SELECT xmcoh.coherence('blind', place, words, picture) FROM step WHERE guide = 5;
+-- infinite positions are the first and the last; two are one too many
+SELECT abs(xmcoh.coherence('guides', CASE place WHEN 0 THEN '-Infinity' WHEN 3 THEN 'Infinity' ELSE place::float8 END, words, picture)
+       - xmcoh.coherence('guides', place, words, picture)) < 1e-12 AS same FROM step WHERE guide = 4;
+SELECT xmcoh.coherence('guides', CASE WHEN place > 1 THEN 'Infinity' ELSE place::float8 END, words, picture) FROM step WHERE guide = 4;
 
 -- No rows, one row, rows without evidence.
 SELECT xmcoh.coherence('guides', place, words, picture) AS coherence,
@@ -95,6 +99,19 @@ SELECT count(*) AS differing FROM (SELECT guide, step,
       GROUP BY guide) AS a, unnest(r) WITH ORDINALITY AS u (step, o)) AS a USING (guide, step) WHERE r <> o;
 SELECT xmcoh.precedes('vectors', NULL, NULL, NULL, NULL, '{0,0,1}', '{0.6,1,1}') > 0.7 AS before;
 SELECT modality, guidance, tau > 0.8 AS good FROM xmcoh.evaluate('vectors', 'vec') WHERE documents_seen = 0;
+
+-- A call that leaves out what the model reads says so, once a query.
+SELECT count(c) FROM (SELECT xmcoh.coherence('vectors', place, NULL, NULL) AS c FROM vec WHERE guide < 4 GROUP BY guide) AS d;
+SELECT count(o) FROM (SELECT xmcoh.recover_order('vectors', step, NULL, NULL) AS o FROM vec WHERE guide < 4 GROUP BY guide) AS d;
+SELECT count(r) FROM (SELECT xmcoh.recovered_position('vectors', NULL, NULL) OVER (PARTITION BY guide) AS r FROM vec WHERE guide < 4) AS d;
+SELECT count(xmcoh.precedes('vectors', NULL, NULL, NULL, NULL)) FROM generate_series(1, 3);
+SELECT count(xmcoh.order_score('vectors', NULL, NULL, NULL, NULL, NULL, NULL)) FROM generate_series(1, 3);
+-- rows whose embedding is missing are another matter; so is a model that reads none
+SELECT count(c) FROM (SELECT xmcoh.coherence('vectors', place, NULL, NULL, CASE WHEN place > 0 THEN e END) AS c FROM vec WHERE guide < 4 GROUP BY guide) AS d;
+SELECT xmcoh.precedes('vectors', NULL, NULL, NULL, NULL, CASE WHEN i > 0 THEN NULL ELSE '{1,2,3}'::real[] END) FROM generate_series(1, 2) AS i;
+SELECT xmcoh.precedes('vectors', NULL, NULL, NULL, NULL, text_embedding_b => '{0.6,1,1}') AS one_side;
+SELECT xmcoh.coherence('guides', place, words, picture) > 0 AS reads_none FROM step WHERE guide = 4;
+SELECT xmcoh.recover_order('vectors', step, NULL, NULL) FROM vec WHERE guide = -1;
 
 -- By one kind of evidence: the same as in bulk. Items that lack the modality are left out.
 CREATE TABLE part AS SELECT guide, step, place, words, CASE WHEN step % 3 <> 0 THEN picture END AS picture FROM step;

@@ -48,6 +48,14 @@ SELECT try($$SELECT xmcoh.recover_order('guides', step, words,
 SELECT try($$SELECT xmcoh.coherence('guides', place, words,
        CASE WHEN step = 2 THEN '{1,2,NaN,4}'::real[] ELSE picture END) FROM step WHERE guide = 1$$);
 SELECT try($$SELECT xmcoh.recovered_position('guides', words, '{1,2}') OVER () FROM step WHERE guide = 1$$);
+-- of either item, in every function, also where it is not the first
+SELECT f, a, try(format('SELECT xmcoh.%s(''guides'', ''a'', %s, ''b'', %s)', f, CASE side WHEN 1 THEN a ELSE 'NULL' END,
+       CASE side WHEN 2 THEN a ELSE 'NULL' END))
+  FROM unnest('{precedes,order_score}'::text[]) AS f, generate_series(1, 2) AS side,
+       unnest(ARRAY[$a$'{{1,2,3,4}}'$a$, $a$'{}'$a$, $a$'{NULL,NULL,NULL,NULL}'$a$, $a$'{1,2,3,4,5}'$a$,
+           $a$'{1,2,3,-NaN}'$a$, $a$'{1,2,3,Infinity}'$a$]) AS a ORDER BY f, side, a;
+SELECT xmcoh.precedes('guides', 'a', '[0:3]={1,2,3,4}', 'b', '{1,2,3,4}') = xmcoh.precedes('guides', 'a', '{1,2,3,4}', 'b', '{1,2,3,4}')
+       AS numbered_otherwise, xmcoh.precedes('guides', NULL, NULL, NULL, NULL) AS nothing, xmcoh.order_score('guides', '', NULL, '', NULL) AS empty;
 -- items and positions
 SELECT try($$SELECT xmcoh.recover_order('guides', step / 2, words, picture) FROM step WHERE guide = 1$$);
 SELECT try($$SELECT xmcoh.coherence('guides', place / 2, words, picture) FROM step WHERE guide = 1$$);
@@ -118,7 +126,7 @@ DROP FUNCTION p;
 DROP OWNED BY xmcoh_stranger;
 DROP ROLE xmcoh_stranger;
 -- internal functions are not for calling
-SELECT try($$SELECT xmcoh.coherence_final(NULL)$$);
+SELECT try($$SELECT xmcoh.coherence_final(NULL)$$) ~ '^(42883|0A000) ' AS refused;	-- older servers look for it, and refuse the NULL
 SELECT xmcoh.drop_model('untrained');
 \pset format aligned
 \pset tuples_only off

@@ -108,6 +108,11 @@ CREATE FUNCTION as_reader() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET sea
     AS $$ SELECT count(*) FROM xmcoh.order_documents('m') $$;
 ALTER FUNCTION as_reader() OWNER TO xmcoh_reader;
 SELECT as_reader();
+-- whoever has logged in as another, too
+SET SESSION AUTHORIZATION xmcoh_reader;
+SELECT count(*) FROM xmcoh.order_documents('m');
+SELECT session_user;
+RESET SESSION AUTHORIZATION;
 -- who is nobody else may become another, but not by asking
 CREATE OR REPLACE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN SET ROLE xmcoh_reader; RETURN 1; END $$;
 SELECT count(*) FROM xmcoh.order_documents('m');

@@ -70,6 +70,23 @@ SELECT low > 0 AS different FROM xmcoh.paired_bootstrap(ARRAY(SELECT i % 7 + 0.5
        FROM generate_series(1, 100) i), ARRAY(SELECT (i % 7)::float8 FROM generate_series(1, 100) i));
 SELECT * FROM xmcoh.paired_bootstrap('{1}', '{1,2}');
 SELECT * FROM xmcoh.bootstrap_mean('{1,Infinity}');
+SELECT * FROM xmcoh.bootstrap_mean('{-Infinity,NULL}');
+SELECT * FROM xmcoh.paired_bootstrap('{1,NULL}', '{1,Infinity}');
+SELECT * FROM xmcoh.paired_bootstrap('{Infinity}', '{NaN}');
+-- finite values have finite means, however large their sum; a difference that no double holds is an error
+SELECT * FROM xmcoh.bootstrap_mean('{1e308,1e308}');
+SELECT * FROM xmcoh.bootstrap_mean('{1.7976931348623157e308,-1.7976931348623157e308,1.7976931348623157e308}');
+SELECT large.mean = small.mean * 1e300 AS mean, large.low = small.low * 1e300 AS low, large.high = small.high * 1e300 AS high
+  FROM xmcoh.bootstrap_mean('{1,2,4,8}') AS small, xmcoh.bootstrap_mean('{1e300,2e300,4e300,8e300}') AS large;
+SELECT * FROM xmcoh.paired_bootstrap('{1e308,1e308,5e-324}', '{-5e307,-5e307,0}');
+SELECT * FROM xmcoh.paired_bootstrap('{1,1e308}', '{1,-1e308}');
+-- orders of numbers that are no numbers
+SELECT xmcoh.kendall_tau('{-Infinity,0,Infinity,NaN}'::float8[], '{-Infinity,-0,Infinity,NaN}') AS same,
+       xmcoh.kendall_tau('{NaN,1e308}'::float8[], '{1e308,NaN}') AS turned, xmcoh.perfect_match('{NaN}'::float8[], '{NaN}');
+SELECT xmcoh.kendall_tau('{NaN,1,NaN}'::float8[], '{1}');
+SELECT xmcoh.kendall_tau('{}'::int[], '{1,2}') AS tau, xmcoh.perfect_match('{}'::int[], '{1}') AS perfect, xmcoh.position_accuracy('{}'::int[], '{1}') AS acc,
+       xmcoh.perfect_match('{1}'::int[], '{}') AS of_none, xmcoh.kendall_tau(NULL::int[], '{1,2}') AS unknown;
+SELECT xmcoh.kendall_tau('[5:7]={1,2,3}'::int[], '{1,2,3}') AS numbered_otherwise;
 SELECT * FROM xmcoh.bootstrap_mean('{{1,2},{3,4}}');
 
 -- for everybody

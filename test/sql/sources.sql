@@ -283,6 +283,16 @@ RESET bytea_output;
 RESET search_path;
 CALL try('albums');
 SELECT count(DISTINCT sha256) AS weights FROM (SELECT sha256 FROM xmcoh.versions WHERE model = 'albums' ORDER BY version DESC LIMIT 3) AS v;
+-- rows that do not fit into memory go to a file
+CREATE TABLE long AS SELECT 'long ' || d AS document, s AS item, ARRAY[s, d, 1]::real[] AS photo, s AS place
+    FROM generate_series(1, 3000) AS d, generate_series(1, 3) AS s;
+SELECT xmcoh.attach_source('albums', 'long', 'document', 'item', image => 'photo', "position" => 'place');
+CREATE TABLE in_memory AS SELECT * FROM xmcoh.order_documents('albums');
+SET work_mem = '64kB';
+SELECT count(*), count(*) FILTER (WHERE a.document IS NULL OR b.document IS NULL) AS other
+  FROM in_memory AS a FULL JOIN xmcoh.order_documents('albums') AS b USING (document, item, position, stored_position);
+RESET work_mem;
+DROP TABLE long, in_memory;
 -- other types, by their keys alone
 CREATE TABLE kinds AS SELECT date '2024-03-04' AS d, interval '-1 day 02:03' AS i, '\xff00'::bytea AS b, 0.1::float8 + 0.2 AS f, 1234.5::money AS m,
     tstzrange('2024-03-04 05:06+00', NULL) AS r, 'dated'::regclass AS c, ARRAY[1, 2, 3]::real[] AS photo;

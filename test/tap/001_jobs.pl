@@ -15,7 +15,7 @@ log_min_messages = debug1
 # ---- an ordinary run, with nothing preloaded ----
 
 my $job = train('manuals', $quick);
-is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a job trains without shared_preload_libraries');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a job trains without shared_preload_libraries');
 is(job($job, 'version'), '1', 'it has stored version 1');
 is(value("SELECT deployed FROM xmcoh.versions WHERE model = 'manuals' AND version = 1"), 't', 'which is deployed');
 is(value("SELECT count(*) FROM xmcoh.training_metric WHERE job_id = $job AND metric = 'train_loss' AND modality = 'text'"),
@@ -24,7 +24,7 @@ is(value("SELECT (report ->> 'documents')::int = 200 AND (report ->> 'held_out_d
 	FROM xmcoh.model_version"), 't', 'the report counts documents');
 
 $job = value("SELECT xmcoh.train('manuals', $quick, on_success => 'keep')");
-is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a second run');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a second run');
 is(value("SELECT string_agg(version || ' ' || deployed, ', ' ORDER BY version) FROM xmcoh.versions"), '1 true, 2 false',
 	'on_success => keep does not deploy');
 is(value("SELECT count(DISTINCT sha256) FROM xmcoh.versions"), '1', 'the same documents, options and seed give the same weights');
@@ -34,8 +34,8 @@ is(value("SELECT count(DISTINCT sha256) FROM xmcoh.versions"), '1', 'the same do
 $job = train_long('manuals');
 my $began = time;
 is(value("SELECT xmcoh.cancel_job($job)"), 't', 'cancel_job on a running job');
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'ends it');
-cmp_ok(time - $began, '<', 1, 'within a second');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'ends it');
+cmp_ok(time - $began, '<', promised(1), 'within a second');
 like(job($job, 'message'), qr/^cancelled while /, 'and says in which phase');
 is(value("SELECT xmcoh.cancel_job($job)"), 'f', 'a second time there is nothing to cancel');
 
@@ -44,7 +44,7 @@ $job = train_long('manuals');
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); ROLLBACK;");
 is(job($job, 'state'), 'running', 'a cancel that is rolled back does nothing');
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); SELECT pg_sleep(1.5); COMMIT;");
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'a cancel in a longer transaction works at its commit');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'a cancel in a longer transaction works at its commit');
 
 # Whoever owns another model can write into his job's row what he likes: this worker is not his to stop.
 $job = train_long('manuals');
@@ -55,7 +55,7 @@ sleep 1;
 is(job($job, 'state'), 'running', 'a job is not stopped by another job that names its worker');
 $node->safe_psql('postgres', 'DELETE FROM xmcoh.job_record WHERE job_id = 9000');
 value("SELECT xmcoh.cancel_job($job)");
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'but by its own cancel_job');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'but by its own cancel_job');
 
 # ---- one job per model, one slot for all ----
 
@@ -72,12 +72,12 @@ is(value("SELECT count(*) FROM xmcoh.job WHERE model = 'others'"), '0', 'and lea
 # ---- signals from outside ----
 
 value("SELECT pg_cancel_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_cancel_backend interrupts');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'interrupted', 'pg_cancel_backend interrupts');
 is(job($job, 'message'), 'cancelled by pg_cancel_backend', 'and the job says so');
 
 $job = train_long('manuals');
 value("SELECT pg_terminate_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'interrupted', 'pg_terminate_backend interrupts');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'interrupted', 'pg_terminate_backend interrupts');
 like(job($job, 'message'), qr/worker died/, 'and the job says so');
 unharmed('pg_terminate_backend of a worker');
 
@@ -115,7 +115,7 @@ $job = train_long('manuals');
 $node->restart;
 my $next = train('manuals', $quick);
 is(row($job, 'state'), 'interrupted', 'train finds a job that a restart ended');
-is(value("CALL xmcoh.wait_for_job($next, '60 s')"), 'succeeded', 'and takes its place');
+is(value("CALL xmcoh.wait_for_job($next, '180 s')"), 'succeeded', 'and takes its place');
 
 # ---- the extension and the database go away ----
 
@@ -135,7 +135,7 @@ for my $how ('DROP EXTENSION xmcoh', 'DROP DATABASE other WITH (FORCE)')
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 	$node->safe_psql($how =~ /EXTENSION/ ? 'other' : 'postgres', $how);
 	$job = train('manuals', $quick);
-	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "after $how its worker's slot is free again");
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', "after $how its worker's slot is free again");
 	unharmed($how);
 }
 
@@ -145,12 +145,13 @@ $job = train_long('manuals');
 $node->safe_psql('postgres', 'CREATE TABLE work_step_copy AS TABLE work_step; DROP TABLE work_step');
 is(job($job, 'state'), 'running', 'documents that were read need no table any more');
 value("SELECT xmcoh.cancel_job($job)");
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', '(cancelled)');
 $job = train('manuals', $quick);
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'failed', 'a job whose source was dropped fails');
-like(job($job, 'message'), qr/source relation with OID \d+ does not exist any more\nHint: Detach it/, 'and says why');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', 'a job whose source was dropped fails');
+like(job($job, 'message'), qr/source relation public\.work_step does not exist any more\nHint: Make it again, or detach it/, 'and says why');
+is(value("SELECT problem FROM xmcoh.source WHERE model = 'manuals'"), 'relation public.work_step is missing', 'and so does xmcoh.source');
 $node->safe_psql('postgres', q{
-SELECT xmcoh.detach_source('manuals', relation) FROM xmcoh.source WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = relation);
+SELECT xmcoh.detach_source(model, relation) FROM xmcoh.source WHERE problem IS NOT NULL;
 ALTER TABLE work_step_copy RENAME TO work_step;
 SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 });
@@ -165,14 +166,20 @@ value("SELECT xmcoh.drop_model('doomed')");
 ok(worker_is_gone(), 'dropping a model ends its worker');
 is(value("SELECT count(*) FROM xmcoh.job_record WHERE job_id = $job"), '0', 'and takes the job along');
 
-# Not by drop_model but behind its back: the worker sees it at its next progress.
+# Not by drop_model but behind its back: the worker sees it at its next progress, or at its end.
 $node->safe_psql('postgres', q{
 SELECT xmcoh.create_model('doomed');
 SELECT xmcoh.attach_source('doomed', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 });
 $job = train_long('doomed');
-value("DELETE FROM xmcoh.model WHERE name = 'doomed'");
-ok(worker_is_gone(), 'so does deleting its row');
+value("DELETE FROM xmcoh.job_record WHERE job_id = $job");
+ok(worker_is_gone(), 'so does deleting the job\'s row');
+$job = train('doomed', q('{"epochs": 10, "d_model": 256, "layers": 2, "bag_documents": 0}'));
+await($job, "state = 'running' AND done > 0");
+my $doomed = value("DELETE FROM xmcoh.model WHERE name = 'doomed' RETURNING model_id");
+ok(worker_is_gone(), 'and a worker ends whose model\'s row was deleted');
+is(value("SELECT count(*) FROM xmcoh.model_version WHERE model_id = $doomed"), '0', 'and stores no version of it');
+value("DELETE FROM xmcoh.source_record WHERE model_id = $doomed; DELETE FROM xmcoh.job_record WHERE model_id = $doomed");
 unharmed('models dropped');
 
 # ---- transactions ----
@@ -187,7 +194,7 @@ ok(slurp_file($node->logfile, $before) !~ /starting background worker process "x
 $job = $node->safe_psql('postgres',
 	"BEGIN; SAVEPOINT s; SELECT xmcoh.train('manuals', $quick); RELEASE s; SELECT pg_sleep(0.5); COMMIT;");
 $job =~ s/\s//g;
-is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a released savepoint starts one');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a released savepoint starts one');
 
 ($code, $out, $err) = $node->psql('postgres', "BEGIN; SELECT xmcoh.train('manuals', $quick); PREPARE TRANSACTION 't';");
 like($err, qr/cannot PREPARE a transaction that has started or cancelled a training job/, 'PREPARE TRANSACTION is refused');
@@ -198,7 +205,7 @@ ok(slurp_file($node->logfile, $before) =~ /starting background worker process "x
 # wait_for_job sees the end of a job from within a transaction with an older snapshot.
 $job = train('manuals', $quick);
 $out = $node->safe_psql('postgres', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) > 0 FROM xmcoh.job_record;
-	CALL xmcoh.wait_for_job($job, '60 s'); COMMIT;");
+	CALL xmcoh.wait_for_job($job, '180 s'); COMMIT;");
 like($out, qr/succeeded$/, 'wait_for_job under REPEATABLE READ');
 
 # ---- a wait keeps nothing from vacuum ----
@@ -260,14 +267,14 @@ my $as_office = sub {
 $as_office->(q{SELECT xmcoh.create_model('papers');
 SELECT xmcoh.attach_source('papers', 'guarded', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
 $job = $as_office->("SELECT xmcoh.train('papers', $quick)");
-is($as_office->("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a role that cannot log in trains');
+is($as_office->("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a role that cannot log in trains');
 is(value("SELECT report ->> 'documents' FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'papers'"), '100',
 	'on the rows that row-level security shows it');
 is(job($job, 'submitted_by'), 'office', 'the job is the current role\'s, not the session\'s');
 
 $node->safe_psql('postgres', 'REVOKE SELECT ON guarded FROM office');
 $job = $as_office->("SELECT xmcoh.train('papers', $quick)");
-is($as_office->("CALL xmcoh.wait_for_job($job, '60 s')"), 'failed', 'no privilege on the source: the job fails');
+is($as_office->("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', 'no privilege on the source: the job fails');
 is(job($job, 'message'), 'permission denied for table guarded', 'and says so');
 
 # The session that submits may be anybody's who can SET ROLE; code in a source must not get at that role.
@@ -278,18 +285,22 @@ CREATE FUNCTION trap.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE L
 CREATE CONSTRAINT TRIGGER t AFTER INSERT ON trap.caught DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION trap.note();
 CREATE FUNCTION trap.defer() RETURNS int LANGUAGE sql AS 'INSERT INTO trap.caught VALUES (current_user) RETURNING 1';
 CREATE FUNCTION trap.reset() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RESET ROLE; RETURN 1; END $$;
-CREATE VIEW trap.deferring AS SELECT 'd' AS manual, trap.defer() AS step, 'x' AS instruction;
-CREATE VIEW trap.resetting AS SELECT 'd' AS manual, trap.reset() AS step, 'x' AS instruction;
+CREATE VIEW trap.deferring AS SELECT 'd' AS manual, 1 AS step, 'x' AS instruction;
+CREATE VIEW trap.resetting AS SELECT 'd' AS manual, 1 AS step, 'x' AS instruction;
 SELECT xmcoh.create_model('trap');
 });
-for my $trap ([ 'deferring', 'cannot fire deferred trigger within security-restricted operation' ],
-	[ 'resetting', 'cannot set parameter "role" within security-definer function' ])
+for my $trap ([ 'deferring', 'defer', 'cannot fire deferred trigger within security-restricted operation' ],
+	[ 'resetting', 'reset', 'cannot set parameter "role" within security-definer function' ])
 {
-	$as_office->("SELECT xmcoh.attach_source('trap', 'trap.$trap->[0]', 'manual', 'step', text => 'instruction')");
+	my ($view, $function, $message) = @$trap;
+	my $attach = "SELECT xmcoh.attach_source('trap', 'trap.$view', 'manual', 'step', text => 'instruction')";
+	$as_office->($attach);
+	$as_office->("CREATE OR REPLACE VIEW trap.$view AS SELECT 'd' AS manual, trap.$function() AS step, 'x' AS instruction");
 	$job = value("SET ROLE office; SELECT xmcoh.train('trap', $quick)");
-	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'failed', "a source that is a trap: $trap->[0]");
-	is(job($job, 'message'), $trap->[1], 'is refused');
-	$as_office->("SELECT xmcoh.detach_source('trap', 'trap.$trap->[0]')");
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', "a source that is a trap: $view");
+	is(job($job, 'message'), $message, 'is refused');
+	$as_office->("SELECT xmcoh.detach_source('trap', 'trap.$view')");
+	like(fails("SET ROLE office; $attach"), qr/\Q$message\E/, 'and when it is attached');
 }
 
 # ---- items without evidence, foreign tables, memory ----
@@ -305,7 +316,7 @@ SELECT xmcoh.attach_source('far', 'far_step', 'manual', 'step', text => 'instruc
 });
 $before = -s $node->logfile;
 $job = train('far', $quick);
-is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a foreign table is a source');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a foreign table is a source');
 my @notices = slurp_file($node->logfile, $before) =~ /NOTICE:  (item .* has neither text nor image)/g;
 is_deeply(\@notices, ['item "1" of document "1" has neither text nor image'], 'an item without evidence is reported once');
 
@@ -323,7 +334,7 @@ SKIP:
 	SELECT xmcoh.attach_source('big', 'pictured', 'manual', 'step', image => 'photo', "position" => 'place', approved => 'all');
 	});
 	$job = train('big', $quick);
-	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'failed', 'a job that runs out of memory fails');
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', 'a job that runs out of memory fails');
 	like(job($job, 'message'), qr/^out of memory/, 'and says so');
 	system("prlimit --pid $postmaster --as=unlimited:unlimited");
 	unharmed('a job that ran out of memory');
@@ -338,7 +349,7 @@ CREATE TABLE remark (manual int, remark text, said text);
 SELECT xmcoh.attach_source('manuals', 'remark', 'manual', 'remark', text => 'said', documents_of => 'work_step');
 });
 $job = value("SELECT xmcoh.train('manuals', $quick, 'keep', unlabelled => '{work_step}')");
-value("CALL xmcoh.wait_for_job($job, '60 s')");
+value("CALL xmcoh.wait_for_job($job, '180 s')");
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-d', 'postgres', '-f', $dump, '-h', $node->host, '-p', $node->port ], 'pg_dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
@@ -347,18 +358,20 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'restored', '-
 for my $query (
 	q{SELECT encode(sha256(xmcoh.export_model('manuals')), 'hex')},
 	q{SELECT string_agg(format('%s %s %s', model, version, sha256), ';' ORDER BY model, version) FROM xmcoh.versions},
-	q{SELECT string_agg(format('%s %s %s %s', relation, document, position, documents_of), ';' ORDER BY source_id) FROM xmcoh.source},
-	q{SELECT string_agg(format('%s %s', relation, document), ';' ORDER BY relation::text) FROM xmcoh.pair_source},
+	q{SELECT string_agg(concat_ws(' ', model, relation, document, position, approved, documents_of, problem), ';' ORDER BY model, relation) FROM xmcoh.source},
+	q{SELECT string_agg(name || ' ' || split_part(xmcoh_internal.source_definition(model_id), ' ', 2), ';' ORDER BY name) FROM xmcoh.model},
+	q{SELECT string_agg(model || ' ' || owner, ';' ORDER BY model) FROM xmcoh.model_overview},
+	q{SELECT string_agg(format('%s %s', relation, document), ';' ORDER BY relation) FROM xmcoh.pair_source},
 	q{SELECT string_agg(format('%s %s %s %s', job_id, state, submitted_by, unlabelled), ';' ORDER BY job_id) FROM xmcoh.job},
 	q{SELECT count(*) FROM xmcoh.training_metric},
 	q{SELECT count(*) FROM xmcoh.approved_pair},
-	q{SELECT has_schema_privilege('office', 'xmcoh', 'USAGE'), has_table_privilege('office', 'xmcoh.model', 'INSERT')})
+	q{SELECT has_schema_privilege('office', 'xmcoh', 'USAGE'), pg_has_role('office', 'xmcoh_user', 'MEMBER')})
 {
 	is($node->safe_psql('restored', $query), value($query), "the same in the restored database: $query");
 }
 $job = $node->safe_psql('restored', "SELECT xmcoh.train('manuals', $quick)");
 cmp_ok($job, '>', value('SELECT max(job_id) FROM xmcoh.job_record'), 'sequences were restored');
-is($node->safe_psql('restored', "CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the restored model can be trained');
+is($node->safe_psql('restored', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'the restored model can be trained');
 
 # ---- a standby ----
 
@@ -375,9 +388,9 @@ is($standby->safe_psql('postgres', "SELECT length(xmcoh.export_model('manuals'))
 ($code, $out, $err) = $standby->psql('postgres', "SELECT xmcoh.train('others')");
 like($err, qr/cannot train a model on a standby/, 'but not trained');
 value("SELECT xmcoh.cancel_job($job)");
-value("CALL xmcoh.wait_for_job($job, '20 s')");
+value("CALL xmcoh.wait_for_job($job, '180 s')");
 $node->wait_for_catchup($standby);
-is($standby->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'wait_for_job works on a standby');
+is($standby->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'wait_for_job works on a standby');
 $standby->stop;
 
 ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal (?!9:)/, 'nothing crashed but what was killed');

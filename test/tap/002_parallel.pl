@@ -1,4 +1,4 @@
-# Scoring in many processes: parallel plans, a hot standby, and the cache file through which sessions share the weights.
+# Scoring in many processes: parallel plans, a hot standby, other databases, and memory.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -71,7 +71,7 @@ for my $name (sort keys %query)
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.order_documents('guides')}), 750,
 	'order_documents on the standby');
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.evaluate('guides')}), 5, 'evaluate on the standby');
-@cached = glob($standby->data_dir . '/base/pgsql_tmp/pgsql_tmp.xmcoh.*');
+@cached = grep { !/seal$/ } glob($standby->data_dir . '/base/pgsql_tmp/pgsql_tmp.xmcoh.*');
 is(scalar @cached, 1, 'the standby has a cache file of its own');
 
 my $blind = q{xmcoh.import_model('guides', blind(xmcoh.export_model('guides')))};
@@ -86,7 +86,7 @@ $standby->stop;
 
 # ---- other encodings, other databases ----
 
-# The same bytes of weights, so the same cache file; the same texts, so the same answers.
+# The same bytes of weights and the same texts, so the same answers.
 my $blob = $node->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('guides'), 'hex')});
 my $words = q{SELECT xmcoh.order_score('guides', 'prüfen: open part 1', NULL, 'Größe: pack part 2', NULL),
 	xmcoh.recover_order('guides', i, i, NULL) FROM unnest('{öffnen,prüfen,open,pack,größer}'::text[]) AS i};
@@ -110,88 +110,6 @@ like($node->safe_psql('latin1', qq{
 	CREATE EXTENSION xmcoh;
 	SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));
 	$ask}), qr/^t\n\nt$/, 'the extension made again');
-
-# ---- the cache file ----
-
-my $directory = $node->data_dir . '/base/pgsql_tmp';
-my $file = "$directory/pgsql_tmp.xmcoh." . $node->safe_psql('postgres', q{SELECT sha256 FROM xmcoh.versions
-	WHERE model = 'guides' AND deployed});
-my $size = -s $file;
-
-# Asks in a new session; gives what the server logged meanwhile.
-sub asked
-{
-	my ($what) = @_;
-	my $offset = -s $node->logfile;
-	is($node->safe_psql('postgres', $ask), 't', $what);
-	return slurp_file($node->logfile, $offset);
-}
-
-sub overwrite
-{
-	my ($bytes) = @_;
-	open my $handle, '>:raw', $file or die "$file: $!";
-	print $handle $bytes;
-	close $handle;
-}
-
-ok($size, 'there is a cache file');
-my $inode = (stat $file)[1];
-unlike(asked('with the cache file'), qr/cache file/, 'nothing to say');
-is((stat $file)[1], $inode, 'it is used as it is');
-
-unlink $file or die;
-asked('without it');
-is(-s $file, $size, 'it is written again');
-
-my $whole = slurp_file($file);
-overwrite(substr $whole, 0, $size - 100);
-asked('with one that is too short');
-is(-s $file, $size, 'it is written again');
-
-overwrite("\xff" x $size);
-like(asked('with one whose header is damaged'), qr/cache file of the weights of model "guides" is damaged/,
-	'the log says so');
-ok(slurp_file($file) eq $whole, 'it is written again');
-
-unlink glob("$directory/*");
-rmdir $directory or die "$directory: $!";
-asked('without its folder');
-is(-s $file, $size, 'the folder is made again');
-
-SKIP:
-{
-	skip 'a superuser can write anywhere', 3 if $> == 0;
-	unlink $file;
-	chmod 0500, $directory;
-	like(asked('when it cannot be written'), qr/could not write cache file/, 'the log says so');
-	chmod 0700, $directory;
-	ok(!-e $file, 'there is none');
-}
-
-unlink $file;
-$node->pgbench('--no-vacuum --client=8 --connect --transactions=20', 0, [qr{160/160}], [qr{^}],
-	'eight sessions at once without a cache file',
-	{ first_call => "SELECT 1 / (xmcoh.precedes('guides', 'open', NULL, 'pack', NULL) > 0.9)::int;" });
-is(-s $file, $size, 'one file');
-is(scalar(my @drafts = glob("$directory/pgsql_tmp.xmcoh.*.*")), 0, 'no drafts left');
-
-# One that nobody has opened for a week goes when another is written; those in use stay.
-my $old = "$directory/pgsql_tmp.xmcoh." . 'a' x 64;
-my $recent = "$directory/pgsql_tmp.xmcoh." . 'b' x 64;
-for ($old, $recent)
-{
-	open my $handle, '>', $_ or die;
-	close $handle;
-}
-utime time - 8 * 86400, time - 8 * 86400, $old;
-unlink $file;
-asked('with old files beside it');
-ok(!-e $old && -e $recent && -e $file, 'old files are removed');
-
-$node->restart;
-is(scalar(@cached = glob("$directory/pgsql_tmp.xmcoh.*")), 0, 'a restart removes them all');
-asked('after a restart');
 
 # ---- memory ----
 
@@ -254,7 +172,7 @@ my ($bytes, $files, $rss) = split /\|/, $rows[0];
 my ($bytes_later, $files_later, $rss_later) = split /\|/, $rows[1];
 cmp_ok($bytes_later - $bytes, '<', 200_000, 'memory contexts do not grow');
 cmp_ok($rss_later - $rss, '<', 2000, 'nor does the process, kB');
-is($files_later, $files, 'nor its open files');
+cmp_ok($files_later, '<=', $files, 'nor its open files');	# fewer, when the server closes some
 
 # A source of five times the size takes no more memory.
 $node->safe_psql('postgres', q{

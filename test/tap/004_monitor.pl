@@ -7,6 +7,7 @@ use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use XmcohTest qw(promised);
 use Time::HiRes qw(time);
 
 my $node = PostgreSQL::Test::Cluster->new('monitor');
@@ -48,7 +49,7 @@ sub told { return join ' ', map { $_->{event} eq 'job' ? $_->{state} : "$_->{eve
 my $listener = $node->background_psql('postgres');
 $listener->query('LISTEN xmcoh');
 my $job = value("SELECT xmcoh.train('manuals', on_success => 'challenge')");
-is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a job with a listener');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a job with a listener');
 my @events = heard($listener);
 is(told(@events), 'queued starting running deployment:1 succeeded', 'hears of every state, and of the deployment');
 is_deeply($events[3], { event => 'deployment', model => 'manuals', version => 1, previous => undef, rollback => JSON::PP::false },
@@ -56,7 +57,7 @@ is_deeply($events[3], { event => 'deployment', model => 'manuals', version => 1,
 is_deeply($events[4], { event => 'job', job_id => int $job, model => 'manuals', state => 'succeeded', version => 1 }, 'and the end');
 
 $job = value("SELECT xmcoh.train('manuals', '{\"epochs\": 1, \"sparse_learning_rate\": 0, \"bilinear_dim\": 0}', on_success => 'challenge')");
-is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'rejected', 'a worse version');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'rejected', 'a worse version');
 @events = heard($listener);
 is(told(@events), 'queued starting running rejected', 'is told of, and that nothing was deployed');
 is($events[3]{version}, 2, 'with its number');
@@ -67,7 +68,7 @@ is(told(heard($listener)), '', 'of a transaction that rolls back nobody hears');
 # A listener in a long transaction hears at its end, and holds up nobody meanwhile.
 $listener->query('BEGIN');
 $job = value("SELECT xmcoh.train('manuals', on_success => 'keep')");
-is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a listener in a transaction holds up no job');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a listener in a transaction holds up no job');
 is(told(heard($listener)), '', 'hears nothing yet');
 is(told(heard($listener, 'COMMIT')), 'queued starting running succeeded', 'and all of it later');
 
@@ -92,7 +93,7 @@ $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 
 my $transitions = q{SELECT string_agg(t::text, E'\n' ORDER BY t) FROM xmcoh.job_transition AS t};
 my $before = value($transitions);
 value("SELECT xmcoh.cancel_job($job)");
-value("CALL xmcoh.wait_for_job($job, '20 s')");
+value("CALL xmcoh.wait_for_job($job, '180 s')");
 
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 $listener = $node->background_psql('restored');
@@ -108,7 +109,7 @@ is(told(heard($listener)), 'interrupted', 'now that is news');
 is($node->safe_psql('restored', "SELECT new_state FROM xmcoh.job_transition ORDER BY transition_id DESC LIMIT 1"), 'interrupted',
 	'and numbers of transitions go on');
 $job = $node->safe_psql('restored', "SELECT xmcoh.train('manuals', on_success => 'challenge')");
-is($node->safe_psql('restored', "CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'the restored model is challenged');
+is($node->safe_psql('restored', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'the restored model is challenged');
 is($node->safe_psql('restored', "SELECT champion FROM xmcoh.job_history WHERE job_id = $job"), '1', 'by its own champion');
 $listener->quit;
 
@@ -122,7 +123,7 @@ SELECT xmcoh.create_model('long', options => '{"hash_bits": 12, "bag_documents":
 SELECT xmcoh.attach_source('long', 'long_step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 });
 $job = value(q{SELECT xmcoh.train('long', '{"d_model": 256, "layers": 6, "feed_forward": 256}')});
-is(value("CALL xmcoh.wait_for_job($job, '90 s')"), 'succeeded', 'long documents');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'long documents');
 value("SELECT xmcoh.import_model('long', xmcoh.export_model('long')) FROM generate_series(2, 4)");
 $job = value("SELECT xmcoh.train('long', on_success => 'challenge')");
 ok($node->poll_query_until('postgres', "SELECT phase = 'comparing' FROM xmcoh.job WHERE job_id = $job"), 'are compared');
@@ -132,8 +133,8 @@ value("SELECT xmcoh.deploy('long', 2), xmcoh.deploy('long', 3)");
 is(value("SELECT xmcoh.prune_versions('long', 1)"), '0', 'and while they are, their champion stays');
 my $began = time;
 value("SELECT xmcoh.cancel_job($job)");
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', 'and the job can be cancelled');
-cmp_ok(time - $began, '<', 1, 'within a second');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'and the job can be cancelled');
+cmp_ok(time - $began, '<', promised(1), 'within a second');
 is(job($job, 'message'), 'cancelled while comparing', 'while it compares');
 is(value("SELECT xmcoh.prune_versions('long', 1)"), '1', 'after which the champion can go');
 is(value("SELECT string_agg(version || ' ' || deployed, ', ' ORDER BY version) FROM xmcoh.versions WHERE model = 'long'"),

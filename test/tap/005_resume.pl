@@ -77,7 +77,8 @@ my ($sha, $figures, $report) = (sha($reference), figures($reference), report($re
 my %ways = (
 	'pg_terminate_backend' => sub { value("SELECT pg_terminate_backend($_[0])") },
 	'pg_cancel_backend' => sub { value("SELECT pg_cancel_backend($_[0])") },
-	'kill -9 of the worker' => sub { kill 'KILL', $_[0] },
+	# gone when the postmaster knows: what connects before that is cut off
+	'kill -9 of the worker' => sub { kill 'KILL', $_[0]; sleep 0.01 while -e "/proc/$_[0]" },
 	'immediate shutdown' => sub { $node->stop('immediate'); $node->start },
 	'restart' => sub { $node->restart });
 my @ways = sort keys %ways;
@@ -93,7 +94,7 @@ for my $way (@ways, @ways, map { $ways[ rand @ways ] } 1 .. 4)
 	next if $pid eq '';
 	$ways{$way}->($pid);
 	$node->poll_query_until('postgres', 'SELECT true');	# after a crash
-	my $state = value("CALL xmcoh.wait_for_job($job, '60 s')");
+	my $state = value("CALL xmcoh.wait_for_job($job, '180 s')");
 	last if $state eq 'succeeded';
 	is($state, 'interrupted', "interrupted by $way while " . job($job, "concat_ws(' ', phase, 'round', round, 'epoch', epoch)"));
 	$interruptions++;

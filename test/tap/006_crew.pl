@@ -5,6 +5,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use XmcohTest qw(promised);
 use Time::HiRes qw(time sleep);
 
 my $node = PostgreSQL::Test::Cluster->new('crew');
@@ -44,7 +45,7 @@ sub train
 {
 	my ($options, $model) = @_;
 	my $job = value("SELECT xmcoh.train('" . ($model // 'manuals') . "', '$options')");
-	my $state = value("CALL xmcoh.wait_for_job($job, '120 s')");
+	my $state = value("CALL xmcoh.wait_for_job($job, '180 s')");
 	return ($job, $state, value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (model, version) WHERE j.job_id = $job"));
 }
 
@@ -117,7 +118,7 @@ $job = value("SELECT xmcoh.train('manuals', '$longer')");
 $node->poll_query_until('postgres', "SELECT epoch > 0 AND phase LIKE '%network' FROM xmcoh.job WHERE job_id = $job");
 is(value("SELECT count(*) $gradient"), '1', 'a gradient process is seen');
 is(value("SELECT pg_terminate_backend(pid) $gradient"), 't', 'and terminated');
-is(value("CALL xmcoh.wait_for_job($job, '120 s')"), 'succeeded', 'the job goes on');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'the job goes on');
 like(job($job, 'message'), qr/; 1 of 2 training processes: the others were terminated$/, 'says so');
 is(value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (model, version) WHERE j.job_id = $job"), $undisturbed,
 	'and ends with the same weights');
@@ -129,8 +130,8 @@ for my $how ('xmcoh.cancel_job(job_id)', 'pg_terminate_backend(worker_pid)')
 	sleep 0.3;
 	my $began = time;
 	value("SELECT $how FROM xmcoh.job WHERE job_id = $job");
-	$state = value("CALL xmcoh.wait_for_job($job, '20 s')");
-	cmp_ok(time - $began, '<', 1, 'within a second') if $how =~ /cancel/;
+	$state = value("CALL xmcoh.wait_for_job($job, '180 s')");
+	cmp_ok(time - $began, '<', promised(1), 'within a second') if $how =~ /cancel/;
 	is($state, $how =~ /cancel/ ? 'cancelled' : 'interrupted', "$how ends a job of two processes");
 	ok(nobody_left(), 'and leaves nobody behind');
 	is(no_files(), '0', 'nor a file');

@@ -6,7 +6,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
-use XmcohTest qw($long);
+use XmcohTest qw($long promised);
 
 my $node = PostgreSQL::Test::Cluster->new('launcher');
 $node->init(allows_streaming => 1);
@@ -57,7 +57,7 @@ my $schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options =>
 until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview", 'a schedule trains');
 is(value('SELECT timezone FROM xmcoh.schedule'), 'Asia/Tokyo', 'in the time zone that was set');
 is(value("SELECT concat_ws(' ', submitted_by, on_success, options = $quick, unlabelled) FROM xmcoh.job WHERE job_id = (SELECT min(job_id) FROM xmcoh.job)"),
-	value("SELECT concat_ws(' ', current_user, 'keep', true, '{step}')"), 'with what it was told');
+	value("SELECT concat_ws(' ', current_user, 'keep', true, '{public.step}')"), 'with what it was told');
 my $jobs = value('SELECT count(*) FROM xmcoh.job');
 until_true("SELECT count(*) > $jobs FROM xmcoh.job", 'and again');
 is(value("SELECT next_run BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '2 s' AND last_run IS NOT NULL
@@ -71,7 +71,7 @@ value("SELECT xmcoh.alter_schedule($schedule, active => false)");
 is(value('SELECT next_run IS NULL FROM xmcoh.schedule_overview'), 't', 'a schedule at rest has no next run');
 my $job = value('SELECT last_job FROM xmcoh.schedule_overview');
 value("SELECT xmcoh.cancel_job($job)");
-is(value("CALL xmcoh.wait_for_job($job, '20 s')"), 'cancelled', '(cancelled)');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', '(cancelled)');
 my $last = value('SELECT last_run_at FROM xmcoh.schedule');
 
 # ---- asleep ----
@@ -119,7 +119,7 @@ $schedule = $clerk->("SELECT xmcoh.schedule_training('b', '1 second', options =>
 until_true("SELECT last_state = 'running' FROM xmcoh.schedule_overview", 'a role that cannot log in schedules training');
 is(value("SELECT concat_ws(' ', j.submitted_by, a.usename) FROM xmcoh.job AS j JOIN pg_stat_activity AS a ON a.pid = j.worker_pid
 	WHERE j.state = 'running'"), 'office clerk', 'its job is that role\'s, and logs in as who had logged in');
-is(value('SELECT login_role FROM xmcoh.schedule'), 'clerk', 'whom the schedule remembers');
+is(value('SELECT login_role FROM xmcoh.schedule'), 'role clerk', 'whom the schedule remembers');
 $job = value('SELECT last_job FROM xmcoh.schedule_overview');
 
 value('REVOKE office FROM clerk');
@@ -133,9 +133,11 @@ until_true("SELECT last_job > $job AND last_state = 'running' FROM xmcoh.schedul
 is(value("SELECT concat_ws(' ', j.submitted_by, a.usename) FROM xmcoh.job AS j JOIN pg_stat_activity AS a ON a.pid = j.worker_pid
 	WHERE j.state = 'running'"), 'office office', 'and does');
 $job = value('SELECT last_job FROM xmcoh.schedule_overview');
-value('REVOKE EXECUTE ON FUNCTION xmcoh.train FROM office');
+value("SELECT xmcoh.revoke_usage('office')");
 value("SELECT xmcoh.cancel_job($job)");
-until_true("SELECT message = 'permission denied for function train' FROM xmcoh.schedule", 'it needs the right to train');
+until_true("SELECT message = 'permission denied for function train' FROM xmcoh.schedule", 'it needs the right to use the extension');
+value("SELECT xmcoh.grant_usage('office'), xmcoh.alter_model('b', new_owner => 'postgres'), xmcoh.grant_model('b', 'office', 'review')");
+until_true("SELECT message ~ '^permission denied for model \"b\"\\nNeeded is level train' FROM xmcoh.schedule", 'and that to train the model');
 value("SELECT xmcoh.unschedule_training($schedule)");
 
 # ---- so many jobs at once ----
@@ -149,7 +151,7 @@ $last = value('SELECT max(job_id) FROM xmcoh.job');
 for (1 .. 3)
 {
 	my @three = split /\n/, value("SELECT xmcoh.train(name, $quick) FROM xmcoh.model");
-	value("CALL xmcoh.wait_for_job($_, '60 s')") for @three;
+	value("CALL xmcoh.wait_for_job($_, '180 s')") for @three;
 	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 }
 is(value("SELECT count(*) FROM xmcoh.job WHERE job_id > $last AND state = 'succeeded'"), '9', 'jobs that are started at once all run');
@@ -159,41 +161,51 @@ is(value("SELECT count(*) FROM xmcoh.job AS one JOIN xmcoh.job AS two ON one.sta
 my $first = train('a', $long);
 until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'a first job runs');
 my @stat = split ' ', slurp_file('/proc/' . value("SELECT worker_pid FROM xmcoh.job WHERE job_id = $first") . '/stat') =~ s/^.*\)//r;
-is($stat[16], 7, 'with the nice value of xmcoh.nice');
+my $nice = getpriority(0, 0);	# ours, which nobody but root can make less
+is($stat[16], $nice > 7 ? $nice : 7, 'with the nice value of xmcoh.nice');
 my $second = train('b', $long);
-my $waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'xmcoh job %s (queued)' AND state = 'idle' AND backend_xmin IS NULL";
-until_true(sprintf($waits, $second), 'a second one waits, without a transaction');
+my $waits = "SELECT state = 'queued' AND asked_at IS NULL FROM xmcoh.job_record WHERE job_id = %s";
 sleep 1.2;
-is(value("SELECT state FROM xmcoh.job WHERE job_id = $second"), 'queued', 'still queued');
+is(value(sprintf($waits, $second)), 't', 'a second one waits');
+is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '1', 'without a process');
 value("SELECT xmcoh.cancel_job($second)");
 is(value("SELECT state FROM xmcoh.job WHERE job_id = $second"), 'cancelled', 'it can be cancelled');
-until_true("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'", 'and its worker leaves');
 $second = train('b', $long);
-until_true(sprintf($waits, $second), 'a third one waits');
+sleep 1.2;
+is(value(sprintf($waits, $second)), 't', 'a third one waits');
 value("SELECT xmcoh.cancel_job($first)");
 until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $second", 'until the first has ended');
 $first = train('a', $long);
-until_true(sprintf($waits, $first), 'a fourth one waits');
+sleep 1.2;
+is(value(sprintf($waits, $first)), 't', 'a fourth one waits');
 set_and_reload('xmcoh.max_running_jobs = 2');
 until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'until more may run');
 
 # ---- no slot is free ----
 
-# The two jobs, the two launchers, and a third job, which waits: nobody can visit.
-my $third = train('c', $long);
-until_true(sprintf($waits, $third), 'all slots are taken');
+# The two jobs, the two launchers, and a process of a query: nobody can visit.
 my $log = -s $node->logfile;
-$schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)");
+my $query = $node->background_psql('postgres');
+$query->query_safe('SET max_parallel_workers_per_gather = 1; SET force_parallel_mode = on');
+$query->query_until(qr/asleep/, "\\echo asleep\nSELECT pg_sleep(300);\n");
+until_true("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'parallel worker'", 'all slots are taken');
+set_and_reload('xmcoh.max_running_jobs = 3');
+my $third = train('c', $long);
 $node->wait_for_log(qr/no background worker is free to look for due schedules of xmcoh/, $log);
 pass('the launcher says that no slot is free');
+is(value(sprintf($waits, $third)), 't', 'a job in the queue waits for that');
+my $no_slot = "message ~ '^no background worker is free for training job'";
+value("SELECT pg_cancel_backend(leader_pid) FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
+until_true("SELECT state = 'queued' AND $no_slot FROM xmcoh.job WHERE job_id = $third",
+	'with one slot a visitor comes, and has none for the job, which says so');
+$query->{run}->kill_kill;
 value("SELECT xmcoh.cancel_job($first)");
-is(value("CALL xmcoh.wait_for_job($first, '20 s')"), 'cancelled', '(a slot becomes free)');
-until_true("SELECT message ~ '^no background worker is free for training job' AND last_run_at IS NULL FROM xmcoh.schedule",
-	'with one slot a visitor comes, and has none for the job');
+until_true("SELECT state = 'running' AND message IS NULL FROM xmcoh.job WHERE job_id = $third", 'with two it begins');
+$schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)");
+until_true("SELECT last_state = 'queued' AND $no_slot FROM xmcoh.schedule_overview", 'so it is with the job of a schedule');
 value("SELECT xmcoh.cancel_job($_)") for $second, $third;
-until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview",
-	'with two the schedule runs');
-cmp_ok(() = slurp_file($node->logfile, $log) =~ /no background worker is free to look/g, '<=', 2, 'the log is not flooded');
+until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview", 'with two slots the schedule runs');
+cmp_ok(() = slurp_file($node->logfile, $log) =~ /LOG:  (?:job \d+ has to wait: )?no background worker is free/g, '<=', 4, 'the log is not flooded');
 
 # ---- the extension and the database go away ----
 
@@ -215,11 +227,11 @@ until_true('SELECT last_job IS NOT NULL FROM xmcoh.schedule_overview', 'schedule
 value("SELECT xmcoh.alter_schedule(schedule_id, options => $long) FROM xmcoh.schedule", 'doomed');
 value('SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job', 'doomed');
 value("UPDATE xmcoh.schedule SET cron = '2 seconds'", 'doomed');
-value("CALL xmcoh.wait_for_job($_, '20 s')", 'doomed') for split /\n/, value('SELECT job_id FROM xmcoh.job', 'doomed');
+value("CALL xmcoh.wait_for_job($_, '180 s')", 'doomed') for split /\n/, value('SELECT job_id FROM xmcoh.job', 'doomed');
 $log = -s $node->logfile;
 my $began = time;
 value('DROP DATABASE doomed WITH (FORCE)');
-cmp_ok(time - $began, '<', 5, 'DROP DATABASE is not held up');
+cmp_ok(time - $began, '<', promised(5), 'DROP DATABASE is not held up');
 sleep 3;
 is(launcher(), $old, 'the launcher lives on');
 my $failed = () = slurp_file($node->logfile, $log) =~ /FATAL:  database \d+ does not exist/g;

@@ -52,7 +52,7 @@ sub taken_up
 	until_true($resumed ? "SELECT state = 'running' FROM xmcoh.job WHERE job_id = $job" :
 		"SELECT state = 'interrupted' AND message = 'worker died (crash or termination)' FROM xmcoh.job_record WHERE job_id = $job", $what);
 	value("SELECT xmcoh.cancel_job($job)");
-	value("CALL xmcoh.wait_for_job($job, '20 s')");
+	value("CALL xmcoh.wait_for_job($job, '180 s')");
 	return;
 }
 

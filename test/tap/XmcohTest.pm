@@ -5,20 +5,22 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use List::Util qw(max);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw($long $quick new_cluster ask value fails train train_long job row await outcome process_lives worker_is_gone
-  stop_between_writes approve unharmed);
+  stop_between_writes approve unharmed promised);
 
 # Far more training than anybody waits for (the bag makes a network of the words; without one there is only the sparse term, which
 # takes seconds), and hardly any.
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
-$PostgreSQL::Test::Utils::timeout_default = 60;		# a whole file may take 180 s
+# After how many seconds without what it waits for a test gives up: it hangs. A busy machine needs many.
+my $patience = $PostgreSQL::Test::Utils::timeout_default;
 
 my $node;				# the cluster that the subs below ask
 my $database = 'postgres';
@@ -84,7 +86,7 @@ sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_r
 sub await
 {
 	my ($job, $condition) = @_;
-	my $end = time + 60;
+	my $end = time + $patience;
 	my $over = '';
 	for (;;)
 	{
@@ -104,7 +106,7 @@ sub await
 sub outcome
 {
 	my ($job) = @_;
-	value("CALL xmcoh.wait_for_job($job, '60 s')");
+	value("CALL xmcoh.wait_for_job($job, '$patience s')");
 	return row($job, "state || ': ' || coalesce(message, '')");
 }
 
@@ -114,7 +116,8 @@ sub train
 {
 	my ($model, $options, $role) = @_;
 	$options //= $quick;
-	for my $try (1 .. 50)
+	my $end = time + $patience;
+	while (time < $end)
 	{
 		my ($code, $out, $err) = $node->psql($database, "SELECT xmcoh.train('$model', $options)",
 			extra_params => [ $role ? ('-U', $role) : () ]);
@@ -141,6 +144,21 @@ sub process_lives
 	return `ps -o stat= -p $pid` =~ /^[^Z]/;
 }
 
+# What becomes of a promise of so many seconds here and now: where more processes want to run than there are cores, each gets its
+# share; and PG_TEST_TIMEOUT_DEFAULT may say that the server is a slow one.
+sub promised
+{
+	my ($seconds) = @_;
+	my $slowness = $patience / 180;
+	if (-e '/proc/loadavg')
+	{
+		my ($average, $running) = slurp_file('/proc/loadavg') =~ m{^(\S+) \S+ \S+ (\d+)/};
+		my $cores = () = slurp_file('/proc/cpuinfo') =~ /^processor\b/mg;
+		$slowness = max($slowness, max($average, $running) / ($cores || 1));
+	}
+	return $seconds * max(1, $slowness);
+}
+
 sub worker_is_gone
 {
 	return $node->poll_query_until($database, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
@@ -150,11 +168,12 @@ sub worker_is_gone
 sub stop_between_writes
 {
 	my ($job, $pid) = @_;
-	for (1 .. 50)
+	my $end = time + $patience;
+	while (time < $end)
 	{
 		kill 'STOP', $pid;
 		my ($code) = $node->psql($database, "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
-			timeout => 10);
+			timeout => $patience);
 		return if $code == 0;
 		kill 'CONT', $pid;
 		sleep 0.1;

@@ -85,15 +85,16 @@ test_counterparts(void **state)
 	int32_t		text[] = {2, 3};
 	int32_t		counterpart[5];
 	const xmc_document document = {.n = 5,.has = has};
+	xmc_ctx		ctx = xmc_ctx_malloc();
 	const xmc_alignment inferred = {.n_image = 2,.image = image,.n_text = 2,.text = text,.p = p};
 
 	(void) state;
 	for (int or_none = 0; or_none < 2; or_none++)
 		for (int m = 0; m < XMC_MODALITIES; m++)
 		{
-			xmc_guidance_counterparts(&document, false, &inferred, (xmc_modality) m, or_none, counterpart);
+			assert_int_equal(xmc_guidance_counterparts(&ctx, &document, false, &inferred, (xmc_modality) m, or_none, counterpart), XMC_OK);
 			assert_memory_equal(counterpart, want[or_none][m], sizeof counterpart);
-			xmc_guidance_counterparts(&document, true, &inferred, (xmc_modality) m, or_none, counterpart);
+			assert_int_equal(xmc_guidance_counterparts(&ctx, &document, true, &inferred, (xmc_modality) m, or_none, counterpart), XMC_OK);
 			assert_int_equal(counterpart[4], -1);
 		}
 }
@@ -283,8 +284,7 @@ test_labels_of_positions(void **state)
 	}
 	document.has[4] = XMC_HAS_IMAGE;	/* so its labels say nothing of texts */
 	xmc_arena_init(&arena, &f->ctx);
-	stored = xmc_guidance_stored(&arena, &document, XMC_HAS_TEXT);
-	assert_non_null(stored);
+	assert_int_equal(xmc_guidance_stored(&arena, &document, XMC_HAS_TEXT, &stored), XMC_OK);
 	assert_memory_equal(stored, o, sizeof o);
 	xmc_arena_free(&arena);
 	xmc_document_free(&f->ctx, &document);
@@ -325,8 +325,7 @@ check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *doc
 	const float *o;
 
 	xmc_arena_init(&arena, &f->ctx);
-	o = xmc_guidance_stored(&arena, document, XMC_HAS_TEXT);
-	assert_non_null(o);
+	assert_int_equal(xmc_guidance_stored(&arena, document, XMC_HAS_TEXT, &o), XMC_OK);
 	assert_int_equal(xmc_align_documents(&arena, model, 1, document, false, &alignment), XMC_OK);
 	for (int32_t a = 0; a < n; a++)
 		for (int32_t b = 0; b < n; b++)

@@ -9,6 +9,7 @@
 #include "xmcoh/decode.h"
 #include "xmcoh/metrics.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,16 @@ places(int32_t n, const int32_t *gold, const int32_t *order, int32_t *place)
 		at[order[k]] = k;
 	for (int32_t k = 0; k < n; k++)
 		place[k] = at[gold[k]];
+}
+
+static double
+kendall_tau(int32_t n, const int32_t *place, int32_t *scratch)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	double		tau;
+
+	assert_int_equal(xmc_kendall_tau(&ctx, n, place, scratch, &tau), XMC_OK);
+	return tau;
 }
 
 static double
@@ -43,12 +54,12 @@ test_known_values(void **state)
 	int32_t		scratch[5];
 
 	(void) state;
-	assert_true(isnan(xmc_kendall_tau(0, NULL, scratch)));
-	assert_true(isnan(xmc_kendall_tau(1, (int32_t[]) {0}, scratch)));
-	assert_true(xmc_kendall_tau(2, (int32_t[]) {0, 1}, scratch) == 1);
-	assert_true(xmc_kendall_tau(2, (int32_t[]) {1, 0}, scratch) == -1);
-	assert_true(xmc_kendall_tau(5, (int32_t[]) {4, 3, 2, 1, 0}, scratch) == -1);
-	assert_near(xmc_kendall_tau(4, (int32_t[]) {1, 0, 2, 3}, scratch), 2.0 / 3, 1e-15);
+	assert_true(isnan(kendall_tau(0, NULL, scratch)));
+	assert_true(isnan(kendall_tau(1, (int32_t[]) {0}, scratch)));
+	assert_true(kendall_tau(2, (int32_t[]) {0, 1}, scratch) == 1);
+	assert_true(kendall_tau(2, (int32_t[]) {1, 0}, scratch) == -1);
+	assert_true(kendall_tau(5, (int32_t[]) {4, 3, 2, 1, 0}, scratch) == -1);
+	assert_near(kendall_tau(4, (int32_t[]) {1, 0, 2, 3}, scratch), 2.0 / 3, 1e-15);
 	assert_int_equal(xmc_position_matches(0, NULL), 0);
 	assert_int_equal(xmc_position_matches(4, (int32_t[]) {1, 0, 2, 3}), 2);
 }
@@ -66,7 +77,7 @@ test_tau_equals_pairs(void **state)
 		for (int32_t r = 0; r < 20; r++)
 		{
 			shuffle(&random, n, place);
-			assert_near(xmc_kendall_tau(n, place, scratch), tau_by_pairs(n, place), 1e-14);
+			assert_near(kendall_tau(n, place, scratch), tau_by_pairs(n, place), 1e-14);
 		}
 }
 
@@ -81,7 +92,7 @@ test_tau_large(void **state)
 	(void) state;
 	for (int32_t k = 0; k < n; k++)
 		place[k] = n - 1 - k;
-	assert_true(xmc_kendall_tau(n, place, scratch) == -1);
+	assert_true(kendall_tau(n, place, scratch) == -1);
 	free(place);
 	free(scratch);
 }
@@ -108,7 +119,7 @@ test_random_baselines(void **state)
 			orders++;
 			matches += xmc_position_matches(n, place);
 			perfect += xmc_position_matches(n, place) == n;
-			tau += xmc_kendall_tau(n, place, scratch);
+			tau += kendall_tau(n, place, scratch);
 		} while (next_permutation(n, place));
 		assert_int_equal(perfect, 1);
 		assert_int_equal(matches, orders);	/* 1 of n each, on average */
@@ -167,7 +178,7 @@ assert_coin_flips_score_nothing(bool ties, uint64_t seed)
 				shuffle(&random, n, gold);
 			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
 			places(n, gold, order, place);
-			tau = xmc_kendall_tau(n, place, scratch);
+			tau = kendall_tau(n, place, scratch);
 			sum += tau;
 			square += tau * tau;
 			acc += (double) xmc_position_matches(n, place) / n;
@@ -272,6 +283,37 @@ test_bootstrap_edges(void **state)
 	assert_true(interval.mean == 0.25 && interval.low == 0.25 && interval.high == 0.25);
 	assert_int_equal(xmc_bootstrap(&ctx, 1, one, NULL, 0, 1, &interval), XMC_OK);
 	assert_true(interval.mean == 0.25 && isnan(interval.low) && isnan(interval.high));
+}
+
+/* Finite values have finite means, however large their sum would be, and the same ones but for the unit. */
+static void
+test_bootstrap_large(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	double		largest[3] = {DBL_MAX, DBL_MAX, DBL_MAX};
+	double		opposite[2] = {DBL_MAX, -DBL_MAX};
+	double		small[50];
+	double		large[50];
+	xmc_interval of_small;
+	xmc_interval of_large;
+	xmc_interval interval;
+
+	(void) state;
+	assert_int_equal(xmc_bootstrap(&ctx, 3, largest, NULL, 1000, 1, &interval), XMC_OK);
+	assert_true(interval.mean == DBL_MAX && interval.low == DBL_MAX && interval.high == DBL_MAX);
+	assert_int_equal(xmc_bootstrap(&ctx, 2, opposite, NULL, 1000, 1, &interval), XMC_OK);
+	assert_true(interval.mean == 0 && interval.low == -DBL_MAX && interval.high == DBL_MAX);
+	xmc_random_seed(&random, 5);
+	for (int k = 0; k < 50; k++)
+	{
+		small[k] = xmc_random_normal(&random);
+		large[k] = ldexp(small[k], 1020);
+	}
+	assert_int_equal(xmc_bootstrap(&ctx, 50, small, NULL, 1000, 1, &of_small), XMC_OK);
+	assert_int_equal(xmc_bootstrap(&ctx, 50, large, NULL, 1000, 1, &of_large), XMC_OK);
+	assert_true(of_large.mean == ldexp(of_small.mean, 1020));
+	assert_true(of_large.low == ldexp(of_small.low, 1020) && of_large.high == ldexp(of_small.high, 1020));
 }
 
 /* Against the normal approximation; a weight of 2 with twice the value is the same ratio. */
@@ -431,7 +473,7 @@ test_shuffled_ties(void **state)
 		int32_t		scratch[6];
 
 		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, (uint64_t) d, order), XMC_OK);
-		sum += xmc_kendall_tau(6, order, scratch);
+		sum += kendall_tau(6, order, scratch);
 		for (int32_t i = 0; i < 6; i++)
 			for (int32_t j = i + 1; j < 6; j++)
 			{
@@ -459,6 +501,7 @@ main(void)
 		cmocka_unit_test(test_coin_flips_with_ties_score_nothing),
 		cmocka_unit_test(test_relabelling_changes_nothing),
 		cmocka_unit_test(test_bootstrap_edges),
+		cmocka_unit_test(test_bootstrap_large),
 		cmocka_unit_test(test_bootstrap_width),
 		cmocka_unit_test(test_bootstrap_coverage),
 		cmocka_unit_test(test_bootstrap_of_few),

@@ -1,0 +1,48 @@
+#!/bin/bash
+# fuzz.sh - runs the fuzzers: fuzz.sh NAME... (make fuzz gives all of them), each FUZZ_ITERATIONS times with a fixed seed, or, with
+# FUZZ_SECONDS, for so long with another seed every time.
+#
+# Inputs begin with those in test/fuzz/corpus/NAME, which are kept for ever: each once was a fault, or leads where chance does not.
+# test/fuzz/dict/NAME, where there is one, has the words of a format. What reaches code that no input reached before is collected in build/fuzz/corpus/NAME, from where the next run goes on. An input
+# that fails is left in build/fuzz/found; after the cure it moves to test/fuzz/corpus/NAME.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+# The longest input, in bytes, where that is not libFuzzer's 4096: whole models and whole checkpoints.
+declare -A longest=([safetensors]=65536 [checkpoint]=262144)
+mkdir -p build/fuzz/found build/fuzz/corpus
+
+# fuzz NAME: all it says, behind its name, and in the end whether it failed
+fuzz()
+{
+	local name=$1 options kept=()
+
+	options=(-max_len="${longest[$name]:-4096}" -len_control=0 -timeout=60 -rss_limit_mb=2048 -print_final_stats=1
+		-artifact_prefix="build/fuzz/found/$name-")
+	if [ -n "${FUZZ_SECONDS:-}" ]; then
+		options+=(-max_total_time="$FUZZ_SECONDS")
+	else
+		options+=(-runs="${FUZZ_ITERATIONS:-20000}" -seed=1)
+	fi
+	[ ! -e "test/fuzz/dict/$name" ] || options+=(-dict="test/fuzz/dict/$name")
+	[ ! -d "test/fuzz/corpus/$name" ] || kept=("test/fuzz/corpus/$name")
+	mkdir -p "build/fuzz/corpus/$name"
+	if "build/fuzz/$name" "${options[@]}" "build/fuzz/corpus/$name" "${kept[@]}" 2>&1 | sed -u "s/^/$name: /"; then
+		echo "fuzz ok $name"
+	else
+		echo "fuzz FAILED $name"
+		return 1
+	fi
+}
+
+# As many at once as there are cores.
+status=0
+for name in "$@"; do
+	if [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; then wait -n || status=1; fi
+	fuzz "$name" &
+done
+for name in "$@"; do
+	wait -n
+	case $? in 0 | 127) ;; *) status=1 ;; esac	# 127: there is none left
+done
+exit $status

@@ -1,0 +1,116 @@
+/*
+ * fuzz_json.c - arbitrary bytes as JSON: every token lies where it is said to, and what was read can be written so that it is
+ * read as the same.
+ */
+#include "fuzz.h"
+#include "xmcoh/json.h"
+
+typedef struct output
+{
+	char	   *text;			/* (room) */
+	size_t		used;
+} output;
+
+static void
+put(output *out, const char *piece)
+{
+	memcpy(out->text + out->used, piece, strlen(piece));
+	out->used += strlen(piece);
+}
+
+/* One token, with what must stand before it; *last: the token before. */
+static void
+write_token(output *out, const xmc_json *json, xmc_json_kind *last)
+{
+	char		digits[24];
+	bool		is_end = json->kind == XMC_JSON_OBJECT_END || json->kind == XMC_JSON_ARRAY_END || json->kind == XMC_JSON_END;
+
+	if (!is_end && out->used && *last != XMC_JSON_OBJECT && *last != XMC_JSON_ARRAY && *last != XMC_JSON_KEY)
+		put(out, ",");
+	switch (json->kind)
+	{
+		case XMC_JSON_END:
+			break;
+		case XMC_JSON_OBJECT:
+			put(out, "{");
+			break;
+		case XMC_JSON_OBJECT_END:
+			put(out, "}");
+			break;
+		case XMC_JSON_ARRAY:
+			put(out, "[");
+			break;
+		case XMC_JSON_ARRAY_END:
+			put(out, "]");
+			break;
+		case XMC_JSON_KEY:
+		case XMC_JSON_STRING:
+			out->used += xmc_json_quote(json->string, json->string_length, out->text + out->used);
+			if (json->kind == XMC_JSON_KEY)
+				put(out, ":");
+			break;
+		case XMC_JSON_INTEGER:
+			MUST(json->integer >= 0 && json->integer <= INT64_C(1) << 53);
+			snprintf(digits, sizeof digits, "%lld", (long long) json->integer);
+			put(out, digits);
+	}
+	*last = json->kind;
+}
+
+/* Reads all of it; what was read, in its shortest form, into `out`. */
+static xmc_status
+reread(xmc_ctx *ctx, const void *text, size_t size, output *out)
+{
+	char	   *pool = malloc(size ? size : 1);
+	xmc_json	json;
+	xmc_json_kind last = XMC_JSON_END;
+	xmc_status	status;
+
+	MUST(pool != NULL);
+	xmc_json_open(&json, ctx, "a text", XMC_BAD_INPUT, text, size, pool);
+	while ((status = xmc_json_next(&json)) == XMC_OK)
+	{
+		MUST(json.token_at <= size);
+		if (json.kind == XMC_JSON_KEY || json.kind == XMC_JSON_STRING)
+		{
+			char		shown[XMC_PRINTABLE];
+
+			MUST(json.string >= pool && json.string + json.string_length < pool + size);
+			MUST(json.string[json.string_length] == '\0');
+			MUST(xmc_utf8_valid(json.string, json.string_length));
+			MUST(strlen(xmc_printable(json.string, json.string_length, shown)) < XMC_PRINTABLE);
+		}
+		write_token(out, &json, &last);
+		if (json.kind == XMC_JSON_END)
+			break;
+	}
+	xmc_json_close(&json);
+	free(pool);
+	return status;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	void	   *text = fuzz_copy(data, size);
+	output		first = {.text = malloc(6 * size + 32)};	/* a control character takes six bytes */
+	output		second = {.text = malloc(6 * size + 32)};
+	xmc_status	status;
+
+	MUST(first.text && second.text);
+	status = reread(&ctx, text, size, &first);
+	MUST(status == XMC_OK || (status == XMC_BAD_INPUT && ctx.message[0] != '\0'));
+	if (status == XMC_OK)
+	{
+		void	   *again = fuzz_copy(first.text, first.used);
+
+		MUST(reread(&ctx, again, first.used, &second) == XMC_OK);
+		MUST(second.used == first.used && memcmp(second.text, first.text, first.used) == 0);
+		free(again);
+	}
+	free(first.text);
+	free(second.text);
+	free(text);
+	return 0;
+}

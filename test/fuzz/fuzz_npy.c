@@ -1,0 +1,122 @@
+/*
+ * fuzz_npy.c - arbitrary bytes as a NumPy file, or, where the first byte is odd, as what comes out of a pipe: every row is finite
+ * numbers, or there is a message.
+ */
+#define _GNU_SOURCE
+#include "fuzz.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../src/cli/cli.h"
+#include "../../src/cli/npy.h"
+
+static const uint8_t *bytes;
+static size_t n_bytes;
+static bool is_pipe;
+static FILE *opened;
+
+/* A regular file has a length; this one, like a pipe, has none. */
+static FILE *
+open_bytes(void)
+{
+	if (is_pipe)
+		opened = fmemopen((void *) bytes, n_bytes, "rb");
+	else
+	{
+		int			fd = memfd_create("npy", 0);
+
+		MUST(fd >= 0 && write(fd, bytes, n_bytes) == (ssize_t) n_bytes && lseek(fd, 0, SEEK_SET) == 0);
+		opened = fdopen(fd, "rb");
+	}
+	MUST(opened != NULL);
+	return opened;
+}
+
+static void *allocated[16];		/* NULL: given back */
+static int	n_allocated;
+
+static void
+give_back(void *pointer)
+{
+	int			k = 0;
+
+	while (k < n_allocated && allocated[k] != pointer)
+		k++;
+	MUST(k < n_allocated);
+	allocated[k] = NULL;
+	free(pointer);
+}
+
+#define fopen(path, mode) open_bytes()
+#define free give_back
+#include "../../src/cli/input.c"
+#include "../../src/cli/file_kind.c"
+#include "../../src/cli/npy.c"
+#undef fopen
+#undef free
+
+/* ---- what npy.c has of the client ---- */
+
+static jmp_buf program_ends;
+
+void
+die(const char *format,...)
+{
+	char		message[1024];
+	va_list		arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof message, format, arguments);
+	va_end(arguments);
+	MUST(message[0] != '\0');
+	longjmp(program_ends, 1);
+}
+
+void *
+allocate(void *old, size_t size)
+{
+	void	   *pointer = malloc(size);
+
+	MUST(old == NULL && pointer != NULL && n_allocated < 16);
+	allocated[n_allocated++] = pointer;
+	return pointer;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	npy_file	npy;
+	size_t		rows = 0;
+
+	if (size < 2)
+		return 0;				/* fmemopen takes nothing empty */
+	is_pipe = data[0] & 1;
+	bytes = data + 1;
+	n_bytes = size - 1;
+	opened = NULL;
+	n_allocated = 0;
+	if (setjmp(program_ends) == 0)
+	{
+		npy_open(&npy, "photos.npy");
+		while (npy_read_row(&npy))
+		{
+			for (size_t k = 0; k < npy.columns; k++)
+				MUST(isfinite(npy.values[k]));
+			rows++;
+		}
+		MUST(rows == npy.rows && rows * npy.columns * npy.size <= n_bytes);
+		npy_close(&npy);
+		for (int k = 0; k < n_allocated; k++)
+			MUST(allocated[k] == NULL);
+		return 0;
+	}
+	/* what a program leaves when it ends */
+	fclose(opened);
+	for (int k = 0; k < n_allocated; k++)
+		free(allocated[k]);
+	return 0;
+}

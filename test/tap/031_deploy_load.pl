@@ -1,0 +1,83 @@
+# Fifty sessions score while another version is deployed every 100 ms: no error, and every answer is wholly of one version.
+# XMCOH_LONG_TESTS=1: for a minute.
+use strict;
+use warnings;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $seconds = $ENV{XMCOH_LONG_TESTS} ? 60 : 8;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "max_connections = 70\nmax_worker_processes = 4\nmax_parallel_workers_per_gather = 0\nfsync = off");
+$node->start;
+my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
+is($status, 0, 'a model is trained') or diag($err);
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+
+# Version 2 knows nothing, so the two never say the same.
+value(q{SELECT xmcoh.import_model('guides', blind(xmcoh.export_model('guides')))});
+
+# One row with what several functions say of one document, each twice: of one version, or the answers differ among themselves.
+my $ask = q{
+SELECT concat_ws(' ', round(a::numeric, 6), round(b::numeric, 6), round(c::numeric, 6), round(d::numeric, 6), r, s, n, o)
+  FROM (SELECT xmcoh.coherence('guides', place, words, picture) AS a, xmcoh.recover_order('guides', step, words, picture) AS r
+          FROM step WHERE guide = 7) AS first,
+       (SELECT min(xmcoh.order_score('guides', 'open part ' || i, NULL, 'pack part 2', NULL)) AS b,
+               max(xmcoh.precedes('guides', 'open part 1', NULL, 'pack part ' || i, NULL)) AS c FROM generate_series(1, 3) AS i) AS pairs,
+       (SELECT sum(score) AS d, count(*) AS n FROM (SELECT (p).fused AS score FROM xmcoh.pair_scores('guides', '7') AS p) AS p) AS scores,
+       (SELECT string_agg(item, ' ' ORDER BY "position") AS o FROM xmcoh.order_documents('guides') WHERE document = '7') AS bulk,
+       (SELECT xmcoh.recover_order('guides', step, words, picture) AS s FROM step WHERE guide = 7) AS last};
+my %answer;
+for my $version (2, 1)
+{
+	value("SELECT xmcoh.deploy('guides', $version)");
+	$answer{$version} = value($ask);
+}
+isnt($answer{1}, $answer{2}, 'the versions say different things');
+
+# Another answer than these two is a division by zero.
+my $check = "SELECT 1 / (concat('', ($ask)) IN ('$answer{1}', '$answer{2}'))::integer";
+my $pair = "SELECT 1 / (count(DISTINCT s) = 1)::integer FROM (SELECT xmcoh.order_score('guides', 'open', NULL, 'pack', NULL) AS s"
+  . " FROM generate_series(1, 20)) AS x";
+value($check);
+
+sub script
+{
+	my ($name, $sql) = @_;
+	my $path = $node->basedir . "/$name.sql";
+	$sql =~ s/\s*\n\s*/ /g;
+	append_to_file($path, "$sql;\n");
+	return $path;
+}
+
+my @pgbench = ('pgbench', '-n', '-h', $node->host, '-p', $node->port, '-T', $seconds);
+my %load = (
+	deploy => [ @pgbench, '-c', 1, '-R', 10, '-f',
+		script('deploy', q{SELECT xmcoh.deploy('guides', 3 - deployed_version) FROM xmcoh.model WHERE name = 'guides'}), 'postgres' ],
+	# Sessions that stay, by both protocols, and sessions for one call.
+	simple => [ @pgbench, '-c', 25, '-f', script('check', $check), '-f', script('pair', $pair) . '@9', 'postgres' ],
+	prepared => [ @pgbench, '-c', 20, '-M', 'prepared', '-f', script('check_p', $check), '-f', script('pair_p', $pair) . '@9', 'postgres' ],
+	connecting => [ @pgbench, '-c', 5, '-C', '-f', script('check_c', $check), '-f', script('pair_c', $pair) . '@9', 'postgres' ]);
+my (%run, %output);
+for my $name (sort keys %load)
+{
+	$output{$name} = '';
+	$run{$name} = IPC::Run::start($load{$name}, '<', \undef, '>', \$output{$name}, '2>&1');
+}
+for my $name (sort keys %load)
+{
+	ok($run{$name}->finish, "$name: no error and no mixed answer") or diag($output{$name});
+	my ($done) = $output{$name} =~ /transactions actually processed: (\d+)/;
+	my ($failed) = $output{$name} =~ /failed transactions: (\d+)/;
+	is($failed, 0, 'none failed');
+	cmp_ok($done, '>', $name eq 'deploy' ? 3 * $seconds : 50, 'and many were made');
+	note("$name: $done in $seconds s, of which ", $output{$name} =~ /- (\d+) transactions/ ? $1 : 'all', ' of the first script');
+}
+unlike(slurp_file($node->logfile), qr/ERROR:|FATAL:|cache file|terminated by signal/, 'nothing in the log');
+is(value('SELECT count(*) FROM xmcoh.deployment') > 3 * $seconds ? 1 : 0, 1, 'it was deployed all the while');
+$node->stop;
+done_testing();

@@ -1,0 +1,87 @@
+# Every function that scores, called again and again in one session: its private memory stays as it is.
+# XMCOH_LONG_TESTS=1: 10,000 calls of each.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $long = $ENV{XMCOH_LONG_TESTS};
+my $warmup = 500;
+my $calls = $long ? 10_000 : 2_000;
+
+# kB by which the private memory (RssAnon) may differ. malloc and the caches of the catalogue do not end where they began;
+# 64 kB are a few of their blocks, and less than 33 bytes a call.
+my $tolerance = 64;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "max_parallel_workers_per_gather = 0\nfsync = off\nautovacuum = off");
+$node->start;
+my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
+is($status, 0, 'a model is trained') or diag($err);
+$node->safe_psql('postgres', q{
+CREATE TABLE few AS SELECT * FROM step WHERE guide <= 10;
+SELECT xmcoh.attach_source('guides', 'few', document => 'guide', item => 'step', text => 'words', image => 'picture', "position" => 'place');
+CREATE TABLE apart AS SELECT guide, step, place, words, NULL::real[] AS picture FROM few UNION ALL SELECT guide, step + 100, NULL, NULL, picture FROM few;
+SELECT xmcoh.attach_source('guides', 'apart', document => 'guide', item => 'step', text => 'words', image => 'picture', "position" => 'place');
+ANALYZE});
+
+my %function = (
+	precedes => q{xmcoh.precedes('guides', 'open part ' || i, '{0.1,0.2,0.3,1}', 'pack', NULL)},
+	order_score => q{xmcoh.order_score('guides', 'open part ' || i, '{0.1,0.2,0.3,1}', 'pack', NULL)},
+	coherence => q{xmcoh.coherence('guides', place, words, picture) FROM few WHERE guide = 1 + i % 10},
+	recover_order => q{xmcoh.recover_order('guides', step, words, picture) FROM few WHERE guide = 1 + i % 10},
+	'recover_order of texts' => q{xmcoh.recover_order('guides', step::text, words, picture, NULL, 'image guided') FROM few WHERE guide = 1 + i % 10},
+	recovered_position => q{xmcoh.recovered_position('guides', words, picture) OVER () FROM few WHERE guide = 1 + i % 10},
+	order_documents => q{* FROM xmcoh.order_documents('guides', 'few')},
+	pair_scores => q{* FROM xmcoh.pair_scores('guides', (1 + i % 10)::text, 'apart')},
+	alignment => q{* FROM xmcoh.alignment('guides', (1 + i % 10)::text, 'apart')},
+	is_complete => q{xmcoh.is_complete('guides', (1 + i % 10)::text, 'apart')},
+	evaluate => q{* FROM xmcoh.evaluate('guides', 'few')},
+	# An error is a call, too.
+	'an error' => q{xmcoh.precedes('guides', 'open', '{1,2}', 'pack', NULL)},
+	'an error in an aggregate' => q{xmcoh.recover_order('guides', step / 2, words, picture) FROM few WHERE guide = 1},
+	'an error in a source' => q{* FROM xmcoh.order_documents('guides', 'few', evidence => 'smell')});
+# The whole source each time: fewer calls, unless there is time.
+my %slow = map { $_ => !$long } ('order_documents', 'evaluate');
+
+# Each call in a transaction of its own, as a session of a pool makes them.
+sub repeat
+{
+	my ($what, $times) = @_;
+	return $what =~ /^an error/ ? qq{
+DO \$\$
+BEGIN
+	FOR i IN 1 .. $times LOOP
+		BEGIN
+			PERFORM $function{$what};
+			RAISE 'no error';
+		EXCEPTION WHEN data_exception OR unique_violation OR invalid_parameter_value THEN NULL;
+		END;
+		COMMIT;
+	END LOOP;
+END \$\$;
+} : qq{
+DO \$\$
+BEGIN
+	FOR i IN 1 .. $times LOOP
+		PERFORM $function{$what};
+		COMMIT;
+	END LOOP;
+END \$\$;
+};
+}
+
+my $memory = q{SELECT (regexp_match(pg_read_file('/proc/self/status'), 'RssAnon:\s+([0-9]+)'))[1];};
+for my $what (sort keys %function)
+{
+	my $times = $slow{$what} ? $calls / 10 : $calls;
+	my ($before, $after) = split /\n/,
+	  $node->safe_psql('postgres', $memory . repeat($what, $slow{$what} ? $warmup / 10 : $warmup) . $memory . repeat($what, $times) . $memory)
+	  =~ s/^\d+\n//r;
+	cmp_ok($after - $before, '<=', $tolerance, "$times calls of $what: private memory is flat");
+	note(sprintf '%s: %d kB, then %+d kB', $what, $before, $after - $before);
+}
+$node->stop;
+done_testing();

@@ -1,0 +1,56 @@
+# Models of another server: what brings rows by logical replication must not meet rows that were made here.
+use strict;
+use warnings;
+
+use lib 'test/tap';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use XmcohTest;
+
+my $publisher = new_cluster('publisher', "wal_level = logical\nmax_wal_senders = 4\nmax_replication_slots = 4\nmax_worker_processes = 8\n");
+like(outcome(train('manuals')), qr/^succeeded: /, 'the publisher has a model');
+my $score = q{SELECT md5(string_agg(concat_ws(' ', document, item, position), ';' ORDER BY document, position)) FROM xmcoh.order_documents('manuals')};
+my $there = value($score);
+
+my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
+$subscriber->init;
+$subscriber->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
+$subscriber->start;
+$subscriber->safe_psql('postgres', q{CREATE EXTENSION xmcoh; CREATE TABLE work_step (manual int, step int, place int, instruction text)});
+$publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.source_record, work_step;
+	ALTER TABLE work_step REPLICA IDENTITY FULL});
+$subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION models CONNECTION '%s' PUBLICATION models}, $publisher->connstr . ' dbname=postgres'));
+$subscriber->wait_for_subscription_sync($publisher, 'models');
+
+is($subscriber->safe_psql('postgres', $score), $there, 'the subscriber scores as the publisher does');
+is($subscriber->safe_psql('postgres', 'SELECT relation, problem IS NULL FROM xmcoh.source ORDER BY model LIMIT 1 OFFSET 0'), 'public.work_step|t',
+	'and resolves the source by its name') if $subscriber->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.source WHERE model = 'manuals'}) eq '1';
+
+my $weights = $publisher->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('manuals'), 'hex')});
+for my $call (q{xmcoh.train('manuals')}, q{xmcoh.create_model('mine')}, q{xmcoh.deploy('manuals', 1)}, q{xmcoh.rollback('manuals')},
+	q{xmcoh.prune_versions('manuals')}, q{xmcoh.grant_model('manuals', 'postgres', 'score')}, q{xmcoh.alter_model('manuals', new_name => 'mine')}, qq{xmcoh.import_model('mine', decode('$weights', 'hex'))},
+	q{xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction')})
+{
+	my ($code, $out, $err) = $subscriber->psql('postgres', "SELECT $call");
+	my $name = $call =~ s/\(.*//r;
+	like($err, qr/cannot .* on a subscriber of the models.*publisher's side/s, "$name refuses, and names the place");
+}
+
+# What the publisher does next arrives.
+$publisher->safe_psql('postgres', q{SELECT xmcoh.create_model('later')});
+like(outcome(train('manuals')), qr/^succeeded: /, 'the publisher trains on');
+$publisher->wait_for_catchup('models');
+is($subscriber->safe_psql('postgres', q{SELECT string_agg(name, ' ' ORDER BY name) FROM xmcoh.model}), 'later manuals others', 'its models arrive');
+is($subscriber->safe_psql('postgres', q{SELECT max(version), max(deployed_version) FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'manuals'}),
+	'2|2', 'and its versions');
+is($subscriber->safe_psql('postgres', $score), value($score), 'with the same scores');
+
+# Once it is a server of its own it may.
+$subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION models');
+my ($code, $out, $err) = $subscriber->psql('postgres', q{SELECT xmcoh.create_model('mine')});
+isnt($err =~ /subscriber/, 1, 'without the subscription nothing is refused for it');
+
+$subscriber->stop;
+$publisher->stop;
+done_testing();

@@ -1,0 +1,264 @@
+# What the tests of dumps and upgrades share: a database with models of several owners over sources of every kind, and what a copy
+# of it must agree in.
+package XmcohDumps;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+$PostgreSQL::Test::Utils::timeout_default = 60;
+
+our @EXPORT = qw(new_server fill state after_restore differences);
+
+# A server with a launcher, as schedules need one.
+sub new_server
+{
+	my ($name, %params) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init;
+	$node->append_conf('postgresql.conf', qq{
+max_worker_processes = 8
+max_parallel_workers_per_gather = 0
+fsync = off
+timezone = 'UTC'
+} . ($params{launcher} ? "shared_preload_libraries = 'xmcoh'\n" : ''));
+	# The OID that the next object gets.
+	$node->command_ok([ 'pg_resetwal', '-o', $params{next_oid}, $node->data_dir ], "$name: the next OID is set") if $params{next_oid};
+	$node->start;
+	return $node;
+}
+
+my $options = q('{"d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 10, "bag_dim": 0, "epochs": 3, "align_dim": 16, "held_out": 0.2}');
+
+# Waits for the end of a job, which must be this one.
+sub finish
+{
+	my ($node, $job, $state) = @_;
+	my $end = $node->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '60 s')");
+	die "job $job ended $end: " . $node->safe_psql('postgres', "SELECT message FROM xmcoh.job WHERE job_id = $job") if $end ne $state;
+}
+
+# Trains as a role; gives the job's number.
+sub train
+{
+	my ($node, $role, $arguments) = @_;
+	return $node->safe_psql('postgres', qq{SET ROLE $role; SELECT xmcoh.train($arguments)});
+}
+
+# Roles, sources and models. What a model has: `manuals` (the superuser's) a table, approved pairs, four versions, a rollback, an
+# interrupted job and a schedule; `photos` (alice's) texts, photos in a relation of their own, and a relation of pairs; `Ärgernis "1"`
+# (of a role with an odd name) a view in a schema with an odd name, whose columns have odd names, and a schedule; `sums` a materialized
+# view that a dump makes after all data; `broken` a failed job; `gone` had an owner who is no more; `imported` no source.
+sub fill
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', qq{
+CREATE ROLE alice LOGIN;
+CREATE ROLE carol LOGIN;
+CREATE ROLE "Team Ärger";
+CREATE EXTENSION xmcoh;
+SELECT xmcoh.grant_usage(role) FROM unnest('{alice,carol,"\\"Team Ärger\\""}'::regrole[]) AS role;
+
+CREATE FUNCTION words(place int, subject int) RETURNS text LANGUAGE sql IMMUTABLE AS
+	\$\$ SELECT (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[place] || ' part ' || subject % 7 \$\$;
+CREATE TABLE work_step AS SELECT m AS manual, s AS step, s AS place, words(s, m) AS instruction
+	FROM generate_series(1, 40) AS m, generate_series(1, 5) AS s;
+SELECT xmcoh.create_model('manuals', options => $options);
+SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after)
+	SELECT model_id, '7', '1', s::text FROM xmcoh.model, generate_series(2, 5) AS s WHERE name = 'manuals';
+
+-- Everything that depends on a primary key is made after the data.
+CREATE TABLE part (part int PRIMARY KEY, name text);
+INSERT INTO part SELECT p, words(1 + p % 5, p) FROM generate_series(1, 200) AS p;
+CREATE MATERIALIZED VIEW part_sum AS SELECT part, part / 5 AS kit, 1 + part % 5 AS place, name FROM part GROUP BY part;
+SELECT xmcoh.create_model('sums', options => $options);
+SELECT xmcoh.attach_source('sums', 'part_sum', 'kit', 'part', text => 'name', "position" => 'place', approved => 'all');
+
+CREATE VIEW broken_step AS SELECT manual, step, place, (1 / (manual - 30))::text AS instruction FROM work_step;
+SELECT xmcoh.create_model('broken', options => $options);
+SELECT xmcoh.attach_source('broken', 'broken_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+
+CREATE SCHEMA alice AUTHORIZATION alice;
+SET ROLE alice;
+CREATE TABLE alice.step AS SELECT m AS manual, 's' || s AS item, public.words(s, m) AS words, s::float8 AS place, m % 5 > 0 AS ok,
+	CASE WHEN m <= 30 THEN (SELECT array_agg((k = s)::int + (m * 31 + s * 17) % 13 * 0.02 ORDER BY k)::real[] FROM generate_series(1, 8) AS k) END AS picture
+	FROM generate_series(1, 50) AS m, generate_series(1, 5) AS s;
+CREATE TABLE alice.photo AS SELECT m AS manual, 'p' || s AS item, s::float8 AS place, true AS ok,
+	(SELECT array_agg((k = s)::int + (m * 31 + s * 17) % 13 * 0.02 ORDER BY k)::real[] FROM generate_series(1, 8) AS k) AS picture
+	FROM generate_series(31, 50) AS m, generate_series(1, 5) AS s;
+CREATE TABLE alice.pair AS SELECT m AS manual, 's1' AS first, 's2' AS second FROM generate_series(5, 45, 5) AS m;
+SELECT xmcoh.create_model('photos', image_dim => 8, options => $options);
+SELECT xmcoh.attach_source('photos', 'alice.step', 'manual', 'item', text => 'words', image => 'picture', "position" => 'place', approved => 'ok');
+SELECT xmcoh.attach_source('photos', 'alice.photo', 'manual', 'item', image => 'picture', "position" => 'place', approved => 'ok',
+	documents_of => 'alice.step');
+SELECT xmcoh.attach_pairs('photos', 'alice.pair', 'manual', 'first', 'second');
+RESET ROLE;
+
+CREATE SCHEMA "Werk; ""Süd""" AUTHORIZATION "Team Ärger";
+GRANT SELECT ON work_step TO "Team Ärger";
+SET ROLE "Team Ärger";
+CREATE VIEW "Werk; ""Süd"""."Schritte.1" AS SELECT manual AS "Anleitung", step AS "Nr. ""1""", place AS "role -", instruction AS "select"
+	FROM public.work_step WHERE manual > 10;
+SELECT xmcoh.create_model('Ärgernis "1"', options => $options);
+SELECT xmcoh.attach_source('Ärgernis "1"', '"Werk; ""Süd"""."Schritte.1"', 'Anleitung', 'Nr. "1"', text => 'select', "position" => 'role -',
+	approved => 'all');
+RESET ROLE;
+
+CREATE TABLE carol_step AS SELECT * FROM work_step;
+ALTER TABLE carol_step OWNER TO carol;
+SET ROLE carol;
+SELECT xmcoh.create_model('gone', options => $options);
+SELECT xmcoh.attach_source('gone', 'carol_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
+});
+
+	# Three versions that differ.
+	finish($node, train($node, 'postgres', q('manuals')), 'succeeded');
+	finish($node, train($node, 'postgres', q('manuals', '{"seed": 2}', unlabelled => '{work_step}')), 'succeeded');
+	finish($node, train($node, 'postgres', q('manuals', '{"seed": 3}', on_success => 'keep')), 'succeeded');
+	my $long = train($node, 'postgres', q('manuals', '{"epochs": 300, "patience": 300, "d_model": 256, "layers": 2, "bag_dim": 64, "bag_documents": 0}'));
+	my $model = q('Ärgernis "1"');
+	my @jobs = (train($node, 'postgres', q('sums')), train($node, 'alice', q('photos')), train($node, 'carol', q('gone')),
+		train($node, '"Team Ärger"', qq($model, unlabelled => '{"\\"Werk; \\"\\"Süd\\"\\"\\".\\"Schritte.1\\""}')));
+	finish($node, train($node, 'postgres', q('broken')), 'failed');
+	finish($node, $_, 'succeeded') for @jobs;
+	$node->poll_query_until('postgres', "SELECT state = 'running' AND done > 0 FROM xmcoh.job WHERE job_id = $long") or die 'no worker';
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend(worker_pid) FROM xmcoh.job WHERE job_id = $long");
+	finish($node, $long, 'interrupted');
+	$node->safe_psql('postgres', qq{
+SELECT xmcoh.deploy('manuals', 3);
+SELECT xmcoh.rollback('manuals');
+SELECT xmcoh.deploy('imported', xmcoh.import_model('imported', xmcoh.export_model('manuals', 3)));
+SELECT xmcoh.schedule_training('manuals', '\@yearly', 'Asia/Tokyo', '{"epochs": 4}', 'keep', '{work_step}');
+SET ROLE "Team Ärger";
+SELECT xmcoh.schedule_training('Ärgernis "1"', '0 3 1 1 *', unlabelled => '{"\\"Werk; \\"\\"Süd\\"\\"\\".\\"Schritte.1\\""}');
+RESET ROLE;
+REASSIGN OWNED BY carol TO postgres;
+DROP OWNED BY carol;
+DROP ROLE carol;
+-- A later release lets an owner give others a part in a model.
+DO \$\$
+BEGIN
+	IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace AND proname = 'grant_model') THEN
+		PERFORM xmcoh.grant_model('manuals', 'alice', 'score');
+	END IF;
+END \$\$;
+});
+}
+
+# What a database holds and answers, as a hash: the contents of each table (but checkpoints, which no dump carries) and sequence; of each
+# view how many rows it shows; whether the sources of what is scheduled are defined as they were; of each model its owner, the deployed version, and a hash of all its scores, or the error that it gives instead; what each role sees.
+sub state
+{
+	my ($node, $database) = @_;
+	my ($code, $lines, $err) = $node->psql($database, q{
+SET client_min_messages = error;
+SET search_path = '';
+SET extra_float_digits = 3;
+CREATE FUNCTION pg_temp.answer(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE query INTO result;
+	RETURN coalesce(result, 'nothing');
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'error: ' || SQLERRM;
+END $$;
+CREATE FUNCTION pg_temp.seen_by(role text) RETURNS text LANGUAGE plpgsql SET role = 'none' AS $$
+BEGIN
+	EXECUTE pg_catalog.format('SET ROLE %I', role);
+	RETURN (SELECT string_agg(model, ', ' ORDER BY model COLLATE "C") FROM xmcoh.model_overview);
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'error: ' || SQLERRM;
+END $$;
+SELECT 'table ' || c.relname || '=' || pg_temp.answer(format(
+		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM %s AS t', c.oid::regclass))
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'r' AND relname <> 'job_checkpoint';
+SELECT 'sequence ' || c.relname || '=' || pg_temp.answer(format('SELECT last_value || '' '' || is_called FROM %s', c.oid::regclass))
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
+SELECT 'view ' || c.relname || '=' || pg_temp.answer(format('SELECT count(*) || '' rows'' FROM %s', c.oid::regclass))
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v';
+SELECT 'defined as scheduled ' || schedule_id || '=' || pg_temp.answer(format(
+		'SELECT xmcoh_internal.is_defined_as(model_id, source_definition) FROM xmcoh.schedule WHERE schedule_id = %s', schedule_id))
+	FROM xmcoh.schedule AS s WHERE to_jsonb(s) ? 'source_definition';
+SELECT 'problem ' || (to_jsonb(s) ->> 'relation') || '=' || (to_jsonb(s) ->> 'problem') FROM xmcoh.source AS s WHERE to_jsonb(s) ->> 'problem' IS NOT NULL;
+SELECT 'owner ' || model || '=' || regexp_replace(owner::text, '^role ', '') FROM xmcoh.model_overview;
+SELECT 'deployed ' || model || '=' || coalesce(deployed_version::text, 'none') FROM xmcoh.model_overview;
+SELECT 'orders ' || model || '=' || pg_temp.answer(format(
+		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM xmcoh.order_documents(%L) AS t', model))
+	FROM xmcoh.model_overview;
+SELECT 'pairs ' || model || '=' || pg_temp.answer(format(
+		'SELECT count(*) || '' '' || md5(string_agg(document || t::text, E''\n'' ORDER BY document || t::text COLLATE "C"))
+			FROM (SELECT DISTINCT document FROM xmcoh.order_documents(%1$L)) AS d, xmcoh.pair_scores(%1$L, document) AS t', model))
+	FROM xmcoh.model_overview;
+SELECT 'alignment ' || model || '=' || pg_temp.answer(format(
+		'SELECT count(*) || '' '' || md5(string_agg(document || t::text, E''\n'' ORDER BY document || t::text COLLATE "C"))
+			FROM (SELECT DISTINCT document FROM xmcoh.order_documents(%1$L)) AS d, xmcoh.alignment(%1$L, document) AS t', model))
+	FROM xmcoh.model_overview WHERE model = 'photos';
+SELECT 'words ' || model || '=' || pg_temp.answer(format(
+		'SELECT md5(string_agg(xmcoh.precedes(%L, a, NULL, b, NULL)::text, '' '' ORDER BY a COLLATE "C", b COLLATE "C"))
+			FROM unnest(''{unpack,mount part 3,connect,test part 1,clean}''::text[]) AS a, unnest(''{unpack part 2,test,clean part 6}''::text[]) AS b',
+		model))
+	FROM xmcoh.model_overview;
+SELECT 'seen by ' || rolname || '=' || coalesce(pg_temp.seen_by(rolname), 'nothing') FROM pg_roles WHERE rolname !~ '^(pg_|xmcoh|postgres$)';
+}, on_error_stop => 1);
+	return { error => $err } if $code != 0;
+	my %state;
+	for my $line (split /\n/, $lines)
+	{
+		my ($key, $value) = $line =~ /^(.*?)=(.*)$/ or die $line;
+		$state{$key} = $value;
+	}
+	return \%state;
+}
+
+# In what two states differ, a line each; keys that match the pattern are passed over.
+sub differences
+{
+	my ($got, $wanted, $passed_over) = @_;
+	my %all = (%$got, %$wanted);
+	my @lines;
+	for my $key (sort keys %all)
+	{
+		next if defined $passed_over && $key =~ $passed_over;
+		my ($g, $w) = ($got->{$key} // 'missing', $wanted->{$key} // 'missing');
+		push @lines, "$key: $g instead of $w" if $g ne $w;
+	}
+	return @lines;
+}
+
+# New numbers meet none that came with the dump; what was deployed before can be gone back to; a model can be trained further if it has
+# its source. The first sentence that is not so.
+sub after_restore
+{
+	my ($node, $database, %params) = @_;
+	my ($code, $out, $err) = $node->psql($database, q{
+SELECT xmcoh.create_model('after the restore');
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, 'new', '1', '2' FROM xmcoh.model WHERE name = 'manuals';
+DO $$
+BEGIN
+	IF xmcoh.rollback('manuals') <> 1 THEN
+		RAISE 'rolled back to another version than 1';
+	END IF;
+	PERFORM xmcoh.deploy('manuals', 2);
+END $$});
+	return $err if $code != 0;
+	if ($params{train})
+	{
+		($code, $out, $err) = $node->psql($database, q{SELECT xmcoh.train('manuals', '{"seed": 4}')});
+		return $err if $code != 0;
+		my $job = $out;
+		$out = $node->safe_psql($database, "CALL xmcoh.wait_for_job($job, '60 s')");
+		return "job $job: $out: " . $node->safe_psql($database, "SELECT message FROM xmcoh.job WHERE job_id = $job") if $out ne 'succeeded';
+		return 'not version 4' if $node->safe_psql($database, "SELECT version FROM xmcoh.job WHERE job_id = $job") != 4;
+	}
+	return '';
+}
+
+1;
