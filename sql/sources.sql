@@ -303,17 +303,17 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
                 FROM used AS u JOIN pg_class AS c ON c.oid = u.object
                 WHERE u.class = 'pg_class'::regclass AND u.is_child AND c.relkind NOT IN ('i', 'I')
             UNION
-            SELECT format('%s %s %s', p.oid, p.proowner, d.definition), format('%s %s %s', p.oid::regprocedure, pg_get_userbyid(p.proowner),
-                          CASE WHEN p.prosqlbody IS NULL THEN d.definition ELSE pg_get_function_sqlbody(p.oid) END)
+            SELECT format('%s %s %s %s %s %s', p.oid, p.proowner, f.kind, p.prosrc, p.probin, p.prosqlbody),
+                   format('%s %s %s %s %s %s', p.oid::regprocedure, pg_get_userbyid(p.proowner), f.kind, p.prosrc, p.probin,
+                          pg_get_function_sqlbody(p.oid))
                 FROM used AS u JOIN pg_proc AS p ON p.oid = u.object JOIN pg_language AS l ON l.oid = p.prolang,
-                     LATERAL (SELECT format('%s %s %s %s %s %s %s %s', l.lanname, p.provolatile, p.prosecdef, p.proisstrict, p.proconfig,
-                                            p.prosrc, p.probin, p.prosqlbody)) AS d (definition)
+                     LATERAL (SELECT format('%s %s %s %s %s', l.lanname, p.provolatile, p.prosecdef, p.proisstrict, p.proconfig)) AS f (kind)
                 WHERE u.class = 'pg_proc'::regclass
             UNION
             SELECT format('policy %s %s %s %s', p.polrelid, p.polpermissive, p.polqual, p.polroles),
                    format('policy %s %s %s %s', p.polrelid::regclass, p.polpermissive, pg_get_expr(p.polqual, p.polrelid),
-                          (SELECT string_agg(CASE WHEN r.role <> 0 THEN pg_get_userbyid(r.role) ELSE 'PUBLIC' END, ',' ORDER BY r.place)
-                           FROM unnest(p.polroles) WITH ORDINALITY AS r (role, place)))
+                          ARRAY(SELECT CASE WHEN r.role <> 0 THEN pg_get_userbyid(r.role) END
+                                FROM unnest(p.polroles) WITH ORDINALITY AS r (role, place) ORDER BY r.place))
                 FROM used AS u JOIN pg_policy AS p ON p.oid = u.object WHERE u.class = 'pg_policy'::regclass AND p.polcmd IN ('r', '*')
             UNION
             SELECT format('operator %s %s %s', o.oid, o.oprowner, o.oprcode::oid),
@@ -321,7 +321,7 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
                 FROM used AS u JOIN pg_operator AS o ON o.oid = u.object WHERE u.class = 'pg_operator'::regclass
             UNION
             SELECT format('type %s %s %s', t.oid, t.typowner, t.typtype), format('type %s %s %s', t.oid::regtype, pg_get_userbyid(t.typowner), t.typtype)
-                FROM used AS u JOIN pg_type AS t ON t.oid = u.object WHERE u.class = 'pg_type'::regclass AND t.typtype IN ('d', 'e', 'r', 'm', 'b')
+                FROM used AS u JOIN pg_type AS t ON t.oid = u.object WHERE u.class = 'pg_type'::regclass AND t.typtype IN ('b', 'd', 'e', 'm', 'r')
             UNION
             SELECT format('cast %s %s %s %s %s', c.castsource, c.casttarget, c.castfunc, c.castcontext, c.castmethod),
                    format('cast %s %s %s %s %s', c.castsource::regtype, c.casttarget::regtype, c.castfunc::regprocedure, c.castcontext, c.castmethod)
@@ -331,7 +331,7 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
             FROM line AS l;
     END;
 COMMENT ON FUNCTION xmcoh_internal.source_definition(integer) IS
-    'Internal: how the sources and pair sources of a model are defined: owners and columns of their relations, views, policies, casts, and the functions that reading or planning may call, as far as the catalogue knows them (what the text of a function calls by name is not looked into); a hash over it by numbers, and one by names';
+    'Internal: how the sources and pair sources of a model are defined: owners and columns of their relations, views, policies, casts, and the functions that reading or planning may call, as far as the catalogue knows: what the text of a function calls by name is not looked into; a hash over it by numbers, and one by names';
 
 CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -590,12 +590,13 @@ fail_queued(int32 job_id, const char *why)
 	write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()", psprintf("not begun: %s", why));
 }
 
-void
+bool
 xmcoh_fail_queued(int32 job_id, const char *why)
 {
 	SPI_connect();
 	fail_queued(job_id, why);
 	SPI_finish();
+	return true;
 }
 
 bool

@@ -58,11 +58,11 @@ extern bool xmcoh_resume(int32 job_id);
  */
 extern bool xmcoh_begin_queued(int32 job_id);
 
+/* Ends a job in the queue that could not be asked for. Needs no SPI connection. */
+extern bool xmcoh_fail_queued(int32 job_id, const char *why);
+
 /* Whether the process of a job of this database is there. */
 extern bool xmcoh_job_has_worker(int32 job_id);
-
-/* Ends a job in the queue that could not be asked for. Needs no SPI connection. */
-extern void xmcoh_fail_queued(int32 job_id, const char *why);
 
 /* How many workers of jobs are at work, or about to be, in the whole server. */
 extern int	xmcoh_count_workers(void);

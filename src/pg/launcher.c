@@ -42,6 +42,7 @@ PGDLLEXPORT void xmcoh_launcher_main(Datum argument);
 #define FAILURE_MS 5000			/* after one failure; twice as long after each further one */
 #define FAILURE_LIMIT_MS (10 * 60 * 1000)
 #define VISIT_MS (60 * 1000)	/* a visitor that needs longer is ended */
+#define PATIENT_VISITS 3		/* others that a database lets pass before it */
 #define RECOVERY_MS (10 * 1000)
 
 typedef struct Shared
@@ -67,8 +68,8 @@ typedef struct Database
 	TimestampTz next_due;		/* what came due before has been seen to */
 	TimestampTz next_visit;		/* next_due, or earlier where something that is due could not be started */
 	TimestampTz not_before;		/* after a visit in vain */
-	TimestampTz visited_at;		/* when the last visit began; 0: none has */
 	TimestampTz turn_at;		/* a job of its queue was last begun */
+	int			passed_over;	/* how often in a row its time had come and another one was visited */
 	int			failures;		/* in a row */
 	bool		wanted;			/* something has changed since it was last visited */
 	bool		waiting;		/* jobs in its queue wait for their turn */
@@ -309,18 +310,17 @@ visit_at(const Database *known)
 }
 
 /*
- * Of databases whose time has come the one whose last visit is longest ago comes first, so that none that wants one all the time
- * keeps others from theirs. Of those where jobs wait, the one whose turn was longest ago: a long queue in one of them keeps no
- * other from its turn.
+ * Whether of two databases this one is to be visited first. Of several where jobs wait it is the one whose turn was longest ago, so
+ * that a long queue in one of them keeps no other from its turn; but one that has been passed over too often goes before others, so that
+ * none which wants a visit all the time keeps others from theirs.
  */
 static bool
 comes_before(const Database *a, const Database *b, TimestampTz now)
 {
-	if (visit_at(a) > now || visit_at(b) > now)
-		return visit_at(a) < visit_at(b);
-	if (a->waiting && b->waiting && a->turn_at != b->turn_at)
-		return a->turn_at < b->turn_at;
-	return a->visited_at < b->visited_at;
+	if (visit_at(a) <= now && visit_at(b) <= now && a->passed_over != b->passed_over &&
+		Max(a->passed_over, b->passed_over) >= PATIENT_VISITS)
+		return a->passed_over > b->passed_over;
+	return visit_at(a) < visit_at(b) || (visit_at(a) == visit_at(b) && a->turn_at < b->turn_at);
 }
 
 /* The database that is to be visited first; NULL if there is none. */
@@ -367,7 +367,9 @@ begin_visit(Database *known, TimestampTz now)
 	if (RegisterDynamicBackgroundWorker(&worker, &visitor))
 	{
 		known->wanted = false;
-		known->visited_at = now;
+		for (int k = 0; k < n_databases; k++)
+			database[k].passed_over += visit_at(&database[k]) <= now;
+		known->passed_over = 0;
 		visited = known->oid;
 		visit_ends = TimestampTzPlusMilliseconds(now, VISIT_MS);
 		slot_at = 0;

@@ -36,11 +36,11 @@
 PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
 
 #define LOCK_TIMEOUT "500ms"	/* rows that somebody holds are passed over; this is for what train() waits for besides */
+#define STEP_MS 5000			/* most for one transaction: what users have defined may take for ever to look at */
+#define PART_MS 10000			/* for each part of a visit: then it is the next one's turn, and what is left is for the next visit */
 #define PATIENCE_MS 1000		/* with rows that somebody holds after a crash, and with processes that start */
 #define SLOT_MS 300				/* with slots of processes that have just ended */
 #define NAP_MS 10
-#define STEP_MS 5000			/* most for one transaction: what users have defined may take for ever to look at */
-#define PART_MS 10000			/* for each part of a visit: then it is the next one's turn, and what is left is for the next visit */
 #define WAITING_MS 10000		/* until the next visit while jobs wait for their turn */
 #define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
 
@@ -158,22 +158,14 @@ typedef enum Outcome
 {
 	DONE,
 	NOTHING_DONE,				/* and nothing to be done */
-	HELD,						/* somebody holds the row */
+	HELD,						/* somebody holds the row, or what looking at the job takes */
 	LATER,						/* an error that passes by itself */
 	REFUSED						/* another error */
 } Outcome;
 
 static char *later_message;		/* of the last error that passes by itself, in the visitor's memory */
 
-static char *why_hopeless;		/* in the visitor's memory */
-
-/* A job that cannot be begun must not be tried first at every visit. */
-static bool
-give_up(int32 job_id)
-{
-	xmcoh_fail_queued(job_id, why_hopeless);
-	return true;
-}
+static char *refusal_message;		/* and of the last error that does not */
 
 /*
  * Does something with one job in a transaction of its own: `act` says whether there was something to do. A job whose row
@@ -183,7 +175,6 @@ static Outcome
 with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
 {
 	volatile Outcome outcome = NOTHING_DONE;
-	char	   *volatile message = NULL;
 
 	PG_TRY();
 	{
@@ -202,18 +193,14 @@ with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
 	{
 		ErrorData  *error = rollback();
 
-		outcome = is_passing(error) ? LATER : REFUSED;
-		message = worker_error_text(error);
+		outcome = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ? HELD : is_passing(error) ? LATER : REFUSED;
 		if (outcome == LATER)
-			later_message = message;
-		ereport(outcome == LATER ? DEBUG1 : LOG, errmsg("job %d %s: %s", job_id, what, error->message));
+			later_message = worker_error_text(error);
+		else if (outcome == REFUSED)
+			refusal_message = worker_error_text(error);
+		ereport(outcome == REFUSED ? LOG : DEBUG1, errmsg("job %d %s: %s", job_id, what, error->message));
 	}
 	PG_END_TRY();
-	if (outcome == REFUSED && act == xmcoh_begin_queued)
-	{
-		why_hopeless = message;
-		(void) with_job(job_id, give_up, "cannot be told why it was not begun");
-	}
 	return outcome;
 }
 
@@ -234,9 +221,9 @@ static bool
 settle_jobs(void)
 {
 	int32	   *job;
-	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS j USING (job_id)"
-							  " WHERE $1 IS NOT NULL AND r.state IN ('queued', 'starting', 'running', 'cancelling')"
-							  " AND j.state <> r.state ORDER BY r.job_id", &job);
+	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS j USING (job_id) WHERE $1 IS NOT NULL"
+							  " AND r.state IN ('queued', 'starting', 'running', 'cancelling') AND j.state <> r.state"
+							  " ORDER BY r.job_id", &job);
 	int			naps = visit.first ? PATIENCE_MS / NAP_MS : 0;
 	bool		all = true;
 
@@ -321,6 +308,13 @@ await_workers(void)
 	}
 }
 
+/* A job that cannot be begun must not be tried first at every visit. */
+static bool
+give_up(int32 job_id)
+{
+	return xmcoh_fail_queued(job_id, refusal_message);
+}
+
 /* Tells in a job's row why it goes on waiting, though its turn has come; true: that is new. */
 static bool
 note_why_later(int32 job_id)
@@ -369,6 +363,8 @@ begin_jobs(bool *waiting)
 		}
 		if (outcome == DONE)
 			begun++;
+		if (outcome == REFUSED)
+			(void) with_job(job[k], give_up, "cannot be told why it was not begun");
 		if (outcome == LATER)
 		{
 			/* There is no slot, nor will there be one for the next. */

@@ -100,11 +100,11 @@ $node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM xmcoh.job WHERE s
 # ---- a job that cannot be begun ----
 
 # A view whose text takes longer than a visitor has for one job: who may look at it is not kept from that, so a function stands for it.
-value(q{ALTER FUNCTION xmcoh_internal.source_definition(integer) RENAME TO real_definition;
-	CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+value(q{ALTER FUNCTION xmcoh_internal.is_defined_as(integer, text) RENAME TO is_really_defined_as;
+	CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
 		IF model_id = 1 AND pg_backend_pid() IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh visitor') THEN
 			PERFORM pg_sleep(100); END IF;
-		RETURN xmcoh_internal.real_definition(model_id); END $$}, 'other');
+		RETURN xmcoh_internal.is_really_defined_as(model_id, definition); END $$}, 'other');
 value(qq{SET ROLE mallory; SELECT xmcoh.train('mallory', $quick)}, 'other');
 $job = value(qq{SET ROLE victim; SELECT xmcoh.train('victim two', $quick)}, 'other');
 cmp_ok(seconds_until(40, "SELECT state = 'succeeded' FROM xmcoh.job WHERE job_id = $job", 'other'), '<', 40,
