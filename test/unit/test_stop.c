@@ -163,7 +163,7 @@ test_orders(void **state)
 	check(f, "search with its value", run_search, &with_value, 1 + 0.5 + 0.5 + 1 + 0.5);
 	check(f, "shuffled", run_shuffled, NULL, 1 + 1 + 0.5 + 0.5 + 1);
 	/* Besides, doubles are zeroed, 21 sweeps looked through, and the result divided. */
-	check(f, "position probabilities", run_positions, NULL, 1 + 0.5 + 0.5 + 1 + 2 + 21 + 1);
+	check_passes(f, "position probabilities", run_positions, NULL, 1 + 0.5 + 0.5 + 1 + 2 + 21 + 1, 0);
 }
 
 static xmc_status
@@ -451,6 +451,7 @@ sparse_model(xmc_ctx *ctx, xmc_options *options, xmc_model **model)
 	assert_int_equal(xmc_model_new(ctx, options, false, model), XMC_OK);
 	(*model)->network[XMC_IMAGE].input_dim = (*model)->network[XMC_IMAGE].embedding_dim = 0;
 	(*model)->has_alignment = true;
+	(*model)->align_scale[XMC_ALIGN_DUSTBIN] = 1000;	/* all stay without a counterpart: one iteration is enough */
 }
 
 /*
@@ -467,7 +468,7 @@ test_scores(void **state)
 	xmc_options options;
 	scoring		of = {0};
 	xmc_item   *item = test_calloc(N, sizeof *item);
-	char		(*key)[8] = test_calloc(N, sizeof *key);
+	char		(*key)[12] = test_calloc(N, sizeof *key);
 	float	   *image = test_calloc(N, sizeof(float) * 3);
 	xmc_tokeniser *tokeniser;
 	long		align;
@@ -493,7 +494,7 @@ test_scores(void **state)
 	assert_int_equal(xmc_document_build(&ctx, &options, tokeniser, N, item, &of.document), XMC_OK);
 	assert_int_equal(xmc_document_label_positions(&ctx, &of.document, f->position), XMC_OK);
 	align = questions(f, "alignment of a document", run_align, &of);
-	/* Recalled similarity zeroed, similarities added up, and Sinkhorn with an iteration at least. */
+	/* Recalled similarity zeroed, similarities added up, and Sinkhorn with an iteration. */
 	assert_true(align >= (long) (0.25 * (1 + 1 + 6) * PASS));
 
 	of.rule = (xmc_guidance_rule) {.mode = XMC_GUIDANCE_SOFT};
@@ -505,11 +506,11 @@ test_scores(void **state)
 	of.rule = (xmc_guidance_rule) {.mode = XMC_GUIDANCE_PAPER,.rounds = 1};
 	/* Counterparts found, and each modality's pairs gone through. */
 	check_passes(f, "paper", run_score, &of, PASSES_OF_ALL + 0.125 + 2 * 0.25 + 2 * 0.5, align);
+	check_stops(f, "paper", run_score, &of);
 	of.rule = (xmc_guidance_rule) {.mode = XMC_GUIDANCE_STORED};
 	/* Besides what soft takes, each modality's order laid out, the scores that it silences, and the pairs that it decides. */
 	check_passes(f, "stored", run_score, &of, PASSES_OF_ALL + 0.125 + 1 + 0.25 + 0.5 + 2 * (1 + 0.5 + 1) + 0.5,
 				 align + 2 * guidance);
-	check_stops(f, "stored", run_score, &of);
 	xmc_document_free(&ctx, &of.document);
 	xmc_model_free(&ctx, of.model);
 	xmc_tokeniser_free(tokeniser);
