@@ -232,8 +232,8 @@ build/fuzz/cron: src/pg/cron.c src/pg/cron.h
 build/fuzz/cron: FUZZ_ALSO = src/pg/cron.c
 build/fuzz/npy: src/cli/npy.c src/cli/npy.h src/cli/cli.h
 build/fuzz/npy: FUZZ_CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
-build/fuzz/state: src/pg/state.c src/pg/state.h src/pg/evidence.h
-build/fuzz/state: FUZZ_ALSO = src/pg/state.c
+build/fuzz/state: src/pg/state.c src/pg/wire.c src/pg/state.h src/pg/wire.h src/pg/item.h src/pg/evidence.h
+build/fuzz/state: FUZZ_ALSO = src/pg/state.c src/pg/wire.c
 build/fuzz/state: FUZZ_CFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
 
 .PHONY: fuzz fuzz-build

@@ -468,7 +468,7 @@ test_scores(void **state)
 	xmc_options options;
 	scoring		of = {0};
 	xmc_item   *item = test_calloc(N, sizeof *item);
-	char		(*key)[12] = test_calloc(N, sizeof *key);
+	char		(*key)[16] = test_calloc(N, sizeof *key);
 	float	   *image = test_calloc(N, sizeof(float) * 3);
 	xmc_tokeniser *tokeniser;
 	long		align;
