@@ -242,13 +242,15 @@ ok(-e $file, 'that of the deployed one is there');
 
 # Rows that are deleted by hand go with the next file that is written.
 new_blind();
-value(q{DELETE FROM xmcoh.model WHERE name = 'blind'});
+value(q{WITH gone AS (DELETE FROM xmcoh.model WHERE name = 'blind' RETURNING model_id)
+	DELETE FROM xmcoh.model_version AS v USING gone WHERE v.model_id = gone.model_id});
 ok(-e $blind_file, 'a model deleted by hand leaves its file');
 unlink $file;
 asked('which the next sweep finds');
 ok(!-e $blind_file, 'it is gone');
 new_blind();
-value(q{DELETE FROM xmcoh.model WHERE name = 'blind'});
+value(q{WITH gone AS (DELETE FROM xmcoh.model WHERE name = 'blind' RETURNING model_id)
+	DELETE FROM xmcoh.model_version AS v USING gone WHERE v.model_id = gone.model_id});
 is(value('SELECT xmcoh.sweep_cache()'), 1, 'the sweep by hand');
 ok(!-e $blind_file, 'it is gone');
 
@@ -257,10 +259,11 @@ value(q{
 CREATE ROLE other LOGIN;
 SELECT xmcoh.grant_usage('other');
 SET ROLE other;
-SELECT xmcoh.sweep_cache();
+SELECT xmcoh.create_model('hers');
+SELECT xmcoh.drop_model('hers');
 SELECT xmcoh.create_model('hers');
 });
-ok(-e $file, 'a sweep by a role that does not see the model');
+ok(-e $file, 'a sweep for a role that does not see the model');
 
 # ---- other databases, dropped ones and dropped extensions ----
 
