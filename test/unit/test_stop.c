@@ -14,10 +14,12 @@
 
 #include "counting.h"
 #include "xmcoh/align.h"
+#include "xmcoh/blas.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/decode.h"
 #include "xmcoh/dense.h"
 #include "xmcoh/guidance.h"
+#include "xmcoh/memory.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/model.h"
 #include "xmcoh/paper.h"
@@ -438,13 +440,17 @@ run_guidance(fixture *f, void *arg)
 	return status;
 }
 
+#define SPACE 8					/* width in which texts and photos are compared */
+#define REMEMBERED 1024			/* rows: one tile */
+
 /* The text's sparse term is the only part: products ask for every tile anyhow, and would drown what is counted here. */
 static void
 sparse_model(xmc_ctx *ctx, xmc_options *options, xmc_model **model)
 {
 	xmc_options_default(options);
 	options->image_dim = 3;
-	options->d_model = options->feed_forward = options->align_dim = 8;
+	options->d_model = options->feed_forward = 8;
+	options->align_dim = SPACE;
 	options->heads = 2;
 	options->hash_bits = 8;
 	options->bilinear_dim = 0;
@@ -452,6 +458,36 @@ sparse_model(xmc_ctx *ctx, xmc_options *options, xmc_model **model)
 	(*model)->network[XMC_IMAGE].input_dim = (*model)->network[XMC_IMAGE].embedding_dim = 0;
 	(*model)->has_alignment = true;
 	(*model)->align_scale[XMC_ALIGN_DUSTBIN] = 1000;	/* all stay without a counterpart: one iteration is enough */
+}
+
+static xmc_status
+run_memory(fixture *f, void *arg)
+{
+	xmc_comparison compared = {.n_image = N,.n_text = N,.recalled = test_malloc(sizeof(float) * N * N)};
+	xmc_arena	arena;
+	xmc_status	status;
+
+	xmc_arena_init(&arena, &f->ctx);
+	status = xmc_memory_similarity(&arena, ((scoring *) arg)->model, 1, f->s, f->s, &compared);
+	xmc_arena_free(&arena);
+	test_free(compared.recalled);
+	return status;
+}
+
+/* The products of that. */
+static xmc_status
+run_products(fixture *f, void *arg)
+{
+	float	   *to = test_malloc(sizeof(float) * N * N);
+	xmc_status	status = XMC_OK;
+
+	(void) arg;
+	for (int side = 0; side < 2 && status == XMC_OK; side++)
+		status = xmc_sgemm(&f->ctx, XMC_PLAIN, XMC_TRANSPOSED, N, REMEMBERED, SPACE, 1, f->s, SPACE, f->s, SPACE, 0, to, N);
+	if (status == XMC_OK)
+		status = xmc_sgemm(&f->ctx, XMC_PLAIN, XMC_TRANSPOSED, N, N, REMEMBERED, 1, f->s, N, f->s, N, 0, to, N);
+	test_free(to);
+	return status;
 }
 
 /*
@@ -476,6 +512,10 @@ test_scores(void **state)
 
 	assert_int_equal(xmc_tokeniser_new(&ctx, &tokeniser), XMC_OK);
 	sparse_model(&ctx, &options, &of.model);
+	of.model->memory = (xmc_memory) {.n = REMEMBERED,.z = {f->s, f->s}};
+	/* Zeroed, both sides described by a row of REMEMBERED each, divided by their lengths. */
+	check_passes(f, "memory", run_memory, &of, 1 + 2 * 0.5 + 1, questions(f, "products", run_products, NULL) + 1);
+	of.model->memory = (xmc_memory) {0};
 	for (int32_t i = 0; i < N; i++)
 	{
 		snprintf(key[i], sizeof key[i], "%d", (int) i);
