@@ -117,9 +117,13 @@ for my $full (0, 1)
 {
 	value('SET allow_system_table_mods = on; CREATE OR REPLACE FUNCTION pg_catalog.pg_notification_queue_usage() RETURNS float8
 		LANGUAGE sql VOLATILE STRICT PARALLEL RESTRICTED AS $$ SELECT 0.9::float8 $$', 'other') if $full;
-	$job = value(qq{SET ROLE victim; SELECT xmcoh.train('victim two', $quick)}, 'other');
-	my ($code, $out) = $node->psql('other', "LISTEN xmcoh; CALL xmcoh.wait_for_job($job, '60 s'); SELECT 1");
-	like($out, qr/^succeeded/, 'a job succeeds' . ($full ? ' while the queue of notifications is nearly full' : ''));
+	my ($code, $out) = $node->psql('other', qq{LISTEN xmcoh;
+SET ROLE victim;
+SELECT xmcoh.train('victim two', $quick) AS job \\gset
+CALL xmcoh.wait_for_job(:job, '180 s');
+SELECT 1;
+});
+	like($out, qr/^succeeded/m, 'a job succeeds' . ($full ? ' while the queue of notifications is nearly full' : ''));
 	my $told = () = $out =~ /Asynchronous notification "xmcoh"/g;
 	ok($full ? $told == 0 : $told > 1, $full ? 'and puts nothing into it' : 'and says so');
 }
