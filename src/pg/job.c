@@ -224,6 +224,14 @@ xmcoh_job_has_worker(int32 job_id)
 	return find_worker(0, 0, name) != NULL;
 }
 
+bool
+xmcoh_is_job_worker(const PgBackendStatus *process)
+{
+	const char *type = process->st_backendType == B_BG_WORKER ? GetBackgroundWorkerTypeByPid(process->st_procpid) : NULL;
+
+	return type != NULL && strcmp(type, XMCOH_WORKER_TYPE) == 0;
+}
+
 int
 xmcoh_count_workers(void)
 {
@@ -235,12 +243,8 @@ xmcoh_count_workers(void)
 	for (int i = 1; i <= n; i++)
 	{
 		LocalPgBackendStatus *entry = xmcoh_backend_entry(i);
-		const char *type;
 
-		if (entry == NULL || entry->backendStatus.st_backendType != B_BG_WORKER)
-			continue;
-		type = GetBackgroundWorkerTypeByPid(entry->backendStatus.st_procpid);
-		count += type != NULL && strcmp(type, XMCOH_WORKER_TYPE) == 0;
+		count += entry != NULL && xmcoh_is_job_worker(&entry->backendStatus);
 	}
 	return count;
 }

@@ -8,6 +8,7 @@
 #include "xmcoh.h"
 
 #include "datatype/timestamp.h"
+#include "utils/backend_status.h"
 
 #define XMCOH_WORKER_TYPE "xmcoh job"
 #define XMCOH_WORKER_NAME "xmcoh job %d"	/* and its application_name: of the job */
@@ -63,6 +64,9 @@ extern bool xmcoh_fail_queued(int32 job_id, const char *why);
 
 /* Whether the process of a job of this database is there. */
 extern bool xmcoh_job_has_worker(int32 job_id);
+
+/* Whether a process is a job's worker, in whichever database, also one that waits for its turn. */
+extern bool xmcoh_is_job_worker(const PgBackendStatus *process);
 
 /* How many workers of jobs are at work, or about to be, in the whole server. */
 extern int	xmcoh_count_workers(void);

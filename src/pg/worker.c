@@ -245,12 +245,8 @@ count_ahead(void)
 	{
 		LocalPgBackendStatus *local = xmcoh_backend_entry(i);
 		const PgBackendStatus *other = local ? &local->backendStatus : NULL;
-		const char *type;
 
-		if (other == NULL || other->st_backendType != B_BG_WORKER || other->st_procpid == MyProcPid)
-			continue;
-		type = GetBackgroundWorkerTypeByPid(other->st_procpid);
-		if (type == NULL || strcmp(type, XMCOH_WORKER_TYPE) != 0)
+		if (other == NULL || other->st_procpid == MyProcPid || !xmcoh_is_job_worker(other))
 			continue;
 		if (other->st_proc_start_timestamp < MyStartTimestamp ||
 			(other->st_proc_start_timestamp == MyStartTimestamp && other->st_procpid < MyProcPid) ||
