@@ -200,7 +200,8 @@ BEGIN
     SELECT j.model_id INTO id FROM xmcoh.job_record AS j JOIN xmcoh.model AS m USING (model_id)
         WHERE j.job_id = model_of_job.job_id AND xmcoh_internal.may(m.owner, m.model_id, 'train', caller);
     IF NOT FOUND THEN
-        RAISE undefined_object USING MESSAGE = format('job %s does not exist', model_of_job.job_id);    -- for this caller
+        RAISE undefined_object USING MESSAGE = format('job %s does not exist', model_of_job.job_id),    -- for this caller
+            HINT = 'Only who may train its model sees a job.';
     END IF;
     RETURN id;
 END $$;

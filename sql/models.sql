@@ -156,11 +156,22 @@ COMMENT ON VIEW xmcoh.model_grants IS 'Which role was given which level on which
 
 -- ---- approved pairs ----
 
+-- Runs as the extension's owner: who inserts may use nothing in xmcoh_internal. No row is looked at.
+CREATE FUNCTION xmcoh_internal.before_approval() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('approve a pair');
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.before_approval() IS 'Internal: refuses approved pairs on a subscriber, where a pair that arrives later from the publisher would stop replication';
+CREATE TRIGGER approval BEFORE INSERT ON xmcoh.approved_pair FOR EACH STATEMENT EXECUTE FUNCTION xmcoh_internal.before_approval();
+
 CREATE FUNCTION xmcoh_internal.withdraw_pair(caller oid, model text, document text, before text, after text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     id integer := xmcoh_internal.model_id(caller, withdraw_pair.model, 'review');
 BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('withdraw a pair');
     DELETE FROM xmcoh.approved_pair AS p WHERE p.model_id = id AND p.document = withdraw_pair.document
         AND p.before = withdraw_pair.before AND p.after = withdraw_pair.after;
     RETURN FOUND;

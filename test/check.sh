@@ -30,7 +30,7 @@ QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
 LIVE="--verbose --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end
 PGSPOT_VERSION=0.9.4
 passed=0 failed=0 skipped=0
-table=
+table= failures=
 
 # ---- counting: each sets ok, bad, skip from a log ----
 
@@ -90,7 +90,10 @@ run()
 	printf '%5d passed %3d failed %3d skipped  %4d s%s\n' "$ok" "$bad" "$skip" $((SECONDS - started)) "${reason:+  ($reason)}"
 	table+=$(printf '%-10s %7d %7d %8d %6d s' "$kind" "$ok" "$bad" "$skip" $((SECONDS - started)))$'\n'
 	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
-	if [ "$bad" != 0 ]; then show_failure "$log"; fi
+	if [ "$bad" != 0 ]; then
+		show_failure "$log"
+		failures+=$(failed_tests "$kind" "$log"; say "$kind: ${reason:-$bad failed}")$'\n'
+	fi
 	if [ "$skip" != 0 ]; then grep -iE '# skip|SKIPPED \] [a-z]' "$log" | sed 's/^/    SKIPPED: /' | head -20; fi
 	return 0
 }
@@ -157,6 +160,16 @@ wait_longer()
 {
 	in_tree grep -rlE 'wait_for_job\(' test expected |
 		in_tree xargs perl -i -pe 's/(wait_for_job\(.*?\x27)(\d\d+)( ?s\x27)/$1 . $2 * $ENV{CHECK_SLOWNESS} . $3/e'
+}
+
+# failed_tests KIND LOG: a line for each test that failed, with its file, and what it says of itself.
+failed_tests()
+{
+	awk -v kind="$1" '
+		/^test\/[^ ]+ \.\./ { file = " " $1 }
+		/^not ok / && !/# TODO/ || /^\[  FAILED  \] [a-z]/ || /^fuzz FAILED/ || /\.\.\. FAILED/ { print kind file ": " $0; told = 6; next }
+		/^ *#/ && told > 0 { print "    " $0; told--; next }
+		/^ok / { told = 0 }' "$2" | cut -c1-300 | head -60
 }
 
 # ---- the kinds ----
@@ -326,6 +339,7 @@ if [ -z "$guides" ]; then
 	say "****  skipped: the tests on real data. There is no $GUIDES/steps.tsv.gz (GUIDES=folder says where it is).  ****"
 fi
 say ""
+[ -z "$failures" ] || say "$failures"
 printf '%-10s %7s %7s %8s %8s\n%s' kind passed failed skipped time "$table"
 say "all in $((SECONDS - started)) s; the logs are in ${LOGS#"$ROOT/"}"
 say "$passed passed, $failed failed, $skipped skipped"

@@ -17,6 +17,7 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
+#include "job.h"
 #include "worker.h"
 
 #include "xmcoh/scorer.h"
@@ -170,8 +171,9 @@ wait_for(Board *board, bool (*seen) (const volatile Board *board))
 /* ---- the leader: beginning ---- */
 
 /*
- * How many workers may still be started, one slot left for others. Counted are those that are connected or were in
- * a moment ago; whoever else starts one just now is not, but then a registration will fail.
+ * How many workers may still be started. Left free are a slot for each job that may still begin in the server, so that a role's
+ * gradient workers keep no other role's job waiting, and one for a visitor. Counted are the workers that are connected or were
+ * a moment ago; a worker that is being started just now is not, but then a registration will fail.
  */
 static int
 spare_slots(void)
@@ -188,7 +190,7 @@ spare_slots(void)
 		taken += entry != NULL && entry->backendStatus.st_backendType == B_BG_WORKER;
 	}
 	pgstat_clear_backend_activity_snapshot();
-	return max_worker_processes - taken - 1;
+	return max_worker_processes - taken - 1 - Max(0, xmcoh_max_running_jobs - xmcoh_count_workers());
 }
 
 /* The leader goes, by whatever exit: so do the others. */

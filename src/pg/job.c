@@ -674,7 +674,8 @@ look_at_job(int32 job_id, MemoryContext memory)
 	if (SPI_processed != 1)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("job %d does not exist", job_id));
+				errmsg("job %d does not exist", job_id),
+				errhint("Only who may train its model sees a job."));
 	state = MemoryContextStrdup(memory, row_value(1));
 	writer = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
 	lost = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &is_null));

@@ -23,7 +23,7 @@ int			xmcoh_max_document_items = 256;
 int			xmcoh_training_memory = 256 * 1024;
 int			xmcoh_checkpoint_interval = 30;
 int			xmcoh_max_running_jobs = 4;
-int			xmcoh_max_running_jobs_per_role = 4;
+int			xmcoh_max_running_jobs_per_role = 2;
 int			xmcoh_nice = 0;
 int			xmcoh_training_workers = 1;
 
@@ -177,7 +177,7 @@ _PG_init(void)
 							"With a launcher a job beyond that stays queued until its turn comes; without one it is refused, since it"
 							" would hold a worker slot while it waits.",
 							&xmcoh_max_running_jobs_per_role,
-							4, 1, 1024,
+							2, 1, 1024,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("xmcoh.nice",
@@ -190,7 +190,7 @@ _PG_init(void)
 	DefineCustomIntVariable("xmcoh.training_workers",
 							"How many processes compute the training of networks, the job's own one included.",
 							"Each minibatch is cut into as many slices, on whose number the result depends; slices for which no"
-							" background worker is free are computed by the job itself. One worker slot is left to others.",
+							" background worker is free are computed by the job itself. A slot is left for each job that may still begin.",
 							&xmcoh_training_workers,
 							1, 1, XMC_MAX_SLICES,
 							PGC_USERSET, 0,

@@ -148,6 +148,7 @@ is(no_files(), '0', 'nor a file');
 
 # ---- too few slots: one is the logical replication launcher's, one the job's, and one is left to others ----
 
+$node->append_conf('postgresql.conf', 'xmcoh.max_running_jobs = 1');
 restart_with_slots(3);
 ($job, $state, my $alone) = train($quick);
 is($alone, $two, 'without a free slot the same weights');
@@ -157,6 +158,16 @@ set('xmcoh.training_workers = 3');
 ($job, $state, my $fewer) = train($quick);
 is($fewer, $three, 'with a slot too few the same weights');
 like(job($job, 'message'), qr/; 2 of 3 training processes: no background worker slot was free$/, 'and a remark');
+
+# Slots of jobs that may still begin are not theirs: with two of them, and one left to others, none of five is free.
+$node->append_conf('postgresql.conf', 'xmcoh.max_running_jobs = 3');
+restart_with_slots(5);
+($job, $state, $fewer) = train($quick);
+is($fewer, $three, 'where other jobs may begin the same weights');
+like(job($job, 'message'), qr/; 1 of 3 training processes: no background worker slot was free$/, 'by fewer processes: the slots are left to other jobs');
+restart_with_slots(6);
+($job, $state, $fewer) = train($quick);
+like(job($job, 'message'), qr/; 2 of 3 training processes: no background worker slot was free$/, 'unless there is one more');
 
 ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal (?!9:)|leak/, 'nothing crashed but what was killed');
 $node->stop;

@@ -6,7 +6,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use XmcohTest;
 
-my $node = new_cluster('main', "max_worker_processes = 4\n");
+my $node = new_cluster('main', "max_worker_processes = 8\n");
 my $session = $node->background_psql('postgres');
 $session->query_safe('SELECT 1');
 

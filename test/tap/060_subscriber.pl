@@ -18,7 +18,7 @@ $subscriber->init;
 $subscriber->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
 $subscriber->start;
 $subscriber->safe_psql('postgres', q{CREATE EXTENSION xmcoh; CREATE TABLE work_step (manual int, step int, place int, instruction text)});
-$publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.source_record, work_step;
+$publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.source_record, xmcoh.approved_pair, work_step;
 	ALTER TABLE work_step REPLICA IDENTITY FULL});
 $subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION models CONNECTION '%s' PUBLICATION models}, $publisher->connstr . ' dbname=postgres'));
 $subscriber->wait_for_subscription_sync($publisher, 'models');
@@ -37,7 +37,15 @@ for my $call (q{xmcoh.train('manuals')}, q{xmcoh.create_model('mine')}, q{xmcoh.
 	like($err, qr/cannot .* on a subscriber of the models.*publisher's side/s, "$name refuses, and names the place");
 }
 
+for my $statement (q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals'},
+	q{SELECT xmcoh.withdraw_pair('manuals', '1', '1', '2')})
+{
+	my ($code, $out, $err) = $subscriber->psql('postgres', $statement);
+	like($err, qr/cannot (?:approve|withdraw) a pair on a subscriber of the models.*publisher's side/s, "so is refused: $statement");
+}
+
 # What the publisher does next arrives.
+value(q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals'});
 $publisher->safe_psql('postgres', q{SELECT xmcoh.create_model('later')});
 like(outcome(train('manuals')), qr/^succeeded: /, 'the publisher trains on');
 $publisher->wait_for_catchup('models');
@@ -45,6 +53,7 @@ is($subscriber->safe_psql('postgres', q{SELECT string_agg(name, ' ' ORDER BY nam
 is($subscriber->safe_psql('postgres', q{SELECT max(version), max(deployed_version) FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'manuals'}),
 	'2|2', 'and its versions');
 is($subscriber->safe_psql('postgres', $score), value($score), 'with the same scores');
+is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM xmcoh.approved_pair'), '1', 'and approved pairs arrive');
 
 # Once it is a server of its own it may.
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION models');
