@@ -27,7 +27,7 @@ export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
 export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-$((180 * CHECK_SLOWNESS))} PGISOLATIONTIMEOUT=${PGISOLATIONTIMEOUT:-$((360 * CHECK_SLOWNESS))}
 # More than any limit of a test's own: isolationtester gives a step twice PostgreSQL's default.
 QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
-LIVE="--verbose --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end
+LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end
 PGSPOT_VERSION=0.9.4
 passed=0 failed=0 skipped=0
 table= failures=

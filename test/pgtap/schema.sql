@@ -32,8 +32,8 @@ SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r
 SELECT is_empty($$SELECT f.oid::regprocedure FROM member_function AS f JOIN pg_language AS l ON l.oid = f.prolang
                    WHERE l.lanname NOT IN ('c', 'internal') AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (f.proconfig), false)$$,
                 'every function that is not in C pins its search_path');
-SELECT results_eq($$SELECT proname::text COLLATE "default" FROM member_function WHERE prosecdef ORDER BY 1$$, ARRAY['model_exists'],
-                  'one function runs with its owner''s privileges as such: it tells that a name is taken');
+SELECT results_eq($$SELECT proname::text COLLATE "default" FROM member_function WHERE prosecdef ORDER BY 1$$, ARRAY['before_approval', 'model_exists'],
+                  'two functions run with their owner''s privileges as such: the one refuses approvals on a subscriber, the other tells that a name is taken');
 -- Views run with their owner's privileges, whom no row-level security holds back: each must go by visible_model.
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND NOT coalesce('security_barrier=true' = ANY (reloptions), false)$$,
                 'every view is a security barrier');
