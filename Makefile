@@ -52,10 +52,10 @@ DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade script
 SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
-CORE_SOURCES := $(wildcard src/core/*.c)
-PG_SOURCES := $(wildcard src/pg/*.c)
+CORE_SOURCES := $(wildcard src/core/*/*.c)
+PG_SOURCES := $(wildcard src/pg/*/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
-ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*.h src/pg/*.h src/cli/*.h)
+ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*/*.h src/pg/*/*.h src/cli/*.h)
 OBJS = $(CORE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 
 # Both suites keep their input under test/ and write under build/. (PostgreSQL 15's pg_regress looks for expected/ beside
@@ -131,8 +131,10 @@ install-cli: build/xmcoh
 uninstall-cli:
 	rm -f '$(DESTDIR)$(bindir)/xmcoh'
 
-# Within the core no call goes through the symbol table.
+# Within the core no call goes through the symbol table. Only the core sees its own headers: src/pg has include/ alone.
 src/core/%.o: override CFLAGS += -fvisibility=hidden
+src/core/%.o: override CPPFLAGS += -Isrc/core
+src/pg/%.o: override CPPFLAGS += -Isrc/pg
 $(OBJS): $(ALL_HEADERS)
 xmcoh$(DLSUFFIX): xmcoh.map
 
@@ -151,12 +153,12 @@ clean distclean:
 endif
 EXTRA_CLEAN = build
 
-build build/core build/asan build/unit build/unit-asan build/fuzz build/fuzz/core build/bench build/cli build/regress build/isolation:
+build build/unit build/unit-asan build/fuzz build/bench build/cli build/regress build/isolation:
 	@mkdir -p $@
 
 # ---- the core alone ----
 
-TOOL_CFLAGS = $(C_DIALECT) $(WARNINGS) -g -Iinclude $(BLAS_CFLAGS) $(ICU_FLAGS)
+TOOL_CFLAGS = $(C_DIALECT) $(WARNINGS) -g -Iinclude -Isrc/core $(BLAS_CFLAGS) $(ICU_FLAGS)
 TOOL_LIBS = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CORE_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/core/%.o)
@@ -165,9 +167,11 @@ ASAN_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/asan/%.o)
 .PHONY: core
 core: build/libxmcoh_core.a
 
-build/core/%.o: src/core/%.c $(ALL_HEADERS) | build/core
+build/core/%.o: src/core/%.c $(ALL_HEADERS)
+	@mkdir -p $(@D)
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -c $< -o $@
-build/asan/%.o: src/core/%.c $(ALL_HEADERS) | build/asan
+build/asan/%.o: src/core/%.c $(ALL_HEADERS)
+	@mkdir -p $(@D)
 	$(CC) $(TOOL_CFLAGS) -O1 -fopenmp-simd $(SANITIZE) -c $< -o $@
 build/libxmcoh_core.a: $(CORE_OBJECTS)
 	@rm -f $@
@@ -183,15 +187,16 @@ BENCHES := $(sort $(wildcard test/bench/bench_*.c))
 TEST_HEADERS := $(wildcard test/*/*.h)
 
 build/unit/%: test/unit/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/unit
-	$(CC) $(TOOL_CFLAGS) -O1 -Isrc/core $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
+	$(CC) $(TOOL_CFLAGS) -O1 $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
 build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/unit-asan
-	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) -Isrc/core $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
+	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
 # This one is of the PostgreSQL side, but plain C.
-build/unit/test_cron build/unit-asan/test_cron: src/pg/cron.c src/pg/cron.h
+build/unit/test_cron build/unit-asan/test_cron: src/pg/schedule/cron.c src/pg/schedule/cron.h
+build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
 # Every product of the core passes through the bench's counter.
 build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
-	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -Isrc/core $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
+	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 
 # Every program runs, even after one that failed.
 run_each = @failed=0; for program in $(1); do echo "== $$program"; \
@@ -218,7 +223,8 @@ FUZZERS := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)
 FUZZ_CFLAGS = $(TOOL_CFLAGS) -O1 -fsanitize=float-cast-overflow $(SANITIZE)
 FUZZ_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/fuzz/core/%.o)
 
-build/fuzz/core/%.o: src/core/%.c $(ALL_HEADERS) | build/fuzz/core
+build/fuzz/core/%.o: src/core/%.c $(ALL_HEADERS)
+	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
 build/libxmcoh_core_fuzz.a: $(FUZZ_OBJECTS)
 	@rm -f $@
@@ -226,15 +232,16 @@ build/libxmcoh_core_fuzz.a: $(FUZZ_OBJECTS)
 build/fuzz/%: test/fuzz/fuzz_%.c build/libxmcoh_core_fuzz.a $(TEST_HEADERS) | build/fuzz
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_ALSO) -o $@ build/libxmcoh_core_fuzz.a $(TOOL_LIBS)
 
-build/fuzz/text: src/core/text.c
+build/fuzz/text: src/core/document/text.c
 # Those of the PostgreSQL side and of the client that are plain C, or nearly.
-build/fuzz/cron: src/pg/cron.c src/pg/cron.h
-build/fuzz/cron: FUZZ_ALSO = src/pg/cron.c
+build/fuzz/cron: src/pg/schedule/cron.c src/pg/schedule/cron.h
+build/fuzz/cron: FUZZ_CFLAGS += -Isrc/pg
+build/fuzz/cron: FUZZ_ALSO = src/pg/schedule/cron.c
 build/fuzz/npy: src/cli/npy.c src/cli/npy.h src/cli/cli.h
 build/fuzz/npy: FUZZ_CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
-build/fuzz/state: src/pg/state.c src/pg/wire.c src/pg/state.h src/pg/wire.h src/pg/item.h src/pg/evidence.h
-build/fuzz/state: FUZZ_ALSO = src/pg/state.c src/pg/wire.c
-build/fuzz/state: FUZZ_CFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
+build/fuzz/state: $(addprefix src/pg/query/,state.c wire.c state.h wire.h item.h evidence.h)
+build/fuzz/state: FUZZ_ALSO = src/pg/query/state.c src/pg/query/wire.c
+build/fuzz/state: FUZZ_CFLAGS += -Isrc/pg -isystem $(shell $(PG_CONFIG) --includedir-server)
 
 .PHONY: fuzz fuzz-build
 fuzz-build: $(FUZZERS:%=build/fuzz/%)

@@ -56,7 +56,7 @@ typedef struct xmc_comparison
 	int32_t		n_image;
 	int32_t		n_text;
 	float	   *cosine;			/* (n_image, n_text) */
-	float	   *recalled;		/* (n_image, n_text) similarity by memory (memory.h) */
+	float	   *recalled;		/* (n_image, n_text) similarity by memory (anchors.h) */
 } xmc_comparison;
 
 /*
@@ -64,7 +64,7 @@ typedef struct xmc_comparison
  * document's behind the other's (image_z (sum of n_image, dim), text_z likewise); the matrices are in `lasting`.
  * Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_align_compare(xmc_arena *lasting, xmc_arena *scratch, const xmc_model *model, int32_t n,
+extern xmc_status xmc_align_compare(xmc_arena *run_arena, xmc_arena *scratch, const xmc_model *model, int32_t n,
 									const float *image_z, const float *text_z, xmc_comparison *compared);
 
 /*
@@ -100,7 +100,7 @@ typedef struct xmc_alignment
 extern bool xmc_align_is_open(const xmc_document *document, bool split);
 
 /*
- * Lays the alignments of n documents out in the arena, into out (n); several at a time cost less than each alone (memory.h).
+ * Lays the alignments of n documents out in the arena, into out (n); several at a time cost less than each alone (anchors.h).
  * Without items on one side all of the other have no counterpart. Only for a model with has_alignment, unless one side of
  * each is empty. Errors: as xmc_align_project.
  */

@@ -12,7 +12,7 @@
 
 typedef struct xmc_epochs
 {
-	xmc_part	part;
+	xmc_term	term;
 	int32_t		done;			/* finished epochs */
 	int32_t		best;			/* the one with the lowest held-out loss, from 1; 0: none yet */
 	double		best_loss;
@@ -29,7 +29,7 @@ typedef struct xmc_epochs
  * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, which lies wherever its caller
  * wants it (all zero for the sparse term); everything else is laid out in the arena. Errors: XMC_NO_MEMORY.
  */
-extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_part part, const xmc_adamw *adamw,
+extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const xmc_adamw *adamw,
 								   xmc_random *random, int32_t n_train, const xmc_document **train, xmc_epochs *out);
 
 /* Whether there is to be another epoch: options epochs and patience. */

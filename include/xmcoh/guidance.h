@@ -18,7 +18,7 @@ typedef enum xmc_guidance_mode
 	XMC_GUIDANCE_SOFT = 0,		/* all counterparts by their probability, calibrated weights */
 	XMC_GUIDANCE_HARD,			/* the same weights, but only the likeliest counterpart, or none if that is likelier */
 	XMC_GUIDANCE_UNCALIBRATED,	/* raw scores, all with weight 1, solo ones too */
-	XMC_GUIDANCE_PAPER,			/* the released rule (paper.h), from calibrated solo scores */
+	XMC_GUIDANCE_PAPER,			/* the released rule (guidance_paper.h), from calibrated solo scores */
 	XMC_GUIDANCE_STORED,		/* soft, but where the guide's items are labelled their order guides, not their scores */
 	XMC_GUIDANCE_MODES
 } xmc_guidance_mode;
@@ -39,7 +39,7 @@ typedef struct xmc_guides
 {
 	float	   *image;			/* (n_image, n_image) P S_text P^T */
 	float	   *text;			/* (n_text, n_text) P^T S_image P */
-	float	   *crossed[XMC_MODALITIES];	/* (n_image, n_text) that image j stands before text i: P S_text, S_image P */
+	float	   *cross_modal[XMC_MODALITIES];	/* (n_image, n_text) that image j stands before text i: P S_text, S_image P */
 } xmc_guides;
 
 /*

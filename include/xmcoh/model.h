@@ -19,25 +19,25 @@ typedef enum xmc_modality
 } xmc_modality;
 
 /* What is trained on its own, to its own best epoch. A modality's raw score is the sum of its parts; the bilinear term is no modality's. */
-typedef enum xmc_part
+typedef enum xmc_term
 {
-	XMC_PART_SPARSE,			/* u(i): a weight per hashed text feature; contributes u(j) - u(i) */
-	XMC_PART_TEXT_LINEAR,		/* u(i): a linear function of the supplied text embedding */
-	XMC_PART_TEXT_NETWORK,		/* embedding bag, encoder and pair head */
-	XMC_PART_IMAGE_LINEAR,
-	XMC_PART_IMAGE_NETWORK,
-	XMC_PART_BILINEAR,			/* of all that both items of a pair hold (bilinear.h); for the fused score alone */
-	XMC_PARTS,
-	XMC_PART_NONE = XMC_PARTS,	/* set once, not trained */
-	XMC_PART_ALIGNMENT			/* which image shows which text (align.h): trained, but scores no pair */
-} xmc_part;
+	XMC_TERM_SPARSE,			/* u(i): a weight per hashed text feature; contributes u(j) - u(i) */
+	XMC_TERM_TEXT_LINEAR,		/* u(i): a linear function of the supplied text embedding */
+	XMC_TERM_TEXT_NETWORK,		/* embedding bag, encoder and pair head */
+	XMC_TERM_IMAGE_LINEAR,
+	XMC_TERM_IMAGE_NETWORK,
+	XMC_TERM_BILINEAR,			/* of all that both items of a pair hold (bilinear.h); for the fused score alone */
+	XMC_TERMS,
+	XMC_TERM_NONE = XMC_TERMS,	/* set once, not trained */
+	XMC_TERM_ALIGNMENT			/* which image shows which text (align.h): trained, but scores no pair */
+} xmc_term;
 
-extern xmc_modality xmc_part_modality(xmc_part part);	/* XMC_JOINT of the bilinear term */
+extern xmc_modality xmc_term_modality(xmc_term term);	/* XMC_JOINT of the bilinear term */
 
 static inline bool
-xmc_part_is_network(xmc_part part)
+xmc_term_is_network(xmc_term term)
 {
-	return part == XMC_PART_TEXT_NETWORK || part == XMC_PART_IMAGE_NETWORK;
+	return term == XMC_TERM_TEXT_NETWORK || term == XMC_TERM_IMAGE_NETWORK;
 }
 
 /* One post-norm Transformer layer; weights are (outputs, inputs), row-major. */
@@ -89,7 +89,7 @@ typedef struct xmc_calibration
 
 	/* a text-only and an image-only item: [m] * modality m's log-odds through the alignment, then [XMC_MODALITIES + m] * its
 	 * stored order likewise */
-	double		crossed[XMC_CROSSED_COEFFICIENTS];
+	double		cross_modal[XMC_CROSSED_COEFFICIENTS];
 } xmc_calibration;
 
 #define XMC_MAX_TENSORS (7 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
@@ -101,17 +101,17 @@ typedef struct xmc_tensor
 	int64_t		shape[2];
 	int64_t		n_values;
 	float	  **slot;			/* the pointer in xmc_model that leads to the values */
-	xmc_part	part;
+	xmc_term	term;
 	bool		hashed;			/* updated sparsely by AdaGrad, not by AdamW */
 } xmc_tensor;
 
-/* Rows that hold both, remembered by the alignment (memory.h): data, not parameters. */
-typedef struct xmc_memory
+/* Rows that hold both, remembered by the alignment (anchors.h): data, not parameters. */
+typedef struct xmc_anchors
 {
 	int32_t		n;				/* rows */
 	bool		is_own;			/* else they lie in the blob that the model was opened from */
 	float	   *z[XMC_MODALITIES];	/* (n, xmc_align_space_dim) unit vectors; one block, if own; NULL when n is 0 */
-} xmc_memory;
+} xmc_anchors;
 
 /* The documents that taught the model (seen.h): data, not parameters. */
 #define XMC_SEEN_COLUMNS 3
@@ -145,7 +145,7 @@ typedef struct xmc_model
 	float	   *align_text_w;	/* (align_dim, xmc_align_input_dim) of the texts; NULL in a shared space */
 	float	   *align_image_w;	/* (align_dim, image_dim); NULL in a shared space */
 	float	   *align_scale;	/* (XMC_ALIGN_SCALES) */
-	xmc_memory	memory;			/* empty while nothing is aligned */
+	xmc_anchors	anchors;			/* empty while nothing is aligned */
 	xmc_seen	seen;
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
@@ -194,17 +194,17 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blo
  * Copies all parameters of one part into `buffer` (save) or out of it; with buffer NULL nothing is copied. Gives their
  * number.
  */
-extern int64_t xmc_model_copy_part(const xmc_model *model, xmc_part part, float *buffer, bool save);
+extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
 
 /* How many values the dense tensors of a part have together. */
-extern int64_t xmc_model_part_values(const xmc_model *model, xmc_part part);
+extern int64_t xmc_model_term_values(const xmc_model *model, xmc_term term);
 
 /*
  * Leads slots elsewhere, in storage order without gaps: those of a part's dense tensors to `values`
- * (xmc_model_part_values), or all of them to `block` (n_parameters). Nothing is copied. The former gives where the part's
+ * (xmc_model_term_values), or all of them to `block` (n_parameters). Nothing is copied. The former gives where the part's
  * values were; NULL: it has no dense tensor.
  */
-extern float *xmc_model_lead_part(xmc_model *model, xmc_part part, float *values);
+extern float *xmc_model_lead_term(xmc_model *model, xmc_term term, float *values);
 extern void xmc_model_lead(xmc_model *model, float *block);
 
 /* The block that xmc_model_new gave the model. */

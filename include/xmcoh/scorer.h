@@ -16,7 +16,7 @@
  * Which scores to use: of one modality alone; all the evidence that both items of a pair have (fused); of one modality with
  * the other one's guidance. Training reports on the first XMC_REPORTED_EVIDENCES.
  */
-typedef enum xmc_evidence
+typedef enum xmc_score_kind
 {
 	XMC_EVIDENCE_TEXT = 0,
 	XMC_EVIDENCE_IMAGE = 1,
@@ -24,7 +24,7 @@ typedef enum xmc_evidence
 	XMC_EVIDENCE_TEXT_GUIDED = 3,
 	XMC_EVIDENCE_IMAGE_GUIDED = 4,
 	XMC_EVIDENCES = 5
-} xmc_evidence;
+} xmc_score_kind;
 
 #define XMC_REPORTED_EVIDENCES 3
 
@@ -37,7 +37,7 @@ typedef enum xmc_evidence
  * shares one modality is that one's guided score, and that of a text-only and an image-only item goes through the
  * alignment. Without such items or such a model, a pair's fused and guided score is that of the modality it shares.
  *
- * That is the rule by default; others are in guidance.h, the paper's in paper.h. By XMC_GUIDANCE_STORED the document's labels
+ * That is the rule by default; others are in guidance.h, the paper's in guidance_paper.h. By XMC_GUIDANCE_STORED the document's labels
  * are its stored order: what they say of texts guides photos and the other way round, and unless the alignment is to be
  * inferred they decide the fused score of the pairs that they speak of (and the order: xmc_guidance_keep_stored, since many
  * other pairs together could still outvote it). If the alignment is to be inferred, pairs
@@ -72,7 +72,7 @@ extern double xmc_probability(double log_odds);
  * The items that a score of this evidence speaks of, in their order, into item (document->n): those that hold its modality;
  * for fused all. Returns how many.
  */
-extern int32_t xmc_evidence_items(const xmc_document *document, xmc_evidence evidence, int32_t *item);
+extern int32_t xmc_score_kind_items(const xmc_document *document, xmc_score_kind evidence, int32_t *item);
 
 /* The scores among m of n items: to (m, m) from s (n, n). Errors: XMC_STOPPED. */
 extern xmc_status xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *item, float *to);

@@ -5,13 +5,13 @@
 #ifndef XMCOH_TRAIN_H
 #define XMCOH_TRAIN_H
 
-#include "xmcoh/alignfit.h"
+#include "xmcoh/align_fit.h"
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/model.h"
 #include "xmcoh/scorer.h"
-#include "xmcoh/slices.h"
+#include "xmcoh/shards.h"
 
 typedef struct xmc_train_progress
 {
@@ -44,8 +44,8 @@ typedef struct xmc_train_hooks
 {
 	void	   *arg;			/* passed to each */
 	xmc_status	(*progress) (void *arg, const xmc_train_progress *progress);	/* called at least once per batch */
-	int32_t		slices;			/* minibatches of networks are cut into so many (slices.h); 0, 1: they are not */
-	const xmc_crew *crew;		/* who computes them, besides this process */
+	int32_t		shards;			/* minibatches of networks are cut into so many (shards.h); 0, 1: they are not */
+	const xmc_workers *workers;		/* who computes them, besides this process */
 	bool		(*checkpoint_due) (void *arg, int64_t bytes);
 	xmc_status	(*write) (void *arg, const void *data, size_t size);
 	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);

@@ -7,10 +7,10 @@
  * Shares are taken from the wall clock (cheap to read) and times from the processor's, which a busy machine disturbs less.
  */
 #include "xmcoh/batch.h"
-#include "xmcoh/blas.h"
+#include "numeric/blas.h"
 #include "xmcoh/dataset.h"
-#include "xmcoh/gradient.h"
-#include "xmcoh/inputs.h"
+#include "train/gradient.h"
+#include "network/inputs.h"
 #include "xmcoh/optimizer.h"
 #include "xmcoh/scorer.h"
 
@@ -87,17 +87,17 @@ sgemm_peak(void)
 typedef struct setting
 {
 	const char *name;
-	xmc_part	part;			/* what is trained (of `fused` the bilinear term); scoring takes the whole model */
+	xmc_term	term;			/* what is trained (of `fused` the bilinear term); scoring takes the whole model */
 	int32_t		image_dim;
 	bool		words;
 	bool		paper;			/* the paper's size (design section 4), which has no bilinear term; else default options */
 } setting;
 
 static const setting settings[] = {
-	{"paper, image", XMC_PART_IMAGE_NETWORK, 768, false, true},
-	{"default, image", XMC_PART_IMAGE_NETWORK, 512, false, false},
-	{"default, words", XMC_PART_TEXT_NETWORK, 0, true, false},
-	{"default, fused", XMC_PART_BILINEAR, 512, true, false},
+	{"paper, image", XMC_TERM_IMAGE_NETWORK, 768, false, true},
+	{"default, image", XMC_TERM_IMAGE_NETWORK, 512, false, false},
+	{"default, words", XMC_TERM_TEXT_NETWORK, 0, true, false},
+	{"default, fused", XMC_TERM_BILINEAR, 512, true, false},
 };
 
 static void
@@ -184,11 +184,11 @@ static void
 train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_document *document, double peak)
 {
 	const xmc_document *pointer[DOCUMENTS];
-	bool		has_bag = s->part == XMC_PART_TEXT_NETWORK;
+	bool		has_bag = s->term == XMC_TERM_TEXT_NETWORK;
 	xmc_model  *model;
 	xmc_model  *grad;
 	xmc_arena	arena;
-	xmc_arena	lasting;
+	xmc_arena	run_arena;
 	xmc_adamw	adamw;
 	xmc_adagrad hashed = {0};
 	xmc_random	random;
@@ -197,16 +197,16 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 	for (int d = 0; d < DOCUMENTS; d++)
 		pointer[d] = &document[d];
 	xmc_arena_init(&arena, ctx);
-	xmc_arena_init(&lasting, ctx);
+	xmc_arena_init(&run_arena, ctx);
 	xmc_random_seed(&random, 1);
 	check(ctx, xmc_model_new(ctx, options, has_bag, &model));
 	check(ctx, xmc_model_new_zero(ctx, options, has_bag, &grad));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (model->network[m].input_dim > 0)
-			check(ctx, xmc_inputs_fit(&lasting, model, (xmc_modality) m, DOCUMENTS, pointer));
-	check(ctx, xmc_adamw_init(&lasting, model, s->part, &adamw));
+			check(ctx, xmc_inputs_fit(&run_arena, model, (xmc_modality) m, DOCUMENTS, pointer));
+	check(ctx, xmc_adamw_init(&run_arena, model, s->term, &adamw));
 	if (has_bag)
-		check(ctx, xmc_adagrad_init(&lasting, 1 << options->bag_bits, options->bag_dim, &hashed));
+		check(ctx, xmc_adagrad_init(&run_arena, 1 << options->bag_bits, options->bag_dim, &hashed));
 
 	/* Once over everything to warm up, then until the time is over. */
 	for (int measure = 0; measure < 2; measure++)
@@ -219,11 +219,11 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 				double		loss;
 
 				xmc_arena_reset(&arena);
-				check(ctx, xmc_batch_init(&arena, options, xmc_part_modality(s->part), options->batch_documents, pointer + first,
+				check(ctx, xmc_batch_init(&arena, options, xmc_term_modality(s->term), options->batch_documents, pointer + first,
 										  &batch));
-				check(ctx, xmc_part_gradient(&arena, model, &batch, s->part, options->batch_documents, &random, grad,
+				check(ctx, xmc_term_gradient(&arena, model, &batch, s->term, options->batch_documents, &random, grad,
 											 has_bag ? &hashed : NULL, NULL, &loss));
-				xmc_adamw_step(&adamw, model, grad, s->part, options->learning_rate, options->weight_decay);
+				xmc_adamw_step(&adamw, model, grad, s->term, options->learning_rate, options->weight_decay);
 				if (has_bag)
 					xmc_adagrad_step(&hashed, model->bag, options->bag_learning_rate, 0);
 				m.documents += options->batch_documents;
@@ -233,7 +233,7 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 	end(&m, s->name, "train", peak);
 	xmc_model_free(ctx, grad);
 	xmc_model_free(ctx, model);
-	xmc_arena_free(&lasting);
+	xmc_arena_free(&run_arena);
 	xmc_arena_free(&arena);
 }
 

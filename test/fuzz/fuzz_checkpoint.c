@@ -7,7 +7,7 @@
  */
 #include "fuzz.h"
 #include "../unit/toys.h"
-#include "xmcoh/checkpoint.h"
+#include "train/checkpoint.h"
 
 #include <limits.h>
 
@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static toys t;
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	training   *arg = calloc(1, sizeof *arg);
-	xmc_train_hooks hooks = {.arg = arg,.slices = 1,.progress = on_progress,.read = recorder_read};
+	xmc_train_hooks hooks = {.arg = arg,.shards = 1,.progress = on_progress,.read = recorder_read};
 	uint8_t    *bytes = fuzz_copy(data, size);
 	xmc_train_report report;
 	xmc_model  *model;
@@ -216,7 +216,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static toys t;
 	xmc_ctx		ctx = xmc_ctx_malloc();
-	xmc_train_hooks hooks = {.arg = &original,.slices = 1,.checkpoint_due = recorder_due,.write = recorder_write};
+	xmc_train_hooks hooks = {.arg = &original,.shards = 1,.checkpoint_due = recorder_due,.write = recorder_write};
 	xmc_train_report report;
 	xmc_model  *model;
 

@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-#include "../../src/pg/cron.h"
+#include "../../src/pg/schedule/cron.h"
 
 #define LATEST INT64_C(253402300799)	/* the end of the year 9999 */
 #define CHECKED 1500			/* minutes that are looked at one by one */

@@ -3,7 +3,7 @@
  * read as the same.
  */
 #include "fuzz.h"
-#include "xmcoh/json.h"
+#include "base/json.h"
 
 typedef struct output
 {

@@ -7,7 +7,7 @@
  */
 #include <setjmp.h>
 
-#include "../../src/pg/state.h"
+#include "../../src/pg/query/state.h"
 
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
@@ -15,10 +15,10 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "../../src/pg/item.h"
-#include "../../src/pg/portable.h"
+#include "../../src/pg/query/item.h"
+#include "../../src/pg/base/portable.h"
 
-#include "xmcoh/json.h"
+#include "base/json.h"
 
 #undef fprintf					/* nor any other printf of the server's */
 #undef snprintf

@@ -13,14 +13,14 @@
 #define xmc_tokeniser_free small_tokeniser_free
 #define xmc_text_visit small_text_visit
 #define xmc_text_features small_text_features
-#include "../../src/core/text.c"
+#include "../../src/core/document/text.c"
 #undef xmc_tokeniser
 #undef xmc_tokeniser_new
 #undef xmc_text_visit
 #undef xmc_text_features
 
 #include "fuzz.h"
-#include "xmcoh/json.h"
+#include "base/json.h"
 
 /* What the library has under these names. */
 struct xmc_tokeniser;

@@ -10,7 +10,7 @@
 
 #include "manuals.h"
 #include "xmcoh/align.h"
-#include "xmcoh/alignfit.h"
+#include "xmcoh/align_fit.h"
 #include "xmcoh/scorer.h"
 
 /* ---- transport ---- */
@@ -241,7 +241,7 @@ check_gradient(fixture *f, const xmc_options *options)
 		const xmc_tensor *tensor = &model->tensor[t];
 		float	   *w = *tensor->slot;
 
-		for (int64_t k = 0; k < tensor->n_values && tensor->part == XMC_PART_ALIGNMENT; k += tensor->n_values > XMC_ALIGN_SCALES ? 37 : 1)
+		for (int64_t k = 0; k < tensor->n_values && tensor->term == XMC_TERM_ALIGNMENT; k += tensor->n_values > XMC_ALIGN_SCALES ? 37 : 1)
 		{
 			float		kept = w[k];
 			double		step = 5e-3;
@@ -319,7 +319,7 @@ test_trained(void **state)
 	assert_true(report.alignment.chance < 0.25);
 	assert_true(report.alignment.accuracy > 0.95);
 	assert_true(model->calibration.guided[XMC_IMAGE][1] > 0.3);
-	assert_true(model->calibration.crossed[XMC_TEXT] > 0.3);
+	assert_true(model->calibration.cross_modal[XMC_TEXT] > 0.3);
 	for (int d = DOCUMENTS; d < DOCUMENTS + 20; d++)
 	{
 		xmc_document document;

@@ -10,7 +10,7 @@
 
 #include "counting.h"
 #include "toys.h"
-#include "xmcoh/trainer.h"
+#include "train/trainer.h"
 
 typedef struct fixture
 {
@@ -27,7 +27,7 @@ typedef struct fixture
 static xmc_status
 train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsigned char **blob, size_t *size)
 {
-	xmc_train_hooks hooks = {.arg = r,.slices = 1,.checkpoint_due = recorder_due,.write = recorder_write};
+	xmc_train_hooks hooks = {.arg = r,.shards = 1,.checkpoint_due = recorder_due,.write = recorder_write};
 	xmc_model  *model;
 	xmc_status	status;
 
@@ -109,7 +109,7 @@ static void
 test_every_stage(void **state)
 {
 	fixture    *f = *state;
-	bool		seen[1 + 3 * (XMC_PARTS + 1)] = {false};
+	bool		seen[1 + 3 * (XMC_TERMS + 1)] = {false};
 	int			parts_in_rounds = 0;
 
 	assert_int_equal(f->report.n_rounds, 2);
@@ -120,14 +120,14 @@ test_every_stage(void **state)
 
 		assert_in_range(stage, 1, sizeof seen - 1);
 		assert_true(k == 0 || stage >= stage_of(&f->whole.written[k - 1]));
-		parts_in_rounds += !seen[stage] && stage > xmc_stage(0, XMC_PARTS - 1);
+		parts_in_rounds += !seen[stage] && stage > xmc_stage(0, XMC_TERMS - 1);
 		seen[stage] = true;
 	}
 	assert_int_equal(stage_of(&f->whole.written[f->whole.n - 1]), XMC_STAGE_END);
 	assert_in_range(f->whole.written[f->whole.n - 1].size, f->whole.expected, f->whole.expected + 5000);
-	assert_true(seen[xmc_stage(0, XMC_PART_ALIGNMENT)]);
-	for (int p = 0; p < XMC_PARTS; p++)
-		assert_true(seen[xmc_stage(0, (xmc_part) p)]);
+	assert_true(seen[xmc_stage(0, XMC_TERM_ALIGNMENT)]);
+	for (int p = 0; p < XMC_TERMS; p++)
+		assert_true(seen[xmc_stage(0, (xmc_term) p)]);
 	assert_true(parts_in_rounds >= 4);
 }
 
@@ -235,7 +235,7 @@ test_changed(void **state)
 	xmc_document *d = &f->toys.document[TOYS - 1];
 	const char *message = "the documents have changed since the checkpoint";
 	recorder	r = {.read = t->bytes,.read_size = t->size};
-	xmc_train_hooks hooks = {.arg = &r,.slices = 2,.read = recorder_read};
+	xmc_train_hooks hooks = {.arg = &r,.shards = 2,.read = recorder_read};
 	xmc_train_report report;
 	xmc_model  *model;
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../src/pg/cron.c"
+#include "../../src/pg/schedule/cron.c"
 
 /* ---- zones ---- */
 

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "xmcoh/dense.h"
-#include "xmcoh/gradient.h"
+#include "numeric/dense.h"
+#include "train/gradient.h"
 #include "xmcoh/scorer.h"
 
 #define DOCUMENTS 3
@@ -88,7 +88,7 @@ typedef struct fixture
 	xmc_model  *grad;
 	xmc_document document[DOCUMENTS];
 	const xmc_document *pointer[DOCUMENTS];
-	xmc_arena	lasting;
+	xmc_arena	run_arena;
 	xmc_adagrad bag;
 	xmc_adagrad sparse;
 } fixture;
@@ -102,7 +102,7 @@ set_up(void **state)
 	f->ctx = xmc_ctx_malloc();
 	f->options = small_options();
 	xmc_arena_init(&f->arena, &f->ctx);
-	xmc_arena_init(&f->lasting, &f->ctx);
+	xmc_arena_init(&f->run_arena, &f->ctx);
 	assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &f->model), XMC_OK);
 	assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &f->grad), XMC_OK);
 	xmc_random_seed(&random, 7);
@@ -115,8 +115,8 @@ set_up(void **state)
 	make_documents(&f->ctx, &f->options, f->document);
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->pointer[d] = &f->document[d];
-	assert_int_equal(xmc_adagrad_init(&f->lasting, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
-	assert_int_equal(xmc_adagrad_init(&f->lasting, 1 << f->options.hash_bits, 1, &f->sparse), XMC_OK);
+	assert_int_equal(xmc_adagrad_init(&f->run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
+	assert_int_equal(xmc_adagrad_init(&f->run_arena, 1 << f->options.hash_bits, 1, &f->sparse), XMC_OK);
 	*state = f;
 	return 0;
 }
@@ -128,7 +128,7 @@ tear_down(void **state)
 
 	for (int d = 0; d < DOCUMENTS; d++)
 		xmc_document_free(&f->ctx, &f->document[d]);
-	xmc_arena_free(&f->lasting);
+	xmc_arena_free(&f->run_arena);
 	xmc_model_free(&f->ctx, f->model);
 	xmc_model_free(&f->ctx, f->grad);
 	xmc_arena_free(&f->arena);
@@ -138,7 +138,7 @@ tear_down(void **state)
 
 /* The loss and, on the way, its gradients; the same dropout masks each time when seed > 0. */
 static double
-loss(fixture *f, xmc_part part, uint64_t seed)
+loss(fixture *f, xmc_term term, uint64_t seed)
 {
 	xmc_batch	batch;
 	xmc_random	random;
@@ -146,9 +146,9 @@ loss(fixture *f, xmc_part part, uint64_t seed)
 
 	xmc_random_seed(&random, seed);
 	xmc_arena_reset(&f->arena);
-	assert_int_equal(xmc_batch_init(&f->arena, &f->options, xmc_part_modality(part), DOCUMENTS, f->pointer, &batch), XMC_OK);
-	assert_int_equal(xmc_part_gradient(&f->arena, f->model, &batch, part, 1, seed ? &random : NULL, f->grad,
-									   part == XMC_PART_SPARSE ? &f->sparse : part == XMC_PART_TEXT_NETWORK ? &f->bag : NULL, NULL,
+	assert_int_equal(xmc_batch_init(&f->arena, &f->options, xmc_term_modality(term), DOCUMENTS, f->pointer, &batch), XMC_OK);
+	assert_int_equal(xmc_term_gradient(&f->arena, f->model, &batch, term, 1, seed ? &random : NULL, f->grad,
+									   term == XMC_TERM_SPARSE ? &f->sparse : term == XMC_TERM_TEXT_NETWORK ? &f->bag : NULL, NULL,
 									   &value), XMC_OK);
 	return value;
 }
@@ -164,7 +164,7 @@ agree(double numeric, double wanted)
  * the kink of a ReLU, only the difference on the kink's other side shows the derivative.
  */
 static void
-check_values(fixture *f, xmc_part part, uint64_t seed, float *values, const float *gradient,
+check_values(fixture *f, xmc_term term, uint64_t seed, float *values, const float *gradient,
 			 int64_t n, const char *name)
 {
 	const double step = 5e-4;
@@ -173,15 +173,15 @@ check_values(fixture *f, xmc_part part, uint64_t seed, float *values, const floa
 	for (int64_t k = 0; k < n; k += stride)
 	{
 		float		kept = values[k];
-		double		here = loss(f, part, seed);
+		double		here = loss(f, term, seed);
 		double		up;
 		double		down;
 		double		wanted = gradient[k];
 
 		values[k] = (float) (kept + step);
-		up = loss(f, part, seed);
+		up = loss(f, term, seed);
 		values[k] = (float) (kept - step);
-		down = loss(f, part, seed);
+		down = loss(f, term, seed);
 		values[k] = kept;
 		if (!agree((up - down) / (2 * step), wanted) && !agree((up - here) / step, wanted) &&
 			!agree((here - down) / step, wanted))
@@ -191,7 +191,7 @@ check_values(fixture *f, xmc_part part, uint64_t seed, float *values, const floa
 
 /* Every tensor of one part, with the gradient of one fresh pass kept before the finite differences add theirs. */
 static void
-check_part(fixture *f, xmc_part part, uint64_t seed, int tensors)
+check_part(fixture *f, xmc_term term, uint64_t seed, int tensors)
 {
 	int			checked = 0;
 
@@ -202,11 +202,11 @@ check_part(fixture *f, xmc_part part, uint64_t seed, int tensors)
 		float	   *kept;
 		bool		is_bag = tensor->slot == &f->model->bag;
 
-		if (tensor->part != part)
+		if (tensor->term != term)
 			continue;
 		kept = xmc_alloc(&f->ctx, (size_t) tensor->n_values, sizeof(float));
 		memset(is_bag ? f->bag.grad : *f->grad->tensor[t].slot, 0, (size_t) tensor->n_values * sizeof(float));
-		loss(f, part, seed);
+		loss(f, term, seed);
 		memcpy(kept, is_bag ? f->bag.grad : *f->grad->tensor[t].slot, (size_t) tensor->n_values * sizeof(float));
 		if (is_bag)
 		{
@@ -215,11 +215,11 @@ check_part(fixture *f, xmc_part part, uint64_t seed, int tensors)
 			{
 				int64_t		first = (int64_t) f->bag.touched[k] * f->options.bag_dim;
 
-				check_values(f, part, seed, values + first, kept + first, f->options.bag_dim, tensor->name);
+				check_values(f, term, seed, values + first, kept + first, f->options.bag_dim, tensor->name);
 			}
 		}
 		else
-			check_values(f, part, seed, values, kept, tensor->n_values, tensor->name);
+			check_values(f, term, seed, values, kept, tensor->n_values, tensor->name);
 		xmc_release(&f->ctx, kept);
 		checked++;
 	}
@@ -229,15 +229,15 @@ check_part(fixture *f, xmc_part part, uint64_t seed, int tensors)
 static void
 test_image_gradient(void **state)
 {
-	check_part(*state, XMC_PART_IMAGE_NETWORK, 0, 29);
-	check_part(*state, XMC_PART_IMAGE_LINEAR, 0, 1);
+	check_part(*state, XMC_TERM_IMAGE_NETWORK, 0, 29);
+	check_part(*state, XMC_TERM_IMAGE_LINEAR, 0, 1);
 }
 
 static void
 test_text_gradient(void **state)
 {
-	check_part(*state, XMC_PART_TEXT_NETWORK, 0, 30);
-	check_part(*state, XMC_PART_TEXT_LINEAR, 0, 1);
+	check_part(*state, XMC_TERM_TEXT_NETWORK, 0, 30);
+	check_part(*state, XMC_TERM_TEXT_LINEAR, 0, 1);
 }
 
 static void
@@ -245,9 +245,9 @@ test_bilinear_gradient(void **state)
 {
 	fixture    *f = *state;
 
-	check_part(f, XMC_PART_BILINEAR, 0, 2);
+	check_part(f, XMC_TERM_BILINEAR, 0, 2);
 	f->model->options.dropout = 0.3;
-	check_part(f, XMC_PART_BILINEAR, 99, 2);
+	check_part(f, XMC_TERM_BILINEAR, 99, 2);
 }
 
 static void
@@ -256,7 +256,7 @@ test_gradient_with_dropout(void **state)
 	fixture    *f = *state;
 
 	f->model->options.dropout = 0.3;
-	check_part(f, XMC_PART_IMAGE_NETWORK, 99, 29);
+	check_part(f, XMC_TERM_IMAGE_NETWORK, 99, 29);
 }
 
 static void
@@ -265,9 +265,9 @@ test_sparse_gradient(void **state)
 	fixture    *f = *state;
 	float		kept[256];
 
-	loss(f, XMC_PART_SPARSE, 0);
+	loss(f, XMC_TERM_SPARSE, 0);
 	memcpy(kept, f->sparse.grad, sizeof kept);
-	check_values(f, XMC_PART_SPARSE, 0, f->model->sparse, kept, 256, "sparse.weight");
+	check_values(f, XMC_TERM_SPARSE, 0, f->model->sparse, kept, 256, "sparse.weight");
 }
 
 static void

@@ -7,7 +7,7 @@
 
 #include "manuals.h"
 #include "xmcoh/guidance.h"
-#include "xmcoh/paper.h"
+#include "score/guidance_paper.h"
 #include "xmcoh/scorer.h"
 
 /* ---- guidance ---- */
@@ -67,8 +67,8 @@ test_guidance(void **state)
 				by_text += p[j * TEXTS + t] * s_text[t * TEXTS + i];
 			for (int k = 0; k < IMAGES; k++)
 				by_image += s_image[j * IMAGES + k] * p[k * TEXTS + i];
-			assert_near(guides.crossed[XMC_TEXT][j * TEXTS + i], by_text, 1e-5);
-			assert_near(guides.crossed[XMC_IMAGE][j * TEXTS + i], by_image, 1e-5);
+			assert_near(guides.cross_modal[XMC_TEXT][j * TEXTS + i], by_text, 1e-5);
+			assert_near(guides.cross_modal[XMC_IMAGE][j * TEXTS + i], by_image, 1e-5);
 		}
 	xmc_arena_free(&arena);
 	assert_int_equal(counts.live, 0);
@@ -207,7 +207,7 @@ test_rules(void **state)
 	/* Known: the paper's rule on the solo scores, each row its own counterpart. */
 	score_by(f, model, XMC_GUIDANCE_SOFT, false, document, &soft);
 	score_by(f, model, XMC_GUIDANCE_PAPER, false, document, &other);
-	assert_int_equal(xmc_paper_guidance(&f->ctx, document->n, self, self, 2, soft.score[XMC_EVIDENCE_TEXT],
+	assert_int_equal(xmc_guidance_paper(&f->ctx, document->n, self, self, 2, soft.score[XMC_EVIDENCE_TEXT],
 										soft.score[XMC_EVIDENCE_IMAGE]), XMC_OK);
 	assert_memory_equal(soft.score[XMC_EVIDENCE_TEXT], other.score[XMC_EVIDENCE_TEXT_GUIDED], cells * sizeof(float));
 	assert_memory_equal(soft.score[XMC_EVIDENCE_IMAGE], other.score[XMC_EVIDENCE_IMAGE_GUIDED], cells * sizeof(float));
@@ -379,7 +379,7 @@ test_stored(void **state)
 
 	train(f, DOCUMENTS, &model, &report);
 	assert_true(model->calibration.guided[XMC_IMAGE][2] > 1);
-	assert_true(model->calibration.crossed[XMC_MODALITIES + XMC_TEXT] > 1);
+	assert_true(model->calibration.cross_modal[XMC_MODALITIES + XMC_TEXT] > 1);
 	for (int d = DOCUMENTS; d < DOCUMENTS + 10; d++)
 	{
 		xmc_document split;

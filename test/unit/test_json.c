@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "counting.h"
-#include "xmcoh/json.h"
+#include "base/json.h"
 
 /*
  * Parses all of a text from a buffer of exactly its size and writes what it found as one line: { } [ ] k:name s:value and

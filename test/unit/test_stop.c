@@ -14,15 +14,15 @@
 
 #include "counting.h"
 #include "xmcoh/align.h"
-#include "xmcoh/blas.h"
+#include "numeric/blas.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/decode.h"
-#include "xmcoh/dense.h"
+#include "numeric/dense.h"
 #include "xmcoh/guidance.h"
-#include "xmcoh/memory.h"
+#include "align/anchors.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/model.h"
-#include "xmcoh/paper.h"
+#include "score/guidance_paper.h"
 #include "xmcoh/scorer.h"
 
 #define N 2048
@@ -339,7 +339,7 @@ run_paper(fixture *f, void *arg)
 	(void) arg;
 	memcpy(text, f->s, sizeof(float) * N * N);
 	memcpy(image, f->s, sizeof(float) * N * N);
-	status = xmc_paper_guidance(&f->ctx, N, f->numbers, f->numbers, 1, text, image);
+	status = xmc_guidance_paper(&f->ctx, N, f->numbers, f->numbers, 1, text, image);
 	test_free(text);
 	test_free(image);
 	return status;
@@ -468,7 +468,7 @@ run_memory(fixture *f, void *arg)
 	xmc_status	status;
 
 	xmc_arena_init(&arena, &f->ctx);
-	status = xmc_memory_similarity(&arena, ((scoring *) arg)->model, 1, f->s, f->s, &compared);
+	status = xmc_anchors_similarity(&arena, ((scoring *) arg)->model, 1, f->s, f->s, &compared);
 	xmc_arena_free(&arena);
 	test_free(compared.recalled);
 	return status;
@@ -512,10 +512,10 @@ test_scores(void **state)
 
 	assert_int_equal(xmc_tokeniser_new(&ctx, &tokeniser), XMC_OK);
 	sparse_model(&ctx, &options, &of.model);
-	of.model->memory = (xmc_memory) {.n = REMEMBERED,.z = {f->s, f->s}};
+	of.model->anchors = (xmc_anchors) {.n = REMEMBERED,.z = {f->s, f->s}};
 	/* Zeroed, both sides described by a row of REMEMBERED each, divided by their lengths. */
 	check_passes(f, "memory", run_memory, &of, 1 + 2 * 0.5 + 1, questions(f, "products", run_products, NULL) + 1);
-	of.model->memory = (xmc_memory) {0};
+	of.model->anchors = (xmc_anchors) {0};
 	for (int32_t i = 0; i < N; i++)
 	{
 		snprintf(key[i], sizeof key[i], "%d", (int) i);

@@ -561,7 +561,7 @@ test_spill(void **state)
 		assert_int_equal(size[0], size[1]);
 		assert_memory_equal(blob[0], blob[1], size[0]);
 		assert_int_equal(s.n, SPILLS);
-		assert_int_equal(s.size[2], judging * (2 + XMC_PARTS + XMC_MODALITIES) * sizeof(float));
+		assert_int_equal(s.size[2], judging * (2 + XMC_TERMS + XMC_MODALITIES) * sizeof(float));
 		free(s.memory[2]);
 		for (int m = 0; m < XMC_MODALITIES; m++)
 		{

@@ -1,0 +1,422 @@
+/* model.c - the parameters of a model: layout, initial values, parts; see model.h */
+#include "xmcoh/model.h"
+
+#include "xmcoh/align.h"
+#include "network/bilinear.h"
+#include "align/anchors.h"
+#include "xmcoh/seen.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ALIGN 64
+#define STEP_VALUES ((int64_t) 1 << 18) /* initial values between two questions whether to stop: a few milliseconds */
+
+/* ---- layout ---- */
+
+/* How a tensor's values begin. GLOROT_k: k square blocks stacked, each a matrix of its own. */
+typedef enum recipe
+{
+	ZERO,
+	ONE,
+	GLOROT_1,
+	GLOROT_2,
+	GLOROT_3,
+	SMALL_GLOROT,
+	SMALL_NORMAL
+} recipe;
+
+/* Sizes that shapes are made of; their values depend on the options. */
+typedef enum size_code
+{
+	NONE,						/* no such dimension */
+	INPUT,						/* input_dim */
+	EMBEDDING,					/* embedding_dim */
+	MODEL,						/* d_model */
+	MODEL_2,
+	MODEL_3,
+	INNER,						/* feed_forward */
+	SIZES
+} size_code;
+
+typedef struct term
+{
+	const char *name;			/* behind "text." or "text.layer.0." */
+	size_t		offset;			/* of the float pointer, in xmc_network or xmc_layer */
+	size_code	rows;
+	size_code	columns;		/* NONE: a vector */
+	recipe		start;
+} term;
+
+static const term network_fixed[] = {
+	{"input.mean", offsetof(xmc_network, input_mean), INPUT, NONE, ZERO},
+	{"input.scale", offsetof(xmc_network, input_scale), INPUT, NONE, ONE},
+};
+
+static const term network_linear[] = {
+	{"linear.weight", offsetof(xmc_network, linear), EMBEDDING, NONE, ZERO},
+};
+
+static const term network_input[] = {
+	{"input.weight", offsetof(xmc_network, input_w), MODEL, INPUT, GLOROT_1},
+	{"input.bias", offsetof(xmc_network, input_b), MODEL, NONE, ZERO},
+};
+
+static const term layer_parts[] = {
+	{"qkv.weight", offsetof(xmc_layer, qkv_w), MODEL_3, MODEL, GLOROT_3},
+	{"qkv.bias", offsetof(xmc_layer, qkv_b), MODEL_3, NONE, ZERO},
+	{"out.weight", offsetof(xmc_layer, out_w), MODEL, MODEL, GLOROT_1},
+	{"out.bias", offsetof(xmc_layer, out_b), MODEL, NONE, ZERO},
+	{"norm1.weight", offsetof(xmc_layer, norm1_w), MODEL, NONE, ONE},
+	{"norm1.bias", offsetof(xmc_layer, norm1_b), MODEL, NONE, ZERO},
+	{"ff1.weight", offsetof(xmc_layer, ff1_w), INNER, MODEL, GLOROT_1},
+	{"ff1.bias", offsetof(xmc_layer, ff1_b), INNER, NONE, ZERO},
+	{"ff2.weight", offsetof(xmc_layer, ff2_w), MODEL, INNER, GLOROT_1},
+	{"ff2.bias", offsetof(xmc_layer, ff2_b), MODEL, NONE, ZERO},
+	{"norm2.weight", offsetof(xmc_layer, norm2_w), MODEL, NONE, ONE},
+	{"norm2.bias", offsetof(xmc_layer, norm2_b), MODEL, NONE, ZERO},
+};
+
+static const term network_head[] = {
+	{"head.ab.weight", offsetof(xmc_network, head_ab_w), MODEL_2, MODEL, GLOROT_2},
+	{"head.c", offsetof(xmc_network, head_c), MODEL, NONE, ZERO},
+	{"head.v", offsetof(xmc_network, head_v), MODEL, NONE, SMALL_GLOROT},
+};
+
+#define COUNT(array) (sizeof (array) / sizeof (array)[0])
+_Static_assert(7 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) + COUNT(network_head)
+									    + COUNT(layer_parts) * XMC_MAX_LAYERS)
+			   <= XMC_MAX_TENSORS, "every tensor has a place");
+_Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
+
+xmc_modality
+xmc_term_modality(xmc_term term)
+{
+	return term == XMC_TERM_BILINEAR ? XMC_JOINT : term < XMC_TERM_IMAGE_LINEAR ? XMC_TEXT : XMC_IMAGE;
+}
+
+static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
+
+/* columns 0: a vector. Neither product nor sum can overflow within the bounds of the options. */
+static xmc_tensor *
+add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
+{
+	xmc_tensor *tensor = &model->tensor[model->n_tensors++];
+
+	tensor->n_dimensions = columns ? 2 : 1;
+	tensor->shape[0] = rows;
+	tensor->shape[1] = columns;
+	tensor->n_values = columns ? rows * columns : rows;
+	tensor->slot = slot;
+	model->n_parameters += tensor->n_values;
+	return tensor;
+}
+
+/* Parts of one struct (a network or a layer) that begins at `base`; their names begin with `prefix`. */
+static void
+add_parts(xmc_model *model, void *base, const char *prefix, const term *parts, size_t n, const int64_t size[SIZES],
+		  xmc_term trained_as, recipe *start)
+{
+	for (size_t k = 0; k < n; k++)
+	{
+		float	  **slot = (float **) (void *) ((char *) base + parts[k].offset);
+		xmc_tensor *tensor;
+
+		start[model->n_tensors] = parts[k].start;
+		tensor = add_tensor(model, slot, size[parts[k].rows], size[parts[k].columns]);
+		tensor->term = trained_as;
+		snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, parts[k].name);
+	}
+}
+
+static void
+add_network(xmc_model *model, xmc_modality modality, recipe *start)
+{
+	xmc_network *network = &model->network[modality];
+	const xmc_options *options = &model->options;
+	const int64_t size[SIZES] = {
+		[INPUT] = network->input_dim,[EMBEDDING] = network->embedding_dim,[MODEL] = options->d_model,[MODEL_2] = 2 * (int64_t) options->d_model,
+		[MODEL_3] = 3 * (int64_t) options->d_model,[INNER] = options->feed_forward
+	};
+	xmc_term	linear = modality == XMC_TEXT ? XMC_TERM_TEXT_LINEAR : XMC_TERM_IMAGE_LINEAR;
+	xmc_term	deep = modality == XMC_TEXT ? XMC_TERM_TEXT_NETWORK : XMC_TERM_IMAGE_NETWORK;
+	char		prefix[24];
+
+	snprintf(prefix, sizeof prefix, "%s.", modality_name[modality]);
+	add_parts(model, network, prefix, network_fixed, COUNT(network_fixed), size, XMC_TERM_NONE, start);
+	if (network->embedding_dim > 0)
+		add_parts(model, network, prefix, network_linear, COUNT(network_linear), size, linear, start);
+	add_parts(model, network, prefix, network_input, COUNT(network_input), size, deep, start);
+	for (int32_t l = 0; l < options->layers; l++)
+	{
+		char		layer_prefix[48];
+
+		snprintf(layer_prefix, sizeof layer_prefix, "%slayer.%d.", prefix, (int) l);
+		add_parts(model, &network->layer[l], layer_prefix, layer_parts, COUNT(layer_parts), size, deep, start);
+	}
+	add_parts(model, network, prefix, network_head, COUNT(network_head), size, deep, start);
+}
+
+static void
+add_bilinear(xmc_model *model, recipe *start)
+{
+	int64_t		rows = 2 * (int64_t) model->options.bilinear_dim;
+	xmc_tensor *weight;
+	xmc_tensor *bias;
+
+	start[model->n_tensors] = GLOROT_2;
+	weight = add_tensor(model, &model->bilinear_w, rows, xmc_bilinear_input_dim(&model->options));
+	start[model->n_tensors] = ZERO;
+	bias = add_tensor(model, &model->bilinear_b, rows, 0);
+	snprintf(weight->name, sizeof weight->name, "bilinear.weight");
+	snprintf(bias->name, sizeof bias->name, "bilinear.bias");
+	weight->term = bias->term = XMC_TERM_BILINEAR;
+}
+
+static void
+add_alignment(xmc_model *model, recipe *start)
+{
+	const xmc_options *options = &model->options;
+	const struct
+	{
+		const char *name;
+		float	  **slot;
+		int64_t		rows;
+		int64_t		columns;
+	}			tensors[] = {
+		{"align.text.weight", &model->align_text_w, options->align_dim, xmc_align_input_dim(options, XMC_TEXT)},
+		{"align.image.weight", &model->align_image_w, options->align_dim, options->image_dim},
+		{"align.scale", &model->align_scale, XMC_ALIGN_SCALES, 0},
+	};
+
+	for (int k = options->shared_space ? 2 : 0; k < 3; k++)
+	{
+		xmc_tensor *tensor = add_tensor(model, tensors[k].slot, tensors[k].rows, tensors[k].columns);
+
+		snprintf(tensor->name, sizeof tensor->name, "%s", tensors[k].name);
+		tensor->term = XMC_TERM_ALIGNMENT;
+		start[model->n_tensors - 1] = tensors[k].columns ? GLOROT_1 : ZERO;
+	}
+}
+
+/* xmc_model_layout; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
+static xmc_status
+lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, recipe *start)
+{
+	XMC_TRY(xmc_options_check(ctx, options));
+	memset(out, 0, sizeof *out);
+	out->options = *options;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		out->calibration.solo[m] = out->calibration.fused[m] = out->calibration.guided[m][0] = 1;
+	out->calibration.fused[XMC_JOINT] = 1;
+	out->has_bag = has_bag && options->words && options->bag_dim > 0;
+	out->network[XMC_TEXT].input_dim = (out->has_bag ? options->bag_dim : 0) + options->text_dim;
+	out->network[XMC_TEXT].embedding_dim = options->text_dim;
+	out->network[XMC_IMAGE].input_dim = out->network[XMC_IMAGE].embedding_dim = options->image_dim;
+
+	if (options->words)
+	{
+		xmc_tensor *tensor = add_tensor(out, &out->sparse, INT64_C(1) << options->hash_bits, 0);
+
+		snprintf(tensor->name, sizeof tensor->name, "sparse.weight");
+		tensor->term = XMC_TERM_SPARSE;
+		tensor->hashed = true;
+		start[out->n_tensors - 1] = ZERO;
+	}
+	if (out->has_bag)
+	{
+		xmc_tensor *tensor = add_tensor(out, &out->bag, INT64_C(1) << options->bag_bits, options->bag_dim);
+
+		snprintf(tensor->name, sizeof tensor->name, "text.bag.weight");
+		tensor->term = XMC_TERM_TEXT_NETWORK;
+		tensor->hashed = true;
+		start[out->n_tensors - 1] = SMALL_NORMAL;
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (out->network[m].input_dim > 0)
+			add_network(out, (xmc_modality) m, start);
+	if (options->bilinear_dim > 0)
+		add_bilinear(out, start);
+	if (options->image_dim > 0 && (options->words || options->text_dim > 0))
+		add_alignment(out, start);
+	if (out->n_parameters > XMC_MODEL_MAX_BYTES / (int64_t) sizeof(float))
+		return xmc_fail(ctx, XMC_LIMIT, "a model with these options has %lld parameters of 4 bytes each, "
+						"at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out)
+{
+	recipe		start[XMC_MAX_TENSORS];
+
+	return lay_out(ctx, options, has_bag, out, start);
+}
+
+/* ---- initial values ---- */
+
+/*
+ * Glorot and Bengio 2010, equation 16: uniform in +-sqrt(6 / (inputs + outputs)). A vector counts as a matrix with one
+ * output. Constants are written as the same loop: value = offset + scale * draw.
+ */
+static xmc_status
+fill(xmc_ctx *ctx, const xmc_tensor *tensor, recipe start, int32_t seed)
+{
+	xmc_random	random;
+	float	   *value = *tensor->slot;	/* (n_values) */
+	bool		vector = tensor->n_dimensions == 1;
+	int64_t		blocks = start == GLOROT_3 ? 3 : start == GLOROT_2 ? 2 : 1;
+	double		inputs = (double) (vector ? tensor->shape[0] : tensor->shape[1]);
+	double		outputs = vector ? 1.0 : (double) (tensor->shape[0] / blocks);
+	double		bound = sqrt(6.0 / (inputs + outputs)) * (start == SMALL_GLOROT ? 0.1 : 1.0);
+
+	xmc_random_seed(&random, xmc_hash_bytes(tensor->name, strlen(tensor->name), (uint64_t) seed));
+	for (int64_t k = 0; k < tensor->n_values; k++)
+	{
+		if (k % STEP_VALUES == 0)
+			XMC_TRY(xmc_check_stop(ctx));
+		switch (start)
+		{
+			case ZERO:
+				value[k] = 0.0f;
+				break;
+			case ONE:
+				value[k] = 1.0f;
+				break;
+			case SMALL_NORMAL:
+				value[k] = (float) (0.1 * xmc_random_normal(&random));
+				break;
+			default:
+				value[k] = (float) (bound * (2.0 * xmc_random_uniform(&random) - 1.0));
+		}
+	}
+	return XMC_OK;
+}
+
+/* A model whose parameters have a place, but no values yet; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
+static xmc_status
+allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, xmc_model **out)
+{
+	xmc_model  *layout = xmc_alloc(ctx, 1, sizeof(xmc_model));	/* only to learn the size: too large for a stack */
+	xmc_model  *model = NULL;
+	xmc_status	status;
+
+	*out = NULL;
+	XMC_NEED(layout, ctx);
+	status = lay_out(ctx, options, has_bag, layout, start);
+	if (status == XMC_OK)
+	{
+		model = xmc_alloc(ctx, sizeof(xmc_model) + ALIGN + (size_t) layout->n_parameters * sizeof(float), 1);
+		if (!model)
+			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		else
+			status = lay_out(ctx, options, has_bag, model, start);	/* again, because slots point into their model */
+	}
+	xmc_release(ctx, layout);
+	if (status != XMC_OK)
+	{
+		xmc_release(ctx, model);
+		return status;
+	}
+	xmc_model_lead(model, xmc_model_own_block(model));
+	*out = model;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
+{
+	recipe		start[XMC_MAX_TENSORS];
+	xmc_model  *model;
+	xmc_status	status = XMC_OK;
+
+	*out = NULL;
+	XMC_TRY(allocate(ctx, options, has_bag, start, &model));
+	for (int32_t t = 0; t < model->n_tensors && status == XMC_OK; t++)
+		status = fill(ctx, &model->tensor[t], start[t], options->seed);
+	if (status == XMC_OK)
+		*out = model;
+	else
+		xmc_release(ctx, model);
+	return status;
+}
+
+xmc_status
+xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
+{
+	recipe		start[XMC_MAX_TENSORS];
+
+	XMC_TRY(allocate(ctx, options, has_bag, start, out));
+	memset(*(*out)->tensor[0].slot, 0, (size_t) (*out)->n_parameters * sizeof(float));	/* one block */
+	return XMC_OK;
+}
+
+int64_t
+xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save)
+{
+	int64_t		at = 0;
+
+	for (int32_t k = 0; k < model->n_tensors; k++)
+	{
+		const xmc_tensor *tensor = &model->tensor[k];
+
+		if (tensor->term != term)
+			continue;
+		if (buffer)
+			memcpy(save ? buffer + at : *tensor->slot, save ? *tensor->slot : buffer + at,
+				   (size_t) tensor->n_values * sizeof(float));
+		at += tensor->n_values;
+	}
+	return at;
+}
+
+int64_t
+xmc_model_term_values(const xmc_model *model, xmc_term term)
+{
+	int64_t		values = 0;
+
+	for (int32_t k = 0; k < model->n_tensors; k++)
+		if (model->tensor[k].term == term && !model->tensor[k].hashed)
+			values += model->tensor[k].n_values;
+	return values;
+}
+
+float *
+xmc_model_lead_term(xmc_model *model, xmc_term term, float *values)
+{
+	float	   *before = NULL;
+
+	for (int32_t k = 0; k < model->n_tensors; k++)
+		if (model->tensor[k].term == term && !model->tensor[k].hashed)
+		{
+			before = before ? before : *model->tensor[k].slot;
+			*model->tensor[k].slot = values;
+			values += model->tensor[k].n_values;
+		}
+	return before;
+}
+
+void
+xmc_model_lead(xmc_model *model, float *block)
+{
+	for (int32_t k = 0; k < model->n_tensors; k++)
+	{
+		*model->tensor[k].slot = block;
+		block += model->tensor[k].n_values;
+	}
+}
+
+float *
+xmc_model_own_block(xmc_model *model)
+{
+	return (float *) (((uintptr_t) (model + 1) + ALIGN - 1) & ~(uintptr_t) (ALIGN - 1));
+}
+
+void
+xmc_model_free(xmc_ctx *ctx, xmc_model *model)
+{
+	xmc_anchors_forget(ctx, model);
+	xmc_seen_forget(ctx, model);
+	xmc_release(ctx, model);	/* the parameters are in the same allocation */
+}

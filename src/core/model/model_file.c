@@ -1,0 +1,417 @@
+/* model_file.c - a model to and from safetensors: saving and opening; see model.h */
+#include "xmcoh/model.h"
+
+#include "xmcoh/align.h"
+#include "base/json.h"
+#include "xmcoh/seen.h"
+#include "xmcoh/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof (array) / sizeof (array)[0])
+
+/* ---- metadata ---- */
+
+#define FORMAT "xmcoh"
+#define MAX_METADATA 64
+
+typedef struct metadata_list
+{
+	int32_t		n;
+	xmc_metadata entry[MAX_METADATA];
+	char		key[MAX_METADATA][48];
+	char		value[MAX_METADATA][32];
+} metadata_list;
+
+static void
+add_metadata(metadata_list *list, const char *prefix, const char *name, const char *format,...)
+			__attribute__((format(printf, 4, 5)));
+
+/* A table of options that has outgrown the list gives a blob that misses keys, which no test of saving and opening passes. */
+static void
+add_metadata(metadata_list *list, const char *prefix, const char *name, const char *format,...)
+{
+	va_list		args;
+	int32_t		k = list->n;
+
+	if (k == MAX_METADATA)
+		return;
+	list->n++;
+	snprintf(list->key[k], sizeof list->key[k], "%s%s", prefix, name);
+	va_start(args, format);
+	vsnprintf(list->value[k], sizeof list->value[k], format, args);
+	va_end(args);
+	list->entry[k] = (xmc_metadata){list->key[k], list->value[k]};
+}
+
+/* Every coefficient of a calibration. */
+static const struct
+{
+	const char *name;
+	size_t		offset;
+}			coefficients[] = {
+	{"solo.text", offsetof(xmc_calibration, solo[XMC_TEXT])},
+	{"solo.image", offsetof(xmc_calibration, solo[XMC_IMAGE])},
+	{"fused.text", offsetof(xmc_calibration, fused[XMC_TEXT])},
+	{"fused.image", offsetof(xmc_calibration, fused[XMC_IMAGE])},
+	{"fused.bilinear", offsetof(xmc_calibration, fused[XMC_JOINT])},
+	{"guided.text.own", offsetof(xmc_calibration, guided[XMC_TEXT][0])},
+	{"guided.text.other", offsetof(xmc_calibration, guided[XMC_TEXT][1])},
+	{"guided.text.stored", offsetof(xmc_calibration, guided[XMC_TEXT][2])},
+	{"guided.image.own", offsetof(xmc_calibration, guided[XMC_IMAGE][0])},
+	{"guided.image.other", offsetof(xmc_calibration, guided[XMC_IMAGE][1])},
+	{"guided.image.stored", offsetof(xmc_calibration, guided[XMC_IMAGE][2])},
+	{"crossed.text", offsetof(xmc_calibration, cross_modal[XMC_TEXT])},
+	{"crossed.image", offsetof(xmc_calibration, cross_modal[XMC_IMAGE])},
+	{"crossed.text.stored", offsetof(xmc_calibration, cross_modal[XMC_MODALITIES + XMC_TEXT])},
+	{"crossed.image.stored", offsetof(xmc_calibration, cross_modal[XMC_MODALITIES + XMC_IMAGE])},
+};
+
+_Static_assert(COUNT(coefficients) * sizeof(double) == sizeof(xmc_calibration), "every coefficient is stored");
+
+static double *
+coefficient(const xmc_calibration *calibration, size_t k)
+{
+	return (double *) (void *) ((char *) (uintptr_t) calibration + coefficients[k].offset);
+}
+
+/*
+ * Everything about a model that is no tensor. %.17g gives a double back exactly; numbers are written and read in the C
+ * locale, in which PostgreSQL keeps LC_NUMERIC.
+ */
+static void
+list_metadata(const xmc_model *model, metadata_list *list)
+{
+	int32_t		n_options;
+	const xmc_option_info *info = xmc_option_table(&n_options);
+
+	list->n = 0;
+	add_metadata(list, "", "format", FORMAT);
+	add_metadata(list, "", "feature_version", "%d", XMC_FEATURE_VERSION);
+	add_metadata(list, "", "has_bag", "%d", (int) model->has_bag);
+	add_metadata(list, "", "has_alignment", "%d", (int) model->has_alignment);
+	for (int32_t k = 0; k < n_options; k++)
+		add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
+	for (size_t k = 0; k < COUNT(coefficients); k++)
+		add_metadata(list, "calibration.", coefficients[k].name, "%.17g", *coefficient(&model->calibration, k));
+}
+
+/* A decimal number and nothing else: strtod alone would also take spaces, hexadecimal, names of NaN and infinity. */
+static xmc_status
+read_number(xmc_ctx *ctx, const xmc_safetensors *st, const char *prefix, const char *name, double *out)
+{
+	char		key[64];
+	char		shown[XMC_PRINTABLE];
+	const char *value;
+	char	   *end;
+
+	snprintf(key, sizeof key, "%s%s", prefix, name);
+	value = xmc_safetensors_metadata(st, key);
+	if (!value)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata has no \"%s\"", key);
+	*out = strtod(value, &end);
+	if (*value == '\0' || *end != '\0' || value[strspn(value, "0123456789+-.eE")] != '\0' || !isfinite(*out))
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is \"%s\", not a finite decimal number", key,
+						xmc_printable(value, strlen(value), shown));
+	return XMC_OK;
+}
+
+static xmc_status
+read_flag(xmc_ctx *ctx, const xmc_safetensors *st, const char *name, bool *out)
+{
+	double		number = 0;
+
+	XMC_TRY(read_number(ctx, st, "", name, &number));
+	if (number != 0 && number != 1)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is %.15g, must be 0 or 1", name, number);
+	*out = number == 1;
+	return XMC_OK;
+}
+
+/* A calibration's coefficient may not turn an order round: p = sigmoid(c x) with c >= 0, see calibrate.h. */
+static xmc_status
+check_calibration(xmc_ctx *ctx, const xmc_calibration *calibration)
+{
+	for (size_t k = 0; k < COUNT(coefficients); k++)
+	{
+		double		value = *coefficient(calibration, k);
+
+		if (!(isfinite(value) && value >= 0))
+			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s is %g, must be finite and not negative",
+							coefficients[k].name, value);
+	}
+	return XMC_OK;
+}
+
+/* ---- opening ---- */
+
+/* What is the caller's fault elsewhere is the blob's fault here. */
+static xmc_status
+blame_blob(xmc_ctx *ctx, xmc_status status)
+{
+	char		message[sizeof ctx->message];
+
+	if (status != XMC_BAD_INPUT && status != XMC_LIMIT)
+		return status;
+	memcpy(message, ctx->message, sizeof message);
+	return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: %s", message);
+}
+
+static xmc_status
+read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc_calibration *calibration, bool *has_bag,
+			  bool *has_alignment)
+{
+	const char *format = xmc_safetensors_metadata(st, "format");
+	char		shown[XMC_PRINTABLE];
+	int32_t		n_options;
+	const xmc_option_info *info = xmc_option_table(&n_options);
+	double		number = 0;
+
+	if (!format)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata has no \"format\"; it was not written by xmcoh");
+	if (strcmp(format, FORMAT) != 0)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"format\" is \"%s\", not \"%s\"",
+						xmc_printable(format, strlen(format), shown), FORMAT);
+	XMC_TRY(read_number(ctx, st, "", "feature_version", &number));
+	if (number != XMC_FEATURE_VERSION)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: its text features have version %.15g, this program's have %d: "
+						"train it again", number, XMC_FEATURE_VERSION);
+	XMC_TRY(read_flag(ctx, st, "has_bag", has_bag));
+	XMC_TRY(read_flag(ctx, st, "has_alignment", has_alignment));
+	xmc_options_default(options);
+	for (int32_t k = 0; k < n_options; k++)
+	{
+		XMC_TRY(read_number(ctx, st, "option.", info[k].name, &number));
+		XMC_TRY(blame_blob(ctx, xmc_options_set(ctx, options, info[k].name, number)));
+	}
+	for (size_t k = 0; k < COUNT(coefficients); k++)
+		XMC_TRY(read_number(ctx, st, "calibration.", coefficients[k].name, coefficient(calibration, k)));
+	return check_calibration(ctx, calibration);
+}
+
+/* All expected keys have been read by now; here none may be left over. */
+static xmc_status
+refuse_unknown_metadata(xmc_ctx *ctx, const xmc_safetensors *st, const xmc_model *model)
+{
+	metadata_list list;
+	char		shown[XMC_PRINTABLE];
+
+	list_metadata(model, &list);
+	for (int32_t k = 0; k < st->n_metadata; k++)
+	{
+		int32_t		known = 0;
+
+		while (known < list.n && strcmp(list.key[known], st->metadata[k].key) != 0)
+			known++;
+		if (known == list.n)
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown metadata \"%s\"",
+							xmc_printable(st->metadata[k].key, strlen(st->metadata[k].key), shown));
+	}
+	return XMC_OK;
+}
+
+static const char *
+shape_text(int32_t n_dimensions, const int64_t *shape, char out[96])
+{
+	int			used = snprintf(out, 96, "(");
+
+	for (int32_t k = 0; k < n_dimensions; k++)
+		used += snprintf(out + used, 96 - (size_t) used, k ? ", %lld" : "%lld", (long long) shape[k]);
+	snprintf(out + used, 96 - (size_t) used, ")");
+	return out;
+}
+
+static const char *const memory_name[XMC_MODALITIES] = {"align.text.memory", "align.image.memory"};
+
+/* Leads the model's memory to where it is in the blob, if it is. */
+static xmc_status
+match_memory(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const xmc_tensor_view *view[XMC_MODALITIES];
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		view[m] = xmc_safetensors_tensor(st, memory_name[m]);
+	if (!view[XMC_TEXT] && !view[XMC_IMAGE])
+		return XMC_OK;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		if (!view[m])
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", memory_name[m]);
+		if (view[m]->n_dimensions != 2 || view[m]->shape[0] < 1 || view[m]->shape[0] != view[XMC_TEXT]->shape[0] ||
+			view[m]->shape[0] > (model->has_alignment ? model->options.align_memory : 0) ||
+			view[m]->shape[1] != xmc_align_space_dim(&model->options))
+		{
+			char		got[96];
+
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, which its alignment and options do not allow",
+							memory_name[m], shape_text(view[m]->n_dimensions, view[m]->shape, got));
+		}
+		model->anchors.z[m] = (float *) (uintptr_t) view[m]->data;	/* never written through, as all of the blob */
+	}
+	model->anchors.n = (int32_t) view[XMC_TEXT]->shape[0];
+	return XMC_OK;
+}
+
+#define SEEN_NAME "seen"
+
+/* Leads the model's record of documents to where it is in the blob, if it is. */
+static xmc_status
+match_seen(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const xmc_tensor_view *view = xmc_safetensors_tensor(st, SEEN_NAME);
+	char		got[96];
+
+	if (!view)
+		return XMC_OK;
+	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > INT32_MAX || view->shape[1] != XMC_SEEN_COLUMNS)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, it must have %d columns", SEEN_NAME,
+						shape_text(view->n_dimensions, view->shape, got), XMC_SEEN_COLUMNS);
+	/* never written through, as all of the blob */
+	model->seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
+	return XMC_OK;
+}
+
+static bool
+has_tensor(const xmc_model *model, const char *name)
+{
+	for (int32_t t = 0; t < model->n_tensors; t++)
+		if (strcmp(model->tensor[t].name, name) == 0)
+			return true;
+	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
+		return true;
+	return model->anchors.n > 0 && (strcmp(name, memory_name[XMC_TEXT]) == 0 || strcmp(name, memory_name[XMC_IMAGE]) == 0);
+}
+
+/* Leads every slot to its values in the blob. */
+static xmc_status
+match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	char		shown[XMC_PRINTABLE];
+
+	XMC_TRY(match_memory(ctx, st, model));
+	XMC_TRY(match_seen(ctx, st, model));
+	for (int32_t t = 0; t < model->n_tensors; t++)
+	{
+		xmc_tensor *tensor = &model->tensor[t];
+		const xmc_tensor_view *view = xmc_safetensors_tensor(st, tensor->name);
+
+		if (!view)
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", tensor->name);
+		if (view->n_dimensions != tensor->n_dimensions ||
+			memcmp(view->shape, tensor->shape, (size_t) tensor->n_dimensions * sizeof tensor->shape[0]) != 0)
+		{
+			char		got[96];
+			char		wanted[96];
+
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, its options ask for %s",
+							tensor->name, shape_text(view->n_dimensions, view->shape, got),
+							shape_text(tensor->n_dimensions, tensor->shape, wanted));
+		}
+		*tensor->slot = (float *) (uintptr_t) view->data;	/* never written through: see xmc_model_open */
+	}
+	for (int32_t k = 0; k < st->n_tensors; k++)
+		if (!has_tensor(model, st->tensor[k].name))
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown tensor \"%s\"",
+							xmc_printable(st->tensor[k].name, strlen(st->tensor[k].name), shown));
+	return XMC_OK;
+}
+
+static xmc_status
+open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	xmc_options options;
+	xmc_calibration calibration;
+	bool		has_bag = false;
+	bool		has_alignment = false;
+
+	XMC_TRY(read_metadata(ctx, st, &options, &calibration, &has_bag, &has_alignment));
+	XMC_TRY(blame_blob(ctx, xmc_model_layout(ctx, &options, has_bag, model)));
+	if (model->has_bag != has_bag)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is 1, but its options allow no bag");
+	model->has_alignment = has_alignment;
+	model->calibration = calibration;
+	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
+	XMC_TRY(match_tensors(ctx, st, model));
+	if (has_alignment && !model->align_scale)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_alignment\" is 1, but its options allow none");
+	return XMC_OK;
+}
+
+xmc_status
+xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, xmc_model **out)
+{
+	xmc_safetensors st;
+	xmc_model  *model;
+	xmc_status	status;
+
+	*out = NULL;
+	XMC_TRY(xmc_safetensors_parse(ctx, blob, size, &st));
+	model = xmc_alloc(ctx, 1, sizeof(xmc_model));
+	if (!model)
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	else
+		status = open_parsed(ctx, &st, model);
+	if (status == XMC_OK && check_finite)
+		status = xmc_safetensors_check_finite(ctx, &st);
+	if (status == XMC_OK && check_finite)
+		status = xmc_seen_check(ctx, model);
+	xmc_safetensors_free(ctx, &st);
+	if (status != XMC_OK)
+	{
+		xmc_release(ctx, model);
+		return status;
+	}
+	*out = model;
+	return XMC_OK;
+}
+
+/* ---- saving ---- */
+
+xmc_status
+xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
+{
+	metadata_list list;
+	xmc_tensor_view *view;
+	int32_t		n = 0;
+	xmc_status	status = XMC_OK;
+
+	XMC_TRY(xmc_options_check(ctx, &model->options));
+	XMC_TRY(check_calibration(ctx, &model->calibration));
+	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 1, sizeof(xmc_tensor_view));
+	XMC_NEED(view, ctx);
+	for (; n < model->n_tensors; n++)
+	{
+		const xmc_tensor *tensor = &model->tensor[n];
+
+		view[n] = (xmc_tensor_view) {.name = tensor->name,.n_dimensions = tensor->n_dimensions,.n_values = tensor->n_values,
+			.data = *tensor->slot};
+		memcpy(view[n].shape, tensor->shape, sizeof tensor->shape);
+	}
+	for (int m = 0; m < XMC_MODALITIES && model->anchors.n > 0; m++)
+	{
+		int64_t		dim = xmc_align_space_dim(&model->options);
+
+		view[n++] = (xmc_tensor_view) {.name = memory_name[m],.n_dimensions = 2,.shape = {model->anchors.n, dim},
+			.n_values = model->anchors.n * dim,.data = model->anchors.z[m]};
+	}
+	if (model->seen.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = SEEN_NAME,.n_dimensions = 2,.shape = {model->seen.n, XMC_SEEN_COLUMNS},
+			.n_values = (int64_t) model->seen.n * XMC_SEEN_COLUMNS,.data = model->seen.row};
+	list_metadata(model, &list);
+	if (blob)
+	{
+		xmc_safetensors all = {.n_tensors = n,.tensor = view};
+
+		status = xmc_safetensors_check_finite(ctx, &all);
+		if (status == XMC_OK)
+			status = xmc_seen_check(ctx, model);
+	}
+	if (status == XMC_OK)
+		status = xmc_safetensors_write(ctx, n, view, list.n, list.entry, blob, size);
+	xmc_release(ctx, view);
+	return status;
+}

@@ -1,0 +1,211 @@
+/* encoder.c - forward and backward of the Transformer encoder; see encoder.h */
+#include "network/encoder.h"
+#include "numeric/dense.h"
+
+#include <string.h>
+
+#define ARENA_FLOATS(pointer, arena, count) \
+	do { \
+		(pointer) = xmc_arena_alloc((arena), (size_t) (count), sizeof(float)); \
+		XMC_NEED((pointer), (arena)->ctx); \
+	} while (0)
+
+/* y = dropout(x), with a mask only when it will be needed. */
+static xmc_status
+drop(xmc_arena *arena, int64_t n, double p, xmc_random *random, float *x, float **mask)
+{
+	*mask = NULL;
+	if (random && p > 0)
+	{
+		ARENA_FLOATS(*mask, arena, n);
+		xmc_dropout(n, p, random, x, *mask);
+	}
+	return XMC_OK;
+}
+
+static void
+undrop(int64_t n, const float *mask, float *dx)
+{
+	if (mask)
+		xmc_multiply(n, mask, dx);
+}
+
+/* Self-attention document by document; the products over all rows are done by the caller. */
+static xmc_status
+attend(xmc_arena *arena, const xmc_options *options, const xmc_batch *batch, const int64_t *probability_start,
+	   xmc_layer_state *layer)
+{
+	int64_t		d = options->d_model;
+	float	   *scratch;		/* (n, n) of the largest document */
+
+	ARENA_FLOATS(scratch, arena, (int64_t) batch->most_items * batch->most_items);
+	for (int32_t k = 0; k < batch->n_documents; k++)
+	{
+		int64_t		first = batch->row_start[k];
+		int64_t		n = batch->row_start[k + 1] - first;
+
+		if (n == 0)
+			continue;
+		XMC_TRY(xmc_attention(arena->ctx, n, d, options->heads, layer->qkv + first * 3 * d,
+							  layer->probability + probability_start[k],
+							  layer->probability_mask ? layer->probability_mask + probability_start[k] : NULL,
+							  scratch, layer->attended + first * d));
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, const xmc_batch *batch,
+			  const int64_t *probability_start, int64_t probabilities, const float *input, xmc_random *random,
+			  xmc_layer_state *layer)
+{
+	xmc_ctx    *ctx = arena->ctx;
+	int64_t		rows = batch->rows;
+	int64_t		d = options->d_model;
+	int64_t		wide = options->feed_forward;
+	float	   *sum;			/* (R, d) input of each normalisation */
+
+	*layer = (xmc_layer_state){.input = input};
+	ARENA_FLOATS(layer->qkv, arena, rows * 3 * d);
+	ARENA_FLOATS(layer->probability, arena, probabilities);
+	ARENA_FLOATS(layer->attended, arena, rows * d);
+	ARENA_FLOATS(layer->normal1, arena, rows * d);
+	ARENA_FLOATS(layer->inverse1, arena, rows);
+	ARENA_FLOATS(layer->middle, arena, rows * d);
+	ARENA_FLOATS(layer->hidden, arena, rows * wide);
+	ARENA_FLOATS(layer->normal2, arena, rows * d);
+	ARENA_FLOATS(layer->inverse2, arena, rows);
+	ARENA_FLOATS(layer->output, arena, rows * d);
+	ARENA_FLOATS(sum, arena, rows * d);
+
+	XMC_TRY(xmc_linear(ctx, rows, d, 3 * d, input, w->qkv_w, w->qkv_b, layer->qkv));
+	if (random && options->dropout > 0)
+	{
+		float	   *ones;
+
+		/* The mask is drawn before the probabilities exist, so that all documents' are drawn at once. */
+		ARENA_FLOATS(layer->probability_mask, arena, probabilities);
+		ARENA_FLOATS(ones, arena, probabilities);
+		memset(ones, 0, (size_t) probabilities * sizeof(float));
+		xmc_dropout(probabilities, options->dropout, random, ones, layer->probability_mask);
+	}
+	XMC_TRY(attend(arena, options, batch, probability_start, layer));
+	XMC_TRY(xmc_linear(ctx, rows, d, d, layer->attended, w->out_w, w->out_b, sum));
+	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->attention_mask));
+	xmc_add(rows * d, input, sum);
+	xmc_layer_norm(rows, d, sum, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1);
+
+	XMC_TRY(xmc_linear(ctx, rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->hidden));
+	xmc_relu(rows * wide, layer->hidden);
+	XMC_TRY(drop(arena, rows * wide, options->dropout, random, layer->hidden, &layer->hidden_mask));
+	XMC_TRY(xmc_linear(ctx, rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, sum));
+	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->output_mask));
+	xmc_add(rows * d, layer->middle, sum);
+	xmc_layer_norm(rows, d, sum, w->norm2_w, w->norm2_b, layer->output, layer->normal2, layer->inverse2);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_encoder_forward(xmc_arena *arena, const xmc_options *options, const xmc_network *network, const xmc_batch *batch,
+					const float *x, xmc_random *random, xmc_encoder_state *state)
+{
+	int64_t		rows = batch->rows;
+	int64_t		d = options->d_model;
+	int64_t		probabilities = 0;
+
+	*state = (xmc_encoder_state){.x = x};
+	state->probability_start = xmc_arena_alloc(arena, (size_t) batch->n_documents, sizeof(int64_t));
+	XMC_NEED(state->probability_start, arena->ctx);
+	for (int32_t k = 0; k < batch->n_documents; k++)
+	{
+		int64_t		n = batch->row_start[k + 1] - batch->row_start[k];
+
+		state->probability_start[k] = probabilities;
+		probabilities += options->heads * n * n;
+	}
+	ARENA_FLOATS(state->projected, arena, rows * d);
+	XMC_TRY(xmc_linear(arena->ctx, rows, network->input_dim, d, x, network->input_w, network->input_b,
+					   state->projected));
+	XMC_TRY(drop(arena, rows * d, options->dropout, random, state->projected, &state->projected_mask));
+	state->output = state->projected;
+	for (int32_t l = 0; l < options->layers; l++)
+	{
+		XMC_TRY(layer_forward(arena, options, &network->layer[l], batch, state->probability_start, probabilities,
+							  state->output, random, &state->layer[l]));
+		state->output = state->layer[l].output;
+	}
+	return XMC_OK;
+}
+
+/* d_output (R, d) in, the gradient of the layer's input out, in the same array. */
+static xmc_status
+layer_backward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, const xmc_batch *batch,
+			   const int64_t *probability_start, const xmc_layer_state *layer, float *d_output, const xmc_layer *grad)
+{
+	xmc_ctx    *ctx = arena->ctx;
+	int64_t		rows = batch->rows;
+	int64_t		d = options->d_model;
+	int64_t		wide = options->feed_forward;
+	float	   *d_sum;			/* (R, d) */
+	float	   *d_branch;		/* (R, d) d_sum behind dropout */
+	float	   *d_hidden;		/* (R, feed_forward) */
+	float	   *d_attended;		/* (R, d) */
+	float	   *d_qkv;			/* (R, 3 d) */
+	float	   *scratch;		/* (2, n, n) of the largest document */
+
+	ARENA_FLOATS(d_sum, arena, rows * d);
+	ARENA_FLOATS(d_branch, arena, rows * d);
+	ARENA_FLOATS(d_hidden, arena, rows * wide);
+	ARENA_FLOATS(d_attended, arena, rows * d);
+	ARENA_FLOATS(d_qkv, arena, rows * 3 * d);
+	ARENA_FLOATS(scratch, arena, 2 * (int64_t) batch->most_items * batch->most_items);
+
+	/* output = norm2(middle + drop(ff2(hidden))) */
+	xmc_layer_norm_backward(rows, d, d_output, w->norm2_w, layer->normal2, layer->inverse2,
+							grad->norm2_w, grad->norm2_b, d_sum);
+	memcpy(d_branch, d_sum, (size_t) (rows * d) * sizeof(float));
+	undrop(rows * d, layer->output_mask, d_branch);
+	XMC_TRY(xmc_linear_backward(ctx, rows, wide, d, layer->hidden, w->ff2_w, d_branch,
+								grad->ff2_w, grad->ff2_b, d_hidden, false));
+	undrop(rows * wide, layer->hidden_mask, d_hidden);
+	xmc_relu_backward(rows * wide, layer->hidden, d_hidden);
+	XMC_TRY(xmc_linear_backward(ctx, rows, d, wide, layer->middle, w->ff1_w, d_hidden,
+								grad->ff1_w, grad->ff1_b, d_sum, true));
+
+	/* middle = norm1(input + drop(out(attended))) */
+	xmc_layer_norm_backward(rows, d, d_sum, w->norm1_w, layer->normal1, layer->inverse1,
+							grad->norm1_w, grad->norm1_b, d_output);
+	memcpy(d_branch, d_output, (size_t) (rows * d) * sizeof(float));
+	undrop(rows * d, layer->attention_mask, d_branch);
+	XMC_TRY(xmc_linear_backward(ctx, rows, d, d, layer->attended, w->out_w, d_branch,
+								grad->out_w, grad->out_b, d_attended, false));
+	for (int32_t k = 0; k < batch->n_documents; k++)
+	{
+		int64_t		first = batch->row_start[k];
+		int64_t		n = batch->row_start[k + 1] - first;
+
+		if (n == 0)
+			continue;
+		XMC_TRY(xmc_attention_backward(ctx, n, d, options->heads, layer->qkv + first * 3 * d,
+									   layer->probability + probability_start[k],
+									   layer->probability_mask ? layer->probability_mask + probability_start[k] : NULL,
+									   d_attended + first * d, scratch, d_qkv + first * 3 * d));
+	}
+	return xmc_linear_backward(ctx, rows, d, 3 * d, layer->input, w->qkv_w, d_qkv,
+							   grad->qkv_w, grad->qkv_b, d_output, true);
+}
+
+xmc_status
+xmc_encoder_backward(xmc_arena *arena, const xmc_options *options, const xmc_network *network, const xmc_batch *batch,
+					 const xmc_encoder_state *state, float *d_output, const xmc_network *grad, float *dx)
+{
+	int64_t		rows = batch->rows;
+	int64_t		d = options->d_model;
+
+	for (int32_t l = options->layers - 1; l >= 0; l--)
+		XMC_TRY(layer_backward(arena, options, &network->layer[l], batch, state->probability_start, &state->layer[l],
+							   d_output, &grad->layer[l]));
+	undrop(rows * d, state->projected_mask, d_output);
+	return xmc_linear_backward(arena->ctx, rows, network->input_dim, d, state->x, network->input_w, d_output,
+							   grad->input_w, grad->input_b, dx, false);
+}

@@ -1,0 +1,189 @@
+/* inputs.c - see inputs.h */
+#include "network/inputs.h"
+#include "xmcoh/sparse.h"
+#include "xmcoh/text.h"
+#include "numeric/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The embedding of one item of the modality, (embedding_dim). */
+static const float *
+item_embedding(const xmc_model *model, xmc_modality modality, const xmc_document *document, int32_t item)
+{
+	return modality == XMC_TEXT ? document->text_embedding + (int64_t) item * model->options.text_dim
+		: document->image + (int64_t) item * model->options.image_dim;
+}
+
+/* Whether that item has one; a text item may have words alone. */
+static bool
+has_embedding(xmc_modality modality, const xmc_document *document, int32_t item)
+{
+	return (document->has[item] & (modality == XMC_TEXT ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_IMAGE)) != 0;
+}
+
+xmc_status
+xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int32_t n_documents,
+			   const xmc_document *const *document)
+{
+	const xmc_network *network = &model->network[modality];
+	int32_t		input_dim = network->input_dim;
+	int32_t		bag = network->input_dim - network->embedding_dim;
+	double	   *sum = xmc_arena_zalloc(scratch, (size_t) input_dim, sizeof(double));
+	double	   *squares = xmc_arena_zalloc(scratch, (size_t) input_dim, sizeof(double));
+	int64_t		rows = 0;
+	double		variance = 0;	/* mean over dimensions */
+	double		size = 0;		/* mean square of the means */
+
+	if (!sum || !squares)
+		return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int pass = 0; pass < 2; pass++)	/* the mean first: one-pass variances cancel badly */
+		for (int32_t d = 0; d < n_documents; d++)
+		{
+			XMC_TRY(xmc_check_stop(scratch->ctx));
+			for (int32_t i = 0; i < document[d]->n; i++)
+			{
+				const float *x;
+
+				if (input_dim == bag || !has_embedding(modality, document[d], i))
+					continue;
+				x = item_embedding(model, modality, document[d], i);
+				rows += pass == 0;
+				for (int32_t k = bag; k < input_dim; k++)
+					if (pass == 0)
+						sum[k] += x[k - bag];
+					else
+						squares[k] += (x[k - bag] - sum[k] / (double) rows) * (x[k - bag] - sum[k] / (double) rows);
+			}
+		}
+	for (int32_t k = bag; k < input_dim && rows > 0; k++)
+	{
+		network->input_mean[k] = (float) (sum[k] / (double) rows);
+		variance += squares[k] / (double) rows / network->embedding_dim;
+		size += network->input_mean[k] * network->input_mean[k] / network->embedding_dim;
+	}
+	for (int32_t k = bag; k < input_dim; k++)
+		/* Variance within rounding of the mean is a constant input, which says nothing. */
+		network->input_scale[k] = variance > 1e-12 * size && variance > 1e-60 ? (float) (1 / sqrt(variance)) : 0;
+	return XMC_OK;
+}
+
+XMC_FOR_THIS_PROCESSOR static void
+standardise(int32_t n, const float *x, const float *mean, const float *scale, float *out)
+{
+#pragma omp simd
+	for (int32_t k = 0; k < n; k++)
+		out[k] = (x[k] - mean[k]) * scale[k];
+}
+
+void
+xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
+{
+	const xmc_network *network = &model->network[batch->modality];
+	int32_t		input_dim = network->input_dim;
+	int32_t		bag = network->input_dim - network->embedding_dim;
+
+	if (bag)
+		xmc_bag_forward(model, batch, x, input_dim);
+	for (int32_t d = 0; d < batch->n_documents && input_dim > bag; d++)
+		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
+		{
+			float	   *row = x + (int64_t) r * input_dim + bag;
+			bool		has = has_embedding(batch->modality, batch->document[d], batch->item[r]);
+
+			if (has)
+				standardise(input_dim - bag, item_embedding(model, batch->modality, batch->document[d], batch->item[r]),
+							network->input_mean + bag, network->input_scale + bag, row);
+			else
+				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* as the mean */
+		}
+}
+
+/* x (32) += 1 where a bit is set, -1 where it is not */
+XMC_FOR_THIS_PROCESSOR static void
+add_signs(uint32_t bits, float *x)
+{
+#pragma omp simd
+	for (int b = 0; b < 32; b++)
+		x[b] += (float) ((int) (bits >> b & 1) * 2 - 1);
+}
+
+/*
+ * x (XMC_WORD_SIGNS) += the words' signs. Words and character n-grams name things; what comes first and which follows which
+ * is for other parts.
+ */
+static void
+project_words(int32_t n, const uint32_t *feature, float *x)
+{
+	int32_t		count = 0;
+
+	for (int32_t f = 0; f < n; f++)
+	{
+		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
+		uint64_t	state;
+
+		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
+			continue;
+		count++;
+		state = feature[f];		/* the feature's hash is too short for that many signs */
+		for (int block = 0; block < XMC_WORD_SIGNS / 64; block++)
+		{
+			uint64_t	bits = xmc_splitmix64(&state);
+
+			add_signs((uint32_t) bits, x + block * 64);
+			add_signs((uint32_t) (bits >> 32), x + block * 64 + 32);
+		}
+	}
+	for (int32_t k = 0; k < XMC_WORD_SIGNS && count > 0; k++)
+		x[k] /= sqrtf((float) count);
+}
+
+int32_t
+xmc_inputs_side_dim(const xmc_options *options, xmc_modality side, bool words)
+{
+	return (side == XMC_TEXT ? options->text_dim : options->image_dim) + (words ? XMC_WORD_SIGNS : 0);
+}
+
+void
+xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document, int32_t item, float *x)
+{
+	const xmc_network *network = &model->network[side];
+	int32_t		dim = network->embedding_dim;
+	int32_t		bag = network->input_dim - dim;
+
+	memset(x, 0, (size_t) xmc_inputs_side_dim(&model->options, side, words) * sizeof(float));
+	if (dim > 0 && has_embedding(side, document, item))
+		standardise(dim, item_embedding(model, side, document, item), network->input_mean + bag, network->input_scale + bag, x);
+	if (words && (document->has[item] & XMC_HAS_WORDS))
+		project_words(document->feature_start[item + 1] - document->feature_start[item],
+					  document->feature + document->feature_start[item], x + dim);
+}
+
+void
+xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const float *x, double *u)
+{
+	const xmc_network *network = &model->network[batch->modality];
+	int64_t		bag = network->input_dim - network->embedding_dim;
+
+	for (int64_t r = 0; r < batch->rows; r++)
+	{
+		const float *row = x + r * network->input_dim + bag;
+
+		u[r] = xmc_dot(network->embedding_dim, network->linear, row);
+	}
+}
+
+void
+xmc_linear_term_backward(const xmc_model *model, const xmc_batch *batch, const float *x, const double *du, float *dlinear)
+{
+	const xmc_network *network = &model->network[batch->modality];
+	int64_t		bag = network->input_dim - network->embedding_dim;
+
+	for (int64_t r = 0; r < batch->rows; r++)
+	{
+		const float *row = x + r * network->input_dim + bag;
+
+		for (int32_t k = 0; k < network->embedding_dim; k++)
+			dlinear[k] += (float) du[r] * row[k];
+	}
+}

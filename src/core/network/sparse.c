@@ -1,0 +1,170 @@
+/* sparse.c - see sparse.h */
+#include "xmcoh/sparse.h"
+#include "xmcoh/text.h"
+#include "numeric/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The features of the batch's row r. */
+static const uint32_t *
+row_features(const xmc_batch *batch, int32_t document, int32_t row, int32_t *count)
+{
+	const xmc_document *d = batch->document[document];
+	int32_t		item = batch->item[row];
+
+	*count = d->feature_start[item + 1] - d->feature_start[item];
+	return d->feature + d->feature_start[item];
+}
+
+void
+xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u)
+{
+	int			shift = 32 - model->options.hash_bits;
+
+	for (int32_t d = 0; d < batch->n_documents; d++)
+		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
+		{
+			int32_t		count;
+			const uint32_t *feature = row_features(batch, d, r, &count);
+
+			u[r] = 0;
+			for (int32_t k = 0; k < count; k++)
+				u[r] += model->sparse[feature[k] >> shift];
+		}
+}
+
+void
+xmc_sparse_backward(const xmc_model *model, const xmc_batch *batch, const double *du, xmc_adagrad *adagrad)
+{
+	int			shift = 32 - model->options.hash_bits;
+
+	for (int32_t d = 0; d < batch->n_documents; d++)
+		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
+		{
+			int32_t		count;
+			const uint32_t *feature = row_features(batch, d, r, &count);
+
+			for (int32_t k = 0; k < count; k++)
+				*xmc_adagrad_touch(adagrad, feature[k] >> shift) += (float) du[r];
+		}
+}
+
+static bool
+in_bag(uint32_t feature)
+{
+	xmc_feature_kind kind = xmc_feature_kind_of(feature);
+
+	return kind == XMC_FEATURE_WORD || kind == XMC_FEATURE_CHARACTERS;
+}
+
+/* 1 / sqrt(number of bag features of a row), 0 when there is none. */
+static float
+bag_scale(const uint32_t *feature, int32_t count)
+{
+	int32_t		n = 0;
+
+	for (int32_t k = 0; k < count; k++)
+		n += in_bag(feature[k]);
+	return n ? (float) (1.0 / sqrt(n)) : 0;
+}
+
+void
+xmc_bag_forward(const xmc_model *model, const xmc_batch *batch, float *x, int64_t stride)
+{
+	int			shift = 32 - model->options.bag_bits;
+	int32_t		width = model->options.bag_dim;
+
+	for (int32_t d = 0; d < batch->n_documents; d++)
+		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
+		{
+			int32_t		count;
+			const uint32_t *feature = row_features(batch, d, r, &count);
+			float		scale = bag_scale(feature, count);
+			float	   *out = x + r * stride;
+
+			memset(out, 0, (size_t) width * sizeof(float));
+			for (int32_t k = 0; k < count; k++)
+			{
+				if (in_bag(feature[k]))
+					xmc_add(width, model->bag + (int64_t) (feature[k] >> shift) * width, out);
+			}
+			for (int32_t c = 0; c < width; c++)
+				out[c] *= scale;
+		}
+}
+
+void
+xmc_bag_backward(const xmc_model *model, const xmc_batch *batch, const float *dx, int64_t stride, xmc_adagrad *adagrad)
+{
+	int			shift = 32 - model->options.bag_bits;
+	int32_t		width = model->options.bag_dim;
+
+	for (int32_t d = 0; d < batch->n_documents; d++)
+		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
+		{
+			int32_t		count;
+			const uint32_t *feature = row_features(batch, d, r, &count);
+			float		scale = bag_scale(feature, count);
+
+			for (int32_t k = 0; k < count; k++)
+			{
+				float	   *g;
+
+				if (!in_bag(feature[k]))
+					continue;
+				g = xmc_adagrad_touch(adagrad, feature[k] >> shift);
+				for (int32_t c = 0; c < width; c++)
+					g[c] += scale * dx[r * stride + c];
+			}
+		}
+}
+
+xmc_status
+xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out)
+{
+	size_t		values = (size_t) rows * (size_t) width;
+
+	*out = (xmc_adagrad){.rows = rows,.width = width};
+	out->squares = xmc_arena_zalloc(arena, values, sizeof(float));
+	out->grad = xmc_arena_zalloc(arena, values, sizeof(float));
+	out->is_touched = xmc_arena_zalloc(arena, (size_t) rows, 1);
+	out->touched = xmc_arena_alloc(arena, (size_t) rows, sizeof(uint32_t));
+	if (!out->squares || !out->grad || !out->is_touched || !out->touched)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	return XMC_OK;
+}
+
+float *
+xmc_adagrad_touch(xmc_adagrad *adagrad, uint32_t row)
+{
+	if (!adagrad->is_touched[row])
+	{
+		adagrad->is_touched[row] = 1;
+		adagrad->touched[adagrad->n_touched++] = row;
+	}
+	return adagrad->grad + (int64_t) row * adagrad->width;
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay)
+{
+	float		keep = (float) (1 - rate * decay);
+
+	for (int32_t t = 0; t < adagrad->n_touched; t++)
+	{
+		int64_t		first = (int64_t) adagrad->touched[t] * adagrad->width;
+
+#pragma omp simd
+		for (int64_t k = first; k < first + adagrad->width; k++)
+		{
+			float		g = adagrad->grad[k];
+
+			adagrad->squares[k] += g * g;
+			weights[k] = keep * weights[k] - (float) rate * g / (sqrtf(adagrad->squares[k]) + 1e-3f);
+			adagrad->grad[k] = 0;
+		}
+		adagrad->is_touched[adagrad->touched[t]] = 0;
+	}
+	adagrad->n_touched = 0;
+}

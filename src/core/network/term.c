@@ -1,0 +1,90 @@
+/* term.c - see term.h */
+#include "network/term.h"
+
+bool
+xmc_has_term(const xmc_model *model, xmc_term term)
+{
+	switch (term)
+	{
+		case XMC_TERM_SPARSE:
+			return model->sparse != NULL;
+		case XMC_TERM_TEXT_LINEAR:
+		case XMC_TERM_IMAGE_LINEAR:
+			return model->network[xmc_term_modality(term)].embedding_dim > 0;
+		case XMC_TERM_TEXT_NETWORK:
+		case XMC_TERM_IMAGE_NETWORK:
+			return model->network[xmc_term_modality(term)].input_dim > 0;
+		case XMC_TERM_BILINEAR:
+			return model->bilinear_w != NULL;
+		default:
+			return false;
+	}
+}
+
+xmc_status
+xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_term term, xmc_random *random,
+				 bool learn, xmc_term_state *state)
+{
+	*state = (xmc_term_state){.term = term};
+	if (term == XMC_TERM_BILINEAR)
+		return xmc_bilinear_forward(arena, model, batch, random, &state->bilinear);
+	if (term != XMC_TERM_SPARSE)
+	{
+		int32_t		input_dim = model->network[batch->modality].input_dim;
+		float	   *x = xmc_arena_alloc(arena, (size_t) batch->rows * (size_t) input_dim, sizeof(float));
+
+		XMC_NEED(x, arena->ctx);
+		xmc_inputs_gather(model, batch, x);
+		state->x = x;
+	}
+	if (xmc_term_is_network(term))
+		return xmc_network_forward(arena, model, batch, state->x, random, learn, &state->deep);
+
+	state->u = xmc_arena_alloc(arena, (size_t) batch->rows, sizeof(double));
+	XMC_NEED(state->u, arena->ctx);
+	if (term == XMC_TERM_SPARSE)
+		xmc_sparse_forward(model, batch, state->u);
+	else
+		xmc_linear_term_forward(model, batch, state->x, state->u);
+	return XMC_OK;
+}
+
+int32_t *
+xmc_batch_rows(xmc_arena *arena, const xmc_batch *batch, int32_t k)
+{
+	int32_t		n = batch->document[k]->n;
+	int32_t    *row = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));
+
+	for (int32_t i = 0; row && i < n; i++)
+		row[i] = -1;
+	for (int32_t r = batch->row_start[k]; row && r < batch->row_start[k + 1]; r++)
+		row[batch->item[r]] = r - batch->row_start[k];
+	return row;
+}
+
+xmc_status
+xmc_term_pair_scores(xmc_arena *arena, const xmc_model *model, xmc_term term, int32_t n_documents,
+					 const xmc_document *const *document, float *s)
+{
+	xmc_batch	batch;
+	xmc_term_state state;
+	int64_t		work = 0;
+
+	XMC_TRY(xmc_batch_init(arena, &model->options, xmc_term_modality(term), n_documents, document, &batch));
+	XMC_TRY(xmc_term_forward(arena, model, &batch, term, NULL, false, &state));
+	for (int32_t k = 0; k < n_documents; k++)
+	{
+		int32_t    *row = xmc_batch_rows(arena, &batch, k);
+
+		XMC_NEED(row, arena->ctx);
+		for (int32_t p = 0; p < document[k]->n_pairs; p++, s++)
+		{
+			int32_t		i = row[document[k]->pair[p].before];
+			int32_t		j = row[document[k]->pair[p].after];
+
+			*s = i < 0 || j < 0 ? 0 : (float) xmc_term_score(&batch, &state, k, i, j);
+			XMC_TRY(xmc_spend(arena->ctx, &work, 1));
+		}
+	}
+	return XMC_OK;
+}

@@ -1,0 +1,267 @@
+/* dense.c - linear layers, normalisation, attention; see dense.h */
+#include "numeric/dense.h"
+#include "numeric/blas.h"
+
+#include <math.h>
+#include <string.h>
+
+xmc_status
+xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs, const float *x, const float *w,
+		   const float *bias, float *y)
+{
+	if (bias)
+		for (int64_t r = 0; r < rows; r++)
+			memcpy(y + r * outputs, bias, (size_t) outputs * sizeof(float));
+	return xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, outputs, inputs,
+					 1.0f, x, inputs, w, inputs, bias ? 1.0f : 0.0f, y, outputs);
+}
+
+xmc_status
+xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs, const float *x, const float *w,
+					const float *dy, float *dw, float *dbias, float *dx, bool add_dx)
+{
+	XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
+					  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
+	for (int64_t r = 0; dbias && r < rows; r++)
+		xmc_add(outputs, dy + r * outputs, dbias);
+	if (!dx)
+		return XMC_OK;
+	return xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, rows, inputs, outputs,
+					 1.0f, dy, outputs, w, inputs, add_dx ? 1.0f : 0.0f, dx, inputs);
+}
+
+void
+xmc_relu(int64_t n, float *x)
+{
+	for (int64_t k = 0; k < n; k++)
+		x[k] = x[k] > 0 ? x[k] : 0;
+}
+
+void
+xmc_relu_backward(int64_t n, const float *y, float *dy)
+{
+	for (int64_t k = 0; k < n; k++)
+		dy[k] = y[k] > 0 ? dy[k] : 0;
+}
+
+void
+xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
+{
+	uint32_t	threshold = (uint32_t) (p * 65536.0);
+	float		keep = (float) (1.0 / (1.0 - p));
+
+	if (p <= 0 || !random)
+		return;
+	for (int64_t k = 0; k < n; k += 4)
+	{
+		uint64_t	bits = xmc_random_next(random);	/* four draws of 16 bits */
+
+		for (int64_t j = k; j < k + 4 && j < n; j++, bits >>= 16)
+		{
+			mask[j] = (bits & 0xffff) < threshold ? 0 : keep;
+			x[j] *= mask[j];
+		}
+	}
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const float *b,
+			   float *y, float *normal, float *inverse_deviation)
+{
+	for (int64_t r = 0; r < rows; r++, x += d, y += d, normal += d)
+	{
+		double		sum = 0;
+		double		squares = 0;
+		float		mean;
+		float		inverse;
+
+#pragma omp simd reduction(+:sum)
+		for (int64_t k = 0; k < d; k++)
+			sum += x[k];
+		mean = (float) (sum / (double) d);
+#pragma omp simd reduction(+:squares)
+		for (int64_t k = 0; k < d; k++)
+			squares += (double) (x[k] - mean) * (x[k] - mean);
+		inverse = (float) (1.0 / sqrt(squares / (double) d + 1e-5));
+		inverse_deviation[r] = inverse;
+#pragma omp simd
+		for (int64_t k = 0; k < d; k++)
+		{
+			normal[k] = (x[k] - mean) * inverse;
+			y[k] = normal[k] * w[k] + b[k];
+		}
+	}
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w, const float *normal,
+						const float *inverse_deviation, float *dw, float *db, float *dx)
+{
+	for (int64_t r = 0; r < rows; r++, dy += d, normal += d, dx += d)
+	{
+		double		mean_g = 0;
+		double		mean_gn = 0;
+
+#pragma omp simd reduction(+:mean_g, mean_gn)
+		for (int64_t k = 0; k < d; k++)
+		{
+			double		g = (double) dy[k] * w[k];
+
+			dw[k] += dy[k] * normal[k];
+			db[k] += dy[k];
+			mean_g += g;
+			mean_gn += g * normal[k];
+		}
+		mean_g /= (double) d;
+		mean_gn /= (double) d;
+#pragma omp simd
+		for (int64_t k = 0; k < d; k++)
+			dx[k] = inverse_deviation[r] * (dy[k] * w[k] - (float) mean_g - normal[k] * (float) mean_gn);
+	}
+}
+
+xmc_status
+xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv, float *probability,
+			  const float *mask, float *scratch, float *y)
+{
+	int64_t		width = d / heads;
+	float		scale = 1.0f / sqrtf((float) width);
+	int64_t		work = 0;
+
+	for (int64_t h = 0; h < heads; h++)
+	{
+		const float *q = qkv + h * width;
+		const float *k = q + d;
+		const float *v = k + d;
+		float	   *p = probability + h * n * n;	/* (n, n) */
+
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, scale, q, 3 * d, k, 3 * d, 0, p, n));
+		for (int64_t i = 0; i < n; i++)
+		{
+			float	   *row = p + i * n;
+			float		top = row[0];
+			double		sum = 0;
+
+			for (int64_t j = 1; j < n; j++)
+				if (row[j] > top)
+					top = row[j];
+			for (int64_t j = 0; j < n; j++)
+			{
+				row[j] = expf(row[j] - top);
+				sum += row[j];
+			}
+			for (int64_t j = 0; j < n; j++)
+				row[j] = (float) (row[j] / sum);
+			if (mask)
+			{
+				memcpy(scratch + i * n, row, (size_t) n * sizeof(float));
+				xmc_multiply(n, mask + (h * n + i) * n, scratch + i * n);
+			}
+			XMC_TRY(xmc_spend(ctx, &work, n));
+		}
+		if (mask)
+			p = scratch;
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, 1, p, n, v, 3 * d, 0, y + h * width, d));
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv, const float *probability,
+					   const float *mask, const float *dy, float *scratch, float *dqkv)
+{
+	int64_t		width = d / heads;
+	float		scale = 1.0f / sqrtf((float) width);
+	float	   *dp = scratch;	/* (n, n) */
+	float	   *masked = scratch + n * n;	/* (n, n) */
+	int64_t		work = 0;
+
+	for (int64_t h = 0; h < heads; h++)
+	{
+		const float *q = qkv + h * width;
+		const float *k = q + d;
+		const float *v = k + d;
+		const float *p = probability + h * n * n;
+		const float *used = p;
+		float	   *dq = dqkv + h * width;
+		float	   *dk = dq + d;
+		float	   *dv = dk + d;
+
+		for (int64_t i = 0; mask && i < n; i++)
+		{
+			memcpy(masked + i * n, p + i * n, (size_t) n * sizeof(float));
+			xmc_multiply(n, mask + (h * n + i) * n, masked + i * n);
+			XMC_TRY(xmc_spend(ctx, &work, n));
+			used = masked;
+		}
+		/* y = used v */
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, 1, used, n, dy + h * width, d, 0, dv, 3 * d));
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, 1, dy + h * width, d, v, 3 * d, 0, dp, n));
+		/* softmax: dlogit = p (dp - sum p dp) */
+		for (int64_t i = 0; i < n; i++)
+		{
+			double		dot = 0;
+
+			if (mask)
+				xmc_multiply(n, mask + (h * n + i) * n, dp + i * n);
+			for (int64_t j = 0; j < n; j++)
+				dot += (double) p[i * n + j] * dp[i * n + j];
+			for (int64_t j = 0; j < n; j++)
+				dp[i * n + j] = p[i * n + j] * (dp[i * n + j] - (float) dot);
+			XMC_TRY(xmc_spend(ctx, &work, n));
+		}
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, scale, dp, n, k, 3 * d, 0, dq, 3 * d));
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, scale, dp, n, q, 3 * d, 0, dk, 3 * d));
+	}
+	return XMC_OK;
+}
+
+/*
+ * tanh x = m / (m + 2) with m = exp(2x) - 1. exp(2x) = 2^k exp(f) with |f| <= log(2) / 2, so m = 2^k (exp(f) - 1) + (2^k -
+ * 1): near 0, where k = 0, nothing cancels and the relative precision stays. No branches, so that the compiler makes
+ * vectors of it.
+ */
+XMC_FOR_THIS_PROCESSOR void
+xmc_tanh(int64_t n, float *x)
+{
+	/* Added to a small number, it leaves in the sum's lowest bits that number rounded to a whole one, plus a float's bias. */
+	const float rounder = 12582912.0f + 127.0f;
+
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+	{
+		float		a = x[k] > 10.0f ? 10.0f : x[k];	/* tanh 10 rounds to 1 */
+		float		b = a < -10.0f ? -10.0f : a;
+		float		z = b * 2.8853900817779268f;	/* 2 log2 e */
+		union
+		{
+			float		f;
+			uint32_t	u;
+		}			rounded = {.f = z + rounder};
+		float		f = (z - (rounded.f - rounder)) * 0.6931471805599453f;
+		float		m = f + f * f * (0.5f + f * (1.6666667e-1f + f * (4.1666668e-2f + f * (8.3333340e-3f +
+															f * (1.3888889e-3f + f * 1.9841270e-4f)))));	/* Taylor */
+		union
+		{
+			uint32_t	u;
+			float		f;
+		}			power = {.u = rounded.u << 23};
+
+		m = power.f * m + (power.f - 1);
+		x[k] = m / (m + 2);
+	}
+}
+
+double
+xmc_softplus(double x)
+{
+	return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+}
+
+double
+xmc_sigmoid(double x)
+{
+	double		e = exp(-fabs(x));
+
+	return x >= 0 ? 1 / (1 + e) : e / (1 + e);
+}

@@ -1,0 +1,29 @@
+/* vector.c - see vector.h */
+#include "numeric/vector.h"
+
+XMC_FOR_THIS_PROCESSOR double
+xmc_dot(int64_t n, const float *x, const float *y)
+{
+	double		sum = 0;
+
+#pragma omp simd reduction(+:sum)
+	for (int64_t k = 0; k < n; k++)
+		sum += (double) x[k] * y[k];
+	return sum;
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_add(int64_t n, const float *x, float *y)
+{
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+		y[k] += x[k];
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_multiply(int64_t n, const float *x, float *y)
+{
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+		y[k] *= x[k];
+}

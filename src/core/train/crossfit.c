@@ -1,0 +1,110 @@
+/*
+ * crossfit.c - scores of approved documents by models that were not trained on them; see trainer.h (design section 4,
+ * "Cross-fitting")
+ *
+ * A model is far too sure of what it was trained on, so weights, calibration and the precision of weak labels must come
+ * from other documents. Where few are held out, their pairs leave all that to chance. So the other approved documents are
+ * dealt to folds; phase 0 is done again without each of them, for as many epochs as it took with all of them, and each fold
+ * is scored by the model that has not seen it. The models of the folds stay, as guides: their average labels better than
+ * any of them.
+ */
+#include "train/trainer.h"
+
+#include "network/inputs.h"
+
+#include <string.h>
+
+#define ENOUGH_HELD_OUT 150		/* documents; more folds would change little and cost much */
+#define LEAST_IN_FOLD 4			/* documents */
+
+/* By their order among all documents, which no shuffling changes: training that is continued deals again. */
+xmc_status
+xmc_train_assign_folds(xmc_trainer *t)
+{
+	int32_t		n_folds = t->options->folds;
+	int32_t		n = 0;
+	const xmc_document **document;
+
+	if (n_folds > t->n_approved / LEAST_IN_FOLD)
+		n_folds = t->n_approved / LEAST_IN_FOLD;
+	if (n_folds < 2 || t->held_out.n_documents >= ENOUGH_HELD_OUT)
+		return XMC_OK;
+	t->report->folds = n_folds;
+	t->out_of_fold.n_documents = t->n_approved + t->held_out.n_documents;
+	document = t->out_of_fold.document = xmc_arena_alloc(&t->run_arena, (size_t) t->out_of_fold.n_documents, sizeof *document);
+	XMC_NEED(document, t->ctx);
+	for (int32_t f = 0; f < n_folds; f++)
+	{
+		t->fold_start[f] = n;
+		for (int32_t d = f; d < t->n_approved; d += n_folds)
+			document[n++] = t->approved[d];
+	}
+	t->fold_start[n_folds] = n;
+	memcpy(document + n, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *document);
+	return xmc_train_labels(t, &t->out_of_fold, false);
+}
+
+/* Phase 0 on all dealt documents but those from `first` to `end`, which the new t->fold[f] then scores. */
+static xmc_status
+train_fold(xmc_trainer *t, int32_t f, int32_t first, int32_t end, int32_t pair)
+{
+	xmc_labels	fold = {.n_documents = end - first,.document = t->out_of_fold.document + first};
+	int32_t		n = t->n_approved - fold.n_documents;
+	const xmc_document **train = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *train);
+
+	XMC_NEED(train, t->ctx);
+	memcpy(train, t->out_of_fold.document, (size_t) first * sizeof *train);
+	memcpy(train + first, t->out_of_fold.document + end, (size_t) (t->n_approved - end) * sizeof *train);
+	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &t->fold[f]));
+	t->n_folds = f + 1;
+	t->model = t->fold[f];
+	t->train = train;
+	t->n_train = n;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (t->model->network[m].input_dim > 0)
+			XMC_TRY(xmc_inputs_fit(&t->run_arena, t->model, (xmc_modality) m, n, train));
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (t->has_term[p])
+		{
+			XMC_TRY(xmc_train_term_for(t, (xmc_term) p, t->best_epoch[p]));
+			XMC_TRY(xmc_train_score_term(t, &fold, (xmc_term) p, t->out_of_fold.term_s[p] + pair));
+		}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_crossfit(xmc_trainer *t)
+{
+	int32_t		n_folds = t->report->folds;
+	int32_t		pair = 0;
+	xmc_model  *model = t->model;
+	xmc_status	status = XMC_OK;
+
+	if (n_folds == 0)
+		return XMC_OK;
+	t->progress.phase = "cross-fitting";
+	for (int p = 0; p < XMC_TERMS; p++)
+		t->progress.total += (int64_t) t->best_epoch[p] * (n_folds - 1) * t->n_approved;
+	for (int32_t f = 0; f < n_folds && status == XMC_OK; f++)
+	{
+		int32_t		end = t->fold_start[f + 1];
+
+		status = train_fold(t, f, t->fold_start[f], end, pair);
+		for (int32_t d = t->fold_start[f]; d < end; d++)
+			pair += t->out_of_fold.document[d]->n_pairs;
+	}
+	t->model = model;
+	t->train = t->approved;
+	t->n_train = t->n_approved;
+	XMC_TRY(status);
+	for (int p = 0; p < XMC_TERMS; p++)
+		memcpy(t->out_of_fold.term_s[p] + pair, t->held_out.term_s[p], (size_t) t->held_out.n * sizeof(float));
+	return XMC_OK;
+}
+
+void
+xmc_train_forget_folds(xmc_trainer *t)
+{
+	while (t->n_folds > 0)
+		xmc_model_free(t->ctx, t->fold[--t->n_folds]);
+}

@@ -1,0 +1,194 @@
+/*
+ * crossmodal.c - the stages of a training that tie the modalities together: the alignment, and how far each trusts its guide.
+ * See trainer.h
+ */
+#include "train/trainer.h"
+#include "numeric/dense.h"
+#include "xmcoh/guidance.h"
+#include "align/anchors.h"
+#include "xmcoh/scorer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which the alignment keeps off those */
+
+static xmc_status
+tell_alignment(void *arg, const xmc_align_progress *progress)
+{
+	xmc_trainer *t = arg;
+
+	t->progress.epoch = progress->epoch;
+	t->progress.epoch_ended = progress->epoch_ended;
+	t->progress.train_loss = progress->train_loss;
+	t->progress.held_out_loss = progress->held_out_loss;
+	t->progress.held_out_tau = NAN;
+	t->progress.done += progress->documents;
+	return xmc_train_report_progress(t);
+}
+
+static xmc_status
+alignment_checkpoint(void *arg, xmc_epochs *e)
+{
+	return xmc_train_checkpoint(arg, xmc_stage(0, XMC_TERM_ALIGNMENT), e);
+}
+
+/*
+ * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other
+ * documents, it keeps off all approved ones, so that these can tell how far to trust it, and with it the guidance.
+ */
+static bool
+alignment_spares_approved(const xmc_trainer *t)
+{
+	return t->out_of_fold.n > 0 && t->n_pool >= SPARE_APPROVED * t->n_approved;
+}
+
+/* Orders pointers into one array. */
+static int
+compare_places(const void *a, const void *b)
+{
+	const xmc_document *x = *(const xmc_document *const *) a;
+	const xmc_document *y = *(const xmc_document *const *) b;
+
+	return (x > y) - (x < y);
+}
+
+int32_t
+xmc_train_n_alignment_documents(const xmc_trainer *t)
+{
+	return t->n_pool + (alignment_spares_approved(t) ? 0 : t->n_approved);
+}
+
+/* Those documents, in the order that no shuffling changes; NULL: no memory. */
+static const xmc_document **
+alignment_documents(xmc_trainer *t)
+{
+	int32_t		n = xmc_train_n_alignment_documents(t);
+	const xmc_document **all = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *all);
+
+	if (all)
+	{
+		memcpy(all, t->pool, (size_t) t->n_pool * sizeof *all);
+		memcpy(all + t->n_pool, t->approved, (size_t) (n - t->n_pool) * sizeof *all);
+		qsort(all, (size_t) n, sizeof *all, compare_places);
+	}
+	return all;
+}
+
+xmc_status
+xmc_train_fill_anchors(xmc_trainer *t)
+{
+	const xmc_document **all;
+
+	if (!t->model->has_alignment || t->model->anchors.n > 0 || t->options->align_memory == 0)
+		return XMC_OK;
+	all = alignment_documents(t);
+	XMC_NEED(all, t->ctx);
+	return xmc_anchors_fill(t->ctx, t->model, xmc_train_n_alignment_documents(t), all);
+}
+
+xmc_status
+xmc_train_alignment(xmc_trainer *t)
+{
+	int32_t		n = xmc_train_n_alignment_documents(t);
+	const xmc_labels *validation = alignment_spares_approved(t) ? &t->out_of_fold : &t->held_out;
+	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * n;
+	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
+	const xmc_document **all;
+
+	if (xmc_is_past(t, xmc_stage(0, XMC_TERM_ALIGNMENT)))
+		return XMC_OK;
+	all = alignment_documents(t);
+	XMC_NEED(all, t->ctx);
+	t->progress.phase = "training alignment";
+	t->progress.modality = XMC_IMAGE;
+	t->progress.epochs = t->options->epochs;
+	XMC_TRY(xmc_align_train(&t->run_arena, t->model, t->grad, n, all, validation->n_documents, validation->document, &hooks,
+							&t->report->alignment));
+	t->progress.done = phase_end;
+	return XMC_OK;
+}
+
+/*
+ * How far a calibrated score can be believed to know anything: 1 - 1 / chi^2, 0 at least, of the test whether its scale is
+ * 0, whose variance is that over whole documents, since the pairs of one depend on each other (van Houwelingen and le
+ * Cessie 1990, "heuristic shrinkage").
+ */
+static double
+reliability(const xmc_labels *l, const float *score)
+{
+	double		information = 0;
+	double		variance = 0;	/* of the gradient by the scale */
+
+	for (int32_t d = 0, r = 0; d < l->n_documents; d++)
+	{
+		double		gradient = 0;
+
+		for (int32_t k = 0; k < l->document[d]->n_pairs; k++, r++)
+		{
+			double		p = xmc_sigmoid(score[r]);
+
+			gradient += l->weight[r] * (1 - p) * score[r];
+			information += l->weight[r] * p * (1 - p) * score[r] * score[r];
+		}
+		variance += gradient * gradient;
+	}
+	return information > 0 ? fmax(0, 1 - variance / (information * information)) : 0;
+}
+
+xmc_status
+xmc_train_guidance(xmc_trainer *t)
+{
+	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
+	int32_t		n_folds = alignment_spares_approved(t) ? t->n_folds : 0;
+	const xmc_labels *l = n_folds > 0 ? &t->out_of_fold : &t->held_out;
+	double		trust[XMC_MODALITIES];
+
+	if (!t->model->has_alignment)
+		return XMC_OK;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		trust[m] = reliability(l, l->score[m]);
+	group[n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
+	for (int32_t f = 0; f < n_folds; f++)
+	{
+		t->fold[f]->calibration = t->model->calibration;
+		group[f] = (xmc_guidance_group){.scorer = t->fold[f],.n = t->fold_start[f + 1] - t->fold_start[f],
+			.document = t->out_of_fold.document + t->fold_start[f]};
+	}
+	XMC_TRY(xmc_train_fill_anchors(t));
+	return xmc_guidance_fit(t->ctx, t->model, trust, n_folds + 1, group);
+}
+
+xmc_status
+xmc_train_guided_tau(xmc_trainer *t, xmc_modality modality, double *tau)
+{
+	static const xmc_guidance_rule inferred = {.inferred = true};
+	const xmc_labels *l = &t->held_out;
+	int32_t		r = 0;			/* pairs scored, into l->s */
+	double		loss;
+
+	*tau = NAN;
+	if (!t->model->has_alignment)
+		return XMC_OK;
+	XMC_TRY(xmc_train_fill_anchors(t));
+	for (int32_t first = 0; first < l->n_documents; first += XMC_SCORE_BATCH)
+	{
+		int32_t		count = l->n_documents - first < XMC_SCORE_BATCH ? l->n_documents - first : XMC_SCORE_BATCH;
+		xmc_document batch[XMC_SCORE_BATCH];
+		xmc_scores	scores[XMC_SCORE_BATCH];
+
+		for (int32_t d = 0; d < count; d++)
+			batch[d] = *l->document[first + d];
+		XMC_TRY(xmc_score_documents_by(t->ctx, t->model, &inferred, count, batch, scores));
+		for (int32_t d = 0; d < count; d++)
+		{
+			for (int32_t k = 0; k < batch[d].n_pairs; k++)
+				l->s[r++] = scores[d].score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) batch[d].pair[k].before * batch[d].n +
+																		   batch[d].pair[k].after];
+			xmc_scores_free(t->ctx, &scores[d]);
+		}
+	}
+	xmc_train_evaluate(l, l->s, 1, &loss, tau, NULL, NULL);
+	return XMC_OK;
+}

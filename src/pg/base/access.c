@@ -1,0 +1,212 @@
+/*
+ * access.c - who may do what with a model: levels, and functions that run as the extension's owner.
+ *
+ * Ordinary roles write to almost no table. A public function that changes something is a shell: xmcoh_as_owner calls the
+ * function of the same name in schema xmcoh_internal as the extension's owner, and tells it who called (a role, as its
+ * first argument). That is what SECURITY DEFINER lacks: there the caller is not known, since session_user is who logged
+ * in, not who asks. The inner function is granted to nobody and asks may() for the caller's level. It takes plain types
+ * only, and whatever code of a user it makes run, it runs as that user (restricted.h).
+ *
+ * Levels, each of which includes those before: score (read and score), review (approve pairs), train (train, schedule,
+ * deploy, roll back), own. A model's owner and members of that role have all; others have what grant_model gave them.
+ */
+#include "base/access.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "parser/parse_func.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "base/reference.h"
+
+PG_FUNCTION_INFO_V1(xmcoh_as_owner);
+PG_FUNCTION_INFO_V1(xmcoh_may);
+PG_FUNCTION_INFO_V1(xmcoh_level_rank);
+PG_FUNCTION_INFO_V1(xmcoh_may_become_role);
+
+#define INNER_SCHEMA "xmcoh_internal"
+
+/* Columns of xmcoh.model_grant_record, as sql/tables.sql has them. */
+#define GRANT_MODEL_ID 2
+#define GRANT_ROLE 3
+#define GRANT_LEVEL 4
+
+static const char *const level_name[] = {"score", "review", "train", "own"};
+
+/* 0 for score to 3 for own. */
+static int
+level_rank(text *level)
+{
+	for (int k = 0; k < (int) lengthof(level_name); k++)
+		if (VARSIZE_ANY_EXHDR(level) == strlen(level_name[k]) &&
+			memcmp(VARDATA_ANY(level), level_name[k], strlen(level_name[k])) == 0)
+			return k;
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("level is \"%s\" instead of score, review, train or own", text_to_cstring(level)));
+}
+
+/* level_rank(level text) */
+Datum
+xmcoh_level_rank(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(level_rank(PG_GETARG_TEXT_PP(0)));
+}
+
+Oid
+xmcoh_extension_table(const char *name)
+{
+	Oid			extension = get_extension_oid("xmcoh", true);
+	Oid			table = get_relname_relid(name, get_namespace_oid("xmcoh", true));
+
+	return OidIsValid(extension) && OidIsValid(table) && getExtensionOfObject(RelationRelationId, table) == extension ?
+		table : InvalidOid;
+}
+
+Oid
+xmcoh_extension_owner(void)
+{
+	Oid			table = get_relname_relid("model", get_namespace_oid("xmcoh", false));
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the tables of extension xmcoh are not there any more"));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * Whether a grant on the model gives the role this level. The table is read as a catalogue is, without anybody's rights, and with
+ * `latest` as it is now: who was granted a level when his transaction began, and has lost it, does nothing more by it.
+ */
+static bool
+is_granted(Oid role, int32 model_id, int wanted, bool latest)
+{
+	Relation	table = table_open(get_relname_relid("model_grant_record", get_namespace_oid("xmcoh", false)), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		granted = false;
+	Snapshot	snapshot = RegisterSnapshot(latest ? GetLatestSnapshot() : GetActiveSnapshot());
+
+	ScanKeyInit(&key, GRANT_MODEL_ID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(model_id));
+	scan = systable_beginscan(table, InvalidOid, false, snapshot, 1, &key);
+	while (!granted && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		is_null;
+		Datum		level = heap_getattr(tuple, GRANT_LEVEL, RelationGetDescr(table), &is_null);
+		Oid			grantee = xmcoh_referenced_oid(heap_getattr(tuple, GRANT_ROLE, RelationGetDescr(table), &is_null));
+
+		granted = OidIsValid(grantee) && level_rank(DatumGetTextPP(level)) >= wanted && is_member_of_role(role, grantee);
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(table, AccessShareLock);
+	return granted;
+}
+
+/*
+ * may(owner object_ref, model_id integer, level text [, role oid]): whether a role, by default the current one, has a level
+ * on a model. A model whose owner was dropped belongs to the owner of the extension.
+ */
+Datum
+xmcoh_may(PG_FUNCTION_ARGS)
+{
+	Oid			owner = xmcoh_referenced_oid(PG_GETARG_DATUM(0));
+	int			wanted = level_rank(PG_GETARG_TEXT_PP(2));
+	Oid			role = PG_NARGS() > 3 ? PG_GETARG_OID(3) : GetUserId();
+
+	if (!OidIsValid(owner))
+		owner = xmcoh_extension_owner();
+	PG_RETURN_BOOL(is_member_of_role(role, owner) || is_granted(role, PG_GETARG_INT32(1), wanted, PG_NARGS() > 3));
+}
+
+/* may_become(role oid, other oid) */
+Datum
+xmcoh_may_become_role(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(xmcoh_may_become(PG_GETARG_OID(0), PG_GETARG_OID(1)));
+}
+
+/* ---- calling as the owner ---- */
+
+/* The function behind a public one; kept for the query. */
+typedef struct Inner
+{
+	FmgrInfo	function;
+	Oid			owner;
+} Inner;
+
+/* Finds xmcoh_internal.NAME(oid, ...) for the public function NAME(...). Its owner is whom it runs as, as by SECURITY DEFINER. */
+static Inner *
+find_inner(FmgrInfo *shell, Oid caller, int security)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(shell->fn_oid));
+	Form_pg_proc proc;
+	Inner	   *inner;
+	Oid			types[FUNC_MAX_ARGS];
+	Oid			found;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", shell->fn_oid);
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	inner = MemoryContextAlloc(shell->fn_mcxt, sizeof(Inner));
+	inner->owner = proc->proowner;
+	types[0] = OIDOID;
+	memcpy(types + 1, proc->proargtypes.values, proc->pronargs * sizeof(Oid));
+	SetUserIdAndSecContext(inner->owner, security | SECURITY_LOCAL_USERID_CHANGE);	/* the caller may not look into the schema */
+	found = LookupFuncName(list_make2(makeString(INNER_SCHEMA), makeString(pstrdup(NameStr(proc->proname)))),
+						   proc->pronargs + 1, types, false);
+	SetUserIdAndSecContext(caller, security);
+	ReleaseSysCache(tuple);
+	fmgr_info_cxt(found, &inner->function, shell->fn_mcxt);
+	return inner;
+}
+
+/*
+ * The shell of every public function that changes something. An error sets user and context back, as at the end of any
+ * (sub)transaction that fails.
+ */
+Datum
+xmcoh_as_owner(PG_FUNCTION_ARGS)
+{
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
+	Inner	   *inner = fcinfo->flinfo->fn_extra;
+	Oid			caller;
+	int			security;
+	Datum		result;
+
+	GetUserIdAndSecContext(&caller, &security);
+	if (inner == NULL)
+		fcinfo->flinfo->fn_extra = inner = find_inner(fcinfo->flinfo, caller, security);
+	/* A collation that came with an argument, for which other names are the same, is nothing to compare ours by. */
+	InitFunctionCallInfoData(*call, &inner->function, PG_NARGS() + 1, DEFAULT_COLLATION_OID, NULL, NULL);
+	call->args[0].value = ObjectIdGetDatum(caller);
+	call->args[0].isnull = false;
+	for (int k = 0; k < PG_NARGS(); k++)
+		call->args[k + 1] = fcinfo->args[k];
+	SetUserIdAndSecContext(inner->owner, security | SECURITY_LOCAL_USERID_CHANGE);
+	result = FunctionCallInvoke(call);
+	SetUserIdAndSecContext(caller, security);
+	fcinfo->isnull = call->isnull;
+	return result;
+}

@@ -1,0 +1,444 @@
+/* weights.c - deployed versions, opened and shared; see weights.h */
+#include "model/weights.h"
+
+#include <sys/mman.h>
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "model/cachefile.h"
+#include "base/compat.h"
+#include "base/xmcoh.h"
+
+/* ---- the session's opened models, by SHA-256 ---- */
+
+#define SESSION_MODELS 8		/* kept beyond the end of a transaction */
+#define LOAD_CHUNK (1 << 20)
+
+typedef struct OpenModel
+{
+	struct OpenModel *next;	/* most recently used first */
+	char		sha256[SHA256_DIGITS + 1];
+	size_t		size;			/* of the weights, into which the model's parameters point: */
+	CacheFile	shared;			/* they are its bytes, if it is mapped, */
+	void	   *private;		/* else they are mapped here, anonymously */
+	xmc_model  *model;
+	MemoryContext context;		/* this struct and what xmc_model_open allocated; its end ends the mapping */
+	MemoryContextCallback unmap;
+} OpenModel;
+
+static OpenModel *session_models = NULL;
+static OpenModel *outdated_models = NULL;	/* whose cache file has changed; until the end of the transaction */
+
+static void
+unmap_model(void *arg)
+{
+	OpenModel *opened = arg;
+
+	xmcoh_cachefile_unmap(&opened->shared);
+	if (opened->private != NULL)
+		munmap(opened->private, opened->size);
+}
+
+/* Starts below the current context: an error on the way takes it, and its mapping, along. */
+static OpenModel *
+new_open_model(const char *sha256, size_t size)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "xmcoh model", ALLOCSET_SMALL_SIZES);
+	OpenModel *opened = MemoryContextAllocZero(context, sizeof(OpenModel));
+
+	memcpy(opened->sha256, sha256, SHA256_DIGITS);
+	opened->size = size;
+	opened->context = context;
+	opened->unmap.func = unmap_model;
+	opened->unmap.arg = opened;
+	MemoryContextRegisterResetCallback(context, &opened->unmap);
+	MemoryContextSetIdentifier(context, opened->sha256);
+	return opened;
+}
+
+static xmc_status
+open_bytes(OpenModel *opened, bool check_finite, xmc_ctx *ctx)
+{
+	MemoryContext before = MemoryContextSwitchTo(opened->context);
+	const void *bytes = opened->private != NULL ? opened->private : opened->shared.mapping.bytes;
+	xmc_status	status;
+
+	*ctx = xmcoh_context();
+	status = xmc_model_open(ctx, bytes, opened->size, check_finite, &opened->model);
+	MemoryContextSwitchTo(before);
+	return status;
+}
+
+static void
+close_all(OpenModel **list)
+{
+	while (*list != NULL)
+	{
+		OpenModel *closed = *list;
+
+		*list = closed->next;
+		MemoryContextDelete(closed->context);
+	}
+}
+
+/* Only here are models closed, so that whatever a query holds stays valid while it runs. */
+static void
+close_surplus_models(XactEvent event, void *arg)
+{
+	OpenModel **link = &session_models;
+
+	(void) arg;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PARALLEL_ABORT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	for (int kept = 0; *link != NULL && kept < SESSION_MODELS; kept++)
+		link = &(*link)->next;
+	close_all(link);
+	close_all(&outdated_models);
+}
+
+/* One whose cache file is no longer what was verified is not found: it is mapped, or written, anew. */
+static OpenModel *
+find_open_model(const char *sha256)
+{
+	for (OpenModel **link = &session_models; *link != NULL; link = &(*link)->next)
+	{
+		OpenModel *found = *link;
+
+		if (memcmp(found->sha256, sha256, SHA256_DIGITS) == 0)
+		{
+			*link = found->next;
+			if (found->private == NULL && !xmcoh_cachefile_is_unchanged(&found->shared))
+			{
+				found->next = outdated_models;
+				outdated_models = found;
+				return NULL;
+			}
+			found->next = session_models;
+			session_models = found;
+			return found;
+		}
+	}
+	return NULL;
+}
+
+/* ---- what the table says; plans are kept for the session ---- */
+
+/*
+ * SPI's error for a missing privilege, table or column is the right one for the user; only a missing row is ours to
+ * word.
+ */
+static SPIPlanPtr
+prepared(SPIPlanPtr *plan, const char *query, int n_arguments, Oid *types)
+{
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	made = SPI_prepare(query, n_arguments, types);
+
+		if (made == NULL || SPI_keepplan(made) != 0)
+			elog(ERROR, "could not prepare \"%s\": %s", query, SPI_result_code_string(SPI_result));
+		*plan = made;
+	}
+	return *plan;
+}
+
+static void
+select_rows(SPIPlanPtr plan, Datum *values)
+{
+	int			code = SPI_execute_plan(plan, values, NULL, true, 2);
+
+	if (code != SPI_OK_SELECT)
+		elog(ERROR, "could not read the model's tables: %s", SPI_result_code_string(code));
+}
+
+static Datum
+column(int number, bool *is_null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, is_null);
+}
+
+/* Fills `bytes` (size) from the version's row, a slice at a time, so that no second copy of the whole is ever made. */
+static void
+read_weights(int32 model_id, int32 version, char *bytes, size_t size)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[4] = {INT4OID, INT4OID, INT4OID, INT4OID};
+
+	prepared(&plan,
+			 "SELECT pg_catalog.substr(weights, $3, $4) FROM xmcoh.model_version"
+			 " WHERE model_id OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2", 4, types);
+	for (size_t at = 0; at < size; at += LOAD_CHUNK)
+	{
+		size_t		wanted = Min(size - at, (size_t) LOAD_CHUNK);
+		Datum		values[4] = {Int32GetDatum(model_id), Int32GetDatum(version), Int32GetDatum((int32) at + 1),
+		Int32GetDatum((int32) wanted)};
+		bool		is_null = true;
+		bytea	   *slice = NULL;
+
+		CHECK_FOR_INTERRUPTS();
+		select_rows(plan, values);
+		if (SPI_processed == 1)
+			slice = DatumGetByteaPP(column(1, &is_null));
+		if (is_null || VARSIZE_ANY_EXHDR(slice) != wanted)
+			elog(ERROR, "weights of version %d of model %d changed while they were read", version, model_id);
+		memcpy(bytes + at, VARDATA_ANY(slice), wanted);
+		SPI_freetuptable(SPI_tuptable);
+	}
+}
+
+static void
+damaged(const char *name, int32 version, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("weights of version %d of model \"%s\" are damaged", version, name),
+			 errdetail("%s", reason),
+			 errhint("Deploy another version, or import this one again from a copy.")));
+}
+
+/* Maps the cache file and opens what it holds; NULL when there is none, or it is damaged. */
+static OpenModel *
+map_model(const char *name, const char *sha256, size_t size)
+{
+	OpenModel *opened = new_open_model(sha256, size);
+	const char *damage = NULL;
+	xmc_ctx		ctx;
+
+	if (xmcoh_cachefile_map(&opened->shared, sha256, size, &damage))
+	{
+		if (open_bytes(opened, false, &ctx) == XMC_OK)
+			return opened;
+		damage = ctx.message;
+	}
+	if (damage != NULL)
+		ereport(LOG,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("cache file of the weights of model \"%s\" is damaged and is written again", name),
+				 errdetail("%s", damage)));
+	MemoryContextDelete(opened->context);
+	return NULL;
+}
+
+/*
+ * Reads, checks in full and opens the weights from the table; leaves a cache file behind for the others if the disk
+ * allows.
+ */
+static OpenModel *
+load_model(const char *name, const DeployedModel *deployed, const char *sha256, size_t size)
+{
+	OpenModel *opened = new_open_model(sha256, size);
+	OpenModel *shared;
+	xmc_ctx		ctx;
+	xmc_status	status;
+	void	   *bytes;
+
+	bytes = size == 0 ? NULL : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bytes == MAP_FAILED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("The weights of model \"%s\" need %zu bytes.", name, size)));
+	opened->private = bytes;
+	read_weights(deployed->model_id, deployed->version, bytes, size);
+	if (!xmcoh_has_sha256(bytes, size, sha256))
+		damaged(name, deployed->version, "Their SHA-256 is not the one that names them.");
+	status = open_bytes(opened, true, &ctx);
+	if (status == XMC_BAD_MODEL)
+		damaged(name, deployed->version, ctx.message);
+	if (status != XMC_OK)
+		xmcoh_raise(status, &ctx);
+
+	/* Change over to the shared copy; should anything fail, the private one is as good. */
+	if (!xmcoh_cachefile_write(sha256, bytes, size))
+		return opened;
+	(void) xmcoh_cachefile_sweep(false);
+	shared = map_model(name, sha256, size);
+	if (shared == NULL)
+		return opened;
+	MemoryContextDelete(opened->context);
+	return shared;
+}
+
+static const xmc_model *
+opened_weights(const char *name, const DeployedModel *deployed, const char *sha256, size_t size)
+{
+	static bool registered = false;
+	OpenModel *opened = find_open_model(sha256);
+
+	if (opened != NULL)
+		return opened->model;
+	if (!registered)
+	{
+		RegisterXactCallback(close_surplus_models, NULL);
+		registered = true;
+	}
+	opened = map_model(name, sha256, size);
+	if (opened == NULL)
+		opened = load_model(name, deployed, sha256, size);
+	MemoryContextSetParent(opened->context, TopMemoryContext);
+	opened->next = session_models;
+	session_models = opened;
+	return opened->model;
+}
+
+/* ---- look-up ---- */
+
+text *
+xmcoh_model_argument(NullableDatum argument)
+{
+	if (argument.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be NULL")));
+	return DatumGetTextPP(argument.value);
+}
+
+/* Row-level security hides the models of others; whoever asks for one by name is told that it is there. */
+static void
+no_such_model(const char *name, Datum name_datum)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1] = {name_datum};
+	bool		is_null;
+
+	if (SPI_execute_with_args("SELECT xmcoh.model_exists($1)", 1, types, values, NULL, true, 1) == SPI_OK_SELECT
+		&& SPI_processed == 1 && DatumGetBool(column(1, &is_null)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for model \"%s\"", name),
+				 errdetail("Members of the role that owns a model can use it, and whom xmcoh.grant_model gave a level.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("model \"%s\" does not exist", name),
+			 errhint("xmcoh.model lists the models that you may use.")));
+}
+
+DeployedModel
+xmcoh_find_deployed(const char *name, size_t name_length)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1];
+	DeployedModel found = {0};
+	Datum		sha256_datum;
+	char		sha256[SHA256_DIGITS + 1];
+	char	   *name_string;
+	size_t		size;
+	bool		is_null;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	name_string = pnstrdup(name, name_length);
+	values[0] = PointerGetDatum(cstring_to_text_with_len(name, (int) name_length));
+	prepared(&plan,
+			 "SELECT m.model_id, m.deployed_version, v.sha256, pg_catalog.octet_length(v.weights)"
+			 " FROM xmcoh.model m LEFT JOIN xmcoh.model_version v ON v.model_id OPERATOR(pg_catalog.=) m.model_id"
+			 " AND v.version OPERATOR(pg_catalog.=) m.deployed_version"
+			 " WHERE m.name OPERATOR(pg_catalog.=) $1", 1, types);
+	select_rows(plan, values);
+	if (SPI_processed != 1)
+		no_such_model(name_string, values[0]);
+	found.model_id = DatumGetInt32(column(1, &is_null));
+	found.version = DatumGetInt32(column(2, &is_null));
+	if (is_null)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("model \"%s\" has no deployed version", name_string),
+				 errhint("Train it: SELECT xmcoh.train(%s);", quote_literal_cstr(name_string))));
+	sha256_datum = column(3, &is_null);
+	if (is_null)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of model \"%s\", which is deployed, is missing", found.version, name_string),
+				 errhint("Deploy another version: SELECT xmcoh.deploy(%s, ...);", quote_literal_cstr(name_string))));
+	text_to_cstring_buffer(DatumGetTextPP(sha256_datum), sha256, sizeof sha256);
+	size = (size_t) DatumGetInt32(column(4, &is_null));
+	SPI_freetuptable(SPI_tuptable);
+	found.model = opened_weights(name_string, &found, sha256, size);
+	SPI_finish();
+	return found;
+}
+
+const xmc_model *
+xmcoh_open_version(int32 model_id, int32 version)
+{
+	DeployedModel wanted = {.model_id = model_id,.version = version};
+	Oid			types[2] = {INT4OID, INT4OID};
+	Datum		values[2] = {Int32GetDatum(model_id), Int32GetDatum(version)};
+	char	   *name;
+	char		sha256[SHA256_DIGITS + 1];
+	size_t		size;
+	bool		is_null;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_with_args("SELECT m.name, v.sha256, pg_catalog.octet_length(v.weights)"
+							  " FROM xmcoh.model m JOIN xmcoh.model_version v ON v.model_id OPERATOR(pg_catalog.=) m.model_id"
+							  " WHERE m.model_id OPERATOR(pg_catalog.=) $1 AND v.version OPERATOR(pg_catalog.=) $2",
+							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.model_version");
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model %d has no version %d", model_id, version)));
+	name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	text_to_cstring_buffer(DatumGetTextPP(column(2, &is_null)), sha256, sizeof sha256);
+	size = (size_t) DatumGetInt32(column(3, &is_null));
+	wanted.model = opened_weights(name, &wanted, sha256, size);
+	SPI_finish();
+	return wanted.model;
+}
+
+/*
+ * The snapshot's identity: what has ended (xmax, and how many before it have not) and which of our own commands it
+ * sees (transaction, subtransaction, command). The transactions that are going on below a given xmax can only become
+ * fewer, so their number tells two such sets apart. The snapshot's completion count would too, but copies of a
+ * snapshot, which active ones are, have lost it. The subtransaction is there because rolling one back undoes a deploy
+ * without moving the rest. A mapping that was lost may be the answer's: an error that is caught does not move the
+ * snapshot.
+ */
+const DeployedModel *
+xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name, size_t name_length)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	SubTransactionId subtransaction = GetCurrentSubTransactionId();
+	char	   *copy;
+
+	if (lookup->name != NULL && lookup->name_length == name_length && memcmp(lookup->name, name, name_length) == 0
+		&& lookup->user == GetUserId() && lookup->local_transaction == xmcoh_local_transaction()
+		&& lookup->subtransaction == subtransaction && lookup->command == snapshot->curcid
+		&& lookup->xmax == snapshot->xmax && lookup->running == snapshot->xcnt
+		&& lookup->running_subs == snapshot->subxcnt && lookup->lost_mappings == xmcoh_lost_mappings())
+		return &lookup->answer;
+
+	lookup->answer = xmcoh_find_deployed(name, name_length);
+	copy = MemoryContextAlloc(context, name_length + 1);
+	memcpy(copy, name, name_length);
+	if (lookup->name != NULL)
+		pfree(lookup->name);
+	lookup->name = copy;
+	lookup->name_length = name_length;
+	lookup->user = GetUserId();
+	lookup->local_transaction = xmcoh_local_transaction();
+	lookup->subtransaction = subtransaction;
+	lookup->command = snapshot->curcid;
+	lookup->xmax = snapshot->xmax;
+	lookup->running = snapshot->xcnt;
+	lookup->running_subs = snapshot->subxcnt;
+	lookup->lost_mappings = xmcoh_lost_mappings();
+	return &lookup->answer;
+}

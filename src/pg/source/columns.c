@@ -1,0 +1,242 @@
+/* columns.c - what xmcoh.source_record says, and whether the relation still has the columns; see columns.h */
+#include "source/columns.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "base/reference.h"
+
+/* ---- the uses of a column ---- */
+
+static const struct
+{
+	const char *role;
+	const char *type;			/* in pg_catalog */
+	Oid			type_oid;
+	const char *wanted;			/* for messages */
+}			use_of[] = {
+	[COLUMN_DOCUMENT] = {"document", "text", TEXTOID, "any type that has a text form"},
+	[COLUMN_ITEM] = {"item", "text", TEXTOID, "any type that has a text form"},
+	[COLUMN_TEXT] = {"text", "text", TEXTOID, "any type that has a text form"},
+	[COLUMN_IMAGE] = {"image", "float4[]", FLOAT4ARRAYOID, "real[], or a type with a cast to it, such as vector or halfvec"},
+	[COLUMN_TEXT_EMBEDDING] = {"text_embedding", "float4[]", FLOAT4ARRAYOID,
+	"real[], or a type with a cast to it, such as vector or halfvec"},
+	[COLUMN_POSITION] = {"position", "float8", FLOAT8OID, "a number"},
+	[COLUMN_APPROVED] = {"approved", "bool", BOOLOID, "boolean, or the word all"},
+	[COLUMN_BEFORE] = {"before", "text", TEXTOID, "any type that has a text form"},
+	[COLUMN_AFTER] = {"after", "text", TEXTOID, "any type that has a text form"},
+};
+
+const char *
+xmcoh_column_role(ColumnUse use)
+{
+	return use_of[use].role;
+}
+
+char *
+xmcoh_column_value(const char *column, ColumnUse use)
+{
+	return psprintf("(t.%s)::pg_catalog.%s", quote_identifier(column), use_of[use].type);
+}
+
+Oid
+xmcoh_column_type(ColumnUse use)
+{
+	return use_of[use].type_oid;
+}
+
+char *
+xmcoh_relation_name(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+	char	   *schema = name ? get_namespace_name(get_rel_namespace(relation)) : NULL;
+
+	return schema ? quote_qualified_identifier(schema, name) : NULL;
+}
+
+/* An array that is made of a string by its input function is no embedding: a text column has been taken for one. */
+static bool
+can_be_read(Oid type, ColumnUse use)
+{
+	Oid			function;
+
+	switch (find_coercion_pathway(use_of[use].type_oid, type, COERCION_EXPLICIT, &function))
+	{
+		case COERCION_PATH_NONE:
+			return false;
+		case COERCION_PATH_COERCEVIAIO:
+			return use_of[use].type_oid != FLOAT4ARRAYOID;
+		default:
+			return true;
+	}
+}
+
+void
+xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *hint)
+{
+	AttrNumber	number = get_attnum(relation, column);
+	Oid			type;
+	int32		modifier;
+	Oid			collation;
+
+	if (number <= 0)			/* none, or a system column */
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_COLUMN),
+				errmsg("%s has no column \"%s\" to be read as %s", xmcoh_relation_name(relation), column, use_of[use].role),
+				hint ? errhint("%s", hint) : 0);
+	get_atttypetypmodcoll(relation, number, &type, &modifier, &collation);
+	if (!can_be_read(type, use))
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("column \"%s\" of %s cannot be read as %s: it is of type %s", column, xmcoh_relation_name(relation),
+					   use_of[use].role, format_type_with_typemod(type, modifier)),
+				errhint("Wanted is %s.", use_of[use].wanted));
+}
+
+/* ---- what xmcoh.source_record says ---- */
+
+/* For messages: of a relation that is gone only its number is left. */
+static const char *
+name_or_number(Oid relation)
+{
+	const char *name = xmcoh_relation_name(relation);
+
+	return name ? name : psprintf("with OID %u", relation);
+}
+
+/* Hangs a source on the one whose documents its rows belong to. */
+static void
+add_member(List *list, SourceColumns *columns, Oid main, bool is_wanted)
+{
+	ListCell   *cell;
+
+	if (is_wanted)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the rows of %s belong to the documents of %s", name_or_number(columns->relation), name_or_number(main)),
+				errhint("Name that one: its documents have all their rows."));
+	foreach(cell, list)
+	{
+		SourceColumns *other = lfirst(cell);
+
+		if (other->relation == main)
+		{
+			other->members = lappend(other->members, columns);
+			return;
+		}
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("the rows of %s belong to the documents of %s, which is no source of this model",
+				   name_or_number(columns->relation), name_or_number(main)),
+			errhint("Detach it, or attach the other."));
+}
+
+/* The sources whose documents are their own, side by side. */
+static void
+make_set(List *list)
+{
+	SourceSet  *set = palloc(sizeof(SourceSet));
+	ListCell   *cell;
+
+	set->memory = CurrentMemoryContext;
+	set->n = 0;
+	set->columns = palloc(list_length(list) * sizeof(SourceColumns *));
+	set->reader = palloc0(list_length(list) * sizeof(struct SourceReader *));
+	foreach(cell, list)
+	{
+		SourceColumns *columns = lfirst(cell);
+
+		columns->set = set;
+		columns->number = set->n;
+		set->columns[set->n++] = columns;
+	}
+}
+
+/* The present name of a column of the table; NULL where that is. */
+static char *
+column_name(SPITupleTable *rows, uint64 row, int column)
+{
+	bool		is_null;
+	Datum		datum = SPI_getbinval(rows->vals[row], rows->tupdesc, column, &is_null);
+
+	return is_null ? NULL : xmcoh_referenced_name(datum);
+}
+
+/* The relation that a column of the table names; InvalidOid: NULL, or it is not there. */
+static Oid
+named_relation(SPITupleTable *rows, uint64 row, int column)
+{
+	bool		is_null;
+	Datum		datum = SPI_getbinval(rows->vals[row], rows->tupdesc, column, &is_null);
+
+	return is_null ? InvalidOid : xmcoh_referenced_oid(datum);
+}
+
+/* What is not there is an error: whoever asks needs it. */
+static void
+check_is_there(SPITupleTable *rows, uint64 row, int column)
+{
+	char	   *name = column_name(rows, row, column);
+
+	if (name != NULL && !OidIsValid(named_relation(rows, row, column)))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("source relation %s does not exist any more", name),
+				errhint("Make it again, or detach it with xmcoh.detach_source(model, %s).", quote_literal_cstr(name)));
+}
+
+List *
+xmcoh_source_columns(int32 model_id, Oid relation)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(model_id)};
+	List	   *list = NIL;
+	SPITupleTable *rows;
+	uint64		n;
+
+	if (SPI_execute_with_args("SELECT relation, document, item, text, image, text_embedding, position, approved, documents_of,"
+							  " all_approved FROM xmcoh.source_record WHERE model_id OPERATOR(pg_catalog.=) $1"
+							  " ORDER BY documents_of IS NOT NULL, source_id",
+							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.source_record");
+	rows = SPI_tuptable;
+	n = SPI_processed;
+	MemoryContextSwitchTo(caller);	/* SPI left its own one */
+	for (uint64 i = 0; i < n; i++)
+	{
+		SourceColumns *columns;
+		bool		is_null;
+
+		if (OidIsValid(relation) && named_relation(rows, i, 1) != relation && named_relation(rows, i, 9) != relation)
+			continue;
+		check_is_there(rows, i, 1);
+		check_is_there(rows, i, 9);
+		columns = palloc0(sizeof(SourceColumns));
+		columns->relation = named_relation(rows, i, 1);
+		columns->document = column_name(rows, i, 2);
+		columns->item = column_name(rows, i, 3);
+		columns->text = column_name(rows, i, 4);
+		columns->image = column_name(rows, i, 5);
+		columns->text_embedding = column_name(rows, i, 6);
+		columns->position = column_name(rows, i, 7);
+		columns->approved = column_name(rows, i, 8);
+		columns->all_approved = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 10, &is_null));
+		if (column_name(rows, i, 9) == NULL)
+			list = lappend(list, columns);
+		else
+			add_member(list, columns, named_relation(rows, i, 9), columns->relation == relation);
+	}
+	SPI_freetuptable(rows);
+	if (list == NIL && OidIsValid(relation))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("relation %s is not a source of this model", name_or_number(relation)),
+				errhint("xmcoh.source lists its sources."));
+	make_set(list);
+	return list;
+}

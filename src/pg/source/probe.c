@@ -1,0 +1,216 @@
+/*
+ * probe.c - what attaching a relation looks at: probe_source, probe_pairs, shared_item
+ *
+ * They run code of the relation's owner, as rows.h says, as the role that their last argument names: who attaches it.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "source/columns.h"
+#include "base/restricted.h"
+#include "source/rows.h"
+#include "source/source.h"
+
+PG_FUNCTION_INFO_V1(xmcoh_probe_source);
+PG_FUNCTION_INFO_V1(xmcoh_probe_pairs);
+PG_FUNCTION_INFO_V1(xmcoh_shared_item);
+
+/* How many rows are looked through, so that attaching takes no longer however large a relation is. */
+#define PROBED_ROWS 1000
+#define OTHER_ROWS 100000
+
+/* An argument that names a column; NULL: none. */
+static const char *
+column_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : NameStr(*PG_GETARG_NAME(n));
+}
+
+/* An argument that names a relation: the qualified name. */
+static char *
+relation_argument(FunctionCallInfo fcinfo, int n)
+{
+	char	   *name;
+
+	if (PG_ARGISNULL(n))
+		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("relation must not be NULL"));
+	name = xmcoh_relation_name(PG_GETARG_OID(n));
+	if (name == NULL)
+		ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", PG_GETARG_OID(n)));
+	return name;
+}
+
+/* Checks the columns that arguments first to first + n - 1 name, and that the first row can be read as they are meant. */
+static void
+probe_columns(FunctionCallInfo fcinfo, int first, int n, const ColumnUse *use)
+{
+	Oid			relation = PG_GETARG_OID(0);
+	char	   *name = xmcoh_relation_name(relation);
+	StringInfoData query;
+	Oid			types[16];
+	int			n_columns = 0;
+
+	initStringInfo(&query);
+	for (int c = 0; c < n; c++)
+	{
+		const char *column = column_argument(fcinfo, first + c);
+
+		if (column == NULL || (use[c] == COLUMN_APPROVED && strcmp(column, "all") == 0))
+			continue;
+		xmcoh_check_column(relation, column, use[c], NULL);
+		appendStringInfo(&query, "%s %s", n_columns ? "," : "SELECT", xmcoh_column_value(column, use[c]));
+		types[n_columns++] = xmcoh_column_type(use[c]);
+	}
+	appendStringInfo(&query, " FROM %s AS t LIMIT 1", name);
+	if (n_columns > 0)
+		xmcoh_rows_end(xmcoh_rows_read(query.data, n_columns, types, psprintf("first row of %s", name)));
+}
+
+/* Looks whether the first embedding of a column is one that the model reads. */
+static void
+probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim, const char *option)
+{
+	static const Oid types[1] = {FLOAT4ARRAYOID};
+	const char *column = column_argument(fcinfo, argument);
+	char	   *name = xmcoh_relation_name(PG_GETARG_OID(0));
+	bool		is_null;
+	Rows	   *rows;
+
+	if (column == NULL || dim <= 0)
+		return;
+	rows = xmcoh_rows_read(psprintf("SELECT %s FROM (SELECT t.%s FROM %s AS t LIMIT %d) AS t"
+									" WHERE t.%s IS DISTINCT FROM NULL LIMIT 1",
+									xmcoh_column_value(column, use), quote_identifier(column), name, PROBED_ROWS,
+									quote_identifier(column)),
+						   1, types, psprintf("first %s of %s", xmcoh_column_role(use), name));
+	if (xmcoh_rows_next(rows))
+	{
+		Datum		datum = xmcoh_rows_value(rows, 1, &is_null);
+
+		if (!is_null)
+		{
+			ArrayType  *array = DatumGetArrayTypeP(datum);
+
+			if (ARR_NDIM(array) == 1 && ARR_DIMS(array)[0] != dim)
+				ereport(ERROR,
+						errcode(ERRCODE_DATA_EXCEPTION),
+						errmsg("column \"%s\" of %s holds embeddings of %d numbers as %s, but the model wants %d",
+							   column, name, ARR_DIMS(array)[0], xmcoh_column_role(use), dim),
+						errhint("Create a model with %s => %d, or name another column.", option, ARR_DIMS(array)[0]));
+			(void) xmcoh_check_embedding(array, dim,
+										 psprintf("the first %s in column \"%s\" of %s", xmcoh_column_role(use), column, name));
+		}
+	}
+	xmcoh_rows_end(rows);
+}
+
+static void
+connect(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+/* probe_source(relation, document, item, text, image, text_embedding, position, approved, image_dim, text_dim, caller) */
+Datum
+xmcoh_probe_source(PG_FUNCTION_ARGS)
+{
+	static const ColumnUse use[7] = {COLUMN_DOCUMENT, COLUMN_ITEM, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_TEXT_EMBEDDING,
+	COLUMN_POSITION, COLUMN_APPROVED};
+	RestrictState before;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("a source needs a relation, a document column and an item column"));
+	(void) relation_argument(fcinfo, 0);
+	xmcoh_restrict_begin_as(&before, PG_GETARG_OID(10));
+	connect();
+	probe_columns(fcinfo, 1, 7, use);
+	probe_embedding(fcinfo, 4, COLUMN_IMAGE, PG_ARGISNULL(8) ? 0 : PG_GETARG_INT32(8), "image_dim");
+	probe_embedding(fcinfo, 5, COLUMN_TEXT_EMBEDDING, PG_ARGISNULL(9) ? 0 : PG_GETARG_INT32(9), "text_dim");
+	SPI_finish();
+	xmcoh_restrict_end(&before);
+	PG_RETURN_VOID();
+}
+
+/* probe_pairs(relation, document, before, after, caller) */
+Datum
+xmcoh_probe_pairs(PG_FUNCTION_ARGS)
+{
+	static const ColumnUse use[3] = {COLUMN_DOCUMENT, COLUMN_BEFORE, COLUMN_AFTER};
+	RestrictState before;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("approved pairs need a relation, a document column, a before column and an after column"));
+	(void) relation_argument(fcinfo, 0);
+	xmcoh_restrict_begin_as(&before, PG_GETARG_OID(4));
+	connect();
+	probe_columns(fcinfo, 1, 3, use);
+	SPI_finish();
+	xmcoh_restrict_end(&before);
+	PG_RETURN_VOID();
+}
+
+/* The keys of the first rows of a relation, as a query; arguments first, first + 1 and first + 2 name it and its columns. */
+static char *
+keys_query(FunctionCallInfo fcinfo, int first, int limit)
+{
+	char	   *name = relation_argument(fcinfo, first);
+	const char *document = column_argument(fcinfo, first + 1);
+	const char *item = column_argument(fcinfo, first + 2);
+
+	if (document == NULL || item == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("a source needs a relation, a document column and an item column"));
+	xmcoh_check_column(PG_GETARG_OID(first), document, COLUMN_DOCUMENT, NULL);
+	xmcoh_check_column(PG_GETARG_OID(first), item, COLUMN_ITEM, NULL);
+	return psprintf("SELECT %s COLLATE pg_catalog.\"C\" AS document, %s COLLATE pg_catalog.\"C\" AS item FROM %s AS t LIMIT %d",
+					xmcoh_column_value(document, COLUMN_DOCUMENT), xmcoh_column_value(item, COLUMN_ITEM), name, limit);
+}
+
+/*
+ * shared_item(relation, document, item, other, other_document, other_item, caller): an item that both relations have, by its key and
+ * its document's, among the first rows of the two; NULL: none was found. Reading them looks at all rows.
+ */
+Datum
+xmcoh_shared_item(PG_FUNCTION_ARGS)
+{
+	static const Oid types[2] = {TEXTOID, TEXTOID};
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *mine = keys_query(fcinfo, 0, PROBED_ROWS);
+	char	   *other = keys_query(fcinfo, 3, OTHER_ROWS);
+	text	   *found = NULL;
+	Rows	   *rows;
+	RestrictState before;
+
+	xmcoh_restrict_begin_as(&before, PG_GETARG_OID(6));
+	connect();
+	rows = xmcoh_rows_read(psprintf("SELECT a.document, a.item FROM (%s) AS a JOIN (%s) AS b"
+									" ON b.document OPERATOR(pg_catalog.=) a.document AND b.item OPERATOR(pg_catalog.=) a.item"
+									" ORDER BY 1, 2 LIMIT 1", mine, other), 2, types, "keys of two sources");
+	if (xmcoh_rows_next(rows))
+	{
+		bool		is_null;
+		char	   *document = TextDatumGetCString(xmcoh_rows_value(rows, 1, &is_null));
+		char	   *item = TextDatumGetCString(xmcoh_rows_value(rows, 2, &is_null));
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		found = cstring_to_text(psprintf("item \"%s\" of document \"%s\"", item, document));
+		MemoryContextSwitchTo(spi);
+	}
+	xmcoh_rows_end(rows);
+	SPI_finish();
+	xmcoh_restrict_end(&before);
+	if (found == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(found);
+}

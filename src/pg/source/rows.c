@@ -1,0 +1,112 @@
+/* rows.c - the rows of a query over a user's relation; see rows.h */
+#include "source/rows.h"
+
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+#include "base/restricted.h"
+
+struct Rows
+{
+	MemoryContext memory;		/* all of this */
+	Tuplestorestate *store;
+	TupleTableSlot *slot;		/* the current row */
+};
+
+static void
+add_context(void *arg)
+{
+	errcontext("reading the %s", (const char *) arg);
+}
+
+/* Runs the query into the store. */
+static void
+run(Rows *rows, const char *query)
+{
+	SPIExecuteOptions options = {.read_only = true,.must_return_tuples = true};
+	RestrictState before;
+	int			result;
+
+	options.dest = CreateTuplestoreDestReceiver();
+	/*
+	 * Toasted values are stored as the pointers that they are: the caller's snapshot keeps what they point to, and an
+	 * embedding goes to the temporary file only where it was computed.
+	 */
+	SetTuplestoreDestReceiverParams(options.dest, rows->store, rows->memory, false, NULL, NULL);
+	xmcoh_restrict_begin(&before);
+	/*
+	 * As for a cursor no parallel workers: starting them takes longer than finding one document, and the slots are for
+	 * training. This, too, goes back at the end.
+	 */
+	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
+	result = SPI_execute_extended(query, &options);
+	xmcoh_restrict_end(&before);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\": %s", query, SPI_result_code_string(result));
+	options.dest->rDestroy(options.dest);
+}
+
+Rows *
+xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *purpose)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh rows", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(memory);
+	ErrorContextCallback context = {.previous = error_context_stack,.callback = add_context,
+	.arg = unconstify(char *, purpose)};
+	Rows	   *rows = palloc(sizeof(Rows));
+	TupleDesc	desc = CreateTemplateTupleDesc(n_columns);
+
+	for (int c = 0; c < n_columns; c++)
+		TupleDescInitEntry(desc, (AttrNumber) (c + 1), NULL, types[c], -1, 0);
+	rows->memory = memory;
+	rows->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	rows->store = tuplestore_begin_heap(false, false, work_mem);
+	tuplestore_set_eflags(rows->store, EXEC_FLAG_REWIND);
+	error_context_stack = &context;
+	run(rows, query);
+	error_context_stack = context.previous;
+	MemoryContextSwitchTo(caller);	/* SPI left its own one */
+	return rows;
+}
+
+bool
+xmcoh_rows_next(Rows *rows)
+{
+	MemoryContext caller;
+	bool		found;
+
+	CHECK_FOR_INTERRUPTS();
+	/* A row that is read from the file is allocated, and stays until the next, while the caller's context may be reset. */
+	caller = MemoryContextSwitchTo(rows->memory);
+	found = tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+	MemoryContextSwitchTo(caller);
+	return found;
+}
+
+Datum
+xmcoh_rows_value(const Rows *rows, int column, bool *is_null)
+{
+	return slot_getattr(rows->slot, column, is_null);
+}
+
+void
+xmcoh_rows_rewind(Rows *rows)
+{
+	ExecClearTuple(rows->slot);
+	tuplestore_rescan(rows->store);
+}
+
+void
+xmcoh_rows_end(Rows *rows)
+{
+	ExecDropSingleTupleTableSlot(rows->slot);
+	tuplestore_end(rows->store);
+	MemoryContextDelete(rows->memory);
+}

@@ -1,0 +1,137 @@
+/*
+ * champion.c - see champion.h
+ *
+ * The deployed version is opened in one short transaction, through the cache of weights that all sessions share; that it is
+ * deployed still when the new one takes its place is for save.c to see to.
+ */
+#include "training/champion.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "base/statement.h"
+#include "model/weights.h"
+
+/* Which documents the champion's training held out; an imported version does not say. */
+typedef struct HeldOut
+{
+	bool		known;
+	int32		seed;
+	double		threshold;
+} HeldOut;
+
+/* Opens a version. Damaged weights are no reason to lose the new version: NULL then, and *damage says what is wrong. */
+static const xmc_model *
+open_version(int32 model_id, int32 version, MemoryContext memory, const char **damage)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext context = CurrentMemoryContext;
+	const xmc_model *volatile model = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		model = xmcoh_open_version(model_id, version);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (error->sqlerrcode != ERRCODE_DATA_CORRUPTED)
+			ReThrowError(error);
+		*damage = error->message;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return model;
+}
+
+/* The deployed version, opened; NULL, with out->not_compared set, when there is none to compare with. */
+static const xmc_model *
+open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_out)
+{
+	WorkerJob  *job = training->job;
+	Oid			types[2] = {INT4OID, INT4OID};
+	Datum		values[2] = {Int32GetDatum(job->model_id), Int32GetDatum(job->job_id)};
+	const xmc_model *champion = NULL;
+	MemoryContext memory = CurrentMemoryContext;
+	bool		is_missing;
+	bool		no_champion;
+	bool		no_seed;
+	bool		no_threshold;
+
+	*out = (Challenge) {0};
+	worker_begin(job, false);
+	execute("UPDATE xmcoh.job_record AS j SET phase = 'comparing', champion = m.deployed_version FROM xmcoh.model AS m"
+			" WHERE j.job_id = $2 AND m.model_id = $1 RETURNING j.state", SPI_OK_UPDATE_RETURNING, 2, types, values, NULL);
+	worker_check_state(job, first_text(1));
+
+	execute("SELECT j.champion, v.version IS NULL, xmcoh.report_integer(v.report, 'seed'), xmcoh.report_number(v.report, 'held_out_threshold')"
+			" FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v ON v.model_id = $1 AND v.version = j.champion"
+			" WHERE j.job_id = $2", SPI_OK_SELECT, 2, types, values, NULL);
+	out->champion = DatumGetInt32(first_value(1, &no_champion));
+	if (no_champion)
+		out->champion = 0;
+	is_missing = DatumGetBool(first_value(2, &no_champion));
+	held_out->seed = DatumGetInt32(first_value(3, &no_seed));
+	held_out->threshold = DatumGetFloat8(first_value(4, &no_threshold));
+	held_out->known = !no_seed && !no_threshold;
+
+	if (out->champion == 0)
+		out->not_compared = "no version was deployed";
+	else if (is_missing)
+		out->not_compared = MemoryContextStrdup(memory, psprintf("version %d is missing", out->champion));
+	else
+		champion = open_version(job->model_id, out->champion, memory, &out->not_compared);
+	if (champion != NULL && !xmc_same_inputs(&champion->options, training->options))
+	{
+		out->not_compared = MemoryContextStrdup(memory, psprintf("version %d reads other inputs", out->champion));
+		champion = NULL;
+	}
+	worker_commit(job);
+	return champion;
+}
+
+/* The held-out documents, or of those the ones that the champion's training held out too; gives their number. */
+static int32
+choose_documents(const FinishedTraining *training, const HeldOut *both, const xmc_document **chosen)
+{
+	int32		n = 0;
+
+	for (int32 d = 0; d < training->n; d++)
+		if (training->held_out[d] && (both == NULL || xmc_held_out(training->key[d], strlen(training->key[d]),
+																	 both->seed, both->threshold)))
+			chosen[n++] = &training->document[d];
+	return n;
+}
+
+void
+xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
+{
+	HeldOut		held_out = {0};
+	const xmc_model *champion = open_champion(training, out, &held_out);
+	const xmc_document **chosen;
+	int32		n = 0;
+
+	if (champion == NULL)
+		return;
+	chosen = palloc_extended(sizeof *chosen * (Size) training->n, MCXT_ALLOC_HUGE);
+	if (held_out.known)
+		n = choose_documents(training, &held_out, chosen);
+	out->fair = n >= XMC_MIN_HELD_OUT_DOCUMENTS;
+	if (!out->fair)
+		n = choose_documents(training, NULL, chosen);
+	XMCOH_TRY(xmc_challenge_run(training->ctx, champion, training->model, n, chosen, training->options->challenge_margin,
+								&out->result), training->ctx);
+	pfree(chosen);
+}

@@ -1,0 +1,330 @@
+/* document_file.c - the documents of a training run in a mapped temporary file; see documents.h */
+#include "training/document_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#define FILE_NAME "documents"
+
+/*
+ * Filesystems with large folios keep what was written at once as one piece of the page cache, and one page fault maps
+ * all of it. Pieces as large as the kernel maps around a fault anyway keep what a random document brings along small.
+ */
+#define WRITE_BYTES ((Size) 64 * 1024)
+
+#define ALLOCATE_BYTES ((Size) 16 * 1024 * 1024)	/* at once, between which signals are served */
+#define SPILL_NAME "labels"
+
+#define FAULT_BYTES ((int64) 64 * 1024)	/* what one page fault maps, where nobody tells what is mapped */
+#define GLANCES_A_LOOK 16
+
+/* The set of this process whose file is to be removed; there is one at most. */
+static Documents *owned = NULL;
+
+/* ---- the end of it ---- */
+
+void
+xmcoh_documents_forget_spilled(Documents *documents)
+{
+	for (Spilled *s = documents->spilled; s != NULL; s = s->next)
+		xmcoh_mapping_end(&s->mapping);
+	documents->spilled = NULL;
+}
+
+static void
+release(Documents *documents)
+{
+	xmcoh_mapping_end(&documents->mapping);
+	documents->map = NULL;
+	xmcoh_documents_forget_spilled(documents);
+	if (documents->statm >= 0)
+		(void) close(documents->statm);
+	documents->statm = -1;
+	if (owned == documents)
+	{
+		owned = NULL;
+		FileSetDeleteAll(&documents->file.fileset);
+	}
+}
+
+static void
+at_reset(void *arg)
+{
+	release(arg);
+}
+
+/* At an exit that resets no memory context (FATAL). */
+static void
+at_exit(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+	if (owned != NULL)
+		release(owned);
+}
+
+static Documents *
+make(const xmc_options *options)
+{
+	Documents  *documents = palloc0(sizeof(Documents));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	documents->options = options;
+	documents->statm = -1;
+	callback->func = at_reset;
+	callback->arg = documents;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return documents;
+}
+
+/* ---- writing ---- */
+
+Documents *
+xmcoh_documents_create(const xmc_options *options)
+{
+	static bool registered = false;
+	Documents  *documents = make(options);
+
+	if (!registered)
+	{
+		before_shmem_exit(at_exit, (Datum) 0);
+		registered = true;
+	}
+	documents->buffer = palloc(WRITE_BYTES);
+	FileSetInit(&documents->file.fileset);
+	owned = documents;
+	documents->handle = FileSetCreate(&documents->file.fileset, FILE_NAME);
+	return documents;
+}
+
+/* Refuses `more` bytes of temporary files. */
+static void
+check_limit(const Documents *documents, Size more, const char *what, const char *way_out)
+{
+	Size		size = documents->file.size + more;
+
+	for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
+		size += s->mapping.size;
+	if (temp_file_limit >= 0 && size > (Size) temp_file_limit * 1024)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				errmsg("%s take more than temp_file_limit (%d kB)", what, temp_file_limit),
+				errhint("Raise temp_file_limit for the role that trains, or %s.", way_out));
+}
+
+/* A file error, by errno. */
+static void
+report(File handle, const char *doing, const char *done, Size bytes)
+{
+	bool		full = errno == ENOSPC || errno == EDQUOT;
+
+	ereport(ERROR,
+			errcode_for_file_access(),
+			errmsg("could not %s temporary file \"%s\": %m", doing, FilePathName(handle)),
+			errdetail(done, bytes),
+			full ? errhint("Free some space there, or set temp_tablespaces for the role that trains to a larger disk.") : 0);
+}
+
+static void
+flush(Documents *documents)
+{
+	Size		written = 0;
+
+	check_limit(documents, documents->buffered, "the training documents", "attach a view with fewer documents");
+	while (written < documents->buffered)
+	{
+		int			bytes;
+
+		errno = 0;
+		bytes = FileWrite(documents->handle, documents->buffer + written, (int) (documents->buffered - written),
+						  (off_t) (documents->file.size + written), WAIT_EVENT_BUFFILE_WRITE);
+		if (bytes <= 0)
+		{
+			if (errno == 0)
+				errno = ENOSPC;
+			report(documents->handle, "write the training documents to", "%zu bytes of documents were written before.",
+				   documents->file.size + written);
+		}
+		written += (Size) bytes;
+	}
+	documents->file.size += documents->buffered;
+	documents->buffered = 0;
+}
+
+void
+xmcoh_documents_append(Documents *documents, const xmc_document *document)
+{
+	Size		size = xmc_document_flatten(document, documents->options, NULL);
+	char	   *record = MemoryContextAllocHuge(CurrentMemoryContext, size);
+
+	(void) xmc_document_flatten(document, documents->options, record);
+	for (Size done = 0; done < size;)
+	{
+		Size		part = Min(size - done, WRITE_BYTES - documents->buffered);
+
+		memcpy(documents->buffer + documents->buffered, record + done, part);
+		documents->buffered += part;
+		done += part;
+		if (documents->buffered == WRITE_BYTES)
+			flush(documents);
+	}
+	pfree(record);
+	documents->n++;
+}
+
+/* ---- mapping ---- */
+
+static int64
+resident(const Documents *documents)
+{
+	char		line[128];
+	long long	shared;
+	ssize_t		length;
+	struct rusage usage;
+
+	/* The third number: resident pages of files and of shared memory. */
+	if (documents->statm >= 0 && (length = pread(documents->statm, line, sizeof line - 1, 0)) > 0)
+	{
+		line[length] = '\0';
+		if (sscanf(line, "%*s %*s %lld", &shared) == 1)
+			return shared * sysconf(_SC_PAGESIZE);
+	}
+	(void) getrusage(RUSAGE_SELF, &usage);
+	return ((int64) usage.ru_minflt + usage.ru_majflt) * FAULT_BYTES;
+}
+
+static void
+map_file(Documents *documents, File handle, Mapping *mapping, Size size, int protection, const char *what)
+{
+	*mapping = (Mapping) {.path = MemoryContextStrdup(GetMemoryChunkContext(documents), FilePathName(handle))};
+	if (!xmcoh_mapping_begin(mapping, FileGetRawDesc(handle), size, protection))
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),	/* of addresses: what rlimit or overcommit allow */
+				errmsg("could not map %zu bytes of %s: %m", size, what));
+}
+
+static void
+map(Documents *documents, File handle)
+{
+	if (documents->file.size > 0)
+		map_file(documents, handle, &documents->mapping, documents->file.size, PROT_READ, "training documents");
+	documents->map = documents->mapping.bytes;
+	documents->statm = BasicOpenFile("/proc/self/statm", O_RDONLY);
+	documents->resident_least = resident(documents);
+}
+
+void
+xmcoh_documents_map(Documents *documents)
+{
+	const char *record;
+
+	flush(documents);
+	pfree(documents->buffer);
+	documents->buffer = NULL;
+	map(documents, documents->handle);
+	FileClose(documents->handle);
+
+	documents->document = MemoryContextAllocHuge(GetMemoryChunkContext(documents),
+												 Max(documents->n, 1) * sizeof(xmc_document));
+	record = documents->map;
+	for (int32 d = 0; d < documents->n; d++)
+	{
+		xmc_document_view(record, documents->options, &documents->document[d]);
+		record += xmc_document_flatten(&documents->document[d], documents->options, NULL);
+		CHECK_FOR_INTERRUPTS();
+		xmcoh_documents_glance(documents);
+	}
+}
+
+Documents *
+xmcoh_documents_attach(const DocumentsFile *file, const xmc_options *options)
+{
+	Documents  *documents = make(options);
+	File		handle;
+
+	documents->file = *file;
+	handle = FileSetOpen(&documents->file.fileset, FILE_NAME, O_RDONLY);
+	map(documents, handle);
+	FileClose(handle);
+	return documents;
+}
+
+/* ---- what training keeps for them ---- */
+
+void *
+xmcoh_documents_spill(Documents *documents, Size size)
+{
+	Spilled    *spilled = MemoryContextAlloc(GetMemoryChunkContext(documents), sizeof(Spilled));
+	File		handle;
+
+	check_limit(documents, size, "the training documents and the weak labels of the pool", "lower option pool_documents");
+	handle = FileSetCreate(&documents->file.fileset, SPILL_NAME);
+	/* All blocks at once: where one is missing when it is written to, that is a crash (SIGBUS). */
+	for (Size at = 0; at < size;)
+	{
+		Size		part = Min(size - at, ALLOCATE_BYTES);
+
+		CHECK_FOR_INTERRUPTS();
+		errno = posix_fallocate(FileGetRawDesc(handle), (off_t) at, (off_t) part);
+		if (errno == 0)
+			at += part;
+		else if (errno != EINTR)
+			report(handle, "allocate the weak labels of the pool in", "They take %zu bytes.", size);
+	}
+	map_file(documents, handle, &spilled->mapping, size, PROT_READ | PROT_WRITE, "weak labels");
+	spilled->next = documents->spilled;
+	documents->spilled = spilled;
+	/* The file stays as long as it is mapped, and the name is free again. */
+	FileClose(handle);
+	(void) FileSetDelete(&documents->file.fileset, SPILL_NAME, false);
+	return spilled->mapping.bytes;
+}
+
+uint64
+xmcoh_documents_offset(const Documents *documents, const xmc_document *document)
+{
+	return (uint64) ((const char *) xmc_document_record(document) - documents->map);
+}
+
+void
+xmcoh_documents_view(const Documents *documents, uint64 offset, xmc_document *out)
+{
+	xmc_document_view(documents->map + offset, documents->options, out);
+}
+
+/* ---- memory ---- */
+
+void
+xmcoh_documents_watch(Documents *documents)
+{
+	int64		now;
+
+	if (documents->map == NULL)
+		return;
+	now = resident(documents);
+	documents->resident_least = Min(documents->resident_least, now);
+	if (now - documents->resident_least > (int64) xmcoh_training_memory * 1024)
+	{
+		/* The pages stay in the page cache, as long as the kernel has room for them; it writes out those that are written to. */
+		(void) madvise(unconstify(char *, documents->map), documents->file.size, MADV_DONTNEED);
+		for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
+			(void) madvise(s->mapping.bytes, s->mapping.size, MADV_DONTNEED);
+		documents->resident_least = resident(documents);
+	}
+}
+
+void
+xmcoh_documents_glance(Documents *documents)
+{
+	if (++documents->looks % GLANCES_A_LOOK == 0)
+		xmcoh_documents_watch(documents);
+}

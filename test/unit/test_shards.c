@@ -1,0 +1,387 @@
+/*
+ * Training in slices: their gradients add up to the whole minibatch's, and the model depends on their number alone,
+ * not on who computes them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "counting.h"
+#include "toys.h"
+#include "train/gradient.h"
+#include "xmcoh/shards.h"
+#include "xmcoh/train.h"
+
+#define DOCUMENTS 150			/* more than are scored together are held out */
+#define IMAGE_DIM 6
+#define MOST_ITEMS 8
+
+typedef struct fixture
+{
+	counting	counts;
+	xmc_ctx		ctx;
+	xmc_options options;
+	xmc_document document[DOCUMENTS];
+	uint8_t		held_out[DOCUMENTS];
+} fixture;
+
+/* Documents of 2 to 8 items whose texts and pictures say a little of their order; every fourth is without labels. */
+static int
+set_up(void **state)
+{
+	fixture    *f = test_calloc(1, sizeof *f);
+	xmc_tokeniser *tokeniser;
+	xmc_random	random;
+
+	f->ctx = counting_ctx(&f->counts);
+	xmc_options_default(&f->options);
+	f->options.image_dim = IMAGE_DIM;
+	f->options.d_model = 8;
+	f->options.heads = 2;
+	f->options.feed_forward = 8;
+	f->options.hash_bits = 8;
+	f->options.bag_documents = 0;
+	f->options.bag_dim = 3;
+	f->options.bag_bits = 8;
+	f->options.align_dim = 8;
+	f->options.epochs = 3;
+	f->options.batch_documents = 7;
+	f->options.rounds = 1;
+	assert_int_equal(xmc_tokeniser_new(&f->ctx, &tokeniser), XMC_OK);
+	xmc_random_seed(&random, 3);
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		int32_t		n = 2 + (int32_t) xmc_random_below(&random, MOST_ITEMS - 1);
+		xmc_item	item[MOST_ITEMS] = {0};
+		float		image[MOST_ITEMS][IMAGE_DIM];
+		char		text[MOST_ITEMS][32];
+		int32_t		order[MOST_ITEMS];
+		static const char *const key[MOST_ITEMS] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+
+		for (int32_t i = 0; i < n; i++)
+		{
+			for (int k = 0; k < IMAGE_DIM; k++)
+				image[i][k] = (float) (xmc_random_normal(&random) + (k == 0 ? i : 0));
+			snprintf(text[i], sizeof text[i], "word%u part%d", xmc_random_below(&random, 20), i / 2);
+			order[i] = i;
+			item[i] = (xmc_item){.key = key[i],.key_length = 1,.text = text[i],.text_length = strlen(text[i]),
+				.image = xmc_random_below(&random, 10) ? image[i] : NULL};
+		}
+		assert_int_equal(xmc_document_build(&f->ctx, &f->options, tokeniser, n, item, &f->document[d]), XMC_OK);
+		f->held_out[d] = d % 2;
+		if (d % 4 != 0)
+			assert_int_equal(xmc_document_label_order(&f->ctx, &f->document[d], order), XMC_OK);
+	}
+	xmc_tokeniser_free(tokeniser);
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	fixture    *f = *state;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		xmc_document_free(&f->ctx, &f->document[d]);
+	assert_int_equal(f->counts.live, 0);
+	test_free(f);
+	return 0;
+}
+
+/* ---- a crew of two in one process ---- */
+
+typedef struct fake_crew
+{
+	xmc_ctx		ctx;
+	xmc_options options;
+	xmc_arena	arena;
+	xmc_arena	scratch;
+	void	   *block;
+	xmc_shards	other;
+	int			begun;
+	int			weak;			/* documents to train on that have soft labels */
+	int			items[4];		/* of each kind, computed by the other */
+	bool		refuse;			/* to come together */
+	long		fail_after;		/* tasks; then no memory; 0: never */
+} fake_crew;
+
+static void *
+fake_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t batch_documents, int32_t n_train,
+		   const xmc_document *const *train, const xmc_document *const *held_out)
+{
+	fake_crew  *workers = arg;
+
+	(void) held_out;
+	assert_true(batch_documents <= workers->options.batch_documents && batch_documents <= n_train);
+	if (workers->refuse)
+		return NULL;
+	for (int32_t d = 0; d < n_train; d++)
+		workers->weak += train[d]->pair[0].weight != 1;
+	workers->begun++;
+	workers->block = aligned_alloc(64, size);
+	assert_non_null(workers->block);
+	memset(workers->block, 0xa5, size);
+	xmc_arena_init(&workers->arena, &workers->ctx);
+	xmc_arena_init(&workers->scratch, &workers->ctx);
+	assert_int_equal(xmc_shards_attach(&workers->arena, &workers->scratch, &workers->options, shape, workers->block, &workers->other), XMC_OK);
+	return workers->block;
+}
+
+/* From the last item to the first, by turns. */
+static xmc_status
+fake_run(void *arg, xmc_shards *mine, const xmc_task *task)
+{
+	fake_crew  *workers = arg;
+
+	if (workers->fail_after && --workers->fail_after == 0)
+		return xmc_fail(mine->scratch->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t item = task->items - 1; item >= 0; item--)
+	{
+		workers->items[task->kind] += item % 2;
+		assert_int_equal(xmc_task_item(item % 2 ? &workers->other : mine, task, item), XMC_OK);
+	}
+	return XMC_OK;
+}
+
+static void
+fake_end(void *arg)
+{
+	fake_crew  *workers = arg;
+
+	xmc_arena_free(&workers->arena);
+	xmc_arena_free(&workers->scratch);
+	free(workers->block);
+	workers->block = NULL;
+}
+
+/* `r` records checkpoints, or is read; NULL: neither. */
+static xmc_status
+train_recorded(fixture *f, int32_t shards, fake_crew *fake, recorder *r, unsigned char **blob, size_t *size)
+{
+	xmc_workers	workers = {.arg = fake,.begin = fake_begin,.run = fake_run,.end = fake_end};
+	xmc_train_hooks hooks = {.arg = r,.shards = shards,.workers = fake ? &workers : NULL};
+	xmc_train_report report;
+	xmc_model  *model;
+	xmc_status	status;
+
+	if (r && r->read)
+		hooks.read = recorder_read;
+	else if (r)
+	{
+		hooks.checkpoint_due = recorder_due;
+		hooks.write = recorder_write;
+	}
+	if (fake)
+	{
+		fake->ctx = xmc_ctx_malloc();
+		fake->options = f->options;
+	}
+	status = xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, &hooks, &model, &report);
+	if (status != XMC_OK)
+		return status;
+	assert_int_equal(report.n_rounds, 1);
+	assert_int_equal(xmc_model_save(&f->ctx, model, NULL, size), XMC_OK);
+	*blob = xmc_alloc(&f->ctx, *size, 1);
+	assert_int_equal(xmc_model_save(&f->ctx, model, *blob, size), XMC_OK);
+	xmc_model_free(&f->ctx, model);
+	return XMC_OK;
+}
+
+static xmc_status
+train(fixture *f, int32_t shards, fake_crew *fake, unsigned char **blob, size_t *size)
+{
+	return train_recorded(f, shards, fake, NULL, blob, size);
+}
+
+/* Whether two trainings give the same bytes. */
+static bool
+same(fixture *f, int32_t slices_a, fake_crew *a, int32_t slices_b, fake_crew *b)
+{
+	unsigned char *blob[2];
+	size_t		size[2];
+	bool		equal;
+
+	assert_int_equal(train(f, slices_a, a, &blob[0], &size[0]), XMC_OK);
+	assert_int_equal(train(f, slices_b, b, &blob[1], &size[1]), XMC_OK);
+	equal = size[0] == size[1] && memcmp(blob[0], blob[1], size[0]) == 0;
+	xmc_release(&f->ctx, blob[0]);
+	xmc_release(&f->ctx, blob[1]);
+	return equal;
+}
+
+static void
+test_who_computes(void **state)
+{
+	fixture    *f = *state;
+	fake_crew	workers = {.refuse = false};
+	fake_crew	none = {.refuse = true};
+
+	assert_true(same(f, 3, NULL, 3, &workers));
+	assert_int_equal(workers.begun, 3);	/* two networks, and the pupil's again */
+	assert_true(workers.weak > 0);
+	for (int kind = 0; kind < 4; kind++)
+		assert_true(workers.items[kind] > 0);
+	assert_true(same(f, 3, NULL, 3, &none));
+	assert_true(same(f, 2, NULL, 2, &workers));
+	assert_true(same(f, XMC_MAX_SHARDS, NULL, XMC_MAX_SHARDS, &workers));	/* more than documents: some are empty */
+	assert_true(same(f, 0, NULL, 1, &workers));
+	assert_false(same(f, 2, NULL, 3, NULL));
+	assert_false(same(f, 1, NULL, 2, NULL));
+}
+
+/* A checkpoint does not know who computed: what a crew began ends the same without one, and the other way round. */
+static void
+test_resume(void **state)
+{
+	fixture    *f = *state;
+	fake_crew	workers = {.refuse = false};
+	recorder	whole = {.is_due = true};
+	unsigned char *blob[2];
+	size_t		size[2];
+
+	assert_int_equal(train_recorded(f, 3, &workers, &whole, &blob[0], &size[0]), XMC_OK);
+	assert_true(whole.n > 12);
+	for (int k = 0; k < whole.n - 1; k++)
+	{
+		recorder	from = {.read = whole.written[k].bytes,.read_size = whole.written[k].size};
+
+		assert_int_equal(train_recorded(f, 3, k % 2 ? &workers : NULL, &from, &blob[1], &size[1]), XMC_OK);
+		assert_int_equal(size[0], size[1]);
+		assert_memory_equal(blob[0], blob[1], size[0]);
+		xmc_release(&f->ctx, blob[1]);
+	}
+	xmc_release(&f->ctx, blob[0]);
+	recorder_free(&whole);
+}
+
+/* A crew that fails is sent home, and the model's parameters with it. */
+static void
+test_failure(void **state)
+{
+	fixture    *f = *state;
+
+	for (long after = 1; after < 40; after += 3)
+	{
+		fake_crew	workers = {.fail_after = after};
+		unsigned char *blob;
+		size_t		size;
+
+		assert_int_equal(train(f, 3, &workers, &blob, &size), XMC_NO_MEMORY);
+		assert_null(workers.block);
+	}
+}
+
+/* Without dropout the slices' gradients add up to that of the whole minibatch, and so does the loss. */
+static void
+test_sum(void **state)
+{
+	fixture    *f = *state;
+	static const xmc_term parts[] = {XMC_TERM_TEXT_NETWORK, XMC_TERM_IMAGE_NETWORK};
+	const xmc_document *train[DOCUMENTS];
+	int32_t		n = 0;
+
+	f->options.dropout = 0;
+	for (int d = 0; d < DOCUMENTS; d++)
+		if (f->document[d].n_pairs > 0)
+			train[n++] = &f->document[d];
+	for (int p = 0; p < 2; p++)
+		for (int32_t shards = 2; shards < 6; shards++)
+		{
+			const int32_t batch_documents = 16;
+			bool		bag = parts[p] == XMC_TERM_TEXT_NETWORK;
+			xmc_model  *model;
+			xmc_model  *grad;
+			xmc_arena	run_arena;
+			xmc_arena	arena;
+			xmc_batch	batch;
+			xmc_shards	s = {0};
+			xmc_adamw	adamw;
+			xmc_adagrad hashed[2];	/* of the whole, of the slices */
+			xmc_random	random;
+			double		loss[2];
+			double		squares = 0;
+			int64_t		at = 0;
+			int64_t		least = INT64_MAX;
+			int64_t		most = 0;
+
+			xmc_arena_init(&run_arena, &f->ctx);
+			xmc_arena_init(&arena, &f->ctx);
+			xmc_random_seed(&random, 9);
+			assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &model), XMC_OK);
+			assert_int_equal(xmc_model_new_zero(&f->ctx, &f->options, true, &grad), XMC_OK);
+			for (int k = 0; k < 2; k++)
+				assert_int_equal(xmc_adagrad_init(&run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &hashed[k]), XMC_OK);
+			assert_int_equal(xmc_batch_init(&arena, &model->options, xmc_term_modality(parts[p]), batch_documents, train, &batch), XMC_OK);
+			assert_int_equal(xmc_term_gradient(&arena, model, &batch, parts[p], batch_documents, NULL, grad,
+											   bag ? &hashed[0] : NULL, NULL, &loss[0]), XMC_OK);
+
+			assert_int_equal(xmc_shards_begin(&run_arena, &arena, NULL, shards, parts[p], model, batch_documents, n, train, 0,
+											  NULL, &adamw, &s), XMC_OK);
+			/* A rate of 0, so that nothing changes but the slices' own. */
+			assert_int_equal(xmc_shards_step(&s, batch_documents, train, &random, &adamw, 0, 0, NULL, 0, &loss[1]), XMC_OK);
+			assert_true(fabs(loss[0] - loss[1]) < 1e-5 * loss[0]);
+			for (int32_t t = 0; t < grad->n_tensors; t++)
+			{
+				const float *g = *grad->tensor[t].slot;
+
+				if (grad->tensor[t].term != parts[p] || grad->tensor[t].hashed)
+					continue;
+				for (int64_t k = 0; k < grad->tensor[t].n_values; k++, at++)
+				{
+					assert_true(fabs(s.gradient[at] - g[k]) < 1e-6 + 1e-4 * fabs(g[k]));
+					squares += (double) g[k] * g[k];
+				}
+			}
+			assert_int_equal(at, s.values);
+			for (int32_t k = 0; k < shards; k++)
+				squares -= s.squares[k];
+			assert_true(fabs(squares) < 1e-6);
+
+			/* The bags' gradients lie by rows, in the order of the slices' documents. */
+			for (int32_t k = 0; k < shards && bag; k++)
+			{
+				xmc_arena_reset(&arena);
+				assert_int_equal(xmc_batch_init(&arena, &model->options, XMC_TEXT, s.shard[k].n_documents, s.shard[k].document, &batch), XMC_OK);
+				xmc_bag_backward(model, &batch, s.d_bag + k * s.shape.bag_rows * f->options.bag_dim, f->options.bag_dim,
+								 &hashed[1]);
+			}
+			for (int64_t k = 0; k < (int64_t) hashed[0].rows * hashed[0].width && bag; k++)
+				assert_true(fabs(hashed[0].grad[k] - hashed[1].grad[k]) < 1e-6 + 1e-4 * fabs(hashed[0].grad[k]));
+
+			for (int32_t k = 0; k < shards; k++)
+			{
+				int64_t		items = 0;
+
+				for (int32_t d = 0; d < s.shard[k].n_documents; d++)
+					items += s.shard[k].document[d]->n;
+				least = items < least ? items : least;
+				most = items > most ? items : most;
+			}
+			assert_true(most - least <= MOST_ITEMS / 2);	/* evenly dealt */
+			xmc_shards_end(&s);
+			xmc_model_free(&f->ctx, model);
+			xmc_model_free(&f->ctx, grad);
+			xmc_arena_free(&run_arena);
+			xmc_arena_free(&arena);
+		}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_who_computes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_resume, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_failure, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sum, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
