@@ -82,11 +82,12 @@ CREATE FUNCTION pg_temp.rank_of(size text) RETURNS int LANGUAGE sql AS
 
 SELECT format($$%s real illustrated guides in five folds, by document and by repository. Folds tested: %s (by document, %s guides).
 
-Samples of approved documents: %s, each with a training seed of its own. The other documents of the training folds (%s in all) are the pool: they
-are read, but their order is not approved. Inputs: words, and embeddings of 256 numbers of text and picture.
+Samples of approved documents: %s, each with a training seed of its own. The other documents of the training folds (%s in
+all) are the pool: they are read, but their order is not approved. Inputs: words, and embeddings of 256 numbers of text and
+picture.
 
-Figures are Kendall tau; a random order has 0. A figure is the mean over test documents, each averaged over samples first, with its 95%% bootstrap
-interval over documents. Differences are paired. Bold: the interval does not contain 0.
+Figures are Kendall tau; a random order has 0. A figure is the mean over test documents, each averaged over samples first,
+with its 95%% bootstrap interval over documents. Differences are paired. Bold: the interval does not contain 0.
 
 | words in the tables | meaning |
 |---|---|
