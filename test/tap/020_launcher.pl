@@ -14,6 +14,7 @@ $node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'xmcoh'
 max_worker_processes = 5
+xmcoh.max_running_jobs_per_role = 4
 max_prepared_transactions = 2
 max_parallel_workers_per_gather = 0
 timezone = 'Asia/Tokyo'
