@@ -97,16 +97,33 @@ $node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM xmcoh.job WHERE s
 # ---- a job that cannot be begun ----
 
 # A view whose text takes longer than a visitor has for one job: who may look at it is not kept from that, so a function stands for it.
-value(q{ALTER FUNCTION xmcoh_internal.is_defined_as(integer, text) RENAME TO is_really_defined_as;
+# A machine that stands still makes one look at any job as long: at the victim's first one.
+value(q{CREATE SEQUENCE public.look; ALTER FUNCTION xmcoh_internal.is_defined_as(integer, text) RENAME TO is_really_defined_as;
 	CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
 		IF model_id = 1 AND pg_backend_pid() IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh visitor') THEN
-			PERFORM pg_sleep(36000); END IF;
+			PERFORM pg_sleep(36000);
+		ELSIF model_id = 3 THEN
+			IF pg_catalog.nextval('public.look') = 1 THEN PERFORM pg_sleep(36000); END IF;
+		END IF;
 		RETURN xmcoh_internal.is_really_defined_as(model_id, definition); END $$}, 'other');
 value(qq{SET ROLE mallory; SELECT xmcoh.train('mallory', $quick)}, 'other');
+my $slow = value(qq{SET ROLE victim; SELECT xmcoh.train('victim', $quick)}, 'other');
 $job = value(qq{SET ROLE victim; SELECT xmcoh.train('victim two', $quick)}, 'other');
 until_true("SELECT state = 'succeeded' FROM xmcoh.job WHERE job_id = $job", 'a job that takes for ever to look at keeps no other one from its turn',
 	'other');
-like(value(q{SELECT concat(state, ' ', message) FROM xmcoh.job WHERE model = 'mallory'}, 'other'), qr/^failed not begun: /, 'and fails');
+until_true(q{SELECT state = 'failed' AND message ~ '^not begun: ' FROM xmcoh.job WHERE model = 'mallory'}, 'and fails', 'other');
+until_true("SELECT state = 'succeeded' FROM xmcoh.job WHERE job_id = $slow", 'one that takes as long once begins at the second look', 'other');
+
+# So it is with a schedule: what came due then does not count as run.
+value(qq{CREATE TABLE public.written (n serial, what text);
+	CREATE FUNCTION public.write() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+		INSERT INTO public.written (what) VALUES (concat(NEW.message, ', run ', NEW.last_run_at IS NOT NULL)); RETURN NULL; END \$\$;
+	CREATE TRIGGER write AFTER UPDATE ON xmcoh.schedule FOR EACH ROW EXECUTE FUNCTION public.write();
+	SELECT setval('public.look', 1, false), xmcoh.schedule_training('victim', '1 second', options => $quick)}, 'other');
+until_true('SELECT last_job_id IS NOT NULL FROM xmcoh.schedule', 'a schedule that takes as long once runs', 'other');
+is(value('SELECT what FROM public.written ORDER BY n LIMIT 1', 'other'), 'canceling statement due to statement timeout, run f', 'for the time when it came due');
+value('DROP TRIGGER write ON xmcoh.schedule; SELECT xmcoh.unschedule_training(schedule_id) FROM xmcoh.schedule', 'other');
+until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running', 'cancelling')", '(nothing runs)', 'other');
 
 # ---- the queue of notifications ----
 
