@@ -38,8 +38,7 @@ unharmed('nothing');
 # ---- timeouts of the server, the role, the database, which a job outlives ----
 
 $node->safe_psql('postgres', q{
-CREATE TABLE gate (); -- who locks it keeps readers of `slow` waiting
-CREATE VIEW slow AS SELECT s.* FROM make_steps(60) AS s, LATERAL pg_sleep(0.001 * s.step) AS wait WHERE NOT EXISTS (SELECT FROM gate);
+CREATE VIEW slow AS SELECT s.* FROM make_steps(60) AS s, pg_advisory_xact_lock_shared(1) AS gate, LATERAL pg_sleep(0.001 * s.step) AS wait;
 SELECT xmcoh.create_model('slow', options => '{"d_model": 1024, "feed_forward": 4096, "layers": 4, "bag_documents": 0}');
 SELECT xmcoh.attach_source('slow', 'slow', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 ALTER ROLE CURRENT_USER SET lock_timeout = '100ms';
@@ -72,7 +71,7 @@ sub train_limited
 	for (1 .. 20)				# another phase may be over before we have seen it
 	{
 		$versions = value('SELECT count(*) FROM xmcoh.model_version');
-		$locker->query_safe("BEGIN; LOCK TABLE $lock") if $lock;
+		$locker->query_safe("BEGIN; $lock") if $lock;
 		my $job = submit("SELECT xmcoh.train('$model', on_success => 'keep')");
 		if (eval { await($job, "state = 'running' AND phase = '$phase'"); 1 })
 		{
@@ -97,7 +96,7 @@ CREATE TABLE much AS SELECT manual, step, 'step ' || step || ' of ' || manual % 
 SELECT xmcoh.create_model('large', options => '{"epochs": 1, "held_out": 0.9, "hash_bits": 23}');
 SELECT xmcoh.attach_source('large', 'much', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all')});
 
-	my ($outcome, $versions) = train_limited('slow', 'reading', '--as=now+30000000', 'gate');
+	my ($outcome, $versions) = train_limited('slow', 'reading', '--as=now+30000000', 'SELECT pg_advisory_xact_lock(1)');
 	like($outcome, qr/^failed: out of memory/, 'no memory for the model');
 	# by then more than that has been given back
 	($outcome, $versions) = train_limited('large', 'calibrating', '--as=now-40000000');
@@ -106,7 +105,7 @@ SELECT xmcoh.attach_source('large', 'much', 'manual', 'step', text => 'instructi
 	unharmed('out of memory');
 
 	# Files of 20 MB, which is more than a segment of WAL and less than the version.
-	($outcome, $versions) = train_limited('large', 'reading', '--fsize=20971520', 'much');
+	($outcome, $versions) = train_limited('large', 'reading', '--fsize=20971520', 'LOCK TABLE much');
 	like($outcome, qr/^failed: could not extend file "[^"]*": File too large\nHint: Check free disk space/,
 		'a limit of the size of files');
 	is($versions, 0, 'there is no version');
