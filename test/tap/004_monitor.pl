@@ -8,7 +8,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
-use XmcohTest qw($patience background kill_worker);
+use XmcohTest qw($long $patience ask background kill_worker stop_between_writes);
 
 my $node = PostgreSQL::Test::Cluster->new('monitor');
 $node->init;
@@ -22,10 +22,9 @@ SELECT xmcoh.create_model('manuals', options => '{"d_model": 8, "heads": 2, "fee
 SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 });
 
+ask($node, 'postgres');
 sub value { return $node->safe_psql('postgres', $_[0]); }
 sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
-
-my $long = q('{"epochs": 10000, "patience": 10000}');
 
 sub train_long
 {
@@ -141,9 +140,12 @@ ok($node->poll_query_until('postgres', "SELECT phase = 'comparing' FROM xmcoh.jo
 ok($node->poll_query_until('postgres', "SELECT a.xact_start IS NULL AND a.backend_xmin IS NULL AND a.backend_xid IS NULL
 	FROM pg_stat_activity AS a JOIN xmcoh.job_record AS j ON a.pid = j.worker_pid
 	WHERE j.job_id = $job AND j.state = 'running' AND phase = 'comparing'"), 'with no transaction open');
+my $pid = job($job, 'worker_pid');
+stop_between_writes($job, $pid);	# so that there is time for what follows
 value("SELECT xmcoh.deploy('long', 2), xmcoh.deploy('long', 3)");
 is(value("SELECT xmcoh.prune_versions('long', 1)"), '0', 'and while they are, their champion stays');
 value("SELECT xmcoh.cancel_job($job)");
+kill 'CONT', $pid;
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'and the job can be cancelled');
 is(job($job, 'message'), 'cancelled while comparing', 'while it compares');
 is(value("SELECT xmcoh.prune_versions('long', 1)"), '1', 'after which the champion can go');

@@ -70,7 +70,7 @@ sub background
 # From now on another database is asked. The first time it is a copy of the last one: what is known there must be here.
 sub ask
 {
-	$known{ $node->name . " $database" } = $known;
+	$known{ $node->name . " $database" } = $known if $node;
 	($node, $database) = @_;
 	$known = $known{ $node->name . " $database" } // { approved => $known->{approved}, version => { %{ $known->{version} } } };
 }
