@@ -25,6 +25,8 @@ LOGS=${CHECK_LOGS:-$ROOT/build/check}
 # A server that checks itself is slower, and so is what waits for it.
 export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
 export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-$((180 * CHECK_SLOWNESS))} PGISOLATIONTIMEOUT=${PGISOLATIONTIMEOUT:-$((360 * CHECK_SLOWNESS))}
+# Also for what PostgreSQL's own programs wait for.
+export PGCTLTIMEOUT=${PGCTLTIMEOUT:-$PG_TEST_TIMEOUT_DEFAULT}
 # More than any limit of a test's own: isolationtester gives a step twice PostgreSQL's default.
 QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
 LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end

@@ -16,6 +16,12 @@ SELECT xmcoh.create_model('paper', image_dim => 768, words => false,
 SELECT xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image',
                            "position" => 'step_no', approved => 'all');
 
+-- As many rows a second as an unhurried source gives.
+CREATE VIEW bench.slow_step AS SELECT s.* FROM bench.paper_step AS s, LATERAL pg_sleep(0.02 + 0 * s.step_no) AS wait;
+SELECT xmcoh.create_model('reading', image_dim => 768, words => false);
+SELECT xmcoh.attach_source('reading', 'bench.slow_step', document => 'document', item => 'item', image => 'image',
+                           "position" => 'step_no', approved => 'all');
+
 -- Milliseconds from cancel_job to the end of the job. (A function could not commit in between.)
 CREATE PROCEDURE bench.cancel(job_id integer, INOUT ms numeric) LANGUAGE plpgsql AS $$
 DECLARE

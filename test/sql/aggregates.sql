@@ -89,7 +89,7 @@ SELECT xmcoh.create_model('vectors', text_dim => 3, words => false,
 SELECT xmcoh.attach_source('vectors', 'vec', document => 'guide', item => 'step', text_embedding => 'e',
        "position" => 'place', approved => 'all');
 SELECT xmcoh.train('vectors') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT avg(xmcoh.kendall_tau(xmcoh, t)) > 0.8 AS good, bool_and(c > 0) AS coherent
        FROM (SELECT xmcoh.recover_order('vectors', step, NULL, NULL, e) AS xmcoh, array_agg(step ORDER BY place) AS t,
        xmcoh.coherence('vectors', place, NULL, NULL, e) AS c FROM vec GROUP BY guide) AS d;

@@ -9,7 +9,7 @@ CREATE TABLE note AS
 SELECT xmcoh.create_model('memo', options => '{"hash_bits": 14, "bag_dim": 0, "folds": 0}') > 0 AS created;
 SELECT xmcoh.attach_source('memo', 'note', document => 'doc', item => 'item', text => 'words', "position" => 'place', approved => 'ok');
 SELECT xmcoh.train('memo') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT (report ->> 'held_out_documents')::int AS held_out FROM xmcoh.model_version WHERE job_id = :job \gset
 
 -- held out: nothing that taught
@@ -65,7 +65,7 @@ SELECT xmcoh.create_model('pooled', image_dim => 4,
 SELECT xmcoh.attach_source('pooled', 'half_ok', document => 'guide', item => 'step', text => 'words', image => 'picture',
        "position" => 'place', approved => 'ok');
 SELECT xmcoh.train('pooled') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT (report ->> 'held_out_documents')::int AS held_out FROM xmcoh.model_version WHERE job_id = :job \gset
 \set VERBOSITY terse
 CREATE VIEW apart AS SELECT guide, step, place, words, NULL::real[] AS picture FROM step WHERE step % 2 = 0
@@ -77,7 +77,7 @@ SELECT a AS alignment, source, CASE WHEN documents_seen = 0 THEN 'unseen' ELSE '
 -- and in rounds by weak labels
 SELECT xmcoh.detach_source('pooled', 'apart');     -- its documents are those of the other, which training would refuse
 SELECT xmcoh.train('pooled', rounds => 1) AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT CASE WHEN documents_seen = 0 THEN 'unseen' ELSE 'seen' END AS are, documents - CASE WHEN documents_seen = 0 THEN :held_out ELSE -:held_out END AS documents
   FROM xmcoh.evaluate('pooled', 'half_ok') WHERE modality = 'text' AND guidance = 'guided';
 \set VERBOSITY default

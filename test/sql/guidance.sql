@@ -18,7 +18,7 @@ SELECT xmcoh.create_model('album', image_dim => 12,
 SELECT xmcoh.attach_source('album', 'linked', document => 'manual', item => 'step', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
 SELECT xmcoh.train('album') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT alignment ->> 'documents' AS documents, (alignment ->> 'accuracy')::float8 > 0.9 AS accuracy,
        (alignment ->> 'chance')::float8 < 0.2 AS chance
   FROM (SELECT report -> 'alignment' AS alignment FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'album')
@@ -180,7 +180,7 @@ SELECT xmcoh.create_model('apart', image_dim => 12, options => '{"d_model": 8, "
 SELECT xmcoh.attach_source('apart', 'apart', document => 'manual', item => 'item', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
 SELECT xmcoh.train('apart') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT * FROM xmcoh.alignment('apart', '5');
 SELECT xmcoh.is_complete('apart', '5', 'apart');
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('apart', '5') WHERE text IS NULL AND image IS NULL AND fused = 0;

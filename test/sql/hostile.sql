@@ -19,7 +19,7 @@ DECLARE
     job integer := xmcoh.train('m');
 BEGIN
     COMMIT;
-    CALL xmcoh.wait_for_job(job, '60 s', ended);
+    CALL xmcoh.wait_for_job(job, '180 s', ended);
     RAISE INFO 'training %', ended;
     RAISE INFO '%', (SELECT coalesce(v.report ->> 'documents' || ' documents, ' || (v.report ->> 'labelled_pairs') || ' pairs', j.message)
         FROM xmcoh.job AS j LEFT JOIN xmcoh.model_version AS v USING (job_id) WHERE j.job_id = job);

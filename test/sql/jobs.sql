@@ -15,7 +15,7 @@ DECLARE
     ended text;
 BEGIN
     COMMIT;
-    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '% %', ended, (SELECT concat_ws('; ', regexp_replace(j.message, 'on \d+ documents, \d+ held', 'on N documents, N held'), 'documents ' || (v.report ->> 'documents'),
             'labelled pairs ' || (v.report ->> 'labelled_pairs'), 'ignored pairs ' || (v.report ->> 'ignored_pairs'))
         FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v USING (job_id) WHERE j.job_id = started);
@@ -52,7 +52,7 @@ DECLARE
     started integer := xmcoh.train('manuals');
     ended text;
 BEGIN
-    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '%', ended;
     RAISE INFO '%', (SELECT message FROM xmcoh.job WHERE job_id = started);
 END $$;
@@ -61,7 +61,7 @@ DECLARE
     started integer := xmcoh.train(model);
     ended text;
 BEGIN
-    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '%: %', ended, (SELECT message FROM xmcoh.job WHERE job_id = started);
 END $$;
 -- because the pairs name nothing: none of them, or too few
@@ -105,7 +105,7 @@ DECLARE
     started integer := xmcoh.train('manuals');
     ended text;
 BEGIN
-    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '%', ended;
     RAISE INFO 'cycles listed: %', (SELECT count(*) FROM xmcoh.job, regexp_matches(message, 'Document "', 'g') WHERE job_id = started);
 END $$;

@@ -54,9 +54,9 @@ SELECT state FROM pg_temp.fails($$SELECT xmcoh.train('two', unlabelled => '{work
 
 -- the same to the bit
 SELECT xmcoh.train('one') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT xmcoh.train('two') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT count(DISTINCT sha256) AS weights, count(DISTINCT report) AS reports, min(report ->> 'documents') AS documents,
        min(report ->> 'labelled_pairs') AS labelled_pairs, min(report ->> 'pool_documents') AS pool FROM xmcoh.model_version;
 -- A step and its photo have one place: no pair of these two is labelled, but all others of the document.
@@ -96,7 +96,7 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.alignment('two', '90', 'photo')$$);
 SELECT xmcoh.detach_source('two', 'photo');
 SELECT xmcoh.attach_source('two', 'photo', document => 'manual', item => 'item', image => 'picture', documents_of => 'work_step');
 SELECT xmcoh.train('two') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT report ->> 'documents' AS documents, report ->> 'labelled_pairs' AS labelled_pairs FROM xmcoh.model_version JOIN xmcoh.model
  USING (model_id) WHERE name = 'two' AND version = 2;
 SELECT sum(n * (n - 1) / 2) AS labelled_pairs FROM (SELECT count(*) AS n FROM work_step WHERE ok GROUP BY manual) AS document;
@@ -119,7 +119,7 @@ UPDATE photo SET ok = false WHERE manual = 81 AND item = 'p0';
 UPDATE photo SET place = NULL WHERE manual = 82 AND item = 'p0';
 SELECT xmcoh.train('two', '{"epochs": 1}', 'keep') AS job \gset
 COMMIT;
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT report ->> 'documents' AS documents FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'two' AND version = 3;
 SELECT count(*) - count(stored_position) AS without FROM xmcoh.order_documents('two') WHERE document = '82';
 SELECT sum(documents) AS documents FROM xmcoh.evaluate('two', 'work_step') WHERE modality = 'fused';

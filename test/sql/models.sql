@@ -63,9 +63,9 @@ CREATE TABLE work_step AS
 SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.export_model('manuals')$$);
 SELECT xmcoh.train('manuals', '{"epochs": 2}') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60 s');
+CALL xmcoh.wait_for_job(:job, '180 s');
 SELECT xmcoh.train('manuals', '{"epochs": 1, "seed": 2}', on_success => 'keep') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60 s');
+CALL xmcoh.wait_for_job(:job, '180 s');
 SELECT model, version, deployed, sha256 = encode(sha256(xmcoh.export_model(model, version)), 'hex') AS hash_fits, bytes > 0 AS has_bytes, documents, job_id
   FROM xmcoh.versions ORDER BY version;
 

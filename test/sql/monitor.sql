@@ -17,7 +17,7 @@ DECLARE
     c jsonb;
 BEGIN
     COMMIT;
-    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '%, version %, deployed %: %', ended, (SELECT version FROM xmcoh.job WHERE job_id = started),
         (SELECT deployed_version FROM xmcoh.model WHERE name = 'guides'),
         (SELECT regexp_replace(regexp_replace(message, '-?\d\.\d{3}', 'X', 'g'), '\d+ (documents|held out)', 'N \1', 'g') FROM xmcoh.job WHERE job_id = started);
@@ -100,7 +100,7 @@ SELECT pairs_approved_since FROM xmcoh.model_overview;
 
 -- The report of a version has the share of pairs that it is confident of; less is asked for, more is confident.
 SELECT xmcoh.train('guides', '{"precision": 0.5}', 'keep') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60 s');
+CALL xmcoh.wait_for_job(:job, '180 s');
 SELECT (report #>> '{fused,confident}')::float8 AS fused, (report #>> '{text,confident}')::float8 AS text FROM xmcoh.model_version WHERE job_id = :job;
 
 -- every change of state, by whatever path

@@ -27,7 +27,7 @@ CREATE PROCEDURE wait(id integer) LANGUAGE plpgsql AS $$
 DECLARE
     ended text;
 BEGIN
-    CALL xmcoh.wait_for_job(id, '60 s', ended);
+    CALL xmcoh.wait_for_job(id, '180 s', ended);
     RAISE INFO '%', ended;
     RAISE INFO '%', (SELECT concat_ws('; ', regexp_replace(message, '\d+ documents, \d+', 'N documents, N'), 'attempts ' || attempts,
             'checkpoint ' || (SELECT count(*) FROM xmcoh.job_checkpoint AS c WHERE c.job_id = id)) FROM xmcoh.job WHERE job_id = id);

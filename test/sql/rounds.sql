@@ -15,14 +15,14 @@ SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step'
 
 -- Without rounds they teach the alignment alone.
 SELECT xmcoh.train('guides') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT count(*) FROM xmcoh.training_round;
 SELECT report -> 'documents' AS documents, report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 1;
 SELECT done = total AS done, regexp_replace(message, '\d+ documents, \d+ held', 'N documents, N held') FROM xmcoh.job WHERE job_id = :job;
 
 -- With a round the words, which know more, teach the pictures; held-out documents stay approved ones.
 SELECT xmcoh.train('guides', '{"rounds": 1}') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT state, round, done = total AS done FROM xmcoh.job WHERE job_id = :job;
 SELECT round, lesson, pupil, documents, selected BETWEEN 0.3 AND 1 AS selected, threshold BETWEEN 0.5 AND 0.9 AS threshold,
        selected_precision > 0.9 AS precise, pool_agreement > 0.6 AS agree,
@@ -45,24 +45,24 @@ SELECT DISTINCT round, phase FROM xmcoh.training_metric WHERE job_id = :job AND 
 
 -- Where there are many, a sample of them, always the same one; or those of some sources.
 SELECT xmcoh.train('guides', '{"pool_documents": 50, "epochs": 2}', 'keep') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 CREATE TABLE other_step AS SELECT * FROM step WHERE guide > 200;
 DELETE FROM step WHERE guide > 200;
 INSERT INTO step SELECT * FROM other_step ORDER BY random();
 SELECT xmcoh.train('guides', '{"pool_documents": 50, "epochs": 2}', 'keep') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT report -> 'pool_documents' AS pool, sha256 = lag(sha256) OVER (ORDER BY version) AS same
   FROM xmcoh.model_version WHERE version > 2 ORDER BY version;
 SELECT xmcoh.attach_source('guides', 'other_step', document => 'guide', item => 'step', text => 'words', image => 'picture');
 DELETE FROM step WHERE guide > 200;
 SELECT xmcoh.train('guides', '{"epochs": 1}', 'keep', unlabelled => '{other_step}') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT xmcoh.train('guides', '{"epochs": 1}', 'keep', unlabelled => '{step}') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT xmcoh.train('guides', '{"epochs": 1}', 'keep', rounds => 1, "precision" => 0.8, unlabelled => '{}') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT xmcoh.train('guides', '{"epochs": 1, "pool_documents": 0}', 'keep', rounds => 1) AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT options, unlabelled, report -> 'documents' AS documents, report -> 'pool_documents' AS pool
   FROM xmcoh.job JOIN xmcoh.model_version USING (version) WHERE version > 4 ORDER BY version;
 SELECT xmcoh.detach_source('guides', 'other_step');
@@ -72,7 +72,7 @@ DROP TABLE other_step;
 -- Documents that hold one modality only take no part.
 UPDATE step SET picture = NULL WHERE guide > 100;
 SELECT xmcoh.train('guides', rounds => 2) AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 9;
 SELECT max(documents) AS labelled FROM xmcoh.training_round WHERE job_id = :job;
 

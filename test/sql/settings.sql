@@ -34,7 +34,7 @@ END $$;
 SELECT learn('few', 'CASE WHEN guide % 3 <> 0 THEN words END AS words,
     CASE WHEN guide % 3 <> 1 THEN picture END AS picture', :'options');
 SELECT xmcoh.train('few') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 -- Each row is judged by the documents that have its modality, and each document counts in the fused one.
 SELECT modality, guidance, documents, items, tau > 0.6 AS good FROM xmcoh.evaluate('few', '"few later"');
 -- (some of them are of the pool, from which the alignment has learned)
@@ -63,13 +63,13 @@ CREATE FUNCTION harm(model text, good text) RETURNS TABLE (guidance text, alignm
      WHERE solo.modality = good AND solo.guidance = 'solo' $$;
 SELECT learn('dark', 'words, empty_picture AS picture', :'options');
 SELECT xmcoh.train('dark') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT tau BETWEEN 0.5 AND 0.95 AS could_be_harmed FROM xmcoh.evaluate('dark', '"dark later"')
  WHERE modality = 'text' AND guidance = 'solo';
 SELECT * FROM harm('dark', 'text');
 SELECT learn('mute', 'empty_words AS words, picture', :'options');
 SELECT xmcoh.train('mute') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT tau BETWEEN 0.5 AND 0.95 AS could_be_harmed FROM xmcoh.evaluate('mute', '"mute later"')
  WHERE modality = 'image' AND guidance = 'solo';
 SELECT * FROM harm('mute', 'image');

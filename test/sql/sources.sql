@@ -52,7 +52,7 @@ DECLARE
     ended text;
 BEGIN
     COMMIT;
-    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '% %', ended, (SELECT CASE j.state WHEN 'succeeded'
             THEN format('documents %s labelled pairs %s', v.report ->> 'documents', v.report ->> 'labelled_pairs') ELSE j.message END
         FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v USING (job_id) WHERE j.job_id = started);
@@ -163,7 +163,7 @@ DECLARE
     ended text;
 BEGIN
     COMMIT;
-    CALL xmcoh.wait_for_job(started, '60 s', ended);
+    CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '%', ended;
     RAISE INFO '%', (SELECT regexp_replace(message, '\d+', 'N', 'g') FROM xmcoh.job WHERE job_id = started);
 END $$;

@@ -20,7 +20,7 @@ SELECT xmcoh.create_model('guides', image_dim => 4,
 SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
 SELECT xmcoh.train('guides') AS job \gset
-CALL xmcoh.wait_for_job(:job, '60s');
+CALL xmcoh.wait_for_job(:job, '180s');
 SELECT model, version, deployed, documents FROM xmcoh.versions;
 
 -- The same shape with all weights 0: it knows nothing, so all it says is how ties are broken.

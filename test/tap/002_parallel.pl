@@ -7,7 +7,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('primary');
 $node->init(allows_streaming => 1);
-$node->append_conf('postgresql.conf', "max_worker_processes = 16\nmax_connections = 50");
+$node->append_conf('postgresql.conf', "max_worker_processes = 16\nmax_connections = 50\nautovacuum = off");
 $node->start;
 
 # The small model of the regression tests, and a table large enough for a parallel plan.
@@ -119,7 +119,7 @@ $node->safe_psql('postgres', q{
 	SELECT xmcoh.attach_source('large', 'step', document => 'guide', item => 'step', text => 'words',
 		"position" => 'place', approved => 'all')});
 my $job = $node->safe_psql('postgres', q{SELECT xmcoh.train('large', on_success => 'deploy')});
-is($node->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '2min')"), 'succeeded', 'a large model is trained');
+is($node->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a large model is trained');
 $node->safe_psql('postgres', q{SELECT xmcoh.precedes('large', 'open', NULL, 'pack', NULL)});
 cmp_ok($node->safe_psql('postgres', q{SELECT bytes FROM xmcoh.versions WHERE model = 'large'}), '>', 16_000_000,
 	'it is large');

@@ -43,12 +43,19 @@ sub train_with
 	return value("SET xmcoh.checkpoint_interval = $interval; SELECT xmcoh.train('pictured', $with, on_success => 'keep')");
 }
 
-# Starts a run, lets it get as far as a checkpoint, and interrupts it.
+# Starts a run, lets it get as far as a checkpoint, and interrupts it. One that has come to its end meanwhile is not meant.
 sub interrupted
 {
-	my $job = train_with(0, $options);
-	await($job, "EXISTS (SELECT FROM xmcoh.job_checkpoint AS c WHERE c.job_id = $job)");
-	terminate($job);
+	my ($job, $outcome);
+	for (1 .. 20)
+	{
+		$job = train_with(0, $options);
+		next if !eval { await($job, "EXISTS (SELECT FROM xmcoh.job_checkpoint AS c WHERE c.job_id = $job)"); 1 };
+		value("SELECT pg_terminate_backend(worker_pid) FROM xmcoh.job WHERE job_id = $job");
+		$outcome = outcome($job);
+		last if $outcome !~ /^succeeded: /;
+	}
+	like($outcome, qr/^interrupted: /, 'a job that is terminated');
 	return $job;
 }
 
@@ -77,37 +84,56 @@ my ($sha, $figures, $report) = (sha($reference), figures($reference), report($re
 my %ways = (
 	'pg_terminate_backend' => sub { value("SELECT pg_terminate_backend($_[0])") },
 	'pg_cancel_backend' => sub { value("SELECT pg_cancel_backend($_[0])") },
-	# gone when the postmaster knows: what connects before that is cut off
-	'kill -9 of the worker' => sub { kill 'KILL', $_[0]; sleep 0.01 while -e "/proc/$_[0]" },
+	'kill -9 of the worker' => sub { kill_worker($_[0]) },
 	'immediate shutdown' => sub { $node->stop('immediate'); $node->start },
 	'restart' => sub { $node->restart });
 my @ways = sort keys %ways;
 
-my $job = train_with(0, $options);
-my $interruptions = 0;
-my $from_checkpoint = 0;
-for my $way (@ways, @ways, map { $ways[ rand @ways ] } 1 .. 4)
+my ($job, $interruptions, $from_checkpoint);
+sub begin { $job = train_with(0, $options); $interruptions = $from_checkpoint = 0; return; }
+sub check_end
+{
+	like(outcome($job), qr/^succeeded: /, "interrupted $interruptions times, it comes to its end");
+	is(sha($job), $sha, 'with the same weights, to the bit');
+	is(report($job), $report, 'the same report');
+	is(figures($job), $figures, 'and the same figures of every epoch, each once');
+	is(checkpoints($job), '0', 'its checkpoint is gone');
+	unlike(job($job, 'message'), qr/anew/, 'it has never begun anew after its first checkpoint') if $from_checkpoint == $interruptions;
+	return;
+}
+
+my @todo = (@ways, @ways, map { $ways[ rand @ways ] } 1 .. 4);
+my $resumed = 0;
+my $give_up = time + 3 * $patience;
+begin();
+while ((@todo || $resumed < 3) && time < $give_up)
 {
 	# Each costs the epoch it falls into, and no more; so this comes to an end.
 	sleep 0.05 + rand($length / 8);
 	my $pid = value("SELECT worker_pid FROM xmcoh.job WHERE job_id = $job AND state IN ('starting', 'running')");
-	next if $pid eq '';
-	$ways{$way}->($pid);
-	$node->poll_query_until('postgres', 'SELECT true');	# after a crash
-	my $state = value("CALL xmcoh.wait_for_job($job, '180 s')");
-	last if $state eq 'succeeded';
+	my $way = $todo[0] // $ways[ rand @ways ];
+	$ways{$way}->($pid) if $pid ne '';
+	my $state = value("CALL xmcoh.wait_for_job($job, '" . ($pid eq '' ? 0 : $patience) . " s')");
+	if ($state eq 'succeeded')
+	{
+		# Sooner than expected: the next one is interrupted.
+		check_end();
+		begin();
+		next;
+	}
+	next if $pid eq '';			# it has not begun yet
 	is($state, 'interrupted', "interrupted by $way while " . job($job, "concat_ws(' ', phase, 'round', round, 'epoch', epoch)"));
+	shift @todo;
 	$interruptions++;
-	$from_checkpoint++ if checkpoints($job) > 0;
+	if (checkpoints($job) > 0)
+	{
+		$from_checkpoint++;
+		$resumed++;
+	}
 	resume($job);
 }
-like(outcome($job), qr/^succeeded: /, "interrupted $interruptions times, it comes to its end");
-cmp_ok($from_checkpoint, '>=', 3, "having been resumed from a checkpoint $from_checkpoint times");
-is(sha($job), $sha, 'with the same weights, to the bit');
-is(report($job), $report, 'the same report');
-is(figures($job), $figures, 'and the same figures of every epoch, each once');
-is(checkpoints($job), '0', 'its checkpoint is gone');
-unlike(job($job, 'message'), qr/anew/, 'it has never begun anew after its first checkpoint') if $from_checkpoint == $interruptions;
+check_end();
+cmp_ok($resumed, '>=', 3, "a job was resumed from a checkpoint $resumed times");
 
 # ---- checkpoints that are no good ----
 

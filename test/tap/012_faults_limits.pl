@@ -38,7 +38,7 @@ unharmed('nothing');
 # ---- timeouts of the server, the role, the database, which a job outlives ----
 
 $node->safe_psql('postgres', q{
-CREATE VIEW slow AS SELECT s.* FROM make_steps(60) AS s, LATERAL pg_sleep(0.001 * s.step) AS wait;
+CREATE VIEW slow AS SELECT s.* FROM make_steps(60) AS s, pg_advisory_xact_lock_shared(1) AS gate, LATERAL pg_sleep(0.001 * s.step) AS wait;
 SELECT xmcoh.create_model('slow', options => '{"d_model": 1024, "feed_forward": 4096, "layers": 4, "bag_documents": 0}');
 SELECT xmcoh.attach_source('slow', 'slow', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 ALTER ROLE CURRENT_USER SET lock_timeout = '100ms';
@@ -46,32 +46,45 @@ ALTER ROLE CURRENT_USER IN DATABASE postgres SET idle_session_timeout = '100ms';
 ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '100ms';
 ALTER DATABASE postgres SET default_transaction_isolation = 'serializable';
 ALTER ROLE CURRENT_USER SET default_transaction_read_only = on});
-my $locker = $node->background_psql('postgres');
+my $locker = background($node, 'postgres');
 $locker->query_safe('BEGIN; LOCK TABLE work_step');
 my $job = train('manuals');
 await($job, "phase = 'reading'");
 sleep 0.5;
 $locker->query_safe('COMMIT');
-$locker->quit;
 like(outcome($job), qr/^succeeded: /, 'no timeout ends a job that waits for a lock');
 $job = train('slow', q('{"epochs": 1, "d_model": 64, "layers": 1}'));
 like(outcome($job), qr/^succeeded: /, 'nor one that reads for long');
-is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'"), '0', '(over)');
+ok(worker_is_gone(), '(over)');
 $node->safe_psql('postgres', q{
 ALTER ROLE CURRENT_USER RESET ALL; ALTER ROLE CURRENT_USER IN DATABASE postgres RESET ALL; ALTER DATABASE postgres RESET ALL});
 unharmed('timeouts');
 
 # ---- memory, of a worker ----
 
-# Sets a limit of the worker of a job that is in this phase.
-sub limit
+# Trains with a limit that its worker has from this phase on; gives the outcome, and how many versions it has stored. A worker that
+# reads is kept waiting by a lock until it has the limit.
+sub train_limited
 {
-	my ($job, $phase, $limit) = @_;
-	await($job, "state = 'running' AND phase = '$phase'");
-	my $pid = job($job, 'worker_pid');
-	my ($pages) = slurp_file("/proc/$pid/statm") =~ /^(\d+)/;
-	$limit =~ s/now([+-]\d+)/$pages * 4096 + $1/e;
-	system("prlimit --pid $pid $limit:") == 0 or die "prlimit --pid $pid $limit";
+	my ($model, $phase, $limit, $lock) = @_;
+	my ($outcome, $versions);
+	for (1 .. 20)				# another phase may be over before we have seen it
+	{
+		$versions = value('SELECT count(*) FROM xmcoh.model_version');
+		$locker->query_safe("BEGIN; $lock") if $lock;
+		my $job = submit("SELECT xmcoh.train('$model', on_success => 'keep')");
+		if (eval { await($job, "state = 'running' AND phase = '$phase'"); 1 })
+		{
+			my $pid = job($job, 'worker_pid');
+			my ($pages) = slurp_file("/proc/$pid/statm") =~ /^(\d+)/;
+			my $bytes = $limit =~ s/now([+-]\d+)/$pages * 4096 + $1/er;
+			system("prlimit --pid $pid $bytes:") == 0 or note "prlimit --pid $pid $bytes: it is over";
+		}
+		$locker->query_safe('COMMIT') if $lock;
+		$outcome = outcome($job);
+		last if $outcome !~ /^succeeded: /;
+	}
+	return ($outcome, value('SELECT count(*) FROM xmcoh.model_version') - $versions);
 }
 
 SKIP:
@@ -83,21 +96,19 @@ CREATE TABLE much AS SELECT manual, step, 'step ' || step || ' of ' || manual % 
 SELECT xmcoh.create_model('large', options => '{"epochs": 1, "held_out": 0.9, "hash_bits": 23}');
 SELECT xmcoh.attach_source('large', 'much', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all')});
 
-	$job = train('slow');
-	limit($job, 'reading', '--as=now+30000000');
-	like(outcome($job), qr/^failed: out of memory/, 'no memory for the model');
-	$job = train('large', q('{}'));
-	limit($job, 'calibrating', '--as=now-40000000');	# by then more than that has been given back
-	like(outcome($job), qr/^failed: out of memory/, 'no memory to write the version');
-	is(value("SELECT count(*) FROM xmcoh.versions WHERE model = 'large'"), '0', 'there is none');
+	my ($outcome, $versions) = train_limited('slow', 'reading', '--as=now+30000000', 'SELECT pg_advisory_xact_lock(1)');
+	like($outcome, qr/^failed: out of memory/, 'no memory for the model');
+	# by then more than that has been given back
+	($outcome, $versions) = train_limited('large', 'calibrating', '--as=now-40000000');
+	like($outcome, qr/^failed: out of memory/, 'no memory to write the version');
+	is($versions, 0, 'there is none');
 	unharmed('out of memory');
 
 	# Files of 20 MB, which is more than a segment of WAL and less than the version.
-	$job = train('large', q('{}'));
-	limit($job, 'reading', '--fsize=20971520');
-	like(outcome($job), qr/^failed: could not extend file "[^"]*": File too large\nHint: Check free disk space/,
+	($outcome, $versions) = train_limited('large', 'reading', '--fsize=20971520', 'LOCK TABLE much');
+	like($outcome, qr/^failed: could not extend file "[^"]*": File too large\nHint: Check free disk space/,
 		'a limit of the size of files');
-	is(value("SELECT count(*) FROM xmcoh.versions WHERE model = 'large'"), '0', 'there is no version');
+	is($versions, 0, 'there is no version');
 	unharmed('a limit of the size of files');
 }
 
@@ -124,7 +135,7 @@ $node->reload;
 $job = train('pooled', q('{"epochs": 1}'));
 like(outcome($job), qr/^failed: the training documents and the weak labels of the pool take more than temp_file_limit \(4096 kB\)/,
 	'temp_file_limit, of labels');
-is(value('SELECT count(*) FROM pg_ls_tmpdir()'), '0', 'nothing is left of their file');
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_ls_tmpdir()'), 'nothing is left of their file');
 $node->append_conf('postgresql.conf', "temp_file_limit = -1");
 $node->reload;
 unharmed('temp_file_limit');
@@ -169,6 +180,7 @@ SKIP:
 	is(value('SELECT count(*) FROM xmcoh.training_round'), '1', 'and a round');
 }
 
+$locker->quit;
 ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal/, 'nothing crashed');
 $node->stop;
 done_testing();

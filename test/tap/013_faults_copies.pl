@@ -20,8 +20,8 @@ $node->safe_psql('postgres', q{
 SELECT xmcoh.create_model('waiting');
 SELECT xmcoh.attach_source('waiting', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
 my $running = train_long('others');
-my $session = $node->background_psql('postgres');
-my $holder = $node->background_psql('postgres');
+my $session = background($node, 'postgres');
+my $holder = background($node, 'postgres');
 my $queued = $session->query_safe("BEGIN; SELECT xmcoh.train('waiting', $quick)");
 $holder->query_safe('BEGIN');
 $holder->{stdin} .= "LOCK TABLE xmcoh.job_record IN SHARE MODE;\n";

@@ -2,7 +2,7 @@
 # resumed until it is over; then its weights must be those of a run that nobody disturbed. (Where which fault is tested: 010.)
 #
 #   TORTURE_KILLS    how many kills; 8, and 200 by `make torture`
-#   TORTURE_SECONDS  when to stop before that: 90, and 3600 by `make torture`
+#   TORTURE_SECONDS  when to stop before that, if a job has been resumed by then: 90, and 3600 by `make torture`
 #   TORTURE_SEED     of kinds and moments of kills: 1 (what they meet depends on the machine's pace, too)
 #   TORTURE_PRELOAD  1: with shared_preload_libraries = 'xmcoh', where the launcher resumes jobs itself
 use strict;
@@ -19,7 +19,8 @@ my $kills = $ENV{TORTURE_KILLS} // 8;
 my $seconds = $ENV{TORTURE_SECONDS} // 90;
 my $seed = $ENV{TORTURE_SEED} // 1;
 my $preload = $ENV{TORTURE_PRELOAD} // 0;
-my $bound = 60;			# seconds in which a server must be back, a job must be known to be dead, an undisturbed job must be over
+# Within that a server must be back, a job must be known to be dead, an undisturbed job must be over.
+my $bound = $patience;
 srand $seed;
 
 # fsync stays off: what a process has written is in the kernel's hands, where no kill of a process, the postmaster included, takes it
@@ -163,17 +164,14 @@ sub check_no_lie
 	my $dead = q{SELECT string_agg(concat_ws(' ', job_id, state, worker_pid), '; ') FROM xmcoh.job AS j
 		WHERE state IN ('starting', 'running', 'cancelling') AND NOT EXISTS (SELECT FROM pg_stat_activity AS a
 			WHERE a.pid = j.worker_pid AND backend_type = 'xmcoh job')};
-	return if surely($dead) eq '';
-	sleep 0.5;			# it may have ended between the two looks
-	my $lie = surely($dead);
-	violate('a job reads running without a worker', $lie) if $lie ne '';
+	within_bound('a job reads running without a worker', sub { surely($dead) eq '' });	# it may have ended between the two looks
 }
 
 sub check_everything
 {
-	my %there = map { $_ => 1 } split /\n/, value("SELECT document FROM xmcoh.approved_pair JOIN xmcoh.model USING (model_id) WHERE name = 'others'");
 	my @acknowledged = -e $ledger ? split /\n/, slurp_file($ledger) : ();
-	my @lost = grep { !$there{$_} } @acknowledged[ 0 .. $#acknowledged - 1 ];	# the last line may be from after the look
+	my %there = map { $_ => 1 } split /\n/, surely("SELECT document FROM xmcoh.approved_pair JOIN xmcoh.model USING (model_id) WHERE name = 'others'");
+	my @lost = grep { !$there{$_} } @acknowledged;
 	violate('approved pairs are lost', "@lost") if @lost;
 	$count{pairs} = @acknowledged;
 	my $bad = ask_if_up(q{SELECT coalesce(string_agg(version::text, ' '), '') FROM xmcoh.model_version
@@ -231,7 +229,7 @@ sub look_after
 
 my $began = time;
 my $done = 0;
-while ($done < $kills && time - $began < $seconds)
+while ($done < $kills && (time - $began < $seconds || ($count{resumed} // 0) == 0))
 {
 	within_bound('a job is stuck', sub { look_after() });
 
@@ -257,7 +255,9 @@ while ($done < $kills && time - $began < $seconds)
 	{
 		within_bound('a server cannot be started', sub { $node->start(fail_ok => 1) });
 	}
-	sleep 0.01 while $pid ne '' && process_lives($pid);
+	# Gone when the postmaster knows, if it is there: what connects before that is cut off.
+	sleep 0.01 while $pid ne '' && ($kind =~ /postmaster|stop/ ? process_lives($pid) : -e "/proc/$pid");
+	surely('SELECT true');
 	check_no_lie();
 	if ($done % 20 == 0 || $done == $kills)
 	{

@@ -6,7 +6,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
-use XmcohTest qw($long promised);
+use XmcohTest qw($long $patience background until_dropped);
 
 my $node = PostgreSQL::Test::Cluster->new('launcher');
 $node->init(allows_streaming => 1);
@@ -14,6 +14,7 @@ $node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'xmcoh'
 max_worker_processes = 5
+xmcoh.max_running_jobs_per_role = 4
 max_prepared_transactions = 2
 max_parallel_workers_per_gather = 0
 timezone = 'Asia/Tokyo'
@@ -60,8 +61,8 @@ is(value("SELECT concat_ws(' ', submitted_by, on_success, options = $quick, unla
 	value("SELECT concat_ws(' ', current_user, 'keep', true, '{public.step}')"), 'with what it was told');
 my $jobs = value('SELECT count(*) FROM xmcoh.job');
 until_true("SELECT count(*) > $jobs FROM xmcoh.job", 'and again');
-is(value("SELECT next_run BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '2 s' AND last_run IS NOT NULL
-	FROM xmcoh.schedule_overview"), 't', 'the overview says when next');
+until_true("SELECT next_run BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '2 s' AND last_run IS NOT NULL
+	FROM xmcoh.schedule_overview", 'the overview says when next');
 
 # One job per model.
 value("SELECT xmcoh.alter_schedule($schedule, options => $long)");
@@ -72,18 +73,25 @@ is(value('SELECT next_run IS NULL FROM xmcoh.schedule_overview'), 't', 'a schedu
 my $job = value('SELECT last_job FROM xmcoh.schedule_overview');
 value("SELECT xmcoh.cancel_job($job)");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', '(cancelled)');
-my $last = value('SELECT last_run_at FROM xmcoh.schedule');
 
 # ---- asleep ----
 
+# A visit that began before may still write what it has seen.
 sleep 1.5;
 until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh visitor'", 'nobody visits');
-my @before = restlessness(launcher());
-sleep 4;
-my @after = restlessness(launcher());
-# (the minute may turn in between)
-cmp_ok($after[0] - $before[0], '<', 20, 'an idle launcher sleeps');
-cmp_ok($after[1] - $before[1], '<', 0.1, 'and takes no processor time');
+my $last = value('SELECT last_run_at FROM xmcoh.schedule');
+# (The minute may turn in between, or the machine be late with what came before: then the next four seconds tell.)
+my $end = time + $patience;
+my ($switches, $seconds);
+do
+{
+	my @before = restlessness(launcher());
+	sleep 4;
+	my @after = restlessness(launcher());
+	($switches, $seconds) = ($after[0] - $before[0], $after[1] - $before[1]);
+} until (($switches < 20 && $seconds < 0.1) || time > $end);
+cmp_ok($switches, '<', 20, 'an idle launcher sleeps');
+cmp_ok($seconds, '<', 0.1, 'and takes no processor time');
 is(value('SELECT last_run_at FROM xmcoh.schedule'), $last, 'a schedule at rest did not run');
 
 # ---- what wakes it ----
@@ -152,7 +160,8 @@ for (1 .. 3)
 {
 	my @three = split /\n/, value("SELECT xmcoh.train(name, $quick) FROM xmcoh.model");
 	value("CALL xmcoh.wait_for_job($_, '180 s')") for @three;
-	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'")
+	  or die 'a worker goes on after its job';
 }
 is(value("SELECT count(*) FROM xmcoh.job WHERE job_id > $last AND state = 'succeeded'"), '9', 'jobs that are started at once all run');
 is(value("SELECT count(*) FROM xmcoh.job AS one JOIN xmcoh.job AS two ON one.started_at < two.started_at AND two.started_at < one.finished_at
@@ -185,17 +194,28 @@ until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'unt
 
 # The two jobs, the two launchers, and a process of a query: nobody can visit.
 my $log = -s $node->logfile;
-my $query = $node->background_psql('postgres');
+my $tries_since = time;
+# A visitor may have the slot when the query begins: then it does without, and begins anew.
+my $query = background($node, 'postgres', on_error_stop => 0);
 $query->query_safe('SET max_parallel_workers_per_gather = 1; SET force_parallel_mode = on');
-$query->query_until(qr/asleep/, "\\echo asleep\nSELECT pg_sleep(300);\n");
-until_true("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'parallel worker'", 'all slots are taken');
+$query->query_until(qr/asleep/, "\\echo asleep\n" . "SELECT pg_sleep(36000);\n" x 100);
+my $parallel = q{FROM pg_stat_activity WHERE backend_type = 'parallel worker'};
+my $alone = q{FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(36000);' AND backend_type = 'client backend' AND wait_event = 'PgSleep'};
+for (1 .. 99)
+{
+	$node->poll_query_until('postgres', "SELECT (SELECT count(*) $parallel) + (SELECT count(*) $alone) > 0") or die 'no query begins';
+	last if value("SELECT count(*) $parallel") eq '1';
+	value("SELECT pg_cancel_backend(pid) $alone");
+	sleep 0.5;
+}
+until_true("SELECT count(*) = 1 $parallel", 'all slots are taken');
 set_and_reload('xmcoh.max_running_jobs = 3');
 my $third = train('c', $long);
 $node->wait_for_log(qr/no background worker is free to look for due schedules of xmcoh/, $log);
 pass('the launcher says that no slot is free');
 is(value(sprintf($waits, $third)), 't', 'a job in the queue waits for that');
 my $no_slot = "message ~ '^no background worker is free for training job'";
-value("SELECT pg_cancel_backend(leader_pid) FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
+value("SELECT pg_terminate_backend(leader_pid) $parallel");
 until_true("SELECT state = 'queued' AND $no_slot FROM xmcoh.job WHERE job_id = $third",
 	'with one slot a visitor comes, and has none for the job, which says so');
 $query->{run}->kill_kill;
@@ -205,7 +225,10 @@ $schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $q
 until_true("SELECT last_state = 'queued' AND $no_slot FROM xmcoh.schedule_overview", 'so it is with the job of a schedule');
 value("SELECT xmcoh.cancel_job($_)") for $second, $third;
 until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview", 'with two slots the schedule runs');
-cmp_ok(() = slurp_file($node->logfile, $log) =~ /LOG:  (?:job \d+ has to wait: )?no background worker is free/g, '<=', 4, 'the log is not flooded');
+# (A schedule of every second would make a line each second; a slow machine may meet a slot that is not free yet, and the launcher
+# tries every ten seconds.)
+cmp_ok(() = slurp_file($node->logfile, $log) =~ /LOG:  (?:job \d+ has to wait: )?no background worker is free/g, '<=',
+	4 + (time - $tries_since) / 10, 'the log is not flooded');
 
 # ---- the extension and the database go away ----
 
@@ -225,16 +248,18 @@ value($prepare, 'doomed');
 value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)", 'doomed');
 until_true('SELECT last_job IS NOT NULL FROM xmcoh.schedule_overview', 'schedules run after DROP and CREATE EXTENSION', 'doomed');
 value("SELECT xmcoh.alter_schedule(schedule_id, options => $long) FROM xmcoh.schedule", 'doomed');
-value('SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job', 'doomed');
+my @cancelled = split /\n/, value('SELECT job_id FROM xmcoh.job', 'doomed');
+value('SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job WHERE job_id IN (' . join(', ', @cancelled) . ')', 'doomed');
 value("UPDATE xmcoh.schedule SET cron = '2 seconds'", 'doomed');
-value("CALL xmcoh.wait_for_job($_, '180 s')", 'doomed') for split /\n/, value('SELECT job_id FROM xmcoh.job', 'doomed');
+value("CALL xmcoh.wait_for_job($_, '180 s')", 'doomed') for @cancelled;
 $log = -s $node->logfile;
-my $began = time;
-value('DROP DATABASE doomed WITH (FORCE)');
-cmp_ok(time - $began, '<', promised(5), 'DROP DATABASE is not held up');
-sleep 3;
+until_dropped($node, 'DROP DATABASE doomed WITH (FORCE)');
+pass('DROP DATABASE is not held up');
+sleep 7;				# after a visit in vain the next one would come after five
 is(launcher(), $old, 'the launcher lives on');
-my $failed = () = slurp_file($node->logfile, $log) =~ /FATAL:  database \d+ does not exist/g;
+# (Not of visitors are a worker of then, which is started anew once.)
+my $logged = slurp_file($node->logfile, $log);
+my $failed = grep { $logged =~ /"xmcoh visitor" \(PID $_\)/ } $logged =~ /\[(\d+)\] .*FATAL:  database \d+ does not exist/g;
 cmp_ok($failed, '<=', 1, 'and sends nobody to a database that is gone');
 
 # ---- the minute has turned long ago ----

@@ -6,7 +6,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
-use XmcohTest qw($long);
+use XmcohTest qw($long kill_worker until_dropped);
 
 my $node = PostgreSQL::Test::Cluster->new('restart');
 $node->init(allows_streaming => 1);
@@ -89,8 +89,7 @@ $node->restart;
 runs_again('and after an ordinary one');
 
 $job = train_long('c');
-kill 'KILL', row($job, 'worker_pid');
-$node->poll_query_until('postgres', 'SELECT true');
+kill_worker(row($job, 'worker_pid'), $node);
 taken_up($job, 'a job whose worker was killed is seen to after the crash');
 runs_again('schedules run after a crash');
 is(row($ended, 'state'), 'interrupted', 'what somebody had ended stays so');
@@ -134,8 +133,8 @@ else
 $standby->stop;
 $node->start;
 value('UPDATE xmcoh.schedule SET active = false WHERE schedule_id = 1');
-value("SELECT xmcoh.cancel_job(job_id) FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running')");
-until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running', 'cancelling')", '(nothing runs)');
+taken_up($job, 'so it is on the primary when that is back');
+until_true("SELECT count(xmcoh.cancel_job(job_id)) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running', 'cancelling')", '(nothing runs)');
 
 # ---- copies ----
 
@@ -157,8 +156,7 @@ value('UPDATE xmcoh.schedule SET active = false', 'restored');
 # CREATE DATABASE copies rows without a trigger. (A launcher looks for new databases every five minutes, and when it starts.)
 until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running', 'cancelling')", '(nothing runs)');
 value("ALTER TABLE xmcoh.schedule DISABLE TRIGGER schedule_changed; UPDATE xmcoh.schedule SET active = true, last_run_at = NULL WHERE schedule_id = 1");
-$node->poll_query_until('bait', "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'postgres'");
-$node->safe_psql('bait', 'CREATE DATABASE copied TEMPLATE postgres');
+until_dropped($node, 'CREATE DATABASE copied TEMPLATE postgres', 'bait');
 $node->safe_psql('bait', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'");
 until_true('SELECT last_run_at IS NOT NULL FROM xmcoh.schedule WHERE schedule_id = 1', 'schedules run in a database made from a template', 'copied');
 

@@ -5,6 +5,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use XmcohTest qw(background);
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -133,8 +134,8 @@ for my $how (sort keys %damage)
 
 # ---- damaged between two statements of a session that has it mapped ----
 
-my $session = $node->background_psql('postgres', on_error_stop => 0);
-my $bystander = $node->background_psql('postgres', on_error_stop => 0);
+my $session = background($node, 'postgres', on_error_stop => 0);
+my $bystander = background($node, 'postgres', on_error_stop => 0);
 my $pid = $session->query_safe('SELECT pg_backend_pid()');
 for my $how ('half of it missing', 'nothing left', 'all weights negated', 'two signs changed')
 {
@@ -214,10 +215,10 @@ sub new_blind
 	ok($blind_file && -e $blind_file, 'it has a cache file');
 }
 new_blind();
-my $reader = $node->background_psql('postgres');
+my $reader = background($node, 'postgres');
 $reader->query_safe("BEGIN; DECLARE c CURSOR FOR $asked_blind FROM generate_series(1, 10)");
 is($reader->query_safe('FETCH c'), '0.5', 'a session has it mapped');
-$session = $node->background_psql('postgres');
+$session = background($node, 'postgres');
 $session->query_safe("BEGIN; SELECT xmcoh.drop_model('blind')");
 ok(-e $blind_file, 'dropped, but not committed: the file stays');
 $session->query_safe('ROLLBACK');

@@ -6,6 +6,8 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
+use XmcohTest qw($patience);
 
 my $seconds = $ENV{XMCOH_LONG_TESTS} ? 60 : 8;
 
@@ -62,22 +64,34 @@ my %load = (
 	simple => [ @pgbench, '-c', 25, '-f', script('check', $check), '-f', script('pair', $pair) . '@9', 'postgres' ],
 	prepared => [ @pgbench, '-c', 20, '-M', 'prepared', '-f', script('check_p', $check), '-f', script('pair_p', $pair) . '@9', 'postgres' ],
 	connecting => [ @pgbench, '-c', 5, '-C', '-f', script('check_c', $check), '-f', script('pair_c', $pair) . '@9', 'postgres' ]);
-my (%run, %output);
+my %wanted = map { $_ => $_ eq 'deploy' ? 3 * $seconds : 50 } keys %load;
+my (%done, %failed, %wrong);
+
+# All of them at once; once more where a machine that stands still has made few.
+my $end = time + $patience;
+do
+{
+	my (%run, %output);
+	for my $name (sort keys %load)
+	{
+		$output{$name} = '';
+		$run{$name} = IPC::Run::start($load{$name}, '<', \undef, '>', \$output{$name}, '2>&1');
+	}
+	for my $name (sort keys %load)
+	{
+		$wrong{$name} .= $output{$name} if !$run{$name}->finish;
+		$done{$name} += $output{$name} =~ /transactions actually processed: (\d+)/ ? $1 : 0;
+		$failed{$name} += $output{$name} =~ /failed transactions: (\d+)/ ? $1 : 1;
+		note("$name: $done{$name} by now, of the last ", $output{$name} =~ /- (\d+) transactions/ ? $1 : 'all', ' of the first script');
+	}
+} until (%wrong || time > $end || !grep { $done{$_} <= $wanted{$_} } keys %load);
 for my $name (sort keys %load)
 {
-	$output{$name} = '';
-	$run{$name} = IPC::Run::start($load{$name}, '<', \undef, '>', \$output{$name}, '2>&1');
-}
-for my $name (sort keys %load)
-{
-	ok($run{$name}->finish, "$name: no error and no mixed answer") or diag($output{$name});
-	my ($done) = $output{$name} =~ /transactions actually processed: (\d+)/;
-	my ($failed) = $output{$name} =~ /failed transactions: (\d+)/;
-	is($failed, 0, 'none failed');
-	cmp_ok($done, '>', $name eq 'deploy' ? 3 * $seconds : 50, 'and many were made');
-	note("$name: $done in $seconds s, of which ", $output{$name} =~ /- (\d+) transactions/ ? $1 : 'all', ' of the first script');
+	is($wrong{$name} // '', '', "$name: no error and no mixed answer");
+	is($failed{$name}, 0, 'none failed');
+	cmp_ok($done{$name}, '>', $wanted{$name}, 'and many were made');
 }
 unlike(slurp_file($node->logfile), qr/ERROR:|FATAL:|cache file|terminated by signal/, 'nothing in the log');
-is(value('SELECT count(*) FROM xmcoh.deployment') > 3 * $seconds ? 1 : 0, 1, 'it was deployed all the while');
+cmp_ok(value('SELECT count(*) FROM xmcoh.deployment'), '>', 3 * $seconds, 'it was deployed all the while');
 $node->stop;
 done_testing();

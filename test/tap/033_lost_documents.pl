@@ -7,7 +7,7 @@ use Test::More;
 use XmcohTest;
 
 my $node = new_cluster('main', "max_worker_processes = 8\n");
-my $session = $node->background_psql('postgres');
+my $session = background($node, 'postgres');
 $session->query_safe('SELECT 1');
 
 for my $workers (1, 2)
@@ -18,7 +18,7 @@ for my $workers (1, 2)
 	ok($file && !@others, 'the documents lie in a file');
 	truncate $file, 0 or die "$file: $!";
 	like(outcome($job), qr/^failed: could not read mapped file/, "$workers processes: the job fails and says why");
-	is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh%'"), 0, 'no process of it is left');
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh%'"), 'no process of it is left');
 	is(scalar(@others = glob($node->data_dir . '/base/pgsql_tmp/*/documents')), 0, 'nor its file');
 }
 value('ALTER DATABASE postgres RESET xmcoh.training_workers');

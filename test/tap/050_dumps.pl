@@ -10,6 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 use XmcohDumps;
+use XmcohTest qw(until_dropped);
 
 my $original = new_server('original', launcher => 1);
 fill($original);
@@ -111,7 +112,7 @@ sub check
 	my ($way, $node, $file) = @_;
 	my $name = "$way->{name}, into " . $node->name;
 	my $expected = $way->{expected};
-	$node->safe_psql('postgres', 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
+	until_dropped($node, 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
 	$node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE template0');
 	if ($way->{before})
 	{
@@ -188,11 +189,11 @@ ok($by_dumper eq $by_superuser, 'who may read everything and passes row-level se
 value('DROP OWNED BY dumper; DROP ROLE dumper');
 
 # A copy of the files, where all numbers are the same but the database's.
-value('DROP DATABASE IF EXISTS copy WITH (FORCE)');
-value('CREATE DATABASE copy TEMPLATE postgres');
+until_dropped($original, 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
+until_dropped($original, 'CREATE DATABASE copy TEMPLATE postgres');
 is(join("\n", differences(state($original, 'copy'), $wanted)), '', 'CREATE DATABASE ... TEMPLATE: all is there');
 is(after_restore($original, 'copy', train => 1), '', 'CREATE DATABASE ... TEMPLATE: and it goes on from there');
-value('DROP DATABASE copy WITH (FORCE)');
+until_dropped($original, 'DROP DATABASE copy WITH (FORCE)');
 
 # All of a cluster, roles too.
 my $fresh = new_server('fresh');
@@ -208,7 +209,7 @@ my $script = slurp_file("$folder/superuser");
 $script =~ s/\@yearly/1 second/;
 $script =~ s/(^COPY xmcoh\.schedule .*?^\\\.$)/$1\nSELECT pg_sleep(2.5);/ms or die;
 append_to_file("$folder/slow", $script);
-$other->safe_psql('postgres', 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
+until_dropped($other, 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
 $other->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE template0');
 is(join("\n", complaints($other, 'psql', '-Xq', '-d', 'copy', '-f', "$folder/slow")), '', 'a slow restore: no error');
 ok($other->poll_query_until('copy', "SELECT last_state = 'succeeded' AND active FROM xmcoh.schedule_overview WHERE model = 'manuals'"),
@@ -236,11 +237,12 @@ is($renamed->{'seen by team'}, 'Ärgernis "1"', 'renamed: the team sees its own'
 for my $model ('manuals', 'photos', 'Ärgernis "1"', 'sums')
 {
 	my $job = value("SELECT xmcoh.train('$model', on_success => 'keep')");
-	is(value("CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', "renamed: $model is trained")
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', "renamed: $model is trained")
 	  or diag value("SELECT message FROM xmcoh.job WHERE job_id = $job");
 }
 $renamed = state($original, 'postgres');
-$other->safe_psql('postgres', $_) for 'DROP DATABASE copy WITH (FORCE)', 'CREATE DATABASE copy TEMPLATE template0',
+until_dropped($other, 'DROP DATABASE copy WITH (FORCE)');
+$other->safe_psql('postgres', $_) for 'CREATE DATABASE copy TEMPLATE template0',
 	'ALTER ROLE alice RENAME TO "Alice; B."', 'ALTER ROLE "Team Ärger" RENAME TO team';
 my $archive = "$folder/renamed";
 is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'renamed: pg_dump says nothing');
@@ -271,7 +273,8 @@ value(q{SELECT xmcoh.alter_model('photos', new_owner => 'heir')});
 is(state($original, 'postgres')->{'seen by heir'}, 'photos', 'until it is given to one');
 
 # A dump of all that knows none of them either.
-$other->safe_psql('postgres', $_) for 'DROP DATABASE copy WITH (FORCE)', 'CREATE DATABASE copy TEMPLATE template0', 'CREATE ROLE heir', 'CREATE ROLE alice', 'GRANT xmcoh_user TO heir, alice';
+until_dropped($other, 'DROP DATABASE copy WITH (FORCE)');
+$other->safe_psql('postgres', $_) for 'CREATE DATABASE copy TEMPLATE template0', 'CREATE ROLE heir', 'CREATE ROLE alice', 'GRANT xmcoh_user TO heir, alice';
 is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'dropped: pg_dump says nothing');
 is(join("\n", complaints($other, 'pg_restore', '-j4', '-d', 'copy', $archive)), '', 'dropped: pg_restore says nothing');
 is(join("\n", differences(state($other, 'copy'), state($original, 'postgres'), qr/^defined as scheduled/)), '', 'dropped: a copy is the same');

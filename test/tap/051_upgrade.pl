@@ -39,7 +39,7 @@ my $now = state($new, 'postgres');
 is($now->{'owner photos'}, 'bob', 'a role that is renamed afterwards still owns its model');
 is($now->{"$_ photos"}, $late->{"$_ photos"}, "$_ of a model whose column is renamed afterwards") for qw(orders pairs alignment);
 my $job = $new->safe_psql('postgres', "SELECT xmcoh.train('late')");
-is($new->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '60 s')"), 'succeeded', 'a model whose table and column are renamed is trained');
+is($new->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a model whose table and column are renamed is trained');
 is(after_restore($new, 'postgres', train => 1), '', 'and it goes on from there');
 
 # What the new cluster dumps is whole, too.

@@ -9,9 +9,6 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep);
-
-$PostgreSQL::Test::Utils::timeout_default = 60;
 
 our @EXPORT = qw(new_server fill state after_restore differences);
 
@@ -39,7 +36,7 @@ my $options = q('{"d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 10
 sub finish
 {
 	my ($node, $job, $state) = @_;
-	my $end = $node->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '60 s')");
+	my $end = $node->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '180 s')");
 	die "job $job ended $end: " . $node->safe_psql('postgres', "SELECT message FROM xmcoh.job WHERE job_id = $job") if $end ne $state;
 }
 
@@ -122,7 +119,7 @@ SELECT xmcoh.attach_source('gone', 'carol_step', 'manual', 'step', text => 'inst
 	finish($node, train($node, 'postgres', q('manuals')), 'succeeded');
 	finish($node, train($node, 'postgres', q('manuals', '{"seed": 2}', unlabelled => '{work_step}')), 'succeeded');
 	finish($node, train($node, 'postgres', q('manuals', '{"seed": 3}', on_success => 'keep')), 'succeeded');
-	my $long = train($node, 'postgres', q('manuals', '{"epochs": 300, "patience": 300, "d_model": 256, "layers": 2, "bag_dim": 64, "bag_documents": 0}'));
+	my $long = train($node, 'postgres', q('manuals', '{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_dim": 64, "bag_documents": 0}'));
 	my $model = q('Ärgernis "1"');
 	my @jobs = (train($node, 'postgres', q('sums')), train($node, 'alice', q('photos')), train($node, 'carol', q('gone')),
 		train($node, '"Team Ärger"', qq($model, unlabelled => '{"\\"Werk; \\"\\"Süd\\"\\"\\".\\"Schritte.1\\""}')));
@@ -254,7 +251,7 @@ END $$});
 		($code, $out, $err) = $node->psql($database, q{SELECT xmcoh.train('manuals', '{"seed": 4}')});
 		return $err if $code != 0;
 		my $job = $out;
-		$out = $node->safe_psql($database, "CALL xmcoh.wait_for_job($job, '60 s')");
+		$out = $node->safe_psql($database, "CALL xmcoh.wait_for_job($job, '180 s')");
 		return "job $job: $out: " . $node->safe_psql($database, "SELECT message FROM xmcoh.job WHERE job_id = $job") if $out ne 'succeeded';
 		return 'not version 4' if $node->safe_psql($database, "SELECT version FROM xmcoh.job WHERE job_id = $job") != 4;
 	}

@@ -5,22 +5,23 @@ use strict;
 use warnings;
 
 use Exporter 'import';
-use List::Util qw(max);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw($long $quick new_cluster ask value fails train train_long job row await outcome process_lives worker_is_gone
-  stop_between_writes approve unharmed promised);
+our @EXPORT = qw($long $quick $patience new_cluster background ask value fails submit train train_long job row await outcome
+  process_lives kill_worker worker_is_gone until_dropped stop_between_writes approve unharmed);
 
 # Far more training than anybody waits for (the bag makes a network of the words; without one there is only the sparse term, which
 # takes seconds), and hardly any.
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
-# After how many seconds without what it waits for a test gives up: it hangs. A busy machine needs many.
-my $patience = $PostgreSQL::Test::Utils::timeout_default;
+# After how many seconds without what it waits for a test gives up: it hangs. A busy machine needs many. No other limit of time may
+# decide a test: any process, or the whole machine, may stand still for some seconds at any moment. What is measured stands in
+# test/bench.
+our $patience = $PostgreSQL::Test::Utils::timeout_default;
 
 my $node;				# the cluster that the subs below ask
 my $database = 'postgres';
@@ -59,10 +60,17 @@ SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'in
 	return $node;
 }
 
+# A session that stays. PostgreSQL::Test would give it $patience for its whole life.
+sub background
+{
+	my ($server, $in, %params) = @_;
+	return $server->background_psql($in, timeout => 20 * $patience, %params);
+}
+
 # From now on another database is asked. The first time it is a copy of the last one: what is known there must be here.
 sub ask
 {
-	$known{ $node->name . " $database" } = $known;
+	$known{ $node->name . " $database" } = $known if $node;
 	($node, $database) = @_;
 	$known = $known{ $node->name . " $database" } // { approved => $known->{approved}, version => { %{ $known->{version} } } };
 }
@@ -110,22 +118,29 @@ sub outcome
 	return row($job, "state || ': ' || coalesce(message, '')");
 }
 
-# Starts a job as a role. The only slot stays taken for a second after a worker was killed or terminated, until its next incarnation
-# has ended.
-sub train
+# The result of a statement that starts a job. The only slot stays taken for a moment after a worker has said its last word, and for
+# a second after one was killed or terminated, until its next incarnation has ended.
+sub submit
 {
-	my ($model, $options, $role) = @_;
-	$options //= $quick;
+	my ($sql, %params) = @_;
+	my $in = delete $params{database} // $database;
 	my $end = time + $patience;
 	while (time < $end)
 	{
-		my ($code, $out, $err) = $node->psql($database, "SELECT xmcoh.train('$model', $options)",
-			extra_params => [ $role ? ('-U', $role) : () ]);
+		my ($code, $out, $err) = $node->psql($in, $sql, %params);
 		return $out if $code == 0;
 		die $err unless $err =~ /no background worker is free/;
 		sleep 0.1;
 	}
 	die 'no background worker is free';
+}
+
+# Starts a job as a role.
+sub train
+{
+	my ($model, $options, $role) = @_;
+	$options //= $quick;
+	return submit("SELECT xmcoh.train('$model', $options)", extra_params => [ $role ? ('-U', $role) : () ]);
 }
 
 # Starts a long run and waits until it trains.
@@ -144,27 +159,42 @@ sub process_lives
 	return `ps -o stat= -p $pid` =~ /^[^Z]/;
 }
 
-# What becomes of a promise of so many seconds here and now: where more processes want to run than there are cores, each gets its
-# share; and PG_TEST_TIMEOUT_DEFAULT may say that the server is a slow one.
-sub promised
+# Kills a process of a server, and waits until that has noticed and is back: what connects before is cut off.
+sub kill_worker
 {
-	my ($seconds) = @_;
-	my $slowness = $patience / 180;
-	if (-e '/proc/loadavg')
+	my ($pid, $server) = @_;
+	my $end = time + $patience;
+	kill 'KILL', $pid;
+	while (-e "/proc/$pid")		# a zombie until the postmaster fetches it
 	{
-		my ($average, $running) = slurp_file('/proc/loadavg') =~ m{^(\S+) \S+ \S+ (\d+)/};
-		my $cores = () = slurp_file('/proc/cpuinfo') =~ /^processor\b/mg;
-		$slowness = max($slowness, max($average, $running) / ($cores || 1));
+		die "the postmaster does not notice that $pid was killed" if time > $end;
+		sleep 0.01;
 	}
-	return $seconds * max(1, $slowness);
+	($server // $node)->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	return;
 }
 
+# A worker says its last word before it goes.
 sub worker_is_gone
 {
 	return $node->poll_query_until($database, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 }
 
-# Stops a worker while it holds no lock: it writes twice a second.
+# Runs a statement that wants a database for itself (DROP DATABASE, CREATE DATABASE from a template). PostgreSQL waits five seconds for
+# those who are connected, and a process on its way out may need longer.
+sub until_dropped
+{
+	my ($server, $sql, $from) = @_;
+	my $end = time + $patience;
+	for (;;)
+	{
+		my ($code, $out, $err) = $server->psql($from // 'postgres', $sql);
+		return if $code == 0;
+		die $err if $err !~ /is being accessed by other users/ || time > $end;
+	}
+}
+
+# Stops a worker while it holds no lock: it writes twice a second. Whoever asks while it holds one of shared memory waits in vain.
 sub stop_between_writes
 {
 	my ($job, $pid) = @_;
@@ -173,8 +203,8 @@ sub stop_between_writes
 	{
 		kill 'STOP', $pid;
 		my ($code) = $node->psql($database, "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
-			timeout => $patience);
-		return if $code == 0;
+			timeout => 20, timed_out => \my $timed_out);
+		return if defined $code && $code == 0 && !$timed_out;
 		kill 'CONT', $pid;
 		sleep 0.1;
 	}

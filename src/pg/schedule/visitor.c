@@ -160,12 +160,13 @@ typedef enum Outcome
 	NOTHING_DONE,				/* and nothing to be done */
 	HELD,						/* somebody holds the row, or what looking at the job takes */
 	LATER,						/* an error that passes by itself */
+	TIMED_OUT,					/* it may take for ever, or the machine has stood still */
 	REFUSED						/* another error */
 } Outcome;
 
 static char *later_message;		/* of the last error that passes by itself, in the visitor's memory */
 
-static char *refusal_message;		/* and of the last error that does not */
+static char *refusal_message;		/* and of the last error that does not, or of a timeout */
 
 /*
  * Does something with one job in a transaction of its own: `act` says whether there was something to do. A job whose row
@@ -193,10 +194,11 @@ with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
 	{
 		ErrorData  *error = rollback();
 
-		outcome = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ? HELD : is_passing(error) ? LATER : REFUSED;
+		outcome = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ? HELD :
+			error->sqlerrcode == ERRCODE_QUERY_CANCELED ? TIMED_OUT : is_passing(error) ? LATER : REFUSED;
 		if (outcome == LATER)
 			later_message = worker_error_text(error);
-		else if (outcome == REFUSED)
+		else if (outcome != HELD)
 			refusal_message = worker_error_text(error);
 		ereport(outcome == REFUSED ? LOG : DEBUG1, errmsg("job %d %s: %s", job_id, what, error->message));
 	}
@@ -236,9 +238,27 @@ settle_jobs(void)
 			nap();
 			outcome = with_job(job[k], xmcoh_settle, "could not be looked at");
 		}
-		all &= outcome != HELD && outcome != LATER;
+		all &= outcome != HELD && outcome != LATER && outcome != TIMED_OUT;
 	}
 	return all;
+}
+
+/* Tells in a job's row why it goes on waiting, though its turn has come; true: that is new. */
+static bool
+note_why_later(int32 job_id)
+{
+	return execute("UPDATE xmcoh.job_record SET message = $2"
+				   " WHERE job_id = $1 AND state IN ('queued', 'interrupted') AND message IS DISTINCT FROM $2",
+				   SPI_OK_UPDATE, 2, (Oid[]) {INT4OID, TEXTOID},
+				   (Datum[]) {Int32GetDatum(job_id), CStringGetTextDatum(later_message)}, NULL) == 1;
+}
+
+/* A timeout alone says little of a job; its row tells of the first one. One more makes it a refusal. */
+static Outcome
+judge_timeout(int32 job_id)
+{
+	later_message = refusal_message;
+	return with_job(job_id, note_why_later, "cannot be told why it waits") == NOTHING_DONE ? REFUSED : TIMED_OUT;
 }
 
 /*
@@ -264,7 +284,9 @@ resume_jobs(void)
 		if (TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS))
 			return false;
 		outcome = with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
-		all &= outcome != HELD && outcome != LATER;
+		if (outcome == TIMED_OUT)
+			outcome = judge_timeout(job[k]);
+		all &= outcome != HELD && outcome != LATER && outcome != TIMED_OUT;
 	}
 	return all;
 }
@@ -315,16 +337,6 @@ give_up(int32 job_id)
 	return xmcoh_fail_queued(job_id, refusal_message);
 }
 
-/* Tells in a job's row why it goes on waiting, though its turn has come; true: that is new. */
-static bool
-note_why_later(int32 job_id)
-{
-	return execute("UPDATE xmcoh.job_record SET message = $2"
-				   " WHERE job_id = $1 AND state = 'queued' AND message IS DISTINCT FROM $2",
-				   SPI_OK_UPDATE, 2, (Oid[]) {INT4OID, TEXTOID},
-				   (Datum[]) {Int32GetDatum(job_id), CStringGetTextDatum(later_message)}, NULL) == 1;
-}
-
 /*
  * Has workers started for the jobs in the queue, as far as there are turns: of the roles that have the fewest workers first, and
  * of these the oldest job. Workers in other databases count for the role as which they have logged in, since no more is known
@@ -363,6 +375,8 @@ begin_jobs(bool *waiting)
 		}
 		if (outcome == DONE)
 			begun++;
+		if (outcome == TIMED_OUT)
+			outcome = judge_timeout(job[k]);
 		if (outcome == REFUSED)
 			(void) with_job(job[k], give_up, "cannot be told why it was not begun");
 		if (outcome == LATER)
@@ -507,12 +521,14 @@ start(const Schedule *schedule, TimestampTz now)
 }
 
 /*
- * Why a schedule's job was not started. NULL as time of the run: it will be tried again. Where somebody holds the row, and after
- * any error, it stays as it is: the next visit comes by here again.
+ * Why a schedule's job was not started; true: that was written, and is new. NULL as time of the run: it will be tried again. Where
+ * somebody holds the row, and after any error, it stays as it is: the next visit comes by here again.
  */
-static void
+static bool
 write_message(const Schedule *schedule, const TimestampTz *run_at, const char *message)
 {
+	volatile bool written = false;
+
 	PG_TRY();
 	{
 		Oid			types[3] = {INT4OID, TEXTOID, TIMESTAMPTZOID};
@@ -522,9 +538,9 @@ write_message(const Schedule *schedule, const TimestampTz *run_at, const char *m
 		if (run_at)
 			values[2] = TimestampTzGetDatum(*run_at);
 		if (execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types, values, NULL) == 1)
-			execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
-					"UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
-					SPI_OK_UPDATE, run_at ? 3 : 2, types, values, NULL);
+			written = execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
+							  "UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
+							  SPI_OK_UPDATE, run_at ? 3 : 2, types, values, NULL) == 1;
 		commit();
 	}
 	PG_CATCH();
@@ -534,6 +550,7 @@ write_message(const Schedule *schedule, const TimestampTz *run_at, const char *m
 		ereport(LOG, errmsg("schedule %d could not be told why its job was not started: %s", schedule->schedule_id, error->message));
 	}
 	PG_END_TRY();
+	return written;
 }
 
 /* false: it is still due */
@@ -541,6 +558,7 @@ static bool
 run(const Schedule *schedule, TimestampTz now)
 {
 	volatile bool done = true;
+	volatile bool timed_out = false;
 	char	   *volatile message = NULL;
 
 	PG_TRY();
@@ -552,14 +570,18 @@ run(const Schedule *schedule, TimestampTz now)
 		ErrorData  *error = rollback();
 
 		done = !is_passing(error);
+		timed_out = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 		message = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? psprintf("skipped: %s", error->message) : worker_error_text(error);
 		ereport(error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? DEBUG1 : LOG,
 				errmsg("schedule %d of model \"%s\" %s: %s", schedule->schedule_id, schedule->model,
 					   done ? "did not start a job" : "will be tried again", error->message));
 	}
 	PG_END_TRY();
+	/* A timeout may come of a machine that has stood still: it counts when it comes again. */
+	if (timed_out && write_message(schedule, NULL, message))
+		return false;
 	if (message != NULL)
-		write_message(schedule, done ? &now : NULL, message);
+		(void) write_message(schedule, done ? &now : NULL, message);
 	return done;
 }
 
@@ -615,7 +637,7 @@ run_schedules(TimestampTz *next_due)
 			problem = xmcoh_next_due(s->cron, s->timezone, now, now, &next);
 		}
 		if (problem)
-			write_message(s, NULL, problem);
+			(void) write_message(s, NULL, problem);
 		else
 			*next_due = Min(*next_due, next);
 	}
