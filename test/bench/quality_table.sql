@@ -127,9 +127,11 @@ SELECT setting, split, max(shown) FILTER (WHERE name = 'text') AS text, max(show
   FROM mean AS m WHERE setting <> 'as they are' GROUP BY setting, split, size ORDER BY setting, split;
 
 \echo '## What the rounds did'
-\echo 'Means over the models; pairs are those of the pool. Selected: share of pairs of which the guides of the folds together are confident enough.'
-\echo 'Estimated precision: share of approved pairs above the threshold that are right. True precision: of as many pairs of the pool, the most'
-\echo 'confident ones by the version without a round, the share that is right by the pool''s order, which training was not told.'
+\echo 'Means over the models; pairs are those of the pool. Selected: share of pairs of which the guides of the folds together are'
+\echo 'confident enough. Estimated precision: share of approved pairs above the threshold that are right.'
+\echo
+\echo 'True precision: of as many pairs of the pool, the most confident ones by the version without a round, the share that is'
+\echo 'right by the pool''s order, which training was not told.'
 \echo
 SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*) FILTER (WHERE kept) AS kept,
        round(avg(documents)) AS documents, to_char(avg(threshold), 'FM0.00') AS threshold,
