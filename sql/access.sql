@@ -6,10 +6,10 @@ COMMENT ON FUNCTION xmcoh_internal.level_rank(text) IS 'Internal: score, review,
 
 CREATE FUNCTION xmcoh_internal.may(owner xmcoh.object_ref, model_id integer, level text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_may' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text) IS 'Internal: whether the current role has a level on a model that this role owns: as a member of it, or by xmcoh.grant_model';
+COMMENT ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text) IS 'Internal: whether the current role has a level on a model, as a member of its owner or by xmcoh.grant_model';
 CREATE FUNCTION xmcoh_internal.may(owner xmcoh.object_ref, model_id integer, level text, role oid) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_may' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text, oid) IS 'Internal: the same for another role';
+COMMENT ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text, oid) IS 'Internal: whether a role has a level on a model, as a member of its owner or by xmcoh.grant_model';
 
 CREATE FUNCTION xmcoh_internal.may_become(role oid, other oid) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_may_become_role' LANGUAGE C STABLE STRICT PARALLEL SAFE;
@@ -19,14 +19,14 @@ CREATE FUNCTION xmcoh_internal.owner_name(owner xmcoh.object_ref) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN coalesce(xmcoh_internal.object_name(CASE WHEN xmcoh_internal.object_oid(owner) IS NOT NULL THEN owner END),
                     (SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class AS c WHERE c.oid = 'xmcoh.model'::regclass));
-COMMENT ON FUNCTION xmcoh_internal.owner_name(xmcoh.object_ref) IS 'Internal: the role that owns a model; where the owner was dropped, or is missing here, the owner of the extension';
+COMMENT ON FUNCTION xmcoh_internal.owner_name(xmcoh.object_ref) IS 'Internal: the role that owns a model; the owner of the extension where the model''s owner was dropped or is missing here';
 
 -- Who is there, whoever owns it: so that a name that is taken can be told from one that is not.
 
 CREATE FUNCTION xmcoh.model_exists(model text) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     RETURN EXISTS (SELECT FROM xmcoh.model AS m WHERE m.name = model_exists.model);
-COMMENT ON FUNCTION xmcoh.model_exists(text) IS 'Whether there is a model of this name, whoever owns it';
+COMMENT ON FUNCTION xmcoh.model_exists(text) IS 'Whether a model of this name exists, whoever owns it';
 
 CREATE FUNCTION xmcoh_internal.model_id(caller oid, model text, level text) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -46,7 +46,7 @@ BEGIN
     END IF;
     RETURN m.model_id;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.model_id(oid, text, text) IS 'Internal: the number of a model; an error if there is none of this name, or if the caller has not this level on it';
+COMMENT ON FUNCTION xmcoh_internal.model_id(oid, text, text) IS 'Internal: the number of a model. Errors: undefined_object, insufficient_privilege (the caller lacks this level)';
 
 CREATE FUNCTION xmcoh_internal.lock_model(caller oid, model text, level text) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -59,7 +59,7 @@ BEGIN
     END IF;
     RETURN id;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.lock_model(oid, text, text) IS 'Internal: the same, with the model''s row locked until the end of the transaction: of what hangs on a model one transaction changes something at a time';
+COMMENT ON FUNCTION xmcoh_internal.lock_model(oid, text, text) IS 'Internal: as xmcoh_internal.model_id, and locks the model''s row until the transaction ends, so that one transaction at a time changes a model and what belongs to the model';
 
 CREATE FUNCTION xmcoh_internal.refuse_elsewhere(action text) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -82,7 +82,7 @@ BEGIN
             HINT = 'Do it on the publisher''s side.';
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: an error where nothing can be written, and where models come from another server: on a standby or a subscriber';
+COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: raises an error where nothing can be written (standby, read-only transaction) and where the models come from another server (subscriber)';
 
 -- ---- grants on models ----
 
@@ -98,7 +98,7 @@ COMMENT ON FUNCTION xmcoh_internal.revoke_model(oid, text, regrole) IS 'Internal
 CREATE FUNCTION xmcoh.revoke_model(model text, role regrole) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.revoke_model(text, regrole) IS
-    'Takes back what xmcoh.grant_model gave a role on a model; false: that was nothing. Who owns the model keeps all levels. Errors: undefined_object, insufficient_privilege';
+    'Takes the level that xmcoh.grant_model gave a role on a model back; false: the role had none. The owner of the model keeps all levels. Needs level own. Errors: undefined_object, insufficient_privilege';
 
 CREATE FUNCTION xmcoh_internal.grant_model(caller oid, model text, role regrole, level text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -116,4 +116,4 @@ COMMENT ON FUNCTION xmcoh_internal.grant_model(oid, text, regrole, text) IS 'Int
 CREATE FUNCTION xmcoh.grant_model(model text, role regrole, level text) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.grant_model(text, regrole, text) IS
-    'Gives a role and its members a level on a model, in place of the one they had. ''score'': read the model and score by it; ''review'': approve pairs too; ''train'': train, schedule, deploy and roll back too; ''own'': all that its owner may. The role needs xmcoh.grant_usage as well. Errors: undefined_object, insufficient_privilege, invalid_parameter_value';
+    'Gives a role and its members a level on a model, in place of the earlier one: ''score'' (read, score), ''review'' (approve pairs too), ''train'' (train, schedule, deploy too), ''own'' (all). The role also needs xmcoh.grant_usage. Errors: undefined_object, insufficient_privilege, invalid_parameter_value';

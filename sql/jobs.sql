@@ -2,22 +2,22 @@
 
 CREATE FUNCTION xmcoh.worker_is_alive(pid integer, started_at timestamptz) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_worker_is_alive' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the process of this database with this pid and start time still lives; NULL on a standby, which cannot know';
+COMMENT ON FUNCTION xmcoh.worker_is_alive(integer, timestamptz) IS 'Whether the process with this pid and start time still runs in this database; NULL on a standby, which cannot know';
 
 CREATE VIEW xmcoh.visible_job WITH (security_barrier = true) AS
     SELECT j.job_id, j.state, j.worker_pid FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id);
-COMMENT ON VIEW xmcoh.visible_job IS 'Internal: the jobs that views show the current role, as their rows have them; xmcoh_internal.job_state reads here again once it has seen that a worker is dead';
+COMMENT ON VIEW xmcoh.visible_job IS 'Internal: the jobs that views show to the current role, as written in their rows; xmcoh_internal.job_state reads them again after it has seen that a worker is dead';
 
 CREATE FUNCTION xmcoh_internal.job_state(job_id integer, state text, message text, asked_at timestamptz, queue_id text,
                                          worker_pid integer, worker_started_at timestamptz, OUT real_state text, OUT real_message text)
     AS 'MODULE_PATHNAME', 'xmcoh_job_state' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz) IS
-    'Internal: the state of a job whose row says this, when it is also known whether its worker lives';
+    'Internal: the state and message of a job from its row and from whether its worker still runs';
 
 CREATE FUNCTION xmcoh_internal.public_message(message text, error_code text, may_train boolean) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN CASE WHEN error_code IS NULL OR may_train THEN message ELSE format('error %s; its text is for who may train the model', error_code) END;
-COMMENT ON FUNCTION xmcoh_internal.public_message(text, text, boolean) IS 'Internal: what a job says to somebody: the text of an error may hold values of rows, so who may not train the model gets its SQLSTATE alone';
+COMMENT ON FUNCTION xmcoh_internal.public_message(text, text, boolean) IS 'Internal: the message of a job as a role may see it: whoever may not train the model sees only the SQLSTATE of an error, because the text may hold values of rows';
 
 CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
     SELECT j.job_id, m.name AS model, s.real_state AS state, xmcoh_internal.object_name(j.submitted_by) AS submitted_by, j.options,
@@ -27,7 +27,7 @@ CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
            j.version, j.attempts, j.resumed_at, j.done_before
     FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id),
          xmcoh_internal.job_state(j.job_id, j.state, j.message, j.asked_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
-COMMENT ON VIEW xmcoh.job IS 'Training runs; a job whose worker has died reads interrupted here, whatever it last wrote. message: how it went, or the error; who may not train the model sees of an error its SQLSTATE alone';
+COMMENT ON VIEW xmcoh.job IS 'Training jobs. A job whose worker has died reads interrupted, whatever its row says. message: the outcome or the error; a role that may not train the model sees only the SQLSTATE of an error';
 
 CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
     SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
@@ -36,7 +36,14 @@ CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
                AS time_left,
            message
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
-COMMENT ON VIEW xmcoh.training_progress IS 'How far each training run is: phase, epochs, work done of total, losses (softplus per document), held-out Kendall tau, time since its worker began and left';
+COMMENT ON VIEW xmcoh.training_progress IS 'Progress of each training job: phase, epoch, work done of total, losses (softplus, mean per document), held-out Kendall tau, time since the worker began, estimated time left';
+COMMENT ON COLUMN xmcoh.training_progress.phase IS 'what the job is doing now; done at its end';
+COMMENT ON COLUMN xmcoh.training_progress.done IS 'work units that are done';
+COMMENT ON COLUMN xmcoh.training_progress.total IS 'work units of the whole job';
+COMMENT ON COLUMN xmcoh.training_progress.train_loss IS 'softplus loss per document in the last epoch';
+COMMENT ON COLUMN xmcoh.training_progress.held_out_loss IS 'softplus loss per held-out document';
+COMMENT ON COLUMN xmcoh.training_progress.elapsed IS 'time since the worker began';
+COMMENT ON COLUMN xmcoh.training_progress.time_left IS 'estimate; NULL: not running';
 
 CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
     SELECT m.job_id, m.round, m.phase AS lesson, m.modality AS pupil,
@@ -64,15 +71,35 @@ CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
     FROM xmcoh.training_metric AS m JOIN xmcoh.visible_job AS j USING (job_id)
     WHERE m.phase IN ('text teaches image', 'image teaches text')
     GROUP BY m.job_id, m.round, m.phase, m.modality;
-COMMENT ON VIEW xmcoh.training_round IS 'What each round of each training run did (option rounds). The pool: how many documents without approved pairs the guide has labelled for the pupil; the probability from which on a pair is selected, the share of pairs that are, and how often the guide is right above it, on approved pairs that it had not seen and that helped to choose it (option precision is the target); how often guide and pupil agreed. On held-out approved documents: the pupil''s loss and Kendall tau before and after, with the bootstrap 95% interval of the difference; the share of pairs that it now orders the other way; the same tau of both modalities together, and of the pupil guided by the other where nothing links texts and images (NULL without alignment); how often the modalities agree before and after. kept is false if it was put back, because either tau got worse beyond doubt';
+COMMENT ON VIEW xmcoh.training_round IS 'Result of each round of each training job (option rounds): how the guide labelled documents without approved pairs (the pool) for the pupil, and figures on held-out approved documents before and after. doc/method.md explains rounds';
+COMMENT ON COLUMN xmcoh.training_round.pupil IS 'modality that learns from the labels of the other one, the guide';
+COMMENT ON COLUMN xmcoh.training_round.documents IS 'documents without approved pairs that the guide has labelled';
+COMMENT ON COLUMN xmcoh.training_round.threshold IS 'probability from which a pair is selected';
+COMMENT ON COLUMN xmcoh.training_round.selected IS 'share of pairs that are selected';
+COMMENT ON COLUMN xmcoh.training_round.selected_precision IS 'share of approved pairs above the threshold that the guide has right; the guide was not trained on these pairs, but they helped to choose the threshold. Target: option precision';
+COMMENT ON COLUMN xmcoh.training_round.pool_agreement IS 'share of pairs of these documents on which guide and pupil agree';
+COMMENT ON COLUMN xmcoh.training_round.loss_before IS 'loss of the pupil on held-out documents before the round';
+COMMENT ON COLUMN xmcoh.training_round.loss_after IS 'the same after the round';
+COMMENT ON COLUMN xmcoh.training_round.tau_before IS 'Kendall tau of the pupil on held-out documents before the round';
+COMMENT ON COLUMN xmcoh.training_round.tau_after IS 'the same after the round';
+COMMENT ON COLUMN xmcoh.training_round.difference_low IS 'lower end of the bootstrap 95% interval of tau_after - tau_before';
+COMMENT ON COLUMN xmcoh.training_round.difference_high IS 'upper end of that interval';
+COMMENT ON COLUMN xmcoh.training_round.flips IS 'share of held-out pairs that the pupil orders the other way after the round';
+COMMENT ON COLUMN xmcoh.training_round.fused_tau_before IS 'Kendall tau of both modalities together before the round';
+COMMENT ON COLUMN xmcoh.training_round.fused_tau_after IS 'the same after the round';
+COMMENT ON COLUMN xmcoh.training_round.guided_tau_before IS 'Kendall tau of the pupil guided by the other modality, alignment inferred, before the round; NULL: no alignment';
+COMMENT ON COLUMN xmcoh.training_round.guided_tau_after IS 'the same after the round';
+COMMENT ON COLUMN xmcoh.training_round.agreement_before IS 'share of held-out pairs on which the modalities agree before the round';
+COMMENT ON COLUMN xmcoh.training_round.agreement_after IS 'the same after the round';
+COMMENT ON COLUMN xmcoh.training_round.kept IS 'false: the pupil was put back, because its tau or the fused tau got worse beyond doubt';
 
 CREATE FUNCTION xmcoh_internal.settle_job(job_id integer) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_settle_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.settle_job(integer) IS 'Internal: writes the state that xmcoh.job shows of a job with a dead worker into its row; whether that was needed';
+COMMENT ON FUNCTION xmcoh_internal.settle_job(integer) IS 'Internal: writes the state that xmcoh.job shows for a job with a dead worker into the job''s row; true if the row changed';
 
 CREATE FUNCTION xmcoh_internal.start_worker(job_id integer, role oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_start_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: the last step of xmcoh.train and xmcoh.resume_job: when this transaction commits, wakes the launcher, which starts a worker when the job''s turn has come; without a launcher starts one that works as this role. Error: configuration_limit_exceeded (without a launcher: xmcoh.max_running_jobs_per_role; at commit, no worker slot)';
+COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: last step of xmcoh.train and xmcoh.resume_job. At commit wakes the launcher, which starts a worker when the job''s turn comes; without a launcher starts a worker as this role. Error: configuration_limit_exceeded (no launcher: xmcoh.max_running_jobs_per_role, or no worker slot at commit)';
 
 -- A restored dump names sources that were not there yet when their rows came in: from here on these follow renames again.
 
@@ -88,7 +115,7 @@ BEGIN
         document = s.document::text::xmcoh.object_ref, before = s.before::text::xmcoh.object_ref, after = s.after::text::xmcoh.object_ref
         WHERE s.model_id = pin_sources.model_id AND xmcoh_internal.is_loose(s.relation);
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.pin_sources(integer) IS 'Internal: looks up what the sources of a model name, where that has been found by name alone until now';
+COMMENT ON FUNCTION xmcoh_internal.pin_sources(integer) IS 'Internal: looks up the relations and columns of a model''s sources that are known by name alone until now';
 
 -- What xmcoh.train refuses at once, and xmcoh.schedule_training too.
 
@@ -136,7 +163,7 @@ BEGIN
                          ORDER BY u.place);
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.check_training(oid, text, jsonb, text, regclass[]) IS 'Internal: an error unless the caller can train a model with these options, this on_success and these sources of unlabelled documents; the number of the model, and the names of those sources (NULL: all)';
+COMMENT ON FUNCTION xmcoh_internal.check_training(oid, text, jsonb, text, regclass[]) IS 'Internal: the number of the model and the names of its sources of unlabelled documents (NULL: all); an error unless the caller can train the model with these options, this on_success and these sources';
 
 CREATE FUNCTION xmcoh_internal.add_option(options jsonb, option text, value jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -149,7 +176,7 @@ BEGIN
     END IF;
     RETURN options || jsonb_build_object(option, value);
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.add_option(jsonb, text, jsonb) IS 'Internal: options with one that was given as an argument; an error if they have another value for it';
+COMMENT ON FUNCTION xmcoh_internal.add_option(jsonb, text, jsonb) IS 'Internal: adds an option that was given as an argument to options; an error if options have another value for the same key';
 
 CREATE FUNCTION xmcoh_internal.train(caller oid, model text, options jsonb, on_success text, rounds integer,
                                      "precision" double precision, unlabelled regclass[]) RETURNS integer
@@ -185,12 +212,12 @@ CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success t
                             "precision" double precision DEFAULT NULL, unlabelled regclass[] DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[]) IS
-    'Trains a new version in the background once this transaction commits and the job''s turn has come; gives the job''s number. options are set over the model''s; rounds and "precision" (a keyword: needs quotes) are the options of these names. unlabelled: sources whose documents without approved pairs are read; NULL: all, ''{}'': none. on_success: ''deploy'' it; ''keep'' it only; ''challenge'': deploy it unless it is worse than the deployed one beyond doubt and by more than option challenge_margin. Needs level train; reads with the caller''s rights. Errors: undefined_object, insufficient_privilege, invalid_parameter_value, null_value_not_allowed, object_not_in_prerequisite_state (no source; a subscriber), object_in_use (a job of this model is under way), configuration_limit_exceeded';
+    'Trains a version in the background after commit; gives the job''s number. on_success: ''deploy'', ''keep'' or ''challenge''. options override the model''s. unlabelled: sources of unapproved documents (NULL: all). Needs level train. Errors: object_in_use, configuration_limit_exceeded and others';
 
 CREATE PROCEDURE xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C;
 COMMENT ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) IS
-    'Waits until a job is over and gives its state: succeeded, rejected, failed, cancelled or interrupted; or the state it is in when the timeout ends (NULL: none). Commits between looks, so that it keeps nothing from vacuum; in a transaction block or a function it cannot, and that transaction''s snapshot is held meanwhile. Needs level train. Error: undefined_object';
+    'Waits until a job is over, or until the timeout (NULL: none), and gives the job''s state. Commits between looks, so no snapshot holds up vacuum, except in a transaction block or a function. Needs level train. Error: undefined_object';
 
 CREATE FUNCTION xmcoh_internal.model_of_job(caller oid, job_id integer) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -230,7 +257,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.cancel_job(oid, integer) IS 'Internal: xmcoh.cancel_job';
 CREATE FUNCTION xmcoh.cancel_job(job_id integer) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.cancel_job(integer) IS 'Ends a job when this transaction commits; false if it was over already. Needs level train. Error: undefined_object';
+COMMENT ON FUNCTION xmcoh.cancel_job(integer) IS 'Ends a job when this transaction commits; false: the job was over already. Needs level train. Error: undefined_object';
 
 -- ---- resuming ----
 
@@ -241,7 +268,7 @@ BEGIN
         RAISE trigger_protocol_violated USING MESSAGE = 'this trigger is for xmcoh.job_record alone';
     END IF;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.check_trigger(oid) IS 'Internal: an error unless a trigger of xmcoh.job_record asks';
+COMMENT ON FUNCTION xmcoh_internal.check_trigger(oid) IS 'Internal: an error unless a trigger of xmcoh.job_record is the caller';
 
 CREATE FUNCTION xmcoh_internal.forget_checkpoint() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -250,7 +277,7 @@ BEGIN
     DELETE FROM xmcoh.job_checkpoint AS c WHERE c.job_id = NEW.job_id;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.forget_checkpoint() IS 'Internal: whoever ends a job for good takes its checkpoint along, in the same transaction';
+COMMENT ON FUNCTION xmcoh_internal.forget_checkpoint() IS 'Internal: deletes the checkpoint of a job in the transaction that ends the job for good';
 CREATE TRIGGER forget_checkpoint AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW
     WHEN (NEW.state IN ('succeeded', 'rejected', 'failed', 'cancelled')) EXECUTE FUNCTION xmcoh_internal.forget_checkpoint();
 
@@ -292,7 +319,7 @@ BEGIN
     END;
     RETURN xmcoh_internal.object_oid(j.submitted_by);
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.requeue_job(integer, boolean) IS 'Internal: puts an interrupted job into the queue again, for xmcoh.resume_job (by_person: for the sources as they are now, attempts counted anew) or for the launcher; gives the role that it works as';
+COMMENT ON FUNCTION xmcoh_internal.requeue_job(integer, boolean) IS 'Internal: puts an interrupted job into the queue again and gives the role that the job works as. by_person (xmcoh.resume_job): takes the sources as defined now and counts attempts anew; else the launcher asks';
 
 CREATE FUNCTION xmcoh_internal.resume_job(caller oid, job_id integer) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -311,4 +338,4 @@ COMMENT ON FUNCTION xmcoh_internal.resume_job(oid, integer) IS 'Internal: xmcoh.
 CREATE FUNCTION xmcoh.resume_job(job_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.resume_job(integer) IS
-    'Puts an interrupted job into the queue again. It goes on from its last checkpoint, to the same result as if it had not been interrupted; anew, saying so, without one or if documents or options have changed. Needs level train and membership in the role that submitted it, as which it works. Errors: undefined_object, insufficient_privilege, object_in_use, object_not_in_prerequisite_state, configuration_limit_exceeded';
+    'Continues an interrupted job from its last checkpoint, to the same weights; from the start without a checkpoint or if documents or options changed. Needs level train and membership in the submitter. Errors: undefined_object, insufficient_privilege, object_in_use, object_not_in_prerequisite_state';

@@ -3,15 +3,15 @@
 CREATE FUNCTION xmcoh.options(OUT option text, OUT default_value double precision, OUT low double precision,
                               OUT high double precision, OUT meaning text)
     RETURNS SETOF record AS 'MODULE_PATHNAME', 'xmcoh_options' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh.options() IS 'Every option of a model and its training: default, bounds (both included) and meaning with units';
+COMMENT ON FUNCTION xmcoh.options() IS 'All options of models and trainings: default, bounds (both included) and meaning with unit';
 
 CREATE FUNCTION xmcoh.check_options(image_dim integer, text_dim integer, words boolean, options jsonb) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_check_options' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh.check_options(integer, integer, boolean, jsonb) IS 'Raises an error if a model cannot have these options: unknown key (listing the known ones), wrong type, out of bounds';
+COMMENT ON FUNCTION xmcoh.check_options(integer, integer, boolean, jsonb) IS 'Raises an error if a model cannot have these options: unknown key (the message lists the known ones), wrong type, out of bounds';
 
 CREATE FUNCTION xmcoh.inspect_weights(weights bytea) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'xmcoh_inspect_weights' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh.inspect_weights(bytea) IS 'Checks a safetensors blob in full (structure, names, shapes, every number) and gives its metadata; an error says what is wrong with a damaged or foreign one';
+COMMENT ON FUNCTION xmcoh.inspect_weights(bytea) IS 'Checks a safetensors file in full (structure, names, shapes, every number) and gives its metadata. Error: data_corrupted (the message says what is wrong)';
 
 CREATE FUNCTION xmcoh.model_id(model text) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -30,7 +30,7 @@ BEGIN
     END IF;
     RETURN found_id;
 END $$;
-COMMENT ON FUNCTION xmcoh.model_id(text) IS 'The number of a model; an error if there is none of this name, or if the caller may not score by it';
+COMMENT ON FUNCTION xmcoh.model_id(text) IS 'Number of a model. Needs level score. Errors: undefined_object, insufficient_privilege';
 
 CREATE FUNCTION xmcoh_internal.check_model_name(name text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -65,7 +65,7 @@ CREATE FUNCTION xmcoh.create_model(model text, image_dim integer DEFAULT 0, text
                                    words boolean DEFAULT true, options jsonb DEFAULT '{}') RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.create_model(text, integer, integer, boolean, jsonb) IS
-    'Creates a model owned by the current role: what it reads and which options differ from their defaults (xmcoh.options()); gives its number. Errors: duplicate_object, invalid_parameter_value, object_not_in_prerequisite_state (on a subscriber)';
+    'Creates a model that the current role owns and gives its number. image_dim, text_dim: numbers in an embedding (0: not read); words: whether raw text is read; options: xmcoh.options(). Errors: duplicate_object, invalid_parameter_value, object_not_in_prerequisite_state (subscriber)';
 
 CREATE FUNCTION xmcoh_internal.alter_model(caller oid, model text, options jsonb, new_name text, new_owner regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -103,7 +103,7 @@ CREATE FUNCTION xmcoh.alter_model(model text, options jsonb DEFAULT NULL, new_na
                                   new_owner regrole DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.alter_model(text, jsonb, text, regrole) IS
-    'Sets options for the versions trained from now on (a JSON null takes one back to its default), renames a model, or gives it to another role, of which the caller must be a member; NULL arguments change nothing. Needs level own. Errors: undefined_object, insufficient_privilege, duplicate_object, invalid_parameter_value';
+    'Sets options for later versions (JSON null: back to the default), renames a model, or gives the model to a role of which the caller is a member; NULL changes nothing. Needs level own. Errors: undefined_object, insufficient_privilege, duplicate_object, invalid_parameter_value';
 
 CREATE FUNCTION xmcoh_internal.signal_worker(job_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_signal_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -139,7 +139,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.drop_model(oid, text, boolean) IS 'Internal: xmcoh.drop_model';
 CREATE FUNCTION xmcoh.drop_model(model text, if_exists boolean DEFAULT false) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.drop_model(text, boolean) IS 'Drops a model with its versions, sources, approved pairs, grants, schedules and jobs; a running job is ended. Errors: undefined_object, insufficient_privilege';
+COMMENT ON FUNCTION xmcoh.drop_model(text, boolean) IS 'Drops a model with its versions, sources, approved pairs, grants, schedules and jobs; a running job ends. Needs level own. Errors: undefined_object, insufficient_privilege';
 
 -- What the views show goes by this one: they run with their owner's privileges, so that who monitors needs none on the tables.
 
@@ -147,12 +147,12 @@ CREATE VIEW xmcoh.visible_model WITH (security_barrier = true) AS
     SELECT m.model_id, m.name, xmcoh_internal.owner_name(m.owner) AS owner, m.deployed_version,
            xmcoh_internal.may(m.owner, m.model_id, 'train') AS may_train
     FROM xmcoh.model AS m WHERE xmcoh_internal.may(m.owner, m.model_id, 'score') OR pg_has_role('pg_monitor', 'USAGE');
-COMMENT ON VIEW xmcoh.visible_model IS 'Internal: the models that views show the current role: those that it may score by; to a member of pg_monitor all';
+COMMENT ON VIEW xmcoh.visible_model IS 'Internal: the models that views show to the current role: those that the role may score by; all of them to a member of pg_monitor';
 
 CREATE VIEW xmcoh.model_grants WITH (security_barrier = true) AS
     SELECT m.name AS model, xmcoh_internal.object_name(g.role) AS role, g.level, g.granted_by, g.granted_at
     FROM xmcoh.model_grant_record AS g JOIN xmcoh.visible_model AS m USING (model_id);
-COMMENT ON VIEW xmcoh.model_grants IS 'Which role was given which level on which model (xmcoh.grant_model), by whom and when; role NULL: it was dropped';
+COMMENT ON VIEW xmcoh.model_grants IS 'Levels on models that xmcoh.grant_model gave: to which role, by whom and when; role NULL: the role was dropped';
 
 -- ---- approved pairs ----
 
@@ -179,4 +179,4 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.withdraw_pair(oid, text, text, text, text) IS 'Internal: xmcoh.withdraw_pair';
 CREATE FUNCTION xmcoh.withdraw_pair(model text, document text, before text, after text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.withdraw_pair(text, text, text, text) IS 'Takes a pair out of xmcoh.approved_pair; false: it was not there. Needs level review. Errors: undefined_object, insufficient_privilege';
+COMMENT ON FUNCTION xmcoh.withdraw_pair(text, text, text, text) IS 'Deletes a pair from xmcoh.approved_pair; false: the pair was not there. Needs level review. Errors: undefined_object, insufficient_privilege';

@@ -12,7 +12,7 @@ BEGIN
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.note_transition() IS
-    'Internal: keeps a change of a job''s state in xmcoh.job_transition; and NOTIFY on channel xmcoh, with a payload like {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}; version is null until there is one. Names are cut off after 200 characters; reasons stand in the table. Any role can listen, and can notify: take it as a hint to look. (Of deployments: xmcoh_internal.notify_deployment)';
+    'Internal: writes each change of a job''s state to xmcoh.job_transition and sends NOTIFY on channel xmcoh, such as {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}. Names are cut off after 200 characters; no free text is sent, because every role can listen';
 
 -- A restored dump inserts jobs that were submitted elsewhere.
 CREATE TRIGGER submitted AFTER INSERT ON xmcoh.job_record FOR EACH ROW WHEN (NEW.queue_id = xmcoh_internal.queue_id())
@@ -35,7 +35,13 @@ CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
     FROM xmcoh.job AS j JOIN xmcoh.job_record AS r USING (job_id)
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
     WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled', 'interrupted');
-COMMENT ON VIEW xmcoh.job_history IS 'One row per training run that is over: how it ended and why; how long it waited for a worker and ran (NULL: it was interrupted, and nobody has noted when); the version it made (NULL: none) and whether that was ever deployed; held-out Kendall tau of the fused order with its bootstrap 95% interval (NULL: no version, or since pruned); for on_success => ''challenge'' the deployed version it was compared with and the difference of the two taus, new minus deployed, with its 95% interval';
+COMMENT ON VIEW xmcoh.job_history IS 'Jobs that are over: how and why, waiting time and duration (NULL: end unknown), the version made (NULL: none), whether the version was ever deployed, held-out Kendall tau of the fused order with its 95% interval (NULL: no version, or pruned), and the comparison of on_success => ''challenge''';
+COMMENT ON COLUMN xmcoh.job_history.reason IS 'outcome of the job, or its error';
+COMMENT ON COLUMN xmcoh.job_history.waited IS 'time from submission until a worker began';
+COMMENT ON COLUMN xmcoh.job_history.duration IS 'time from the workers begin to the end; NULL: interrupted at an unknown time';
+COMMENT ON COLUMN xmcoh.job_history.deployed IS 'whether the version was ever deployed';
+COMMENT ON COLUMN xmcoh.job_history.champion IS 'deployed version that the new one was compared with (on_success => challenge)';
+COMMENT ON COLUMN xmcoh.job_history.difference IS 'held-out Kendall tau, new version minus champion; difference_low and difference_high: its 95% interval';
 
 CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
     SELECT m.name AS model, m.owner, m.deployed_version, clock_timestamp() - v.created_at AS age, d.deployed_at, d.deployed_by,
@@ -61,4 +67,11 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
                            ORDER BY x.job_id DESC LIMIT 1) AS last ON true
         LEFT JOIN LATERAL (SELECT x.job_id FROM xmcoh.job AS x WHERE x.model = m.name
                            AND x.state IN ('queued', 'starting', 'running', 'cancelling')) AS active ON true;
-COMMENT ON VIEW xmcoh.model_overview IS 'One row per model. Of its deployed version (NULL where there is none, or where it was imported): its age, when and by whom it was deployed, held-out Kendall tau of the fused order with its bootstrap 95% interval, how many approved documents it was trained on and held out, share of held-out pairs it is confident of (p or 1 - p >= option precision) and by how much that differs from the version that was deployed before. pairs_approved_since: rows of xmcoh.approved_pair since it read its documents (all, if no version is deployed; approvals in your own tables have no time, so they do not count). The last job, and the one that is queued or runs now (NULL: none)';
+COMMENT ON VIEW xmcoh.model_overview IS 'One row per model: age and quality of the deployed version (NULL: none, or imported), approved pairs since, number of versions, last job, and the job that is queued or running now (NULL: none)';
+COMMENT ON COLUMN xmcoh.model_overview.age IS 'time since the deployed version was made';
+COMMENT ON COLUMN xmcoh.model_overview.held_out_tau IS 'Kendall tau of the fused order on held-out approved documents; NULL: none deployed, or imported';
+COMMENT ON COLUMN xmcoh.model_overview.documents IS 'approved documents of the training, held-out ones included';
+COMMENT ON COLUMN xmcoh.model_overview.pairs_approved_since IS 'rows of xmcoh.approved_pair since the deployed version read its documents (all, if none is deployed). Pairs in your own tables have no time and do not count';
+COMMENT ON COLUMN xmcoh.model_overview.confident IS 'share of held-out pairs with p or 1 - p >= option precision';
+COMMENT ON COLUMN xmcoh.model_overview.confident_drift IS 'confident less that of the version that was deployed before';
+COMMENT ON COLUMN xmcoh.model_overview.active_job IS 'job that is queued or running now; NULL: none';

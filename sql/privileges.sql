@@ -21,7 +21,7 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'xmcoh_user') THEN
         CREATE ROLE xmcoh_user;
-        COMMENT ON ROLE xmcoh_user IS 'May use xmcoh, in every database that has it: xmcoh.grant_usage';
+        COMMENT ON ROLE xmcoh_user IS 'May use xmcoh in every database of the server that has it; see xmcoh.grant_usage';
     ELSIF EXISTS (SELECT FROM pg_roles WHERE rolname = 'xmcoh_user'
                   AND (rolsuper OR rolcanlogin OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)) THEN
         RAISE object_not_in_prerequisite_state USING
@@ -129,14 +129,14 @@ BEGIN
     EXECUTE format('GRANT xmcoh_user TO %s', role);
 END $$;
 COMMENT ON FUNCTION xmcoh.grant_usage(regrole) IS
-    'Lets a role create models and use those that it owns or was given a level on (xmcoh.grant_model), in every database of the server that has xmcoh: makes it a member of role xmcoh_user. For superusers and the owner of the extension';
+    'Lets a role create models and use models that the role owns or has a level on (xmcoh.grant_model), in all databases of the server: makes the role a member of xmcoh_user. For superusers and the owner of the extension';
 CREATE FUNCTION xmcoh.revoke_usage(role regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('REVOKE xmcoh_user FROM %s', role);
 END $$;
 COMMENT ON FUNCTION xmcoh.revoke_usage(regrole) IS
-    'Takes back what xmcoh.grant_usage gave. Models of the role stay its own; when it is dropped they go to the owner of the extension. For superusers and the owner of the extension';
+    'Takes back what xmcoh.grant_usage gave. The role keeps its models. For superusers and the owner of the extension';
 REVOKE ALL ON FUNCTION xmcoh.grant_usage(regrole), xmcoh.revoke_usage(regrole) FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model', '');

@@ -10,7 +10,7 @@ CREATE FUNCTION xmcoh.report_number(report jsonb, VARIADIC path text[]) RETURNS 
         FROM (SELECT CASE WHEN jsonb_typeof(report #> path) = 'number' THEN (report #> path)::numeric END AS number) AS v;
     END;
 COMMENT ON FUNCTION xmcoh.report_number(jsonb, text[]) IS
-    'Internal: the number at a path of a version''s report; NULL where there is none, or one that double precision cannot hold';
+    'Internal: the number at a path of a version''s report; NULL where there is no number, or one that double precision cannot hold';
 
 CREATE FUNCTION xmcoh.report_integer(report jsonb, VARIADIC path text[]) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -19,4 +19,4 @@ CREATE FUNCTION xmcoh.report_integer(report jsonb, VARIADIC path text[]) RETURNS
         FROM (SELECT CASE WHEN jsonb_typeof(report #> path) = 'number' THEN (report #> path)::numeric END AS number) AS v;
     END;
 COMMENT ON FUNCTION xmcoh.report_integer(jsonb, text[]) IS
-    'Internal: the number at a path of a version''s report, rounded; NULL where there is none, or one that integer cannot hold';
+    'Internal: the number at a path of a version''s report, rounded; NULL where there is no number, or one that integer cannot hold';

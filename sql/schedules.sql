@@ -2,16 +2,16 @@
 
 CREATE FUNCTION xmcoh.launcher_is_loaded() RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_launcher_is_loaded' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh.launcher_is_loaded() IS 'Whether this server has a launcher, which runs schedules: it has when xmcoh is in shared_preload_libraries';
+COMMENT ON FUNCTION xmcoh.launcher_is_loaded() IS 'Whether this server has the launcher, which runs schedules: true when shared_preload_libraries names xmcoh';
 
 CREATE FUNCTION xmcoh.next_run(cron text, after timestamptz DEFAULT now(), timezone text DEFAULT current_setting('TimeZone'))
     RETURNS timestamptz AS 'MODULE_PATHNAME', 'xmcoh_next_run' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.next_run(text, timestamptz, text) IS
-    'When a schedule comes due next after a time: five fields as in crontab(5) (minute, hour, day of month or $ for the last, month, day of week), @hourly, @daily, @weekly, @monthly, @yearly, or N seconds; an error if it is not understood or never comes due';
+    'Next time of a cron schedule after a given time: five fields as in crontab(5) ($ is the last day of the month), @hourly, @daily, @weekly, @monthly, @yearly, or N seconds; an error if the schedule is not understood or never comes due';
 
 CREATE FUNCTION xmcoh_internal.schedule_next_run(cron text, timezone text, since timestamptz) RETURNS timestamptz
     AS 'MODULE_PATHNAME', 'xmcoh_schedule_next_run' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION xmcoh_internal.schedule_next_run(text, text, timestamptz) IS 'Internal: when a schedule that was made or due last at a time comes due from now on; NULL if it never does';
+COMMENT ON FUNCTION xmcoh_internal.schedule_next_run(text, text, timestamptz) IS 'Internal: when a schedule that was made or last due at a given time comes due from now on; NULL: never';
 
 CREATE FUNCTION xmcoh_internal.schedule_changed() RETURNS trigger
     AS 'MODULE_PATHNAME', 'xmcoh_schedule_changed' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -51,7 +51,7 @@ CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEF
                                         on_success text DEFAULT 'deploy', unlabelled regclass[] DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]) IS
-    'Has a model trained again and again with the current role''s rights, at the times of a cron schedule (xmcoh.next_run) in a time zone (NULL: the setting TimeZone); options, on_success and unlabelled are those of xmcoh.train; gives the schedule''s number. It starts nothing, and says so, while the sources are defined otherwise than now. Needs level train. Errors: those of xmcoh.train, object_not_in_prerequisite_state (no launcher)';
+    'Trains a model by a cron schedule (xmcoh.next_run) in a time zone (NULL: setting TimeZone), as the current role; gives the schedule''s number. Runs are skipped while the sources are defined otherwise than now. Needs level train. Errors: as xmcoh.train, object_not_in_prerequisite_state (no launcher)';
 
 CREATE FUNCTION xmcoh_internal.alter_schedule(caller oid, schedule_id integer, cron text, timezone text, options jsonb, on_success text,
                                               active boolean, unlabelled regclass[]) RETURNS void
@@ -91,7 +91,7 @@ CREATE FUNCTION xmcoh.alter_schedule(schedule_id integer, cron text DEFAULT NULL
                                      unlabelled regclass[] DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]) IS
-    'Changes a schedule, or puts it to rest (active => false) and back; NULL arguments change nothing, so for unlabelled => all sources again name them all. It goes on training with the rights of the role that made it, whose members alone may alter it, on the sources as they are defined now. Errors: undefined_object, insufficient_privilege, and those of xmcoh.schedule_training';
+    'Changes a schedule; active => false pauses it; NULL changes nothing. The schedule goes on as the role that made it, on the sources as defined now. For members of that role, with level train. Errors: undefined_object, insufficient_privilege, and those of xmcoh.schedule_training';
 
 CREATE FUNCTION xmcoh_internal.unschedule_training(caller oid, schedule_id integer) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -106,7 +106,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.unschedule_training(oid, integer) IS 'Internal: xmcoh.unschedule_training';
 CREATE FUNCTION xmcoh.unschedule_training(schedule_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.unschedule_training(integer) IS 'Removes a schedule; a job that it has started goes on. Needs level train. Error: undefined_object';
+COMMENT ON FUNCTION xmcoh.unschedule_training(integer) IS 'Removes a schedule; a job that the schedule has started goes on. Needs level train. Error: undefined_object';
 
 CREATE FUNCTION xmcoh_internal.unschedule_training(caller oid, model text) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -121,7 +121,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.unschedule_training(oid, text) IS 'Internal: xmcoh.unschedule_training';
 CREATE FUNCTION xmcoh.unschedule_training(model text) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.unschedule_training(text) IS 'Removes all schedules of a model; how many there were. Needs level train. Errors: undefined_object, insufficient_privilege';
+COMMENT ON FUNCTION xmcoh.unschedule_training(text) IS 'Removes all schedules of a model and gives their number. Needs level train. Errors: undefined_object, insufficient_privilege';
 
 CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
     SELECT s.schedule_id, m.name AS model, s.cron, s.timezone, s.active,
@@ -133,4 +133,4 @@ CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
            xmcoh_internal.object_names(s.unlabelled) AS unlabelled,
            xmcoh_internal.object_name(s.submitted_by) AS submitted_by
     FROM xmcoh.schedule AS s JOIN xmcoh.visible_model AS m USING (model_id) LEFT JOIN xmcoh.job AS j ON j.job_id = s.last_job_id;
-COMMENT ON VIEW xmcoh.schedule_overview IS 'Every schedule: when it runs next, when it was last due, the last job it started and that job''s state, whether the model is being trained right now, and why the last run started no job or what became of it';
+COMMENT ON VIEW xmcoh.schedule_overview IS 'Schedules: next run, last run, the last job and its state, whether the model is being trained now, and why the last run started no job or how its job ended';

@@ -6,13 +6,13 @@ CREATE FUNCTION xmcoh.precedes(model text, text_a text, image_a real[], text_b t
                                text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL)
     RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_precedes' LANGUAGE C STABLE PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.precedes(text, text, real[], text, real[], real[], real[]) IS
-    'Probability, in (0, 1), that item a stands before item b; 0.5 when nothing is known of one of them. Arguments that the model does not read may be NULL. Errors: undefined_object, object_not_in_prerequisite_state (no deployed version), data_exception (embedding of another size, with NULL, NaN or infinity)';
+    'Probability, in (0, 1), that item a stands before item b; 0.5 if nothing is known of one of them. Arguments that the model does not read may be NULL. Errors: undefined_object, object_not_in_prerequisite_state (no deployed version), data_exception (embedding of wrong size, with NULL, NaN or infinity)';
 
 CREATE FUNCTION xmcoh.order_score(model text, text_a text, image_a real[], text_b text, image_b real[],
                                   text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL)
     RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_order_score' LANGUAGE C STABLE PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.order_score(text, text, real[], text, real[], real[], real[]) IS
-    'Calibrated log-odds that item a stands before item b: natural logarithm of p / (1 - p) with p from xmcoh.precedes; turning the pair round turns the sign. Errors as xmcoh.precedes';
+    'Calibrated log-odds that item a stands before item b: natural logarithm of p / (1 - p), with p from xmcoh.precedes. Swapping the items changes the sign. Errors: as xmcoh.precedes';
 
 CREATE FUNCTION xmcoh.coherence_step(state internal, model text, "position" double precision, text text, image real[])
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_coherence_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -66,53 +66,53 @@ CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text t
     COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[]) IS
-    'How good the order of a document''s rows by their position is: the expected Kendall tau between it and the true order, in [-1, 1], the mean over pairs of 2p - 1. Rows may come in any order. NULL for fewer than two rows. A position may be infinite. Errors: null_value_not_allowed (position, model), data_exception (position NaN), unique_violation (a position twice), program_limit_exceeded, and those of xmcoh.precedes';
+    'Expected Kendall tau between the order by position and the true order, in [-1, 1]: mean of 2p - 1 over pairs. Rows may come in any order. NULL for fewer than two rows. Errors: null_value_not_allowed, data_exception (NaN), unique_violation, program_limit_exceeded, and as xmcoh.precedes';
 CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[], text_embedding real[]) (
     SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
     COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[], real[]) IS
-    'The same for a model that reads supplied text embeddings';
+    'As the form with four arguments, for a model that reads supplied text embeddings';
 CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[], text_embedding real[],
                                  evidence text) (
     SFUNC = xmcoh.coherence_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.coherence_final,
     COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.coherence(text, double precision, text, real[], real[], text) IS
-    'The same by one kind of evidence, the same in all rows: ''text'' or ''image'', the modality alone; ''text guided'' or ''image guided'', with the other one''s guidance; ''fused'' or NULL, all of it. Except for fused only rows that hold that modality count; NULL for fewer than two of them. Errors besides: invalid_parameter_value (evidence)';
+    'As the form with five arguments, by one evidence, the same in all rows: ''text'', ''image'', ''text guided'', ''image guided'', or ''fused'' (NULL). Except for ''fused'', only rows with that modality count; NULL for fewer than two. Error: also invalid_parameter_value (evidence)';
 
 CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[]) (
     SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
     FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[]) IS
-    'The items of a document in the order that their pairs'' scores support most, whatever order the rows come in; ties go to the smaller item (numbers by value, then text by bytes, under settings that are the same in every session). NULL for no rows. Exact to 16 items, a search above. Errors: null_value_not_allowed (item, model), unique_violation (an item twice), program_limit_exceeded, and those of xmcoh.precedes';
+    'Items of a document in the order with the largest sum of pair scores: exact to 16 items, a search above. Ties go to the smaller item. NULL for no rows. Errors: null_value_not_allowed (item, model), unique_violation (an item twice), program_limit_exceeded, and as xmcoh.precedes';
 CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[], text_embedding real[]) (
     SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
     FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[], real[]) IS
-    'The same for a model that reads supplied text embeddings';
+    'As the form with four arguments, for a model that reads supplied text embeddings';
 CREATE AGGREGATE xmcoh.recover_order(model text, item anynonarray, text text, image real[], text_embedding real[],
                                      evidence text) (
     SFUNC = xmcoh.recover_order_step, STYPE = internal, SSPACE = 16384, FINALFUNC = xmcoh.recover_order_final,
     FINALFUNC_EXTRA, COMBINEFUNC = xmcoh.aggregate_combine, SERIALFUNC = xmcoh.aggregate_serialize,
     DESERIALFUNC = xmcoh.aggregate_deserialize, PARALLEL = SAFE);
 COMMENT ON AGGREGATE xmcoh.recover_order(text, anynonarray, text, real[], real[], text) IS
-    'The same by one kind of evidence, the same in all rows: ''text'' or ''image'', the modality alone; ''text guided'' or ''image guided'', with the other one''s guidance; ''fused'' or NULL, all of it. Except for fused the order is one of the items that hold that modality; the others are left out. Errors besides: invalid_parameter_value (evidence)';
+    'As the form with five arguments, by one evidence, the same in all rows: ''text'', ''image'', ''text guided'', ''image guided'', or ''fused'' (NULL). Except for ''fused'', items without that modality are left out. Error: also invalid_parameter_value (evidence)';
 
 CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[]) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[]) IS
-    'Window function: the row''s place, from 1, in the recovered order of its partition, which is one document. Ties go by what the rows say, not by the order in which they come. Errors: program_limit_exceeded, and those of xmcoh.precedes';
+    'Window function: place of the row, from 1, in the recovered order of its partition, which is one document. Ties depend on the contents of the rows, not on the order in which they come. Errors: program_limit_exceeded, and as xmcoh.precedes';
 CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], text_embedding real[]) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[]) IS
-    'The same for a model that reads supplied text embeddings';
+    'As the form with three arguments, for a model that reads supplied text embeddings';
 CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], text_embedding real[], evidence text) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_recovered_position' LANGUAGE C WINDOW STABLE PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[], text) IS
-    'The same by one kind of evidence, as in xmcoh.recover_order, the same in all rows of a partition; NULL for a row that lacks its modality. Errors besides: invalid_parameter_value (evidence)';
+    'As the form with four arguments, by one evidence as in xmcoh.recover_order, the same in all rows of a partition; NULL for a row without its modality. Error: also invalid_parameter_value (evidence)';
 
 -- Those that read a source are parallel restricted: it may be a foreign table, which parallel workers must not scan.
 CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused',
@@ -120,7 +120,7 @@ CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, 
     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
 COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text, text, text, integer) IS
-    'Every document of a source (NULL: of all sources of the model) in its recovered order, scored in batches: one row per item with its place, from 1, and its stored position. Document and item are the text of their columns under DateStyle ISO and TimeZone UTC, whatever the session''s settings. evidence: ''text'' or ''image'', the modality alone; ''text guided'' or ''image guided'', with the other one''s guidance; ''fused'', all of it. Except for fused, items that lack the modality are left out. The same answers as xmcoh.recover_order, unless guidance, alignment or rounds ask for another rule: see xmcoh.evaluate. guidance ''stored'': the stored order of the texts, not their scores, guides the photos (and the other way round), as far as rows have positions; fused, rows with positions keep their order and the others are put among them. Errors: undefined_object, undefined_column, datatype_mismatch and insufficient_privilege on the source, unique_violation (also an item of a document that stands in two sources), invalid_parameter_value (fused where the rule has none, too), and those of xmcoh.recover_order';
+    'Documents of a source (NULL: all) in recovered order: one row per item with its place, from 1. evidence: as xmcoh.recover_order. guidance, alignment, rounds: as xmcoh.evaluate. Keys are text in ISO style, UTC. Errors: insufficient_privilege, undefined_column, unique_violation and others';
 
 CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
                                   alignment text DEFAULT 'known', rounds integer DEFAULT 3)
@@ -129,17 +129,17 @@ CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEF
                    probability double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass, text, text, integer) IS
-    'Every pair of one document''s items: the calibrated log-odds that item a stands before item b from its text alone and its image alone; from each with the guidance of the other, through the alignment where texts and images are rows of their own (all four NULL where one of the two items has none); from all of it, and the probability of that (both NULL where the rule has no fused score). guidance, alignment and rounds choose the rule: see xmcoh.evaluate. No rows for a document that is in no source';
+    'Pairs of one document: log-odds that item a stands before item b by text, by image, by each guided by the other (NULL: an item lacks it) and by all (fused), and the fused probability. guidance, alignment, rounds: as xmcoh.evaluate. No rows for an unknown document';
 
 CREATE FUNCTION xmcoh.alignment(model text, document text, source regclass DEFAULT NULL)
     RETURNS TABLE (text_item text, image_item text, probability double precision, inferred boolean)
     AS 'MODULE_PATHNAME', 'xmcoh_alignment' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.alignment(text, text, regclass) IS
-    'Which image of a document shows the step of which text: each item that has a text with its likeliest image and the probability of that; image_item NULL: that it has none is likelier (a missing photo). Then the images that are likelier to belong to no text, with text_item NULL (a foreign photo or a missing step). inferred is false for rows that hold both. No rows for a document that is in no source. Errors: undefined_object, insufficient_privilege on the source, object_not_in_prerequisite_state (texts and images in separate rows under a version that was trained on too few rows that hold both)';
+    'Items with text and their likeliest image with its probability (image_item NULL: a missing photo), then images without text (text_item NULL). inferred is false for rows that hold both. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (too few rows with both)';
 
 CREATE FUNCTION xmcoh.is_complete(model text, document text, source regclass DEFAULT NULL) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000 SET search_path = pg_catalog, pg_temp
     RETURN (SELECT bool_and(a.text_item IS NOT NULL AND a.image_item IS NOT NULL)
             FROM xmcoh.alignment(is_complete.model, is_complete.document, is_complete.source) AS a);
 COMMENT ON FUNCTION xmcoh.is_complete(text, text, regclass) IS
-    'Whether each text of a document has its image and each image its text, as xmcoh.alignment finds them: false if any of them likelier has none than any one counterpart. NULL for a document that is in no source, or that has neither texts nor images. For WHERE, and for triggers and procedures that check a document once its rows are there. Errors: those of xmcoh.alignment';
+    'Whether each text of a document has its image and each image its text by xmcoh.alignment. NULL for an unknown document, or one without texts and images. Errors: as xmcoh.alignment';

@@ -19,7 +19,7 @@ BEGIN
     END IF;
     RETURN c.name;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: an error unless documents or pairs can be read from this relation; its qualified name';
+COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: the qualified name of a relation; an error unless documents or pairs can be read from the relation';
 
 -- What the first row of a relation says of its columns, read as the role that attaches it. Errors: undefined_column, datatype_mismatch,
 -- insufficient_privilege, data_exception.
@@ -27,14 +27,14 @@ COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: an err
 CREATE FUNCTION xmcoh_internal.probe_source(relation regclass, document name, item name, text name, image name, text_embedding name,
                                             "position" name, approved name, image_dim integer, text_dim integer, caller oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_probe_source' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid) IS 'Internal: an error unless the columns of a source are there and can be read, by this role, as what they are meant for';
+COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid) IS 'Internal: an error unless this role can read the columns of a source, with types that suit their use';
 CREATE FUNCTION xmcoh_internal.probe_pairs(relation regclass, document name, before name, after name, caller oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_probe_pairs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.probe_pairs(regclass, name, name, name, oid) IS 'Internal: the same for a relation of approved pairs';
+COMMENT ON FUNCTION xmcoh_internal.probe_pairs(regclass, name, name, name, oid) IS 'Internal: an error unless this role can read the columns of a relation of approved pairs';
 CREATE FUNCTION xmcoh_internal.shared_item(relation regclass, document name, item name, other regclass, other_document name,
                                            other_item name, caller oid) RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_shared_item' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.shared_item(regclass, name, name, regclass, name, name, oid) IS 'Internal: an item that two relations have in one document, in words, among their first rows; NULL: none was found';
+COMMENT ON FUNCTION xmcoh_internal.shared_item(regclass, name, name, regclass, name, name, oid) IS 'Internal: an item that two relations hold of one document, in words, looked for in their first rows; NULL: none found';
 
 CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, text name, image name,
                                              text_embedding name, "position" name, approved name, documents_of regclass) RETURNS void
@@ -115,7 +115,7 @@ CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name
                                     documents_of regclass DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass) IS
-    'Tells a model of a relation that holds documents, one row per item, and which of its columns mean what. "position": the stored order; approved: ''all'', or the boolean column that says of each row whether the stored order is approved. documents_of: an attached source whose documents these rows belong to, as photos do that lie in a table of their own: a document then has the rows of both with its key. Item keys must be distinct over both; positions are on one scale, where a text and an image may stand at the same place: of these two none comes first. A document is approved if all its rows are that a position could be approved of: rows of a relation without position column have no place, and do not count against it. Errors: undefined_object, undefined_column, datatype_mismatch, duplicate_object, invalid_parameter_value, insufficient_privilege';
+    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to. Needs level own. Errors: undefined_column, datatype_mismatch, duplicate_object, insufficient_privilege and others';
 
 -- By name: a relation that is gone cannot be named by regclass.
 
@@ -123,7 +123,7 @@ CREATE FUNCTION xmcoh_internal.bears_name(object xmcoh.object_ref, name text) RE
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN CASE cardinality(parse_ident(name)) WHEN 1 THEN (parse_ident(xmcoh_internal.object_name(object)))[2:2] = parse_ident(name)
                 ELSE parse_ident(xmcoh_internal.object_name(object)) = parse_ident(name) END;
-COMMENT ON FUNCTION xmcoh_internal.bears_name(xmcoh.object_ref, text) IS 'Internal: whether a relation goes by this name, with or without its schema';
+COMMENT ON FUNCTION xmcoh_internal.bears_name(xmcoh.object_ref, text) IS 'Internal: whether a relation has this name, with or without its schema';
 
 CREATE FUNCTION xmcoh_internal.detach_source(caller oid, model text, relation text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -154,7 +154,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.detach_source(oid, text, text) IS 'Internal: xmcoh.detach_source';
 CREATE FUNCTION xmcoh.detach_source(model text, relation text) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.detach_source(text, text) IS 'Takes a source away from a model: by the name that xmcoh.source gives, with or without its schema; its relation may be gone. Errors: undefined_object, ambiguous_alias, dependent_objects_still_exist (rows of another source belong to its documents)';
+COMMENT ON FUNCTION xmcoh.detach_source(text, text) IS 'Detaches a source from a model by its name in xmcoh.source, with or without schema; the relation may be gone. Needs level own. Errors: undefined_object, ambiguous_alias, dependent_objects_still_exist (another source''s rows belong to its documents)';
 
 CREATE FUNCTION xmcoh_internal.attach_pairs(caller oid, model text, relation regclass, document name, before name, after name) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -178,7 +178,7 @@ COMMENT ON FUNCTION xmcoh_internal.attach_pairs(oid, text, regclass, name, name,
 CREATE FUNCTION xmcoh.attach_pairs(model text, relation regclass, document name, before name, after name) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.attach_pairs(text, regclass, name, name, name) IS
-    'Tells a model of a relation that holds approved pairs, besides xmcoh.approved_pair: in this document, one item stands before the other. Errors: undefined_object, undefined_column, datatype_mismatch, duplicate_object, insufficient_privilege';
+    'Attaches a relation with approved pairs, besides xmcoh.approved_pair: in this document, item before stands before item after. Needs level own. Errors: undefined_object, undefined_column, datatype_mismatch, duplicate_object, insufficient_privilege';
 
 CREATE FUNCTION xmcoh_internal.detach_pairs(caller oid, model text, relation text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -195,7 +195,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.detach_pairs(oid, text, text) IS 'Internal: xmcoh.detach_pairs';
 CREATE FUNCTION xmcoh.detach_pairs(model text, relation text) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.detach_pairs(text, text) IS 'Takes a relation of approved pairs away from a model: by the name that xmcoh.pair_source gives, with or without its schema; it may be gone. Error: undefined_object';
+COMMENT ON FUNCTION xmcoh.detach_pairs(text, text) IS 'Detaches a relation with approved pairs from a model by its name in xmcoh.pair_source, with or without schema; the relation may be gone. Needs level own. Error: undefined_object';
 
 -- ---- what there is, and what is missing ----
 
@@ -203,7 +203,7 @@ CREATE FUNCTION xmcoh_internal.what_is_missing(VARIADIC objects xmcoh.object_ref
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN (SELECT format('%s is missing', o.object) FROM unnest(objects) WITH ORDINALITY AS o (object, place)
             WHERE o.object IS NOT NULL AND xmcoh_internal.object_oid(o.object) IS NULL ORDER BY o.place LIMIT 1);
-COMMENT ON FUNCTION xmcoh_internal.what_is_missing(xmcoh.object_ref[]) IS 'Internal: the first of these objects that is not there, in words; NULL: all are';
+COMMENT ON FUNCTION xmcoh_internal.what_is_missing(xmcoh.object_ref[]) IS 'Internal: the first of these objects that is missing, in words; NULL: none is missing';
 
 CREATE VIEW xmcoh.source WITH (security_barrier = true) AS
     SELECT m.name AS model, xmcoh_internal.object_name(s.relation) AS relation, xmcoh_internal.object_name(s.document) AS document,
@@ -215,17 +215,17 @@ CREATE VIEW xmcoh.source WITH (security_barrier = true) AS
            xmcoh_internal.what_is_missing(s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved,
                                           s.documents_of) AS problem
     FROM xmcoh.source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
-COMMENT ON VIEW xmcoh.source IS 'The relations that hold the documents of each model, one row per item, and which of their columns mean what (xmcoh.attach_source); problem: what is missing, such as ''relation public.step is missing''; NULL: nothing is';
-COMMENT ON COLUMN xmcoh.source.position IS 'column with the stored order of the items, if any';
-COMMENT ON COLUMN xmcoh.source.approved IS '''all'': every stored order is approved; else the boolean column that says so of a row (a document is approved when all its rows are); NULL: none is';
-COMMENT ON COLUMN xmcoh.source.documents_of IS 'the source of the same model whose documents these rows belong to; NULL: they make documents of their own';
+COMMENT ON VIEW xmcoh.source IS 'Relations that hold the documents of each model, one row per item, and the use of their columns (xmcoh.attach_source). problem: what is missing, such as ''relation public.step is missing''; NULL: nothing';
+COMMENT ON COLUMN xmcoh.source.position IS 'column with the stored order of the items; NULL: none';
+COMMENT ON COLUMN xmcoh.source.approved IS '''all'': every stored order is approved; else a boolean column (a document is approved when the column is true in all its rows); NULL: no stored order is approved';
+COMMENT ON COLUMN xmcoh.source.documents_of IS 'source of the same model whose documents these rows belong to; NULL: the rows make documents of their own';
 
 CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
     SELECT m.name AS model, xmcoh_internal.object_name(s.relation) AS relation, xmcoh_internal.object_name(s.document) AS document,
            xmcoh_internal.object_name(s.before) AS before, xmcoh_internal.object_name(s.after) AS after,
            xmcoh_internal.what_is_missing(s.relation, s.document, s.before, s.after) AS problem
     FROM xmcoh.pair_source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
-COMMENT ON VIEW xmcoh.pair_source IS 'The relations that hold approved pairs of each model, one row each, besides xmcoh.approved_pair (xmcoh.attach_pairs); problem: what is missing; NULL: nothing is';
+COMMENT ON VIEW xmcoh.pair_source IS 'Relations that hold approved pairs of each model, besides xmcoh.approved_pair (xmcoh.attach_pairs). problem: what is missing; NULL: nothing';
 
 -- How the sources are defined: a job or schedule that was submitted for other definitions does not run on these by itself. Two
 -- hashes: one over numbers, which stays when a role, relation or column is renamed; and one over names, which stays in a
@@ -235,7 +235,7 @@ CREATE FUNCTION xmcoh_internal.column_number("column" xmcoh.object_ref) RETURNS 
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = xmcoh_internal.object_oid("column")
             AND a.attname = xmcoh_internal.object_name("column"));
-COMMENT ON FUNCTION xmcoh_internal.column_number(xmcoh.object_ref) IS 'Internal: which column of its relation is named; NULL: it is not there';
+COMMENT ON FUNCTION xmcoh_internal.column_number(xmcoh.object_ref) IS 'Internal: number of the named column in its relation; NULL: the column is missing';
 
 -- What a definition is made of is text that depends on settings: all of these are pinned, so that a worker finds what a session found.
 
@@ -331,10 +331,10 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
             FROM line AS l;
     END;
 COMMENT ON FUNCTION xmcoh_internal.source_definition(integer) IS
-    'Internal: how the sources and pair sources of a model are defined: owners and columns of their relations, views, policies, casts, and the functions that reading or planning may call, as far as the catalogue knows: what the text of a function calls by name is not looked into; a hash over it by numbers, and one by names';
+    'Internal: two hashes, over OIDs and over names, of how the sources and pair sources of a model are defined: owners and columns of relations, views, policies, casts, and functions that reading or planning may call. Calls inside the text of a function are not looked into';
 
 CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN (SELECT split_part(d.now, ' ', 1) = split_part(definition, ' ', 1) OR split_part(d.now, ' ', 2) = split_part(definition, ' ', 2)
             FROM (SELECT xmcoh_internal.source_definition(model_id)) AS d (now));
-COMMENT ON FUNCTION xmcoh_internal.is_defined_as(integer, text) IS 'Internal: whether the sources of a model are defined as they were, by numbers or by names, when xmcoh_internal.source_definition said this';
+COMMENT ON FUNCTION xmcoh_internal.is_defined_as(integer, text) IS 'Internal: whether the sources of a model are still defined as xmcoh_internal.source_definition said, by OIDs or by names';

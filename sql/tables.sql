@@ -46,7 +46,7 @@ BEGIN
 END $$;
 
 CREATE SCHEMA xmcoh_internal;
-COMMENT ON SCHEMA xmcoh_internal IS 'Functions of xmcoh that only its owner may call, and some that its views and policies evaluate';
+COMMENT ON SCHEMA xmcoh_internal IS 'Functions of xmcoh that only the owner of the extension may call, and some that its views and policies evaluate';
 
 -- ---- names that follow what they name ----
 
@@ -66,7 +66,7 @@ COMMENT ON FUNCTION xmcoh_internal.reference_send(xmcoh.object_ref) IS 'Internal
 CREATE TYPE xmcoh.object_ref (
     INPUT = xmcoh_internal.reference_in, OUTPUT = xmcoh_internal.reference_out, RECEIVE = xmcoh_internal.reference_recv,
     SEND = xmcoh_internal.reference_send, ALIGNMENT = int4, STORAGE = plain);
-COMMENT ON TYPE xmcoh.object_ref IS 'The name of a role, relation or column, such as ''relation public.step''. It follows ALTER ... RENAME, is dumped as a name, and may name what is not there';
+COMMENT ON TYPE xmcoh.object_ref IS 'Name of a role, relation or column, such as ''relation public.step''. The name follows ALTER ... RENAME, is dumped as text, and may name a missing object';
 
 CREATE FUNCTION xmcoh_internal.role_ref(role oid) RETURNS xmcoh.object_ref
     AS 'MODULE_PATHNAME', 'xmcoh_role_ref' LANGUAGE C STABLE STRICT PARALLEL SAFE;
@@ -79,10 +79,10 @@ CREATE FUNCTION xmcoh_internal.column_ref(relation oid, "column" name) RETURNS x
 COMMENT ON FUNCTION xmcoh_internal.column_ref(oid, name) IS 'Internal: names a column. Error: undefined_table';
 CREATE FUNCTION xmcoh_internal.object_oid(object xmcoh.object_ref) RETURNS oid
     AS 'MODULE_PATHNAME', 'xmcoh_object_oid' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh_internal.object_oid(xmcoh.object_ref) IS 'Internal: the OID of what is named, of a column its relation''s; NULL: it is not there';
+COMMENT ON FUNCTION xmcoh_internal.object_oid(xmcoh.object_ref) IS 'Internal: OID of the named object (of a column: its relation); NULL: the object is missing';
 CREATE FUNCTION xmcoh_internal.object_name(object xmcoh.object_ref) RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_object_name' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh_internal.object_name(xmcoh.object_ref) IS 'Internal: the present name for people, quoted and qualified where it has to be, of a column its own; the last known one where the object is gone; NULL: a dropped role';
+COMMENT ON FUNCTION xmcoh_internal.object_name(xmcoh.object_ref) IS 'Internal: present name of an object for people, quoted and qualified where needed (of a column: the column name alone); the last known name where the object is gone; NULL: a dropped role';
 
 CREATE FUNCTION xmcoh_internal.object_names(objects xmcoh.object_ref[]) RETURNS text[]
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -91,7 +91,7 @@ COMMENT ON FUNCTION xmcoh_internal.object_names(xmcoh.object_ref[]) IS 'Internal
 
 CREATE FUNCTION xmcoh_internal.is_loose(object xmcoh.object_ref) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_is_loose' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION xmcoh_internal.is_loose(xmcoh.object_ref) IS 'Internal: whether nothing of this name was there when the value was made, or has gone since, so that it is found by its name alone';
+COMMENT ON FUNCTION xmcoh_internal.is_loose(xmcoh.object_ref) IS 'Internal: whether the named object was missing when the value was made, or has gone since, so that only the name can find it';
 
 -- ---- tables ----
 --
@@ -110,11 +110,11 @@ CREATE TABLE xmcoh.model (
     created_at       timestamptz NOT NULL DEFAULT now(),
     CHECK (words OR image_dim > 0 OR text_dim > 0)
 );
-COMMENT ON TABLE xmcoh.model IS 'A named model: what it reads, its options, and which of its versions is deployed';
-COMMENT ON COLUMN xmcoh.model.owner IS 'the role whose members own the model; one that was dropped: the owner of the extension';
+COMMENT ON TABLE xmcoh.model IS 'Models: what each reads, its options, and which of its versions is deployed';
+COMMENT ON COLUMN xmcoh.model.owner IS 'role whose members own the model; if the role was dropped, the owner of the extension does';
 COMMENT ON COLUMN xmcoh.model.image_dim IS 'numbers in an image embedding; 0: the model reads no images';
-COMMENT ON COLUMN xmcoh.model.text_dim IS 'numbers in a supplied text embedding; 0: none is read';
-COMMENT ON COLUMN xmcoh.model.words IS 'whether the raw text is read';
+COMMENT ON COLUMN xmcoh.model.text_dim IS 'numbers in a supplied text embedding; 0: the model reads none';
+COMMENT ON COLUMN xmcoh.model.words IS 'whether the model reads the raw text';
 COMMENT ON COLUMN xmcoh.model.options IS 'options that differ from their defaults; see xmcoh.options()';
 
 -- src/pg/access.c knows these columns by number.
@@ -126,7 +126,7 @@ CREATE TABLE xmcoh.model_grant_record (
     granted_by name NOT NULL,
     granted_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE xmcoh.model_grant_record IS 'Which role was given which level on which model; read xmcoh.model_grants';
+COMMENT ON TABLE xmcoh.model_grant_record IS 'Levels on models; read xmcoh.model_grants';
 
 CREATE TABLE xmcoh.model_version (
     model_id   integer NOT NULL,
@@ -139,8 +139,8 @@ CREATE TABLE xmcoh.model_version (
     PRIMARY KEY (model_id, version)
 );
 ALTER TABLE xmcoh.model_version ALTER COLUMN weights SET STORAGE EXTERNAL;
-COMMENT ON TABLE xmcoh.model_version IS 'A version of a model: one safetensors blob, never changed once written, named by its SHA-256';
-COMMENT ON COLUMN xmcoh.model_version.report IS 'what training measured on held-out approved documents: per evidence tau with its 95% interval, pair_accuracy, calibration_error, confident (share of pairs with p or 1 - p >= option precision); challenge: how it did against the deployed version (on_success => ''challenge'')';
+COMMENT ON TABLE xmcoh.model_version IS 'Versions of models: the weights of each are one safetensors file, never changed, named by its SHA-256';
+COMMENT ON COLUMN xmcoh.model_version.report IS 'figures of training on held-out approved documents: per evidence tau with its 95% interval, pair_accuracy, calibration_error, confident (share of pairs with p or 1 - p >= option precision); challenge: the comparison with the deployed version';
 
 CREATE TABLE xmcoh.deployment (
     deployment_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -151,7 +151,7 @@ CREATE TABLE xmcoh.deployment (
     rolled_back_at timestamptz
 );
 CREATE INDEX ON xmcoh.deployment (model_id, deployment_id);
-COMMENT ON TABLE xmcoh.deployment IS 'Which version was deployed when and by whom; what xmcoh.rollback goes back along. Rows of pruned versions stay as history';
+COMMENT ON TABLE xmcoh.deployment IS 'Which version was deployed when and by whom; xmcoh.rollback goes back along these rows. Rows of pruned versions stay as history';
 
 CREATE TABLE xmcoh.source_record (
     source_id      integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -168,7 +168,7 @@ CREATE TABLE xmcoh.source_record (
     documents_of   xmcoh.object_ref
 );
 CREATE INDEX ON xmcoh.source_record (model_id);
-COMMENT ON TABLE xmcoh.source_record IS 'A relation that holds documents, one row per item, and which of its columns mean what; read xmcoh.source';
+COMMENT ON TABLE xmcoh.source_record IS 'Relations that hold documents, one row per item, and the use of their columns; read xmcoh.source';
 
 CREATE TABLE xmcoh.pair_source_record (
     pair_source_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -179,7 +179,7 @@ CREATE TABLE xmcoh.pair_source_record (
     after          xmcoh.object_ref NOT NULL
 );
 CREATE INDEX ON xmcoh.pair_source_record (model_id);
-COMMENT ON TABLE xmcoh.pair_source_record IS 'A relation that holds approved pairs, one row each, besides xmcoh.approved_pair; read xmcoh.pair_source';
+COMMENT ON TABLE xmcoh.pair_source_record IS 'Relations that hold approved pairs, besides xmcoh.approved_pair; read xmcoh.pair_source';
 
 CREATE TABLE xmcoh.approved_pair (
     model_id    integer NOT NULL,
@@ -191,12 +191,12 @@ CREATE TABLE xmcoh.approved_pair (
     PRIMARY KEY (model_id, document, before, after),
     CHECK (before <> after)
 );
-COMMENT ON TABLE xmcoh.approved_pair IS 'A pair of items whose order a person has confirmed. Whoever may review a model inserts model_id, document, before and after; who and when the server notes. xmcoh.withdraw_pair takes one back';
+COMMENT ON TABLE xmcoh.approved_pair IS 'Pairs of items whose order a person has confirmed. A role with level review inserts model_id, document, before and after; the server writes who and when. xmcoh.withdraw_pair deletes one';
 
 CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_queue_id' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh_internal.queue_id() IS
-    'Internal: names the jobs'' table of this database in this run of the server: another after a restart, in a restored copy, on a promoted standby, where nobody will start what was queued';
+    'Internal: identifies the jobs'' table of this database in this run of the server. The value differs after a restart, in a restored copy and on a promoted standby, where nobody will start what was queued before';
 
 CREATE TABLE xmcoh.job_record (
     job_id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -238,19 +238,19 @@ CREATE TABLE xmcoh.job_record (
 );
 CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id)
     WHERE state IN ('queued', 'starting', 'running', 'cancelling');
-COMMENT ON TABLE xmcoh.job_record IS 'Training runs as their workers last wrote them; read xmcoh.job, which also knows whether the worker still lives';
-COMMENT ON COLUMN xmcoh.job_record.submitted_by IS 'the role that asked for the job, with whose rights the documents are read';
+COMMENT ON TABLE xmcoh.job_record IS 'Training jobs as last written by their workers; read xmcoh.job, which also knows whether the worker still runs';
+COMMENT ON COLUMN xmcoh.job_record.submitted_by IS 'role that asked for the job; the worker reads the documents with its rights';
 COMMENT ON COLUMN xmcoh.job_record.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
-COMMENT ON COLUMN xmcoh.job_record.source_definition IS 'how the model''s sources were defined when the job was submitted (xmcoh_internal.source_definition): defined otherwise, they are not read for it';
-COMMENT ON COLUMN xmcoh.job_record.queue_id IS 'where a worker was asked for: a queued job of another xmcoh_internal.queue_id() will never start';
-COMMENT ON COLUMN xmcoh.job_record.asked_at IS 'when a worker was asked for; NULL: the launcher will, when the job''s turn has come';
-COMMENT ON COLUMN xmcoh.job_record.champion IS 'the deployed version that the new one is or was compared with (on_success => ''challenge'')';
-COMMENT ON COLUMN xmcoh.job_record.error_code IS 'SQLSTATE of the error that ended the job; its message, which may hold values of rows, is for the owner and whoever may train';
-COMMENT ON COLUMN xmcoh.job_record.login_role IS 'as whom the submitting session had logged in: so does the worker, which then reads as submitted_by';
-COMMENT ON COLUMN xmcoh.job_record.settings IS 'settings xmcoh.* that the submitting session had made; the worker makes them too';
-COMMENT ON COLUMN xmcoh.job_record.slices IS 'slices that a minibatch is cut into, which the result depends on: as many as xmcoh.training_workers when the job first ran';
+COMMENT ON COLUMN xmcoh.job_record.source_definition IS 'definition of the model''s sources at submission (xmcoh_internal.source_definition); the job does not read sources that are defined otherwise';
+COMMENT ON COLUMN xmcoh.job_record.queue_id IS 'where a worker was asked for; a queued job with another xmcoh_internal.queue_id() never starts';
+COMMENT ON COLUMN xmcoh.job_record.asked_at IS 'when a worker was asked for; NULL: the launcher asks when the job''s turn comes';
+COMMENT ON COLUMN xmcoh.job_record.champion IS 'deployed version that the new version is or was compared with (on_success => ''challenge'')';
+COMMENT ON COLUMN xmcoh.job_record.error_code IS 'SQLSTATE of the error that ended the job; the message may hold values of rows and is for the owner and for roles with level train';
+COMMENT ON COLUMN xmcoh.job_record.login_role IS 'role that had logged in where the job was submitted; the worker logs in as this role, then reads as submitted_by';
+COMMENT ON COLUMN xmcoh.job_record.settings IS 'settings xmcoh.* of the submitting session; the worker uses the same';
+COMMENT ON COLUMN xmcoh.job_record.slices IS 'shards that a minibatch is cut into: xmcoh.training_workers when the job first ran. The weights depend on this number';
 COMMENT ON COLUMN xmcoh.job_record.attempts IS 'how often a worker has begun since the last checkpoint';
-COMMENT ON COLUMN xmcoh.job_record.resumed_at IS 'when the job was last put into the queue again, after it was interrupted';
+COMMENT ON COLUMN xmcoh.job_record.resumed_at IS 'when the job was last put into the queue again after an interruption';
 COMMENT ON COLUMN xmcoh.job_record.done_before IS 'work units that were done when the present worker began';
 
 CREATE TABLE xmcoh.job_transition (
@@ -264,8 +264,8 @@ CREATE TABLE xmcoh.job_transition (
     worker_started_at timestamptz,
     PRIMARY KEY (job_id, transition_id)
 );
-COMMENT ON TABLE xmcoh.job_transition IS 'Every change of a job''s state, in the transaction that made it: when, why (the message, without values of rows), and which worker the job had; written by a trigger on xmcoh.job_record, and by nobody else. What is derived from a dead worker without being written (xmcoh.job) is no change yet';
-COMMENT ON COLUMN xmcoh.job_transition.old_state IS 'NULL: the job was submitted';
+COMMENT ON TABLE xmcoh.job_transition IS 'Changes of jobs'' states, each in the transaction that made the change: when, why (the message, without values of rows), and which worker the job had. Only a trigger on xmcoh.job_record writes here. A state that xmcoh.job derives from a dead worker is no change yet';
+COMMENT ON COLUMN xmcoh.job_transition.old_state IS 'state before; NULL: the job was submitted';
 
 CREATE TABLE xmcoh.job_checkpoint (
     job_id     integer NOT NULL,
@@ -275,7 +275,7 @@ CREATE TABLE xmcoh.job_checkpoint (
     PRIMARY KEY (job_id, chunk)
 );
 ALTER TABLE xmcoh.job_checkpoint ALTER COLUMN data SET STORAGE EXTERNAL;
-COMMENT ON TABLE xmcoh.job_checkpoint IS 'The whole state of each unfinished training run at the end of some epoch, in chunks: what xmcoh.resume_job continues from; gone when the job ends, and never dumped';
+COMMENT ON TABLE xmcoh.job_checkpoint IS 'State of each unfinished training job at the end of some epoch, in chunks. xmcoh.resume_job continues from here. Rows go when the job ends and are never dumped';
 
 CREATE TABLE xmcoh.training_metric (
     job_id   integer NOT NULL,
@@ -287,7 +287,7 @@ CREATE TABLE xmcoh.training_metric (
     value    double precision,
     PRIMARY KEY (job_id, round, phase, epoch, metric)
 );
-COMMENT ON TABLE xmcoh.training_metric IS 'Losses and held-out figures of every epoch of every job (in a round, where few documents are held out: held_out_loss and held_out_tau of documents of the pool that are kept back, by the guide''s labels), and what every round did: read xmcoh.training_round';
+COMMENT ON TABLE xmcoh.training_metric IS 'Losses and held-out figures of every epoch of every job, and results of rounds (read xmcoh.training_round). In a round with few held-out documents, held_out_loss and held_out_tau are of pool documents that are kept back, by the guide''s labels';
 
 CREATE TABLE xmcoh.schedule (
     schedule_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -307,11 +307,11 @@ CREATE TABLE xmcoh.schedule (
     message      text
 );
 CREATE INDEX ON xmcoh.schedule (model_id);
-COMMENT ON TABLE xmcoh.schedule IS 'When which model is to be trained again; see xmcoh.schedule_training and xmcoh.schedule_overview';
+COMMENT ON TABLE xmcoh.schedule IS 'Schedules of trainings; see xmcoh.schedule_training and xmcoh.schedule_overview';
 COMMENT ON COLUMN xmcoh.schedule.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
-COMMENT ON COLUMN xmcoh.schedule.source_definition IS 'how the model''s sources were defined when the schedule was made or altered: it does not train on others';
-COMMENT ON COLUMN xmcoh.schedule.submitted_by IS 'the role that made the schedule, with whose rights it trains';
-COMMENT ON COLUMN xmcoh.schedule.login_role IS 'the role that had logged in when the schedule was made, as which its jobs log in';
-COMMENT ON COLUMN xmcoh.schedule.last_run_at IS 'when it was last due and was seen to';
-COMMENT ON COLUMN xmcoh.schedule.last_job_id IS 'the last job that it started';
-COMMENT ON COLUMN xmcoh.schedule.message IS 'why no job was started when it was last due; NULL: one was';
+COMMENT ON COLUMN xmcoh.schedule.source_definition IS 'definition of the model''s sources when the schedule was made or altered; the schedule does not train on sources that are defined otherwise';
+COMMENT ON COLUMN xmcoh.schedule.submitted_by IS 'role that made the schedule; trainings have its rights';
+COMMENT ON COLUMN xmcoh.schedule.login_role IS 'role that had logged in when the schedule was made; the workers log in as this role';
+COMMENT ON COLUMN xmcoh.schedule.last_run_at IS 'when the schedule was last due and was handled';
+COMMENT ON COLUMN xmcoh.schedule.last_job_id IS 'last job that the schedule started';
+COMMENT ON COLUMN xmcoh.schedule.message IS 'why no job was started when the schedule was last due; NULL: a job was started';

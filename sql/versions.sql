@@ -5,7 +5,7 @@ CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
            octet_length(v.weights) AS bytes, xmcoh.report_integer(v.report, 'documents') AS documents,
            xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau, v.job_id, v.created_at
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
-COMMENT ON VIEW xmcoh.versions IS 'The versions of each model: size, approved documents trained on and held out, held-out Kendall tau of the fused order';
+COMMENT ON VIEW xmcoh.versions IS 'Versions of each model: size in bytes, SHA-256, approved documents read for training (held-out ones included), held-out Kendall tau of the fused order';
 
 CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
     SELECT m.name AS model, v.version, e.evidence, xmcoh.report_integer(v.report, 'held_out_documents') AS held_out_documents,
@@ -17,7 +17,7 @@ CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS r USING (model_id),
          LATERAL (VALUES ('text', r.words OR r.text_dim > 0), ('image', r.image_dim > 0), ('fused', true)) AS e (evidence, is_read)
     WHERE e.is_read AND jsonb_typeof(v.report -> e.evidence) = 'object';
-COMMENT ON VIEW xmcoh.version_figures IS 'What training measured of each version on held-out approved documents, one row per evidence that the model reads: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
+COMMENT ON VIEW xmcoh.version_figures IS 'Figures of each version on held-out approved documents, one row per evidence: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
 
 -- The same version twice in a row, or one that is gone, is nothing to go back to.
 CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
@@ -25,7 +25,7 @@ CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
     FROM xmcoh.visible_model AS m JOIN xmcoh.deployment AS d USING (model_id) JOIN xmcoh.model_version AS v USING (model_id, version)
     WHERE d.rolled_back_at IS NULL AND d.version <> m.deployed_version
     ORDER BY m.model_id, d.deployment_id DESC;
-COMMENT ON VIEW xmcoh.previous_deployment IS 'Which deployment of each model xmcoh.rollback would go back to; no row: to none';
+COMMENT ON VIEW xmcoh.previous_deployment IS 'Deployment of each model that xmcoh.rollback would go back to; no row: none';
 
 CREATE FUNCTION xmcoh_internal.store_version(model_id integer, weights bytea, job_id integer, report jsonb) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION xmcoh_internal.store_version(integer, bytea, integer, jsonb)
 CREATE FUNCTION xmcoh_internal.may_notify() RETURNS boolean
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     RETURN pg_notification_queue_usage() < 0.5;
-COMMENT ON FUNCTION xmcoh_internal.may_notify() IS 'Internal: whether there is room in the queue of notifications; where there is not, listeners go without';
+COMMENT ON FUNCTION xmcoh_internal.may_notify() IS 'Internal: whether the queue of notifications has room; if not, no notification is sent';
 
 CREATE FUNCTION xmcoh_internal.notify_deployment(model text, version integer, previous integer, rollback boolean) RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -63,7 +63,7 @@ CREATE FUNCTION xmcoh_internal.notify_deployment(model text, version integer, pr
         WHERE xmcoh_internal.may_notify();
     END;
 COMMENT ON FUNCTION xmcoh_internal.notify_deployment(text, integer, integer, boolean) IS
-    'Internal: NOTIFY on channel xmcoh that another version is deployed, with a payload like {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}; previous is null for a first deployment. Names are cut off after 200 characters. Any role can listen, and can notify: take it as a hint to look. (Of jobs: xmcoh_internal.note_transition)';
+    'Internal: NOTIFY on channel xmcoh, such as {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}; previous is null for a first deployment. Names are cut off after 200 characters. Every role can listen and notify: take an event as a hint to look';
 
 CREATE FUNCTION xmcoh_internal.deploy(caller oid, model text, version integer) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -89,7 +89,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.deploy(oid, text, integer) IS 'Internal: xmcoh.deploy';
 CREATE FUNCTION xmcoh.deploy(model text, version integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.deploy(text, integer) IS 'Makes a version the one that scores; sessions see it, and listeners on channel xmcoh hear of it, when this transaction commits: {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}. Needs level train. Errors: undefined_object, insufficient_privilege';
+COMMENT ON FUNCTION xmcoh.deploy(text, integer) IS 'Deploys a version when this transaction commits; sessions then score by it, and listeners on channel xmcoh get {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}. Needs level train. Errors: undefined_object, insufficient_privilege';
 
 CREATE FUNCTION xmcoh_internal.rollback(caller oid, model text) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -116,7 +116,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.rollback(oid, text) IS 'Internal: xmcoh.rollback';
 CREATE FUNCTION xmcoh.rollback(model text) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.rollback(text) IS 'Takes the last deployment of a model back and gives the version that is deployed again; listeners on channel xmcoh hear of it, as of xmcoh.deploy. Needs level train. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state';
+COMMENT ON FUNCTION xmcoh.rollback(text) IS 'Undoes the last deployment of a model and gives the version that is deployed again; listeners on channel xmcoh get an event as for xmcoh.deploy. Needs level train. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state';
 
 CREATE FUNCTION xmcoh_internal.prune_versions(caller oid, model text, keep integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -149,7 +149,7 @@ COMMENT ON FUNCTION xmcoh_internal.prune_versions(oid, text, integer) IS 'Intern
 CREATE FUNCTION xmcoh.prune_versions(model text, keep integer DEFAULT 5) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.prune_versions(text, integer) IS
-    'Deletes old versions of a model and gives their number. The newest `keep` stay, and so do the deployed one, the one that xmcoh.rollback would go back to, and the one that a running job compares its new version with. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
+    'Deletes old versions of a model and gives their number. Kept: the newest `keep`, the deployed one, the one that xmcoh.rollback would go back to, and one that a running job compares with. Needs level own. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
 
 CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -174,7 +174,7 @@ BEGIN
     END IF;
     RETURN blob;
 END $$;
-COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version as a safetensors file (NULL: the deployed one). Needs level score. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (no deployed version)';
+COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version (NULL: the deployed one) as a safetensors file. Needs level score. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (no deployed version)';
 
 CREATE FUNCTION xmcoh_internal.import_model(caller oid, model text, weights bytea) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -204,4 +204,4 @@ COMMENT ON FUNCTION xmcoh_internal.import_model(oid, text, bytea) IS 'Internal: 
 CREATE FUNCTION xmcoh.import_model(model text, weights bytea) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.import_model(text, bytea) IS
-    'Stores a safetensors file that xmcoh.export_model gave as the next version of a model, which is created if missing; the version, which is not deployed yet. Errors: data_corrupted, data_exception (other inputs), insufficient_privilege';
+    'Stores a safetensors file of xmcoh.export_model as the next version of a model, which is created if missing; gives the version, which is not deployed. Needs level own. Errors: data_corrupted, data_exception (other inputs), insufficient_privilege';

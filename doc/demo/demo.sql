@@ -8,7 +8,7 @@
 \echo '================================================================================================'
 \echo
 \echo '1. A workshop keeps its work instructions in an ordinary table: a text and a photo for each step.'
-\echo '   (A photo is here an embedding of 32 numbers, as any image encoder gives; pgvector columns would do as well.)'
+\echo '   (A photo is an embedding of 32 numbers here, as any image encoder gives. pgvector columns would do as well.)'
 \echo
 
 CREATE EXTENSION xmcoh;
@@ -24,8 +24,8 @@ CREATE TABLE work_step (
 );
 
 \echo
-\echo '   To have something to work with, 400 instructions in English and Japanese are made up from templates'
-\echo '   (doc/demo/generate.sql). Of 240 a foreman has approved the order; the other 160 nobody has looked at.'
+\echo '   The 400 instructions in English and Japanese are made up from templates (doc/demo/generate.sql).'
+\echo '   A foreman has approved the order of 240; nobody has looked at the other 160.'
 \echo
 \ir generate.sql
 SELECT demo_generate(400);
@@ -43,7 +43,7 @@ SELECT step_no, instruction
  ORDER BY step_no;
 
 \echo
-\echo '2. A model, and where its documents are. It reads the words and the photos, and learns from approved manuals only.'
+\echo '2. A model, and where its documents are. The model reads words and photos, and learns from approved manuals only.'
 \echo
 
 SELECT xmcoh.create_model('manuals', image_dim => 32);
@@ -52,7 +52,7 @@ SELECT xmcoh.attach_source('manuals', 'approved_step', document => 'manual_id', 
                            image => 'photo', "position" => 'step_no', approved => 'all');
 
 \echo
-\echo '3. Training runs in a background worker: train() returns at once. Anybody may look how far it is.'
+\echo '3. Training runs in a background worker; train() returns at once. training_progress shows how far the training is.'
 \echo
 
 SELECT xmcoh.train('manuals') AS job \gset
@@ -68,8 +68,8 @@ SELECT model, version, deployed, pg_size_pretty(bytes::bigint) AS size, document
   FROM xmcoh.versions;
 
 \echo
-\echo '4. Order the 160 manuals that nobody has approved. The model has seen neither their steps nor their order;'
-\echo '   their stored order happens to be right, so it can be compared with.'
+\echo '4. Order the 160 manuals that nobody has approved. The model has seen neither their steps nor their order.'
+\echo '   Their stored order happens to be right, so the recovered order can be compared with it.'
 \echo
 
 CREATE VIEW open_step AS SELECT * FROM work_step WHERE NOT approved;
@@ -84,7 +84,8 @@ SELECT document, array_agg(stored_position::int ORDER BY "position") AS true_pla
   FROM recovered GROUP BY document ORDER BY tau, document LIMIT 12;
 
 \echo
-\echo '   These were the twelve worst of 160. Over all of them, against shuffling, by each kind of evidence, with 95% intervals:'
+\echo '   These were the twelve worst of 160. Figures over all 160, by each kind of evidence, with 95% intervals and what'
+\echo '   a random order gets:'
 \echo
 
 SELECT modality, guidance, documents, round(acc::numeric, 3) AS acc, round(pmr::numeric, 3) AS pmr, round(tau::numeric, 3) AS tau,
@@ -94,8 +95,8 @@ SELECT modality, guidance, documents, round(acc::numeric, 3) AS acc, round(pmr::
   FROM xmcoh.evaluate('manuals', 'open_step');
 
 \echo
-\echo '5. A manual whose order was disturbed. Coherence is an aggregate: the expected Kendall tau between the stored order and'
-\echo '   the true one. It needs no approved order, so a trigger or a dashboard can ask for it.'
+\echo '5. A manual whose order was disturbed. Coherence, an aggregate, is the expected Kendall tau between the stored order and'
+\echo '   the true one. Coherence needs no approved order, so a trigger or a dashboard can ask for it.'
 \echo
 
 CREATE TABLE disturbed AS SELECT * FROM open_step
@@ -111,14 +112,14 @@ SELECT manual_id, round(xmcoh.coherence('manuals', step_no, instruction, photo):
   FROM disturbed GROUP BY manual_id;
 
 \echo
-\echo '   Of the open manuals, those that most deserve a look:'
+\echo '   The open manuals that most deserve a look:'
 \echo
 
 SELECT manual_id, count(*) AS steps, round(xmcoh.coherence('manuals', step_no, instruction, photo)::numeric, 3) AS coherence
   FROM open_step GROUP BY manual_id ORDER BY 3, 1 LIMIT 5;
 
 \echo
-\echo '6. Restore it: an aggregate gives the order, a window function each step''s place.'
+\echo '6. Restore the order: an aggregate gives the order, a window function gives each step its place.'
 \echo
 
 SELECT manual_id, array_agg(step_id ORDER BY step_no) AS stored, xmcoh.recover_order('manuals', step_id, instruction, photo) AS recovered
@@ -129,8 +130,8 @@ SELECT manual_id, step_no AS stored_place, xmcoh.recovered_position('manuals', i
   FROM disturbed ORDER BY manual_id, place;
 
 \echo
-\echo '7. Photos that lie in a heap beside a manual whose steps are in order: which photo shows which step is inferred, and the'
-\echo '   stored order of the steps puts the photos in order. Here is one manual, its photos put between its steps:'
+\echo '7. Photos without order beside a manual whose steps are in order. xmcoh infers which photo shows which step; the stored'
+\echo '   order of the steps then puts the photos in order. One manual, with its photos put between its steps:'
 \echo
 
 CREATE VIEW heap AS
@@ -145,7 +146,7 @@ SELECT o."position" AS place, coalesce(h.instruction, '(photo of step ' || w.ste
  WHERE o.document = (SELECT manual_id FROM disturbed WHERE language = 'en' LIMIT 1) ORDER BY 1;
 
 \echo
-\echo '   All 160: how well the photos are ordered by what they show, with what the model makes of the steps, by the steps'' stored order.'
+\echo '   All 160: Kendall tau of the photos'' order by the photos alone, by the scores of the steps, by the steps'' stored order.'
 \echo
 
 SELECT CASE WHEN o.evidence = 'image' THEN 'photos alone' WHEN o.guidance = 'soft' THEN 'guided by scores' ELSE 'guided by the stored order' END
@@ -156,10 +157,10 @@ SELECT CASE WHEN o.evidence = 'image' THEN 'photos alone' WHEN o.guidance = 'sof
                xmcoh.order_documents('manuals', 'heap', e.evidence, e.guidance) AS o
           JOIN open_step AS w ON o.item = 'p' || md5(w.step_id::text) GROUP BY 1, 2, 3) AS o
  GROUP BY o.evidence, o.guidance ORDER BY 2;
-SELECT xmcoh.detach_source('manuals', 'heap');      -- the same manuals once more: nothing to be trained on
+SELECT xmcoh.detach_source('manuals', 'heap');      -- the same manuals as above: training must not read them twice
 
 \echo
-\echo '8. One question at a time: which of two steps comes first, and why does the model think so? Scores are log-odds.'
+\echo '8. One question at a time: which of two steps comes first, and which evidence says so? Scores are log-odds.'
 \echo
 
 SELECT round(xmcoh.precedes('manuals', 'Switch off the machine and pull the plug.', NULL,
@@ -173,7 +174,7 @@ SELECT item_a, item_b, round(text::numeric, 2) AS text, round(image::numeric, 2)
  ORDER BY probability DESC LIMIT 10;
 
 \echo
-\echo '9. A model is a value: one safetensors file, exported and imported by SQL. The copy gives the same order everywhere.'
+\echo '9. A version is one safetensors file. SQL exports and imports it. The copy gives the same orders.'
 \echo
 
 SELECT xmcoh.import_model('copy', xmcoh.export_model('manuals')) AS imported_version;
@@ -187,8 +188,8 @@ SELECT bool_and(m.recovered = c.recovered) AS same_orders
  USING (manual_id);
 
 \echo
-\echo '10. Retraining. The foreman approves 80 more manuals. The new version has to win its place against the deployed one. On the way'
-\echo '   its worker is terminated: the job goes on from its last checkpoint, to the same result as if nothing had happened.'
+\echo '10. Retraining. The foreman approves 80 more manuals. The new version is compared with the deployed one. During the training'
+\echo '   its worker is terminated. The job continues from its last checkpoint, to the same result as without the interruption.'
 \echo
 
 UPDATE work_step SET approved = true
@@ -215,14 +216,14 @@ SELECT * FROM xmcoh.model_overview WHERE model = 'manuals';
 \x off
 
 \echo
-\echo '   From now on every night, by itself (this server has shared_preload_libraries = ''xmcoh''):'
+\echo '   A schedule does that every night (this server has shared_preload_libraries = ''xmcoh''):'
 \echo
 
 SELECT xmcoh.schedule_training('manuals', '0 3 * * *', timezone => 'Europe/Berlin', on_success => 'challenge') AS schedule;
 SELECT schedule_id, model, cron, timezone, next_run IS NOT NULL AS will_run, on_success FROM xmcoh.schedule_overview;
 
 \echo
-\echo '11. And everything goes away again.'
+\echo '11. Remove everything.'
 \echo
 
 SELECT xmcoh.drop_model('copy');

@@ -1,6 +1,7 @@
--- Work instructions of a workshop, made up from templates: six procedures in English and Japanese. A template is one step of
--- a procedure; {a|b|c} is a free choice. An instruction takes some openers, most of the middle steps and some closers, in order.
--- As in life, the texts do not tell everything: one step in five only says "as shown in the photo", one in twenty says nothing.
+-- generate.sql - work instructions of a workshop, made up from templates: six procedures in English and Japanese
+--
+-- A template is one step of a procedure; {a|b|c} is a free choice. An instruction takes some openers, most of the middle steps and
+-- some closers, in order. One step in five only says "as shown in the photo", one in twenty has no text.
 CREATE TABLE demo_template (language text, procedure text, phase int, template text);
 
 INSERT INTO demo_template VALUES

@@ -23,9 +23,10 @@ psql -Xqf "$TREE/test/bench/quality_table.sql" |
 {
 	# shellcheck disable=SC2016
 	printf '# What each part is worth\n\nMade by `make quality FOLDS=%s SEEDS=%s SIZES="%s" GUIDES=folder`.\n\n' "$FOLDS" "$SEEDS" "$SIZES"
-	cat "$WORK/tables"
+	sed '/^## Seconds/,$d' "$WORK/tables"	# doc/performance.md has the figures of speed
 	cat "$ROOT/test/bench/quality_notes.md"
 } | cat -s | tee "$WORK/quality.md"
+sed -n '/^## Seconds/,$p' "$WORK/tables"
 say "Elapsed $((SECONDS - started)) s."
 [ "$status" = 0 ] || die "A run failed: doc/quality.md is left as it was."
 cp "$WORK/quality.md" "$ROOT/doc/quality.md"

@@ -80,17 +80,23 @@ CREATE TEMPORARY TABLE difference AS
 CREATE FUNCTION pg_temp.rank_of(size text) RETURNS int LANGUAGE sql AS
     $$ SELECT coalesce(substring(size FROM '^\d+')::int, 1000000) $$;
 
-SELECT format($$%s real illustrated guides in five folds, by document and by repository; folds tested: %s (by document, %s guides). Samples
-of approved documents: %s, each with a seed of training of its own. The other documents of the training folds (%s in all) are the pool:
-read, their order not approved. Words, and embeddings of 256 numbers of text and picture.
+SELECT format($$%s real illustrated guides in five folds, by document and by repository. Folds tested: %s (by document, %s guides).
 
-Figures are Kendall tau (a random order has 0): the mean over test documents with its 95%% bootstrap interval over documents, each of
-which is averaged over samples first. Differences are paired; in bold: the interval leaves 0 out. "Alignment inferred": rows that hold
-both are taken for one of each kind that nothing links; where it is known, text guided and image guided are our fused order. "By the
-other's stored order": `guidance => 'stored'`, photos are put in the order in which the steps of their manual are stored, or texts in that
-of the photos, and only which belongs to which has to be inferred. "After a round": trained with `rounds` 1. The paper's rule:
-`guidance => 'paper'` with the best of one to three rounds of guidance, in brackets, chosen on the test documents, which favours it.
-[method.md](method.md) says what the rules are.$$,
+Samples of approved documents: %s, each with a training seed of its own. The other documents of the training folds (%s in
+all) are the pool: they are read, but their order is not approved. Inputs: words, and embeddings of 256 numbers of text and
+picture.
+
+Figures are Kendall tau; a random order has 0. A figure is the mean over test documents, each averaged over samples first,
+with its 95%% bootstrap interval over documents. Differences are paired. Bold: the interval does not contain 0.
+
+| words in the tables | meaning |
+|---|---|
+| alignment inferred | rows that hold text and picture are read as one row of each kind that nothing links. Where the alignment is known, text guided and image guided are the fused order |
+| by the other's stored order | `guidance => 'stored'`: photos take the stored order of their manual's steps, or texts that of the photos. Only the alignment is inferred |
+| after a round | trained with `rounds` 1 |
+| paper's rule | `guidance => 'paper'`. In brackets: the best number of rounds of guidance, one to three, chosen on the test documents, which favours this rule |
+
+[method.md](method.md) defines the rules.$$,
               (SELECT count(*) FROM guides.fold WHERE split = 'document'), count(DISTINCT fold),
               (SELECT count(DISTINCT guide_id) FROM figure WHERE split = 'document'), max(seed),
               (SELECT round(avg(n)) FROM (SELECT count(*) AS n FROM quality.document GROUP BY run) AS d)) AS head
@@ -121,9 +127,11 @@ SELECT setting, split, max(shown) FILTER (WHERE name = 'text') AS text, max(show
   FROM mean AS m WHERE setting <> 'as they are' GROUP BY setting, split, size ORDER BY setting, split;
 
 \echo '## What the rounds did'
-\echo 'Means over the models; pairs are those of the pool. Selected: the share that the guides of the folds are together sure enough of, and how'
-\echo 'often approved pairs above the threshold are right. True precision: as many of the pool''s pairs as were selected, the surest by the'
-\echo 'version trained without a round (the folds'' guides are not kept), against the order of the pool, which training was not told.'
+\echo 'Means over the models; pairs are those of the pool. Selected: share of pairs of which the guides of the folds together are'
+\echo 'confident enough. Estimated precision: share of approved pairs above the threshold that are right.'
+\echo
+\echo 'True precision: of as many pairs of the pool, the most confident ones by the version without a round, the share that is'
+\echo 'right by the pool''s order, which training was not told.'
 \echo
 SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*) FILTER (WHERE kept) AS kept,
        round(avg(documents)) AS documents, to_char(avg(threshold), 'FM0.00') AS threshold,
