@@ -103,26 +103,4 @@ extern void xmc_arena_free(xmc_arena *arena);
  */
 extern xmc_status xmc_arena_drain(xmc_arena *arena);
 
-/*
- * Random numbers: xoshiro256** (Blackman and Vigna 2018), seeded through splitmix64. The same seed gives the same
- * stream on every machine.
- */
-typedef struct xmc_random
-{
-	uint64_t	state[4];
-} xmc_random;
-
-extern void xmc_random_seed(xmc_random *random, uint64_t seed);
-
-/* The next 64 bits of SplitMix64 (Steele, Lea and Flood 2014), which seeds other generators: any state will do. */
-extern uint64_t xmc_splitmix64(uint64_t *state);
-
-extern uint64_t xmc_random_next(xmc_random *random);
-extern uint32_t xmc_random_below(xmc_random *random, uint32_t bound);	/* uniform in [0, bound); bound >= 1 */
-extern double xmc_random_uniform(xmc_random *random);	/* uniform in [0, 1) */
-extern double xmc_random_normal(xmc_random *random);	/* mean 0, standard deviation 1 */
-
-/* 64-bit hash of bytes, the same on every machine and for ever: hashed features and held-out folds rest on it. */
-extern uint64_t xmc_hash_bytes(const void *bytes, size_t length, uint64_t seed);
-
 #endif

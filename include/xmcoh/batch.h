@@ -8,6 +8,7 @@
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
+#include "xmcoh/random.h"
 
 typedef struct xmc_batch
 {

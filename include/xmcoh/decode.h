@@ -16,7 +16,7 @@
 /*
  * order[k] = the item at place k, maximising the sum of s over all pairs (place a < place b). Exact to n =
  * XMC_EXACT_ITEMS (then the lexicographically smallest of the best orders), heuristic above: Borda start, insertion local
- * search, annealing with a fixed seed and a fixed number of steps. *value (may be NULL) = xmc_order_value of the order.
+ * search, annealing with a fixed seed and a fixed number of steps. *value (may be NULL) = that sum, of the rounded scores.
  *
  * Other numbering of the same items: the exact method finds the same order of items unless orders tie for the best; the
  * search unless Borda sums (over j, of s(i, j) - s(j, i)) or neighbours' scores tie. Then the smaller number decides.
@@ -35,19 +35,5 @@ extern xmc_status xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int
  * the smaller number, would make a model that knows nothing look good. Here ties fall by chance, drawn from `seed`.
  */
 extern xmc_status xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int32_t *order);
-
-/* The sum of s, rounded as above, over the pairs of a given order; NaN when one of those scores is not finite. */
-extern double xmc_order_value(int32_t n, const float *s, const int32_t *order);
-
-/*
- * Position probabilities under P(order) proportional to exp(sum of s): probability[i * n + k] (n, n) = that item i stands
- * at place k. Exact by the same recursion to n = XMC_EXACT_ITEMS; above, `samples` orders sampled with a fixed seed
- * (heat-bath insertion moves from the decoded order, one sweep of n between samples). The second function samples at any n.
- * Errors as xmc_decode; XMC_BAD_INPUT for fewer than 1 sample where orders are sampled.
- */
-extern xmc_status xmc_position_probabilities(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples,
-											 double *probability);
-extern xmc_status xmc_position_probabilities_sampled(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples,
-													 double *probability);
 
 #endif

@@ -32,9 +32,6 @@ typedef struct xmc_adagrad
 
 extern xmc_status xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out);
 
-/* The gradient row of one bucket, marked as touched. */
-extern float *xmc_adagrad_touch(xmc_adagrad *adagrad, uint32_t row);
-
 /* w -= rate g / sqrt(sum of squares), then forgets the gradients; `decay` shrinks the touched weights by rate * decay. */
 extern void xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay);
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "xmcoh/calibrate.h"
+#include "xmcoh/random.h"
 
 #include <math.h>
 #include <stdlib.h>

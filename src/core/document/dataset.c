@@ -1,6 +1,8 @@
 /* dataset.c - documents from items; see dataset.h */
 #include "xmcoh/dataset.h"
 
+#include "xmcoh/hash.h"
+
 #include <math.h>
 #include <string.h>
 

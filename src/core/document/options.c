@@ -1,7 +1,7 @@
 /* options.c - the table of options; see options.h */
 #include "xmcoh/options.h"
 
-#include "base/json.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>

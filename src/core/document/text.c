@@ -13,6 +13,8 @@
  */
 #include "xmcoh/text.h"
 
+#include "xmcoh/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,6 +4,8 @@
 #include "xmcoh/align.h"
 #include "network/bilinear.h"
 #include "align/anchors.h"
+#include "xmcoh/hash.h"
+#include "xmcoh/random.h"
 #include "xmcoh/seen.h"
 
 #include <math.h>

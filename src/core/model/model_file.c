@@ -2,7 +2,7 @@
 #include "xmcoh/model.h"
 
 #include "xmcoh/align.h"
-#include "base/json.h"
+#include "base/utf8.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/text.h"
 

@@ -1,7 +1,8 @@
 /* safetensors.c - reading and writing the storage format of a model version; see safetensors.h */
 #include "xmcoh/safetensors.h"
 
-#include "base/json.h"
+#include "base/utf8.h"
+#include "model/json.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* seen.c - see seen.h */
 #include "xmcoh/seen.h"
 
+#include "xmcoh/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 

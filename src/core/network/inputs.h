@@ -42,12 +42,4 @@ xmc_inputs_side_work(const xmc_options *options, xmc_modality side, bool words, 
 	return xmc_inputs_side_dim(options, side, words) + features * (XMC_WORD_SIGNS / 16);
 }
 
-/*
- * The additive linear term over the embedding: u (rows) = x . linear; like the sparse term it contributes u(j) - u(i) to
- * s(i,j). Few labels suffice for it where the encoder needs many.
- */
-extern void xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const float *x, double *u);
-extern void xmc_linear_term_backward(const xmc_model *model, const xmc_batch *batch, const float *x, const double *du,
-									 float *dlinear);
-
 #endif

@@ -17,6 +17,18 @@ row_features(const xmc_batch *batch, int32_t document, int32_t row, int32_t *cou
 	return d->feature + d->feature_start[item];
 }
 
+/* The gradient row of one bucket, which becomes a touched one. */
+static float *
+touch(xmc_adagrad *adagrad, uint32_t row)
+{
+	if (!adagrad->is_touched[row])
+	{
+		adagrad->is_touched[row] = 1;
+		adagrad->touched[adagrad->n_touched++] = row;
+	}
+	return adagrad->grad + (int64_t) row * adagrad->width;
+}
+
 void
 xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u)
 {
@@ -46,7 +58,7 @@ xmc_sparse_backward(const xmc_model *model, const xmc_batch *batch, const double
 			const uint32_t *feature = row_features(batch, d, r, &count);
 
 			for (int32_t k = 0; k < count; k++)
-				*xmc_adagrad_touch(adagrad, feature[k] >> shift) += (float) du[r];
+				*touch(adagrad, feature[k] >> shift) += (float) du[r];
 		}
 }
 
@@ -113,7 +125,7 @@ xmc_bag_backward(const xmc_model *model, const xmc_batch *batch, const float *dx
 
 				if (!in_bag(feature[k]))
 					continue;
-				g = xmc_adagrad_touch(adagrad, feature[k] >> shift);
+				g = touch(adagrad, feature[k] >> shift);
 				for (int32_t c = 0; c < width; c++)
 					g[c] += scale * dx[r * stride + c];
 			}
@@ -133,17 +145,6 @@ xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out
 	if (!out->squares || !out->grad || !out->is_touched || !out->touched)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
-}
-
-float *
-xmc_adagrad_touch(xmc_adagrad *adagrad, uint32_t row)
-{
-	if (!adagrad->is_touched[row])
-	{
-		adagrad->is_touched[row] = 1;
-		adagrad->touched[adagrad->n_touched++] = row;
-	}
-	return adagrad->grad + (int64_t) row * adagrad->width;
 }
 
 XMC_FOR_THIS_PROCESSOR void

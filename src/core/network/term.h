@@ -8,6 +8,7 @@
 #include "xmcoh/base.h"
 #include "xmcoh/batch.h"
 #include "network/bilinear.h"
+#include "network/linear.h"
 #include "network/network.h"
 #include "xmcoh/model.h"
 #include "xmcoh/sparse.h"

@@ -72,15 +72,3 @@ xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, in
 		}
 	return XMC_OK;
 }
-
-bool
-xmc_blas_is_threaded(void)
-{
-	return openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
-}
-
-const char *
-xmc_blas_name(void)
-{
-	return openblas_get_config();
-}

@@ -22,10 +22,4 @@ extern xmc_status xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpo
 							float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
 							float beta, float *c, int64_t ldc);
 
-/* Whether the CBLAS that got linked runs threads of its own, which must never happen inside a backend. */
-extern bool xmc_blas_is_threaded(void);
-
-/* Its name, version and chosen kernels, for error messages and benchmarks. */
-extern const char *xmc_blas_name(void);
-
 #endif

@@ -5,6 +5,7 @@
  * is therefore exact, and a tie is a tie on every machine and in every order of summation.
  */
 #include "xmcoh/decode.h"
+#include "xmcoh/random.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,40 +89,6 @@ xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int3
 	xmc_release(ctx, item);
 	xmc_release(ctx, shuffled);
 	return status;
-}
-
-static xmc_status
-order_value(xmc_ctx *ctx, int32_t n, const float *s, const int32_t *order, double *value)
-{
-	int64_t		sum = 0;
-	int64_t		work = 0;
-
-	*value = NAN;
-
-	for (int32_t a = 0; a < n; a++)
-	{
-		const float *row = s + (size_t) order[a] * n;
-
-		for (int32_t b = a + 1; b < n; b++)
-		{
-			if (!isfinite(row[order[b]]))
-				return XMC_OK;
-			sum += score_units(row[order[b]]);
-		}
-		XMC_TRY(xmc_spend(ctx, &work, n - a));
-	}
-	*value = (double) sum * XMC_SCORE_GRID;
-	return XMC_OK;
-}
-
-double
-xmc_order_value(int32_t n, const float *s, const int32_t *order)
-{
-	xmc_ctx		unstopped = {0};
-	double		value;
-
-	(void) order_value(&unstopped, n, s, order, &value);
-	return value;
 }
 
 /* ---- exact: dynamic programming over subsets (Held and Karp 1962; Lawler 1964) ---- */
@@ -638,6 +605,24 @@ search_run(xmc_ctx *ctx, search *sr)
 	return XMC_OK;
 }
 
+static xmc_status
+order_value(xmc_ctx *ctx, int32_t n, const float *s, const int32_t *order, double *value)
+{
+	int64_t		sum = 0;
+	int64_t		work = 0;
+
+	for (int32_t a = 0; a < n; a++)
+	{
+		const float *row = s + (size_t) order[a] * n;
+
+		for (int32_t b = a + 1; b < n; b++)
+			sum += score_units(row[order[b]]);
+		XMC_TRY(xmc_spend(ctx, &work, n - a));
+	}
+	*value = (double) sum * XMC_SCORE_GRID;
+	return XMC_OK;
+}
+
 xmc_status
 xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value)
 {
@@ -664,120 +649,4 @@ xmc_decode(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *valu
 	if (n <= XMC_EXACT_ITEMS)
 		return xmc_decode_exact(ctx, n, s, order, value);
 	return xmc_decode_search(ctx, n, s, order, value);
-}
-
-/* ---- position probabilities ---- */
-
-#define PROBABILITY_FLOOR 1e-20 /* subsets reached less often than this are passed over: 2^16 of them lose 1e-15 */
-
-/*
- * The exact method's maxima scale the sums: with z(R) = sum over the orders of R of exp(value - best(R)), which lies in
- * [1, n!], and e(R, j) = best(R \ j) + sum of s(j, i) over i in R \ j - best(R) <= 0,
- *		z(R) = sum over j in R of exp(e(R, j)) z(R \ j)						(backward)
- *		P(j is next | R is left) = exp(e(R, j)) z(R \ j) / z(R)				(forward, from the full set)
- * so that no score can overflow or underflow a sum.
- */
-static inline double
-next_weight(const subset_table *table, const double *z, uint32_t set, int32_t j)
-{
-	uint32_t	rest = set ^ (1u << j);
-	double		e = (double) (table->best[rest] + subset_sum(table, set, j) - table->best[set]) * XMC_SCORE_GRID;
-
-	return e < -SAMPLE_CUT ? 0 : exp(e) * z[rest];
-}
-
-static xmc_status
-exact_probabilities(xmc_ctx *ctx, const subset_table *table, double *z, double *reach, double *probability)
-{
-	int32_t		n = table->n;
-	uint32_t	full = (1u << n) - 1;
-
-	z[0] = 1;
-	for (uint32_t set = 1; set <= full; set++)
-	{
-		double		sum = 0;
-
-		for (uint32_t rest = set; rest; rest &= rest - 1)
-			sum += next_weight(table, z, set, __builtin_ctz(rest));
-		z[set] = sum;
-		if (set % STOP_SETS == 0)
-			XMC_TRY(xmc_check_stop(ctx));
-	}
-	memset(probability, 0, sizeof(double) * n * n);
-	memset(reach, 0, sizeof(double) * (full + 1));
-	reach[full] = 1;
-	for (uint32_t set = full; set > 0; set--)
-	{
-		int32_t		place = n - __builtin_popcount(set);
-
-		if (set % STOP_SETS == 0)
-			XMC_TRY(xmc_check_stop(ctx));
-		if (reach[set] < PROBABILITY_FLOOR)
-			continue;
-		for (uint32_t rest = set; rest; rest &= rest - 1)
-		{
-			int32_t		j = __builtin_ctz(rest);
-			double		share = reach[set] / z[set] * next_weight(table, z, set, j);
-
-			probability[j * n + place] += share;
-			reach[set ^ (1u << j)] += share;
-		}
-	}
-	return XMC_OK;
-}
-
-xmc_status
-xmc_position_probabilities_sampled(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples, double *probability)
-{
-	search		sr;
-	xmc_status	status;
-
-	if (samples < 1)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of samples is %d, want 1 or more", samples);
-	XMC_TRY(check_scores(ctx, n, s));
-	if (n == 0)
-		return XMC_OK;
-	XMC_TRY(search_start(ctx, n, s, &sr));
-	status = xmc_clear(ctx, probability, sizeof(double) * n * n);
-	if (status == XMC_OK)
-		status = search_run(ctx, &sr);
-	xmc_random_seed(&sr.random, SAMPLE_SEED);
-	for (int64_t sweep = -SAMPLE_BURN_IN; status == XMC_OK && sweep < samples; sweep++)
-	{
-		for (int32_t step = 0; status == XMC_OK && step < n; step++)
-			status = heat_bath(ctx, &sr, XMC_SCORE_GRID, SAMPLE_CUT, n);
-		for (int32_t k = 0; sweep >= 0 && k < n; k++)
-			probability[(size_t) sr.item[sr.order[k]] * n + k] += 1;
-	}
-	for (int32_t i = 0; status == XMC_OK && i < n; i++)
-	{
-		for (int32_t k = 0; k < n; k++)
-			probability[(size_t) i * n + k] /= samples;
-		status = xmc_spend(ctx, &sr.work, n);
-	}
-	search_release(ctx, &sr);
-	return status;
-}
-
-xmc_status
-xmc_position_probabilities(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples, double *probability)
-{
-	subset_table table;
-	double	   *z;				/* (2^n), then reach (2^n): the probability that exactly this set is left at some place */
-	xmc_status	status;
-
-	if (n > XMC_EXACT_ITEMS)
-		return xmc_position_probabilities_sampled(ctx, n, s, samples, probability);
-	XMC_TRY(check_scores(ctx, n, s));
-	if (n == 0)
-		return XMC_OK;
-	XMC_TRY(subset_solve(ctx, n, s, &table));
-	z = xmc_alloc(ctx, (size_t) 2 << n, sizeof(double));
-	if (z)
-		status = exact_probabilities(ctx, &table, z, z + ((size_t) 1 << n), probability);
-	else
-		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
-	xmc_release(ctx, z);
-	subset_release(ctx, &table);
-	return status;
 }

@@ -9,6 +9,7 @@
 
 #include "xmcoh/base.h"
 #include "numeric/vector.h"
+#include "xmcoh/random.h"
 
 /* y (rows, outputs) = x (rows, inputs) w^T + bias; w (outputs, inputs), bias (outputs) or NULL. */
 extern xmc_status xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,

@@ -1,5 +1,6 @@
 /* metrics.c - Kendall tau, places, bootstrap intervals; see metrics.h */
 #include "xmcoh/metrics.h"
+#include "xmcoh/random.h"
 
 #include <float.h>
 #include <math.h>

@@ -82,14 +82,4 @@ extern void xmc_json_close(xmc_json *json);
  */
 extern size_t xmc_json_quote(const char *string, size_t length, char *out);
 
-/* Whether these bytes are UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF. */
-extern bool xmc_utf8_valid(const char *string, size_t length);
-
-/*
- * A foreign name made fit to stand in a message of any encoding: at most XMC_PRINTABLE - 1 bytes, each character outside
- * printable ASCII as '?', cut with "...". Returns out.
- */
-#define XMC_PRINTABLE 64
-extern const char *xmc_printable(const char *string, size_t length, char out[XMC_PRINTABLE]);
-
 #endif
