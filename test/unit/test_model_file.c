@@ -312,20 +312,20 @@ test_wrong_metadata(void **state)
 	expect_changed(&(change){.key = "feature_version",.value = "0"}, "have version 0");
 	expect_changed(&(change){.key = "has_bag",.value = "2"}, "\"has_bag\" is 2");
 	expect_changed(&(change){.key = "has_alignment",.value = "-1"}, "\"has_alignment\" is -1");
-	expect_changed(&(change){.key = "has_bag",.value = "0"}, "shape (6), its options ask for (2)");
+	expect_changed(&(change){.key = "has_bag",.value = "0"}, "shape (6), but its options require (2)");
 	expect_changed(&(change){.key = "option.heads",.value = "3"}, "multiple of option \"heads\"");
 	expect_changed(&(change){.key = "option.bag_dim",.value = "0"}, "allow no bag");
 	expect_changed(&(change){.key = "option.words",.value = "0"}, "allow no bag");
-	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "\"bilinear.weight\" has shape (10, 261), its options ask for (10, 258)");
-	expect_changed(&(change){.key = "option.bilinear_dim",.value = "0"}, "unknown tensor \"bilinear.");
-	expect_changed(&(change){.key = "option.layers",.value = "1"}, "unknown tensor \"image.layer.1");
+	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "\"bilinear.weight\" has shape (10, 261), but its options require (10, 258)");
+	expect_changed(&(change){.key = "option.bilinear_dim",.value = "0"}, "unrecognized tensor \"bilinear.");
+	expect_changed(&(change){.key = "option.layers",.value = "1"}, "unrecognized tensor \"image.layer.1");
 	expect_changed(&(change){.key = "option.layers",.value = "3"}, "\"text.layer.2.qkv.weight\" is missing");
 	expect_changed(&(change){.key = "option.d_model",.value = "16"}, "\"text.input.weight\" has shape (8, 6)");
-	expect_changed(&(change){.key = "option.hash_bits",.value = "24"}, "ask for (16777216)");
+	expect_changed(&(change){.key = "option.hash_bits",.value = "24"}, "require (16777216)");
 	expect_changed(&(change){.key = "option.bag_bits",.value = "9"}, "\"text.bag.weight\" has shape (256, 4)");
 	expect_changed(&(change){.key = "option.feed_forward",.value = "8192"}, "ff1.weight\" has shape (12, 8)");
-	expect_changed(&(change){.key = "option.momentum",.value = "0"}, "unknown metadata \"option.momentum\"");
-	expect_changed(&(change){.key = "author",.value = "x"}, "unknown metadata \"author\"");
+	expect_changed(&(change){.key = "option.momentum",.value = "0"}, "unrecognized metadata \"option.momentum\"");
+	expect_changed(&(change){.key = "author",.value = "x"}, "unrecognized metadata \"author\"");
 	expect_changed(&(change){.key = "option.seed",.value = "8"}, NULL);	/* another model, but one */
 }
 
@@ -363,8 +363,8 @@ test_wrong_tensors(void **state)
 			expect_changed(&(change){.tensor = name,.name = name,.n_dimensions = 2,.shape = {columns, rows}}, shape);
 		expect_changed(&(change){.tensor = name,.name = name,.n_dimensions = n_dimensions,.shape = {rows, columns}}, NULL);
 	}
-	expect_changed(&(change){.tensor = "extra.weight"}, "unknown tensor \"extra.weight\"");
-	expect_changed(&(change){.tensor = ""}, "unknown tensor \"\"");
+	expect_changed(&(change){.tensor = "extra.weight"}, "unrecognized tensor \"extra.weight\"");
+	expect_changed(&(change){.tensor = ""}, "unrecognized tensor \"\"");
 	free(model);
 }
 

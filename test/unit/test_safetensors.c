@@ -231,7 +231,7 @@ test_length(void **state)
 	for (uint64_t length = 5; length < 20; length++)
 	{
 		memcpy(blob, &length, 8);
-		expect_blob(blob, size, "but only 4 are there");
+		expect_blob(blob, size, "but only 4 follow");
 	}
 	memcpy(blob, &(uint64_t){4}, 8);
 	expect_blob(blob, SIZE_MAX, "too large");	/* refused before any of it is read */
@@ -256,30 +256,30 @@ test_header(void **state)
 #define W "\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}"
 	(void) state;
 	expect_header("{" W "}", 4, "");
-	expect_header("{" W "}\n", 4, "after the end");
-	expect_header("{" W "}x", 4, "after the end");
-	expect_header("{" W "," W "}", 4, "\"w\" stands twice");
-	expect_header("{" W ",\"\\u0077\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 4, "stands twice");
-	expect_header("{\"__metadata__\":{},\"__metadata__\":{}," W "}", 4, "stands twice");
-	expect_header("{\"__metadata__\":{\"a\":\"1\",\"a\":\"1\"}," W "}", 4, "stands twice");
-	expect_header("{\"__metadata__\":{\"a\":1}," W "}", 4, "a string was expected");
-	expect_header("{\"__metadata__\":{\"a\":{}}," W "}", 4, "a string was expected");
-	expect_header("{\"__metadata__\":[]," W "}", 4, "an object was expected");
-	expect_header("{\"__metadata__\":\"x\"," W "}", 4, "an object was expected");
-	expect_header("{\"__metadata__\":{\"a\\u0000b\":\"x\"}," W "}", 4, "zero character");
-	expect_header("{\"__metadata__\":{\"a\":\"x\\u0000y\"}," W "}", 4, "zero character");
-	expect_header("{\"w\\u0000\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "zero character");
-	expect_header("{\"w\":[]}", 0, "an object was expected");
+	expect_header("{" W "}\n", 4, "may follow");
+	expect_header("{" W "}x", 4, "may follow");
+	expect_header("{" W "," W "}", 4, "\"w\" occurs twice");
+	expect_header("{" W ",\"\\u0077\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 4, "occurs twice");
+	expect_header("{\"__metadata__\":{},\"__metadata__\":{}," W "}", 4, "occurs twice");
+	expect_header("{\"__metadata__\":{\"a\":\"1\",\"a\":\"1\"}," W "}", 4, "occurs twice");
+	expect_header("{\"__metadata__\":{\"a\":1}," W "}", 4, "expected a string");
+	expect_header("{\"__metadata__\":{\"a\":{}}," W "}", 4, "expected a string");
+	expect_header("{\"__metadata__\":[]," W "}", 4, "expected an object");
+	expect_header("{\"__metadata__\":\"x\"," W "}", 4, "expected an object");
+	expect_header("{\"__metadata__\":{\"a\\u0000b\":\"x\"}," W "}", 4, "zero byte");
+	expect_header("{\"__metadata__\":{\"a\":\"x\\u0000y\"}," W "}", 4, "zero byte");
+	expect_header("{\"w\\u0000\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "zero byte");
+	expect_header("{\"w\":[]}", 0, "expected an object");
 	expect_header("{\"w\":{}}", 0, "\"w\" has no dtype");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "\"w\" has no shape");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "\"w\" has no data_offsets");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "stands twice");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unknown key \"x\"");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "occurs twice");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unrecognized key \"x\"");
 	expect_header("{\"w\":{\"dtype\":\"F32\\u0000\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":{},\"data_offsets\":[0,4]}}", 4, "an array was expected");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":{},\"data_offsets\":[0,4]}}", 4, "expected an array");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]}}", 4, "shape must hold whole numbers");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[[1]],\"data_offsets\":[0,4]}}", 4, "shape must hold whole numbers");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "was expected");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "expected");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, "whole number");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "more than 4 numbers");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "must be two numbers");
@@ -315,8 +315,8 @@ test_offsets(void **state)
 	expect_header("{" T("a", "[2]", 0, 8) "," T("b", "[2]", 4, 12) "}", 12, "overlaps");
 	expect_header("{" T("a", "[2]", 0, 8) "," T("b", "[2]", 0, 8) "}", 8, "overlaps");
 	expect_header("{" T("a", "[2]", 0, 8) "," T("e", "[0]", 4, 4) "}", 8, "overlaps");
-	expect_header("{" T("a", "[1]", 0, 4) "," T("b", "[1]", 8, 12) "}", 12, "hole");
-	expect_header("{" T("b", "[1]", 4, 8) "}", 8, "hole");
+	expect_header("{" T("a", "[1]", 0, 4) "," T("b", "[1]", 8, 12) "}", 12, "gap");
+	expect_header("{" T("b", "[1]", 4, 8) "}", 8, "gap");
 	expect_header("{" T("a", "[1]", 0, 4) "}", 8, "belong to no tensor");
 	expect_header("{" T("a", "[1]", 0, 4) "}", 5, "belong to no tensor");
 	expect_header("{}", 4, "belong to no tensor");
@@ -336,7 +336,7 @@ test_offsets(void **state)
 	expect_header("{" T("a", "[9007199254740992,1024,2]", 0, 0) "}", 0, "too large");
 	expect_header("{" T("a", "[4503599627370496,1024]", 0, 0) "}", 0, "too large");
 	expect_header("{" T("a", "[9007199254740992,9007199254740992,0]", 0, 0) "}", 0, "too large");
-	expect_header("{" T("a", "[2305843009213693952]", 0, 0) "}", 0, "above 2^53");
+	expect_header("{" T("a", "[2305843009213693952]", 0, 0) "}", 0, "exceeds 2^53");
 #undef T
 }
 
@@ -525,7 +525,7 @@ test_write_refuses(void **state)
 		assert_int_equal(xmc_safetensors_write(&ctx, (n), (t), (m), (md), NULL, &size), XMC_BAD_INPUT); \
 		assert_non_null(strstr(ctx.message, (expected))); } while (0)
 	(void) state;
-	REFUSED(0, NULL, 2, twice, "stands twice");
+	REFUSED(0, NULL, 2, twice, "occurs twice");
 	REFUSED(0, NULL, 1, (&(xmc_metadata){"\xff", ""}), "not valid UTF-8");
 	REFUSED(0, NULL, 1, (&(xmc_metadata){"", "\xc0\x80"}), "not valid UTF-8");
 	two[1].name = two[0].name;
@@ -536,21 +536,21 @@ test_write_refuses(void **state)
 	REFUSED(2, two, 0, NULL, "not valid UTF-8");
 	two[1] = tensors[1];
 	two[1].n_values = 2;
-	REFUSED(2, two, 0, NULL, "does not give its 2 values");
+	REFUSED(2, two, 0, NULL, "does not match its 2 values");
 	two[1].shape[0] = -3;
 	two[1].n_values = -3;
-	REFUSED(2, two, 0, NULL, "does not give");
+	REFUSED(2, two, 0, NULL, "does not match");
 	two[1].n_dimensions = 5;
 	REFUSED(2, two, 0, NULL, "5 dimensions");
 	two[1] = (xmc_tensor_view){.name = "huge",.n_dimensions = 2,.shape = {INT64_C(1) << 40, INT64_C(1) << 40}};
-	REFUSED(2, two, 0, NULL, "does not give");
+	REFUSED(2, two, 0, NULL, "does not match");
 	two[1] = (xmc_tensor_view){.name = "huge",.n_dimensions = 1,.shape = {INT64_C(1) << 52},.n_values = INT64_C(1) << 52};
 	REFUSED(2, two, 0, NULL, "too large");
 	two[1] = (xmc_tensor_view){.name = "huge",.n_dimensions = 2,.shape = {INT64_C(1) << 54, 0}};
 	REFUSED(2, two, 0, NULL, "too large");
-	REFUSED(1001, two, 0, NULL, "at most 1000");
-	REFUSED(-1, two, 0, NULL, "at most 1000");
-	REFUSED(0, NULL, 1001, twice, "at most 1000");
+	REFUSED(1001, two, 0, NULL, "from 0 to 1000");
+	REFUSED(-1, two, 0, NULL, "from 0 to 1000");
+	REFUSED(0, NULL, 1001, twice, "from 0 to 1000");
 #undef REFUSED
 
 	blob = malloc((size_t) 2 << 20);	/* a metadata value that makes the header too long */
@@ -558,14 +558,14 @@ test_write_refuses(void **state)
 	blob[((size_t) 2 << 20) - 1] = '\0';
 	assert_int_equal(xmc_safetensors_write(&ctx, 0, NULL, 1, &(xmc_metadata){"k", (char *) blob}, NULL, &size),
 					 XMC_BAD_INPUT);
-	assert_non_null(strstr(ctx.message, "over the limit"));
+	assert_non_null(strstr(ctx.message, "exceeds the limit"));
 	free(blob);
 
 	assert_int_equal(xmc_safetensors_write(&ctx, 4, tensors, 3, metadata, NULL, &size), XMC_OK);
 	size--;
 	blob = malloc(size);
 	assert_int_equal(xmc_safetensors_write(&ctx, 4, tensors, 3, metadata, blob, &size), XMC_BAD_INPUT);
-	assert_non_null(strstr(ctx.message, "of room"));
+	assert_non_null(strstr(ctx.message, "are needed"));
 	free(blob);
 }
 

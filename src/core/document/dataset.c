@@ -65,7 +65,7 @@ copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float
 	for (int32_t k = 0; k < dim; k++)
 	{
 		if (!isfinite(from[k]))
-			return xmc_fail(ctx, XMC_BAD_INPUT, "%s of item \"%.*s\" has %s at position %d: finite numbers are wanted",
+			return xmc_fail(ctx, XMC_BAD_INPUT, "%s of item \"%.*s\" has %s at position %d; all values must be finite",
 							what, (int) (item->key_length < 100 ? item->key_length : 100), item->key,
 							isnan(from[k]) ? "NaN" : "infinity", (int) k + 1);
 		to[k] = from[k];
@@ -92,7 +92,7 @@ read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *it
 		}
 		total += count;
 		if (total > INT32_MAX)
-			return xmc_fail(ctx, XMC_LIMIT, "a document with more than %d text features", INT32_MAX);
+			return xmc_fail(ctx, XMC_LIMIT, "document has more than %d text features", INT32_MAX);
 	}
 	out->feature_start[n] = (int32_t) total;
 	out->feature = xmc_alloc(ctx, (size_t) total, sizeof(uint32_t));
@@ -132,7 +132,7 @@ xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *toke
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t i = 1; i < n; i++)
 		if (xmc_item_compare(&item[i - 1], &item[i]) == 0)
-			return xmc_fail(ctx, XMC_BAD_INPUT, "item \"%.*s\" is there twice",
+			return xmc_fail(ctx, XMC_BAD_INPUT, "item \"%.*s\" occurs twice",
 							(int) (item[i].key_length < 100 ? item[i].key_length : 100), item[i].key);
 
 	if (options->words)

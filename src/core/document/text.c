@@ -86,7 +86,7 @@ static xmc_status
 icu_fail(xmc_ctx *ctx, const char *what, UErrorCode code)
 {
 	return xmc_fail(ctx, code == U_MEMORY_ALLOCATION_ERROR ? XMC_NO_MEMORY : XMC_LIMIT,
-					"ICU could not %s: %s", what, u_errorName(code));
+					"could not %s: ICU reports %s", what, u_errorName(code));
 }
 
 xmc_status
@@ -101,13 +101,13 @@ xmc_tokeniser_new(xmc_ctx *ctx, xmc_tokeniser **out)
 	if (U_FAILURE(code))
 	{
 		free(tokeniser);
-		return icu_fail(ctx, "load its NFKC_Casefold data", code);
+		return icu_fail(ctx, "load ICU's NFKC_Casefold data", code);
 	}
 	tokeniser->breaker = ubrk_open(UBRK_WORD, "", NULL, 0, &code);
 	if (U_FAILURE(code))
 	{
 		free(tokeniser);
-		return icu_fail(ctx, "open its word break iterator", code);
+		return icu_fail(ctx, "open ICU's word break iterator", code);
 	}
 	*out = tokeniser;
 	return XMC_OK;
@@ -184,7 +184,7 @@ append_chunk(text_scan *scan)
 	scan->filled += unorm2_normalize(tokeniser->normaliser, tokeniser->chunk, n, tokeniser->window + scan->filled,
 									 WINDOW_CAPACITY - scan->filled, &code);
 	if (U_FAILURE(code))
-		return icu_fail(scan->ctx, "normalise a text", code);
+		return icu_fail(scan->ctx, "normalize text", code);
 	return XMC_OK;
 }
 
@@ -327,7 +327,7 @@ consume_window(text_scan *scan, bool complete)
 
 	ubrk_setText(breaker, window, scan->filled, &code);
 	if (U_FAILURE(code))
-		return icu_fail(scan->ctx, "segment a text", code);
+		return icu_fail(scan->ctx, "segment text", code);
 	ubrk_first(breaker);
 	while ((to = ubrk_next(breaker)) != UBRK_DONE)
 	{
@@ -337,7 +337,7 @@ consume_window(text_scan *scan, bool complete)
 		from = to;
 	}
 	if (from < (complete ? scan->filled : 1))	/* ubrk_next has no other way to report it */
-		return xmc_fail(scan->ctx, XMC_NO_MEMORY, "ICU could not segment a text: out of memory");
+		return xmc_fail(scan->ctx, XMC_NO_MEMORY, "could not segment text: ICU ran out of memory");
 	scan->filled -= from;
 	memmove(window, window + from, scan->filled * sizeof window[0]);
 	return XMC_OK;
@@ -460,7 +460,7 @@ grow(feature_set *set)
 	uint32_t   *value;
 
 	if (capacity > FEATURES_MAX)
-		return xmc_fail(set->ctx, XMC_LIMIT, "a text has more than %zu distinct features", FEATURES_MAX / 2);
+		return xmc_fail(set->ctx, XMC_LIMIT, "text has more than %zu distinct features", FEATURES_MAX / 2);
 	value = xmc_alloc(set->ctx, 2 * capacity, sizeof(uint32_t));
 	XMC_NEED(value, set->ctx);
 	if (set->n > 0)

@@ -108,7 +108,7 @@ read_string(xmc_json *json)
 		unsigned char c;
 
 		if (json->at >= json->length)
-			return bad_json(json, json->token_at, "string without end");
+			return bad_json(json, json->token_at, "unterminated string");
 		c = json->text[json->at];
 		if (c == '"')
 			break;
@@ -127,7 +127,7 @@ read_string(xmc_json *json)
 		}
 		json->at++;
 		if (json->at >= json->length)
-			return bad_json(json, json->token_at, "string without end");
+			return bad_json(json, json->token_at, "unterminated string");
 		c = json->text[json->at++];
 		if (c == 'u')
 		{
@@ -141,7 +141,7 @@ read_string(xmc_json *json)
 			const char *found = c ? strchr(escape, c) : NULL;
 
 			if (!found)
-				return bad_json(json, json->at - 2, "unknown escape");
+				return bad_json(json, json->at - 2, "invalid escape sequence");
 			*out++ = escaped[found - escape];
 		}
 	}
@@ -166,7 +166,7 @@ remember_key(xmc_json *json)
 		{
 			char		shown[XMC_PRINTABLE];
 
-			return xmc_fail(json->ctx, json->bad, "%s, byte %zu: key \"%s\" stands twice", json->what, json->token_at,
+			return xmc_fail(json->ctx, json->bad, "%s, byte %zu: key \"%s\" occurs twice", json->what, json->token_at,
 							xmc_printable(json->string, json->string_length, shown));
 		}
 	if (json->n_keys - first >= XMC_JSON_MAX_MEMBERS)
@@ -237,12 +237,12 @@ static xmc_status
 read_key(xmc_json *json)
 {
 	if (json->text[json->at] != '"')
-		return bad_json(json, json->at, "a key in quotes was expected");
+		return bad_json(json, json->at, "expected a key in quotes");
 	XMC_TRY(read_string(json));
 	XMC_TRY(remember_key(json));
 	skip_space(json);
 	if (json->at >= json->length || json->text[json->at] != ':')
-		return bad_json(json, json->at, "':' was expected");
+		return bad_json(json, json->at, "expected ':'");
 	json->at++;
 	json->kind = XMC_JSON_KEY;
 	json->expect = EXPECT_VALUE;
@@ -260,13 +260,13 @@ read_integer(xmc_json *json)
 	{
 		value = value * 10 + (json->text[json->at] - '0');
 		if (value > most)
-			return bad_json(json, begin, "number above 2^53");
+			return bad_json(json, begin, "number exceeds 2^53");
 		json->at++;
 	}
 	if (json->text[begin] == '0' && json->at - begin > 1)
 		return bad_json(json, begin, "number with a leading zero");
 	if (json->at < json->length && (json->text[json->at] == '.' || (json->text[json->at] | 0x20) == 'e'))
-		return bad_json(json, begin, "a whole number was expected");
+		return bad_json(json, begin, "expected a whole number");
 	json->integer = value;
 	json->kind = XMC_JSON_INTEGER;
 	after_value(json);
@@ -289,7 +289,7 @@ read_value(xmc_json *json)
 	}
 	if (c >= '0' && c <= '9')
 		return read_integer(json);
-	return bad_json(json, json->at, "an object, an array, a string or a whole number from 0 was expected");
+	return bad_json(json, json->at, "expected an object, an array, a string or a whole number that is not negative");
 }
 
 xmc_status
@@ -301,7 +301,7 @@ xmc_json_next(xmc_json *json)
 			json->at++;
 		json->token_at = json->at;
 		if (json->at < json->length)
-			return bad_json(json, json->at, "something other than spaces after the end");
+			return bad_json(json, json->at, "only spaces may follow the value");
 		json->kind = XMC_JSON_END;
 		return XMC_OK;
 	}
@@ -316,7 +316,7 @@ xmc_json_next(xmc_json *json)
 		if (json->text[json->at] == (object ? '}' : ']'))
 			return end_nested(json);
 		if (json->text[json->at] != ',')
-			return bad_json(json, json->at, object ? "',' or '}' was expected" : "',' or ']' was expected");
+			return bad_json(json, json->at, object ? "expected ',' or '}'" : "expected ',' or ']'");
 		json->at++;
 		skip_space(json);
 		json->token_at = json->at;
@@ -349,7 +349,7 @@ xmc_json_expect(xmc_json *json, xmc_json_kind kind)
 
 	XMC_TRY(xmc_json_next(json));
 	if (json->kind != kind)
-		return xmc_fail(json->ctx, json->bad, "%s, byte %zu: %s was expected, not %s", json->what, json->token_at,
+		return xmc_fail(json->ctx, json->bad, "%s, byte %zu: expected %s, but found %s", json->what, json->token_at,
 						name[kind], name[json->kind]);
 	return XMC_OK;
 }

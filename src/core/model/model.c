@@ -244,7 +244,7 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 		add_alignment(out, start);
 	if (out->n_parameters > XMC_MODEL_MAX_BYTES / (int64_t) sizeof(float))
 		return xmc_fail(ctx, XMC_LIMIT, "a model with these options has %lld parameters of 4 bytes each, "
-						"at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
+						"but at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
 	return XMC_OK;
 }
 

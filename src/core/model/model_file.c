@@ -127,7 +127,7 @@ read_flag(xmc_ctx *ctx, const xmc_safetensors *st, const char *name, bool *out)
 
 	XMC_TRY(read_number(ctx, st, "", name, &number));
 	if (number != 0 && number != 1)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is %.15g, must be 0 or 1", name, number);
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is %.15g, but must be 0 or 1", name, number);
 	*out = number == 1;
 	return XMC_OK;
 }
@@ -141,7 +141,7 @@ check_calibration(xmc_ctx *ctx, const xmc_calibration *calibration)
 		double		value = *coefficient(calibration, k);
 
 		if (!(isfinite(value) && value >= 0))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s is %g, must be finite and not negative",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s is %g, but must be finite and not negative",
 							coefficients[k].name, value);
 	}
 	return XMC_OK;
@@ -178,8 +178,8 @@ read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc
 						xmc_printable(format, strlen(format), shown), FORMAT);
 	XMC_TRY(read_number(ctx, st, "", "feature_version", &number));
 	if (number != XMC_FEATURE_VERSION)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: its text features have version %.15g, this program's have %d: "
-						"train it again", number, XMC_FEATURE_VERSION);
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: its text features have version %.15g, but version %d is needed; "
+						"train the model again", number, XMC_FEATURE_VERSION);
 	XMC_TRY(read_flag(ctx, st, "has_bag", has_bag));
 	XMC_TRY(read_flag(ctx, st, "has_alignment", has_alignment));
 	xmc_options_default(options);
@@ -208,7 +208,7 @@ refuse_unknown_metadata(xmc_ctx *ctx, const xmc_safetensors *st, const xmc_model
 		while (known < list.n && strcmp(list.key[known], st->metadata[k].key) != 0)
 			known++;
 		if (known == list.n)
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown metadata \"%s\"",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized metadata \"%s\"",
 							xmc_printable(st->metadata[k].key, strlen(st->metadata[k].key), shown));
 	}
 	return XMC_OK;
@@ -268,7 +268,7 @@ match_seen(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	if (!view)
 		return XMC_OK;
 	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > INT32_MAX || view->shape[1] != XMC_SEEN_COLUMNS)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, it must have %d columns", SEEN_NAME,
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have %d columns", SEEN_NAME,
 						shape_text(view->n_dimensions, view->shape, got), XMC_SEEN_COLUMNS);
 	/* never written through, as all of the blob */
 	model->seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
@@ -307,7 +307,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 			char		got[96];
 			char		wanted[96];
 
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, its options ask for %s",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but its options require %s",
 							tensor->name, shape_text(view->n_dimensions, view->shape, got),
 							shape_text(tensor->n_dimensions, tensor->shape, wanted));
 		}
@@ -315,7 +315,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	}
 	for (int32_t k = 0; k < st->n_tensors; k++)
 		if (!has_tensor(model, st->tensor[k].name))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown tensor \"%s\"",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized tensor \"%s\"",
 							xmc_printable(st->tensor[k].name, strlen(st->tensor[k].name), shown));
 	return XMC_OK;
 }

@@ -46,7 +46,7 @@ static xmc_status
 check_no_nul(reader *r, const char *what)
 {
 	if (memchr(r->json.string, '\0', r->json.string_length))
-		return xmc_fail(r->ctx, XMC_BAD_MODEL, "safetensors header, byte %zu: %s with a zero character",
+		return xmc_fail(r->ctx, XMC_BAD_MODEL, "safetensors header, byte %zu: %s contains a zero byte",
 						r->json.token_at, what);
 	return XMC_OK;
 }
@@ -131,7 +131,7 @@ read_tensor(reader *r)
 		{
 			XMC_TRY(xmc_json_expect(json, XMC_JSON_STRING));
 			if (json->string_length != 3 || memcmp(json->string, "F32", 3) != 0)
-				return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has dtype \"%s\"; only \"F32\" is known", name,
+				return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has dtype \"%s\"; only \"F32\" is supported", name,
 								xmc_printable(json->string, json->string_length, other));
 			has_dtype = true;
 		}
@@ -146,7 +146,7 @@ read_tensor(reader *r)
 			has_offsets = true;
 		}
 		else
-			return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has an unknown key \"%s\"", name,
+			return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has an unrecognized key \"%s\"", name,
 							xmc_printable(json->string, json->string_length, other));
 	}
 	if (!has_dtype || !has_shape || !has_offsets)
@@ -212,7 +212,7 @@ check_cover(reader *r)
 		if (begin != place)
 			return xmc_fail(r->ctx, XMC_BAD_MODEL, begin < place ?
 							"tensor \"%s\" overlaps another, at byte %lld of the data" :
-							"hole in the data before tensor \"%s\", which begins at byte %lld of them",
+							"gap in the data before tensor \"%s\", which begins at byte %lld of the data",
 							xmc_printable(tensor->name, strlen(tensor->name), name), (long long) (begin - r->data));
 		place = begin + tensor->n_values * (int64_t) sizeof(float);
 	}
@@ -253,23 +253,23 @@ xmc_safetensors_parse(xmc_ctx *ctx, const void *blob, size_t size, xmc_safetenso
 
 	*out = (xmc_safetensors){0};
 	if (size < LENGTH_BYTES)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: %zu bytes are too few", size);
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: %zu bytes are too few for a header", size);
 	memcpy(&length, bytes, LENGTH_BYTES);
 	if (length > XMC_SAFETENSORS_MAX_HEADER)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: a header of %llu bytes is over the limit of %d",
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: header of %llu bytes exceeds the limit of %d",
 						(unsigned long long) length, XMC_SAFETENSORS_MAX_HEADER);
 	if (length > size - LENGTH_BYTES)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the header should have %llu bytes, but only %zu are there",
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: header must have %llu bytes, but only %zu follow its length",
 						(unsigned long long) length, size - LENGTH_BYTES);
 	if (length == 0 || bytes[LENGTH_BYTES] != '{')
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the header does not begin with '{'");
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: header does not begin with '{'");
 	r.data = bytes + LENGTH_BYTES + length;
 	if (size - LENGTH_BYTES - length > INT64_MAX)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: too large");
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the data are too large");
 	r.data_size = (int64_t) (size - LENGTH_BYTES - length);
 	if ((uintptr_t) r.data % sizeof(float) != 0)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the data begin at byte %zu, not on a 4-byte boundary; "
-						"pad the header with spaces", (size_t) (LENGTH_BYTES + length));
+						"the header must be padded with spaces", (size_t) (LENGTH_BYTES + length));
 
 	/* Tables of the largest size, then the pool of names: one allocation, a size that a hostile header cannot drive up. */
 	out->memory = xmc_alloc(ctx, tables + length, 1);
@@ -477,7 +477,7 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 
 	if (n_tensors < 0 || n_tensors > XMC_SAFETENSORS_MAX_ENTRIES || n_metadata < 0 ||
 		n_metadata > XMC_SAFETENSORS_MAX_ENTRIES)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: %d tensors and %d metadata keys, at most %d each", (int) n_tensors,
+		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: %d tensors and %d metadata keys are not in the range from 0 to %d", (int) n_tensors,
 						(int) n_metadata, XMC_SAFETENSORS_MAX_ENTRIES);
 	*data_bytes = 0;
 	for (int32_t t = 0; t < n_tensors; t++)
@@ -492,10 +492,10 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 			if (strcmp(tensor[k].name, tensor[t].name) == 0)
 				return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: two tensors are named \"%s\"", shown);
 		if (tensor[t].n_dimensions < 0 || tensor[t].n_dimensions > XMC_TENSOR_MAX_DIMENSIONS)
-			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\" has %d dimensions, at most %d", shown,
+			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\" has %d dimensions, but at most %d are supported", shown,
 							(int) tensor[t].n_dimensions, XMC_TENSOR_MAX_DIMENSIONS);
 		if (!shape_values(tensor[t].n_dimensions, tensor[t].shape, &values) || values != tensor[t].n_values)
-			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": its shape does not give its %lld values", shown,
+			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": its shape does not match its %lld values", shown,
 							(long long) tensor[t].n_values);
 		if (__builtin_add_overflow(*data_bytes, values * (int64_t) sizeof(float), data_bytes) ||
 			*data_bytes > INT64_C(1) << 53)	/* the largest offset that a header can hold */
@@ -510,7 +510,7 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 		XMC_TRY(check_strings(ctx, "metadata value", metadata[m].value));
 		for (int32_t k = 0; k < m; k++)
 			if (strcmp(metadata[k].key, metadata[m].key) == 0)
-				return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: metadata key \"%s\" stands twice",
+				return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: metadata key \"%s\" occurs twice",
 								xmc_printable(metadata[m].key, strlen(metadata[m].key), shown));
 	}
 	return XMC_OK;
@@ -529,7 +529,7 @@ xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *te
 	XMC_TRY(check_entries(ctx, n_tensors, tensor, n_metadata, metadata, &data_bytes));
 	put_header(&header, n_tensors, tensor, n_metadata, metadata);
 	if (header.used > XMC_SAFETENSORS_MAX_HEADER)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: a header of %zu bytes is over the limit of %d", header.used,
+		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: header of %zu bytes exceeds the limit of %d", header.used,
 						XMC_SAFETENSORS_MAX_HEADER);
 	needed = LENGTH_BYTES + header.used + (size_t) data_bytes;
 	if (!blob)
@@ -538,7 +538,7 @@ xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *te
 		return XMC_OK;
 	}
 	if (*size < needed)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: %zu bytes of room, %zu are needed", *size, needed);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: buffer has %zu bytes, but %zu are needed", *size, needed);
 	*size = needed;
 
 	length = header.used;

@@ -105,7 +105,7 @@ xmc_seen_check(xmc_ctx *ctx, const xmc_model *model)
 			XMC_TRY(xmc_check_stop(ctx));
 		if (!is_whole(row[0], HALF) || !is_whole(row[1], HALF) || !is_whole(row[2], XMC_SEEN_LABELLED + 1) ||
 			(r > 0 && compare_rows(row - XMC_SEEN_COLUMNS, row) > 0))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"seen\" is no document, or not in its place",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"seen\" is invalid or out of order",
 							r);
 	}
 	return XMC_OK;

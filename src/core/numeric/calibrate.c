@@ -177,12 +177,12 @@ static xmc_status
 check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, const xmc_prior *prior)
 {
 	if (k < 1 || k > K)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of features is %d, want 1 to %d", k, K);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of features is %d, but must be from 1 to %d", k, K);
 	if (n < 0)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of rows is %d, want 0 or more", n);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of rows is %d, but must not be negative", n);
 	for (int32_t a = 0; prior && a < k; a++)
 		if (!(prior[a].mean >= 0 && isfinite(prior[a].mean) && prior[a].precision >= 0 && isfinite(prior[a].precision)))
-			return xmc_fail(ctx, XMC_BAD_INPUT, "prior of feature %d has mean %g and precision %g, want finite numbers, 0 or more", a,
+			return xmc_fail(ctx, XMC_BAD_INPUT, "prior of feature %d has mean %g and precision %g, but both must be finite and not negative", a,
 							prior[a].mean, prior[a].precision);
 	for (int32_t r = 0; r < n; r++)
 	{
@@ -192,7 +192,7 @@ check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weig
 			if (!isfinite(x[(size_t) r * k + a]))
 				return xmc_fail(ctx, XMC_BAD_INPUT, "feature %d of row %d is not finite", a, r);
 		if (weight && !(weight[r] >= 0 && isfinite(weight[r])))
-			return xmc_fail(ctx, XMC_BAD_INPUT, "weight of row %d is %g, want a finite number, 0 or more", r, weight[r]);
+			return xmc_fail(ctx, XMC_BAD_INPUT, "weight of row %d is %g, but must be finite and not negative", r, weight[r]);
 	}
 	return XMC_OK;
 }

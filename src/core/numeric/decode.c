@@ -41,9 +41,9 @@ check_scores(xmc_ctx *ctx, int32_t n, const float *s)
 	int64_t		work = 0;
 
 	if (n < 0)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of items is %d, want 0 or more", n);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of items is %d, but must not be negative", n);
 	if (n > ITEM_LIMIT)
-		return xmc_fail(ctx, XMC_LIMIT, "%d items to order, the limit is %d", n, ITEM_LIMIT);
+		return xmc_fail(ctx, XMC_LIMIT, "cannot order %d items: the limit is %d", n, ITEM_LIMIT);
 	for (int32_t i = 0; i < n; i++)
 	{
 		for (int32_t j = 0; j < n; j++)
@@ -204,7 +204,7 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
 	uint32_t	set;
 
 	if (n > XMC_EXACT_ITEMS)
-		return xmc_fail(ctx, XMC_LIMIT, "%d items to order exactly, the limit is %d", n, XMC_EXACT_ITEMS);
+		return xmc_fail(ctx, XMC_LIMIT, "cannot order %d items exactly: the limit is %d", n, XMC_EXACT_ITEMS);
 	XMC_TRY(check_scores(ctx, n, s));
 	XMC_TRY(subset_solve(ctx, n, s, &table));
 
