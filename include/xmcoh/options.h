@@ -1,6 +1,6 @@
 /*
- * options.h - every option of a model and of its training. Name, default, bounds and meaning of an option stand once, in the
- * table of options.c. SQL arguments, error messages and stored metadata are made from that table.
+ * options.h - every option of a model and of its training. Name, default, bounds and meaning of an option stand once, in
+ * the table of options.c. SQL arguments, error messages and stored metadata are made from that table.
  */
 #ifndef XMCOH_OPTIONS_H
 #define XMCOH_OPTIONS_H
@@ -47,7 +47,8 @@ typedef struct xmc_options
 	double		bilinear_learning_rate;
 	double		sparse_learning_rate;
 	double		sparse_decay;
-	double		precision;		/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
+	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
+	double		precision;
 	double		unselected;		/* weight of the other weak pairs */
 	double		challenge_margin;	/* Kendall tau that a new version may lose against the deployed one */
 	double		held_out;		/* share of approved documents held out */

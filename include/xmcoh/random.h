@@ -1,7 +1,7 @@
 /*
- * random.h - pseudo-random numbers from a seed: xoshiro256** (Blackman and Vigna 2018), seeded by SplitMix64 (Steele, Lea and
- * Flood 2014). The same seed gives the same numbers on every machine. Initial weights, shuffling, dropout, bootstrap and
- * annealing draw from here.
+ * random.h - pseudo-random numbers from a seed: xoshiro256** (Blackman and Vigna 2018), seeded by SplitMix64 (Steele, Lea
+ * and Flood 2014). The same seed gives the same numbers on every machine. Initial weights, shuffling, dropout, bootstrap
+ * and annealing draw from here.
  */
 #ifndef XMCOH_RANDOM_H
 #define XMCOH_RANDOM_H

@@ -1,8 +1,9 @@
 /*
- * safetensors.h - the storage format of a model version: https://huggingface.co/docs/safetensors ("Format").
+ * safetensors.h - the file format of a model version: https://huggingface.co/docs/safetensors ("Format"). A file is read
+ * and written as one block of memory; there is no I/O.
  *
- * An 8-byte little-endian header length, a JSON header, then the tensors' bytes. Everything that comes in is taken as
- * hostile: it is checked in full before a single value is used. Only F32 tensors are known here.
+ * The format is an 8-byte little-endian header length, a JSON header, and the tensors' bytes. Input may be hostile, so the
+ * whole header is checked before any value is used. Only F32 tensors are supported.
  */
 #ifndef XMCOH_SAFETENSORS_H
 #define XMCOH_SAFETENSORS_H
@@ -17,7 +18,7 @@ typedef struct xmc_tensor_view
 	int32_t		n_dimensions;
 	int64_t		shape[XMC_TENSOR_MAX_DIMENSIONS];
 	int64_t		n_values;		/* product of shape */
-	const float *data;			/* (shape), row-major, inside the blob */
+	const float *data;			/* (shape), row-major, inside the file */
 } xmc_tensor_view;
 
 typedef struct xmc_metadata
@@ -32,35 +33,35 @@ typedef struct xmc_safetensors
 	xmc_tensor_view *tensor;	/* sorted by name */
 	int32_t		n_metadata;
 	xmc_metadata *metadata;		/* sorted by key */
-	void	   *memory;			/* one allocation that holds all of the above */
+	void	   *memory;			/* the one allocation of all of the above */
 } xmc_safetensors;
 
 #define XMC_SAFETENSORS_MAX_HEADER 1048576
-#define XMC_SAFETENSORS_MAX_ENTRIES 1000	/* tensors; also metadata keys */
+#define XMC_SAFETENSORS_MAX_ENTRIES 1000	/* most tensors, and most metadata keys */
 
 /*
- * Reads the header of `blob` and checks it: length, JSON, UTF-8, no duplicate key, known dtype, shapes whose bytes equal
- * their offsets, offsets that cover the data exactly with no hole and no overlap, 4-byte alignment in memory. Tensor data
- * stay where they are; names and metadata are allocated by ctx. Limits: header 1 MiB, 1,000 tensors and metadata keys.
- * Errors: XMC_BAD_MODEL with what is wrong and where; XMC_NO_MEMORY.
+ * Reads and checks the header of `file`: length, JSON, UTF-8, no duplicate key, dtype F32, shapes whose size matches their
+ * offsets, offsets that cover the data exactly without gap or overlap, 4-byte alignment in memory. The data stay where they
+ * are; names and metadata are allocated by ctx. Limits: header 1 MiB, 1,000 tensors and metadata keys. Errors:
+ * XMC_BAD_MODEL (the message says what is wrong and where), XMC_NO_MEMORY.
  */
-extern xmc_status xmc_safetensors_parse(xmc_ctx *ctx, const void *blob, size_t size, xmc_safetensors *out);
-extern void xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st);	/* does not touch the blob */
+extern xmc_status xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t size, xmc_safetensors *out);
+extern void xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st);	/* does not free the file */
 
-/* XMC_BAD_MODEL naming the tensor and the place if any value is NaN or infinite; XMC_STOPPED. */
+/* Checks all values. Errors: XMC_BAD_MODEL (a value is NaN or infinite; the message says which), XMC_STOPPED. */
 extern xmc_status xmc_safetensors_check_finite(xmc_ctx *ctx, const xmc_safetensors *st);
 
-/* By name; NULL when there is none. */
+/* By name or key; NULL if there is none. */
 extern const xmc_tensor_view *xmc_safetensors_tensor(const xmc_safetensors *st, const char *name);
 extern const char *xmc_safetensors_metadata(const xmc_safetensors *st, const char *key);
 
 /*
- * Writes tensors and metadata to one blob. Tensors are laid out in the order given, the header is padded with spaces so
- * that the data begin at a multiple of 64 bytes; the same input gives the same bytes. If `blob` is NULL only *size is set;
- * else `blob` must hold *size bytes, as found by such a call. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, a shape
- * that does not give n_values, over the limits, *size too small); XMC_STOPPED.
+ * Writes tensors and metadata to `file`, which holds *size bytes; with file NULL only *size is set. Tensors are written in
+ * the given order. The header is padded with spaces, so that the data begin at a multiple of 64 bytes. The same input gives
+ * the same bytes. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, a shape that does not match n_values, a limit
+ * exceeded, *size too small), XMC_STOPPED.
  */
 extern xmc_status xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor,
-										int32_t n_metadata, const xmc_metadata *metadata, void *blob, size_t *size);
+										int32_t n_metadata, const xmc_metadata *metadata, void *file, size_t *size);
 
 #endif

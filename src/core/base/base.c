@@ -1,7 +1,6 @@
-/* base.c - contexts, arenas, random numbers, hashing; see base.h */
+/* base.c - allocation through a context, error messages, the stop callback, and arenas; see base.h */
 #include "xmcoh/base.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,9 +132,11 @@ xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size)
 
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
 		return NULL;
+
+	/* Find a block with enough room, from the current one on, or append a new block. */
 	bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t) (ARENA_ALIGN - 1);
 	while (block && block->capacity - block->used < bytes)
-		block = block->next;	/* blocks behind the current one are empty since the last reset */
+		block = block->next;	/* blocks behind the current one are empty: the last reset emptied them */
 	if (!block)
 	{
 		block = new_block(arena->ctx, bytes > ARENA_BLOCK ? bytes : ARENA_BLOCK);

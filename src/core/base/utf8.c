@@ -4,8 +4,8 @@
 #include <string.h>
 
 /*
- * The range of the second byte depends on the first (Unicode standard, table 3-7). This rules out overlong forms, surrogates
- * and values above U+10FFFF.
+ * The range of the second byte depends on the first (Unicode standard, table 3-7). This rules out overlong forms,
+ * surrogates and values above U+10FFFF.
  */
 size_t
 xmc_utf8_character(const unsigned char *p, const unsigned char *end)

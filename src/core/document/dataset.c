@@ -1,4 +1,4 @@
-/* dataset.c - documents from items; see dataset.h */
+/* dataset.c - documents: built from items, labelled, flattened to records and viewed, held out by a hash; see dataset.h */
 #include "xmcoh/dataset.h"
 
 #include "xmcoh/hash.h"
@@ -27,7 +27,7 @@ xmc_key_compare(const char *a, size_t a_length, const char *b, size_t b_length)
 		return a_number ? -1 : 1;
 	if (a_number)
 	{
-		/* Without leading zeros the longer number is the greater. */
+		/* Compare without leading zeros: the longer number is the larger one. */
 		size_t		a_zeros = 0;
 		size_t		b_zeros = 0;
 
@@ -40,7 +40,8 @@ xmc_key_compare(const char *a, size_t a_length, const char *b, size_t b_length)
 		by_bytes = memcmp(a + a_zeros, b + b_zeros, a_length - a_zeros);
 		if (by_bytes != 0)
 			return by_bytes;
-		return a_zeros == b_zeros ? 0 : a_zeros < b_zeros ? -1 : 1;	/* 7 before 07: other keys, equal numbers */
+		/* 7 before 07: the numbers are equal, the keys are not */
+		return a_zeros == b_zeros ? 0 : a_zeros < b_zeros ? -1 : 1;
 	}
 	shorter = a_length < b_length ? a_length : b_length;
 	by_bytes = shorter ? memcmp(a, b, shorter) : 0;
@@ -58,7 +59,7 @@ xmc_item_compare(const void *a, const void *b)
 	return xmc_key_compare(x->key, x->key_length, y->key, y->key_length);
 }
 
-/* Copies one embedding of an item, refusing what is not finite. */
+/* Copies one embedding of an item. Errors: XMC_BAD_INPUT (a value is not finite). */
 static xmc_status
 copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float *from, int32_t dim, float *to)
 {
@@ -73,7 +74,7 @@ copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float
 	return XMC_OK;
 }
 
-/* feature (n) of NULLs becomes each item's own features, which the caller releases. */
+/* Sets feature[i] to the features of item i, for the caller to release, and copies them all to the document. */
 static xmc_status
 read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, uint32_t **feature, xmc_document *out)
 {
@@ -107,6 +108,7 @@ read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *it
 	return XMC_OK;
 }
 
+/* The text features of all items, as one array. */
 static xmc_status
 build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, xmc_document *out)
 {
@@ -177,7 +179,7 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 	*document = (xmc_document){0};
 }
 
-/* Room for a label of every pair, in place of what was labelled. */
+/* Removes all labels and allocates room for one of every pair. */
 static xmc_status
 clear_labels(xmc_ctx *ctx, xmc_document *document)
 {
@@ -220,7 +222,7 @@ xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double 
 	for (int32_t a = 0; a < document->n; a++)
 	{
 		for (int32_t b = 0; b < document->n; b++)
-			if (position[a] < position[b])	/* not so where either is NaN */
+			if (position[a] < position[b])	/* false if either is NaN */
 				label(document, a, b);
 		XMC_TRY(xmc_spend(ctx, &work, document->n));
 	}
@@ -229,7 +231,7 @@ xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double 
 
 /* ---- flat records ---- */
 
-/* How a record begins. */
+/* The first bytes of a record. */
 typedef struct record_head
 {
 	int32_t		n;
@@ -237,14 +239,14 @@ typedef struct record_head
 	int32_t		n_pairs;
 } record_head;
 
-/* What follows the head. Each begins at a multiple of XMC_RECORD_ALIGN. */
+/* The sections after the head. Each begins at a multiple of XMC_RECORD_ALIGN. */
 enum
 {
-	STARTS,						/* first, so that xmc_document_record finds the head */
+	STARTS,						/* first, because xmc_document_record finds the head by it */
 	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, HAS, SECTIONS
 };
 
-/* Where the sections of a record begin and how long they are; gives the record's size. */
+/* Sets where the sections of a record begin and their lengths; returns the size of the record. */
 static size_t
 lay_out_record(const record_head *head, const xmc_options *options, size_t offset[SECTIONS], size_t bytes[SECTIONS])
 {
@@ -291,7 +293,7 @@ void
 xmc_document_view(const void *record, const xmc_options *options, xmc_document *out)
 {
 	const record_head *head = record;
-	char	   *base = (char *) (uintptr_t) record;	/* nobody writes through a view */
+	char	   *base = (char *) (uintptr_t) record;	/* a view is read-only */
 	size_t		offset[SECTIONS];
 	size_t		bytes[SECTIONS];
 

@@ -57,7 +57,7 @@ static const xmc_option_info table[] = {
 	{INTEGER(pool_documents), false, 2000, 0, 1000000000,
 		"documents without approved pairs that training reads, at most (a random sample if there are more); 0: none"},
 	{REAL(precision), false, 0.9, 0.5, 1,
-		"share of the selected weak pairs that must be right; also the probability from which a prediction counts as confident"},
+		"share of the selected weak pairs that must be right; also the probability from which a prediction is confident"},
 	{REAL(unselected), false, 1, 0, 1,
 		"weight of the weak pairs that are not selected, relative to the selected ones; 0: they are not trained on"},
 	{REAL(challenge_margin), false, 0, 0, 1,
@@ -110,8 +110,8 @@ check_value(xmc_ctx *ctx, const xmc_option_info *info, double value)
 	if (!isfinite(value))
 		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is not a finite number", info->name);
 	if (value < info->low || value > info->high)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is %.15g, but must be from %.15g to %.15g (%s)", info->name, value,
-						info->low, info->high, info->meaning);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is %.15g, but must be from %.15g to %.15g (%s)", info->name,
+						value, info->low, info->high, info->meaning);
 	if (info->is_integer && value != floor(value))
 		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is %.15g, but must be a whole number (%s)", info->name, value,
 						info->meaning);
@@ -158,11 +158,12 @@ xmc_options_check(xmc_ctx *ctx, const xmc_options *options)
 	for (int32_t k = 0; k < N_OPTIONS; k++)
 		XMC_TRY(check_value(ctx, &table[k], xmc_options_get(options, &table[k])));
 	if (options->d_model % options->heads != 0)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"d_model\" is %d, but must be a multiple of option \"heads\", which is %d",
+		return xmc_fail(ctx, XMC_BAD_INPUT,
+						"option \"d_model\" is %d, but must be a multiple of option \"heads\", which is %d",
 						(int) options->d_model, (int) options->heads);
 	if (options->shared_space && (options->text_dim == 0 || options->text_dim != options->image_dim))
 		return xmc_fail(ctx, XMC_BAD_INPUT,
-						"option \"shared_space\" needs text_dim and image_dim to be equal and not 0, but they are %d and %d",
+						"option \"shared_space\" needs text_dim and image_dim equal and not 0, but they are %d and %d",
 						(int) options->text_dim, (int) options->image_dim);
 	if (options->image_dim == 0 && options->text_dim == 0 && options->words == 0)
 		return xmc_fail(ctx, XMC_BAD_INPUT,

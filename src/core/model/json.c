@@ -1,4 +1,4 @@
-/* json.c - a strict pull parser for the JSON of safetensors headers; see json.h */
+/* json.c - a strict pull parser and a string writer for the JSON of safetensors headers; see json.h */
 #include "model/json.h"
 
 #include "base/utf8.h"
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* What may come next. */
+/* What the next token may be. */
 enum
 {
 	EXPECT_VALUE,				/* at the start, after ':', after ',' in an array */
@@ -64,7 +64,7 @@ read_hex4(xmc_json *json, uint32_t *out)
 	return XMC_OK;
 }
 
-/* json->at stands behind "\u". A character above U+FFFF is written as two escapes, a surrogate pair. */
+/* Reads an escape whose "\u" has been read. A character above U+FFFF is written as two escapes, a surrogate pair. */
 static xmc_status
 read_unicode_escape(xmc_json *json, uint32_t *out)
 {
@@ -90,8 +90,8 @@ read_unicode_escape(xmc_json *json, uint32_t *out)
 }
 
 /*
- * Reads a string at json->at, which stands on its opening quote, into the pool. Every character takes at most as many
- * bytes there as in the text, and the terminator takes the place of a quote, so the pool cannot overflow.
+ * Reads a string into the pool; json->at is at its opening quote. A character takes at most as many bytes in the pool as in
+ * the text, and the terminator takes the place of a quote, so the pool cannot overflow.
  */
 static xmc_status
 read_string(xmc_json *json)
@@ -153,9 +153,9 @@ read_string(xmc_json *json)
 	return XMC_OK;
 }
 
-/* Remembers the key just read and refuses it if its object has it already. */
+/* Adds the key just read to the keys of its object; refuses a key that the object already has. */
 static xmc_status
-remember_key(xmc_json *json)
+add_key(xmc_json *json)
 {
 	uint64_t	hash = xmc_hash_bytes(json->string, json->string_length, 0);
 	int32_t		first = json->first_key[json->depth - 1];
@@ -239,7 +239,7 @@ read_key(xmc_json *json)
 	if (json->text[json->at] != '"')
 		return bad_json(json, json->at, "expected a key in quotes");
 	XMC_TRY(read_string(json));
-	XMC_TRY(remember_key(json));
+	XMC_TRY(add_key(json));
 	skip_space(json);
 	if (json->at >= json->length || json->text[json->at] != ':')
 		return bad_json(json, json->at, "expected ':'");
@@ -252,7 +252,7 @@ read_key(xmc_json *json)
 static xmc_status
 read_integer(xmc_json *json)
 {
-	const int64_t most = INT64_C(1) << 53;	/* beyond, not every reader of JSON sees the same number */
+	const int64_t most = INT64_C(1) << 53;	/* readers of JSON that use double lose larger numbers' last digits */
 	int64_t		value = 0;
 	size_t		begin = json->at;
 

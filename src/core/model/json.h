@@ -1,9 +1,10 @@
 /*
- * json.h - the part of JSON (RFC 8259) that a safetensors header needs: a strict pull parser and a string writer.
+ * json.h - a pull parser and a string writer for the subset of JSON (RFC 8259) that headers of safetensors files need.
+ * Nothing else in the core reads JSON: options arrive as numbers, and PostgreSQL reads and writes its own jsonb.
  *
- * Objects, arrays, strings and whole numbers from 0 to 2^53; no other numbers, no true, false or null. The text is
- * taken as hostile: nesting and members of one object are limited, keys of one object must differ, strings must be valid
- * UTF-8 without lone surrogates, and after the value only spaces (padding) may follow.
+ * The subset is objects, arrays, strings and whole numbers from 0 to 2^53. The text may be hostile: nesting and the members
+ * of one object are limited, keys of one object must differ, strings must be valid UTF-8 without lone surrogates, and only
+ * spaces (padding) may follow the value.
  */
 #ifndef XMCOH_JSON_H
 #define XMCOH_JSON_H
@@ -11,11 +12,11 @@
 #include "xmcoh/base.h"
 
 #define XMC_JSON_MAX_DEPTH 8
-#define XMC_JSON_MAX_MEMBERS 4096	/* of one object: keys are compared one by one, so this bounds the time */
+#define XMC_JSON_MAX_MEMBERS 4096	/* of one object; keys are compared one by one, so the limit bounds the time */
 
 typedef enum xmc_json_kind
 {
-	XMC_JSON_END = 0,			/* the text is at its end, and was well formed */
+	XMC_JSON_END = 0,			/* the end of a well-formed text */
 	XMC_JSON_OBJECT,			/* { */
 	XMC_JSON_OBJECT_END,
 	XMC_JSON_ARRAY,				/* [ */
@@ -34,10 +35,11 @@ typedef struct xmc_json_key
 
 typedef struct xmc_json
 {
-	/* The token that xmc_json_next found. */
+	/* The token that xmc_json_next has found. */
 	xmc_json_kind kind;
 	size_t		token_at;		/* where it begins in the text */
-	const char *string;			/* KEY, STRING: unescaped, zero-terminated (\u0000 may stand inside), in the pool */
+	/* KEY, STRING: unescaped, zero-terminated, in the pool; may contain zero bytes, from \u0000 */
+	const char *string;
 	size_t		string_length;
 	int64_t		integer;		/* INTEGER */
 
@@ -53,32 +55,35 @@ typedef struct xmc_json
 	int32_t		expect;
 	int32_t		depth;
 	bool		is_object[XMC_JSON_MAX_DEPTH];
-	int32_t		first_key[XMC_JSON_MAX_DEPTH];	/* where the keys of an open object begin in `key` */
-	xmc_json_key *key;			/* (max_keys) names seen in the objects that are open now */
+	int32_t		first_key[XMC_JSON_MAX_DEPTH];	/* index in `key` of an open object's first key */
+	xmc_json_key *key;			/* (max_keys) names of the members of all open objects */
 	int32_t		n_keys;
 	int32_t		max_keys;
 } xmc_json;
 
 /*
- * Begins to parse text[0..length-1]. `what` names the text in messages; `bad` is the status for bad text (XMC_BAD_INPUT,
- * XMC_BAD_MODEL). `pool`, of at least `length` bytes, receives the unescaped strings: they never need more room than they
- * take in the text with their quotes, and they stay valid as long as the pool does. Allocates nothing yet.
+ * Begins to parse text[0..length-1]. `what` names the text in messages; `bad` is the status for invalid text (XMC_BAD_INPUT
+ * or XMC_BAD_MODEL). pool (length) receives the unescaped strings, which never take more bytes than in the text with their
+ * quotes; the strings are valid as long as the pool. Nothing is allocated yet.
  */
 extern void xmc_json_open(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text, size_t length,
 						  char *pool);
 
-/* Finds the next token. Errors: `bad`, the message names the byte; XMC_NO_MEMORY. After an error only close is allowed. */
+/*
+ * Finds the next token. Errors: `bad` (the message says at which byte), XMC_NO_MEMORY. After an error only close is
+ * allowed.
+ */
 extern xmc_status xmc_json_next(xmc_json *json);
 
-/* The same, and the token must be of this kind. */
+/* The same, but a token of another kind is an error, too. */
 extern xmc_status xmc_json_expect(xmc_json *json, xmc_json_kind kind);
 
-/* Gives the parser's own memory back; the pool stays. Allowed at any time after open. */
+/* Frees the parser's own memory, not the pool. Allowed at any time after open. */
 extern void xmc_json_close(xmc_json *json);
 
 /*
- * Writes a string with its quotes, escaping only what must be: quote, backslash, control characters. `string` must be valid
- * UTF-8. Returns the bytes written; with out NULL only counts them. No terminator.
+ * Writes a string in quotes, without a terminator. Only quote, backslash and control characters are escaped. `string` must
+ * be valid UTF-8. Returns the number of bytes; with out NULL they are only counted.
  */
 extern size_t xmc_json_quote(const char *string, size_t length, char *out);
 

@@ -11,7 +11,7 @@ xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const fl
 
 	for (int64_t r = 0; r < batch->rows; r++)
 	{
-		const float *row = x + r * network->input_dim + bag;
+		const float *row = x + r * network->input_dim + bag;	/* the bag's dimensions come first */
 
 		u[r] = xmc_dot(network->embedding_dim, network->linear, row);
 	}

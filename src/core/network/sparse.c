@@ -1,4 +1,4 @@
-/* sparse.c - see sparse.h */
+/* sparse.c - the sparse term, the embedding bag and AdaGrad: forward, backward and update; see sparse.h */
 #include "xmcoh/sparse.h"
 #include "xmcoh/text.h"
 #include "numeric/vector.h"
@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The features of the batch's row r. */
+/* The features of row `row` of the batch, which is of document `document` of the batch. */
 static const uint32_t *
 row_features(const xmc_batch *batch, int32_t document, int32_t row, int32_t *count)
 {
@@ -17,7 +17,7 @@ row_features(const xmc_batch *batch, int32_t document, int32_t row, int32_t *cou
 	return d->feature + d->feature_start[item];
 }
 
-/* The gradient row of one bucket, which becomes a touched one. */
+/* The gradient row of one bucket, which is marked as touched. */
 static float *
 touch(xmc_adagrad *adagrad, uint32_t row)
 {
@@ -62,6 +62,7 @@ xmc_sparse_backward(const xmc_model *model, const xmc_batch *batch, const double
 		}
 }
 
+/* Whether the bag reads a feature of this kind. */
 static bool
 in_bag(uint32_t feature)
 {
@@ -70,7 +71,7 @@ in_bag(uint32_t feature)
 	return kind == XMC_FEATURE_WORD || kind == XMC_FEATURE_CHARACTERS;
 }
 
-/* 1 / sqrt(number of bag features of a row), 0 when there is none. */
+/* 1 / sqrt(number of a row's features that the bag reads); 0 if there is none. */
 static float
 bag_scale(const uint32_t *feature, int32_t count)
 {
