@@ -8,7 +8,6 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/options.h"
-#include "xmcoh/safetensors.h"
 
 #define XMC_MAX_LAYERS 12
 

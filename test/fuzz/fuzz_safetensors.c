@@ -5,6 +5,7 @@
  * checks.
  */
 #include "fuzz.h"
+#include "model/safetensors.h"
 #include "xmcoh/model.h"
 #include "xmcoh/random.h"
 #include "xmcoh/seen.h"

@@ -157,7 +157,7 @@ test_no_evidence_keeps_the_numbering(void **state)
 	}
 }
 
-/* Noise below half the grid, as a matrix product leaves it, decides nothing. */
+/* Noise below half the grid, such as rounding errors of a matrix product, changes nothing. */
 static void
 test_rounding_noise_decides_nothing(void **state)
 {
@@ -182,7 +182,7 @@ test_rounding_noise_decides_nothing(void **state)
 	}
 }
 
-/* The same items under other numbers: the same order of items, exact and searched. */
+/* The same items with other numbers get the same order, by both methods. */
 static void
 test_renumbering_changes_nothing(void **state)
 {
@@ -219,7 +219,7 @@ test_renumbering_changes_nothing(void **state)
 		}
 }
 
-/* Copies of one step stand by number, wherever they are. */
+/* Copies of one step are in the order of their numbers, wherever they are. */
 static void
 test_copies_go_by_number(void **state)
 {
@@ -251,7 +251,7 @@ test_copies_go_by_number(void **state)
 	}
 }
 
-/* The optimum by the textbook recursion in the other direction and in double: nothing shared with decode.c. */
+/* The optimum by the textbook recursion, from the last item on and in double: no code is shared with decode.c. */
 static double
 optimum(int32_t n, const float *s)
 {
@@ -410,7 +410,7 @@ test_bad_input(void **state)
 	assert_int_equal(xmc_decode(&ctx, -1, s, order, &value), XMC_BAD_INPUT);
 }
 
-/* An allocator that fails at the given allocation, and counts what is not given back. */
+/* An allocator that fails at the given allocation and counts allocations that are not freed. */
 typedef struct meter
 {
 	int32_t		until_failure;
@@ -486,7 +486,7 @@ test_no_memory_and_stop_leave_nothing(void **state)
 			assert_int_equal(m.live, 0);
 			stops += status == XMC_STOPPED;
 		}
-		assert_int_equal(failures, n == 8 ? 0 : n == 16 ? 1 : 5);	/* decoding 8 items asks for no memory */
+		assert_int_equal(failures, n == 8 ? 0 : n == 16 ? 1 : 5);	/* decoding 8 items does not call the allocator */
 		assert_true(stops >= (n == 8 ? 0 : n == 16 ? 15 : 30));
 	}
 }

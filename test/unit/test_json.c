@@ -187,7 +187,7 @@ test_refused(void **state)
 	bad("\xef\xbb\xbf{}", "expected");	/* a byte order mark */
 }
 
-/* A zero byte in the text, and one that an escape makes. */
+/* A zero byte in the text, and one from an escape. */
 static void
 test_zero(void **state)
 {
@@ -209,7 +209,7 @@ test_zero(void **state)
 	xmc_json_close(&json);
 }
 
-/* Hostile size: deep, wide, and many keys; all must end, soon. */
+/* Hostile sizes: deep nesting, wide arrays, many keys. All must end soon. */
 static void
 test_hostile_size(void **state)
 {
@@ -239,7 +239,7 @@ test_hostile_size(void **state)
 	free(found);
 }
 
-/* A text cut at every length is refused, and so is no other part of it read. */
+/* A text cut at any length is refused, and nothing behind the cut is read. */
 static void
 test_truncated(void **state)
 {
@@ -278,7 +278,7 @@ test_no_memory(void **state)
 	}
 }
 
-/* Every character that has a say in quoting comes back the same. */
+/* Every character that quoting treats specially is read back unchanged. */
 static void
 test_quote(void **state)
 {

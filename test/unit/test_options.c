@@ -1,4 +1,4 @@
-/* test_options.c - the table of options */
+/* test_options.c - the table of options: complete, with valid defaults, and its bounds enforced */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include "counting.h"
 #include "xmcoh/options.h"
 
-/* Every member of the struct is in the table, and once. */
+/* Every member of the struct is in the table exactly once. */
 static void
 test_table(void **state)
 {

@@ -220,7 +220,7 @@ test_invalid_utf8(void **state)
 	assert_visits("after all that", "w", "w:after|w:all|w:that");
 }
 
-/* Every sequence of four of the bytes where validity turns, against a decoder straight from the standard. */
+/* Every sequence of four bytes at the limits of validity, against a decoder written from the definition in the standard. */
 static bool
 valid_by_definition(const unsigned char *s, size_t n)
 {
@@ -312,7 +312,7 @@ test_hashes(void **state)
 	/* 'p' ^ WORD == 'r' ^ FIRST_WORD: these collide when the kind alone seeds the hash */
 	assert_true(pan.of_kind[XMC_FEATURE_WORD] != ran.of_kind[XMC_FEATURE_FIRST_WORD]);
 	assert_true(pan.of_kind[XMC_FEATURE_LENGTH] == ran.of_kind[XMC_FEATURE_LENGTH]);
-	/* fixed for ever: stored models rest on it. A change here needs a new XMC_FEATURE_VERSION. */
+	/* These values must not change: stored models depend on them. A change needs a new XMC_FEATURE_VERSION. */
 	assert_int_equal(XMC_FEATURE_VERSION, 1);
 	assert_true(pan.of_kind[XMC_FEATURE_WORD] == UINT64_C(0x6dd097b09505d02d));
 	assert_true(pan.of_kind[XMC_FEATURE_FIRST_WORD] == UINT64_C(0xce766fae5b35c467));

@@ -12,7 +12,7 @@
 #include "texts.h"
 #include "xmcoh/random.h"
 
-/* A large set, past the short sort and through several growths, against a plain sort of what is visited. */
+/* A large set, which is radix-sorted and grows several times, against qsort of the visited features. */
 typedef struct all_values
 {
 	uint32_t   *value;
@@ -73,9 +73,9 @@ test_large_set(void **state)
 	free(text);
 }
 
-/* ---- long texts: windows must not show ---- */
+/* ---- long texts: the features do not depend on the windows ---- */
 
-/* Words of the whole text at once, as ICU alone gives them; the result is a log of "w". */
+/* The words of the whole text at once, from ICU alone; the result is a log of "w". */
 static void
 reference_words(const char *text, size_t length, log *log)
 {
@@ -129,8 +129,8 @@ assert_words_are_those_of_icu(const char *text, size_t length)
 }
 
 /*
- * Random texts from pieces where the rules look ahead, join, compose and expand. Short ones include the dictionary
- * scripts; long ones, of several windows, exclude them: text.c says why.
+ * Random texts of pieces for which ICU's rules look ahead, join, compose and expand. Short texts include the dictionary
+ * scripts; long texts, of several windows, do not (see the head of text.c).
  */
 static void
 test_random_texts_against_icu(void **state)

@@ -22,7 +22,7 @@ static const xmc_option_info table[] = {
 	{INTEGER(d_model), false, 64, 8, 2048, "width of the encoder, numbers per item; a multiple of heads"},
 	{INTEGER(layers), false, 1, 1, 12, "Transformer layers of each modality's encoder"},
 	{INTEGER(heads), false, 4, 1, 64, "attention heads of a layer; divides d_model"},
-	{INTEGER(feed_forward), false, 128, 8, 8192, "width of a layer's inner feed-forward part, numbers"},
+	{INTEGER(feed_forward), false, 128, 8, 8192, "width of a layer's inner feed-forward network, numbers"},
 	{INTEGER(hash_bits), false, 18, 8, 24, "sparse text term: 2^hash_bits weights"},
 	{INTEGER(bag_dim), false, 64, 0, 512, "width of the trained embedding bag, numbers; 0: no bag"},
 	{INTEGER(bag_bits), false, 15, 8, 22, "trained embedding bag: 2^bag_bits rows"},

@@ -5,6 +5,7 @@
 #include "xmcoh/model.h"
 
 #include "xmcoh/align.h"
+#include "model/safetensors.h"
 #include "network/bilinear.h"
 #include "align/anchors.h"
 #include "xmcoh/hash.h"

@@ -6,6 +6,7 @@
 
 #include "xmcoh/align.h"
 #include "base/utf8.h"
+#include "model/safetensors.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/text.h"
 

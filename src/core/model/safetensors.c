@@ -1,5 +1,5 @@
 /* safetensors.c - reading, checking and writing the file format of a model version; see safetensors.h */
-#include "xmcoh/safetensors.h"
+#include "model/safetensors.h"
 
 #include "base/utf8.h"
 #include "model/json.h"

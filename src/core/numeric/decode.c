@@ -152,19 +152,19 @@ subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
 	int32_t		half = n / 2;
 	size_t		low_size = (size_t) n << half;
 	size_t		high_size = (size_t) n << (n - half);
-	int64_t    *memory = table->stack;
+	int64_t    *tables = table->stack;	/* best, low and high */
 	int64_t    *best;
 
 	table->heap = NULL;
 	if (n > STACK_ITEMS)
 	{
-		memory = table->heap = xmc_alloc(ctx, sets + low_size + high_size, sizeof(int64_t));
-		XMC_NEED(memory, ctx);
+		tables = table->heap = xmc_alloc(ctx, sets + low_size + high_size, sizeof(int64_t));
+		XMC_NEED(tables, ctx);
 	}
 	table->n = n;
 	table->half = half;
-	table->best = best = memory;
-	table->low = memory + sets;
+	table->best = best = tables;
+	table->low = tables + sets;
 	table->high = table->low + low_size;
 	fill_half(n, s, 0, half, table->low);
 	fill_half(n, s, half, n - half, table->high);
