@@ -18,7 +18,7 @@ typedef enum xmc_status
 {
 	XMC_OK = 0,
 	XMC_NO_MEMORY,				/* the allocator returned NULL */
-	XMC_STOPPED,				/* the context's stop callback said so */
+	XMC_STOPPED,				/* the context's stop callback returned true */
 	XMC_BAD_INPUT,				/* the caller's data are not usable; the message says what was found and what is needed */
 	XMC_BAD_MODEL,				/* the weights are damaged, foreign or of another shape */
 	XMC_LIMIT,					/* a documented limit is exceeded */

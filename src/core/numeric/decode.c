@@ -253,7 +253,7 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
 #define ANNEAL_COLD 0.1
 #define ANNEAL_WINDOW 40
 #define ANNEAL_FULL 3
-#define ANNEAL_CUT 6.0			/* temperatures below the best gain from which a target (probability e^-6) is left out */
+#define ANNEAL_CUT 6.0			/* targets this many temperatures below the best gain (probability e^-6) are left out */
 #define SEARCH_SEED 1
 
 /*
