@@ -1,11 +1,11 @@
 /*
- * base.h - what every module of the core needs: status values, the caller's context, an arena, random numbers.
+ * base.h - status values, the caller's context (allocator, stop callback, error message), and arenas. Every file of the
+ * core uses them.
  *
- * The core is plain C11. It allocates only through the xmc_ctx that its caller passes in, reports errors by
- * a status value with a message in that context, and asks the context between tiles whether it should stop.
- * It keeps no global state and holds nothing but memory from the context's allocator (the tokeniser, which owns
- * ICU objects, is the one exception), so a caller may also leave it by longjmp and free that memory wholesale:
- * this is what the PostgreSQL side does with memory contexts.
+ * The core is plain C11 without global state. It allocates only through the xmc_ctx that its caller passes in. It reports
+ * an error by a status value and a message in that context. It calls the context's stop callback between pieces of work.
+ * The core owns nothing but memory from that allocator; the one exception is the tokeniser, which owns ICU objects. So a
+ * caller may leave the core by longjmp and free all its memory at once, as the PostgreSQL side does with memory contexts.
  */
 #ifndef XMCOH_BASE_H
 #define XMCOH_BASE_H
@@ -18,30 +18,30 @@ typedef enum xmc_status
 {
 	XMC_OK = 0,
 	XMC_NO_MEMORY,				/* the allocator returned NULL */
-	XMC_STOPPED,				/* the context's stop callback said so */
-	XMC_BAD_INPUT,				/* the caller's data is not usable; message says what was got and wanted */
-	XMC_BAD_MODEL,				/* damaged, foreign or mismatched weights */
-	XMC_LIMIT,					/* a stated limit is exceeded */
-	XMC_CHANGED					/* a checkpoint of other documents, options or slices (checkpoint.h) */
+	XMC_STOPPED,				/* the context's stop callback returned true */
+	XMC_BAD_INPUT,				/* the caller's data are not usable; the message says what was found and what is needed */
+	XMC_BAD_MODEL,				/* the weights are damaged, foreign or of another shape */
+	XMC_LIMIT,					/* a documented limit is exceeded */
+	XMC_CHANGED					/* the checkpoint is of other documents, options or shards (checkpoint.h) */
 } xmc_status;
 
 typedef struct xmc_ctx
 {
 	void	   *(*alloc) (void *arg, size_t size);	/* 16-byte aligned, uninitialised; NULL when out of memory */
-	void		(*release) (void *arg, void *pointer);	/* gives one allocation back; pointer may be NULL */
+	void		(*release) (void *arg, void *pointer);	/* frees one allocation; pointer may be NULL */
 	/*
-	 * Asked at least every 50 ms of work, and in training for each document or batch that is read, so that its caller can
-	 * keep mapped documents in bounds. True: unwind with XMC_STOPPED. May be NULL.
+	 * Stop callback. The core calls it at least every 50 ms of work, and in training for each document or batch that it
+	 * reads, so that the callback can also unmap documents. If it returns true, the core returns XMC_STOPPED. May be NULL.
 	 */
 	bool		(*stop) (void *arg);
 	void	   *arg;			/* passed to all three */
-	char		message[512];	/* what went wrong, when a status is not XMC_OK */
+	char		message[512];	/* the error, when a status is not XMC_OK */
 } xmc_ctx;
 
-/* A context on malloc and free that never stops: for unit tests and command-line tools. */
+/* A context on malloc and free that never stops: for unit tests and benchmarks. */
 extern xmc_ctx xmc_ctx_malloc(void);
 
-/* Allocates `count` elements of `size` bytes, zeroed; NULL when out of memory or when the product overflows. */
+/* Allocates `count` elements of `size` bytes, zeroed. NULL: out of memory, or the product overflows. */
 extern void *xmc_zalloc(xmc_ctx *ctx, size_t count, size_t size);
 
 /* The same, not zeroed. */
@@ -53,12 +53,13 @@ extern void xmc_release(xmc_ctx *ctx, void *pointer);
 extern xmc_status xmc_fail(xmc_ctx *ctx, xmc_status status, const char *format,...)
 			__attribute__((format(printf, 3, 4)));
 
-/* XMC_STOPPED when the context's stop callback says so, else XMC_OK. */
+/* XMC_STOPPED if the stop callback returns true, else XMC_OK. */
 extern xmc_status xmc_check_stop(xmc_ctx *ctx);
 
 /*
- * Loops over pairs ask so often: their rows are added up in *work, which begins at 0, and after XMC_STOP_CELLS cells the
- * callback is asked. A cell takes some 2 to 100 ns, the slowest where exp meets a cache miss; so that is 26 ms at most.
+ * Loops over the cells of matrices call xmc_spend for each row. *work begins at 0 and counts cells; after XMC_STOP_CELLS of
+ * them the stop callback is called. A cell takes 2 to 100 ns (100 ns: exp and a cache miss), so the time between two calls
+ * is at most 26 ms.
  */
 #define XMC_STOP_CELLS 262144
 
@@ -72,7 +73,7 @@ xmc_spend(xmc_ctx *ctx, int64_t *work, int64_t cells)
 	return xmc_check_stop(ctx);
 }
 
-/* Zeroes what may be large and never touched before, asking like that. */
+/* Sets memory to zero and calls the stop callback in between: fresh memory takes the operating system time. */
 extern xmc_status xmc_clear(xmc_ctx *ctx, void *pointer, size_t bytes);
 
 #define XMC_TRY(expression) \
@@ -81,8 +82,8 @@ extern xmc_status xmc_clear(xmc_ctx *ctx, void *pointer, size_t bytes);
 	do { if ((pointer) == NULL) return xmc_fail((ctx), XMC_NO_MEMORY, "out of memory"); } while (0)
 
 /*
- * Arena: scratch memory for one batch. Allocations are given back all at once by reset, which keeps the blocks,
- * so a training loop stops asking the allocator after its largest batch.
+ * Arena: scratch memory for one batch. xmc_arena_reset frees all allocations at once and keeps the blocks for reuse, so a
+ * training loop calls the allocator only until its largest batch has been seen.
  */
 typedef struct xmc_arena
 {
@@ -92,37 +93,16 @@ typedef struct xmc_arena
 } xmc_arena;
 
 extern void xmc_arena_init(xmc_arena *arena, xmc_ctx *ctx);
-extern void *xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size);	/* 64-byte aligned, uninitialised; NULL: no memory */
+/* 64-byte aligned, uninitialised; NULL: out of memory */
+extern void *xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size);
 extern void *xmc_arena_zalloc(xmc_arena *arena, size_t count, size_t size);
 extern void xmc_arena_reset(xmc_arena *arena);
 extern void xmc_arena_free(xmc_arena *arena);
 
 /*
- * The same, asking after each block: giving a gigabyte back takes the operating system 100 ms. What is left when it says
- * stop is still to be freed. Errors: XMC_STOPPED.
+ * Frees the arena block by block and calls the stop callback after each: to free a gigabyte takes the operating system 100
+ * ms. After XMC_STOPPED the remaining blocks are still allocated. Errors: XMC_STOPPED.
  */
 extern xmc_status xmc_arena_drain(xmc_arena *arena);
-
-/*
- * Random numbers: xoshiro256** (Blackman and Vigna 2018), seeded through splitmix64. The same seed gives the same
- * stream on every machine.
- */
-typedef struct xmc_random
-{
-	uint64_t	state[4];
-} xmc_random;
-
-extern void xmc_random_seed(xmc_random *random, uint64_t seed);
-
-/* The next 64 bits of SplitMix64 (Steele, Lea and Flood 2014), which seeds other generators: any state will do. */
-extern uint64_t xmc_splitmix64(uint64_t *state);
-
-extern uint64_t xmc_random_next(xmc_random *random);
-extern uint32_t xmc_random_below(xmc_random *random, uint32_t bound);	/* uniform in [0, bound); bound >= 1 */
-extern double xmc_random_uniform(xmc_random *random);	/* uniform in [0, 1) */
-extern double xmc_random_normal(xmc_random *random);	/* mean 0, standard deviation 1 */
-
-/* 64-bit hash of bytes, the same on every machine and for ever: hashed features and held-out folds rest on it. */
-extern uint64_t xmc_hash_bytes(const void *bytes, size_t length, uint64_t seed);
 
 #endif

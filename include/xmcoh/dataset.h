@@ -1,5 +1,6 @@
 /*
- * dataset.h - documents as the mathematics sees them: items in key order, features, embeddings, labelled pairs.
+ * dataset.h - documents as the core uses them: items in key order with their text features and embeddings, and labelled
+ * pairs. Documents are built from items, labelled, and flattened to records that several processes can map.
  */
 #ifndef XMCOH_DATASET_H
 #define XMCOH_DATASET_H
@@ -8,7 +9,7 @@
 #include "xmcoh/options.h"
 #include "xmcoh/text.h"
 
-/* What one item brought along; any may be missing (NULL). */
+/* The input of one item. Text and embeddings may be missing (NULL). */
 typedef struct xmc_item
 {
 	const char *key;			/* the item's name in its document; need not be zero-terminated */
@@ -20,8 +21,8 @@ typedef struct xmc_item
 } xmc_item;
 
 /*
- * The order of keys: whole non-negative numbers first, by value, then all others by bytes; for qsort over xmc_item.
- * This numbering is what ties are broken by.
+ * The order of keys: whole numbers that are not negative come first, by value, then all other keys, by bytes. Items are
+ * numbered in this order, and ties between items go to the smaller number. xmc_item_compare is for qsort.
  */
 extern int	xmc_item_compare(const void *a, const void *b);
 extern int	xmc_key_compare(const char *a, size_t a_length, const char *b, size_t b_length);
@@ -44,17 +45,18 @@ typedef struct xmc_document
 	int32_t		n;				/* items, numbered in key order */
 	uint8_t    *has;			/* (n) XMC_HAS_... */
 	int32_t    *feature_start;	/* (n + 1) into feature */
-	uint32_t   *feature;		/* sorted distinct 32-bit features of each item; see text.h */
-	float	   *text_embedding; /* (n, text_dim), zero where missing; NULL if the model takes none */
-	float	   *image;			/* (n, image_dim), zero where missing; NULL if the model takes none */
-	int32_t		n_pairs;		/* labelled pairs; 0 when only to be scored */
+	uint32_t   *feature;		/* the sorted distinct features of each item, one item after the other; see text.h */
+	float	   *text_embedding; /* (n, text_dim), zero where missing; NULL if the model reads none */
+	float	   *image;			/* (n, image_dim), zero where missing; NULL if the model reads none */
+	int32_t		n_pairs;		/* labelled pairs; 0 if the document is only to be scored */
 	xmc_pair   *pair;
 } xmc_document;
 
 /*
- * Makes a document of n items that the caller has sorted by xmc_item_compare. Copies what it keeps, reads only the inputs
- * that the options take, computes the text features. Everything is allocated by ctx; free with xmc_document_free.
- * Errors: XMC_BAD_INPUT (an embedding with NaN or infinity, naming the item; equal keys; invalid UTF-8), XMC_NO_MEMORY, XMC_STOPPED.
+ * Builds a document of n items, which the caller has sorted by xmc_item_compare. Only the inputs that the options name are
+ * read. Text features are computed; embeddings are copied. Everything is allocated by ctx; free it with xmc_document_free,
+ * after an error, too. Errors: XMC_BAD_INPUT (NaN or infinity in an embedding, equal keys, invalid UTF-8), XMC_LIMIT (too
+ * many features), XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, int32_t n,
 									 const xmc_item *item, xmc_document *out);
@@ -73,21 +75,22 @@ extern xmc_status xmc_document_label_order(xmc_ctx *ctx, xmc_document *document,
 extern xmc_status xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double *position);
 
 /*
- * Flat records: a document as one run of bytes without pointers, so that it can lie in a file that several processes
- * map.
+ * Flat records: a document as one block of bytes without pointers, for a file that several processes map.
  *
- * xmc_document_flatten writes one to `buffer`, or only tells its size where that is NULL: a multiple of
- * XMC_RECORD_ALIGN, and records begin at such multiples. xmc_document_view leads the pointers of *out into the
- * record, copying nothing: the record must outlive the view, and nobody writes through it or gives it to
- * xmc_document_free. The options are those that the document was built with. xmc_document_record finds the record
- * that such a view was made of.
+ * xmc_document_flatten writes a record to `buffer` and returns its size; with buffer NULL it only returns the size. Sizes
+ * are multiples of XMC_RECORD_ALIGN, and records must begin at such multiples. xmc_document_view sets the pointers of *out
+ * into the record and copies nothing. The record must outlive the view; a view is read-only and must not be given to
+ * xmc_document_free. The options must be those with which the document was built. xmc_document_record returns the record of
+ * a view.
  */
 #define XMC_RECORD_ALIGN 64
 extern size_t xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer);
 extern void xmc_document_view(const void *record, const xmc_options *options, xmc_document *out);
 extern const void *xmc_document_record(const xmc_document *view);
 
-/* Whether a document is held out: a hash of its key and the seed, so it can be told again later from the two alone. */
+/*
+ * Whether a document is held out. This depends on its key, the seed and the share alone, so it can be computed again later.
+ */
 extern bool xmc_held_out(const char *key, size_t key_length, int32_t seed, double share);
 
 #endif

@@ -1,9 +1,11 @@
 /*
- * decode.h - from pair scores to an order: the linear ordering problem (design section 4, "Decode").
+ * decode.h - from pair scores to an order: the linear ordering problem, exactly for few items and by local search and
+ * annealing for many (design section 4, "Decode").
  *
- * `s` is (n, n), row-major, antisymmetric log-odds: s[i * n + j] > 0 says that item i stands before item j. The caller
- * numbers the items in the order of their keys; ties go to the smaller number, so the answer never depends on input order.
- * Scores are rounded to multiples of XMC_SCORE_GRID first: the rounding noise of a matrix product cannot decide a tie.
+ * s (n, n) holds antisymmetric log-odds, row-major: s[i * n + j] > 0 says that item i stands before item j. The caller
+ * numbers the items in the order of their keys. Ties go to the smaller number, so the result does not depend on the order
+ * in which rows were read. Scores are first rounded to multiples of XMC_SCORE_GRID, so rounding errors of a matrix product
+ * cannot decide a tie.
  */
 #ifndef XMCOH_DECODE_H
 #define XMCOH_DECODE_H
@@ -14,40 +16,28 @@
 #define XMC_SCORE_GRID (1.0 / 65536)
 
 /*
- * order[k] = the item at place k, maximising the sum of s over all pairs (place a < place b). Exact to n =
- * XMC_EXACT_ITEMS (then the lexicographically smallest of the best orders), heuristic above: Borda start, insertion local
- * search, annealing with a fixed seed and a fixed number of steps. *value (may be NULL) = xmc_order_value of the order.
+ * Finds the order that maximises the sum of s(i, j) over all pairs where i stands before j; order[k] is the item at place
+ * k. Up to XMC_EXACT_ITEMS items the result is optimal, and of several optimal orders the lexicographically smallest. With
+ * more items the method is a heuristic: Borda start, local search by insertions, annealing with a fixed seed and a fixed
+ * number of steps. *value (may be NULL) is set to the sum of the rounded scores.
  *
- * Other numbering of the same items: the exact method finds the same order of items unless orders tie for the best; the
- * search unless Borda sums (over j, of s(i, j) - s(j, i)) or neighbours' scores tie. Then the smaller number decides.
+ * If the same items are numbered differently, the order of items stays the same unless there are ties. For the exact method
+ * a tie is two optimal orders; for the search, two equal Borda sums (over j, of s(i, j) - s(j, i)) or a score 0 of
+ * neighbours.
  *
- * n = 0 and n = 1 are fine; the diagonal is not read; scores beyond +-2^22 count as that. Errors: XMC_BAD_INPUT for a
- * score that is not finite; XMC_LIMIT over 4,096 items; XMC_NO_MEMORY; XMC_STOPPED.
+ * n may be 0 or 1. The diagonal is not read. Scores beyond +-2^22 are cut to +-2^22. Errors: XMC_BAD_INPUT (a score is not
+ * finite), XMC_LIMIT (more than 4,096 items), XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_decode(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value);
 
-/* The two methods by name, for tests and benchmarks. xmc_decode_exact: n <= XMC_EXACT_ITEMS, else XMC_LIMIT. */
+/* The two methods of xmc_decode; tests compare them. xmc_decode_exact: XMC_LIMIT if n > XMC_EXACT_ITEMS. */
 extern xmc_status xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value);
 extern xmc_status xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value);
 
 /*
- * The same for judging a model whose items are numbered by key: keys often run in the true order, so that ties, which go to
- * the smaller number, would make a model that knows nothing look good. Here ties fall by chance, drawn from `seed`.
+ * xmc_decode with ties broken at random, from `seed`: for the evaluation of models. Keys often run in the true order, so
+ * with ties to the smaller number a model whose scores are all 0 would look good.
  */
 extern xmc_status xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int32_t *order);
-
-/* The sum of s, rounded as above, over the pairs of a given order; NaN when one of those scores is not finite. */
-extern double xmc_order_value(int32_t n, const float *s, const int32_t *order);
-
-/*
- * Position probabilities under P(order) proportional to exp(sum of s): probability[i * n + k] (n, n) = that item i stands
- * at place k. Exact by the same recursion to n = XMC_EXACT_ITEMS; above, `samples` orders sampled with a fixed seed
- * (heat-bath insertion moves from the decoded order, one sweep of n between samples). The second function samples at any n.
- * Errors as xmc_decode; XMC_BAD_INPUT for fewer than 1 sample where orders are sampled.
- */
-extern xmc_status xmc_position_probabilities(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples,
-											 double *probability);
-extern xmc_status xmc_position_probabilities_sampled(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples,
-													 double *probability);
 
 #endif

@@ -8,6 +8,7 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 #include "xmcoh/optimizer.h"
+#include "xmcoh/random.h"
 #include "xmcoh/sparse.h"
 
 typedef struct xmc_epochs

@@ -1,7 +1,7 @@
 /*
- * metrics.h - how good an order is (design section 4, "Metrics"): Acc, PMR, Kendall tau, their random baselines, and
- * bootstrap intervals over documents. All are free of the gold order's labels: relabelling items changes nothing, and
- * coin-flip scores get tau 0.
+ * metrics.h - measures of an order against the true one (design section 4, "Metrics"): Kendall tau, Acc, PMR, their random
+ * baselines, and bootstrap intervals over documents. The measures do not depend on how items are numbered, and random
+ * scores get tau 0 on average.
  */
 #ifndef XMCOH_METRICS_H
 #define XMCOH_METRICS_H
@@ -9,16 +9,19 @@
 #include "xmcoh/base.h"
 
 /*
- * Kendall tau between two orders of the same n items: 1 - 4 inversions / (n (n - 1)), in [-1, 1]. `place[k]` is the place
- * in the second order of the item at place k of the first; a permutation of 0..n-1. NaN for n < 2 (not defined).
- * O(n log n). `scratch` holds n int32_t. Errors: XMC_STOPPED.
+ * Kendall tau of two orders of the same n items: 1 - 4 inversions / (n (n - 1)), in [-1, 1]. place[k] is the place in the
+ * second order of the item at place k of the first; so place is a permutation of 0..n-1. NaN for n < 2, where tau is not
+ * defined. Takes O(n log n) time. scratch holds n int32_t. Errors: XMC_STOPPED.
  */
 extern xmc_status xmc_kendall_tau(xmc_ctx *ctx, int32_t n, const int32_t *place, int32_t *scratch, double *tau);
 
-/* How many items stand at their place: counts k with place[k] == k. Acc = matches / n; PMR counts documents with matches == n. */
+/*
+ * The number of items at their true place, place[k] == k. Acc = matches / n; PMR is the share of documents with matches ==
+ * n.
+ */
 extern int32_t xmc_position_matches(int32_t n, const int32_t *place);
 
-/* 1 / n!, the chance that a random order is fully right. */
+/* 1 / n!, the probability that a random order is the true one. */
 extern double xmc_random_perfect_match(int32_t n);
 
 #define XMC_BOOTSTRAP_REPLICATES 1000
@@ -31,12 +34,12 @@ typedef struct xmc_interval
 } xmc_interval;
 
 /*
- * Ratio sum(value) / sum(weight) over documents with its bootstrap 95% interval (expanded percentile, Hesterberg 2015;
- * documents drawn with replacement `replicates` times, fixed seed). weight NULL means 1 each: the mean. Documents whose
- * value is NaN are left out, and those whose weight is. With no document or no weight left all three are NaN, without
- * replicates the bounds. For a paired difference pass value = a - b per document. Values are finite; then so are all three
- * without weights, however large their sum would be.
- * Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * The ratio sum(value) / sum(weight) over documents and its bootstrap 95% interval. Documents are drawn with replacement
+ * `replicates` times, from a fixed seed; the interval is the expanded percentile interval (Hesterberg 2015). weight NULL: 1
+ * each, so the ratio is the mean. A document whose value or weight is NaN is left out. If no document is left or the
+ * weights sum to 0, all three results are NaN; if there are no replicates, the bounds are NaN. For a paired difference
+ * value = a - b of each document. Values must be finite; a mean and its bounds are finite, too, even where a sum would
+ * overflow. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,
 								int32_t replicates, uint64_t seed, xmc_interval *out);

@@ -1,12 +1,13 @@
 /*
- * model.h - a model version: its options, its parameters as named tensors, its calibration; to and from safetensors.
+ * model.h - a model version: its options, its parameters as named tensors, its calibration, and the data that it keeps;
+ * written to and read from safetensors. model.c lays out and initialises the parameters, model_file.c writes and reads
+ * them.
  */
 #ifndef XMCOH_MODEL_H
 #define XMCOH_MODEL_H
 
 #include "xmcoh/base.h"
 #include "xmcoh/options.h"
-#include "xmcoh/safetensors.h"
 
 #define XMC_MAX_LAYERS 12
 
@@ -15,10 +16,13 @@ typedef enum xmc_modality
 	XMC_TEXT = 0,
 	XMC_IMAGE = 1,
 	XMC_MODALITIES = 2,
-	XMC_JOINT = XMC_MODALITIES	/* both, or all that the model reads: what a part may read, but no modality of its own */
+	XMC_JOINT = XMC_MODALITIES	/* all that the model reads: the input of the bilinear term, but no modality of its own */
 } xmc_modality;
 
-/* What is trained on its own, to its own best epoch. A modality's raw score is the sum of its parts; the bilinear term is no modality's. */
+/*
+ * The terms of the score. Each is trained on its own, to its own best epoch. The raw score of a modality is the sum of its
+ * terms; the bilinear term belongs to no modality (design section 4, "Parts").
+ */
 typedef enum xmc_term
 {
 	XMC_TERM_SPARSE,			/* u(i): a weight per hashed text feature; contributes u(j) - u(i) */
@@ -26,13 +30,13 @@ typedef enum xmc_term
 	XMC_TERM_TEXT_NETWORK,		/* embedding bag, encoder and pair head */
 	XMC_TERM_IMAGE_LINEAR,
 	XMC_TERM_IMAGE_NETWORK,
-	XMC_TERM_BILINEAR,			/* of all that both items of a pair hold (bilinear.h); for the fused score alone */
+	XMC_TERM_BILINEAR,			/* of all inputs of both items (bilinear.h); for the fused score alone */
 	XMC_TERMS,
-	XMC_TERM_NONE = XMC_TERMS,	/* set once, not trained */
-	XMC_TERM_ALIGNMENT			/* which image shows which text (align.h): trained, but scores no pair */
+	XMC_TERM_NONE = XMC_TERMS,	/* for tensors that are set once, not trained */
+	XMC_TERM_ALIGNMENT			/* which image shows which text (align.h): trained, but no term of the score */
 } xmc_term;
 
-extern xmc_modality xmc_term_modality(xmc_term term);	/* XMC_JOINT of the bilinear term */
+extern xmc_modality xmc_term_modality(xmc_term term);	/* XMC_JOINT for the bilinear term */
 
 static inline bool
 xmc_term_is_network(xmc_term term)
@@ -57,18 +61,18 @@ typedef struct xmc_layer
 	float	   *norm2_b;		/* (d_model) */
 } xmc_layer;
 
-/* Everything that one modality's deep score needs. input_dim 0: this modality has no encoder. */
+/* The parameters of one modality's network and linear term. input_dim 0: this modality has no network. */
 typedef struct xmc_network
 {
 	int32_t		input_dim;		/* text: bag_dim + text_dim; image: image_dim */
 	int32_t		embedding_dim;	/* the last dimensions of the input, without the bag: text_dim or image_dim */
-	float	   *input_mean;		/* (input_dim) taken off the input; a missing input counts as the mean */
-	float	   *input_scale;	/* (input_dim) then multiplied; neither is trained, see xmc_inputs_fit */
-	float	   *linear;			/* (embedding_dim) of the additive linear term; NULL without embedding */
+	float	   *input_mean;		/* (input_dim) subtracted from the input; a missing input counts as the mean */
+	float	   *input_scale;	/* (input_dim) multiplied then; neither is trained, see xmc_inputs_fit */
+	float	   *linear;			/* (embedding_dim) w of the linear term; NULL without embedding */
 	float	   *input_w;		/* (d_model, input_dim) */
 	float	   *input_b;		/* (d_model) */
 	xmc_layer	layer[XMC_MAX_LAYERS];
-	float	   *head_ab_w;		/* (2 d_model, d_model): A above B of the pair head */
+	float	   *head_ab_w;		/* (2 d_model, d_model): A of the pair head above B */
 	float	   *head_c;			/* (d_model) */
 	float	   *head_v;			/* (d_model) */
 } xmc_network;
@@ -79,16 +83,20 @@ typedef struct xmc_network
 typedef struct xmc_calibration
 {
 	double		solo[XMC_MODALITIES];	/* log-odds = solo[m] * raw score, one modality alone */
-	double		fused[XMC_MODALITIES + 1];	/* all that the model reads is there: of the raw text, image, bilinear scores */
+	/* of the raw text, image and bilinear scores, where items have all that the model reads */
+	double		fused[XMC_MODALITIES + 1];
 
 	/*
-	 * modality m: [0] * its own log-odds + [1] * the other's through the alignment + [2] * the other's stored order, as 1 and
-	 * -1, through the alignment
+	 * guided score of modality m = [0] * its own log-odds
+	 * + [1] * the other modality's log-odds through the alignment
+	 * + [2] * the other modality's stored order, as 1 and -1, through the alignment
 	 */
 	double		guided[XMC_MODALITIES][XMC_GUIDED_COEFFICIENTS];
 
-	/* a text-only and an image-only item: [m] * modality m's log-odds through the alignment, then [XMC_MODALITIES + m] * its
-	 * stored order likewise */
+	/*
+	 * score of a text-only and an image-only item = sum over modalities m of
+	 * [m] * the log-odds of m through the alignment + [XMC_MODALITIES + m] * the stored order of m through the alignment
+	 */
 	double		cross_modal[XMC_CROSSED_COEFFICIENTS];
 } xmc_calibration;
 
@@ -100,34 +108,34 @@ typedef struct xmc_tensor
 	int32_t		n_dimensions;
 	int64_t		shape[2];
 	int64_t		n_values;
-	float	  **slot;			/* the pointer in xmc_model that leads to the values */
+	float	  **slot;			/* the pointer in xmc_model to the values */
 	xmc_term	term;
-	bool		hashed;			/* updated sparsely by AdaGrad, not by AdamW */
+	bool		hashed;			/* updated sparsely, by AdaGrad; dense tensors are updated by AdamW */
 } xmc_tensor;
 
-/* Rows that hold both, remembered by the alignment (anchors.h): data, not parameters. */
+/* The anchors of the alignment (anchors.h): training rows with both a text and an image. Data, not parameters. */
 typedef struct xmc_anchors
 {
 	int32_t		n;				/* rows */
-	bool		is_own;			/* else they lie in the blob that the model was opened from */
-	float	   *z[XMC_MODALITIES];	/* (n, xmc_align_space_dim) unit vectors; one block, if own; NULL when n is 0 */
+	bool		is_own;			/* else they lie in the file from which the model was opened */
+	float	   *z[XMC_MODALITIES];	/* (n, xmc_align_space_dim) unit vectors; one allocation if is_own; NULL if n is 0 */
 } xmc_anchors;
 
-/* The documents that taught the model (seen.h): data, not parameters. */
+/* The documents that the model was trained on (seen.h): data, not parameters. */
 #define XMC_SEEN_COLUMNS 3
 typedef struct xmc_seen
 {
 	int32_t		n;				/* documents; 0: not recorded */
-	bool		is_own;			/* else they lie in the blob that the model was opened from */
+	bool		is_own;			/* else they lie in the file from which the model was opened */
 	float	   *row;			/* (n, XMC_SEEN_COLUMNS) ascending */
 } xmc_seen;
 
-/* What align_scale holds. */
+/* The elements of align_scale. */
 typedef enum xmc_align_scale
 {
-	XMC_ALIGN_TEMPERATURE,		/* logarithm of what the cosine is multiplied by */
+	XMC_ALIGN_TEMPERATURE,		/* logarithm of the factor of the cosine */
 	XMC_ALIGN_DUSTBIN,			/* the dustbin's score */
-	XMC_ALIGN_MEMORY,			/* logarithm of what the memory's similarity is multiplied by */
+	XMC_ALIGN_MEMORY,			/* logarithm of the factor of the similarity by anchors */
 	XMC_ALIGN_SCALES
 } xmc_align_scale;
 
@@ -141,73 +149,76 @@ typedef struct xmc_model
 	xmc_network network[XMC_MODALITIES];
 	float	   *bilinear_w;		/* (2 bilinear_dim, xmc_bilinear_input_dim): Q above K; NULL without bilinear term */
 	float	   *bilinear_b;		/* (2 bilinear_dim) */
-	bool		has_alignment;	/* the three below were trained; they are there, if not so, whenever texts and images are */
+	bool		has_alignment;	/* the three below were trained; they exist whenever the model reads texts and images */
 	float	   *align_text_w;	/* (align_dim, xmc_align_input_dim) of the texts; NULL in a shared space */
 	float	   *align_image_w;	/* (align_dim, image_dim); NULL in a shared space */
 	float	   *align_scale;	/* (XMC_ALIGN_SCALES) */
-	xmc_anchors	anchors;			/* empty while nothing is aligned */
+	xmc_anchors anchors;		/* empty without a trained alignment */
 	xmc_seen	seen;
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
-	xmc_tensor	tensor[XMC_MAX_TENSORS];	/* every parameter, in storage order; slots point into this struct: do not copy it */
+	/* all parameters, in storage order; slots point into this struct, so do not copy it */
+	xmc_tensor	tensor[XMC_MAX_TENSORS];
 } xmc_model;
 
-/* The most bytes that all parameters may take: a stored version must fit into one bytea, which ends below 1 GiB. */
+/* The most bytes that all parameters may take: a stored version must fit into one bytea, which is limited to 1 GiB. */
 #define XMC_MODEL_MAX_BYTES 1000000000
 
 /*
- * Lays out the tensors that `options` ask for (all slots NULL), calibration 1, no guidance, no alignment. The sparse term
- * is there when words are; the bag when `has_bag`, words, and bag_dim > 0 (out->has_bag says so); text has an encoder when
- * its input, the bag and the supplied embedding side by side, is not empty. Allocates nothing. Errors: XMC_BAD_INPUT from
- * xmc_options_check; XMC_LIMIT above XMC_MODEL_MAX_BYTES.
+ * Lays out the tensors that `options` require. All slots are NULL; the calibration is 1, without guidance and alignment.
+ * The model has a sparse term if it reads words. It has a bag (out->has_bag) if has_bag is true, it reads words and bag_dim
+ * > 0. Text has a network if its input, bag and supplied embedding side by side, is not empty. Nothing is allocated.
+ * Errors: XMC_BAD_INPUT (from xmc_options_check), XMC_LIMIT (more than XMC_MODEL_MAX_BYTES).
  */
 extern xmc_status xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out);
 
 /*
- * Lays a model out and initialises its parameters, seeded by options->seed and the tensor's name, so that a tensor begins
- * the same whatever else the model has. Encoder as usual: Glorot uniform for matrices, 0 for biases, 1 for norm weights;
- * head_v a tenth of Glorot, so that training begins near "no opinion"; sparse 0; bag normal, standard deviation 0.1.
- * All parameters lie in ONE block, in storage order without gaps: n_parameters floats from *tensor[0].slot on, 64-byte
- * aligned. The dense tensors of a part follow each other. Errors: as xmc_model_layout; XMC_NO_MEMORY; XMC_STOPPED.
+ * Allocates a model and initialises its parameters. The random numbers of a tensor depend on options->seed and the tensor's
+ * name alone, not on the other tensors. Matrices are Glorot uniform, biases 0, weights of normalisation 1; head_v is a
+ * tenth of Glorot, so that the first scores are near 0; the sparse term is 0; the bag is normal with standard deviation
+ * 0.1. All parameters lie in one block, in storage order without gaps: n_parameters floats from *tensor[0].slot on, 64-byte
+ * aligned. The dense tensors of a term are adjacent. Errors: those of xmc_model_layout, XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
-/* The same with all parameters 0: where gradients are added up. */
+
+/* The same with all parameters 0, for sums of gradients. */
 extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
-extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
+/* not for a model from xmc_model_open: use xmc_release for that */
+extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);
 
 /*
- * Opens a blob: parses, checks metadata (format, feature version, options, calibration), that exactly the expected tensors
- * are there with the expected shapes, and, if check_finite, every value. The parameters stay inside `blob`, which must
- * outlive the model and is never written; the model is one allocation, for xmc_release. Errors: XMC_BAD_MODEL;
- * XMC_NO_MEMORY; XMC_STOPPED.
+ * Opens a model file in memory. Checked are the metadata (format, feature version, options, calibration), that exactly the
+ * expected tensors are there with the expected shapes, and, if check_finite, that all values are finite. The parameters
+ * stay in `file`, which must outlive the model and is never written. The model is one allocation, for xmc_release. Errors:
+ * XMC_BAD_MODEL, XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, xmc_model **out);
+extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, xmc_model **out);
 
 /*
- * Writes the model as one blob of *size bytes, as found by a call with blob NULL. The same model gives the same bytes.
- * Refuses what xmc_model_open would refuse. Errors: XMC_BAD_MODEL (a parameter or calibration that is not finite), else as
- * xmc_safetensors_write.
+ * Writes the model to `file` (*size bytes); with file NULL only *size is set. The same model gives the same bytes. A model
+ * that xmc_model_open would refuse is refused. Errors: XMC_BAD_MODEL (a parameter or the calibration is not finite), and
+ * those of xmc_safetensors_write.
  */
-extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size);
+extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size);
 
 /*
- * Copies all parameters of one part into `buffer` (save) or out of it; with buffer NULL nothing is copied. Gives their
+ * Copies all parameters of one term into `buffer` (save) or out of it; with buffer NULL nothing is copied. Returns their
  * number.
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
 
-/* How many values the dense tensors of a part have together. */
+/* The number of values of a term's dense tensors together. */
 extern int64_t xmc_model_term_values(const xmc_model *model, xmc_term term);
 
 /*
- * Leads slots elsewhere, in storage order without gaps: those of a part's dense tensors to `values`
- * (xmc_model_term_values), or all of them to `block` (n_parameters). Nothing is copied. The former gives where the part's
- * values were; NULL: it has no dense tensor.
+ * Sets slots to other memory, in storage order without gaps; nothing is copied. xmc_model_lead_term sets those of a term's
+ * dense tensors to `values` (xmc_model_term_values) and returns where the values were (NULL: the term has no dense tensor).
+ * xmc_model_lead sets all slots to `block` (n_parameters).
  */
 extern float *xmc_model_lead_term(xmc_model *model, xmc_term term, float *values);
 extern void xmc_model_lead(xmc_model *model, float *block);
 
-/* The block that xmc_model_new gave the model. */
+/* The block that xmc_model_new allocated with the model. */
 extern float *xmc_model_own_block(xmc_model *model);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * sparse.h - what is learned per hashed text feature: the sparse term and the embedding bag (design section 4, "Text
- * features"). Both are updated by AdaGrad (Duchi et al. 2011) on the touched weights only.
+ * sparse.h - the parameters per hashed text feature: the sparse term and the embedding bag (design section 4, "Text
+ * features"). AdaGrad (Duchi et al. 2011) updates only the touched weights, those of the features in a batch.
  */
 #ifndef XMCOH_SPARSE_H
 #define XMCOH_SPARSE_H
@@ -9,33 +9,34 @@
 #include "xmcoh/batch.h"
 #include "xmcoh/model.h"
 
-/* u(i) of each row: the sum of its features' weights; u is (rows). The sparse term of s(i,j) is u(j) - u(i). */
+/* u (rows) = the sum of the weights of each row's features. The sparse term contributes u(j) - u(i) to s(i,j). */
 extern void xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u);
 
 /*
- * The bag of each row: the sum of its words' embeddings over the square root of their number, into x with `stride` values a
- * row. Words and character n-grams count; bigrams and the rest are the sparse term's alone.
+ * The bag of each row: the sum of the embeddings of its words and character n-grams, divided by the square root of their
+ * number. Other kinds of features belong to the sparse term alone. A row of x has `stride` values, of which the first
+ * bag_dim are set.
  */
 extern void xmc_bag_forward(const xmc_model *model, const xmc_batch *batch, float *x, int64_t stride);
 
-/* Weights that are updated sparsely: rows of `width` values. */
+/* The state of AdaGrad for weights that are updated sparsely: `rows` rows of `width` values. */
 typedef struct xmc_adagrad
 {
 	int32_t		rows;
 	int32_t		width;
 	float	   *squares;		/* (rows, width) sums of squared gradients */
-	float	   *grad;			/* (rows, width), zero but for the touched rows */
+	float	   *grad;			/* (rows, width), zero except in touched rows */
 	uint8_t    *is_touched;		/* (rows) */
-	uint32_t   *touched;		/* (rows) the first n_touched are valid */
+	uint32_t   *touched;		/* (rows) the numbers of the touched rows, n_touched of them */
 	int32_t		n_touched;
 } xmc_adagrad;
 
 extern xmc_status xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out);
 
-/* The gradient row of one bucket, marked as touched. */
-extern float *xmc_adagrad_touch(xmc_adagrad *adagrad, uint32_t row);
-
-/* w -= rate g / sqrt(sum of squares), then forgets the gradients; `decay` shrinks the touched weights by rate * decay. */
+/*
+ * One step: w = (1 - rate * decay) w - rate g / sqrt(sum of squares), for the touched weights. The gradients are then set
+ * to 0 and no row is touched any more.
+ */
 extern void xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay);
 
 /* Adds the gradient of the batch's rows: du (rows) for the sparse term, dx (rows, stride) for the bag. */

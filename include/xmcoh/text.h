@@ -1,17 +1,17 @@
 /*
  * text.h - from UTF-8 text to hashed features (design section 4, "Text features").
  *
- * NFKC and case fold (ICU), word segmentation by ICU's break iterator. Features: words, word bigrams, the first
- * word and the first bigram, the number of words in steps of powers of two; for scripts without spaces (Han, Hiragana,
- * Katakana, Thai, Lao, Khmer, Myanmar) also code-point 1..4-grams. Each feature is hashed by kind and term; binary: a
- * feature is there or not.
+ * Texts are normalised (NFKC, case fold) and cut into words by ICU. Features are words, word bigrams, the first word, the
+ * first bigram, and the number of words rounded down to a power of two. Scripts without spaces (Han, Hiragana, Katakana,
+ * Thai, Lao, Khmer, Myanmar) also give n-grams of 1 to 4 code points. A feature is hashed by kind and term. Features are
+ * binary: present or not, however often the term occurs.
  */
 #ifndef XMCOH_TEXT_H
 #define XMCOH_TEXT_H
 
 #include "xmcoh/base.h"
 
-/* Changes whenever the same text would give other features; stored with each model version. */
+/* Must change whenever the same text would give other features. Each model version stores this number. */
 #define XMC_FEATURE_VERSION 1
 
 typedef enum xmc_feature_kind
@@ -20,20 +20,20 @@ typedef enum xmc_feature_kind
 	XMC_FEATURE_BIGRAM,
 	XMC_FEATURE_FIRST_WORD,
 	XMC_FEATURE_FIRST_BIGRAM,
-	XMC_FEATURE_CHARACTERS,		/* code-point n-gram of a script without spaces */
-	XMC_FEATURE_LENGTH			/* how many words, in steps of powers of two */
+	XMC_FEATURE_CHARACTERS,		/* n-gram of code points of a script without spaces */
+	XMC_FEATURE_LENGTH			/* number of words, rounded down to a power of two */
 } xmc_feature_kind;
 
-/* Owns ICU objects; one per session or thread. ICU allocates them itself, so it must be freed by xmc_tokeniser_free. */
+/* Owns ICU objects, which ICU allocates itself; free it with xmc_tokeniser_free. One per session or thread. */
 typedef struct xmc_tokeniser xmc_tokeniser;
 
 extern xmc_status xmc_tokeniser_new(xmc_ctx *ctx, xmc_tokeniser **out);
 extern void xmc_tokeniser_free(xmc_tokeniser *tokeniser);
 
 /*
- * Calls `visit` once per feature occurrence in reading order: its kind, its term in UTF-8 (normalised; the two words
- * of a bigram separated by one space) and its 64-bit hash. For explanations, which name the words.
- * Errors: XMC_BAD_INPUT for invalid UTF-8; XMC_NO_MEMORY.
+ * Calls `visit` for each occurrence of a feature, in reading order. Its arguments are the kind, the normalised term in
+ * UTF-8 (the two words of a bigram are separated by one space) and the 64-bit hash. A text with invalid UTF-8 is not
+ * visited at all. Errors: XMC_BAD_INPUT (invalid UTF-8), XMC_NO_MEMORY, XMC_STOPPED.
  */
 typedef void (*xmc_feature_visitor) (void *arg, xmc_feature_kind kind, const char *term, size_t term_length,
 									 uint64_t hash);
@@ -41,9 +41,9 @@ extern xmc_status xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const c
 								 xmc_feature_visitor visit, void *arg);
 
 /*
- * The distinct features of a text as sorted 32-bit values: the hash's upper bits, which consumers fold to their table's
- * size by `value >> (32 - bits)`, and in the lowest three bits the kind. *out is allocated by ctx; *n_out may be 0 (empty
- * text, only punctuation). Errors: as xmc_text_visit.
+ * The distinct features of a text as sorted 32-bit values. The upper bits are those of the hash; value >> (32 - bits) is
+ * the row in a table of 2^bits rows. The lowest three bits are the kind. *out is allocated by ctx. *n_out may be 0, for an
+ * empty text or one of punctuation alone. Errors: those of xmc_text_visit.
  */
 #define XMC_FEATURE_KIND_MASK 7u
 extern xmc_status xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,

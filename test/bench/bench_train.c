@@ -269,7 +269,7 @@ main(int argc, char **argv)
 	const char *only = argc > 1 ? argv[1] : "";	/* measure settings whose name begins so; for profiling */
 	double		peak = sgemm_peak();
 
-	printf("BLAS: %s, kernels for %s; sgemm peak of one core (1536 x 1536 x 1536): %.1f GFLOP/s\n", xmc_blas_name(),
+	printf("BLAS: %s, kernels for %s; sgemm peak of one core (1536 x 1536 x 1536): %.1f GFLOP/s\n", openblas_get_config(),
 		   openblas_get_corename(), peak);
 	printf("%-18s %-6s %12s %10s %9s %9s %11s %11s\n", "", "", "a document", "in sgemm", "GFLOP/s", "in sgemm", "of peak",
 		   "in sgemm");

@@ -3,7 +3,8 @@
  * read as the same.
  */
 #include "fuzz.h"
-#include "base/json.h"
+#include "base/utf8.h"
+#include "model/json.h"
 
 typedef struct output
 {

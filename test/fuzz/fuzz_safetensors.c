@@ -5,7 +5,9 @@
  * checks.
  */
 #include "fuzz.h"
+#include "model/safetensors.h"
 #include "xmcoh/model.h"
+#include "xmcoh/random.h"
 #include "xmcoh/seen.h"
 
 /* A blob that opened is a model in full: every value can be read, and saved it gives a blob that saves to the same bytes. */

@@ -18,7 +18,7 @@
 #include "../../src/pg/query/item.h"
 #include "../../src/pg/base/portable.h"
 
-#include "base/json.h"
+#include "base/utf8.h"
 
 #undef fprintf					/* nor any other printf of the server's */
 #undef snprintf

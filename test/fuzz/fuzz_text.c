@@ -20,7 +20,7 @@
 #undef xmc_text_features
 
 #include "fuzz.h"
-#include "base/json.h"
+#include "base/utf8.h"
 
 /* What the library has under these names. */
 struct xmc_tokeniser;

@@ -1,4 +1,4 @@
-/* models.h - options of a model of every part, as small as the bounds allow */
+/* models.h - options of a model that has every term, as small as the bounds allow */
 #ifndef XMCOH_TEST_MODELS_H
 #define XMCOH_TEST_MODELS_H
 

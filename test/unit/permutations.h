@@ -3,6 +3,7 @@
 #define PERMUTATIONS_H
 
 #include "xmcoh/base.h"
+#include "xmcoh/random.h"
 
 #include <math.h>
 

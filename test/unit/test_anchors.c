@@ -15,6 +15,7 @@
 
 #include "counting.h"
 #include "xmcoh/align.h"
+#include "xmcoh/random.h"
 #include "align/anchors.h"
 
 #define DIM 8

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "xmcoh/calibrate.h"
+#include "xmcoh/random.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ sigmoid(double z)
 	return 1 / (1 + exp(-z));
 }
 
-/* The prior that is a plain ridge. */
+/* The default prior, a ridge. */
 static const xmc_prior *
 ridge_of(double precision)
 {
@@ -51,7 +52,9 @@ objective(int32_t n, int32_t k, const float *x, const float *weight, double ridg
 	return sum;
 }
 
-/* Rows turned so that the truth is "before": the truth follows the log-odds sum of c * x, x is then turned with it. */
+/*
+ * Rows in true orientation: the truth is drawn from the log-odds sum of c * x, and x is negated where the truth is "after".
+ */
 static void
 rows(xmc_random *random, int32_t n, int32_t k, const double *truth, float *x)
 {
@@ -201,7 +204,7 @@ test_grid_search(void **state)
 	}
 }
 
-/* What is believed holds without rows, bends with few, and is forgotten with many. */
+/* The prior decides without rows, matters with few rows, and hardly matters with many. */
 static void
 test_prior(void **state)
 {
@@ -269,7 +272,7 @@ test_noise_and_empty_features(void **state)
 	assert_true(c[0] == 0 && c[1] == 0 && c[2] == 0);
 }
 
-/* Two copies of one feature: only their sum is determined; ridge shares it equally. */
+/* Two copies of one feature: the data determine only their sum; the ridge makes them equal. */
 static void
 test_collinear_features(void **state)
 {

@@ -299,40 +299,6 @@ test_no_memory(void **state)
 	assert_true(refused_calls > 5);
 }
 
-/* However a stream is cut, its checksum is the same, and another if a bit is another. */
-static void
-test_checksum(void **state)
-{
-	unsigned char bytes[100];
-	xmc_checksum whole = {0};
-	xmc_checksum other = {0};
-
-	(void) state;
-	for (int k = 0; k < 100; k++)
-		bytes[k] = (unsigned char) (k * 37);
-	xmc_checksum_add(&whole, bytes, 100);
-	for (int cut = 0; cut <= 100; cut++)
-	{
-		xmc_checksum parts = {0};
-
-		xmc_checksum_add(&parts, bytes, (size_t) cut / 2);
-		xmc_checksum_add(&parts, bytes + cut / 2, (size_t) (cut - cut / 2));
-		xmc_checksum_add(&parts, bytes + cut, (size_t) (100 - cut));
-		assert_true(xmc_checksum_end(&parts) == xmc_checksum_end(&whole));
-	}
-	for (int k = 0; k < 800; k++)
-	{
-		other = (xmc_checksum){0};
-		bytes[k / 8] ^= (unsigned char) (1 << k % 8);
-		xmc_checksum_add(&other, bytes, 100);
-		bytes[k / 8] ^= (unsigned char) (1 << k % 8);
-		assert_true(xmc_checksum_end(&other) != xmc_checksum_end(&whole));
-	}
-	other = (xmc_checksum){0};
-	xmc_checksum_add(&other, "\0", 1);
-	assert_true(xmc_checksum_end(&other) != xmc_checksum_end(&(xmc_checksum) {0}));
-}
-
 int
 main(void)
 {
@@ -343,7 +309,6 @@ main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_checksum),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

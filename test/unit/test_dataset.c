@@ -1,6 +1,4 @@
-/*
- * Documents as flat records: what goes in comes out, whatever a document lacks.
- */
+/* test_dataset.c - documents as flat records: a view equals the document that was flattened, whatever inputs are missing */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

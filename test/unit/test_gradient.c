@@ -1,6 +1,6 @@
 /*
- * Hand-written gradients against finite differences, equivariance, and the properties that scores must have whatever
- * the weights: antisymmetry, independence of the batch, no evidence no score.
+ * test_gradient.c - gradients against finite differences, equivariance of the encoder, and properties of scores for any
+ * weights: antisymmetry, independence of the batch, score 0 without input.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,7 +136,7 @@ tear_down(void **state)
 	return 0;
 }
 
-/* The loss and, on the way, its gradients; the same dropout masks each time when seed > 0. */
+/* The loss and its gradients; with seed > 0 each call has the same dropout masks. */
 static double
 loss(fixture *f, xmc_term term, uint64_t seed)
 {
@@ -189,7 +189,7 @@ check_values(fixture *f, xmc_term term, uint64_t seed, float *values, const floa
 	}
 }
 
-/* Every tensor of one part, with the gradient of one fresh pass kept before the finite differences add theirs. */
+/* Every tensor of one term. The gradient of one pass is copied before the passes of the finite differences add theirs. */
 static void
 check_part(fixture *f, xmc_term term, uint64_t seed, int tensors)
 {
@@ -319,7 +319,10 @@ test_scores(void **state)
 		xmc_scores_free(&f->ctx, &together[d]);
 }
 
-/* In a model that reads one modality the fused score is that one's and the bilinear term's, of all items that hold it. */
+/*
+ * If a model reads one modality, the fused score is that modality's score and the bilinear term's, of all items that hold
+ * it.
+ */
 static void
 test_one_modality(void **state)
 {
@@ -345,7 +348,7 @@ test_one_modality(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* Exchanging two items exchanges their scores and nothing else: the encoder knows no position. */
+/* Exchanging two items exchanges their scores and nothing else, because the encoder has no positional encoding. */
 static void
 test_equivariance(void **state)
 {

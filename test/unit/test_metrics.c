@@ -1,4 +1,7 @@
-/* test_metrics.c - metrics, and that decoding and measuring together are free of the gold order's labels */
+/*
+ * test_metrics.c - metrics, and that the result of decoding and measuring does not depend on how the true order numbers
+ * items
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,10 +134,10 @@ test_random_baselines(void **state)
 }
 
 /*
- * The leak test. Scores that are coin flips know nothing of the gold order, so the decoded order must not either.
- * `ties`: every score is -1 or 1, so that orders tie more often than not; the items then carry numbers that say nothing of
- * the gold order, since ties go by number. Else scores differ in size, nothing ties, and the items are numbered in the gold
- * order itself: the very labels that the paper's evaluator leaks through.
+ * The leak test. Random scores hold no information on the true order, so the decoded order must hold none. ties: every
+ * score is -1 or 1, so orders often tie; ties go by number, so the items' numbers are independent of the true order.
+ * Otherwise scores differ in size and nothing ties; then the items are numbered in the true order, by which the paper's
+ * evaluator leaks.
  */
 static void
 assert_coin_flips_score_nothing(bool ties, uint64_t seed)
@@ -212,7 +215,7 @@ test_coin_flips_with_ties_score_nothing(void **state)
 	assert_coin_flips_score_nothing(true, 1);
 }
 
-/* Renumbering gold and prediction alike changes no metric; without ties it changes no decoded order. */
+/* The same renumbering of true and predicted order changes no metric; without ties it changes no decoded order. */
 static void
 test_relabelling_changes_nothing(void **state)
 {
@@ -285,7 +288,7 @@ test_bootstrap_edges(void **state)
 	assert_true(interval.mean == 0.25 && isnan(interval.low) && isnan(interval.high));
 }
 
-/* Finite values have finite means, however large their sum would be, and the same ones but for the unit. */
+/* Finite values have finite means, even if their sum would overflow; and the same means in another unit. */
 static void
 test_bootstrap_large(void **state)
 {
@@ -397,7 +400,7 @@ test_bootstrap_coverage(void **state)
 	assert_in_range(covered, 360, 396);
 }
 
-/* Even over a handful of documents, where plain percentiles cover the truth four times out of five. */
+/* Intervals over very few documents, where plain percentiles cover the truth in only 80% of repetitions. */
 static void
 test_bootstrap_of_few(void **state)
 {
@@ -454,7 +457,7 @@ test_bootstrap_errors(void **state)
 	assert_int_equal(xmc_bootstrap(&ctx, 2, value, NULL, 10, 1, &interval), XMC_NO_MEMORY);
 }
 
-/* Where a model is judged, ties fall by chance and not by number; where nothing ties, nothing changes. */
+/* In the evaluation of models ties are broken at random, not by number; without ties nothing changes. */
 static void
 test_shuffled_ties(void **state)
 {

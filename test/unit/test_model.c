@@ -82,9 +82,9 @@ test_layout(void **state)
 	free(model);
 }
 
-/* Which parts are there, for every kind of input. */
+/* Which terms the model has, for every kind of input. */
 static void
-test_parts(void **state)
+test_terms(void **state)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
@@ -130,7 +130,7 @@ test_parts(void **state)
 	free(model);
 }
 
-/* Options within their bounds whose model could never be stored: refused before anything is allocated. */
+/* Options within their bounds whose model would be too large to store are refused before anything is allocated. */
 static void
 test_too_large(void **state)
 {
@@ -172,7 +172,9 @@ moments(const float *value, int64_t n, double *mean, double *deviation, double *
 	*deviation = sqrt(squares / (double) n - *mean * *mean);
 }
 
-/* Uniform within `bound`: reaches nearly to it, never over it, with the deviation of a uniform distribution. */
+/*
+ * Uniform in +-bound: the largest value is near the bound, none exceeds it, and the deviation is that of the distribution.
+ */
 static void
 expect_uniform(const xmc_model *model, const char *name, double bound)
 {
@@ -250,7 +252,7 @@ test_start(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
-/* The seed decides, and other parts of the model do not. */
+/* Initial values depend on the seed, and not on other tensors of the model. */
 static void
 test_seed(void **state)
 {
@@ -292,7 +294,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layout),
-		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_terms),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_seed),

@@ -1,4 +1,4 @@
-/* test_blob.c - saving and opening of models, and refusing what is no model */
+/* test_model_file.c - saving and opening models, and refusing files that are no models */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,33 +8,34 @@
 #include <math.h>
 
 #include "models.h"
+#include "model/safetensors.h"
 #include "xmcoh/text.h"
 
 static unsigned char *
 save(xmc_ctx *ctx, const xmc_model *model, size_t *size)
 {
-	unsigned char *blob;
+	unsigned char *file;
 
 	if (xmc_model_save(ctx, model, NULL, size) != XMC_OK)
 		fail_msg("%s", ctx->message);
-	blob = malloc(*size);
-	if (xmc_model_save(ctx, model, blob, size) != XMC_OK)
+	file = malloc(*size);
+	if (xmc_model_save(ctx, model, file, size) != XMC_OK)
 		fail_msg("%s", ctx->message);
-	return blob;
+	return file;
 }
 
 /* A saved model of small_options. */
 static unsigned char *
-small_blob(xmc_ctx *ctx, size_t *size)
+small_file(xmc_ctx *ctx, size_t *size)
 {
 	xmc_options options = small_options();
 	xmc_model  *model;
-	unsigned char *blob;
+	unsigned char *file;
 
 	assert_int_equal(xmc_model_new(ctx, &options, true, &model), XMC_OK);
-	blob = save(ctx, model, size);
+	file = save(ctx, model, size);
 	xmc_model_free(ctx, model);
-	return blob;
+	return file;
 }
 
 /* ---- saving and opening ---- */
@@ -47,7 +48,7 @@ test_round_trip(void **state)
 	xmc_options options = small_options();
 	xmc_model  *model;
 	xmc_model  *opened;
-	unsigned char *blob;
+	unsigned char *file;
 	unsigned char *original;
 	unsigned char *again;
 	size_t		size;
@@ -61,12 +62,12 @@ test_round_trip(void **state)
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
 	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567, 1.0 / 7}, {{0.3, 1e-17, 5}, {2, 1.0 / 3, 1e17}}, {0.7, 0, 1.0 / 9, 3}};
 	model->has_alignment = true;
-	blob = save(&ctx, model, &size);
-	original = exact_copy(blob, size);
-	memcpy(&length, blob, 8);
+	file = save(&ctx, model, &size);
+	original = exact_copy(file, size);
+	memcpy(&length, file, 8);
 	assert_int_equal(size, 8 + length + 4 * (uint64_t) model->n_parameters);
 
-	if (xmc_model_open(&ctx, blob, size, true, &opened) != XMC_OK)
+	if (xmc_model_open(&ctx, file, size, true, &opened) != XMC_OK)
 		fail_msg("%s", ctx.message);
 	assert_int_equal(counts.live, 2);	/* the parser's memory is gone, the opened model is one allocation */
 	assert_memory_equal(&opened->options, &options, sizeof options);
@@ -80,24 +81,24 @@ test_round_trip(void **state)
 
 		assert_string_equal(opened->tensor[t].name, model->tensor[t].name);
 		assert_memory_equal(data, *model->tensor[t].slot, (size_t) model->tensor[t].n_values * sizeof(float));
-		assert_true((const unsigned char *) data >= blob + 8 + length && (const unsigned char *) data < blob + size);
+		assert_true((const unsigned char *) data >= file + 8 + length && (const unsigned char *) data < file + size);
 	}
 	assert_ptr_equal(opened->network[XMC_IMAGE].head_v, *find(opened, "image.head.v")->slot);
 	again = save(&ctx, opened, &again_size);
 	assert_int_equal(again_size, size);
 	assert_memory_equal(again, original, size);
-	assert_memory_equal(blob, original, size);
+	assert_memory_equal(file, original, size);
 	xmc_release(&ctx, opened);
 	xmc_model_free(&ctx, model);
 	assert_int_equal(counts.live, 0);
-	free(blob);
+	free(file);
 	free(original);
 	free(again);
 }
 
-/* Every kind of model opens again as what it was. */
+/* Models with every kind of input are the same after saving and opening. */
 static void
-test_round_trip_parts(void **state)
+test_round_trip_terms(void **state)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
@@ -108,7 +109,7 @@ test_round_trip_parts(void **state)
 		xmc_options options = small_options();
 		xmc_model  *model;
 		xmc_model  *opened;
-		unsigned char *blob;
+		unsigned char *file;
 		size_t		size;
 
 		options.words = kind & 1;
@@ -117,14 +118,14 @@ test_round_trip_parts(void **state)
 		if ((kind & 7) == 0)
 			continue;
 		assert_int_equal(xmc_model_new(&ctx, &options, (kind & 8) != 0, &model), XMC_OK);
-		blob = save(&ctx, model, &size);
-		if (xmc_model_open(&ctx, blob, size, true, &opened) != XMC_OK)
+		file = save(&ctx, model, &size);
+		if (xmc_model_open(&ctx, file, size, true, &opened) != XMC_OK)
 			fail_msg("%s", ctx.message);
 		assert_int_equal(opened->has_bag, model->has_bag);
 		assert_int_equal(opened->n_parameters, model->n_parameters);
 		xmc_release(&ctx, opened);
 		xmc_model_free(&ctx, model);
-		free(blob);
+		free(file);
 	}
 	assert_int_equal(counts.live, 0);
 }
@@ -137,41 +138,41 @@ test_save_refuses(void **state)
 	xmc_options options = small_options();
 	static const double wrong[] = {NAN, INFINITY, -1e-9};
 	xmc_model  *model;
-	unsigned char *blob;
+	unsigned char *file;
 	size_t		size;
 	size_t		less;
 
 	(void) state;
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
-	blob = save(&ctx, model, &size);
+	file = save(&ctx, model, &size);
 	for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
 	{
 		model->calibration.fused[XMC_IMAGE] = wrong[k];
-		assert_int_equal(xmc_model_save(&ctx, model, blob, &size), XMC_BAD_MODEL);
+		assert_int_equal(xmc_model_save(&ctx, model, file, &size), XMC_BAD_MODEL);
 		assert_non_null(strstr(ctx.message, "calibration.fused.image"));
 	}
 	model->calibration.fused[XMC_IMAGE] = 1;
 	model->network[XMC_TEXT].layer[1].ff1_b[3] = NAN;
-	assert_int_equal(xmc_model_save(&ctx, model, blob, &size), XMC_BAD_MODEL);
+	assert_int_equal(xmc_model_save(&ctx, model, file, &size), XMC_BAD_MODEL);
 	assert_non_null(strstr(ctx.message, "\"text.layer.1.ff1.bias\": value 3 is not a number"));
 	model->network[XMC_TEXT].layer[1].ff1_b[3] = 0;
 	less = size - 1;
-	assert_int_equal(xmc_model_save(&ctx, model, blob, &less), XMC_BAD_INPUT);
-	assert_int_equal(xmc_model_save(&ctx, model, blob, &size), XMC_OK);
+	assert_int_equal(xmc_model_save(&ctx, model, file, &less), XMC_BAD_INPUT);
+	assert_int_equal(xmc_model_save(&ctx, model, file, &size), XMC_OK);
 	xmc_model_free(&ctx, model);
 	assert_int_equal(counts.live, 0);
-	free(blob);
+	free(file);
 }
 
-/* ---- what is no model ---- */
+/* ---- files that are no models ---- */
 
 static void
-expect_refused(const void *blob, size_t size, const char *expected)
+expect_refused(const void *file, size_t size, const char *expected)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	xmc_model  *model;
-	xmc_status	status = xmc_model_open(&ctx, blob, size, true, &model);
+	xmc_status	status = xmc_model_open(&ctx, file, size, true, &model);
 
 	if (status != XMC_BAD_MODEL)
 		fail_msg("status %d, expected: %s", (int) status, expected);
@@ -181,7 +182,7 @@ expect_refused(const void *blob, size_t size, const char *expected)
 	assert_int_equal(counts.live, 0);
 }
 
-/* The small blob, parsed, with one thing changed, written again, and opened. Pass one change, NULL for the others. */
+/* The small file is parsed, changed in one place, written and opened. Pass one change, NULL for the others. */
 typedef struct change
 {
 	const char *key;			/* metadata to change, or to add */
@@ -198,7 +199,7 @@ expect_changed(const change *what, const char *expected)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	size_t		size;
-	unsigned char *blob = small_blob(&ctx, &size);
+	unsigned char *file = small_file(&ctx, &size);
 	xmc_safetensors st;
 	unsigned char *changed;
 	size_t		changed_size;
@@ -208,7 +209,7 @@ expect_changed(const change *what, const char *expected)
 	static const float zero[4096];
 	bool		found = false;
 
-	assert_int_equal(xmc_safetensors_parse(&ctx, blob, size, &st), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
 	kept = 0;
 	for (int32_t k = 0; k < st.n_metadata; k++)
 	{
@@ -264,7 +265,7 @@ expect_changed(const change *what, const char *expected)
 	xmc_safetensors_free(&ctx, &st);
 	assert_int_equal(counts.live, 0);
 	free(changed);
-	free(blob);
+	free(file);
 }
 
 static void
@@ -312,20 +313,20 @@ test_wrong_metadata(void **state)
 	expect_changed(&(change){.key = "feature_version",.value = "0"}, "have version 0");
 	expect_changed(&(change){.key = "has_bag",.value = "2"}, "\"has_bag\" is 2");
 	expect_changed(&(change){.key = "has_alignment",.value = "-1"}, "\"has_alignment\" is -1");
-	expect_changed(&(change){.key = "has_bag",.value = "0"}, "shape (6), its options ask for (2)");
+	expect_changed(&(change){.key = "has_bag",.value = "0"}, "shape (6), but its options require (2)");
 	expect_changed(&(change){.key = "option.heads",.value = "3"}, "multiple of option \"heads\"");
 	expect_changed(&(change){.key = "option.bag_dim",.value = "0"}, "allow no bag");
 	expect_changed(&(change){.key = "option.words",.value = "0"}, "allow no bag");
-	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "\"bilinear.weight\" has shape (10, 261), its options ask for (10, 258)");
-	expect_changed(&(change){.key = "option.bilinear_dim",.value = "0"}, "unknown tensor \"bilinear.");
-	expect_changed(&(change){.key = "option.layers",.value = "1"}, "unknown tensor \"image.layer.1");
+	expect_changed(&(change){.key = "option.image_dim",.value = "0"}, "\"bilinear.weight\" has shape (10, 261), but its options require (10, 258)");
+	expect_changed(&(change){.key = "option.bilinear_dim",.value = "0"}, "unrecognized tensor \"bilinear.");
+	expect_changed(&(change){.key = "option.layers",.value = "1"}, "unrecognized tensor \"image.layer.1");
 	expect_changed(&(change){.key = "option.layers",.value = "3"}, "\"text.layer.2.qkv.weight\" is missing");
 	expect_changed(&(change){.key = "option.d_model",.value = "16"}, "\"text.input.weight\" has shape (8, 6)");
-	expect_changed(&(change){.key = "option.hash_bits",.value = "24"}, "ask for (16777216)");
+	expect_changed(&(change){.key = "option.hash_bits",.value = "24"}, "require (16777216)");
 	expect_changed(&(change){.key = "option.bag_bits",.value = "9"}, "\"text.bag.weight\" has shape (256, 4)");
 	expect_changed(&(change){.key = "option.feed_forward",.value = "8192"}, "ff1.weight\" has shape (12, 8)");
-	expect_changed(&(change){.key = "option.momentum",.value = "0"}, "unknown metadata \"option.momentum\"");
-	expect_changed(&(change){.key = "author",.value = "x"}, "unknown metadata \"author\"");
+	expect_changed(&(change){.key = "option.momentum",.value = "0"}, "unrecognized metadata \"option.momentum\"");
+	expect_changed(&(change){.key = "author",.value = "x"}, "unrecognized metadata \"author\"");
 	expect_changed(&(change){.key = "option.seed",.value = "8"}, NULL);	/* another model, but one */
 }
 
@@ -363,8 +364,8 @@ test_wrong_tensors(void **state)
 			expect_changed(&(change){.tensor = name,.name = name,.n_dimensions = 2,.shape = {columns, rows}}, shape);
 		expect_changed(&(change){.tensor = name,.name = name,.n_dimensions = n_dimensions,.shape = {rows, columns}}, NULL);
 	}
-	expect_changed(&(change){.tensor = "extra.weight"}, "unknown tensor \"extra.weight\"");
-	expect_changed(&(change){.tensor = ""}, "unknown tensor \"\"");
+	expect_changed(&(change){.tensor = "extra.weight"}, "unrecognized tensor \"extra.weight\"");
+	expect_changed(&(change){.tensor = ""}, "unrecognized tensor \"\"");
 	free(model);
 }
 
@@ -375,12 +376,12 @@ test_not_finite(void **state)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	size_t		size;
-	unsigned char *blob = small_blob(&ctx, &size);
+	unsigned char *file = small_file(&ctx, &size);
 	xmc_model  *model;
 	char		expected[96];
 
 	(void) state;
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &model), XMC_OK);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &model), XMC_OK);
 	for (int32_t t = 0; t < model->n_tensors; t++)
 		for (size_t k = 0; k < 3; k++)
 		{
@@ -391,13 +392,13 @@ test_not_finite(void **state)
 			*last = wrong[k];
 			snprintf(expected, sizeof expected, "tensor \"%s\": value %lld is", model->tensor[t].name,
 					 (long long) model->tensor[t].n_values - 1);
-			expect_refused(blob, size, expected);
-			assert_int_equal(xmc_model_open(&ctx, blob, size, false, &other), XMC_OK);	/* not asked to look */
+			expect_refused(file, size, expected);
+			assert_int_equal(xmc_model_open(&ctx, file, size, false, &other), XMC_OK);	/* values are not checked */
 			xmc_release(&ctx, other);
 			*last = kept;
 		}
 	xmc_release(&ctx, model);
-	free(blob);
+	free(file);
 }
 
 static void
@@ -406,22 +407,22 @@ test_truncated(void **state)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	size_t		size;
-	unsigned char *blob = small_blob(&ctx, &size);
+	unsigned char *file = small_file(&ctx, &size);
 
 	(void) state;
 	for (size_t length = 0; length < size; length++)
 	{
-		unsigned char *cut = exact_copy(blob, length);
+		unsigned char *cut = exact_copy(file, length);
 
 		expect_refused(cut, length, " ");
 		free(cut);
 	}
-	free(blob);
+	free(file);
 }
 
 /*
- * Every bit of the length and the header flipped. What is then still taken is a model in full: saved, it opens again. Whatever
- * is in a name or a key must be refused; a digit of an option or a calibration may be another value.
+ * Every bit of length and header is flipped, one at a time. A file that is still accepted is a whole model: saved, it opens
+ * again. A changed name or key must be refused; a changed digit may be another valid option or calibration.
  */
 static void
 test_flipped(void **state)
@@ -429,27 +430,27 @@ test_flipped(void **state)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	size_t		size;
-	unsigned char *blob = small_blob(&ctx, &size);
+	unsigned char *file = small_file(&ctx, &size);
 	uint64_t	length;
 	long		taken = 0;
 
 	(void) state;
-	memcpy(&length, blob, 8);
+	memcpy(&length, file, 8);
 	for (size_t at = 0; at < 8 + length; at++)
 		for (int bit = 0; bit < 8; bit++)
 		{
 			xmc_model  *model;
 
-			blob[at] ^= (unsigned char) (1 << bit);
-			if (xmc_model_open(&ctx, blob, size, true, &model) == XMC_OK)
+			file[at] ^= (unsigned char) (1 << bit);
+			if (xmc_model_open(&ctx, file, size, true, &model) == XMC_OK)
 			{
 				size_t		again_size;
 				unsigned char *again = save(&ctx, model, &again_size);
 				xmc_model  *reopened;
-				unsigned char original = blob[at] ^ (unsigned char) (1 << bit);
+				unsigned char original = file[at] ^ (unsigned char) (1 << bit);
 
 				if (!strchr("0123456789.", original))
-					fail_msg("header byte %zu may be '%c' instead of '%c'", at - 8, blob[at], original);
+					fail_msg("header byte %zu may be '%c' instead of '%c'", at - 8, file[at], original);
 				assert_int_equal(xmc_model_open(&ctx, again, again_size, true, &reopened), XMC_OK);
 				assert_memory_equal(*reopened->tensor[0].slot, *model->tensor[0].slot, 256 * sizeof(float));
 				xmc_release(&ctx, reopened);
@@ -457,11 +458,11 @@ test_flipped(void **state)
 				free(again);
 				taken++;
 			}
-			blob[at] ^= (unsigned char) (1 << bit);
+			file[at] ^= (unsigned char) (1 << bit);
 		}
 	assert_int_equal(counts.live, 0);
 	assert_true(taken > 0);		/* the seed, for one */
-	free(blob);
+	free(file);
 }
 
 static void
@@ -472,7 +473,7 @@ test_no_memory(void **state)
 	xmc_options options = small_options();
 	xmc_model  *model;
 	xmc_model  *opened;
-	unsigned char *blob;
+	unsigned char *file;
 	size_t		size;
 	long		calls;
 
@@ -485,26 +486,26 @@ test_no_memory(void **state)
 		assert_int_equal(counts.live, 0);
 	}
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
-	blob = save(&ctx, model, &size);
+	file = save(&ctx, model, &size);
 	counts = (counting){.fail_at = 1};
-	assert_int_equal(xmc_model_save(&ctx, model, blob, &size), XMC_NO_MEMORY);
+	assert_int_equal(xmc_model_save(&ctx, model, file, &size), XMC_NO_MEMORY);
 	counts = (counting){0};
 	xmc_model_free(&ctx, model);
 	counts = (counting){0};
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_OK);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
 	xmc_release(&ctx, opened);
 	calls = counts.calls;
 	for (long k = 1; k <= calls; k++)
 	{
 		counts = (counting){.fail_at = k};
-		assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_NO_MEMORY);
+		assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_NO_MEMORY);
 		assert_null(opened);
 		assert_int_equal(counts.live, 0);
 	}
-	free(blob);
+	free(file);
 }
 
-/* A yes to every single question whether to stop unwinds without a leak. */
+/* A stop at any call of the stop callback leaks nothing. */
 static void
 test_stop(void **state)
 {
@@ -513,7 +514,7 @@ test_stop(void **state)
 	xmc_options options = small_options();
 	xmc_model  *model;
 	size_t		size;
-	unsigned char *blob;
+	unsigned char *file;
 	long		questions;
 
 	(void) state;
@@ -521,7 +522,7 @@ test_stop(void **state)
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
 	questions = counts.questions;
 	assert_true(questions >= model->n_tensors + 3);
-	blob = save(&ctx, model, &size);
+	file = save(&ctx, model, &size);
 	xmc_model_free(&ctx, model);
 	for (long k = 1; k <= questions; k += 7)
 	{
@@ -531,9 +532,9 @@ test_stop(void **state)
 		assert_int_equal(counts.live, 0);
 	}
 	counts = (counting){.stop_at = 2};
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &model), XMC_STOPPED);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &model), XMC_STOPPED);
 	assert_int_equal(counts.live, 0);
-	free(blob);
+	free(file);
 }
 
 int
@@ -541,7 +542,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_round_trip_parts),
+		cmocka_unit_test(test_round_trip_terms),
 		cmocka_unit_test(test_save_refuses),
 		cmocka_unit_test(test_wrong_metadata),
 		cmocka_unit_test(test_wrong_tensors),

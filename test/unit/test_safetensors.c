@@ -1,4 +1,4 @@
-/* test_safetensors.c - reading and writing the storage format, and refusing what is damaged */
+/* test_safetensors.c - reading and writing the file format of models, and refusing damaged files */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,26 +8,26 @@
 #include <math.h>
 
 #include "counting.h"
-#include "xmcoh/safetensors.h"
+#include "model/safetensors.h"
 
-/* A blob from a header's text and `data_size` bytes of data (the floats 0, 1, 2, ...); the header gets no padding. */
+/* A file from a header's text and `data_size` bytes of data (the floats 0, 1, 2, ...); the header gets no padding. */
 static unsigned char *
-make_blob(const char *header, size_t data_size, size_t *size)
+make_file(const char *header, size_t data_size, size_t *size)
 {
 	uint64_t	length = strlen(header);
-	unsigned char *blob;
+	unsigned char *file;
 
 	*size = 8 + length + data_size;
-	blob = malloc(*size);
-	memcpy(blob, &length, 8);
-	memcpy(blob + 8, header, length);
+	file = malloc(*size);
+	memcpy(file, &length, 8);
+	memcpy(file + 8, header, length);
 	for (size_t k = 0; k < data_size; k += 4)
 	{
 		float		value = (float) (k / 4);
 
-		memcpy(blob + 8 + length + k, &value, data_size - k < 4 ? data_size - k : 4);
+		memcpy(file + 8 + length + k, &value, data_size - k < 4 ? data_size - k : 4);
 	}
-	return blob;
+	return file;
 }
 
 /* The same header, padded with spaces to a multiple of 4. */
@@ -35,24 +35,24 @@ static unsigned char *
 make_padded(const char *header, size_t data_size, size_t *size)
 {
 	char	   *padded = malloc(strlen(header) + 4);
-	unsigned char *blob;
+	unsigned char *file;
 
 	strcpy(padded, header);
 	while (strlen(padded) % 4)
 		strcat(padded, " ");
-	blob = make_blob(padded, data_size, size);
+	file = make_file(padded, data_size, size);
 	free(padded);
-	return blob;
+	return file;
 }
 
-/* Parses, expects this part of a message ("" for success), checks that nothing leaks. */
+/* Parses and expects a message with this text ("" for success). Checks that nothing leaks. */
 static void
-expect_blob(const void *blob, size_t size, const char *expected)
+expect_file(const void *file, size_t size, const char *expected)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	xmc_safetensors st;
-	xmc_status	status = xmc_safetensors_parse(&ctx, blob, size, &st);
+	xmc_status	status = xmc_safetensors_parse(&ctx, file, size, &st);
 
 	if (*expected == '\0' && status != XMC_OK)
 		fail_msg("refused: %s", ctx.message);
@@ -70,17 +70,17 @@ static void
 expect_header(const char *header, size_t data_size, const char *expected)
 {
 	size_t		size;
-	unsigned char *blob = make_padded(header, data_size, &size);
+	unsigned char *file = make_padded(header, data_size, &size);
 
-	expect_blob(blob, size, expected);
-	free(blob);
+	expect_file(file, size, expected);
+	free(file);
 }
 
-/* ---- what is right ---- */
+/* ---- valid files ---- */
 
 static const float values[6] = {0.5f, -1, 2, 3.25f, -0.0f, 1e-40f};	/* with a negative zero and a denormal */
 
-/* Two tensors out of the names' order, an empty one, a scalar; names and values that need escaping. */
+/* Two tensors not in the order of their names, an empty one, a scalar; names and values that need escaping. */
 static const xmc_tensor_view tensors[4] = {
 	{.name = "z.weight",.n_dimensions = 2,.shape = {2, 3},.n_values = 6,.data = values},
 	{.name = "a \"quoted\"\n\\name/\xc3\xa9\xf0\x9f\x98\x80",.n_dimensions = 1,.shape = {3},.n_values = 3,.data = values + 1},
@@ -92,12 +92,12 @@ static const xmc_metadata metadata[3] = {{"format", "pt"}, {"", ""}, {"key\t\"",
 static unsigned char *
 write_sample(xmc_ctx *ctx, size_t *size)
 {
-	unsigned char *blob;
+	unsigned char *file;
 
 	assert_int_equal(xmc_safetensors_write(ctx, 4, tensors, 3, metadata, NULL, size), XMC_OK);
-	blob = malloc(*size);
-	assert_int_equal(xmc_safetensors_write(ctx, 4, tensors, 3, metadata, blob, size), XMC_OK);
-	return blob;
+	file = malloc(*size);
+	assert_int_equal(xmc_safetensors_write(ctx, 4, tensors, 3, metadata, file, size), XMC_OK);
+	return file;
 }
 
 static void
@@ -106,15 +106,15 @@ test_round_trip(void **state)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	size_t		size;
-	unsigned char *blob = write_sample(&ctx, &size);
+	unsigned char *file = write_sample(&ctx, &size);
 	uint64_t	length;
 	xmc_safetensors st;
 
 	(void) state;
-	memcpy(&length, blob, 8);
+	memcpy(&length, file, 8);
 	assert_int_equal((8 + length) % 64, 0);
 	assert_int_equal(size, 8 + length + 4 * (6 + 3 + 0 + 1));
-	assert_int_equal(xmc_safetensors_parse(&ctx, blob, size, &st), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
 	assert_int_equal(st.n_tensors, 4);
 	assert_int_equal(st.n_metadata, 3);
 	for (int32_t k = 1; k < st.n_tensors; k++)
@@ -130,7 +130,7 @@ test_round_trip(void **state)
 		assert_int_equal(got->n_values, tensors[k].n_values);
 		if (got->n_values)
 			assert_memory_equal(got->data, tensors[k].data, (size_t) got->n_values * sizeof(float));
-		assert_true((const unsigned char *) got->data >= blob + 8 + length && (const unsigned char *) got->data <= blob + size);
+		assert_true((const unsigned char *) got->data >= file + 8 + length && (const unsigned char *) got->data <= file + size);
 	}
 	for (int32_t k = 0; k < 3; k++)
 		assert_string_equal(xmc_safetensors_metadata(&st, metadata[k].key), metadata[k].value);
@@ -140,10 +140,10 @@ test_round_trip(void **state)
 	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_OK);
 	xmc_safetensors_free(&ctx, &st);
 	assert_int_equal(counts.live, 0);
-	free(blob);
+	free(file);
 }
 
-/* The header is exactly this, so that old versions stay readable and equal models get equal hashes. */
+/* The exact bytes: old versions must stay readable, and equal models must have equal hashes. */
 static void
 test_bytes(void **state)
 {
@@ -156,7 +156,7 @@ test_bytes(void **state)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	unsigned char expected[8 + 184 + 12];
-	unsigned char blob[sizeof expected];
+	unsigned char file[sizeof expected];
 	size_t		size = 0;
 	uint64_t	length = 184;
 
@@ -170,9 +170,9 @@ test_bytes(void **state)
 	assert_int_equal(size, sizeof expected);
 	for (int fill = 0; fill < 256; fill += 255)
 	{
-		memset(blob, fill, sizeof blob);
-		assert_int_equal(xmc_safetensors_write(&ctx, 2, two, 1, &(xmc_metadata){"k", "v"}, blob, &size), XMC_OK);
-		assert_memory_equal(blob, expected, sizeof expected);
+		memset(file, fill, sizeof file);
+		assert_int_equal(xmc_safetensors_write(&ctx, 2, two, 1, &(xmc_metadata){"k", "v"}, file, &size), XMC_OK);
+		assert_memory_equal(file, expected, sizeof expected);
 	}
 }
 
@@ -181,23 +181,23 @@ test_empty(void **state)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
-	_Alignas(64) unsigned char blob[64];
-	size_t		size = sizeof blob;
+	_Alignas(64) unsigned char file[64];
+	size_t		size = sizeof file;
 	xmc_safetensors st;
 
 	(void) state;
 	expect_header("{}", 0, "");
 	expect_header("{\"__metadata__\":{}}", 0, "");
-	assert_int_equal(xmc_safetensors_write(&ctx, 0, NULL, 0, NULL, blob, &size), XMC_OK);
+	assert_int_equal(xmc_safetensors_write(&ctx, 0, NULL, 0, NULL, file, &size), XMC_OK);
 	assert_int_equal(size, 64);
-	assert_int_equal(xmc_safetensors_parse(&ctx, blob, size, &st), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
 	assert_null(xmc_safetensors_tensor(&st, ""));
 	assert_null(xmc_safetensors_metadata(&st, ""));
 	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_OK);
 	xmc_safetensors_free(&ctx, &st);
 }
 
-/* What other programs write: other spacing, other order of keys, tensors listed out of the order of their data. */
+/* Files as other programs write them: other spacing, other order of keys, tensors not listed in the order of their data. */
 static void
 test_foreign_but_right(void **state)
 {
@@ -212,7 +212,7 @@ test_foreign_but_right(void **state)
 				  "\"e3\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[8,8]}}", 8, "");
 }
 
-/* ---- what is wrong ---- */
+/* ---- invalid files ---- */
 
 static void
 test_length(void **state)
@@ -220,34 +220,34 @@ test_length(void **state)
 	static const uint64_t wrong[] = {0, 1, 3, 5, 1048577, (uint64_t) 1 << 32, INT64_MAX, (uint64_t) 1 << 63,
 	UINT64_MAX - 8, UINT64_MAX - 7, UINT64_MAX};
 	size_t		size;
-	unsigned char *blob = make_padded("{}", 0, &size);
+	unsigned char *file = make_padded("{}", 0, &size);
 
 	(void) state;
 	for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
 	{
-		memcpy(blob, &wrong[k], 8);
-		expect_blob(blob, size, "safetensors");
+		memcpy(file, &wrong[k], 8);
+		expect_file(file, size, "safetensors");
 	}
 	for (uint64_t length = 5; length < 20; length++)
 	{
-		memcpy(blob, &length, 8);
-		expect_blob(blob, size, "but only 4 are there");
+		memcpy(file, &length, 8);
+		expect_file(file, size, "but only 4 follow");
 	}
-	memcpy(blob, &(uint64_t){4}, 8);
-	expect_blob(blob, SIZE_MAX, "too large");	/* refused before any of it is read */
-	free(blob);
-	blob = make_blob("   {}   ", 0, &size);
-	expect_blob(blob, size, "does not begin with '{'");
-	free(blob);
-	blob = make_blob("[]  ", 0, &size);
-	expect_blob(blob, size, "does not begin with '{'");
-	free(blob);
-	blob = exact_copy("", 0);
-	expect_blob(blob, 0, "too few");
-	free(blob);
-	blob = make_blob("", 0, &size);	/* nothing but the length, so that there is no first byte to look at */
-	expect_blob(blob, size, "does not begin with '{'");
-	free(blob);
+	memcpy(file, &(uint64_t){4}, 8);
+	expect_file(file, SIZE_MAX, "too large");	/* refused before any of the data are read */
+	free(file);
+	file = make_file("   {}   ", 0, &size);
+	expect_file(file, size, "does not begin with '{'");
+	free(file);
+	file = make_file("[]  ", 0, &size);
+	expect_file(file, size, "does not begin with '{'");
+	free(file);
+	file = exact_copy("", 0);
+	expect_file(file, 0, "too few");
+	free(file);
+	file = make_file("", 0, &size);	/* only the length: the header has no first byte */
+	expect_file(file, size, "does not begin with '{'");
+	free(file);
 }
 
 static void
@@ -256,30 +256,30 @@ test_header(void **state)
 #define W "\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}"
 	(void) state;
 	expect_header("{" W "}", 4, "");
-	expect_header("{" W "}\n", 4, "after the end");
-	expect_header("{" W "}x", 4, "after the end");
-	expect_header("{" W "," W "}", 4, "\"w\" stands twice");
-	expect_header("{" W ",\"\\u0077\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 4, "stands twice");
-	expect_header("{\"__metadata__\":{},\"__metadata__\":{}," W "}", 4, "stands twice");
-	expect_header("{\"__metadata__\":{\"a\":\"1\",\"a\":\"1\"}," W "}", 4, "stands twice");
-	expect_header("{\"__metadata__\":{\"a\":1}," W "}", 4, "a string was expected");
-	expect_header("{\"__metadata__\":{\"a\":{}}," W "}", 4, "a string was expected");
-	expect_header("{\"__metadata__\":[]," W "}", 4, "an object was expected");
-	expect_header("{\"__metadata__\":\"x\"," W "}", 4, "an object was expected");
-	expect_header("{\"__metadata__\":{\"a\\u0000b\":\"x\"}," W "}", 4, "zero character");
-	expect_header("{\"__metadata__\":{\"a\":\"x\\u0000y\"}," W "}", 4, "zero character");
-	expect_header("{\"w\\u0000\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "zero character");
-	expect_header("{\"w\":[]}", 0, "an object was expected");
+	expect_header("{" W "}\n", 4, "may follow");
+	expect_header("{" W "}x", 4, "may follow");
+	expect_header("{" W "," W "}", 4, "\"w\" occurs twice");
+	expect_header("{" W ",\"\\u0077\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 4, "occurs twice");
+	expect_header("{\"__metadata__\":{},\"__metadata__\":{}," W "}", 4, "occurs twice");
+	expect_header("{\"__metadata__\":{\"a\":\"1\",\"a\":\"1\"}," W "}", 4, "occurs twice");
+	expect_header("{\"__metadata__\":{\"a\":1}," W "}", 4, "expected a string");
+	expect_header("{\"__metadata__\":{\"a\":{}}," W "}", 4, "expected a string");
+	expect_header("{\"__metadata__\":[]," W "}", 4, "expected an object");
+	expect_header("{\"__metadata__\":\"x\"," W "}", 4, "expected an object");
+	expect_header("{\"__metadata__\":{\"a\\u0000b\":\"x\"}," W "}", 4, "zero byte");
+	expect_header("{\"__metadata__\":{\"a\":\"x\\u0000y\"}," W "}", 4, "zero byte");
+	expect_header("{\"w\\u0000\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "zero byte");
+	expect_header("{\"w\":[]}", 0, "expected an object");
 	expect_header("{\"w\":{}}", 0, "\"w\" has no dtype");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "\"w\" has no shape");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "\"w\" has no data_offsets");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "stands twice");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unknown key \"x\"");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "occurs twice");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unrecognized key \"x\"");
 	expect_header("{\"w\":{\"dtype\":\"F32\\u0000\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":{},\"data_offsets\":[0,4]}}", 4, "an array was expected");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":{},\"data_offsets\":[0,4]}}", 4, "expected an array");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]}}", 4, "shape must hold whole numbers");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[[1]],\"data_offsets\":[0,4]}}", 4, "shape must hold whole numbers");
-	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "was expected");
+	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "expected");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, "whole number");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "more than 4 numbers");
 	expect_header("{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "must be two numbers");
@@ -315,8 +315,8 @@ test_offsets(void **state)
 	expect_header("{" T("a", "[2]", 0, 8) "," T("b", "[2]", 4, 12) "}", 12, "overlaps");
 	expect_header("{" T("a", "[2]", 0, 8) "," T("b", "[2]", 0, 8) "}", 8, "overlaps");
 	expect_header("{" T("a", "[2]", 0, 8) "," T("e", "[0]", 4, 4) "}", 8, "overlaps");
-	expect_header("{" T("a", "[1]", 0, 4) "," T("b", "[1]", 8, 12) "}", 12, "hole");
-	expect_header("{" T("b", "[1]", 4, 8) "}", 8, "hole");
+	expect_header("{" T("a", "[1]", 0, 4) "," T("b", "[1]", 8, 12) "}", 12, "gap");
+	expect_header("{" T("b", "[1]", 4, 8) "}", 8, "gap");
 	expect_header("{" T("a", "[1]", 0, 4) "}", 8, "belong to no tensor");
 	expect_header("{" T("a", "[1]", 0, 4) "}", 5, "belong to no tensor");
 	expect_header("{}", 4, "belong to no tensor");
@@ -336,34 +336,34 @@ test_offsets(void **state)
 	expect_header("{" T("a", "[9007199254740992,1024,2]", 0, 0) "}", 0, "too large");
 	expect_header("{" T("a", "[4503599627370496,1024]", 0, 0) "}", 0, "too large");
 	expect_header("{" T("a", "[9007199254740992,9007199254740992,0]", 0, 0) "}", 0, "too large");
-	expect_header("{" T("a", "[2305843009213693952]", 0, 0) "}", 0, "above 2^53");
+	expect_header("{" T("a", "[2305843009213693952]", 0, 0) "}", 0, "exceeds 2^53");
 #undef T
 }
 
-/* Data are read in place, so they must be aligned in memory, whatever the blob itself is. */
+/* Data are read in place, so they must be aligned in memory, even if the file itself is not. */
 static void
 test_alignment(void **state)
 {
 	const char *header = "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
 	size_t		size;
-	unsigned char *blob;
+	unsigned char *file;
 	char		padded[128];
 
 	(void) state;
 	for (int spaces = 0; spaces < 8; spaces++)
 	{
 		snprintf(padded, sizeof padded, "%s%*s", header, spaces, "");
-		blob = make_blob(padded, 4, &size);
-		expect_blob(blob, size, strlen(padded) % 4 ? "4-byte boundary" : "");
+		file = make_file(padded, 4, &size);
+		expect_file(file, size, strlen(padded) % 4 ? "4-byte boundary" : "");
 		for (int shift = 1; shift < 8; shift++)
 		{
 			unsigned char *moved = malloc(size + (size_t) shift);
 
-			memcpy(moved + shift, blob, size);
-			expect_blob(moved + shift, size, (strlen(padded) + (size_t) shift) % 4 ? "4-byte boundary" : "");
+			memcpy(moved + shift, file, size);
+			expect_file(moved + shift, size, (strlen(padded) + (size_t) shift) % 4 ? "4-byte boundary" : "");
 			free(moved);
 		}
-		free(blob);
+		free(file);
 	}
 }
 
@@ -397,29 +397,29 @@ test_limits(void **state)
 	free(header);
 }
 
-/* Cut at every length: no prefix of a blob is a blob. */
+/* Cut at every length: a prefix of a file is no file. */
 static void
 test_truncated(void **state)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	size_t		size;
-	unsigned char *blob = write_sample(&ctx, &size);
+	unsigned char *file = write_sample(&ctx, &size);
 
 	(void) state;
 	for (size_t length = 0; length < size; length++)
 	{
-		unsigned char *cut = exact_copy(blob, length);
+		unsigned char *cut = exact_copy(file, length);
 
-		expect_blob(cut, length, " ");
+		expect_file(cut, length, " ");
 		free(cut);
 	}
-	free(blob);
+	free(file);
 }
 
 /*
- * Every byte before the data set to every other value: never a crash or a leak; if it is still taken, then the tensors still
- * cover the data exactly, and all of them can be read.
+ * Every byte before the data is set to every other value. There is no crash and no leak. If the file is still accepted, the
+ * tensors still cover the data exactly and can all be read.
  */
 static void
 test_flipped(void **state)
@@ -427,24 +427,24 @@ test_flipped(void **state)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	size_t		size;
-	unsigned char *blob = write_sample(&ctx, &size);
+	unsigned char *file = write_sample(&ctx, &size);
 	uint64_t	length;
 	long		taken = 0;
 	long		refused = 0;
 
 	(void) state;
-	memcpy(&length, blob, 8);
+	memcpy(&length, file, 8);
 	for (size_t at = 0; at < 8 + length; at++)
 	{
-		unsigned char original = blob[at];
+		unsigned char original = file[at];
 
 		for (int change = 1; change < 256; change++)
 		{
 			xmc_safetensors st;
 			int64_t		covered = 0;
 
-			blob[at] = original ^ (unsigned char) change;
-			if (xmc_safetensors_parse(&ctx, blob, size, &st) != XMC_OK)
+			file[at] = original ^ (unsigned char) change;
+			if (xmc_safetensors_parse(&ctx, file, size, &st) != XMC_OK)
 			{
 				assert_int_not_equal(ctx.message[0], 0);
 				refused++;
@@ -457,12 +457,12 @@ test_flipped(void **state)
 			xmc_safetensors_check_finite(&ctx, &st);
 			xmc_safetensors_free(&ctx, &st);
 		}
-		blob[at] = original;
+		file[at] = original;
 	}
 	assert_int_equal(counts.live, 0);
 	assert_true(refused > taken);
 	assert_true(taken > 0);		/* another name is as good a name */
-	free(blob);
+	free(file);
 }
 
 static void
@@ -500,7 +500,8 @@ test_not_finite(void **state)
 	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_STOPPED);
 	counts = (counting){0};
 	st.n_tensors = 1;
-	for (int64_t length = 0; length < 40; length++)	/* each place in each length, for a check that looks at several at once */
+	/* each place in each length, for a check that looks at several at once */
+	for (int64_t length = 0; length < 40; length++)
 		for (int64_t place = 0; place < 40; place++)
 		{
 			two[0] = (xmc_tensor_view){.name = "short",.n_dimensions = 1,.shape = {length},.n_values = length,.data = big};
@@ -519,13 +520,13 @@ test_write_refuses(void **state)
 	size_t		size = 0;
 	xmc_tensor_view two[2] = {tensors[0], tensors[1]};
 	const xmc_metadata twice[2] = {{"k", "1"}, {"k", "2"}};
-	unsigned char *blob;
+	unsigned char *file;
 
 #define REFUSED(n, t, m, md, expected) do { \
 		assert_int_equal(xmc_safetensors_write(&ctx, (n), (t), (m), (md), NULL, &size), XMC_BAD_INPUT); \
 		assert_non_null(strstr(ctx.message, (expected))); } while (0)
 	(void) state;
-	REFUSED(0, NULL, 2, twice, "stands twice");
+	REFUSED(0, NULL, 2, twice, "occurs twice");
 	REFUSED(0, NULL, 1, (&(xmc_metadata){"\xff", ""}), "not valid UTF-8");
 	REFUSED(0, NULL, 1, (&(xmc_metadata){"", "\xc0\x80"}), "not valid UTF-8");
 	two[1].name = two[0].name;
@@ -536,37 +537,37 @@ test_write_refuses(void **state)
 	REFUSED(2, two, 0, NULL, "not valid UTF-8");
 	two[1] = tensors[1];
 	two[1].n_values = 2;
-	REFUSED(2, two, 0, NULL, "does not give its 2 values");
+	REFUSED(2, two, 0, NULL, "does not match its 2 values");
 	two[1].shape[0] = -3;
 	two[1].n_values = -3;
-	REFUSED(2, two, 0, NULL, "does not give");
+	REFUSED(2, two, 0, NULL, "does not match");
 	two[1].n_dimensions = 5;
 	REFUSED(2, two, 0, NULL, "5 dimensions");
 	two[1] = (xmc_tensor_view){.name = "huge",.n_dimensions = 2,.shape = {INT64_C(1) << 40, INT64_C(1) << 40}};
-	REFUSED(2, two, 0, NULL, "does not give");
+	REFUSED(2, two, 0, NULL, "does not match");
 	two[1] = (xmc_tensor_view){.name = "huge",.n_dimensions = 1,.shape = {INT64_C(1) << 52},.n_values = INT64_C(1) << 52};
 	REFUSED(2, two, 0, NULL, "too large");
 	two[1] = (xmc_tensor_view){.name = "huge",.n_dimensions = 2,.shape = {INT64_C(1) << 54, 0}};
 	REFUSED(2, two, 0, NULL, "too large");
-	REFUSED(1001, two, 0, NULL, "at most 1000");
-	REFUSED(-1, two, 0, NULL, "at most 1000");
-	REFUSED(0, NULL, 1001, twice, "at most 1000");
+	REFUSED(1001, two, 0, NULL, "from 0 to 1000");
+	REFUSED(-1, two, 0, NULL, "from 0 to 1000");
+	REFUSED(0, NULL, 1001, twice, "from 0 to 1000");
 #undef REFUSED
 
-	blob = malloc((size_t) 2 << 20);	/* a metadata value that makes the header too long */
-	memset(blob, 'x', ((size_t) 2 << 20) - 1);
-	blob[((size_t) 2 << 20) - 1] = '\0';
-	assert_int_equal(xmc_safetensors_write(&ctx, 0, NULL, 1, &(xmc_metadata){"k", (char *) blob}, NULL, &size),
+	file = malloc((size_t) 2 << 20);	/* a metadata value that makes the header too long */
+	memset(file, 'x', ((size_t) 2 << 20) - 1);
+	file[((size_t) 2 << 20) - 1] = '\0';
+	assert_int_equal(xmc_safetensors_write(&ctx, 0, NULL, 1, &(xmc_metadata){"k", (char *) file}, NULL, &size),
 					 XMC_BAD_INPUT);
-	assert_non_null(strstr(ctx.message, "over the limit"));
-	free(blob);
+	assert_non_null(strstr(ctx.message, "exceeds the limit"));
+	free(file);
 
 	assert_int_equal(xmc_safetensors_write(&ctx, 4, tensors, 3, metadata, NULL, &size), XMC_OK);
 	size--;
-	blob = malloc(size);
-	assert_int_equal(xmc_safetensors_write(&ctx, 4, tensors, 3, metadata, blob, &size), XMC_BAD_INPUT);
-	assert_non_null(strstr(ctx.message, "of room"));
-	free(blob);
+	file = malloc(size);
+	assert_int_equal(xmc_safetensors_write(&ctx, 4, tensors, 3, metadata, file, &size), XMC_BAD_INPUT);
+	assert_non_null(strstr(ctx.message, "are needed"));
+	free(file);
 }
 
 static void
@@ -576,22 +577,22 @@ test_no_memory(void **state)
 	xmc_ctx		ctx = counting_ctx(&counts);
 	xmc_safetensors st;
 	size_t		size;
-	unsigned char *blob = write_sample(&ctx, &size);
+	unsigned char *file = write_sample(&ctx, &size);
 	long		needed;
 
 	(void) state;
 	counts = (counting){0};
-	assert_int_equal(xmc_safetensors_parse(&ctx, blob, size, &st), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
 	xmc_safetensors_free(&ctx, &st);
 	needed = counts.calls;
 	assert_true(needed >= 2);
 	for (long k = 1; k <= needed; k++)
 	{
 		counts = (counting){.fail_at = k};
-		assert_int_equal(xmc_safetensors_parse(&ctx, blob, size, &st), XMC_NO_MEMORY);
+		assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_NO_MEMORY);
 		assert_int_equal(counts.live, 0);
 	}
-	free(blob);
+	free(file);
 }
 
 int

@@ -1,4 +1,4 @@
-/* The record of the documents that taught a model: filling, finding, storing, and refusing what is none. */
+/* test_seen.c - the record of a model's training documents: filling, finding, storing, and refusing invalid records */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,12 +44,12 @@ taught_model(xmc_ctx *ctx)
 static unsigned char *
 saved(xmc_ctx *ctx, const xmc_model *model, size_t *size)
 {
-	unsigned char *blob;
+	unsigned char *file;
 
 	assert_int_equal(xmc_model_save(ctx, model, NULL, size), XMC_OK);
-	blob = malloc(*size);
-	assert_int_equal(xmc_model_save(ctx, model, blob, size), XMC_OK);
-	return blob;
+	file = malloc(*size);
+	assert_int_equal(xmc_model_save(ctx, model, file, size), XMC_OK);
+	return file;
 }
 
 static void
@@ -88,7 +88,7 @@ test_find(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
-/* One key in two sources: the label counts, whichever comes first. */
+/* One key in two sources: the labelled use counts, whichever comes first. */
 static void
 test_key_twice(void **state)
 {
@@ -120,32 +120,32 @@ test_stored(void **state)
 	xmc_model  *opened;
 	size_t		size;
 	size_t		again_size;
-	unsigned char *blob = saved(&ctx, model, &size);
+	unsigned char *file = saved(&ctx, model, &size);
 	unsigned char *again;
 
 	(void) state;
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_OK);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
 	assert_int_equal(opened->seen.n, model->seen.n);
 	assert_found(opened);
 	again = saved(&ctx, opened, &again_size);
 	assert_int_equal(again_size, size);
-	assert_memory_equal(again, blob, size);
+	assert_memory_equal(again, file, size);
 	free(again);
 	xmc_release(&ctx, opened);
 
 	/* a version without a record knows nothing */
 	xmc_seen_forget(&ctx, model);
-	free(blob);
-	blob = saved(&ctx, model, &size);
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_OK);
+	free(file);
+	file = saved(&ctx, model, &size);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
 	assert_int_equal(opened->seen.n, 0);
 	xmc_release(&ctx, opened);
-	free(blob);
+	free(file);
 	xmc_model_free(&ctx, model);
 	assert_int_equal(counts.live, 0);
 }
 
-/* Sets one number of the record, which lies at the end of the blob, and tries to open and to save such a model. */
+/* Sets one number of the record, which lies at the end of the file, and tries to open and to save such a model. */
 static void
 assert_refused(int32_t row, int column, float value)
 {
@@ -154,20 +154,20 @@ assert_refused(int32_t row, int column, float value)
 	xmc_model  *model = taught_model(&ctx);
 	xmc_model  *opened;
 	size_t		size;
-	unsigned char *blob = saved(&ctx, model, &size);
+	unsigned char *file = saved(&ctx, model, &size);
 	size_t		at = size - sizeof(float) * (size_t) ((model->seen.n - row) * XMC_SEEN_COLUMNS - column);
 
-	memcpy(blob + at, &value, sizeof value);
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_BAD_MODEL);
+	memcpy(file + at, &value, sizeof value);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_BAD_MODEL);
 	assert_non_null(strstr(ctx.message, "\"seen\""));
 	model->seen.row[row * XMC_SEEN_COLUMNS + column] = value;
-	assert_int_equal(xmc_model_save(&ctx, model, blob, &size), XMC_BAD_MODEL);
+	assert_int_equal(xmc_model_save(&ctx, model, file, &size), XMC_BAD_MODEL);
 	/* opened unchecked, as from a cache file, it answers something */
-	assert_int_equal(xmc_model_open(&ctx, blob, size, false, &opened), XMC_OK);
+	assert_int_equal(xmc_model_open(&ctx, file, size, false, &opened), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 		assert_in_range(xmc_seen_find(opened, key[d], strlen(key[d])), XMC_UNSEEN, XMC_SEEN_LABELLED);
 	xmc_release(&ctx, opened);
-	free(blob);
+	free(file);
 	xmc_model_free(&ctx, model);
 	assert_int_equal(counts.live, 0);
 }
@@ -194,19 +194,19 @@ test_shape(void **state)
 	xmc_model  *model = taught_model(&ctx);
 	xmc_model  *opened;
 	size_t		size;
-	unsigned char *blob;
+	unsigned char *file;
 	char	   *shape;
 
 	(void) state;
-	blob = saved(&ctx, model, &size);
-	shape = strstr((char *) blob + 8, "[2500,3]");
+	file = saved(&ctx, model, &size);
+	shape = strstr((char *) file + 8, "[2500,3]");
 	assert_non_null(shape);
 	memcpy(shape, "[3,2500]", 8);
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_BAD_MODEL);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_BAD_MODEL);
 	assert_non_null(strstr(ctx.message, "\"seen\" has shape (3, 2500)"));
 	memcpy(shape, "[7500]  ", 8);
-	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_BAD_MODEL);
-	free(blob);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_BAD_MODEL);
+	free(file);
 	xmc_model_free(&ctx, model);
 	assert_int_equal(counts.live, 0);
 }

@@ -143,17 +143,6 @@ run_shuffled(fixture *f, void *arg)
 	return status;
 }
 
-static xmc_status
-run_positions(fixture *f, void *arg)
-{
-	double	   *probability = test_malloc(sizeof(double) * N * N);
-	xmc_status	status = xmc_position_probabilities(&f->ctx, N, f->s, 1, probability);
-
-	(void) arg;
-	test_free(probability);
-	return status;
-}
-
 static void
 test_orders(void **state)
 {
@@ -164,8 +153,6 @@ test_orders(void **state)
 	check(f, "search", run_search, NULL, 1 + 0.5 + 0.5 + 1);
 	check(f, "search with its value", run_search, &with_value, 1 + 0.5 + 0.5 + 1 + 0.5);
 	check(f, "shuffled", run_shuffled, NULL, 1 + 1 + 0.5 + 0.5 + 1);
-	/* Besides, doubles are zeroed, 21 sweeps looked through, and the result divided. */
-	check_passes(f, "position probabilities", run_positions, NULL, 1 + 0.5 + 0.5 + 1 + 2 + 21 + 1, 0);
 }
 
 static xmc_status

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "counting.h"
+#include "xmcoh/hash.h"
 #include "xmcoh/text.h"
 #include "xmcoh/train.h"
 

@@ -1,7 +1,6 @@
-/* base.c - contexts, arenas, random numbers, hashing; see base.h */
+/* base.c - allocation through a context, error messages, the stop callback, and arenas; see base.h */
 #include "xmcoh/base.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,9 +132,11 @@ xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size)
 
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
 		return NULL;
+
+	/* Find a block with enough room, from the current one on, or append a new block. */
 	bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t) (ARENA_ALIGN - 1);
 	while (block && block->capacity - block->used < bytes)
-		block = block->next;	/* blocks behind the current one are empty since the last reset */
+		block = block->next;	/* blocks behind the current one are empty: the last reset emptied them */
 	if (!block)
 	{
 		block = new_block(arena->ctx, bytes > ARENA_BLOCK ? bytes : ARENA_BLOCK);
@@ -198,80 +199,4 @@ xmc_arena_drain(xmc_arena *arena)
 		XMC_TRY(xmc_check_stop(arena->ctx));
 	}
 	return XMC_OK;
-}
-
-/* ---- random numbers ---- */
-
-uint64_t
-xmc_splitmix64(uint64_t *state)
-{
-	uint64_t	z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-void
-xmc_random_seed(xmc_random *random, uint64_t seed)
-{
-	for (int k = 0; k < 4; k++)
-		random->state[k] = xmc_splitmix64(&seed);
-}
-
-static inline uint64_t
-rotate_left(uint64_t x, int bits)
-{
-	return (x << bits) | (x >> (64 - bits));
-}
-
-uint64_t
-xmc_random_next(xmc_random *random)
-{
-	uint64_t   *s = random->state;
-	uint64_t	result = rotate_left(s[1] * 5, 7) * 9;
-	uint64_t	t = s[1] << 17;
-
-	s[2] ^= s[0];
-	s[3] ^= s[1];
-	s[1] ^= s[2];
-	s[0] ^= s[3];
-	s[2] ^= t;
-	s[3] = rotate_left(s[3], 45);
-	return result;
-}
-
-/* Multiply-shift; the bias is below bound / 2^32, nothing at our bounds. */
-uint32_t
-xmc_random_below(xmc_random *random, uint32_t bound)
-{
-	return (uint32_t) (((xmc_random_next(random) >> 32) * bound) >> 32);
-}
-
-double
-xmc_random_uniform(xmc_random *random)
-{
-	return (double) (xmc_random_next(random) >> 11) * 0x1.0p-53;
-}
-
-/* Box-Muller; one of its two values is enough here. */
-double
-xmc_random_normal(xmc_random *random)
-{
-	double		u = 1.0 - xmc_random_uniform(random);
-	double		v = xmc_random_uniform(random);
-
-	return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
-}
-
-/* FNV-1a over bytes, then splitmix64's finaliser, so that every bit depends on every byte. */
-uint64_t
-xmc_hash_bytes(const void *bytes, size_t length, uint64_t seed)
-{
-	const unsigned char *p = bytes;
-	uint64_t	h = UINT64_C(0xcbf29ce484222325) ^ seed;
-
-	for (size_t k = 0; k < length; k++)
-		h = (h ^ p[k]) * UINT64_C(0x100000001b3);
-	return xmc_splitmix64(&h);
 }

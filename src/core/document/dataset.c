@@ -1,5 +1,7 @@
-/* dataset.c - documents from items; see dataset.h */
+/* dataset.c - documents: built from items, labelled, flattened to records and viewed, held out by a hash; see dataset.h */
 #include "xmcoh/dataset.h"
+
+#include "xmcoh/hash.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,7 +27,7 @@ xmc_key_compare(const char *a, size_t a_length, const char *b, size_t b_length)
 		return a_number ? -1 : 1;
 	if (a_number)
 	{
-		/* Without leading zeros the longer number is the greater. */
+		/* Compare without leading zeros: the longer number is the larger one. */
 		size_t		a_zeros = 0;
 		size_t		b_zeros = 0;
 
@@ -38,7 +40,8 @@ xmc_key_compare(const char *a, size_t a_length, const char *b, size_t b_length)
 		by_bytes = memcmp(a + a_zeros, b + b_zeros, a_length - a_zeros);
 		if (by_bytes != 0)
 			return by_bytes;
-		return a_zeros == b_zeros ? 0 : a_zeros < b_zeros ? -1 : 1;	/* 7 before 07: other keys, equal numbers */
+		/* 7 before 07: the numbers are equal, the keys are not */
+		return a_zeros == b_zeros ? 0 : a_zeros < b_zeros ? -1 : 1;
 	}
 	shorter = a_length < b_length ? a_length : b_length;
 	by_bytes = shorter ? memcmp(a, b, shorter) : 0;
@@ -56,14 +59,14 @@ xmc_item_compare(const void *a, const void *b)
 	return xmc_key_compare(x->key, x->key_length, y->key, y->key_length);
 }
 
-/* Copies one embedding of an item, refusing what is not finite. */
+/* Copies one embedding of an item. Errors: XMC_BAD_INPUT (a value is not finite). */
 static xmc_status
 copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float *from, int32_t dim, float *to)
 {
 	for (int32_t k = 0; k < dim; k++)
 	{
 		if (!isfinite(from[k]))
-			return xmc_fail(ctx, XMC_BAD_INPUT, "%s of item \"%.*s\" has %s at position %d: finite numbers are wanted",
+			return xmc_fail(ctx, XMC_BAD_INPUT, "%s of item \"%.*s\" has %s at position %d; all values must be finite",
 							what, (int) (item->key_length < 100 ? item->key_length : 100), item->key,
 							isnan(from[k]) ? "NaN" : "infinity", (int) k + 1);
 		to[k] = from[k];
@@ -71,7 +74,7 @@ copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float
 	return XMC_OK;
 }
 
-/* feature (n) of NULLs becomes each item's own features, which the caller releases. */
+/* Sets feature[i] to the features of item i, for the caller to release, and copies them all to the document. */
 static xmc_status
 read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, uint32_t **feature, xmc_document *out)
 {
@@ -90,7 +93,7 @@ read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *it
 		}
 		total += count;
 		if (total > INT32_MAX)
-			return xmc_fail(ctx, XMC_LIMIT, "a document with more than %d text features", INT32_MAX);
+			return xmc_fail(ctx, XMC_LIMIT, "document has more than %d text features", INT32_MAX);
 	}
 	out->feature_start[n] = (int32_t) total;
 	out->feature = xmc_alloc(ctx, (size_t) total, sizeof(uint32_t));
@@ -105,6 +108,7 @@ read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *it
 	return XMC_OK;
 }
 
+/* The text features of all items, as one array. */
 static xmc_status
 build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, xmc_document *out)
 {
@@ -130,7 +134,7 @@ xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *toke
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t i = 1; i < n; i++)
 		if (xmc_item_compare(&item[i - 1], &item[i]) == 0)
-			return xmc_fail(ctx, XMC_BAD_INPUT, "item \"%.*s\" is there twice",
+			return xmc_fail(ctx, XMC_BAD_INPUT, "item \"%.*s\" occurs twice",
 							(int) (item[i].key_length < 100 ? item[i].key_length : 100), item[i].key);
 
 	if (options->words)
@@ -175,7 +179,7 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 	*document = (xmc_document){0};
 }
 
-/* Room for a label of every pair, in place of what was labelled. */
+/* Removes all labels and allocates room for one of every pair. */
 static xmc_status
 clear_labels(xmc_ctx *ctx, xmc_document *document)
 {
@@ -218,7 +222,7 @@ xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double 
 	for (int32_t a = 0; a < document->n; a++)
 	{
 		for (int32_t b = 0; b < document->n; b++)
-			if (position[a] < position[b])	/* not so where either is NaN */
+			if (position[a] < position[b])	/* false if either is NaN */
 				label(document, a, b);
 		XMC_TRY(xmc_spend(ctx, &work, document->n));
 	}
@@ -227,7 +231,7 @@ xmc_document_label_positions(xmc_ctx *ctx, xmc_document *document, const double 
 
 /* ---- flat records ---- */
 
-/* How a record begins. */
+/* The first bytes of a record. */
 typedef struct record_head
 {
 	int32_t		n;
@@ -235,14 +239,14 @@ typedef struct record_head
 	int32_t		n_pairs;
 } record_head;
 
-/* What follows the head. Each begins at a multiple of XMC_RECORD_ALIGN. */
+/* The sections after the head. Each begins at a multiple of XMC_RECORD_ALIGN. */
 enum
 {
-	STARTS,						/* first, so that xmc_document_record finds the head */
+	STARTS,						/* first, because xmc_document_record finds the head by it */
 	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, HAS, SECTIONS
 };
 
-/* Where the sections of a record begin and how long they are; gives the record's size. */
+/* Sets where the sections of a record begin and their lengths; returns the size of the record. */
 static size_t
 lay_out_record(const record_head *head, const xmc_options *options, size_t offset[SECTIONS], size_t bytes[SECTIONS])
 {
@@ -289,7 +293,7 @@ void
 xmc_document_view(const void *record, const xmc_options *options, xmc_document *out)
 {
 	const record_head *head = record;
-	char	   *base = (char *) (uintptr_t) record;	/* nobody writes through a view */
+	char	   *base = (char *) (uintptr_t) record;	/* a view is read-only */
 	size_t		offset[SECTIONS];
 	size_t		bytes[SECTIONS];
 

@@ -1,7 +1,10 @@
-/* options.c - the table of options; see options.h */
+/*
+ * options.c - the table of all options of models and training, and reading, writing and checking options by that table; see
+ * options.h. A new option is one member of xmc_options and one row here.
+ */
 #include "xmcoh/options.h"
 
-#include "base/json.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,21 +22,26 @@ static const xmc_option_info table[] = {
 	{INTEGER(d_model), false, 64, 8, 2048, "width of the encoder, numbers per item; a multiple of heads"},
 	{INTEGER(layers), false, 1, 1, 12, "Transformer layers of each modality's encoder"},
 	{INTEGER(heads), false, 4, 1, 64, "attention heads of a layer; divides d_model"},
-	{INTEGER(feed_forward), false, 128, 8, 8192, "width of a layer's inner feed-forward part, numbers"},
+	{INTEGER(feed_forward), false, 128, 8, 8192, "width of a layer's inner feed-forward network, numbers"},
 	{INTEGER(hash_bits), false, 18, 8, 24, "sparse text term: 2^hash_bits weights"},
 	{INTEGER(bag_dim), false, 64, 0, 512, "width of the trained embedding bag, numbers; 0: no bag"},
 	{INTEGER(bag_bits), false, 15, 8, 22, "trained embedding bag: 2^bag_bits rows"},
 	{INTEGER(bag_documents), false, 2000, 0, 1000000000, "approved documents below which the embedding bag is left out"},
-	{INTEGER(shared_space), false, 0, 0, 1, "1: text and image embeddings lie in one space, compared by their cosine; 0: two maps are learned"},
+	{INTEGER(shared_space), false, 0, 0, 1,
+		"1: text and image embeddings lie in one space, compared by their cosine; 0: two maps are learned"},
 	{INTEGER(align_dim), false, 128, 8, 512, "width of the learned space in which texts and images are compared, numbers"},
-	{INTEGER(align_memory), false, 16384, 0, 1000000, "rows that hold both a text and an image which the alignment remembers, at most; 0: none"},
-	{INTEGER(bilinear_dim), false, 64, 0, 512, "width of the bilinear term, which reads text and image together, numbers; 0: no such term"},
+	{INTEGER(align_memory), false, 16384, 0, 1000000,
+		"anchors of the alignment, that is, rows with both a text and an image, at most; 0: none"},
+	{INTEGER(bilinear_dim), false, 64, 0, 512,
+		"width of the bilinear term, which reads text and image together, numbers; 0: no bilinear term"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},
 	{INTEGER(patience), false, 8, 1, 10000, "epochs without a lower held-out loss before training ends"},
-	{INTEGER(batch_documents), false, 16, 1, 1024, "documents per step of the optimizer; fewer where that would leave under 16 steps an epoch"},
+	{INTEGER(batch_documents), false, 16, 1, 1024,
+		"documents per step of the optimizer; fewer where that would leave under 16 steps an epoch"},
 	{INTEGER(seed), false, 1, 0, 2147483647, "seed of all random numbers: initial weights, shuffling, dropout, hold-out"},
-	{REAL(dropout), false, 0.3, 0, 0.9, "share of encoder activations and of the bilinear term's inputs dropped in training"},
+	{REAL(dropout), false, 0.3, 0, 0.9,
+		"share of encoder activations and of the bilinear term's inputs dropped in training"},
 	{REAL(learning_rate), false, 0.0005, 1e-7, 1, "step size of AdamW for dense parameters, at its peak"},
 	{REAL(weight_decay), false, 0.5, 0, 10, "decoupled weight decay of AdamW for dense parameters, per unit of step size"},
 	{REAL(bag_learning_rate), false, 0.02, 0, 10, "step size of AdaGrad for the trained embedding bag"},
@@ -42,12 +50,18 @@ static const xmc_option_info table[] = {
 	{REAL(bilinear_learning_rate), false, 0.001, 1e-7, 1, "step size of AdamW for the bilinear term"},
 	{REAL(sparse_learning_rate), false, 0.01, 0, 10, "step size of AdaGrad for the sparse text term"},
 	{REAL(sparse_decay), false, 0, 0, 10, "weight decay of the sparse text term, per unit of step size"},
-	{INTEGER(folds), false, 5, 0, XMC_MAX_FOLDS, "parts of the approved documents for cross-fitting, where under 150 are held out; under 2: none"},
-	{INTEGER(rounds), false, 0, 0, 10, "rounds in which the modalities teach each other on documents without approved pairs, at most"},
-	{INTEGER(pool_documents), false, 2000, 0, 1000000000, "most documents without approved pairs that training reads, a random sample where there are more; 0: none"},
-	{REAL(precision), false, 0.9, 0.5, 1, "share of the selected weak pairs that is to be right; also the probability from which a prediction counts as confident"},
-	{REAL(unselected), false, 1, 0, 1, "weight of the weak pairs that are not selected, against the selected ones; 0: they teach nothing"},
-	{REAL(challenge_margin), false, 0, 0, 1, "Kendall tau by which a version trained on_success => 'challenge' may lose against the deployed one"},
+	{INTEGER(folds), false, 5, 0, XMC_MAX_FOLDS,
+		"folds of cross-fitting, which is done when fewer than 150 documents are held out; under 2: no cross-fitting"},
+	{INTEGER(rounds), false, 0, 0, 10,
+		"rounds in which the modalities teach each other on documents without approved pairs, at most"},
+	{INTEGER(pool_documents), false, 2000, 0, 1000000000,
+		"documents without approved pairs that training reads, at most (a random sample if there are more); 0: none"},
+	{REAL(precision), false, 0.9, 0.5, 1,
+		"share of the selected weak pairs that must be right; also the probability from which a prediction is confident"},
+	{REAL(unselected), false, 1, 0, 1,
+		"weight of the weak pairs that are not selected, relative to the selected ones; 0: they are not trained on"},
+	{REAL(challenge_margin), false, 0, 0, 1,
+		"Kendall tau by which a version trained on_success => 'challenge' may lose against the deployed one"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents held out of training"},
 };
 
@@ -60,7 +74,7 @@ xmc_option_table(int32_t *count)
 	return table;
 }
 
-/* The caller has checked that an integer option gets a whole number within int32_t. */
+/* Precondition: an integer option gets a whole number within the range of int32_t. */
 static void
 store(xmc_options *options, const xmc_option_info *info, double value)
 {
@@ -96,40 +110,46 @@ check_value(xmc_ctx *ctx, const xmc_option_info *info, double value)
 	if (!isfinite(value))
 		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is not a finite number", info->name);
 	if (value < info->low || value > info->high)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is %.15g, must be from %.15g to %.15g (%s)", info->name, value,
-						info->low, info->high, info->meaning);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is %.15g, but must be from %.15g to %.15g (%s)", info->name,
+						value, info->low, info->high, info->meaning);
 	if (info->is_integer && value != floor(value))
-		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is %.15g, must be a whole number (%s)", info->name, value,
+		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"%s\" is %.15g, but must be a whole number (%s)", info->name, value,
 						info->meaning);
 	return XMC_OK;
 }
 
-static xmc_status
-fail_unknown(xmc_ctx *ctx, const char *name)
+const xmc_option_info *
+xmc_option_find(const char *name)
 {
-	char		shown[XMC_PRINTABLE];
-	char		known[sizeof ctx->message];
+	for (int32_t k = 0; k < N_OPTIONS; k++)
+		if (strcmp(table[k].name, name) == 0)
+			return &table[k];
+	return NULL;
+}
+
+const char *
+xmc_option_names(char out[XMC_OPTION_NAMES])
+{
 	size_t		used = 0;
 
-	known[0] = '\0';
+	out[0] = '\0';
 	for (int32_t k = 0; k < N_OPTIONS; k++)
-		if (!table[k].is_input && used < sizeof known)
-			used += (size_t) snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", table[k].name);
-	return xmc_fail(ctx, XMC_BAD_INPUT, "unknown option \"%s\"; known are: %s",
-					xmc_printable(name, strlen(name), shown), known);
+		if (!table[k].is_input && used < XMC_OPTION_NAMES)
+			used += (size_t) snprintf(out + used, XMC_OPTION_NAMES - used, "%s%s", used ? ", " : "", table[k].name);
+	return out;
 }
 
 xmc_status
 xmc_options_set(xmc_ctx *ctx, xmc_options *options, const char *name, double value)
 {
-	for (int32_t k = 0; k < N_OPTIONS; k++)
-		if (strcmp(table[k].name, name) == 0)
-		{
-			XMC_TRY(check_value(ctx, &table[k], value));
-			store(options, &table[k], value);
-			return XMC_OK;
-		}
-	return fail_unknown(ctx, name);
+	const xmc_option_info *info = xmc_option_find(name);
+	char		shown[XMC_PRINTABLE];
+
+	if (!info)
+		return xmc_fail(ctx, XMC_BAD_INPUT, "unrecognized option \"%s\"", xmc_printable(name, strlen(name), shown));
+	XMC_TRY(check_value(ctx, info, value));
+	store(options, info, value);
+	return XMC_OK;
 }
 
 xmc_status
@@ -138,10 +158,12 @@ xmc_options_check(xmc_ctx *ctx, const xmc_options *options)
 	for (int32_t k = 0; k < N_OPTIONS; k++)
 		XMC_TRY(check_value(ctx, &table[k], xmc_options_get(options, &table[k])));
 	if (options->d_model % options->heads != 0)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"d_model\" is %d, must be a multiple of option \"heads\", which is %d",
+		return xmc_fail(ctx, XMC_BAD_INPUT,
+						"option \"d_model\" is %d, but must be a multiple of option \"heads\", which is %d",
 						(int) options->d_model, (int) options->heads);
 	if (options->shared_space && (options->text_dim == 0 || options->text_dim != options->image_dim))
-		return xmc_fail(ctx, XMC_BAD_INPUT, "option \"shared_space\" wants text_dim and image_dim equal and not 0, they are %d and %d",
+		return xmc_fail(ctx, XMC_BAD_INPUT,
+						"option \"shared_space\" needs text_dim and image_dim equal and not 0, but they are %d and %d",
 						(int) options->text_dim, (int) options->image_dim);
 	if (options->image_dim == 0 && options->text_dim == 0 && options->words == 0)
 		return xmc_fail(ctx, XMC_BAD_INPUT,

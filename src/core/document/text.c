@@ -1,17 +1,20 @@
 /*
  * text.c - from UTF-8 text to hashed features; see text.h (design section 4, "Text features").
  *
- * A text streams through two fixed buffers, so memory and the time between two questions whether to stop are bounded
- * whatever its length:
+ * A text streams through two buffers of fixed size. So memory, and the time between two calls of the stop callback, are
+ * bounded for texts of any length:
  *
  *	UTF-8 -> chunks of UTF-16 -> NFKC_Casefold -> window -> break iterator -> features
  *
- * Chunks end at normalisation boundaries, where the normalised pieces concatenate to the normalised whole. A window
- * begins at a word boundary. ICU's rules look forward from one boundary to the next and never behind it, so
- * windows change nothing; only a word of more than WINDOW_UNITS - MARGIN_UNITS is cut, and a dictionary script's run
- * that crosses a window's end may be divided differently there. Both ways the result depends on the text alone.
+ * Chunks end at normalisation boundaries, so the normalised chunks concatenate to the normalised text. A window begins at a
+ * word boundary. ICU's rules look forward from one boundary to the next and never behind it, so the words are those of the
+ * whole text, with two exceptions. A word of more than WINDOW_UNITS - MARGIN_UNITS is cut. A run of a dictionary script
+ * (such as Thai) that crosses the end of a window may be divided differently there. In any case the result depends on the
+ * text alone.
  */
 #include "xmcoh/text.h"
+
+#include "xmcoh/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +27,17 @@
 #include <unicode/utf8.h>
 
 /*
- * Canonical reordering is quadratic in the length of a sequence of combining marks: a chunk bounds it. SLACK_UNITS is
- * how far a chunk is extended in search of a normalisation boundary; no real text has so long a sequence, and one that
- * does is cut. (The fuzzer compiles this file with smaller sizes, which short texts fill.)
+ * Canonical reordering takes time quadratic in the length of a sequence of combining marks; chunks bound that length. A
+ * chunk is extended by at most SLACK_UNITS to reach a normalisation boundary. No real text has a longer sequence; a longer
+ * one is cut. (The fuzzer compiles this file with smaller sizes, which short texts fill.)
  */
 #ifndef CHUNK_UNITS
 #define CHUNK_UNITS 1024
 #define SLACK_UNITS 128
 #endif
-#define EXPANSION 18			/* NFKC's largest growth in UTF-16, that of U+FDFA (Unicode's normalisation FAQ) */
+#define EXPANSION 18			/* NFKC's largest growth in UTF-16, that of U+FDFA (Unicode normalisation FAQ) */
 
-/* A window is ready when it has WINDOW_UNITS; breaks in its last MARGIN_UNITS wait for the text that follows. */
+/* A window is segmented when it has WINDOW_UNITS. Word breaks in its last MARGIN_UNITS wait for the text that follows. */
 #ifndef WINDOW_UNITS
 #define WINDOW_UNITS 32768
 #define MARGIN_UNITS 1024
@@ -42,7 +45,7 @@
 #define WINDOW_CAPACITY (WINDOW_UNITS + EXPANSION * (CHUNK_UNITS + SLACK_UNITS))
 #define WORD_CAPACITY (3 * WINDOW_CAPACITY)	/* UTF-8 takes at most three bytes for each UTF-16 unit */
 
-#define STOP_BYTES 65536		/* input read between two questions whether to stop */
+#define STOP_BYTES 65536		/* bytes of input between two calls of the stop callback */
 #define GRAM_MAX 4				/* longest n-gram of code points */
 
 #define ZERO_WIDTH_SPACE 0x200B
@@ -50,13 +53,13 @@
 struct xmc_tokeniser
 {
 	const UNormalizer2 *normaliser; /* NFKC_Casefold; ICU's own, never closed */
-	UBreakIterator *breaker;	/* words, root locale: it includes the dictionaries of the scripts without spaces */
+	UBreakIterator *breaker;	/* words, root locale, which includes the dictionaries of scripts without spaces */
 	UChar		chunk[CHUNK_UNITS + SLACK_UNITS];	/* decoded, not yet normalised */
 	UChar		window[WINDOW_CAPACITY];	/* normalised, not yet segmented */
-	char		terms[2 * WORD_CAPACITY + 1];	/* the word before, a space, the present word: together the bigram */
+	char		terms[2 * WORD_CAPACITY + 1];	/* the previous word, a space, the current word: together the bigram */
 };
 
-/* One text on its way through a tokeniser. */
+/* The state of one text that passes through a tokeniser. */
 typedef struct text_scan
 {
 	xmc_ctx    *ctx;
@@ -70,21 +73,21 @@ typedef struct text_scan
 	int32_t		filled;			/* units in tokeniser->window */
 
 	uint64_t	n_words;
-	size_t		word_length;	/* bytes of the last word, which stands at the start of tokeniser->terms */
+	size_t		word_length;	/* bytes of the last word, which is at the start of tokeniser->terms */
 
-	/* The last code points, at most GRAM_MAX, of the present run of a script without spaces. */
+	/* The last code points, at most GRAM_MAX, of the current run of a script without spaces. */
 	char		gram[GRAM_MAX * U8_MAX_LENGTH];
 	int			gram_bytes[GRAM_MAX];
 	int			n_gram;
 	int			gram_length;	/* sum of gram_bytes */
 } text_scan;
 
-/* Only memory can run out here: the text is valid and the buffers are large enough for any. */
+/* The text is valid and the buffers are large enough, so ICU can fail only for lack of memory or of its data. */
 static xmc_status
 icu_fail(xmc_ctx *ctx, const char *what, UErrorCode code)
 {
 	return xmc_fail(ctx, code == U_MEMORY_ALLOCATION_ERROR ? XMC_NO_MEMORY : XMC_LIMIT,
-					"ICU could not %s: %s", what, u_errorName(code));
+					"could not %s: ICU reports %s", what, u_errorName(code));
 }
 
 xmc_status
@@ -99,13 +102,13 @@ xmc_tokeniser_new(xmc_ctx *ctx, xmc_tokeniser **out)
 	if (U_FAILURE(code))
 	{
 		free(tokeniser);
-		return icu_fail(ctx, "load its NFKC_Casefold data", code);
+		return icu_fail(ctx, "load ICU's NFKC_Casefold data", code);
 	}
 	tokeniser->breaker = ubrk_open(UBRK_WORD, "", NULL, 0, &code);
 	if (U_FAILURE(code))
 	{
 		free(tokeniser);
-		return icu_fail(ctx, "open its word break iterator", code);
+		return icu_fail(ctx, "open ICU's word break iterator", code);
 	}
 	*out = tokeniser;
 	return XMC_OK;
@@ -121,7 +124,7 @@ xmc_tokeniser_free(xmc_tokeniser *tokeniser)
 	}
 }
 
-/* Unicode's table 3-7, strictly: no overlong form, no surrogate, nothing above U+10FFFF, nothing truncated. */
+/* Checks that the text is valid UTF-8, as utf8.h says; eight ASCII bytes at a time, with the stop callback in between. */
 static xmc_status
 validate(xmc_ctx *ctx, const unsigned char *text, size_t length)
 {
@@ -157,7 +160,7 @@ validate(xmc_ctx *ctx, const unsigned char *text, size_t length)
 	return XMC_OK;
 }
 
-/* Decodes one chunk of the text and appends its normal form to the window, which must hold less than WINDOW_UNITS. */
+/* Decodes one chunk of the text and appends its normal form to the window. Precondition: filled < WINDOW_UNITS. */
 static xmc_status
 append_chunk(text_scan *scan)
 {
@@ -173,7 +176,7 @@ append_chunk(text_scan *scan)
 		U8_NEXT_UNSAFE(scan->text, next, c);
 		if (n >= CHUNK_UNITS && unorm2_hasBoundaryBefore(tokeniser->normaliser, c))
 			break;
-		/* Marks words in scripts without spaces; NFKC_Casefold would drop it with the other ignorable characters. */
+		/* This character separates words in scripts without spaces, but NFKC_Casefold would remove it. */
 		if (c == ZERO_WIDTH_SPACE)
 			c = ' ';
 		U16_APPEND_UNSAFE(tokeniser->chunk, n, c);
@@ -182,10 +185,11 @@ append_chunk(text_scan *scan)
 	scan->filled += unorm2_normalize(tokeniser->normaliser, tokeniser->chunk, n, tokeniser->window + scan->filled,
 									 WINDOW_CAPACITY - scan->filled, &code);
 	if (U_FAILURE(code))
-		return icu_fail(scan->ctx, "normalise a text", code);
+		return icu_fail(scan->ctx, "normalize text", code);
 	return XMC_OK;
 }
 
+/* Appends chunks until the window is full or the text ends. */
 static xmc_status
 fill_window(text_scan *scan)
 {
@@ -193,7 +197,7 @@ fill_window(text_scan *scan)
 
 	while (scan->position < scan->length && scan->filled < WINDOW_UNITS)
 	{
-		if (scan->position >= next_stop)	/* reached when the text is dropped by normalisation, as soft hyphens are */
+		if (scan->position >= next_stop)	/* happens if normalisation removes the text, as it does soft hyphens */
 		{
 			XMC_TRY(xmc_check_stop(scan->ctx));
 			next_stop = scan->position + STOP_BYTES;
@@ -204,8 +208,8 @@ fill_window(text_scan *scan)
 }
 
 /*
- * The seed must differ between kinds in more than its lowest byte: FNV-1a begins with seed XOR first byte, so the
- * bare kind would give the word "pan" the hash of the first word "ran".
+ * Visits one feature. The seeds of two kinds must differ in more than their lowest byte: FNV-1a begins with seed XOR first
+ * byte, so with the bare kind as seed the word "pan" would get the hash of the first word "ran".
  */
 static void
 emit(text_scan *scan, xmc_feature_kind kind, const char *term, size_t length)
@@ -214,9 +218,9 @@ emit(text_scan *scan, xmc_feature_kind kind, const char *term, size_t length)
 }
 
 /*
- * Does c belong to a run of a script that is written without spaces? Characters of several such scripts, as the
- * prolonged sound mark U+30FC, are found by their script extensions; marks that take the script of what they follow
- * belong to the run that they continue. Punctuation and symbols end a run.
+ * Whether c belongs to a run of a script that is written without spaces. Characters of several such scripts, such as the
+ * prolonged sound mark U+30FC, are found by their script extensions. A combining mark, whose script is inherited, belongs
+ * to the run that it continues. Punctuation and symbols end a run.
  */
 static bool
 in_run(UChar32 c, bool continues)
@@ -229,7 +233,7 @@ in_run(UChar32 c, bool continues)
 	UScriptCode script;
 	bool		shared;
 
-	if (c < 0x300)				/* spares English the look-ups below; nothing there is a mark or of these scripts */
+	if (c < 0x300)				/* none of these is a mark or of such a script; saves the look-ups below */
 		return false;
 	if (!(U_GET_GC_MASK(c) & (U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK)))
 		return false;
@@ -241,12 +245,13 @@ in_run(UChar32 c, bool continues)
 	return script == USCRIPT_INHERITED && continues;
 }
 
-/* Emits the n-grams that end with the run's next code point, of which `utf8` is the (n_bytes) form. */
+/* Visits the n-grams that end with the run's next code point, which is utf8 (n_bytes). */
 static void
 extend_run(text_scan *scan, const char *utf8, int n_bytes)
 {
 	int			start;
 
+	/* Forget the oldest code point if there are GRAM_MAX. */
 	if (scan->n_gram == GRAM_MAX)
 	{
 		int			dropped = scan->gram_bytes[0];
@@ -259,6 +264,7 @@ extend_run(text_scan *scan, const char *utf8, int n_bytes)
 	memcpy(scan->gram + scan->gram_length, utf8, n_bytes);
 	scan->gram_length += n_bytes;
 	scan->gram_bytes[scan->n_gram++] = n_bytes;
+	/* The n-grams, from the shortest to the longest. */
 	start = scan->gram_length;
 	for (int k = scan->n_gram - 1; k >= 0; k--)
 	{
@@ -267,7 +273,9 @@ extend_run(text_scan *scan, const char *utf8, int n_bytes)
 	}
 }
 
-/* Emits what the segment [from, to) of the window gives; is_word says whether it counts as a word or only separates. */
+/*
+ * Visits the features that segment [from, to) of the window completes. is_word: it is a word; else it only separates words.
+ */
 static void
 visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
 {
@@ -276,6 +284,7 @@ visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
 	size_t		start = scan->n_words > 0 ? scan->word_length + 1 : 0;	/* of the word, in terms */
 	size_t		end = start;
 
+	/* Convert the segment to UTF-8 and visit the n-grams of its runs. */
 	while (from < to)
 	{
 		UChar32		c;
@@ -297,6 +306,7 @@ visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
 	if (!is_word)
 		return;
 
+	/* The word, and the bigram with the word before. The word then becomes the previous word. */
 	emit(scan, XMC_FEATURE_WORD, terms + start, end - start);
 	if (scan->n_words == 0)
 		emit(scan, XMC_FEATURE_FIRST_WORD, terms, end);
@@ -312,7 +322,7 @@ visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
 	scan->n_words++;
 }
 
-/* Segments the window and keeps the unfinished rest at its start. `complete`: no text follows. */
+/* Segments the window and moves the rest, whose breaks are not yet certain, to its start. complete: no text follows. */
 static xmc_status
 consume_window(text_scan *scan, bool complete)
 {
@@ -325,7 +335,7 @@ consume_window(text_scan *scan, bool complete)
 
 	ubrk_setText(breaker, window, scan->filled, &code);
 	if (U_FAILURE(code))
-		return icu_fail(scan->ctx, "segment a text", code);
+		return icu_fail(scan->ctx, "segment text", code);
 	ubrk_first(breaker);
 	while ((to = ubrk_next(breaker)) != UBRK_DONE)
 	{
@@ -334,14 +344,14 @@ consume_window(text_scan *scan, bool complete)
 		visit_segment(scan, from, to, ubrk_getRuleStatus(breaker) >= UBRK_WORD_NONE_LIMIT);
 		from = to;
 	}
-	if (from < (complete ? scan->filled : 1))	/* ubrk_next has no other way to report it */
-		return xmc_fail(scan->ctx, XMC_NO_MEMORY, "ICU could not segment a text: out of memory");
+	if (from < (complete ? scan->filled : 1))	/* ubrk_next reports an error in no other way */
+		return xmc_fail(scan->ctx, XMC_NO_MEMORY, "could not segment text: ICU ran out of memory");
 	scan->filled -= from;
 	memmove(window, window + from, scan->filled * sizeof window[0]);
 	return XMC_OK;
 }
 
-/* The largest power of two that is at most the number of words, in decimal. */
+/* Visits the number of words, rounded down to a power of two, in decimal. */
 static void
 emit_length(text_scan *scan)
 {
@@ -364,7 +374,7 @@ xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t 
 		.text = (const unsigned char *) text, .length = length
 	};
 
-	XMC_TRY(validate(ctx, scan.text, length));	/* first and whole: a bad text is not visited in part */
+	XMC_TRY(validate(ctx, scan.text, length));	/* before any visit: an invalid text must not be visited in part */
 	while (scan.position < length || scan.filled > 0)
 	{
 		XMC_TRY(xmc_check_stop(ctx));
@@ -379,7 +389,9 @@ xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t 
 
 /* ---- sets of features ---- */
 
-/* A growing list, made distinct whenever it is full, so that it stays of the order of the distinct features. */
+/*
+ * A growing list. Duplicates are removed whenever the list is full, so its size stays near the number of distinct features.
+ */
 typedef struct feature_set
 {
 	xmc_ctx    *ctx;
@@ -387,14 +399,16 @@ typedef struct feature_set
 	uint32_t   *scratch;		/* (capacity), the second half, for the sort */
 	size_t		n;
 	size_t		capacity;
-	xmc_status	status;			/* the visitor cannot return one */
+	xmc_status	status;			/* the error so far: the visitor cannot return one */
 } feature_set;
 
 #define FEATURES_INITIAL 256
-#define STOP_VALUES 1000000		/* values sorted between two questions whether to stop: some 10 ms */
-#define FEATURES_MAX ((size_t) 1 << 27)	/* 1 GB with the scratch; the count fits int32 */
+#define STOP_VALUES 1000000		/* values sorted between two calls of the stop callback, about 10 ms */
+#define FEATURES_MAX ((size_t) 1 << 27)	/* 1 GB with the scratch; the number fits int32_t */
 
-/* Radix sort, byte by byte from the lowest: hashes are as many as words, and comparing would cost more than hashing. */
+/*
+ * Radix sort, byte by byte from the lowest; insertion sort for few. A comparison sort would take longer than the hashing.
+ */
 static xmc_status
 sort_values(xmc_ctx *ctx, uint32_t *value, uint32_t *scratch, size_t n)
 {
@@ -411,7 +425,7 @@ sort_values(xmc_ctx *ctx, uint32_t *value, uint32_t *scratch, size_t n)
 		}
 		return XMC_OK;
 	}
-	for (int shift = 0; shift < 32; shift += 8)	/* four passes: the result ends where it began */
+	for (int shift = 0; shift < 32; shift += 8)	/* four passes: the result is in `value` again */
 	{
 		size_t		start[256] = {0};
 		size_t		sum = 0;
@@ -438,6 +452,7 @@ sort_values(xmc_ctx *ctx, uint32_t *value, uint32_t *scratch, size_t n)
 	return XMC_OK;
 }
 
+/* Sorts the list and removes duplicates. */
 static xmc_status
 make_distinct(feature_set *set)
 {
@@ -451,6 +466,7 @@ make_distinct(feature_set *set)
 	return XMC_OK;
 }
 
+/* Doubles the capacity. */
 static xmc_status
 grow(feature_set *set)
 {
@@ -458,7 +474,7 @@ grow(feature_set *set)
 	uint32_t   *value;
 
 	if (capacity > FEATURES_MAX)
-		return xmc_fail(set->ctx, XMC_LIMIT, "a text has more than %zu distinct features", FEATURES_MAX / 2);
+		return xmc_fail(set->ctx, XMC_LIMIT, "text has more than %zu distinct features", FEATURES_MAX / 2);
 	value = xmc_alloc(set->ctx, 2 * capacity, sizeof(uint32_t));
 	XMC_NEED(value, set->ctx);
 	if (set->n > 0)
@@ -470,6 +486,7 @@ grow(feature_set *set)
 	return XMC_OK;
 }
 
+/* A visitor that adds the feature to a set. */
 static void
 add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
 {
@@ -508,7 +525,7 @@ xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size
 		status = make_distinct(&set);
 	if (status == XMC_OK)
 	{
-		/* a copy of the exact size: callers keep it for every item of a data set */
+		/* A copy of the exact size, because callers keep one for every item of a data set. */
 		*out = xmc_alloc(ctx, set.n, sizeof(uint32_t));
 		if (*out)
 		{

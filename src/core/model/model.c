@@ -1,9 +1,15 @@
-/* model.c - the parameters of a model: layout, initial values, parts; see model.h */
+/*
+ * model.c - the parameters of a model: which tensors the options require, their initial values, and the parameters of one
+ * term; see model.h. Saving and opening is in model_file.c.
+ */
 #include "xmcoh/model.h"
 
 #include "xmcoh/align.h"
+#include "model/safetensors.h"
 #include "network/bilinear.h"
 #include "align/anchors.h"
+#include "xmcoh/hash.h"
+#include "xmcoh/random.h"
 #include "xmcoh/seen.h"
 
 #include <math.h>
@@ -11,11 +17,11 @@
 #include <string.h>
 
 #define ALIGN 64
-#define STEP_VALUES ((int64_t) 1 << 18) /* initial values between two questions whether to stop: a few milliseconds */
+#define STEP_VALUES ((int64_t) 1 << 18) /* initial values between two calls of the stop callback, a few milliseconds */
 
 /* ---- layout ---- */
 
-/* How a tensor's values begin. GLOROT_k: k square blocks stacked, each a matrix of its own. */
+/* The initial values of a tensor. GLOROT_k: k stacked blocks, each initialised as a matrix of its own. */
 typedef enum recipe
 {
 	ZERO,
@@ -27,7 +33,7 @@ typedef enum recipe
 	SMALL_NORMAL
 } recipe;
 
-/* Sizes that shapes are made of; their values depend on the options. */
+/* The sizes that shapes consist of; their values depend on the options. */
 typedef enum size_code
 {
 	NONE,						/* no such dimension */
@@ -40,30 +46,31 @@ typedef enum size_code
 	SIZES
 } size_code;
 
-typedef struct term
+/* A row of the tables below: one tensor of a network or a layer. */
+typedef struct tensor_row
 {
-	const char *name;			/* behind "text." or "text.layer.0." */
-	size_t		offset;			/* of the float pointer, in xmc_network or xmc_layer */
+	const char *name;			/* after the prefix "text." or "text.layer.0." */
+	size_t		offset;			/* of the pointer to the values, in xmc_network or xmc_layer */
 	size_code	rows;
 	size_code	columns;		/* NONE: a vector */
 	recipe		start;
-} term;
+} tensor_row;
 
-static const term network_fixed[] = {
+static const tensor_row network_fixed[] = {
 	{"input.mean", offsetof(xmc_network, input_mean), INPUT, NONE, ZERO},
 	{"input.scale", offsetof(xmc_network, input_scale), INPUT, NONE, ONE},
 };
 
-static const term network_linear[] = {
+static const tensor_row network_linear[] = {
 	{"linear.weight", offsetof(xmc_network, linear), EMBEDDING, NONE, ZERO},
 };
 
-static const term network_input[] = {
+static const tensor_row network_input[] = {
 	{"input.weight", offsetof(xmc_network, input_w), MODEL, INPUT, GLOROT_1},
 	{"input.bias", offsetof(xmc_network, input_b), MODEL, NONE, ZERO},
 };
 
-static const term layer_parts[] = {
+static const tensor_row layer_tensors[] = {
 	{"qkv.weight", offsetof(xmc_layer, qkv_w), MODEL_3, MODEL, GLOROT_3},
 	{"qkv.bias", offsetof(xmc_layer, qkv_b), MODEL_3, NONE, ZERO},
 	{"out.weight", offsetof(xmc_layer, out_w), MODEL, MODEL, GLOROT_1},
@@ -78,15 +85,15 @@ static const term layer_parts[] = {
 	{"norm2.bias", offsetof(xmc_layer, norm2_b), MODEL, NONE, ZERO},
 };
 
-static const term network_head[] = {
+static const tensor_row network_head[] = {
 	{"head.ab.weight", offsetof(xmc_network, head_ab_w), MODEL_2, MODEL, GLOROT_2},
 	{"head.c", offsetof(xmc_network, head_c), MODEL, NONE, ZERO},
 	{"head.v", offsetof(xmc_network, head_v), MODEL, NONE, SMALL_GLOROT},
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
-_Static_assert(7 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) + COUNT(network_head)
-									    + COUNT(layer_parts) * XMC_MAX_LAYERS)
+_Static_assert(7 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
+									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
 
@@ -98,7 +105,7 @@ xmc_term_modality(xmc_term term)
 
 static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
 
-/* columns 0: a vector. Neither product nor sum can overflow within the bounds of the options. */
+/* Appends a tensor; columns 0: a vector. Within the bounds of the options neither product nor sum can overflow. */
 static xmc_tensor *
 add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
 {
@@ -113,20 +120,20 @@ add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
 	return tensor;
 }
 
-/* Parts of one struct (a network or a layer) that begins at `base`; their names begin with `prefix`. */
+/* Appends the tensors of one struct, a network or a layer, that begins at `base`. Their names begin with `prefix`. */
 static void
-add_parts(xmc_model *model, void *base, const char *prefix, const term *parts, size_t n, const int64_t size[SIZES],
+add_tensors(xmc_model *model, void *base, const char *prefix, const tensor_row *rows, size_t n, const int64_t size[SIZES],
 		  xmc_term trained_as, recipe *start)
 {
 	for (size_t k = 0; k < n; k++)
 	{
-		float	  **slot = (float **) (void *) ((char *) base + parts[k].offset);
+		float	  **slot = (float **) (void *) ((char *) base + rows[k].offset);
 		xmc_tensor *tensor;
 
-		start[model->n_tensors] = parts[k].start;
-		tensor = add_tensor(model, slot, size[parts[k].rows], size[parts[k].columns]);
+		start[model->n_tensors] = rows[k].start;
+		tensor = add_tensor(model, slot, size[rows[k].rows], size[rows[k].columns]);
 		tensor->term = trained_as;
-		snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, parts[k].name);
+		snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, rows[k].name);
 	}
 }
 
@@ -136,26 +143,28 @@ add_network(xmc_model *model, xmc_modality modality, recipe *start)
 	xmc_network *network = &model->network[modality];
 	const xmc_options *options = &model->options;
 	const int64_t size[SIZES] = {
-		[INPUT] = network->input_dim,[EMBEDDING] = network->embedding_dim,[MODEL] = options->d_model,[MODEL_2] = 2 * (int64_t) options->d_model,
-		[MODEL_3] = 3 * (int64_t) options->d_model,[INNER] = options->feed_forward
+		[INPUT] = network->input_dim,[EMBEDDING] = network->embedding_dim,[MODEL] = options->d_model,
+		[MODEL_2] = 2 * (int64_t) options->d_model,[MODEL_3] = 3 * (int64_t) options->d_model,
+		[INNER] = options->feed_forward
 	};
-	xmc_term	linear = modality == XMC_TEXT ? XMC_TERM_TEXT_LINEAR : XMC_TERM_IMAGE_LINEAR;
-	xmc_term	deep = modality == XMC_TEXT ? XMC_TERM_TEXT_NETWORK : XMC_TERM_IMAGE_NETWORK;
+	xmc_term	linear_term = modality == XMC_TEXT ? XMC_TERM_TEXT_LINEAR : XMC_TERM_IMAGE_LINEAR;
+	xmc_term	network_term = modality == XMC_TEXT ? XMC_TERM_TEXT_NETWORK : XMC_TERM_IMAGE_NETWORK;
 	char		prefix[24];
 
 	snprintf(prefix, sizeof prefix, "%s.", modality_name[modality]);
-	add_parts(model, network, prefix, network_fixed, COUNT(network_fixed), size, XMC_TERM_NONE, start);
+	add_tensors(model, network, prefix, network_fixed, COUNT(network_fixed), size, XMC_TERM_NONE, start);
 	if (network->embedding_dim > 0)
-		add_parts(model, network, prefix, network_linear, COUNT(network_linear), size, linear, start);
-	add_parts(model, network, prefix, network_input, COUNT(network_input), size, deep, start);
+		add_tensors(model, network, prefix, network_linear, COUNT(network_linear), size, linear_term, start);
+	add_tensors(model, network, prefix, network_input, COUNT(network_input), size, network_term, start);
 	for (int32_t l = 0; l < options->layers; l++)
 	{
 		char		layer_prefix[48];
 
 		snprintf(layer_prefix, sizeof layer_prefix, "%slayer.%d.", prefix, (int) l);
-		add_parts(model, &network->layer[l], layer_prefix, layer_parts, COUNT(layer_parts), size, deep, start);
+		add_tensors(model, &network->layer[l], layer_prefix, layer_tensors, COUNT(layer_tensors), size, network_term,
+					start);
 	}
-	add_parts(model, network, prefix, network_head, COUNT(network_head), size, deep, start);
+	add_tensors(model, network, prefix, network_head, COUNT(network_head), size, network_term, start);
 }
 
 static void
@@ -200,7 +209,7 @@ add_alignment(xmc_model *model, recipe *start)
 	}
 }
 
-/* xmc_model_layout; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
+/* xmc_model_layout, which also sets start[k] (XMC_MAX_TENSORS) to the initial values of tensor k. */
 static xmc_status
 lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, recipe *start)
 {
@@ -210,11 +219,13 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		out->calibration.solo[m] = out->calibration.fused[m] = out->calibration.guided[m][0] = 1;
 	out->calibration.fused[XMC_JOINT] = 1;
+	/* The widths of the inputs. */
 	out->has_bag = has_bag && options->words && options->bag_dim > 0;
 	out->network[XMC_TEXT].input_dim = (out->has_bag ? options->bag_dim : 0) + options->text_dim;
 	out->network[XMC_TEXT].embedding_dim = options->text_dim;
 	out->network[XMC_IMAGE].input_dim = out->network[XMC_IMAGE].embedding_dim = options->image_dim;
 
+	/* The tensors, in storage order. */
 	if (options->words)
 	{
 		xmc_tensor *tensor = add_tensor(out, &out->sparse, INT64_C(1) << options->hash_bits, 0);
@@ -242,7 +253,7 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 		add_alignment(out, start);
 	if (out->n_parameters > XMC_MODEL_MAX_BYTES / (int64_t) sizeof(float))
 		return xmc_fail(ctx, XMC_LIMIT, "a model with these options has %lld parameters of 4 bytes each, "
-						"at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
+						"but at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
 	return XMC_OK;
 }
 
@@ -257,8 +268,8 @@ xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_mod
 /* ---- initial values ---- */
 
 /*
- * Glorot and Bengio 2010, equation 16: uniform in +-sqrt(6 / (inputs + outputs)). A vector counts as a matrix with one
- * output. Constants are written as the same loop: value = offset + scale * draw.
+ * Sets the initial values of a tensor. Glorot and Bengio 2010, equation 16: uniform in +-sqrt(6 / (inputs + outputs)). A
+ * vector counts as a matrix with one output.
  */
 static xmc_status
 fill(xmc_ctx *ctx, const xmc_tensor *tensor, recipe start, int32_t seed)
@@ -294,11 +305,14 @@ fill(xmc_ctx *ctx, const xmc_tensor *tensor, recipe start, int32_t seed)
 	return XMC_OK;
 }
 
-/* A model whose parameters have a place, but no values yet; start[k] (XMC_MAX_TENSORS) says how tensor k begins. */
+/*
+ * Allocates a model with its parameters, but sets no values. start[k] (XMC_MAX_TENSORS) is set to the initial values of
+ * tensor k.
+ */
 static xmc_status
 allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, xmc_model **out)
 {
-	xmc_model  *layout = xmc_alloc(ctx, 1, sizeof(xmc_model));	/* only to learn the size: too large for a stack */
+	xmc_model  *layout = xmc_alloc(ctx, 1, sizeof(xmc_model));	/* only to compute the size; too large for the stack */
 	xmc_model  *model = NULL;
 	xmc_status	status;
 
@@ -311,7 +325,7 @@ allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, 
 		if (!model)
 			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 		else
-			status = lay_out(ctx, options, has_bag, model, start);	/* again, because slots point into their model */
+			status = lay_out(ctx, options, has_bag, model, start);	/* once more, because slots point into their model */
 	}
 	xmc_release(ctx, layout);
 	if (status != XMC_OK)

@@ -1,8 +1,12 @@
-/* model_file.c - a model to and from safetensors: saving and opening; see model.h */
+/*
+ * model_file.c - a model as a safetensors file in memory: saving, and opening with all checks; see model.h. Tensors hold
+ * parameters, anchors and the record of documents; metadata holds options and calibration.
+ */
 #include "xmcoh/model.h"
 
 #include "xmcoh/align.h"
-#include "base/json.h"
+#include "base/utf8.h"
+#include "model/safetensors.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/text.h"
 
@@ -31,7 +35,7 @@ static void
 add_metadata(metadata_list *list, const char *prefix, const char *name, const char *format,...)
 			__attribute__((format(printf, 4, 5)));
 
-/* A table of options that has outgrown the list gives a blob that misses keys, which no test of saving and opening passes. */
+/* If there are more entries than the list has room for, keys are missing in the file, and the tests of opening fail. */
 static void
 add_metadata(metadata_list *list, const char *prefix, const char *name, const char *format,...)
 {
@@ -48,7 +52,7 @@ add_metadata(metadata_list *list, const char *prefix, const char *name, const ch
 	list->entry[k] = (xmc_metadata){list->key[k], list->value[k]};
 }
 
-/* Every coefficient of a calibration. */
+/* The names of all coefficients of a calibration. */
 static const struct
 {
 	const char *name;
@@ -80,8 +84,8 @@ coefficient(const xmc_calibration *calibration, size_t k)
 }
 
 /*
- * Everything about a model that is no tensor. %.17g gives a double back exactly; numbers are written and read in the C
- * locale, in which PostgreSQL keeps LC_NUMERIC.
+ * Lists everything about a model that is no tensor. %.17g preserves a double exactly. Numbers are written and read in the C
+ * locale, to which PostgreSQL sets LC_NUMERIC.
  */
 static void
 list_metadata(const xmc_model *model, metadata_list *list)
@@ -100,7 +104,7 @@ list_metadata(const xmc_model *model, metadata_list *list)
 		add_metadata(list, "calibration.", coefficients[k].name, "%.17g", *coefficient(&model->calibration, k));
 }
 
-/* A decimal number and nothing else: strtod alone would also take spaces, hexadecimal, names of NaN and infinity. */
+/* Reads a decimal number. strtod alone would also accept spaces, hexadecimal, NaN and infinity. */
 static xmc_status
 read_number(xmc_ctx *ctx, const xmc_safetensors *st, const char *prefix, const char *name, double *out)
 {
@@ -127,12 +131,12 @@ read_flag(xmc_ctx *ctx, const xmc_safetensors *st, const char *name, bool *out)
 
 	XMC_TRY(read_number(ctx, st, "", name, &number));
 	if (number != 0 && number != 1)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is %.15g, must be 0 or 1", name, number);
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is %.15g, but must be 0 or 1", name, number);
 	*out = number == 1;
 	return XMC_OK;
 }
 
-/* A calibration's coefficient may not turn an order round: p = sigmoid(c x) with c >= 0, see calibrate.h. */
+/* Coefficients must be >= 0: with p = sigmoid(c x) a negative c would reverse an order, see calibrate.h. */
 static xmc_status
 check_calibration(xmc_ctx *ctx, const xmc_calibration *calibration)
 {
@@ -141,7 +145,7 @@ check_calibration(xmc_ctx *ctx, const xmc_calibration *calibration)
 		double		value = *coefficient(calibration, k);
 
 		if (!(isfinite(value) && value >= 0))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s is %g, must be finite and not negative",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "calibration.%s is %g, but must be finite and not negative",
 							coefficients[k].name, value);
 	}
 	return XMC_OK;
@@ -149,9 +153,9 @@ check_calibration(xmc_ctx *ctx, const xmc_calibration *calibration)
 
 /* ---- opening ---- */
 
-/* What is the caller's fault elsewhere is the blob's fault here. */
+/* Errors that elsewhere are of the caller's data or of a limit mean here that the file is bad. */
 static xmc_status
-blame_blob(xmc_ctx *ctx, xmc_status status)
+blame_file(xmc_ctx *ctx, xmc_status status)
 {
 	char		message[sizeof ctx->message];
 
@@ -178,22 +182,22 @@ read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc
 						xmc_printable(format, strlen(format), shown), FORMAT);
 	XMC_TRY(read_number(ctx, st, "", "feature_version", &number));
 	if (number != XMC_FEATURE_VERSION)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: its text features have version %.15g, this program's have %d: "
-						"train it again", number, XMC_FEATURE_VERSION);
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: its text features have version %.15g, but version %d is needed; "
+						"train the model again", number, XMC_FEATURE_VERSION);
 	XMC_TRY(read_flag(ctx, st, "has_bag", has_bag));
 	XMC_TRY(read_flag(ctx, st, "has_alignment", has_alignment));
 	xmc_options_default(options);
 	for (int32_t k = 0; k < n_options; k++)
 	{
 		XMC_TRY(read_number(ctx, st, "option.", info[k].name, &number));
-		XMC_TRY(blame_blob(ctx, xmc_options_set(ctx, options, info[k].name, number)));
+		XMC_TRY(blame_file(ctx, xmc_options_set(ctx, options, info[k].name, number)));
 	}
 	for (size_t k = 0; k < COUNT(coefficients); k++)
 		XMC_TRY(read_number(ctx, st, "calibration.", coefficients[k].name, coefficient(calibration, k)));
 	return check_calibration(ctx, calibration);
 }
 
-/* All expected keys have been read by now; here none may be left over. */
+/* Refuses keys that are not expected. All expected keys have been read before. */
 static xmc_status
 refuse_unknown_metadata(xmc_ctx *ctx, const xmc_safetensors *st, const xmc_model *model)
 {
@@ -208,7 +212,7 @@ refuse_unknown_metadata(xmc_ctx *ctx, const xmc_safetensors *st, const xmc_model
 		while (known < list.n && strcmp(list.key[known], st->metadata[k].key) != 0)
 			known++;
 		if (known == list.n)
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown metadata \"%s\"",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized metadata \"%s\"",
 							xmc_printable(st->metadata[k].key, strlen(st->metadata[k].key), shown));
 	}
 	return XMC_OK;
@@ -225,32 +229,33 @@ shape_text(int32_t n_dimensions, const int64_t *shape, char out[96])
 	return out;
 }
 
-static const char *const memory_name[XMC_MODALITIES] = {"align.text.memory", "align.image.memory"};
+static const char *const anchors_name[XMC_MODALITIES] = {"align.text.memory", "align.image.memory"};
 
-/* Leads the model's memory to where it is in the blob, if it is. */
+/* Sets the model's anchors to those in the file, if the file has any. */
 static xmc_status
-match_memory(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+match_anchors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 {
 	const xmc_tensor_view *view[XMC_MODALITIES];
 
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		view[m] = xmc_safetensors_tensor(st, memory_name[m]);
+		view[m] = xmc_safetensors_tensor(st, anchors_name[m]);
 	if (!view[XMC_TEXT] && !view[XMC_IMAGE])
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
 		if (!view[m])
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", memory_name[m]);
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", anchors_name[m]);
 		if (view[m]->n_dimensions != 2 || view[m]->shape[0] < 1 || view[m]->shape[0] != view[XMC_TEXT]->shape[0] ||
 			view[m]->shape[0] > (model->has_alignment ? model->options.align_memory : 0) ||
 			view[m]->shape[1] != xmc_align_space_dim(&model->options))
 		{
 			char		got[96];
 
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, which its alignment and options do not allow",
-							memory_name[m], shape_text(view[m]->n_dimensions, view[m]->shape, got));
+			return xmc_fail(ctx, XMC_BAD_MODEL,
+							"stored model: tensor \"%s\" has shape %s, which its alignment and options do not allow",
+							anchors_name[m], shape_text(view[m]->n_dimensions, view[m]->shape, got));
 		}
-		model->anchors.z[m] = (float *) (uintptr_t) view[m]->data;	/* never written through, as all of the blob */
+		model->anchors.z[m] = (float *) (uintptr_t) view[m]->data;	/* read-only, like the whole file */
 	}
 	model->anchors.n = (int32_t) view[XMC_TEXT]->shape[0];
 	return XMC_OK;
@@ -258,7 +263,7 @@ match_memory(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 
 #define SEEN_NAME "seen"
 
-/* Leads the model's record of documents to where it is in the blob, if it is. */
+/* Sets the model's record of documents to that in the file, if the file has one. */
 static xmc_status
 match_seen(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 {
@@ -268,9 +273,9 @@ match_seen(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	if (!view)
 		return XMC_OK;
 	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > INT32_MAX || view->shape[1] != XMC_SEEN_COLUMNS)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, it must have %d columns", SEEN_NAME,
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have %d columns", SEEN_NAME,
 						shape_text(view->n_dimensions, view->shape, got), XMC_SEEN_COLUMNS);
-	/* never written through, as all of the blob */
+	/* read-only, like the whole file */
 	model->seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
 	return XMC_OK;
 }
@@ -283,16 +288,17 @@ has_tensor(const xmc_model *model, const char *name)
 			return true;
 	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
 		return true;
-	return model->anchors.n > 0 && (strcmp(name, memory_name[XMC_TEXT]) == 0 || strcmp(name, memory_name[XMC_IMAGE]) == 0);
+	return model->anchors.n > 0 &&
+		(strcmp(name, anchors_name[XMC_TEXT]) == 0 || strcmp(name, anchors_name[XMC_IMAGE]) == 0);
 }
 
-/* Leads every slot to its values in the blob. */
+/* Sets every slot to its values in the file. Checks names and shapes. */
 static xmc_status
 match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 {
 	char		shown[XMC_PRINTABLE];
 
-	XMC_TRY(match_memory(ctx, st, model));
+	XMC_TRY(match_anchors(ctx, st, model));
 	XMC_TRY(match_seen(ctx, st, model));
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
@@ -307,15 +313,15 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 			char		got[96];
 			char		wanted[96];
 
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, its options ask for %s",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but its options require %s",
 							tensor->name, shape_text(view->n_dimensions, view->shape, got),
 							shape_text(tensor->n_dimensions, tensor->shape, wanted));
 		}
-		*tensor->slot = (float *) (uintptr_t) view->data;	/* never written through: see xmc_model_open */
+		*tensor->slot = (float *) (uintptr_t) view->data;	/* read-only: see xmc_model_open */
 	}
 	for (int32_t k = 0; k < st->n_tensors; k++)
 		if (!has_tensor(model, st->tensor[k].name))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unknown tensor \"%s\"",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized tensor \"%s\"",
 							xmc_printable(st->tensor[k].name, strlen(st->tensor[k].name), shown));
 	return XMC_OK;
 }
@@ -329,7 +335,7 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	bool		has_alignment = false;
 
 	XMC_TRY(read_metadata(ctx, st, &options, &calibration, &has_bag, &has_alignment));
-	XMC_TRY(blame_blob(ctx, xmc_model_layout(ctx, &options, has_bag, model)));
+	XMC_TRY(blame_file(ctx, xmc_model_layout(ctx, &options, has_bag, model)));
 	if (model->has_bag != has_bag)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is 1, but its options allow no bag");
 	model->has_alignment = has_alignment;
@@ -342,14 +348,14 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 }
 
 xmc_status
-xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, xmc_model **out)
+xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, xmc_model **out)
 {
 	xmc_safetensors st;
 	xmc_model  *model;
 	xmc_status	status;
 
 	*out = NULL;
-	XMC_TRY(xmc_safetensors_parse(ctx, blob, size, &st));
+	XMC_TRY(xmc_safetensors_parse(ctx, file, size, &st));
 	model = xmc_alloc(ctx, 1, sizeof(xmc_model));
 	if (!model)
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
@@ -372,7 +378,7 @@ xmc_model_open(xmc_ctx *ctx, const void *blob, size_t size, bool check_finite, x
 /* ---- saving ---- */
 
 xmc_status
-xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
+xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 {
 	metadata_list list;
 	xmc_tensor_view *view;
@@ -381,6 +387,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
 
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
+	/* All tensors: parameters, anchors, the record of documents. */
 	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 1, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
@@ -395,14 +402,15 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
 	{
 		int64_t		dim = xmc_align_space_dim(&model->options);
 
-		view[n++] = (xmc_tensor_view) {.name = memory_name[m],.n_dimensions = 2,.shape = {model->anchors.n, dim},
+		view[n++] = (xmc_tensor_view) {.name = anchors_name[m],.n_dimensions = 2,.shape = {model->anchors.n, dim},
 			.n_values = model->anchors.n * dim,.data = model->anchors.z[m]};
 	}
 	if (model->seen.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = SEEN_NAME,.n_dimensions = 2,.shape = {model->seen.n, XMC_SEEN_COLUMNS},
 			.n_values = (int64_t) model->seen.n * XMC_SEEN_COLUMNS,.data = model->seen.row};
 	list_metadata(model, &list);
-	if (blob)
+	/* Refuse what xmc_model_open would refuse. */
+	if (file)
 	{
 		xmc_safetensors all = {.n_tensors = n,.tensor = view};
 
@@ -411,7 +419,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *blob, size_t *size)
 			status = xmc_seen_check(ctx, model);
 	}
 	if (status == XMC_OK)
-		status = xmc_safetensors_write(ctx, n, view, list.n, list.entry, blob, size);
+		status = xmc_safetensors_write(ctx, n, view, list.n, list.entry, file, size);
 	xmc_release(ctx, view);
 	return status;
 }

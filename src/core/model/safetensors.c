@@ -1,7 +1,8 @@
-/* safetensors.c - reading and writing the storage format of a model version; see safetensors.h */
-#include "xmcoh/safetensors.h"
+/* safetensors.c - reading, checking and writing the file format of a model version; see safetensors.h */
+#include "model/safetensors.h"
 
-#include "base/json.h"
+#include "base/utf8.h"
+#include "model/json.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,12 +11,12 @@
 _Static_assert(sizeof(float) == 4, "F32 tensors are used in place as float");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian and used in place");
 
-#define LENGTH_BYTES 8			/* the header's length, before the header */
+#define LENGTH_BYTES 8			/* of the header's length, which comes before the header */
 #define DATA_ALIGN 64
 #define METADATA_KEY "__metadata__"
-#define STEP_VALUES ((int64_t) 1 << 20)	/* between two questions whether to stop: well under a millisecond each */
+#define STEP_VALUES ((int64_t) 1 << 20)	/* values between two calls of the stop callback, less than a millisecond */
 
-/* Product of a shape, 1 for no dimension; false if it or its bytes overflow, even where a later dimension is 0. */
+/* The product of a shape, 1 for no dimension. False: the product or its bytes overflow, even if a later dimension is 0. */
 static bool
 shape_values(int32_t n_dimensions, const int64_t *shape, int64_t *out)
 {
@@ -40,17 +41,17 @@ typedef struct reader
 	xmc_safetensors *st;
 } reader;
 
-/* Refuses a string that could not be told from a shorter one once it is zero-terminated. */
+/* Refuses a string with a zero byte, which would look shorter once it is zero-terminated. */
 static xmc_status
 check_no_nul(reader *r, const char *what)
 {
 	if (memchr(r->json.string, '\0', r->json.string_length))
-		return xmc_fail(r->ctx, XMC_BAD_MODEL, "safetensors header, byte %zu: %s with a zero character",
+		return xmc_fail(r->ctx, XMC_BAD_MODEL, "safetensors header, byte %zu: %s contains a zero byte",
 						r->json.token_at, what);
 	return XMC_OK;
 }
 
-/* The value of "__metadata__": an object of strings. */
+/* Reads the value of "__metadata__", an object of strings. */
 static xmc_status
 read_metadata(reader *r)
 {
@@ -77,7 +78,7 @@ read_metadata(reader *r)
 	}
 }
 
-/* An array of at most `most` numbers. */
+/* Reads an array of at most `most` whole numbers. */
 static xmc_status
 read_numbers(reader *r, const char *name, const char *what, int32_t most, int64_t *number, int32_t *count)
 {
@@ -98,7 +99,7 @@ read_numbers(reader *r, const char *name, const char *what, int32_t most, int64_
 	}
 }
 
-/* One tensor: {"dtype": ..., "shape": [...], "data_offsets": [begin, end]}, in any order, and nothing else. */
+/* Reads one tensor: {"dtype": ..., "shape": [...], "data_offsets": [begin, end]}, in any order, and no other keys. */
 static xmc_status
 read_tensor(reader *r)
 {
@@ -130,7 +131,7 @@ read_tensor(reader *r)
 		{
 			XMC_TRY(xmc_json_expect(json, XMC_JSON_STRING));
 			if (json->string_length != 3 || memcmp(json->string, "F32", 3) != 0)
-				return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has dtype \"%s\"; only \"F32\" is known", name,
+				return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has dtype \"%s\"; only \"F32\" is supported", name,
 								xmc_printable(json->string, json->string_length, other));
 			has_dtype = true;
 		}
@@ -145,7 +146,7 @@ read_tensor(reader *r)
 			has_offsets = true;
 		}
 		else
-			return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has an unknown key \"%s\"", name,
+			return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has an unrecognized key \"%s\"", name,
 							xmc_printable(json->string, json->string_length, other));
 	}
 	if (!has_dtype || !has_shape || !has_offsets)
@@ -164,8 +165,8 @@ read_tensor(reader *r)
 						name, (long long) (tensor->n_values * (int64_t) sizeof(float)),
 						(long long) (offset[1] - offset[0]));
 	if (offset[0] % (int64_t) sizeof(float) != 0)
-		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" begins at byte %lld of the data, not at a multiple of 4", name,
-						(long long) offset[0]);
+		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" begins at byte %lld of the data, not at a multiple of 4",
+						name, (long long) offset[0]);
 	tensor->data = (const float *) (const void *) (r->data + offset[0]);
 	r->st->n_tensors++;
 	return XMC_OK;
@@ -179,7 +180,7 @@ compare_place(const void *a, const void *b)
 
 	if (x->data != y->data)
 		return x->data < y->data ? -1 : 1;
-	return (x->n_values > y->n_values) - (x->n_values < y->n_values);	/* an empty one goes before its neighbour */
+	return (x->n_values > y->n_values) - (x->n_values < y->n_values);	/* an empty tensor sorts before its neighbour */
 }
 
 static int
@@ -194,7 +195,7 @@ compare_metadata_key(const void *a, const void *b)
 	return strcmp(((const xmc_metadata *) a)->key, ((const xmc_metadata *) b)->key);
 }
 
-/* That the tensors cover the data exactly; leaves them sorted by place. */
+/* Checks that the tensors cover the data without gap or overlap. Leaves the tensors sorted by place. */
 static xmc_status
 check_cover(reader *r)
 {
@@ -211,7 +212,7 @@ check_cover(reader *r)
 		if (begin != place)
 			return xmc_fail(r->ctx, XMC_BAD_MODEL, begin < place ?
 							"tensor \"%s\" overlaps another, at byte %lld of the data" :
-							"hole in the data before tensor \"%s\", which begins at byte %lld of them",
+							"gap in the data before tensor \"%s\", which begins at byte %lld of the data",
 							xmc_printable(tensor->name, strlen(tensor->name), name), (long long) (begin - r->data));
 		place = begin + tensor->n_values * (int64_t) sizeof(float);
 	}
@@ -242,9 +243,9 @@ read_header(reader *r)
 }
 
 xmc_status
-xmc_safetensors_parse(xmc_ctx *ctx, const void *blob, size_t size, xmc_safetensors *out)
+xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t size, xmc_safetensors *out)
 {
-	const unsigned char *bytes = blob;
+	const unsigned char *bytes = file;
 	reader		r = {.ctx = ctx, .st = out};
 	uint64_t	length;
 	size_t		tables = XMC_SAFETENSORS_MAX_ENTRIES * (sizeof(xmc_tensor_view) + sizeof(xmc_metadata));
@@ -252,25 +253,25 @@ xmc_safetensors_parse(xmc_ctx *ctx, const void *blob, size_t size, xmc_safetenso
 
 	*out = (xmc_safetensors){0};
 	if (size < LENGTH_BYTES)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: %zu bytes are too few", size);
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: %zu bytes are too few for a header", size);
 	memcpy(&length, bytes, LENGTH_BYTES);
 	if (length > XMC_SAFETENSORS_MAX_HEADER)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: a header of %llu bytes is over the limit of %d",
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: header of %llu bytes exceeds the limit of %d",
 						(unsigned long long) length, XMC_SAFETENSORS_MAX_HEADER);
 	if (length > size - LENGTH_BYTES)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the header should have %llu bytes, but only %zu are there",
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: header must have %llu bytes, but only %zu follow its length",
 						(unsigned long long) length, size - LENGTH_BYTES);
 	if (length == 0 || bytes[LENGTH_BYTES] != '{')
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the header does not begin with '{'");
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: header does not begin with '{'");
 	r.data = bytes + LENGTH_BYTES + length;
 	if (size - LENGTH_BYTES - length > INT64_MAX)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: too large");
+		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the data are too large");
 	r.data_size = (int64_t) (size - LENGTH_BYTES - length);
 	if ((uintptr_t) r.data % sizeof(float) != 0)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the data begin at byte %zu, not on a 4-byte boundary; "
-						"pad the header with spaces", (size_t) (LENGTH_BYTES + length));
+						"the header must be padded with spaces", (size_t) (LENGTH_BYTES + length));
 
-	/* Tables of the largest size, then the pool of names: one allocation, a size that a hostile header cannot drive up. */
+	/* One allocation: tables of the largest size, then the strings. A hostile header cannot make it larger. */
 	out->memory = xmc_alloc(ctx, tables + length, 1);
 	XMC_NEED(out->memory, ctx);
 	out->tensor = out->memory;
@@ -297,8 +298,9 @@ xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st)
 }
 
 /*
- * Whether one of n values is NaN or infinite: their exponents have all bits set, so that adding 1 to the exponent carries
- * into the place of the sign, and only then. Two values at once, four pairs a turn: as fast as memory, on any processor.
+ * Whether one of n values is NaN or infinite. All bits of such a value's exponent are set, and only then does adding 1 to
+ * the exponent carry into the sign bit. Two values are checked at once, four pairs per iteration: as fast as memory can be
+ * read.
  */
 static bool
 any_not_finite(const float *value, int64_t n)
@@ -373,7 +375,7 @@ xmc_safetensors_metadata(const xmc_safetensors *st, const char *key)
 
 /* ---- writing ---- */
 
-/* Where the header goes; with out NULL it is only measured, so that size and bytes come from the same code. */
+/* Where the header is written; with out NULL it is only measured, so that size and bytes come from the same code. */
 typedef struct sink
 {
 	char	   *out;
@@ -467,7 +469,10 @@ check_strings(xmc_ctx *ctx, const char *what, const char *string)
 	return XMC_OK;
 }
 
-/* All that could make an unreadable blob. Entries are few, so they are compared one by one. *data_bytes: of all tensors. */
+/*
+ * Checks everything that could make the file unreadable. Entries are few, so they are compared one by one. *data_bytes is
+ * set to the size of all tensors.
+ */
 static xmc_status
 check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, int32_t n_metadata,
 			  const xmc_metadata *metadata, int64_t *data_bytes)
@@ -476,7 +481,8 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 
 	if (n_tensors < 0 || n_tensors > XMC_SAFETENSORS_MAX_ENTRIES || n_metadata < 0 ||
 		n_metadata > XMC_SAFETENSORS_MAX_ENTRIES)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: %d tensors and %d metadata keys, at most %d each", (int) n_tensors,
+		return xmc_fail(ctx, XMC_BAD_INPUT,
+						"safetensors: %d tensors and %d metadata keys are not in the range from 0 to %d", (int) n_tensors,
 						(int) n_metadata, XMC_SAFETENSORS_MAX_ENTRIES);
 	*data_bytes = 0;
 	for (int32_t t = 0; t < n_tensors; t++)
@@ -491,13 +497,13 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 			if (strcmp(tensor[k].name, tensor[t].name) == 0)
 				return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: two tensors are named \"%s\"", shown);
 		if (tensor[t].n_dimensions < 0 || tensor[t].n_dimensions > XMC_TENSOR_MAX_DIMENSIONS)
-			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\" has %d dimensions, at most %d", shown,
+			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\" has %d dimensions, but at most %d are supported", shown,
 							(int) tensor[t].n_dimensions, XMC_TENSOR_MAX_DIMENSIONS);
 		if (!shape_values(tensor[t].n_dimensions, tensor[t].shape, &values) || values != tensor[t].n_values)
-			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": its shape does not give its %lld values", shown,
+			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": its shape does not match its %lld values", shown,
 							(long long) tensor[t].n_values);
 		if (__builtin_add_overflow(*data_bytes, values * (int64_t) sizeof(float), data_bytes) ||
-			*data_bytes > INT64_C(1) << 53)	/* the largest offset that a header can hold */
+			*data_bytes > INT64_C(1) << 53)	/* the largest number that json.c reads */
 			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": the data are too large", shown);
 		for (int32_t k = 0; k < tensor[t].n_dimensions; k++)
 			if (tensor[t].shape[k] > INT64_C(1) << 53)
@@ -509,7 +515,7 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 		XMC_TRY(check_strings(ctx, "metadata value", metadata[m].value));
 		for (int32_t k = 0; k < m; k++)
 			if (strcmp(metadata[k].key, metadata[m].key) == 0)
-				return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: metadata key \"%s\" stands twice",
+				return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: metadata key \"%s\" occurs twice",
 								xmc_printable(metadata[m].key, strlen(metadata[m].key), shown));
 	}
 	return XMC_OK;
@@ -517,7 +523,7 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 
 xmc_status
 xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, int32_t n_metadata,
-					  const xmc_metadata *metadata, void *blob, size_t *size)
+					  const xmc_metadata *metadata, void *file, size_t *size)
 {
 	int64_t		data_bytes = 0;
 	sink		header = {0};
@@ -528,21 +534,21 @@ xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *te
 	XMC_TRY(check_entries(ctx, n_tensors, tensor, n_metadata, metadata, &data_bytes));
 	put_header(&header, n_tensors, tensor, n_metadata, metadata);
 	if (header.used > XMC_SAFETENSORS_MAX_HEADER)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: a header of %zu bytes is over the limit of %d", header.used,
+		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: header of %zu bytes exceeds the limit of %d", header.used,
 						XMC_SAFETENSORS_MAX_HEADER);
 	needed = LENGTH_BYTES + header.used + (size_t) data_bytes;
-	if (!blob)
+	if (!file)
 	{
 		*size = needed;
 		return XMC_OK;
 	}
 	if (*size < needed)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: %zu bytes of room, %zu are needed", *size, needed);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "safetensors: buffer has %zu bytes, but %zu are needed", *size, needed);
 	*size = needed;
 
 	length = header.used;
-	memcpy(blob, &length, LENGTH_BYTES);
-	header = (sink){.out = (char *) blob + LENGTH_BYTES};
+	memcpy(file, &length, LENGTH_BYTES);
+	header = (sink){.out = (char *) file + LENGTH_BYTES};
 	put_header(&header, n_tensors, tensor, n_metadata, metadata);
 	place = header.out + header.used;
 	for (int32_t t = 0; t < n_tensors; t++)

@@ -1,14 +1,19 @@
-/* seen.c - see seen.h */
+/*
+ * seen.c - the record of the documents that a model was trained on: sorted rows of hashes, searched by bisection; see
+ * seen.h
+ */
 #include "xmcoh/seen.h"
+
+#include "xmcoh/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SEED UINT64_C(0x7365656e00000000)
-#define HALF_BITS 24			/* a float holds whole numbers of so many bits exactly */
+#define HALF_BITS 24			/* a float represents whole numbers of so many bits exactly */
 #define HALF (1 << HALF_BITS)
 
-/* One document: a hash of 48 bits, in two halves, and how it was seen. */
+/* The row of one document: a hash of 48 bits in two halves, and what the document was used for. */
 static void
 make_row(const char *key, size_t key_length, xmc_seen_as seen_as, float row[XMC_SEEN_COLUMNS])
 {
@@ -19,7 +24,7 @@ make_row(const char *key, size_t key_length, xmc_seen_as seen_as, float row[XMC_
 	row[2] = (float) seen_as;
 }
 
-/* By hash, then by how it was seen. */
+/* By hash, then by use. */
 static int
 compare_rows(const void *a, const void *b)
 {
@@ -63,11 +68,14 @@ xmc_seen_as
 xmc_seen_find(const xmc_model *model, const char *key, size_t key_length)
 {
 	float		wanted[XMC_SEEN_COLUMNS];
-	int32_t		low = 0;		/* rows before this one are not above the wanted one, those from `high` on are */
+	int32_t		low = 0;		/* rows before `low` are <= wanted, rows from `high` on are larger */
 	int32_t		high = model->seen.n;
 	const float *last;
 
-	/* No row with this hash is above this one, so the last that is not above it is the one that says most, if any does. */
+	/*
+	 * `wanted` is the largest possible row of this hash. So the last row <= wanted is the strongest use of the hash, if
+	 * any.
+	 */
 	make_row(key, key_length, XMC_SEEN_LABELLED, wanted);
 	while (low < high)
 	{
@@ -103,7 +111,7 @@ xmc_seen_check(xmc_ctx *ctx, const xmc_model *model)
 			XMC_TRY(xmc_check_stop(ctx));
 		if (!is_whole(row[0], HALF) || !is_whole(row[1], HALF) || !is_whole(row[2], XMC_SEEN_LABELLED + 1) ||
 			(r > 0 && compare_rows(row - XMC_SEEN_COLUMNS, row) > 0))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"seen\" is no document, or not in its place",
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"seen\" is invalid or out of order",
 							r);
 	}
 	return XMC_OK;

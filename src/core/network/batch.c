@@ -1,4 +1,4 @@
-/* batch.c - see batch.h */
+/* batch.c - laying documents out as the rows of one batch, and the size and order of batches; see batch.h */
 #include "xmcoh/batch.h"
 
 xmc_status
@@ -17,6 +17,7 @@ xmc_batch_init(xmc_arena *arena, const xmc_options *options, xmc_modality modali
 	if (!out->document || !out->row_start || !out->pair_start || !out->item)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 
+	/* The rows of each document, and where its ordered pairs begin. */
 	out->pair_start[0] = 0;
 	for (int32_t d = 0; d < n_documents; d++)
 	{

@@ -1,4 +1,4 @@
-/* bilinear.c - see bilinear.h */
+/* bilinear.c - forward and backward pass of the bilinear term; see bilinear.h (design section 4, "Parts") */
 #include "network/bilinear.h"
 #include "numeric/dense.h"
 #include "network/inputs.h"
@@ -21,7 +21,7 @@ xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 	int32_t		in = xmc_bilinear_input_dim(o);
 	int32_t		text = xmc_inputs_side_dim(o, XMC_TEXT, o->words);
 	float	   *x = xmc_arena_alloc(arena, (size_t) rows * (size_t) in, sizeof(float));
-	float	   *mask = NULL;	/* (rows, in) what dropout writes; nothing is learned below the input */
+	float	   *mask = NULL;	/* (rows, in) written by dropout; not needed later, because inputs have no gradient */
 	int64_t		work = 0;
 
 	*state = (xmc_bilinear_state){.dim = o->bilinear_dim,.x = x};
@@ -31,6 +31,7 @@ xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 		mask = xmc_arena_alloc(arena, (size_t) rows * (size_t) in, sizeof(float));
 	if (!x || !state->qk || !state->length || (random && !mask))
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	/* x: the text side, then the image side, of each row. */
 	for (int32_t d = 0; d < batch->n_documents; d++)
 		for (int64_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
 		{
@@ -41,9 +42,10 @@ xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 			XMC_TRY(xmc_spend(arena->ctx, &work,
 							  in + xmc_inputs_side_work(o, XMC_TEXT, o->words, batch->document[d], batch->item[r])));
 		}
+	/* q and k, then divided by their lengths. */
 	xmc_dropout(rows * in, o->dropout, random, x, mask);
 	XMC_TRY(xmc_linear(arena->ctx, rows, in, 2 * dim, x, model->bilinear_w, model->bilinear_b, state->qk));
-	for (int64_t v = 0; v < 2 * rows; v++)	/* the vectors lie one behind the other */
+	for (int64_t v = 0; v < 2 * rows; v++)	/* q and k of all rows lie one after the other */
 	{
 		float	   *vector = state->qk + v * dim;
 
@@ -65,6 +67,7 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 	int64_t		work = 0;
 
 	XMC_NEED(dqk, arena->ctx);
+	/* dq_i += c dg(i,j) k_j and dk_j += c dg(i,j) q_i, over all pairs. */
 	for (int32_t d = 0; d < batch->n_documents; d++)
 	{
 		int32_t		n = batch->row_start[d + 1] - batch->row_start[d];
@@ -76,7 +79,8 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 		{
 			for (int32_t j = 0; j < n; j++)
 			{
-				float		by = i == j ? 0 : (float) XMC_BILINEAR_SCALE * dg[batch->pair_start[d] + xmc_pair_index(n, i, j)];
+				float		by = i == j ? 0 :
+					(float) XMC_BILINEAR_SCALE * dg[batch->pair_start[d] + xmc_pair_index(n, i, j)];
 
 				for (int64_t k = 0; k < dim && by != 0; k++)
 				{
@@ -87,7 +91,7 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 			XMC_TRY(xmc_spend(arena->ctx, &work, n * dim));
 		}
 	}
-	/* Through the division by the length: what points along the vector does not change it. */
+	/* Backward through the division by the length: the component along the vector has no effect. */
 	for (int64_t v = 0; v < 2 * rows; v++)
 	{
 		const float *vector = state->qk + v * dim;
@@ -97,6 +101,6 @@ xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch 
 		for (int64_t k = 0; k < dim; k++)
 			d[k] = state->length[v] != 0 ? (float) ((d[k] - along * vector[k]) / state->length[v]) : 0;
 	}
-	return xmc_linear_backward(arena->ctx, rows, xmc_bilinear_input_dim(&model->options), 2 * dim, state->x, model->bilinear_w,
-							   dqk, grad->bilinear_w, grad->bilinear_b, NULL, false);
+	return xmc_linear_backward(arena->ctx, rows, xmc_bilinear_input_dim(&model->options), 2 * dim, state->x,
+							   model->bilinear_w, dqk, grad->bilinear_w, grad->bilinear_b, NULL, false);
 }

@@ -1,8 +1,9 @@
 /*
- * bilinear.h - the bilinear term, which reads all that an item holds at once and belongs to the fused score alone (design
- * section 4, "Parts"): s(i,j) = c (q_i . k_j - q_j . k_i), of unit vectors q_i = Q x_i + b and k_i = K x_i + d, divided by
- * their lengths. x_i is the text's embedding, the signs of its words and the image's embedding side by side, as far as the
- * model reads them.
+ * bilinear.h - the bilinear term, which reads all inputs of an item together and is part of the fused score alone (design
+ * section 4, "Parts").
+ *
+ * s(i,j) = c (q_i . k_j - q_j . k_i), where q_i = Q x_i + b and k_i = K x_i + d are divided by their lengths. x_i is text
+ * embedding, projected words and image embedding side by side, as far as the model reads them.
  */
 #ifndef XMCOH_BILINEAR_H
 #define XMCOH_BILINEAR_H
@@ -12,23 +13,23 @@
 #include "xmcoh/model.h"
 #include "numeric/vector.h"
 
-#define XMC_BILINEAR_SCALE 3.0	/* c: scores as large as log-odds are, of products that are cosines; calibration does the rest */
+#define XMC_BILINEAR_SCALE 3.0	/* c: makes differences of cosines about as large as log-odds; calibration fits the rest */
 
 typedef struct xmc_bilinear_state
 {
 	int32_t		dim;			/* of q and of k, option bilinear_dim */
 	const float *x;				/* (rows, xmc_bilinear_input_dim) after dropout */
-	float	   *qk;				/* (rows, 2 dim) q, then k */
-	double	   *length;			/* (rows, 2) what they have been divided by */
+	float	   *qk;				/* (rows, 2 dim) q, then k, of length 1 */
+	double	   *length;			/* (rows, 2) the lengths of q and k before the division */
 } xmc_bilinear_state;
 
 extern int32_t xmc_bilinear_input_dim(const xmc_options *options);
 
-/* `random` NULL: no dropout of inputs. A vector of length 0 stays 0. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
+/* random NULL: no dropout of inputs. A vector of length 0 stays 0. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
 extern xmc_status xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_random *random,
 									   xmc_bilinear_state *state);
 
-/* s(i,j) of rows i and j of the batch's document k; antisymmetric to the bit. */
+/* s(i,j) of rows i and j of the batch's document k; exactly antisymmetric. */
 static inline double
 xmc_bilinear_score(const xmc_batch *batch, const xmc_bilinear_state *state, int32_t k, int32_t i, int32_t j)
 {
@@ -39,7 +40,7 @@ xmc_bilinear_score(const xmc_batch *batch, const xmc_bilinear_state *state, int3
 	return XMC_BILINEAR_SCALE * (xmc_dot(dim, a, b + dim) - xmc_dot(dim, b, a + dim));
 }
 
-/* Adds to grad's bilinear tensors; dg (ordered pairs) is the gradient by c q_i . k_j, see batch.h. */
+/* Adds to the bilinear tensors of grad; dg (ordered pairs, see batch.h) is the gradient by c q_i . k_j. */
 extern xmc_status xmc_bilinear_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
 										const xmc_bilinear_state *state, const float *dg, const xmc_model *grad);
 

@@ -1,4 +1,4 @@
-/* encoder.c - forward and backward of the Transformer encoder; see encoder.h */
+/* encoder.c - forward and backward pass of the Transformer encoder; see encoder.h (design section 4, "Encoder") */
 #include "network/encoder.h"
 #include "numeric/dense.h"
 
@@ -10,7 +10,7 @@
 		XMC_NEED((pointer), (arena)->ctx); \
 	} while (0)
 
-/* y = dropout(x), with a mask only when it will be needed. */
+/* Dropout of x in place. *mask is allocated only if there is dropout, else NULL. */
 static xmc_status
 drop(xmc_arena *arena, int64_t n, double p, xmc_random *random, float *x, float **mask)
 {
@@ -23,6 +23,7 @@ drop(xmc_arena *arena, int64_t n, double p, xmc_random *random, float *x, float 
 	return XMC_OK;
 }
 
+/* The backward pass of drop. */
 static void
 undrop(int64_t n, const float *mask, float *dx)
 {
@@ -30,7 +31,7 @@ undrop(int64_t n, const float *mask, float *dx)
 		xmc_multiply(n, mask, dx);
 }
 
-/* Self-attention document by document; the products over all rows are done by the caller. */
+/* Self-attention of each document. The caller computes the products over all rows. */
 static xmc_status
 attend(xmc_arena *arena, const xmc_options *options, const xmc_batch *batch, const int64_t *probability_start,
 	   xmc_layer_state *layer)
@@ -78,12 +79,13 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	ARENA_FLOATS(layer->output, arena, rows * d);
 	ARENA_FLOATS(sum, arena, rows * d);
 
+	/* middle = norm1(input + drop(out(attend(qkv(input))))) */
 	XMC_TRY(xmc_linear(ctx, rows, d, 3 * d, input, w->qkv_w, w->qkv_b, layer->qkv));
 	if (random && options->dropout > 0)
 	{
 		float	   *ones;
 
-		/* The mask is drawn before the probabilities exist, so that all documents' are drawn at once. */
+		/* The masks of all documents are drawn at once, before the probabilities exist; `ones` stands in for these. */
 		ARENA_FLOATS(layer->probability_mask, arena, probabilities);
 		ARENA_FLOATS(ones, arena, probabilities);
 		memset(ones, 0, (size_t) probabilities * sizeof(float));
@@ -95,6 +97,7 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	xmc_add(rows * d, input, sum);
 	xmc_layer_norm(rows, d, sum, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1);
 
+	/* output = norm2(middle + drop(ff2(drop(relu(ff1(middle)))))) */
 	XMC_TRY(xmc_linear(ctx, rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->hidden));
 	xmc_relu(rows * wide, layer->hidden);
 	XMC_TRY(drop(arena, rows * wide, options->dropout, random, layer->hidden, &layer->hidden_mask));
@@ -114,6 +117,7 @@ xmc_encoder_forward(xmc_arena *arena, const xmc_options *options, const xmc_netw
 	int64_t		probabilities = 0;
 
 	*state = (xmc_encoder_state){.x = x};
+	/* Where the attention probabilities of each document begin. */
 	state->probability_start = xmc_arena_alloc(arena, (size_t) batch->n_documents, sizeof(int64_t));
 	XMC_NEED(state->probability_start, arena->ctx);
 	for (int32_t k = 0; k < batch->n_documents; k++)
@@ -123,6 +127,7 @@ xmc_encoder_forward(xmc_arena *arena, const xmc_options *options, const xmc_netw
 		state->probability_start[k] = probabilities;
 		probabilities += options->heads * n * n;
 	}
+	/* The input projection, then the layers. */
 	ARENA_FLOATS(state->projected, arena, rows * d);
 	XMC_TRY(xmc_linear(arena->ctx, rows, network->input_dim, d, x, network->input_w, network->input_b,
 					   state->projected));
@@ -137,7 +142,7 @@ xmc_encoder_forward(xmc_arena *arena, const xmc_options *options, const xmc_netw
 	return XMC_OK;
 }
 
-/* d_output (R, d) in, the gradient of the layer's input out, in the same array. */
+/* d_output (R, d) is the gradient by the layer's output and is replaced by the gradient by its input. */
 static xmc_status
 layer_backward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, const xmc_batch *batch,
 			   const int64_t *probability_start, const xmc_layer_state *layer, float *d_output, const xmc_layer *grad)
@@ -147,7 +152,7 @@ layer_backward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w,
 	int64_t		d = options->d_model;
 	int64_t		wide = options->feed_forward;
 	float	   *d_sum;			/* (R, d) */
-	float	   *d_branch;		/* (R, d) d_sum behind dropout */
+	float	   *d_branch;		/* (R, d) d_sum taken back through dropout */
 	float	   *d_hidden;		/* (R, feed_forward) */
 	float	   *d_attended;		/* (R, d) */
 	float	   *d_qkv;			/* (R, 3 d) */
@@ -160,7 +165,7 @@ layer_backward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w,
 	ARENA_FLOATS(d_qkv, arena, rows * 3 * d);
 	ARENA_FLOATS(scratch, arena, 2 * (int64_t) batch->most_items * batch->most_items);
 
-	/* output = norm2(middle + drop(ff2(hidden))) */
+	/* Backward through output = norm2(middle + drop(ff2(hidden))). */
 	xmc_layer_norm_backward(rows, d, d_output, w->norm2_w, layer->normal2, layer->inverse2,
 							grad->norm2_w, grad->norm2_b, d_sum);
 	memcpy(d_branch, d_sum, (size_t) (rows * d) * sizeof(float));
@@ -172,7 +177,7 @@ layer_backward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w,
 	XMC_TRY(xmc_linear_backward(ctx, rows, d, wide, layer->middle, w->ff1_w, d_hidden,
 								grad->ff1_w, grad->ff1_b, d_sum, true));
 
-	/* middle = norm1(input + drop(out(attended))) */
+	/* Backward through middle = norm1(input + drop(out(attended))). */
 	xmc_layer_norm_backward(rows, d, d_sum, w->norm1_w, layer->normal1, layer->inverse1,
 							grad->norm1_w, grad->norm1_b, d_output);
 	memcpy(d_branch, d_output, (size_t) (rows * d) * sizeof(float));

@@ -1,6 +1,7 @@
 /*
- * encoder.h - the order-equivariant encoder of one modality: input projection, then post-norm Transformer layers without
- * positional encoding (design section 4, "Encoder"; Vaswani et al. 2017). Items of a document see only each other.
+ * encoder.h - the encoder of one modality: input projection, then post-norm Transformer layers without positional encoding,
+ * so a permutation of the items permutes the output (design section 4, "Encoder"; Vaswani et al. 2017). Items attend to
+ * items of their own document only.
  */
 #ifndef XMCOH_ENCODER_H
 #define XMCOH_ENCODER_H
@@ -9,7 +10,10 @@
 #include "xmcoh/batch.h"
 #include "xmcoh/model.h"
 
-/* What the forward pass leaves for the backward pass; all in the arena. R = rows of the batch, d = d_model. */
+/*
+ * What the forward pass stores for the backward pass, all in the arena. R = rows of the batch, d = d_model. Masks are those
+ * of dropout; NULL without.
+ */
 typedef struct xmc_layer_state
 {
 	const float *input;			/* (R, d) */

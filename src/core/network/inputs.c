@@ -1,4 +1,4 @@
-/* inputs.c - see inputs.h */
+/* inputs.c - standardised embeddings, bags and projected words: the inputs of the terms; see inputs.h */
 #include "network/inputs.h"
 #include "xmcoh/sparse.h"
 #include "xmcoh/text.h"
@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The embedding of one item of the modality, (embedding_dim). */
+/* The embedding (embedding_dim) of one item in one modality. */
 static const float *
 item_embedding(const xmc_model *model, xmc_modality modality, const xmc_document *document, int32_t item)
 {
@@ -15,7 +15,7 @@ item_embedding(const xmc_model *model, xmc_modality modality, const xmc_document
 		: document->image + (int64_t) item * model->options.image_dim;
 }
 
-/* Whether that item has one; a text item may have words alone. */
+/* Whether the item has such an embedding; a text item may have words alone. */
 static bool
 has_embedding(xmc_modality modality, const xmc_document *document, int32_t item)
 {
@@ -32,12 +32,13 @@ xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int3
 	double	   *sum = xmc_arena_zalloc(scratch, (size_t) input_dim, sizeof(double));
 	double	   *squares = xmc_arena_zalloc(scratch, (size_t) input_dim, sizeof(double));
 	int64_t		rows = 0;
-	double		variance = 0;	/* mean over dimensions */
-	double		size = 0;		/* mean square of the means */
+	double		variance = 0;	/* mean of the dimensions' variances */
+	double		size = 0;		/* mean of the dimensions' squared means */
 
 	if (!sum || !squares)
 		return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
-	for (int pass = 0; pass < 2; pass++)	/* the mean first: one-pass variances cancel badly */
+	/* first the means, then the variances about them: in one pass the variances would lose precision */
+	for (int pass = 0; pass < 2; pass++)
 		for (int32_t d = 0; d < n_documents; d++)
 		{
 			XMC_TRY(xmc_check_stop(scratch->ctx));
@@ -56,6 +57,7 @@ xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int3
 						squares[k] += (x[k - bag] - sum[k] / (double) rows) * (x[k - bag] - sum[k] / (double) rows);
 			}
 		}
+	/* The mean of each dimension, and the mean variance of all. */
 	for (int32_t k = bag; k < input_dim && rows > 0; k++)
 	{
 		network->input_mean[k] = (float) (sum[k] / (double) rows);
@@ -63,11 +65,12 @@ xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int3
 		size += network->input_mean[k] * network->input_mean[k] / network->embedding_dim;
 	}
 	for (int32_t k = bag; k < input_dim; k++)
-		/* Variance within rounding of the mean is a constant input, which says nothing. */
+		/* A variance within rounding errors of the mean is that of a constant input, which gets scale 0. */
 		network->input_scale[k] = variance > 1e-12 * size && variance > 1e-60 ? (float) (1 / sqrt(variance)) : 0;
 	return XMC_OK;
 }
 
+/* out = (x - mean) * scale */
 XMC_FOR_THIS_PROCESSOR static void
 standardise(int32_t n, const float *x, const float *mean, const float *scale, float *out)
 {
@@ -95,11 +98,11 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 				standardise(input_dim - bag, item_embedding(model, batch->modality, batch->document[d], batch->item[r]),
 							network->input_mean + bag, network->input_scale + bag, row);
 			else
-				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* as the mean */
+				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* 0 is the standardised mean */
 		}
 }
 
-/* x (32) += 1 where a bit is set, -1 where it is not */
+/* x (32) += 1 where a bit is set, += -1 where not */
 XMC_FOR_THIS_PROCESSOR static void
 add_signs(uint32_t bits, float *x)
 {
@@ -109,8 +112,8 @@ add_signs(uint32_t bits, float *x)
 }
 
 /*
- * x (XMC_WORD_SIGNS) += the words' signs. Words and character n-grams name things; what comes first and which follows which
- * is for other parts.
+ * x (XMC_WORD_SIGNS) = the sum of the signs of n features, divided by the square root of their number; x is 0 before. Only
+ * words and character n-grams count: they name things, while bigrams and first words tell an order.
  */
 static void
 project_words(int32_t n, const uint32_t *feature, float *x)
@@ -125,7 +128,7 @@ project_words(int32_t n, const uint32_t *feature, float *x)
 		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
 			continue;
 		count++;
-		state = feature[f];		/* the feature's hash is too short for that many signs */
+		state = feature[f];		/* seeds as many bits as there are signs; the feature's own hash is too short */
 		for (int block = 0; block < XMC_WORD_SIGNS / 64; block++)
 		{
 			uint64_t	bits = xmc_splitmix64(&state);
@@ -153,37 +156,9 @@ xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc
 
 	memset(x, 0, (size_t) xmc_inputs_side_dim(&model->options, side, words) * sizeof(float));
 	if (dim > 0 && has_embedding(side, document, item))
-		standardise(dim, item_embedding(model, side, document, item), network->input_mean + bag, network->input_scale + bag, x);
+		standardise(dim, item_embedding(model, side, document, item), network->input_mean + bag,
+					network->input_scale + bag, x);
 	if (words && (document->has[item] & XMC_HAS_WORDS))
 		project_words(document->feature_start[item + 1] - document->feature_start[item],
 					  document->feature + document->feature_start[item], x + dim);
-}
-
-void
-xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const float *x, double *u)
-{
-	const xmc_network *network = &model->network[batch->modality];
-	int64_t		bag = network->input_dim - network->embedding_dim;
-
-	for (int64_t r = 0; r < batch->rows; r++)
-	{
-		const float *row = x + r * network->input_dim + bag;
-
-		u[r] = xmc_dot(network->embedding_dim, network->linear, row);
-	}
-}
-
-void
-xmc_linear_term_backward(const xmc_model *model, const xmc_batch *batch, const float *x, const double *du, float *dlinear)
-{
-	const xmc_network *network = &model->network[batch->modality];
-	int64_t		bag = network->input_dim - network->embedding_dim;
-
-	for (int64_t r = 0; r < batch->rows; r++)
-	{
-		const float *row = x + r * network->input_dim + bag;
-
-		for (int32_t k = 0; k < network->embedding_dim; k++)
-			dlinear[k] += (float) du[r] * row[k];
-	}
 }

@@ -1,11 +1,11 @@
-/* network.c - see network.h */
+/* network.c - encoder and pair head of one modality, one after the other, forward and backward; see network.h */
 #include "network/network.h"
 
 #include <string.h>
 
 xmc_status
 xmc_network_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *x,
-				 xmc_random *random, bool learn, xmc_network_state *state)
+					xmc_random *random, bool learn, xmc_network_state *state)
 {
 	const xmc_network *network = &model->network[batch->modality];
 
@@ -19,7 +19,7 @@ xmc_network_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *b
 
 xmc_status
 xmc_network_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const xmc_network_state *state,
-				  const float *dg, const xmc_network *grad, xmc_adagrad *bag_grad, float *d_bag)
+					 const float *dg, const xmc_network *grad, xmc_adagrad *bag_grad, float *d_bag)
 {
 	const xmc_network *network = &model->network[batch->modality];
 	size_t		rows = (size_t) batch->rows;
@@ -27,6 +27,7 @@ xmc_network_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 	float	   *dx = NULL;
 
 	XMC_NEED(dh, arena->ctx);
+	/* Only the bag's dimensions of the input are trained, so without a bag no gradient by the input is needed. */
 	if (network->input_dim > network->embedding_dim)
 	{
 		dx = xmc_arena_alloc(arena, rows * (size_t) network->input_dim, sizeof(float));

@@ -1,5 +1,6 @@
 /*
- * network.h - the deep score of one modality over a batch: encoder and pair head; forward and backward.
+ * network.h - the network of one modality, encoder and pair head together, over a batch: forward and backward pass (design
+ * section 4, "Encoder", "Pair head"). One of the terms of term.h.
  */
 #ifndef XMCOH_NETWORK_H
 #define XMCOH_NETWORK_H
@@ -19,12 +20,12 @@ typedef struct xmc_network_state
 } xmc_network_state;
 
 /*
- * The score s(i,j) = g(i,j) - g(j,i) of rows i, j of document k is read with xmc_network_score. x (R, input_dim) is from
- * xmc_inputs_gather. `random` NULL: no dropout; `learn`: keep what the backward pass needs. Errors: XMC_NO_MEMORY,
- * XMC_STOPPED.
+ * Computes g of all ordered pairs; xmc_network_score then gives the score s(i,j) = g(i,j) - g(j,i) of rows i and j of
+ * document k. x (R, input_dim) is from xmc_inputs_gather. random NULL: no dropout. learn: what the backward pass needs is
+ * stored. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_network_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
-								   const float *x, xmc_random *random, bool learn, xmc_network_state *state);
+									  const float *x, xmc_random *random, bool learn, xmc_network_state *state);
 
 static inline float
 xmc_network_score(const xmc_batch *batch, const xmc_network_state *state, int32_t k, int32_t i, int32_t j)
@@ -36,11 +37,11 @@ xmc_network_score(const xmc_batch *batch, const xmc_network_state *state, int32_
 }
 
 /*
- * From dg (ordered pairs): adds to the dense gradients in `grad` and, if the model has a bag, to bag_grad; where that is
- * NULL, sets d_bag (rows, bag_dim), the gradient by the bags of the rows.
+ * dg (ordered pairs) is the gradient by g. Adds to the dense gradients in grad. If the model has a bag, also adds to
+ * bag_grad; if bag_grad is NULL, sets d_bag (rows, bag_dim) to the gradient by the rows' bags instead.
  */
 extern xmc_status xmc_network_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch,
-									const xmc_network_state *state, const float *dg, const xmc_network *grad,
-									xmc_adagrad *bag_grad, float *d_bag);
+									   const xmc_network_state *state, const float *dg, const xmc_network *grad,
+									   xmc_adagrad *bag_grad, float *d_bag);
 
 #endif

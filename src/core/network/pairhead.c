@@ -1,4 +1,4 @@
-/* pairhead.c - see pairhead.h */
+/* pairhead.c - forward and backward pass of the pair head; see pairhead.h (design section 4, "Pair head") */
 #include "network/pairhead.h"
 #include "numeric/blas.h"
 #include "numeric/dense.h"
@@ -17,6 +17,7 @@ xmc_pairhead_forward(xmc_arena *arena, int32_t d, const xmc_network *network, co
 	state->t = xmc_arena_alloc(arena, t_rows * (size_t) d, sizeof(float));
 	if (!state->ab || !state->t)
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	/* A h and B h of all rows. */
 	XMC_TRY(xmc_linear(ctx, batch->rows, d, 2 * d, h, network->head_ab_w, NULL, state->ab));
 
 	for (int32_t k = 0; k < batch->n_documents; k++)
@@ -24,6 +25,7 @@ xmc_pairhead_forward(xmc_arena *arena, int32_t d, const xmc_network *network, co
 		int32_t		n = batch->row_start[k + 1] - batch->row_start[k];
 		const float *ab = state->ab + (int64_t) batch->row_start[k] * 2 * d;
 
+		/* For each item i: t = tanh(A h_i + B h_j + c) for all j != i, then g(i, j) = v . t. */
 		for (int32_t i = 0; i < n && n > 1; i++)
 		{
 			int64_t		first = batch->pair_start[k] + (int64_t) i * (n - 1);
@@ -60,6 +62,7 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 	int64_t		work = 0;
 
 	XMC_NEED(dab, ctx);
+	/* dv += dg t */
 	if (pairs > 0)
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, 1, d, pairs, 1, dg, pairs, state->t, d, 1, grad->head_v, d));
 	for (int32_t k = 0; k < batch->n_documents; k++)
@@ -78,6 +81,7 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 
 				if (j == i)
 					continue;
+				/* dz = dg v (1 - tanh^2) goes to A h_i and B h_j. */
 				for (int32_t x = 0; x < d; x++)
 				{
 					float		dz = *pair_dg * network->head_v[x] * (1 - t[x] * t[x]);
@@ -91,7 +95,7 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 			XMC_TRY(xmc_spend(ctx, &work, (int64_t) n * d));
 		}
 	}
-	/* c is added to every pair, so its gradient is the sum over rows of A h's. */
+	/* dc is the sum of dz over all pairs, which is the sum over rows of the gradient by A h. */
 	for (int64_t r = 0; r < batch->rows; r++)
 		for (int32_t x = 0; x < d; x++)
 			grad->head_c[x] += dab[r * 2 * d + x];

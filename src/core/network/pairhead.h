@@ -1,6 +1,6 @@
 /*
- * pairhead.h - the factored antisymmetric pair head (design section 4, "Pair head"):
- * g(i,j) = v . tanh(A h_i + B h_j + c), s(i,j) = g(i,j) - g(j,i). A h and B h are one product over all rows.
+ * pairhead.h - the pair head (design section 4, "Pair head"): g(i,j) = v . tanh(A h_i + B h_j + c), s(i,j) = g(i,j) -
+ * g(j,i), so s is antisymmetric. A h and B h of all rows are one matrix product; only the tanh is per pair.
  */
 #ifndef XMCOH_PAIRHEAD_H
 #define XMCOH_PAIRHEAD_H
@@ -17,8 +17,9 @@ typedef struct xmc_pairhead_state
 } xmc_pairhead_state;
 
 /*
- * Sets g (ordered pairs of all documents) from h (R, d). With keep_t false (scoring) the tanh values of one row of pairs at
- * a time are held, and state->t is NULL. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Sets g (ordered pairs of all documents) from h (R, d). keep_t: the tanh values are stored for the backward pass.
+ * Otherwise (scoring) only those of one item's pairs are in memory at a time, and state->t is NULL. Errors: XMC_NO_MEMORY,
+ * XMC_STOPPED.
  */
 extern xmc_status xmc_pairhead_forward(xmc_arena *arena, int32_t d, const xmc_network *network, const xmc_batch *batch,
 									   const float *h, bool keep_t, xmc_pairhead_state *state, float *g);

@@ -1,4 +1,4 @@
-/* sparse.c - see sparse.h */
+/* sparse.c - the sparse term, the embedding bag and AdaGrad: forward, backward and update; see sparse.h */
 #include "xmcoh/sparse.h"
 #include "xmcoh/text.h"
 #include "numeric/vector.h"
@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The features of the batch's row r. */
+/* The features of row `row` of the batch, which is of document `document` of the batch. */
 static const uint32_t *
 row_features(const xmc_batch *batch, int32_t document, int32_t row, int32_t *count)
 {
@@ -15,6 +15,18 @@ row_features(const xmc_batch *batch, int32_t document, int32_t row, int32_t *cou
 
 	*count = d->feature_start[item + 1] - d->feature_start[item];
 	return d->feature + d->feature_start[item];
+}
+
+/* The gradient row of one bucket, which is marked as touched. */
+static float *
+touch(xmc_adagrad *adagrad, uint32_t row)
+{
+	if (!adagrad->is_touched[row])
+	{
+		adagrad->is_touched[row] = 1;
+		adagrad->touched[adagrad->n_touched++] = row;
+	}
+	return adagrad->grad + (int64_t) row * adagrad->width;
 }
 
 void
@@ -46,10 +58,11 @@ xmc_sparse_backward(const xmc_model *model, const xmc_batch *batch, const double
 			const uint32_t *feature = row_features(batch, d, r, &count);
 
 			for (int32_t k = 0; k < count; k++)
-				*xmc_adagrad_touch(adagrad, feature[k] >> shift) += (float) du[r];
+				*touch(adagrad, feature[k] >> shift) += (float) du[r];
 		}
 }
 
+/* Whether the bag reads a feature of this kind. */
 static bool
 in_bag(uint32_t feature)
 {
@@ -58,7 +71,7 @@ in_bag(uint32_t feature)
 	return kind == XMC_FEATURE_WORD || kind == XMC_FEATURE_CHARACTERS;
 }
 
-/* 1 / sqrt(number of bag features of a row), 0 when there is none. */
+/* 1 / sqrt(number of a row's features that the bag reads); 0 if there is none. */
 static float
 bag_scale(const uint32_t *feature, int32_t count)
 {
@@ -113,7 +126,7 @@ xmc_bag_backward(const xmc_model *model, const xmc_batch *batch, const float *dx
 
 				if (!in_bag(feature[k]))
 					continue;
-				g = xmc_adagrad_touch(adagrad, feature[k] >> shift);
+				g = touch(adagrad, feature[k] >> shift);
 				for (int32_t c = 0; c < width; c++)
 					g[c] += scale * dx[r * stride + c];
 			}
@@ -133,17 +146,6 @@ xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out
 	if (!out->squares || !out->grad || !out->is_touched || !out->touched)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
-}
-
-float *
-xmc_adagrad_touch(xmc_adagrad *adagrad, uint32_t row)
-{
-	if (!adagrad->is_touched[row])
-	{
-		adagrad->is_touched[row] = 1;
-		adagrad->touched[adagrad->n_touched++] = row;
-	}
-	return adagrad->grad + (int64_t) row * adagrad->width;
 }
 
 XMC_FOR_THIS_PROCESSOR void

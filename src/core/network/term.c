@@ -1,4 +1,7 @@
-/* term.c - see term.h */
+/*
+ * term.c - one interface for all terms of the score: whether the model has one, its scores, scores of labelled pairs; see
+ * term.h
+ */
 #include "network/term.h"
 
 bool
@@ -38,7 +41,7 @@ xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 		state->x = x;
 	}
 	if (xmc_term_is_network(term))
-		return xmc_network_forward(arena, model, batch, state->x, random, learn, &state->deep);
+		return xmc_network_forward(arena, model, batch, state->x, random, learn, &state->network);
 
 	state->u = xmc_arena_alloc(arena, (size_t) batch->rows, sizeof(double));
 	XMC_NEED(state->u, arena->ctx);

@@ -3,17 +3,17 @@
 
 #include <cblas.h>
 
-/* At a slow 5 GFLOP/s a tile of this many multiply-adds takes 40 ms. */
+/* On a slow processor with 5 GFLOP/s a tile of this many multiply-adds takes 40 ms. */
 #define TILE_MULTIPLY_ADDS INT64_C(100000000)
 
 /*
- * OpenBLAS copies its operands into the order that its kernels like, unless the product is this small (0.3.17 and later,
- * where the processor has such kernels). For the few rows of one document copying the weights is most of the work, so the
- * weights are taken some columns at a time: 8 rows of a paper-size layer 1.4 times as fast, measured.
+ * OpenBLAS (0.3.17 and later, on processors for which it has such kernels) multiplies products of at most this size without
+ * copying the operands first. For one document, whose rows are few, copying the weights would take most of the time. So
+ * such a product is cut into tiles of some columns each: 1.4 times as fast for 8 rows of a paper-size layer (measured).
  */
 #define UNCOPIED_MULTIPLY_ADDS INT64_C(900000)
 #define FEW_ROWS 16
-#define FEWEST_COLUMNS 32		/* below, the calls cost more than the copies */
+#define FEWEST_COLUMNS 32		/* with fewer, the calls cost more than the copies */
 
 xmc_status
 xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, int64_t m, int64_t n, int64_t k,
@@ -33,8 +33,8 @@ xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, in
 		return XMC_OK;
 
 	/*
-	 * Halving the longest side keeps the tile near a cube, so that CBLAS copies the fewest values for its multiplications:
-	 * with rows alone cut, it would copy all of a weight matrix again for every few rows.
+	 * Halve the longest side until the tile is small enough. The tile stays near a cube, so CBLAS copies the fewest values
+	 * per multiplication. If only rows were cut, CBLAS would copy the whole weight matrix again for every few rows.
 	 */
 	while (m_tile * n_tile * k_tile > TILE_MULTIPLY_ADDS)
 	{
@@ -43,18 +43,20 @@ xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, in
 		*longest = (*longest + 1) / 2;
 	}
 
+	/* Few rows: tiles of columns that are multiplied without copies. */
 	if (m <= FEW_ROWS && m * n * k > UNCOPIED_MULTIPLY_ADDS && UNCOPIED_MULTIPLY_ADDS / (m * k) >= FEWEST_COLUMNS)
 	{
 		n_tile = UNCOPIED_MULTIPLY_ADDS / (m * k);
 		k_tile = k;
 	}
 
+	/* Add up the tiles. beta scales C once, in the first tile along k. */
 	for (int64_t i = 0; i < m; i += m_tile)
 		for (int64_t j = 0; j < n; j += n_tile)
 		{
 			int64_t		p = 0;
 
-			do					/* at least once: with k = 0 the product still scales C */
+			do					/* at least once: for k = 0, too, C is scaled by beta */
 			{
 				int64_t		rows = m - i < m_tile ? m - i : m_tile;
 				int64_t		columns = n - j < n_tile ? n - j : n_tile;
@@ -71,16 +73,4 @@ xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, in
 			} while (p < k);
 		}
 	return XMC_OK;
-}
-
-bool
-xmc_blas_is_threaded(void)
-{
-	return openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
-}
-
-const char *
-xmc_blas_name(void)
-{
-	return openblas_get_config();
 }

@@ -1,6 +1,7 @@
 /*
- * blas.h - matrix products through a serial CBLAS: dimensions checked before the call (OpenBLAS only prints and goes on
- * when they are wrong), and tiled, so that the context is asked whether to stop at least every 50 ms.
+ * blas.h - the product of two matrices by a serial CBLAS. Dimensions are checked before the call, because OpenBLAS only
+ * prints a message and continues when they are wrong. Large products are cut into tiles, so that the stop callback is
+ * called at least every 50 ms.
  */
 #ifndef XMCOH_BLAS_H
 #define XMCOH_BLAS_H
@@ -14,18 +15,12 @@ typedef enum xmc_transpose
 } xmc_transpose;
 
 /*
- * C = alpha op(A) op(B) + beta C, row-major: op(A) is (m, k), op(B) is (k, n), C is (m, n); lda, ldb, ldc are the rows'
- * strides in values. m, n or k may be 0. Errors: XMC_BAD_INPUT (a stride shorter than its row), XMC_STOPPED.
+ * C = alpha op(A) op(B) + beta C, row-major: op(A) is (m, k), op(B) is (k, n), C is (m, n); lda, ldb, ldc are the strides
+ * of the rows, in values. m, n or k may be 0. Errors: XMC_BAD_INPUT (a stride shorter than its row), XMC_STOPPED.
  */
 extern xmc_status xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b,
 							int64_t m, int64_t n, int64_t k,
 							float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
 							float beta, float *c, int64_t ldc);
-
-/* Whether the CBLAS that got linked runs threads of its own, which must never happen inside a backend. */
-extern bool xmc_blas_is_threaded(void);
-
-/* Its name, version and chosen kernels, for error messages and benchmarks. */
-extern const char *xmc_blas_name(void);
 
 #endif

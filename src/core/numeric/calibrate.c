@@ -1,15 +1,18 @@
-/* calibrate.c - non-negative logistic regression without intercept; expected calibration error. See calibrate.h */
+/*
+ * calibrate.c - logistic regression with coefficients >= 0 and no intercept, by projected Newton steps; expected
+ * calibration error. See calibrate.h (design section 4, "Guidance").
+ */
 #include "xmcoh/calibrate.h"
 
 #include <math.h>
 #include <string.h>
 
 #define K XMC_CALIBRATE_MAX
-#define STOP_ROWS 262144		/* rows between two questions whether to stop */
+#define STOP_ROWS 262144		/* rows between two calls of the stop callback */
 #define MAX_STEPS 100
 #define MAX_HALVINGS 40
-#define TOLERANCE 1e-14			/* of the objective at zero: a Newton decrement below it ends the fit */
-#define DAMPING 1e-12			/* of a diagonal element of the Hessian, so that collinear features stay solvable */
+#define TOLERANCE 1e-14			/* times the objective at 0: the fit ends when a step promises a smaller decrease */
+#define DAMPING 1e-12			/* relative addition to the Hessian's diagonal, for collinear features */
 
 typedef struct problem
 {
@@ -21,7 +24,7 @@ typedef struct problem
 	xmc_prior	prior[K];		/* (k) */
 } problem;
 
-/* The objective at c, and unless they are NULL its gradient (k) and Hessian (k, k; rows of length K). */
+/* The objective at c; if gradient is not NULL also the gradient (k) and the Hessian (k, k), whose rows have length K. */
 static xmc_status
 objective(const problem *p, const double *c, double *value, double *gradient, double (*hessian)[K])
 {
@@ -44,7 +47,7 @@ objective(const problem *p, const double *c, double *value, double *gradient, do
 			XMC_TRY(xmc_check_stop(p->ctx));
 		for (int32_t a = 0; a < k; a++)
 			z += c[a] * x[a];
-		e = exp(-fabs(z));
+		e = exp(-fabs(z));	/* cannot overflow */
 		sum += w * (log1p(e) + (z < 0 ? -z : 0));	/* softplus(-z) */
 		if (gradient)
 		{
@@ -60,6 +63,7 @@ objective(const problem *p, const double *c, double *value, double *gradient, do
 			}
 		}
 	}
+	/* The prior: precision (c - mean)^2 / 2. The upper half of the Hessian mirrors the lower. */
 	for (int32_t a = 0; a < k; a++)
 	{
 		double		precision = p->prior[a].precision;
@@ -78,7 +82,7 @@ objective(const problem *p, const double *c, double *value, double *gradient, do
 	return XMC_OK;
 }
 
-/* Solves A x = b in place by Cholesky, A (m, m) positive definite; false when it is not. b becomes x. */
+/* Solves A x = b in place by Cholesky; b becomes x. False: A (m, m) is not positive definite. */
 static bool
 solve(int32_t m, double (*a)[K], double *b)
 {
@@ -112,9 +116,10 @@ solve(int32_t m, double (*a)[K], double *b)
 }
 
 /*
- * The step d (k) that minimises g.d + d.H.d / 2 subject to c + d >= 0. With k <= 4 the active set is found by trying all
- * 2^k: on each face (the items outside `free` go to 0) the minimum is a linear system, and the best of those that stay
- * feasible is the constrained minimum. Returns the model's decrease, >= 0; d = 0 when nothing is better.
+ * The step d (k) that minimises the quadratic model g.d + d.H.d / 2 subject to c + d >= 0. Since k <= 4, all 2^k sets of
+ * free coefficients are tried. The coefficients outside the set go to 0; those inside solve a linear system. The best
+ * solution that is feasible is the constrained minimum. Returns the decrease of the quadratic model, >= 0; d = 0 if no step
+ * decreases it.
  */
 static double
 newton_step(int32_t k, const double *c, const double *gradient, double (*hessian)[K], double *d)
@@ -132,6 +137,7 @@ newton_step(int32_t k, const double *c, const double *gradient, double (*hessian
 		double		model = 0;
 		bool		feasible = true;
 
+		/* The bound coefficients go to 0. */
 		for (int32_t i = 0; i < k; i++)
 		{
 			step[i] = -c[i];
@@ -141,6 +147,7 @@ newton_step(int32_t k, const double *c, const double *gradient, double (*hessian
 				step[i] = 0;
 			}
 		}
+		/* The free ones solve H_ff d_f = -g_f - H_fb d_b. */
 		for (int32_t i = 0; i < m; i++)
 		{
 			b[i] = -gradient[free[i]];
@@ -158,6 +165,7 @@ newton_step(int32_t k, const double *c, const double *gradient, double (*hessian
 		}
 		if (!feasible)
 			continue;
+		/* The quadratic model at this step; keep the best. */
 		for (int32_t i = 0; i < k; i++)
 		{
 			model += gradient[i] * step[i];
@@ -177,12 +185,13 @@ static xmc_status
 check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, const xmc_prior *prior)
 {
 	if (k < 1 || k > K)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of features is %d, want 1 to %d", k, K);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of features is %d, but must be from 1 to %d", k, K);
 	if (n < 0)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of rows is %d, want 0 or more", n);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of rows is %d, but must not be negative", n);
 	for (int32_t a = 0; prior && a < k; a++)
 		if (!(prior[a].mean >= 0 && isfinite(prior[a].mean) && prior[a].precision >= 0 && isfinite(prior[a].precision)))
-			return xmc_fail(ctx, XMC_BAD_INPUT, "prior of feature %d has mean %g and precision %g, want finite numbers, 0 or more", a,
+			return xmc_fail(ctx, XMC_BAD_INPUT,
+							"prior of feature %d has mean %g and precision %g, but both must be finite and not negative", a,
 							prior[a].mean, prior[a].precision);
 	for (int32_t r = 0; r < n; r++)
 	{
@@ -192,7 +201,8 @@ check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weig
 			if (!isfinite(x[(size_t) r * k + a]))
 				return xmc_fail(ctx, XMC_BAD_INPUT, "feature %d of row %d is not finite", a, r);
 		if (weight && !(weight[r] >= 0 && isfinite(weight[r])))
-			return xmc_fail(ctx, XMC_BAD_INPUT, "weight of row %d is %g, want a finite number, 0 or more", r, weight[r]);
+			return xmc_fail(ctx, XMC_BAD_INPUT, "weight of row %d is %g, but must be finite and not negative", r,
+							weight[r]);
 	}
 	return XMC_OK;
 }
@@ -222,11 +232,11 @@ xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *w
 
 		XMC_TRY(objective(&p, c, &value, gradient, hessian));
 		for (int32_t a = 0; a < k; a++)
-			hessian[a][a] += DAMPING * hessian[a][a] + 1e-300;	/* a column of zeros has curvature 0 */
+			hessian[a][a] += DAMPING * hessian[a][a] + 1e-300;	/* 1e-300: a column of zeros has curvature 0 */
 		decrease = newton_step(k, c, gradient, hessian, d);
 		if (decrease <= TOLERANCE * at_zero)
 			break;
-		/* Armijo: the model's decrease bounds the directional derivative from above; c + length * d stays >= 0 */
+		/* Line search (Armijo): halve the step until the objective decreases enough. c + length * d stays >= 0. */
 		for (int32_t halving = 0; halving < MAX_HALVINGS && !accepted; halving++, length /= 2)
 		{
 			double		next[K] = {0};
@@ -242,7 +252,7 @@ xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *w
 			}
 		}
 		if (!accepted)
-			break;				/* the decrease is lost in the rounding of the sum: as good as it gets */
+			break;				/* the decrease is below the rounding error of the sum: converged */
 	}
 	memcpy(coefficient, c, sizeof(double) * k);
 	return XMC_OK;
@@ -270,7 +280,7 @@ xmc_reliability_error(const xmc_reliability *reliability)
 
 	for (int32_t b = 0; b < reliability->bins; b++)
 		error += fabs(reliability->excess[b]);
-	return error / reliability->n;	/* 0 / 0 without any */
+	return error / reliability->n;	/* NaN if there are none */
 }
 
 double

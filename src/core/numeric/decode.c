@@ -1,26 +1,28 @@
 /*
- * decode.c - the linear ordering problem: exact over subsets, heuristic above; position probabilities. See decode.h.
+ * decode.c - the linear ordering problem: dynamic programming over subsets for up to XMC_EXACT_ITEMS items, local search
+ * and annealing for more. See decode.h (design section 4, "Decode").
  *
- * Scores become whole multiples of XMC_SCORE_GRID ("units", int64_t) at the door. Every sum and every comparison below
- * is therefore exact, and a tie is a tie on every machine and in every order of summation.
+ * Scores are first rounded to whole multiples of XMC_SCORE_GRID ("units", int64_t). So every sum and comparison below is
+ * exact, and ties are the same on every machine and in every order of summation.
  */
 #include "xmcoh/decode.h"
+#include "xmcoh/random.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * Log-odds beyond this are certainty and are cut, which keeps every sum far from overflow:
- * 2^22 * 2^16 units * 2^23 pairs = 2^61.
+ * Larger log-odds are cut to this, so that no sum overflows: 2^22 (limit) * 2^16 (units) * 2^23 (pairs) = 2^61. A
+ * probability is 1 in double long before.
  */
 #define SCORE_LIMIT 4194304.0
 #define ITEM_LIMIT 4096
 
-#define STACK_ITEMS 8			/* up to here the exact method asks the allocator for nothing */
-#define STOP_SETS 4096			/* subsets between two questions whether to stop */
+#define STACK_ITEMS 8			/* up to here the exact method does not call the allocator */
+#define STOP_SETS 4096			/* subsets between two calls of the stop callback */
 
-/* Rounding is to nearest, ties to even: odd under change of sign, so antisymmetry survives it. */
+/* Rounds to nearest, ties to even. The rounding of -x is minus that of x, so the units are antisymmetric, too. */
 static inline int64_t
 score_units(float score)
 {
@@ -33,16 +35,16 @@ score_units(float score)
 	return llrint(value / XMC_SCORE_GRID);
 }
 
-/* The diagonal is never read. */
+/* Checks n and that all scores off the diagonal are finite. */
 static xmc_status
 check_scores(xmc_ctx *ctx, int32_t n, const float *s)
 {
 	int64_t		work = 0;
 
 	if (n < 0)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of items is %d, want 0 or more", n);
+		return xmc_fail(ctx, XMC_BAD_INPUT, "number of items is %d, but must not be negative", n);
 	if (n > ITEM_LIMIT)
-		return xmc_fail(ctx, XMC_LIMIT, "%d items to order, the limit is %d", n, ITEM_LIMIT);
+		return xmc_fail(ctx, XMC_LIMIT, "cannot order %d items: the limit is %d", n, ITEM_LIMIT);
 	for (int32_t i = 0; i < n; i++)
 	{
 		for (int32_t j = 0; j < n; j++)
@@ -56,7 +58,7 @@ check_scores(xmc_ctx *ctx, int32_t n, const float *s)
 xmc_status
 xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int32_t *order)
 {
-	int32_t    *item = xmc_alloc(ctx, (size_t) n, sizeof(int32_t));	/* (n) the item that gets number i */
+	int32_t    *item = xmc_alloc(ctx, (size_t) n, sizeof(int32_t));	/* (n): the item that gets number i */
 	float	   *shuffled = xmc_alloc(ctx, (size_t) n * (size_t) n, sizeof(float));	/* (n, n) */
 	xmc_status	status = XMC_OK;
 	xmc_random	random;
@@ -64,6 +66,7 @@ xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int3
 
 	if (item && shuffled)
 	{
+		/* Renumber the items at random (Fisher and Yates), decode, and translate back. */
 		xmc_random_seed(&random, seed);
 		for (int32_t i = 0; i < n; i++)
 		{
@@ -90,46 +93,12 @@ xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int3
 	return status;
 }
 
-static xmc_status
-order_value(xmc_ctx *ctx, int32_t n, const float *s, const int32_t *order, double *value)
-{
-	int64_t		sum = 0;
-	int64_t		work = 0;
-
-	*value = NAN;
-
-	for (int32_t a = 0; a < n; a++)
-	{
-		const float *row = s + (size_t) order[a] * n;
-
-		for (int32_t b = a + 1; b < n; b++)
-		{
-			if (!isfinite(row[order[b]]))
-				return XMC_OK;
-			sum += score_units(row[order[b]]);
-		}
-		XMC_TRY(xmc_spend(ctx, &work, n - a));
-	}
-	*value = (double) sum * XMC_SCORE_GRID;
-	return XMC_OK;
-}
-
-double
-xmc_order_value(int32_t n, const float *s, const int32_t *order)
-{
-	xmc_ctx		unstopped = {0};
-	double		value;
-
-	(void) order_value(&unstopped, n, s, order, &value);
-	return value;
-}
-
 /* ---- exact: dynamic programming over subsets (Held and Karp 1962; Lawler 1964) ---- */
 
 /*
- * best[R] is the largest value of an order of the items in R alone:
- * best[R] = max over j in R of (sum of s(j, i) over i in R \ j) + best[R \ j], j standing first.
- * The inner sum is two table look-ups, one for each half of R's bits.
+ * best[R] is the largest value of an order of the items of set R alone. If j stands first,
+ * best[R] = max over j in R of (sum of s(j, i) over i in R \ j) + best[R \ j].
+ * The inner sum takes two table look-ups, one for each half of R's bits.
  */
 typedef struct subset_table
 {
@@ -138,7 +107,7 @@ typedef struct subset_table
 	int64_t    *low;			/* (2^half, n): sum of s(j, i) over i in the subset of the low items */
 	int64_t    *high;			/* (2^(n - half), n): the same over the high items */
 	int64_t    *best;			/* (2^n) */
-	int64_t    *heap;			/* what subset_release gives back, or NULL */
+	int64_t    *heap;			/* what subset_release frees, or NULL */
 	int64_t		stack[(1 << STACK_ITEMS) + 2 * (1 << (STACK_ITEMS / 2)) * STACK_ITEMS];
 } subset_table;
 
@@ -149,7 +118,7 @@ subset_sum(const subset_table *table, uint32_t set, int32_t j)
 		table->high[(set >> table->half) * table->n + j];
 }
 
-/* One half's sums, for the items first .. first + bits - 1; sums is (2^bits, n). */
+/* The sums of one half, items first .. first + bits - 1, into sums (2^bits, n): each bit doubles the filled part. */
 static void
 fill_half(int32_t n, const float *s, int32_t first, int32_t bits, int64_t *sums)
 {
@@ -175,7 +144,7 @@ subset_release(xmc_ctx *ctx, subset_table *table)
 	xmc_release(ctx, table->heap);
 }
 
-/* Fills the table; s is checked, n <= XMC_EXACT_ITEMS. On success the caller owes subset_release, on failure nothing. */
+/* Fills the table. s has been checked and n <= XMC_EXACT_ITEMS. On success the caller must call subset_release. */
 static xmc_status
 subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
 {
@@ -183,19 +152,19 @@ subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
 	int32_t		half = n / 2;
 	size_t		low_size = (size_t) n << half;
 	size_t		high_size = (size_t) n << (n - half);
-	int64_t    *memory = table->stack;
+	int64_t    *tables = table->stack;	/* best, low and high */
 	int64_t    *best;
 
 	table->heap = NULL;
 	if (n > STACK_ITEMS)
 	{
-		memory = table->heap = xmc_alloc(ctx, sets + low_size + high_size, sizeof(int64_t));
-		XMC_NEED(memory, ctx);
+		tables = table->heap = xmc_alloc(ctx, sets + low_size + high_size, sizeof(int64_t));
+		XMC_NEED(tables, ctx);
 	}
 	table->n = n;
 	table->half = half;
-	table->best = best = memory;
-	table->low = memory + sets;
+	table->best = best = tables;
+	table->low = tables + sets;
 	table->high = table->low + low_size;
 	fill_half(n, s, 0, half, table->low);
 	fill_half(n, s, half, n - half, table->high);
@@ -207,7 +176,7 @@ subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
 		const int64_t *high = table->high + (set >> half) * n;
 		int64_t		top = INT64_MIN;
 
-		/* s(j, j) counts as 0 in the tables, so `set` may stand for set \ j in the sum */
+		/* s(j, j) is 0 in the tables, so the sum over `set` is that over set \ j. */
 		for (uint32_t rest = set; rest; rest &= rest - 1)
 		{
 			int32_t		j = __builtin_ctz(rest);
@@ -237,11 +206,11 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
 	uint32_t	set;
 
 	if (n > XMC_EXACT_ITEMS)
-		return xmc_fail(ctx, XMC_LIMIT, "%d items to order exactly, the limit is %d", n, XMC_EXACT_ITEMS);
+		return xmc_fail(ctx, XMC_LIMIT, "cannot order %d items exactly: the limit is %d", n, XMC_EXACT_ITEMS);
 	XMC_TRY(check_scores(ctx, n, s));
 	XMC_TRY(subset_solve(ctx, n, s, &table));
 
-	/* from the first place on, the smallest item that attains the maximum: lexicographically smallest */
+	/* At each place the smallest item that attains the maximum: this gives the lexicographically smallest optimal order. */
 	set = (1u << n) - 1;
 	for (int32_t k = 0; k < n; k++)
 	{
@@ -266,52 +235,49 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
 /* ---- search: insertion moves, annealed ---- */
 
 /*
- * The search works on insertions: an item leaves its place and enters another, those between shift by one. All targets
- * of one item are valued by one walk over the order (Schiavinotto and Stuetzle 2004), so the local search costs O(n^2) a
- * pass. The perturbation is annealing (Kirkpatrick et al. 1983) by heat-bath steps: a random item goes to a place drawn
- * with probability proportional to exp(gain / temperature). The same step at temperature 1 samples orders for the position
- * probabilities.
+ * A move is an insertion: an item leaves its place and enters another, and the items between shift by one. One walk over
+ * the order gives the gains of all targets of one item (Schiavinotto and Stuetzle 2004), so a pass of the local search
+ * takes O(n^2) time. Annealing (Kirkpatrick et al. 1983) leaves local optima by heat-bath steps: a random item goes to a
+ * place drawn with probability proportional to exp(gain / temperature).
  *
- * The temperature falls geometrically from ANNEAL_HOT to ANNEAL_COLD times the mean gain of the pairs that the first
- * local optimum leaves violated: those are what the search can still argue about, however sure the model is elsewhere.
- * Small instances, where one cooling is cheap but may end in the wrong valley, are heated again several times. Most steps
- * look only ANNEAL_WINDOW places around, where nearly all accepted moves end, and each ANNEAL_FULL-th looks everywhere.
- * The budget is a number of steps, not a time, so the answer is the same on every machine.
+ * The temperature falls geometrically from ANNEAL_HOT to ANNEAL_COLD, in units of the mean gain of the pairs that the first
+ * local optimum leaves violated. Only these pairs are in doubt, so the unit does not depend on how large the other scores
+ * are. Small instances are cooled several times, because one cooling is cheap and may end in a poor local optimum. Most
+ * steps consider targets at most ANNEAL_WINDOW places away, where nearly all accepted moves end; every ANNEAL_FULL-th step
+ * considers all. The budget is a number of steps, not a time, so the result is the same on every machine.
  */
-#define ANNEAL_SWEEPS_PER_ITEM 100	/* sweeps of n steps, */
-#define ANNEAL_STEPS 270000		/* but no more steps than this in all */
-#define ANNEAL_COOLING 500		/* sweeps that one cooling has at least, if there are as many */
+#define ANNEAL_SWEEPS_PER_ITEM 100	/* sweeps of n steps each, */
+#define ANNEAL_STEPS 270000		/* but at most so many steps in total */
+#define ANNEAL_COOLING 500		/* least number of sweeps of one cooling, if there are as many */
 #define ANNEAL_HOT 3.0
 #define ANNEAL_COLD 0.1
 #define ANNEAL_WINDOW 40
 #define ANNEAL_FULL 3
-#define ANNEAL_CUT 6.0			/* targets this many temperatures below the best one (probability e^-6) are not drawn */
-#define SAMPLE_CUT 40.0			/* the same when sampling: below the precision of the sum of the others */
-#define SAMPLE_BURN_IN 20		/* sweeps */
+#define ANNEAL_CUT 6.0			/* targets this many temperatures below the best gain (probability e^-6) are left out */
 #define SEARCH_SEED 1
-#define SAMPLE_SEED 2
 
 /*
- * Items are renumbered by their rank in the Borda start, and from there on the search sees nothing but `gain` in that
- * numbering. So when no two Borda sums tie, the callers' numbering cannot change the order found.
+ * Items are renumbered by their rank in the Borda start; the search sees only `gain` in that numbering. So if no two Borda
+ * sums tie, the caller's numbering cannot change the order that is found.
  */
 typedef struct search
 {
 	int32_t		n;
-	int64_t    *gain;			/* (n, n): s(a, b) - s(b, a), what putting a before b rather than behind it is worth */
-	int64_t    *running;		/* (n): the gains of the item last looked at, by target place */
-	double	   *weight;			/* (n): cumulated probabilities of the targets, unnormalised */
-	int32_t    *target;			/* (n): the places behind `weight` */
-	int32_t    *item;			/* (n): the caller's number of a Borda rank */
+	int64_t    *gain;			/* (n, n): s(a, b) - s(b, a), by how much the value is larger if a stands before b */
+	int64_t    *running;		/* (n): the gains of the item last examined, by target place */
+	double	   *weight;			/* (n): cumulative unnormalised probabilities of the targets */
+	int32_t    *target;			/* (n): the places that `weight` is of */
+	int32_t    *item;			/* (n): the caller's number of each Borda rank */
 	int32_t    *order;			/* (n): the item at a place */
-	int32_t    *place;			/* (n): its inverse; kept by the local search only */
+	int32_t    *place;			/* (n): its inverse; only the local search keeps it up to date */
 	int32_t    *best;			/* (n): the best order so far */
-	int32_t    *queue;			/* (n): ring of items that the local search must look at */
+	int32_t    *queue;			/* (n): ring buffer of items that the local search must examine */
 	bool	   *queued;			/* (n) */
 	int32_t		queue_head;
 	int32_t		queue_length;
-	int64_t		lost;			/* sum of abs(gain) over the pairs that stand against their score; 0 is optimal */
-	int64_t		work;			/* targets valued since the last question whether to stop */
+	/* sum of abs(gain) over violated pairs, whose order contradicts their score; 0 is optimal */
+	int64_t		lost;
+	int64_t		work;			/* cells since the last call of the stop callback */
 	xmc_random	random;
 } search;
 
@@ -341,7 +307,7 @@ search_release(xmc_ctx *ctx, search *sr)
 	xmc_release(ctx, sr->queued);
 }
 
-/* The Borda start: items by falling sum of their gains, ties to the smaller number. */
+/* The Borda start: items in falling order of the sum of their gains, ties to the smaller number. */
 static xmc_status
 rank_items(xmc_ctx *ctx, int32_t n, const float *s, ranked *rank)
 {
@@ -363,7 +329,7 @@ rank_items(xmc_ctx *ctx, int32_t n, const float *s, ranked *rank)
 	return XMC_OK;
 }
 
-/* The gains in the numbering of the start. */
+/* The gains, in the numbering of the Borda start. */
 static xmc_status
 fill_gains(xmc_ctx *ctx, const float *s, search *sr)
 {
@@ -388,7 +354,7 @@ fill_gains(xmc_ctx *ctx, const float *s, search *sr)
 	return XMC_OK;
 }
 
-/* Makes ready to search from the Borda start. On failure nothing is owed. */
+/* Allocates and fills everything for a search from the Borda start. On success the caller must call search_release. */
 static xmc_status
 search_start(xmc_ctx *ctx, int32_t n, const float *s, search *sr)
 {
@@ -428,8 +394,8 @@ search_start(xmc_ctx *ctx, int32_t n, const float *s, search *sr)
 }
 
 /*
- * running[k], low <= k <= high: what moving the item at place `from` to place k gains; 0 at from. Returns the largest. The
- * item passes its neighbours one by one, each adding one entry of the item's own row.
+ * Sets running[k], for low <= k <= high, to the gain of moving the item at place `from` to place k. Returns the largest;
+ * the gain at `from` is 0. The item passes its neighbours one by one, and each adds one entry of the item's row of gains.
  */
 static inline int64_t
 insertion_gains(search *sr, int32_t from, int32_t low, int32_t high)
@@ -455,7 +421,7 @@ insertion_gains(search *sr, int32_t from, int32_t low, int32_t high)
 	return top;
 }
 
-/* Carries the item at `from` to `to`; the gains of that item are in running. */
+/* Moves the item at place `from` to place `to`; running holds its gains. */
 static inline void
 insert(search *sr, int32_t from, int32_t to)
 {
@@ -482,8 +448,8 @@ enqueue(search *sr, int32_t item)
 }
 
 /*
- * Local search: every item goes to its best place while that gains; the nearer place wins a tie, then the left one. An
- * item is looked at again when a move has carried something past it. One last round over all items makes sure that the
+ * Local search: each item moves to its best place as long as that gains. Of equally good places the nearest is taken, then
+ * the left one. An item is examined again after a move has passed it. The last round over all items moves nothing, so the
  * result is a local optimum.
  */
 static xmc_status
@@ -532,26 +498,28 @@ improve(xmc_ctx *ctx, search *sr)
 }
 
 /*
- * One heat-bath step: the item at a random place goes to a place within `window`, drawn with probability proportional to
- * exp(gain * beta). Targets whose exponent is more than `cut` below the largest are left out.
+ * One heat-bath step: the item at a random place moves to a place within `window` of it, drawn with probability
+ * proportional to exp(gain * beta). Targets whose exponent is more than ANNEAL_CUT below the largest are left out.
  */
 static xmc_status
-heat_bath(xmc_ctx *ctx, search *sr, double beta, double cut, int32_t window)
+heat_bath(xmc_ctx *ctx, search *sr, double beta, int32_t window)
 {
 	int32_t		from = (int32_t) xmc_random_below(&sr->random, sr->n);
 	int32_t		low = from > window ? from - window : 0;
 	int32_t		high = from < sr->n - 1 - window ? from + window : sr->n - 1;
 	int64_t		top = insertion_gains(sr, from, low, high);
-	double		least = (double) top - cut / beta;
+	double		least = (double) top - ANNEAL_CUT / beta;
 	int64_t		threshold = least > -0x1p62 ? (int64_t) least : INT64_MIN;
 	int32_t		targets = 0;
 	int32_t		chosen = 0;
 
+	/* Collect the targets whose probability is not negligible. */
 	for (int32_t k = low; k <= high; k++)
 	{
 		sr->target[targets] = k;
 		targets += sr->running[k] >= threshold;
 	}
+	/* Draw one of them by its cumulative probability. */
 	if (targets > 1)
 	{
 		double		sum = 0;
@@ -568,6 +536,7 @@ heat_bath(xmc_ctx *ctx, search *sr, double beta, double cut, int32_t window)
 	return xmc_spend(ctx, &sr->work, high - low + 1);
 }
 
+/* Annealing from the order as it is; leaves the best order that was met. */
 static xmc_status
 anneal(xmc_ctx *ctx, search *sr)
 {
@@ -579,6 +548,7 @@ anneal(xmc_ctx *ctx, search *sr)
 	int32_t		cooling = sweeps / (sweeps > ANNEAL_COOLING ? sweeps / ANNEAL_COOLING : 1);
 	double		scale;
 
+	/* The unit of temperature: the mean gain of the violated pairs. */
 	for (int32_t a = 0; a < n; a++)
 	{
 		for (int32_t b = a + 1; b < n; b++)
@@ -586,6 +556,7 @@ anneal(xmc_ctx *ctx, search *sr)
 		XMC_TRY(xmc_spend(ctx, &sr->work, n - a));
 	}
 	scale = (double) sr->lost / (double) (violated ? violated : 1);
+	/* Sweeps of n steps; the temperature falls within each cooling and starts again at the next. */
 	memcpy(sr->best, sr->order, sizeof(int32_t) * n);
 	for (int32_t sweep = 0; sweep < sweeps && least_lost > 0; sweep++)
 	{
@@ -593,7 +564,7 @@ anneal(xmc_ctx *ctx, search *sr)
 		double		beta = 1 / (scale * ANNEAL_HOT * pow(ANNEAL_COLD / ANNEAL_HOT, share));
 
 		for (int32_t step = 0; step < n; step++)
-			XMC_TRY(heat_bath(ctx, sr, beta, ANNEAL_CUT, step % ANNEAL_FULL ? ANNEAL_WINDOW : n));
+			XMC_TRY(heat_bath(ctx, sr, beta, step % ANNEAL_FULL ? ANNEAL_WINDOW : n));
 		if (sr->lost < least_lost)
 		{
 			least_lost = sr->lost;
@@ -605,6 +576,7 @@ anneal(xmc_ctx *ctx, search *sr)
 	return XMC_OK;
 }
 
+/* Local search, annealing if pairs are still violated, and local search again. */
 static xmc_status
 search_run(xmc_ctx *ctx, search *sr)
 {
@@ -617,7 +589,9 @@ search_run(xmc_ctx *ctx, search *sr)
 		XMC_TRY(anneal(ctx, sr));
 		XMC_TRY(improve(ctx, sr));
 	}
-	/* neighbours whose order is worth nothing either way, copies of one step for instance, go by the caller's number */
+	/*
+	 * Neighbours whose order does not change the value, copies of one step for instance, are sorted by the caller's number.
+	 */
 	while (moved)
 	{
 		moved = false;
@@ -635,6 +609,25 @@ search_run(xmc_ctx *ctx, search *sr)
 		}
 		XMC_TRY(xmc_spend(ctx, &sr->work, sr->n));
 	}
+	return XMC_OK;
+}
+
+/* The sum of the rounded scores over all pairs of the order. */
+static xmc_status
+order_value(xmc_ctx *ctx, int32_t n, const float *s, const int32_t *order, double *value)
+{
+	int64_t		sum = 0;
+	int64_t		work = 0;
+
+	for (int32_t a = 0; a < n; a++)
+	{
+		const float *row = s + (size_t) order[a] * n;
+
+		for (int32_t b = a + 1; b < n; b++)
+			sum += score_units(row[order[b]]);
+		XMC_TRY(xmc_spend(ctx, &work, n - a));
+	}
+	*value = (double) sum * XMC_SCORE_GRID;
 	return XMC_OK;
 }
 
@@ -664,120 +657,4 @@ xmc_decode(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *valu
 	if (n <= XMC_EXACT_ITEMS)
 		return xmc_decode_exact(ctx, n, s, order, value);
 	return xmc_decode_search(ctx, n, s, order, value);
-}
-
-/* ---- position probabilities ---- */
-
-#define PROBABILITY_FLOOR 1e-20 /* subsets reached less often than this are passed over: 2^16 of them lose 1e-15 */
-
-/*
- * The exact method's maxima scale the sums: with z(R) = sum over the orders of R of exp(value - best(R)), which lies in
- * [1, n!], and e(R, j) = best(R \ j) + sum of s(j, i) over i in R \ j - best(R) <= 0,
- *		z(R) = sum over j in R of exp(e(R, j)) z(R \ j)						(backward)
- *		P(j is next | R is left) = exp(e(R, j)) z(R \ j) / z(R)				(forward, from the full set)
- * so that no score can overflow or underflow a sum.
- */
-static inline double
-next_weight(const subset_table *table, const double *z, uint32_t set, int32_t j)
-{
-	uint32_t	rest = set ^ (1u << j);
-	double		e = (double) (table->best[rest] + subset_sum(table, set, j) - table->best[set]) * XMC_SCORE_GRID;
-
-	return e < -SAMPLE_CUT ? 0 : exp(e) * z[rest];
-}
-
-static xmc_status
-exact_probabilities(xmc_ctx *ctx, const subset_table *table, double *z, double *reach, double *probability)
-{
-	int32_t		n = table->n;
-	uint32_t	full = (1u << n) - 1;
-
-	z[0] = 1;
-	for (uint32_t set = 1; set <= full; set++)
-	{
-		double		sum = 0;
-
-		for (uint32_t rest = set; rest; rest &= rest - 1)
-			sum += next_weight(table, z, set, __builtin_ctz(rest));
-		z[set] = sum;
-		if (set % STOP_SETS == 0)
-			XMC_TRY(xmc_check_stop(ctx));
-	}
-	memset(probability, 0, sizeof(double) * n * n);
-	memset(reach, 0, sizeof(double) * (full + 1));
-	reach[full] = 1;
-	for (uint32_t set = full; set > 0; set--)
-	{
-		int32_t		place = n - __builtin_popcount(set);
-
-		if (set % STOP_SETS == 0)
-			XMC_TRY(xmc_check_stop(ctx));
-		if (reach[set] < PROBABILITY_FLOOR)
-			continue;
-		for (uint32_t rest = set; rest; rest &= rest - 1)
-		{
-			int32_t		j = __builtin_ctz(rest);
-			double		share = reach[set] / z[set] * next_weight(table, z, set, j);
-
-			probability[j * n + place] += share;
-			reach[set ^ (1u << j)] += share;
-		}
-	}
-	return XMC_OK;
-}
-
-xmc_status
-xmc_position_probabilities_sampled(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples, double *probability)
-{
-	search		sr;
-	xmc_status	status;
-
-	if (samples < 1)
-		return xmc_fail(ctx, XMC_BAD_INPUT, "number of samples is %d, want 1 or more", samples);
-	XMC_TRY(check_scores(ctx, n, s));
-	if (n == 0)
-		return XMC_OK;
-	XMC_TRY(search_start(ctx, n, s, &sr));
-	status = xmc_clear(ctx, probability, sizeof(double) * n * n);
-	if (status == XMC_OK)
-		status = search_run(ctx, &sr);
-	xmc_random_seed(&sr.random, SAMPLE_SEED);
-	for (int64_t sweep = -SAMPLE_BURN_IN; status == XMC_OK && sweep < samples; sweep++)
-	{
-		for (int32_t step = 0; status == XMC_OK && step < n; step++)
-			status = heat_bath(ctx, &sr, XMC_SCORE_GRID, SAMPLE_CUT, n);
-		for (int32_t k = 0; sweep >= 0 && k < n; k++)
-			probability[(size_t) sr.item[sr.order[k]] * n + k] += 1;
-	}
-	for (int32_t i = 0; status == XMC_OK && i < n; i++)
-	{
-		for (int32_t k = 0; k < n; k++)
-			probability[(size_t) i * n + k] /= samples;
-		status = xmc_spend(ctx, &sr.work, n);
-	}
-	search_release(ctx, &sr);
-	return status;
-}
-
-xmc_status
-xmc_position_probabilities(xmc_ctx *ctx, int32_t n, const float *s, int32_t samples, double *probability)
-{
-	subset_table table;
-	double	   *z;				/* (2^n), then reach (2^n): the probability that exactly this set is left at some place */
-	xmc_status	status;
-
-	if (n > XMC_EXACT_ITEMS)
-		return xmc_position_probabilities_sampled(ctx, n, s, samples, probability);
-	XMC_TRY(check_scores(ctx, n, s));
-	if (n == 0)
-		return XMC_OK;
-	XMC_TRY(subset_solve(ctx, n, s, &table));
-	z = xmc_alloc(ctx, (size_t) 2 << n, sizeof(double));
-	if (z)
-		status = exact_probabilities(ctx, &table, z, z + ((size_t) 1 << n), probability);
-	else
-		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
-	xmc_release(ctx, z);
-	subset_release(ctx, &table);
-	return status;
 }

@@ -1,4 +1,7 @@
-/* dense.c - linear layers, normalisation, attention; see dense.h */
+/*
+ * dense.c - linear layers, dropout, layer normalisation, attention, tanh: forward and backward by hand on sgemm; see
+ * dense.h
+ */
 #include "numeric/dense.h"
 #include "numeric/blas.h"
 
@@ -9,6 +12,7 @@ xmc_status
 xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs, const float *x, const float *w,
 		   const float *bias, float *y)
 {
+	/* The product adds to the bias, which is copied into every row first. */
 	if (bias)
 		for (int64_t r = 0; r < rows; r++)
 			memcpy(y + r * outputs, bias, (size_t) outputs * sizeof(float));
@@ -20,12 +24,14 @@ xmc_status
 xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs, const float *x, const float *w,
 					const float *dy, float *dw, float *dbias, float *dx, bool add_dx)
 {
+	/* dw += dy^T x */
 	XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
 					  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
 	for (int64_t r = 0; dbias && r < rows; r++)
 		xmc_add(outputs, dy + r * outputs, dbias);
 	if (!dx)
 		return XMC_OK;
+	/* dx = dy w */
 	return xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, rows, inputs, outputs,
 					 1.0f, dy, outputs, w, inputs, add_dx ? 1.0f : 0.0f, dx, inputs);
 }
@@ -54,7 +60,7 @@ xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
 		return;
 	for (int64_t k = 0; k < n; k += 4)
 	{
-		uint64_t	bits = xmc_random_next(random);	/* four draws of 16 bits */
+		uint64_t	bits = xmc_random_next(random);	/* four draws of 16 bits each */
 
 		for (int64_t j = k; j < k + 4 && j < n; j++, bits >>= 16)
 		{
@@ -75,6 +81,7 @@ xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const fl
 		float		mean;
 		float		inverse;
 
+		/* Mean, then variance about it (Ba et al. 2016, eq. 3). */
 #pragma omp simd reduction(+:sum)
 		for (int64_t k = 0; k < d; k++)
 			sum += x[k];
@@ -102,6 +109,7 @@ xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w
 		double		mean_g = 0;
 		double		mean_gn = 0;
 
+		/* With g = dy w and n = normal: dw += dy n, db += dy, and the means of g and g n over the row. */
 #pragma omp simd reduction(+:mean_g, mean_gn)
 		for (int64_t k = 0; k < d; k++)
 		{
@@ -114,6 +122,7 @@ xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w
 		}
 		mean_g /= (double) d;
 		mean_gn /= (double) d;
+		/* dx = (g - mean(g) - n mean(g n)) / deviation: mean and deviation depend on every x of the row. */
 #pragma omp simd
 		for (int64_t k = 0; k < d; k++)
 			dx[k] = inverse_deviation[r] * (dy[k] * w[k] - (float) mean_g - normal[k] * (float) mean_gn);
@@ -135,7 +144,9 @@ xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qk
 		const float *v = k + d;
 		float	   *p = probability + h * n * n;	/* (n, n) */
 
+		/* logits = q k^T / sqrt(width) */
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, scale, q, 3 * d, k, 3 * d, 0, p, n));
+		/* softmax of each row; the largest logit is subtracted first, so that exp cannot overflow */
 		for (int64_t i = 0; i < n; i++)
 		{
 			float	   *row = p + i * n;
@@ -161,6 +172,7 @@ xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qk
 		}
 		if (mask)
 			p = scratch;
+		/* y = p v */
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, 1, p, n, v, 3 * d, 0, y + h * width, d));
 	}
 	return XMC_OK;
@@ -187,6 +199,7 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 		float	   *dk = dq + d;
 		float	   *dv = dk + d;
 
+		/* used = p, or p times the dropout mask */
 		for (int64_t i = 0; mask && i < n; i++)
 		{
 			memcpy(masked + i * n, p + i * n, (size_t) n * sizeof(float));
@@ -194,10 +207,10 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 			XMC_TRY(xmc_spend(ctx, &work, n));
 			used = masked;
 		}
-		/* y = used v */
+		/* y = used v, so dv = used^T dy and d used = dy v^T */
 		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, 1, used, n, dy + h * width, d, 0, dv, 3 * d));
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, 1, dy + h * width, d, v, 3 * d, 0, dp, n));
-		/* softmax: dlogit = p (dp - sum p dp) */
+		/* softmax: d logit = p (dp - sum over the row of p dp) */
 		for (int64_t i = 0; i < n; i++)
 		{
 			double		dot = 0;
@@ -210,6 +223,7 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 				dp[i * n + j] = p[i * n + j] * (dp[i * n + j] - (float) dot);
 			XMC_TRY(xmc_spend(ctx, &work, n));
 		}
+		/* logits = scale q k^T, so dq = scale dlogit k and dk = scale dlogit^T q */
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, scale, dp, n, k, 3 * d, 0, dq, 3 * d));
 		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, scale, dp, n, q, 3 * d, 0, dk, 3 * d));
 	}
@@ -217,14 +231,14 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 }
 
 /*
- * tanh x = m / (m + 2) with m = exp(2x) - 1. exp(2x) = 2^k exp(f) with |f| <= log(2) / 2, so m = 2^k (exp(f) - 1) + (2^k -
- * 1): near 0, where k = 0, nothing cancels and the relative precision stays. No branches, so that the compiler makes
- * vectors of it.
+ * tanh x = m / (m + 2), where m = exp(2 x) - 1. With exp(2 x) = 2^k exp(f) and |f| <= log(2) / 2, m = 2^k (exp(f) - 1) +
+ * (2^k - 1). Near 0 k is 0, so nothing cancels and the relative precision is kept. There are no branches, so that the
+ * compiler can vectorise the loop.
  */
 XMC_FOR_THIS_PROCESSOR void
 xmc_tanh(int64_t n, float *x)
 {
-	/* Added to a small number, it leaves in the sum's lowest bits that number rounded to a whole one, plus a float's bias. */
+	/* z + rounder has in its lowest bits z, rounded to a whole number, plus the bias of a float's exponent. */
 	const float rounder = 12582912.0f + 127.0f;
 
 #pragma omp simd

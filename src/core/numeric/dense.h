@@ -1,20 +1,23 @@
 /*
- * dense.h - the differentiable parts that the encoder and the pair head are made of: linear layers, ReLU, dropout, layer
- * normalisation, softmax attention inside documents, and a fast tanh. Forward and backward, written by hand on sgemm.
+ * dense.h - the operations of neural networks, forward and backward: linear layer, ReLU, dropout, layer normalisation,
+ * softmax attention inside a document, a fast tanh, softplus and sigmoid. The encoder, the pair head and the alignment's
+ * maps are made of them.
  *
- * Backward functions ADD to parameter gradients and SET input gradients unless said otherwise.
+ * Notation: dx is the gradient of the loss by x. Backward functions ADD to gradients of parameters and SET gradients of
+ * inputs, unless a comment says otherwise.
  */
 #ifndef XMCOH_DENSE_H
 #define XMCOH_DENSE_H
 
 #include "xmcoh/base.h"
 #include "numeric/vector.h"
+#include "xmcoh/random.h"
 
 /* y (rows, outputs) = x (rows, inputs) w^T + bias; w (outputs, inputs), bias (outputs) or NULL. */
 extern xmc_status xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 							 const float *x, const float *w, const float *bias, float *y);
 
-/* dw += dy^T x, dbias += column sums of dy, dx = dy w (dx NULL: not wanted; add_dx: dx += instead). */
+/* dw += dy^T x, dbias += column sums of dy, dx = dy w (dx NULL: not computed; add_dx: dx += instead). */
 extern xmc_status xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 									  const float *x, const float *w, const float *dy,
 									  float *dw, float *dbias, float *dx, bool add_dx);
@@ -23,12 +26,16 @@ extern void xmc_relu(int64_t n, float *x);	/* in place */
 extern void xmc_relu_backward(int64_t n, const float *y, float *dy);	/* dy = 0 where the output y was 0 */
 
 /*
- * Inverted dropout in place: keeps a value with probability 1 - p, scaled by 1 / (1 - p). mask (n) gets the factors for the
- * backward pass, which multiplies by it (xmc_multiply). p = 0 or random NULL: nothing is done and mask is not written.
+ * Inverted dropout in place: a value is kept with probability 1 - p and multiplied by 1 / (1 - p), else set to 0. mask (n)
+ * gets these factors; the backward pass multiplies by them (xmc_multiply). If p is 0 or random is NULL, nothing is done and
+ * mask is not written.
  */
 extern void xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask);
 
-/* Layer normalisation of each row (Ba et al. 2016), epsilon 1e-5: y = normal * w + b; normal (rows, d), inverse_deviation (rows). */
+/*
+ * Layer normalisation of each row (Ba et al. 2016), epsilon 1e-5: y = normal * w + b; normal (rows, d), inverse_deviation
+ * (rows).
+ */
 extern void xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const float *b,
 						   float *y, float *normal, float *inverse_deviation);
 extern void xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w,
@@ -36,23 +43,23 @@ extern void xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, co
 									float *dw, float *db, float *dx);
 
 /*
- * Multi-head self-attention inside one document of n items, without position (Vaswani et al. 2017, eq. 1).
- * qkv (n, 3 d): queries, keys, values of each row side by side; probability (heads, n, n) is kept for the backward pass;
- * y (n, d). d = heads * head width. `mask` (heads, n, n) multiplies the probabilities (dropout); NULL for none. `scratch`
- * holds n n values.
+ * Multi-head self-attention inside one document of n items, without positional encoding (Vaswani et al. 2017, eq. 1).
+ * d = heads * head width. qkv (n, 3 d) holds queries, keys and values of each row side by side. probability (heads, n, n)
+ * is set to the softmax, for the backward pass. y (n, d) is the result. mask (heads, n, n) is dropout of the probabilities;
+ * NULL: none. scratch holds n n values.
  */
 extern xmc_status xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv,
 								float *probability, const float *mask, float *scratch, float *y);
 
-/* dqkv (n, 3 d) is set. `scratch` holds 2 n n values. probability is after softmax, before the mask. */
+/* Sets dqkv (n, 3 d). probability is that of the forward pass, before the mask. scratch holds 2 n n values. */
 extern xmc_status xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv,
 										 const float *probability, const float *mask, const float *dy,
 										 float *scratch, float *dqkv);
 
-/* tanh of each value in place, to 4 units in the last place; vectorised, since the pair head takes n (n - 1) d of them. */
+/* tanh of each value in place, to 4 units in the last place. Vectorised: the pair head computes n (n - 1) d of them. */
 extern void xmc_tanh(int64_t n, float *x);
 
-/* log(1 + exp(x)) and 1 / (1 + exp(-x)) in double, safe at any x. */
+/* log(1 + exp(x)) and 1 / (1 + exp(-x)) in double, without overflow for any x. */
 extern double xmc_softplus(double x);
 extern double xmc_sigmoid(double x);
 

@@ -1,5 +1,8 @@
-/* metrics.c - Kendall tau, places, bootstrap intervals; see metrics.h */
+/*
+ * metrics.c - Kendall tau, matching places, bootstrap intervals over documents; see metrics.h (design section 4, "Metrics")
+ */
 #include "xmcoh/metrics.h"
+#include "xmcoh/random.h"
 
 #include <float.h>
 #include <math.h>
@@ -7,8 +10,8 @@
 #include <string.h>
 
 /*
- * Inversions are counted with a Fenwick tree (1994) rather than a merge sort: it needs n counters beside the input, not
- * a copy to sort and a buffer to merge into. scratch[k] holds how many places of its range have been seen.
+ * Inversions are counted with a Fenwick tree (Fenwick 1994). The tree needs n counters and leaves the input as it is, where
+ * a merge sort would need two copies. scratch[k] counts the places seen so far in the range of node k + 1.
  */
 xmc_status
 xmc_kendall_tau(xmc_ctx *ctx, int32_t n, const int32_t *place, int32_t *scratch, double *tau)
@@ -24,12 +27,13 @@ xmc_kendall_tau(xmc_ctx *ctx, int32_t n, const int32_t *place, int32_t *scratch,
 	{
 		int32_t		before = 0;
 
+		/* Of the k places seen so far, `before` are smaller; the others are inversions. Then this place is counted. */
 		for (int32_t p = place[k]; p > 0; p &= p - 1)
 			before += scratch[p - 1];
 		inversions += k - before;
 		for (int32_t p = place[k] + 1; p <= n; p += p & -p)
 			scratch[p - 1]++;
-		XMC_TRY(xmc_spend(ctx, &work, 32));	/* some two walks of up to 31 steps */
+		XMC_TRY(xmc_spend(ctx, &work, 32));	/* two walks of up to 31 steps each */
 	}
 	*tau = 1 - 4 * (double) inversions / ((double) n * (n - 1));
 	return XMC_OK;
@@ -57,11 +61,11 @@ xmc_random_perfect_match(int32_t n)
 
 /* ---- bootstrap ---- */
 
-typedef struct term
+typedef struct ratio_term
 {
 	double		value;
 	double		weight;
-} term;
+} ratio_term;
 
 static int
 compare_double(const void *left, const void *right)
@@ -85,41 +89,42 @@ quantile(int32_t n, const double *sorted, double q)
 }
 
 /*
- * The share of replicates below a 95% interval over n documents, and above. A plain percentile interval, which leaves 2.5%,
- * is as much too narrow as a normal one with the variance's divisor n: here the same factor and Student's quantile widen it
- * (Hesterberg 2015, "What Teachers Should Know about the Bootstrap", expanded percentile interval). With a handful of
- * documents it spans all that they give.
+ * The share of replicates that lie below the 95% interval over n documents, and the share above. A plain percentile
+ * interval leaves 2.5% on each side. For small n such an interval is too narrow, by the factor sqrt((n - 1) / n) and by the
+ * use of the normal instead of Student's quantile; here both are corrected (Hesterberg 2015, "What Teachers Should Know
+ * about the Bootstrap", expanded percentile interval). For very few documents the interval spans nearly all replicates.
  */
 static double
 tail(int32_t n)
 {
-	double		z = 1.959963984540054;	/* normal quantile of 97.5% */
+	double		z = 1.959963984540054;	/* 97.5% quantile of the normal distribution */
 	double		v = n - 1;
 	double		z3 = z * z * z;
 	double		z5 = z3 * z * z;
-	double		t;				/* Student's with v degrees of freedom (Abramowitz and Stegun 26.7.5) */
+	double		t;				/* 97.5% quantile of Student's t with v degrees of freedom (Abramowitz and Stegun 26.7.5) */
 
 	if (n < 2)
 		return 0;
-	t = z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) + (3 * z5 * z * z + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
+	t = z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) +
+		(3 * z5 * z * z + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
 	return erfc(t * sqrt(n / v) / sqrt(2)) / 2;
 }
 
 /*
- * Values whose sum could overflow are reckoned with in units of 2^LARGE_UNIT: up to INT32_MAX of them, and the difference of
- * two means, stay finite then. What that takes from small ones is nothing beside the large one that made it necessary.
+ * If values are so large that their sum could overflow, all values are divided by 2^LARGE_UNIT first. Then the sum of up to
+ * INT32_MAX values is finite. The precision that small values lose is negligible beside the large value.
  */
 #define LARGE_UNIT 40
 
 typedef struct sample
 {
-	int32_t		n;				/* documents that count */
-	term	   *terms;			/* (n) */
+	int32_t		n;				/* documents that are not left out */
+	ratio_term *terms;			/* (n) */
 	int			unit;			/* values are in units of 2^unit */
-	double		largest;		/* abs(value), in units of 1 */
+	double		largest;		/* largest abs(value), in units of 1 */
 } sample;
 
-/* Terms of the documents that count. */
+/* Collects the terms of the documents whose value and weight are not NaN. */
 static xmc_status
 gather(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, sample *out)
 {
@@ -127,7 +132,7 @@ gather(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, sampl
 
 	for (int32_t k = 0; k < n; k++)
 	{
-		term		next = {value[k], weight ? weight[k] : 1};
+		ratio_term	next = {value[k], weight ? weight[k] : 1};
 
 		XMC_TRY(xmc_spend(ctx, &work, 1));
 		if (isnan(next.value) || isnan(next.weight))
@@ -144,17 +149,17 @@ gather(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, sampl
 	return XMC_OK;
 }
 
-/* The sum of all terms, or with `random` of as many drawn with replacement. */
+/* The sum of all terms; if random is not NULL, of as many terms drawn with replacement. */
 static xmc_status
-sum_terms(xmc_ctx *ctx, const sample *from, xmc_random *random, int64_t *work, term *sum)
+sum_terms(xmc_ctx *ctx, const sample *from, xmc_random *random, int64_t *work, ratio_term *sum)
 {
-	*sum = (term) {0, 0};
+	*sum = (ratio_term) {0, 0};
 	for (int32_t k = 0, end; k < from->n; k = end)
 	{
 		end = from->n - k < XMC_STOP_CELLS ? from->n : k + XMC_STOP_CELLS;
 		for (int32_t i = k; i < end; i++)
 		{
-			const term *t = &from->terms[random ? (int32_t) xmc_random_below(random, (uint32_t) from->n) : i];
+			const ratio_term *t = &from->terms[random ? (int32_t) xmc_random_below(random, (uint32_t) from->n) : i];
 
 			sum->value += t->value;
 			sum->weight += t->weight;
@@ -164,7 +169,7 @@ sum_terms(xmc_ctx *ctx, const sample *from, xmc_random *random, int64_t *work, t
 	return XMC_OK;
 }
 
-/* Back in units of 1. A mean that rounding took beyond the largest value, perhaps beyond all numbers, is that value. */
+/* Converts to units of 1. A mean that rounding made larger than the largest value, or infinite, becomes that value. */
 static double
 in_ones(const sample *from, bool is_mean, double x)
 {
@@ -173,13 +178,14 @@ in_ones(const sample *from, bool is_mean, double x)
 	return is_mean && fabs(result) > from->largest ? copysign(from->largest, result) : result;
 }
 
-/* ratio (replicates): scratch */
+/* Computes the ratio of the sample and of its replicates; ratio (replicates) is scratch. */
 static xmc_status
-resample(xmc_ctx *ctx, const sample *from, bool is_mean, int32_t replicates, uint64_t seed, double *ratio, xmc_interval *out)
+resample(xmc_ctx *ctx, const sample *from, bool is_mean, int32_t replicates, uint64_t seed, double *ratio,
+		 xmc_interval *out)
 {
 	int32_t		ratios = 0;
 	int64_t		work = 0;
-	term		sum;
+	ratio_term	sum;
 	xmc_random	random;
 
 	XMC_TRY(sum_terms(ctx, from, NULL, &work, &sum));
@@ -189,12 +195,13 @@ resample(xmc_ctx *ctx, const sample *from, bool is_mean, int32_t replicates, uin
 	xmc_random_seed(&random, seed);
 	for (int32_t r = 0; r < replicates; r++)
 	{
-		term		drawn;
+		ratio_term	drawn;
 
 		XMC_TRY(sum_terms(ctx, from, &random, &work, &drawn));
-		if (drawn.weight != 0)	/* else the ratio is not defined: only when nearly all weights are 0 */
+		if (drawn.weight != 0)	/* else the ratio is not defined; this happens only if nearly all weights are 0 */
 			ratio[ratios++] = drawn.value / drawn.weight;
 	}
+	/* The bounds are quantiles of the sorted ratios. */
 	if (ratios > 0)
 	{
 		double		share = tail(from->n);
@@ -210,7 +217,7 @@ xmc_status
 xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, int32_t replicates, uint64_t seed,
 			  xmc_interval *out)
 {
-	sample		all = {.terms = xmc_alloc(ctx, n > 0 ? n : 0, sizeof(term))};
+	sample		all = {.terms = xmc_alloc(ctx, n > 0 ? n : 0, sizeof(ratio_term))};
 	double	   *ratio = xmc_alloc(ctx, replicates > 0 ? replicates : 0, sizeof(double));
 	xmc_status	status = XMC_OK;
 

@@ -1,4 +1,4 @@
-/* vector.c - see vector.h */
+/* vector.c - dot product, sum and product of plain arrays; see vector.h */
 #include "numeric/vector.h"
 
 XMC_FOR_THIS_PROCESSOR double

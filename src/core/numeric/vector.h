@@ -1,14 +1,14 @@
 /*
- * vector.h - the few loops over plain arrays that are worth compiling for several processors: the fitting one is chosen
- * when the library loads. Sums of floats are taken in double, in as many partial sums as the processor has lanes, so the
- * same machine always gives the same sum.
+ * vector.h - loops over plain arrays, compiled for several generations of processors; the loader chooses the fitting one.
+ * Floats are summed in double, in as many partial sums as the processor has lanes. So the same machine always computes the
+ * same sum; another machine may differ in the last bits.
  */
 #ifndef XMCOH_VECTOR_H
 #define XMCOH_VECTOR_H
 
 #include "xmcoh/base.h"
 
-/* Not with sanitizers: the choice is made before they are ready. */
+/* Not with sanitizers: the loader makes its choice before they are initialised. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define XMC_FOR_THIS_PROCESSOR __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else

@@ -7,54 +7,6 @@
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
 #define VERSION 3
 
-/* ---- checksum ---- */
-
-static inline uint64_t
-mix(uint64_t h, uint64_t word)
-{
-	h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ (h >> 29);
-}
-
-static inline void
-add_byte(xmc_checksum *sum, unsigned char byte)
-{
-	sum->pending |= (uint64_t) byte << sum->bytes % 8 * 8;
-	if (++sum->bytes % 8 == 0)
-	{
-		sum->h = mix(sum->h, sum->pending);
-		sum->pending = 0;
-	}
-}
-
-void
-xmc_checksum_add(xmc_checksum *sum, const void *data, size_t size)
-{
-	const unsigned char *p = data;
-	uint64_t	h;
-
-	for (; size > 0 && sum->bytes % 8; size--)
-		add_byte(sum, *p++);
-	h = sum->h;
-	sum->bytes += size / 8 * 8;
-	for (; size >= 8; p += 8, size -= 8)
-	{
-		uint64_t	word;
-
-		memcpy(&word, p, 8);
-		h = mix(h, word);
-	}
-	sum->h = h;
-	for (; size > 0; size--)
-		add_byte(sum, *p++);
-}
-
-uint64_t
-xmc_checksum_end(const xmc_checksum *sum)
-{
-	return mix(mix(sum->h, sum->pending), sum->bytes);
-}
-
 /* ---- streaming ---- */
 
 xmc_status

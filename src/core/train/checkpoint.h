@@ -10,20 +10,7 @@
 #define XMCOH_CHECKPOINT_H
 
 #include "xmcoh/base.h"
-
-/*
- * A 64-bit checksum of a stream of bytes, eight at a time, however it is cut: against damage, not against malice. Each step
- * is one to one, so no change within eight bytes goes unseen.
- */
-typedef struct xmc_checksum
-{
-	uint64_t	h;
-	uint64_t	bytes;			/* so far */
-	uint64_t	pending;		/* the last bytes % 8 of them */
-} xmc_checksum;
-
-extern void xmc_checksum_add(xmc_checksum *sum, const void *data, size_t size);	/* begins with {0} */
-extern uint64_t xmc_checksum_end(const xmc_checksum *sum);
+#include "xmcoh/hash.h"
 
 typedef struct xmc_checkpoint_header
 {

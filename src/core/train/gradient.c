@@ -61,7 +61,7 @@ xmc_term_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 	if (term == XMC_TERM_BILINEAR)
 		return xmc_bilinear_backward(arena, model, batch, &state.bilinear, dg, grad);
 	if (dg)
-		return xmc_network_backward(arena, model, batch, &state.deep, dg, &grad->network[batch->modality], hashed, d_bag);
+		return xmc_network_backward(arena, model, batch, &state.network, dg, &grad->network[batch->modality], hashed, d_bag);
 	if (term == XMC_TERM_SPARSE)
 		xmc_sparse_backward(model, batch, du, hashed);
 	else

@@ -3,7 +3,6 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/numeric.h"
@@ -11,32 +10,6 @@
 
 PG_FUNCTION_INFO_V1(xmcoh_options);
 PG_FUNCTION_INFO_V1(xmcoh_check_options);
-
-static bool
-is_known(const char *name)
-{
-	int32_t		count;
-	const xmc_option_info *table = xmc_option_table(&count);
-
-	for (int32_t i = 0; i < count; i++)
-		if (!table[i].is_input && strcmp(table[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static char *
-known_names(void)
-{
-	int32_t		count;
-	const xmc_option_info *table = xmc_option_table(&count);
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (int32_t i = 0; i < count; i++)
-		if (!table[i].is_input)
-			appendStringInfo(&names, "%s%s", names.len ? ", " : "", table[i].name);
-	return names.data;
-}
 
 /* Numbers are themselves, true and false are 1 and 0; anything else is an error. */
 static double
@@ -85,6 +58,8 @@ xmcoh_make_options(int32 image_dim, int32 text_dim, bool words, Jsonb *jsonb, xm
 					errhint("For example: '{\"epochs\": 20}'."));
 		while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
 		{
+			const xmc_option_info *info;
+			char		known[XMC_OPTION_NAMES];
 			char	   *name;
 
 			if (token != WJB_KEY)
@@ -92,11 +67,12 @@ xmcoh_make_options(int32 image_dim, int32 text_dim, bool words, Jsonb *jsonb, xm
 			name = pnstrdup(key.val.string.val, key.val.string.len);
 			if (JsonbIteratorNext(&iterator, &value, true) != WJB_VALUE)
 				elog(ERROR, "unexpected jsonb iterator token");
-			if (!is_known(name))
+			info = xmc_option_find(name);
+			if (info == NULL || info->is_input)
 				ereport(ERROR,
 						errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("unknown option \"%s\"", name),
-						errdetail("Known options: %s.", known_names()),
+						errdetail("Known options: %s.", xmc_option_names(known)),
 						errhint("xmcoh.options() lists them with defaults, bounds and meaning."));
 			check(xmc_options_set(&ctx, out, name, option_value(name, &value)), &ctx);
 			pfree(name);

@@ -21,6 +21,7 @@
 #include "base/xmcoh.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/decode.h"
+#include "xmcoh/hash.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/seen.h"
 

@@ -28,6 +28,7 @@
 #include "source/source.h"
 #include "base/statement.h"
 
+#include "xmcoh/hash.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/train.h"
 

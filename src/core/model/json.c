@@ -1,9 +1,12 @@
-/* json.c - a strict pull parser for the JSON of safetensors headers; see json.h */
-#include "base/json.h"
+/* json.c - a strict pull parser and a string writer for the JSON of safetensors headers; see json.h */
+#include "model/json.h"
+
+#include "base/utf8.h"
+#include "xmcoh/hash.h"
 
 #include <string.h>
 
-/* What may come next. */
+/* What the next token may be. */
 enum
 {
 	EXPECT_VALUE,				/* at the start, after ':', after ',' in an array */
@@ -13,78 +16,6 @@ enum
 	EXPECT_COMMA_OR_END,		/* after a value inside something */
 	EXPECT_NOTHING				/* after the outermost value */
 };
-
-/*
- * Length of the UTF-8 character at p (end > p), 0 if there is no valid one. Second bytes are narrowed as in the Unicode
- * standard's table 3-7, which rules out overlong forms, surrogates and values above U+10FFFF.
- */
-static size_t
-utf8_character(const unsigned char *p, const unsigned char *end)
-{
-	unsigned char low = 0x80;
-	unsigned char high = 0xbf;
-	size_t		length;
-
-	if (*p < 0x80)
-		return 1;
-	if (*p < 0xc2 || *p > 0xf4)
-		return 0;
-	length = *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
-	if (*p == 0xe0)
-		low = 0xa0;
-	else if (*p == 0xed)
-		high = 0x9f;
-	else if (*p == 0xf0)
-		low = 0x90;
-	else if (*p == 0xf4)
-		high = 0x8f;
-	if ((size_t) (end - p) < length || p[1] < low || p[1] > high)
-		return 0;
-	for (size_t k = 2; k < length; k++)
-		if ((p[k] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
-
-bool
-xmc_utf8_valid(const char *string, size_t length)
-{
-	const unsigned char *p = (const unsigned char *) string;
-	const unsigned char *end = p + length;
-
-	while (p < end)
-	{
-		size_t		step = utf8_character(p, end);
-
-		if (step == 0)
-			return false;
-		p += step;
-	}
-	return true;
-}
-
-const char *
-xmc_printable(const char *string, size_t length, char out[XMC_PRINTABLE])
-{
-	size_t		used = 0;
-
-	for (size_t k = 0; k < length; k++)
-	{
-		unsigned char c = (unsigned char) string[k];
-
-		if ((c & 0xc0) == 0x80)
-			continue;			/* the rest of a character whose first byte became '?' */
-		if (used == XMC_PRINTABLE - 4)
-		{
-			memcpy(out + used, "...", 3);
-			used += 3;
-			break;
-		}
-		out[used++] = c >= 0x20 && c < 0x7f ? (char) c : '?';
-	}
-	out[used] = '\0';
-	return out;
-}
 
 void
 xmc_json_open(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text, size_t length, char *pool)
@@ -133,7 +64,7 @@ read_hex4(xmc_json *json, uint32_t *out)
 	return XMC_OK;
 }
 
-/* json->at stands behind "\u". A character above U+FFFF is written as two escapes, a surrogate pair. */
+/* Reads an escape whose "\u" has been read. A character above U+FFFF is written as two escapes, a surrogate pair. */
 static xmc_status
 read_unicode_escape(xmc_json *json, uint32_t *out)
 {
@@ -158,37 +89,9 @@ read_unicode_escape(xmc_json *json, uint32_t *out)
 	return XMC_OK;
 }
 
-static size_t
-put_utf8(char *out, uint32_t c)
-{
-	if (c < 0x80)
-	{
-		out[0] = (char) c;
-		return 1;
-	}
-	if (c < 0x800)
-	{
-		out[0] = (char) (0xc0 | (c >> 6));
-		out[1] = (char) (0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000)
-	{
-		out[0] = (char) (0xe0 | (c >> 12));
-		out[1] = (char) (0x80 | ((c >> 6) & 0x3f));
-		out[2] = (char) (0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (char) (0xf0 | (c >> 18));
-	out[1] = (char) (0x80 | ((c >> 12) & 0x3f));
-	out[2] = (char) (0x80 | ((c >> 6) & 0x3f));
-	out[3] = (char) (0x80 | (c & 0x3f));
-	return 4;
-}
-
 /*
- * Reads a string at json->at, which stands on its opening quote, into the pool. Every character takes at most as many
- * bytes there as in the text, and the terminator takes the place of a quote, so the pool cannot overflow.
+ * Reads a string into the pool; json->at is at its opening quote. A character takes at most as many bytes in the pool as in
+ * the text, and the terminator takes the place of a quote, so the pool cannot overflow.
  */
 static xmc_status
 read_string(xmc_json *json)
@@ -205,7 +108,7 @@ read_string(xmc_json *json)
 		unsigned char c;
 
 		if (json->at >= json->length)
-			return bad_json(json, json->token_at, "string without end");
+			return bad_json(json, json->token_at, "unterminated string");
 		c = json->text[json->at];
 		if (c == '"')
 			break;
@@ -213,7 +116,7 @@ read_string(xmc_json *json)
 			return bad_json(json, json->at, "control character in a string");
 		if (c != '\\')
 		{
-			size_t		step = utf8_character(json->text + json->at, end);
+			size_t		step = xmc_utf8_character(json->text + json->at, end);
 
 			if (step == 0)
 				return bad_json(json, json->at, "invalid UTF-8");
@@ -224,21 +127,21 @@ read_string(xmc_json *json)
 		}
 		json->at++;
 		if (json->at >= json->length)
-			return bad_json(json, json->token_at, "string without end");
+			return bad_json(json, json->token_at, "unterminated string");
 		c = json->text[json->at++];
 		if (c == 'u')
 		{
 			uint32_t	character = 0;
 
 			XMC_TRY(read_unicode_escape(json, &character));
-			out += put_utf8(out, character);
+			out += xmc_utf8_put(out, character);
 		}
 		else
 		{
 			const char *found = c ? strchr(escape, c) : NULL;
 
 			if (!found)
-				return bad_json(json, json->at - 2, "unknown escape");
+				return bad_json(json, json->at - 2, "invalid escape sequence");
 			*out++ = escaped[found - escape];
 		}
 	}
@@ -250,9 +153,9 @@ read_string(xmc_json *json)
 	return XMC_OK;
 }
 
-/* Remembers the key just read and refuses it if its object has it already. */
+/* Adds the key just read to the keys of its object; refuses a key that the object already has. */
 static xmc_status
-remember_key(xmc_json *json)
+add_key(xmc_json *json)
 {
 	uint64_t	hash = xmc_hash_bytes(json->string, json->string_length, 0);
 	int32_t		first = json->first_key[json->depth - 1];
@@ -263,7 +166,7 @@ remember_key(xmc_json *json)
 		{
 			char		shown[XMC_PRINTABLE];
 
-			return xmc_fail(json->ctx, json->bad, "%s, byte %zu: key \"%s\" stands twice", json->what, json->token_at,
+			return xmc_fail(json->ctx, json->bad, "%s, byte %zu: key \"%s\" occurs twice", json->what, json->token_at,
 							xmc_printable(json->string, json->string_length, shown));
 		}
 	if (json->n_keys - first >= XMC_JSON_MAX_MEMBERS)
@@ -334,12 +237,12 @@ static xmc_status
 read_key(xmc_json *json)
 {
 	if (json->text[json->at] != '"')
-		return bad_json(json, json->at, "a key in quotes was expected");
+		return bad_json(json, json->at, "expected a key in quotes");
 	XMC_TRY(read_string(json));
-	XMC_TRY(remember_key(json));
+	XMC_TRY(add_key(json));
 	skip_space(json);
 	if (json->at >= json->length || json->text[json->at] != ':')
-		return bad_json(json, json->at, "':' was expected");
+		return bad_json(json, json->at, "expected ':'");
 	json->at++;
 	json->kind = XMC_JSON_KEY;
 	json->expect = EXPECT_VALUE;
@@ -349,7 +252,7 @@ read_key(xmc_json *json)
 static xmc_status
 read_integer(xmc_json *json)
 {
-	const int64_t most = INT64_C(1) << 53;	/* beyond, not every reader of JSON sees the same number */
+	const int64_t most = INT64_C(1) << 53;	/* readers of JSON that use double lose larger numbers' last digits */
 	int64_t		value = 0;
 	size_t		begin = json->at;
 
@@ -357,13 +260,13 @@ read_integer(xmc_json *json)
 	{
 		value = value * 10 + (json->text[json->at] - '0');
 		if (value > most)
-			return bad_json(json, begin, "number above 2^53");
+			return bad_json(json, begin, "number exceeds 2^53");
 		json->at++;
 	}
 	if (json->text[begin] == '0' && json->at - begin > 1)
 		return bad_json(json, begin, "number with a leading zero");
 	if (json->at < json->length && (json->text[json->at] == '.' || (json->text[json->at] | 0x20) == 'e'))
-		return bad_json(json, begin, "a whole number was expected");
+		return bad_json(json, begin, "expected a whole number");
 	json->integer = value;
 	json->kind = XMC_JSON_INTEGER;
 	after_value(json);
@@ -386,7 +289,7 @@ read_value(xmc_json *json)
 	}
 	if (c >= '0' && c <= '9')
 		return read_integer(json);
-	return bad_json(json, json->at, "an object, an array, a string or a whole number from 0 was expected");
+	return bad_json(json, json->at, "expected an object, an array, a string or a whole number that is not negative");
 }
 
 xmc_status
@@ -398,7 +301,7 @@ xmc_json_next(xmc_json *json)
 			json->at++;
 		json->token_at = json->at;
 		if (json->at < json->length)
-			return bad_json(json, json->at, "something other than spaces after the end");
+			return bad_json(json, json->at, "only spaces may follow the value");
 		json->kind = XMC_JSON_END;
 		return XMC_OK;
 	}
@@ -413,7 +316,7 @@ xmc_json_next(xmc_json *json)
 		if (json->text[json->at] == (object ? '}' : ']'))
 			return end_nested(json);
 		if (json->text[json->at] != ',')
-			return bad_json(json, json->at, object ? "',' or '}' was expected" : "',' or ']' was expected");
+			return bad_json(json, json->at, object ? "expected ',' or '}'" : "expected ',' or ']'");
 		json->at++;
 		skip_space(json);
 		json->token_at = json->at;
@@ -446,7 +349,7 @@ xmc_json_expect(xmc_json *json, xmc_json_kind kind)
 
 	XMC_TRY(xmc_json_next(json));
 	if (json->kind != kind)
-		return xmc_fail(json->ctx, json->bad, "%s, byte %zu: %s was expected, not %s", json->what, json->token_at,
+		return xmc_fail(json->ctx, json->bad, "%s, byte %zu: expected %s, but found %s", json->what, json->token_at,
 						name[kind], name[json->kind]);
 	return XMC_OK;
 }

@@ -1,0 +1,67 @@
+/*
+ * safetensors.h - the file format of a model version: https://huggingface.co/docs/safetensors ("Format"). A file is read
+ * and written as one block of memory; there is no I/O.
+ *
+ * The format is an 8-byte little-endian header length, a JSON header, and the tensors' bytes. Input may be hostile, so the
+ * whole header is checked before any value is used. Only F32 tensors are supported.
+ */
+#ifndef XMCOH_SAFETENSORS_H
+#define XMCOH_SAFETENSORS_H
+
+#include "xmcoh/base.h"
+
+#define XMC_TENSOR_MAX_DIMENSIONS 4
+
+typedef struct xmc_tensor_view
+{
+	const char *name;			/* zero-terminated */
+	int32_t		n_dimensions;
+	int64_t		shape[XMC_TENSOR_MAX_DIMENSIONS];
+	int64_t		n_values;		/* product of shape */
+	const float *data;			/* (shape), row-major, inside the file */
+} xmc_tensor_view;
+
+typedef struct xmc_metadata
+{
+	const char *key;			/* both zero-terminated */
+	const char *value;
+} xmc_metadata;
+
+typedef struct xmc_safetensors
+{
+	int32_t		n_tensors;
+	xmc_tensor_view *tensor;	/* sorted by name */
+	int32_t		n_metadata;
+	xmc_metadata *metadata;		/* sorted by key */
+	void	   *memory;			/* the one allocation of all of the above */
+} xmc_safetensors;
+
+#define XMC_SAFETENSORS_MAX_HEADER 1048576
+#define XMC_SAFETENSORS_MAX_ENTRIES 1000	/* most tensors, and most metadata keys */
+
+/*
+ * Reads and checks the header of `file`: length, JSON, UTF-8, no duplicate key, dtype F32, shapes whose size matches their
+ * offsets, offsets that cover the data exactly without gap or overlap, 4-byte alignment in memory. The data stay where they
+ * are; names and metadata are allocated by ctx. Limits: header 1 MiB, 1,000 tensors and metadata keys. Errors:
+ * XMC_BAD_MODEL (the message says what is wrong and where), XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t size, xmc_safetensors *out);
+extern void xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st);	/* does not free the file */
+
+/* Checks all values. Errors: XMC_BAD_MODEL (a value is NaN or infinite; the message says which), XMC_STOPPED. */
+extern xmc_status xmc_safetensors_check_finite(xmc_ctx *ctx, const xmc_safetensors *st);
+
+/* By name or key; NULL if there is none. */
+extern const xmc_tensor_view *xmc_safetensors_tensor(const xmc_safetensors *st, const char *name);
+extern const char *xmc_safetensors_metadata(const xmc_safetensors *st, const char *key);
+
+/*
+ * Writes tensors and metadata to `file`, which holds *size bytes; with file NULL only *size is set. Tensors are written in
+ * the given order. The header is padded with spaces, so that the data begin at a multiple of 64 bytes. The same input gives
+ * the same bytes. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, a shape that does not match n_values, a limit
+ * exceeded, *size too small), XMC_STOPPED.
+ */
+extern xmc_status xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor,
+										int32_t n_metadata, const xmc_metadata *metadata, void *file, size_t *size);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * linear.h - the linear term: an additive score per item, linear in its standardised embedding (design section 4, "Parts").
+ * u(i) = w . x_i contributes u(j) - u(i) to s(i,j). Few labels suffice for the linear term where the encoder needs many.
+ */
+#ifndef XMCOH_LINEAR_H
+#define XMCOH_LINEAR_H
+
+#include "xmcoh/batch.h"
+#include "xmcoh/model.h"
+
+/* u (rows) = w . x of each row, where x (rows, input_dim) is from xmc_inputs_gather; the bag's dimensions are not read. */
+extern void xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const float *x, double *u);
+
+/* Adds to dlinear (embedding_dim) the gradient of the loss by w; du (rows) is its gradient by u. */
+extern void xmc_linear_term_backward(const xmc_model *model, const xmc_batch *batch, const float *x, const double *du,
+									 float *dlinear);
+
+#endif
