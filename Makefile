@@ -53,7 +53,7 @@ SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql model
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)
-PG_SOURCES := $(wildcard src/pg/*/*.c)
+PG_SOURCES := $(wildcard src/pg/*.c src/pg/*/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
 ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*/*.h src/pg/*/*.h src/cli/*.h)
 OBJS = $(CORE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
