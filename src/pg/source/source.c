@@ -481,6 +481,7 @@ fetch_keys(SourcePart *part)
 	return false;
 }
 
+/* By bytes, as COLLATE "C" in the queries orders rows: a merge needs the order of its inputs. */
 static int
 compare_texts(const SourcePart *a, const SourcePart *b, int column)
 {
@@ -488,7 +489,11 @@ compare_texts(const SourcePart *a, const SourcePart *b, int column)
 	text	   *ta = DatumGetTextPP(value_at(a, column, &is_null));
 	text	   *tb = DatumGetTextPP(value_at(b, column, &is_null));
 
-	return xmc_key_compare(VARDATA_ANY(ta), VARSIZE_ANY_EXHDR(ta), VARDATA_ANY(tb), VARSIZE_ANY_EXHDR(tb));
+	int			size_a = VARSIZE_ANY_EXHDR(ta);
+	int			size_b = VARSIZE_ANY_EXHDR(tb);
+	int			c = memcmp(VARDATA_ANY(ta), VARDATA_ANY(tb), Min(size_a, size_b));
+
+	return c ? c : (size_a > size_b) - (size_a < size_b);
 }
 
 /* By document and item, bytes, as the queries sort them. */
