@@ -18,8 +18,8 @@
 XMCOH_MODULE_MAGIC;
 
 /*
- * A threaded OpenBLAS starts threads in the server process, with PostgreSQL's signals unblocked in them. A signal handler may
- * then run in a thread that PostgreSQL knows nothing of.
+ * A threaded OpenBLAS starts threads in the server process, with PostgreSQL's signals unblocked in them. A signal handler
+ * may then run in a thread that PostgreSQL knows nothing of.
  */
 static void
 refuse_threads(void)

@@ -33,16 +33,16 @@ xmcoh_define_settings(void)
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("xmcoh.training_memory",
 							"How much of the training documents each training process keeps in its memory.",
-							"The documents are in a temporary file, which is read again in each epoch. A data set may be many times"
-							" as large. Memory for the model and the state of its training comes on top.",
+							"The documents are in a temporary file, which is read again in each epoch. A data set may be many"
+							" times as large. Memory for the model and the state of its training comes on top.",
 							&xmcoh_training_memory,
 							256 * 1024, 1024, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("xmcoh.checkpoint_interval",
 							"Time between two checkpoints of a training job; 0: one after every epoch.",
-							"A checkpoint is written after an epoch. Unless this setting is 0, a checkpoint is also put off while"
-							" all checkpoints together would take more than 2 % of the time since the worker began.",
+							"A checkpoint is written after an epoch. Unless this setting is 0, a checkpoint is also put off"
+							" while all checkpoints together would take more than 2 % of the time since the worker began.",
 							&xmcoh_checkpoint_interval,
 							30, 0, 86400,
 							PGC_USERSET, GUC_UNIT_S,
@@ -56,8 +56,8 @@ xmcoh_define_settings(void)
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("xmcoh.max_running_jobs_per_role",
 							"Most training jobs of one role that run at the same time.",
-							"With a launcher a further job stays queued until its turn comes. Without a launcher a further job is"
-							" refused, because it would hold a worker slot while it waits.",
+							"With a launcher a further job stays queued until its turn comes. Without a launcher a further job"
+							" is refused, because it would hold a worker slot while it waits.",
 							&xmcoh_max_running_jobs_per_role,
 							2, 1, 1024,
 							PGC_SIGHUP, 0,
@@ -71,9 +71,9 @@ xmcoh_define_settings(void)
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("xmcoh.training_workers",
 							"How many processes compute the training of networks, including the job's own process.",
-							"Each minibatch is cut into as many shards, and the result depends on their number. The job itself"
-							" computes shards for which no background worker is free. One worker slot stays free for each job that may"
-							" still begin.",
+							"Each minibatch is cut into as many shards, and the result depends on their number. The job"
+							" itself computes shards for which no background worker is free. One worker slot stays free for"
+							" each job that may still begin.",
 							&xmcoh_training_workers,
 							1, 1, XMC_MAX_SHARDS,
 							PGC_USERSET, 0,

@@ -13,8 +13,8 @@
 #define CORE_ALIGN 16
 
 /*
- * palloc aligns to MAXALIGN (8 bytes on most machines), and the core needs 16 bytes. Each allocation is therefore larger than
- * asked for, and the word before the aligned address holds the address that palloc gave.
+ * palloc aligns to MAXALIGN (8 bytes on most machines), and the core needs 16 bytes. Each allocation is therefore larger
+ * than asked for, and the word before the aligned address holds the address that palloc gave.
  */
 static void *
 core_alloc(void *arg, size_t size)

@@ -22,7 +22,9 @@
  */
 extern xmc_ctx xmcoh_context(void);
 
-/* The stop callback: CHECK_FOR_INTERRUPTS(), and the end of a background worker whose postmaster is gone. arg is not used. */
+/*
+ * The stop callback: CHECK_FOR_INTERRUPTS(), and the end of a background worker whose postmaster is gone. arg is not used.
+ */
 extern bool xmcoh_stop(void *arg);
 
 /* ereport(ERROR) with the context's message and the SQLSTATE of the status. The status must not be XMC_OK. */
