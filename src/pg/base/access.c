@@ -6,10 +6,10 @@
  * that grant_model gave them.
  *
  * Ordinary roles may write to almost no table. The C function of each public SQL function that changes something is
- * xmcoh_as_owner. It calls the function of the same name in schema xmcoh_internal as the extension's owner and passes the
- * calling role as the first argument. SECURITY DEFINER does not suffice: there session_user is the role that logged in,
- * which may differ from the role that calls. Nobody has EXECUTE on the inner function; it asks may() for the caller's
- * level. It takes plain types only, and it runs code of a user as that user (restricted.h).
+ * xmcoh_as_owner. It calls the inner function, which has the same name in schema xmcoh_internal, as the extension's owner
+ * and passes the calling role as the first argument. SECURITY DEFINER does not suffice: there session_user is the role that
+ * logged in, which may differ from the role that calls. No other role has EXECUTE on an inner function. An inner function
+ * asks may() for the caller's level, takes plain types only, and runs code of a user as that user (restricted.h).
  */
 #include "base/access.h"
 

@@ -3,7 +3,7 @@
  *
  * Reading a page of a mapped file fails with SIGBUS when the file was truncated or its disk failed. A process that dies of
  * a signal makes the whole server restart. So a signal handler raises an ERROR instead, as PostgreSQL's handler of SIGFPE
- * does. The signal is synchronous: the instruction that reads the page causes it, in code of ours that holds no lock and
+ * does. The signal is synchronous: the instruction that reads the page causes it, in code of xmcoh that holds no lock and
  * whose memory an ERROR frees.
  */
 #ifndef XMCOH_PG_MAPPING_H

@@ -20,8 +20,10 @@ typedef struct RestrictState
  *   run at commit under another user are refused.
  * - Every setting that is changed, by SET, SET LOCAL or set_config, changes back at the end.
  * - The settings that the text of a value depends on are fixed (portable.h), so a key is the same text in every session and
- *   worker. An error in between needs no xmcoh_restrict_end: AbortTransaction and AbortSubTransaction set user, security
- *   context and settings back to their values at the start of the (sub)transaction.
+ *   worker.
+ *
+ * An error in between needs no xmcoh_restrict_end: AbortTransaction and AbortSubTransaction set user, security context and
+ * settings back to their values at the start of the (sub)transaction.
  */
 extern void xmcoh_restrict_begin(RestrictState *before);
 

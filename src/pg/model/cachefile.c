@@ -472,6 +472,7 @@ xmcoh_cachefile_sweep(bool at_commit)
 			continue;
 		if (snprintf(path, sizeof path, "%s/%s", CACHE_DIRECTORY, entry->d_name) >= (int) sizeof path)
 			continue;
+		/* old files of any database; of the others those that are not needed */
 		if (is_old(path))
 			n += remove_file(path);
 		else if (!parse_name(entry->d_name, &table, sha256) || !is_unneeded(&versions, &table, sha256))

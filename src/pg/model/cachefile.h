@@ -19,8 +19,10 @@
  * - Its version is dropped or pruned: when that transaction commits (xmcoh.sweep_cache), else by the next sweep.
  * - Its database is dropped: by the next sweep in the server.
  * - Its extension is dropped: by the first sweep in the server after the next checkpoint.
- * - No session has opened it for a week: by the next sweep. A session that writes a cache file sweeps. The seal is removed
- *   with its file. A session that has mapped a removed file can read it until its statement ends.
+ * - No session has opened it for a week: by the next sweep.
+ *
+ * A session that writes a cache file sweeps. The seal is removed with its file. A session that has mapped a removed file
+ * can read the file until the session's statement ends.
  */
 #ifndef XMCOH_PG_CACHEFILE_H
 #define XMCOH_PG_CACHEFILE_H

@@ -342,6 +342,7 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	/* the model's row, under the running query's snapshot, with the row of its deployed version */
 	name_string = pnstrdup(name, name_length);
 	values[0] = PointerGetDatum(cstring_to_text_with_len(name, (int) name_length));
 	prepared(&plan,
@@ -368,6 +369,7 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 	text_to_cstring_buffer(DatumGetTextPP(sha256_datum), sha256, sizeof sha256);
 	size = (size_t) DatumGetInt32(column(4, &is_null));
 	SPI_freetuptable(SPI_tuptable);
+	/* the weights, by their SHA-256 */
 	found.model = opened_weights(name_string, &found, sha256, size);
 	SPI_finish();
 	return found;

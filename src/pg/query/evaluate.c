@@ -125,6 +125,7 @@ evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocum
 	bool		any = false;
 	int32		placed = 0;
 
+	/* does any item have something that the model reads? */
 	for (int32 k = 0; k < m; k++)
 		any |= document->has[item[k]] != 0;
 	if (any)

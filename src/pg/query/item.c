@@ -177,6 +177,7 @@ read_record(StringInfo from)
 	columns = CreateTemplateTupleDesc(n);
 	values = palloc(sizeof(Datum) * (Size) (n + 1));
 	nulls = palloc(sizeof(bool) * (Size) (n + 1));
+	/* each column: its name, its type, its value or NULL */
 	for (int32 k = 0; k < n; k++)
 	{
 		int32		length;

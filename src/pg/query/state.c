@@ -170,6 +170,7 @@ xmcoh_state_read(MemoryContext context, StringInfo from)
 	int32		model_length;
 	int32		n;
 
+	/* what all items have in common */
 	if (pq_getmsgbyte(from) != STATE_VERSION)
 		xmcoh_wire_bad("The version of the layout is unknown.");
 	by_position = pq_getmsgbyte(from) != 0;
@@ -180,6 +181,7 @@ xmcoh_state_read(MemoryContext context, StringInfo from)
 	model = xmcoh_wire_read_text(from, 0, &model_length);
 	state = xmcoh_state_new(context, by_position, (xmc_score_kind) kind, model, model_length);
 	state->takes_embedding = takes_embedding;
+	/* the items */
 	n = xmcoh_wire_read_length(from, 0, 16);	/* an item has at least four lengths of 4 bytes */
 	for (int32 i = 0; i < n; i++)
 	{

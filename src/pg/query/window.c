@@ -111,6 +111,7 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_score
 		NullableDatum name = row_argument(window, 0, r);
 
 		CHECK_FOR_INTERRUPTS();
+		/* the model, the same in all rows */
 		if (*model == NULL)
 			*model = DatumGetTextPCopy(PointerGetDatum(xmcoh_model_argument(name)));
 		else
@@ -125,6 +126,7 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_score
 						 errdetail("Got \"%s\" and \"%s\".", text_to_cstring(*model), text_to_cstring(other))));
 		}
 
+		/* the inputs, each copied before the next argument is fetched */
 		row[r].row = r;
 		xmcoh_item_input_read(row_argument(window, 1, r), absent, absent, NULL, NULL, input);
 		input->text = kept(input->text, input->text_length);
@@ -138,6 +140,7 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_score
 		input->embedding_length = one.embedding_length;
 		if (n_arguments <= 4)
 			continue;
+		/* the kind of score, the same in all rows */
 		kind_of_row = xmcoh_score_kind_argument(row_argument(window, 4, r));
 		if (r > 0 && kind_of_row != *kind)
 			ereport(ERROR,

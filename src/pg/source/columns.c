@@ -213,6 +213,7 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 		elog(ERROR, "could not read xmcoh.source_record");
 	rows = SPI_tuptable;
 	n = SPI_processed;
+	/* sources first, then members, each of which is added to its source */
 	MemoryContextSwitchTo(caller);	/* SPI left its own memory context */
 	for (uint64 i = 0; i < n; i++)
 	{

@@ -276,6 +276,7 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 		SourceRow  *this;
 		Datum		datum;
 
+		/* the rows of a document are consecutive */
 		if (strcmp(key, document->key) != 0)
 			break;
 		pfree(unconstify(char *, key));
