@@ -162,6 +162,9 @@ COMMENT ON VIEW xmcoh.model_grants IS 'Which role was given which level on which
 CREATE FUNCTION xmcoh_internal.before_approval() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_RELID <> 'xmcoh.approved_pair'::regclass THEN
+        RAISE trigger_protocol_violated USING MESSAGE = 'this trigger is for xmcoh.approved_pair alone';
+    END IF;
     PERFORM xmcoh_internal.refuse_elsewhere('approve a pair');
     RETURN NULL;
 END $$;
