@@ -49,11 +49,11 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql judge.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql evaluate.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)
-PG_SOURCES := $(wildcard src/pg/*/*.c)
+PG_SOURCES := $(wildcard src/pg/*.c src/pg/*/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
 ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*/*.h src/pg/*/*.h src/cli/*.h)
 OBJS = $(CORE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
@@ -239,7 +239,7 @@ build/fuzz/cron: FUZZ_CFLAGS += -Isrc/pg
 build/fuzz/cron: FUZZ_ALSO = src/pg/schedule/cron.c
 build/fuzz/npy: src/cli/npy.c src/cli/npy.h src/cli/cli.h
 build/fuzz/npy: FUZZ_CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
-build/fuzz/state: $(addprefix src/pg/query/,state.c wire.c state.h wire.h item.h evidence.h)
+build/fuzz/state: $(addprefix src/pg/query/,state.c wire.c state.h wire.h item.h item_input.h)
 build/fuzz/state: FUZZ_ALSO = src/pg/query/state.c src/pg/query/wire.c
 build/fuzz/state: FUZZ_CFLAGS += -Isrc/pg -isystem $(shell $(PG_CONFIG) --includedir-server)
 

@@ -1,4 +1,4 @@
--- access.sql - who may do what: levels on models
+-- access.sql - who may do what with a model: levels, the look-up of a model by name, grants
 
 CREATE FUNCTION xmcoh_internal.level_rank(level text) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_level_rank' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -21,7 +21,7 @@ CREATE FUNCTION xmcoh_internal.owner_name(owner xmcoh.object_ref) RETURNS text
                     (SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class AS c WHERE c.oid = 'xmcoh.model'::regclass));
 COMMENT ON FUNCTION xmcoh_internal.owner_name(xmcoh.object_ref) IS 'Internal: the role that owns a model; the owner of the extension where the model''s owner was dropped or is missing here';
 
--- Who is there, whoever owns it: so that a name that is taken can be told from one that is not.
+-- For every role and every model, because the name of a model is taken whoever owns the model.
 
 CREATE FUNCTION xmcoh.model_exists(model text) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -41,7 +41,7 @@ BEGIN
         RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', model_id.model);
     ELSIF xmcoh_internal.may(m.owner, m.model_id, model_id.level, caller) IS NOT TRUE THEN
         RAISE insufficient_privilege USING MESSAGE = format('permission denied for model "%s"', model_id.model),
-            DETAIL = format('Needed is level %s: members of the role that owns a model have it, and whom xmcoh.grant_model gave it.',
+            DETAIL = format('Level %s is needed. The owner of a model has it, members of that role, and roles that got it from xmcoh.grant_model.',
                             model_id.level);
     END IF;
     RETURN m.model_id;
@@ -55,7 +55,7 @@ DECLARE
 BEGIN
     PERFORM FROM xmcoh.model AS m WHERE m.model_id = id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', lock_model.model);    -- any more
+        RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', lock_model.model);    -- it was dropped meanwhile
     END IF;
     RETURN id;
 END $$;
@@ -78,8 +78,8 @@ BEGIN
     IF FOUND THEN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = format('cannot %s on a subscriber of the models', action),
-            DETAIL = format('Subscription "%s" brings rows of the tables of xmcoh, with numbers that a row made here would take.', subscription),
-            HINT = 'Do it on the publisher''s side.';
+            DETAIL = format('Subscription "%s" copies rows of the tables of xmcoh, whose numbers a row made here could take.', subscription),
+            HINT = 'Do this on the publisher.';
     END IF;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: raises an error where nothing can be written (standby, read-only transaction) and where the models come from another server (subscriber)';

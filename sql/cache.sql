@@ -1,4 +1,4 @@
--- cache.sql - the files through which sessions share the weights
+-- cache.sql - the files through which sessions share the weights of versions
 
 CREATE FUNCTION xmcoh.sweep_cache() RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_sweep_cache' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

@@ -1,4 +1,4 @@
--- models.sql - models: what they read, their options, their owners
+-- models.sql - models: inputs, options, names, owners; the views common list of visible models; approved pairs
 
 CREATE FUNCTION xmcoh.options(OUT option text, OUT default_value double precision, OUT low double precision,
                               OUT high double precision, OUT meaning text)
@@ -24,7 +24,7 @@ BEGIN
     SELECT m.model_id INTO found_id FROM xmcoh.model AS m WHERE m.name = model_id.model;
     IF found_id IS NULL AND xmcoh.model_exists(model_id.model) THEN
         RAISE insufficient_privilege USING MESSAGE = format('permission denied for model "%s"', model_id.model),
-            DETAIL = 'Members of the role that owns a model can use it, and whom xmcoh.grant_model gave a level.';
+            DETAIL = 'The owner of a model can use it, members of that role, and roles with a level from xmcoh.grant_model.';
     ELSIF found_id IS NULL THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', model_id.model);
     END IF;
@@ -79,7 +79,7 @@ BEGIN
         IF jsonb_typeof(alter_model.options) = 'object' THEN
             m.options := jsonb_strip_nulls(m.options || alter_model.options);
         ELSE
-            m.options := alter_model.options;   -- which the check refuses
+            m.options := alter_model.options;   -- the check below refuses this
         END IF;
         PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options);
         UPDATE xmcoh.model AS x SET options = m.options WHERE x.model_id = m.model_id;
@@ -119,7 +119,8 @@ BEGIN
         RETURN;
     END IF;
     id := xmcoh_internal.model_id(caller, drop_model.model, 'own');
-    -- The model's row first: then nobody adds to what is deleted below. A worker holds it before its job's row, too.
+    -- The model's row first: then no other transaction adds rows to those that are deleted below. A worker locks the model's row
+    -- before its job's row, too, so the two do not deadlock.
     DELETE FROM xmcoh.model AS m WHERE m.model_id = id;
     PERFORM xmcoh_internal.signal_worker(j.job_id) FROM xmcoh.job_record AS j
         WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
@@ -141,7 +142,8 @@ CREATE FUNCTION xmcoh.drop_model(model text, if_exists boolean DEFAULT false) RE
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.drop_model(text, boolean) IS 'Drops a model with its versions, sources, approved pairs, grants, schedules and jobs; a running job ends. Needs level own. Errors: undefined_object, insufficient_privilege';
 
--- What the views show goes by this one: they run with their owner's privileges, so that who monitors needs none on the tables.
+-- All views join this one, which decides what the current role sees. They run with their owner's privileges, so a role that monitors
+-- needs no privilege on the tables.
 
 CREATE VIEW xmcoh.visible_model WITH (security_barrier = true) AS
     SELECT m.model_id, m.name, xmcoh_internal.owner_name(m.owner) AS owner, m.deployed_version,
@@ -156,10 +158,13 @@ COMMENT ON VIEW xmcoh.model_grants IS 'Levels on models that xmcoh.grant_model g
 
 -- ---- approved pairs ----
 
--- Runs as the extension's owner: who inserts may use nothing in xmcoh_internal. No row is looked at.
+-- Runs as the extension's owner, because a role that inserts has no privilege in xmcoh_internal. It reads no row.
 CREATE FUNCTION xmcoh_internal.before_approval() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_RELID <> 'xmcoh.approved_pair'::regclass THEN
+        RAISE trigger_protocol_violated USING MESSAGE = 'this trigger is for xmcoh.approved_pair alone';
+    END IF;
     PERFORM xmcoh_internal.refuse_elsewhere('approve a pair');
     RETURN NULL;
 END $$;

@@ -1,7 +1,7 @@
--- reports.sql - what is read out of a version's report
+-- reports.sql - numbers out of a version's report, for the views and functions that show them
 --
--- A report is written by training alone, but rows also come from dumps, imports and by hand, and may hold anything. A cast
--- that fails would take a view from everybody, so what is no number reads as NULL.
+-- Training writes the reports, but rows also come from dumps, imports and manual changes, and may hold anything. A cast that fails would
+-- make a view fail for all roles. So a value that is not a number is read as NULL.
 
 CREATE FUNCTION xmcoh.report_number(report jsonb, VARIADIC path text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

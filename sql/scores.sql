@@ -1,6 +1,6 @@
--- scores.sql - scores and orders
+-- scores.sql - scores of pairs, coherence, recovered orders, alignments
 
--- All of it asks the deployed version of the model, as the running query's snapshot sees it, and writes nothing.
+-- All functions use the version that is deployed in the snapshot of the running query, and write nothing.
 
 CREATE FUNCTION xmcoh.precedes(model text, text_a text, image_a real[], text_b text, image_b real[],
                                text_embedding_a real[] DEFAULT NULL, text_embedding_b real[] DEFAULT NULL)
@@ -114,7 +114,7 @@ CREATE FUNCTION xmcoh.recovered_position(model text, text text, image real[], te
 COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[], text) IS
     'As the form with four arguments, by one evidence as in xmcoh.recover_order, the same in all rows of a partition; NULL for a row without its modality. Error: also invalid_parameter_value (evidence)';
 
--- Those that read a source are parallel restricted: it may be a foreign table, which parallel workers must not scan.
+-- Functions that read a source are PARALLEL RESTRICTED, because it may be a foreign table, which parallel workers must not scan.
 CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused',
                                       guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3)
     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)

@@ -1,6 +1,6 @@
 -- sources.sql - sources: the relations that hold documents and approved pairs
 
--- What a source may be: a permanent relation with rows that the caller may read. Gives its name for messages.
+-- What may be a source: a permanent relation with rows.
 
 CREATE FUNCTION xmcoh_internal.check_relation(relation regclass) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -21,8 +21,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: the qualified name of a relation; an error unless documents or pairs can be read from the relation';
 
--- What the first row of a relation says of its columns, read as the role that attaches it. Errors: undefined_column, datatype_mismatch,
--- insufficient_privilege, data_exception.
+-- Checks of the columns and the first rows of a relation, which are read as the role that attaches it (src/pg/source/probe.c). Errors:
+-- undefined_column, datatype_mismatch, insufficient_privilege, data_exception.
 
 CREATE FUNCTION xmcoh_internal.probe_source(relation regclass, document name, item name, text name, image name, text_embedding name,
                                             "position" name, approved name, image_dim integer, text_dim integer, caller oid) RETURNS void
@@ -41,7 +41,7 @@ CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation re
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, attach_source.model, 'own');    -- sources come and go one at a time
+    id integer := xmcoh_internal.lock_model(caller, attach_source.model, 'own');    -- one change of the sources at a time
     m xmcoh.model;
     relation_name text := xmcoh_internal.check_relation(relation);
     main xmcoh.source_record;
@@ -64,14 +64,15 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read text embeddings', model),
             HINT = 'Leave out the text_embedding column, or create the model with the text_dim of its embeddings.';
     ELSIF approved IS NOT NULL AND "position" IS NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'approved is about the stored order, but there is no position column';
+        RAISE invalid_parameter_value USING MESSAGE = 'approved needs a position column',
+            DETAIL = 'What is approved is the stored order.';
     END IF;
     IF documents_of IS NOT NULL THEN
         SELECT s.* INTO main FROM xmcoh.source_record AS s
             WHERE s.model_id = m.model_id AND xmcoh_internal.object_oid(s.relation) = documents_of::oid;
         IF NOT FOUND THEN
             RAISE undefined_object USING MESSAGE = format('documents_of is %s, which is not a source of model "%s"', documents_of, model),
-                HINT = 'Attach that one first.';
+                HINT = format('Attach %s first.', documents_of);
         ELSIF main.documents_of IS NOT NULL THEN
             RAISE invalid_parameter_value USING
                 MESSAGE = format('the rows of %s belong to the documents of %s', documents_of, xmcoh_internal.object_name(main.documents_of)),
@@ -81,9 +82,10 @@ BEGIN
     PERFORM FROM xmcoh.source_record AS s WHERE s.model_id = m.model_id AND xmcoh_internal.object_oid(s.relation) = relation::oid;
     IF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format('%s is already a source of model "%s"', relation_name, model),
-            HINT = 'Detach it first with xmcoh.detach_source.';
+            HINT = 'Detach the relation first with xmcoh.detach_source.';
     END IF;
-    -- Two views of one table, say. Each may be asked for by itself; read together they would hold each document twice.
+    -- A NOTICE about another source with the same documents, such as two views of one table. Each of the two can be read alone; but what
+    -- reads all sources refuses them.
     FOR other IN SELECT s.relation, s.document, s.item FROM xmcoh.source_record AS s WHERE s.model_id = m.model_id
             AND s.documents_of IS NULL AND documents_of IS NULL AND xmcoh_internal.what_is_missing(s.relation, s.document, s.item) IS NULL
     LOOP
@@ -91,11 +93,11 @@ BEGIN
             item_of_both := xmcoh_internal.shared_item(relation, document, item, xmcoh_internal.object_oid(other.relation)::regclass,
                 xmcoh_internal.object_name(other.document)::name, xmcoh_internal.object_name(other.item)::name, caller);
         EXCEPTION WHEN OTHERS THEN
-            item_of_both := NULL;       -- who may not read the other, or cannot, is not kept from attaching this one
+            item_of_both := NULL;       -- an error in reading the other source does not prevent attaching this one
         END;
         IF item_of_both IS NOT NULL THEN
             RAISE NOTICE USING MESSAGE = format('%s is in %s and in %s', item_of_both, relation_name, xmcoh_internal.object_name(other.relation)),
-                DETAIL = 'Training, and whatever reads all sources of the model, refuses documents that two of them hold.',
+                DETAIL = 'Training, and each function that reads all sources of the model, refuses an item that two sources hold.',
                 HINT = 'Detach one of the two, or attach views that share no documents.';
         END IF;
     END LOOP;
@@ -117,7 +119,7 @@ CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name
 COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass) IS
     'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to. Needs level own. Errors: undefined_column, datatype_mismatch, duplicate_object, insufficient_privilege and others';
 
--- By name: a relation that is gone cannot be named by regclass.
+-- By name, because a relation that was dropped cannot be named by regclass.
 
 CREATE FUNCTION xmcoh_internal.bears_name(object xmcoh.object_ref, name text) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -146,10 +148,10 @@ BEGIN
 EXCEPTION
     WHEN no_data_found THEN
         RAISE undefined_object USING MESSAGE = format('%s is not a source of model "%s"', detach_source.relation, detach_source.model),
-            HINT = 'xmcoh.source lists the sources that there are.';
+            HINT = 'xmcoh.source lists the sources of each model.';
     WHEN too_many_rows THEN
         RAISE ambiguous_alias USING MESSAGE = format('%s could be several sources of model "%s"', detach_source.relation, detach_source.model),
-            HINT = 'Name the schema, too.';
+            HINT = 'Add the schema to the name.';
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.detach_source(oid, text, text) IS 'Internal: xmcoh.detach_source';
 CREATE FUNCTION xmcoh.detach_source(model text, relation text) RETURNS void
@@ -168,7 +170,7 @@ BEGIN
     PERFORM FROM xmcoh.pair_source_record AS s WHERE s.model_id = id AND xmcoh_internal.object_oid(s.relation) = relation::oid;
     IF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format('%s is already attached to model "%s" for its pairs', relation_name, model),
-            HINT = 'Detach it first with xmcoh.detach_pairs.';
+            HINT = 'Detach the relation first with xmcoh.detach_pairs.';
     END IF;
     INSERT INTO xmcoh.pair_source_record (model_id, relation, document, before, after)
         SELECT id, xmcoh_internal.relation_ref(relation), xmcoh_internal.column_ref(relation, document),
@@ -189,7 +191,7 @@ BEGIN
         WHERE s.model_id = id AND xmcoh_internal.bears_name(s.relation, detach_pairs.relation);
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" has no pairs from %s', detach_pairs.model, detach_pairs.relation),
-            HINT = 'xmcoh.pair_source lists the relations that there are.';
+            HINT = 'xmcoh.pair_source lists the relations of approved pairs of each model.';
     END IF;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.detach_pairs(oid, text, text) IS 'Internal: xmcoh.detach_pairs';
@@ -197,7 +199,7 @@ CREATE FUNCTION xmcoh.detach_pairs(model text, relation text) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.detach_pairs(text, text) IS 'Detaches a relation with approved pairs from a model by its name in xmcoh.pair_source, with or without schema; the relation may be gone. Needs level own. Error: undefined_object';
 
--- ---- what there is, and what is missing ----
+-- ---- what is attached, and what of it is missing ----
 
 CREATE FUNCTION xmcoh_internal.what_is_missing(VARIADIC objects xmcoh.object_ref[]) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -227,9 +229,9 @@ CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
     FROM xmcoh.pair_source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.pair_source IS 'Relations that hold approved pairs of each model, besides xmcoh.approved_pair (xmcoh.attach_pairs). problem: what is missing; NULL: nothing';
 
--- How the sources are defined: a job or schedule that was submitted for other definitions does not run on these by itself. Two
--- hashes: one over numbers, which stays when a role, relation or column is renamed; and one over names, which stays in a
--- restored copy. What differs in both is defined otherwise.
+-- How the sources are defined. A job or schedule that was submitted for other definitions does not run on these. There are two hashes: one
+-- over OIDs, which does not change when a role, relation or column is renamed; and one over names, which is the same in a restored copy.
+-- The definition has changed if both hashes differ.
 
 CREATE FUNCTION xmcoh_internal.column_number("column" xmcoh.object_ref) RETURNS smallint
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -237,7 +239,7 @@ CREATE FUNCTION xmcoh_internal.column_number("column" xmcoh.object_ref) RETURNS 
             AND a.attname = xmcoh_internal.object_name("column"));
 COMMENT ON FUNCTION xmcoh_internal.column_number(xmcoh.object_ref) IS 'Internal: number of the named column in its relation; NULL: the column is missing';
 
--- What a definition is made of is text that depends on settings: all of these are pinned, so that a worker finds what a session found.
+-- A definition is text that depends on settings. They have fixed values here, so that a worker and a session get the same text.
 
 CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -251,8 +253,8 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
             UNION ALL
             SELECT p.relation, ARRAY[p.document, p.before, p.after], NULL, 'pairs'
                 FROM xmcoh.pair_source_record AS p WHERE p.model_id = source_definition.model_id),
-        -- Whatever reading these evaluates: what a view reads and calls, policies, casts of the columns' types; and what planning
-        -- evaluates, which is constant expressions of indexes, constraints and statistics, of partitions and children, too.
+        -- All objects that reading these relations uses. Executing uses what a view reads and calls, policies, and casts of the columns'
+        -- types. Planning evaluates constant expressions of indexes, constraints and statistics, of partitions and child tables, too.
         used (class, object, is_child) AS (
             SELECT 'pg_class'::regclass::oid, xmcoh_internal.object_oid(s.relation), false FROM attached AS s
                 WHERE xmcoh_internal.object_oid(s.relation) IS NOT NULL
@@ -278,7 +280,7 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
                     WHERE u.class = 'pg_class'::regclass AND h.inhparent = u.object
                 UNION ALL SELECT 'pg_cast'::regclass, c.oid, false FROM pg_cast AS c
                     WHERE u.class = 'pg_type'::regclass AND c.castsource = u.object) AS e (class, object, is_child)
-                -- Nobody but a superuser changes what came with the server or with an extension.
+                -- Objects of the server and of extensions are left out: only a superuser can change them.
                 WHERE e.object >= 16384 AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = e.class AND d.objid = e.object
                                                         AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')),
         line (numbers, names) AS (
@@ -298,7 +300,7 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
                           (SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
                            FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
                 FROM used AS u JOIN pg_class AS c ON c.oid = u.object WHERE u.class = 'pg_class'::regclass AND NOT u.is_child
-            UNION   -- a new partition is no other definition, as long as it is like the others
+            UNION   -- a new partition of the same kind and owner does not change the definition
             SELECT format('child %s %s', c.relkind, c.relowner), format('child %s %s', c.relkind, pg_get_userbyid(c.relowner))
                 FROM used AS u JOIN pg_class AS c ON c.oid = u.object
                 WHERE u.class = 'pg_class'::regclass AND u.is_child AND c.relkind NOT IN ('i', 'I')

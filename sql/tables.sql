@@ -2,12 +2,12 @@
 
 /*
  * The SQL surface of xmcoh, in files that the Makefile puts together in this order: tables; access (who may do what);
- * models; sources; versions; jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); judge;
+ * models; sources; versions; jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); evaluate;
  * privileges (and dumps).
  *
  * Two schemas. xmcoh is what users see. xmcoh_internal holds functions that only the extension's owner may call, and some that
  * views and policies evaluate. A public function that changes something is a shell around the internal one of the same name,
- * which runs as the extension's owner and is told who called (its first argument): see src/pg/access.c.
+ * which runs as the extension's owner and is told who called (its first argument): see src/pg/base/access.c.
  */
 
 -- Nothing that others have made may be found by a name in this script, neither now nor when what it makes is used.
@@ -117,7 +117,7 @@ COMMENT ON COLUMN xmcoh.model.text_dim IS 'numbers in a supplied text embedding;
 COMMENT ON COLUMN xmcoh.model.words IS 'whether the model reads the raw text';
 COMMENT ON COLUMN xmcoh.model.options IS 'options that differ from their defaults; see xmcoh.options()';
 
--- src/pg/access.c knows these columns by number.
+-- src/pg/base/access.c knows these columns by number.
 CREATE TABLE xmcoh.model_grant_record (
     grant_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id   integer NOT NULL,

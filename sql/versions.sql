@@ -19,7 +19,7 @@ CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
     WHERE e.is_read AND jsonb_typeof(v.report -> e.evidence) = 'object';
 COMMENT ON VIEW xmcoh.version_figures IS 'Figures of each version on held-out approved documents, one row per evidence: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
 
--- The same version twice in a row, or one that is gone, is nothing to go back to.
+-- A rollback skips deployments of the version that is deployed now, and of versions that do not exist any more.
 CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
     SELECT DISTINCT ON (m.model_id) m.model_id, d.deployment_id, d.version
     FROM xmcoh.visible_model AS m JOIN xmcoh.deployment AS d USING (model_id) JOIN xmcoh.model_version AS v USING (model_id, version)
@@ -34,8 +34,8 @@ DECLARE
     new_version integer;
 BEGIN
     PERFORM xmcoh.inspect_weights(weights);
-    PERFORM FROM xmcoh.model AS m WHERE m.model_id = store_version.model_id FOR NO KEY UPDATE;    -- one new version at a time
-    -- No number is ever used twice, whatever has been pruned: deployments and jobs go by it.
+    PERFORM FROM xmcoh.model AS m WHERE m.model_id = store_version.model_id FOR NO KEY UPDATE;    -- one new version of a model at a time
+    -- No number is used twice, even after versions were pruned, because deployments and jobs refer to versions by number.
     INSERT INTO xmcoh.model_version AS v (model_id, version, sha256, weights, job_id, report)
         SELECT model_id, 1 + greatest(0, (SELECT max(x.version) FROM xmcoh.model_version AS x WHERE x.model_id = store_version.model_id),
                                       (SELECT max(x.version) FROM xmcoh.deployment AS x WHERE x.model_id = store_version.model_id),
@@ -46,9 +46,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.store_version(integer, bytea, integer, jsonb) IS 'Internal: checks weights in full and stores them as the next version of a model';
 
--- By the functions that deploy and not by a trigger: a restored dump inserts deployments that are none.
-
--- NOTIFY fails at commit when the queue of the whole server is full, and any role can fill it: no job or deployment must fail of that.
+-- The functions that deploy notify, not a trigger: restoring a dump inserts rows into xmcoh.deployment, too, and deploys nothing.
+--
+-- NOTIFY fails at commit when the server's queue of notifications is full, and any role can fill it. No job or deployment must fail for that
+-- reason, so none notifies when the queue is half full.
 
 CREATE FUNCTION xmcoh_internal.may_notify() RETURNS boolean
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -76,7 +77,7 @@ BEGIN
     PERFORM FROM xmcoh.model_version AS v WHERE v.model_id = m.model_id AND v.version = deploy.version;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" has no version %s', deploy.model, deploy.version),
-            HINT = 'xmcoh.versions lists them.';
+            HINT = 'xmcoh.versions lists the versions of each model.';
     END IF;
     IF m.deployed_version = deploy.version THEN
         RAISE NOTICE 'version % of model "%" is already deployed', deploy.version, deploy.model;
@@ -104,8 +105,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = format('model "%s" has no earlier deployment to go back to', rollback.model),
-            DETAIL = 'Versions that were pruned do not come back.',
-            HINT = 'xmcoh.versions lists those that xmcoh.deploy can deploy.';
+            DETAIL = 'Versions that were pruned cannot be deployed again.',
+            HINT = 'xmcoh.versions lists the versions that xmcoh.deploy can deploy.';
     END IF;
     UPDATE xmcoh.deployment AS d SET rolled_back_at = now()
         WHERE d.model_id = m.model_id AND d.rolled_back_at IS NULL AND d.deployment_id > earlier.deployment_id;
@@ -126,12 +127,12 @@ DECLARE
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('prune versions');
     IF keep IS NULL OR keep < 1 THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('keep is %s, must be 1 or more', coalesce(keep::text, 'NULL'));
+        RAISE invalid_parameter_value USING MESSAGE = format('keep is %s, but must be 1 or more', coalesce(keep::text, 'NULL'));
     END IF;
-    -- A job that is over without anybody having noticed is compared with nothing.
+    -- A job whose worker has ended unnoticed keeps no version.
     PERFORM xmcoh_internal.settle_job(j.job_id) FROM xmcoh.job_record AS j
         WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
-    -- Written, not only locked: a deployment under an older snapshot, which still sees what is deleted here, then fails.
+    -- The row is updated, not only locked: a deployment under an older snapshot, which still sees the deleted versions, then fails.
     UPDATE xmcoh.model AS m SET deployed_version = m.deployed_version WHERE m.model_id = id;
     DELETE FROM xmcoh.model_version AS v
         WHERE v.model_id = id
@@ -163,14 +164,14 @@ BEGIN
         IF wanted IS NULL THEN
             RAISE object_not_in_prerequisite_state USING
                 MESSAGE = format('model "%s" has no deployed version', export_model.model),
-                HINT = 'Train it with xmcoh.train, or deploy a version with xmcoh.deploy.';
+                HINT = 'Train the model with xmcoh.train, or deploy a version with xmcoh.deploy.';
         END IF;
     END IF;
     SELECT v.weights INTO blob FROM xmcoh.model_version AS v
         WHERE v.model_id = id AND v.version = wanted;
     IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = format('model "%s" has no version %s', export_model.model, wanted),
-            HINT = 'xmcoh.versions lists them.';
+            HINT = 'xmcoh.versions lists the versions of each model.';
     END IF;
     RETURN blob;
 END $$;
@@ -196,7 +197,7 @@ BEGIN
         RAISE data_exception USING MESSAGE = format('these weights read other inputs than model "%s"', import_model.model),
             DETAIL = format('Weights: image_dim %s, text_dim %s, words %s. Model: image_dim %s, text_dim %s, words %s.',
                             image_dim, text_dim, words, m.image_dim, m.text_dim, m.words),
-            HINT = 'Import them under a new name.';
+            HINT = 'Import the weights under a new name.';
     END IF;
     RETURN xmcoh_internal.store_version(m.model_id, weights, NULL, '{}');
 END $$;

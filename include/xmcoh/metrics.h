@@ -24,6 +24,22 @@ extern int32_t xmc_position_matches(int32_t n, const int32_t *place);
 /* 1 / n!, the probability that a random order is the true one. */
 extern double xmc_random_perfect_match(int32_t n);
 
+/* How good one order is against stored positions, which may be equal. */
+typedef struct xmc_order_quality
+{
+	int32_t		matches;		/* items at their place */
+	double		tau;			/* over pairs with different positions; NaN where there is no such pair */
+	double		random_matches; /* what a random order is expected to have of matches */
+	double		random_perfect; /* the chance that a random order has all items at their place */
+} xmc_order_quality;
+
+/*
+ * position[k] (n): the stored position of the item at place k of the order. g items with the same position share g places:
+ * each is right at any of these, and a pair of them counts neither as right nor as wrong. So g! times as many orders are
+ * right. Without equal positions tau is that of xmc_kendall_tau. O(n^2). Errors: XMC_STOPPED.
+ */
+extern xmc_status xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, xmc_order_quality *out);
+
 #define XMC_BOOTSTRAP_REPLICATES 1000
 
 typedef struct xmc_interval

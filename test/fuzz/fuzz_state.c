@@ -2,7 +2,7 @@
  * fuzz_state.c - arbitrary bytes as the state of an aggregate, as another server sends it: it is refused with a message, or written
  * again it gives a state that is written as the same.
  *
- * src/pg/state.c and wire.c are compiled as they are; the few functions of the server that they call stand here. Items that
+ * src/pg/query/state.c and wire.c are compiled as they are; the few functions of the server that they call stand here. Items that
  * have come as bytes stay bytes, so what looks types up is not reached.
  */
 #include <setjmp.h>
@@ -316,9 +316,8 @@ pg_verify_mbstr(int encoding, const char *text, int length, bool no_error)
 /* ---- and of the extension ---- */
 
 void
-xmcoh_check_item_count(int64 n, const char *document)
+xmcoh_check_item_count(int64 n)
 {
-	(void) document;
 	if (n > MOST_ITEMS)
 		refuse("too many items");
 }
@@ -413,7 +412,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			const StateItem *item = &state->item[k];
 
 			MUST(state->by_position == (item->wire == NULL));
-			MUST(!item->evidence.text || memchr(item->evidence.text, '\0', item->evidence.text_length) == NULL);
+			MUST(!item->input.text || memchr(item->input.text, '\0', item->input.text_length) == NULL);
 		}
 		first = write_and_read(state, &again);
 		second = write_and_read(again, &more);

@@ -143,6 +143,14 @@ CREATE OR REPLACE VIEW step_again AS SELECT * FROM step_view WHERE "Manual" = 'm
 SELECT state, message FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('manuals')$$);
 SELECT xmcoh.detach_source('manuals', 'step_again');
 DROP VIEW step_again;
+-- so do keys that are numbers: 10 stands before 2 in the order of bytes, after it in the order of numbers
+CREATE VIEW step_two AS SELECT 2 AS "Manual", "Step", photo FROM step_view WHERE "Manual" = 'm7';
+CREATE VIEW step_ten AS SELECT m AS "Manual", "Step", photo FROM step_view, (VALUES (2), (10)) AS v (m) WHERE "Manual" = 'm7';
+SELECT xmcoh.attach_source('manuals', 'step_two', 'Manual', 'Step', image => 'photo');
+SELECT xmcoh.attach_source('manuals', 'step_ten', 'Manual', 'Step', image => 'photo');
+SELECT state, message FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('manuals')$$);
+SELECT xmcoh.detach_source('manuals', 'step_two'), xmcoh.detach_source('manuals', 'step_ten');
+DROP VIEW step_two, step_ten;
 
 -- other types of embedding, as far as they have a cast to real[]
 CREATE TYPE vec AS (v real[]);

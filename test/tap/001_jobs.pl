@@ -146,7 +146,7 @@ value("SELECT xmcoh.cancel_job($job)");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', '(cancelled)');
 $job = train('manuals', $quick);
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', 'a job whose source was dropped fails');
-like(job($job, 'message'), qr/source relation public\.work_step does not exist any more\nHint: Make it again, or detach it/, 'and says why');
+like(job($job, 'message'), qr/source relation public\.work_step does not exist any more\nHint: Create the relation again, or detach it/, 'and says why');
 is(value("SELECT problem FROM xmcoh.source WHERE model = 'manuals'"), 'relation public.work_step is missing', 'and so does xmcoh.source');
 $node->safe_psql('postgres', q{
 SELECT xmcoh.detach_source(model, relation) FROM xmcoh.source WHERE problem IS NOT NULL;

@@ -47,14 +47,14 @@ sub cancel
 # Before it is read: what the attachment says of the columns is no longer true. Names are followed.
 my $gone = 'DROP TABLE changing';
 for my $change (
-	[ 'a text that is gone', 'DROP COLUMN instruction', qr/failed: public\.changing has no column "instruction" to be read as text\nHint: Rename it back, or detach/, $gone ],
+	[ 'a text that is gone', 'DROP COLUMN instruction', qr/failed: public\.changing has no column "instruction" to be read as text\nHint: Rename the column back, or detach/, $gone ],
 	[ 'another name of a column', 'RENAME COLUMN photo TO picture', qr/succeeded: /, $gone ],
 	[ 'a place that is no number', q{ALTER COLUMN place TYPE text USING 'place ' || place},
 		qr/failed: invalid input syntax for type double precision: "place 1"/, $gone ],
 	[ 'an order of dates', q{ALTER COLUMN place TYPE date USING '2000-01-01'::date + place},
-		qr/failed: column "place" of public\.changing cannot be read as position: it is of type date\nHint: Wanted is a number/, $gone ],
+		qr/failed: column "place" of public\.changing cannot be read as position: it is of type date\nHint: The type of the column must be a numeric type/, $gone ],
 	[ 'longer embeddings', q{ALTER COLUMN photo TYPE real[] USING photo || 7::real},
-		qr/failed: image of item "1" of document "1" has 5 numbers, but the model wants 4/, $gone ],
+		qr/failed: image of item "1" of document "1" has 5 numbers, but the model reads 4/, $gone ],
 	[ 'another name of the table', 'RENAME TO changed; CREATE VIEW changing AS SELECT 1 AS manual', qr/succeeded: /,
 		'DROP VIEW changing; DROP TABLE changed' ])
 {

@@ -145,7 +145,7 @@ value("SELECT xmcoh.revoke_usage('office')");
 value("SELECT xmcoh.cancel_job($job)");
 until_true("SELECT message = 'permission denied for function train' FROM xmcoh.schedule", 'it needs the right to use the extension');
 value("SELECT xmcoh.grant_usage('office'), xmcoh.alter_model('b', new_owner => 'postgres'), xmcoh.grant_model('b', 'office', 'review')");
-until_true("SELECT message ~ '^permission denied for model \"b\"\\nNeeded is level train' FROM xmcoh.schedule", 'and that to train the model');
+until_true("SELECT message ~ '^permission denied for model \"b\"\\nLevel train is needed' FROM xmcoh.schedule", 'and that to train the model');
 value("SELECT xmcoh.unschedule_training($schedule)");
 
 # ---- so many jobs at once ----

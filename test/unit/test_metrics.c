@@ -491,6 +491,83 @@ test_shuffled_ties(void **state)
 	assert_true(fabs(sum / documents) < 4 * 0.355 / sqrt(documents));
 }
 
+/* Without equal positions: matches and tau as the other functions give them, and the baselines of n! orders. */
+static void
+test_order_without_ties(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 9);
+	for (int32_t n = 1; n <= 40; n++)
+	{
+		int32_t		place[40];
+		int32_t		scratch[40];
+		double		position[40];
+		xmc_order_quality quality;
+		double		tau;
+
+		for (int32_t k = 0; k < n; k++)
+		{
+			int32_t		j = (int32_t) xmc_random_below(&random, (uint32_t) k + 1);
+
+			place[k] = place[j];
+			place[j] = k;
+		}
+		for (int32_t k = 0; k < n; k++)
+			position[k] = 10.5 * place[k] - 3;
+		tau = kendall_tau(n, place, scratch);
+		assert_int_equal(xmc_measure_order(&ctx, n, position, &quality), XMC_OK);
+		assert_int_equal(quality.matches, xmc_position_matches(n, place));
+		assert_true(isnan(tau) ? isnan(quality.tau) : fabs(quality.tau - tau) < 1e-12);
+		assert_true(quality.random_matches == 1);
+		assert_true(quality.random_perfect == xmc_random_perfect_match(n));
+	}
+}
+
+/* Items that share a position share their places; the baselines against all 24 orders of four items. */
+static void
+test_order_with_ties(void **state)
+{
+	static const double all_equal[3] = {2, 2, 2};
+	static const double stored[4] = {1, 2, 2, 3};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_order_quality quality;
+	int32_t		orders = 0;
+	int32_t		perfect = 0;
+	int32_t		matches = 0;
+
+	(void) state;
+	assert_int_equal(xmc_measure_order(&ctx, 3, all_equal, &quality), XMC_OK);
+	assert_true(quality.matches == 3 && isnan(quality.tau) && quality.random_matches == 3);
+	assert_true(fabs(quality.random_perfect - 1) < 1e-12);
+
+	for (int32_t code = 0; code < 256; code++)
+	{
+		int32_t		item[4] = {code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6};
+		double		position[4];
+		int32_t		wrong = 0;
+
+		if ((1 << item[0] | 1 << item[1] | 1 << item[2] | 1 << item[3]) != 15)
+			continue;
+		for (int32_t k = 0; k < 4; k++)
+			position[k] = stored[item[k]];
+		for (int32_t a = 0; a < 4; a++)
+			for (int32_t b = a + 1; b < 4; b++)
+				wrong += position[a] > position[b];
+		assert_int_equal(xmc_measure_order(&ctx, 4, position, &quality), XMC_OK);
+		assert_true(fabs(quality.tau - (1 - 2.0 * wrong / 5)) < 1e-12);	/* five of the six pairs have an order */
+		assert_int_equal(quality.matches == 4, wrong == 0);
+		orders++;
+		perfect += quality.matches == 4;
+		matches += quality.matches;
+	}
+	assert_int_equal(orders, 24);
+	assert_true(fabs(quality.random_perfect - (double) perfect / orders) < 1e-12);
+	assert_true(fabs(quality.random_matches - (double) matches / orders) < 1e-12);
+}
+
 int
 main(void)
 {
@@ -500,6 +577,8 @@ main(void)
 		cmocka_unit_test(test_tau_equals_pairs),
 		cmocka_unit_test(test_tau_large),
 		cmocka_unit_test(test_random_baselines),
+		cmocka_unit_test(test_order_without_ties),
+		cmocka_unit_test(test_order_with_ties),
 		cmocka_unit_test(test_coin_flips_score_nothing),
 		cmocka_unit_test(test_coin_flips_with_ties_score_nothing),
 		cmocka_unit_test(test_relabelling_changes_nothing),

@@ -59,6 +59,44 @@ xmc_random_perfect_match(int32_t n)
 	return chance;
 }
 
+xmc_status
+xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, xmc_order_quality *out)
+{
+	int64_t		wrong = 0;		/* pairs in the wrong order */
+	int64_t		pairs = 0;		/* pairs with different positions */
+	int64_t		shared = 0;		/* sum over items of how many items have their position */
+	int64_t		work = 0;
+
+	*out = (xmc_order_quality){.random_perfect = xmc_random_perfect_match(n)};
+	for (int32_t k = 0; k < n; k++)
+	{
+		int32_t		before = 0; /* items with a smaller position than item k */
+		int32_t		equal = 0;	/* items with its position, itself included */
+
+		for (int32_t j = 0; j < n; j++)
+		{
+			before += position[j] < position[k];
+			equal += position[j] == position[k];
+			if (j < k)
+			{
+				wrong += position[j] > position[k];
+				pairs += position[j] != position[k];
+			}
+			/* the i-th of g items with one position multiplies by i, all together by g! */
+			if (j == k)
+				out->random_perfect *= equal;
+		}
+		/* the places of the items with this position are before .. before + equal - 1 */
+		out->matches += before <= k && k < before + equal;
+		shared += equal;
+		XMC_TRY(xmc_spend(ctx, &work, n));
+	}
+	out->tau = pairs ? 1 - 2.0 * wrong / pairs : NAN;
+	/* an item is at one of its g places with probability g / n */
+	out->random_matches = (double) shared / n;
+	return XMC_OK;
+}
+
 /* ---- bootstrap ---- */
 
 typedef struct ratio_term

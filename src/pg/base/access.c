@@ -1,14 +1,15 @@
 /*
- * access.c - who may do what with a model: levels, and functions that run as the extension's owner.
+ * access.c - who may do what with a model: levels, and public functions that run as the extension's owner.
  *
- * Ordinary roles write to almost no table. A public function that changes something is a shell: xmcoh_as_owner calls the
- * function of the same name in schema xmcoh_internal as the extension's owner, and tells it who called (a role, as its
- * first argument). That is what SECURITY DEFINER lacks: there the caller is not known, since session_user is who logged
- * in, not who asks. The inner function is granted to nobody and asks may() for the caller's level. It takes plain types
- * only, and whatever code of a user it makes run, it runs as that user (restricted.h).
+ * Levels, each of which includes those before it: score (read and score), review (approve pairs), train (train, schedule,
+ * deploy, roll back), own. The owner of a model and the members of that role have all levels. Other roles have the level
+ * that grant_model gave them.
  *
- * Levels, each of which includes those before: score (read and score), review (approve pairs), train (train, schedule,
- * deploy, roll back), own. A model's owner and members of that role have all; others have what grant_model gave them.
+ * Ordinary roles may write to almost no table. The C function of each public SQL function that changes something is
+ * xmcoh_as_owner. It calls the inner function, which has the same name in schema xmcoh_internal, as the extension's owner
+ * and passes the calling role as the first argument. SECURITY DEFINER does not suffice: there session_user is the role that
+ * logged in, which may differ from the role that calls. No other role has EXECUTE on an inner function. An inner function
+ * asks may() for the caller's level, takes plain types only, and runs code of a user as that user (restricted.h).
  */
 #include "base/access.h"
 
@@ -43,14 +44,14 @@ PG_FUNCTION_INFO_V1(xmcoh_may_become_role);
 
 #define INNER_SCHEMA "xmcoh_internal"
 
-/* Columns of xmcoh.model_grant_record, as sql/tables.sql has them. */
+/* Column numbers of xmcoh.model_grant_record in sql/tables.sql. */
 #define GRANT_MODEL_ID 2
 #define GRANT_ROLE 3
 #define GRANT_LEVEL 4
 
 static const char *const level_name[] = {"score", "review", "train", "own"};
 
-/* 0 for score to 3 for own. */
+/* The rank of a level, from 0 for score to 3 for own. ERROR for any other text. */
 static int
 level_rank(text *level)
 {
@@ -88,15 +89,16 @@ xmcoh_extension_owner(void)
 	Oid			owner;
 
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the tables of extension xmcoh are not there any more"));
+		ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the tables of extension xmcoh do not exist any more"));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return owner;
 }
 
 /*
- * Whether a grant on the model gives the role this level. The table is read as a catalogue is, without anybody's rights, and with
- * `latest` as it is now: who was granted a level when his transaction began, and has lost it, does nothing more by it.
+ * Whether a grant on the model gives the role this level. The table is read like a system catalogue, without privileges.
+ * With `latest` it is read under the latest snapshot: a level that was taken back since the transaction began does not
+ * count.
  */
 static bool
 is_granted(Oid role, int32 model_id, int wanted, bool latest)
@@ -125,8 +127,8 @@ is_granted(Oid role, int32 model_id, int wanted, bool latest)
 }
 
 /*
- * may(owner object_ref, model_id integer, level text [, role oid]): whether a role, by default the current one, has a level
- * on a model. A model whose owner was dropped belongs to the owner of the extension.
+ * may(owner object_ref, model_id integer, level text [, role oid]): whether a role, by default the current role, has a
+ * level on a model. A model whose owner was dropped belongs to the owner of the extension.
  */
 Datum
 xmcoh_may(PG_FUNCTION_ARGS)
@@ -149,14 +151,16 @@ xmcoh_may_become_role(PG_FUNCTION_ARGS)
 
 /* ---- calling as the owner ---- */
 
-/* The function behind a public one; kept for the query. */
+/* The inner function of a public function; kept until the query ends. */
 typedef struct Inner
 {
 	FmgrInfo	function;
 	Oid			owner;
 } Inner;
 
-/* Finds xmcoh_internal.NAME(oid, ...) for the public function NAME(...). Its owner is whom it runs as, as by SECURITY DEFINER. */
+/*
+ * Finds xmcoh_internal.NAME(oid, ...) for the public function NAME(...). The call runs as the owner of the public function.
+ */
 static Inner *
 find_inner(FmgrInfo *shell, Oid caller, int security)
 {
@@ -173,7 +177,8 @@ find_inner(FmgrInfo *shell, Oid caller, int security)
 	inner->owner = proc->proowner;
 	types[0] = OIDOID;
 	memcpy(types + 1, proc->proargtypes.values, proc->pronargs * sizeof(Oid));
-	SetUserIdAndSecContext(inner->owner, security | SECURITY_LOCAL_USERID_CHANGE);	/* the caller may not look into the schema */
+	/* as the owner, because the caller has no USAGE on the inner schema */
+	SetUserIdAndSecContext(inner->owner, security | SECURITY_LOCAL_USERID_CHANGE);
 	found = LookupFuncName(list_make2(makeString(INNER_SCHEMA), makeString(pstrdup(NameStr(proc->proname)))),
 						   proc->pronargs + 1, types, false);
 	SetUserIdAndSecContext(caller, security);
@@ -183,8 +188,8 @@ find_inner(FmgrInfo *shell, Oid caller, int security)
 }
 
 /*
- * The shell of every public function that changes something. An error sets user and context back, as at the end of any
- * (sub)transaction that fails.
+ * The C function of every public function that changes something. After an error, the abort of the (sub)transaction sets
+ * user and security context back.
  */
 Datum
 xmcoh_as_owner(PG_FUNCTION_ARGS)
@@ -198,7 +203,7 @@ xmcoh_as_owner(PG_FUNCTION_ARGS)
 	GetUserIdAndSecContext(&caller, &security);
 	if (inner == NULL)
 		fcinfo->flinfo->fn_extra = inner = find_inner(fcinfo->flinfo, caller, security);
-	/* A collation that came with an argument, for which other names are the same, is nothing to compare ours by. */
+	/* Not the collation of an argument: a nondeterministic one finds different names equal. */
 	InitFunctionCallInfoData(*call, &inner->function, PG_NARGS() + 1, DEFAULT_COLLATION_OID, NULL, NULL);
 	call->args[0].value = ObjectIdGetDatum(caller);
 	call->args[0].isnull = false;

@@ -1,5 +1,7 @@
 /*
- * access.h - who may do what with a model.
+ * access.h - the tables and the owner of the extension.
+ *
+ * access.c also has the SQL functions on levels: who may do what with a model.
  */
 #ifndef XMCOH_PG_ACCESS_H
 #define XMCOH_PG_ACCESS_H
@@ -7,12 +9,13 @@
 #include "postgres.h"
 
 /*
- * A table of the extension; InvalidOid: it is not here. Anybody who may create schemas can make a schema and tables of these names
- * where the extension is not, or not any more, and have whoever takes them for ours run what hangs on them.
+ * The table `name` of the extension; InvalidOid: this database does not have the extension. A table of this name that does
+ * not belong to the extension does not count: where the extension is not installed, any role that may create schemas can
+ * create such a table, with triggers and defaults that would run as the current role.
  */
 extern Oid	xmcoh_extension_table(const char *name);
 
-/* The owner of the extension: of its tables and functions. ERROR after DROP EXTENSION. */
+/* The owner of the extension's tables. ERROR undefined_table after DROP EXTENSION. */
 extern Oid	xmcoh_extension_owner(void);
 
 #endif

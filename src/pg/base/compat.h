@@ -1,5 +1,5 @@
 /*
- * compat.h - everything that differs between PostgreSQL 15, 16, 17 and 18.
+ * compat.h - what differs between PostgreSQL 15, 16, 17 and 18.
  */
 #ifndef XMCOH_PG_COMPAT_H
 #define XMCOH_PG_COMPAT_H
@@ -15,14 +15,14 @@
 #error "xmcoh needs PostgreSQL 15 or newer"
 #endif
 
-/* The index-th of pgstat_fetch_stat_numbackends() entries of the local copy of the backend status array, from 1. */
+/* Entry `index`, from 1 to pgstat_fetch_stat_numbackends(), of the local copy of the backend status array. */
 #if PG_VERSION_NUM >= 160000
 #define xmcoh_backend_entry(index) pgstat_get_local_beentry_by_index(index)
 #else
 #define xmcoh_backend_entry(index) pgstat_fetch_stat_local_beentry(index)
 #endif
 
-/* PG_TEMP_FILES_DIR and PG_TEMP_FILE_PREFIX; before, storage/fd.h has them. */
+/* The header that has PG_TEMP_FILES_DIR and PG_TEMP_FILE_PREFIX. */
 #if PG_VERSION_NUM >= 170000
 #include "common/file_utils.h"
 #else
@@ -48,7 +48,7 @@
 #define XMCOH_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
-/* Whether a process table entry is a background worker's. */
+/* Whether an entry of the process table is a background worker. */
 #if PG_VERSION_NUM >= 180000
 #define xmcoh_proc_is_worker(proc) (!(proc)->isRegularBackend)
 #else
@@ -62,14 +62,14 @@
 #define xmcoh_may_become(role, other) is_member_of_role(role, other)
 #endif
 
-/* The parts of a qualified name, as a list of String nodes; ERROR when it is none. */
+/* The parts of a qualified name, as a list of String nodes; ERROR for a text that is not one. */
 #if PG_VERSION_NUM >= 160000
 #define xmcoh_qualified_name(text) stringToQualifiedNameList(text, NULL)
 #else
 #define xmcoh_qualified_name(text) stringToQualifiedNameList(text)
 #endif
 
-/* The number of this session's top-level transaction, which it counts from its start. */
+/* The local number of this session's top-level transaction. */
 #if PG_VERSION_NUM >= 170000
 #define xmcoh_local_transaction() (MyProc->vxid.lxid)
 #else

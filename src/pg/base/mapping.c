@@ -1,4 +1,6 @@
-/* mapping.c - mapped files whose loss is an error; see mapping.h */
+/*
+ * mapping.c - files mapped into this process, and the handler of SIGBUS; mapping.h is the contract.
+ */
 #include "base/mapping.h"
 
 #include <signal.h>
@@ -6,8 +8,8 @@
 #include <unistd.h>
 
 /*
- * An error out of the middle of a matrix product leaves the product's buffer in OpenBLAS's table of some hundred, until
- * the process ends. So a session that keeps losing its files is ended long before the table is full.
+ * An ERROR in the middle of a matrix product leaves the product's buffer in use in OpenBLAS's table of buffers, which has
+ * about a hundred entries, until the process ends. So the session is ended (FATAL) long before the table is full.
  */
 #define LOSSES_OF_A_SESSION 16
 
@@ -42,7 +44,10 @@ on_bus_error(int signal_number, siginfo_t *info, void *context)
 	(void) context;
 	if (mapping == NULL)
 	{
-		/* Not ours: whoever had the signal before gets it when the instruction is tried again, or sent anew. */
+		/*
+		 * Not a mapping of ours: the earlier handler gets the signal, when the instruction is tried again, or, if a process
+		 * sent the signal, when it is sent again.
+		 */
 		(void) sigaction(signal_number, &handler_before, NULL);
 		if (info->si_code <= 0)
 			(void) kill(getpid(), signal_number);
@@ -54,8 +59,8 @@ on_bus_error(int signal_number, siginfo_t *info, void *context)
 	ereport(++losses < LOSSES_OF_A_SESSION ? ERROR : FATAL,
 			errcode(ERRCODE_IO_ERROR),
 			errmsg("could not read mapped file \"%s\"", mapping->path),
-			errdetail("It was truncated, or its disk failed, while it was in use."),
-			mapping->is_cache ? errhint("Run the statement again: the file is then made anew from the table.") : 0);
+			errdetail("The file was truncated, or its disk failed, while the file was in use."),
+			mapping->is_cache ? errhint("Run the statement again. The file is then written again from the table.") : 0);
 }
 
 bool
@@ -66,7 +71,7 @@ xmcoh_mapping_begin(Mapping *mapping, int fd, size_t size, int protection)
 
 	if (!handled)
 	{
-		/* Not deferred: the handler does not return, so the signal would stay blocked. */
+		/* SA_NODEFER: the handler does not return, so the signal would stay blocked. */
 		struct sigaction action = {.sa_sigaction = on_bus_error,.sa_flags = SA_SIGINFO | SA_NODEFER};
 
 		sigemptyset(&action.sa_mask);

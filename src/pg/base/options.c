@@ -1,4 +1,8 @@
-/* options.c - the options of models and training in SQL; the table itself stands in the core's options.c */
+/*
+ * options.c - the options of models and training in SQL: out of jsonb, and as rows.
+ *
+ * The table of options is in src/core/document/options.c.
+ */
 #include "base/xmcoh.h"
 
 #include "fmgr.h"
@@ -24,7 +28,7 @@ option_value(const char *name, const JsonbValue *value)
 			errmsg("option \"%s\" must be a number or a boolean", name));
 }
 
-/* An error of the core about options is one about a parameter, not about data. */
+/* XMC_BAD_INPUT of an option is ERROR invalid_parameter_value, not data_exception. */
 static void
 check(xmc_status status, const xmc_ctx *ctx)
 {
@@ -55,7 +59,7 @@ xmcoh_make_options(int32 image_dim, int32 text_dim, bool words, Jsonb *jsonb, xm
 			ereport(ERROR,
 					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("options must be a JSON object"),
-					errhint("For example: '{\"epochs\": 20}'."));
+					errhint("An example is '{\"epochs\": 20}'."));
 		while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
 		{
 			const xmc_option_info *info;
@@ -81,7 +85,7 @@ xmcoh_make_options(int32 image_dim, int32 text_dim, bool words, Jsonb *jsonb, xm
 	check(xmc_options_check(&ctx, out), &ctx);
 }
 
-/* options(): one row per option that is a key of `options` */
+/* options(): one row for each key that `options` may have */
 Datum
 xmcoh_options(PG_FUNCTION_ARGS)
 {

@@ -1,4 +1,6 @@
-/* portable.c - see portable.h */
+/*
+ * portable.c - settings under which a value has the same text in every session; portable.h is the contract.
+ */
 #include "base/portable.h"
 
 #include "utils/guc.h"
@@ -6,7 +8,7 @@
 static void
 pin(const char *setting, const char *value)
 {
-	/* As for a function with SET: GUC_ACTION_SAVE is the one that is allowed while parallel workers run. */
+	/* As a function with SET does: GUC_ACTION_SAVE is allowed while parallel workers run. */
 	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
@@ -17,8 +19,8 @@ xmcoh_portable_begin(bool output)
 
 	pin("DateStyle", "ISO, MDY");
 	pin("IntervalStyle", "postgres");
-	pin("TimeZone", "UTC");		/* a moment is the same everywhere, so its text must not depend on where somebody asks */
-	pin("extra_float_digits", "1"); /* the shortest digits that give the same number */
+	pin("TimeZone", "UTC");		/* the text of a timestamptz does not depend on the session's place */
+	pin("extra_float_digits", "1"); /* the shortest digits that read back as the same number */
 	pin("bytea_output", "hex");
 	pin("lc_monetary", "C");
 	pin("lc_numeric", "C");

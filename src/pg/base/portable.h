@@ -1,5 +1,5 @@
 /*
- * portable.h - settings under which a value's text is the same in every session, and is read back as the same value.
+ * portable.h - settings under which a value has the same text in every session, and is read back as the same value.
  */
 #ifndef XMCOH_PG_PORTABLE_H
 #define XMCOH_PG_PORTABLE_H
@@ -7,9 +7,10 @@
 #include "postgres.h"
 
 /*
- * Between begin and end no session's DateStyle, TimeZone, extra_float_digits or the like counts, as in pg_dump. `output`:
- * names of objects are written with their schema, too; input functions may run users' code (a domain's CHECK), which keeps
- * the session's search_path. end takes what begin gave. An ERROR in between ends it as well.
+ * Between begin and end DateStyle, TimeZone, extra_float_digits and the like have fixed values, as in pg_dump. `output`
+ * also fixes search_path, so that names of objects are written with their schema. For reading it must be false: input
+ * functions may run users' code (the CHECK of a domain), which needs the session's search_path. The argument of end is the
+ * result of begin. An ERROR in between needs no end.
  */
 extern int	xmcoh_portable_begin(bool output);
 extern void xmcoh_portable_end(int level);

@@ -1,13 +1,13 @@
 /*
- * reference.c - the type object_ref: a role, relation or column by its name, with its number beside the name.
+ * reference.c - the SQL type object_ref: a reference to a role, relation or column, by OID and by name.
  *
- * Tables that are dumped must hold names: a number means nothing in another cluster, and a regclass or regrole that
- * cannot be resolved makes the restore of the whole table fail. A name alone does not follow ALTER ... RENAME. So a value
- * holds both. Its text is the object's name as it is now, whatever the name was when the value was made; so a dump always
- * carries present names. Its input takes names of objects that are not there (yet): they are looked up when used.
+ * A table that is dumped must hold names: an OID means nothing in another cluster, and the restore of a table fails if it
+ * holds a regclass or regrole that cannot be resolved. A name alone does not follow ALTER ... RENAME. So a value holds
+ * both. The text of a value is the present name of the object, so a dump holds present names. The input function accepts
+ * names of objects that do not exist yet; they are looked up when the value is used.
  *
- * A relation or column that is gone is looked up by its name, as any query does. A role that is gone is not: a new role of
- * the same name is somebody else. Its text is `role -`, which is nobody.
+ * A relation or column that was dropped is looked up by its name, as in any query. A role that was dropped is not, because
+ * a new role of the same name is another role. The text of such a value is `role -`.
  */
 #include "base/reference.h"
 
@@ -46,24 +46,24 @@ typedef enum RefKind
 } RefKind;
 
 static const char *const kind_name[] = {"role", "relation", "column"};
-static const int n_parts[] = {1, 2, 3};	/* of the name: role; schema and relation; schema, relation and column */
+static const int n_parts[] = {1, 2, 3};	/* of a name: role; schema, relation; schema, relation, column */
 
 #define MAX_PARTS 3
-#define NOBODY "-"				/* a role that was dropped; one of this name would be quoted */
+#define NOBODY "-"				/* a role that was dropped; a role with this name would be quoted */
 
 /* A varlena, stored uncompressed. */
 typedef struct ObjectRef
 {
 	int32		vl_len_;
-	Oid			oid;			/* of the role or relation; InvalidOid: there was none of this name when the value was made */
-	int16		attnum;			/* of the column; InvalidAttrNumber: no column, or there was none */
+	Oid			oid;			/* of the role or relation; InvalidOid: it did not exist when the value was made */
+	int16		attnum;			/* of the column; InvalidAttrNumber: no column, or it did not exist */
 	uint8		kind;			/* RefKind */
-	NameData	part[FLEXIBLE_ARRAY_MEMBER];	/* (n_parts[kind]) the name as it was then */
+	NameData	part[FLEXIBLE_ARRAY_MEMBER];	/* (n_parts[kind]) the name when the value was made */
 } ObjectRef;
 
 #define REF_SIZE(kind) (offsetof(ObjectRef, part) + n_parts[kind] * sizeof(NameData))
 
-/* An ObjectRef argument, checked: whoever can make a value of this type by other means than ours is nobody, but cheap to stop. */
+/* An argument of this type, checked: only the functions below make such values, but a check is cheap. */
 static const ObjectRef *
 reference_argument(Datum datum)
 {
@@ -104,7 +104,7 @@ relation_of_name(const char *schema, const char *name)
 	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
 }
 
-/* The role or relation; InvalidOid: it is not there. */
+/* The role or relation; InvalidOid: it does not exist. */
 static Oid
 resolve(const ObjectRef *ref)
 {
@@ -119,7 +119,7 @@ resolve(const ObjectRef *ref)
 	return relation_of_name(NameStr(ref->part[0]), NameStr(ref->part[1]));
 }
 
-/* The column's number in that relation; InvalidAttrNumber: it has none. */
+/* The number of the column in that relation; InvalidAttrNumber: the column does not exist. */
 static AttrNumber
 resolve_column(const ObjectRef *ref, Oid relation)
 {
@@ -137,14 +137,16 @@ resolve_column(const ObjectRef *ref, Oid relation)
 }
 
 /*
- * The object's name as it is now, or as it was when the value was made; NULL: a role that was dropped. Never an error, also
- * when somebody drops the object meanwhile: that would fail the dump of the whole table.
+ * The present name of the object; for one that does not exist, the name when the value was made; NULL for a role that was
+ * dropped. Raises no error, even if the object is dropped at the same time, because an error would fail the dump of the
+ * table.
  */
 static void
 current_name(const ObjectRef *ref, const char **part)
 {
 	Oid			oid = resolve(ref);
 
+	/* the name when the value was made, for what is not found below */
 	for (int k = 0; k < n_parts[ref->kind]; k++)
 		part[k] = NameStr(ref->part[k]);
 	if (ref->kind == REF_ROLE)
@@ -220,7 +222,7 @@ parse_reference(const char *text)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				errmsg("invalid input syntax for type %s: \"%s\"", "xmcoh.object_ref", text),
-				errhint("Such a value is \"role NAME\", \"relation SCHEMA.NAME\" or \"column SCHEMA.NAME.COLUMN\"."));
+				errhint("The text must be \"role NAME\", \"relation SCHEMA.NAME\" or \"column SCHEMA.NAME.COLUMN\"."));
 	if (kind == REF_ROLE && strcmp(space + 1, NOBODY) == 0)
 	{
 		part[0] = "";			/* no role has an empty name */
@@ -251,7 +253,7 @@ xmcoh_reference_out(PG_FUNCTION_ARGS)
 {
 	const ObjectRef *ref = reference_argument(PG_GETARG_DATUM(0));
 
-	/* A role that was restored without a name has none to give. */
+	/* A value that was restored from `role -` holds no name. */
 	if (ref->kind == REF_ROLE && NameStr(ref->part[0])[0] == '\0')
 		PG_RETURN_CSTRING(pstrdup("role " NOBODY));
 	PG_RETURN_CSTRING(reference_text(ref));
@@ -326,7 +328,7 @@ xmcoh_column_ref(PG_FUNCTION_ARGS)
 
 /* ---- using ---- */
 
-/* object_oid(object_ref): of a column NULL too, where its relation is there and it is not */
+/* object_oid(object_ref): NULL if the object does not exist, for a column also if only the column does not exist */
 Datum
 xmcoh_object_oid(PG_FUNCTION_ARGS)
 {
@@ -338,7 +340,7 @@ xmcoh_object_oid(PG_FUNCTION_ARGS)
 	PG_RETURN_OID(oid);
 }
 
-/* object_name(object_ref): for people; a column's without its relation's */
+/* object_name(object_ref): the name as people read it; of a column without its relation */
 Datum
 xmcoh_object_name(PG_FUNCTION_ARGS)
 {
@@ -356,7 +358,7 @@ xmcoh_object_name(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(out.data));
 }
 
-/* is_loose(object_ref) */
+/* is_loose(object_ref): whether the value is resolved by name, not by OID, or not at all */
 Datum
 xmcoh_is_loose(PG_FUNCTION_ARGS)
 {

@@ -1,4 +1,6 @@
-/* restricted.c - around code that a source brings along; see restricted.h */
+/*
+ * restricted.c - a bracket around code of a relation's owner; restricted.h is the contract.
+ */
 #include "base/restricted.h"
 
 #include "miscadmin.h"
@@ -10,11 +12,11 @@ void
 xmcoh_restrict_begin(RestrictState *before)
 {
 	GetUserIdAndSecContext(&before->user, &before->security_context);
-	/* Whoever has become another could go back: by RESET ROLE to the session's user, from that one to who has logged in. */
+	/* A user who is not the one that logged in could go back: RESET ROLE, then RESET SESSION AUTHORIZATION. */
 	if (before->user != GetSessionUserId() || before->user != GetAuthenticatedUserId() ||
 		(before->security_context & SECURITY_LOCAL_USERID_CHANGE) != 0)
 		SetUserIdAndSecContext(before->user, before->security_context | SECURITY_RESTRICTED_OPERATION);
-	before->guc_level = xmcoh_portable_begin(true);	/* a worker has this search_path in any case */
+	before->guc_level = xmcoh_portable_begin(true);
 }
 
 void
@@ -34,8 +36,8 @@ void
 xmcoh_restrict_end(const RestrictState *before)
 {
 	/*
-	 * As if the level were aborted, so that what was set inside goes, too. This comes first: where nothing was restricted,
-	 * "role" may be among it, and its going back sets the current user.
+	 * isCommit is false, as if the level were aborted, so that settings which were changed inside change back. This stands
+	 * first: without the restriction, "role" may be one of them, and changing it back sets the current user.
 	 */
 	AtEOXact_GUC(false, before->guc_level);
 	SetUserIdAndSecContext(before->user, before->security_context);

@@ -1,6 +1,5 @@
 /*
- * restricted.h - around whatever runs code that a source brings along: functions of views, casts, output functions,
- * policies.
+ * restricted.h - a bracket around code of a relation's owner: functions of views, casts, output functions, policies.
  */
 #ifndef XMCOH_PG_RESTRICTED_H
 #define XMCOH_PG_RESTRICTED_H
@@ -15,19 +14,20 @@ typedef struct RestrictState
 } RestrictState;
 
 /*
- * From here to xmcoh_restrict_end:
- * - where the current user is not who has logged in (SET ROLE, SET SESSION AUTHORIZATION, a SECURITY DEFINER function, a
- *   worker), it is under SECURITY_RESTRICTED_OPERATION: no RESET ROLE, no SET ROLE, no SET SESSION AUTHORIZATION, nothing that
- *   would run at commit, when the user is another one again;
- * - every setting that is changed, by SET, SET LOCAL or set_config, changes back at the end;
- * - the settings that the text of a value depends on have fixed values, so a key is the same text in every session and
+ * Between xmcoh_restrict_begin and xmcoh_restrict_end:
+ * - If the current user is not the one that logged in (SET ROLE, SET SESSION AUTHORIZATION, a SECURITY DEFINER function, a
+ *   worker), SECURITY_RESTRICTED_OPERATION is set. Then RESET ROLE, SET ROLE, SET SESSION AUTHORIZATION, and whatever would
+ *   run at commit under another user are refused.
+ * - Every setting that is changed, by SET, SET LOCAL or set_config, changes back at the end.
+ * - The settings that the text of a value depends on are fixed (portable.h), so a key is the same text in every session and
  *   worker.
- * An error in between needs no xmcoh_restrict_end: the abort of the transaction or subtransaction gives both back
- * (AbortTransaction and AbortSubTransaction set user, security context and settings back to what they were at its start).
+ *
+ * An error in between needs no xmcoh_restrict_end: AbortTransaction and AbortSubTransaction set user, security context and
+ * settings back to their values at the start of the (sub)transaction.
  */
 extern void xmcoh_restrict_begin(RestrictState *before);
 
-/* The same, and as this role. */
+/* The same, as another role. */
 extern void xmcoh_restrict_begin_as(RestrictState *before, Oid role);
 extern void xmcoh_restrict_end(const RestrictState *before);
 

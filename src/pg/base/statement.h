@@ -1,5 +1,5 @@
 /*
- * statement.h - short statements of a worker's transactions, through SPI.
+ * statement.h - one SQL statement through SPI, and the values of its first row.
  */
 #ifndef XMCOH_PG_STATEMENT_H
 #define XMCOH_PG_STATEMENT_H
@@ -10,7 +10,7 @@
 
 #include "executor/spi.h"
 
-/* Runs one statement and gives how many rows were read or written. `expected` is its SPI result code. */
+/* Runs one statement; returns how many rows it read or wrote. ERROR if its SPI result code is not `expected`. */
 static inline uint64
 execute(const char *query, int expected, int n, Oid *types, Datum *values, const char *nulls)
 {
@@ -28,14 +28,14 @@ first_value(int column, bool *is_null)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, is_null);
 }
 
-/* The same as text; NULL: null, or the result has no row. */
+/* The same as text; NULL: the value is NULL, or the result has no row. */
 static inline char *
 first_text(int column)
 {
 	return SPI_processed ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column) : NULL;
 }
 
-/* A number, or NULL where it is not known: nulls[column] is set accordingly. */
+/* A number as an argument of execute(); *null is set to 'n' for NaN and infinity, which become NULL. */
 static inline Datum
 number_or_null(double value, char *null)
 {

@@ -1,4 +1,6 @@
-/* cachefile.c - one copy of a version's weights for all sessions; see cachefile.h */
+/*
+ * cachefile.c - the file through which sessions share one copy of a version's weights; cachefile.h is the contract.
+ */
 #include "model/cachefile.h"
 
 #include <fcntl.h>
@@ -38,7 +40,7 @@ PG_FUNCTION_INFO_V1(xmcoh_sweep_cache);
 
 /* ---- names ---- */
 
-/* Where a table's rows lie, as PostgreSQL names it. */
+/* The file of a table, as PostgreSQL names it. */
 typedef struct TableFile
 {
 	Oid			tablespace;
@@ -46,7 +48,7 @@ typedef struct TableFile
 	Oid			number;
 } TableFile;
 
-/* That of xmcoh.model_version in this database; `owner` may be NULL. */
+/* The file of xmcoh.model_version in this database, and the owner of the table (`owner` may be NULL). */
 static TableFile
 weights_table(Oid *owner)
 {
@@ -79,7 +81,7 @@ cache_path(char *path, const char *sha256)
 			 table.number, sha256);
 }
 
-/* False for a name that cache_path never gives. */
+/* The parts of a name that cache_path makes; false for any other name. */
 static bool
 parse_name(const char *name, TableFile *table, char *sha256)
 {
@@ -105,7 +107,7 @@ is_seal(const char *name)
 	return length > strlen(SEAL_SUFFIX) && strcmp(name + length - strlen(SEAL_SUFFIX), SEAL_SUFFIX) == 0;
 }
 
-/* And its seal. */
+/* Removes a file and its seal. */
 static bool
 remove_file(const char *path)
 {
@@ -116,7 +118,7 @@ remove_file(const char *path)
 	return unlink(path) == 0;
 }
 
-/* ---- what tells whether a file has been changed ---- */
+/* ---- has a file been changed? ---- */
 
 bool
 xmcoh_has_sha256(const void *bytes, size_t size, const char *sha256)
@@ -137,7 +139,8 @@ xmcoh_has_sha256(const void *bytes, size_t size, const char *sha256)
 }
 
 /*
- * What no change of the file leaves as it is. Nobody can set the time of the inode's last change (ctime) as they like.
+ * Identity, size and times of a file, of which each change of the file changes at least one: no program can set the time of
+ * the inode's last change (ctime).
  */
 static void
 describe(const struct stat *st, char *description)
@@ -147,7 +150,7 @@ describe(const struct stat *st, char *description)
 			 (long long) st->st_mtim.tv_sec, st->st_mtim.tv_nsec, (long long) st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
 }
 
-/* Takes note of an opened file in order to compare later: as it is now, before it is read. */
+/* Describes an open file before its bytes are read, so that later changes are noticed. False for a file of another size. */
 static bool
 take_note(CacheFile *file, int fd, size_t size)
 {
@@ -156,7 +159,7 @@ take_note(CacheFile *file, int fd, size_t size)
 
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (size_t) st.st_size != size)
 		return false;
-	/* The sweep goes by the access time. This changes ctime, so the file is also verified once a day. */
+	/* The sweep needs the access time. Setting it changes ctime, so the file is verified again once a day. */
 	if (st.st_atime < time(NULL) - CACHE_TOUCH_SECONDS && (futimens(fd, now) != 0 || fstat(fd, &st) != 0))
 		return false;
 	describe(&st, file->description);
@@ -177,6 +180,7 @@ xmcoh_cachefile_is_unchanged(const CacheFile *file)
 
 /* ---- writing ---- */
 
+/* Writes all bytes; false, with errno, on failure. */
 static bool
 write_all(int fd, const void *data, size_t size)
 {
@@ -202,7 +206,7 @@ write_all(int fd, const void *data, size_t size)
 	return true;
 }
 
-/* False, with errno, when the disk does not take it: then nothing is left of it. */
+/* Writes a draft and renames it. False, with errno, on failure; then no draft is left. */
 static bool
 write_file(const char *path, const void *bytes, size_t size)
 {
@@ -215,13 +219,13 @@ write_file(const char *path, const void *bytes, size_t size)
 	fd = BasicOpenFile(draft, O_RDWR | O_CREAT | O_TRUNC | PG_BINARY);
 	if (fd < 0 && errno == ENOENT)
 	{
-		/* PostgreSQL too makes this directory only when it is first needed. */
+		/* PostgreSQL makes this directory when it needs one, so it may be missing. */
 		(void) MakePGDirectory(CACHE_DIRECTORY);
 		fd = BasicOpenFile(draft, O_RDWR | O_CREAT | O_TRUNC | PG_BINARY);
 	}
 	if (fd < 0)
 		return false;
-	/* Read-only: whoever writes to it later, or truncates it, must mean to. */
+	/* read-only, so that nothing writes to the file or truncates it by mistake */
 	written = write_all(fd, bytes, size) && fchmod(fd, (mode_t) pg_file_create_mode & 0444) == 0;
 	saved_errno = errno;
 	if (close(fd) != 0 && written)
@@ -257,7 +261,7 @@ xmcoh_cachefile_write(const char *sha256, const void *bytes, size_t size)
 
 /* ---- mapping ---- */
 
-/* Whether somebody has verified this very file, and nobody has changed it since. */
+/* Whether the seal says that some session has verified this file as it is now. */
 static bool
 is_sealed(const CacheFile *file)
 {
@@ -275,7 +279,7 @@ is_sealed(const CacheFile *file)
 	return length == (ssize_t) strlen(file->description) && memcmp(sealed, file->description, (size_t) length) == 0;
 }
 
-/* Where it cannot be written, every session verifies for itself. */
+/* Writes the seal. If that fails, each session verifies the file itself. */
 static void
 seal(const CacheFile *file)
 {
@@ -298,9 +302,9 @@ xmcoh_cachefile_map(CacheFile *file, const char *sha256, size_t size, const char
 	file->mapping.path = file->path;
 	file->mapping.is_cache = true;
 	if (!take_note(file, fd, size))
-		*damage = "Its size is wrong.";
+		*damage = "The size of the file is wrong.";
 	else if (!xmcoh_mapping_begin(&file->mapping, fd, size, PROT_READ))
-		*damage = "It cannot be mapped.";
+		*damage = "The file cannot be mapped.";
 	(void) close(fd);
 	if (*damage != NULL)
 		return false;
@@ -311,7 +315,7 @@ xmcoh_cachefile_map(CacheFile *file, const char *sha256, size_t size, const char
 		seal(file);
 		return true;
 	}
-	*damage = "Its SHA-256 is not the one that names it.";
+	*damage = "The SHA-256 of the file is not that of its name.";
 	xmcoh_mapping_end(&file->mapping);
 	return false;
 }
@@ -325,8 +329,8 @@ xmcoh_cachefile_unmap(CacheFile *file)
 /* ---- sweeping ---- */
 
 /*
- * Paths to be removed when the transaction commits; in TopTransactionContext. A rolled-back savepoint does not take its
- * paths back: at worst a file is written again.
+ * Paths to be removed when the transaction commits; in TopTransactionContext. Paths of a rolled-back savepoint stay in the
+ * list: at worst a file that is needed is written again.
  */
 static List *doomed = NIL;
 
@@ -372,17 +376,17 @@ compare_hashes(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* What this database holds. */
+/* The versions of this database. */
 typedef struct Versions
 {
-	TableFile	table;			/* where its weights lie */
-	char	  **hashes;			/* (n) of all versions, sorted */
+	TableFile	table;			/* of xmcoh.model_version */
+	char	  **hashes;			/* (n) SHA-256 of all versions, sorted */
 	uint64		n;
 } Versions;
 
 /*
- * In the current memory context. Read as the table's owner, since the caller sees only its own models, and as of now,
- * since an older snapshot does not know the versions that others have committed.
+ * Reads the versions into the current memory context. It reads as the owner of the table, because the caller sees only the
+ * models that it may use; and under the latest snapshot, because an older one lacks versions that others have committed.
  */
 static Versions
 read_versions(void)
@@ -396,7 +400,7 @@ read_versions(void)
 	versions.table = weights_table(&owner);
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	/* In a parallel plan there is one snapshot. */
+	/* In a parallel plan all processes have one snapshot, and no other may be taken. */
 	PushActiveSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -417,6 +421,7 @@ read_versions(void)
 	return versions;
 }
 
+/* Whether the file of a table does not exist any more. */
 static bool
 is_gone(const TableFile *table)
 {
@@ -428,6 +433,7 @@ is_gone(const TableFile *table)
 	return gone;
 }
 
+/* Whether no session has opened a file for a week. */
 static bool
 is_old(const char *path)
 {
@@ -437,7 +443,7 @@ is_old(const char *path)
 	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtime < oldest && st.st_atime < oldest;
 }
 
-/* Whether nobody needs a file any more, whose name has been parsed. */
+/* Whether a file of this table and hash is not needed. */
 static bool
 is_unneeded(const Versions *versions, const TableFile *table, const char *sha256)
 {
@@ -466,10 +472,11 @@ xmcoh_cachefile_sweep(bool at_commit)
 			continue;
 		if (snprintf(path, sizeof path, "%s/%s", CACHE_DIRECTORY, entry->d_name) >= (int) sizeof path)
 			continue;
+		/* old files of any database; of the others those that are not needed */
 		if (is_old(path))
 			n += remove_file(path);
 		else if (!parse_name(entry->d_name, &table, sha256) || !is_unneeded(&versions, &table, sha256))
-			continue;			/* what is not ours to understand may be the draft of a process that is writing it */
+			continue;			/* an unknown name may be the draft of a process that is writing */
 		else if (at_commit && table.database == MyDatabaseId)
 		{
 			remove_at_commit(path);
@@ -485,7 +492,7 @@ xmcoh_cachefile_sweep(bool at_commit)
 	return n;
 }
 
-/* sweep_cache(): how many files go, at the latest when the transaction commits */
+/* sweep_cache(): how many files are removed, now or when the transaction commits */
 Datum
 xmcoh_sweep_cache(PG_FUNCTION_ARGS)
 {

@@ -1,30 +1,31 @@
 /*
- * cachefile.h - the file through which sessions share one read-only copy of a model version's weights.
+ * cachefile.h - the file through which sessions share one read-only copy of a version's weights.
  *
- * base/pgsql_tmp/pgsql_tmp.xmcoh.<tablespace>.<database>.<table file>.<sha256>: named by the file of the table that the
- * weights come from and by their hash. PostgreSQL removes files of this prefix when the server starts, also after a
- * crash, and leaves them out of base backups. So nothing here is ever precious and nothing needs fsync: a file that is
- * missing or damaged is written again from the table.
+ * Name: base/pgsql_tmp/pgsql_tmp.xmcoh.<tablespace>.<database>.<table file>.<sha256>, after the file of the table
+ * xmcoh.model_version and the hash of the weights. PostgreSQL removes files of this prefix when the server starts, also
+ * after a crash, and leaves them out of base backups. A file that is missing or damaged is written again from the table, so
+ * no file needs fsync.
  *
- * Trust. The session that writes the file has checked the bytes in full (SHA-256, every tensor, every number). Whoever
- * maps it first verifies the SHA-256 of what the file gives and writes a seal beside it: device, inode, size and times
- * of the file that was verified. Whoever maps it later compares these and verifies again when they differ, which also
- * happens once a day. So a first call costs nothing more that can be measured, while each verification of 32 MB takes
- * 16 ms. A session that has it mapped compares them whenever it looks a model up, at the latest with the next statement.
- * What remains is bytes that change while a statement runs, or within a day on the disk alone; a page that is gone is an
- * ERROR (mapping.h). The file is read-only, and only the server's operating-system user can write it: who means harm can
- * change the tables as well.
+ * Verification. The session that writes a file has checked the bytes in full: SHA-256, every tensor, every number. The
+ * first session that maps the file verifies the SHA-256 of the mapped bytes. Then it writes a seal beside the file: device,
+ * inode, size and times of the verified file. Later sessions compare the seal with the file, and verify the bytes again if
+ * the two differ, which also happens once a day. So a first call takes no measurable time more, while one verification of
+ * 32 MB takes 16 ms. A session that has mapped the file compares the same values whenever it looks a model up. Not noticed
+ * are bytes that change during a statement, and bytes that change on the disk alone, until the next day. A page that cannot
+ * be read is an ERROR (mapping.h). The file is read-only, and only the operating-system user of the server can write to it;
+ * that user can change the tables as well.
  *
- * When a file goes:
- * - its version is dropped or pruned: when that transaction commits (xmcoh.sweep_cache), else by the next sweep
- * - its database is dropped: by the next sweep in the server
- * - its extension is dropped: by the first sweep in the server after the next checkpoint
- * - no session has opened it for a week: by the next sweep
- * Whoever writes a cache file sweeps. The seal goes with its file. A file that is removed stays readable for who has it
- * mapped, until the statement ends.
+ * When a file is removed:
+ * - Its version is dropped or pruned: when that transaction commits (xmcoh.sweep_cache), else by the next sweep.
+ * - Its database is dropped: by the next sweep in the server.
+ * - Its extension is dropped: by the first sweep in the server after the next checkpoint.
+ * - No session has opened it for a week: by the next sweep.
+ *
+ * A session that writes a cache file sweeps. The seal is removed with its file. A session that has mapped a removed file
+ * can read the file until the session's statement ends.
  */
-#ifndef XMCOH_CACHEFILE_H
-#define XMCOH_CACHEFILE_H
+#ifndef XMCOH_PG_CACHEFILE_H
+#define XMCOH_PG_CACHEFILE_H
 
 #include "postgres.h"
 
@@ -37,35 +38,35 @@ typedef struct CacheFile
 {
 	Mapping		mapping;
 	char		path[MAXPGPATH];
-	char		description[CACHE_DESCRIPTION]; /* of the file when its bytes were verified */
+	char		description[CACHE_DESCRIPTION]; /* identity and times of the file before its bytes were verified */
 } CacheFile;
 
 /*
- * Maps the cache file of `sha256` (64 hexadecimal digits), whose weights have `size` bytes, read-only and verifies it.
- * `file` must be zeroed and must not move. False when it is missing, or damaged: then *damage says how, else it is NULL.
- * ERROR io_error: mapping.h.
+ * Maps the cache file of the weights with this SHA-256 (64 hexadecimal digits) and `size` bytes, read-only, and verifies
+ * it. `file` must be zeroed and must not move. False when the file is missing or damaged; *damage says what is wrong with a
+ * damaged file, else it is NULL. ERROR io_error: see mapping.h.
  */
 extern bool xmcoh_cachefile_map(CacheFile *file, const char *sha256, size_t size, const char **damage);
 
-/* Whether a mapped file is still the one that was verified. */
+/* Whether a mapped file is still the file that was verified. */
 extern bool xmcoh_cachefile_is_unchanged(const CacheFile *file);
 
-/* Does nothing for one that is not mapped. Raises nothing. */
+/* Does nothing if the file is not mapped. Raises no error. */
 extern void xmcoh_cachefile_unmap(CacheFile *file);
 
 /*
- * Writes the cache file: under a name of this process first, then renamed, so that others see all of it or nothing,
- * and an older file stays whole for who has it mapped. False, with a LOG message, when the disk does not take it.
+ * Writes the cache file under a name of this process and renames it. So other sessions see the whole file or none, and a
+ * session that has mapped an older file keeps that. False, with a LOG message, when the file cannot be written.
  */
 extern bool xmcoh_cachefile_write(const char *sha256, const void *bytes, size_t size);
 
 /*
- * Removes the cache files that nobody needs (see above) and gives their number. With `at_commit` those of this database's
- * versions that are gone stay until this transaction commits. Needs a transaction.
+ * Removes the cache files that are not needed (see above) and returns their number. With `at_commit`, files of this
+ * database are removed when this transaction commits. Needs a transaction.
  */
 extern int	xmcoh_cachefile_sweep(bool at_commit);
 
-/* Whether the hash of these bytes, in hexadecimal, is this. */
+/* Whether these bytes have this SHA-256, given in hexadecimal. */
 extern bool xmcoh_has_sha256(const void *bytes, size_t size, const char *sha256);
 
 #endif

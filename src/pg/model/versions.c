@@ -1,4 +1,7 @@
-/* versions.c - weights between bytea and the core; see versions.h */
+/*
+ * versions.c - the rows of xmcoh.model_version: stored, described, and which documents were held out; versions.h is the
+ * contract.
+ */
 #include "model/versions.h"
 
 #include <math.h>
@@ -11,6 +14,9 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "base/json_object.h"
+#include "base/xmcoh.h"
+
 PG_FUNCTION_INFO_V1(xmcoh_inspect_weights);
 
 void
@@ -22,61 +28,81 @@ xmcoh_append_json_number(StringInfo out, double value)
 		appendStringInfoString(out, "null");
 }
 
-/* The options that differ from their defaults, as create_model takes them. */
+/* The field options: the options that differ from their defaults, as create_model takes them. */
 static void
-append_options(StringInfo out, const xmc_options *options)
+add_options(JsonbParseState **json, const xmc_options *options)
 {
 	int32_t		count;
 	const xmc_option_info *table = xmc_option_table(&count);
-	bool		first = true;
 
-	appendStringInfoChar(out, '{');
+	xmcoh_json_begin(json, "options");
 	for (int32_t i = 0; i < count; i++)
 	{
 		double		value = xmc_options_get(options, &table[i]);
 
-		if (table[i].is_input || value == table[i].default_value)
-			continue;
-		appendStringInfo(out, "%s\"%s\": ", first ? "" : ", ", table[i].name);
-		xmcoh_append_json_number(out, value);
-		first = false;
+		if (!table[i].is_input && value != table[i].default_value)
+			xmcoh_json_number(json, table[i].name, value);
 	}
-	appendStringInfoChar(out, '}');
+	(void) xmcoh_json_end(json);
 }
 
-/* inspect_weights(weights bytea): everything in it is checked, then described */
+/* inspect_weights(weights bytea): checks the weights in full, then describes the model */
 Datum
 xmcoh_inspect_weights(PG_FUNCTION_ARGS)
 {
 	bytea	   *weights = PG_GETARG_BYTEA_P(0);	/* with its 4-byte header: the values are then aligned */
 	xmc_ctx		ctx = xmcoh_context();
+	JsonbParseState *json = NULL;
 	xmc_model  *model;
-	StringInfoData out;
 	int64		parameters = 0;
 
 	XMCOH_TRY(xmc_model_open(&ctx, VARDATA(weights), VARSIZE(weights) - VARHDRSZ, true, &model), &ctx);
-
-	initStringInfo(&out);
 	for (int32_t i = 0; i < model->n_tensors; i++)
 		parameters += model->tensor[i].n_values;
-	appendStringInfo(&out, "{\"image_dim\": %d, \"text_dim\": %d, \"words\": %s, \"options\": ",
-					 model->options.image_dim, model->options.text_dim, model->options.words ? "true" : "false");
-	append_options(&out, &model->options);
-	appendStringInfo(&out, ", \"feature_version\": %d, \"tensors\": %d, \"parameters\": %lld, \"bytes\": %lld",
-					 XMC_FEATURE_VERSION, (int) model->n_tensors, (long long) parameters,
-					 (long long) (VARSIZE(weights) - VARHDRSZ));
-	appendStringInfoString(&out, ", \"calibration\": {\"text\": ");
-	xmcoh_append_json_number(&out, model->calibration.solo[XMC_TEXT]);
-	appendStringInfoString(&out, ", \"image\": ");
-	xmcoh_append_json_number(&out, model->calibration.solo[XMC_IMAGE]);
-	appendStringInfoString(&out, ", \"fused_text\": ");
-	xmcoh_append_json_number(&out, model->calibration.fused[XMC_TEXT]);
-	appendStringInfoString(&out, ", \"fused_image\": ");
-	xmcoh_append_json_number(&out, model->calibration.fused[XMC_IMAGE]);
-	appendStringInfoString(&out, ", \"fused_bilinear\": ");
-	xmcoh_append_json_number(&out, model->calibration.fused[XMC_JOINT]);
-	appendStringInfoString(&out, "}}");
-	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data)));
+
+	xmcoh_json_begin(&json, NULL);
+	xmcoh_json_number(&json, "image_dim", model->options.image_dim);
+	xmcoh_json_number(&json, "text_dim", model->options.text_dim);
+	xmcoh_json_bool(&json, "words", model->options.words);
+	add_options(&json, &model->options);
+	xmcoh_json_number(&json, "feature_version", XMC_FEATURE_VERSION);
+	xmcoh_json_number(&json, "tensors", model->n_tensors);
+	xmcoh_json_number(&json, "parameters", (double) parameters);
+	xmcoh_json_number(&json, "bytes", VARSIZE(weights) - VARHDRSZ);
+	xmcoh_json_begin(&json, "calibration");
+	xmcoh_json_number(&json, "text", model->calibration.solo[XMC_TEXT]);
+	xmcoh_json_number(&json, "image", model->calibration.solo[XMC_IMAGE]);
+	xmcoh_json_number(&json, "fused_text", model->calibration.fused[XMC_TEXT]);
+	xmcoh_json_number(&json, "fused_image", model->calibration.fused[XMC_IMAGE]);
+	xmcoh_json_number(&json, "fused_bilinear", model->calibration.fused[XMC_JOINT]);
+	(void) xmcoh_json_end(&json);
+	PG_RETURN_JSONB_P(xmcoh_json_end(&json));
+}
+
+HeldOutRule
+xmcoh_held_out_rule(int32 model_id, int32 version)
+{
+	Oid			types[2] = {INT4OID, INT4OID};
+	Datum		values[2] = {Int32GetDatum(model_id), Int32GetDatum(version)};
+	bool		no_seed = true;
+	bool		no_threshold = true;
+	HeldOutRule rule = {0};
+
+	if (SPI_execute_with_args("SELECT xmcoh.report_integer(report, 'seed'), xmcoh.report_number(report, 'held_out_threshold')"
+							  " FROM xmcoh.model_version WHERE model_id OPERATOR(pg_catalog.=) $1"
+							  " AND version OPERATOR(pg_catalog.=) $2",
+							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.model_version");
+	if (SPI_processed == 1)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+
+		rule.seed = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &no_seed));
+		rule.threshold = DatumGetFloat8(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &no_threshold));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	rule.is_known = !no_seed && !no_threshold;
+	return rule;
 }
 
 int32
@@ -96,7 +122,7 @@ xmcoh_store_version(int32 model_id, const xmc_model *model, int32 job_id, const 
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("the model has %zu bytes, more than a bytea can hold", size),
-				errhint("Train with smaller d_model, layers, hash_bits or bag_bits."));
+				errhint("Train with a smaller d_model, layers, hash_bits or bag_bits."));
 	weights = palloc(size + VARHDRSZ);
 	SET_VARSIZE(weights, size + VARHDRSZ);
 	XMCOH_TRY(xmc_model_save(&ctx, model, VARDATA(weights), &size), &ctx);

@@ -1,20 +1,33 @@
 /*
- * versions.h - versions of models in xmcoh.model_version.
+ * versions.h - the rows of xmcoh.model_version: a trained model is stored as one; which documents its training held out.
+ *
+ * weights.h opens a version to score with it.
  */
-#ifndef XMCOH_PG_MODEL_STORE_H
-#define XMCOH_PG_MODEL_STORE_H
+#ifndef XMCOH_PG_VERSIONS_H
+#define XMCOH_PG_VERSIONS_H
 
-#include "base/xmcoh.h"
+#include "postgres.h"
 
 #include "lib/stringinfo.h"
 
 #include "xmcoh/model.h"
 
 /*
- * Stores a model as the next version of model `model_id` by xmcoh.store_version, and gives its number. `report` is a
- * JSON object; job_id 0: none. Needs SPI. ERROR program_limit_exceeded for a model that does not fit in a bytea.
+ * Stores a model as the next version of model `model_id`, by xmcoh_internal.store_version, and gives its number. `report`
+ * is a JSON object. job_id 0: no job. Needs SPI. ERROR program_limit_exceeded for a model that does not fit in a bytea.
  */
 extern int32 xmcoh_store_version(int32 model_id, const xmc_model *model, int32 job_id, const char *report);
+
+/* Which documents a training held out: those for which xmc_held_out(key, seed, threshold) is true. */
+typedef struct HeldOutRule
+{
+	bool		is_known;		/* false for an imported version, and for one that does not exist */
+	int32		seed;
+	double		threshold;
+} HeldOutRule;
+
+/* The rule of a version's training, from the version's report. Needs SPI; reads with the caller's privileges. */
+extern HeldOutRule xmcoh_held_out_rule(int32 model_id, int32 version);
 
 /* Appends a number as JSON: the shortest text that reads back as the same number; null for NaN and infinity. */
 extern void xmcoh_append_json_number(StringInfo out, double value);

@@ -1,4 +1,6 @@
-/* weights.c - deployed versions, opened and shared; see weights.h */
+/*
+ * weights.c - deployed versions: looked up, opened, and kept open for the session; weights.h is the contract.
+ */
 #include "model/weights.h"
 
 #include <sys/mman.h>
@@ -11,29 +13,29 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "model/cachefile.h"
 #include "base/compat.h"
 #include "base/xmcoh.h"
+#include "model/cachefile.h"
 
-/* ---- the session's opened models, by SHA-256 ---- */
+/* ---- the open models of the session, by SHA-256 ---- */
 
-#define SESSION_MODELS 8		/* kept beyond the end of a transaction */
+#define SESSION_MODELS 8		/* stay open after the end of a transaction */
 #define LOAD_CHUNK (1 << 20)
 
 typedef struct OpenModel
 {
 	struct OpenModel *next;	/* most recently used first */
 	char		sha256[SHA256_DIGITS + 1];
-	size_t		size;			/* of the weights, into which the model's parameters point: */
-	CacheFile	shared;			/* they are its bytes, if it is mapped, */
-	void	   *private;		/* else they are mapped here, anonymously */
-	xmc_model  *model;
-	MemoryContext context;		/* this struct and what xmc_model_open allocated; its end ends the mapping */
+	size_t		size;			/* of the weights */
+	CacheFile	shared;			/* the weights, if the cache file is mapped */
+	void	   *private;		/* the weights, if they are in anonymous memory; else NULL */
+	xmc_model  *model;			/* its parameters point into the weights */
+	MemoryContext context;		/* of this struct and of the model; deleting it ends the mapping */
 	MemoryContextCallback unmap;
 } OpenModel;
 
 static OpenModel *session_models = NULL;
-static OpenModel *outdated_models = NULL;	/* whose cache file has changed; until the end of the transaction */
+static OpenModel *outdated_models = NULL;	/* models whose cache file has changed; open until the transaction ends */
 
 static void
 unmap_model(void *arg)
@@ -45,7 +47,7 @@ unmap_model(void *arg)
 		munmap(opened->private, opened->size);
 }
 
-/* Starts below the current context: an error on the way takes it, and its mapping, along. */
+/* Its memory context is a child of the current one, so an error before opened_weights keeps it frees the mapping. */
 static OpenModel *
 new_open_model(const char *sha256, size_t size)
 {
@@ -62,6 +64,7 @@ new_open_model(const char *sha256, size_t size)
 	return opened;
 }
 
+/* Opens the model in the weights. */
 static xmc_status
 open_bytes(OpenModel *opened, bool check_finite, xmc_ctx *ctx)
 {
@@ -87,7 +90,7 @@ close_all(OpenModel **list)
 	}
 }
 
-/* Only here are models closed, so that whatever a query holds stays valid while it runs. */
+/* Models are closed only here, at the end of a transaction, so that a query's models stay valid while it runs. */
 static void
 close_surplus_models(XactEvent event, void *arg)
 {
@@ -111,7 +114,10 @@ close_surplus_models(XactEvent event, void *arg)
 	close_all(&outdated_models);
 }
 
-/* One whose cache file is no longer what was verified is not found: it is mapped, or written, anew. */
+/*
+ * The open model with this SHA-256, moved to the front; NULL: not open, or its cache file has changed since it was
+ * verified.
+ */
 static OpenModel *
 find_open_model(const char *sha256)
 {
@@ -136,11 +142,11 @@ find_open_model(const char *sha256)
 	return NULL;
 }
 
-/* ---- what the table says; plans are kept for the session ---- */
+/* ---- reading the tables ---- */
 
 /*
- * SPI's error for a missing privilege, table or column is the right one for the user; only a missing row is ours to
- * word.
+ * A plan, kept for the session. The errors of SPI for a missing privilege, table or column are good messages for the user;
+ * only a missing row needs a message of ours.
  */
 static SPIPlanPtr
 prepared(SPIPlanPtr *plan, const char *query, int n_arguments, Oid *types)
@@ -171,7 +177,7 @@ column(int number, bool *is_null)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, is_null);
 }
 
-/* Fills `bytes` (size) from the version's row, a slice at a time, so that no second copy of the whole is ever made. */
+/* Reads the weights of a version into `bytes` (size), in chunks, so that there is no second copy of the whole. */
 static void
 read_weights(int32 model_id, int32 version, char *bytes, size_t size)
 {
@@ -207,10 +213,10 @@ damaged(const char *name, int32 version, const char *reason)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("weights of version %d of model \"%s\" are damaged", version, name),
 			 errdetail("%s", reason),
-			 errhint("Deploy another version, or import this one again from a copy.")));
+			 errhint("Deploy another version, or import this version again from a copy.")));
 }
 
-/* Maps the cache file and opens what it holds; NULL when there is none, or it is damaged. */
+/* Maps the cache file and opens the model in it; NULL when the file is missing or damaged. */
 static OpenModel *
 map_model(const char *name, const char *sha256, size_t size)
 {
@@ -234,8 +240,8 @@ map_model(const char *name, const char *sha256, size_t size)
 }
 
 /*
- * Reads, checks in full and opens the weights from the table; leaves a cache file behind for the others if the disk
- * allows.
+ * Reads the weights from the table, checks them in full and opens the model. Writes the cache file for other sessions, if
+ * that is possible.
  */
 static OpenModel *
 load_model(const char *name, const DeployedModel *deployed, const char *sha256, size_t size)
@@ -255,14 +261,14 @@ load_model(const char *name, const DeployedModel *deployed, const char *sha256, 
 	opened->private = bytes;
 	read_weights(deployed->model_id, deployed->version, bytes, size);
 	if (!xmcoh_has_sha256(bytes, size, sha256))
-		damaged(name, deployed->version, "Their SHA-256 is not the one that names them.");
+		damaged(name, deployed->version, "The SHA-256 of the weights is not the recorded one.");
 	status = open_bytes(opened, true, &ctx);
 	if (status == XMC_BAD_MODEL)
 		damaged(name, deployed->version, ctx.message);
 	if (status != XMC_OK)
 		xmcoh_raise(status, &ctx);
 
-	/* Change over to the shared copy; should anything fail, the private one is as good. */
+	/* use the shared copy from now on; if anything fails, use the private one */
 	if (!xmcoh_cachefile_write(sha256, bytes, size))
 		return opened;
 	(void) xmcoh_cachefile_sweep(false);
@@ -273,6 +279,7 @@ load_model(const char *name, const DeployedModel *deployed, const char *sha256, 
 	return shared;
 }
 
+/* The model of these weights, open until the session opens others. */
 static const xmc_model *
 opened_weights(const char *name, const DeployedModel *deployed, const char *sha256, size_t size)
 {
@@ -297,17 +304,9 @@ opened_weights(const char *name, const DeployedModel *deployed, const char *sha2
 
 /* ---- look-up ---- */
 
-text *
-xmcoh_model_argument(NullableDatum argument)
-{
-	if (argument.isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("model must not be NULL")));
-	return DatumGetTextPP(argument.value);
-}
-
-/* Row-level security hides the models of others; whoever asks for one by name is told that it is there. */
+/*
+ * ERROR for a name without a visible model. Row-level security hides other roles' models; the error says if there is one.
+ */
 static void
 no_such_model(const char *name, Datum name_datum)
 {
@@ -320,7 +319,8 @@ no_such_model(const char *name, Datum name_datum)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for model \"%s\"", name),
-				 errdetail("Members of the role that owns a model can use it, and whom xmcoh.grant_model gave a level.")));
+				 errdetail("The owner of a model can use it, members of that role, and roles with a level from"
+						   " xmcoh.grant_model.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("model \"%s\" does not exist", name),
@@ -342,6 +342,7 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	/* the model's row, under the running query's snapshot, with the row of its deployed version */
 	name_string = pnstrdup(name, name_length);
 	values[0] = PointerGetDatum(cstring_to_text_with_len(name, (int) name_length));
 	prepared(&plan,
@@ -358,7 +359,7 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("model \"%s\" has no deployed version", name_string),
-				 errhint("Train it: SELECT xmcoh.train(%s);", quote_literal_cstr(name_string))));
+				 errhint("Train the model: SELECT xmcoh.train(%s);", quote_literal_cstr(name_string))));
 	sha256_datum = column(3, &is_null);
 	if (is_null)
 		ereport(ERROR,
@@ -368,6 +369,7 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 	text_to_cstring_buffer(DatumGetTextPP(sha256_datum), sha256, sizeof sha256);
 	size = (size_t) DatumGetInt32(column(4, &is_null));
 	SPI_freetuptable(SPI_tuptable);
+	/* the weights, by their SHA-256 */
 	found.model = opened_weights(name_string, &found, sha256, size);
 	SPI_finish();
 	return found;
@@ -404,12 +406,12 @@ xmcoh_open_version(int32 model_id, int32 version)
 }
 
 /*
- * The snapshot's identity: what has ended (xmax, and how many before it have not) and which of our own commands it
- * sees (transaction, subtransaction, command). The transactions that are going on below a given xmax can only become
- * fewer, so their number tells two such sets apart. The snapshot's completion count would too, but copies of a
- * snapshot, which active ones are, have lost it. The subtransaction is there because rolling one back undoes a deploy
- * without moving the rest. A mapping that was lost may be the answer's: an error that is caught does not move the
- * snapshot.
+ * The last answer holds as long as the snapshot is the same. A snapshot is identified by what had ended when it was taken
+ * (xmax, and how many transactions below xmax were running) and by which commands of this session it sees (transaction,
+ * subtransaction, command). For one xmax the set of running transactions can only shrink, so its size identifies the set.
+ * (snapXactCompletionCount would do, too, but active snapshots are copies, which do not have it.) The subtransaction counts
+ * because rolling one back undoes a deploy and changes nothing else here. The number of lost mappings counts because the
+ * lost file may be the answer's: an error that is caught does not change the snapshot.
  */
 const DeployedModel *
 xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name, size_t name_length)

@@ -1,17 +1,17 @@
 /*
- * weights.h - from the name of a model to its deployed version, opened and read-only (design section 5).
+ * weights.h - from the name of a model to its deployed version, opened for scoring (design section 5).
  *
- * Two steps, so that nothing is ever stale: the deployed version is looked up under the running query's snapshot and
- * with the caller's privileges; its weights are then found by their SHA-256, whose bytes never change.
+ * The deployed version is looked up under the snapshot of the running query and with the caller's privileges. Its weights
+ * are found by their SHA-256. So neither can be out of date.
  */
-#ifndef XMCOH_WEIGHTS_H
-#define XMCOH_WEIGHTS_H
+#ifndef XMCOH_PG_WEIGHTS_H
+#define XMCOH_PG_WEIGHTS_H
 
 #include "postgres.h"
 
 #include "xmcoh/model.h"
 
-/* A version whose weights are ready to score with. Valid until the end of the transaction. */
+/* A version whose weights are open. Valid until the end of the transaction. */
 typedef struct DeployedModel
 {
 	int32		model_id;
@@ -20,8 +20,8 @@ typedef struct DeployedModel
 } DeployedModel;
 
 /*
- * One call site's memory of its last look-up; lives, zeroed, in flinfo->fn_extra. A query over thousands of groups
- * looks up once; a later command of the same transaction, which may see another version deployed, looks up again.
+ * The last look-up of a call site, kept in flinfo->fn_extra, zeroed at first. So a query over thousands of groups looks up
+ * once. A later command of the same transaction may see another deployed version, so it looks up again.
  */
 typedef struct ModelLookup
 {
@@ -32,31 +32,29 @@ typedef struct ModelLookup
 	SubTransactionId subtransaction;
 	CommandId	command;
 	TransactionId xmax;
-	uint32		running;		/* transactions and subtransactions before xmax that were going on */
+	uint32		running;		/* transactions and subtransactions below xmax that were running */
 	int32		running_subs;
 	uint32		lost_mappings;
 	DeployedModel answer;
 } ModelLookup;
 
 /*
- * The deployed version of the model `name`. `context` is where `lookup` lives (flinfo->fn_mcxt). Needs an active
- * snapshot; writes nothing, so it works on a standby and in parallel workers. Errors: undefined_object (no such
- * model), insufficient_privilege (another's), object_not_in_prerequisite_state (none deployed), data_corrupted
- * (damaged weights).
+ * The deployed version of the model `name`. `context`: the memory context of `lookup` (flinfo->fn_mcxt). Needs an active
+ * snapshot. Writes nothing to the database, so it works on a standby and in parallel workers. Errors: undefined_object (no
+ * such model), insufficient_privilege, object_not_in_prerequisite_state (no deployed version), data_corrupted (damaged
+ * weights).
  */
 extern const DeployedModel *xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name,
 												   size_t name_length);
 
-/* The same for who looks up once. */
+/* The same, for a caller that looks up once. */
 extern DeployedModel xmcoh_find_deployed(const char *name, size_t name_length);
 
 /*
- * Any version, by number, with the caller's privileges. Unlike a DeployedModel it outlives the transaction: until this
- * session opens others. Errors: undefined_object (no such version, or another's), data_corrupted.
+ * Any version, by number, with the caller's privileges. Unlike a DeployedModel, the result stays valid after the
+ * transaction, until this session opens other versions. Errors: undefined_object (no such version, or no privilege),
+ * data_corrupted.
  */
 extern const xmc_model *xmcoh_open_version(int32 model_id, int32 version);
-
-/* A function's argument that names the model. ERROR null_value_not_allowed for NULL. */
-extern text *xmcoh_model_argument(NullableDatum argument);
 
 #endif

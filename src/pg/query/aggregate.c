@@ -1,4 +1,8 @@
-/* aggregate.c - the aggregates coherence and recover_order; state.h has what they collect */
+/*
+ * aggregate.c - the aggregates coherence and recover_order: step, combine, serialize, deserialize and final functions.
+ *
+ * state.h is what they collect.
+ */
 #include "postgres.h"
 
 #include <math.h>
@@ -9,12 +13,14 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "query/evidence.h"
-#include "query/item.h"
-#include "query/state.h"
-#include "model/weights.h"
-#include "query/wire.h"
 #include "base/xmcoh.h"
+#include "model/weights.h"
+#include "query/arguments.h"
+#include "query/item.h"
+#include "query/item_input.h"
+#include "query/scored_document.h"
+#include "query/state.h"
+#include "query/wire.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_coherence_step);
 PG_FUNCTION_INFO_V1(xmcoh_recover_order_step);
@@ -38,18 +44,21 @@ aggregate_context(FunctionCallInfo fcinfo)
 
 static const NullableDatum absent = {.isnull = true};
 
-/* The state of this row's document, made at its first row. Arguments: state, model, ..., in the longest form 6: evidence. */
+/*
+ * The state of this row's document, made at the first row. Argument 1 is the model, argument 6 of the longest form
+ * evidence.
+ */
 static OrderState *
 row_state(FunctionCallInfo fcinfo, bool by_position)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	OrderState *state = PG_ARGISNULL(0) ? NULL : (OrderState *) PG_GETARG_POINTER(0);
 	text	   *model = xmcoh_model_argument(fcinfo->args[1]);
-	xmc_score_kind evidence = xmcoh_evidence_argument(PG_NARGS() > 6 ? fcinfo->args[6] : absent);
+	xmc_score_kind kind = xmcoh_score_kind_argument(PG_NARGS() > 6 ? fcinfo->args[6] : absent);
 
 	if (state == NULL)
 	{
-		state = xmcoh_state_new(context, by_position, evidence, VARDATA_ANY(model), (int32) VARSIZE_ANY_EXHDR(model));
+		state = xmcoh_state_new(context, by_position, kind, VARDATA_ANY(model), (int32) VARSIZE_ANY_EXHDR(model));
 		state->takes_embedding = PG_NARGS() > 5;
 		return state;
 	}
@@ -60,22 +69,23 @@ row_state(FunctionCallInfo fcinfo, bool by_position)
 				 errmsg("model must be the same for all rows of a document"),
 				 errdetail("Got \"%s\" and \"%s\".", pnstrdup(state->model, state->model_length),
 						   text_to_cstring(model))));
-	if (state->evidence != evidence)
+	if (state->score_kind != kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("evidence must be the same for all rows of a document"),
-				 errdetail("Got \"%s\" and \"%s\".", xmcoh_evidence_name(state->evidence),
-						   xmcoh_evidence_name(evidence))));
+				 errdetail("Got \"%s\" and \"%s\".", xmcoh_score_kind_name(state->score_kind),
+						   xmcoh_score_kind_name(kind))));
 	return state;
 }
 
-/* A position in digits: what it is called, and what ties go by. */
+/* A position in digits. This is the key of the item: errors name it, and ties are broken by it. */
 static const char *
 position_text(double position)
 {
 	char	   *digits = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
 
-	double_to_shortest_decimal_buf(position, digits);	/* not by the output function, which a setting can make forget digits */
+	/* not float8out, which gives fewer digits under some values of extra_float_digits */
+	double_to_shortest_decimal_buf(position, digits);
 	return digits;
 }
 
@@ -85,12 +95,12 @@ position_name(void *arg)
 	return position_text(*(const double *) arg);
 }
 
-/* Arguments 3 to 5: text, image and, in the longer forms, text embedding. */
+/* Adds an item with the inputs in arguments 3 to 5: text, image and, in the longer forms, text embedding. */
 static void
-add_row(FunctionCallInfo fcinfo, OrderState *state, StateItem *item, EvidenceName name, void *arg)
+add_row(FunctionCallInfo fcinfo, OrderState *state, StateItem *item, ItemNamer name, void *arg)
 {
-	xmcoh_evidence_read(fcinfo->args[3], fcinfo->args[4], PG_NARGS() > 5 ? fcinfo->args[5] : absent, name, arg,
-						&item->evidence);
+	xmcoh_item_input_read(fcinfo->args[3], fcinfo->args[4], PG_NARGS() > 5 ? fcinfo->args[5] : absent, name, arg,
+						&item->input);
 	xmcoh_state_add(state, item);
 }
 
@@ -104,7 +114,7 @@ xmcoh_coherence_step(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("position must not be NULL"),
-				 errhint("Leave rows without a position out: FILTER (WHERE position IS NOT NULL).")));
+				 errhint("Leave out rows without a position: FILTER (WHERE position IS NOT NULL).")));
 	item.position = PG_GETARG_FLOAT8(2) + 0.0;	/* -0 becomes 0 */
 	if (isnan(item.position))
 		ereport(ERROR,
@@ -114,7 +124,7 @@ xmcoh_coherence_step(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
-/* The type of recover_order's argument `item`, looked up once for a call site. */
+/* The type of the argument `item` of recover_order, looked up once in a call site. */
 static ItemType *
 item_type(FunctionCallInfo fcinfo, ItemType *type)
 {
@@ -161,7 +171,7 @@ xmcoh_recover_order_step(PG_FUNCTION_ARGS)
 	named.type = item_type(fcinfo, fcinfo->flinfo->fn_extra);
 	named.item = PG_GETARG_DATUM(2);
 	if (named.type->length == -1)
-		named.item = PointerGetDatum(PG_DETOAST_DATUM(named.item));	/* and expanded objects made flat */
+		named.item = PointerGetDatum(PG_DETOAST_DATUM(named.item));	/* this makes expanded objects flat, too */
 	if (!OidIsValid(state->item_type))
 		xmcoh_state_set_item_type(state, named.type->type);
 	item.item = named.item;
@@ -181,7 +191,7 @@ xmcoh_aggregate_combine(PG_FUNCTION_ARGS)
 	if (more != NULL)
 	{
 		if (state == NULL)
-			state = xmcoh_state_new(context, more->by_position, more->evidence, more->model, more->model_length);
+			state = xmcoh_state_new(context, more->by_position, more->score_kind, more->model, more->model_length);
 		xmcoh_state_merge(state, more);
 	}
 	if (state == NULL)
@@ -203,17 +213,18 @@ xmcoh_aggregate_deserialize(PG_FUNCTION_ARGS)
 	StringInfoData from;
 
 	(void) aggregate_context(fcinfo);
-	/* The combine function copies it, so it may live where this call lives. */
+	/* The combine function copies the state, so the state may live in the memory context of this call. */
 	from = (StringInfoData){.data = VARDATA_ANY(written), .len = (int) VARSIZE_ANY_EXHDR(written)};
 	PG_RETURN_POINTER(xmcoh_state_read(CurrentMemoryContext, &from));
 }
 
 /* ---- answering ---- */
 
+/* What one call site keeps between calls. */
 typedef struct FinalSite
 {
 	ModelLookup lookup;
-	EvidenceNotices notices;
+	InputNotices notices;
 	ItemType	type;			/* of the items of recover_order */
 } FinalSite;
 
@@ -225,15 +236,15 @@ final_site(FunctionCallInfo fcinfo)
 	return fcinfo->flinfo->fn_extra;
 }
 
-/* Bytes may have been of the other aggregate. */
+/* ERROR for a state of the other aggregate, which bytes from elsewhere may hold. */
 static void
 check_kind(const OrderState *state, bool by_position)
 {
 	if (state->by_position != by_position)
-		xmcoh_wire_bad("It is of another aggregate.");
+		xmcoh_wire_bad("The state is of another aggregate.");
 }
 
-/* An item with what it is called. */
+/* An item with its key. */
 typedef struct KeyedItem
 {
 	const StateItem *item;
@@ -251,7 +262,7 @@ compare_keys(const void *a, const void *b)
 	return xmc_key_compare(left->key, left->key_length, right->key, right->key_length);
 }
 
-/* The items as values, those that came from another process made of their bytes. */
+/* The items as values; those that came from another process are made from their bytes. */
 static Datum *
 item_values(const OrderState *state, ItemType *type)
 {
@@ -277,8 +288,8 @@ item_values(const OrderState *state, ItemType *type)
 }
 
 /*
- * The items in key order. The state itself stays as it is: a moving window frame asks it again. Making items of bytes runs
- * users' code, so nothing is looked up before that.
+ * The items in key order. The state does not change, because a moving window frame finishes it several times. Making items
+ * from bytes runs users' code, so the model is looked up only afterwards.
  */
 static KeyedItem *
 sorted_items(FunctionCallInfo fcinfo, const OrderState *state)
@@ -309,11 +320,11 @@ sorted_items(FunctionCallInfo fcinfo, const OrderState *state)
 					(errcode(ERRCODE_UNIQUE_VIOLATION),
 					 errmsg("%s \"%s\" stands twice in a document", state->by_position ? "position" : "item",
 							sorted[i].key),
-					 errhint("All rows of a group are one document: does the query GROUP BY the document?")));
+					 errhint("All rows of a group are one document. Check that the query has GROUP BY document.")));
 	return sorted;
 }
 
-/* Scores the document of a state whose items are in `sorted`. */
+/* Scores the document of a state. `sorted`: its items in key order. */
 static void
 score_state(FunctionCallInfo fcinfo, const OrderState *state, const KeyedItem *sorted, ScoredDocument *out)
 {
@@ -323,13 +334,14 @@ score_state(FunctionCallInfo fcinfo, const OrderState *state, const KeyedItem *s
 	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) (state->n + 1));
 
 	for (int32 i = 0; i < state->n; i++)
-		xmcoh_evidence_item(&sorted[i].item->evidence, &deployed->model->options, sorted[i].key, sorted[i].key_length,
+		xmcoh_item_of_input(&sorted[i].item->input, &deployed->model->options, sorted[i].key, sorted[i].key_length,
 							!state->by_position, &item[i]);
 	xmcoh_score_items(deployed->model, state->n, item, out);
-	xmcoh_notice_evidence(&deployed->model->options, state->takes_embedding, state->evidence, &out->document,
+	xmcoh_notice_missing_input(&deployed->model->options, state->takes_embedding, state->score_kind, &out->document,
 						  &site->notices);
 }
 
+/* An item with its position, for sorting. */
 typedef struct Placed
 {
 	double		position;
@@ -352,7 +364,7 @@ xmcoh_coherence_final(PG_FUNCTION_ARGS)
 	const KeyedItem *sorted;
 	ScoredDocument scored;
 	Placed	   *placed;
-	int32	   *order;			/* at first the items that the evidence speaks of, in key order */
+	int32	   *order;			/* first the items that the kind of score covers, in key order; then these by position */
 	int32		m;
 	double		coherence;
 	xmc_ctx		ctx = xmcoh_context();
@@ -364,15 +376,16 @@ xmcoh_coherence_final(PG_FUNCTION_ARGS)
 	score_state(fcinfo, state, sorted, &scored);
 	placed = palloc(sizeof(Placed) * (Size) (state->n + 1));
 	order = palloc(sizeof(int32) * (Size) (state->n + 1));
-	m = xmc_score_kind_items(&scored.document, state->evidence, order);
+	m = xmc_score_kind_items(&scored.document, state->score_kind, order);
 	if (m < 2)
 		PG_RETURN_NULL();
+	/* the order to be measured: the items by position */
 	for (int32 k = 0; k < m; k++)
 		placed[k] = (Placed){.position = sorted[order[k]].item->position, .item = order[k]};
 	qsort(placed, m, sizeof(Placed), compare_positions);
 	for (int32 k = 0; k < m; k++)
 		order[k] = placed[k].item;
-	XMCOH_TRY(xmc_coherence(&ctx, state->n, scored.scores.score[state->evidence], m, order, &coherence), &ctx);
+	XMCOH_TRY(xmc_coherence(&ctx, state->n, scored.scores.score[state->score_kind], m, order, &coherence), &ctx);
 	PG_RETURN_FLOAT8(coherence);
 }
 
@@ -393,7 +406,7 @@ xmcoh_recover_order_final(PG_FUNCTION_ARGS)
 	sorted = sorted_items(fcinfo, state);
 	score_state(fcinfo, state, sorted, &scored);
 	order = palloc(sizeof(int32) * (Size) (state->n + 1));
-	m = xmcoh_decode_evidence(&scored.document, &scored.scores, state->evidence, order);
+	m = xmcoh_decode_scores(&scored.document, &scored.scores, state->score_kind, order);
 	value = palloc(sizeof(Datum) * (Size) (m + 1));
 	for (int32 k = 0; k < m; k++)
 		value[k] = sorted[order[k]].value;

@@ -1,4 +1,7 @@
-/* alignment.c - alignment(model, document, source): which image shows the step of which text, and what has no counterpart */
+/*
+ * alignment.c - the SQL function alignment: which image of a document shows the step of which text, and which items have no
+ * counterpart.
+ */
 #include "postgres.h"
 
 #include "fmgr.h"
@@ -6,9 +9,11 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "query/bulk.h"
 #include "base/xmcoh.h"
+#include "query/bulk.h"
+
 #include "xmcoh/align.h"
+#include "xmcoh/guidance.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_alignment);
 
@@ -18,7 +23,7 @@ typedef struct AlignmentOutput
 	const DeployedModel *deployed;
 } AlignmentOutput;
 
-/* text or image NULL: the other one has no counterpart. */
+/* One row of the result; text or image NULL: the other one has no counterpart. */
 static void
 put_pair(const AlignmentOutput *output, const char *text, const char *image, double probability, bool inferred)
 {
@@ -32,75 +37,94 @@ put_pair(const AlignmentOutput *output, const char *text, const char *image, dou
 	tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
 }
 
-/* The likeliest counterpart of one text, n_image when that is none; equal probabilities go to the first in key order. */
-static int32
-best_image(const xmc_alignment *alignment, int32 text, double *probability)
+/* ERROR when texts are to be matched with images and the version cannot do that. */
+static void
+check_can_align(const DeployedModel *deployed, const BulkDocument *scored)
 {
-	int64		width = (int64) alignment->n_text + 1;
-	int32		best = alignment->n_image;
-
-	for (int32 r = 0; r < alignment->n_image; r++)
-		if (alignment->p[r * width + text] > alignment->p[best * width + text] ||
-			(best == alignment->n_image && alignment->p[r * width + text] == alignment->p[best * width + text]))
-			best = r;
-	*probability = alignment->p[best * width + text];
-	return best;
+	if (!deployed->model->has_alignment && xmc_align_is_open(&scored->document, false))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of the model cannot align texts with images", deployed->version),
+				 errdetail("Document \"%s\" has texts and images in separate rows, and the version was trained on too few"
+						   " documents whose rows have both.", scored->key),
+				 errhint("Train with documents whose rows have both a text and an image.")));
 }
 
-/* Whether none is likelier than any text. */
-static bool
-is_unmatched(const xmc_alignment *alignment, int32 image)
+/* What one document's alignment says of its items. */
+typedef struct Counterparts
 {
-	const double *p = alignment->p + image * ((int64) alignment->n_text + 1);
+	xmc_alignment alignment;
+	int32	   *of_text;		/* (n) the image item of each text item; -1: none */
+	int32	   *of_image;		/* (n) the text item of each image item; -1: none */
+	int32	   *number;			/* (n) of an unlinked item: its index in alignment.image or alignment.text */
+} Counterparts;
 
-	for (int32 c = 0; c < alignment->n_text; c++)
-		if (p[c] >= p[alignment->n_text])
-			return false;
-	return true;
+static void
+find_counterparts(xmc_arena *arena, const xmc_model *model, const xmc_document *document, Counterparts *out)
+{
+	xmc_ctx    *ctx = arena->ctx;
+	Size		size = sizeof(int32) * (Size) (document->n + 1);
+
+	XMCOH_TRY(xmc_align_documents(arena, model, 1, document, false, &out->alignment), ctx);
+	out->of_text = palloc(size);
+	out->of_image = palloc(size);
+	out->number = palloc0(size);
+	XMCOH_TRY(xmc_guidance_counterparts(ctx, document, false, &out->alignment, XMC_TEXT, true, out->of_text), ctx);
+	XMCOH_TRY(xmc_guidance_counterparts(ctx, document, false, &out->alignment, XMC_IMAGE, true, out->of_image), ctx);
+	for (int32 c = 0; c < out->alignment.n_text; c++)
+		out->number[out->alignment.text[c]] = c;
+	for (int32 r = 0; r < out->alignment.n_image; r++)
+		out->number[out->alignment.image[r]] = r;
+}
+
+/*
+ * The probability that an image item and a text item belong together; -1 for one of them: that the other has no
+ * counterpart.
+ */
+static double
+probability_of(const Counterparts *counterparts, int32 image, int32 text)
+{
+	const xmc_alignment *alignment = &counterparts->alignment;
+	int64		row = image >= 0 ? counterparts->number[image] : alignment->n_image;
+	int64		column = text >= 0 ? counterparts->number[text] : alignment->n_text;
+
+	return alignment->p[row * ((int64) alignment->n_text + 1) + column];
 }
 
 static void
 put_alignment(void *arg, const BulkDocument *scored)
 {
 	const AlignmentOutput *output = arg;
-	const xmc_model *model = output->deployed->model;
 	const xmc_document *document = &scored->document;
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_arena	arena;
-	xmc_alignment alignment;
-	int32		text = 0;		/* the next of alignment.text */
-	double		probability;
+	Counterparts counterparts;
 
-	if (!model->has_alignment && xmc_align_is_open(document, false))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version %d of the model cannot align texts with images", output->deployed->version),
-				 errdetail("Document \"%s\" holds them in separate rows, and the version was trained on too few documents whose"
-						   " rows hold both.", scored->key),
-				 errhint("Train with documents whose rows hold both.")));
+	check_can_align(output->deployed, scored);
 	xmc_arena_init(&arena, &ctx);
-	XMCOH_TRY(xmc_align_documents(&arena, model, 1, document, false, &alignment), &ctx);
+	find_counterparts(&arena, output->deployed->model, document, &counterparts);
+	/* each item with a text, and its image */
 	for (int32 i = 0; i < document->n; i++)
 	{
+		int32		image = counterparts.of_text[i];
+
 		CHECK_FOR_INTERRUPTS();
 		if (!(document->has[i] & XMC_HAS_TEXT))
 			continue;
 		if (document->has[i] & XMC_HAS_IMAGE)
 			put_pair(output, scored->item[i], scored->item[i], 1, false);
 		else
-		{
-			int32		image = best_image(&alignment, text++, &probability);
-
-			put_pair(output, scored->item[i], image < alignment.n_image ? scored->item[alignment.image[image]] : NULL,
-					 probability, true);
-		}
+			put_pair(output, scored->item[i], image >= 0 ? scored->item[image] : NULL,
+					 probability_of(&counterparts, image, i), true);
 	}
-	for (int32 r = 0; r < alignment.n_image; r++)
+	/* the images without a text */
+	for (int32 r = 0; r < counterparts.alignment.n_image; r++)
 	{
+		int32		image = counterparts.alignment.image[r];
+
 		CHECK_FOR_INTERRUPTS();
-		if (is_unmatched(&alignment, r))
-			put_pair(output, NULL, scored->item[alignment.image[r]],
-					 alignment.p[r * ((int64) alignment.n_text + 1) + alignment.n_text], true);
+		if (counterparts.of_image[image] < 0)
+			put_pair(output, NULL, scored->item[image], probability_of(&counterparts, image, -1), true);
 	}
 	xmc_arena_free(&arena);
 }

@@ -1,7 +1,7 @@
-/* bulk.c - sources scored in batches (bulk.h); the set-returning functions order_documents and pair_scores */
+/*
+ * bulk.c - whole sources scored in batches; bulk.h is the contract.
+ */
 #include "query/bulk.h"
-
-#include <math.h>
 
 #include "access/xact.h"
 #include "executor/spi.h"
@@ -12,14 +12,12 @@
 #include "utils/memutils.h"
 
 #include "base/xmcoh.h"
+#include "query/arguments.h"
 
-PG_FUNCTION_INFO_V1(xmcoh_order_documents);
-PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
-
-/* A batch is full with so many documents, or when its pairs or its embeddings would take more than some megabytes. */
+/* A batch is full when it reaches one of these. */
 #define BATCH_DOCUMENTS 256
-#define BATCH_PAIRS (1 << 18)
-#define BATCH_NUMBERS (1 << 22)
+#define BATCH_PAIRS (1 << 18)	/* one megabyte for each matrix of scores */
+#define BATCH_NUMBERS (1 << 22) /* of embeddings: 16 MB */
 
 typedef struct Batch
 {
@@ -31,7 +29,7 @@ typedef struct Batch
 	BulkDocument document[BATCH_DOCUMENTS];
 } Batch;
 
-/* Copies what a document of the reader does not keep, and makes the core's document of it. */
+/* Copies what the reader frees with its next document, and builds the core's document. */
 static void
 add_document(Batch *batch, const SourceDocument *from)
 {
@@ -73,8 +71,9 @@ score_batch(Batch *batch, BulkVisitor visit, void *arg)
 	batch->numbers = 0;
 }
 
-/* ---- what the model reads and no source holds ---- */
+/* ---- inputs of the model for which no source has a column ---- */
 
+/* Whether a source, or a member of it, has an image column or a text_embedding column. */
 static bool
 has_column(const SourceColumns *columns, bool image)
 {
@@ -88,12 +87,12 @@ has_column(const SourceColumns *columns, bool image)
 	return false;
 }
 
-/* Embeddings that no row can have are said so once in a statement, though a function may be called for each of many documents. */
+/* A NOTICE about a kind of embedding for which no source has a column; once in a statement, which may call many times. */
 static void
 notice_missing(const DeployedModel *deployed, List *sources)
 {
-	static TimestampTz noticed_at;	/* the statement, and for which model */
-	static int32 noticed_model;
+	static TimestampTz noticed_at;	/* start of the statement of the last notice */
+	static int32 noticed_model;	/* and its model */
 	const xmc_options *options = &deployed->model->options;
 	bool		image = options->image_dim > 0;
 	bool		text_embedding = options->text_dim > 0;
@@ -112,13 +111,15 @@ notice_missing(const DeployedModel *deployed, List *sources)
 	if (image)
 		ereport(NOTICE,
 				(errmsg("the model reads images, but the source has no image column"),
-				 errdetail("Wanted are %d numbers an item. What is scored goes without them.", options->image_dim),
-				 errhint("Attach the source again with image => its column, or a relation that has the images with"
+				 errdetail("The model reads %d numbers for the image of an item. Items are scored without them.",
+						   options->image_dim),
+				 errhint("Attach the source again with image => its column, or attach the relation that has the images with"
 						 " documents_of.")));
 	if (text_embedding)
 		ereport(NOTICE,
 				(errmsg("the model reads text embeddings, but the source has no text_embedding column"),
-				 errdetail("Wanted are %d numbers an item. What is scored goes without them.", options->text_dim),
+				 errdetail("The model reads %d numbers for the text of an item. Items are scored without them.",
+						   options->text_dim),
 				 errhint("Attach the source again with text_embedding => its column.")));
 }
 
@@ -148,6 +149,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, O
 		{
 			MemoryContext before;
 
+			/* a document joins the batch; the batch is scored when it is full, and at the end of the source */
 			next = xmcoh_source_next(reader);
 			before = MemoryContextSwitchTo(memory);
 			if (next != NULL && (filter == NULL || filter(arg, next)))
@@ -183,109 +185,4 @@ xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, const xmc_guida
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(deployed, rule, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, visit, arg);
 	SPI_finish();
-}
-
-/* ---- order_documents(model, source, evidence, guidance, alignment, rounds) ---- */
-
-typedef struct OrderOutput
-{
-	ReturnSetInfo *result;
-	xmc_score_kind evidence;
-} OrderOutput;
-
-static void
-put_order(void *arg, const BulkDocument *scored)
-{
-	OrderOutput *output = arg;
-	int32	   *order = palloc(sizeof(int32) * (Size) (scored->document.n + 1));
-	int32		n = xmcoh_decode_evidence(&scored->document, &scored->scores, output->evidence, order);
-	Datum		values[4] = {CStringGetTextDatum(scored->key)};
-
-	for (int32 k = 0; k < n; k++)
-	{
-		int32		i = order[k];
-		bool		nulls[4] = {false, false, false, isnan(scored->position[i])};
-
-		values[1] = CStringGetTextDatum(scored->item[i]);
-		values[2] = Int32GetDatum(k + 1);
-		values[3] = nulls[3] ? (Datum) 0 : Float8GetDatum(scored->position[i]);
-		tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
-	}
-}
-
-Datum
-xmcoh_order_documents(PG_FUNCTION_ARGS)
-{
-	OrderOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
-	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
-	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
-	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 3);
-	DeployedModel deployed;
-
-	output.evidence = xmcoh_evidence_argument(fcinfo->args[2]);
-	if (output.evidence == XMC_EVIDENCE_FUSED && !xmc_guidance_has_fused(&rule))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no fused order by the paper's guidance or an inferred alignment"),
-				 errhint("Ask for one modality: evidence => 'text guided' or 'image guided'.")));
-	InitMaterializedSRF(fcinfo, 0);
-	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&deployed, &rule, source, NULL, NULL, put_order, &output);
-	SPI_finish();
-	return (Datum) 0;
-}
-
-/* ---- pair_scores(model, document, source, guidance, alignment, rounds) ---- */
-
-typedef struct PairOutput
-{
-	ReturnSetInfo *result;
-	bool		has_fused;
-} PairOutput;
-
-static void
-put_pairs(void *arg, const BulkDocument *scored)
-{
-	const PairOutput *output = arg;
-	const xmc_document *document = &scored->document;
-	int64		n = document->n;
-
-	for (int64 a = 0; a < n; a++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int64 b = a + 1; b < n; b++)
-		{
-			float	   *const *score = scored->scores.score;
-			int64		at = a * n + b;
-			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
-			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
-			Datum		values[8];
-			bool		nulls[8] = {false, false, !text, !image, !text, !image, !output->has_fused, !output->has_fused};
-
-			values[0] = CStringGetTextDatum(scored->item[a]);
-			values[1] = CStringGetTextDatum(scored->item[b]);
-			values[2] = Float8GetDatum(score[XMC_EVIDENCE_TEXT][at]);
-			values[3] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE][at]);
-			values[4] = Float8GetDatum(score[XMC_EVIDENCE_TEXT_GUIDED][at]);
-			values[5] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE_GUIDED][at]);
-			values[6] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
-			values[7] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
-			tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
-			pfree(DatumGetPointer(values[0]));
-			pfree(DatumGetPointer(values[1]));
-		}
-	}
-}
-
-Datum
-xmcoh_pair_scores(PG_FUNCTION_ARGS)
-{
-	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 3);
-	PairOutput	output = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.has_fused = xmc_guidance_has_fused(&rule)};
-	DeployedModel deployed;
-
-	xmcoh_bulk_one(fcinfo, &deployed, &rule, put_pairs, &output);
-	return (Datum) 0;
 }

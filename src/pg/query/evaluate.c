@@ -1,14 +1,12 @@
 /*
- * evaluate.c - evaluate(model, source, guidance, alignment, rounds): how good the recovered orders are against the stored ones
+ * evaluate.c - the SQL function evaluate: how good the recovered orders of a model are against the stored orders.
  *
- * What taught a version is scored better than anything that it will meet, so the documents that it has seen and those that
- * it has not are judged apart.
+ * A version is better on the documents that it was trained on than on others. So the two groups have rows of their own.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -16,9 +14,13 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "base/xmcoh.h"
+#include "model/versions.h"
+#include "query/arguments.h"
 #include "query/bulk.h"
 #include "query/metrics.h"
-#include "base/xmcoh.h"
+
+#include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/decode.h"
 #include "xmcoh/hash.h"
@@ -27,7 +29,7 @@
 
 PG_FUNCTION_INFO_V1(xmcoh_evaluate);
 
-/* What one evidence got on each of its documents. */
+/* The figures of one kind of score, over its documents. */
 typedef struct Tally
 {
 	int32		documents;
@@ -37,26 +39,16 @@ typedef struct Tally
 	double	   *perfect;		/* (documents) 1 or 0 */
 	double	   *tau;			/* (documents) NaN where no item stands before another */
 	double		all_items;
-	double		random_matches; /* what a random order is expected to have of matches, and of perfect */
+	double		random_matches; /* sums over documents of what a random order is expected to have */
 	double		random_perfect;
-	xmc_reliability reliability;	/* of all pairs' probabilities */
+	xmc_reliability reliability;	/* of the probabilities of all pairs */
 } Tally;
 
-/* How good one order is. */
-typedef struct Verdict
-{
-	int32		n;
-	int32		matches;		/* items at their place */
-	double		tau;
-	double		random_matches;
-	double		random_perfect;
-} Verdict;
-
-/* Documents that are judged together. */
+/* Documents that are evaluated together. */
 typedef enum DocumentGroup
 {
-	UNSEEN,						/* or nobody knows */
-	SEEN,						/* they taught the version */
+	UNSEEN,						/* the version was not trained on them, or that is not recorded */
+	SEEN,						/* the version was trained on them */
 	GROUPS
 } DocumentGroup;
 
@@ -64,24 +56,24 @@ typedef struct Evaluation
 {
 	MemoryContext memory;
 	const xmc_model *model;
-	bool		inferred;		/* the alignment of every document */
+	bool		inferred;		/* the alignment of every document is inferred */
 	bool		held_out_only;
-	int32		seed;
-	double		held_out_threshold;
+	HeldOutRule held_out;		/* with held_out_only */
 	int32		documents[GROUPS];
 	Tally		tally[GROUPS][XMC_EVIDENCES];
 } Evaluation;
 
+/* The filter: documents with a stored order, and with held_out_only those that are approved and were held out. */
 static bool
-is_judged(void *arg, const SourceDocument *document)
+is_evaluated(void *arg, const SourceDocument *document)
 {
 	const Evaluation *evaluation = arg;
 
 	if (document->order == NULL)
 		return false;
 	return !evaluation->held_out_only
-		|| (document->approved && xmc_held_out(document->key, strlen(document->key), evaluation->seed,
-											   evaluation->held_out_threshold));
+		|| (document->approved && xmc_held_out(document->key, strlen(document->key), evaluation->held_out.seed,
+											   evaluation->held_out.threshold));
 }
 
 static void
@@ -92,47 +84,9 @@ grow(MemoryContext memory, double **values, int32 capacity)
 	*values = *values ? repalloc_huge(*values, size) : MemoryContextAllocHuge(memory, size);
 }
 
-/*
- * position (n): the items' stored positions in the order to be judged. Where g items share a position they share g places,
- * and are right at each of them; a pair of them is neither right nor wrong. So g! of the n! orders are right where there
- * was one.
- */
-static Verdict
-judge_order(int32 n, const double *position)
-{
-	Verdict		verdict = {.n = n,.random_perfect = xmc_random_perfect_match(n)};
-	int64		wrong = 0;
-	int64		pairs = 0;
-	int64		shared = 0;		/* sum over items of how many share their position */
-
-	for (int32 k = 0; k < n; k++)
-	{
-		int32		before = 0; /* items that should stand before this one, and those that may */
-		int32		equal = 0;
-
-		CHECK_FOR_INTERRUPTS();
-		for (int32 j = 0; j < n; j++)
-		{
-			before += position[j] < position[k];
-			equal += position[j] == position[k];
-			if (j < k)
-			{
-				wrong += position[j] > position[k];
-				pairs += position[j] != position[k];
-			}
-			if (j == k)
-				verdict.random_perfect *= equal;
-		}
-		verdict.matches += before <= k && k < before + equal;
-		shared += equal;
-	}
-	verdict.tau = pairs ? 1 - 2.0 * wrong / pairs : NAN;
-	verdict.random_matches = (double) shared / n;
-	return verdict;
-}
-
+/* Adds the order of one document, which has n items. */
 static void
-tally_up(MemoryContext memory, Tally *tally, const Verdict *verdict)
+tally_up(MemoryContext memory, Tally *tally, int32 n, const xmc_order_quality *quality)
 {
 	if (tally->documents == tally->capacity)
 	{
@@ -142,43 +96,46 @@ tally_up(MemoryContext memory, Tally *tally, const Verdict *verdict)
 		grow(memory, &tally->perfect, tally->capacity);
 		grow(memory, &tally->tau, tally->capacity);
 	}
-	tally->items[tally->documents] = verdict->n;
-	tally->matches[tally->documents] = verdict->matches;
-	tally->perfect[tally->documents] = verdict->matches == verdict->n;
-	tally->tau[tally->documents] = verdict->tau;
+	tally->items[tally->documents] = n;
+	tally->matches[tally->documents] = quality->matches;
+	tally->perfect[tally->documents] = quality->matches == n;
+	tally->tau[tally->documents] = quality->tau;
 	tally->documents++;
-	tally->all_items += verdict->n;
-	tally->random_matches += verdict->random_matches;
-	tally->random_perfect += verdict->random_perfect;
+	tally->all_items += n;
+	tally->random_matches += quality->random_matches;
+	tally->random_perfect += quality->random_perfect;
 }
 
 /*
- * Judges one evidence by the items that it speaks of, as if there were no others; of the fused one all, if any says
- * something. Those without a position are ordered too, but nobody knows where they belong.
+ * Evaluates one kind of score on one document, over the items that this kind covers: those that hold its modality; for the
+ * fused score all, unless none of them has anything that the model reads. Items without a position are ordered too, but do
+ * not count, because their right place is not known.
  */
 static void
-judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *scored, xmc_score_kind evidence)
+evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocument *scored, xmc_score_kind kind)
 {
 	const xmc_document *document = &scored->document;
-	Tally	   *tally = &evaluation->tally[group][evidence];
+	Tally	   *tally = &evaluation->tally[group][kind];
 	Size		n = (Size) document->n;
 	int32	   *item = palloc(sizeof(int32) * n);	/* (m) */
 	int32	   *order = palloc(sizeof(int32) * n);
-	double	   *position = palloc(sizeof(double) * n);	/* (placed) stored positions, as the items are ordered */
-	int32		m = xmc_score_kind_items(document, evidence, item);
+	double	   *position = palloc(sizeof(double) * n);	/* (placed) stored positions, in the recovered order */
+	int32		m = xmc_score_kind_items(document, kind, item);
 	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);	/* (m, m) */
 	xmc_ctx		ctx = xmcoh_context();
 	bool		any = false;
 	int32		placed = 0;
 
+	/* does any item have something that the model reads? */
 	for (int32 k = 0; k < m; k++)
 		any |= document->has[item[k]] != 0;
 	if (any)
 	{
-		XMCOH_TRY(xmc_submatrix(&ctx, document->n, scored->scores.score[evidence], m, item, s), &ctx);
+		/* the recovered order; ties are broken by chance, so that the numbers of the items cannot help */
+		XMCOH_TRY(xmc_submatrix(&ctx, document->n, scored->scores.score[kind], m, item, s), &ctx);
 		XMCOH_TRY(xmc_decode_shuffled(&ctx, m, s, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED),
 									  order), &ctx);
-		if (evidence == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
+		if (kind == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
 			XMCOH_TRY(xmc_guidance_keep_stored(&ctx, document, m, order), &ctx);
 		for (int32 k = 0; k < m; k++)
 			if (!isnan(scored->position[item[order[k]]]))
@@ -186,9 +143,11 @@ judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *
 	}
 	if (placed > 0)
 	{
-		Verdict		verdict = judge_order(placed, position);
+		xmc_order_quality quality;
 
-		tally_up(evaluation->memory, tally, &verdict);
+		XMCOH_TRY(xmc_measure_order(&ctx, placed, position, &quality), &ctx);
+		tally_up(evaluation->memory, tally, placed, &quality);
+		/* calibration: the probability of each pair in its stored order */
 		for (int32 a = 0; a < m; a++)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -200,24 +159,9 @@ judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *
 	pfree(s);
 }
 
-/* Whether texts are matched with images, because neither stands in the other's row. */
-static bool
-is_aligned(const xmc_document *document)
-{
-	bool		text = false;
-	bool		image = false;
-
-	for (int32 i = 0; i < document->n; i++)
-	{
-		text |= document->has[i] && !(document->has[i] & XMC_HAS_IMAGE);
-		image |= document->has[i] == XMC_HAS_IMAGE;
-	}
-	return text && image;
-}
-
 /*
- * A document without approved pairs taught only the alignment, unless rounds made weak labels of it: where nothing is
- * aligned, no score of it can be better for that.
+ * Training uses a document without approved pairs for the alignment alone, unless rounds make weak labels of it. If no
+ * alignment of the document is inferred either, its scores cannot be better for that, and it counts as unseen.
  */
 static DocumentGroup
 group_of(const Evaluation *evaluation, const BulkDocument *scored)
@@ -231,49 +175,35 @@ group_of(const Evaluation *evaluation, const BulkDocument *scored)
 		case XMC_SEEN_UNLABELLED:
 			break;
 	}
-	return evaluation->model->options.rounds > 0 || evaluation->inferred || is_aligned(&scored->document) ? SEEN : UNSEEN;
+	if (evaluation->model->options.rounds > 0 || evaluation->inferred || xmc_align_is_open(&scored->document, false))
+		return SEEN;
+	return UNSEEN;
 }
 
 static void
-judge(void *arg, const BulkDocument *scored)
+evaluate_document(void *arg, const BulkDocument *scored)
 {
 	Evaluation *evaluation = arg;
 	DocumentGroup group = group_of(evaluation, scored);
 
 	evaluation->documents[group]++;
 	for (int e = 0; e < XMC_EVIDENCES; e++)
-		judge_evidence(evaluation, group, scored, (xmc_score_kind) e);
+		evaluate_score_kind(evaluation, group, scored, (xmc_score_kind) e);
 }
 
-/* Which documents training held out stands in the version's report; an imported version has none. */
+/* Which documents the version's training held out. */
 static void
-read_held_out(const DeployedModel *deployed, Evaluation *evaluation)
+find_held_out(const DeployedModel *deployed, Evaluation *evaluation)
 {
-	Oid			types[2] = {INT4OID, INT4OID};
-	Datum		values[2] = {Int32GetDatum(deployed->model_id), Int32GetDatum(deployed->version)};
-	bool		no_seed = true;
-	bool		no_threshold = true;
-
-	if (SPI_execute_with_args("SELECT xmcoh.report_integer(report, 'seed'), xmcoh.report_number(report, 'held_out_threshold')"
-							  " FROM xmcoh.model_version WHERE model_id OPERATOR(pg_catalog.=) $1"
-							  " AND version OPERATOR(pg_catalog.=) $2",
-							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.model_version");
-	if (SPI_processed == 1)
-	{
-		HeapTuple	row = SPI_tuptable->vals[0];
-
-		evaluation->seed = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &no_seed));
-		evaluation->held_out_threshold = DatumGetFloat8(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &no_threshold));
-	}
-	if (no_seed || no_threshold)
+	evaluation->held_out = xmcoh_held_out_rule(deployed->model_id, deployed->version);
+	if (!evaluation->held_out.is_known)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d was not trained here, so no documents are held out from it", deployed->version),
-				 errhint("Name a source that it was not trained on: xmcoh.evaluate(model, source).")));
+				 errhint("Name a source that the version was not trained on: xmcoh.evaluate(model, source).")));
 }
 
-/* Mean, low and high of a ratio into three columns, NULL where there is nothing to average. */
+/* The mean of a ratio and its interval (mean, low, high) into three columns; NULL where there is nothing to average. */
 static void
 put_interval(const Tally *tally, const double *value, const double *weight, Datum *values, bool *nulls)
 {
@@ -288,11 +218,12 @@ put_interval(const Tally *tally, const double *value, const double *weight, Datu
 	nulls[0] = nulls[1] = nulls[2] = isnan(interval.mean);
 }
 
+/* One row of the result; the numbers are those of the columns of xmcoh.evaluate. */
 static void
 put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group, const char *modality, const char *guidance,
-		xmc_score_kind evidence)
+		xmc_score_kind kind)
 {
-	const Tally *tally = &evaluation->tally[group][evidence];
+	const Tally *tally = &evaluation->tally[group][kind];
 	Datum		values[18];
 	bool		nulls[18] = {false};
 
@@ -315,7 +246,7 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* One row for each evidence that there is by the model's inputs and the rule. */
+/* One row for each kind of score that the model's inputs and the rule allow. */
 static void
 put_rows(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group, bool has_fused)
 {
@@ -336,7 +267,7 @@ put_rows(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup grou
 		put_row(result, evaluation, group, "fused", "fused", XMC_EVIDENCE_FUSED);
 }
 
-/* What flatters is said aloud: a column is easily overlooked. */
+/* A NOTICE where figures are too good, because the column documents_seen is easily overlooked. */
 static void
 tell_seen(const Evaluation *evaluation, int32 version)
 {
@@ -345,15 +276,14 @@ tell_seen(const Evaluation *evaluation, int32 version)
 
 	if (evaluation->model->seen.n == 0 && unseen > 0)
 		ereport(NOTICE,
-				(errmsg("which documents taught version %d is not recorded; it is better on those than it will be on others",
-						version)));
+				(errmsg("the documents that version %d was trained on are not recorded", version),
+				 errdetail("The version is better on these documents than on others.")));
 	else if (seen > 0)
 		ereport(NOTICE,
-				(errmsg("%d of these %d documents taught version %d, which is better on them than it will be on others", seen,
-						seen + unseen, version),
-				 unseen > 0 ? errhint("Go by the rows whose documents_seen is 0.") :
-				 errhint("Go by documents that it has not seen: xmcoh.evaluate(model), or a source that it was not trained"
-						 " on.")));
+				(errmsg("version %d was trained on %d of these %d documents", version, seen, seen + unseen),
+				 errdetail("The version is better on these documents than on others."),
+				 unseen > 0 ? errhint("Use the rows whose documents_seen is 0.") :
+				 errhint("Use xmcoh.evaluate(model), or a source that the version was not trained on.")));
 }
 
 Datum
@@ -375,8 +305,9 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (evaluation.held_out_only)
-		read_held_out(&deployed, &evaluation);
-	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_judged, judge, &evaluation);
+		find_held_out(&deployed, &evaluation);
+	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_evaluated, evaluate_document, &evaluation);
+	/* groups without documents have no rows; but without any document the first group has */
 	for (int g = 0; g < GROUPS; g++)
 		if (evaluation.documents[g] > 0 || (g == UNSEEN && evaluation.documents[SEEN] == 0))
 			put_rows(result, &evaluation, (DocumentGroup) g, xmc_guidance_has_fused(&rule));

@@ -1,4 +1,6 @@
-/* item.c - see item.h */
+/*
+ * item.c - the items of recover_order, to text and to bytes and back; item.h is the contract.
+ */
 #include "query/item.h"
 
 #include "access/htup_details.h"
@@ -15,7 +17,7 @@
 #include "base/portable.h"
 #include "query/wire.h"
 
-/* What an item's bytes begin with. */
+/* The first byte of a written item. */
 #define AS_TEXT 't'
 #define AS_RECORD 'r'
 
@@ -49,7 +51,7 @@ xmcoh_item_type(Oid type, MemoryContext context, ItemType *out)
 			out->is_plain = type_is_enum(base);
 			break;
 	}
-	out->type = type;			/* last: an ERROR before leaves nothing that looks complete */
+	out->type = type;			/* set last: after an ERROR above, the type still counts as not looked up */
 }
 
 void
@@ -67,7 +69,7 @@ xmcoh_item_texts(ItemType *type, int32 n, const Datum *item, char **text)
 
 static void write_value(StringInfo to, Oid type, FmgrInfo *output, Datum value);
 
-/* A column's name, type and value. */
+/* Writes a column: its name, its type, its value. */
 static void
 write_column(StringInfo to, const FormData_pg_attribute *column, Datum value, bool is_null)
 {
@@ -81,7 +83,7 @@ write_column(StringInfo to, const FormData_pg_attribute *column, Datum value, bo
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("an item that is a row with a column of type %s cannot be passed between processes", type),
-				 errhint("Cast the row to a composite type: CREATE TYPE t AS (...), then ROW(...)::t.")));
+				 errhint("Cast the row to a composite type, as in CREATE TYPE t AS (...) and ROW(...)::t.")));
 	xmcoh_wire_bytes(to, NameStr(column->attname), (int32) strlen(NameStr(column->attname)));
 	xmcoh_wire_bytes(to, type, (int32) strlen(type));
 	if (is_null)
@@ -147,7 +149,7 @@ xmcoh_item_write(StringInfo to, ItemType *type, Datum item)
 
 static Datum read_value(StringInfo from, Oid type, Oid io_parameter, int32 typmod, FmgrInfo *input);
 
-/* A type by the name that format_type gave it. */
+/* Reads a type, which was written as its name by format_type. */
 static Oid
 read_type(StringInfo from)
 {
@@ -164,7 +166,7 @@ read_type(StringInfo from)
 static Datum
 read_record(StringInfo from)
 {
-	int32		n = xmcoh_wire_read_length(from, 0, 12);	/* a column takes at least its three lengths */
+	int32		n = xmcoh_wire_read_length(from, 0, 12);	/* a column has at least three lengths of 4 bytes */
 	TupleDesc	columns;
 	Datum	   *values;
 	bool	   *nulls;
@@ -175,6 +177,7 @@ read_record(StringInfo from)
 	columns = CreateTemplateTupleDesc(n);
 	values = palloc(sizeof(Datum) * (Size) (n + 1));
 	nulls = palloc(sizeof(bool) * (Size) (n + 1));
+	/* each column: its name, its type, its value or NULL */
 	for (int32 k = 0; k < n; k++)
 	{
 		int32		length;
@@ -226,7 +229,7 @@ read_value(StringInfo from, Oid type, Oid io_parameter, int32 typmod, FmgrInfo *
 	return value;
 }
 
-/* A domain's CHECK is a user's code: it runs under the session's own settings. */
+/* The CHECK of a domain is users' code, so it runs after xmcoh_portable_end, under the session's own settings. */
 void
 xmcoh_item_read(const ItemType *type, int32 n, StringInfo *from, Datum *item)
 {

@@ -1,10 +1,10 @@
 /*
- * item.h - the items of recover_order, of whatever type.
+ * item.h - the items of recover_order, values of any SQL type: their text, and bytes for another process or server.
  *
- * In one process an item stays the value that it is. Its text tells items apart, orders them and names them, and is what
- * travels to another process or server; so it is made and read under settings that are the same everywhere (portable.h).
- * Types are sent by no number, for these differ between servers: an item's type is that of the aggregate's argument, and an
- * anonymous record (ROW(...)), which has none, brings the names and types of its columns along.
+ * The text of an item is its key: it identifies, sorts and names the item. The bytes hold that text, so it is written and
+ * read under settings that are the same everywhere (base/portable.h). The bytes hold no OID of a type, because OIDs differ
+ * between servers: the type is that of the aggregate's argument. An anonymous record (ROW(...)) has no named type, so its
+ * bytes hold the names and types of its columns.
  */
 #ifndef XMCOH_PG_ITEM_H
 #define XMCOH_PG_ITEM_H
@@ -20,20 +20,20 @@ typedef struct ItemType
 	int16		length;
 	bool		by_value;
 	char		alignment;
-	bool		is_plain;		/* no setting changes its text */
+	bool		is_plain;		/* no setting changes the text of such a value */
 	FmgrInfo	output;
 } ItemType;
 
-/* Looks a type up; what that allocates lives in `context`. */
+/* Looks a type up, with allocations in `context`. */
 extern void xmcoh_item_type(Oid type, MemoryContext context, ItemType *out);
 
 /* The text of `n` items, zero-terminated, into text (n), in the current context. */
 extern void xmcoh_item_texts(ItemType *type, int32 n, const Datum *item, char **text);
 
 /*
- * Items as bytes and back. Writing wants xmcoh_portable_begin(true) around it. Reading checks everything, domains too.
- * ERROR feature_not_supported for an anonymous record that holds an array of such; invalid_binary_representation, and those
- * of the types' input functions.
+ * Items to bytes and back. Writing must be between xmcoh_portable_begin(true) and xmcoh_portable_end. Reading checks
+ * everything, constraints of domains included. Errors: feature_not_supported for an anonymous record with a column of a
+ * pseudo-type, such as an array of records; invalid_binary_representation; errors of the types' input functions.
  */
 extern void xmcoh_item_write(StringInfo to, ItemType *type, Datum item);
 extern void xmcoh_item_read(const ItemType *type, int32 n, StringInfo *from, Datum *item);

@@ -1,6 +1,8 @@
 /*
- * metrics.c - orders as arrays, compared: kendall_tau, perfect_match, position_accuracy; and bootstrap intervals over
- * documents. The formulas are the core's (xmcoh/metrics.h); here elements of any comparable type become places.
+ * metrics.c - the SQL functions kendall_tau, perfect_match and position_accuracy on two orders given as arrays, and
+ * bootstrap_mean and paired_bootstrap on figures of documents.
+ *
+ * The formulas are in xmcoh/metrics.h. Here elements of any comparable type become places.
  */
 #include "postgres.h"
 
@@ -15,8 +17,9 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
-#include "query/metrics.h"
 #include "base/xmcoh.h"
+#include "query/metrics.h"
+
 #include "xmcoh/metrics.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_kendall_tau);
@@ -47,10 +50,7 @@ compare_elements(const void *a, const void *b, void *arg)
 										   ((const Element *) a)->value, ((const Element *) b)->value));
 }
 
-/*
- * The elements of one order, sorted by value. ERROR for more than one dimension, a NULL, an element that is there
- * twice.
- */
+/* The elements of one order, sorted by value. ERROR for more than one dimension, a NULL, or two equal elements. */
 static Element *
 sorted_elements(ArrayType *array, TypeCacheEntry *type, Comparison *comparison, const char *what, int32 *n)
 {
@@ -61,7 +61,7 @@ sorted_elements(ArrayType *array, TypeCacheEntry *type, Comparison *comparison, 
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("%s order has %d dimensions, wanted is one", what, ARR_NDIM(array))));
+				 errmsg("%s order has %d dimensions instead of one", what, ARR_NDIM(array))));
 	deconstruct_array(array, type->type_id, type->typlen, type->typbyval, type->typalign, &values, &nulls, n);
 	element = palloc(sizeof(Element) * (Size) (*n + 1));
 	for (int32 i = 0; i < *n; i++)
@@ -84,8 +84,8 @@ sorted_elements(ArrayType *array, TypeCacheEntry *type, Comparison *comparison, 
 }
 
 /*
- * place[k] = the place in the true order of the item at place k of the predicted one, -1 if it is not there; from the
- * two array arguments of a call.
+ * The two orders of a call as numbers: place[k] is the place in the true order (argument 1) of the item at place k of the
+ * predicted order (argument 0); -1: the true order does not have the item.
  */
 static int32 *
 places(FunctionCallInfo fcinfo, int32 *n_predicted, int32 *n_true)
@@ -109,6 +109,7 @@ places(FunctionCallInfo fcinfo, int32 *n_predicted, int32 *n_true)
 		fcinfo->flinfo->fn_extra = type;
 	}
 	comparison.compare = &type->cmp_proc_finfo;
+	/* a merge of the two orders, both sorted by value */
 	left = sorted_elements(predicted, type, &comparison, "first (predicted)", n_predicted);
 	right = sorted_elements(truth, type, &comparison, "second (true)", n_true);
 	place = palloc(sizeof(int32) * (Size) (*n_predicted + 1));
@@ -136,12 +137,14 @@ xmcoh_kendall_tau(PG_FUNCTION_ARGS)
 	double		tau;
 	xmc_ctx		ctx = xmcoh_context();
 
+	/* the items that both orders have: place[k] of the k-th of them, rank[p] 1 where the true order has one at place p */
 	for (int32 k = 0; k < n_predicted; k++)
 		if (place[k] >= 0)
 		{
 			rank[place[k]] = 1;
 			place[common++] = place[k];
 		}
+	/* rank[p]: how many common items stand before place p of the true order */
 	for (int32 k = 0; k < n_true; k++)
 	{
 		int32		is_common = rank[k];
@@ -184,7 +187,7 @@ xmcoh_position_accuracy(PG_FUNCTION_ARGS)
 
 /* ---- intervals ---- */
 
-/* One value per document, NaN for NULL: left out. */
+/* One value for each document; NaN, which is left out, for NULL. */
 static double *
 document_values(ArrayType *array, const char *what, int32 *n)
 {
@@ -195,7 +198,7 @@ document_values(ArrayType *array, const char *what, int32 *n)
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("%s has %d dimensions, wanted is one", what, ARR_NDIM(array))));
+				 errmsg("%s has %d dimensions instead of one", what, ARR_NDIM(array))));
 	deconstruct_array(array, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &values, &nulls, n);
 	result = palloc(sizeof(double) * (Size) (*n + 1));
 	for (int32 i = 0; i < *n; i++)
@@ -209,6 +212,7 @@ document_values(ArrayType *array, const char *what, int32 *n)
 	return result;
 }
 
+/* The mean of the values and its interval, as a record. */
 static Datum
 interval_record(FunctionCallInfo fcinfo, int32 n, const double *value)
 {
@@ -248,7 +252,8 @@ xmcoh_paired_bootstrap(PG_FUNCTION_ARGS)
 	if (n != n_b)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("the arrays have %d and %d values, wanted is one pair for each document", n, n_b)));
+				 errmsg("the arrays have different lengths, %d and %d", n, n_b),
+				 errdetail("Each document needs a value in both arrays.")));
 	for (int32 i = 0; i < n; i++)
 	{
 		a[i] -= b[i];

@@ -1,6 +1,7 @@
 /*
- * metrics.h - how the bootstrap intervals of SQL functions are drawn: the same documents give the same interval
- * everywhere.
+ * metrics.h - the seed of bootstrap intervals in SQL functions.
+ *
+ * The seed is fixed, so the same documents give the same interval everywhere.
  */
 #ifndef XMCOH_PG_METRICS_H
 #define XMCOH_PG_METRICS_H

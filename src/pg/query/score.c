@@ -1,20 +1,25 @@
-/* score.c - precedes and order_score: two items against each other */
+/*
+ * score.c - the SQL functions precedes and order_score: the fused score of one pair of items.
+ */
 #include "postgres.h"
 
 #include "fmgr.h"
 #include "nodes/primnodes.h"
 
-#include "query/evidence.h"
-#include "model/weights.h"
 #include "base/xmcoh.h"
+#include "model/weights.h"
+#include "query/arguments.h"
+#include "query/item_input.h"
+#include "query/scored_document.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_precedes);
 PG_FUNCTION_INFO_V1(xmcoh_order_score);
 
+/* What one call site keeps between calls. */
 typedef struct ScoreSite
 {
 	ModelLookup lookup;
-	EvidenceNotices notices;
+	InputNotices notices;
 } ScoreSite;
 
 static const char *
@@ -23,7 +28,7 @@ item_name(void *arg)
 	return arg;
 }
 
-/* Whether the query gives this argument: neither is it left out, nor NULL in so many words. */
+/* Whether the query has this argument, and not as the constant NULL. An argument that is left out is its default, NULL. */
 static bool
 is_given(FunctionCallInfo fcinfo, int argument)
 {
@@ -57,17 +62,17 @@ pair_score(FunctionCallInfo fcinfo)
 									 VARSIZE_ANY_EXHDR(model));
 	for (int k = 0; k < 2; k++)
 	{
-		Evidence	evidence;
+		ItemInput	input;
 
-		xmcoh_evidence_read(fcinfo->args[text_argument[k]], fcinfo->args[image_argument[k]],
-							fcinfo->args[embedding_argument[k]], item_name, key[k], &evidence);
-		xmcoh_evidence_item(&evidence, &deployed->model->options, key[k], 1, true, &item[k]);
+		xmcoh_item_input_read(fcinfo->args[text_argument[k]], fcinfo->args[image_argument[k]],
+							fcinfo->args[embedding_argument[k]], item_name, key[k], &input);
+		xmcoh_item_of_input(&input, &deployed->model->options, key[k], 1, true, &item[k]);
 	}
 	xmcoh_score_items(deployed->model, 2, item, &scored);
-	xmcoh_notice_evidence(&deployed->model->options,
+	xmcoh_notice_missing_input(&deployed->model->options,
 						  is_given(fcinfo, embedding_argument[0]) || is_given(fcinfo, embedding_argument[1]),
 						  XMC_EVIDENCE_FUSED, &scored.document, &site->notices);
-	return scored.scores.score[XMC_EVIDENCE_FUSED][1];
+	return scored.scores.score[XMC_EVIDENCE_FUSED][1];	/* row a, column b of the 2 x 2 matrix */
 }
 
 Datum

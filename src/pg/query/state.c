@@ -1,4 +1,7 @@
-/* state.c - the aggregates' state: growing, merging, to bytes and back; see state.h */
+/*
+ * state.c - the state of the aggregates: items are added, states are merged, written as bytes and read; state.h is the
+ * contract.
+ */
 #include "query/state.h"
 
 #include <math.h>
@@ -8,15 +11,15 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "query/item.h"
 #include "base/portable.h"
+#include "query/item.h"
 #include "query/wire.h"
 
-/* First byte of a written state; changes with its layout. */
+/* The first byte of a written state: the version of the layout. */
 #define STATE_VERSION 3
 
 OrderState *
-xmcoh_state_new(MemoryContext context, bool by_position, xmc_score_kind evidence, const char *model, int32 model_length)
+xmcoh_state_new(MemoryContext context, bool by_position, xmc_score_kind kind, const char *model, int32 model_length)
 {
 	OrderState *state = MemoryContextAllocZero(context, sizeof(OrderState));
 	char	   *copy = MemoryContextAlloc(context, (Size) model_length + 1);
@@ -24,7 +27,7 @@ xmcoh_state_new(MemoryContext context, bool by_position, xmc_score_kind evidence
 	memcpy(copy, model, model_length);
 	state->context = context;
 	state->by_position = by_position;
-	state->evidence = evidence;
+	state->score_kind = kind;
 	state->model = copy;
 	state->model_length = model_length;
 	return state;
@@ -37,11 +40,11 @@ xmcoh_state_set_item_type(OrderState *state, Oid type)
 	get_typlenbyval(type, &state->item_length, &state->item_by_value);
 }
 
-/* Everything of one item in one chunk: the item and floats first, for their alignment. */
+/* A copy of an item in one chunk of memory. What needs alignment comes first: the item, then the floats. */
 static StateItem
 copy_item(const OrderState *state, const StateItem *item)
 {
-	const Evidence *from = &item->evidence;
+	const ItemInput *from = &item->input;
 	StateItem	copy = *item;
 	Size		image_size = sizeof(float) * (Size) Max(from->image_length, 0);
 	Size		embedding_size = sizeof(float) * (Size) Max(from->embedding_length, 0);
@@ -55,11 +58,11 @@ copy_item(const OrderState *state, const StateItem *item)
 	if (is_referenced)
 		copy.item = PointerGetDatum(memcpy(chunk, DatumGetPointer(item->item), item_size));
 	chunk += MAXALIGN(item_size);
-	copy.evidence.image = from->image_length < 0 ? NULL : memcpy(chunk, from->image, image_size);
+	copy.input.image = from->image_length < 0 ? NULL : memcpy(chunk, from->image, image_size);
 	chunk += image_size;
-	copy.evidence.embedding = from->embedding_length < 0 ? NULL : memcpy(chunk, from->embedding, embedding_size);
+	copy.input.embedding = from->embedding_length < 0 ? NULL : memcpy(chunk, from->embedding, embedding_size);
 	chunk += embedding_size;
-	copy.evidence.text = from->text_length < 0 ? NULL : memcpy(chunk, from->text, text_size);
+	copy.input.text = from->text_length < 0 ? NULL : memcpy(chunk, from->text, text_size);
 	chunk += text_size;
 	copy.wire = item->wire == NULL ? NULL : memcpy(chunk, item->wire, wire_size);
 	return copy;
@@ -68,7 +71,7 @@ copy_item(const OrderState *state, const StateItem *item)
 void
 xmcoh_state_add(OrderState *state, const StateItem *item)
 {
-	xmcoh_check_item_count((int64) state->n + 1, NULL);
+	xmcoh_check_item_count((int64) state->n + 1);
 	if (state->n == state->capacity)
 	{
 		int32		capacity = Max(8, 2 * state->capacity);
@@ -90,7 +93,7 @@ xmcoh_state_merge(OrderState *state, const OrderState *more)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("model must be the same for all rows of a document")));
-	if (state->evidence != more->evidence)
+	if (state->score_kind != more->score_kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("evidence must be the same for all rows of a document")));
@@ -105,7 +108,7 @@ xmcoh_state_merge(OrderState *state, const OrderState *more)
 
 /* ---- bytes ---- */
 
-/* The items of a document that are not bytes yet as such, in the current context. */
+/* The bytes of the items that are still values, in the current context. */
 static void
 write_items(const OrderState *state, StringInfoData *wire)
 {
@@ -136,7 +139,7 @@ xmcoh_state_write(const OrderState *state)
 	pq_sendbyte(&to, STATE_VERSION);
 	pq_sendbyte(&to, state->by_position ? 1 : 0);
 	pq_sendbyte(&to, state->takes_embedding ? 1 : 0);
-	pq_sendbyte(&to, (uint8) state->evidence);
+	pq_sendbyte(&to, (uint8) state->score_kind);
 	xmcoh_wire_bytes(&to, state->model, state->model_length);
 	pq_sendint32(&to, (uint32) state->n);
 	for (int32 i = 0; i < state->n; i++)
@@ -149,9 +152,9 @@ xmcoh_state_write(const OrderState *state)
 			xmcoh_wire_bytes(&to, item->wire, item->wire_length);
 		else
 			xmcoh_wire_bytes(&to, wire[i].data, wire[i].len);
-		xmcoh_wire_bytes(&to, item->evidence.text, item->evidence.text_length);
-		xmcoh_wire_floats(&to, item->evidence.image, item->evidence.image_length);
-		xmcoh_wire_floats(&to, item->evidence.embedding, item->evidence.embedding_length);
+		xmcoh_wire_bytes(&to, item->input.text, item->input.text_length);
+		xmcoh_wire_floats(&to, item->input.image, item->input.image_length);
+		xmcoh_wire_floats(&to, item->input.embedding, item->input.embedding_length);
 	}
 	return pq_endtypsend(&to);
 }
@@ -163,21 +166,23 @@ xmcoh_state_read(MemoryContext context, StringInfo from)
 	const char *model;
 	bool		by_position;
 	bool		takes_embedding;
-	int			evidence;
+	int			kind;
 	int32		model_length;
 	int32		n;
 
+	/* what all items have in common */
 	if (pq_getmsgbyte(from) != STATE_VERSION)
-		xmcoh_wire_bad("Its version is unknown.");
+		xmcoh_wire_bad("The version of the layout is unknown.");
 	by_position = pq_getmsgbyte(from) != 0;
 	takes_embedding = pq_getmsgbyte(from) != 0;
-	evidence = pq_getmsgbyte(from);
-	if (evidence >= XMC_EVIDENCES)
-		xmcoh_wire_bad("Its evidence is unknown.");
+	kind = pq_getmsgbyte(from);
+	if (kind >= XMC_EVIDENCES)
+		xmcoh_wire_bad("The kind of score is unknown.");
 	model = xmcoh_wire_read_text(from, 0, &model_length);
-	state = xmcoh_state_new(context, by_position, (xmc_score_kind) evidence, model, model_length);
+	state = xmcoh_state_new(context, by_position, (xmc_score_kind) kind, model, model_length);
 	state->takes_embedding = takes_embedding;
-	n = xmcoh_wire_read_length(from, 0, 16);	/* an item takes at least its four lengths */
+	/* the items */
+	n = xmcoh_wire_read_length(from, 0, 16);	/* an item has at least four lengths of 4 bytes */
 	for (int32 i = 0; i < n; i++)
 	{
 		StateItem	item = {0};
@@ -187,10 +192,10 @@ xmcoh_state_read(MemoryContext context, StringInfo from)
 		else
 			item.wire = xmcoh_wire_read_bytes(from, 0, &item.wire_length);
 		if (isnan(item.position))
-			xmcoh_wire_bad("A position is no number.");
-		item.evidence.text = xmcoh_wire_read_text(from, -1, &item.evidence.text_length);
-		item.evidence.image = xmcoh_wire_read_floats(from, &item.evidence.image_length);
-		item.evidence.embedding = xmcoh_wire_read_floats(from, &item.evidence.embedding_length);
+			xmcoh_wire_bad("A position is NaN.");
+		item.input.text = xmcoh_wire_read_text(from, -1, &item.input.text_length);
+		item.input.image = xmcoh_wire_read_floats(from, &item.input.image_length);
+		item.input.embedding = xmcoh_wire_read_floats(from, &item.input.embedding_length);
 		xmcoh_state_add(state, &item);
 	}
 	pq_getmsgend(from);

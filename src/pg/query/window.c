@@ -1,4 +1,8 @@
-/* window.c - the window function recovered_position: each row of a partition gets its place in the recovered order */
+/*
+ * window.c - the window function recovered_position: the place of each row in the recovered order of its partition.
+ *
+ * The whole partition is scored at its first row; further rows look their places up.
+ */
 #include "postgres.h"
 
 #include "fmgr.h"
@@ -7,29 +11,32 @@
 #include "utils/memutils.h"
 #include "windowapi.h"
 
-#include "query/evidence.h"
-#include "model/weights.h"
 #include "base/xmcoh.h"
+#include "model/weights.h"
+#include "query/arguments.h"
+#include "query/item_input.h"
+#include "query/scored_document.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_recovered_position);
 
-/* Zeroed when a partition begins. */
+/* The places of one partition; PostgreSQL zeroes it when the partition begins. */
 typedef struct PartitionPlaces
 {
 	bool		ready;
-	int32		place[FLEXIBLE_ARRAY_MEMBER];	/* (rows) 1-based, by row of the partition; 0: has none */
+	int32		place[FLEXIBLE_ARRAY_MEMBER];	/* (rows) from 1, by row of the partition; 0: the row has no place */
 } PartitionPlaces;
 
+/* What one call site keeps between calls. */
 typedef struct WindowSite
 {
 	ModelLookup lookup;
-	EvidenceNotices notices;
+	InputNotices notices;
 } WindowSite;
 
 typedef struct PartitionRow
 {
 	int32		row;
-	Evidence	evidence;
+	ItemInput	input;
 } PartitionRow;
 
 static NullableDatum
@@ -60,16 +67,16 @@ float_bytes(int32 length)
 }
 
 /*
- * Rows have no key here. What they say stands for it, so that ties do not hang on the order in which the rows came;
- * rows that say the same can change places anyhow.
+ * Rows have no key here, so they are sorted by their inputs: ties then do not depend on the order in which the rows came.
+ * Rows with equal inputs have equal scores and may change places.
  */
 static int
 compare_rows(const void *a, const void *b)
 {
 	const PartitionRow *left = a;
 	const PartitionRow *right = b;
-	const Evidence *x = &left->evidence;
-	const Evidence *y = &right->evidence;
+	const ItemInput *x = &left->input;
+	const ItemInput *y = &right->input;
 	int			sign = compare_bytes(x->text, x->text_length, y->text, y->text_length);
 
 	if (sign == 0)
@@ -80,30 +87,31 @@ compare_rows(const void *a, const void *b)
 	return sign != 0 ? sign : (left->row > right->row) - (left->row < right->row);
 }
 
-/* A datum of a row lives only until the next is fetched. */
+/* A copy; the datum of a row lives only until the next row is fetched. */
 static const void *
 kept(const void *bytes, int64 size)
 {
 	return size < 0 ? NULL : memcpy(palloc((Size) size + 1), bytes, (size_t) size);
 }
 
-/* Reads the partition's `n` rows; gives the model's name and the evidence to go by, which must be the same in all of them. */
+/* Reads the `n` rows of the partition; gives the model's name and the kind of score, which must be the same in all rows. */
 static PartitionRow *
-read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_score_kind *evidence_to_use)
+read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_score_kind *kind)
 {
 	static const NullableDatum absent = {.isnull = true};
 	PartitionRow *row = palloc(sizeof(PartitionRow) * (Size) (n + 1));
 
 	*model = NULL;
-	*evidence_to_use = XMC_EVIDENCE_FUSED;
+	*kind = XMC_EVIDENCE_FUSED;
 	for (int32 r = 0; r < n; r++)
 	{
-		Evidence	one;
-		xmc_score_kind to_use;
-		Evidence   *evidence = &row[r].evidence;
+		ItemInput	one;
+		xmc_score_kind kind_of_row;
+		ItemInput  *input = &row[r].input;
 		NullableDatum name = row_argument(window, 0, r);
 
 		CHECK_FOR_INTERRUPTS();
+		/* the model, the same in all rows */
 		if (*model == NULL)
 			*model = DatumGetTextPCopy(PointerGetDatum(xmcoh_model_argument(name)));
 		else
@@ -118,27 +126,29 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_score
 						 errdetail("Got \"%s\" and \"%s\".", text_to_cstring(*model), text_to_cstring(other))));
 		}
 
+		/* the inputs, each copied before the next argument is fetched */
 		row[r].row = r;
-		xmcoh_evidence_read(row_argument(window, 1, r), absent, absent, NULL, NULL, evidence);
-		evidence->text = kept(evidence->text, evidence->text_length);
-		xmcoh_evidence_read(absent, row_argument(window, 2, r), absent, NULL, NULL, &one);
-		evidence->image = kept(one.image, float_bytes(one.image_length));
-		evidence->image_length = one.image_length;
+		xmcoh_item_input_read(row_argument(window, 1, r), absent, absent, NULL, NULL, input);
+		input->text = kept(input->text, input->text_length);
+		xmcoh_item_input_read(absent, row_argument(window, 2, r), absent, NULL, NULL, &one);
+		input->image = kept(one.image, float_bytes(one.image_length));
+		input->image_length = one.image_length;
 		if (n_arguments <= 3)
 			continue;
-		xmcoh_evidence_read(absent, absent, row_argument(window, 3, r), NULL, NULL, &one);
-		evidence->embedding = kept(one.embedding, float_bytes(one.embedding_length));
-		evidence->embedding_length = one.embedding_length;
+		xmcoh_item_input_read(absent, absent, row_argument(window, 3, r), NULL, NULL, &one);
+		input->embedding = kept(one.embedding, float_bytes(one.embedding_length));
+		input->embedding_length = one.embedding_length;
 		if (n_arguments <= 4)
 			continue;
-		to_use = xmcoh_evidence_argument(row_argument(window, 4, r));
-		if (r > 0 && to_use != *evidence_to_use)
+		/* the kind of score, the same in all rows */
+		kind_of_row = xmcoh_score_kind_argument(row_argument(window, 4, r));
+		if (r > 0 && kind_of_row != *kind)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("evidence must be the same for all rows of a document"),
-					 errdetail("Got \"%s\" and \"%s\".", xmcoh_evidence_name(*evidence_to_use),
-							   xmcoh_evidence_name(to_use))));
-		*evidence_to_use = to_use;
+					 errdetail("Got \"%s\" and \"%s\".", xmcoh_score_kind_name(*kind),
+							   xmcoh_score_kind_name(kind_of_row))));
+		*kind = kind_of_row;
 	}
 	return row;
 }
@@ -153,12 +163,12 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 	PartitionRow *row;
 	ScoredDocument scored;
 	text	   *model;
-	xmc_score_kind evidence;
+	xmc_score_kind kind;
 	int32		m;
 
 	if (site == NULL)
 		site = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(WindowSite));
-	row = read_rows(window, PG_NARGS(), n, &model, &evidence);
+	row = read_rows(window, PG_NARGS(), n, &model, &kind);
 	deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model),
 									 VARSIZE_ANY_EXHDR(model));
 	qsort(row, n, sizeof(PartitionRow), compare_rows);
@@ -166,11 +176,11 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 	{
 		char	   *number = psprintf("%d", i);
 
-		xmcoh_evidence_item(&row[i].evidence, &deployed->model->options, number, strlen(number), false, &item[i]);
+		xmcoh_item_of_input(&row[i].input, &deployed->model->options, number, strlen(number), false, &item[i]);
 	}
 	xmcoh_score_items(deployed->model, n, item, &scored);
-	xmcoh_notice_evidence(&deployed->model->options, PG_NARGS() > 3, evidence, &scored.document, &site->notices);
-	m = xmcoh_decode_evidence(&scored.document, &scored.scores, evidence, order);
+	xmcoh_notice_missing_input(&deployed->model->options, PG_NARGS() > 3, kind, &scored.document, &site->notices);
+	m = xmcoh_decode_scores(&scored.document, &scored.scores, kind, order);
 	memset(place, 0, sizeof(int32) * (Size) n);
 	for (int32 k = 0; k < m; k++)
 		place[row[order[k]].row] = k + 1;
@@ -183,11 +193,11 @@ xmcoh_recovered_position(PG_FUNCTION_ARGS)
 	int64		n = WinGetPartitionRowCount(window);
 	PartitionPlaces *places;
 
-	xmcoh_check_item_count(n, NULL);
+	xmcoh_check_item_count(n);
 	places = WinGetPartitionLocalMemory(window, offsetof(PartitionPlaces, place) + sizeof(int32) * (Size) n);
 	if (!places->ready)
 	{
-		/* The whole partition's texts and pictures, given back at once, not row by row at the partition's end. */
+		/* The texts and images of the whole partition are freed here, at once. */
 		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "xmcoh partition", ALLOCSET_DEFAULT_SIZES);
 		MemoryContext before = MemoryContextSwitchTo(scratch);
 

@@ -1,4 +1,6 @@
-/* wire.c - see wire.h */
+/*
+ * wire.c - the binary format of an aggregate's state; wire.h is the contract.
+ */
 #include "query/wire.h"
 
 #include "libpq/pqformat.h"

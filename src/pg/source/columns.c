@@ -1,4 +1,8 @@
-/* columns.c - what xmcoh.source_record says, and whether the relation still has the columns; see columns.h */
+/*
+ * columns.c - which relations hold a model's documents, and whether they still have the columns; columns.h is the contract.
+ *
+ * Names of relations and columns are stored as references (base/reference.h), which follow renames.
+ */
 #include "source/columns.h"
 
 #include "catalog/pg_type.h"
@@ -11,23 +15,25 @@
 
 /* ---- the uses of a column ---- */
 
+#define WANTED_TEXT "a type that has a text form"
+#define WANTED_EMBEDDING "real[], or a type with a cast to real[], such as vector or halfvec"
+
 static const struct
 {
 	const char *role;
 	const char *type;			/* in pg_catalog */
 	Oid			type_oid;
-	const char *wanted;			/* for messages */
+	const char *wanted;			/* in words, for messages */
 }			use_of[] = {
-	[COLUMN_DOCUMENT] = {"document", "text", TEXTOID, "any type that has a text form"},
-	[COLUMN_ITEM] = {"item", "text", TEXTOID, "any type that has a text form"},
-	[COLUMN_TEXT] = {"text", "text", TEXTOID, "any type that has a text form"},
-	[COLUMN_IMAGE] = {"image", "float4[]", FLOAT4ARRAYOID, "real[], or a type with a cast to it, such as vector or halfvec"},
-	[COLUMN_TEXT_EMBEDDING] = {"text_embedding", "float4[]", FLOAT4ARRAYOID,
-	"real[], or a type with a cast to it, such as vector or halfvec"},
-	[COLUMN_POSITION] = {"position", "float8", FLOAT8OID, "a number"},
-	[COLUMN_APPROVED] = {"approved", "bool", BOOLOID, "boolean, or the word all"},
-	[COLUMN_BEFORE] = {"before", "text", TEXTOID, "any type that has a text form"},
-	[COLUMN_AFTER] = {"after", "text", TEXTOID, "any type that has a text form"},
+	[COLUMN_DOCUMENT] = {"document", "text", TEXTOID, WANTED_TEXT},
+	[COLUMN_ITEM] = {"item", "text", TEXTOID, WANTED_TEXT},
+	[COLUMN_TEXT] = {"text", "text", TEXTOID, WANTED_TEXT},
+	[COLUMN_IMAGE] = {"image", "float4[]", FLOAT4ARRAYOID, WANTED_EMBEDDING},
+	[COLUMN_TEXT_EMBEDDING] = {"text_embedding", "float4[]", FLOAT4ARRAYOID, WANTED_EMBEDDING},
+	[COLUMN_POSITION] = {"position", "float8", FLOAT8OID, "a numeric type"},
+	[COLUMN_APPROVED] = {"approved", "bool", BOOLOID, "boolean, unless approved is the word all"},
+	[COLUMN_BEFORE] = {"before", "text", TEXTOID, WANTED_TEXT},
+	[COLUMN_AFTER] = {"after", "text", TEXTOID, WANTED_TEXT},
 };
 
 const char *
@@ -57,7 +63,7 @@ xmcoh_relation_name(Oid relation)
 	return schema ? quote_qualified_identifier(schema, name) : NULL;
 }
 
-/* An array that is made of a string by its input function is no embedding: a text column has been taken for one. */
+/* A cast by input function, from text to real[], is not allowed: then a text column has been named as the embedding. */
 static bool
 can_be_read(Oid type, ColumnUse use)
 {
@@ -82,7 +88,7 @@ xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *
 	int32		modifier;
 	Oid			collation;
 
-	if (number <= 0)			/* none, or a system column */
+	if (number <= 0)			/* no column, or a system column */
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_COLUMN),
 				errmsg("%s has no column \"%s\" to be read as %s", xmcoh_relation_name(relation), column, use_of[use].role),
@@ -93,12 +99,12 @@ xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *
 				errcode(ERRCODE_DATATYPE_MISMATCH),
 				errmsg("column \"%s\" of %s cannot be read as %s: it is of type %s", column, xmcoh_relation_name(relation),
 					   use_of[use].role, format_type_with_typemod(type, modifier)),
-				errhint("Wanted is %s.", use_of[use].wanted));
+				errhint("The type of the column must be %s.", use_of[use].wanted));
 }
 
 /* ---- what xmcoh.source_record says ---- */
 
-/* For messages: of a relation that is gone only its number is left. */
+/* For messages: the name of a relation, or the OID of one that does not exist any more. */
 static const char *
 name_or_number(Oid relation)
 {
@@ -107,7 +113,7 @@ name_or_number(Oid relation)
 	return name ? name : psprintf("with OID %u", relation);
 }
 
-/* Hangs a source on the one whose documents its rows belong to. */
+/* Makes a source a member of the source `main`, to whose documents its rows belong. */
 static void
 add_member(List *list, SourceColumns *columns, Oid main, bool is_wanted)
 {
@@ -117,7 +123,7 @@ add_member(List *list, SourceColumns *columns, Oid main, bool is_wanted)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("the rows of %s belong to the documents of %s", name_or_number(columns->relation), name_or_number(main)),
-				errhint("Name that one: its documents have all their rows."));
+				errhint("Name %s as the source: its documents include these rows.", name_or_number(main)));
 	foreach(cell, list)
 	{
 		SourceColumns *other = lfirst(cell);
@@ -132,10 +138,10 @@ add_member(List *list, SourceColumns *columns, Oid main, bool is_wanted)
 			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			errmsg("the rows of %s belong to the documents of %s, which is no source of this model",
 				   name_or_number(columns->relation), name_or_number(main)),
-			errhint("Detach it, or attach the other."));
+			errhint("Detach %s, or attach %s.", name_or_number(columns->relation), name_or_number(main)));
 }
 
-/* The sources whose documents are their own, side by side. */
+/* Makes one set of the sources of a list. */
 static void
 make_set(List *list)
 {
@@ -156,9 +162,9 @@ make_set(List *list)
 	}
 }
 
-/* The present name of a column of the table; NULL where that is. */
+/* The present name of what a reference in this row of the table names; NULL for NULL. */
 static char *
-column_name(SPITupleTable *rows, uint64 row, int column)
+present_name(SPITupleTable *rows, uint64 row, int column)
 {
 	bool		is_null;
 	Datum		datum = SPI_getbinval(rows->vals[row], rows->tupdesc, column, &is_null);
@@ -166,7 +172,7 @@ column_name(SPITupleTable *rows, uint64 row, int column)
 	return is_null ? NULL : xmcoh_referenced_name(datum);
 }
 
-/* The relation that a column of the table names; InvalidOid: NULL, or it is not there. */
+/* The relation that a reference in this row of the table names; InvalidOid: NULL, or there is no such relation. */
 static Oid
 named_relation(SPITupleTable *rows, uint64 row, int column)
 {
@@ -176,17 +182,18 @@ named_relation(SPITupleTable *rows, uint64 row, int column)
 	return is_null ? InvalidOid : xmcoh_referenced_oid(datum);
 }
 
-/* What is not there is an error: whoever asks needs it. */
+/* ERROR when the relation that a reference names does not exist any more. */
 static void
-check_is_there(SPITupleTable *rows, uint64 row, int column)
+check_exists(SPITupleTable *rows, uint64 row, int column)
 {
-	char	   *name = column_name(rows, row, column);
+	char	   *name = present_name(rows, row, column);
 
 	if (name != NULL && !OidIsValid(named_relation(rows, row, column)))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("source relation %s does not exist any more", name),
-				errhint("Make it again, or detach it with xmcoh.detach_source(model, %s).", quote_literal_cstr(name)));
+				errhint("Create the relation again, or detach it with xmcoh.detach_source(model, %s).",
+						quote_literal_cstr(name)));
 }
 
 List *
@@ -206,7 +213,8 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 		elog(ERROR, "could not read xmcoh.source_record");
 	rows = SPI_tuptable;
 	n = SPI_processed;
-	MemoryContextSwitchTo(caller);	/* SPI left its own one */
+	/* sources first, then members, each of which is added to its source */
+	MemoryContextSwitchTo(caller);	/* SPI left its own memory context */
 	for (uint64 i = 0; i < n; i++)
 	{
 		SourceColumns *columns;
@@ -214,19 +222,19 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 
 		if (OidIsValid(relation) && named_relation(rows, i, 1) != relation && named_relation(rows, i, 9) != relation)
 			continue;
-		check_is_there(rows, i, 1);
-		check_is_there(rows, i, 9);
+		check_exists(rows, i, 1);
+		check_exists(rows, i, 9);
 		columns = palloc0(sizeof(SourceColumns));
 		columns->relation = named_relation(rows, i, 1);
-		columns->document = column_name(rows, i, 2);
-		columns->item = column_name(rows, i, 3);
-		columns->text = column_name(rows, i, 4);
-		columns->image = column_name(rows, i, 5);
-		columns->text_embedding = column_name(rows, i, 6);
-		columns->position = column_name(rows, i, 7);
-		columns->approved = column_name(rows, i, 8);
+		columns->document = present_name(rows, i, 2);
+		columns->item = present_name(rows, i, 3);
+		columns->text = present_name(rows, i, 4);
+		columns->image = present_name(rows, i, 5);
+		columns->text_embedding = present_name(rows, i, 6);
+		columns->position = present_name(rows, i, 7);
+		columns->approved = present_name(rows, i, 8);
 		columns->all_approved = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 10, &is_null));
-		if (column_name(rows, i, 9) == NULL)
+		if (present_name(rows, i, 9) == NULL)
 			list = lappend(list, columns);
 		else
 			add_member(list, columns, named_relation(rows, i, 9), columns->relation == relation);

@@ -1,5 +1,7 @@
 /*
- * columns.h - what xmcoh.source_record says: which relations hold a model's documents, and which of their columns mean what.
+ * columns.h - which relations hold a model's documents, and what each of their columns is used for.
+ *
+ * The table xmcoh.source_record says so; one row is one relation.
  */
 #ifndef XMCOH_PG_COLUMNS_H
 #define XMCOH_PG_COLUMNS_H
@@ -10,7 +12,7 @@
 
 struct SourceReader;
 
-/* A row of xmcoh.source_record: which columns of the relation mean what; NULL: there is none. */
+/* A row of xmcoh.source_record: the names of the columns by their use; NULL: the relation has no column for this use. */
 typedef struct SourceColumns
 {
 	Oid			relation;
@@ -22,32 +24,32 @@ typedef struct SourceColumns
 	const char *position;
 	const char *approved;		/* a boolean column, or NULL */
 	bool		all_approved;	/* every stored order is approved */
-	List	   *members;		/* SourceColumns of the sources whose rows belong to this one's documents (documents_of) */
-	struct SourceSet *set;		/* the sources that were listed together with this one; members have none */
-	int			number;			/* of this one in the set */
+	List	   *members;		/* SourceColumns; their rows belong to this source's documents (documents_of) */
+	struct SourceSet *set;		/* the sources of the same list; NULL for a member */
+	int			number;			/* of this source in the set */
 } SourceColumns;
 
-/* Sources that are listed together are read together, so that none is read that holds another's documents. */
+/* The sources of one list. They are read together, so that an item that two of them hold is an error. */
 typedef struct SourceSet
 {
-	MemoryContext memory;		/* where the list lies */
+	MemoryContext memory;		/* of the list */
 	int			n;
 	const SourceColumns **columns;	/* (n) */
-	struct SourceReader **reader;	/* (n) opened and not yet given to anybody; else NULL */
+	struct SourceReader **reader;	/* (n) opened and not returned by xmcoh_source_open yet; else NULL */
 } SourceSet;
 
 /*
- * The sources of a model as a List of SourceColumns, in the order they were attached, allocated in
- * CurrentMemoryContext; those whose rows belong to another's documents hang on that one. relation InvalidOid: all; else
- * that one, ERROR undefined_object when it is not a source of the model, invalid_parameter_value when its rows belong to
- * another's documents. Needs SPI.
+ * The sources of a model as a List of SourceColumns, in the order in which they were attached, in CurrentMemoryContext. A
+ * source whose rows belong to another source's documents is a member of that source. relation InvalidOid: all sources; else
+ * that source alone. Errors: undefined_object (not a source of the model), invalid_parameter_value (a member),
+ * undefined_table (a source whose relation does not exist any more). Needs SPI.
  */
 extern List *xmcoh_source_columns(int32 model_id, Oid relation);
 
-/* The relation's qualified and quoted name, for queries and messages; NULL: there is none any more. */
+/* The relation's qualified and quoted name, for queries and messages; NULL: the relation does not exist any more. */
 extern char *xmcoh_relation_name(Oid relation);
 
-/* What a column is read for, and as. */
+/* What a column is used for. */
 typedef enum ColumnUse
 {
 	COLUMN_DOCUMENT,
@@ -61,17 +63,17 @@ typedef enum ColumnUse
 	COLUMN_AFTER
 } ColumnUse;
 
-/* The argument that names it, such as: text_embedding. */
+/* The argument of xmcoh.attach_source or xmcoh.attach_pairs that names a column of this use, such as: text_embedding. */
 extern const char *xmcoh_column_role(ColumnUse use);
 
-/* Its value for a query over the relation AS t, with its cast. */
+/* The column's value in a query over the relation AS t, cast to the type that this use is read as; and that type. */
 extern char *xmcoh_column_value(const char *column, ColumnUse use);
 extern Oid	xmcoh_column_type(ColumnUse use);
 
 /*
- * ERROR undefined_column or datatype_mismatch, naming relation, column and use, if the relation has no such column any
- * more or its type cannot be cast. `hint`: what to do about a column that is missing; NULL: it is just being named. Runs no
- * code of the relation's owner.
+ * ERROR undefined_column if the relation has no such column, datatype_mismatch if the column's type cannot be cast; both
+ * name relation, column and use. `hint`: what to do about a missing column; NULL: no hint. Runs no code of the relation's
+ * owner.
  */
 extern void xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *hint);
 

@@ -1,29 +1,36 @@
-/* pairs.c - approved pairs: read, checked for contradictions, turned into labels; see pairs.h */
+/*
+ * pairs.c - the approved pairs of a model: read, checked for contradictions, turned into labels; pairs.h is the contract.
+ *
+ * A contradiction is a cycle of the graph whose edges are the pairs of one document (xmcoh/graph.h).
+ */
 #include "source/pairs.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "source/columns.h"
 #include "base/reference.h"
+#include "source/columns.h"
 #include "source/rows.h"
+
+#include "xmcoh/graph.h"
 
 #define LISTED_CYCLES 10
 
 /* ---- reading ---- */
 
+/* The pairs while they are being read. */
 typedef struct PairList
 {
 	ApprovedPairs *pairs;
-	int64		capacity;
-	MemoryContext memory;
+	int64		capacity;		/* of pairs->pair */
+	MemoryContext memory;		/* of the pairs */
 } PairList;
 
+/* Appends the rows of a query: document, before, after. */
 static void
 append_query(PairList *list, const char *query, const char *purpose)
 {
@@ -60,7 +67,7 @@ append_query(PairList *list, const char *query, const char *purpose)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Appends what one row of xmcoh.pair_source_record tells of: relation, document, before, after. */
+/* Appends the pairs of one relation. `row` is a row of xmcoh.pair_source_record: relation, document, before, after. */
 static void
 append_pair_source(PairList *list, HeapTuple row, TupleDesc desc)
 {
@@ -75,14 +82,15 @@ append_pair_source(PairList *list, HeapTuple row, TupleDesc desc)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("relation of approved pairs %s does not exist any more", name),
-				errhint("Make it again, or detach it with xmcoh.detach_pairs(model, %s).", quote_literal_cstr(name)));
+				errhint("Create the relation again, or detach it with xmcoh.detach_pairs(model, %s).",
+						quote_literal_cstr(name)));
 	initStringInfo(&query);
 	for (int c = 0; c < 3; c++)
 	{
 		const char *column = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
 
 		xmcoh_check_column(relation, column, use[c],
-						   "Rename it back, or detach the pairs and attach them again with the columns that there are now.");
+						   "Rename the column back, or detach the pairs and attach them again with the present columns.");
 		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column, use[c]));
 	}
 	appendStringInfo(&query, " FROM %s AS t", name);
@@ -126,8 +134,9 @@ xmcoh_read_pairs(int32 model_id)
 		append_pair_source(&list, sources->vals[i], sources->tupdesc);
 	SPI_freetuptable(sources);
 
-	MemoryContextSwitchTo(list.memory); /* SPI left its own one */
+	MemoryContextSwitchTo(list.memory); /* SPI left its own memory context */
 
+	/* sorted by document, before, after; equal pairs of several relations are one */
 	qsort(pairs->pair, pairs->n, sizeof(ApprovedPair), compare_pairs);
 	for (int64 i = 0; i < pairs->n; i++)
 		if (kept == 0 || compare_pairs(&pairs->pair[kept - 1], &pairs->pair[i]) != 0)
@@ -190,25 +199,40 @@ name_number(const char **name, int64 n, const char *wanted)
 	return (const char **) bsearch(&wanted, name, n, sizeof(char *), compare_names) - name;
 }
 
-/*
- * Depth-first search over one document's pairs, pair[0..n-1]. An edge into a node on the current path closes a cycle,
- * which is appended to `list`. *found counts cycles over all documents; the search ends at LISTED_CYCLES. O(pairs log
- * pairs).
- */
+/* The contradictions of all documents, as far as they are listed. */
+typedef struct CycleList
+{
+	StringInfoData text;		/* a line for each cycle */
+	int			n;
+	const char *document;		/* that is being searched */
+	const char **name;			/* of its items, by node number */
+} CycleList;
+
+static bool
+append_cycle(void *arg, int64_t n, const int64_t *node)
+{
+	CycleList  *list = arg;
+
+	appendStringInfo(&list->text, "%sDocument \"%s\":", list->n ? "\n" : "", list->document);
+	for (int64 k = 0; k < n; k++)
+		appendStringInfo(&list->text, " \"%s\" before", list->name[node[k]]);
+	appendStringInfo(&list->text, " \"%s\".", list->name[node[0]]);
+	return ++list->n < LISTED_CYCLES;
+}
+
+/* Appends the cycles of one document's pairs, pair[0..n-1]. O(n log n). */
 static void
-find_cycles(const ApprovedPair *pair, int64 n, StringInfo list, int *found)
+list_cycles(const ApprovedPair *pair, int64 n, CycleList *list)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh cycles", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(memory);
 	const char **name = MemoryContextAllocHuge(memory, 2 * n * sizeof(char *));
-	int64	   *start;			/* (nodes + 1) into edge */
-	int64	   *edge;			/* (n) where each pair leads */
-	int64	   *from;			/* (n) where it comes from */
-	int64	   *path;			/* (nodes) */
-	int64	   *next;			/* (nodes) next edge to follow from each node */
-	char	   *state;			/* (nodes) 0: new, 1: on the path, 2: done */
+	int64	   *from = MemoryContextAllocHuge(memory, n * sizeof(int64));
+	int64	   *to = MemoryContextAllocHuge(memory, n * sizeof(int64));
 	int64		nodes = 0;
+	xmc_ctx		ctx = xmcoh_context();
 
+	/* nodes: the distinct items, numbered in the order of their keys */
 	for (int64 i = 0; i < n; i++)
 	{
 		name[2 * i] = pair[i].before;
@@ -218,89 +242,40 @@ find_cycles(const ApprovedPair *pair, int64 n, StringInfo list, int *found)
 	for (int64 i = 0; i < 2 * n; i++)
 		if (nodes == 0 || compare_names(&name[nodes - 1], &name[i]) != 0)
 			name[nodes++] = name[i];
-
-	start = MemoryContextAllocExtended(memory, (nodes + 2) * sizeof(int64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	edge = MemoryContextAllocHuge(memory, n * sizeof(int64));
-	from = MemoryContextAllocHuge(memory, n * sizeof(int64));
-	path = MemoryContextAllocHuge(memory, nodes * sizeof(int64));
-	next = MemoryContextAllocHuge(memory, nodes * sizeof(int64));
-	state = MemoryContextAllocExtended(memory, nodes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	/* edges: the pairs */
 	for (int64 i = 0; i < n; i++)
-		start[(from[i] = name_number(name, nodes, pair[i].before)) + 1]++;
-	for (int64 v = 0; v < nodes; v++)
 	{
-		start[v + 1] += start[v];
-		next[v] = start[v];
+		from[i] = name_number(name, nodes, pair[i].before);
+		to[i] = name_number(name, nodes, pair[i].after);
 	}
-	for (int64 i = 0; i < n; i++)	/* next is a cursor here, and set back below */
-		edge[next[from[i]]++] = name_number(name, nodes, pair[i].after);
-	for (int64 v = 0; v < nodes; v++)
-		next[v] = start[v];
-
-	for (int64 root = 0; root < nodes && *found < LISTED_CYCLES; root++)
-	{
-		int64		depth = 0;
-
-		if (state[root] != 0)
-			continue;
-		path[depth++] = root;
-		state[root] = 1;
-		while (depth > 0 && *found < LISTED_CYCLES)
-		{
-			int64		v = path[depth - 1];
-
-			CHECK_FOR_INTERRUPTS();
-			if (next[v] == start[v + 1])
-			{
-				state[v] = 2;
-				depth--;
-				continue;
-			}
-			v = edge[next[v]++];
-			if (state[v] == 0)
-			{
-				state[v] = 1;
-				path[depth++] = v;
-			}
-			else if (state[v] == 1)
-			{
-				int64		k = depth - 1;
-
-				while (path[k] != v)
-					k--;
-				appendStringInfo(list, "%sDocument \"%s\":", *found ? "\n" : "", pair[0].document);
-				for (; k < depth; k++)
-					appendStringInfo(list, " \"%s\" before", name[path[k]]);
-				appendStringInfo(list, " \"%s\".", name[v]);
-				++*found;
-			}
-		}
-	}
+	list->document = pair[0].document;
+	list->name = name;
 	MemoryContextSwitchTo(caller);
+	XMCOH_TRY(xmc_find_cycles(&ctx, &(xmc_graph) {nodes, n, from, to}, append_cycle, list), &ctx);
 	MemoryContextDelete(memory);
 }
 
 void
 xmcoh_refuse_cycles(const ApprovedPairs *pairs)
 {
-	StringInfoData list;
-	int			found = 0;
+	CycleList	list = {0};
 
-	initStringInfo(&list);
-	for (int64 first = 0, last; first < pairs->n && found < LISTED_CYCLES; first = last)
+	initStringInfo(&list.text);
+	/* document by document: the pairs are sorted by it */
+	for (int64 first = 0, last; first < pairs->n && list.n < LISTED_CYCLES; first = last)
 	{
 		for (last = first + 1; last < pairs->n; last++)
 			if (strcmp(pairs->pair[first].document, pairs->pair[last].document) != 0)
 				break;
-		find_cycles(&pairs->pair[first], last - first, &list, &found);
+		list_cycles(&pairs->pair[first], last - first, &list);
 	}
-	if (found > 0)
+	if (list.n > 0)
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_EXCEPTION),
 				errmsg("approved pairs contradict each other"),
-				errdetail("%s", list.data),
+				errdetail("%s", list.text.data),
 				errhint("Take back one pair of each cycle. At most %d cycles are listed.", LISTED_CYCLES));
-	pfree(list.data);
+	pfree(list.text.data);
 }
 
 /* ---- labels ---- */
@@ -334,12 +309,14 @@ xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *s
 		}
 	}
 
+	/* the pairs of the approved stored order */
 	precedes = palloc0((Size) n * n * sizeof(bool));
 	if (source->approved)
 		for (int32 a = 0; a < source->n_placed; a++)
 			for (int32 b = a + 1; b < source->n_placed; b++)
 				precedes[(Size) source->order[a] * n + source->order[b]] =
 					source->position[source->order[a]] < source->position[source->order[b]];
+	/* the approved pairs, in place of these where they differ */
 	for (int64 i = first_pair(pairs, source->key);
 		 i < pairs->n && strcmp(pairs->pair[i].document, source->key) == 0; i++)
 	{
@@ -353,6 +330,7 @@ xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *s
 		precedes[(Size) after * n + before] = false;
 	}
 
+	/* the matrix as a list */
 	for (Size i = 0; i < (Size) n * n; i++)
 		n_labels += precedes[i];
 	if (n_labels > 0)

@@ -1,7 +1,9 @@
 /*
- * probe.c - what attaching a relation looks at: probe_source, probe_pairs, shared_item
+ * probe.c - the checks of attach_source and attach_pairs on the first rows of a relation: probe_source, probe_pairs,
+ * shared_item.
  *
- * They run code of the relation's owner, as rows.h says, as the role that their last argument names: who attaches it.
+ * The queries run as the role that attaches the relation (the last argument), because they run code of the relation's
+ * owner.
  */
 #include "postgres.h"
 
@@ -11,27 +13,27 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
-#include "source/columns.h"
 #include "base/restricted.h"
+#include "source/columns.h"
+#include "source/embedding.h"
 #include "source/rows.h"
-#include "source/source.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_probe_source);
 PG_FUNCTION_INFO_V1(xmcoh_probe_pairs);
 PG_FUNCTION_INFO_V1(xmcoh_shared_item);
 
-/* How many rows are looked through, so that attaching takes no longer however large a relation is. */
-#define PROBED_ROWS 1000
-#define OTHER_ROWS 100000
+/* How many rows are read, so that the time that attaching takes does not grow with the relation. */
+#define PROBED_ROWS 1000		/* of the relation that is being attached */
+#define OTHER_ROWS 100000		/* of a relation that is attached already */
 
-/* An argument that names a column; NULL: none. */
+/* An argument that names a column; NULL: the argument is NULL. */
 static const char *
 column_argument(FunctionCallInfo fcinfo, int n)
 {
 	return PG_ARGISNULL(n) ? NULL : NameStr(*PG_GETARG_NAME(n));
 }
 
-/* An argument that names a relation: the qualified name. */
+/* The qualified name of the relation that an argument names. */
 static char *
 relation_argument(FunctionCallInfo fcinfo, int n)
 {
@@ -45,7 +47,7 @@ relation_argument(FunctionCallInfo fcinfo, int n)
 	return name;
 }
 
-/* Checks the columns that arguments first to first + n - 1 name, and that the first row can be read as they are meant. */
+/* Checks the n columns that the arguments from `first` on name; then reads the first row with the casts of their uses. */
 static void
 probe_columns(FunctionCallInfo fcinfo, int first, int n, const ColumnUse *use)
 {
@@ -71,7 +73,7 @@ probe_columns(FunctionCallInfo fcinfo, int first, int n, const ColumnUse *use)
 		xmcoh_rows_end(xmcoh_rows_read(query.data, n_columns, types, psprintf("first row of %s", name)));
 }
 
-/* Looks whether the first embedding of a column is one that the model reads. */
+/* Checks the first embedding of a column: it must have the `dim` numbers that the model reads (model option `option`). */
 static void
 probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim, const char *option)
 {
@@ -99,7 +101,7 @@ probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim,
 			if (ARR_NDIM(array) == 1 && ARR_DIMS(array)[0] != dim)
 				ereport(ERROR,
 						errcode(ERRCODE_DATA_EXCEPTION),
-						errmsg("column \"%s\" of %s holds embeddings of %d numbers as %s, but the model wants %d",
+						errmsg("column \"%s\" of %s holds embeddings of %d numbers as %s, but the model reads %d",
 							   column, name, ARR_DIMS(array)[0], xmcoh_column_role(use), dim),
 						errhint("Create a model with %s => %d, or name another column.", option, ARR_DIMS(array)[0]));
 			(void) xmcoh_check_embedding(array, dim,
@@ -159,7 +161,10 @@ xmcoh_probe_pairs(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The keys of the first rows of a relation, as a query; arguments first, first + 1 and first + 2 name it and its columns. */
+/*
+ * A query for the keys of the first `limit` rows of a relation. The three arguments from `first` on name the relation, its
+ * document column and its item column.
+ */
 static char *
 keys_query(FunctionCallInfo fcinfo, int first, int limit)
 {
@@ -178,8 +183,8 @@ keys_query(FunctionCallInfo fcinfo, int first, int limit)
 }
 
 /*
- * shared_item(relation, document, item, other, other_document, other_item, caller): an item that both relations have, by its key and
- * its document's, among the first rows of the two; NULL: none was found. Reading them looks at all rows.
+ * shared_item(relation, document, item, other, other_document, other_item, caller): an item of one document that is among
+ * the first rows of both relations, in words; NULL: no such item was found. (xmcoh_source_open compares all rows.)
  */
 Datum
 xmcoh_shared_item(PG_FUNCTION_ARGS)

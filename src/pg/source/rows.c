@@ -1,4 +1,6 @@
-/* rows.c - the rows of a query over a user's relation; see rows.h */
+/*
+ * rows.c - the rows of a query over a user's relation, in a tuplestore; rows.h is the contract and says why.
+ */
 #include "source/rows.h"
 
 #include "executor/executor.h"
@@ -14,7 +16,7 @@
 
 struct Rows
 {
-	MemoryContext memory;		/* all of this */
+	MemoryContext memory;		/* of this struct, the store and the slot */
 	Tuplestorestate *store;
 	TupleTableSlot *slot;		/* the current row */
 };
@@ -35,14 +37,14 @@ run(Rows *rows, const char *query)
 
 	options.dest = CreateTuplestoreDestReceiver();
 	/*
-	 * Toasted values are stored as the pointers that they are: the caller's snapshot keeps what they point to, and an
-	 * embedding goes to the temporary file only where it was computed.
+	 * Toasted values are stored as pointers (detoast is false): the caller's snapshot keeps what they point to. So an
+	 * embedding is written to the temporary file only if the query computed it.
 	 */
 	SetTuplestoreDestReceiverParams(options.dest, rows->store, rows->memory, false, NULL, NULL);
 	xmcoh_restrict_begin(&before);
 	/*
-	 * As for a cursor no parallel workers: starting them takes longer than finding one document, and the slots are for
-	 * training. This, too, goes back at the end.
+	 * No parallel workers, as for a cursor: starting them takes longer than finding one document, and training needs the
+	 * worker slots. xmcoh_restrict_end sets this back.
 	 */
 	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
@@ -72,7 +74,7 @@ xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *
 	error_context_stack = &context;
 	run(rows, query);
 	error_context_stack = context.previous;
-	MemoryContextSwitchTo(caller);	/* SPI left its own one */
+	MemoryContextSwitchTo(caller);	/* SPI left its own memory context */
 	return rows;
 }
 
@@ -83,7 +85,10 @@ xmcoh_rows_next(Rows *rows)
 	bool		found;
 
 	CHECK_FOR_INTERRUPTS();
-	/* A row that is read from the file is allocated, and stays until the next, while the caller's context may be reset. */
+	/*
+	 * A row from the file is allocated and must stay until the next row, so not in the caller's context, which may be
+	 * reset.
+	 */
 	caller = MemoryContextSwitchTo(rows->memory);
 	found = tuplestore_gettupleslot(rows->store, true, false, rows->slot);
 	MemoryContextSwitchTo(caller);

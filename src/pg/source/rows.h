@@ -1,14 +1,14 @@
 /*
- * rows.h - the rows of a query over a user's relation, read in full before the first of them is looked at.
+ * rows.h - the rows of a query over a user's relation, read in full before the caller sees the first row.
  *
- * Such a query runs code of whoever made the relation: functions of views, casts, output functions, policies; also while
- * it is planned and while its executor starts. This code may close any cursor of the session by its name (CLOSE ALL, or
- * PL/pgSQL's CLOSE, which a security-restricted operation allows), or fetch from it. PostgreSQL protects a portal that is
- * just being run, and one that is pinned (PinPortal); but SPI_cursor_open plans and starts its query in a portal that is
- * neither, so pinning what it returns comes too late, and a pinned portal can still be fetched from. So there is no portal:
- * SPI_execute_extended lets the executor write to a tuplestore, which has no name. While user code runs nothing is held but
- * what its own query holds; while rows are looked at no user code runs. An error needs no cleaning up: the store's memory
- * goes with its context, its file with the resource owner. Memory is at most work_mem, the rest goes to that file.
+ * Such a query runs code of the relation's owner: functions of views, casts, output functions, policies. The code runs
+ * while the query is planned, started and executed. It could close or read any cursor of the session by name (CLOSE ALL, or
+ * CLOSE and FETCH in PL/pgSQL). PostgreSQL protects a portal that is running or pinned (PinPortal), but SPI_cursor_open
+ * plans and starts its query in a portal that is neither, and a pinned portal can still be read. So no portal is used:
+ * SPI_execute_extended writes to a tuplestore, which has no name. No user code runs after xmcoh_rows_read.
+ *
+ * An error needs no cleaning up: the store's memory belongs to its memory context, and its file to the resource owner. The
+ * store takes at most work_mem of memory; further rows go to the file.
  */
 #ifndef XMCOH_PG_ROWS_H
 #define XMCOH_PG_ROWS_H
@@ -18,19 +18,19 @@
 typedef struct Rows Rows;
 
 /*
- * Runs the query (between xmcoh_restrict_begin and xmcoh_restrict_end, under the active snapshot) and gives its rows, whose
- * columns have these types, in a memory context of its own below CurrentMemoryContext. `purpose` stands in the CONTEXT of
- * errors, such as: documents of public.step. Needs SPI, and leaves nothing in SPI_tuptable.
+ * Runs the query under the active snapshot, between xmcoh_restrict_begin and xmcoh_restrict_end, and gives its rows. Their
+ * columns have these types. The rows live in a new memory context below CurrentMemoryContext. `purpose` is part of the
+ * CONTEXT of errors, such as: documents of public.step. Needs SPI, and leaves nothing in SPI_tuptable.
  */
 extern Rows *xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *purpose);
 
-/* Goes to the next row; false: there is none. */
+/* Goes to the next row; false: there is no further row. */
 extern bool xmcoh_rows_next(Rows *rows);
 
-/* A column, from 1, of the current row; valid until the next xmcoh_rows_next. May be toasted. */
+/* A column, from 1, of the current row; valid until the next xmcoh_rows_next. The value may be toasted. */
 extern Datum xmcoh_rows_value(const Rows *rows, int column, bool *is_null);
 
-/* Back to before the first row. */
+/* Goes back to before the first row. */
 extern void xmcoh_rows_rewind(Rows *rows);
 
 extern void xmcoh_rows_end(Rows *rows);

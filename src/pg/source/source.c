@@ -1,4 +1,8 @@
-/* source.c - documents from a relation, one at a time, checked; see source.h */
+/*
+ * source.c - the documents of a source, read, checked and given one at a time; source.h is the contract.
+ *
+ * Each relation of a source is a part: its rows, sorted by document and item. The reader merges the parts.
+ */
 #include "source/source.h"
 
 #include <errno.h>
@@ -13,13 +17,14 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "source/embedding.h"
 #include "source/rows.h"
 
 #define DOCUMENT_COLUMN 1		/* of each part's query */
 #define ITEM_COLUMN 2
 #define MAX_COLUMNS 7
 
-/* One row while its document is being collected. The item comes first: xmc_item_compare sorts these as they are. */
+/* One row while its document is being collected. The item is the first member, so that xmc_item_compare can sort rows. */
 typedef struct SourceRow
 {
 	xmc_item	item;
@@ -32,17 +37,17 @@ typedef struct SourceRows
 {
 	SourceRow  *row;			/* (n of the document) */
 	int32		capacity;
-	bool		ordered;		/* no row lacks a position that its relation has a column for */
-	bool		approved;		/* nor the approval of its position */
+	bool		ordered;		/* each row whose relation has a position column has a position */
+	bool		approved;		/* and each of these positions is approved */
 } SourceRows;
 
-/* One relation, in the order of its documents' and items' keys. */
+/* One relation; its rows come in the order of their documents' and items' keys. */
 typedef struct SourcePart
 {
 	const SourceColumns *columns;
-	char	   *relation;		/* quoted, qualified: for messages too */
+	char	   *relation;		/* quoted and qualified; for queries and messages */
 	Rows	   *rows;
-	bool		has_row;		/* the current row is not consumed yet */
+	bool		has_row;		/* the current row has not been used yet */
 	int			text_column;	/* numbers of the query's output columns; 0: not read */
 	int			image_column;
 	int			text_embedding_column;
@@ -55,75 +60,18 @@ struct SourceReader
 	int32		image_dim;
 	int32		text_dim;
 	bool		noticed;		/* the NOTICE about an item without evidence was given */
-	MemoryContext memory;		/* this reader */
-	MemoryContext document_memory;	/* the document last given; reset by the next */
+	MemoryContext memory;		/* of this reader */
+	MemoryContext document_memory;	/* of the last document given; the next call resets it */
 	SourceDocument document;
 	int			n_parts;
 	SourcePart	part[FLEXIBLE_ARRAY_MEMBER];
 };
 
-/* ---- embeddings ---- */
-
-/* Where an embedding is wrong, told apart without building any message: most are right. */
-bool
-xmcoh_embedding_is_good(ArrayType *array, int dim)
-{
-	const uint32 *bits = (const uint32 *) ARR_DATA_PTR(array);
-	uint32		bad = 0;
-
-	if (ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != dim || ARR_HASNULL(array))
-		return false;
-	for (int i = 0; i < dim; i++)	/* an exponent of all ones: infinity or NaN */
-		bad |= (bits[i] & 0x7f800000) == 0x7f800000;
-	return !bad;
-}
-
-const float *
-xmcoh_check_embedding(ArrayType *array, int dim, const char *what)
-{
-	const float *value = (const float *) ARR_DATA_PTR(array);
-
-	if (ARR_ELEMTYPE(array) != FLOAT4OID)
-		elog(ERROR, "%s is not an array of real", what);
-	if (xmcoh_embedding_is_good(array, dim))
-		return value;
-
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				errcode(ERRCODE_DATA_EXCEPTION),
-				errmsg("%s has %d dimensions instead of one", what, ARR_NDIM(array)),
-				errdetail("Wanted is a one-dimensional array of %d numbers.", dim));
-	if (ARR_NDIM(array) == 0 || ARR_DIMS(array)[0] != dim)
-		ereport(ERROR,
-				errcode(ERRCODE_DATA_EXCEPTION),
-				errmsg("%s has %d numbers, but the model wants %d", what,
-					   ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0], dim));
-	if (ARR_HASNULL(array))
-	{
-		const bits8 *bitmap = ARR_NULLBITMAP(array);
-
-		for (int i = 0; bitmap && i < dim; i++)
-			if (!(bitmap[i / 8] & (1 << (i % 8))))
-				ereport(ERROR,
-						errcode(ERRCODE_DATA_EXCEPTION),
-						errmsg("%s has a NULL as number %d of %d", what, i + 1, dim),
-						errdetail("Wanted are %d finite numbers.", dim));
-		return value;			/* a bitmap with no NULL in it; the values stand without gaps */
-	}
-	for (int i = 0; i < dim; i++)
-		if (!isfinite(value[i]))
-			ereport(ERROR,
-					errcode(ERRCODE_DATA_EXCEPTION),
-					errmsg("%s has %s as number %d of %d", what, isnan(value[i]) ? "NaN" : "infinity", i + 1, dim),
-					errdetail("Wanted are %d finite numbers.", dim));
-	return value;
-}
-
 /* ---- the reader ---- */
 
-#define HINT_RENAMED "Rename it back, or detach the source and attach it again with the columns that it has now."
+#define HINT_RENAMED "Rename the column back, or detach the source and attach it again with its present columns."
 
-/* The query of a part while it is written: its output columns and their types. */
+/* The query of a part while it is being written: its output columns and their types. */
 typedef struct PartQuery
 {
 	StringInfoData text;
@@ -131,7 +79,7 @@ typedef struct PartQuery
 	Oid			type[MAX_COLUMNS];
 } PartQuery;
 
-/* Adds an output column and gives its number; 0 when there is none to be read. */
+/* Adds an output column and gives its number; 0 for a column that is not to be read. */
 static int
 add_column(PartQuery *query, Oid relation, const char *column, ColumnUse use)
 {
@@ -144,9 +92,9 @@ add_column(PartQuery *query, Oid relation, const char *column, ColumnUse use)
 }
 
 /*
- * The key of the wanted document is compared as text: by the column's collation, so that its index may serve, and by
- * bytes, because a nondeterministic collation takes other documents for this one. On an integer column an index can
- * only serve a comparison of integers, so one is added when the key is a number.
+ * The key of the wanted document is compared as text twice: by the column's collation, so that an index on the column can
+ * be used, and by bytes, because a nondeterministic collation finds other keys equal to this one. An index on an integer
+ * column can be used only for a comparison of integers; so that comparison is added when the key is a number.
  */
 static void
 add_document_filter(StringInfo query, const SourceColumns *columns, const char *document)
@@ -182,7 +130,7 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("source relation with OID %u does not exist any more", relation),
-				errhint("Detach it with xmcoh.detach_source(model, %u).", relation));
+				errhint("Detach the source with xmcoh.detach_source(model, %u).", relation));
 	part->columns = columns;
 
 	initStringInfo(&query.text);
@@ -205,7 +153,7 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 	part->rows = xmcoh_rows_read(query.text.data, query.n, query.type, psprintf("documents of %s", part->relation));
 }
 
-/* A reader over one source and its members, all read. */
+/* A reader over one source and its members, whose relations it reads. */
 static SourceReader *
 open_reader(const SourceColumns *columns, const xmc_options *options, const char *document)
 {
@@ -226,7 +174,7 @@ open_reader(const SourceColumns *columns, const xmc_options *options, const char
 	return reader;
 }
 
-/* Makes a row current that is not consumed; false at the end. */
+/* Makes a row current that has not been used; false at the end. */
 static bool
 fetch(SourcePart *part)
 {
@@ -254,7 +202,7 @@ read_embedding(const SourceReader *reader, const SourcePart *part, int column, i
 
 	if (is_null)
 		return NULL;
-	array = DatumGetArrayTypePCopy(datum);	/* the row is gone before the document is used */
+	array = DatumGetArrayTypePCopy(datum);	/* a copy, because the row's memory is freed before the document is used */
 	if (xmcoh_embedding_is_good(array, dim))
 		return (const float *) ARR_DATA_PTR(array);
 	return xmcoh_check_embedding(array, dim,
@@ -273,7 +221,7 @@ read_item(SourceReader *reader, const SourcePart *part, xmc_item *item)
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("item is NULL in a row of document \"%s\" of %s", reader->document.key, part->relation),
-				errdetail("Column \"%s\" names the items of a document.", part->columns->item));
+				errdetail("Column \"%s\" holds the keys of the items.", part->columns->item));
 	item->key = TextDatumGetCString(datum);
 	item->key_length = strlen(item->key);
 
@@ -294,7 +242,7 @@ read_item(SourceReader *reader, const SourcePart *part, xmc_item *item)
 		reader->noticed = true;
 		ereport(NOTICE,
 				errmsg("item \"%s\" of document \"%s\" has neither text nor image", item->key, reader->document.key),
-				errdetail("It takes part without evidence. Further items of this kind in %s are not reported.",
+				errdetail("The item takes part without evidence. Further items of this kind in %s are not reported.",
 						  part->relation));
 	}
 }
@@ -310,12 +258,12 @@ document_key(const SourcePart *part)
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("document is NULL in a row of %s", part->relation),
-				errdetail("Column \"%s\" names the documents.", part->columns->document),
-				errhint("Attach a view that leaves such rows out."));
+				errdetail("Column \"%s\" holds the keys of the documents.", part->columns->document),
+				errhint("Attach a view without such rows."));
 	return TextDatumGetCString(datum);
 }
 
-/* Adds the rows that a relation has of the document. */
+/* Adds the rows of one relation that belong to the document. */
 static void
 read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 {
@@ -328,6 +276,7 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 		SourceRow  *this;
 		Datum		datum;
 
+		/* the rows of a document are consecutive */
 		if (strcmp(key, document->key) != 0)
 			break;
 		pfree(unconstify(char *, key));
@@ -336,7 +285,7 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 					errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					errmsg("document \"%s\" of %s has more than %d items", document->key, part->relation,
 						   xmcoh_max_document_items),
-					errhint("Check that column \"%s\" names documents, or raise xmcoh.max_document_items.",
+					errhint("Check that column \"%s\" holds the keys of documents, or raise xmcoh.max_document_items.",
 							part->columns->document));
 		if (document->n == rows->capacity)
 			rows->row = repalloc(rows->row, (rows->capacity *= 2) * sizeof(SourceRow));
@@ -351,7 +300,7 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 					errcode(ERRCODE_DATA_EXCEPTION),
 					errmsg("position of item \"%s\" of document \"%s\" of %s is NaN", this->item.key, document->key,
 						   part->relation));
-		/* Where a relation has no positions, there is nothing that its rows could lack or that could be approved. */
+		/* Rows of a relation without a position column count neither against the order nor against its approval. */
 		if (part->position_column != 0)
 		{
 			rows->ordered = rows->ordered && !is_null;
@@ -381,8 +330,8 @@ refuse_equal_items(const SourceReader *reader, const SourceRow *row)
 					errcode(ERRCODE_UNIQUE_VIOLATION),
 					errmsg("item \"%s\" of document \"%s\" stands in %s and in %s", row[i].item.key, reader->document.key,
 						   first, second),
-					errdetail("The items of a document need keys of their own, over all its relations."),
-					errhint("Attach a view that tells them apart, for example by a letter before the number."));
+					errdetail("The keys of a document's items must be distinct over all its relations."),
+					errhint("Attach a view that makes the keys distinct, for example by a letter before the number."));
 		}
 }
 
@@ -404,7 +353,10 @@ compare_places(const void *a, const void *b)
 	return (pa->item > pb->item) - (pa->item < pb->item);
 }
 
-/* A step and its photo may have the same position: a text and an image, or what two relations hold, if not in one modality. */
+/*
+ * Whether two items may have the same position, as a step and its photo have. Within one relation one of the two must be a
+ * text and the other an image. Items of two relations must have no modality in common.
+ */
 static bool
 may_be_side_by_side(const SourceRow *a, const SourceRow *b)
 {
@@ -418,7 +370,7 @@ may_be_side_by_side(const SourceRow *a, const SourceRow *b)
 	return text_a != image_a && text_a == image_b && text_b == image_a;
 }
 
-/* The stored positions; and where no row lacks one that should have one, the stored order. */
+/* The stored positions; and the stored order, if `ordered` says that each row that needs a position has one. */
 static void
 set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 {
@@ -435,6 +387,7 @@ set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 	}
 	document->is_total = document->n_placed == n;
 	document->order = palloc(n * sizeof(int32));
+	/* the order: items by position; each item is compared with those before it that have the same position */
 	qsort(placed, document->n_placed, sizeof(PlacedItem), compare_places);
 	for (int32 k = 0; k < document->n_placed; k++)
 	{
@@ -448,7 +401,7 @@ set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 						errmsg("position %s is taken twice in document \"%s\" of %s",
 							   float8out_internal(placed[k].position), document->key,
 							   reader->part[row[placed[k].item].part].relation),
-						errdetail("Items \"%s\" and \"%s\" have it.", row[placed[j].item].item.key,
+						errdetail("Items \"%s\" and \"%s\" have this position.", row[placed[j].item].item.key,
 								  row[placed[k].item].item.key));
 		}
 	}
@@ -463,7 +416,10 @@ set_stored_order(SourceReader *reader, const SourceRow *row, bool ordered)
 
 /* ---- several sources ---- */
 
-/* Goes to the next row that has both keys; false at the end. Rows without are reported when their document is read. */
+/*
+ * Goes to the next row that has both keys; false at the end. A row without a key is an error later, when its document is
+ * read.
+ */
 static bool
 fetch_keys(SourcePart *part)
 {
@@ -481,6 +437,7 @@ fetch_keys(SourcePart *part)
 	return false;
 }
 
+/* By bytes, as COLLATE "C" in the queries orders rows: a merge needs the order of its inputs. */
 static int
 compare_texts(const SourcePart *a, const SourcePart *b, int column)
 {
@@ -488,10 +445,14 @@ compare_texts(const SourcePart *a, const SourcePart *b, int column)
 	text	   *ta = DatumGetTextPP(value_at(a, column, &is_null));
 	text	   *tb = DatumGetTextPP(value_at(b, column, &is_null));
 
-	return xmc_key_compare(VARDATA_ANY(ta), VARSIZE_ANY_EXHDR(ta), VARDATA_ANY(tb), VARSIZE_ANY_EXHDR(tb));
+	int			size_a = VARSIZE_ANY_EXHDR(ta);
+	int			size_b = VARSIZE_ANY_EXHDR(tb);
+	int			c = memcmp(VARDATA_ANY(ta), VARDATA_ANY(tb), Min(size_a, size_b));
+
+	return c ? c : (size_a > size_b) - (size_a < size_b);
 }
 
-/* By document and item, bytes, as the queries sort them. */
+/* By document, then by item. */
 static int
 compare_keys(const SourcePart *a, const SourcePart *b)
 {
@@ -501,8 +462,9 @@ compare_keys(const SourcePart *a, const SourcePart *b)
 }
 
 /*
- * An item of a document that stands in two sources would be given, and taught, twice: two views of one table. All relations
- * of all sources are gone through side by side in the order of their keys, so that equal ones meet; memory is flat.
+ * ERROR when two sources hold one item of one document, as two views of one table do: its document would be read, and
+ * trained on, twice. This is a merge of all relations of all sources in the order of their keys, so that equal keys meet.
+ * Memory does not depend on the number of rows.
  */
 static void
 refuse_shared_items(const SourceSet *set)
@@ -513,10 +475,11 @@ refuse_shared_items(const SourceSet *set)
 	for (;;)
 	{
 		SourcePart *lowest = NULL;
-		int			source = -1;	/* where that is */
-		const SourcePart *same = NULL;	/* of another source, with the same keys */
+		int			source = -1;	/* whose part `lowest` is */
+		const SourcePart *same = NULL;	/* a part of another source whose row has the same keys */
 
 		MemoryContextReset(memory);
+		/* the part whose current row has the lowest keys */
 		for (int s = 0; s < set->n; s++)
 			for (int p = 0; p < set->reader[s]->n_parts; p++)
 			{
@@ -542,9 +505,9 @@ refuse_shared_items(const SourceSet *set)
 					errmsg("item \"%s\" of document \"%s\" stands in two sources, %s and %s",
 						   TextDatumGetCString(value_at(lowest, ITEM_COLUMN, &is_null)),
 						   TextDatumGetCString(value_at(lowest, DOCUMENT_COLUMN, &is_null)), lowest->relation, same->relation),
-					errdetail("Each source has documents of its own: this one would be read twice."),
-					errhint("Detach one of them; or attach it with documents_of, if it holds further items of the same documents;"
-							" or attach a view that gives its documents keys of their own."));
+					errdetail("Each source must have documents of its own. This document would be read twice."),
+					errhint("Detach one of the two sources. If it holds further items of the same documents, attach it again with"
+							" documents_of. If its documents are others, attach a view that gives them other keys."));
 		}
 		lowest->has_row = false;
 	}

@@ -13,15 +13,8 @@
 #include "utils/resowner.h"
 
 #include "base/statement.h"
+#include "model/versions.h"
 #include "model/weights.h"
-
-/* Which documents the champion's training held out; an imported version does not say. */
-typedef struct HeldOut
-{
-	bool		known;
-	int32		seed;
-	double		threshold;
-} HeldOut;
 
 /* Opens a version. Damaged weights are no reason to lose the new version: NULL then, and *damage says what is wrong. */
 static const xmc_model *
@@ -58,7 +51,7 @@ open_version(int32 model_id, int32 version, MemoryContext memory, const char **d
 
 /* The deployed version, opened; NULL, with out->not_compared set, when there is none to compare with. */
 static const xmc_model *
-open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_out)
+open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *held_out)
 {
 	WorkerJob  *job = training->job;
 	Oid			types[2] = {INT4OID, INT4OID};
@@ -67,8 +60,6 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 	MemoryContext memory = CurrentMemoryContext;
 	bool		is_missing;
 	bool		no_champion;
-	bool		no_seed;
-	bool		no_threshold;
 
 	*out = (Challenge) {0};
 	worker_begin(job, false);
@@ -76,16 +67,13 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 			" WHERE j.job_id = $2 AND m.model_id = $1 RETURNING j.state", SPI_OK_UPDATE_RETURNING, 2, types, values, NULL);
 	worker_check_state(job, first_text(1));
 
-	execute("SELECT j.champion, v.version IS NULL, xmcoh.report_integer(v.report, 'seed'), xmcoh.report_number(v.report, 'held_out_threshold')"
-			" FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v ON v.model_id = $1 AND v.version = j.champion"
+	execute("SELECT j.champion, v.version IS NULL FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v ON v.model_id = $1 AND v.version = j.champion"
 			" WHERE j.job_id = $2", SPI_OK_SELECT, 2, types, values, NULL);
 	out->champion = DatumGetInt32(first_value(1, &no_champion));
 	if (no_champion)
 		out->champion = 0;
 	is_missing = DatumGetBool(first_value(2, &no_champion));
-	held_out->seed = DatumGetInt32(first_value(3, &no_seed));
-	held_out->threshold = DatumGetFloat8(first_value(4, &no_threshold));
-	held_out->known = !no_seed && !no_threshold;
+	*held_out = xmcoh_held_out_rule(job->model_id, out->champion);
 
 	if (out->champion == 0)
 		out->not_compared = "no version was deployed";
@@ -104,7 +92,7 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 
 /* The held-out documents, or of those the ones that the champion's training held out too; gives their number. */
 static int32
-choose_documents(const FinishedTraining *training, const HeldOut *both, const xmc_document **chosen)
+choose_documents(const FinishedTraining *training, const HeldOutRule *both, const xmc_document **chosen)
 {
 	int32		n = 0;
 
@@ -118,7 +106,7 @@ choose_documents(const FinishedTraining *training, const HeldOut *both, const xm
 void
 xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
 {
-	HeldOut		held_out = {0};
+	HeldOutRule held_out = {0};
 	const xmc_model *champion = open_champion(training, out, &held_out);
 	const xmc_document **chosen;
 	int32		n = 0;
@@ -126,7 +114,7 @@ xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
 	if (champion == NULL)
 		return;
 	chosen = palloc_extended(sizeof *chosen * (Size) training->n, MCXT_ALLOC_HUGE);
-	if (held_out.known)
+	if (held_out.is_known)
 		n = choose_documents(training, &held_out, chosen);
 	out->fair = n >= XMC_MIN_HELD_OUT_DOCUMENTS;
 	if (!out->fair)

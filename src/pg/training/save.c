@@ -14,7 +14,7 @@
 #include "utils/builtins.h"
 
 #include "training/champion.h"
-#include "query/evidence.h"
+#include "query/arguments.h"
 #include "model/versions.h"
 #include "base/statement.h"
 
@@ -83,7 +83,7 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	append_field(&out, "held_out_threshold", training->held_out_threshold);
 	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
 	{
-		append_name(&out, xmcoh_evidence_name((xmc_score_kind) e));
+		append_name(&out, xmcoh_score_kind_name((xmc_score_kind) e));
 		appendStringInfoChar(&out, '{');
 		append_field(&out, "tau", report->tau[e].mean);
 		append_field(&out, "tau_low", report->tau[e].low);

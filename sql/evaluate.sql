@@ -1,4 +1,4 @@
--- judge.sql - judging
+-- evaluate.sql - how good orders are: figures of two orders, intervals over documents, evaluation of a model
 
 CREATE FUNCTION xmcoh.kendall_tau(predicted anyarray, truth anyarray) RETURNS double precision
     AS 'MODULE_PATHNAME', 'xmcoh_kendall_tau' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -1,0 +1,83 @@
+/*
+ * arguments.c - arguments that several SQL functions have; arguments.h is the contract.
+ *
+ * The tables give the names in SQL of the core's enums.
+ */
+#include "query/arguments.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+text *
+xmcoh_model_argument(NullableDatum argument)
+{
+	if (argument.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model must not be NULL")));
+	return DatumGetTextPP(argument.value);
+}
+
+static const char *const score_kind_names[XMC_EVIDENCES] = {
+	[XMC_EVIDENCE_TEXT] = "text", [XMC_EVIDENCE_IMAGE] = "image", [XMC_EVIDENCE_FUSED] = "fused",
+	[XMC_EVIDENCE_TEXT_GUIDED] = "text guided", [XMC_EVIDENCE_IMAGE_GUIDED] = "image guided"
+};
+static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
+	[XMC_GUIDANCE_SOFT] = "soft", [XMC_GUIDANCE_HARD] = "hard", [XMC_GUIDANCE_UNCALIBRATED] = "uncalibrated",
+	[XMC_GUIDANCE_PAPER] = "paper",[XMC_GUIDANCE_STORED] = "stored"
+};
+static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
+
+/* The number of an argument's value among the names; NULL: `usual`. ERROR for another value; `what` names the argument. */
+static int
+choice(NullableDatum argument, const char *what, int usual, int n, const char *const *names)
+{
+	StringInfoData known;
+	char	   *name;
+
+	if (argument.isnull)
+		return usual;
+	name = text_to_cstring(DatumGetTextPP(argument.value));
+	for (int k = 0; k < n; k++)
+		if (strcmp(name, names[k]) == 0)
+		{
+			pfree(name);
+			return k;
+		}
+	initStringInfo(&known);
+	for (int k = 0; k < n; k++)
+		appendStringInfo(&known, "%s%s", k == 0 ? "" : k == n - 1 ? " and " : ", ", names[k]);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown %s \"%s\"", what, name),
+			 errhint("The known values are %s.", known.data)));
+}
+
+xmc_score_kind
+xmcoh_score_kind_argument(NullableDatum argument)
+{
+	return (xmc_score_kind) choice(argument, "evidence", XMC_EVIDENCE_FUSED, XMC_EVIDENCES, score_kind_names);
+}
+
+const char *
+xmcoh_score_kind_name(xmc_score_kind kind)
+{
+	return score_kind_names[kind];
+}
+
+xmc_guidance_rule
+xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first)
+{
+	const NullableDatum *argument = &fcinfo->args[first];
+	xmc_guidance_rule rule = {
+		.mode = (xmc_guidance_mode) choice(argument[0], "guidance", XMC_GUIDANCE_SOFT, XMC_GUIDANCE_MODES, guidance_names),
+		.inferred = choice(argument[1], "alignment", 0, lengthof(alignment_names), alignment_names),
+		.rounds = argument[2].isnull ? 3 : DatumGetInt32(argument[2].value)
+	};
+
+	if (rule.rounds < 1 || rule.rounds > XMC_GUIDANCE_MAX_ROUNDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rounds must be between 1 and %d", XMC_GUIDANCE_MAX_ROUNDS)));
+	return rule;
+}

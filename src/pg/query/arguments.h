@@ -1,0 +1,30 @@
+/*
+ * arguments.h - arguments that several SQL functions have: model, evidence, guidance, alignment, rounds.
+ *
+ * Each function raises ERROR for a value that is not allowed and lists the allowed ones.
+ */
+#ifndef XMCOH_PG_ARGUMENTS_H
+#define XMCOH_PG_ARGUMENTS_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "xmcoh/scorer.h"
+
+/* The name of a model. ERROR null_value_not_allowed for NULL. */
+extern text *xmcoh_model_argument(NullableDatum argument);
+
+/* The argument `evidence`: which kind of score to use; NULL: fused. ERROR invalid_parameter_value. */
+extern xmc_score_kind xmcoh_score_kind_argument(NullableDatum argument);
+
+/* The name of a kind of score, as the argument `evidence` takes it. */
+extern const char *xmcoh_score_kind_name(xmc_score_kind kind);
+
+/*
+ * The rule of guidance out of three arguments, from number `first` on: guidance, alignment, rounds; NULL: the default of
+ * each. ERROR invalid_parameter_value.
+ */
+extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
+
+#endif
