@@ -173,6 +173,9 @@ extern xmc_status xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, boo
 extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
 /* The same with all parameters 0: where gradients are added up. */
 extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
+/* Gives back the anchors, if the model owns them, and leaves the model without anchors. */
+extern void xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model);
+
 extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
 
 /*

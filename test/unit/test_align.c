@@ -9,6 +9,9 @@
 #include <cmocka.h>
 
 #include "manuals.h"
+#include "align/match.h"
+#include "align/space.h"
+#include "numeric/sinkhorn.h"
 #include "xmcoh/align.h"
 #include "xmcoh/align_fit.h"
 #include "xmcoh/scorer.h"

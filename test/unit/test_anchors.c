@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "counting.h"
+#include "align/match.h"
+#include "align/space.h"
 #include "xmcoh/align.h"
 #include "align/anchors.h"
 
@@ -76,7 +78,7 @@ similarity(const xmc_model *model, int32_t n_image, const float *image, int32_t 
 
 	xmc_arena_init(&arena, &ctx);
 	assert_int_equal(xmc_anchors_similarity(&arena, model, 1, image, text,
-										   &(xmc_comparison) {.n_image = n_image,.n_text = n_text,.recalled = out}), XMC_OK);
+										   &(xmc_comparison) {.n_image = n_image,.n_text = n_text,.by_anchors = out}), XMC_OK);
 	xmc_arena_free(&arena);
 }
 
@@ -100,7 +102,7 @@ check_several(const xmc_model *model, const float *image, const float *text, con
 	{
 		for (int i = 0; i < images[d]; i++)
 			for (int t = 0; t < texts[d]; t++)
-				assert_true(fabs(compared[d].recalled[i * texts[d] + t] - all[(i0 + i) * 5 + t0 + t]) < 1e-6);
+				assert_true(fabs(compared[d].by_anchors[i * texts[d] + t] - all[(i0 + i) * 5 + t0 + t]) < 1e-6);
 		i0 += images[d];
 		t0 += texts[d];
 	}

@@ -13,7 +13,8 @@
 #include <stdio.h>
 
 #include "counting.h"
-#include "xmcoh/align.h"
+#include "align/match.h"
+#include "numeric/sinkhorn.h"
 #include "numeric/blas.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/decode.h"
@@ -463,14 +464,14 @@ sparse_model(xmc_ctx *ctx, xmc_options *options, xmc_model **model)
 static xmc_status
 run_memory(fixture *f, void *arg)
 {
-	xmc_comparison compared = {.n_image = N,.n_text = N,.recalled = test_malloc(sizeof(float) * N * N)};
+	xmc_comparison compared = {.n_image = N,.n_text = N,.by_anchors = test_malloc(sizeof(float) * N * N)};
 	xmc_arena	arena;
 	xmc_status	status;
 
 	xmc_arena_init(&arena, &f->ctx);
 	status = xmc_anchors_similarity(&arena, ((scoring *) arg)->model, 1, f->s, f->s, &compared);
 	xmc_arena_free(&arena);
-	test_free(compared.recalled);
+	test_free(compared.by_anchors);
 	return status;
 }
 

@@ -1,8 +1,8 @@
 /* model_file.c - a model to and from safetensors: saving and opening; see model.h */
 #include "xmcoh/model.h"
 
-#include "xmcoh/align.h"
 #include "base/json.h"
+#include "model/dims.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/text.h"
 

@@ -7,6 +7,7 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/batch.h"
+#include "model/dims.h"
 #include "xmcoh/model.h"
 
 /*
@@ -28,8 +29,6 @@ extern void xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, fl
  * signs (Achlioptas 2003), over the square root of their number: so these have size 1, too. The signs are bits of a hash,
  * so there is no table and they are the same on every machine. What is missing is 0.
  */
-#define XMC_WORD_SIGNS 256
-extern int32_t xmc_inputs_side_dim(const xmc_options *options, xmc_modality side, bool words);
 extern void xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document, int32_t item,
 							float *x);
 

@@ -1,5 +1,7 @@
 /* guidance.c - see guidance.h */
 #include "xmcoh/guidance.h"
+#include "align/match.h"
+#include "align/space.h"
 #include "numeric/blas.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/scorer.h"

@@ -1,6 +1,7 @@
 /* align_fit.c - InfoNCE, its gradient, and the fit of temperature and dustbin; see align_fit.h */
 #include "xmcoh/align_fit.h"
-#include "xmcoh/align.h"
+#include "align/match.h"
+#include "align/space.h"
 #include "xmcoh/batch.h"
 #include "numeric/blas.h"
 #include "align/anchors.h"
