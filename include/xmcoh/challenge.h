@@ -20,13 +20,6 @@ typedef struct xmc_challenge
 } xmc_challenge;
 
 /*
- * Kendall tau, in [-1, 1], between the order decoded from scores s (n, n) and the document's labelled pairs, of which there
- * must be one or more: twice the share of pairs that stand as they are labelled, minus 1. Ties fall by chance, drawn from
- * `seed`. Errors: as xmc_decode_shuffled.
- */
-extern xmc_status xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau);
-
-/*
  * Compares two models on n documents with labelled pairs that neither was trained on. Both must read the inputs that the
  * documents were built for. Ties of one document fall the same way for both. With a single document nothing is ever
  * rejected: it says nothing of others. Errors: XMC_BAD_INPUT (no documents; a model that reads other inputs than the

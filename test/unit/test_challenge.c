@@ -13,6 +13,7 @@
 
 #include "counting.h"
 #include "xmcoh/challenge.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 #define DOCUMENTS 60

@@ -6,8 +6,9 @@
 #include <cmocka.h>
 
 #include "manuals.h"
-#include "xmcoh/guidance.h"
+#include "score/guidance.h"
 #include "score/guidance_paper.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 /* ---- guidance ---- */
@@ -303,13 +304,13 @@ test_keep_stored(void **state)
 
 	(void) state;
 	assert_int_equal(xmc_document_label_positions(&ctx, &document, position), XMC_OK);
-	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_OK);
+	assert_int_equal(xmc_keep_stored_order(&ctx, &document, 7, order), XMC_OK);
 	assert_memory_equal(order, want, sizeof want);
 	document.n_pairs = 0;
-	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_OK);
+	assert_int_equal(xmc_keep_stored_order(&ctx, &document, 7, order), XMC_OK);
 	assert_memory_equal(order, want, sizeof want);
 	counts.fail_at = counts.calls + 1;
-	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_NO_MEMORY);
+	assert_int_equal(xmc_keep_stored_order(&ctx, &document, 7, order), XMC_NO_MEMORY);
 	xmc_release(&ctx, document.pair);
 	assert_int_equal(counts.live, 0);
 }

@@ -19,11 +19,12 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/decode.h"
 #include "numeric/dense.h"
-#include "xmcoh/guidance.h"
+#include "score/guidance.h"
 #include "align/anchors.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/model.h"
 #include "score/guidance_paper.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 #define N 2048
@@ -254,7 +255,7 @@ run_keep_stored(fixture *f, void *arg)
 	xmc_status	status;
 
 	memcpy(order, f->numbers, sizeof(int32_t) * N);
-	status = xmc_guidance_keep_stored(&f->ctx, arg, N, order);
+	status = xmc_keep_stored_order(&f->ctx, arg, N, order);
 	test_free(order);
 	return status;
 }

@@ -4,7 +4,7 @@
  */
 #include "train/trainer.h"
 #include "numeric/dense.h"
-#include "xmcoh/guidance.h"
+#include "train/guidance_fit.h"
 #include "align/anchors.h"
 #include "xmcoh/scorer.h"
 
@@ -36,7 +36,7 @@ alignment_checkpoint(void *arg, xmc_epochs *e)
 
 /*
  * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other
- * documents, it keeps off all approved ones, so that these can tell how far to trust it, and with it the guidance.
+ * documents, it keeps off all approved ones, so that these can tell how far to reliable it, and with it the guidance.
  */
 static bool
 alignment_spares_approved(const xmc_trainer *t)
@@ -143,12 +143,12 @@ xmc_train_guidance(xmc_trainer *t)
 	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
 	int32_t		n_folds = alignment_spares_approved(t) ? t->n_folds : 0;
 	const xmc_labels *l = n_folds > 0 ? &t->out_of_fold : &t->held_out;
-	double		trust[XMC_MODALITIES];
+	double		reliable[XMC_MODALITIES];
 
 	if (!t->model->has_alignment)
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		trust[m] = reliability(l, l->score[m]);
+		reliable[m] = reliability(l, l->score[m]);
 	group[n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
 	for (int32_t f = 0; f < n_folds; f++)
 	{
@@ -157,7 +157,7 @@ xmc_train_guidance(xmc_trainer *t)
 			.document = t->out_of_fold.document + t->fold_start[f]};
 	}
 	XMC_TRY(xmc_train_fill_anchors(t));
-	return xmc_guidance_fit(t->ctx, t->model, trust, n_folds + 1, group);
+	return xmc_guidance_fit(t->ctx, t->model, reliable, n_folds + 1, group);
 }
 
 xmc_status

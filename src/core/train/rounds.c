@@ -17,6 +17,7 @@
  * it, and so looks better than it is.)
  */
 #include "train/trainer.h"
+#include "xmcoh/order.h"
 
 #include <math.h>
 #include <string.h>
@@ -92,7 +93,7 @@ count_pairs(const xmc_trainer *t)
 		size_t		both = 0;
 
 		for (int32_t i = 0; i < t->pool[d]->n; i++)
-			both += xmc_has_both(t->pool[d], i);
+			both += xmc_has_both(t->pool[d]->has[i]);
 		pairs += both * (both - 1);	/* at least 2: see xmc_can_be_guided */
 	}
 	return pairs;
@@ -118,8 +119,8 @@ add_pool(xmc_trainer *t, xmc_weak *w)
 				*copy = *t->pool[d];
 				copy->pair = pair;
 				for (int32_t i = 0; i < copy->n; i++)
-					for (int32_t j = i + 1; j < copy->n && xmc_has_both(copy, i); j++)
-						if (xmc_has_both(copy, j))
+					for (int32_t j = i + 1; j < copy->n && xmc_has_both(copy->has[i]); j++)
+						if (xmc_has_both(copy->has[j]))
 						{
 							*pair++ = (xmc_pair){i, j, 0};
 							*pair++ = (xmc_pair){j, i, 0};

@@ -8,6 +8,7 @@
  * or, where these are few, on all approved ones by cross-fitting (crossfit.c).
  */
 #include "train/trainer.h"
+#include "xmcoh/order.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/challenge.h"
 #include "numeric/dense.h"
@@ -475,7 +476,7 @@ xmc_can_be_guided(const xmc_document *document)
 	int32_t		both = 0;
 
 	for (int32_t i = 0; i < document->n; i++)
-		both += xmc_has_both(document, i);
+		both += xmc_has_both(document->has[i]);
 	return document->n_pairs == 0 && both >= 2;
 }
 

@@ -33,13 +33,6 @@ typedef struct xmc_weak
 	xmc_weak_figures figures;	/* what there is to say of the labels that were given last */
 } xmc_weak;
 
-/* Whether the modalities can say something to each other of this item. */
-static inline bool
-xmc_has_both(const xmc_document *document, int32_t i)
-{
-	return (document->has[i] & XMC_HAS_TEXT) && (document->has[i] & XMC_HAS_IMAGE);
-}
-
 /* All that a pupil's training changes. */
 typedef struct xmc_snapshot
 {

@@ -20,7 +20,6 @@
 #include "query/metrics.h"
 #include "base/xmcoh.h"
 #include "xmcoh/calibrate.h"
-#include "xmcoh/decode.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/seen.h"
 
@@ -165,7 +164,8 @@ judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *
 	int32	   *order = palloc(sizeof(int32) * n);
 	double	   *position = palloc(sizeof(double) * n);	/* (placed) stored positions, as the items are ordered */
 	int32		m = xmc_score_kind_items(document, evidence, item);
-	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);	/* (m, m) */
+	const float *s = scored->scores.score[evidence];	/* (n, n) */
+	uint64_t	tie_seed = xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED);
 	xmc_ctx		ctx = xmcoh_context();
 	bool		any = false;
 	int32		placed = 0;
@@ -174,14 +174,10 @@ judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *
 		any |= document->has[item[k]] != 0;
 	if (any)
 	{
-		XMCOH_TRY(xmc_submatrix(&ctx, document->n, scored->scores.score[evidence], m, item, s), &ctx);
-		XMCOH_TRY(xmc_decode_shuffled(&ctx, m, s, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED),
-									  order), &ctx);
-		if (evidence == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
-			XMCOH_TRY(xmc_guidance_keep_stored(&ctx, document, m, order), &ctx);
+		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, evidence, &tie_seed, order, &m), &ctx);
 		for (int32 k = 0; k < m; k++)
-			if (!isnan(scored->position[item[order[k]]]))
-				position[placed++] = scored->position[item[order[k]]];
+			if (!isnan(scored->position[order[k]]))
+				position[placed++] = scored->position[order[k]];
 	}
 	if (placed > 0)
 	{
@@ -193,10 +189,9 @@ judge_evidence(Evaluation *evaluation, DocumentGroup group, const BulkDocument *
 			CHECK_FOR_INTERRUPTS();
 			for (int32 b = 0; b < m; b++)
 				if (scored->position[item[a]] < scored->position[item[b]])
-					xmc_reliability_add(&tally->reliability, xmc_probability(s[(int64) a * m + b]));
+					xmc_reliability_add(&tally->reliability, xmc_probability(s[(int64) item[a] * document->n + item[b]]));
 		}
 	}
-	pfree(s);
 }
 
 /* Whether texts are matched with images, because neither stands in the other's row. */

@@ -8,7 +8,6 @@
 
 #include "source/source.h"
 #include "base/xmcoh.h"
-#include "xmcoh/decode.h"
 
 static const char *
 described(const char *what, const char *item)
@@ -196,17 +195,8 @@ int32
 xmcoh_decode_evidence(const xmc_document *document, const xmc_scores *scores, xmc_score_kind evidence, int32 *order)
 {
 	xmc_ctx		ctx = xmcoh_context();
-	int32	   *item = palloc(sizeof(int32) * (Size) (document->n + 1));
-	int32		m = xmc_score_kind_items(document, evidence, item);
-	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);
+	int32		m;
 
-	XMCOH_TRY(xmc_submatrix(&ctx, document->n, scores->score[evidence], m, item, s), &ctx);
-	XMCOH_TRY(xmc_decode(&ctx, m, s, order, NULL), &ctx);
-	for (int32 k = 0; k < m; k++)
-		order[k] = item[order[k]];
-	if (evidence == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
-		XMCOH_TRY(xmc_guidance_keep_stored(&ctx, document, m, order), &ctx);
-	pfree(s);
-	pfree(item);
+	XMCOH_TRY(xmc_recover_order(&ctx, document, scores, evidence, NULL, order, &m), &ctx);
 	return m;
 }

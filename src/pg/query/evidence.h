@@ -9,6 +9,7 @@
 #include "fmgr.h"
 
 #include "xmcoh/dataset.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 typedef struct Evidence
