@@ -5,7 +5,6 @@
 #ifndef XMCOH_TRAIN_H
 #define XMCOH_TRAIN_H
 
-#include "xmcoh/align_fit.h"
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/metrics.h"
@@ -85,6 +84,14 @@ typedef struct xmc_round_report
 	double		agreement_after;
 	bool		kept;
 } xmc_round_report;
+
+/* The alignment on the held-out documents. */
+typedef struct xmc_align_report
+{
+	int32_t		documents;		/* held-out documents with at least two linked items */
+	double		accuracy;		/* share of their images whose likeliest text is their own */
+	double		chance;			/* the same of a random assignment */
+} xmc_align_report;
 
 /* Why there was no further round. */
 typedef enum xmc_rounds_end

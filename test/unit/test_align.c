@@ -13,7 +13,7 @@
 #include "align/space.h"
 #include "numeric/sinkhorn.h"
 #include "xmcoh/align.h"
-#include "xmcoh/align_fit.h"
+#include "train/align_fit.h"
 #include "xmcoh/scorer.h"
 
 /* ---- transport ---- */

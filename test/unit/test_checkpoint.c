@@ -10,7 +10,7 @@
 
 #include "counting.h"
 #include "toys.h"
-#include "train/trainer.h"
+#include "train/checkpoint.h"
 
 typedef struct fixture
 {
