@@ -12,7 +12,7 @@ xmc_same_inputs(const xmc_options *a, const xmc_options *b)
 	return a->image_dim == b->image_dim && a->text_dim == b->text_dim && a->words == b->words;
 }
 
-/* Each document's tau by one model, into tau (n). */
+/* The tau of each document by one model, into tau (n). */
 static xmc_status
 all_taus(xmc_ctx *ctx, const xmc_model *model, int32_t n, const xmc_document *const *document, double *tau)
 {

@@ -83,8 +83,8 @@ train_epoch(xmc_trainer *t, xmc_epochs *e, double *loss)
 		double		warmup = xmc_adamw_warmup(&e->adamw);
 		double		batch_loss;
 
-		if (t->shards.shape.shards > 0)
-			XMC_TRY(xmc_shards_step(&t->shards, count, t->train + first, &t->random, &e->adamw, warmup * rate_of(o, e->term),
+		if (t->leader.view.shape.shards > 0)
+			XMC_TRY(xmc_leader_step(&t->leader, count, t->train + first, &t->random, &e->adamw, warmup * rate_of(o, e->term),
 									o->weight_decay, e->hashed.rows ? &e->hashed : NULL, warmup * o->bag_learning_rate, &batch_loss));
 		else
 			XMC_TRY(step(t, e, count, t->train + first, warmup, &batch_loss));
@@ -165,9 +165,9 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 		return XMC_OK;
 	xmc_arena_reset(&t->term_arena);
 	if (xmc_term_is_network(term) && t->hooks.shards > 1)
-		XMC_TRY(xmc_shards_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
+		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
 								 batch_size(t, term), t->n_train, t->train, t->held_out.n_documents, t->held_out.document, &adamw,
-								 &t->shards));
+								 &t->leader));
 	else if (term != XMC_TERM_SPARSE)
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
@@ -175,7 +175,7 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	t->progress.modality = xmc_term_modality(term);
 	t->progress.epochs = t->options->epochs;
 	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
-	xmc_shards_end(&t->shards);
+	xmc_leader_end(&t->leader);
 	xmc_epochs_end(&e, t->model);
 	if (t->progress.round == 0)
 		t->best_epoch[term] = e.best;

@@ -246,7 +246,7 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 		status = xmc_checkpoint_open(&t, held_out);
 	if (status == XMC_OK)
 		status = run(&t);
-	xmc_shards_end(&t.shards);
+	xmc_leader_end(&t.leader);
 	xmc_arena_free(&t.batch_arena);
 	xmc_arena_free(&t.term_arena);
 	xmc_arena_free(&t.run_arena);

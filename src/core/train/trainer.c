@@ -62,8 +62,8 @@ xmc_labels_init(xmc_trainer *t, xmc_labels *l, bool of_pool)
 xmc_status
 xmc_train_score_term(xmc_trainer *t, const xmc_labels *l, xmc_term term, float *s)
 {
-	if (t->shards.shape.shards > 0 && l == &t->held_out)
-		return xmc_shards_score(&t->shards, l->document, s);
+	if (t->leader.view.shape.shards > 0 && l == &t->held_out)
+		return xmc_leader_score(&t->leader, l->document, s);
 	for (int32_t first = 0; first < l->n_documents; first += XMC_SCORE_BATCH)
 	{
 		int32_t		count = l->n_documents - first < XMC_SCORE_BATCH ? l->n_documents - first : XMC_SCORE_BATCH;

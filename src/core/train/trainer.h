@@ -5,8 +5,8 @@
 #ifndef XMCOH_TRAINER_H
 #define XMCOH_TRAINER_H
 
+#include "train/leader.h"
 #include "train/stream.h"
-#include "xmcoh/shards.h"
 #include "xmcoh/train.h"
 
 /* The labelled pairs of some documents, one document behind the other, and their scores. */
@@ -77,7 +77,7 @@ typedef struct xmc_trainer
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	xmc_random	random;
-	xmc_shards	shards;			/* of the network that is being trained in shards; else all zero */
+	xmc_leader	leader;			/* of the network that is being trained in shards; else all zero */
 	xmc_train_hooks hooks;
 	xmc_train_progress progress;
 	xmc_train_report *report;
