@@ -74,7 +74,7 @@ typedef struct xmc_network
 } xmc_network;
 
 #define XMC_GUIDED_COEFFICIENTS 3
-#define XMC_CROSSED_COEFFICIENTS (2 * XMC_MODALITIES)
+#define XMC_CROSS_MODAL_COEFFICIENTS (2 * XMC_MODALITIES)
 
 typedef struct xmc_calibration
 {
@@ -89,7 +89,7 @@ typedef struct xmc_calibration
 
 	/* a text-only and an image-only item: [m] * modality m's log-odds through the alignment, then [XMC_MODALITIES + m] * its
 	 * stored order likewise */
-	double		cross_modal[XMC_CROSSED_COEFFICIENTS];
+	double		cross_modal[XMC_CROSS_MODAL_COEFFICIENTS];
 } xmc_calibration;
 
 #define XMC_MAX_TENSORS (7 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))

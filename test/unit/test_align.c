@@ -1,6 +1,6 @@
 /*
- * Alignment: transport against hand-solved and brute-force cases, gradients against finite differences, and training
- * on documents whose photos and texts were made from the same hidden steps.
+ * Alignment: transport against cases solved by hand and by brute force, gradients against finite differences, and training
+ * on documents whose images and texts were made from the same hidden steps.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +72,7 @@ test_permutation(void **state)
 		assert_near(p[4 * 6 + c], c == 3, 1e-9);
 }
 
-/* Plain scaling of the exponentials, many times over from another start: the same fixed point by another way. */
+/* The same fixed point by plain scaling of the exponentials, from another start. */
 static void
 scale_plainly(int rows, int columns, const double *score, double dustbin, double *p)
 {
@@ -134,7 +134,7 @@ test_fixed_point(void **state)
 	}
 }
 
-/* Whatever the scores: masses are right, and renaming items renames the answer. */
+/* For any scores: rows and columns sum to 1, and a permutation of the items permutes the result. */
 static void
 test_masses_and_names(void **state)
 {
@@ -276,7 +276,7 @@ test_gradient(void **state)
 
 /* ---- trained ---- */
 
-/* Share of pairs of a document's photos (or of all items, by their steps) that score e puts right. */
+/* The share of pairs of the images of a document (or of all items, by their steps) that score e orders rightly. */
 static double
 right_pairs(int d, const xmc_document *document, const float *score, bool photos_only)
 {
@@ -378,7 +378,7 @@ test_trained(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* Rows that hold both, and rows of one kind alone, are scored to the bit as without any alignment. */
+/* Documents of items that hold both, or of one kind alone, are scored as without an alignment, to the bit. */
 static void
 test_linked_unchanged(void **state)
 {
@@ -422,7 +422,7 @@ test_linked_unchanged(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* Without rows that hold both there is nothing to learn from: no alignment, its tensors 0, and open documents score by what they have. */
+/* Without items that hold both no alignment is trained: its tensors are 0, and the guided scores are the own ones. */
 static void
 test_untrained(void **state)
 {
@@ -450,7 +450,7 @@ test_untrained(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* Embeddings that share a space need no maps, and only two numbers are learned. */
+/* In a shared space there are no linear maps; only temperatures and dustbin are fitted. */
 static void
 test_shared_space(void **state)
 {
@@ -484,7 +484,7 @@ test_shared_space(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* The same documents give the same alignment, and no allocation that fails leaks. */
+/* The same documents give the same alignment; a failed allocation leaks nothing. */
 static void
 test_repeat_and_memory(void **state)
 {

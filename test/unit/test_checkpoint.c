@@ -1,6 +1,6 @@
 /*
- * Checkpoints: a training continued from any of them is, to the bit, the one that was not interrupted; a damaged, foreign or
- * outdated one is told from a good one; and nothing is left behind.
+ * Checkpoints: a training that is resumed from any checkpoint gives the same model, to the bit, as one that was not
+ * interrupted; a damaged, foreign or outdated checkpoint is refused; no memory leaks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ typedef struct fixture
 	unsigned char *blob;		/* (size) its model */
 } fixture;
 
-/* Trains, recording checkpoints, from `from` on unless it is NULL. The model as a blob, in the context's memory; NULL: not XMC_OK. */
+/* Trains, from checkpoint `from` unless it is NULL, and records checkpoints. *blob: the stored model, allocated by the context; NULL without XMC_OK. */
 static xmc_status
 train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsigned char **blob, size_t *size)
 {
@@ -53,7 +53,7 @@ train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsig
 	return status;
 }
 
-/* Training from those bytes must end at once, with this status and message. */
+/* A training that resumes from these bytes must end at once, with this status and message. */
 static void
 refused(fixture *f, const unsigned char *bytes, size_t size, xmc_status wanted, const char *message)
 {
@@ -131,7 +131,7 @@ test_every_stage(void **state)
 	assert_true(parts_in_rounds >= 4);
 }
 
-/* From every checkpoint: the same model, the same report, and on the way the same checkpoints. */
+/* From every checkpoint: the same model, the same report, the same later checkpoints. */
 static void
 test_continues(void **state)
 {
@@ -161,7 +161,7 @@ test_continues(void **state)
 	}
 }
 
-/* A model that reads words alone, and one in a space that texts and images share, have other stages. */
+/* A model that reads words alone, and one with a shared space, have other stages. */
 static void
 test_other_models(void **state)
 {
@@ -226,7 +226,7 @@ test_damaged(void **state)
 	}
 }
 
-/* Whatever training depends on belongs to the fingerprint. */
+/* The fingerprints cover all that a training depends on. */
 static void
 test_changed(void **state)
 {
@@ -263,10 +263,10 @@ test_changed(void **state)
 	f->toys.held_out[1] = 1;
 	refused(f, t->bytes, t->size, XMC_CHANGED, message);
 	f->toys.held_out[1] = 0;
-	refused(f, t->bytes, t->size - 1, XMC_BAD_MODEL, "it ends too early");	/* all is as it was */
+	refused(f, t->bytes, t->size - 1, XMC_BAD_MODEL, "it ends too early");	/* unchanged up to its end */
 }
 
-/* Out of memory, or stopped by a hook, anywhere while a checkpoint is loaded or saved. */
+/* Without memory, or stopped by a hook, at any point of loading or saving. */
 static void
 test_no_memory(void **state)
 {
@@ -299,7 +299,7 @@ test_no_memory(void **state)
 	assert_true(refused_calls > 5);
 }
 
-/* However a stream is cut, its checksum is the same, and another if a bit is another. */
+/* The checksum does not depend on how the stream is cut, and changes with each bit. */
 static void
 test_checksum(void **state)
 {

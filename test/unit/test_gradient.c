@@ -1,6 +1,6 @@
 /*
- * Hand-written gradients against finite differences, equivariance, and the properties that scores must have whatever
- * the weights: antisymmetry, independence of the batch, no evidence no score.
+ * Gradients against finite differences, equivariance, and the properties that scores must have with any weights:
+ * antisymmetry, independence of the batch, a score of 0 where an item lacks the modality.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,7 +136,7 @@ tear_down(void **state)
 	return 0;
 }
 
-/* The loss and, on the way, its gradients; the same dropout masks each time when seed > 0. */
+/* The loss and its gradients; with seed > 0 with dropout, whose masks are the same in each call. */
 static double
 loss(fixture *f, xmc_term term, uint64_t seed)
 {
@@ -160,8 +160,8 @@ agree(double numeric, double wanted)
 }
 
 /*
- * Differences of a few values of every tensor; float32 forward passes leave about 1e-4 of noise. Where a step crosses
- * the kink of a ReLU, only the difference on the kink's other side shows the derivative.
+ * Finite differences of a few values of every tensor; float32 forward passes leave noise of about 1e-4. Where a step crosses
+ * the kink of a ReLU, only the one-sided difference away from the kink is the derivative.
  */
 static void
 check_values(fixture *f, xmc_term term, uint64_t seed, float *values, const float *gradient,
@@ -189,7 +189,7 @@ check_values(fixture *f, xmc_term term, uint64_t seed, float *values, const floa
 	}
 }
 
-/* Every tensor of one part, with the gradient of one fresh pass kept before the finite differences add theirs. */
+/* Every tensor of one term. The gradient is copied first, since each later pass adds to it. */
 static void
 check_part(fixture *f, xmc_term term, uint64_t seed, int tensors)
 {
@@ -298,7 +298,7 @@ test_scores(void **state)
 		assert_true(sum > 0.1);
 		xmc_scores_free(&f->ctx, &alone);
 	}
-	/* Items without a modality have no score in it, and fused then is what remains. */
+	/* Items without a modality have a score of 0 by it; the fused score is that of the other modality. */
 	{
 		xmc_scores *s = &together[DOCUMENTS - 1];
 		int32_t		n = sizes[DOCUMENTS - 1];
@@ -319,7 +319,7 @@ test_scores(void **state)
 		xmc_scores_free(&f->ctx, &together[d]);
 }
 
-/* In a model that reads one modality the fused score is that one's and the bilinear term's, of all items that hold it. */
+/* In a model that reads one modality, the fused score is the sum of that modality and the bilinear term. */
 static void
 test_one_modality(void **state)
 {
@@ -345,7 +345,7 @@ test_one_modality(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* Exchanging two items exchanges their scores and nothing else: the encoder knows no position. */
+/* Exchanging two items exchanges their scores and nothing else: the encoder reads no position. */
 static void
 test_equivariance(void **state)
 {

@@ -1,4 +1,4 @@
-/* Guidance: against sums written out, and its rules against each other on documents of known structure. */
+/* Guidance: against sums written out; the rules against each other on documents of known structure. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +75,7 @@ test_guidance(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
-/* Items 0 and 1 are images, 2 and 3 texts, 4 holds both; p has an image that is likelier foreign and two texts of one image. */
+/* Items 0 and 1 are images, 2 and 3 texts, 4 holds both; by p one image has most likely no text, and two texts have one image. */
 static void
 test_counterparts(void **state)
 {
@@ -111,7 +111,7 @@ score_by(fixture *f, const xmc_model *model, xmc_guidance_mode mode, bool inferr
 	assert_int_equal(xmc_score_documents_by(&f->ctx, model, &rule, 1, document, scores), XMC_OK);
 }
 
-/* The largest difference of the guided scores of two modes, documents whose rows are split. */
+/* The largest difference between the guided scores of two modes on split documents. */
 static double
 guided_difference(fixture *f, const xmc_model *model, xmc_guidance_mode one, xmc_guidance_mode other)
 {
@@ -136,7 +136,7 @@ guided_difference(fixture *f, const xmc_model *model, xmc_guidance_mode one, xmc
 	return largest;
 }
 
-/* Rows that hold both score, alignment inferred, as the same items in rows of their own, and those as by what is known of them. */
+/* With inferred alignment, items that hold both score as the same items split; and these score nearly as by the known alignment. */
 static void
 check_inferred(fixture *f, const xmc_model *model, xmc_guidance_mode mode)
 {
@@ -202,10 +202,10 @@ test_rules(void **state)
 	xmc_scores	other;
 
 	train(f, DOCUMENTS, &model, &report);
-	for (int mode = 0; mode < XMC_GUIDANCE_STORED; mode++)	/* that one has a test of its own */
+	for (int mode = 0; mode < XMC_GUIDANCE_STORED; mode++)	/* test_stored tests that one */
 		check_inferred(f, model, (xmc_guidance_mode) mode);
 
-	/* Known: the paper's rule on the solo scores, each row its own counterpart. */
+	/* Known alignment: the rule of the paper on the own scores, each item its own counterpart. */
 	score_by(f, model, XMC_GUIDANCE_SOFT, false, document, &soft);
 	score_by(f, model, XMC_GUIDANCE_PAPER, false, document, &other);
 	assert_int_equal(xmc_guidance_paper(&f->ctx, document->n, self, self, 2, soft.score[XMC_EVIDENCE_TEXT],
@@ -218,7 +218,7 @@ test_rules(void **state)
 	xmc_scores_free(&f->ctx, &soft);
 	xmc_scores_free(&f->ctx, &other);
 
-	/* Uncalibrated: as by a calibration of ones, and rows that hold both by the sum of the raw scores. */
+	/* Uncalibrated: as by a calibration of ones; items that hold both by the sum of the raw scores. */
 	score_by(f, model, XMC_GUIDANCE_UNCALIBRATED, false, document, &other);
 	for (size_t k = 0; k < cells; k++)
 		assert_near(other.score[XMC_EVIDENCE_FUSED][k], other.raw[XMC_TEXT][k] + other.raw[XMC_IMAGE][k] + other.raw[XMC_JOINT][k], 1e-5);
@@ -229,7 +229,7 @@ test_rules(void **state)
 	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_UNCALIBRATED) == 0);
 	model->calibration = fitted;
 
-	/* Hard and soft are one where the alignment leaves no doubt, which is the cosine's alone here. */
+	/* Hard and soft are equal where P is 0 or 1, here by the cosine alone. */
 	model->align_scale[XMC_ALIGN_MEMORY] = -20;
 	model->align_scale[XMC_ALIGN_TEMPERATURE] = (float) log(4);
 	model->align_scale[XMC_ALIGN_DUSTBIN] = 0;
@@ -283,7 +283,7 @@ test_labels_of_positions(void **state)
 		assert_int_equal(document.pair[k].after, want[k].after);
 		assert_true(document.pair[k].weight == 1);
 	}
-	document.has[4] = XMC_HAS_IMAGE;	/* so its labels say nothing of texts */
+	document.has[4] = XMC_HAS_IMAGE;	/* so its labels do not count for texts */
 	xmc_arena_init(&arena, &f->ctx);
 	assert_int_equal(xmc_guidance_stored(&arena, &document, XMC_HAS_TEXT, &stored), XMC_OK);
 	assert_memory_equal(stored, o, sizeof o);
@@ -291,7 +291,7 @@ test_labels_of_positions(void **state)
 	xmc_document_free(&f->ctx, &document);
 }
 
-/* Labelled items are put in order in the places that they have; others stay, and so do equals. */
+/* Labelled items are sorted within the places that they have; other items stay, and equal ones keep their order. */
 static void
 test_keep_stored(void **state)
 {
@@ -315,7 +315,7 @@ test_keep_stored(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
-/* guided[m] written out, of photos whose texts' order is stored: a s + c P O P^T. */
+/* The guided score of images whose texts have a stored order, written out: a s + c P O P^T. */
 static void
 check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *document, const xmc_scores *scores)
 {
@@ -344,7 +344,7 @@ check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *doc
 	xmc_arena_free(&arena);
 }
 
-/* The share of pairs of photos that stand as their texts do in the stored order. */
+/* The share of pairs of images that are ordered as their texts in the stored order. */
 static double
 right_photos(const xmc_document *document, const float *s)
 {
@@ -441,14 +441,14 @@ test_stored(void **state)
 		assert_memory_equal(soft.score[XMC_EVIDENCE_TEXT], stored.score[XMC_EVIDENCE_TEXT], cells * sizeof(float));
 		for (int32_t k = 0; k < split.n_pairs; k++)
 			assert_true(stored.score[XMC_EVIDENCE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
-		/* A photo stands before the texts that follow its own in the stored order. */
+		/* An image stands before the texts that follow its own text in the stored order. */
 		for (int32_t k = 0; k < split.n_pairs; k++)
 			placed += stored.score[XMC_EVIDENCE_FUSED][(split.n - 1 - split.pair[k].before) * split.n + split.pair[k].after] > 0;
 		texts += split.n_pairs;
 		xmc_scores_free(&f->ctx, &soft);
 		xmc_scores_free(&f->ctx, &stored);
 
-		/* Photos whose own places are stored too are guided by the texts' all the same; all together are decided. */
+		/* Where the order of all items is stored, images are still guided by the order of the texts, and all pairs are decided. */
 		store_order(f, d, false, true, &split);
 		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
 		check_stored_formula(f, model, &split, &stored);

@@ -1,6 +1,6 @@
 /*
- * Training in shards: their gradients add up to the whole minibatch's, and the model depends on their number alone,
- * not on who computes them.
+ * Training in shards: the gradients of the shards add up to that of the minibatch, and the model depends on the number of
+ * shards alone, not on which process computes which.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 #include "xmcoh/shards.h"
 #include "xmcoh/train.h"
 
-#define DOCUMENTS 150			/* more than are scored together are held out */
+#define DOCUMENTS 150			/* so many that the held-out ones are scored in several batches */
 #define IMAGE_DIM 6
 #define MOST_ITEMS 8
 
@@ -32,7 +32,7 @@ typedef struct fixture
 	uint8_t		held_out[DOCUMENTS];
 } fixture;
 
-/* Documents of 2 to 8 items whose texts and pictures say a little of their order; every fourth is without labels. */
+/* Documents of 2 to 8 items whose texts and images show a little of their order; every fourth has no labels. */
 static int
 set_up(void **state)
 {
@@ -108,8 +108,8 @@ typedef struct fake_workers
 	xmc_shards	other;
 	int			begun;
 	int			weak;			/* documents to train on that have soft labels */
-	int			items[4];		/* of each kind, computed by the other */
-	bool		refuse;			/* to come together */
+	int			items[4];		/* of each kind of task, computed by `other` */
+	bool		refuse;			/* to begin */
 	long		fail_after;		/* tasks; then no memory; 0: never */
 } fake_workers;
 
@@ -135,7 +135,7 @@ fake_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t batch_
 	return workers->block;
 }
 
-/* From the last item to the first, by turns. */
+/* From the last item to the first, in turn by both processes. */
 static xmc_status
 fake_run(void *arg, xmc_shards *mine, const xmc_task *task)
 {
@@ -162,7 +162,7 @@ fake_end(void *arg)
 	workers->block = NULL;
 }
 
-/* `r` records checkpoints, or is read; NULL: neither. */
+/* `r` records checkpoints, or is resumed from; NULL: neither. */
 static xmc_status
 train_recorded(fixture *f, int32_t shards, fake_workers *fake, recorder *r, unsigned char **blob, size_t *size)
 {
@@ -225,19 +225,19 @@ test_who_computes(void **state)
 	fake_workers	none = {.refuse = true};
 
 	assert_true(same(f, 3, NULL, 3, &workers));
-	assert_int_equal(workers.begun, 3);	/* two networks, and the pupil's again */
+	assert_int_equal(workers.begun, 3);	/* two networks, and that of the pupil again */
 	assert_true(workers.weak > 0);
 	for (int kind = 0; kind < 4; kind++)
 		assert_true(workers.items[kind] > 0);
 	assert_true(same(f, 3, NULL, 3, &none));
 	assert_true(same(f, 2, NULL, 2, &workers));
-	assert_true(same(f, XMC_MAX_SHARDS, NULL, XMC_MAX_SHARDS, &workers));	/* more than documents: some are empty */
+	assert_true(same(f, XMC_MAX_SHARDS, NULL, XMC_MAX_SHARDS, &workers));	/* more shards than documents: some are empty */
 	assert_true(same(f, 0, NULL, 1, &workers));
 	assert_false(same(f, 2, NULL, 3, NULL));
 	assert_false(same(f, 1, NULL, 2, NULL));
 }
 
-/* A checkpoint does not know who computed: what workers began ends the same without them, and the reverse. */
+/* A checkpoint does not depend on workers: a training with workers can be resumed without, and the reverse. */
 static void
 test_resume(void **state)
 {

@@ -28,7 +28,7 @@ count_rows(const xmc_options *options, int32_t n_documents, const xmc_document *
 }
 
 static xmc_status
-fill(xmc_arena *result_arena, xmc_arena *scratch, xmc_model *model, int32_t n_documents, const xmc_document *const *all)
+fill(xmc_arena *arena, xmc_arena *scratch, xmc_model *model, int32_t n_documents, const xmc_document *const *all)
 {
 	const xmc_options *o = &model->options;
 	int64_t		dim = xmc_align_space_dim(o);
@@ -39,25 +39,25 @@ fill(xmc_arena *result_arena, xmc_arena *scratch, xmc_model *model, int32_t n_do
 	int64_t		at = 0;
 	int32_t    *item;			/* (longest) */
 	float	   *block;			/* (XMC_MODALITIES, rows, dim) */
-	const xmc_document **document = xmc_arena_alloc(result_arena, (size_t) n_documents, sizeof *document);
+	const xmc_document **document = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *document);
 	xmc_random	random;
 
-	XMC_NEED(document, result_arena->ctx);
+	XMC_NEED(document, arena->ctx);
 	for (int32_t d = 0; d < n_documents; d++)
 	{
 		document[d] = all[d];
 		longest = all[d]->n > longest ? all[d]->n : longest;
 	}
-	item = xmc_arena_alloc(result_arena, (size_t) longest, sizeof(int32_t));
-	XMC_NEED(item, result_arena->ctx);
+	item = xmc_arena_alloc(arena, (size_t) longest, sizeof(int32_t));
+	XMC_NEED(item, arena->ctx);
 	/* A random sample of whole documents: a document that is left out is left out with all its items. */
 	xmc_random_seed(&random, (uint64_t) o->seed);
 	xmc_shuffle_documents(&random, n_documents, document);
 	rows = count_rows(o, n_documents, document, o->align_memory < limit ? o->align_memory : limit, item, &n_used);
 	if (rows == 0)
 		return XMC_OK;
-	block = xmc_alloc(result_arena->ctx, (size_t) (XMC_MODALITIES * rows * dim), sizeof(float));
-	XMC_NEED(block, result_arena->ctx);
+	block = xmc_alloc(arena->ctx, (size_t) (XMC_MODALITIES * rows * dim), sizeof(float));
+	XMC_NEED(block, arena->ctx);
 	model->anchors = (xmc_anchors) {.n = rows,.is_own = true,.z = {block, block + rows * dim}};
 	for (int32_t d = 0; d < n_used; d++)
 	{
@@ -77,15 +77,15 @@ fill(xmc_arena *result_arena, xmc_arena *scratch, xmc_model *model, int32_t n_do
 xmc_status
 xmc_anchors_fill(xmc_ctx *ctx, xmc_model *model, int32_t n_documents, const xmc_document *const *document)
 {
-	xmc_arena	result_arena;
+	xmc_arena	arena;
 	xmc_arena	scratch;
 	xmc_status	status;
 
 	xmc_model_forget_anchors(ctx, model);
-	xmc_arena_init(&result_arena, ctx);
+	xmc_arena_init(&arena, ctx);
 	xmc_arena_init(&scratch, ctx);
-	status = fill(&result_arena, &scratch, model, n_documents, document);
-	xmc_arena_free(&result_arena);
+	status = fill(&arena, &scratch, model, n_documents, document);
+	xmc_arena_free(&arena);
 	xmc_arena_free(&scratch);
 	return status;
 }

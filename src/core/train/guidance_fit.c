@@ -8,7 +8,7 @@
 #include "xmcoh/scorer.h"
 
 #define GUIDED XMC_GUIDED_COEFFICIENTS
-#define CROSS_MODAL XMC_CROSSED_COEFFICIENTS
+#define CROSS_MODAL XMC_CROSS_MODAL_COEFFICIENTS
 #define ROWS_OF_PAIR 3			/* of a pair in each regression of one modality: guided by scores, by an order, and not guided */
 
 /* Rows of a regression, each turned so that the truth is "before". */

@@ -59,7 +59,7 @@ copy_snapshot(const xmc_trainer *t, const xmc_snapshot *from, const xmc_snapshot
 
 /* Whether the modality has a term that approved pairs can train, and the calibrated score of its guide is not 0. */
 static bool
-can_be_taught(const xmc_trainer *t, xmc_modality modality)
+can_be_pupil(const xmc_trainer *t, xmc_modality modality)
 {
 	bool		has_term = false;
 
@@ -75,7 +75,7 @@ label_pool(xmc_trainer *t, xmc_round *r)
 	xmc_weak_labels *w[XMC_MODALITIES] = {NULL};
 
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		if (can_be_taught(t, (xmc_modality) m))
+		if (can_be_pupil(t, (xmc_modality) m))
 		{
 			w[m] = &r->weak[m];
 			XMC_TRY(xmc_weak_labels_init(t, w[m]));
