@@ -1,6 +1,6 @@
 /*
- * optimizer.h - AdamW (Loshchilov and Hutter 2019) over the dense tensors of one term, with the norm of the gradient clipped,
- * and an exponential running average of the weights (Polyak and Juditsky 1992).
+ * optimizer.h - AdamW (Loshchilov and Hutter 2019) over the dense tensors of one term, with the norm of the gradient
+ * clipped, and an exponential running average of the weights (Polyak and Juditsky 1992).
  */
 #ifndef XMCOH_OPTIMIZER_H
 #define XMCOH_OPTIMIZER_H
@@ -13,7 +13,7 @@ typedef struct xmc_adamw
 	int64_t		n;				/* values of all tensors together */
 	float	   *first;			/* (n) running mean of the gradient */
 	float	   *second;			/* (n) running mean of its square */
-	float	   *average;		/* (n) running mean of the weights, which is evaluated and kept, since it generalises better */
+	float	   *average;		/* (n) running mean of the weights: evaluated and kept, since it generalises better */
 	int64_t		step;
 } xmc_adamw;
 
@@ -24,17 +24,17 @@ typedef struct xmc_adamw
 extern xmc_status xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_term term, xmc_adamw *out);
 
 /*
- * One step of size `rate`; weight decay on matrices alone. `grad` is laid out like `model`, and is zeroed afterwards. Returns
- * the norm of the gradient before clipping. A gradient that is not finite changes nothing.
+ * One step of size `rate`; weight decay on matrices alone. `grad` is laid out like `model`, and is zeroed afterwards.
+ * Returns the norm of the gradient before clipping. A gradient that is not finite changes nothing.
  */
 extern double xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_term term, double rate,
 							 double weight_decay);
 
 /*
- * The same step in two pieces, for several processes (shards.h). xmc_adamw_prepare counts the step and computes the factors
- * that all values share from the norm of the gradient; false: the norm is not finite, and the step is to be left out.
- * xmc_adamw_apply updates the values first to last - 1 of the term, counted over its dense tensors, by `gradient` (n), which
- * stays as it is.
+ * The same step in two pieces, for several processes (shards.h). xmc_adamw_prepare counts the step and computes the
+ * factors that all values share from the norm of the gradient; false: the norm is not finite, and the step is to be left
+ * out. xmc_adamw_apply updates the values first to last - 1 of the term, counted over its dense tensors, by `gradient`
+ * (n), which stays as it is.
  */
 typedef struct xmc_adamw_update
 {

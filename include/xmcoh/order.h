@@ -24,8 +24,8 @@ extern xmc_status xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t
 /*
  * Recovers the order of a document by one kind of score: order[k] is the item at place k, of the *m items that the kind
  * speaks of. `order` has room for document->n. The order maximises the sum of scores (decode.h). In the order by fused
- * scores, items with labels keep the order of the labels (xmc_keep_stored_order). tie_seed NULL: the smaller item number wins
- * a tie; otherwise ties fall by chance, drawn from *tie_seed, as an evaluation needs. Errors: as xmc_decode.
+ * scores, items with labels keep the order of the labels (xmc_keep_stored_order). tie_seed NULL: the smaller item number
+ * wins a tie; otherwise ties fall by chance, drawn from *tie_seed, as an evaluation needs. Errors: as xmc_decode.
  */
 extern xmc_status xmc_recover_order(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind,
 									const uint64_t *tie_seed, int32_t *order, int32_t *m);

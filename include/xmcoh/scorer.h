@@ -1,6 +1,6 @@
 /*
- * scorer.h - order scores of all pairs of items of documents under a model: of each modality, fused, and guided by the other
- * modality. What follows from scores (order, coherence) is in order.h.
+ * scorer.h - order scores of all pairs of items of documents under a model: of each modality, fused, and guided by the
+ * other modality. What follows from scores (order, coherence) is in order.h.
  */
 #ifndef XMCOH_SCORER_H
 #define XMCOH_SCORER_H
@@ -9,7 +9,7 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 
-#define XMC_STORED_LOG_ODDS 20.0	/* of a pair that a stored order decides, by XMC_GUIDANCE_STORED: one mistake in 500 million */
+#define XMC_STORED_LOG_ODDS 20.0	/* of a pair that a stored order decides: one mistake in 500 million */
 #define XMC_SCORE_BATCH 64		/* documents that training scores together */
 
 /* How one modality guides the other. The modes between the first and the last are for comparison. */

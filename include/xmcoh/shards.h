@@ -25,7 +25,7 @@ typedef struct xmc_shards_shape
 {
 	xmc_term	term;			/* a network */
 	int32_t		shards;
-	bool		shared;			/* by workers: the block holds the parameters of the model and a gradient per shard; else two gradients */
+	bool		shared;			/* by workers: the block holds the parameters and a gradient per shard; else two gradients */
 	bool		has_bag;		/* of the model */
 	int64_t		bag_rows;		/* items of a shard, at most; 0 where the term has no bag */
 	int32_t		score_documents;	/* of an item of XMC_TASK_SCORE, at most XMC_SCORE_BATCH */
@@ -87,7 +87,7 @@ typedef struct xmc_workers
 	 */
 	void	   *(*begin) (void *arg, const xmc_shards_shape *shape, size_t size, int32_t batch_documents, int32_t n_train,
 						  const xmc_document *const *train, const xmc_document *const *held_out);
-	/* Has all items of a task computed by xmc_task_item; `mine` is the view of this process. Not XMC_OK: the task has failed. */
+	/* Has all items of a task computed by xmc_task_item; `mine` is the view of this process. Not XMC_OK: it has failed. */
 	xmc_status	(*run) (void *arg, xmc_shards *mine, const xmc_task *task);
 	void		(*end) (void *arg);	/* the block is not used any more */
 } xmc_workers;

@@ -28,16 +28,17 @@ typedef struct xmc_train_progress
 } xmc_train_progress;
 
 /*
- * What the training asks of its caller; each hook may be NULL. A status other than XMC_OK ends the training with that status.
+ * What the training asks of its caller; each hook may be NULL. A status other than XMC_OK ends the training with that
+ * status.
  *
- * A checkpoint is a stream of bytes. checkpoint_due is asked before each epoch, after the last epoch of a term, and before
- * the figures of the report are computed, with the size that the checkpoint would have, about. If it returns true, the
- * checkpoint follows in calls of `write`; in the last call data is NULL. Where `read` is set, the training is resumed from
- * such a stream: `read` gives up to `size` of the next bytes, and fewer only at the end.
+ * A checkpoint is a stream of bytes. checkpoint_due is asked before each epoch, after the last epoch of a term, and
+ * before the figures of the report are computed, with the size that the checkpoint would have, about. If it returns true,
+ * the checkpoint follows in calls of `write`; in the last call data is NULL. Where `read` is set, the training is resumed
+ * from such a stream: `read` gives up to `size` of the next bytes, and fewer only at the end.
  *
  * `spill` gives memory for what grows with the pool, its weak labels and their scores: all zero, kept to the end of the
- * training, neither private nor resident by need. It returns NULL without memory. Without the hook, the context's allocator
- * is used.
+ * training, neither private nor resident by need. It returns NULL without memory. Without the hook, the context's
+ * allocator is used.
  */
 typedef struct xmc_train_hooks
 {
@@ -56,8 +57,8 @@ typedef struct xmc_weak_figures
 {
 	double		threshold;		/* a pair is selected if p or 1 - p is at least this; 1: none is */
 	double		selected;		/* share of the weakly labelled pairs that are selected */
-	double		selected_precision;	/* share of approved pairs above the threshold that the guide orders rightly, not trained on them; NaN: none */
-	double		agreement;		/* share of the weakly labelled pairs that the pupil, before the round, orders like the guide */
+	double		selected_precision;	/* share of approved pairs above it that the guide orders rightly; NaN: none */
+	double		agreement;		/* share of weakly labelled pairs that the pupil ordered like the guide */
 } xmc_weak_figures;
 
 /* What one round did. */
@@ -67,7 +68,7 @@ typedef struct xmc_round_report
 	xmc_modality pupil;
 	int32_t		documents;		/* weakly labelled ones, of this round and the rounds before */
 	xmc_weak_figures weak;
-	double		tau_before;		/* of the pupil alone on held-out approved pairs: 2 * (share ordered rightly) - 1, mean over documents */
+	double		tau_before;		/* of the pupil alone on held-out pairs: 2 * (share right) - 1, mean over documents */
 	double		tau_after;
 	double		difference_low; /* bootstrap 95% interval over documents of after - before */
 	double		difference_high;
@@ -77,7 +78,7 @@ typedef struct xmc_round_report
 	double		fused_tau_after;
 	double		fused_low;		/* bootstrap 95% interval of the difference */
 	double		fused_high;
-	double		guided_tau_before;	/* of the pupil guided by the other modality, with inferred alignment; NaN: the model has none */
+	double		guided_tau_before;	/* of the pupil guided, with inferred alignment; NaN: the model has none */
 	double		guided_tau_after;
 	double		flips;			/* share of the held-out pairs that the pupil orders otherwise than before */
 	double		agreement_before;	/* share of the held-out pairs that both modalities order alike */
@@ -113,7 +114,7 @@ typedef struct xmc_train_report
 	double		pair_accuracy[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs that are ordered rightly */
 	double		calibration_error[XMC_REPORTED_EVIDENCES];
 	double		confident[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
-	/* Of the term of the modality that was trained last: the network where there is one; for the fused score of the bilinear term. */
+	/* Of the term of the modality that was trained last, the network where there is one; fused: of the bilinear term. */
 	int32_t		best_epoch[XMC_REPORTED_EVIDENCES];
 	double		train_loss[XMC_REPORTED_EVIDENCES];
 	double		held_out_loss[XMC_REPORTED_EVIDENCES];
@@ -138,12 +139,12 @@ extern bool xmc_wants_pool(const xmc_options *options);
 
 /*
  * Trains a new model on the documents that have labelled pairs. held_out[d] != 0: document d is not trained on; it serves
- * early stopping, calibration and the report. Documents without labelled pairs train the alignment and are the pool of the
- * rounds (option rounds). The same documents in the same order, options, seed and hooks->shards give the same model on one
- * machine, to the bit, whether in one run or resumed from a checkpoint. `hooks` may be NULL.
- * Errors: XMC_BAD_INPUT (too few documents; the message says what is needed), XMC_STOPPED, XMC_NO_MEMORY, XMC_LIMIT (too many
- * pairs); of a checkpoint XMC_BAD_MODEL (damaged, cut off, or no checkpoint) and XMC_CHANGED (of other documents, options or
- * shards): the caller then begins without it.
+ * early stopping, calibration and the report. Documents without labelled pairs train the alignment and are the pool of
+ * the rounds (option rounds). The same documents in the same order, options, seed and hooks->shards give the same model
+ * on one machine, to the bit, whether in one run or resumed from a checkpoint. `hooks` may be NULL. Errors: XMC_BAD_INPUT
+ * (too few documents; the message says what is needed), XMC_STOPPED, XMC_NO_MEMORY, XMC_LIMIT (too many pairs); of a
+ * checkpoint XMC_BAD_MODEL (damaged, cut off, or no checkpoint) and XMC_CHANGED (of other documents, options or shards):
+ * the caller then begins without it.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
 							const uint8_t *held_out, const xmc_train_hooks *hooks, xmc_model **out,

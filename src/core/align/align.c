@@ -53,8 +53,8 @@ find_sides(xmc_arena *arena, const xmc_document *document, bool split, xmc_align
 
 /* Compares the items of both sides of n documents that have both. */
 static xmc_status
-compare_documents(xmc_arena *arena, const xmc_model *model, int32_t n, const xmc_document *document, const xmc_alignment *sides,
-				  xmc_comparison *compared)
+compare_documents(xmc_arena *arena, const xmc_model *model, int32_t n, const xmc_document *document,
+				  const xmc_alignment *sides, xmc_comparison *compared)
 {
 	size_t		dim = (size_t) xmc_align_space_dim(&model->options);
 	size_t		n_image = 0;
@@ -80,8 +80,10 @@ compare_documents(xmc_arena *arena, const xmc_model *model, int32_t n, const xmc
 	for (int32_t d = 0; d < n; d++)
 		if (compared[d].n_image > 0)
 		{
-			XMC_TRY(xmc_align_project(arena, model, XMC_IMAGE, &document[d], sides[d].n_image, sides[d].image, image_z + n_image * dim));
-			XMC_TRY(xmc_align_project(arena, model, XMC_TEXT, &document[d], sides[d].n_text, sides[d].text, text_z + n_text * dim));
+			XMC_TRY(xmc_align_project(arena, model, XMC_IMAGE, &document[d], sides[d].n_image, sides[d].image,
+									  image_z + n_image * dim));
+			XMC_TRY(xmc_align_project(arena, model, XMC_TEXT, &document[d], sides[d].n_text, sides[d].text,
+									  text_z + n_text * dim));
 			n_image += (size_t) sides[d].n_image;
 			n_text += (size_t) sides[d].n_text;
 		}

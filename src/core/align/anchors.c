@@ -9,7 +9,10 @@
 
 #define TILE 1024				/* anchors that are compared with at a time, so that scratch memory stays small */
 
-/* How many linked items the first documents have together, whole documents up to `limit` items; *n_used: how many documents. */
+/*
+ * How many linked items the first documents have together, whole documents up to `limit` items; *n_used: how many
+ * documents.
+ */
 static int32_t
 count_rows(const xmc_options *options, int32_t n_documents, const xmc_document *const *document, int64_t limit, int32_t *item,
 		   int32_t *n_used)
@@ -66,7 +69,8 @@ fill(xmc_arena *arena, xmc_arena *scratch, xmc_model *model, int32_t n_documents
 		for (int m = 0; m < XMC_MODALITIES; m++)
 		{
 			xmc_arena_reset(scratch);
-			XMC_TRY(xmc_align_project(scratch, model, (xmc_modality) m, document[d], linked, item, model->anchors.z[m] + at * dim));
+			XMC_TRY(xmc_align_project(scratch, model, (xmc_modality) m, document[d], linked, item,
+									  model->anchors.z[m] + at * dim));
 		}
 		at += linked;
 		XMC_TRY(xmc_check_stop(scratch->ctx));
@@ -91,12 +95,12 @@ xmc_anchors_fill(xmc_ctx *ctx, xmc_model *model, int32_t n_documents, const xmc_
 }
 
 /*
- * The relative representations r (n, TILE) of n items by `count` anchors from `first` on: max(0, cosine)^4. Adds the squares
- * of the values of each item to square (n).
+ * The relative representations r (n, TILE) of n items by `count` anchors from `first` on: max(0, cosine)^4. Adds the
+ * squares of the values of each item to square (n).
  */
 static xmc_status
-represent(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, int32_t n, const float *z, int32_t first, int32_t count, float *r,
-		  double *square)
+represent(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, int32_t n, const float *z, int32_t first, int32_t count,
+		  float *r, double *square)
 {
 	int32_t		dim = xmc_align_space_dim(&model->options);
 	int64_t		work = 0;
@@ -132,8 +136,8 @@ typedef struct representations
 
 /* Adds the products of the representations by one tile of anchors to the cells. */
 static xmc_status
-add_tile(xmc_ctx *ctx, const xmc_model *model, int32_t n, const float *image_z, const float *text_z, int32_t first, int32_t count,
-		 const representations *r, const xmc_comparison *compared)
+add_tile(xmc_ctx *ctx, const xmc_model *model, int32_t n, const float *image_z, const float *text_z, int32_t first,
+		 int32_t count, const representations *r, const xmc_comparison *compared)
 {
 	const float *images = r->r_image;
 	const float *texts = r->r_text;

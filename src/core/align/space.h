@@ -1,6 +1,6 @@
 /*
- * space.h - the space in which the texts and the images of documents are compared (design section 4, "Alignment"): the space
- * of the supplied embeddings (option shared_space), or one into which a linear map per modality leads.
+ * space.h - the space in which the texts and the images of documents are compared (design section 4, "Alignment"): the
+ * space of the supplied embeddings (option shared_space), or one into which a linear map per modality leads.
  */
 #ifndef XMCOH_SPACE_H
 #define XMCOH_SPACE_H
@@ -13,10 +13,16 @@
 /* Whether an item with these XMC_HAS_... has a text that can be compared; in a shared space only a text embedding can. */
 extern bool xmc_align_reads_text(const xmc_options *options, uint8_t has);
 
-/* The linked items of a document, which have a text and an image that can be compared, into item (document->n). Returns their number. */
+/*
+ * The linked items of a document, which have a text and an image that can be compared, into item (document->n). Returns
+ * their number.
+ */
 extern int32_t xmc_align_linked_items(const xmc_options *options, const xmc_document *document, int32_t *item);
 
-/* The inputs x (n, xmc_align_input_dim) of the linear map of one side for n items: see xmc_inputs_side. Errors: XMC_STOPPED. */
+/*
+ * The inputs x (n, xmc_align_input_dim) of the linear map of one side for n items: see xmc_inputs_side. Errors:
+ * XMC_STOPPED.
+ */
 extern xmc_status xmc_align_inputs(xmc_ctx *ctx, const xmc_model *model, xmc_modality side, const xmc_document *document,
 								   int32_t n, const int32_t *item, float *x);
 

@@ -63,7 +63,10 @@ find_scalings(xmc_ctx *ctx, int64_t rows, int64_t columns, const double *score, 
 	return XMC_OK;
 }
 
-/* Sets the cells between items from the scalings. Rows of a mass above 1 are scaled down: the last step scaled the columns. */
+/*
+ * Sets the cells between items from the scalings. Rows of a mass above 1 are scaled down: the last step scaled the
+ * columns.
+ */
 static xmc_status
 fill_rows(xmc_ctx *ctx, int64_t rows, int64_t columns, const double *score, const double *u, const double *v, double *p)
 {

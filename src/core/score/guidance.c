@@ -93,7 +93,7 @@ xmc_guidance_counterparts(xmc_ctx *ctx, const xmc_document *document, bool split
 	int32_t		n_own = image ? inferred->n_image : inferred->n_text;
 	int32_t		n_other = image ? inferred->n_text : inferred->n_image;
 	int64_t		width = (int64_t) inferred->n_text + 1;
-	int64_t		step = image ? 1 : width;	/* from the cell of a possible counterpart to the next one; the last cell is no counterpart */
+	int64_t		step = image ? 1 : width;	/* between the cells of two counterparts; the last cell: none */
 	int64_t		work = 0;
 
 	for (int32_t i = 0; i < document->n; i++)

@@ -35,8 +35,8 @@ extern xmc_status xmc_guidance_alignment(xmc_arena *arena, const xmc_document *d
 
 /*
  * The order O that the labels of a document tell, (n, n): 1 where the row stands before the column, -1 where after, 0 for
- * pairs without a label and pairs of which an item holds nothing of `has` (XMC_HAS_...). In the arena. Errors: XMC_NO_MEMORY,
- * XMC_STOPPED.
+ * pairs without a label and pairs of which an item holds nothing of `has` (XMC_HAS_...). In the arena. Errors:
+ * XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_guidance_stored(xmc_arena *arena, const xmc_document *document, int has, const float **stored);
 

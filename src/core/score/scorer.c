@@ -140,7 +140,9 @@ find_alignments(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_docum
 	return XMC_OK;
 }
 
-/* Guided scores by the rule of the paper. `inferred` is empty where nothing is to be inferred, or the model cannot infer. */
+/*
+ * Guided scores by the rule of the paper. `inferred` is empty where nothing is to be inferred, or the model cannot infer.
+ */
 static xmc_status
 guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const xmc_alignment *inferred,
 			   xmc_scores *scores)
@@ -213,7 +215,8 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 		XMC_TRY(xmc_spend(arena->ctx, &work, n - a));
 		for (int64_t b = a + 1; b < n; b++)
 		{
-			bool		shared[XMC_MODALITIES] = {both_hold(document, a, b, XMC_HAS_TEXT), both_hold(document, a, b, XMC_HAS_IMAGE)};
+			bool		shared[XMC_MODALITIES] = {both_hold(document, a, b, XMC_HAS_TEXT),
+				both_hold(document, a, b, XMC_HAS_IMAGE)};
 			int64_t		at = a * n + b;
 			double		s = 0;
 
@@ -229,7 +232,7 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 				}
 			if (rule->inferred)
 				continue;
-			if (!shared[XMC_TEXT] && !shared[XMC_IMAGE])	/* carried scores have the row of the image and the column of the text */
+			if (!shared[XMC_TEXT] && !shared[XMC_IMAGE])	/* carried scores: row of the image, column of the text */
 			{
 				bool		image_first = document->has[a] & XMC_HAS_IMAGE;
 				int64_t		cell = image_first ? at : b * n + a;
@@ -244,7 +247,10 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 	return XMC_OK;
 }
 
-/* By XMC_GUIDANCE_STORED: a labelled pair gets the log-odds of certainty, in the guided scores too if its items hold both. */
+/*
+ * By XMC_GUIDANCE_STORED: a labelled pair gets the log-odds of certainty, in the guided scores too if its items hold
+ * both.
+ */
 static xmc_status
 put_stored_order(xmc_ctx *ctx, const xmc_document *document, xmc_scores *scores)
 {

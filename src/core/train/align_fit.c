@@ -12,8 +12,8 @@
 
 #define BATCH_DOCUMENTS 32		/* of a step; the items of a batch are the negatives of each other */
 #define START_TEMPERATURE 10.0	/* cosines of unrelated items differ by about 0.1 */
-#define ABSENT 0.1				/* share of items that are removed, and of foreign images that are added, to fit the dustbin */
-#define FIT_DOCUMENTS 200		/* held-out documents, at most, on which temperatures and dustbin are fitted: these are three numbers */
+#define ABSENT 0.1				/* share of items removed, and of foreign images added, to fit the dustbin */
+#define FIT_DOCUMENTS 200		/* held-out documents, at most, for temperatures and dustbin: three numbers */
 
 /* ---- InfoNCE ---- */
 
@@ -45,7 +45,9 @@ side_forward(xmc_arena *arena, const xmc_model *model, xmc_modality modality, in
 	return xmc_align_unit_vectors(arena->ctx, model, modality, rows, s->x, s->z, s->length);
 }
 
-/* Adds the gradient of the map of a side to dw, from dz (rows, dim), the gradient by the unit vectors; dz is overwritten. */
+/*
+ * Adds the gradient of the map of a side to dw, from dz (rows, dim), the gradient by the unit vectors; dz is overwritten.
+ */
 static xmc_status
 side_backward(xmc_ctx *ctx, int32_t rows, int32_t dim, const side *s, float *dz, float *dw)
 {
@@ -64,8 +66,8 @@ side_backward(xmc_ctx *ctx, int32_t rows, int32_t dim, const side *s, float *dz,
 }
 
 /*
- * The cross-entropy of cell `own` among n logits temperature * c[k * stride], times weight. Adds its gradient by the logits,
- * weight * (softmax - 1 of `own`), to d[k * stride]; d may be NULL.
+ * The cross-entropy of cell `own` among n logits temperature * c[k * stride], times weight. Adds its gradient by the
+ * logits, weight * (softmax - 1 of `own`), to d[k * stride]; d may be NULL.
  */
 static double
 cross_entropy(int64_t n, const float *c, int64_t stride, double temperature, int64_t own, double weight, float *d)
@@ -108,7 +110,8 @@ gather_linked(xmc_arena *arena, const xmc_options *options, int32_t n_documents,
  * rows): for each item among all rows, and among the rows of its own document.
  */
 static xmc_status
-batch_loss(xmc_ctx *ctx, int32_t n_documents, const int32_t *start, const float *c, double temperature, float *d, double *loss)
+batch_loss(xmc_ctx *ctx, int32_t n_documents, const int32_t *start, const float *c, double temperature, float *d,
+		   double *loss)
 {
 	int64_t		rows = start[n_documents];
 
@@ -288,11 +291,12 @@ append(const validation_set *v, xmc_modality modality, int32_t row, float *z, in
 }
 
 static xmc_status
-make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const validation_set *v, int32_t d, xmc_random *random, trial *t)
+make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const validation_set *v, int32_t d,
+		   xmc_random *random, trial *t)
 {
 	int32_t		n = v->start[d + 1] - v->start[d];
 	int32_t		other = (d + 1) % v->n_documents;
-	int32_t    *place = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));	/* number of a text in the trial; -1: it is missing */
+	int32_t    *place = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));	/* of a text in the trial; -1: missing */
 	size_t		dim = (size_t) v->dim;
 	int32_t		n_text = 0;
 	int32_t		n_image = 0;
@@ -522,8 +526,8 @@ train_step(void *arg, xmc_epochs *e)
 
 		xmc_arena_reset(fit->scratch);
 		XMC_TRY(xmc_align_gradient(fit->scratch, fit->model, count, e->train + first, fit->grad, &loss, &items));
-		xmc_adamw_step(&e->adamw, fit->model, fit->grad, XMC_TERM_ALIGNMENT, xmc_adamw_warmup(&e->adamw) * o->align_learning_rate,
-					   o->weight_decay);
+		xmc_adamw_step(&e->adamw, fit->model, fit->grad, XMC_TERM_ALIGNMENT,
+					   xmc_adamw_warmup(&e->adamw) * o->align_learning_rate, o->weight_decay);
 		sum += loss * items;
 		all += items;
 		fit->progress.documents = count;
@@ -631,7 +635,8 @@ xmc_align_train(xmc_arena *run_arena, xmc_model *model, xmc_model *grad, int32_t
 	if (status == XMC_OK)
 		status = select_linked(run_arena, &scratch, &model->options, n_held_out, all_held_out, &n_held_out, &held_out);
 	if (status == XMC_OK && n_linked >= XMC_MIN_TRAINING_DOCUMENTS && n_held_out >= XMC_MIN_HELD_OUT_DOCUMENTS)
-		status = train(run_arena, &scratch, model, grad, n_linked, linked, n_train, all_train, n_held_out, held_out, hooks, report);
+		status = train(run_arena, &scratch, model, grad, n_linked, linked, n_train, all_train, n_held_out, held_out, hooks,
+					   report);
 	else if (status == XMC_OK)	/* too few documents */
 		for (int32_t k = 0; k < model->n_tensors; k++)
 			if (model->tensor[k].term == XMC_TERM_ALIGNMENT)

@@ -98,7 +98,10 @@ stream_report(xmc_stream *c, xmc_train_report *report)
 	return XMC_OK;
 }
 
-/* The number of a document: those given to the training first, then the copies with weak labels for the pupil of the round. */
+/*
+ * The number of a document: those given to the training first, then the copies with weak labels for the pupil of the
+ * round.
+ */
 static uint32_t
 number_of(const xmc_trainer *t, const xmc_document *document)
 {

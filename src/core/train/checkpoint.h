@@ -56,8 +56,8 @@ extern xmc_status xmc_checkpoint_open(xmc_trainer *t, const uint8_t *held_out);
 extern xmc_status xmc_checkpoint_load_round(xmc_trainer *t);
 
 /*
- * Loads the state at the stage of the checkpoint, if the training is resuming; else saves the state, if the hooks say that a
- * checkpoint is due. `e` is NULL at the end. Errors: as xmc_train of checkpoints, those of the hooks.
+ * Loads the state at the stage of the checkpoint, if the training is resuming; else saves the state, if the hooks say
+ * that a checkpoint is due. `e` is NULL at the end. Errors: as xmc_train of checkpoints, those of the hooks.
  */
 extern xmc_status xmc_checkpoint_load_or_save(xmc_trainer *t, int32_t stage, xmc_epochs *e);
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARE_APPROVED 2		/* documents of the pool per approved document, from which on the alignment spares the latter */
+#define SPARE_APPROVED 2		/* documents of the pool per approved document that the alignment spares */
 
 static xmc_status
 report_alignment(void *arg, const xmc_align_progress *progress)
@@ -184,8 +184,11 @@ xmc_train_guided_tau(xmc_trainer *t, xmc_modality modality, double *tau)
 		for (int32_t d = 0; d < count; d++)
 		{
 			for (int32_t k = 0; k < batch[d].n_pairs; k++)
-				l->s[r++] = scores[d].score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) batch[d].pair[k].before * batch[d].n +
-																		   batch[d].pair[k].after];
+			{
+				const xmc_pair *pair = &batch[d].pair[k];
+
+				l->s[r++] = scores[d].score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) pair->before * batch[d].n + pair->after];
+			}
 			xmc_scores_free(t->ctx, &scores[d]);
 		}
 	}

@@ -21,7 +21,8 @@ extern xmc_status xmc_train_fill_anchors(xmc_trainer *t);
 
 /*
  * Fits the coefficients of guidance (guidance_fit.h) on documents that trained neither the alignment nor the model that
- * scores them: all approved documents, if the alignment has spared them, else the held-out ones. Errors: as xmc_guidance_fit.
+ * scores them: all approved documents, if the alignment has spared them, else the held-out ones. Errors: as
+ * xmc_guidance_fit.
  */
 extern xmc_status xmc_train_fit_guidance(xmc_trainer *t);
 

@@ -35,7 +35,10 @@ xmc_train_assign_folds(xmc_trainer *t)
 	return xmc_labels_init(t, &t->out_of_fold, false);
 }
 
-/* Trains t->fold[f] on all assigned documents but those from `first` to `end`, and scores these, whose pairs begin at `pair`. */
+/*
+ * Trains t->fold[f] on all assigned documents but those from `first` to `end`, and scores these, whose pairs begin at
+ * `pair`.
+ */
 static xmc_status
 train_fold(xmc_trainer *t, int32_t f, int32_t first, int32_t end, int32_t pair)
 {

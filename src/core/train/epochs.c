@@ -28,7 +28,10 @@ goes_on(const xmc_epochs *e, const xmc_options *options)
 	return e->done < options->epochs && e->done - e->best < options->patience;
 }
 
-/* Counts an epoch with this held-out loss, and keeps the values of the term if it is the best so far; returns whether it is. */
+/*
+ * Counts an epoch with this held-out loss, and keeps the values of the term if it is the best so far; returns whether it
+ * is.
+ */
 static bool
 count(xmc_epochs *e, const xmc_model *model, double held_out_loss)
 {
@@ -44,7 +47,10 @@ count(xmc_epochs *e, const xmc_model *model, double held_out_loss)
 	return is_best;
 }
 
-/* Leads the dense parameters of the term to their running average; returns where the weights are (NULL: no dense parameters). */
+/*
+ * Leads the dense parameters of the term to their running average; returns where the weights are (NULL: no dense
+ * parameters).
+ */
 static float *
 lead_to_average(const xmc_epochs *e, xmc_model *model)
 {

@@ -34,20 +34,23 @@ typedef struct xmc_epochs_steps
 	xmc_status	(*checkpoint) (void *arg, xmc_epochs *e);
 	/* One pass over the training documents. */
 	xmc_status	(*train) (void *arg, xmc_epochs *e);
-	/* The held-out loss. The model holds the running average of the dense parameters, which is what is evaluated and kept. */
+	/* The held-out loss. The dense parameters of the model are their running average, which is evaluated and kept. */
 	xmc_status	(*validate) (void *arg, double *held_out_loss);
 	/* After the epoch has been counted. */
 	xmc_status	(*end) (void *arg, const xmc_epochs *e, bool is_best);
 } xmc_epochs_steps;
 
 /*
- * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, allocated by the caller (all zero
- * for the sparse term); everything else is allocated in the arena. Errors: XMC_NO_MEMORY.
+ * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, allocated by the caller (all
+ * zero for the sparse term); everything else is allocated in the arena. Errors: XMC_NO_MEMORY.
  */
 extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const xmc_adamw *adamw,
 								   xmc_random *random, int32_t n_train, const xmc_document **train, xmc_epochs *out);
 
-/* Runs epochs until options epochs or patience end the loop. The caller then calls xmc_epochs_end. Errors: those of the steps. */
+/*
+ * Runs epochs until options epochs or patience end the loop. The caller then calls xmc_epochs_end. Errors: those of the
+ * steps.
+ */
 extern xmc_status xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps);
 
 /* Puts the values of the best epoch into the model. */

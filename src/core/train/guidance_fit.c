@@ -9,7 +9,7 @@
 
 #define GUIDED XMC_GUIDED_COEFFICIENTS
 #define CROSS_MODAL XMC_CROSS_MODAL_COEFFICIENTS
-#define ROWS_OF_PAIR 3			/* of a pair in each regression of one modality: guided by scores, by an order, and not guided */
+#define ROWS_OF_PAIR 3			/* in the regression of a modality: guided by scores, by an order, not guided */
 
 /* Rows of a regression, each turned so that the truth is "before". */
 typedef struct rows
@@ -141,7 +141,7 @@ add_pair(const guided_document *d, int64_t a, int64_t b, double weight, regressi
 		/* As if the counterparts were missing: the own score is calibrated, and this row keeps it so. */
 		add_row(&to->own[m], (double[GUIDED]) {own, 0, 0}, weight);
 	}
-	/* Either item may be the image. Its place is rarely known together with that of the text: each order has a row of its own. */
+	/* Either item may be the image. Rarely both have a stored order, so each order has a row of its own. */
 	for (int turned = 0; turned < 2; turned++)
 	{
 		int64_t		cell = turned ? back : at;
@@ -149,8 +149,8 @@ add_pair(const guided_document *d, int64_t a, int64_t b, double weight, regressi
 		float	   *const *by_score = d->by_score.cross_modal;
 		float	   *const *by_order = d->by_order.cross_modal;
 
-		add_row(&to->cross_modal, (double[CROSS_MODAL]) {sign * by_score[XMC_TEXT][cell], sign * by_score[XMC_IMAGE][cell], 0, 0},
-				weight / 2);
+		add_row(&to->cross_modal,
+				(double[CROSS_MODAL]) {sign * by_score[XMC_TEXT][cell], sign * by_score[XMC_IMAGE][cell], 0, 0}, weight / 2);
 		if (!d->is_order)
 			continue;
 		add_row(&to->cross_modal, (double[CROSS_MODAL]) {0, 0, sign * by_order[XMC_TEXT][cell], 0}, weight / 2);
@@ -159,7 +159,8 @@ add_pair(const guided_document *d, int64_t a, int64_t b, double weight, regressi
 }
 
 static xmc_status
-add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document, const xmc_scores *scores, regressions *to)
+add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *document, const xmc_scores *scores,
+			 regressions *to)
 {
 	int32_t    *item = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));
 	guided_document d = {.place = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t))};
@@ -229,7 +230,8 @@ fit(xmc_arena *rows_arena, xmc_arena *scratch, xmc_model *model, const double re
 		for (int32_t d = 0; d < group[g].n; d++)
 			pairs += (size_t) group[g].document[d]->n_pairs;
 	if (pairs > INT32_MAX / (2 * ROWS_OF_PAIR))
-		return xmc_fail(ctx, XMC_LIMIT, "%zu labelled pairs to weigh guidance by; at most %d", pairs, INT32_MAX / (2 * ROWS_OF_PAIR));
+		return xmc_fail(ctx, XMC_LIMIT, "%zu labelled pairs to weigh guidance by; at most %d", pairs,
+						INT32_MAX / (2 * ROWS_OF_PAIR));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		XMC_TRY(alloc_rows(rows_arena, GUIDED, pairs * ROWS_OF_PAIR, &r.own[m]));
 	XMC_TRY(alloc_rows(rows_arena, CROSS_MODAL, pairs * 2 * ROWS_OF_PAIR, &r.cross_modal));

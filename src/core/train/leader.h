@@ -1,6 +1,6 @@
 /*
- * leader.h - the process that trains a network in shards (xmcoh/shards.h): divides minibatches into shards, has the tasks of
- * a step computed, by itself alone or together with workers.
+ * leader.h - the process that trains a network in shards (xmcoh/shards.h): divides minibatches into shards, has the tasks
+ * of a step computed, by itself alone or together with workers.
  */
 #ifndef XMCOH_LEADER_H
 #define XMCOH_LEADER_H
@@ -32,14 +32,18 @@ extern xmc_status xmc_leader_begin(xmc_arena *arena, xmc_arena *scratch, const x
 extern void xmc_leader_end(xmc_leader *leader);	/* also of one that never began: all zero */
 
 /*
- * One step on a minibatch: as xmc_term_gradient, xmc_adamw_step and, with `bag` (NULL: none), xmc_adagrad_step. The seeds of
- * the shards are drawn from `random`. *loss is the sum over documents. Errors: those of the workers, XMC_NO_MEMORY, XMC_STOPPED.
+ * One step on a minibatch: as xmc_term_gradient, xmc_adamw_step and, with `bag` (NULL: none), xmc_adagrad_step. The seeds
+ * of the shards are drawn from `random`. *loss is the sum over documents. Errors: those of the workers, XMC_NO_MEMORY,
+ * XMC_STOPPED.
  */
 extern xmc_status xmc_leader_step(xmc_leader *leader, int32_t n_documents, const xmc_document *const *document,
 								  xmc_random *random, xmc_adamw *adamw, double rate, double weight_decay,
 								  xmc_adagrad *bag, double bag_rate, double *loss);
 
-/* The scores of the held-out documents' pairs by the running average of the weights, into score (held_out_pairs). Errors: as above. */
+/*
+ * The scores of the held-out documents' pairs by the running average of the weights, into score (held_out_pairs). Errors:
+ * as above.
+ */
 extern xmc_status xmc_leader_score(xmc_leader *leader, const xmc_document **held_out, float *score);
 
 #endif

@@ -1,10 +1,11 @@
 /*
  * rounds.c - see rounds.h
  *
- * The guide is the modality with the lower loss on documents on which it was not trained: on the guides data an image model
- * as the guide of a text model only cost time. A round is kept unless a paired bootstrap over the held-out documents shows a
- * drop of tau, of the pupil alone or of both modalities together. Then the pupil is put back and the rounds end. (The loss
- * would not do: it has selected the best epoch of the terms before the rounds, and so is better there than it should be.)
+ * The guide is the modality with the lower loss on documents on which it was not trained: on the guides data an image
+ * model as the guide of a text model only cost time. A round is kept unless a paired bootstrap over the held-out
+ * documents shows a drop of tau, of the pupil alone or of both modalities together. Then the pupil is put back and the
+ * rounds end. (The loss would not do: it has selected the best epoch of the terms before the rounds, and so is better
+ * there than it should be.)
  */
 #include "train/rounds.h"
 #include "train/checkpoint.h"
@@ -149,10 +150,10 @@ divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_documen
 }
 
 /*
- * Trains the terms of the pupil from their initial values, on approved pairs and on the weak labels that are assigned to this
- * round and the rounds before. The best epochs and the scale of the pupil come from the validation documents where there are
- * any, since these are many and the held-out ones few. The terms get equal weights: weights that were fitted to few documents
- * were 0 by chance now and then. The held-out documents then evaluate the pupil.
+ * Trains the terms of the pupil from their initial values, on approved pairs and on the weak labels that are assigned to
+ * this round and the rounds before. The best epochs and the scale of the pupil come from the validation documents where
+ * there are any, since these are many and the held-out ones few. The terms get equal weights: weights that were fitted to
+ * few documents were 0 by chance now and then. The held-out documents then evaluate the pupil.
  */
 static xmc_status
 train_pupil(xmc_trainer *t, xmc_round *r, int32_t round)
@@ -178,7 +179,8 @@ train_pupil(xmc_trainer *t, xmc_round *r, int32_t round)
 	XMC_TRY(status);
 	if (xmc_is_resuming(t))
 		return xmc_checkpoint_missed(t);
-	XMC_TRY(xmc_train_score_modality(t, r->pupil, validation));	/* all terms: a training that was resumed has not scored the earlier ones */
+	/* All terms are scored: a training that was resumed has not scored the earlier ones. */
+	XMC_TRY(xmc_train_score_modality(t, r->pupil, validation));
 	return xmc_train_weigh_terms(t, r->pupil, validation, true);
 }
 
@@ -223,8 +225,8 @@ fused_tau(xmc_trainer *t, double *tau)
 }
 
 /*
- * The 95% interval of the change of tau over the held-out documents, by a paired bootstrap, and whether all of it is below 0.
- * after, before (n_documents); after becomes the change.
+ * The 95% interval of the change of tau over the held-out documents, by a paired bootstrap, and whether all of it is
+ * below 0. after, before (n_documents); after becomes the change.
  */
 static xmc_status
 compare(xmc_trainer *t, double *after, const double *before, double *low, double *high, bool *lost)
@@ -242,8 +244,8 @@ compare(xmc_trainer *t, double *after, const double *before, double *low, double
 
 /*
  * The pupil is the modality with the higher loss on documents on which it was not trained. Where there are folds, that is
- * decided once, on all approved documents: a handful of held-out ones would decide by chance, and a round makes the pupil no
- * better than its guide.
+ * decided once, on all approved documents: a handful of held-out ones would decide by chance, and a round makes the pupil
+ * no better than its guide.
  */
 static xmc_modality
 choose_pupil(xmc_trainer *t, int32_t round, const xmc_round *r)
@@ -271,7 +273,7 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	r->pupil = choose_pupil(t, round, r);
 	w = &r->weak[r->pupil];
 	t->progress.round = round;
-	/* A guide that was a pupil labels the documents of this round anew: it was trained on documents of rounds before alone. */
+	/* A guide that was a pupil labels the documents of this round anew: it was trained on those of earlier rounds. */
 	if (r->was_pupil[xmc_guide_of(r->pupil)])
 	{
 		xmc_weak_labels *again[XMC_MODALITIES] = {NULL};
@@ -284,7 +286,8 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	}
 	if (!has_new_documents(t, w, round))
 		return XMC_OK;
-	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.documents = xmc_weak_labels_assigned(t, w, round),.weak = w->figures,
+	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.weak = w->figures,
+		.documents = xmc_weak_labels_assigned(t, w, round),
 		.fused_tau_before = fused_tau(t, r->fused_tau),
 		.agreement_before = agreement(&t->held_out, t->held_out.score[XMC_TEXT], t->held_out.score[XMC_IMAGE])};
 	XMC_TRY(xmc_train_guided_tau(t, r->pupil, &report->guided_tau_before));

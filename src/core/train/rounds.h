@@ -8,8 +8,8 @@
 #include "train/trainer.h"
 
 /*
- * Runs the rounds, after the terms have been weighed and fused. Leaves in t->model what the rounds that were kept have made of
- * it, and in the report what each round did. Errors: as xmc_train.
+ * Runs the rounds, after the terms have been weighed and fused. Leaves in t->model what the rounds that were kept have
+ * made of it, and in the report what each round did. Errors: as xmc_train.
  */
 extern xmc_status xmc_train_run_rounds(xmc_trainer *t);
 

@@ -58,7 +58,8 @@ step(xmc_trainer *t, xmc_epochs *e, int32_t n_documents, const xmc_document *con
 
 	xmc_arena_reset(&t->batch_arena);
 	XMC_TRY(xmc_batch_init(&t->batch_arena, o, xmc_term_modality(e->term), n_documents, document, &batch));
-	XMC_TRY(xmc_term_gradient(&t->batch_arena, t->model, &batch, e->term, n_documents, &t->random, t->grad, hashed, NULL, loss));
+	XMC_TRY(xmc_term_gradient(&t->batch_arena, t->model, &batch, e->term, n_documents, &t->random, t->grad, hashed, NULL,
+							  loss));
 	if (e->term == XMC_TERM_SPARSE)
 		xmc_adagrad_step(hashed, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
 	else
@@ -85,7 +86,8 @@ train_epoch(xmc_trainer *t, xmc_epochs *e, double *loss)
 
 		if (t->leader.view.shape.shards > 0)
 			XMC_TRY(xmc_leader_step(&t->leader, count, t->train + first, &t->random, &e->adamw, warmup * rate_of(o, e->term),
-									o->weight_decay, e->hashed.rows ? &e->hashed : NULL, warmup * o->bag_learning_rate, &batch_loss));
+									o->weight_decay, e->hashed.rows ? &e->hashed : NULL, warmup * o->bag_learning_rate,
+									&batch_loss));
 		else
 			XMC_TRY(step(t, e, count, t->train + first, warmup, &batch_loss));
 		sum += batch_loss;
@@ -166,8 +168,8 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	xmc_arena_reset(&t->term_arena);
 	if (xmc_term_is_network(term) && t->hooks.shards > 1)
 		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
-								 batch_size(t, term), t->n_train, t->train, t->held_out.n_documents, t->held_out.document, &adamw,
-								 &t->leader));
+								 batch_size(t, term), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
+								 &adamw, &t->leader));
 	else if (term != XMC_TERM_SPARSE)
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));

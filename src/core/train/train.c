@@ -17,7 +17,10 @@
 
 #include <math.h>
 
-/* The tau of one document by each kind of score, tau[e * tau_stride], and the probabilities of its pairs, p[e * p_stride + pair]. */
+/*
+ * The tau of one document by each kind of score, tau[e * tau_stride], and the probabilities of its pairs, p[e * p_stride
+ * + pair].
+ */
 static xmc_status
 evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
 				 double *tau, int64_t tau_stride, double *p, int64_t p_stride)
@@ -35,13 +38,17 @@ evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores
 	return XMC_OK;
 }
 
-/* The figures of the trained model on the held-out documents: tau of the decoded orders; the rest from the probabilities of pairs. */
+/*
+ * The figures of the trained model on the held-out documents: tau of the decoded orders; the rest from the probabilities
+ * of pairs.
+ */
 static xmc_status
 evaluate(xmc_trainer *t)
 {
 	xmc_labels *l = &t->held_out;
-	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * XMC_REPORTED_EVIDENCES, sizeof(double));	/* (evidences, documents) */
-	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n * XMC_REPORTED_EVIDENCES, sizeof(double));	/* (evidences, pairs) */
+	size_t		kinds = XMC_REPORTED_EVIDENCES;
+	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * kinds, sizeof(double));	/* (kinds, documents) */
+	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n * kinds, sizeof(double));	/* (kinds, pairs) */
 	int64_t		at = 0;
 
 	if (!tau || !p)
@@ -95,7 +102,9 @@ xmc_wants_pool(const xmc_options *options)
 	return options->pool_documents > 0 && (options->rounds > 0 || aligns);
 }
 
-/* Divides the documents into approved ones, held-out ones and the pool. Errors: XMC_BAD_INPUT (too few of the first two). */
+/*
+ * Divides the documents into approved ones, held-out ones and the pool. Errors: XMC_BAD_INPUT (too few of the first two).
+ */
 static xmc_status
 divide(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const uint8_t *held_out)
 {
@@ -192,13 +201,15 @@ static xmc_status
 run(xmc_trainer *t)
 {
 	int			n_terms;
+	int32_t		n_aligned;		/* documents that the alignment is trained on */
 
 	XMC_TRY(find_terms(t, &n_terms));
 	XMC_TRY(xmc_labels_init(t, &t->held_out, false));
 	XMC_TRY(xmc_train_assign_folds(t));
 	t->validation = &t->held_out;
+	n_aligned = t->model->align_scale ? xmc_train_count_alignment_documents(t) : 0;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = ((int64_t) n_terms * t->n_train + (t->model->align_scale ? xmc_train_count_alignment_documents(t) : 0)) * t->options->epochs};
+		.total = ((int64_t) n_terms * t->n_train + n_aligned) * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->run_arena, t->model, (xmc_modality) m, t->n_train, t->train));

@@ -33,7 +33,8 @@ xmc_labels_init(xmc_trainer *t, xmc_labels *l, bool of_pool)
 	for (int32_t d = 0; d < l->n_documents; d++)
 		total += l->document[d]->n_pairs;
 	if (total > INT32_MAX / 4)
-		return xmc_fail(t->ctx, XMC_LIMIT, "%lld labelled pairs to evaluate on; at most %d", (long long) total, INT32_MAX / 4);
+		return xmc_fail(t->ctx, XMC_LIMIT, "%lld labelled pairs to evaluate on; at most %d", (long long) total,
+						INT32_MAX / 4);
 	l->n = (int32_t) total;
 	/* All arrays are one block. */
 	count = (size_t) total * (2 + XMC_TERMS + XMC_MODALITIES);

@@ -21,7 +21,10 @@ typedef struct xmc_labels
 	float	   *score[XMC_MODALITIES];	/* (n) calibrated score of each modality alone */
 } xmc_labels;
 
-/* The pool with weak labels for one modality: copies of the documents of the pool, with pairs of their own (weak_labels.h). */
+/*
+ * The pool with weak labels for one modality: copies of the documents of the pool, with pairs of their own
+ * (weak_labels.h).
+ */
 typedef struct xmc_weak_labels
 {
 	int32_t		n;				/* n_pool, or 0: the other modality cannot label it */
@@ -65,13 +68,13 @@ typedef struct xmc_trainer
 	int32_t		n_approved;
 	const xmc_document **approved;	/* (n_approved) approved and not held out, as shuffled last */
 	int32_t		n_train;
-	const xmc_document **train;	/* (n_train) documents that are trained on: `approved`, in a round weakly labelled ones too */
+	const xmc_document **train;	/* (n_train) trained on: `approved`, and in a round weakly labelled ones */
 	int32_t		n_pool;
 	const xmc_document **pool;	/* (n_pool) without labels, with both modalities */
 	xmc_labels	held_out;
-	xmc_labels	out_of_fold;	/* all approved documents, scored by models that were not trained on them; n is 0 without folds */
+	xmc_labels	out_of_fold;	/* all approved documents, each scored without training on it; n is 0 without folds */
 	xmc_labels *validation;		/* whose loss selects the best epoch: held_out, or the validation documents of a round */
-	int32_t		fold_start[XMC_MAX_FOLDS + 1];	/* (report->folds + 1) into out_of_fold.document; held-out documents follow */
+	int32_t		fold_start[XMC_MAX_FOLDS + 1];	/* (report->folds + 1) into out_of_fold; held-out ones follow */
 	int32_t		n_folds;		/* that have a model */
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) trained on all approved documents but those of one fold */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
@@ -95,23 +98,28 @@ extern xmc_status xmc_train_report_progress(xmc_trainer *t);
 extern void *xmc_train_spill_alloc(xmc_trainer *t, size_t count, size_t size);
 
 /*
- * Lays out the arrays of l, whose documents are set: weights, and scores of 0. of_pool: the documents are those of the pool.
- * Errors: XMC_LIMIT (too many pairs), XMC_NO_MEMORY.
+ * Lays out the arrays of l, whose documents are set: weights, and scores of 0. of_pool: the documents are those of the
+ * pool. Errors: XMC_LIMIT (too many pairs), XMC_NO_MEMORY.
  */
 extern xmc_status xmc_labels_init(xmc_trainer *t, xmc_labels *l, bool of_pool);
 
-/* Scores all labelled pairs of l by one term, into s. In shards, if `l` is t->held_out and the term is trained in shards. */
+/*
+ * Scores all labelled pairs of l by one term, into s. In shards, if `l` is t->held_out and the term is trained in shards.
+ */
 extern xmc_status xmc_train_score_term(xmc_trainer *t, const xmc_labels *l, xmc_term term, float *s);
 
 /*
  * Loss and tau of the scores s, scaled: the mean over documents of the weighted softplus(-scale * s), and of the weighted
- * share of pairs with s > 0 minus that of pairs with s < 0. The values of each document go to document_loss and document_tau
- * (n_documents) unless these are NULL.
+ * share of pairs with s > 0 minus that of pairs with s < 0. The values of each document go to document_loss and
+ * document_tau (n_documents) unless these are NULL.
  */
 extern void xmc_labels_evaluate(const xmc_labels *l, const float *s, double scale, double *loss, double *tau,
 								double *document_loss, double *document_tau);
 
-/* The labels by which weights, calibration and reliability are fitted: all approved documents if there are folds, else the held-out ones. */
+/*
+ * The labels by which weights, calibration and reliability are fitted: all approved documents if there are folds, else
+ * the held-out ones.
+ */
 static inline xmc_labels *
 xmc_fit_labels(xmc_trainer *t)
 {

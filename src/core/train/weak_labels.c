@@ -82,7 +82,10 @@ xmc_is_weakly_labelled(const xmc_document *document)
 	return false;
 }
 
-/* A histogram of the confidence max(p, 1 - p) of unordered pairs: their number and the sum of their confidence in each bin. */
+/*
+ * A histogram of the confidence max(p, 1 - p) of unordered pairs: their number and the sum of their confidence in each
+ * bin.
+ */
 typedef struct histogram
 {
 	int64_t		pairs;
@@ -124,7 +127,8 @@ label(xmc_document *document, const float *guide, double scale, const float *own
  * scores of the models of the folds.
  */
 static xmc_status
-score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_folds, xmc_scores *own, float *sum[][XMC_MODALITIES])
+score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_folds, xmc_scores *own,
+			float *sum[][XMC_MODALITIES])
 {
 	xmc_status	status = XMC_OK;
 
@@ -160,11 +164,12 @@ score_batch(xmc_trainer *t, int32_t n, const xmc_document *document, bool by_fol
 
 /*
  * Finds the lowest confidence threshold at which the pairs above it are right often enough (option precision) by two
- * estimates: their mean confidence, and the share of approved pairs above it that the guide orders rightly, scored by models
- * that were not trained on them. Returns the bin of the threshold, BINS if there is none, and sets the figures.
+ * estimates: their mean confidence, and the share of approved pairs above it that the guide orders rightly, scored by
+ * models that were not trained on them. Returns the bin of the threshold, BINS if there is none, and sets the figures.
  */
 static int
-find_threshold(double precision, const xmc_labels *approved, xmc_modality guide, const histogram *count, xmc_weak_figures *figures)
+find_threshold(double precision, const xmc_labels *approved, xmc_modality guide, const histogram *count,
+			   xmc_weak_figures *figures)
 {
 	double		right[BINS] = {0};	/* weight of the approved pairs in each bin that are ordered rightly */
 	double		all[BINS] = {0};	/* weight of all approved pairs in the bin */
@@ -205,8 +210,8 @@ find_threshold(double precision, const xmc_labels *approved, xmc_modality guide,
 
 /* Selects pairs; the weights of the others are multiplied by option unselected. */
 static xmc_status
-select_pairs(const xmc_trainer *t, xmc_weak_labels *w, const xmc_labels *approved, xmc_modality guide, int32_t first, int32_t end,
-			 const histogram *count)
+select_pairs(const xmc_trainer *t, xmc_weak_labels *w, const xmc_labels *approved, xmc_modality guide, int32_t first,
+			 int32_t end, const histogram *count)
 {
 	int			lowest = find_threshold(t->options->precision, approved, guide, count, &w->figures);
 
@@ -257,7 +262,7 @@ xmc_weak_labels_give(xmc_trainer *t, xmc_weak_labels *const w[XMC_MODALITIES], i
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (w[m])
-			XMC_TRY(select_pairs(t, w[m], by_folds ? &t->out_of_fold : &t->held_out, xmc_guide_of((xmc_modality) m), first, end,
-								 &count[m]));
+			XMC_TRY(select_pairs(t, w[m], by_folds ? &t->out_of_fold : &t->held_out, xmc_guide_of((xmc_modality) m), first,
+								 end, &count[m]));
 	return XMC_OK;
 }

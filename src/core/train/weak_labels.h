@@ -12,8 +12,8 @@
 #include "train/trainer.h"
 
 /*
- * Copies the documents of the pool into w, with all pairs of items that hold both modalities, either way round, of weight 0.
- * The documents are assigned to the rounds in turn, and sorted by round. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Copies the documents of the pool into w, with all pairs of items that hold both modalities, either way round, of weight
+ * 0. The documents are assigned to the rounds in turn, and sorted by round. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_weak_labels_init(xmc_trainer *t, xmc_weak_labels *w);
 
@@ -24,9 +24,9 @@ extern int32_t xmc_weak_labels_assigned(const xmc_trainer *t, const xmc_weak_lab
 extern bool xmc_is_weakly_labelled(const xmc_document *document);
 
 /*
- * Labels the documents from `first` to `end` for each pupil m, w[m] (NULL: not for this one), by the calibrated score of the
- * guide; selects pairs (option precision); multiplies the weights of the others by option unselected; sets the figures.
- * by_folds: by the average of the models of the folds, where there are any. Errors: as xmc_score_documents.
+ * Labels the documents from `first` to `end` for each pupil m, w[m] (NULL: not for this one), by the calibrated score of
+ * the guide; selects pairs (option precision); multiplies the weights of the others by option unselected; sets the
+ * figures. by_folds: by the average of the models of the folds, where there are any. Errors: as xmc_score_documents.
  */
 extern xmc_status xmc_weak_labels_give(xmc_trainer *t, xmc_weak_labels *const w[XMC_MODALITIES], int32_t first, int32_t end,
 									   bool by_folds);

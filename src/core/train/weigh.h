@@ -8,10 +8,10 @@
 #include "train/trainer.h"
 
 /*
- * Weighs the terms of one modality by logistic regression on the pairs of `l`, multiplies the weights into the parameters (of
- * the models of the folds too), so that the raw score stays the plain sum of the terms, and calibrates it: sets
- * calibration.solo and the scores of the modality in `l` and in t->held_out. A term that could not be trained gets weight 0.
- * `equally`: all others get weight 1. Errors: as xmc_calibrate, xmc_train_score_term.
+ * Weighs the terms of one modality by logistic regression on the pairs of `l`, multiplies the weights into the parameters
+ * (of the models of the folds too), so that the raw score stays the plain sum of the terms, and calibrates it: sets
+ * calibration.solo and the scores of the modality in `l` and in t->held_out. A term that could not be trained gets weight
+ * 0. `equally`: all others get weight 1. Errors: as xmc_calibrate, xmc_train_score_term.
  */
 extern xmc_status xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally);
 
