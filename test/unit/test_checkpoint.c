@@ -202,7 +202,7 @@ test_damaged(void **state)
 
 	refused(f, NULL, 0, XMC_BAD_MODEL, "the checkpoint is damaged: it ends too early");
 	refused(f, (const unsigned char *) "This is a text, and a long one too, but no checkpoint.", 54, XMC_BAD_MODEL,
-			"this is no checkpoint of a training");
+			"this is not a checkpoint of a training");
 	xmc_random_seed(&random, 1);
 	for (int k = 0; k < f->whole.n; k += 5)
 	{
@@ -213,13 +213,13 @@ test_damaged(void **state)
 			refused(f, t->bytes, xmc_random_below(&random, (uint32_t) t->size), XMC_BAD_MODEL, "it ends too early");
 		memcpy(bytes, t->bytes, t->size);
 		bytes[t->size] = 0;
-		refused(f, bytes, t->size + 1, XMC_BAD_MODEL, "it goes on behind its end");
+		refused(f, bytes, t->size + 1, XMC_BAD_MODEL, "bytes follow its end");
 		for (int flip = 0; flip < 12; flip++)
 		{
 			uint32_t	at = flip < 4 ? (uint32_t) flip * 10 : xmc_random_below(&random, (uint32_t) t->size);
 
 			bytes[at] ^= (unsigned char) (1 << flip % 8);
-			refused(f, bytes, t->size, XMC_BAD_MODEL, at < 8 ? "no checkpoint" : "damaged");
+			refused(f, bytes, t->size, XMC_BAD_MODEL, at < 8 ? "not a checkpoint" : "damaged");
 			bytes[at] ^= (unsigned char) (1 << flip % 8);
 		}
 		free(bytes);

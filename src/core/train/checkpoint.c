@@ -136,7 +136,7 @@ stream_order(xmc_stream *c, xmc_trainer *t, int32_t n, const xmc_document **docu
 	for (int32_t k = 0; k < n; k++)
 	{
 		if (number[k] >= most || !expected[number[k]])
-			return xmc_stream_damaged(c, "the order of documents is no order of them");
+			return xmc_stream_damaged(c, "the order of documents is not a permutation of them");
 		document[k] = expected[number[k]];
 		expected[number[k]] = NULL;
 	}
@@ -188,13 +188,13 @@ stream_weak(xmc_stream *c, xmc_trainer *t, xmc_weak_labels *w)
 {
 	int64_t		n = w->n;
 
-	XMC_TRY(xmc_stream_integer(c, "the pool's labels", &n, 0, t->n_pool));
+	XMC_TRY(xmc_stream_integer(c, "the weak labels", &n, 0, t->n_pool));
 	if (n == 0)
 		return XMC_OK;
 	if (!c->is_saving)
 		XMC_TRY(xmc_weak_labels_init(t, w));
 	if (n != w->n)
-		return xmc_stream_damaged(c, "it labels another pool");
+		return xmc_stream_damaged(c, "its weak labels are of another pool");
 	XMC_TRY(stream_weak_figures(c, &w->figures));
 	for (int64_t k = 0; k < n; k++)
 	{
@@ -205,7 +205,7 @@ stream_weak(xmc_stream *c, xmc_trainer *t, xmc_weak_labels *w)
 
 			XMC_TRY(xmc_stream_bytes(c, weight, sizeof *weight));
 			if (!c->is_saving && !(*weight >= 0 && *weight <= 1))
-				return xmc_stream_damaged(c, "a weak label is no probability");
+				return xmc_stream_damaged(c, "a weak label is not a probability");
 		}
 	}
 	return XMC_OK;
@@ -285,7 +285,7 @@ load(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 		return xmc_stream_damaged(c, "its checksum is wrong");
 	XMC_TRY(t->hooks.read(t->hooks.arg, &more, 1, &got));
 	if (got != 0)
-		return xmc_stream_damaged(c, "it goes on behind its end");
+		return xmc_stream_damaged(c, "bytes follow its end");
 	t->resume_stage = 0;
 	return xmc_train_report_progress(t);
 }
@@ -375,7 +375,7 @@ xmc_checkpoint_open(xmc_trainer *t, const uint8_t *held_out)
 	*c = (xmc_stream){.ctx = t->ctx,.hooks = &t->hooks};
 	XMC_TRY(xmc_stream_bytes(c, &header, sizeof header));
 	if (memcmp(header.magic, MAGIC, sizeof MAGIC) != 0)
-		return xmc_fail(t->ctx, XMC_BAD_MODEL, "this is no checkpoint of a training");
+		return xmc_fail(t->ctx, XMC_BAD_MODEL, "this is not a checkpoint of a training");
 	if (header.checksum != header_checksum(&header) || header.stage < 1)
 		return xmc_stream_damaged(c, "its header is wrong");
 	if (header.version != VERSION)
