@@ -290,6 +290,7 @@ append(const validation_set *v, xmc_modality modality, int32_t row, float *z, in
 	memcpy(z + (int64_t) (*n)++ * v->dim, v->z[modality] + (int64_t) row * v->dim, (size_t) v->dim * sizeof(float));
 }
 
+/* Makes a trial of document d: items are missing, and images of the next document are added, each with probability ABSENT. */
 static xmc_status
 make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const validation_set *v, int32_t d,
 		   xmc_random *random, trial *t)
@@ -310,12 +311,14 @@ make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const v
 	t->is_matched = xmc_arena_zalloc(arena, (size_t) n, 1);
 	if (!place || !text_z || !image_z || !t->text_of || !t->is_matched)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	/* The texts that are left. */
 	for (int32_t i = 0; i < n; i++)
 	{
 		place[i] = xmc_random_uniform(random) < ABSENT ? -1 : n_text;
 		if (place[i] >= 0)
 			append(v, XMC_TEXT, v->start[d] + i, text_z, &n_text);
 	}
+	/* The images that are left, and foreign images. */
 	for (int32_t i = 0; i < n; i++)
 	{
 		if (xmc_random_uniform(random) >= ABSENT)
