@@ -1,6 +1,6 @@
 /*
- * challenge.h - a new version of a model, the challenger, against the deployed one, the champion (design section 6,
- * "Champion and challenger").
+ * challenge.h - comparison of a new version of a model, the challenger, with the deployed one, the champion (design section
+ * 6, "Champion and challenger").
  */
 #ifndef XMCOH_CHALLENGE_H
 #define XMCOH_CHALLENGE_H
@@ -16,26 +16,19 @@ typedef struct xmc_challenge
 	xmc_interval champion;		/* held-out Kendall tau of the fused order, mean over documents; bootstrap 95% intervals */
 	xmc_interval challenger;
 	xmc_interval difference;	/* challenger - champion, paired by document */
-	bool		rejected;		/* beyond doubt the challenger is worse by more than the margin: difference.high < -margin */
+	bool		rejected;		/* the challenger is worse by more than the margin: difference.high < -margin */
 } xmc_challenge;
 
 /*
- * Kendall tau, in [-1, 1], between the order decoded from scores s (n, n) and the document's labelled pairs, of which there
- * must be one or more: twice the share of pairs that stand as they are labelled, minus 1. Ties fall by chance, drawn from
- * `seed`. Errors: as xmc_decode_shuffled.
- */
-extern xmc_status xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau);
-
-/*
- * Compares two models on n documents with labelled pairs that neither was trained on. Both must read the inputs that the
- * documents were built for. Ties of one document fall the same way for both. With a single document nothing is ever
- * rejected: it says nothing of others. Errors: XMC_BAD_INPUT (no documents; a model that reads other inputs than the
- * other), as xmc_score_documents and xmc_bootstrap.
+ * Compares two models on n documents with labelled pairs, on which neither was trained. Both must read the inputs that the
+ * documents were built with. Ties within one document fall alike for both. A single document never rejects: it tells
+ * nothing of others. Errors: XMC_BAD_INPUT (no documents; models that read different inputs), as xmc_score_documents and
+ * xmc_bootstrap.
  */
 extern xmc_status xmc_challenge_run(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *challenger, int32_t n,
 									const xmc_document *const *document, double margin, xmc_challenge *out);
 
-/* Whether two models read the same: raw words, and embeddings of the same lengths. */
+/* Whether two models read the same inputs: raw words, and embeddings of the same widths. */
 extern bool xmc_same_inputs(const xmc_options *a, const xmc_options *b);
 
 #endif

@@ -33,6 +33,13 @@ enum
 	XMC_HAS_TEXT = XMC_HAS_WORDS | XMC_HAS_TEXT_EMBEDDING
 };
 
+/* Whether an item with these XMC_HAS_... holds a text and an image. */
+static inline bool
+xmc_has_both(uint8_t has)
+{
+	return (has & XMC_HAS_TEXT) && (has & XMC_HAS_IMAGE);
+}
+
 typedef struct xmc_pair
 {
 	int32_t		before;			/* item numbers in the document */

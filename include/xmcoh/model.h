@@ -78,7 +78,7 @@ typedef struct xmc_network
 } xmc_network;
 
 #define XMC_GUIDED_COEFFICIENTS 3
-#define XMC_CROSSED_COEFFICIENTS (2 * XMC_MODALITIES)
+#define XMC_CROSS_MODAL_COEFFICIENTS (2 * XMC_MODALITIES)
 
 typedef struct xmc_calibration
 {
@@ -93,11 +93,9 @@ typedef struct xmc_calibration
 	 */
 	double		guided[XMC_MODALITIES][XMC_GUIDED_COEFFICIENTS];
 
-	/*
-	 * score of a text-only and an image-only item = sum over modalities m of
-	 * [m] * the log-odds of m through the alignment + [XMC_MODALITIES + m] * the stored order of m through the alignment
-	 */
-	double		cross_modal[XMC_CROSSED_COEFFICIENTS];
+	/* a text-only and an image-only item: [m] * modality m's log-odds through the alignment, then [XMC_MODALITIES + m] * its
+	 * stored order likewise */
+	double		cross_modal[XMC_CROSS_MODAL_COEFFICIENTS];
 } xmc_calibration;
 
 #define XMC_MAX_TENSORS (7 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
@@ -183,8 +181,10 @@ extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool h
 
 /* The same with all parameters 0, for sums of gradients. */
 extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
-/* not for a model from xmc_model_open: use xmc_release for that */
-extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);
+/* Gives back the anchors, if the model owns them, and leaves the model without anchors. */
+extern void xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model);
+
+extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
 
 /*
  * Opens a model file in memory. Checked are the metadata (format, feature version, options, calibration), that exactly the

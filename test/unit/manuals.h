@@ -1,4 +1,4 @@
-/* manuals.h - documents of known structure, whose texts and photos were made from the same hidden steps, and a model of them */
+/* manuals.h - documents of known structure, whose texts and images were made from the same hidden steps, and a model of them */
 #ifndef XMCOH_TEST_MANUALS_H
 #define XMCOH_TEST_MANUALS_H
 
@@ -25,10 +25,10 @@ static const char *const subject[SUBJECTS] = {"valve", "screw", "seal", "pump", 
 	"cable", "spring", "gauge", "panel"};
 
 /*
- * A step's text is a verb, which tells its place, and a subject, which its photo shows by a number of its own; photos tell no order.
- * `linked` or split into texts 0 .. n - 1 and photos n .. 2 n - 1, dealt by the document's number. `missing`: no photo of
- * the first step; `foreign`: its photo is of a subject that the document has not. A text embedding, if the model takes one, is as
- * a photo's: they share a space.
+ * The text of a step is a verb, which shows its place, and a subject. The image of a step shows the subject, by one number of
+ * its own, and no order. Linked documents hold both in one item; otherwise texts are items 0 .. n - 1 and images n .. 2 n - 1.
+ * The number of the document decides its steps. `missing`: the first step has no image. `foreign`: its image shows a subject
+ * that the document does not have. A text embedding, if the model reads one, is made like an image: both share a space.
  */
 typedef struct steps
 {
@@ -100,7 +100,7 @@ build(xmc_ctx *ctx, const xmc_options *o, xmc_tokeniser *tokeniser, int d, bool 
 			.text_embedding = o->text_dim > 0 ? embedding[k] : NULL,.image = linked ? image[k] : NULL};
 		n++;
 	}
-	for (int32_t k = s.n - 1; k >= 0 && !linked; k--)	/* photo of text k is item 2 n - 1 - k */
+	for (int32_t k = s.n - 1; k >= 0 && !linked; k--)	/* the image of text k is item 2 n - 1 - k */
 	{
 		snprintf(key[n], sizeof key[n], "%d", (int) (2 * s.n - 1 - k));
 		if (missing && k == order[0])

@@ -1,6 +1,6 @@
 /*
- * Memory of the alignment: similarity against a plain computation in double, filling, storing, and finding again what no map can
- * hold.
+ * Anchors of the alignment: similarity against a plain computation in double, filling, storing, and matching where no linear
+ * map can.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,15 +14,17 @@
 #include <string.h>
 
 #include "counting.h"
+#include "align/match.h"
+#include "align/space.h"
 #include "xmcoh/align.h"
 #include "xmcoh/random.h"
 #include "align/anchors.h"
 
 #define DIM 8
-#define ROWS 2500				/* more than are compared with at a time */
+#define ROWS 2500				/* more anchors than are compared with at a time */
 #define ITEMS 4
 
-/* n random unit vectors; every seventh item says nothing. */
+/* n random unit vectors; every seventh vector is 0. */
 static void
 unit_vectors(xmc_random *random, int n, float *z)
 {
@@ -40,7 +42,7 @@ unit_vectors(xmc_random *random, int n, float *z)
 	}
 }
 
-/* A model that compares embeddings as they are; `rows` of them may be remembered. */
+/* A model with a shared space and at most `rows` anchors. */
 static xmc_model *
 shared_space(xmc_ctx *ctx, int32_t rows)
 {
@@ -77,11 +79,11 @@ similarity(const xmc_model *model, int32_t n_image, const float *image, int32_t 
 
 	xmc_arena_init(&arena, &ctx);
 	assert_int_equal(xmc_anchors_similarity(&arena, model, 1, image, text,
-										   &(xmc_comparison) {.n_image = n_image,.n_text = n_text,.recalled = out}), XMC_OK);
+										   &(xmc_comparison) {.n_image = n_image,.n_text = n_text,.by_anchors = out}), XMC_OK);
 	xmc_arena_free(&arena);
 }
 
-/* Several documents at once, one without images: within each, what all items together gave. */
+/* Several documents at once, one without images: each gets what it gets alone. */
 static void
 check_several(const xmc_model *model, const float *image, const float *text, const float *all)
 {
@@ -101,7 +103,7 @@ check_several(const xmc_model *model, const float *image, const float *text, con
 	{
 		for (int i = 0; i < images[d]; i++)
 			for (int t = 0; t < texts[d]; t++)
-				assert_true(fabs(compared[d].recalled[i * texts[d] + t] - all[(i0 + i) * 5 + t0 + t]) < 1e-6);
+				assert_true(fabs(compared[d].by_anchors[i * texts[d] + t] - all[(i0 + i) * 5 + t0 + t]) < 1e-6);
 		i0 += images[d];
 		t0 += texts[d];
 	}
@@ -128,7 +130,7 @@ test_similarity(void **state)
 	unit_vectors(&random, 5, text);
 	similarity(model, 9, image, 5, text, got);
 	for (int c = 0; c < 9 * 5; c++)
-		assert_true(got[c] == 0);	/* nothing is remembered yet */
+		assert_true(got[c] == 0);	/* without anchors */
 	model->anchors = (xmc_anchors) {.n = ROWS,.z = {remembered[XMC_TEXT], remembered[XMC_IMAGE]}};
 	similarity(model, 9, image, 5, text, got);
 	for (int i = 0; i < 9; i++)
@@ -150,7 +152,7 @@ test_similarity(void **state)
 			want = squares[0] > 0 && squares[1] > 0 ? product / sqrt(squares[0] * squares[1]) : 0;
 			if (fabs(got[i * 5 + t] - want) > 1e-5)
 				fail_msg("similarity %d %d is %.9g, not %.9g", i, t, got[i * 5 + t], want);
-			assert_true((want == 0) == (i == 6));	/* which says nothing */
+			assert_true((want == 0) == (i == 6));	/* a vector of 0 */
 			least = want > 0 && want < least ? want : least;
 		}
 	assert_true(least < 0.5);
@@ -163,11 +165,11 @@ test_similarity(void **state)
 typedef struct books
 {
 	int			n;
-	xmc_document *document;		/* (n) of ITEMS rows each, which hold both */
+	xmc_document *document;		/* (n) of ITEMS items each, which hold both */
 	const xmc_document **pointer;	/* (n) */
 } books;
 
-/* Row i of document d shows subject[d * ITEMS + i]; text and image of a subject are both a little off its own two vectors. */
+/* Item i of document d shows subject[d * ITEMS + i]; its text and image are the two vectors of the subject plus noise. */
 static books
 write_books(xmc_ctx *ctx, const xmc_options *options, int n, const int *subject, const float *text, const float *image, double noise,
 			uint64_t seed)
@@ -212,8 +214,8 @@ burn(xmc_ctx *ctx, books *b)
 }
 
 /*
- * Pictures of 60 subjects that resemble their texts in nothing, all of them seen before: cosine finds no more than chance does, memory
- * nearly all.
+ * Images of 60 subjects that do not resemble their texts; all subjects are among the anchors. By cosine the matches are at
+ * chance, by anchors nearly all are right.
  */
 static void
 test_finds_again(void **state)
@@ -277,7 +279,7 @@ test_finds_again(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
-/* As many whole documents as fit, not the first ones; the same ones each time; and what is stored is what is opened. */
+/* The anchors are a random sample of whole documents, as many as fit, the same ones each time; they survive storing. */
 static void
 test_fill_and_store(void **state)
 {
@@ -329,7 +331,7 @@ test_fill_and_store(void **state)
 	similarity(opened, 2, own, 2, own, got[1]);
 	assert_memory_equal(got[0], got[1], sizeof got[0]);
 	xmc_release(&ctx, opened);
-	model->has_alignment = false;	/* then there may be none */
+	model->has_alignment = false;	/* then a stored model has no anchors */
 	assert_int_equal(xmc_model_save(&ctx, model, blob, &size), XMC_OK);
 	assert_int_equal(xmc_model_open(&ctx, blob, size, true, &opened), XMC_BAD_MODEL);
 	assert_non_null(strstr(ctx.message, "align.text.memory"));

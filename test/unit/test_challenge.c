@@ -1,6 +1,6 @@
 /*
- * test_challenge.c - a challenger against a champion: models whose only weights are those of words that tell an item's place, so
- * that what each of them knows is known.
+ * test_challenge.c - a challenger against a champion: models whose only weights are those of words that show the place of an
+ * item, so that the tau of each model is known.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 
 #include "counting.h"
 #include "xmcoh/challenge.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 #define DOCUMENTS 60
@@ -29,7 +30,7 @@ typedef struct fixture
 	const xmc_document *all[DOCUMENTS];
 } fixture;
 
-/* Item keys are dealt anew in each document, so that no order shows in them. */
+/* Item keys are permuted in each document, so that they do not show the order. */
 static int
 set_up(void **state)
 {
@@ -39,7 +40,7 @@ set_up(void **state)
 	f->ctx = counting_ctx(&f->counts);
 	xmc_options_default(&f->options);
 	f->options.hash_bits = 12;
-	f->options.bag_dim = f->options.bilinear_dim = 0;	/* the words know all there is to know */
+	f->options.bag_dim = f->options.bilinear_dim = 0;	/* the words show the whole order */
 	assert_int_equal(xmc_tokeniser_new(&f->ctx, &tokeniser), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 	{
@@ -76,7 +77,7 @@ tear_down(void **state)
 	return 0;
 }
 
-/* A model whose sparse term scores a word by weight[its place in `word`]: all 0 knows nothing. */
+/* A model whose sparse term scores word k of `word` by weight[k]. */
 static xmc_model *
 model_of(fixture *f, const float *weight)
 {
@@ -86,7 +87,7 @@ model_of(fixture *f, const float *weight)
 	for (int place = 0; place < ITEMS; place++)
 	{
 		const xmc_document *document = &f->document[0];
-		int			i = place;	/* document 0 deals place i to item i */
+		int			i = place;	/* in document 0, item i has place i */
 
 		for (int32_t k = document->feature_start[i]; k < document->feature_start[i + 1]; k++)
 			model->sparse[document->feature[k] >> (32 - f->options.hash_bits)] += weight[place];
@@ -97,7 +98,7 @@ model_of(fixture *f, const float *weight)
 static const float right[ITEMS] = {-2, -1, 0, 1, 2};
 static const float wrong[ITEMS] = {2, 1, 0, -1, -2};
 static const float nothing[ITEMS];
-static const float nearly[ITEMS] = {-2, -1, 0, 2, 1};	/* the last two the wrong way: tau 0.8 */
+static const float nearly[ITEMS] = {-2, -1, 0, 2, 1};	/* the last two exchanged: tau 0.8 */
 
 static xmc_challenge
 challenge(fixture *f, const float *champion_weight, const float *challenger_weight, double margin)
@@ -153,7 +154,7 @@ test_better_and_equal(void **state)
 	assert_false(equal.rejected);
 }
 
-/* Two that know nothing: ties fall the same way for both, and around 0. */
+/* Two models with weights of 0: ties fall alike for both, and tau is about 0. */
 static void
 test_nothing(void **state)
 {
@@ -169,7 +170,7 @@ test_worse(void **state)
 {
 	assert_true(challenge(*state, right, wrong, 0).rejected);
 	assert_true(challenge(*state, right, nothing, 0).rejected);
-	assert_true(challenge(*state, right, nearly, 0).rejected);	/* by 0.2 on every document: no doubt */
+	assert_true(challenge(*state, right, nearly, 0).rejected);	/* by 0.2 on every document */
 }
 
 /* Rejected only when the whole interval, here the point -0.2, lies below -margin. */
@@ -182,7 +183,7 @@ test_margin(void **state)
 	assert_true(challenge(*state, right, wrong, 1).rejected);
 }
 
-/* Worse on some documents, better on others: doubt is for the challenger. */
+/* Worse on some documents, better on others: the interval contains 0, so the challenger is not rejected. */
 static void
 test_doubt(void **state)
 {
@@ -212,7 +213,7 @@ test_refused(void **state)
 	assert_int_equal(xmc_challenge_run(&f->ctx, model, other, 0, f->all, 0, &result), XMC_BAD_INPUT);
 	assert_int_equal(xmc_challenge_run(&f->ctx, model, other, 1, f->all, 0, &result), XMC_OK);
 	assert_true(result.difference.high < 0);
-	assert_false(result.rejected);	/* one document says nothing of others */
+	assert_false(result.rejected);	/* one document tells nothing of others */
 	other->options.image_dim = 3;
 	assert_int_equal(xmc_challenge_run(&f->ctx, model, other, DOCUMENTS, f->all, 0, &result), XMC_BAD_INPUT);
 	other->options.image_dim = 0;
@@ -220,7 +221,7 @@ test_refused(void **state)
 	xmc_model_free(&f->ctx, other);
 }
 
-/* Wherever memory ends or a stop is asked for, that is what it says, and everything is given back. */
+/* Without memory or stopped at any point, it ends with that status and frees all memory. */
 static void
 test_ends_early(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * Checkpoints: a training continued from any of them is, to the bit, the one that was not interrupted; a damaged, foreign or
- * outdated one is told from a good one; and nothing is left behind.
+ * Checkpoints: a training that is resumed from any checkpoint gives the same model, to the bit, as one that was not
+ * interrupted; a damaged, foreign or outdated checkpoint is refused; no memory leaks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include "counting.h"
 #include "toys.h"
-#include "train/trainer.h"
+#include "train/checkpoint.h"
 
 typedef struct fixture
 {
@@ -23,7 +23,7 @@ typedef struct fixture
 	unsigned char *blob;		/* (size) its model */
 } fixture;
 
-/* Trains, recording checkpoints, from `from` on unless it is NULL. The model as a blob, in the context's memory; NULL: not XMC_OK. */
+/* Trains, from checkpoint `from` unless it is NULL, and records checkpoints. *blob: the stored model, allocated by the context; NULL without XMC_OK. */
 static xmc_status
 train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsigned char **blob, size_t *size)
 {
@@ -53,7 +53,7 @@ train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsig
 	return status;
 }
 
-/* Training from those bytes must end at once, with this status and message. */
+/* A training that resumes from these bytes must end at once, with this status and message. */
 static void
 refused(fixture *f, const unsigned char *bytes, size_t size, xmc_status wanted, const char *message)
 {
@@ -131,7 +131,7 @@ test_every_stage(void **state)
 	assert_true(parts_in_rounds >= 4);
 }
 
-/* From every checkpoint: the same model, the same report, and on the way the same checkpoints. */
+/* From every checkpoint: the same model, the same report, the same later checkpoints. */
 static void
 test_continues(void **state)
 {
@@ -161,7 +161,7 @@ test_continues(void **state)
 	}
 }
 
-/* A model that reads words alone, and one in a space that texts and images share, have other stages. */
+/* A model that reads words alone, and one with a shared space, have other stages. */
 static void
 test_other_models(void **state)
 {
@@ -202,7 +202,7 @@ test_damaged(void **state)
 
 	refused(f, NULL, 0, XMC_BAD_MODEL, "the checkpoint is damaged: it ends too early");
 	refused(f, (const unsigned char *) "This is a text, and a long one too, but no checkpoint.", 54, XMC_BAD_MODEL,
-			"this is no checkpoint of a training");
+			"this is not a checkpoint of a training");
 	xmc_random_seed(&random, 1);
 	for (int k = 0; k < f->whole.n; k += 5)
 	{
@@ -213,20 +213,20 @@ test_damaged(void **state)
 			refused(f, t->bytes, xmc_random_below(&random, (uint32_t) t->size), XMC_BAD_MODEL, "it ends too early");
 		memcpy(bytes, t->bytes, t->size);
 		bytes[t->size] = 0;
-		refused(f, bytes, t->size + 1, XMC_BAD_MODEL, "it goes on behind its end");
+		refused(f, bytes, t->size + 1, XMC_BAD_MODEL, "bytes follow its end");
 		for (int flip = 0; flip < 12; flip++)
 		{
 			uint32_t	at = flip < 4 ? (uint32_t) flip * 10 : xmc_random_below(&random, (uint32_t) t->size);
 
 			bytes[at] ^= (unsigned char) (1 << flip % 8);
-			refused(f, bytes, t->size, XMC_BAD_MODEL, at < 8 ? "no checkpoint" : "damaged");
+			refused(f, bytes, t->size, XMC_BAD_MODEL, at < 8 ? "not a checkpoint" : "damaged");
 			bytes[at] ^= (unsigned char) (1 << flip % 8);
 		}
 		free(bytes);
 	}
 }
 
-/* Whatever training depends on belongs to the fingerprint. */
+/* The fingerprints cover all that a training depends on. */
 static void
 test_changed(void **state)
 {
@@ -263,10 +263,10 @@ test_changed(void **state)
 	f->toys.held_out[1] = 1;
 	refused(f, t->bytes, t->size, XMC_CHANGED, message);
 	f->toys.held_out[1] = 0;
-	refused(f, t->bytes, t->size - 1, XMC_BAD_MODEL, "it ends too early");	/* all is as it was */
+	refused(f, t->bytes, t->size - 1, XMC_BAD_MODEL, "it ends too early");	/* unchanged up to its end */
 }
 
-/* Out of memory, or stopped by a hook, anywhere while a checkpoint is loaded or saved. */
+/* Without memory, or stopped by a hook, at any point of loading or saving. */
 static void
 test_no_memory(void **state)
 {

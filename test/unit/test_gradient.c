@@ -160,8 +160,8 @@ agree(double numeric, double wanted)
 }
 
 /*
- * Differences of a few values of every tensor; float32 forward passes leave about 1e-4 of noise. Where a step crosses
- * the kink of a ReLU, only the difference on the kink's other side shows the derivative.
+ * Finite differences of a few values of every tensor; float32 forward passes leave noise of about 1e-4. Where a step crosses
+ * the kink of a ReLU, only the one-sided difference away from the kink is the derivative.
  */
 static void
 check_values(fixture *f, xmc_term term, uint64_t seed, float *values, const float *gradient,
@@ -298,7 +298,7 @@ test_scores(void **state)
 		assert_true(sum > 0.1);
 		xmc_scores_free(&f->ctx, &alone);
 	}
-	/* Items without a modality have no score in it, and fused then is what remains. */
+	/* Items without a modality have a score of 0 by it; the fused score is that of the other modality. */
 	{
 		xmc_scores *s = &together[DOCUMENTS - 1];
 		int32_t		n = sizes[DOCUMENTS - 1];

@@ -1,4 +1,4 @@
-/* Guidance: against sums written out, and its rules against each other on documents of known structure. */
+/* Guidance: against sums written out; the rules against each other on documents of known structure. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +6,9 @@
 #include <cmocka.h>
 
 #include "manuals.h"
-#include "xmcoh/guidance.h"
+#include "score/guidance.h"
 #include "score/guidance_paper.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 /* ---- guidance ---- */
@@ -74,7 +75,7 @@ test_guidance(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
-/* Items 0 and 1 are images, 2 and 3 texts, 4 holds both; p has an image that is likelier foreign and two texts of one image. */
+/* Items 0 and 1 are images, 2 and 3 texts, 4 holds both; by p one image has most likely no text, and two texts have one image. */
 static void
 test_counterparts(void **state)
 {
@@ -92,9 +93,9 @@ test_counterparts(void **state)
 	for (int or_none = 0; or_none < 2; or_none++)
 		for (int m = 0; m < XMC_MODALITIES; m++)
 		{
-			assert_int_equal(xmc_guidance_counterparts(&ctx, &document, false, &inferred, (xmc_modality) m, or_none, counterpart), XMC_OK);
+			assert_int_equal(xmc_align_counterparts(&ctx, &document, false, &inferred, (xmc_modality) m, or_none, counterpart), XMC_OK);
 			assert_memory_equal(counterpart, want[or_none][m], sizeof counterpart);
-			assert_int_equal(xmc_guidance_counterparts(&ctx, &document, true, &inferred, (xmc_modality) m, or_none, counterpart), XMC_OK);
+			assert_int_equal(xmc_align_counterparts(&ctx, &document, true, &inferred, (xmc_modality) m, or_none, counterpart), XMC_OK);
 			assert_int_equal(counterpart[4], -1);
 		}
 }
@@ -110,7 +111,7 @@ score_by(fixture *f, const xmc_model *model, xmc_guidance_mode mode, bool inferr
 	assert_int_equal(xmc_score_documents_by(&f->ctx, model, &rule, 1, document, scores), XMC_OK);
 }
 
-/* The largest difference of the guided scores of two modes, documents whose rows are split. */
+/* The largest difference between the guided scores of two modes on split documents. */
 static double
 guided_difference(fixture *f, const xmc_model *model, xmc_guidance_mode one, xmc_guidance_mode other)
 {
@@ -135,7 +136,7 @@ guided_difference(fixture *f, const xmc_model *model, xmc_guidance_mode one, xmc
 	return largest;
 }
 
-/* Rows that hold both score, alignment inferred, as the same items in rows of their own, and those as by what is known of them. */
+/* With inferred alignment, items that hold both score as the same items split; and these score nearly as by the known alignment. */
 static void
 check_inferred(fixture *f, const xmc_model *model, xmc_guidance_mode mode)
 {
@@ -201,10 +202,10 @@ test_rules(void **state)
 	xmc_scores	other;
 
 	train(f, DOCUMENTS, &model, &report);
-	for (int mode = 0; mode < XMC_GUIDANCE_STORED; mode++)	/* that one has a test of its own */
+	for (int mode = 0; mode < XMC_GUIDANCE_STORED; mode++)	/* test_stored tests that one */
 		check_inferred(f, model, (xmc_guidance_mode) mode);
 
-	/* Known: the paper's rule on the solo scores, each row its own counterpart. */
+	/* Known alignment: the rule of the paper on the own scores, each item its own counterpart. */
 	score_by(f, model, XMC_GUIDANCE_SOFT, false, document, &soft);
 	score_by(f, model, XMC_GUIDANCE_PAPER, false, document, &other);
 	assert_int_equal(xmc_guidance_paper(&f->ctx, document->n, self, self, 2, soft.score[XMC_EVIDENCE_TEXT],
@@ -217,7 +218,7 @@ test_rules(void **state)
 	xmc_scores_free(&f->ctx, &soft);
 	xmc_scores_free(&f->ctx, &other);
 
-	/* Uncalibrated: as by a calibration of ones, and rows that hold both by the sum of the raw scores. */
+	/* Uncalibrated: as by a calibration of ones; items that hold both by the sum of the raw scores. */
 	score_by(f, model, XMC_GUIDANCE_UNCALIBRATED, false, document, &other);
 	for (size_t k = 0; k < cells; k++)
 		assert_near(other.score[XMC_EVIDENCE_FUSED][k], other.raw[XMC_TEXT][k] + other.raw[XMC_IMAGE][k] + other.raw[XMC_JOINT][k], 1e-5);
@@ -228,7 +229,7 @@ test_rules(void **state)
 	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_UNCALIBRATED) == 0);
 	model->calibration = fitted;
 
-	/* Hard and soft are one where the alignment leaves no doubt, which is the cosine's alone here. */
+	/* Hard and soft are equal where P is 0 or 1, here by the cosine alone. */
 	model->align_scale[XMC_ALIGN_MEMORY] = -20;
 	model->align_scale[XMC_ALIGN_TEMPERATURE] = (float) log(4);
 	model->align_scale[XMC_ALIGN_DUSTBIN] = 0;
@@ -282,7 +283,7 @@ test_labels_of_positions(void **state)
 		assert_int_equal(document.pair[k].after, want[k].after);
 		assert_true(document.pair[k].weight == 1);
 	}
-	document.has[4] = XMC_HAS_IMAGE;	/* so its labels say nothing of texts */
+	document.has[4] = XMC_HAS_IMAGE;	/* so its labels do not count for texts */
 	xmc_arena_init(&arena, &f->ctx);
 	assert_int_equal(xmc_guidance_stored(&arena, &document, XMC_HAS_TEXT, &stored), XMC_OK);
 	assert_memory_equal(stored, o, sizeof o);
@@ -290,7 +291,7 @@ test_labels_of_positions(void **state)
 	xmc_document_free(&f->ctx, &document);
 }
 
-/* Labelled items are put in order in the places that they have; others stay, and so do equals. */
+/* Labelled items are sorted within the places that they have; other items stay, and equal ones keep their order. */
 static void
 test_keep_stored(void **state)
 {
@@ -303,18 +304,18 @@ test_keep_stored(void **state)
 
 	(void) state;
 	assert_int_equal(xmc_document_label_positions(&ctx, &document, position), XMC_OK);
-	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_OK);
+	assert_int_equal(xmc_keep_stored_order(&ctx, &document, 7, order), XMC_OK);
 	assert_memory_equal(order, want, sizeof want);
 	document.n_pairs = 0;
-	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_OK);
+	assert_int_equal(xmc_keep_stored_order(&ctx, &document, 7, order), XMC_OK);
 	assert_memory_equal(order, want, sizeof want);
 	counts.fail_at = counts.calls + 1;
-	assert_int_equal(xmc_guidance_keep_stored(&ctx, &document, 7, order), XMC_NO_MEMORY);
+	assert_int_equal(xmc_keep_stored_order(&ctx, &document, 7, order), XMC_NO_MEMORY);
 	xmc_release(&ctx, document.pair);
 	assert_int_equal(counts.live, 0);
 }
 
-/* guided[m] written out, of photos whose texts' order is stored: a s + c P O P^T. */
+/* The guided score of images whose texts have a stored order, written out: a s + c P O P^T. */
 static void
 check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *document, const xmc_scores *scores)
 {
@@ -343,7 +344,7 @@ check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *doc
 	xmc_arena_free(&arena);
 }
 
-/* The share of pairs of photos that stand as their texts do in the stored order. */
+/* The share of pairs of images that are ordered as their texts in the stored order. */
 static double
 right_photos(const xmc_document *document, const float *s)
 {
@@ -364,7 +365,37 @@ right_photos(const xmc_document *document, const float *s)
 	return right / all;
 }
 
-/* Photos follow the stored order of their texts, though the texts' own scores say the opposite; with no order they are as ever. */
+/*
+ * Items that hold both, with a stored order. By the known alignment their order decides; by an inferred one they are scored
+ * as `stored` scores the same items split.
+ */
+static void
+check_linked(fixture *f, const xmc_model *model, int d, const xmc_document *split, const xmc_scores *stored)
+{
+	int32_t		n = split->n / 2;
+	xmc_document linked;
+	xmc_scores	scores;
+
+	build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &linked);
+	score_by(f, model, XMC_GUIDANCE_STORED, false, &linked, &scores);
+	for (int32_t k = 0; k < linked.n_pairs; k++)
+		for (int e = XMC_EVIDENCE_FUSED; e < XMC_EVIDENCES; e++)
+			assert_true(scores.score[e][linked.pair[k].before * n + linked.pair[k].after] == XMC_STORED_LOG_ODDS);
+	xmc_scores_free(&f->ctx, &scores);
+	score_by(f, model, XMC_GUIDANCE_STORED, true, &linked, &scores);
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = 0; b < n; b++)
+		{
+			assert_near(scores.score[XMC_EVIDENCE_TEXT_GUIDED][a * n + b], stored->score[XMC_EVIDENCE_TEXT_GUIDED][a * split->n + b], 1e-3);
+			assert_near(scores.score[XMC_EVIDENCE_IMAGE_GUIDED][a * n + b],
+						stored->score[XMC_EVIDENCE_IMAGE_GUIDED][(split->n - 1 - a) * split->n + split->n - 1 - b], 1e-3);
+			assert_true(scores.score[XMC_EVIDENCE_FUSED][a * n + b] == 0);
+		}
+	xmc_scores_free(&f->ctx, &scores);
+	xmc_document_free(&f->ctx, &linked);
+}
+
+/* Images follow the stored order of their texts, even against the scores of the texts; without a stored order nothing changes. */
 static void
 test_stored(void **state)
 {
@@ -383,14 +414,11 @@ test_stored(void **state)
 	for (int d = DOCUMENTS; d < DOCUMENTS + 10; d++)
 	{
 		xmc_document split;
-		xmc_document linked;
 		xmc_scores	soft;
 		xmc_scores	stored;
-		int32_t		n;
 		size_t		cells;
 
 		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &split);
-		n = split.n / 2;
 		cells = (size_t) (split.n * split.n);
 		score_by(f, model, XMC_GUIDANCE_SOFT, false, &split, &soft);
 		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
@@ -413,39 +441,22 @@ test_stored(void **state)
 		assert_memory_equal(soft.score[XMC_EVIDENCE_TEXT], stored.score[XMC_EVIDENCE_TEXT], cells * sizeof(float));
 		for (int32_t k = 0; k < split.n_pairs; k++)
 			assert_true(stored.score[XMC_EVIDENCE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
-		/* A photo stands before the texts that follow its own in the stored order. */
+		/* An image stands before the texts that follow its own text in the stored order. */
 		for (int32_t k = 0; k < split.n_pairs; k++)
 			placed += stored.score[XMC_EVIDENCE_FUSED][(split.n - 1 - split.pair[k].before) * split.n + split.pair[k].after] > 0;
 		texts += split.n_pairs;
 		xmc_scores_free(&f->ctx, &soft);
 		xmc_scores_free(&f->ctx, &stored);
 
-		/* Photos whose own places are stored too are guided by the texts' all the same; all together are decided. */
+		/* Where the order of all items is stored, images are still guided by the order of the texts, and all pairs are decided. */
 		store_order(f, d, false, true, &split);
 		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
 		check_stored_formula(f, model, &split, &stored);
 		for (int32_t k = 0; k < split.n_pairs; k++)
 			assert_true(stored.score[XMC_EVIDENCE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
 
-		/* Rows that hold both: alignment known, their order decides; inferred, they are as if split. */
-		build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &linked);
-		score_by(f, model, XMC_GUIDANCE_STORED, false, &linked, &soft);
-		for (int32_t k = 0; k < linked.n_pairs; k++)
-			for (int e = XMC_EVIDENCE_FUSED; e < XMC_EVIDENCES; e++)
-				assert_true(soft.score[e][linked.pair[k].before * n + linked.pair[k].after] == XMC_STORED_LOG_ODDS);
-		xmc_scores_free(&f->ctx, &soft);
-		score_by(f, model, XMC_GUIDANCE_STORED, true, &linked, &soft);
-		for (int32_t a = 0; a < n; a++)
-			for (int32_t b = 0; b < n; b++)
-			{
-				assert_near(soft.score[XMC_EVIDENCE_TEXT_GUIDED][a * n + b], stored.score[XMC_EVIDENCE_TEXT_GUIDED][a * split.n + b], 1e-3);
-				assert_near(soft.score[XMC_EVIDENCE_IMAGE_GUIDED][a * n + b],
-							stored.score[XMC_EVIDENCE_IMAGE_GUIDED][(split.n - 1 - a) * split.n + split.n - 1 - b], 1e-3);
-				assert_true(soft.score[XMC_EVIDENCE_FUSED][a * n + b] == 0);
-			}
-		xmc_scores_free(&f->ctx, &soft);
+		check_linked(f, model, d, &split, &stored);
 		xmc_scores_free(&f->ctx, &stored);
-		xmc_document_free(&f->ctx, &linked);
 		xmc_document_free(&f->ctx, &split);
 	}
 	print_message("photos by the stored order %.3f, turned round %.3f, then by scores %.3f\n", forwards, backwards, soft_backwards);

@@ -1,6 +1,6 @@
 /*
- * Training in slices: their gradients add up to the whole minibatch's, and the model depends on their number alone,
- * not on who computes them.
+ * Training in shards: the gradients of the shards add up to that of the minibatch, and the model depends on the number of
+ * shards alone, not on which process computes which.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,10 +15,11 @@
 #include "counting.h"
 #include "toys.h"
 #include "train/gradient.h"
+#include "train/leader.h"
 #include "xmcoh/shards.h"
 #include "xmcoh/train.h"
 
-#define DOCUMENTS 150			/* more than are scored together are held out */
+#define DOCUMENTS 150			/* so many that the held-out ones are scored in several batches */
 #define IMAGE_DIM 6
 #define MOST_ITEMS 8
 
@@ -31,7 +32,7 @@ typedef struct fixture
 	uint8_t		held_out[DOCUMENTS];
 } fixture;
 
-/* Documents of 2 to 8 items whose texts and pictures say a little of their order; every fourth is without labels. */
+/* Documents of 2 to 8 items whose texts and images show a little of their order; every fourth has no labels. */
 static int
 set_up(void **state)
 {
@@ -95,9 +96,9 @@ tear_down(void **state)
 	return 0;
 }
 
-/* ---- a crew of two in one process ---- */
+/* ---- workers: two processes in one process ---- */
 
-typedef struct fake_crew
+typedef struct fake_workers
 {
 	xmc_ctx		ctx;
 	xmc_options options;
@@ -107,16 +108,16 @@ typedef struct fake_crew
 	xmc_shards	other;
 	int			begun;
 	int			weak;			/* documents to train on that have soft labels */
-	int			items[4];		/* of each kind, computed by the other */
-	bool		refuse;			/* to come together */
+	int			items[4];		/* of each kind of task, computed by `other` */
+	bool		refuse;			/* to begin */
 	long		fail_after;		/* tasks; then no memory; 0: never */
-} fake_crew;
+} fake_workers;
 
 static void *
 fake_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t batch_documents, int32_t n_train,
 		   const xmc_document *const *train, const xmc_document *const *held_out)
 {
-	fake_crew  *workers = arg;
+	fake_workers  *workers = arg;
 
 	(void) held_out;
 	assert_true(batch_documents <= workers->options.batch_documents && batch_documents <= n_train);
@@ -134,11 +135,11 @@ fake_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t batch_
 	return workers->block;
 }
 
-/* From the last item to the first, by turns. */
+/* From the last item to the first, in turn by both processes. */
 static xmc_status
 fake_run(void *arg, xmc_shards *mine, const xmc_task *task)
 {
-	fake_crew  *workers = arg;
+	fake_workers  *workers = arg;
 
 	if (workers->fail_after && --workers->fail_after == 0)
 		return xmc_fail(mine->scratch->ctx, XMC_NO_MEMORY, "out of memory");
@@ -153,7 +154,7 @@ fake_run(void *arg, xmc_shards *mine, const xmc_task *task)
 static void
 fake_end(void *arg)
 {
-	fake_crew  *workers = arg;
+	fake_workers  *workers = arg;
 
 	xmc_arena_free(&workers->arena);
 	xmc_arena_free(&workers->scratch);
@@ -161,9 +162,9 @@ fake_end(void *arg)
 	workers->block = NULL;
 }
 
-/* `r` records checkpoints, or is read; NULL: neither. */
+/* `r` records checkpoints, or is resumed from; NULL: neither. */
 static xmc_status
-train_recorded(fixture *f, int32_t shards, fake_crew *fake, recorder *r, unsigned char **blob, size_t *size)
+train_recorded(fixture *f, int32_t shards, fake_workers *fake, recorder *r, unsigned char **blob, size_t *size)
 {
 	xmc_workers	workers = {.arg = fake,.begin = fake_begin,.run = fake_run,.end = fake_end};
 	xmc_train_hooks hooks = {.arg = r,.shards = shards,.workers = fake ? &workers : NULL};
@@ -195,21 +196,21 @@ train_recorded(fixture *f, int32_t shards, fake_crew *fake, recorder *r, unsigne
 }
 
 static xmc_status
-train(fixture *f, int32_t shards, fake_crew *fake, unsigned char **blob, size_t *size)
+train(fixture *f, int32_t shards, fake_workers *fake, unsigned char **blob, size_t *size)
 {
 	return train_recorded(f, shards, fake, NULL, blob, size);
 }
 
 /* Whether two trainings give the same bytes. */
 static bool
-same(fixture *f, int32_t slices_a, fake_crew *a, int32_t slices_b, fake_crew *b)
+same(fixture *f, int32_t shards_a, fake_workers *a, int32_t shards_b, fake_workers *b)
 {
 	unsigned char *blob[2];
 	size_t		size[2];
 	bool		equal;
 
-	assert_int_equal(train(f, slices_a, a, &blob[0], &size[0]), XMC_OK);
-	assert_int_equal(train(f, slices_b, b, &blob[1], &size[1]), XMC_OK);
+	assert_int_equal(train(f, shards_a, a, &blob[0], &size[0]), XMC_OK);
+	assert_int_equal(train(f, shards_b, b, &blob[1], &size[1]), XMC_OK);
 	equal = size[0] == size[1] && memcmp(blob[0], blob[1], size[0]) == 0;
 	xmc_release(&f->ctx, blob[0]);
 	xmc_release(&f->ctx, blob[1]);
@@ -220,28 +221,28 @@ static void
 test_who_computes(void **state)
 {
 	fixture    *f = *state;
-	fake_crew	workers = {.refuse = false};
-	fake_crew	none = {.refuse = true};
+	fake_workers	workers = {.refuse = false};
+	fake_workers	none = {.refuse = true};
 
 	assert_true(same(f, 3, NULL, 3, &workers));
-	assert_int_equal(workers.begun, 3);	/* two networks, and the pupil's again */
+	assert_int_equal(workers.begun, 3);	/* two networks, and that of the pupil again */
 	assert_true(workers.weak > 0);
 	for (int kind = 0; kind < 4; kind++)
 		assert_true(workers.items[kind] > 0);
 	assert_true(same(f, 3, NULL, 3, &none));
 	assert_true(same(f, 2, NULL, 2, &workers));
-	assert_true(same(f, XMC_MAX_SHARDS, NULL, XMC_MAX_SHARDS, &workers));	/* more than documents: some are empty */
+	assert_true(same(f, XMC_MAX_SHARDS, NULL, XMC_MAX_SHARDS, &workers));	/* more shards than documents: some are empty */
 	assert_true(same(f, 0, NULL, 1, &workers));
 	assert_false(same(f, 2, NULL, 3, NULL));
 	assert_false(same(f, 1, NULL, 2, NULL));
 }
 
-/* A checkpoint does not know who computed: what a crew began ends the same without one, and the other way round. */
+/* A checkpoint does not depend on workers: a training with workers can be resumed without, and the reverse. */
 static void
 test_resume(void **state)
 {
 	fixture    *f = *state;
-	fake_crew	workers = {.refuse = false};
+	fake_workers	workers = {.refuse = false};
 	recorder	whole = {.is_due = true};
 	unsigned char *blob[2];
 	size_t		size[2];
@@ -261,7 +262,7 @@ test_resume(void **state)
 	recorder_free(&whole);
 }
 
-/* A crew that fails is sent home, and the model's parameters with it. */
+/* After workers that fail the block is released, and the parameters are back in the model. */
 static void
 test_failure(void **state)
 {
@@ -269,7 +270,7 @@ test_failure(void **state)
 
 	for (long after = 1; after < 40; after += 3)
 	{
-		fake_crew	workers = {.fail_after = after};
+		fake_workers	workers = {.fail_after = after};
 		unsigned char *blob;
 		size_t		size;
 
@@ -278,12 +279,127 @@ test_failure(void **state)
 	}
 }
 
-/* Without dropout the slices' gradients add up to that of the whole minibatch, and so does the loss. */
+/* One minibatch, as a whole and in shards, without dropout. */
+typedef struct minibatch
+{
+	xmc_arena	run_arena;
+	xmc_arena	arena;
+	xmc_model  *model;
+	xmc_term	term;
+	xmc_model  *grad;			/* of the whole */
+	xmc_leader	leader;			/* of the shards */
+	xmc_adagrad hashed[2];		/* of the whole, of the shards */
+	double		loss[2];
+} minibatch;
+
+#define BATCH_DOCUMENTS 16
+
+static void
+compute_both(fixture *f, xmc_term term, int32_t shards, int32_t n, const xmc_document *const *train, minibatch *b)
+{
+	bool		bag = term == XMC_TERM_TEXT_NETWORK;
+	xmc_batch	batch;
+	xmc_adamw	adamw;
+	xmc_random	random;
+
+	*b = (minibatch) {.term = term};
+	xmc_arena_init(&b->run_arena, &f->ctx);
+	xmc_arena_init(&b->arena, &f->ctx);
+	xmc_random_seed(&random, 9);
+	assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &b->model), XMC_OK);
+	assert_int_equal(xmc_model_new_zero(&f->ctx, &f->options, true, &b->grad), XMC_OK);
+	for (int k = 0; k < 2; k++)
+		assert_int_equal(xmc_adagrad_init(&b->run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &b->hashed[k]), XMC_OK);
+	assert_int_equal(xmc_batch_init(&b->arena, &b->model->options, xmc_term_modality(term), BATCH_DOCUMENTS, train, &batch), XMC_OK);
+	assert_int_equal(xmc_term_gradient(&b->arena, b->model, &batch, term, BATCH_DOCUMENTS, NULL, b->grad,
+									   bag ? &b->hashed[0] : NULL, NULL, &b->loss[0]), XMC_OK);
+	assert_int_equal(xmc_leader_begin(&b->run_arena, &b->arena, NULL, shards, term, b->model, BATCH_DOCUMENTS, n, train, 0,
+									  NULL, &adamw, &b->leader), XMC_OK);
+	/* With a rate of 0 the parameters stay as they are. */
+	assert_int_equal(xmc_leader_step(&b->leader, BATCH_DOCUMENTS, train, &random, &adamw, 0, 0, NULL, 0, &b->loss[1]), XMC_OK);
+}
+
+static void
+free_both(fixture *f, minibatch *b)
+{
+	xmc_leader_end(&b->leader);
+	xmc_model_free(&f->ctx, b->model);
+	xmc_model_free(&f->ctx, b->grad);
+	xmc_arena_free(&b->run_arena);
+	xmc_arena_free(&b->arena);
+}
+
+/* The sum of the gradients of the shards is the gradient of the whole; the squares are those of the sum. */
+static void
+check_gradient(const minibatch *b)
+{
+	const xmc_shards *s = &b->leader.view;
+	double		squares = 0;
+	int64_t		at = 0;
+
+	assert_true(fabs(b->loss[0] - b->loss[1]) < 1e-5 * b->loss[0]);
+	for (int32_t t = 0; t < b->grad->n_tensors; t++)
+	{
+		const float *g = *b->grad->tensor[t].slot;
+
+		if (b->grad->tensor[t].term != b->term || b->grad->tensor[t].hashed)
+			continue;
+		for (int64_t k = 0; k < b->grad->tensor[t].n_values; k++, at++)
+		{
+			assert_true(fabs(s->gradient[at] - g[k]) < 1e-6 + 1e-4 * fabs(g[k]));
+			squares += (double) g[k] * g[k];
+		}
+	}
+	assert_int_equal(at, s->values);
+	for (int32_t k = 0; k < s->shape.shards; k++)
+		squares -= s->squares[k];
+	assert_true(fabs(squares) < 1e-6);
+}
+
+/* The gradients by the bags lie by rows, in the order of the documents of the shards. */
+static void
+check_bag(minibatch *b)
+{
+	const xmc_shards *s = &b->leader.view;
+	int32_t		bag_dim = b->model->options.bag_dim;
+
+	for (int32_t k = 0; k < s->shape.shards; k++)
+	{
+		xmc_batch	batch;
+
+		xmc_arena_reset(&b->arena);
+		assert_int_equal(xmc_batch_init(&b->arena, &b->model->options, XMC_TEXT, b->leader.shard[k].n_documents,
+										b->leader.shard[k].document, &batch), XMC_OK);
+		xmc_bag_backward(b->model, &batch, s->d_bag + k * s->shape.bag_rows * bag_dim, bag_dim, &b->hashed[1]);
+	}
+	for (int64_t k = 0; k < (int64_t) b->hashed[0].rows * b->hashed[0].width; k++)
+		assert_true(fabs(b->hashed[0].grad[k] - b->hashed[1].grad[k]) < 1e-6 + 1e-4 * fabs(b->hashed[0].grad[k]));
+}
+
+/* The documents are divided evenly. */
+static void
+check_division(const minibatch *b)
+{
+	int64_t		least = INT64_MAX;
+	int64_t		most = 0;
+
+	for (int32_t k = 0; k < b->leader.view.shape.shards; k++)
+	{
+		int64_t		items = 0;
+
+		for (int32_t d = 0; d < b->leader.shard[k].n_documents; d++)
+			items += b->leader.shard[k].document[d]->n;
+		least = items < least ? items : least;
+		most = items > most ? items : most;
+	}
+	assert_true(most - least <= MOST_ITEMS / 2);
+}
+
 static void
 test_sum(void **state)
 {
 	fixture    *f = *state;
-	static const xmc_term parts[] = {XMC_TERM_TEXT_NETWORK, XMC_TERM_IMAGE_NETWORK};
+	static const xmc_term terms[] = {XMC_TERM_TEXT_NETWORK, XMC_TERM_IMAGE_NETWORK};
 	const xmc_document *train[DOCUMENTS];
 	int32_t		n = 0;
 
@@ -294,82 +410,14 @@ test_sum(void **state)
 	for (int p = 0; p < 2; p++)
 		for (int32_t shards = 2; shards < 6; shards++)
 		{
-			const int32_t batch_documents = 16;
-			bool		bag = parts[p] == XMC_TERM_TEXT_NETWORK;
-			xmc_model  *model;
-			xmc_model  *grad;
-			xmc_arena	run_arena;
-			xmc_arena	arena;
-			xmc_batch	batch;
-			xmc_shards	s = {0};
-			xmc_adamw	adamw;
-			xmc_adagrad hashed[2];	/* of the whole, of the slices */
-			xmc_random	random;
-			double		loss[2];
-			double		squares = 0;
-			int64_t		at = 0;
-			int64_t		least = INT64_MAX;
-			int64_t		most = 0;
+			minibatch	b;
 
-			xmc_arena_init(&run_arena, &f->ctx);
-			xmc_arena_init(&arena, &f->ctx);
-			xmc_random_seed(&random, 9);
-			assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &model), XMC_OK);
-			assert_int_equal(xmc_model_new_zero(&f->ctx, &f->options, true, &grad), XMC_OK);
-			for (int k = 0; k < 2; k++)
-				assert_int_equal(xmc_adagrad_init(&run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &hashed[k]), XMC_OK);
-			assert_int_equal(xmc_batch_init(&arena, &model->options, xmc_term_modality(parts[p]), batch_documents, train, &batch), XMC_OK);
-			assert_int_equal(xmc_term_gradient(&arena, model, &batch, parts[p], batch_documents, NULL, grad,
-											   bag ? &hashed[0] : NULL, NULL, &loss[0]), XMC_OK);
-
-			assert_int_equal(xmc_shards_begin(&run_arena, &arena, NULL, shards, parts[p], model, batch_documents, n, train, 0,
-											  NULL, &adamw, &s), XMC_OK);
-			/* A rate of 0, so that nothing changes but the slices' own. */
-			assert_int_equal(xmc_shards_step(&s, batch_documents, train, &random, &adamw, 0, 0, NULL, 0, &loss[1]), XMC_OK);
-			assert_true(fabs(loss[0] - loss[1]) < 1e-5 * loss[0]);
-			for (int32_t t = 0; t < grad->n_tensors; t++)
-			{
-				const float *g = *grad->tensor[t].slot;
-
-				if (grad->tensor[t].term != parts[p] || grad->tensor[t].hashed)
-					continue;
-				for (int64_t k = 0; k < grad->tensor[t].n_values; k++, at++)
-				{
-					assert_true(fabs(s.gradient[at] - g[k]) < 1e-6 + 1e-4 * fabs(g[k]));
-					squares += (double) g[k] * g[k];
-				}
-			}
-			assert_int_equal(at, s.values);
-			for (int32_t k = 0; k < shards; k++)
-				squares -= s.squares[k];
-			assert_true(fabs(squares) < 1e-6);
-
-			/* The bags' gradients lie by rows, in the order of the slices' documents. */
-			for (int32_t k = 0; k < shards && bag; k++)
-			{
-				xmc_arena_reset(&arena);
-				assert_int_equal(xmc_batch_init(&arena, &model->options, XMC_TEXT, s.shard[k].n_documents, s.shard[k].document, &batch), XMC_OK);
-				xmc_bag_backward(model, &batch, s.d_bag + k * s.shape.bag_rows * f->options.bag_dim, f->options.bag_dim,
-								 &hashed[1]);
-			}
-			for (int64_t k = 0; k < (int64_t) hashed[0].rows * hashed[0].width && bag; k++)
-				assert_true(fabs(hashed[0].grad[k] - hashed[1].grad[k]) < 1e-6 + 1e-4 * fabs(hashed[0].grad[k]));
-
-			for (int32_t k = 0; k < shards; k++)
-			{
-				int64_t		items = 0;
-
-				for (int32_t d = 0; d < s.shard[k].n_documents; d++)
-					items += s.shard[k].document[d]->n;
-				least = items < least ? items : least;
-				most = items > most ? items : most;
-			}
-			assert_true(most - least <= MOST_ITEMS / 2);	/* evenly dealt */
-			xmc_shards_end(&s);
-			xmc_model_free(&f->ctx, model);
-			xmc_model_free(&f->ctx, grad);
-			xmc_arena_free(&run_arena);
-			xmc_arena_free(&arena);
+			compute_both(f, terms[p], shards, n, train, &b);
+			check_gradient(&b);
+			if (terms[p] == XMC_TERM_TEXT_NETWORK)
+				check_bag(&b);
+			check_division(&b);
+			free_both(f, &b);
 		}
 }
 

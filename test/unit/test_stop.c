@@ -13,16 +13,18 @@
 #include <stdio.h>
 
 #include "counting.h"
-#include "xmcoh/align.h"
+#include "align/match.h"
+#include "numeric/sinkhorn.h"
 #include "numeric/blas.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/decode.h"
 #include "numeric/dense.h"
-#include "xmcoh/guidance.h"
+#include "score/guidance.h"
 #include "align/anchors.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/model.h"
 #include "score/guidance_paper.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 #define N 2048
@@ -240,7 +242,7 @@ run_keep_stored(fixture *f, void *arg)
 	xmc_status	status;
 
 	memcpy(order, f->numbers, sizeof(int32_t) * N);
-	status = xmc_guidance_keep_stored(&f->ctx, arg, N, order);
+	status = xmc_keep_stored_order(&f->ctx, arg, N, order);
 	test_free(order);
 	return status;
 }
@@ -311,7 +313,7 @@ run_counterparts(fixture *f, void *arg)
 	xmc_status	status = XMC_OK;
 
 	for (int m = 0; m < XMC_MODALITIES && status == XMC_OK; m++)
-		status = xmc_guidance_counterparts(&f->ctx, &of->document, true, &of->inferred, (xmc_modality) m, false, counterpart);
+		status = xmc_align_counterparts(&f->ctx, &of->document, true, &of->inferred, (xmc_modality) m, false, counterpart);
 	test_free(counterpart);
 	return status;
 }
@@ -450,14 +452,14 @@ sparse_model(xmc_ctx *ctx, xmc_options *options, xmc_model **model)
 static xmc_status
 run_memory(fixture *f, void *arg)
 {
-	xmc_comparison compared = {.n_image = N,.n_text = N,.recalled = test_malloc(sizeof(float) * N * N)};
+	xmc_comparison compared = {.n_image = N,.n_text = N,.by_anchors = test_malloc(sizeof(float) * N * N)};
 	xmc_arena	arena;
 	xmc_status	status;
 
 	xmc_arena_init(&arena, &f->ctx);
 	status = xmc_anchors_similarity(&arena, ((scoring *) arg)->model, 1, f->s, f->s, &compared);
 	xmc_arena_free(&arena);
-	test_free(compared.recalled);
+	test_free(compared.by_anchors);
 	return status;
 }
 

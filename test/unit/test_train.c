@@ -1,6 +1,6 @@
 /*
- * Training on documents of known structure: it finds what is there, finds nothing where nothing is, repeats itself to the bit,
- * stops when told, and gives all memory back.
+ * Training on documents of known structure: the model learns the structure, and learns nothing from noise. The same training
+ * gives the same model to the bit. A training that is stopped ends with XMC_STOPPED and frees all memory.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,8 +25,9 @@ static const char *const middle[] = {"remove the screw", "clean the seal", "chec
 static const char *const closer[] = {"finally close the cover", "last run a test", "finally switch the power on"};
 
 /*
- * Documents of 3 to 7 items. An item's text says whether it opens or closes; its image holds how far along it is, plus the
- * document's own offset and noise of the given size; only the first `informative` numbers hold it, the rest are noise. Item keys are dealt at random, so that no order shows in them.
+ * Documents of 3 to 7 items. The text of an item shows whether the item is the first, the last, or one between. The first
+ * `informative` numbers of its image are its place, plus an offset of the document, plus noise of the given size; the other
+ * numbers are noise. Item keys are random, so that they do not show the order.
  */
 static void
 make_documents(xmc_ctx *ctx, const xmc_options *o, double noise, int informative, xmc_document *document,
@@ -146,7 +147,7 @@ test_learns(void **state)
 
 	assert_int_equal(report.approved_documents, DOCUMENTS);
 	assert_int_equal(report.held_out_documents, DOCUMENTS / 4);
-	/* The words tell the ends from the middle and no more; the pictures nearly everything. */
+	/* The words distinguish the ends from the middle; the images show nearly the whole order. */
 	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4 && report.tau[XMC_EVIDENCE_TEXT].mean < 0.95);
 	assert_true(report.tau[XMC_EVIDENCE_IMAGE].mean > 0.7);
 	assert_true(report.tau[XMC_EVIDENCE_FUSED].mean >= report.tau[XMC_EVIDENCE_TEXT].mean);
@@ -157,7 +158,7 @@ test_learns(void **state)
 		assert_true(report.calibration_error[e] < 0.1);
 		assert_true(report.pair_accuracy[e] > 0.65);
 	}
-	/* Words that tell the ends from the middle make it sure of some pairs; the pictures make it sure of most. */
+	/* So the share of confident pairs is smaller by text than by image. */
 	assert_true(report.confident[XMC_EVIDENCE_TEXT] > 0 && report.confident[XMC_EVIDENCE_TEXT] < 0.9);
 	assert_true(report.confident[XMC_EVIDENCE_FUSED] > report.confident[XMC_EVIDENCE_TEXT]);
 	for (int m = 0; m < XMC_MODALITIES; m++)
@@ -165,7 +166,7 @@ test_learns(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* Pictures that are pure noise get no say. */
+/* Images of pure noise get weight 0. */
 static void
 test_noise_modality(void **state)
 {
@@ -233,8 +234,8 @@ test_text_only(void **state)
 }
 
 /*
- * Pictures that run forwards or backwards, and a word that says which: neither tells anything alone, nor do their sums. The bilinear
- * term finds out, with it the fused score; without it there is nothing to be found.
+ * Images that run forwards or backwards, and a word for the direction: neither shows the order alone, nor does a sum of
+ * scores. The bilinear term learns it, and so the fused score; without the bilinear term the fused score is at chance.
  */
 static void
 test_bilinear(void **state)
@@ -278,8 +279,8 @@ test_bilinear(void **state)
 }
 
 /*
- * Words of which each stands in one document only can be learned by heart and say nothing of another document: who calibrated by documents
- * that a model was trained on would be sure of everything.
+ * Each word stands in one document only: a model can memorise the words, but they show nothing about another document. A
+ * calibration on documents that the model was trained on would give probabilities near 0 and 1.
  */
 static void
 test_folds(void **state)
@@ -310,9 +311,9 @@ test_folds(void **state)
 		xmc_model_free(&f->ctx, model);
 	}
 	assert_true(scale[1] < 0.2);
-	assert_true(scale[0] != scale[1]);	/* the folds have had their say */
+	assert_true(scale[0] != scale[1]);	/* cross-fitting has changed the scale */
 
-	/* Of few documents there are fewer folds. */
+	/* With few documents there are fewer folds. */
 	f->options.folds = 5;
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->held_out[d] = d >= XMC_MIN_TRAINING_DOCUMENTS;
@@ -351,7 +352,7 @@ test_missing_images(void **state)
 	assert_true(report.tau[XMC_EVIDENCE_TEXT].mean > 0.4);
 	assert_true(model->calibration.solo[XMC_IMAGE] == 0);
 	assert_true(model->calibration.fused[XMC_JOINT] == 0);
-	for (int32_t k = 0; k < 2 * f->options.bilinear_dim; k++)	/* what was not trained is silent under every rule */
+	for (int32_t k = 0; k < 2 * f->options.bilinear_dim; k++)	/* a term that was not trained scores 0 under every rule */
 		assert_true(model->bilinear_w[k] == 0 && model->bilinear_b[k] == 0);
 	assert_true(fabs(report.tau[XMC_EVIDENCE_IMAGE].mean) < 0.35);	/* ties fall by chance, not by key */
 	xmc_model_free(&f->ctx, model);
@@ -384,7 +385,7 @@ test_too_few(void **state)
 	}
 }
 
-/* Takes the labels off most documents that are not held out; they become the pool. */
+/* Removes the labels of most documents that are not held out; these become the pool. */
 static int
 make_pool(fixture *f)
 {
@@ -401,7 +402,7 @@ make_pool(fixture *f)
 	return pool;
 }
 
-/* Mean over held-out documents of what rounds report: 2 (share right) - 1 of image pairs, guided through the inferred alignment. */
+/* The guided tau that rounds report: 2 * (share of image pairs ordered rightly) - 1, with inferred alignment, mean over held-out documents. */
 static double
 guided_tau(fixture *f, const xmc_model *model)
 {
@@ -426,13 +427,13 @@ guided_tau(fixture *f, const xmc_model *model)
 	return sum / n;
 }
 
-/* The words, which a few labels suffice for, teach the pictures, which hold the order in one noisy direction of many. */
+/* Words need few labels, and guide the images, which show the order in one noisy direction of many. */
 static void
 test_text_teaches_image(void **state)
 {
 	fixture    *f = *state;
 	xmc_train_report alone;
-	xmc_train_report taught;
+	xmc_train_report with_rounds;
 	xmc_model  *model;
 	double		guided_alone;
 	int			pool;
@@ -450,50 +451,50 @@ test_text_teaches_image(void **state)
 	assert_int_equal(alone.pool_documents, pool);
 
 	f->options.rounds = 1;
-	model = train(f, &taught);
-	assert_int_equal(taught.n_rounds, 1);
-	assert_true(fabs(taught.round[0].guided_tau_before - guided_alone) < 1e-6);
-	assert_true(fabs(taught.round[0].guided_tau_after - guided_tau(f, model)) < 1e-6);
-	assert_true(taught.round[0].guided_tau_after != guided_alone);
+	model = train(f, &with_rounds);
+	assert_int_equal(with_rounds.n_rounds, 1);
+	assert_true(fabs(with_rounds.round[0].guided_tau_before - guided_alone) < 1e-6);
+	assert_true(fabs(with_rounds.round[0].guided_tau_after - guided_tau(f, model)) < 1e-6);
+	assert_true(with_rounds.round[0].guided_tau_after != guided_alone);
 	xmc_model_free(&f->ctx, model);
-	assert_int_equal(taught.round[0].pupil, XMC_IMAGE);
-	assert_int_equal(taught.round[0].documents, pool);
-	assert_true(taught.round[0].kept);
-	assert_int_equal(taught.rounds_end, XMC_ROUNDS_DONE);
-	assert_true(taught.round[0].weak.selected > 0 && taught.round[0].weak.selected < 1);
-	assert_true(taught.round[0].weak.threshold > 0.5 && taught.round[0].weak.threshold < f->options.precision);
-	assert_true(fabs(taught.round[0].weak.selected_precision - f->options.precision) < 0.08);
-	assert_true(taught.round[0].flips > 0 && taught.round[0].flips < 0.5);
-	assert_true(taught.round[0].agreement_after != taught.round[0].agreement_before);
-	assert_true(taught.round[0].tau_after > taught.round[0].tau_before);
-	assert_true(taught.tau[XMC_EVIDENCE_IMAGE].mean > alone.tau[XMC_EVIDENCE_IMAGE].mean);
-	assert_true(taught.tau[XMC_EVIDENCE_TEXT].mean == alone.tau[XMC_EVIDENCE_TEXT].mean);
+	assert_int_equal(with_rounds.round[0].pupil, XMC_IMAGE);
+	assert_int_equal(with_rounds.round[0].documents, pool);
+	assert_true(with_rounds.round[0].kept);
+	assert_int_equal(with_rounds.rounds_end, XMC_ROUNDS_DONE);
+	assert_true(with_rounds.round[0].weak.selected > 0 && with_rounds.round[0].weak.selected < 1);
+	assert_true(with_rounds.round[0].weak.threshold > 0.5 && with_rounds.round[0].weak.threshold < f->options.precision);
+	assert_true(fabs(with_rounds.round[0].weak.selected_precision - f->options.precision) < 0.08);
+	assert_true(with_rounds.round[0].flips > 0 && with_rounds.round[0].flips < 0.5);
+	assert_true(with_rounds.round[0].agreement_after != with_rounds.round[0].agreement_before);
+	assert_true(with_rounds.round[0].tau_after > with_rounds.round[0].tau_before);
+	assert_true(with_rounds.tau[XMC_EVIDENCE_IMAGE].mean > alone.tau[XMC_EVIDENCE_IMAGE].mean);
+	assert_true(with_rounds.tau[XMC_EVIDENCE_TEXT].mean == alone.tau[XMC_EVIDENCE_TEXT].mean);
 
-	f->options.unselected = 0;	/* sure pairs alone teach too, but less */
+	f->options.unselected = 0;	/* selected pairs alone */
 	xmc_model_free(&f->ctx, train(f, &alone));
 	assert_int_equal(alone.n_rounds, 1);
-	assert_true(alone.round[0].loss_after != taught.round[0].loss_after);
-	f->options.precision = 1;	/* none is */
+	assert_true(alone.round[0].loss_after != with_rounds.round[0].loss_after);
+	f->options.precision = 1;	/* no pair is selected */
 	xmc_model_free(&f->ctx, train(f, &alone));
 	assert_int_equal(alone.n_rounds, 0);
 	assert_int_equal(alone.rounds_end, XMC_ROUNDS_NOTHING_TO_SAY);
 	f->options.precision = 0.9;
 	f->options.unselected = 1;
 
-	f->options.rounds = 3;		/* a third of the pool each time, none labelled twice */
-	xmc_model_free(&f->ctx, train(f, &taught));
-	assert_true(taught.n_rounds >= 2);
-	assert_true(taught.round[0].documents < taught.round[1].documents);
-	assert_true(taught.round[taught.n_rounds - 1].documents <= pool);
+	f->options.rounds = 3;		/* a third of the pool each; no document is labelled twice */
+	xmc_model_free(&f->ctx, train(f, &with_rounds));
+	assert_true(with_rounds.n_rounds >= 2);
+	assert_true(with_rounds.round[0].documents < with_rounds.round[1].documents);
+	assert_true(with_rounds.round[with_rounds.n_rounds - 1].documents <= pool);
 }
 
-#define SPILLS 3				/* labels for two pupils, and scores of those that tell the taught one's best epoch */
+#define SPILLS 3				/* labels for two pupils, and scores of the validation documents */
 
-/* Memory that a training asked for, besides its context's. */
+/* Memory that a training took from hook spill. */
 typedef struct spilled
 {
-	int			n;				/* times */
-	int			most;			/* that are granted */
+	int			n;				/* calls */
+	int			most;			/* calls that get memory */
 	void	   *memory[SPILLS];
 	size_t		size[SPILLS];
 } spilled;
@@ -510,13 +511,13 @@ spill(void *arg, size_t size)
 	return s->memory[s->n++];
 }
 
-/* What grows with the pool lies where the caller wants it, labels both ways round, whole; the training is the same to the bit. */
+/* What grows with the pool lies in memory of the hook, pairs either way round, and the training is the same to the bit. */
 static void
 test_spill(void **state)
 {
 	fixture    *f = *state;
 	size_t		pairs = 0;
-	size_t		judging = 0;	/* of these */
+	size_t		validating = 0;	/* of the validation documents */
 	int32_t		pool = 0;
 	long		live;
 	xmc_train_report report;
@@ -531,8 +532,8 @@ test_spill(void **state)
 			int			both = f->document[d].n - (d == 2);
 
 			pairs += (size_t) (both * (both - 1));
-			if (pool % 7 == 0)	/* see CHECK in rounds.c */
-				judging += (size_t) (both * (both - 1));
+			if (pool % 7 == 0)	/* see VALIDATION_EVERY in rounds.c */
+				validating += (size_t) (both * (both - 1));
 			pool++;
 		}
 	live = f->counts.live;
@@ -562,7 +563,7 @@ test_spill(void **state)
 		assert_int_equal(size[0], size[1]);
 		assert_memory_equal(blob[0], blob[1], size[0]);
 		assert_int_equal(s.n, SPILLS);
-		assert_int_equal(s.size[2], judging * (2 + XMC_TERMS + XMC_MODALITIES) * sizeof(float));
+		assert_int_equal(s.size[2], validating * (2 + XMC_TERMS + XMC_MODALITIES) * sizeof(float));
 		free(s.memory[2]);
 		for (int m = 0; m < XMC_MODALITIES; m++)
 		{
@@ -581,7 +582,7 @@ test_spill(void **state)
 	}
 }
 
-/* Where the pictures of the pool run backwards, what the words teach is wrong: it is put back, to the bit. */
+/* In the pool the images run backwards, so the weak labels of the words are wrong: the round is undone, to the bit. */
 static void
 test_round_is_put_back(void **state)
 {
@@ -601,7 +602,7 @@ test_round_is_put_back(void **state)
 
 		f->options.rounds = rounds;
 		model = train(f, &report);
-		model->options.rounds = 0;	/* the only difference that may remain */
+		model->options.rounds = 0;	/* the only difference */
 		blob[rounds] = save_and_free(f, model, &size[rounds]);
 	}
 	assert_int_equal(report.n_rounds, 1);
@@ -614,7 +615,7 @@ test_round_is_put_back(void **state)
 	xmc_release(&f->ctx, blob[1]);
 }
 
-/* A modality that knows nothing teaches nobody. */
+/* A modality whose calibrated score is 0 is no guide. */
 static void
 test_noise_teaches_nobody(void **state)
 {
@@ -641,7 +642,7 @@ stop_after(void *arg, const xmc_train_progress *progress)
 	return --*(int *) arg > 0 ? XMC_OK : XMC_STOPPED;
 }
 
-/* Wherever it is stopped, it says so and leaves nothing behind. */
+/* Stopped at any point, the training ends with XMC_STOPPED and frees all memory. */
 static void
 test_stop(void **state)
 {
@@ -662,7 +663,7 @@ test_stop(void **state)
 	}
 }
 
-/* The same when memory runs out, wherever that is. */
+/* Without memory at any point, it ends with XMC_NO_MEMORY and frees all memory. */
 static void
 test_no_memory(void **state)
 {
@@ -683,7 +684,7 @@ test_no_memory(void **state)
 		if (status == XMC_OK)
 		{
 			xmc_model_free(&f->ctx, model);
-			k = 400;			/* it never asks that often */
+			k = 400;			/* more than all allocations */
 		}
 		else
 		{

@@ -1,6 +1,6 @@
 /*
- * toys.h - a training as small as one can be that has everything: words, supplied embeddings, images, a bag, an alignment,
- * rounds. For the tests and the fuzzer of checkpoints.
+ * toys.h - the smallest training that has all phases: words, supplied embeddings, images, a bag, an alignment, rounds. For
+ * the tests and the fuzzer of checkpoints.
  */
 #ifndef TOYS_H
 #define TOYS_H
@@ -21,7 +21,7 @@ typedef struct toys
 	uint8_t		held_out[TOYS];
 } toys;
 
-/* The first 24 are approved, a third of them held out; the others are the pool. Text knows the order, images nearly. */
+/* The first 24 are approved, a third of them held out; the others are the pool. Texts show the order, images nearly. */
 static inline xmc_status
 toys_make(xmc_ctx *ctx, toys *out)
 {
@@ -86,7 +86,7 @@ toys_free(xmc_ctx *ctx, toys *t)
 		xmc_document_free(ctx, &t->document[d]);
 }
 
-/* ---- checkpoints of them, in memory ---- */
+/* ---- checkpoints of such a training, in memory ---- */
 
 typedef struct tape
 {

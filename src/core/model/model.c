@@ -4,10 +4,8 @@
  */
 #include "xmcoh/model.h"
 
-#include "xmcoh/align.h"
 #include "model/safetensors.h"
-#include "network/bilinear.h"
-#include "align/anchors.h"
+#include "model/dims.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/random.h"
 #include "xmcoh/seen.h"
@@ -428,9 +426,17 @@ xmc_model_own_block(xmc_model *model)
 }
 
 void
+xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model)
+{
+	if (model->anchors.is_own)
+		xmc_release(ctx, model->anchors.z[XMC_TEXT]);	/* the block holds both modalities */
+	model->anchors = (xmc_anchors) {0};
+}
+
+void
 xmc_model_free(xmc_ctx *ctx, xmc_model *model)
 {
-	xmc_anchors_forget(ctx, model);
+	xmc_model_forget_anchors(ctx, model);
 	xmc_seen_forget(ctx, model);
 	xmc_release(ctx, model);	/* the parameters are in the same allocation */
 }

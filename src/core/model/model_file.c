@@ -4,7 +4,7 @@
  */
 #include "xmcoh/model.h"
 
-#include "xmcoh/align.h"
+#include "model/dims.h"
 #include "base/utf8.h"
 #include "model/safetensors.h"
 #include "xmcoh/seen.h"

@@ -5,12 +5,6 @@
 
 #include <math.h>
 
-int32_t
-xmc_bilinear_input_dim(const xmc_options *options)
-{
-	return xmc_inputs_side_dim(options, XMC_TEXT, options->words) + xmc_inputs_side_dim(options, XMC_IMAGE, false);
-}
-
 xmc_status
 xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_random *random,
 					 xmc_bilinear_state *state)

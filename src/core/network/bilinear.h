@@ -23,9 +23,7 @@ typedef struct xmc_bilinear_state
 	double	   *length;			/* (rows, 2) the lengths of q and k before the division */
 } xmc_bilinear_state;
 
-extern int32_t xmc_bilinear_input_dim(const xmc_options *options);
-
-/* random NULL: no dropout of inputs. A vector of length 0 stays 0. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
+/* `random` NULL: no dropout of inputs. A vector of length 0 stays 0. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
 extern xmc_status xmc_bilinear_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_random *random,
 									   xmc_bilinear_state *state);
 

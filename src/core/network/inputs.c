@@ -141,12 +141,6 @@ project_words(int32_t n, const uint32_t *feature, float *x)
 		x[k] /= sqrtf((float) count);
 }
 
-int32_t
-xmc_inputs_side_dim(const xmc_options *options, xmc_modality side, bool words)
-{
-	return (side == XMC_TEXT ? options->text_dim : options->image_dim) + (words ? XMC_WORD_SIGNS : 0);
-}
-
 void
 xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document, int32_t item, float *x)
 {

@@ -8,6 +8,7 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/batch.h"
+#include "model/dims.h"
 #include "xmcoh/model.h"
 
 /*
@@ -28,10 +29,8 @@ extern void xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, fl
  * word, divided by the square root of the number of words, so that the values have size 1, too. The signs are bits of a
  * hash, so there is no table, and they are the same on every machine. A missing input is 0. Nothing here is trained.
  */
-#define XMC_WORD_SIGNS 256
-extern int32_t xmc_inputs_side_dim(const xmc_options *options, xmc_modality side, bool words);
-extern void xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document,
-							int32_t item, float *x);
+extern void xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc_document *document, int32_t item,
+							float *x);
 
 /* The work of xmc_inputs_side, in cells of xmc_spend. */
 static inline int64_t

@@ -5,10 +5,10 @@
 
 #define TEXT_CONFIDENCE 0.8
 #define IMAGE_CONFIDENCE 0.9
-#define TEXT_WEIGHT 1.0			/* lambda_t, of the texts' guidance for images */
-#define IMAGE_WEIGHT 0.25		/* lambda_i */
+#define TEXT_WEIGHT 1.0			/* lambda_t: of text scores for images */
+#define IMAGE_WEIGHT 0.25		/* lambda_i: of image scores for texts */
 
-/* Adds the guide's confident scores to its counterparts'; all (n, n). */
+/* Adds the confident scores of `guide` to `guided`, in the cells of the counterparts; both (n, n). */
 static xmc_status
 update(xmc_ctx *ctx, int64_t n, const float *guide, const int32_t *counterpart, double confidence, double weight, float *guided)
 {
@@ -25,7 +25,7 @@ update(xmc_ctx *ctx, int64_t n, const float *guide, const int32_t *counterpart, 
 
 			if (!(fabs(guide[i * n + j]) > least) || a < 0 || b < 0 || a == b)
 				continue;
-			/* The turned pair says the same, and adding it here keeps the sums antisymmetric to the bit. */
+			/* The turned pair has the same weight; adding both here keeps `guided` antisymmetric to the bit. */
 			guided[a * n + b] += s;
 			guided[b * n + a] -= s;
 		}

@@ -1,14 +1,23 @@
 /* scorer.c - see scorer.h */
 #include "xmcoh/scorer.h"
-#include "numeric/dense.h"
-#include "score/guidance_paper.h"
 #include "network/term.h"
+#include "score/guidance.h"
+#include "score/guidance_paper.h"
+#include "xmcoh/batch.h"
 
 #include <math.h>
 
-/* Adds the raw scores of one part to its modality's, or to the joint ones, for all documents. */
+bool
+xmc_guidance_has_fused(const xmc_guidance_rule *rule)
+{
+	return !rule->inferred && rule->mode != XMC_GUIDANCE_PAPER;
+}
+
+/* ---- raw scores, calibration, fusion ---- */
+
+/* Adds the raw scores of one term to those of its modality, or of both together, for all documents. */
 static xmc_status
-add_part(xmc_arena *arena, const xmc_model *model, xmc_term term, int32_t n_documents,
+add_term(xmc_arena *arena, const xmc_model *model, xmc_term term, int32_t n_documents,
 		 const xmc_document *const *document, xmc_scores *out)
 {
 	xmc_modality modality = xmc_term_modality(term);
@@ -43,27 +52,32 @@ add_part(xmc_arena *arena, const xmc_model *model, xmc_term term, int32_t n_docu
 	return XMC_OK;
 }
 
+/* Whether both items of a pair hold any of `has` (XMC_HAS_...). */
 static bool
-share(const xmc_document *document, int64_t a, int64_t b, int has)
+both_hold(const xmc_document *document, int64_t a, int64_t b, int has)
 {
 	return (document->has[a] & has) && (document->has[b] & has);
 }
 
-/* Calibrates one document's raw scores and fuses them pair by pair, by what both items of the pair have. */
+/*
+ * Own and fused scores of one document from its raw scores t, i and b of text, image and bilinear term: own = solo[m] *
+ * raw[m]. Where both items hold all that the model reads, fused = fused[TEXT] t + fused[IMAGE] i + fused[JOINT] b;
+ * elsewhere fused is the sum of the own scores, of which that of a missing modality is 0.
+ */
 static xmc_status
-combine(xmc_ctx *ctx, const xmc_options *options, const xmc_calibration *c, const xmc_guidance_rule *rule,
+fuse(xmc_ctx *ctx, const xmc_options *options, const xmc_calibration *c, const xmc_guidance_rule *rule,
 		const xmc_document *document, xmc_scores *scores)
 {
 	int64_t		n = document->n;
 	int64_t		work = 0;
-	bool		fuse = xmc_guidance_has_fused(rule);
+	bool		has_fused = xmc_guidance_has_fused(rule);
 
 	for (int64_t a = 0; a < n; a++)
 	{
 		for (int64_t b = 0; b < n; b++)
 		{
-			bool		text = share(document, a, b, XMC_HAS_TEXT);
-			bool		image = share(document, a, b, XMC_HAS_IMAGE);
+			bool		text = both_hold(document, a, b, XMC_HAS_TEXT);
+			bool		image = both_hold(document, a, b, XMC_HAS_IMAGE);
 			bool		all = xmc_batch_takes(options, XMC_JOINT, document->has[a]) &&
 				xmc_batch_takes(options, XMC_JOINT, document->has[b]);
 			int64_t		at = a * n + b;
@@ -76,25 +90,28 @@ combine(xmc_ctx *ctx, const xmc_options *options, const xmc_calibration *c, cons
 
 			scores->score[XMC_EVIDENCE_TEXT][at] = own[XMC_TEXT];
 			scores->score[XMC_EVIDENCE_IMAGE][at] = own[XMC_IMAGE];
-			scores->score[XMC_EVIDENCE_FUSED][at] = fuse ? fused : 0;
-			scores->score[XMC_EVIDENCE_TEXT_GUIDED][at] = !fuse ? own[XMC_TEXT] : text ? fused : 0;
-			scores->score[XMC_EVIDENCE_IMAGE_GUIDED][at] = !fuse ? own[XMC_IMAGE] : image ? fused : 0;
+			scores->score[XMC_EVIDENCE_FUSED][at] = has_fused ? fused : 0;
+			scores->score[XMC_EVIDENCE_TEXT_GUIDED][at] = !has_fused ? own[XMC_TEXT] : text ? fused : 0;
+			scores->score[XMC_EVIDENCE_IMAGE_GUIDED][at] = !has_fused ? own[XMC_IMAGE] : image ? fused : 0;
 		}
 		XMC_TRY(xmc_spend(ctx, &work, n));
 	}
 	return XMC_OK;
 }
 
+/* ---- guidance ---- */
+
+/* Sets the score of a pair and of the turned pair. */
 static void
-put(float *score, int64_t n, int64_t a, int64_t b, double s)
+put_pair(float *score, int64_t n, int64_t a, int64_t b, double s)
 {
 	score[a * n + b] = (float) s;
 	score[b * n + a] = (float) -s;
 }
 
-/* The alignment p[m] (n, n) through which modality m is guided. */
+/* The alignment p[m] (n, n) through which modality m is guided. By XMC_GUIDANCE_HARD its cells are 0 or 1. */
 static xmc_status
-alignments(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const xmc_alignment *inferred,
+find_alignments(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const xmc_alignment *inferred,
 		   const float *p[XMC_MODALITIES])
 {
 	int64_t		n = document->n;
@@ -114,7 +131,7 @@ alignments(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *
 
 		XMC_NEED(hard, arena->ctx);
 		XMC_TRY(xmc_clear(arena->ctx, hard, (size_t) (n * n) * sizeof(float)));
-		XMC_TRY(xmc_guidance_counterparts(arena->ctx, document, rule->inferred, inferred, (xmc_modality) m, true, counterpart));
+		XMC_TRY(xmc_align_counterparts(arena->ctx, document, rule->inferred, inferred, (xmc_modality) m, true, counterpart));
 		for (int64_t i = 0; i < n; i++)
 			if (counterpart[i] >= 0)
 				hard[m == XMC_IMAGE ? i * n + counterpart[i] : counterpart[i] * n + i] = 1;
@@ -123,7 +140,9 @@ alignments(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *
 	return XMC_OK;
 }
 
-/* The paper's guided scores; `inferred` is empty where there is nothing to infer or nothing to infer it by. */
+/*
+ * Guided scores by the rule of the paper. `inferred` is empty where nothing is to be inferred, or the model cannot infer.
+ */
 static xmc_status
 guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const xmc_alignment *inferred,
 			   xmc_scores *scores)
@@ -134,7 +153,7 @@ guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_docume
 	{
 		counterpart[m] = xmc_arena_alloc(arena, (size_t) document->n, sizeof(int32_t));
 		XMC_NEED(counterpart[m], arena->ctx);
-		XMC_TRY(xmc_guidance_counterparts(arena->ctx, document, rule->inferred, inferred, (xmc_modality) m, false,
+		XMC_TRY(xmc_align_counterparts(arena->ctx, document, rule->inferred, inferred, (xmc_modality) m, false,
 										  counterpart[m]));
 	}
 	return xmc_guidance_paper(arena->ctx, document->n, counterpart[XMC_TEXT], counterpart[XMC_IMAGE], rule->rounds,
@@ -142,8 +161,8 @@ guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_docume
 }
 
 /*
- * What guides through p: out[0] by scores, and if stored orders count, out[1] by these; then scores are silent where an order
- * speaks. Returns how many of the two there are in *n_out.
+ * Carries what guides through p: out[0] from scores and, by XMC_GUIDANCE_STORED, out[1] from stored orders; then the scores
+ * of pairs that have a stored order count as 0. *n_out: how many of the two there are.
  */
 static xmc_status
 carry(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *document, const float *const p[XMC_MODALITIES],
@@ -174,7 +193,11 @@ carry(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *docum
 	return *n_out == 1 ? XMC_OK : xmc_guidance(arena, document->n, document->n, p, stored[XMC_TEXT], stored[XMC_IMAGE], &out[1]);
 }
 
-/* Puts what was inferred of the alignment into the guided scores and the fused one, where there is one. */
+/*
+ * Sets the guided and fused scores that the inferred alignment changes. A pair that shares modality m: guided[m][0] * own
+ * score + guided[m][1 + g] * carried score, over the guides g; that is the fused score too. A text-only and an image-only
+ * item: the sum of cross_modal coefficients times the carried scores. Items that hold both keep their fused score.
+ */
 static xmc_status
 guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule, const xmc_document *document,
 	  const xmc_alignment *inferred, xmc_scores *scores)
@@ -185,14 +208,15 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 	int			n_guides;
 	int64_t		work = 0;
 
-	XMC_TRY(alignments(arena, rule, document, inferred, p));
+	XMC_TRY(find_alignments(arena, rule, document, inferred, p));
 	XMC_TRY(carry(arena, rule, document, p, scores, &n_guides, guides));
 	for (int64_t a = 0; a < n; a++)
 	{
 		XMC_TRY(xmc_spend(arena->ctx, &work, n - a));
 		for (int64_t b = a + 1; b < n; b++)
 		{
-			bool		shared[XMC_MODALITIES] = {share(document, a, b, XMC_HAS_TEXT), share(document, a, b, XMC_HAS_IMAGE)};
+			bool		shared[XMC_MODALITIES] = {both_hold(document, a, b, XMC_HAS_TEXT),
+				both_hold(document, a, b, XMC_HAS_IMAGE)};
 			int64_t		at = a * n + b;
 			double		s = 0;
 
@@ -204,11 +228,11 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 					s = c->guided[m][0] * scores->score[m][at];
 					for (int g = 0; g < n_guides; g++)
 						s += c->guided[m][1 + g] * (m == XMC_TEXT ? guides[g].text : guides[g].image)[at];
-					put(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], n, a, b, s);
+					put_pair(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], n, a, b, s);
 				}
 			if (rule->inferred)
 				continue;
-			if (!shared[XMC_TEXT] && !shared[XMC_IMAGE])	/* the guides hold the image's row and the text's column */
+			if (!shared[XMC_TEXT] && !shared[XMC_IMAGE])	/* carried scores: row of the image, column of the text */
 			{
 				bool		image_first = document->has[a] & XMC_HAS_IMAGE;
 				int64_t		cell = image_first ? at : b * n + a;
@@ -217,15 +241,18 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 					for (int m = 0; m < XMC_MODALITIES; m++)
 						s += (image_first ? 1 : -1) * c->cross_modal[XMC_MODALITIES * g + m] * guides[g].cross_modal[m][cell];
 			}
-			put(scores->score[XMC_EVIDENCE_FUSED], n, a, b, s);
+			put_pair(scores->score[XMC_EVIDENCE_FUSED], n, a, b, s);
 		}
 	}
 	return XMC_OK;
 }
 
-/* What the stored order says of a pair is as good as certain, and of rows that hold both their guide says it too. */
+/*
+ * By XMC_GUIDANCE_STORED: a labelled pair gets the log-odds of certainty, in the guided scores too if its items hold
+ * both.
+ */
 static xmc_status
-decide(xmc_ctx *ctx, const xmc_document *document, xmc_scores *scores)
+put_stored_order(xmc_ctx *ctx, const xmc_document *document, xmc_scores *scores)
 {
 	int64_t		work = 0;
 
@@ -234,16 +261,16 @@ decide(xmc_ctx *ctx, const xmc_document *document, xmc_scores *scores)
 		int32_t		a = document->pair[k].before;
 		int32_t		b = document->pair[k].after;
 
-		put(scores->score[XMC_EVIDENCE_FUSED], document->n, a, b, XMC_STORED_LOG_ODDS);
-		if (share(document, a, b, XMC_HAS_TEXT) && share(document, a, b, XMC_HAS_IMAGE))
+		put_pair(scores->score[XMC_EVIDENCE_FUSED], document->n, a, b, XMC_STORED_LOG_ODDS);
+		if (both_hold(document, a, b, XMC_HAS_TEXT) && both_hold(document, a, b, XMC_HAS_IMAGE))
 			for (int m = 0; m < XMC_MODALITIES; m++)
-				put(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], document->n, a, b, XMC_STORED_LOG_ODDS);
+				put_pair(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], document->n, a, b, XMC_STORED_LOG_ODDS);
 		XMC_TRY(xmc_spend(ctx, &work, 1));
 	}
 	return XMC_OK;
 }
 
-/* Embeddings of finite but absurd numbers can overflow on the way here; a score that is no number must not pass for an answer. */
+/* Embeddings of finite but absurdly large numbers can overflow. */
 static xmc_status
 check_finite(xmc_ctx *ctx, const xmc_scores *scores)
 {
@@ -261,45 +288,47 @@ check_finite(xmc_ctx *ctx, const xmc_scores *scores)
 	return XMC_OK;
 }
 
-/* From raw scores to all others; `inferred` NULL: nothing of the alignment is to be inferred. */
+/* ---- documents ---- */
+
+/* Sets all calibrated scores from the raw ones. `inferred` NULL: nothing of the alignment is to be inferred. */
 static xmc_status
-finish(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document,
+fill_scores(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document,
 	   const xmc_alignment *inferred, xmc_scores *scores)
 {
-	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* scores alone guide: no stored order */
+	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* the weight of stored orders is 0 */
 	static const xmc_alignment nothing = {0};
 	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none : &model->calibration;
 
-	XMC_TRY(combine(arena->ctx, &model->options, c, rule, document, scores));
+	XMC_TRY(fuse(arena->ctx, &model->options, c, rule, document, scores));
 	if (rule->mode == XMC_GUIDANCE_PAPER)
 		XMC_TRY(guide_by_paper(arena, rule, document, inferred ? inferred : &nothing, scores));
 	else if (inferred)
 		XMC_TRY(guide(arena, c, rule, document, inferred, scores));
 	if (rule->mode == XMC_GUIDANCE_STORED && !rule->inferred)
-		XMC_TRY(decide(arena->ctx, document, scores));
+		XMC_TRY(put_stored_order(arena->ctx, document, scores));
 	return check_finite(arena->ctx, scores);
 }
 
 /*
- * Items that are scored at a time (documents are not split): enough for products near their full speed, and few enough for
- * what passes between them to stay in the processor's cache and not to be got from the system again and again.
+ * Items that are scored at a time (documents are not split): enough for matrix products near full speed, and so few that
+ * intermediate values stay in the cache of the processor.
  */
-#define SLICE_ITEMS 256
+#define CHUNK_ITEMS 256
 
-/* The documents from `first` on that make one slice; gives the document behind it. */
+/* The end of the chunk of documents that begins at `first`. */
 static int32_t
-slice_end(int32_t first, int32_t n_documents, const xmc_document *document)
+chunk_end(int32_t first, int32_t n_documents, const xmc_document *document)
 {
 	int32_t		last = first + 1;
 
 	for (int64_t items = document[first].n; last < n_documents; last++)
-		if ((items += document[last].n) > SLICE_ITEMS)
+		if ((items += document[last].n) > CHUNK_ITEMS)
 			break;
 	return last;
 }
 
 static xmc_status
-score_slice(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, int32_t n_documents,
+score_chunk(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, int32_t n_documents,
 			const xmc_document *document, xmc_scores *out)
 {
 	const xmc_document **pointer;	/* (n_documents) */
@@ -314,7 +343,7 @@ score_slice(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *r
 		XMC_NEED(pointer, arena->ctx);
 		for (int32_t k = 0; k < n_documents; k++)
 			pointer[k] = &document[k];
-		XMC_TRY(add_part(arena, model, (xmc_term) term, n_documents, pointer, out));
+		XMC_TRY(add_term(arena, model, (xmc_term) term, n_documents, pointer, out));
 	}
 	xmc_arena_reset(arena);
 	for (int32_t k = 0; k < n_documents && model->has_alignment && !inferred; k++)
@@ -328,7 +357,7 @@ score_slice(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *r
 	{
 		bool		open = inferred && inferred[k].n_image > 0 && inferred[k].n_text > 0;
 
-		XMC_TRY(finish(arena, model, rule, &document[k], open ? &inferred[k] : NULL, &out[k]));
+		XMC_TRY(fill_scores(arena, model, rule, &document[k], open ? &inferred[k] : NULL, &out[k]));
 	}
 	return XMC_OK;
 }
@@ -352,8 +381,8 @@ score(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, i
 	}
 	for (int32_t first = 0, end; first < n_documents; first = end)
 	{
-		end = slice_end(first, n_documents, document);
-		XMC_TRY(score_slice(arena, model, rule, end - first, document + first, out + first));
+		end = chunk_end(first, n_documents, document);
+		XMC_TRY(score_chunk(arena, model, rule, end - first, document + first, out + first));
 	}
 	return XMC_OK;
 }
@@ -390,53 +419,4 @@ xmc_scores_free(xmc_ctx *ctx, xmc_scores *scores)
 {
 	xmc_release(ctx, scores->raw[0]);	/* one block holds them all */
 	*scores = (xmc_scores){0};
-}
-
-double
-xmc_probability(double log_odds)
-{
-	return xmc_sigmoid(log_odds);
-}
-
-int32_t
-xmc_score_kind_items(const xmc_document *document, xmc_score_kind evidence, int32_t *item)
-{
-	bool		text = evidence == XMC_EVIDENCE_TEXT || evidence == XMC_EVIDENCE_TEXT_GUIDED;
-	int			wanted = text ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
-	int32_t		m = 0;
-
-	for (int32_t i = 0; i < document->n; i++)
-		if (evidence == XMC_EVIDENCE_FUSED || (document->has[i] & wanted))
-			item[m++] = i;
-	return m;
-}
-
-xmc_status
-xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *item, float *to)
-{
-	int64_t		work = 0;
-
-	for (int64_t a = 0; a < m; a++)
-	{
-		for (int64_t b = 0; b < m; b++)
-			to[a * m + b] = s[(int64_t) item[a] * n + item[b]];
-		XMC_TRY(xmc_spend(ctx, &work, m));
-	}
-	return XMC_OK;
-}
-
-xmc_status
-xmc_coherence(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *order, double *coherence)
-{
-	double		sum = 0;
-	int64_t		work = 0;
-
-	for (int32_t a = 0; a < m; a++)
-	{
-		for (int32_t b = a + 1; b < m; b++)
-			sum += 2 * xmc_sigmoid(s[(int64_t) order[a] * n + order[b]]) - 1;
-		XMC_TRY(xmc_spend(ctx, &work, m - a));
-	}
-	*coherence = m < 2 ? NAN : sum / ((double) m * (m - 1) / 2);
-	return XMC_OK;
 }

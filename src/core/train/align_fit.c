@@ -1,28 +1,29 @@
-/* align_fit.c - InfoNCE, its gradient, and the fit of temperature and dustbin; see align_fit.h */
-#include "xmcoh/align_fit.h"
-#include "xmcoh/align.h"
-#include "xmcoh/batch.h"
+/* align_fit.c - see align_fit.h */
+#include "train/align_fit.h"
+#include "align/match.h"
+#include "align/space.h"
 #include "numeric/blas.h"
-#include "align/anchors.h"
-#include "xmcoh/optimizer.h"
-#include "xmcoh/train.h"
 #include "numeric/vector.h"
+#include "xmcoh/batch.h"
+#include "xmcoh/optimizer.h"
 
 #include <math.h>
 #include <string.h>
 
-#define BATCH_DOCUMENTS 32		/* a step's; its items are each other's negatives */
-#define START_TEMPERATURE 10.0	/* cosines of unrelated items differ by about a tenth */
-#define ABSENT 0.1				/* share of items that are taken away, and of photos that are added, to fit the dustbin */
-#define FIT_DOCUMENTS 200		/* held-out documents that temperature and dustbin are fitted on, at most: they are two numbers */
+#define BATCH_DOCUMENTS 32		/* of a step; the items of a batch are the negatives of each other */
+#define START_TEMPERATURE 10.0	/* cosines of unrelated items differ by about 0.1 */
+#define ABSENT 0.1				/* share of items removed, and of foreign images added, to fit the dustbin */
+#define FIT_DOCUMENTS 200		/* held-out documents, at most, for temperatures and dustbin: three numbers */
 
-/* One side of a batch: inputs, their images under the map, and these scaled to length 1. */
+/* ---- InfoNCE ---- */
+
+/* One side of a batch: inputs and their unit vectors in the space. */
 typedef struct side
 {
 	int32_t		in;
 	float	   *x;				/* (rows, in) */
 	float	   *z;				/* (rows, dim) */
-	double	   *length;			/* (rows) before scaling */
+	double	   *length;			/* (rows) of the mapped inputs, before they were divided by it */
 } side;
 
 static xmc_status
@@ -31,7 +32,6 @@ side_forward(xmc_arena *arena, const xmc_model *model, xmc_modality modality, in
 {
 	int32_t		rows = start[n_documents];
 	int32_t		dim = xmc_align_space_dim(&model->options);
-	const float *w = modality == XMC_TEXT ? model->align_text_w : model->align_image_w;
 
 	s->in = xmc_align_input_dim(&model->options, modality);
 	s->x = xmc_arena_alloc(arena, (size_t) rows * (size_t) s->in, sizeof(float));
@@ -42,25 +42,16 @@ side_forward(xmc_arena *arena, const xmc_model *model, xmc_modality modality, in
 	for (int32_t d = 0; d < n_documents; d++)
 		XMC_TRY(xmc_align_inputs(arena->ctx, model, modality, document[d], start[d + 1] - start[d], item + start[d],
 								 s->x + (int64_t) start[d] * s->in));
-	if (w)
-		XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, dim, s->in, 1, s->x, s->in, w, s->in, 0, s->z, dim));
-	else
-		memcpy(s->z, s->x, (size_t) rows * (size_t) dim * sizeof(float));
-	for (int64_t r = 0; r < rows; r++)
-	{
-		float	   *z = s->z + r * dim;
-
-		s->length[r] = sqrt(xmc_dot(dim, z, z));
-		for (int32_t k = 0; k < dim; k++)
-			z[k] = s->length[r] > 0 ? (float) (z[k] / s->length[r]) : 0;
-	}
-	return XMC_OK;
+	return xmc_align_unit_vectors(arena->ctx, model, modality, rows, s->x, s->z, s->length);
 }
 
-/* dw += of a side from dz (rows, dim), which becomes the gradient before scaling to length 1. */
+/*
+ * Adds the gradient of the map of a side to dw, from dz (rows, dim), the gradient by the unit vectors; dz is overwritten.
+ */
 static xmc_status
 side_backward(xmc_ctx *ctx, int32_t rows, int32_t dim, const side *s, float *dz, float *dw)
 {
+	/* Through z / |z|: dz - (z . dz) z, over the length. */
 	for (int64_t r = 0; r < rows; r++)
 	{
 		const float *z = s->z + r * dim;
@@ -70,12 +61,13 @@ side_backward(xmc_ctx *ctx, int32_t rows, int32_t dim, const side *s, float *dz,
 		for (int32_t k = 0; k < dim; k++)
 			g[k] = s->length[r] > 0 ? (float) ((g[k] - along * z[k]) / s->length[r]) : 0;
 	}
+	/* Through z = x W^T. */
 	return xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, dim, s->in, rows, 1, dz, dim, s->x, s->in, 1, dw, s->in);
 }
 
 /*
- * Cross-entropy of cell `own` among n logits temperature * c[k * stride], times weight; adds its gradient by the logits to
- * d[k * stride], which may be NULL.
+ * The cross-entropy of cell `own` among n logits temperature * c[k * stride], times weight. Adds its gradient by the
+ * logits, weight * (softmax - 1 of `own`), to d[k * stride]; d may be NULL.
  */
 static double
 cross_entropy(int64_t n, const float *c, int64_t stride, double temperature, int64_t own, double weight, float *d)
@@ -92,7 +84,7 @@ cross_entropy(int64_t n, const float *c, int64_t stride, double temperature, int
 	return weight * (most + log(sum) - temperature * c[own * stride]);
 }
 
-/* The linked items of documents side by side: start (n_documents + 1) and item, in the arena. */
+/* The linked items of all documents, one document behind the other: start (n_documents + 1) and item, in the arena. */
 static xmc_status
 gather_linked(xmc_arena *arena, const xmc_options *options, int32_t n_documents, const xmc_document *const *document,
 			  int32_t **start, int32_t **item)
@@ -113,6 +105,36 @@ gather_linked(xmc_arena *arena, const xmc_options *options, int32_t n_documents,
 	return XMC_OK;
 }
 
+/*
+ * The loss over the cosines c (rows, rows) of image r and text c of a batch, with the gradient by the logits in d (rows,
+ * rows): for each item among all rows, and among the rows of its own document.
+ */
+static xmc_status
+batch_loss(xmc_ctx *ctx, int32_t n_documents, const int32_t *start, const float *c, double temperature, float *d,
+		   double *loss)
+{
+	int64_t		rows = start[n_documents];
+
+	for (int32_t k = 0; k < n_documents; k++)
+	{
+		int64_t		first = start[k];
+		int64_t		n = start[k + 1] - first;
+
+		if (k % 8 == 0)
+			XMC_TRY(xmc_check_stop(ctx));
+		for (int64_t r = first; r < first + n; r++)
+		{
+			double		weight = 0.25 / (double) rows;
+
+			*loss += cross_entropy(rows, c + r * rows, 1, temperature, r, weight, d + r * rows);
+			*loss += cross_entropy(rows, c + r, rows, temperature, r, weight, d + r);
+			*loss += cross_entropy(n, c + r * rows + first, 1, temperature, r - first, weight, d + r * rows + first);
+			*loss += cross_entropy(n, c + first * rows + r, rows, temperature, r - first, weight, d + first * rows + r);
+		}
+	}
+	return XMC_OK;
+}
+
 xmc_status
 xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents, const xmc_document *const *document,
 				   const xmc_model *grad, double *loss, int32_t *items)
@@ -122,7 +144,7 @@ xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents
 	int64_t		rows;
 	int32_t		dim = xmc_align_space_dim(&model->options);
 	double		temperature = exp(model->align_scale[XMC_ALIGN_TEMPERATURE]);
-	double		along = 0;		/* sum of logit times its gradient */
+	double		along = 0;		/* sum of logit times its gradient: the gradient by the logarithm of the temperature */
 	side		text;
 	side		image;
 	float	   *c;				/* (rows, rows) cosine of image r and text c */
@@ -143,24 +165,8 @@ xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents
 	if (!c || !d || !dz)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, rows, dim, 1, image.z, dim, text.z, dim, 0, c, rows));
-
-	for (int32_t k = 0; k < n_documents; k++)
-	{
-		int64_t		first = start[k];
-		int64_t		n = start[k + 1] - first;
-
-		if (k % 8 == 0)
-			XMC_TRY(xmc_check_stop(arena->ctx));
-		for (int64_t r = first; r < first + n; r++)
-		{
-			double		weight = 0.25 / (double) rows;
-
-			*loss += cross_entropy(rows, c + r * rows, 1, temperature, r, weight, d + r * rows);
-			*loss += cross_entropy(rows, c + r, rows, temperature, r, weight, d + r);
-			*loss += cross_entropy(n, c + r * rows + first, 1, temperature, r - first, weight, d + r * rows + first);
-			*loss += cross_entropy(n, c + first * rows + r, rows, temperature, r - first, weight, d + first * rows + r);
-		}
-	}
+	XMC_TRY(batch_loss(arena->ctx, n_documents, start, c, temperature, d, loss));
+	/* logit = temperature * c */
 	for (int64_t k = 0; k < rows * rows; k++)
 	{
 		along += temperature * c[k] * d[k];
@@ -169,6 +175,7 @@ xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents
 	grad->align_scale[XMC_ALIGN_TEMPERATURE] += (float) along;
 	if (model->options.shared_space)
 		return XMC_OK;
+	/* c = Z_image Z_text^T */
 	XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_PLAIN, rows, dim, rows, 1, d, rows, text.z, dim, 0, dz, dim));
 	XMC_TRY(side_backward(arena->ctx, (int32_t) rows, dim, &image, dz, grad->align_image_w));
 	XMC_TRY(xmc_sgemm(arena->ctx, XMC_TRANSPOSED, XMC_PLAIN, rows, dim, rows, 1, d, rows, image.z, dim, 0, dz, dim));
@@ -177,32 +184,34 @@ xmc_align_gradient(xmc_arena *arena, const xmc_model *model, int32_t n_documents
 
 /* ---- held-out documents ---- */
 
-/* Unit vectors of the held-out documents' linked items. */
-typedef struct views
+/* The linked items of the held-out documents, and their unit vectors. */
+typedef struct validation_set
 {
 	int32_t		n_documents;
+	const xmc_document *const *document;	/* (n_documents) */
+	const int32_t *item;	/* (start[n_documents]) */
 	const int32_t *start;		/* (n_documents + 1) */
 	int32_t		dim;
 	float	   *z[XMC_MODALITIES];	/* (start[n_documents], dim) */
-} views;
+} validation_set;
 
-/* z in `lasting` the first time, overwritten afterwards. */
+/* Sets v->z by the model as it is. */
 static xmc_status
-view(xmc_arena *scratch, const xmc_model *model, const xmc_document *const *document, const int32_t *item, views *v)
+project(xmc_arena *scratch, const xmc_model *model, validation_set *v)
 {
 	for (int32_t d = 0; d < v->n_documents; d++)
 		for (int m = 0; m < XMC_MODALITIES; m++)
 		{
 			xmc_arena_reset(scratch);
-			XMC_TRY(xmc_align_project(scratch, model, (xmc_modality) m, document[d], v->start[d + 1] - v->start[d],
-									  item + v->start[d], v->z[m] + (int64_t) v->start[d] * v->dim));
+			XMC_TRY(xmc_align_project(scratch, model, (xmc_modality) m, v->document[d], v->start[d + 1] - v->start[d],
+									  v->item + v->start[d], v->z[m] + (int64_t) v->start[d] * v->dim));
 		}
 	return xmc_check_stop(scratch->ctx);
 }
 
-/* Mean cross-entropy within documents at a temperature; cosine holds each document's (n, n) one after the other. */
+/* The mean cross-entropy within documents at a temperature; cosine holds (n, n) of each document, one behind the other. */
 static double
-within_loss(const views *v, const float *cosine, double temperature)
+within_loss(const validation_set *v, const float *cosine, double temperature)
 {
 	double		sum = 0;
 
@@ -218,9 +227,12 @@ within_loss(const views *v, const float *cosine, double temperature)
 	return sum / v->start[v->n_documents];
 }
 
-/* The held-out loss at its best temperature: a loss that punishes overconfidence turns up before the matching gets worse. */
+/*
+ * The loss within the held-out documents at its best temperature: a loss that punishes overconfidence rises before the
+ * matching gets worse.
+ */
 static xmc_status
-validation(xmc_arena *scratch, const views *v, double *loss, double *log_temperature)
+validate(xmc_arena *scratch, const validation_set *v, double *loss, double *log_temperature)
 {
 	size_t		cells = 0;
 	float	   *cosine;
@@ -242,7 +254,8 @@ validation(xmc_arena *scratch, const views *v, double *loss, double *log_tempera
 						  v->z[XMC_TEXT] + first, v->dim, 0, to, n));
 		to += n * n;
 	}
-	for (int step = 0; step < 24; step++)	/* ternary search: convex in the temperature */
+	/* Ternary search over the logarithm of the temperature: the loss is convex in the temperature. */
+	for (int step = 0; step < 24; step++)
 	{
 		double		a = low + (high - low) / 3;
 		double		b = high - (high - low) / 3;
@@ -260,29 +273,31 @@ validation(xmc_arena *scratch, const views *v, double *loss, double *log_tempera
 /* ---- temperature and dustbin ---- */
 
 /*
- * One held-out document with what goes wrong in practice: a photo is missing, a photo shows no step of it, a photo comes
- * from elsewhere. score's rows are photos.
+ * One held-out document with the errors of practice: an image is missing, a text is missing, an image is from another
+ * document.
  */
 typedef struct trial
 {
 	xmc_comparison comparison;
-	int32_t    *text_of;		/* (n_image) the text's place here; n_text: none */
+	int32_t    *text_of;		/* (n_image) the number of the text of an image; n_text: it has none */
 	uint8_t    *is_matched;		/* (n_text) */
 } trial;
 
-/* Puts item `row`'s unit vector behind the *n that are in z. */
+/* Appends the unit vector of item `row` to the *n vectors in z. */
 static void
-take(const views *v, xmc_modality modality, int32_t row, float *z, int32_t *n)
+append(const validation_set *v, xmc_modality modality, int32_t row, float *z, int32_t *n)
 {
 	memcpy(z + (int64_t) (*n)++ * v->dim, v->z[modality] + (int64_t) row * v->dim, (size_t) v->dim * sizeof(float));
 }
 
+/* Makes a trial of document d: items are missing, and images of the next document are added, each with probability ABSENT. */
 static xmc_status
-make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const views *v, int32_t d, xmc_random *random, trial *t)
+make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const validation_set *v, int32_t d,
+		   xmc_random *random, trial *t)
 {
 	int32_t		n = v->start[d + 1] - v->start[d];
 	int32_t		other = (d + 1) % v->n_documents;
-	int32_t    *place = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));	/* of a text here; -1: taken away */
+	int32_t    *place = xmc_arena_alloc(arena, (size_t) n, sizeof(int32_t));	/* of a text in the trial; -1: missing */
 	size_t		dim = (size_t) v->dim;
 	int32_t		n_text = 0;
 	int32_t		n_image = 0;
@@ -296,18 +311,20 @@ make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const v
 	t->is_matched = xmc_arena_zalloc(arena, (size_t) n, 1);
 	if (!place || !text_z || !image_z || !t->text_of || !t->is_matched)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	/* The texts that are left. */
 	for (int32_t i = 0; i < n; i++)
 	{
 		place[i] = xmc_random_uniform(random) < ABSENT ? -1 : n_text;
 		if (place[i] >= 0)
-			take(v, XMC_TEXT, v->start[d] + i, text_z, &n_text);
+			append(v, XMC_TEXT, v->start[d] + i, text_z, &n_text);
 	}
+	/* The images that are left, and foreign images. */
 	for (int32_t i = 0; i < n; i++)
 	{
 		if (xmc_random_uniform(random) >= ABSENT)
 		{
 			t->text_of[n_image] = place[i] >= 0 ? place[i] : n_text;
-			take(v, XMC_IMAGE, v->start[d] + i, image_z, &n_image);
+			append(v, XMC_IMAGE, v->start[d] + i, image_z, &n_image);
 			if (place[i] >= 0)
 				t->is_matched[place[i]] = 1;
 		}
@@ -316,14 +333,14 @@ make_trial(xmc_arena *arena, xmc_arena *scratch, const xmc_model *model, const v
 			int32_t		foreign = (int32_t) xmc_random_below(random, (uint32_t) (v->start[other + 1] - v->start[other]));
 
 			t->text_of[n_image] = n_text;
-			take(v, XMC_IMAGE, v->start[other] + foreign, image_z, &n_image);
+			append(v, XMC_IMAGE, v->start[other] + foreign, image_z, &n_image);
 		}
 	}
 	t->comparison = (xmc_comparison) {.n_image = n_image,.n_text = n_text};
 	return xmc_align_compare(arena, scratch, model, 1, image_z, text_z, &t->comparison);
 }
 
-/* Minus the mean log-probability of what is true of each item: its counterpart, or that it has none. */
+/* The mean over items of minus the log-probability of the truth: of the counterpart, or of having none. */
 static xmc_status
 trial_loss(xmc_arena *scratch, int32_t n_trials, const trial *t, const double at[XMC_ALIGN_SCALES], double *loss)
 {
@@ -341,7 +358,7 @@ trial_loss(xmc_arena *scratch, int32_t n_trials, const trial *t, const double at
 		p = xmc_arena_alloc(scratch, ((size_t) n_image + 1) * (size_t) width, sizeof(double));
 		XMC_NEED(p, scratch->ctx);
 		XMC_TRY(xmc_align_transport(scratch, &t->comparison, at, p));
-		/* A matched pair is two items, and is counted twice. */
+		/* A pair that belongs together is two items, and counts twice. */
 		for (int32_t r = 0; r < n_image; r++)
 			sum -= (t->text_of[r] < n_text ? 2 : 1) * log(fmax(p[r * width + t->text_of[r]], 1e-9));
 		for (int32_t c = 0; c < n_text; c++)
@@ -354,13 +371,13 @@ trial_loss(xmc_arena *scratch, int32_t n_trials, const trial *t, const double at
 	return XMC_OK;
 }
 
-/* Compass search (Hooke and Jeeves 1961) from the temperature that suits the cosines without a dustbin. */
+/* Minimises trial_loss by compass search (Hooke and Jeeves 1961), from the best temperature without a dustbin. */
 static xmc_status
-fit_scale(xmc_arena *run_arena, xmc_arena *scratch, xmc_model *model, const views *v, double log_temperature)
+fit_scale(xmc_arena *run_arena, xmc_arena *scratch, xmc_model *model, const validation_set *v, double log_temperature)
 {
 	int32_t		n = v->n_documents < FIT_DOCUMENTS ? v->n_documents : FIT_DOCUMENTS;
 	trial	   *t = xmc_arena_alloc(run_arena, (size_t) n, sizeof *t);
-	/* The dustbin is as far as a cosine times the temperature; a step of either is about as much. */
+	/* The score of the dustbin is of the size of a cosine times the temperature, so its steps are larger. */
 	const double unit[XMC_ALIGN_SCALES] = {[XMC_ALIGN_TEMPERATURE] = 1,[XMC_ALIGN_DUSTBIN] = 3,[XMC_ALIGN_MEMORY] = 1};
 	const double low[XMC_ALIGN_SCALES] = {[XMC_ALIGN_TEMPERATURE] = -2,[XMC_ALIGN_DUSTBIN] = -INFINITY,[XMC_ALIGN_MEMORY] = -2};
 	const double high[XMC_ALIGN_SCALES] = {[XMC_ALIGN_TEMPERATURE] = 7,[XMC_ALIGN_DUSTBIN] = INFINITY,[XMC_ALIGN_MEMORY] = 7};
@@ -402,9 +419,9 @@ fit_scale(xmc_arena *run_arena, xmc_arena *scratch, xmc_model *model, const view
 	return XMC_OK;
 }
 
-/* How many photos of the whole held-out documents have their own step for the likeliest. */
+/* The share of images of the complete held-out documents whose likeliest text is their own. */
 static xmc_status
-measure(xmc_arena *scratch, const xmc_model *model, const views *v, xmc_align_report *report)
+evaluate(xmc_arena *scratch, const xmc_model *model, const validation_set *v, xmc_align_report *report)
 {
 	int64_t		right = 0;
 
@@ -436,9 +453,9 @@ measure(xmc_arena *scratch, const xmc_model *model, const views *v, xmc_align_re
 
 /* ---- training ---- */
 
-/* Where the two embeddings are equally wide, they may lie in one space already: their maps begin alike, near its cosine. */
+/* Initial values. Embeddings of equal width may lie in one space already: their maps begin equal, so near its cosine. */
 static void
-start_maps(xmc_model *model)
+initialise(xmc_model *model)
 {
 	memset(model->align_scale, 0, XMC_ALIGN_SCALES * sizeof(float));
 	model->align_scale[XMC_ALIGN_TEMPERATURE] = (float) log(START_TEMPERATURE);
@@ -448,120 +465,155 @@ start_maps(xmc_model *model)
 				   model->align_image_w + r * model->options.image_dim, (size_t) model->options.image_dim * sizeof(float));
 }
 
-/* The documents with at least two linked items, in `arena`. */
+/* The documents with at least two linked items, allocated in result_arena. */
 static xmc_status
-choose(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options, int32_t n_documents,
+select_linked(xmc_arena *result_arena, xmc_arena *scratch, const xmc_options *options, int32_t n_documents,
 	   const xmc_document *const *document, int32_t *n, const xmc_document ***out)
 {
-	const xmc_document **chosen = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *chosen);
+	const xmc_document **chosen = xmc_arena_alloc(result_arena, (size_t) n_documents, sizeof *chosen);
 
 	*out = chosen;
 	*n = 0;
-	XMC_NEED(chosen, arena->ctx);
+	XMC_NEED(chosen, result_arena->ctx);
 	for (int32_t d = 0; d < n_documents; d++)
 	{
 		int32_t    *item;
 
-		XMC_TRY(xmc_check_stop(arena->ctx));
+		XMC_TRY(xmc_check_stop(result_arena->ctx));
 		xmc_arena_reset(scratch);
 		item = xmc_arena_alloc(scratch, (size_t) document[d]->n, sizeof(int32_t));
-		XMC_NEED(item, arena->ctx);
+		XMC_NEED(item, result_arena->ctx);
 		if (xmc_align_linked_items(options, document[d], item) >= 2)
 			chosen[(*n)++] = document[d];
 	}
 	return XMC_OK;
 }
 
-static xmc_status
-train_epoch(xmc_arena *scratch, xmc_model *model, xmc_model *grad, xmc_adamw *adamw, int32_t n, const xmc_document **train,
-			xmc_random *random, const xmc_align_hooks *hooks, xmc_align_progress *progress)
+/* What the steps of the loop over epochs share. */
+typedef struct map_fit
 {
-	const xmc_options *o = &model->options;
-	int32_t		batch = xmc_batch_size(n, BATCH_DOCUMENTS, 2);
+	xmc_arena  *scratch;
+	xmc_model  *model;
+	xmc_model  *grad;
+	validation_set *validation;
+	const xmc_align_hooks *hooks;
+	xmc_align_progress progress;
+} map_fit;
+
+static xmc_status
+checkpoint_step(void *arg, xmc_epochs *e)
+{
+	const map_fit *fit = arg;
+
+	return fit->hooks->checkpoint(fit->hooks->arg, e);
+}
+
+/* One pass over the training documents in a new random order. */
+static xmc_status
+train_step(void *arg, xmc_epochs *e)
+{
+	map_fit    *fit = arg;
+	const xmc_options *o = &fit->model->options;
+	int32_t		batch = xmc_batch_size(e->n_train, BATCH_DOCUMENTS, 2);
 	double		sum = 0;
 	int64_t		all = 0;
 
-	xmc_shuffle_documents(random, n, train);
-	for (int32_t first = 0; first < n; first += batch)
+	fit->progress.epoch = e->done;
+	fit->progress.epoch_ended = false;
+	xmc_shuffle_documents(e->random, e->n_train, e->train);
+	for (int32_t first = 0; first < e->n_train; first += batch)
 	{
-		int32_t		count = n - first < batch ? n - first : batch;
+		int32_t		count = e->n_train - first < batch ? e->n_train - first : batch;
 		double		loss;
 		int32_t		items;
 
-		xmc_arena_reset(scratch);
-		XMC_TRY(xmc_align_gradient(scratch, model, count, train + first, grad, &loss, &items));
-		xmc_adamw_step(adamw, model, grad, XMC_TERM_ALIGNMENT, xmc_adamw_warmup(adamw) * o->align_learning_rate, o->weight_decay);
+		xmc_arena_reset(fit->scratch);
+		XMC_TRY(xmc_align_gradient(fit->scratch, fit->model, count, e->train + first, fit->grad, &loss, &items));
+		xmc_adamw_step(&e->adamw, fit->model, fit->grad, XMC_TERM_ALIGNMENT,
+					   xmc_adamw_warmup(&e->adamw) * o->align_learning_rate, o->weight_decay);
 		sum += loss * items;
 		all += items;
-		progress->documents = count;
-		XMC_TRY(hooks->progress(hooks->arg, progress));
+		fit->progress.documents = count;
+		XMC_TRY(fit->hooks->progress(fit->hooks->arg, &fit->progress));
 	}
-	progress->train_loss = sum / (double) all;
+	fit->progress.train_loss = sum / (double) all;
 	return XMC_OK;
 }
 
 static xmc_status
-train_maps(xmc_arena *run_arena, xmc_arena *scratch, xmc_model *model, xmc_model *grad, int32_t n_train,
-		   const xmc_document **train, const xmc_document *const *held_out, const int32_t *item, views *v,
-		   const xmc_align_hooks *hooks)
+validate_step(void *arg, double *held_out_loss)
 {
-	xmc_align_progress progress = {.train_loss = NAN,.held_out_loss = NAN};
+	map_fit    *fit = arg;
+	double		log_temperature;
+
+	XMC_TRY(project(fit->scratch, fit->model, fit->validation));
+	XMC_TRY(validate(fit->scratch, fit->validation, held_out_loss, &log_temperature));
+	fit->progress.held_out_loss = *held_out_loss;
+	return XMC_OK;
+}
+
+static xmc_status
+end_step(void *arg, const xmc_epochs *e, bool is_best)
+{
+	map_fit    *fit = arg;
+
+	(void) is_best;
+	fit->progress.epoch = e->done;
+	fit->progress.documents = 0;
+	fit->progress.epoch_ended = true;
+	return fit->hooks->progress(fit->hooks->arg, &fit->progress);
+}
+
+static xmc_status
+train_maps(xmc_arena *run_arena, xmc_arena *scratch, xmc_model *model, xmc_model *grad, int32_t n_train,
+		   const xmc_document **train, validation_set *v, const xmc_align_hooks *hooks)
+{
+	map_fit		fit = {.scratch = scratch,.model = model,.grad = grad,.validation = v,.hooks = hooks,
+		.progress = {.train_loss = NAN,.held_out_loss = NAN}};
+	const xmc_epochs_steps steps = {.arg = &fit,.checkpoint = checkpoint_step,.train = train_step,.validate = validate_step,
+		.end = end_step};
 	xmc_adamw	adamw;
 	xmc_epochs	e;
 	xmc_random	random;
 
 	XMC_TRY(xmc_adamw_init(run_arena, model, XMC_TERM_ALIGNMENT, &adamw));
 	XMC_TRY(xmc_epochs_begin(run_arena, model, XMC_TERM_ALIGNMENT, &adamw, &random, n_train, train, &e));
-	for (;;)
-	{
-		double		log_temperature;
-
-		XMC_TRY(hooks->checkpoint(hooks->arg, &e));
-		if (!xmc_epochs_go_on(&e, &model->options))
-			break;
-		progress.epoch = e.done;
-		progress.epoch_ended = false;
-		XMC_TRY(train_epoch(scratch, model, grad, &e.adamw, n_train, train, &random, hooks, &progress));
-		xmc_adamw_swap_average(&e.adamw, model, XMC_TERM_ALIGNMENT);
-		XMC_TRY(view(scratch, model, held_out, item, v));
-		XMC_TRY(validation(scratch, v, &progress.held_out_loss, &log_temperature));
-		xmc_epochs_count(&e, model, progress.held_out_loss);
-		xmc_adamw_swap_average(&e.adamw, model, XMC_TERM_ALIGNMENT);
-		progress.epoch = e.done;
-		progress.documents = 0;
-		progress.epoch_ended = true;
-		XMC_TRY(hooks->progress(hooks->arg, &progress));
-	}
+	XMC_TRY(xmc_epochs_run(&e, model, &steps));
 	xmc_epochs_end(&e, model);
 	return XMC_OK;
 }
 
+/* `linked` and held_out have at least two linked items each; `all` are all training documents, for the anchors. */
 static xmc_status
-train(xmc_arena *run_arena, xmc_arena *scratch, xmc_model *model, xmc_model *grad, int32_t n_train,
-	  const xmc_document **linked, int32_t n_remembered, const xmc_document *const *remembered, int32_t n_held_out,
+train(xmc_arena *run_arena, xmc_arena *scratch, xmc_model *model, xmc_model *grad, int32_t n_linked,
+	  const xmc_document **linked, int32_t n_all, const xmc_document *const *all, int32_t n_held_out,
 	  const xmc_document *const *held_out, const xmc_align_hooks *hooks, xmc_align_report *report)
 {
-	views		v = {.n_documents = n_held_out,.dim = xmc_align_space_dim(&model->options)};
+	validation_set v = {.n_documents = n_held_out,.document = held_out,.dim = xmc_align_space_dim(&model->options)};
 	int32_t    *start;
 	int32_t    *item;
 	double		loss;
 	double		log_temperature;
 
-	start_maps(model);
+	initialise(model);
 	XMC_TRY(gather_linked(run_arena, &model->options, n_held_out, held_out, &start, &item));
 	v.start = start;
+	v.item = item;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
 		v.z[m] = xmc_arena_alloc(run_arena, (size_t) start[n_held_out] * (size_t) v.dim, sizeof(float));
 		XMC_NEED(v.z[m], run_arena->ctx);
 	}
+	/* 1. The linear maps. */
 	if (!model->options.shared_space)
-		XMC_TRY(train_maps(run_arena, scratch, model, grad, n_train, linked, held_out, item, &v, hooks));
-	XMC_TRY(xmc_anchors_fill(run_arena->ctx, model, n_remembered, remembered));
-	XMC_TRY(view(scratch, model, held_out, item, &v));
-	XMC_TRY(validation(scratch, &v, &loss, &log_temperature));
+		XMC_TRY(train_maps(run_arena, scratch, model, grad, n_linked, linked, &v, hooks));
+	/* 2. The anchors, which need the maps. */
+	XMC_TRY(xmc_anchors_fill(run_arena->ctx, model, n_all, all));
+	/* 3. Temperatures and dustbin, which need both. */
+	XMC_TRY(project(scratch, model, &v));
+	XMC_TRY(validate(scratch, &v, &loss, &log_temperature));
 	XMC_TRY(fit_scale(run_arena, scratch, model, &v, log_temperature));
-	XMC_TRY(measure(scratch, model, &v, report));
+	XMC_TRY(evaluate(scratch, model, &v, report));
 	model->has_alignment = true;
 	return XMC_OK;
 }
@@ -582,12 +634,13 @@ xmc_align_train(xmc_arena *run_arena, xmc_model *model, xmc_model *grad, int32_t
 	if (!model->align_scale)
 		return XMC_OK;
 	xmc_arena_init(&scratch, run_arena->ctx);
-	status = choose(run_arena, &scratch, &model->options, n_train, all_train, &n_linked, &linked);
+	status = select_linked(run_arena, &scratch, &model->options, n_train, all_train, &n_linked, &linked);
 	if (status == XMC_OK)
-		status = choose(run_arena, &scratch, &model->options, n_held_out, all_held_out, &n_held_out, &held_out);
+		status = select_linked(run_arena, &scratch, &model->options, n_held_out, all_held_out, &n_held_out, &held_out);
 	if (status == XMC_OK && n_linked >= XMC_MIN_TRAINING_DOCUMENTS && n_held_out >= XMC_MIN_HELD_OUT_DOCUMENTS)
-		status = train(run_arena, &scratch, model, grad, n_linked, linked, n_train, all_train, n_held_out, held_out, hooks, report);
-	else if (status == XMC_OK)
+		status = train(run_arena, &scratch, model, grad, n_linked, linked, n_train, all_train, n_held_out, held_out, hooks,
+					   report);
+	else if (status == XMC_OK)	/* too few documents */
 		for (int32_t k = 0; k < model->n_tensors; k++)
 			if (model->tensor[k].term == XMC_TERM_ALIGNMENT)
 				memset(*model->tensor[k].slot, 0, (size_t) model->tensor[k].n_values * sizeof(float));

@@ -1,34 +1,10 @@
 /* challenge.c - see challenge.h */
 #include "xmcoh/challenge.h"
 
-#include "xmcoh/decode.h"
+#include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 #define BOOTSTRAP_SEED 1
-
-xmc_status
-xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau)
-{
-	int32_t		n = document->n;
-	int32_t    *order = xmc_alloc(ctx, 2 * (size_t) n, sizeof(int32_t));	/* (n), then each item's place (n) */
-	int32_t    *place;
-	int32_t		right = 0;
-	xmc_status	status;
-
-	XMC_NEED(order, ctx);
-	place = order + n;
-	status = xmc_decode_shuffled(ctx, n, s, seed, order);
-	if (status == XMC_OK)
-	{
-		for (int32_t k = 0; k < n; k++)
-			place[order[k]] = k;
-		for (int32_t k = 0; k < document->n_pairs; k++)
-			right += place[document->pair[k].before] < place[document->pair[k].after];
-		*tau = 2.0 * right / document->n_pairs - 1;
-	}
-	xmc_release(ctx, order);
-	return status;
-}
 
 bool
 xmc_same_inputs(const xmc_options *a, const xmc_options *b)
@@ -36,7 +12,7 @@ xmc_same_inputs(const xmc_options *a, const xmc_options *b)
 	return a->image_dim == b->image_dim && a->text_dim == b->text_dim && a->words == b->words;
 }
 
-/* Each document's tau by one model, into tau (n). */
+/* The tau of each document by one model, into tau (n). */
 static xmc_status
 all_taus(xmc_ctx *ctx, const xmc_model *model, int32_t n, const xmc_document *const *document, double *tau)
 {

@@ -1,52 +1,70 @@
 /*
- * checkpoint.h - the format in which the state of a training is written and read (train.h, xmc_train_hooks).
- *
- * A header (magic, version, stage, fingerprints, checksum of these), then sections, each behind its length, then a checksum
- * of all before it. Numbers are the machine's own: a checkpoint is for the server that wrote it. What is saved and what is
- * loaded is one list, gone through in either direction. Nothing is taken on trust: a number that could lead out of bounds
- * or is not finite makes the checkpoint a damaged one, even under a right checksum.
+ * checkpoint.h - the state of a training at one of its stages, written to and read from the hooks of the training: a header
+ * (magic, version, stage, fingerprints, checksum of these), the round if there is one, the state, a checksum of all bytes.
  */
 #ifndef XMCOH_CHECKPOINT_H
 #define XMCOH_CHECKPOINT_H
 
-#include "xmcoh/base.h"
-#include "xmcoh/hash.h"
+#include "train/stream.h"
+#include "train/trainer.h"
+#include "train/epochs.h"
 
 typedef struct xmc_checkpoint_header
 {
 	char		magic[8];
 	uint32_t	version;
 	int32_t		stage;
-	uint64_t	options_fingerprint;	/* and of the number of slices */
+	uint64_t	options_fingerprint;	/* of the options and the number of shards */
 	uint64_t	documents_fingerprint;
-	uint64_t	checksum;		/* of the above */
+	uint64_t	checksum;		/* of the fields above */
 } xmc_checkpoint_header;
 
-struct xmc_train_hooks;
-
-/* A checkpoint being written, or read. */
-typedef struct xmc_checkpoint
+/*
+ * The stages of a training in their order, from 1: the alignment, the terms, the terms of each round, the end. A training
+ * that is resumed runs through the same code, leaves out the stages before the stage of its checkpoint, and loads the state
+ * there.
+ */
+static inline int32_t
+xmc_stage(int32_t round, xmc_term term)
 {
-	xmc_ctx    *ctx;
-	const struct xmc_train_hooks *hooks;
-	bool		is_saving;
-	int32_t		stage;			/* at which it stands, see trainer.h */
-	xmc_checksum sum;
-} xmc_checkpoint;
+	return 1 + round * (XMC_TERMS + 1) + (term == XMC_TERM_ALIGNMENT ? 0 : 1 + (int32_t) term);
+}
 
-/* XMC_BAD_MODEL, "the checkpoint is damaged: ..." */
-extern xmc_status xmc_checkpoint_damaged(xmc_checkpoint *c, const char *what);
-extern xmc_status xmc_checkpoint_missed(xmc_checkpoint *c);	/* because training has gone past its stage, and not met it */
+#define XMC_STAGE_END INT32_MAX
 
-/* `size` bytes in or out. Errors: XMC_BAD_MODEL (it ends before), the hooks'. */
-extern xmc_status xmc_stream(xmc_checkpoint *c, void *data, size_t size);
+/* Whether the training is resumed and has not reached the stage of its checkpoint yet. */
+static inline bool
+xmc_is_resuming(const xmc_trainer *t)
+{
+	return t->resume_stage != 0;
+}
 
-/* The same as a section, whose length must be the expected one; of numbers, which must be finite. */
-extern xmc_status xmc_stream_section(xmc_checkpoint *c, const char *name, void *data, size_t size);
-extern xmc_status xmc_stream_floats(xmc_checkpoint *c, const char *name, float *values, int64_t n);
-extern xmc_status xmc_stream_doubles(xmc_checkpoint *c, const char *name, double *values, int64_t n);
+/* Whether the training leaves this stage out, because its checkpoint stands in a later one. */
+static inline bool
+xmc_leaves_out(const xmc_trainer *t, int32_t stage)
+{
+	return t->resume_stage > stage;
+}
 
-/* A whole number in [low, high]. */
-extern xmc_status xmc_stream_integer(xmc_checkpoint *c, const char *name, int64_t *value, int64_t low, int64_t high);
+/*
+ * Computes the fingerprints and, where the hooks have a checkpoint to resume from, reads its header into t->resume_from and
+ * t->resume_stage. Errors: as xmc_train of checkpoints.
+ */
+extern xmc_status xmc_checkpoint_open(xmc_trainer *t, const uint8_t *held_out);
+
+/* Reads t->round of the checkpoint. */
+extern xmc_status xmc_checkpoint_load_round(xmc_trainer *t);
+
+/*
+ * Loads the state at the stage of the checkpoint, if the training is resuming; else saves the state, if the hooks say
+ * that a checkpoint is due. `e` is NULL at the end. Errors: as xmc_train of checkpoints, those of the hooks.
+ */
+extern xmc_status xmc_checkpoint_load_or_save(xmc_trainer *t, int32_t stage, xmc_epochs *e);
+
+/* XMC_BAD_MODEL, because the training has gone past the stage of the checkpoint. */
+extern xmc_status xmc_checkpoint_missed(xmc_trainer *t);
+
+/* Pointers to what a pupil's training changes, as it is now: to be copied, saved or set. */
+extern xmc_snapshot xmc_train_snapshot(xmc_trainer *t);
 
 #endif

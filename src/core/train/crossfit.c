@@ -1,23 +1,13 @@
-/*
- * crossfit.c - scores of approved documents by models that were not trained on them; see trainer.h (design section 4,
- * "Cross-fitting")
- *
- * A model is far too sure of what it was trained on, so weights, calibration and the precision of weak labels must come
- * from other documents. Where few are held out, their pairs leave all that to chance. So the other approved documents are
- * dealt to folds; phase 0 is done again without each of them, for as many epochs as it took with all of them, and each fold
- * is scored by the model that has not seen it. The models of the folds stay, as guides: their average labels better than
- * any of them.
- */
-#include "train/trainer.h"
-
+/* crossfit.c - see crossfit.h */
+#include "train/crossfit.h"
 #include "network/inputs.h"
+#include "train/term_fit.h"
 
 #include <string.h>
 
-#define ENOUGH_HELD_OUT 150		/* documents; more folds would change little and cost much */
+#define ENOUGH_HELD_OUT 150		/* documents; from here on cross-fitting would change little */
 #define LEAST_IN_FOLD 4			/* documents */
 
-/* By their order among all documents, which no shuffling changes: training that is continued deals again. */
 xmc_status
 xmc_train_assign_folds(xmc_trainer *t)
 {
@@ -33,6 +23,7 @@ xmc_train_assign_folds(xmc_trainer *t)
 	t->out_of_fold.n_documents = t->n_approved + t->held_out.n_documents;
 	document = t->out_of_fold.document = xmc_arena_alloc(&t->run_arena, (size_t) t->out_of_fold.n_documents, sizeof *document);
 	XMC_NEED(document, t->ctx);
+	/* In turn, by the order in which the documents were given: a training that is resumed assigns the same. */
 	for (int32_t f = 0; f < n_folds; f++)
 	{
 		t->fold_start[f] = n;
@@ -41,10 +32,13 @@ xmc_train_assign_folds(xmc_trainer *t)
 	}
 	t->fold_start[n_folds] = n;
 	memcpy(document + n, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *document);
-	return xmc_train_labels(t, &t->out_of_fold, false);
+	return xmc_labels_init(t, &t->out_of_fold, false);
 }
 
-/* Phase 0 on all dealt documents but those from `first` to `end`, which the new t->fold[f] then scores. */
+/*
+ * Trains t->fold[f] on all assigned documents but those from `first` to `end`, and scores these, whose pairs begin at
+ * `pair`.
+ */
 static xmc_status
 train_fold(xmc_trainer *t, int32_t f, int32_t first, int32_t end, int32_t pair)
 {
@@ -66,7 +60,7 @@ train_fold(xmc_trainer *t, int32_t f, int32_t first, int32_t end, int32_t pair)
 	for (int p = 0; p < XMC_TERMS; p++)
 		if (t->has_term[p])
 		{
-			XMC_TRY(xmc_train_term_for(t, (xmc_term) p, t->best_epoch[p]));
+			XMC_TRY(xmc_train_term_for_epochs(t, (xmc_term) p, t->best_epoch[p]));
 			XMC_TRY(xmc_train_score_term(t, &fold, (xmc_term) p, t->out_of_fold.term_s[p] + pair));
 		}
 	return XMC_OK;
@@ -97,13 +91,14 @@ xmc_train_crossfit(xmc_trainer *t)
 	t->train = t->approved;
 	t->n_train = t->n_approved;
 	XMC_TRY(status);
+	/* The held-out documents have been scored by the model of all: it was not trained on them. */
 	for (int p = 0; p < XMC_TERMS; p++)
 		memcpy(t->out_of_fold.term_s[p] + pair, t->held_out.term_s[p], (size_t) t->held_out.n * sizeof(float));
 	return XMC_OK;
 }
 
 void
-xmc_train_forget_folds(xmc_trainer *t)
+xmc_train_free_folds(xmc_trainer *t)
 {
 	while (t->n_folds > 0)
 		xmc_model_free(t->ctx, t->fold[--t->n_folds]);

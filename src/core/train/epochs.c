@@ -1,5 +1,5 @@
 /* epochs.c - see epochs.h */
-#include "xmcoh/epochs.h"
+#include "train/epochs.h"
 
 #include <math.h>
 
@@ -21,14 +21,19 @@ xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const 
 	return XMC_OK;
 }
 
-bool
-xmc_epochs_go_on(const xmc_epochs *e, const xmc_options *options)
+/* Early stopping: options epochs (at most) and patience (epochs without a better held-out loss). */
+static bool
+goes_on(const xmc_epochs *e, const xmc_options *options)
 {
 	return e->done < options->epochs && e->done - e->best < options->patience;
 }
 
-bool
-xmc_epochs_count(xmc_epochs *e, const xmc_model *model, double held_out_loss)
+/*
+ * Counts an epoch with this held-out loss, and keeps the values of the term if it is the best so far; returns whether it
+ * is.
+ */
+static bool
+count(xmc_epochs *e, const xmc_model *model, double held_out_loss)
 {
 	bool		is_best = held_out_loss < e->best_loss;
 
@@ -42,9 +47,57 @@ xmc_epochs_count(xmc_epochs *e, const xmc_model *model, double held_out_loss)
 	return is_best;
 }
 
+/*
+ * Leads the dense parameters of the term to their running average; returns where the weights are (NULL: no dense
+ * parameters).
+ */
+static float *
+lead_to_average(const xmc_epochs *e, xmc_model *model)
+{
+	return e->adamw.average ? xmc_model_lead_term(model, e->term, e->adamw.average) : NULL;
+}
+
+static void
+lead_back(const xmc_epochs *e, xmc_model *model, float *weights)
+{
+	if (weights)
+		xmc_model_lead_term(model, e->term, weights);
+}
+
+xmc_status
+xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps)
+{
+	for (;;)
+	{
+		double		held_out_loss;
+		bool		is_best;
+		float	   *weights;
+
+		XMC_TRY(steps->checkpoint(steps->arg, e));
+		if (!goes_on(e, &model->options))
+			return XMC_OK;
+		XMC_TRY(steps->train(steps->arg, e));
+		weights = lead_to_average(e, model);
+		XMC_TRY(steps->validate(steps->arg, &held_out_loss));
+		is_best = count(e, model, held_out_loss);
+		lead_back(e, model, weights);
+		XMC_TRY(steps->end(steps->arg, e, is_best));
+	}
+}
+
 void
 xmc_epochs_end(const xmc_epochs *e, const xmc_model *model)
 {
-	if (e->best > 0)			/* no loss was a number otherwise */
+	if (e->best > 0)			/* otherwise no held-out loss was a number */
 		xmc_model_copy_term(model, e->term, e->best_values, false);
+}
+
+void
+xmc_epochs_end_with_average(const xmc_epochs *e, xmc_model *model)
+{
+	float	   *weights = lead_to_average(e, model);
+
+	xmc_model_copy_term(model, e->term, e->best_values, true);
+	lead_back(e, model, weights);
+	xmc_model_copy_term(model, e->term, e->best_values, false);
 }

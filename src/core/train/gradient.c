@@ -9,7 +9,7 @@ xmc_term_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 {
 	xmc_term_state state;
 	float	   *dg = NULL;		/* (ordered pairs) of a network or the bilinear term */
-	double	   *du = NULL;		/* (rows) of an additive part */
+	double	   *du = NULL;		/* (rows) of an additive term */
 
 	*loss = 0;
 	if (batch->rows == 0)
@@ -43,6 +43,7 @@ xmc_term_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 
 			if (i < 0 || j < 0)
 				continue;
+			/* d softplus(-s) / ds = -sigmoid(-s); s is u(j) - u(i), or g(i, j) - g(j, i) */
 			s = xmc_term_score(batch, &state, k, i, j);
 			ds = -xmc_sigmoid(-s) * weight / divisor;
 			*loss += weight * xmc_softplus(-s);

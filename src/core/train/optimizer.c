@@ -5,8 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Whether a tensor is a dense one of the term. */
 static bool
-is_mine(const xmc_tensor *tensor, xmc_term term)
+is_of_term(const xmc_tensor *tensor, xmc_term term)
 {
 	return tensor->term == term && !tensor->hashed;
 }
@@ -26,6 +27,10 @@ xmc_adamw_init(xmc_arena *arena, const xmc_model *model, xmc_term term, xmc_adam
 #define BETA1 0.9
 #define BETA2 0.999
 
+/*
+ * m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w = keep w - step m / (sqrt(v) + 1e-8), with the bias
+ * corrections in step_size and second_scale; then the running average of w.
+ */
 XMC_FOR_THIS_PROCESSOR static void
 update_values(const xmc_adamw_update *up, float keep, int64_t n, const float *g, float *first, float *second, float *average,
 			  float *w)
@@ -52,6 +57,7 @@ xmc_adamw_prepare(xmc_adamw *adamw, double norm, double rate, double weight_deca
 	if (!isfinite(norm))
 		return false;
 	adamw->step++;
+	/* The decay of the average rises with the steps to its final value. */
 	decay = adamw->step / (adamw->step + 10.0);
 	out->clip = (float) (norm > XMC_CLIP_NORM ? XMC_CLIP_NORM / norm : 1);
 	out->fresh = (float) (1 - (decay < XMC_AVERAGE_DECAY ? decay : XMC_AVERAGE_DECAY));
@@ -65,7 +71,7 @@ void
 xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_model *model, xmc_term term,
 				const float *gradient, int64_t first, int64_t last)
 {
-	int64_t		start = 0;		/* of a tensor among the part's values */
+	int64_t		start = 0;		/* of a tensor among the values of the term */
 
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
@@ -73,7 +79,7 @@ xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_mode
 		int64_t		from = first > start ? first : start;
 		int64_t		to;
 
-		if (!is_mine(tensor, term))
+		if (!is_of_term(tensor, term))
 			continue;
 		to = last < start + tensor->n_values ? last : start + tensor->n_values;
 		if (from < to)
@@ -97,10 +103,10 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_term ter
 	{
 		float	   *g = *grad->tensor[t].slot;
 
-		if (!is_mine(&grad->tensor[t], term))
+		if (!is_of_term(&grad->tensor[t], term))
 			continue;
 		if (!gradient)
-			gradient = g;		/* the others follow it without gaps, see xmc_model_new */
+			gradient = g;		/* the other tensors follow without gaps: see xmc_model_new */
 		squares += xmc_dot(grad->tensor[t].n_values, g, g);
 	}
 	norm = sqrt(squares);
@@ -110,29 +116,8 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_term ter
 	return norm;
 }
 
-void
-xmc_adamw_swap_average(xmc_adamw *adamw, xmc_model *model, xmc_term term)
-{
-	float	   *average = adamw->average;	/* NULL for the sparse term, which AdamW does not train */
-
-	for (int32_t t = 0; average && t < model->n_tensors; t++)
-	{
-		float	   *w = *model->tensor[t].slot;
-
-		if (!is_mine(&model->tensor[t], term))
-			continue;
-		for (int64_t k = 0; k < model->tensor[t].n_values; k++, average++)
-		{
-			float		kept = w[k];
-
-			w[k] = *average;
-			*average = kept;
-		}
-	}
-}
-
 double
 xmc_adamw_warmup(const xmc_adamw *adamw)
 {
-	return adamw->step + 1 < XMC_WARM_UP_STEPS ? (double) (adamw->step + 1) / XMC_WARM_UP_STEPS : 1;
+	return adamw->step + 1 < XMC_WARMUP_STEPS ? (double) (adamw->step + 1) / XMC_WARMUP_STEPS : 1;
 }

@@ -22,6 +22,8 @@
 #include "query/state.h"
 #include "query/wire.h"
 
+#include "xmcoh/order.h"
+
 PG_FUNCTION_INFO_V1(xmcoh_coherence_step);
 PG_FUNCTION_INFO_V1(xmcoh_recover_order_step);
 PG_FUNCTION_INFO_V1(xmcoh_aggregate_combine);

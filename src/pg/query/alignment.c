@@ -13,7 +13,6 @@
 #include "query/bulk.h"
 
 #include "xmcoh/align.h"
-#include "xmcoh/guidance.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_alignment);
 
@@ -69,8 +68,8 @@ find_counterparts(xmc_arena *arena, const xmc_model *model, const xmc_document *
 	out->of_text = palloc(size);
 	out->of_image = palloc(size);
 	out->number = palloc0(size);
-	XMCOH_TRY(xmc_guidance_counterparts(ctx, document, false, &out->alignment, XMC_TEXT, true, out->of_text), ctx);
-	XMCOH_TRY(xmc_guidance_counterparts(ctx, document, false, &out->alignment, XMC_IMAGE, true, out->of_image), ctx);
+	XMCOH_TRY(xmc_align_counterparts(ctx, document, false, &out->alignment, XMC_TEXT, true, out->of_text), ctx);
+	XMCOH_TRY(xmc_align_counterparts(ctx, document, false, &out->alignment, XMC_IMAGE, true, out->of_image), ctx);
 	for (int32 c = 0; c < out->alignment.n_text; c++)
 		out->number[out->alignment.text[c]] = c;
 	for (int32 r = 0; r < out->alignment.n_image; r++)

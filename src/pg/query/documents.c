@@ -15,6 +15,8 @@
 #include "query/bulk.h"
 #include "query/scored_document.h"
 
+#include "xmcoh/order.h"
+
 PG_FUNCTION_INFO_V1(xmcoh_order_documents);
 PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
 

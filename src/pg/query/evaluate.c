@@ -22,9 +22,9 @@
 
 #include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
-#include "xmcoh/decode.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/metrics.h"
+#include "xmcoh/order.h"
 #include "xmcoh/seen.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_evaluate);
@@ -121,7 +121,8 @@ evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocum
 	int32	   *order = palloc(sizeof(int32) * n);
 	double	   *position = palloc(sizeof(double) * n);	/* (placed) stored positions, in the recovered order */
 	int32		m = xmc_score_kind_items(document, kind, item);
-	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);	/* (m, m) */
+	const float *s = scored->scores.score[kind];	/* (n, n) */
+	uint64_t	tie_seed = xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED);
 	xmc_ctx		ctx = xmcoh_context();
 	bool		any = false;
 	int32		placed = 0;
@@ -132,14 +133,10 @@ evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocum
 	if (any)
 	{
 		/* the recovered order; ties are broken by chance, so that the numbers of the items cannot help */
-		XMCOH_TRY(xmc_submatrix(&ctx, document->n, scored->scores.score[kind], m, item, s), &ctx);
-		XMCOH_TRY(xmc_decode_shuffled(&ctx, m, s, xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED),
-									  order), &ctx);
-		if (kind == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
-			XMCOH_TRY(xmc_guidance_keep_stored(&ctx, document, m, order), &ctx);
+		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, kind, &tie_seed, order, &m), &ctx);
 		for (int32 k = 0; k < m; k++)
-			if (!isnan(scored->position[item[order[k]]]))
-				position[placed++] = scored->position[item[order[k]]];
+			if (!isnan(scored->position[order[k]]))
+				position[placed++] = scored->position[order[k]];
 	}
 	if (placed > 0)
 	{
@@ -153,10 +150,9 @@ evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocum
 			CHECK_FOR_INTERRUPTS();
 			for (int32 b = 0; b < m; b++)
 				if (scored->position[item[a]] < scored->position[item[b]])
-					xmc_reliability_add(&tally->reliability, xmc_probability(s[(int64) a * m + b]));
+					xmc_reliability_add(&tally->reliability, xmc_probability(s[(int64) item[a] * document->n + item[b]]));
 		}
 	}
-	pfree(s);
 }
 
 /*

@@ -12,6 +12,8 @@
 #include "query/item_input.h"
 #include "query/scored_document.h"
 
+#include "xmcoh/order.h"
+
 PG_FUNCTION_INFO_V1(xmcoh_precedes);
 PG_FUNCTION_INFO_V1(xmcoh_order_score);
 

@@ -5,7 +5,7 @@
 
 #include "base/xmcoh.h"
 
-#include "xmcoh/decode.h"
+#include "xmcoh/order.h"
 
 void
 xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredDocument *out)
@@ -20,19 +20,8 @@ int32
 xmcoh_decode_scores(const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, int32 *order)
 {
 	xmc_ctx		ctx = xmcoh_context();
-	int32	   *item = palloc(sizeof(int32) * (Size) (document->n + 1));
-	int32		m = xmc_score_kind_items(document, kind, item);
-	float	   *s = palloc_extended(sizeof(float) * ((Size) m * m + 1), MCXT_ALLOC_HUGE);
+	int32		m;
 
-	/* the scores among the items that this kind covers, decoded; then back to the document's numbers */
-	XMCOH_TRY(xmc_submatrix(&ctx, document->n, scores->score[kind], m, item, s), &ctx);
-	XMCOH_TRY(xmc_decode(&ctx, m, s, order, NULL), &ctx);
-	for (int32 k = 0; k < m; k++)
-		order[k] = item[order[k]];
-	/* guided by a stored order, the fused order keeps that order */
-	if (kind == XMC_EVIDENCE_FUSED && document->n_pairs > 0)
-		XMCOH_TRY(xmc_guidance_keep_stored(&ctx, document, m, order), &ctx);
-	pfree(s);
-	pfree(item);
+	XMCOH_TRY(xmc_recover_order(&ctx, document, scores, kind, NULL, order, &m), &ctx);
 	return m;
 }

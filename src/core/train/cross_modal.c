@@ -1,21 +1,20 @@
-/*
- * crossmodal.c - the stages of a training that tie the modalities together: the alignment, and how far each trusts its guide.
- * See trainer.h
- */
-#include "train/trainer.h"
-#include "numeric/dense.h"
-#include "xmcoh/guidance.h"
+/* cross_modal.c - see cross_modal.h */
+#include "train/cross_modal.h"
 #include "align/anchors.h"
+#include "numeric/dense.h"
+#include "train/align_fit.h"
+#include "train/checkpoint.h"
+#include "train/guidance_fit.h"
 #include "xmcoh/scorer.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARE_APPROVED 2		/* documents of the pool for each approved one, from which the alignment keeps off those */
+#define SPARE_APPROVED 2		/* documents of the pool per approved document that the alignment spares */
 
 static xmc_status
-tell_alignment(void *arg, const xmc_align_progress *progress)
+report_alignment(void *arg, const xmc_align_progress *progress)
 {
 	xmc_trainer *t = arg;
 
@@ -31,12 +30,12 @@ tell_alignment(void *arg, const xmc_align_progress *progress)
 static xmc_status
 alignment_checkpoint(void *arg, xmc_epochs *e)
 {
-	return xmc_train_checkpoint(arg, xmc_stage(0, XMC_TERM_ALIGNMENT), e);
+	return xmc_checkpoint_load_or_save(arg, xmc_stage(0, XMC_TERM_ALIGNMENT), e);
 }
 
 /*
- * Rows that hold both teach the alignment whether or not their order is approved. Where there are folds and enough other
- * documents, it keeps off all approved ones, so that these can tell how far to trust it, and with it the guidance.
+ * The alignment needs linked items, not approved orders. Where there are folds and enough documents in the pool, the
+ * alignment is not trained on approved documents, so that these can tell how reliable it and the guidance are.
  */
 static bool
 alignment_spares_approved(const xmc_trainer *t)
@@ -44,7 +43,7 @@ alignment_spares_approved(const xmc_trainer *t)
 	return t->out_of_fold.n > 0 && t->n_pool >= SPARE_APPROVED * t->n_approved;
 }
 
-/* Orders pointers into one array. */
+/* By the order in which the documents were given. */
 static int
 compare_places(const void *a, const void *b)
 {
@@ -55,16 +54,16 @@ compare_places(const void *a, const void *b)
 }
 
 int32_t
-xmc_train_n_alignment_documents(const xmc_trainer *t)
+xmc_train_count_alignment_documents(const xmc_trainer *t)
 {
 	return t->n_pool + (alignment_spares_approved(t) ? 0 : t->n_approved);
 }
 
-/* Those documents, in the order that no shuffling changes; NULL: no memory. */
+/* Those documents, in the order in which they were given; NULL: no memory. */
 static const xmc_document **
 alignment_documents(xmc_trainer *t)
 {
-	int32_t		n = xmc_train_n_alignment_documents(t);
+	int32_t		n = xmc_train_count_alignment_documents(t);
 	const xmc_document **all = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *all);
 
 	if (all)
@@ -85,19 +84,19 @@ xmc_train_fill_anchors(xmc_trainer *t)
 		return XMC_OK;
 	all = alignment_documents(t);
 	XMC_NEED(all, t->ctx);
-	return xmc_anchors_fill(t->ctx, t->model, xmc_train_n_alignment_documents(t), all);
+	return xmc_anchors_fill(t->ctx, t->model, xmc_train_count_alignment_documents(t), all);
 }
 
 xmc_status
-xmc_train_alignment(xmc_trainer *t)
+xmc_train_fit_alignment(xmc_trainer *t)
 {
-	int32_t		n = xmc_train_n_alignment_documents(t);
+	int32_t		n = xmc_train_count_alignment_documents(t);
 	const xmc_labels *validation = alignment_spares_approved(t) ? &t->out_of_fold : &t->held_out;
 	int64_t		phase_end = t->progress.done + (int64_t) t->options->epochs * n;
-	xmc_align_hooks hooks = {.arg = t,.progress = tell_alignment,.checkpoint = alignment_checkpoint};
+	xmc_align_hooks hooks = {.arg = t,.progress = report_alignment,.checkpoint = alignment_checkpoint};
 	const xmc_document **all;
 
-	if (xmc_is_past(t, xmc_stage(0, XMC_TERM_ALIGNMENT)))
+	if (xmc_leaves_out(t, xmc_stage(0, XMC_TERM_ALIGNMENT)))
 		return XMC_OK;
 	all = alignment_documents(t);
 	XMC_NEED(all, t->ctx);
@@ -111,15 +110,15 @@ xmc_train_alignment(xmc_trainer *t)
 }
 
 /*
- * How far a calibrated score can be believed to know anything: 1 - 1 / chi^2, 0 at least, of the test whether its scale is
- * 0, whose variance is that over whole documents, since the pairs of one depend on each other (van Houwelingen and le
- * Cessie 1990, "heuristic shrinkage").
+ * The heuristic shrinkage of van Houwelingen and le Cessie (1990): max(0, 1 - 1 / chi^2) of the test whether the scale of a
+ * calibrated score is 0. The variance of the gradient is taken over whole documents, since the pairs of one document depend
+ * on each other.
  */
 static double
 reliability(const xmc_labels *l, const float *score)
 {
 	double		information = 0;
-	double		variance = 0;	/* of the gradient by the scale */
+	double		variance = 0;	/* of the gradient with respect to the scale */
 
 	for (int32_t d = 0, r = 0; d < l->n_documents; d++)
 	{
@@ -138,17 +137,17 @@ reliability(const xmc_labels *l, const float *score)
 }
 
 xmc_status
-xmc_train_guidance(xmc_trainer *t)
+xmc_train_fit_guidance(xmc_trainer *t)
 {
 	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
 	int32_t		n_folds = alignment_spares_approved(t) ? t->n_folds : 0;
 	const xmc_labels *l = n_folds > 0 ? &t->out_of_fold : &t->held_out;
-	double		trust[XMC_MODALITIES];
+	double		reliability_of[XMC_MODALITIES];
 
 	if (!t->model->has_alignment)
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		trust[m] = reliability(l, l->score[m]);
+		reliability_of[m] = reliability(l, l->score[m]);
 	group[n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
 	for (int32_t f = 0; f < n_folds; f++)
 	{
@@ -157,7 +156,7 @@ xmc_train_guidance(xmc_trainer *t)
 			.document = t->out_of_fold.document + t->fold_start[f]};
 	}
 	XMC_TRY(xmc_train_fill_anchors(t));
-	return xmc_guidance_fit(t->ctx, t->model, trust, n_folds + 1, group);
+	return xmc_guidance_fit(t->ctx, t->model, reliability_of, n_folds + 1, group);
 }
 
 xmc_status
@@ -180,15 +179,19 @@ xmc_train_guided_tau(xmc_trainer *t, xmc_modality modality, double *tau)
 
 		for (int32_t d = 0; d < count; d++)
 			batch[d] = *l->document[first + d];
+		/* Items that hold both are scored as if split, so that the alignment must be inferred. */
 		XMC_TRY(xmc_score_documents_by(t->ctx, t->model, &inferred, count, batch, scores));
 		for (int32_t d = 0; d < count; d++)
 		{
 			for (int32_t k = 0; k < batch[d].n_pairs; k++)
-				l->s[r++] = scores[d].score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) batch[d].pair[k].before * batch[d].n +
-																		   batch[d].pair[k].after];
+			{
+				const xmc_pair *pair = &batch[d].pair[k];
+
+				l->s[r++] = scores[d].score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) pair->before * batch[d].n + pair->after];
+			}
 			xmc_scores_free(t->ctx, &scores[d]);
 		}
 	}
-	xmc_train_evaluate(l, l->s, 1, &loss, tau, NULL, NULL);
+	xmc_labels_evaluate(l, l->s, 1, &loss, tau, NULL, NULL);
 	return XMC_OK;
 }

@@ -1,0 +1,157 @@
+/* order.c - see order.h */
+#include "xmcoh/order.h"
+#include "numeric/dense.h"
+#include "xmcoh/decode.h"
+
+#include <math.h>
+
+double
+xmc_probability(double log_odds)
+{
+	return xmc_sigmoid(log_odds);
+}
+
+int32_t
+xmc_score_kind_items(const xmc_document *document, xmc_score_kind kind, int32_t *item)
+{
+	bool		text = kind == XMC_EVIDENCE_TEXT || kind == XMC_EVIDENCE_TEXT_GUIDED;
+	int			wanted = text ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
+	int32_t		m = 0;
+
+	for (int32_t i = 0; i < document->n; i++)
+		if (kind == XMC_EVIDENCE_FUSED || (document->has[i] & wanted))
+			item[m++] = i;
+	return m;
+}
+
+xmc_status
+xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *item, float *to)
+{
+	int64_t		work = 0;
+
+	for (int64_t a = 0; a < m; a++)
+	{
+		for (int64_t b = 0; b < m; b++)
+			to[a * m + b] = s[(int64_t) item[a] * n + item[b]];
+		XMC_TRY(xmc_spend(ctx, &work, m));
+	}
+	return XMC_OK;
+}
+
+/* item (document->n): the items that the kind speaks of. submatrix (m, m): scratch. */
+static xmc_status
+recover(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, const uint64_t *tie_seed,
+		int32_t m, const int32_t *item, float *submatrix, int32_t *order)
+{
+	XMC_TRY(xmc_submatrix(ctx, document->n, scores->score[kind], m, item, submatrix));
+	if (tie_seed)
+		XMC_TRY(xmc_decode_shuffled(ctx, m, submatrix, *tie_seed, order));
+	else
+		XMC_TRY(xmc_decode(ctx, m, submatrix, order, NULL));
+	for (int32_t k = 0; k < m; k++)
+		order[k] = item[order[k]];
+	return kind == XMC_EVIDENCE_FUSED && document->n_pairs > 0 ? xmc_keep_stored_order(ctx, document, m, order) : XMC_OK;
+}
+
+xmc_status
+xmc_recover_order(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind,
+				  const uint64_t *tie_seed, int32_t *order, int32_t *m)
+{
+	int32_t    *item = xmc_alloc(ctx, (size_t) document->n, sizeof(int32_t));
+	float	   *submatrix;
+	xmc_status	status;
+
+	XMC_NEED(item, ctx);
+	*m = xmc_score_kind_items(document, kind, item);
+	submatrix = xmc_alloc(ctx, (size_t) *m * (size_t) *m, sizeof(float));
+	status = submatrix ? recover(ctx, document, scores, kind, tie_seed, *m, item, submatrix, order)
+		: xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	xmc_release(ctx, submatrix);
+	xmc_release(ctx, item);
+	return status;
+}
+
+/* before[i] (document->n): how many items stand before the item by its labels; -1: it has no label. slot (n): scratch. */
+static xmc_status
+keep_stored(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *before, int32_t *slot, int32_t *order)
+{
+	int32_t		placed = 0;
+	int64_t		work = 0;
+
+	for (int32_t i = 0; i < document->n; i++)
+		before[i] = -1;
+	for (int32_t k = 0; k < document->n_pairs; k++)
+	{
+		before[document->pair[k].before] += before[document->pair[k].before] < 0;
+		before[document->pair[k].after] += 1 + (before[document->pair[k].after] < 0);
+		XMC_TRY(xmc_spend(ctx, &work, 1));
+	}
+	/* slot (placed): the places of the items with labels, ascending */
+	for (int32_t k = 0; k < n; k++)
+		if (before[order[k]] >= 0)
+			slot[placed++] = k;
+	/* Insertion sort within these places: stable, and fast where little is out of order, as here. */
+	for (int32_t k = 1; k < placed; k++)
+	{
+		int32_t		item = order[slot[k]];
+		int32_t		to = k;
+
+		for (; to > 0 && before[order[slot[to - 1]]] > before[item]; to--)
+			order[slot[to]] = order[slot[to - 1]];
+		order[slot[to]] = item;
+		XMC_TRY(xmc_spend(ctx, &work, k - to));
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_keep_stored_order(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order)
+{
+	int32_t    *before = xmc_alloc(ctx, 2 * (size_t) document->n, sizeof(int32_t));	/* before (n), then slot (n) */
+	xmc_status	status;
+
+	XMC_NEED(before, ctx);
+	status = keep_stored(ctx, document, n, before, before + document->n, order);
+	xmc_release(ctx, before);
+	return status;
+}
+
+xmc_status
+xmc_coherence(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *order, double *coherence)
+{
+	double		sum = 0;
+	int64_t		work = 0;
+
+	for (int32_t a = 0; a < m; a++)
+	{
+		for (int32_t b = a + 1; b < m; b++)
+			sum += 2 * xmc_sigmoid(s[(int64_t) order[a] * n + order[b]]) - 1;
+		XMC_TRY(xmc_spend(ctx, &work, m - a));
+	}
+	*coherence = m < 2 ? NAN : sum / ((double) m * (m - 1) / 2);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau)
+{
+	int32_t		n = document->n;
+	int32_t    *order = xmc_alloc(ctx, 2 * (size_t) n, sizeof(int32_t));	/* order (n), then the place of each item (n) */
+	int32_t    *place;
+	int32_t		right = 0;
+	xmc_status	status;
+
+	XMC_NEED(order, ctx);
+	place = order + n;
+	status = xmc_decode_shuffled(ctx, n, s, seed, order);
+	if (status == XMC_OK)
+	{
+		for (int32_t k = 0; k < n; k++)
+			place[order[k]] = k;
+		for (int32_t k = 0; k < document->n_pairs; k++)
+			right += place[document->pair[k].before] < place[document->pair[k].after];
+		*tau = 2.0 * right / document->n_pairs - 1;
+	}
+	xmc_release(ctx, order);
+	return status;
+}

@@ -1,0 +1,62 @@
+/*
+ * epochs.h - the loop over the epochs of a term of the score, or of the alignment: the optimizer's state, early stopping on
+ * held-out loss, and the values of the best epoch.
+ */
+#ifndef XMCOH_EPOCHS_H
+#define XMCOH_EPOCHS_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/model.h"
+#include "xmcoh/optimizer.h"
+#include "xmcoh/sparse.h"
+
+typedef struct xmc_epochs
+{
+	xmc_term	term;
+	int32_t		done;			/* finished epochs */
+	int32_t		best;			/* the epoch with the lowest held-out loss, from 1; 0: none yet */
+	double		best_loss;
+	int64_t		n_values;
+	float	   *best_values;	/* (n_values) parameters of the term after its best epoch */
+	xmc_adamw	adamw;			/* of the dense parameters; n is 0 for the sparse term, which has none */
+	xmc_adagrad hashed;			/* of the hashed parameters; rows is 0 where there are none */
+	xmc_random *random;
+	int32_t		n_train;
+	const xmc_document **train;	/* (n_train) as the last epoch shuffled them */
+} xmc_epochs;
+
+/* What the loop calls; a status other than XMC_OK ends the loop. */
+typedef struct xmc_epochs_steps
+{
+	void	   *arg;			/* passed to each */
+	/* Before each epoch and after the last: may save the state, or load it. */
+	xmc_status	(*checkpoint) (void *arg, xmc_epochs *e);
+	/* One pass over the training documents. */
+	xmc_status	(*train) (void *arg, xmc_epochs *e);
+	/* The held-out loss. The dense parameters of the model are their running average, which is evaluated and kept. */
+	xmc_status	(*validate) (void *arg, double *held_out_loss);
+	/* After the epoch has been counted. */
+	xmc_status	(*end) (void *arg, const xmc_epochs *e, bool is_best);
+} xmc_epochs_steps;
+
+/*
+ * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, allocated by the caller (all
+ * zero for the sparse term); everything else is allocated in the arena. Errors: XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const xmc_adamw *adamw,
+								   xmc_random *random, int32_t n_train, const xmc_document **train, xmc_epochs *out);
+
+/*
+ * Runs epochs until options epochs or patience end the loop. The caller then calls xmc_epochs_end. Errors: those of the
+ * steps.
+ */
+extern xmc_status xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps);
+
+/* Puts the values of the best epoch into the model. */
+extern void xmc_epochs_end(const xmc_epochs *e, const xmc_model *model);
+
+/* Puts the running average of the dense parameters into the model, of a training without held-out loss. */
+extern void xmc_epochs_end_with_average(const xmc_epochs *e, xmc_model *model);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * term_fit.c - see term_fit.h
+ *
+ * Terms are trained one after the other, each to its own best epoch: the sparse term is at its best after a few epochs, a
+ * network after tens. The held-out loss is computed after a scale has been fitted: a loss that also punishes overconfidence
+ * rises long before the order gets worse.
+ */
+#include "train/term_fit.h"
+#include "network/term.h"
+#include "train/checkpoint.h"
+#include "train/epochs.h"
+#include "train/gradient.h"
+#include "xmcoh/calibrate.h"
+
+#include <string.h>
+
+static const char *const phase_name[XMC_TERMS] = {
+	[XMC_TERM_SPARSE] = "training sparse text term",
+	[XMC_TERM_TEXT_LINEAR] = "training linear text term",
+	[XMC_TERM_TEXT_NETWORK] = "training text network",
+	[XMC_TERM_IMAGE_LINEAR] = "training linear image term",
+	[XMC_TERM_IMAGE_NETWORK] = "training image network",
+	[XMC_TERM_BILINEAR] = "training bilinear term",
+};
+
+/* What the steps of the loop over epochs share. */
+typedef struct term_fit
+{
+	xmc_trainer *t;
+	xmc_term	term;
+	int32_t		stage;
+	double		train_loss;		/* of the last epoch */
+} term_fit;
+
+/* Step size of AdamW. */
+static double
+rate_of(const xmc_options *o, xmc_term term)
+{
+	if (term == XMC_TERM_BILINEAR)
+		return o->bilinear_learning_rate;
+	return xmc_term_is_network(term) ? o->learning_rate : o->linear_learning_rate;
+}
+
+/* Documents of a minibatch. For the sparse term one: AdaGrad on hashed features needs small steps. */
+static int32_t
+batch_size(const xmc_trainer *t, xmc_term term)
+{
+	return term == XMC_TERM_SPARSE ? 1 : xmc_batch_size(t->n_train, t->options->batch_documents, 1);
+}
+
+/* One step on a minibatch in this process, without shards. */
+static xmc_status
+step(xmc_trainer *t, xmc_epochs *e, int32_t n_documents, const xmc_document *const *document, double warmup, double *loss)
+{
+	const xmc_options *o = t->options;
+	xmc_adagrad *hashed = e->hashed.rows ? &e->hashed : NULL;
+	xmc_batch	batch;
+
+	xmc_arena_reset(&t->batch_arena);
+	XMC_TRY(xmc_batch_init(&t->batch_arena, o, xmc_term_modality(e->term), n_documents, document, &batch));
+	XMC_TRY(xmc_term_gradient(&t->batch_arena, t->model, &batch, e->term, n_documents, &t->random, t->grad, hashed, NULL,
+							  loss));
+	if (e->term == XMC_TERM_SPARSE)
+		xmc_adagrad_step(hashed, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
+	else
+		xmc_adamw_step(&e->adamw, t->model, t->grad, e->term, warmup * rate_of(o, e->term), o->weight_decay);
+	if (e->term != XMC_TERM_SPARSE && hashed)
+		xmc_adagrad_step(hashed, t->model->bag, warmup * o->bag_learning_rate, 0);
+	return XMC_OK;
+}
+
+/* One pass over the training documents in a new random order; *loss is the mean over documents. */
+static xmc_status
+train_epoch(xmc_trainer *t, xmc_epochs *e, double *loss)
+{
+	const xmc_options *o = t->options;
+	int32_t		batch_documents = batch_size(t, e->term);
+	double		sum = 0;
+
+	xmc_shuffle_documents(&t->random, t->n_train, t->train);
+	for (int32_t first = 0; first < t->n_train; first += batch_documents)
+	{
+		int32_t		count = t->n_train - first < batch_documents ? t->n_train - first : batch_documents;
+		double		warmup = xmc_adamw_warmup(&e->adamw);
+		double		batch_loss;
+
+		if (t->leader.view.shape.shards > 0)
+			XMC_TRY(xmc_leader_step(&t->leader, count, t->train + first, &t->random, &e->adamw, warmup * rate_of(o, e->term),
+									o->weight_decay, e->hashed.rows ? &e->hashed : NULL, warmup * o->bag_learning_rate,
+									&batch_loss));
+		else
+			XMC_TRY(step(t, e, count, t->train + first, warmup, &batch_loss));
+		sum += batch_loss;
+		t->progress.done += count;
+		if (e->term != XMC_TERM_SPARSE || first % 64 == 0)
+			XMC_TRY(xmc_train_report_progress(t));
+	}
+	*loss = sum / t->n_train;
+	return XMC_OK;
+}
+
+/* ---- steps of the loop over epochs ---- */
+
+static xmc_status
+checkpoint_step(void *arg, xmc_epochs *e)
+{
+	const term_fit *fit = arg;
+
+	return xmc_checkpoint_load_or_save(fit->t, fit->stage, e);
+}
+
+static xmc_status
+train_step(void *arg, xmc_epochs *e)
+{
+	term_fit   *fit = arg;
+
+	fit->t->progress.epoch = e->done;
+	return train_epoch(fit->t, e, &fit->train_loss);
+}
+
+/* The loss of scale * s, where the scale is fitted to the same pairs. */
+static xmc_status
+validate_step(void *arg, double *held_out_loss)
+{
+	const term_fit *fit = arg;
+	xmc_trainer *t = fit->t;
+	xmc_labels *l = t->validation;
+	double		scale;
+
+	XMC_TRY(xmc_train_score_term(t, l, fit->term, l->s));
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, l->s, l->weight, NULL, &scale));
+	t->progress.train_loss = fit->train_loss;
+	xmc_labels_evaluate(l, l->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL, NULL);
+	*held_out_loss = t->progress.held_out_loss;
+	return XMC_OK;
+}
+
+static xmc_status
+end_step(void *arg, const xmc_epochs *e, bool is_best)
+{
+	const term_fit *fit = arg;
+	xmc_trainer *t = fit->t;
+	xmc_modality modality = xmc_term_modality(fit->term);
+
+	if (is_best)
+	{
+		memcpy(t->validation->term_s[fit->term], t->validation->s, (size_t) t->validation->n * sizeof(float));
+		t->report->train_loss[modality] = t->progress.train_loss;
+		t->report->held_out_loss[modality] = e->best_loss;
+		t->report->best_epoch[modality] = e->best;
+	}
+	t->progress.epoch = e->done;
+	t->progress.epoch_ended = true;
+	return xmc_train_report_progress(t);
+}
+
+xmc_status
+xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
+{
+	term_fit	fit = {.t = t,.term = term,.stage = xmc_stage(t->progress.round, term)};
+	const xmc_epochs_steps steps = {.arg = &fit,.checkpoint = checkpoint_step,.train = train_step,.validate = validate_step,
+		.end = end_step};
+	xmc_adamw	adamw = {0};
+	xmc_epochs	e;
+
+	if (xmc_leaves_out(t, fit.stage))
+		return XMC_OK;
+	xmc_arena_reset(&t->term_arena);
+	if (xmc_term_is_network(term) && t->hooks.shards > 1)
+		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
+								 batch_size(t, term), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
+								 &adamw, &t->leader));
+	else if (term != XMC_TERM_SPARSE)
+		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
+	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
+	t->progress.phase = phase_name[term];
+	t->progress.modality = xmc_term_modality(term);
+	t->progress.epochs = t->options->epochs;
+	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
+	xmc_leader_end(&t->leader);
+	xmc_epochs_end(&e, t->model);
+	if (t->progress.round == 0)
+		t->best_epoch[term] = e.best;
+	/* Early stopping has saved the work of the remaining epochs. */
+	t->progress.done += (int64_t) (t->options->epochs - e.done) * t->n_train;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
+{
+	xmc_adamw	adamw = {0};
+	xmc_epochs	e;
+	double		loss;
+
+	xmc_arena_reset(&t->term_arena);
+	if (term != XMC_TERM_SPARSE)
+		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
+	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
+	for (int32_t k = 0; k < epochs; k++)
+		XMC_TRY(train_epoch(t, &e, &loss));
+	xmc_epochs_end_with_average(&e, t->model);
+	return XMC_OK;
+}

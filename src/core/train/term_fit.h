@@ -1,0 +1,19 @@
+/*
+ * term_fit.h - training one term of the score on labelled pairs (design section 4, "Loss"): minibatches, steps of the
+ * optimizer, early stopping by the held-out loss after one scale has been fitted.
+ */
+#ifndef XMCOH_TERM_FIT_H
+#define XMCOH_TERM_FIT_H
+
+#include "train/trainer.h"
+
+/*
+ * Trains one term on t->train and leaves it as in its best epoch by the loss on t->validation, whose term_s gets its scores
+ * of that epoch. A checkpoint may be saved before each epoch and after the last. Errors: as xmc_train.
+ */
+extern xmc_status xmc_train_term_to_best(xmc_trainer *t, xmc_term term);
+
+/* Trains one term for a given number of epochs, without held-out loss, without checkpoints, and never in shards. */
+extern xmc_status xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs);
+
+#endif

@@ -1,0 +1,153 @@
+/* weigh.c - see weigh.h */
+#include "train/weigh.h"
+#include "network/term.h"
+#include "xmcoh/calibrate.h"
+
+#include <string.h>
+
+/* Multiplies the score of a term, by scaling its last linear step. */
+static void
+scale_term(xmc_model *model, xmc_term term, double by)
+{
+	xmc_network *network = &model->network[xmc_term_modality(term)];
+	bool		is_network = xmc_term_is_network(term);
+	float	   *values = term == XMC_TERM_SPARSE ? model->sparse : is_network ? network->head_v : network->linear;
+	int64_t		n = term == XMC_TERM_SPARSE ? (int64_t) 1 << model->options.hash_bits
+		: is_network ? model->options.d_model : network->embedding_dim;
+
+	for (int64_t k = 0; k < n; k++)
+		values[k] = (float) (values[k] * by);
+}
+
+xmc_status
+xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally)
+{
+	float	   *score = l->score[modality];
+	double	   *scale = &t->model->calibration.solo[modality];
+	xmc_term	term[XMC_CALIBRATE_MAX];
+	double		weight[XMC_CALIBRATE_MAX];
+	int32_t		k = 0;
+	float	   *x;				/* (n, k) */
+
+	/* The trained terms; the others are set to 0. */
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (xmc_term_modality((xmc_term) p) == modality && xmc_has_term(t->model, (xmc_term) p))
+		{
+			if (t->has_term[p])
+				term[k++] = (xmc_term) p;
+			else
+				scale_term(t->model, (xmc_term) p, 0);
+		}
+	memset(score, 0, (size_t) l->n * sizeof(float));
+	*scale = 0;
+	if (k == 0)
+		return XMC_OK;
+	/* Logistic regression of the label on the scores of the terms, weights >= 0. */
+	xmc_arena_reset(&t->term_arena);
+	x = xmc_arena_alloc(&t->term_arena, (size_t) l->n * (size_t) k, sizeof(float));
+	XMC_NEED(x, t->ctx);
+	for (int32_t r = 0; r < l->n; r++)
+		for (int32_t c = 0; c < k; c++)
+			x[(int64_t) r * k + c] = l->term_s[term[c]][r];
+	if (!equally)
+		XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, NULL, weight));
+	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
+	for (int32_t c = 0; c < k; c++)
+	{
+		if (equally)
+			weight[c] = 1;
+		scale_term(t->model, term[c], weight[c]);
+		for (int32_t f = 0; f < t->n_folds; f++)
+			scale_term(t->fold[f], term[c], weight[c]);
+		for (int32_t r = 0; r < l->n; r++)
+		{
+			l->term_s[term[c]][r] *= (float) weight[c];
+			score[r] += l->term_s[term[c]][r];
+		}
+	}
+	/* Calibration: one scale of the sum. */
+	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, NULL, scale));
+	for (int32_t r = 0; r < l->n; r++)
+		score[r] *= (float) *scale;
+	return l == &t->held_out ? XMC_OK : xmc_train_score_modality(t, modality, &t->held_out);
+}
+
+xmc_status
+xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
+{
+	double		scale = t->model->calibration.solo[modality];
+
+	memset(l->score[modality], 0, (size_t) l->n * sizeof(float));
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == modality)
+		{
+			XMC_TRY(xmc_train_score_term(t, l, (xmc_term) p, l->term_s[p]));
+			for (int32_t r = 0; r < l->n; r++)
+				l->score[modality][r] += (float) scale * l->term_s[p][r];
+		}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
+{
+	xmc_model  *model = t->model;
+	xmc_calibration *c = &model->calibration;
+	const float *score[XMC_MODALITIES + 1] = {l->score[XMC_TEXT], l->score[XMC_IMAGE], l->term_s[XMC_TERM_BILINEAR]};
+	double		weight[XMC_MODALITIES + 1] = {1, 1, 0};
+	double		fitted[XMC_MODALITIES + 1];
+	int32_t		regressor[XMC_MODALITIES + 1];	/* (k) what takes part: calibrated modalities, and the bilinear term */
+	int32_t		k = 0;
+	int32_t		n = 0;			/* pairs that all k score */
+	bool		joint = t->has_term[XMC_TERM_BILINEAR];
+	float	   *x;				/* (n, k) */
+
+	for (int e = 0; e <= XMC_JOINT; e++)
+		if (e == XMC_JOINT ? joint : c->solo[e] > 0)
+			regressor[k++] = e;
+	xmc_arena_reset(&t->term_arena);
+	x = xmc_arena_alloc(&t->term_arena, (size_t) l->n * (size_t) k, sizeof(float));
+	XMC_NEED(x, t->ctx);
+	/* Pairs that all k score. A pair that one of them cannot score has the score of a modality alone. */
+	for (int32_t r = 0; r < l->n && (k > 1 || joint); r++)
+	{
+		int32_t		n_scores = 0;
+
+		for (int32_t e = 0; e < k; e++)
+			n_scores += (x[(int64_t) n * k + e] = score[regressor[e]][r]) != 0;
+		if (n_scores == k)
+			l->s[n++] = l->weight[r];
+	}
+	if (n > 0)
+	{
+		XMC_TRY(xmc_calibrate(t->ctx, n, k, x, l->s, NULL, fitted));
+		for (int32_t e = 0; e < k; e++)
+			weight[regressor[e]] = fitted[e];
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		c->fused[m] = weight[m] * c->solo[m];
+	c->fused[XMC_JOINT] = weight[XMC_JOINT];
+	if (model->bilinear_w && !joint)	/* weights and bias are one block: see xmc_model_new */
+		memset(model->bilinear_w, 0, (size_t) xmc_model_term_values(model, XMC_TERM_BILINEAR) * sizeof(float));
+	return XMC_OK;
+}
+
+void
+xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused)
+{
+	const xmc_calibration *c = &t->model->calibration;
+
+	for (int32_t r = 0; r < l->n; r++)
+	{
+		double		text = l->score[XMC_TEXT][r];
+		double		image = l->score[XMC_IMAGE][r];
+		double		joint = l->term_s[XMC_TERM_BILINEAR][r];
+
+		if (joint != 0 || (text != 0 && image != 0))
+		{
+			text *= text != 0 ? c->fused[XMC_TEXT] / c->solo[XMC_TEXT] : 0;
+			image *= image != 0 ? c->fused[XMC_IMAGE] / c->solo[XMC_IMAGE] : 0;
+		}
+		fused[r] = (float) (text + image + c->fused[XMC_JOINT] * joint);
+	}
+}

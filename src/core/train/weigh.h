@@ -1,0 +1,30 @@
+/*
+ * weigh.h - after the terms are trained: weighs the terms of a modality against each other, calibrates the modality, and
+ * fuses the modalities with the bilinear term (design section 4, "Loss" and "Guidance").
+ */
+#ifndef XMCOH_WEIGH_H
+#define XMCOH_WEIGH_H
+
+#include "train/trainer.h"
+
+/*
+ * Weighs the terms of one modality by logistic regression on the pairs of `l`, multiplies the weights into the parameters
+ * (of the models of the folds too), so that the raw score stays the plain sum of the terms, and calibrates it: sets
+ * calibration.solo and the scores of the modality in `l` and in t->held_out. A term that could not be trained gets weight
+ * 0. `equally`: all others get weight 1. Errors: as xmc_calibrate, xmc_train_score_term.
+ */
+extern xmc_status xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally);
+
+/* Sets the scores of a modality and of its terms in l by the model as it is. Errors: as xmc_train_score_term. */
+extern xmc_status xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
+
+/*
+ * Fits calibration.fused on those pairs of `l` that both modalities and the bilinear term score. A bilinear term that could
+ * not be trained is set to 0. Errors: as xmc_calibrate.
+ */
+extern xmc_status xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l);
+
+/* The fused scores of all pairs of l, from the scores of the modalities and of the bilinear term, into fused (l->n). */
+extern void xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused);
+
+#endif
