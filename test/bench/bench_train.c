@@ -7,6 +7,7 @@
  * Shares are taken from the wall clock (cheap to read) and times from the processor's, which a busy machine disturbs less.
  */
 #include "xmcoh/batch.h"
+#include "xmcoh/random.h"
 #include "numeric/blas.h"
 #include "xmcoh/dataset.h"
 #include "train/gradient.h"

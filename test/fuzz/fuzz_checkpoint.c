@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "../unit/toys.h"
 #include "train/checkpoint.h"
+#include "xmcoh/random.h"
 #include "xmcoh/hash.h"
 
 #include <limits.h>

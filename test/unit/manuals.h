@@ -8,6 +8,7 @@
 
 #include "counting.h"
 #include "xmcoh/train.h"
+#include "xmcoh/random.h"
 
 static void
 assert_near(double a, double b, double tolerance)

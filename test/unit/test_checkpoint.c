@@ -11,6 +11,7 @@
 #include "counting.h"
 #include "toys.h"
 #include "train/checkpoint.h"
+#include "xmcoh/random.h"
 
 typedef struct fixture
 {

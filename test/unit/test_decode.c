@@ -7,6 +7,7 @@
 
 #include "permutations.h"
 #include "xmcoh/decode.h"
+#include "xmcoh/random.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "numeric/dense.h"
+#include "xmcoh/random.h"
 #include "train/gradient.h"
 #include "xmcoh/scorer.h"
 

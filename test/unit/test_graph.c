@@ -7,6 +7,7 @@
 
 #include "counting.h"
 #include "xmcoh/graph.h"
+#include "xmcoh/random.h"
 
 #include <stdio.h>
 #include <string.h>

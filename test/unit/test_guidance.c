@@ -7,6 +7,7 @@
 
 #include "manuals.h"
 #include "score/guidance.h"
+#include "xmcoh/random.h"
 #include "score/guidance_paper.h"
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"

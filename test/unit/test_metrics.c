@@ -10,6 +10,7 @@
 
 #include "permutations.h"
 #include "xmcoh/decode.h"
+#include "xmcoh/random.h"
 #include "xmcoh/metrics.h"
 
 #include <float.h>

@@ -15,6 +15,7 @@
 #include "counting.h"
 #include "toys.h"
 #include "train/gradient.h"
+#include "xmcoh/random.h"
 #include "train/leader.h"
 #include "xmcoh/shards.h"
 #include "xmcoh/train.h"

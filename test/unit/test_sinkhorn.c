@@ -9,6 +9,7 @@
 
 #include "counting.h"
 #include "numeric/sinkhorn.h"
+#include "xmcoh/random.h"
 
 static void
 assert_near(double a, double b, double tolerance)

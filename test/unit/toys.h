@@ -6,6 +6,7 @@
 #define TOYS_H
 
 #include "xmcoh/train.h"
+#include "xmcoh/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
