@@ -176,7 +176,7 @@ failed_tests()
 
 fuzz()
 {
-	in_tree "$MAKE" --no-print-directory WERROR=1 PG_CONFIG="$PG_CONFIG" FUZZ_ITERATIONS="${FUZZ_ITERATIONS:-20000}" fuzz
+	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 PG_CONFIG="$PG_CONFIG" FUZZ_ITERATIONS="${FUZZ_ITERATIONS:-20000}" fuzz
 }
 
 regress()
@@ -324,8 +324,8 @@ wants_server()
 }
 
 ! wants harness || run harness count_tap harness
-! wants unit || run unit count_cmocka in_tree "$MAKE" -j2 WERROR=1 unit
-! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j2 WERROR=1 unit-asan
+! wants unit || run unit count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit
+! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit-asan
 ! wants fuzz || run fuzz count_fuzz fuzz
 ! wants_server regress || run regress count_regress regress
 ! wants_server isolation || run isolation count_regress isolation

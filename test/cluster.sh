@@ -1,8 +1,10 @@
 # shellcheck shell=bash
 # cluster.sh - throwaway servers for the tests, the demo and the measured examples; to be sourced.
 #
-#   cluster_prepare         installs what is missing; finds the server (PG_CONFIG); makes $WORK, which goes at exit
-#   cluster_build [flags]   builds a private copy of the tree, $TREE, and installs the extension from it
+#   cluster_prepare         installs what is missing; finds the machine's PostgreSQL (PG_CONFIG) and copies its installation (below);
+#                           makes $WORK, which goes at exit
+#   cluster_build [flags]   builds a private copy of the tree, $TREE, and installs the extension from it into the copied installation
+#   machine_files           checksums of every file of xmcoh in the machine's own installation, which must stay as they are
 #   as_server COMMAND...    runs a command as the user who may run a server: `postgres` when we are root, else ourselves
 #   cluster_start NAME [SETTING=VALUE...]
 #                           a new cluster with its own socket directory and no TCP port; sets PGHOST, PGPORT, PGUSER, PGDATABASE
@@ -11,11 +13,13 @@
 #   perl_test STATE COMMAND...
 #                           a command of PostgreSQL::Test, standing in $TREE, with what its clusters need; they lie under STATE
 #
-# A server never runs as root, and its user can read neither root's home nor perhaps this folder: hence the copy.
+# A server never runs as root, and its user can read neither root's home nor perhaps this folder: hence the copy of the tree.
+# The machine's PostgreSQL may serve somebody, also with another version of xmcoh: hence the copy of its installation.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 MAKE=${MAKE:-make}
 PG_MAJOR=${PG_MAJOR:-15}
+JOBS=$(nproc 2>/dev/null || echo 2)	# of make
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
@@ -30,9 +34,7 @@ cluster_prepare()
 		PG_CONFIG=$default
 	fi
 	PG_CONFIG=${PG_CONFIG:-pg_config}
-	BINDIR=$("$PG_CONFIG" --bindir) || die "no PostgreSQL: $PG_CONFIG does not run; set PG_CONFIG"
-	# shellcheck disable=SC2034
-	PGXS_TEST=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
+	"$PG_CONFIG" --bindir >/dev/null || die "no PostgreSQL: $PG_CONFIG does not run; set PG_CONFIG"
 
 	WORK=$(mktemp -d "/tmp/xmcoh.XXXXXX")
 	TREE=$WORK/tree
@@ -46,8 +48,73 @@ cluster_prepare()
 	unset LC_ALL
 	export LANG=C.UTF-8 LC_MESSAGES=C	# PostgreSQL::Test drops LC_ALL: without LANG its servers would not be UTF-8
 	unset PGSERVICE PGSERVICEFILE PGHOSTADDR PGPASSWORD PGOPTIONS PGDATA PGPASSFILE PGSSLMODE
+	server_copy
+	# shellcheck disable=SC2034
+	PGXS_TEST=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
 	export PG_CONFIG PATH="$BINDIR:$PATH" PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGCONNECT_TIMEOUT=10
 	as_server mkdir -m 700 "$WORK/s" "$WORK/t"
+}
+
+# server_copy: copies the installation that PG_CONFIG names into $WORK/server, and sets PG_CONFIG and BINDIR to the copy. PostgreSQL
+# finds its folders by the place of its programs, so the programs are real copies, and the folders stand to them as before. The
+# folders that xmcoh is installed into are real, too; whatever else is in them, and all other folders, are links to the machine's.
+server_copy()
+{
+	local folder common
+
+	MACHINE_PG_CONFIG=$PG_CONFIG
+	common=$("$PG_CONFIG" --bindir)
+	for folder in pkglibdir sharedir libdir includedir pkgincludedir includedir-server; do
+		folder=$("$PG_CONFIG" "--$folder")
+		while [ "${folder#"$common"/}" = "$folder" ]; do common=${common%/*}; done
+	done
+	copy_of() { echo "$WORK/server${1#"$common"}"; }
+
+	BINDIR=$(copy_of "$("$PG_CONFIG" --bindir)")
+	mkdir -p "$BINDIR" "$(copy_of "$("$PG_CONFIG" --pkglibdir)")" "$(copy_of "$("$PG_CONFIG" --sharedir)")/extension"
+	(
+		cd "$("$PG_CONFIG" --bindir)"
+		shopt -s nullglob
+		cp -p initdb postgres* pg_* psql* pgbench* createdb* createuser* dropdb* dropuser* clusterdb* reindexdb* vacuumdb* "$BINDIR"
+	)
+	for folder in pkglibdir sharedir libdir includedir pkgincludedir includedir-server; do
+		folder=$("$PG_CONFIG" "--$folder")
+		link_folder "$folder" "$(copy_of "$folder")"
+	done
+	folder=$("$PG_CONFIG" --sharedir)/extension
+	link_folder "$folder" "$(copy_of "$folder")"
+	[ "$(id -u)" != 0 ] || chown -hR postgres: "$WORK/server"
+
+	folder=$(copy_of "$("$PG_CONFIG" --sharedir)")
+	PG_CONFIG=$BINDIR/pg_config
+	[ "$("$PG_CONFIG" --sharedir)" = "$folder" ] ||
+		die "the copy of PostgreSQL in $WORK/server takes its files from $("$PG_CONFIG" --sharedir), not from $folder"
+}
+
+# link_folder FOLDER COPY: a link to the folder, or to what is missing of it in a copy that is there. Nothing of xmcoh is linked.
+link_folder()
+{
+	local entry missing=()
+
+	[ -d "$1" ] || return 0
+	if [ ! -e "$2" ]; then
+		mkdir -p "${2%/*}"
+		ln -s "$1" "$2"
+		return
+	fi
+	for entry in "$1"/*; do
+		[ -e "$2/${entry##*/}" ] || [[ ${entry##*/} = xmcoh* ]] || missing+=("$entry")
+	done
+	[ ${#missing[@]} = 0 ] || ln -s -t "$2" "${missing[@]}"
+}
+
+machine_files()
+{
+	local folders
+
+	folders=$(for folder in bindir pkglibdir sharedir mandir; do "$MACHINE_PG_CONFIG" "--$folder"; done)
+	# shellcheck disable=SC2086
+	find -H $folders /usr/local/bin /usr/local/share/man -name 'xmcoh*' -type f -exec sha256sum {} + 2>/dev/null | sort -k 2
 }
 
 as_server()
@@ -72,20 +139,10 @@ cluster_copy()
 		as_server tar -C "$TREE" --no-same-owner -xf -
 }
 
-cluster_install()
-{
-	local as_root=()
-
-	if [ ! -w "$("$PG_CONFIG" --pkglibdir)" ] || [ ! -w "$("$PG_CONFIG" --sharedir)/extension" ] || [ ! -w "$BINDIR" ]; then
-		command -v sudo >/dev/null || die "installing into $("$PG_CONFIG" --pkglibdir) takes root or sudo"
-		as_root=(sudo)
-	fi
-	"${as_root[@]}" "$MAKE" -C "$TREE" PG_CONFIG="$PG_CONFIG" "$@" install
-}
-
 cluster_build()
 {
-	cluster_copy && in_tree "$MAKE" -j2 PG_CONFIG="$PG_CONFIG" "$@" && cluster_install "$@"
+	cluster_copy && in_tree "$MAKE" -j"$JOBS" PG_CONFIG="$PG_CONFIG" "$@" &&
+		in_tree "$MAKE" PG_CONFIG="$PG_CONFIG" CLI_BINDIR="$BINDIR" "$@" install
 }
 
 cluster_start()

@@ -47,9 +47,9 @@ tar -C "$work/tree" --strip-components=1 -xf "$tarball"
 cd "$work/tree"
 ./configure --quiet --prefix="$folder" --enable-cassert --enable-debug --enable-tap-tests --with-icu --without-readline \
 	CFLAGS='-Og -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND "$@"
-make -s -j2
+make -s -j"$(nproc)"
 make -s install
-make -s -j2 -C contrib install
+make -s -j"$(nproc)" -C contrib install
 cp src/tools/valgrind.supp "$folder"
 # pgTAP is SQL, the same for every build.
 cp "/usr/share/postgresql/$major/extension"/pgtap* "$("$folder/bin/pg_config" --sharedir)/extension"

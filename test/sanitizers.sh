@@ -23,7 +23,7 @@ case $tool in
 valgrind)
 	kinds=${*:-regress isolation pgtap}
 	run="exec valgrind --quiet --error-limit=no --num-callers=30 --leak-check=no --suppressions='$plain/valgrind.supp' \
-	--log-file='$reports/%p' '$server/bin/postgres.plain'"
+	--log-file='$reports/%p' \"\$here/postgres.plain\""
 	export CHECK_SLOWNESS=30
 	;;
 asan)
@@ -34,7 +34,7 @@ asan)
 	run="export LD_PRELOAD='$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)'\${LD_PRELOAD:+:\$LD_PRELOAD}
 export ASAN_OPTIONS='detect_leaks=0:allocator_may_return_null=1:abort_on_error=1:log_path=$reports/asan'
 export UBSAN_OPTIONS='print_stacktrace=1:log_path=$reports/ubsan'
-exec -a '$server/bin/postgres' '$server/bin/postgres.plain'"
+exec -a \"\$here/postgres\" \"\$here/postgres.plain\""
 	export COPT='-fsanitize=address,undefined -fno-omit-frame-pointer'	# PGXS's
 	export CHECK_SLOWNESS=6
 	;;
@@ -54,9 +54,10 @@ cp -al "$plain" "$server"
 mv "$server/bin/postgres" "$server/bin/postgres.plain"
 cat >"$server/bin/postgres" <<END
 #!/bin/bash
+here=\$(dirname "\$(realpath "\$0")")	# the tests use a copy of this installation
 case "\$1" in
 --boot | --single | --check | --describe-config | -V | --version | -C)
-	exec -a '$server/bin/postgres' '$server/bin/postgres.plain' "\$@" ;;
+	exec -a "\$here/postgres" "\$here/postgres.plain" "\$@" ;;
 esac
 $run "\$@"
 END
