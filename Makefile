@@ -1,7 +1,7 @@
 # xmcoh: restores and checks the order of documents whose steps are texts and pictures.
 #
 #   make && make install && make installcheck      the extension, against the server that PG_CONFIG names
-#   make check                                     every test there is, on throwaway servers; installs what is missing
+#   make check                                     every test there is, on throwaway servers; installs the packages that are missing
 #   make demo                                      a tour in SQL, under two minutes
 #   make fuzz                                      the fuzzers, 20000 inputs each; for so long each with FUZZ_SECONDS
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server that checks itself, built from source
@@ -11,6 +11,7 @@
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
+#           DESTDIR=... (make install)  CLI_BINDIR=... (where the client goes)  CLI_MANDIR=... (where its manual goes, in man1)
 
 # One name a line, so that two people who add one do not meet.
 REGRESS = \
@@ -53,9 +54,10 @@ SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql model
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)
-PG_SOURCES := $(wildcard src/pg/*/*.c)
+PG_SOURCES := $(wildcard src/pg/*/*.c src/pg/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
-ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*/*.h src/pg/*/*.h src/cli/*.h)
+CLI_OBJECTS := $(CLI_SOURCES:src/cli/%.c=build/cli/%.o)
+ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*/*.h src/pg/*/*.h src/pg/*.h src/cli/*.h)
 OBJS = $(CORE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 
 # Both suites keep their input under test/ and write under build/. (PostgreSQL 15's pg_regress looks for expected/ beside
@@ -120,16 +122,22 @@ endif
 override with_llvm = no
 include $(PGXS)
 
-all: build/xmcoh
+# The client goes where a shell finds it: into bindir, or into /usr/local/bin where bindir is a folder of one major version of
+# PostgreSQL, such as /usr/lib/postgresql/15/bin, which is in nobody's PATH.
+CLI_BINDIR ?= $(if $(shell echo '$(bindir)' | grep -E '(^|[^0-9])$(MAJORVERSION)([^0-9]|$$)'),/usr/local/bin,$(bindir))
+CLI_MANDIR ?= $(if $(filter %/bin,$(CLI_BINDIR)),$(CLI_BINDIR:%/bin=%/share/man),$(mandir))
+
+all: build/xmcoh build/xmcoh.1
 install: install-cli
 uninstall: uninstall-cli
 
 .PHONY: install-cli uninstall-cli
-install-cli: build/xmcoh
-	$(MKDIR_P) '$(DESTDIR)$(bindir)'
-	$(INSTALL_PROGRAM) build/xmcoh '$(DESTDIR)$(bindir)/xmcoh'
+install-cli: build/xmcoh build/xmcoh.1
+	$(MKDIR_P) '$(DESTDIR)$(CLI_BINDIR)' '$(DESTDIR)$(CLI_MANDIR)/man1'
+	$(INSTALL_PROGRAM) build/xmcoh '$(DESTDIR)$(CLI_BINDIR)/xmcoh'
+	$(INSTALL_DATA) build/xmcoh.1 '$(DESTDIR)$(CLI_MANDIR)/man1/xmcoh.1'
 uninstall-cli:
-	rm -f '$(DESTDIR)$(bindir)/xmcoh'
+	rm -f '$(DESTDIR)$(CLI_BINDIR)/xmcoh' '$(DESTDIR)$(CLI_MANDIR)/man1/xmcoh.1'
 
 # Within the core no call goes through the symbol table. Only the core sees its own headers: src/pg has include/ alone.
 src/core/%.o: override CFLAGS += -fvisibility=hidden
@@ -252,10 +260,15 @@ fuzz:
 # ---- the command-line client: libpq and zlib only ----
 
 .PHONY: cli
-cli: build/xmcoh
-build/xmcoh: $(CLI_SOURCES) $(ALL_HEADERS) | build
-	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(shell $(PKG_CONFIG) --cflags libpq zlib) $(CLI_SOURCES) -o $@ \
-		$(shell $(PKG_CONFIG) --libs libpq zlib) -lm
+# libpq keeps pqexpbuffer.h with its internal headers, beside the others or in a folder of their own.
+CLI_CFLAGS = $(shell $(PKG_CONFIG) --cflags libpq zlib) $(addprefix -I,$(shell $(PG_CONFIG) --pkgincludedir 2>/dev/null))
+cli: build/xmcoh build/xmcoh.1
+build/cli/%.o: src/cli/%.c $(wildcard src/cli/*.h) | build/cli
+	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(CLI_CFLAGS) -c $< -o $@
+build/xmcoh: $(CLI_OBJECTS)
+	$(CC) $^ -o $@ $(shell $(PKG_CONFIG) --libs libpq zlib) -lm
+build/xmcoh.1: build/xmcoh src/cli/manual.awk
+	build/xmcoh --help | awk -f src/cli/manual.awk >$@
 
 # ---- everything at once, on throwaway servers ----
 

@@ -1,0 +1,18 @@
+/*
+ * buffer.h - libpq's buffer of growing text, PQExpBuffer. A buffer that runs out of memory becomes empty, and its functions do
+ * nothing from then on: check_buffer sees that.
+ */
+#ifndef XMCOH_CLI_BUFFER_H
+#define XMCOH_CLI_BUFFER_H
+
+#include <stddef.h>
+
+#ifndef pg_attribute_printf		/* libpq's header takes the macro from a header that the server has */
+#define pg_attribute_printf(format_argument, first_argument) __attribute__((format(printf, format_argument, first_argument)))
+#endif
+#include "internal/pqexpbuffer.h"
+
+/* Ends the program when a function of the buffer has run out of memory. */
+extern void check_buffer(const PQExpBufferData *buffer);
+
+#endif
