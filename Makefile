@@ -2,6 +2,8 @@
 #
 #   make && make install && make installcheck      the extension, against the server that PG_CONFIG names
 #   make check                                     every test there is, on throwaway servers; installs the packages that are missing
+#   make house                                     proves the order of the layers, and prints them; house-picture: into doc/design.md
+#   make readme | reference                        the outputs in README.md | all of doc/reference.md, from a throwaway server
 #   make demo                                      a tour in SQL, under two minutes
 #   make fuzz                                      the fuzzers, 20000 inputs each; for so long each with FUZZ_SECONDS
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server that checks itself, built from source
@@ -108,7 +110,7 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals of our own, which need no server headers; a plain `make` has no goal and builds the extension.
-SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture setup clean distclean
+SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -138,6 +140,13 @@ install-cli: build/xmcoh build/xmcoh.1
 	$(INSTALL_DATA) build/xmcoh.1 '$(DESTDIR)$(CLI_MANDIR)/man1/xmcoh.1'
 uninstall-cli:
 	rm -f '$(DESTDIR)$(CLI_BINDIR)/xmcoh' '$(DESTDIR)$(CLI_MANDIR)/man1/xmcoh.1'
+
+# The order of the layers, from the objects' symbols: see test/house.py.
+.PHONY: house house-picture
+house: $(OBJS) $(CLI_OBJECTS)
+	@python3 test/house.py
+house-picture: $(OBJS) $(CLI_OBJECTS)
+	@python3 test/house.py --write
 
 # Within the core no call goes through the symbol table. Only the core sees its own headers: src/pg has include/ alone.
 src/core/%.o: override CFLAGS += -fvisibility=hidden
@@ -273,7 +282,7 @@ build/xmcoh.1: build/xmcoh src/cli/manual.awk
 # ---- everything at once, on throwaway servers ----
 
 # (check stands above: PGXS has a goal of that name, which says that there is none.)
-.PHONY: setup demo guides quality torture check-cassert check-valgrind check-asan
+.PHONY: setup demo guides quality torture readme reference check-cassert check-valgrind check-asan
 setup:
 	@bash test/setup.sh
 check-cassert:
@@ -284,6 +293,10 @@ check-asan:
 	@MAKE='$(MAKE)' bash test/sanitizers.sh asan $(KINDS)
 torture:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
+readme:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/readme.sh --write
+reference:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/reference.sh --write
 demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
