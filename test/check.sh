@@ -3,6 +3,7 @@
 #
 # Kinds of tests, each with its whole output in build/check/KIND.log:
 #   harness                                 this script: whether it sees what hangs or dies
+#   house            test/house.py          the order of the layers, and that the script sees what breaks it
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
 #   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one target is one test
 #   regress          test/sql/*.sql         pg_regress (those that the Makefile lists)
@@ -10,6 +11,9 @@
 #   pgtap            test/pgtap/*.sql       in a database that has the extensions pgtap and xmcoh
 #   cli, tap         test/{cli,tap}/*.pl    PostgreSQL::Test, whole clusters
 #   pgspot           sql/xmcoh--1.0.sql     names that somebody else's object could catch; test/pgspot.allowed lists what may be
+#   readme           README.md              every block of SQL, run; its output must be that which README.md shows (test/readme.pl)
+#   reference        doc/reference.md       must be what `make reference` makes; no COMMENT ON may be longer than 300 characters
+#   machine                                 the machine's own PostgreSQL has the files of xmcoh that it had before, and no others
 #
 # A kind that cannot run has failed. Only tests on real data (GUIDES, by default ../shared/data/guides) are skipped when the
 # data is missing. Arguments name the kinds to run; none: all. KEEP=1 keeps the working folder.
@@ -20,7 +24,7 @@ set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 
-ALL_KINDS="harness unit unit-asan fuzz regress isolation pgtap cli tap pgspot"
+ALL_KINDS="harness house unit unit-asan fuzz regress isolation pgtap cli tap pgspot readme reference machine"
 LOGS=${CHECK_LOGS:-$ROOT/build/check}
 # A server that checks itself is slower, and so is what waits for it.
 export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
@@ -280,6 +284,61 @@ pgspot()
 	"$home/bin/python" "$ROOT/test/spot.py" "$TREE/sql/xmcoh--1.0.sql" "$ROOT/test/pgspot.allowed"
 }
 
+house()
+{
+	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 PG_CONFIG="$PG_CONFIG" house
+}
+
+# On a server of its own, which readme.pl restarts.
+readme()
+{
+	local PGPORT=$((PGPORT + 1)) status=0
+
+	cluster_start readme && in_tree perl test/readme.pl "$WORK/readme" || status=$?
+	cluster_stop readme
+	return $status
+}
+
+reference()
+{
+	local status=0 too_long
+
+	createdb xmcoh_reference &&
+		psql -XAtq -v ON_ERROR_STOP=1 -d xmcoh_reference -f "$TREE/test/reference.sql" >"$LOGS/reference.md" || return 1
+	if diff -u "$ROOT/doc/reference.md" "$LOGS/reference.md"; then
+		say "ok 1 - doc/reference.md is what \`make reference\` makes"
+	else
+		say "not ok 1 - doc/reference.md is what \`make reference\` makes"
+		status=1
+	fi
+	too_long=$(psql -XAtq -d xmcoh_reference <<-'END'
+		SELECT format('#   %s characters: %s', length(d.description), pg_describe_object(d.classoid, d.objoid, d.objsubid))
+		  FROM pg_description AS d JOIN pg_depend AS e ON e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e'
+		  JOIN pg_extension AS x ON x.oid = e.refobjid AND x.extname = 'xmcoh'
+		 WHERE length(d.description) > 300 ORDER BY length(d.description) DESC
+	END
+	) || return 1
+	if [ -z "$too_long" ]; then
+		say "ok 2 - no COMMENT ON is longer than 300 characters"
+	else
+		say "not ok 2 - no COMMENT ON is longer than 300 characters"
+		say "$too_long"
+		status=1
+	fi
+	say "1..2"
+	return $status
+}
+
+machine()
+{
+	if diff <(printf '%s\n' "$machine_files_before") <(machine_files); then
+		say "ok 1 - the machine's own PostgreSQL has the files of xmcoh that it had before, and no others"
+	else
+		say "not ok 1 - the machine's own PostgreSQL has the files of xmcoh that it had before, and no others"
+		return 1
+	fi
+}
+
 # ---- all of it ----
 
 started=$SECONDS
@@ -287,6 +346,7 @@ rm -rf "$LOGS"
 mkdir -p "$LOGS"
 kinds=${*:-$ALL_KINDS}
 cluster_prepare
+machine_files_before=$(machine_files)
 
 # The server's user must be able to read the real data.
 guides=
@@ -324,6 +384,7 @@ wants_server()
 }
 
 ! wants harness || run harness count_tap harness
+! wants house || run house count_tap house
 ! wants unit || run unit count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit
 ! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit-asan
 ! wants fuzz || run fuzz count_fuzz fuzz
@@ -333,6 +394,9 @@ wants_server()
 ! wants_server cli || run cli count_tap perl_tests cli
 ! wants_server tap || run tap count_tap perl_tests tap
 ! wants pgspot || run pgspot count_tap pgspot
+! wants_server readme || run readme count_tap readme
+! wants_server reference || run reference count_tap reference
+! wants machine || run machine count_tap machine
 
 if [ -z "$guides" ]; then
 	say ""
