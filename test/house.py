@@ -36,6 +36,7 @@ LANGUAGES = (".c", ".h", ".pl", ".pm", ".sh", ".sql", ".py")
 SOURCE_FOLDERS = ("include", "src", "sql", "test", "doc", ".ci")
 PICTURE_MARK = "<!-- printed by make house -->"
 WIDTH = 112
+SYMBOLS = {}    # see House.symbols
 
 
 def level(part, layer):
@@ -60,7 +61,8 @@ class House:
         found = []
         for top in SOURCE_FOLDERS:
             for folder, _, names in os.walk(os.path.join(self.root, top)):
-                found += [os.path.relpath(os.path.join(folder, name), self.root) for name in names if name.endswith(LANGUAGES)]
+                found += [os.path.relpath(os.path.join(folder, name), self.root)
+                          for name in names if name.endswith(LANGUAGES)]
         return sorted(path for path in found if not re.match(r"sql/xmcoh--", path))    # put together by make
 
     def read(self, path):
@@ -89,7 +91,8 @@ class House:
     def place_public_headers(self):
         """A public header without a .c file of its name belongs to the lowest layer of the core that includes it."""
         for header in [path for path in self.code if not self.place[path]]:
-            users = [self.place[path] for path in self.code if path.startswith("src/core/") and header in self.includes[path]]
+            users = [self.place[path] for path in self.code
+                     if path.startswith("src/core/") and header in self.includes[path]]
             self.place[header] = min(users, key=lambda place: level(*place), default=("core", "train"))
 
     def read_calls(self):
@@ -101,12 +104,8 @@ class House:
                 if os.path.exists(os.path.join(self.root, name)):
                     objects[name] = path
         self.without_object = [path for path in self.code if path.endswith(".c") and path not in objects.values()]
-        listing = subprocess.run(["nm", "--print-file-name", "--extern-only", *objects], cwd=self.root, check=True,
-                                 capture_output=True, text=True).stdout
         defined, used = {}, []
-        for line in listing.splitlines():
-            name, rest = line.split(":", 1)
-            kind, symbol = rest.split()[-2:]
+        for name, kind, symbol in self.symbols(objects):
             if kind in "Uw":
                 used.append((objects[name], symbol))
             else:
@@ -117,6 +116,20 @@ class House:
             if target and target != path:
                 calls.setdefault((path, target), []).append(symbol)
         return calls
+
+    def symbols(self, objects):
+        """(object, kind, symbol) as nm prints them. nm is asked once for each state of an object."""
+        keys = {name: (name, os.stat(os.path.join(self.root, name)).st_mtime_ns) for name in objects}
+        new = [name for name, key in keys.items() if key not in SYMBOLS]
+        if new:
+            listing = subprocess.run(["nm", "--print-file-name", "--extern-only", *new], cwd=self.root, check=True,
+                                     capture_output=True, text=True).stdout
+            SYMBOLS.update((keys[name], []) for name in new)
+            for line in listing.splitlines():
+                name, rest = line.split(":", 1)
+                SYMBOLS[keys[name]].append((name, *rest.split()[-2:]))
+        for key in keys.values():
+            yield from SYMBOLS[key]
 
     # ---- rules: each yields a line for each violation ----
 
@@ -164,7 +177,8 @@ class House:
         for path in self.code:
             if self.place[path][0] == "core":
                 for name in self.includes[path]:
-                    if name not in self.place and not (name[:-2] in C_HEADERS or name == "cblas.h" or name.startswith("unicode/")):
+                    ours = name in self.place
+                    if not (ours or name[:-2] in C_HEADERS or name == "cblas.h" or name.startswith("unicode/")):
                         yield f"{path} includes {name}, which is no header of C, ICU or BLAS"
 
     def core_private(self):
@@ -199,7 +213,8 @@ class House:
         lines = ["Each row may use the rows below it; two folders side by side do not use each other."]
         lines += ["", *box("src/pg", self.rows("pg"), "the PostgreSQL side"), "      |", "      v"]
         lines += box("include/xmcoh", [[("", self.names("include/xmcoh", ".h"))]], "what src/pg takes from the core")
-        lines += ["      |", "      v", *box("src/core", self.rows("core"), "the mathematics, without PostgreSQL, input or output")]
+        lines += ["      |", "      v"]
+        lines += box("src/core", self.rows("core"), "the mathematics, without PostgreSQL, input or output")
         lines += ["", *box("src/cli", self.rows("cli"), "the client, which shares nothing with the extension but SQL")]
         return "\n".join(lines) + "\n"
 
@@ -257,7 +272,7 @@ def circles(edges):
 
 
 def functions(lines, path):
-    """(first line, last line) of each function, by the style of the house: braces in the first column; Python by its indents."""
+    """(first line, last line) of each function: from the braces in the first column, or from Python's indents."""
     if path.endswith(".py"):
         for k, line in enumerate(lines):
             if re.match(r" *def ", line):
@@ -268,7 +283,8 @@ def functions(lines, path):
     elif path.endswith((".c", ".h")):
         start = None
         for k, line in enumerate(lines):
-            if line.rstrip() == "{" and k > 0 and not re.match(r"(typedef|struct|union|enum|static const)\b.*[^)]$", lines[k - 1]):
+            data = k > 0 and re.match(r"(typedef|struct|union|enum|static const)\b.*[^)]$", lines[k - 1])
+            if line.rstrip() == "{" and k > 0 and not data:
                 start = k
                 while start > 0 and not re.match(r"(\s*$|[#}/]|.*[;{]$|.*\*/$)", lines[start - 1]):
                     start -= 1
@@ -311,17 +327,21 @@ PLANTED = [
     (House.folders, "a file in an unknown folder", {"src/pg/other/planted.c": "int planted;\n"}, "stands in no layer"),
     (House.objects, "a file that is not compiled", {"src/core/base/planted.c": None}, "has no object file"),
     (House.includes_up, "the core includes up", {
-        "src/core/base/planted.c": planted('"train/planted.h"'), "src/core/train/planted.h": "\n"}, "includes up: src/core/train"),
+        "src/core/base/planted.c": planted('"train/planted.h"'), "src/core/train/planted.h": "\n"},
+     "includes up: src/core/train"),
     (House.includes_up, "the core includes across", {
         "src/core/numeric/planted.c": planted('"document/planted.h"'), "src/core/document/planted.h": "\n"},
      "includes across: src/core/document"),
     (House.includes_up, "a public header includes up", {
         "include/xmcoh/planted_low.h": '#include "xmcoh/planted_high.h"\n', "include/xmcoh/planted_high.h": "\n",
-        "src/core/base/planted_low.c": "int planted_low;\n", "src/core/train/planted_high.c": "int planted_high;\n"}, "includes up"),
+        "src/core/base/planted_low.c": "int planted_low;\n", "src/core/train/planted_high.c": "int planted_high;\n"},
+     "includes up"),
     (House.includes_up, "src/pg includes up", {
-        "src/pg/base/planted.c": planted('"schedule/planted.h"'), "src/pg/schedule/planted.h": "\n"}, "includes up: src/pg/schedule"),
+        "src/pg/base/planted.c": planted('"schedule/planted.h"'), "src/pg/schedule/planted.h": "\n"},
+     "includes up: src/pg/schedule"),
     (House.includes_up, "src/pg includes across", {
-        "src/pg/source/planted.c": planted('"model/planted.h"'), "src/pg/model/planted.h": "\n"}, "includes across: src/pg/model"),
+        "src/pg/source/planted.c": planted('"model/planted.h"'), "src/pg/model/planted.h": "\n"},
+     "includes across: src/pg/model"),
     (House.includes_up, "the client includes a header of the core", {
         "src/cli/planted.c": planted('"xmcoh/planted.h"'), "include/xmcoh/planted.h": "\n"}, "includes up: include/xmcoh"),
     (House.calls_up, "the core calls up", {
@@ -340,20 +360,23 @@ PLANTED = [
     (House.call_circles, "three files call each other in a circle", {
         "src/pg/query/planted_a.c": "int planted_b(void);\nint planted_a(void) { return planted_b(); }\n",
         "src/pg/query/planted_b.c": "int planted_c(void);\nint planted_b(void) { return planted_c(); }\n",
-        "src/pg/query/planted_c.c": "int planted_a(void);\nint planted_c(void) { return planted_a(); }\n"}, "call each other"),
+        "src/pg/query/planted_c.c": "int planted_a(void);\nint planted_c(void) { return planted_a(); }\n"},
+     "call each other"),
     (House.header_circles, "two headers include each other", {
         "src/pg/query/planted_a.h": '#include "query/planted_b.h"\n', "src/pg/query/planted_b.h": '#include "planted_a.h"\n'},
      "include each other"),
     (House.core_alone, "the core includes postgres.h", {"src/core/base/planted.c": planted('"postgres.h"')}, "postgres.h"),
     (House.core_private, "src/pg includes a private header of the core", {
-        "src/pg/query/planted.c": planted('"numeric/planted.h"'), "src/core/numeric/planted.h": "\n"}, "includes a private header"),
+        "src/pg/query/planted.c": planted('"numeric/planted.h"'), "src/core/numeric/planted.h": "\n"},
+     "includes a private header"),
     (House.core_private, "include/xmcoh includes a private header of the core", {
         "include/xmcoh/planted.h": planted('"../../src/core/numeric/planted.h"'), "src/core/numeric/planted.h": "\n"},
      "includes a private header"),
     (House.core_private, "src/pg calls a private function of the core", {
-        "src/pg/query/planted.c": CALLS_HIGH, "src/core/base/planted_high.c": HIGH}, "which no header in include/xmcoh declares"),
+        "src/pg/query/planted.c": CALLS_HIGH, "src/core/base/planted_high.c": HIGH},
+     "which no header in include/xmcoh declares"),
     (House.long_functions, "a long function", {
-        "src/core/base/planted.c": "int\nplanted(int a,\n\t\tint b)\n{\n" + "\n" * LONGEST_FUNCTION + "\treturn a + b;\n}\n"},
+        "src/core/base/planted.c": "int\nplanted(int a,\n\t\tint b)\n{\n" + "\n" * LONGEST_FUNCTION + "\treturn a;\n}\n"},
      "planted.c:1: a function of 86 lines: int"),
     (House.long_functions, "a long function of a test", {
         "test/tap/planted.pl": "sub planted\n{\n" + "\n" * LONGEST_FUNCTION + "}\n"}, "a function of 83 lines: sub planted"),
@@ -393,7 +416,7 @@ class Tap:
 
 
 def shown_picture(house):
-    """The text of doc/design.md before, in and after the block that shows the picture; None where there is no such block."""
+    """The text of doc/design.md before, in and after the block with the picture; None: there is no such block."""
     found = re.fullmatch(rf"(.*{re.escape(PICTURE_MARK)}\n```text\n)(.*?)(```\n.*)", house.read("doc/design.md"), re.S)
     return found.groups() if found else None
 

@@ -1,6 +1,6 @@
 /*
- * buffer.h - libpq's buffer of growing text, PQExpBuffer. A buffer that runs out of memory becomes empty, and its functions do
- * nothing from then on: check_buffer sees that.
+ * buffer.h - libpq's buffer of growing text, PQExpBuffer. A buffer that runs out of memory becomes empty, and its
+ * functions do nothing from then on: check_buffer sees that.
  */
 #ifndef XMCOH_CLI_BUFFER_H
 #define XMCOH_CLI_BUFFER_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #ifndef pg_attribute_printf		/* libpq's header takes the macro from a header that the server has */
-#define pg_attribute_printf(format_argument, first_argument) __attribute__((format(printf, format_argument, first_argument)))
+#define pg_attribute_printf(text, first) __attribute__((format(printf, text, first)))
 #endif
 #include "internal/pqexpbuffer.h"
 

@@ -1,6 +1,6 @@
 /*
- * cli.h - what the commands of the client `xmcoh` share: connection options, queries, errors, memory. The client speaks SQL
- * through libpq and shares no code with the extension. It runs on any machine that can connect to the server.
+ * cli.h - what the commands of the client `xmcoh` share: connection options, queries, errors, memory. The client speaks
+ * SQL through libpq and shares no code with the extension. It runs on any machine that can connect to the server.
  */
 #ifndef XMCOH_CLI_H
 #define XMCOH_CLI_H
@@ -35,8 +35,8 @@ extern PGconn *connect_or_exit(const connection_options *options);
 extern PGresult *query_or_exit(PGconn *conn, const char *sql, int count, const char *const *values);
 
 /*
- * Prints "xmcoh: error: ..." on standard error and ends the program with status 1. Messages follow PostgreSQL's style guide: the
- * error in one phrase; then, after HINT, advice in whole sentences.
+ * Prints "xmcoh: error: ..." on standard error and ends the program with status 1. Messages follow PostgreSQL's style
+ * guide: the error in one phrase; then, after HINT, advice in whole sentences.
  */
 extern void die(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
 #define HINT "\nxmcoh: hint: "

@@ -93,7 +93,8 @@ text_kind(const char *line)
 	static const file_kind xml = {"XML", NULL};
 	static const file_kind json = {"JSON", TO_TSV};
 	static const file_kind csv = {"CSV", TO_TSV " Or load the file with psql's \\copy ... (FORMAT csv, HEADER)."};
-	static const file_kind quoted = {"CSV with tabs, its fields in quotes", "Save the fields without quotes, as COPY (FORMAT text, HEADER) does."};
+	static const file_kind quoted = {"CSV with tabs, its fields in quotes",
+		"Save the fields without quotes, as COPY (FORMAT text, HEADER) does."};
 	static const file_kind sql = {"SQL", "Run the file with psql."};
 	bool		tab = strchr(line, '\t') != NULL;
 	size_t		length = strlen(line);

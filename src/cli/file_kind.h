@@ -1,6 +1,6 @@
 /*
- * file_kind.h - recognises file formats that the client does not read (images, archives, spreadsheets, CSV, JSON, ...), so that an
- * error message can name the format of a wrong file.
+ * file_kind.h - recognises file formats that the client does not read (images, archives, spreadsheets, CSV, JSON, ...),
+ * so that an error message can name the format of a wrong file.
  */
 #ifndef XMCOH_CLI_FILE_KIND_H
 #define XMCOH_CLI_FILE_KIND_H

@@ -1,8 +1,9 @@
 /*
  * import.c - `xmcoh import`: loads a TSV file and .npy files into one table, line by line
  *
- * The client sends rows in COPY's text format. Every column type reads that format, so an existing table may have bigint keys or
- * columns of pgvector's types. The import is one transaction: after an error there are no new rows, and no new table.
+ * The client sends rows in COPY's text format. Every column type reads that format, so an existing table may have
+ * bigint keys or columns of pgvector's types. The import is one transaction: after an error there are no new rows, and
+ * no new table.
  */
 #include "buffer.h"
 #include "cli.h"
@@ -297,7 +298,10 @@ copy_lines(PGconn *conn, import_plan *plan, text_file *in, int count, const bool
 	termPQExpBuffer(&row);
 }
 
-/* Ends the COPY and returns the server's number of new rows, which is smaller than that of lines when a trigger drops rows. */
+/*
+ * Ends the COPY and returns the server's number of new rows, which is smaller than that of lines when a trigger drops
+ * rows.
+ */
 static size_t
 end_copy(PGconn *conn)
 {

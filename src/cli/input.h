@@ -1,6 +1,6 @@
 /*
- * input.h - a file or pipe that is read once, from the start to the end. Every error ends the program with a message, also when
- * somebody writes to the file while it is read.
+ * input.h - a file or pipe that is read once, from the start to the end. Every error ends the program with a message,
+ * also when somebody writes to the file while it is read.
  */
 #ifndef XMCOH_CLI_INPUT_H
 #define XMCOH_CLI_INPUT_H
@@ -21,8 +21,8 @@ typedef struct input
 extern void input_open(input *in, const char *path);
 
 /*
- * Reads `size` bytes, fewer only at the end of the file. The end is the length that the file had when it was opened. Returns the
- * number of bytes.
+ * Reads `size` bytes, fewer only at the end of the file. The end is the length that the file had when it was opened.
+ * Returns the number of bytes.
  */
 extern size_t input_read(input *in, void *bytes, size_t size);
 

@@ -1,7 +1,7 @@
 # manual.awk - makes the manual page xmcoh(1), in roff, of what `xmcoh --help` prints.
 #
-# The help has, in this order: "xmcoh - ..." (the name); "Usage:" with indented lines; paragraphs that begin with "xmcoh COMMAND";
-# headings that end in a colon. An option is indented by two columns, its description begins in column 27.
+# The help has, in this order: "xmcoh - ..." (the name); "Usage:" with indented lines; paragraphs that begin with "xmcoh
+# COMMAND"; headings that end in a colon. An option is indented by two columns; its description begins in column 27.
 
 function text(line)
 {
@@ -23,6 +23,11 @@ usage { print ".fi\n.SH DESCRIPTION"; usage = 0 }
 /^[A-Z].*:$/ { print ".SH " toupper(substr($0, 1, length - 1)); next }
 /^xmcoh [a-z]+ / { print ".SS xmcoh " $2 }
 /^[^ ]/ && !paragraph { print ".PP"; paragraph = 1 }
-/^  [^ ]/ { print ".TP\n.B " text(substr($0, 3, index(substr($0, 3), "  ") - 1)); print text(substr($0, 27)); paragraph = 0; next }
+/^  [^ ]/ {
+	print ".TP\n.B " text(substr($0, 3, index(substr($0, 3), "  ") - 1))
+	print text(substr($0, 27))
+	paragraph = 0
+	next
+}
 { sub(/^ +/, ""); print text($0) }
 END { print ".SH SEE ALSO\n.BR psql (1)" }

@@ -107,7 +107,8 @@ npy_open(npy_file *npy, const char *path)
 	else if (type && strncmp(type, "'<f4'", 5) == 0)
 		npy->size = 4;
 	else
-		die("file \"%s\" does not hold little-endian float16 or float32 numbers, its header says %.60s", path, type ? type : "nothing");
+		die("file \"%s\" does not hold little-endian float16 or float32 numbers, its header says %.60s", path,
+			type ? type : "nothing");
 	if (!order || strncmp(order, "False", 5) != 0)
 		die("file \"%s\" is not in C order" HINT "Save numpy.ascontiguousarray(...).", path);
 	if (!shape || sscanf(shape, "(%llu, %llu )%n", &rows, &columns, &consumed) != 2 || consumed == 0)

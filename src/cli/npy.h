@@ -1,6 +1,6 @@
 /*
- * npy.h - reads NumPy's .npy files row by row: arrays of two dimensions, in C order, of float16 or float32, little-endian. Every
- * error ends the program with a message.
+ * npy.h - reads NumPy's .npy files row by row: arrays of two dimensions, in C order, of little-endian float16
+ * or float32. Every error ends the program with a message.
  */
 #ifndef XMCOH_CLI_NPY_H
 #define XMCOH_CLI_NPY_H
@@ -25,8 +25,8 @@ typedef struct npy_file
 extern void npy_open(npy_file *npy, const char *path);
 
 /*
- * Reads the next row into npy->values. Returns false after the last row. Errors: a number that is not finite; a pipe that ends
- * early, or goes on after the last row.
+ * Reads the next row into npy->values. Returns false after the last row. Errors: a number that is not finite; a pipe
+ * that ends early, or goes on after the last row.
  */
 extern bool npy_read_row(npy_file *npy);
 

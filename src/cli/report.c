@@ -36,7 +36,10 @@ print_cell(const char *text, int width, bool right, bool last)
 	printf("%*s%s%*s%s", right ? space : 0, "", text, right || last ? 0 : space, "", last ? "\n" : "  ");
 }
 
-/* Prints a result as a table. The first two columns are text and start at the left, the others are figures and end at the right. */
+/*
+ * Prints a result as a table. The first two columns are text and start at the left, the others are figures and end at
+ * the right.
+ */
 static void
 print_table(PGresult *result)
 {

@@ -1,9 +1,9 @@
 /*
  * text_file.c - reads a text file line by line, plain or gzipped; see text_file.h
  *
- * Gzipped files are unpacked with zlib's inflate(). The gz functions of zlib are not strict enough: they pass a damaged beginning
- * through as plain text and ignore bytes after the compressed data, and each version reports a file that is cut short in another
- * call.
+ * Gzipped files are unpacked with zlib's inflate(). The gz functions of zlib are not strict enough: they pass a damaged
+ * beginning through as plain text and ignore bytes after the compressed data, and each version reports a file that is
+ * cut short in another call.
  */
 #include "text_file.h"
 #include "cli.h"
@@ -44,7 +44,10 @@ skip_padding(text_file *in)
 	} while (in->z.avail_in > 0);
 }
 
-/* Unpacks the next bytes into the chunk and returns their number; 0: the end of the file. A file may have several members. */
+/*
+ * Unpacks the next bytes into the chunk and returns their number; 0: the end of the file. A file may have several
+ * members.
+ */
 static size_t
 unpack(text_file *in)
 {

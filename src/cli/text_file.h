@@ -1,6 +1,7 @@
 /*
- * text_file.h - reads a text file line by line, plain or gzipped. Every error ends the program with a message: a wrong format, a
- * gzipped file that is cut short or damaged, bytes after the gzipped data, a file that was changed while it was read.
+ * text_file.h - reads a text file line by line, plain or gzipped. Every error ends the program with a message: a wrong
+ * format, a gzipped file that is cut short or damaged, bytes after the gzipped data, a file that was changed while it
+ * was read.
  */
 #ifndef XMCOH_CLI_TEXT_FILE_H
 #define XMCOH_CLI_TEXT_FILE_H
