@@ -1,20 +1,20 @@
 # shellcheck shell=bash
-# cluster.sh - throwaway servers for the tests, the demo and the measured examples; to be sourced.
+# cluster.sh - functions for throwaway servers of the tests, the demo and the measurements; to be sourced.
 #
-#   cluster_prepare         installs what is missing; finds the machine's PostgreSQL (PG_CONFIG) and copies its installation (below);
-#                           makes $WORK, which goes at exit
-#   cluster_build [flags]   builds a private copy of the tree, $TREE, and installs the extension from it into the copied installation
-#   machine_files           checksums of every file of xmcoh in the machine's own installation, which must stay as they are
-#   as_server COMMAND...    runs a command as the user who may run a server: `postgres` when we are root, else ourselves
+#   cluster_prepare         installs missing packages, makes the folder $WORK, which is removed at exit, and copies the
+#                           PostgreSQL that PG_CONFIG names into $WORK/server; PG_CONFIG then names the copy
+#   cluster_build [flags]   copies the tree to $TREE, builds it there, and installs it into the copied PostgreSQL
+#   machine_files           checksums of the files of xmcoh in the machine's own PostgreSQL
+#   as_server COMMAND...    runs a command as a user who may run a server: `postgres` for root, else the same user
 #   cluster_start NAME [SETTING=VALUE...]
-#                           a new cluster with its own socket directory and no TCP port; sets PGHOST, PGPORT, PGUSER, PGDATABASE
+#                           starts a new cluster with its own socket folder, without a TCP port
 #   cluster_stop NAME
 #
 #   perl_test STATE COMMAND...
-#                           a command of PostgreSQL::Test, standing in $TREE, with what its clusters need; they lie under STATE
+#                           runs a command of PostgreSQL::Test in $TREE; its clusters are in STATE
 #
-# A server never runs as root, and its user can read neither root's home nor perhaps this folder: hence the copy of the tree.
-# The machine's PostgreSQL may serve somebody, also with another version of xmcoh: hence the copy of its installation.
+# Why the copies: a server never runs as root, and its user may not be able to read this folder. The machine's PostgreSQL may be in
+# use with another version of xmcoh, which must stay.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 MAKE=${MAKE:-make}
@@ -26,7 +26,7 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 
 cluster_prepare()
 {
-	# A PG_CONFIG that was chosen by hand is taken as it is.
+	# On Debian, pg_config without a path is a script; the default is the program of one version.
 	local default=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
 
 	[ ! -e /etc/debian_version ] || bash "$ROOT/test/setup.sh" || die "cannot install what is missing"
@@ -44,9 +44,9 @@ cluster_prepare()
 		id postgres >/dev/null 2>&1 || die "no user postgres, as whom the server would run"
 		chown postgres: "$WORK"
 	fi
-	unset MAKEFLAGS MFLAGS MAKELEVEL	# of the make that called us
+	unset MAKEFLAGS MFLAGS MAKELEVEL	# set by the calling make
 	unset LC_ALL
-	export LANG=C.UTF-8 LC_MESSAGES=C	# PostgreSQL::Test drops LC_ALL: without LANG its servers would not be UTF-8
+	export LANG=C.UTF-8 LC_MESSAGES=C	# PostgreSQL::Test removes LC_ALL; LANG makes its servers use UTF-8
 	unset PGSERVICE PGSERVICEFILE PGHOSTADDR PGPASSWORD PGOPTIONS PGDATA PGPASSFILE PGSSLMODE
 	server_copy
 	# shellcheck disable=SC2034
@@ -55,9 +55,9 @@ cluster_prepare()
 	as_server mkdir -m 700 "$WORK/s" "$WORK/t"
 }
 
-# server_copy: copies the installation that PG_CONFIG names into $WORK/server, and sets PG_CONFIG and BINDIR to the copy. PostgreSQL
-# finds its folders by the place of its programs, so the programs are real copies, and the folders stand to them as before. The
-# folders that xmcoh is installed into are real, too; whatever else is in them, and all other folders, are links to the machine's.
+# Copies the PostgreSQL that PG_CONFIG names into $WORK/server and sets PG_CONFIG and BINDIR to the copy. A program of PostgreSQL
+# finds the other folders relative to its own real path. So the programs are copied, and all folders keep their relative paths.
+# The folders that xmcoh is installed into are new folders with links to the machine's files; other folders are links.
 server_copy()
 {
 	local folder common
@@ -91,7 +91,7 @@ server_copy()
 		die "the copy of PostgreSQL in $WORK/server takes its files from $("$PG_CONFIG" --sharedir), not from $folder"
 }
 
-# link_folder FOLDER COPY: a link to the folder, or to what is missing of it in a copy that is there. Nothing of xmcoh is linked.
+# link_folder FOLDER COPY: makes COPY a link to FOLDER. If COPY exists, links the missing entries, without those of xmcoh.
 link_folder()
 {
 	local entry missing=()
@@ -126,7 +126,7 @@ as_server()
 	fi
 }
 
-# as_server, but standing in the copied tree
+# as_server in the copied tree
 in_tree()
 {
 	as_server env -C "$TREE" "$@"
@@ -163,7 +163,7 @@ cluster_start()
 	fi
 }
 
-# stop_server DATA: at once, and without a word when it is down
+# stop_server DATA: stops at once; prints nothing if the server is down
 stop_server()
 {
 	as_server pg_ctl --pgdata="$1" --mode=immediate --wait --timeout=60 stop >/dev/null 2>&1 || true
@@ -184,7 +184,7 @@ cluster_stop()
 	[ ! -e "$WORK/$1/postmaster.pid" ] || stop_server "$WORK/$1"
 }
 
-# Whatever server has its data there, also one that a test which was cut off has left.
+# Stops every server with its data in the folder, also those that a stopped test has left.
 stop_servers_under()
 {
 	local pidfile

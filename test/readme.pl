@@ -1,17 +1,16 @@
-# readme.pl - runs the SQL of README.md and compares what psql prints with what README.md shows: readme.pl [--write] DATA
+# readme.pl - runs the SQL of README.md and compares the outputs of psql with README.md: readme.pl [--write] DATA
 #
-# Run by readme.sh and check.sh in the top folder, with the environment of a running server, whose data is in DATA. Every block
+# readme.sh and check.sh run this script in the top folder, with the environment of a running server. DATA is the data folder of
+# the server. All blocks ```sql run in the order of the file in one session of `psql -X` in a fresh database. The block ```text
+# after a block ```sql must have the output of psql. Spaces at the ends of lines, and empty lines around the output, do not count.
 #
-#     ```sql          is one part of one session of `psql -X` in a fresh database, in the order of the file, and
-#     ```text         after it holds what psql prints. Spaces at the ends of lines, and empty lines around the output, do not count.
-#
-# A comment in the line above a ```sql block changes that:
+# A comment in the line above a block ```sql changes that:
 #
 #     <!-- not run: REASON -->        the block is not run
 #     <!-- not compared: REASON -->   the block is run, must not raise an error, and its output is not compared
-#     <!-- launcher -->               from this block on, the server has xmcoh in shared_preload_libraries
+#     <!-- launcher -->               the server is restarted with xmcoh in shared_preload_libraries before the block
 #
-# README.ja.md must have the same ```sql blocks, and the same output after each block that has an output there. Prints TAP.
+# README.ja.md must have the same blocks ```sql, and the same output if a block has an output there. The script prints TAP.
 # --write puts the outputs into both files instead.
 use strict;
 use warnings;
@@ -22,8 +21,8 @@ my $database = 'readme';
 my $tests = 0;
 my $failed = 0;
 
-# The ```sql blocks of a file. Each: line (of its fence), sql, mark and reason (of the comment above), from and to (the lines of the
-# ```text block after it, or from = to = where it belongs), shown (the text, undef: there is no block), indent.
+# The blocks ```sql of a file, with: line (number of the first line), sql, mark and reason (of the comment above), indent, shown
+# (the text of the block ```text after it; undef: there is none), from and to (its lines; equal: where it belongs).
 sub blocks
 {
 	my @lines = @_;
@@ -32,7 +31,8 @@ sub blocks
 	{
 		next if $lines[$k] !~ /^(\s*)```sql\s*$/;
 		my %block = (line => $k + 1, sql => '', mark => '', reason => '', indent => $1);
-		@block{qw(mark reason)} = ($1, $2 // '') if $k > 0 && $lines[ $k - 1 ] =~ /^\s*<!--\s*(not run|not compared|launcher)(?::\s*(.*?))?\s*-->\s*$/;
+		@block{qw(mark reason)} = ($1, $2 // '')
+		  if $k > 0 && $lines[ $k - 1 ] =~ /^\s*<!--\s*(not run|not compared|launcher)(?::\s*(.*?))?\s*-->\s*$/;
 		$block{sql} .= unindent($block{indent}, $lines[$k]) while ++$k < @lines && $lines[$k] !~ /^\s*```\s*$/;
 		@block{qw(from to)} = ($k + 1, $k + 1);
 		my $next = $k + 1;
@@ -151,7 +151,7 @@ sub check_translation
 	}
 }
 
-# Puts the outputs into the file, behind the blocks that are compared.
+# Puts the outputs into the file, after the blocks that are compared.
 sub write_outputs
 {
 	my ($file, $lines, $blocks, $outputs) = @_;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# readme.sh - runs the SQL of README.md on a throwaway server and compares what psql prints with what README.md shows: see readme.pl.
-# readme.sh --write puts the outputs into README.md and README.ja.md instead; `make readme` does that.
+# readme.sh - runs the SQL of README.md on a throwaway server and compares the outputs of psql with README.md; see readme.pl.
+# readme.sh --write puts the outputs into README.md and README.ja.md instead; `make readme` calls that.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# reference.sh --write: makes doc/reference.md from the catalogue of the extension on a throwaway server, by reference.sql.
-# `make reference` runs it. check.sh compares the file with the catalogue (kind `reference`).
+# reference.sh - makes doc/reference.md from the catalogue of the extension on a throwaway server, with reference.sql.
+# `make reference` calls this script. check.sh (kind `reference`) fails if the file is not up to date.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
