@@ -1,18 +1,21 @@
 # xmcoh: restores and checks the order of documents whose steps are texts and pictures.
 #
 #   make && make install && make installcheck      the extension, against the server that PG_CONFIG names
-#   make check                                     every test there is, on throwaway servers; installs what is missing
+#   make check                                     all tests, on throwaway servers; installs missing packages
+#   make house | house-picture                     proves the order of the layers and prints them | into doc/design.md
+#   make readme | reference                        rewrites the outputs in README.md | doc/reference.md
 #   make demo                                      a tour in SQL, under two minutes
-#   make fuzz                                      the fuzzers, 20000 inputs each; for so long each with FUZZ_SECONDS
-#   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server that checks itself, built from source
-#   make torture                                   200 random kills of workers and servers, while jobs run and are resumed
+#   make fuzz                                      the fuzzers, 20000 inputs each, or FUZZ_SECONDS each
+#   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
+#   make torture                                   200 random kills of workers and servers while jobs run and resume
 #   make guides                                    the measured example on real guides (GUIDES=folder)
-#   make quality                                   what each part of the method is worth on them: doc/quality.md (FOLDS, SEEDS, SIZES)
+#   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
+#           DESTDIR=... (make install)  CLI_BINDIR=... (folder of the client)  CLI_MANDIR=... (folder with man1)
 
-# One name a line, so that two people who add one do not meet.
+# One name per line: two branches that add a name do not conflict.
 REGRESS = \
 	extension \
 	models \
@@ -48,18 +51,20 @@ MODULE_big = xmcoh
 EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
-# What is used stands before what uses it.
-SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql schedules.sql monitor.sql scores.sql evaluate.sql privileges.sql)
+# A file stands after the files that it uses.
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql \
+	schedules.sql monitor.sql scores.sql evaluate.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)
-PG_SOURCES := $(wildcard src/pg/*.c src/pg/*/*.c)
+PG_SOURCES := $(wildcard src/pg/*/*.c src/pg/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
-ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*/*.h src/pg/*/*.h src/cli/*.h)
+CLI_OBJECTS := $(CLI_SOURCES:src/cli/%.c=build/cli/%.o)
+ALL_HEADERS := $(wildcard include/xmcoh/*.h src/core/*/*.h src/pg/*/*.h src/pg/*.h src/cli/*.h)
 OBJS = $(CORE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 
-# Both suites keep their input under test/ and write under build/. (PostgreSQL 15's pg_regress looks for expected/ beside
-# sql/, hence the link test/expected.)
+# Both suites read from test/ and write to build/. PostgreSQL 15's pg_regress looks for expected/ beside sql/, so test/expected
+# is a link.
 REGRESS_OPTS = --inputdir=test --outputdir=build/regress
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
 REGRESS_PREP = build/regress build/isolation
@@ -68,11 +73,11 @@ REGRESS_PREP = build/regress build/isolation
 
 PKG_CONFIG ?= pkg-config
 
-# The multiarch name by which Debian keeps libraries apart, such as x86_64-linux-gnu.
+# Debian's folder of libraries for this machine, such as x86_64-linux-gnu.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-# A backend must stay single-threaded, so BLAS is the serial OpenBLAS, linked with its own path: the plain name would find
-# whichever BLAS the machine's alternatives point at. OPENBLAS_LIBDIR and OPENBLAS_INCLUDEDIR may be given.
+# A backend must stay single-threaded, so xmcoh uses the serial OpenBLAS. The library is linked by its own path: the plain name
+# finds the BLAS that the machine's alternatives choose. OPENBLAS_LIBDIR and OPENBLAS_INCLUDEDIR override the path.
 OPENBLAS_LIBDIR ?= $(firstword \
 	$(shell $(PKG_CONFIG) --variable=libdir openblas-serial 2>/dev/null) \
 	$(patsubst %/libopenblas.so,%,$(wildcard /usr/lib/$(MULTIARCH)/openblas-serial/libopenblas.so)))
@@ -95,18 +100,18 @@ endef
 
 WARNINGS = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 C_DIALECT = -std=gnu11
-# Neither errno nor floating-point traps are looked at, and what they would forbid to make vectors of, sqrtf and conditions, is
-# much of the inner loops; no value changes. -fopenmp-simd obeys `#pragma omp simd` alone: no threads, no library.
+# The code reads neither errno nor floating-point traps. Without these the compiler vectorises sqrtf and conditions, which are much
+# of the inner loops; no value changes. -fopenmp-simd obeys `#pragma omp simd` only: no threads, no library.
 OPTIMISATION = -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
 
 PG_CPPFLAGS = -Iinclude -isystem $(shell $(PG_CONFIG) --includedir-server) $(BLAS_CFLAGS) $(ICU_FLAGS)
 PG_CFLAGS = $(C_DIALECT) $(OPTIMISATION) $(WARNINGS) -Wno-declaration-after-statement
-# Only xmcoh_* and PostgreSQL's entry points leave the library: see xmcoh.map.
+# The library exports only xmcoh_* and PostgreSQL's entry points: see xmcoh.map.
 SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
-# Goals of our own, which need no server headers; a plain `make` has no goal and builds the extension.
-SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture setup clean distclean
+# Goals that need no server headers. A plain `make` has no goal and builds the extension.
+SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -116,22 +121,35 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifeq ($(wildcard $(PGXS)),)
 $(error no PostgreSQL to build against: `$(PG_CONFIG) --pgxs` names no file; install postgresql-server-dev-15, or set PG_CONFIG)
 endif
-# No bitcode: our functions gain nothing from being inlined into expressions, and clang may be absent.
+# No bitcode: inlining into expressions gains nothing for these functions, and clang may be absent.
 override with_llvm = no
 include $(PGXS)
 
-all: build/xmcoh
+# The client goes into a folder of PATH: bindir, or /usr/local/bin if bindir belongs to one major version of PostgreSQL, such as
+# /usr/lib/postgresql/15/bin.
+CLI_BINDIR ?= $(if $(shell echo '$(bindir)' | grep -E '(^|[^0-9])$(MAJORVERSION)([^0-9]|$$)'),/usr/local/bin,$(bindir))
+CLI_MANDIR ?= $(if $(filter %/bin,$(CLI_BINDIR)),$(CLI_BINDIR:%/bin=%/share/man),$(mandir))
+
+all: build/xmcoh build/xmcoh.1
 install: install-cli
 uninstall: uninstall-cli
 
 .PHONY: install-cli uninstall-cli
-install-cli: build/xmcoh
-	$(MKDIR_P) '$(DESTDIR)$(bindir)'
-	$(INSTALL_PROGRAM) build/xmcoh '$(DESTDIR)$(bindir)/xmcoh'
+install-cli: build/xmcoh build/xmcoh.1
+	$(MKDIR_P) '$(DESTDIR)$(CLI_BINDIR)' '$(DESTDIR)$(CLI_MANDIR)/man1'
+	$(INSTALL_PROGRAM) build/xmcoh '$(DESTDIR)$(CLI_BINDIR)/xmcoh'
+	$(INSTALL_DATA) build/xmcoh.1 '$(DESTDIR)$(CLI_MANDIR)/man1/xmcoh.1'
 uninstall-cli:
-	rm -f '$(DESTDIR)$(bindir)/xmcoh'
+	rm -f '$(DESTDIR)$(CLI_BINDIR)/xmcoh' '$(DESTDIR)$(CLI_MANDIR)/man1/xmcoh.1'
 
-# Within the core no call goes through the symbol table. Only the core sees its own headers: src/pg has include/ alone.
+# The order of the layers, from the objects' symbols: see test/house.py.
+.PHONY: house house-picture
+house: $(OBJS) $(CLI_OBJECTS)
+	@python3 test/house.py
+house-picture: $(OBJS) $(CLI_OBJECTS)
+	@python3 test/house.py --write
+
+# Calls within the core do not go through the symbol table. The core's own headers are visible in the core only.
 src/core/%.o: override CFLAGS += -fvisibility=hidden
 src/core/%.o: override CPPFLAGS += -Isrc/core
 src/pg/%.o: override CPPFLAGS += -Isrc/pg
@@ -180,7 +198,7 @@ build/libxmcoh_core_asan.a: $(ASAN_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
 
-# ---- unit tests, benchmarks: one program a file ----
+# ---- unit tests, benchmarks: one program per file ----
 
 UNIT_TESTS := $(sort $(wildcard test/unit/test_*.c))
 BENCHES := $(sort $(wildcard test/bench/bench_*.c))
@@ -190,15 +208,15 @@ build/unit/%: test/unit/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/unit
 	$(CC) $(TOOL_CFLAGS) -O1 $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
 build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/unit-asan
 	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
-# This one is of the PostgreSQL side, but plain C.
+# cron.c belongs to the PostgreSQL side but is plain C.
 build/unit/test_cron build/unit-asan/test_cron: src/pg/schedule/cron.c src/pg/schedule/cron.h
 build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
-# Every product of the core passes through the bench's counter.
+# The benchmark counts every matrix product of the core.
 build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 
-# Every program runs, even after one that failed.
+# Every program runs, also after one that failed.
 run_each = @failed=0; for program in $(1); do echo "== $$program"; \
 	./$$program $(2) || { echo "== $$program ended with status $$?"; failed=1; }; done; exit $$failed
 
@@ -214,7 +232,7 @@ unit-asan: $(ASAN_PROGRAMS)
 bench: $(BENCH_PROGRAMS)
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/bench/bench.sh
 
-# ---- fuzzing: one libFuzzer program a file, each for so many inputs, or so many seconds; see test/fuzz/fuzz.sh ----
+# ---- fuzzing: one libFuzzer program per file, for FUZZ_ITERATIONS inputs or FUZZ_SECONDS; see test/fuzz/fuzz.sh ----
 
 FUZZ_CC ?= clang
 FUZZ_ITERATIONS ?= 20000
@@ -233,7 +251,7 @@ build/fuzz/%: test/fuzz/fuzz_%.c build/libxmcoh_core_fuzz.a $(TEST_HEADERS) | bu
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_ALSO) -o $@ build/libxmcoh_core_fuzz.a $(TOOL_LIBS)
 
 build/fuzz/text: src/core/document/text.c
-# Those of the PostgreSQL side and of the client that are plain C, or nearly.
+# Files of the PostgreSQL side and of the client that are plain C, or need little else.
 build/fuzz/cron: src/pg/schedule/cron.c src/pg/schedule/cron.h
 build/fuzz/cron: FUZZ_CFLAGS += -Isrc/pg
 build/fuzz/cron: FUZZ_ALSO = src/pg/schedule/cron.c
@@ -252,15 +270,20 @@ fuzz:
 # ---- the command-line client: libpq and zlib only ----
 
 .PHONY: cli
-cli: build/xmcoh
-build/xmcoh: $(CLI_SOURCES) $(ALL_HEADERS) | build
-	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(shell $(PKG_CONFIG) --cflags libpq zlib) $(CLI_SOURCES) -o $@ \
-		$(shell $(PKG_CONFIG) --libs libpq zlib) -lm
+# libpq's internal headers, such as pqexpbuffer.h, are below --pkgincludedir, which may be another folder than that of libpq-fe.h.
+CLI_CFLAGS = $(shell $(PKG_CONFIG) --cflags libpq zlib) $(addprefix -I,$(shell $(PG_CONFIG) --pkgincludedir 2>/dev/null))
+cli: build/xmcoh build/xmcoh.1
+build/cli/%.o: src/cli/%.c $(wildcard src/cli/*.h) | build/cli
+	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(CLI_CFLAGS) -c $< -o $@
+build/xmcoh: $(CLI_OBJECTS)
+	$(CC) $^ -o $@ $(shell $(PKG_CONFIG) --libs libpq zlib) -lm
+build/xmcoh.1: build/xmcoh src/cli/manual.awk
+	build/xmcoh --help | awk -f src/cli/manual.awk >$@
 
 # ---- everything at once, on throwaway servers ----
 
-# (check stands above: PGXS has a goal of that name, which says that there is none.)
-.PHONY: setup demo guides quality torture check-cassert check-valgrind check-asan
+# The goal check stands above, because PGXS has a goal of that name.
+.PHONY: setup demo guides quality torture readme reference check-cassert check-valgrind check-asan
 setup:
 	@bash test/setup.sh
 check-cassert:
@@ -271,6 +294,10 @@ check-asan:
 	@MAKE='$(MAKE)' bash test/sanitizers.sh asan $(KINDS)
 torture:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
+readme:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/readme.sh --write
+reference:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/reference.sh --write
 demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:

@@ -1,8 +1,8 @@
 #!/bin/bash
-# cassert.sh - the tests that need a server, on one with assertions: cassert.sh [kind...], as check.sh has them.
+# cassert.sh - runs the tests that need a server on a server with assertions: cassert.sh [kind...]. The kinds are check.sh's.
 #
-# The server is built first and kept in build/debug, or in DEBUG_SERVER, which its user must be able to read. The logs are in
-# build/cassert.
+# The server is built first and stays in build/debug or in the folder DEBUG_SERVER. The user of the server must be able to read
+# that folder. The logs are in build/cassert.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 server=${DEBUG_SERVER:-$root/build/debug}

@@ -1,40 +1,46 @@
 #!/bin/bash
-# check.sh - runs every test there is and ends with one line: N passed, N failed, N skipped.
+# check.sh - runs all tests; the last line is: N passed, N failed, N skipped.
 #
-# Kinds of tests, each with its whole output in build/check/KIND.log:
-#   harness                                 this script: whether it sees what hangs or dies
+# The kinds of tests; the whole output of a kind is in build/check/KIND.log:
+#   harness                                 this script: a test that hangs or dies counts as a failure
+#   house            test/house.py          the order of the layers; the script also finds planted violations
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
-#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one target is one test
-#   regress          test/sql/*.sql         pg_regress (those that the Makefile lists)
-#   isolation        test/isolation/specs   pg_isolation_regress (those that the Makefile lists)
-#   pgtap            test/pgtap/*.sql       in a database that has the extensions pgtap and xmcoh
+#   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one fuzzer is one test
+#   regress          test/sql/*.sql         pg_regress: the tests that the Makefile lists
+#   isolation        test/isolation/specs   pg_isolation_regress: the tests that the Makefile lists
+#   pgtap            test/pgtap/*.sql       in a database with the extensions pgtap and xmcoh
 #   cli, tap         test/{cli,tap}/*.pl    PostgreSQL::Test, whole clusters
-#   pgspot           sql/xmcoh--1.0.sql     names that somebody else's object could catch; test/pgspot.allowed lists what may be
+#   pgspot           sql/xmcoh--1.0.sql     names that an object of another role could capture; exceptions: test/pgspot.allowed
+#   readme           README.md              runs every block of SQL and compares the output with the text (readme.pl)
+#   reference        doc/reference.md       is what `make reference` makes; no COMMENT ON is longer than 300 characters
+#   machine                                 the machine's own PostgreSQL has the same files of xmcoh as before
 #
-# A kind that cannot run has failed. Only tests on real data (GUIDES, by default ../shared/data/guides) are skipped when the
-# data is missing. Arguments name the kinds to run; none: all. KEEP=1 keeps the working folder.
+# Arguments name the kinds to run; without arguments all kinds run. A kind that cannot run has failed. Only tests on real data
+# (GUIDES, by default ../shared/data/guides) are skipped if the data are missing. KEEP=1 keeps the working folder.
 #
-# A busy machine takes longer, which is no failure. What is stopped is what hangs: it has printed nothing for QUIET_SECONDS.
-# Every kind prints at least a line for each test.
+# A test on a busy machine takes longer, which is not a failure. A test that has printed nothing for QUIET_SECONDS hangs and is
+# stopped. Every kind prints a line for each test.
 set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 
-ALL_KINDS="harness unit unit-asan fuzz regress isolation pgtap cli tap pgspot"
+ALL_KINDS="harness house unit unit-asan fuzz regress isolation pgtap cli tap pgspot readme reference machine"
 LOGS=${CHECK_LOGS:-$ROOT/build/check}
-# A server that checks itself is slower, and so is what waits for it.
+# A server with assertions or sanitizers is slower, so waiting takes longer.
 export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
-export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-$((180 * CHECK_SLOWNESS))} PGISOLATIONTIMEOUT=${PGISOLATIONTIMEOUT:-$((360 * CHECK_SLOWNESS))}
-# Also for what PostgreSQL's own programs wait for.
+export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-$((180 * CHECK_SLOWNESS))}
+export PGISOLATIONTIMEOUT=${PGISOLATIONTIMEOUT:-$((360 * CHECK_SLOWNESS))}
+# What PostgreSQL's own programs wait for has the same limit.
 export PGCTLTIMEOUT=${PGCTLTIMEOUT:-$PG_TEST_TIMEOUT_DEFAULT}
-# More than any limit of a test's own: isolationtester gives a step twice PostgreSQL's default.
+# Longer than the time limits of the tests themselves: isolationtester gives a step twice PostgreSQL's default.
 QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
-LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"	# of prove: prints each test at once, not all of them at a file's end
+# Options of prove: print each test when it ends, not all tests of a file at its end.
+LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"
 PGSPOT_VERSION=0.9.4
 passed=0 failed=0 skipped=0
 table= failures=
 
-# ---- counting: each sets ok, bad, skip from a log ----
+# ---- counting: each function sets ok, bad and skip from a log ----
 
 count_cmocka()
 {
@@ -42,7 +48,7 @@ count_cmocka()
 	run=$(grep -c '^\[ RUN      \]' "$1")
 	ok=$(grep -c '^\[       OK \]' "$1")
 	skip=$(grep -c '^\[  SKIPPED \] [a-z]' "$1")
-	bad=$((run - ok - skip))	# a crash ends a test without a word
+	bad=$((run - ok - skip))	# a test that crashed printed no result
 	bad=$((bad + $(awk '/^== / && !/ ended with status / { open = 0 } /^\[ RUN      \]/ { open++ }
 		/^\[       OK \]|^\[  SKIPPED \] [a-z]/ { open-- } /^== .* ended with status / && !open { n++ } END { print n + 0 }' "$1")))
 }
@@ -56,7 +62,7 @@ count_tap()
 	bad=$(($(grep -cE '^not ok ' "$1") - todo))
 }
 
-# PostgreSQL 16 and later print TAP here.
+# The second pattern is of PostgreSQL 16 and later, which print TAP.
 count_regress()
 {
 	ok=$(grep -cE '\.\.\. ok +[0-9]+ ms|^ok ' "$1")
@@ -79,12 +85,12 @@ run()
 	shift 2
 	printf '%-10s ' "$kind"
 	"$@" >"$log" 2>&1 </dev/null &
-	# A file of tests that hangs is stopped by itself, before its kind is.
+	# The limit of a kind is longer than that of a single file of tests.
 	await_or_stop $! "$log" $((QUIET_SECONDS + 60)) || reason="stopped after $((QUIET_SECONDS + 60)) s without output"
 	wait $! 2>/dev/null
 	status=$?
 	"$counter" "$log"
-	# A worker's crash need not fail a test: others begin in its place.
+	# A test may pass although a worker crashed, because another worker begins in its place.
 	if grep -rhs --include='*.log' '^TRAP:' "$WORK" >>"$log"; then reason="an assertion failed in a server"; fi
 	if [ -z "$reason" ] && [ $((ok + bad + skip)) = 0 ]; then reason="no test ran"; fi
 	if [ -z "$reason" ] && [ $status != 0 ] && [ $bad = 0 ]; then reason="ended with status $status"; fi
@@ -100,8 +106,8 @@ run()
 	return 0
 }
 
-# await_or_stop PID LOG SECONDS: waits for the end of a process; fails, and stops it, when LOG has not grown for that long.
-# (timeout(1) limits the whole time, and cannot run a function of this shell.)
+# await_or_stop PID LOG SECONDS: waits for the end of a process. If LOG has not grown for SECONDS, stops the process and fails.
+# timeout(1) would limit the whole time, and cannot run a function of this shell.
 await_or_stop()
 {
 	local pid=$1 log=$2 limit=$3 size last= quiet_since=$SECONDS turn=0
@@ -120,7 +126,7 @@ await_or_stop()
 	done
 }
 
-# A process and all below it: asked to end, then killed.
+# Asks a process and its descendants to end, then kills them.
 stop_tree()
 {
 	local tree try
@@ -157,14 +163,14 @@ show_failure()
 	} | sed 's/^/    /'
 }
 
-# Jobs in the copied tests are waited for CHECK_SLOWNESS times as long.
+# Multiplies the time limits for jobs in the copied tests by CHECK_SLOWNESS.
 wait_longer()
 {
 	in_tree grep -rlE 'wait_for_job\(' test expected |
 		in_tree xargs perl -i -pe 's/(wait_for_job\(.*?\x27)(\d\d+)( ?s\x27)/$1 . $2 * $ENV{CHECK_SLOWNESS} . $3/e'
 }
 
-# failed_tests KIND LOG: a line for each test that failed, with its file, and what it says of itself.
+# failed_tests KIND LOG: a line for each test that failed, with its file, and its diagnostics.
 failed_tests()
 {
 	awk -v kind="$1" '
@@ -178,7 +184,7 @@ failed_tests()
 
 fuzz()
 {
-	in_tree "$MAKE" --no-print-directory WERROR=1 PG_CONFIG="$PG_CONFIG" FUZZ_ITERATIONS="${FUZZ_ITERATIONS:-20000}" fuzz
+	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 PG_CONFIG="$PG_CONFIG" FUZZ_ITERATIONS="${FUZZ_ITERATIONS:-20000}" fuzz
 }
 
 regress()
@@ -213,7 +219,7 @@ pgtap()
 	return $status
 }
 
-# The tests under test/$1, each with whole clusters of its own.
+# The tests in test/$1. Each starts its own clusters.
 perl_tests()
 {
 	local test status=0
@@ -223,13 +229,13 @@ perl_tests()
 		# shellcheck disable=SC2086
 		tap_file "$1" "test/$1/${test##*/}" perl_test "$WORK/$1" ${guides:+GUIDES="$guides"} \
 			prove $LIVE -I "$PGXS_TEST/perl" -I test/tap "test/$1/${test##*/}" || status=1
-		stop_servers_under "$WORK/$1"	# of a test that was stopped
+		stop_servers_under "$WORK/$1"	# left by a test that was stopped
 	done
 	return $status
 }
 
-# tap_file KIND FILE COMMAND...: runs one file of tests. One that hangs is stopped, and those after it run; one that ends badly
-# although none of its tests has failed (it died) counts as a failed test.
+# tap_file KIND FILE COMMAND...: runs one file of tests. A file that hangs is stopped. A file that dies, so that it ends with an
+# error although none of its tests has failed, counts as a failed test.
 tap_file()
 {
 	local log=$LOGS/$1.log file=$2 before status
@@ -249,7 +255,7 @@ tap_file()
 	return 1
 }
 
-# The counting itself: a file that hangs, one that dies after a test that passed, and one whose test fails count as one failure each.
+# Tests the counting: a file that hangs, a file that dies after a passed test, and a file with a failed test are one failure each.
 harness()
 {
 	local QUIET_SECONDS=4 inner=$LOGS/harness-files.log
@@ -263,12 +269,12 @@ harness()
 	} >>"$inner" 2>&1
 	sed 's/^/# /' "$inner"
 	count_tap "$inner"
-	if [ "$ok $bad" = "8 3" ]; then say "ok 1 - what hangs, dies or fails counts once, what is slow does not"; return 0; fi
+	if [ "$ok $bad" = "8 3" ]; then say "ok 1 - a file that hangs, dies or fails is one failure; a slow file is none"; return 0; fi
 	say "not ok 1 - $ok passed and $bad failed, not 8 and 3"
 	return 1
 }
 
-# pgspot is Python's, and comes into an environment of its own. Its parser is a binary of the same version.
+# pgspot is a Python package with a binary parser; pip installs both into an environment in build/.
 pgspot()
 {
 	local home=$ROOT/build/pgspot-$PGSPOT_VERSION
@@ -282,6 +288,61 @@ pgspot()
 	"$home/bin/python" "$ROOT/test/spot.py" "$TREE/sql/xmcoh--1.0.sql" "$ROOT/test/pgspot.allowed"
 }
 
+house()
+{
+	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 PG_CONFIG="$PG_CONFIG" house
+}
+
+# The server is not the one of the other kinds, because readme.pl restarts it.
+readme()
+{
+	local PGPORT=$((PGPORT + 1)) status=0
+
+	cluster_start readme && in_tree perl test/readme.pl "$WORK/readme" || status=$?
+	cluster_stop readme
+	return $status
+}
+
+reference()
+{
+	local status=0 too_long
+
+	createdb xmcoh_reference &&
+		psql -XAtq -v ON_ERROR_STOP=1 -d xmcoh_reference -f "$TREE/test/reference.sql" >"$LOGS/reference.md" || return 1
+	if diff -u "$ROOT/doc/reference.md" "$LOGS/reference.md"; then
+		say "ok 1 - doc/reference.md is what \`make reference\` makes"
+	else
+		say "not ok 1 - doc/reference.md is what \`make reference\` makes"
+		status=1
+	fi
+	too_long=$(psql -XAtq -d xmcoh_reference <<-'END'
+		SELECT format('#   %s characters: %s', length(d.description), pg_describe_object(d.classoid, d.objoid, d.objsubid))
+		  FROM pg_description AS d JOIN pg_depend AS e ON e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e'
+		  JOIN pg_extension AS x ON x.oid = e.refobjid AND x.extname = 'xmcoh'
+		 WHERE length(d.description) > 300 ORDER BY length(d.description) DESC
+	END
+	) || return 1
+	if [ -z "$too_long" ]; then
+		say "ok 2 - no COMMENT ON is longer than 300 characters"
+	else
+		say "not ok 2 - no COMMENT ON is longer than 300 characters"
+		say "$too_long"
+		status=1
+	fi
+	say "1..2"
+	return $status
+}
+
+machine()
+{
+	if diff <(printf '%s\n' "$machine_files_before") <(machine_files); then
+		say "ok 1 - the machine's own PostgreSQL has the files of xmcoh that it had before, and no others"
+	else
+		say "not ok 1 - the machine's own PostgreSQL has the files of xmcoh that it had before, and no others"
+		return 1
+	fi
+}
+
 # ---- all of it ----
 
 started=$SECONDS
@@ -289,8 +350,9 @@ rm -rf "$LOGS"
 mkdir -p "$LOGS"
 kinds=${*:-$ALL_KINDS}
 cluster_prepare
+machine_files_before=$(machine_files)
 
-# The server's user must be able to read the real data.
+# The server's user must be able to read the real data, hence the copy.
 guides=
 if [ -e "${GUIDES:=$ROOT/../shared/data/guides}/steps.tsv.gz" ]; then
 	guides=$WORK/guides
@@ -312,7 +374,7 @@ fi
 
 wants() { case " $kinds " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 server_up=
-# wants_server KIND: asked for, and there is a server to run it on; if there is none, the kind has failed.
+# wants_server KIND: whether the kind was asked for and a server runs. Without a server the kind has failed.
 wants_server()
 {
 	wants "$1" || return 1
@@ -326,8 +388,9 @@ wants_server()
 }
 
 ! wants harness || run harness count_tap harness
-! wants unit || run unit count_cmocka in_tree "$MAKE" -j2 WERROR=1 unit
-! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j2 WERROR=1 unit-asan
+! wants house || run house count_tap house
+! wants unit || run unit count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit
+! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit-asan
 ! wants fuzz || run fuzz count_fuzz fuzz
 ! wants_server regress || run regress count_regress regress
 ! wants_server isolation || run isolation count_regress isolation
@@ -335,6 +398,9 @@ wants_server()
 ! wants_server cli || run cli count_tap perl_tests cli
 ! wants_server tap || run tap count_tap perl_tests tap
 ! wants pgspot || run pgspot count_tap pgspot
+! wants_server readme || run readme count_tap readme
+! wants_server reference || run reference count_tap reference
+! wants machine || run machine count_tap machine
 
 if [ -z "$guides" ]; then
 	say ""

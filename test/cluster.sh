@@ -1,28 +1,32 @@
 # shellcheck shell=bash
-# cluster.sh - throwaway servers for the tests, the demo and the measured examples; to be sourced.
+# cluster.sh - functions for throwaway servers of the tests, the demo and the measurements; to be sourced.
 #
-#   cluster_prepare         installs what is missing; finds the server (PG_CONFIG); makes $WORK, which goes at exit
-#   cluster_build [flags]   builds a private copy of the tree, $TREE, and installs the extension from it
-#   as_server COMMAND...    runs a command as the user who may run a server: `postgres` when we are root, else ourselves
+#   cluster_prepare         installs missing packages, makes the folder $WORK, which is removed at exit, and copies the
+#                           PostgreSQL that PG_CONFIG names into $WORK/server; PG_CONFIG then names the copy
+#   cluster_build [flags]   copies the tree to $TREE, builds it there, and installs it into the copied PostgreSQL
+#   machine_files           checksums of the files of xmcoh in the machine's own PostgreSQL
+#   as_server COMMAND...    runs a command as a user who may run a server: `postgres` for root, else the same user
 #   cluster_start NAME [SETTING=VALUE...]
-#                           a new cluster with its own socket directory and no TCP port; sets PGHOST, PGPORT, PGUSER, PGDATABASE
+#                           starts a new cluster with its own socket folder, without a TCP port
 #   cluster_stop NAME
 #
 #   perl_test STATE COMMAND...
-#                           a command of PostgreSQL::Test, standing in $TREE, with what its clusters need; they lie under STATE
+#                           runs a command of PostgreSQL::Test in $TREE; its clusters are in STATE
 #
-# A server never runs as root, and its user can read neither root's home nor perhaps this folder: hence the copy.
+# Why the copies: a server never runs as root, and its user may not be able to read this folder. The machine's PostgreSQL may be in
+# use with another version of xmcoh, which must stay.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 MAKE=${MAKE:-make}
 PG_MAJOR=${PG_MAJOR:-15}
+JOBS=$(nproc 2>/dev/null || echo 2)	# of make
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
 cluster_prepare()
 {
-	# A PG_CONFIG that was chosen by hand is taken as it is.
+	# On Debian, pg_config without a path is a script; the default is the program of one version.
 	local default=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
 
 	[ ! -e /etc/debian_version ] || bash "$ROOT/test/setup.sh" || die "cannot install what is missing"
@@ -30,9 +34,7 @@ cluster_prepare()
 		PG_CONFIG=$default
 	fi
 	PG_CONFIG=${PG_CONFIG:-pg_config}
-	BINDIR=$("$PG_CONFIG" --bindir) || die "no PostgreSQL: $PG_CONFIG does not run; set PG_CONFIG"
-	# shellcheck disable=SC2034
-	PGXS_TEST=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
+	"$PG_CONFIG" --bindir >/dev/null || die "no PostgreSQL: $PG_CONFIG does not run; set PG_CONFIG"
 
 	WORK=$(mktemp -d "/tmp/xmcoh.XXXXXX")
 	TREE=$WORK/tree
@@ -42,12 +44,77 @@ cluster_prepare()
 		id postgres >/dev/null 2>&1 || die "no user postgres, as whom the server would run"
 		chown postgres: "$WORK"
 	fi
-	unset MAKEFLAGS MFLAGS MAKELEVEL	# of the make that called us
+	unset MAKEFLAGS MFLAGS MAKELEVEL	# set by the calling make
 	unset LC_ALL
-	export LANG=C.UTF-8 LC_MESSAGES=C	# PostgreSQL::Test drops LC_ALL: without LANG its servers would not be UTF-8
+	export LANG=C.UTF-8 LC_MESSAGES=C	# PostgreSQL::Test removes LC_ALL; LANG makes its servers use UTF-8
 	unset PGSERVICE PGSERVICEFILE PGHOSTADDR PGPASSWORD PGOPTIONS PGDATA PGPASSFILE PGSSLMODE
+	server_copy
+	# shellcheck disable=SC2034
+	PGXS_TEST=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
 	export PG_CONFIG PATH="$BINDIR:$PATH" PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGCONNECT_TIMEOUT=60
 	as_server mkdir -m 700 "$WORK/s" "$WORK/t"
+}
+
+# Copies the PostgreSQL that PG_CONFIG names into $WORK/server and sets PG_CONFIG and BINDIR to the copy. A program of PostgreSQL
+# finds the other folders relative to its own real path. So the programs are copied, and all folders keep their relative paths.
+# The folders that xmcoh is installed into are new folders with links to the machine's files; other folders are links.
+server_copy()
+{
+	local folder common
+
+	MACHINE_PG_CONFIG=$PG_CONFIG
+	common=$("$PG_CONFIG" --bindir)
+	for folder in pkglibdir sharedir libdir includedir pkgincludedir includedir-server; do
+		folder=$("$PG_CONFIG" "--$folder")
+		while [ "${folder#"$common"/}" = "$folder" ]; do common=${common%/*}; done
+	done
+	copy_of() { echo "$WORK/server${1#"$common"}"; }
+
+	BINDIR=$(copy_of "$("$PG_CONFIG" --bindir)")
+	mkdir -p "$BINDIR" "$(copy_of "$("$PG_CONFIG" --pkglibdir)")" "$(copy_of "$("$PG_CONFIG" --sharedir)")/extension"
+	(
+		cd "$("$PG_CONFIG" --bindir)"
+		shopt -s nullglob
+		cp -p initdb postgres* pg_* psql* pgbench* createdb* createuser* dropdb* dropuser* clusterdb* reindexdb* vacuumdb* "$BINDIR"
+	)
+	for folder in pkglibdir sharedir libdir includedir pkgincludedir includedir-server; do
+		folder=$("$PG_CONFIG" "--$folder")
+		link_folder "$folder" "$(copy_of "$folder")"
+	done
+	folder=$("$PG_CONFIG" --sharedir)/extension
+	link_folder "$folder" "$(copy_of "$folder")"
+	[ "$(id -u)" != 0 ] || chown -hR postgres: "$WORK/server"
+
+	folder=$(copy_of "$("$PG_CONFIG" --sharedir)")
+	PG_CONFIG=$BINDIR/pg_config
+	[ "$("$PG_CONFIG" --sharedir)" = "$folder" ] ||
+		die "the copy of PostgreSQL in $WORK/server takes its files from $("$PG_CONFIG" --sharedir), not from $folder"
+}
+
+# link_folder FOLDER COPY: makes COPY a link to FOLDER. If COPY exists, links the missing entries, without those of xmcoh.
+link_folder()
+{
+	local entry missing=()
+
+	[ -d "$1" ] || return 0
+	if [ ! -e "$2" ]; then
+		mkdir -p "${2%/*}"
+		ln -s "$1" "$2"
+		return
+	fi
+	for entry in "$1"/*; do
+		[ -e "$2/${entry##*/}" ] || [[ ${entry##*/} = xmcoh* ]] || missing+=("$entry")
+	done
+	[ ${#missing[@]} = 0 ] || ln -s -t "$2" "${missing[@]}"
+}
+
+machine_files()
+{
+	local folders
+
+	folders=$(for folder in bindir pkglibdir sharedir mandir; do "$MACHINE_PG_CONFIG" "--$folder"; done)
+	# shellcheck disable=SC2086
+	find -H $folders /usr/local/bin /usr/local/share/man -name 'xmcoh*' -type f -exec sha256sum {} + 2>/dev/null | sort -k 2
 }
 
 as_server()
@@ -59,7 +126,7 @@ as_server()
 	fi
 }
 
-# as_server, but standing in the copied tree
+# as_server in the copied tree
 in_tree()
 {
 	as_server env -C "$TREE" "$@"
@@ -72,20 +139,10 @@ cluster_copy()
 		as_server tar -C "$TREE" --no-same-owner -xf -
 }
 
-cluster_install()
-{
-	local as_root=()
-
-	if [ ! -w "$("$PG_CONFIG" --pkglibdir)" ] || [ ! -w "$("$PG_CONFIG" --sharedir)/extension" ] || [ ! -w "$BINDIR" ]; then
-		command -v sudo >/dev/null || die "installing into $("$PG_CONFIG" --pkglibdir) takes root or sudo"
-		as_root=(sudo)
-	fi
-	"${as_root[@]}" "$MAKE" -C "$TREE" PG_CONFIG="$PG_CONFIG" "$@" install
-}
-
 cluster_build()
 {
-	cluster_copy && in_tree "$MAKE" -j2 PG_CONFIG="$PG_CONFIG" "$@" && cluster_install "$@"
+	cluster_copy && in_tree "$MAKE" -j"$JOBS" PG_CONFIG="$PG_CONFIG" "$@" &&
+		in_tree "$MAKE" PG_CONFIG="$PG_CONFIG" CLI_BINDIR="$BINDIR" "$@" install
 }
 
 cluster_start()
@@ -106,7 +163,7 @@ cluster_start()
 	fi
 }
 
-# stop_server DATA: at once, and without a word when it is down
+# stop_server DATA: stops at once; prints nothing if the server is down
 stop_server()
 {
 	as_server pg_ctl --pgdata="$1" --mode=immediate --wait --timeout=60 stop >/dev/null 2>&1 || true
@@ -127,7 +184,7 @@ cluster_stop()
 	[ ! -e "$WORK/$1/postmaster.pid" ] || stop_server "$WORK/$1"
 }
 
-# Whatever server has its data there, also one that a test which was cut off has left.
+# Stops every server with its data in the folder, also those that a stopped test has left.
 stop_servers_under()
 {
 	local pidfile

@@ -1,9 +1,9 @@
 #!/bin/bash
 # debug_server.sh - builds PostgreSQL from Debian's source package, with assertions, debugging symbols and valgrind's client
-# requests, into a folder of its own: debug_server.sh FOLDER [configure argument...]. What is there already is kept.
+# requests, into a folder: debug_server.sh FOLDER [configure argument...]. A folder with a complete server is kept.
 #
-# The folder is then an installation like any other (PG_CONFIG=FOLDER/bin/pg_config), with contrib and pgTAP; FOLDER/valgrind.supp
-# has PostgreSQL's own suppressions. It takes some minutes and 85 MB; the sources go afterwards.
+# FOLDER is then an installation with contrib and pgTAP, for PG_CONFIG=FOLDER/bin/pg_config. FOLDER/valgrind.supp has PostgreSQL's
+# own suppressions. The build takes some minutes and 85 MB; the sources are removed.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: debug_server.sh FOLDER [configure argument...]" >&2; exit 2; }
@@ -19,7 +19,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{sources,lists/partial}
 
-# The machine's own sources of Debian packages, as sources of their source packages; the machine's lists stay as they are.
+# Lists of source packages from the same mirrors as the machine's packages. The machine's own lists are not changed.
 shopt -s nullglob
 for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
 	[ ! -e "$list" ] || sed -nE 's/^deb([[:space:]])/deb-src\1/p' "$list" >"$work/sources/$(basename "$list" .list).list"
@@ -29,9 +29,9 @@ for list in /etc/apt/sources.list.d/*.sources; do
 done
 apt_source=(-q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/sources" -o Dir::State::Lists="$work/lists"
 	-o APT::Sandbox::User=root)
-apt-get "${apt_source[@]}" update || true	# a source without source packages is no harm, if another has ours
+apt-get "${apt_source[@]}" update || true	# one mirror with the source package is enough
 
-# A mirror may list a version whose files it lacks: then the one before.
+# A mirror may list a version without having its files; then the version before is taken.
 tarball=
 for version in $(apt-cache "${apt_source[@]}" showsrc "postgresql-$major" | sed -n 's/^Version: //p' | sort -rVu); do
 	if (cd "$work" && apt-get "${apt_source[@]}" source --download-only "postgresql-$major=$version"); then
@@ -41,16 +41,16 @@ for version in $(apt-cache "${apt_source[@]}" showsrc "postgresql-$major" | sed 
 done
 [ -e "$tarball" ] || { echo "debug_server: no mirror has the source package postgresql-$major" >&2; exit 1; }
 
-# The release as PostgreSQL made it, without Debian's patches, which move its folders.
+# The original release, without Debian's patches, which move folders.
 mkdir "$work/tree"
 tar -C "$work/tree" --strip-components=1 -xf "$tarball"
 cd "$work/tree"
 ./configure --quiet --prefix="$folder" --enable-cassert --enable-debug --enable-tap-tests --with-icu --without-readline \
 	CFLAGS='-Og -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND "$@"
-make -s -j2
+make -s -j"$(nproc)"
 make -s install
-make -s -j2 -C contrib install
+make -s -j"$(nproc)" -C contrib install
 cp src/tools/valgrind.supp "$folder"
-# pgTAP is SQL, the same for every build.
+# pgTAP is SQL and does not depend on the build.
 cp "/usr/share/postgresql/$major/extension"/pgtap* "$("$folder/bin/pg_config" --sharedir)/extension"
 touch "$folder/complete"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# demo.sh - doc/demo/demo.sql on a throwaway server, every statement shown before its result.
+# demo.sh - runs doc/demo/demo.sql on a throwaway server and prints every statement before its result.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"

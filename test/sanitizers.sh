@@ -1,13 +1,13 @@
 #!/bin/bash
-# sanitizers.sh - the tests that need a server, on one in which every bad access to memory is reported:
+# sanitizers.sh - runs the tests that need a server under a tool that reports bad accesses to memory:
 #
-#   sanitizers.sh valgrind [kind...]   the server under valgrind; without any: regress, isolation, pgtap
-#   sanitizers.sh asan [kind...]       the extension built for AddressSanitizer and UBSan; without any: these, cli and tap
+#   sanitizers.sh valgrind [kind...]   the server under valgrind; default kinds: regress isolation pgtap
+#   sanitizers.sh asan [kind...]       the extension with AddressSanitizer and UBSan; default kinds: these, cli and tap
 #
-# The kinds are check.sh's. Ends with the number of reports, and fails if there is one. The server is the one of cassert.sh: it tells
-# valgrind of PostgreSQL's memory contexts, and wipes what is freed. AddressSanitizer sees no more of a context than its blocks, but
-# the stack and what is static; and it makes everything twice as slow, where valgrind makes it thirty times as slow, so that tests
-# with a clock may fail. VALGRIND_OPTS=--track-origins=yes tells where unset bytes come from, and doubles that.
+# The kinds are check.sh's. The last line is the number of reports; the script fails if there is a report. The server is the one
+# of cassert.sh: it tells valgrind about PostgreSQL's memory contexts, and overwrites freed memory. AddressSanitizer does not know
+# the contexts, but checks the stack and static data. AddressSanitizer makes a test twice as slow, valgrind thirty times; tests
+# with time limits may fail then. VALGRIND_OPTS=--track-origins=yes shows where unset bytes come from, and takes twice the time.
 #
 # The logs and reports are in build/sanitizers.
 set -euo pipefail
@@ -23,18 +23,18 @@ case $tool in
 valgrind)
 	kinds=${*:-regress isolation pgtap}
 	run="exec valgrind --quiet --error-limit=no --num-callers=30 --leak-check=no --suppressions='$plain/valgrind.supp' \
-	--log-file='$reports/%p' '$server/bin/postgres.plain'"
+	--log-file='$reports/%p' \"\$here/postgres.plain\""
 	export CHECK_SLOWNESS=30
 	;;
 asan)
 	kinds=${*:-regress isolation pgtap cli tap}
-	# A server keeps what it has allocated until it ends, and the library comes too late to be found by its users.
-	# (abort_on_error: a report ends the process as any crash does; may_return_null: what cannot be had is an error of PostgreSQL's.)
-	# Under its first name, since pg_ctl restart starts again what was started.
+	# The runtime libraries are preloaded, because the extension is loaded later than they must be. detect_leaks=0: a server keeps
+	# allocated memory until its end. abort_on_error: a report ends the process like a crash. may_return_null: running out of
+	# memory is an error of PostgreSQL's. exec -a keeps the name of the program, which pg_ctl restart starts again.
 	run="export LD_PRELOAD='$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)'\${LD_PRELOAD:+:\$LD_PRELOAD}
 export ASAN_OPTIONS='detect_leaks=0:allocator_may_return_null=1:abort_on_error=1:log_path=$reports/asan'
 export UBSAN_OPTIONS='print_stacktrace=1:log_path=$reports/ubsan'
-exec -a '$server/bin/postgres' '$server/bin/postgres.plain'"
+exec -a \"\$here/postgres\" \"\$here/postgres.plain\""
 	export COPT='-fsanitize=address,undefined -fno-omit-frame-pointer'	# PGXS's
 	export CHECK_SLOWNESS=6
 	;;
@@ -50,13 +50,14 @@ mkdir -p "$folder"
 mkdir -m 1777 "$reports"
 cp -al "$plain" "$server"
 
-# The server's processes are all forked from the postmaster, and the tool goes with them. initdb's are not ours.
+# All processes of the server are forked from the postmaster, so they run under the tool. initdb's processes do not.
 mv "$server/bin/postgres" "$server/bin/postgres.plain"
 cat >"$server/bin/postgres" <<END
 #!/bin/bash
+here=\$(dirname "\$(realpath "\$0")")	# the tests use a copy of this installation
 case "\$1" in
 --boot | --single | --check | --describe-config | -V | --version | -C)
-	exec -a '$server/bin/postgres' '$server/bin/postgres.plain' "\$@" ;;
+	exec -a "\$here/postgres" "\$here/postgres.plain" "\$@" ;;
 esac
 $run "\$@"
 END
@@ -67,7 +68,7 @@ status=0
 PG_CONFIG=$server/bin/pg_config CHECK_LOGS=$folder/logs bash "$root/test/check.sh" $kinds || status=$?
 
 find "$reports" -type f -empty -delete
-# What a report of each begins with.
+# The first line of each report.
 summary()
 {
 	find "$reports" -type f -exec cat {} + |

@@ -1,6 +1,6 @@
 #!/bin/bash
-# setup.sh - installs what building and testing need on Debian, and nothing when all of it is there.
-# PG_MAJOR says which PostgreSQL (15); arguments name further packages.
+# setup.sh - installs the Debian packages that building and testing need and that are missing.
+# PG_MAJOR is the major version of PostgreSQL (15); arguments name further packages.
 set -euo pipefail
 
 major=${PG_MAJOR:-15}
@@ -32,7 +32,7 @@ if [ "$(id -u)" != 0 ]; then
 	as_root=(sudo)
 fi
 
-# A server installed only for tests must not start a cluster of its own. The setting goes as soon as the packages are in.
+# A server that is installed only for tests must not create and start a cluster. The setting is removed after the installation.
 no_cluster=/etc/postgresql-common/createcluster.d/xmcoh-setup.conf
 if [ ! -e "/usr/lib/postgresql/$major/bin/postgres" ]; then
 	"${as_root[@]}" mkdir -p "${no_cluster%/*}"

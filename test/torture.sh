@@ -1,7 +1,8 @@
 #!/bin/bash
-# torture.sh - kills workers and servers at random moments for as long as wanted; prints a line for 20 kills and a table at the
-# end, and fails when a job is stuck, a version damaged, an approved pair lost, or a resumed job's result not that of an undisturbed
-# one. The settings stand in test/tap/014_faults_torture.pl; KEEP=1 keeps the clusters and their logs.
+# torture.sh - kills workers and servers at random moments, TORTURE_KILLS times or for TORTURE_SECONDS; prints a line after 20
+# kills and a table at the end. The script fails if a job is stuck, a version is damaged, an approved pair is lost, or a resumed
+# job has another result than an undisturbed job. test/tap/014_faults_torture.pl has the settings. KEEP=1 keeps the clusters and
+# their logs.
 set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"

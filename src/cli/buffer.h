@@ -1,21 +1,18 @@
-/* buffer.h - bytes that grow: a line, a row, a statement */
+/*
+ * buffer.h - libpq's buffer of growing text, PQExpBuffer. A buffer that runs out of memory becomes empty, and its
+ * functions do nothing from then on: check_buffer sees that.
+ */
 #ifndef XMCOH_CLI_BUFFER_H
 #define XMCOH_CLI_BUFFER_H
 
 #include <stddef.h>
 
-typedef struct buffer
-{
-	char	   *bytes;
-	size_t		length;
-	size_t		capacity;
-} buffer;
+#ifndef pg_attribute_printf		/* libpq's header takes the macro from a header that the server has */
+#define pg_attribute_printf(text, first) __attribute__((format(printf, text, first)))
+#endif
+#include "internal/pqexpbuffer.h"
 
-extern void buffer_reserve(buffer *b, size_t more);
-extern void buffer_add(buffer *b, const char *bytes, size_t length);
-extern void buffer_add_string(buffer *b, const char *string);
-
-/* Ends the bytes in a NUL, which their length does not count. */
-extern void buffer_end(buffer *b);
+/* Ends the program when a function of the buffer has run out of memory. */
+extern void check_buffer(const PQExpBufferData *buffer);
 
 #endif

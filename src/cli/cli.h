@@ -1,6 +1,6 @@
 /*
- * cli.h - the command-line client `xmcoh`: import, watch, report. It speaks SQL through libpq and shares no code with the
- * extension, so it works from any machine that can connect.
+ * cli.h - what the commands of the client `xmcoh` share: connection options, queries, errors, memory. The client speaks
+ * SQL through libpq and shares no code with the extension. It runs on any machine that can connect to the server.
  */
 #ifndef XMCOH_CLI_H
 #define XMCOH_CLI_H
@@ -9,7 +9,7 @@
 #include <getopt.h>
 #include <libpq-fe.h>
 
-/* Connection options, the same for every command; they mean what they mean to psql. */
+/* The connection options of every command; psql has the same ones. */
 typedef struct connection_options
 {
 	const char *host;
@@ -25,27 +25,32 @@ typedef struct connection_options
 	{"username", required_argument, NULL, 'U'}, \
 	{"dbname", required_argument, NULL, 'd'}
 
-/* Takes the option that getopt_long returned; false when it is none of the above. */
+/* Stores a connection option that getopt_long returned. Returns false when the option is another one. */
 extern bool take_connection_option(connection_options *options, int option);
 
-/* Connects, or ends the program with the server's message. */
+/* Connects. A failure ends the program with libpq's message. */
 extern PGconn *connect_or_exit(const connection_options *options);
 
-/* Runs a query with text parameters and returns its result, or ends the program with the server's message. */
+/* Runs a query with text parameters and returns the result. A failure ends the program with the server's message. */
 extern PGresult *query_or_exit(PGconn *conn, const char *sql, int count, const char *const *values);
 
-/* Prints "xmcoh: ..." on standard error and ends the program with status 1. */
+/*
+ * Prints "xmcoh: error: ..." on standard error and ends the program with status 1. Messages follow PostgreSQL's style
+ * guide: the error in one phrase; then, after HINT, advice in whole sentences.
+ */
 extern void die(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
+#define HINT "\nxmcoh: hint: "
 
-/* The same with a message of libpq. */
+/* Ends the program with a message of libpq. */
 extern void die_of_server(const char *message) __attribute__((noreturn));
 
-/* Prints "xmcoh: ..." and where help is, and ends the program with status 2. */
+/* Prints the error and where the help is, and ends the program with status 2. */
 extern void usage_error(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
 
-extern void *allocate(void *old, size_t size);	/* realloc that ends the program when out of memory */
+/* realloc; running out of memory ends the program. */
+extern void *allocate(void *old, size_t size);
 
-/* The commands; argv[0] is the command's name. Each returns the program's exit status. */
+/* The commands. argv[0] is the command's name. Each returns the program's exit status. */
 extern int	import_main(int argc, char **argv);
 extern int	watch_main(int argc, char **argv);
 extern int	report_main(int argc, char **argv);

@@ -1,4 +1,4 @@
-/* file_kind.c - see file_kind.h */
+/* file_kind.c - the signatures of file formats, and how the first line of other text formats begins; see file_kind.h */
 #include "file_kind.h"
 
 #include <stdbool.h>
@@ -9,19 +9,20 @@ typedef struct signature
 {
 	const char *bytes;
 	size_t		length;
-	size_t		at;				/* where in the file they stand */
+	size_t		at;				/* offset in the file */
 	file_kind	kind;
 } signature;
 
 #define SIGNATURE(bytes, at, name, advice) {bytes, sizeof(bytes) - 1, at, {name, advice}}
-#define UNPACK "unpack it first"
-#define TO_TSV "save it as tab-separated text"
-#define TO_UTF8 "convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)"
+#define UNPACK "Unpack the file first."
+#define TO_TSV "Save the data as tab-separated text."
+#define TO_UTF8 "Convert the file to UTF-8 (iconv -f UTF-16 -t UTF-8)."
+#define TO_NPY "Save the numbers with numpy.save."
 
-/* A longer signature stands before one that it begins with. */
+/* The first match counts, so a longer signature stands before a shorter one with the same beginning. */
 static const signature signatures[] = {
-	SIGNATURE("\x1f\x8b", 0, "a gzip file", "unpack it once (gunzip)"),
-	SIGNATURE("\x93NUMPY", 0, "a NumPy .npy file", "--npy takes such files"),
+	SIGNATURE("\x1f\x8b", 0, "a gzip file", "Unpack the file once with gunzip."),
+	SIGNATURE("\x93NUMPY", 0, "a NumPy .npy file", "Use --npy for such files."),
 	SIGNATURE("PK\x03\x04", 0, "a ZIP archive (.zip, .npz, .xlsx)", UNPACK),
 	SIGNATURE("PK\x05\x06", 0, "an empty ZIP archive", NULL),
 	SIGNATURE("1AY&SY", 4, "a bzip2 file", UNPACK),
@@ -37,24 +38,24 @@ static const signature signatures[] = {
 	SIGNATURE("WEBPVP8", 8, "a WebP image", NULL),
 	SIGNATURE("%PDF-", 0, "a PDF document", NULL),
 	SIGNATURE("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "an old Office document (.xls, .doc)", TO_TSV),
-	SIGNATURE("PGCOPY\n\xff\r\n\0", 0, "COPY's binary format", "write it with FORMAT text, HEADER"),
-	SIGNATURE("PGDMP\x01", 0, "an archive of pg_dump", "pg_restore reads it"),
+	SIGNATURE("PGCOPY\n\xff\r\n\0", 0, "COPY's binary format", "Write the data with COPY (FORMAT text, HEADER)."),
+	SIGNATURE("PGDMP\x01", 0, "an archive of pg_dump", "Restore the archive with pg_restore."),
 	SIGNATURE("SQLite format 3\0", 0, "an SQLite database", NULL),
 	SIGNATURE("PAR1\x15", 0, "a Parquet file", TO_TSV),
 	SIGNATURE("ARROW1\0\0", 0, "an Arrow file", TO_TSV),
 	SIGNATURE("\x89HDF\r\n\x1a\n", 0, "an HDF5 file", NULL),
-	SIGNATURE("\x80\x02", 0, "a Python pickle", "save numbers with numpy.save"),
-	SIGNATURE("\x80\x03", 0, "a Python pickle", "save numbers with numpy.save"),
-	SIGNATURE("\x80\x04", 0, "a Python pickle", "save numbers with numpy.save"),
-	SIGNATURE("\x80\x05", 0, "a Python pickle", "save numbers with numpy.save"),
+	SIGNATURE("\x80\x02", 0, "a Python pickle", TO_NPY),
+	SIGNATURE("\x80\x03", 0, "a Python pickle", TO_NPY),
+	SIGNATURE("\x80\x04", 0, "a Python pickle", TO_NPY),
+	SIGNATURE("\x80\x05", 0, "a Python pickle", TO_NPY),
 	SIGNATURE("\x7f" "ELF", 0, "a program", NULL),
-	SIGNATURE("\xff\xfe\0\0", 0, "text in UTF-32", "convert it to UTF-8 (iconv -f UTF-32 -t UTF-8)"),
-	SIGNATURE("\0\0\xfe\xff", 0, "text in UTF-32", "convert it to UTF-8 (iconv -f UTF-32 -t UTF-8)"),
+	SIGNATURE("\xff\xfe\0\0", 0, "text in UTF-32", "Convert the file to UTF-8 (iconv -f UTF-32 -t UTF-8)."),
+	SIGNATURE("\0\0\xfe\xff", 0, "text in UTF-32", "Convert the file to UTF-8 (iconv -f UTF-32 -t UTF-8)."),
 	SIGNATURE("\xff\xfe", 0, "text in UTF-16", TO_UTF8),
 	SIGNATURE("\xfe\xff", 0, "text in UTF-16", TO_UTF8),
 };
 
-/* Every second byte of ASCII characters in UTF-16 is 0. */
+/* In UTF-16 every second byte of an ASCII character is 0; the first four bytes are looked at. */
 static bool
 looks_like_utf16(const unsigned char *start, size_t length)
 {
@@ -91,9 +92,10 @@ text_kind(const char *line)
 	static const file_kind html = {"an HTML page", NULL};
 	static const file_kind xml = {"XML", NULL};
 	static const file_kind json = {"JSON", TO_TSV};
-	static const file_kind csv = {"CSV", TO_TSV ", or load it with psql's \\copy ... (FORMAT csv, HEADER)"};
-	static const file_kind quoted = {"CSV with tabs, its fields in quotes", "save it without, as COPY (FORMAT text, HEADER) does"};
-	static const file_kind sql = {"SQL", "psql runs it"};
+	static const file_kind csv = {"CSV", TO_TSV " Or load the file with psql's \\copy ... (FORMAT csv, HEADER)."};
+	static const file_kind quoted = {"CSV with tabs, its fields in quotes",
+		"Save the fields without quotes, as COPY (FORMAT text, HEADER) does."};
+	static const file_kind sql = {"SQL", "Run the file with psql."};
 	bool		tab = strchr(line, '\t') != NULL;
 	size_t		length = strlen(line);
 

@@ -1,21 +1,24 @@
-/* file_kind.h - what a file that is not what it should be seems to be, so that the error can say so */
+/*
+ * file_kind.h - recognises file formats that the client does not read (images, archives, spreadsheets, CSV, JSON, ...),
+ * so that an error message can name the format of a wrong file.
+ */
 #ifndef XMCOH_CLI_FILE_KIND_H
 #define XMCOH_CLI_FILE_KIND_H
 
 #include <stddef.h>
 
-#define FILE_KIND_BYTES 512		/* of a file's start are looked at */
+#define FILE_KIND_BYTES 512		/* as many bytes from the start of a file suffice */
 
 typedef struct file_kind
 {
 	const char *name;			/* "a PNG image" */
-	const char *advice;			/* what to do with it, or NULL */
+	const char *advice;			/* a sentence: what the user can do; or NULL */
 } file_kind;
 
-/* By a file's first bytes: a binary format, or text in UTF-16 or UTF-32. NULL: none that is known. */
+/* Recognises a binary format, or text in UTF-16 or UTF-32, by the first bytes of the file. NULL: no known format. */
 extern const file_kind *binary_kind(const unsigned char *start, size_t length);
 
-/* By a terminated first line: text that is not tab-separated. NULL: none that is known. */
+/* Recognises text that is not tab-separated by its first line, which ends in a NUL. NULL: no known format. */
 extern const file_kind *text_kind(const char *line);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * import.c - `xmcoh import`: a TSV file and any number of .npy files into one table, line by line.
+ * import.c - `xmcoh import`: loads a TSV file and .npy files into one table, line by line
  *
- * Lines go out in COPY's text format, which every column type reads, so an existing table may well have bigint keys or
- * pgvector columns. Everything is one transaction: an import that fails leaves nothing behind, not even the table.
+ * The client sends rows in COPY's text format. Every column type reads that format, so an existing table may have
+ * bigint keys or columns of pgvector's types. The import is one transaction: after an error there are no new rows, and
+ * no new table.
  */
 #include "buffer.h"
 #include "cli.h"
@@ -10,74 +11,74 @@
 #include "npy.h"
 #include "text_file.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST_NPY 16
-#define MOST_COLUMNS 1600		/* PostgreSQL's own bound */
-#define LONGEST_NAME 63			/* bytes; PostgreSQL cuts off what is longer */
+#define MOST_COLUMNS 1600		/* PostgreSQL's limit */
+#define LONGEST_NAME 63			/* bytes; PostgreSQL truncates longer names */
 
-/* What to import, from the command line. */
+/* The arguments of the command line. */
 typedef struct import_plan
 {
-	const char *table;			/* as given */
+	const char *table;			/* as the user wrote it */
 	const char *tsv;
 	bool		raw;
 	int			integers;
-	const char *integer[MOST_COLUMNS];	/* (integers) columns to create as integer */
+	const char *integer[MOST_COLUMNS];	/* (integers) names of columns of type integer */
 	int			npys;
 	char	   *npy_column[MOST_NPY];	/* (npys) */
 	npy_file	npy[MOST_NPY];	/* (npys) */
 } import_plan;
 
-/* Ends the program when the first line cannot be that of tab-separated text. */
+/* Ends the program when the first line cannot be the first line of tab-separated text. */
 static void
-check_header(const buffer *line, const char *path)
+check_header(const PQExpBufferData *line, const char *path)
 {
-	const char *carriage_return = memchr(line->bytes, '\r', line->length);
 	const file_kind *kind;
 
-	if (carriage_return)
-		die("%s: line 1 has a carriage return within; if the lines end in CR alone, convert them (tr '\\r' '\\n')", path);
-	for (size_t k = 0; k < line->length; k++)
+	if (memchr(line->data, '\r', line->len))
+		die("file \"%s\", line 1: the line has a carriage return"
+			HINT "If the lines end in CR alone, convert them (tr '\\r' '\\n').", path);
+	for (size_t k = 0; k < line->len; k++)
 	{
-		unsigned char byte = (unsigned char) line->bytes[k];
+		unsigned char byte = (unsigned char) line->data[k];
 
 		if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
-			die("%s: line 1 has a control character (byte 0x%02x): this is no tab-separated text", path, byte);
+			die("file \"%s\", line 1: the line has a control character (byte 0x%02x), so the file is not tab-separated text",
+				path, byte);
 	}
-	kind = text_kind(line->bytes);
+	kind = text_kind(line->data);
 	if (kind)
-		die("%s seems to be %s, not tab-separated text%s%s", path, kind->name, kind->advice ? "; " : "",
-			kind->advice ? kind->advice : "");
-	if (!memchr(line->bytes, '\t', line->length))
-		die("%s: line 1 has no tab; it must name the columns, at least two, with tabs between", path);
+		refuse_kind(path, false, kind);
+	if (!memchr(line->data, '\t', line->len))
+		die("file \"%s\", line 1: the line has no tab"
+			HINT "The first line must name the columns, at least two, with tabs between the names.", path);
 }
 
-/* Cuts the header into names; returns how many. The names lie in `line`. */
+/* Splits the first line into names of columns and returns their number. The names point into `line`. */
 static int
-split_header(buffer *line, const char *path, char **name)
+split_header(PQExpBuffer line, const char *path, char **name)
 {
 	int			count = 0;
-	char	   *at = line->bytes;
+	char	   *at = line->data;
 
-	if (line->length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
-		memmove(at, at + 3, (line->length -= 3) + 1);	/* byte order mark */
+	if (line->len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+		memmove(at, at + 3, (line->len -= 3) + 1);	/* byte order mark */
 	check_header(line, path);
 	for (;;)
 	{
 		char	   *end = strchr(at, '\t');
 
 		if (count == MOST_COLUMNS)
-			die("%s: more than %d columns", path, MOST_COLUMNS);
+			die("file \"%s\" has more than %d columns", path, MOST_COLUMNS);
 		if (end)
 			*end = '\0';
 		if (*at == '\0')
-			die("%s: column %d has no name in the first line", path, count + 1);
+			die("file \"%s\", line 1: column %d has no name", path, count + 1);
 		if (strlen(at) > LONGEST_NAME)
-			die("%s: the name of column %d is longer than %d bytes", path, count + 1, LONGEST_NAME);
+			die("file \"%s\", line 1: the name of column %d is longer than %d bytes", path, count + 1, LONGEST_NAME);
 		name[count++] = at;
 		if (!end)
 			return count;
@@ -86,13 +87,13 @@ split_header(buffer *line, const char *path, char **name)
 }
 
 static void
-add_identifier(PGconn *conn, buffer *sql, const char *name)
+append_identifier(PGconn *conn, PQExpBuffer sql, const char *name)
 {
 	char	   *quoted = PQescapeIdentifier(conn, name, strlen(name));
 
 	if (!quoted)
 		die_of_server(PQerrorMessage(conn));
-	buffer_add_string(sql, quoted);
+	appendPQExpBufferStr(sql, quoted);
 	PQfreemem(quoted);
 }
 
@@ -105,10 +106,7 @@ is_integer(const import_plan *plan, const char *name)
 	return false;
 }
 
-/*
- * The table's name as SQL reads it (parse_ident), quoted, and whether it exists. pgvector's types are told from arrays by
- * their name, since they are written with other brackets.
- */
+/* Returns the name of the table, parsed as in SQL and quoted, and sets whether the table exists. */
 static char *
 resolve_table(PGconn *conn, const char *given, bool *exists)
 {
@@ -126,6 +124,7 @@ resolve_table(PGconn *conn, const char *given, bool *exists)
 	return name;
 }
 
+/* Whether the column has one of pgvector's types, whose text format has other brackets than an array's. */
 static bool
 has_vector_type(PGconn *conn, const char *table, const char *column)
 {
@@ -144,174 +143,171 @@ has_vector_type(PGconn *conn, const char *table, const char *column)
 static void
 create_table(PGconn *conn, const char *table, const import_plan *plan, char **name, int count)
 {
-	buffer		sql = {0};
+	PQExpBufferData sql;
 
-	buffer_add_string(&sql, "CREATE TABLE ");
-	buffer_add_string(&sql, table);
-	buffer_add_string(&sql, " (");
-	for (int k = 0; k < count; k++)
+	initPQExpBuffer(&sql);
+	appendPQExpBuffer(&sql, "CREATE TABLE %s (", table);
+	for (int k = 0; k < count + plan->npys; k++)
 	{
-		add_identifier(conn, &sql, name[k]);
-		buffer_add_string(&sql, is_integer(plan, name[k]) ? " integer, " : " text, ");
+		const char *column = k < count ? name[k] : plan->npy_column[k - count];
+
+		append_identifier(conn, &sql, column);
+		appendPQExpBufferStr(&sql, k >= count ? " real[]" : is_integer(plan, column) ? " integer" : " text");
+		appendPQExpBufferStr(&sql, k < count + plan->npys - 1 ? ", " : ")");
 	}
-	for (int k = 0; k < plan->npys; k++)
-	{
-		add_identifier(conn, &sql, plan->npy_column[k]);
-		buffer_add_string(&sql, " real[], ");
-	}
-	sql.length -= 2;
-	buffer_add_string(&sql, ")");
-	buffer_end(&sql);
-	PQclear(query_or_exit(conn, sql.bytes, 0, NULL));
-	free(sql.bytes);
+	check_buffer(&sql);
+	PQclear(query_or_exit(conn, sql.data, 0, NULL));
+	termPQExpBuffer(&sql);
 }
 
-/* Appends a TSV line's fields to `row` as COPY text; checks their number. */
+/* Starts the COPY into the columns of the TSV file and of the .npy files. */
 static void
-add_fields(buffer *row, const buffer *line, int count, bool raw, const char *path, size_t number)
+begin_copy(PGconn *conn, const char *table, const import_plan *plan, char **name, int count)
 {
-	int			fields = 1;
-	const char *bytes = line->bytes;
+	PQExpBufferData sql;
+
+	initPQExpBuffer(&sql);
+	appendPQExpBuffer(&sql, "COPY %s (", table);
+	for (int k = 0; k < count + plan->npys; k++)
+	{
+		appendPQExpBufferStr(&sql, k ? ", " : "");
+		append_identifier(conn, &sql, k < count ? name[k] : plan->npy_column[k - count]);
+	}
+	appendPQExpBufferStr(&sql, ") FROM STDIN (FORMAT text, HEADER)");
+	check_buffer(&sql);
+	PQclear(query_or_exit(conn, sql.data, 0, NULL));
+	termPQExpBuffer(&sql);
+}
+
+/* Ends the program when COPY would take the line for something else than one row. */
+static void
+check_line(const PQExpBufferData *line, const char *path, size_t number)
+{
 	size_t		backslashes = 0;
 
-	if (strlen(bytes) != line->length)
-		die("%s: line %zu has a NUL byte", path, number);
-	for (size_t k = 0; k < line->length; k++)
-		fields += bytes[k] == '\t';
-	if (fields != count)
-		die("%s: line %zu has %d fields, the first line has %d", path, number, fields, count);
-	if (!raw)
+	while (backslashes < line->len && line->data[line->len - 1 - backslashes] == '\\')
+		backslashes++;
+	if (backslashes % 2 == 1)
+		die("file \"%s\", line %zu: the line ends in a single backslash"
+			HINT "If a backslash in this file is an ordinary character, use --raw.", path, number);
+	if (strcmp(line->data, "\\.") == 0)
+		die("file \"%s\", line %zu: the line is an end-of-data marker", path, number);
+	if (memchr(line->data, '\r', line->len))
+		die("file \"%s\", line %zu: the line has a carriage return" HINT "Write it as \\r, or use --raw.", path, number);
+}
+
+/* Appends the fields of a line, in which no character is special, in COPY's format. */
+static void
+append_raw_fields(PQExpBuffer row, const PQExpBufferData *line)
+{
+	const char *bytes = line->data;
+
+	for (size_t k = 0; k <= line->len; k++)
 	{
-		while (backslashes < line->length && bytes[line->length - 1 - backslashes] == '\\')
-			backslashes++;
-		if (backslashes % 2 == 1)
-			die("%s: line %zu ends in a single backslash; if backslashes stand for themselves in this file, use --raw",
-				path, number);
-		if (strcmp(bytes, "\\.") == 0)
-			die("%s: line %zu is an end-of-data mark", path, number);
-		if (memchr(bytes, '\r', line->length))
-			die("%s: line %zu has a carriage return within; write it as \\r, or use --raw", path, number);
-		buffer_add(row, bytes, line->length);
-		return;
-	}
-	for (size_t k = 0; k <= line->length; k++)
-	{
-		bool		at_end = k == line->length || bytes[k] == '\t';
+		bool		at_end = k == line->len || bytes[k] == '\t';
 
 		if (at_end && (k == 0 || bytes[k - 1] == '\t'))
-			buffer_add(row, "\\N", 2);
-		if (k == line->length)
+			appendPQExpBufferStr(row, "\\N");	/* an empty field */
+		if (k == line->len)
 			break;
 		if (bytes[k] == '\\')
-			buffer_add(row, "\\\\", 2);
+			appendPQExpBufferStr(row, "\\\\");
 		else if (bytes[k] == '\r')
-			buffer_add(row, "\\r", 2);
+			appendPQExpBufferStr(row, "\\r");
 		else
-			buffer_add(row, bytes + k, 1);
+			appendPQExpBufferChar(row, bytes[k]);
 	}
 }
 
-/* Nine significant digits give every float back. */
+/* Appends the fields of a line of the TSV file in COPY's format. The first line of the file has `count` fields. */
 static void
-add_numbers(buffer *row, const npy_file *npy, bool vector)
+append_fields(PQExpBuffer row, const PQExpBufferData *line, int count, bool raw, const char *path, size_t number)
 {
-	buffer_reserve(row, npy->columns * 17 + 4);
-	row->bytes[row->length++] = '\t';
-	row->bytes[row->length++] = vector ? '[' : '{';
+	int			fields = 1;
+
+	if (strlen(line->data) != line->len)
+		die("file \"%s\", line %zu: the line has a NUL byte", path, number);
+	for (size_t k = 0; k < line->len; k++)
+		fields += line->data[k] == '\t';
+	if (fields != count)
+		die("file \"%s\", line %zu: the number of fields is %d, but %d in the first line", path, number, fields, count);
+	if (raw)
+		append_raw_fields(row, line);
+	else
+	{
+		check_line(line, path, number);
+		appendBinaryPQExpBuffer(row, line->data, line->len);
+	}
+}
+
+/* Appends a row of numbers as an array or a vector. Nine significant digits represent every float exactly. */
+static void
+append_numbers(PQExpBuffer row, const npy_file *npy, bool vector)
+{
+	const size_t number = 17;	/* bytes: a comma, 15 characters at most (-1.17549435e-38), a NUL */
+
+	if (!enlargePQExpBuffer(row, npy->columns * number + 4))
+		die("out of memory");
+	row->data[row->len++] = '\t';
+	row->data[row->len++] = vector ? '[' : '{';
 	for (size_t k = 0; k < npy->columns; k++)
-		row->length += (size_t) snprintf(row->bytes + row->length, 17, k ? ",%.9g" : "%.9g", (double) npy->values[k]);
-	row->bytes[row->length++] = vector ? ']' : '}';
+		row->len += (size_t) snprintf(row->data + row->len, number, k ? ",%.9g" : "%.9g", (double) npy->values[k]);
+	row->data[row->len++] = vector ? ']' : '}';
+	row->data[row->len] = '\0';
 }
 
 static void
-send_row(PGconn *conn, const buffer *row)
+send_row(PGconn *conn, const PQExpBufferData *row)
 {
-	/* Fails only when the connection is lost or the server has ended the copy; its message comes with the copy's result. */
-	if (PQputCopyData(conn, row->bytes, (int) row->length) != 1)
+	check_buffer(row);
+	/* This fails only when the connection is lost. A message of the server comes with the result of the COPY. */
+	if (PQputCopyData(conn, row->data, (int) row->len) != 1)
 		die_of_server(PQerrorMessage(conn));
 }
 
-/* Streams every line. */
+/* Sends every line of the TSV file with the rows of the .npy files. */
 static void
 copy_lines(PGconn *conn, import_plan *plan, text_file *in, int count, const bool *vector)
 {
-	buffer		line = {0},
-				row = {0};
+	PQExpBufferData line,
+				row;
 
-	buffer_add_string(&row, "header\n");	/* COPY passes it over, but counts it: its errors name the lines of the file */
+	initPQExpBuffer(&line);
+	initPQExpBuffer(&row);
+	appendPQExpBufferStr(&row, "header\n");	/* COPY skips and counts this line, so its errors name the lines of the file */
 	send_row(conn, &row);
 	while (text_file_read_line(in, &line))
 	{
-		row.length = 0;
-		add_fields(&row, &line, count, plan->raw, plan->tsv, text_file_line(in));
+		resetPQExpBuffer(&row);
+		append_fields(&row, &line, count, plan->raw, plan->tsv, text_file_line(in));
 		for (int k = 0; k < plan->npys; k++)
 		{
 			if (!npy_read_row(&plan->npy[k]))
-				die("%s has more lines after the first than %s has rows (%zu)", plan->tsv, plan->npy[k].file.path,
-					plan->npy[k].rows);
-			add_numbers(&row, &plan->npy[k], vector[k]);
+				die("file \"%s\" has more lines after the first than file \"%s\" has rows (%zu)", plan->tsv,
+					plan->npy[k].file.path, plan->npy[k].rows);
+			append_numbers(&row, &plan->npy[k], vector[k]);
 		}
-		buffer_add(&row, "\n", 1);
-		if (row.length > INT_MAX)
-			die("%s: line %zu is too long", plan->tsv, text_file_line(in));
+		appendPQExpBufferChar(&row, '\n');
 		send_row(conn, &row);
 	}
 	for (int k = 0; k < plan->npys; k++)
 		if (npy_read_row(&plan->npy[k]))
-			die("%s has %zu lines after the first, but %s has %zu rows", plan->tsv, text_file_line(in) - 1,
+			die("file \"%s\" has %zu lines after the first, but file \"%s\" has %zu rows", plan->tsv, text_file_line(in) - 1,
 				plan->npy[k].file.path, plan->npy[k].rows);
-	free(line.bytes);
-	free(row.bytes);
+	termPQExpBuffer(&line);
+	termPQExpBuffer(&row);
 }
 
-/* Returns how many rows the table has got, which is what the server says: a trigger may have dropped some. */
+/*
+ * Ends the COPY and returns the server's number of new rows, which is smaller than that of lines when a trigger drops
+ * rows.
+ */
 static size_t
-import_file(PGconn *conn, import_plan *plan)
+end_copy(PGconn *conn)
 {
-	text_file  *in;
-	buffer		header = {0},
-				sql = {0};
-	char	  **name = allocate(NULL, MOST_COLUMNS * sizeof *name);	/* (count) */
-	int			count;
-	bool		exists;
-	bool		vector[MOST_NPY] = {false};
-	char	   *table;
 	size_t		rows = 0;
 	PGresult   *result;
 
-	in = text_file_open(plan->tsv);
-	if (!text_file_read_line(in, &header))
-		die("%s is empty; its first line must name the columns", plan->tsv);
-	count = split_header(&header, plan->tsv, name);
-	for (int k = 0; k < plan->integers; k++)
-	{
-		bool		found = false;
-
-		for (int c = 0; c < count; c++)
-			found |= strcmp(plan->integer[k], name[c]) == 0;
-		if (!found)
-			die("--integer: %s has no column \"%s\"", plan->tsv, plan->integer[k]);
-	}
-
-	PQclear(query_or_exit(conn, "BEGIN", 0, NULL));
-	table = resolve_table(conn, plan->table, &exists);
-	if (!exists)
-		create_table(conn, table, plan, name, count);
-	for (int k = 0; k < plan->npys; k++)
-		vector[k] = exists && has_vector_type(conn, table, plan->npy_column[k]);
-
-	buffer_add_string(&sql, "COPY ");
-	buffer_add_string(&sql, table);
-	buffer_add_string(&sql, " (");
-	for (int k = 0; k < count + plan->npys; k++)
-	{
-		buffer_add_string(&sql, k ? ", " : "");
-		add_identifier(conn, &sql, k < count ? name[k] : plan->npy_column[k - count]);
-	}
-	buffer_add_string(&sql, ") FROM STDIN (FORMAT text, HEADER)");
-	buffer_end(&sql);
-	PQclear(query_or_exit(conn, sql.bytes, 0, NULL));
-	copy_lines(conn, plan, in, count, vector);
 	if (PQputCopyEnd(conn, NULL) != 1)
 		die_of_server(PQerrorMessage(conn));
 	while ((result = PQgetResult(conn)) != NULL)
@@ -321,25 +317,71 @@ import_file(PGconn *conn, import_plan *plan)
 		rows = strtoul(PQcmdTuples(result), NULL, 10);
 		PQclear(result);
 	}
+	return rows;
+}
+
+/* Ends the program when a column of --integer is not in the TSV file. */
+static void
+check_integers(const import_plan *plan, char **name, int count)
+{
+	for (int k = 0; k < plan->integers; k++)
+	{
+		bool		found = false;
+
+		for (int c = 0; c < count; c++)
+			found |= strcmp(plan->integer[k], name[c]) == 0;
+		if (!found)
+			die("--integer: file \"%s\" has no column \"%s\"", plan->tsv, plan->integer[k]);
+	}
+}
+
+/* Imports everything in one transaction and returns the number of new rows. */
+static size_t
+import_file(PGconn *conn, import_plan *plan)
+{
+	text_file  *in = text_file_open(plan->tsv);
+	PQExpBufferData header;
+	char	  **name = allocate(NULL, MOST_COLUMNS * sizeof *name);	/* (count) */
+	int			count;
+	bool		exists;
+	bool		vector[MOST_NPY] = {false};
+	char	   *table;
+	size_t		rows;
+
+	initPQExpBuffer(&header);
+	if (!text_file_read_line(in, &header))
+		die("file \"%s\" is empty" HINT "The first line must name the columns.", plan->tsv);
+	count = split_header(&header, plan->tsv, name);
+	check_integers(plan, name, count);
+
+	PQclear(query_or_exit(conn, "BEGIN", 0, NULL));
+	table = resolve_table(conn, plan->table, &exists);
+	if (!exists)
+		create_table(conn, table, plan, name, count);
+	for (int k = 0; k < plan->npys; k++)
+		vector[k] = exists && has_vector_type(conn, table, plan->npy_column[k]);
+
+	begin_copy(conn, table, plan, name, count);
+	copy_lines(conn, plan, in, count, vector);
+	rows = end_copy(conn);
 	PQclear(query_or_exit(conn, "COMMIT", 0, NULL));
 	text_file_close(in);
-	free(header.bytes);
-	free(sql.bytes);
+	termPQExpBuffer(&header);
 	free(name);
 	free(table);
 	return rows;
 }
 
-/* Takes COLUMN=FILE. */
+/* Takes the argument of --npy, COLUMN=FILE, and opens the file. */
 static void
 add_npy(import_plan *plan, char *argument)
 {
 	char	   *equals = strchr(argument, '=');
 
 	if (!equals || equals == argument || equals[1] == '\0')
-		usage_error("--npy wants COLUMN=FILE, not \"%s\"", argument);
+		usage_error("--npy must be COLUMN=FILE, not \"%s\"", argument);
 	if (plan->npys == MOST_NPY)
-		usage_error("more than %d --npy", MOST_NPY);
+		usage_error("--npy was given more than %d times", MOST_NPY);
 	*equals = '\0';
 	plan->npy_column[plan->npys] = argument;
 	npy_open(&plan->npy[plan->npys++], equals + 1);
@@ -379,18 +421,18 @@ import_main(int argc, char **argv)
 				break;
 			case 'i':
 				if (plan.integers == MOST_COLUMNS)
-					usage_error("more than %d --integer", MOST_COLUMNS);
+					usage_error("--integer was given more than %d times", MOST_COLUMNS);
 				plan.integer[plan.integers++] = optarg;
 				break;
 			case 'r':
 				plan.raw = true;
 				break;
 			default:
-				usage_error("import: bad option");
+				usage_error("invalid option of import");
 		}
 	}
 	if (optind < argc)
-		usage_error("import: \"%s\" is one argument too many", argv[optind]);
+		usage_error("too many arguments of import, the first is \"%s\"", argv[optind]);
 	if (!plan.table || !plan.tsv)
 		usage_error("import needs --table and --tsv");
 	conn = connect_or_exit(&connection);

@@ -1,4 +1,4 @@
-/* input.c - see input.h */
+/* input.c - reads a file or pipe once and notices writes by others; see input.h */
 #include "input.h"
 #include "cli.h"
 
@@ -12,18 +12,18 @@ input_open(input *in, const char *path)
 	in->path = path;
 	in->file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
 	if (!in->file)
-		die("cannot open %s: %s", path, strerror(errno));
+		die("could not open file \"%s\": %s", path, strerror(errno));
 	if (fstat(fileno(in->file), &in->opened) != 0)
-		in->opened.st_mode = 0;	/* like a pipe */
+		in->opened.st_mode = 0;	/* read the file as a pipe */
 	in->left = SIZE_MAX;
 	if (S_ISREG(in->opened.st_mode))
 	{
-		off_t		at = ftello(in->file);	/* standard input may have been read in part */
+		off_t		at = ftello(in->file);	/* the shell may have read a part of standard input */
 
 		in->left = at < in->opened.st_size ? (size_t) (in->opened.st_size - at) : 0;
 	}
 	if (S_ISDIR(in->opened.st_mode))
-		die("cannot read %s: it is a folder", path);
+		die("could not read \"%s\": it is a folder", path);
 }
 
 size_t
@@ -35,7 +35,7 @@ input_read(input *in, void *bytes, size_t size)
 		size = in->left;
 	got = fread(bytes, 1, size, in->file);
 	if (got < size && ferror(in->file))
-		die("cannot read %s: %s", in->path, strerror(errno));
+		die("could not read file \"%s\": %s", in->path, strerror(errno));
 	if (in->left != SIZE_MAX)
 		in->left -= got;
 	return got;
@@ -49,10 +49,10 @@ input_end(input *in)
 	if (!S_ISREG(in->opened.st_mode))
 		return;
 	if (fstat(fileno(in->file), &now) != 0)
-		die("cannot read %s: %s", in->path, strerror(errno));
+		die("could not read file \"%s\": %s", in->path, strerror(errno));
 	if (now.st_size != in->opened.st_size || now.st_mtim.tv_sec != in->opened.st_mtim.tv_sec ||
 		now.st_mtim.tv_nsec != in->opened.st_mtim.tv_nsec)
-		die("%s was written to while it was read", in->path);
+		die("file \"%s\" was changed while it was read", in->path);
 }
 
 void

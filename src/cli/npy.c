@@ -1,4 +1,4 @@
-/* npy.c - reading NumPy's .npy files; see npy.h. The format is NumPy's NEP 1. */
+/* npy.c - reads NumPy's .npy files (the format is NumPy's NEP 1); see npy.h */
 #include "npy.h"
 #include "cli.h"
 #include "file_kind.h"
@@ -9,9 +9,9 @@
 #include <string.h>
 
 #define LONGEST_HEADER 65536
-#define MOST_COLUMNS 16384		/* the extension's bound on the dimension of an embedding */
+#define MOST_COLUMNS 16384		/* the extension's limit for the dimension of an embedding */
 
-/* IEEE 754 half precision, of which every value is a float. */
+/* Converts a number of IEEE 754 half precision. Every such number has an exact float. */
 static float
 half_to_float(uint16_t half)
 {
@@ -28,7 +28,7 @@ half_to_float(uint16_t half)
 	return half & 0x8000 ? -magnitude : magnitude;
 }
 
-/* What follows `'key':` in the header's Python dictionary, or NULL. */
+/* Returns the value of a key in the header, a Python dictionary as text; NULL: there is no such key. */
 static const char *
 header_value(const char *header, const char *key)
 {
@@ -45,7 +45,7 @@ header_value(const char *header, const char *key)
 	return found;
 }
 
-/* Reads what stands before the header and returns the header's length. */
+/* Reads the magic string, the version and the length of the header, and returns the length. */
 static size_t
 read_start(input *file)
 {
@@ -60,21 +60,21 @@ read_start(input *file)
 
 		got += input_read(file, start + got, sizeof start - got);
 		kind = binary_kind(start, got);
-		die("%s is not a NumPy .npy file%s%s", file->path,
+		die("file \"%s\" is not a NumPy .npy file%s%s", file->path,
 			kind ? ", it seems to be " : got == 0 ? ", it is empty" : got < 10 ? ", it is too short" : "", kind ? kind->name : "");
 	}
 	if (start[6] < 1 || start[6] > 3)
-		die("%s: unknown version %d of the .npy format", file->path, start[6]);
+		die("file \"%s\" has an unknown version of the .npy format: %d", file->path, start[6]);
 	if (start[6] > 1)
 	{
 		size = 4;
 		if (input_read(file, start + 10, 2) != 2)
-			die("%s ends within its header", file->path);
+			die("file \"%s\" ends within its header", file->path);
 	}
 	for (size_t k = 0; k < size; k++)
 		length |= (size_t) start[8 + k] << 8 * k;
 	if (length > LONGEST_HEADER)
-		die("%s: header of %zu bytes is longer than any .npy header of numbers", file->path, length);
+		die("file \"%s\" has a header of %zu bytes, the limit is %d", file->path, length, LONGEST_HEADER);
 	return length;
 }
 
@@ -96,7 +96,7 @@ npy_open(npy_file *npy, const char *path)
 	length = read_start(&npy->file);
 	header = allocate(NULL, length + 1);
 	if (input_read(&npy->file, header, length) != length)
-		die("%s ends within its header", path);
+		die("file \"%s\" ends within its header", path);
 	header[length] = '\0';
 
 	type = header_value(header, "descr");
@@ -107,21 +107,23 @@ npy_open(npy_file *npy, const char *path)
 	else if (type && strncmp(type, "'<f4'", 5) == 0)
 		npy->size = 4;
 	else
-		die("%s: numbers must be float16 or float32, little-endian; its header says %.60s", path, type ? type : "nothing");
+		die("file \"%s\" does not hold little-endian float16 or float32 numbers, its header says %.60s", path,
+			type ? type : "nothing");
 	if (!order || strncmp(order, "False", 5) != 0)
-		die("%s: numbers must be in C order; save numpy.ascontiguousarray(...)", path);
+		die("file \"%s\" is not in C order" HINT "Save numpy.ascontiguousarray(...).", path);
 	if (!shape || sscanf(shape, "(%llu, %llu )%n", &rows, &columns, &consumed) != 2 || consumed == 0)
-		die("%s: two dimensions wanted (rows, numbers); its header says %.60s", path, shape ? shape : "nothing");
+		die("file \"%s\" does not hold an array of two dimensions, its header says %.60s", path, shape ? shape : "nothing");
 	if (columns < 1 || columns > MOST_COLUMNS)
-		die("%s: %llu numbers in a row; between 1 and %d wanted", path, columns, MOST_COLUMNS);
+		die("file \"%s\" has %llu numbers in a row, not between 1 and %d", path, columns, MOST_COLUMNS);
 	free(header);
 	npy->rows = rows;
 	npy->columns = columns;
 
-	/* A pipe has no length to check; its end is noticed when it comes. */
+	/* A pipe has no length: npy_read_row finds its end. */
 	if (npy->file.left != SIZE_MAX &&
 		(__builtin_mul_overflow(npy->rows, npy->columns * npy->size, &wanted) || npy->file.left != wanted))
-		die("%s: its header promises %zu rows of %zu numbers, but %zu bytes follow", path, npy->rows, npy->columns, npy->file.left);
+		die("file \"%s\" has %zu bytes after its header, which says %zu rows of %zu numbers", path, npy->file.left, npy->rows,
+			npy->columns);
 	npy->bytes = allocate(NULL, npy->columns * npy->size);
 	npy->values = allocate(NULL, npy->columns * sizeof(float));
 }
@@ -134,12 +136,12 @@ npy_read_row(npy_file *npy)
 	if (npy->row == npy->rows)
 	{
 		if (input_read(&npy->file, npy->bytes, 1) != 0)
-			die("%s goes on after the %zu rows that its header promises", npy->file.path, npy->rows);
+			die("file \"%s\" goes on after the %zu rows that its header says", npy->file.path, npy->rows);
 		input_end(&npy->file);
 		return false;
 	}
 	if (input_read(&npy->file, npy->bytes, size) != size)
-		die("%s ends within row %zu of %zu", npy->file.path, npy->row + 1, npy->rows);
+		die("file \"%s\" ends within row %zu of %zu", npy->file.path, npy->row + 1, npy->rows);
 	npy->row++;
 	for (size_t k = 0; k < npy->columns; k++)
 	{
@@ -154,7 +156,7 @@ npy_read_row(npy_file *npy)
 			memcpy(&npy->values[k], &bits, sizeof bits);
 		}
 		if (!isfinite(npy->values[k]))
-			die("%s: number %zu of row %zu is not finite", npy->file.path, k + 1, npy->row);
+			die("file \"%s\": number %zu of row %zu is not finite", npy->file.path, k + 1, npy->row);
 	}
 	return true;
 }

@@ -1,4 +1,4 @@
-/* report.c - `xmcoh report`: how good a model's orders are, as a table */
+/* report.c - `xmcoh report`: prints how good the orders of a model are, as a table */
 #include "cli.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ static const char evaluate_query[] =
 "       pg_catalog.to_char(random_tau, 'FM990.000') AS \"random tau\" "
 "  FROM xmcoh.evaluate($1, $2::pg_catalog.regclass)";
 
-/* Characters of UTF-8 text, of which each takes one column here (names and numbers, no wide scripts). */
+/* The number of characters of UTF-8 text. Each takes one column: names and numbers have no wide characters. */
 static int
 width_of(const char *text)
 {
@@ -36,7 +36,10 @@ print_cell(const char *text, int width, bool right, bool last)
 	printf("%*s%s%*s%s", right ? space : 0, "", text, right || last ? 0 : space, "", last ? "\n" : "  ");
 }
 
-/* Prints a result as columns: text left, figures (int4, float8) right. */
+/*
+ * Prints a result as a table. The first two columns are text and start at the left, the others are figures and end at
+ * the right.
+ */
 static void
 print_table(PGresult *result)
 {
@@ -77,11 +80,11 @@ report_main(int argc, char **argv)
 		if (take_connection_option(&connection, option))
 			continue;
 		if (option != 's')
-			usage_error("report: bad option");
+			usage_error("invalid option of report");
 		values[1] = optarg;
 	}
 	if (optind + 1 != argc)
-		usage_error("report needs one model's name");
+		usage_error("report needs the name of one model");
 	values[0] = argv[optind];
 	conn = connect_or_exit(&connection);
 	result = query_or_exit(conn, evaluate_query, 2, values);

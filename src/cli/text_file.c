@@ -1,13 +1,12 @@
 /*
- * text_file.c - see text_file.h
+ * text_file.c - reads a text file line by line, plain or gzipped; see text_file.h
  *
- * Gzipped files are unpacked by inflate() itself. The gz functions of zlib report a file that is cut short in different calls from
- * version to version (1.3.2 with the last bytes, 1.2 after them), pass a damaged beginning through as plain text and
- * ignore what follows the compressed data.
+ * Gzipped files are unpacked with zlib's inflate(). The gz functions of zlib are not strict enough: they pass a damaged
+ * beginning through as plain text and ignore bytes after the compressed data, and each version reports a file that is
+ * cut short in another call.
  */
 #include "text_file.h"
 #include "cli.h"
-#include "file_kind.h"
 #include "input.h"
 
 #include <stddef.h>
@@ -16,13 +15,13 @@
 #include <zlib.h>
 
 #define LONGEST_LINE ((size_t) 256 << 20)
-#define GZIP_ONLY (16 + MAX_WBITS)	/* of inflateInit2: a gzip header and trailer, which it checks */
+#define GZIP_ONLY (16 + MAX_WBITS)	/* for inflateInit2: the data have a gzip header and trailer */
 
 struct text_file
 {
 	input		file;
 	bool		gzipped;
-	bool		in_member;		/* of the gzipped file: between a header and the end of its trailer */
+	bool		in_member;		/* inside a member of a gzipped file: after its header, before the end of its trailer */
 	z_stream	z;
 	size_t		line;
 	size_t		at;				/* next byte of `chunk` */
@@ -31,7 +30,7 @@ struct text_file
 	unsigned char chunk[65536];
 };
 
-/* Nothing but zero bytes may follow the last member: tapes and some copying programs fill blocks up with them. */
+/* Only zero bytes may follow the last member: tapes and some copying programs pad the last block with zeros. */
 static void
 skip_padding(text_file *in)
 {
@@ -39,13 +38,16 @@ skip_padding(text_file *in)
 	{
 		for (size_t k = 0; k < in->z.avail_in; k++)
 			if (in->z.next_in[k] != 0)
-				die("%s: something that is not gzipped follows its gzipped data", in->file.path);
+				die("file \"%s\" has bytes that are not gzipped after its gzipped data", in->file.path);
 		in->z.next_in = in->packed;
 		in->z.avail_in = (uInt) input_read(&in->file, in->packed, sizeof in->packed);
 	} while (in->z.avail_in > 0);
 }
 
-/* The next unpacked bytes, at least one; 0 at the end of the file. A file may have several members, one after the other. */
+/*
+ * Unpacks the next bytes into the chunk and returns their number; 0: the end of the file. A file may have several
+ * members.
+ */
 static size_t
 unpack(text_file *in)
 {
@@ -62,7 +64,7 @@ unpack(text_file *in)
 			if (in->z.avail_in == 0)
 			{
 				if (in->in_member)
-					die("%s is cut short: its gzipped data have no end", in->file.path);
+					die("file \"%s\" is cut short: the end of its gzipped data is missing", in->file.path);
 				return 0;
 			}
 		}
@@ -74,7 +76,7 @@ unpack(text_file *in)
 				return 0;
 			}
 			if (in->z.next_in[0] != 0x1f)
-				die("%s: something that is not gzipped follows its gzipped data", in->file.path);
+				die("file \"%s\" has bytes that are not gzipped after its gzipped data", in->file.path);
 			if (inflateReset(&in->z) != Z_OK)
 				die("out of memory");
 			in->in_member = true;
@@ -84,13 +86,13 @@ unpack(text_file *in)
 			in->in_member = false;
 		else if (code == Z_MEM_ERROR)
 			die("out of memory");
-		else if (code != Z_OK && code != Z_BUF_ERROR)	/* Z_BUF_ERROR: it wants more input */
-			die("%s is damaged, zlib says: %s", in->file.path, in->z.msg ? in->z.msg : "unknown error");
+		else if (code != Z_OK && code != Z_BUF_ERROR)	/* Z_BUF_ERROR: inflate needs more input */
+			die("file \"%s\" is damaged: %s", in->file.path, in->z.msg ? in->z.msg : "unknown error of zlib");
 	}
 	return sizeof in->chunk - in->z.avail_out;
 }
 
-/* Refills the chunk; false at the end of the file. */
+/* Refills the chunk. Returns false at the end of the file. */
 static bool
 refill(text_file *in)
 {
@@ -120,17 +122,23 @@ text_file_open(const char *path)
 	}
 	kind = binary_kind(in->chunk, in->filled < FILE_KIND_BYTES ? in->filled : FILE_KIND_BYTES);
 	if (kind)
-		die("%s%s seems to be %s, not tab-separated text%s%s", path, in->gzipped ? ", once unpacked," : "", kind->name,
-			kind->advice ? "; " : "", kind->advice ? kind->advice : "");
+		refuse_kind(path, in->gzipped, kind);
 	return in;
 }
 
+void
+refuse_kind(const char *path, bool gzipped, const file_kind *kind)
+{
+	die("file \"%s\"%s seems to be %s, not tab-separated text%s%s", path, gzipped ? ", unpacked," : "", kind->name,
+		kind->advice ? HINT : "", kind->advice ? kind->advice : "");
+}
+
 bool
-text_file_read_line(text_file *in, buffer *line)
+text_file_read_line(text_file *in, PQExpBuffer line)
 {
 	bool		any = false;
 
-	line->length = 0;
+	resetPQExpBuffer(line);
 	while (in->at < in->filled || refill(in))
 	{
 		const char *start = (const char *) in->chunk + in->at;
@@ -138,19 +146,19 @@ text_file_read_line(text_file *in, buffer *line)
 		size_t		length = end ? (size_t) (end - start) : in->filled - in->at;
 
 		any = true;
-		buffer_add(line, start, length);
+		appendBinaryPQExpBuffer(line, start, length);
+		check_buffer(line);
 		in->at += length + (end != NULL);
 		if (end)
 			break;
-		if (line->length > LONGEST_LINE)
-			die("%s: line %zu is longer than %zu MB", in->file.path, in->line + 1, LONGEST_LINE >> 20);
+		if (line->len > LONGEST_LINE)
+			die("file \"%s\", line %zu: the line is longer than %zu MB", in->file.path, in->line + 1, LONGEST_LINE >> 20);
 	}
 	if (!any)
 		input_end(&in->file);
 	in->line += any;
-	if (line->length > 0 && line->bytes[line->length - 1] == '\r')
-		line->length--;
-	buffer_end(line);
+	if (line->len > 0 && line->data[line->len - 1] == '\r')
+		line->data[--line->len] = '\0';
 	return any;
 }
 

@@ -1,26 +1,31 @@
-/* text_file.h - reads a text file by lines, plain or gzipped; whatever is wrong with the file ends the program with a message */
+/*
+ * text_file.h - reads a text file line by line, plain or gzipped. Every error ends the program with a message: a wrong
+ * format, a gzipped file that is cut short or damaged, bytes after the gzipped data, a file that was changed while it
+ * was read.
+ */
 #ifndef XMCOH_CLI_TEXT_FILE_H
 #define XMCOH_CLI_TEXT_FILE_H
 
 #include "buffer.h"
+#include "file_kind.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef struct text_file text_file;
 
-/* Opens a file, "-" is standard input. One that seems to be no text is an error that says what it seems to be. */
+/* Opens a file. The path "-" is standard input. A file of a known binary format is an error. */
 extern text_file *text_file_open(const char *path);
 
-/*
- * Reads one line without its end (LF or CRLF) into `line`, terminated; false at the end of the file. An error: a gzipped file that
- * is cut short or damaged, or that something else follows; a file that somebody has written to since it was opened.
- */
-extern bool text_file_read_line(text_file *in, buffer *line);
+/* Reads one line into `line`, without its end (LF or CRLF). Returns false at the end of the file. */
+extern bool text_file_read_line(text_file *in, PQExpBuffer line);
 
-/* The number of the line last read, in the file: the first is 1. */
+/* The number of the last line that was read. The first line has number 1. */
 extern size_t text_file_line(const text_file *in);
 
 extern void text_file_close(text_file *in);
+
+/* Ends the program: the file is not tab-separated text but of another kind. */
+extern void refuse_kind(const char *path, bool gzipped, const file_kind *kind) __attribute__((noreturn));
 
 #endif

@@ -1,4 +1,4 @@
-/* watch.c - `xmcoh watch`: one line that follows a training job until it ends */
+/* watch.c - `xmcoh watch`: shows the progress of a training job in one line until the job ends */
 #include "cli.h"
 
 #include <math.h>
@@ -33,7 +33,7 @@ is_final(const char *state)
 	return false;
 }
 
-/* On a terminal the line is written over; elsewhere (a log) it is written anew, when it says something new. */
+/* A terminal shows one line, which is overwritten. A file or pipe gets a new line whenever the text changes. */
 static void
 show(const char *text, bool terminal)
 {
@@ -69,13 +69,13 @@ watch_main(int argc, char **argv)
 		if (take_connection_option(&connection, option))
 			continue;
 		if (option != 'n')
-			usage_error("watch: bad option");
+			usage_error("invalid option of watch");
 		interval = strtod(optarg, &end);
 		if (end == optarg || *end != '\0' || !(interval >= 0.05 && interval <= 3600))
-			usage_error("--interval wants seconds between 0.05 and 3600, not \"%s\"", optarg);
+			usage_error("--interval must be a number of seconds between 0.05 and 3600, not \"%s\"", optarg);
 	}
 	if (optind + 1 != argc)
-		usage_error("watch needs one job number");
+		usage_error("watch needs the number of one job");
 	job = argv[optind];
 	conn = connect_or_exit(&connection);
 	for (;;)
@@ -86,7 +86,7 @@ watch_main(int argc, char **argv)
 		struct timespec pause = {.tv_sec = (time_t) interval, .tv_nsec = (long) (fmod(interval, 1.0) * 1e9)};
 
 		if (PQntuples(result) == 0)
-			die("there is no job %s, or it is not yours to see", job);
+			die("job %s does not exist, or you may not see it", job);
 		state = PQgetvalue(result, 0, 0);
 		if (is_final(state))
 		{

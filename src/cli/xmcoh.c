@@ -1,126 +1,55 @@
-/* xmcoh.c - entry point of the command-line client, and what its commands share; see cli.h */
+/* xmcoh.c - the entry point of the command-line client: help, version, and the choice of the command */
 #include "cli.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
-"xmcoh: command-line client of the PostgreSQL extension of that name\n"
+"xmcoh - command-line client of the PostgreSQL extension xmcoh\n"
 "\n"
-"  xmcoh import [connection] --table NAME --tsv FILE [--npy COLUMN=FILE.npy]...\n"
+"Usage:\n"
+"  xmcoh import [connection] --table NAME --tsv FILE [--npy COLUMN=FILE]...\n"
 "               [--integer COLUMN]... [--raw]\n"
-"      Loads steps and their embeddings into a table, in one transaction and in constant memory.\n"
-"      --table NAME       as in SQL, may carry a schema; created if there is none: text columns from the\n"
-"                         first line of the TSV, a real[] column for each --npy\n"
-"      --tsv FILE         tab-separated, first line the column names, as COPY (FORMAT text, HEADER)\n"
-"                         writes it (\\N is NULL, a backslash is doubled), two columns or more; .gz is unpacked; - is\n"
-"                         standard input\n"
-"      --npy COLUMN=FILE  a NumPy file, float16 or float32, C order, one row for each line of the TSV\n"
-"      --integer COLUMN   this column is an integer when the table is created\n"
-"      --raw              a backslash in the TSV is a backslash, and an empty field is NULL\n"
-"\n"
 "  xmcoh watch [connection] JOB [--interval SECONDS]\n"
-"      Shows a training job until it ends. Exit status 0: it succeeded; 1: it did not.\n"
-"\n"
 "  xmcoh report [connection] MODEL [--source RELATION]\n"
-"      Prints how good a model's orders are (xmcoh.evaluate): on held-out approved documents, or on a source.\n"
 "\n"
-"  connection: -h HOST, -p PORT, -U USER, -d DATABASE (or a connection string), else the PG* variables, as psql\n";
-
-void
-die(const char *format,...)
-{
-	va_list		args;
-
-	fflush(stdout);
-	fputs("xmcoh: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-void
-usage_error(const char *format,...)
-{
-	va_list		args;
-
-	fputs("xmcoh: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputs("\nxmcoh --help says how it is called\n", stderr);
-	exit(2);
-}
-
-void *
-allocate(void *old, size_t size)
-{
-	void	   *pointer = realloc(old, size ? size : 1);
-
-	if (!pointer)
-		die("out of memory");
-	return pointer;
-}
-
-bool
-take_connection_option(connection_options *options, int option)
-{
-	switch (option)
-	{
-		case 'h':
-			options->host = optarg;
-			return true;
-		case 'p':
-			options->port = optarg;
-			return true;
-		case 'U':
-			options->user = optarg;
-			return true;
-		case 'd':
-			options->database = optarg;
-			return true;
-		default:
-			return false;
-	}
-}
-
-/* libpq's messages end in a newline, ours do not. */
-void
-die_of_server(const char *message)
-{
-	size_t		length = strlen(message);
-
-	while (length > 0 && message[length - 1] == '\n')
-		length--;
-	die("%.*s", (int) length, message);
-}
-
-PGconn *
-connect_or_exit(const connection_options *options)
-{
-	const char *keys[] = {"host", "port", "user", "dbname", "fallback_application_name", "client_encoding", NULL};
-	const char *values[] = {options->host, options->port, options->user, options->database, "xmcoh", "UTF8", NULL};
-	PGconn	   *conn = PQconnectdbParams(keys, values, 1);
-
-	if (PQstatus(conn) != CONNECTION_OK)
-		die_of_server(PQerrorMessage(conn));
-	return conn;
-}
-
-PGresult *
-query_or_exit(PGconn *conn, const char *sql, int count, const char *const *values)
-{
-	PGresult   *result = PQexecParams(conn, sql, count, NULL, values, NULL, NULL, 0);
-	ExecStatusType status = PQresultStatus(result);
-
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_COPY_IN)
-		die_of_server(PQerrorMessage(conn));
-	return result;
-}
+"xmcoh import loads the items of documents and their embeddings into a table. The import is one\n"
+"transaction: after an error there is no new row and no new table. Memory does not grow with the size\n"
+"of the files.\n"
+"  --table NAME            table, as in SQL, with or without a schema. A table that does not exist is\n"
+"                          created: a text column for each name in the first line of the TSV file, a\n"
+"                          real[] column for each --npy.\n"
+"  --tsv FILE              tab-separated text as COPY (FORMAT text, HEADER) writes it: the first line\n"
+"                          names the columns, at least two; \\N is NULL; a backslash is doubled. A\n"
+"                          gzipped file is unpacked. The name - is standard input.\n"
+"  --npy COLUMN=FILE       NumPy array of float16 or float32 numbers in C order, with one row for\n"
+"                          each line of the TSV file after the first\n"
+"  --integer COLUMN        the column has type integer if the table is created\n"
+"  --raw                   a backslash in the TSV file is an ordinary character, and an empty field\n"
+"                          is NULL\n"
+"\n"
+"xmcoh watch shows the progress of a training job until the job ends.\n"
+"  --interval SECONDS      time between two looks, from 0.05 to 3600; 0.5 by default\n"
+"\n"
+"xmcoh report prints how good the orders of a model are, as xmcoh.evaluate measures them.\n"
+"  --source RELATION       measure on this source; by default, on the approved documents that\n"
+"                          training held out\n"
+"\n"
+"Connection options:\n"
+"  -h, --host HOST         server, or folder of its socket\n"
+"  -p, --port PORT         port of the server\n"
+"  -U, --username USER     role\n"
+"  -d, --dbname DATABASE   database, or a connection string\n"
+"The environment gives what these options do not, as for psql: PGHOST, PGPORT, PGUSER, PGDATABASE.\n"
+"\n"
+"Other options:\n"
+"  --help                  show this help\n"
+"  --version               show the version\n"
+"\n"
+"Exit status:\n"
+"  0                       success; of watch: the job succeeded\n"
+"  1                       an error; of watch: the job did not succeed\n"
+"  2                       wrong arguments\n";
 
 int
 main(int argc, char **argv)
@@ -132,7 +61,7 @@ main(int argc, char **argv)
 	}			commands[] = {{"import", import_main}, {"watch", watch_main}, {"report", report_main}};
 
 	if (argc < 2)
-		usage_error("no command given");
+		usage_error("no command was given");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
 	{
 		fputs(help, stdout);
@@ -146,5 +75,5 @@ main(int argc, char **argv)
 	for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
 		if (strcmp(argv[1], commands[k].name) == 0)
 			return commands[k].run(argc - 1, argv + 1);
-	usage_error("there is no command \"%s\"", argv[1]);
+	usage_error("unknown command \"%s\"", argv[1]);
 }

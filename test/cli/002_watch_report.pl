@@ -39,9 +39,9 @@ for my $state (qw(rejected failed cancelled interrupted))
 	command_checks_all([ 'xmcoh', 'watch', @connection, $id ], 1, [qr/^job $id $state: because of $state$/], [qr/^$/],
 		"watch ends with 1 when the job is $state");
 }
-command_fails_like([ 'xmcoh', 'watch', @connection, '4711' ], qr/there is no job 4711/, 'an unknown job');
+command_fails_like([ 'xmcoh', 'watch', @connection, '4711' ], qr/job 4711 does not exist/, 'an unknown job');
 command_fails_like([ 'xmcoh', 'watch', @connection, 'x' ], qr/invalid input syntax for type integer/, 'a job number that is none');
-command_fails_like([ 'xmcoh', 'watch', @connection ], qr/needs one job number/, 'no job number');
+command_fails_like([ 'xmcoh', 'watch', @connection ], qr/needs the number of one job/, 'no job number');
 command_fails_like([ 'xmcoh', 'watch', @connection, '--interval', '0', '1' ], qr/between 0\.05 and 3600/, 'an interval of zero');
 
 command_like([ 'xmcoh', 'report', @connection, 'cli' ],
@@ -51,11 +51,11 @@ command_checks_all(\@source, 0, [qr/text +solo +\d+ +0 +\d+ .*text +solo +(\d+) 
 	'report on a source: what the version has not seen, then what taught it');
 command_fails_like([ 'xmcoh', 'report', @connection, 'cli', '--source', 'nowhere' ], qr/relation "nowhere" does not exist/, 'no such source');
 command_fails_like([ 'xmcoh', 'report', @connection, 'no"such' ], qr/no"such/, 'an unknown model');
-command_fails_like([ 'xmcoh', 'report', @connection ], qr/needs one model's name/, 'no model');
+command_fails_like([ 'xmcoh', 'report', @connection ], qr/needs the name of one model/, 'no model');
 
 command_like([ 'xmcoh', '--version' ], qr/^xmcoh \d/, 'version');
 command_like([ 'xmcoh', '--help' ], qr/xmcoh import .*xmcoh watch .*xmcoh report /s, 'help');
-command_fails_like([ 'xmcoh', 'frobnicate' ], qr/there is no command "frobnicate"/, 'an unknown command');
+command_fails_like([ 'xmcoh', 'frobnicate' ], qr/unknown command "frobnicate"\nxmcoh: hint: /, 'an unknown command');
 
 $node->stop;
 done_testing();

@@ -1,0 +1,108 @@
+/* cli.c - connection options, queries, errors and memory of the commands; see cli.h */
+#include "cli.h"
+#include "buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+die(const char *format,...)
+{
+	va_list		args;
+
+	fflush(stdout);
+	fputs("xmcoh: error: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+void
+usage_error(const char *format,...)
+{
+	va_list		args;
+
+	fputs("xmcoh: error: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs(HINT "Try \"xmcoh --help\" for more information.\n", stderr);
+	exit(2);
+}
+
+void *
+allocate(void *old, size_t size)
+{
+	void	   *pointer = realloc(old, size ? size : 1);
+
+	if (!pointer)
+		die("out of memory");
+	return pointer;
+}
+
+void
+check_buffer(const PQExpBufferData *buffer)
+{
+	if (PQExpBufferBroken(buffer))
+		die("out of memory");
+}
+
+bool
+take_connection_option(connection_options *options, int option)
+{
+	switch (option)
+	{
+		case 'h':
+			options->host = optarg;
+			return true;
+		case 'p':
+			options->port = optarg;
+			return true;
+		case 'U':
+			options->user = optarg;
+			return true;
+		case 'd':
+			options->database = optarg;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* A message of libpq ends in a newline, which is cut off. */
+void
+die_of_server(const char *message)
+{
+	size_t		length = strlen(message);
+
+	while (length > 0 && message[length - 1] == '\n')
+		length--;
+	die("%.*s", (int) length, message);
+}
+
+PGconn *
+connect_or_exit(const connection_options *options)
+{
+	const char *keys[] = {"host", "port", "user", "dbname", "fallback_application_name", "client_encoding", NULL};
+	const char *values[] = {options->host, options->port, options->user, options->database, "xmcoh", "UTF8", NULL};
+	PGconn	   *conn = PQconnectdbParams(keys, values, 1);
+
+	if (PQstatus(conn) != CONNECTION_OK)
+		die_of_server(PQerrorMessage(conn));
+	return conn;
+}
+
+PGresult *
+query_or_exit(PGconn *conn, const char *sql, int count, const char *const *values)
+{
+	PGresult   *result = PQexecParams(conn, sql, count, NULL, values, NULL, NULL, 0);
+	ExecStatusType status = PQresultStatus(result);
+
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_COPY_IN)
+		die_of_server(PQerrorMessage(conn));
+	return result;
+}
