@@ -14,7 +14,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.note_transition() IS
     'Internal: keeps a change of a job''s state in xmcoh.job_transition; and NOTIFY on channel xmcoh, with a payload like {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}; version is null until there is one. Names are cut off after 200 characters; reasons stand in the table. Any role can listen, and can notify: take it as a hint to look. (Of deployments: xmcoh_internal.notify_deployment)';
 
--- A restored dump inserts jobs that were submitted elsewhere.
+-- Jobs that a restored dump inserts were submitted in another database, so they are no event here.
 CREATE TRIGGER submitted AFTER INSERT ON xmcoh.job_record FOR EACH ROW WHEN (NEW.queue_id = xmcoh_internal.queue_id())
     EXECUTE FUNCTION xmcoh_internal.note_transition();
 CREATE TRIGGER transition AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW WHEN (OLD.state <> NEW.state)
@@ -34,7 +34,7 @@ CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
            xmcoh.report_number(v.report, 'challenge', 'difference_high') AS difference_high
     FROM xmcoh.job AS j JOIN xmcoh.job_record AS r USING (job_id)
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
-    WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled', 'interrupted');
+    WHERE NOT xmcoh_internal.is_active(j.state);
 COMMENT ON VIEW xmcoh.job_history IS 'One row per training run that is over: how it ended and why; how long it waited for a worker and ran (NULL: it was interrupted, and nobody has noted when); the version it made (NULL: none) and whether that was ever deployed; held-out Kendall tau of the fused order with its bootstrap 95% interval (NULL: no version, or since pruned); for on_success => ''challenge'' the deployed version it was compared with and the difference of the two taus, new minus deployed, with its 95% interval';
 
 CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
@@ -60,5 +60,5 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
         LEFT JOIN LATERAL (SELECT x.job_id, x.state FROM xmcoh.job AS x WHERE x.model = m.name
                            ORDER BY x.job_id DESC LIMIT 1) AS last ON true
         LEFT JOIN LATERAL (SELECT x.job_id FROM xmcoh.job AS x WHERE x.model = m.name
-                           AND x.state IN ('queued', 'starting', 'running', 'cancelling')) AS active ON true;
+                           AND xmcoh_internal.is_active(x.state)) AS active ON true;
 COMMENT ON VIEW xmcoh.model_overview IS 'One row per model. Of its deployed version (NULL where there is none, or where it was imported): its age, when and by whom it was deployed, held-out Kendall tau of the fused order with its bootstrap 95% interval, how many approved documents it was trained on and held out, share of held-out pairs it is confident of (p or 1 - p >= option precision) and by how much that differs from the version that was deployed before. pairs_approved_since: rows of xmcoh.approved_pair since it read its documents (all, if no version is deployed; approvals in your own tables have no time, so they do not count). The last job, and the one that is queued or runs now (NULL: none)';

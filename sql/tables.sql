@@ -7,7 +7,7 @@
  *
  * Two schemas. xmcoh is what users see. xmcoh_internal holds functions that only the extension's owner may call, and some that
  * views and policies evaluate. A public function that changes something is a shell around the internal one of the same name,
- * which runs as the extension's owner and is told who called (its first argument): see src/pg/access.c.
+ * which runs as the extension's owner and is told who called (its first argument): see src/pg/base/access.c.
  */
 
 -- Nothing that others have made may be found by a name in this script, neither now nor when what it makes is used.
@@ -117,7 +117,7 @@ COMMENT ON COLUMN xmcoh.model.text_dim IS 'numbers in a supplied text embedding;
 COMMENT ON COLUMN xmcoh.model.words IS 'whether the raw text is read';
 COMMENT ON COLUMN xmcoh.model.options IS 'options that differ from their defaults; see xmcoh.options()';
 
--- src/pg/access.c knows these columns by number.
+-- src/pg/base/access.c knows these columns by number.
 CREATE TABLE xmcoh.model_grant_record (
     grant_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id   integer NOT NULL,
@@ -198,6 +198,10 @@ CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text
 COMMENT ON FUNCTION xmcoh_internal.queue_id() IS
     'Internal: names the jobs'' table of this database in this run of the server: another after a restart, in a restored copy, on a promoted standby, where nobody will start what was queued';
 
+CREATE FUNCTION xmcoh_internal.is_active(state text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_job_is_active' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.is_active(text) IS 'Internal: whether a job in this state is not over';
+
 CREATE TABLE xmcoh.job_record (
     job_id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id          integer NOT NULL,
@@ -237,7 +241,7 @@ CREATE TABLE xmcoh.job_record (
     done_before       bigint NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id)
-    WHERE state IN ('queued', 'starting', 'running', 'cancelling');
+    WHERE xmcoh_internal.is_active(state);
 COMMENT ON TABLE xmcoh.job_record IS 'Training runs as their workers last wrote them; read xmcoh.job, which also knows whether the worker still lives';
 COMMENT ON COLUMN xmcoh.job_record.submitted_by IS 'the role that asked for the job, with whose rights the documents are read';
 COMMENT ON COLUMN xmcoh.job_record.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';

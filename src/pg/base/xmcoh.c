@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 
 #include "base/compat.h"
-#include "training/job.h"
+#include "training/commit_actions.h"
 #include "schedule/launcher.h"
 
 #include "xmcoh/shards.h"
@@ -196,7 +196,7 @@ _PG_init(void)
 							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
-	xmcoh_job_init();
+	xmcoh_commit_actions_init();
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
 		xmcoh_launcher_init();
 }

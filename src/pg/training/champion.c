@@ -1,8 +1,8 @@
 /*
- * champion.c - see champion.h
+ * champion.c - compares a new version with the deployed one, on held-out documents; see champion.h
  *
- * The deployed version is opened in one short transaction, through the cache of weights that all sessions share; that it is
- * deployed still when the new one takes its place is for save.c to see to.
+ * The deployed version is opened in one short transaction, through the cache of weights that all sessions share. save.c
+ * checks that this version is still the deployed one when the new version replaces it.
  */
 #include "training/champion.h"
 
@@ -15,7 +15,7 @@
 #include "base/statement.h"
 #include "model/weights.h"
 
-/* Which documents the champion's training held out; an imported version does not say. */
+/* Which documents the champion's training held out; unknown of an imported version. */
 typedef struct HeldOut
 {
 	bool		known;
@@ -23,7 +23,7 @@ typedef struct HeldOut
 	double		threshold;
 } HeldOut;
 
-/* Opens a version. Damaged weights are no reason to lose the new version: NULL then, and *damage says what is wrong. */
+/* Opens a version. Damaged weights are no error, since the new version must not be lost by them: NULL, and *damage says what is wrong. */
 static const xmc_model *
 open_version(int32 model_id, int32 version, MemoryContext memory, const char **damage)
 {
@@ -71,7 +71,9 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 	bool		no_threshold;
 
 	*out = (Challenge) {0};
-	worker_begin(job, false);
+	worker_begin(false);
+
+	/* Which version is deployed now, and what its training held out. */
 	execute("UPDATE xmcoh.job_record AS j SET phase = 'comparing', champion = m.deployed_version FROM xmcoh.model AS m"
 			" WHERE j.job_id = $2 AND m.model_id = $1 RETURNING j.state", SPI_OK_UPDATE_RETURNING, 2, types, values, NULL);
 	worker_check_state(job, first_text(1));
@@ -87,6 +89,7 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 	held_out->threshold = DatumGetFloat8(first_value(4, &no_threshold));
 	held_out->known = !no_seed && !no_threshold;
 
+	/* Open the version, if it can be compared. */
 	if (out->champion == 0)
 		out->not_compared = "no version was deployed";
 	else if (is_missing)
@@ -98,11 +101,11 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 		out->not_compared = MemoryContextStrdup(memory, psprintf("version %d reads other inputs", out->champion));
 		champion = NULL;
 	}
-	worker_commit(job);
+	worker_commit();
 	return champion;
 }
 
-/* The held-out documents, or of those the ones that the champion's training held out too; gives their number. */
+/* Chooses the held-out documents; with `both`, those of them that the champion's training held out too. Returns their number. */
 static int32
 choose_documents(const FinishedTraining *training, const HeldOut *both, const xmc_document **chosen)
 {
