@@ -236,7 +236,10 @@ day_matches(const Cron *cron, int64_t day)
 	return cron->both_days ? day_of_month && day_of_week : day_of_month || day_of_week;
 }
 
-/* The first local time at or after `from` at which the schedule comes due, in seconds since 1970-01-01 00:00 of local clocks. */
+/*
+ * The first local time at or after `from` at which the schedule comes due, in seconds since 1970-01-01 00:00 of local
+ * clocks.
+ */
 static bool
 next_local(const Cron *cron, int64_t from, int64_t *local)
 {
@@ -256,7 +259,10 @@ next_local(const Cron *cron, int64_t from, int64_t *local)
 
 /* ---- local clocks and UTC ---- */
 
-/* The latest time that local clocks have shown up to `time`. It is later than what they show at `time` if they were put back. */
+/*
+ * The latest time that local clocks have shown up to `time`. It is later than what they show at `time` if they were put
+ * back.
+ */
 static int64_t
 latest_shown(int64_t time, cron_offset offset, void *zone)
 {

@@ -39,7 +39,10 @@ typedef struct Cron
 /* false: `message` (CRON_MESSAGE bytes) says which field is wrong and why. */
 extern bool cron_parse(const char *text, Cron *cron, char *message);
 
-/* How many seconds local clocks are ahead of UTC at `time`; *until: the next time at which that changes (INT64_MAX: never). */
+/*
+ * How many seconds local clocks are ahead of UTC at `time`; *until: the next time at which that changes (INT64_MAX:
+ * never).
+ */
 typedef int64_t (*cron_offset) (void *zone, int64_t time, int64_t *until);
 
 /*

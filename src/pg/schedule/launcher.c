@@ -34,7 +34,7 @@
 
 PGDLLEXPORT void xmcoh_launcher_main(Datum argument);
 
-#define WANTED 64				/* databases that can be named in shared memory; when more want a worker, all of them get one */
+#define WANTED 64				/* databases that shared memory can name; when more want a worker, all of them get one */
 #define SLEEP_MS (5 * 60 * 1000)	/* at most: new databases are looked for then, and the clock may have been set */
 #define BACKWARDS_MS (60 * 1000)	/* a clock that went back by more than this was set */
 #define SLOT_SOON_MS 500		/* until the slot of a process that has just ended is free */

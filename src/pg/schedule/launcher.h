@@ -44,6 +44,7 @@ extern bool xmcoh_in_schedule_worker(void);
  * that is due could be done, so the next worker must come soon. waiting: jobs in the queue wait for their turn. began: a
  * job's turn has come.
  */
-extern void xmcoh_launcher_report(const ScheduleWorkerStart *start, TimestampTz next_due, bool again, bool waiting, bool began);
+extern void xmcoh_launcher_report(const ScheduleWorkerStart *start, TimestampTz next_due, bool again, bool waiting,
+								  bool began);
 
 #endif

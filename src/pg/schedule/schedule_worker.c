@@ -42,7 +42,7 @@ PGDLLEXPORT void xmcoh_schedule_worker_main(Datum argument);
 #define SLOT_MS 300				/* for slots of processes that have just ended */
 #define NAP_MS 10
 #define WAITING_MS 10000		/* until the next schedule worker while jobs wait for their turn */
-#define LONGEST_MS INT64CONST(3600000)	/* until the next schedule worker, should a change not wake the launcher (replication) */
+#define LONGEST_MS INT64CONST(3600000)	/* until the next schedule worker where a change wakes no launcher (replication) */
 
 /* What is needed of a row of xmcoh.schedule, in `memory`. */
 typedef struct Schedule
@@ -235,7 +235,8 @@ resume_jobs(void)
 	int32	   *job;
 	int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
 							  " AND (queue_id <> xmcoh_internal.queue_id() OR coalesce(worker_started_at, queued_at) < $1)"
-							  " AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh_internal.queue_id(), '[^.]*$', '')"
+							  " AND regexp_replace(queue_id, '[^.]*$', '')"
+							  " = regexp_replace(xmcoh_internal.queue_id(), '[^.]*$', '')"
 							  " ORDER BY random()", &job);
 	TimestampTz began = GetCurrentTimestamp();
 	bool		all = true;
@@ -328,7 +329,10 @@ list_next_jobs(int32 **job)
 					 " ORDER BY q.place, q.queued_at, q.job_id", job);
 }
 
-/* Has workers started for queued jobs, as many as have a turn. Sets *waiting when jobs stay queued; returns whether any was begun. */
+/*
+ * Has workers started for queued jobs, as many as have a turn. Sets *waiting when jobs stay queued; returns whether any
+ * was begun.
+ */
 static bool
 begin_jobs(bool *waiting)
 {
@@ -450,7 +454,8 @@ is_held(int32 schedule_id)
 	Datum		values[1] = {Int32GetDatum(schedule_id)};
 
 	return execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1", SPI_OK_SELECT, 1, types, values, NULL) == 1 &&
-		execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types, values, NULL) == 0;
+		execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT,
+				1, types, values, NULL) == 0;
 }
 
 /*
@@ -471,8 +476,10 @@ start(const Schedule *schedule, TimestampTz now)
 	begin();
 	/* The schedule may have been changed or started since it was read. */
 	if (execute("SELECT m.name, s.options, s.on_success, CASE WHEN s.unlabelled IS NOT NULL"
-				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END, coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
-				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), xmcoh_internal.is_defined_as(m.model_id, s.source_definition)"
+				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END,"
+				" coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
+				" coalesce(xmcoh_internal.object_oid(s.login_role), 0),"
+				" xmcoh_internal.is_defined_as(m.model_id, s.source_definition)"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
 				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s SKIP LOCKED", SPI_OK_SELECT, 4,
@@ -487,8 +494,9 @@ start(const Schedule *schedule, TimestampTz now)
 				SPI_OK_UPDATE, 3, types, values, NULL);
 	}
 	else
-		execute("UPDATE xmcoh.schedule SET last_run_at = $2, message = 'skipped: the sources of the model are defined otherwise than"
-				" when the schedule was made; xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they are now'"
+		execute("UPDATE xmcoh.schedule SET last_run_at = $2,"
+				" message = 'skipped: the sources of the model are defined otherwise than when the schedule was made;"
+				" xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they are now'"
 				" WHERE schedule_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
 	commit();
 	return !held;
@@ -509,7 +517,8 @@ write_message(const Schedule *schedule, const TimestampTz *run_at, const char *m
 		begin();
 		if (run_at)
 			values[2] = TimestampTzGetDatum(*run_at);
-		if (execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types, values, NULL) == 1)
+		if (execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT,
+					1, types, values, NULL) == 1)
 			execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
 					"UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
 					SPI_OK_UPDATE, run_at ? 3 : 2, types, values, NULL);
@@ -519,7 +528,8 @@ write_message(const Schedule *schedule, const TimestampTz *run_at, const char *m
 	{
 		ErrorData  *error = rollback();
 
-		ereport(LOG, errmsg("could not write why the job of schedule %d was not started: %s", schedule->schedule_id, error->message));
+		ereport(LOG,
+				errmsg("could not write why the job of schedule %d was not started: %s", schedule->schedule_id, error->message));
 	}
 	PG_END_TRY();
 }
@@ -540,7 +550,8 @@ run(const Schedule *schedule, TimestampTz now)
 		ErrorData  *error = rollback();
 
 		done = !is_temporary(error);
-		message = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? psprintf("skipped: %s", error->message) : worker_error_text(error);
+		message = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? psprintf("skipped: %s", error->message) :
+			worker_error_text(error);
 		ereport(error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? DEBUG1 : LOG,
 				errmsg("schedule %d of model \"%s\" %s: %s", schedule->schedule_id, schedule->model,
 					   done ? "did not start a job" : "will be tried again", error->message));
@@ -560,7 +571,8 @@ read_schedules(int *n)
 	/* Each role's first schedule comes before any role's second, in random order, however many schedules a role has. */
 	*n = (int) execute("SELECT s.schedule_id, m.name, s.cron, s.timezone, greatest(s.created_at, s.last_run_at)"
 					   " FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id) WHERE s.active"
-					   " ORDER BY row_number() OVER (PARTITION BY xmcoh_internal.object_oid(s.submitted_by) ORDER BY random()), random()",
+					   " ORDER BY row_number() OVER (PARTITION BY xmcoh_internal.object_oid(s.submitted_by)"
+					   " ORDER BY random()), random()",
 					   SPI_OK_SELECT, 0, NULL, NULL, NULL);
 	schedule = MemoryContextAlloc(memory, (*n + 1) * sizeof(Schedule));
 	for (int k = 0; k < *n; k++)
@@ -575,7 +587,10 @@ read_schedules(int *n)
 	return schedule;
 }
 
-/* Starts due schedules. false: not all of them could be started. *next_due: when the next one comes due, if before *next_due. */
+/*
+ * Starts due schedules. false: not all of them could be started. *next_due: when the next one comes due, if before
+ * *next_due.
+ */
 static bool
 run_schedules(TimestampTz *next_due)
 {

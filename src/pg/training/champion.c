@@ -23,7 +23,10 @@ typedef struct HeldOut
 	double		threshold;
 } HeldOut;
 
-/* Opens a version. Damaged weights are no error, since the new version must not be lost by them: NULL, and *damage says what is wrong. */
+/*
+ * Opens a version. Damaged weights are no error, since the new version must not be lost by them: NULL, and *damage says
+ * what is wrong.
+ */
 static const xmc_model *
 open_version(int32 model_id, int32 version, MemoryContext memory, const char **damage)
 {
@@ -78,7 +81,8 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 			" WHERE j.job_id = $2 AND m.model_id = $1 RETURNING j.state", SPI_OK_UPDATE_RETURNING, 2, types, values, NULL);
 	worker_check_state(job, first_text(1));
 
-	execute("SELECT j.champion, v.version IS NULL, xmcoh.report_integer(v.report, 'seed'), xmcoh.report_number(v.report, 'held_out_threshold')"
+	execute("SELECT j.champion, v.version IS NULL, xmcoh.report_integer(v.report, 'seed'),"
+			" xmcoh.report_number(v.report, 'held_out_threshold')"
 			" FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v ON v.model_id = $1 AND v.version = j.champion"
 			" WHERE j.job_id = $2", SPI_OK_SELECT, 2, types, values, NULL);
 	out->champion = DatumGetInt32(first_value(1, &no_champion));
@@ -105,7 +109,10 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOut *held_ou
 	return champion;
 }
 
-/* Chooses the held-out documents; with `both`, those of them that the champion's training held out too. Returns their number. */
+/*
+ * Chooses the held-out documents; with `both`, those of them that the champion's training held out too. Returns their
+ * number.
+ */
 static int32
 choose_documents(const FinishedTraining *training, const HeldOut *both, const xmc_document **chosen)
 {

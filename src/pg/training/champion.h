@@ -1,5 +1,6 @@
 /*
- * champion.h - compares the version that a training has made with the deployed one (design section 6, "Champion and challenger").
+ * champion.h - compares the version that a training has made with the deployed one (design section 6, "Champion and
+ * challenger").
  */
 #ifndef XMCOH_PG_CHAMPION_H
 #define XMCOH_PG_CHAMPION_H

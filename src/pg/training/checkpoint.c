@@ -12,7 +12,10 @@
 /* Large enough that a row's overhead does not matter, small enough that the memory does not. */
 #define CHUNK_BYTES 4194304
 
-/* All checkpoints together take at most one part in so many of the time since training began; see xmcoh.checkpoint_interval. */
+/*
+ * All checkpoints together take at most one part in so many of the time since training began; see
+ * xmcoh.checkpoint_interval.
+ */
 #define TIMES_COST 50
 
 /* Bytes per microsecond, assumed until the first checkpoint has been written: few machines are slower. */

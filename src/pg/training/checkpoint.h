@@ -29,7 +29,10 @@ typedef struct Checkpoint
 /* Allocates in CurrentMemoryContext. */
 extern void xmcoh_checkpoint_init(Checkpoint *checkpoint, WorkerJob *job);
 
-/* Whether it is time for a checkpoint of so many bytes, by xmcoh.checkpoint_interval and by the time that checkpoints take. */
+/*
+ * Whether it is time for a checkpoint of so many bytes, by xmcoh.checkpoint_interval and by the time that checkpoints
+ * take.
+ */
 extern bool xmcoh_checkpoint_is_due(const Checkpoint *checkpoint, int64 bytes);
 
 /*

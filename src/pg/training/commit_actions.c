@@ -89,7 +89,10 @@ register_worker(const JobStart *start)
 				errhint("Raise max_worker_processes, or train when other workers have finished."));
 }
 
-/* Allocates nothing: this runs after the commit. The pid must still be that of the worker for which the action was added. */
+/*
+ * Allocates nothing: this runs after the commit. The pid must still be that of the worker for which the action was
+ * added.
+ */
 static void
 interrupt_worker(const Action *action)
 {

@@ -57,7 +57,10 @@ typedef struct Documents
  */
 extern Documents *xmcoh_documents_create(const xmc_options *options);
 
-/* Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded by temp_file_limit. */
+/*
+ * Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded by
+ * temp_file_limit.
+ */
 extern void xmcoh_documents_append(Documents *documents, const xmc_document *document);
 
 /* Ends writing and fills documents->document. */

@@ -110,7 +110,8 @@ why_lost(FunctionCallInfo fcinfo)
 		return !PG_ARGISNULL(6) && xmcoh_find_worker(PG_GETARG_INT32(5), PG_GETARG_TIMESTAMPTZ(6)) == NULL ?
 			"worker died (crash or termination)" : NULL;
 	return PG_ARGISNULL(4) ? NULL :
-		why_unstarted(PG_GETARG_INT32(0), PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3), text_to_cstring(PG_GETARG_TEXT_PP(4)));
+		why_unstarted(PG_GETARG_INT32(0), PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3),
+					  text_to_cstring(PG_GETARG_TEXT_PP(4)));
 }
 
 /* Whether a job's row has another state or another worker now. */
@@ -120,8 +121,8 @@ has_changed(int32 job_id, const char *state, int worker_pid)
 	bool		changed;
 
 	SPI_connect();
-	changed = xmcoh_query_job("SELECT state, coalesce(worker_pid, 0) FROM xmcoh.visible_job WHERE job_id OPERATOR(pg_catalog.=) $1",
-							  job_id, true) == 1 &&
+	changed = xmcoh_query_job("SELECT state, coalesce(worker_pid, 0) FROM xmcoh.visible_job"
+							  " WHERE job_id OPERATOR(pg_catalog.=) $1", job_id, true) == 1 &&
 		(strcmp(first_text(1), state) != 0 || atoi(first_text(2)) != worker_pid);
 	SPI_finish();
 	return changed;
@@ -187,7 +188,8 @@ xmcoh_reconcile(int32 job_id)
 		 * The row is locked before the view is evaluated: another process, such as the schedule worker that queues the job
 		 * again, may be changing the row, and what the view derives from the older row must not overwrite that change.
 		 */
-		xmcoh_query_job("SELECT FROM xmcoh.job_record AS r WHERE r.job_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE", job_id, false);
+		xmcoh_query_job("SELECT FROM xmcoh.job_record AS r WHERE r.job_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
+						job_id, false);
 		outdated = xmcoh_query_job("UPDATE xmcoh.job_record AS r SET state = v.state, message = v.message,"
 								   " finished_at = pg_catalog.clock_timestamp() FROM xmcoh.job AS v WHERE " IS_OUTDATED_BY,
 								   job_id, false) > 0;
@@ -219,7 +221,8 @@ xmcoh_signal_worker(PG_FUNCTION_ARGS)
 {
 	SPI_connect();
 	if (xmcoh_query_job("SELECT worker_pid, worker_started_at FROM xmcoh.job_record"
-						" WHERE job_id OPERATOR(pg_catalog.=) $1 AND worker_pid IS NOT NULL AND xmcoh_internal.is_active(state)",
+						" WHERE job_id OPERATOR(pg_catalog.=) $1 AND worker_pid IS NOT NULL"
+						" AND xmcoh_internal.is_active(state)",
 						PG_GETARG_INT32(0), true) == 1)
 	{
 		bool		is_null;

@@ -19,7 +19,8 @@ has_name(const PgBackendStatus *process, int32 job_id)
 static bool
 has_identity(const PgBackendStatus *process, int pid, TimestampTz started_at)
 {
-	return process->st_databaseid == MyDatabaseId && process->st_procpid == pid && process->st_proc_start_timestamp == started_at;
+	return process->st_databaseid == MyDatabaseId && process->st_procpid == pid &&
+		process->st_proc_start_timestamp == started_at;
 }
 
 PGPROC *

@@ -38,7 +38,10 @@ ask_for_worker(int32 job_id, Oid session_user, Oid role)
 	xmcoh_start_worker_at_commit(&start);
 }
 
-/* Without a launcher a queued job holds a worker slot while it waits, so the number of a role's jobs is limited. Needs SPI. */
+/*
+ * Without a launcher a queued job holds a worker slot while it waits, so the number of a role's jobs is limited. Needs
+ * SPI.
+ */
 static void
 check_limit_of_role(Oid role)
 {
@@ -53,8 +56,8 @@ check_limit_of_role(Oid role)
 				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				errmsg_plural("role \"%s\" already has %d training job", "role \"%s\" already has %d training jobs",
 							  xmcoh_max_running_jobs_per_role, GetUserNameFromId(role, false), xmcoh_max_running_jobs_per_role),
-				errdetail("xmcoh.max_running_jobs_per_role is %d, and this server has no launcher that would let a job wait without a"
-						  " worker.", xmcoh_max_running_jobs_per_role),
+				errdetail("xmcoh.max_running_jobs_per_role is %d, and this server has no launcher that would let a job wait"
+						  " without a worker.", xmcoh_max_running_jobs_per_role),
 				errhint("Wait for one of them, or set shared_preload_libraries = 'xmcoh' and restart the server."));
 }
 
@@ -62,7 +65,10 @@ check_limit_of_role(Oid role)
 static void
 start_job(int32 job_id, Oid session_user, Oid role)
 {
-	/* Code in such an operation, as of an index expression under maintenance, runs for somebody who did not ask for a job. */
+	/*
+	 * Code in such an operation, as of an index expression under maintenance, runs for somebody who did not ask for a
+	 * job.
+	 */
 	if (InSecurityRestrictedOperation())
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -76,7 +82,10 @@ start_job(int32 job_id, Oid session_user, Oid role)
 	ask_for_worker(job_id, session_user, role);
 }
 
-/* start_worker(job_id integer, role oid): the last step of xmcoh.train, which has written the job's row in this transaction */
+/*
+ * start_worker(job_id integer, role oid): the last step of xmcoh.train, which has written the job's row in this
+ * transaction
+ */
 Datum
 xmcoh_start_worker(PG_FUNCTION_ARGS)
 {
@@ -174,7 +183,8 @@ xmcoh_resume(int32 job_id)
 	SPI_connect();
 	beginning = read_beginning(job_id);
 	if (beginning.obstacle == NULL && beginning.attempts >= XMCOH_MAX_ATTEMPTS)
-		beginning.obstacle = psprintf("begun %d times since its last checkpoint, it never came to another", beginning.attempts);
+		beginning.obstacle = psprintf("begun %d times since its last checkpoint, it never came to another",
+									  beginning.attempts);
 	if (beginning.obstacle == NULL)
 		execute("SELECT xmcoh_internal.requeue_job($1, false)", SPI_OK_SELECT, 1, (Oid[]) {INT4OID},
 				(Datum[]) {Int32GetDatum(job_id)}, NULL);
@@ -192,7 +202,8 @@ xmcoh_resume(int32 job_id)
 static void
 fail_queued(int32 job_id, const char *why)
 {
-	write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()", psprintf("not begun: %s", why));
+	write_obstacle(job_id, "queued", ", state = 'failed', finished_at = pg_catalog.clock_timestamp()",
+				   psprintf("not begun: %s", why));
 }
 
 bool

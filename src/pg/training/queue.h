@@ -13,7 +13,8 @@
  * These three are for the schedule worker: in a superuser's transaction, without an SPI connection, the job's row locked.
  *
  * resume puts an interrupted job back into the queue. false: the job stays interrupted, with a message that says why: it
- * was begun too often without a new checkpoint, or its roles lack what they had. ERROR where xmcoh_internal.requeue_job refuses.
+ * was begun too often without a new checkpoint, or its roles lack what they had. ERROR: those of
+ * xmcoh_internal.requeue_job.
  */
 extern bool xmcoh_resume(int32 job_id);
 

@@ -138,7 +138,8 @@ append_rounds_end(StringInfo out, const xmc_train_report *report)
 			appendStringInfo(out, "; round %d put back: both modalities together lost on held-out documents, tau %.3f to %.3f",
 							 last->round, last->fused_tau_before, last->fused_tau_after);
 			if (report->rounds_end == XMC_ROUNDS_REINFORCED)
-				appendStringInfo(out, ", though they agree on more pairs, %.0f%% instead of %.0f%%: they reinforce each other's mistakes",
+				appendStringInfo(out, ", though they agree on more pairs, %.0f%% instead of %.0f%%:"
+								 " they reinforce each other's mistakes",
 								 100 * last->agreement_after, 100 * last->agreement_before);
 			break;
 	}

@@ -186,7 +186,9 @@ worker_check_submitter(const WorkerJob *job, bool may_train, const char *model)
 void
 worker_log(const WorkerJob *job, const char *what)
 {
-	ereport(INFO, errmsg("training job %d of model \"%s\" %s", job->job_id, job->model ? job->model : "?", what), errhidecontext(true));
+	ereport(INFO,
+			errmsg("training job %d of model \"%s\" %s", job->job_id, job->model ? job->model : "?", what),
+			errhidecontext(true));
 }
 
 static void

@@ -15,7 +15,7 @@ extern void worker_pin_settings(const char *application_name);
 extern void worker_be_nice(int nice);
 
 /*
- * One short transaction, connected to SPI, with a snapshot. The CurrentMemoryContext of begin is current again after commit.
+ * One short transaction, connected to SPI, with a snapshot. The memory context of begin is current again after commit.
  */
 extern void worker_begin_transaction(void);
 extern void worker_commit_transaction(void);

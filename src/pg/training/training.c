@@ -1,5 +1,5 @@
 /*
- * training.c - one training run: it reads documents, calls the core, writes progress and checkpoints, and saves the version;
+ * training.c - one training run: reads documents, calls the core, writes progress and checkpoints, saves the version;
  * see training.h
  *
  * There are four kinds of transactions: one reads (training_set.c), many short ones write progress, some write a checkpoint
@@ -171,8 +171,8 @@ write_rounds(Run *run, const xmc_train_report *report)
 	for (int k = 0; k < report->n_rounds; k++)
 	{
 		const xmc_round_report *round = &report->round[k];
-		xmc_train_progress at = {.round = round->round,.phase = round->pupil == XMC_IMAGE ? "text teaches image" : "image teaches text",
-			.modality = round->pupil};
+		xmc_train_progress at = {.round = round->round,.modality = round->pupil,
+			.phase = round->pupil == XMC_IMAGE ? "text teaches image" : "image teaches text"};
 
 		write_metric(run, &at, "documents", round->documents);
 		write_metric(run, &at, "threshold", round->weak.threshold);

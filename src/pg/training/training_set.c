@@ -144,7 +144,8 @@ check_sources(const WorkerJob *job)
 	Datum		values[1] = {Int32GetDatum(job->job_id)};
 
 	if (execute("SELECT FROM xmcoh.job_record AS j WHERE j.job_id = $1"
-				" AND xmcoh_internal.is_defined_as(j.model_id, j.source_definition)", SPI_OK_SELECT, 1, types, values, NULL) == 0)
+				" AND xmcoh_internal.is_defined_as(j.model_id, j.source_definition)", SPI_OK_SELECT,
+				1, types, values, NULL) == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("the sources of the model are defined otherwise than when the job was submitted"),

@@ -1,5 +1,5 @@
 /*
- * training_set.h - the documents that one training run reads: all that have approved pairs, and the pool of those that have none.
+ * training_set.h - the documents that one training run reads: all with approved pairs, and the pool of those without.
  */
 #ifndef XMCOH_PG_TRAINING_SET_H
 #define XMCOH_PG_TRAINING_SET_H
@@ -18,9 +18,9 @@ typedef struct TrainingSet
 } TrainingSet;
 
 /*
- * Reads all sources of the job's model in one transaction and under one snapshot, with the submitter's rights. `set` lives
- * in CurrentMemoryContext, `options` as long. ERROR object_not_in_prerequisite_state: the sources are defined otherwise than
- * when the job was submitted; data_exception: too few documents, because approved pairs name unknown ones.
+ * Reads all sources of the job's model in one transaction and under one snapshot, with the submitter's rights. Allocates in
+ * CurrentMemoryContext; `options` must live as long. ERROR object_not_in_prerequisite_state: the sources are defined
+ * otherwise than when the job was submitted; data_exception: too few documents, because approved pairs name unknown ones.
  */
 extern void xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set);
 

@@ -23,7 +23,10 @@
 
 typedef struct Workers Workers;
 
-/* The workers of this job's training, in CurrentMemoryContext, with which they end. Processes start when the core asks for them. */
+/*
+ * The workers of this job's training, in CurrentMemoryContext, with which they end. Processes start when the core asks
+ * for them.
+ */
 extern Workers *xmcoh_workers_create(Documents *documents, int32 job_id);
 
 /* The hooks of the core. */
