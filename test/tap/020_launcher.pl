@@ -10,7 +10,7 @@ use XmcohTest qw($long promised);
 
 my $node = PostgreSQL::Test::Cluster->new('launcher');
 $node->init(allows_streaming => 1);
-# Slots: the logical replication launcher's, ours, two jobs' and a visitor's.
+# Slots: the logical replication launcher's, ours, two jobs' and a schedule worker's.
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'xmcoh'
 max_worker_processes = 5
@@ -78,7 +78,7 @@ my $last = value('SELECT last_run_at FROM xmcoh.schedule');
 # ---- asleep ----
 
 sleep 1.5;
-until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh visitor'", 'nobody visits');
+until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh scheduler'", 'no schedule worker runs');
 my @before = restlessness(launcher());
 sleep 4;
 my @after = restlessness(launcher());
@@ -198,7 +198,7 @@ is(value(sprintf($waits, $third)), 't', 'a job in the queue waits for that');
 my $no_slot = "message ~ '^no background worker is free for training job'";
 value("SELECT pg_cancel_backend(leader_pid) FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
 until_true("SELECT state = 'queued' AND $no_slot FROM xmcoh.job WHERE job_id = $third",
-	'with one slot a visitor comes, and has none for the job, which says so');
+	'with one slot a schedule worker starts, and has none for the job, which says so');
 $query->{run}->kill_kill;
 value("SELECT xmcoh.cancel_job($first)");
 until_true("SELECT state = 'running' AND message IS NULL FROM xmcoh.job WHERE job_id = $third", 'with two it begins');

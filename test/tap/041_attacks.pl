@@ -280,7 +280,7 @@ ok(until_true("SELECT count(*) > 1 FROM xmcoh.job WHERE state = 'succeeded' AND 
 	'schedules run there');
 value('SELECT xmcoh.alter_schedule(1, active => false)', 'tenant');
 is(value('SELECT message FROM xmcoh.schedule', 'tenant'), '', 'without an error');
-harmless('and neither they nor the launcher\'s visitor run anything of mallory\'s');
+harmless('and neither they nor the launcher\'s schedule worker run anything of mallory\'s');
 as($super, 'SELECT 1 = 2', 'tenant');
 like(slurp_file($node->logfile, $seen), qr/evil shadow of int4eq\(integer,integer\) ran as/,
 	'(any operator of theirs would have)');

@@ -13,7 +13,7 @@
 #include "datatype/timestamp.h"
 
 #define XMCOH_LAUNCHER_TYPE "xmcoh launcher"
-#define XMCOH_SCHEDULE_WORKER_TYPE "xmcoh visitor"
+#define XMCOH_SCHEDULE_WORKER_TYPE "xmcoh scheduler"
 
 /*
  * A server run begins when the server's shared memory is made: at its start, after a crash, and, for a standby, at its
