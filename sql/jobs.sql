@@ -93,15 +93,15 @@ COMMENT ON COLUMN xmcoh.training_round.agreement_before IS 'share of held-out pa
 COMMENT ON COLUMN xmcoh.training_round.agreement_after IS 'the same after the round';
 COMMENT ON COLUMN xmcoh.training_round.kept IS 'false: the pupil was put back, because its tau or the fused tau got worse beyond doubt';
 
-CREATE FUNCTION xmcoh_internal.settle_job(job_id integer) RETURNS boolean
-    AS 'MODULE_PATHNAME', 'xmcoh_settle_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.settle_job(integer) IS 'Internal: writes the state that xmcoh.job shows for a job with a dead worker into the job''s row; true if the row changed';
+CREATE FUNCTION xmcoh_internal.reconcile_job(job_id integer) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_reconcile_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.reconcile_job(integer) IS 'Internal: writes the state that xmcoh.job shows for a job with a dead worker into the job''s row; true if the row changed';
 
 CREATE FUNCTION xmcoh_internal.start_worker(job_id integer, role oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_start_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: last step of xmcoh.train and xmcoh.resume_job. At commit wakes the launcher, which starts a worker when the job''s turn comes; without a launcher starts a worker as this role. Error: configuration_limit_exceeded (no launcher: xmcoh.max_running_jobs_per_role, or no worker slot at commit)';
 
--- A restored dump names sources that were not there yet when their rows came in: from here on these follow renames again.
+-- A restored dump names relations that did not exist yet when the sources' rows came in. From here on the sources follow renames.
 
 CREATE FUNCTION xmcoh_internal.pin_sources(model_id integer) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -188,19 +188,19 @@ DECLARE
     active integer;
     new_job integer;
 BEGIN
-    -- The job that is in the way may have died without anybody noticing.
-    PERFORM xmcoh_internal.settle_job(j.job_id) FROM xmcoh.job_record AS j
-        WHERE j.model_id = c.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+    -- The worker of the model's active job may have died, which its row does not say yet.
+    PERFORM xmcoh_internal.reconcile_job(j.job_id) FROM xmcoh.job_record AS j
+        WHERE j.model_id = c.model_id AND xmcoh_internal.is_active(j.state);
     INSERT INTO xmcoh.job_record AS j (model_id, submitted_by, options, on_success, unlabelled, source_definition, created_at, settings)
         VALUES (c.model_id, xmcoh_internal.role_ref(caller), all_options, train.on_success, c.sources,
                 xmcoh_internal.source_definition(c.model_id), clock_timestamp(),
                 (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
                  WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
-        ON CONFLICT (model_id) WHERE state IN ('queued', 'starting', 'running', 'cancelling') DO NOTHING
+        ON CONFLICT (model_id) WHERE xmcoh_internal.is_active(state) DO NOTHING
         RETURNING j.job_id INTO new_job;
     IF new_job IS NULL THEN
         SELECT j.job_id INTO active FROM xmcoh.job_record AS j
-            WHERE j.model_id = c.model_id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+            WHERE j.model_id = c.model_id AND xmcoh_internal.is_active(j.state);
         RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', train.model, active),
             HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
     END IF;
@@ -240,19 +240,19 @@ DECLARE
     stored text;
 BEGIN
     PERFORM xmcoh_internal.model_of_job(caller, cancel_job.job_id);
-    PERFORM xmcoh_internal.settle_job(cancel_job.job_id);
+    PERFORM xmcoh_internal.reconcile_job(cancel_job.job_id);
     SELECT j.state INTO stored FROM xmcoh.job_record AS j WHERE j.job_id = cancel_job.job_id FOR NO KEY UPDATE;
     IF stored IS NULL THEN
         RAISE undefined_object USING MESSAGE = format('job %s does not exist', cancel_job.job_id);
     ELSIF stored = 'queued' THEN
-        -- No worker has it yet, and none will take it now.
+        -- No worker has claimed the job yet, and none claims a job in another state.
         UPDATE xmcoh.job_record AS j SET state = 'cancelled', message = 'cancelled before a worker began',
             finished_at = clock_timestamp() WHERE j.job_id = cancel_job.job_id;
-    ELSIF stored IN ('starting', 'running', 'cancelling') THEN
+    ELSIF xmcoh_internal.is_active(stored) THEN
         UPDATE xmcoh.job_record AS j SET state = 'cancelling' WHERE j.job_id = cancel_job.job_id;
         PERFORM xmcoh_internal.signal_worker(cancel_job.job_id);
     END IF;
-    RETURN stored IN ('queued', 'starting', 'running', 'cancelling');
+    RETURN xmcoh_internal.is_active(stored);
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.cancel_job(oid, integer) IS 'Internal: xmcoh.cancel_job';
 CREATE FUNCTION xmcoh.cancel_job(job_id integer) RETURNS boolean
@@ -289,31 +289,31 @@ DECLARE
     active integer;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('resume a job');
-    -- This job may have died without anybody noticing, and so may one that is in its way.
-    PERFORM xmcoh_internal.settle_job(requeue_job.job_id);
+    -- The worker of this job may have died, and so may that of the model's active job.
+    PERFORM xmcoh_internal.reconcile_job(requeue_job.job_id);
     SELECT r.* INTO j FROM xmcoh.job_record AS r WHERE r.job_id = requeue_job.job_id FOR NO KEY UPDATE;
     SELECT m.name INTO model FROM xmcoh.model AS m WHERE m.model_id = j.model_id;
     IF model IS NULL THEN
         RAISE undefined_object USING MESSAGE = format('job %s does not exist', requeue_job.job_id);
-    ELSIF j.state IN ('queued', 'starting', 'running', 'cancelling') THEN
+    ELSIF xmcoh_internal.is_active(j.state) THEN
         RAISE object_in_use USING MESSAGE = format('job %s is %s already', j.job_id, j.state),
             HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', j.job_id);
     ELSIF j.state <> 'interrupted' THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('job %s is over: %s', j.job_id, j.state),
             DETAIL = 'Only an interrupted job can be resumed.', HINT = format('Train anew with xmcoh.train(%L).', model);
     END IF;
-    PERFORM xmcoh_internal.settle_job(r.job_id) FROM xmcoh.job_record AS r
-        WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
+    PERFORM xmcoh_internal.reconcile_job(r.job_id) FROM xmcoh.job_record AS r
+        WHERE r.model_id = j.model_id AND xmcoh_internal.is_active(r.state);
     BEGIN
         UPDATE xmcoh.job_record AS r SET state = 'queued', message = NULL, error_code = NULL, worker_pid = NULL, worker_started_at = NULL,
             finished_at = NULL, queue_id = xmcoh_internal.queue_id(), asked_at = NULL, resumed_at = clock_timestamp(),
-            queued_at = CASE WHEN by_person THEN clock_timestamp() ELSE r.queued_at END,    -- its place in the queue is what it was
+            queued_at = CASE WHEN by_person THEN clock_timestamp() ELSE r.queued_at END,    -- the launcher's resume keeps the place in the queue
             attempts = CASE WHEN by_person THEN 0 ELSE r.attempts END,
             source_definition = CASE WHEN by_person THEN xmcoh_internal.source_definition(r.model_id) ELSE r.source_definition END
             WHERE r.job_id = j.job_id;
     EXCEPTION WHEN unique_violation THEN
         SELECT r.job_id INTO active FROM xmcoh.job_record AS r
-            WHERE r.model_id = j.model_id AND r.state IN ('queued', 'starting', 'running', 'cancelling');
+            WHERE r.model_id = j.model_id AND xmcoh_internal.is_active(r.state);
         RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', model, active),
             HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
     END;

@@ -123,7 +123,7 @@ BEGIN
     -- before its job's row, too, so the two do not deadlock.
     DELETE FROM xmcoh.model AS m WHERE m.model_id = id;
     PERFORM xmcoh_internal.signal_worker(j.job_id) FROM xmcoh.job_record AS j
-        WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+        WHERE j.model_id = id AND xmcoh_internal.is_active(j.state);
     DELETE FROM xmcoh.model_grant_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.model_version AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.deployment AS x WHERE x.model_id = id;

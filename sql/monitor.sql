@@ -14,7 +14,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.note_transition() IS
     'Internal: writes each change of a job''s state to xmcoh.job_transition and sends NOTIFY on channel xmcoh, such as {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}. Names are cut off after 200 characters; no free text is sent, because every role can listen';
 
--- A restored dump inserts jobs that were submitted elsewhere.
+-- Jobs that a restored dump inserts were submitted in another database, so they are no event here.
 CREATE TRIGGER submitted AFTER INSERT ON xmcoh.job_record FOR EACH ROW WHEN (NEW.queue_id = xmcoh_internal.queue_id())
     EXECUTE FUNCTION xmcoh_internal.note_transition();
 CREATE TRIGGER transition AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW WHEN (OLD.state <> NEW.state)
@@ -34,7 +34,7 @@ CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
            xmcoh.report_number(v.report, 'challenge', 'difference_high') AS difference_high
     FROM xmcoh.job AS j JOIN xmcoh.job_record AS r USING (job_id)
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
-    WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled', 'interrupted');
+    WHERE NOT xmcoh_internal.is_active(j.state);
 COMMENT ON VIEW xmcoh.job_history IS 'Jobs that are over: how and why, waiting time and duration (NULL: end unknown), the version made (NULL: none), whether the version was ever deployed, held-out Kendall tau of the fused order with its 95% interval (NULL: no version, or pruned), and the comparison of on_success => ''challenge''';
 COMMENT ON COLUMN xmcoh.job_history.reason IS 'outcome of the job, or its error';
 COMMENT ON COLUMN xmcoh.job_history.waited IS 'time from submission until a worker began';
@@ -66,7 +66,7 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
         LEFT JOIN LATERAL (SELECT x.job_id, x.state FROM xmcoh.job AS x WHERE x.model = m.name
                            ORDER BY x.job_id DESC LIMIT 1) AS last ON true
         LEFT JOIN LATERAL (SELECT x.job_id FROM xmcoh.job AS x WHERE x.model = m.name
-                           AND x.state IN ('queued', 'starting', 'running', 'cancelling')) AS active ON true;
+                           AND xmcoh_internal.is_active(x.state)) AS active ON true;
 COMMENT ON VIEW xmcoh.model_overview IS 'One row per model: age and quality of the deployed version (NULL: none, or imported), approved pairs since, number of versions, last job, and the job that is queued or running now (NULL: none)';
 COMMENT ON COLUMN xmcoh.model_overview.age IS 'time since the deployed version was made';
 COMMENT ON COLUMN xmcoh.model_overview.held_out_tau IS 'Kendall tau of the fused order on held-out approved documents; NULL: none deployed, or imported';

@@ -85,7 +85,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), xmcoh_internal.object_name(xmcoh.object_ref),
     xmcoh_internal.object_names(xmcoh.object_ref[]), xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
     xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh.report_number(jsonb, text[]), xmcoh.report_integer(jsonb, text[]),
-    xmcoh_internal.public_message(text, text, boolean),
+    xmcoh_internal.public_message(text, text, boolean), xmcoh_internal.is_active(text),
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
     xmcoh_internal.schedule_next_run(text, text, timestamptz) TO xmcoh_user, pg_monitor;
 

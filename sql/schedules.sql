@@ -128,7 +128,7 @@ CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
            CASE WHEN s.active THEN xmcoh_internal.schedule_next_run(s.cron, s.timezone, greatest(s.created_at, s.last_run_at)) END AS next_run,
            s.last_run_at AS last_run, s.last_job_id AS last_job, j.state AS last_state,
            EXISTS (SELECT FROM xmcoh.job AS r WHERE r.model = m.name
-               AND r.state IN ('queued', 'starting', 'running', 'cancelling')) AS running,
+               AND xmcoh_internal.is_active(r.state)) AS running,
            coalesce(s.message, j.message) AS message, s.options, s.on_success,
            xmcoh_internal.object_names(s.unlabelled) AS unlabelled,
            xmcoh_internal.object_name(s.submitted_by) AS submitted_by

@@ -198,6 +198,10 @@ CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text
 COMMENT ON FUNCTION xmcoh_internal.queue_id() IS
     'Internal: identifies the jobs'' table of this database in this run of the server. The value differs after a restart, in a restored copy and on a promoted standby, where nobody will start what was queued before';
 
+CREATE FUNCTION xmcoh_internal.is_active(state text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'xmcoh_job_is_active' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.is_active(text) IS 'Internal: whether a job in this state is not over';
+
 CREATE TABLE xmcoh.job_record (
     job_id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id          integer NOT NULL,
@@ -237,7 +241,7 @@ CREATE TABLE xmcoh.job_record (
     done_before       bigint NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id)
-    WHERE state IN ('queued', 'starting', 'running', 'cancelling');
+    WHERE xmcoh_internal.is_active(state);
 COMMENT ON TABLE xmcoh.job_record IS 'Training jobs as last written by their workers; read xmcoh.job, which also knows whether the worker still runs';
 COMMENT ON COLUMN xmcoh.job_record.submitted_by IS 'role that asked for the job; the worker reads the documents with its rights';
 COMMENT ON COLUMN xmcoh.job_record.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';

@@ -130,8 +130,8 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = format('keep is %s, but must be 1 or more', coalesce(keep::text, 'NULL'));
     END IF;
     -- A job whose worker has ended unnoticed keeps no version.
-    PERFORM xmcoh_internal.settle_job(j.job_id) FROM xmcoh.job_record AS j
-        WHERE j.model_id = id AND j.state IN ('queued', 'starting', 'running', 'cancelling');
+    PERFORM xmcoh_internal.reconcile_job(j.job_id) FROM xmcoh.job_record AS j
+        WHERE j.model_id = id AND xmcoh_internal.is_active(j.state);
     -- The row is updated, not only locked: a deployment under an older snapshot, which still sees the deleted versions, then fails.
     UPDATE xmcoh.model AS m SET deployed_version = m.deployed_version WHERE m.model_id = id;
     DELETE FROM xmcoh.model_version AS v
@@ -141,7 +141,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = id AND m.deployed_version = v.version)
           AND NOT EXISTS (SELECT FROM xmcoh.previous_deployment AS d WHERE d.model_id = id AND d.version = v.version)
           AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = id AND j.champion = v.version
-                              AND j.state IN ('queued', 'starting', 'running', 'cancelling'));
+                              AND xmcoh_internal.is_active(j.state));
     GET DIAGNOSTICS pruned = ROW_COUNT;
     PERFORM xmcoh.sweep_cache();
     RETURN pruned;

@@ -13,7 +13,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "schedule/launcher.h"
-#include "training/job.h"
+#include "training/commit_actions.h"
 
 XMCOH_MODULE_MAGIC;
 
@@ -39,7 +39,7 @@ _PG_init(void)
 {
 	refuse_threads();
 	xmcoh_define_settings();
-	xmcoh_job_init();
+	xmcoh_commit_actions_init();
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
 		xmcoh_launcher_init();
 }

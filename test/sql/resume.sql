@@ -65,7 +65,7 @@ INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) VALUES (1001, 0, 'x');
 UPDATE xmcoh.job_record SET state = 'failed' WHERE job_id = 1001;
 SELECT count(*) AS checkpoints FROM xmcoh.job_checkpoint;
 
--- a dead worker's job is settled first; what rolls back leaves it as it was
+-- a dead worker's job is reconciled first; what rolls back leaves it as it was
 UPDATE xmcoh.job_record SET state = 'running' WHERE job_id = 1002;
 BEGIN;
 SELECT xmcoh.resume_job(1002);

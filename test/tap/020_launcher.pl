@@ -10,7 +10,7 @@ use XmcohTest qw($long $patience background until_dropped);
 
 my $node = PostgreSQL::Test::Cluster->new('launcher');
 $node->init(allows_streaming => 1);
-# Slots: the logical replication launcher's, ours, two jobs' and a visitor's.
+# Slots: the logical replication launcher's, ours, two jobs' and a schedule worker's.
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'xmcoh'
 max_worker_processes = 5
@@ -78,7 +78,7 @@ is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', '(cancelled)');
 
 # A visit that began before may still write what it has seen.
 sleep 1.5;
-until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh visitor'", 'nobody visits');
+until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh scheduler'", 'no schedule worker runs');
 my $last = value('SELECT last_run_at FROM xmcoh.schedule');
 # (The minute may turn in between, or the machine be late with what came before: then the next four seconds tell.)
 my $end = time + $patience;
@@ -195,7 +195,7 @@ until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'unt
 # The two jobs, the two launchers, and a process of a query: nobody can visit.
 my $log = -s $node->logfile;
 my $tries_since = time;
-# A visitor may have the slot when the query begins: then it does without, and begins anew.
+# A schedule worker may have the slot when the query begins: then it does without, and begins anew.
 my $query = background($node, 'postgres', on_error_stop => 0);
 $query->query_safe('SET max_parallel_workers_per_gather = 1; SET force_parallel_mode = on');
 $query->query_until(qr/asleep/, "\\echo asleep\n" . "SELECT pg_sleep(36000);\n" x 100);
@@ -217,7 +217,7 @@ is(value(sprintf($waits, $third)), 't', 'a job in the queue waits for that');
 my $no_slot = "message ~ '^no background worker is free for training job'";
 value("SELECT pg_terminate_backend(leader_pid) $parallel");
 until_true("SELECT state = 'queued' AND $no_slot FROM xmcoh.job WHERE job_id = $third",
-	'with one slot a visitor comes, and has none for the job, which says so');
+	'with one slot a schedule worker starts, and has none for the job, which says so');
 $query->{run}->kill_kill;
 value("SELECT xmcoh.cancel_job($first)");
 until_true("SELECT state = 'running' AND message IS NULL FROM xmcoh.job WHERE job_id = $third", 'with two it begins');
@@ -257,9 +257,9 @@ until_dropped($node, 'DROP DATABASE doomed WITH (FORCE)');
 pass('DROP DATABASE is not held up');
 sleep 7;				# after a visit in vain the next one would come after five
 is(launcher(), $old, 'the launcher lives on');
-# (Not of visitors are a worker of then, which is started anew once.)
+# A training worker that was asked for before is started anew once: only schedule workers count.
 my $logged = slurp_file($node->logfile, $log);
-my $failed = grep { $logged =~ /"xmcoh visitor" \(PID $_\)/ } $logged =~ /\[(\d+)\] .*FATAL:  database \d+ does not exist/g;
+my $failed = grep { $logged =~ /"xmcoh scheduler" \(PID $_\)/ } $logged =~ /\[(\d+)\] .*FATAL:  database \d+ does not exist/g;
 cmp_ok($failed, '<=', 1, 'and sends nobody to a database that is gone');
 
 # ---- the minute has turned long ago ----

@@ -62,7 +62,7 @@ $node->safe_psql('postgres', 'CREATE ROLE mallory LOGIN; CREATE DATABASE bait OW
 $node->safe_psql('bait', q{
 CREATE SCHEMA xmcoh;
 CREATE FUNCTION xmcoh.trap() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE LOG 'trapped %', current_user; RETURN 1; END $$;
-CREATE FUNCTION xmcoh.settle_job(int) RETURNS boolean LANGUAGE sql AS 'SELECT xmcoh.trap() = 1';
+CREATE FUNCTION xmcoh.reconcile_job(int) RETURNS boolean LANGUAGE sql AS 'SELECT xmcoh.trap() = 1';
 CREATE VIEW xmcoh.job_record AS SELECT xmcoh.trap() AS job_id, 'running' AS state;
 CREATE TABLE xmcoh.model AS SELECT 1 AS model_id, 'm' AS name;
 CREATE VIEW xmcoh.schedule AS SELECT xmcoh.trap() AS schedule_id, 1 AS model_id, '1 second' AS cron, 'UTC' AS timezone, true AS active,

@@ -281,7 +281,7 @@ ok(until_true("SELECT count(*) > 1 FROM xmcoh.job WHERE state = 'succeeded' AND 
 value('SELECT xmcoh.alter_schedule(1, active => false)', 'tenant');
 like(value('SELECT message FROM xmcoh.schedule', 'tenant'), qr/^(?:skipped: model "a" already has a running job \d+)?$/,	# which takes a second
 	'without an error');
-harmless('and neither they nor the launcher\'s visitor run anything of mallory\'s');
+harmless('and neither they nor the launcher\'s schedule worker run anything of mallory\'s');
 as($super, 'SELECT 1 = 2', 'tenant');
 like(slurp_file($node->logfile, $seen), qr/evil shadow of int4eq\(integer,integer\) ran as/,
 	'(any operator of theirs would have)');

@@ -96,11 +96,11 @@ $node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM xmcoh.job WHERE s
 
 # ---- a job that cannot be begun ----
 
-# A view whose text takes longer than a visitor has for one job: who may look at it is not kept from that, so a function stands for it.
+# A view whose text takes longer than a schedule worker has for one job: who may look at it is not kept from that, so a function stands for it.
 # A machine that stands still makes one look at any job as long: at the victim's first one.
 value(q{CREATE SEQUENCE public.look; ALTER FUNCTION xmcoh_internal.is_defined_as(integer, text) RENAME TO is_really_defined_as;
 	CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
-		IF model_id = 1 AND pg_backend_pid() IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh visitor') THEN
+		IF model_id = 1 AND pg_backend_pid() IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh scheduler') THEN
 			PERFORM pg_sleep(36000);
 		ELSIF model_id = 3 THEN
 			IF pg_catalog.nextval('public.look') = 1 THEN PERFORM pg_sleep(36000); END IF;

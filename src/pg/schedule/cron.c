@@ -1,4 +1,4 @@
-/* cron.c - cron schedules: their syntax, and when they come due next; see cron.h. Knows nothing of PostgreSQL. */
+/* cron.c - cron schedules: their syntax, and when they come due next; see cron.h. Plain C, without PostgreSQL. */
 #include "schedule/cron.h"
 
 #include <stdarg.h>
@@ -236,7 +236,10 @@ day_matches(const Cron *cron, int64_t day)
 	return cron->both_days ? day_of_month && day_of_week : day_of_month || day_of_week;
 }
 
-/* The first local time from `from` on that the schedule names, in seconds since 1970-01-01 00:00 of local clocks. */
+/*
+ * The first local time at or after `from` at which the schedule comes due, in seconds since 1970-01-01 00:00 of local
+ * clocks.
+ */
 static bool
 next_local(const Cron *cron, int64_t from, int64_t *local)
 {
@@ -256,7 +259,10 @@ next_local(const Cron *cron, int64_t from, int64_t *local)
 
 /* ---- local clocks and UTC ---- */
 
-/* The latest time that local clocks have shown up to `time`: later than what they show then, if they were put back. */
+/*
+ * The latest time that local clocks have shown up to `time`. It is later than what they show at `time` if they were put
+ * back.
+ */
 static int64_t
 latest_shown(int64_t time, cron_offset offset, void *zone)
 {
@@ -287,7 +293,7 @@ cron_next(const Cron *cron, int64_t after, cron_offset offset, void *zone, int64
 	}
 	if (!cron->by_clock && !next_local(cron, latest_shown(after, offset, zone) + 1, &local))
 		return false;
-	/* from one change of the clocks to the next */
+	/* Search each period between two changes of the clock: in it, local and UTC times differ by a constant. */
 	for (int64_t t = after + 1; t <= after + (int64_t) CALENDAR_DAYS * DAY; t = until)
 	{
 		int64_t		ahead = offset(zone, t, &until);

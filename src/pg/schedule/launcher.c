@@ -1,12 +1,11 @@
 /*
- * launcher.c - the launcher; see launcher.h
+ * launcher.c - starts schedule workers in databases where something comes due; see launcher.h
  *
- * What it knows of each database it keeps to itself. Shared memory holds no more than who wants to be visited and what
- * the last visitor has reported, so it needs no table that might fill up. One visitor at a time.
- *
- * The launcher can be ended and started anew at any time: it then visits every database, and asks each visitor what it
- * needs to know. Nothing that comes due while it lives is left out: what no visitor could start is tried again. What came
- * due while the server was down is not made up for.
+ * The launcher keeps what it knows of each database in its own memory. Shared memory holds only which databases want a
+ * schedule worker, and the report of the last one, so no table of fixed size can overflow. There is one schedule worker at
+ * a time. The launcher can be ended and restarted at any time: it then starts a schedule worker in every database, whose
+ * report tells it what it has to know. What comes due while the launcher runs is never left out: what could not be started
+ * is tried again. What came due while the server was down is not made up for.
  */
 #include "schedule/launcher.h"
 
@@ -30,31 +29,32 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "schedule/visitor.h"
+#include "base/launcher_hooks.h"
+#include "base/processes.h"
 
 PGDLLEXPORT void xmcoh_launcher_main(Datum argument);
 
-#define WANTED 64				/* databases that want to be visited, by name; when more do, all of them are */
+#define WANTED 64				/* databases that shared memory can name; when more want a worker, all of them get one */
 #define SLEEP_MS (5 * 60 * 1000)	/* at most: new databases are looked for then, and the clock may have been set */
-#define BACKWARDS_MS (60 * 1000)	/* a clock that went back by more was set */
-#define SLOT_SOON_MS 500		/* the slot of a process that has just ended becomes free */
-#define NO_SLOT_MS (10 * 1000)
-#define FAILURE_MS 5000			/* after one failure; twice as long after each further one */
+#define BACKWARDS_MS (60 * 1000)	/* a clock that went back by more than this was set */
+#define SLOT_SOON_MS 500		/* until the slot of a process that has just ended is free */
+#define NO_SLOT_MS (10 * 1000)	/* until the next attempt when there is no slot */
+#define FAILURE_MS 5000			/* until the next attempt after one failure; twice as long after each further one */
 #define FAILURE_LIMIT_MS (10 * 60 * 1000)
-#define VISIT_MS (60 * 1000)	/* a visitor that needs longer is ended */
-#define PATIENT_VISITS 3		/* others that a database lets pass before it */
+#define WORKER_MS (60 * 1000)	/* a schedule worker that needs longer is terminated */
+#define PATIENT_TURNS 3			/* a database lets so many others go before it */
 #define RECOVERY_MS (10 * 1000)
 
 typedef struct Shared
 {
 	slock_t		lock;
 	TimestampTz created_at;
-	TimestampTz life_began;		/* when the launcher first started, more or less; 0 before */
+	TimestampTz run_began;		/* when the launcher first started in this server run, less RECOVERY_MS; 0 before */
 	Latch	   *launcher;		/* NULL: it does not run */
 	int			n_wanted;		/* WANTED + 1: too many */
 	Oid			wanted[WANTED];
-	int32		visit;			/* number of the last one */
-	bool		reported;
+	int32		number;			/* of the last schedule worker */
+	bool		reported;		/* the next four are its report */
 	bool		again;
 	bool		waiting;
 	bool		began;
@@ -65,16 +65,16 @@ typedef struct Shared
 typedef struct Database
 {
 	Oid			oid;
-	TimestampTz next_due;		/* what came due before has been seen to */
-	TimestampTz next_visit;		/* next_due, or earlier where something that is due could not be started */
-	TimestampTz not_before;		/* after a visit in vain */
-	TimestampTz turn_at;		/* a job of its queue was last begun */
-	int			passed_over;	/* how often in a row its time had come and another one was visited */
+	TimestampTz next_due;		/* what came due before this time has been dealt with */
+	TimestampTz next_start;		/* next_due, or earlier where something that is due could not be started */
+	TimestampTz not_before;		/* after a schedule worker that failed */
+	TimestampTz turn_at;		/* when a job of its queue was last begun */
+	int			passed_over;	/* how often in a row its time had come and another database was chosen */
 	int			failures;		/* in a row */
-	bool		wanted;			/* something has changed since it was last visited */
+	bool		wanted;			/* something has changed since the last schedule worker */
 	bool		waiting;		/* jobs in its queue wait for their turn */
-	bool		first;			/* it has not been visited yet */
-	bool		listed;
+	bool		first;			/* it has had no schedule worker in this launcher's life */
+	bool		listed;			/* in pg_database, at the last look */
 } Database;
 
 static Shared *shared = NULL;
@@ -88,9 +88,9 @@ static TimestampTz list_at;		/* when to look for new databases */
 static TimestampTz slot_at;		/* when to try for a slot again */
 static int	no_slot;			/* how often in a row there was none */
 
-static BackgroundWorkerHandle *visitor = NULL;
-static Oid	visited;			/* where it is */
-static TimestampTz visit_ends;
+static BackgroundWorkerHandle *handle = NULL;	/* of the schedule worker; NULL: there is none now */
+static Oid	served;				/* the database where the schedule worker is */
+static TimestampTz terminate_at;	/* when the schedule worker is terminated */
 
 /* ---- shared memory ---- */
 
@@ -102,7 +102,9 @@ request_memory(void)
 	RequestAddinShmemSpace(sizeof(Shared));
 }
 
-/* Also after a crash, when all of it is made anew. */
+static const LauncherHooks hooks;
+
+/* Runs at the server's start, and after a crash, when all shared memory is made anew. */
 static void
 make_memory(void)
 {
@@ -119,6 +121,7 @@ make_memory(void)
 		shared->created_at = GetCurrentTimestamp();
 	}
 	LWLockRelease(AddinShmemInitLock);
+	xmcoh_launcher_hooks = &hooks;
 }
 
 bool
@@ -127,12 +130,23 @@ xmcoh_launcher_loaded(void)
 	return shared != NULL;
 }
 
-void
-xmcoh_launcher_wake(Oid oid)
+bool
+xmcoh_in_schedule_worker(void)
+{
+	return MyBgworkerEntry != NULL && strcmp(MyBgworkerEntry->bgw_type, XMCOH_SCHEDULE_WORKER_TYPE) == 0;
+}
+
+/* ---- what other processes write there ---- */
+
+/* Makes the launcher start a schedule worker in this database soon. */
+static void
+wake(Oid oid)
 {
 	Latch	   *launcher;
 	bool		there = false;
 
+	if (xmcoh_in_schedule_worker())
+		return;					/* its report and its next steps cover what it changes itself */
 	SpinLockAcquire(&shared->lock);
 	for (int k = 0; k < Min(shared->n_wanted, WANTED) && !there; k++)
 		there = shared->wanted[k] == oid;
@@ -143,11 +157,11 @@ xmcoh_launcher_wake(Oid oid)
 	launcher = shared->launcher;
 	SpinLockRelease(&shared->lock);
 	if (launcher)
-		SetLatch(launcher);		/* a process table entry's: whoever has it by now takes no harm */
+		SetLatch(launcher);		/* of a process table entry, which may be another process's by now: that does no harm */
 }
 
-void
-xmcoh_launcher_job_ended(void)
+static void
+note_job_end(void)
 {
 	Latch	   *launcher;
 
@@ -159,11 +173,13 @@ xmcoh_launcher_job_ended(void)
 		SetLatch(launcher);
 }
 
+static const LauncherHooks hooks = {.wake = wake,.job_ended = note_job_end};
+
 void
-xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting, bool began)
+xmcoh_launcher_report(const ScheduleWorkerStart *start, TimestampTz next_due, bool again, bool waiting, bool began)
 {
 	SpinLockAcquire(&shared->lock);
-	if (shared->visit == visit->number)
+	if (shared->number == start->number)
 	{
 		shared->reported = true;
 		shared->next_due = next_due;
@@ -177,19 +193,13 @@ xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool
 void
 xmcoh_launcher_init(void)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker = xmcoh_background_worker(XMCOH_LAUNCHER_TYPE, "xmcoh_launcher_main", NULL, 0);
 
 	next_request_hook = shmem_request_hook;
 	shmem_request_hook = request_memory;
 	next_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = make_memory;
 
-	strlcpy(worker.bgw_name, "xmcoh launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "xmcoh launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "xmcoh", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "xmcoh_launcher_main", sizeof(worker.bgw_function_name));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = 1;
 	RegisterBackgroundWorker(&worker);
 }
@@ -205,7 +215,7 @@ find_database(Oid oid)
 	return NULL;
 }
 
-/* A database that has just been found wants to be visited at once, and nothing before now counts as due there. */
+/* A database that has just been found gets a schedule worker at once, and nothing before now counts as due there. */
 static void
 list_database(Oid oid, TimestampTz now)
 {
@@ -220,12 +230,12 @@ list_database(Oid oid, TimestampTz now)
 				MemoryContextAlloc(TopMemoryContext, capacity * sizeof(Database));
 		}
 		known = &database[n_databases++];
-		*known = (Database) {.oid = oid,.next_due = now,.next_visit = now,.first = true};
+		*known = (Database) {.oid = oid,.next_due = now,.next_start = now,.first = true};
 	}
 	known->listed = true;
 }
 
-/* Brings the list up to date: databases that can be connected to, but no templates. */
+/* Updates the list of databases: those that can be connected to, without templates. */
 static void
 list_databases(TimestampTz now)
 {
@@ -259,18 +269,19 @@ list_databases(TimestampTz now)
 }
 
 /*
- * Something has changed that jobs in the queues may have waited for. Where a visitor is at work now it may have come too early
- * to see that.
+ * Has a schedule worker started wherever jobs wait, because something has changed that they may have waited for. The
+ * schedule worker that is running now may have looked before the change.
  */
 static void
-visit_queues(void)
+want_queues(void)
 {
 	for (int k = 0; k < n_databases; k++)
-		database[k].wanted = database[k].wanted || database[k].waiting || (visitor && database[k].oid == visited);
+		database[k].wanted = database[k].wanted || database[k].waiting || (handle && database[k].oid == served);
 }
 
+/* Reads from shared memory which databases want a schedule worker. */
 static void
-take_wishes(TimestampTz now)
+read_wanted(TimestampTz now)
 {
 	Oid			wanted[WANTED];
 	int			n;
@@ -285,7 +296,7 @@ take_wishes(TimestampTz now)
 	SpinLockRelease(&shared->lock);
 
 	if (job_ended)
-		visit_queues();
+		want_queues();
 	for (int k = 0; k < Min(n, WANTED); k++)
 	{
 		Database   *known = find_database(wanted[k]);
@@ -303,27 +314,28 @@ take_wishes(TimestampTz now)
 			database[k].wanted = true;
 }
 
+/* When a database's next schedule worker is to be started. */
 static TimestampTz
-visit_at(const Database *known)
+start_at(const Database *known)
 {
-	return known->wanted ? known->not_before : Max(known->next_visit, known->not_before);
+	return known->wanted ? known->not_before : Max(known->next_start, known->not_before);
 }
 
 /*
- * Whether of two databases this one is to be visited first. Of several where jobs wait it is the one whose turn was longest ago, so
- * that a long queue in one of them keeps no other from its turn; but one that has been passed over too often goes before others, so that
- * none which wants a visit all the time keeps others from theirs.
+ * Whether of two databases this one is served first. Among databases whose time is the same, the one in which a job was
+ * begun longest ago comes first, so that a long queue in one database delays no other. A database that was passed over
+ * PATIENT_TURNS times comes before others, so that none that always wants a schedule worker delays the others.
  */
 static bool
 comes_before(const Database *a, const Database *b, TimestampTz now)
 {
-	if (visit_at(a) <= now && visit_at(b) <= now && a->passed_over != b->passed_over &&
-		Max(a->passed_over, b->passed_over) >= PATIENT_VISITS)
+	if (start_at(a) <= now && start_at(b) <= now && a->passed_over != b->passed_over &&
+		Max(a->passed_over, b->passed_over) >= PATIENT_TURNS)
 		return a->passed_over > b->passed_over;
-	return visit_at(a) < visit_at(b) || (visit_at(a) == visit_at(b) && a->turn_at < b->turn_at);
+	return start_at(a) < start_at(b) || (start_at(a) == start_at(b) && a->turn_at < b->turn_at);
 }
 
-/* The database that is to be visited first; NULL if there is none. */
+/* The database that is served first; NULL: there is none. */
 static Database *
 next_database(TimestampTz now)
 {
@@ -335,82 +347,109 @@ next_database(TimestampTz now)
 	return first;
 }
 
-/* ---- visits ---- */
+/* ---- schedule workers ---- */
 
+/* Says that there was no slot for a schedule worker, and sets the time of the next attempt. */
 static void
-begin_visit(Database *known, TimestampTz now)
+put_off(TimestampTz now)
 {
-	BackgroundWorker worker = {0};
-	Visit		visit = {.database = known->oid,.first = known->first};
-
-	/* Of what is known nothing came due before next_due; what is new begins now. So it stays if this visit is in vain. */
-	visit.considered = Min(now, known->next_due - 1);
-	known->next_due = visit.considered + 1;
-	SpinLockAcquire(&shared->lock);
-	visit.life_began = shared->life_began;
-	visit.number = ++shared->visit;
-	shared->reported = false;
-	SpinLockRelease(&shared->lock);
-
-	strlcpy(worker.bgw_name, XMCOH_VISITOR_TYPE, BGW_MAXLEN);
-	strlcpy(worker.bgw_type, XMCOH_VISITOR_TYPE, BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "xmcoh", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "xmcoh_visitor_main", sizeof(worker.bgw_function_name));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;	/* of a dropped database, too: whether to come again is our affair */
-	worker.bgw_notify_pid = MyProcPid;
-	StaticAssertStmt(sizeof(Visit) <= BGW_EXTRALEN, "bgw_extra is too small");
-	memcpy(worker.bgw_extra, &visit, sizeof(Visit));
-
-	MemoryContextSwitchTo(TopMemoryContext);	/* where the handle goes */
-	if (RegisterDynamicBackgroundWorker(&worker, &visitor))
-	{
-		known->wanted = false;
-		for (int k = 0; k < n_databases; k++)
-			database[k].passed_over += visit_at(&database[k]) <= now;
-		known->passed_over = 0;
-		visited = known->oid;
-		visit_ends = TimestampTzPlusMilliseconds(now, VISIT_MS);
-		slot_at = 0;
-		no_slot = 0;
-		return;
-	}
-	visitor = NULL;
 	ereport(no_slot == 1 ? LOG : DEBUG1,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("no background worker is free to look for due schedules of xmcoh"),
-			errdetail("All max_worker_processes (%d) slots are taken. It is tried again every %d seconds.",
+			errdetail("All max_worker_processes (%d) slots are taken. The next attempt is in %d seconds.",
 					  max_worker_processes, NO_SLOT_MS / 1000),
 			errhint("Raise max_worker_processes."));
 	slot_at = TimestampTzPlusMilliseconds(now, no_slot == 0 ? SLOT_SOON_MS : NO_SLOT_MS);
 	no_slot = Min(no_slot + 1, 2);
 }
 
-/* Draws the conclusions from a visit, once its visitor has ended; ends one that takes too long. */
 static void
-end_visit(TimestampTz now)
+start_worker(Database *known, TimestampTz now)
 {
-	Database   *known = find_database(visited);
+	BackgroundWorker worker;
+	ScheduleWorkerStart start = {.database = known->oid,.first = known->first};
+
+	StaticAssertStmt(sizeof(ScheduleWorkerStart) <= BGW_EXTRALEN, "bgw_extra is too small");
+	/* In a known database nothing came due before next_due; in a new one schedules begin now. A failure changes neither. */
+	start.considered = Min(now, known->next_due - 1);
+	known->next_due = start.considered + 1;
+	SpinLockAcquire(&shared->lock);
+	start.run_began = shared->run_began;
+	start.number = ++shared->number;
+	shared->reported = false;
+	SpinLockRelease(&shared->lock);
+
+	/* The worker is not restarted, since its database may have been dropped: the launcher decides. */
+	worker = xmcoh_background_worker(XMCOH_SCHEDULE_WORKER_TYPE, "xmcoh_schedule_worker_main", &start, sizeof start);
+	worker.bgw_notify_pid = MyProcPid;
+	MemoryContextSwitchTo(TopMemoryContext);	/* of the handle */
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	{
+		handle = NULL;
+		put_off(now);
+		return;
+	}
+	known->wanted = false;
+	for (int k = 0; k < n_databases; k++)
+		database[k].passed_over += start_at(&database[k]) <= now;
+	known->passed_over = 0;
+	served = known->oid;
+	terminate_at = TimestampTzPlusMilliseconds(now, WORKER_MS);
+	slot_at = 0;
+	no_slot = 0;
+}
+
+/* Plans the next schedule worker of a database from the report of the last one. */
+static void
+plan_next(Database *known, bool reported, bool again, TimestampTz next_due, TimestampTz now)
+{
+	int64		ms = Min((int64) FAILURE_MS << Min(known->failures, 10), FAILURE_LIMIT_MS);
+
+	if (reported && !again)
+	{
+		known->next_due = known->next_start = next_due;
+		known->not_before = 0;
+		known->failures = 0;
+		known->first = false;
+		return;
+	}
+	known->failures++;
+	if (reported)
+	{
+		/* What could not be started is tried again later; the rest keeps its time. */
+		known->next_start = Min(next_due, TimestampTzPlusMilliseconds(now, ms));
+		known->not_before = 0;
+	}
+	else
+	{
+		known->wanted = true;
+		known->not_before = TimestampTzPlusMilliseconds(now, ms);
+	}
+}
+
+/* Reads the report of a schedule worker that has ended; terminates one that takes too long. */
+static void
+check_worker(TimestampTz now)
+{
+	Database   *known = find_database(served);
 	bool		reported;
 	bool		again;
 	TimestampTz next_due;
 	pid_t		pid;
-	int64		ms;
 
-	if (GetBackgroundWorkerPid(visitor, &pid) != BGWH_STOPPED)
+	if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
 	{
-		if (now >= visit_ends)
+		if (now >= terminate_at)
 		{
-			TerminateBackgroundWorker(visitor);
-			visit_ends = TimestampTzPlusMilliseconds(now, VISIT_MS);
+			TerminateBackgroundWorker(handle);
+			terminate_at = TimestampTzPlusMilliseconds(now, WORKER_MS);
 		}
 		return;
 	}
-	pfree(visitor);
-	visitor = NULL;
+	pfree(handle);
+	handle = NULL;
 	if (known == NULL)
-		return;					/* dropped meanwhile */
+		return;					/* the database was dropped */
 	SpinLockAcquire(&shared->lock);
 	reported = shared->reported;
 	again = shared->again;
@@ -422,34 +461,13 @@ end_visit(TimestampTz now)
 			known->turn_at = now;
 	}
 	SpinLockRelease(&shared->lock);
-
-	if (reported && !again)
-	{
-		known->next_due = known->next_visit = next_due;
-		known->not_before = 0;
-		known->failures = 0;
-		known->first = false;
-		return;
-	}
-	ms = Min((int64) FAILURE_MS << Min(known->failures, 10), FAILURE_LIMIT_MS);
-	known->failures++;
-	if (reported)
-	{
-		/* What could not be started is tried again later; the rest comes due when it does. */
-		known->next_visit = Min(next_due, TimestampTzPlusMilliseconds(now, ms));
-		known->not_before = 0;
-	}
-	else
-	{
-		known->wanted = true;
-		known->not_before = TimestampTzPlusMilliseconds(now, ms);
-	}
+	plan_next(known, reported, again, next_due, now);
 }
 
 /* ---- the process ---- */
 
 static void
-retire(int code, Datum argument)
+unregister_launcher(int code, Datum argument)
 {
 	(void) code;
 	(void) argument;
@@ -459,32 +477,53 @@ retire(int code, Datum argument)
 }
 
 /*
- * A life of the server begins when its shared memory is made, except on a standby, whose life as a primary begins with
- * its promotion: then job workers, and we, are started. Those that were started anew after a crash may have been at work
- * for a moment already, hence the allowance.
+ * Writes this process into shared memory. A server run begins when its shared memory is made; on a standby it begins with
+ * the promotion, when workers of jobs and the launcher are started. RECOVERY_MS allows for workers of jobs that were
+ * restarted after a crash and began a moment before the launcher.
  */
 static void
-report_for_duty(void)
+register_launcher(void)
 {
 	SpinLockAcquire(&shared->lock);
 	shared->launcher = MyLatch;
-	if (shared->life_began == 0)
-		shared->life_began = Max(shared->created_at, TimestampTzPlusMilliseconds(MyStartTimestamp, -RECOVERY_MS));
+	if (shared->run_began == 0)
+		shared->run_began = Max(shared->created_at, TimestampTzPlusMilliseconds(MyStartTimestamp, -RECOVERY_MS));
 	SpinLockRelease(&shared->lock);
-	before_shmem_exit(retire, 0);
+	before_shmem_exit(unregister_launcher, 0);
 }
 
-/* How long there is nothing to do. */
+/* How long the launcher can sleep. */
 static long
 idle_ms(TimestampTz now)
 {
 	TimestampTz until = list_at;
 
-	if (visitor)
-		until = visit_ends;		/* its end wakes us */
+	if (handle)
+		until = terminate_at;	/* the end of the schedule worker sets the latch */
 	else if (n_databases > 0)
-		until = Min(until, Max(visit_at(next_database(now)), slot_at));
+		until = Min(until, Max(start_at(next_database(now)), slot_at));
 	return Min(TimestampDifferenceMilliseconds(now, until), SLEEP_MS);
+}
+
+/* The clock was set back: no time that the launcher knows means anything any more. */
+static void
+forget_times(TimestampTz now)
+{
+	list_at = slot_at = 0;
+	for (int k = 0; k < n_databases; k++)
+		database[k] = (Database) {.oid = database[k].oid,.next_due = now,.next_start = now,
+			.first = database[k].first,.wanted = database[k].waiting,.waiting = database[k].waiting};
+}
+
+/* Starts the next schedule worker, if one is due now. */
+static void
+start_due(TimestampTz now)
+{
+	/* The list is read anew before each start: the database may have been dropped. */
+	if (now >= list_at || (n_databases > 0 && start_at(next_database(now)) <= now))
+		list_databases(now);
+	if (n_databases > 0 && start_at(next_database(now)) <= now)
+		start_worker(next_database(now), now);
 }
 
 void
@@ -497,41 +536,29 @@ xmcoh_launcher_main(Datum argument)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	report_for_duty();
+	register_launcher();
 
 	for (;;)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
 		if (ShutdownRequestPending)
-			proc_exit(1);		/* 0 would mean that it is not to be started again */
+			proc_exit(1);		/* 0 would mean that it is not to be restarted */
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
-			visit_queues();		/* more jobs may run now, perhaps */
+			want_queues();		/* xmcoh.max_running_jobs may be higher now */
 		}
-		/* If the clock was set back, no time that we know means anything. */
 		if (now < TimestampTzPlusMilliseconds(last, -BACKWARDS_MS))
-		{
-			list_at = slot_at = 0;
-			for (int k = 0; k < n_databases; k++)
-				database[k] = (Database) {.oid = database[k].oid,.next_due = now,.next_visit = now,
-					.first = database[k].first,.wanted = database[k].waiting,.waiting = database[k].waiting};
-		}
+			forget_times(now);
 		last = now;
 
-		if (visitor)
-			end_visit(now);
-		take_wishes(now);
-		if (visitor == NULL && now >= slot_at)
-		{
-			/* A database to be visited may be gone by now. */
-			if (now >= list_at || (n_databases > 0 && visit_at(next_database(now)) <= now))
-				list_databases(now);
-			if (n_databases > 0 && visit_at(next_database(now)) <= now)
-				begin_visit(next_database(now), now);
-		}
+		if (handle)
+			check_worker(now);
+		read_wanted(now);
+		if (handle == NULL && now >= slot_at)
+			start_due(now);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, idle_ms(now), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

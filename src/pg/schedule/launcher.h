@@ -1,10 +1,9 @@
 /*
- * launcher.h - the process that sees to schedules and to jobs that a restart has ended; only there when xmcoh is in
- * shared_preload_libraries.
+ * launcher.h - the process that sees to schedules and queued jobs; only there when xmcoh is in shared_preload_libraries.
  *
- * It is connected to no database, so that it is in nobody's way, and asleep until something comes due. Then it sends a
- * visitor (visitor.c) to the database in question: a process that does what is due there, reports when to come again,
- * and ends.
+ * The launcher is connected to no database, so that it blocks nobody, and sleeps until something comes due. Then it starts
+ * a schedule worker (schedule_worker.c) in the database in question: a process that does what is due there, reports when to
+ * come again, and ends.
  */
 #ifndef XMCOH_PG_LAUNCHER_H
 #define XMCOH_PG_LAUNCHER_H
@@ -13,15 +12,23 @@
 
 #include "datatype/timestamp.h"
 
-/* What a visitor is told by bgw_extra. */
-typedef struct Visit
+#define XMCOH_LAUNCHER_TYPE "xmcoh launcher"
+#define XMCOH_SCHEDULE_WORKER_TYPE "xmcoh scheduler"
+
+/*
+ * A server run begins when the server's shared memory is made: at its start, after a crash, and, for a standby, at its
+ * promotion.
+ */
+
+/* What a schedule worker receives in bgw_extra. */
+typedef struct ScheduleWorkerStart
 {
 	Oid			database;
-	int32		number;			/* of this visit, to tell its report from one that comes late */
-	bool		first;			/* in this life of the server: see to what the last one has left behind */
-	TimestampTz considered;		/* what came due up to then has been seen to */
-	TimestampTz life_began;		/* this life of the server */
-} Visit;
+	int32		number;			/* of this schedule worker, to tell its report from a late one of an earlier worker */
+	bool		first;			/* in this server run: jobs that the end of the last run has interrupted are resumed */
+	TimestampTz considered;		/* what came due up to this time has been dealt with */
+	TimestampTz run_began;		/* the server run */
+} ScheduleWorkerStart;
 
 /* Asks for shared memory and registers the launcher; in _PG_init, while shared_preload_libraries are being loaded. */
 extern void xmcoh_launcher_init(void);
@@ -29,17 +36,15 @@ extern void xmcoh_launcher_init(void);
 /* Whether this server has a launcher. */
 extern bool xmcoh_launcher_loaded(void);
 
-/* Has a database visited soon. Neither allocates nor fails: called after commit. */
-extern void xmcoh_launcher_wake(Oid database);
-
-/* The process of a job ends: another may begin, in whichever database. Neither allocates nor fails. */
-extern void xmcoh_launcher_job_ended(void);
+/* Whether this process is a schedule worker. */
+extern bool xmcoh_in_schedule_worker(void);
 
 /*
- * A visitor's last word: nothing comes due there before next_due (DT_NOEND: ever). again: not all that is due could be
- * started, so that somebody must come back before long. waiting: there are jobs in the queue whose turn has not come. began:
- * a job's turn has come.
+ * The report of a schedule worker at its end. next_due: when the next schedule comes due (DT_NOEND: never). again: not all
+ * that is due could be done, so the next worker must come soon. waiting: jobs in the queue wait for their turn. began: a
+ * job's turn has come.
  */
-extern void xmcoh_launcher_report(const Visit *visit, TimestampTz next_due, bool again, bool waiting, bool began);
+extern void xmcoh_launcher_report(const ScheduleWorkerStart *start, TimestampTz next_due, bool again, bool waiting,
+								  bool began);
 
 #endif

@@ -1,4 +1,4 @@
-/* schedule.c - schedules seen from a session: when they come due, and telling the launcher; see schedule.h */
+/* schedule.c - when schedules come due, and the trigger that wakes the launcher after a change; see schedule.h */
 #include "schedule/schedule.h"
 
 #include "catalog/namespace.h"
@@ -12,9 +12,8 @@
 #include "utils/timestamp.h"
 
 #include "schedule/cron.h"
-#include "training/job.h"
 #include "schedule/launcher.h"
-#include "schedule/visitor.h"
+#include "training/commit_actions.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_next_run);
 PG_FUNCTION_INFO_V1(xmcoh_schedule_next_run);
@@ -23,7 +22,7 @@ PG_FUNCTION_INFO_V1(xmcoh_launcher_is_loaded);
 
 #define EPOCH_SECONDS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
-/* A cron_offset. */
+/* A cron_offset (cron.h). */
 static int64_t
 zone_offset(void *zone, int64_t time, int64_t *until)
 {
@@ -39,7 +38,7 @@ zone_offset(void *zone, int64_t time, int64_t *until)
 	return before;
 }
 
-/* Rounded down. */
+/* Seconds since 1970-01-01 00:00 UTC, rounded down. */
 static int64
 unix_seconds(TimestampTz time)
 {
@@ -107,8 +106,8 @@ xmcoh_schedule_changed(PG_FUNCTION_ARGS)
 		get_relname_relid("schedule", get_namespace_oid("xmcoh", true)))
 		ereport(ERROR,
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("xmcoh_internal.schedule_changed() is the trigger of xmcoh.schedule alone"));
-	if (xmcoh_launcher_loaded() && !xmcoh_in_visitor())	/* what the visitor does it tells itself */
+				errmsg("function xmcoh_internal.schedule_changed() is for the trigger of xmcoh.schedule"));
+	if (xmcoh_launcher_loaded())
 		xmcoh_wake_at_commit();
 	PG_RETURN_POINTER(NULL);
 }

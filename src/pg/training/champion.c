@@ -1,8 +1,8 @@
 /*
- * champion.c - see champion.h
+ * champion.c - compares a new version with the deployed one, on held-out documents; see champion.h
  *
- * The deployed version is opened in one short transaction, through the cache of weights that all sessions share; that it is
- * deployed still when the new one takes its place is for save.c to see to.
+ * The deployed version is opened in one short transaction, through the cache of weights that all sessions share. save.c
+ * checks that this version is still the deployed one when the new version replaces it.
  */
 #include "training/champion.h"
 
@@ -62,7 +62,9 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *hel
 	bool		no_champion;
 
 	*out = (Challenge) {0};
-	worker_begin(job, false);
+	worker_begin(false);
+
+	/* Which version is deployed now, and what its training held out. */
 	execute("UPDATE xmcoh.job_record AS j SET phase = 'comparing', champion = m.deployed_version FROM xmcoh.model AS m"
 			" WHERE j.job_id = $2 AND m.model_id = $1 RETURNING j.state", SPI_OK_UPDATE_RETURNING, 2, types, values, NULL);
 	worker_check_state(job, first_text(1));
@@ -75,6 +77,7 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *hel
 	is_missing = DatumGetBool(first_value(2, &no_champion));
 	*held_out = xmcoh_held_out_rule(job->model_id, out->champion);
 
+	/* Open the version, if it can be compared. */
 	if (out->champion == 0)
 		out->not_compared = "no version was deployed";
 	else if (is_missing)
@@ -86,11 +89,14 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *hel
 		out->not_compared = MemoryContextStrdup(memory, psprintf("version %d reads other inputs", out->champion));
 		champion = NULL;
 	}
-	worker_commit(job);
+	worker_commit();
 	return champion;
 }
 
-/* The held-out documents, or of those the ones that the champion's training held out too; gives their number. */
+/*
+ * Chooses the held-out documents; with `both`, those of them that the champion's training held out too. Returns their
+ * number.
+ */
 static int32
 choose_documents(const FinishedTraining *training, const HeldOutRule *both, const xmc_document **chosen)
 {

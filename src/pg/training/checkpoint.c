@@ -1,4 +1,4 @@
-/* checkpoint.c - the state of a training run in chunks of bytea; see checkpoint.h */
+/* checkpoint.c - writes and reads the state of a training run in chunks of bytea; see checkpoint.h */
 #include "training/checkpoint.h"
 
 #include "access/xact.h"
@@ -9,13 +9,16 @@
 
 #include "base/statement.h"
 
-/* Large enough that a row's overhead is nothing, small enough that nobody misses the memory. */
+/* Large enough that a row's overhead does not matter, small enough that the memory does not. */
 #define CHUNK_BYTES 4194304
 
-/* All checkpoints together may take one part in so many of the time, see xmcoh.checkpoint_interval. */
+/*
+ * All checkpoints together take at most one part in so many of the time since training began; see
+ * xmcoh.checkpoint_interval.
+ */
 #define TIMES_COST 50
 
-/* Bytes per microsecond, until one has been written: few machines are slower. */
+/* Bytes per microsecond, assumed until the first checkpoint has been written: few machines are slower. */
 #define FIRST_SPEED 100.0
 
 void
@@ -44,7 +47,7 @@ begin(Checkpoint *checkpoint)
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(checkpoint->job->job_id)};
 
-	worker_begin(checkpoint->job, false);
+	worker_begin(false);
 	execute("DELETE FROM xmcoh.job_checkpoint WHERE job_id = $1", SPI_OK_DELETE, 1, types, values, NULL);
 }
 
@@ -65,6 +68,7 @@ write_chunk(Checkpoint *checkpoint)
 	checkpoint->used = 0;
 }
 
+/* Does one step of writing, unless an earlier one has failed; an error of the step is kept in checkpoint->error. */
 static void
 attempt(Checkpoint *checkpoint, void (*step) (Checkpoint *))
 {
@@ -139,7 +143,7 @@ xmcoh_checkpoint_commit(Checkpoint *checkpoint)
 {
 	int64		took;
 
-	worker_commit(checkpoint->job);
+	worker_commit();
 	checkpoint->written_at = GetCurrentTimestamp();
 	took = Max(checkpoint->written_at - checkpoint->begun_at, 1);
 	checkpoint->cost += took;
@@ -151,7 +155,7 @@ xmcoh_checkpoint_commit(Checkpoint *checkpoint)
 
 /* ---- reading ---- */
 
-/* The next chunk; false if there is none. What is too large to be ours is none either. */
+/* Reads the next chunk; false if there is none. A chunk larger than write_chunk makes is not read. */
 static bool
 read_chunk(Checkpoint *checkpoint)
 {
@@ -162,7 +166,7 @@ read_chunk(Checkpoint *checkpoint)
 
 	values[0] = Int32GetDatum(checkpoint->job->job_id);
 	values[1] = Int32GetDatum(checkpoint->n_chunks++);
-	worker_begin(checkpoint->job, false);
+	worker_begin(false);
 	found = execute("SELECT data FROM xmcoh.job_checkpoint WHERE job_id = $1 AND chunk = $2"
 					" AND octet_length(data) BETWEEN 1 AND " CppAsString2(CHUNK_BYTES),
 					SPI_OK_SELECT, 2, types, values, NULL) == 1;
@@ -173,7 +177,7 @@ read_chunk(Checkpoint *checkpoint)
 		checkpoint->filled = VARSIZE_ANY_EXHDR(data);
 		memcpy(VARDATA(checkpoint->chunk), VARDATA_ANY(data), checkpoint->filled);
 	}
-	worker_commit(checkpoint->job);
+	worker_commit();
 	checkpoint->used = 0;
 	return found;
 }

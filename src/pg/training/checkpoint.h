@@ -1,12 +1,12 @@
 /*
- * checkpoint.h - where the state of a training run is kept while it is unfinished: xmcoh.job_checkpoint.
+ * checkpoint.h - the state of an unfinished training run in the table xmcoh.job_checkpoint.
  *
- * A checkpoint is a stream of bytes, cut into chunks. A new one takes the old one's place in one transaction.
+ * A checkpoint is a stream of bytes, cut into chunks. A new checkpoint replaces the old one in one transaction.
  */
 #ifndef XMCOH_PG_CHECKPOINT_H
 #define XMCOH_PG_CHECKPOINT_H
 
-#include "training/worker.h"
+#include "training/session.h"
 
 #include "datatype/timestamp.h"
 
@@ -18,34 +18,37 @@ typedef struct Checkpoint
 	int64		bytes;			/* of all chunks, when one is being written */
 	Size		used;			/* bytes of the chunk that are written, or read */
 	Size		filled;			/* bytes of the chunk that is read from */
-	char	   *error;			/* why the last one could not be written; NULL: it could */
-	TimestampTz started_at;		/* training was */
-	TimestampTz begun_at;		/* the last one was */
-	TimestampTz written_at;		/* in full; to begin with, when training began */
-	int64		cost;			/* microseconds that all of them have taken */
-	double		speed;			/* bytes per microsecond of the last one */
+	char	   *error;			/* why the last checkpoint could not be written; NULL: it was written */
+	TimestampTz started_at;		/* when training began */
+	TimestampTz begun_at;		/* when the last checkpoint was begun */
+	TimestampTz written_at;		/* when the last checkpoint was complete, or failed; at first, when training began */
+	int64		cost;			/* microseconds that all checkpoints have taken */
+	double		speed;			/* bytes per microsecond of the last checkpoint */
 } Checkpoint;
 
-/* Lays it out in CurrentMemoryContext. */
+/* Allocates in CurrentMemoryContext. */
 extern void xmcoh_checkpoint_init(Checkpoint *checkpoint, WorkerJob *job);
 
-/* Whether it is time for another one, of so many bytes, by xmcoh.checkpoint_interval and by what they cost. */
+/*
+ * Whether it is time for a checkpoint of so many bytes, by xmcoh.checkpoint_interval and by the time that checkpoints
+ * take.
+ */
 extern bool xmcoh_checkpoint_is_due(const Checkpoint *checkpoint, int64 bytes);
 
 /*
- * begin opens a transaction, in which the old checkpoint goes; end leaves it open, for the caller to add to it and to
- * commit. Each returns to the core, which allocates in CurrentMemoryContext: that stays what it was.
+ * begin opens a transaction and deletes the old checkpoint; end leaves the transaction open, for the caller to write more
+ * and to commit. CurrentMemoryContext stays the same, since the core allocates there.
  *
- * An error such as a full disk is no reason to lose the training too: the transaction is rolled back, so that the old
- * checkpoint stays, what follows is ignored, and end gives false, with the reason in checkpoint->error. Only a cancel goes
- * on as an ERROR.
+ * An error such as a full disk does not end the training: the transaction is rolled back, so that the old checkpoint
+ * stays, what is written next is ignored, and end returns false, with the reason in checkpoint->error. A cancel is raised
+ * as an ERROR.
  */
 extern void xmcoh_checkpoint_begin(Checkpoint *checkpoint);
 extern void xmcoh_checkpoint_write(Checkpoint *checkpoint, const void *data, Size size);
 extern bool xmcoh_checkpoint_end(Checkpoint *checkpoint);
 extern void xmcoh_checkpoint_commit(Checkpoint *checkpoint);
 
-/* The next bytes of the stored one, from its beginning on; fewer than `size` at its end. A short transaction per chunk. */
+/* Reads the next bytes of the stored checkpoint; fewer than `size` at its end. One short transaction for each chunk. */
 extern Size xmcoh_checkpoint_read(Checkpoint *checkpoint, void *data, Size size);
 
 #endif

@@ -1,4 +1,4 @@
-/* document_file.c - the documents of a training run in a mapped temporary file; see documents.h */
+/* document_file.c - the documents of a training run in a mapped temporary file; see document_file.h */
 #include "training/document_file.h"
 
 #include <fcntl.h>
@@ -16,21 +16,21 @@
 #define FILE_NAME "documents"
 
 /*
- * Filesystems with large folios keep what was written at once as one piece of the page cache, and one page fault maps
- * all of it. Pieces as large as the kernel maps around a fault anyway keep what a random document brings along small.
+ * Filesystems with large folios keep the bytes of one write as one piece of the page cache, and one page fault maps the
+ * whole piece. Pieces no larger than what the kernel maps around a fault anyway keep the cost of a random document small.
  */
 #define WRITE_BYTES ((Size) 64 * 1024)
 
-#define ALLOCATE_BYTES ((Size) 16 * 1024 * 1024)	/* at once, between which signals are served */
+#define ALLOCATE_BYTES ((Size) 16 * 1024 * 1024)	/* of one posix_fallocate, between two checks for interrupts */
 #define SPILL_NAME "labels"
 
-#define FAULT_BYTES ((int64) 64 * 1024)	/* what one page fault maps, where nobody tells what is mapped */
-#define GLANCES_A_LOOK 16
+#define FAULT_BYTES ((int64) 64 * 1024)	/* what one page fault maps; for systems without /proc/self/statm */
+#define CALLS_A_TRIM 16
 
-/* The set of this process whose file is to be removed; there is one at most. */
+/* The set whose file this process removes; NULL: none. */
 static Documents *owned = NULL;
 
-/* ---- the end of it ---- */
+/* ---- the end of a set ---- */
 
 void
 xmcoh_documents_forget_spilled(Documents *documents)
@@ -62,7 +62,7 @@ at_reset(void *arg)
 	release(arg);
 }
 
-/* At an exit that resets no memory context (FATAL). */
+/* FATAL ends the process without a reset of memory contexts. */
 static void
 at_exit(int code, Datum arg)
 {
@@ -106,7 +106,7 @@ xmcoh_documents_create(const xmc_options *options)
 	return documents;
 }
 
-/* Refuses `more` bytes of temporary files. */
+/* ERROR if `more` bytes of temporary files exceed temp_file_limit. */
 static void
 check_limit(const Documents *documents, Size more, const char *what, const char *way_out)
 {
@@ -121,9 +121,9 @@ check_limit(const Documents *documents, Size more, const char *what, const char 
 				errhint("Raise temp_file_limit for the role that trains, or %s.", way_out));
 }
 
-/* A file error, by errno. */
+/* Raises a file error, by errno. */
 static void
-report(File handle, const char *doing, const char *done, Size bytes)
+report_file_error(File handle, const char *doing, const char *done, Size bytes)
 {
 	bool		full = errno == ENOSPC || errno == EDQUOT;
 
@@ -151,7 +151,7 @@ flush(Documents *documents)
 		{
 			if (errno == 0)
 				errno = ENOSPC;
-			report(documents->handle, "write the training documents to", "%zu bytes of documents were written before.",
+			report_file_error(documents->handle, "write the training documents to", "%zu bytes of documents were written before.",
 				   documents->file.size + written);
 		}
 		written += (Size) bytes;
@@ -183,6 +183,7 @@ xmcoh_documents_append(Documents *documents, const xmc_document *document)
 
 /* ---- mapping ---- */
 
+/* Bytes of files and of shared memory that this process has resident. */
 static int64
 resident(const Documents *documents)
 {
@@ -191,7 +192,7 @@ resident(const Documents *documents)
 	ssize_t		length;
 	struct rusage usage;
 
-	/* The third number: resident pages of files and of shared memory. */
+	/* The third number of statm: resident pages of files and of shared memory. */
 	if (documents->statm >= 0 && (length = pread(documents->statm, line, sizeof line - 1, 0)) > 0)
 	{
 		line[length] = '\0';
@@ -241,7 +242,7 @@ xmcoh_documents_map(Documents *documents)
 		xmc_document_view(record, documents->options, &documents->document[d]);
 		record += xmc_document_flatten(&documents->document[d], documents->options, NULL);
 		CHECK_FOR_INTERRUPTS();
-		xmcoh_documents_glance(documents);
+		xmcoh_documents_maybe_trim(documents);
 	}
 }
 
@@ -258,7 +259,7 @@ xmcoh_documents_attach(const DocumentsFile *file, const xmc_options *options)
 	return documents;
 }
 
-/* ---- what training keeps for them ---- */
+/* ---- weak labels ---- */
 
 void *
 xmcoh_documents_spill(Documents *documents, Size size)
@@ -268,7 +269,7 @@ xmcoh_documents_spill(Documents *documents, Size size)
 
 	check_limit(documents, size, "the training documents and the weak labels of the pool", "lower option pool_documents");
 	handle = FileSetCreate(&documents->file.fileset, SPILL_NAME);
-	/* All blocks at once: where one is missing when it is written to, that is a crash (SIGBUS). */
+	/* Allocate all blocks now: a write to a mapped page without a block is a SIGBUS when the disk is full. */
 	for (Size at = 0; at < size;)
 	{
 		Size		part = Min(size - at, ALLOCATE_BYTES);
@@ -278,12 +279,12 @@ xmcoh_documents_spill(Documents *documents, Size size)
 		if (errno == 0)
 			at += part;
 		else if (errno != EINTR)
-			report(handle, "allocate the weak labels of the pool in", "They take %zu bytes.", size);
+			report_file_error(handle, "allocate the weak labels of the pool in", "They take %zu bytes.", size);
 	}
 	map_file(documents, handle, &spilled->mapping, size, PROT_READ | PROT_WRITE, "weak labels");
 	spilled->next = documents->spilled;
 	documents->spilled = spilled;
-	/* The file stays as long as it is mapped, and the name is free again. */
+	/* The file exists as long as it is mapped, and its name is free for the next one. */
 	FileClose(handle);
 	(void) FileSetDelete(&documents->file.fileset, SPILL_NAME, false);
 	return spilled->mapping.bytes;
@@ -304,7 +305,7 @@ xmcoh_documents_view(const Documents *documents, uint64 offset, xmc_document *ou
 /* ---- memory ---- */
 
 void
-xmcoh_documents_watch(Documents *documents)
+xmcoh_documents_trim(Documents *documents)
 {
 	int64		now;
 
@@ -314,7 +315,7 @@ xmcoh_documents_watch(Documents *documents)
 	documents->resident_least = Min(documents->resident_least, now);
 	if (now - documents->resident_least > (int64) xmcoh_training_memory * 1024)
 	{
-		/* The pages stay in the page cache, as long as the kernel has room for them; it writes out those that are written to. */
+		/* The pages stay in the page cache while the kernel has room; the kernel writes changed pages to the file. */
 		(void) madvise(unconstify(char *, documents->map), documents->file.size, MADV_DONTNEED);
 		for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
 			(void) madvise(s->mapping.bytes, s->mapping.size, MADV_DONTNEED);
@@ -323,8 +324,8 @@ xmcoh_documents_watch(Documents *documents)
 }
 
 void
-xmcoh_documents_glance(Documents *documents)
+xmcoh_documents_maybe_trim(Documents *documents)
 {
-	if (++documents->looks % GLANCES_A_LOOK == 0)
-		xmcoh_documents_watch(documents);
+	if (++documents->calls % CALLS_A_TRIM == 0)
+		xmcoh_documents_trim(documents);
 }

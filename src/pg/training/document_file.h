@@ -1,17 +1,16 @@
 /*
  * document_file.h - the documents of a training run, in one temporary file that every process of the run maps read-only.
  *
- * So there is one copy of them, whatever its size and however many processes read it, and one way for small and large
- * sets: the kernel reads pages when they are asked for and takes them back when it needs the memory. On top of that
- * each process lets go of what it has mapped whenever that is more than xmcoh.training_memory. What the training itself
- * keeps for each of them, the pool's weak labels, lies in further files, which the process that made the set maps writable.
+ * There is one copy of the documents for all processes, whatever its size: the kernel reads pages when a process touches
+ * them, and drops them when it needs the memory. Each process also unmaps its pages whenever they are more than
+ * xmcoh.training_memory. Weak labels of the pool lie in further files, which the process that made the set maps writable.
  *
- * The files lie where temporary files lie (temp_tablespaces) and count against temp_file_limit. They go with the
- * memory context that Documents lives in, or with its process; after a crash the server sweeps them up, as all
- * temporary files. Whoever reads them must be prepared for ERROR io_error (mapping.h).
+ * The files are where temporary files are (temp_tablespaces) and count against temp_file_limit. They are removed with the
+ * memory context of Documents, or at the end of its process; after a crash the server removes them like all temporary
+ * files. Code that reads documents must be prepared for ERROR io_error (mapping.h).
  */
-#ifndef XMCOH_PG_DOCUMENTS_H
-#define XMCOH_PG_DOCUMENTS_H
+#ifndef XMCOH_PG_DOCUMENT_FILE_H
+#define XMCOH_PG_DOCUMENT_FILE_H
 
 #include "base/xmcoh.h"
 
@@ -48,8 +47,8 @@ typedef struct Documents
 	Size		buffered;
 	File		handle;			/* while it is written */
 	int			statm;			/* /proc/self/statm; -1: there is none */
-	int64		resident_least; /* what this process had resident, apart from what it has touched since */
-	int			looks;
+	int64		resident_least; /* the lowest resident size since the last trim: what is not of the documents */
+	int			calls;			/* of xmcoh_documents_maybe_trim */
 } Documents;
 
 /*
@@ -59,23 +58,23 @@ typedef struct Documents
 extern Documents *xmcoh_documents_create(const xmc_options *options);
 
 /*
- * Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded
- * where temp_file_limit ends it.
+ * Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded by
+ * temp_file_limit.
  */
 extern void xmcoh_documents_append(Documents *documents, const xmc_document *document);
 
-/* Ends writing; from now on documents->document is there. */
+/* Ends writing and fills documents->document. */
 extern void xmcoh_documents_map(Documents *documents);
 
 /*
- * Memory for `size` bytes, more than 0, all zero, that need not be resident: in a temporary file. Needs a transaction; is
- * kept after it, until all that was spilled is forgotten or the set goes. ERROR: disk_full and other file errors;
- * configuration_limit_exceeded where temp_file_limit ends it; out_of_memory (of addresses).
+ * Memory for `size` bytes, more than 0, all zero, in a temporary file, so that it need not be resident. Needs a transaction.
+ * The memory stays until all that was spilled is forgotten or the set ends. ERROR: disk_full and other file errors;
+ * configuration_limit_exceeded by temp_file_limit; out_of_memory when there is no address space.
  */
 extern void *xmcoh_documents_spill(Documents *documents, Size size);
 extern void xmcoh_documents_forget_spilled(Documents *documents);
 
-/* The same file seen by another process, without the array `document`. Needs a resource owner. */
+/* Maps the file in another process, without the array `document`. Needs a resource owner. */
 extern Documents *xmcoh_documents_attach(const DocumentsFile *file, const xmc_options *options);
 
 /* Where a document's record begins in the file, and the document there. */
@@ -83,12 +82,12 @@ extern uint64 xmcoh_documents_offset(const Documents *documents, const xmc_docum
 extern void xmcoh_documents_view(const Documents *documents, uint64 offset, xmc_document *out);
 
 /*
- * To be called after every few documents that were read: lets go of the mapped pages when there are more than
- * xmcoh.training_memory. Takes a microsecond.
+ * Unmaps the pages of the files when they are more than xmcoh.training_memory. To be called after every few documents
+ * that were read; takes a microsecond.
  */
-extern void xmcoh_documents_watch(Documents *documents);
+extern void xmcoh_documents_trim(Documents *documents);
 
-/* The same for a core's stop callback, which is called far more often: looks only now and then. */
-extern void xmcoh_documents_glance(Documents *documents);
+/* Trims at one call in 16. For a stop callback of the core, which is called far more often. */
+extern void xmcoh_documents_maybe_trim(Documents *documents);
 
 #endif

@@ -1,9 +1,8 @@
 /*
- * save.c - see save.h
+ * save.c - stores and deploys the version of a finished training, with its report and the job's message; see save.h
  *
- * Whether a challenger is rejected is found out outside any transaction, since it can take seconds. Meanwhile somebody
- * may deploy another version: then the comparison says nothing of what is replaced, and is made again. Each further turn
- * takes another deployment, so it comes to an end.
+ * The comparison with the deployed version can take seconds, so it is made outside any transaction. If another version is
+ * deployed meanwhile, the result says nothing about the version to be replaced, and the comparison is made again.
  */
 #include "training/save.h"
 
@@ -13,106 +12,92 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
-#include "training/champion.h"
-#include "query/arguments.h"
-#include "model/versions.h"
+#include "base/json_object.h"
 #include "base/statement.h"
+#include "model/versions.h"
+#include "query/arguments.h"
+#include "training/champion.h"
 
-/* ---- what is said of the version ---- */
-
-static void
-append_name(StringInfo out, const char *name)
-{
-	if (out->data[out->len - 1] != '{')
-		appendStringInfoString(out, ", ");
-	appendStringInfo(out, "\"%s\": ", name);
-}
+/* ---- the version's report ---- */
 
 static void
-append_field(StringInfo out, const char *name, double value)
-{
-	append_name(out, name);
-	xmcoh_append_json_number(out, value);
-}
-
-static void
-append_challenge(StringInfo out, const Challenge *challenge, double margin)
+add_challenge(JsonbParseState **report, const Challenge *challenge, double margin)
 {
 	const xmc_challenge *result = &challenge->result;
 
-	append_name(out, "challenge");
-	appendStringInfoChar(out, '{');
-	append_field(out, "champion", challenge->champion > 0 ? challenge->champion : NAN);
-	append_name(out, "compared");
-	appendStringInfoString(out, challenge->not_compared ? "false" : "true");
+	xmcoh_json_begin(report, "challenge");
+	xmcoh_json_number(report, "champion", challenge->champion > 0 ? challenge->champion : NAN);
+	xmcoh_json_bool(report, "compared", challenge->not_compared == NULL);
 	if (challenge->not_compared == NULL)
 	{
-		append_field(out, "documents", result->documents);
-		append_name(out, "held_out_from_both");
-		appendStringInfoString(out, challenge->fair ? "true" : "false");
-		append_field(out, "tau", result->challenger.mean);
-		append_field(out, "champion_tau", result->champion.mean);
-		append_field(out, "difference", result->difference.mean);
-		append_field(out, "difference_low", result->difference.low);
-		append_field(out, "difference_high", result->difference.high);
-		append_field(out, "margin", margin);
+		xmcoh_json_number(report, "documents", result->documents);
+		xmcoh_json_bool(report, "held_out_from_both", challenge->fair);
+		xmcoh_json_number(report, "tau", result->challenger.mean);
+		xmcoh_json_number(report, "champion_tau", result->champion.mean);
+		xmcoh_json_number(report, "difference", result->difference.mean);
+		xmcoh_json_number(report, "difference_low", result->difference.low);
+		xmcoh_json_number(report, "difference_high", result->difference.high);
+		xmcoh_json_number(report, "margin", margin);
 	}
-	append_name(out, "rejected");
-	appendStringInfoString(out, result->rejected ? "true}" : "false}");
+	xmcoh_json_bool(report, "rejected", result->rejected);
+	xmcoh_json_end(report);
 }
 
-/* model_version.report: what xmcoh.versions and xmcoh.evaluate read, and people. `challenge` NULL: there was none */
-static char *
+/* What was measured on held-out documents for one kind of score. */
+static void
+add_score_kind(JsonbParseState **out, const xmc_train_report *report, int e)
+{
+	xmcoh_json_begin(out, xmcoh_score_kind_name((xmc_score_kind) e));
+	xmcoh_json_number(out, "tau", report->tau[e].mean);
+	xmcoh_json_number(out, "tau_low", report->tau[e].low);
+	xmcoh_json_number(out, "tau_high", report->tau[e].high);
+	xmcoh_json_number(out, "pair_accuracy", report->pair_accuracy[e]);
+	xmcoh_json_number(out, "calibration_error", report->calibration_error[e]);
+	xmcoh_json_number(out, "confident", report->confident[e]);
+	xmcoh_json_number(out, "best_epoch", report->best_epoch[e]);
+	xmcoh_json_number(out, "train_loss", report->train_loss[e]);
+	xmcoh_json_number(out, "held_out_loss", report->held_out_loss[e]);
+	xmcoh_json_end(out);
+}
+
+/* model_version.report, which xmcoh.versions and xmcoh.evaluate read. `challenge` NULL: there was none */
+static Jsonb *
 make_report(const FinishedTraining *training, const Challenge *challenge)
 {
 	const xmc_train_report *report = training->report;
-	StringInfoData out;
+	JsonbParseState *out = NULL;
 	int64		pairs = 0;
 
 	for (int32 d = 0; d < training->n; d++)
 		pairs += training->document[d].n_pairs;
-	initStringInfo(&out);
-	appendStringInfoChar(&out, '{');
-	append_field(&out, "documents", report->approved_documents);
-	append_field(&out, "held_out_documents", report->held_out_documents);
-	append_field(&out, "pool_documents", report->pool_documents);
-	append_field(&out, "folds", report->folds);
-	append_field(&out, "labelled_pairs", (double) pairs);
-	append_field(&out, "ignored_pairs", (double) training->ignored_pairs);
-	append_field(&out, "seed", training->options->seed);
-	append_field(&out, "held_out_threshold", training->held_out_threshold);
+	xmcoh_json_begin(&out, NULL);
+	xmcoh_json_number(&out, "documents", report->approved_documents);
+	xmcoh_json_number(&out, "held_out_documents", report->held_out_documents);
+	xmcoh_json_number(&out, "pool_documents", report->pool_documents);
+	xmcoh_json_number(&out, "folds", report->folds);
+	xmcoh_json_number(&out, "labelled_pairs", (double) pairs);
+	xmcoh_json_number(&out, "ignored_pairs", (double) training->ignored_pairs);
+	xmcoh_json_number(&out, "seed", training->options->seed);
+	xmcoh_json_number(&out, "held_out_threshold", training->held_out_threshold);
 	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
-	{
-		append_name(&out, xmcoh_score_kind_name((xmc_score_kind) e));
-		appendStringInfoChar(&out, '{');
-		append_field(&out, "tau", report->tau[e].mean);
-		append_field(&out, "tau_low", report->tau[e].low);
-		append_field(&out, "tau_high", report->tau[e].high);
-		append_field(&out, "pair_accuracy", report->pair_accuracy[e]);
-		append_field(&out, "calibration_error", report->calibration_error[e]);
-		append_field(&out, "confident", report->confident[e]);
-		append_field(&out, "best_epoch", report->best_epoch[e]);
-		append_field(&out, "train_loss", report->train_loss[e]);
-		append_field(&out, "held_out_loss", report->held_out_loss[e]);
-		appendStringInfoChar(&out, '}');
-	}
+		add_score_kind(&out, report, e);
 	if (report->alignment.documents > 0)
 	{
-		append_name(&out, "alignment");
-		appendStringInfoChar(&out, '{');
-		append_field(&out, "documents", report->alignment.documents);
-		append_field(&out, "accuracy", report->alignment.accuracy);
-		append_field(&out, "chance", report->alignment.chance);
-		appendStringInfoChar(&out, '}');
+		xmcoh_json_begin(&out, "alignment");
+		xmcoh_json_number(&out, "documents", report->alignment.documents);
+		xmcoh_json_number(&out, "accuracy", report->alignment.accuracy);
+		xmcoh_json_number(&out, "chance", report->alignment.chance);
+		xmcoh_json_end(&out);
 	}
 	if (challenge != NULL)
-		append_challenge(&out, challenge, training->options->challenge_margin);
-	appendStringInfoChar(&out, '}');
-	return out.data;
+		add_challenge(&out, challenge, training->options->challenge_margin);
+	return xmcoh_json_end(&out);
 }
 
+/* ---- the job's message ---- */
+
 static void
-tell_challenge(StringInfo out, const Challenge *challenge, double margin)
+append_challenge(StringInfo out, const Challenge *challenge, double margin)
 {
 	const xmc_challenge *result = &challenge->result;
 
@@ -131,9 +116,9 @@ tell_challenge(StringInfo out, const Challenge *challenge, double margin)
 		appendStringInfo(out, ", some of which version %d may have been trained on", challenge->champion);
 }
 
-/* Why the rounds ended before there were as many as asked for. */
+/* Why there were fewer rounds than option rounds asks for. */
 static void
-tell_rounds(StringInfo out, const xmc_train_report *report)
+append_rounds_end(StringInfo out, const xmc_train_report *report)
 {
 	const xmc_round_report *last = &report->round[Max(report->n_rounds, 1) - 1];
 
@@ -153,7 +138,8 @@ tell_rounds(StringInfo out, const xmc_train_report *report)
 			appendStringInfo(out, "; round %d put back: both modalities together lost on held-out documents, tau %.3f to %.3f",
 							 last->round, last->fused_tau_before, last->fused_tau_after);
 			if (report->rounds_end == XMC_ROUNDS_REINFORCED)
-				appendStringInfo(out, ", though they agree on more pairs, %.0f%% instead of %.0f%%: they reinforce each other's mistakes",
+				appendStringInfo(out, ", though they agree on more pairs, %.0f%% instead of %.0f%%:"
+								 " they reinforce each other's mistakes",
 								 100 * last->agreement_after, 100 * last->agreement_before);
 			break;
 	}
@@ -170,23 +156,23 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 					 report->approved_documents - report->held_out_documents, report->held_out_documents);
 	if (report->pool_documents > 0)
 		appendStringInfo(&out, "; %d without approved pairs taken in", report->pool_documents);
-	tell_rounds(&out, report);
+	append_rounds_end(&out, report);
 	if (training->ignored_pairs > 0)
 		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
 						 (long long) training->ignored_pairs);
 	if (training->note != NULL)
 		appendStringInfo(&out, "; %s", training->note);
 	if (challenge != NULL)
-		tell_challenge(&out, challenge, training->options->challenge_margin);
+		append_challenge(&out, challenge, training->options->challenge_margin);
 	return out.data;
 }
 
 /* ---- the last transaction ---- */
 
 /*
- * The version, its deployment and the job's end: all or nothing. The job's row is locked last, so that cancel_job need
- * not wait until a large version is written, and in the order in which drop_model takes the model's row and the job's.
- * False, and nothing is written: another version is deployed than the one that the new version was compared with.
+ * Writes the version, its deployment and the job's end. The job's row is locked last, so that cancel_job need not wait
+ * while a large version is written; drop_model locks the model's row and the job's row in the same order. false, and
+ * nothing is written: the deployed version is not the one that the new version was compared with.
  */
 static bool
 save(const FinishedTraining *training, const Challenge *challenge)
@@ -199,9 +185,9 @@ save(const FinishedTraining *training, const Challenge *challenge)
 	bool		none;
 	int32		version;
 
-	worker_begin(job, true);
+	worker_begin(true);
 
-	/* Only who has the model's lock can deploy. */
+	/* Lock the model's row: nobody else deploys until the commit. */
 	values[0] = Int32GetDatum(job->model_id);
 	values[1] = ObjectIdGetDatum(job->role);
 	if (execute("SELECT coalesce(m.deployed_version, 0), xmcoh_internal.may(m.owner, m.model_id, 'train', $2), m.name"
@@ -211,12 +197,14 @@ save(const FinishedTraining *training, const Challenge *challenge)
 	worker_check_submitter(job, DatumGetBool(first_value(2, &none)), first_text(3));
 	if (challenge != NULL && challenge->champion != DatumGetInt32(first_value(1, &none)))
 	{
-		worker_commit(job);
+		worker_commit();
 		return false;
 	}
 
+	/* Store the version, and deploy it. */
 	training->write_figures(training->arg, training->report);
-	version = xmcoh_store_version(job->model_id, training->model, job->job_id, make_report(training, challenge));
+	version = xmcoh_store_version(job->model_id, training->model, job->job_id,
+								  JsonbToCString(NULL, &make_report(training, challenge)->root, 0));
 	if (strcmp(training->on_success, "keep") != 0 && !rejected)
 	{
 		values[0] = Int32GetDatum(job->model_id);
@@ -225,6 +213,8 @@ save(const FinishedTraining *training, const Challenge *challenge)
 				SPI_OK_SELECT, 3, (Oid[]) {INT4OID, INT4OID, OIDOID},
 				(Datum[]) {values[0], values[1], ObjectIdGetDatum(job->role)}, NULL);
 	}
+
+	/* End the job, unless somebody has cancelled it. */
 	values[0] = Int32GetDatum(job->job_id);
 	execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT, 1, types, values, NULL);
 	worker_check_state(job, first_text(1));
@@ -240,7 +230,7 @@ save(const FinishedTraining *training, const Challenge *challenge)
 			" train_loss = coalesce($6, train_loss), held_out_loss = coalesce($7, held_out_loss),"
 			" held_out_tau = coalesce($4, held_out_tau), total = coalesce(total, $8), done = coalesce(total, $8),"
 			" round = $9, finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 9, types, values, nulls);
-	worker_commit(job);
+	worker_commit();
 	worker_log(job, psprintf("ended %s with version %d, %s", rejected ? "rejected" : "succeeded", version,
 							 rejected || strcmp(training->on_success, "keep") == 0 ? "not deployed" : "deployed"));
 	return true;

@@ -4,9 +4,9 @@
 #ifndef XMCOH_PG_TRAINING_H
 #define XMCOH_PG_TRAINING_H
 
-#include "training/worker.h"
+#include "training/session.h"
 
-/* Runs the whole of it for a job in state 'starting'; leaves it in state 'succeeded', or by ERROR. */
+/* Trains for a job in state 'starting'; the job is 'succeeded' or 'rejected' afterwards, or this is an ERROR. */
 extern void xmcoh_run_training(WorkerJob *job);
 
 #endif

@@ -1,4 +1,4 @@
-/* workers.c - training with several processes; see workers.h */
+/* workers.c - assigns the items of a training step to several processes; see workers.h */
 #include "training/workers.h"
 
 #include "miscadmin.h"
@@ -6,80 +6,77 @@
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/pmsignal.h"
 #include "storage/proc.h"
 #include "storage/s_lock.h"
 #include "storage/spin.h"
 #include "tcop/tcopprot.h"
-#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
-#include "training/job.h"
-#include "training/worker.h"
+#include "base/processes.h"
+#include "training/job_process.h"
+#include "training/session.h"
 
 #include "xmcoh/scorer.h"
-
-#include "base/compat.h"
 
 PGDLLEXPORT void xmcoh_gradient_main(Datum argument);
 
 /*
- * How often to look before going to sleep, some tens of microseconds: waking up takes about as long, and the tasks of
- * a small network hardly longer.
+ * How often a process looks at the queue before it sleeps: some tens of microseconds. Waking a process takes about as long,
+ * and a task of a small network little longer.
  */
 #define SPINS 1000
 
-/* A document in a slice. */
-typedef struct BoardDocument
+/* A document in a shard. */
+typedef struct QueuedDocument
 {
 	uint64		offset;			/* of its record */
-	int64		pairs;			/* where its own pairs begin among the board's; -1: the record's are right */
+	int64		pairs;			/* where its own pairs begin among the queue's; -1: it has the record's pairs */
 	int32		n_pairs;
-} BoardDocument;
+} QueuedDocument;
 
-typedef struct BoardSlice
+typedef struct QueuedShard
 {
-	int32		first;			/* among the board's documents */
+	int32		first;			/* among the queue's documents */
 	int32		n_documents;
 	uint64		seed;
-} BoardSlice;
+} QueuedShard;
 
 typedef struct TaskQueue
 {
-	/* Set before anybody else attaches. */
+	/* Set before another process attaches. */
 	DocumentsFile documents;
 	xmc_options options;
 	xmc_shards_shape shape;
 	int32		job_id;
 	int32		batch_documents;
-	int			training_memory;	/* the leader's settings are the crew's */
+	int			training_memory;	/* the leader's settings, which the others take over */
 	int			nice;
 	PGPROC	   *leader;
 	Size		held_out_at;	/* uint64 (held_out_documents), offsets of records */
-	Size		document_at;	/* BoardDocument (batch_documents) */
+	Size		document_at;	/* QueuedDocument (batch_documents) */
 	Size		pair_at;		/* xmc_pair */
 	Size		block_at;		/* of xmc_shards */
 
-	/* Who takes what; under the lock. */
+	/* The assignment of items to processes; under the lock. */
 	slock_t		lock;
 	int32		items;			/* of the task */
-	int32		next;			/* that nobody has taken yet */
+	int32		next;			/* the first item that no process has taken */
 	int32		done;
 	int32		n_returned;
-	int32		returned[XMC_MAX_SHARDS];	/* items whose taker died */
+	int32		returned[XMC_MAX_SHARDS];	/* items of processes that died */
 	int32		n_members;
 	int32		n_left;
 	PGPROC	   *member[XMC_MAX_SHARDS]; /* NULL: left */
 	bool		over;
 
-	/* The task. It stays as long as one of its items is open. */
+	/* The task. It does not change while one of its items is open. */
 	xmc_task_kind kind;
 	double		divisor;
 	xmc_adamw_update update;
-	BoardSlice	shard[XMC_MAX_SHARDS];
+	QueuedShard	shard[XMC_MAX_SHARDS];
 } TaskQueue;
 
 struct Workers
@@ -87,13 +84,13 @@ struct Workers
 	xmc_workers	callbacks;
 	Documents  *documents;
 	int32		job_id;
-	dsm_segment *segment;		/* NULL: no crew now */
-	TaskQueue	   *queue;
+	dsm_segment *segment;		/* NULL: no other processes now */
+	TaskQueue  *queue;
 	BackgroundWorkerHandle *handle[XMC_MAX_SHARDS];
 	int			n_handles;
-	int			fewest;			/* processes that any network was trained by; 0: none was yet */
+	int			fewest;			/* the lowest number of processes that trained a network; 0: none has been trained yet */
 	int			wanted;
-	const char *reason;			/* for fewer */
+	const char *reason;			/* for `fewest` */
 };
 
 static inline void *
@@ -104,7 +101,7 @@ queue_part(TaskQueue *queue, Size at)
 
 /* ---- taking items ---- */
 
-/* An item that is to be computed; -1: there is none now. */
+/* Takes an item that is to be computed; -1: there is none now. */
 static int32
 take(TaskQueue *queue)
 {
@@ -127,7 +124,7 @@ give_back(TaskQueue *queue, int32 item)
 	SpinLockRelease(&queue->lock);
 }
 
-/* An item is done. The last one wakes the leader. */
+/* Counts an item as done. The process that finishes the last one wakes the leader. */
 static void
 finish(TaskQueue *queue)
 {
@@ -140,7 +137,7 @@ finish(TaskQueue *queue)
 		SetLatch(&queue->leader->procLatch);
 }
 
-/* Looks without the lock, which whoever sees something takes. */
+/* Reads without the lock; take() then holds it. */
 static bool
 has_open_items(const volatile TaskQueue *queue)
 {
@@ -153,7 +150,7 @@ is_done(const volatile TaskQueue *queue)
 	return queue->done == queue->items;
 }
 
-/* Sleeps until `seen`, or something else, may be so. */
+/* Waits until `seen` may be true, or this process is woken for another reason. */
 static void
 wait_for(TaskQueue *queue, bool (*seen) (const volatile TaskQueue *queue))
 {
@@ -171,38 +168,25 @@ wait_for(TaskQueue *queue, bool (*seen) (const volatile TaskQueue *queue))
 /* ---- the leader: beginning ---- */
 
 /*
- * How many workers may still be started. Left free are a slot for each job that may still begin in the server, so that a role's
- * gradient workers keep no other role's job waiting, and one for a visitor. Counted are the workers that are connected or were
- * a moment ago; a worker that is being started just now is not, but then a registration will fail.
+ * How many workers may still be started. One slot stays free for each job that may still begin in the server, so that a
+ * role's gradient workers keep no other role's job waiting, and one for a schedule worker. Workers that are connected
+ * count as taken. A worker that is just being started does not, but then a registration fails.
  */
 static int
 spare_slots(void)
 {
+	ProcessScan scan = xmcoh_scan_processes();
+	const PgBackendStatus *process;
 	int			taken = 0;
-	int			n;
 
-	pgstat_clear_backend_activity_snapshot();
-	n = pgstat_fetch_stat_numbackends();
-	for (int k = 1; k <= n; k++)
-	{
-		LocalPgBackendStatus *entry = xmcoh_backend_entry(k);
-
-		taken += entry != NULL && entry->backendStatus.st_backendType == B_BG_WORKER;
-	}
-	pgstat_clear_backend_activity_snapshot();
+	while ((process = xmcoh_next_process(&scan)) != NULL)
+		taken += process->st_backendType == B_BG_WORKER;
 	return max_worker_processes - taken - 1 - Max(0, xmcoh_max_running_jobs - xmcoh_count_workers());
 }
 
-/* The leader goes, by whatever exit: so do the others. */
 static void
-leader_left(dsm_segment *segment, Datum argument)
+wake_members(TaskQueue *queue)
 {
-	TaskQueue	   *queue = (TaskQueue *) DatumGetPointer(argument);
-
-	(void) segment;
-	SpinLockAcquire(&queue->lock);
-	queue->over = true;
-	SpinLockRelease(&queue->lock);
 	for (int k = 0; k < queue->n_members; k++)
 	{
 		PGPROC	   *member = queue->member[k];
@@ -212,7 +196,20 @@ leader_left(dsm_segment *segment, Datum argument)
 	}
 }
 
-/* NULL: there is not so much shared memory. */
+/* The leader ends, by whatever exit: the others end, too. */
+static void
+leader_left(dsm_segment *segment, Datum argument)
+{
+	TaskQueue  *queue = (TaskQueue *) DatumGetPointer(argument);
+
+	(void) segment;
+	SpinLockAcquire(&queue->lock);
+	queue->over = true;
+	SpinLockRelease(&queue->lock);
+	wake_members(queue);
+}
+
+/* NULL: there is not enough shared memory. */
 static dsm_segment *
 create_segment(Size size)
 {
@@ -234,6 +231,7 @@ create_segment(Size size)
 	return segment;
 }
 
+/* Whether a document's pairs are not those of its record in the file: weak labels of a round. */
 static bool
 has_own_pairs(const Documents *documents, const xmc_document *document)
 {
@@ -249,7 +247,7 @@ compare_counts(const void *a, const void *b)
 	return *(const int32 *) b - *(const int32 *) a;
 }
 
-/* The most pairs of their own that the documents of a minibatch can have together. */
+/* The largest number of own pairs that the documents of one minibatch can have together. */
 static int64
 most_own_pairs(const Workers *workers, int32 batch_documents, int32 n, const xmc_document *const *document)
 {
@@ -260,7 +258,7 @@ most_own_pairs(const Workers *workers, int32 batch_documents, int32 n, const xmc
 	{
 		pairs[d] = has_own_pairs(workers->documents, document[d]) ? document[d]->n_pairs : 0;
 		CHECK_FOR_INTERRUPTS();
-		xmcoh_documents_glance(workers->documents);
+		xmcoh_documents_maybe_trim(workers->documents);
 	}
 	qsort(pairs, n, sizeof(int32), compare_counts);
 	for (int32 d = 0; d < Min(n, batch_documents); d++)
@@ -269,30 +267,24 @@ most_own_pairs(const Workers *workers, int32 batch_documents, int32 n, const xmc
 	return sum;
 }
 
-/* Sends for the others; they come when they come. */
+/* Registers the other processes, as many as there are slots for. The leader does not wait for them. */
 static void
-call_members(Workers *workers, int wanted)
+start_members(Workers *workers, int wanted)
 {
-	BackgroundWorker worker = {0};
 	Oid			user = GetSessionUserId();
+	BackgroundWorker worker = xmcoh_background_worker(XMCOH_GRADIENT_TYPE, "xmcoh_gradient_main", &user, sizeof user);
 
 	snprintf(worker.bgw_name, BGW_MAXLEN, XMCOH_GRADIENT_TYPE " process of job %d", workers->job_id);
-	strlcpy(worker.bgw_type, XMCOH_GRADIENT_TYPE, BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "xmcoh", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "xmcoh_gradient_main", sizeof(worker.bgw_function_name));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(workers->segment));
 	worker.bgw_notify_pid = MyProcPid;
-	memcpy(worker.bgw_extra, &user, sizeof user);
 	for (workers->n_handles = 0; workers->n_handles < wanted; workers->n_handles++)
 		if (!RegisterDynamicBackgroundWorker(&worker, &workers->handle[workers->n_handles]))
 			break;
 }
 
+/* Keeps the lowest number of processes that a network was trained by, and the reason. */
 static void
-remember(Workers *workers, int processes, const char *reason)
+keep_fewest(Workers *workers, int processes, const char *reason)
 {
 	if (workers->fewest == 0 || processes < workers->fewest)
 	{
@@ -307,27 +299,31 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 {
 	Workers	   *workers = arg;
 	int			wanted = Min(shape->shards - 1, spare_slots());
-	TaskQueue		head = {.documents = workers->documents->file,.options = *workers->documents->options,.shape = *shape,
+	TaskQueue	head = {.documents = workers->documents->file,.options = *workers->documents->options,.shape = *shape,
 	.job_id = workers->job_id,.batch_documents = batch_documents,.training_memory = xmcoh_training_memory,.leader = MyProc};
 	uint64	   *offset;
 
 	workers->wanted = shape->shards;
 	if (wanted < 1)
 	{
-		remember(workers, 1, "no background worker slot was free");
+		keep_fewest(workers, 1, "no background worker slot was free");
 		return NULL;
 	}
+
+	/* Lay out the segment: queue, offsets of held-out documents, a minibatch's documents and pairs, the core's block. */
 	head.held_out_at = TYPEALIGN(64, sizeof(TaskQueue));
 	head.document_at = TYPEALIGN(64, head.held_out_at + shape->held_out_documents * sizeof(uint64));
-	head.pair_at = TYPEALIGN(64, head.document_at + batch_documents * sizeof(BoardDocument));
+	head.pair_at = TYPEALIGN(64, head.document_at + batch_documents * sizeof(QueuedDocument));
 	head.block_at = TYPEALIGN(64, head.pair_at +
 							  most_own_pairs(workers, batch_documents, n_train, train) * sizeof(xmc_pair));
 	workers->segment = create_segment(head.block_at + size);
 	if (workers->segment == NULL)
 	{
-		remember(workers, 1, psprintf("%zu MB of dynamic shared memory were not to be had", (head.block_at + size) >> 20));
+		keep_fewest(workers, 1, psprintf("%zu MB of dynamic shared memory were not available", (head.block_at + size) >> 20));
 		return NULL;
 	}
+
+	/* Fill in what does not change from task to task. */
 	workers->queue = dsm_segment_address(workers->segment);
 	*workers->queue = head;
 	workers->queue->nice = xmcoh_nice;
@@ -337,9 +333,9 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 	for (int64 d = 0; d < shape->held_out_documents; d++)
 		offset[d] = xmcoh_documents_offset(workers->documents, held_out[d]);
 
-	call_members(workers, wanted);
+	start_members(workers, wanted);
 	if (workers->n_handles < shape->shards - 1)
-		remember(workers, 1 + workers->n_handles, "no background worker slot was free");
+		keep_fewest(workers, 1 + workers->n_handles, "no background worker slot was free");
 	if (workers->n_handles > 0)
 		return queue_part(workers->queue, head.block_at);
 	dsm_detach(workers->segment);
@@ -349,12 +345,12 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 
 /* ---- the leader: working ---- */
 
-/* The slices of a task, for the others. */
+/* Writes the shards of a task into the queue. */
 static void
 write_shards(Workers *workers, const xmc_task *task)
 {
-	TaskQueue	   *queue = workers->queue;
-	BoardDocument *to = queue_part(queue, queue->document_at);
+	TaskQueue  *queue = workers->queue;
+	QueuedDocument *to = queue_part(queue, queue->document_at);
 	xmc_pair   *pair = queue_part(queue, queue->pair_at);
 	int32		n = 0;
 	int64		n_pairs = 0;
@@ -363,12 +359,12 @@ write_shards(Workers *workers, const xmc_task *task)
 	{
 		const xmc_shard *shard = &task->shard[k];
 
-		queue->shard[k] = (BoardSlice) {.first = n,.n_documents = shard->n_documents,.seed = shard->seed};
+		queue->shard[k] = (QueuedShard) {.first = n,.n_documents = shard->n_documents,.seed = shard->seed};
 		for (int32 d = 0; d < shard->n_documents; d++, n++)
 		{
 			const xmc_document *document = shard->document[d];
 
-			to[n] = (BoardDocument) {.offset = xmcoh_documents_offset(workers->documents, document),.pairs = -1};
+			to[n] = (QueuedDocument) {.offset = xmcoh_documents_offset(workers->documents, document),.pairs = -1};
 			if (!has_own_pairs(workers->documents, document))
 				continue;
 			to[n].pairs = n_pairs;
@@ -383,8 +379,9 @@ static xmc_status
 workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 {
 	Workers	   *workers = arg;
-	TaskQueue	   *queue = workers->queue;
+	TaskQueue  *queue = workers->queue;
 
+	/* Publish the task: its data first, then, under the lock, the number of its items. */
 	if (task->kind == XMC_TASK_GRADIENT)
 		write_shards(workers, task);
 	queue->kind = task->kind;
@@ -394,14 +391,9 @@ workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 	queue->items = task->items;
 	queue->next = queue->done = 0;
 	SpinLockRelease(&queue->lock);
-	for (int k = 0; k < queue->n_members; k++)
-	{
-		PGPROC	   *member = queue->member[k];
+	wake_members(queue);
 
-		if (member != NULL)
-			SetLatch(&member->procLatch);
-	}
-
+	/* Compute items like every other process, until all are done. */
 	while (!is_done(queue))
 	{
 		int32		item = take(queue);
@@ -413,7 +405,7 @@ workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 			if (status != XMC_OK)
 				return status;
 			finish(queue);
-			xmcoh_documents_watch(workers->documents);
+			xmcoh_documents_trim(workers->documents);
 		}
 		else
 			wait_for(queue, is_done);
@@ -432,7 +424,7 @@ workers_end(void *arg)
 
 	left = workers->queue->n_left;
 	if (left > 0)
-		remember(workers, 1 + workers->n_handles - left, "the others were terminated");
+		keep_fewest(workers, 1 + workers->n_handles - left, "the others were terminated");
 	leader_left(workers->segment, PointerGetDatum(workers->queue));
 	for (int k = 0; k < workers->n_handles; k++)
 	{
@@ -441,7 +433,7 @@ workers_end(void *arg)
 		if (GetBackgroundWorkerPid(workers->handle[k], &pid) == BGWH_NOT_YET_STARTED)
 			TerminateBackgroundWorker(workers->handle[k]);
 	}
-	/* Their slots are free, and their memory is given back, before the next network, or the next job, asks for some. */
+	/* Wait, so that slots and memory are free when the next network, or the next job, asks for some. */
 	for (int k = 0; k < workers->n_handles; k++)
 	{
 		(void) WaitForBackgroundWorkerShutdown(workers->handle[k]);
@@ -452,7 +444,7 @@ workers_end(void *arg)
 	workers->segment = NULL;
 }
 
-/* After an error: nobody is waited for. */
+/* After an error: no process is waited for. */
 static void
 at_reset(void *arg)
 {
@@ -494,13 +486,13 @@ xmcoh_workers_remark(const Workers *workers)
 
 /* ---- the others ---- */
 
-/* Of a process that computes for a leader. */
+/* The state of a process that computes for a leader. */
 typedef struct Member
 {
-	TaskQueue	   *queue;
+	TaskQueue  *queue;
 	Documents  *documents;
-	int32		number;			/* among the board's members */
-	int32		item;			/* that it is computing; -1: none */
+	int32		number;			/* among the queue's members */
+	int32		item;			/* the item that it is computing; -1: none */
 	xmc_shards	shards;
 	xmc_document *view;			/* of an item's documents */
 	const xmc_document **pointer;	/* to them */
@@ -510,7 +502,7 @@ static void
 member_left(dsm_segment *segment, Datum argument)
 {
 	Member	   *member = (Member *) DatumGetPointer(argument);
-	TaskQueue	   *queue = member->queue;
+	TaskQueue  *queue = member->queue;
 
 	(void) segment;
 	if (member->item >= 0)
@@ -528,22 +520,22 @@ on_stop(void *arg)
 	Member	   *member = arg;
 
 	CHECK_FOR_INTERRUPTS();
-	xmcoh_documents_glance(member->documents);
+	xmcoh_documents_maybe_trim(member->documents);
 	return ((volatile TaskQueue *) member->queue)->over;
 }
 
-/* The task as this process needs it for one item. */
+/* Makes the task as xmc_task_item needs it for one item, from the queue and the file of documents. */
 static void
 read_task(Member *member, int32 item, xmc_shard *shard, xmc_task *task)
 {
-	TaskQueue	   *queue = member->queue;
+	TaskQueue  *queue = member->queue;
 
 	*task = (xmc_task) {.kind = queue->kind,.items = queue->items,.shard = shard,.divisor = queue->divisor,
 		.update = queue->update,.document = member->pointer};
 	if (task->kind == XMC_TASK_GRADIENT)
 	{
-		const BoardSlice *from = &queue->shard[item];
-		const BoardDocument *document = (const BoardDocument *) queue_part(queue, queue->document_at) + from->first;
+		const QueuedShard *from = &queue->shard[item];
+		const QueuedDocument *document = (const QueuedDocument *) queue_part(queue, queue->document_at) + from->first;
 		xmc_pair   *pair = queue_part(queue, queue->pair_at);
 
 		shard[item] = (xmc_shard) {.n_documents = from->n_documents,.document = member->pointer,.seed = from->seed};
@@ -567,11 +559,11 @@ read_task(Member *member, int32 item, xmc_shard *shard, xmc_task *task)
 	}
 }
 
-/* Joins the leader whose board it is; false: it is over already. */
+/* Joins the members of the queue; false: training is over already. */
 static bool
 join(Member *member)
 {
-	TaskQueue	   *queue = member->queue;
+	TaskQueue  *queue = member->queue;
 	bool		over;
 
 	SpinLockAcquire(&queue->lock);
@@ -586,10 +578,11 @@ join(Member *member)
 	return !over;
 }
 
+/* Computes items until the leader ends training. */
 static void
 work(Member *member, xmc_ctx *ctx)
 {
-	TaskQueue	   *queue = member->queue;
+	TaskQueue  *queue = member->queue;
 
 	while (!((volatile TaskQueue *) queue)->over)
 	{
@@ -610,7 +603,7 @@ work(Member *member, xmc_ctx *ctx)
 		XMCOH_TRY(status, ctx);
 		member->item = -1;
 		finish(queue);
-		xmcoh_documents_watch(member->documents);
+		xmcoh_documents_trim(member->documents);
 	}
 }
 
@@ -618,7 +611,7 @@ void
 xmcoh_gradient_main(Datum argument)
 {
 	Member	   *member;
-	TaskQueue	   *queue;
+	TaskQueue  *queue;
 	dsm_segment *segment;
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_arena	arena;
@@ -636,7 +629,7 @@ xmcoh_gradient_main(Datum argument)
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "xmcoh gradient process", ALLOCSET_DEFAULT_SIZES));
 	segment = dsm_attach(DatumGetUInt32(argument));
 	if (segment == NULL)
-		proc_exit(0);			/* the leader has gone */
+		proc_exit(0);			/* the leader has ended */
 	member = palloc0(sizeof(Member));
 	member->item = -1;
 	queue = member->queue = dsm_segment_address(segment);
@@ -644,7 +637,7 @@ xmcoh_gradient_main(Datum argument)
 		proc_exit(0);
 	on_dsm_detach(segment, member_left, PointerGetDatum(member));
 
-	snprintf(name, sizeof name, "xmcoh job %d", queue->job_id);
+	snprintf(name, sizeof name, XMCOH_WORKER_NAME, queue->job_id);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 	xmcoh_training_memory = queue->training_memory;
 	worker_be_nice(queue->nice);

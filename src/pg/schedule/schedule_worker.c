@@ -1,18 +1,17 @@
 /*
- * visitor.c - what the launcher has done in a database: jobs of dead workers settled, those that a restart has ended
- * taken up again, due schedules started; see visitor.h
+ * schedule_worker.c - the short-lived process that the launcher starts in a database: it reconciles the jobs of dead
+ * workers, resumes the jobs that the end of a server run has interrupted, starts due schedules, and begins queued jobs.
  *
- * A visitor is the bootstrap superuser, and so runs nothing but what belongs to the extension, each thing in a short
- * transaction that waits for no lock for long. What a schedule starts, it starts as the role that made it.
+ * The process is the bootstrap superuser, so it runs only code of the extension, each step in a short transaction that
+ * waits for no lock for long. A schedule's job is submitted as the role that made the schedule.
  */
-#include "schedule/visitor.h"
+#include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -20,75 +19,61 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "base/access.h"
-#include "training/job.h"
+#include "base/statement.h"
 #include "schedule/launcher.h"
 #include "schedule/schedule.h"
-#include "base/statement.h"
-#include "training/worker.h"
+#include "training/job.h"
+#include "training/job_process.h"
+#include "training/queue.h"
+#include "training/session.h"
 
-PGDLLEXPORT void xmcoh_visitor_main(Datum argument);
+PGDLLEXPORT void xmcoh_schedule_worker_main(Datum argument);
 
-#define LOCK_TIMEOUT "500ms"	/* rows that somebody holds are passed over; this is for what train() waits for besides */
-#define STEP_MS 5000			/* most for one transaction: what users have defined may take for ever to look at */
-#define PART_MS 10000			/* for each part of a visit: then it is the next one's turn, and what is left is for the next visit */
-#define PATIENCE_MS 1000		/* with rows that somebody holds after a crash, and with processes that start */
-#define SLOT_MS 300				/* with slots of processes that have just ended */
+#define LOCK_TIMEOUT "500ms"	/* for the other locks of train(): rows that another transaction has locked are skipped */
+#define STEP_MS 5000			/* at most for one transaction: what users have defined may be slow to evaluate */
+#define PART_MS 10000			/* at most for each of the four parts; the rest is for the next schedule worker */
+#define PATIENCE_MS 1000		/* for rows that are locked after a crash, and for processes that start */
+#define SLOT_MS 300				/* for slots of processes that have just ended */
 #define NAP_MS 10
-#define WAITING_MS 10000		/* until the next visit while jobs wait for their turn */
-#define LONGEST_MS INT64CONST(3600000)	/* until the next visit, should a change not wake the launcher (replication) */
+#define WAITING_MS 10000		/* until the next schedule worker while jobs wait for their turn */
+#define LONGEST_MS INT64CONST(3600000)	/* until the next schedule worker where a change wakes no launcher (replication) */
 
-/* A row of xmcoh.schedule as far as it matters here, in the visitor's memory. */
+/* What is needed of a row of xmcoh.schedule, in `memory`. */
 typedef struct Schedule
 {
 	int32		schedule_id;
 	char	   *model;
 	char	   *cron;
 	char	   *timezone;
-	TimestampTz since;			/* it was made, or came due last */
+	TimestampTz since;			/* when it was made, or came due last */
 } Schedule;
 
-static Visit visit;
-static MemoryContext memory;
-
-bool
-xmcoh_in_visitor(void)
-{
-	return MyBgworkerEntry != NULL && strcmp(MyBgworkerEntry->bgw_type, XMCOH_VISITOR_TYPE) == 0;
-}
+static ScheduleWorkerStart self;
+static MemoryContext memory;	/* of the whole process */
 
 /* ---- transactions ---- */
 
 static void
 begin(void)
 {
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, NULL);
+	worker_begin_transaction();
 	enable_timeout_after(STATEMENT_TIMEOUT, STEP_MS);
 }
 
 static void
 commit(void)
 {
-	SPI_finish();
-	PopActiveSnapshot();
 	disable_timeout(STATEMENT_TIMEOUT, false);
-	CommitTransactionCommand();
-	pgstat_report_stat(false);
-	pgstat_report_activity(STATE_IDLE, NULL);
-	MemoryContextSwitchTo(memory);
+	worker_commit_transaction();
 }
 
-/* Ends the transaction that an error has stopped, and gives the error. */
+/* Rolls back the transaction after an error, and returns the error. */
 static ErrorData *
 rollback(void)
 {
@@ -114,20 +99,19 @@ value_of(uint64 row, int column)
 }
 
 static bool
-extension_is_here(void)
+extension_exists(void)
 {
-	bool		here;
+	bool		exists;
 
-	StartTransactionCommand();
-	here = OidIsValid(xmcoh_extension_table("schedule"));
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(memory);
-	return here;
+	begin();
+	exists = OidIsValid(xmcoh_extension_table("schedule"));
+	commit();
+	return exists;
 }
 
-/* Errors that pass by themselves: no slot, no memory, a lock. */
+/* Whether an error may be gone at the next attempt: no slot, no memory, a lock. */
 static bool
-is_passing(const ErrorData *error)
+is_temporary(const ErrorData *error)
 {
 	int			class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 
@@ -137,12 +121,12 @@ is_passing(const ErrorData *error)
 
 /* ---- jobs ---- */
 
-/* Reads numbers of jobs, in the visitor's memory; gives how many. */
+/* Reads numbers of jobs into `memory`; returns how many. $1 of the query is the beginning of the server run. */
 static int
 list_jobs(const char *query, int32 **job)
 {
 	Oid			types[1] = {TIMESTAMPTZOID};
-	Datum		values[1] = {TimestampTzGetDatum(visit.life_began)};
+	Datum		values[1] = {TimestampTzGetDatum(self.run_began)};
 	int			n;
 
 	begin();
@@ -157,20 +141,19 @@ list_jobs(const char *query, int32 **job)
 typedef enum Outcome
 {
 	DONE,
-	NOTHING_DONE,				/* and nothing to be done */
-	HELD,						/* somebody holds the row, or what looking at the job takes */
-	LATER,						/* an error that passes by itself */
-	TIMED_OUT,					/* it may take for ever, or the machine has stood still */
+	NOTHING_DONE,				/* there was nothing to do */
+	HELD,						/* another transaction has locked the row, or what is needed to look at the job */
+	LATER,						/* a temporary error */
+	TIMED_OUT,					/* the look at the job may take for ever, or the machine has stood still */
 	REFUSED						/* another error */
 } Outcome;
 
-static char *later_message;		/* of the last error that passes by itself, in the visitor's memory */
-
-static char *refusal_message;		/* and of the last error that does not, or of a timeout */
+static char *later_message;		/* of the last temporary error, in `memory` */
+static char *refusal_message;	/* of the last other error or timeout, in `memory` */
 
 /*
- * Does something with one job in a transaction of its own: `act` says whether there was something to do. A job whose row
- * somebody holds is passed over: no waiting for it, and no error of one job, keeps the others from their turn.
+ * Does something with one job in a transaction of its own; `act` returns whether there was something to do. A job whose
+ * row is locked is skipped, so that neither a lock nor an error of one job delays the others.
  */
 static Outcome
 with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
@@ -195,7 +178,7 @@ with_job(int32 job_id, bool (*act) (int32 job_id), const char *what)
 		ErrorData  *error = rollback();
 
 		outcome = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ? HELD :
-			error->sqlerrcode == ERRCODE_QUERY_CANCELED ? TIMED_OUT : is_passing(error) ? LATER : REFUSED;
+			error->sqlerrcode == ERRCODE_QUERY_CANCELED ? TIMED_OUT : is_temporary(error) ? LATER : REFUSED;
 		if (outcome == LATER)
 			later_message = worker_error_text(error);
 		else if (outcome != HELD)
@@ -215,37 +198,37 @@ nap(void)
 }
 
 /*
- * Writes down what has become of jobs whose workers are dead. After a crash the next incarnation of the worker does the same,
- * and may hold the row just now; the first visit waits for that, since it takes up what it finds interrupted. false: some row is
- * held for longer.
+ * Reconciles the jobs of dead workers. After a crash the restarted worker of a job does the same, and may have locked the
+ * row. The first schedule worker of a server run waits for that, since it resumes the jobs that are interrupted then.
+ * false: a row was locked for longer.
  */
 static bool
-settle_jobs(void)
+reconcile_jobs(void)
 {
 	int32	   *job;
 	int			n = list_jobs("SELECT r.job_id FROM xmcoh.job_record AS r JOIN xmcoh.job AS j USING (job_id) WHERE $1 IS NOT NULL"
-							  " AND r.state IN ('queued', 'starting', 'running', 'cancelling') AND j.state <> r.state"
+							  " AND xmcoh_internal.is_active(r.state) AND j.state <> r.state"
 							  " ORDER BY r.job_id", &job);
-	int			naps = visit.first ? PATIENCE_MS / NAP_MS : 0;
+	int			naps = self.first ? PATIENCE_MS / NAP_MS : 0;
 	bool		all = true;
 
 	for (int k = 0; k < n; k++)
 	{
-		Outcome		outcome = with_job(job[k], xmcoh_settle, "could not be looked at");
+		Outcome		outcome = with_job(job[k], xmcoh_reconcile, "could not be looked at");
 
 		while (outcome == HELD && naps-- > 0)
 		{
 			nap();
-			outcome = with_job(job[k], xmcoh_settle, "could not be looked at");
+			outcome = with_job(job[k], xmcoh_reconcile, "could not be looked at");
 		}
 		all &= outcome != HELD && outcome != LATER && outcome != TIMED_OUT;
 	}
 	return all;
 }
 
-/* Tells in a job's row why it goes on waiting, though its turn has come; true: that is new. */
+/* Writes into a job's row why it still waits, though its turn has come; true: the reason is new. */
 static bool
-note_why_later(int32 job_id)
+write_why_later(int32 job_id)
 {
 	return execute("UPDATE xmcoh.job_record SET message = $2"
 				   " WHERE job_id = $1 AND state IN ('queued', 'interrupted') AND message IS DISTINCT FROM $2",
@@ -253,18 +236,21 @@ note_why_later(int32 job_id)
 				   (Datum[]) {Int32GetDatum(job_id), CStringGetTextDatum(later_message)}, NULL) == 1;
 }
 
-/* A timeout alone says little of a job; its row tells of the first one. One more makes it a refusal. */
+/*
+ * What a timeout means: the first one is written into the job's row, since the machine may have stood still; a second one in a
+ * row is a refusal.
+ */
 static Outcome
-judge_timeout(int32 job_id)
+second_timeout_refuses(int32 job_id)
 {
 	later_message = refusal_message;
-	return with_job(job_id, note_why_later, "cannot be told why it waits") == NOTHING_DONE ? REFUSED : TIMED_OUT;
+	return with_job(job_id, write_why_later, "cannot be told why it waits") == NOTHING_DONE ? REFUSED : TIMED_OUT;
 }
 
 /*
- * Takes up the jobs that the end of the server's last life has interrupted: their workers were of that life, and were
- * found dead in this one. What was interrupted before stays so, because somebody wanted it; and so do jobs that were
- * copied with the database (their queue_id is of another database or table). false: not all of them could be taken up.
+ * Resumes the jobs that the end of the last server run has interrupted: their workers were of that run, and were found
+ * dead in this one. Jobs that were interrupted before stay so, because somebody wanted that; so do jobs that were copied
+ * with the database (their queue_id is of another database or table). false: not all of them could be resumed.
  */
 static bool
 resume_jobs(void)
@@ -272,7 +258,8 @@ resume_jobs(void)
 	int32	   *job;
 	int			n = list_jobs("SELECT job_id FROM xmcoh.job_record WHERE state = 'interrupted' AND finished_at >= $1"
 							  " AND (queue_id <> xmcoh_internal.queue_id() OR coalesce(worker_started_at, queued_at) < $1)"
-							  " AND regexp_replace(queue_id, '[^.]*$', '') = regexp_replace(xmcoh_internal.queue_id(), '[^.]*$', '')"
+							  " AND regexp_replace(queue_id, '[^.]*$', '')"
+							  " = regexp_replace(xmcoh_internal.queue_id(), '[^.]*$', '')"
 							  " ORDER BY random()", &job);
 	TimestampTz began = GetCurrentTimestamp();
 	bool		all = true;
@@ -283,9 +270,9 @@ resume_jobs(void)
 
 		if (TimestampDifferenceExceeds(began, GetCurrentTimestamp(), PART_MS))
 			return false;
-		outcome = with_job(job[k], xmcoh_resume, "was interrupted and cannot be taken up");
+		outcome = with_job(job[k], xmcoh_resume, "was interrupted and cannot be resumed");
 		if (outcome == TIMED_OUT)
-			outcome = judge_timeout(job[k]);
+			outcome = second_timeout_refuses(job[k]);
 		all &= outcome != HELD && outcome != LATER && outcome != TIMED_OUT;
 	}
 	return all;
@@ -297,16 +284,15 @@ free_turns(void)
 {
 	int			count;
 
-	StartTransactionCommand();
+	begin();
 	count = xmcoh_count_workers();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(memory);
+	commit();
 	return xmcoh_max_running_jobs - count;
 }
 
 /*
- * Waits until the workers that were asked for are in the table of processes, where the next visitor counts them. One that
- * cannot connect is not waited for for long.
+ * Waits until the workers that were asked for are in the table of processes, in which the next schedule worker counts
+ * them. The wait is short, since a worker may be unable to connect.
  */
 static void
 await_workers(void)
@@ -319,45 +305,54 @@ await_workers(void)
 								  " AND asked_at > clock_timestamp() - interval '2 s'", &job);
 		bool		all = true;
 
-		StartTransactionCommand();
+		begin();
 		for (int j = 0; j < n && all; j++)
 			all = xmcoh_job_has_worker(job[j]);
-		CommitTransactionCommand();
-		MemoryContextSwitchTo(memory);
+		commit();
 		if (all)
 			break;
 		nap();
 	}
 }
 
-/* A job that cannot be begun must not be tried first at every visit. */
+/* A job that cannot be begun fails, because every schedule worker would try it first. */
 static bool
-give_up(int32 job_id)
+fail_refused(int32 job_id)
 {
 	return xmcoh_fail_queued(job_id, refusal_message);
 }
 
 /*
- * Has workers started for the jobs in the queue, as far as there are turns: of the roles that have the fewest workers first, and
- * of these the oldest job. Workers in other databases count for the role as which they have logged in, since no more is known
- * of them here. Sets *waiting when others stay in the queue; gives whether any was begun.
+ * The jobs whose turn comes next, in this order: those of the roles that have the fewest workers first, and of these the
+ * oldest job. Workers in other databases count for the role as which they are connected, which is all that is known of
+ * them here. No role gets more than xmcoh.max_running_jobs_per_role.
+ */
+static int
+list_next_jobs(int32 **job)
+{
+	return list_jobs("SELECT q.job_id FROM (SELECT j.job_id, j.queued_at,"
+					 " j.state = 'queued' AND j.asked_at IS NULL AS waits, coalesce(e.workers, 0)"
+					 " + row_number() OVER (PARTITION BY xmcoh_internal.object_oid(j.submitted_by)"
+					 " ORDER BY j.state = 'queued' AND j.asked_at IS NULL, j.queued_at, j.job_id) AS place"
+					 " FROM xmcoh.job_record AS j LEFT JOIN (SELECT a.usesysid, count(*) AS workers"
+					 " FROM pg_stat_activity AS a WHERE a.backend_type = '" XMCOH_WORKER_TYPE "'"
+					 " AND a.datname <> current_database() GROUP BY a.usesysid) AS e"
+					 " ON e.usesysid = xmcoh_internal.object_oid(j.login_role) WHERE $1 IS NOT NULL"
+					 " AND xmcoh_internal.is_active(j.state)"
+					 " AND j.queue_id = xmcoh_internal.queue_id()) AS q WHERE q.waits"
+					 " AND q.place <= current_setting('xmcoh.max_running_jobs_per_role')::integer"
+					 " ORDER BY q.place, q.queued_at, q.job_id", job);
+}
+
+/*
+ * Has workers started for queued jobs, as many as have a turn. Sets *waiting when jobs stay queued; returns whether any
+ * was begun.
  */
 static bool
 begin_jobs(bool *waiting)
 {
 	int32	   *job;
-	int			n = list_jobs("SELECT q.job_id FROM (SELECT j.job_id, j.queued_at,"
-							  " j.state = 'queued' AND j.asked_at IS NULL AS waits, coalesce(e.workers, 0)"
-							  " + row_number() OVER (PARTITION BY xmcoh_internal.object_oid(j.submitted_by)"
-							  " ORDER BY j.state = 'queued' AND j.asked_at IS NULL, j.queued_at, j.job_id) AS place"
-							  " FROM xmcoh.job_record AS j LEFT JOIN (SELECT a.usesysid, count(*) AS workers"
-							  " FROM pg_stat_activity AS a WHERE a.backend_type = '" XMCOH_WORKER_TYPE "'"
-							  " AND a.datname <> current_database() GROUP BY a.usesysid) AS e"
-							  " ON e.usesysid = xmcoh_internal.object_oid(j.login_role) WHERE $1 IS NOT NULL"
-							  " AND j.state IN ('queued', 'starting', 'running', 'cancelling')"
-							  " AND j.queue_id = xmcoh_internal.queue_id()) AS q WHERE q.waits"
-							  " AND q.place <= current_setting('xmcoh.max_running_jobs_per_role')::integer"
-							  " ORDER BY q.place, q.queued_at, q.job_id", &job);
+	int			n = list_next_jobs(&job);
 	int			turns = n > 0 ? free_turns() : 0;
 	int			naps = SLOT_MS / NAP_MS;
 	int			begun = 0;
@@ -367,7 +362,7 @@ begin_jobs(bool *waiting)
 	{
 		Outcome		outcome = with_job(job[k], xmcoh_begin_queued, "cannot be begun");
 
-		/* The slot of the worker whose end has brought us here may not be free yet. */
+		/* The slot of the worker whose end has woken the launcher may not be free yet. */
 		for (; outcome == LATER && naps > 0; naps--)
 		{
 			nap();
@@ -376,13 +371,13 @@ begin_jobs(bool *waiting)
 		if (outcome == DONE)
 			begun++;
 		if (outcome == TIMED_OUT)
-			outcome = judge_timeout(job[k]);
+			outcome = second_timeout_refuses(job[k]);
 		if (outcome == REFUSED)
-			(void) with_job(job[k], give_up, "cannot be told why it was not begun");
+			(void) with_job(job[k], fail_refused, "cannot be marked as failed");
 		if (outcome == LATER)
 		{
-			/* There is no slot, nor will there be one for the next. */
-			if (with_job(job[k], note_why_later, "cannot be told why it waits") == DONE)
+			/* There is no slot, so the next job would have none either. */
+			if (with_job(job[k], write_why_later, "cannot be given the reason why it waits") == DONE)
 				ereport(LOG, errmsg("job %d has to wait: %s", job[k], later_message));
 			break;
 		}
@@ -420,8 +415,8 @@ set_locally(const char *setting, const char *value)
 }
 
 /*
- * From here on this session is as it would be if `login` had logged in and become `role`, which it must still be allowed
- * to. The job's worker logs in as that role; if it is gone or may not log in any more, as `role` itself.
+ * Makes the session what it would be if `login` had logged in and become `role`, which `login` must still be allowed to.
+ * The job's worker logs in as `login`; if that role is gone or may not log in any more, as `role` itself.
  */
 static void
 become(Oid login, Oid role)
@@ -442,7 +437,7 @@ become(Oid login, Oid role)
 		set_locally("role", role_name);
 }
 
-/* Calls xmcoh.train for the schedule in row 0 of the current result; the job's number. */
+/* Calls xmcoh.train for the schedule in row 0 of the current result; returns the job's number. */
 static int32
 train(void)
 {
@@ -464,11 +459,11 @@ train(void)
 	job_id = DatumGetInt32(value_of(0, 1));
 	AtEOXact_GUC(true, level);
 	if (GetUserId() != BOOTSTRAP_SUPERUSERID || GetSessionUserId() != BOOTSTRAP_SUPERUSERID)
-		elog(FATAL, "the visitor is not itself any more");
+		elog(FATAL, "the schedule worker did not get its own role back");
 	return job_id;
 }
 
-/* Whether the row is held by somebody, rather than gone or changed. */
+/* Whether another transaction has locked the row; else the row is gone or changed. */
 static bool
 is_held(int32 schedule_id)
 {
@@ -476,13 +471,14 @@ is_held(int32 schedule_id)
 	Datum		values[1] = {Int32GetDatum(schedule_id)};
 
 	return execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1", SPI_OK_SELECT, 1, types, values, NULL) == 1 &&
-		execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types, values, NULL) == 0;
+		execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT,
+				1, types, values, NULL) == 0;
 }
 
 /*
- * Starts a job for a schedule that is due, and writes that down, in one transaction. false: somebody holds its row. Nothing is
- * started while the sources are not those for which the schedule was made. It stays active: a restore may be under way, which
- * has brought the schedule, but not yet all that its sources are made of.
+ * Starts a job for a schedule that is due, and writes that into its row, in one transaction. false: its row is locked. No
+ * job is started while the sources are defined otherwise than when the schedule was made. The schedule stays active then: a
+ * restore may have brought the schedule, but not yet all tables of its sources.
  */
 static bool
 start(const Schedule *schedule, TimestampTz now)
@@ -495,10 +491,12 @@ start(const Schedule *schedule, TimestampTz now)
 	values[0] = Int32GetDatum(schedule->schedule_id);
 	values[1] = TimestampTzGetDatum(now);
 	begin();
-	/* It may have been changed or started since it was read. */
+	/* The schedule may have been changed or started since it was read. */
 	if (execute("SELECT m.name, s.options, s.on_success, CASE WHEN s.unlabelled IS NOT NULL"
-				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END, coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
-				" coalesce(xmcoh_internal.object_oid(s.login_role), 0), xmcoh_internal.is_defined_as(m.model_id, s.source_definition)"
+				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END,"
+				" coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
+				" coalesce(xmcoh_internal.object_oid(s.login_role), 0),"
+				" xmcoh_internal.is_defined_as(m.model_id, s.source_definition)"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
 				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s SKIP LOCKED", SPI_OK_SELECT, 4,
@@ -513,16 +511,18 @@ start(const Schedule *schedule, TimestampTz now)
 				SPI_OK_UPDATE, 3, types, values, NULL);
 	}
 	else
-		execute("UPDATE xmcoh.schedule SET last_run_at = $2, message = 'skipped: the sources of the model are defined otherwise than"
-				" when the schedule was made; xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they are now'"
+		execute("UPDATE xmcoh.schedule SET last_run_at = $2,"
+				" message = 'skipped: the sources of the model are defined otherwise than when the schedule was made;"
+				" xmcoh.alter_schedule(' || schedule_id || ', active => true) takes them as they are now'"
 				" WHERE schedule_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
 	commit();
 	return !held;
 }
 
 /*
- * Why a schedule's job was not started; true: that was written, and is new. NULL as time of the run: it will be tried again. Where
- * somebody holds the row, and after any error, it stays as it is: the next visit comes by here again.
+ * Writes why a schedule's job was not started; true: the row was written, and the reason is new. run_at NULL: the start will
+ * be tried again. If the row is locked, or after an error, the row is left as it is, and the next schedule worker comes here
+ * again.
  */
 static bool
 write_message(const Schedule *schedule, const TimestampTz *run_at, const char *message)
@@ -537,7 +537,8 @@ write_message(const Schedule *schedule, const TimestampTz *run_at, const char *m
 		begin();
 		if (run_at)
 			values[2] = TimestampTzGetDatum(*run_at);
-		if (execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT, 1, types, values, NULL) == 1)
+		if (execute("SELECT FROM xmcoh.schedule WHERE schedule_id = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT,
+					1, types, values, NULL) == 1)
 			written = execute(run_at ? "UPDATE xmcoh.schedule SET last_run_at = $3, message = $2 WHERE schedule_id = $1" :
 							  "UPDATE xmcoh.schedule SET message = $2 WHERE schedule_id = $1 AND message IS DISTINCT FROM $2",
 							  SPI_OK_UPDATE, run_at ? 3 : 2, types, values, NULL) == 1;
@@ -547,13 +548,14 @@ write_message(const Schedule *schedule, const TimestampTz *run_at, const char *m
 	{
 		ErrorData  *error = rollback();
 
-		ereport(LOG, errmsg("schedule %d could not be told why its job was not started: %s", schedule->schedule_id, error->message));
+		ereport(LOG,
+				errmsg("could not write why the job of schedule %d was not started: %s", schedule->schedule_id, error->message));
 	}
 	PG_END_TRY();
 	return written;
 }
 
-/* false: it is still due */
+/* Starts a due schedule. false: the schedule is still due. */
 static bool
 run(const Schedule *schedule, TimestampTz now)
 {
@@ -569,15 +571,16 @@ run(const Schedule *schedule, TimestampTz now)
 	{
 		ErrorData  *error = rollback();
 
-		done = !is_passing(error);
+		done = !is_temporary(error);
 		timed_out = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-		message = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? psprintf("skipped: %s", error->message) : worker_error_text(error);
+		message = error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? psprintf("skipped: %s", error->message) :
+			worker_error_text(error);
 		ereport(error->sqlerrcode == ERRCODE_OBJECT_IN_USE ? DEBUG1 : LOG,
 				errmsg("schedule %d of model \"%s\" %s: %s", schedule->schedule_id, schedule->model,
 					   done ? "did not start a job" : "will be tried again", error->message));
 	}
 	PG_END_TRY();
-	/* A timeout may come of a machine that has stood still: it counts when it comes again. */
+	/* The machine may have stood still: a timeout counts when it happens twice in a row. */
 	if (timed_out && write_message(schedule, NULL, message))
 		return false;
 	if (message != NULL)
@@ -591,10 +594,11 @@ read_schedules(int *n)
 	Schedule   *schedule;
 
 	begin();
-	/* However many schedules a role has, each role has its first before any has its second; and which is first is left to chance. */
+	/* Each role's first schedule comes before any role's second, in random order, however many schedules a role has. */
 	*n = (int) execute("SELECT s.schedule_id, m.name, s.cron, s.timezone, greatest(s.created_at, s.last_run_at)"
 					   " FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id) WHERE s.active"
-					   " ORDER BY row_number() OVER (PARTITION BY xmcoh_internal.object_oid(s.submitted_by) ORDER BY random()), random()",
+					   " ORDER BY row_number() OVER (PARTITION BY xmcoh_internal.object_oid(s.submitted_by)"
+					   " ORDER BY random()), random()",
 					   SPI_OK_SELECT, 0, NULL, NULL, NULL);
 	schedule = MemoryContextAlloc(memory, (*n + 1) * sizeof(Schedule));
 	for (int k = 0; k < *n; k++)
@@ -609,7 +613,10 @@ read_schedules(int *n)
 	return schedule;
 }
 
-/* Starts what is due. false: not all of it could be started. *next_due: when the next one comes due. */
+/*
+ * Starts due schedules. false: not all of them could be started. *next_due: when the next one comes due, if before
+ * *next_due.
+ */
 static bool
 run_schedules(TimestampTz *next_due)
 {
@@ -630,7 +637,7 @@ run_schedules(TimestampTz *next_due)
 			*next_due = now;
 			return false;
 		}
-		problem = xmcoh_next_due(s->cron, s->timezone, s->since, visit.considered, &next);
+		problem = xmcoh_next_due(s->cron, s->timezone, s->since, self.considered, &next);
 		if (problem == NULL && next <= now)
 		{
 			all &= run(s, now);
@@ -646,8 +653,18 @@ run_schedules(TimestampTz *next_due)
 
 /* ---- the process ---- */
 
+/* xmcoh.train must be able to set the session's role back: what it sets aside must be the name of a role. */
+static void
+name_session(void)
+{
+	begin();
+	SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false), PGC_SUSET,
+					PGC_S_OVERRIDE);
+	commit();
+}
+
 void
-xmcoh_visitor_main(Datum argument)
+xmcoh_schedule_worker_main(Datum argument)
 {
 	TimestampTz next_due = DT_NOEND;
 	bool		all = true;
@@ -655,33 +672,28 @@ xmcoh_visitor_main(Datum argument)
 	bool		began = false;
 
 	(void) argument;
-	memcpy(&visit, MyBgworkerEntry->bgw_extra, sizeof visit);
+	memcpy(&self, MyBgworkerEntry->bgw_extra, sizeof self);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnectionByOid(visit.database, InvalidOid, 0);
-	memory = AllocSetContextCreate(TopMemoryContext, "xmcoh visitor", ALLOCSET_DEFAULT_SIZES);
+	BackgroundWorkerInitializeConnectionByOid(self.database, InvalidOid, 0);
+	memory = AllocSetContextCreate(TopMemoryContext, XMCOH_SCHEDULE_WORKER_TYPE, ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
-	worker_pin_settings(XMCOH_VISITOR_TYPE);
+	worker_pin_settings(XMCOH_SCHEDULE_WORKER_TYPE);
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION);
 
-	if (extension_is_here())
+	if (extension_exists())
 	{
-		/* What train() sets aside while it runs as somebody else must have a name to go back to. */
-		StartTransactionCommand();
-		SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false), PGC_SUSET,
-						PGC_S_OVERRIDE);
-		CommitTransactionCommand();
-		MemoryContextSwitchTo(memory);
-
+		name_session();
 		next_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LONGEST_MS);
-		all = settle_jobs() || !visit.first;
-		if (visit.first)
+		all = reconcile_jobs() || !self.first;
+		if (self.first)
 			all &= resume_jobs();
 		all &= run_schedules(&next_due);
 		began = begin_jobs(&waiting);
-		if (waiting)			/* its turn comes when another job ends, which wakes the launcher; should that be lost, soon */
+		/* The end of another job wakes the launcher; should that signal be lost, the next schedule worker comes soon. */
+		if (waiting)
 			next_due = Min(next_due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WAITING_MS));
 	}
-	xmcoh_launcher_report(&visit, next_due, !all, waiting, began);
+	xmcoh_launcher_report(&self, next_due, !all, waiting, began);
 	proc_exit(0);
 }

@@ -1,0 +1,212 @@
+/* session.c - the database session of a background worker; see session.h */
+#include "training/session.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/access.h"
+#include "base/restricted.h"
+
+#define TEXT_LIMIT 4096			/* bytes of each part of an error: code of a user may raise an error with any text */
+
+static MemoryContext outside;	/* CurrentMemoryContext before the transaction */
+static bool restricted = false; /* by worker_become_submitter, in this transaction */
+static RestrictState before_restriction;
+
+/* ---- settings ---- */
+
+void
+worker_pin_settings(const char *application_name)
+{
+	static const char *const setting[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"row_security", "on"},
+		{"lock_timeout", "0"},
+		{"statement_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+		{"transaction_timeout", "0"},	/* the only timeout of its kind that also holds outside client sessions */
+#endif
+	};
+
+	for (int i = 0; i < (int) lengthof(setting); i++)
+		SetConfigOption(setting[i][0], setting[i][1], PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", application_name, PGC_USERSET, PGC_S_SESSION);
+}
+
+/*
+ * Linux can share the processor among sessions first (autogroup), and each process of a server is a session of its own:
+ * then the nice value of the session counts. Without that file the process's own value counts.
+ */
+static void
+set_autogroup_nice(int nice)
+{
+	char		text[12];
+	int			length = snprintf(text, sizeof text, "%d", nice);
+	int			file = open("/proc/self/autogroup", O_WRONLY);
+
+	if (file < 0)
+		return;
+	if (write(file, text, length) < 0)
+		ereport(DEBUG1, errmsg("could not write \"/proc/self/autogroup\": %m"));
+	close(file);
+}
+
+void
+worker_be_nice(int nice)
+{
+	if (getpriority(PRIO_PROCESS, 0) >= nice)
+		return;
+	if (setpriority(PRIO_PROCESS, 0, nice) != 0)
+		ereport(LOG, errmsg("could not set the priority of a training process to %d: %m", nice));
+	set_autogroup_nice(nice);
+}
+
+/* ---- transactions ---- */
+
+void
+worker_begin_transaction(void)
+{
+	outside = CurrentMemoryContext;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, NULL);
+}
+
+void
+worker_commit_transaction(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	SetUserIdAndSecContext(GetSessionUserId(), 0);
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextSwitchTo(outside);
+}
+
+void
+worker_begin(bool durable)
+{
+	Oid			table;
+
+	worker_begin_transaction();
+	if (!durable)
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+								 true, 0, false);
+
+	/*
+	 * After DROP EXTENSION there is no row to write to, and an ERROR would make the postmaster start this worker again and
+	 * again. While this transaction lasts, the table's name must not become that of somebody else's table.
+	 */
+	table = xmcoh_extension_table("job_record");
+	if (OidIsValid(table))
+		LockRelationOid(table, AccessShareLock);
+	if (!OidIsValid(table) || xmcoh_extension_table("job_record") != table)
+		proc_exit(0);
+	/* Nobody but the extension writes rows of jobs, and no code of a user runs as its owner. */
+	SetUserIdAndSecContext(xmcoh_extension_owner(), SECURITY_LOCAL_USERID_CHANGE);
+	restricted = false;
+}
+
+/*
+ * There is no way back before the commit: code that a source brings along (views, policies, casts) must not get the
+ * session's role, neither by SET ROLE nor by a deferred trigger, which would run at the commit as that role.
+ */
+void
+worker_become_submitter(const WorkerJob *job)
+{
+	xmcoh_restrict_begin_as(&before_restriction, job->role);
+	restricted = true;
+}
+
+void
+worker_commit(void)
+{
+	if (restricted)
+		xmcoh_restrict_end(&before_restriction);
+	restricted = false;
+	worker_commit_transaction();
+}
+
+/* ---- the job ---- */
+
+void
+worker_give_up(WorkerJob *job)
+{
+	job->gone = true;
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_OBJECT),
+			errmsg("job %d does not exist any more", job->job_id));
+}
+
+void
+worker_check_state(WorkerJob *job, const char *state)
+{
+	if (state == NULL)
+		worker_give_up(job);
+	if (strcmp(state, "cancelling") == 0)
+		ereport(ERROR, errcode(ERRCODE_QUERY_CANCELED), errmsg("job %d was cancelled", job->job_id));
+	if (strcmp(state, "starting") != 0 && strcmp(state, "running") != 0)
+		worker_give_up(job);	/* another process has taken this worker for dead */
+}
+
+void
+worker_check_submitter(const WorkerJob *job, bool may_train, const char *model)
+{
+	char	   *name = GetUserNameFromId(job->role, true);
+
+	if (name == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("the role that submitted the job does not exist any more"));
+	if (!may_train)
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("role \"%s\", which submitted the job, may no longer train model \"%s\"", name, model));
+}
+
+void
+worker_log(const WorkerJob *job, const char *what)
+{
+	ereport(INFO,
+			errmsg("training job %d of model \"%s\" %s", job->job_id, job->model ? job->model : "?", what),
+			errhidecontext(true));
+}
+
+static void
+append_clipped(StringInfo out, const char *format, const char *text)
+{
+	appendStringInfo(out, format, pnstrdup(text, pg_mbcliplen(text, strlen(text), TEXT_LIMIT)));
+}
+
+char *
+worker_error_text(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	append_clipped(&text, "%s", error->message ? error->message : "unknown error");
+	if (error->detail)
+		append_clipped(&text, "\n%s", error->detail);
+	if (error->hint)
+		append_clipped(&text, "\nHint: %s", error->hint);
+	return text.data;
+}

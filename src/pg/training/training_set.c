@@ -1,0 +1,319 @@
+/* training_set.c - reads the documents of a training run, samples the pool, holds documents out; see training_set.h */
+#include "training/training_set.h"
+
+#include "catalog/pg_type.h"
+#include "lib/pairingheap.h"
+#include "nodes/pg_list.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+
+#include "base/statement.h"
+#include "source/pairs.h"
+#include "source/source.h"
+
+#include "xmcoh/hash.h"
+#include "xmcoh/seen.h"
+#include "xmcoh/train.h"
+
+#define POOL_SEED UINT64_C(0x706f6f6c00000000)
+#define FIRST_CAPACITY 1024
+#define THRESHOLD_BITS 52		/* of a double's fraction */
+
+/* A document of the pool. */
+typedef struct PoolDocument
+{
+	pairingheap_node node;		/* the highest hash comes first */
+	uint64		hash;			/* of its key and the seed */
+	int32		number;			/* in documents */
+} PoolDocument;
+
+/* What is only needed while documents are read. */
+typedef struct Reading
+{
+	const WorkerJob *job;
+	TrainingSet *set;			/* a key is NULL when its document has left the pool again */
+	int32		capacity;		/* of set->key */
+	MemoryContext memory;		/* the set's */
+	MemoryContext building;		/* one document while it is built */
+	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for a pool */
+	int32		n_pool;
+	bool		all_sources;	/* the documents without approved pairs of all sources are read */
+	List	   *sources;		/* else: those of these relations */
+} Reading;
+
+/* ---- the pool ----
+ *
+ * Its sample is the pool_documents documents with the lowest hashes: the same documents in whatever order they are read,
+ * and without knowing how many there are. Documents that leave the sample again stay in the file. With a sample of k of n
+ * documents, k (1 + ln(n / k)) documents are written.
+ */
+
+static int
+compare_pooled(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	const PoolDocument *pa = pairingheap_const_container(PoolDocument, node, a);
+	const PoolDocument *pb = pairingheap_const_container(PoolDocument, node, b);
+
+	(void) arg;
+	return pa->hash != pb->hash ? (pa->hash > pb->hash ? 1 : -1) : (pa->number > pb->number) - (pa->number < pb->number);
+}
+
+static uint64
+pool_hash(const TrainingSet *set, const char *key)
+{
+	return xmc_hash_bytes(key, strlen(key), (uint64) set->options->seed + POOL_SEED);
+}
+
+static bool
+pool_takes(const Reading *reading, uint64 hash)
+{
+	return reading->n_pool < reading->set->options->pool_documents ||
+		hash < pairingheap_container(PoolDocument, node, pairingheap_first(reading->pool))->hash;
+}
+
+/* Puts the document that is appended next into the pool. If the pool is full, the document with the highest hash leaves. */
+static void
+add_to_pool(Reading *reading, uint64 hash)
+{
+	TrainingSet *set = reading->set;
+	PoolDocument *pooled;
+
+	if (reading->n_pool < set->options->pool_documents)
+	{
+		pooled = MemoryContextAlloc(reading->memory, sizeof(PoolDocument));
+		reading->n_pool++;
+	}
+	else
+	{
+		pooled = pairingheap_container(PoolDocument, node, pairingheap_remove_first(reading->pool));
+		pfree(set->key[pooled->number]);
+		set->key[pooled->number] = NULL;
+	}
+	pooled->hash = hash;
+	pooled->number = set->documents->n;
+	pairingheap_add(reading->pool, &pooled->node);
+}
+
+/* Removes the documents that have left the pool from the set. The documents must be mapped. */
+static void
+forget_pushed_out(TrainingSet *set)
+{
+	Documents  *documents = set->documents;
+	int32		kept = 0;
+
+	for (int32 d = 0; d < documents->n; d++)
+		if (set->key[d] != NULL)
+		{
+			set->key[kept] = set->key[d];
+			documents->document[kept++] = documents->document[d];
+		}
+	documents->n = kept;
+}
+
+/* ---- sources ---- */
+
+/* Locks the sources against a change of their definition, so that the check that follows holds until they are read. */
+static void
+lock_sources(const WorkerJob *job)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(job->job_id)};
+	bool		is_null;
+	uint64		n;
+
+	n = execute("SELECT xmcoh_internal.object_oid(s.relation) FROM xmcoh.job_record AS j,"
+				" LATERAL (SELECT d.relation FROM xmcoh.source_record AS d WHERE d.model_id = j.model_id UNION ALL"
+				" SELECT p.relation FROM xmcoh.pair_source_record AS p WHERE p.model_id = j.model_id) AS s"
+				" WHERE j.job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+	for (uint64 k = 0; k < n; k++)
+	{
+		Oid			relation = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1, &is_null));
+
+		if (!is_null)
+			LockRelationOid(relation, AccessShareLock);
+	}
+}
+
+/*
+ * ERROR unless the sources are defined as when the job was submitted: otherwise whoever can define a source could have the
+ * submitter's job read something else with the submitter's rights.
+ */
+static void
+check_sources(const WorkerJob *job)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(job->job_id)};
+
+	if (execute("SELECT FROM xmcoh.job_record AS j WHERE j.job_id = $1"
+				" AND xmcoh_internal.is_defined_as(j.model_id, j.source_definition)", SPI_OK_SELECT,
+				1, types, values, NULL) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the sources of the model are defined otherwise than when the job was submitted"),
+				errhint("Train anew with xmcoh.train."));
+}
+
+/* Which sources' documents without approved pairs the job wants. */
+static void
+read_pool_sources(Reading *reading)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(reading->job->job_id)};
+	bool		is_null;
+	MemoryContext spi;
+	uint64		n;
+
+	n = execute("SELECT j.unlabelled IS NULL, xmcoh_internal.object_oid(u) FROM xmcoh.job_record AS j"
+				" LEFT JOIN unnest(j.unlabelled) AS u ON true WHERE j.job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+	reading->all_sources = DatumGetBool(first_value(1, &is_null));
+	spi = MemoryContextSwitchTo(reading->memory);
+	for (uint64 k = 0; k < n; k++)
+	{
+		Oid			relation = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 2, &is_null));
+
+		if (!is_null)
+			reading->sources = lappend_oid(reading->sources, relation);
+	}
+	MemoryContextSwitchTo(spi);
+}
+
+static bool
+is_pool_source(const Reading *reading, Oid relation)
+{
+	return reading->pool != NULL && (reading->all_sources || list_member_oid(reading->sources, relation));
+}
+
+/* ---- documents ---- */
+
+/* Appends a document that has approved pairs, or for which the pool has a place. */
+static void
+add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, bool pool)
+{
+	TrainingSet *set = reading->set;
+	uint64		hash = pool_hash(set, source->key);
+	MemoryContext caller;
+	xmc_document document;
+
+	pool = pool && pool_takes(reading, hash);
+	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && !pool)
+		return;
+	caller = MemoryContextSwitchTo(reading->building);
+	XMCOH_TRY(xmc_document_build(ctx, set->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
+	xmcoh_label_document(ctx, pairs, source, &document);
+	pool = pool && xmc_can_be_guided(&document);
+	if (document.n_pairs > 0 || pool)
+	{
+		if (set->documents->n == reading->capacity)
+		{
+			reading->capacity *= 2;
+			set->key = repalloc_huge(set->key, reading->capacity * sizeof(char *));
+		}
+		if (pool)
+			add_to_pool(reading, hash);
+		set->key[set->documents->n] = MemoryContextStrdup(reading->memory, source->key);
+		xmcoh_documents_append(set->documents, &document);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(reading->building);
+}
+
+static int32
+count_held_out(const TrainingSet *set, int32 seed, double threshold)
+{
+	int32		count = 0;
+
+	for (int32 d = 0; d < set->documents->n; d++)
+		count += set->documents->document[d].n_pairs > 0 &&
+			xmc_held_out(set->key[d], strlen(set->key[d]), seed, threshold);
+	return count;
+}
+
+/* Where approved pairs name nothing, the error says so, instead of the core's, which says that documents are missing. */
+static void
+refuse_ignored_pairs(const TrainingSet *set)
+{
+	int32		approved = count_held_out(set, 0, 1);	/* all */
+
+	if (approved < XMC_MIN_APPROVED_DOCUMENTS && set->ignored_pairs > 0)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_EXCEPTION),
+				errmsg("%d approved documents, %d are needed; %lld approved pairs name unknown documents or items", approved,
+					   XMC_MIN_APPROVED_DOCUMENTS, (long long) set->ignored_pairs),
+				errhint("The documents and items of pairs are compared with those of the sources as text."));
+}
+
+void
+xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set)
+{
+	Reading		reading = {.job = job,.set = set,.capacity = FIRST_CAPACITY,.memory = CurrentMemoryContext};
+	xmc_ctx		ctx = xmcoh_context();
+	ApprovedPairs *pairs;
+	ListCell   *cell;
+	MemoryContext spi;
+
+	*set = (TrainingSet) {.options = options};
+	reading.building = AllocSetContextCreate(reading.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
+	set->key = palloc(reading.capacity * sizeof(char *));
+
+	/* As the extension's owner: which sources are read. */
+	worker_begin(false);
+	lock_sources(job);
+	check_sources(job);
+	read_pool_sources(&reading);
+
+	/* As the submitter: the documents. */
+	worker_become_submitter(job);
+	spi = MemoryContextSwitchTo(reading.memory);
+	set->documents = xmcoh_documents_create(options);
+	reading.pool = xmc_wants_pool(options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
+	MemoryContextSwitchTo(spi);
+	pairs = xmcoh_read_pairs(job->model_id);
+	xmcoh_refuse_cycles(pairs);
+	foreach(cell, xmcoh_source_columns(job->model_id, InvalidOid))
+	{
+		const SourceColumns *columns = lfirst(cell);
+		bool		pool = is_pool_source(&reading, columns->relation);
+		SourceReader *reader = xmcoh_source_open(columns, options, NULL);
+		const SourceDocument *document;
+
+		while ((document = xmcoh_source_next(reader)) != NULL)
+			add_document(&reading, &ctx, pairs, document, pool);
+		xmcoh_source_close(reader);
+	}
+	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
+	xmcoh_documents_map(set->documents);
+	forget_pushed_out(set);
+	worker_commit();
+	MemoryContextDelete(reading.building);
+	refuse_ignored_pairs(set);
+}
+
+/* ---- holding out ---- */
+
+void
+xmcoh_hold_out(TrainingSet *set)
+{
+	int32		seed = set->options->seed;
+	double		low = set->options->held_out;
+
+	set->threshold = low;
+	if (count_held_out(set, seed, 1) >= XMC_MIN_APPROVED_DOCUMENTS &&
+		count_held_out(set, seed, low) < XMC_MIN_HELD_OUT_DOCUMENTS)
+	{
+		/* Bisection to the last bit: the lowest threshold that holds out enough documents. */
+		set->threshold = 1;
+		for (int step = 0; step < THRESHOLD_BITS; step++)
+		{
+			double		middle = low + (set->threshold - low) / 2;
+
+			if (count_held_out(set, seed, middle) < XMC_MIN_HELD_OUT_DOCUMENTS)
+				low = middle;
+			else
+				set->threshold = middle;
+		}
+	}
+	set->held_out = palloc(Max(set->documents->n, 1));
+	for (int32 d = 0; d < set->documents->n; d++)
+		set->held_out[d] = set->documents->document[d].n_pairs > 0 &&
+			xmc_held_out(set->key[d], strlen(set->key[d]), seed, set->threshold);
+}

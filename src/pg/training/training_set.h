@@ -1,0 +1,34 @@
+/*
+ * training_set.h - the documents that one training run reads: all with approved pairs, and the pool of those without.
+ */
+#ifndef XMCOH_PG_TRAINING_SET_H
+#define XMCOH_PG_TRAINING_SET_H
+
+#include "training/document_file.h"
+#include "training/session.h"
+
+typedef struct TrainingSet
+{
+	const xmc_options *options;
+	Documents  *documents;
+	char	  **key;			/* (documents->n) */
+	uint8	   *held_out;		/* (documents->n) by xmcoh_hold_out */
+	double		threshold;		/* a document is held out when xmc_held_out says so of its key, the seed and this */
+	int64		ignored_pairs;	/* approved pairs that name unknown documents or items */
+} TrainingSet;
+
+/*
+ * Reads all sources of the job's model in one transaction and under one snapshot, with the submitter's rights. Allocates in
+ * CurrentMemoryContext; `options` must live as long. ERROR object_not_in_prerequisite_state: the sources are defined
+ * otherwise than when the job was submitted; data_exception: too few documents, because approved pairs name unknown ones.
+ */
+extern void xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set);
+
+/*
+ * Chooses the held-out documents: those whose hash, as a fraction, is below a threshold. The threshold is option held_out,
+ * raised, if there are documents enough, until XMC_MIN_HELD_OUT_DOCUMENTS are held out. The version's report keeps this
+ * number, so it can be told at any later time which documents the version was not trained on.
+ */
+extern void xmcoh_hold_out(TrainingSet *set);
+
+#endif
