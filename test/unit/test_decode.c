@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "permutations.h"
-#include "xmcoh/decode.h"
+#include "numeric/decode.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -14,6 +14,7 @@
 
 #include "counting.h"
 #include "xmcoh/hash.h"
+#include "xmcoh/random.h"
 #include "xmcoh/text.h"
 #include "xmcoh/train.h"
 
