@@ -6,7 +6,7 @@
  * here for the purpose, which shares nothing with the search and runs for seconds per instance (argument 1: proposals per
  * instance in millions, 100 by default).
  */
-#include "xmcoh/decode.h"
+#include "numeric/decode.h"
 #include "xmcoh/random.h"
 
 #include <math.h>

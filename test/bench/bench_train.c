@@ -6,13 +6,14 @@
  * multiplications and additions count as work, so whatever else a step does lowers its share of the peak.
  * Shares are taken from the wall clock (cheap to read) and times from the processor's, which a busy machine disturbs less.
  */
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/random.h"
 #include "numeric/blas.h"
 #include "xmcoh/dataset.h"
 #include "train/gradient.h"
 #include "network/inputs.h"
 #include "xmcoh/optimizer.h"
+#include "xmcoh/random.h"
 #include "xmcoh/scorer.h"
 
 #include <cblas.h>

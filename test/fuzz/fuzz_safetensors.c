@@ -132,6 +132,22 @@ shift(uint8_t *blob, size_t size, size_t at, long by)
 	return size;
 }
 
+/*
+ * Writes the header's length so that the first check of all does not find the damage. Spaces keep the data aligned. Returns the
+ * new size.
+ */
+static size_t
+correct_length(uint8_t *blob, size_t size, uint64_t length)
+{
+	while (length % 4 && 8 + length <= size && size < ROOM)
+	{
+		size = shift(blob, size, 8 + (size_t) length, 1);
+		blob[8 + length++] = ' ';
+	}
+	memcpy(blob, &length, 8);
+	return size;
+}
+
 /* One act of damage, most often in the header; structure is damaged too, with the header's length made right again. */
 static size_t
 damage(xmc_random *random, uint8_t *blob, size_t size)
@@ -211,16 +227,7 @@ damage(xmc_random *random, uint8_t *blob, size_t size)
 			memcpy(blob, &length, 8);
 	}
 	if (by && xmc_random_below(random, 4))
-	{
-		/* so that the damage is not found by the first check of all; spaces keep the data aligned */
-		length += (uint64_t) by;
-		while (length % 4 && 8 + length <= size && size < ROOM)
-		{
-			size = shift(blob, size, 8 + (size_t) length, 1);
-			blob[8 + length++] = ' ';
-		}
-		memcpy(blob, &length, 8);
-	}
+		size = correct_length(blob, size, length + (uint64_t) by);
 	return size;
 }
 

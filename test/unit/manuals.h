@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "counting.h"
+#include "xmcoh/random.h"
 #include "xmcoh/train.h"
 #include "xmcoh/random.h"
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "permutations.h"
-#include "xmcoh/decode.h"
+#include "numeric/decode.h"
 #include "xmcoh/random.h"
 
 #include <math.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "counting.h"
-#include "xmcoh/decode.h"
+#include "numeric/decode.h"
 #include "xmcoh/order.h"
 
 #define N 5

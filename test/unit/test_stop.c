@@ -17,7 +17,7 @@
 #include "numeric/sinkhorn.h"
 #include "numeric/blas.h"
 #include "xmcoh/dataset.h"
-#include "xmcoh/decode.h"
+#include "numeric/decode.h"
 #include "numeric/dense.h"
 #include "score/guidance.h"
 #include "align/anchors.h"

@@ -5,6 +5,7 @@
 #ifndef TOYS_H
 #define TOYS_H
 
+#include "xmcoh/random.h"
 #include "xmcoh/train.h"
 #include "xmcoh/random.h"
 

@@ -1,5 +1,5 @@
 /* batch.c - laying documents out as the rows of one batch, and the size and order of batches; see batch.h */
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 
 xmc_status
 xmc_batch_init(xmc_arena *arena, const xmc_options *options, xmc_modality modality, int32_t n_documents,

@@ -9,7 +9,7 @@
 #define XMCOH_BILINEAR_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/model.h"
 #include "numeric/vector.h"
 

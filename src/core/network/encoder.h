@@ -7,7 +7,7 @@
 #define XMCOH_ENCODER_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/model.h"
 
 /*

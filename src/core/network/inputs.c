@@ -1,6 +1,6 @@
 /* inputs.c - standardised embeddings, bags and projected words: the inputs of the terms; see inputs.h */
 #include "network/inputs.h"
-#include "xmcoh/sparse.h"
+#include "network/sparse.h"
 #include "xmcoh/text.h"
 #include "numeric/vector.h"
 

@@ -7,7 +7,7 @@
 #define XMCOH_INPUTS_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "model/dims.h"
 #include "xmcoh/model.h"
 

@@ -5,7 +5,7 @@
 #ifndef XMCOH_LINEAR_H
 #define XMCOH_LINEAR_H
 
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/model.h"
 
 /* u (rows) = w . x of each row, where x (rows, input_dim) is from xmc_inputs_gather; the bag's dimensions are not read. */

@@ -6,11 +6,11 @@
 #define XMCOH_NETWORK_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "network/encoder.h"
 #include "network/inputs.h"
 #include "network/pairhead.h"
-#include "xmcoh/sparse.h"
+#include "network/sparse.h"
 
 typedef struct xmc_network_state
 {

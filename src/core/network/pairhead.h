@@ -6,7 +6,7 @@
 #define XMCOH_PAIRHEAD_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/model.h"
 
 typedef struct xmc_pairhead_state

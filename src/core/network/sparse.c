@@ -1,5 +1,5 @@
 /* sparse.c - the sparse term, the embedding bag and AdaGrad: forward, backward and update; see sparse.h */
-#include "xmcoh/sparse.h"
+#include "network/sparse.h"
 #include "xmcoh/text.h"
 #include "numeric/vector.h"
 

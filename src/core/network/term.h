@@ -6,12 +6,12 @@
 #define XMCOH_TERM_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "network/bilinear.h"
 #include "network/linear.h"
 #include "network/network.h"
 #include "xmcoh/model.h"
-#include "xmcoh/sparse.h"
+#include "network/sparse.h"
 
 typedef struct xmc_term_state
 {

@@ -5,7 +5,7 @@
  * Scores are first rounded to whole multiples of XMC_SCORE_GRID ("units", int64_t). So every sum and comparison below is
  * exact, and ties are the same on every machine and in every order of summation.
  */
-#include "xmcoh/decode.h"
+#include "numeric/decode.h"
 #include "xmcoh/random.h"
 
 #include <math.h>

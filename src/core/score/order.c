@@ -1,7 +1,7 @@
 /* order.c - see order.h */
 #include "xmcoh/order.h"
 #include "numeric/dense.h"
-#include "xmcoh/decode.h"
+#include "numeric/decode.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
 #include "network/term.h"
 #include "score/guidance.h"
 #include "score/guidance_paper.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 
 #include <math.h>
 

@@ -4,7 +4,7 @@
 #include "align/space.h"
 #include "numeric/blas.h"
 #include "numeric/vector.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/optimizer.h"
 
 #include <math.h>

@@ -9,7 +9,7 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 #include "xmcoh/optimizer.h"
-#include "xmcoh/sparse.h"
+#include "network/sparse.h"
 
 typedef struct xmc_epochs
 {

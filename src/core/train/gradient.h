@@ -6,9 +6,9 @@
 #define XMCOH_GRADIENT_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/model.h"
-#include "xmcoh/sparse.h"
+#include "network/sparse.h"
 
 /*
  * Sets *loss to the sum over these documents of the mean loss of a document, by the scores of this term alone, and adds

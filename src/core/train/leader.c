@@ -1,7 +1,7 @@
 /* leader.c - see leader.h */
 #include "train/leader.h"
 #include "train/block.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/scorer.h"
 
 #include <math.h>

@@ -9,7 +9,7 @@
 #include "xmcoh/model.h"
 #include "xmcoh/optimizer.h"
 #include "xmcoh/shards.h"
-#include "xmcoh/sparse.h"
+#include "network/sparse.h"
 
 typedef struct xmc_leader
 {

@@ -6,7 +6,7 @@
 #define XMCOH_SPARSE_H
 
 #include "xmcoh/base.h"
-#include "xmcoh/batch.h"
+#include "network/batch.h"
 #include "xmcoh/model.h"
 
 /* u (rows) = the sum of the weights of each row's features. The sparse term contributes u(j) - u(i) to s(i,j). */
