@@ -190,10 +190,7 @@ damage(xmc_random *random, uint8_t *blob, size_t size)
 				size_t		n = strlen(piece);
 
 				if (xmc_random_below(random, 2))
-				{
-					by = (long) n;
-					size = shift(blob, size, at, by);
-				}
+					size = shift(blob, size, at, by = (long) n);
 				if (n <= size - at)
 					memcpy(blob + at, piece, n);
 				break;
