@@ -19,6 +19,9 @@ server=$folder/server
 reports=$folder/reports
 shift || true
 
+# Tests of the memory of a process are skipped by it.
+export CHECK_SANITIZER=$tool
+
 case $tool in
 valgrind)
 	kinds=${*:-regress isolation pgtap}

@@ -89,6 +89,8 @@ sub train_limited
 
 SKIP:
 {
+	# (test/sanitizers.sh sets CHECK_SANITIZER)
+	skip 'a sanitizer reserves terabytes of addresses, so that no limit of them can be set', 7 if ($ENV{CHECK_SANITIZER} // '') eq 'asan';
 	skip 'NO prlimit(1) HERE: WORKERS WITHOUT MEMORY ARE NOT TESTED', 7 if system("prlimit --pid $$ >/dev/null 2>&1") != 0;
 	$node->safe_psql('postgres', q{
 CREATE TABLE much AS SELECT manual, step, 'step ' || step || ' of ' || manual % 50 AS instruction
