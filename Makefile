@@ -115,7 +115,7 @@ SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides qualit
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
-ifneq ($(filter-out $(OWN_GOALS) build/%,$(GOALS)),)
+ifneq ($(filter-out $(OWN_GOALS) build/% run/%,$(GOALS)),)
 $(need_libraries)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifeq ($(wildcard $(PGXS)),)
@@ -216,9 +216,10 @@ build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 
-# Every program runs, also after one that failed.
-run_each = @failed=0; for program in $(1); do echo "== $$program"; \
-	./$$program $(2) || { echo "== $$program ended with status $$?"; failed=1; }; done; exit $$failed
+# Every program runs, also after one that failed; several at the same time, each with its output in one piece.
+run_each = +@$(MAKE) --no-print-directory --keep-going --output-sync=target $(addprefix run/,$(1))
+run/%: %
+	@echo "== $<"; ./$< || { echo "== $< ended with status $$?"; exit 1; }
 
 UNIT_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit/%)
 ASAN_PROGRAMS := $(UNIT_TESTS:test/unit/%.c=build/unit-asan/%)

@@ -505,7 +505,7 @@ refuse_shared_items(const SourceSet *set)
 					errmsg("item \"%s\" of document \"%s\" stands in two sources, %s and %s",
 						   TextDatumGetCString(value_at(lowest, ITEM_COLUMN, &is_null)),
 						   TextDatumGetCString(value_at(lowest, DOCUMENT_COLUMN, &is_null)), lowest->relation, same->relation),
-					errdetail("Each source must have documents of its own. This document would be read twice."),
+					errdetail("The document would be read twice, once from each source."),
 					errhint("Detach one of the two sources. If it holds further items of the same documents, attach it again with"
 							" documents_of. If its documents are others, attach a view that gives them other keys."));
 		}
