@@ -13,7 +13,7 @@ folder=$(cd "$1" && pwd)
 shift
 [ ! -e "$folder/complete" ] || exit 0
 
-bash "$(dirname "$0")/setup.sh" valgrind bzip2 xz-utils
+bash "$(dirname "$0")/setup.sh" valgrind bzip2 xz-utils libxml2-dev
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -45,7 +45,7 @@ done
 mkdir "$work/tree"
 tar -C "$work/tree" --strip-components=1 -xf "$tarball"
 cd "$work/tree"
-./configure --quiet --prefix="$folder" --enable-cassert --enable-debug --enable-tap-tests --with-icu --without-readline \
+./configure --quiet --prefix="$folder" --enable-cassert --enable-debug --enable-tap-tests --with-icu --with-libxml --without-readline \
 	CFLAGS='-Og -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND "$@"
 make -s -j"$(nproc)"
 make -s install
