@@ -30,9 +30,10 @@ SELECT xmcoh.create_model(model, image_dim => 256);
 SELECT xmcoh.attach_source(model, 'step', 'document', 'step', text => 'instruction', image => 'photo', "position" => 'step',
 	approved => 'approved') $$;
 SELECT attach('manuals');
+CREATE TABLE few AS SELECT * FROM step WHERE document <= 60;	-- the linear term's epochs, which come first, are soon over
 SELECT xmcoh.create_model('slow', image_dim => 256, words => false, options =>
 	'{"epochs": 10000, "patience": 10000, "d_model": 768, "layers": 2, "feed_forward": 512}');
-SELECT xmcoh.attach_source('slow', 'step', 'document', 'step', image => 'photo', "position" => 'step', approved => 'all');
+SELECT xmcoh.attach_source('slow', 'few', 'document', 'step', image => 'photo', "position" => 'step', approved => 'all');
 });
 
 sub value { return $node->safe_psql('postgres', $_[0]); }

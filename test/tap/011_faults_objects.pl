@@ -27,11 +27,11 @@ CREATE VIEW slow AS SELECT t.* FROM ticking AS t, LATERAL pg_sleep(0.001 * t.ste
 source('changing', 'changing', $columns);
 source('slow', 'slow', q{text => 'instruction', "position" => 'place', approved => 'all'});
 
-# Starts a job and waits until it reads its source.
+# Starts a job and waits until it reads its source: it says so a moment before.
 sub train_slow
 {
 	my $job = train('slow');
-	await($job, "state = 'running' AND phase = 'reading'");
+	await($job, "state = 'running' AND phase = 'reading' AND EXISTS (SELECT FROM pg_locks WHERE pid = worker_pid AND relation = 'ticking'::regclass)");
 	return $job;
 }
 

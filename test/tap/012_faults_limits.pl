@@ -87,17 +87,17 @@ sub train_limited
 	return ($outcome, value('SELECT count(*) FROM xmcoh.model_version') - $versions);
 }
 
-SKIP:
-{
-	# (test/sanitizers.sh sets CHECK_SANITIZER)
-	skip 'a sanitizer reserves terabytes of addresses, so that no limit of them can be set', 7 if ($ENV{CHECK_SANITIZER} // '') eq 'asan';
-	skip 'NO prlimit(1) HERE: WORKERS WITHOUT MEMORY ARE NOT TESTED', 7 if system("prlimit --pid $$ >/dev/null 2>&1") != 0;
-	$node->safe_psql('postgres', q{
+$node->safe_psql('postgres', q{
 CREATE TABLE much AS SELECT manual, step, 'step ' || step || ' of ' || manual % 50 AS instruction
 	FROM generate_series(1, 1000) AS manual, generate_series(1, 30) AS step;
 SELECT xmcoh.create_model('large', options => '{"epochs": 1, "held_out": 0.9, "hash_bits": 23}');
 SELECT xmcoh.attach_source('large', 'much', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all')});
 
+SKIP:
+{
+	# (test/sanitizers.sh sets CHECK_SANITIZER)
+	skip 'a sanitizer reserves terabytes of addresses, so that no limit of them can be set', 7 if ($ENV{CHECK_SANITIZER} // '') eq 'asan';
+	skip 'NO prlimit(1) HERE: WORKERS WITHOUT MEMORY ARE NOT TESTED', 7 if system("prlimit --pid $$ >/dev/null 2>&1") != 0;
 	my ($outcome, $versions) = train_limited('slow', 'reading', '--as=now+30000000', 'SELECT pg_advisory_xact_lock(1)');
 	like($outcome, qr/^failed: out of memory/, 'no memory for the model');
 	# by then more than that has been given back
