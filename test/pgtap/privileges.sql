@@ -306,5 +306,9 @@ SELECT throws_ok($$SELECT FROM xmcoh.model$$, '42501', 'permission denied for ta
 SELECT throws_ok($$SELECT FROM xmcoh.model_overview$$, '42501', 'permission denied for view model_overview', 'and no view');
 RESET ROLE;
 
+-- Code of a relation never runs as a role that does not exist.
+SELECT throws_ok(format($$SELECT xmcoh_internal.probe_pairs('pg_catalog.pg_class', 'relname', 'relname', 'relkind', %s)$$, role), '42704',
+                 'invalid role OID: 0', format('a relation is not read as role %s', role)) FROM unnest(ARRAY['0', 'NULL']) AS role;
+
 SELECT * FROM finish();
 ROLLBACK;

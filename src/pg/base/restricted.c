@@ -26,6 +26,7 @@ xmcoh_restrict_begin_as(RestrictState *before, Oid role)
 	Oid			user;
 	int			security;
 
+	(void) GetUserNameFromId(role, false);	/* an ERROR for an OID that is no role's, such as 0 for NULL */
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE);
 	xmcoh_restrict_begin(&as_role);

@@ -27,7 +27,7 @@ typedef struct RestrictState
  */
 extern void xmcoh_restrict_begin(RestrictState *before);
 
-/* The same, as another role. */
+/* The same, as another role. Errors: undefined_object for an OID that is no role's. */
 extern void xmcoh_restrict_begin_as(RestrictState *before, Oid role);
 extern void xmcoh_restrict_end(const RestrictState *before);
 
