@@ -103,8 +103,8 @@ choose_documents(const FinishedTraining *training, const HeldOutRule *both, cons
 	int32		n = 0;
 
 	for (int32 d = 0; d < training->n; d++)
-		if (training->held_out[d] && (both == NULL || xmc_held_out(training->key[d], strlen(training->key[d]),
-																	 both->seed, both->threshold)))
+		if (training->document[d].n_pairs > 0 && training->held_out[d] &&
+			(both == NULL || xmcoh_was_held_out(both, training->key[d], training->group[d])))
 			chosen[n++] = &training->document[d];
 	return n;
 }
