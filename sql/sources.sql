@@ -132,14 +132,14 @@ CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name
                                     documents_of regclass DEFAULT NULL, "group" name DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name) IS
-    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to; group: documents with one value are held out together. Needs level own. Errors: undefined_column, datatype_mismatch and others';
+    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to; group: documents with one value are held out together. Needs level own. Errors: undefined_column and others';
 CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, "group" name[], text name DEFAULT NULL,
                                     image name DEFAULT NULL, text_embedding name DEFAULT NULL,
                                     "position" name DEFAULT NULL, approved name DEFAULT NULL,
                                     documents_of regclass DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name[], name, name, name, name, name, regclass) IS
-    'The same, with groups by several columns: documents with the same values in all of them are one group; a document with NULL in one of them is a group of its own';
+    'Attaches a relation of documents like the other attach_source, with groups by several columns: documents with the same values in all of them are one group; a document with NULL in one of them is a group of its own';
 
 -- By name, because a relation that was dropped cannot be named by regclass.
 
