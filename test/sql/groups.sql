@@ -90,6 +90,16 @@ SELECT xmcoh.attach_source('manuals', 'remark', 'manual', 'step', text => 'instr
 CALL try('manuals');
 SELECT version, documents, groups, largest_group FROM xmcoh.versions ORDER BY version DESC LIMIT 1;
 
+-- groups by two columns; NULL in one of them makes a document its own group
+SELECT xmcoh.detach_source('manuals', 'other'), xmcoh.detach_source('manuals', 'remark');
+SELECT xmcoh.detach_source('manuals', 'step');
+UPDATE step SET product_line = manual % 4, "Product No" = manual % 6;
+SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all',
+    "group" => ARRAY['product_line', 'Product No']);
+CALL try('manuals');
+UPDATE step SET "Product No" = NULL WHERE manual IN (1, 2, 3);
+CALL try('manuals');
+
 -- Albums whose stories share photos. The order of the photos of one album says nothing of other albums, but a network can learn this
 -- order by heart. The text of a story says something of its order in every album. Split by story, the held-out stories are not new: the
 -- reported figure is far above what new albums get, and photos weigh so much that both together are worse than the text alone. Split
@@ -104,6 +114,7 @@ CREATE TABLE story AS
            CASE WHEN draw(format('clear %s %s %s', album, s, place)) < 0.4 THEN 'place' || place
                 ELSE 'place' || 1 + floor(6 * draw(format('word %s %s %s', album, s, place))) END AS words
       FROM album_photo, generate_series(1, 8) AS s WHERE draw(format('in %s %s %s', album, s, place)) < 0.7;
+DELETE FROM story AS s WHERE 1 = (SELECT count(*) FROM story AS o WHERE o.story = s.story);
 CREATE VIEW known_story AS SELECT * FROM story WHERE known;
 CREATE VIEW new_story AS SELECT * FROM story WHERE NOT known;
 SELECT xmcoh.create_model(m, image_dim => 32, options =>
@@ -126,6 +137,18 @@ SELECT model, reported > truth + 0.5 AS far_above, truth BETWEEN tau_low AND tau
 SELECT f.model, f.truth < t.truth - 0.2 AS photos_hurt, f.truth > t.truth - 0.05 AS photos_do_no_harm
   FROM figure AS f JOIN figure AS t USING (model) WHERE f.modality = 'fused' AND t.modality = 'text' ORDER BY model DESC;
 DROP VIEW figure;
+
+-- Groups found by shared photos (option find_groups) do the same without the argument; the held-out documents are those that the
+-- version has not seen. A photo of most stories joins none.
+SELECT xmcoh.create_model('found', image_dim => 32, options =>
+    '{"d_model": 32, "heads": 2, "feed_forward": 32, "hash_bits": 8, "bag_dim": 0, "epochs": 20, "dropout": 0, "find_groups": 1}') > 0 AS created;
+SELECT xmcoh.attach_source('found', 'known_story', 'story', 'item', text => 'words', image => 'photo', "position" => 'place', approved => 'all');
+CALL try('found');
+SELECT groups, largest_group, held_out_groups, held_out_documents = e.documents AS same_documents, e.documents_seen, e.tau_low <= 0.4 AS near
+  FROM xmcoh.versions JOIN xmcoh.version_figures AS f USING (model, version), xmcoh.evaluate('found') AS e
+  WHERE model = 'found' AND f.evidence = 'fused' AND e.modality = 'fused';
+INSERT INTO story SELECT DISTINCT ON (story) story, 'cover', 0, array_fill(0.5::real, '{32}'), album, known, 'place1' FROM story;
+CALL try('found');
 
 DROP PROCEDURE try;
 DROP EXTENSION xmcoh;

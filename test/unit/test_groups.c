@@ -267,6 +267,76 @@ test_validation(void **state)
 	test_free(s);
 }
 
+/* Documents that share an image or a long text are joined, and no others; what would join most of them is left out. */
+static void
+test_found_groups(void **state)
+{
+	fixture    *f = *state;
+	xmc_found_groups found;
+	int32_t		leader[DOCUMENTS];
+	float		image[IMAGE_DIM];
+	const size_t bytes = sizeof image;
+
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+	for (int d = 0; d < DOCUMENTS; d++)
+		assert_int_equal(leader[d], d); /* their texts are short, and no two images are equal */
+	assert_int_equal(found.documents, 0);
+
+	/* an image in 3, 7; another in 7, 50; a given group of 50, 80 */
+	memcpy(f->document[7].image, f->document[3].image + IMAGE_DIM, bytes);
+	memcpy(f->document[50].image, f->document[7].image + IMAGE_DIM, bytes);
+	f->document[50].group = f->document[80].group = 5;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+	for (int d = 0; d < DOCUMENTS; d++)
+		assert_int_equal(leader[d], d == 7 || d == 50 || d == 80 ? 3 : d);
+	assert_int_equal(found.documents, 4);
+	assert_int_equal(found.limit, INT32_MAX);
+
+	/* a placeholder in every document: it is left out, the others still join */
+	memset(image, 0, bytes);
+	for (int d = 0; d < DOCUMENTS; d++)
+		memcpy(f->document[d].image + 3 * IMAGE_DIM, image, bytes);
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+	for (int d = 0; d < DOCUMENTS; d++)
+		assert_int_equal(leader[d], d == 7 || d == 50 || d == 80 ? 3 : d);
+	assert_int_equal(found.limit, DOCUMENTS / 2);
+	assert_int_equal(found.left_out, 1);
+
+	/* exactly half of the documents may be joined: 57 by the placeholder, which 80 joins with 3, 7 and 50 */
+	for (int d = 0; d < DOCUMENTS / 2 + 3; d++)
+		f->document[d].has[3] &= (uint8_t) ~XMC_HAS_IMAGE;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+	assert_int_equal(leader[DOCUMENTS - 1], 3);
+	assert_int_equal(found.documents, DOCUMENTS / 2);
+	assert_int_equal(found.limit, INT32_MAX);
+}
+
+/* Long texts: equal but for case and punctuation they join; one word more and they do not; short ones never do. */
+static void
+test_found_texts(void **state)
+{
+	fixture    *f = *state;
+	static const char *const text[8] = {"Take out the four screws and lift the old cover.",
+		"take out the four screws, and lift the old cover", "Take out the four screws and lift the very old cover.",
+		"Clean it.", "Clean it.", "電源を切ってから古いベルトを外します。", "電源を切ってから古いベルトを外します", "外します"};
+	const int32_t expected[8] = {0, 0, 2, 3, 4, 5, 5, 7};
+	xmc_document document[8];
+	int32_t		leader[8];
+	xmc_found_groups found;
+
+	for (int d = 0; d < 8; d++)
+	{
+		xmc_item	item = {.key = "1",.key_length = 1,.text = text[d],.text_length = strlen(text[d])};
+
+		assert_int_equal(xmc_document_build(&f->ctx, &f->options, f->tokeniser, 1, &item, &document[d]), XMC_OK);
+	}
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, 8, document, leader, &found), XMC_OK);
+	assert_memory_equal(leader, expected, sizeof leader);
+	assert_int_equal(found.documents, 4);
+	for (int d = 0; d < 8; d++)
+		xmc_document_free(&f->ctx, &document[d]);
+}
+
 /* Documents from `first` on lose their pairs and become the pool; the group of document d is d % groups. */
 static void
 deal_manuals(fixture *f, int first, int groups)
@@ -368,6 +438,8 @@ main(void)
 		cmocka_unit_test(test_one_group),
 		cmocka_unit_test_setup_teardown(test_folds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_validation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_found_groups, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_found_texts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_training, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_split_group, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_own_groups, set_up, tear_down),

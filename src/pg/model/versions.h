@@ -24,6 +24,7 @@ typedef struct HeldOutRule
 {
 	bool		is_known;		/* false for an imported version, and for one that does not exist */
 	bool		by_group;		/* documents had groups */
+	bool		by_record;		/* groups were found: only the record of seen documents tells */
 	xmc_hold_out_rule hash;
 } HeldOutRule;
 
@@ -31,10 +32,11 @@ typedef struct HeldOutRule
 extern HeldOutRule xmcoh_held_out_rule(int32 model_id, int32 version);
 
 /*
- * Whether the training held out a document, by its key and the name of its group (xmcoh_source_group_name). Without groups
- * at the training, groups of today count for nothing.
+ * Whether the training that made `model` held out an approved document, by its key and the name of its group
+ * (xmcoh_source_group_name). Without groups at the training, groups of today count for nothing. Where groups were found (option
+ * find_groups), every document counts that the model has not seen, thus also one that was approved later.
  */
-extern bool xmcoh_was_held_out(const HeldOutRule *rule, const char *key, const char *group_name);
+extern bool xmcoh_was_held_out(const HeldOutRule *rule, const xmc_model *model, const char *key, const char *group_name);
 
 /* Appends a number as JSON: the shortest text that reads back as the same number; null for NaN and infinity. */
 extern void xmcoh_append_json_number(StringInfo out, double value);

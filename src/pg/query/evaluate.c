@@ -74,7 +74,7 @@ is_evaluated(void *arg, const SourceDocument *document)
 	if (document->order == NULL)
 		return false;
 	return !evaluation->held_out_only
-		|| (document->approved && xmcoh_was_held_out(&evaluation->held_out, document->key,
+		|| (document->approved && xmcoh_was_held_out(&evaluation->held_out, evaluation->model, document->key,
 													 xmcoh_source_group_name(document)));
 }
 

@@ -98,13 +98,14 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *hel
  * number.
  */
 static int32
-choose_documents(const FinishedTraining *training, const HeldOutRule *both, const xmc_document **chosen)
+choose_documents(const FinishedTraining *training, const xmc_model *champion, const HeldOutRule *both,
+				 const xmc_document **chosen)
 {
 	int32		n = 0;
 
 	for (int32 d = 0; d < training->n; d++)
 		if (training->document[d].n_pairs > 0 && training->held_out[d] &&
-			(both == NULL || xmcoh_was_held_out(both, training->key[d], training->group[d])))
+			(both == NULL || xmcoh_was_held_out(both, champion, training->key[d], training->group[d])))
 			chosen[n++] = &training->document[d];
 	return n;
 }
@@ -121,10 +122,10 @@ xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
 		return;
 	chosen = palloc_extended(sizeof *chosen * (Size) training->n, MCXT_ALLOC_HUGE);
 	if (held_out.is_known)
-		n = choose_documents(training, &held_out, chosen);
+		n = choose_documents(training, champion, &held_out, chosen);
 	out->fair = n >= XMC_MIN_HELD_OUT_DOCUMENTS;
 	if (!out->fair)
-		n = choose_documents(training, NULL, chosen);
+		n = choose_documents(training, champion, NULL, chosen);
 	XMCOH_TRY(xmc_challenge_run(training->ctx, champion, training->model, n, chosen, training->options->challenge_margin,
 								&out->result), training->ctx);
 	pfree(chosen);

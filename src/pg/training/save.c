@@ -86,6 +86,8 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 		xmcoh_json_number(&out, "largest_group", report->largest_group);
 		xmcoh_json_number(&out, "held_out_groups", report->held_out_groups);
 	}
+	if (training->found != NULL)
+		xmcoh_json_number(&out, "documents_joined", training->found->documents);
 	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
 		add_score_kind(&out, report, e);
 	if (report->alignment.documents > 0)
@@ -154,8 +156,13 @@ append_rounds_end(StringInfo out, const xmc_train_report *report)
 
 /* What the groups are, and what so few of them cannot tell. */
 static void
-append_groups(StringInfo out, const xmc_train_report *report)
+append_groups(StringInfo out, const xmc_train_report *report, const xmc_found_groups *found)
 {
+	if (found != NULL)
+		appendStringInfo(out, "; %d documents share images or long texts with others", found->documents);
+	if (found != NULL && found->limit < INT32_MAX)
+		appendStringInfo(out, " (left out were %d images and texts of more than %d documents, which would join more than half)",
+						 found->left_out, found->limit);
 	appendStringInfo(out, "; %d groups, %d held out, the largest of %d documents", report->groups, report->held_out_groups,
 					 report->largest_group);
 	if (report->held_out_groups < XMC_MIN_INTERVAL_GROUPS && report->held_out_groups < report->held_out_documents)
@@ -173,7 +180,7 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 	appendStringInfo(&out, "trained on %d documents, %d held out",
 					 report->approved_documents - report->held_out_documents, report->held_out_documents);
 	if (training->has_groups)
-		append_groups(&out, report);
+		append_groups(&out, report, training->found);
 	if (report->pool_documents > 0)
 		appendStringInfo(&out, "; %d without approved pairs taken in", report->pool_documents);
 	append_rounds_end(&out, report);

@@ -271,6 +271,29 @@ refuse_ignored_pairs(const TrainingSet *set)
 				errhint("The documents and items of pairs are compared with those of the sources as text."));
 }
 
+/* Option find_groups: documents that share an image or a long text are one group, named like the first of them. */
+static void
+find_groups(xmc_ctx *ctx, TrainingSet *set)
+{
+	Documents  *documents = set->documents;
+	int32	   *leader = palloc_extended(sizeof(int32) * (Size) Max(documents->n, 1), MCXT_ALLOC_HUGE);
+
+	XMCOH_TRY(xmc_find_groups(ctx, set->options, documents->n, documents->document, leader, &set->found), ctx);
+	set->groups_found = true;
+	set->has_groups = true;
+	for (int32 d = 0; d < documents->n; d++)
+		if (leader[d] != d)
+		{
+			xmc_document *first = &documents->document[leader[d]];
+
+			if (first->group == 0)
+				first->group = ~xmc_group_of(set->key[leader[d]], strlen(set->key[leader[d]]));
+			documents->document[d].group = first->group;
+			set->group[d] = set->group[leader[d]];
+		}
+	pfree(leader);
+}
+
 void
 xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set)
 {
@@ -316,6 +339,8 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
 	xmcoh_documents_map(set->documents);
 	forget_pushed_out(set);
+	if (options->find_groups)
+		find_groups(&ctx, set);
 	worker_commit();
 	MemoryContextDelete(reading.building);
 	hash_destroy(reading.groups);

@@ -7,6 +7,7 @@
 #include "training/document_file.h"
 #include "training/session.h"
 
+#include "xmcoh/groups.h"
 #include "xmcoh/hold_out.h"
 
 typedef struct TrainingSet
@@ -16,6 +17,8 @@ typedef struct TrainingSet
 	char	  **key;			/* (documents->n) */
 	char	  **group;			/* (documents->n) names of groups; of a document that is its own group: its key */
 	bool		has_groups;		/* some document has a group */
+	bool		groups_found;	/* xmc_find_groups was asked; `found` is what it said */
+	xmc_found_groups found;
 	uint8	   *held_out;		/* (documents->n) by xmcoh_hold_out */
 	xmc_hold_out_rule rule;		/* by which documents are held out, from xmcoh_hold_out */
 	int64		ignored_pairs;	/* approved pairs that name unknown documents or items */
