@@ -14,7 +14,8 @@ typedef struct xmc_challenge
 {
 	int32_t		documents;
 	int32_t		groups;			/* of these documents */
-	xmc_interval champion;		/* held-out Kendall tau of the fused order, mean over documents; bootstrap 95% intervals over groups */
+	/* Held-out Kendall tau of the fused order: means over documents, bootstrap 95% intervals over groups. */
+	xmc_interval champion;
 	xmc_interval challenger;
 	xmc_interval difference;	/* challenger - champion, paired by document */
 	bool		rejected;		/* the challenger is worse by more than the margin: difference.high < -margin */

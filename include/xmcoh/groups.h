@@ -39,9 +39,9 @@ typedef struct xmc_found_groups
  * too. leader[d] is the first document of those that document d is joined with, itself if there is none.
  *
  * An image or text of many documents, such as a placeholder or a warning, could join more than half of the documents. Then
- * images and texts of the most documents are left out, until what they join is at most half. Memory: 16 bytes for each image and
- * long text, of at most XMC_MOST_COMPARED; of more than these a sample by hash is compared. Errors: XMC_NO_MEMORY,
- * XMC_STOPPED.
+ * images and texts of the most documents are left out, until what they join is at most half. Memory: 16 bytes for each
+ * image and long text, of at most XMC_MOST_COMPARED; of more than these a sample by hash is compared. Errors:
+ * XMC_NO_MEMORY, XMC_STOPPED.
  */
 #define XMC_LONG_TEXT 8
 #define XMC_MOST_COMPARED (1 << 22)

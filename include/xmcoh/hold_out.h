@@ -20,9 +20,9 @@ typedef struct xmc_hold_out_rule
  * of document d; of a document that is a group of its own, its key.
  *
  * The threshold is option held_out. If there are documents enough, the threshold is raised until
- * XMC_MIN_HELD_OUT_DOCUMENTS documents, and as many groups, are held out; of fewer than three times as many groups, a third.
- * The seed is option seed. Where documents share groups, a large group can take too many documents: then seeds that follow
- * are tried until the held-out documents are at most half.
+ * XMC_MIN_HELD_OUT_DOCUMENTS documents, and as many groups, are held out; of fewer than three times as many groups, a
+ * third. The seed is option seed. Where documents share groups, a large group can take too many documents: then seeds that
+ * follow are tried until the held-out documents are at most half.
  *
  * A document without labelled pairs is held out if its group has labelled documents and is held out: such a document must
  * not teach either. Errors: XMC_BAD_INPUT (all labelled documents are one group), XMC_NO_MEMORY, XMC_STOPPED.

@@ -1,7 +1,7 @@
 /*
  * metrics.h - measures of an order against the true one (design section 4, "Metrics"): Kendall tau, Acc, PMR, their random
- * baselines, and bootstrap intervals over documents or groups of documents. The measures do not depend on how items are numbered, and random
- * scores get tau 0 on average.
+ * baselines, and bootstrap intervals over documents or groups of documents. The measures do not depend on how items are
+ * numbered, and random scores get tau 0 on average.
  */
 #ifndef XMCOH_METRICS_H
 #define XMCOH_METRICS_H
@@ -69,7 +69,7 @@ extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, co
 extern xmc_status xmc_bootstrap_groups(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,
 									   const int32_t *group, int32_t replicates, uint64_t seed, xmc_interval *out);
 
-/* The fewest groups over which an interval is reported, where documents share groups: fewer say too little of new groups. */
+/* The fewest groups over which an interval is reported where documents share groups: fewer say too little of new ones. */
 #define XMC_MIN_INTERVAL_GROUPS 4
 
 #endif

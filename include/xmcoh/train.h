@@ -147,9 +147,9 @@ extern bool xmc_wants_pool(const xmc_options *options);
  * pairs are not used. Documents without labelled pairs train the alignment and are the pool of
  * the rounds (option rounds). The same documents in the same order, options, seed and hooks->shards give the same model
  * on one machine, to the bit, whether in one run or resumed from a checkpoint. `hooks` may be NULL. Errors: XMC_BAD_INPUT
- * (too few documents, and the message says what is needed; a group that is held out in part), XMC_STOPPED, XMC_NO_MEMORY, XMC_LIMIT (too many pairs); of a
- * checkpoint XMC_BAD_MODEL (damaged, cut off, or no checkpoint) and XMC_CHANGED (of other documents, options or shards):
- * the caller then begins without it.
+ * (too few documents, and the message says what is needed; a group that is held out in part), XMC_STOPPED, XMC_NO_MEMORY,
+ * XMC_LIMIT (too many pairs); of a checkpoint XMC_BAD_MODEL (damaged, cut off, or no checkpoint) and XMC_CHANGED (of other
+ * documents, options or shards): the caller then begins without it.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
 							const uint8_t *held_out, const xmc_train_hooks *hooks, xmc_model **out,

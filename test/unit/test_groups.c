@@ -218,7 +218,7 @@ test_folds(void **state)
 	test_free(s);
 }
 
-/* Validation documents of a round: whole groups, none with approved documents, at most half; one in seven without groups. */
+/* Validation documents of a round: whole groups without approved documents, at most half; else one in seven documents. */
 static void
 test_validation(void **state)
 {

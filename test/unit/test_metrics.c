@@ -516,7 +516,7 @@ test_bootstrap_of_groups(void **state)
 	}
 }
 
-/* Where each document is its own group, the intervals are the same to the bit; groups of copies are wider than documents. */
+/* Where each document is its own group, intervals are the same to the bit; over groups of copies they are wider. */
 static void
 test_bootstrap_of_own_groups(void **state)
 {

@@ -52,7 +52,7 @@ static const xmc_option_info table[] = {
 	{REAL(sparse_learning_rate), false, 0.01, 0, 10, "step size of AdaGrad for the sparse text term"},
 	{REAL(sparse_decay), false, 0, 0, 10, "weight decay of the sparse text term, per unit of step size"},
 	{INTEGER(folds), false, 5, 0, XMC_MAX_FOLDS,
-		"folds of cross-fitting, which is done when fewer than 150 documents or groups are held out; under 2: no cross-fitting"},
+		"folds of cross-fitting, which is done when fewer than 150 documents (or groups) are held out; under 2: none"},
 	{INTEGER(rounds), false, 0, 0, 10,
 		"rounds in which the modalities teach each other on documents without approved pairs, at most"},
 	{INTEGER(pool_documents), false, 2000, 0, 1000000000,
@@ -64,7 +64,7 @@ static const xmc_option_info table[] = {
 	{REAL(challenge_margin), false, 0, 0, 1,
 		"Kendall tau by which a version trained on_success => 'challenge' may lose against the deployed one"},
 	{LATER_INTEGER(find_groups), false, 0, 0, 1,
-		"1: documents that share an image embedding, or a text of at least 8 words, are one group; 0: only given groups count"},
+		"1: documents that share an image embedding or a text of at least 8 words are one group; 0: given groups alone"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents, or of their groups, held out of training"},
 };
 

@@ -128,7 +128,7 @@ quantile(int32_t n, const double *sorted, double q)
 }
 
 /*
- * The share of replicates that lie below the 95% interval over n documents or groups, and the share above. A plain percentile
+ * The share of replicates below the 95% interval over n documents or groups, and the share above. A plain percentile
  * interval leaves 2.5% on each side. For small n such an interval is too narrow, by the factor sqrt((n - 1) / n) and by the
  * use of the normal instead of Student's quantile; here both are corrected (Hesterberg 2015, "What Teachers Should Know
  * about the Bootstrap", expanded percentile interval). For very small n the interval spans nearly all replicates.

@@ -325,7 +325,10 @@ add_array(xmc_checksum *sum, const void *data, int64_t n, size_t size)
 		xmc_checksum_add(sum, data, (size_t) n * size);
 }
 
-/* Checksums of the options with the number of shards, and of all that the documents hold with their groups and which are held out. */
+/*
+ * Checksums of the options with the number of shards, and of all that the documents hold, with their groups and which are
+ * held out.
+ */
 static xmc_status
 find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 {

@@ -141,8 +141,8 @@ hold_out(xmc_arena *scratch, const xmc_options *options, int32_t n, const xmc_do
 	XMC_TRY(xmc_number_groups(scratch->ctx, n, group, number, &n_groups));
 	collect(n, document, name, number, place, &g);
 	if (g.n == 1 && g.documents >= XMC_MIN_APPROVED_DOCUMENTS)
-		return xmc_fail(scratch->ctx, XMC_BAD_INPUT, "all %d approved documents are one group, so there is no other group to hold"
-						" out", g.documents);
+		return xmc_fail(scratch->ctx, XMC_BAD_INPUT, "all %d approved documents are one group, so there is no other group"
+						" to hold out", g.documents);
 	XMC_TRY(choose_rule(scratch->ctx, &g, options, rule));
 	for (int32_t d = 0; d < n; d++)
 		held_out[d] = place[number[d]] >= 0 && xmc_held_out(name[d], strlen(name[d]), rule->seed, rule->threshold);

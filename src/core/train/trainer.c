@@ -114,5 +114,6 @@ xmc_labels_evaluate(const xmc_labels *l, const float *s, double scale, double *l
 xmc_status
 xmc_labels_interval(xmc_trainer *t, const xmc_labels *l, const double *value, xmc_interval *out)
 {
-	return xmc_bootstrap_groups(t->ctx, l->n_documents, value, NULL, l->group, XMC_BOOTSTRAP_REPLICATES, BOOTSTRAP_SEED, out);
+	return xmc_bootstrap_groups(t->ctx, l->n_documents, value, NULL, l->group, XMC_BOOTSTRAP_REPLICATES, BOOTSTRAP_SEED,
+								out);
 }

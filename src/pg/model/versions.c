@@ -91,7 +91,8 @@ xmcoh_held_out_rule(int32 model_id, int32 version)
 	bool		is_null;
 	HeldOutRule rule = {0};
 
-	if (SPI_execute_with_args("SELECT coalesce(xmcoh.report_integer(report, 'held_out_seed'), xmcoh.report_integer(report, 'seed')),"
+	if (SPI_execute_with_args("SELECT coalesce(xmcoh.report_integer(report, 'held_out_seed'),"
+							  " xmcoh.report_integer(report, 'seed')),"
 							  " xmcoh.report_number(report, 'held_out_threshold'),"
 							  " xmcoh.report_integer(report, 'groups') IS NOT NULL,"
 							  " xmcoh.report_integer(report, 'documents_joined') IS NOT NULL"

@@ -33,8 +33,8 @@ extern HeldOutRule xmcoh_held_out_rule(int32 model_id, int32 version);
 
 /*
  * Whether the training that made `model` held out an approved document, by its key and the name of its group
- * (xmcoh_source_group_name). Without groups at the training, groups of today count for nothing. Where groups were found (option
- * find_groups), every document counts that the model has not seen, thus also one that was approved later.
+ * (xmcoh_source_group_name). Without groups at the training, groups of today count for nothing. Where groups were found
+ * (option find_groups), every document counts that the model has not seen, thus also one that was approved later.
  */
 extern bool xmcoh_was_held_out(const HeldOutRule *rule, const xmc_model *model, const char *key, const char *group_name);
 

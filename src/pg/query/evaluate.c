@@ -224,8 +224,8 @@ groups_of(const Tally *tally)
 }
 
 /*
- * The mean of a ratio and its interval (mean, low, high) into three columns; NULL where there is nothing to average. Too few
- * groups have no interval.
+ * The mean of a ratio and its interval (mean, low, high) into three columns; NULL where there is nothing to average. Too
+ * few groups have no interval.
  */
 static void
 put_interval(const Tally *tally, const TallyGroups *groups, const double *value, const double *weight, Datum *values,
@@ -312,8 +312,9 @@ tell_few_groups(const Evaluation *evaluation)
 			}
 		if (most.too_few)
 			ereport(NOTICE,
-					(errmsg_plural("the %d documents are of %d group", "the %d documents are of %d groups", most.n, documents, most.n),
-					 errdetail("How good orders of documents of other groups are cannot be told, so there are no intervals.")));
+					(errmsg_plural("the %d documents are of %d group", "the %d documents are of %d groups", most.n, documents,
+								   most.n),
+					 errdetail("How good the orders of other groups are cannot be told, so there are no intervals.")));
 	}
 }
 

@@ -66,8 +66,8 @@ xmcoh_group_value(List *columns)
 	{
 		char	   *next = xmcoh_column_value(lfirst(cell), COLUMN_GROUP);
 
-		value = value ? psprintf("%s OPERATOR(pg_catalog.||) E'\\x1f'::pg_catalog.text OPERATOR(pg_catalog.||) %s", value, next)
-			: next;
+		value = value ? psprintf("%s OPERATOR(pg_catalog.||) E'\\x1f'::pg_catalog.text OPERATOR(pg_catalog.||) %s",
+								 value, next) : next;
 	}
 	return value;
 }

@@ -161,13 +161,13 @@ append_groups(StringInfo out, const xmc_train_report *report, const xmc_found_gr
 	if (found != NULL)
 		appendStringInfo(out, "; %d documents share images or long texts with others", found->documents);
 	if (found != NULL && found->limit < INT32_MAX)
-		appendStringInfo(out, " (left out were %d images and texts of more than %d documents, which would join more than half)",
-						 found->left_out, found->limit);
+		appendStringInfo(out, " (left out were %d images and texts of more than %d documents, which would join more than"
+						 " half)", found->left_out, found->limit);
 	appendStringInfo(out, "; %d groups, %d held out, the largest of %d documents", report->groups, report->held_out_groups,
 					 report->largest_group);
 	if (report->held_out_groups < XMC_MIN_INTERVAL_GROUPS && report->held_out_groups < report->held_out_documents)
-		appendStringInfo(out, "; the figures are of %d held-out %s: how well the version does on other groups cannot be told,"
-						 " so there are no intervals", report->held_out_groups, report->held_out_groups == 1 ? "group" : "groups");
+		appendStringInfo(out, "; the figures are of %d held-out %s: how good the orders of other groups are cannot be told, so"
+						 " there are no intervals", report->held_out_groups, report->held_out_groups == 1 ? "group" : "groups");
 }
 
 static char *

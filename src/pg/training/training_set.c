@@ -307,8 +307,8 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	reading.building = AllocSetContextCreate(reading.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
 	set->key = palloc(reading.capacity * sizeof(char *));
 	set->group = palloc(reading.capacity * sizeof(char *));
-	reading.groups = hash_create("xmcoh groups", FIRST_CAPACITY,
-								 &(HASHCTL) {.keysize = sizeof(uint64),.entrysize = sizeof(GroupName),.hcxt = reading.memory},
+	reading.groups = hash_create("xmcoh groups", FIRST_CAPACITY, &(HASHCTL) {
+								 .keysize = sizeof(uint64),.entrysize = sizeof(GroupName),.hcxt = reading.memory},
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
 	/* As the extension's owner: which sources are read. */
