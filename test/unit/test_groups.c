@@ -185,7 +185,8 @@ test_folds(void **state)
 	{
 		xmc_train_report report = {0};
 		const xmc_document *approved[MANY];
-		xmc_trainer t = {.ctx = &f->ctx,.options = &f->options,.report = &report,.approved = approved};
+		xmc_trainer t = {.ctx = &f->ctx,.options = &f->options,.report = &report,.approved = approved,
+		.held_out = {.document = approved}};	/* none of these is held out */
 		bool		own = run % 4 == 0;
 
 		xmc_arena_init(&t.run_arena, &f->ctx);
