@@ -20,6 +20,7 @@ REGRESS = \
 	extension \
 	models \
 	sources \
+	groups \
 	merged \
 	hostile \
 	jobs \

@@ -109,7 +109,8 @@ BEGIN
     UPDATE xmcoh.source_record AS s SET relation = s.relation::text::xmcoh.object_ref, document = s.document::text::xmcoh.object_ref,
         item = s.item::text::xmcoh.object_ref, text = s.text::text::xmcoh.object_ref, image = s.image::text::xmcoh.object_ref,
         text_embedding = s.text_embedding::text::xmcoh.object_ref, position = s.position::text::xmcoh.object_ref,
-        approved = s.approved::text::xmcoh.object_ref, documents_of = s.documents_of::text::xmcoh.object_ref
+        approved = s.approved::text::xmcoh.object_ref, documents_of = s.documents_of::text::xmcoh.object_ref,
+        group_columns = s.group_columns::text[]::xmcoh.object_ref[]
         WHERE s.model_id = pin_sources.model_id AND xmcoh_internal.is_loose(s.relation);
     UPDATE xmcoh.pair_source_record AS s SET relation = s.relation::text::xmcoh.object_ref,
         document = s.document::text::xmcoh.object_ref, before = s.before::text::xmcoh.object_ref, after = s.after::text::xmcoh.object_ref

@@ -25,9 +25,10 @@ COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: the qu
 -- undefined_column, datatype_mismatch, insufficient_privilege, data_exception.
 
 CREATE FUNCTION xmcoh_internal.probe_source(relation regclass, document name, item name, text name, image name, text_embedding name,
-                                            "position" name, approved name, image_dim integer, text_dim integer, caller oid) RETURNS void
+                                            "position" name, approved name, image_dim integer, text_dim integer, caller oid,
+                                            "group" name[]) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_probe_source' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid) IS 'Internal: an error unless this role can read the columns of a source, with types that suit their use';
+COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid, name[]) IS 'Internal: an error unless this role can read the columns of a source, with types that suit their use';
 CREATE FUNCTION xmcoh_internal.probe_pairs(relation regclass, document name, before name, after name, caller oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_probe_pairs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.probe_pairs(regclass, name, name, name, oid) IS 'Internal: an error unless this role can read the columns of a relation of approved pairs';
@@ -36,8 +37,9 @@ CREATE FUNCTION xmcoh_internal.shared_item(relation regclass, document name, ite
     AS 'MODULE_PATHNAME', 'xmcoh_shared_item' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.shared_item(regclass, name, name, regclass, name, name, oid) IS 'Internal: an item that two relations hold of one document, in words, looked for in their first rows; NULL: none found';
 
-CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, text name, image name,
-                                             text_embedding name, "position" name, approved name, documents_of regclass) RETURNS void
+CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, "group" name[],
+                                             text name, image name, text_embedding name, "position" name, approved name,
+                                             documents_of regclass) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -51,7 +53,7 @@ BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('attach a source');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     PERFORM xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
-                                        m.image_dim, m.text_dim, caller);
+                                        m.image_dim, m.text_dim, caller, "group");
     IF attach_source.text IS NULL AND image IS NULL AND text_embedding IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'a source needs a text, image or text_embedding column';
     ELSIF attach_source.text IS NOT NULL AND NOT m.words THEN
@@ -66,6 +68,8 @@ BEGIN
     ELSIF approved IS NOT NULL AND "position" IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'approved needs a position column',
             DETAIL = 'What is approved is the stored order.';
+    ELSIF cardinality("group") = 0 OR array_position("group", NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'group must name one or more columns';
     END IF;
     IF documents_of IS NOT NULL THEN
         SELECT s.* INTO main FROM xmcoh.source_record AS s
@@ -102,22 +106,40 @@ BEGIN
         END IF;
     END LOOP;
     INSERT INTO xmcoh.source_record (model_id, relation, document, item, text, image, text_embedding, position, approved, all_approved,
-                                     documents_of)
+                                     documents_of, group_columns)
         SELECT m.model_id, xmcoh_internal.relation_ref(relation), xmcoh_internal.column_ref(relation, document),
                xmcoh_internal.column_ref(relation, item), xmcoh_internal.column_ref(relation, attach_source.text),
                xmcoh_internal.column_ref(relation, image), xmcoh_internal.column_ref(relation, text_embedding),
                xmcoh_internal.column_ref(relation, "position"),
                xmcoh_internal.column_ref(relation, nullif(approved, 'all')), approved IS NOT DISTINCT FROM 'all',
-               xmcoh_internal.relation_ref(documents_of);
+               xmcoh_internal.relation_ref(documents_of),
+               (SELECT array_agg(xmcoh_internal.column_ref(relation, g.name) ORDER BY g.place)
+                FROM unnest("group") WITH ORDINALITY AS g (name, place));
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.attach_source(oid, text, regclass, name, name, name, name, name, name, name, regclass) IS 'Internal: xmcoh.attach_source';
+COMMENT ON FUNCTION xmcoh_internal.attach_source(oid, text, regclass, name, name, name[], name, name, name, name, name, regclass) IS 'Internal: xmcoh.attach_source';
+CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, text name, image name,
+                                             text_embedding name, "position" name, approved name, documents_of regclass,
+                                             "group" name) RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT xmcoh_internal.attach_source(caller, model, relation, document, item, CASE WHEN "group" IS NOT NULL THEN ARRAY["group"] END,
+                                            text, image, text_embedding, "position", approved, documents_of);
+    END;
+COMMENT ON FUNCTION xmcoh_internal.attach_source(oid, text, regclass, name, name, name, name, name, name, name, regclass, name) IS 'Internal: xmcoh.attach_source with one group column or none';
 CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, text name DEFAULT NULL,
+                                    image name DEFAULT NULL, text_embedding name DEFAULT NULL,
+                                    "position" name DEFAULT NULL, approved name DEFAULT NULL,
+                                    documents_of regclass DEFAULT NULL, "group" name DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name) IS
+    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to; group: documents with one value are held out together. Needs level own. Errors: undefined_column and others';
+CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, "group" name[], text name DEFAULT NULL,
                                     image name DEFAULT NULL, text_embedding name DEFAULT NULL,
                                     "position" name DEFAULT NULL, approved name DEFAULT NULL,
                                     documents_of regclass DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass) IS
-    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to. Needs level own. Errors: undefined_column, datatype_mismatch, duplicate_object, insufficient_privilege and others';
+COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name[], name, name, name, name, name, regclass) IS
+    'Attaches a relation of documents like the other attach_source, with groups by several columns: documents with the same values in all of them are one group; a document with NULL in one of them is a group of its own';
 
 -- By name, because a relation that was dropped cannot be named by regclass.
 
@@ -214,13 +236,15 @@ CREATE VIEW xmcoh.source WITH (security_barrier = true) AS
            xmcoh_internal.object_name(s.position) AS "position",
            CASE WHEN s.all_approved THEN 'all' ELSE xmcoh_internal.object_name(s.approved) END AS approved,
            xmcoh_internal.object_name(s.documents_of) AS documents_of,
-           xmcoh_internal.what_is_missing(s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved,
-                                          s.documents_of) AS problem
+           array_to_string(xmcoh_internal.object_names(s.group_columns), ', ') AS "group",
+           xmcoh_internal.what_is_missing(VARIADIC ARRAY[s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position,
+                                                         s.approved, s.documents_of] || s.group_columns) AS problem
     FROM xmcoh.source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.source IS 'Relations that hold the documents of each model, one row per item, and the use of their columns (xmcoh.attach_source). problem: what is missing, such as ''relation public.step is missing''; NULL: nothing';
 COMMENT ON COLUMN xmcoh.source.position IS 'column with the stored order of the items; NULL: none';
 COMMENT ON COLUMN xmcoh.source.approved IS '''all'': every stored order is approved; else a boolean column (a document is approved when the column is true in all its rows); NULL: no stored order is approved';
 COMMENT ON COLUMN xmcoh.source.documents_of IS 'source of the same model whose documents these rows belong to; NULL: the rows make documents of their own';
+COMMENT ON COLUMN xmcoh.source."group" IS 'column, or columns with commas between, with the group of a document; NULL: each document is a group of its own';
 
 CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
     SELECT m.name AS model, xmcoh_internal.object_name(s.relation) AS relation, xmcoh_internal.object_name(s.document) AS document,
@@ -247,7 +271,8 @@ CREATE FUNCTION xmcoh_internal.source_definition(model_id integer) RETURNS text
     SET "TimeZone" = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C'
     BEGIN ATOMIC
         WITH RECURSIVE attached (relation, columns, documents_of, kind) AS (
-            SELECT s.relation, ARRAY[s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved], s.documents_of,
+            SELECT s.relation, ARRAY[s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved] || s.group_columns,
+                   s.documents_of,
                    CASE WHEN s.all_approved THEN 'all' ELSE 'source' END
                 FROM xmcoh.source_record AS s WHERE s.model_id = source_definition.model_id
             UNION ALL

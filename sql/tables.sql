@@ -165,7 +165,8 @@ CREATE TABLE xmcoh.source_record (
     position       xmcoh.object_ref,
     approved       xmcoh.object_ref,
     all_approved   boolean NOT NULL,
-    documents_of   xmcoh.object_ref
+    documents_of   xmcoh.object_ref,
+    group_columns  xmcoh.object_ref[]
 );
 CREATE INDEX ON xmcoh.source_record (model_id);
 COMMENT ON TABLE xmcoh.source_record IS 'Relations that hold documents, one row per item, and the use of their columns; read xmcoh.source';

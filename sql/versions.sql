@@ -3,9 +3,14 @@
 CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
     SELECT m.name AS model, v.version, v.version IS NOT DISTINCT FROM m.deployed_version AS deployed, v.sha256,
            octet_length(v.weights) AS bytes, xmcoh.report_integer(v.report, 'documents') AS documents,
-           xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau, v.job_id, v.created_at
+           xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau, v.job_id, v.created_at,
+           xmcoh.report_integer(v.report, 'groups') AS groups, xmcoh.report_integer(v.report, 'largest_group') AS largest_group,
+           xmcoh.report_integer(v.report, 'held_out_groups') AS held_out_groups
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'Versions of each model: size in bytes, SHA-256, approved documents read for training (held-out ones included), held-out Kendall tau of the fused order';
+COMMENT ON COLUMN xmcoh.versions.groups IS 'groups of approved documents at the training; a document without a group counts as one. NULL: no source named groups';
+COMMENT ON COLUMN xmcoh.versions.largest_group IS 'approved documents of the largest group';
+COMMENT ON COLUMN xmcoh.versions.held_out_groups IS 'groups that were held out';
 
 CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
     SELECT m.name AS model, v.version, e.evidence, xmcoh.report_integer(v.report, 'held_out_documents') AS held_out_documents,

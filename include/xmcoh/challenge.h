@@ -13,7 +13,9 @@
 typedef struct xmc_challenge
 {
 	int32_t		documents;
-	xmc_interval champion;		/* held-out Kendall tau of the fused order, mean over documents; bootstrap 95% intervals */
+	int32_t		groups;			/* of these documents */
+	/* Held-out Kendall tau of the fused order: means over documents, bootstrap 95% intervals over groups. */
+	xmc_interval champion;
 	xmc_interval challenger;
 	xmc_interval difference;	/* challenger - champion, paired by document */
 	bool		rejected;		/* the challenger is worse by more than the margin: difference.high < -margin */
@@ -21,7 +23,7 @@ typedef struct xmc_challenge
 
 /*
  * Compares two models on n documents with labelled pairs, on which neither was trained. Both must read the inputs that the
- * documents were built with. Ties within one document fall alike for both. A single document never rejects: it tells
+ * documents were built with. Ties within one document fall alike for both. A single group never rejects: it tells
  * nothing of others. Errors: XMC_BAD_INPUT (no documents; models that read different inputs), as xmc_score_documents and
  * xmc_bootstrap.
  */

@@ -57,6 +57,7 @@ typedef struct xmc_document
 	float	   *image;			/* (n, image_dim), zero where missing; NULL if the model reads none */
 	int32_t		n_pairs;		/* labelled pairs; 0 if the document is only to be scored */
 	xmc_pair   *pair;
+	uint64_t	group;			/* documents with the same number are one group (groups.h); 0: a group of its own */
 } xmc_document;
 
 /*
@@ -96,7 +97,8 @@ extern void xmc_document_view(const void *record, const xmc_options *options, xm
 extern const void *xmc_document_record(const xmc_document *view);
 
 /*
- * Whether a document is held out. This depends on its key, the seed and the share alone, so it can be computed again later.
+ * Whether a group of documents is held out. This depends on the name of the group, the seed and the share alone, so it can
+ * be computed again later. The name of the group of a document that is a group of its own is the document's key.
  */
 extern bool xmc_held_out(const char *key, size_t key_length, int32_t seed, double share);
 

@@ -1,7 +1,7 @@
 /*
  * metrics.h - measures of an order against the true one (design section 4, "Metrics"): Kendall tau, Acc, PMR, their random
- * baselines, and bootstrap intervals over documents. The measures do not depend on how items are numbered, and random
- * scores get tau 0 on average.
+ * baselines, and bootstrap intervals over documents or groups of documents. The measures do not depend on how items are
+ * numbered, and random scores get tau 0 on average.
  */
 #ifndef XMCOH_METRICS_H
 #define XMCOH_METRICS_H
@@ -59,5 +59,17 @@ typedef struct xmc_interval
  */
 extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,
 								int32_t replicates, uint64_t seed, xmc_interval *out);
+
+/*
+ * The same over groups of documents (cluster bootstrap, Davison and Hinkley 1997, section 3.8): groups are drawn with
+ * replacement, each with all its documents, because the documents of one group are not independent. group[k] is the number
+ * of the group of document k, from 0 to n - 1. NULL, or a group for each document: the result is that of xmc_bootstrap, to
+ * the bit.
+ */
+extern xmc_status xmc_bootstrap_groups(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,
+									   const int32_t *group, int32_t replicates, uint64_t seed, xmc_interval *out);
+
+/* The fewest groups over which an interval is reported where documents share groups: fewer say too little of new ones. */
+#define XMC_MIN_INTERVAL_GROUPS 4
 
 #endif

@@ -37,6 +37,7 @@ typedef struct xmc_options
 	int32_t		folds;			/* of cross-fitting; fewer than 2: no cross-fitting */
 	int32_t		rounds;			/* most; 0: training uses approved pairs alone */
 	int32_t		pool_documents; /* most documents without approved pairs; 0: none are read */
+	int32_t		find_groups;	/* 1: documents that share an image or a long text are one group */
 	int32_t		seed;
 	double		dropout;
 	double		learning_rate;
@@ -51,7 +52,7 @@ typedef struct xmc_options
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */
 	double		challenge_margin;	/* Kendall tau that a new version may lose against the deployed one */
-	double		held_out;		/* share of approved documents held out */
+	double		held_out;		/* share of the groups of approved documents held out */
 } xmc_options;
 
 typedef struct xmc_option_info
@@ -59,6 +60,7 @@ typedef struct xmc_option_info
 	const char *name;
 	size_t		offset;			/* into xmc_options */
 	bool		is_integer;
+	bool		is_later;		/* stored models do not hold the default, because older ones do not know the option */
 	bool		is_input;		/* typed argument of create_model, not a key of its options */
 	double		default_value;
 	double		low;			/* both bounds included */

@@ -70,7 +70,7 @@ typedef struct xmc_round_report
 	xmc_weak_figures weak;
 	double		tau_before;		/* of the pupil alone on held-out pairs: 2 * (share right) - 1, mean over documents */
 	double		tau_after;
-	double		difference_low; /* bootstrap 95% interval over documents of after - before */
+	double		difference_low; /* bootstrap 95% interval over groups of after - before */
 	double		difference_high;
 	double		loss_before;	/* held-out loss of the calibrated score */
 	double		loss_after;
@@ -110,7 +110,11 @@ typedef struct xmc_train_report
 {
 	int32_t		approved_documents;
 	int32_t		held_out_documents;
-	xmc_interval tau[XMC_REPORTED_EVIDENCES];	/* on held-out documents whose labelled pairs give a full order */
+	int32_t		groups;			/* of approved documents; a document without a group counts as one */
+	int32_t		largest_group;	/* approved documents of the largest */
+	int32_t		held_out_groups;
+	/* On held-out documents whose labelled pairs give a full order; interval over groups, NaN where these are too few. */
+	xmc_interval tau[XMC_REPORTED_EVIDENCES];
 	double		pair_accuracy[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs that are ordered rightly */
 	double		calibration_error[XMC_REPORTED_EVIDENCES];
 	double		confident[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
@@ -139,12 +143,13 @@ extern bool xmc_wants_pool(const xmc_options *options);
 
 /*
  * Trains a new model on the documents that have labelled pairs. held_out[d] != 0: document d is not trained on; it serves
- * early stopping, calibration and the report. Documents without labelled pairs train the alignment and are the pool of
+ * early stopping, calibration and the report. A group (groups.h) is held out as a whole; its documents without labelled
+ * pairs are not used. Documents without labelled pairs train the alignment and are the pool of
  * the rounds (option rounds). The same documents in the same order, options, seed and hooks->shards give the same model
  * on one machine, to the bit, whether in one run or resumed from a checkpoint. `hooks` may be NULL. Errors: XMC_BAD_INPUT
- * (too few documents; the message says what is needed), XMC_STOPPED, XMC_NO_MEMORY, XMC_LIMIT (too many pairs); of a
- * checkpoint XMC_BAD_MODEL (damaged, cut off, or no checkpoint) and XMC_CHANGED (of other documents, options or shards):
- * the caller then begins without it.
+ * (too few documents, and the message says what is needed; a group that is held out in part), XMC_STOPPED, XMC_NO_MEMORY,
+ * XMC_LIMIT (too many pairs); of a checkpoint XMC_BAD_MODEL (damaged, cut off, or no checkpoint) and XMC_CHANGED (of other
+ * documents, options or shards): the caller then begins without it.
  */
 extern xmc_status xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
 							const uint8_t *held_out, const xmc_train_hooks *hooks, xmc_model **out,

@@ -21,7 +21,8 @@ user  xmcoh.alignment(text,text,regclass)
 user  xmcoh.alter_model(text,jsonb,text,regrole)
 user  xmcoh.alter_schedule(integer,text,text,jsonb,text,boolean,regclass[])
 user  xmcoh.attach_pairs(text,regclass,name,name,name)
-user  xmcoh.attach_source(text,regclass,name,name,name,name,name,name,name,regclass)
+user  xmcoh.attach_source(text,regclass,name,name,name,name,name,name,name,regclass,name)
+user  xmcoh.attach_source(text,regclass,name,name,name[],name,name,name,name,name,regclass)
 all   xmcoh.bootstrap_mean(double precision[])
 user  xmcoh.cancel_job(integer)
 user  xmcoh.check_options(integer,integer,boolean,jsonb)
@@ -240,7 +241,7 @@ my %good = (
 	'document name' => "'manual'", 'item name' => "'step'", 'text name' => "'words'", 'image name' => "'photo'",
 		'text_embedding name' => "'embedding'",
 	'position name' => "'place'", 'approved name' => "'all'", 'before name' => "'before'", 'after name' => "'after'",
-		'column name' => "'step'",
+		'column name' => "'step'", 'group name' => "'manual'", 'group name[]' => "'{manual}'",
 	'job_id' => '2', 'version' => '1', 'evidence' => "'fused'", 'guidance' => "'soft'", 'alignment' => "'known'",
 		'rounds' => '2', 'precision' => '0.9',
 	'on_success' => "'keep'", 'cron' => "'0 3 * * *'", 'timezone' => "'UTC'", 'state text' => "'queued'",

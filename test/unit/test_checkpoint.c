@@ -261,6 +261,9 @@ test_changed(void **state)
 	f->toys.document[1].pair[0].weight = 0.5;
 	refused(f, t->bytes, t->size, XMC_CHANGED, message);
 	f->toys.document[1].pair[0].weight = 1;
+	d->group = 1;
+	refused(f, t->bytes, t->size, XMC_CHANGED, message);
+	d->group = 0;
 	f->toys.held_out[1] = 1;
 	refused(f, t->bytes, t->size, XMC_CHANGED, message);
 	f->toys.held_out[1] = 0;

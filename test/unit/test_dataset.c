@@ -34,6 +34,7 @@ assert_same(const xmc_options *o, const xmc_document *a, const xmc_document *b)
 	assert_same_bytes(a->text_embedding, b->text_embedding, n * (size_t) o->text_dim * sizeof(float));
 	assert_same_bytes(a->image, b->image, n * (size_t) o->image_dim * sizeof(float));
 	assert_int_equal(a->n_pairs, b->n_pairs);
+	assert_true(a->group == b->group);
 	assert_same_bytes(a->pair, b->pair, (size_t) a->n_pairs * sizeof(xmc_pair));
 }
 
@@ -98,6 +99,7 @@ test_round_trip(void **state)
 					if (labelled && (n == 3 || n == MOST_ITEMS))
 						assert_int_equal(xmc_document_label_order(&ctx, &document, order), XMC_OK);
 
+					document.group = labelled ? UINT64_C(0x123456789abcdef0) : 0;
 					size = xmc_document_flatten(&document, &o, NULL);
 					assert_int_equal(size % XMC_RECORD_ALIGN, 0);
 					/* Two records, one behind the other, in exactly their size; the second is a view's. */

@@ -428,6 +428,128 @@ test_bootstrap_of_few(void **state)
 	assert_true(interval.high > 0);
 }
 
+static int
+compare_numbers(const void *a, const void *b)
+{
+	double		x = *(const double *) a;
+	double		y = *(const double *) b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Groups are drawn with all their documents: against a bootstrap that draws groups by the same random numbers and then adds
+ * the documents one by one. The bounds lie between the 1st and the 50th of 2000 sorted replicates, since the interval over
+ * few groups is wider than a percentile interval.
+ */
+static void
+test_bootstrap_of_groups(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 11);
+	for (int run = 0; run < 100; run++)
+	{
+		enum
+		{
+			N = 60, REPLICATES = 2000
+		};
+		double		value[N];
+		double		weight[N];
+		int32_t		group[N];
+		int32_t		name[N];	/* the groups in the order in which they first occur */
+		int32_t		n_groups = 0;
+		double		ratio[REPLICATES];
+		bool		weighted = run % 2;
+		bool		found = false;
+		double		sum = 0;
+		double		sum_weight = 0;
+		xmc_interval interval;
+		xmc_random	draw;
+
+		for (int k = 0; k < N; k++)
+		{
+			bool		known = false;
+
+			group[k] = (int32_t) xmc_random_below(&random, (uint32_t) (5 + run / 2));
+			value[k] = xmc_random_below(&random, 9) == 0 ? NAN : xmc_random_normal(&random) + group[k] % 3;
+			weight[k] = weighted ? 1 + xmc_random_below(&random, 4) : 1;
+			if (isnan(value[k]))
+				continue;
+			for (int g = 0; g < n_groups; g++)
+				known |= name[g] == group[k];
+			if (!known)
+				name[n_groups++] = group[k];
+			sum += value[k];
+			sum_weight += weight[k];
+		}
+		xmc_random_seed(&draw, 3);
+		for (int r = 0; r < REPLICATES; r++)
+		{
+			double		drawn = 0;
+			double		drawn_weight = 0;
+
+			for (int g = 0; g < n_groups; g++)
+			{
+				int32_t		which = name[xmc_random_below(&draw, (uint32_t) n_groups)];
+
+				for (int k = 0; k < N; k++)
+					if (group[k] == which && !isnan(value[k]))
+					{
+						drawn += value[k];
+						drawn_weight += weight[k];
+					}
+			}
+			ratio[r] = drawn / drawn_weight;
+		}
+		qsort(ratio, REPLICATES, sizeof(double), compare_numbers);
+		assert_int_equal(xmc_bootstrap_groups(&ctx, N, value, weighted ? weight : NULL, group, REPLICATES, 3, &interval),
+						 XMC_OK);
+		assert_near(interval.mean, sum / sum_weight, 1e-12);
+		/* each bound lies between two neighbours among the replicates, equally far from both ends */
+		for (int r = 0; r < 50 && !found; r++)
+			found = ratio[r] - 1e-9 <= interval.low && interval.low <= ratio[r + 1] + 1e-9 &&
+				ratio[REPLICATES - 2 - r] - 1e-9 <= interval.high && interval.high <= ratio[REPLICATES - 1 - r] + 1e-9;
+		assert_true(found);
+	}
+}
+
+/* Where each document is its own group, intervals are the same to the bit; over groups of copies they are wider. */
+static void
+test_bootstrap_of_own_groups(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	double		value[200];
+	double		weight[200];
+	int32_t		own[200];
+	int32_t		shared[200];
+	xmc_interval by_document;
+	xmc_interval by_group;
+
+	(void) state;
+	xmc_random_seed(&random, 12);
+	for (int k = 0; k < 200; k++)
+	{
+		value[k] = k % 10 == 0 ? xmc_random_normal(&random) : value[k - 1];
+		weight[k] = 1 + k % 3;
+		own[k] = 199 - k;
+		shared[k] = k / 10;
+	}
+	value[7] = NAN;
+	for (int w = 0; w < 2; w++)
+	{
+		assert_int_equal(xmc_bootstrap(&ctx, 200, value, w ? weight : NULL, 1000, 1, &by_document), XMC_OK);
+		assert_int_equal(xmc_bootstrap_groups(&ctx, 200, value, w ? weight : NULL, own, 1000, 1, &by_group), XMC_OK);
+		assert_memory_equal(&by_document, &by_group, sizeof by_group);
+		assert_int_equal(xmc_bootstrap_groups(&ctx, 200, value, w ? weight : NULL, shared, 1000, 1, &by_group), XMC_OK);
+		assert_near(by_group.mean, by_document.mean, 1e-12);
+		assert_true(by_group.high - by_group.low > 2.5 * (by_document.high - by_document.low));
+	}
+}
+
 static bool
 stop_at_once(void *arg)
 {
@@ -588,6 +710,8 @@ main(void)
 		cmocka_unit_test(test_bootstrap_width),
 		cmocka_unit_test(test_bootstrap_coverage),
 		cmocka_unit_test(test_bootstrap_of_few),
+		cmocka_unit_test(test_bootstrap_of_groups),
+		cmocka_unit_test(test_bootstrap_of_own_groups),
 		cmocka_unit_test(test_bootstrap_errors),
 	};
 

@@ -237,6 +237,8 @@ typedef struct record_head
 	int32_t		n;
 	int32_t		n_features;
 	int32_t		n_pairs;
+	int32_t		unused;			/* 0: a record has no bytes without a value */
+	uint64_t	group;
 } record_head;
 
 /* The sections after the head. Each begins at a multiple of XMC_RECORD_ALIGN. */
@@ -270,7 +272,7 @@ lay_out_record(const record_head *head, const xmc_options *options, size_t offse
 size_t
 xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer)
 {
-	const record_head head = {document->n, document->feature_start[document->n], document->n_pairs};
+	const record_head head = {document->n, document->feature_start[document->n], document->n_pairs, 0, document->group};
 	const void *const from[SECTIONS] = {
 		[STARTS] = document->feature_start,[TEXT_EMBEDDING] = document->text_embedding,[IMAGE] = document->image,
 		[PAIRS] = document->pair,[FEATURES] = document->feature,[HAS] = document->has
@@ -298,7 +300,7 @@ xmc_document_view(const void *record, const xmc_options *options, xmc_document *
 	size_t		bytes[SECTIONS];
 
 	lay_out_record(head, options, offset, bytes);
-	*out = (xmc_document){.n = head->n,.n_pairs = head->n_pairs};
+	*out = (xmc_document){.n = head->n,.n_pairs = head->n_pairs,.group = head->group};
 	out->feature_start = (int32_t *) (void *) (base + offset[STARTS]);
 	out->feature = (uint32_t *) (void *) (base + offset[FEATURES]);
 	out->has = (uint8_t *) (base + offset[HAS]);

@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INTEGER(name) #name, offsetof(xmc_options, name), true
-#define REAL(name) #name, offsetof(xmc_options, name), false
+#define INTEGER(name) #name, offsetof(xmc_options, name), true, false
+#define LATER_INTEGER(name) #name, offsetof(xmc_options, name), true, true
+#define REAL(name) #name, offsetof(xmc_options, name), false, false
 
 static const xmc_option_info table[] = {
-	/* name, offset, is_integer, is_input, default, low, high, meaning */
+	/* name, offset, is_integer, is_later, is_input, default, low, high, meaning */
 	{INTEGER(image_dim), true, 0, 0, 16384, "length of the image embedding, numbers; 0: no images"},
 	{INTEGER(text_dim), true, 0, 0, 16384, "length of the supplied text embedding, numbers; 0: none"},
 	{INTEGER(words), true, 1, 0, 1, "1: raw text is read, 0: it is not"},
@@ -51,7 +52,7 @@ static const xmc_option_info table[] = {
 	{REAL(sparse_learning_rate), false, 0.01, 0, 10, "step size of AdaGrad for the sparse text term"},
 	{REAL(sparse_decay), false, 0, 0, 10, "weight decay of the sparse text term, per unit of step size"},
 	{INTEGER(folds), false, 5, 0, XMC_MAX_FOLDS,
-		"folds of cross-fitting, which is done when fewer than 150 documents are held out; under 2: no cross-fitting"},
+		"folds of cross-fitting, which is done when fewer than 150 documents (or groups) are held out; under 2: none"},
 	{INTEGER(rounds), false, 0, 0, 10,
 		"rounds in which the modalities teach each other on documents without approved pairs, at most"},
 	{INTEGER(pool_documents), false, 2000, 0, 1000000000,
@@ -62,7 +63,9 @@ static const xmc_option_info table[] = {
 		"weight of the weak pairs that are not selected, relative to the selected ones; 0: they are not trained on"},
 	{REAL(challenge_margin), false, 0, 0, 1,
 		"Kendall tau by which a version trained on_success => 'challenge' may lose against the deployed one"},
-	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents held out of training"},
+	{LATER_INTEGER(find_groups), false, 0, 0, 1,
+		"1: documents that share an image embedding or a text of at least 8 words are one group; 0: given groups alone"},
+	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents, or of their groups, held out of training"},
 };
 
 #define N_OPTIONS ((int32_t) (sizeof table / sizeof table[0]))

@@ -99,7 +99,8 @@ list_metadata(const xmc_model *model, metadata_list *list)
 	add_metadata(list, "", "has_bag", "%d", (int) model->has_bag);
 	add_metadata(list, "", "has_alignment", "%d", (int) model->has_alignment);
 	for (int32_t k = 0; k < n_options; k++)
-		add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
+		if (!info[k].is_later || xmc_options_get(&model->options, &info[k]) != info[k].default_value)
+			add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
 	for (size_t k = 0; k < COUNT(coefficients); k++)
 		add_metadata(list, "calibration.", coefficients[k].name, "%.17g", *coefficient(&model->calibration, k));
 }
@@ -189,6 +190,11 @@ read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc
 	xmc_options_default(options);
 	for (int32_t k = 0; k < n_options; k++)
 	{
+		char		key[64];
+
+		snprintf(key, sizeof key, "option.%s", info[k].name);
+		if (info[k].is_later && !xmc_safetensors_metadata(st, key))
+			continue;
 		XMC_TRY(read_number(ctx, st, "option.", info[k].name, &number));
 		XMC_TRY(blame_file(ctx, xmc_options_set(ctx, options, info[k].name, number)));
 	}

@@ -1,5 +1,6 @@
 /*
- * metrics.c - Kendall tau, matching places, bootstrap intervals over documents; see metrics.h (design section 4, "Metrics")
+ * metrics.c - Kendall tau, matching places, bootstrap intervals over documents or groups; see metrics.h (design section 4,
+ * "Metrics")
  */
 #include "xmcoh/metrics.h"
 #include "xmcoh/random.h"
@@ -127,10 +128,10 @@ quantile(int32_t n, const double *sorted, double q)
 }
 
 /*
- * The share of replicates that lie below the 95% interval over n documents, and the share above. A plain percentile
+ * The share of replicates below the 95% interval over n documents or groups, and the share above. A plain percentile
  * interval leaves 2.5% on each side. For small n such an interval is too narrow, by the factor sqrt((n - 1) / n) and by the
  * use of the normal instead of Student's quantile; here both are corrected (Hesterberg 2015, "What Teachers Should Know
- * about the Bootstrap", expanded percentile interval). For very few documents the interval spans nearly all replicates.
+ * about the Bootstrap", expanded percentile interval). For very small n the interval spans nearly all replicates.
  */
 static double
 tail(int32_t n)
@@ -156,7 +157,7 @@ tail(int32_t n)
 
 typedef struct sample
 {
-	int32_t		n;				/* documents that are not left out */
+	int32_t		n;				/* documents that are not left out; with groups: groups that have such a document */
 	ratio_term *terms;			/* (n) */
 	int			unit;			/* values are in units of 2^unit */
 	double		largest;		/* largest abs(value), in units of 1 */
@@ -184,6 +185,42 @@ gather(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, sampl
 		XMC_TRY(xmc_spend(ctx, &work, 1));
 		out->terms[k].value = ldexp(out->terms[k].value, -out->unit);
 	}
+	return XMC_OK;
+}
+
+/* Replaces the terms of documents by the sums over their groups; `at` (n) is scratch. */
+static xmc_status
+sum_groups(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, const int32_t *group, int32_t *at,
+		   sample *all)
+{
+	int64_t		work = 0;
+	int32_t		n_groups = 0;
+	int32_t		document = 0;	/* among those that are not left out */
+
+	for (int32_t k = 0; k < n; k++)
+		at[k] = -1;
+	/* A group's sum never stands behind the terms that are still to be read, so one array holds both. */
+	for (int32_t k = 0; k < n; k++)
+	{
+		ratio_term	term;
+		int32_t    *place = &at[group[k]];
+
+		XMC_TRY(xmc_spend(ctx, &work, 1));
+		if (isnan(value[k]) || (weight && isnan(weight[k])))
+			continue;
+		term = all->terms[document++];
+		if (*place < 0)
+		{
+			*place = n_groups++;
+			all->terms[*place] = term;
+		}
+		else
+		{
+			all->terms[*place].value += term.value;
+			all->terms[*place].weight += term.weight;
+		}
+	}
+	all->n = n_groups;
 	return XMC_OK;
 }
 
@@ -255,17 +292,28 @@ xmc_status
 xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, int32_t replicates, uint64_t seed,
 			  xmc_interval *out)
 {
+	return xmc_bootstrap_groups(ctx, n, value, weight, NULL, replicates, seed, out);
+}
+
+xmc_status
+xmc_bootstrap_groups(xmc_ctx *ctx, int32_t n, const double *value, const double *weight, const int32_t *group,
+					 int32_t replicates, uint64_t seed, xmc_interval *out)
+{
 	sample		all = {.terms = xmc_alloc(ctx, n > 0 ? n : 0, sizeof(ratio_term))};
 	double	   *ratio = xmc_alloc(ctx, replicates > 0 ? replicates : 0, sizeof(double));
+	int32_t    *at = xmc_alloc(ctx, group && n > 0 ? n : 0, sizeof(int32_t));
 	xmc_status	status = XMC_OK;
 
 	*out = (xmc_interval){NAN, NAN, NAN};
-	if (!all.terms || !ratio)
+	if (!all.terms || !ratio || !at)
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	if (status == XMC_OK)
 		status = gather(ctx, n, value, weight, &all);
+	if (status == XMC_OK && group)
+		status = sum_groups(ctx, n, value, weight, group, at, &all);
 	if (status == XMC_OK)
 		status = resample(ctx, &all, !weight, replicates, seed, ratio, out);
+	xmc_release(ctx, at);
 	xmc_release(ctx, ratio);
 	xmc_release(ctx, all.terms);
 	return status;

@@ -1,6 +1,7 @@
 /* challenge.c - see challenge.h */
 #include "xmcoh/challenge.h"
 
+#include "xmcoh/groups.h"
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
@@ -31,23 +32,24 @@ all_taus(xmc_ctx *ctx, const xmc_model *model, int32_t n, const xmc_document *co
 }
 
 static xmc_status
-mean(xmc_ctx *ctx, int32_t n, const double *value, xmc_interval *out)
+mean(xmc_ctx *ctx, int32_t n, const double *value, const int32_t *group, xmc_interval *out)
 {
-	return xmc_bootstrap(ctx, n, value, NULL, XMC_BOOTSTRAP_REPLICATES, BOOTSTRAP_SEED, out);
+	return xmc_bootstrap_groups(ctx, n, value, NULL, group, XMC_BOOTSTRAP_REPLICATES, BOOTSTRAP_SEED, out);
 }
 
-/* tau (3, n): champion, challenger, their difference. */
+/* tau (3, n): champion, challenger, their difference. group (n) is scratch. */
 static xmc_status
 compare(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *challenger, int32_t n,
-		const xmc_document *const *document, double *tau, xmc_challenge *out)
+		const xmc_document *const *document, double *tau, int32_t *group, xmc_challenge *out)
 {
+	XMC_TRY(xmc_number_document_groups(ctx, n, document, group, &out->groups));
 	XMC_TRY(all_taus(ctx, champion, n, document, tau));
 	XMC_TRY(all_taus(ctx, challenger, n, document, tau + n));
 	for (int32_t d = 0; d < n; d++)
 		tau[2 * (int64_t) n + d] = tau[n + d] - tau[d];
-	XMC_TRY(mean(ctx, n, tau, &out->champion));
-	XMC_TRY(mean(ctx, n, tau + n, &out->challenger));
-	return mean(ctx, n, tau + 2 * (int64_t) n, &out->difference);
+	XMC_TRY(mean(ctx, n, tau, group, &out->champion));
+	XMC_TRY(mean(ctx, n, tau + n, group, &out->challenger));
+	return mean(ctx, n, tau + 2 * (int64_t) n, group, &out->difference);
 }
 
 xmc_status
@@ -55,6 +57,7 @@ xmc_challenge_run(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *chal
 				  const xmc_document *const *document, double margin, xmc_challenge *out)
 {
 	double	   *tau;			/* (3, n) */
+	int32_t    *group;
 	xmc_status	status;
 
 	*out = (xmc_challenge){.documents = n};
@@ -63,9 +66,13 @@ xmc_challenge_run(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *chal
 	if (!xmc_same_inputs(&champion->options, &challenger->options))
 		return xmc_fail(ctx, XMC_BAD_INPUT, "two models that read different inputs cannot be compared");
 	tau = xmc_alloc(ctx, 3 * (size_t) n, sizeof(double));
-	XMC_NEED(tau, ctx);
-	status = compare(ctx, champion, challenger, n, document, tau, out);
+	group = xmc_alloc(ctx, (size_t) n, sizeof *group);
+	if (tau && group)
+		status = compare(ctx, champion, challenger, n, document, tau, group, out);
+	else
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	xmc_release(ctx, group);
 	xmc_release(ctx, tau);
-	out->rejected = status == XMC_OK && n > 1 && out->difference.high < -margin;
+	out->rejected = status == XMC_OK && out->groups > 1 && out->difference.high < -margin;
 	return status;
 }

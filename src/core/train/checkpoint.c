@@ -325,7 +325,10 @@ add_array(xmc_checksum *sum, const void *data, int64_t n, size_t size)
 		xmc_checksum_add(sum, data, (size_t) n * size);
 }
 
-/* Checksums of the options with the number of shards, and of all that the documents hold with which are held out. */
+/*
+ * Checksums of the options with the number of shards, and of all that the documents hold, with their groups and which are
+ * held out.
+ */
 static xmc_status
 find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 {
@@ -356,6 +359,8 @@ find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 		xmc_checksum_add(&sum, &d->n_pairs, sizeof d->n_pairs);
 		add_array(&sum, d->n_pairs ? d->pair : NULL, d->n_pairs, sizeof *d->pair);
 		xmc_checksum_add(&sum, &held_out[k], 1);
+		if (d->group)
+			xmc_checksum_add(&sum, &d->group, sizeof d->group);
 		XMC_TRY(xmc_check_stop(t->ctx));
 	}
 	t->documents_fingerprint = xmc_checksum_end(&sum);

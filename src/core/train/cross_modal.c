@@ -35,12 +35,13 @@ alignment_checkpoint(void *arg, xmc_epochs *e)
 
 /*
  * The alignment needs linked items, not approved orders. Where there are folds and enough documents in the pool, the
- * alignment is not trained on approved documents, so that these can tell how reliable it and the guidance are.
+ * alignment is trained neither on approved documents nor on others of their groups, so that the approved ones can tell
+ * how reliable the alignment and the guidance are.
  */
 static bool
 alignment_spares_approved(const xmc_trainer *t)
 {
-	return t->out_of_fold.n > 0 && t->n_pool >= SPARE_APPROVED * t->n_approved;
+	return t->out_of_fold.n > 0 && t->n_pool_new >= SPARE_APPROVED * t->n_approved;
 }
 
 /* By the order in which the documents were given. */
@@ -56,7 +57,7 @@ compare_places(const void *a, const void *b)
 int32_t
 xmc_train_count_alignment_documents(const xmc_trainer *t)
 {
-	return t->n_pool + (alignment_spares_approved(t) ? 0 : t->n_approved);
+	return alignment_spares_approved(t) ? t->n_pool_new : t->n_pool + t->n_approved;
 }
 
 /* Those documents, in the order in which they were given; NULL: no memory. */
@@ -65,11 +66,15 @@ alignment_documents(xmc_trainer *t)
 {
 	int32_t		n = xmc_train_count_alignment_documents(t);
 	const xmc_document **all = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *all);
+	bool		spares = alignment_spares_approved(t);
+	int32_t		at = 0;
 
 	if (all)
 	{
-		memcpy(all, t->pool, (size_t) t->n_pool * sizeof *all);
-		memcpy(all + t->n_pool, t->approved, (size_t) (n - t->n_pool) * sizeof *all);
+		for (int32_t d = 0; d < t->n_pool; d++)
+			if (!spares || !t->pool_is_known[d])
+				all[at++] = t->pool[d];
+		memcpy(all + at, t->approved, (size_t) (n - at) * sizeof *all);
 		qsort(all, (size_t) n, sizeof *all, compare_places);
 	}
 	return all;
@@ -111,15 +116,16 @@ xmc_train_fit_alignment(xmc_trainer *t)
 
 /*
  * The heuristic shrinkage of van Houwelingen and le Cessie (1990): max(0, 1 - 1 / chi^2) of the test whether the scale of a
- * calibrated score is 0. The variance of the gradient is taken over whole documents, since the pairs of one document depend
- * on each other.
+ * calibrated score is 0. The variance of the gradient is taken over whole groups, since the pairs of one group depend on
+ * each other. of_group (n_groups) is scratch.
  */
 static double
-reliability(const xmc_labels *l, const float *score)
+reliability(const xmc_labels *l, const float *score, double *of_group)
 {
 	double		information = 0;
 	double		variance = 0;	/* of the gradient with respect to the scale */
 
+	memset(of_group, 0, (size_t) l->n_groups * sizeof *of_group);
 	for (int32_t d = 0, r = 0; d < l->n_documents; d++)
 	{
 		double		gradient = 0;
@@ -131,8 +137,10 @@ reliability(const xmc_labels *l, const float *score)
 			gradient += l->weight[r] * (1 - p) * score[r];
 			information += l->weight[r] * p * (1 - p) * score[r] * score[r];
 		}
-		variance += gradient * gradient;
+		of_group[l->group[d]] += gradient;
 	}
+	for (int32_t g = 0; g < l->n_groups; g++)
+		variance += of_group[g] * of_group[g];
 	return information > 0 ? fmax(0, 1 - variance / (information * information)) : 0;
 }
 
@@ -143,11 +151,14 @@ xmc_train_fit_guidance(xmc_trainer *t)
 	int32_t		n_folds = alignment_spares_approved(t) ? t->n_folds : 0;
 	const xmc_labels *l = n_folds > 0 ? &t->out_of_fold : &t->held_out;
 	double		reliability_of[XMC_MODALITIES];
+	double	   *of_group;
 
 	if (!t->model->has_alignment)
 		return XMC_OK;
+	of_group = xmc_arena_alloc(&t->run_arena, (size_t) l->n_groups, sizeof *of_group);
+	XMC_NEED(of_group, t->ctx);
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		reliability_of[m] = reliability(l, l->score[m]);
+		reliability_of[m] = reliability(l, l->score[m], of_group);
 	group[n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
 	for (int32_t f = 0; f < n_folds; f++)
 	{

@@ -3,32 +3,100 @@
 #include "network/inputs.h"
 #include "train/term_fit.h"
 
+#include "xmcoh/groups.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#define ENOUGH_HELD_OUT 150		/* documents; from here on cross-fitting would change little */
+#define ENOUGH_HELD_OUT 150		/* groups; from here on cross-fitting would change little */
 #define LEAST_IN_FOLD 4			/* documents */
+
+/* A group of approved documents, for sorting. */
+typedef struct sized_group
+{
+	int32_t		number;
+	int32_t		size;			/* documents */
+} sized_group;
+
+/* Large groups first, then by number. */
+static int
+compare_sizes(const void *a, const void *b)
+{
+	const sized_group *x = a;
+	const sized_group *y = b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? 1 : -1;
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+/*
+ * Sets fold[d] (n_approved) for each approved document, group by group, so that folds are about equally large: large groups
+ * first, each to the fold that has fewest documents so far. Groups of one document are dealt in turn. *n_folds becomes 0 if
+ * a fold would be empty, or would leave fewer than LEAST_IN_FOLD documents to train on.
+ */
+static xmc_status
+deal_groups(xmc_trainer *t, int32_t *n_folds, int32_t *fold)
+{
+	size_t		n = (size_t) t->n_approved;
+	int32_t    *number = xmc_arena_alloc(&t->term_arena, n, sizeof *number);
+	int32_t    *size = xmc_arena_alloc(&t->term_arena, n, sizeof *size);	/* (groups), then the fold of each */
+	sized_group *sorted = xmc_arena_alloc(&t->term_arena, n, sizeof *sorted);
+	int32_t		in_fold[XMC_MAX_FOLDS] = {0};	/* documents */
+	int32_t		n_groups;
+
+	if (!number || !size || !sorted)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_number_document_groups(t->ctx, t->n_approved, t->approved, number, &n_groups));
+	xmc_group_sizes(t->n_approved, number, n_groups, size);
+	for (int32_t g = 0; g < n_groups; g++)
+		sorted[g] = (sized_group){g, size[g]};
+	qsort(sorted, (size_t) n_groups, sizeof *sorted, compare_sizes);
+	for (int32_t g = 0; g < n_groups; g++)
+	{
+		int32_t		smallest = 0;
+
+		for (int32_t f = 1; f < *n_folds; f++)
+			if (in_fold[f] < in_fold[smallest])
+				smallest = f;
+		in_fold[smallest] += sorted[g].size;
+		size[sorted[g].number] = smallest;
+	}
+	for (int32_t d = 0; d < t->n_approved; d++)
+		fold[d] = size[number[d]];
+	for (int32_t f = *n_folds - 1; f >= 0; f--)
+		if (in_fold[f] == 0 || t->n_approved - in_fold[f] < LEAST_IN_FOLD)
+			*n_folds = 0;
+	xmc_arena_reset(&t->term_arena);
+	return XMC_OK;
+}
 
 xmc_status
 xmc_train_assign_folds(xmc_trainer *t)
 {
 	int32_t		n_folds = t->options->folds;
 	int32_t		n = 0;
+	int32_t    *fold = xmc_arena_alloc(&t->run_arena, (size_t) t->n_approved, sizeof *fold);
 	const xmc_document **document;
 
+	XMC_NEED(fold, t->ctx);
 	if (n_folds > t->n_approved / LEAST_IN_FOLD)
 		n_folds = t->n_approved / LEAST_IN_FOLD;
-	if (n_folds < 2 || t->held_out.n_documents >= ENOUGH_HELD_OUT)
+	if (n_folds >= 2 && t->held_out.n_groups < ENOUGH_HELD_OUT)
+		XMC_TRY(deal_groups(t, &n_folds, fold));
+	if (n_folds < 2 || t->held_out.n_groups >= ENOUGH_HELD_OUT)
 		return XMC_OK;
 	t->report->folds = n_folds;
 	t->out_of_fold.n_documents = t->n_approved + t->held_out.n_documents;
 	document = t->out_of_fold.document = xmc_arena_alloc(&t->run_arena, (size_t) t->out_of_fold.n_documents, sizeof *document);
 	XMC_NEED(document, t->ctx);
-	/* In turn, by the order in which the documents were given: a training that is resumed assigns the same. */
+	/* In each fold by the order in which the documents were given: a training that is resumed assigns the same. */
 	for (int32_t f = 0; f < n_folds; f++)
 	{
 		t->fold_start[f] = n;
-		for (int32_t d = f; d < t->n_approved; d += n_folds)
-			document[n++] = t->approved[d];
+		for (int32_t d = 0; d < t->n_approved; d++)
+			if (fold[d] == f)
+				document[n++] = t->approved[d];
 	}
 	t->fold_start[n_folds] = n;
 	memcpy(document + n, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *document);

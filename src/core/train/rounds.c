@@ -3,7 +3,7 @@
  *
  * The guide is the modality with the lower loss on documents on which it was not trained: on the guides data an image
  * model as the guide of a text model only cost time. A round is kept unless a paired bootstrap over the held-out
- * documents shows a drop of tau, of the pupil alone or of both modalities together. Then the pupil is put back and the
+ * groups shows a drop of tau, of the pupil alone or of both modalities together. Then the pupil is put back and the
  * rounds end. (The loss would not do: it has selected the best epoch of the terms before the rounds, and so is better
  * there than it should be.)
  */
@@ -14,7 +14,7 @@
 #include "train/term_fit.h"
 #include "train/weak_labels.h"
 #include "train/weigh.h"
-#include "xmcoh/metrics.h"
+#include "xmcoh/groups.h"
 
 #include <math.h>
 #include <string.h>
@@ -114,6 +114,39 @@ reinitialise(xmc_trainer *t, xmc_modality modality)
 	return status;
 }
 
+xmc_status
+xmc_rounds_choose_validation(xmc_trainer *t, const xmc_weak_labels *w, int32_t n_weak, uint8_t *validates)
+{
+	uint64_t   *group = xmc_arena_alloc(&t->run_arena, (size_t) w->n, sizeof *group);
+	int32_t    *number = xmc_arena_alloc(&t->run_arena, (size_t) w->n, sizeof *number);
+	int32_t    *size = xmc_arena_alloc(&t->run_arena, (size_t) w->n, sizeof *size);	/* (n_groups); 0: the group teaches */
+	int32_t		marked = 0;
+	int32_t		n_groups;
+	int32_t		known = 0;		/* groups whose first document has been passed */
+
+	if (!group || !number || !size)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t d = 0; d < w->n; d++)
+		group[d] = w->document[d].group;
+	XMC_TRY(xmc_number_groups(t->ctx, w->n, group, number, &n_groups));
+	xmc_group_sizes(n_weak, number, n_groups, size);
+	for (int32_t d = 0; d < n_weak; d++)
+	{
+		int32_t    *own = &size[number[d]];
+
+		/* The first document of a group decides for all of them. */
+		if (number[d] == known)
+		{
+			known++;
+			if (d % VALIDATION_EVERY != 0 || t->pool_is_known[w->from[d]] || marked + *own > n_weak / 2 + 1)
+				*own = 0;
+			marked += *own;
+		}
+		validates[d] = *own > 0;
+	}
+	return XMC_OK;
+}
+
 /*
  * Divides the approved documents and the first n_weak of the weakly labelled ones into those that the pupil is trained on,
  * `all` (n_approved + n_weak), and, where there are folds, those that validate it, r->validation.
@@ -123,9 +156,13 @@ divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_documen
 {
 	const xmc_weak_labels *w = &r->weak[r->pupil];
 	const xmc_document **validation = xmc_arena_alloc(&t->run_arena, (size_t) n_weak, sizeof *validation);
+	uint8_t    *validates = xmc_arena_zalloc(&t->run_arena, (size_t) n_weak, 1);
 	int32_t		n_validation = 0;
 
-	XMC_NEED(validation, t->ctx);
+	if (!validation || !validates)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	if (t->out_of_fold.n > 0)
+		XMC_TRY(xmc_rounds_choose_validation(t, w, n_weak, validates));
 	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
 	t->n_train = t->n_approved;
 	for (int32_t d = 0; d < n_weak; d++)
@@ -133,7 +170,7 @@ divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_documen
 		XMC_TRY(xmc_check_stop(t->ctx));
 		if (!xmc_is_weakly_labelled(&w->document[d]))
 			continue;
-		if (t->out_of_fold.n > 0 && d % VALIDATION_EVERY == 0)
+		if (validates[d])
 			validation[n_validation++] = &w->document[d];
 		else
 			all[t->n_train++] = &w->document[d];
@@ -225,7 +262,7 @@ fused_tau(xmc_trainer *t, double *tau)
 }
 
 /*
- * The 95% interval of the change of tau over the held-out documents, by a paired bootstrap, and whether all of it is
+ * The 95% interval of the change of tau over the held-out groups, by a paired bootstrap, and whether all of it is
  * below 0. after, before (n_documents); after becomes the change.
  */
 static xmc_status
@@ -235,7 +272,7 @@ compare(xmc_trainer *t, double *after, const double *before, double *low, double
 
 	for (int32_t d = 0; d < t->held_out.n_documents; d++)
 		after[d] -= before[d];
-	XMC_TRY(xmc_bootstrap(t->ctx, t->held_out.n_documents, after, NULL, XMC_BOOTSTRAP_REPLICATES, 1, &difference));
+	XMC_TRY(xmc_labels_interval(t, &t->held_out, after, &difference));
 	*low = difference.low;
 	*high = difference.high;
 	*lost = difference.high < 0;

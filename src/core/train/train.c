@@ -11,11 +11,12 @@
 #include "train/trainer.h"
 #include "train/weigh.h"
 #include "xmcoh/calibrate.h"
-#include "xmcoh/metrics.h"
+#include "xmcoh/groups.h"
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
 #include <math.h>
+#include <string.h>
 
 /*
  * The tau of one document by each kind of score, tau[e * tau_stride], and the probabilities of its pairs, p[e * p_stride
@@ -70,8 +71,9 @@ evaluate(xmc_trainer *t)
 		double		right = 0;
 		int32_t		confident = 0;
 
-		XMC_TRY(xmc_bootstrap(t->ctx, l->n_documents, tau + (int64_t) e * l->n_documents, NULL, XMC_BOOTSTRAP_REPLICATES, 1,
-							  &t->report->tau[e]));
+		XMC_TRY(xmc_labels_interval(t, l, tau + (int64_t) e * l->n_documents, &t->report->tau[e]));
+		if (l->n_groups < l->n_documents && l->n_groups < XMC_MIN_INTERVAL_GROUPS)
+			t->report->tau[e].low = t->report->tau[e].high = NAN;
 		for (int32_t k = 0; k < l->n; k++)
 		{
 			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
@@ -100,6 +102,72 @@ xmc_wants_pool(const xmc_options *options)
 	bool		aligns = options->image_dim > 0 && (options->words || options->text_dim > 0) && !options->shared_space;
 
 	return options->pool_documents > 0 && (options->rounds > 0 || aligns);
+}
+
+/* On which side of the split a group has documents. */
+enum
+{
+	TEACHES = 1, IS_HELD_OUT = 2
+};
+
+/* Sets what the report says of groups, and sides (n_groups), from all documents of t, which `number` numbers. */
+static xmc_status
+find_sides(xmc_trainer *t, const int32_t *number, int32_t n_groups, int32_t *size, uint8_t *sides)
+{
+	int32_t		n = t->report->approved_documents;
+
+	xmc_group_sizes(n, number, n_groups, size);
+	for (int32_t d = 0; d < n; d++)
+		sides[number[d]] |= d < t->n_approved ? TEACHES : IS_HELD_OUT;
+	for (int32_t g = 0; g < n_groups && size[g] > 0; g++)
+	{
+		if (sides[g] == (TEACHES | IS_HELD_OUT))
+			return xmc_fail(t->ctx, XMC_BAD_INPUT, "some documents of one group are held out, others are not");
+		t->report->groups++;
+		t->report->held_out_groups += sides[g] == IS_HELD_OUT;
+		if (t->report->largest_group < size[g])
+			t->report->largest_group = size[g];
+	}
+	return XMC_OK;
+}
+
+/*
+ * Checks that no group has approved documents on both sides. Removes the documents of held-out groups from the pool, and
+ * marks those of groups that teach.
+ */
+static xmc_status
+divide_groups(xmc_trainer *t)
+{
+	int32_t		approved = t->report->approved_documents;
+	size_t		n = (size_t) approved + (size_t) t->n_pool;
+	const xmc_document **all = xmc_arena_alloc(&t->term_arena, n, sizeof *all);	/* approved, held out, pool */
+	int32_t    *number = xmc_arena_alloc(&t->term_arena, n, sizeof *number);
+	int32_t    *size = xmc_arena_alloc(&t->term_arena, n, sizeof *size);
+	uint8_t    *sides = xmc_arena_zalloc(&t->term_arena, n, 1);
+	int32_t		n_groups;
+	int32_t		kept = 0;
+
+	t->pool_is_known = xmc_arena_zalloc(&t->run_arena, (size_t) t->n_pool, 1);
+	if (!all || !number || !size || !sides || !t->pool_is_known)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
+	memcpy(all + t->n_approved, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *all);
+	memcpy(all + approved, t->pool, (size_t) t->n_pool * sizeof *all);
+	XMC_TRY(xmc_number_document_groups(t->ctx, (int32_t) n, all, number, &n_groups));
+	XMC_TRY(find_sides(t, number, n_groups, size, sides));
+	for (int32_t d = 0; d < t->n_pool; d++)
+	{
+		uint8_t		side = sides[number[approved + d]];
+
+		if (side == IS_HELD_OUT)
+			continue;
+		t->pool_is_known[kept] = side == TEACHES;
+		t->n_pool_new += side != TEACHES;
+		t->pool[kept++] = t->pool[d];
+	}
+	t->n_pool = kept;
+	xmc_arena_reset(&t->term_arena);
+	return XMC_OK;
 }
 
 /*
@@ -136,7 +204,7 @@ divide(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const 
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "%d of %d approved documents are held out: that must be at least %d and leave %d"
 						" to train on; option held_out says how many", t->held_out.n_documents, t->report->approved_documents,
 						XMC_MIN_HELD_OUT_DOCUMENTS, XMC_MIN_TRAINING_DOCUMENTS);
-	return XMC_OK;
+	return divide_groups(t);
 }
 
 /* Whether the term reads anything of an item with these XMC_HAS_... */

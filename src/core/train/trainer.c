@@ -2,7 +2,10 @@
 #include "train/trainer.h"
 #include "network/term.h"
 #include "numeric/dense.h"
+#include "xmcoh/groups.h"
 #include "xmcoh/scorer.h"
+
+#define BOOTSTRAP_SEED 1
 
 xmc_status
 xmc_train_report_progress(xmc_trainer *t)
@@ -36,6 +39,12 @@ xmc_labels_init(xmc_trainer *t, xmc_labels *l, bool of_pool)
 		return xmc_fail(t->ctx, XMC_LIMIT, "%lld labelled pairs to evaluate on; at most %d", (long long) total,
 						INT32_MAX / 4);
 	l->n = (int32_t) total;
+	if (!of_pool)
+	{
+		l->group = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents, sizeof *l->group);
+		XMC_NEED(l->group, t->ctx);
+		XMC_TRY(xmc_number_document_groups(t->ctx, l->n_documents, l->document, l->group, &l->n_groups));
+	}
 	/* All arrays are one block. */
 	count = (size_t) total * (2 + XMC_TERMS + XMC_MODALITIES);
 	array = of_pool ? xmc_train_spill_alloc(t, count, sizeof *array) : xmc_arena_zalloc(&t->run_arena, count, sizeof *array);
@@ -100,4 +109,11 @@ xmc_labels_evaluate(const xmc_labels *l, const float *s, double scale, double *l
 		if (document_tau)
 			document_tau[d] = own_tau;
 	}
+}
+
+xmc_status
+xmc_labels_interval(xmc_trainer *t, const xmc_labels *l, const double *value, xmc_interval *out)
+{
+	return xmc_bootstrap_groups(t->ctx, l->n_documents, value, NULL, l->group, XMC_BOOTSTRAP_REPLICATES, BOOTSTRAP_SEED,
+								out);
 }

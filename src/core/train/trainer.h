@@ -14,6 +14,8 @@ typedef struct xmc_labels
 {
 	int32_t		n_documents;
 	const xmc_document **document;	/* (n_documents) */
+	int32_t		n_groups;		/* of these documents; 0 for those of the pool */
+	int32_t    *group;			/* (n_documents) the number of each one's group; NULL for those of the pool */
 	int32_t		n;				/* labelled pairs of all documents */
 	float	   *weight;			/* (n) the weights of one document sum to 1 */
 	float	   *s;				/* (n) score that `before` stands before `after`; 0 where an item lacks what is read */
@@ -70,7 +72,9 @@ typedef struct xmc_trainer
 	int32_t		n_train;
 	const xmc_document **train;	/* (n_train) trained on: `approved`, and in a round weakly labelled ones */
 	int32_t		n_pool;
-	const xmc_document **pool;	/* (n_pool) without labels, with both modalities */
+	const xmc_document **pool;	/* (n_pool) without labels, with both modalities, of no held-out group */
+	uint8_t    *pool_is_known;	/* (n_pool) 1: approved documents that are not held out have the document's group */
+	int32_t		n_pool_new;		/* documents of the pool that are not known in this sense */
 	xmc_labels	held_out;
 	xmc_labels	out_of_fold;	/* all approved documents, each scored without training on it; n is 0 without folds */
 	xmc_labels *validation;		/* whose loss selects the best epoch: held_out, or the validation documents of a round */
@@ -115,6 +119,9 @@ extern xmc_status xmc_train_score_term(xmc_trainer *t, const xmc_labels *l, xmc_
  */
 extern void xmc_labels_evaluate(const xmc_labels *l, const float *s, double scale, double *loss, double *tau,
 								double *document_loss, double *document_tau);
+
+/* The bootstrap 95% interval of the mean of value (n_documents) over the groups of l's documents. */
+extern xmc_status xmc_labels_interval(xmc_trainer *t, const xmc_labels *l, const double *value, xmc_interval *out);
 
 /*
  * The labels by which weights, calibration and reliability are fitted: all approved documents if there are folds, else

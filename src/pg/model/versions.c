@@ -17,6 +17,8 @@
 #include "base/json_object.h"
 #include "base/xmcoh.h"
 
+#include "xmcoh/seen.h"
+
 PG_FUNCTION_INFO_V1(xmcoh_inspect_weights);
 
 void
@@ -86,9 +88,14 @@ xmcoh_held_out_rule(int32 model_id, int32 version)
 	Datum		values[2] = {Int32GetDatum(model_id), Int32GetDatum(version)};
 	bool		no_seed = true;
 	bool		no_threshold = true;
+	bool		is_null;
 	HeldOutRule rule = {0};
 
-	if (SPI_execute_with_args("SELECT xmcoh.report_integer(report, 'seed'), xmcoh.report_number(report, 'held_out_threshold')"
+	if (SPI_execute_with_args("SELECT coalesce(xmcoh.report_integer(report, 'held_out_seed'),"
+							  " xmcoh.report_integer(report, 'seed')),"
+							  " xmcoh.report_number(report, 'held_out_threshold'),"
+							  " xmcoh.report_integer(report, 'groups') IS NOT NULL,"
+							  " xmcoh.report_integer(report, 'documents_joined') IS NOT NULL"
 							  " FROM xmcoh.model_version WHERE model_id OPERATOR(pg_catalog.=) $1"
 							  " AND version OPERATOR(pg_catalog.=) $2",
 							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
@@ -97,12 +104,24 @@ xmcoh_held_out_rule(int32 model_id, int32 version)
 	{
 		HeapTuple	row = SPI_tuptable->vals[0];
 
-		rule.seed = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &no_seed));
-		rule.threshold = DatumGetFloat8(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &no_threshold));
+		rule.hash.seed = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &no_seed));
+		rule.hash.threshold = DatumGetFloat8(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &no_threshold));
+		rule.by_group = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &is_null));
+		rule.by_record = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 4, &is_null));
 	}
 	SPI_freetuptable(SPI_tuptable);
 	rule.is_known = !no_seed && !no_threshold;
 	return rule;
+}
+
+bool
+xmcoh_was_held_out(const HeldOutRule *rule, const xmc_model *model, const char *key, const char *group_name)
+{
+	const char *name = rule->by_group ? group_name : key;
+
+	if (rule->by_record)
+		return xmc_seen_find(model, key, strlen(key)) == XMC_UNSEEN;
+	return xmc_held_out(name, strlen(name), rule->hash.seed, rule->hash.threshold);
 }
 
 int32

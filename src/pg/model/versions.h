@@ -10,6 +10,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "xmcoh/hold_out.h"
 #include "xmcoh/model.h"
 
 /*
@@ -18,16 +19,24 @@
  */
 extern int32 xmcoh_store_version(int32 model_id, const xmc_model *model, int32 job_id, const char *report);
 
-/* Which documents a training held out: those for which xmc_held_out(key, seed, threshold) is true. */
+/* Which documents a training held out: see xmcoh_was_held_out. */
 typedef struct HeldOutRule
 {
 	bool		is_known;		/* false for an imported version, and for one that does not exist */
-	int32		seed;
-	double		threshold;
+	bool		by_group;		/* documents had groups */
+	bool		by_record;		/* groups were found: only the record of seen documents tells */
+	xmc_hold_out_rule hash;
 } HeldOutRule;
 
 /* The rule of a version's training, from the version's report. Needs SPI; reads with the caller's privileges. */
 extern HeldOutRule xmcoh_held_out_rule(int32 model_id, int32 version);
+
+/*
+ * Whether the training that made `model` held out an approved document, by its key and the name of its group
+ * (xmcoh_source_group_name). Without groups at the training, groups of today count for nothing. Where groups were found
+ * (option find_groups), every document counts that the model has not seen, thus also one that was approved later.
+ */
+extern bool xmcoh_was_held_out(const HeldOutRule *rule, const xmc_model *model, const char *key, const char *group_name);
 
 /* Appends a number as JSON: the shortest text that reads back as the same number; null for NaN and infinity. */
 extern void xmcoh_append_json_number(StringInfo out, double value);

@@ -43,6 +43,7 @@ add_document(Batch *batch, const SourceDocument *from)
 		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
 	to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
+	to->document.group = xmcoh_source_group(from);
 	if (batch->rule->mode == XMC_GUIDANCE_STORED)
 		XMCOH_TRY(xmc_document_label_positions(&ctx, &to->document, to->position), &ctx);
 	batch->n++;

@@ -22,6 +22,7 @@
 
 #include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
+#include "xmcoh/groups.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/order.h"
@@ -38,6 +39,7 @@ typedef struct Tally
 	double	   *matches;		/* (documents) items at their place */
 	double	   *perfect;		/* (documents) 1 or 0 */
 	double	   *tau;			/* (documents) NaN where no item stands before another */
+	uint64	   *group;			/* (documents) 0: the document is a group of its own */
 	double		all_items;
 	double		random_matches; /* sums over documents of what a random order is expected to have */
 	double		random_perfect;
@@ -72,8 +74,8 @@ is_evaluated(void *arg, const SourceDocument *document)
 	if (document->order == NULL)
 		return false;
 	return !evaluation->held_out_only
-		|| (document->approved && xmc_held_out(document->key, strlen(document->key), evaluation->held_out.seed,
-											   evaluation->held_out.threshold));
+		|| (document->approved && xmcoh_was_held_out(&evaluation->held_out, evaluation->model, document->key,
+													 xmcoh_source_group_name(document)));
 }
 
 static void
@@ -84,9 +86,9 @@ grow(MemoryContext memory, double **values, int32 capacity)
 	*values = *values ? repalloc_huge(*values, size) : MemoryContextAllocHuge(memory, size);
 }
 
-/* Adds the order of one document, which has n items. */
+/* Adds the order of one document of a group, which has n items. */
 static void
-tally_up(MemoryContext memory, Tally *tally, int32 n, const xmc_order_quality *quality)
+tally_up(MemoryContext memory, Tally *tally, int32 n, uint64 group, const xmc_order_quality *quality)
 {
 	if (tally->documents == tally->capacity)
 	{
@@ -95,11 +97,14 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, const xmc_order_quality *q
 		grow(memory, &tally->matches, tally->capacity);
 		grow(memory, &tally->perfect, tally->capacity);
 		grow(memory, &tally->tau, tally->capacity);
+		tally->group = tally->group ? repalloc_huge(tally->group, sizeof(uint64) * (Size) tally->capacity) :
+			MemoryContextAllocHuge(memory, sizeof(uint64) * (Size) tally->capacity);
 	}
 	tally->items[tally->documents] = n;
 	tally->matches[tally->documents] = quality->matches;
 	tally->perfect[tally->documents] = quality->matches == n;
 	tally->tau[tally->documents] = quality->tau;
+	tally->group[tally->documents] = group;
 	tally->documents++;
 	tally->all_items += n;
 	tally->random_matches += quality->random_matches;
@@ -143,7 +148,7 @@ evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocum
 		xmc_order_quality quality;
 
 		XMCOH_TRY(xmc_measure_order(&ctx, placed, position, &quality), &ctx);
-		tally_up(evaluation->memory, tally, placed, &quality);
+		tally_up(evaluation->memory, tally, placed, document->group, &quality);
 		/* calibration: the probability of each pair in its stored order */
 		for (int32 a = 0; a < m; a++)
 		{
@@ -199,19 +204,43 @@ find_held_out(const DeployedModel *deployed, Evaluation *evaluation)
 				 errhint("Name a source that the version was not trained on: xmcoh.evaluate(model, source).")));
 }
 
-/* The mean of a ratio and its interval (mean, low, high) into three columns; NULL where there is nothing to average. */
+/* The groups of a tally's documents, by number. */
+typedef struct TallyGroups
+{
+	int32		n;
+	int32	   *number;			/* (documents) */
+	bool		too_few;		/* for an interval */
+} TallyGroups;
+
+static TallyGroups
+groups_of(const Tally *tally)
+{
+	xmc_ctx		ctx = xmcoh_context();
+	TallyGroups groups = {.number = palloc_extended(sizeof(int32) * (Size) Max(tally->documents, 1), MCXT_ALLOC_HUGE)};
+
+	XMCOH_TRY(xmc_number_groups(&ctx, tally->documents, tally->group, groups.number, &groups.n), &ctx);
+	groups.too_few = groups.n < tally->documents && groups.n < XMC_MIN_INTERVAL_GROUPS;
+	return groups;
+}
+
+/*
+ * The mean of a ratio and its interval (mean, low, high) into three columns; NULL where there is nothing to average. Too
+ * few groups have no interval.
+ */
 static void
-put_interval(const Tally *tally, const double *value, const double *weight, Datum *values, bool *nulls)
+put_interval(const Tally *tally, const TallyGroups *groups, const double *value, const double *weight, Datum *values,
+			 bool *nulls)
 {
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_interval interval;
 
-	XMCOH_TRY(xmc_bootstrap(&ctx, tally->documents, value, weight, XMC_BOOTSTRAP_REPLICATES, XMCOH_BOOTSTRAP_SEED,
-							&interval), &ctx);
+	XMCOH_TRY(xmc_bootstrap_groups(&ctx, tally->documents, value, weight, groups->number, XMC_BOOTSTRAP_REPLICATES,
+								   XMCOH_BOOTSTRAP_SEED, &interval), &ctx);
 	values[0] = Float8GetDatum(interval.mean);
 	values[1] = Float8GetDatum(interval.low);
 	values[2] = Float8GetDatum(interval.high);
-	nulls[0] = nulls[1] = nulls[2] = isnan(interval.mean);
+	nulls[0] = isnan(interval.mean);
+	nulls[1] = nulls[2] = nulls[0] || groups->too_few;
 }
 
 /* One row of the result; the numbers are those of the columns of xmcoh.evaluate. */
@@ -222,6 +251,7 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group
 	const Tally *tally = &evaluation->tally[group][kind];
 	Datum		values[18];
 	bool		nulls[18] = {false};
+	TallyGroups groups = groups_of(tally);
 
 	values[0] = CStringGetTextDatum(modality);
 	values[1] = CStringGetTextDatum(guidance);
@@ -229,9 +259,9 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group
 	values[3] = Int32GetDatum(group == SEEN ? tally->documents : 0);
 	nulls[3] = evaluation->model->seen.n == 0;
 	values[4] = Int64GetDatum((int64) tally->all_items);
-	put_interval(tally, tally->matches, tally->items, &values[5], &nulls[5]);
-	put_interval(tally, tally->perfect, NULL, &values[8], &nulls[8]);
-	put_interval(tally, tally->tau, NULL, &values[11], &nulls[11]);
+	put_interval(tally, &groups, tally->matches, tally->items, &values[5], &nulls[5]);
+	put_interval(tally, &groups, tally->perfect, NULL, &values[8], &nulls[8]);
+	put_interval(tally, &groups, tally->tau, NULL, &values[11], &nulls[11]);
 	values[14] = Float8GetDatum(tally->random_matches / tally->all_items);
 	values[15] = Float8GetDatum(tally->random_perfect / tally->documents);
 	values[16] = Float8GetDatum(0);
@@ -240,6 +270,7 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group
 	values[17] = Float8GetDatum(xmc_reliability_error(&tally->reliability));
 	nulls[17] = tally->reliability.n == 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	pfree(groups.number);
 }
 
 /* One row for each kind of score that the model's inputs and the rule allow. */
@@ -261,6 +292,30 @@ put_rows(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup grou
 	}
 	if (has_fused)
 		put_row(result, evaluation, group, "fused", "fused", XMC_EVIDENCE_FUSED);
+}
+
+/* A NOTICE where the evaluated documents are of so few groups that nothing can be told of others. */
+static void
+tell_few_groups(const Evaluation *evaluation)
+{
+	for (int g = 0; g < GROUPS; g++)
+	{
+		int32		documents = 0;
+		TallyGroups most = {0};
+
+		/* Of the kinds of score the one that covers most documents. */
+		for (int e = 0; e < XMC_EVIDENCES; e++)
+			if (evaluation->tally[g][e].documents > documents)
+			{
+				documents = evaluation->tally[g][e].documents;
+				most = groups_of(&evaluation->tally[g][e]);
+			}
+		if (most.too_few)
+			ereport(NOTICE,
+					(errmsg_plural("the %d documents are of %d group", "the %d documents are of %d groups", most.n, documents,
+								   most.n),
+					 errdetail("How good the orders of other groups are cannot be told, so there are no intervals.")));
+	}
 }
 
 /* A NOTICE where figures are too good, because the column documents_seen is easily overlooked. */
@@ -308,6 +363,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 		if (evaluation.documents[g] > 0 || (g == UNSEEN && evaluation.documents[SEEN] == 0))
 			put_rows(result, &evaluation, (DocumentGroup) g, xmc_guidance_has_fused(&rule));
 	tell_seen(&evaluation, deployed.version);
+	tell_few_groups(&evaluation);
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "parser/parse_coerce.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -32,6 +33,7 @@ static const struct
 	[COLUMN_TEXT_EMBEDDING] = {"text_embedding", "float4[]", FLOAT4ARRAYOID, WANTED_EMBEDDING},
 	[COLUMN_POSITION] = {"position", "float8", FLOAT8OID, "a numeric type"},
 	[COLUMN_APPROVED] = {"approved", "bool", BOOLOID, "boolean, unless approved is the word all"},
+	[COLUMN_GROUP] = {"group", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_BEFORE] = {"before", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_AFTER] = {"after", "text", TEXTOID, WANTED_TEXT},
 };
@@ -52,6 +54,22 @@ Oid
 xmcoh_column_type(ColumnUse use)
 {
 	return use_of[use].type_oid;
+}
+
+char *
+xmcoh_group_value(List *columns)
+{
+	char	   *value = NULL;
+	ListCell   *cell;
+
+	foreach(cell, columns)
+	{
+		char	   *next = xmcoh_column_value(lfirst(cell), COLUMN_GROUP);
+
+		value = value ? psprintf("%s OPERATOR(pg_catalog.||) E'\\x1f'::pg_catalog.text OPERATOR(pg_catalog.||) %s",
+								 value, next) : next;
+	}
+	return value;
 }
 
 char *
@@ -172,6 +190,28 @@ present_name(SPITupleTable *rows, uint64 row, int column)
 	return is_null ? NULL : xmcoh_referenced_name(datum);
 }
 
+/* The present names that an array of references in this row of the table names, as a List; NIL for NULL. */
+static List *
+present_names(SPITupleTable *rows, uint64 row, int column)
+{
+	bool		is_null;
+	Datum		datum = SPI_getbinval(rows->vals[row], rows->tupdesc, column, &is_null);
+	List	   *names = NIL;
+	ArrayType  *array;
+	ArrayIterator iterator;
+	Datum		reference;
+
+	if (is_null)
+		return NIL;
+	array = DatumGetArrayTypePCopy(datum);
+	iterator = array_create_iterator(array, 0, NULL);
+	while (array_iterate(iterator, &reference, &is_null))
+		if (!is_null)
+			names = lappend(names, xmcoh_referenced_name(reference));
+	array_free_iterator(iterator);
+	return names;
+}
+
 /* The relation that a reference in this row of the table names; InvalidOid: NULL, or there is no such relation. */
 static Oid
 named_relation(SPITupleTable *rows, uint64 row, int column)
@@ -207,7 +247,7 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	uint64		n;
 
 	if (SPI_execute_with_args("SELECT relation, document, item, text, image, text_embedding, position, approved, documents_of,"
-							  " all_approved FROM xmcoh.source_record WHERE model_id OPERATOR(pg_catalog.=) $1"
+							  " all_approved, group_columns FROM xmcoh.source_record WHERE model_id OPERATOR(pg_catalog.=) $1"
 							  " ORDER BY documents_of IS NOT NULL, source_id",
 							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.source_record");
@@ -234,6 +274,7 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 		columns->position = present_name(rows, i, 7);
 		columns->approved = present_name(rows, i, 8);
 		columns->all_approved = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 10, &is_null));
+		columns->group = present_names(rows, i, 11);
 		if (present_name(rows, i, 9) == NULL)
 			list = lappend(list, columns);
 		else

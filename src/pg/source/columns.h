@@ -24,6 +24,7 @@ typedef struct SourceColumns
 	const char *position;
 	const char *approved;		/* a boolean column, or NULL */
 	bool		all_approved;	/* every stored order is approved */
+	List	   *group;			/* names of the columns that together say the group of a document; NIL: none do */
 	List	   *members;		/* SourceColumns; their rows belong to this source's documents (documents_of) */
 	struct SourceSet *set;		/* the sources of the same list; NULL for a member */
 	int			number;			/* of this source in the set */
@@ -59,6 +60,7 @@ typedef enum ColumnUse
 	COLUMN_TEXT_EMBEDDING,
 	COLUMN_POSITION,
 	COLUMN_APPROVED,
+	COLUMN_GROUP,
 	COLUMN_BEFORE,				/* of approved pairs */
 	COLUMN_AFTER
 } ColumnUse;
@@ -69,6 +71,12 @@ extern const char *xmcoh_column_role(ColumnUse use);
 /* The column's value in a query over the relation AS t, cast to the type that this use is read as; and that type. */
 extern char *xmcoh_column_value(const char *column, ColumnUse use);
 extern Oid	xmcoh_column_type(ColumnUse use);
+
+/*
+ * The name of a document's group as text in such a query, from several columns; NULL if one of them is NULL. One column
+ * gives its text. The texts of several columns stand with the control character U+001F between.
+ */
+extern char *xmcoh_group_value(List *columns);
 
 /*
  * ERROR undefined_column if the relation has no such column, datatype_mismatch if the column's type cannot be cast; both

@@ -11,6 +11,8 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "base/restricted.h"
@@ -73,6 +75,33 @@ probe_columns(FunctionCallInfo fcinfo, int first, int n, const ColumnUse *use)
 		xmcoh_rows_end(xmcoh_rows_read(query.data, n_columns, types, psprintf("first row of %s", name)));
 }
 
+/* The same for the columns of the argument that names those of the group; NULL: there are none. */
+static void
+probe_group(FunctionCallInfo fcinfo, int argument)
+{
+	static const Oid types[1] = {TEXTOID};
+	Oid			relation = PG_GETARG_OID(0);
+	List	   *columns = NIL;
+	ArrayIterator iterator;
+	Datum		column;
+	bool		is_null;
+
+	if (PG_ARGISNULL(argument))
+		return;
+	iterator = array_create_iterator(PG_GETARG_ARRAYTYPE_P(argument), 0, NULL);
+	while (array_iterate(iterator, &column, &is_null))
+		if (!is_null)
+		{
+			columns = lappend(columns, pstrdup(NameStr(*DatumGetName(column))));
+			xmcoh_check_column(relation, llast(columns), COLUMN_GROUP, NULL);
+		}
+	array_free_iterator(iterator);
+	if (columns != NIL)
+		xmcoh_rows_end(xmcoh_rows_read(psprintf("SELECT %s FROM %s AS t LIMIT 1", xmcoh_group_value(columns),
+												xmcoh_relation_name(relation)),
+									   1, types, psprintf("first row of %s", xmcoh_relation_name(relation))));
+}
+
 /* Checks the first embedding of a column: it must have the `dim` numbers that the model reads (model option `option`). */
 static void
 probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim, const char *option)
@@ -118,7 +147,10 @@ connect(void)
 		elog(ERROR, "could not connect to SPI");
 }
 
-/* probe_source(relation, document, item, text, image, text_embedding, position, approved, image_dim, text_dim, caller) */
+/*
+ * probe_source(relation, document, item, text, image, text_embedding, position, approved, image_dim, text_dim, caller,
+ * group)
+ */
 Datum
 xmcoh_probe_source(PG_FUNCTION_ARGS)
 {
@@ -134,6 +166,7 @@ xmcoh_probe_source(PG_FUNCTION_ARGS)
 	xmcoh_restrict_begin_as(&before, PG_GETARG_OID(10));
 	connect();
 	probe_columns(fcinfo, 1, 7, use);
+	probe_group(fcinfo, 11);
 	probe_embedding(fcinfo, 4, COLUMN_IMAGE, PG_ARGISNULL(8) ? 0 : PG_GETARG_INT32(8), "image_dim");
 	probe_embedding(fcinfo, 5, COLUMN_TEXT_EMBEDDING, PG_ARGISNULL(9) ? 0 : PG_GETARG_INT32(9), "text_dim");
 	SPI_finish();

@@ -20,9 +20,11 @@
 #include "source/embedding.h"
 #include "source/rows.h"
 
+#include "xmcoh/groups.h"
+
 #define DOCUMENT_COLUMN 1		/* of each part's query */
 #define ITEM_COLUMN 2
-#define MAX_COLUMNS 7
+#define MAX_COLUMNS 8
 
 /* One row while its document is being collected. The item is the first member, so that xmc_item_compare can sort rows. */
 typedef struct SourceRow
@@ -39,6 +41,8 @@ typedef struct SourceRows
 	int32		capacity;
 	bool		ordered;		/* each row whose relation has a position column has a position */
 	bool		approved;		/* and each of these positions is approved */
+	bool		has_group;		/* a row of a relation with a group was read; `group` is its group */
+	char	   *group;
 } SourceRows;
 
 /* One relation; its rows come in the order of their documents' and items' keys. */
@@ -53,6 +57,7 @@ typedef struct SourcePart
 	int			text_embedding_column;
 	int			position_column;
 	int			approved_column;
+	int			group_column;
 } SourcePart;
 
 struct SourceReader
@@ -88,6 +93,21 @@ add_column(PartQuery *query, Oid relation, const char *column, ColumnUse use)
 	xmcoh_check_column(relation, column, use, HINT_RENAMED);
 	appendStringInfo(&query->text, "%s %s", query->n ? "," : "SELECT", xmcoh_column_value(column, use));
 	query->type[query->n] = xmcoh_column_type(use);
+	return ++query->n;
+}
+
+/* The same for the group of a document, which several columns may give. */
+static int
+add_group(PartQuery *query, Oid relation, List *columns)
+{
+	ListCell   *cell;
+
+	if (columns == NIL)
+		return 0;
+	foreach(cell, columns)
+		xmcoh_check_column(relation, lfirst(cell), COLUMN_GROUP, HINT_RENAMED);
+	appendStringInfo(&query->text, ", %s", xmcoh_group_value(columns));
+	query->type[query->n] = xmcoh_column_type(COLUMN_GROUP);
 	return ++query->n;
 }
 
@@ -144,6 +164,7 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 		part->text_embedding_column = add_column(&query, relation, columns->text_embedding, COLUMN_TEXT_EMBEDDING);
 	part->position_column = add_column(&query, relation, columns->position, COLUMN_POSITION);
 	part->approved_column = add_column(&query, relation, columns->approved, COLUMN_APPROVED);
+	part->group_column = add_group(&query, relation, columns->group);
 	appendStringInfo(&query.text, " FROM %s AS t", part->relation);
 	if (document != NULL)
 		add_document_filter(&query.text, columns, document);
@@ -263,6 +284,30 @@ document_key(const SourcePart *part)
 	return TextDatumGetCString(datum);
 }
 
+/* The group that the current row names: all rows of the document must name the same, or all none. */
+static void
+read_group(const SourceReader *reader, const SourcePart *part, const char *item, SourceRows *rows)
+{
+	bool		is_null;
+	Datum		datum = value_at(part, part->group_column, &is_null);
+	char	   *group = is_null ? NULL : TextDatumGetCString(datum);
+
+	if (part->group_column == 0)
+		return;
+	if (!rows->has_group)
+		rows->group = group;
+	else if ((group == NULL) != (rows->group == NULL) || (group && strcmp(group, rows->group) != 0))
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_EXCEPTION),
+				errmsg("rows of document \"%s\" of %s are of different groups", reader->document.key, part->relation),
+				errdetail("Item \"%s\" is of another group than an item before.", item),
+				errhint("Give all rows of a document the same value in column \"%s\", or NULL.",
+						(char *) linitial(part->columns->group)));
+	else if (group)
+		pfree(group);
+	rows->has_group = true;
+}
+
 /* Adds the rows of one relation that belong to the document. */
 static void
 read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
@@ -292,6 +337,7 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 		this = &rows->row[document->n];
 		this->part = (int) (part - reader->part);
 		read_item(reader, part, &this->item);
+		read_group(reader, part, this->item.key, rows);
 
 		datum = value_at(part, part->position_column, &is_null);
 		this->position = is_null ? NAN : DatumGetFloat8(datum);
@@ -571,9 +617,22 @@ xmcoh_source_next(SourceReader *reader)
 			document->item[i] = rows.row[i].item;
 		set_stored_order(reader, rows.row, rows.ordered);
 		document->approved = document->order != NULL && rows.approved;
+		document->group = rows.group;
 	}
 	MemoryContextSwitchTo(caller);
 	return document->key ? document : NULL;
+}
+
+uint64
+xmcoh_source_group(const SourceDocument *document)
+{
+	return document->group ? xmc_group_of(document->group, strlen(document->group)) : 0;
+}
+
+const char *
+xmcoh_source_group_name(const SourceDocument *document)
+{
+	return document->group ? document->group : document->key;
 }
 
 void

@@ -23,6 +23,7 @@ typedef struct SourceDocument
 	int32	   *order;			/* (n_placed) their numbers, by position, then by number; NULL without an order */
 	bool		is_total;		/* all items have a position, and no two have the same */
 	bool		approved;		/* its stored order is approved (then there is one) */
+	const char *group;			/* the name of its group (xmcoh_group_value); NULL: the document is a group of its own */
 } SourceDocument;
 
 typedef struct SourceReader SourceReader;
@@ -42,9 +43,13 @@ extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_o
  * position column. If one of these rows has no position, the document has no stored order, but SourceDocument.position
  * still holds the positions. Two items may have the same position if they have no modality in common. Errors:
  * null_value_not_allowed (document, item), unique_violation (an item or a position twice in a document), data_exception
- * (embeddings, position NaN), program_limit_exceeded.
+ * (embeddings, position NaN, rows of a document that name different groups), program_limit_exceeded.
  */
 extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
+
+/* The group of a document for the core; and the name by which it is held out, which is its key without a group. */
+extern uint64 xmcoh_source_group(const SourceDocument *document);
+extern const char *xmcoh_source_group_name(const SourceDocument *document);
 
 extern void xmcoh_source_close(SourceReader *reader);
 

@@ -16,6 +16,9 @@
 #include "model/versions.h"
 #include "model/weights.h"
 
+#include "xmcoh/groups.h"
+#include "xmcoh/seen.h"
+
 /* Opens a version. Damaged weights are no reason to lose the new version: NULL then, and *damage says what is wrong. */
 static const xmc_model *
 open_version(int32 model_id, int32 version, MemoryContext memory, const char **damage)
@@ -94,18 +97,50 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *hel
 }
 
 /*
- * Chooses the held-out documents; with `both`, those of them that the champion's training held out too. Returns their
- * number.
+ * Marks the groups that taught the champion, among those of all documents: taught[d] for document d. A champion whose
+ * training held out single documents may know their groups.
+ */
+static bool *
+find_taught_groups(const FinishedTraining *training, const xmc_model *champion)
+{
+	Size		n = (Size) Max(training->n, 1);
+	uint64	   *group = palloc_extended(sizeof(uint64) * n, MCXT_ALLOC_HUGE);
+	int32	   *number = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
+	bool	   *has_taught = palloc_extended(sizeof(bool) * n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);	/* (groups) */
+	bool	   *taught = palloc_extended(sizeof(bool) * n, MCXT_ALLOC_HUGE);
+	int32		n_groups;
+
+	for (int32 d = 0; d < training->n; d++)
+		group[d] = training->document[d].group;
+	XMCOH_TRY(xmc_number_groups(training->ctx, training->n, group, number, &n_groups), training->ctx);
+	for (int32 d = 0; d < training->n; d++)
+		has_taught[number[d]] |= xmc_seen_find(champion, training->key[d], strlen(training->key[d])) == XMC_SEEN_LABELLED;
+	for (int32 d = 0; d < training->n; d++)
+		taught[d] = has_taught[number[d]];
+	pfree(group);
+	pfree(number);
+	pfree(has_taught);
+	return taught;
+}
+
+/*
+ * Chooses the held-out documents; with `both`, those of them that the champion's training held out too, with their groups.
+ * Returns their number.
  */
 static int32
-choose_documents(const FinishedTraining *training, const HeldOutRule *both, const xmc_document **chosen)
+choose_documents(const FinishedTraining *training, const xmc_model *champion, const HeldOutRule *both,
+				 const xmc_document **chosen)
 {
+	bool	   *taught = both && training->has_groups ? find_taught_groups(training, champion) : NULL;
 	int32		n = 0;
 
 	for (int32 d = 0; d < training->n; d++)
-		if (training->held_out[d] && (both == NULL || xmc_held_out(training->key[d], strlen(training->key[d]),
-																	 both->seed, both->threshold)))
+		if (training->document[d].n_pairs > 0 && training->held_out[d] &&
+			(both == NULL || (xmcoh_was_held_out(both, champion, training->key[d], training->group[d]) &&
+							  !(taught && taught[d]))))
 			chosen[n++] = &training->document[d];
+	if (taught)
+		pfree(taught);
 	return n;
 }
 
@@ -121,10 +156,10 @@ xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
 		return;
 	chosen = palloc_extended(sizeof *chosen * (Size) training->n, MCXT_ALLOC_HUGE);
 	if (held_out.is_known)
-		n = choose_documents(training, &held_out, chosen);
+		n = choose_documents(training, champion, &held_out, chosen);
 	out->fair = n >= XMC_MIN_HELD_OUT_DOCUMENTS;
 	if (!out->fair)
-		n = choose_documents(training, NULL, chosen);
+		n = choose_documents(training, champion, NULL, chosen);
 	XMCOH_TRY(xmc_challenge_run(training->ctx, champion, training->model, n, chosen, training->options->challenge_margin,
 								&out->result), training->ctx);
 	pfree(chosen);

@@ -13,7 +13,7 @@ typedef struct Challenge
 {
 	int32		champion;		/* the version that was deployed at the comparison; 0: none was */
 	const char *not_compared;	/* why there was no comparison, as a sentence without full stop; NULL: there was one */
-	bool		fair;			/* all documents were held out of both trainings */
+	bool		fair;			/* all documents, with their groups, were held out of both trainings */
 	xmc_challenge result;
 } Challenge;
 

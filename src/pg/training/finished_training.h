@@ -6,6 +6,8 @@
 
 #include "training/session.h"
 
+#include "xmcoh/groups.h"
+#include "xmcoh/hold_out.h"
 #include "xmcoh/train.h"
 
 typedef struct FinishedTraining
@@ -20,8 +22,11 @@ typedef struct FinishedTraining
 	int32		n;				/* documents */
 	const xmc_document *document;	/* (n) */
 	char	  **key;			/* (n) */
+	char	  **group;			/* (n) names of groups, as in TrainingSet */
+	bool		has_groups;
+	const xmc_found_groups *found;	/* NULL: groups were not looked for */
 	const uint8 *held_out;		/* (n) */
-	double		held_out_threshold; /* of xmc_held_out */
+	xmc_hold_out_rule held_out_rule;
 	int64		ignored_pairs;
 
 	const xmc_train_progress *last; /* the last epoch, if its figures are not in the job's row yet; or NULL */

@@ -78,7 +78,16 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	xmcoh_json_number(&out, "labelled_pairs", (double) pairs);
 	xmcoh_json_number(&out, "ignored_pairs", (double) training->ignored_pairs);
 	xmcoh_json_number(&out, "seed", training->options->seed);
-	xmcoh_json_number(&out, "held_out_threshold", training->held_out_threshold);
+	xmcoh_json_number(&out, "held_out_threshold", training->held_out_rule.threshold);
+	if (training->has_groups)
+	{
+		xmcoh_json_number(&out, "held_out_seed", training->held_out_rule.seed);
+		xmcoh_json_number(&out, "groups", report->groups);
+		xmcoh_json_number(&out, "largest_group", report->largest_group);
+		xmcoh_json_number(&out, "held_out_groups", report->held_out_groups);
+	}
+	if (training->found != NULL)
+		xmcoh_json_number(&out, "documents_joined", training->found->documents);
 	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
 		add_score_kind(&out, report, e);
 	if (report->alignment.documents > 0)
@@ -145,6 +154,22 @@ append_rounds_end(StringInfo out, const xmc_train_report *report)
 	}
 }
 
+/* What the groups are, and what so few of them cannot tell. */
+static void
+append_groups(StringInfo out, const xmc_train_report *report, const xmc_found_groups *found)
+{
+	if (found != NULL)
+		appendStringInfo(out, "; %d documents share images or long texts with others", found->documents);
+	if (found != NULL && found->limit < INT32_MAX)
+		appendStringInfo(out, " (left out were %d images and texts of more than %d documents, which would join more than"
+						 " half)", found->left_out, found->limit);
+	appendStringInfo(out, "; %d groups, %d held out, the largest of %d documents", report->groups, report->held_out_groups,
+					 report->largest_group);
+	if (report->held_out_groups < XMC_MIN_INTERVAL_GROUPS && report->held_out_groups < report->held_out_documents)
+		appendStringInfo(out, "; the figures are of %d held-out %s: how good the orders of other groups are cannot be told, so"
+						 " there are no intervals", report->held_out_groups, report->held_out_groups == 1 ? "group" : "groups");
+}
+
 static char *
 make_message(const FinishedTraining *training, const Challenge *challenge)
 {
@@ -154,6 +179,8 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 	initStringInfo(&out);
 	appendStringInfo(&out, "trained on %d documents, %d held out",
 					 report->approved_documents - report->held_out_documents, report->held_out_documents);
+	if (training->has_groups)
+		append_groups(&out, report, training->found);
 	if (report->pool_documents > 0)
 		appendStringInfo(&out, "; %d without approved pairs taken in", report->pool_documents);
 	append_rounds_end(&out, report);

@@ -413,7 +413,9 @@ xmcoh_run_training(WorkerJob *job)
 	xmcoh_save(&(FinishedTraining) {
 		.job = job,.ctx = &ctx,.options = &run.options,.on_success = run.on_success,.model = model,.report = &report,
 		.n = run.set.documents->n,.document = run.set.documents->document,.key = run.set.key,
-		.held_out = run.set.held_out,.held_out_threshold = run.set.threshold,.ignored_pairs = run.set.ignored_pairs,
+		.group = run.set.group,.has_groups = run.set.has_groups,
+		.found = run.set.groups_found ? &run.set.found : NULL,
+		.held_out = run.set.held_out,.held_out_rule = run.set.rule,.ignored_pairs = run.set.ignored_pairs,
 		.last = run.n_epochs ? &run.epoch[run.n_epochs - 1] : NULL,.total = run.progress.total,.round = run.progress.round,
 		.note = run.note,.write_figures = write_figures,.arg = &run
 	});

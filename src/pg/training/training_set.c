@@ -5,6 +5,7 @@
 #include "lib/pairingheap.h"
 #include "nodes/pg_list.h"
 #include "storage/lmgr.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "base/statement.h"
@@ -17,7 +18,6 @@
 
 #define POOL_SEED UINT64_C(0x706f6f6c00000000)
 #define FIRST_CAPACITY 1024
-#define THRESHOLD_BITS 52		/* of a double's fraction */
 
 /* A document of the pool. */
 typedef struct PoolDocument
@@ -27,12 +27,20 @@ typedef struct PoolDocument
 	int32		number;			/* in documents */
 } PoolDocument;
 
+/* The name of a group; its documents share the string. */
+typedef struct GroupName
+{
+	uint64		group;			/* the hash key */
+	char	   *name;
+} GroupName;
+
 /* What is only needed while documents are read. */
 typedef struct Reading
 {
 	const WorkerJob *job;
 	TrainingSet *set;			/* a key is NULL when its document has left the pool again */
-	int32		capacity;		/* of set->key */
+	int32		capacity;		/* of set->key and set->group */
+	HTAB	   *groups;			/* of GroupName */
 	MemoryContext memory;		/* the set's */
 	MemoryContext building;		/* one document while it is built */
 	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for a pool */
@@ -105,6 +113,7 @@ forget_pushed_out(TrainingSet *set)
 		if (set->key[d] != NULL)
 		{
 			set->key[kept] = set->key[d];
+			set->group[kept] = set->group[d];
 			documents->document[kept++] = documents->document[d];
 		}
 	documents->n = kept;
@@ -185,6 +194,22 @@ is_pool_source(const Reading *reading, Oid relation)
 
 /* ---- documents ---- */
 
+/* The name of the document's group, kept with the set; `key` is the document's key there. */
+static char *
+group_name(Reading *reading, const SourceDocument *source, uint64 group, char *key)
+{
+	GroupName  *entry;
+	bool		found;
+
+	if (group == 0)
+		return key;
+	entry = hash_search(reading->groups, &group, HASH_ENTER, &found);
+	if (!found)
+		entry->name = MemoryContextStrdup(reading->memory, source->group);
+	reading->set->has_groups = true;
+	return entry->name;
+}
+
 /* Appends a document that has approved pairs, or for which the pool has a place. */
 static void
 add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, bool pool)
@@ -199,18 +224,23 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 		return;
 	caller = MemoryContextSwitchTo(reading->building);
 	XMCOH_TRY(xmc_document_build(ctx, set->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
+	document.group = xmcoh_source_group(source);
 	xmcoh_label_document(ctx, pairs, source, &document);
 	pool = pool && xmc_can_be_guided(&document);
 	if (document.n_pairs > 0 || pool)
 	{
-		if (set->documents->n == reading->capacity)
+		int32		n = set->documents->n;
+
+		if (n == reading->capacity)
 		{
 			reading->capacity *= 2;
 			set->key = repalloc_huge(set->key, reading->capacity * sizeof(char *));
+			set->group = repalloc_huge(set->group, reading->capacity * sizeof(char *));
 		}
 		if (pool)
 			add_to_pool(reading, hash);
-		set->key[set->documents->n] = MemoryContextStrdup(reading->memory, source->key);
+		set->key[n] = MemoryContextStrdup(reading->memory, source->key);
+		set->group[n] = group_name(reading, source, document.group, set->key[n]);
 		xmcoh_documents_append(set->documents, &document);
 	}
 	MemoryContextSwitchTo(caller);
@@ -218,13 +248,12 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 }
 
 static int32
-count_held_out(const TrainingSet *set, int32 seed, double threshold)
+count_approved(const TrainingSet *set)
 {
 	int32		count = 0;
 
 	for (int32 d = 0; d < set->documents->n; d++)
-		count += set->documents->document[d].n_pairs > 0 &&
-			xmc_held_out(set->key[d], strlen(set->key[d]), seed, threshold);
+		count += set->documents->document[d].n_pairs > 0;
 	return count;
 }
 
@@ -232,7 +261,7 @@ count_held_out(const TrainingSet *set, int32 seed, double threshold)
 static void
 refuse_ignored_pairs(const TrainingSet *set)
 {
-	int32		approved = count_held_out(set, 0, 1);	/* all */
+	int32		approved = count_approved(set);
 
 	if (approved < XMC_MIN_APPROVED_DOCUMENTS && set->ignored_pairs > 0)
 		ereport(ERROR,
@@ -240,6 +269,29 @@ refuse_ignored_pairs(const TrainingSet *set)
 				errmsg("%d approved documents, %d are needed; %lld approved pairs name unknown documents or items", approved,
 					   XMC_MIN_APPROVED_DOCUMENTS, (long long) set->ignored_pairs),
 				errhint("The documents and items of pairs are compared with those of the sources as text."));
+}
+
+/* Option find_groups: documents that share an image or a long text are one group, named like the first of them. */
+static void
+find_groups(xmc_ctx *ctx, TrainingSet *set)
+{
+	Documents  *documents = set->documents;
+	int32	   *leader = palloc_extended(sizeof(int32) * (Size) Max(documents->n, 1), MCXT_ALLOC_HUGE);
+
+	XMCOH_TRY(xmc_find_groups(ctx, set->options, documents->n, documents->document, leader, &set->found), ctx);
+	set->groups_found = true;
+	set->has_groups = true;
+	for (int32 d = 0; d < documents->n; d++)
+		if (leader[d] != d)
+		{
+			xmc_document *first = &documents->document[leader[d]];
+
+			if (first->group == 0)
+				first->group = ~xmc_group_of(set->key[leader[d]], strlen(set->key[leader[d]]));
+			documents->document[d].group = first->group;
+			set->group[d] = set->group[leader[d]];
+		}
+	pfree(leader);
 }
 
 void
@@ -254,6 +306,10 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	*set = (TrainingSet) {.options = options};
 	reading.building = AllocSetContextCreate(reading.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
 	set->key = palloc(reading.capacity * sizeof(char *));
+	set->group = palloc(reading.capacity * sizeof(char *));
+	reading.groups = hash_create("xmcoh groups", FIRST_CAPACITY, &(HASHCTL) {
+								 .keysize = sizeof(uint64),.entrysize = sizeof(GroupName),.hcxt = reading.memory},
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
 	/* As the extension's owner: which sources are read. */
 	worker_begin(false);
@@ -283,8 +339,11 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
 	xmcoh_documents_map(set->documents);
 	forget_pushed_out(set);
+	if (options->find_groups)
+		find_groups(&ctx, set);
 	worker_commit();
 	MemoryContextDelete(reading.building);
+	hash_destroy(reading.groups);
 	refuse_ignored_pairs(set);
 }
 
@@ -293,27 +352,17 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 void
 xmcoh_hold_out(TrainingSet *set)
 {
-	int32		seed = set->options->seed;
-	double		low = set->options->held_out;
+	xmc_ctx		ctx = xmcoh_context();
+	Size		n = (Size) set->documents->n;
+	xmc_status	status;
 
-	set->threshold = low;
-	if (count_held_out(set, seed, 1) >= XMC_MIN_APPROVED_DOCUMENTS &&
-		count_held_out(set, seed, low) < XMC_MIN_HELD_OUT_DOCUMENTS)
-	{
-		/* Bisection to the last bit: the lowest threshold that holds out enough documents. */
-		set->threshold = 1;
-		for (int step = 0; step < THRESHOLD_BITS; step++)
-		{
-			double		middle = low + (set->threshold - low) / 2;
-
-			if (count_held_out(set, seed, middle) < XMC_MIN_HELD_OUT_DOCUMENTS)
-				low = middle;
-			else
-				set->threshold = middle;
-		}
-	}
-	set->held_out = palloc(Max(set->documents->n, 1));
-	for (int32 d = 0; d < set->documents->n; d++)
-		set->held_out[d] = set->documents->document[d].n_pairs > 0 &&
-			xmc_held_out(set->key[d], strlen(set->key[d]), seed, set->threshold);
+	set->held_out = palloc0(Max(n, 1));
+	status = xmc_hold_out(&ctx, set->options, set->documents->n, set->documents->document, set->group, set->held_out,
+						  &set->rule);
+	if (status == XMC_BAD_INPUT)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_EXCEPTION),
+				errmsg("%s", ctx.message),
+				errhint("Attach the source with a finer group, or without one."));
+	XMCOH_TRY(status, &ctx);
 }

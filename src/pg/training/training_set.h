@@ -7,13 +7,20 @@
 #include "training/document_file.h"
 #include "training/session.h"
 
+#include "xmcoh/groups.h"
+#include "xmcoh/hold_out.h"
+
 typedef struct TrainingSet
 {
 	const xmc_options *options;
 	Documents  *documents;
 	char	  **key;			/* (documents->n) */
+	char	  **group;			/* (documents->n) names of groups; of a document that is its own group: its key */
+	bool		has_groups;		/* some document has a group */
+	bool		groups_found;	/* xmc_find_groups was asked; `found` is what it said */
+	xmc_found_groups found;
 	uint8	   *held_out;		/* (documents->n) by xmcoh_hold_out */
-	double		threshold;		/* a document is held out when xmc_held_out says so of its key, the seed and this */
+	xmc_hold_out_rule rule;		/* by which documents are held out, from xmcoh_hold_out */
 	int64		ignored_pairs;	/* approved pairs that name unknown documents or items */
 } TrainingSet;
 
@@ -25,9 +32,8 @@ typedef struct TrainingSet
 extern void xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set);
 
 /*
- * Chooses the held-out documents: those whose hash, as a fraction, is below a threshold. The threshold is option held_out,
- * raised, if there are documents enough, until XMC_MIN_HELD_OUT_DOCUMENTS are held out. The version's report keeps this
- * number, so it can be told at any later time which documents the version was not trained on.
+ * Chooses the held-out documents by xmc_hold_out. The version's report keeps the rule, so it can be told at any later time
+ * which documents the version was not trained on. ERROR data_exception: all approved documents are one group.
  */
 extern void xmcoh_hold_out(TrainingSet *set);
 
