@@ -4,7 +4,7 @@
  *
  * s (n, n) holds antisymmetric log-odds, row-major: s[i * n + j] > 0 says that item i stands before item j. The caller
  * numbers the items in the order of their keys. Ties go to the smaller number, so the result does not depend on the order
- * in which rows were read. Scores are first rounded to multiples of XMC_SCORE_GRID, so rounding errors of a matrix product
+ * in which rows were read; xmc_decode_shuffled, for evaluations, lets them fall by chance. Scores are first rounded to multiples of XMC_SCORE_GRID, so rounding errors of a matrix product
  * cannot decide a tie.
  */
 #ifndef XMCOH_DECODE_H

@@ -1,5 +1,7 @@
 /*
- * restricted.h - a bracket around code of a relation's owner: functions of views, casts, output functions, policies.
+ * restricted.h - a bracket around code of a relation's owner: functions of views, casts, output functions, policies. The role
+ * that the code runs as: in a session the current user, in a worker the submitter of the job (training/session.c), in the
+ * checks of attach_source and attach_pairs the caller (xmcoh_restrict_begin_as in source/probe.c).
  */
 #ifndef XMCOH_PG_RESTRICTED_H
 #define XMCOH_PG_RESTRICTED_H
