@@ -1,4 +1,4 @@
-# Training jobs on whole clusters: what becomes of a job when its worker, its server, its source or its model goes away.
+# Tests training jobs on a cluster: the state of a job after its worker, server, source or model is gone.
 use strict;
 use warnings;
 
@@ -37,14 +37,14 @@ is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'ends it');
 like(job($job, 'message'), qr/^cancelled while /, 'and says in which phase');
 is(value("SELECT xmcoh.cancel_job($job)"), 'f', 'a second time there is nothing to cancel');
 
-# A cancel that rolls back is none; one that commits late holds nobody up.
+# A cancel that is rolled back has no effect. A cancel that commits late blocks no other session.
 $job = train_long('manuals');
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); ROLLBACK;");
 is(job($job, 'state'), 'running', 'a cancel that is rolled back does nothing');
 $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.cancel_job($job); SELECT pg_sleep(1.5); COMMIT;");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'a cancel in a longer transaction works at its commit');
 
-# Whoever owns another model can write into his job's row what he likes: this worker is not his to stop.
+# The owner of another model can write any pid into a job row of that model. Such a row must not let the owner stop this worker.
 $job = train_long('manuals');
 $node->safe_psql('postgres', "INSERT INTO xmcoh.job_record (job_id, model_id, state, worker_pid, worker_started_at) OVERRIDING SYSTEM VALUE
 	SELECT 9000, xmcoh.model_id('others'), 'running', worker_pid, worker_started_at FROM xmcoh.job_record WHERE job_id = $job");
@@ -55,7 +55,7 @@ $node->safe_psql('postgres', 'DELETE FROM xmcoh.job_record WHERE job_id = 9000')
 value("SELECT xmcoh.cancel_job($job)");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'but by its own cancel_job');
 
-# ---- one job per model, one slot for all ----
+# ---- one job per model, one worker slot for all models ----
 
 $job = train_long('manuals');
 my ($code, $out, $err) = $node->psql('postgres', "SELECT xmcoh.train('manuals')");
@@ -88,7 +88,7 @@ is(row($job, "state || ': ' || message"), 'interrupted: worker died (crash or te
 ok(worker_is_gone(), 'and does not train again by itself');
 unharmed('kill -9 of a worker');
 
-# Killed while it is being cancelled: what was asked for has happened.
+# The worker is killed while the job is being cancelled. The job still ends cancelled.
 $job = train_long('manuals');
 $pid = job($job, 'worker_pid');
 stop_between_writes($job, $pid);
@@ -98,7 +98,7 @@ kill_worker($pid);
 await($job, "state = 'cancelled'");
 unharmed('kill -9 of a worker that is being cancelled, which ends cancelled');
 
-# ---- the server goes away ----
+# ---- the server stops ----
 
 $job = train_long('manuals');
 $node->stop('immediate');
@@ -115,9 +115,9 @@ my $next = train('manuals', $quick);
 is(row($job, 'state'), 'interrupted', 'train finds a job that a restart ended');
 is(value("CALL xmcoh.wait_for_job($next, '180 s')"), 'succeeded', 'and takes its place');
 
-# ---- the extension and the database go away ----
+# ---- the extension and the database are dropped ----
 
-# Its worker must end for good, and not come back each second for ever: the only slot would stay taken.
+# The worker must end for good. A worker that is restarted every second would keep the only slot taken.
 $node->safe_psql('postgres', 'CREATE DATABASE other');
 my $other_long = $long =~ s/'//gr;
 for my $how ('DROP EXTENSION xmcoh', 'DROP DATABASE other WITH (FORCE)')
@@ -137,7 +137,7 @@ for my $how ('DROP EXTENSION xmcoh', 'DROP DATABASE other WITH (FORCE)')
 	unharmed($how);
 }
 
-# ---- the source and the model go away ----
+# ---- the source and the model are dropped ----
 
 $job = train_long('manuals');
 $node->safe_psql('postgres', 'CREATE TABLE work_step_copy AS TABLE work_step; DROP TABLE work_step');
@@ -163,7 +163,7 @@ value("SELECT xmcoh.drop_model('doomed')");
 ok(worker_is_gone(), 'dropping a model ends its worker');
 is(value("SELECT count(*) FROM xmcoh.job_record WHERE job_id = $job"), '0', 'and takes the job along');
 
-# Not by drop_model but behind its back: the worker sees it at its next progress, or at its end.
+# The rows are deleted without drop_model. The worker sees the deletion at its next progress update or at its end.
 $node->safe_psql('postgres', q{
 SELECT xmcoh.create_model('doomed');
 SELECT xmcoh.attach_source('doomed', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
@@ -198,13 +198,13 @@ unharmed('train in transactions that fail');
 
 ok(slurp_file($node->logfile, $before) =~ /starting background worker process "xmcoh job $job"/, '(seen in the log)');
 
-# wait_for_job sees the end of a job from within a transaction with an older snapshot.
+# wait_for_job sees the end of a job even in a transaction whose snapshot is older.
 $job = train('manuals', $quick);
 $out = $node->safe_psql('postgres', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) > 0 FROM xmcoh.job_record;
 	CALL xmcoh.wait_for_job($job, '180 s'); COMMIT;");
 like($out, qr/succeeded$/, 'wait_for_job under REPEATABLE READ');
 
-# ---- a wait keeps nothing from vacuum ----
+# ---- a wait does not hold back vacuum ----
 
 $job = train_long('manuals');
 my $waiter = background($node, 'postgres');
@@ -215,7 +215,7 @@ $node->poll_query_until('postgres', "SELECT state = 'active' AND query LIKE 'CAL
 value('CREATE TABLE gone AS SELECT generate_series(1, 1000) AS n; DELETE FROM gone');
 my $left = 1;
 my $end = time + $patience;
-while ($left != 0 && time < $end)	# the job's worker has a snapshot while it writes
+while ($left != 0 && time < $end)	# the job's worker has a snapshot while the worker writes
 {
 	$left = value("VACUUM gone; SELECT pg_relation_size('gone')");
 	sleep 0.1 if $left != 0;
@@ -225,7 +225,7 @@ ok($node->poll_query_until('postgres', "SELECT backend_xmin IS NULL FROM pg_stat
 	'who waits has no snapshot');
 is(job($job, 'state') . value("SELECT state FROM pg_stat_activity WHERE pid = $waiting"), 'runningactive', 'all while it waits');
 
-# A transaction block has its snapshot, and so has who waits in it.
+# A transaction block keeps its snapshot while wait_for_job waits in the block.
 my $holder = background($node, 'postgres');
 my $holding = $holder->query_safe('SELECT pg_backend_pid()');
 $holder->query_until(qr/waiting/, "BEGIN;\n\\echo waiting\nCALL xmcoh.wait_for_job($job);\n");
@@ -237,7 +237,7 @@ value("SELECT xmcoh.cancel_job($job)");
 is($_->query_safe('SELECT 1'), "cancelled\n1", 'and hears of the end') for $waiter, $holder;
 $_->quit for $waiter, $holder;
 
-# What a procedure has done before it waits is committed, so it can start the job that it waits for.
+# A wait commits the procedure's earlier work, so a procedure can wait for a job that the procedure started.
 value(q{CREATE PROCEDURE train_and_wait(INOUT state text DEFAULT NULL) LANGUAGE plpgsql AS $$
 DECLARE
 	job integer := xmcoh.train('manuals', '{"epochs": 2}');
@@ -247,7 +247,7 @@ END $$});
 is(submit('CALL train_and_wait()'), 'succeeded', 'a procedure trains and waits');
 like(fails('BEGIN; CALL train_and_wait()'), qr/this very transaction, which it waits for/, 'but not in a transaction block');
 
-# ---- privileges, in the worker ----
+# ---- privileges of the worker ----
 
 $node->safe_psql('postgres', q{
 CREATE ROLE clerk LOGIN; CREATE ROLE office NOLOGIN; GRANT office TO clerk;
@@ -274,7 +274,7 @@ $job = $train_papers->();
 is($as_office->("CALL xmcoh.wait_for_job($job, '180 s')"), 'failed', 'no privilege on the source: the job fails');
 is(job($job, 'message'), 'permission denied for table guarded', 'and says so');
 
-# The session that submits may be anybody's who can SET ROLE; code in a source must not get at that role.
+# The submitting session may belong to any role that can SET ROLE to the submitter. A source's code must not get the session's role.
 $node->safe_psql('postgres', 'CREATE SCHEMA trap AUTHORIZATION office');
 $as_office->(q{
 CREATE TABLE trap.caught (who text);

@@ -1,4 +1,4 @@
-# Scoring in many processes: parallel plans, a hot standby, other databases, and memory.
+# Tests scoring in several processes: parallel plans, a hot standby, other databases, and memory use.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -86,7 +86,7 @@ $standby->stop;
 
 # ---- other encodings, other databases ----
 
-# The same bytes of weights and the same texts, so the same answers.
+# The databases get the same bytes of weights and the same texts, so the answers are the same.
 my $blob = $node->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('guides'), 'hex')});
 my $words = q{SELECT xmcoh.order_score('guides', 'prüfen: open part 1', NULL, 'Größe: pack part 2', NULL),
 	xmcoh.recover_order('guides', i, i, NULL) FROM unnest('{öffnen,prüfen,open,pack,größer}'::text[]) AS i};
@@ -103,7 +103,7 @@ for my $encoding ('LATIN1', 'SQL_ASCII')
 ($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
 like($err, qr/invalid byte sequence for encoding "UTF8"/, 'bytes that are no text');
 
-# In one session the extension goes and comes again: prepared look-ups find the new tables.
+# One session drops the extension and creates the extension again. Prepared look-ups must find the new tables.
 like($node->safe_psql('latin1', qq{
 	$ask;
 	DROP EXTENSION xmcoh;
@@ -116,7 +116,7 @@ like($node->safe_psql('latin1', qq{
 # (test/sanitizers.sh sets CHECK_SANITIZER)
 my $own_memory = 'a sanitizer keeps memory of its own beside every block of the server';
 
-# 16 MB of weights, of which a session must not have a copy of its own.
+# The weights take 16 MB. A session must not have its own copy of the weights.
 $node->safe_psql('postgres', q{
 	SELECT xmcoh.create_model('large', options => '{"hash_bits": 22, "bag_dim": 0, "epochs": 1}');
 	SELECT xmcoh.attach_source('large', 'step', document => 'guide', item => 'step', text => 'words',
@@ -127,7 +127,7 @@ $node->safe_psql('postgres', q{SELECT xmcoh.precedes('large', 'open', NULL, 'pac
 cmp_ok($node->safe_psql('postgres', q{SELECT bytes FROM xmcoh.versions WHERE model = 'large'}), '>', 16_000_000,
 	'it is large');
 
-# kB of memory of its own (not the file's pages), in a session that has the library loaded, around its first call
+# Private (anonymous) memory of a session in kB, before and after the first call; the library is loaded before both.
 my $private = q{SELECT (regexp_match(pg_read_file('/proc/self/smaps_rollup'), 'Anonymous: +([0-9]+)'))[1]};
 my $first_call = $node->safe_psql('postgres', qq{
 	SELECT count(*) FROM xmcoh.options();
@@ -142,7 +142,7 @@ SKIP:
 }
 note('private memory of a first call: ', $after - $before, ' kB');
 
-# Failing and succeeding calls, a thousand of each kind: memory and files stay as they are.
+# Each kind of call, failing or succeeding, runs a thousand times. Memory and open files must not grow.
 my $calls = <<'SQL';
 DO $$
 BEGIN
@@ -183,9 +183,9 @@ SKIP:
 	skip $own_memory, 1 if $ENV{CHECK_SANITIZER};
 	cmp_ok($rss_later - $rss, '<', 2000, 'nor does the process, kB');
 }
-cmp_ok($files_later, '<=', $files, 'nor its open files');	# fewer, when the server closes some
+cmp_ok($files_later, '<=', $files, 'nor its open files');	# the server may close some files
 
-# A source of five times the size takes no more memory.
+# Scoring a source of five times the size must take no more memory.
 $node->safe_psql('postgres', q{
 	CREATE TABLE five AS SELECT guide + 100000 * copy AS guide, step, words, picture FROM many,
 		generate_series(1, 5) AS copy;

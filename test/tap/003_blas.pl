@@ -1,4 +1,4 @@
-# The library refuses a threaded OpenBLAS. Here the serial one is made to say that it is threaded.
+# Tests that the library refuses a threaded OpenBLAS. A preloaded library makes the serial OpenBLAS report itself as threaded.
 use strict;
 use warnings;
 

@@ -1,5 +1,5 @@
-# What a DBA is told: notifications from a worker, transitions that a kill leaves, a dump and its restore in the middle of a job;
-# and that comparing two versions holds nothing back.
+# Tests what a DBA sees: notifications of a worker, transitions after a kill, and a dump and restore in the middle of a job.
+# The comparison of two versions must keep no transaction open.
 use strict;
 use warnings;
 
@@ -34,8 +34,8 @@ sub train_long
 	return $job;
 }
 
-# What a session hears: payloads, in order. Who notifies sends it after his commit, so some of it may be on its way still when its cause
-# can be seen; $last is what must be heard in the end, if anything.
+# Returns the payloads that a session receives, in order. A notifier sends a payload after its commit, so a payload may arrive later
+# than the change becomes visible. $last is the state that must arrive last, if any must arrive.
 sub heard
 {
 	my ($session, $last, $statement) = @_;
@@ -74,7 +74,7 @@ is($events[3]{version}, 2, 'with its number');
 ($job) = $node->safe_psql('postgres', "BEGIN; SELECT xmcoh.train('manuals'); ROLLBACK;");
 is(told(heard($listener)), '', 'of a transaction that rolls back nobody hears');
 
-# A listener in a long transaction hears at its end, and holds up nobody meanwhile.
+# A listener in a long transaction receives notifications at the end of that transaction, and blocks no job meanwhile.
 $listener->query('BEGIN');
 $job = value("SELECT xmcoh.train('manuals', on_success => 'keep')");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a listener in a transaction holds up no job');
@@ -123,9 +123,9 @@ is($node->safe_psql('restored', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succ
 is($node->safe_psql('restored', "SELECT champion FROM xmcoh.job_history WHERE job_id = $job"), '1', 'by its own champion');
 $listener->quit;
 
-# ---- a comparison that takes a while ----
+# ---- a long comparison ----
 
-# A large champion, a small challenger: training the one takes less time than asking the other.
+# The champion is large and the challenger is small: scoring with the champion takes longer than training the challenger.
 $node->safe_psql('postgres', q{
 CREATE TABLE long_step AS SELECT m AS manual, s AS step, 'word' || (s * 7919 + m * 104729) % 997 AS instruction
   FROM generate_series(1, 60) AS m, generate_series(1, 200) AS s;
@@ -141,7 +141,7 @@ ok($node->poll_query_until('postgres', "SELECT a.xact_start IS NULL AND a.backen
 	FROM pg_stat_activity AS a JOIN xmcoh.job_record AS j ON a.pid = j.worker_pid
 	WHERE j.job_id = $job AND j.state = 'running' AND phase = 'comparing'"), 'with no transaction open');
 my $pid = job($job, 'worker_pid');
-stop_between_writes($job, $pid);	# so that there is time for what follows
+stop_between_writes($job, $pid);	# the comparison must not end during the next statements
 value("SELECT xmcoh.deploy('long', 2), xmcoh.deploy('long', 3)");
 is(value("SELECT xmcoh.prune_versions('long', 1)"), '0', 'and while they are, their champion stays');
 value("SELECT xmcoh.cancel_job($job)");

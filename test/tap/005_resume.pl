@@ -1,4 +1,4 @@
-# Interrupted training goes on: whatever ends a worker, and whenever, the job that is resumed ends with the same bytes.
+# Tests that a resumed job ends with the same bytes, whatever interrupted its worker and at whatever moment.
 use strict;
 use warnings;
 
@@ -10,7 +10,7 @@ use XmcohTest;
 
 my $node = new_cluster('resume', "max_worker_processes = 8\n");
 
-# Texts that know the ends, images that know nearly the whole order, and a pool for rounds in which one teaches the other.
+# The texts show the ends of a document, the images nearly the whole order. In rounds each modality labels the pool for the other.
 my $shape = '"d_model": 64, "heads": 2, "feed_forward": 64, "hash_bits": 12, "bag_bits": 12, "bag_dim": 8, "bag_documents": 0, "align_dim": 16';
 my $options = qq('{$shape, "epochs": 60, "patience": 60, "rounds": 2}');
 my $endless = qq('{$shape, "epochs": 10000, "patience": 10000}');
@@ -43,7 +43,7 @@ sub train_with
 	return value("SET xmcoh.checkpoint_interval = $interval; SELECT xmcoh.train('pictured', $with, on_success => 'keep')");
 }
 
-# Starts a run, lets it get as far as a checkpoint, and interrupts it. One that has come to its end meanwhile is not meant.
+# Starts a run, waits for a checkpoint, and interrupts the run. A run that has already succeeded is replaced by a new run.
 sub interrupted
 {
 	my ($job, $outcome);
@@ -68,7 +68,7 @@ sub terminate
 
 sub resume { my ($job) = @_; value("SELECT xmcoh.resume_job($job)"); }
 
-# ---- what it is to be ----
+# ---- the reference: a run without interruption ----
 
 my $began = time;
 my $reference = train_with(3600, $options);
@@ -79,7 +79,7 @@ is(value("SELECT count(DISTINCT round) FROM xmcoh.training_round WHERE job_id = 
 like(report($reference), qr/"alignment"/, 'and an alignment');
 my ($sha, $figures, $report) = (sha($reference), figures($reference), report($reference));
 
-# ---- interrupted at random, in every way there is ----
+# ---- interruptions of every kind at random moments ----
 
 my %ways = (
 	'pg_terminate_backend' => sub { value("SELECT pg_terminate_backend($_[0])") },
@@ -108,7 +108,7 @@ my $give_up = time + 3 * $patience;
 begin();
 while ((@todo || $resumed < 3) && time < $give_up)
 {
-	# Each costs the epoch it falls into, and no more; so this comes to an end.
+	# Each interruption loses only the epoch in which it happens, so the loop ends.
 	sleep 0.05 + rand($length / 8);
 	my $pid = value("SELECT worker_pid FROM xmcoh.job WHERE job_id = $job AND state IN ('starting', 'running')");
 	my $way = $todo[0] // $ways[ rand @ways ];
@@ -116,12 +116,12 @@ while ((@todo || $resumed < 3) && time < $give_up)
 	my $state = value("CALL xmcoh.wait_for_job($job, '" . ($pid eq '' ? 0 : $patience) . " s')");
 	if ($state eq 'succeeded')
 	{
-		# Sooner than expected: the next one is interrupted.
+		# The job succeeded before an interruption. The next job is interrupted instead.
 		check_end();
 		begin();
 		next;
 	}
-	next if $pid eq '';			# it has not begun yet
+	next if $pid eq '';			# the job has not begun yet
 	is($state, 'interrupted', "interrupted by $way while " . job($job, "concat_ws(' ', phase, 'round', round, 'epoch', epoch)"));
 	shift @todo;
 	$interruptions++;
@@ -135,7 +135,7 @@ while ((@todo || $resumed < 3) && time < $give_up)
 check_end();
 cmp_ok($resumed, '>=', 3, "a job was resumed from a checkpoint $resumed times");
 
-# ---- checkpoints that are no good ----
+# ---- unusable checkpoints ----
 
 $job = interrupted();
 is(job($job, 'attempts'), '0', 'its attempts were counted anew at its checkpoint');
@@ -167,7 +167,7 @@ like(outcome($job), qr/^succeeded: .*; could not write a checkpoint: no space, a
 is(sha($job), $sha, 'with the same weights');
 value('DROP TRIGGER no_space ON xmcoh.job_checkpoint');
 
-# ---- how often, and what a worker is told ----
+# ---- the checkpoint interval, and what a resumed worker knows ----
 
 $job = train_with(3600, $endless);
 await($job, 'epoch > 2');
@@ -180,7 +180,7 @@ is(job($job, 'message'), 'began anew: there is no checkpoint', 'without a checkp
 value("SELECT xmcoh.cancel_job($job)");
 like(outcome($job), qr/^cancelled/, '(cancelled)');
 
-# The time left counts from what was done when the worker began.
+# The time left is computed from the work done since the worker began.
 $job = train_with(0, $endless);
 await($job, "attempts = 0 AND epoch > 2");
 terminate($job);
@@ -193,7 +193,7 @@ cmp_ok(job($job, 'done_before'), '<=', $done, 'a resumed job knows what was done
 is(value("SELECT abs(extract(epoch FROM p.time_left) / extract(epoch FROM p.elapsed) / ((j.total - j.done)::float8 / (j.done - j.done_before)) - 1) < 0.01
 	FROM xmcoh.training_progress AS p JOIN xmcoh.job AS j USING (job_id) WHERE j.job_id = $job"), 't', 'and so does its time left');
 
-# ---- dumped, cancelled ----
+# ---- a dump and a cancel of a job with a checkpoint ----
 
 my $dump = $node->basedir . '/dump.sql';
 cmp_ok(checkpoints($job), '>', 0, 'it has a checkpoint');

@@ -1,4 +1,5 @@
-# Training with little memory and with several processes: the same weights, nothing left behind, whatever goes away meanwhile.
+# Tests training with little memory and with several processes: the weights stay the same, and no process or file remains, even
+# after a process is killed.
 use strict;
 use warnings;
 
@@ -19,7 +20,7 @@ fsync = off
 });
 $node->start;
 
-# 8 items of 256 numbers: 8 kB a document.
+# A document has 8 items of 256 numbers, which is 8 kB.
 $node->safe_psql('postgres', q{
 CREATE EXTENSION xmcoh;
 CREATE TABLE step AS SELECT d AS document, i AS step, 'word' || (d * i) % 97 || ' of ' || i AS instruction, d % 4 > 0 AS approved,
@@ -39,10 +40,10 @@ SELECT xmcoh.attach_source('slow', 'few', 'document', 'step', image => 'photo', 
 sub value { return $node->safe_psql('postgres', $_[0]); }
 sub set { value("ALTER DATABASE postgres SET $_[0]"); return; }
 sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
-# What a job has needed goes with its process, which is a moment after its last word.
+# A job's temporary files are removed when its process exits, which is shortly after the end of the job is written.
 sub no_files { return $node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_ls_tmpdir()'); }
 
-# Runs a job to its end; its state, and the hash of the version's weights.
+# Runs a job to its end. Returns the job, its state, and the hash of the version's weights.
 sub train
 {
 	my ($options, $model) = @_;
@@ -53,7 +54,7 @@ sub train
 
 # ---- little memory ----
 
-# All that minibatches can hold: words in bags, documents with labels of their own and with weak ones.
+# The minibatches hold every kind of input: words in bags, documents with approved orders, and documents with weak labels.
 my $quick = '{"epochs": 2, "rounds": 1, "bag_documents": 0}';
 my ($job, $state, $ample) = train($quick);
 is($state, 'succeeded', 'training with ample memory');
@@ -64,7 +65,7 @@ set("xmcoh.training_memory = '1MB'");
 is($state, 'succeeded', 'training with documents of five times the memory');
 is($sparing, $ample, 'gives the same weights');
 
-set("work_mem = '64MB'");	# sorting takes no file
+set("work_mem = '64MB'");	# the sort needs no temporary file
 set('temp_file_limit = 1024');
 ($job, $state) = train($quick);
 is($state, 'failed', 'training with more documents than temp_file_limit fails');
@@ -86,7 +87,7 @@ sub restart_with_slots
 	return;
 }
 
-# Starts a run that takes long and waits until all processes compute.
+# Starts a long run and waits until all gradient processes run.
 sub train_long
 {
 	my ($processes) = @_;
@@ -111,13 +112,13 @@ set('xmcoh.training_workers = 3');
 ($job, $state, my $three) = train($quick);
 unlike(job($job, 'message'), qr/processes/, 'three processes');
 
-# One process less than asked for, killed softly when it has begun: what it was doing is done again.
+# One gradient process is terminated after the training began. The remaining process computes the lost part again.
 set('xmcoh.training_workers = 2');
 my $longer = '{"epochs": 12, "patience": 12, "d_model": 192, "layers": 2}';
 ($job, $state, my $undisturbed) = train($longer);
 is($state, 'succeeded', 'a longer training');
 my $terminated = '';
-for (1 .. 20)				# it may be over before we have seen it
+for (1 .. 20)				# a job may end before the poll sees its phase
 {
 	$job = value("SELECT xmcoh.train('manuals', '$longer')");
 	$node->poll_query_until('postgres', "SELECT epoch > 0 AND phase LIKE '%network' OR finished_at IS NOT NULL FROM xmcoh.job WHERE job_id = $job")
@@ -132,7 +133,7 @@ like(job($job, 'message'), qr/; 1 of 2 training processes: the others were termi
 is(value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (model, version) WHERE j.job_id = $job"), $undisturbed,
 	'and ends with the same weights');
 
-# Cancelled, and the leader terminated: nobody stays.
+# The job is cancelled, or its leader is terminated: no process remains.
 for my $how ('xmcoh.cancel_job(job_id)', 'pg_terminate_backend(worker_pid)')
 {
 	$job = train_long(1);
@@ -144,7 +145,7 @@ for my $how ('xmcoh.cancel_job(job_id)', 'pg_terminate_backend(worker_pid)')
 	ok(no_files(), 'nor a file');
 }
 
-# kill -9 of a gradient process is a crash of the server.
+# kill -9 of a gradient process makes the postmaster restart all server processes.
 $job = train_long(1);
 kill_worker(value("SELECT pid $gradient"), $node);
 $node->poll_query_until('postgres', "SELECT state = 'interrupted' FROM xmcoh.job_record WHERE job_id = $job")
@@ -153,7 +154,7 @@ is(job($job, 'state'), 'interrupted', 'after kill -9 of a gradient process the j
 ok(nobody_left(), 'and leaves nobody behind');
 ok(no_files(), 'nor a file');
 
-# ---- too few slots: one is the logical replication launcher's, one the job's, and one is left to others ----
+# ---- too few slots: the logical replication launcher has one, the job has one, and one stays free for others ----
 
 $node->append_conf('postgresql.conf', 'xmcoh.max_running_jobs = 1');
 restart_with_slots(3);
@@ -166,7 +167,7 @@ set('xmcoh.training_workers = 3');
 is($fewer, $three, 'with a slot too few the same weights');
 like(job($job, 'message'), qr/; 2 of 3 training processes: no background worker slot was free$/, 'and a remark');
 
-# Slots of jobs that may still begin are not theirs: with two of them, and one left to others, none of five is free.
+# Gradient processes leave the slots of jobs that may still begin. Two such slots and one spare slot leave none of five free.
 $node->append_conf('postgresql.conf', 'xmcoh.max_running_jobs = 3');
 restart_with_slots(5);
 ($job, $state, $fewer) = train($quick);

@@ -1,4 +1,4 @@
-# What the server's log tells of jobs, and what stands with every error of a worker.
+# Tests what the server's log says about jobs, and the context of an error of a worker.
 use strict;
 use warnings;
 

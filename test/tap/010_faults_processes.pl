@@ -1,6 +1,6 @@
-# Processes that die or are told to stop at every moment of a job; and what a job costs others while it lives.
+# Tests processes that are killed or cancelled in every phase of a job, and what a running job costs other sessions.
 #
-# Where each fault of a job is tested, with the state of the tables afterwards (XmcohTest::unharmed):
+# Each fault of a job, and the file that tests the fault and the state of the tables afterwards (XmcohTest::unharmed):
 #   kill -9 of the worker, pg_terminate_backend                  001 (training), here (reading, saving)
 #   kill -9 of a gradient process                                006
 #   pg_ctl stop -m immediate, restart                            001
@@ -14,7 +14,7 @@
 #   privileges revoked                                           001 (before), 011 (while training)
 #   row-level security on the source                             001 (before), 011 (changed while training)
 #   DROP ROLE, DROP OWNED, a role that cannot connect            011
-#   statement_timeout, lock_timeout and their like               012
+#   statement_timeout, lock_timeout and similar settings         012
 #   no free worker slot                                          001
 #   out of memory                                                001 (the server's limit), 012 (of a worker that trains)
 #   disk full, file size limit, temp_file_limit                  012
@@ -23,7 +23,7 @@
 #   PREPARE TRANSACTION                                          001
 #   hot standby                                                  001 (train), 002 (scoring)
 #   promotion of a standby during a job                          013
-#   pg_dump and restore                                          001 (of jobs that are over), 013 (in the middle of a job)
+#   pg_dump and restore                                          001 (of finished jobs), 013 (in the middle of a job)
 #   all of these signals at random moments                       014, `make torture`
 use strict;
 use warnings;
@@ -39,7 +39,7 @@ unharmed('nothing');
 
 # ---- cancel in every phase ----
 
-# Documents with embeddings of texts and of pictures; of most of them the order is not approved. And a source that takes minutes.
+# Documents with text embeddings and images; most of their orders are not approved. The view slow takes minutes to read.
 $node->safe_psql('postgres', q{
 CREATE TABLE pictured AS
 	SELECT s.*, manual <= 200 AS approved, ARRAY[step, manual % 7, manual % 3, 1]::real[] AS photo,
@@ -59,7 +59,7 @@ SELECT xmcoh.attach_source('$name', '$source', 'manual', 'step', $columns, "posi
 
 my $endless = '"epochs": 10000, "patience": 10000';
 my $wide = '"d_model": 256, "layers": 2';
-# The part before the one that is meant takes a moment.
+# The phases before the phase under test are short.
 my $then_wide = qq{"epochs": 200, "patience": 200, $wide};
 my ($words, $texts, $photos) =
   map { "$_, approved => 'approved'" } (q{text => 'instruction'}, q{text_embedding => 'embedding'}, q{image => 'photo'});
@@ -82,7 +82,7 @@ for my $phase (@phase)
 	my $round = $model[4] // 0;
 	model("$name $round", @model);
 	my $outcome;
-	for (1 .. 20)				# it may be further on before we have seen it, or cancel it
+	for (1 .. 20)				# a job may be in a later phase before the poll or the cancel
 	{
 		my $job = train("$name $round", q('{}'));
 		value("SELECT xmcoh.cancel_job($job)") if eval { await($job, "state = 'running' AND phase = '$name' AND round = $round"); 1 };
@@ -93,13 +93,13 @@ for my $phase (@phase)
 }
 unharmed('cancel in every phase');
 
-# While a version is written: here by somebody who waits for a lock, so that it is certain to go on.
+# The fault occurs while a version is written. The worker waits for an advisory lock, so the write cannot end before the fault.
 $node->safe_psql('postgres', q{
 CREATE FUNCTION wait_for_lock() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
 CREATE TRIGGER wait BEFORE INSERT ON xmcoh.model_version FOR EACH ROW EXECUTE FUNCTION wait_for_lock();
 });
 
-# Does something to a worker that is saving, given its pid and its job; while it waits and when it no longer has to.
+# Applies a fault to a worker that waits for the lock while saving. The fault gets the worker's pid and the job.
 sub while_saving
 {
 	my ($how, $fault, $outcome) = @_;
@@ -110,7 +110,7 @@ sub while_saving
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 	  or die 'the worker does not wait';
 	$fault->(job($job, 'worker_pid'), $job);
-	like(outcome($job), $outcome, "$how while it saves");	# although nobody lets go of the lock
+	like(outcome($job), $outcome, "$how while it saves");	# the lock is still held
 	is(value('SELECT count(*) FROM xmcoh.model_version'), $versions, 'and there is no version');
 	$holder->{run}->kill_kill;
 	unharmed("$how while it saves");
@@ -122,7 +122,7 @@ while_saving('kill -9', sub { kill_worker($_[0]); await($_[1], "state = 'interru
 
 # ---- kill -9 of the postmaster ----
 
-# No new server starts while a process of the old one lives.
+# A new server does not start while a process of the old server lives.
 sub kill_postmaster
 {
 	my ($job, $phase) = @_;
@@ -132,7 +132,7 @@ sub kill_postmaster
 	my $end = time + $patience;
 	sleep 0.01 while process_lives($pid) && time < $end;
 	ok(!process_lives($pid), "the postmaster is killed: a worker that is $phase ends, too");
-	sleep 0.01 while kill(0, $postmaster);	# a zombie, too, keeps the next one out
+	sleep 0.01 while kill(0, $postmaster);	# even a zombie prevents the start of a new server
 	$node->start;
 }
 while_saving('kill -9 of the postmaster', sub { kill_postmaster($_[1], 'saving') }, qr/^interrupted: worker died/);
@@ -164,13 +164,13 @@ for my $signal ('TERM', 'KILL')
 	unharmed("SIG$signal while reading");
 }
 
-# ---- what a long training costs others: vacuum's horizon ----
+# ---- a long training and vacuum's horizon ----
 
 my $job = train_long('manuals');
 my $horizon = "SELECT coalesce(age(backend_xmin), 0) FROM pg_stat_activity WHERE backend_type = 'xmcoh job'";
 value('CREATE TABLE churn AS SELECT 1 AS n');
 value('UPDATE churn SET n = n + 1; ' x 400);	# each statement is a transaction
-# One transaction over the training would hold a snapshot at every look, and one that is 400 transactions old.
+# A training in one transaction would show a snapshot at every query, and the snapshot would be 400 transactions old.
 my ($free, $young) = (0, 0);
 my $end = time + $patience;
 while (($free < 20 || $young < 20) && time < $end)
@@ -186,7 +186,7 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activit
 	AND backend_xmin IS NULL AND xact_start IS NULL"), 'between its writes it counts as idle, in no transaction');
 my ($code, $out, $err);
 $end = time + $patience;
-do					# it may meet the worker in one of its writes
+do					# VACUUM may run during one of the worker's writes
 {
 	($code, $out, $err) = $node->psql('postgres', 'VACUUM VERBOSE churn');
 } until ($err =~ /\b0 are dead but not yet removable/ || time > $end);

@@ -1,4 +1,4 @@
-# What a job reads, and who may read it, changes or goes away while the job is there. (Where which fault is tested: 010.)
+# Tests a source, a privilege or a role that changes or is dropped while a job exists. (010 lists which file tests which fault.)
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ use XmcohTest;
 my $node = new_cluster('objects', "max_worker_processes = 4\n");
 unharmed('nothing');
 
-# A source that takes minutes to read, over a table.
+# Creates a model with one source. The view slow, below, takes minutes to read.
 sub source
 {
 	my ($model, $relation, $columns) = @_;
@@ -27,7 +27,7 @@ CREATE VIEW slow AS SELECT t.* FROM ticking AS t, LATERAL pg_sleep(0.001 * t.ste
 source('changing', 'changing', $columns);
 source('slow', 'slow', q{text => 'instruction', "position" => 'place', approved => 'all'});
 
-# Starts a job and waits until it reads its source: it says so a moment before.
+# Starts a job and waits until its worker has locked the source's table. The phase is reported shortly before the lock.
 sub train_slow
 {
 	my $job = train('slow');
@@ -44,7 +44,7 @@ sub cancel
 
 # ---- ALTER TABLE of the source ----
 
-# Before it is read: what the attachment says of the columns is no longer true. Names are followed.
+# The table changes before the job reads the table, so the attachment describes other columns. The job follows renames.
 my $gone = 'DROP TABLE changing';
 for my $change (
 	[ 'a text that is gone', 'DROP COLUMN instruction', qr/failed: public\.changing has no column "instruction" to be read as text\nHint: Rename the column back, or detach/, $gone ],
@@ -69,7 +69,7 @@ for my $change (
 }
 unharmed('ALTER TABLE of the source before it is read');
 
-# While it is read, its owner waits, as for any reader; from then on the job has no lock on it.
+# ALTER TABLE waits while the job reads the source, as for any reader. After the read the job has no lock on the table.
 my $job = train_slow();
 like(fails("SET lock_timeout = '200ms'; ALTER TABLE ticking ADD COLUMN remark text"), qr/canceling statement due to lock timeout/,
 	'ALTER TABLE while the source is read waits');
@@ -94,7 +94,7 @@ CREATE POLICY p ON guarded USING (manual <= 100);
 GRANT SELECT ON guarded TO office;
 });
 
-# The model `papers` of the role office; `as` a role: as itself.
+# papers() creates the model `papers` as the role office. as() runs a statement as the given role.
 sub as { my ($role, $sql) = @_; return $node->safe_psql('postgres', $sql, extra_params => [ '-U', $role ]); }
 
 sub papers
@@ -115,14 +115,14 @@ $job = train('papers', $quick, 'office');
 like(outcome($job), qr/^failed: .*(0|no) /, 'a job whose every document is hidden fails');
 value('ALTER POLICY p ON guarded USING (manual <= 100)');
 
-# Who may no longer train the model deploys nothing, and neither does his job. (Some seconds of training.)
+# A job whose submitter may no longer train the model must deploy nothing. The training takes some seconds.
 my $some = q('{"epochs": 12, "patience": 12, "d_model": 256, "layers": 2, "bag_documents": 0}');
 my $versions = "SELECT count(*) FROM xmcoh.versions WHERE model = 'papers'";
-# Trains as a role, does something in the middle of it; gives the job, and how many versions there are then.
+# Trains as a role and runs a statement in the middle. Returns the job and the number of versions at that moment.
 sub while_training
 {
 	my ($role, $sql) = @_;
-	for (1 .. 20)				# it may be over before we have seen it
+	for (1 .. 20)				# a job may end before the poll sees the training
 	{
 		my $job = train('papers', $some, $role);
 		next if !eval { await($job, "state = 'running' AND done > 0"); 1 };
@@ -164,7 +164,7 @@ is(value("SELECT owner FROM xmcoh.model_overview WHERE model = 'papers'"), value
 like(outcome(train('papers')), qr/^succeeded: /, 'who can train it');
 unharmed('DROP ROLE');
 
-# A worker that cannot connect is started anew each second; but not when its role is gone.
+# A worker that cannot connect is restarted every second. A worker whose role was dropped is not restarted.
 $node->safe_psql('postgres', 'CREATE ROLE guest LOGIN; CREATE DATABASE other');
 $node->safe_psql('other', q{
 CREATE EXTENSION xmcoh;
@@ -213,7 +213,7 @@ is(job($job, 'state'), 'running', 'and does the job no harm');
 cancel($job);
 unharmed('DROP DATABASE refused');
 
-# The job's end waits for the table that goes away. Then there is nothing to write to, and nobody comes back.
+# The end of the job waits for the table that is dropped. Afterwards no row is left to write, and the worker is not restarted.
 $job = train_slow();
 my $dropper = background($node, 'postgres');
 $dropper->query_until(qr/dropping/, "\\echo dropping\nDROP EXTENSION xmcoh;\n\\echo dropped\n");

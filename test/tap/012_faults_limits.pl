@@ -1,10 +1,10 @@
-# A job that is given too little: time, memory, disk. (Where which fault is tested: 010.)
+# Tests a job with too little time, memory or disk space. (010 lists which file tests which fault.)
 use strict;
 use warnings;
 
-# A disk of 24 MB: a tmpfs, which an ordinary user can mount in a namespace of his own, where he counts as root. In that namespace
-# this file runs once more, in a second one inside it, where he is himself again: a server does not run as root. (At once, as
-# PostgreSQL::Test::Utils turns this process's output to a file.)
+# The small disk is a tmpfs of 24 MB. An ordinary user can mount a tmpfs in a user namespace, where the user counts as root. This
+# file runs again in a second namespace inside the first, where the user has the original uid: a server does not run as root.
+# The exec comes first because PostgreSQL::Test::Utils redirects this process's output to a file.
 my $small_disk;
 BEGIN
 {
@@ -29,13 +29,13 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 use XmcohTest;
 
-# Of the sessions of this test, not of workers.
+# These options apply to the sessions of this test, not to workers.
 $ENV{PGOPTIONS} = '-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off'
   . ' -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0';
 my $node = new_cluster('limits', "statement_timeout = 100ms\nautovacuum = off\n");
 unharmed('nothing');
 
-# ---- timeouts of the server, the role, the database, which a job outlives ----
+# ---- timeouts of the server, the role and the database do not end a job ----
 
 $node->safe_psql('postgres', q{
 CREATE VIEW slow AS SELECT s.* FROM make_steps(60) AS s, pg_advisory_xact_lock_shared(1) AS gate, LATERAL pg_sleep(0.001 * s.step) AS wait;
@@ -60,15 +60,15 @@ $node->safe_psql('postgres', q{
 ALTER ROLE CURRENT_USER RESET ALL; ALTER ROLE CURRENT_USER IN DATABASE postgres RESET ALL; ALTER DATABASE postgres RESET ALL});
 unharmed('timeouts');
 
-# ---- memory, of a worker ----
+# ---- memory of a worker ----
 
-# Trains with a limit that its worker has from this phase on; gives the outcome, and how many versions it has stored. A worker that
-# reads is kept waiting by a lock until it has the limit.
+# Trains with a limit that is set for the worker from the given phase on. Returns the outcome and the number of versions stored.
+# A lock makes a worker that reads wait until the limit is set.
 sub train_limited
 {
 	my ($model, $phase, $limit, $lock) = @_;
 	my ($outcome, $versions);
-	for (1 .. 20)				# another phase may be over before we have seen it
+	for (1 .. 20)				# the phase may end before the poll sees the phase
 	{
 		$versions = value('SELECT count(*) FROM xmcoh.model_version');
 		$locker->query_safe("BEGIN; $lock") if $lock;
@@ -100,13 +100,13 @@ SKIP:
 	skip 'NO prlimit(1) HERE: WORKERS WITHOUT MEMORY ARE NOT TESTED', 7 if system("prlimit --pid $$ >/dev/null 2>&1") != 0;
 	my ($outcome, $versions) = train_limited('slow', 'reading', '--as=now+30000000', 'SELECT pg_advisory_xact_lock(1)');
 	like($outcome, qr/^failed: out of memory/, 'no memory for the model');
-	# by then more than that has been given back
+	# Before the version is written, the worker frees more than these 40 MB.
 	($outcome, $versions) = train_limited('large', 'calibrating', '--as=now-40000000');
 	like($outcome, qr/^failed: out of memory/, 'no memory to write the version');
 	is($versions, 0, 'there is none');
 	unharmed('out of memory');
 
-	# Files of 20 MB, which is more than a segment of WAL and less than the version.
+	# The limit of 20 MB for a file is more than a segment of WAL and less than the version.
 	($outcome, $versions) = train_limited('large', 'reading', '--fsize=20971520', 'LOCK TABLE much');
 	like($outcome, qr/^failed: could not extend file "[^"]*": File too large\nHint: Check free disk space/,
 		'a limit of the size of files');
@@ -124,7 +124,7 @@ SELECT xmcoh.create_model('wide');
 SELECT xmcoh.attach_source('wide', 'wide', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
 $job = train('wide');
 like(outcome($job), qr/^failed: temporary file size exceeds temp_file_limit \(1024kB\)/, 'temp_file_limit');
-# The weak labels of 30 items take more than their documents: for each modality 5 MB, against some 1.5 MB of documents.
+# With 30 items a document, the weak labels take 5 MB for each modality. The documents take about 1.5 MB.
 $node->safe_psql('postgres', q{
 CREATE TABLE pooled AS SELECT manual, step, 'step ' || step AS instruction, ARRAY[step, step % 7]::real[] AS photo,
 	manual <= 40 AS approved FROM generate_series(1, 500) AS manual, generate_series(1, 30) AS step;
@@ -156,7 +156,7 @@ SKIP:
 	value('VACUUM xmcoh.model_version');
 	unharmed('a full disk, once there is space again');
 
-	# Not even what becomes of the job can be written.
+	# Even the job's state cannot be written.
 	value("ALTER TABLE xmcoh.$_ SET TABLESPACE small") for 'job_record', 'training_metric';
 	$job = train_long('manuals', undef);
 	system("dd if=/dev/zero of=$small_disk/filler bs=4096 2>/dev/null");
@@ -168,7 +168,7 @@ SKIP:
 	unharmed('no space for the progress of a job, once there is space again');
 	value("ALTER TABLE xmcoh.$_ SET TABLESPACE pg_default") for 'model_version', 'job_record', 'training_metric';
 
-	# 4 MB, in which the documents fit, but not the labels.
+	# The disk has 4 MB free: enough for the documents, too little for the weak labels.
 	$node->append_conf('postgresql.conf', 'temp_tablespaces = small');
 	$node->reload;
 	system("dd if=/dev/zero of=$small_disk/filler bs=1M count=\$((\$(df --output=avail -BM $small_disk | tr -dc 0-9) - 4)) 2>/dev/null");

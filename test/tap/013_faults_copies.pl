@@ -1,4 +1,4 @@
-# A database that is copied in the middle of a job: dumped and restored, or promoted. (Where which fault is tested: 010.)
+# Tests a database copied in the middle of a job: by dump and restore, or by promotion. (010 lists which file tests which fault.)
 use strict;
 use warnings;
 
@@ -15,7 +15,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);
 $standby->start;
 
-# Two jobs: one that trains, and one that stays queued as long as $holder holds a lock that its worker needs.
+# One job trains. Another job stays queued while $holder holds a lock that the queued job's worker needs.
 $node->safe_psql('postgres', q{
 SELECT xmcoh.create_model('waiting');
 SELECT xmcoh.attach_source('waiting', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
@@ -32,7 +32,7 @@ $session->quit;
 my $states = "SELECT string_agg(state, ' ' ORDER BY job_id) FROM xmcoh.job WHERE job_id IN ($running, $queued)";
 is(value($states), 'running queued', 'one job runs, one is queued');
 
-# ---- pg_dump and restore, into another database of the same server, where both workers live ----
+# ---- pg_dump and restore into another database of the server on which both workers run ----
 
 my $dump = $node->basedir . '/dump.sql';
 my @server = ('-h', $node->host, '-p', $node->port);
@@ -41,7 +41,7 @@ value('CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'restored', '-f', $dump, @server ], 'restored without an error');
 is(value($states), 'running queued', 'the jobs are as they were');
 
-# What the jobs read in a copy, where nobody works on them: in the view, to who waits or cancels, and to train.
+# Checks the jobs in a copy, which has no workers: in the view, and by wait_for_job, cancel_job and train.
 sub check_copy
 {
 	my ($copy) = @_;
@@ -62,7 +62,7 @@ check_copy('a restored dump');
 ask($node, 'postgres');
 is(value($states), 'running queued', 'meanwhile the jobs of the original are as they were');
 
-# ---- a standby is promoted, while the old primary works on ----
+# ---- a standby is promoted while the old primary runs ----
 
 $node->wait_for_catchup($standby);
 ask($standby, 'postgres');

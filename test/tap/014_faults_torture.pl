@@ -1,9 +1,9 @@
-# Random kills of workers and servers at random moments, while jobs run one after another and somebody approves pairs. Each job is
-# resumed until it is over; then its weights must be those of a run that nobody disturbed. (Where which fault is tested: 010.)
+# Kills workers and servers at random moments, while jobs run one after another and a process approves pairs. Each job is resumed
+# until the job ends. The weights must be those of an undisturbed run. (010 lists which file tests which fault.)
 #
-#   TORTURE_KILLS    how many kills; 8, and 200 by `make torture`
-#   TORTURE_SECONDS  when to stop before that, if a job has been resumed by then: 90, and 3600 by `make torture`
-#   TORTURE_SEED     of kinds and moments of kills: 1 (what they meet depends on the machine's pace, too)
+#   TORTURE_KILLS    number of kills: 8, and 200 by `make torture`
+#   TORTURE_SECONDS  time limit, once a job has been resumed: 90, and 3600 by `make torture`
+#   TORTURE_SEED     seed of the kinds and moments of kills: 1 (the phase at a kill also depends on the machine's speed)
 #   TORTURE_PRELOAD  1: with shared_preload_libraries = 'xmcoh', where the launcher resumes jobs itself
 use strict;
 use warnings;
@@ -19,22 +19,22 @@ my $kills = $ENV{TORTURE_KILLS} // 8;
 my $seconds = $ENV{TORTURE_SECONDS} // 90;
 my $seed = $ENV{TORTURE_SEED} // 1;
 my $preload = $ENV{TORTURE_PRELOAD} // 0;
-# Within that a server must be back, a job must be known to be dead, an undisturbed job must be over.
+# The limit in seconds for a server to restart, for a dead job to be detected, and for an undisturbed job to end.
 my $bound = $patience;
 srand $seed;
 
-# fsync stays off: what a process has written is in the kernel's hands, where no kill of a process, the postmaster included, takes it
-# away. Only a loss of power would, which is not what is tested, and PostgreSQL's care, not ours. synchronous_commit stays on: a
-# commit that was acknowledged has been written.
+# fsync stays off: the kernel keeps what a process has written, even when a process or the postmaster is killed. Only a loss of
+# power would lose such data. A loss of power is PostgreSQL's concern and is not tested here. synchronous_commit stays on: an
+# acknowledged commit has been written.
 my $node = new_cluster('torture', ($preload ? "shared_preload_libraries = 'xmcoh'\n" : '') . q{
 max_worker_processes = 8
 xmcoh.checkpoint_interval = 0
 xmcoh.training_workers = 2
-});	# two, so that there are gradient processes to be killed
+});	# two workers, so that there is a gradient process to kill
 
-# ---- two models, what they become undisturbed, and a third one for which pairs are approved ----
+# ---- two models with their undisturbed weights, and a third model for approved pairs ----
 
-# `rounds` is cross-fitted, which has no checkpoints: who is killed in it begins it anew.
+# The model `rounds` is cross-fitted. Cross-fitting has no checkpoints: a job killed during cross-fitting repeats the cross-fitting.
 
 my @model = ('rounds', 'plain');
 $node->safe_psql('postgres', q{
@@ -62,7 +62,7 @@ for my $model (@model)
 	note(sprintf('%s: %.1f s, %s', $model, $takes{$model}, $reference{$model}));
 }
 
-# Somebody approves pairs all the time, and keeps a list of those whose commit was acknowledged.
+# A child process approves pairs all the time and lists the pairs whose commit was acknowledged.
 my $ledger = PostgreSQL::Test::Utils::tempdir . '/approved';
 my $approver = fork // die "fork: $!";
 if ($approver == 0)
@@ -76,14 +76,14 @@ if ($approver == 0)
 		append_to_file($ledger, "$n\n") if $code == 0;
 		sleep 0.1;
 	}
-	POSIX::_exit(0);		# this is not the end of the test
+	POSIX::_exit(0);		# skips the END blocks of the test
 }
 
-# ---- what is counted ----
+# ---- counters ----
 
 my %violation;
 my %count;
-my %met;				# phase that a kill met (as last written) => how often
+my %met;				# phase in the job's row at a kill => number of kills
 
 sub violate
 {
@@ -92,14 +92,14 @@ sub violate
 	diag("seed $seed: $what: $details");
 }
 
-# A statement's result, or undef as long as there is no server to ask. (IPC::Run dies of a psql that does not read its input.)
+# Returns a statement's result, or undef while no server runs. (IPC::Run dies when psql does not read its input.)
 sub ask_if_up
 {
 	my ($code, $out) = eval { $node->psql('postgres', $_[0]) };
 	return defined $code && $code == 0 ? $out : undef;
 }
 
-# Waits until something is true; else it is a violation. Gives how long it took.
+# Waits until a test is true. A wait longer than $bound is a violation. Returns the time waited.
 sub within_bound
 {
 	my ($what, $test) = @_;
@@ -119,7 +119,7 @@ sub within_bound
 	return $took;
 }
 
-# A statement's result, from a server that may have yet to notice that it has to start anew.
+# Returns a statement's result, and retries while the server restarts.
 sub surely
 {
 	my ($sql) = @_;
@@ -155,16 +155,16 @@ sub random_kind
 	}
 }
 
-my $job;				# the one that is not over
-my $turn = 0;			# counts jobs: the models take turns
+my $job;				# the job that is not over
+my $turn = 0;			# counts finished jobs; the models alternate
 
-# A job that reads active has a live worker, or is queued for one that comes.
+# A job whose state reads active has a live worker, or is queued.
 sub check_no_lie
 {
 	my $dead = q{SELECT string_agg(concat_ws(' ', job_id, state, worker_pid), '; ') FROM xmcoh.job AS j
 		WHERE state IN ('starting', 'running', 'cancelling') AND NOT EXISTS (SELECT FROM pg_stat_activity AS a
 			WHERE a.pid = j.worker_pid AND backend_type = 'xmcoh job')};
-	within_bound('a job reads running without a worker', sub { surely($dead) eq '' });	# it may have ended between the two looks
+	within_bound('a job reads running without a worker', sub { surely($dead) eq '' });	# a job may end between the two reads
 }
 
 sub check_everything
@@ -183,7 +183,7 @@ sub check_everything
 		JOIN xmcoh.job_record AS j USING (job_id) WHERE j.state IN ('succeeded', 'rejected', 'failed', 'cancelled'))}) eq 't';
 }
 
-# Looks after the job of the model whose turn it is: resumes it, judges it when it is over, begins the next. Gives whether it runs.
+# Handles the job of the current model: resumes the job, checks a finished job, or starts the next. Returns whether a job runs.
 sub look_after
 {
 	my $model = $model[ $turn % @model ];
@@ -197,7 +197,7 @@ sub look_after
 	return 1 if $state =~ /^(queued|starting|running)$/;
 	if ($state eq 'interrupted')
 	{
-		# The launcher takes up what a restart interrupted; who merely lost its worker is resumed by hand.
+		# The launcher resumes a job that a restart interrupted. A job that lost only its worker is resumed here.
 		if ($preload)
 		{
 			my $end = time + 5;
@@ -233,8 +233,8 @@ while ($done < $kills && (time - $began < $seconds || ($count{resumed} // 0) == 
 {
 	within_bound('a job is stuck', sub { look_after() });
 
-	# Now and then at once, so that workers that start, and rows just written, are met, too; else up to as long as the whole job takes,
-	# so that it gets anywhere: past cross-fitting, too.
+	# Some kills come at once, to meet starting workers and rows just written. Other kills come at any time up to the job's whole
+	# duration, so that jobs get past cross-fitting.
 	my $until = time + (rand() < 0.3 ? rand 0.2 : rand $takes{ $model[ $turn % @model ] });
 	while (time < $until)
 	{
@@ -246,7 +246,7 @@ while ($done < $kills && (time - $began < $seconds || ($count{resumed} // 0) == 
 		FROM xmcoh.job_record JOIN pg_stat_activity AS a ON pid = worker_pid AND backend_type = 'xmcoh job'
 		WHERE job_id = $job AND job_record.state IN ('starting', 'running')");
 	$pid //= '';
-	next if $pid eq '' && $kind =~ /worker|process|backend/;	# it is over, or has not begun
+	next if $pid eq '' && $kind =~ /worker|process|backend/;	# the job is over, or has not begun
 	$kind{$kind}[1]->($pid);
 	$count{$kind}++;
 	$met{ $phase || 'starting' }++ if $pid ne '';
@@ -255,7 +255,7 @@ while ($done < $kills && (time - $began < $seconds || ($count{resumed} // 0) == 
 	{
 		within_bound('a server cannot be started', sub { $node->start(fail_ok => 1) });
 	}
-	# Gone when the postmaster knows, if it is there: what connects before that is cut off.
+	# Waits until the postmaster, if one runs, has noticed the kill: an earlier connection would be cut off.
 	sleep 0.01 while $pid ne '' && ($kind =~ /postmaster|stop/ ? process_lives($pid) : -e "/proc/$pid");
 	surely('SELECT true');
 	check_no_lie();
@@ -269,7 +269,7 @@ while ($done < $kills && (time - $began < $seconds || ($count{resumed} // 0) == 
 append_to_file("$ledger.stop", '');
 waitpid $approver, 0;
 
-# Whatever is not over comes to its end now that nobody disturbs it.
+# A job that is not over comes to its end after the last kill.
 within_bound('a job is stuck', sub { look_after() if defined $job; return !defined $job });
 check_everything();
 my $open = value(q{SELECT coalesce(string_agg(concat_ws(' ', job_id, state), '; '), '') FROM xmcoh.job_record

@@ -1,4 +1,4 @@
-# The launcher on a whole cluster: schedules run, with whose rights, and what they survive; how many jobs run at once.
+# Tests the launcher on a cluster: runs and privileges of schedules, a restart of the launcher, and the limit of running jobs.
 use strict;
 use warnings;
 
@@ -10,7 +10,7 @@ use XmcohTest qw($long $patience background until_dropped);
 
 my $node = PostgreSQL::Test::Cluster->new('launcher');
 $node->init(allows_streaming => 1);
-# Slots: the logical replication launcher's, ours, two jobs' and a schedule worker's.
+# Slots: one for the logical replication launcher, one for the xmcoh launcher, two for jobs, one for a schedule worker.
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'xmcoh'
 max_worker_processes = 5
@@ -36,7 +36,7 @@ sub value { return $node->safe_psql($_[1] // 'postgres', $_[0]); }
 sub until_true { my ($query, $what, $database) = @_; return ok($node->poll_query_until($database // 'postgres', $query), $what); }
 sub launcher { return value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'"); }
 
-# How often a process went to sleep by itself, and the processor time it has had, in seconds.
+# Returns how often a process went to sleep voluntarily, and its processor time in seconds.
 sub restlessness
 {
 	my ($pid) = @_;
@@ -45,11 +45,11 @@ sub restlessness
 	return ($switches, ($stat[11] + $stat[12]) / 100);
 }
 
-# ---- it runs, and is in nobody's way ----
+# ---- the launcher runs without a connection to a database ----
 
 until_true("SELECT datid IS NULL FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'", 'the launcher is connected to no database');
 
-# This one comes due while everything else is tested: looked at in the end.
+# This schedule comes due during the other tests and is checked at the end.
 my $minutely = value("SELECT xmcoh.schedule_training('c', '* * * * *', options => $quick)", 'other');
 
 # ---- a schedule runs ----
@@ -74,13 +74,13 @@ my $job = value('SELECT last_job FROM xmcoh.schedule_overview');
 value("SELECT xmcoh.cancel_job($job)");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', '(cancelled)');
 
-# ---- asleep ----
+# ---- an idle launcher ----
 
-# A visit that began before may still write what it has seen.
+# A schedule worker that began earlier may still write to the schedule.
 sleep 1.5;
 until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh scheduler'", 'no schedule worker runs');
 my $last = value('SELECT last_run_at FROM xmcoh.schedule');
-# (The minute may turn in between, or the machine be late with what came before: then the next four seconds tell.)
+# A minute may begin during the measurement, or earlier work may finish late. The next four seconds are then measured instead.
 my $end = time + $patience;
 my ($switches, $seconds);
 do
@@ -94,7 +94,7 @@ cmp_ok($switches, '<', 20, 'an idle launcher sleeps');
 cmp_ok($seconds, '<', 0.1, 'and takes no processor time');
 is(value('SELECT last_run_at FROM xmcoh.schedule'), $last, 'a schedule at rest did not run');
 
-# ---- what wakes it ----
+# ---- changes that wake the launcher ----
 
 sub changes { return $node->psql('postgres', $_[0]); }
 changes(q{BEGIN; UPDATE xmcoh.schedule SET active = true; ROLLBACK});
@@ -106,7 +106,7 @@ is(value('SELECT last_run_at FROM xmcoh.schedule'), $last, 'a change that rolls 
 changes("BEGIN; SAVEPOINT s; SELECT xmcoh.alter_schedule($schedule, active => true, options => $quick); RELEASE s; COMMIT");
 until_true("SELECT last_run_at > '$last' FROM xmcoh.schedule", 'one that commits does');
 
-# The launcher goes away and comes back.
+# The launcher is terminated and restarted.
 my $old = launcher();
 value("SELECT pg_terminate_backend($old)");
 until_true("SELECT pid <> $old FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'", 'a launcher that was ended is started anew');
@@ -115,7 +115,7 @@ until_true("SELECT last_run_at > '$last' FROM xmcoh.schedule", 'and schedules ru
 is(value("SELECT xmcoh.unschedule_training('a')"), '1', 'unschedule_training');
 until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running')", '(the last job is over)');
 
-# ---- with whose rights ----
+# ---- the privileges of a schedule ----
 
 $node->safe_psql('postgres', q{
 CREATE ROLE clerk LOGIN; CREATE ROLE office NOLOGIN; GRANT office TO clerk;
@@ -148,13 +148,13 @@ value("SELECT xmcoh.grant_usage('office'), xmcoh.alter_model('b', new_owner => '
 until_true("SELECT message ~ '^permission denied for model \"b\"\\nLevel train is needed' FROM xmcoh.schedule", 'and that to train the model');
 value("SELECT xmcoh.unschedule_training($schedule)");
 
-# ---- so many jobs at once ----
+# ---- the limit of running jobs ----
 
 sub set_and_reload { my ($setting) = @_; value("ALTER SYSTEM SET $setting"); value('SELECT pg_reload_conf()'); return; }
 sub train { my ($model, $options) = @_; return value("SELECT xmcoh.train('$model', $options)"); }
 set_and_reload('xmcoh.max_running_jobs = 1');
 set_and_reload('xmcoh.nice = 7');
-# Three at the same instant, three times.
+# Three jobs are submitted in one statement, three times.
 $last = value('SELECT max(job_id) FROM xmcoh.job');
 for (1 .. 3)
 {
@@ -170,7 +170,7 @@ is(value("SELECT count(*) FROM xmcoh.job AS one JOIN xmcoh.job AS two ON one.sta
 my $first = train('a', $long);
 until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'a first job runs');
 my @stat = split ' ', slurp_file('/proc/' . value("SELECT worker_pid FROM xmcoh.job WHERE job_id = $first") . '/stat') =~ s/^.*\)//r;
-my $nice = getpriority(0, 0);	# ours, which nobody but root can make less
+my $nice = getpriority(0, 0);	# the test's nice value; only root can lower a nice value
 is($stat[16], $nice > 7 ? $nice : 7, 'with the nice value of xmcoh.nice');
 my $second = train('b', $long);
 my $waits = "SELECT state = 'queued' AND asked_at IS NULL FROM xmcoh.job_record WHERE job_id = %s";
@@ -192,10 +192,10 @@ until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $first", 'unt
 
 # ---- no slot is free ----
 
-# The two jobs, the two launchers, and a process of a query: nobody can visit.
+# The two jobs, the two launchers and a parallel worker take all slots: the launcher's schedule worker cannot start.
 my $log = -s $node->logfile;
 my $tries_since = time;
-# A schedule worker may have the slot when the query begins: then it does without, and begins anew.
+# A schedule worker may hold the slot when the query begins. The query then runs without a parallel worker and is started again.
 my $query = background($node, 'postgres', on_error_stop => 0);
 $query->query_safe('SET max_parallel_workers_per_gather = 1; SET force_parallel_mode = on');
 $query->query_until(qr/asleep/, "\\echo asleep\n" . "SELECT pg_sleep(36000);\n" x 100);
@@ -225,12 +225,12 @@ $schedule = value("SELECT xmcoh.schedule_training('a', '1 second', options => $q
 until_true("SELECT last_state = 'queued' AND $no_slot FROM xmcoh.schedule_overview", 'so it is with the job of a schedule');
 value("SELECT xmcoh.cancel_job($_)") for $second, $third;
 until_true("SELECT last_state = 'succeeded' FROM xmcoh.schedule_overview", 'with two slots the schedule runs');
-# (A schedule of every second would make a line each second; a slow machine may meet a slot that is not free yet, and the launcher
-# tries every ten seconds.)
+# A line for each due time would be one line per second. On a slow machine a slot may not be free yet. The launcher retries every
+# ten seconds.
 cmp_ok(() = slurp_file($node->logfile, $log) =~ /LOG:  (?:job \d+ has to wait: )?no background worker is free/g, '<=',
 	4 + (time - $tries_since) / 10, 'the log is not flooded');
 
-# ---- the extension and the database go away ----
+# ---- the extension and the database are dropped ----
 
 value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)", 'other');
 until_true("SELECT count(*) FILTER (WHERE last_job IS NOT NULL) >= 1 FROM xmcoh.schedule_overview", 'a second database has schedules of its own', 'other');
@@ -255,14 +255,14 @@ value("CALL xmcoh.wait_for_job($_, '180 s')", 'doomed') for @cancelled;
 $log = -s $node->logfile;
 until_dropped($node, 'DROP DATABASE doomed WITH (FORCE)');
 pass('DROP DATABASE is not held up');
-sleep 7;				# after a visit in vain the next one would come after five
+sleep 7;				# after a failed schedule worker the next would start after five seconds
 is(launcher(), $old, 'the launcher lives on');
-# A training worker that was asked for before is started anew once: only schedule workers count.
+# Only schedule workers count: a training worker requested before the drop is restarted once.
 my $logged = slurp_file($node->logfile, $log);
 my $failed = grep { $logged =~ /"xmcoh scheduler" \(PID $_\)/ } $logged =~ /\[(\d+)\] .*FATAL:  database \d+ does not exist/g;
 cmp_ok($failed, '<=', 1, 'and sends nobody to a database that is gone');
 
-# ---- the minute has turned long ago ----
+# ---- the schedule of every minute ----
 
 until_true("SELECT last_job IS NOT NULL AND last_run IS NOT NULL FROM xmcoh.schedule_overview WHERE schedule_id = $minutely",
 	'a schedule of every minute has run', 'other');

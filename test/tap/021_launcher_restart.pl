@@ -1,4 +1,4 @@
-# The launcher when the server goes away and comes back, on a standby, and in databases that were copied.
+# Tests the launcher after a stop or a crash of the server, on a standby, and in copied databases.
 use strict;
 use warnings;
 
@@ -44,7 +44,7 @@ sub train_long
 	return $job;
 }
 
-# Once jobs can be resumed, the launcher does so.
+# Where xmcoh.resume_job exists, the launcher resumes interrupted jobs.
 my $resumed = value("SELECT to_regprocedure('xmcoh.resume_job(integer)') IS NOT NULL") eq 't';
 sub taken_up
 {
@@ -56,7 +56,7 @@ sub taken_up
 	return;
 }
 
-# ---- a bait: what looks like ours and is not ----
+# ---- a trap: a database whose schema xmcoh is not the extension's ----
 
 $node->safe_psql('postgres', 'CREATE ROLE mallory LOGIN; CREATE DATABASE bait OWNER mallory');
 $node->safe_psql('bait', q{
@@ -68,10 +68,10 @@ CREATE TABLE xmcoh.model AS SELECT 1 AS model_id, 'm' AS name;
 CREATE VIEW xmcoh.schedule AS SELECT xmcoh.trap() AS schedule_id, 1 AS model_id, '1 second' AS cron, 'UTC' AS timezone, true AS active,
 	now() AS created_at, now() AS last_run_at}, extra_params => [ '-U', 'mallory' ]);
 
-# ---- the server goes away ----
+# ---- the server stops ----
 
 is(value("SELECT xmcoh.schedule_training('a', '1 second', options => $quick)"), 1, 'schedule 1');
-# One that came due when the server, or this table, was not there.
+# Schedule 2 came due before this server run.
 value("INSERT INTO xmcoh.schedule (schedule_id, model_id, cron, timezone, created_at) OVERRIDING SYSTEM VALUE SELECT 2, model_id, '0 0 1 * *', 'UTC', '2020-01-01'
 	FROM xmcoh.model WHERE name = 'b'");
 until_true('SELECT last_job_id IS NOT NULL FROM xmcoh.schedule WHERE schedule_id = 1', 'runs');
@@ -108,7 +108,7 @@ my ($code, $out, $err) = $standby->psql('postgres', "SELECT xmcoh.schedule_train
 like($err, qr/cannot train a model on a standby/, 'and takes no schedule');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM xmcoh.schedule_overview WHERE next_run IS NOT NULL'), '2', 'but shows those of the primary');
 
-# The primary's life ends with a job at work there and another one waiting.
+# The primary is stopped while one job runs there and another job is queued.
 value('ALTER SYSTEM SET xmcoh.max_running_jobs = 1');
 value('SELECT pg_reload_conf()');
 value('UPDATE xmcoh.schedule SET active = false WHERE schedule_id = 1');
@@ -153,7 +153,7 @@ is(value('SELECT last_run_at IS NULL AND message IS NULL FROM xmcoh.schedule WHE
 cmp_ok(value("SELECT xmcoh.schedule_training('a', '0 3 * * *')", 'restored'), '>', 2, 'sequences are restored');
 value('UPDATE xmcoh.schedule SET active = false', 'restored');
 
-# CREATE DATABASE copies rows without a trigger. (A launcher looks for new databases every five minutes, and when it starts.)
+# CREATE DATABASE copies rows without firing a trigger. A launcher looks for new databases every five minutes and at its start.
 until_true("SELECT count(*) = 0 FROM xmcoh.job WHERE state IN ('queued', 'starting', 'running', 'cancelling')", '(nothing runs)');
 value("ALTER TABLE xmcoh.schedule DISABLE TRIGGER schedule_changed; UPDATE xmcoh.schedule SET active = true, last_run_at = NULL WHERE schedule_id = 1");
 until_dropped($node, 'CREATE DATABASE copied TEMPLATE postgres', 'bait');

@@ -1,4 +1,4 @@
-# The queue of training jobs: whose turn it is, what a job that waits costs, and what may happen meanwhile.
+# Tests the queue of training jobs: the order of jobs, the cost of a queued job, and events during the wait.
 use strict;
 use warnings;
 
@@ -30,7 +30,7 @@ sub runs
 	return until_true("SELECT state = 'running' FROM xmcoh.job WHERE job_id = $job", $what, $database);
 }
 
-# Waits for its turn, and holds nothing meanwhile.
+# Checks that a job is queued and that no worker was requested for the job.
 sub waits
 {
 	my ($job, $what, $database) = @_;
@@ -46,7 +46,7 @@ sub cancel_all
 	return;
 }
 
-# Sixteen models of alice, and two each of bob and carol.
+# Creates sixteen models of alice, and two each of bob and carol.
 sub prepare
 {
 	my ($database) = @_;
@@ -76,7 +76,7 @@ $node->start;
 value('CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN; CREATE ROLE dave LOGIN');
 prepare('postgres');
 
-# ---- of whom ----
+# ---- the turns of roles ----
 
 my @alice = map { train('alice', "alice$_", $long) } 1 .. 14;
 runs($_, 'of fourteen jobs of a role a first and a second run') for @alice[ 0, 1 ];
@@ -100,7 +100,7 @@ value("SELECT xmcoh.cancel_job($alice[1])");
 runs($alice[2], 'of one role the oldest job is next');
 is(value("SELECT string_agg(state, ' ' ORDER BY job_id) FROM xmcoh.job_record WHERE job_id IN ($alice[3], $alice[13])"), 'queued queued', 'and no other');
 
-# ---- what somebody holds ----
+# ---- rows locked by a session ----
 
 my $holder = background($node, 'postgres');
 $holder->query_safe("BEGIN; SELECT xmcoh.cancel_job($alice[3])");
@@ -128,7 +128,7 @@ value("SELECT xmcoh.cancel_job($second)");
 runs($alice[3], 'so does the job');
 cancel_all();
 
-# ---- what cannot be begun any more ----
+# ---- jobs that can no longer begin ----
 
 settings('xmcoh.max_running_jobs = 1');
 my $first = train('bob', 'bob1', $long);
@@ -172,7 +172,7 @@ my @turn = sort { $a->[0] cmp $b->[0] }
 is(join(' ', map { $_->[2] } @turn), join(' ', ('other postgres') x 5), 'two databases take turns');
 is(scalar(grep { $turn[ $_ - 1 ][1] gt $turn[$_][0] } 1 .. $#turn), 0, 'one job after the other');
 
-# So many of a role, wherever.
+# The limit of jobs per role counts the jobs of all databases.
 settings('xmcoh.max_running_jobs = 4', 'xmcoh.max_running_jobs_per_role = 1');
 $first = train('alice', 'alice4', $long);
 runs($first, 'a job of a role runs');
@@ -184,7 +184,7 @@ value("SELECT xmcoh.cancel_job($first)");
 runs($second, 'until its job is over', 'other');
 cancel_all($_) for 'postgres', 'other';
 
-# ---- the launcher, the server, the database go away ----
+# ---- the launcher ends, the server stops, the database is dropped ----
 
 settings('xmcoh.max_running_jobs = 1');
 $first = train('alice', 'alice4', $long);

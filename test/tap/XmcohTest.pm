@@ -1,4 +1,4 @@
-# What the TAP tests of training jobs share: a cluster with two models, jobs, waiting, and the question what a fault has harmed.
+# Shared by the TAP tests of training jobs: a cluster with two models, jobs, waits, and a check of the tables after a fault.
 package XmcohTest;
 
 use strict;
@@ -13,24 +13,23 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw($long $quick $patience new_cluster background ask value fails submit train train_long job row await outcome
   process_lives kill_worker worker_is_gone until_dropped stop_between_writes approve unharmed);
 
-# Far more training than anybody waits for (the bag makes a network of the words; without one there is only the sparse term, which
-# takes seconds), and hardly any.
+# $long is training that no test waits for; $quick is hardly any training. $long has the bag, which is needed for a network of the
+# words. Without the bag only the sparse term is trained, which takes seconds.
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2}');
 
-# After how many seconds without what it waits for a test gives up: it hangs. A busy machine needs many. No other limit of time may
-# decide a test: any process, or the whole machine, may stand still for some seconds at any moment. What is measured stands in
-# test/bench.
+# A test that waits longer than $patience seconds fails as hung. A busy machine needs a large value. No other time limit may decide
+# a test, because any process, or the whole machine, may pause for some seconds at any moment. test/bench holds the measurements.
 our $patience = $PostgreSQL::Test::Utils::timeout_default;
 
-my $node;				# the cluster that the subs below ask
+my $node;				# the cluster that the subs below query
 my $database = 'postgres';
-# What must be there: approved: pairs, by approve, committed; version: model and number => sha256, of all that unharmed has seen.
+# What must be present. approved: number of pairs committed by approve. version: model and number => sha256, as seen by unharmed.
 my $known = { approved => 0, version => {} };
-my %known;				# of each database of each cluster
+my %known;				# the same for each database of each cluster
 
-# Starts a cluster with the extension, the function make_steps and the models `manuals` (200 documents) and `others` (40). Two
-# worker slots: one is the logical replication launcher's, so one job runs at a time.
+# Starts a cluster with the extension, the function make_steps and the models `manuals` (200 documents) and `others` (40). The
+# logical replication launcher has one of the two worker slots, so one job runs at a time.
 sub new_cluster
 {
 	my ($name, $conf, %init) = @_;
@@ -45,7 +44,7 @@ fsync = off
 } . ($conf // ''));
 	$node->start;
 
-	# Documents whose first and last steps say so.
+	# The words of a document's first and last steps show their place.
 	$node->safe_psql('postgres', q{
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION make_steps(n int) RETURNS TABLE (manual int, step int, place int, instruction text) LANGUAGE sql AS
@@ -60,14 +59,14 @@ SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'in
 	return $node;
 }
 
-# A session that stays. PostgreSQL::Test would give it $patience for its whole life.
+# Opens a long session. PostgreSQL::Test would limit the whole session to $patience seconds.
 sub background
 {
 	my ($server, $in, %params) = @_;
 	return $server->background_psql($in, timeout => 20 * $patience, %params);
 }
 
-# From now on another database is asked. The first time it is a copy of the last one: what is known there must be here.
+# Selects another database for queries. At its first selection the database is a copy of the last one and must hold the same state.
 sub ask
 {
 	$known{ $node->name . " $database" } = $known if $node;
@@ -77,7 +76,7 @@ sub ask
 
 sub value { return $node->safe_psql($database, $_[0]); }
 
-# The error that a statement ends with; dies if it does not.
+# Returns the error of a statement. Dies if the statement succeeds.
 sub fails
 {
 	my ($sql, %params) = @_;
@@ -89,8 +88,8 @@ sub fails
 sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
 sub row { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job_record WHERE job_id = $job"); }
 
-# Waits until a condition on a job's row in xmcoh.job_record holds, also while the server recovers. Dies when it takes long, or will
-# never be: the job is over.
+# Waits until a condition on a job's row in xmcoh.job_record holds, also while the server recovers. Dies after $patience seconds,
+# or when the job is over and the condition does not hold.
 sub await
 {
 	my ($job, $condition) = @_;
@@ -100,7 +99,7 @@ sub await
 	{
 		my ($code, $out) =
 		  eval { $node->psql($database, "SELECT $condition, finished_at IS NOT NULL FROM xmcoh.job_record WHERE job_id = $job") };
-		$code //= -1;			# no server; IPC::Run dies of a psql that does not read its input
+		$code //= -1;			# no server; IPC::Run dies when psql does not read its input
 		my ($holds, $finished) = split /\|/, $out;
 		return if $code == 0 && $holds eq 't';
 		die "job $job is not ($condition): " . row($job, "concat_ws(' ', state, phase, round, epoch, message)")
@@ -110,7 +109,7 @@ sub await
 	}
 }
 
-# Waits for the end of a job; gives its state and what it says.
+# Waits for the end of a job. Returns the job's state and message.
 sub outcome
 {
 	my ($job) = @_;
@@ -118,8 +117,8 @@ sub outcome
 	return row($job, "state || ': ' || coalesce(message, '')");
 }
 
-# The result of a statement that starts a job. The only slot stays taken for a moment after a worker has said its last word, and for
-# a second after one was killed or terminated, until its next incarnation has ended.
+# Returns the result of a statement that starts a job. The only slot stays taken for a moment after a worker's last write, and for
+# a second after a worker was killed or terminated, until the restarted worker has ended.
 sub submit
 {
 	my ($sql, %params) = @_;
@@ -152,20 +151,20 @@ sub train_long
 	return $job;
 }
 
-# Not killed and dead, nor a zombie that nobody has fetched yet.
+# Returns whether a process lives. A zombie does not count.
 sub process_lives
 {
 	my ($pid) = @_;
 	return `ps -o stat= -p $pid` =~ /^[^Z]/;
 }
 
-# Kills a process of a server, and waits until that has noticed and is back: what connects before is cut off.
+# Kills a process of a server and waits until the server accepts connections again. An earlier connection would be cut off.
 sub kill_worker
 {
 	my ($pid, $server) = @_;
 	my $end = time + $patience;
 	kill 'KILL', $pid;
-	while (-e "/proc/$pid")		# a zombie until the postmaster fetches it
+	while (-e "/proc/$pid")		# a zombie until the postmaster reaps the process
 	{
 		die "the postmaster does not notice that $pid was killed" if time > $end;
 		sleep 0.01;
@@ -174,14 +173,14 @@ sub kill_worker
 	return;
 }
 
-# A worker says its last word before it goes.
+# Waits until no worker of a job exists. A worker writes its last message before the worker exits.
 sub worker_is_gone
 {
 	return $node->poll_query_until($database, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'xmcoh job'");
 }
 
-# Runs a statement that wants a database for itself (DROP DATABASE, CREATE DATABASE from a template). PostgreSQL waits five seconds for
-# those who are connected, and a process on its way out may need longer.
+# Runs a statement that needs a database without connections (DROP DATABASE, CREATE DATABASE from a template). PostgreSQL waits
+# five seconds for other connections to end, and an exiting process may need longer.
 sub until_dropped
 {
 	my ($server, $sql, $from) = @_;
@@ -194,7 +193,8 @@ sub until_dropped
 	}
 }
 
-# Stops a worker while it holds no lock: it writes twice a second. Whoever asks while it holds one of shared memory waits in vain.
+# Stops a worker while the worker holds no lock. A worker writes twice a second. A query that needs a lock of shared memory would
+# wait for ever if the stopped worker held the lock.
 sub stop_between_writes
 {
 	my ($job, $pid) = @_;
@@ -211,7 +211,7 @@ sub stop_between_writes
 	die "worker $pid always holds its job's row";
 }
 
-# Approves a pair that nobody has approved yet, of a document of `manuals`.
+# Approves a new pair of a document of `manuals`.
 sub approve
 {
 	my $document = $known->{approved} + 1;
@@ -220,8 +220,8 @@ sub approve
 	$known->{approved}++;
 }
 
-# Every version that was there is there, and sound; so is every approved pair; no job reads as active that is not; and `manuals`
-# can be trained. Approves one more pair first, so that there is something to lose the next time.
+# Checks that every known version is present and sound, that every approved pair is present, that no job reads active, and that
+# `manuals` can be trained. Approves one more pair, which the next check must find.
 sub unharmed
 {
 	my ($why) = @_;
