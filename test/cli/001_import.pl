@@ -1,4 +1,4 @@
-# xmcoh import: TSV and .npy files into tables; what it refuses leaves nothing behind.
+# Tests xmcoh import: TSV and .npy files are imported into tables, and a refused import leaves nothing in the database.
 use strict;
 use warnings;
 use lib 'test/cli';
@@ -8,14 +8,14 @@ use Test::More;
 
 start_cluster();
 
-# ---- a table made from the header ----
+# ---- a table created from the header ----
 
 my $text = "doc\tstep_no\tinstruction\n"
   . "a\t1\tClose the valve\\\\ then wait\n"
   . "a\t2\t\xe3\x83\x90\xe3\x83\xab\xe3\x83\x96\xe3\x82\x92\xe9\x96\x89\xe3\x81\x98\xe3\x82\x8b\n"
   . "b\t1\t\\N\n" . "b\t2\t\n";
 my $tsv = file('steps.tsv', $text);
-# 1, -2.5, the smallest half above 0, the greatest half
+# The first four numbers: 1, -2.5, the smallest half-precision number above 0, the greatest half-precision number.
 my $half = npy('half.npy', '<f2', 4, 2, pack('v*', 0x3c00, 0xc100, 0x0001, 0x7bff, 0x0000, 0x8000, 0x3555, 0x2e66));
 my $single = npy('single.npy', '<f4', 4, 1, pack('f<*', 0.1, -1e-30, 3.4e38, 16777217));
 
@@ -53,7 +53,7 @@ is_sql(q(SELECT count(*) FROM steps), '4', 'as many as before');
 import_ok('a second import adds', '--table', 'Steps', '--tsv', $tsv, '--npy', "image=$half");
 is_sql(q(SELECT count(*) FROM steps), '8', 'names are folded as in SQL');
 
-# ---- what is refused ----
+# ---- refused imports ----
 
 my @new = ('--table', 'refused');
 import_fails('fewer rows than lines', qr/half2\.npy" has rows \(3\)/, @new, '--tsv', $tsv,
@@ -92,13 +92,13 @@ import_fails('no table', qr/needs --table and --tsv/, '--tsv', $tsv);
 import_fails('no server', qr/No such file or directory/, '-h', "$dir/nowhere", @new, '--tsv', $tsv);
 is_sql(q(SELECT to_regclass('refused') IS NULL), 't', 'nothing is left of what was refused');
 
-# ---- memory stays flat ----
+# ---- constant memory ----
 
 {
 	my $rows = 100_000;
 	my $big = file('big.tsv', "id\tn\n" . join('', map { "$_\t\n" } 1 .. $rows));
 	my $matrix = npy('big.npy', '<f2', $rows, 256, "\x00\x3c" x (256 * $rows));
-	# 100 MB of address space hold the program and its libraries, not the file's 51 MB as text or floats (100 MB and more).
+	# 100 MB of address space suffice for the program and its libraries, but not for the file's numbers as text or floats.
 	my ($out, $err);
 	my $ok = run_log([ 'bash', '-c', 'ulimit -v 100000; exec "$@"', 'limit', 'xmcoh', 'import', @connection, '--table', 'big',
 			'--tsv', $big, '--npy', "m=$matrix" ]);

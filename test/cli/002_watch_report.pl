@@ -1,4 +1,4 @@
-# xmcoh watch and xmcoh report, against jobs and a model of a real training.
+# Tests xmcoh watch and xmcoh report with jobs and a trained model.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -10,7 +10,7 @@ $node->init;
 $node->start;
 my @connection = ('-h', $node->host, '-p', $node->port, '-d', 'postgres');
 
-# Two hundred documents of six steps, told apart by one word each.
+# Two hundred documents of six steps. The first word of a step identifies its position.
 $node->safe_psql('postgres', q(
 	CREATE EXTENSION xmcoh;
 	CREATE TABLE step (doc int, id serial, place int, words text);
@@ -31,7 +31,7 @@ like($out, qr/^job $job succeeded/m, 'and says so');
 unlike($out, qr/[\r\033]/, 'no terminal codes when it does not write to a terminal');
 command_like([ 'xmcoh', 'watch', @connection, $job ], qr/\Ajob $job succeeded.*\n\z/, 'a job that has ended');
 
-# States that a worker writes, as rows.
+# The test inserts rows with the states that a worker writes.
 for my $state (qw(rejected failed cancelled interrupted))
 {
 	my $id = $node->safe_psql('postgres', qq(INSERT INTO xmcoh.job_record (model_id, state, message, finished_at)

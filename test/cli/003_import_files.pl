@@ -1,5 +1,5 @@
-# xmcoh import: a file that is cut short, damaged, of another kind or being written to is refused with what is wrong with it, and
-# nothing is left behind.
+# Tests that xmcoh import refuses a file that is truncated, damaged, of another format or being written to. The message must name
+# the defect, and the import must leave nothing in the database.
 use strict;
 use warnings;
 use lib 'test/cli';
@@ -11,7 +11,7 @@ use Test::More;
 
 start_cluster();
 
-# Imports into `refused`, quietly; gives the exit status, what it printed and how many rows there are ('none': no table).
+# Imports into `refused`. Returns the exit status, the output and the number of imported rows ('none' if the import fails).
 sub try_import
 {
 	my ($tsv, @arguments) = @_;
@@ -23,7 +23,7 @@ sub try_import
 	return ($status, $out . $err, $rows);
 }
 
-# ---- a gzipped file that is cut short: at every byte ----
+# ---- a gzipped file that is truncated at each byte ----
 
 my $first = gzip("a\tb\n1\tx\n2\ty\n");
 my $second = gzip("3\tz\n");
@@ -36,7 +36,7 @@ for my $length (0 .. length($whole) - 1)
 	my $wanted = $length == 0 ? qr/is empty/ : $length == 1 ? qr/control character \(byte 0x1f\)/ : qr/is cut short/;
 	if ($length == length $first)
 	{
-		push @wrong, "$length: $said" if $rows ne 2;	# nothing tells that there was a second one
+		push @wrong, "$length: $said" if $rows ne 2;	# the missing second member cannot be detected
 	}
 	elsif ($status != 1 || $said !~ $wanted) { push @wrong, "$length: $said"; }
 }
@@ -63,7 +63,7 @@ is(join('; ', @wrong), '', 'cut in the middle, where buffers end, and in its tra
 	is_sql('SELECT count(*) FROM piped', 20000, 'is unpacked');
 }
 
-# ---- damaged, or followed by something ----
+# ---- damaged files, and files with trailing bytes ----
 
 for my $case (
 	[ 'the checksum', -8, qr/is damaged: incorrect data check/ ],
@@ -85,7 +85,7 @@ for my $rest ("\n", 'x', "\0\0x", "\x1f", "\x1f\x8c", "\x1f\x8b", "a\tb\n", "\0"
 		'followed by ' . length($rest) . ' bytes: refused') or diag($said);
 }
 
-# ---- files of another kind ----
+# ---- files of another format ----
 
 my $text = "doc\tstep\ttext\na\t1\tone\n";
 my $array = npy('array.npy', '<f4', 1, 2, pack 'f<*', 1, 2);
@@ -140,7 +140,7 @@ for my $case (
 is((try_import(file('name.tsv', "doc\t" . 'x' x 63 . "\n")))[2], 0, 'a name of 63 bytes is not');
 like((try_import($dir))[1], qr/could not read .*: it is a folder/, 'a folder');
 
-# ---- lines are numbered as in the file ----
+# ---- messages give line numbers of the file ----
 
 for my $case (
 	[ 'a carriage return within', "a\tb\n1\t2\n1\t2\rx\n", qr/line 3: the line has a carriage return/ ],
@@ -192,10 +192,10 @@ for my $case (
 }
 like((try_import($tsv, '--npy', "v=$dir"))[1], qr/could not read .*: it is a folder/, 'a folder');
 
-# ---- pipes, and files that are written to meanwhile ----
+# ---- pipes, and files that change during the import ----
 
-# Starts an import of $tsv with a .npy file that comes through a pipe; calls $meanwhile when the COPY waits for its numbers, then
-# sends them.
+# Starts an import of $tsv with a .npy file that comes through a pipe. Calls $meanwhile while the COPY waits for the numbers, then
+# sends the numbers.
 sub import_through_pipe
 {
 	my ($tsv, $numbers, $meanwhile) = @_;
@@ -226,7 +226,7 @@ like(import_through_pipe(file('packed.gz', gzip($text)), pack('f<*', 1, 2), sub 
 	qr/packed\.gz" was changed while it was read/, 'a gzipped one');
 is_sql(q(SELECT to_regclass('refused') IS NULL), 't', 'nothing is left of what was refused');
 
-# ---- the count is the server's ----
+# ---- the row count is the count of the server ----
 
 $node->safe_psql('postgres', q(CREATE TABLE picky (a text, b text);
 	CREATE FUNCTION no_x() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN new.b <> 'x' THEN new END; END $$;

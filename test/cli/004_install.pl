@@ -1,4 +1,4 @@
-# make install: where the client and its manual page go, and that make uninstall removes them.
+# Tests where make install puts the client and its manual page, and that make uninstall removes both.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -9,7 +9,7 @@ my $bindir = `$ENV{PG_CONFIG} --bindir`;
 my $major = (`$ENV{PG_CONFIG} --version` =~ /(\d+)/)[0];
 chomp $bindir;
 
-# Runs make and returns the files below DESTDIR afterwards that belong to the client, sorted.
+# Runs make. Returns the files of the client below DESTDIR, sorted.
 sub make
 {
 	my ($root, @arguments) = @_;
@@ -28,7 +28,7 @@ is(make("$dir/a", 'uninstall'), '', 'make uninstall removes both');
 is(make("$dir/b", 'CLI_BINDIR=/opt/x/bin', 'install'), '/opt/x/bin/xmcoh /opt/x/share/man/man1/xmcoh.1', 'CLI_BINDIR');
 is(make("$dir/c", 'CLI_BINDIR=/opt/x/bin', 'CLI_MANDIR=/man', 'install'), '/man/man1/xmcoh.1 /opt/x/bin/xmcoh', 'CLI_MANDIR');
 
-# The manual page has every word of the help.
+# The manual page must contain every word of the help text.
 my $page = slurp_file("$dir/b/opt/x/share/man/man1/xmcoh.1") =~ s/^\.(TH|SH|SS|TP|PP|B|BR|nf|fi)\b ?//gmr;
 $page = lc($page =~ s/\\(.)/$1 eq 'e' ? '\\' : $1/ger);
 my ($help, $err) = run_command([ 'xmcoh', '--help' ]);

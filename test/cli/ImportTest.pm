@@ -1,4 +1,4 @@
-# What the tests of `xmcoh import` share: a cluster, files, and importing them.
+# Shared by the tests of `xmcoh import`: starts a cluster, creates files, and imports files.
 package ImportTest;
 
 use strict;
@@ -13,7 +13,7 @@ our @EXPORT = qw($node $dir @connection start_cluster file gzip npy import_ok im
 
 our ($node, $dir, @connection);
 
-# Starts the cluster that the subs below import into; $dir is where files lie.
+# Starts the cluster for the imports. $dir is the directory of the test files.
 sub start_cluster
 {
 	$node = PostgreSQL::Test::Cluster->new('import');
@@ -40,7 +40,7 @@ sub gzip
 	return $packed;
 }
 
-# A .npy file (format version 1) from packed numbers.
+# Creates a .npy file (format version 1) from packed numbers.
 sub npy
 {
 	my ($name, $type, $rows, $columns, $body, %change) = @_;

@@ -1,4 +1,4 @@
--- Who may do what. Roles: alice and bob own models, carol belongs to alice's team, dave was never granted anything.
+-- Tests the privileges of roles. alice and bob own models, carol is a member of alice's team, dave has no grants.
 BEGIN;
 SELECT * FROM no_plan();
 
@@ -24,7 +24,7 @@ SELECT lives_ok($$SELECT xmcoh.grant_usage('alice'), xmcoh.grant_usage('bob'), x
                          xmcoh.grant_usage('"Team Ärger"')$$, 'grant_usage');
 GRANT CREATE ON SCHEMA public TO alice, bob;
 
--- a model of a team, made under the team's role
+-- a model of a team, created under the team's role
 SET ROLE "Team Ärger";
 SELECT lives_ok($$SELECT xmcoh.create_model('team')$$, 'a role whose name needs quotes creates a model');
 SET ROLE alice;
@@ -39,7 +39,7 @@ SELECT results_eq($$SELECT model, owner FROM xmcoh.model_overview WHERE model = 
 SELECT lives_ok($$SELECT xmcoh.train('hers')$$, 'alice trains her model');   -- rolled back below, so no worker starts
 SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['queued'], 'and sees the job');
 
--- What a job, a version or a schedule says of itself is written by functions and workers, not even by who owns the model.
+-- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'job_record', 'job_transition',
                     'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record']) AS t,
@@ -51,7 +51,7 @@ SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attnam
 SELECT throws_ok(format('SELECT nextval(%L)', oid::regclass), '42501', NULL, format('nor take a number of %s', relname))
   FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
 SELECT throws_ok($$SELECT FROM xmcoh.job_checkpoint$$, '42501', NULL, 'a checkpoint she does not even see');
--- Pairs she approves by INSERT: who and when is what the server saw.
+-- alice approves pairs by INSERT. The server sets approved_by and approved_at.
 SELECT throws_ok(format($$INSERT INTO xmcoh.approved_pair (model_id, document, before, after, %s) SELECT model_id, '1', '2', '3', %s FROM xmcoh.model$$, c, v), '42501', NULL,
                  format('she cannot give %s', c)) FROM (VALUES ('approved_by', 'current_user'), ('approved_at', 'now()')) AS x (c, v);
 SELECT throws_ok($$DELETE FROM xmcoh.approved_pair$$, '42501', NULL, 'pairs are not deleted');
@@ -65,7 +65,7 @@ SET ROLE carol;
 SELECT results_eq($$SELECT name FROM xmcoh.model ORDER BY name$$, ARRAY['team'], 'carol sees the team''s model only');
 SELECT lives_ok($$SELECT xmcoh.alter_model('team', options => '{"epochs": 2}')$$, 'and changes it');
 
--- bob has nothing to do with alice's models
+-- bob has no rights on alice's models
 SET ROLE bob;
 SELECT is_empty($$SELECT FROM xmcoh.model$$, 'bob sees no model');
 SELECT is_empty($$SELECT FROM xmcoh.source$$, 'no source');
@@ -90,7 +90,7 @@ SELECT throws_ok($$SELECT xmcoh.attach_pairs('hers', 'public.step', 'manual', 's
                  'permission denied for model "hers"', 'nor attach pairs');
 SELECT throws_ok($$SELECT xmcoh.create_model('hers')$$, '42710', 'model "hers" already exists', 'nor take its name');
 
--- nor by a number, nor by writing into the one table that takes rows
+-- bob has no access by the number of an object, and cannot insert into approved_pair for alice's model
 RESET ROLE;
 INSERT INTO xmcoh.schedule (model_id, cron, active) SELECT model_id, '@daily', false FROM xmcoh.model WHERE name = 'hers';
 SELECT set_config('test.hers', model_id::text, true) FROM xmcoh.model WHERE name = 'hers';
@@ -106,7 +106,7 @@ SELECT throws_ok($$SELECT xmcoh.withdraw_pair('hers', '1', '1', '2')$$, '42501',
 SELECT throws_ok($$INSERT INTO xmcoh.approved_pair (model_id, document, before, after) VALUES (current_setting('test.hers')::int, '1', '1', '3')$$, '42501',
                  'new row violates row-level security policy for table "approved_pair"', 'nor approve for her');
 SELECT throws_ok($$SELECT xmcoh.grant_model('hers', 'bob', 'own')$$, '42501', NULL, 'nor give himself a level');
--- The schedule trains with the rights of who made it, here the superuser: whoever owns the model cannot turn it to something else.
+-- A schedule trains with the rights of its creator, here the superuser. So the owner of the model cannot alter the schedule.
 SET ROLE alice;
 SELECT throws_ok($$SELECT xmcoh.alter_schedule(current_setting('test.schedule')::int, active => true)$$, '42501', NULL, 'alice cannot alter what another has scheduled');
 RESET ROLE;
@@ -129,7 +129,7 @@ SELECT lives_ok($$SELECT xmcoh.create_model('gift'), xmcoh.alter_model('gift', n
 SET ROLE alice;
 SELECT lives_ok($$SELECT xmcoh.drop_model('gift')$$, 'where alice may drop it');
 
--- What happened to a job is nobody's to write, not even its owner's.
+-- No user can write the history of a job, not even the owner of the job.
 SET ROLE alice;
 SELECT results_eq($$SELECT new_state FROM xmcoh.job_transition WHERE job_id = current_setting('test.job')::int$$, ARRAY['queued'], 'alice sees how her job went');
 SELECT throws_ok($$INSERT INTO xmcoh.job_transition (job_id, new_state) VALUES (current_setting('test.job')::int, 'succeeded')$$, '42501',
@@ -141,12 +141,12 @@ SET ROLE bob;
 SELECT is_empty($$SELECT FROM xmcoh.job_transition$$, 'bob sees nothing of it');
 RESET ROLE;
 
--- A view runs with its owner's privileges: nobody must write through one.
+-- A view runs with the privileges of its owner, so no role may write through a view.
 SELECT is_empty($$SELECT c.oid::regclass, r FROM pg_class AS c, unnest(ARRAY['alice', 'bob', 'carol', 'dave', 'Team Ärger', 'pg_monitor', 'public']) AS r
                    WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v' AND has_any_column_privilege(r, c.oid, 'INSERT, UPDATE') AND has_table_privilege(r, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')$$,
                 'nobody can write through a view');
 
--- Who monitors owns no model, was never granted anything here, and sees how all of them do.
+-- A member of pg_monitor owns no model and has no grants, but sees the status of all models.
 INSERT INTO xmcoh.model_version (model_id, version, sha256, weights, report)
     SELECT model_id, 1, encode(sha256('w'), 'hex'), 'w', '{"fused": {"tau": 0.5}}' FROM xmcoh.model WHERE name = 'hers';
 SELECT xmcoh.deploy('hers', 1);
@@ -194,7 +194,7 @@ SELECT throws_ok($$SELECT xmcoh.prune_versions('hers')$$, '42501', 'permission d
 RESET ROLE;
 INSERT INTO xmcoh.job_record (model_id, state, message, error_code) VALUES (current_setting('test.hers')::int, 'failed', 'secret', '22P02')
     RETURNING set_config('test.failed', job_id::text, true);
--- An error may tell values of rows.
+-- An error message may contain values of rows.
 SET ROLE eve;
 SELECT results_eq($$SELECT message FROM xmcoh.job WHERE job_id = current_setting('test.failed')::int$$, ARRAY['error 22P02; its text is for who may train the model'],
                   'who monitors is told the code of an error, not its text');
@@ -202,7 +202,7 @@ SELECT is_empty($$SELECT FROM xmcoh.job_transition WHERE reason LIKE '%secret%'$
 SET ROLE alice;
 SELECT results_eq($$SELECT message FROM xmcoh.job WHERE job_id = current_setting('test.failed')::int$$, ARRAY['secret'], 'the owner is told');
 RESET ROLE;
--- Both: who monitors and owns a model changes that model only.
+-- A member of pg_monitor who owns a model can change only that model.
 RESET ROLE;
 GRANT pg_monitor TO carol;
 SET ROLE carol;
@@ -213,7 +213,7 @@ SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission den
 SELECT throws_ok($$SELECT xmcoh.cancel_job(current_setting('test.job')::int)$$, '42704', NULL, 'nor cancel its job');
 RESET ROLE;
 
--- levels: each includes those before it
+-- levels: each level includes the lower levels
 CREATE ROLE lena;
 CREATE ROLE crew;
 GRANT crew TO lena;
@@ -277,7 +277,7 @@ SELECT throws_ok($$SELECT xmcoh.model_id('hers')$$, '42501', NULL, 'and nothing 
 RESET ROLE;
 SELECT throws_ok($$SELECT xmcoh.grant_model('hers', 'crew', 'shout')$$, '22023', NULL, 'there are four levels');
 
--- Usage is taken back, the role can be dropped, and its models go to the owner of the extension, never to another role.
+-- After revoke_usage the role can be dropped. Its models then belong to the owner of the extension, never to another role.
 SET ROLE lena;
 SELECT xmcoh.create_model('left behind');
 RESET ROLE;
@@ -306,7 +306,7 @@ SELECT throws_ok($$SELECT FROM xmcoh.model$$, '42501', 'permission denied for ta
 SELECT throws_ok($$SELECT FROM xmcoh.model_overview$$, '42501', 'permission denied for view model_overview', 'and no view');
 RESET ROLE;
 
--- Code of a relation never runs as a role that does not exist.
+-- The code of a relation never runs as a role that does not exist.
 SELECT throws_ok(format($$SELECT xmcoh_internal.probe_pairs('pg_catalog.pg_class', 'relname', 'relname', 'relkind', %s)$$, role), '42704',
                  'invalid role OID: 0', format('a relation is not read as role %s', role)) FROM unnest(ARRAY['0', 'NULL']) AS role;
 

@@ -1,4 +1,4 @@
--- What must hold of every object of the extension, and the exact labels of the functions of models and jobs.
+-- Tests rules for every object of the extension, and the volatility, parallel and strict labels of the model and job functions.
 BEGIN;
 SELECT * FROM no_plan();
 
@@ -34,7 +34,7 @@ SELECT is_empty($$SELECT f.oid::regprocedure FROM member_function AS f JOIN pg_l
                 'every function that is not in C pins its search_path');
 SELECT results_eq($$SELECT proname::text COLLATE "default" FROM member_function WHERE prosecdef ORDER BY 1$$, ARRAY['before_approval', 'model_exists'],
                   'two functions run with their owner''s privileges as such: the one refuses approvals on a subscriber, the other tells that a name is taken');
--- Views run with their owner's privileges, whom no row-level security holds back: each must go by visible_model.
+-- Views run with the privileges of their owner, who bypasses row-level security. So each view must read through visible_model.
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND NOT coalesce('security_barrier=true' = ANY (reloptions), false)$$,
                 'every view is a security barrier');
 SELECT is_empty($$WITH RECURSIVE used (view, relation) AS (

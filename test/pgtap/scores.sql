@@ -1,4 +1,4 @@
--- The labels of the functions that score and judge: the planner, a standby and parallel query go by them.
+-- Tests the labels of the functions that score and evaluate. The planner, a standby and parallel query rely on these labels.
 BEGIN;
 SELECT * FROM no_plan();
 
@@ -19,7 +19,7 @@ SELECT results_eq(format($$SELECT provolatile::text, proparallel::text, proisstr
                          CASE WHEN strict THEN 'strict' ELSE 'called on NULL' END, forms))
   FROM label;
 
--- Aggregates that can be split, whose answer reads the model and whose other steps do not.
+-- The aggregates support partial aggregation. Only the final functions read the model, so the final functions are stable.
 SELECT is_empty($$SELECT aggfnoid::regprocedure FROM pg_aggregate AS a JOIN pg_proc AS p ON p.oid = aggfnoid
                    WHERE pronamespace = 'xmcoh'::regnamespace
                      AND (aggcombinefn = 0 OR aggserialfn = 0 OR aggdeserialfn = 0
@@ -30,10 +30,10 @@ SELECT results_eq($$SELECT DISTINCT f.proname::text COLLATE "default", f.provola
                       JOIN pg_proc AS f ON f.oid = aggfinalfn WHERE p.pronamespace = 'xmcoh'::regnamespace ORDER BY 1$$,
                   $$VALUES ('coherence_final', 's'), ('recover_order_final', 's')$$, 'final functions are stable');
 
--- A state that comes from another server is taken for what it is. (Its function takes internal, so only C can call it.)
+-- Users cannot pass a forged state. The deserialize function takes an argument of type internal, so SQL cannot call the function.
 SELECT throws_ok($$SELECT xmcoh.aggregate_deserialize('\x01', NULL)$$, NULL, NULL, 'nobody calls deserialize in SQL');
 
--- Who may call what.
+-- The functions that every role may call.
 CREATE ROLE xmcoh_nobody;
 SELECT results_eq($$SELECT DISTINCT proname::text COLLATE "default" FROM pg_proc
                      WHERE pronamespace = 'xmcoh'::regnamespace AND has_function_privilege('xmcoh_nobody', oid,

@@ -1,5 +1,5 @@
-# The cache files through which sessions share the weights: how they are made, what happens to a damaged one, at whatever moment
-# it is damaged, and when they go.
+# Tests the cache files through which sessions share the weights of a model: how a file is created, how a damaged file is detected
+# and replaced, and when a file is removed.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -23,7 +23,7 @@ my $log_start = -s $node->logfile;
 
 sub value { my ($sql, $database) = @_; return $node->safe_psql($database // 'postgres', $sql); }
 
-# The cache files of a database, of one version or of all.
+# Returns the cache files of a database: those of one version, or those of all versions.
 sub cached
 {
 	my ($database, $sha256) = @_;
@@ -33,7 +33,7 @@ sub cached
 
 sub sha256 { return value("SELECT sha256 FROM xmcoh.versions WHERE model = '$_[0]' AND deployed", $_[1]); }
 
-# Asks in a new session; gives what the server logged meanwhile.
+# Queries the score in a new session. Returns what the server logged meanwhile.
 sub asked
 {
 	my ($what) = @_;
@@ -47,7 +47,7 @@ my ($file) = cached('postgres', sha256('guides'));
 my $size = -s $file;
 my $whole = slurp_file($file);
 
-# Writes into the file as it lies there, keeping its inode.
+# Overwrites the bytes of the file in place; the file keeps its inode.
 sub overwrite
 {
 	my ($bytes) = @_;
@@ -58,7 +58,7 @@ sub overwrite
 }
 sub shorten { chmod 0600, $file; truncate $file, $_[0] or die "$file: $!"; }
 
-# The weights with all their signs turned.
+# Returns the bytes of the file with the sign of every weight inverted.
 sub negated
 {
 	my $head = 8 + unpack 'Q<', $whole;
@@ -66,7 +66,7 @@ sub negated
 	return substr($whole, 0, $head) . ($weights ^ ("\0\0\0\x80" x (length($weights) / 4)));
 }
 
-# ---- made, used, made again ----
+# ---- created, used, created again ----
 
 my $inode = (stat $file)[1];
 unlike(asked('with the cache file'), qr/cache file/, 'nothing to say');
@@ -99,7 +99,7 @@ $node->pgbench('--no-vacuum --client=8 --connect --transactions=20', 0, [qr{160/
 is(-s $file, $size, 'one file');
 is(scalar(my @drafts = grep { !/\.[0-9a-f]{64}(\.seal)?$/ } glob("$directory/*")), 0, 'no drafts left');
 
-# The seal tells that somebody has verified the file.
+# The seal file records that a session has verified the cache file.
 my $seal = slurp_file("$file.seal");
 unlink "$file.seal";
 unlike(asked('without the seal'), qr/cache file/, 'nothing to say');
@@ -132,7 +132,7 @@ for my $how (sort keys %damage)
 	ok(slurp_file($file) eq $whole, 'it is written again');
 }
 
-# ---- damaged between two statements of a session that has it mapped ----
+# ---- damaged between two statements of a session that has the file mapped ----
 
 my $session = background($node, 'postgres', on_error_stop => 0);
 my $bystander = background($node, 'postgres', on_error_stop => 0);
@@ -152,7 +152,7 @@ is(-s $file, $size, 'and the file is written again');
 chmod 0400, $file;
 is($session->query_safe($ask), $answer, 'only its times changed');
 
-# ---- truncated within a statement ----
+# ---- truncated during a statement ----
 
 value(q{
 CREATE FUNCTION cut(path text) RETURNS void LANGUAGE plpgsql AS $$
@@ -169,7 +169,7 @@ for (1 .. 3)
 	is($session->query_safe($ask), $answer, 'the next statement is right');
 	is($bystander->query_safe($ask), $answer, 'also that of another session');
 }
-# Catches that error, so many times.
+# Returns a DO statement that catches the error of a truncated file $times times.
 sub caught
 {
 	my ($times) = @_;
@@ -192,7 +192,7 @@ $session->query(caught(3));
 like($session->{stderr}, qr/NOTICE:  caught 3$/, 'in one transaction: an error each time, and the right answer after it');
 $session->{stderr} = '';
 is($session->query_safe('SELECT pg_backend_pid()'), $pid, 'the session is the same');
-# An error out of a matrix product leaves something of BLAS behind.
+# An error raised inside a matrix product leaves resources of BLAS allocated. A session is ended after too many such errors.
 ($status, $out, $err) = $node->psql('postgres', caught(30));
 is($status, 2, 'a session that loses its files again and again is ended');
 like($err, qr/FATAL:  could not read mapped file/, 'which it is told');
@@ -241,7 +241,7 @@ is(value(q{SELECT xmcoh.prune_versions('blind', 1)}), 2, 'versions are pruned');
 ok(!-e $blind_file, 'its file is gone');
 ok(-e $file, 'that of the deployed one is there');
 
-# Rows that are deleted by hand go with the next file that is written.
+# If a user deletes the rows of a model by hand, the next write of a cache file removes the files of that model.
 new_blind();
 value(q{WITH gone AS (DELETE FROM xmcoh.model WHERE name = 'blind' RETURNING model_id)
 	DELETE FROM xmcoh.model_version AS v USING gone WHERE v.model_id = gone.model_id});
@@ -255,7 +255,7 @@ value(q{WITH gone AS (DELETE FROM xmcoh.model WHERE name = 'blind' RETURNING mod
 is(value('SELECT xmcoh.sweep_cache()'), 1, 'the sweep by hand');
 ok(!-e $blind_file, 'it is gone');
 
-# What a role may see does not count.
+# The sweep does not depend on the models that the current role may see.
 value(q{
 CREATE ROLE other LOGIN;
 SELECT xmcoh.grant_usage('other');
@@ -266,7 +266,7 @@ SELECT xmcoh.create_model('hers');
 });
 ok(-e $file, 'a sweep for a role that does not see the model');
 
-# ---- other databases, dropped ones and dropped extensions ----
+# ---- other databases, dropped databases and dropped extensions ----
 
 my $blob = value(q{SELECT encode(xmcoh.export_model('guides'), 'hex')});
 sub other_database
@@ -293,7 +293,7 @@ unlink $file;
 asked('its extension is dropped, and another file is written');
 ok(!-e $other_file, 'its cache file is gone');
 
-# A table that was written anew lies in another file.
+# VACUUM FULL moves the table to another relation file.
 value('VACUUM FULL xmcoh.model_version');
 asked('after VACUUM FULL');
 my ($moved) = cached('postgres', sha256('guides'));
@@ -305,7 +305,7 @@ asked('with the new one');
 
 # ---- age ----
 
-# What nobody has opened for a week goes, drafts of dead processes too; what is in use stays.
+# The sweep removes a file that no session has opened for a week, and drafts of dead processes. Files in use stay.
 my ($old, $recent, $draft) = map { "$file.$_" } 111, 222, 333;
 for ($old, $recent) { open my $handle, '>', $_ or die; close $handle; }
 utime time - 8 * 86400, time - 8 * 86400, $old;

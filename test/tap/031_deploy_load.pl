@@ -1,5 +1,5 @@
-# Fifty sessions score while another version is deployed every 100 ms: no error, and every answer is wholly of one version.
-# XMCOH_LONG_TESTS=1: for a minute.
+# Tests that fifty sessions score without an error while another version is deployed every 100 ms, and that every answer comes
+# from exactly one version. The test runs for a minute if XMCOH_LONG_TESTS=1.
 use strict;
 use warnings;
 use IPC::Run;
@@ -20,10 +20,10 @@ is($status, 0, 'a model is trained') or diag($err);
 
 sub value { return $node->safe_psql('postgres', $_[0]); }
 
-# Version 2 knows nothing, so the two never say the same.
+# Version 2 has no knowledge of the documents, so the two versions never give the same answer.
 value(q{SELECT xmcoh.import_model('guides', blind(xmcoh.export_model('guides')))});
 
-# One row with what several functions say of one document, each twice: of one version, or the answers differ among themselves.
+# One row with the answers of several functions about one document. Two versions within one statement would give a mixed row.
 my $ask = q{
 SELECT concat_ws(' ', round(a::numeric, 6), round(b::numeric, 6), round(c::numeric, 6), round(d::numeric, 6), r, s, n, o)
   FROM (SELECT xmcoh.coherence('guides', place, words, picture) AS a, xmcoh.recover_order('guides', step, words, picture) AS r
@@ -41,7 +41,7 @@ for my $version (2, 1)
 }
 isnt($answer{1}, $answer{2}, 'the versions say different things');
 
-# Another answer than these two is a division by zero.
+# Any other answer than these two causes a division by zero.
 my $check = "SELECT 1 / (concat('', ($ask)) IN ('$answer{1}', '$answer{2}'))::integer";
 my $pair = "SELECT 1 / (count(DISTINCT s) = 1)::integer FROM (SELECT xmcoh.order_score('guides', 'open', NULL, 'pack', NULL) AS s"
   . " FROM generate_series(1, 20)) AS x";
@@ -60,14 +60,14 @@ my @pgbench = ('pgbench', '-n', '-h', $node->host, '-p', $node->port, '-T', $sec
 my %load = (
 	deploy => [ @pgbench, '-c', 1, '-R', 10, '-f',
 		script('deploy', q{SELECT xmcoh.deploy('guides', 3 - deployed_version) FROM xmcoh.model WHERE name = 'guides'}), 'postgres' ],
-	# Sessions that stay, by both protocols, and sessions for one call.
+	# Long-lived sessions, with the simple and the extended query protocol, and sessions for a single call.
 	simple => [ @pgbench, '-c', 25, '-f', script('check', $check), '-f', script('pair', $pair) . '@9', 'postgres' ],
 	prepared => [ @pgbench, '-c', 20, '-M', 'prepared', '-f', script('check_p', $check), '-f', script('pair_p', $pair) . '@9', 'postgres' ],
 	connecting => [ @pgbench, '-c', 5, '-C', '-f', script('check_c', $check), '-f', script('pair_c', $pair) . '@9', 'postgres' ]);
 my %wanted = map { $_ => $_ eq 'deploy' ? 3 * $seconds : 50 } keys %load;
 my (%done, %failed, %wrong);
 
-# All of them at once; once more where a machine that stands still has made few.
+# All loads run at the same time. The run is repeated if a slow machine has completed too few transactions.
 my $end = time + $patience;
 do
 {

@@ -1,20 +1,20 @@
-# Every function that scores, called again and again in one session: its private memory stays as it is.
-# XMCOH_LONG_TESTS=1: 10,000 calls of each.
+# Tests that the private memory of a session does not grow when the session calls each scoring function many times.
+# Each function is called 10,000 times if XMCOH_LONG_TESTS=1.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# (test/sanitizers.sh sets CHECK_SANITIZER)
+# test/sanitizers.sh sets CHECK_SANITIZER.
 plan skip_all => 'a sanitizer keeps freed blocks for a while' if $ENV{CHECK_SANITIZER};
 
 my $long = $ENV{XMCOH_LONG_TESTS};
 my $warmup = 500;
 my $calls = $long ? 10_000 : 2_000;
 
-# kB by which the private memory (RssAnon) may differ. malloc and the caches of the catalogue do not end where they began;
-# 64 kB are a few of their blocks, and less than 33 bytes a call.
+# The permitted growth of the private memory (RssAnon), in kB. malloc and the catalog caches do not return to their initial size;
+# 64 kB are a few blocks of malloc, and less than 33 bytes per call.
 my $tolerance = 64;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
@@ -42,14 +42,14 @@ my %function = (
 	alignment => q{* FROM xmcoh.alignment('guides', (1 + i % 10)::text, 'apart')},
 	is_complete => q{xmcoh.is_complete('guides', (1 + i % 10)::text, 'apart')},
 	evaluate => q{* FROM xmcoh.evaluate('guides', 'few')},
-	# An error is a call, too.
+	# Calls that end in an error are tested, too.
 	'an error' => q{xmcoh.precedes('guides', 'open', '{1,2}', 'pack', NULL)},
 	'an error in an aggregate' => q{xmcoh.recover_order('guides', step / 2, words, picture) FROM few WHERE guide = 1},
 	'an error in a source' => q{* FROM xmcoh.order_documents('guides', 'few', evidence => 'smell')});
-# The whole source each time: fewer calls, unless there is time.
+# These functions read the whole source, so they are called less often in the short run.
 my %slow = map { $_ => !$long } ('order_documents', 'evaluate');
 
-# Each call in a transaction of its own, as a session of a pool makes them.
+# Each call runs in its own transaction, as in a session of a connection pool.
 sub repeat
 {
 	my ($what, $times) = @_;

@@ -1,4 +1,5 @@
-# The file of a training's documents is truncated while all of its processes have it mapped: the job fails, and the server lives.
+# Tests that a job fails, and that the server keeps running, when the file with the training documents is truncated while all
+# processes of the job have the file mapped.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;

@@ -1,5 +1,5 @@
-# Every function of the extension, whatever it is called with and by whom: an answer or an ordinary error, never a crash, an
-# internal error or a call that hangs. And who may execute which: what is not on the list below is internal.
+# Tests every function of the extension with many arguments and as several roles. A call must return an answer or an ordinary
+# error, and must not crash, hang or raise an internal error. Also tests which roles may execute which function.
 use strict;
 use warnings;
 
@@ -9,10 +9,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-# Who may execute what, sorted by signature. all: everybody. user: whoever xmcoh.grant_usage let in. view: users and members of
-# pg_monitor, since a view that both read calls it; those in xmcoh_internal nobody can name, for want of USAGE on the schema. The
-# support functions of aggregates take what no SQL can make. Functions that do not stand here are internal: executable by their owner
-# alone.
+# The functions that other roles than the owner may execute, sorted by signature. all: every role. user: the roles to which
+# xmcoh.grant_usage was applied. view: users and members of pg_monitor, because a view that both read calls the function. These
+# roles cannot name a function in xmcoh_internal, because these roles lack USAGE on that schema. Aggregate support functions take
+# arguments of type internal, which SQL cannot create. A function that is missing in this list is internal: only its owner may
+# execute the function.
 my $public = q{
 user  xmcoh.aggregate_combine(internal,internal)
 user  xmcoh.aggregate_deserialize(bytea,internal)
@@ -94,12 +95,12 @@ view  xmcoh_internal.schedule_next_run(text,text,timestamp with time zone)
 view  xmcoh_internal.what_is_missing(xmcoh.object_ref[])
 };
 
-# Internal errors (XX000, not XX001: that is what damaged bytes are) that are meant, and why: signature => what the message matches.
+# Intended internal errors (XX000; damaged bytes raise XX001 instead): signature => pattern of the message.
 my %may_be_internal = ();
-# What may still wait when the statement timeout comes, and why.
+# Functions that may still wait when the statement timeout expires.
 my %may_wait = ();
 
-# ---- a server with something to ask ----
+# ---- a server with models and jobs ----
 
 my $node = PostgreSQL::Test::Cluster->new('every');
 $node->init;
@@ -214,7 +215,7 @@ push @{ $extreme{jsonb} }, "(repeat('[', 5000) || repeat(']', 5000))::jsonb",
   "jsonb_build_object('epochs', repeat('9', 400)::numeric)", "jsonb_build_object($huge, 1)";
 $extreme{anynonarray} = $extreme{anyelement};
 
-# Arrays of a type: empty, with NULLs, of two and six dimensions, with other bounds, large, and with a bitmap that has no NULL in it.
+# Arrays of a type: empty, with NULLs, of two and six dimensions, with other lower bounds, large, and with a NULL bitmap but no NULL.
 sub arrays
 {
 	my ($type) = @_;
@@ -233,7 +234,7 @@ sub values_of
 	return @{ $extreme{$type} //= [ $type =~ /^(.*)\[\]$/ ? arrays($1) : map { "'$_'::$type" } '', '0', '()' ] };
 }
 
-# A call that makes sense: by function and argument, an argument's name and type, its name, or its type.
+# Arguments of a valid call. Keys: function and argument name, argument name and type, argument name, or type.
 my %good = (
 	'attach_source relation' => "'public.other_step'", 'attach_pairs relation' => "'public.other_pair'",
 	'model' => "'manuals'", 'source' => "'public.step'", 'relation' => "'public.step'", 'documents_of' => 'NULL',
@@ -306,7 +307,7 @@ sub add
 		$f->{kind} eq 'w' ? ("SELECT $call OVER () FROM $g",
 			"SELECT $call OVER (PARTITION BY g % 2 ORDER BY g ROWS CURRENT ROW) FROM $g", "SELECT $call FROM $g") :
 		$f->{rows} eq 't' ? ("SELECT * FROM $call", "SELECT $call", "SELECT * FROM $call LIMIT 1") : "SELECT $call";
-	# In every form where all arguments are the same kind of thing, else in the next one.
+	# The first two calls of a function (valid arguments, all NULL) use every form; each later call uses the next form.
 	my @chosen = $f->{calls}++ < 2 ? @form : $form[ $f->{calls} % @form ];
 	push @call, map { [ $f, $_, $f->{calls} ] } @chosen;
 	return;
@@ -320,7 +321,7 @@ for my $f (@function)
 		"NULL::$_->[1]" =~ s/NULL::internal/NULL/r } @argument;
 	add($f, @good);
 	add($f, @null);
-	next if grep { $_->[1] eq 'internal' } @argument;	# nobody can call it
+	next if grep { $_->[1] eq 'internal' } @argument;	# no role can call such a function
 	for my $i (0 .. $#argument)
 	{
 		for my $value ($null[$i], values_of($argument[$i][1]))
@@ -333,7 +334,7 @@ for my $f (@function)
 			}
 		}
 	}
-	# All arguments of one type, as the same array type has to stand twice; then anything with anything.
+	# First the same value for all arguments of one type, as polymorphic arguments need equal types; then random combinations.
 	my %types = map { $_->[1] => 1 } @argument;
 	for my $type (grep { my $t = $_; (grep { $_->[1] eq $t } @argument) > 1 } sort keys %types)
 	{
@@ -346,7 +347,7 @@ for my $f (@function)
 		my @any = map { my $i = $_; [ map { my @v = ($good[$i], $null[$i], values_of($argument[$i][1]));
 			$v[ rand @v ] } 1 .. 3 ] } 0 .. $#argument;
 		add($f, map { $_->[0] } @any);
-		# Other values in each row, as far as their types are one.
+		# A different value in each row, for arguments that are not polymorphic.
 		add($f, map { $argument[$_][1] =~ /^any|^internal/ ? $good[$_] :
 			sprintf 'CASE g WHEN 1 THEN (%s)::%4$s WHEN 2 THEN (%s)::%4$s ELSE (%s)::%4$s END', @{ $any[$_] },
 			$argument[$_][1] }
@@ -355,13 +356,13 @@ for my $f (@function)
 }
 cmp_ok(scalar @function, '>=', 60, 'the functions of the extension');
 
-# ---- calling them ----
+# ---- calling the functions ----
 
 my %trouble;					# signature => what went wrong
 my $calls = 0;
 
-# Whoever calls with 1 MB gets it back in the message: so only the SQLSTATE is printed, and the message where it matters. A statement
-# that took long on a machine that stood still has more time here.
+# A message can contain an argument of 1 MB. So session() prints only the SQLSTATE, and this function repeats a call whose message
+# is needed. The statement timeout is longer here, for a call that timed out only because the machine was slow.
 sub message
 {
 	my ($role, $statement) = @_;
@@ -371,8 +372,8 @@ sub message
 	return substr($err // '', 0, 300);
 }
 
-# Calls from number $first on in one session; gives the number where to go on, or nothing at the end. Where a role is turned away
-# at the door, a few calls show it.
+# Runs the calls from number $first in one session. Returns the number of the next call after a crash, or nothing at the end. If a
+# role may not execute a function, only a few calls of that function are made.
 sub session
 {
 	my ($role, $first) = @_;
@@ -383,9 +384,9 @@ sub session
 	for my $n ($first .. $#call)
 	{
 		my ($f, $statement, $number) = @{ $call[$n] };
-		next if ($f->{crashes} // 0) > 1;		# seen
+		next if ($f->{crashes} // 0) > 1;		# already reported
 		next if $number > 4 && !$may{ $f->{signature} };
-		# What it has done is undone; a procedure may end transactions itself.
+		# The changes of a call are rolled back, except for procedures, which may end transactions themselves.
 		$script .= "\\warn \@$n\n$statement" . ($f->{kind} eq 'p' ? ";\n" : "\\; ROLLBACK;\n");
 	}
 	$script .= "\\warn \@done\n";
@@ -407,7 +408,7 @@ sub session
 		elsif (defined $last && $line =~ /(ERROR|WARNING|FATAL|PANIC): +(\w{5})/)
 		{
 			my ($kind, $state) = ($1, $2);
-			next if $state eq '25P01';			# our own ROLLBACK
+			next if $state eq '25P01';			# the ROLLBACK after the call
 			my ($f, $statement) = @{ $call[$last] };
 			if ($kind ne 'WARNING')
 			{
@@ -453,7 +454,7 @@ for my $f (grep { !$_->{answers} } @function)
 }
 note(scalar(@function) . " functions, $calls calls as " . @role . ' roles');
 
-# ---- who may execute what ----
+# ---- EXECUTE privileges ----
 
 my $actual = value(q{SET search_path = pg_catalog;
 	SELECT string_agg(rpad(CASE WHEN everybody THEN 'all' WHEN monitor AND user_may THEN 'view' WHEN user_may
@@ -472,9 +473,9 @@ my %actual = map { $_ => 1 } split /\n/, $actual;
 is(join("\n", sort grep { !$actual{$_} } keys %wanted), '', 'what is public can be executed by those whom it is for');
 is(join("\n", sort grep { !$wanted{$_} } keys %actual), '', 'what is not public can be executed by nobody but its owner');
 
-# ---- trigger functions on tables that are not theirs ----
+# ---- trigger functions on tables outside the extension ----
 
-# A copy of each table under its own name in a schema of somebody else, and a table that has nothing to do with it.
+# A copy of each table of the extension, with the same name in another schema, and one unrelated table.
 value(q{CREATE SCHEMA copies; CREATE TABLE copies.plain (i int);
 DO $$ DECLARE t record; BEGIN
 	FOR t IN SELECT relname, c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace

@@ -1,5 +1,5 @@
-# What somebody tries who may use the extension, owns a schema with tables, views, types, casts, functions and operators, reads our
-# source and wants to be superuser, or to write what is not his. Each attack that worked once stands here as a test.
+# Tests attacks by mallory, a user of the extension who owns a schema with tables, views, types, casts, functions and operators.
+# Mallory tries to become superuser, or to write rows of other roles. Each attack that once succeeded is a test in this file.
 use strict;
 use warnings;
 
@@ -26,7 +26,7 @@ $node->start;
 my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0, "bilinear_dim": 0}');
 my $super = $node->safe_psql('postgres', 'SELECT current_user');
 
-# Our own questions are asked under a search path that nobody has touched.
+# The queries of the test itself run with a fixed search path.
 sub value
 {
 	my ($sql, $database) = @_;
@@ -39,7 +39,7 @@ sub until_true
 	local $ENV{PGOPTIONS} = '-c search_path=pg_catalog,public';
 	return $node->poll_query_until($database // 'postgres', $sql);
 }
-# What a role's session says: its errors.
+# Runs SQL as a role. Returns the error output of the session.
 sub as
 {
 	my ($role, $sql, $database) = @_;
@@ -49,7 +49,7 @@ sub as
 }
 sub mallory { return as('mallory', @_); }
 
-# Nothing of mallory's has run as somebody else since this was last asked, nor given mallory other rights than before.
+# Checks that since the last check no code of mallory's has run as another role, and that mallory has no additional rights.
 my $seen = 0;
 sub harmless
 {
@@ -67,8 +67,8 @@ sub harmless
 
 # ---- mallory's tools ----
 
-# attack: as whom it runs, and whether there is a way back to another role. touch: as a view's function does it, with what is left
-# behind for later: a search path, a deferred trigger, a cursor that is read at commit. fold: when the query is planned.
+# attack: logs the role that runs the function, and tries to switch to another role. touch: attacks from the function of a view, and
+# leaves a search path, a deferred trigger and a cursor that is read at commit. fold: attacks while the query is planned.
 my $tools = q{
 CREATE FUNCTION evil.attack(tag text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $f$
 DECLARE method text;
@@ -113,7 +113,7 @@ CREATE VIEW evil.folded AS SELECT manual, step, place, evil.fold('unpack') AS wo
 	'1' AS before, evil.fold('2') AS after FROM evil.base;
 } =~ s/SUPER(?!USER)/$super/gr;
 
-# Functions and operators of mallory's with names and arguments of the catalog's, before which they stand in a hijacked path.
+# Creates functions and operators with the names and arguments of those in pg_catalog. They precede pg_catalog in a hijacked path.
 sub shadows
 {
 	my ($schema) = @_;
@@ -175,13 +175,13 @@ SELECT xmcoh.attach_source('m', 'evil.step', 'manual', 'step', text => 'words', 
 	approved => 'all')}), '', 'and one of mallory\'s');
 harmless('(nothing has happened yet)');
 
-# ---- trigger functions, and those that run as their owner ----
+# ---- trigger functions, and SECURITY DEFINER functions ----
 
 my $member = q{ FROM pg_proc AS p JOIN pg_depend AS d ON classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'
 	JOIN pg_extension AS e ON e.oid = refobjid AND extname = 'xmcoh' JOIN pg_namespace AS n ON n.oid = pronamespace
 		JOIN pg_language AS l ON l.oid = prolang };
 
-# A temporary table with every column that a table of the extension has, of a type whose assignment casts are attacks.
+# The columns of a temporary table: each column name of the extension's tables, with a type whose assignment casts are attacks.
 my $columns = value(q{SELECT string_agg(DISTINCT quote_ident(attname) || ' evil.boom', ', ') FROM pg_attribute
 	JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace
 	WHERE nspname IN ('xmcoh', 'xmcoh_internal') AND relkind = 'r' AND attnum > 0 AND NOT attisdropped});
@@ -208,7 +208,7 @@ is(value(q{SELECT string_agg(p.oid::regprocedure::text, ', ')} . $member . q{WHE
 		WHERE c ~ '^search_path=pg_catalog(, *xmcoh)?(, *xmcoh_internal)?, *"?pg_temp"?$')}), '',
 	'every function that runs as its owner, or is no single query, pins its search path, with pg_temp last');
 
-# ---- SET ROLE is no way back ----
+# ---- code that runs under SET ROLE cannot return to the superuser ----
 
 value(qq{SET ROLE victim; SELECT xmcoh.train('victim', $quick)});
 is(value("CALL xmcoh.wait_for_job(1, '180 s')"), 'succeeded', 'somebody else trains');
@@ -233,7 +233,7 @@ as($super, "SET ROLE mallory; SELECT xmcoh.train('m', $quick)");
 my $job = value('SELECT max(job_id) FROM xmcoh.job_record');
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'train as mallory, in a superuser\'s session');
 harmless('runs nothing as that superuser');
-# A superuser who trains mallory's documents without SET ROLE would run his functions, as in any query; mallory himself does so here.
+# A superuser who trains on mallory's documents without SET ROLE would run mallory's functions, as in any query. Mallory trains here.
 mallory(qq{ALTER ROLE mallory SET search_path = evil, pg_catalog; SELECT xmcoh.train('m', $quick)});
 is(value("CALL xmcoh.wait_for_job($job + 1, '180 s')"), 'succeeded', 'train by mallory, with a search path of his own');
 harmless('runs nothing as anybody else');
@@ -250,7 +250,7 @@ value('CREATE SCHEMA evil AUTHORIZATION mallory; CREATE SCHEMA honest; GRANT USA
 	is(mallory($tools . shadows('evil'), 'tenant'), '', 'mallory has tools in a database of his own');
 }
 my @error;
-# What a DBA does there, on documents that nobody has tampered with, in queries that use no operator and no function but ours.
+# Calls of a DBA in that database, on documents that are not manipulated. The queries use only functions of the extension.
 for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, q{SELECT xmcoh.create_model('a')},
 	q{SELECT xmcoh.attach_source('a', 'honest.step', 'manual', 'step', text => 'words', "position" => 'place',
 		approved => 'all')},
@@ -279,7 +279,7 @@ is(join("\n", @error), '', 'a DBA works there, and runs nothing of mallory\'s');
 ok(until_true("SELECT count(*) > 1 FROM xmcoh.job WHERE state = 'succeeded' AND job_id > 2", 'tenant'),
 	'schedules run there');
 value('SELECT xmcoh.alter_schedule(1, active => false)', 'tenant');
-like(value('SELECT message FROM xmcoh.schedule', 'tenant'), qr/^(?:skipped: model "a" already has a running job \d+)?$/,	# which takes a second
+like(value('SELECT message FROM xmcoh.schedule', 'tenant'), qr/^(?:skipped: model "a" already has a running job \d+)?$/,	# a job can take a second
 	'without an error');
 harmless('and neither they nor the launcher\'s schedule worker run anything of mallory\'s');
 as($super, 'SELECT 1 = 2', 'tenant');
@@ -288,7 +288,7 @@ like(slurp_file($node->logfile, $seen), qr/evil shadow of int4eq\(integer,intege
 $seen = -s $node->logfile;
 value('ALTER ROLE mallory NOSUPERUSER');
 
-# ---- CREATE EXTENSION where mallory has been before ----
+# ---- CREATE EXTENSION in a database that mallory has prepared ----
 
 my $installed = q{SELECT string_agg(DISTINCT nspname || ' of ' || nspowner::regrole
 	|| CASE WHEN has_schema_privilege('mallory', n.oid, 'CREATE') THEN ', open' ELSE '' END, '; ')
@@ -314,7 +314,7 @@ for my $case ([ 'planted', 'CREATE SCHEMA xmcoh; GRANT ALL ON SCHEMA xmcoh TO ma
 	harmless("$prepare: nothing of mallory's runs");
 }
 
-# ---- a job's source is exchanged ----
+# ---- the source of a job is replaced ----
 
 my %exchange = (
 	x1 => [ 'another relation is attached', q{SELECT xmcoh.detach_source('x1', 'evil.table_x1');
@@ -370,7 +370,7 @@ my $exchanged = value('SELECT clock_timestamp()');
 until_true("SELECT last_run_at > '$exchanged' FROM xmcoh.schedule") or die 'the schedule does not run';
 $node->stop('immediate');
 $node->start;
-# Until all are over, or something of mallory's has run.
+# Wait until all jobs have ended, or until code of mallory's has run.
 my $end = time + $patience;
 my $over = q{state NOT IN ('queued', 'starting', 'running', 'cancelling')};
 sleep 0.2 while time < $end && slurp_file($node->logfile, $seen) !~ /LOG:  evil /
@@ -390,7 +390,7 @@ harmless('nothing of mallory\'s has run as the DBA, nor his own job as anybody e
 
 mallory('ALTER ROLE mallory RESET search_path');
 
-# What is the same under all settings.
+# The definition of a source does not depend on settings such as TimeZone and DateStyle.
 is(mallory(q{CREATE VIEW evil.since AS SELECT b.* FROM evil.base AS b WHERE '2020-01-01 00:00+00'::timestamptz < now()
 		AND '1 day'::interval > '0'::interval AND '1/2/2020'::date < now() AND 0.1::float8 + 0.2::float8 < 1 AND 1.1::float8 < 2;
 	SELECT xmcoh.create_model('since'); SELECT xmcoh.attach_source('since', 'evil.since', 'manual', 'step', text => 'words',
@@ -399,7 +399,7 @@ $job = value(qq{SET TimeZone = 'Asia/Tokyo'; SET quote_all_identifiers = on; SET
 	SET extra_float_digits = -10; SET ROLE mallory; SELECT xmcoh.train('since', $quick)});
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'is the same one whatever the settings of who trains');
 
-# ---- forging ----
+# ---- forged rows ----
 
 my $relations = q{ FROM pg_class AS c JOIN pg_depend AS d ON classid = 'pg_class'::regclass AND objid = c.oid
 	AND deptype IN ('e', 'a', 'i')
@@ -420,7 +420,7 @@ is(value(qq{SELECT string_agg(DISTINCT c.oid::regclass::text, ', ') $relations
 is(value(q{SELECT string_agg(attrelid::regclass || '.' || attname, ', ') FROM pg_attribute
 	JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace
 	WHERE nspname ~ '^xmcoh' AND attidentity = 'd'}), '', 'no number can be chosen');
-# And so it is when somebody tries, all in one session. A table that may be written in part is looked at below.
+# Try every statement that writes, in one session. Only INSERT into approved_pair is tested further below.
 my $script = '';
 for (split /\n/, value(qq{SELECT DISTINCT relkind, c.oid::regclass $relations AND relkind IN ('r', 'v', 'S') ORDER BY 2}))
 {

@@ -1,5 +1,5 @@
-# What one tenant does to others: whose schedules and jobs must start all the same, however many he has, whatever he locks, wakes or
-# fills; and what a level that was taken back, a collation or the extension's names still do for him.
+# Tests that a tenant cannot prevent schedules and jobs of other tenants from starting: by many schedules, locks, wake-ups or a full
+# queue of notifications. Also tests a revoked level, a nondeterministic collation, and the extension's names after DROP EXTENSION.
 use strict;
 use warnings;
 
@@ -31,7 +31,7 @@ sub as
 	my ($code, $out, $err) = $node->psql($database // 'postgres', $sql, extra_params => [ '-U', $role ], on_error_stop => 0);
 	return $err // '';
 }
-# A session that goes on by itself.
+# Starts a session in the background.
 sub begin
 {
 	my ($role, $database, $sql) = @_;
@@ -56,7 +56,7 @@ for my $database (qw(postgres tenant other))
 	is(as($_, sprintf($make, $_), $database), '', "$_ has models in $database") for qw(mallory victim);
 }
 
-# ---- a database that is changed all the time ----
+# ---- a database whose schedules are changed all the time ----
 
 as('mallory', q{SELECT xmcoh.schedule_training('mallory', '0 0 1 1 *')}, 'tenant');
 my @flood = map { begin('mallory', 'tenant', 'DO $$ BEGIN LOOP PERFORM xmcoh.alter_schedule(1, active => true); COMMIT; END LOOP; END $$') } 1 .. 3;
@@ -71,7 +71,7 @@ value("SELECT pg_terminate_backend(pid) $flooding");
 $_->kill_kill for @flood;
 value('SELECT xmcoh.unschedule_training(schedule_id) FROM xmcoh.schedule', $_) for qw(tenant other);
 
-# ---- many schedules on a relation that is locked ----
+# ---- many schedules on a locked relation ----
 
 is(as('mallory', qq{CREATE VIEW mallory.view AS TABLE mallory.step;
 	SELECT xmcoh.detach_source('mallory', 'mallory.step');
@@ -96,8 +96,8 @@ $node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM xmcoh.job WHERE s
 
 # ---- a job that cannot be begun ----
 
-# A view whose text takes longer than a schedule worker has for one job: who may look at it is not kept from that, so a function stands for it.
-# A machine that stands still makes one look at any job as long: at the victim's first one.
+# The definition of a view can be so large that the check of a job exceeds the time limit of the launcher's schedule worker. The test
+# replaces is_defined_as by a function that sleeps. A slow machine can delay one check of any job: here the first check of the victim's.
 value(q{CREATE SEQUENCE public.look; ALTER FUNCTION xmcoh_internal.is_defined_as(integer, text) RENAME TO is_really_defined_as;
 	CREATE FUNCTION xmcoh_internal.is_defined_as(model_id integer, definition text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
 		IF model_id = 1 AND pg_backend_pid() IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh scheduler') THEN
@@ -114,7 +114,7 @@ until_true("SELECT state = 'succeeded' FROM xmcoh.job WHERE job_id = $job", 'a j
 until_true(q{SELECT state = 'failed' AND message ~ '^not begun: ' FROM xmcoh.job WHERE model = 'mallory'}, 'and fails', 'other');
 until_true("SELECT state = 'succeeded' FROM xmcoh.job WHERE job_id = $slow", 'one that takes as long once begins at the second look', 'other');
 
-# So it is with a schedule: what came due then does not count as run.
+# The same holds for a schedule: a due time whose check timed out does not count as a run.
 value(qq{CREATE TABLE public.written (n serial, what text);
 	CREATE FUNCTION public.write() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
 		INSERT INTO public.written (what) VALUES (concat(NEW.message, ', run ', NEW.last_run_at IS NOT NULL)); RETURN NULL; END \$\$;
@@ -142,7 +142,7 @@ SELECT 1;
 	ok($full ? $told == 0 : $told > 1, $full ? 'and puts nothing into it' : 'and says so');
 }
 
-# ---- a level that was taken back ----
+# ---- a revoked level ----
 
 value(q{SELECT xmcoh.grant_model('victim', 'mallory', 'train'), xmcoh.schedule_training('victim', '0 0 1 1 *')});
 my $revoke = q{psql -XqAt -d '} . $node->connstr('postgres') . q{' -c "SELECT xmcoh.revoke_model('victim', 'mallory')"};
@@ -151,7 +151,7 @@ like(as('mallory', qq{BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FRO
 SELECT xmcoh.unschedule_training('victim'); COMMIT}), qr/permission denied for model/, 'who has lost a level does nothing by it, whatever his snapshot sees');
 is(value('SELECT count(*) FROM xmcoh.schedule'), 1, 'the schedule is there');
 
-# ---- another collation ----
+# ---- a nondeterministic collation ----
 
 SKIP:
 {
@@ -162,7 +162,7 @@ SKIP:
 		'names no other model');
 }
 
-# ---- names of the extension after it has gone ----
+# ---- names of the extension after DROP EXTENSION ----
 
 $job = value(qq{SET ROLE victim; SELECT xmcoh.train('victim two', $long)}, 'tenant');
 ok($node->poll_query_until('tenant', "SELECT state = 'running' AND done > 0 FROM xmcoh.job WHERE job_id = $job"), 'a job runs');
@@ -178,7 +178,7 @@ value(qq{SET lock_timeout = '$patience s'; BEGIN; DROP EXTENSION xmcoh; DROP SCH
 	CREATE CONSTRAINT TRIGGER later AFTER UPDATE ON xmcoh.job_record DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 		EXECUTE FUNCTION mallory.later(); COMMIT}, 'tenant');
 my $end = time + $patience;
-sleep 0.2 while kill(0, $pid) && time < $end && slurp_file($node->logfile) !~ /evil trigger ran as \w/;	# (the log has the statement, too)
+sleep 0.2 while kill(0, $pid) && time < $end && slurp_file($node->logfile) !~ /evil trigger ran as \w/;	# \w: the log also has the statement, with %
 ok(!kill(0, $pid), 'a worker ends whose extension has gone');
 is(slurp_file($node->logfile) =~ /(evil trigger ran as \w+)/ ? $1 : '', '', 'a worker of then writes to no tables of those names');
 

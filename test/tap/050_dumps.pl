@@ -1,5 +1,5 @@
-# Every dump restores: each way to dump and restore a database, into the same cluster, into one with other OIDs, and into one that lacks
-# the role of an owner. No model, version, source, pair, job or schedule is lost, owners are right, and scores are the same to the bit.
+# Tests each way to dump and restore a database: into the same cluster, into a cluster with other OIDs, and into a cluster that lacks
+# the role of an owner. No model, version, source, pair, job or schedule is lost, owners are right, and scores are bitwise equal.
 use strict;
 use warnings;
 
@@ -17,12 +17,12 @@ fill($original);
 my $wanted = state($original, 'postgres');
 is($wanted->{'owner gone'}, 'postgres', 'the model of a role that was dropped belongs to the owner of the extension');
 
-# Another cluster, where other objects have other OIDs. (Roles and memberships are the cluster's: a dump of a database has none.)
+# A second cluster, where the objects have other OIDs. A dump of a database has no roles and memberships, so the test creates them.
 my $other = new_server('other', launcher => 1);
 $other->safe_psql('postgres', q{SELECT lo_unlink(lo_create(0)) FROM generate_series(1, 1000);
 CREATE ROLE "Team Ärger"; CREATE ROLE alice LOGIN; CREATE ROLE xmcoh_user; GRANT xmcoh_user TO alice, "Team Ärger"});
 
-# A third one has no alice; the OIDs of hers and of carol, who is no more, are those of other roles.
+# A third cluster has no role alice. The OIDs of alice and of the dropped role carol belong to other roles there.
 my $oid = $original->safe_psql('postgres', q{SELECT oid FROM pg_roles WHERE rolname = 'alice'});
 my $lacking = new_server('lacking', next_oid => $oid);
 $lacking->safe_psql('postgres', q{CREATE ROLE mallory LOGIN; CREATE ROLE mallory_too LOGIN; CREATE ROLE "Team Ärger"; CREATE ROLE xmcoh_user;
@@ -33,7 +33,7 @@ my $folder = $original->basedir;
 
 sub value { return $original->safe_psql('postgres', $_[0]); }
 
-# Runs a program; gives its status and each error and warning that it prints, a line each.
+# Runs a program. Returns its errors and warnings, one line each, or the exit status if the program fails without any.
 sub complaints
 {
 	my ($node, @command) = @_;
@@ -47,13 +47,13 @@ sub complaints
 	return @lines;
 }
 
-# A role that is missing cannot own a table, nor be granted anything.
+# The errors of a restore where the role alice is missing, from ALTER OWNER and GRANT.
 my $no_role = qr/role "alice" does not exist/;
 
-# dump: arguments of pg_dump; by default its script goes to psql, else restore has arguments of pg_restore, or, if there are several
-# steps, a list of lists. psql: arguments of psql. before: arguments of another pg_dump, whose script is restored first. after: SQL that is
-# needed then. expected: errors that there must be. differs: keys of the state that may differ. missing: models that lack a source.
-# none: there are no models at all. all_roles: not where one is missing. times: how often; repeat: into one database.
+# dump: arguments of pg_dump. restore: arguments of pg_restore, or a list of lists for several steps; without restore, psql runs the
+# script. psql: arguments of psql. before: arguments of another pg_dump, whose script is restored first. after: SQL to run after the restore.
+# expected: an error that must occur. differs: keys of the state that may differ. missing: models that lack a source. none: no models exist.
+# all_roles: skip clusters that lack a role. times: number of checks, each in a new database. repeat: number of restores into one database.
 my @ways = (
 	{ name => 'a script', train => 1 },
 	{ name => 'a script in one transaction', psql => ['--single-transaction', '-v', 'ON_ERROR_STOP=1'], all_roles => 1 },
@@ -66,7 +66,7 @@ my @ways = (
 	{ name => 'a tar file', dump => ['-Ft'], restore => [] },
 	{ name => 'sections one after the other', dump => ['-Fc'],
 		restore => [ ['--section=pre-data'], [ '--section=data', '-j2' ], [ '--section=post-data', '-j2' ] ] },
-	# Who owns a view is part of how a source is defined.
+	# The owner of a view is part of the definition of a source.
 	{ name => 'no owners', dump => ['--no-owner'], differs => qr/^defined as scheduled 2$/ },
 	{ name => 'no owners and privileges, by four at a time', dump => ['-Fc'], restore => [ '--no-owner', '--no-privileges', '-j4' ],
 		differs => qr/^seen by|^defined as scheduled 2$/ },
@@ -106,7 +106,7 @@ sub restore_file
 	return map { complaints($node, 'pg_restore', '-d', $database, @$_, $file) } @steps;
 }
 
-# Restores into a new database of a cluster and looks at what is there.
+# Restores a dump into a new database of a cluster and checks the contents.
 sub check
 {
 	my ($way, $node, $file) = @_;
@@ -140,14 +140,14 @@ sub check
 		return;
 	}
 
-	# What must be the same; what is not there says so, and only that.
+	# The states must be equal, except for models whose source is missing. Such a model must report the missing relation.
 	my $missing = $way->{missing} // {};
 	my $passed_over = join '|', '^problem ', map { quotemeta } map { ("orders $_", "pairs $_", "alignment $_") } keys %$missing;
 	$passed_over .= "|$way->{differs}" if $way->{differs};
 	my %right = %$wanted;
 	if ($node == $lacking)
 	{
-		$right{'owner photos'} = 'postgres';		# until somebody makes alice
+		$right{'owner photos'} = 'postgres';		# the role alice does not exist there
 		$passed_over .= '|^seen by (alice|mallory)';
 	}
 	my $state = state($node, 'copy');
@@ -180,7 +180,7 @@ for my $way (@ways)
 	check($way, $original, $file) if $way->{train} || $way->{missing};
 }
 
-# Who may read everything and passes row-level security can dump, without being a superuser.
+# A role with pg_read_all_data and BYPASSRLS can dump without being a superuser.
 value('CREATE ROLE dumper LOGIN BYPASSRLS; GRANT pg_read_all_data TO dumper');
 is(join("\n", complaints($original, 'pg_dump', '-U', 'dumper', '-d', 'postgres', '-f', "$folder/dumper")), '', 'dumper: pg_dump says nothing');
 is(join("\n", complaints($original, 'pg_dump', '-d', 'postgres', '-f', "$folder/superuser")), '', 'superuser: pg_dump says nothing');
@@ -188,14 +188,14 @@ my ($by_dumper, $by_superuser) = map { slurp_file("$folder/$_") =~ s/^\\(un)?res
 ok($by_dumper eq $by_superuser, 'who may read everything and passes row-level security dumps the same as a superuser');
 value('DROP OWNED BY dumper; DROP ROLE dumper');
 
-# A copy of the files, where all numbers are the same but the database's.
+# A copy of the database's files: all OIDs are the same, except for the OID of the database.
 until_dropped($original, 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
 until_dropped($original, 'CREATE DATABASE copy TEMPLATE postgres');
 is(join("\n", differences(state($original, 'copy'), $wanted)), '', 'CREATE DATABASE ... TEMPLATE: all is there');
 is(after_restore($original, 'copy', train => 1), '', 'CREATE DATABASE ... TEMPLATE: and it goes on from there');
 until_dropped($original, 'DROP DATABASE copy WITH (FORCE)');
 
-# All of a cluster, roles too.
+# A dump of a whole cluster, with roles.
 my $fresh = new_server('fresh');
 is(join("\n", complaints($original, 'pg_dumpall', '--no-sync', '-f', "$folder/cluster")), '', 'pg_dumpall says nothing');
 is(join("\n", grep { !/role "postgres" already exists/ } complaints($fresh, 'psql', '-Xq', '-d', 'postgres', '-f', "$folder/cluster")), '',
@@ -204,7 +204,7 @@ is(join("\n", differences(state($fresh, 'postgres'), $wanted)), '', 'the dump of
 is(after_restore($fresh, 'postgres', train => 1), '', 'the dump of the cluster: and it goes on from there');
 $fresh->stop;
 
-# A launcher looks in while a restore is under way: what it finds half restored is not harmed, and a schedule goes on once all is there.
+# The launcher's schedule worker runs during a restore. The worker does not damage partly restored data, and runs the schedule later.
 my $script = slurp_file("$folder/superuser");
 $script =~ s/\@yearly/1 second/;
 $script =~ s/(^COPY xmcoh\.schedule .*?^\\\.$)/$1\nSELECT pg_sleep(2.5);/ms or die;
@@ -216,7 +216,7 @@ ok($other->poll_query_until('copy', "SELECT last_state = 'succeeded' AND active 
 	'a slow restore: its schedule runs')
   or diag $other->safe_psql('copy', 'SELECT * FROM xmcoh.schedule_overview');
 
-# ---- what the living database does to what models name ----
+# ---- renamed roles, relations, columns and schemas ----
 
 value(q{
 ALTER ROLE alice RENAME TO "Alice; B.";
@@ -247,19 +247,19 @@ $other->safe_psql('postgres', $_) for 'CREATE DATABASE copy TEMPLATE template0',
 my $archive = "$folder/renamed";
 is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'renamed: pg_dump says nothing');
 is(join("\n", complaints($other, 'pg_restore', '-j4', '-d', 'copy', $archive)), '', 'renamed: pg_restore says nothing');
-# (What was scheduled before the names changed is known here neither by numbers nor by names: it waits for xmcoh.alter_schedule.)
+# A schedule from before the renaming matches neither by OIDs nor by names in the copy, so the schedule waits for xmcoh.alter_schedule.
 is(join("\n", differences(state($other, 'copy'), $renamed, qr/^defined as scheduled/)), '', 'renamed: a dump has the new names');
 
-# ---- what is dropped ----
+# ---- dropped relations, columns and roles ----
 
-# (What is missing has the name by which it was attached.)
+# A missing relation is reported by the name under which the relation was attached.
 value(q{DROP TABLE public.photo; ALTER TABLE "Alice's".pair DROP COLUMN "1st"});
 my $dropped = state($original, 'postgres');
 is(join("\n", differences($dropped, $renamed, qr/^(table|problem) | photos$/)), '', 'dropped: other models do not notice');
 is($dropped->{'problem alice.photo'}, 'relation alice.photo is missing', 'dropped: a source says that it is missing');
 like($dropped->{'orders photos'}, qr/alice\.photo/, 'dropped: so does who needs it');
 
-# Who reassigns what a role owns does not thereby give its models away; when it is dropped, they are the extension's owner's.
+# REASSIGN OWNED does not change the owner of models. The models of a dropped role belong to the owner of the extension.
 value(q{CREATE ROLE heir LOGIN; SELECT xmcoh.grant_usage('heir')});
 value(q{REASSIGN OWNED BY "Alice; B." TO heir});
 value(q{DROP OWNED BY "Alice; B."});
@@ -272,7 +272,7 @@ is($dropped->{"seen by $_"}, 'nothing', "it is not another role's: $_") for 'ali
 value(q{SELECT xmcoh.alter_model('photos', new_owner => 'heir')});
 is(state($original, 'postgres')->{'seen by heir'}, 'photos', 'until it is given to one');
 
-# A dump of all that knows none of them either.
+# A dump and restore of this state gives the same state.
 until_dropped($other, 'DROP DATABASE copy WITH (FORCE)');
 $other->safe_psql('postgres', $_) for 'CREATE DATABASE copy TEMPLATE template0', 'CREATE ROLE heir', 'CREATE ROLE alice', 'GRANT xmcoh_user TO heir, alice';
 is(join("\n", complaints($original, 'pg_dump', '-Fc', '-d', 'postgres', '-f', $archive)), '', 'dropped: pg_dump says nothing');

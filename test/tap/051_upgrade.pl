@@ -1,5 +1,5 @@
-# pg_upgrade carries models over as they are. (From a release to itself: that makes the new cluster in the same binary-upgrade mode, with
-# members of the extension made one by one and tables' files taken over.)
+# Tests that pg_upgrade preserves models. The test upgrades from a release to the same release: this upgrade also uses binary-upgrade
+# mode, which creates the members of the extension one by one and copies the files of tables.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ use XmcohDumps;
 my $old = new_server('old', launcher => 1);
 fill($old);
 my $wanted = state($old, 'postgres');
-# OIDs of types, relations and roles must stay; those of other things will differ.
+# pg_upgrade preserves the OIDs of types, relations and roles. The OIDs of other objects will differ.
 $old->safe_psql('postgres', q{SELECT lo_unlink(lo_create(0)) FROM generate_series(1, 1000);
 CREATE TABLE late_step AS TABLE work_step;
 SELECT xmcoh.create_model('late');
@@ -32,7 +32,7 @@ is(join("\n", differences(state($new, 'postgres'), $late)), '', 'all is there, a
 is(join("\n", differences($late, $wanted, qr/ late$|^table (model|source_record)$|^sequence (model|source)|^view (model_overview|visible_model|source)$|^seen by/)),
 	'', '(nothing else had changed)');
 
-# The new cluster follows what is renamed: what is stored means the objects that it meant.
+# References to objects remain valid in the new cluster when those objects are renamed there.
 $new->safe_psql('postgres', q{ALTER ROLE alice RENAME TO bob; ALTER TABLE late_step RENAME TO later_step; ALTER TABLE later_step RENAME place TO spot;
 ALTER TABLE alice.step RENAME words TO text});
 my $now = state($new, 'postgres');
@@ -42,7 +42,7 @@ my $job = $new->safe_psql('postgres', "SELECT xmcoh.train('late')");
 is($new->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a model whose table and column are renamed is trained');
 is(after_restore($new, 'postgres', train => 1), '', 'and it goes on from there');
 
-# What the new cluster dumps is whole, too.
+# A dump of the new cluster is complete.
 $new->safe_psql('postgres', 'CREATE DATABASE copy');
 my $dump = $new->basedir . '/dump';
 $new->command_ok([ 'pg_dump', '-Fc', '-d', 'postgres', '-p', $new->port, '-h', $new->host, '-f', $dump ], 'pg_dump');

@@ -1,4 +1,5 @@
-# Models of another server: what brings rows by logical replication must not meet rows that were made here.
+# Tests a subscriber that receives models by logical replication: functions that would write such rows locally must refuse, so that
+# replicated rows never conflict with local rows.
 use strict;
 use warnings;
 
@@ -44,7 +45,7 @@ for my $statement (q{INSERT INTO xmcoh.approved_pair (model_id, document, before
 	like($err, qr/cannot (?:approve|withdraw) a pair on a subscriber of the models.*on the publisher/s, "so is refused: $statement");
 }
 
-# What the publisher does next arrives.
+# Later changes on the publisher reach the subscriber.
 value(q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals'});
 $publisher->safe_psql('postgres', q{SELECT xmcoh.create_model('later')});
 like(outcome(train('manuals')), qr/^succeeded: /, 'the publisher trains on');
@@ -55,7 +56,7 @@ is($subscriber->safe_psql('postgres', q{SELECT max(version), max(deployed_versio
 is($subscriber->safe_psql('postgres', $score), value($score), 'with the same scores');
 is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM xmcoh.approved_pair'), '1', 'and approved pairs arrive');
 
-# Once it is a server of its own it may.
+# After DROP SUBSCRIPTION the server may create models.
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION models');
 my ($code, $out, $err) = $subscriber->psql('postgres', q{SELECT xmcoh.create_model('mine')});
 isnt($err =~ /subscriber/, 1, 'without the subscription nothing is refused for it');

@@ -1,5 +1,5 @@
-# What the tests of dumps and upgrades share: a database with models of several owners over sources of every kind, and what a copy
-# of it must agree in.
+# Shared by the tests of dumps and upgrades: creates a database with models of several owners and with sources of every kind, and
+# compares a copy with that database.
 package XmcohDumps;
 
 use strict;
@@ -12,7 +12,7 @@ use Test::More;
 
 our @EXPORT = qw(new_server fill state after_restore differences);
 
-# A server with a launcher, as schedules need one.
+# Starts a server, on request with the launcher, which schedules need.
 sub new_server
 {
 	my ($name, %params) = @_;
@@ -24,7 +24,7 @@ max_parallel_workers_per_gather = 0
 fsync = off
 timezone = 'UTC'
 } . ($params{launcher} ? "shared_preload_libraries = 'xmcoh'\n" : ''));
-	# The OID that the next object gets.
+	# Set the OID that the next object gets.
 	$node->command_ok([ 'pg_resetwal', '-o', $params{next_oid}, $node->data_dir ], "$name: the next OID is set") if $params{next_oid};
 	$node->start;
 	return $node;
@@ -32,7 +32,7 @@ timezone = 'UTC'
 
 my $options = q('{"d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 10, "bag_dim": 0, "epochs": 3, "align_dim": 16, "held_out": 0.2}');
 
-# Waits for the end of a job, which must be this one.
+# Waits until a job ends. The final state of the job must be $state.
 sub finish
 {
 	my ($node, $job, $state) = @_;
@@ -40,17 +40,17 @@ sub finish
 	die "job $job ended $end: " . $node->safe_psql('postgres', "SELECT message FROM xmcoh.job WHERE job_id = $job") if $end ne $state;
 }
 
-# Trains as a role; gives the job's number.
+# Trains as a role. Returns the number of the job.
 sub train
 {
 	my ($node, $role, $arguments) = @_;
 	return $node->safe_psql('postgres', qq{SET ROLE $role; SELECT xmcoh.train($arguments)});
 }
 
-# Roles, sources and models. What a model has: `manuals` (the superuser's) a table, approved pairs, four versions, a rollback, an
-# interrupted job and a schedule; `photos` (alice's) texts, photos in a relation of their own, and a relation of pairs; `Ärgernis "1"`
-# (of a role with an odd name) a view in a schema with an odd name, whose columns have odd names, and a schedule; `sums` a materialized
-# view that a dump makes after all data; `broken` a failed job; `gone` had an owner who is no more; `imported` no source.
+# Creates roles, sources and models. `manuals` (of the superuser): a table, approved pairs, versions, a rollback, an interrupted job and a
+# schedule. `photos` (of alice): texts, photos in a separate relation, and a relation of pairs. `Ärgernis "1"` (of a role whose name needs
+# quotes): a view whose schema and columns need quotes, and a schedule. `sums`: a materialized view that a dump creates after all data.
+# `broken`: a failed job. `gone`: its owner is a dropped role. `imported`: no source.
 sub fill
 {
 	my ($node) = @_;
@@ -149,8 +149,9 @@ END \$\$;
 });
 }
 
-# What a database holds and answers, as a hash: the contents of each table (but checkpoints, which no dump carries) and sequence; of each
-# view how many rows it shows; whether the sources of what is scheduled are defined as they were; of each model its owner, the deployed version, and a hash of all its scores, or the error that it gives instead; what each role sees.
+# Returns the state of a database as a hash: the contents of each table (except checkpoints, which are not dumped) and sequence; the row
+# count of each view; whether the sources of schedules are unchanged; the owner, the deployed version and a hash of all scores (or the
+# error) of each model; and the models that each role sees.
 sub state
 {
 	my ($node, $database) = @_;
@@ -215,7 +216,7 @@ SELECT 'seen by ' || rolname || '=' || coalesce(pg_temp.seen_by(rolname), 'nothi
 	return \%state;
 }
 
-# In what two states differ, a line each; keys that match the pattern are passed over.
+# Returns the differences of two states, one line each. Keys that match the pattern are ignored.
 sub differences
 {
 	my ($got, $wanted, $passed_over) = @_;
@@ -230,8 +231,8 @@ sub differences
 	return @lines;
 }
 
-# New numbers meet none that came with the dump; what was deployed before can be gone back to; a model can be trained further if it has
-# its source. The first sentence that is not so.
+# Checks that new rows do not conflict with restored ones, that a rollback to the earlier deployment works, and, on request, that a
+# model can be trained. Returns the first failure, or an empty string.
 sub after_restore
 {
 	my ($node, $database, %params) = @_;
