@@ -1,14 +1,14 @@
 #!/bin/bash
-# bench.sh - `make bench`: every measurement there is, then one table of measured against target. Ratios and shares of the sgemm
-# peak count; milliseconds are this machine's. Nothing here is a test: a busy machine misses targets.
+# bench.sh - `make bench`: runs all measurements, then prints a table of measured values and targets. Ratios and shares of the sgemm
+# peak are for comparison; milliseconds are of this machine. This is not a test: a busy machine misses targets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# What xmcoh is compared with; on other systems than Debian it must be there already, or is left out.
+# What xmcoh is compared with. On systems other than Debian the packages must be installed already; otherwise the comparison is left out.
 [ ! -e /etc/debian_version ] || bash test/setup.sh python3-torch python3-psycopg2 python3-numpy libopenblas0-pthread ||
 	echo "****  PyTorch cannot be installed: what needs it will be skipped  ****"
 
-results=build/bench/results	# what|measured|unit|<= or >=|target, the last two empty where nothing is promised
+results=build/bench/results	# what|measured|unit|<= or >=|target; the last two are empty where there is no target
 : >"$results"
 
 echo "== training and scoring against the sgemm peak ($(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg))"

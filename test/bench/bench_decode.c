@@ -1,9 +1,9 @@
 /*
- * bench_decode.c - how fast and how good decoding is: processor time of the exact and the search method, and
- * the search's gap to the best order known, as a share of the sum of abs(s) over pairs.
+ * bench_decode.c - speed and quality of decoding: processor time of the exact and the search method, and
+ * the gap between the search and the best known order, as a share of the sum of abs(s) over pairs.
  *
- * The best known is the exact optimum to n = 16; above, the better of the search and of a simulated annealing written
- * here for the purpose, which shares nothing with the search and runs for seconds per instance (argument 1: proposals per
+ * The best known order is the exact optimum up to n = 16. Above, it is the better of the search and a simulated annealing,
+ * which shares no code with the search and runs for seconds per instance (argument 1: proposals per
  * instance in millions, 100 by default).
  */
 #include "numeric/decode.h"
@@ -144,7 +144,7 @@ main(int argc, char **argv)
 				double		search_ms;
 
 				if (k != STEP && d == 0)
-					continue;	/* without drift the kinds are one */
+					continue;	/* without drift both kinds are the same */
 				instance(&random, n, k, drifts[d], s);
 				for (int32_t i = 0; i < n * n; i++)
 					total += fabs(s[i]) / 2;

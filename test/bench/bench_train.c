@@ -1,10 +1,10 @@
 /*
- * bench_train.c - processor time of a training step and of scoring, against the sgemm peak of one core that is measured in the
- * same run: time per document, share of it inside sgemm, GFLOP/s of the whole and inside sgemm alone.
+ * bench_train.c - processor time of a training step and of scoring, compared with the sgemm peak of one core measured in the
+ * same run: time per document, share of the time in sgemm, GFLOP/s of the whole and of sgemm alone.
  *
- * Linked with -Wl,--wrap=cblas_sgemm, so that every product of the core passes through the counter below. Only the products'
- * multiplications and additions count as work, so whatever else a step does lowers its share of the peak.
- * Shares are taken from the wall clock (cheap to read) and times from the processor's, which a busy machine disturbs less.
+ * Linked with -Wl,--wrap=cblas_sgemm, so that the counter below sees every matrix product of the core. Only the products'
+ * multiplications and additions count as work, so all other work of a step lowers its share of the peak.
+ * Shares use elapsed time (cheap to read). Times are processor times, which a busy machine changes less.
  */
 #include "network/batch.h"
 #include "xmcoh/random.h"
@@ -23,7 +23,7 @@
 #include <time.h>
 
 #define DOCUMENTS 512
-#define SECONDS 1.5				/* of each measurement, about */
+#define SECONDS 1.5				/* approximate duration of each measurement */
 #define SCORE_BATCH 64
 
 static double
@@ -35,9 +35,9 @@ seconds(clockid_t clock)
 	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
 }
 
-/* ---- what passes through sgemm ---- */
+/* ---- calls of sgemm ---- */
 
-static double sgemm_seconds;	/* wall clock */
+static double sgemm_seconds;	/* elapsed time */
 static double sgemm_flop;
 
 extern void __real_cblas_sgemm(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a, enum CBLAS_TRANSPOSE transpose_b,
@@ -59,7 +59,7 @@ __wrap_cblas_sgemm(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a, enu
 	sgemm_flop += 2.0 * m * n * k;
 }
 
-/* The most GFLOP/s of some large square products. */
+/* The highest GFLOP/s of some large square products. */
 static double
 sgemm_peak(void)
 {
@@ -89,7 +89,7 @@ sgemm_peak(void)
 typedef struct setting
 {
 	const char *name;
-	xmc_term	term;			/* what is trained (of `fused` the bilinear term); scoring takes the whole model */
+	xmc_term	term;			/* the trained term (for `fused` the bilinear term); scoring uses the whole model */
 	int32_t		image_dim;
 	bool		words;
 	bool		paper;			/* the paper's size (design section 4), which has no bilinear term; else default options */
@@ -181,7 +181,7 @@ end(measured *m, const char *name, const char *what, double peak)
 	fflush(stdout);
 }
 
-/* Steps of training as xmc_train makes them, over the documents again and again. */
+/* Training steps, as in xmc_train, over the documents repeatedly. */
 static void
 train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_document *document, double peak)
 {
@@ -210,7 +210,7 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 	if (has_bag)
 		check(ctx, xmc_adagrad_init(&run_arena, 1 << options->bag_bits, options->bag_dim, &hashed));
 
-	/* Once over everything to warm up, then until the time is over. */
+	/* One pass over all documents to warm up, then repeated until the time is over. */
 	for (int measure = 0; measure < 2; measure++)
 	{
 		begin(&m);
@@ -268,7 +268,7 @@ score(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 int
 main(int argc, char **argv)
 {
-	const char *only = argc > 1 ? argv[1] : "";	/* measure settings whose name begins so; for profiling */
+	const char *only = argc > 1 ? argv[1] : "";	/* measure only settings whose name starts with this; for profiling */
 	double		peak = sgemm_peak();
 
 	printf("BLAS: %s, kernels for %s; sgemm peak of one core (1536 x 1536 x 1536): %.1f GFLOP/s\n", openblas_get_config(),

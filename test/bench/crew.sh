@@ -1,9 +1,9 @@
 #!/bin/bash
-# crew.sh - how much faster a paper-size network trains with two processes than with one; part of `make bench`. Appends to
-# $RESULTS lines what|measured|unit|op|target.
+# crew.sh - how much faster a paper-size network trains with two processes than with one; part of `make bench`. Appends lines
+# what|measured|unit|op|target to $RESULTS.
 #
-# Whole jobs in a server, by the wall clock: what some epochs more take, held-out scoring and progress included. One and two
-# processes by turns, the fastest of each, since anybody else's work on a core makes a run slower and none faster.
+# Elapsed time of whole jobs in a server: the time of some more epochs, held-out scoring and progress included. One process and two
+# processes alternate. The fastest run of each counts, because other processes on a core make a run slower, never faster.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
@@ -50,7 +50,7 @@ seconds()
 
 others_begin crew
 for batch in $BATCHES; do
-	documents=$((batch * 20))	# with fewer, minibatches would be smaller: an epoch has 16 steps or more
+	documents=$((batch * 20))	# fewer documents give smaller minibatches: an epoch has 16 steps or more
 	sql -c "TRUNCATE step" -c "INSERT INTO step SELECT d, i, p.image FROM generate_series(1, $documents) AS d
 		CROSS JOIN generate_series(1, 8) AS i JOIN pool AS p ON p.k = (d * 31 + i * 101) % 997"
 	measured=

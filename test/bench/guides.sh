@@ -9,7 +9,7 @@ guides_prepare
 started=$SECONDS
 cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
 
-# The most private memory (RssAnon) of one server process, and of all of them together, in kB, looked at twice a second.
+# The largest private memory (RssAnon) of one server process, and of all of them together, in kB, sampled twice a second.
 watch_memory()
 {
 	local postmaster one all

@@ -1,10 +1,10 @@
--- guides.sql - the measured example on real guides: models, scores, tables. Run by guides.sh after guides_data.sql.
+-- guides.sql - the measured example on real guides: models, scores, tables. guides.sh runs this file after guides_data.sql.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 
 INSERT INTO guides.fold SELECT '200 approved', guide_id, fold FROM guides.fold WHERE split = 'document';
 
--- What is to be trained: each split, fold and kind of text. Every model reads the images too.
+-- The runs: each split, fold and kind of text. Every model also reads the images.
 CREATE TABLE guides.run (
     run       int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     split     text NOT NULL,
@@ -45,7 +45,7 @@ ANALYZE;
 CREATE FUNCTION guides.model_of(r guides.run) RETURNS text LANGUAGE sql IMMUTABLE AS
     $$ SELECT format('%s %s %s', r.split, r.fold, r.variant) $$;
 
--- The model of a run with its training part. (The test part is attached only after training.)
+-- The model of a run with its training part. (The test part is attached after training.)
 CREATE FUNCTION guides.attach(r guides.run, part text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM xmcoh.attach_source(guides.model_of(r), format('guides.%I', format('%s %s %s', part, r.split, r.fold))::regclass,
@@ -54,7 +54,7 @@ BEGIN
                                 "position" => 'step_no', approved => CASE part WHEN 'train' THEN 'all' END::name);
 END $$;
 
--- Orders the test part by one kind of evidence and keeps each document's figures.
+-- Orders the test part by one kind of evidence and stores the figures of each document.
 CREATE FUNCTION guides.judge(r guides.run, evidence text) RETURNS void LANGUAGE sql AS $$
     INSERT INTO guides.result
     SELECT r.run, evidence, document, cardinality(got), xmcoh.position_accuracy(got, wanted), xmcoh.perfect_match(got, wanted)::int,

@@ -1,8 +1,8 @@
--- guides_bulk.sql - all guides at once: order_documents against recover_order with GROUP BY, the same answers and the time of each.
--- Run by guides.sh after the folds; the model is one of theirs.
+-- guides_bulk.sql - order_documents against recover_order with GROUP BY over all guides: equal answers, and the time of each.
+-- guides.sh runs this file after the folds, with a model of one fold.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
-SET max_parallel_workers_per_gather = 0;	-- one process against one
+SET max_parallel_workers_per_gather = 0;	-- one process for each
 
 SELECT model AS model FROM xmcoh.versions WHERE deployed ORDER BY model LIMIT 1 \gset
 SELECT xmcoh.attach_source(:'model', 'guides.step', document => 'guide_id', item => 'step_key', text => 'instruction',

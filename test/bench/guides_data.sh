@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # guides_data.sh - a server with the guides and their folds, for guides.sh and quality.sh; to be sourced.
 #
-#   guides_prepare          builds and installs; says so and ends the script if the guides are not here (GUIDES=folder)
-#   guides_import           the guides into the server that runs: guides.step and guides.fold (guides_data.sql)
-#   guides_runs SCHEMA FILE FILE with the psql variable run for each run of SCHEMA.run, two at a time; sets $status, 0: all is well
+#   guides_prepare          builds and installs; ends the script with a message if the guides are missing (GUIDES=folder)
+#   guides_import           imports the guides into the running server: guides.step and guides.fold (guides_data.sql)
+#   guides_runs SCHEMA FILE runs FILE with the psql variable run for each run of SCHEMA.run, two at a time; sets $status, 0 for success
 
 # shellcheck source=test/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../cluster.sh"

@@ -5,15 +5,15 @@ SET client_min_messages = warning;
 
 CREATE EXTENSION xmcoh;
 
--- The key of a step is a hash, so that a tie which is broken by the key says nothing of the true order.
+-- The key of a step is a hash, so that ties broken by the key are independent of the true order.
 CREATE TABLE guides.step AS
     SELECT guide_id, md5(guide_id || '/' || step_no) AS step_key, step_no, instruction, repository, image, words_embedding
       FROM guides.raw
      WHERE guide_id IN (SELECT guide_id FROM guides.raw GROUP BY guide_id HAVING count(*) >= 2);
 DROP TABLE guides.raw;
 
--- Folds. By document: unseen guides of repositories that are known. By repository: every repository lies in one fold, so its
--- wording and its screenshots are new to the model. Repositories are dealt out by size, each to the fold that is smallest so far.
+-- Folds. By document: unseen guides of known repositories. By repository: every repository is in one fold, so its
+-- wording and screenshots are new to the model. Repositories are taken by size, each into the fold that is smallest so far.
 CREATE TABLE guides.fold (split text, guide_id text, fold int, PRIMARY KEY (split, guide_id));
 
 INSERT INTO guides.fold
@@ -33,7 +33,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- A guide whose steps came from two repositories would sit in two folds; the primary key above refuses that.
+-- A guide with steps from two repositories would be in two folds; the primary key above refuses such a guide.
 
 CREATE FUNCTION guides.interval_of(float8[]) RETURNS text LANGUAGE sql AS
     $$ SELECT format('%s [%s, %s]', to_char(mean, 'FM0.000'), to_char(low, 'FM0.000'), to_char(high, 'FM0.000')) FROM xmcoh.bootstrap_mean($1) $$;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# jobs.sh - what training jobs cost in a server of its own; part of `make bench`. Appends to $RESULTS lines what|measured|unit|op|target.
-# Times are the clock's: an otherwise idle machine is wanted. IDLE: seconds that the launcher is watched for.
+# jobs.sh - the cost of training jobs, in a server of its own; part of `make bench`. Appends lines what|measured|unit|op|target to $RESULTS.
+# Times are elapsed times: the machine should be idle. IDLE: seconds for which the launcher is observed.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
@@ -22,7 +22,7 @@ row() { printf '%s\n' "$1" | tee -a "$RESULTS"; }
 
 sql -v documents=1600 -v batch="$BATCH" -f "$TREE/test/bench/jobs.sql" -o /dev/null
 
-# ---- the launcher, with nothing to do ----
+# ---- the launcher without jobs ----
 
 ticks() { awk '{ print $14 + $15 }' "/proc/$launcher/stat"; }
 launcher=$(sql -c "SELECT pid FROM pg_stat_activity WHERE backend_type = 'xmcoh launcher'")
@@ -34,7 +34,7 @@ row "$(awk -v ms="$(($(ticks) - before))e1" -v s="$IDLE" \
 
 # ---- epochs of the paper-size model ----
 
-# [MODEL=NAME] job WORKERS EPOCHS [SETTING=VALUE...]: begins one
+# [MODEL=NAME] job WORKERS EPOCHS [SETTING=VALUE...]: starts a job
 job()
 {
 	local workers=$1 epochs=$2 setting set=
@@ -48,7 +48,7 @@ seconds()
 	[ "$(sql -c "CALL xmcoh.wait_for_job($1)")" = succeeded ] || die "$(sql -c "SELECT message FROM xmcoh.job WHERE job_id = $1")"
 	sql -c "SELECT extract(epoch FROM finished_at - started_at) FROM xmcoh.job WHERE job_id = $1"
 }
-# per_epoch WORKERS: seconds; two runs' difference, so that reading and saving do not count, each the faster of two
+# per_epoch WORKERS: seconds; the difference of two runs, so that reading and saving do not count; the faster of two for each
 per_epoch()
 {
 	local epochs
@@ -62,7 +62,7 @@ one=$(per_epoch 1)
 two=$(per_epoch 2)
 trained=$(sql -c "SELECT (report ->> 'documents')::int - (report ->> 'held_out_documents')::int FROM xmcoh.model_version LIMIT 1")
 
-# Theirs does not judge itself between epochs, as ours does.
+# The PyTorch training does no scoring between epochs; xmcoh does.
 if OPENBLAS_NUM_THREADS=1 "$PYTHON" -c 'import torch' 2>/dev/null; then
 	version=$("$PYTHON" -c 'import torch; print(torch.__version__)')
 	pytorch() { OPENBLAS_NUM_THREADS=$1 "$PYTHON" "$ROOT/test/bench/python_training.py" "$1" "$BATCH" "$2" "$3"; }
@@ -78,7 +78,7 @@ fi
 
 # ---- cancel ----
 
-# cancel_longest TIMES WORKERS: ms, each at another moment
+# cancel_longest TIMES WORKERS: ms; each cancel is at another moment
 cancel_longest()
 {
 	local k id
@@ -95,7 +95,7 @@ row "  while it reads a source that takes minutes, 10 times|$(MODEL=reading canc
 row "from train to a worker that begins, median of these|$(sql -c "SELECT round(1000 * percentile_cont(0.5) WITHIN GROUP
 	(ORDER BY extract(epoch FROM started_at - created_at))) FROM xmcoh.job WHERE state = 'cancelled'")|ms|<=|1000"
 
-# ---- queries beside it ----
+# ---- queries during a job ----
 
 pgbench -i -s 10 -q >/dev/null 2>&1
 latency() # of pgbench's own transactions: mean and 99th percentile, ms

@@ -16,13 +16,13 @@ SELECT xmcoh.create_model('paper', image_dim => 768, words => false,
 SELECT xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image',
                            "position" => 'step_no', approved => 'all');
 
--- As many rows a second as an unhurried source gives.
+-- Passes rows on at a limited rate, as a slow source does.
 CREATE VIEW bench.slow_step AS SELECT s.* FROM bench.paper_step AS s, LATERAL pg_sleep(0.02 + 0 * s.step_no) AS wait;
 SELECT xmcoh.create_model('reading', image_dim => 768, words => false);
 SELECT xmcoh.attach_source('reading', 'bench.slow_step', document => 'document', item => 'item', image => 'image',
                            "position" => 'step_no', approved => 'all');
 
--- Milliseconds from cancel_job to the end of the job. (A function could not commit in between.)
+-- Milliseconds from cancel_job to the end of the job. (A procedure, because a function cannot commit.)
 CREATE PROCEDURE bench.cancel(job_id integer, INOUT ms numeric) LANGUAGE plpgsql AS $$
 DECLARE
     start timestamptz := clock_timestamp();

@@ -1,11 +1,11 @@
 #!/bin/bash
 # memory.sh - how much memory training takes when its documents are four times xmcoh.training_memory; part of `make bench`.
-# Appends to $RESULTS lines what|measured|unit|op|target.
+# Appends lines what|measured|unit|op|target to $RESULTS.
 #
-# The peak of each process's resident memory (VmHWM, shared pages included), less that of the same training on a few documents,
-# which is the process, the model and the state of its training; against the setting. And the private memory of the job's process
-# with a pool that is four times another one: what it grows by, some hundred bytes a document whatever its size, against what a round's
-# weak labels for both modalities take, 24 bytes for each ordered pair.
+# Measured against the setting: the peak resident memory of each process (VmHWM, with shared pages), less the peak of the same
+# training on a few documents, which is the process, the model and the training state. Also the private memory of the job's process
+# for a pool that is four times another one: its growth (some hundred bytes a document, whatever its size) against the size of a
+# round's weak labels for both modalities, 24 bytes for each ordered pair.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
@@ -20,7 +20,7 @@ POOL=2000						# documents of 16 items; labels of 5.8 kB each
 cluster_prepare
 # shellcheck disable=SC2119
 cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
-# Little of what is resident shall be the server's own cache. The library is preloaded so that its settings are known.
+# The server's own cache should be a small part of the resident memory. The library is preloaded so that its settings are known.
 cluster_start memory shared_buffers=2MB shared_preload_libraries=xmcoh xmcoh.training_memory="${SETTING_MB}MB" \
 	xmcoh.training_workers="$WORKERS"
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
@@ -53,7 +53,7 @@ SELECT xmcoh.create_model(s, image_dim => 512, words => false, options => o::jso
   FROM (VALUES ('few', '{"epochs": 60, "patience": 60, "folds": 0}'), ('step', '{"epochs": 1}')) AS m (s, o);
 SQL
 
-# peak MODEL FIELD: trains it; kind of process and the most kB of this field of its status, a line for each kind
+# peak MODEL FIELD: trains MODEL; prints each kind of process with the largest value in kB of this field of its status
 peak()
 {
 	local job state pid kind kb field=$2
@@ -74,7 +74,7 @@ few=$(peak few VmHWM)
 all=$(peak step VmHWM)
 while read -r kind kb; do
 	base=$(awk -v kind="$kind" '$1 == kind { print $2 }' <<<"$few")
-	[ -n "$base" ] || continue	# too short-lived to be seen
+	[ -n "$base" ] || continue	# the process ended before the first sample
 	awk -v kind="$kind" -v kb="$kb" -v base="$base" -v setting="$SETTING_MB" 'BEGIN {
 		printf "training on 4 x training_memory: %s process, documents in memory (%.0f of %.0f MB)|%.2f|x|<=|1.2\n",
 			kind == "job" ? "job" : "gradient", (kb - base) / 1024, kb / 1024, (kb - base) / 1024 / setting

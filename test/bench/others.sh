@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# others.sh - how much of the processors others took while something was measured; to be sourced after cluster.sh.
+# others.sh - processor time that other processes used during a measurement; to be sourced after cluster.sh.
 #
-#   others_begin NAME   from now on; NAME: our server, as it was given to cluster_start
-#   others_row          the line what|measured|unit|op|target: processors that others had on average since then
+#   others_begin NAME   starts the measurement; NAME: our server, as given to cluster_start
+#   others_row          prints the line what|measured|unit|op|target: mean number of processors that others used since then
 
-# Ticks that the machine was busy by now, less those of this shell's children and of the server's that are over.
+# Ticks for which the machine has been busy, less those of this shell's children and of the server's ended processes.
 others_ticks()
 {
 	{ cat /proc/stat; sed 's/^.*) /own /' "/proc/$$/stat" "/proc/$others_server/stat"; } |

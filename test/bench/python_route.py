@@ -82,7 +82,7 @@ for _ in range(3):
     seconds.append(processor_seconds() - start)
 print(f"bulk ordering, paper-size model: faster than psycopg2 and PyTorch (scores only)|{min(seconds) / our_seconds:.1f}|x|>=|3")
 
-# The same function: the pairs of the first document in both.
+# The same function: the pairs of the first document by both.
 cursor.execute("SELECT image FROM xmcoh.pair_scores('paper', '1', 'bench.paper_step') ORDER BY item_a::int, item_b::int")
 ours = [row[0] for row in cursor]
 theirs = [out[0][0, i, j].item() for i in range(8) for j in range(i + 1, 8)]

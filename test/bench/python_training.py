@@ -26,7 +26,7 @@ for layer in range(LAYERS):
 weights = {name: (0.03 * torch.randn(shape, generator=generator)).requires_grad_() for name, shape in shapes.items()}
 try:
     optimizer = torch.optim.AdamW(weights.values(), lr=5e-4, fused=True)
-except (TypeError, RuntimeError):  # older ones have none for processors
+except (TypeError, RuntimeError):  # older versions have none for processors
     optimizer = torch.optim.AdamW(weights.values(), lr=5e-4, foreach=True)
 
 times = []
@@ -44,5 +44,5 @@ for step in range(30):
     optimizer.step()
     optimizer.zero_grad()
     times.append(time.perf_counter() - start)
-# The first steps warm up. The fastest, since what others do on the machine makes a step slower and none faster.
+# The first steps warm up. The fastest step counts, because other processes on the machine make a step slower, never faster.
 print(min(times[5:]) / batch)

@@ -1,7 +1,7 @@
 #!/bin/bash
-# quality.sh - what each part of the method is worth, on real guides: `make quality`, GUIDES=folder as for guides.sh. Prints tables
-# and writes them to doc/quality.md, with the text of test/bench/quality_notes.md below them.
-#   FOLDS=5                   how many of the five folds of each split (by document, by repository) are tested
+# quality.sh - what each part of the method contributes, on real guides: `make quality`, GUIDES=folder as for guides.sh. Prints tables
+# and writes them to doc/quality.md, followed by the text of test/bench/quality_notes.md.
+#   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
 set -euo pipefail
@@ -16,7 +16,7 @@ guides_import
 psql -Xqf "$TREE/test/bench/quality.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
 guides_runs quality "$TREE/test/bench/quality_run.sql"
 
-# What psql draws with border 2 is a Markdown table but for the lines above and below, and the crosses in the one between.
+# psql's output with border 2 is a Markdown table, except for the lines above and below, and the crosses in the separator line.
 psql -Xqf "$TREE/test/bench/quality_table.sql" |
 	awk '/^\+/ { if (++n % 3 == 2) { gsub(/\+/, "|"); print } next } /^## / { print ""; print; print ""; next } { print }' \
 	>"$WORK/tables"

@@ -1,13 +1,13 @@
--- quality.sql - what each part of the method is worth: runs, conditions, judging. Run by quality.sh after guides_data.sql; psql
--- variables: folds (of five, how many are tested), seeds, sizes ('100 200 all').
+-- quality.sql - what each part of the method contributes: runs, conditions, judging. quality.sh runs this file after
+-- guides_data.sql. psql variables: folds (number of the five folds that are tested), seeds, sizes ('100 200 all').
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 
 CREATE SCHEMA quality;
 CREATE INDEX ON guides.step (guide_id);
 
--- Each run trains one model without a round and, if there is a pool, again with one. A seed is another sample of approved documents
--- and the seed of training. size NULL: all training documents are approved. Settings that take something away are seen once.
+-- Each run trains a model without a round and, if there is a pool, again with one. A seed selects the sample of approved documents
+-- and is the seed of training. size NULL: all training documents are approved. Ablations run with one seed.
 CREATE TABLE quality.run (
     run      int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     setting  text NOT NULL CHECK (setting IN ('as they are', 'pictures are noise', 'half of the documents hold one modality')),
@@ -16,8 +16,8 @@ CREATE TABLE quality.run (
     seed     int NOT NULL,
     fold     int NOT NULL,
     phase_0    interval,    -- time of the job without a round
-    with_round interval,    -- and with one
-    scoring    interval     -- of ordering the pool once
+    with_round interval,    -- time of the job with one round
+    scoring    interval     -- time to order the pool once
 );
 INSERT INTO quality.run (setting, split, size, seed, fold)
     SELECT setting, split, nullif(size, 'all')::int, seed, fold
@@ -30,13 +30,13 @@ INSERT INTO quality.run (setting, split, size, seed, fold)
 CREATE FUNCTION quality.size_of(size int) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(size || ' approved', 'all approved') $$;
 CREATE FUNCTION quality.model_of(r quality.run) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'run ' || r.run $$;
 
--- The training documents of each run: those that are approved, and the pool. No test document is among them.
+-- The training documents of each run: approved documents and the pool. No test document is among them.
 CREATE TABLE quality.document (run int REFERENCES quality.run, guide_id text, approved boolean NOT NULL, PRIMARY KEY (run, guide_id));
 INSERT INTO quality.document
     SELECT run, guide_id, size IS NULL OR row_number() OVER (PARTITION BY run ORDER BY md5(format('%s/%s', r.seed, guide_id))) <= size
       FROM quality.run AS r JOIN guides.fold AS f ON f.split = r.split AND f.fold <> r.fold;
 
--- The pictures of other steps, dealt out at random.
+-- The pictures of other steps, assigned at random.
 CREATE TABLE quality.foreign_image AS
     SELECT step_key, image
       FROM (SELECT step_key, row_number() OVER (ORDER BY step_key) AS n FROM guides.step) AS s
@@ -76,13 +76,13 @@ CREATE FUNCTION quality.attach(r quality.run, part text) RETURNS void LANGUAGE s
                                approved => CASE part WHEN 'train' THEN 'approved' END::name)
 $$;
 
--- What is compared: orders by one kind of evidence and one rule. Every step of the guides holds both modalities, so where the alignment
--- is known, either one guided by the other gives our fused order, and one row is enough. The paper does not say how many rounds of
--- guidance are right: the best of three, chosen on the test documents, which favours it.
+-- Conditions: orders by one kind of evidence and one rule. Every step of the guides holds both modalities. With a known alignment,
+-- either guided modality gives the same fused order, so one row is enough. The paper does not say how many rounds of
+-- guidance are right: the best of three is used, chosen on the test documents, in favour of the paper.
 CREATE TABLE quality.condition (
     condition int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name      text NOT NULL,
-    taught    boolean NOT NULL,    -- by the version that a round of training has made
+    taught    boolean NOT NULL,    -- by the version after a round of training
     evidence  text NOT NULL,
     guidance  text NOT NULL,
     alignment text NOT NULL,
@@ -115,7 +115,7 @@ CREATE TABLE quality.calibration (
     run int REFERENCES quality.run, condition int REFERENCES quality.condition, error float8, PRIMARY KEY (run, condition)
 );
 
--- Every condition that the deployed version can meet, on the test part, which is a source of the model for just that time.
+-- Every condition for the deployed version on the test part. The test part is a source of the model only during this call.
 CREATE FUNCTION quality.judge(r quality.run, taught boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     test regclass := format('quality.%I', 'test ' || r.run);
@@ -142,8 +142,8 @@ BEGIN
     PERFORM xmcoh.detach_source(quality.model_of(r), test::text);
 END $$;
 
--- What rounds said of themselves, and how often the guide was right about the pairs that it selected: the pool's order is known here,
--- though training was not told.
+-- The reports of rounds, and how often the guide was right about the pairs that it selected: the order of the pool is known here,
+-- but not to training.
 CREATE TABLE quality.round (
     run int REFERENCES quality.run, pupil text, documents int, threshold float8, selected float8, estimated float8,
     agreement float8, kept boolean, pairs bigint, chosen bigint, correct bigint, PRIMARY KEY (run, pupil)

@@ -1,4 +1,4 @@
--- quality_run.sql - one run (psql variable: run): train without a round and judge, and again with one if there is a pool.
+-- quality_run.sql - one run (psql variable: run): train without a round and judge, then again with a round if there is a pool.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 SELECT quality.model_of(r) AS model, format('{"seed": %s}', seed) AS options, size IS NOT NULL AND setting = 'as they are' AS has_pool
@@ -10,7 +10,7 @@ UPDATE quality.run SET phase_0 = (SELECT finished_at - started_at FROM xmcoh.job
 SELECT quality.judge(r, false) FROM quality.run AS r WHERE run = :run;
 
 \if :has_pool
-    -- Of every pair of the pool, each modality's log-odds that the step which comes first does.
+    -- For every pair of the pool, each modality's log-odds that the step with the smaller place is first.
     SELECT format('quality.%I', 'train ' || :run) AS train \gset
     CREATE TEMPORARY TABLE pool_pair AS
         SELECT CASE WHEN a.step_no < b.step_no THEN p.text ELSE -p.text END AS text,
@@ -31,8 +31,8 @@ SELECT quality.judge(r, false) FROM quality.run AS r WHERE run = :run;
         SELECT :run, t.pupil, t.documents, t.threshold, t.selected, t.estimated, t.agreement, t.kept, s.*
           FROM (SELECT pupil, documents, threshold, selected, selected_precision AS estimated, pool_agreement AS agreement, kept
                   FROM xmcoh.training_round WHERE job_id = :job) AS t,
-               -- The guides of the folds, whose average labelled the pool, are gone; the version says nearly the same, only surer of
-               -- itself. So as many of its pairs as were selected, the surest, are judged.
+               -- The guides of the folds, whose average labelled the pool, are not kept. The version gives nearly the same scores, but is
+               -- more confident. So the most confident pairs of the version are judged, as many as were selected.
                LATERAL (SELECT count(*), count(*) FILTER (WHERE place <= t.selected * pairs),
                                count(*) FILTER (WHERE place <= t.selected * pairs AND s > 0)
                           FROM (SELECT s, row_number() OVER (ORDER BY abs(s) DESC) AS place, count(*) OVER () AS pairs

@@ -1,10 +1,10 @@
--- quality_table.sql - the tables of quality.sh, as psql draws them with border 2; quality.sh makes Markdown of that.
+-- quality_table.sql - the tables of quality.sh, printed by psql with border 2; quality.sh converts them to Markdown.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 \pset footer off
 \pset border 2
 
--- Each document's tau under each condition, averaged over seeds; of the paper's rule, by its best number of rounds.
+-- Each document's tau under each condition, averaged over seeds; for the paper's rule, with its best number of rounds.
 CREATE TEMPORARY TABLE figure AS
     WITH document AS (
         SELECT setting, split, quality.size_of(size) AS size, name, rounds, guide_id, min(condition) AS condition, avg(tau) AS tau
@@ -22,7 +22,7 @@ INSERT INTO figure (setting, split, size, name, rounds, guide_id, condition, tau
       FROM (SELECT DISTINCT setting, split, size, guide_id FROM figure) AS f JOIN guides.step USING (guide_id)
      GROUP BY setting, split, size, guide_id;
 
--- A document's texts and photos taken together: the mean of both guided orders' tau; ours, where the alignment is known, is one order.
+-- Texts and photos of a document together: the mean tau of both guided orders. Our rule with a known alignment has one order.
 INSERT INTO figure (setting, split, size, name, rounds, guide_id, condition, tau)
     SELECT setting, split, size, replace(name, 'text guided', 'both guided'), t.rounds, guide_id, t.condition, (t.tau + i.tau) / 2
       FROM figure AS t JOIN (SELECT setting, split, size, replace(name, 'image guided', 'text guided') AS name, guide_id, tau FROM figure
@@ -34,7 +34,7 @@ CREATE TEMPORARY TABLE mean AS
                || CASE WHEN name ~ 'paper' THEN format(' (%s)', min(rounds)) ELSE '' END AS shown
       FROM figure GROUP BY 1, 2, 3, 4;
 
--- What is compared with what, on the same documents.
+-- The comparisons, on the same documents.
 CREATE TEMPORARY TABLE contrast (n int GENERATED ALWAYS AS IDENTITY, label text, a text, b text);
 INSERT INTO contrast (label, a, b) VALUES ('fused - text', 'fused', 'text');
 INSERT INTO contrast (label, a, b)
@@ -68,7 +68,7 @@ INSERT INTO contrast (label, a, b)
 INSERT INTO contrast (label, a, b)
     SELECT format('alignment known - inferred: %s', e), 'fused', e || ', alignment inferred' FROM unnest('{text guided,image guided}'::text[]) AS e;
 
--- In bold: the interval leaves 0 out.
+-- Bold: the interval does not include 0.
 CREATE TEMPORARY TABLE difference AS
     SELECT setting, split, size, n, label, regexp_replace(shown, '^.*(\[\+(?!0\.000)|, -(?!0\.000)).*$', '**\&**') AS shown
       FROM (SELECT setting, split, size, n, label,

@@ -1,13 +1,13 @@
 #!/bin/bash
-# server.sh - speed inside a server of its own; part of `make bench`. Appends to $RESULTS lines what|measured|unit|op|target.
-# All on one core: no parallel query, one session. The one document and the first call are timed by the wall clock, all else by the
-# processor's. Weights come from one epoch of training, since only their shapes matter here.
+# server.sh - speed inside a server of its own; part of `make bench`. Appends lines what|measured|unit|op|target to $RESULTS.
+# All runs use one core: no parallel query, one session. One document and the first call are measured in elapsed time, the rest in
+# processor time. Weights come from one epoch of training, because only their shapes matter here.
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
 
 RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
-DOCUMENTS=${DOCUMENTS:-400}	# of 8 items, and ten times as many; a paper-size model orders the smaller number
+DOCUMENTS=${DOCUMENTS:-400}	# documents of 8 items, and ten times as many; a paper-size model orders the smaller number
 BENCH=$ROOT/build/bench
 
 cluster_prepare
@@ -24,7 +24,7 @@ sql -v documents="$DOCUMENTS" -f "$TREE/test/bench/server.sql" -o /dev/null
 row "$(sql -c "SELECT bench.warm_coherence(4000)")"
 row "$(sql -c "SELECT bench.warm_coherence(4000, 'p99')")"
 
-# Each in a session of its own: the library is loaded, the model looked up, its cache file mapped; the median of some.
+# Each first call is in a session of its own: it loads the library, looks the model up and maps its cache file; the median of some.
 first=$(for _ in 1 2 3 4 5 6 7 8 9 10 11; do sql -c "SELECT bench.first_call()"; done | sort -t' ' -n)
 median=$(sed -n 6p <<<"$first")
 read -r ms load memory <<<"$median"
@@ -55,7 +55,7 @@ peak=$("$BENCH/bench_train" peak | sed -n 's/.*: \([0-9.]*\) GFLOP.*/\1/p')
 row "$(awk -v flop="$(sql -c "SELECT bench.paper_flop()")" -v s="$seconds" -v peak="$peak" \
 	'BEGIN { printf "bulk ordering, paper-size model: of the sgemm peak|%.0f|%%|>=|60", 100 * flop / s / 1e9 / peak }')"
 
-# ---- what one would do instead ----
+# ---- the same without xmcoh ----
 
 PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 if OPENBLAS_NUM_THREADS=1 "$PYTHON" -c 'import numpy, psycopg2, torch'; then

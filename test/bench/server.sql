@@ -5,14 +5,14 @@ CREATE EXTENSION xmcoh;
 CREATE SCHEMA bench;
 SELECT setseed(0.5);
 
--- Embeddings are drawn from a pool, since drawing 512 numbers a row would take longer than all that is measured.
+-- Embeddings are drawn from a pool, because generating 512 numbers a row would take longer than the measured work.
 CREATE TABLE bench.pool AS
     SELECT k, (SELECT array_agg((random() - 0.5)::real) FROM generate_series(1, 512 + 0 * k)) AS image,
            (SELECT array_agg((random() - 0.5)::real) FROM generate_series(1, 768 + 0 * k)) AS wide
       FROM generate_series(0, 996) AS k;
 CREATE UNIQUE INDEX ON bench.pool (k);
 
--- Eight items a document, ten words each out of 3,000.
+-- Eight items a document, ten words each from a vocabulary of 3,000.
 CREATE TABLE bench.step10 AS
     SELECT d AS document, i AS step_no, i * 7919 % 11 AS item,
            (SELECT string_agg('word' || (3000 * random() ^ 2)::int, ' ') FROM generate_series(1, 10 + 0 * i * d)) AS instruction,
@@ -30,7 +30,7 @@ CREATE VIEW bench.few AS SELECT * FROM bench.step WHERE document <= 100;
 CREATE VIEW bench.paper_few AS SELECT * FROM bench.paper_step WHERE document <= 100;
 VACUUM ANALYZE;
 
--- 'default' has all parts that a model of default options can have: the embedding bag comes with more documents than these.
+-- 'default' has all parts of a model of default options: the embedding bag requires more documents than these.
 SELECT xmcoh.create_model('default', image_dim => 512, options => '{"bag_documents": 0, "epochs": 1}'),
        xmcoh.create_model('paper', image_dim => 768, words => false,
                           options => '{"d_model": 768, "layers": 2, "heads": 4, "feed_forward": 512, "bilinear_dim": 0, "batch_documents": 64,
@@ -50,19 +50,19 @@ SELECT xmcoh.attach_source('default', 'bench.step', document => 'document', item
        xmcoh.attach_source('default', 'bench.step10', document => 'document', item => 'item', text => 'instruction', image => 'image'),
        xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image');
 
--- Milliseconds that this server process has been running on a processor. Nothing here waits for a disk or for others, so on an idle
--- machine these are the elapsed ones, and on a busy one they change less. The kernel counts in ticks of some milliseconds.
+-- Processor time of this server process in milliseconds. The measured work does not wait for a disk or a process, so on an idle
+-- machine this is the elapsed time. A busy machine changes processor time less. The kernel counts in ticks of some milliseconds.
 CREATE FUNCTION bench.processor_ms() RETURNS float8 LANGUAGE sql VOLATILE AS
     $$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::float8 / 1e6 $$;
 
--- MB of one kind in /proc/self/status: of this server process.
+-- MB of one field of /proc/self/status, for this server process.
 CREATE FUNCTION bench.memory(kind text) RETURNS float8 LANGUAGE sql VOLATILE AS
     $$ SELECT substring(pg_read_file('/proc/self/status') FROM kind || ':\s+(\d+)')::float8 / 1024 $$;
 
 CREATE FUNCTION bench.ms_since(start timestamptz) RETURNS float8 LANGUAGE sql VOLATILE AS
     $$ SELECT extract(epoch FROM clock_timestamp() - start) * 1000 $$;
 
--- coherence of one document after the other by the wall clock, each by an index scan under a plan that is kept, after 200 to warm up.
+-- Elapsed time of coherence, one document after the other, each by an index scan under a cached plan, after 200 to warm up.
 CREATE FUNCTION bench.warm_coherence(n int, wanted text DEFAULT 'p50') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     ms float8[] := '{}';
@@ -84,8 +84,8 @@ BEGIN
                   CASE wanted WHEN 'p50' THEN '<=|0.5' ELSE '|' END);
 END $$;
 
--- Milliseconds of the first call in this session by the wall clock, loading the library included; those of loading alone; the private memory (MB)
--- that all of it adds.
+-- Elapsed milliseconds of the first call in this session, with loading the library; those of loading alone; the private memory (MB)
+-- that both add.
 CREATE FUNCTION bench.first_call() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     a real[] := (SELECT p.wide FROM bench.pool AS p WHERE k = 1);
@@ -101,7 +101,7 @@ BEGIN
                   (bench.memory('RssAnon') - memory)::numeric(9, 2));
 END $$;
 
--- order_documents against the aggregate over GROUP BY: how much faster, and whether they say the same.
+-- order_documents against the aggregate with GROUP BY: the ratio of the times, and whether the orders are equal.
 CREATE FUNCTION bench.aggregates(model text, source regclass, texts text DEFAULT 's.instruction') RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     start float8;
@@ -130,8 +130,8 @@ BEGIN
     RETURN NEXT format('  same answers, of %s documents|%s||>=|%1$s', documents, same);
 END $$;
 
--- Processor seconds that a whole source takes, and the most private memory (MB) that this process has had by then. The rows that
--- order_documents gives back are kept in work_mem, then on disk.
+-- Processor seconds for a whole source, and the largest private memory (MB) of this process so far. The result rows of
+-- order_documents are kept in work_mem, then on disk.
 CREATE FUNCTION bench.bulk(source regclass, model text DEFAULT 'default') RETURNS text LANGUAGE plpgsql SET work_mem = '256kB' AS $$
 DECLARE
     start float8;
@@ -144,7 +144,7 @@ BEGIN
                   bench.memory('VmHWM') - bench.memory('RssShmem') - bench.memory('RssFile'));
 END $$;
 
--- Multiplications and additions that the paper-size model takes for all of its documents.
+-- Multiplications and additions of the paper-size model for all of its documents.
 CREATE FUNCTION bench.paper_flop() RETURNS float8 LANGUAGE sql AS $$
     WITH shape AS (SELECT 768.0 AS d, 512.0 AS wide, count(*) AS items, 8.0 AS n FROM bench.paper_step)
     SELECT 2 * items * (d * d + 2 * (4 * d * d + 2 * d * wide + 2 * n * d) + 2 * d * d + (n - 1) * d) FROM shape

@@ -1,18 +1,18 @@
 #!/bin/bash
-# fuzz.sh - runs the fuzzers: fuzz.sh NAME... (make fuzz gives all of them), each FUZZ_ITERATIONS times with a fixed seed, or, with
-# FUZZ_SECONDS, for so long with another seed every time.
+# fuzz.sh - runs the fuzzers: fuzz.sh NAME... (make fuzz names all of them), each FUZZ_ITERATIONS times with a fixed seed, or, with
+# FUZZ_SECONDS, for this time with another seed every time.
 #
-# Inputs begin with those in test/fuzz/corpus/NAME, which are kept for ever: each once was a fault, or leads where chance does not.
-# test/fuzz/dict/NAME, where there is one, has the words of a format. What reaches code that no input reached before is collected in build/fuzz/corpus/NAME, from where the next run goes on. An input
-# that fails is left in build/fuzz/found; after the cure it moves to test/fuzz/corpus/NAME.
+# The first inputs are those in test/fuzz/corpus/NAME, which are kept: each showed a fault once, or reaches code that chance does not.
+# The file test/fuzz/dict/NAME, if it exists, has the words of a format. An input that reaches new code is stored in build/fuzz/corpus/NAME, where the next run starts. An input
+# that fails is stored in build/fuzz/found; when the fault is fixed, the input moves to test/fuzz/corpus/NAME.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
-# The longest input, in bytes, where that is not libFuzzer's 4096: whole models and whole checkpoints.
+# The maximum length of an input, in bytes, where it is not libFuzzer's 4096: whole models and whole checkpoints.
 declare -A longest=([safetensors]=65536 [checkpoint]=262144)
 mkdir -p build/fuzz/found build/fuzz/corpus
 
-# fuzz NAME: all it says, behind its name, and in the end whether it failed
+# fuzz NAME: prints the output, each line after the name, and at the end whether the fuzzer failed
 fuzz()
 {
 	local name=$1 options kept=()
@@ -35,7 +35,7 @@ fuzz()
 	fi
 }
 
-# As many at once as there are cores.
+# Runs as many fuzzers at once as there are cores.
 status=0
 for name in "$@"; do
 	if [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; then wait -n || status=1; fi
@@ -43,6 +43,6 @@ for name in "$@"; do
 done
 for name in "$@"; do
 	wait -n
-	case $? in 0 | 127) ;; *) status=1 ;; esac	# 127: there is none left
+	case $? in 0 | 127) ;; *) status=1 ;; esac	# 127: no job is left
 done
 exit $status

@@ -1,9 +1,9 @@
 /*
- * fuzz_checkpoint.c - arbitrary bytes as the checkpoint that a training is continued from: it is refused with a message, or, where
- * the damage leads nowhere, training goes on and ends with a model that can be saved, or says why not.
+ * fuzz_checkpoint.c - arbitrary bytes as the checkpoint of a training: the checkpoint is refused with a message, or, where
+ * the damage has no effect, training continues and ends with a model that can be saved, or with an error message.
  *
- * The mutator begins with the checkpoints of a small training. Most of the damage is put under a right checksum, so that it gets
- * past it.
+ * The mutator starts with the checkpoints of a small training. Most damage gets a correct checksum, so that it passes
+ * the checksum test.
  */
 #include "fuzz.h"
 #include "../unit/toys.h"
@@ -13,8 +13,8 @@
 
 #include <limits.h>
 
-static long loaded;				/* how many inputs training went on from */
-static long ended;				/* and to its end */
+static long loaded;				/* number of inputs from which training continued */
+static long ended;				/* number of inputs with which training ended */
 static long runs_done;
 
 typedef struct training
@@ -24,7 +24,7 @@ typedef struct training
 	long		most;			/* calls */
 } training;
 
-/* The first call comes when a checkpoint is loaded. */
+/* The first call is made when a checkpoint is loaded. */
 static xmc_status
 on_progress(void *arg, const xmc_train_progress *progress)
 {
@@ -52,7 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(arg);
 	arg->r.read = bytes;
 	arg->r.read_size = size;
-	/* Training to the end takes time: one in 25 does. */
+	/* Training to the end takes time, so it is done for one input in 25. */
 	arg->most = xmc_hash_bytes(bytes, size, 0) % 25 == 0 ? LONG_MAX : 3;
 	runs_done++;
 	status = xmc_train(&ctx, &t.options, TOYS, t.document, t.held_out, &hooks, &model, &report);
@@ -69,7 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		xmc_model_free(&ctx, model);
 	}
 	else
-		/* Numbers that are finite, but absurdly large, overflow later on: a clear error too. */
+		/* Finite but very large numbers overflow later, which must also be a clear error. */
 		MUST(status == XMC_STOPPED || ((status == XMC_BAD_MODEL || status == XMC_CHANGED || status == XMC_BAD_INPUT) &&
 									   ctx.message[0] != '\0'));
 	free(bytes);
@@ -83,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 static recorder original;		/* of an undamaged training */
 
-/* Numbers that lie near some bound. */
+/* Numbers near a limit. */
 static const int64_t numbers[] = {-1, 0, 1, 2, 3, 7, 8, 24, 25, 48, 49, 127, 128, 255, 256, 65536, INT32_MAX, INT32_MIN, INT64_MAX,
 	INT64_MIN, UINT32_MAX};
 static const float floats[] = {0, -1, 1e38f, -1e38f, 1e-38f, 0.0f / 1.0f};
@@ -91,7 +91,7 @@ static const float floats[] = {0, -1, 1e38f, -1e38f, 1e-38f, 0.0f / 1.0f};
 static size_t
 damage(xmc_random *random, uint8_t *bytes, size_t size)
 {
-	/* Whole numbers stand at multiples of 4, most of them between the arrays: at the end, and behind lengths. */
+	/* Integers are at multiples of 4, most of them between the arrays: at the end, and after lengths. */
 	size_t		at = xmc_random_below(random, 3) ? size - 1 - xmc_random_below(random, (uint32_t) (size < 800 ? size : 800)) :
 		xmc_random_below(random, (uint32_t) size);
 	int64_t		number = numbers[xmc_random_below(random, sizeof numbers / sizeof *numbers)];
@@ -120,7 +120,7 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 			if (at + 4 <= size)
 				memcpy(bytes + at, &f, 4);
 			break;
-		case 5:					/* the stage, under a right header */
+		case 5:					/* the stage, with a correct header */
 			{
 				xmc_checkpoint_header header;
 				xmc_checksum sum = {0};
@@ -134,7 +134,7 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 				memcpy(bytes, &header, sizeof header);
 				break;
 			}
-		case 6:					/* two words change places */
+		case 6:					/* two words are swapped */
 			{
 				size_t		other = xmc_random_below(random, (uint32_t) size) & ~(size_t) 3;
 				uint8_t		word[4];
@@ -147,7 +147,7 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 				memcpy(bytes + other, word, 4);
 				break;
 			}
-		default:				/* cut off, or something taken out */
+		default:				/* truncated, or a piece removed */
 			{
 				size_t		n = 1 + xmc_random_below(random, 64);
 
@@ -161,7 +161,7 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 	return size;
 }
 
-/* Makes the checksum right. */
+/* Corrects the checksum. */
 static void
 seal(uint8_t *bytes, size_t size)
 {
@@ -204,7 +204,7 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int se
 	return size;
 }
 
-/* Damage that never gets deep tests nothing. */
+/* Damage that never passes the first checks tests nothing. */
 static void
 check_depth(void)
 {
@@ -234,6 +234,6 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 		MUST(original.written[k].size <= ROOM);
 		LLVMFuzzerTestOneInput(original.written[k].bytes, original.written[k].size);
 	}
-	MUST(loaded == original.n);	/* undamaged, all are checkpoints */
+	MUST(loaded == original.n);	/* all undamaged inputs are checkpoints */
 	return atexit(check_depth);
 }

@@ -1,6 +1,6 @@
 /*
- * fuzz_cron.c - arbitrary bytes as a schedule, after 16 bytes that say when and where: it is refused with a message, or comes due
- * later than now, at a time that it names and, where clocks never change, at the first such time.
+ * fuzz_cron.c - arbitrary bytes as a schedule, after 16 bytes for the time and the zone: the schedule is refused with a message, or is
+ * due later than now, at a time that matches it and, where clocks never change, at the first such time.
  */
 #include "fuzz.h"
 
@@ -9,7 +9,7 @@
 #include "../../src/pg/schedule/cron.h"
 
 #define LATEST INT64_C(253402300799)	/* the end of the year 9999 */
-#define CHECKED 1500			/* minutes that are looked at one by one */
+#define CHECKED 1500			/* minutes that are checked one by one */
 
 /* Clocks that are put forward and back by `step` seconds every `every` seconds. */
 typedef struct clocks
@@ -35,7 +35,7 @@ ahead_at(void *arg, int64_t time, int64_t *until)
 	return c->ahead + (period & 1 ? c->step : 0);
 }
 
-/* By the C library's calendar, which cron.c does not use. */
+/* Uses the C library's calendar, which cron.c does not use. */
 static bool
 names(const Cron *cron, int64_t local)
 {
@@ -81,7 +81,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c.every = number(data + 12, 2) % 1024 * 86400;
 	c.step = number(data + 14, 2) % 86400 - 43200;
 	if (c.every)
-		c.every += 86400;		/* no clock was ever changed twice within a day */
+		c.every += 86400;		/* real clocks never change twice within a day */
 	text = malloc(size - 16 + 1);
 	MUST(text != NULL);
 	memcpy(text, data + 16, size - 16);

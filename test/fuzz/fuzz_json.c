@@ -1,6 +1,6 @@
 /*
- * fuzz_json.c - arbitrary bytes as JSON: every token lies where it is said to, and what was read can be written so that it is
- * read as the same.
+ * fuzz_json.c - arbitrary bytes as JSON: every token is where the parser says, and the parsed value, written and parsed again, is
+ * the same.
  */
 #include "fuzz.h"
 #include "base/utf8.h"
@@ -19,7 +19,7 @@ put(output *out, const char *piece)
 	out->used += strlen(piece);
 }
 
-/* One token, with what must stand before it; *last: the token before. */
+/* One token, with the separator that must be before it; *last: the token before. */
 static void
 write_token(output *out, const xmc_json *json, xmc_json_kind *last)
 {
@@ -58,7 +58,7 @@ write_token(output *out, const xmc_json *json, xmc_json_kind *last)
 	*last = json->kind;
 }
 
-/* Reads all of it; what was read, in its shortest form, into `out`. */
+/* Parses all of the text and writes it, in its shortest form, to `out`. */
 static xmc_status
 reread(xmc_ctx *ctx, const void *text, size_t size, output *out)
 {

@@ -1,5 +1,5 @@
 /*
- * fuzz_npy.c - arbitrary bytes as a NumPy file, or, where the first byte is odd, as what comes out of a pipe: every row is finite
+ * fuzz_npy.c - arbitrary bytes as a NumPy file or, where the first byte is odd, as the output of a pipe: every row consists of finite
  * numbers, or there is a message.
  */
 #define _GNU_SOURCE
@@ -19,7 +19,7 @@ static size_t n_bytes;
 static bool is_pipe;
 static FILE *opened;
 
-/* A regular file has a length; this one, like a pipe, has none. */
+/* A regular file has a length; this one has none, like a pipe. */
 static FILE *
 open_bytes(void)
 {
@@ -36,7 +36,7 @@ open_bytes(void)
 	return opened;
 }
 
-static void *allocated[16];		/* NULL: given back */
+static void *allocated[16];		/* NULL: freed */
 static int	n_allocated;
 
 static void
@@ -59,7 +59,7 @@ give_back(void *pointer)
 #undef fopen
 #undef free
 
-/* ---- what npy.c has of the client ---- */
+/* ---- what npy.c uses of the client ---- */
 
 static jmp_buf program_ends;
 
@@ -93,7 +93,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t		rows = 0;
 
 	if (size < 2)
-		return 0;				/* fmemopen takes nothing empty */
+		return 0;				/* fmemopen refuses an empty buffer */
 	is_pipe = data[0] & 1;
 	bytes = data + 1;
 	n_bytes = size - 1;
@@ -114,7 +114,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			MUST(allocated[k] == NULL);
 		return 0;
 	}
-	/* what a program leaves when it ends */
+	/* what the program leaves to the exit of its process */
 	fclose(opened);
 	for (int k = 0; k < n_allocated; k++)
 		free(allocated[k]);

@@ -1,7 +1,7 @@
 /*
- * fuzz_safetensors.c - arbitrary bytes as a stored model: read, open, and if it opens, save and open again.
+ * fuzz_safetensors.c - arbitrary bytes as a stored model: read it, open it, and if it opens, save it and open it again.
  *
- * The mutator begins with whole models and puts most damage into the header, under a right length, so that it gets past the first
+ * The mutator starts with whole models and puts most damage into the header, with a correct length, so that it passes the first
  * checks.
  */
 #include "fuzz.h"
@@ -10,7 +10,7 @@
 #include "xmcoh/random.h"
 #include "xmcoh/seen.h"
 
-/* A blob that opened is a model in full: every value can be read, and saved it gives a blob that saves to the same bytes. */
+/* A blob that opens is a complete model: every value can be read, and the saved blob, opened and saved again, has the same bytes. */
 static void
 check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t size)
 {
@@ -41,14 +41,14 @@ check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t si
 }
 
 static long runs_done;
-static long parsed;				/* how many inputs were readable, and how many even models */
+static long parsed;				/* number of inputs that were readable, and number that were models */
 static long opened;
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	xmc_ctx		ctx = xmc_ctx_malloc();
-	uint8_t    *blob = fuzz_copy(data, size);	/* aligned as the format wants it */
+	uint8_t    *blob = fuzz_copy(data, size);	/* aligned as the format requires */
 	xmc_safetensors st;
 	xmc_model  *model;
 	xmc_status	status;
@@ -115,7 +115,7 @@ make_seed(int kind, uint8_t blob[ROOM])
 	return size;
 }
 
-/* Opens a gap (by > 0) or closes one (by < 0) at a place; returns the new size. */
+/* Inserts a gap (by > 0) or removes one (by < 0) at a place; returns the new size. */
 static size_t
 shift(uint8_t *blob, size_t size, size_t at, long by)
 {
@@ -133,7 +133,7 @@ shift(uint8_t *blob, size_t size, size_t at, long by)
 }
 
 /*
- * Writes the header's length so that the first check of all does not find the damage. Spaces keep the data aligned. Returns the
+ * Writes the header's length so that the first check does not see the damage. Spaces keep the data aligned. Returns the
  * new size.
  */
 static size_t
@@ -148,7 +148,7 @@ correct_length(uint8_t *blob, size_t size, uint64_t length)
 	return size;
 }
 
-/* One act of damage, most often in the header; structure is damaged too, with the header's length made right again. */
+/* One change, most often in the header; the structure is changed too, with the header's length corrected. */
 static size_t
 damage(xmc_random *random, uint8_t *blob, size_t size)
 {
@@ -175,7 +175,7 @@ damage(xmc_random *random, uint8_t *blob, size_t size)
 		case 1:					/* a byte */
 			blob[at] = (uint8_t) xmc_random_next(random);
 			break;
-		case 2:					/* another digit where one is */
+		case 2:					/* another digit in place of one */
 			for (size_t k = at; k < header_end; k++)
 				if (blob[k] >= '0' && blob[k] <= '9')
 				{
@@ -183,8 +183,8 @@ damage(xmc_random *random, uint8_t *blob, size_t size)
 					break;
 				}
 			break;
-		case 3:					/* a piece put over */
-		case 4:					/* or in between */
+		case 3:					/* a piece overwritten */
+		case 4:					/* or inserted */
 			{
 				const char *piece = pieces[xmc_random_below(random, sizeof pieces / sizeof pieces[0])];
 				size_t		n = strlen(piece);
@@ -195,11 +195,11 @@ damage(xmc_random *random, uint8_t *blob, size_t size)
 					memcpy(blob + at, piece, n);
 				break;
 			}
-		case 5:					/* some bytes taken out */
+		case 5:					/* some bytes removed */
 			by = -(long) (1 + xmc_random_below(random, 40));
 			size = shift(blob, size, at, by);
 			break;
-		case 6:					/* some bytes twice */
+		case 6:					/* some bytes duplicated */
 			{
 				size_t		n = 1 + xmc_random_below(random, 80);
 
@@ -210,7 +210,7 @@ damage(xmc_random *random, uint8_t *blob, size_t size)
 				}
 				break;
 			}
-		case 7:					/* the end cut off, or rubbish behind it */
+		case 7:					/* the end truncated, or garbage appended */
 			if (xmc_random_below(random, 2))
 				size -= 1 + xmc_random_below(random, 8);
 			else if (size + 4 <= ROOM)
@@ -252,7 +252,7 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int se
 	return size;
 }
 
-/* Damage that never gets deep tests nothing. */
+/* Damage that never passes the first checks tests nothing. */
 static void
 check_depth(void)
 {
@@ -269,6 +269,6 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void) argv;
 	for (int kind = 0; kind < 3; kind++)
 		LLVMFuzzerTestOneInput(blob, make_seed(kind, blob));
-	MUST(opened == 3);			/* undamaged, they are models */
+	MUST(opened == 3);			/* the undamaged inputs are models */
 	return atexit(check_depth);
 }

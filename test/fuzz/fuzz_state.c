@@ -1,9 +1,9 @@
 /*
- * fuzz_state.c - arbitrary bytes as the state of an aggregate, as another server sends it: it is refused with a message, or written
- * again it gives a state that is written as the same.
+ * fuzz_state.c - arbitrary bytes as the state of an aggregate, as another process sends it: the state is refused with a message, or
+ * read, written, read and written again it gives the same bytes.
  *
- * src/pg/query/state.c and wire.c are compiled as they are; the few functions of the server that they call stand here. Items that
- * have come as bytes stay bytes, so what looks types up is not reached.
+ * src/pg/query/state.c and wire.c are compiled unchanged; the few functions of the server that they call are defined here. Items that
+ * arrive as bytes stay bytes, so the code that looks up types is not reached.
  */
 #include <setjmp.h>
 
@@ -20,13 +20,13 @@
 
 #include "base/utf8.h"
 
-#undef fprintf					/* nor any other printf of the server's */
+#undef fprintf					/* and the other printf functions that the server redefines */
 #undef snprintf
 #include "fuzz.h"
 
 #define MOST_ITEMS 256			/* the default of xmcoh.max_document_items */
 
-/* ---- memory: one context, all of it given back after each input ---- */
+/* ---- memory: one context, freed after each input ---- */
 
 typedef union chunk
 {
@@ -51,7 +51,7 @@ palloc(Size size)
 	c->next = chunks;
 	c->size = size;
 	chunks = c;
-	memset(c + 1, 0x7f, size);	/* nothing is zero that nobody has set */
+	memset(c + 1, 0x7f, size);	/* memory that nobody has set is not zero */
 	return c + 1;
 }
 
@@ -61,7 +61,7 @@ palloc0(Size size)
 	return memset(palloc(size), 0, size);
 }
 
-/* The old chunk stays, poisoned, until all go. */
+/* The old chunk stays, poisoned, until all chunks are freed. */
 void *
 repalloc(void *pointer, Size size)
 {
@@ -313,7 +313,7 @@ pg_verify_mbstr(int encoding, const char *text, int length, bool no_error)
 	return true;
 }
 
-/* ---- and of the extension ---- */
+/* ---- functions of the extension ---- */
 
 void
 xmcoh_check_item_count(int64 n)
@@ -322,7 +322,7 @@ xmcoh_check_item_count(int64 n)
 		refuse("too many items");
 }
 
-/* ---- items that are values: none is read from bytes ---- */
+/* ---- items that are values: no item is read from bytes ---- */
 
 void
 xmcoh_item_type(Oid type, MemoryContext context, ItemType *out)
@@ -391,7 +391,7 @@ write_and_read(const OrderState *state, OrderState **again)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char	   *bytes = fuzz_copy(data, size);	/* gone before the state is: it must not point there */
+	char	   *bytes = fuzz_copy(data, size);	/* freed before the state is: the state must not point there */
 	char	   *volatile held = bytes;
 	StringInfoData from = {.data = bytes,.len = (int) size};
 

@@ -1,8 +1,8 @@
 /*
- * fuzz_text.c - arbitrary bytes as a text: invalid UTF-8 is refused, anything else gives features, the same ones every time.
+ * fuzz_text.c - arbitrary bytes as a text: invalid UTF-8 is refused, all other text gives features, the same ones every time.
  *
- * src/core/text.c is compiled a second time, with buffers that short texts fill: where no word is long and no mark combines, these
- * must give what the large ones give.
+ * src/core/text.c is compiled a second time, with buffers that short texts fill. Where no word is long and no mark combines, the small
+ * buffers must give the same result as the large ones.
  */
 #define CHUNK_UNITS 16
 #define SLACK_UNITS 8
@@ -22,21 +22,21 @@
 #include "fuzz.h"
 #include "base/utf8.h"
 
-/* What the library has under these names. */
+/* The functions that the library has under these names. */
 struct xmc_tokeniser;
 extern xmc_status xmc_tokeniser_new(xmc_ctx *ctx, struct xmc_tokeniser **out);
 extern xmc_status xmc_text_visit(xmc_ctx *ctx, struct xmc_tokeniser *tokeniser, const char *text, size_t length,
 								 xmc_feature_visitor visit, void *arg);
 
-#define LONG_WORD 64			/* bytes; one that does not fit into a window is cut */
+#define LONG_WORD 64			/* bytes; a word that does not fit into a window is cut */
 
 typedef struct visited
 {
 	long		n;
-	uint64_t	sum;			/* of all that was visited, in its order */
+	uint64_t	sum;			/* of all visited features, in order */
 	uint32_t	least;
 	uint32_t	most;
-	size_t		longest;		/* word */
+	size_t		longest;		/* length of the longest word */
 } visited;
 
 static void
@@ -81,7 +81,7 @@ is_plain(const char *text, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static small_tokeniser *small;	/* kept, as a session keeps it: no text may change what the next one gives */
+	static small_tokeniser *small;	/* kept, as a session keeps it: a text must not change the result of the next one */
 	static struct xmc_tokeniser *large;
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	char	   *text = fuzz_copy(data, size);

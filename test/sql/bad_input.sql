@@ -1,4 +1,4 @@
--- What goes wrong is said clearly, with its SQLSTATE, and nothing is lost.
+-- Every error has a clear message and its SQLSTATE, and no data is lost.
 CREATE FUNCTION try(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     state text;
@@ -48,7 +48,7 @@ SELECT try($$SELECT xmcoh.recover_order('guides', step, words,
 SELECT try($$SELECT xmcoh.coherence('guides', place, words,
        CASE WHEN step = 2 THEN '{1,2,NaN,4}'::real[] ELSE picture END) FROM step WHERE guide = 1$$);
 SELECT try($$SELECT xmcoh.recovered_position('guides', words, '{1,2}') OVER () FROM step WHERE guide = 1$$);
--- of either item, in every function, also where it is not the first
+-- a bad embedding of either item, in every function, also when it is not the first one
 SELECT f, a, try(format('SELECT xmcoh.%s(''guides'', ''a'', %s, ''b'', %s)', f, CASE side WHEN 1 THEN a ELSE 'NULL' END,
        CASE side WHEN 2 THEN a ELSE 'NULL' END))
   FROM unnest('{precedes,order_score}'::text[]) AS f, generate_series(1, 2) AS side,
@@ -69,7 +69,7 @@ SELECT try($$SELECT xmcoh.coherence('guides', place, words, picture) FROM step W
 SELECT try($$SELECT xmcoh.recovered_position('guides', words, picture) OVER () FROM step WHERE guide = 1$$);
 SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
 RESET xmcoh.max_document_items;
--- finite, and yet too much to reckon with
+-- finite values whose products overflow
 SELECT try($$SELECT xmcoh.precedes('guides', NULL, '{3e38,-3e38,3e38,3e38}', NULL, '{-3e38,3e38,-3e38,3e38}')$$);
 SELECT try($$SELECT xmcoh.coherence('guides', place, words, ARRAY[3e38, -3e38, place * 1e37, 1]::real[])
        FROM step WHERE guide = 1$$);
@@ -78,9 +78,9 @@ SELECT try($$SELECT * FROM xmcoh.order_documents('guides', evidence => 'smell')$
 SELECT try($$SELECT * FROM xmcoh.pair_scores('guides', NULL)$$);
 SELECT try($$SELECT * FROM xmcoh.order_documents('guides', 'pg_class')$$);
 SELECT try($$SELECT * FROM xmcoh.evaluate('blind')$$);
--- damaged weights: the table takes none whose name is not their hash
+-- damaged weights: the table refuses weights whose SHA-256 is not the stored one
 SELECT split_part(try($$UPDATE xmcoh.model_version SET weights = '' WHERE model_id = xmcoh.model_id('blind')$$), E'\n', 1);
--- and where it is damaged below that: in the name, in the header, in the numbers, cut off
+-- damage that the constraint does not see: a wrong hash, a damaged header, damaged numbers, a truncated file
 ALTER TABLE xmcoh.model_version DROP CONSTRAINT model_version_check;
 UPDATE xmcoh.model_version SET weights = set_byte(weights, length(weights) - 5, 77)
     WHERE model_id = xmcoh.model_id('blind');
@@ -114,7 +114,7 @@ SELECT xmcoh.precedes('guides', 'open', NULL, 'pack', NULL) > 0.9 AS own_model;
 SELECT try($$SELECT * FROM xmcoh.order_documents('guides')$$);
 RESET ROLE;
 UPDATE xmcoh.model SET owner = xmcoh_internal.role_ref(current_user::regrole) WHERE name = 'guides';
--- a look-up belongs to who made it
+-- a cached look-up of a model is valid for one role only
 CREATE FUNCTION p() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN xmcoh.precedes('guides', 'open', NULL, 'pack',
     NULL) > 0.9; END $$;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
@@ -125,13 +125,13 @@ ROLLBACK;
 DROP FUNCTION p;
 DROP OWNED BY xmcoh_stranger;
 DROP ROLE xmcoh_stranger;
--- internal functions are not for calling
-SELECT try($$SELECT xmcoh.coherence_final(NULL)$$) ~ '^(42883|0A000) ' AS refused;	-- older servers look for it, and refuse the NULL
+-- internal functions cannot be called from SQL
+SELECT try($$SELECT xmcoh.coherence_final(NULL)$$) ~ '^(42883|0A000) ' AS refused;	-- older servers look the function up and refuse the NULL
 SELECT xmcoh.drop_model('untrained');
 \pset format aligned
 \pset tuples_only off
 DROP FUNCTION try;
--- the last of the tests that ask the trained model
+-- end of the tests that use the trained model
 DROP TABLE step, vec;
 DROP FUNCTION blind;
 DROP EXTENSION xmcoh;

@@ -1,6 +1,6 @@
--- Documents that taught a version are judged apart from those that it has not seen.
--- Notes of 4 items: a verb that tells its place more often than not, and a word that stands nowhere else: who has seen that
--- knows the place by heart. 80 of 120 are approved.
+-- Documents that taught a version are judged apart from documents that the version has not seen.
+-- Notes of 4 items. A verb gives the place in most cases. A second word occurs nowhere else, so a version that has seen the note
+-- knows the place by heart. 80 of 120 notes are approved.
 CREATE TABLE note AS
     SELECT d AS doc, (p * 3 + d) % 4 AS item, p AS place, d <= 80 AS ok,
            (ARRAY['open', 'fit', 'turn', 'close'])[1 + CASE WHEN (d * 31 + p * 17) % 5 < 2 THEN p ELSE (d * 7 + p * 13) % 11 % 4 END]
@@ -12,36 +12,36 @@ SELECT xmcoh.train('memo') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT (report ->> 'held_out_documents')::int AS held_out FROM xmcoh.model_version WHERE job_id = :job \gset
 
--- held out: nothing that taught
+-- held out: no document that taught the version
 SELECT modality, guidance, documents = :held_out AS documents, documents_seen FROM xmcoh.evaluate('memo');
--- the whole source: what is unseen comes first, then what looks better than anything will that comes later
+-- the whole source: unseen documents come first, then seen documents, whose figures are better than new documents will get
 CREATE TEMP TABLE whole AS SELECT * FROM xmcoh.evaluate('memo', 'note');
 SELECT modality, guidance, documents = 40 + :held_out AS unseen, documents = 80 - :held_out AS seen, documents_seen = documents AS all,
        documents_seen = 0 AS none FROM whole;
 SELECT s.tau - u.tau > 0.1 AS flatters, s.tau > u.tau_high AS beyond_doubt, s.pmr > u.pmr_high AS pmr_too
   FROM whole AS s JOIN whole AS u USING (modality, guidance) WHERE s.documents_seen > 0 AND u.documents_seen = 0;
--- where only those that were held out are unseen: the same rows as without a source
+-- when only the held-out documents are unseen, the rows equal those without a source
 \set VERBOSITY terse
 UPDATE note SET place = NULL WHERE doc > 80;
 CREATE TEMP TABLE approved AS SELECT * FROM xmcoh.evaluate('memo', 'note');
 SELECT count(*) FROM (SELECT * FROM approved WHERE documents_seen = 0 EXCEPT SELECT * FROM xmcoh.evaluate('memo')) AS other;
--- what taught the version has taught it, whatever becomes of the approvals, and by whatever source it is asked for
+-- a document that taught the version counts as seen after its approval is withdrawn, and in another source
 UPDATE note SET ok = false;
 SELECT count(*) FROM (SELECT * FROM xmcoh.evaluate('memo', 'note') EXCEPT SELECT * FROM approved) AS other;
 CREATE VIEW again AS SELECT * FROM note;
 SELECT xmcoh.detach_source('memo', 'note'),
        xmcoh.attach_source('memo', 'again', document => 'doc', item => 'item', text => 'words', "position" => 'place');
 SELECT count(*) FROM (SELECT * FROM xmcoh.evaluate('memo', 'again') EXCEPT SELECT * FROM approved) AS other;
--- what is approved later has not
+-- a document that is approved later counts as unseen
 UPDATE note SET ok = true, place = (SELECT p FROM generate_series(0, 3) AS p WHERE (p * 3 + doc) % 4 = item);
 SELECT count(*) FROM (SELECT * FROM xmcoh.evaluate('memo', 'again') EXCEPT SELECT * FROM whole) AS other;
--- where nothing else is there, the hint says where to look
+-- when no other document exists, the hint says what to do
 \set VERBOSITY default
 CREATE VIEW alone AS SELECT * FROM note WHERE doc = 1;
 SELECT xmcoh.attach_source('memo', 'alone', document => 'doc', item => 'item', text => 'words', "position" => 'place');
 SELECT modality, guidance, documents, documents_seen FROM xmcoh.evaluate('memo', 'alone');
 
--- The record goes with the weights. Without it nobody knows.
+-- The record of seen documents is part of the weights. Without the record nobody knows which documents are unseen.
 CREATE FUNCTION without_record(weights bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT set_byte(set_byte(set_byte('\x0000000000000000', 0, octet_length(new) & 255), 1, octet_length(new) >> 8 & 255), 2, octet_length(new) >> 16)
            || new || substr(weights, 9 + size, (header #>> '{seen,data_offsets,0}')::int)
@@ -58,7 +58,7 @@ SELECT count(*) FROM (SELECT * FROM xmcoh.evaluate('copy', 'note') EXCEPT SELECT
 SELECT xmcoh.deploy('copy', 2);
 SELECT modality, guidance, documents, documents_seen FROM xmcoh.evaluate('copy', 'note');
 
--- Without approved pairs a document teaches the alignment: that flatters where the alignment is used.
+-- A document without approved pairs teaches the alignment. Its figures are too good when the alignment is used.
 CREATE VIEW half_ok AS SELECT *, guide <= 60 AS ok FROM step;
 SELECT xmcoh.create_model('pooled', image_dim => 4,
        options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 12, "bag_dim": 0, "epochs": 5, "folds": 0}') > 0 AS created;
@@ -74,15 +74,15 @@ SELECT xmcoh.attach_source('pooled', 'apart', document => 'guide', item => 'step
 SELECT a AS alignment, source, CASE WHEN documents_seen = 0 THEN 'unseen' ELSE 'seen' END AS are, documents - CASE WHEN documents_seen = 0 THEN :held_out ELSE -:held_out END AS documents
   FROM (VALUES ('known', 'half_ok'), ('inferred', 'half_ok'), ('known', 'apart')) AS v (a, source),
        LATERAL xmcoh.evaluate('pooled', source::regclass, alignment => a) WHERE modality = 'text' AND guidance = 'guided';
--- and in rounds by weak labels
-SELECT xmcoh.detach_source('pooled', 'apart');     -- its documents are those of the other, which training would refuse
+-- the same holds in rounds, through weak labels
+SELECT xmcoh.detach_source('pooled', 'apart');     -- its documents are also in the other source, and training would refuse them
 SELECT xmcoh.train('pooled', rounds => 1) AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT CASE WHEN documents_seen = 0 THEN 'unseen' ELSE 'seen' END AS are, documents - CASE WHEN documents_seen = 0 THEN :held_out ELSE -:held_out END AS documents
   FROM xmcoh.evaluate('pooled', 'half_ok') WHERE modality = 'text' AND guidance = 'guided';
 \set VERBOSITY default
 
--- A report may hold anything: from a dump, an import, or by hand.
+-- A report may hold any value, after a restore, an import or a change by hand.
 SELECT path, xmcoh.report_number(report, VARIADIC path), xmcoh.report_integer(report, VARIADIC path)
   FROM (SELECT '{"text": "x", "number": 3, "fraction": 0.25, "digits": "7", "large": 3000000000, "huge": 1e400, "tiny": 1e-400, "zero": 0.0,
                  "negative": -2.5, "null": null, "true": true, "list": [1, 2], "nested": {"a": 1.5}}'::jsonb) AS r (report),

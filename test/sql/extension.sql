@@ -1,6 +1,6 @@
--- Installing and removing the extension, and what must hold of every object in it.
+-- Installs and removes the extension, and checks rules that every object of the extension must follow.
 
--- Not into a schema that somebody made ready for us.
+-- CREATE EXTENSION refuses a schema that somebody else created.
 CREATE ROLE regress_xmcoh_squatter;
 CREATE SCHEMA xmcoh AUTHORIZATION regress_xmcoh_squatter;
 CREATE EXTENSION xmcoh;
@@ -10,7 +10,7 @@ DROP ROLE regress_xmcoh_squatter;
 CREATE EXTENSION xmcoh;
 SELECT extversion, extnamespace::regnamespace FROM pg_extension WHERE extname = 'xmcoh';
 
--- Every relation and function says what it is.
+-- Every relation and function has a comment.
 SELECT pg_describe_object(d.classid, d.objid, 0) AS without_comment
   FROM pg_depend d
  WHERE d.refclassid = 'pg_extension'::regclass
@@ -19,14 +19,14 @@ SELECT pg_describe_object(d.classid, d.objid, 0) AS without_comment
    AND (d.classid = 'pg_proc'::regclass
         OR d.classid = 'pg_class'::regclass AND (SELECT relkind IN ('r', 'v', 'm') FROM pg_class WHERE oid = d.objid))
    AND obj_description(d.objid, d.classid::regclass::name) IS NULL
-   -- support functions of aggregates are internal: no one calls them
+   -- support functions of aggregates are internal; users do not call them
    AND NOT EXISTS (SELECT FROM pg_aggregate a
                     WHERE d.classid = 'pg_proc'::regclass
                       AND d.objid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
                                       a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn))
  ORDER BY 1;
 
--- No function in SQL or PL/pgSQL, and none that runs as its owner, uses its caller's search_path.
+-- No function in SQL or PL/pgSQL, and no SECURITY DEFINER function, uses the search_path of its caller.
 SELECT p.oid::regprocedure AS unpinned
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE p.pronamespace = 'xmcoh'::regnamespace
@@ -35,7 +35,7 @@ SELECT p.oid::regprocedure AS unpinned
    AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
  ORDER BY 1;
 
--- Removing it leaves nothing but the schema.
+-- DROP EXTENSION leaves only the schema.
 DROP EXTENSION xmcoh;
 SELECT relname FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace
  UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace

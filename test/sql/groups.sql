@@ -1,4 +1,4 @@
--- Groups of documents (attach_source, argument group): what may be attached, rows that differ, splits by group, and what is reported.
+-- Groups of documents (attach_source, argument group): which are accepted, rows that differ, splits by group, and reports.
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, detail text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -9,7 +9,7 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     RETURN NEXT;
 END $$;
--- Trains, waits and says how it ended. (train starts its job at COMMIT.)
+-- Trains, waits and returns how the job ended. (train starts its job at COMMIT.)
 CREATE PROCEDURE try(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy') LANGUAGE plpgsql AS $$
 DECLARE
     started integer := xmcoh.train(model, options, on_success);
@@ -20,7 +20,7 @@ BEGIN
     RAISE INFO '%; %', ended, (SELECT regexp_replace(j.message, '(rejected|deployed): held-out tau.* of version (\d+), [^)]*\)', 'compared with version \2') FROM xmcoh.job_record AS j WHERE j.job_id = started);
 END $$;
 
--- 60 manuals of 12 product lines, of which one is large
+-- 60 manuals of 12 product lines; one line is large
 SELECT xmcoh.create_model('manuals', options =>
     '{"d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0, "epochs": 2}') > 0 AS created;
 CREATE TABLE step AS
@@ -38,7 +38,7 @@ SELECT relation, document, "group", problem FROM xmcoh.source;
 SELECT xmcoh.detach_source('manuals', 'step');
 SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all', "group" => 'line');
 
--- the name follows the column; the definition of the sources includes the group
+-- the stored name follows a rename of the column; the definition of the sources includes the group
 SELECT xmcoh_internal.source_definition(1) AS before \gset
 ALTER TABLE step RENAME line TO product_line;
 SELECT relation, "group", problem, xmcoh_internal.is_defined_as(1, :'before') AS same FROM xmcoh.source;
@@ -51,16 +51,16 @@ ALTER TABLE step DROP manual;
 SELECT "group", problem FROM xmcoh.source;
 ROLLBACK;
 
--- training: no line is on both sides
+-- training: no product line is on both sides
 CALL try('manuals');
 SELECT version, documents, groups, largest_group, held_out_groups FROM xmcoh.versions;
 SELECT modality, documents, documents_seen, tau_low IS NULL AS no_interval FROM xmcoh.evaluate('manuals') WHERE guidance = 'solo';
 SELECT modality, documents, documents_seen FROM xmcoh.evaluate('manuals', 'step') WHERE guidance = 'solo';
--- the held-out documents of the report are those that evaluate finds again
+-- evaluate finds the held-out documents of the report again
 SELECT (report ->> 'held_out_documents')::integer = (SELECT documents FROM xmcoh.evaluate('manuals') WHERE guidance = 'solo') AS same
   FROM xmcoh.model_version ORDER BY version DESC LIMIT 1;
 
--- few groups; then one; then all of them NULL, which makes each document a group of its own
+-- few groups; then one group; then only NULL, where each document is a group of its own
 UPDATE step SET product_line = CASE WHEN manual <= 20 THEN 'a' WHEN manual <= 40 THEN 'b' ELSE 'c' END;
 CALL try('manuals');
 SELECT modality, documents, documents_seen, tau IS NULL AS no_tau, tau_low IS NULL AS no_interval FROM xmcoh.evaluate('manuals') WHERE guidance = 'solo';
@@ -90,7 +90,7 @@ SELECT xmcoh.attach_source('manuals', 'remark', 'manual', 'step', text => 'instr
 CALL try('manuals');
 SELECT version, documents, groups, largest_group FROM xmcoh.versions ORDER BY version DESC LIMIT 1;
 
--- groups by two columns; NULL in one of them makes a document its own group
+-- groups by two columns; a NULL in one column makes a document its own group
 SELECT xmcoh.detach_source('manuals', 'other'), xmcoh.detach_source('manuals', 'remark');
 SELECT xmcoh.detach_source('manuals', 'step');
 UPDATE step SET product_line = manual % 4, "Product No" = manual % 6;
@@ -100,7 +100,7 @@ CALL try('manuals');
 UPDATE step SET "Product No" = NULL WHERE manual IN (1, 2, 3);
 CALL try('manuals');
 
--- a challenge: a version that was trained without groups knows the groups of the documents that were held out from it
+-- a challenge: for a version that was trained without groups, the groups of its held-out documents are known
 SELECT xmcoh.detach_source('manuals', 'step');
 SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 CALL try('manuals');
@@ -109,10 +109,10 @@ SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruc
 CALL try('manuals', on_success => 'challenge');
 CALL try('manuals', on_success => 'challenge');
 
--- Albums whose stories share photos. The order of the photos of one album says nothing of other albums, but a network can learn this
--- order by heart. The text of a story says something of its order in every album. Split by story, the held-out stories are not new: the
--- reported figure is far above what new albums get, and photos weigh so much that both together are worse than the text alone. Split
--- by album, the figure is near the truth, and both together are not worse than the text.
+-- Albums whose stories share photos. The order of the photos of one album says nothing about other albums, but a network can learn
+-- this order by heart. The text of a story gives its order in every album. In a split by story, the held-out stories are not new:
+-- the reported figure is far above the figure on new albums, and photos weigh so much that both modalities together are worse than
+-- the text alone. In a split by album, the figure is near the figure on new albums, and both together are not worse than the text.
 CREATE FUNCTION draw(key text) RETURNS double precision LANGUAGE sql IMMUTABLE
     RETURN ('x' || substr(md5(key), 1, 6))::bit(24)::integer / 16777216.0;
 CREATE TABLE album_photo AS
@@ -140,15 +140,15 @@ CREATE TEMP VIEW figure AS
     SELECT v.model, t.modality, f.tau AS reported, f.tau_low, f.tau_high, t.tau AS truth
       FROM xmcoh.versions AS v JOIN xmcoh.version_figures AS f USING (model, version),
            LATERAL xmcoh.evaluate(v.model, 'new_story') AS t WHERE v.model LIKE 'by %' AND t.modality = f.evidence AND t.guidance <> 'guided';
--- (On the machine where this test was written: by story .93 reported, -.01 on new albums; by album .52 [.22, .72] and .34; text .36.)
+-- (Measured when this test was written: by story .93 reported, -.01 on new albums; by album .52 [.22, .72] and .34; text .36.)
 SELECT model, reported > truth + 0.5 AS far_above, truth BETWEEN tau_low AND tau_high AS interval_covers_truth, abs(reported - truth) < 0.3 AS near
   FROM figure WHERE modality = 'fused' ORDER BY model DESC;
 SELECT f.model, f.truth < t.truth - 0.2 AS photos_hurt, f.truth > t.truth - 0.05 AS photos_do_no_harm
   FROM figure AS f JOIN figure AS t USING (model) WHERE f.modality = 'fused' AND t.modality = 'text' ORDER BY model DESC;
 DROP VIEW figure;
 
--- Groups found by shared photos (option find_groups) do the same without the argument; the held-out documents are those that the
--- version has not seen. A photo of most stories joins none.
+-- Option find_groups finds groups by shared photos and does the same without the argument. The held-out documents are those that
+-- the version has not seen. A photo that most stories share does not join groups.
 SELECT xmcoh.create_model('found', image_dim => 32, options =>
     '{"d_model": 32, "heads": 2, "feed_forward": 32, "hash_bits": 8, "bag_dim": 0, "epochs": 20, "dropout": 0, "find_groups": 1}') > 0 AS created;
 SELECT xmcoh.attach_source('found', 'known_story', 'story', 'item', text => 'words', image => 'photo', "position" => 'place', approved => 'all');

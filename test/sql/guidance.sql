@@ -1,6 +1,6 @@
--- Setting b (settings.sql lists them): photos that lie unordered and unlinked beside the manual. A step's text is a verb, which
--- tells its place, and a subject; its photo shows the subject alone. So photos can be ordered only by the text of the step that
--- they show.
+-- Setting b (settings.sql lists the settings): photos are unordered and not linked to the steps. A step's text is a verb, which
+-- tells its place, and a subject. The step's photo shows only the subject. So photos can be ordered only by the text of the step
+-- that they show.
 CREATE FUNCTION photo(subject integer, noise integer) RETURNS real[] LANGUAGE sql IMMUTABLE AS $$
     SELECT array_agg((k = subject)::integer + (noise * 31 + k * 17) % 13 * 0.02 ORDER BY k)::real[]
       FROM generate_series(0, 11) AS k $$;
@@ -24,7 +24,7 @@ SELECT alignment ->> 'documents' AS documents, (alignment ->> 'accuracy')::float
   FROM (SELECT report -> 'alignment' AS alignment FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'album')
     AS report;
 
--- Texts and photos in rows of their own; keys tell nothing.
+-- Texts and photos are in separate rows. Keys do not tell the order.
 CREATE TABLE loose AS
     SELECT manual, 't' || md5(manual || words) AS item, words, NULL::real[] AS picture, place FROM manual WHERE manual > 120
     UNION ALL
@@ -32,13 +32,13 @@ CREATE TABLE loose AS
      WHERE manual > 120;
 SELECT xmcoh.attach_source('album', 'loose', document => 'manual', item => 'item', text => 'words', image => 'picture');
 
--- The photos' order by themselves, and with what the texts say.
+-- The order of the photos by themselves, and with the help of the texts.
 SELECT evidence, avg(tau) > 0.9 AS right, avg(tau) BETWEEN -0.4 AND 0.4 AS guessed
   FROM (SELECT evidence, document, xmcoh.kendall_tau(array_agg(item ORDER BY o.position),
                                                      array_agg(item ORDER BY l.place)) AS tau
           FROM (VALUES ('image'), ('fused')) AS e (evidence), xmcoh.order_documents('album', 'loose', evidence) AS o
           JOIN loose AS l USING (item) WHERE picture IS NOT NULL GROUP BY 1, 2) AS each GROUP BY 1 ORDER BY 1;
--- One order of texts and photos together, in which the two of a step stand side by side or nearly so.
+-- One order of texts and photos together: the text and the photo of a step are neighbours or nearly so.
 SELECT avg(abs(t.position - p.position)) < 1.5 AS together
   FROM (SELECT o.*, manual, place, picture IS NULL AS is_text FROM xmcoh.order_documents('album', 'loose') AS o
           JOIN loose USING (item)) AS t JOIN
@@ -49,14 +49,14 @@ SELECT count(*) AS texts, avg((t.place = p.place)::integer) > 0.95 AS right, boo
        bool_and(inferred) AS inferred
   FROM (SELECT DISTINCT manual FROM loose) AS m, xmcoh.alignment('album', m.manual::text, 'loose') AS a
   JOIN loose AS t ON t.item = text_item LEFT JOIN loose AS p ON p.item = image_item;
--- The scores of a pair: own, guided, all.
+-- The scores of a pair: solo, guided, all.
 SELECT bool_and((text IS NULL) = (text_guided IS NULL) AND (image IS NULL) = (image_guided IS NULL)) AS both_or_none,
        bool_and(text_guided IS NULL OR text_guided = fused) AS text, bool_and(image_guided IS NULL OR image_guided = fused) AS image,
        count(*) AS pairs, count(text) AS texts, count(image) AS images
   FROM xmcoh.pair_scores('album', '121', 'loose');
 
--- Every kind of evidence by every rule, judged: over the photos alone, the texts alone, or all. Here nothing is known of the
--- alignment, so it makes no difference whether it is to be inferred.
+-- Every kind of evidence is judged under every rule, over the photos, the texts, or all items. The alignment is not known here,
+-- so argument alignment makes no difference.
 CREATE VIEW placed AS SELECT manual, item, words, picture, 2 * place + (picture IS NOT NULL)::int AS place FROM loose;
 SELECT xmcoh.attach_source('album', 'placed', document => 'manual', item => 'item', text => 'words', image => 'picture',
     "position" => 'place');
@@ -66,7 +66,7 @@ SELECT g AS rule, modality, guidance, documents, items, tau > 0.9 AS right, tau 
 SELECT g AS rule, count(*) AS rows, bool_and(to_jsonb(i) = to_jsonb(k)) AS same
   FROM unnest('{soft,hard,uncalibrated,paper}'::text[]) AS g, xmcoh.evaluate('album', 'placed', g, 'inferred') AS i
   JOIN LATERAL xmcoh.evaluate('album', 'placed', g) AS k USING (modality, guidance) GROUP BY 1 ORDER BY 1;
--- Rows that hold both: what is known of the alignment, and the same if it were to be inferred, which is harder.
+-- Rows that hold both modalities: with the known alignment, and with an inferred alignment, which is harder.
 CREATE VIEW fresh AS
     SELECT manual, step, place, words, photo(subject, manual * 3 + step) AS picture FROM manual WHERE manual > 120;
 SELECT xmcoh.attach_source('album', 'fresh', document => 'manual', item => 'step', text => 'words', image => 'picture',
@@ -74,10 +74,10 @@ SELECT xmcoh.attach_source('album', 'fresh', document => 'manual', item => 'step
 SELECT a AS alignment, g AS rule, modality, guidance, documents, items, tau > 0.9 AS right, tau BETWEEN -0.4 AND 0.4 AS guessed
   FROM unnest('{known,inferred}'::text[]) AS a, unnest('{soft,hard,uncalibrated,paper}'::text[]) AS g,
        xmcoh.evaluate('album', 'fresh', g, a);
--- One pair's scores by each rule. Solo scores are one and the same, but uncalibrated; the paper's rounds add up.
+-- The scores of one pair by each rule. Solo scores are equal under every rule except uncalibrated; the paper's rounds add up.
 SELECT count(*) AS pairs, bool_and(abs(text_guided - fused) < 1e-9 AND abs(image_guided - fused) < 1e-9) AS one
   FROM xmcoh.pair_scores('album', '125', 'fresh');
--- (Without bilinear term, whose score is not shown by itself.)
+-- (Without the bilinear term, whose score is not a column.)
 SELECT bool_and(abs(fused - text - image) < 1e-4 * (1 + abs(fused))) AS sum
   FROM xmcoh.pair_scores('album', '125', 'fresh', guidance => 'uncalibrated');
 SELECT rounds, count(p.fused) AS fused, count(p.probability) AS probability, bool_and(p.text = k.text AND p.image = k.image) AS solo,
@@ -86,7 +86,7 @@ SELECT rounds, count(p.fused) AS fused, count(p.probability) AS probability, boo
        xmcoh.pair_scores('album', '125', 'fresh', guidance => 'paper', rounds => rounds) AS p
   JOIN xmcoh.pair_scores('album', '125', 'fresh') AS k USING (item_a, item_b)
  WHERE abs(k.text) > 5 AND abs(k.image) < 1 GROUP BY 1 ORDER BY 1;
--- An order by one modality is one of the items that have it.
+-- An order by one modality contains the items that have the modality.
 SELECT e AS evidence, count(*) AS items, count(DISTINCT document) AS documents, bool_and(o.item LIKE left(e, 1) || '%') AS own,
        max(o.position) AS longest
   FROM unnest('{text,text guided}'::text[]) AS e, xmcoh.order_documents('album', 'loose', e) AS o GROUP BY 1 ORDER BY 1;
@@ -95,7 +95,7 @@ SELECT e AS evidence, g AS rule, avg(tau) > 0.9 AS right
           FROM unnest('{image guided,text guided}'::text[]) AS e, unnest('{hard,paper}'::text[]) AS g,
                xmcoh.order_documents('album', 'loose', e, g, 'inferred', rounds => 1) AS o JOIN loose AS l USING (item)
          GROUP BY 1, 2, 3) AS each GROUP BY 1, 2 ORDER BY 1, 2;
--- What there is not.
+-- Values that do not exist are refused.
 SELECT * FROM xmcoh.evaluate('album', guidance => 'none such');
 SELECT * FROM xmcoh.evaluate('album', alignment => 'perfect');
 SELECT * FROM xmcoh.evaluate('album', rounds => 0);
@@ -106,8 +106,8 @@ SELECT * FROM xmcoh.order_documents('album', 'loose', 'guided');
 SELECT count(*) AS defaults FROM xmcoh.order_documents('album', 'loose', NULL, NULL, NULL, NULL);
 SELECT xmcoh.detach_source('album', 'placed');
 
--- The manual's order is stored, the photos' is not: photos are put in order by it, whatever the texts' own scores say of it (here
--- the opposite). Where the photos belong among the texts follows; the texts stay as they are stored.
+-- The texts have a stored order, the photos have none. Photos are ordered by the stored order, whatever the texts' own scores say
+-- (here the opposite). The places of the photos among the texts follow; the texts stay in their stored order.
 CREATE VIEW manual_and_photos AS SELECT manual, item, words, picture, CASE WHEN picture IS NULL THEN -place END AS place FROM loose;
 SELECT xmcoh.attach_source('album', 'manual_and_photos', document => 'manual', item => 'item', text => 'words', image => 'picture',
     "position" => 'place');
@@ -127,14 +127,14 @@ SELECT bool_and(p.text = s.text) AS solo, bool_and(p.probability > 0.999999) FIL
   FROM xmcoh.pair_scores('album', '125', 'manual_and_photos', guidance => 'stored') AS p
   JOIN xmcoh.pair_scores('album', '125', 'manual_and_photos') AS s USING (item_a, item_b)
   JOIN loose AS a ON a.item = item_a JOIN loose AS b ON b.item = item_b;
--- Its figures, on rows that hold both, stored backwards, and whose link is forgotten; where it is known, a row's own stored order decides.
+-- The figures of rule stored on rows with both modalities, stored backwards, link ignored; with a known link, a row's stored order decides.
 CREATE VIEW backwards AS
     SELECT manual, step, -place AS place, words, photo(subject, manual * 3 + step) AS picture FROM manual WHERE manual > 120;
 SELECT xmcoh.attach_source('album', 'backwards', document => 'manual', item => 'step', text => 'words', image => 'picture',
     "position" => 'place');
 SELECT a AS alignment, modality, guidance, documents, items, tau > 0.9 AS as_stored, tau BETWEEN -0.4 AND 0.4 AS guessed, tau < -0.9 AS as_scored
   FROM unnest('{known,inferred}'::text[]) AS a, xmcoh.evaluate('album', 'backwards', 'stored', a);
--- What is stored holds against any number of rows that are not and say otherwise.
+-- Rows with a stored order decide against any number of contradicting rows without one.
 CREATE VIEW two_placed AS
     SELECT manual, step, words, NULL::real[] AS picture, CASE place WHEN 0 THEN 1 WHEN 7 THEN 0 END AS place FROM manual
      WHERE manual > 120 AND manual % 4 = 3;
@@ -145,12 +145,12 @@ SELECT g AS rule, count(*) AS items, max(o.position) AS longest, bool_and(last.p
   JOIN LATERAL xmcoh.order_documents('album', 'two_placed', guidance => g) AS first ON first.document = o.document AND first.stored_position = 1
   JOIN LATERAL xmcoh.order_documents('album', 'two_placed', guidance => g) AS last ON last.document = o.document AND last.stored_position = 0
  GROUP BY 1 ORDER BY 1;
--- Nothing is judged where an order is stored of some rows only.
+-- No document is judged when only some of its rows have a stored order.
 SELECT DISTINCT documents FROM xmcoh.evaluate('album', 'manual_and_photos', 'stored');
 SELECT xmcoh.detach_source('album', s) FROM unnest('{manual_and_photos,fresh,backwards,two_placed}'::text[]) AS s;
 DROP VIEW placed, fresh, manual_and_photos, backwards, two_placed;
 
--- Setting e: a photo that is missing, and one of something else.
+-- Setting e: a missing photo, and a photo of something else.
 UPDATE loose SET manual = 1000 FROM manual WHERE loose.manual = 122 AND manual.manual = 122 AND picture IS NOT NULL
     AND loose.place = 2 AND manual.place = 2;
 SELECT t.place AS step_without_photo, probability > 0.5 AS sure FROM xmcoh.alignment('album', '122', 'loose')
@@ -161,14 +161,14 @@ SELECT text_item, image_item, probability > 0.5 AS sure, inferred FROM xmcoh.ali
  WHERE text_item IS NULL OR image_item IS NULL;
 SELECT document, xmcoh.is_complete('album', document, 'loose') FROM unnest('{121,122,123,none such}'::text[]) AS document;
 SELECT count(*) AS complete FROM (SELECT DISTINCT manual FROM linked) AS m WHERE xmcoh.is_complete('album', manual::text);
--- Only texts, only a photo, rows that hold both, no such document.
+-- A document with texts only, with one photo only, with rows that hold both, and a missing document.
 DELETE FROM loose WHERE manual = 124 AND picture IS NOT NULL;
 SELECT count(*), count(image_item) AS matched, min(probability) AS least FROM xmcoh.alignment('album', '124', 'loose');
 SELECT text_item, image_item IS NOT NULL AS image, probability FROM xmcoh.alignment('album', '1000', 'loose');
 SELECT * FROM xmcoh.alignment('album', '4', 'linked') ORDER BY text_item;
 SELECT * FROM xmcoh.alignment('album', 'none such');
 
--- Errors: no document; a version that never saw a row with both.
+-- Errors: no document; a version that was trained on no row with both modalities.
 SELECT * FROM xmcoh.alignment('album', NULL);
 SELECT * FROM xmcoh.alignment(NULL, '1');
 SELECT xmcoh.is_complete('album', NULL);

@@ -1,9 +1,9 @@
--- What the code that a source brings along (here functions of views) cannot do to whoever reads it.
+-- Code of a source (here functions in views) cannot change the role, the settings or the results of the session that reads it.
 CREATE EXTENSION xmcoh;
 CREATE TABLE step AS
     SELECT 'm' || m AS manual, s AS step, (ARRAY['unpack', 'mount', 'test'])[s] || ' part ' || m % 7 AS words, s AS place
       FROM generate_series(1, 30) AS m, generate_series(1, 3) AS s;
--- A volatile function, and one that says it is immutable, so that it also runs while the query is planned.
+-- A volatile function, and a function declared IMMUTABLE, which also runs while the query is planned.
 CREATE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;
 CREATE FUNCTION planned() RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN public.act(); END $$;
 CREATE VIEW seen AS SELECT manual, step, words, place FROM step WHERE act() * step > 0;
@@ -30,10 +30,10 @@ BEGIN
 END $$;
 CALL ask();
 
--- cursors: closed, or read by another
+-- cursors: the function closes them, or moves them
 CREATE OR REPLACE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'CLOSE ALL'; RETURN 1; END $$;
 CALL ask();
--- a worker may not say CLOSE, but PL/pgSQL closes by name all the same
+-- a worker may not run CLOSE, but PL/pgSQL can close a cursor by name
 CREATE OR REPLACE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     c refcursor;
@@ -57,7 +57,7 @@ BEGIN
 END $$;
 CALL ask();
 
--- the same functions, asked from within one another
+-- the same functions, called from within one another
 CREATE OR REPLACE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('my.depth', true) IS DISTINCT FROM '1' THEN
@@ -68,7 +68,7 @@ BEGIN
 END $$;
 SELECT count(*) FROM xmcoh.order_documents('m');
 
--- roles: whoever has become another stays that one
+-- roles: a session that has done SET ROLE keeps this role
 CREATE ROLE xmcoh_reader;
 CREATE ROLE xmcoh_other;
 GRANT SELECT ON seen, remark, pair, step TO xmcoh_reader;
@@ -108,12 +108,12 @@ CREATE FUNCTION as_reader() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET sea
     AS $$ SELECT count(*) FROM xmcoh.order_documents('m') $$;
 ALTER FUNCTION as_reader() OWNER TO xmcoh_reader;
 SELECT as_reader();
--- whoever has logged in as another, too
+-- the same after SET SESSION AUTHORIZATION
 SET SESSION AUTHORIZATION xmcoh_reader;
 SELECT count(*) FROM xmcoh.order_documents('m');
 SELECT session_user;
 RESET SESSION AUTHORIZATION;
--- who is nobody else may become another, but not by asking
+-- a session that has not changed its role may do so, but code of a source may not
 CREATE OR REPLACE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN SET ROLE xmcoh_reader; RETURN 1; END $$;
 SELECT count(*) FROM xmcoh.order_documents('m');
 SELECT current_user = session_user AS still;
@@ -121,7 +121,7 @@ CREATE OR REPLACE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN SE
 SELECT count(*) FROM xmcoh.order_documents('m', 'seen');
 SELECT session_user <> 'xmcoh_reader' AND current_user <> 'xmcoh_reader' AS still;
 
--- settings: what code sets is gone when it is done, also after an error
+-- settings: a setting that the code changes is restored afterwards, also after an error
 CREATE OR REPLACE FUNCTION act() RETURNS integer LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('search_path', 'nowhere', false), set_config('TimeZone', 'Asia/Tokyo', false), set_config('work_mem', '1MB', true),
@@ -142,14 +142,14 @@ SAVEPOINT before;
 SELECT count(*) FROM xmcoh.order_documents('m');
 ROLLBACK TO before;
 SELECT current_user, current_setting('search_path') AS search_path, current_setting('TimeZone') AS time_zone, current_setting('work_mem') AS work_mem;
-DECLARE held CURSOR WITH HOLD FOR SELECT 1;     -- nothing is restricted any more
+DECLARE held CURSOR WITH HOLD FOR SELECT 1;     -- the restriction has ended
 COMMIT;
 CLOSE held;
 SET my.fail = 'no';
 RESET TimeZone;
 RESET work_mem;
 
--- while parallel workers run no setting may be changed, but these
+-- the functions also work while parallel workers run, when PostgreSQL refuses to change most settings
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;

@@ -1,5 +1,5 @@
--- Items of recover_order, of every type: whatever the session's settings are, and however the rows come together, what comes
--- back are the items of the rows.
+-- Items of recover_order, of every type: the result holds exactly the items of the rows, whatever the session's settings are
+-- and whatever the plan is.
 CREATE TYPE mood AS ENUM ('low', 'high', '9', '10', 'Ä', 'a', 'b', 'c');
 CREATE TYPE pair AS (a integer, b integer);
 CREATE TYPE measure AS (label text, number float8, at timestamptz, series float4[], nothing text);
@@ -7,7 +7,7 @@ CREATE FUNCTION is_odd(integer) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'B
 CREATE DOMAIN odd AS integer CHECK (public.is_odd(VALUE));
 CREATE DOMAIN moment AS timestamptz NOT NULL;
 CREATE DOMAIN measured AS measure CHECK ((VALUE).number > 0);
--- Some rows a page, so that each process of a parallel plan gets some; partitions, whose states are put together in one process.
+-- Few rows a page, so that each process of a parallel plan gets rows; partitions, whose states are combined in one process.
 CREATE TABLE item (
     guide integer, place integer, words text, picture real[],
     "integer" integer, "text" text, "varchar" varchar(90), "character" char(12), "name" name, "boolean" boolean,
@@ -23,7 +23,7 @@ INSERT INTO item SELECT guide, place, words, picture,
     i, words, 'quoted "' || i || '" \ {,} (NULL) ''', i, 'n' || i, i % 2 = 0,
     i + 0.10, 0.1::float8 + i * 1e-16, 1 + i * 1e-6::float4, md5(i::text)::uuid, decode(md5(i::text), 'hex'), '2024-01-31'::date + i,
     '2024-11-03 01:30:00.000001'::timestamp + i * '1 hour'::interval,
-    '2024-11-03 04:30:00.000001Z'::timestamptz + i * '30 min'::interval,    -- an hour that New York has twice
+    '2024-11-03 04:30:00.000001Z'::timestamptz + i * '30 min'::interval,    -- New York has this hour twice
     ('04:30:00.25' || to_char(i - 4, 'SG00') || ':30')::timetz, make_interval(0, i, 0, -i, -i, 0, 0.5),
     tstzrange('2024-11-03 04:30Z'::timestamptz + i * '30 min'::interval, CASE WHEN i % 2 = 0 THEN 'infinity' END::timestamptz, '(]'),
     datemultirange(daterange('2024-01-31'::date + i, NULL), daterange('2020-01-31', '2020-02-01')), (i * 1000.25)::numeric::money,
@@ -38,12 +38,12 @@ INSERT INTO item SELECT guide, place, words, picture,
   FROM step, LATERAL (SELECT step AS i) AS s WHERE guide <= 10;
 ANALYZE item;
 
--- So that a parallel plan, and partial aggregation, pay for a handful of rows.
+-- The planner chooses a parallel plan, and partial aggregation, for a few rows.
 CREATE FUNCTION is_costly(place integer) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000000 AS $$
 BEGIN RETURN true; END $$;
 
--- Which items do not come back as those of the rows are, told by their binary form; all in one query, since a parallel worker
--- takes its time to start.
+-- Items that differ from those of the rows, compared by their binary form; all in one query, because parallel workers take time
+-- to start.
 CREATE FUNCTION not_recovered(kind text, item text[] DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     items text[] := coalesce(item, ARRAY(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = 'item'::regclass AND attnum > 4
@@ -79,7 +79,7 @@ BEGIN
     EXECUTE format('ALTER TABLE item_7 SET (parallel_workers = %s)', workers);
     PERFORM set_config('max_parallel_workers_per_gather', workers::text, false);
 END $$;
--- three sessions that show everything otherwise
+-- three sessions with different output settings
 CREATE PROCEDURE session(number integer) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config(name, value[number], false) FROM (VALUES
@@ -110,13 +110,13 @@ CALL parallel(2);
 SELECT not_recovered('partial');
 SET parallel_leader_participation = off;
 SELECT not_recovered('partial');
--- rows within rows can be told apart only where they are; in one process they are
+-- records within records can be told apart only in one process
 SELECT not_recovered('partial', '{"ROW(\"integer\", ARRAY[ROW(1, 2)])"}');
 CALL parallel(0);
 SELECT not_recovered('plain', '{"ROW(\"integer\", ARRAY[ROW(1, 2)])"}');
 RESET ALL;
 
--- States of partitions, put together in one process.
+-- States of partitions, combined in one process.
 SET enable_partitionwise_aggregate = on;
 SET max_parallel_workers_per_gather = 0;
 CREATE FUNCTION together() RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -135,7 +135,7 @@ SELECT together.o = one.o AS same, cardinality(one.o) > 8 AS of_both, pg_typeof(
           FROM (SELECT * FROM item WHERE guide IN (3, 7) ORDER BY md5(words) OFFSET 0) AS i) AS one;
 RESET ALL;
 
--- Ties do not hang on the session either: numbers by value, then text by bytes, of one form of each time.
+-- Ties do not depend on the session: numbers by value, then text by bytes; each time has one form.
 SET TimeZone = 'America/New_York';
 CREATE TABLE tie AS SELECT xmcoh.recover_order('blind', "timestamptz", 'same', NULL) AS times,
        xmcoh.recover_order('blind', float8, 'same', NULL) AS numbers FROM item WHERE guide = 7;
@@ -147,21 +147,21 @@ SELECT tie.times = o.times AS times, tie.numbers = o.numbers AS numbers, tie.tim
                     xmcoh.recover_order('blind', float8, 'same', NULL ORDER BY md5(words)) AS numbers,
                     array_agg("timestamptz" ORDER BY "timestamptz") AS sorted FROM item WHERE guide = 7) AS o;
 RESET ALL;
--- infinity and NaN are items like others; equal ones are one too many
+-- infinity and NaN are items like others; two equal ones are an error
 SELECT xmcoh.recover_order('blind', i, 'same', NULL) FROM unnest('{NaN,-Infinity,Infinity,1e300,-0,1e-300}'::float8[]) AS i;
 SELECT xmcoh.recover_order('blind', i, 'same', NULL) FROM unnest('{NaN,1,NaN}'::float8[]) AS i;
 SELECT xmcoh.recover_order('blind', i, 'same', NULL) FROM unnest('{"(1,)","(,1)","(1,1)"}'::pair[]) AS i;
 SELECT xmcoh.recover_order('blind', ROW(i, NULL), 'same', NULL) FROM unnest('{2,1,10}'::integer[]) AS i;
 SELECT xmcoh.recover_order('blind', ROW(i % 2, NULL), 'same', NULL) FROM unnest('{2,1,10}'::integer[]) AS i;
--- an array cannot be an item: there are no arrays of arrays
+-- an array cannot be an item, because PostgreSQL has no arrays of arrays
 SELECT xmcoh.recover_order('blind', ARRAY[i], 'same', NULL) FROM generate_series(1, 3) AS i;
--- what is wrong with a row names its item, by the same text
+-- an error about a row names its item, by the same text
 SET DateStyle = 'German';
 SELECT xmcoh.recover_order('guides', date, words, CASE WHEN place = 2 THEN '{1,NaN}' ELSE picture END) FROM item_7;
 SELECT xmcoh.recover_order('guides', ROW(date, 1), words, CASE WHEN place = 2 THEN '{1,2}' ELSE picture END) FROM item_7;
 RESET DateStyle;
 
--- A domain's CHECK is asked again for what another process sent; what it finds wrong, or does meanwhile, harms nobody.
+-- The CHECK of a domain runs again for an item from another process. A failed CHECK, or a side effect of it, does no harm.
 CALL parallel(2);
 SET min_parallel_table_scan_size = 0;
 SET parallel_setup_cost = 0;

@@ -27,7 +27,7 @@ CREATE TABLE step AS
     SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'test'])[s] AS instruction, m <= 7 AS ok
       FROM generate_series(1, 20) AS m, generate_series(1, 3) AS s;
 
--- what train refuses at once
+-- train refuses these calls at once
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('nothing')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('manuals')$$);
 SELECT xmcoh.attach_source('manuals', 'step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'ok');
@@ -64,7 +64,7 @@ BEGIN
     CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '%: %', ended, (SELECT message FROM xmcoh.job WHERE job_id = started);
 END $$;
--- because the pairs name nothing: none of them, or too few
+-- too few because the keys of the pairs match no document
 CREATE TABLE misnamed AS SELECT 'manual ' || m AS manual, s AS first, s + 1 AS second FROM generate_series(1, 20) AS m, generate_series(1, 2) AS s;
 SELECT xmcoh.attach_pairs('manuals', 'misnamed', 'manual', 'first', 'second');
 CALL why('manuals');
@@ -73,20 +73,20 @@ CALL why('manuals');
 UPDATE step SET ok = manual <= 11;
 CALL why('manuals');
 SELECT xmcoh.detach_pairs('manuals', 'misnamed');
--- enough of them, but more held out than leaves enough to train on
+-- enough approved documents, but too few remain for training after the held-out ones
 UPDATE step SET ok = manual <= 12;
 SELECT xmcoh.alter_model('manuals', '{"held_out": 0.9}');
 CALL why('manuals');
 SELECT xmcoh.alter_model('manuals', '{"held_out": 0.01}');
 
--- enough of them, but by chance too few held out: the threshold is raised, and kept in the report
+-- enough approved documents, but by chance too few held out: the threshold is raised, and stored in the report
 UPDATE step SET ok = manual <= 12;
 CALL try('manuals');
 SELECT report ->> 'held_out_documents' AS held_out, (report ->> 'held_out_threshold')::float8 > 0.01 AS raised FROM xmcoh.model_version;
 UPDATE step SET ok = true;
 CALL try('manuals');
 
--- approved pairs: they add to documents without an approved order, and outrank an approved order
+-- approved pairs count for documents without an approved order, and take precedence over an approved order
 UPDATE step SET ok = false WHERE manual = 20;
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '20', '1', '3' FROM xmcoh.model;
 CALL try('manuals');
@@ -96,7 +96,7 @@ INSERT INTO pair VALUES (20, 1, 3), (20, 1, 2), (20, 2, 99), (77, 1, 2), (20, NU
 SELECT xmcoh.attach_pairs('manuals', 'pair', 'manual', 'first', 'second');
 CALL try('manuals');
 
--- contradictions, over both places where pairs stand
+-- contradictions between pairs, across both places where pairs are stored
 INSERT INTO pair VALUES (20, 3, 2), (20, 2, 1), (5, 1, 1);
 CALL try('manuals');
 INSERT INTO pair SELECT m, s, s % 3 + 1 FROM generate_series(100, 120) AS m, generate_series(1, 3) AS s;
@@ -123,7 +123,7 @@ SELECT state, regexp_replace(message, '\d+', 'N') AS message, regexp_replace(hin
   FROM pg_temp.fails($$SELECT xmcoh.train('manuals')$$);
 ROLLBACK;
 
--- Rows as dead workers leave them. No process has pid 0.
+-- Rows that dead workers leave. No process has pid 0.
 SET TIME ZONE 'UTC';
 SELECT xmcoh.create_model('old') > 0 AS created;
 INSERT INTO xmcoh.job_record (job_id, model_id, state, created_at, started_at, worker_pid, worker_started_at, phase, done, total) OVERRIDING SYSTEM VALUE
@@ -149,13 +149,13 @@ SELECT state, message FROM xmcoh.job WHERE job_id = 1001;
 SELECT xmcoh.worker_is_alive(0, now()), xmcoh.worker_is_alive(pg_backend_pid(), '2020-01-01'),
        xmcoh.worker_is_alive(pid, backend_start) FROM pg_stat_activity WHERE pid = pg_backend_pid();
 
--- A pid in a job's row that is no worker of ours is never signalled, not even one's own session.
+-- A pid in a job's row that is not a worker of xmcoh is never signalled, not even that of the own session.
 UPDATE xmcoh.job_record SET state = 'running', worker_pid = pid, worker_started_at = backend_start
   FROM pg_stat_activity WHERE pid = pg_backend_pid() AND job_id = 1001;
 SELECT xmcoh.cancel_job(1001);
 SELECT state FROM xmcoh.job WHERE job_id = 1001;
 
--- progress that stays
+-- the progress is kept
 SELECT j.state, j.phase, j.done = j.total AS done, j.train_loss > 0 AS loss, p.elapsed > '0' AS elapsed, p.time_left
   FROM xmcoh.job AS j JOIN xmcoh.training_progress AS p USING (job_id) WHERE j.version = 1;
 SELECT t.phase, t.modality, t.epoch FROM xmcoh.training_metric AS t JOIN xmcoh.job USING (job_id) WHERE version = 1 AND metric = 'train_loss' ORDER BY 1, 3;

@@ -1,5 +1,5 @@
--- Texts and photos in two relations: documents_of. A document has the rows of both; what comes out is what one relation with the
--- same rows gives.
+-- Texts and photos in two relations: documents_of. A document has the rows of both relations. The result equals the result of one
+-- relation with the same rows.
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, detail text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -10,7 +10,7 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     RETURN NEXT;
 END $$;
--- A step's text is a verb, which tells its place, and a subject; its photo shows the subject.
+-- A step's text is a verb, which tells its place, and a subject. Its photo shows the subject.
 CREATE FUNCTION photo(subject integer, noise integer) RETURNS real[] LANGUAGE sql IMMUTABLE AS $$
     SELECT array_agg((k = subject)::integer + (noise * 31 + k * 17) % 13 * 0.02 ORDER BY k)::real[]
       FROM generate_series(0, 11) AS k $$;
@@ -21,7 +21,7 @@ CREATE VIEW step AS
                'panel'])[1 + (g * 5 + p * 7) % 12] AS words
       FROM generate_series(1, 120) AS g, LATERAL (SELECT (ARRAY[4, 6, 7, 8])[1 + g % 4] AS n) AS size,
           generate_series(0, n - 1) AS p;
--- Up to manual 80 a row holds both; then the photos lie in a table of their own, which has manuals of its own as well.
+-- Up to manual 80 a row holds both modalities. Later photos are in a table of their own, which also has manuals of its own.
 CREATE TABLE work_step AS
     SELECT manual, 's' || number AS item, words, CASE WHEN manual <= 80 THEN photo(subject, manual + number) END AS picture,
            place::float8, manual % 5 > 0 AS ok
@@ -39,7 +39,7 @@ SELECT xmcoh.create_model(model, image_dim => 12,
 SELECT xmcoh.attach_source('one', 'whole', document => 'manual', item => 'item', text => 'words', image => 'picture',
     "position" => 'place', approved => 'ok');
 
--- what is refused
+-- calls that are refused
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('two', 'photo', 'manual', 'item', image => 'picture', documents_of => 'work_step')$$);
 SELECT xmcoh.attach_source('two', 'work_step', document => 'manual', item => 'item', text => 'words', image => 'picture',
     "position" => 'place', approved => 'ok');
@@ -52,14 +52,14 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.detach_source('two', 'work_step')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('two', unlabelled => '{photo}')$$);
 SELECT state FROM pg_temp.fails($$SELECT xmcoh.train('two', unlabelled => '{work_step}', rounds => 11)$$);
 
--- the same to the bit
+-- equal to the bit
 SELECT xmcoh.train('one') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT xmcoh.train('two') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT count(DISTINCT sha256) AS weights, count(DISTINCT report) AS reports, min(report ->> 'documents') AS documents,
        min(report ->> 'labelled_pairs') AS labelled_pairs, min(report ->> 'pool_documents') AS pool FROM xmcoh.model_version;
--- A step and its photo have one place: no pair of these two is labelled, but all others of the document.
+-- A step and its photo have the same place: the pair of these two is not labelled; all other pairs of the document are.
 SELECT sum(CASE WHEN manual <= 80 THEN n * (n - 1) / 2 ELSE 2 * n * (n - 1) END) AS labelled_pairs
   FROM (SELECT manual, count(*) AS n FROM work_step WHERE ok GROUP BY 1) AS document;
 SELECT count(*) AS items, count(stored_position) AS placed, count(DISTINCT document) AS documents FROM xmcoh.order_documents('two');
@@ -73,7 +73,7 @@ SELECT count(*), count(*) FILTER (WHERE item_a ~ 's' AND item_b ~ 'p' OR item_a 
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('two', '1000');
 SELECT count(*) FROM (SELECT * FROM xmcoh.evaluate('one') EXCEPT SELECT * FROM xmcoh.evaluate('two')) AS other;
 SELECT count(*) FROM (SELECT * FROM xmcoh.evaluate('one', 'whole') EXCEPT SELECT * FROM xmcoh.evaluate('two', 'work_step')) AS other;
--- A step and its photo share two places, and are right at both; which of them comes first is not judged.
+-- A step and its photo share two places, and are right at both. The order of the two is not judged.
 WITH item AS (SELECT *, rank() OVER (PARTITION BY document ORDER BY stored_position) AS first,
                      count(*) OVER (PARTITION BY document, stored_position) AS shared FROM xmcoh.order_documents('two')),
      document AS (SELECT count(*) AS n, sum((o.position BETWEEN first AND first + shared - 1)::integer) AS matches,
@@ -92,7 +92,7 @@ SELECT abs(e.acc - d.acc) < 1e-9 AS acc, abs(e.pmr - d.pmr) < 1e-9 AS pmr, abs(e
 SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('two', 'photo')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.alignment('two', '90', 'photo')$$);
 
--- Photos that nobody has put in order have no place, and do not count against the texts.
+-- Photos without a stored order have no place, and do not change the documents of the texts.
 SELECT xmcoh.detach_source('two', 'photo');
 SELECT xmcoh.attach_source('two', 'photo', document => 'manual', item => 'item', image => 'picture', documents_of => 'work_step');
 SELECT xmcoh.train('two') AS job \gset
@@ -101,7 +101,7 @@ SELECT report ->> 'documents' AS documents, report ->> 'labelled_pairs' AS label
  USING (model_id) WHERE name = 'two' AND version = 2;
 SELECT sum(n * (n - 1) / 2) AS labelled_pairs FROM (SELECT count(*) AS n FROM work_step WHERE ok GROUP BY manual) AS document;
 SELECT count(*) AS items, count(stored_position) AS placed FROM xmcoh.order_documents('two');
--- They can be put in the order in which the texts are stored, were it the wrong one.
+-- Photos can be put in the stored order of the texts, even if this order is wrong.
 BEGIN;
 UPDATE work_step SET place = -place;
 SELECT count(*) AS manuals, avg(tau) > 0.9 AS as_stored
@@ -110,7 +110,7 @@ SELECT count(*) AS manuals, avg(tau) > 0.9 AS as_stored
          WHERE manual BETWEEN 81 AND 120 GROUP BY document) AS t;
 ROLLBACK;
 
--- One row that is not approved, or that has no place, and the whole document is not.
+-- A document with one row that is not approved, or that has no place, is not approved.
 SELECT xmcoh.detach_source('two', 'photo');
 SELECT xmcoh.attach_source('two', 'photo', document => 'manual', item => 'item', image => 'picture', "position" => 'place',
     approved => 'ok', documents_of => 'work_step');
@@ -131,9 +131,9 @@ UPDATE photo SET item = 'p1' WHERE item = 's1';
 SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('two')$$);
 UPDATE photo SET item = 'new', place = 3 WHERE place = 20;
 SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('two')$$);
-UPDATE photo SET manual = 1, place = 1 WHERE item = 'new';    -- where that row holds both
+UPDATE photo SET manual = 1, place = 1 WHERE item = 'new';    -- in this manual one row holds both modalities
 SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('two')$$);
-UPDATE photo SET picture = NULL WHERE item = 'new';           -- a photo that is still to come
+UPDATE photo SET picture = NULL WHERE item = 'new';           -- a photo that is not there yet
 SELECT count(*) FROM xmcoh.order_documents('two') WHERE document = '1';
 UPDATE photo SET manual = NULL WHERE item = 'new';
 SELECT * FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('two')$$);

@@ -2,7 +2,7 @@
 SELECT xmcoh.kendall_tau('{1,2,3,4}'::int[], '{1,2,3,4}') AS same,
        xmcoh.kendall_tau('{4,3,2,1}'::int[], '{1,2,3,4}') AS reversed,
        round(xmcoh.kendall_tau('{2,1,3,4}'::int[], '{1,2,3,4}')::numeric, 4) AS one_swap;
--- only what both have counts; fewer than two: not defined
+-- only items in both orders count; with fewer than two the metric is undefined
 SELECT xmcoh.kendall_tau('{a,x,b,c}'::text[], '{c,b,y,a,z}') AS common,
        xmcoh.kendall_tau('{a,b}'::text[], '{b,c}') AS one_common,
        xmcoh.kendall_tau('{}'::int[], '{}') AS none, xmcoh.kendall_tau('{7}'::int[], '{7}') AS single,
@@ -16,14 +16,14 @@ SELECT xmcoh.position_accuracy('{1,3,2}'::int[], '{1,2,3}') AS third,
        xmcoh.position_accuracy('{1,2,3,4}'::int[], '{1,2}') AS extra,
        xmcoh.position_accuracy('{1}'::int[], '{1,2}') AS missing, xmcoh.position_accuracy('{}'::int[], '{}') AS none,
        xmcoh.position_accuracy('{7}'::int[], '{7}') AS single;
--- any comparable type; subscripts need not begin at 1
+-- any comparable type; subscripts need not start at 1
 SELECT xmcoh.kendall_tau('{2024-01-02,2024-01-01}'::date[], '{2024-01-01,2024-01-02}') AS dates,
        xmcoh.kendall_tau('[5:7]={1,2,3}'::bigint[], '{1,2,3}') AS shifted,
            xmcoh.position_accuracy('{1.0,2.00}'::numeric[], '{1,2}') AS numerics,
        xmcoh.kendall_tau(ARRAY['b', 'a', 'ü'] COLLATE "C", ARRAY['a', 'b', 'ü']) > 0 AS collated,
        xmcoh.kendall_tau('{"2024-01-01 10:00+00"}'::timestamptz[], '{}') IS NULL AS times;
 
--- What relabelling does: nothing. What coin flips get: nothing.
+-- Relabelling the items changes nothing. A random order scores 0.
 WITH orders AS (
     SELECT array_agg(i ORDER BY md5(d || '/' || i)) AS predicted, array_agg(i ORDER BY i) AS truth,
            array_agg(md5(i::text) ORDER BY md5(d || '/' || i)) AS predicted_names,
@@ -80,7 +80,7 @@ SELECT large.mean = small.mean * 1e300 AS mean, large.low = small.low * 1e300 AS
   FROM xmcoh.bootstrap_mean('{1,2,4,8}') AS small, xmcoh.bootstrap_mean('{1e300,2e300,4e300,8e300}') AS large;
 SELECT * FROM xmcoh.paired_bootstrap('{1e308,1e308,5e-324}', '{-5e307,-5e307,0}');
 SELECT * FROM xmcoh.paired_bootstrap('{1,1e308}', '{1,-1e308}');
--- orders of numbers that are no numbers
+-- orders of NaN and infinite values
 SELECT xmcoh.kendall_tau('{-Infinity,0,Infinity,NaN}'::float8[], '{-Infinity,-0,Infinity,NaN}') AS same,
        xmcoh.kendall_tau('{NaN,1e308}'::float8[], '{1e308,NaN}') AS turned, xmcoh.perfect_match('{NaN}'::float8[], '{NaN}');
 SELECT xmcoh.kendall_tau('{NaN,1,NaN}'::float8[], '{1}');
@@ -89,7 +89,7 @@ SELECT xmcoh.kendall_tau('{}'::int[], '{1,2}') AS tau, xmcoh.perfect_match('{}':
 SELECT xmcoh.kendall_tau('[5:7]={1,2,3}'::int[], '{1,2,3}') AS numbered_otherwise;
 SELECT * FROM xmcoh.bootstrap_mean('{{1,2},{3,4}}');
 
--- for everybody
+-- every role may call the metrics
 CREATE ROLE xmcoh_reader;
 SET ROLE xmcoh_reader;
 SELECT xmcoh.kendall_tau('{1,2}'::int[], '{1,2}'), xmcoh.perfect_match('{1,2}'::int[], '{1,2}'),

@@ -1,7 +1,7 @@
 -- Models and their versions: created, altered, deployed, rolled back, exported, imported, dropped.
 CREATE EXTENSION xmcoh;
 
--- What a statement raises: SQLSTATE, message, hint.
+-- Returns what a statement raises: SQLSTATE, message, hint.
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE statement;
@@ -101,7 +101,7 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.import_model('albums', xmcoh.export_m
 SELECT d ->> 'words' AS words, d ->> 'image_dim' AS image_dim, d -> 'options' ->> 'd_model' AS d_model, (d ->> 'parameters')::int > 0 AS parameters
   FROM xmcoh.inspect_weights(xmcoh.export_model('manuals')) AS d;
 
--- damaged and foreign weights
+-- damaged weights and weights of another program
 CREATE TEMP TABLE blob AS SELECT xmcoh.export_model('manuals') AS b;
 SELECT 'empty' AS blob, state FROM pg_temp.fails($$SELECT xmcoh.inspect_weights('')$$)
 UNION ALL SELECT 'foreign', state FROM pg_temp.fails($$SELECT xmcoh.inspect_weights('just some text that is long enough')$$)

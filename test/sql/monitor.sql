@@ -1,4 +1,4 @@
--- Champion and challenger, old versions, events, and the views that tell of all this. (Notifications: isolation/events and tap.)
+-- Champion and challenger, old versions, events, and the views of all this. (Notifications: isolation/events and TAP tests.)
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, detail text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -9,7 +9,7 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     RETURN NEXT;
 END $$;
--- Trains and tells how it ended; the numbers of a comparison as signs and relations.
+-- Trains and returns how the job ended; the numbers of a comparison as signs and relations.
 CREATE PROCEDURE try(options jsonb DEFAULT '{}', on_success text DEFAULT 'challenge') LANGUAGE plpgsql AS $$
 DECLARE
     started integer := xmcoh.train('guides', options, on_success);
@@ -42,35 +42,35 @@ SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step'
 SELECT model, deployed_version, age, deployed_at, documents, pairs_approved_since, confident, confident_drift, versions, last_job, last_job_state, active_job
   FROM xmcoh.model_overview;
 
--- champion and challenger: none is deployed
+-- champion and challenger: no version is deployed
 CALL try();
--- as good as before
+-- as good as the deployed version
 CALL try();
--- One that has learned nothing is rejected, kept, and the deployed one stays.
+-- A version that has learned nothing is rejected and kept. The deployed version stays.
 CALL try('{"epochs": 1, "sparse_learning_rate": 0, "seed": 1}');
 SELECT state, phase, done = total AS done, finished_at IS NOT NULL AS finished FROM xmcoh.job WHERE version = 3;
 SELECT version, deployed, held_out_tau < 0.5 AS bad FROM xmcoh.versions WHERE version = 3;
--- The margin is what it may lose.
+-- The margin is the loss that is allowed.
 CALL try('{"epochs": 1, "sparse_learning_rate": 0, "challenge_margin": 1}');
 SELECT version, rolled_back_at IS NULL AS stands FROM xmcoh.deployment ORDER BY deployment_id;
--- Anything is better than that.
+-- Every version is better than such a one.
 CALL try();
--- 'keep' and 'deploy' compare nothing.
+-- 'keep' and 'deploy' do no comparison.
 CALL try('{"epochs": 1, "sparse_learning_rate": 0}', 'keep');
 CALL try('{}', 'deploy');
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('guides', '{"challenge_margin": 2}')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('guides', '{"challenge_margin": -0.1}')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('guides', on_success => 'champion')$$);
 
--- Held out by chance from one training only: another seed holds out others; where too few are left, all serve.
+-- Documents held out by chance from one training only: another seed holds out others. If too few remain, all are used.
 CALL try('{"seed": 5, "held_out": 0.5}');
 CALL try('{"seed": 6, "held_out": 0.05}');
--- An imported version does not say what it was trained on.
+-- An imported version does not say which documents it was trained on.
 SELECT xmcoh.import_model('guides', xmcoh.export_model('guides')) AS version \gset
 SELECT xmcoh.deploy('guides', :version);
 CALL try();
 
--- A champion that cannot be compared is no reason to lose the new one: damaged, of other inputs, gone.
+-- A champion that cannot be compared (damaged, other inputs, deleted) does not cause the new version to be lost.
 ALTER TABLE xmcoh.model_version DROP CONSTRAINT model_version_check;
 UPDATE xmcoh.model_version SET weights = set_byte(weights, length(weights) - 1, 127), sha256 = repeat('0', 64)
  WHERE version = (SELECT deployed_version FROM xmcoh.model);
@@ -84,7 +84,7 @@ DELETE FROM xmcoh.model_version WHERE version = (SELECT deployed_version FROM xm
 CALL try();
 SELECT xmcoh.drop_model('pictures');
 
--- what the views say of all this
+-- the views after all this
 SELECT job_id, state, version, deployed, held_out_tau IS NOT NULL AS tau, held_out_tau_low <= held_out_tau AND held_out_tau <= held_out_tau_high AS interval,
        champion, difference_low <= difference_high AS difference, reason IS NOT NULL AS reason, submitted_by = current_user::text AS by_me,
        on_success, waited >= '0' AS waited, duration > '0' AS duration
@@ -98,12 +98,12 @@ INSERT INTO xmcoh.approved_pair (model_id, document, before, after, approved_at)
     SELECT model_id, '1', a, b, at FROM xmcoh.model, (VALUES ('1', '2', now()), ('2', '3', now()), ('3', '4', '2020-01-01')) AS x (a, b, at);
 SELECT pairs_approved_since FROM xmcoh.model_overview;
 
--- The report of a version has the share of pairs that it is confident of; less is asked for, more is confident.
+-- The report of a version has the share of confident pairs. A lower required precision gives more confident pairs.
 SELECT xmcoh.train('guides', '{"precision": 0.5}', 'keep') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180 s');
 SELECT (report #>> '{fused,confident}')::float8 AS fused, (report #>> '{text,confident}')::float8 AS text FROM xmcoh.model_version WHERE job_id = :job;
 
--- every change of state, by whatever path
+-- every change of state is recorded, whatever made the change
 SELECT t.old_state, t.new_state, t.reason IS NOT NULL AS reason, t.worker_pid = j.worker_pid AS worker, t.worker_started_at = j.worker_started_at AS started,
        t.changed_at BETWEEN j.created_at AND j.finished_at + interval '1 s' AS at
   FROM xmcoh.job_transition AS t JOIN xmcoh.job_record AS j USING (job_id) WHERE job_id = :job ORDER BY transition_id;
@@ -118,18 +118,18 @@ UPDATE xmcoh.job_record SET message = 'other' WHERE job_id = :job;
 SELECT count(*) FROM xmcoh.job_transition WHERE job_id = :job;
 ROLLBACK;
 SELECT count(*) FROM xmcoh.job_transition WHERE job_id = :job;
--- as a restored dump writes it
+-- as a restored dump writes the row
 INSERT INTO xmcoh.job_record (job_id, model_id, state, created_at, queue_id, started_at, worker_pid, worker_started_at) OVERRIDING SYSTEM VALUE
     SELECT 1000, model_id, 'running', '2020-01-01', 'another', '2020-01-01', 0, '2020-01-01' FROM xmcoh.model;
 SELECT count(*) FROM xmcoh.job_transition WHERE job_id = 1000;
-SELECT last_job, last_job_state, active_job FROM xmcoh.model_overview;     -- nobody has written it down yet
+SELECT last_job, last_job_state, active_job FROM xmcoh.model_overview;     -- no session has recorded the end of the job yet
 SELECT state, waited, duration, version, deployed FROM xmcoh.job_history WHERE job_id = 1000;
 CALL xmcoh.wait_for_job(1000);
 SELECT old_state, new_state, reason, worker_pid FROM xmcoh.job_transition WHERE job_id = 1000;
 DELETE FROM xmcoh.job_record WHERE job_id = 1000;
 DELETE FROM xmcoh.job_transition WHERE job_id = 1000;
 
--- A name may be longer than a notification.
+-- A name may be longer than the payload of a notification.
 BEGIN;
 SELECT xmcoh.create_model(repeat(E'\u0001', 20000)) IS NOT NULL AS created;
 INSERT INTO xmcoh.job_record (model_id) SELECT max(model_id) FROM xmcoh.model;
@@ -138,7 +138,7 @@ SELECT xmcoh.deploy(repeat(E'\u0001', 20000), 1);
 COMMIT;
 SELECT xmcoh.drop_model(repeat(E'\u0001', 20000));
 
--- old versions: 12 of a model that was deployed 1, 2, 3, 4
+-- old versions: 12 versions of a model; versions 1, 2, 3, 4 were deployed
 SELECT xmcoh.create_model('old') AS old \gset
 INSERT INTO xmcoh.model_version (model_id, version, sha256, weights) SELECT :old, v, '', '' FROM generate_series(1, 12) AS v;
 SELECT xmcoh.deploy('old', v) FROM generate_series(1, 4) AS v;
@@ -146,7 +146,7 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.prune_versions('old', 0)$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.prune_versions('old', NULL)$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.prune_versions('older')$$);
 SELECT d.version FROM xmcoh.previous_deployment AS d WHERE d.model_id = :old;
--- one that a job that runs is compared with; and that job is over without anybody having noticed
+-- the champion of a running job is kept; the second job has ended, but its row does not say so yet
 BEGIN;
 INSERT INTO xmcoh.job_record (model_id, champion) VALUES (:old, 2);
 SELECT xmcoh.prune_versions('old', keep => 10);
@@ -162,7 +162,7 @@ SELECT xmcoh.prune_versions('old', keep => 100), xmcoh.prune_versions('old'), xm
 SELECT array_agg(version ORDER BY version) FROM xmcoh.versions WHERE model = 'old';
 SELECT xmcoh.prune_versions('old', 1);
 SELECT version, deployed FROM xmcoh.versions WHERE model = 'old' ORDER BY version;
--- The history stays, but rollback passes over what is gone; and no number comes back.
+-- The history stays, but rollback skips deleted versions. A version number is not used again.
 SELECT version, rolled_back_at IS NOT NULL AS rolled_back FROM xmcoh.deployment WHERE model_id = :old ORDER BY deployment_id;
 SELECT xmcoh.rollback('old');
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.rollback('old')$$);

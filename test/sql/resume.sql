@@ -1,4 +1,4 @@
--- Resuming as SQL shows it: what is refused, what is recorded, what begins anew. (Interruptions: test/tap/005_resume.pl.)
+-- Resuming as SQL shows it: errors, records, and training that starts anew. (Interruptions: test/tap/005_resume.pl.)
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, detail text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -33,14 +33,14 @@ BEGIN
             'checkpoint ' || (SELECT count(*) FROM xmcoh.job_checkpoint AS c WHERE c.job_id = id)) FROM xmcoh.job WHERE job_id = id);
 END $$;
 
--- Rows as interrupted workers leave them. No process has pid 0.
+-- Rows that interrupted workers leave. No process has pid 0.
 CREATE PROCEDURE job(id integer, state text, checkpoint bytea) LANGUAGE sql AS $$
     INSERT INTO xmcoh.job_record (job_id, model_id, state, started_at, worker_pid, worker_started_at) OVERRIDING SYSTEM VALUE
         SELECT id, model_id, state, now(), 0, '2020-01-01' FROM xmcoh.model WHERE name = 'manuals';
     INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) SELECT id, 0, checkpoint WHERE checkpoint IS NOT NULL;
 $$;
 
--- what is refused
+-- calls that are refused
 SELECT * FROM pg_temp.fails('SELECT xmcoh.resume_job(-1)');
 CALL job(1001, 'interrupted', 'x');
 SELECT * FROM pg_temp.fails('SET TRANSACTION READ ONLY; SELECT xmcoh.resume_job(1001)');
@@ -52,7 +52,7 @@ SELECT * FROM pg_temp.fails('SELECT xmcoh.resume_job(1002)');
 UPDATE xmcoh.job_record SET state = 'interrupted' WHERE job_id = 1001;
 SELECT job_id, chunk FROM xmcoh.job_checkpoint;
 
--- whoever ends a job for good takes its checkpoint along
+-- ending a job for good deletes its checkpoint
 UPDATE xmcoh.job_record SET state = 'cancelled' WHERE job_id = 1001;
 SELECT count(*) AS checkpoints FROM xmcoh.job_checkpoint;
 SELECT * FROM pg_temp.fails('SELECT xmcoh.resume_job(1001)');
@@ -65,7 +65,7 @@ INSERT INTO xmcoh.job_checkpoint (job_id, chunk, data) VALUES (1001, 0, 'x');
 UPDATE xmcoh.job_record SET state = 'failed' WHERE job_id = 1001;
 SELECT count(*) AS checkpoints FROM xmcoh.job_checkpoint;
 
--- a dead worker's job is reconciled first; what rolls back leaves it as it was
+-- a dead worker's job is reconciled first; ROLLBACK restores the row
 UPDATE xmcoh.job_record SET state = 'running' WHERE job_id = 1002;
 BEGIN;
 SELECT xmcoh.resume_job(1002);
@@ -74,7 +74,7 @@ SELECT message, hint FROM pg_temp.fails('SELECT xmcoh.resume_job(1002)');
 ROLLBACK;
 SELECT state, message FROM xmcoh.job WHERE job_id = 1002;
 
--- only the submitter: the job works with his privileges
+-- only the submitter may resume: the job runs with the submitter's privileges
 SET ROLE regress_xmcoh_team;
 SELECT xmcoh.create_model('team') > 0 AS created;
 SET ROLE regress_xmcoh_ann;
@@ -92,7 +92,7 @@ SELECT xmcoh.resume_job(max(job_id)) FROM xmcoh.job_record;
 ROLLBACK;
 RESET ROLE;
 
--- without a checkpoint, or with one that is none, training begins anew, and says so
+-- without a valid checkpoint, training starts anew, and the job's message says so
 SELECT xmcoh.resume_job(1002);
 CALL wait(1002);
 CALL job(1003, 'interrupted', 'This has been a checkpoint once, before somebody wrote this text into it.');
@@ -100,7 +100,7 @@ SELECT xmcoh.resume_job(1003);
 CALL wait(1003);
 SELECT count(DISTINCT sha256) AS results FROM xmcoh.model_version;
 
--- what a job records of the session that submits it
+-- the settings of the submitting session that a job records
 SET xmcoh.checkpoint_interval = 7;
 DO $$
 DECLARE

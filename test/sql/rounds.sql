@@ -1,10 +1,10 @@
--- Setting d (settings.sql lists them), and rounds: documents that nobody has approved, but that hold both modalities, are
--- labelled by the one for the other.
+-- Setting d (settings.sql lists the settings), and rounds: in documents that are not approved but hold both modalities, each
+-- modality is labelled by the other.
 CREATE EXTENSION xmcoh;
 CREATE TABLE step AS
     SELECT g AS guide, p AS step, g <= 60 AS approved,
            (ARRAY['open', 'check', 'turn', 'press', 'close'])[p] || ' part ' || (g * 7 + p * 3) % 10 AS words,
-           -- where the step stands shows in one number; the others differ from picture to picture
+           -- one number tells the step's place; the others differ from picture to picture
            ARRAY[p * 0.2 + (g * 31 + p * 17) % 10 * 0.05] ||
                ARRAY(SELECT ((g * 131 + p * 37 + k * k * 17 + g * k * 7) % 101) / 101.0 FROM generate_series(1, 15) AS k)::real[] AS picture
       FROM generate_series(1, 300) AS g, generate_series(1, 5) AS p;
@@ -13,14 +13,14 @@ SELECT xmcoh.create_model('guides', image_dim => 16, options => '{"d_model": 16,
 SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step', text => 'words', image => 'picture',
     "position" => 'step', approved => 'approved');
 
--- Without rounds they teach the alignment alone.
+-- Without rounds these documents teach only the alignment.
 SELECT xmcoh.train('guides') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT count(*) FROM xmcoh.training_round;
 SELECT report -> 'documents' AS documents, report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 1;
 SELECT done = total AS done, regexp_replace(message, '\d+ documents, \d+ held', 'N documents, N held') FROM xmcoh.job WHERE job_id = :job;
 
--- With a round the words, which know more, teach the pictures; held-out documents stay approved ones.
+-- With a round the words, which are more accurate, teach the pictures. Held-out documents are still approved ones.
 SELECT xmcoh.train('guides', '{"rounds": 1}') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT state, round, done = total AS done FROM xmcoh.job WHERE job_id = :job;
@@ -30,7 +30,7 @@ SELECT round, lesson, pupil, documents, selected BETWEEN 0.3 AND 1 AS selected, 
        fused_difference_low <= fused_tau_after - fused_tau_before AND fused_tau_after - fused_tau_before <= fused_difference_high AS fused_interval,
        guided_tau_after > 0.5 AND guided_tau_before <> guided_tau_after AS guided, flips BETWEEN 0.01 AND 0.5 AS flips, agreement_after > agreement_before AS agreement, kept
   FROM xmcoh.training_round WHERE job_id = :job;
--- What was selected is right as often as was asked for (the pool's order is known here, and the guide has not changed since).
+-- The selected pairs are right as often as required (the pool's order is known here, and the guide is the same as before).
 SELECT option, default_value FROM xmcoh.options() WHERE option IN ('precision', 'unselected', 'folds') ORDER BY option;
 WITH pair AS (
     SELECT greatest(p, 1 - p) AS confidence, (p > 0.5) = (item_a::int < item_b::int) AS is_right
@@ -43,7 +43,7 @@ SELECT sum(documents) FROM xmcoh.evaluate('guides') WHERE modality = 'fused'
 EXCEPT SELECT (report ->> 'held_out_documents')::int FROM xmcoh.model_version WHERE version = 2;
 SELECT DISTINCT round, phase FROM xmcoh.training_metric WHERE job_id = :job AND metric = 'train_loss' ORDER BY 1, 2;
 
--- Where there are many, a sample of them, always the same one; or those of some sources.
+-- A large pool is sampled, with the same sample each time; or the pool is limited to some sources.
 SELECT xmcoh.train('guides', '{"pool_documents": 50, "epochs": 2}', 'keep') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 CREATE TABLE other_step AS SELECT * FROM step WHERE guide > 200;
@@ -69,7 +69,7 @@ SELECT xmcoh.detach_source('guides', 'other_step');
 INSERT INTO step SELECT * FROM other_step;
 DROP TABLE other_step;
 
--- Documents that hold one modality only take no part.
+-- Documents that hold one modality only are not used.
 UPDATE step SET picture = NULL WHERE guide > 100;
 SELECT xmcoh.train('guides', rounds => 2) AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');

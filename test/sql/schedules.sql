@@ -1,5 +1,5 @@
--- Schedules as SQL shows them: when they come due, in time zones of the server; what is refused where nothing is
--- preloaded. (That they run: test/tap/020_launcher.pl; the syntax in full: test/unit/test_cron.c.)
+-- Schedules as SQL shows them: due times, in time zones of the server, and what is refused without
+-- shared_preload_libraries. (The jobs: test/tap/020_launcher.pl. The whole syntax: test/unit/test_cron.c.)
 CREATE EXTENSION xmcoh;
 SET TIME ZONE 'UTC';
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, hint text) LANGUAGE plpgsql AS $$
@@ -24,7 +24,7 @@ BEGIN
     RETURN runs;
 END $$;
 
--- in a zone
+-- in a time zone
 SELECT xmcoh.next_run('0 3 * * *', '2024-05-01 12:00', 'UTC'), xmcoh.next_run('0 3 * * *', '2024-05-01 12:00', 'Asia/Tokyo'),
        xmcoh.next_run('0 3 * * *', '2024-05-01 12:00', 'america/new_york');
 SELECT xmcoh.next_run('@monthly', '2024-05-01', 'UTC'), xmcoh.next_run('0 0 $ * *', '2024-02-01', 'UTC'),
@@ -42,10 +42,10 @@ SELECT pg_temp.runs('30 * * * *', '2024-03-31', 'Europe/Berlin', 3) AS skipped, 
 SELECT pg_temp.runs('@daily', '2024-03-30', 'Asia/Beirut', 3) AS skipped, pg_temp.runs('@daily', '2024-11-02', 'America/Havana', 3) AS repeated;
 SELECT pg_temp.runs('30 2 * * *', '2024-03-09 12:00', 'America/New_York', 2) AS skipped, pg_temp.runs('15 2 * * *', '2024-10-05', 'Australia/Lord_Howe', 2) AS half_an_hour;
 SELECT xmcoh.next_run('0 12 30 12 *', '2011-12-29', 'Pacific/Apia') AS no_such_day;
--- Far from now, where the rules go on by themselves; a zone by its rule.
+-- Dates in the far future, where the zone's last rules apply; a zone given by its rule.
 SELECT pg_temp.runs('30 2 * * *', '2099-03-28', 'Europe/Berlin', 2) AS later, pg_temp.runs('30 2 * * *', '2024-03-30', 'CET-1CEST,M3.5.0,M10.5.0/3', 2) AS rule;
 
--- a whole year, hour by hour: as many runs as there are days or hours
+-- a whole year, hour by hour: the number of runs is the number of days or hours
 SELECT zone, count(*) FILTER (WHERE kind = 'daily') AS daily, count(*) FILTER (WHERE kind = 'hourly') AS hourly
   FROM (VALUES ('UTC'), ('Europe/Berlin'), ('America/New_York'), ('Australia/Lord_Howe')) AS z (zone),
        LATERAL (WITH RECURSIVE run (kind, cron, at) AS (
@@ -55,7 +55,7 @@ SELECT zone, count(*) FILTER (WHERE kind = 'daily') AS daily, count(*) FILTER (W
         SELECT kind FROM run WHERE at < '2025-01-01'::timestamp AT TIME ZONE zone) AS runs
  GROUP BY zone ORDER BY zone;
 
--- what is refused
+-- schedules that are refused
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.next_run('0 25 * * *')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.next_run('0 0 30 2 *')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.next_run('@reboot')$$);
@@ -65,7 +65,7 @@ SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.next_run('0 3 * * *', 'i
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.next_run('0 3 1 1 *', '294276-12-31 23:59')$$);
 SELECT xmcoh.next_run(NULL, now(), 'UTC'), xmcoh.next_run('0 3 * * *', NULL, 'UTC');
 
--- Without a launcher nothing can be scheduled; what is wrong otherwise is said first.
+-- Without a launcher no schedule can be created. Other errors are reported first.
 SELECT xmcoh.create_model('manuals', options => '{"epochs": 2}') > 0 AS created;
 CREATE TABLE step AS SELECT m AS manual, s AS step, 'do ' || s AS words FROM generate_series(1, 20) AS m, generate_series(1, 3) AS s;
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.schedule_training('nothing', '0 3 * * *')$$);
@@ -81,7 +81,7 @@ SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.schedule_training('manua
 SELECT xmcoh.launcher_is_loaded();
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.schedule_training('manuals', '0 3 * * *')$$);
 
--- The table is there all the same (a dump may bring rows along), and says what it can.
+-- The table exists without a launcher too (a dump may contain rows), and its view works.
 INSERT INTO xmcoh.schedule (schedule_id, model_id, cron, timezone, created_at) OVERRIDING SYSTEM VALUE
     SELECT 100 + row_number() OVER (), model_id, cron, zone, '2024-01-01'
       FROM xmcoh.model, (VALUES ('0 3 * * *', 'UTC'), ('nonsense', 'UTC'), ('0 3 * * *', 'Mars'), ('7 seconds', 'UTC')) AS v (cron, zone);

@@ -1,4 +1,4 @@
--- Two items against each other.
+-- Scores of two items.
 SELECT xmcoh.precedes('guides', 'open part 1', NULL, 'pack part 9', NULL) > 0.95 AS by_text,
        xmcoh.precedes('guides', NULL, '{0,0.5,0.5,1}', NULL, '{0.9,0.5,0.5,1}') > 0.8 AS by_image,
        xmcoh.precedes('guides', 'open part 1', '{0,0.5,0.5,1}', 'pack part 9', '{0.9,0.5,0.5,1}') > 0.95 AS by_both,
@@ -10,17 +10,17 @@ SELECT round(xmcoh.precedes('guides', a, NULL, b, NULL)::numeric + xmcoh.precede
        abs(1 / (1 + exp(-xmcoh.order_score('guides', a, NULL, b, NULL))) - xmcoh.precedes('guides', a, NULL, b,
            NULL)) < 1e-12 AS log_odds
   FROM (VALUES ('fit part 3', 'close part 3'), ('turn part 1', 'check part 8')) AS pair (a, b);
--- what one of them lacks decides nothing; a text and an image cannot be compared
+-- a modality that one item lacks does not count; a text and an image cannot be compared
 SELECT xmcoh.precedes('guides', 'open part 1', NULL, NULL, '{0.9,0.5,0.5,1}') AS nothing_common;
--- text that the model has never seen, empty text, another script
+-- text that is not in the training data, empty text, another script
 SELECT xmcoh.precedes('guides', '', NULL, 'open part 1', NULL) BETWEEN 0 AND 1 AS empty,
        xmcoh.precedes('guides', 'まず開ける', NULL, '最後に包む', NULL) BETWEEN 0 AND 1 AS japanese;
--- a text embedding is not read by this model, whatever it is
+-- this model does not read text embeddings and ignores them
 SELECT xmcoh.precedes('guides', 'open', NULL, 'pack', NULL, '{1,2,3}', NULL) = xmcoh.precedes('guides', 'open', NULL,
        'pack', NULL) AS not_read;
 SELECT provolatile, proparallel, proisstrict FROM pg_proc
        WHERE oid IN ('xmcoh.precedes'::regproc, 'xmcoh.order_score'::regproc);
--- weights of nothing but zeros know nothing
+-- all weights zero: every score is 0
 SELECT xmcoh.precedes('blind', 'open', '{0,0,0,1}', 'pack', '{1,0,0,1}'),
        xmcoh.order_score('blind', 'open', NULL, 'pack', NULL);
 
@@ -41,12 +41,12 @@ SELECT evidence, avg((position = stored_position + 1)::int) > 0.9 AS good
        xmcoh.order_documents('guides', evidence => evidence) GROUP BY evidence ORDER BY evidence;
 SELECT * FROM xmcoh.order_documents('guides', evidence => 'smell');
 SELECT count(*), min(position), max(position) FROM xmcoh.order_documents('guides') WHERE document = '5';
--- documents come in the order of their keys
+-- documents are ordered by their keys
 SELECT bool_and(document >= before COLLATE "C")
        FROM (SELECT document, lag(document) OVER () AS before FROM xmcoh.order_documents('guides')) AS d
        WHERE before IS NOT NULL;
 
--- A second source: all of them, or the one that is named; no stored order.
+-- A second source: all sources, or the named one; no stored order.
 CREATE TABLE note AS SELECT 'n' || guide AS id, step AS item, words FROM step WHERE guide <= 3;
 SELECT xmcoh.attach_source('guides', 'note', document => 'id', item => 'item', text => 'words');
 SELECT count(*) FILTER (WHERE document LIKE 'n%') AS notes, count(*) FILTER (WHERE document NOT LIKE 'n%') AS steps,
@@ -62,7 +62,7 @@ SELECT count(*) AS pairs, bool_and(item_a::int < item_b::int) AS by_key,
 SELECT bool_and((probability > 0.5) = (a.place < b.place)) AS right FROM xmcoh.pair_scores('guides', '7') AS p
   JOIN step AS a ON a.guide = 7 AND a.step = item_a::int JOIN step AS b ON b.guide = 7 AND b.step = item_b::int;
 SELECT * FROM xmcoh.pair_scores('guides', 'none such');
--- where an item has no picture, there is no score of its pictures, and the text alone decides
+-- for an item without a picture the image score is NULL, and the text alone decides
 CREATE TABLE half AS SELECT 1 AS guide, step AS item, words, CASE WHEN step > 1 THEN picture END AS picture FROM step
     WHERE guide = 5;
 SELECT xmcoh.attach_source('guides', 'half', document => 'guide', item => 'item', text => 'words', image => 'picture');
@@ -71,13 +71,13 @@ SELECT item_a, image IS NULL AS no_image, bool_and(text IS NOT NULL AND fused IS
 SELECT xmcoh.detach_source('guides', 'half');
 DROP TABLE half, note;
 
--- Evaluation: held-out documents, then a whole source; against the metrics on arrays.
+-- Evaluation of held-out documents, then of a whole source, compared with the metrics on arrays.
 SELECT modality, guidance, documents BETWEEN 10 AND 40 AS held_out, acc > 0.9 AS acc, pmr > 0.7 AS pmr,
        tau > 0.9 AS tau,
        acc BETWEEN acc_low AND acc_high AND pmr BETWEEN pmr_low AND pmr_high
        AND tau BETWEEN tau_low AND tau_high AS intervals,
        random_tau FROM xmcoh.evaluate('guides');
--- (the same guides by other names, so that the version has not seen them)
+-- (the same guides with other keys, so that the version has not seen them)
 CREATE VIEW renamed AS SELECT 'r' || guide AS guide, step, place, words, picture FROM step;
 SELECT xmcoh.attach_source('guides', 'renamed', document => 'guide', item => 'step', text => 'words', image => 'picture',
        "position" => 'place');
@@ -102,7 +102,7 @@ SELECT abs(e.calibration_error - m.error) < 1e-6 AS calibration_error, e.calibra
                  GROUP BY least(floor((greatest(p, 1 - p) - 0.5) * 30), 14)) AS bin) AS m
  WHERE modality = 'image' AND guidance = 'solo';
 SELECT xmcoh.detach_source('guides', 'renamed');
--- A modality is judged by the items that hold it, as if there were no others.
+-- A modality is judged by the items that hold it, as if there were no other items.
 CREATE TABLE part AS SELECT 'p' || guide AS guide, step, place, words, CASE WHEN step % 3 <> 0 AND guide > 20 THEN picture END AS picture FROM step;
 SELECT xmcoh.attach_source('guides', 'part', document => 'guide', item => 'step', text => 'words', image => 'picture',
        "position" => 'place');
@@ -119,8 +119,8 @@ SELECT e.modality, e.guidance, e.documents = m.documents AND e.items = m.items A
 SELECT xmcoh.detach_source('guides', 'part');
 DROP TABLE part;
 DROP VIEW renamed;
--- A model that knows nothing is worth nothing, although the items are numbered in their true order: ties fall by
--- chance.
+-- A model with zero weights scores at chance, although the items are numbered in their true order: ties are broken
+-- at random.
 CREATE TABLE numbered AS SELECT g AS guide, i AS step, 'part ' || g || ' ' || i AS words
     FROM generate_series(1, 1500) g, generate_series(1, 5) i;
 SELECT xmcoh.attach_source('blind', 'numbered', document => 'guide', item => 'step', text => 'words',
@@ -128,7 +128,7 @@ SELECT xmcoh.attach_source('blind', 'numbered', document => 'guide', item => 'st
 SELECT modality, guidance, documents, abs(tau) < 0.05 AS tau_is_0, abs(acc - random_acc) < 0.03 AS acc_is_chance,
        abs(pmr - random_pmr) < 0.01 AS pmr_is_chance,
        tau_low < 0 AND tau_high > 0 AS nothing_there FROM xmcoh.evaluate('blind', 'numbered');
--- the rows of one item count for Acc and PMR, not for tau
+-- the rows that hold one item only count for Acc and PMR, not for tau
 CREATE TABLE single AS SELECT 1 AS guide, 1 AS step, 'open' AS words;
 SELECT xmcoh.attach_source('blind', 'single', document => 'guide', item => 'step', text => 'words',
        "position" => 'step');
@@ -139,7 +139,7 @@ SELECT xmcoh.detach_source('blind', 'numbered');
 SELECT xmcoh.detach_source('blind', 'single');
 DROP TABLE numbered, single;
 
--- What is deployed counts, command by command, rolled back or not.
+-- Each command uses the version that is deployed at this command, also after a rollback.
 SELECT xmcoh.import_model('guides', blind(xmcoh.export_model('guides'))) AS blind_version;
 CREATE FUNCTION p() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN xmcoh.precedes('guides', 'open', NULL, 'pack',
     NULL) > 0.9; END $$;
@@ -175,8 +175,8 @@ SELECT p() AS undone;
 COMMIT;
 DROP FUNCTION p;
 DELETE FROM xmcoh.model_version WHERE version = 2 AND model_id = xmcoh.model_id('guides');
--- more models than a session keeps open, in one query
--- (the last number before the record of documents, which takes 12 bytes for each)
+-- more models in one query than a session keeps open
+-- (the change is in the last number before the record of documents, which takes 12 bytes for each)
 SELECT xmcoh.import_model('m' || i, set_byte(w, length(w) - 3 - 12 * taught, i))
        FROM (SELECT xmcoh.export_model('guides') AS w, (report ->> 'documents')::int - (report ->> 'held_out_documents')::int AS taught
                FROM xmcoh.model_version WHERE version = 1 AND model_id = xmcoh.model_id('guides')) AS w, generate_series(1, 12) AS i;
@@ -187,7 +187,7 @@ SELECT count(*) FILTER (WHERE xmcoh.precedes('m' || (i % 12 + 1), 'open', NULL, 
        FROM generate_series(1, 48) AS i;
 SELECT count(*) AS kept FROM pg_backend_memory_contexts WHERE name = 'xmcoh model';
 SELECT xmcoh.drop_model('m' || i) FROM generate_series(1, 12) AS i;
--- a document is what its key's bytes say, also where a collation takes two keys for the same
+-- documents are told apart by the bytes of their keys, also under a collation that makes two keys equal
 CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE cased (d text COLLATE no_case, i integer, t text);
 INSERT INTO cased SELECT CASE WHEN i < 3 THEN 'Doc' ELSE 'doc' END, i, 'open part ' || i FROM generate_series(1, 4) AS i;

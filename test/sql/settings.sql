@@ -5,7 +5,7 @@
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION noise(seed text) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$
     SELECT (('x' || substr(md5(seed), 1, 8))::bit(32)::bigint & 65535) / 65536.0 $$;
--- Verbs tell a step's place but for some that any step may have; so does the first number of its picture, roughly.
+-- Verbs tell a step's place, except one verb that any step may have. The first number of a step's picture tells its place roughly.
 CREATE TABLE step AS
     SELECT g AS guide, (p * 5 + g) % 6 AS step, p AS place,
            CASE WHEN noise('w' || g || p) < 0.25 THEN 'look at'
@@ -17,7 +17,7 @@ CREATE TABLE step AS
            ARRAY(SELECT noise('e' || k || g || p) FROM generate_series(1, 4) AS k)::real[] AS empty_picture
       FROM generate_series(1, 300) AS g, generate_series(0, 5) AS p;
 \set options '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "epochs": 10, "align_dim": 8, "sparse_learning_rate": 0.1, "linear_learning_rate": 0.01}'
--- Guides up to 180 are approved; the others, in a source of their own, are to judge by.
+-- Guides up to 180 are approved. The others, in a source of their own, serve to judge the model.
 CREATE FUNCTION learn(model text, columns text, options jsonb) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM xmcoh.create_model(model, image_dim => 4, options => options);
@@ -30,16 +30,16 @@ BEGIN
     RETURN model;
 END $$;
 
--- c) A third of the documents is text alone, a third pictures alone.
+-- c) A third of the documents has text only, a third has pictures only.
 SELECT learn('few', 'CASE WHEN guide % 3 <> 0 THEN words END AS words,
     CASE WHEN guide % 3 <> 1 THEN picture END AS picture', :'options');
 SELECT xmcoh.train('few') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
--- Each row is judged by the documents that have its modality, and each document counts in the fused one.
+-- Each row is judged by the documents that have its modality. Every document counts in the fused row.
 SELECT modality, guidance, documents, items, tau > 0.6 AS good FROM xmcoh.evaluate('few', '"few later"');
--- (some of them are of the pool, from which the alignment has learned)
+-- (some of these documents are in the pool, from which the alignment has learned)
 SELECT modality, guidance, documents, documents_seen, items FROM xmcoh.evaluate('few', '"few later"', alignment => 'inferred');
--- What has one modality is ordered by it, whatever the others have; and no document is left out.
+-- A document with one modality is ordered by it, whatever the other documents have. No document is left out.
 SELECT kind, count(*) AS items, count(own) AS own, bool_and(own = fused) AS same, bool_and(guided = fused) AS guided
   FROM (SELECT CASE document::int % 3 WHEN 1 THEN 'text' WHEN 2 THEN 'both' ELSE 'image' END AS kind, document, item, position AS fused
           FROM xmcoh.order_documents('few', '"few later"')) AS f
@@ -49,7 +49,7 @@ SELECT kind, count(*) AS items, count(own) AS own, bool_and(own = fused) AS same
                     xmcoh.order_documents('few', '"few later"', e || ' guided')) AS g USING (kind, document, item)
  GROUP BY 1 ORDER BY 1;
 
--- f) Pictures, then words, that are pure noise: by themselves at chance, and no harm to the other, by whatever alignment.
+-- f) Pictures, then words, are pure noise: noise alone scores at chance, and does not harm the other modality, with any alignment.
 CREATE FUNCTION harm(model text, good text) RETURNS TABLE (guidance text, alignment text, evidence text, verdict text)
     LANGUAGE sql AS $$
     SELECT g, a, e.modality || ' ' || e.guidance,

@@ -1,4 +1,4 @@
--- Sources: what may be attached, and what becomes of bad rows in them. (A job reads them; its message says what was wrong.)
+-- Sources: which relations may be attached, and the effect of bad rows. (A job reads the rows; its message names the error.)
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -45,7 +45,7 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_pairs('manuals', 'pair', 'doc'
 SELECT xmcoh.detach_pairs('manuals', 'pair');
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.detach_pairs('manuals', 'pair')$$);
 
--- Trains, waits and says how it ended and how many documents there were. (train starts its job at COMMIT.)
+-- Trains, waits and returns how the job ended and the number of documents. (train starts its job at COMMIT.)
 CREATE PROCEDURE try(model text) LANGUAGE plpgsql AS $$
 DECLARE
     started integer := xmcoh.train(model);
@@ -63,7 +63,7 @@ INSERT INTO "Work Step"
       FROM generate_series(1, 20) AS m, generate_series(1, 3) AS s;
 CALL try('manuals');
 
--- bad rows: each alone, then taken away
+-- bad rows: one at a time, each removed afterwards
 INSERT INTO "Work Step" VALUES (NULL, 1, 'x', NULL, 1, true);
 CALL try('manuals');
 UPDATE "Work Step" SET "Manual" = 'bad' WHERE "Manual" IS NULL;
@@ -90,7 +90,7 @@ UPDATE "Work Step" SET "Step" = 2, place = 1 WHERE "Manual" = 'bad' AND place = 
 CALL try('manuals');
 DELETE FROM "Work Step" WHERE "Manual" = 'bad';
 
--- more items than a document may have: the limit is the worker's setting, here the database's
+-- more items than a document may have: the limit is the setting of the worker, here set for the database
 INSERT INTO "Work Step" SELECT 'long', s, 'x', NULL, s, true FROM generate_series(1, 5) AS s;
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET xmcoh.max_document_items = 4', current_database()); END $$;
 CALL try('manuals');
@@ -100,7 +100,7 @@ DELETE FROM "Work Step" WHERE "Manual" = 'long';
 SET xmcoh.max_document_items = 1;
 SET xmcoh.no_such_setting = 1;
 
--- no stored order, not approved, nothing to go by: left out, or no evidence, but no error
+-- rows without stored order, approval or evidence: left out or without effect, but no error
 INSERT INTO "Work Step" VALUES ('no place', 1, 'x', NULL, NULL, true), ('no place', 2, 'x', NULL, 2, true),
     ('not approved', 1, 'x', NULL, 1, true), ('not approved', 2, 'x', NULL, 2, false),
     ('unknown', 1, 'x', NULL, 1, NULL), ('unknown', 2, 'x', NULL, 2, true),
@@ -134,7 +134,7 @@ SELECT count(*) FROM xmcoh.order_documents('manuals', 'step_view');
 SELECT count(*) AS once FROM generate_series(7, 9) AS m, LATERAL xmcoh.pair_scores('manuals', 'm' || m, 'step_view');
 CREATE OR REPLACE VIEW step_again AS SELECT * FROM "Work Step" WHERE false;
 SELECT count(*), count(DISTINCT (document, item)) AS items FROM xmcoh.order_documents('manuals');
--- equal keys of documents alone make two documents
+-- equal keys of documents are two documents, if no item is shared
 CREATE OR REPLACE VIEW step_again AS SELECT "Manual", "Step" + 100 AS "Step", instruction, photo, place, ok, made, photo64 FROM step_view WHERE "Manual" = 'm7';
 SELECT count(*), count(DISTINCT (document, item)) AS items FROM xmcoh.order_documents('manuals');
 SELECT xmcoh.detach_source('manuals', 'step_again');
@@ -143,7 +143,7 @@ CREATE OR REPLACE VIEW step_again AS SELECT * FROM step_view WHERE "Manual" = 'm
 SELECT state, message FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_documents('manuals')$$);
 SELECT xmcoh.detach_source('manuals', 'step_again');
 DROP VIEW step_again;
--- so do keys that are numbers: 10 stands before 2 in the order of bytes, after it in the order of numbers
+-- the same for numeric keys: 10 is before 2 in the order of bytes, after 2 in the order of numbers
 CREATE VIEW step_two AS SELECT 2 AS "Manual", "Step", photo FROM step_view WHERE "Manual" = 'm7';
 CREATE VIEW step_ten AS SELECT m AS "Manual", "Step", photo FROM step_view, (VALUES (2), (10)) AS v (m) WHERE "Manual" = 'm7';
 SELECT xmcoh.attach_source('manuals', 'step_two', 'Manual', 'Step', image => 'photo');
@@ -152,7 +152,7 @@ SELECT state, message FROM pg_temp.fails($$SELECT count(*) FROM xmcoh.order_docu
 SELECT xmcoh.detach_source('manuals', 'step_two'), xmcoh.detach_source('manuals', 'step_ten');
 DROP VIEW step_two, step_ten;
 
--- other types of embedding, as far as they have a cast to real[]
+-- other types of embedding, if they have a cast to real[]
 CREATE TYPE vec AS (v real[]);
 CREATE FUNCTION vec_to_reals(vec) RETURNS real[] LANGUAGE sql IMMUTABLE RETURN ($1).v;
 CREATE CAST (vec AS real[]) WITH FUNCTION vec_to_reals(vec);
@@ -163,7 +163,7 @@ SELECT xmcoh.detach_source('albums', 'step_vec');
 SELECT xmcoh.attach_source('albums', 'step_vec', 'Manual', 'Step', image => 'photo64', "position" => 'place', approved => 'all');
 CALL try('albums');
 
--- relations that go away
+-- relations that are dropped
 DROP TABLE step_vec;
 DO $$
 DECLARE
@@ -175,10 +175,10 @@ BEGIN
     RAISE INFO '%', ended;
     RAISE INFO '%', (SELECT regexp_replace(message, '\d+', 'N', 'g') FROM xmcoh.job WHERE job_id = started);
 END $$;
-ALTER TABLE "Work Step" RENAME COLUMN instruction TO said;      -- the view follows
+ALTER TABLE "Work Step" RENAME COLUMN instruction TO said;      -- the view follows the rename
 CALL try('manuals');
 
--- columns that go away, or become something else
+-- columns that are dropped, or that change their type
 CREATE PROCEDURE changed(change text, back text) LANGUAGE plpgsql AS $$
 DECLARE
     f record;
@@ -205,7 +205,7 @@ CALL changed('ALTER TABLE step_partitioned DROP COLUMN instruction', 'SELECT 1')
 SELECT xmcoh.detach_source('manuals', 'step_partitioned');
 DROP PROCEDURE changed;
 
--- what attaching looks at: the first row
+-- attach_source checks the first row
 CREATE FUNCTION probe(relation regclass, document name, item name, text name, image name, text_embedding name, "position" name,
     approved name, image_dim integer, text_dim integer) RETURNS void LANGUAGE sql
     AS 'SELECT xmcoh_internal.probe_source($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_user::regrole, NULL)';
@@ -248,7 +248,7 @@ SELECT * FROM pg_temp.fails($$SELECT shared_item(NULL, NULL, NULL, NULL, NULL, N
 DROP FUNCTION shared_item, probe(regclass, name, name, name), probe(regclass, name, name, name, name, name, name, name, integer, integer);
 DROP TABLE first;
 
--- Keys have one text, whatever the session's settings; approved pairs name them by it.
+-- A key has one text form, whatever the session's settings; approved pairs name items by this text.
 CREATE TYPE place_and_time AS (place float8, moment timestamptz);
 CREATE TABLE dated AS
     SELECT timestamptz '2024-03-31 00:30:00+00' + d * interval '1 day' AS document,
@@ -271,7 +271,7 @@ SET bytea_output = 'escape';
 SET search_path = pg_catalog;
 SELECT count(*) AS same FROM xmcoh.order_documents('albums') AS o JOIN public.asked AS a USING (document, item, position, stored_position);
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('albums', (SELECT min(document COLLATE "C") FROM public.asked));
--- what a worker begins with is set for the role or the database
+-- settings of the role or the database, with which a worker starts
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET DateStyle = %L', current_database(), 'SQL, DMY'); END $$;
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone = %L', current_database(), 'Asia/Kolkata'); END $$;
 CALL public.try('albums');
@@ -291,7 +291,7 @@ RESET bytea_output;
 RESET search_path;
 CALL try('albums');
 SELECT count(DISTINCT sha256) AS weights FROM (SELECT sha256 FROM xmcoh.versions WHERE model = 'albums' ORDER BY version DESC LIMIT 3) AS v;
--- rows that do not fit into memory go to a file
+-- rows that exceed the memory are written to a file
 CREATE TABLE long AS SELECT 'long ' || d AS document, s AS item, ARRAY[s, d, 1]::real[] AS photo, s AS place
     FROM generate_series(1, 3000) AS d, generate_series(1, 3) AS s;
 SELECT xmcoh.attach_source('albums', 'long', 'document', 'item', image => 'photo', "position" => 'place');
@@ -301,7 +301,7 @@ SELECT count(*), count(*) FILTER (WHERE a.document IS NULL OR b.document IS NULL
   FROM in_memory AS a FULL JOIN xmcoh.order_documents('albums') AS b USING (document, item, position, stored_position);
 RESET work_mem;
 DROP TABLE long, in_memory;
--- other types, by their keys alone
+-- other types, used as keys only
 CREATE TABLE kinds AS SELECT date '2024-03-04' AS d, interval '-1 day 02:03' AS i, '\xff00'::bytea AS b, 0.1::float8 + 0.2 AS f, 1234.5::money AS m,
     tstzrange('2024-03-04 05:06+00', NULL) AS r, 'dated'::regclass AS c, ARRAY[1, 2, 3]::real[] AS photo;
 CREATE FUNCTION keys() RETURNS SETOF text LANGUAGE plpgsql AS $$

@@ -1,7 +1,7 @@
--- Setting a (settings.sql lists them): both modalities in every row.
--- A small trained model, which the tests after this one ask (metrics, scores, aggregates, bad_input): guides of 4 to 8
--- steps whose verbs, and the first number of whose pictures, tell the order. Items are numbered so that their
--- numbers do not.
+-- Setting a (settings.sql lists the settings): both modalities in every row.
+-- A small trained model, which later tests use (metrics, scores, aggregates, bad_input): guides of 4 to 8
+-- steps. The verb of a step, and the first number of its picture, tell the order. The numbers of the items
+-- do not tell the order.
 CREATE EXTENSION xmcoh;
 CREATE TABLE step AS
     SELECT g AS guide, (p * 5 + g) % n AS step, p AS place,
@@ -23,7 +23,7 @@ SELECT xmcoh.train('guides') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT model, version, deployed, documents FROM xmcoh.versions;
 
--- The same shape with all weights 0: it knows nothing, so all it says is how ties are broken.
+-- The same model with all weights 0: every score is 0, so the order shows how ties are broken.
 CREATE FUNCTION blind(weights bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT substr(weights, 1, head) || decode(repeat('00', length(weights) - head), 'hex')
       FROM (SELECT 8 + get_byte(weights, 0) + 256 * get_byte(weights, 1) + 65536 * get_byte(weights,
