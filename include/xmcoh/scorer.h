@@ -37,19 +37,19 @@ extern bool xmc_guidance_has_fused(const xmc_guidance_rule *rule);
 
 /*
  * Which scores to use: of one modality alone; fused, by all that both items of a pair hold; of one modality guided by the
- * other one. A training reports on the first XMC_REPORTED_EVIDENCES.
+ * other one. A training reports on the first XMC_REPORTED_SCORE_KINDS.
  */
 typedef enum xmc_score_kind
 {
-	XMC_EVIDENCE_TEXT = 0,
-	XMC_EVIDENCE_IMAGE = 1,
-	XMC_EVIDENCE_FUSED = 2,
-	XMC_EVIDENCE_TEXT_GUIDED = 3,
-	XMC_EVIDENCE_IMAGE_GUIDED = 4,
-	XMC_EVIDENCES = 5
+	XMC_SCORE_TEXT = 0,
+	XMC_SCORE_IMAGE = 1,
+	XMC_SCORE_FUSED = 2,
+	XMC_SCORE_TEXT_GUIDED = 3,
+	XMC_SCORE_IMAGE_GUIDED = 4,
+	XMC_SCORE_KINDS = 5
 } xmc_score_kind;
 
-#define XMC_REPORTED_EVIDENCES 3
+#define XMC_REPORTED_SCORE_KINDS 3
 
 /*
  * The scores of one document. raw[m] (n, n) is the uncalibrated score of modality m, raw[XMC_JOINT] the score of the
@@ -71,7 +71,7 @@ typedef struct xmc_scores
 {
 	int32_t		n;
 	float	   *raw[XMC_MODALITIES + 1];
-	float	   *score[XMC_EVIDENCES];
+	float	   *score[XMC_SCORE_KINDS];
 } xmc_scores;
 
 /*

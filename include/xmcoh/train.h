@@ -114,14 +114,14 @@ typedef struct xmc_train_report
 	int32_t		largest_group;	/* approved documents of the largest */
 	int32_t		held_out_groups;
 	/* On held-out documents whose labelled pairs give a full order; interval over groups, NaN where these are too few. */
-	xmc_interval tau[XMC_REPORTED_EVIDENCES];
-	double		pair_accuracy[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs that are ordered rightly */
-	double		calibration_error[XMC_REPORTED_EVIDENCES];
-	double		confident[XMC_REPORTED_EVIDENCES];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
+	xmc_interval tau[XMC_REPORTED_SCORE_KINDS];
+	double		pair_accuracy[XMC_REPORTED_SCORE_KINDS];	/* share of held-out labelled pairs that are ordered rightly */
+	double		calibration_error[XMC_REPORTED_SCORE_KINDS];
+	double		confident[XMC_REPORTED_SCORE_KINDS];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
 	/* Of the term of the modality that was trained last, the network where there is one; fused: of the bilinear term. */
-	int32_t		best_epoch[XMC_REPORTED_EVIDENCES];
-	double		train_loss[XMC_REPORTED_EVIDENCES];
-	double		held_out_loss[XMC_REPORTED_EVIDENCES];
+	int32_t		best_epoch[XMC_REPORTED_SCORE_KINDS];
+	double		train_loss[XMC_REPORTED_SCORE_KINDS];
+	double		held_out_loss[XMC_REPORTED_SCORE_KINDS];
 	xmc_align_report alignment; /* 0 documents: the model has none */
 	int32_t		pool_documents; /* without approved pairs, with both modalities */
 	int32_t		folds;			/* of cross-fitting; 0: weights and calibration come from the held-out documents */

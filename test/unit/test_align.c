@@ -149,9 +149,9 @@ test_trained(void **state)
 		xmc_arena_init(&arena, &f->ctx);
 		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &document);
 		assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
-		solo += right_pairs(d, &document, scores.score[XMC_EVIDENCE_IMAGE], true) / 20;
-		guided += right_pairs(d, &document, scores.score[XMC_EVIDENCE_IMAGE_GUIDED], true) / 20;
-		together += right_pairs(d, &document, scores.score[XMC_EVIDENCE_FUSED], false) / 20;
+		solo += right_pairs(d, &document, scores.score[XMC_SCORE_IMAGE], true) / 20;
+		guided += right_pairs(d, &document, scores.score[XMC_SCORE_IMAGE_GUIDED], true) / 20;
+		together += right_pairs(d, &document, scores.score[XMC_SCORE_FUSED], false) / 20;
 		xmc_scores_free(&f->ctx, &scores);
 		xmc_document_free(&f->ctx, &document);
 
@@ -214,7 +214,7 @@ test_linked_unchanged(void **state)
 			assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &with), XMC_OK);
 			model->has_alignment = false;
 			assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &without), XMC_OK);
-			for (int e = 0; e < XMC_EVIDENCES; e++)
+			for (int e = 0; e < XMC_SCORE_KINDS; e++)
 				assert_memory_equal(with.score[e], without.score[e], bytes);
 			for (int m = 0; m < XMC_MODALITIES; m++)
 				for (int32_t a = 0; a < document.n; a++)
@@ -223,8 +223,8 @@ test_linked_unchanged(void **state)
 						int			wanted = m == XMC_TEXT ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
 						bool		both = (has[a] & wanted) && (has[b] & wanted);
 
-						assert_true(with.score[XMC_EVIDENCE_TEXT_GUIDED + m][a * document.n + b] ==
-									(both ? with.score[XMC_EVIDENCE_FUSED][a * document.n + b] : 0));
+						assert_true(with.score[XMC_SCORE_TEXT_GUIDED + m][a * document.n + b] ==
+									(both ? with.score[XMC_SCORE_FUSED][a * document.n + b] : 0));
 					}
 			xmc_scores_free(&f->ctx, &with);
 			xmc_scores_free(&f->ctx, &without);
@@ -254,7 +254,7 @@ test_untrained(void **state)
 		assert_true(model->align_image_w[k] == 0);
 	build(&f->ctx, &f->options, f->tokeniser, 3, false, false, false, &document);
 	assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
-	assert_true(scores.score[XMC_EVIDENCE_FUSED][document.n - 1] == 0);
+	assert_true(scores.score[XMC_SCORE_FUSED][document.n - 1] == 0);
 	xmc_scores_free(&f->ctx, &scores);
 	xmc_document_free(&f->ctx, &document);
 	xmc_model_free(&f->ctx, model);
@@ -288,7 +288,7 @@ test_shared_space(void **state)
 	assert_true(report.alignment.accuracy > 0.95);
 	build(&f->ctx, &f->options, f->tokeniser, DOCUMENTS, false, false, false, &document);
 	assert_int_equal(xmc_score_documents(&f->ctx, model, 1, &document, &scores), XMC_OK);
-	assert_true(right_pairs(DOCUMENTS, &document, scores.score[XMC_EVIDENCE_IMAGE_GUIDED], true) > 0.9);
+	assert_true(right_pairs(DOCUMENTS, &document, scores.score[XMC_SCORE_IMAGE_GUIDED], true) > 0.9);
 	xmc_scores_free(&f->ctx, &scores);
 	xmc_document_free(&f->ctx, &document);
 	xmc_model_free(&f->ctx, model);

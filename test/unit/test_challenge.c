@@ -133,7 +133,7 @@ test_tau(void **state)
 			double		tau;
 
 			assert_int_equal(xmc_score_documents(&f->ctx, model, 1, f->all[d], &scores), XMC_OK);
-			assert_int_equal(xmc_decoded_tau(&f->ctx, f->all[d], scores.score[XMC_EVIDENCE_FUSED], 7, &tau), XMC_OK);
+			assert_int_equal(xmc_decoded_tau(&f->ctx, f->all[d], scores.score[XMC_SCORE_FUSED], 7, &tau), XMC_OK);
 			assert_true(fabs(tau - wanted[k]) < 1e-12);
 			xmc_scores_free(&f->ctx, &scores);
 		}

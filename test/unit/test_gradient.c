@@ -286,7 +286,7 @@ test_scores(void **state)
 		double		sum = 0;
 
 		assert_int_equal(xmc_score_documents(&f->ctx, f->model, 1, &f->document[d], &alone), XMC_OK);
-		for (int e = 0; e < XMC_EVIDENCES; e++)
+		for (int e = 0; e < XMC_SCORE_KINDS; e++)
 			for (int32_t i = 0; i < n; i++)
 				for (int32_t j = 0; j < n; j++)
 				{
@@ -306,14 +306,14 @@ test_scores(void **state)
 
 		for (int32_t j = 0; j < n; j++)
 		{
-			assert_true(s->score[XMC_EVIDENCE_IMAGE][1 * n + j] == 0);
-			assert_true(s->score[XMC_EVIDENCE_TEXT][2 * n + j] == 0);
+			assert_true(s->score[XMC_SCORE_IMAGE][1 * n + j] == 0);
+			assert_true(s->score[XMC_SCORE_TEXT][2 * n + j] == 0);
 			assert_true(s->raw[XMC_JOINT][1 * n + j] == 0 && s->raw[XMC_JOINT][2 * n + j] == 0);
-			assert_true(s->score[XMC_EVIDENCE_FUSED][1 * n + j] == s->score[XMC_EVIDENCE_TEXT][1 * n + j]);
-			assert_true(s->score[XMC_EVIDENCE_FUSED][2 * n + j] == s->score[XMC_EVIDENCE_IMAGE][2 * n + j]);
+			assert_true(s->score[XMC_SCORE_FUSED][1 * n + j] == s->score[XMC_SCORE_TEXT][1 * n + j]);
+			assert_true(s->score[XMC_SCORE_FUSED][2 * n + j] == s->score[XMC_SCORE_IMAGE][2 * n + j]);
 		}
 		assert_true(fabsf(s->raw[XMC_JOINT][3]) > 0.01);
-		assert_true(fabs(s->score[XMC_EVIDENCE_FUSED][3] -
+		assert_true(fabs(s->score[XMC_SCORE_FUSED][3] -
 						 (0.75 * s->raw[XMC_TEXT][3] + 0.125 * s->raw[XMC_IMAGE][3] + 0.5 * s->raw[XMC_JOINT][3])) < 1e-5);
 	}
 	for (int d = 0; d < DOCUMENTS; d++)
@@ -340,7 +340,7 @@ test_one_modality(void **state)
 	for (int32_t i = 0; i < n; i++)
 		for (int32_t j = 0; j < n; j++)
 		{
-			float		fused = s.score[XMC_EVIDENCE_FUSED][i * n + j];
+			float		fused = s.score[XMC_SCORE_FUSED][i * n + j];
 
 			assert_true((s.raw[XMC_JOINT][i * n + j] != 0) == (i != j && i != 2 && j != 2));
 			assert_true(fabs(fused - (0.75 * s.raw[XMC_TEXT][i * n + j] + 0.5 * s.raw[XMC_JOINT][i * n + j])) < 1e-5);

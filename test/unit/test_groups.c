@@ -374,13 +374,13 @@ test_training(void **state)
 	assert_int_equal(report.pool_documents, 48);
 	assert_true(report.folds > 0);
 	/* three groups are too few for an interval */
-	assert_true(!isnan(report.tau[XMC_EVIDENCE_FUSED].mean) && isnan(report.tau[XMC_EVIDENCE_FUSED].low));
+	assert_true(!isnan(report.tau[XMC_SCORE_FUSED].mean) && isnan(report.tau[XMC_SCORE_FUSED].low));
 	xmc_model_free(&f->ctx, model);
 
 	deal_manuals(f, 60, 20);
 	train(f, DOCUMENTS, &model, &report);
 	assert_int_equal(report.held_out_groups, 4);
-	assert_false(isnan(report.tau[XMC_EVIDENCE_FUSED].low));
+	assert_false(isnan(report.tau[XMC_SCORE_FUSED].low));
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -422,7 +422,7 @@ test_own_groups(void **state)
 		assert_memory_equal(*model[0]->tensor[k].slot, *model[1]->tensor[k].slot,
 							(size_t) model[0]->tensor[k].n_values * sizeof(float));
 	assert_memory_equal(report[0].tau, report[1].tau, sizeof report[0].tau);
-	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 		assert_near(report[0].held_out_loss[e], report[1].held_out_loss[e], 0);
 	assert_memory_equal(&model[0]->calibration, &model[1]->calibration, sizeof model[0]->calibration);
 	for (int k = 0; k < 2; k++)

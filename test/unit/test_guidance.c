@@ -127,7 +127,7 @@ guided_difference(fixture *f, const xmc_model *model, xmc_guidance_mode one, xmc
 		build(&f->ctx, &f->options, f->tokeniser, d, false, false, false, &document);
 		score_by(f, model, one, false, &document, &a);
 		score_by(f, model, other, false, &document, &b);
-		for (int e = XMC_EVIDENCE_FUSED; e < XMC_EVIDENCES; e++)
+		for (int e = XMC_SCORE_FUSED; e < XMC_SCORE_KINDS; e++)
 			for (int32_t k = 0; k < document.n * document.n; k++)
 				largest = fmax(largest, fabs(a.score[e][k] - b.score[e][k]));
 		xmc_scores_free(&f->ctx, &a);
@@ -158,11 +158,11 @@ check_inferred(fixture *f, const xmc_model *model, xmc_guidance_mode mode)
 		score_by(f, model, mode, true, &linked, &of_linked);
 		score_by(f, model, mode, true, &split, &of_split);
 		score_by(f, model, mode, false, &split, &known);
-		for (int e = 0; e < XMC_EVIDENCES; e++)
-			if (e != XMC_EVIDENCE_FUSED)
+		for (int e = 0; e < XMC_SCORE_KINDS; e++)
+			if (e != XMC_SCORE_FUSED)
 				assert_memory_equal(of_split.score[e], known.score[e], cells * sizeof(float));
 		for (size_t k = 0; k < cells; k++)
-			assert_true(of_split.score[XMC_EVIDENCE_FUSED][k] == 0);
+			assert_true(of_split.score[XMC_SCORE_FUSED][k] == 0);
 		for (int32_t a = 0; a < linked.n; a++)
 			for (int32_t b = 0; b < linked.n; b++)
 			{
@@ -170,14 +170,14 @@ check_inferred(fixture *f, const xmc_model *model, xmc_guidance_mode mode)
 				int32_t		images = (split.n - 1 - a) * split.n + split.n - 1 - b;
 				int32_t		at = a * linked.n + b;
 
-				assert_true(of_linked.score[XMC_EVIDENCE_FUSED][at] == 0);
-				assert_near(of_linked.score[XMC_EVIDENCE_TEXT][at], of_split.score[XMC_EVIDENCE_TEXT][texts], 1e-4);
-				assert_near(of_linked.score[XMC_EVIDENCE_IMAGE][at], of_split.score[XMC_EVIDENCE_IMAGE][images], 1e-4);
-				assert_near(of_linked.score[XMC_EVIDENCE_TEXT_GUIDED][at], of_split.score[XMC_EVIDENCE_TEXT_GUIDED][texts], 1e-3);
-				assert_near(of_linked.score[XMC_EVIDENCE_IMAGE_GUIDED][at], of_split.score[XMC_EVIDENCE_IMAGE_GUIDED][images],
+				assert_true(of_linked.score[XMC_SCORE_FUSED][at] == 0);
+				assert_near(of_linked.score[XMC_SCORE_TEXT][at], of_split.score[XMC_SCORE_TEXT][texts], 1e-4);
+				assert_near(of_linked.score[XMC_SCORE_IMAGE][at], of_split.score[XMC_SCORE_IMAGE][images], 1e-4);
+				assert_near(of_linked.score[XMC_SCORE_TEXT_GUIDED][at], of_split.score[XMC_SCORE_TEXT_GUIDED][texts], 1e-3);
+				assert_near(of_linked.score[XMC_SCORE_IMAGE_GUIDED][at], of_split.score[XMC_SCORE_IMAGE_GUIDED][images],
 							1e-3);
-				guidance = fmax(guidance, fabs(of_linked.score[XMC_EVIDENCE_IMAGE_GUIDED][at] -
-											   of_linked.score[XMC_EVIDENCE_IMAGE][at]));
+				guidance = fmax(guidance, fabs(of_linked.score[XMC_SCORE_IMAGE_GUIDED][at] -
+											   of_linked.score[XMC_SCORE_IMAGE][at]));
 			}
 		xmc_scores_free(&f->ctx, &of_linked);
 		xmc_scores_free(&f->ctx, &of_split);
@@ -209,20 +209,20 @@ test_rules(void **state)
 	/* Known alignment: the rule of the paper on the own scores, each item its own counterpart. */
 	score_by(f, model, XMC_GUIDANCE_SOFT, false, document, &soft);
 	score_by(f, model, XMC_GUIDANCE_PAPER, false, document, &other);
-	assert_int_equal(xmc_guidance_paper(&f->ctx, document->n, self, self, 2, soft.score[XMC_EVIDENCE_TEXT],
-										soft.score[XMC_EVIDENCE_IMAGE]), XMC_OK);
-	assert_memory_equal(soft.score[XMC_EVIDENCE_TEXT], other.score[XMC_EVIDENCE_TEXT_GUIDED], cells * sizeof(float));
-	assert_memory_equal(soft.score[XMC_EVIDENCE_IMAGE], other.score[XMC_EVIDENCE_IMAGE_GUIDED], cells * sizeof(float));
-	assert_true(memcmp(other.score[XMC_EVIDENCE_IMAGE], other.score[XMC_EVIDENCE_IMAGE_GUIDED], cells * sizeof(float)) != 0);
+	assert_int_equal(xmc_guidance_paper(&f->ctx, document->n, self, self, 2, soft.score[XMC_SCORE_TEXT],
+										soft.score[XMC_SCORE_IMAGE]), XMC_OK);
+	assert_memory_equal(soft.score[XMC_SCORE_TEXT], other.score[XMC_SCORE_TEXT_GUIDED], cells * sizeof(float));
+	assert_memory_equal(soft.score[XMC_SCORE_IMAGE], other.score[XMC_SCORE_IMAGE_GUIDED], cells * sizeof(float));
+	assert_true(memcmp(other.score[XMC_SCORE_IMAGE], other.score[XMC_SCORE_IMAGE_GUIDED], cells * sizeof(float)) != 0);
 	for (size_t k = 0; k < cells; k++)
-		assert_true(other.score[XMC_EVIDENCE_FUSED][k] == 0);
+		assert_true(other.score[XMC_SCORE_FUSED][k] == 0);
 	xmc_scores_free(&f->ctx, &soft);
 	xmc_scores_free(&f->ctx, &other);
 
 	/* Uncalibrated: as by a calibration of ones; items that hold both by the sum of the raw scores. */
 	score_by(f, model, XMC_GUIDANCE_UNCALIBRATED, false, document, &other);
 	for (size_t k = 0; k < cells; k++)
-		assert_near(other.score[XMC_EVIDENCE_FUSED][k], other.raw[XMC_TEXT][k] + other.raw[XMC_IMAGE][k] + other.raw[XMC_JOINT][k], 1e-5);
+		assert_near(other.score[XMC_SCORE_FUSED][k], other.raw[XMC_TEXT][k] + other.raw[XMC_IMAGE][k] + other.raw[XMC_JOINT][k], 1e-5);
 	xmc_scores_free(&f->ctx, &other);
 	assert_true(guided_difference(f, model, XMC_GUIDANCE_SOFT, XMC_GUIDANCE_UNCALIBRATED) > 0.01);
 	fitted = model->calibration;
@@ -339,8 +339,8 @@ check_stored_formula(fixture *f, const xmc_model *model, const xmc_document *doc
 				for (int32_t u = 0; u < n; u++)
 					carried += alignment.p[a * (n + 1) + t] * o[alignment.text[t] * document->n + alignment.text[u]] *
 						alignment.p[b * (n + 1) + u];
-			assert_near(scores->score[XMC_EVIDENCE_IMAGE_GUIDED][at],
-						a == b ? 0 : c[0] * scores->score[XMC_EVIDENCE_IMAGE][at] + c[2] * carried, 1e-4);
+			assert_near(scores->score[XMC_SCORE_IMAGE_GUIDED][at],
+						a == b ? 0 : c[0] * scores->score[XMC_SCORE_IMAGE][at] + c[2] * carried, 1e-4);
 		}
 	xmc_arena_free(&arena);
 }
@@ -380,17 +380,17 @@ check_linked(fixture *f, const xmc_model *model, int d, const xmc_document *spli
 	build(&f->ctx, &f->options, f->tokeniser, d, true, false, false, &linked);
 	score_by(f, model, XMC_GUIDANCE_STORED, false, &linked, &scores);
 	for (int32_t k = 0; k < linked.n_pairs; k++)
-		for (int e = XMC_EVIDENCE_FUSED; e < XMC_EVIDENCES; e++)
+		for (int e = XMC_SCORE_FUSED; e < XMC_SCORE_KINDS; e++)
 			assert_true(scores.score[e][linked.pair[k].before * n + linked.pair[k].after] == XMC_STORED_LOG_ODDS);
 	xmc_scores_free(&f->ctx, &scores);
 	score_by(f, model, XMC_GUIDANCE_STORED, true, &linked, &scores);
 	for (int32_t a = 0; a < n; a++)
 		for (int32_t b = 0; b < n; b++)
 		{
-			assert_near(scores.score[XMC_EVIDENCE_TEXT_GUIDED][a * n + b], stored->score[XMC_EVIDENCE_TEXT_GUIDED][a * split->n + b], 1e-3);
-			assert_near(scores.score[XMC_EVIDENCE_IMAGE_GUIDED][a * n + b],
-						stored->score[XMC_EVIDENCE_IMAGE_GUIDED][(split->n - 1 - a) * split->n + split->n - 1 - b], 1e-3);
-			assert_true(scores.score[XMC_EVIDENCE_FUSED][a * n + b] == 0);
+			assert_near(scores.score[XMC_SCORE_TEXT_GUIDED][a * n + b], stored->score[XMC_SCORE_TEXT_GUIDED][a * split->n + b], 1e-3);
+			assert_near(scores.score[XMC_SCORE_IMAGE_GUIDED][a * n + b],
+						stored->score[XMC_SCORE_IMAGE_GUIDED][(split->n - 1 - a) * split->n + split->n - 1 - b], 1e-3);
+			assert_true(scores.score[XMC_SCORE_FUSED][a * n + b] == 0);
 		}
 	xmc_scores_free(&f->ctx, &scores);
 	xmc_document_free(&f->ctx, &linked);
@@ -423,7 +423,7 @@ test_stored(void **state)
 		cells = (size_t) (split.n * split.n);
 		score_by(f, model, XMC_GUIDANCE_SOFT, false, &split, &soft);
 		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
-		for (int e = 0; e < XMC_EVIDENCES; e++)
+		for (int e = 0; e < XMC_SCORE_KINDS; e++)
 			assert_memory_equal(soft.score[e], stored.score[e], cells * sizeof(float));
 		xmc_scores_free(&f->ctx, &soft);
 		xmc_scores_free(&f->ctx, &stored);
@@ -431,20 +431,20 @@ test_stored(void **state)
 		store_order(f, d, false, false, &split);
 		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
 		check_stored_formula(f, model, &split, &stored);
-		forwards += right_photos(&split, stored.score[XMC_EVIDENCE_IMAGE_GUIDED]) / 10;
+		forwards += right_photos(&split, stored.score[XMC_SCORE_IMAGE_GUIDED]) / 10;
 		xmc_scores_free(&f->ctx, &stored);
 
 		store_order(f, d, true, false, &split);
 		score_by(f, model, XMC_GUIDANCE_SOFT, false, &split, &soft);
 		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
-		backwards += right_photos(&split, stored.score[XMC_EVIDENCE_IMAGE_GUIDED]) / 10;
-		soft_backwards += right_photos(&split, soft.score[XMC_EVIDENCE_IMAGE_GUIDED]) / 10;
-		assert_memory_equal(soft.score[XMC_EVIDENCE_TEXT], stored.score[XMC_EVIDENCE_TEXT], cells * sizeof(float));
+		backwards += right_photos(&split, stored.score[XMC_SCORE_IMAGE_GUIDED]) / 10;
+		soft_backwards += right_photos(&split, soft.score[XMC_SCORE_IMAGE_GUIDED]) / 10;
+		assert_memory_equal(soft.score[XMC_SCORE_TEXT], stored.score[XMC_SCORE_TEXT], cells * sizeof(float));
 		for (int32_t k = 0; k < split.n_pairs; k++)
-			assert_true(stored.score[XMC_EVIDENCE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
+			assert_true(stored.score[XMC_SCORE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
 		/* An image stands before the texts that follow its own text in the stored order. */
 		for (int32_t k = 0; k < split.n_pairs; k++)
-			placed += stored.score[XMC_EVIDENCE_FUSED][(split.n - 1 - split.pair[k].before) * split.n + split.pair[k].after] > 0;
+			placed += stored.score[XMC_SCORE_FUSED][(split.n - 1 - split.pair[k].before) * split.n + split.pair[k].after] > 0;
 		texts += split.n_pairs;
 		xmc_scores_free(&f->ctx, &soft);
 		xmc_scores_free(&f->ctx, &stored);
@@ -454,7 +454,7 @@ test_stored(void **state)
 		score_by(f, model, XMC_GUIDANCE_STORED, false, &split, &stored);
 		check_stored_formula(f, model, &split, &stored);
 		for (int32_t k = 0; k < split.n_pairs; k++)
-			assert_true(stored.score[XMC_EVIDENCE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
+			assert_true(stored.score[XMC_SCORE_FUSED][split.pair[k].before * split.n + split.pair[k].after] == XMC_STORED_LOG_ODDS);
 
 		check_linked(f, model, d, &split, &stored);
 		xmc_scores_free(&f->ctx, &stored);

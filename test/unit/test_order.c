@@ -30,7 +30,7 @@ typedef struct fixture
 	counting	counts;
 	xmc_ctx		ctx;
 	xmc_document document;
-	float		s[XMC_EVIDENCES][N * N];
+	float		s[XMC_SCORE_KINDS][N * N];
 	xmc_scores	scores;
 } fixture;
 
@@ -42,7 +42,7 @@ set_up(void **state)
 	f->ctx = counting_ctx(&f->counts);
 	f->document = (xmc_document) {.n = N,.has = has};
 	f->scores.n = N;
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 		f->scores.score[e] = f->s[e];
 	*state = f;
 	return 0;
@@ -76,13 +76,13 @@ test_items(void **state)
 	fixture    *f = *state;
 	static const int places[N] = {4, 3, 2, 1, 0};
 
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 		fill_scores(f->s[e], places, 1);
-	check_order(f, XMC_EVIDENCE_TEXT, NULL, 3, (int32_t[]) {4, 2, 0});
-	check_order(f, XMC_EVIDENCE_TEXT_GUIDED, NULL, 3, (int32_t[]) {4, 2, 0});
-	check_order(f, XMC_EVIDENCE_IMAGE, NULL, 2, (int32_t[]) {2, 1});
-	check_order(f, XMC_EVIDENCE_IMAGE_GUIDED, NULL, 2, (int32_t[]) {2, 1});
-	check_order(f, XMC_EVIDENCE_FUSED, NULL, N, (int32_t[]) {4, 3, 2, 1, 0});
+	check_order(f, XMC_SCORE_TEXT, NULL, 3, (int32_t[]) {4, 2, 0});
+	check_order(f, XMC_SCORE_TEXT_GUIDED, NULL, 3, (int32_t[]) {4, 2, 0});
+	check_order(f, XMC_SCORE_IMAGE, NULL, 2, (int32_t[]) {2, 1});
+	check_order(f, XMC_SCORE_IMAGE_GUIDED, NULL, 2, (int32_t[]) {2, 1});
+	check_order(f, XMC_SCORE_FUSED, NULL, N, (int32_t[]) {4, 3, 2, 1, 0});
 }
 
 /* Ties go to the smaller number, or fall as xmc_decode_shuffled lets them fall. */
@@ -92,13 +92,13 @@ test_ties(void **state)
 	fixture    *f = *state;
 	bool		differs = false;
 
-	check_order(f, XMC_EVIDENCE_FUSED, NULL, N, (int32_t[]) {0, 1, 2, 3, 4});
+	check_order(f, XMC_SCORE_FUSED, NULL, N, (int32_t[]) {0, 1, 2, 3, 4});
 	for (uint64_t seed = 0; seed < 20; seed++)
 	{
 		int32_t		shuffled[N];
 
-		assert_int_equal(xmc_decode_shuffled(&f->ctx, N, f->s[XMC_EVIDENCE_FUSED], seed, shuffled), XMC_OK);
-		check_order(f, XMC_EVIDENCE_FUSED, &seed, N, shuffled);
+		assert_int_equal(xmc_decode_shuffled(&f->ctx, N, f->s[XMC_SCORE_FUSED], seed, shuffled), XMC_OK);
+		check_order(f, XMC_SCORE_FUSED, &seed, N, shuffled);
 		differs |= shuffled[0] != 0;
 	}
 	assert_true(differs);
@@ -112,13 +112,13 @@ test_labels(void **state)
 	static const int places[N] = {4, 3, 2, 1, 0};
 	xmc_pair	pair[] = {{0, 2, 1}, {2, 4, 1}, {0, 4, 1}};
 
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 		fill_scores(f->s[e], places, 1);
 	f->document.pair = pair;
 	f->document.n_pairs = 3;
-	check_order(f, XMC_EVIDENCE_FUSED, NULL, N, (int32_t[]) {0, 3, 2, 1, 4});
-	check_order(f, XMC_EVIDENCE_FUSED, &(uint64_t) {7}, N, (int32_t[]) {0, 3, 2, 1, 4});
-	check_order(f, XMC_EVIDENCE_TEXT, NULL, 3, (int32_t[]) {4, 2, 0});
+	check_order(f, XMC_SCORE_FUSED, NULL, N, (int32_t[]) {0, 3, 2, 1, 4});
+	check_order(f, XMC_SCORE_FUSED, &(uint64_t) {7}, N, (int32_t[]) {0, 3, 2, 1, 4});
+	check_order(f, XMC_SCORE_TEXT, NULL, 3, (int32_t[]) {4, 2, 0});
 }
 
 static void
@@ -129,7 +129,7 @@ test_empty(void **state)
 	int32_t		order;
 
 	f->document.n = 0;
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 	{
 		assert_int_equal(xmc_recover_order(&f->ctx, &f->document, &f->scores, (xmc_score_kind) e, NULL, &order, &m), XMC_OK);
 		assert_int_equal(m, 0);
@@ -184,7 +184,7 @@ test_no_memory(void **state)
 	{
 		f->counts.calls = 0;
 		f->counts.fail_at = fail_at;
-		status = xmc_recover_order(&f->ctx, &f->document, &f->scores, XMC_EVIDENCE_FUSED, NULL, order, &m);
+		status = xmc_recover_order(&f->ctx, &f->document, &f->scores, XMC_SCORE_FUSED, NULL, order, &m);
 		assert_true(status == XMC_OK || status == XMC_NO_MEMORY);
 		assert_int_equal(f->counts.live, 0);
 	}

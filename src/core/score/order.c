@@ -14,12 +14,12 @@ xmc_probability(double log_odds)
 int32_t
 xmc_score_kind_items(const xmc_document *document, xmc_score_kind kind, int32_t *item)
 {
-	bool		text = kind == XMC_EVIDENCE_TEXT || kind == XMC_EVIDENCE_TEXT_GUIDED;
+	bool		text = kind == XMC_SCORE_TEXT || kind == XMC_SCORE_TEXT_GUIDED;
 	int			wanted = text ? XMC_HAS_TEXT : XMC_HAS_IMAGE;
 	int32_t		m = 0;
 
 	for (int32_t i = 0; i < document->n; i++)
-		if (kind == XMC_EVIDENCE_FUSED || (document->has[i] & wanted))
+		if (kind == XMC_SCORE_FUSED || (document->has[i] & wanted))
 			item[m++] = i;
 	return m;
 }
@@ -50,7 +50,7 @@ recover(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xm
 		XMC_TRY(xmc_decode(ctx, m, submatrix, order, NULL));
 	for (int32_t k = 0; k < m; k++)
 		order[k] = item[order[k]];
-	return kind == XMC_EVIDENCE_FUSED && document->n_pairs > 0 ? xmc_keep_stored_order(ctx, document, m, order) : XMC_OK;
+	return kind == XMC_SCORE_FUSED && document->n_pairs > 0 ? xmc_keep_stored_order(ctx, document, m, order) : XMC_OK;
 }
 
 xmc_status

@@ -88,11 +88,11 @@ fuse(xmc_ctx *ctx, const xmc_options *options, const xmc_calibration *c, const x
 										 c->fused[XMC_JOINT] * scores->raw[XMC_JOINT][at]
 										 : c->solo[XMC_TEXT] * t + c->solo[XMC_IMAGE] * i);
 
-			scores->score[XMC_EVIDENCE_TEXT][at] = own[XMC_TEXT];
-			scores->score[XMC_EVIDENCE_IMAGE][at] = own[XMC_IMAGE];
-			scores->score[XMC_EVIDENCE_FUSED][at] = has_fused ? fused : 0;
-			scores->score[XMC_EVIDENCE_TEXT_GUIDED][at] = !has_fused ? own[XMC_TEXT] : text ? fused : 0;
-			scores->score[XMC_EVIDENCE_IMAGE_GUIDED][at] = !has_fused ? own[XMC_IMAGE] : image ? fused : 0;
+			scores->score[XMC_SCORE_TEXT][at] = own[XMC_TEXT];
+			scores->score[XMC_SCORE_IMAGE][at] = own[XMC_IMAGE];
+			scores->score[XMC_SCORE_FUSED][at] = has_fused ? fused : 0;
+			scores->score[XMC_SCORE_TEXT_GUIDED][at] = !has_fused ? own[XMC_TEXT] : text ? fused : 0;
+			scores->score[XMC_SCORE_IMAGE_GUIDED][at] = !has_fused ? own[XMC_IMAGE] : image ? fused : 0;
 		}
 		XMC_TRY(xmc_spend(ctx, &work, n));
 	}
@@ -157,7 +157,7 @@ guide_by_paper(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_docume
 										  counterpart[m]));
 	}
 	return xmc_guidance_paper(arena->ctx, document->n, counterpart[XMC_TEXT], counterpart[XMC_IMAGE], rule->rounds,
-							  scores->score[XMC_EVIDENCE_TEXT_GUIDED], scores->score[XMC_EVIDENCE_IMAGE_GUIDED]);
+							  scores->score[XMC_SCORE_TEXT_GUIDED], scores->score[XMC_SCORE_IMAGE_GUIDED]);
 }
 
 /*
@@ -171,7 +171,7 @@ carry(xmc_arena *arena, const xmc_guidance_rule *rule, const xmc_document *docum
 	static const int has[XMC_MODALITIES] = {XMC_HAS_TEXT, XMC_HAS_IMAGE};
 	int64_t		n = document->n;
 	int64_t		work = 0;
-	const float *score[XMC_MODALITIES] = {scores->score[XMC_EVIDENCE_TEXT], scores->score[XMC_EVIDENCE_IMAGE]};
+	const float *score[XMC_MODALITIES] = {scores->score[XMC_SCORE_TEXT], scores->score[XMC_SCORE_IMAGE]};
 	const float *stored[XMC_MODALITIES];
 
 	*n_out = rule->mode == XMC_GUIDANCE_STORED ? 2 : 1;
@@ -228,7 +228,7 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 					s = c->guided[m][0] * scores->score[m][at];
 					for (int g = 0; g < n_guides; g++)
 						s += c->guided[m][1 + g] * (m == XMC_TEXT ? guides[g].text : guides[g].image)[at];
-					put_pair(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], n, a, b, s);
+					put_pair(scores->score[XMC_SCORE_TEXT_GUIDED + m], n, a, b, s);
 				}
 			if (rule->inferred)
 				continue;
@@ -241,7 +241,7 @@ guide(xmc_arena *arena, const xmc_calibration *c, const xmc_guidance_rule *rule,
 					for (int m = 0; m < XMC_MODALITIES; m++)
 						s += (image_first ? 1 : -1) * c->cross_modal[XMC_MODALITIES * g + m] * guides[g].cross_modal[m][cell];
 			}
-			put_pair(scores->score[XMC_EVIDENCE_FUSED], n, a, b, s);
+			put_pair(scores->score[XMC_SCORE_FUSED], n, a, b, s);
 		}
 	}
 	return XMC_OK;
@@ -261,10 +261,10 @@ put_stored_order(xmc_ctx *ctx, const xmc_document *document, xmc_scores *scores)
 		int32_t		a = document->pair[k].before;
 		int32_t		b = document->pair[k].after;
 
-		put_pair(scores->score[XMC_EVIDENCE_FUSED], document->n, a, b, XMC_STORED_LOG_ODDS);
+		put_pair(scores->score[XMC_SCORE_FUSED], document->n, a, b, XMC_STORED_LOG_ODDS);
 		if (both_hold(document, a, b, XMC_HAS_TEXT) && both_hold(document, a, b, XMC_HAS_IMAGE))
 			for (int m = 0; m < XMC_MODALITIES; m++)
-				put_pair(scores->score[XMC_EVIDENCE_TEXT_GUIDED + m], document->n, a, b, XMC_STORED_LOG_ODDS);
+				put_pair(scores->score[XMC_SCORE_TEXT_GUIDED + m], document->n, a, b, XMC_STORED_LOG_ODDS);
 		XMC_TRY(xmc_spend(ctx, &work, 1));
 	}
 	return XMC_OK;
@@ -277,7 +277,7 @@ check_finite(xmc_ctx *ctx, const xmc_scores *scores)
 	int64_t		n = scores->n;
 	int64_t		work = 0;
 
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 		for (int64_t a = 0; a < n; a++)
 		{
 			for (int64_t k = a * n; k < (a + 1) * n; k++)
@@ -369,15 +369,15 @@ score(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, i
 	for (int32_t k = 0; k < n_documents; k++)
 	{
 		size_t		cells = (size_t) document[k].n * (size_t) document[k].n;
-		float	   *block = xmc_alloc(arena->ctx, (XMC_MODALITIES + 1 + XMC_EVIDENCES) * cells, sizeof(float));
+		float	   *block = xmc_alloc(arena->ctx, (XMC_MODALITIES + 1 + XMC_SCORE_KINDS) * cells, sizeof(float));
 
 		XMC_NEED(block, arena->ctx);
 		out[k].n = document[k].n;
 		for (int m = 0; m <= XMC_JOINT; m++)
 			out[k].raw[m] = block + (size_t) m * cells;
-		for (int e = 0; e < XMC_EVIDENCES; e++)
+		for (int e = 0; e < XMC_SCORE_KINDS; e++)
 			out[k].score[e] = block + (size_t) (XMC_MODALITIES + 1 + e) * cells;
-		XMC_TRY(xmc_clear(arena->ctx, block, (XMC_MODALITIES + 1 + XMC_EVIDENCES) * cells * sizeof(float)));
+		XMC_TRY(xmc_clear(arena->ctx, block, (XMC_MODALITIES + 1 + XMC_SCORE_KINDS) * cells * sizeof(float)));
 	}
 	for (int32_t first = 0, end; first < n_documents; first = end)
 	{

@@ -24,7 +24,7 @@ all_taus(xmc_ctx *ctx, const xmc_model *model, int32_t n, const xmc_document *co
 
 		XMC_TRY(xmc_check_stop(ctx));
 		XMC_TRY(xmc_score_documents(ctx, model, 1, document[d], &scores));
-		status = xmc_decoded_tau(ctx, document[d], scores.score[XMC_EVIDENCE_FUSED], (uint64_t) d, &tau[d]);
+		status = xmc_decoded_tau(ctx, document[d], scores.score[XMC_SCORE_FUSED], (uint64_t) d, &tau[d]);
 		xmc_scores_free(ctx, &scores);
 		XMC_TRY(status);
 	}

@@ -69,7 +69,7 @@ stream_report(xmc_stream *c, xmc_train_report *report)
 {
 	int32_t		rounds_end = report->rounds_end;
 
-	for (int m = 0; m < XMC_REPORTED_EVIDENCES; m++)
+	for (int m = 0; m < XMC_REPORTED_SCORE_KINDS; m++)
 	{
 		XMC_TRY(xmc_stream_int32(c, "the report", &report->best_epoch[m], 0, INT32_MAX));
 		XMC_TRY(XMC_STREAM_FIGURES(c, &report->train_loss[m], &report->held_out_loss[m]));

@@ -198,7 +198,7 @@ xmc_train_guided_tau(xmc_trainer *t, xmc_modality modality, double *tau)
 			{
 				const xmc_pair *pair = &batch[d].pair[k];
 
-				l->s[r++] = scores[d].score[XMC_EVIDENCE_TEXT_GUIDED + modality][(int64_t) pair->before * batch[d].n + pair->after];
+				l->s[r++] = scores[d].score[XMC_SCORE_TEXT_GUIDED + modality][(int64_t) pair->before * batch[d].n + pair->after];
 			}
 			xmc_scores_free(t->ctx, &scores[d]);
 		}

@@ -109,7 +109,7 @@ carry_document(xmc_arena *arena, const xmc_model *model, const xmc_document *doc
 	{
 		out->s[m] = xmc_arena_alloc(arena, cells, sizeof(float));
 		XMC_NEED(out->s[m], arena->ctx);
-		/* XMC_EVIDENCE_TEXT and XMC_EVIDENCE_IMAGE have the numbers of the modalities. */
+		/* XMC_SCORE_TEXT and XMC_SCORE_IMAGE have the numbers of the modalities. */
 		XMC_TRY(xmc_submatrix(arena->ctx, document->n, scores->score[m], n, item, out->s[m]));
 	}
 	XMC_TRY(xmc_guidance(arena, n, n, (const float *[]) {p, p}, out->s[XMC_TEXT], out->s[XMC_IMAGE], &out->by_score));

@@ -26,7 +26,7 @@ static xmc_status
 evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
 				 double *tau, int64_t tau_stride, double *p, int64_t p_stride)
 {
-	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 	{
 		XMC_TRY(xmc_decoded_tau(t->ctx, document, scores->score[e], seed, &tau[e * tau_stride]));
 		for (int32_t k = 0; k < document->n_pairs; k++)
@@ -47,7 +47,7 @@ static xmc_status
 evaluate(xmc_trainer *t)
 {
 	xmc_labels *l = &t->held_out;
-	size_t		kinds = XMC_REPORTED_EVIDENCES;
+	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
 	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * kinds, sizeof(double));	/* (kinds, documents) */
 	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n * kinds, sizeof(double));	/* (kinds, pairs) */
 	int64_t		at = 0;
@@ -65,7 +65,7 @@ evaluate(xmc_trainer *t)
 		XMC_TRY(status);
 		at += l->document[d]->n_pairs;
 	}
-	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 	{
 		const double *evidence_p = p + (int64_t) e * l->n;
 		double		right = 0;

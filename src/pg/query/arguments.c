@@ -18,9 +18,9 @@ xmcoh_model_argument(NullableDatum argument)
 	return DatumGetTextPP(argument.value);
 }
 
-static const char *const score_kind_names[XMC_EVIDENCES] = {
-	[XMC_EVIDENCE_TEXT] = "text", [XMC_EVIDENCE_IMAGE] = "image", [XMC_EVIDENCE_FUSED] = "fused",
-	[XMC_EVIDENCE_TEXT_GUIDED] = "text guided", [XMC_EVIDENCE_IMAGE_GUIDED] = "image guided"
+static const char *const score_kind_names[XMC_SCORE_KINDS] = {
+	[XMC_SCORE_TEXT] = "text", [XMC_SCORE_IMAGE] = "image", [XMC_SCORE_FUSED] = "fused",
+	[XMC_SCORE_TEXT_GUIDED] = "text guided", [XMC_SCORE_IMAGE_GUIDED] = "image guided"
 };
 static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
 	[XMC_GUIDANCE_SOFT] = "soft", [XMC_GUIDANCE_HARD] = "hard", [XMC_GUIDANCE_UNCALIBRATED] = "uncalibrated",
@@ -56,7 +56,7 @@ choice(NullableDatum argument, const char *what, int usual, int n, const char *c
 xmc_score_kind
 xmcoh_score_kind_argument(NullableDatum argument)
 {
-	return (xmc_score_kind) choice(argument, "evidence", XMC_EVIDENCE_FUSED, XMC_EVIDENCES, score_kind_names);
+	return (xmc_score_kind) choice(argument, "evidence", XMC_SCORE_FUSED, XMC_SCORE_KINDS, score_kind_names);
 }
 
 const char *

@@ -58,7 +58,7 @@ xmcoh_order_documents(PG_FUNCTION_ARGS)
 	DeployedModel deployed;
 
 	output.score_kind = xmcoh_score_kind_argument(fcinfo->args[2]);
-	if (output.score_kind == XMC_EVIDENCE_FUSED && !xmc_guidance_has_fused(&rule))
+	if (output.score_kind == XMC_SCORE_FUSED && !xmc_guidance_has_fused(&rule))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no fused order with guidance \"paper\" or alignment \"inferred\""),
@@ -101,12 +101,12 @@ put_pairs(void *arg, const BulkDocument *scored)
 
 			values[0] = CStringGetTextDatum(scored->item[a]);
 			values[1] = CStringGetTextDatum(scored->item[b]);
-			values[2] = Float8GetDatum(score[XMC_EVIDENCE_TEXT][at]);
-			values[3] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE][at]);
-			values[4] = Float8GetDatum(score[XMC_EVIDENCE_TEXT_GUIDED][at]);
-			values[5] = Float8GetDatum(score[XMC_EVIDENCE_IMAGE_GUIDED][at]);
-			values[6] = Float8GetDatum(score[XMC_EVIDENCE_FUSED][at]);
-			values[7] = Float8GetDatum(xmc_probability(score[XMC_EVIDENCE_FUSED][at]));
+			values[2] = Float8GetDatum(score[XMC_SCORE_TEXT][at]);
+			values[3] = Float8GetDatum(score[XMC_SCORE_IMAGE][at]);
+			values[4] = Float8GetDatum(score[XMC_SCORE_TEXT_GUIDED][at]);
+			values[5] = Float8GetDatum(score[XMC_SCORE_IMAGE_GUIDED][at]);
+			values[6] = Float8GetDatum(score[XMC_SCORE_FUSED][at]);
+			values[7] = Float8GetDatum(xmc_probability(score[XMC_SCORE_FUSED][at]));
 			tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
 			pfree(DatumGetPointer(values[0]));
 			pfree(DatumGetPointer(values[1]));

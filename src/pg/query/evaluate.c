@@ -62,7 +62,7 @@ typedef struct Evaluation
 	bool		held_out_only;
 	HeldOutRule held_out;		/* with held_out_only */
 	int32		documents[GROUPS];
-	Tally		tally[GROUPS][XMC_EVIDENCES];
+	Tally		tally[GROUPS][XMC_SCORE_KINDS];
 } Evaluation;
 
 /* The filter: documents with a stored order, and with held_out_only those that are approved and were held out. */
@@ -188,7 +188,7 @@ evaluate_document(void *arg, const BulkDocument *scored)
 	DocumentGroup group = group_of(evaluation, scored);
 
 	evaluation->documents[group]++;
-	for (int e = 0; e < XMC_EVIDENCES; e++)
+	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 		evaluate_score_kind(evaluation, group, scored, (xmc_score_kind) e);
 }
 
@@ -282,16 +282,16 @@ put_rows(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup grou
 	bool		reads_image = options->image_dim > 0;
 
 	if (reads_text)
-		put_row(result, evaluation, group, "text", "solo", XMC_EVIDENCE_TEXT);
+		put_row(result, evaluation, group, "text", "solo", XMC_SCORE_TEXT);
 	if (reads_image)
-		put_row(result, evaluation, group, "image", "solo", XMC_EVIDENCE_IMAGE);
+		put_row(result, evaluation, group, "image", "solo", XMC_SCORE_IMAGE);
 	if (reads_text && reads_image)
 	{
-		put_row(result, evaluation, group, "text", "guided", XMC_EVIDENCE_TEXT_GUIDED);
-		put_row(result, evaluation, group, "image", "guided", XMC_EVIDENCE_IMAGE_GUIDED);
+		put_row(result, evaluation, group, "text", "guided", XMC_SCORE_TEXT_GUIDED);
+		put_row(result, evaluation, group, "image", "guided", XMC_SCORE_IMAGE_GUIDED);
 	}
 	if (has_fused)
-		put_row(result, evaluation, group, "fused", "fused", XMC_EVIDENCE_FUSED);
+		put_row(result, evaluation, group, "fused", "fused", XMC_SCORE_FUSED);
 }
 
 /* A NOTICE where the evaluated documents are of so few groups that nothing can be told of others. */
@@ -304,7 +304,7 @@ tell_few_groups(const Evaluation *evaluation)
 		TallyGroups most = {0};
 
 		/* Of the kinds of score the one that covers most documents. */
-		for (int e = 0; e < XMC_EVIDENCES; e++)
+		for (int e = 0; e < XMC_SCORE_KINDS; e++)
 			if (evaluation->tally[g][e].documents > documents)
 			{
 				documents = evaluation->tally[g][e].documents;
@@ -351,7 +351,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	evaluation.model = deployed.model;
 	for (int g = 0; g < GROUPS; g++)
-		for (int e = 0; e < XMC_EVIDENCES; e++)
+		for (int e = 0; e < XMC_SCORE_KINDS; e++)
 			evaluation.tally[g][e].reliability.bins = XMC_CALIBRATION_BINS;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");

@@ -97,7 +97,7 @@ xmcoh_notice_missing_input(const xmc_options *options, bool takes_embedding, xmc
 				(errmsg("the model reads text embeddings of %d numbers, and this call leaves them out", options->text_dim),
 				 errhint("Pass them as the argument text_embedding.")));
 	}
-	for (int32 i = 0; i < document->n && kind == XMC_EVIDENCE_FUSED && !given->no_input; i++)
+	for (int32 i = 0; i < document->n && kind == XMC_SCORE_FUSED && !given->no_input; i++)
 		if (document->has[i] == 0)
 		{
 			given->no_input = true;

@@ -73,8 +73,8 @@ pair_score(FunctionCallInfo fcinfo)
 	xmcoh_score_items(deployed->model, 2, item, &scored);
 	xmcoh_notice_missing_input(&deployed->model->options,
 						  is_given(fcinfo, embedding_argument[0]) || is_given(fcinfo, embedding_argument[1]),
-						  XMC_EVIDENCE_FUSED, &scored.document, &site->notices);
-	return scored.scores.score[XMC_EVIDENCE_FUSED][1];	/* row a, column b of the 2 x 2 matrix */
+						  XMC_SCORE_FUSED, &scored.document, &site->notices);
+	return scored.scores.score[XMC_SCORE_FUSED][1];	/* row a, column b of the 2 x 2 matrix */
 }
 
 Datum

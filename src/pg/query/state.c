@@ -176,7 +176,7 @@ xmcoh_state_read(MemoryContext context, StringInfo from)
 	by_position = pq_getmsgbyte(from) != 0;
 	takes_embedding = pq_getmsgbyte(from) != 0;
 	kind = pq_getmsgbyte(from);
-	if (kind >= XMC_EVIDENCES)
+	if (kind >= XMC_SCORE_KINDS)
 		xmcoh_wire_bad("The kind of score is unknown.");
 	model = xmcoh_wire_read_text(from, 0, &model_length);
 	state = xmcoh_state_new(context, by_position, (xmc_score_kind) kind, model, model_length);

@@ -102,7 +102,7 @@ read_rows(WindowObject window, int n_arguments, int32 n, text **model, xmc_score
 	PartitionRow *row = palloc(sizeof(PartitionRow) * (Size) (n + 1));
 
 	*model = NULL;
-	*kind = XMC_EVIDENCE_FUSED;
+	*kind = XMC_SCORE_FUSED;
 	for (int32 r = 0; r < n; r++)
 	{
 		ItemInput	one;

@@ -88,7 +88,7 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	}
 	if (training->found != NULL)
 		xmcoh_json_number(&out, "documents_joined", training->found->documents);
-	for (int e = 0; e < XMC_REPORTED_EVIDENCES; e++)
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 		add_score_kind(&out, report, e);
 	if (report->alignment.documents > 0)
 	{
@@ -247,7 +247,7 @@ save(const FinishedTraining *training, const Challenge *challenge)
 	worker_check_state(job, first_text(1));
 	values[1] = Int32GetDatum(version);
 	values[2] = CStringGetTextDatum(make_message(training, challenge));
-	values[3] = number_or_null(training->report->tau[XMC_EVIDENCE_FUSED].mean, &nulls[3]);
+	values[3] = number_or_null(training->report->tau[XMC_SCORE_FUSED].mean, &nulls[3]);
 	values[4] = CStringGetTextDatum(rejected ? "rejected" : "succeeded");
 	values[5] = number_or_null(training->last ? training->last->train_loss : NAN, &nulls[5]);
 	values[6] = number_or_null(training->last ? training->last->held_out_loss : NAN, &nulls[6]);
