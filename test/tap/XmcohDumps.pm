@@ -85,6 +85,7 @@ SELECT xmcoh.attach_source('broken', 'broken_step', 'manual', 'step', text => 'i
 CREATE SCHEMA alice AUTHORIZATION alice;
 SET ROLE alice;
 CREATE TABLE alice.step AS SELECT m AS manual, 's' || s AS item, public.words(s, m) AS words, s::float8 AS place, m % 5 > 0 AS ok,
+	m % 13 AS "Line, 1", m % 2 AS half,
 	CASE WHEN m <= 30 THEN (SELECT array_agg((k = s)::int + (m * 31 + s * 17) % 13 * 0.02 ORDER BY k)::real[] FROM generate_series(1, 8) AS k) END AS picture
 	FROM generate_series(1, 50) AS m, generate_series(1, 5) AS s;
 CREATE TABLE alice.photo AS SELECT m AS manual, 'p' || s AS item, s::float8 AS place, true AS ok,
@@ -92,7 +93,8 @@ CREATE TABLE alice.photo AS SELECT m AS manual, 'p' || s AS item, s::float8 AS p
 	FROM generate_series(31, 50) AS m, generate_series(1, 5) AS s;
 CREATE TABLE alice.pair AS SELECT m AS manual, 's1' AS first, 's2' AS second FROM generate_series(5, 45, 5) AS m;
 SELECT xmcoh.create_model('photos', image_dim => 8, options => $options);
-SELECT xmcoh.attach_source('photos', 'alice.step', 'manual', 'item', text => 'words', image => 'picture', "position" => 'place', approved => 'ok');
+SELECT xmcoh.attach_source('photos', 'alice.step', 'manual', 'item', text => 'words', image => 'picture', "position" => 'place', approved => 'ok',
+	"group" => ARRAY['Line, 1', 'half']);
 SELECT xmcoh.attach_source('photos', 'alice.photo', 'manual', 'item', image => 'picture', "position" => 'place', approved => 'ok',
 	documents_of => 'alice.step');
 SELECT xmcoh.attach_pairs('photos', 'alice.pair', 'manual', 'first', 'second');
