@@ -40,12 +40,13 @@ deal_groups(xmc_trainer *t, int32_t *n_folds, int32_t *fold)
 {
 	size_t		n = (size_t) t->n_approved;
 	int32_t    *number = xmc_arena_alloc(&t->term_arena, n, sizeof *number);
-	int32_t    *size = xmc_arena_alloc(&t->term_arena, n, sizeof *size);	/* (groups), then the fold of each */
+	int32_t    *size = xmc_arena_alloc(&t->term_arena, n, sizeof *size);	/* (groups) */
+	int32_t    *fold_of = xmc_arena_alloc(&t->term_arena, n, sizeof *fold_of);	/* (groups) */
 	sized_group *sorted = xmc_arena_alloc(&t->term_arena, n, sizeof *sorted);
 	int32_t		in_fold[XMC_MAX_FOLDS] = {0};	/* documents */
 	int32_t		n_groups;
 
-	if (!number || !size || !sorted)
+	if (!number || !size || !fold_of || !sorted)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(xmc_number_document_groups(t->ctx, t->n_approved, t->approved, number, &n_groups));
 	xmc_group_sizes(t->n_approved, number, n_groups, size);
@@ -60,13 +61,13 @@ deal_groups(xmc_trainer *t, int32_t *n_folds, int32_t *fold)
 			if (in_fold[f] < in_fold[smallest])
 				smallest = f;
 		in_fold[smallest] += sorted[g].size;
-		size[sorted[g].number] = smallest;
+		fold_of[sorted[g].number] = smallest;
 	}
 	for (int32_t d = 0; d < t->n_approved; d++)
-		fold[d] = size[number[d]];
-	for (int32_t f = *n_folds - 1; f >= 0; f--)
+		fold[d] = fold_of[number[d]];
+	for (int32_t f = 0; f < *n_folds; f++)
 		if (in_fold[f] == 0 || t->n_approved - in_fold[f] < LEAST_IN_FOLD)
-			*n_folds = 0;
+			*n_folds = 0;		/* which ends the loop */
 	xmc_arena_reset(&t->term_arena);
 	return XMC_OK;
 }
@@ -76,15 +77,17 @@ xmc_train_assign_folds(xmc_trainer *t)
 {
 	int32_t		n_folds = t->options->folds;
 	int32_t		n = 0;
-	int32_t    *fold = xmc_arena_alloc(&t->run_arena, (size_t) t->n_approved, sizeof *fold);
+	int32_t    *fold;
 	const xmc_document **document;
 
-	XMC_NEED(fold, t->ctx);
 	if (n_folds > t->n_approved / LEAST_IN_FOLD)
 		n_folds = t->n_approved / LEAST_IN_FOLD;
-	if (n_folds >= 2 && t->held_out.n_groups < ENOUGH_HELD_OUT)
-		XMC_TRY(deal_groups(t, &n_folds, fold));
 	if (n_folds < 2 || t->held_out.n_groups >= ENOUGH_HELD_OUT)
+		return XMC_OK;
+	fold = xmc_arena_alloc(&t->run_arena, (size_t) t->n_approved, sizeof *fold);
+	XMC_NEED(fold, t->ctx);
+	XMC_TRY(deal_groups(t, &n_folds, fold));
+	if (n_folds == 0)
 		return XMC_OK;
 	t->report->folds = n_folds;
 	t->out_of_fold.n_documents = t->n_approved + t->held_out.n_documents;
