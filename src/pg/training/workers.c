@@ -178,10 +178,14 @@ spare_slots(void)
 	ProcessScan scan = xmcoh_scan_processes();
 	const PgBackendStatus *process;
 	int			taken = 0;
+	int			jobs = 0;		/* of these */
 
 	while ((process = xmcoh_next_process(&scan)) != NULL)
+	{
 		taken += process->st_backendType == B_BG_WORKER;
-	return max_worker_processes - taken - 1 - Max(0, xmcoh_max_running_jobs - xmcoh_count_workers());
+		jobs += xmcoh_is_job_worker(process);
+	}
+	return max_worker_processes - taken - 1 - Max(0, xmcoh_max_running_jobs - jobs);
 }
 
 static void
