@@ -1,7 +1,7 @@
 /*
  * evaluate.c - the SQL function evaluate: how good the recovered orders of a model are against the stored orders.
  *
- * A version is better on the documents that it was trained on than on others. So the two groups have rows of their own.
+ * A version is better on the documents that it was trained on than on others. So the two sets of documents have rows of their own.
  */
 #include "postgres.h"
 
@@ -47,12 +47,12 @@ typedef struct Tally
 } Tally;
 
 /* Documents that are evaluated together. */
-typedef enum DocumentGroup
+typedef enum DocumentSet
 {
 	UNSEEN,						/* the version was not trained on them, or that is not recorded */
 	SEEN,						/* the version was trained on them */
-	GROUPS
-} DocumentGroup;
+	DOCUMENT_SETS
+} DocumentSet;
 
 typedef struct Evaluation
 {
@@ -61,8 +61,8 @@ typedef struct Evaluation
 	bool		inferred;		/* the alignment of every document is inferred */
 	bool		held_out_only;
 	HeldOutRule held_out;		/* with held_out_only */
-	int32		documents[GROUPS];
-	Tally		tally[GROUPS][XMC_SCORE_KINDS];
+	int32		documents[DOCUMENT_SETS];
+	Tally		tally[DOCUMENT_SETS][XMC_SCORE_KINDS];
 } Evaluation;
 
 /* The filter: documents with a stored order, and with held_out_only those that are approved and were held out. */
@@ -117,10 +117,10 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, uint64 group, const xmc_or
  * not count, because their right place is not known.
  */
 static void
-evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocument *scored, xmc_score_kind kind)
+evaluate_score_kind(Evaluation *evaluation, DocumentSet set, const BulkDocument *scored, xmc_score_kind kind)
 {
 	const xmc_document *document = &scored->document;
-	Tally	   *tally = &evaluation->tally[group][kind];
+	Tally	   *tally = &evaluation->tally[set][kind];
 	Size		n = (Size) document->n;
 	int32	   *item = palloc(sizeof(int32) * n);	/* (m) */
 	int32	   *order = palloc(sizeof(int32) * n);
@@ -164,8 +164,8 @@ evaluate_score_kind(Evaluation *evaluation, DocumentGroup group, const BulkDocum
  * Training uses a document without approved pairs for the alignment alone, unless rounds make weak labels of it. If no
  * alignment of the document is inferred either, its scores cannot be better for that, and it counts as unseen.
  */
-static DocumentGroup
-group_of(const Evaluation *evaluation, const BulkDocument *scored)
+static DocumentSet
+set_of(const Evaluation *evaluation, const BulkDocument *scored)
 {
 	switch (xmc_seen_find(evaluation->model, scored->key, strlen(scored->key)))
 	{
@@ -185,11 +185,11 @@ static void
 evaluate_document(void *arg, const BulkDocument *scored)
 {
 	Evaluation *evaluation = arg;
-	DocumentGroup group = group_of(evaluation, scored);
+	DocumentSet set = set_of(evaluation, scored);
 
-	evaluation->documents[group]++;
+	evaluation->documents[set]++;
 	for (int e = 0; e < XMC_SCORE_KINDS; e++)
-		evaluate_score_kind(evaluation, group, scored, (xmc_score_kind) e);
+		evaluate_score_kind(evaluation, set, scored, (xmc_score_kind) e);
 }
 
 /* Which documents the version's training held out. */
@@ -245,10 +245,10 @@ put_interval(const Tally *tally, const TallyGroups *groups, const double *value,
 
 /* One row of the result; the numbers are those of the columns of xmcoh.evaluate. */
 static void
-put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group, const char *modality, const char *guidance,
+put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentSet set, const char *modality, const char *guidance,
 		xmc_score_kind kind)
 {
-	const Tally *tally = &evaluation->tally[group][kind];
+	const Tally *tally = &evaluation->tally[set][kind];
 	Datum		values[18];
 	bool		nulls[18] = {false};
 	TallyGroups groups = groups_of(tally);
@@ -256,7 +256,7 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group
 	values[0] = CStringGetTextDatum(modality);
 	values[1] = CStringGetTextDatum(guidance);
 	values[2] = Int32GetDatum(tally->documents);
-	values[3] = Int32GetDatum(group == SEEN ? tally->documents : 0);
+	values[3] = Int32GetDatum(set == SEEN ? tally->documents : 0);
 	nulls[3] = evaluation->model->seen.n == 0;
 	values[4] = Int64GetDatum((int64) tally->all_items);
 	put_interval(tally, &groups, tally->matches, tally->items, &values[5], &nulls[5]);
@@ -275,40 +275,40 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group
 
 /* One row for each kind of score that the model's inputs and the rule allow. */
 static void
-put_rows(ReturnSetInfo *result, const Evaluation *evaluation, DocumentGroup group, bool has_fused)
+put_rows(ReturnSetInfo *result, const Evaluation *evaluation, DocumentSet set, bool has_fused)
 {
 	const xmc_options *options = &evaluation->model->options;
 	bool		reads_text = options->words || options->text_dim > 0;
 	bool		reads_image = options->image_dim > 0;
 
 	if (reads_text)
-		put_row(result, evaluation, group, "text", "solo", XMC_SCORE_TEXT);
+		put_row(result, evaluation, set, "text", "solo", XMC_SCORE_TEXT);
 	if (reads_image)
-		put_row(result, evaluation, group, "image", "solo", XMC_SCORE_IMAGE);
+		put_row(result, evaluation, set, "image", "solo", XMC_SCORE_IMAGE);
 	if (reads_text && reads_image)
 	{
-		put_row(result, evaluation, group, "text", "guided", XMC_SCORE_TEXT_GUIDED);
-		put_row(result, evaluation, group, "image", "guided", XMC_SCORE_IMAGE_GUIDED);
+		put_row(result, evaluation, set, "text", "guided", XMC_SCORE_TEXT_GUIDED);
+		put_row(result, evaluation, set, "image", "guided", XMC_SCORE_IMAGE_GUIDED);
 	}
 	if (has_fused)
-		put_row(result, evaluation, group, "fused", "fused", XMC_SCORE_FUSED);
+		put_row(result, evaluation, set, "fused", "fused", XMC_SCORE_FUSED);
 }
 
 /* A NOTICE where the evaluated documents are of so few groups that nothing can be told of others. */
 static void
-tell_few_groups(const Evaluation *evaluation)
+notice_few_groups(const Evaluation *evaluation)
 {
-	for (int g = 0; g < GROUPS; g++)
+	for (int k = 0; k < DOCUMENT_SETS; k++)
 	{
 		int32		documents = 0;
 		TallyGroups most = {0};
 
 		/* Of the kinds of score the one that covers most documents. */
 		for (int e = 0; e < XMC_SCORE_KINDS; e++)
-			if (evaluation->tally[g][e].documents > documents)
+			if (evaluation->tally[k][e].documents > documents)
 			{
-				documents = evaluation->tally[g][e].documents;
-				most = groups_of(&evaluation->tally[g][e]);
+				documents = evaluation->tally[k][e].documents;
+				most = groups_of(&evaluation->tally[k][e]);
 			}
 		if (most.too_few)
 			ereport(NOTICE,
@@ -320,7 +320,7 @@ tell_few_groups(const Evaluation *evaluation)
 
 /* A NOTICE where figures are too good, because the column documents_seen is easily overlooked. */
 static void
-tell_seen(const Evaluation *evaluation, int32 version)
+notice_seen(const Evaluation *evaluation, int32 version)
 {
 	int32		seen = evaluation->documents[SEEN];
 	int32		unseen = evaluation->documents[UNSEEN];
@@ -350,20 +350,20 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	evaluation.model = deployed.model;
-	for (int g = 0; g < GROUPS; g++)
+	for (int k = 0; k < DOCUMENT_SETS; k++)
 		for (int e = 0; e < XMC_SCORE_KINDS; e++)
-			evaluation.tally[g][e].reliability.bins = XMC_CALIBRATION_BINS;
+			evaluation.tally[k][e].reliability.bins = XMC_CALIBRATION_BINS;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (evaluation.held_out_only)
 		find_held_out(&deployed, &evaluation);
 	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_evaluated, evaluate_document, &evaluation);
-	/* groups without documents have no rows; but without any document the first group has */
-	for (int g = 0; g < GROUPS; g++)
-		if (evaluation.documents[g] > 0 || (g == UNSEEN && evaluation.documents[SEEN] == 0))
-			put_rows(result, &evaluation, (DocumentGroup) g, xmc_guidance_has_fused(&rule));
-	tell_seen(&evaluation, deployed.version);
-	tell_few_groups(&evaluation);
+	/* a set without documents has no rows; but without any document the first set has */
+	for (int k = 0; k < DOCUMENT_SETS; k++)
+		if (evaluation.documents[k] > 0 || (k == UNSEEN && evaluation.documents[SEEN] == 0))
+			put_rows(result, &evaluation, (DocumentSet) k, xmc_guidance_has_fused(&rule));
+	notice_seen(&evaluation, deployed.version);
+	notice_few_groups(&evaluation);
 	SPI_finish();
 	return (Datum) 0;
 }
