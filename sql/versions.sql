@@ -5,15 +5,19 @@ CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
            octet_length(v.weights) AS bytes, xmcoh.report_integer(v.report, 'documents') AS documents,
            xmcoh.report_number(v.report, 'fused', 'tau') AS held_out_tau, v.job_id, v.created_at,
            xmcoh.report_integer(v.report, 'groups') AS groups, xmcoh.report_integer(v.report, 'largest_group') AS largest_group,
-           xmcoh.report_integer(v.report, 'held_out_groups') AS held_out_groups
+           xmcoh.report_integer(v.report, 'held_out_groups') AS held_out_groups,
+           xmcoh.report_integer(v.report, 'measured_documents') AS measured_documents,
+           xmcoh.report_integer(v.report, 'measured_groups') AS measured_groups
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'Versions of each model: size in bytes, SHA-256, approved documents read for training (held-out ones included), held-out Kendall tau of the fused order';
 COMMENT ON COLUMN xmcoh.versions.groups IS 'groups of approved documents at the training; a document without a group counts as one. NULL: no source named groups';
 COMMENT ON COLUMN xmcoh.versions.largest_group IS 'approved documents of the largest group';
 COMMENT ON COLUMN xmcoh.versions.held_out_groups IS 'groups that were held out';
+COMMENT ON COLUMN xmcoh.versions.measured_documents IS 'approved documents that held_out_tau is of, each scored by a model that did not learn from it: all where training was cross-fitted, else the held-out ones';
+COMMENT ON COLUMN xmcoh.versions.measured_groups IS 'groups of these documents; a document without a group counts as one';
 
 CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
-    SELECT m.name AS model, v.version, e.evidence, xmcoh.report_integer(v.report, 'held_out_documents') AS held_out_documents,
+    SELECT m.name AS model, v.version, e.evidence, xmcoh.report_integer(v.report, 'measured_documents') AS measured_documents,
            xmcoh.report_number(v.report, e.evidence, 'tau') AS tau, xmcoh.report_number(v.report, e.evidence, 'tau_low') AS tau_low,
            xmcoh.report_number(v.report, e.evidence, 'tau_high') AS tau_high,
            xmcoh.report_number(v.report, e.evidence, 'pair_accuracy') AS pair_accuracy,
@@ -22,7 +26,7 @@ CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS r USING (model_id),
          LATERAL (VALUES ('text', r.words OR r.text_dim > 0), ('image', r.image_dim > 0), ('fused', true)) AS e (evidence, is_read)
     WHERE e.is_read AND jsonb_typeof(v.report -> e.evidence) = 'object';
-COMMENT ON VIEW xmcoh.version_figures IS 'Figures of each version on held-out approved documents, one row per evidence: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
+COMMENT ON VIEW xmcoh.version_figures IS 'Figures of each version on approved documents that the scoring model did not learn from, before rounds, one row per evidence: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
 
 -- A rollback skips deployments of the version that is deployed now, and of versions that do not exist any more.
 CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS

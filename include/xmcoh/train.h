@@ -113,11 +113,16 @@ typedef struct xmc_train_report
 	int32_t		groups;			/* of approved documents; a document without a group counts as one */
 	int32_t		largest_group;	/* approved documents of the largest */
 	int32_t		held_out_groups;
-	/* On held-out documents whose labelled pairs give a full order; interval over groups, NaN where these are too few. */
+	/*
+	 * On approved documents that were not learned from: with cross-fitting all of them, before the rounds; else the held-out
+	 * ones. Interval over groups, NaN where these are too few.
+	 */
+	int32_t		measured_documents;
+	int32_t		measured_groups;
 	xmc_interval tau[XMC_REPORTED_SCORE_KINDS];
-	double		pair_accuracy[XMC_REPORTED_SCORE_KINDS];	/* share of held-out labelled pairs that are ordered rightly */
+	double		pair_accuracy[XMC_REPORTED_SCORE_KINDS];	/* share of their labelled pairs that are ordered rightly */
 	double		calibration_error[XMC_REPORTED_SCORE_KINDS];
-	double		confident[XMC_REPORTED_SCORE_KINDS];	/* share of held-out labelled pairs with p or 1 - p >= option precision */
+	double		confident[XMC_REPORTED_SCORE_KINDS];	/* share of these pairs with p or 1 - p >= option precision */
 	/* Of the term of the modality that was trained last, the network where there is one; fused: of the bilinear term. */
 	int32_t		best_epoch[XMC_REPORTED_SCORE_KINDS];
 	double		train_loss[XMC_REPORTED_SCORE_KINDS];

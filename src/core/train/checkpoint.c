@@ -82,6 +82,12 @@ stream_report(xmc_stream *c, xmc_train_report *report)
 		XMC_TRY(xmc_stream_int32(c, "the report", &report->best_epoch[m], 0, INT32_MAX));
 		XMC_TRY(XMC_STREAM_FIGURES(c, &report->train_loss[m], &report->held_out_loss[m]));
 	}
+	/* The figures of cross-fitting; without it they are computed at the end. */
+	XMC_TRY(xmc_stream_int32(c, "the report", &report->measured_documents, 0, INT32_MAX));
+	XMC_TRY(xmc_stream_int32(c, "the report", &report->measured_groups, 0, report->measured_documents));
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
+		XMC_TRY(XMC_STREAM_FIGURES(c, &report->tau[e].mean, &report->tau[e].low, &report->tau[e].high,
+								   &report->pair_accuracy[e], &report->calibration_error[e], &report->confident[e]));
 	XMC_TRY(xmc_stream_int32(c, "the report", &report->alignment.documents, 0, INT32_MAX));
 	XMC_TRY(XMC_STREAM_FIGURES(c, &report->alignment.accuracy, &report->alignment.chance));
 	XMC_TRY(xmc_stream_int32(c, "the report", &rounds_end, 0, XMC_ROUNDS_REINFORCED));

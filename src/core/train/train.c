@@ -2,90 +2,19 @@
 #include "xmcoh/train.h"
 #include "network/inputs.h"
 #include "network/term.h"
-#include "numeric/dense.h"
 #include "train/checkpoint.h"
 #include "train/cross_modal.h"
 #include "train/crossfit.h"
 #include "train/epochs.h"
+#include "train/figures.h"
 #include "train/rounds.h"
 #include "train/term_fit.h"
 #include "train/trainer.h"
 #include "train/weigh.h"
-#include "xmcoh/calibrate.h"
 #include "xmcoh/groups.h"
-#include "xmcoh/order.h"
-#include "xmcoh/scorer.h"
 
 #include <math.h>
 #include <string.h>
-
-/*
- * The tau of one document by each kind of score, tau[e * tau_stride], and the probabilities of its pairs, p[e * p_stride
- * + pair].
- */
-static xmc_status
-evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
-				 double *tau, int64_t tau_stride, double *p, int64_t p_stride)
-{
-	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
-	{
-		XMC_TRY(xmc_decoded_tau(t->ctx, document, scores->score[e], seed, &tau[e * tau_stride]));
-		for (int32_t k = 0; k < document->n_pairs; k++)
-		{
-			const xmc_pair *pair = &document->pair[k];
-
-			p[e * p_stride + k] = xmc_sigmoid(scores->score[e][(int64_t) pair->before * document->n + pair->after]);
-		}
-	}
-	return XMC_OK;
-}
-
-/*
- * The figures of the trained model on the held-out documents: tau of the decoded orders; the rest from the probabilities
- * of pairs.
- */
-static xmc_status
-evaluate(xmc_trainer *t)
-{
-	xmc_labels *l = &t->held_out;
-	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
-	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * kinds, sizeof(double));	/* (kinds, documents) */
-	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n * kinds, sizeof(double));	/* (kinds, pairs) */
-	int64_t		at = 0;
-
-	if (!tau || !p)
-		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	for (int32_t d = 0; d < l->n_documents; d++)
-	{
-		xmc_scores	scores;
-		xmc_status	status;
-
-		XMC_TRY(xmc_score_documents(t->ctx, t->model, 1, l->document[d], &scores));
-		status = evaluate_document(t, l->document[d], &scores, (uint64_t) d, tau + d, l->n_documents, p + at, l->n);
-		xmc_scores_free(t->ctx, &scores);
-		XMC_TRY(status);
-		at += l->document[d]->n_pairs;
-	}
-	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
-	{
-		const double *evidence_p = p + (int64_t) e * l->n;
-		double		right = 0;
-		int32_t		confident = 0;
-
-		XMC_TRY(xmc_labels_interval(t, l, tau + (int64_t) e * l->n_documents, &t->report->tau[e]));
-		if (l->n_groups < l->n_documents && l->n_groups < XMC_MIN_INTERVAL_GROUPS)
-			t->report->tau[e].low = t->report->tau[e].high = NAN;
-		for (int32_t k = 0; k < l->n; k++)
-		{
-			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
-			confident += fmax(evidence_p[k], 1 - evidence_p[k]) >= t->options->precision;
-		}
-		t->report->pair_accuracy[e] = right / l->n;
-		t->report->confident[e] = (double) confident / l->n;
-		t->report->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, XMC_CALIBRATION_BINS);
-	}
-	return XMC_OK;
-}
 
 bool
 xmc_can_be_guided(const xmc_document *document)
@@ -265,7 +194,8 @@ calibrate(xmc_trainer *t)
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		XMC_TRY(xmc_train_weigh_terms(t, (xmc_modality) m, xmc_fit_labels(t), false));
 	XMC_TRY(xmc_train_fit_fusion(t, xmc_fit_labels(t)));
-	return xmc_train_fit_guidance(t);
+	XMC_TRY(xmc_train_fit_guidance(t));
+	return xmc_train_cross_fitted_figures(t);
 }
 
 /* All phases, in their order. */
@@ -298,10 +228,10 @@ run(xmc_trainer *t)
 	/* 4. The rounds. */
 	XMC_TRY(xmc_train_run_rounds(t));
 	XMC_TRY(xmc_checkpoint_load_or_save(t, XMC_STAGE_END, NULL));
-	/* 5. The figures of the report. */
+	/* 5. The figures of the report, unless cross-fitting has given them. */
 	xmc_train_free_folds(t);
 	XMC_TRY(xmc_train_fill_anchors(t));
-	return evaluate(t);
+	return xmc_train_held_out_figures(t);
 }
 
 xmc_status

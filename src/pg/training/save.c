@@ -73,6 +73,8 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	xmcoh_json_begin(&out, NULL);
 	xmcoh_json_number(&out, "documents", report->approved_documents);
 	xmcoh_json_number(&out, "held_out_documents", report->held_out_documents);
+	xmcoh_json_number(&out, "measured_documents", report->measured_documents);
+	xmcoh_json_number(&out, "measured_groups", report->measured_groups);
 	xmcoh_json_number(&out, "pool_documents", report->pool_documents);
 	xmcoh_json_number(&out, "folds", report->folds);
 	xmcoh_json_number(&out, "labelled_pairs", (double) pairs);

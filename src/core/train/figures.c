@@ -1,0 +1,119 @@
+/* figures.c - see figures.h */
+#include "train/figures.h"
+#include "numeric/dense.h"
+#include "xmcoh/calibrate.h"
+#include "xmcoh/order.h"
+#include "xmcoh/scorer.h"
+
+#include <math.h>
+
+/*
+ * The tau of one document by each kind of score, tau[e * tau_stride], and the probabilities of its pairs, p[e * p_stride
+ * + pair].
+ */
+static xmc_status
+evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
+				  double *tau, int64_t tau_stride, double *p, int64_t p_stride)
+{
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
+	{
+		XMC_TRY(xmc_decoded_tau(t->ctx, document, scores->score[e], seed, &tau[e * tau_stride]));
+		for (int32_t k = 0; k < document->n_pairs; k++)
+		{
+			const xmc_pair *pair = &document->pair[k];
+
+			p[e * p_stride + k] = xmc_sigmoid(scores->score[e][(int64_t) pair->before * document->n + pair->after]);
+		}
+	}
+	return XMC_OK;
+}
+
+/* The model that scores document d of l: of out_of_fold that of its fold; of held-out documents that of all. */
+static const xmc_model *
+model_of(const xmc_trainer *t, const xmc_labels *l, int32_t d)
+{
+	int32_t		f = 0;
+
+	if (l != &t->out_of_fold)
+		return t->model;
+	while (f < t->n_folds && d >= t->fold_start[f + 1])
+		f++;
+	return f < t->n_folds ? t->fold[f] : t->model;
+}
+
+/* Sets the figures of the report: tau of the decoded orders of l's documents; the rest from the probabilities of pairs. */
+static xmc_status
+evaluate(xmc_trainer *t, const xmc_labels *l)
+{
+	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
+	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * kinds, sizeof(double));	/* (kinds, documents) */
+	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n * kinds, sizeof(double));	/* (kinds, pairs) */
+	int64_t		at = 0;
+
+	if (!tau || !p)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t d = 0; d < l->n_documents; d++)
+	{
+		xmc_scores	scores;
+		xmc_status	status;
+
+		XMC_TRY(xmc_score_documents(t->ctx, model_of(t, l, d), 1, l->document[d], &scores));
+		status = evaluate_document(t, l->document[d], &scores, (uint64_t) d, tau + d, l->n_documents, p + at, l->n);
+		xmc_scores_free(t->ctx, &scores);
+		XMC_TRY(status);
+		at += l->document[d]->n_pairs;
+	}
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
+	{
+		const double *evidence_p = p + (int64_t) e * l->n;
+		double		right = 0;
+		int32_t		confident = 0;
+
+		XMC_TRY(xmc_labels_interval(t, l, tau + (int64_t) e * l->n_documents, &t->report->tau[e]));
+		if (l->n_groups < l->n_documents && l->n_groups < XMC_MIN_INTERVAL_GROUPS)
+			t->report->tau[e].low = t->report->tau[e].high = NAN;
+		for (int32_t k = 0; k < l->n; k++)
+		{
+			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
+			confident += fmax(evidence_p[k], 1 - evidence_p[k]) >= t->options->precision;
+		}
+		t->report->pair_accuracy[e] = right / l->n;
+		t->report->confident[e] = (double) confident / l->n;
+		t->report->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, XMC_CALIBRATION_BINS);
+	}
+	t->report->measured_documents = l->n_documents;
+	t->report->measured_groups = l->n_groups;
+	return XMC_OK;
+}
+
+/* Whether a document has a text and an image in items of their own, which an alignment would have to match. */
+static bool
+needs_alignment(const xmc_document *document)
+{
+	bool		text_alone = false;
+	bool		image_alone = false;
+
+	for (int32_t i = 0; i < document->n; i++)
+	{
+		text_alone |= (document->has[i] & XMC_HAS_TEXT) && !(document->has[i] & XMC_HAS_IMAGE);
+		image_alone |= document->has[i] == XMC_HAS_IMAGE;
+	}
+	return text_alone && image_alone;
+}
+
+xmc_status
+xmc_train_cross_fitted_figures(xmc_trainer *t)
+{
+	for (int32_t d = 0; d < t->out_of_fold.n_documents; d++)
+		if (needs_alignment(t->out_of_fold.document[d]))
+			return XMC_OK;
+	for (int32_t f = 0; f < t->n_folds; f++)
+		t->fold[f]->calibration = t->model->calibration;
+	return t->n_folds > 0 ? evaluate(t, &t->out_of_fold) : XMC_OK;
+}
+
+xmc_status
+xmc_train_held_out_figures(xmc_trainer *t)
+{
+	return t->report->measured_documents > 0 ? XMC_OK : evaluate(t, &t->held_out);
+}

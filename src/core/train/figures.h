@@ -1,0 +1,24 @@
+/*
+ * figures.h - the figures of the report: how well the trained model orders approved documents that it did not learn from
+ * (design section 4, "Metrics").
+ *
+ * With folds these are all approved documents, each scored by the model of the fold that left it out, held-out ones by the
+ * model of all (Stone 1974; the figure is that of models which learned from a little less). A few held-out documents say too
+ * little: of 200 approved documents thirty, of a handful of groups. Without folds these are the held-out documents.
+ */
+#ifndef XMCOH_FIGURES_H
+#define XMCOH_FIGURES_H
+
+#include "train/trainer.h"
+
+/*
+ * The figures by the models of the folds, before the rounds, which change one modality alone and say themselves by how much.
+ * Does nothing without folds, and where a document has texts and images in items of their own, because the models of the
+ * folds have no alignment. Errors: as xmc_train.
+ */
+extern xmc_status xmc_train_cross_fitted_figures(xmc_trainer *t);
+
+/* The figures on the held-out documents, if there are none yet. Errors: as xmc_train. */
+extern xmc_status xmc_train_held_out_figures(xmc_trainer *t);
+
+#endif
