@@ -28,9 +28,11 @@ extern void xmc_group_sizes(int32_t n, const int32_t *number, int32_t n_groups, 
 /* What xmc_find_groups found. */
 typedef struct xmc_found_groups
 {
-	int32_t		documents;		/* that share their group with another one */
+	int32_t		documents;		/* whose group is larger than what was given */
 	int32_t		limit;			/* an image or text of more documents than this joins none; INT32_MAX: each joins */
 	int32_t		left_out;		/* images and texts that are of more documents than the limit */
+	int32_t		near_images;	/* different images, less the sets that near ones make; 0 unless these were asked for */
+	int32_t		near_texts;		/* the same of texts */
 } xmc_found_groups;
 
 /*
@@ -38,11 +40,19 @@ typedef struct xmc_found_groups
  * (a letter of a script without spaces counts as a quarter of a word for each feature). Documents of one group are joined,
  * too. leader[d] is the first document of those that document d is joined with, itself if there is none.
  *
- * An image or text of many documents, such as a placeholder or a warning, could join more than half of the documents. Then
- * images and texts of the most documents are left out, until what they join is at most half. Memory: 16 bytes for each
- * image and long text, of at most XMC_MOST_COMPARED; of more than these a sample by hash is compared. Errors:
- * XMC_NO_MEMORY, XMC_STOPPED.
+ * With option find_groups XMC_FIND_NEAR, images and texts that are nearly the same count as one (near_items.h): images whose
+ * embeddings, less the mean of all, have a cosine of at least XMC_NEAR_IMAGE, and texts of which at least XMC_NEAR_TEXT of
+ * the words are shared. If a resembles b and b resembles c, all three are one.
+ *
+ * An image or text of many documents, such as a placeholder or a warning, could join more than half of the documents, or of
+ * the labelled ones. Then images and texts of the most documents are left out, until what they join is at most half, so that
+ * groups are left to hold out and to teach. Memory: 16 bytes for each
+ * image and long text, of at most XMC_MOST_COMPARED; of more than these a sample by hash is compared. Near ones take up to
+ * 60 bytes more. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
+#define XMC_FIND_NEAR 2
+#define XMC_NEAR_IMAGE 0.98
+#define XMC_NEAR_TEXT 0.8
 #define XMC_LONG_TEXT 8
 #define XMC_MOST_COMPARED (1 << 22)
 extern xmc_status xmc_find_groups(xmc_ctx *ctx, const xmc_options *options, int32_t n, const xmc_document *document,

@@ -61,7 +61,7 @@ SELECT modality, guidance, documents, documents_seen FROM xmcoh.evaluate('copy',
 -- A document without approved pairs teaches the alignment. Its figures are too good when the alignment is used.
 CREATE VIEW half_ok AS SELECT *, guide <= 60 AS ok FROM step;
 SELECT xmcoh.create_model('pooled', image_dim => 4,
-       options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 12, "bag_dim": 0, "epochs": 5, "folds": 0}') > 0 AS created;
+       options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 12, "bag_dim": 0, "epochs": 5, "folds": 0, "find_groups": 0}') > 0 AS created;
 SELECT xmcoh.attach_source('pooled', 'half_ok', document => 'guide', item => 'step', text => 'words', image => 'picture',
        "position" => 'place', approved => 'ok');
 SELECT xmcoh.train('pooled') AS job \gset

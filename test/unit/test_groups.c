@@ -283,10 +283,15 @@ test_found_groups(void **state)
 		assert_int_equal(leader[d], d); /* their texts are short, and no two images are equal */
 	assert_int_equal(found.documents, 0);
 
+	/* given groups alone are nothing that was found */
+	f->document[50].group = f->document[80].group = 5;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+	assert_int_equal(leader[80], 50);
+	assert_int_equal(found.documents, 0);
+
 	/* an image in 3, 7; another in 7, 50; a given group of 50, 80 */
 	memcpy(f->document[7].image, f->document[3].image + IMAGE_DIM, bytes);
 	memcpy(f->document[50].image, f->document[7].image + IMAGE_DIM, bytes);
-	f->document[50].group = f->document[80].group = 5;
 	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 		assert_int_equal(leader[d], d == 7 || d == 50 || d == 80 ? 3 : d);
@@ -310,6 +315,13 @@ test_found_groups(void **state)
 	assert_int_equal(leader[DOCUMENTS - 1], 3);
 	assert_int_equal(found.documents, DOCUMENTS / 2);
 	assert_int_equal(found.limit, INT32_MAX);
+
+	/* but then not if those are most of the labelled documents */
+	for (int d = 0; d < DOCUMENTS / 4; d++)
+		f->document[d].n_pairs = 0;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+	assert_int_equal(leader[DOCUMENTS - 1], DOCUMENTS - 1);
+	assert_int_equal(found.left_out, 1);
 }
 
 /* Long texts: equal but for case and punctuation they join; one word more and they do not; short ones never do. */
@@ -335,6 +347,166 @@ test_found_texts(void **state)
 	assert_memory_equal(leader, expected, sizeof leader);
 	assert_int_equal(found.documents, 4);
 	for (int d = 0; d < 8; d++)
+		xmc_document_free(&f->ctx, &document[d]);
+}
+
+/* The image of item `to` becomes that of item `from`, but for noise; `how_far` is the noise's share of its length. */
+static void
+copy_image(xmc_random *random, const float *from, float *to, double how_far)
+{
+	double		length = 0;
+	double		noise[IMAGE_DIM];
+	double		noise_length = 0;
+
+	for (int k = 0; k < IMAGE_DIM; k++)
+	{
+		noise[k] = xmc_random_normal(random);
+		length += from[k] * from[k];
+		noise_length += noise[k] * noise[k];
+	}
+	for (int k = 0; k < IMAGE_DIM; k++)
+		to[k] = (float) (from[k] + noise[k] * how_far * sqrt(length / noise_length));
+}
+
+/* A copy with a little noise joins where near duplicates are asked for, and only there; a similar image does not. */
+static void
+test_near_images(void **state)
+{
+	fixture    *f = *state;
+	xmc_found_groups found;
+	int32_t		leader[DOCUMENTS];
+	xmc_random	random;
+
+	xmc_random_seed(&random, 6);
+	for (int d = 0; d < 10; d++)
+	{
+		copy_image(&random, f->document[d].image, f->document[20 + d].image, 0.05);
+		copy_image(&random, f->document[d].image, f->document[40 + d].image, 0.5);
+	}
+	for (f->options.find_groups = 1; f->options.find_groups <= XMC_FIND_NEAR; f->options.find_groups++)
+	{
+		bool		near = f->options.find_groups == XMC_FIND_NEAR;
+
+		assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+		for (int d = 0; d < DOCUMENTS; d++)
+			assert_int_equal(leader[d], near && d >= 20 && d < 30 ? d - 20 : d);
+		assert_int_equal(found.near_images, near ? 10 : 0);
+		assert_int_equal(found.near_texts, 0);
+	}
+
+	/* near copies of a placeholder in every document: they are left out as one */
+	for (int d = 0; d < DOCUMENTS; d++)
+		copy_image(&random, f->document[0].image + IMAGE_DIM, f->document[d].image + 3 * IMAGE_DIM, 0.01);
+	f->options.find_groups = XMC_FIND_NEAR;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
+	for (int d = 1; d < DOCUMENTS; d++)
+		assert_int_equal(leader[d], d >= 20 && d < 30 ? d - 20 : d);
+	assert_int_equal(found.left_out, 1);
+}
+
+/* Documents of one text each. */
+static void
+build_texts(fixture *f, int n, const char *const *text, xmc_document *document)
+{
+	for (int d = 0; d < n; d++)
+	{
+		xmc_item	item = {.key = "1",.key_length = 1,.text = text[d],.text_length = strlen(text[d])};
+
+		assert_int_equal(xmc_document_build(&f->ctx, &f->options, f->tokeniser, 1, &item, &document[d]), XMC_OK);
+	}
+}
+
+static void
+test_near_texts(void **state)
+{
+	fixture    *f = *state;
+	static const char *const text[7] = {"Remove the four rear screws with a hex key and lift off the old cover.",
+		"Remove the four rear screws with a torx key and lift off the old cover.",	/* one of 13 words is another */
+		"Remove the two front screws with a torx key and slide off the new cover.",	/* five of 13 */
+		"Loosen both nuts until this clamp opens, then pull its hose straight down.",
+		"Then loosen both nuts until this clamp opens; pull its hose straight down",	/* another order */
+		"電源を切ってからカバーを外し、古いベルトを右側のプーリーから取り外してください。",
+		"電源を切ってからカバーを外し、古いベルトを左側のプーリーから取り外してください。"};
+	const int32_t expected[7] = {0, 0, 2, 3, 3, 5, 5};
+	xmc_document document[7];
+	int32_t		leader[7];
+	xmc_found_groups found;
+
+	build_texts(f, 7, text, document);
+	f->options.find_groups = 1;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, 7, document, leader, &found), XMC_OK);
+	assert_int_equal(found.documents, 0);
+	f->options.find_groups = XMC_FIND_NEAR;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, 7, document, leader, &found), XMC_OK);
+	assert_memory_equal(leader, expected, sizeof leader);
+	assert_int_equal(found.documents, 6);
+	assert_int_equal(found.near_texts, 3);
+	for (int d = 0; d < 7; d++)
+		xmc_document_free(&f->ctx, &document[d]);
+}
+
+/* Documents of one random text and one random image each, some of them near. */
+static void
+build_random(fixture *f, xmc_random *random, xmc_document *document)
+{
+	static const char *const word[16] = {"take", "out", "the", "four", "screws", "and", "lift", "old", "cover", "from", "its",
+		"frame", "then", "clean", "both", "sides"};
+
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		char		text[200] = "";
+		float		image[IMAGE_DIM];
+		xmc_item	item = {.key = "1",.key_length = 1,.text = text,.image = image};
+
+		for (int k = 0; k < 16; k++)
+			if (xmc_random_below(random, 8) > (uint32_t) d % 8)
+				strcat(strcat(text, word[k]), " ");
+		item.text_length = strlen(text);
+		copy_image(random, f->document[d % 70].image, image, 0.2 * xmc_random_uniform(random));
+		assert_int_equal(xmc_document_build(&f->ctx, &f->options, f->tokeniser, 1, &item, &document[d]), XMC_OK);
+	}
+}
+
+static void
+test_any_order(void **state)
+{
+	fixture    *f = *state;
+	xmc_document document[DOCUMENTS];
+	xmc_document shuffled[DOCUMENTS];
+	int32_t		first[DOCUMENTS];	/* as leader, of the documents in their first order */
+	int32_t		leader[DOCUMENTS];
+	int32_t		at[DOCUMENTS];	/* where a document has moved */
+	xmc_found_groups found[2];
+	xmc_random	random;
+
+	xmc_random_seed(&random, 7);
+	build_random(f, &random, document);
+	f->options.find_groups = XMC_FIND_NEAR;
+	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, document, first, &found[0]), XMC_OK);
+	assert_in_range(found[0].near_images, 10, 60);
+	assert_in_range(found[0].near_texts, 5, 100);
+	for (int run = 0; run < 20; run++)
+	{
+		memcpy(shuffled, document, sizeof shuffled);
+		for (int d = 0; d < DOCUMENTS; d++)
+			at[d] = d;
+		for (int d = 0; d < DOCUMENTS; d++)
+		{
+			int			to = d + (int) xmc_random_below(&random, (uint32_t) (DOCUMENTS - d));
+			int32_t		moved = at[d];
+
+			at[d] = at[to];
+			at[to] = moved;
+		}
+		for (int d = 0; d < DOCUMENTS; d++)
+			shuffled[at[d]] = document[d];
+		assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, shuffled, leader, &found[1]), XMC_OK);
+		assert_memory_equal(&found[0], &found[1], sizeof found[0]);
+		for (int d = 0; d < DOCUMENTS; d++)
+			for (int e = 0; e < d; e++)
+				assert_int_equal(first[d] == first[e], leader[at[d]] == leader[at[e]]);
+	}
+	for (int d = 0; d < DOCUMENTS; d++)
 		xmc_document_free(&f->ctx, &document[d]);
 }
 
@@ -441,6 +613,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_validation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_found_groups, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_found_texts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_near_images, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_near_texts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_any_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_training, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_split_group, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_own_groups, set_up, tear_down),

@@ -3,6 +3,8 @@
  */
 #include "xmcoh/groups.h"
 
+#include "document/joined.h"
+#include "document/near_items.h"
 #include "xmcoh/hash.h"
 
 #include <stdlib.h>
@@ -16,6 +18,7 @@ typedef struct holding
 {
 	uint64_t	hash;
 	int32_t		document;
+	int32_t		item;			/* whose image; ~item: whose text */
 } holding;
 
 typedef struct holdings
@@ -43,7 +46,7 @@ is_long(int32_t n, const uint32_t *feature)
 
 /* Adds a holding. When there is no room, half of all hashes are left out from then on. */
 static void
-add(holdings *h, uint64_t hash, int32_t document)
+add(holdings *h, uint64_t hash, int32_t document, int32_t item)
 {
 	while (h->n == XMC_MOST_COMPARED)
 	{
@@ -56,7 +59,7 @@ add(holdings *h, uint64_t hash, int32_t document)
 		h->n = kept;
 	}
 	if ((hash & h->mask) == 0)
-		h->of[h->n++] = (holding){hash, document};
+		h->of[h->n++] = (holding){hash, document, item};
 }
 
 /* The largest number of holdings that the documents can have, at most XMC_MOST_COMPARED. */
@@ -85,9 +88,9 @@ gather(xmc_ctx *ctx, const xmc_options *options, int32_t n, const xmc_document *
 
 			if (this->has[i] & XMC_HAS_IMAGE)
 				add(h, xmc_hash_bytes(this->image + (int64_t) i * options->image_dim,
-									  (size_t) options->image_dim * sizeof(float), IMAGE_SEED), d);
+									  (size_t) options->image_dim * sizeof(float), IMAGE_SEED), d, i);
 			if ((this->has[i] & XMC_HAS_WORDS) && is_long(features, feature))
-				add(h, xmc_hash_bytes(feature, (size_t) features * sizeof *feature, TEXT_SEED), d);
+				add(h, xmc_hash_bytes(feature, (size_t) features * sizeof *feature, TEXT_SEED), d, ~i);
 		}
 	}
 	return XMC_OK;
@@ -119,42 +122,140 @@ sort_holdings(holdings *h)
 	h->n = kept;
 }
 
+/* ---- near duplicates ---- */
+
+/* The different images or texts among the holdings, in the order of their hashes. */
+typedef struct different
+{
+	int32_t		n;
+	const float **image;		/* (n) of the first holding of each, or */
+	xmc_text_view *text;		/* (n) */
+	int32_t    *first;			/* (n) the number of its first holding */
+	int32_t    *leader;			/* (n) */
+} different;
+
+static xmc_status
+list_different(xmc_arena *scratch, const xmc_options *options, const xmc_document *document, const holdings *h,
+			   bool images, different *out)
+{
+	size_t		room = (size_t) h->n;
+
+	*out = (different){.first = xmc_arena_alloc(scratch, room, sizeof *out->first),
+		.leader = xmc_arena_alloc(scratch, room, sizeof *out->leader)};
+	if (images)
+		out->image = xmc_arena_alloc(scratch, room, sizeof *out->image);
+	else
+		out->text = xmc_arena_alloc(scratch, room, sizeof *out->text);
+	if (!out->first || !out->leader || !(images ? (void *) out->image : (void *) out->text))
+		return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t k = 0; k < h->n; k++)
+	{
+		const xmc_document *of = &document[h->of[k].document];
+		int32_t		item = h->of[k].item;
+
+		if ((item >= 0) != images || (k > 0 && h->of[k - 1].hash == h->of[k].hash))
+			continue;
+		if (images)
+			out->image[out->n] = of->image + (int64_t) item * options->image_dim;
+		else
+			out->text[out->n] = (xmc_text_view){of->feature + of->feature_start[~item],
+				of->feature_start[~item + 1] - of->feature_start[~item]};
+		out->first[out->n++] = k;
+	}
+	return XMC_OK;
+}
+
+/* Gives the holdings of each image or text the hash of its leader. Returns how many are joined with another one. */
+static int32_t
+share_hashes(const different *d, holdings *h, uint64_t *hash)
+{
+	int32_t		joined = 0;
+
+	for (int32_t i = 0; i < d->n; i++)
+		hash[i] = h->of[d->first[i]].hash;
+	for (int32_t i = 0; i < d->n; i++)
+	{
+		int32_t		leader = xmc_leader_of(d->leader, i);
+
+		joined += leader != i;
+		for (int32_t k = d->first[i]; k < h->n && h->of[k].hash == hash[i]; k++)
+			if (leader != i)
+				h->of[k].hash = hash[leader];
+	}
+	return joined;
+}
+
+/* Near duplicates get one hash, so that they join like identical images and texts. */
+static xmc_status
+join_near(xmc_ctx *ctx, const xmc_options *options, const xmc_document *document, holdings *h, xmc_found_groups *found)
+{
+	xmc_arena	scratch;
+	xmc_status	status = XMC_OK;
+
+	xmc_arena_init(&scratch, ctx);
+	for (int images = 0; images < 2 && status == XMC_OK; images++)
+	{
+		different	d;
+		uint64_t   *hash;
+
+		xmc_arena_reset(&scratch);
+		sort_holdings(h);
+		status = list_different(&scratch, options, document, h, images, &d);
+		hash = xmc_arena_alloc(&scratch, (size_t) h->n, sizeof *hash);
+		if (status == XMC_OK && !hash)
+			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		if (status == XMC_OK)
+			status = images ? xmc_join_near_images(&scratch, d.n, d.image, options->image_dim, d.leader)
+				: xmc_join_near_texts(&scratch, d.n, d.text, d.leader);
+		if (status == XMC_OK)
+			*(images ? &found->near_images : &found->near_texts) = share_hashes(&d, h, hash);
+	}
+	xmc_arena_free(&scratch);
+	return status;
+}
+
 /* ---- joining ---- */
 
-/* The first document of those that d is joined with; halves the path to it. */
-static int32_t
-find(int32_t *leader, int32_t d)
+/* The largest set of joined documents, and the most labelled documents of a set. */
+typedef struct largest_sets
 {
-	while (leader[d] != d)
-		d = leader[d] = leader[leader[d]];
-	return d;
-}
+	int32_t		documents;
+	int32_t		labelled;
+} largest_sets;
 
-static void
-join(int32_t *leader, int32_t a, int32_t b)
+/* size, labelled (n) are scratch: of each set, at its first document, which then is the leader of all others. */
+static largest_sets
+find_largest(int32_t n, const xmc_document *document, int32_t *leader, int32_t *size, int32_t *labelled)
 {
-	a = find(leader, a);
-	b = find(leader, b);
-	if (a < b)
-		leader[b] = a;
-	else
-		leader[a] = b;
-}
-
-/* The documents of the largest set of joined ones; size (n) is scratch. Each leader then is the first document. */
-static int32_t
-largest_set(int32_t n, int32_t *leader, int32_t *size)
-{
-	int32_t		largest = 0;
+	largest_sets largest = {0};
 
 	for (int32_t d = 0; d < n; d++)
 	{
-		size[d] = 0;
-		leader[d] = find(leader, d);
-		if (++size[leader[d]] > largest)
-			largest = size[leader[d]];
+		size[d] = labelled[d] = 0;
+		leader[d] = xmc_leader_of(leader, d);
+		labelled[leader[d]] += document[d].n_pairs > 0;
+		if (++size[leader[d]] > largest.documents)
+			largest.documents = size[leader[d]];
+		if (labelled[leader[d]] > largest.labelled)
+			largest.labelled = labelled[leader[d]];
 	}
 	return largest;
+}
+
+/* Half of the documents, and of the labelled ones, or what given groups have. */
+static largest_sets
+find_allowed(int32_t n, const xmc_document *document, int32_t *given, int32_t *size, int32_t *labelled)
+{
+	largest_sets allowed = find_largest(n, document, given, size, labelled);
+	int32_t		n_labelled = 0;
+
+	for (int32_t d = 0; d < n; d++)
+		n_labelled += document[d].n_pairs > 0;
+	if (allowed.documents < n / 2)
+		allowed.documents = n / 2;
+	if (allowed.labelled < n_labelled / 2)
+		allowed.labelled = n_labelled / 2;
+	return allowed;
 }
 
 /* Joins the documents of each image and text that at most `limit` documents have. Returns the most documents of one. */
@@ -169,7 +270,7 @@ join_holders(const holdings *h, int32_t limit, int32_t *leader, int32_t *left_ou
 		for (end = k + 1; end < h->n && h->of[end].hash == h->of[k].hash; end++)
 			;
 		for (int32_t i = k + 1; i < end && end - k <= limit; i++)
-			join(leader, h->of[k].document, h->of[i].document);
+			xmc_join(leader, h->of[k].document, h->of[i].document);
 		*left_out += end - k > limit;
 		if (end - k > most)
 			most = end - k;
@@ -207,32 +308,37 @@ find_groups(xmc_arena *scratch, const xmc_options *options, int32_t n, const xmc
 	holdings	h = {.of = xmc_arena_alloc(scratch, (size_t) count_holdings(n, document), sizeof *h.of)};
 	int32_t    *given = xmc_arena_alloc(scratch, (size_t) n, sizeof *given);
 	int32_t    *size = xmc_arena_alloc(scratch, (size_t) n, sizeof *size);
-	int32_t		allowed = n / 2;	/* documents of the largest set */
-	int32_t		largest;
+	int32_t    *labelled = xmc_arena_alloc(scratch, (size_t) n, sizeof *labelled);
+	largest_sets allowed;
 
-	if (!h.of || !given || !size)
+	if (!h.of || !given || !size || !labelled)
 		return xmc_fail(scratch->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(gather(scratch->ctx, options, n, document, &h));
+	if (options->find_groups == XMC_FIND_NEAR)
+		XMC_TRY(join_near(scratch->ctx, options, document, &h, found));
 	sort_holdings(&h);
 	XMC_TRY(find_given(scratch, n, document, given));
 	/* What was given is not cut. */
-	memcpy(leader, given, (size_t) n * sizeof *leader);
-	largest = largest_set(n, leader, size);
-	if (largest > allowed)
-		allowed = largest;
+	allowed = find_allowed(n, document, given, size, labelled);
 	for (found->limit = INT32_MAX;;)
 	{
+		largest_sets largest;
 		int32_t		most;
 
 		XMC_TRY(xmc_check_stop(scratch->ctx));
 		memcpy(leader, given, (size_t) n * sizeof *leader);
 		most = join_holders(&h, found->limit, leader, &found->left_out);
-		if (largest_set(n, leader, size) <= allowed)
+		largest = find_largest(n, document, leader, size, labelled);
+		if (largest.documents <= allowed.documents && largest.labelled <= allowed.labelled)
 			break;
 		found->limit = (found->limit == INT32_MAX ? most : found->limit) / 2;
 	}
+	/* Sets of several given groups: `labelled` marks them. */
+	memset(labelled, 0, (size_t) n * sizeof *labelled);
 	for (int32_t d = 0; d < n; d++)
-		found->documents += size[leader[d]] > 1;
+		labelled[leader[d]] |= leader[d] != given[d];
+	for (int32_t d = 0; d < n; d++)
+		found->documents += labelled[leader[d]];
 	return XMC_OK;
 }
 

@@ -62,8 +62,9 @@ static const xmc_option_info table[] = {
 		"weight of the weak pairs that are not selected, relative to the selected ones; 0: they are not trained on"},
 	{REAL(challenge_margin), false, 0, 0, 1,
 		"Kendall tau by which a version trained on_success => 'challenge' may lose against the deployed one"},
-	{LATER_INTEGER(find_groups), false, 0, 0, 1,
-		"1: documents that share an image embedding or a text of at least 8 words are one group; 0: given groups alone"},
+	{LATER_INTEGER(find_groups), false, 1, 0, 2,
+		"1: documents that share an image embedding or a text of at least 8 words are one group; 2: near duplicates of them, too;"
+		" 0: given groups alone"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents, or of their groups, held out of training"},
 };
 

@@ -1,9 +1,16 @@
 /* weigh.c - see weigh.h */
 #include "train/weigh.h"
 #include "network/term.h"
-#include "xmcoh/calibrate.h"
+#include "numeric/group_calibrate.h"
 
 #include <string.h>
+
+/*
+ * The precision of the prior of a weight, 1 / variance: a weight of a calibrated score is not expected to be far from its
+ * prior's mean. Chosen on the guides (doc/method.md, "Weights of terms and modalities").
+ */
+#define TERM_PRECISION 8.0
+#define FUSION_PRECISION 16.0
 
 /* Multiplies the score of a term, by scaling its last linear step. */
 static void
@@ -19,6 +26,44 @@ scale_term(xmc_model *model, xmc_term term, double by)
 		values[k] = (float) (values[k] * by);
 }
 
+/* The number of the group of each labelled pair of l, into of_pair (l->n). */
+static void
+groups_of_pairs(const xmc_labels *l, int32_t *of_pair)
+{
+	for (int32_t d = 0, r = 0; d < l->n_documents; d++)
+		for (int32_t k = 0; k < l->document[d]->n_pairs; k++, r++)
+			of_pair[r] = l->group[d];
+}
+
+/*
+ * The weights (k) of the terms' scores, by logistic regression with weights >= 0. Before data, the calibrated scores of all
+ * terms count alike. The regression departs from that as far as the groups agree.
+ */
+static xmc_status
+fit_terms(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, double *weight)
+{
+	float	   *x = xmc_arena_alloc(&t->term_arena, (size_t) l->n * (size_t) k, sizeof *x);	/* (n, k) calibrated scores */
+	int32_t    *group = xmc_arena_alloc(&t->term_arena, (size_t) l->n, sizeof *group);
+	xmc_group_rows rows = {.n = l->n,.k = k,.x = x,.weight = l->weight,.group = group,.n_groups = l->n_groups};
+	double		scale[XMC_CALIBRATE_MAX];
+	double		mean[XMC_CALIBRATE_MAX];
+
+	if (!x || !group)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	groups_of_pairs(l, group);
+	for (int32_t c = 0; c < k; c++)
+	{
+		XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, l->term_s[term[c]], l->weight, NULL, &scale[c]));
+		for (int32_t r = 0; r < l->n; r++)
+			x[(int64_t) r * k + c] = (float) (scale[c] * l->term_s[term[c]][r]);
+		mean[c] = 1.0 / k;
+	}
+	XMC_TRY(xmc_group_calibrate(&t->term_arena, &rows, mean, TERM_PRECISION, weight));
+	for (int32_t c = 0; c < k; c++)
+		weight[c] *= scale[c];
+	return XMC_OK;
+}
+
 xmc_status
 xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally)
 {
@@ -27,7 +72,6 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	xmc_term	term[XMC_CALIBRATE_MAX];
 	double		weight[XMC_CALIBRATE_MAX];
 	int32_t		k = 0;
-	float	   *x;				/* (n, k) */
 
 	/* The trained terms; the others are set to 0. */
 	for (int p = 0; p < XMC_TERMS; p++)
@@ -42,15 +86,9 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	*scale = 0;
 	if (k == 0)
 		return XMC_OK;
-	/* Logistic regression of the label on the scores of the terms, weights >= 0. */
 	xmc_arena_reset(&t->term_arena);
-	x = xmc_arena_alloc(&t->term_arena, (size_t) l->n * (size_t) k, sizeof(float));
-	XMC_NEED(x, t->ctx);
-	for (int32_t r = 0; r < l->n; r++)
-		for (int32_t c = 0; c < k; c++)
-			x[(int64_t) r * k + c] = l->term_s[term[c]][r];
 	if (!equally)
-		XMC_TRY(xmc_calibrate(t->ctx, l->n, k, x, l->weight, NULL, weight));
+		XMC_TRY(fit_terms(t, l, k, term, weight));
 	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
 	for (int32_t c = 0; c < k; c++)
 	{
@@ -88,41 +126,86 @@ xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
 	return XMC_OK;
 }
 
-xmc_status
-xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
+/*
+ * The pairs that all k regressors score, as rows: a pair that one of them cannot score has the score of a modality alone.
+ */
+static xmc_status
+fusion_rows(xmc_trainer *t, const xmc_labels *l, int32_t k, const int32_t *regressor, xmc_group_rows *rows)
 {
-	xmc_model  *model = t->model;
-	xmc_calibration *c = &model->calibration;
 	const float *score[XMC_MODALITIES + 1] = {l->score[XMC_TEXT], l->score[XMC_IMAGE], l->term_s[XMC_TERM_BILINEAR]};
-	double		weight[XMC_MODALITIES + 1] = {1, 1, 0};
-	double		fitted[XMC_MODALITIES + 1];
-	int32_t		regressor[XMC_MODALITIES + 1];	/* (k) what takes part: calibrated modalities, and the bilinear term */
-	int32_t		k = 0;
-	int32_t		n = 0;			/* pairs that all k score */
-	bool		joint = t->has_term[XMC_TERM_BILINEAR];
-	float	   *x;				/* (n, k) */
+	float	   *x = xmc_arena_alloc(&t->term_arena, (size_t) l->n * (size_t) k, sizeof *x);
+	int32_t    *group = xmc_arena_alloc(&t->term_arena, (size_t) l->n, sizeof *group);
+	int32_t		n = 0;
 
-	for (int e = 0; e <= XMC_JOINT; e++)
-		if (e == XMC_JOINT ? joint : c->solo[e] > 0)
-			regressor[k++] = e;
-	xmc_arena_reset(&t->term_arena);
-	x = xmc_arena_alloc(&t->term_arena, (size_t) l->n * (size_t) k, sizeof(float));
-	XMC_NEED(x, t->ctx);
-	/* Pairs that all k score. A pair that one of them cannot score has the score of a modality alone. */
-	for (int32_t r = 0; r < l->n && (k > 1 || joint); r++)
+	if (!x || !group)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	groups_of_pairs(l, group);
+	for (int32_t r = 0; r < l->n; r++)
 	{
 		int32_t		n_scores = 0;
 
 		for (int32_t e = 0; e < k; e++)
 			n_scores += (x[(int64_t) n * k + e] = score[regressor[e]][r]) != 0;
-		if (n_scores == k)
-			l->s[n++] = l->weight[r];
+		if (n_scores < k)
+			continue;
+		group[n] = group[r];
+		l->s[n++] = l->weight[r];
 	}
-	if (n > 0)
+	*rows = (xmc_group_rows){.n = n,.k = k,.x = x,.weight = l->s,.group = group,.n_groups = l->n_groups};
+	return XMC_OK;
+}
+
+/*
+ * The weights before the data are asked what both modalities are worth together: the better modality alone, as far as that
+ * is reliable in new groups. Where the groups do not tell which modality is better, the weight of each is the probability
+ * that it is. The bilinear term has no weight.
+ */
+static xmc_status
+better_modality(xmc_trainer *t, const xmc_group_rows *rows, const int32_t *regressor, double *mean)
+{
+	double		probability = 1;	/* that the first modality is the better one */
+
+	if (rows->k > 1 && regressor[1] != XMC_JOINT)
+		XMC_TRY(xmc_group_better(&t->term_arena, rows, 0, 1, &probability));
+	for (int32_t e = 0; e < rows->k; e++)
 	{
-		XMC_TRY(xmc_calibrate(t->ctx, n, k, x, l->s, NULL, fitted));
-		for (int32_t e = 0; e < k; e++)
-			weight[regressor[e]] = fitted[e];
+		mean[e] = 0;
+		if (regressor[e] == XMC_JOINT)
+			continue;
+		XMC_TRY(xmc_group_reliability(&t->term_arena, rows, e, &mean[e]));
+		mean[e] *= e == 0 ? probability : 1 - probability;
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
+{
+	xmc_model  *model = t->model;
+	xmc_calibration *c = &model->calibration;
+	double		weight[XMC_MODALITIES + 1] = {1, 1, 0};
+	int32_t		regressor[XMC_MODALITIES + 1];	/* (k) what takes part: calibrated modalities, and the bilinear term */
+	int32_t		k = 0;
+	bool		joint = t->has_term[XMC_TERM_BILINEAR];
+
+	for (int e = 0; e <= XMC_JOINT; e++)
+		if (e == XMC_JOINT ? joint : c->solo[e] > 0)
+			regressor[k++] = e;
+	if (k > 1 || joint)
+	{
+		xmc_group_rows rows;
+		double		mean[XMC_MODALITIES + 1];
+		double		fitted[XMC_MODALITIES + 1];
+
+		xmc_arena_reset(&t->term_arena);
+		XMC_TRY(fusion_rows(t, l, k, regressor, &rows));
+		if (rows.n > 0)
+		{
+			XMC_TRY(better_modality(t, &rows, regressor, mean));
+			XMC_TRY(xmc_group_calibrate(&t->term_arena, &rows, mean, FUSION_PRECISION, fitted));
+			for (int32_t e = 0; e < k; e++)
+				weight[regressor[e]] = fitted[e];
+		}
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		c->fused[m] = weight[m] * c->solo[m];

@@ -8,10 +8,11 @@
 #include "train/trainer.h"
 
 /*
- * Weighs the terms of one modality by logistic regression on the pairs of `l`, multiplies the weights into the parameters
- * (of the models of the folds too), so that the raw score stays the plain sum of the terms, and calibrates it: sets
- * calibration.solo and the scores of the modality in `l` and in t->held_out. A term that could not be trained gets weight
- * 0. `equally`: all others get weight 1. Errors: as xmc_calibrate, xmc_train_score_term.
+ * Weighs the terms of one modality by logistic regression on the pairs of `l`, shrunk towards equal weights of the
+ * calibrated terms (numeric/group_calibrate.h). Multiplies the weights into the parameters (of the models of the folds too),
+ * so that the raw score stays the plain sum of the terms, and calibrates it: sets calibration.solo and the scores of the
+ * modality in `l` and in t->held_out. A term that could not be trained gets weight 0. `equally`: all others get weight 1.
+ * Errors: as xmc_group_calibrate, xmc_train_score_term.
  */
 extern xmc_status xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally);
 
@@ -19,8 +20,8 @@ extern xmc_status xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, x
 extern xmc_status xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
 
 /*
- * Fits calibration.fused on those pairs of `l` that both modalities and the bilinear term score. A bilinear term that could
- * not be trained is set to 0. Errors: as xmc_calibrate.
+ * Fits calibration.fused on those pairs of `l` that both modalities and the bilinear term score, shrunk towards the better
+ * modality alone. A bilinear term that could not be trained is set to 0. Errors: as xmc_group_calibrate.
  */
 extern xmc_status xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l);
 

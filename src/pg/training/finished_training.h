@@ -24,7 +24,7 @@ typedef struct FinishedTraining
 	char	  **key;			/* (n) */
 	char	  **group;			/* (n) names of groups, as in TrainingSet */
 	bool		has_groups;
-	const xmc_found_groups *found;	/* NULL: groups were not looked for */
+	const xmc_found_groups *found;	/* NULL: none were found */
 	const uint8 *held_out;		/* (n) */
 	xmc_hold_out_rule held_out_rule;
 	int64		ignored_pairs;

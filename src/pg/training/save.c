@@ -162,6 +162,9 @@ append_groups(StringInfo out, const xmc_train_report *report, const xmc_found_gr
 {
 	if (found != NULL)
 		appendStringInfo(out, "; %d documents share images or long texts with others", found->documents);
+	if (found != NULL && (found->near_images > 0 || found->near_texts > 0))
+		appendStringInfo(out, "; %d images (cosine at least %.2f) and %d texts (at least %.0f%% of the words) are near duplicates"
+						 " of others", found->near_images, XMC_NEAR_IMAGE, found->near_texts, 100 * XMC_NEAR_TEXT);
 	if (found != NULL && found->limit < INT32_MAX)
 		appendStringInfo(out, " (left out were %d images and texts of more than %d documents, which would join more than"
 						 " half)", found->left_out, found->limit);

@@ -271,7 +271,10 @@ refuse_ignored_pairs(const TrainingSet *set)
 				errhint("The documents and items of pairs are compared with those of the sources as text."));
 }
 
-/* Option find_groups: documents that share an image or a long text are one group, named like the first of them. */
+/*
+ * Option find_groups: documents that share an image or a long text are one group, named like the first of them. Where no
+ * documents share any, all is as without the option.
+ */
 static void
 find_groups(xmc_ctx *ctx, TrainingSet *set)
 {
@@ -279,8 +282,8 @@ find_groups(xmc_ctx *ctx, TrainingSet *set)
 	int32	   *leader = palloc_extended(sizeof(int32) * (Size) Max(documents->n, 1), MCXT_ALLOC_HUGE);
 
 	XMCOH_TRY(xmc_find_groups(ctx, set->options, documents->n, documents->document, leader, &set->found), ctx);
-	set->groups_found = true;
-	set->has_groups = true;
+	set->groups_found = set->found.documents > 0 || set->found.left_out > 0;
+	set->has_groups |= set->groups_found;
 	for (int32 d = 0; d < documents->n; d++)
 		if (leader[d] != d)
 		{

@@ -17,7 +17,7 @@ typedef struct TrainingSet
 	char	  **key;			/* (documents->n) */
 	char	  **group;			/* (documents->n) names of groups; of a document that is its own group: its key */
 	bool		has_groups;		/* some document has a group */
-	bool		groups_found;	/* xmc_find_groups was asked; `found` is what it said */
+	bool		groups_found;	/* xmc_find_groups joined documents or left some apart; `found` is what it said */
 	xmc_found_groups found;
 	uint8	   *held_out;		/* (documents->n) by xmcoh_hold_out */
 	xmc_hold_out_rule rule;		/* by which documents are held out, from xmcoh_hold_out */
