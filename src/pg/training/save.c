@@ -170,9 +170,9 @@ append_groups(StringInfo out, const xmc_train_report *report, const xmc_found_gr
 						 " half)", found->left_out, found->limit);
 	appendStringInfo(out, "; %d groups, %d held out, the largest of %d documents", report->groups, report->held_out_groups,
 					 report->largest_group);
-	if (report->held_out_groups < XMC_MIN_INTERVAL_GROUPS && report->held_out_groups < report->held_out_documents)
-		appendStringInfo(out, "; the figures are of %d held-out %s: how good the orders of other groups are cannot be told, so"
-						 " there are no intervals", report->held_out_groups, report->held_out_groups == 1 ? "group" : "groups");
+	if (report->measured_groups < XMC_MIN_INTERVAL_GROUPS && report->measured_groups < report->measured_documents)
+		appendStringInfo(out, "; the figures are of %d %s: how good the orders of other groups are cannot be told, so"
+						 " there are no intervals", report->measured_groups, report->measured_groups == 1 ? "group" : "groups");
 }
 
 static char *
