@@ -42,6 +42,7 @@ REGRESS = \
 ISOLATION = \
 	challenge \
 	decide \
+	decide_training \
 	deploy \
 	events \
 	prune \

@@ -31,7 +31,10 @@ decisions_query(int32 model_id, int64 n_documents, const char *const *document)
 					 " seen_order, seen_texts, seen_items FROM xmcoh.decision"
 					 " WHERE model_id OPERATOR(pg_catalog.=) %d AND withdrawn_by IS NULL"
 					 " AND kind OPERATOR(pg_catalog.=) ANY ('{before,order,either}'::pg_catalog.text[])", model_id);
-	if (document != NULL)
+	/* One document is compared by itself, because the planner then uses the index for it before the table has statistics, too. */
+	if (document != NULL && n_documents == 1)
+		appendStringInfo(&query, " AND document OPERATOR(pg_catalog.=) %s::pg_catalog.text", quote_literal_cstr(document[0]));
+	else if (document != NULL)
 	{
 		appendStringInfoString(&query, " AND document OPERATOR(pg_catalog.=) ANY (ARRAY[");
 		for (int64 d = 0; d < n_documents; d++)

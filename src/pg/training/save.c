@@ -188,7 +188,7 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
 						 (long long) training->ignored_pairs);
 	if (training->stale_decisions > 0)
-		appendStringInfo(&out, "; %lld decisions left out, wholly or in part: their documents have changed (xmcoh.stale_approval)",
+		appendStringInfo(&out, "; decisions left out, wholly or in part, because their documents have changed: %lld",
 						 (long long) training->stale_decisions);
 	if (training->note != NULL)
 		appendStringInfo(&out, "; %s", training->note);
