@@ -9,6 +9,9 @@ CREATE FUNCTION xmcoh_internal.guard_decision() RETURNS trigger
 DECLARE
     marked xmcoh.decision;
 BEGIN
+    IF TG_RELID <> 'xmcoh.decision'::regclass THEN
+        RAISE trigger_protocol_violated USING MESSAGE = 'this trigger is for xmcoh.decision alone';
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         marked := OLD;
         marked.withdrawn_by := NEW.withdrawn_by;
@@ -95,7 +98,12 @@ BEGIN
     ELSIF cardinality(items) <> (SELECT count(DISTINCT i.item COLLATE "C") FROM unnest(items) AS i (item)) THEN
         RAISE invalid_parameter_value USING MESSAGE = 'an item must not be named twice';
     END IF;
-    seen := xmcoh_internal.see_document(caller, model, document, items, kind <> 'order');
+    BEGIN
+        seen := xmcoh_internal.see_document(caller, model, document, items, kind <> 'order');
+    EXCEPTION WHEN data_corrupted OR object_not_in_prerequisite_state THEN
+        -- Damaged weights keep nobody from deciding; no probability was shown then.
+        seen := xmcoh_internal.see_document(caller, model, document, items, false);
+    END;
     decided_items := seen.seen_items;
     id := xmcoh_internal.lock_decisions(caller, model, document);
     SELECT d.decision_id INTO new_id FROM xmcoh.decision AS d
@@ -201,7 +209,7 @@ COMMENT ON FUNCTION xmcoh.withdraw(bigint, text) IS
 
 -- ---- approved pairs ----
 
-CREATE VIEW xmcoh_internal.pair_in_force AS
+CREATE VIEW xmcoh.pair_in_force WITH (security_barrier = true) AS
     SELECT DISTINCT ON (p.model_id, p.document, p.before, p.after) p.model_id, p.document, p.before, p.after,
            p.decided_by AS approved_by, p.decided_at AS approved_at
     FROM (SELECT d.decision_id, d.model_id, d.document, d.items[1] AS before, d.items[2] AS after, d.decided_by, d.decided_at
@@ -213,10 +221,10 @@ CREATE VIEW xmcoh_internal.pair_in_force AS
             AND NOT EXISTS (SELECT FROM xmcoh.decision AS e WHERE e.model_id = d.model_id AND e.document = d.document
                             AND e.kind = 'either' AND e.withdrawn_by IS NULL AND e.items @> ARRAY[a.item, b.item])) AS p
     ORDER BY p.model_id, p.document, p.before, p.after, p.decision_id;
-COMMENT ON VIEW xmcoh_internal.pair_in_force IS 'Internal: the pairs of the decisions in force';
+COMMENT ON VIEW xmcoh.pair_in_force IS 'Internal: the pairs of the decisions in force';
 
 CREATE VIEW xmcoh.approved_pair WITH (security_barrier = true) AS
-    SELECT p.* FROM xmcoh_internal.pair_in_force AS p
+    SELECT p.* FROM xmcoh.pair_in_force AS p
     WHERE EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = p.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review'));
 COMMENT ON VIEW xmcoh.approved_pair IS 'Pairs of items whose order people have decided and that are in force, those of approved orders included. A role with level review may insert model_id, document, before and after; each row becomes a decision by that role';
 

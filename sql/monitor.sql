@@ -49,7 +49,7 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
            xmcoh.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
            xmcoh.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
            xmcoh.report_integer(v.report, 'documents') AS documents,
-           (SELECT count(*) FROM xmcoh_internal.pair_in_force AS p WHERE p.model_id = m.model_id
+           (SELECT count(*) FROM xmcoh.pair_in_force AS p WHERE p.model_id = m.model_id
                 AND p.approved_at > coalesce(trained.started_at, v.created_at, '-infinity')) AS pairs_approved_since,
            xmcoh.report_number(v.report, 'fused', 'confident') AS confident,
            xmcoh.report_number(v.report, 'fused', 'confident') - xmcoh.report_number(before.report, 'fused', 'confident') AS confident_drift,

@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(xmcoh_stale_approval);
 typedef struct ReadModel
 {
 	int32		model_id;
-	bool		is_deployed;
+	int32		version;		/* that is deployed; 0: none */
 	xmc_options options;		/* its inputs */
 } ReadModel;
 
@@ -44,7 +44,7 @@ read_model(text *name)
 	ReadModel	model = {0};
 	bool		is_null;
 
-	if (execute("SELECT model_id, image_dim, text_dim, words, deployed_version IS NOT NULL FROM xmcoh.model"
+	if (execute("SELECT model_id, image_dim, text_dim, words, deployed_version FROM xmcoh.model"
 				" WHERE name OPERATOR(pg_catalog.=) $1", SPI_OK_SELECT, 1, types, values, NULL) != 1)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -52,7 +52,9 @@ read_model(text *name)
 	model.model_id = DatumGetInt32(first_value(1, &is_null));
 	xmcoh_make_options(DatumGetInt32(first_value(2, &is_null)), DatumGetInt32(first_value(3, &is_null)),
 					   DatumGetBool(first_value(4, &is_null)), NULL, &model.options);
-	model.is_deployed = DatumGetBool(first_value(5, &is_null));
+	model.version = DatumGetInt32(first_value(5, &is_null));
+	if (is_null)
+		model.version = 0;
 	return model;
 }
 
@@ -181,25 +183,21 @@ static int32
 look(text *model_name, bool with_probability, Sight *sight)
 {
 	ReadModel	model;
-	DeployedModel deployed = {0};
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	model = read_model(model_name);
 	visit_documents(&model, sight->document, see, sight);
 	refuse_unknown(sight, model_name);
-	if (model.is_deployed)
+	if (model.version > 0 && with_probability)
 	{
-		deployed = xmcoh_find_deployed(VARDATA_ANY(model_name), VARSIZE_ANY_EXHDR(model_name));
-		if (with_probability)
-		{
-			xmc_guidance_rule rule = {.mode = XMC_GUIDANCE_SOFT};
+		DeployedModel deployed = xmcoh_find_deployed(VARDATA_ANY(model_name), VARSIZE_ANY_EXHDR(model_name));
+		xmc_guidance_rule rule = {.mode = XMC_GUIDANCE_SOFT};
 
-			xmcoh_bulk_score(&deployed, &rule, InvalidOid, sight->document, NULL, take_probability, sight);
-		}
+		xmcoh_bulk_score(&deployed, &rule, InvalidOid, sight->document, NULL, take_probability, sight);
 	}
 	SPI_finish();
-	return deployed.version;
+	return model.version;
 }
 
 static Datum
@@ -242,11 +240,16 @@ Datum
 xmcoh_see_document(PG_FUNCTION_ARGS)
 {
 	text	   *model = xmcoh_model_argument(fcinfo->args[1]);
+	Oid			caller = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
+	bool		with_probability = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
 	Sight		sight = {.memory = CurrentMemoryContext,.want_order = PG_ARGISNULL(3),.probability = NAN};
 	int32		version;
 	Oid			user;
 	int			security;
 
+	(void) GetUserNameFromId(caller, false);	/* an ERROR for an OID that is no role's */
+	if (PG_ARGISNULL(2))
+		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("document must not be NULL"));
 	sight.document = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	if (!sight.want_order)
 	{
@@ -259,8 +262,8 @@ xmcoh_see_document(PG_FUNCTION_ARGS)
 	}
 	/* As the role that decides. The change of user makes the reading a restricted operation (restricted.h). */
 	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(PG_GETARG_OID(0), security | SECURITY_LOCAL_USERID_CHANGE);
-	version = look(model, PG_GETARG_BOOL(4) && sight.n == 2, &sight);
+	SetUserIdAndSecContext(caller, security | SECURITY_LOCAL_USERID_CHANGE);
+	version = look(model, with_probability && sight.n == 2, &sight);
 	SetUserIdAndSecContext(user, security);
 	return sight_datum(fcinfo, &sight, version);
 }

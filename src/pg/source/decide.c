@@ -180,12 +180,14 @@ compare_inserted(const void *a, const void *b)
 	return strcmp(ia->document, ib->document);
 }
 
+/* The trigger that fires: INSTEAD OF for a row, or for a statement. */
 static TriggerData *
-trigger_of_view(FunctionCallInfo fcinfo)
+trigger_of_view(FunctionCallInfo fcinfo, bool for_row)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || RelationGetRelid(trigger->tg_relation) !=
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ||
+		TRIGGER_FIRED_INSTEAD(trigger->tg_event) != for_row || RelationGetRelid(trigger->tg_relation) !=
 		get_relname_relid("approved_pair", get_namespace_oid("xmcoh", false)))
 		ereport(ERROR,
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -235,7 +237,7 @@ with_approval(HeapTuple tuple, TupleDesc desc, Oid caller)
 Datum
 xmcoh_insert_pair(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = trigger_of_view(fcinfo);
+	TriggerData *trigger = trigger_of_view(fcinfo, true);
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 	Datum		value[4];
 	bool		is_null;
@@ -277,7 +279,7 @@ xmcoh_check_inserted_pairs(PG_FUNCTION_ARGS)
 {
 	Unchecked  *todo = unchecked;
 
-	(void) trigger_of_view(fcinfo);
+	(void) trigger_of_view(fcinfo, false);
 	if (todo == NULL)
 		return PointerGetDatum(NULL);
 	qsort(todo->inserted, todo->n, sizeof(Inserted), compare_inserted);
