@@ -8,6 +8,8 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -67,33 +69,61 @@ append_query(PairList *list, const char *query, const char *purpose)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Appends the pairs of one relation. `row` is a row of xmcoh.pair_source_record: relation, document, before, after. */
+/* Whether the current role may read the relation, or all of its columns that are read. */
+static bool
+may_read(Oid relation, int n_columns, const char *const *column)
+{
+	bool		may = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	bool		may_columns = true;
+
+	for (int c = 0; c < n_columns && !may; c++)
+		may_columns = may_columns &&
+			pg_attribute_aclcheck(relation, get_attnum(relation, column[c]), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	return may || may_columns;
+}
+
+/*
+ * Appends the pairs of one relation on these documents. `row` is a row of xmcoh.pair_source_record: relation, document,
+ * before, after. For `lenient`, see xmcoh_read_relation_pairs.
+ */
 static void
-append_pair_source(PairList *list, HeapTuple row, TupleDesc desc)
+append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const DocumentKeys *keys, bool lenient)
 {
 	static const ColumnUse use[3] = {COLUMN_DOCUMENT, COLUMN_BEFORE, COLUMN_AFTER};
 	bool		is_null;
 	Datum		datum = SPI_getbinval(row, desc, 1, &is_null);
 	Oid			relation = xmcoh_referenced_oid(datum);
 	char	   *name = xmcoh_referenced_name(datum);
+	const char *column[3];
 	StringInfoData query;
 
 	if (!OidIsValid(relation))
-		ereport(ERROR,
+	{
+		ereport(lenient ? NOTICE : ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("relation of approved pairs %s does not exist any more", name),
 				errhint("Create the relation again, or detach it with xmcoh.detach_pairs(model, %s).",
 						quote_literal_cstr(name)));
+		return;
+	}
 	initStringInfo(&query);
 	for (int c = 0; c < 3; c++)
 	{
-		const char *column = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
-
-		xmcoh_check_column(relation, column, use[c],
+		column[c] = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
+		xmcoh_check_column(relation, column[c], use[c],
 						   "Rename the column back, or detach the pairs and attach them again with the present columns.");
-		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column, use[c]));
+		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column[c], use[c]));
+	}
+	if (lenient && !may_read(relation, 3, column))
+	{
+		ereport(NOTICE,
+				errmsg("approved pairs of %s are left out, because you may not read them", name),
+				errdetail("Orders can contradict these pairs."));
+		return;
 	}
 	appendStringInfo(&query, " FROM %s AS t", name);
+	if (keys != NULL)
+		xmcoh_append_key_filter(&query, relation, column[0], keys);
 	append_query(list, query.data, psprintf("approved pairs of %s", name));
 }
 
@@ -109,20 +139,14 @@ compare_pairs(const void *a, const void *b)
 	return c ? c : strcmp(pa->after, pb->after);
 }
 
-ApprovedPairs *
-xmcoh_read_pairs(int32 model_id)
+/* Appends the pairs of all relations of the model. */
+static void
+append_relations(PairList *list, int32 model_id, const DocumentKeys *keys, bool lenient)
 {
-	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
-	PairList	list = {pairs, 64, CurrentMemoryContext};
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(model_id)};
 	SPITupleTable *sources;
 	uint64		n_sources;
-	int64		kept = 0;
-
-	pairs->pair = palloc(list.capacity * sizeof(ApprovedPair));
-	append_query(&list, psprintf("SELECT document, before, after FROM xmcoh.approved_pair"
-								 " WHERE model_id OPERATOR(pg_catalog.=) %d", model_id), "approved pairs");
 
 	if (SPI_execute_with_args("SELECT relation, document, before, after FROM xmcoh.pair_source_record"
 							  " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id",
@@ -131,10 +155,33 @@ xmcoh_read_pairs(int32 model_id)
 	sources = SPI_tuptable;
 	n_sources = SPI_processed;
 	for (uint64 i = 0; i < n_sources; i++)
-		append_pair_source(&list, sources->vals[i], sources->tupdesc);
+		append_pair_source(list, sources->vals[i], sources->tupdesc, keys, lenient);
 	SPI_freetuptable(sources);
+	MemoryContextSwitchTo(list->memory);	/* SPI left its own memory context */
+}
 
-	MemoryContextSwitchTo(list.memory); /* SPI left its own memory context */
+ApprovedPairs *
+xmcoh_read_relation_pairs(int32 model_id, const DocumentKeys *keys, bool lenient)
+{
+	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
+	PairList	list = {pairs, 64, CurrentMemoryContext};
+
+	pairs->pair = palloc(list.capacity * sizeof(ApprovedPair));
+	append_relations(&list, model_id, keys, lenient);
+	return pairs;
+}
+
+ApprovedPairs *
+xmcoh_read_pairs(int32 model_id)
+{
+	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
+	PairList	list = {pairs, 64, CurrentMemoryContext};
+	int64		kept = 0;
+
+	pairs->pair = palloc(list.capacity * sizeof(ApprovedPair));
+	append_query(&list, psprintf("SELECT document, before, after FROM xmcoh.approved_pair"
+								 " WHERE model_id OPERATOR(pg_catalog.=) %d", model_id), "approved pairs");
+	append_relations(&list, model_id, NULL, false);
 
 	/* sorted by document, before, after; equal pairs of several relations are one */
 	qsort(pairs->pair, pairs->n, sizeof(ApprovedPair), compare_pairs);
