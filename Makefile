@@ -33,6 +33,7 @@ REGRESS = \
 	aggregates \
 	evaluate \
 	items \
+	check \
 	bad_input \
 	rounds \
 	settings \
