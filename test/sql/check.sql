@@ -113,6 +113,20 @@ SELECT document, violated_pairs, coherence, gain, verdict, approved, moves FROM 
 -- an approved pair stands above the approved order of a source
 INSERT INTO said SELECT '8', (SELECT step FROM step WHERE guide = 8 AND place = 1), (SELECT step FROM step WHERE guide = 8 AND place = 0);
 SELECT document, violated_pairs, worst_probability, verdict, approved FROM xmcoh.check_documents('guides', 'step', '{8,12}');
+-- decisions: an order that was approved and the two steps that have no order; then its texts change, then the stored order
+SELECT xmcoh.approve_order('guides', '1012', (SELECT array_agg(nth(1012, p) ORDER BY p) FROM generate_series(0, 3) AS p)) IS NOT NULL AS approved,
+       xmcoh.decide('guides', '1012', nth(1012, 2), nth(1012, 3), 'either') IS NOT NULL AS decided;
+SELECT document, verdict, approved, violated_pairs FROM xmcoh.check_documents('guides', 'draft', '{1012,1016}');
+SELECT approved, count(*), bool_and(probability IN (0, 1)) AS certain FROM xmcoh.pair_scores('guides', '1012', 'draft') GROUP BY 1 ORDER BY 1;
+BEGIN;
+UPDATE draft SET words = words || ' again' WHERE guide = 1012 AND place = 3;
+SELECT document, verdict, approved, violated_pairs FROM xmcoh.check_documents('guides', 'draft', '{1012}');
+SELECT approved, count(*) FROM xmcoh.pair_scores('guides', '1012', 'draft') GROUP BY 1 ORDER BY 1;
+ROLLBACK;
+BEGIN;
+UPDATE draft SET place = 1 - place WHERE guide = 1012 AND place < 2;
+SELECT document, verdict, approved, violated_pairs, worst_probability FROM xmcoh.check_documents('guides', 'draft', '{1012}');
+ROLLBACK;
 -- a contradiction
 INSERT INTO said VALUES ('1004', nth(1004, 0), nth(1004, 3));
 SELECT document, verdict FROM xmcoh.check_documents('guides', 'draft', '{1004}');

@@ -641,7 +641,7 @@ test_order_without_ties(void **state)
 		for (int32_t k = 0; k < n; k++)
 			position[k] = 10.5 * place[k] - 3;
 		tau = kendall_tau(n, place, scratch);
-		assert_int_equal(xmc_measure_order(&ctx, n, position, &quality), XMC_OK);
+		assert_int_equal(xmc_measure_order(&ctx, n, position, NULL, &quality), XMC_OK);
 		assert_int_equal(quality.matches, xmc_position_matches(n, place));
 		assert_true(isnan(tau) ? isnan(quality.tau) : fabs(quality.tau - tau) < 1e-12);
 		assert_true(quality.random_matches == 1);
@@ -662,7 +662,7 @@ test_order_with_ties(void **state)
 	int32_t		matches = 0;
 
 	(void) state;
-	assert_int_equal(xmc_measure_order(&ctx, 3, all_equal, &quality), XMC_OK);
+	assert_int_equal(xmc_measure_order(&ctx, 3, all_equal, NULL, &quality), XMC_OK);
 	assert_true(quality.matches == 3 && isnan(quality.tau) && quality.random_matches == 3);
 	assert_true(fabs(quality.random_perfect - 1) < 1e-12);
 
@@ -679,7 +679,7 @@ test_order_with_ties(void **state)
 		for (int32_t a = 0; a < 4; a++)
 			for (int32_t b = a + 1; b < 4; b++)
 				wrong += position[a] > position[b];
-		assert_int_equal(xmc_measure_order(&ctx, 4, position, &quality), XMC_OK);
+		assert_int_equal(xmc_measure_order(&ctx, 4, position, NULL, &quality), XMC_OK);
 		assert_true(fabs(quality.tau - (1 - 2.0 * wrong / 5)) < 1e-12);	/* five of the six pairs have an order */
 		assert_int_equal(quality.matches == 4, wrong == 0);
 		orders++;
@@ -689,6 +689,147 @@ test_order_with_ties(void **state)
 	assert_int_equal(orders, 24);
 	assert_true(fabs(quality.random_perfect - (double) perfect / orders) < 1e-12);
 	assert_true(fabs(quality.random_matches - (double) matches / orders) < 1e-12);
+}
+
+/* Visits all orders of n items, each as the item at each place. */
+typedef void (*order_visitor) (void *arg, int32_t n, const int32_t *item);
+
+static void
+visit_orders(int32_t n, int32_t placed, int32_t *item, order_visitor visit, void *arg)
+{
+	if (placed == n)
+	{
+		visit(arg, n, item);
+		return;
+	}
+	for (int32_t i = 0; i < n; i++)
+	{
+		bool		used = false;
+
+		for (int32_t k = 0; k < placed; k++)
+			used |= item[k] == i;
+		if (used)
+			continue;
+		item[placed] = i;
+		visit_orders(n, placed + 1, item, visit, arg);
+	}
+}
+
+#define MOST_FREE 6
+
+/* What all orders of some items have together. Items stand by their number, but some pairs have no order. */
+typedef struct all_orders
+{
+	bool		either[MOST_FREE][MOST_FREE];
+	int32_t		orders;
+	int32_t		perfect;
+	int32_t		matches;
+	bool		may_be[MOST_FREE][MOST_FREE];	/* a right order has item i at place k */
+	double		random_perfect;
+	double		random_matches;
+	int			pass;			/* the second pass knows may_be of the first */
+} all_orders;
+
+static void
+measure_free(void *arg, int32_t n, const int32_t *item)
+{
+	all_orders *all = arg;
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_order_quality quality;
+	double		position[MOST_FREE];
+	uint8_t		either[MOST_FREE * MOST_FREE];
+	int32_t		wrong = 0;
+	int32_t		right = 0;
+	int32_t		matches = 0;
+
+	for (int32_t a = 0; a < n; a++)
+	{
+		position[a] = item[a] * 10;
+		for (int32_t b = 0; b < n; b++)
+		{
+			either[a * n + b] = all->either[item[a]][item[b]];
+			if (a < b && !all->either[item[a]][item[b]])
+			{
+				wrong += item[a] > item[b];
+				right += item[a] < item[b];
+			}
+		}
+	}
+	if (wrong == 0)
+		for (int32_t k = 0; k < n; k++)
+			all->may_be[item[k]][k] = true;
+	if (all->pass == 0)
+		return;
+	for (int32_t k = 0; k < n; k++)
+		matches += all->may_be[item[k]][k];
+	assert_int_equal(xmc_measure_order(&ctx, n, position, either, &quality), XMC_OK);
+	assert_int_equal(quality.perfect, wrong == 0);
+	assert_int_equal(quality.matches, matches);
+	if (wrong + right == 0)
+		assert_true(isnan(quality.tau));
+	else
+		assert_true(fabs(quality.tau - (double) (right - wrong) / (right + wrong)) < 1e-12);
+	all->orders++;
+	all->perfect += quality.perfect;
+	all->matches += quality.matches;
+	all->random_perfect = quality.random_perfect;
+	all->random_matches = quality.random_matches;
+}
+
+/* Pairs without an order: places, perfect orders and baselines against all orders. What must precede is transitive here. */
+static void
+test_order_with_free_pairs(void **state)
+{
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 5);
+	for (int k = 0; k < 60; k++)
+	{
+		all_orders	all = {.pass = 0};
+		int32_t		item[MOST_FREE];
+		int32_t		n = 2 + (int32_t) xmc_random_below(&random, MOST_FREE - 1);
+
+		/* a pair is free unless it is drawn, or follows from two that are */
+		for (int32_t a = 0; a < n; a++)
+			for (int32_t b = a + 1; b < n; b++)
+				all.either[a][b] = xmc_random_below(&random, 3) == 0;
+		for (int pass = 0; pass < n; pass++)	/* until nothing follows any more */
+			for (int32_t a = 0; a < n; a++)
+				for (int32_t b = a + 1; b < n; b++)
+					for (int32_t c = b + 1; c < n; c++)
+						if (!all.either[a][b] && !all.either[b][c])
+							all.either[a][c] = false;
+		for (int32_t a = 0; a < n; a++)
+			for (int32_t b = 0; b < a; b++)
+				all.either[a][b] = all.either[b][a];
+		visit_orders(n, 0, item, measure_free, &all);
+		all.pass = 1;
+		visit_orders(n, 0, item, measure_free, &all);
+		assert_true(fabs(all.random_perfect - (double) all.perfect / all.orders) < 1e-12);
+		assert_true(fabs(all.random_matches - (double) all.matches / all.orders) < 1e-12);
+	}
+}
+
+/* A long piece: one item is free of a chain of 19. So 1 of 19! orders is right, which the bound gives exactly. */
+static void
+test_order_with_long_pieces(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_order_quality quality;
+	double		position[20];
+	uint8_t    *either = test_calloc(20 * 20, 1);
+
+	(void) state;
+	for (int32_t k = 0; k < 20; k++)
+	{
+		position[k] = k;
+		either[k] = either[k * 20] = k > 0;
+	}
+	assert_int_equal(xmc_measure_order(&ctx, 20, position, either, &quality), XMC_OK);
+	assert_true(fabs(quality.random_perfect / xmc_random_perfect_match(19) - 1) < 1e-9);
+	assert_true(quality.perfect && quality.matches == 20);
+	test_free(either);
 }
 
 int
@@ -702,6 +843,8 @@ main(void)
 		cmocka_unit_test(test_random_baselines),
 		cmocka_unit_test(test_order_without_ties),
 		cmocka_unit_test(test_order_with_ties),
+		cmocka_unit_test(test_order_with_free_pairs),
+		cmocka_unit_test(test_order_with_long_pieces),
 		cmocka_unit_test(test_coin_flips_score_nothing),
 		cmocka_unit_test(test_coin_flips_with_ties_score_nothing),
 		cmocka_unit_test(test_relabelling_changes_nothing),
