@@ -142,7 +142,7 @@ COMMENT ON FUNCTION xmcoh_internal.approve(oid, text, text, text, text, text) IS
 CREATE FUNCTION xmcoh.approve(model text, document text, before text, after text, note text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.approve(text, text, text, text, text) IS
-    'Decides that one item of a document stands before another and gives the number of the decision (xmcoh.decision). Harmless if repeated. Needs level review. Errors: undefined_object (model, document, item), data_exception (the decisions contradict each other; the detail has the chain), insufficient_privilege';
+    'Decides that one item of a document stands before another and gives the decision''s number. Harmless if repeated. Needs level review. Errors: undefined_object (model, document, item), data_exception (decisions contradict each other; the detail has the chain), insufficient_privilege';
 
 CREATE FUNCTION xmcoh_internal.approve_order(caller oid, model text, document text, items text[], note text) RETURNS bigint
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

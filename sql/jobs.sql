@@ -226,7 +226,7 @@ CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success t
                             stale text DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text) IS
-    'Trains a version in the background after commit; gives the job''s number. on_success: ''deploy'', ''keep'' or ''challenge''. options override the model''s. unlabelled: sources of unapproved documents (NULL: all). stale: decisions about changed documents, ''use'' or ''ignore''. Needs level train. Error: object_in_use and others';
+    'Trains a version in the background after commit; gives the job''s number. on_success: ''deploy'', ''keep'' or ''challenge''. options override the model''s. unlabelled: sources of unapproved documents (NULL: all). stale: ''use'', ''ignore''. Needs level train. Error: object_in_use and others';
 
 CREATE PROCEDURE xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C;

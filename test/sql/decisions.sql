@@ -123,6 +123,33 @@ SELECT xmcoh.approve_order('decisions', 'B') AS again \gset
 SELECT kind, withdrawn_by = :again AS replaced FROM xmcoh.decision WHERE document = 'B' ORDER BY decision_id;
 SELECT document, kind FROM xmcoh.stale_approval('decisions') WHERE document = 'B';
 
+-- An approved order replaces the decisions that it has the pairs of, if they were made about other texts or, as inserted ones, about none.
+INSERT INTO step SELECT 'E', s, s, 'step ' || s FROM generate_series(1, 4) AS s;
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT xmcoh.model_id('decisions'), 'E', x, y FROM (VALUES ('1', '3'), ('2', '4')) AS p (x, y);
+SELECT count(xmcoh.approve('decisions', 'E', '1', '2')) FROM generate_series(1, 2);
+UPDATE step SET words = 'other words' WHERE manual = 'E' AND step = 4;
+SELECT xmcoh.approve('decisions', 'E', '3', '4') > 0 AS approved, xmcoh.approve_order('decisions', 'E', '{1,2,3}') AS replacing \gset
+SELECT kind, items, withdrawn_by = :replacing AS replaced FROM xmcoh.decision WHERE document = 'E' ORDER BY decision_id;
+
+-- Items that share a position share a place of the order, and have no order among themselves. Two relations hold the rows here.
+CREATE TABLE photo (manual text, photo text, place integer, picture real[]);
+INSERT INTO photo VALUES ('F', 'p1', 1, '{0,1}'), ('F', 'p2', 2, '{1,0}');
+INSERT INTO step SELECT 'F', s, s, 'step ' || s FROM generate_series(1, 2) AS s;
+SELECT xmcoh.create_model('photos', image_dim => 2) > 0 AS created;
+SELECT xmcoh.attach_source('photos', 'step', document => 'manual', item => 'step', text => 'words', "position" => 'place');
+SELECT xmcoh.attach_source('photos', 'photo', document => 'manual', item => 'photo', image => 'picture', "position" => 'place', documents_of => 'step');
+SELECT xmcoh.approve_order('photos', 'F') > 0 AS approved;
+SELECT items, places FROM xmcoh.decision WHERE document = 'F';
+SELECT string_agg(before || ' ' || after, ', ' ORDER BY before, after) FROM xmcoh.approved_pair WHERE document = 'F';
+SELECT xmcoh.approve_order('photos', 'F') = max(decision_id) AS same FROM xmcoh.decision;
+UPDATE photo SET place = 3 - place;
+SELECT document, kind, order_changed, changed, gone FROM xmcoh.stale_approval('photos');
+UPDATE photo SET place = NULL, picture = '{1,1}';
+UPDATE photo SET place = 3 - substr(photo, 2)::int;
+UPDATE photo SET place = 3 - place;
+SELECT count(*) AS for_another_embedding FROM xmcoh.stale_approval('photos');
+SELECT xmcoh.drop_model('photos', discard_decisions => true);
+
 -- dropping
 SELECT try($$SELECT xmcoh.drop_model('decisions')$$);
 SELECT xmcoh.drop_model('decisions', discard_decisions => true);
@@ -130,7 +157,7 @@ SELECT count(*) FROM xmcoh.decision;
 
 -- ---- training and evaluation ----
 
--- Orders of documents with 4 steps, of which 40 are known by decisions alone. Nothing in the source is approved.
+-- Documents with 4 steps each; of 40 the order is known by decisions alone. Nothing in the source is approved.
 CREATE TABLE guide (manual integer, step integer, words text);
 INSERT INTO guide SELECT m, s, (ARRAY['unpack', 'mount', 'wire', 'test'])[s] || ' part ' || m FROM generate_series(1, 60) AS m, generate_series(1, 4) AS s;
 SELECT xmcoh.create_model('guides', options => '{"epochs": 3}') > 0 AS created;
@@ -143,7 +170,7 @@ SELECT count(xmcoh.approve_order('guides', m::text)) FROM generate_series(21, 40
 SELECT xmcoh.decide('guides', '21', '2', '3', 'either') > 0 AS either;
 UPDATE guide SET words = 'switch off first' WHERE manual = 22 AND step = 1;
 DELETE FROM guide WHERE manual = 23;
--- Nor has the worker anything to do with document 41, where only that two steps are parallel is known.
+-- Of document 41 no order is known, only that two steps are parallel.
 SELECT xmcoh.decide('guides', '41', '1', '2', 'either') > 0 AS either;
 CREATE PROCEDURE train(stale text DEFAULT NULL) LANGUAGE plpgsql AS $$
 DECLARE
@@ -180,7 +207,7 @@ SELECT version = (SELECT deployed_version FROM xmcoh.model WHERE name = 'guides'
   FROM xmcoh.decision AS d, xmcoh.pair_scores('guides', '43') AS p WHERE d.decision_id = :d AND p.item_a = '1' AND p.item_b = '4';
 SELECT xmcoh.drop_model('guides', discard_decisions => true);
 DROP VIEW turned;
-DROP TABLE step, copied, guide;
+DROP TABLE step, copied, guide, photo;
 DROP PROCEDURE train;
 DROP FUNCTION try;
 DROP EXTENSION xmcoh;
