@@ -34,6 +34,7 @@ REGRESS = \
 	aggregates \
 	evaluate \
 	items \
+	check \
 	bad_input \
 	rounds \
 	settings \

@@ -65,8 +65,9 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.recover_order(text, anynonarray, text, real[], real[], text),
     xmcoh.recovered_position(text, text, real[]), xmcoh.recovered_position(text, text, real[], real[]),
     xmcoh.recovered_position(text, text, real[], real[], text),
-    xmcoh.order_documents(text, regclass, text, text, text, integer), xmcoh.pair_scores(text, text, regclass, text, text, integer),
-    xmcoh.alignment(text, text, regclass), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer)
+    xmcoh.order_documents(text, regclass, text, text, text, integer, text[]),
+    xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]), xmcoh.check_documents(text, regclass, text[], double precision),
+    xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer, text[])
     TO xmcoh_user;
 
 GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;

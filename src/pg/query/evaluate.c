@@ -206,7 +206,7 @@ evaluate_score_kind(Evaluation *evaluation, DocumentSet set, const BulkDocument 
 	if (any)
 	{
 		/* the recovered order; ties are broken by chance, so that the numbers of the items cannot help */
-		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, kind, &tie_seed, order, &m), &ctx);
+		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, kind, NULL, &tie_seed, order, &m), &ctx);
 		placed = measure_order(scored, either, m, order, &quality);
 	}
 	if (placed > 0)
@@ -410,6 +410,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	Evaluation	evaluation = {.memory = CurrentMemoryContext,.inferred = rule.inferred,.held_out_only = !OidIsValid(source)};
 	DeployedModel deployed;
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
+	const DocumentKeys *keys = xmcoh_document_keys(fcinfo->args[5]);
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
@@ -422,7 +423,8 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	evaluation.decided = xmcoh_read_decided_pairs(deployed.model_id, 0, NULL);
 	if (evaluation.held_out_only)
 		find_held_out(&deployed, &evaluation);
-	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_evaluated, evaluate_document, &evaluation);
+	xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.source = source,.keys = keys,.filter = is_evaluated,
+					 .visit = evaluate_document,.arg = &evaluation});
 	/* a set without documents has no rows; but without any document the first set has */
 	for (int k = 0; k < DOCUMENT_SETS; k++)
 		if (evaluation.documents[k] > 0 || (k == UNSEEN && evaluation.documents[SEEN] == 0))

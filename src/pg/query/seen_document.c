@@ -63,16 +63,16 @@ read_model(text *name)
 /* Receives each document; it lives during the call. False: no further document is needed. */
 typedef bool (*DocumentVisitor) (void *arg, const SourceDocument *document);
 
-/* Visits the documents of all sources of the model, or those with one key. */
+/* Visits the documents of all sources of the model, or those with these keys. */
 static void
-visit_documents(const ReadModel *model, const char *key, DocumentVisitor visit, void *arg)
+visit_documents(const ReadModel *model, const DocumentKeys *keys, DocumentVisitor visit, void *arg)
 {
 	ListCell   *cell;
 	bool		more = true;
 
 	foreach(cell, xmcoh_source_columns(model->model_id, InvalidOid))
 	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), &model->options, key);
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), &model->options, keys);
 		const SourceDocument *document;
 
 		while (more && (document = xmcoh_source_next(reader)) != NULL)
@@ -184,19 +184,20 @@ refuse_unknown(const Sight *sight, text *model)
 static int32
 look(text *model_name, bool with_probability, Sight *sight)
 {
+	DocumentKeys keys = {.n = 1,.key = &sight->document};
 	ReadModel	model;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	model = read_model(model_name);
-	visit_documents(&model, sight->document, see, sight);
+	visit_documents(&model, &keys, see, sight);
 	refuse_unknown(sight, model_name);
 	if (model.version > 0 && with_probability)
 	{
 		DeployedModel deployed = xmcoh_find_deployed(VARDATA_ANY(model_name), VARSIZE_ANY_EXHDR(model_name));
 		xmc_guidance_rule rule = {.mode = XMC_GUIDANCE_SOFT};
 
-		xmcoh_bulk_score(&deployed, &rule, InvalidOid, sight->document, NULL, take_probability, sight);
+		xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.keys = &keys,.visit = take_probability,.arg = sight});
 	}
 	SPI_finish();
 	return model.version;

@@ -8,6 +8,8 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -17,6 +19,8 @@
 #include "source/columns.h"
 #include "source/rows.h"
 #include "source/seen.h"
+
+#include "xmcoh/decided.h"
 
 #define LISTED_CYCLES 10
 
@@ -67,33 +71,61 @@ append_query(PairList *list, const char *query, const char *purpose)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Appends the pairs of one relation. `row` is a row of xmcoh.pair_source_record: relation, document, before, after. */
+/* Whether the current role may read the relation, or all of its columns that are read. */
+static bool
+may_read(Oid relation, int n_columns, const char *const *column)
+{
+	bool		may = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	bool		may_columns = true;
+
+	for (int c = 0; c < n_columns && !may; c++)
+		may_columns = may_columns &&
+			pg_attribute_aclcheck(relation, get_attnum(relation, column[c]), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	return may || may_columns;
+}
+
+/*
+ * Appends the pairs of one relation on these documents. `row` is a row of xmcoh.pair_source_record: relation, document,
+ * before, after. For `lenient`, see xmcoh_read_pairs.
+ */
 static void
-append_pair_source(PairList *list, HeapTuple row, TupleDesc desc)
+append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const DocumentKeys *keys, bool lenient)
 {
 	static const ColumnUse use[3] = {COLUMN_DOCUMENT, COLUMN_BEFORE, COLUMN_AFTER};
 	bool		is_null;
 	Datum		datum = SPI_getbinval(row, desc, 1, &is_null);
 	Oid			relation = xmcoh_referenced_oid(datum);
 	char	   *name = xmcoh_referenced_name(datum);
+	const char *column[3];
 	StringInfoData query;
 
 	if (!OidIsValid(relation))
-		ereport(ERROR,
+	{
+		ereport(lenient ? NOTICE : ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("relation of approved pairs %s does not exist any more", name),
 				errhint("Create the relation again, or detach it with xmcoh.detach_pairs(model, %s).",
 						quote_literal_cstr(name)));
+		return;
+	}
 	initStringInfo(&query);
 	for (int c = 0; c < 3; c++)
 	{
-		const char *column = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
-
-		xmcoh_check_column(relation, column, use[c],
+		column[c] = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
+		xmcoh_check_column(relation, column[c], use[c],
 						   "Rename the column back, or detach the pairs and attach them again with the present columns.");
-		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column, use[c]));
+		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column[c], use[c]));
+	}
+	if (lenient && !may_read(relation, 3, column))
+	{
+		ereport(NOTICE,
+				errmsg("approved pairs of %s are left out, because you may not read them", name),
+				errdetail("Orders can contradict these pairs."));
+		return;
 	}
 	appendStringInfo(&query, " FROM %s AS t", name);
+	if (keys != NULL)
+		xmcoh_append_key_filter(&query, relation, column[0], keys);
 	append_query(list, query.data, psprintf("approved pairs of %s", name));
 }
 
@@ -109,20 +141,14 @@ compare_pairs(const void *a, const void *b)
 	return c ? c : strcmp(pa->after, pb->after);
 }
 
-ApprovedPairs *
-xmcoh_read_pairs(int32 model_id)
+/* Appends the pairs of all relations of the model. */
+static void
+append_relations(PairList *list, int32 model_id, const DocumentKeys *keys, bool lenient)
 {
-	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
-	PairList	list = {pairs, 64, CurrentMemoryContext};
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(model_id)};
 	SPITupleTable *sources;
 	uint64		n_sources;
-	int64		kept = 0;
-
-	pairs->decisions = xmcoh_read_decisions(model_id, 0, NULL);
-	pairs->used = palloc_extended(Max(pairs->decisions->n, 1) * sizeof(int64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	pairs->pair = palloc(list.capacity * sizeof(NamedPair));
 
 	if (SPI_execute_with_args("SELECT relation, document, before, after FROM xmcoh.pair_source_record"
 							  " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id",
@@ -131,10 +157,22 @@ xmcoh_read_pairs(int32 model_id)
 	sources = SPI_tuptable;
 	n_sources = SPI_processed;
 	for (uint64 i = 0; i < n_sources; i++)
-		append_pair_source(&list, sources->vals[i], sources->tupdesc);
+		append_pair_source(list, sources->vals[i], sources->tupdesc, keys, lenient);
 	SPI_freetuptable(sources);
+	MemoryContextSwitchTo(list->memory);	/* SPI left its own memory context */
+}
 
-	MemoryContextSwitchTo(list.memory); /* SPI left its own memory context */
+ApprovedPairs *
+xmcoh_read_pairs(int32 model_id, const DocumentKeys *keys, bool lenient)
+{
+	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
+	PairList	list = {pairs, 64, CurrentMemoryContext};
+	int64		kept = 0;
+
+	pairs->decisions = xmcoh_read_decisions(model_id, keys ? keys->n : 0, keys ? keys->key : NULL);
+	pairs->used = palloc_extended(Max(pairs->decisions->n, 1) * sizeof(int64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	pairs->pair = palloc(list.capacity * sizeof(NamedPair));
+	append_relations(&list, model_id, keys, lenient);
 
 	/* sorted by document, before, after; equal pairs of several relations are one */
 	qsort(pairs->pair, pairs->n, sizeof(NamedPair), compare_pairs);
@@ -311,6 +349,17 @@ without_stale(const Decision *decision, StaleRule rule, const SourceDocument *so
 	return left;
 }
 
+/* The item of the document for each node of the graph; -1: the document has none. */
+static int32 *
+items_of_nodes(const DecisionGraph *graph, const SourceDocument *source)
+{
+	int32	   *item = palloc_extended(Max(graph->graph.n_nodes, 1) * sizeof(int32), MCXT_ALLOC_HUGE);
+
+	for (int64 v = 0; v < graph->graph.n_nodes; v++)
+		item[v] = xmcoh_item_number(source, graph->name[v]);
+	return item;
+}
+
 /* The matrix of labels, for a visitor. */
 typedef struct LabelMatrix
 {
@@ -364,9 +413,7 @@ label_decided(xmc_ctx *ctx, ApprovedPairs *pairs, const DocumentPairs *of, Stale
 			pairs->pair[p].used = true;
 
 	graph = xmcoh_decision_graph(source->key, decision, of->n_decisions, &pairs->pair[of->first_pair], of->n_pairs);
-	matrix.item = item = palloc_extended(Max(graph->graph.n_nodes, 1) * sizeof(int32), MCXT_ALLOC_HUGE);
-	for (int64 v = 0; v < graph->graph.n_nodes; v++)
-		item[v] = xmcoh_item_number(source, graph->name[v]);
+	matrix.item = item = items_of_nodes(graph, source);
 	XMCOH_TRY(xmc_close_graph(ctx, &graph->graph, label_reached, &matrix), ctx);
 	for (int64 e = 0; e < graph->n_either; e++)
 	{
@@ -424,4 +471,83 @@ xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, StaleRule rule, const S
 		document->n_pairs = k;
 	}
 	pfree(precedes);
+}
+
+/* ---- decided pairs ---- */
+
+/* The matrix of decisions, for a visitor. */
+typedef struct DecidedMatrix
+{
+	int32		n;
+	uint8	   *decided;		/* (n, n) xmc_decision */
+	const int32 *item;			/* (nodes of the graph) the item of the document; -1: it has none */
+	bool		contradicts;	/* a node reaches itself */
+} DecidedMatrix;
+
+static void
+decide_reached(void *arg, int64_t from, int64_t n, const int64_t *node)
+{
+	DecidedMatrix *matrix = arg;
+	int32		before = matrix->item[from];
+
+	for (int64 k = 0; k < n; k++)
+	{
+		int32		after = matrix->item[node[k]];
+
+		if (node[k] == from)
+			matrix->contradicts = true;
+		else if (before >= 0 && after >= 0)
+			xmc_decide(matrix->n, matrix->decided, before, after, XMC_DECIDED_BEFORE);
+	}
+}
+
+/* What the decisions and pairs of a document leave to be decided: 'either' first, since an order that follows counts more. */
+static void
+fill_decided(xmc_ctx *ctx, const DecisionGraph *graph, const SourceDocument *source, DecidedMatrix *matrix)
+{
+	matrix->item = items_of_nodes(graph, source);
+	for (int64 e = 0; e < graph->n_either; e++)
+	{
+		int32		a = matrix->item[graph->either[e].a];
+		int32		b = matrix->item[graph->either[e].b];
+
+		if (a >= 0 && b >= 0)
+			xmc_decide(matrix->n, matrix->decided, a, b, XMC_DECIDED_EITHER);
+	}
+	XMCOH_TRY(xmc_close_graph(ctx, &graph->graph, decide_reached, matrix), ctx);
+}
+
+uint8 *
+xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, const SourceDocument *source, bool *stale)
+{
+	DocumentPairs of = pairs_of(pairs, source->key);
+	DecidedMatrix matrix = {.n = source->n};
+	Decision   *decision = palloc(Max(of.n_decisions, 1) * sizeof(Decision));
+	Seen		seen;
+
+	*stale = false;
+	if (of.n_decisions + of.n_pairs == 0)
+		return NULL;
+	if (of.n_decisions > 0)
+		xmcoh_see(source, &seen);
+	for (int64 d = 0; d < of.n_decisions; d++)
+	{
+		const Decision *whole = &pairs->decisions->decision[of.first_decision + d];
+
+		*stale |= xmcoh_is_stale(whole, &seen);
+		decision[d] = without_stale(whole, STALE_UNCHANGED, source, &seen);
+	}
+	matrix.decided = xmc_zalloc(ctx, (size_t) source->n * source->n, 1);
+	if (matrix.decided == NULL)
+		xmcoh_raise(XMC_NO_MEMORY, ctx);
+	fill_decided(ctx, xmcoh_decision_graph(source->key, decision, of.n_decisions, &pairs->pair[of.first_pair], of.n_pairs),
+				 source, &matrix);
+	if (!matrix.contradicts)
+		return matrix.decided;
+	ereport(WARNING,
+			errmsg("approved pairs of document \"%s\" contradict each other", source->key),
+			errdetail("No order fulfils them, so they are left out."),
+			errhint("Take back one pair of each cycle. xmcoh.train lists the cycles."));
+	xmc_release(ctx, matrix.decided);
+	return NULL;
 }

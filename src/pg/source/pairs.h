@@ -1,5 +1,6 @@
 /*
- * pairs.h - the approved pairs of a model, for training: read, checked for contradictions, turned into labels of documents.
+ * pairs.h - the approved pairs of a model: read, checked for contradictions, turned into labels of documents for training, and
+ * into constraints of orders.
  *
  * They come from the decisions in force (decisions.h) and from the relations that xmcoh.pair_source lists.
  */
@@ -7,6 +8,7 @@
 #define XMCOH_PG_PAIRS_H
 
 #include "source/decision_graph.h"
+#include "source/keys.h"
 #include "source/source.h"
 
 typedef struct ApprovedPairs
@@ -27,8 +29,12 @@ typedef enum StaleRule
 	STALE_USE					/* they are used */
 } StaleRule;
 
-/* Reads all approved pairs of a model into CurrentMemoryContext. Needs SPI. */
-extern ApprovedPairs *xmcoh_read_pairs(int32 model_id);
+/*
+ * Reads the approved pairs of a model on these documents (NULL: on all) into CurrentMemoryContext. Decisions are read as the
+ * owner of the extension, relations as the current role. `lenient`: a relation that the role may not read, or that does not
+ * exist any more, is left out with a NOTICE. Needs SPI.
+ */
+extern ApprovedPairs *xmcoh_read_pairs(int32 model_id, const DocumentKeys *keys, bool lenient);
 
 /*
  * ERROR data_exception when the pairs of a document form a cycle (which may have length 1), because no order fulfils all of
@@ -49,6 +55,13 @@ extern bool xmcoh_is_decided(const ApprovedPairs *pairs, const char *document);
  */
 extern void xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, StaleRule rule, const SourceDocument *source,
 								 xmc_document *document);
+
+/*
+ * What is decided about the items of a document: a matrix (n, n) (xmcoh/decided.h), closed, allocated by ctx; NULL: nothing.
+ * Of a decision about a document that has changed since, the items with unchanged texts count; *stale says whether there is
+ * one. Where approved pairs contradict each other, a WARNING says so, and nothing counts as decided.
+ */
+extern uint8 *xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, const SourceDocument *source, bool *stale);
 
 /* How many pairs no document used, because they name unknown documents or items, or hold a NULL. */
 extern int64 xmcoh_ignored_pairs(const ApprovedPairs *pairs);

@@ -326,7 +326,7 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	set->documents = xmcoh_documents_create(options);
 	reading.pool = xmc_wants_pool(options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
 	MemoryContextSwitchTo(spi);
-	pairs = xmcoh_read_pairs(job->model_id);
+	pairs = xmcoh_read_pairs(job->model_id, NULL, false);
 	xmcoh_refuse_cycles(pairs);
 	foreach(cell, xmcoh_source_columns(job->model_id, InvalidOid))
 	{
