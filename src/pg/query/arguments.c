@@ -59,6 +59,18 @@ xmcoh_score_kind_argument(NullableDatum argument)
 	return (xmc_score_kind) choice(argument, "evidence", XMC_SCORE_FUSED, XMC_SCORE_KINDS, score_kind_names);
 }
 
+double
+xmcoh_precision_argument(NullableDatum argument)
+{
+	double		precision = argument.isnull ? 0.95 : DatumGetFloat8(argument.value);
+
+	if (!(precision > 0.5 && precision < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("precision is %g, but must be above 0.5 and below 1", precision)));
+	return precision;
+}
+
 const char *
 xmcoh_score_kind_name(xmc_score_kind kind)
 {

@@ -1,0 +1,73 @@
+/*
+ * violation.h - pairs of a document that a model is sure of and that the stored order contradicts; and the error, the
+ * warning and the row of xmcoh.violation_record that say so.
+ */
+#ifndef XMCOH_PG_VIOLATION_H
+#define XMCOH_PG_VIOLATION_H
+
+#include "postgres.h"
+
+#include "guard/guard.h"
+#include "model/weights.h"
+
+#define LISTED_PAIRS 10
+
+/* An item of a violated pair. */
+typedef struct ViolatingItem
+{
+	const char *key;
+	const char *label;			/* for people: its stored position, and its text or key */
+} ViolatingItem;
+
+typedef struct ViolatedPair
+{
+	ViolatingItem before;		/* should stand before the other */
+	ViolatingItem after;
+	double		probability;
+} ViolatedPair;
+
+typedef struct Violation
+{
+	const char *document;
+	int64		n_pairs;
+	int			n_listed;
+	ViolatedPair pair[LISTED_PAIRS];	/* (n_listed) the surest first */
+} Violation;
+
+/* What to check a document against. */
+typedef struct CheckRule
+{
+	const char *model;			/* its name */
+	DeployedModel deployed;
+	Oid			source;			/* InvalidOid: all sources of the model */
+	double		precision;
+	bool		allow_approved; /* what people have approved is right: stored orders, and pairs */
+} CheckRule;
+
+/*
+ * Checks a document under the active snapshot, as the current user. NULL: its order is right, or it has none. The result is
+ * in CurrentMemoryContext. *digest: a hash of all that was read of the document, 0 if it has no items. Errors: those of
+ * xmcoh_bulk_score.
+ */
+extern Violation *xmcoh_find_violation(const CheckRule *rule, const char *document, uint64 *digest);
+
+/* The same digest, under the active snapshot. */
+extern uint64 xmcoh_digest_document(const CheckRule *rule, const char *document);
+
+/* What the worker at the terminal reads, about the surest pair. */
+extern char *xmcoh_violation_message(const Violation *violation);
+
+/*
+ * ereport(level) of SQLSTATE check_violation. `constraint`: the name of the trigger on `relation`, which go into the fields of
+ * the error; NULL, NULL: there is none.
+ */
+extern void xmcoh_report_violation(int level, const CheckRule *rule, const Violation *violation, const char *constraint,
+								   Relation relation);
+
+/* Writes the violation of a document to xmcoh.violation_record, as the extension's owner; NULL: the document has none. */
+extern void xmcoh_record_violation(const CheckRule *rule, const char *document, const Violation *violation);
+
+/* The documents of a source that have an unresolved row there, by key, in CurrentMemoryContext. */
+extern char **xmcoh_unresolved_documents(int32 model_id, Oid source, int64 *n);
+
+#endif
