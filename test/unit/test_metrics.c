@@ -180,7 +180,7 @@ assert_coin_flips_score_nothing(bool ties, uint64_t seed)
 			}
 			if (ties)
 				shuffle(&random, n, gold);
-			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, NULL), XMC_OK);
 			places(n, gold, order, place);
 			tau = kendall_tau(n, place, scratch);
 			sum += tau;
@@ -252,8 +252,8 @@ test_relabelling_changes_nothing(void **state)
 			for (int32_t j = 0; j < n; j++)
 				renamed[name[i] * n + name[j]] = s[i * n + j];
 		}
-		assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
-		assert_int_equal(xmc_decode(&ctx, n, renamed, order_renamed, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, renamed, NULL, order_renamed, NULL), XMC_OK);
 		places(n, gold, order, place);
 		places(n, gold_renamed, order_renamed, place_renamed);
 		for (int32_t k = 0; k < n; k++)
@@ -598,7 +598,7 @@ test_shuffled_ties(void **state)
 		int32_t		plain[6];
 		int32_t		scratch[6];
 
-		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, (uint64_t) d, order), XMC_OK);
+		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, NULL, (uint64_t) d, order), XMC_OK);
 		sum += kendall_tau(6, order, scratch);
 		for (int32_t i = 0; i < 6; i++)
 			for (int32_t j = i + 1; j < 6; j++)
@@ -606,8 +606,8 @@ test_shuffled_ties(void **state)
 				s[i * 6 + j] = (float) xmc_random_normal(&random);
 				s[j * 6 + i] = -s[i * 6 + j];
 			}
-		assert_int_equal(xmc_decode(&ctx, 6, s, plain, NULL), XMC_OK);
-		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, (uint64_t) d, order), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, 6, s, NULL, plain, NULL), XMC_OK);
+		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, NULL, (uint64_t) d, order), XMC_OK);
 		assert_memory_equal(order, plain, sizeof plain);
 	}
 	/* tau of a random order of 6 has standard deviation sqrt(2 (2n + 5) / (9 n (n - 1))) = 0.355 */

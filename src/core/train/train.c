@@ -6,6 +6,7 @@
 #include "train/checkpoint.h"
 #include "train/cross_modal.h"
 #include "train/crossfit.h"
+#include "train/reliability.h"
 #include "train/rounds.h"
 #include "train/term_fit.h"
 #include "train/trainer.h"
@@ -261,7 +262,18 @@ calibrate(xmc_trainer *t)
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		XMC_TRY(xmc_train_weigh_terms(t, (xmc_modality) m, xmc_fit_labels(t), false));
 	XMC_TRY(xmc_train_fit_fusion(t, xmc_fit_labels(t)));
-	return xmc_train_fit_guidance(t);
+	XMC_TRY(xmc_train_fit_guidance(t));
+	return xmc_train_fit_reliability(t);
+}
+
+static bool
+any_round_kept(const xmc_train_report *report)
+{
+	bool		any = false;
+
+	for (int k = 0; k < report->n_rounds; k++)
+		any = any || report->round[k].kept;
+	return any;
 }
 
 /* All phases, in their order. */
@@ -294,9 +306,11 @@ run(xmc_trainer *t)
 	/* 4. The rounds. */
 	XMC_TRY(xmc_train_run_rounds(t));
 	XMC_TRY(xmc_checkpoint_load_or_save(t, XMC_STAGE_END, NULL));
-	/* 5. The figures of the report. */
+	/* 5. The figures of the report; a round that was kept has changed what the scores are worth. */
 	xmc_train_free_folds(t);
 	XMC_TRY(xmc_train_fill_anchors(t));
+	if (any_round_kept(t->report))
+		XMC_TRY(xmc_train_fit_reliability(t));
 	return evaluate(t);
 }
 

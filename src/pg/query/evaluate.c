@@ -138,7 +138,7 @@ evaluate_score_kind(Evaluation *evaluation, DocumentSet set, const BulkDocument 
 	if (any)
 	{
 		/* the recovered order; ties are broken by chance, so that the numbers of the items cannot help */
-		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, kind, &tie_seed, order, &m), &ctx);
+		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, kind, NULL, &tie_seed, order, &m), &ctx);
 		for (int32 k = 0; k < m; k++)
 			if (!isnan(scored->position[order[k]]))
 				position[placed++] = scored->position[order[k]];

@@ -22,6 +22,6 @@ xmcoh_decode_scores(const xmc_document *document, const xmc_scores *scores, xmc_
 	xmc_ctx		ctx = xmcoh_context();
 	int32		m;
 
-	XMCOH_TRY(xmc_recover_order(&ctx, document, scores, kind, NULL, order, &m), &ctx);
+	XMCOH_TRY(xmc_recover_order(&ctx, document, scores, kind, NULL, NULL, order, &m), &ctx);
 	return m;
 }

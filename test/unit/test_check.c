@@ -1,0 +1,337 @@
+/* test_check.c - what is wrong with a stored order: against the definitions, by brute force; thresholds; failures */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "counting.h"
+#include "permutations.h"
+#include "xmcoh/check.h"
+#include "xmcoh/order.h"
+#include "xmcoh/random.h"
+
+#include <math.h>
+
+#define MOST 9
+
+static void
+random_scores(xmc_random *random, int32_t n, const int32_t *truth, float *s)
+{
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = i; j < n; j++)
+		{
+			s[i * n + j] = i == j ? 0 : (float) (2 * xmc_random_normal(random) + (truth[i] < truth[j] ? 2 : -2));
+			s[j * n + i] = -s[i * n + j];
+		}
+}
+
+/* The probability that i stands before j, by the definition. */
+static double
+p_of(int32_t n, const float *s, const uint8_t *decided, int32_t i, int32_t j)
+{
+	switch (decided[i * n + j])
+	{
+		case XMC_DECIDED_BEFORE:
+			return 1;
+		case XMC_DECIDED_AFTER:
+			return 0;
+		case XMC_DECIDED_EITHER:
+			return 0.5;
+		default:
+			return 1 / (1 + exp(-(double) s[i * n + j]));
+	}
+}
+
+/* The mean of 2p - 1 over pairs with two positions, in the order by `place`. */
+static double
+coherence_of(int32_t n, const float *s, const uint8_t *decided, const double *position, const int32_t *place)
+{
+	double		sum = 0;
+	int			pairs = 0;
+
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < n; j++)
+			if (position[i] < position[j])
+			{
+				double		p = p_of(n, s, decided, i, j);
+
+				pairs++;
+				sum += decided[i * n + j] == XMC_DECIDED_EITHER ? 1 : place[i] < place[j] ? 2 * p - 1 : 1 - 2 * p;
+			}
+	return sum / pairs;
+}
+
+/* The most items that keep their order, by trying all sets. */
+static int32_t
+most_kept(int32_t n, const double *position, const int32_t *place)
+{
+	int32_t		most = 0;
+
+	for (uint32_t set = 1; set < 1u << n; set++)
+	{
+		bool		agrees = true;
+
+		for (int32_t i = 0; i < n; i++)
+			for (int32_t j = 0; j < n; j++)
+				if (set >> i & set >> j & 1 && position[i] < position[j] && place[i] > place[j])
+					agrees = false;
+		if (agrees && __builtin_popcount(set) > most)
+			most = __builtin_popcount(set);
+	}
+	return most;
+}
+
+static void
+test_against_definitions(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_random	random;
+	int32_t		suspects = 0;
+
+	(void) state;
+	xmc_random_seed(&random, 1);
+	for (int32_t r = 0; r < 500; r++)
+	{
+		int32_t		n = 2 + r % (MOST - 1);
+		double		threshold = 0.5 + r % 4;
+		float		s[MOST * MOST];
+		uint8_t		decided[MOST * MOST] = {0};
+		int32_t		truth[MOST];
+		int32_t		stored[MOST];
+		double		position[MOST];
+		int32_t		order[MOST];
+		int32_t		place[MOST];
+		int32_t		by_position[MOST];
+		int64_t		violated = 0;
+		int64_t		confident = 0;
+		int64_t		pairs = 0;
+		double		worst = 0;
+		double		stored_coherence;
+		double		best;
+		xmc_check	check;
+
+		shuffle(&random, n, truth);
+		shuffle(&random, n, stored);
+		random_scores(&random, n, truth, s);
+		/* some items side by side: every other document has two items at position 0 */
+		for (int32_t i = 0; i < n; i++)
+			position[i] = r % 2 && stored[i] == 1 ? 0 : stored[i];
+		if (r % 3 == 0)
+			xmc_decide(n, decided, 0, 1, r % 2 ? XMC_DECIDED_BEFORE : XMC_DECIDED_EITHER);
+		for (int32_t i = 0; i < n; i++)
+			by_position[i] = i;
+		assert_int_equal(xmc_check_order(&ctx, n, s, decided, position, threshold, &check), XMC_OK);
+		assert_int_equal(xmc_order_items(&ctx, n, s, decided, NULL, n, by_position, order), XMC_OK);
+		for (int32_t k = 0; k < n; k++)
+			place[order[k]] = k;
+		for (int32_t i = 0; i < n; i++)
+			for (int32_t j = 0; j < n; j++)
+				if (position[i] < position[j])
+				{
+					bool		is_decided = decided[i * n + j] != XMC_UNDECIDED;
+					bool		is_confident = is_decided || fabs((double) s[i * n + j]) >= threshold;
+
+					pairs++;
+					confident += is_confident;
+					if (is_confident && decided[i * n + j] != XMC_DECIDED_EITHER && p_of(n, s, decided, i, j) < 0.5)
+					{
+						violated++;
+						worst = fmax(worst, 1 - p_of(n, s, decided, i, j));
+					}
+				}
+		assert_int_equal(check.items, n);
+		assert_int_equal(check.pairs, pairs);
+		assert_int_equal(check.confident_pairs, confident);
+		assert_int_equal(check.violated_pairs, violated);
+		if (violated > 0)
+		{
+			suspects++;
+			assert_int_equal(check.verdict, XMC_VERDICT_SUSPECT);
+			assert_true(position[check.worst_after] < position[check.worst_before]);
+			assert_near(check.worst_probability, worst, 1e-12);
+			assert_near(p_of(n, s, decided, check.worst_before, check.worst_after), worst, 1e-12);
+		}
+		else
+		{
+			assert_true(isnan(check.worst_probability) && check.worst_before == -1 && check.worst_after == -1);
+			assert_int_equal(check.verdict,
+							 pairs > 0 && 2 * confident >= pairs ? XMC_VERDICT_OK : XMC_VERDICT_UNSURE);
+		}
+		if (pairs > 0)
+		{
+			stored_coherence = coherence_of(n, s, decided, position, stored);
+			best = fmax(coherence_of(n, s, decided, position, place), stored_coherence);
+			assert_near(check.coherence, stored_coherence, 1e-12);
+			assert_near(check.best_coherence, best, 1e-12);
+			assert_near(check.gain, best - stored_coherence, 1e-12);
+		}
+		else
+			assert_true(isnan(check.coherence) && isnan(check.gain));
+
+		/* the moves: as few as possible, and the items that stay are in order */
+		assert_int_equal(check.n_moves, n - most_kept(n, position, place));
+		for (int32_t i = 0; i < n; i++)
+			for (int32_t j = 0; j < n; j++)
+			{
+				bool		moved = false;
+
+				for (int32_t k = 0; k < check.n_moves; k++)
+					moved = moved || check.move[k].item == i || check.move[k].item == j;
+				if (!moved && position[i] < position[j])
+					assert_true(place[i] < place[j]);
+			}
+		for (int32_t k = 0; k < check.n_moves; k++)
+		{
+			const xmc_move *move = &check.move[k];
+			double		surest = 0;
+
+			assert_int_equal(move->to, place[move->item] + 1);
+			assert_in_range(move->from, 1, n);
+			assert_true(k == 0 || check.move[k - 1].from < move->from);
+			for (int32_t j = 0; j < n; j++)
+				if (position[j] != position[move->item] &&
+					(position[j] < position[move->item]) != (place[j] < place[move->item]))
+					surest = fmax(surest, position[j] < position[move->item] ? p_of(n, s, decided, move->item, j)
+								  : p_of(n, s, decided, j, move->item));
+			assert_near(move->probability, surest, 1e-12);
+		}
+		xmc_release(&ctx, check.move);
+	}
+	assert_in_range(suspects, 100, 450);
+	assert_int_equal(counts.live, 0);
+}
+
+/* Two of five steps are swapped: one pair is violated, one item moves. */
+static void
+test_one_swap(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	float		s[25];
+	double		position[5] = {10, 30, 20, 40, NAN};
+	xmc_check	check;
+
+	(void) state;
+	for (int32_t i = 0; i < 5; i++)
+		for (int32_t j = 0; j < 5; j++)
+			s[i * 5 + j] = i == j ? 0 : i < j ? 3 : -3;
+	assert_int_equal(xmc_check_order(&ctx, 5, s, NULL, position, 2, &check), XMC_OK);
+	assert_int_equal(check.items, 4);
+	assert_int_equal(check.pairs, 6);
+	assert_int_equal(check.violated_pairs, 1);
+	assert_int_equal(check.worst_before, 1);
+	assert_int_equal(check.worst_after, 2);
+	assert_near(check.gain, 2 * (2 * xmc_probability(3) - 1) / 6, 1e-12);
+	assert_int_equal(check.n_moves, 1);
+	assert_true(check.move[0].from == 3 && check.move[0].item == 1 && check.move[0].to == 2);
+	xmc_release(&ctx, check.move);
+	/* at a level that no score reaches, nothing is confident */
+	assert_int_equal(xmc_check_order(&ctx, 5, s, NULL, position, INFINITY, &check), XMC_OK);
+	assert_int_equal(check.verdict, XMC_VERDICT_UNSURE);
+	assert_int_equal(check.confident_pairs, 0);
+	assert_int_equal(check.n_moves, 1);
+	xmc_release(&ctx, check.move);
+}
+
+static void
+test_nothing_to_check(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	float		s[4] = {0, 1, -1, 0};
+	double		position[2] = {NAN, 1};
+	xmc_check	check;
+
+	(void) state;
+	for (int32_t n = 0; n <= 2; n++)
+	{
+		assert_int_equal(xmc_check_order(&ctx, n, s, NULL, position, 1, &check), XMC_OK);
+		assert_int_equal(check.items, n == 2 ? 1 : 0);
+		assert_true(isnan(check.coherence) && isnan(check.best_coherence) && isnan(check.gain));
+		assert_int_equal(check.verdict, XMC_VERDICT_UNSURE);
+		assert_int_equal(check.n_moves, 0);
+		assert_null(check.move);
+	}
+}
+
+static void
+add_level(xmc_model *model, xmc_score_kind kind, double level, double groups, double mistaken)
+{
+	float	   *row = model->reliability.row[model->reliability.n++];
+
+	row[XMC_RELIABILITY_KIND] = (float) kind;
+	row[XMC_RELIABILITY_LEVEL] = (float) level;
+	row[XMC_RELIABILITY_GROUPS] = (float) groups;
+	row[XMC_RELIABILITY_MISTAKEN] = (float) mistaken;
+}
+
+static void
+test_threshold(void **state)
+{
+	static xmc_model model;
+
+	(void) state;
+	assert_false(xmc_has_reliability(&model));
+	assert_near(xmc_check_threshold(&model, XMC_SCORE_FUSED, 0.9), log(9), 1e-9);
+	/* 99 groups: 5 % of 100 are 5, of which the new document is one */
+	add_level(&model, XMC_SCORE_FUSED, 2, 99, 30);
+	add_level(&model, XMC_SCORE_FUSED, 4, 99, 9);
+	add_level(&model, XMC_SCORE_FUSED, 5, 99, 4.5);
+	add_level(&model, XMC_SCORE_FUSED, 6, 99, 4);
+	add_level(&model, XMC_SCORE_FUSED, 7, 99, 0);
+	add_level(&model, XMC_SCORE_TEXT, 3, 5, 0);
+	assert_true(xmc_has_reliability(&model));
+	assert_near(xmc_check_threshold(&model, XMC_SCORE_FUSED, 0.9), 4, 0);
+	assert_near(xmc_check_threshold(&model, XMC_SCORE_FUSED, 0.95), 6, 0);
+	assert_near(xmc_check_threshold(&model, XMC_SCORE_FUSED, 0.99), 7, 0);
+	assert_true(isinf(xmc_check_threshold(&model, XMC_SCORE_FUSED, 0.995)));
+	/* five groups cannot show 95 %, and another kind has no row */
+	assert_near(xmc_check_threshold(&model, XMC_SCORE_TEXT, 0.8), 3, 0);
+	assert_true(isinf(xmc_check_threshold(&model, XMC_SCORE_TEXT, 0.95)));
+	assert_true(isinf(xmc_check_threshold(&model, XMC_SCORE_IMAGE, 0.5)));
+	/* never below the precision itself */
+	add_level(&model, XMC_SCORE_IMAGE, 0, 1000, 0);
+	assert_near(xmc_check_threshold(&model, XMC_SCORE_IMAGE, 0.9), log(9), 1e-9);
+}
+
+static void
+test_no_memory_leaves_nothing(void **state)
+{
+	float		s[25];
+	double		position[5] = {5, 4, 3, 2, 1};
+	uint8_t		decided[25] = {0};
+	xmc_status	status = XMC_NO_MEMORY;
+	long		failures = 0;
+
+	(void) state;
+	for (int32_t i = 0; i < 5; i++)
+		for (int32_t j = 0; j < 5; j++)
+			s[i * 5 + j] = i == j ? 0 : i < j ? 3 : -3;
+	while (status != XMC_OK)
+	{
+		counting	counts;
+		xmc_ctx		ctx = counting_ctx(&counts);
+		xmc_check	check;
+
+		counts.fail_at = ++failures;
+		status = xmc_check_order(&ctx, 5, s, decided, position, 1, &check);
+		assert_true(status == XMC_OK || status == XMC_NO_MEMORY);
+		xmc_release(&ctx, check.move);
+		assert_int_equal(counts.live, 0);
+	}
+	assert_int_equal(failures, 6);	/* five allocations */
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_definitions),
+		cmocka_unit_test(test_one_swap),
+		cmocka_unit_test(test_nothing_to_check),
+		cmocka_unit_test(test_threshold),
+		cmocka_unit_test(test_no_memory_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
