@@ -3,8 +3,6 @@
  */
 #include "guard/violation.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -19,22 +17,13 @@
 #include "base/statement.h"
 #include "base/xmcoh.h"
 #include "query/bulk.h"
-#include "source/pairs.h"
 
+#include "xmcoh/check.h"
 #include "xmcoh/hash.h"
-#include "xmcoh/order.h"
 
 #define LABEL_BYTES 60			/* of an item's text in a message */
 
 /* ---- finding ---- */
-
-/* A violated pair by numbers of items: the model is sure that `before` stands before `after`. */
-typedef struct NumberedPair
-{
-	int32		before;
-	int32		after;
-	double		probability;
-} NumberedPair;
 
 /* One check of one document. */
 typedef struct Check
@@ -42,9 +31,8 @@ typedef struct Check
 	const CheckRule *rule;
 	uint64		digest;
 	bool		is_right;		/* the stored order was approved, or there is none */
-	const SourceDocument *decided;	/* its labels are approved pairs; only while they are read */
 	int64		n;
-	NumberedPair listed[LISTED_PAIRS];	/* (n, at most LISTED_PAIRS) the surest first */
+	xmc_violated_pair pair[LISTED_PAIRS];	/* (n, at most LISTED_PAIRS) the surest first */
 } Check;
 
 static uint64
@@ -83,48 +71,15 @@ must_be_scored(void *arg, const SourceDocument *document)
 	return !check->is_right;
 }
 
-static int
-compare_pairs(const NumberedPair *a, const NumberedPair *b)
-{
-	if (a->probability != b->probability)
-		return a->probability > b->probability ? -1 : 1;
-	return a->before != b->before ? a->before - b->before : a->after - b->after;
-}
-
+/* Lists the violated pairs; decided (n, n) as of xmcoh/decided.h, or NULL. */
 static void
-add_pair(Check *check, NumberedPair pair)
+list_pairs(Check *check, const BulkDocument *scored, const uint8 *decided)
 {
-	int			k = (int) Min(check->n, LISTED_PAIRS - 1);
+	double		threshold = xmc_check_threshold(check->rule->deployed.model, XMC_SCORE_FUSED, check->rule->precision);
+	xmc_ctx		ctx = xmcoh_context();
 
-	check->n++;
-	if (check->n > LISTED_PAIRS && compare_pairs(&check->listed[k], &pair) <= 0)
-		return;
-	for (; k > 0 && compare_pairs(&check->listed[k - 1], &pair) > 0; k--)
-		check->listed[k] = check->listed[k - 1];
-	check->listed[k] = pair;
-}
-
-static double
-log_odds_threshold(double precision)
-{
-	return log(precision / (1 - precision));
-}
-
-/* Adds the pairs that stand in the other order than the model is sure of. approved (n, n) or NULL: i before j is approved. */
-static void
-find_pairs(Check *check, const BulkDocument *scored, const bool *approved)
-{
-	const float *score = scored->scores.score[XMC_SCORE_FUSED];
-	double		threshold = log_odds_threshold(check->rule->precision);
-	int64		n = scored->document.n;
-
-	for (int64 i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int64 j = 0; j < n; j++)
-			if (score[i * n + j] >= threshold && scored->position[i] > scored->position[j] && !(approved && approved[j * n + i]))
-				add_pair(check, (NumberedPair) {(int32) i, (int32) j, xmc_probability(score[i * n + j])});
-	}
+	XMCOH_TRY(xmc_list_violated(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], decided, scored->position,
+								threshold, LISTED_PAIRS, check->pair, &check->n), &ctx);
 }
 
 /* The number of the item with this key; -1: the document has none. */
@@ -149,31 +104,34 @@ item_number(const BulkDocument *scored, const char *key)
 	return -1;
 }
 
-/* approved (n, n): which items people have approved to stand before which, with all that follows from it. */
-static bool *
-read_approved(const Check *check, const BulkDocument *scored)
+/* What people decided about the items, closed; NULL: nothing. */
+static uint8 *
+read_decided(const Check *check, const BulkDocument *scored)
 {
-	int64		n = scored->document.n;
-	bool	   *approved = palloc0((Size) (n * n) * sizeof(bool));
-	ApprovedPairs *pairs = xmcoh_read_document_pairs(check->rule->deployed.model_id, scored->key);
+	Oid			types[2] = {INT4OID, TEXTOID};
+	Datum		values[2] = {Int32GetDatum(check->rule->deployed.model_id), CStringGetTextDatum(scored->key)};
+	Size		n = (Size) scored->document.n;
+	xmc_ctx		ctx = xmcoh_context();
+	uint8	   *decided = palloc0(n * n);
+	Oid			user;
+	int			security;
 
-	for (int64 k = 0; k < pairs->n; k++)
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	(void) execute("SELECT before, after FROM xmcoh.approved_pair WHERE model_id OPERATOR(pg_catalog.=) $1"
+				   " AND document OPERATOR(pg_catalog.=) $2", SPI_OK_SELECT, 2, types, values, NULL);
+	SetUserIdAndSecContext(user, security);
+	for (uint64 k = 0; k < SPI_processed; k++)
 	{
-		int64		before = item_number(scored, pairs->pair[k].before);
-		int64		after = item_number(scored, pairs->pair[k].after);
+		int64		before = item_number(scored, SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1));
+		int64		after = item_number(scored, SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 2));
 
 		if (before >= 0 && after >= 0)
-			approved[before * n + after] = true;
+			xmc_decide((int32) n, decided, (int32) before, (int32) after, XMC_DECIDED_BEFORE);
 	}
-	/* the transitive closure (Warshall) */
-	for (int64 k = 0; k < n; k++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int64 i = 0; i < n; i++)
-			for (int64 j = 0; approved[i * n + k] && j < n; j++)
-				approved[i * n + j] |= approved[k * n + j];
-	}
-	return approved;
+	SPI_freetuptable(SPI_tuptable);
+	XMCOH_TRY(xmc_decided_close(&ctx, (int32) n, decided), &ctx);
+	return decided;
 }
 
 static void
@@ -181,13 +139,7 @@ visit(void *arg, const BulkDocument *scored)
 {
 	Check	   *check = arg;
 
-	find_pairs(check, scored, NULL);
-	/* Approved pairs are read only if they could matter. */
-	if (check->n > 0 && check->rule->allow_approved)
-	{
-		check->n = 0;
-		find_pairs(check, scored, read_approved(check, scored));
-	}
+	list_pairs(check, scored, check->rule->allow_approved ? read_decided(check, scored) : NULL);
 }
 
 /* ---- describing ---- */
@@ -241,8 +193,8 @@ describe(const Check *check, const char *key, MemoryContext memory)
 			violation->n_pairs = check->n;
 			violation->n_listed = (int) Min(check->n, LISTED_PAIRS);
 			for (int k = 0; k < violation->n_listed; k++)
-				violation->pair[k] = (ViolatedPair) {describe_item(document, check->listed[k].before),
-					describe_item(document, check->listed[k].after), check->listed[k].probability};
+				violation->pair[k] = (ViolatedPair) {describe_item(document, check->pair[k].before),
+					describe_item(document, check->pair[k].after), check->pair[k].probability};
 			MemoryContextSwitchTo(before);
 		}
 		xmcoh_source_close(reader);

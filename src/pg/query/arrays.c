@@ -3,11 +3,8 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -17,6 +14,7 @@
 #include "query/item_input.h"
 #include "query/scored_document.h"
 
+#include "xmcoh/check.h"
 #include "xmcoh/order.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_order_coherence);
@@ -132,8 +130,8 @@ read_items(FunctionCallInfo fcinfo, const xmc_options *options, int *n)
 	return item;
 }
 
-/* Scores the n items of the call, if there are two or more. False: no version is deployed, which is an ERROR unless may_lack. */
-static bool
+/* Scores the n items of the call, if there are two or more. No deployed version is an ERROR unless may_lack. */
+static const DeployedModel *
 score_call(FunctionCallInfo fcinfo, bool may_lack, ScoredDocument *scored, int *n)
 {
 	ModelLookup *lookup = fcinfo->flinfo->fn_extra;
@@ -145,11 +143,11 @@ score_call(FunctionCallInfo fcinfo, bool may_lack, ScoredDocument *scored, int *
 		lookup = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelLookup));
 	deployed = xmcoh_lookup_deployed(lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model), may_lack);
 	if (deployed->model == NULL)
-		return false;
+		return deployed;
 	item = read_items(fcinfo, &deployed->model->options, n);
 	if (*n >= 2)
 		xmcoh_score_items(deployed->model, *n, item, scored);
-	return true;
+	return deployed;
 }
 
 /* order_coherence(model, texts, images, text_embeddings) */
@@ -177,22 +175,22 @@ Datum
 xmcoh_order_holds(PG_FUNCTION_ARGS)
 {
 	double		precision = xmcoh_precision_argument(fcinfo->args[4]);
-	double		threshold = log(precision / (1 - precision));
+	xmc_ctx		ctx = xmcoh_context();
+	const DeployedModel *deployed;
 	ScoredDocument scored;
-	const float *score;
+	double	   *position;
+	int64		violated;
 	int			n;
 
-	if (!score_call(fcinfo, true, &scored, &n))
+	deployed = score_call(fcinfo, true, &scored, &n);
+	if (deployed->model == NULL)
 		PG_RETURN_NULL();
 	if (n < 2)
 		PG_RETURN_BOOL(true);
-	score = scored.scores.score[XMC_SCORE_FUSED];
-	for (int64 i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int64 j = 0; j < i; j++)
-			if (score[i * n + j] >= threshold)
-				PG_RETURN_BOOL(false);
-	}
-	PG_RETURN_BOOL(true);
+	position = palloc(sizeof(double) * n);
+	for (int k = 0; k < n; k++)
+		position[k] = k;
+	XMCOH_TRY(xmc_list_violated(&ctx, n, scored.scores.score[XMC_SCORE_FUSED], NULL, position,
+								xmc_check_threshold(deployed->model, XMC_SCORE_FUSED, precision), 0, NULL, &violated), &ctx);
+	PG_RETURN_BOOL(violated == 0);
 }

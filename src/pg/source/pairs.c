@@ -8,12 +8,10 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "base/access.h"
 #include "base/reference.h"
 #include "source/columns.h"
 #include "source/rows.h"
@@ -69,12 +67,9 @@ append_query(PairList *list, const char *query, const char *purpose)
 	MemoryContextSwitchTo(caller);
 }
 
-/*
- * Appends the pairs of one relation. `row` is a row of xmcoh.pair_source_record: relation, document, before, after. `document`:
- * the only document that is read; NULL: all.
- */
+/* Appends the pairs of one relation. `row` is a row of xmcoh.pair_source_record: relation, document, before, after. */
 static void
-append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const char *document)
+append_pair_source(PairList *list, HeapTuple row, TupleDesc desc)
 {
 	static const ColumnUse use[3] = {COLUMN_DOCUMENT, COLUMN_BEFORE, COLUMN_AFTER};
 	bool		is_null;
@@ -99,10 +94,6 @@ append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const char *do
 		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column, use[c]));
 	}
 	appendStringInfo(&query, " FROM %s AS t", name);
-	if (document != NULL)
-		appendStringInfo(&query, " WHERE %s COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) %s::pg_catalog.text",
-						 xmcoh_column_value(xmcoh_referenced_name(SPI_getbinval(row, desc, 2, &is_null)), COLUMN_DOCUMENT),
-						 quote_literal_cstr(document));
 	append_query(list, query.data, psprintf("approved pairs of %s", name));
 }
 
@@ -118,9 +109,8 @@ compare_pairs(const void *a, const void *b)
 	return c ? c : strcmp(pa->after, pb->after);
 }
 
-/* The approved pairs of all documents, or of one. as_owner: xmcoh.approved_pair is read as the owner of the extension. */
-static ApprovedPairs *
-read_pairs(int32 model_id, const char *document, bool as_owner)
+ApprovedPairs *
+xmcoh_read_pairs(int32 model_id)
 {
 	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
 	PairList	list = {pairs, 64, CurrentMemoryContext};
@@ -130,18 +120,9 @@ read_pairs(int32 model_id, const char *document, bool as_owner)
 	uint64		n_sources;
 	int64		kept = 0;
 
-	Oid			user;
-	int			security;
-
 	pairs->pair = palloc(list.capacity * sizeof(ApprovedPair));
-	GetUserIdAndSecContext(&user, &security);
-	if (as_owner)
-		SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
 	append_query(&list, psprintf("SELECT document, before, after FROM xmcoh.approved_pair"
-								 " WHERE model_id OPERATOR(pg_catalog.=) %d%s%s", model_id,
-								 document ? " AND document OPERATOR(pg_catalog.=) " : "",
-								 document ? quote_literal_cstr(document) : ""), "approved pairs");
-	SetUserIdAndSecContext(user, security);
+								 " WHERE model_id OPERATOR(pg_catalog.=) %d", model_id), "approved pairs");
 
 	if (SPI_execute_with_args("SELECT relation, document, before, after FROM xmcoh.pair_source_record"
 							  " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id",
@@ -150,7 +131,7 @@ read_pairs(int32 model_id, const char *document, bool as_owner)
 	sources = SPI_tuptable;
 	n_sources = SPI_processed;
 	for (uint64 i = 0; i < n_sources; i++)
-		append_pair_source(&list, sources->vals[i], sources->tupdesc, document);
+		append_pair_source(&list, sources->vals[i], sources->tupdesc);
 	SPI_freetuptable(sources);
 
 	MemoryContextSwitchTo(list.memory); /* SPI left its own memory context */
@@ -162,18 +143,6 @@ read_pairs(int32 model_id, const char *document, bool as_owner)
 			pairs->pair[kept++] = pairs->pair[i];
 	pairs->n = kept;
 	return pairs;
-}
-
-ApprovedPairs *
-xmcoh_read_pairs(int32 model_id)
-{
-	return read_pairs(model_id, NULL, false);
-}
-
-ApprovedPairs *
-xmcoh_read_document_pairs(int32 model_id, const char *document)
-{
-	return read_pairs(model_id, document, true);
 }
 
 /* The first pair whose document is not before `document`; n when there is none. */

@@ -27,12 +27,6 @@ typedef struct ApprovedPairs
 extern ApprovedPairs *xmcoh_read_pairs(int32 model_id);
 
 /*
- * The same of one document. Those in xmcoh.approved_pair are read as the owner of the extension, so that an order that is
- * approved is approved for whoever writes it; those in other relations as the current user.
- */
-extern ApprovedPairs *xmcoh_read_document_pairs(int32 model_id, const char *document);
-
-/*
  * ERROR data_exception when the pairs of a document form a cycle (which may have length 1), because no order fulfils all of
  * them. The detail lists up to ten cycles.
  */
