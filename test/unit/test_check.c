@@ -82,6 +82,144 @@ most_kept(int32_t n, const double *position, const int32_t *place)
 	return most;
 }
 
+/* A random document, its check, and its recovered order by place. */
+typedef struct example
+{
+	int32_t		n;
+	double		threshold;
+	float		s[MOST * MOST];
+	uint8_t		decided[MOST * MOST];
+	int32_t		stored[MOST];
+	double		position[MOST];
+	int32_t		place[MOST];
+	xmc_check	check;
+} example;
+
+static void
+make_example(xmc_ctx *ctx, xmc_random *random, int32_t r, example *e)
+{
+	int32_t		truth[MOST];
+	int32_t		item[MOST];
+	int32_t		order[MOST];
+	int32_t		n = 2 + r % (MOST - 1);
+
+	*e = (example) {.n = n,.threshold = 0.5 + r % 4};
+	shuffle(random, n, truth);
+	shuffle(random, n, e->stored);
+	random_scores(random, n, truth, e->s);
+	/* some items side by side: every other document has two items at position 0 */
+	for (int32_t i = 0; i < n; i++)
+	{
+		e->position[i] = r % 2 && e->stored[i] == 1 ? 0 : e->stored[i];
+		item[i] = i;
+	}
+	if (r % 3 == 0)
+		xmc_decide(n, e->decided, 0, 1, r % 2 ? XMC_DECIDED_BEFORE : XMC_DECIDED_EITHER);
+	assert_int_equal(xmc_check_order(ctx, n, e->s, e->decided, e->position, e->threshold, &e->check), XMC_OK);
+	assert_int_equal(xmc_order_items(ctx, n, e->s, e->decided, NULL, n, item, order), XMC_OK);
+	for (int32_t k = 0; k < n; k++)
+		e->place[order[k]] = k;
+}
+
+static void
+assert_pairs(const example *e)
+{
+	const xmc_check *check = &e->check;
+	int32_t		n = e->n;
+	int64_t		violated = 0;
+	int64_t		confident = 0;
+	int64_t		pairs = 0;
+	double		worst = 0;
+
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < n; j++)
+			if (e->position[i] < e->position[j])
+			{
+				bool		is_decided = e->decided[i * n + j] != XMC_UNDECIDED;
+				bool		is_confident = is_decided || fabs((double) e->s[i * n + j]) >= e->threshold;
+				double		p = p_of(n, e->s, e->decided, i, j);
+
+				pairs++;
+				confident += is_confident;
+				violated += is_confident && p < 0.5;
+				if (is_confident && p < 0.5)
+					worst = fmax(worst, 1 - p);
+			}
+	assert_int_equal(check->items, n);
+	assert_int_equal(check->pairs, pairs);
+	assert_int_equal(check->confident_pairs, confident);
+	assert_int_equal(check->violated_pairs, violated);
+	if (violated > 0)
+	{
+		assert_int_equal(check->verdict, XMC_VERDICT_SUSPECT);
+		assert_true(e->position[check->worst_after] < e->position[check->worst_before]);
+		assert_near(check->worst_probability, worst, 1e-12);
+		assert_near(p_of(n, e->s, e->decided, check->worst_before, check->worst_after), worst, 1e-12);
+	}
+	else
+	{
+		assert_true(isnan(check->worst_probability) && check->worst_before == -1 && check->worst_after == -1);
+		assert_int_equal(check->verdict, pairs > 0 && 2 * confident >= pairs ? XMC_VERDICT_OK : XMC_VERDICT_UNSURE);
+	}
+}
+
+static void
+assert_coherence(const example *e)
+{
+	double		stored;
+	double		best;
+
+	if (e->check.pairs == 0)
+	{
+		assert_true(isnan(e->check.coherence) && isnan(e->check.gain));
+		return;
+	}
+	stored = coherence_of(e->n, e->s, e->decided, e->position, e->stored);
+	best = fmax(coherence_of(e->n, e->s, e->decided, e->position, e->place), stored);
+	assert_near(e->check.coherence, stored, 1e-12);
+	assert_near(e->check.best_coherence, best, 1e-12);
+	assert_near(e->check.gain, best - stored, 1e-12);
+}
+
+static bool
+is_moved(const xmc_check *check, int32_t item)
+{
+	for (int32_t k = 0; k < check->n_moves; k++)
+		if (check->move[k].item == item)
+			return true;
+	return false;
+}
+
+/* The moves are as few as possible, and the items that stay are in order. */
+static void
+assert_moves(const example *e)
+{
+	const xmc_check *check = &e->check;
+	int32_t		n = e->n;
+
+	assert_int_equal(check->n_moves, n - most_kept(n, e->position, e->place));
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < n; j++)
+			if (e->position[i] < e->position[j] && !is_moved(check, i) && !is_moved(check, j))
+				assert_true(e->place[i] < e->place[j]);
+	for (int32_t k = 0; k < check->n_moves; k++)
+	{
+		const xmc_move *move = &check->move[k];
+		int32_t		i = move->item;
+		double		surest = 0;
+
+		assert_int_equal(move->to, e->place[i] + 1);
+		assert_in_range(move->from, 1, n);
+		assert_true(k == 0 || check->move[k - 1].from < move->from);
+		for (int32_t j = 0; j < n; j++)
+			if (e->position[j] != e->position[i] &&
+				(e->position[j] < e->position[i]) != (e->place[j] < e->place[i]))
+				surest = fmax(surest, e->position[j] < e->position[i] ? p_of(n, e->s, e->decided, i, j)
+							  : p_of(n, e->s, e->decided, j, i));
+		assert_near(move->probability, surest, 1e-12);
+	}
+}
+
 static void
 test_against_definitions(void **state)
 {
@@ -94,110 +232,14 @@ test_against_definitions(void **state)
 	xmc_random_seed(&random, 1);
 	for (int32_t r = 0; r < 500; r++)
 	{
-		int32_t		n = 2 + r % (MOST - 1);
-		double		threshold = 0.5 + r % 4;
-		float		s[MOST * MOST];
-		uint8_t		decided[MOST * MOST] = {0};
-		int32_t		truth[MOST];
-		int32_t		stored[MOST];
-		double		position[MOST];
-		int32_t		order[MOST];
-		int32_t		place[MOST];
-		int32_t		by_position[MOST];
-		int64_t		violated = 0;
-		int64_t		confident = 0;
-		int64_t		pairs = 0;
-		double		worst = 0;
-		double		stored_coherence;
-		double		best;
-		xmc_check	check;
+		example		e;
 
-		shuffle(&random, n, truth);
-		shuffle(&random, n, stored);
-		random_scores(&random, n, truth, s);
-		/* some items side by side: every other document has two items at position 0 */
-		for (int32_t i = 0; i < n; i++)
-			position[i] = r % 2 && stored[i] == 1 ? 0 : stored[i];
-		if (r % 3 == 0)
-			xmc_decide(n, decided, 0, 1, r % 2 ? XMC_DECIDED_BEFORE : XMC_DECIDED_EITHER);
-		for (int32_t i = 0; i < n; i++)
-			by_position[i] = i;
-		assert_int_equal(xmc_check_order(&ctx, n, s, decided, position, threshold, &check), XMC_OK);
-		assert_int_equal(xmc_order_items(&ctx, n, s, decided, NULL, n, by_position, order), XMC_OK);
-		for (int32_t k = 0; k < n; k++)
-			place[order[k]] = k;
-		for (int32_t i = 0; i < n; i++)
-			for (int32_t j = 0; j < n; j++)
-				if (position[i] < position[j])
-				{
-					bool		is_decided = decided[i * n + j] != XMC_UNDECIDED;
-					bool		is_confident = is_decided || fabs((double) s[i * n + j]) >= threshold;
-
-					pairs++;
-					confident += is_confident;
-					if (is_confident && decided[i * n + j] != XMC_DECIDED_EITHER && p_of(n, s, decided, i, j) < 0.5)
-					{
-						violated++;
-						worst = fmax(worst, 1 - p_of(n, s, decided, i, j));
-					}
-				}
-		assert_int_equal(check.items, n);
-		assert_int_equal(check.pairs, pairs);
-		assert_int_equal(check.confident_pairs, confident);
-		assert_int_equal(check.violated_pairs, violated);
-		if (violated > 0)
-		{
-			suspects++;
-			assert_int_equal(check.verdict, XMC_VERDICT_SUSPECT);
-			assert_true(position[check.worst_after] < position[check.worst_before]);
-			assert_near(check.worst_probability, worst, 1e-12);
-			assert_near(p_of(n, s, decided, check.worst_before, check.worst_after), worst, 1e-12);
-		}
-		else
-		{
-			assert_true(isnan(check.worst_probability) && check.worst_before == -1 && check.worst_after == -1);
-			assert_int_equal(check.verdict,
-							 pairs > 0 && 2 * confident >= pairs ? XMC_VERDICT_OK : XMC_VERDICT_UNSURE);
-		}
-		if (pairs > 0)
-		{
-			stored_coherence = coherence_of(n, s, decided, position, stored);
-			best = fmax(coherence_of(n, s, decided, position, place), stored_coherence);
-			assert_near(check.coherence, stored_coherence, 1e-12);
-			assert_near(check.best_coherence, best, 1e-12);
-			assert_near(check.gain, best - stored_coherence, 1e-12);
-		}
-		else
-			assert_true(isnan(check.coherence) && isnan(check.gain));
-
-		/* the moves: as few as possible, and the items that stay are in order */
-		assert_int_equal(check.n_moves, n - most_kept(n, position, place));
-		for (int32_t i = 0; i < n; i++)
-			for (int32_t j = 0; j < n; j++)
-			{
-				bool		moved = false;
-
-				for (int32_t k = 0; k < check.n_moves; k++)
-					moved = moved || check.move[k].item == i || check.move[k].item == j;
-				if (!moved && position[i] < position[j])
-					assert_true(place[i] < place[j]);
-			}
-		for (int32_t k = 0; k < check.n_moves; k++)
-		{
-			const xmc_move *move = &check.move[k];
-			double		surest = 0;
-
-			assert_int_equal(move->to, place[move->item] + 1);
-			assert_in_range(move->from, 1, n);
-			assert_true(k == 0 || check.move[k - 1].from < move->from);
-			for (int32_t j = 0; j < n; j++)
-				if (position[j] != position[move->item] &&
-					(position[j] < position[move->item]) != (place[j] < place[move->item]))
-					surest = fmax(surest, position[j] < position[move->item] ? p_of(n, s, decided, move->item, j)
-								  : p_of(n, s, decided, j, move->item));
-			assert_near(move->probability, surest, 1e-12);
-		}
-		xmc_release(&ctx, check.move);
+		make_example(&ctx, &random, r, &e);
+		assert_pairs(&e);
+		assert_coherence(&e);
+		assert_moves(&e);
+		suspects += e.check.verdict == XMC_VERDICT_SUSPECT;
+		xmc_release(&ctx, e.check.move);
 	}
 	assert_in_range(suspects, 100, 450);
 	assert_int_equal(counts.live, 0);

@@ -160,6 +160,8 @@ must_not_be_swallowed(int sqlstate)
 	}
 }
 
+#define BATCH 256				/* documents that are read and scored together */
+
 /* What a call of the constraint trigger checks. */
 typedef struct GuardCheck
 {
@@ -171,17 +173,18 @@ typedef struct GuardCheck
 	int64		n;
 	Datum	   *value;			/* (n) of the document column */
 	char	  **document;		/* (n) the keys */
-	int64		k;				/* the number of the document that is being checked */
-	Violation  *violation;		/* of this document */
-	MemoryContext memory;		/* of the violation */
+	MemoryContext memory;		/* of the keys, then of a batch */
+	int			batch;			/* documents in the batch that is being checked; 0: none is, yet */
+	CheckedDocument *checked;	/* (batch) */
+	bool		is_hopeless;	/* further documents would fail in the same way */
 } GuardCheck;
 
 /* One WARNING in a transaction for each guard. */
 static void
 warn_unchecked(const GuardCheck *check, const ErrorData *error)
 {
-	const char *what = check->k < 0 ? "the orders of documents were"
-		: psprintf("the order of document \"%s\" was", check->document[check->k]);
+	const char *what = check->batch == 0 ? "the orders of documents were"
+		: psprintf("the order of document \"%s\" was", check->checked[0].key);
 
 	if (may_warn(check->guard))
 		ereport(WARNING,
@@ -196,10 +199,10 @@ typedef void (*CheckStep) (GuardCheck *check);
 
 /*
  * A step in a subtransaction: an error of the model, or of reading the documents, becomes a WARNING, and the answer is
- * false. With strict the error stays.
+ * false; without the WARNING unless `warn`. With strict the error stays.
  */
 static bool
-try_step(GuardCheck *check, CheckStep step)
+try_step(GuardCheck *check, CheckStep step, bool warn)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -231,7 +234,11 @@ try_step(GuardCheck *check, CheckStep step)
 		return true;
 	if (must_not_be_swallowed(error->sqlerrcode))
 		ReThrowError(error);
-	warn_unchecked(check, error);
+	/* A missing privilege, table or column is not one document's fault, nor are damaged weights. */
+	check->is_hopeless = ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_UNDEFINED_TABLE) ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_DATA_CORRUPTED);
+	if (warn || check->is_hopeless)
+		warn_unchecked(check, error);
 	FreeErrorData(error);
 	return false;
 }
@@ -309,35 +316,36 @@ find_model(GuardCheck *check)
  * could pass that fails on what is stored. Such a document must be as it was.
  */
 static void
-refuse_changed(const GuardCheck *check, const char *document, uint64 digest)
+refuse_changed(const GuardCheck *check)
 {
-	uint64		now;
+	CheckedDocument *now = palloc0(sizeof(CheckedDocument) * check->batch);
 
-	if (!IsolationUsesXactSnapshot())
-		return;
+	for (int k = 0; k < check->batch; k++)
+		now[k].key = check->checked[k].key;
 	PushActiveSnapshot(GetLatestSnapshot());
-	now = xmcoh_digest_document(&check->rule, document);
+	xmcoh_digest_documents(&check->rule, check->batch, now);
 	PopActiveSnapshot();
-	if (now != digest)
-		ereport(ERROR,
-				errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				errmsg("could not serialize access due to concurrent update"),
-				errdetail("Document \"%s\" has been changed since the transaction began.", document));
+	for (int k = 0; k < check->batch; k++)
+		if (now[k].digest != check->checked[k].digest)
+			ereport(ERROR,
+					errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					errmsg("could not serialize access due to concurrent update"),
+					errdetail("Document \"%s\" has been changed since the transaction began.", now[k].key));
 }
 
-/* Finds what is wrong with a document; and records it, if the guard records. */
+/* Finds what is wrong with the documents of a batch; and records it, if the guard records. */
 static void
-check_document(GuardCheck *check)
+check_batch(GuardCheck *check)
 {
-	const char *document = check->document[check->k];
 	MemoryContext caller = MemoryContextSwitchTo(check->memory);
-	uint64		digest;
 
-	check->violation = xmcoh_find_violation(&check->rule, document, &digest);
-	MemoryContextSwitchTo(caller);
-	refuse_changed(check, document, digest);
+	xmcoh_find_violations(&check->rule, check->batch, check->checked);
+	if (check->rule.digests)
+		refuse_changed(check);
 	if (check->guard->on_violation == ON_VIOLATION_RECORD)
-		xmcoh_record_violation(&check->rule, document, check->violation);
+		for (int k = 0; k < check->batch; k++)
+			xmcoh_record_violation(&check->rule, check->checked[k].key, check->checked[k].violation);
+	MemoryContextSwitchTo(caller);
 }
 
 /* ---- checking ---- */
@@ -353,30 +361,65 @@ silence_notices(void)
 	return level;
 }
 
+/* The documents of a batch, first .. first + n - 1. */
+static void
+set_batch(GuardCheck *check, int64 first, int n)
+{
+	check->batch = n;
+	check->checked = MemoryContextAllocZero(check->memory, sizeof(CheckedDocument) * n);
+	for (int k = 0; k < n; k++)
+		check->checked[k].key = check->document[first + k];
+}
+
+static void
+report_batch(const GuardCheck *check)
+{
+	int			level = check->guard->on_violation == ON_VIOLATION_ERROR ? ERROR : WARNING;
+
+	for (int k = 0; k < check->batch && check->guard->on_violation != ON_VIOLATION_RECORD; k++)
+		if (check->checked[k].violation != NULL)
+			xmcoh_report_violation(level, &check->rule, check->checked[k].violation, check->constraint, check->relation);
+}
+
+/* Checks up to BATCH documents together. If that fails, one of them may be at fault: each is checked alone. */
+static void
+check_some(GuardCheck *check, int64 first, int n)
+{
+	set_batch(check, first, n);
+	if (!try_step(check, check_batch, n == 1))
+	{
+		for (int k = 0; k < n && n > 1 && !check->is_hopeless; k++)
+		{
+			MemoryContextReset(check->memory);
+			check_some(check, first + k, 1);
+		}
+		return;
+	}
+	report_batch(check);
+}
+
 /* Locks and checks the n documents, and tells what was found. */
 static void
 check_documents(GuardCheck *check)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh guard", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller;
-	const Guard *guard = check->guard;
 	int			level;
 
-	xmcoh_lock_documents(guard->model_id, check->n, (const char *const *) check->document);
+	xmcoh_lock_documents(check->guard->model_id, check->n, (const char *const *) check->document);
 	/* The snapshot has what others committed while this transaction waited for the locks, and what this one has done. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	level = silence_notices();
 	caller = MemoryContextSwitchTo(memory);
 	check->memory = memory;
-	check->k = -1;
-	if (try_step(check, find_model))
-		for (check->k = 0; check->k < check->n; check->k++)
+	check->batch = 0;
+	check->rule.digests = IsolationUsesXactSnapshot();
+	check->rule.keep_plans = true;
+	if (try_step(check, find_model, true))
+		for (int64 first = 0; first < check->n && !check->is_hopeless; first += BATCH)
 		{
-			check->violation = NULL;
-			if (try_step(check, check_document) && check->violation != NULL && guard->on_violation != ON_VIOLATION_RECORD)
-				xmcoh_report_violation(guard->on_violation == ON_VIOLATION_ERROR ? ERROR : WARNING, &check->rule,
-									   check->violation, check->constraint, check->relation);
+			check_some(check, first, (int) Min(BATCH, check->n - first));
 			MemoryContextReset(memory);
 		}
 	AtEOXact_GUC(false, level);
@@ -402,7 +445,7 @@ begin_check(const TriggerData *data, int32 source_id, Guard *guard, GuardCheck *
 	if (!xmcoh_read_guard(source_id, data->tg_relation, guard))
 		return false;
 	*check = (GuardCheck) {.guard = guard,.constraint = data->tg_trigger->tgname,.relation = data->tg_relation,
-		.memory = CurrentMemoryContext,.k = -1};
+		.memory = CurrentMemoryContext};
 	check->rule = (CheckRule) {.model = guard->model,.source = guard->source,.precision = guard->precision,
 	.allow_approved = guard->allow_approved};
 	return true;
@@ -436,7 +479,7 @@ check_touched(const TriggerData *data, int32 source_id)
 					errmsg("the orders of documents were not checked: model \"%s\" has no deployed version", guard.model),
 					errhint("Train the model: SELECT xmcoh.train(%s);", quote_literal_cstr(guard.model)));
 	}
-	else if (try_step(&check, name_documents) && check.n > 0)
+	else if (try_step(&check, name_documents, true) && check.n > 0)
 		check_documents(&check);
 }
 

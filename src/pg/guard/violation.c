@@ -25,15 +25,29 @@
 
 /* ---- finding ---- */
 
-/* One check of one document. */
+/* The documents that are being checked. */
 typedef struct Check
 {
 	const CheckRule *rule;
-	uint64		digest;
-	bool		is_right;		/* the stored order was approved, or there is none */
-	int64		n;
-	xmc_violated_pair pair[LISTED_PAIRS];	/* (n, at most LISTED_PAIRS) the surest first */
+	double		threshold;
+	int			n;
+	CheckedDocument *document;	/* (n) sorted by key */
+	MemoryContext memory;		/* of the violations */
 } Check;
+
+static int
+compare_checked(const void *a, const void *b)
+{
+	return strcmp(((const CheckedDocument *) a)->key, ((const CheckedDocument *) b)->key);
+}
+
+static CheckedDocument *
+find_checked(const Check *check, const char *key)
+{
+	CheckedDocument wanted = {.key = key};
+
+	return bsearch(&wanted, check->document, check->n, sizeof(CheckedDocument), compare_checked);
+}
 
 static uint64
 digest_bytes(uint64 digest, const void *bytes, size_t length)
@@ -60,86 +74,47 @@ digest_document(const SourceDocument *document, const xmc_options *options)
 	return digest;
 }
 
-/* The filter of xmcoh_bulk_score: a document whose order is approved, or that has none, need not be scored. */
+/* The filter of xmcoh_bulk_score: a document without a stored order need not be scored. */
 static bool
 must_be_scored(void *arg, const SourceDocument *document)
 {
 	Check	   *check = arg;
+	CheckedDocument *checked = find_checked(check, document->key);
 
-	check->digest = digest_document(document, &check->rule->deployed.model->options);
-	check->is_right = document->order == NULL || (check->rule->allow_approved && document->approved);
-	return !check->is_right;
-}
-
-/* Lists the violated pairs; decided (n, n) as of xmcoh/decided.h, or NULL. */
-static void
-list_pairs(Check *check, const BulkDocument *scored, const uint8 *decided)
-{
-	double		threshold = xmc_check_threshold(check->rule->deployed.model, XMC_SCORE_FUSED, check->rule->precision);
-	xmc_ctx		ctx = xmcoh_context();
-
-	XMCOH_TRY(xmc_list_violated(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], decided, scored->position,
-								threshold, LISTED_PAIRS, check->pair, &check->n), &ctx);
-}
-
-/* The number of the item with this key; -1: the document has none. */
-static int64
-item_number(const BulkDocument *scored, const char *key)
-{
-	int64		low = 0;
-	int64		high = (int64) scored->document.n - 1;
-
-	while (low <= high)
-	{
-		int64		middle = low + (high - low) / 2;
-		int			c = xmc_key_compare(key, strlen(key), scored->item[middle], strlen(scored->item[middle]));
-
-		if (c == 0)
-			return middle;
-		if (c < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
-	}
-	return -1;
-}
-
-/* What people decided about the items, closed; NULL: nothing. */
-static uint8 *
-read_decided(const Check *check, const BulkDocument *scored)
-{
-	Oid			types[2] = {INT4OID, TEXTOID};
-	Datum		values[2] = {Int32GetDatum(check->rule->deployed.model_id), CStringGetTextDatum(scored->key)};
-	Size		n = (Size) scored->document.n;
-	xmc_ctx		ctx = xmcoh_context();
-	uint8	   *decided = palloc0(n * n);
-	Oid			user;
-	int			security;
-
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	(void) execute("SELECT before, after FROM xmcoh.approved_pair WHERE model_id OPERATOR(pg_catalog.=) $1"
-				   " AND document OPERATOR(pg_catalog.=) $2", SPI_OK_SELECT, 2, types, values, NULL);
-	SetUserIdAndSecContext(user, security);
-	for (uint64 k = 0; k < SPI_processed; k++)
-	{
-		int64		before = item_number(scored, SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1));
-		int64		after = item_number(scored, SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 2));
-
-		if (before >= 0 && after >= 0)
-			xmc_decide((int32) n, decided, (int32) before, (int32) after, XMC_DECIDED_BEFORE);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	XMCOH_TRY(xmc_decided_close(&ctx, (int32) n, decided), &ctx);
-	return decided;
+	if (checked == NULL)
+		return false;
+	checked->exists = true;
+	if (check->rule->digests)
+		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+	return document->order != NULL;
 }
 
 static void
 visit(void *arg, const BulkDocument *scored)
 {
 	Check	   *check = arg;
+	CheckedDocument *checked = find_checked(check, scored->key);
+	const uint8 *decided = check->rule->allow_approved ? xmcoh_decided_with_order(scored) : NULL;
+	xmc_ctx		ctx = xmcoh_context();
+	xmc_violated_pair pair[LISTED_PAIRS];
+	int64_t		violated;
+	Violation  *violation;
+	MemoryContext caller;
 
-	list_pairs(check, scored, check->rule->allow_approved ? read_decided(check, scored) : NULL);
+	XMCOH_TRY(xmc_list_violated(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], decided, scored->position,
+								check->threshold, LISTED_PAIRS, pair, &violated), &ctx);
+	if (violated == 0)
+		return;
+	caller = MemoryContextSwitchTo(check->memory);
+	violation = palloc0(sizeof(Violation));
+	violation->document = checked->key;
+	violation->n_pairs = violated;
+	violation->n_listed = (int) Min(violated, LISTED_PAIRS);
+	for (int k = 0; k < violation->n_listed; k++)
+		violation->pair[k] = (ViolatedPair) {.before = {.number = pair[k].before},.after = {.number = pair[k].after},
+			.probability = pair[k].probability};
+	checked->violation = violation;
+	MemoryContextSwitchTo(caller);
 }
 
 /* ---- describing ---- */
@@ -150,7 +125,7 @@ describe_item(const SourceDocument *document, int32 number)
 {
 	const xmc_item *item = &document->item[number];
 	char	   *position = float8out_internal(document->position[number]);
-	ViolatingItem described = {.key = pnstrdup(item->key, item->key_length)};
+	ViolatingItem described = {.number = number,.key = pnstrdup(item->key, item->key_length)};
 	char	   *text;
 	int			length;
 
@@ -167,81 +142,109 @@ describe_item(const SourceDocument *document, int32 number)
 	return described;
 }
 
-/* Reads the document again, for the texts of its items: few documents are violated, and the model may not read texts. */
-static Violation *
-describe(const Check *check, const char *key, MemoryContext memory)
+typedef void (*DocumentVisitor) (void *arg, const SourceDocument *document);
+
+/* Reads documents that are not to be scored. */
+static void
+read_documents(const CheckRule *rule, const xmc_options *options, const DocumentKeys *keys, DocumentVisitor visitor, void *arg)
 {
-	xmc_options options = check->rule->deployed.model->options;
-	List	   *sources = xmcoh_source_columns(check->rule->deployed.model_id, check->rule->source);
-	Violation  *violation = NULL;
+	List	   *sources = xmcoh_source_columns(rule->deployed.model_id, rule->source);
 	ListCell   *cell;
 
+	foreach(cell, sources)
+	{
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), options, keys);
+		const SourceDocument *document;
+
+		while ((document = xmcoh_source_next(reader)) != NULL)
+			visitor(arg, document);
+		xmcoh_source_close(reader);
+	}
+}
+
+static void
+describe(void *arg, const SourceDocument *document)
+{
+	const Check *check = arg;
+	Violation  *violation = find_checked(check, document->key)->violation;
+	MemoryContext caller = MemoryContextSwitchTo(check->memory);
+
+	for (int k = 0; k < violation->n_listed; k++)
+	{
+		ViolatedPair *pair = &violation->pair[k];
+
+		if (pair->before.label == NULL && pair->before.number < document->n && pair->after.number < document->n)
+			*pair = (ViolatedPair) {describe_item(document, pair->before.number), describe_item(document, pair->after.number),
+				pair->probability};
+	}
+	MemoryContextSwitchTo(caller);
+}
+
+/* Reads the violating documents again, for the texts of their items: they are few, and the model may not read texts. */
+static void
+describe_violations(Check *check)
+{
+	xmc_options options = check->rule->deployed.model->options;
+	DocumentKeys keys = {.key = palloc(sizeof(char *) * (check->n + 1))};
+
+	for (int k = 0; k < check->n; k++)
+		if (check->document[k].violation != NULL)
+			keys.key[keys.n++] = check->document[k].key;
 	options.words = true;
 	options.image_dim = 0;
 	options.text_dim = 0;
-	foreach(cell, sources)
-	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), &options, key);
-		const SourceDocument *document = xmcoh_source_next(reader);
-
-		if (document != NULL && violation == NULL)
-		{
-			MemoryContext before = MemoryContextSwitchTo(memory);
-
-			violation = palloc0(sizeof(Violation));
-			violation->document = pstrdup(key);
-			violation->n_pairs = check->n;
-			violation->n_listed = (int) Min(check->n, LISTED_PAIRS);
-			for (int k = 0; k < violation->n_listed; k++)
-				violation->pair[k] = (ViolatedPair) {describe_item(document, check->pair[k].before),
-					describe_item(document, check->pair[k].after), check->pair[k].probability};
-			MemoryContextSwitchTo(before);
-		}
-		xmcoh_source_close(reader);
-	}
-	return violation;
+	if (keys.n > 0)
+		read_documents(check->rule, &options, &keys, describe, check);
 }
 
-Violation *
-xmcoh_find_violation(const CheckRule *rule, const char *document, uint64 *digest)
+/* The keys of the documents. */
+static DocumentKeys
+keys_of(const CheckRule *rule, int n, const CheckedDocument *document)
+{
+	DocumentKeys keys = {.n = n,.key = palloc(sizeof(char *) * (n + 1)),.keep_plan = rule->keep_plans};
+
+	for (int k = 0; k < n; k++)
+		keys.key[k] = document[k].key;
+	return keys;
+}
+
+void
+xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document)
 {
 	static const xmc_guidance_rule usual = {0};
-	MemoryContext caller = CurrentMemoryContext;
-	Check		check = {.rule = rule};
-	Violation  *violation = NULL;
+	Check		check = {.rule = rule,.n = n,.document = document,.memory = CurrentMemoryContext,
+	.threshold = xmc_check_threshold(rule->deployed.model, XMC_SCORE_FUSED, rule->precision)};
+	DocumentKeys keys = keys_of(rule, n, document);
+	BulkRequest request = {.source = rule->source,.keys = &keys,.decided = rule->allow_approved,.filter = must_be_scored,
+	.visit = visit,.arg = &check};
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&rule->deployed, &usual, rule->source, document, must_be_scored, visit, &check);
-	*digest = check.digest;
-	if (check.n > 0)
-		violation = describe(&check, document, caller);
+	xmcoh_bulk_score(&rule->deployed, &usual, &request);
+	describe_violations(&check);
 	SPI_finish();
-	return violation;
 }
 
-uint64
-xmcoh_digest_document(const CheckRule *rule, const char *document)
+static void
+set_digest(void *arg, const SourceDocument *document)
 {
-	const xmc_options *options = &rule->deployed.model->options;
-	uint64		digest = 0;
-	ListCell   *cell;
-	List	   *sources;
+	const Check *check = arg;
+	CheckedDocument *checked = find_checked(check, document->key);
+
+	if (checked != NULL)
+		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+}
+
+void
+xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document)
+{
+	Check		check = {.rule = rule,.n = n,.document = document};
+	DocumentKeys keys = keys_of(rule, n, document);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	sources = xmcoh_source_columns(rule->deployed.model_id, rule->source);
-	foreach(cell, sources)
-	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), options, document);
-		const SourceDocument *found = xmcoh_source_next(reader);
-
-		if (found != NULL)
-			digest = digest_document(found, options);
-		xmcoh_source_close(reader);
-	}
+	read_documents(rule, &rule->deployed.model->options, &keys, set_digest, &check);
 	SPI_finish();
-	return digest;
 }
 
 /* ---- telling ---- */

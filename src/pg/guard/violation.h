@@ -15,6 +15,7 @@
 /* An item of a violated pair. */
 typedef struct ViolatingItem
 {
+	int32		number;			/* in key order */
 	const char *key;
 	const char *label;			/* for people: its stored position, and its text or key */
 } ViolatingItem;
@@ -41,18 +42,28 @@ typedef struct CheckRule
 	DeployedModel deployed;
 	Oid			source;			/* InvalidOid: all sources of the model */
 	double		precision;
-	bool		allow_approved; /* what people have approved is right: stored orders, and pairs */
+	bool		allow_approved; /* what people have decided is right */
+	bool		digests;
+	bool		keep_plans;		/* of the queries over the sources, in this session */
 } CheckRule;
 
-/*
- * Checks a document under the active snapshot, as the current user. NULL: its order is right, or it has none. The result is
- * in CurrentMemoryContext. *digest: a hash of all that was read of the document, 0 if it has no items. Errors: those of
- * xmcoh_bulk_score.
- */
-extern Violation *xmcoh_find_violation(const CheckRule *rule, const char *document, uint64 *digest);
+/* The check of one document. */
+typedef struct CheckedDocument
+{
+	const char *key;
+	bool		exists;
+	uint64		digest;			/* of all that was read, if rule->digests; 0 for a document that does not exist */
+	Violation  *violation;		/* in the caller's memory; NULL: the order is right, or the document has none */
+} CheckedDocument;
 
-/* The same digest, under the active snapshot. */
-extern uint64 xmcoh_digest_document(const CheckRule *rule, const char *document);
+/*
+ * Checks n documents, sorted by key (bytes), under the active snapshot, as the current user. The caller sets the keys and
+ * zeroes the rest. Errors: those of xmcoh_bulk_score.
+ */
+extern void xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document);
+
+/* Sets the digests of n documents only. */
+extern void xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document);
 
 /* What the worker at the terminal reads, about the surest pair. */
 extern char *xmcoh_violation_message(const Violation *violation);

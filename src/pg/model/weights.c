@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/statement.h"
 #include "base/xmcoh.h"
 #include "model/cachefile.h"
 
@@ -143,24 +144,6 @@ find_open_model(const char *sha256)
 }
 
 /* ---- reading the tables ---- */
-
-/*
- * A plan, kept for the session. The errors of SPI for a missing privilege, table or column are good messages for the user;
- * only a missing row needs a message of ours.
- */
-static SPIPlanPtr
-prepared(SPIPlanPtr *plan, const char *query, int n_arguments, Oid *types)
-{
-	if (*plan == NULL)
-	{
-		SPIPlanPtr	made = SPI_prepare(query, n_arguments, types);
-
-		if (made == NULL || SPI_keepplan(made) != 0)
-			elog(ERROR, "could not prepare \"%s\": %s", query, SPI_result_code_string(SPI_result));
-		*plan = made;
-	}
-	return *plan;
-}
 
 static void
 select_rows(SPIPlanPtr plan, Datum *values)

@@ -408,7 +408,7 @@ xmcoh_recover_order_final(PG_FUNCTION_ARGS)
 	sorted = sorted_items(fcinfo, state);
 	score_state(fcinfo, state, sorted, &scored);
 	order = palloc(sizeof(int32) * (Size) (state->n + 1));
-	m = xmcoh_decode_scores(&scored.document, &scored.scores, state->score_kind, order);
+	m = xmcoh_decode_scores(&scored.document, &scored.scores, state->score_kind, NULL, order);
 	value = palloc(sizeof(Datum) * (Size) (m + 1));
 	for (int32 k = 0; k < m; k++)
 		value[k] = sorted[order[k]].value;

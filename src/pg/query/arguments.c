@@ -59,18 +59,6 @@ xmcoh_score_kind_argument(NullableDatum argument)
 	return (xmc_score_kind) choice(argument, "evidence", XMC_SCORE_FUSED, XMC_SCORE_KINDS, score_kind_names);
 }
 
-double
-xmcoh_precision_argument(NullableDatum argument)
-{
-	double		precision = argument.isnull ? 0.95 : DatumGetFloat8(argument.value);
-
-	if (!(precision > 0.5 && precision < 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("precision is %g, but must be above 0.5 and below 1", precision)));
-	return precision;
-}
-
 const char *
 xmcoh_score_kind_name(xmc_score_kind kind)
 {
@@ -92,4 +80,16 @@ xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("rounds must be between 1 and %d", XMC_GUIDANCE_MAX_ROUNDS)));
 	return rule;
+}
+
+double
+xmcoh_precision_argument(NullableDatum argument)
+{
+	double		precision = argument.isnull ? 0.95 : DatumGetFloat8(argument.value);
+
+	if (!(precision >= 0.5 && precision < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("precision must be at least 0.5 and less than 1")));
+	return precision;
 }

@@ -18,9 +18,6 @@ extern text *xmcoh_model_argument(NullableDatum argument);
 /* The argument `evidence`: which kind of score to use; NULL: fused. ERROR invalid_parameter_value. */
 extern xmc_score_kind xmcoh_score_kind_argument(NullableDatum argument);
 
-/* The argument `precision`, above 0.5 and below 1; NULL: 0.95. ERROR invalid_parameter_value. */
-extern double xmcoh_precision_argument(NullableDatum argument);
-
 /* The name of a kind of score, as the argument `evidence` takes it. */
 extern const char *xmcoh_score_kind_name(xmc_score_kind kind);
 
@@ -29,5 +26,8 @@ extern const char *xmcoh_score_kind_name(xmc_score_kind kind);
  * each. ERROR invalid_parameter_value.
  */
 extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
+
+/* The argument `precision`; NULL: 0.95. ERROR invalid_parameter_value. */
+extern double xmcoh_precision_argument(NullableDatum argument);
 
 #endif

@@ -346,6 +346,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	Evaluation	evaluation = {.memory = CurrentMemoryContext,.inferred = rule.inferred,.held_out_only = !OidIsValid(source)};
 	DeployedModel deployed;
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
+	const DocumentKeys *keys = xmcoh_document_keys(fcinfo->args[5]);
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
@@ -357,7 +358,8 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not connect to SPI");
 	if (evaluation.held_out_only)
 		find_held_out(&deployed, &evaluation);
-	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_evaluated, evaluate_document, &evaluation);
+	xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.source = source,.keys = keys,.filter = is_evaluated,
+					 .visit = evaluate_document,.arg = &evaluation});
 	/* a set without documents has no rows; but without any document the first set has */
 	for (int k = 0; k < DOCUMENT_SETS; k++)
 		if (evaluation.documents[k] > 0 || (k == UNSEEN && evaluation.documents[SEEN] == 0))

@@ -180,7 +180,7 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 	}
 	xmcoh_score_items(deployed->model, n, item, &scored);
 	xmcoh_notice_missing_input(&deployed->model->options, PG_NARGS() > 3, kind, &scored.document, &site->notices);
-	m = xmcoh_decode_scores(&scored.document, &scored.scores, kind, order);
+	m = xmcoh_decode_scores(&scored.document, &scored.scores, kind, NULL, order);
 	memset(place, 0, sizeof(int32) * (Size) n);
 	for (int32 k = 0; k < m; k++)
 		place[row[order[k]].row] = k + 1;

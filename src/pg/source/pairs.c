@@ -8,11 +8,14 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/reference.h"
+#include "base/statement.h"
 #include "source/columns.h"
 #include "source/rows.h"
 
@@ -32,11 +35,11 @@ typedef struct PairList
 
 /* Appends the rows of a query: document, before, after. */
 static void
-append_query(PairList *list, const char *query, const char *purpose)
+append_query(PairList *list, const char *query, const RowsParameters *parameters, const char *purpose)
 {
 	static const Oid types[3] = {TEXTOID, TEXTOID, TEXTOID};
 	MemoryContext caller = MemoryContextSwitchTo(list->memory);
-	Rows	   *rows = xmcoh_rows_read(query, 3, types, purpose);
+	Rows	   *rows = xmcoh_rows_read(query, parameters, 3, types, purpose);
 
 	while (xmcoh_rows_next(rows))
 	{
@@ -67,34 +70,62 @@ append_query(PairList *list, const char *query, const char *purpose)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Appends the pairs of one relation. `row` is a row of xmcoh.pair_source_record: relation, document, before, after. */
+/* Whether the current role may read the relation, or all of its columns that are read. */
+static bool
+may_read(Oid relation, int n_columns, const char *const *column)
+{
+	bool		may = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	bool		may_columns = true;
+
+	for (int c = 0; c < n_columns && !may; c++)
+		may_columns = may_columns &&
+			pg_attribute_aclcheck(relation, get_attnum(relation, column[c]), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	return may || may_columns;
+}
+
+/*
+ * Appends the pairs of one relation on these documents. `row` is a row of xmcoh.pair_source_record: relation, document,
+ * before, after. For `lenient`, see xmcoh_read_relation_pairs.
+ */
 static void
-append_pair_source(PairList *list, HeapTuple row, TupleDesc desc)
+append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const DocumentKeys *keys, bool lenient)
 {
 	static const ColumnUse use[3] = {COLUMN_DOCUMENT, COLUMN_BEFORE, COLUMN_AFTER};
 	bool		is_null;
 	Datum		datum = SPI_getbinval(row, desc, 1, &is_null);
 	Oid			relation = xmcoh_referenced_oid(datum);
 	char	   *name = xmcoh_referenced_name(datum);
+	const char *column[3];
 	StringInfoData query;
 
 	if (!OidIsValid(relation))
-		ereport(ERROR,
+	{
+		ereport(lenient ? NOTICE : ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("relation of approved pairs %s does not exist any more", name),
 				errhint("Create the relation again, or detach it with xmcoh.detach_pairs(model, %s).",
 						quote_literal_cstr(name)));
+		return;
+	}
 	initStringInfo(&query);
 	for (int c = 0; c < 3; c++)
 	{
-		const char *column = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
-
-		xmcoh_check_column(relation, column, use[c],
+		column[c] = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
+		xmcoh_check_column(relation, column[c], use[c],
 						   "Rename the column back, or detach the pairs and attach them again with the present columns.");
-		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column, use[c]));
+		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column[c], use[c]));
+	}
+	if (lenient && !may_read(relation, 3, column))
+	{
+		ereport(NOTICE,
+				errmsg("approved pairs of %s are left out, because you may not read them", name),
+				errdetail("Orders can contradict these pairs."));
+		return;
 	}
 	appendStringInfo(&query, " FROM %s AS t", name);
-	append_query(list, query.data, psprintf("approved pairs of %s", name));
+	if (keys != NULL)
+		xmcoh_append_key_filter(&query, relation, column[0], keys);
+	append_query(list, query.data, xmcoh_key_parameters(relation, column[0], keys), psprintf("approved pairs of %s", name));
 }
 
 static int
@@ -109,32 +140,50 @@ compare_pairs(const void *a, const void *b)
 	return c ? c : strcmp(pa->after, pb->after);
 }
 
+/* Appends the pairs of all relations of the model. */
+static void
+append_relations(PairList *list, int32 model_id, const DocumentKeys *keys, bool lenient)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(model_id)};
+	SPITupleTable *sources;
+	uint64		n_sources;
+
+	prepared(&plan, "SELECT relation, document, before, after FROM xmcoh.pair_source_record"
+			 " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id", 1, types);
+	if (SPI_execute_plan(plan, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.pair_source_record");
+	sources = SPI_tuptable;
+	n_sources = SPI_processed;
+	for (uint64 i = 0; i < n_sources; i++)
+		append_pair_source(list, sources->vals[i], sources->tupdesc, keys, lenient);
+	SPI_freetuptable(sources);
+	MemoryContextSwitchTo(list->memory);	/* SPI left its own memory context */
+}
+
+ApprovedPairs *
+xmcoh_read_relation_pairs(int32 model_id, const DocumentKeys *keys, bool lenient)
+{
+	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
+	PairList	list = {pairs, 64, CurrentMemoryContext};
+
+	pairs->pair = palloc(list.capacity * sizeof(ApprovedPair));
+	append_relations(&list, model_id, keys, lenient);
+	return pairs;
+}
+
 ApprovedPairs *
 xmcoh_read_pairs(int32 model_id)
 {
 	ApprovedPairs *pairs = palloc0(sizeof(ApprovedPairs));
 	PairList	list = {pairs, 64, CurrentMemoryContext};
-	Oid			types[1] = {INT4OID};
-	Datum		values[1] = {Int32GetDatum(model_id)};
-	SPITupleTable *sources;
-	uint64		n_sources;
 	int64		kept = 0;
 
 	pairs->pair = palloc(list.capacity * sizeof(ApprovedPair));
 	append_query(&list, psprintf("SELECT document, before, after FROM xmcoh.approved_pair"
-								 " WHERE model_id OPERATOR(pg_catalog.=) %d", model_id), "approved pairs");
-
-	if (SPI_execute_with_args("SELECT relation, document, before, after FROM xmcoh.pair_source_record"
-							  " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id",
-							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.pair_source_record");
-	sources = SPI_tuptable;
-	n_sources = SPI_processed;
-	for (uint64 i = 0; i < n_sources; i++)
-		append_pair_source(&list, sources->vals[i], sources->tupdesc);
-	SPI_freetuptable(sources);
-
-	MemoryContextSwitchTo(list.memory); /* SPI left its own memory context */
+								 " WHERE model_id OPERATOR(pg_catalog.=) %d", model_id), NULL, "approved pairs");
+	append_relations(&list, model_id, NULL, false);
 
 	/* sorted by document, before, after; equal pairs of several relations are one */
 	qsort(pairs->pair, pairs->n, sizeof(ApprovedPair), compare_pairs);

@@ -6,6 +6,7 @@
 #ifndef XMCOH_PG_PAIRS_H
 #define XMCOH_PG_PAIRS_H
 
+#include "source/keys.h"
 #include "source/source.h"
 
 typedef struct ApprovedPair
@@ -25,6 +26,12 @@ typedef struct ApprovedPairs
 
 /* Reads all approved pairs of a model into CurrentMemoryContext. Needs SPI. */
 extern ApprovedPairs *xmcoh_read_pairs(int32 model_id);
+
+/*
+ * Reads those of the relations alone, on these documents (NULL: on all), in no order; equal pairs are not merged. `lenient`:
+ * a relation that the current role may not read, or that does not exist any more, is left out with a NOTICE.
+ */
+extern ApprovedPairs *xmcoh_read_relation_pairs(int32 model_id, const DocumentKeys *keys, bool lenient);
 
 /*
  * ERROR data_exception when the pairs of a document form a cycle (which may have length 1), because no order fulfils all of
