@@ -32,6 +32,7 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	guard \
 	items \
 	bad_input \
 	rounds \
@@ -42,6 +43,7 @@ ISOLATION = \
 	challenge \
 	deploy \
 	events \
+	guard \
 	prune \
 	snapshot \
 	train

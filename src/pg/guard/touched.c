@@ -36,6 +36,7 @@ typedef struct Touched
 	TouchedKey	key;			/* the first member, as dynahash wants */
 	TouchedSource *source;
 	bool		pending;		/* in the set, and so in the list */
+	CommandId	taken_at;		/* the command in which it was last taken out; later ones have larger numbers */
 	dlist_node	node;
 } Touched;
 
@@ -204,7 +205,7 @@ key_of(int32 source_id, DocumentKey *document)
 }
 
 void
-xmcoh_touch(int32 source_id, DocumentKey document)
+xmcoh_touch(int32 source_id, DocumentKey document, CommandId command)
 {
 	TouchedKey	wanted = key_of(source_id, &document);
 	TouchedSource *source;
@@ -222,8 +223,10 @@ xmcoh_touch(int32 source_id, DocumentKey document)
 		entry = hash_search(set->entries, &wanted, HASH_ENTER, &found);
 		entry->source = source;
 		entry->pending = false;
+		entry->taken_at = FirstCommandId;
 	}
-	change(entry, true);
+	if (command == InvalidCommandId || command >= entry->taken_at)
+		change(entry, true);
 }
 
 int64
@@ -265,6 +268,7 @@ xmcoh_take_touched(int32 source_id, int16 length, bool by_value)
 
 			value[n++] = value_of(&entry->key, length, by_value);
 			change(entry, false);
+			entry->taken_at = GetCurrentCommandId(false);
 		}
 	return value;
 }

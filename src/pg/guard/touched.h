@@ -17,14 +17,18 @@ typedef struct DocumentKey
 	bool		by_value;		/* pg_type.typbyval */
 } DocumentKey;
 
-/* Adds the document of a source. Values whose bytes differ are different documents here, even if they are equal. */
-extern void xmcoh_touch(int32 source_id, DocumentKey key);
+/*
+ * Adds the document of a source, of which a command of this transaction changed a row. Values whose bytes differ are
+ * different documents here, even if they are equal. A document that was taken out since that command stays out: the check
+ * saw the row. InvalidCommandId: the command is not known.
+ */
+extern void xmcoh_touch(int32 source_id, DocumentKey key, CommandId command);
 
 /* How many documents of the source are in the set. */
 extern int64 xmcoh_count_touched(int32 source_id);
 
 /*
- * Takes all documents of the source out of the set: their values, in CurrentMemoryContext, as many as xmcoh_count_touched
+ * Takes all documents of the source out of the set, to be checked with all that commands before the present one did: their values, in CurrentMemoryContext, as many as xmcoh_count_touched
  * said.
  */
 extern Datum *xmcoh_take_touched(int32 source_id, int16 length, bool by_value);

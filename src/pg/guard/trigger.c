@@ -7,6 +7,9 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -97,33 +100,47 @@ is_irrelevant(Relation relation, HeapTuple before, HeapTuple after)
 	return true;
 }
 
+/* The command that changed a row; InvalidCommandId: it is not known, because the table is no heap. */
+static CommandId
+changing_command(const TriggerData *data)
+{
+	if (data->tg_relation->rd_tableam != GetHeapamTableAmRoutine())
+		return InvalidCommandId;
+	if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
+		return HeapTupleHeaderGetCmax(data->tg_trigtuple->t_data);
+	return HeapTupleHeaderGetCmin(TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple->t_data
+								  : data->tg_trigtuple->t_data);
+}
+
 static void
-touch(Relation relation, HeapTuple row, int32 source_id)
+touch(Relation relation, HeapTuple row, int32 source_id, CommandId command)
 {
 	bool		is_null;
 	Datum		value = heap_getattr(row, collector.column[0], RelationGetDescr(relation), &is_null);
 	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), collector.column[0] - 1);
 
 	if (!is_null)
-		xmcoh_touch(source_id, (DocumentKey) {value, attribute->attlen, attribute->attbyval});
+		xmcoh_touch(source_id, (DocumentKey) {value, attribute->attlen, attribute->attbyval}, command);
 }
 
 static void
 collect(const TriggerData *data, int32 source_id)
 {
 	Relation	relation = data->tg_relation;
+	CommandId	command;
 
 	if (!is_collector(source_id, relation))
 		make_collector(source_id, relation);
 	if (collector.n == 0)
 		return;
+	command = changing_command(data);
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 	{
 		if (is_irrelevant(relation, data->tg_trigtuple, data->tg_newtuple))
 			return;
-		touch(relation, data->tg_newtuple, source_id);
+		touch(relation, data->tg_newtuple, source_id, command);
 	}
-	touch(relation, data->tg_trigtuple, source_id);
+	touch(relation, data->tg_trigtuple, source_id, command);
 }
 
 /* ---- when a check cannot be made ---- */
@@ -179,20 +196,23 @@ typedef struct GuardCheck
 	bool		is_hopeless;	/* further documents would fail in the same way */
 } GuardCheck;
 
-/* One WARNING in a transaction for each guard. */
+/* One WARNING in a transaction for each guard: further failures are not reported. */
 static void
 warn_unchecked(const GuardCheck *check, const ErrorData *error)
 {
 	const char *what = check->batch == 0 ? "the orders of documents were"
 		: psprintf("the order of document \"%s\" was", check->checked[0].key);
 
-	if (may_warn(check->guard))
-		ereport(WARNING,
-				errcode(error->sqlerrcode),
-				errmsg("%s not checked: %s", what, error->message),
-				error->detail ? errdetail("%s", error->detail) : 0,
-				errhint("The rows are written all the same, and further failures in this transaction are not reported."
-						" With strict => true they are errors."));
+	if (!may_warn(check->guard))
+		return;
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("%s not checked: %s", what, error->message),
+			error->detail ? errdetail("%s", error->detail) : 0,
+			error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE
+			? errhint("A role that writes needs xmcoh.grant_usage, level score on model \"%s\", and SELECT on the source.",
+					  check->guard->model)
+			: errhint("The rows are written all the same. With strict => true this is an error."));
 }
 
 typedef void (*CheckStep) (GuardCheck *check);
@@ -466,6 +486,7 @@ check_touched(const TriggerData *data, int32 source_id)
 		return;
 	attribute = TupleDescAttr(RelationGetDescr(data->tg_relation), column[0] - 1);
 	check.type = attribute->atttypid;
+	CommandCounterIncrement();	/* the check sees what was done so far */
 	check.value = xmcoh_take_touched(source_id, attribute->attlen, attribute->attbyval);
 	check.document = palloc_extended(sizeof(char *) * (n + 1), MCXT_ALLOC_HUGE);
 	check.n = n;

@@ -112,7 +112,8 @@ visit(void *arg, const BulkDocument *scored)
 	violation->n_listed = (int) Min(violated, LISTED_PAIRS);
 	for (int k = 0; k < violation->n_listed; k++)
 		violation->pair[k] = (ViolatedPair) {.before = {.number = pair[k].before},.after = {.number = pair[k].after},
-			.probability = pair[k].probability};
+			.probability = pair[k].probability,.decided = decided != NULL &&
+			decided[(Size) pair[k].before * scored->document.n + pair[k].after] == XMC_DECIDED_BEFORE};
 	checked->violation = violation;
 	MemoryContextSwitchTo(caller);
 }
@@ -174,8 +175,10 @@ describe(void *arg, const SourceDocument *document)
 		ViolatedPair *pair = &violation->pair[k];
 
 		if (pair->before.label == NULL && pair->before.number < document->n && pair->after.number < document->n)
-			*pair = (ViolatedPair) {describe_item(document, pair->before.number), describe_item(document, pair->after.number),
-				pair->probability};
+		{
+			pair->before = describe_item(document, pair->before.number);
+			pair->after = describe_item(document, pair->after.number);
+		}
 	}
 	MemoryContextSwitchTo(caller);
 }
@@ -249,12 +252,21 @@ xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document)
 
 /* ---- telling ---- */
 
-char *
-xmcoh_violation_message(const Violation *violation)
+/* How sure a pair is. */
+static const char *
+sureness(const ViolatedPair *pair)
+{
+	return pair->decided ? "approved" : psprintf("%.2f", pair->probability);
+}
+
+/* What the worker at the terminal reads, about the surest pair. */
+static char *
+message_of(const Violation *violation)
 {
 	const ViolatedPair *pair = &violation->pair[0];
 
-	return psprintf("%s probably belongs before %s (%.2f)", pair->before.label, pair->after.label, pair->probability);
+	return psprintf("%s %sbelongs before %s (%s)", pair->before.label, pair->decided ? "" : "probably ", pair->after.label,
+					sureness(pair));
 }
 
 void
@@ -263,19 +275,19 @@ xmcoh_report_violation(int level, const CheckRule *rule, const Violation *violat
 	StringInfoData detail;
 
 	initStringInfo(&detail);
-	appendStringInfo(&detail, "Version %d of model \"%s\" is sure of " INT64_FORMAT " %s that the order of document \"%s\" contradicts:",
-					 rule->deployed.version, rule->model, violation->n_pairs, violation->n_pairs == 1 ? "pair" : "pairs",
-					 violation->document);
+	appendStringInfo(&detail, "The order of document \"%s\" contradicts " INT64_FORMAT " %s of items, by version %d of model \"%s\":",
+					 violation->document, violation->n_pairs, violation->n_pairs == 1 ? "pair" : "pairs",
+					 rule->deployed.version, rule->model);
 	for (int k = 0; k < violation->n_listed; k++)
-		appendStringInfo(&detail, "\n%s before %s (%.2f)", violation->pair[k].before.label, violation->pair[k].after.label,
-						 violation->pair[k].probability);
+		appendStringInfo(&detail, "\n%s before %s (%s)", violation->pair[k].before.label, violation->pair[k].after.label,
+						 sureness(&violation->pair[k]));
 	if (violation->n_pairs > violation->n_listed)
 		appendStringInfo(&detail, "\nand " INT64_FORMAT " more", violation->n_pairs - violation->n_listed);
 	ereport(level,
 			errcode(level == WARNING ? ERRCODE_WARNING : ERRCODE_CHECK_VIOLATION),
-			errmsg("%s", xmcoh_violation_message(violation)),
+			errmsg("%s", message_of(violation)),
 			errdetail("%s", detail.data),
-			errhint("Correct the order of the document, or approve its pairs if the order is right."),
+			errhint("Correct the order, or approve it with xmcoh.approve_order if it is right."),
 			relation ? errtableconstraint(relation, constraint) : 0);
 }
 
@@ -317,7 +329,7 @@ xmcoh_record_violation(const CheckRule *rule, const char *document, const Violat
 	values[2] = CStringGetTextDatum(document);
 	values[3] = Int32GetDatum(rule->deployed.version);
 	values[4] = Float8GetDatum(rule->precision);
-	values[5] = violation ? CStringGetTextDatum(xmcoh_violation_message(violation)) : (Datum) 0;
+	values[5] = violation ? CStringGetTextDatum(message_of(violation)) : (Datum) 0;
 	values[6] = violation ? pairs_as_jsonb(violation) : (Datum) 0;
 	values[7] = ObjectIdGetDatum(user);
 	if (violation == NULL)

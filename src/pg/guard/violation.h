@@ -24,7 +24,8 @@ typedef struct ViolatedPair
 {
 	ViolatingItem before;		/* should stand before the other */
 	ViolatingItem after;
-	double		probability;
+	double		probability;	/* 1 if people decided that */
+	bool		decided;
 } ViolatedPair;
 
 typedef struct Violation
@@ -64,9 +65,6 @@ extern void xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument 
 
 /* Sets the digests of n documents only. */
 extern void xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document);
-
-/* What the worker at the terminal reads, about the surest pair. */
-extern char *xmcoh_violation_message(const Violation *violation);
 
 /*
  * ereport(level) of SQLSTATE check_violation. `constraint`: the name of the trigger on `relation`, which go into the fields of
