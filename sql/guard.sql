@@ -184,7 +184,8 @@ CREATE VIEW xmcoh.violation WITH (security_barrier = true) AS
     SELECT v.violation_id, m.name AS model, xmcoh_internal.object_name(v.source) AS source, v.document,
            CASE WHEN v.resolved_at IS NOT NULL THEN 'resolved' WHEN v.accepted_at IS NOT NULL THEN 'accepted' ELSE 'open' END AS state,
            v.message, v.pairs, v.version, v."precision", v.found_by, v.found_at, v.accepted_by, v.accepted_at, v.note, v.resolved_at
-    FROM xmcoh.violation_record AS v JOIN xmcoh.model AS m USING (model_id) WHERE xmcoh_internal.may(m.owner, m.model_id, 'review');
+    FROM xmcoh.violation_record AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
+    WHERE xmcoh_internal.may(x.owner, x.model_id, 'review');
 COMMENT ON VIEW xmcoh.violation IS 'Documents that a guard (on_violation => ''record'') has found in a wrong order. state: open, accepted (xmcoh.accept_violation), or resolved (a later check has found the order right, or other pairs violated). Shows models on which the role has level review';
 COMMENT ON COLUMN xmcoh.violation.pairs IS 'violated pairs, the surest first: item before should stand before item after, by the model''s probability';
 
