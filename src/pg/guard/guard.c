@@ -175,3 +175,16 @@ xmcoh_guard_columns(int32 source_id, Relation relation, AttrNumber *column)
 	close_record(&record);
 	return n;
 }
+
+bool
+xmcoh_has_violations(int32 model_id)
+{
+	Record		record;
+	bool		found;
+
+	/* the index has only rows that are not resolved */
+	open_record(&record, "violation_record", "model_id", "violation_record_one_per_document", model_id);
+	found = record.row != NULL;
+	close_record(&record);
+	return found;
+}

@@ -45,4 +45,7 @@ extern bool xmcoh_read_guard(int32 source_id, Relation relation, Guard *guard);
 #define MAX_GUARD_COLUMNS 7
 extern int	xmcoh_guard_columns(int32 source_id, Relation relation, AttrNumber *column);
 
+/* Whether documents of the model have a row in xmcoh.violation_record that is not resolved. */
+extern bool xmcoh_has_violations(int32 model_id);
+
 #endif

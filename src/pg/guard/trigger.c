@@ -193,6 +193,7 @@ typedef struct GuardCheck
 	MemoryContext memory;		/* of the keys, then of a batch */
 	int			batch;			/* documents in the batch that is being checked; 0: none is, yet */
 	CheckedDocument *checked;	/* (batch) */
+	bool		has_violations; /* on record, which may be resolved now */
 	bool		is_hopeless;	/* further documents would fail in the same way */
 } GuardCheck;
 
@@ -353,7 +354,7 @@ refuse_changed(const GuardCheck *check)
 					errdetail("Document \"%s\" has been changed since the transaction began.", now[k].key));
 }
 
-/* Finds what is wrong with the documents of a batch; and records it, if the guard records. */
+/* Finds what is wrong with the documents of a batch; and records it, if the guard records. What is right is resolved. */
 static void
 check_batch(GuardCheck *check)
 {
@@ -362,8 +363,8 @@ check_batch(GuardCheck *check)
 	xmcoh_find_violations(&check->rule, check->batch, check->checked);
 	if (check->rule.digests)
 		refuse_changed(check);
-	if (check->guard->on_violation == ON_VIOLATION_RECORD)
-		for (int k = 0; k < check->batch; k++)
+	for (int k = 0; k < check->batch; k++)
+		if (check->checked[k].violation ? check->guard->on_violation == ON_VIOLATION_RECORD : check->has_violations)
 			xmcoh_record_violation(&check->rule, check->checked[k].key, check->checked[k].violation);
 	MemoryContextSwitchTo(caller);
 }
@@ -434,6 +435,7 @@ check_documents(GuardCheck *check)
 	caller = MemoryContextSwitchTo(memory);
 	check->memory = memory;
 	check->batch = 0;
+	check->has_violations = xmcoh_has_violations(check->guard->model_id);
 	check->rule.digests = IsolationUsesXactSnapshot();
 	check->rule.keep_plans = true;
 	if (try_step(check, find_model, true))
@@ -514,7 +516,7 @@ check_truncated(const TriggerData *data, int32 source_id)
 	GuardCheck	check;
 	Guard		guard;
 
-	if (!begin_check(data, source_id, &guard, &check) || guard.on_violation != ON_VIOLATION_RECORD || !guard.is_deployed)
+	if (!begin_check(data, source_id, &guard, &check) || !guard.is_deployed || !xmcoh_has_violations(guard.model_id))
 		return;
 	check.document = xmcoh_unresolved_documents(guard.model_id, guard.source, &check.n);
 	if (check.n > 0)
