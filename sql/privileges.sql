@@ -31,7 +31,7 @@ BEGIN
 END $$;
 
 -- What its members may read: rows of models that they have the level for, see the policies below.
-GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.approved_pair,
+GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.decision, xmcoh.approved_pair,
     xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
     xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
     xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview
@@ -43,14 +43,16 @@ GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh
 GRANT EXECUTE ON FUNCTION
     xmcoh.options(), xmcoh.check_options(integer, integer, boolean, jsonb), xmcoh.inspect_weights(bytea),
     xmcoh.model_exists(text), xmcoh.model_id(text), xmcoh.create_model(text, integer, integer, boolean, jsonb),
-    xmcoh.alter_model(text, jsonb, text, regrole), xmcoh.drop_model(text, boolean),
-    xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole), xmcoh.withdraw_pair(text, text, text, text),
+    xmcoh.alter_model(text, jsonb, text, regrole), xmcoh.drop_model(text, boolean, boolean),
+    xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole),
+    xmcoh.approve(text, text, text, text, text), xmcoh.approve_order(text, text, text[], text),
+    xmcoh.decide(text, text, text, text, text, text), xmcoh.withdraw(bigint, text), xmcoh.withdraw_pair(text, text, text, text), xmcoh.stale_approval(text),
     xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name),
     xmcoh.attach_source(text, regclass, name, name, name[], name, name, name, name, name, regclass), xmcoh.detach_source(text, text),
     xmcoh.attach_pairs(text, regclass, name, name, name), xmcoh.detach_pairs(text, text),
     xmcoh.deploy(text, integer), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
     xmcoh.import_model(text, bytea),
-    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[]),
+    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text),
     xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
     xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),
@@ -112,7 +114,7 @@ ALTER TABLE xmcoh.model_version ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.deployment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.source_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.pair_source_record ENABLE ROW LEVEL SECURITY;
-ALTER TABLE xmcoh.approved_pair ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.decision ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_checkpoint ENABLE ROW LEVEL SECURITY;
@@ -129,8 +131,8 @@ CREATE POLICY scorer ON xmcoh.schedule FOR SELECT USING (EXISTS (SELECT FROM xmc
 CREATE POLICY scorer ON xmcoh.guard_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.source_record AS s WHERE s.source_id = guard_record.source_id));
 CREATE POLICY reviewer ON xmcoh.violation_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
     WHERE m.model_id = violation_record.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
-CREATE POLICY reviewer ON xmcoh.approved_pair USING (EXISTS (SELECT FROM xmcoh.model AS m
-    WHERE m.model_id = approved_pair.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
+CREATE POLICY reviewer ON xmcoh.decision FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
+    WHERE m.model_id = decision.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
 CREATE POLICY trainer ON xmcoh.job_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
     WHERE m.model_id = job_record.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'train')));
 CREATE POLICY scorer ON xmcoh.job_transition FOR SELECT USING (EXISTS (SELECT FROM xmcoh.visible_job AS j WHERE j.job_id = job_transition.job_id));
@@ -160,7 +162,7 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_version', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_record', '');
-SELECT pg_catalog.pg_extension_config_dump('xmcoh.approved_pair', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.decision', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
@@ -172,6 +174,7 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_record_pair_source_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.decision_decision_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition_transition_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule_schedule_id_seq', '');

@@ -121,7 +121,7 @@ CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, 
     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
 COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text, text, text, integer, text[]) IS
-    'Documents of a source (NULL: all) in recovered order, a row per item with its place, from 1; approved pairs are kept. documents: only these keys (text in ISO style, UTC) are read. evidence: as xmcoh.recover_order; the rest: as xmcoh.evaluate. Errors: insufficient_privilege, undefined_column and others';
+    'Documents of a source (NULL: all) in recovered order, a row per item with its place, from 1; approved pairs rule. documents: only these keys (text in ISO style, UTC) are read. evidence: as xmcoh.recover_order; the rest: as xmcoh.evaluate. Errors: insufficient_privilege, undefined_column and others';
 
 CREATE FUNCTION xmcoh.pair_scores(model text, document text DEFAULT NULL, source regclass DEFAULT NULL,
                                   guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3,
@@ -140,13 +140,13 @@ CREATE FUNCTION xmcoh.check_documents(model text, source regclass DEFAULT NULL, 
                    worst_probability double precision, verdict text, moves jsonb)
     AS 'MODULE_PATHNAME', 'xmcoh_check_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000;
 COMMENT ON FUNCTION xmcoh.check_documents(text, regclass, text[], double precision) IS
-    'What is wrong with stored orders: suspect (a confident pair is stored the other way round), ok, unsure (too few confident pairs) or approved. Of documents in right order a share of at least precision is not suspect. gain: best_coherence - coherence. moves: fewest items to move. Errors: as order_documents';
+    'What is wrong with stored orders: suspect (a confident pair is stored the other way round), ok, unsure (few confident pairs), approved, stale (changed since). At least the share precision of documents in right order is not suspect. moves: the fewest items to move. Errors: as order_documents';
 
 CREATE FUNCTION xmcoh.alignment(model text, document text DEFAULT NULL, source regclass DEFAULT NULL, documents text[] DEFAULT NULL)
     RETURNS TABLE (document text, text_item text, image_item text, probability double precision, inferred boolean)
     AS 'MODULE_PATHNAME', 'xmcoh_alignment' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.alignment(text, text, regclass, text[]) IS
-    'Of a document or of documents: items with text and their likeliest image with its probability (image_item NULL: a missing photo), then images without text (text_item NULL). inferred is false for rows that hold both. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (too few rows with both)';
+    'Items with text and their likeliest image with its probability (image_item NULL: a missing photo), then images without text (text_item NULL). inferred is false for rows that hold both. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (too few rows with both)';
 
 CREATE FUNCTION xmcoh.is_complete(model text, document text, source regclass DEFAULT NULL) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000 SET search_path = pg_catalog, pg_temp

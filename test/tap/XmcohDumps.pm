@@ -70,6 +70,15 @@ SELECT xmcoh.create_model('manuals', options => $options);
 SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after)
 	SELECT model_id, '7', '1', s::text FROM xmcoh.model, generate_series(2, 5) AS s WHERE name = 'manuals';
+-- A later release has decisions: of all kinds, one of them withdrawn.
+DO \$\$
+BEGIN
+	IF to_regclass('xmcoh.decision') IS NOT NULL THEN
+		PERFORM xmcoh.approve_order('manuals', '8', note => 'as "built"'), xmcoh.decide('manuals', '8', '2', '3', 'either'),
+			xmcoh.decide('manuals', '9', '5', '1', 'after'), xmcoh.decide('manuals', '9', '2', '3', 'skip');
+		PERFORM xmcoh.withdraw(xmcoh.approve('manuals', '9', '2', '3'));
+	END IF;
+END \$\$;
 
 -- Everything that depends on a primary key is made after the data.
 CREATE TABLE part (part int PRIMARY KEY, name text);
@@ -255,6 +264,8 @@ sub after_restore
 	my ($code, $out, $err) = $node->psql($database, q{
 SELECT xmcoh.create_model('after the restore');
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, 'new', '1', '2' FROM xmcoh.model WHERE name = 'manuals';
+SELECT xmcoh.withdraw(xmcoh.approve('manuals', '10', '1', '2'));
+SELECT xmcoh.stale_approval('manuals');
 DO $$
 BEGIN
 	IF xmcoh.rollback('manuals') <> 1 THEN

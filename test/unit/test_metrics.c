@@ -641,7 +641,7 @@ test_order_without_ties(void **state)
 		for (int32_t k = 0; k < n; k++)
 			position[k] = 10.5 * place[k] - 3;
 		tau = kendall_tau(n, place, scratch);
-		assert_int_equal(xmc_measure_order(&ctx, n, position, &quality), XMC_OK);
+		assert_int_equal(xmc_measure_order(&ctx, n, position, NULL, &quality), XMC_OK);
 		assert_int_equal(quality.matches, xmc_position_matches(n, place));
 		assert_true(isnan(tau) ? isnan(quality.tau) : fabs(quality.tau - tau) < 1e-12);
 		assert_true(quality.random_matches == 1);
@@ -662,7 +662,7 @@ test_order_with_ties(void **state)
 	int32_t		matches = 0;
 
 	(void) state;
-	assert_int_equal(xmc_measure_order(&ctx, 3, all_equal, &quality), XMC_OK);
+	assert_int_equal(xmc_measure_order(&ctx, 3, all_equal, NULL, &quality), XMC_OK);
 	assert_true(quality.matches == 3 && isnan(quality.tau) && quality.random_matches == 3);
 	assert_true(fabs(quality.random_perfect - 1) < 1e-12);
 
@@ -679,7 +679,7 @@ test_order_with_ties(void **state)
 		for (int32_t a = 0; a < 4; a++)
 			for (int32_t b = a + 1; b < 4; b++)
 				wrong += position[a] > position[b];
-		assert_int_equal(xmc_measure_order(&ctx, 4, position, &quality), XMC_OK);
+		assert_int_equal(xmc_measure_order(&ctx, 4, position, NULL, &quality), XMC_OK);
 		assert_true(fabs(quality.tau - (1 - 2.0 * wrong / 5)) < 1e-12);	/* five of the six pairs have an order */
 		assert_int_equal(quality.matches == 4, wrong == 0);
 		orders++;

@@ -1,6 +1,6 @@
 /*
  * model_file.c - a model as a safetensors file in memory: saving, and opening with all checks; see model.h. Tensors hold
- * parameters, anchors, the table of reliability and the record of documents; metadata holds options and calibration.
+ * parameters, the table of reliability, anchors and the record of documents; metadata holds options and calibration.
  */
 #include "xmcoh/model.h"
 
@@ -436,7 +436,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
-	/* All tensors: parameters, anchors, the table of reliability, the record of documents. */
+	/* All tensors: parameters, the table of reliability, anchors, the record of documents. */
 	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 2, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
@@ -447,6 +447,10 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 			.data = *tensor->slot};
 		memcpy(view[n].shape, tensor->shape, sizeof tensor->shape);
 	}
+	if (model->reliability.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
+			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
+			.n_values = (int64_t) model->reliability.n * XMC_RELIABILITY_COLUMNS,.data = model->reliability.row[0]};
 	for (int m = 0; m < XMC_MODALITIES && model->anchors.n > 0; m++)
 	{
 		int64_t		dim = xmc_align_space_dim(&model->options);
@@ -454,10 +458,6 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = (xmc_tensor_view) {.name = anchors_name[m],.n_dimensions = 2,.shape = {model->anchors.n, dim},
 			.n_values = model->anchors.n * dim,.data = model->anchors.z[m]};
 	}
-	if (model->reliability.n > 0)
-		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
-			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
-			.n_values = (int64_t) model->reliability.n * XMC_RELIABILITY_COLUMNS,.data = model->reliability.row[0]};
 	if (model->seen.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = SEEN_NAME,.n_dimensions = 2,.shape = {model->seen.n, XMC_SEEN_COLUMNS},
 			.n_values = (int64_t) model->seen.n * XMC_SEEN_COLUMNS,.data = model->seen.row};

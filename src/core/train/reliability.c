@@ -11,8 +11,8 @@
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
-#define LEVELS 73
-#define LEVEL_STEP 0.25			/* log-odds; so the last level is 18, a probability of 1 - 1.5e-8 */
+#define LEVELS 80
+#define LEVEL_STEP 0.125		/* log-odds; so the last level is 9.875, a probability of 0.99995 */
 
 _Static_assert(LEVELS * XMC_SCORE_KINDS <= XMC_RELIABILITY_MAX_ROWS, "the table has a row for each level and kind");
 

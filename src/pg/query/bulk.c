@@ -13,7 +13,9 @@
 
 #include "base/xmcoh.h"
 #include "query/arguments.h"
-#include "source/approvals.h"
+#include "source/pairs.h"
+
+#include "xmcoh/decided.h"
 
 /* A batch is full when it reaches one of these. */
 #define BATCH_DOCUMENTS 256
@@ -24,7 +26,7 @@ typedef struct Batch
 {
 	const xmc_model *model;
 	const xmc_guidance_rule *rule;
-	const Approvals *approvals;	/* NULL: they are not asked for */
+	const ApprovedPairs *approved;	/* NULL: they are not asked for */
 	int32		n;
 	int64		pairs;			/* sum of n * n */
 	int64		numbers;		/* of embeddings */
@@ -46,8 +48,8 @@ add_document(Batch *batch, const SourceDocument *from)
 	to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
 	to->document.group = xmcoh_source_group(from);
-	if (batch->approvals != NULL)
-		to->decided = xmcoh_decided(&ctx, batch->approvals, to->key, from->n, from->item);
+	if (batch->approved != NULL)
+		to->decided = xmcoh_decided(&ctx, batch->approved, from, &to->stale);
 	if (batch->rule->mode == XMC_GUIDANCE_STORED)
 		XMCOH_TRY(xmc_document_label_positions(&ctx, &to->document, to->position), &ctx);
 	batch->n++;
@@ -157,7 +159,7 @@ void
 xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request)
 {
 	/* first, since reading relations of pairs may run code that changes what the sources are */
-	const Approvals *approvals = request->decided ? xmcoh_read_approvals(deployed->model_id, request->keys) : NULL;
+	const ApprovedPairs *approved = request->decided ? xmcoh_read_pairs(deployed->model_id, request->keys, true) : NULL;
 	List	   *sources = xmcoh_source_columns(deployed->model_id, request->source);
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
 	Batch	   *batch = palloc0(sizeof(Batch));
@@ -171,7 +173,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	notice_missing(deployed, sources);
 	batch->model = deployed->model;
 	batch->rule = rule;
-	batch->approvals = approvals;
+	batch->approved = approved;
 	foreach(cell, sources)
 	{
 		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, request->keys);

@@ -23,7 +23,8 @@ typedef struct BulkDocument
 	const char **item;			/* (n) */
 	const double *position;		/* (n) stored positions, NaN: none */
 	bool		approved;		/* its stored order is approved in its source */
-	const uint8 *decided;		/* (n, n) what people decided (approvals.h), NULL: nothing, or the request does not ask */
+	const uint8 *decided;		/* (n, n) what people decided (pairs.h); NULL: nothing, or the request does not ask */
+	bool		stale;			/* the document has changed since it was decided about */
 	xmc_document document;
 	xmc_scores	scores;
 } BulkDocument;

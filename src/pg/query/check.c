@@ -68,13 +68,16 @@ put_check(void *arg, const BulkDocument *scored)
 	bool		nulls[COLUMNS] = {false};
 	xmc_check	check;
 	bool		all_decided;
+	const char *verdict;
 
 	XMCOH_TRY(xmc_check_order(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], xmcoh_decided_with_order(scored),
 							  scored->position, output->threshold, &check), &ctx);
-	all_decided = check.pairs > 0 && check.decided_pairs == check.pairs;
+	all_decided = check.pairs > 0 && check.decided_pairs == check.pairs && check.violated_pairs == 0;
+	verdict = check.violated_pairs > 0 ? verdict_names[XMC_VERDICT_SUSPECT]
+		: scored->stale ? "stale" : all_decided ? "approved" : verdict_names[check.verdict];
 	values[DOCUMENT] = CStringGetTextDatum(scored->key);
 	values[ITEMS] = Int32GetDatum(scored->document.n);
-	values[APPROVED] = BoolGetDatum(all_decided && check.violated_pairs == 0);
+	values[APPROVED] = BoolGetDatum(all_decided && !scored->stale);
 	values[COHERENCE] = Float8GetDatum(check.coherence);
 	values[BEST_COHERENCE] = Float8GetDatum(check.best_coherence);
 	values[GAIN] = Float8GetDatum(check.gain);
@@ -83,7 +86,7 @@ put_check(void *arg, const BulkDocument *scored)
 	values[WORST_BEFORE] = check.worst_before >= 0 ? CStringGetTextDatum(scored->item[check.worst_before]) : (Datum) 0;
 	values[WORST_AFTER] = check.worst_after >= 0 ? CStringGetTextDatum(scored->item[check.worst_after]) : (Datum) 0;
 	values[WORST_PROBABILITY] = Float8GetDatum(check.worst_probability);
-	values[VERDICT] = CStringGetTextDatum(all_decided && check.violated_pairs == 0 ? "approved" : verdict_names[check.verdict]);
+	values[VERDICT] = CStringGetTextDatum(verdict);
 	values[MOVES] = moves_json(scored, &check);
 	nulls[COHERENCE] = nulls[BEST_COHERENCE] = nulls[GAIN] = check.pairs == 0;
 	nulls[WORST_BEFORE] = nulls[WORST_AFTER] = nulls[WORST_PROBABILITY] = check.violated_pairs == 0;
