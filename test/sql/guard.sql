@@ -280,7 +280,8 @@ SELECT problem FROM xmcoh.guard;
 ALTER TABLE task ENABLE TRIGGER USER;
 -- The trigger function is nothing for a relation that is not the source's.
 CREATE TABLE other (LIKE task);
-SELECT format('CREATE TRIGGER mine AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION xmcoh.guard_order(%s)', source_id) FROM xmcoh.guard_record \gexec
+SELECT format('CREATE TRIGGER mine AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION xmcoh.guard_order(%s)', source_id) AS statement FROM xmcoh.guard_record AS g \gset
+:statement;
 SELECT state FROM outcome($$INSERT INTO other SELECT * FROM steps(50, true)$$);
 CREATE TRIGGER before BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION xmcoh.guard_order(1);
 SELECT state, message FROM outcome($$INSERT INTO other SELECT * FROM steps(50, true)$$);
@@ -383,7 +384,7 @@ SELECT proname, provolatile, proparallel FROM pg_proc WHERE proname LIKE 'order\
 SELECT xmcoh.drop_model('untrained');
 
 -- With the model go its guards, and the triggers on tables of the caller.
-SELECT xmcoh.drop_model('belt');
+SELECT xmcoh.drop_model('belt', discard_decisions => true);
 SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('main'::regclass, 'more'::regclass, 'shift'::regclass);
 SELECT count(*) FROM xmcoh.guard_record;
 SELECT count(*) FROM xmcoh.violation_record;

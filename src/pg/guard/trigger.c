@@ -28,10 +28,10 @@
 
 #include "base/compat.h"
 #include "base/restricted.h"
-#include "guard/document_lock.h"
 #include "guard/guard.h"
 #include "guard/touched.h"
 #include "guard/violation.h"
+#include "source/document_lock.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_guard_order);
 

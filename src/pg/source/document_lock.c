@@ -1,7 +1,7 @@
 /*
  * document_lock.c - locks on documents; document_lock.h is the contract.
  */
-#include "guard/document_lock.h"
+#include "source/document_lock.h"
 
 #include "catalog/namespace.h"
 #include "miscadmin.h"
@@ -15,7 +15,7 @@
 void
 xmcoh_lock_documents(int32 model_id, int64 n, const char *const *document)
 {
-	Oid			class = get_relname_relid("guard_record", get_namespace_oid("xmcoh", false));
+	Oid			class = get_relname_relid("source_record", get_namespace_oid("xmcoh", false));
 	bool		wanted[LOCKS_OF_MODEL] = {false};
 
 	for (int64 k = 0; k < n; k++)
