@@ -278,6 +278,14 @@ SELECT model, source, problem FROM xmcoh.guard;
 ALTER TABLE task DISABLE TRIGGER USER;
 SELECT problem FROM xmcoh.guard;
 ALTER TABLE task ENABLE TRIGGER USER;
+-- a column that is gone
+ALTER TABLE task RENAME COLUMN task TO job;
+BEGIN;
+ALTER TABLE task DROP COLUMN job CASCADE;
+INSERT INTO task (step, "At Place", words) VALUES (1, 1, 'x');
+SELECT problem FROM xmcoh.guard;
+ROLLBACK;
+ALTER TABLE task RENAME COLUMN job TO task;
 -- The trigger function is nothing for a relation that is not the source's.
 CREATE TABLE other (LIKE task);
 SELECT format('CREATE TRIGGER mine AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION xmcoh.guard_order(%s)', source_id) AS statement FROM xmcoh.guard_record AS g \gset

@@ -35,6 +35,22 @@
 
 PG_FUNCTION_INFO_V1(xmcoh_guard_order);
 
+/* ---- when a check cannot be made ---- */
+
+/* Whether this guard has not warned in this transaction. */
+static bool
+may_warn(const Guard *guard)
+{
+	static LocalTransactionId transaction;
+	static int32 source_id;
+
+	if (transaction == xmcoh_local_transaction() && source_id == guard->source_id)
+		return false;
+	transaction = xmcoh_local_transaction();
+	source_id = guard->source_id;
+	return true;
+}
+
 /* ---- collecting ---- */
 
 /* What is collected of the rows of a relation; remembered for the transaction, because a statement may have few rows. */
@@ -57,8 +73,14 @@ make_collector(int32 source_id, Relation relation)
 
 	collector = (Collector) {.transaction = xmcoh_local_transaction(),.source_id = source_id,
 		.relation = RelationGetRelid(relation),.command = GetCurrentCommandId(false)};
-	if (xmcoh_read_guard(source_id, relation, &guard))
-		collector.n = xmcoh_guard_columns(source_id, relation, collector.column);
+	if (!xmcoh_read_guard(source_id, relation, &guard))
+		return;
+	collector.n = xmcoh_guard_columns(source_id, relation, collector.column);
+	if (collector.n == 0 && (guard.strict || may_warn(&guard)))
+		ereport(guard.strict ? ERROR : WARNING,
+				errcode(ERRCODE_UNDEFINED_COLUMN),
+				errmsg("the orders of documents are not checked: a column of the source is missing"),
+				errhint("The view xmcoh.guard says which one."));
 }
 
 static bool
@@ -143,21 +165,7 @@ collect(const TriggerData *data, int32 source_id)
 	touch(relation, data->tg_trigtuple, source_id, command);
 }
 
-/* ---- when a check cannot be made ---- */
-
-/* Whether this guard has not warned in this transaction. */
-static bool
-may_warn(const Guard *guard)
-{
-	static LocalTransactionId transaction;
-	static int32 source_id;
-
-	if (transaction == xmcoh_local_transaction() && source_id == guard->source_id)
-		return false;
-	transaction = xmcoh_local_transaction();
-	source_id = guard->source_id;
-	return true;
-}
+/* ---- failures ---- */
 
 /*
  * What is no fault of the model: the user or the server has ended the statement, the server has no memory or disk space, or
