@@ -203,7 +203,7 @@ SELECT count(xmcoh.decide('guides', '42', a::text, b::text, 'either')) FROM gene
 
 -- what was shown: the deployed version, and the probability of the pair in the order in which it was decided
 SELECT xmcoh.decide('guides', '43', '4', '1', 'before') AS d \gset
-SELECT version = (SELECT deployed_version FROM xmcoh.model WHERE name = 'guides') AS version, abs(d.probability - (1 - p.probability)) < 1e-9 AS probability
+SELECT version = (SELECT deployed_version FROM xmcoh.model WHERE name = 'guides') AS version, abs(d.probability - 1 / (1 + exp(p.fused))) < 1e-9 AS probability
   FROM xmcoh.decision AS d, xmcoh.pair_scores('guides', '43') AS p WHERE d.decision_id = :d AND p.item_a = '1' AND p.item_b = '4';
 SELECT xmcoh.drop_model('guides', discard_decisions => true);
 DROP VIEW turned;
