@@ -64,6 +64,8 @@
 
 /* Whether the current user owns a relation. */
 #if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
 #define xmcoh_owns_relation(relation) object_ownercheck(RelationRelationId, relation, GetUserId())
 #else
 #define xmcoh_owns_relation(relation) pg_class_ownercheck(relation, GetUserId())
