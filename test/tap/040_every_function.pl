@@ -29,6 +29,7 @@ user  xmcoh.attach_source(text,regclass,name,name,name,name,name,name,name,regcl
 user  xmcoh.attach_source(text,regclass,name,name,name[],name,name,name,name,name,regclass)
 all   xmcoh.bootstrap_mean(double precision[])
 user  xmcoh.cancel_job(integer)
+user  xmcoh.check_documents(text,regclass,text[],double precision)
 user  xmcoh.check_options(integer,integer,boolean,jsonb)
 user  xmcoh.coherence(text,double precision,text,real[])
 user  xmcoh.coherence(text,double precision,text,real[],real[])

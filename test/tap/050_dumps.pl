@@ -88,7 +88,8 @@ my @ways = (
 		missing => { 'Ärgernis "1"' => '"Werk; ""Süd"""."Schritte.1"' }, differs => qr/^defined as scheduled 2$/ },
 	{ name => 'the schemas by name, and the extension', dump => [ '-n', 'public', '-n', 'alice', '-n', '"Werk; ""Süd"""', '-n', 'xmcoh*', '-e', 'xmcoh' ],
 		expected => qr/schema "public" already exists/ },
-	{ name => 'one schema without the extension', dump => [ '-n', 'alice' ], none => 'nothing' },
+	{ name => 'one schema without the extension', dump => [ '-n', 'alice' ], none => 'nothing',
+		expected => qr/schema "xmcoh" does not exist/ },
 	{ name => 'a script that cleans, twice', dump => [ '--clean', '--if-exists' ], repeat => 2 },
 	{ name => 'an archive that cleans, twice', dump => ['-Fc'], restore => [ '--clean', '--if-exists' ], repeat => 2 },
 );

@@ -113,6 +113,15 @@ append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const Document
 	for (int c = 0; c < 3; c++)
 	{
 		column[c] = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
+		if (lenient && get_attnum(relation, column[c]) <= 0)
+		{
+			ereport(NOTICE,
+					errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("approved pairs of %s are left out, because column \"%s\" is missing", name, column[c]),
+					errhint("Rename the column back, or detach the pairs with xmcoh.detach_pairs(model, %s).",
+							quote_literal_cstr(name)));
+			return;
+		}
 		xmcoh_check_column(relation, column[c], use[c],
 						   "Rename the column back, or detach the pairs and attach them again with the present columns.");
 		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column[c], use[c]));
