@@ -41,7 +41,8 @@ typedef struct KeptPlan
 	const char *text;
 } KeptPlan;
 
-static KeptPlan kept_plan[KEPT_PLANS];	/* by query % KEPT_PLANS: a plan takes the place of an earlier one */
+static KeptPlan kept_plan[KEPT_PLANS];
+static int	next_kept = 0;		/* where the next plan goes, in place of the oldest one */
 static int	running = 0;		/* kept plans; the code that one of them runs may come here again */
 
 /*
@@ -53,11 +54,12 @@ static SPIPlanPtr
 keep_plan(const char *query, const RowsParameters *parameters)
 {
 	uint64		hash = xmc_hash_bytes(query, strlen(query), 0);
-	KeptPlan   *kept = &kept_plan[hash % KEPT_PLANS];
+	KeptPlan   *kept = &kept_plan[next_kept];
 	SPIPlanPtr	plan;
 
-	if (kept->plan != NULL && kept->query == hash && strcmp(kept->text, query) == 0)
-		return kept->plan;
+	for (int k = 0; k < KEPT_PLANS; k++)
+		if (kept_plan[k].plan != NULL && kept_plan[k].query == hash && strcmp(kept_plan[k].text, query) == 0)
+			return kept_plan[k].plan;
 	if (kept->plan != NULL && running > 0)
 		return NULL;
 	plan = SPI_prepare_cursor(query, parameters->n, unconstify(Oid *, &parameters->type[0]), CURSOR_OPT_GENERIC_PLAN);
@@ -74,6 +76,7 @@ keep_plan(const char *query, const RowsParameters *parameters)
 		elog(ERROR, "could not keep the plan of \"%s\"", query);
 	kept->query = hash;
 	kept->plan = plan;
+	next_kept = (next_kept + 1) % KEPT_PLANS;
 	return plan;
 }
 
