@@ -44,6 +44,13 @@ xmc_term_is_network(xmc_term term)
 	return term == XMC_TERM_TEXT_NETWORK || term == XMC_TERM_IMAGE_NETWORK;
 }
 
+/* Whether the term is a score per item, linear in its parameters. */
+static inline bool
+xmc_term_is_additive(xmc_term term)
+{
+	return term == XMC_TERM_SPARSE || term == XMC_TERM_TEXT_LINEAR || term == XMC_TERM_IMAGE_LINEAR;
+}
+
 /* One post-norm Transformer layer; weights are (outputs, inputs), row-major. */
 typedef struct xmc_layer
 {
@@ -231,6 +238,9 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *fil
  * number.
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
+
+/* Sets all parameters of an additive term to 0, as in a new model. */
+extern void xmc_model_clear_term(xmc_model *model, xmc_term term);
 
 /* The number of values of a term's dense tensors together. */
 extern int64_t xmc_model_term_values(const xmc_model *model, xmc_term term);

@@ -44,11 +44,9 @@ typedef struct xmc_options
 	double		learning_rate;
 	double		weight_decay;
 	double		bag_learning_rate;
-	double		linear_learning_rate;
 	double		align_learning_rate;
 	double		bilinear_learning_rate;
-	double		sparse_learning_rate;
-	double		sparse_decay;
+	double		penalty;		/* of the additive terms: the largest that is tried (train/additive_fit.h) */
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */

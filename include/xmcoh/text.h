@@ -2,9 +2,9 @@
  * text.h - from UTF-8 text to hashed features (design section 4, "Text features").
  *
  * Texts are normalised (NFKC, case fold) and cut into words by ICU. Features are words, word bigrams, the first word, the
- * first bigram, and the number of words rounded down to a power of two. Scripts without spaces (Han, Hiragana, Katakana,
- * Thai, Lao, Khmer, Myanmar) also give n-grams of 1 to 4 code points. A feature is hashed by kind and term. Features are
- * binary: present or not, however often the term occurs.
+ * first bigram, the beginnings of words, and each power of two that the number of words reaches. Scripts without spaces
+ * (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) give n-grams of 1 to 4 code points in place of beginnings of words.
+ * A feature is hashed by kind and term. Features are binary: present or not, however often the term occurs.
  */
 #ifndef XMCOH_TEXT_H
 #define XMCOH_TEXT_H
@@ -12,7 +12,9 @@
 #include "xmcoh/base.h"
 
 /* Must change whenever the same text would give other features. Each model version stores this number. */
-#define XMC_FEATURE_VERSION 1
+#define XMC_FEATURE_VERSION 2
+
+#define XMC_STEM_CHARACTERS 5
 
 typedef enum xmc_feature_kind
 {
@@ -21,8 +23,11 @@ typedef enum xmc_feature_kind
 	XMC_FEATURE_FIRST_WORD,
 	XMC_FEATURE_FIRST_BIGRAM,
 	XMC_FEATURE_CHARACTERS,		/* n-gram of code points of a script without spaces */
-	XMC_FEATURE_LENGTH			/* number of words, rounded down to a power of two */
+	XMC_FEATURE_LENGTH,			/* the text has at least so many words, a power of two */
+	XMC_FEATURE_STEM			/* the first XMC_STEM_CHARACTERS code points of a word of a script with spaces */
 } xmc_feature_kind;
+
+#define XMC_FEATURE_KINDS 8		/* numbers that the lowest three bits of a feature can have; 0 is not used */
 
 /* Owns ICU objects, which ICU allocates itself; free it with xmc_tokeniser_free. One per session or thread. */
 typedef struct xmc_tokeniser xmc_tokeniser;

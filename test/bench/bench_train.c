@@ -227,7 +227,7 @@ train(xmc_ctx *ctx, const setting *s, const xmc_options *options, const xmc_docu
 											 has_bag ? &hashed : NULL, NULL, &loss));
 				xmc_adamw_step(&adamw, model, grad, s->term, options->learning_rate, options->weight_decay);
 				if (has_bag)
-					xmc_adagrad_step(&hashed, model->bag, options->bag_learning_rate, 0);
+					xmc_adagrad_step(&hashed, model->bag, options->bag_learning_rate);
 				m.documents += options->batch_documents;
 			}
 		while (measure && seconds(CLOCK_PROCESS_CPUTIME_ID) + m.cpu < SECONDS);

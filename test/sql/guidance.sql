@@ -14,7 +14,7 @@ CREATE TABLE manual AS
 CREATE VIEW linked AS SELECT manual, step, place, words, photo(subject, manual + step) AS picture FROM manual WHERE manual <= 120;
 SELECT xmcoh.create_model('album', image_dim => 12,
        options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "bilinear_dim": 0, "epochs": 15,
-    "align_dim": 16, "align_learning_rate": 0.01, "sparse_learning_rate": 0.1}') IS NOT NULL AS created;
+    "align_dim": 16, "align_learning_rate": 0.01}') IS NOT NULL AS created;
 SELECT xmcoh.attach_source('album', 'linked', document => 'manual', item => 'step', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
 SELECT xmcoh.train('album') AS job \gset

@@ -34,7 +34,7 @@ CREATE VIEW whole AS
     SELECT * FROM work_step UNION ALL SELECT manual, item, NULL, picture, place, ok FROM photo;
 SELECT xmcoh.create_model(model, image_dim => 12,
            options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "epochs": 12, "align_dim": 16,
-        "align_learning_rate": 0.01, "sparse_learning_rate": 0.1, "held_out": 0.2}') IS NOT NULL AS created
+        "align_learning_rate": 0.01, "held_out": 0.2}') IS NOT NULL AS created
   FROM (VALUES ('one'), ('two')) AS m (model);
 SELECT xmcoh.attach_source('one', 'whole', document => 'manual', item => 'item', text => 'words', image => 'picture',
     "position" => 'place', approved => 'ok');

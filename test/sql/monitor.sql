@@ -37,7 +37,7 @@ CREATE TABLE step AS
     SELECT g AS guide, (p * 3 + g) % 5 AS step, p AS place, (ARRAY['open', 'fit', 'turn', 'press', 'close'])[1 + p] || ' part ' || g % 7 AS words
       FROM generate_series(1, 80) AS g, generate_series(0, 4) AS p;
 SELECT xmcoh.create_model('guides', options => '{"d_model": 8, "heads": 2, "feed_forward": 8, "hash_bits": 10, "bag_dim": 0, "bilinear_dim": 0,
-    "epochs": 12, "sparse_learning_rate": 0.1}') IS NOT NULL AS created;
+    "epochs": 12}') IS NOT NULL AS created;
 SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step', text => 'words', "position" => 'place', approved => 'all');
 SELECT model, deployed_version, age, deployed_at, documents, pairs_approved_since, confident, confident_drift, versions, last_job, last_job_state, active_job
   FROM xmcoh.model_overview;
@@ -47,16 +47,16 @@ CALL try();
 -- as good as the deployed version
 CALL try();
 -- A version that has learned nothing is rejected and kept. The deployed version stays.
-CALL try('{"epochs": 1, "sparse_learning_rate": 0, "seed": 1}');
+CALL try('{"epochs": 1, "penalty": 1e6, "seed": 1}');
 SELECT state, phase, done = total AS done, finished_at IS NOT NULL AS finished FROM xmcoh.job WHERE version = 3;
 SELECT version, deployed, held_out_tau < 0.5 AS bad FROM xmcoh.versions WHERE version = 3;
 -- The margin is the loss that is allowed.
-CALL try('{"epochs": 1, "sparse_learning_rate": 0, "challenge_margin": 1}');
+CALL try('{"epochs": 1, "penalty": 1e6, "challenge_margin": 1}');
 SELECT version, rolled_back_at IS NULL AS stands FROM xmcoh.deployment ORDER BY deployment_id;
 -- Every version is better than such a one.
 CALL try();
 -- 'keep' and 'deploy' do no comparison.
-CALL try('{"epochs": 1, "sparse_learning_rate": 0}', 'keep');
+CALL try('{"epochs": 1, "penalty": 1e6}', 'keep');
 CALL try('{}', 'deploy');
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('guides', '{"challenge_margin": 2}')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.train('guides', '{"challenge_margin": -0.1}')$$);

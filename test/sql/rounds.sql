@@ -9,7 +9,7 @@ CREATE TABLE step AS
                ARRAY(SELECT ((g * 131 + p * 37 + k * k * 17 + g * k * 7) % 101) / 101.0 FROM generate_series(1, 15) AS k)::real[] AS picture
       FROM generate_series(1, 300) AS g, generate_series(1, 5) AS p;
 SELECT xmcoh.create_model('guides', image_dim => 16, options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12,
-    "epochs": 10, "sparse_learning_rate": 0.1}') IS NOT NULL AS created;
+    "epochs": 10}') IS NOT NULL AS created;
 SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step', text => 'words', image => 'picture',
     "position" => 'step', approved => 'approved');
 

@@ -16,7 +16,7 @@ CREATE TABLE step AS
            'part ' || (noise('n' || g || p) * 20)::int AS empty_words,
            ARRAY(SELECT noise('e' || k || g || p) FROM generate_series(1, 4) AS k)::real[] AS empty_picture
       FROM generate_series(1, 300) AS g, generate_series(0, 5) AS p;
-\set options '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "epochs": 10, "align_dim": 8, "sparse_learning_rate": 0.1, "linear_learning_rate": 0.01}'
+\set options '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12, "bag_dim": 0, "epochs": 10, "align_dim": 8}'
 -- Guides up to 180 are approved. The others, in a source of their own, serve to judge the model.
 CREATE FUNCTION learn(model text, columns text, options jsonb) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -65,7 +65,7 @@ is_deeply($events[3], { event => 'deployment', model => 'manuals', version => 1,
 	'the deployment');
 is_deeply($events[4], { event => 'job', job_id => int $job, model => 'manuals', state => 'succeeded', version => 1 }, 'and the end');
 
-$job = value("SELECT xmcoh.train('manuals', '{\"epochs\": 1, \"sparse_learning_rate\": 0, \"bilinear_dim\": 0}', on_success => 'challenge')");
+$job = value("SELECT xmcoh.train('manuals', '{\"epochs\": 1, \"penalty\": 1e6, \"bilinear_dim\": 0}', on_success => 'challenge')");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'rejected', 'a worse version');
 @events = heard($listener, 'rejected');
 is(told(@events), 'queued starting running rejected', 'is told of, and that nothing was deployed');

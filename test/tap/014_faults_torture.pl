@@ -45,7 +45,7 @@ CREATE TABLE guide AS
 			FROM generate_series(1, 15) AS k)::real[] AS picture
 	FROM generate_series(1, 300) AS g, generate_series(1, 5) AS p;
 SELECT xmcoh.create_model('rounds', image_dim => 16, options => '{"d_model": 96, "feed_forward": 96, "hash_bits": 12, "epochs": 30,
-	"patience": 30, "rounds": 2, "sparse_learning_rate": 0.1}');
+	"patience": 30, "rounds": 2}');
 SELECT xmcoh.create_model('plain', image_dim => 16, options => '{"d_model": 128, "feed_forward": 96, "hash_bits": 12, "epochs": 60,
 	"patience": 60, "bag_documents": 0, "bag_bits": 10, "bag_dim": 16, "folds": 0}');
 SELECT xmcoh.attach_source(m, 'guide', 'guide', 'step', text => 'words', image => 'picture', "position" => 'step',

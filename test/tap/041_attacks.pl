@@ -222,6 +222,7 @@ SELECT xmcoh.attach_source('m', 'evil.cast_step', 'manual', 'step', text => 'wor
 harmless('(nothing has happened yet)');
 for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT * FROM xmcoh.order_documents('m',
 	'evil.cast_step')}, q{SELECT * FROM xmcoh.pair_scores('m', '1')}, q{SELECT * FROM xmcoh.alignment('m', '1')},
+	q{SELECT * FROM xmcoh.check_documents('m', documents => '{1,2}')},
 	q{SELECT xmcoh.is_complete('m', '1')}, q{SELECT * FROM xmcoh.evaluate('m', 'evil.step')},
 	q{SELECT xmcoh.attach_source('m', 'evil.folded', 'manual', 'step', text => 'words')}, q{SELECT xmcoh.attach_pairs('m',
 		'evil.folded', 'document', 'before', 'after')})

@@ -140,7 +140,6 @@ set_up(void **state)
 	f->options.epochs = 12;
 	f->options.align_dim = 16;
 	f->options.align_learning_rate = 0.01;
-	f->options.sparse_learning_rate = 0.1;
 	assert_int_equal(xmc_tokeniser_new(&f->ctx, &f->tokeniser), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 	{

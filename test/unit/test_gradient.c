@@ -91,7 +91,6 @@ typedef struct fixture
 	const xmc_document *pointer[DOCUMENTS];
 	xmc_arena	run_arena;
 	xmc_adagrad bag;
-	xmc_adagrad sparse;
 } fixture;
 
 static int
@@ -117,7 +116,6 @@ set_up(void **state)
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->pointer[d] = &f->document[d];
 	assert_int_equal(xmc_adagrad_init(&f->run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
-	assert_int_equal(xmc_adagrad_init(&f->run_arena, 1 << f->options.hash_bits, 1, &f->sparse), XMC_OK);
 	*state = f;
 	return 0;
 }
@@ -149,7 +147,7 @@ loss(fixture *f, xmc_term term, uint64_t seed)
 	xmc_arena_reset(&f->arena);
 	assert_int_equal(xmc_batch_init(&f->arena, &f->options, xmc_term_modality(term), DOCUMENTS, f->pointer, &batch), XMC_OK);
 	assert_int_equal(xmc_term_gradient(&f->arena, f->model, &batch, term, 1, seed ? &random : NULL, f->grad,
-									   term == XMC_TERM_SPARSE ? &f->sparse : term == XMC_TERM_TEXT_NETWORK ? &f->bag : NULL, NULL,
+									   term == XMC_TERM_TEXT_NETWORK ? &f->bag : NULL, NULL,
 									   &value), XMC_OK);
 	return value;
 }
@@ -231,14 +229,12 @@ static void
 test_image_gradient(void **state)
 {
 	check_part(*state, XMC_TERM_IMAGE_NETWORK, 0, 29);
-	check_part(*state, XMC_TERM_IMAGE_LINEAR, 0, 1);
 }
 
 static void
 test_text_gradient(void **state)
 {
 	check_part(*state, XMC_TERM_TEXT_NETWORK, 0, 30);
-	check_part(*state, XMC_TERM_TEXT_LINEAR, 0, 1);
 }
 
 static void
@@ -258,17 +254,6 @@ test_gradient_with_dropout(void **state)
 
 	f->model->options.dropout = 0.3;
 	check_part(f, XMC_TERM_IMAGE_NETWORK, 99, 29);
-}
-
-static void
-test_sparse_gradient(void **state)
-{
-	fixture    *f = *state;
-	float		kept[256];
-
-	loss(f, XMC_TERM_SPARSE, 0);
-	memcpy(kept, f->sparse.grad, sizeof kept);
-	check_values(f, XMC_TERM_SPARSE, 0, f->model->sparse, kept, 256, "sparse.weight");
 }
 
 static void
@@ -404,7 +389,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_text_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bilinear_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gradient_with_dropout, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_sparse_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_scores, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_modality, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_equivariance, set_up, tear_down),

@@ -50,7 +50,7 @@ test_large_set(void **state)
 	char	   *text = malloc(N_WORDS * 8);
 	size_t		length = 0,
 				kept = 0;
-	all_values	all = {.value = malloc((2 * N_WORDS + 8) * sizeof(uint32_t))};
+	all_values	all = {.value = malloc((3 * N_WORDS + 32) * sizeof(uint32_t))};
 	xmc_random	random;
 	int32_t		n;
 	uint32_t   *values;
@@ -65,7 +65,7 @@ test_large_set(void **state)
 		if (kept == 0 || all.value[k] != all.value[kept - 1])
 			all.value[kept++] = all.value[k];
 	values = features_of(text, length, &n);
-	assert_in_range(n, 20000, 2 * N_WORDS);
+	assert_in_range(n, 20000, 3 * N_WORDS);
 	assert_int_equal(n, kept);
 	assert_memory_equal(values, all.value, n * sizeof(uint32_t));
 	free(values);
@@ -192,7 +192,7 @@ test_long_texts(void **state)
 		assert_int_equal(count[XMC_FEATURE_FIRST_WORD], 1);
 		assert_int_equal(count[XMC_FEATURE_FIRST_BIGRAM], 1);
 		free(features_of(text, length, &n));
-		assert_int_equal(n, 3 + 3 + 2 + 1);
+		assert_int_equal(n, 3 + 3 + 3 + 2 + 20);	/* words, stems, bigrams, the beginning, powers of two to 2^19 */
 		free(text);
 	}
 	{
@@ -259,7 +259,7 @@ test_out_of_memory(void **state)
 		if (status == XMC_OK)
 		{
 			assert_int_equal(w.live, 1);
-			assert_int_equal(n, 3000 + 2999 + 2 + 1);
+			assert_int_equal(n, 3000 + 3000 + 2999 + 2 + 12);
 			xmc_release(&ctx, values);
 			assert_int_equal(w.live, 0);
 			break;
@@ -342,7 +342,7 @@ test_stop(void **state)
 			left = true;
 		assert_true(left);
 		assert_int_equal(w.live, 0);
-		assert_visits("as before", NULL, "w:as|W:as|w:before|b:as before|B:as before|L:2");
+		assert_visits("as before", NULL, "w:as|s:as|W:as|w:before|s:befor|b:as before|B:as before|L:1|L:2");
 	}
 	free(text);
 }

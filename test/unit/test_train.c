@@ -347,7 +347,6 @@ test_folds(void **state)
 	double		scale[2];
 
 	f->options.image_dim = 0;
-	f->options.sparse_learning_rate = 0.1;
 	model = train(f, &report);
 	assert_int_equal(report.folds, f->options.folds);
 	assert_true(model->calibration.solo[XMC_TEXT] > 0.5);
@@ -496,10 +495,9 @@ test_text_teaches_image(void **state)
 
 	for (int d = 0; d < DOCUMENTS; d++)
 		xmc_document_free(&f->ctx, &f->document[d]);
-	make_documents(&f->ctx, &f->options, 0.5, 2, f->document, f->held_out);
+	make_documents(&f->ctx, &f->options, 1.5, 2, f->document, f->held_out);
 	pool = make_pool(f);
 	f->options.epochs = 20;
-	f->options.sparse_learning_rate = 0.1;
 	model = train(f, &alone);
 	guided_alone = guided_tau(f, model);
 	xmc_model_free(&f->ctx, model);
@@ -648,7 +646,6 @@ test_round_is_put_back(void **state)
 	size_t		size[2];
 
 	make_pool(f);
-	f->options.sparse_learning_rate = 0.1;
 	for (int d = 0; d < DOCUMENTS; d++)
 		for (int32_t k = 0; f->document[d].n_pairs == 0 && k < f->document[d].n * IMAGE_DIM; k++)
 			f->document[d].image[k] = -f->document[d].image[k];

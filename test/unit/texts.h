@@ -108,7 +108,7 @@ log_append(log *log, const char *bytes, size_t n)
 static inline void
 log_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
 {
-	static const char letter[] = "?wbWBcL";
+	static const char letter[] = "?wbWBcLs";
 	log		   *log = arg;
 
 	(void) hash;

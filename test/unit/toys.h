@@ -42,7 +42,7 @@ toys_make(xmc_ctx *ctx, toys *out)
 	o->bag_dim = 4;
 	o->bag_documents = 0;
 	o->epochs = 3;
-	o->learning_rate = o->linear_learning_rate = 0.02;
+	o->learning_rate = 0.02;
 	o->patience = 2;
 	o->rounds = 2;
 	xmc_random_seed(&random, 3);

@@ -283,6 +283,8 @@ visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
 	char	   *terms = scan->tokeniser->terms;
 	size_t		start = scan->n_words > 0 ? scan->word_length + 1 : 0;	/* of the word, in terms */
 	size_t		end = start;
+	size_t		stem_end = 0;	/* 0: the word is not longer than a stem */
+	int			n_characters = 0;
 
 	/* Convert the segment to UTF-8 and visit the n-grams of its runs. */
 	while (from < to)
@@ -290,6 +292,9 @@ visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
 		UChar32		c;
 		char		utf8[U8_MAX_LENGTH];
 		int			n_bytes = 0;
+
+		if (n_characters++ == XMC_STEM_CHARACTERS)
+			stem_end = end;
 
 		U16_NEXT_UNSAFE(window, from, c);
 		U8_APPEND_UNSAFE(utf8, n_bytes, c);
@@ -306,8 +311,10 @@ visit_segment(text_scan *scan, int32_t from, int32_t to, bool is_word)
 	if (!is_word)
 		return;
 
-	/* The word, and the bigram with the word before. The word then becomes the previous word. */
+	/* The word, its stem, and the bigram with the word before. The word then becomes the previous word. */
 	emit(scan, XMC_FEATURE_WORD, terms + start, end - start);
+	if (scan->n_gram == 0)
+		emit(scan, XMC_FEATURE_STEM, terms + start, (stem_end ? stem_end : end) - start);
 	if (scan->n_words == 0)
 		emit(scan, XMC_FEATURE_FIRST_WORD, terms, end);
 	else
@@ -351,17 +358,19 @@ consume_window(text_scan *scan, bool complete)
 	return XMC_OK;
 }
 
-/* Visits the number of words, rounded down to a power of two, in decimal. */
+/* Visits each power of two that the number of words reaches, in decimal: so weights of near lengths are near. */
 static void
-emit_length(text_scan *scan)
+emit_lengths(text_scan *scan)
 {
-	char		digits[20];
-	size_t		start = sizeof digits;
-	uint64_t	bucket = UINT64_C(1) << (63 - __builtin_clzll(scan->n_words));
+	for (uint64_t reached = 1; reached <= scan->n_words && reached != 0; reached *= 2)
+	{
+		char		digits[20];
+		size_t		start = sizeof digits;
 
-	for (; bucket > 0; bucket /= 10)
-		digits[--start] = (char) ('0' + bucket % 10);
-	emit(scan, XMC_FEATURE_LENGTH, digits + start, sizeof digits - start);
+		for (uint64_t rest = reached; rest > 0; rest /= 10)
+			digits[--start] = (char) ('0' + rest % 10);
+		emit(scan, XMC_FEATURE_LENGTH, digits + start, sizeof digits - start);
+	}
 }
 
 xmc_status
@@ -382,8 +391,7 @@ xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t 
 		if (scan.filled > 0)
 			XMC_TRY(consume_window(&scan, scan.position == length));
 	}
-	if (scan.n_words > 0)
-		emit_length(&scan);
+	emit_lengths(&scan);
 	return XMC_OK;
 }
 

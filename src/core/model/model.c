@@ -383,6 +383,14 @@ xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool s
 	return at;
 }
 
+void
+xmc_model_clear_term(xmc_model *model, xmc_term term)
+{
+	for (int32_t k = 0; k < model->n_tensors; k++)
+		if (model->tensor[k].term == term)
+			memset(*model->tensor[k].slot, 0, (size_t) model->tensor[k].n_values * sizeof(float));
+}
+
 int64_t
 xmc_model_term_values(const xmc_model *model, xmc_term term)
 {

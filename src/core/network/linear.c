@@ -1,4 +1,4 @@
-/* linear.c - the additive linear term over an embedding, forward and backward; see linear.h */
+/* linear.c - the additive linear term over an embedding, see linear.h */
 #include "network/linear.h"
 
 #include "numeric/vector.h"
@@ -14,20 +14,5 @@ xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const fl
 		const float *row = x + r * network->input_dim + bag;	/* the bag's dimensions come first */
 
 		u[r] = xmc_dot(network->embedding_dim, network->linear, row);
-	}
-}
-
-void
-xmc_linear_term_backward(const xmc_model *model, const xmc_batch *batch, const float *x, const double *du, float *dlinear)
-{
-	const xmc_network *network = &model->network[batch->modality];
-	int64_t		bag = network->input_dim - network->embedding_dim;
-
-	for (int64_t r = 0; r < batch->rows; r++)
-	{
-		const float *row = x + r * network->input_dim + bag;
-
-		for (int32_t k = 0; k < network->embedding_dim; k++)
-			dlinear[k] += (float) du[r] * row[k];
 	}
 }

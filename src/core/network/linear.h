@@ -11,8 +11,4 @@
 /* u (rows) = w . x of each row, where x (rows, input_dim) is from xmc_inputs_gather; the bag's dimensions are not read. */
 extern void xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const float *x, double *u);
 
-/* Adds to dlinear (embedding_dim) the gradient of the loss by w; du (rows) is its gradient by u. */
-extern void xmc_linear_term_backward(const xmc_model *model, const xmc_batch *batch, const float *x, const double *du,
-									 float *dlinear);
-
 #endif

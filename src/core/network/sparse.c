@@ -29,6 +29,32 @@ touch(xmc_adagrad *adagrad, uint32_t row)
 	return adagrad->grad + (int64_t) row * adagrad->width;
 }
 
+#define STEM_SHARE 0.5
+#define PLACE_SHARE 0.1
+
+/* Whether a feature of this kind says what the text is about; the others say how it begins and how long it is. */
+static bool
+is_content(xmc_feature_kind kind)
+{
+	return kind == XMC_FEATURE_WORD || kind == XMC_FEATURE_BIGRAM || kind == XMC_FEATURE_CHARACTERS;
+}
+
+void
+xmc_sparse_shares(const uint32_t *feature, int32_t count, double share[XMC_FEATURE_KINDS])
+{
+	int32_t		content = 0;
+	int32_t		stems = 0;
+
+	for (int32_t k = 0; k < count; k++)
+	{
+		content += is_content(xmc_feature_kind_of(feature[k]));
+		stems += xmc_feature_kind_of(feature[k]) == XMC_FEATURE_STEM;
+	}
+	for (int kind = 0; kind < XMC_FEATURE_KINDS; kind++)
+		share[kind] = is_content((xmc_feature_kind) kind) ? 1 / sqrt(content + (content == 0))
+			: kind == XMC_FEATURE_STEM ? STEM_SHARE / sqrt(stems + (stems == 0)) : PLACE_SHARE;
+}
+
 void
 xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u)
 {
@@ -37,28 +63,14 @@ xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u)
 	for (int32_t d = 0; d < batch->n_documents; d++)
 		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
 		{
+			double		share[XMC_FEATURE_KINDS];
 			int32_t		count;
 			const uint32_t *feature = row_features(batch, d, r, &count);
 
+			xmc_sparse_shares(feature, count, share);
 			u[r] = 0;
 			for (int32_t k = 0; k < count; k++)
-				u[r] += model->sparse[feature[k] >> shift];
-		}
-}
-
-void
-xmc_sparse_backward(const xmc_model *model, const xmc_batch *batch, const double *du, xmc_adagrad *adagrad)
-{
-	int			shift = 32 - model->options.hash_bits;
-
-	for (int32_t d = 0; d < batch->n_documents; d++)
-		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
-		{
-			int32_t		count;
-			const uint32_t *feature = row_features(batch, d, r, &count);
-
-			for (int32_t k = 0; k < count; k++)
-				*touch(adagrad, feature[k] >> shift) += (float) du[r];
+				u[r] += share[xmc_feature_kind_of(feature[k])] * model->sparse[feature[k] >> shift];
 		}
 }
 
@@ -149,10 +161,8 @@ xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out
 }
 
 XMC_FOR_THIS_PROCESSOR void
-xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay)
+xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate)
 {
-	float		keep = (float) (1 - rate * decay);
-
 	for (int32_t t = 0; t < adagrad->n_touched; t++)
 	{
 		int64_t		first = (int64_t) adagrad->touched[t] * adagrad->width;
@@ -163,7 +173,7 @@ xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay
 			float		g = adagrad->grad[k];
 
 			adagrad->squares[k] += g * g;
-			weights[k] = keep * weights[k] - (float) rate * g / (sqrtf(adagrad->squares[k]) + 1e-3f);
+			weights[k] -= (float) rate * g / (sqrtf(adagrad->squares[k]) + 1e-3f);
 			adagrad->grad[k] = 0;
 		}
 		adagrad->is_touched[adagrad->touched[t]] = 0;

@@ -8,8 +8,18 @@
 #include "xmcoh/base.h"
 #include "network/batch.h"
 #include "xmcoh/model.h"
+#include "xmcoh/text.h"
 
-/* u (rows) = the sum of the weights of each row's features. The sparse term contributes u(j) - u(i) to s(i,j). */
+/*
+ * With which factor the weight of a feature of each kind counts in the score of a text with these features. Words, bigrams
+ * and character n-grams have 1 / sqrt(their number), so that a long text has no larger score than a short one; stems half
+ * of that; features that every text has a few of (its beginning, its length) a fixed factor.
+ */
+extern void xmc_sparse_shares(const uint32_t *feature, int32_t count, double share[XMC_FEATURE_KINDS]);
+
+/*
+ * u (rows) = the sum over each row's features of share times weight. The sparse term contributes u(j) - u(i) to s(i,j).
+ */
 extern void xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u);
 
 /*
@@ -34,13 +44,12 @@ typedef struct xmc_adagrad
 extern xmc_status xmc_adagrad_init(xmc_arena *arena, int32_t rows, int32_t width, xmc_adagrad *out);
 
 /*
- * One step: w = (1 - rate * decay) w - rate g / sqrt(sum of squares), for the touched weights. The gradients are then set
- * to 0 and no row is touched any more.
+ * One step: w = w - rate g / sqrt(sum of squares), for the touched weights. The gradients are then set to 0 and no row is
+ * touched any more.
  */
-extern void xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate, double decay);
+extern void xmc_adagrad_step(xmc_adagrad *adagrad, float *weights, double rate);
 
-/* Adds the gradient of the batch's rows: du (rows) for the sparse term, dx (rows, stride) for the bag. */
-extern void xmc_sparse_backward(const xmc_model *model, const xmc_batch *batch, const double *du, xmc_adagrad *adagrad);
+/* Adds the gradient of the batch's rows, dx (rows, stride). */
 extern void xmc_bag_backward(const xmc_model *model, const xmc_batch *batch, const float *dx, int64_t stride,
 							 xmc_adagrad *adagrad);
 

@@ -1,12 +1,13 @@
 /* checkpoint.c - see checkpoint.h */
 #include "train/checkpoint.h"
+#include "train/additive_fit.h"
 #include "train/weak_labels.h"
 
 #include <math.h>
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 4
+#define VERSION 5
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
@@ -39,11 +40,18 @@ stream_snapshot(xmc_stream *c, xmc_trainer *t, const xmc_snapshot *snapshot)
 							  sizeof(xmc_calibration) / sizeof(double));
 }
 
+/* The most epochs of any term. */
+static int32_t
+most_epochs(const xmc_trainer *t)
+{
+	return t->options->epochs > XMC_PENALTIES ? t->options->epochs : XMC_PENALTIES;
+}
+
 /* An upper bound of the work of a training: all terms and the alignment, in every round and fold. */
 static int64_t
 most_work(const xmc_trainer *t)
 {
-	return (int64_t) t->n_documents * t->options->epochs * (XMC_TERMS + 2) * (1 + XMC_MAX_ROUNDS + XMC_MAX_FOLDS);
+	return (int64_t) t->n_documents * most_epochs(t) * (XMC_TERMS + 2) * (1 + XMC_MAX_ROUNDS + XMC_MAX_FOLDS);
 }
 
 /* The round is known before the checkpoint is read, except at the end (in_term false). */
@@ -146,7 +154,7 @@ stream_order(xmc_stream *c, xmc_trainer *t, int32_t n, const xmc_document **docu
 static xmc_status
 stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 {
-	XMC_TRY(xmc_stream_int32(c, "an epoch", &e->done, 0, t->options->epochs));
+	XMC_TRY(xmc_stream_int32(c, "an epoch", &e->done, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the best epoch", &e->best, 0, e->done));
 	XMC_TRY(XMC_STREAM_FIGURES(c, &e->best_loss));
 	if (e->best > 0)
@@ -181,7 +189,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(stream_snapshot(c, t, &snapshot));
 	XMC_TRY(xmc_stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_TERMS; p++)
-		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, t->options->epochs));
+		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
 	XMC_TRY(stream_progress(c, t, &t->progress, e != NULL));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));

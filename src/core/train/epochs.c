@@ -9,12 +9,10 @@ xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const 
 {
 	const xmc_options *o = &model->options;
 
-	*out = (xmc_epochs){.term = term,.best_loss = INFINITY,.adamw = *adamw,.random = random,.n_train = n_train,.train = train};
+	*out = (xmc_epochs){.term = term,.most = xmc_most_epochs(o, term),.best_loss = INFINITY,.adamw = *adamw,.random = random,.n_train = n_train,.train = train};
 	out->n_values = xmc_model_copy_term(model, term, NULL, true);
 	out->best_values = xmc_arena_alloc(arena, (size_t) out->n_values, sizeof(float));
 	XMC_NEED(out->best_values, arena->ctx);
-	if (term == XMC_TERM_SPARSE)
-		XMC_TRY(xmc_adagrad_init(arena, 1 << o->hash_bits, 1, &out->hashed));
 	if (term == XMC_TERM_TEXT_NETWORK && model->has_bag)
 		XMC_TRY(xmc_adagrad_init(arena, 1 << o->bag_bits, o->bag_dim, &out->hashed));
 	xmc_random_seed(random, (uint64_t) o->seed * XMC_TERMS + (uint64_t) term);
@@ -25,7 +23,9 @@ xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const 
 static bool
 goes_on(const xmc_epochs *e, const xmc_options *options)
 {
-	return e->done < options->epochs && e->done - e->best < options->patience;
+	if (e->fixed > 0)
+		return e->done < e->fixed;
+	return e->done < e->most && e->done - e->best < options->patience;
 }
 
 /*
@@ -35,7 +35,7 @@ goes_on(const xmc_epochs *e, const xmc_options *options)
 static bool
 count(xmc_epochs *e, const xmc_model *model, double held_out_loss)
 {
-	bool		is_best = held_out_loss < e->best_loss;
+	bool		is_best = e->fixed > 0 ? e->done + 1 == e->fixed : held_out_loss < e->best_loss;
 
 	e->done++;
 	if (is_best)

@@ -10,10 +10,13 @@
 #include "xmcoh/model.h"
 #include "xmcoh/optimizer.h"
 #include "network/sparse.h"
+#include "train/additive_fit.h"
 
 typedef struct xmc_epochs
 {
 	xmc_term	term;
+	int32_t		most;			/* the loop ends after so many epochs: xmc_most_epochs */
+	int32_t		fixed;			/* above 0: the loop ends after so many epochs, and the last one is the best */
 	int32_t		done;			/* finished epochs */
 	int32_t		best;			/* the epoch with the lowest held-out loss, from 1; 0: none yet */
 	double		best_loss;
@@ -39,6 +42,13 @@ typedef struct xmc_epochs_steps
 	/* After the epoch has been counted. */
 	xmc_status	(*end) (void *arg, const xmc_epochs *e, bool is_best);
 } xmc_epochs_steps;
+
+/* The most epochs of a term: option epochs; of an additive term one for each penalty (additive_fit.h). */
+static inline int32_t
+xmc_most_epochs(const xmc_options *options, xmc_term term)
+{
+	return xmc_term_is_additive(term) ? XMC_PENALTIES : options->epochs;
+}
 
 /*
  * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, allocated by the caller (all

@@ -8,19 +8,14 @@ xmc_term_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 				  xmc_random *random, const xmc_model *grad, xmc_adagrad *hashed, float *d_bag, double *loss)
 {
 	xmc_term_state state;
-	float	   *dg = NULL;		/* (ordered pairs) of a network or the bilinear term */
-	double	   *du = NULL;		/* (rows) of an additive term */
+	float	   *dg;				/* (ordered pairs) */
 
 	*loss = 0;
 	if (batch->rows == 0)
 		return XMC_OK;
 	XMC_TRY(xmc_term_forward(arena, model, batch, term, random, true, &state));
-	if (state.u)
-		du = xmc_arena_zalloc(arena, (size_t) batch->rows, sizeof(double));
-	else
-		dg = xmc_arena_zalloc(arena, (size_t) batch->pair_start[batch->n_documents], sizeof(float));
-	if (!du && !dg)
-		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	dg = xmc_arena_zalloc(arena, (size_t) batch->pair_start[batch->n_documents], sizeof(float));
+	XMC_NEED(dg, arena->ctx);
 
 	for (int32_t k = 0; k < batch->n_documents; k++)
 	{
@@ -43,29 +38,15 @@ xmc_term_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 
 			if (i < 0 || j < 0)
 				continue;
-			/* d softplus(-s) / ds = -sigmoid(-s); s is u(j) - u(i), or g(i, j) - g(j, i) */
+			/* d softplus(-s) / ds = -sigmoid(-s); s is g(i, j) - g(j, i) */
 			s = xmc_term_score(batch, &state, k, i, j);
 			ds = -xmc_sigmoid(-s) * weight / divisor;
 			*loss += weight * xmc_softplus(-s);
-			if (du)
-			{
-				du[batch->row_start[k] + j] += ds;
-				du[batch->row_start[k] + i] -= ds;
-			}
-			else
-			{
-				dg[batch->pair_start[k] + xmc_pair_index(n, i, j)] += (float) ds;
-				dg[batch->pair_start[k] + xmc_pair_index(n, j, i)] -= (float) ds;
-			}
+			dg[batch->pair_start[k] + xmc_pair_index(n, i, j)] += (float) ds;
+			dg[batch->pair_start[k] + xmc_pair_index(n, j, i)] -= (float) ds;
 		}
 	}
 	if (term == XMC_TERM_BILINEAR)
 		return xmc_bilinear_backward(arena, model, batch, &state.bilinear, dg, grad);
-	if (dg)
-		return xmc_network_backward(arena, model, batch, &state.network, dg, &grad->network[batch->modality], hashed, d_bag);
-	if (term == XMC_TERM_SPARSE)
-		xmc_sparse_backward(model, batch, du, hashed);
-	else
-		xmc_linear_term_backward(model, batch, state.x, du, grad->network[batch->modality].linear);
-	return XMC_OK;
+	return xmc_network_backward(arena, model, batch, &state.network, dg, &grad->network[batch->modality], hashed, d_bag);
 }

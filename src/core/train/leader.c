@@ -229,7 +229,7 @@ xmc_leader_step(xmc_leader *leader, int32_t n_documents, const xmc_document *con
 		xmc_bag_backward(s->model, &batch, s->d_bag + k * s->shape.bag_rows * bag_dim, bag_dim, bag);
 	}
 	if (bag)
-		xmc_adagrad_step(bag, s->model->bag, bag_rate, 0);
+		xmc_adagrad_step(bag, s->model->bag, bag_rate);
 	return XMC_OK;
 }
 

@@ -207,7 +207,7 @@ train_pupil(xmc_trainer *t, xmc_round *r, int32_t round)
 	for (int p = 0; p < XMC_TERMS && status == XMC_OK; p++)
 		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == r->pupil)
 		{
-			t->progress.total += (int64_t) t->options->epochs * t->n_train;
+			t->progress.total += (int64_t) xmc_most_epochs(t->options, (xmc_term) p) * t->n_train;
 			status = xmc_train_term_to_best(t, (xmc_term) p);
 		}
 	t->train = t->approved;

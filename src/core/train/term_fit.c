@@ -6,6 +6,7 @@
  * rises long before the order gets worse.
  */
 #include "train/term_fit.h"
+#include "train/additive_fit.h"
 #include "network/term.h"
 #include "train/checkpoint.h"
 #include "train/epochs.h"
@@ -36,16 +37,14 @@ typedef struct term_fit
 static double
 rate_of(const xmc_options *o, xmc_term term)
 {
-	if (term == XMC_TERM_BILINEAR)
-		return o->bilinear_learning_rate;
-	return xmc_term_is_network(term) ? o->learning_rate : o->linear_learning_rate;
+	return term == XMC_TERM_BILINEAR ? o->bilinear_learning_rate : o->learning_rate;
 }
 
-/* Documents of a minibatch. For the sparse term one: AdaGrad on hashed features needs small steps. */
+/* Documents of a minibatch. */
 static int32_t
-batch_size(const xmc_trainer *t, xmc_term term)
+batch_size(const xmc_trainer *t)
 {
-	return term == XMC_TERM_SPARSE ? 1 : xmc_batch_size(t->n_train, t->options->batch_documents, 1);
+	return xmc_batch_size(t->n_train, t->options->batch_documents, 1);
 }
 
 /* One step on a minibatch in this process, without shards. */
@@ -60,23 +59,43 @@ step(xmc_trainer *t, xmc_epochs *e, int32_t n_documents, const xmc_document *con
 	XMC_TRY(xmc_batch_init(&t->batch_arena, o, xmc_term_modality(e->term), n_documents, document, &batch));
 	XMC_TRY(xmc_term_gradient(&t->batch_arena, t->model, &batch, e->term, n_documents, &t->random, t->grad, hashed, NULL,
 							  loss));
-	if (e->term == XMC_TERM_SPARSE)
-		xmc_adagrad_step(hashed, t->model->sparse, o->sparse_learning_rate, o->sparse_decay);
-	else
-		xmc_adamw_step(&e->adamw, t->model, t->grad, e->term, warmup * rate_of(o, e->term), o->weight_decay);
-	if (e->term != XMC_TERM_SPARSE && hashed)
-		xmc_adagrad_step(hashed, t->model->bag, warmup * o->bag_learning_rate, 0);
+	xmc_adamw_step(&e->adamw, t->model, t->grad, e->term, warmup * rate_of(o, e->term), o->weight_decay);
+	if (hashed)
+		xmc_adagrad_step(hashed, t->model->bag, warmup * o->bag_learning_rate);
 	return XMC_OK;
 }
 
-/* One pass over the training documents in a new random order; *loss is the mean over documents. */
+/* The next step of an additive term: the fit with the next penalty; *loss is the mean over documents. */
 static xmc_status
-train_epoch(xmc_trainer *t, xmc_epochs *e, double *loss)
+fit_additive(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
+{
+	if (term == XMC_TERM_SPARSE && !t->idf)
+	{
+		t->idf = xmc_arena_alloc(&t->run_arena, (size_t) 1 << t->options->hash_bits, sizeof(float));
+		XMC_NEED(t->idf, t->ctx);
+		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
+	}
+	xmc_arena_reset(&t->batch_arena);
+	XMC_TRY(xmc_additive_fit(&t->batch_arena, t->model, term, t->idf, t->n_train, t->train, step, loss));
+	return xmc_train_report_progress(t);
+}
+
+/*
+ * Of an additive term the fit with the next penalty; of another one pass over the training documents in a new random order.
+ * *loss is the mean over documents.
+ */
+static xmc_status
+train_epoch(xmc_trainer *t, xmc_epochs *e, int32_t epoch, double *loss)
 {
 	const xmc_options *o = t->options;
-	int32_t		batch_documents = batch_size(t, e->term);
+	int32_t		batch_documents = batch_size(t);
 	double		sum = 0;
 
+	if (xmc_term_is_additive(e->term))
+	{
+		t->progress.done += t->n_train;
+		return fit_additive(t, e->term, epoch, loss);
+	}
 	xmc_shuffle_documents(&t->random, t->n_train, t->train);
 	for (int32_t first = 0; first < t->n_train; first += batch_documents)
 	{
@@ -92,8 +111,7 @@ train_epoch(xmc_trainer *t, xmc_epochs *e, double *loss)
 			XMC_TRY(step(t, e, count, t->train + first, warmup, &batch_loss));
 		sum += batch_loss;
 		t->progress.done += count;
-		if (e->term != XMC_TERM_SPARSE || first % 64 == 0)
-			XMC_TRY(xmc_train_report_progress(t));
+		XMC_TRY(xmc_train_report_progress(t));
 	}
 	*loss = sum / t->n_train;
 	return XMC_OK;
@@ -115,7 +133,7 @@ train_step(void *arg, xmc_epochs *e)
 	term_fit   *fit = arg;
 
 	fit->t->progress.epoch = e->done;
-	return train_epoch(fit->t, e, &fit->train_loss);
+	return train_epoch(fit->t, e, e->done + 1, &fit->train_loss);
 }
 
 /* The loss of scale * s, where the scale is fitted to the same pairs. */
@@ -154,6 +172,77 @@ end_step(void *arg, const xmc_epochs *e, bool is_best)
 	return xmc_train_report_progress(t);
 }
 
+/* ---- the penalty of an additive term ---- */
+
+/*
+ * The loss of an additive term on documents that it was not fitted to, by penalty: of each fold by the fit without the fold,
+ * all folds under one scale, as in validate_step. Cross-validation over all approved documents that are not held out, since
+ * the held-out ones are too few to choose by.
+ */
+static xmc_status
+cross_validate(xmc_trainer *t, xmc_term term, double *loss)
+{
+	xmc_labels *l = &t->out_of_fold;
+	const xmc_document **train = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *train);
+	float	   *s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * XMC_PENALTIES, sizeof *s);	/* (penalties, pairs) */
+	const xmc_document **approved = t->train;
+	int32_t		pair = 0;
+
+	if (!train || !s)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t f = 0; f < t->report->folds; f++)
+	{
+		int32_t		first = t->fold_start[f];
+		int32_t		end = t->fold_start[f + 1];
+		xmc_labels	fold = {.n_documents = end - first,.document = l->document + first};
+
+		t->n_train = t->n_approved - fold.n_documents;
+		t->train = train;
+		memcpy(train, l->document, (size_t) first * sizeof *train);
+		memcpy(train + first, l->document + end, (size_t) (t->n_approved - end) * sizeof *train);
+		xmc_model_clear_term(t->model, term);
+		for (int32_t step = 1; step <= XMC_PENALTIES; step++)
+		{
+			double		train_loss;
+
+			XMC_TRY(fit_additive(t, term, step, &train_loss));
+			XMC_TRY(xmc_train_score_term(t, &fold, term, s + (int64_t) (step - 1) * l->n + pair));
+		}
+		for (int32_t d = first; d < end; d++)
+			pair += l->document[d]->n_pairs;
+	}
+	xmc_model_clear_term(t->model, term);
+	t->train = approved;
+	t->n_train = t->n_approved;
+	for (int32_t step = 1; step <= XMC_PENALTIES; step++)
+	{
+		const float *x = s + (int64_t) (step - 1) * l->n;
+		double		scale;
+		double		tau;
+
+		XMC_TRY(xmc_calibrate(t->ctx, pair, 1, x, l->weight, NULL, &scale));
+		xmc_labels_evaluate(l, x, scale, &loss[step - 1], &tau, NULL, NULL);
+	}
+	return XMC_OK;
+}
+
+/* Sets *step to the penalty with the lowest cross-validated loss; 0 in a round and where there are no folds. */
+static xmc_status
+choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
+{
+	double		loss[XMC_PENALTIES];
+
+	*step = 0;
+	if (t->report->folds == 0 || t->progress.round > 0)
+		return XMC_OK;
+	XMC_TRY(cross_validate(t, term, loss));
+	*step = 1;
+	for (int32_t k = 2; k <= XMC_PENALTIES; k++)
+		if (loss[k - 1] < loss[*step - 1])
+			*step = k;
+	return XMC_OK;
+}
+
 xmc_status
 xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 {
@@ -168,21 +257,23 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	xmc_arena_reset(&t->term_arena);
 	if (xmc_term_is_network(term) && t->hooks.shards > 1)
 		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
-								 batch_size(t, term), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
+								 batch_size(t), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
 								 &adamw, &t->leader));
-	else if (term != XMC_TERM_SPARSE)
+	else if (!xmc_term_is_additive(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
 	t->progress.phase = phase_name[term];
 	t->progress.modality = xmc_term_modality(term);
-	t->progress.epochs = t->options->epochs;
+	if (xmc_term_is_additive(term))
+		XMC_TRY(choose_penalty(t, term, &e.fixed));
+	t->progress.epochs = e.fixed > 0 ? e.fixed : e.most;
 	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
 	xmc_leader_end(&t->leader);
 	xmc_epochs_end(&e, t->model);
 	if (t->progress.round == 0)
 		t->best_epoch[term] = e.best;
 	/* Early stopping has saved the work of the remaining epochs. */
-	t->progress.done += (int64_t) (t->options->epochs - e.done) * t->n_train;
+	t->progress.done += (int64_t) (e.most - e.done) * t->n_train;
 	return XMC_OK;
 }
 
@@ -194,11 +285,11 @@ xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 	double		loss;
 
 	xmc_arena_reset(&t->term_arena);
-	if (term != XMC_TERM_SPARSE)
+	if (!xmc_term_is_additive(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
 	for (int32_t k = 0; k < epochs; k++)
-		XMC_TRY(train_epoch(t, &e, &loss));
+		XMC_TRY(train_epoch(t, &e, k + 1, &loss));
 	xmc_epochs_end_with_average(&e, t->model);
 	return XMC_OK;
 }

@@ -6,6 +6,7 @@
 #include "train/checkpoint.h"
 #include "train/cross_modal.h"
 #include "train/crossfit.h"
+#include "train/epochs.h"
 #include "train/reliability.h"
 #include "train/rounds.h"
 #include "train/term_fit.h"
@@ -232,11 +233,14 @@ find_evidence(const xmc_trainer *t, int32_t n_documents, const xmc_document *con
 	return XMC_OK;
 }
 
-/* Finds which terms can be trained: those that can score labelled pairs of training and of held-out documents. */
+/*
+ * Finds which terms can be trained: those that can score labelled pairs of training and of held-out documents. *epochs: the
+ * most that they take together.
+ */
 static xmc_status
-find_terms(xmc_trainer *t, int *n_terms)
+find_terms(xmc_trainer *t, int64_t *epochs)
 {
-	*n_terms = 0;
+	*epochs = 0;
 	for (int p = 0; p < XMC_TERMS; p++)
 	{
 		t->has_term[p] = xmc_has_term(t->model, (xmc_term) p);
@@ -245,9 +249,9 @@ find_terms(xmc_trainer *t, int *n_terms)
 		if (t->has_term[p])
 			XMC_TRY(find_evidence(t, t->held_out.n_documents, t->held_out.document, (xmc_term) p,
 								  &t->has_term[p]));
-		*n_terms += t->has_term[p];
+		*epochs += t->has_term[p] ? xmc_most_epochs(t->options, (xmc_term) p) : 0;
 	}
-	if (*n_terms == 0)
+	if (*epochs == 0)
 		return xmc_fail(t->ctx, XMC_BAD_INPUT, "no approved pair has two items with a text or an image that the model reads");
 	return XMC_OK;
 }
@@ -280,16 +284,16 @@ any_round_kept(const xmc_train_report *report)
 static xmc_status
 run(xmc_trainer *t)
 {
-	int			n_terms;
+	int64_t		epochs;			/* of all terms together, at most */
 	int32_t		n_aligned;		/* documents that the alignment is trained on */
 
-	XMC_TRY(find_terms(t, &n_terms));
+	XMC_TRY(find_terms(t, &epochs));
 	XMC_TRY(xmc_labels_init(t, &t->held_out, false));
 	XMC_TRY(xmc_train_assign_folds(t));
 	t->validation = &t->held_out;
 	n_aligned = t->model->align_scale ? xmc_train_count_alignment_documents(t) : 0;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
-		.total = ((int64_t) n_terms * t->n_train + n_aligned) * t->options->epochs};
+		.total = epochs * t->n_train + (int64_t) n_aligned * t->options->epochs};
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->run_arena, t->model, (xmc_modality) m, t->n_train, t->train));

@@ -44,8 +44,10 @@ read_model(text *name)
 	ReadModel	model = {0};
 	bool		is_null;
 
-	if (execute("SELECT model_id, image_dim, text_dim, words, deployed_version FROM xmcoh.model"
-				" WHERE name OPERATOR(pg_catalog.=) $1", SPI_OK_SELECT, 1, types, values, NULL) != 1)
+	if (SPI_execute_with_args("SELECT model_id, image_dim, text_dim, words, deployed_version FROM xmcoh.model"
+							  " WHERE name OPERATOR(pg_catalog.=) $1", 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.model");
+	if (SPI_processed != 1)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("model \"%s\" does not exist", text_to_cstring(name)));
@@ -362,7 +364,8 @@ require_review(text *model)
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	execute("SELECT xmcoh_internal.model_id($1, $2, 'review')", SPI_OK_SELECT, 2, types, values, NULL);
+	if (SPI_execute_with_args("SELECT xmcoh_internal.model_id($1, $2, 'review')", 2, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not find out the level on a model");
 	SetUserIdAndSecContext(user, security);
 }
 

@@ -1,0 +1,269 @@
+/* additive_fit.c - see additive_fit.h */
+#include "train/additive_fit.h"
+#include "network/batch.h"
+#include "network/inputs.h"
+#include "network/sparse.h"
+#include "numeric/dense.h"
+#include "numeric/lbfgs.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_STEPS 40			/* of L-BFGS for one penalty */
+#define TOLERANCE 1e-4			/* relative: a smaller decrease of the objective moves no order */
+#define USUAL_IDF 5.5			/* with it a text's features have a length of about 1, for which the penalties are made */
+
+/* One fit. A variable is v_k = w_k / scale_k of a bucket that occurs, or of a number of the embedding. */
+typedef struct additive_fit
+{
+	xmc_ctx    *ctx;
+	const xmc_model *model;
+	xmc_term	term;
+	int32_t		n_documents;
+	const xmc_document *const *document;	/* (n_documents) */
+	double		penalty;
+	int64_t		n;				/* variables */
+	int32_t    *column;			/* (2^hash_bits) the variable of each bucket, or -1; NULL for a linear term */
+	double	   *scale;			/* (n) */
+	double	   *w;				/* (n) */
+	double	   *gradient;		/* (n) by w */
+	float	   *x;				/* (items of the largest document, embedding_dim) of a linear term */
+	double	   *u;				/* (items of the largest document) */
+	double	   *du;				/* (items of the largest document) */
+	double		loss;
+} additive_fit;
+
+double
+xmc_penalty(const xmc_options *options, int32_t step)
+{
+	return ldexp(options->penalty, 1 - step);
+}
+
+xmc_status
+xmc_idf(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document, float *idf)
+{
+	int			shift = 32 - options->hash_bits;
+	double		items = 0;
+
+	memset(idf, 0, sizeof(float) << options->hash_bits);
+	for (int32_t d = 0; d < n_documents; d++)
+	{
+		XMC_TRY(xmc_check_stop(ctx));
+		items += document[d].n;
+		for (int32_t f = 0; f < document[d].feature_start[document[d].n]; f++)
+			idf[document[d].feature[f] >> shift]++;
+	}
+	for (int64_t k = 0; k < INT64_C(1) << options->hash_bits; k++)
+		idf[k] = idf[k] < items ? (float) (log((1 + items) / (1 + idf[k])) + 1) : 1;
+	return XMC_OK;
+}
+
+/* The features of an item. */
+static const uint32_t *
+item_features(const xmc_document *document, int32_t item, int32_t *count)
+{
+	*count = document->feature_start[item + 1] - document->feature_start[item];
+	return document->feature + document->feature_start[item];
+}
+
+/* u (items) of a document. */
+static void
+score_items(additive_fit *fit, const xmc_document *document)
+{
+	int32_t		dim = fit->column ? 0 : (int32_t) fit->n;
+	int			shift = 32 - fit->model->options.hash_bits;
+
+	for (int32_t i = 0; i < document->n; i++)
+	{
+		float	   *x = fit->x + (int64_t) i * dim;
+		double		u = 0;
+
+		if (fit->column)
+		{
+			double		share[XMC_FEATURE_KINDS];
+			int32_t		count;
+			const uint32_t *feature = item_features(document, i, &count);
+
+			xmc_sparse_shares(feature, count, share);
+			for (int32_t f = 0; f < count; f++)
+				u += share[xmc_feature_kind_of(feature[f])] * fit->w[fit->column[feature[f] >> shift]];
+		}
+		else
+		{
+			xmc_inputs_side(fit->model, xmc_term_modality(fit->term), false, document, i, x);
+			for (int32_t k = 0; k < dim; k++)
+				u += fit->w[k] * x[k];
+		}
+		fit->u[i] = u;
+	}
+}
+
+/* Adds the gradient by the weights, from du (items). */
+static void
+add_gradient(additive_fit *fit, const xmc_document *document)
+{
+	int32_t		dim = fit->column ? 0 : (int32_t) fit->n;
+	int			shift = 32 - fit->model->options.hash_bits;
+
+	for (int32_t i = 0; i < document->n; i++)
+	{
+		const float *x = fit->x + (int64_t) i * dim;
+
+		if (fit->du[i] == 0)
+			continue;
+		if (fit->column)
+		{
+			double		share[XMC_FEATURE_KINDS];
+			int32_t		count;
+			const uint32_t *feature = item_features(document, i, &count);
+
+			xmc_sparse_shares(feature, count, share);
+			for (int32_t f = 0; f < count; f++)
+				fit->gradient[fit->column[feature[f] >> shift]] += share[xmc_feature_kind_of(feature[f])] * fit->du[i];
+		}
+		for (int32_t k = 0; k < dim; k++)
+			fit->gradient[k] += fit->du[i] * x[k];
+	}
+}
+
+/* Adds a document's loss to fit->loss and sets du (items), its gradient by u. */
+static void
+score_pairs(additive_fit *fit, const xmc_document *document)
+{
+	const xmc_options *options = &fit->model->options;
+	xmc_modality modality = xmc_term_modality(fit->term);
+	double		total = 0;		/* weight of the pairs that count */
+
+	memset(fit->du, 0, (size_t) document->n * sizeof(double));
+	for (int pass = 0; pass < 2; pass++)
+		for (int32_t p = 0; p < document->n_pairs; p++)
+		{
+			const xmc_pair *pair = &document->pair[p];
+			double		weight;
+			double		s;
+
+			if (!xmc_batch_takes(options, modality, document->has[pair->before]) ||
+				!xmc_batch_takes(options, modality, document->has[pair->after]))
+				continue;
+			if (pass == 0)
+			{
+				total += pair->weight;
+				continue;
+			}
+			weight = pair->weight / total / fit->n_documents;
+			s = fit->u[pair->after] - fit->u[pair->before];
+			fit->loss += weight * xmc_softplus(-s);
+			fit->du[pair->after] -= weight * xmc_sigmoid(-s);
+			fit->du[pair->before] += weight * xmc_sigmoid(-s);
+		}
+}
+
+/* The objective at v (n), for xmc_lbfgs_minimise. */
+static xmc_status
+objective(void *arg, const double *v, double *value, double *gradient)
+{
+	additive_fit *fit = arg;
+	double		squares = 0;
+
+	for (int64_t k = 0; k < fit->n; k++)
+		fit->w[k] = v[k] * fit->scale[k];
+	memset(fit->gradient, 0, (size_t) fit->n * sizeof(double));
+	fit->loss = 0;
+	for (int32_t d = 0; d < fit->n_documents; d++)
+	{
+		XMC_TRY(xmc_check_stop(fit->ctx));
+		score_items(fit, fit->document[d]);
+		score_pairs(fit, fit->document[d]);
+		add_gradient(fit, fit->document[d]);
+	}
+	for (int64_t k = 0; k < fit->n; k++)
+	{
+		gradient[k] = fit->gradient[k] * fit->scale[k] + fit->penalty * v[k];
+		squares += v[k] * v[k];
+	}
+	*value = fit->loss + fit->penalty / 2 * squares;
+	return XMC_OK;
+}
+
+/* Numbers the buckets that occur, in the order in which the documents have them; n is their number. */
+static xmc_status
+number_buckets(xmc_arena *arena, additive_fit *fit)
+{
+	int			bits = fit->model->options.hash_bits;
+
+	fit->column = xmc_arena_alloc(arena, (size_t) 1 << bits, sizeof *fit->column);
+	XMC_NEED(fit->column, arena->ctx);
+	memset(fit->column, 0xff, sizeof(*fit->column) << bits);
+	for (int32_t d = 0; d < fit->n_documents; d++)
+	{
+		const xmc_document *document = fit->document[d];
+
+		XMC_TRY(xmc_check_stop(arena->ctx));
+		for (int32_t f = 0; f < document->feature_start[document->n]; f++)
+		{
+			int32_t    *column = &fit->column[document->feature[f] >> (32 - bits)];
+
+			if (*column < 0)
+				*column = (int32_t) fit->n++;
+		}
+	}
+	return XMC_OK;
+}
+
+/* The term's weight in the model for each variable: visits the pairs of weight and variable. */
+static void
+exchange(additive_fit *fit, float *weight, const float *idf, double *v, bool store)
+{
+	int64_t		n = fit->column ? INT64_C(1) << fit->model->options.hash_bits : fit->n;
+
+	for (int64_t k = 0; k < n; k++)
+	{
+		int64_t		variable = fit->column ? fit->column[k] : k;
+
+		if (variable < 0)
+			continue;
+		if (store)
+			weight[k] = (float) (v[variable] * fit->scale[variable]);
+		else
+		{
+			fit->scale[variable] = fit->column ? idf[k] / USUAL_IDF : 1 / sqrt((double) fit->n);
+			v[variable] = weight[k] / fit->scale[variable];
+		}
+	}
+}
+
+xmc_status
+xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
+				 const xmc_document *const *document, int32_t step, double *loss)
+{
+	additive_fit fit = {.ctx = arena->ctx,.model = model,.term = term,.n_documents = n_documents,.document = document,
+		.penalty = xmc_penalty(&model->options, step)};
+	float	   *weight = term == XMC_TERM_SPARSE ? model->sparse : model->network[xmc_term_modality(term)].linear;
+	xmc_lbfgs	lbfgs;
+	size_t		most_items = 0;
+	double	   *v;				/* (n) */
+	double		value;
+
+	if (term == XMC_TERM_SPARSE)
+		XMC_TRY(number_buckets(arena, &fit));
+	else
+		fit.n = model->network[xmc_term_modality(term)].embedding_dim;
+	for (int32_t d = 0; d < n_documents; d++)
+		if (most_items < (size_t) document[d]->n)
+			most_items = (size_t) document[d]->n;
+	v = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
+	fit.scale = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
+	fit.w = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
+	fit.gradient = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
+	fit.u = xmc_arena_alloc(arena, most_items, sizeof(double));
+	fit.du = xmc_arena_alloc(arena, most_items, sizeof(double));
+	fit.x = xmc_arena_alloc(arena, fit.column ? 1 : most_items * (size_t) fit.n, sizeof(float));
+	if (!v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du || !fit.x)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_lbfgs_init(arena, fit.n, &lbfgs));
+	exchange(&fit, weight, idf, v, false);
+	XMC_TRY(xmc_lbfgs_minimise(&lbfgs, objective, &fit, MAX_STEPS, TOLERANCE, v, &value));
+	exchange(&fit, weight, idf, v, true);
+	*loss = fit.loss;			/* of the last trial, which is the minimum or beside it */
+	return XMC_OK;
+}

@@ -1,0 +1,36 @@
+/*
+ * additive_fit.h - the convex fit of an additive term, sparse or linear (design section 4, "Loss"): the mean loss of the
+ * documents and a ridge penalty, minimised by L-BFGS, for a sequence of ever smaller penalties.
+ *
+ * Objective: (1 / documents) sum over documents of sum over labelled pairs of weight softplus(u(before) - u(after))
+ * + penalty / 2 sum_k (w_k / scale_k)^2. The scale of a feature is its inverse document frequency, so that a rare word costs
+ * less than a frequent one; all numbers of an embedding have one scale.
+ */
+#ifndef XMCOH_ADDITIVE_FIT_H
+#define XMCOH_ADDITIVE_FIT_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/model.h"
+
+#define XMC_PENALTIES 15
+
+/* The penalty of a step, from 1: option penalty, and then half of the one before. */
+extern double xmc_penalty(const xmc_options *options, int32_t step);
+
+/*
+ * The inverse document frequency of each bucket of text features over the items of all documents, log((1 + items) / (1 +
+ * items with the feature)) + 1, into idf (2^hash_bits). Errors: XMC_STOPPED.
+ */
+extern xmc_status xmc_idf(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
+						  float *idf);
+
+/*
+ * Fits the term's weights in `model` to n documents with the penalty of `step`, beginning from the weights that are there. idf
+ * is for the sparse term alone. Scratch memory is in the arena, which is not reset. *loss is the documents' mean loss
+ * without the penalty. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
+								   const xmc_document *const *document, int32_t step, double *loss);
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * The convex fit of additive terms: L-BFGS finds the minimum of known functions; the fit is the minimum of its objective,
+ * which is computed here from the scores of pairs; a larger penalty gives smaller weights; rare words may weigh more.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "network/term.h"
+#include "numeric/dense.h"
+#include "numeric/lbfgs.h"
+#include "train/additive_fit.h"
+#include "xmcoh/random.h"
+#include "xmcoh/text.h"
+
+#define DOCUMENTS 24
+#define TEXT_DIM 6
+
+/* ---- L-BFGS ---- */
+
+/* sum_k (k + 1) (x_k - k)^2 + log(1 + e^x_0): the minimum over x_k, k > 0, is k. */
+static xmc_status
+valley(void *arg, const double *x, double *value, double *gradient)
+{
+	int64_t		n = *(int64_t *) arg;
+
+	*value = log1p(exp(x[0]));
+	for (int64_t k = 0; k < n; k++)
+	{
+		*value += (double) (k + 1) * (x[k] - (double) k) * (x[k] - (double) k);
+		gradient[k] = 2 * (double) (k + 1) * (x[k] - (double) k);
+	}
+	gradient[0] += 1 / (1 + exp(-x[0]));
+	return XMC_OK;
+}
+
+static void
+test_lbfgs(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_arena	arena;
+	xmc_lbfgs	lbfgs;
+	int64_t		n = 40;
+	double		x[40];
+	double		value;
+
+	(void) state;
+	xmc_arena_init(&arena, &ctx);
+	assert_int_equal(xmc_lbfgs_init(&arena, n, &lbfgs), XMC_OK);
+	for (int64_t k = 0; k < n; k++)
+		x[k] = -5;
+	assert_int_equal(xmc_lbfgs_minimise(&lbfgs, valley, &n, 500, 1e-15, x, &value), XMC_OK);
+	for (int64_t k = 1; k < n; k++)
+		assert_true(fabs(x[k] - (double) k) < 1e-5);
+	assert_true(fabs(2 * x[0] + 1 / (1 + exp(-x[0]))) < 1e-5);	/* the slope at the minimum */
+	xmc_arena_free(&arena);
+}
+
+/* ---- the fit ---- */
+
+typedef struct fixture
+{
+	xmc_ctx		ctx;
+	xmc_arena	arena;
+	xmc_options options;
+	xmc_model  *model;
+	float	   *idf;			/* (2^hash_bits) */
+	xmc_document document[DOCUMENTS];
+	const xmc_document *pointer[DOCUMENTS];
+} fixture;
+
+/* Documents of five steps; the first and the last often say so, and the first number of the embedding is the place and noise. */
+static void
+make_documents(fixture *f)
+{
+	static const char *const middle[] = {"remove the screw", "clean the seal", "check the valve", "grease the shaft"};
+	static const int32_t order[] = {0, 1, 2, 3, 4};
+	xmc_tokeniser *tokeniser;
+	xmc_random	random;
+
+	xmc_random_seed(&random, 3);
+	assert_int_equal(xmc_tokeniser_new(&f->ctx, &tokeniser), XMC_OK);
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		static const char *const key[] = {"0", "1", "2", "3", "4"};
+		float		embedding[5][TEXT_DIM];
+		xmc_item	item[5];
+
+		for (int i = 0; i < 5; i++)
+		{
+			const char *text = i == 0 && d % 5 ? "first open the cover" : i == 4 && d % 7 ? "finally close the cover"
+				: middle[xmc_random_below(&random, 4)];
+
+			for (int k = 0; k < TEXT_DIM; k++)
+				embedding[i][k] = (float) ((k == 0 ? i : 0) + 2 * xmc_random_normal(&random));
+			item[i] = (xmc_item){.key = key[i],.key_length = 1,.text = text,.text_length = strlen(text),.text_embedding = embedding[i]};
+		}
+		assert_int_equal(xmc_document_build(&f->ctx, &f->options, tokeniser, 5, item, &f->document[d]), XMC_OK);
+		assert_int_equal(xmc_document_label_order(&f->ctx, &f->document[d], order), XMC_OK);
+		f->pointer[d] = &f->document[d];
+	}
+	xmc_tokeniser_free(tokeniser);
+}
+
+static int
+set_up(void **state)
+{
+	fixture    *f = test_calloc(1, sizeof *f);
+
+	f->ctx = xmc_ctx_malloc();
+	xmc_arena_init(&f->arena, &f->ctx);
+	xmc_options_default(&f->options);
+	f->options.text_dim = TEXT_DIM;
+	f->options.hash_bits = 16;
+	assert_int_equal(xmc_model_new(&f->ctx, &f->options, false, &f->model), XMC_OK);
+	for (int k = 0; k < TEXT_DIM; k++)
+		f->model->network[XMC_TEXT].input_scale[k] = 0.5f;
+	make_documents(f);
+	f->idf = xmc_alloc(&f->ctx, (size_t) 1 << f->options.hash_bits, sizeof(float));
+	assert_int_equal(xmc_idf(&f->ctx, &f->options, DOCUMENTS, f->document, f->idf), XMC_OK);
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	fixture    *f = *state;
+
+	for (int d = 0; d < DOCUMENTS; d++)
+		xmc_document_free(&f->ctx, &f->document[d]);
+	xmc_release(&f->ctx, f->idf);
+	xmc_model_free(&f->ctx, f->model);
+	xmc_arena_free(&f->arena);
+	test_free(f);
+	return 0;
+}
+
+/* The weights of a term, and their number. */
+static float *
+weights_of(fixture *f, xmc_term term, int64_t *n)
+{
+	*n = xmc_model_copy_term(f->model, term, NULL, true);
+	return term == XMC_TERM_SPARSE ? f->model->sparse : f->model->network[XMC_TEXT].linear;
+}
+
+/* The objective of additive_fit.h by its definition, from the scores of the pairs. */
+static double
+objective(fixture *f, xmc_term term, int32_t step)
+{
+	float		s[DOCUMENTS * 10];
+	double		sum = 0;
+	double		squares = 0;
+	int64_t		n;
+	const float *w = weights_of(f, term, &n);
+
+	xmc_arena_reset(&f->arena);
+	assert_int_equal(xmc_term_pair_scores(&f->arena, f->model, term, DOCUMENTS, f->pointer, s), XMC_OK);
+	for (int k = 0; k < DOCUMENTS * 10; k++)
+		sum += xmc_softplus(-s[k]) / 10 / DOCUMENTS;
+	for (int64_t k = 0; k < n; k++)
+	{
+		double		scale = term == XMC_TERM_SPARSE ? f->idf[k] / 5.5 : 1 / sqrt(TEXT_DIM);
+
+		squares += w[k] / scale * (w[k] / scale);
+	}
+	return sum + xmc_penalty(&f->options, step) / 2 * squares;
+}
+
+static void
+fit(fixture *f, xmc_term term, int32_t step)
+{
+	double		loss;
+
+	xmc_arena_reset(&f->arena);
+	assert_int_equal(xmc_additive_fit(&f->arena, f->model, term, f->idf, DOCUMENTS, f->pointer, step, &loss), XMC_OK);
+	assert_true(loss > 0 && loss < log(2));
+}
+
+/* No weight can be moved to lower the objective by more than the tolerance of the fit. */
+static void
+check_minimum(fixture *f, xmc_term term)
+{
+	int64_t		n;
+	float	   *w = weights_of(f, term, &n);
+	double		nothing = objective(f, term, 6);
+	double		here;
+	int			moved = 0;
+
+	fit(f, term, 6);
+	here = objective(f, term, 6);
+	assert_true(here < nothing - 0.01);
+	for (int64_t k = 0; k < n; k++)
+		if (w[k] != 0)
+			for (int sign = -1; sign <= 1; sign += 2)
+			{
+				float		kept = w[k];
+
+				w[k] += (float) (sign * 0.1);
+				assert_true(objective(f, term, 6) > here - 2e-4);
+				w[k] = kept;
+				moved++;
+			}
+	assert_true(moved >= 2 * (term == XMC_TERM_SPARSE ? 30 : TEXT_DIM));
+}
+
+static void
+test_minimum(void **state)
+{
+	check_minimum(*state, XMC_TERM_SPARSE);
+	check_minimum(*state, XMC_TERM_TEXT_LINEAR);
+}
+
+/* A path of penalties: each further step has a lower loss on the documents and larger weights. */
+static void
+test_path(void **state)
+{
+	fixture    *f = *state;
+	double		last_loss = log(2);
+	double		last_size = 0;
+
+	for (int32_t step = 1; step <= 8; step++)
+	{
+		int64_t		n;
+		const float *w = weights_of(f, XMC_TERM_SPARSE, &n);
+		double		size = 0;
+		double		loss;
+
+		xmc_arena_reset(&f->arena);
+		assert_int_equal(xmc_additive_fit(&f->arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, step, &loss), XMC_OK);
+		for (int64_t k = 0; k < n; k++)
+			size += w[k] * w[k];
+		assert_true(loss < last_loss);
+		assert_true(size > last_size);
+		last_loss = loss;
+		last_size = size;
+	}
+}
+
+/* The order of the documents does not matter, beyond rounding. */
+static void
+test_order_of_documents(void **state)
+{
+	fixture    *f = *state;
+	int64_t		n;
+	float	   *w = weights_of(f, XMC_TERM_SPARSE, &n);
+	float	   *kept = xmc_alloc(&f->ctx, (size_t) n, sizeof *kept);
+
+	fit(f, XMC_TERM_SPARSE, 5);
+	memcpy(kept, w, (size_t) n * sizeof *w);
+	xmc_model_clear_term(f->model, XMC_TERM_SPARSE);
+	for (int d = 0; d < DOCUMENTS; d++)
+		f->pointer[d] = &f->document[DOCUMENTS - 1 - d];
+	fit(f, XMC_TERM_SPARSE, 5);
+	for (int64_t k = 0; k < n; k++)
+		assert_true(fabsf(w[k] - kept[k]) < 1e-5f);
+	xmc_release(&f->ctx, kept);
+}
+
+/* A word of every text has the least inverse document frequency, a word of no text the largest. */
+static void
+test_idf(void **state)
+{
+	fixture    *f = *state;
+	double		items = 5 * DOCUMENTS;
+	double		least = 100;
+	double		most = 0;
+
+	for (int64_t k = 0; k < INT64_C(1) << f->options.hash_bits; k++)
+	{
+		least = fmin(least, f->idf[k]);
+		most = fmax(most, f->idf[k]);
+	}
+	assert_true(fabs(least - 1) < 1e-6);	/* "the", and that a text has at least one word */
+	assert_true(fabs(most - (log(1 + items) + 1)) < 1e-5);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lbfgs),
+		cmocka_unit_test_setup_teardown(test_minimum, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_path, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_order_of_documents, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_idf, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
