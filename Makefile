@@ -33,6 +33,7 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	guard \
 	items \
 	check \
 	bad_input \
@@ -46,6 +47,7 @@ ISOLATION = \
 	decide_training \
 	deploy \
 	events \
+	guard \
 	prune \
 	snapshot \
 	train
@@ -58,7 +60,7 @@ DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
 SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql decisions.sql versions.sql jobs.sql \
-	schedules.sql monitor.sql scores.sql evaluate.sql privileges.sql)
+	schedules.sql monitor.sql scores.sql evaluate.sql guard.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)

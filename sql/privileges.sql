@@ -72,6 +72,13 @@ GRANT EXECUTE ON FUNCTION
 
 GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;
 
+-- The guard. A writer to a guarded table needs no EXECUTE on the function of its triggers; who makes them does.
+GRANT EXECUTE ON FUNCTION xmcoh.enforce_order(text, regclass, text, double precision, boolean, boolean), xmcoh.unenforce_order(text, text),
+    xmcoh.guard_order(), xmcoh.accept_violation(bigint, text), xmcoh.order_coherence(text, text[], real[], real[]),
+    xmcoh.order_holds(text, text[], real[], real[], double precision) TO xmcoh_user;
+GRANT EXECUTE ON PROCEDURE xmcoh.validate_document(text, text, regclass, double precision, boolean) TO xmcoh_user;
+GRANT SELECT ON xmcoh.guard_record, xmcoh.violation_record, xmcoh.guard, xmcoh.violation TO xmcoh_user;
+
 -- Support functions of the aggregates, which take and give what no SQL can make. Citus wants the caller to be allowed to call them.
 DO $$
 DECLARE
@@ -91,11 +98,12 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
     xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh.report_number(jsonb, text[]), xmcoh.report_integer(jsonb, text[]),
     xmcoh_internal.public_message(text, text, boolean), xmcoh_internal.is_active(text),
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
-    xmcoh_internal.schedule_next_run(text, text, timestamptz) TO xmcoh_user, pg_monitor;
+    xmcoh_internal.schedule_next_run(text, text, timestamptz), xmcoh_internal.guard_triggers(oid, integer) TO xmcoh_user, pg_monitor;
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
 GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
-    xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition
+    xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition,
+    xmcoh.guard
     TO pg_monitor;
 
 -- ---- rows: by level on the model ----
@@ -112,12 +120,17 @@ ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.training_metric ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.schedule ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.guard_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.violation_record ENABLE ROW LEVEL SECURITY;
 CREATE POLICY scorer ON xmcoh.model FOR SELECT USING (xmcoh_internal.may(owner, model_id, 'score'));
 CREATE POLICY scorer ON xmcoh.model_version FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
 CREATE POLICY scorer ON xmcoh.deployment FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = deployment.model_id));
 CREATE POLICY scorer ON xmcoh.source_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = source_record.model_id));
 CREATE POLICY scorer ON xmcoh.pair_source_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = pair_source_record.model_id));
 CREATE POLICY scorer ON xmcoh.schedule FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = schedule.model_id));
+CREATE POLICY scorer ON xmcoh.guard_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.source_record AS s WHERE s.source_id = guard_record.source_id));
+CREATE POLICY reviewer ON xmcoh.violation_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
+    WHERE m.model_id = violation_record.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
 CREATE POLICY reviewer ON xmcoh.decision FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
     WHERE m.model_id = decision.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
 CREATE POLICY trainer ON xmcoh.job_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
@@ -154,6 +167,9 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.guard_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record_violation_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record_source_id_seq', '');

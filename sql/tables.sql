@@ -342,3 +342,34 @@ COMMENT ON COLUMN xmcoh.schedule.login_role IS 'role that had logged in when the
 COMMENT ON COLUMN xmcoh.schedule.last_run_at IS 'when the schedule was last due and was handled';
 COMMENT ON COLUMN xmcoh.schedule.last_job_id IS 'last job that the schedule started';
 COMMENT ON COLUMN xmcoh.schedule.message IS 'why no job was started when the schedule was last due; NULL: a job was started';
+
+CREATE TABLE xmcoh.guard_record (
+    source_id      integer PRIMARY KEY,
+    on_violation   text NOT NULL CHECK (on_violation IN ('error', 'warning', 'record')),
+    "precision"    double precision NOT NULL CHECK ("precision" > 0.5 AND "precision" < 1),
+    allow_approved boolean NOT NULL,
+    strict         boolean NOT NULL,
+    enforced_by    name NOT NULL,
+    enforced_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE xmcoh.guard_record IS 'Sources whose orders are checked when their rows change (xmcoh.enforce_order); read xmcoh.guard. The triggers on the relation name source_id';
+
+CREATE TABLE xmcoh.violation_record (
+    violation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id     integer NOT NULL,
+    source       xmcoh.object_ref NOT NULL,
+    document     text NOT NULL,
+    version      integer NOT NULL,
+    "precision"  double precision NOT NULL,
+    message      text NOT NULL,
+    pairs        jsonb NOT NULL,
+    found_by     name NOT NULL,
+    found_at     timestamptz NOT NULL DEFAULT now(),
+    accepted_by  name,
+    accepted_at  timestamptz,
+    note         text,
+    resolved_at  timestamptz
+);
+CREATE UNIQUE INDEX violation_record_one_per_document ON xmcoh.violation_record (model_id, document) WHERE resolved_at IS NULL;
+COMMENT ON TABLE xmcoh.violation_record IS 'Documents that a guard with on_violation ''record'' has found in a wrong order; read xmcoh.violation. Only guards and xmcoh.accept_violation write here';
+COMMENT ON COLUMN xmcoh.violation_record.resolved_at IS 'when a guard has found the document in a right order, without rows, or with other violated pairs; NULL: not yet';

@@ -73,4 +73,19 @@ typedef struct xmc_check
 extern xmc_status xmc_check_order(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, const double *position,
 								  double threshold, xmc_check *out);
 
+/* A violated pair: `before` should stand before `after`, which is stored first. */
+typedef struct xmc_violated_pair
+{
+	int32_t		before;
+	int32_t		after;
+	double		probability;	/* that `before` stands before `after`; 1 where that is decided */
+} xmc_violated_pair;
+
+/*
+ * The surest violated pairs into pair (most), the worst of xmc_check_order first; *violated is the number of all. Arguments
+ * as of xmc_check_order. No order is recovered, so the time is O(n^2). Errors: XMC_STOPPED.
+ */
+extern xmc_status xmc_list_violated(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, const double *position,
+									double threshold, int32_t most, xmc_violated_pair *pair, int64_t *violated);
+
 #endif

@@ -42,7 +42,7 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
-                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record']) AS t,
+                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'guard_record', 'violation_record']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))

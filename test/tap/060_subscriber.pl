@@ -61,6 +61,28 @@ my $pairs = q{SELECT string_agg(concat_ws(' ', document, before, after), '; ' OR
 like($subscriber->safe_psql('postgres', $decisions), qr/^1 before .* f; 2 order .* f; 3 either .* t; 3 withdrawal .* f$/, 'decisions arrive, with what was withdrawn');
 is($subscriber->safe_psql('postgres', $_), $publisher->safe_psql('postgres', $_), 'as they are on the publisher') for $decisions, $pairs;
 
+# A guarded table, with its triggers on both servers: what is replicated is not held up, what is written there is checked.
+$_->safe_psql('postgres', q{CREATE TABLE task (job int, step int PRIMARY KEY, place int, instruction text)}) for $publisher, $subscriber;
+$publisher->safe_psql('postgres', q{
+SELECT xmcoh.attach_source('manuals', 'task', 'job', 'step', text => 'instruction', "position" => 'place');
+SELECT xmcoh.enforce_order('manuals', 'task');
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, d, '1', '2' FROM xmcoh.model, unnest('{100,200}'::text[]) AS d WHERE name = 'manuals';
+ALTER PUBLICATION models ADD TABLE task, xmcoh.guard_record});
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION models REFRESH PUBLICATION');
+$subscriber->wait_for_subscription_sync($publisher, 'models');
+$subscriber->safe_psql('postgres', $publisher->safe_psql('postgres',
+	q{SELECT string_agg(pg_get_triggerdef(oid), ';') FROM pg_trigger WHERE tgrelid = 'task'::regclass}));
+my $wrong = q{INSERT INTO task VALUES (100, 1, 2, 'a'), (100, 2, 1, 'b')};
+for my $node ($publisher, $subscriber)
+{
+	my ($code, $out, $err) = $node->psql('postgres', $wrong);
+	like($err, qr/step 2 "a" belongs before step 1 "b" \(approved\)/, 'a wrong order is refused on the ' . $node->name);
+}
+$publisher->safe_psql('postgres', "SET session_replication_role = replica; $wrong");
+$publisher->wait_for_catchup('models');
+is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM task'), '2', 'what is there on the publisher is replicated');
+$subscriber->safe_psql('postgres', q{SET session_replication_role = replica; INSERT INTO task VALUES (200, 3, 2, 'a'), (200, 4, 1, 'b')});
+
 # After DROP SUBSCRIPTION the server may create models.
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION models');
 my ($code, $out, $err) = $subscriber->psql('postgres', q{SELECT xmcoh.create_model('mine')});

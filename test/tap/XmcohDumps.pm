@@ -157,6 +157,20 @@ BEGIN
 		PERFORM xmcoh.grant_model('manuals', 'alice', 'score');
 	END IF;
 END \$\$;
+-- A later release enforces orders. Manual 60 contradicts an approved pair: that is on record, and would be an error now.
+INSERT INTO alice.pair VALUES (60, 's1', 's2');
+INSERT INTO alice.step (manual, item, words, place, ok) VALUES (60, 's1', 'mount part 1', 2, false), (60, 's2', 'unpack part 1', 1, false);
+SET ROLE alice;
+DO \$\$
+BEGIN
+	IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace AND proname = 'enforce_order') THEN
+		PERFORM xmcoh.enforce_order('photos', 'alice.step', 'record');
+		UPDATE alice.step SET words = words || '.' WHERE manual = 60;
+		SET CONSTRAINTS ALL IMMEDIATE;
+		PERFORM xmcoh.enforce_order('photos', 'alice.step');
+	END IF;
+END \$\$;
+RESET ROLE;
 });
 }
 

@@ -364,6 +364,63 @@ test_no_memory_leaves_nothing(void **state)
 	assert_int_equal(failures, 6);	/* five allocations */
 }
 
+/* The list has the pairs that the check counts, the worst first, and each is a violated one by the definition. */
+static void
+test_list_of_violated(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 11);
+	for (int round = 0; round < 300; round++)
+	{
+		int32_t		n = 1 + (int32_t) xmc_random_below(&random, MOST);
+		float		s[MOST * MOST];
+		uint8_t		decided[MOST * MOST] = {0};
+		double		position[MOST];
+		int32_t		truth[MOST];
+		xmc_violated_pair pair[MOST * MOST];
+		xmc_violated_pair few[2];
+		int64_t		violated;
+		int64_t		again;
+		xmc_check	check;
+
+		for (int32_t i = 0; i < n; i++)
+		{
+			truth[i] = i;
+			position[i] = xmc_random_below(&random, 6) == 0 ? NAN : (double) xmc_random_below(&random, 6);
+		}
+		random_scores(&random, n, truth, s);
+		for (int32_t i = 0; i + 1 < n; i++)
+			if (xmc_random_below(&random, 3) == 0)
+				xmc_decide(n, decided, i, i + 1, xmc_random_below(&random, 2) ? XMC_DECIDED_BEFORE : XMC_DECIDED_EITHER);
+		assert_int_equal(xmc_decided_close(&ctx, n, decided), XMC_OK);
+		assert_int_equal(xmc_check_order(&ctx, n, s, decided, position, 1.5, &check), XMC_OK);
+		assert_int_equal(xmc_list_violated(&ctx, n, s, decided, position, 1.5, MOST * MOST, pair, &violated), XMC_OK);
+		assert_int_equal(violated, check.violated_pairs);
+		for (int64_t k = 0; k < violated; k++)
+		{
+			int32_t		i = pair[k].before;
+			int32_t		j = pair[k].after;
+
+			assert_true(position[i] > position[j]);
+			assert_near(pair[k].probability, p_of(n, s, decided, i, j), 1e-9);
+			assert_true(pair[k].probability > 0.5 && decided[i * n + j] != XMC_DECIDED_EITHER);
+			assert_true(decided[i * n + j] == XMC_DECIDED_BEFORE || s[i * n + j] >= 1.5f);
+			assert_true(k == 0 || pair[k - 1].probability >= pair[k].probability);
+		}
+		assert_int_equal(violated > 0 ? pair[0].before : -1, check.worst_before);
+		assert_int_equal(violated > 0 ? pair[0].after : -1, check.worst_after);
+		/* a shorter list is the beginning of the whole one */
+		assert_int_equal(xmc_list_violated(&ctx, n, s, decided, position, 1.5, 2, few, &again), XMC_OK);
+		assert_int_equal(again, violated);
+		for (int64_t k = 0; k < violated && k < 2; k++)
+			assert_true(few[k].before == pair[k].before && few[k].after == pair[k].after);
+		xmc_release(&ctx, check.move);
+	}
+}
+
 int
 main(void)
 {
@@ -373,6 +430,7 @@ main(void)
 		cmocka_unit_test(test_nothing_to_check),
 		cmocka_unit_test(test_threshold),
 		cmocka_unit_test(test_no_memory_leaves_nothing),
+		cmocka_unit_test(test_list_of_violated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

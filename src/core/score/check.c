@@ -294,3 +294,60 @@ xmc_check_order(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided,
 	}
 	return status;
 }
+
+/* ---- violated pairs alone ---- */
+
+/* Whether pair x comes before pair y in the list: the surer one; then the one whose wrongly first item stands first. */
+static bool
+is_worse(const xmc_violated_pair *x, const xmc_violated_pair *y, const double *position)
+{
+	if (x->probability != y->probability)
+		return x->probability > y->probability;
+	if (position[x->after] != position[y->after])
+		return position[x->after] < position[y->after];
+	return position[x->before] < position[y->before];
+}
+
+/* Inserts a pair into a list of *n of at most `most`, from which the least sure one falls out. */
+static void
+insert_violated(xmc_violated_pair new, const double *position, int32_t most, xmc_violated_pair *pair, int32_t *n)
+{
+	int32_t		k = *n < most ? *n : most - 1;
+
+	if (most == 0 || (*n == most && !is_worse(&new, &pair[k], position)))
+		return;
+	for (; k > 0 && is_worse(&new, &pair[k - 1], position); k--)
+		pair[k] = pair[k - 1];
+	pair[k] = new;
+	*n += *n < most;
+}
+
+xmc_status
+xmc_list_violated(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, const double *position, double threshold,
+				  int32_t most, xmc_violated_pair *pair, int64_t *violated)
+{
+	checked		c = {.n = n,.s = s,.decided = decided};
+	int32_t		listed = 0;
+	int64_t		work = 0;
+
+	*violated = 0;
+	for (int32_t i = 0; i < n; i++)
+	{
+		for (int32_t j = 0; j < n; j++)
+		{
+			double		p;
+
+			/* i is stored after j, and surely belongs before it; false where a position is NaN */
+			if (!(position[i] > position[j]) ||
+				(decision_of(&c, i, j) == XMC_UNDECIDED && !(s[(size_t) i * (size_t) n + (size_t) j] >= threshold)))
+				continue;
+			p = probability_of(&c, i, j);
+			if (p <= 0.5)
+				continue;
+			++*violated;
+			insert_violated((xmc_violated_pair){i, j, p}, position, most, pair, &listed);
+		}
+		XMC_TRY(xmc_spend(ctx, &work, n));
+	}
+	return XMC_OK;
+}

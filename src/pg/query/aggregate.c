@@ -332,7 +332,7 @@ score_state(FunctionCallInfo fcinfo, const OrderState *state, const KeyedItem *s
 {
 	FinalSite  *site = final_site(fcinfo);
 	const DeployedModel *deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, state->model,
-														  state->model_length);
+														  state->model_length, false);
 	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) (state->n + 1));
 
 	for (int32 i = 0; i < state->n; i++)

@@ -15,6 +15,8 @@
 #include "query/arguments.h"
 #include "source/pairs.h"
 
+#include "xmcoh/decided.h"
+
 /* A batch is full when it reaches one of these. */
 #define BATCH_DOCUMENTS 256
 #define BATCH_PAIRS (1 << 18)	/* one megabyte for each matrix of scores */
@@ -53,6 +55,31 @@ add_document(Batch *batch, const SourceDocument *from)
 	batch->n++;
 	batch->pairs += (int64) from->n * from->n;
 	batch->numbers += (int64) from->n * (options->image_dim + options->text_dim);
+}
+
+const uint8 *
+xmcoh_decided_with_order(const BulkDocument *scored)
+{
+	int64		n = scored->document.n;
+	uint8	   *decided;
+
+	if (!scored->approved)
+		return scored->decided;
+	decided = palloc0((Size) (n * n + 1));
+	for (int64 i = 0; i < n; i++)
+		for (int64 j = 0; j < n; j++)
+		{
+			bool		before = scored->position[i] < scored->position[j];
+			xmc_decision decision = scored->decided ? (xmc_decision) scored->decided[i * n + j] : XMC_UNDECIDED;
+
+			if (before && decision == XMC_DECIDED_AFTER)
+				return scored->decided;
+			if (before && decision != XMC_DECIDED_EITHER)
+				decision = XMC_DECIDED_BEFORE;
+			if (decision != XMC_UNDECIDED)
+				xmc_decide((int32) n, decided, (int32) i, (int32) j, decision);
+		}
+	return decided;
 }
 
 static void
@@ -183,7 +210,7 @@ xmcoh_bulk_few(FunctionCallInfo fcinfo, int documents, bool decided, DeployedMod
 		.arg = arg,.keys = xmcoh_document_keys(fcinfo->args[documents])};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	const char *document;
-	DocumentKeys one = {1, &document};
+	DocumentKeys one = {.n = 1,.key = &document};
 
 	if (PG_ARGISNULL(1) == (request.keys == NULL))
 		ereport(ERROR,

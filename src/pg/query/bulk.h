@@ -55,6 +55,12 @@ typedef struct BulkRequest
 extern void xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request);
 
 /*
+ * What is decided about a document, with its stored order if its source marks that as approved. Approved pairs stand above
+ * such an order: where one contradicts the order, the pairs alone count. NULL: nothing is decided.
+ */
+extern const uint8 *xmcoh_decided_with_order(const BulkDocument *scored);
+
+/*
  * The body of a set-returning function on few documents, with the arguments (model text, document text, source regclass,
  * ...) and as argument number `documents` a text[]: checks the arguments, finds the deployed version (into *deployed, before
  * the visitor is called), scores and visits.

@@ -38,35 +38,6 @@ static const char *const verdict_names[] = {
 	[XMC_VERDICT_OK] = "ok", [XMC_VERDICT_SUSPECT] = "suspect", [XMC_VERDICT_UNSURE] = "unsure"
 };
 
-/*
- * What is decided about a document, with its stored order if its source marks that as approved. Approved pairs stand above
- * such an order: where one contradicts the order, the pairs alone count.
- */
-static const uint8 *
-decided_with_order(const BulkDocument *scored)
-{
-	int64		n = scored->document.n;
-	uint8	   *decided;
-
-	if (!scored->approved)
-		return scored->decided;
-	decided = palloc0((Size) (n * n + 1));
-	for (int64 i = 0; i < n; i++)
-		for (int64 j = 0; j < n; j++)
-		{
-			bool		before = scored->position[i] < scored->position[j];
-			xmc_decision decision = scored->decided ? (xmc_decision) scored->decided[i * n + j] : XMC_UNDECIDED;
-
-			if (before && decision == XMC_DECIDED_AFTER)
-				return scored->decided;
-			if (before && decision != XMC_DECIDED_EITHER)
-				decision = XMC_DECIDED_BEFORE;
-			if (decision != XMC_UNDECIDED)
-				xmc_decide((int32) n, decided, (int32) i, (int32) j, decision);
-		}
-	return decided;
-}
-
 /* A JSON array of the moves, each an object. */
 static Datum
 moves_json(const BulkDocument *scored, const xmc_check *check)
@@ -99,7 +70,7 @@ put_check(void *arg, const BulkDocument *scored)
 	bool		all_decided;
 	const char *verdict;
 
-	XMCOH_TRY(xmc_check_order(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], decided_with_order(scored),
+	XMCOH_TRY(xmc_check_order(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], xmcoh_decided_with_order(scored),
 							  scored->position, output->threshold, &check), &ctx);
 	all_decided = check.pairs > 0 && check.decided_pairs == check.pairs && check.violated_pairs == 0;
 	verdict = check.violated_pairs > 0 ? verdict_names[XMC_VERDICT_SUSPECT]

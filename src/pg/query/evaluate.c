@@ -420,7 +420,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 			evaluation.tally[k][e].reliability.bins = XMC_CALIBRATION_BINS;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	evaluation.decided = xmcoh_read_decided_pairs(deployed.model_id, 0, NULL);
+	evaluation.decided = xmcoh_read_decided_pairs(deployed.model_id, NULL);
 	if (evaluation.held_out_only)
 		find_held_out(&deployed, &evaluation);
 	xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.source = source,.keys = keys,.filter = is_evaluated,

@@ -384,7 +384,7 @@ xmcoh_stale_approval(PG_FUNCTION_ARGS)
 	model = read_model(name);
 	MemoryContextSwitchTo(memory);
 	search.memory = AllocSetContextCreate(memory, "xmcoh stale document", ALLOCSET_DEFAULT_SIZES);
-	search.decisions = xmcoh_read_decisions(model.model_id, 0, NULL);
+	search.decisions = xmcoh_read_decisions(model.model_id, NULL);
 	search.found = palloc_extended(Max(search.decisions->n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	visit_documents(&model, NULL, put_stale_of, &search);
 	for (int64 k = 0; k < search.decisions->n; k++)

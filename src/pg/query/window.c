@@ -170,7 +170,7 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 		site = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(WindowSite));
 	row = read_rows(window, PG_NARGS(), n, &model, &kind);
 	deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model),
-									 VARSIZE_ANY_EXHDR(model));
+									 VARSIZE_ANY_EXHDR(model), false);
 	qsort(row, n, sizeof(PartitionRow), compare_rows);
 	for (int32 i = 0; i < n; i++)
 	{

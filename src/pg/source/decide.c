@@ -12,11 +12,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -25,38 +23,20 @@
 
 #include "base/access.h"
 #include "source/decision_graph.h"
+#include "source/document_lock.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_lock_document);
 PG_FUNCTION_INFO_V1(xmcoh_check_decisions);
 PG_FUNCTION_INFO_V1(xmcoh_insert_pair);
 PG_FUNCTION_INFO_V1(xmcoh_check_inserted_pairs);
 
-/* ---- the lock ---- */
-
-/*
- * The locks of a model's documents: a document has one by the hash of its key. So a transaction that decides about very many
- * documents does not fill the server's table of locks.
- */
-#define LOCKS_OF_A_MODEL 256
-#define LOCK_OF_DOCUMENT 3		/* advisory locks of users have 1 or 2 here, so they cannot take this one */
-
-static void
-lock_document(int32 model_id, const char *document, Size length)
-{
-	LOCKTAG		tag;
-	uint32		number = DatumGetUInt32(hash_any((const unsigned char *) document, (int) length)) % LOCKS_OF_A_MODEL;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) model_id, number, LOCK_OF_DOCUMENT);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-}
-
 /* lock_document(model_id integer, document text): until the end of the transaction */
 Datum
 xmcoh_lock_document(PG_FUNCTION_ARGS)
 {
-	text	   *document = PG_GETARG_TEXT_PP(1);
+	const char *document = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
-	lock_document(PG_GETARG_INT32(0), VARDATA_ANY(document), VARSIZE_ANY_EXHDR(document));
+	xmcoh_lock_documents(PG_GETARG_INT32(0), 1, &document);
 	PG_RETURN_VOID();
 }
 
@@ -79,7 +59,7 @@ check_decisions(int32 model_id, const char *document, int64 present)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	MemoryContextSwitchTo(memory);
-	decisions = xmcoh_read_decisions(model_id, 1, &document);
+	decisions = xmcoh_read_decisions(model_id, &(DocumentKeys) {.n = 1,.key = &document});
 	SPI_finish();
 	MemoryContextSwitchTo(memory);
 	PopActiveSnapshot();

@@ -306,9 +306,9 @@ compare_decided(const void *a, const void *b)
 }
 
 DecidedPairs *
-xmcoh_read_decided_pairs(int32 model_id, int64 n_documents, const char *const *document)
+xmcoh_read_decided_pairs(int32 model_id, const DocumentKeys *keys)
 {
-	Decisions  *decisions = xmcoh_read_decisions(model_id, n_documents, document);
+	Decisions  *decisions = xmcoh_read_decisions(model_id, keys);
 	MemoryContext memory = CurrentMemoryContext;
 	MemoryContext building = AllocSetContextCreate(memory, "xmcoh decision graph", ALLOCSET_DEFAULT_SIZES);
 	DecidedPairs *pairs = palloc0(sizeof(DecidedPairs));

@@ -68,10 +68,10 @@ typedef struct DecidedPairs
 } DecidedPairs;
 
 /*
- * The decisions in force on these documents of a model, or on all (documents NULL), as pairs, closed transitively in each
+ * The decisions in force on these documents of a model, or on all (keys NULL), as pairs, closed transitively in each
  * document. The pairs of one document begin at xmcoh_first_of_document(pairs->pair, pairs->n, sizeof(DecidedPair), key).
  * Read as xmcoh_read_decisions reads. Relations of approved pairs (xmcoh.attach_pairs) do not count.
  */
-extern DecidedPairs *xmcoh_read_decided_pairs(int32 model_id, int64 n_documents, const char *const *document);
+extern DecidedPairs *xmcoh_read_decided_pairs(int32 model_id, const DocumentKeys *keys);
 
 #endif

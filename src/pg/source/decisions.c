@@ -20,9 +20,9 @@ enum
 	ID = 1, DOCUMENT, KIND, ITEMS, PLACES, DECIDED_BY, DECIDED_AT, SEEN_ORDER, SEEN_TEXTS, SEEN_ITEMS, COLUMNS = SEEN_ITEMS
 };
 
-/* The query; the documents are literals, since a query over a relation has no parameters (rows.h). */
+/* The query; its parameter is the keys of the documents (xmcoh_key_parameters). */
 static char *
-decisions_query(int32 model_id, int64 n_documents, const char *const *document)
+decisions_query(int32 model_id, const DocumentKeys *keys)
 {
 	StringInfoData query;
 
@@ -32,15 +32,9 @@ decisions_query(int32 model_id, int64 n_documents, const char *const *document)
 					 " WHERE model_id OPERATOR(pg_catalog.=) %d AND withdrawn_by IS NULL"
 					 " AND kind OPERATOR(pg_catalog.=) ANY ('{before,order,either}'::pg_catalog.text[])", model_id);
 	/* One document is compared by itself, because the planner then uses the index for it before the table has statistics, too. */
-	if (document != NULL && n_documents == 1)
-		appendStringInfo(&query, " AND document OPERATOR(pg_catalog.=) %s::pg_catalog.text", quote_literal_cstr(document[0]));
-	else if (document != NULL)
-	{
-		appendStringInfoString(&query, " AND document OPERATOR(pg_catalog.=) ANY (ARRAY[");
-		for (int64 d = 0; d < n_documents; d++)
-			appendStringInfo(&query, "%s%s", d ? "," : "", quote_literal_cstr(document[d]));
-		appendStringInfoString(&query, "]::pg_catalog.text[])");
-	}
+	if (keys != NULL)
+		appendStringInfoString(&query, keys->n == 1 ? " AND document OPERATOR(pg_catalog.=) $1::pg_catalog.text"
+							   : " AND document OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])");
 	appendStringInfoString(&query, " ORDER BY document COLLATE pg_catalog.\"C\", decision_id");
 	return query.data;
 }
@@ -133,7 +127,7 @@ read_decision(const Rows *rows, Decision *decision)
 }
 
 Decisions *
-xmcoh_read_decisions(int32 model_id, int64 n_documents, const char *const *document)
+xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys)
 {
 	static const Oid types[COLUMNS] = {INT8OID, TEXTOID, TEXTOID, TEXTARRAYOID, INT4ARRAYOID, TEXTOID, TIMESTAMPTZOID,
 	BYTEAOID, BYTEAOID, BYTEAARRAYOID};
@@ -147,7 +141,9 @@ xmcoh_read_decisions(int32 model_id, int64 n_documents, const char *const *docum
 	decisions->decision = palloc(capacity * sizeof(Decision));
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	rows = xmcoh_rows_read(decisions_query(model_id, n_documents, document), COLUMNS, types, "decisions");
+	rows = xmcoh_rows_read(decisions_query(model_id, keys),
+						   xmcoh_key_parameters(xmcoh_extension_table("decision"), "document", keys), COLUMNS, types,
+						   "decisions");
 	SetUserIdAndSecContext(user, security);
 	MemoryContextSwitchTo(memory);
 	while (xmcoh_rows_next(rows))

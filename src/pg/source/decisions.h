@@ -10,6 +10,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "source/keys.h"
+
 typedef enum DecisionKind
 {
 	DECISION_BEFORE,			/* the first item stands before the second */
@@ -47,11 +49,11 @@ typedef struct Decisions
 } Decisions;
 
 /*
- * The decisions in force on these documents of a model, or on all (documents NULL), except 'skip'. They are read as the
+ * The decisions in force on these documents of a model, or on all (keys NULL), except 'skip'. They are read as the
  * extension's owner, because they rule for roles that may not read them. Under the active snapshot. Needs SPI. Allocates in
  * CurrentMemoryContext.
  */
-extern Decisions *xmcoh_read_decisions(int32 model_id, int64 n_documents, const char *const *document);
+extern Decisions *xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys);
 
 /*
  * The first of n elements of an array whose document is not before `document` (bytes); n when there is none. The array is

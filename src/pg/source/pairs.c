@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "base/reference.h"
+#include "base/statement.h"
 #include "base/xmcoh.h"
 #include "source/columns.h"
 #include "source/rows.h"
@@ -36,11 +37,11 @@ typedef struct PairList
 
 /* Appends the rows of a query: document, before, after. */
 static void
-append_query(PairList *list, const char *query, const char *purpose)
+append_query(PairList *list, const char *query, const RowsParameters *parameters, const char *purpose)
 {
 	static const Oid types[3] = {TEXTOID, TEXTOID, TEXTOID};
 	MemoryContext caller = MemoryContextSwitchTo(list->memory);
-	Rows	   *rows = xmcoh_rows_read(query, 3, types, purpose);
+	Rows	   *rows = xmcoh_rows_read(query, parameters, 3, types, purpose);
 
 	while (xmcoh_rows_next(rows))
 	{
@@ -112,6 +113,15 @@ append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const Document
 	for (int c = 0; c < 3; c++)
 	{
 		column[c] = xmcoh_referenced_name(SPI_getbinval(row, desc, c + 2, &is_null));
+		if (lenient && get_attnum(relation, column[c]) <= 0)
+		{
+			ereport(NOTICE,
+					errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("approved pairs of %s are left out, because column \"%s\" is missing", name, column[c]),
+					errhint("Rename the column back, or detach the pairs with xmcoh.detach_pairs(model, %s).",
+							quote_literal_cstr(name)));
+			return;
+		}
 		xmcoh_check_column(relation, column[c], use[c],
 						   "Rename the column back, or detach the pairs and attach them again with the present columns.");
 		appendStringInfo(&query, "%s %s", c ? "," : "SELECT", xmcoh_column_value(column[c], use[c]));
@@ -126,7 +136,7 @@ append_pair_source(PairList *list, HeapTuple row, TupleDesc desc, const Document
 	appendStringInfo(&query, " FROM %s AS t", name);
 	if (keys != NULL)
 		xmcoh_append_key_filter(&query, relation, column[0], keys);
-	append_query(list, query.data, psprintf("approved pairs of %s", name));
+	append_query(list, query.data, xmcoh_key_parameters(relation, column[0], keys), psprintf("approved pairs of %s", name));
 }
 
 static int
@@ -145,14 +155,15 @@ compare_pairs(const void *a, const void *b)
 static void
 append_relations(PairList *list, int32 model_id, const DocumentKeys *keys, bool lenient)
 {
+	static SPIPlanPtr plan = NULL;
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(model_id)};
 	SPITupleTable *sources;
 	uint64		n_sources;
 
-	if (SPI_execute_with_args("SELECT relation, document, before, after FROM xmcoh.pair_source_record"
-							  " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id",
-							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	prepared(&plan, "SELECT relation, document, before, after FROM xmcoh.pair_source_record"
+			 " WHERE model_id OPERATOR(pg_catalog.=) $1 ORDER BY pair_source_id", 1, types);
+	if (SPI_execute_plan(plan, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.pair_source_record");
 	sources = SPI_tuptable;
 	n_sources = SPI_processed;
@@ -169,7 +180,7 @@ xmcoh_read_pairs(int32 model_id, const DocumentKeys *keys, bool lenient)
 	PairList	list = {pairs, 64, CurrentMemoryContext};
 	int64		kept = 0;
 
-	pairs->decisions = xmcoh_read_decisions(model_id, keys ? keys->n : 0, keys ? keys->key : NULL);
+	pairs->decisions = xmcoh_read_decisions(model_id, keys);
 	pairs->used = palloc_extended(Max(pairs->decisions->n, 1) * sizeof(int64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	pairs->pair = palloc(list.capacity * sizeof(NamedPair));
 	append_relations(&list, model_id, keys, lenient);
