@@ -5,7 +5,7 @@ CREATE TABLE step AS
     SELECT g AS guide, p AS step, g <= 60 AS approved,
            (ARRAY['open', 'check', 'turn', 'press', 'close'])[p] || ' part ' || (g * 7 + p * 3) % 10 AS words,
            -- one number tells the step's place; the others differ from picture to picture
-           ARRAY[p * 0.2 + (g * 31 + p * 17) % 10 * 0.05] ||
+           ARRAY[p * 0.2 + ('x' || substr(md5(g || '-' || p), 1, 4))::bit(16)::integer / 65536.0] ||
                ARRAY(SELECT ((g * 131 + p * 37 + k * k * 17 + g * k * 7) % 101) / 101.0 FROM generate_series(1, 15) AS k)::real[] AS picture
       FROM generate_series(1, 300) AS g, generate_series(1, 5) AS p;
 SELECT xmcoh.create_model('guides', image_dim => 16, options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12,
