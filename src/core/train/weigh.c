@@ -89,11 +89,13 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	xmc_arena_reset(&t->term_arena);
 	if (!equally)
 		XMC_TRY(fit_terms(t, l, k, term, weight));
+	else
+		/* The raw scores have no common unit: a penalty makes those of an additive term small. */
+		for (int32_t c = 0; c < k; c++)
+			XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &weight[c]));
 	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
 	for (int32_t c = 0; c < k; c++)
 	{
-		if (equally)
-			weight[c] = 1;
 		scale_term(t->model, term[c], weight[c]);
 		for (int32_t f = 0; f < t->n_folds; f++)
 			scale_term(t->fold[f], term[c], weight[c]);
