@@ -103,9 +103,9 @@ with its 95%% bootstrap interval over documents. Differences are paired. Bold: t
   FROM quality.run \gset
 \echo :head
 
-\set of_split document
-\ir quality_split.sql
 \set of_split repository
+\ir quality_split.sql
+\set of_split document
 \ir quality_split.sql
 
 \echo '## How many times the tau of image alone'
@@ -117,14 +117,14 @@ SELECT format('%s, by %s', a.name, split) AS "order by", size, to_char(a.tau / n
  WHERE setting = 'as they are' AND b.name = 'image'
    AND a.name IN ('image guided, alignment inferred', 'image guided, alignment inferred, by the other''s stored order',
                   'image, after a round', 'image guided, alignment inferred, after a round')
- ORDER BY split, a.condition, rank \crosstabview 1 2 3 4
+ ORDER BY split DESC, a.condition, rank \crosstabview 1 2 3 4
 
 \echo '## Where something is missing: 200 approved documents, one sample, no round'
 SELECT setting, split, max(shown) FILTER (WHERE name = 'text') AS text, max(shown) FILTER (WHERE name = 'image') AS image,
        max(shown) FILTER (WHERE name = 'fused') AS fused,
        (SELECT d.shown FROM difference AS d
          WHERE (d.setting, d.split, d.size) = (m.setting, m.split, m.size) AND label = 'fused - text') AS "fused - text"
-  FROM mean AS m WHERE setting <> 'as they are' GROUP BY setting, split, size ORDER BY setting, split;
+  FROM mean AS m WHERE setting <> 'as they are' GROUP BY setting, split, size ORDER BY setting, split DESC;
 
 \echo '## What the rounds did'
 \echo 'Means over the models; pairs are those of the pool. Selected: share of pairs of which the guides of the folds together are'
@@ -137,7 +137,7 @@ SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*)
        round(avg(documents)) AS documents, to_char(avg(threshold), 'FM0.00') AS threshold,
        to_char(avg(selected), 'FM0.000') AS selected, to_char(avg(estimated), 'FM0.000') AS "estimated precision",
        to_char(sum(correct) / nullif(sum(chosen), 0), 'FM0.000') AS "true precision", to_char(avg(agreement), 'FM0.000') AS agreement
-  FROM quality.round JOIN quality.run AS r USING (run) GROUP BY split, r.size, pupil ORDER BY split, r.size, pupil;
+  FROM quality.round JOIN quality.run AS r USING (run) GROUP BY split, r.size, pupil ORDER BY split DESC, r.size, pupil;
 
 \ir quality_check_table.sql
 
@@ -148,4 +148,4 @@ SELECT split, quality.size_of(size) AS size, count(*) AS models, to_char(avg(p),
        to_char(avg(b - p), 'FM990.0') AS "a round", to_char(avg(s), 'FM990.0') AS "ordering the pool",
        to_char(avg(b - p) / avg(p), 'FM990.00') AS "a round / phase 0"
   FROM (SELECT split, size, extract(epoch FROM phase_0) AS p, extract(epoch FROM with_round) AS b, extract(epoch FROM scoring) AS s
-          FROM quality.run WHERE setting = 'as they are') AS r GROUP BY split, size ORDER BY split, r.size;
+          FROM quality.run WHERE setting = 'as they are') AS r GROUP BY split, size ORDER BY split DESC, r.size;
