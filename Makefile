@@ -20,6 +20,7 @@ REGRESS = \
 	extension \
 	models \
 	sources \
+	decisions \
 	groups \
 	merged \
 	hostile \
@@ -32,7 +33,9 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	guard \
 	items \
+	check \
 	bad_input \
 	rounds \
 	settings \
@@ -40,8 +43,11 @@ REGRESS = \
 
 ISOLATION = \
 	challenge \
+	decide \
+	decide_training \
 	deploy \
 	events \
+	guard \
 	prune \
 	snapshot \
 	train
@@ -53,8 +59,8 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
-SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql versions.sql jobs.sql \
-	schedules.sql monitor.sql scores.sql evaluate.sql privileges.sql)
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql models.sql sources.sql decisions.sql versions.sql jobs.sql \
+	schedules.sql monitor.sql scores.sql evaluate.sql guard.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)

@@ -25,7 +25,7 @@ COMMENT ON FUNCTION xmcoh.paired_bootstrap(double precision[], double precision[
     'Mean of a - b over documents with its 95% interval; both arrays hold one value per document in the same order. NULL or NaN on either side leaves the document out. Errors: as xmcoh.bootstrap_mean, and numeric_value_out_of_range (difference), array_subscript_error (lengths differ)';
 
 CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
-                               alignment text DEFAULT 'known', rounds integer DEFAULT 3)
+                               alignment text DEFAULT 'known', rounds integer DEFAULT 3, documents text[] DEFAULT NULL)
     RETURNS TABLE (modality text, guidance text, documents integer, documents_seen integer, documents_known integer,
                    items bigint,
                    acc double precision, acc_low double precision, acc_high double precision,
@@ -34,5 +34,5 @@ CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidanc
                    random_acc double precision, random_pmr double precision, random_tau double precision,
                    calibration_error double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10;
-COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer) IS
+COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer, text[]) IS
     'Acc, PMR, Kendall tau of recovered orders with 95% intervals and random baselines, calibration error; one row per evidence. source NULL: held-out approved documents. documents_seen: documents that taught. documents_known: new ones of groups that taught. doc/method.md: guidance, alignment, rounds';

@@ -1,4 +1,4 @@
--- models.sql - models: inputs, options, names, owners; the views common list of visible models; approved pairs
+-- models.sql - models: inputs, options, names, owners; the views common list of visible models
 
 CREATE FUNCTION xmcoh.options(OUT option text, OUT default_value double precision, OUT low double precision,
                               OUT high double precision, OUT meaning text)
@@ -109,10 +109,11 @@ CREATE FUNCTION xmcoh_internal.signal_worker(job_id integer) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_signal_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.signal_worker(integer) IS 'Internal: interrupts the worker of a job when this transaction commits';
 
-CREATE FUNCTION xmcoh_internal.drop_model(caller oid, model text, if_exists boolean) RETURNS void
+CREATE FUNCTION xmcoh_internal.drop_model(caller oid, model text, if_exists boolean, discard_decisions boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     id integer;
+    decisions bigint;
 BEGIN
     IF if_exists AND NOT xmcoh.model_exists(drop_model.model) THEN
         RAISE NOTICE 'model "%" does not exist, skipping', drop_model.model;
@@ -122,14 +123,25 @@ BEGIN
     -- The model's row first: then no other transaction adds rows to those that are deleted below. A worker locks the model's row
     -- before its job's row, too, so the two do not deadlock.
     DELETE FROM xmcoh.model AS m WHERE m.model_id = id;
+    IF NOT discard_decisions THEN
+        SELECT count(*) INTO decisions FROM xmcoh.decision AS d WHERE d.model_id = id;
+        IF decisions > 0 THEN
+            RAISE dependent_objects_still_exist USING
+                MESSAGE = format('cannot drop model "%s" because people have made %s %s', drop_model.model, decisions,
+                                 CASE decisions WHEN 1 THEN 'decision' ELSE 'decisions' END),
+                HINT = 'Keep a copy of xmcoh.decision, or drop the model with discard_decisions => true.';
+        END IF;
+    END IF;
     PERFORM xmcoh_internal.signal_worker(j.job_id) FROM xmcoh.job_record AS j
         WHERE j.model_id = id AND xmcoh_internal.is_active(j.state);
     DELETE FROM xmcoh.model_grant_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.model_version AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.deployment AS x WHERE x.model_id = id;
+    PERFORM xmcoh_internal.unguard(caller, s.source_id, false) FROM xmcoh.source_record AS s WHERE s.model_id = id;
+    DELETE FROM xmcoh.violation_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.source_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.pair_source_record AS x WHERE x.model_id = id;
-    DELETE FROM xmcoh.approved_pair AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.decision AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.schedule AS x WHERE x.model_id = id;
     WITH job AS (DELETE FROM xmcoh.job_record AS x WHERE x.model_id = id RETURNING x.job_id),
          t AS (DELETE FROM xmcoh.job_transition AS x USING job WHERE x.job_id = job.job_id),
@@ -137,10 +149,10 @@ BEGIN
         DELETE FROM xmcoh.training_metric AS x USING job WHERE x.job_id = job.job_id;
     PERFORM xmcoh.sweep_cache();
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.drop_model(oid, text, boolean) IS 'Internal: xmcoh.drop_model';
-CREATE FUNCTION xmcoh.drop_model(model text, if_exists boolean DEFAULT false) RETURNS void
+COMMENT ON FUNCTION xmcoh_internal.drop_model(oid, text, boolean, boolean) IS 'Internal: xmcoh.drop_model';
+CREATE FUNCTION xmcoh.drop_model(model text, if_exists boolean DEFAULT false, discard_decisions boolean DEFAULT false) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.drop_model(text, boolean) IS 'Drops a model with its versions, sources, approved pairs, grants, schedules and jobs; a running job ends. Needs level own. Errors: undefined_object, insufficient_privilege';
+COMMENT ON FUNCTION xmcoh.drop_model(text, boolean, boolean) IS 'Drops a model with its versions, sources, grants, schedules and jobs, and with its decisions if discard_decisions is true; a running job ends. Needs level own. Errors: undefined_object, dependent_objects_still_exist (people have made decisions), insufficient_privilege';
 
 -- All views join this one, which decides what the current role sees. They run with their owner's privileges, so a role that monitors
 -- needs no privilege on the tables.
@@ -155,33 +167,3 @@ CREATE VIEW xmcoh.model_grants WITH (security_barrier = true) AS
     SELECT m.name AS model, xmcoh_internal.object_name(g.role) AS role, g.level, g.granted_by, g.granted_at
     FROM xmcoh.model_grant_record AS g JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.model_grants IS 'Levels on models that xmcoh.grant_model gave: to which role, by whom and when; role NULL: the role was dropped';
-
--- ---- approved pairs ----
-
--- Runs as the extension's owner, because a role that inserts has no privilege in xmcoh_internal. It reads no row.
-CREATE FUNCTION xmcoh_internal.before_approval() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF TG_RELID <> 'xmcoh.approved_pair'::regclass THEN
-        RAISE trigger_protocol_violated USING MESSAGE = 'this trigger is for xmcoh.approved_pair alone';
-    END IF;
-    PERFORM xmcoh_internal.refuse_elsewhere('approve a pair');
-    RETURN NULL;
-END $$;
-COMMENT ON FUNCTION xmcoh_internal.before_approval() IS 'Internal: refuses approved pairs on a subscriber, where a pair that arrives later from the publisher would stop replication';
-CREATE TRIGGER approval BEFORE INSERT ON xmcoh.approved_pair FOR EACH STATEMENT EXECUTE FUNCTION xmcoh_internal.before_approval();
-
-CREATE FUNCTION xmcoh_internal.withdraw_pair(caller oid, model text, document text, before text, after text) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    id integer := xmcoh_internal.model_id(caller, withdraw_pair.model, 'review');
-BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('withdraw a pair');
-    DELETE FROM xmcoh.approved_pair AS p WHERE p.model_id = id AND p.document = withdraw_pair.document
-        AND p.before = withdraw_pair.before AND p.after = withdraw_pair.after;
-    RETURN FOUND;
-END $$;
-COMMENT ON FUNCTION xmcoh_internal.withdraw_pair(oid, text, text, text, text) IS 'Internal: xmcoh.withdraw_pair';
-CREATE FUNCTION xmcoh.withdraw_pair(model text, document text, before text, after text) RETURNS boolean
-    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.withdraw_pair(text, text, text, text) IS 'Deletes a pair from xmcoh.approved_pair; false: the pair was not there. Needs level review. Errors: undefined_object, insufficient_privilege';

@@ -49,7 +49,7 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
            xmcoh.report_number(v.report, 'fused', 'tau_low') AS held_out_tau_low,
            xmcoh.report_number(v.report, 'fused', 'tau_high') AS held_out_tau_high,
            xmcoh.report_integer(v.report, 'documents') AS documents,
-           (SELECT count(*) FROM xmcoh.approved_pair AS p WHERE p.model_id = m.model_id
+           (SELECT count(*) FROM xmcoh.pair_in_force AS p WHERE p.model_id = m.model_id
                 AND p.approved_at > coalesce(trained.started_at, v.created_at, '-infinity')) AS pairs_approved_since,
            xmcoh.report_number(v.report, 'fused', 'confident') AS confident,
            xmcoh.report_number(v.report, 'fused', 'confident') - xmcoh.report_number(before.report, 'fused', 'confident') AS confident_drift,
@@ -71,7 +71,7 @@ COMMENT ON VIEW xmcoh.model_overview IS 'One row per model: age and quality of t
 COMMENT ON COLUMN xmcoh.model_overview.age IS 'time since the deployed version was made';
 COMMENT ON COLUMN xmcoh.model_overview.held_out_tau IS 'Kendall tau of the fused order on held-out approved documents; NULL: none deployed, or imported';
 COMMENT ON COLUMN xmcoh.model_overview.documents IS 'approved documents of the training, held-out ones included';
-COMMENT ON COLUMN xmcoh.model_overview.pairs_approved_since IS 'rows of xmcoh.approved_pair since the deployed version read its documents (all, if none is deployed). Pairs in your own tables have no time and do not count';
+COMMENT ON COLUMN xmcoh.model_overview.pairs_approved_since IS 'pairs decided (xmcoh.approved_pair) since the deployed version read its documents (all, if none is deployed). Pairs in your own tables have no time and do not count';
 COMMENT ON COLUMN xmcoh.model_overview.confident IS 'share of held-out pairs with p or 1 - p >= option precision';
 COMMENT ON COLUMN xmcoh.model_overview.confident_drift IS 'confident less that of the version that was deployed before';
 COMMENT ON COLUMN xmcoh.model_overview.active_job IS 'job that is queued or running now; NULL: none';

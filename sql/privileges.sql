@@ -31,7 +31,7 @@ BEGIN
 END $$;
 
 -- What its members may read: rows of models that they have the level for, see the policies below.
-GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.approved_pair,
+GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.decision, xmcoh.approved_pair,
     xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
     xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
     xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview
@@ -43,14 +43,16 @@ GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh
 GRANT EXECUTE ON FUNCTION
     xmcoh.options(), xmcoh.check_options(integer, integer, boolean, jsonb), xmcoh.inspect_weights(bytea),
     xmcoh.model_exists(text), xmcoh.model_id(text), xmcoh.create_model(text, integer, integer, boolean, jsonb),
-    xmcoh.alter_model(text, jsonb, text, regrole), xmcoh.drop_model(text, boolean),
-    xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole), xmcoh.withdraw_pair(text, text, text, text),
+    xmcoh.alter_model(text, jsonb, text, regrole), xmcoh.drop_model(text, boolean, boolean),
+    xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole),
+    xmcoh.approve(text, text, text, text, text), xmcoh.approve_order(text, text, text[], text),
+    xmcoh.decide(text, text, text, text, text, text), xmcoh.withdraw(bigint, text), xmcoh.withdraw_pair(text, text, text, text), xmcoh.stale_approval(text),
     xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name),
     xmcoh.attach_source(text, regclass, name, name, name[], name, name, name, name, name, regclass), xmcoh.detach_source(text, text),
     xmcoh.attach_pairs(text, regclass, name, name, name), xmcoh.detach_pairs(text, text),
     xmcoh.deploy(text, integer), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
     xmcoh.import_model(text, bytea),
-    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[]),
+    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text),
     xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
     xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),
@@ -63,11 +65,19 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.recover_order(text, anynonarray, text, real[], real[], text),
     xmcoh.recovered_position(text, text, real[]), xmcoh.recovered_position(text, text, real[], real[]),
     xmcoh.recovered_position(text, text, real[], real[], text),
-    xmcoh.order_documents(text, regclass, text, text, text, integer), xmcoh.pair_scores(text, text, regclass, text, text, integer),
-    xmcoh.alignment(text, text, regclass), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer)
+    xmcoh.order_documents(text, regclass, text, text, text, integer, text[]),
+    xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]), xmcoh.check_documents(text, regclass, text[], double precision),
+    xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer, text[])
     TO xmcoh_user;
 
 GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;
+
+-- The guard. A writer to a guarded table needs no EXECUTE on the function of its triggers; who makes them does.
+GRANT EXECUTE ON FUNCTION xmcoh.enforce_order(text, regclass, text, double precision, boolean, boolean), xmcoh.unenforce_order(text, text),
+    xmcoh.guard_order(), xmcoh.accept_violation(bigint, text), xmcoh.order_coherence(text, text[], real[], real[]),
+    xmcoh.order_holds(text, text[], real[], real[], double precision) TO xmcoh_user;
+GRANT EXECUTE ON PROCEDURE xmcoh.validate_document(text, text, regclass, double precision, boolean) TO xmcoh_user;
+GRANT SELECT ON xmcoh.guard_record, xmcoh.violation_record, xmcoh.guard, xmcoh.violation TO xmcoh_user;
 
 -- Support functions of the aggregates, which take and give what no SQL can make. Citus wants the caller to be allowed to call them.
 DO $$
@@ -88,11 +98,12 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
     xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh.report_number(jsonb, text[]), xmcoh.report_integer(jsonb, text[]),
     xmcoh_internal.public_message(text, text, boolean), xmcoh_internal.is_active(text),
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
-    xmcoh_internal.schedule_next_run(text, text, timestamptz) TO xmcoh_user, pg_monitor;
+    xmcoh_internal.schedule_next_run(text, text, timestamptz), xmcoh_internal.guard_triggers(oid, integer) TO xmcoh_user, pg_monitor;
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
 GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
-    xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition
+    xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition,
+    xmcoh.guard
     TO pg_monitor;
 
 -- ---- rows: by level on the model ----
@@ -103,20 +114,25 @@ ALTER TABLE xmcoh.model_version ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.deployment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.source_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.pair_source_record ENABLE ROW LEVEL SECURITY;
-ALTER TABLE xmcoh.approved_pair ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.decision ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.training_metric ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.schedule ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.guard_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.violation_record ENABLE ROW LEVEL SECURITY;
 CREATE POLICY scorer ON xmcoh.model FOR SELECT USING (xmcoh_internal.may(owner, model_id, 'score'));
 CREATE POLICY scorer ON xmcoh.model_version FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
 CREATE POLICY scorer ON xmcoh.deployment FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = deployment.model_id));
 CREATE POLICY scorer ON xmcoh.source_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = source_record.model_id));
 CREATE POLICY scorer ON xmcoh.pair_source_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = pair_source_record.model_id));
 CREATE POLICY scorer ON xmcoh.schedule FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = schedule.model_id));
-CREATE POLICY reviewer ON xmcoh.approved_pair USING (EXISTS (SELECT FROM xmcoh.model AS m
-    WHERE m.model_id = approved_pair.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
+CREATE POLICY scorer ON xmcoh.guard_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.source_record AS s WHERE s.source_id = guard_record.source_id));
+CREATE POLICY reviewer ON xmcoh.violation_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
+    WHERE m.model_id = violation_record.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
+CREATE POLICY reviewer ON xmcoh.decision FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
+    WHERE m.model_id = decision.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review')));
 CREATE POLICY trainer ON xmcoh.job_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
     WHERE m.model_id = job_record.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'train')));
 CREATE POLICY scorer ON xmcoh.job_transition FOR SELECT USING (EXISTS (SELECT FROM xmcoh.visible_job AS j WHERE j.job_id = job_transition.job_id));
@@ -146,15 +162,19 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_version', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_record', '');
-SELECT pg_catalog.pg_extension_config_dump('xmcoh.approved_pair', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.decision', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.guard_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record_violation_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_record_pair_source_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.decision_decision_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition_transition_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule_schedule_id_seq', '');

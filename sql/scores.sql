@@ -116,25 +116,36 @@ COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[], text) I
 
 -- Functions that read a source are PARALLEL RESTRICTED, because it may be a foreign table, which parallel workers must not scan.
 CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused',
-                                      guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3)
+                                      guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3,
+                                      documents text[] DEFAULT NULL)
     RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
-COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text, text, text, integer) IS
-    'Documents of a source (NULL: all) in recovered order: one row per item with its place, from 1. evidence: as xmcoh.recover_order. guidance, alignment, rounds: as xmcoh.evaluate. Keys are text in ISO style, UTC. Errors: insufficient_privilege, undefined_column, unique_violation and others';
+COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text, text, text, integer, text[]) IS
+    'Documents of a source (NULL: all) in recovered order, a row per item with its place, from 1; approved pairs rule. documents: only these keys (text in ISO style, UTC) are read. evidence: as xmcoh.recover_order; the rest: as xmcoh.evaluate. Errors: insufficient_privilege, undefined_column and others';
 
-CREATE FUNCTION xmcoh.pair_scores(model text, document text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
-                                  alignment text DEFAULT 'known', rounds integer DEFAULT 3)
-    RETURNS TABLE (item_a text, item_b text, text double precision, image double precision,
-                   text_guided double precision, image_guided double precision, fused double precision,
-                   probability double precision)
+CREATE FUNCTION xmcoh.pair_scores(model text, document text DEFAULT NULL, source regclass DEFAULT NULL,
+                                  guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3,
+                                  documents text[] DEFAULT NULL)
+    RETURNS TABLE (document text, item_a text, item_b text, stored_a double precision, stored_b double precision,
+                   text double precision, image double precision, text_guided double precision,
+                   image_guided double precision, fused double precision, probability double precision, approved text)
     AS 'MODULE_PATHNAME', 'xmcoh_pair_scores' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
-COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass, text, text, integer) IS
-    'Pairs of one document: log-odds that item a stands before item b by text, by image, by each guided by the other (NULL: an item lacks it) and by all (fused), and the fused probability. guidance, alignment, rounds: as xmcoh.evaluate. No rows for an unknown document';
+COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]) IS
+    'Pairs of a document or of documents: log-odds that item a stands before b by text, image, each guided by the other (NULL: an item lacks it), all (fused); probability (1 or 0 for approved pairs); approved: before, after, either. The rest: as xmcoh.evaluate. No rows for an unknown document';
 
-CREATE FUNCTION xmcoh.alignment(model text, document text, source regclass DEFAULT NULL)
-    RETURNS TABLE (text_item text, image_item text, probability double precision, inferred boolean)
+CREATE FUNCTION xmcoh.check_documents(model text, source regclass DEFAULT NULL, documents text[] DEFAULT NULL,
+                                      "precision" double precision DEFAULT 0.95)
+    RETURNS TABLE (document text, items integer, approved boolean, coherence double precision, best_coherence double precision,
+                   gain double precision, confident_pairs integer, violated_pairs integer, worst_before text, worst_after text,
+                   worst_probability double precision, verdict text, moves jsonb)
+    AS 'MODULE_PATHNAME', 'xmcoh_check_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000;
+COMMENT ON FUNCTION xmcoh.check_documents(text, regclass, text[], double precision) IS
+    'What is wrong with stored orders: suspect (a confident pair is stored the other way round), ok, unsure (few confident pairs), approved, stale (changed since). At least the share precision of documents in right order is not suspect. moves: the fewest items to move. Errors: as order_documents';
+
+CREATE FUNCTION xmcoh.alignment(model text, document text DEFAULT NULL, source regclass DEFAULT NULL, documents text[] DEFAULT NULL)
+    RETURNS TABLE (document text, text_item text, image_item text, probability double precision, inferred boolean)
     AS 'MODULE_PATHNAME', 'xmcoh_alignment' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 30;
-COMMENT ON FUNCTION xmcoh.alignment(text, text, regclass) IS
+COMMENT ON FUNCTION xmcoh.alignment(text, text, regclass, text[]) IS
     'Items with text and their likeliest image with its probability (image_item NULL: a missing photo), then images without text (text_item NULL). inferred is false for rows that hold both. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (too few rows with both)';
 
 CREATE FUNCTION xmcoh.is_complete(model text, document text, source regclass DEFAULT NULL) RETURNS boolean

@@ -166,6 +166,15 @@ BEGIN
             MESSAGE = format('the rows of %s belong to the documents of %s', member, xmcoh_internal.object_name(named.relation)),
             HINT = format('Detach %s first.', member);
     END IF;
+    -- A guard of a relation that is gone goes with the source. Another one has triggers, which xmcoh.unenforce_order drops.
+    IF EXISTS (SELECT FROM xmcoh.guard_record AS g WHERE g.source_id = named.source_id) THEN
+        IF xmcoh_internal.object_oid(named.relation) IS NOT NULL THEN
+            RAISE dependent_objects_still_exist USING
+                MESSAGE = format('the orders of %s are enforced', xmcoh_internal.object_name(named.relation)),
+                HINT = 'Call xmcoh.unenforce_order first.';
+        END IF;
+        PERFORM xmcoh_internal.unguard(caller, named.source_id, false);
+    END IF;
     DELETE FROM xmcoh.source_record AS s WHERE s.source_id = named.source_id;
 EXCEPTION
     WHEN no_data_found THEN
@@ -178,7 +187,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.detach_source(oid, text, text) IS 'Internal: xmcoh.detach_source';
 CREATE FUNCTION xmcoh.detach_source(model text, relation text) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.detach_source(text, text) IS 'Detaches a source from a model by its name in xmcoh.source, with or without schema; the relation may be gone. Needs level own. Errors: undefined_object, ambiguous_alias, dependent_objects_still_exist (another source''s rows belong to its documents)';
+COMMENT ON FUNCTION xmcoh.detach_source(text, text) IS 'Detaches a source from a model by its name in xmcoh.source, with or without schema; the relation may be gone. Needs level own. Errors: undefined_object, ambiguous_alias, dependent_objects_still_exist (its orders are enforced, or another source''s rows belong to its documents)';
 
 CREATE FUNCTION xmcoh_internal.attach_pairs(caller oid, model text, relation regclass, document name, before name, after name) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

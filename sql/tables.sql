@@ -2,7 +2,7 @@
 
 /*
  * The SQL surface of xmcoh, in files that the Makefile puts together in this order: tables; access (who may do what);
- * models; sources; versions; jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); evaluate;
+ * models; sources; decisions; versions; jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); evaluate;
  * privileges (and dumps).
  *
  * Two schemas. xmcoh is what users see. xmcoh_internal holds functions that only the extension's owner may call, and some that
@@ -182,17 +182,39 @@ CREATE TABLE xmcoh.pair_source_record (
 CREATE INDEX ON xmcoh.pair_source_record (model_id);
 COMMENT ON TABLE xmcoh.pair_source_record IS 'Relations that hold approved pairs, besides xmcoh.approved_pair; read xmcoh.pair_source';
 
-CREATE TABLE xmcoh.approved_pair (
-    model_id    integer NOT NULL,
-    document    text NOT NULL,
-    before      text NOT NULL,
-    after       text NOT NULL,
-    approved_by name NOT NULL DEFAULT current_user,
-    approved_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (model_id, document, before, after),
-    CHECK (before <> after)
+CREATE TABLE xmcoh.decision (
+    decision_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id     integer NOT NULL,
+    document     text NOT NULL,
+    kind         text NOT NULL CHECK (kind IN ('before', 'order', 'either', 'skip', 'withdrawal')),
+    items        text[] NOT NULL CHECK (array_position(items, NULL) IS NULL),
+    places       integer[] CHECK (cardinality(places) = cardinality(items)),
+    decided_by   name NOT NULL,
+    logged_in_as name NOT NULL,
+    decided_at   timestamptz NOT NULL DEFAULT now(),
+    version      integer,
+    probability  double precision,
+    seen_order   bytea,
+    seen_texts   bytea,
+    seen_items   bytea[],
+    note         text,
+    withdrawn_by bigint,
+    CONSTRAINT two_items CHECK (kind NOT IN ('before', 'either', 'skip') OR cardinality(items) = 2 AND items[1] <> items[2])
 );
-COMMENT ON TABLE xmcoh.approved_pair IS 'Pairs of items whose order a person has confirmed. A role with level review inserts model_id, document, before and after; the server writes who and when. xmcoh.withdraw_pair deletes one';
+CREATE UNIQUE INDEX decision_pair ON xmcoh.decision (model_id, document, (items[1]), (items[2])) WHERE kind = 'before' AND withdrawn_by IS NULL;
+CREATE INDEX decision_document ON xmcoh.decision (model_id, document) WHERE withdrawn_by IS NULL;
+COMMENT ON TABLE xmcoh.decision IS 'What people decided, by xmcoh.approve, approve_order, decide and withdraw: rows are only added, and marked once as withdrawn. xmcoh.approved_pair has the pairs in force';
+COMMENT ON COLUMN xmcoh.decision.kind IS 'before: the first item stands before the second; order: the items stand in this order; either: the two have no order; skip: unclear; withdrawal of an earlier decision';
+COMMENT ON COLUMN xmcoh.decision.items IS 'items that were decided about; of a withdrawal those of the withdrawn decision';
+COMMENT ON COLUMN xmcoh.decision.places IS 'of an order in which items share places: the place of each item; NULL: each has its own';
+COMMENT ON COLUMN xmcoh.decision.decided_by IS 'role that decided (current_user), as the server saw';
+COMMENT ON COLUMN xmcoh.decision.logged_in_as IS 'role that had logged in (session_user)';
+COMMENT ON COLUMN xmcoh.decision.version IS 'version that was deployed; NULL: none';
+COMMENT ON COLUMN xmcoh.decision.probability IS 'probability by that version that the first item stands before the second; NULL: none, or an order';
+COMMENT ON COLUMN xmcoh.decision.seen_order IS 'hash of the stored order of the document as read for the decision; NULL: the document was not read (INSERT INTO xmcoh.approved_pair)';
+COMMENT ON COLUMN xmcoh.decision.seen_texts IS 'hash of the items of the document and their texts';
+COMMENT ON COLUMN xmcoh.decision.seen_items IS 'hash of the text of each of the items';
+COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'later decision that withdrew this one; NULL: in force';
 
 CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_queue_id' LANGUAGE C STABLE PARALLEL SAFE;
@@ -320,3 +342,34 @@ COMMENT ON COLUMN xmcoh.schedule.login_role IS 'role that had logged in when the
 COMMENT ON COLUMN xmcoh.schedule.last_run_at IS 'when the schedule was last due and was handled';
 COMMENT ON COLUMN xmcoh.schedule.last_job_id IS 'last job that the schedule started';
 COMMENT ON COLUMN xmcoh.schedule.message IS 'why no job was started when the schedule was last due; NULL: a job was started';
+
+CREATE TABLE xmcoh.guard_record (
+    source_id      integer PRIMARY KEY,
+    on_violation   text NOT NULL CHECK (on_violation IN ('error', 'warning', 'record')),
+    "precision"    double precision NOT NULL CHECK ("precision" > 0.5 AND "precision" < 1),
+    allow_approved boolean NOT NULL,
+    strict         boolean NOT NULL,
+    enforced_by    name NOT NULL,
+    enforced_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE xmcoh.guard_record IS 'Sources whose orders are checked when their rows change (xmcoh.enforce_order); read xmcoh.guard. The triggers on the relation name source_id';
+
+CREATE TABLE xmcoh.violation_record (
+    violation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id     integer NOT NULL,
+    source       xmcoh.object_ref NOT NULL,
+    document     text NOT NULL,
+    version      integer NOT NULL,
+    "precision"  double precision NOT NULL,
+    message      text NOT NULL,
+    pairs        jsonb NOT NULL,
+    found_by     name NOT NULL,
+    found_at     timestamptz NOT NULL DEFAULT now(),
+    accepted_by  name,
+    accepted_at  timestamptz,
+    note         text,
+    resolved_at  timestamptz
+);
+CREATE UNIQUE INDEX violation_record_one_per_document ON xmcoh.violation_record (model_id, document) WHERE resolved_at IS NULL;
+COMMENT ON TABLE xmcoh.violation_record IS 'Documents that a guard with on_violation ''record'' has found in a wrong order; read xmcoh.violation. Only guards and xmcoh.accept_violation write here';
+COMMENT ON COLUMN xmcoh.violation_record.resolved_at IS 'when a guard has found the document in a right order, without rows, or with other violated pairs; NULL: not yet';

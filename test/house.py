@@ -25,7 +25,7 @@ import textwrap
 # The layers of each part, from the lowest to the highest. Layers of one line do not use each other.
 LAYERS = {
     "core": (("base",), ("numeric", "document"), ("model",), ("network",), ("align",), ("score",), ("train",)),
-    "pg": (("base",), ("source", "model"), ("query",), ("training",), ("schedule",), ("",)),    # "": src/pg itself
+    "pg": (("base",), ("source", "model"), ("query",), ("guard", "training"), ("schedule",), ("",)),    # "": src/pg itself
     "cli": (("",),),
 }
 C_HEADERS = set("assert complex ctype errno float inttypes limits math setjmp signal stdalign stdarg stdatomic stdbool "

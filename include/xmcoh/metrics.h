@@ -27,18 +27,25 @@ extern double xmc_random_perfect_match(int32_t n);
 /* How good one order is against stored positions, which may be equal. */
 typedef struct xmc_order_quality
 {
-	int32_t		matches;		/* items at their place */
-	double		tau;			/* over pairs with different positions; NaN where there is no such pair */
+	int32_t		matches;		/* items at a place where they may be */
+	bool		perfect;		/* no pair is in the wrong order */
+	double		tau;			/* over pairs that have an order; NaN where there is no such pair */
 	double		random_matches; /* what a random order is expected to have of matches */
-	double		random_perfect; /* the chance that a random order has all items at their place */
+	double		random_perfect; /* the chance that a random order is perfect */
 } xmc_order_quality;
 
 /*
- * position[k] (n): the stored position of the item at place k of the order. g items with the same position share g places:
- * each is right at any of these, and a pair of them counts neither as right nor as wrong. So g! times as many orders are
- * right. Without equal positions tau is that of xmc_kendall_tau. O(n^2). Errors: XMC_STOPPED.
+ * position[k] (n): the stored position of the item at place k of the order. Two items have no order if their positions are
+ * equal, or if either[a * n + b] (n, n) is not 0 for their places a and b; NULL: no pair is meant. Such a pair counts
+ * neither as right nor as wrong. An item may be at any place that leaves room for those which must stand before and after it:
+ * g items with one position share g places. So several orders are right. Without such pairs tau is that of xmc_kendall_tau.
+ *
+ * random_perfect counts the right orders. That takes O(n^2) time, and exponential time in the items of one piece of the
+ * document that such pairs link to each other, up to 12 of them; of a longer piece it is a lower bound. Errors: XMC_STOPPED,
+ * XMC_NO_MEMORY.
  */
-extern xmc_status xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, xmc_order_quality *out);
+extern xmc_status xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, const uint8_t *either,
+									xmc_order_quality *out);
 
 #define XMC_BOOTSTRAP_REPLICATES 1000
 

@@ -105,7 +105,7 @@ typedef struct xmc_calibration
 	double		cross_modal[XMC_CROSS_MODAL_COEFFICIENTS];
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (8 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (9 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
 
 typedef struct xmc_tensor
 {
@@ -135,6 +135,30 @@ typedef struct xmc_seen
 	float	   *row;			/* (n, XMC_SEEN_COLUMNS) ascending */
 } xmc_seen;
 
+/*
+ * How often the scores of documents that the model was not trained on are mistaken, by level of confidence: a table that
+ * training fills (train/reliability.h) and check.h reads. Data, not parameters.
+ */
+typedef enum xmc_reliability_column
+{
+	XMC_RELIABILITY_KIND,		/* xmc_score_kind */
+	XMC_RELIABILITY_LEVEL,		/* log-odds */
+	XMC_RELIABILITY_GROUPS,		/* groups of documents */
+	/* the sum over groups of the share of documents with a pair whose scores contradict its label at this level or above */
+	XMC_RELIABILITY_MISTAKEN,
+	XMC_RELIABILITY_CONFIDENT,	/* mean over groups of the share of pairs at this level or above */
+	XMC_RELIABILITY_RIGHT,		/* of these, the share in the order of their label; 0 if there are none */
+	XMC_RELIABILITY_COLUMNS
+} xmc_reliability_column;
+
+#define XMC_RELIABILITY_MAX_ROWS 400
+
+typedef struct xmc_reliability_table
+{
+	int32_t		n;				/* rows; 0: not recorded */
+	float		row[XMC_RELIABILITY_MAX_ROWS][XMC_RELIABILITY_COLUMNS];
+} xmc_reliability_table;
+
 /* The elements of align_scale. */
 typedef enum xmc_align_scale
 {
@@ -162,6 +186,7 @@ typedef struct xmc_model
 	xmc_anchors anchors;		/* empty without a trained alignment */
 	xmc_seen	seen;
 	xmc_seen	seen_groups;	/* named groups that taught; empty: a document of any group is as of a new one */
+	xmc_reliability_table reliability;
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
 	/* all parameters, in storage order; slots point into this struct, so do not copy it */

@@ -37,6 +37,7 @@ typedef struct xmc_options
 	int32_t		folds;			/* of cross-fitting; fewer than 2: no cross-fitting */
 	int32_t		rounds;			/* most; 0: training uses approved pairs alone */
 	int32_t		pool_documents; /* most documents without approved pairs; 0: none are read */
+	int32_t		stale;			/* decisions about changed documents: 0 left out, 1 pairs of unchanged items, 2 used */
 	int32_t		find_groups;	/* 1: documents that share an image or a long text are one group; 2: near ones, too */
 	int32_t		seed;
 	double		dropout;

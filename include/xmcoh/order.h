@@ -22,13 +22,21 @@ extern int32_t xmc_score_kind_items(const xmc_document *document, xmc_score_kind
 extern xmc_status xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t *item, float *to);
 
 /*
- * Recovers the order of a document by one kind of score: order[k] is the item at place k, of the *m items that the kind
- * speaks of. `order` has room for document->n. The order maximises the sum of scores (decode.h). In the order by fused
- * scores, items with labels keep the order of the labels (xmc_keep_stored_order). tie_seed NULL: the smaller item number
- * wins a tie; otherwise ties fall by chance, drawn from *tie_seed, as an evaluation needs. Errors: as xmc_decode.
+ * Orders m of n items by scores s (n, n): order[k] is the item at place k. The order maximises the sum of scores among all
+ * orders that fulfil decided (n, n) (decided.h; closed if m < n; NULL: nothing is decided); see decode.h. tie_seed NULL:
+ * the smaller item number wins a tie; otherwise ties fall by chance, drawn from *tie_seed, as an evaluation needs. Errors:
+ * as xmc_decode.
+ */
+extern xmc_status xmc_order_items(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, const uint64_t *tie_seed,
+								  int32_t m, const int32_t *item, int32_t *order);
+
+/*
+ * Recovers the order of a document by one kind of score: xmc_order_items of the *m items that the kind speaks of. `order`
+ * has room for document->n. In the order by fused scores, items with labels keep the order of the labels
+ * (xmc_keep_stored_order) as far as decisions allow. Errors: as xmc_decode.
  */
 extern xmc_status xmc_recover_order(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind,
-									const uint64_t *tie_seed, int32_t *order, int32_t *m);
+									const uint8_t *decided, const uint64_t *tie_seed, int32_t *order, int32_t *m);
 
 /*
  * Sorts those of the n items in `order` (order[k] is the item at place k) that have labels into the order of the labels,

@@ -26,8 +26,8 @@ typedef enum xmc_seen_as
 extern xmc_status xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, char *const *key,
 								const uint8_t *held_out);
 /*
- * Records in model->seen_groups the groups (groups.h) of those of n documents that have labelled pairs and are not held out.
- * group[d] is the group that document d was given, 0: none. An earlier record is replaced. Errors: XMC_NO_MEMORY.
+ * Records in model->seen_groups the groups (groups.h) of those of n documents that have labelled pairs and are not held
+ * out. group[d] is the group that document d was given, 0: none. An earlier record is replaced. Errors: XMC_NO_MEMORY.
  */
 extern xmc_status xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document,
 									   const uint64_t *group, const uint8_t *held_out);

@@ -106,7 +106,10 @@ typedef enum xmc_rounds_end
 
 #define XMC_MAX_ROUNDS 10
 
-/* How well approved documents are ordered that were not learned from. Intervals are over groups, NaN where these are too few. */
+/*
+ * How well approved documents are ordered that were not learned from. Intervals are over groups, NaN where these are too
+ * few.
+ */
 typedef struct xmc_figures
 {
 	int32_t		documents;		/* 0: there are no figures, and the rest is 0 */

@@ -152,13 +152,13 @@ main(int argc, char **argv)
 				{
 					start = now_ms();
 					for (int32_t r = 0; r < repeats; r++)
-						if (xmc_decode_exact(&ctx, n, s, order, &best) != XMC_OK)
+						if (xmc_decode_exact(&ctx, n, s, NULL, order, &best) != XMC_OK)
 							return 1;
 					exact_ms = (now_ms() - start) / repeats;
 				}
 				start = now_ms();
 				for (int32_t r = 0; r < repeats; r++)
-					if (xmc_decode_search(&ctx, n, s, order, &value) != XMC_OK)
+					if (xmc_decode_search(&ctx, n, s, NULL, order, &value) != XMC_OK)
 						return 1;
 				search_ms = (now_ms() - start) / repeats;
 				if (n > XMC_EXACT_ITEMS)

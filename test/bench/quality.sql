@@ -142,6 +142,8 @@ BEGIN
     PERFORM xmcoh.detach_source(quality.model_of(r), test::text);
 END $$;
 
+\ir quality_check.sql
+
 -- The reports of rounds, and how often the guide was right about the pairs that it selected: the order of the pool is known here,
 -- but not to training.
 CREATE TABLE quality.round (

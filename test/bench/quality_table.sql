@@ -139,6 +139,8 @@ SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*)
        to_char(sum(correct) / nullif(sum(chosen), 0), 'FM0.000') AS "true precision", to_char(avg(agreement), 'FM0.000') AS agreement
   FROM quality.round JOIN quality.run AS r USING (run) GROUP BY split, r.size, pupil ORDER BY split, r.size, pupil;
 
+\ir quality_check_table.sql
+
 \echo '## Seconds'
 \echo 'Means over the models, two of which were trained at a time. A round: the job with one less the job without.'
 \echo

@@ -55,6 +55,20 @@ peak=$("$BENCH/bench_train" peak | sed -n 's/.*: \([0-9.]*\) GFLOP.*/\1/p')
 row "$(awk -v flop="$(sql -c "SELECT bench.paper_flop()")" -v s="$seconds" -v peak="$peak" \
 	'BEGIN { printf "bulk ordering, paper-size model: of the sgemm peak|%.0f|%%|>=|60", 100 * flop / s / 1e9 / peak }')"
 
+# ---- guard: processor time, with the commits ----
+
+sql -f "$TREE/test/bench/guard.sql" -o /dev/null
+row "$(sql -c "CALL bench.guard_rate($((2 * DOCUMENTS)), 1)")"
+row "$(sql -c "CALL bench.guard_rate($((5 * DOCUMENTS)), 500)")"
+one=$(sql -c "CALL bench.guard_transaction($DOCUMENTS)")
+ten=$(sql -c "CALL bench.guard_transaction($((10 * DOCUMENTS)))")
+read -r seconds1 memory1 <<<"$one"
+read -r seconds10 memory10 <<<"$ten"
+row "$(awk -v n=$((10 * DOCUMENTS)) -v a="$seconds1" -v b="$seconds10" \
+	'BEGIN { printf "guard, %d documents in one transaction against a tenth: time|%.1f|x|<=|11", n, b / a }')"
+row "$(awk -v a="$memory1" -v b="$memory10" \
+	'BEGIN { printf "guard, the same: peak private memory (%.1f MB, then %.1f MB)|%.2f|x|<=|1.2", a, b, b / a }')"
+
 # ---- the same without xmcoh ----
 
 PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's

@@ -41,8 +41,8 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
-  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'job_record', 'job_transition',
-                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record']) AS t,
+  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
+                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'guard_record', 'violation_record']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -54,12 +54,19 @@ SELECT throws_ok($$SELECT FROM xmcoh.job_checkpoint$$, '42501', NULL, 'a checkpo
 -- alice approves pairs by INSERT. The server sets approved_by and approved_at.
 SELECT throws_ok(format($$INSERT INTO xmcoh.approved_pair (model_id, document, before, after, %s) SELECT model_id, '1', '2', '3', %s FROM xmcoh.model$$, c, v), '42501', NULL,
                  format('she cannot give %s', c)) FROM (VALUES ('approved_by', 'current_user'), ('approved_at', 'now()')) AS x (c, v);
-SELECT throws_ok($$DELETE FROM xmcoh.approved_pair$$, '42501', NULL, 'pairs are not deleted');
+SELECT throws_ok($$DELETE FROM xmcoh.approved_pair$$, '55000', NULL, 'pairs are not deleted');
 SELECT throws_ok($$LOCK xmcoh.approved_pair$$, '42501', NULL, 'nor is the table locked');
 SELECT is(xmcoh.withdraw_pair('hers', '1', '1', '2'), true, 'they are withdrawn');
 SELECT is(xmcoh.withdraw_pair('hers', '1', '1', '2'), false, 'once');
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'hers';
 SELECT results_eq($$SELECT approved_by::text COLLATE "default" FROM xmcoh.approved_pair$$, ARRAY['alice'], 'approved by her');
+-- Decisions name the role that makes them, and the one that had logged in. No argument says so.
+SELECT lives_ok($$SELECT xmcoh.approve('hers', '3', '1', '2', 'checked'), xmcoh.decide('hers', '3', '2', '3', 'either'), xmcoh.approve_order('hers', '4'),
+                         set_config('test.decision', xmcoh.decide('hers', '3', '1', '3', 'skip')::text, true)$$, 'alice decides');
+SELECT results_eq($$SELECT DISTINCT decided_by, logged_in_as, decided_at FROM xmcoh.decision$$, $$SELECT name 'alice', session_user, now()$$, 'and the server writes who and when');
+SELECT lives_ok($$SELECT xmcoh.withdraw(current_setting('test.decision')::bigint)$$, 'she withdraws');
+SELECT results_eq($$SELECT decided_by, logged_in_as FROM xmcoh.decision WHERE kind = 'withdrawal' AND document = '3'$$, $$SELECT name 'alice', session_user$$, 'who did that is written, too');
+SELECT throws_ok($$SELECT xmcoh.drop_model('hers')$$, '2BP01', NULL, 'her model is not dropped with what was decided');
 
 SET ROLE carol;
 SELECT results_eq($$SELECT name FROM xmcoh.model ORDER BY name$$, ARRAY['team'], 'carol sees the team''s model only');
@@ -70,6 +77,11 @@ SET ROLE bob;
 SELECT is_empty($$SELECT FROM xmcoh.model$$, 'bob sees no model');
 SELECT is_empty($$SELECT FROM xmcoh.source$$, 'no source');
 SELECT is_empty($$SELECT FROM xmcoh.approved_pair$$, 'no approved pair');
+SELECT is_empty($$SELECT FROM xmcoh.decision$$, 'no decision');
+SELECT throws_ok(statement, '42501', 'permission denied for model "hers"', 'bob cannot: ' || statement) FROM unnest(ARRAY[
+    $$SELECT xmcoh.approve('hers', '1', '2', '3')$$, $$SELECT xmcoh.approve_order('hers', '1')$$, $$SELECT xmcoh.decide('hers', '1', '2', '3', 'skip')$$,
+    $$SELECT xmcoh.decide('hers', '1', '2', '3', 'maybe')$$, $$SELECT xmcoh.withdraw(current_setting('test.decision')::bigint)$$,
+    $$SELECT xmcoh.stale_approval('hers')$$]) AS statement;
 SELECT is_empty($$SELECT FROM xmcoh.job_record$$, 'no job');
 SELECT is_empty($$SELECT FROM xmcoh.schedule$$, 'no schedule');
 SELECT is_empty($$SELECT FROM xmcoh.schedule_overview$$, 'nor in the overview');
@@ -104,7 +116,7 @@ SELECT throws_ok($$SELECT xmcoh.alter_schedule(current_setting('test.schedule'):
 SELECT throws_ok($$SELECT xmcoh.unschedule_training(current_setting('test.schedule')::int)$$, '42704', NULL, 'nor remove it');
 SELECT throws_ok($$SELECT xmcoh.withdraw_pair('hers', '1', '1', '2')$$, '42501', NULL, 'nor withdraw her approval');
 SELECT throws_ok($$INSERT INTO xmcoh.approved_pair (model_id, document, before, after) VALUES (current_setting('test.hers')::int, '1', '1', '3')$$, '42501',
-                 'new row violates row-level security policy for table "approved_pair"', 'nor approve for her');
+                 format('permission denied for model %s', current_setting('test.hers')), 'nor approve for her');
 SELECT throws_ok($$SELECT xmcoh.grant_model('hers', 'bob', 'own')$$, '42501', NULL, 'nor give himself a level');
 -- A schedule trains with the rights of its creator, here the superuser. So the owner of the model cannot alter the schedule.
 SET ROLE alice;
@@ -168,7 +180,8 @@ SELECT results_eq($$SELECT model, version, deployed, bytes FROM xmcoh.versions$$
 SELECT results_eq($$SELECT new_state FROM xmcoh.job_transition$$, ARRAY['queued'], 'job_transition');
 SELECT results_eq($$SELECT model, cron FROM xmcoh.schedule_overview$$, $$VALUES ('hers', '@daily')$$, 'schedule_overview');
 SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', 'permission denied for table ' || t, 'but not the table ' || t)
-  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'approved_pair', 'job_record', 'training_metric', 'schedule']) AS t;
+  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'training_metric', 'schedule']) AS t;
+SELECT throws_ok('SELECT FROM xmcoh.approved_pair', '42501', 'permission denied for view approved_pair', 'nor approved pairs');
 SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission denied for function export_model', 'nor weights');
 SELECT throws_ok($$SELECT xmcoh.order_documents('hers')$$, '42501', 'permission denied for function order_documents', 'nor documents');
 SELECT results_eq($$SELECT tau FROM xmcoh.version_figures WHERE model = 'hers' AND evidence = 'fused'$$, ARRAY[0.5::float8], 'version_figures');
@@ -225,12 +238,15 @@ INSERT INTO act VALUES
     ('score', $$SELECT xmcoh.model_id('hers')$$),
     ('review', $$INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT xmcoh.model_id('hers'), '2', '1', '2'$$),
     ('review', $$SELECT xmcoh.withdraw_pair('hers', '2', '1', '2')$$),
+    ('review', $$SELECT xmcoh.approve('hers', '2', '1', '2')$$), ('review', $$SELECT xmcoh.approve_order('hers', '2')$$),
+    ('review', $$SELECT xmcoh.decide('hers', '2', '1', '2', 'either')$$), ('review', $$SELECT xmcoh.withdraw(current_setting('test.decision')::bigint)$$),
+    ('review', $$SELECT FROM xmcoh.decision$$), ('review', $$SELECT count(*) FROM xmcoh.stale_approval('hers')$$),
     ('train', $$SELECT xmcoh.deploy('hers', 1)$$), ('train', $$SELECT xmcoh.cancel_job(current_setting('test.failed')::int)$$),
     ('train', $$SELECT xmcoh.unschedule_training('hers')$$),
     ('own', $$SELECT xmcoh.alter_model('hers', options => '{}')$$), ('own', $$SELECT xmcoh.prune_versions('hers')$$),
     ('own', $$SELECT xmcoh.attach_pairs('hers', 'public.step', 'manual', 'step', 'said')$$),
     ('own', $$SELECT xmcoh.detach_source('hers', 'step')$$), ('own', $$SELECT xmcoh.grant_model('hers', 'bob', 'score')$$),
-    ('own', $$SELECT xmcoh.revoke_model('hers', 'bob')$$), ('own', $$SELECT xmcoh.drop_model('hers')$$);
+    ('own', $$SELECT xmcoh.revoke_model('hers', 'bob')$$), ('own', $$SELECT xmcoh.drop_model('hers', discard_decisions => true)$$);
 CREATE FUNCTION pg_temp.succeeds(statement text) RETURNS boolean LANGUAGE plpgsql AS $f$
 DECLARE
     n bigint;
@@ -271,6 +287,13 @@ SELECT results_eq($$SELECT model, role, level, granted_by::text COLLATE "default
 RESET ROLE;
 SELECT is(f.succeeds, f.level = ANY ((ARRAY['score', 'review', 'train', 'own'])[1:array_position(ARRAY['score', 'review', 'train', 'own'], f.given)]) AND f.given IS NOT NULL,
           format('level %s: %s', coalesce(f.given, 'none'), f.statement)) FROM found AS f;
+-- A decision is about a document that the reviewer may read.
+REVOKE SELECT ON public.step FROM lena;
+SET ROLE lena;
+SELECT throws_ok($$SELECT xmcoh.approve('hers', '2', '1', '2')$$, '42501', 'permission denied for table step', 'nobody decides about documents without reading them');
+SELECT throws_ok($$SELECT FROM xmcoh.stale_approval('hers')$$, '42501', 'permission denied for table step', 'nor learns what has changed there');
+RESET ROLE;
+GRANT SELECT ON public.step TO lena;
 SELECT ok(xmcoh.revoke_model('hers', 'crew'), 'a level is taken back');
 SET ROLE lena;
 SELECT throws_ok($$SELECT xmcoh.model_id('hers')$$, '42501', NULL, 'and nothing is left of it');

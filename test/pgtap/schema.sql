@@ -17,10 +17,10 @@ SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relnamespace <
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespace NOT IN ('xmcoh'::regnamespace, 'xmcoh_internal'::regnamespace)$$,
                 'functions there, and in the schema of internal ones');
 
-SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'approved_pair', 'job_record',
-                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule']);
-SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'source', 'pair_source', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
-                                'training_round', 'job_history', 'model_overview', 'schedule_overview']);
+SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
+                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule', 'guard_record', 'violation_record']);
+SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
+                                'training_round', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
@@ -43,10 +43,14 @@ SELECT is_empty($$WITH RECURSIVE used (view, relation) AS (
                           JOIN member_relation AS v ON v.oid = r.ev_class AND v.relkind = 'v'
                       UNION SELECT u.view, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.relation
                           JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass)
-                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> 'xmcoh.visible_model'::regclass
+                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair}'::regclass[])
                       AND oid NOT IN (SELECT view FROM used WHERE relation = 'xmcoh.visible_model'::regclass)$$,
                 'and reads through visible_model');
 SELECT matches(pg_get_viewdef('xmcoh.visible_model'), 'WHERE .*may.*owner.*score.*OR pg_has_role.*pg_monitor', 'which asks who is asking');
+-- The level for approved pairs is higher than that of visible_model.
+SELECT matches(pg_get_viewdef('xmcoh.approved_pair'), 'WHERE .*EXISTS.*may.*owner.*review', 'approved_pair asks for level review');
+SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = 'xmcoh.pair_in_force'::regclass AND a.grantee <> c.relowner$$,
+                'and the view below it, which asks nobody, is for nobody');
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'r' AND NOT relrowsecurity$$,
                 'every table has row-level security');
 SELECT is_empty($$SELECT r.oid::regclass FROM member_relation AS r WHERE relkind = 'r'
@@ -76,7 +80,9 @@ INSERT INTO label VALUES
     ('export_model', 's', 's', false),
     ('create_model', 'v', 'u', true), ('alter_model', 'v', 'u', false), ('drop_model', 'v', 'u', true),
     ('attach_source', 'v', 'u', false), ('detach_source', 'v', 'u', true), ('attach_pairs', 'v', 'u', true),
-    ('detach_pairs', 'v', 'u', true), ('grant_model', 'v', 'u', true), ('revoke_model', 'v', 'u', true), ('withdraw_pair', 'v', 'u', true), ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
+    ('detach_pairs', 'v', 'u', true), ('grant_model', 'v', 'u', true), ('revoke_model', 'v', 'u', true), ('withdraw_pair', 'v', 'u', true),
+    ('approve', 'v', 'u', false), ('approve_order', 'v', 'u', false), ('decide', 'v', 'u', false), ('withdraw', 'v', 'u', false), ('stale_approval', 's', 'r', false),
+     ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
     ('import_model', 'v', 'u', true), ('prune_versions', 'v', 'u', false),
     ('revoke_usage', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
     ('train', 'v', 'u', false),

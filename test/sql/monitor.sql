@@ -94,8 +94,9 @@ SELECT model, owner = current_user::text AS mine, deployed_version, age > '0' AS
        documents, pairs_approved_since, confident BETWEEN 0.5 AND 1 AS confident, confident_drift IS NOT NULL AS drift, versions,
        last_job = (SELECT max(job_id) FROM xmcoh.job) AS last_job, last_job_state, active_job
   FROM xmcoh.model_overview;
-INSERT INTO xmcoh.approved_pair (model_id, document, before, after, approved_at)
-    SELECT model_id, '1', a, b, at FROM xmcoh.model, (VALUES ('1', '2', now()), ('2', '3', now()), ('3', '4', '2020-01-01')) AS x (a, b, at);
+INSERT INTO xmcoh.decision (model_id, document, kind, items, decided_by, logged_in_as, decided_at)
+    SELECT model_id, '1', 'before', ARRAY[a, b], current_user, session_user, at
+    FROM xmcoh.model, (VALUES ('1', '2', now()), ('2', '3', now()), ('3', '4', '2020-01-01')) AS x (a, b, at);
 SELECT pairs_approved_since FROM xmcoh.model_overview;
 
 -- The report of a version has the share of confident pairs. A lower required precision gives more confident pairs.

@@ -39,6 +39,7 @@ my %function = (
 	recovered_position => q{xmcoh.recovered_position('guides', words, picture) OVER () FROM few WHERE guide = 1 + i % 10},
 	order_documents => q{* FROM xmcoh.order_documents('guides', 'few')},
 	pair_scores => q{* FROM xmcoh.pair_scores('guides', (1 + i % 10)::text, 'apart')},
+	check_documents => q{* FROM xmcoh.check_documents('guides', 'apart', ARRAY[(1 + i % 10)::text])},
 	alignment => q{* FROM xmcoh.alignment('guides', (1 + i % 10)::text, 'apart')},
 	is_complete => q{xmcoh.is_complete('guides', (1 + i % 10)::text, 'apart')},
 	evaluate => q{* FROM xmcoh.evaluate('guides', 'few')},

@@ -15,17 +15,21 @@ use Time::HiRes qw(time);
 # arguments of type internal, which SQL cannot create. A function that is missing in this list is internal: only its owner may
 # execute the function.
 my $public = q{
+user  xmcoh.accept_violation(bigint,text)
 user  xmcoh.aggregate_combine(internal,internal)
 user  xmcoh.aggregate_deserialize(bytea,internal)
 user  xmcoh.aggregate_serialize(internal)
-user  xmcoh.alignment(text,text,regclass)
+user  xmcoh.alignment(text,text,regclass,text[])
 user  xmcoh.alter_model(text,jsonb,text,regrole)
 user  xmcoh.alter_schedule(integer,text,text,jsonb,text,boolean,regclass[])
+user  xmcoh.approve(text,text,text,text,text)
+user  xmcoh.approve_order(text,text,text[],text)
 user  xmcoh.attach_pairs(text,regclass,name,name,name)
 user  xmcoh.attach_source(text,regclass,name,name,name,name,name,name,name,regclass,name)
 user  xmcoh.attach_source(text,regclass,name,name,name[],name,name,name,name,name,regclass)
 all   xmcoh.bootstrap_mean(double precision[])
 user  xmcoh.cancel_job(integer)
+user  xmcoh.check_documents(text,regclass,text[],double precision)
 user  xmcoh.check_options(integer,integer,boolean,jsonb)
 user  xmcoh.coherence(text,double precision,text,real[])
 user  xmcoh.coherence(text,double precision,text,real[],real[])
@@ -35,13 +39,16 @@ user  xmcoh.coherence_step(internal,text,double precision,text,real[])
 user  xmcoh.coherence_step(internal,text,double precision,text,real[],real[])
 user  xmcoh.coherence_step(internal,text,double precision,text,real[],real[],text)
 user  xmcoh.create_model(text,integer,integer,boolean,jsonb)
+user  xmcoh.decide(text,text,text,text,text,text)
 user  xmcoh.deploy(text,integer)
 user  xmcoh.detach_pairs(text,text)
 user  xmcoh.detach_source(text,text)
-user  xmcoh.drop_model(text,boolean)
-user  xmcoh.evaluate(text,regclass,text,text,integer)
+user  xmcoh.drop_model(text,boolean,boolean)
+user  xmcoh.enforce_order(text,regclass,text,double precision,boolean,boolean)
+user  xmcoh.evaluate(text,regclass,text,text,integer,text[])
 user  xmcoh.export_model(text,integer)
 user  xmcoh.grant_model(text,regrole,text)
+user  xmcoh.guard_order()
 user  xmcoh.import_model(text,bytea)
 user  xmcoh.inspect_weights(bytea)
 user  xmcoh.is_complete(text,text,regclass)
@@ -51,9 +58,11 @@ user  xmcoh.model_exists(text)
 user  xmcoh.model_id(text)
 user  xmcoh.next_run(text,timestamp with time zone,text)
 user  xmcoh.options()
-user  xmcoh.order_documents(text,regclass,text,text,text,integer)
+user  xmcoh.order_coherence(text,text[],real[],real[])
+user  xmcoh.order_documents(text,regclass,text,text,text,integer,text[])
+user  xmcoh.order_holds(text,text[],real[],real[],double precision)
 user  xmcoh.order_score(text,text,real[],text,real[],real[],real[])
-user  xmcoh.pair_scores(text,text,regclass,text,text,integer)
+user  xmcoh.pair_scores(text,text,regclass,text,text,integer,text[])
 all   xmcoh.paired_bootstrap(double precision[],double precision[])
 all   xmcoh.perfect_match(anyarray,anyarray)
 all   xmcoh.position_accuracy(anyarray,anyarray)
@@ -77,12 +86,17 @@ user  xmcoh.resume_job(integer)
 user  xmcoh.revoke_model(text,regrole)
 user  xmcoh.rollback(text)
 user  xmcoh.schedule_training(text,text,text,jsonb,text,regclass[])
-user  xmcoh.train(text,jsonb,text,integer,double precision,regclass[])
+user  xmcoh.stale_approval(text)
+user  xmcoh.train(text,jsonb,text,integer,double precision,regclass[],text)
+user  xmcoh.unenforce_order(text,text)
 user  xmcoh.unschedule_training(integer)
 user  xmcoh.unschedule_training(text)
+user  xmcoh.validate_document(text,text,regclass,double precision,boolean)
 user  xmcoh.wait_for_job(integer,interval,text)
+user  xmcoh.withdraw(bigint,text)
 user  xmcoh.withdraw_pair(text,text,text,text)
 user  xmcoh.worker_is_alive(integer,timestamp with time zone)
+view  xmcoh_internal.guard_triggers(oid,integer)
 view  xmcoh_internal.is_active(text)
 view  xmcoh_internal.job_state(integer,text,text,timestamp with time zone,text,integer,timestamp with time zone)
 view  xmcoh_internal.may(xmcoh.object_ref,integer,text)
@@ -475,11 +489,11 @@ is(join("\n", sort grep { !$wanted{$_} } keys %actual), '', 'what is not public 
 
 # ---- trigger functions on tables outside the extension ----
 
-# A copy of each table of the extension, with the same name in another schema, and one unrelated table.
+# A copy of each table of the extension, and of each view with a trigger, with the same name in another schema, and one unrelated table.
 value(q{CREATE SCHEMA copies; CREATE TABLE copies.plain (i int);
 DO $$ DECLARE t record; BEGIN
 	FOR t IN SELECT relname, c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
-		WHERE nspname IN ('xmcoh', 'xmcoh_internal') AND relkind = 'r' LOOP
+		WHERE nspname IN ('xmcoh', 'xmcoh_internal') AND (relkind = 'r' OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid)) LOOP
 		EXECUTE format('CREATE TABLE copies.%I (LIKE %s)', t.relname, t.oid::regclass);
 		EXECUTE (SELECT format('ALTER TABLE copies.%I %s', t.relname, string_agg(format('ALTER %I DROP NOT NULL', attname),
 			', '))

@@ -199,9 +199,17 @@ for my $function (split /\n/,
 		CREATE TRIGGER t AFTER INSERT OR UPDATE OR DELETE ON forged FOR EACH ROW EXECUTE FUNCTION $function();
 		INSERT INTO forged DEFAULT VALUES; INSERT INTO forged VALUES ('succeeded'); UPDATE forged SET state = 'succeeded';
 			DELETE FROM forged");
-	like($err, qr/permission denied for (?:function|schema)/, "$function: mallory cannot make a trigger of it");
+	# Whoever enforces orders makes triggers of guard_order. On a relation that is not guarded they do nothing.
+	like($err, $function eq 'xmcoh.guard_order' ? qr/is for the triggers that xmcoh\.enforce_order makes/ : qr/permission denied for (?:function|schema)/,
+		"$function: mallory cannot make a trigger of it");
 	harmless("$function: which runs nothing of his");
 }
+is(mallory("CREATE TEMP TABLE forged ($columns);
+	CREATE TRIGGER t AFTER INSERT OR UPDATE OR DELETE ON forged FOR EACH ROW EXECUTE FUNCTION xmcoh.guard_order('1');
+	CREATE CONSTRAINT TRIGGER u AFTER INSERT OR UPDATE OR DELETE ON forged DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION xmcoh.guard_order('1');
+	INSERT INTO forged DEFAULT VALUES; INSERT INTO forged VALUES ('succeeded'); UPDATE forged SET state = 'succeeded'; DELETE FROM forged"), '',
+	'xmcoh.guard_order: with the number of a source it does nothing on another table');
+harmless('xmcoh.guard_order: which runs nothing of his');
 is(value(q{SELECT string_agg(p.oid::regprocedure::text, ', ')} . $member . q{WHERE (prosecdef OR lanname IN ('sql',
 	'plpgsql') AND prosqlbody IS NULL)
 	AND NOT EXISTS (SELECT FROM unnest(proconfig) AS c
@@ -222,6 +230,7 @@ SELECT xmcoh.attach_source('m', 'evil.cast_step', 'manual', 'step', text => 'wor
 harmless('(nothing has happened yet)');
 for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT * FROM xmcoh.order_documents('m',
 	'evil.cast_step')}, q{SELECT * FROM xmcoh.pair_scores('m', '1')}, q{SELECT * FROM xmcoh.alignment('m', '1')},
+	q{SELECT * FROM xmcoh.check_documents('m', documents => '{1,2}')},
 	q{SELECT xmcoh.is_complete('m', '1')}, q{SELECT * FROM xmcoh.evaluate('m', 'evil.step')},
 	q{SELECT xmcoh.attach_source('m', 'evil.folded', 'manual', 'step', text => 'words')}, q{SELECT xmcoh.attach_pairs('m',
 		'evil.folded', 'document', 'before', 'after')})

@@ -31,6 +31,8 @@ is($lacking->safe_psql('postgres', "SELECT oid FROM pg_roles WHERE rolname = 'ma
 
 my $folder = $original->basedir;
 
+is($original->safe_psql('postgres', q{SELECT document, state, found_by FROM xmcoh.violation}), '60|open|alice', 'a document in a wrong order is on record');
+
 sub value { return $original->safe_psql('postgres', $_[0]); }
 
 # Runs a program. Returns its errors and warnings, one line each, or the exit status if the program fails without any.
@@ -74,6 +76,8 @@ my @ways = (
 	{ name => 'data only', dump => ['--data-only'], before => ['--schema-only'], after => 'REFRESH MATERIALIZED VIEW part_sum' },
 	{ name => 'data only, by four at a time', dump => [ '-Fc', '--data-only' ], restore => [ '-j4', '--disable-triggers' ],
 		before => ['--schema-only'], after => 'REFRESH MATERIALIZED VIEW part_sum' },
+	{ name => 'data only, by four at a time, with triggers', dump => [ '-Fc', '--data-only' ], restore => ['-j4'],
+		before => ['--schema-only'], after => 'REFRESH MATERIALIZED VIEW part_sum' },
 	{ name => 'the data of schema xmcoh, into a database that has all others', dump => [ '-Fc', '-n', 'xmcoh' ], restore => [ '--data-only', '-j2' ],
 		before => ['--exclude-table-data=xmcoh.*'] },
 	{ name => 'schema only', dump => ['--schema-only'], none => 1 },
@@ -84,7 +88,8 @@ my @ways = (
 		missing => { 'Ärgernis "1"' => '"Werk; ""Süd"""."Schritte.1"' }, differs => qr/^defined as scheduled 2$/ },
 	{ name => 'the schemas by name, and the extension', dump => [ '-n', 'public', '-n', 'alice', '-n', '"Werk; ""Süd"""', '-n', 'xmcoh*', '-e', 'xmcoh' ],
 		expected => qr/schema "public" already exists/ },
-	{ name => 'one schema without the extension', dump => [ '-n', 'alice' ], none => 'nothing' },
+	{ name => 'one schema without the extension', dump => [ '-n', 'alice' ], none => 'nothing',
+		expected => qr/schema "xmcoh" does not exist/ },
 	{ name => 'a script that cleans, twice', dump => [ '--clean', '--if-exists' ], repeat => 2 },
 	{ name => 'an archive that cleans, twice', dump => ['-Fc'], restore => [ '--clean', '--if-exists' ], repeat => 2 },
 );
@@ -165,6 +170,11 @@ sub check
 	  map { $state->{$_} } grep { /^problem / } sort keys %$state;
 	is(join("\n", @problems), '', "$name: there is no other problem");
 	is(after_restore($node, 'copy', train => $way->{train}), '', "$name: and it goes on from there");
+	if (!$missing->{photos})
+	{
+		my ($code, $out, $err) = $node->psql('copy', q{UPDATE alice.step SET words = words || '.' WHERE manual = 60});
+		like($err, qr/step 2 "mount part 1\..*" belongs before step 1 .*\(approved\)/, "$name: orders are enforced");
+	}
 }
 
 for my $way (@ways)

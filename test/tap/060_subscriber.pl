@@ -19,7 +19,7 @@ $subscriber->init;
 $subscriber->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
 $subscriber->start;
 $subscriber->safe_psql('postgres', q{CREATE EXTENSION xmcoh; CREATE TABLE work_step (manual int, step int, place int, instruction text)});
-$publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.source_record, xmcoh.approved_pair, work_step;
+$publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.source_record, xmcoh.decision, work_step;
 	ALTER TABLE work_step REPLICA IDENTITY FULL});
 $subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION models CONNECTION '%s' PUBLICATION models}, $publisher->connstr . ' dbname=postgres'));
 $subscriber->wait_for_subscription_sync($publisher, 'models');
@@ -39,14 +39,16 @@ for my $call (q{xmcoh.train('manuals')}, q{xmcoh.create_model('mine')}, q{xmcoh.
 }
 
 for my $statement (q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals'},
-	q{SELECT xmcoh.withdraw_pair('manuals', '1', '1', '2')})
+	q{SELECT xmcoh.withdraw_pair('manuals', '1', '1', '2')}, q{SELECT xmcoh.approve('manuals', '1', '1', '2')},
+	q{SELECT xmcoh.approve_order('manuals', '1')}, q{SELECT xmcoh.decide('manuals', '1', '1', '2', 'skip')}, q{SELECT xmcoh.withdraw(1)})
 {
 	my ($code, $out, $err) = $subscriber->psql('postgres', $statement);
-	like($err, qr/cannot (?:approve|withdraw) a pair on a subscriber of the models.*on the publisher/s, "so is refused: $statement");
+	like($err, qr/cannot (?:approve a pair|withdraw a (?:pair|decision)|decide about a document) on a subscriber of the models.*on the publisher/s, "so is refused: $statement");
 }
 
 # Later changes on the publisher reach the subscriber.
 value(q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals'});
+value(q{SELECT xmcoh.approve_order('manuals', '2'), xmcoh.withdraw(xmcoh.decide('manuals', '3', '1', '2', 'either'))});
 $publisher->safe_psql('postgres', q{SELECT xmcoh.create_model('later')});
 like(outcome(train('manuals')), qr/^succeeded: /, 'the publisher trains on');
 $publisher->wait_for_catchup('models');
@@ -54,7 +56,32 @@ is($subscriber->safe_psql('postgres', q{SELECT string_agg(name, ' ' ORDER BY nam
 is($subscriber->safe_psql('postgres', q{SELECT max(version), max(deployed_version) FROM xmcoh.model_version JOIN xmcoh.model USING (model_id) WHERE name = 'manuals'}),
 	'2|2', 'and its versions');
 is($subscriber->safe_psql('postgres', $score), value($score), 'with the same scores');
-is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM xmcoh.approved_pair'), '1', 'and approved pairs arrive');
+my $decisions = q{SELECT string_agg(concat_ws(' ', document, kind, items, decided_by, withdrawn_by IS NOT NULL), '; ' ORDER BY decision_id) FROM xmcoh.decision};
+my $pairs = q{SELECT string_agg(concat_ws(' ', document, before, after), '; ' ORDER BY document, before, after) FROM xmcoh.approved_pair};
+like($subscriber->safe_psql('postgres', $decisions), qr/^1 before .* f; 2 order .* f; 3 either .* t; 3 withdrawal .* f$/, 'decisions arrive, with what was withdrawn');
+is($subscriber->safe_psql('postgres', $_), $publisher->safe_psql('postgres', $_), 'as they are on the publisher') for $decisions, $pairs;
+
+# A guarded table, with its triggers on both servers: what is replicated is not held up, what is written there is checked.
+$_->safe_psql('postgres', q{CREATE TABLE task (job int, step int PRIMARY KEY, place int, instruction text)}) for $publisher, $subscriber;
+$publisher->safe_psql('postgres', q{
+SELECT xmcoh.attach_source('manuals', 'task', 'job', 'step', text => 'instruction', "position" => 'place');
+SELECT xmcoh.enforce_order('manuals', 'task');
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, d, '1', '2' FROM xmcoh.model, unnest('{100,200}'::text[]) AS d WHERE name = 'manuals';
+ALTER PUBLICATION models ADD TABLE task, xmcoh.guard_record});
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION models REFRESH PUBLICATION');
+$subscriber->wait_for_subscription_sync($publisher, 'models');
+$subscriber->safe_psql('postgres', $publisher->safe_psql('postgres',
+	q{SELECT string_agg(pg_get_triggerdef(oid), ';') FROM pg_trigger WHERE tgrelid = 'task'::regclass}));
+my $wrong = q{INSERT INTO task VALUES (100, 1, 2, 'a'), (100, 2, 1, 'b')};
+for my $node ($publisher, $subscriber)
+{
+	my ($code, $out, $err) = $node->psql('postgres', $wrong);
+	like($err, qr/step 2 "a" belongs before step 1 "b" \(approved\)/, 'a wrong order is refused on the ' . $node->name);
+}
+$publisher->safe_psql('postgres', "SET session_replication_role = replica; $wrong");
+$publisher->wait_for_catchup('models');
+is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM task'), '2', 'what is there on the publisher is replicated');
+$subscriber->safe_psql('postgres', q{SET session_replication_role = replica; INSERT INTO task VALUES (200, 3, 2, 'a'), (200, 4, 1, 'b')});
 
 # After DROP SUBSCRIPTION the server may create models.
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION models');

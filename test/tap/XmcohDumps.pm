@@ -70,6 +70,15 @@ SELECT xmcoh.create_model('manuals', options => $options);
 SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after)
 	SELECT model_id, '7', '1', s::text FROM xmcoh.model, generate_series(2, 5) AS s WHERE name = 'manuals';
+-- A later release has decisions: of all kinds, one of them withdrawn.
+DO \$\$
+BEGIN
+	IF to_regclass('xmcoh.decision') IS NOT NULL THEN
+		PERFORM xmcoh.approve_order('manuals', '8', note => 'as "built"'), xmcoh.decide('manuals', '8', '2', '3', 'either'),
+			xmcoh.decide('manuals', '9', '5', '1', 'after'), xmcoh.decide('manuals', '9', '2', '3', 'skip');
+		PERFORM xmcoh.withdraw(xmcoh.approve('manuals', '9', '2', '3'));
+	END IF;
+END \$\$;
 
 -- Everything that depends on a primary key is made after the data.
 CREATE TABLE part (part int PRIMARY KEY, name text);
@@ -148,6 +157,20 @@ BEGIN
 		PERFORM xmcoh.grant_model('manuals', 'alice', 'score');
 	END IF;
 END \$\$;
+-- A later release enforces orders. Manual 60 contradicts an approved pair: that is on record, and would be an error now.
+INSERT INTO alice.pair VALUES (60, 's1', 's2');
+INSERT INTO alice.step (manual, item, words, place, ok) VALUES (60, 's1', 'mount part 1', 2, false), (60, 's2', 'unpack part 1', 1, false);
+SET ROLE alice;
+DO \$\$
+BEGIN
+	IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'xmcoh'::regnamespace AND proname = 'enforce_order') THEN
+		PERFORM xmcoh.enforce_order('photos', 'alice.step', 'record');
+		UPDATE alice.step SET words = words || '.' WHERE manual = 60;
+		SET CONSTRAINTS ALL IMMEDIATE;
+		PERFORM xmcoh.enforce_order('photos', 'alice.step');
+	END IF;
+END \$\$;
+RESET ROLE;
 });
 }
 
@@ -241,6 +264,8 @@ sub after_restore
 	my ($code, $out, $err) = $node->psql($database, q{
 SELECT xmcoh.create_model('after the restore');
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, 'new', '1', '2' FROM xmcoh.model WHERE name = 'manuals';
+SELECT xmcoh.withdraw(xmcoh.approve('manuals', '10', '1', '2'));
+SELECT xmcoh.stale_approval('manuals');
 DO $$
 BEGIN
 	IF xmcoh.rollback('manuals') <> 1 THEN

@@ -7,6 +7,7 @@
 
 #include "permutations.h"
 #include "numeric/decode.h"
+#include "xmcoh/decided.h"
 #include "xmcoh/random.h"
 
 #include <math.h>
@@ -75,20 +76,20 @@ test_small_sizes(void **state)
 	double		value = -1;
 
 	(void) state;
-	assert_int_equal(xmc_decode(&ctx, 0, NULL, NULL, &value), XMC_OK);
+	assert_int_equal(xmc_decode(&ctx, 0, NULL, NULL, NULL, &value), XMC_OK);
 	assert_true(value == 0);
-	assert_int_equal(xmc_decode_search(&ctx, 0, NULL, NULL, &value), XMC_OK);
+	assert_int_equal(xmc_decode_search(&ctx, 0, NULL, NULL, NULL, &value), XMC_OK);
 	assert_true(value == 0);
-	assert_int_equal(xmc_decode(&ctx, 1, one, order, &value), XMC_OK);
+	assert_int_equal(xmc_decode(&ctx, 1, one, NULL, order, &value), XMC_OK);
 	assert_true(order[0] == 0 && value == 0);
 	order[0] = -1;
-	assert_int_equal(xmc_decode_search(&ctx, 1, one, order, &value), XMC_OK);
+	assert_int_equal(xmc_decode_search(&ctx, 1, one, NULL, order, &value), XMC_OK);
 	assert_true(order[0] == 0 && value == 0);
-	assert_int_equal(xmc_decode(&ctx, 2, two, order, &value), XMC_OK);
+	assert_int_equal(xmc_decode(&ctx, 2, two, NULL, order, &value), XMC_OK);
 	assert_true(order[0] == 1 && order[1] == 0 && value == 0.5);
-	assert_int_equal(xmc_decode_search(&ctx, 2, two, order, &value), XMC_OK);
+	assert_int_equal(xmc_decode_search(&ctx, 2, two, NULL, order, &value), XMC_OK);
 	assert_true(order[0] == 1 && order[1] == 0 && value == 0.5);
-	assert_int_equal(xmc_decode(&ctx, 2, two, order, NULL), XMC_OK);
+	assert_int_equal(xmc_decode(&ctx, 2, two, NULL, order, NULL), XMC_OK);
 }
 
 /* The best of all permutations, and of those the first: with and without ties, and for scores that are not antisymmetric */
@@ -129,10 +130,10 @@ test_exact_against_brute_force(void **state)
 				memcpy(best, p, sizeof p);
 			}
 		} while (next_permutation(n, p));
-		assert_int_equal(xmc_decode(&ctx, n, s, order, &value), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, &value), XMC_OK);
 		assert_true(value == most);
 		assert_memory_equal(order, best, sizeof(int32_t) * n);
-		assert_int_equal(xmc_decode_search(&ctx, n, s, order, &value), XMC_OK);
+		assert_int_equal(xmc_decode_search(&ctx, n, s, NULL, order, &value), XMC_OK);
 		assert_permutation(n, order);
 		assert_true(value == most);
 		assert_true(value == order_value(n, s, order));
@@ -151,9 +152,9 @@ test_no_evidence_keeps_the_numbering(void **state)
 	(void) state;
 	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
 	{
-		assert_int_equal(xmc_decode(&ctx, sizes[z], s, order, &value), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, sizes[z], s, NULL, order, &value), XMC_OK);
 		assert_true(is_identity(sizes[z], order) && value == 0);
-		assert_int_equal(xmc_decode_search(&ctx, sizes[z], s, order, &value), XMC_OK);
+		assert_int_equal(xmc_decode_search(&ctx, sizes[z], s, NULL, order, &value), XMC_OK);
 		assert_true(is_identity(sizes[z], order) && value == 0);
 	}
 }
@@ -175,10 +176,10 @@ test_rounding_noise_decides_nothing(void **state)
 		int32_t		noisy[24];
 
 		scores(&random, n, 0, 1, NULL, s);
-		assert_int_equal(xmc_decode(&ctx, n, s, clean, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, s, NULL, clean, NULL), XMC_OK);
 		for (int32_t k = 0; k < n * n; k++)
 			s[k] += (float) (1e-6 * (xmc_random_uniform(&random) - 0.5));
-		assert_int_equal(xmc_decode(&ctx, n, s, noisy, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, s, NULL, noisy, NULL), XMC_OK);
 		assert_memory_equal(clean, noisy, sizeof(int32_t) * n);
 	}
 }
@@ -209,12 +210,12 @@ test_renumbering_changes_nothing(void **state)
 			for (int32_t i = 0; i < n; i++)
 				for (int32_t j = 0; j < n; j++)
 					renamed[name[i] * n + name[j]] = s[i * n + j];
-			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
-			assert_int_equal(xmc_decode(&ctx, n, renamed, order_renamed, NULL), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, NULL), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, renamed, NULL, order_renamed, NULL), XMC_OK);
 			for (int32_t k = 0; k < n; k++)
 				assert_int_equal(order_renamed[k], name[order[k]]);
-			assert_int_equal(xmc_decode_search(&ctx, n, s, order, NULL), XMC_OK);
-			assert_int_equal(xmc_decode_search(&ctx, n, renamed, order_renamed, NULL), XMC_OK);
+			assert_int_equal(xmc_decode_search(&ctx, n, s, NULL, order, NULL), XMC_OK);
+			assert_int_equal(xmc_decode_search(&ctx, n, renamed, NULL, order_renamed, NULL), XMC_OK);
 			for (int32_t k = 0; k < n; k++)
 				assert_int_equal(order_renamed[k], name[order[k]]);
 		}
@@ -244,7 +245,7 @@ test_copies_go_by_number(void **state)
 		for (int32_t i = 0; i < N; i++)
 			for (int32_t j = 0; j < N; j++)
 				s[i * N + j] = step[kind[i] % (N / 3) * (N / 3) + kind[j] % (N / 3)];
-		assert_int_equal(xmc_decode(&ctx, N, s, order, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, N, s, NULL, order, NULL), XMC_OK);
 		assert_permutation(N, order);
 		for (int32_t k = 1; k < N; k++)
 			if (kind[order[k - 1]] % (N / 3) == kind[order[k]] % (N / 3))
@@ -308,7 +309,7 @@ test_search_against_optimum(void **state)
 			scores(&random, n, r % 4 * 0.3, 0, truth, s);
 			for (int32_t k = 0; k < n * n; k++)
 				total += fabs(s[k]) / 2;
-			assert_int_equal(xmc_decode_search(&ctx, n, s, order, &value), XMC_OK);
+			assert_int_equal(xmc_decode_search(&ctx, n, s, NULL, order, &value), XMC_OK);
 			assert_permutation(n, order);
 			assert_true(value == order_value(n, s, order));
 			best = optimum(n, s);
@@ -319,7 +320,7 @@ test_search_against_optimum(void **state)
 			{
 				double		exact;
 
-				assert_int_equal(xmc_decode_exact(&ctx, n, s, order, &exact), XMC_OK);
+				assert_int_equal(xmc_decode_exact(&ctx, n, s, NULL, order, &exact), XMC_OK);
 				assert_near(exact, best, n * n * XMC_SCORE_GRID / 4);
 			}
 			assert_true(gap <= 0.001);
@@ -357,7 +358,7 @@ test_search_large(void **state)
 			for (int32_t i = 0; i < n; i++)
 				truth[place[i]] = i;
 			scores(&random, n, r * 0.4, 0, place, s);
-			assert_int_equal(xmc_decode(&ctx, n, s, order, &value), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, &value), XMC_OK);
 			assert_permutation(n, order);
 			assert_true(value == order_value(n, s, order));
 			assert_true(value >= order_value(n, s, truth));
@@ -372,15 +373,231 @@ test_search_large(void **state)
 						assert_true(gain < 0.01);	/* the grid's rounding of at most 256 scores */
 					}
 				}
-			assert_int_equal(xmc_decode(&ctx, n, s, again, NULL), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, again, NULL), XMC_OK);
 			assert_memory_equal(again, order, sizeof(int32_t) * n);
 			/* without noise the hidden order itself is found */
 			for (int32_t i = 0; i < n; i++)
 				for (int32_t j = 0; j < n; j++)
 					s[i * n + j] = place[i] < place[j] ? 0.25f : -0.25f;
-			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, NULL), XMC_OK);
 			assert_memory_equal(order, truth, sizeof(int32_t) * n);
 		}
+}
+
+/* ---- decisions ---- */
+
+/* Random decisions that some order fulfils: each pair with the given probability, along a random order; some are 'either'. */
+static void
+decide_at_random(xmc_random *random, int32_t n, double share, uint8_t *decided)
+{
+	int32_t		hidden[256];
+
+	memset(decided, XMC_UNDECIDED, (size_t) n * n);
+	shuffle(random, n, hidden);
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = a + 1; b < n; b++)
+			if (xmc_random_uniform(random) < share)
+				xmc_decide(n, decided, hidden[a], hidden[b],
+						   xmc_random_below(random, 5) == 0 ? XMC_DECIDED_EITHER : XMC_DECIDED_BEFORE);
+}
+
+/* Whether the order contradicts no decision. */
+static bool
+fulfils(int32_t n, const uint8_t *decided, const int32_t *order)
+{
+	for (int32_t a = 0; a < n; a++)
+		for (int32_t b = a + 1; b < n; b++)
+			if (decided[(size_t) order[a] * n + order[b]] == XMC_DECIDED_AFTER)
+				return false;
+	return true;
+}
+
+/* The best of all permutations that fulfil the decisions, and of those the first; closing the decisions changes nothing. */
+static void
+test_decided_exact_against_brute_force(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 20);
+	for (int32_t r = 0; r < 600; r++)
+	{
+		int32_t		n = 1 + r % 7;
+		int32_t		truth[7];
+		int32_t		p[7];
+		int32_t		best[7];
+		int32_t		order[7];
+		uint8_t		decided[49];
+		float		s[49];
+		double		most = -INFINITY;
+		double		value;
+
+		shuffle(&random, n, truth);
+		scores(&random, n, 1.0, r % 4, truth, s);
+		decide_at_random(&random, n, r % 3 * 0.25 + 0.1, decided);
+		for (int32_t k = 0; k < n; k++)
+			p[k] = k;
+		do
+		{
+			double		sum = order_value(n, s, p);
+
+			if (fulfils(n, decided, p) && sum > most)
+			{
+				most = sum;
+				memcpy(best, p, sizeof p);
+			}
+		} while (next_permutation(n, p));
+		for (int32_t closed = 0; closed < 2; closed++)
+		{
+			assert_int_equal(xmc_decode(&ctx, n, s, decided, order, &value), XMC_OK);
+			assert_true(value == most);
+			assert_memory_equal(order, best, sizeof(int32_t) * n);
+			assert_int_equal(xmc_decode_search(&ctx, n, s, decided, order, &value), XMC_OK);
+			assert_permutation(n, order);
+			assert_true(fulfils(n, decided, order));
+			assert_true(value == most);
+			assert_int_equal(xmc_decode_shuffled(&ctx, n, s, decided, (uint64_t) r, order), XMC_OK);
+			assert_permutation(n, order);
+			assert_true(fulfils(n, decided, order));
+			assert_int_equal(xmc_decided_close(&ctx, n, decided), XMC_OK);
+		}
+	}
+}
+
+/*
+ * Scores that contradict most decisions, in documents of all sizes: no order contradicts a decision, none can be improved by
+ * a move that decisions allow, and few decisions cost little.
+ */
+static void
+test_decided_are_respected(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	static const int32_t sizes[] = {9, 13, 16, 17, 18, 30, 60, 200};
+	static float s[200 * 200];
+	static uint8_t decided[200 * 200];
+
+	(void) state;
+	xmc_random_seed(&random, 21);
+	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
+		for (int32_t r = 0; r < 12; r++)
+		{
+			static const double shares[] = {0, 0.01, 0.1, 0.9};
+			int32_t		n = sizes[z];
+			int32_t		truth[200];
+			int32_t		order[200];
+
+			shuffle(&random, n, truth);
+			scores(&random, n, r % 3, 0, truth, s);
+			decide_at_random(&random, n, shares[r % 4], decided);
+			assert_int_equal(xmc_decode(&ctx, n, s, decided, order, NULL), XMC_OK);
+			assert_permutation(n, order);
+			assert_true(fulfils(n, decided, order));
+			for (int32_t from = 0; from < n; from++)
+				for (int32_t step = -1; step <= 1; step += 2)
+				{
+					double		gain = 0;
+
+					for (int32_t to = from + step; to >= 0 && to < n; to += step)
+					{
+						size_t		passed = (size_t) order[from] * n + order[to];
+
+						if (decided[passed] == XMC_DECIDED_BEFORE || decided[passed] == XMC_DECIDED_AFTER)
+							break;
+						gain -= step * 2.0 * s[passed];
+						assert_true(gain < 0.01);
+					}
+				}
+			if (n <= XMC_EXACT_ITEMS)
+			{
+				double		exact;
+				double		searched;
+
+				assert_int_equal(xmc_decode_exact(&ctx, n, s, decided, order, &exact), XMC_OK);
+				assert_int_equal(xmc_decode_search(&ctx, n, s, decided, order, &searched), XMC_OK);
+				assert_true(fulfils(n, decided, order));
+				assert_true(searched <= exact && searched >= exact - 0.02 * n * n);
+			}
+			assert_int_equal(xmc_decode_shuffled(&ctx, n, s, decided, 7, order), XMC_OK);
+			assert_true(fulfils(n, decided, order));
+		}
+}
+
+/* A matrix without a decision, or with 'either' alone, gives the order of none, to the bit. */
+static void
+test_nothing_decided_is_the_same(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	static const int32_t sizes[] = {5, 12, 17, 80};
+	static float s[80 * 80];
+	static uint8_t decided[80 * 80];
+
+	(void) state;
+	xmc_random_seed(&random, 22);
+	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
+		for (int32_t r = 0; r < 4; r++)
+		{
+			int32_t		n = sizes[z];
+			int32_t		truth[80];
+			int32_t		without[80];
+			int32_t		order[80];
+			double		value;
+			double		value_without;
+
+			shuffle(&random, n, truth);
+			scores(&random, n, 0.3, r % 2, truth, s);
+			memset(decided, r < 2 ? XMC_UNDECIDED : XMC_DECIDED_EITHER, sizeof decided);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, without, &value_without), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, s, decided, order, &value), XMC_OK);
+			assert_memory_equal(order, without, sizeof(int32_t) * n);
+			assert_true(value == value_without);
+		}
+}
+
+/* What follows from decisions, and that a cycle is an error everywhere. */
+static void
+test_closure_and_cycles(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	static float s[100 * 100];
+	static uint8_t decided[100 * 100];
+	int32_t		order[100];
+	int32_t		sorted[100];
+	static const int32_t sizes[] = {5, 100};
+
+	(void) state;
+	for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
+	{
+		int32_t		n = sizes[z];
+
+		memset(decided, XMC_UNDECIDED, sizeof decided);
+		for (int32_t i = 1; i < n; i++)
+			xmc_decide(n, decided, i, i - 1, XMC_DECIDED_BEFORE);
+		xmc_decide(n, decided, 0, 2, XMC_DECIDED_EITHER);
+		for (int32_t i = 0; i < n; i++)
+			order[i] = i;
+		assert_int_equal(xmc_decided_extend(&ctx, n, decided, n, order, sorted), XMC_OK);
+		for (int32_t i = 0; i < n; i++)
+			assert_int_equal(sorted[i], n - 1 - i);
+		assert_int_equal(xmc_decided_close(&ctx, n, decided), XMC_OK);
+		for (int32_t i = 0; i < n; i++)
+			for (int32_t j = 0; j < n; j++)
+				assert_int_equal(decided[i * n + j],
+								 i == j ? XMC_UNDECIDED : i > j ? XMC_DECIDED_BEFORE : XMC_DECIDED_AFTER);
+		/* some of the items: the closed decisions between them */
+		order[0] = 1;
+		order[1] = 4;
+		assert_int_equal(xmc_decided_extend(&ctx, n, decided, 2, order, sorted), XMC_OK);
+		assert_true(sorted[0] == 4 && sorted[1] == 1);
+		/* a cycle of all items */
+		decided[0 * n + n - 1] = XMC_DECIDED_BEFORE;
+		assert_int_equal(xmc_decode(&ctx, n, s, decided, order, NULL), XMC_BAD_INPUT);
+		assert_string_equal(ctx.message, "decided pairs contradict each other: no order fulfils them");
+		assert_int_equal(xmc_decode_search(&ctx, n, s, decided, order, NULL), XMC_BAD_INPUT);
+		assert_int_equal(xmc_decided_close(&ctx, n, decided), XMC_BAD_INPUT);
+	}
 }
 
 /* ---- failures ---- */
@@ -400,15 +617,15 @@ test_bad_input(void **state)
 		s[1] = bad[b];
 		for (int32_t n = 2; n <= 20; n += 18)
 		{
-			assert_int_equal(xmc_decode(&ctx, n, s, order, &value), XMC_BAD_INPUT);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, &value), XMC_BAD_INPUT);
 			assert_string_equal(ctx.message, "order score of items 0 and 1 is not finite");
-			assert_int_equal(xmc_decode_search(&ctx, n, s, order, &value), XMC_BAD_INPUT);
+			assert_int_equal(xmc_decode_search(&ctx, n, s, NULL, order, &value), XMC_BAD_INPUT);
 		}
 	}
 	s[1] = 0;
-	assert_int_equal(xmc_decode_exact(&ctx, 17, s, order, &value), XMC_LIMIT);
-	assert_int_equal(xmc_decode(&ctx, 5000, s, order, &value), XMC_LIMIT);
-	assert_int_equal(xmc_decode(&ctx, -1, s, order, &value), XMC_BAD_INPUT);
+	assert_int_equal(xmc_decode_exact(&ctx, 17, s, NULL, order, &value), XMC_LIMIT);
+	assert_int_equal(xmc_decode(&ctx, 5000, s, NULL, order, &value), XMC_LIMIT);
+	assert_int_equal(xmc_decode(&ctx, -1, s, NULL, order, &value), XMC_BAD_INPUT);
 }
 
 /* An allocator that fails at the given allocation and counts allocations that are not freed. */
@@ -472,7 +689,7 @@ test_no_memory_and_stop_leave_nothing(void **state)
 		for (int32_t k = 0; status != XMC_OK; k++)
 		{
 			m.until_failure = k;
-			status = xmc_decode(&ctx, n, s, order, NULL);
+			status = xmc_decode(&ctx, n, s, NULL, order, NULL);
 			assert_true(status == XMC_OK || status == XMC_NO_MEMORY);
 			assert_int_equal(m.live, 0);
 			failures += status == XMC_NO_MEMORY;
@@ -482,7 +699,7 @@ test_no_memory_and_stop_leave_nothing(void **state)
 		for (int32_t k = 0; status != XMC_OK; k++)
 		{
 			m.until_stop = k;
-			status = xmc_decode(&ctx, n, s, order, NULL);
+			status = xmc_decode(&ctx, n, s, NULL, order, NULL);
 			assert_true(status == XMC_OK || status == XMC_STOPPED);
 			assert_int_equal(m.live, 0);
 			stops += status == XMC_STOPPED;
@@ -504,6 +721,10 @@ main(void)
 		cmocka_unit_test(test_copies_go_by_number),
 		cmocka_unit_test(test_search_against_optimum),
 		cmocka_unit_test(test_search_large),
+		cmocka_unit_test(test_decided_exact_against_brute_force),
+		cmocka_unit_test(test_decided_are_respected),
+		cmocka_unit_test(test_nothing_decided_is_the_same),
+		cmocka_unit_test(test_closure_and_cycles),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_no_memory_and_stop_leave_nothing),
 	};

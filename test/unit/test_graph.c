@@ -1,4 +1,4 @@
-/* test_graph.c - cycles of directed graphs: which are found, against a count by peeling, memory, stopping */
+/* test_graph.c - cycles of directed graphs, against a count by peeling; reachability and paths, against all distances; memory, stopping */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -140,6 +140,133 @@ test_random_graphs(void **state)
 	assert_in_range(cyclic, 500, 4500);
 }
 
+/* The length of the shortest path of at least one edge between any two nodes, by relaxing (Floyd 1962); 0: none. */
+static void
+find_distances(const xmc_graph *graph, int distance[MOST_NODES][MOST_NODES])
+{
+	memset(distance, 0, sizeof(int) * MOST_NODES * MOST_NODES);
+	for (int64_t e = 0; e < graph->n_edges; e++)
+		distance[graph->from[e]][graph->to[e]] = 1;
+	for (int64_t k = 0; k < graph->n_nodes; k++)
+		for (int64_t a = 0; a < graph->n_nodes; a++)
+			for (int64_t b = 0; b < graph->n_nodes; b++)
+			{
+				int			by_k = distance[a][k] + distance[k][b];
+
+				if (distance[a][k] && distance[k][b] && (!distance[a][b] || by_k < distance[a][b]))
+					distance[a][b] = by_k;
+			}
+}
+
+typedef struct reached
+{
+	const xmc_graph *graph;
+	int			(*distance)[MOST_NODES];
+	int64_t		visits;
+} reached;
+
+/* Nearer nodes come first, so the number at each distance and the order are seen. */
+static void
+compare_reached(void *arg, int64_t from, int64_t n, const int64_t *node)
+{
+	reached    *r = arg;
+	int64_t		expected = 0;
+
+	assert_int_equal(from, r->visits++);
+	for (int64_t v = 0; v < r->graph->n_nodes; v++)
+		expected += r->distance[from][v] > 0;
+	assert_int_equal(n, expected);
+	for (int64_t k = 0; k < n; k++)
+	{
+		assert_true(r->distance[from][node[k]] > 0);
+		if (k > 0)
+			assert_true(r->distance[from][node[k - 1]] <= r->distance[from][node[k]]);
+		for (int64_t j = 0; j < k; j++)
+			assert_true(node[j] != node[k]);
+	}
+}
+
+static void
+test_reachability_and_paths(void **state)
+{
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 13);
+	for (int k = 0; k < 1000; k++)
+	{
+		int64_t		from[MOST_EDGES];
+		int64_t		to[MOST_EDGES];
+		uint32_t	nodes = 1 + xmc_random_below(&random, MOST_NODES);
+		xmc_graph	graph = {nodes, xmc_random_below(&random, 2 * nodes), from, to};
+		int			distance[MOST_NODES][MOST_NODES];
+		counting	counts;
+		xmc_ctx		ctx = counting_ctx(&counts);
+		reached		r = {.graph = &graph,.distance = distance};
+
+		for (int64_t e = 0; e < graph.n_edges; e++)
+		{
+			from[e] = xmc_random_below(&random, nodes);
+			to[e] = xmc_random_below(&random, nodes);
+		}
+		find_distances(&graph, distance);
+		assert_int_equal(xmc_close_graph(&ctx, &graph, compare_reached, &r), XMC_OK);
+		assert_int_equal(r.visits, nodes);
+		for (int64_t a = 0; a < nodes; a++)
+			for (int64_t b = 0; b < nodes; b++)
+			{
+				int64_t		edge[MOST_NODES];
+				int64_t		n;
+
+				assert_int_equal(xmc_find_path(&ctx, &graph, a, b, &n, edge), XMC_OK);
+				assert_int_equal(n, distance[a][b]);
+				for (int64_t e = 0; e < n; e++)
+				{
+					assert_int_equal(from[edge[e]], e > 0 ? to[edge[e - 1]] : a);
+					if (e == n - 1)
+						assert_int_equal(to[edge[e]], b);
+				}
+			}
+		assert_int_equal(counts.live, 0);
+	}
+}
+
+static void
+ignore_reached(void *arg, int64_t from, int64_t n, const int64_t *node)
+{
+	(void) arg;
+	(void) from;
+	(void) n;
+	(void) node;
+}
+
+static void
+test_paths_without_memory(void **state)
+{
+	xmc_graph	graph = {3, 2, (int64_t[]) {0, 1}, (int64_t[]) {1, 2}};
+	int64_t		edge[3];
+	int64_t		n;
+	counting	counts;
+	xmc_ctx		ctx;
+
+	(void) state;
+	for (long fail_at = 1; fail_at <= 5; fail_at++)
+	{
+		ctx = counting_ctx(&counts);
+		counts.fail_at = fail_at;
+		assert_int_equal(xmc_close_graph(&ctx, &graph, ignore_reached, NULL), XMC_NO_MEMORY);
+		assert_int_equal(counts.live, 0);
+	}
+	for (long fail_at = 1; fail_at <= 6; fail_at++)
+	{
+		ctx = counting_ctx(&counts);
+		counts.fail_at = fail_at;
+		assert_int_equal(xmc_find_path(&ctx, &graph, 0, 2, &n, edge), XMC_NO_MEMORY);
+		assert_int_equal(n, 0);
+		assert_int_equal(counts.live, 0);
+	}
+}
+
 static bool
 note_length(void *arg, int64_t n, const int64_t *node)
 {
@@ -195,6 +322,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_random_graphs),
+		cmocka_unit_test(test_reachability_and_paths),
+		cmocka_unit_test(test_paths_without_memory),
 		cmocka_unit_test(test_large),
 	};
 

@@ -180,7 +180,7 @@ assert_coin_flips_score_nothing(bool ties, uint64_t seed)
 			}
 			if (ties)
 				shuffle(&random, n, gold);
-			assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
+			assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, NULL), XMC_OK);
 			places(n, gold, order, place);
 			tau = kendall_tau(n, place, scratch);
 			sum += tau;
@@ -252,8 +252,8 @@ test_relabelling_changes_nothing(void **state)
 			for (int32_t j = 0; j < n; j++)
 				renamed[name[i] * n + name[j]] = s[i * n + j];
 		}
-		assert_int_equal(xmc_decode(&ctx, n, s, order, NULL), XMC_OK);
-		assert_int_equal(xmc_decode(&ctx, n, renamed, order_renamed, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, s, NULL, order, NULL), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, n, renamed, NULL, order_renamed, NULL), XMC_OK);
 		places(n, gold, order, place);
 		places(n, gold_renamed, order_renamed, place_renamed);
 		for (int32_t k = 0; k < n; k++)
@@ -598,7 +598,7 @@ test_shuffled_ties(void **state)
 		int32_t		plain[6];
 		int32_t		scratch[6];
 
-		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, (uint64_t) d, order), XMC_OK);
+		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, NULL, (uint64_t) d, order), XMC_OK);
 		sum += kendall_tau(6, order, scratch);
 		for (int32_t i = 0; i < 6; i++)
 			for (int32_t j = i + 1; j < 6; j++)
@@ -606,8 +606,8 @@ test_shuffled_ties(void **state)
 				s[i * 6 + j] = (float) xmc_random_normal(&random);
 				s[j * 6 + i] = -s[i * 6 + j];
 			}
-		assert_int_equal(xmc_decode(&ctx, 6, s, plain, NULL), XMC_OK);
-		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, (uint64_t) d, order), XMC_OK);
+		assert_int_equal(xmc_decode(&ctx, 6, s, NULL, plain, NULL), XMC_OK);
+		assert_int_equal(xmc_decode_shuffled(&ctx, 6, s, NULL, (uint64_t) d, order), XMC_OK);
 		assert_memory_equal(order, plain, sizeof plain);
 	}
 	/* tau of a random order of 6 has standard deviation sqrt(2 (2n + 5) / (9 n (n - 1))) = 0.355 */
@@ -641,7 +641,7 @@ test_order_without_ties(void **state)
 		for (int32_t k = 0; k < n; k++)
 			position[k] = 10.5 * place[k] - 3;
 		tau = kendall_tau(n, place, scratch);
-		assert_int_equal(xmc_measure_order(&ctx, n, position, &quality), XMC_OK);
+		assert_int_equal(xmc_measure_order(&ctx, n, position, NULL, &quality), XMC_OK);
 		assert_int_equal(quality.matches, xmc_position_matches(n, place));
 		assert_true(isnan(tau) ? isnan(quality.tau) : fabs(quality.tau - tau) < 1e-12);
 		assert_true(quality.random_matches == 1);
@@ -662,7 +662,7 @@ test_order_with_ties(void **state)
 	int32_t		matches = 0;
 
 	(void) state;
-	assert_int_equal(xmc_measure_order(&ctx, 3, all_equal, &quality), XMC_OK);
+	assert_int_equal(xmc_measure_order(&ctx, 3, all_equal, NULL, &quality), XMC_OK);
 	assert_true(quality.matches == 3 && isnan(quality.tau) && quality.random_matches == 3);
 	assert_true(fabs(quality.random_perfect - 1) < 1e-12);
 
@@ -679,7 +679,7 @@ test_order_with_ties(void **state)
 		for (int32_t a = 0; a < 4; a++)
 			for (int32_t b = a + 1; b < 4; b++)
 				wrong += position[a] > position[b];
-		assert_int_equal(xmc_measure_order(&ctx, 4, position, &quality), XMC_OK);
+		assert_int_equal(xmc_measure_order(&ctx, 4, position, NULL, &quality), XMC_OK);
 		assert_true(fabs(quality.tau - (1 - 2.0 * wrong / 5)) < 1e-12);	/* five of the six pairs have an order */
 		assert_int_equal(quality.matches == 4, wrong == 0);
 		orders++;

@@ -96,6 +96,53 @@ test_round_trip(void **state)
 	free(again);
 }
 
+/* The table of reliability is kept, a file without one has none, and a table that cannot be one is refused. */
+static void
+test_reliability(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_options options = small_options();
+	xmc_model  *model;
+	xmc_model  *opened;
+	unsigned char *file;
+	size_t		size;
+	static const float bad[][XMC_RELIABILITY_COLUMNS] = {
+		{2, -1, 40, 1, 0.5f, 1}, {2, 1, 40, 41, 0.5f, 1}, {2, 1, 40, -1, 0.5f, 1}, {2, 1, 40, 1, 1.5f, 1}, {2, 1, 40, 1, 0.5f, 2},
+		{-1, 1, 40, 1, 0.5f, 1}, {2, 1, -40, -41, 0.5f, 1}
+	};
+
+	(void) state;
+	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
+	file = save(&ctx, model, &size);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
+	assert_int_equal(opened->reliability.n, 0);
+	xmc_release(&ctx, opened);
+	free(file);
+
+	model->reliability.n = XMC_RELIABILITY_MAX_ROWS;
+	for (int32_t r = 0; r < model->reliability.n; r++)
+		memcpy(model->reliability.row[r], (float[]) {2, 0.25f * (float) r, 40, 1.0f / (float) (r + 1), 0.5f, 1}, sizeof bad[0]);
+	file = save(&ctx, model, &size);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
+	assert_int_equal(opened->reliability.n, model->reliability.n);
+	assert_memory_equal(opened->reliability.row, model->reliability.row, sizeof model->reliability.row);
+	xmc_release(&ctx, opened);
+	free(file);
+
+	model->reliability.n = 1;
+	for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+	{
+		memcpy(model->reliability.row[0], bad[k], sizeof bad[k]);
+		assert_int_equal(xmc_model_save(&ctx, model, NULL, &size), XMC_OK);
+		file = malloc(size);
+		assert_int_equal(xmc_model_save(&ctx, model, file, &size), XMC_BAD_MODEL);
+		assert_string_equal(ctx.message, "stored model: row 0 of tensor \"reliability\" is invalid");
+		free(file);
+	}
+	xmc_model_free(&ctx, model);
+}
+
 /* Models with every kind of input are the same after saving and opening. */
 static void
 test_round_trip_terms(void **state)
@@ -370,6 +417,7 @@ test_wrong_tensors(void **state)
 	}
 	expect_changed(&(change){.tensor = "extra.weight"}, "unrecognized tensor \"extra.weight\"");
 	expect_changed(&(change){.tensor = ""}, "unrecognized tensor \"\"");
+	expect_changed(&(change){.tensor = "reliability"}, "tensor \"reliability\" has shape");
 	free(model);
 }
 
@@ -546,6 +594,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_reliability),
 		cmocka_unit_test(test_round_trip_terms),
 		cmocka_unit_test(test_save_refuses),
 		cmocka_unit_test(test_wrong_metadata),

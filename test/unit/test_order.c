@@ -64,7 +64,7 @@ check_order(fixture *f, xmc_score_kind kind, const uint64_t *tie_seed, int32_t n
 	int32_t		order[N];
 	int32_t		m;
 
-	assert_int_equal(xmc_recover_order(&f->ctx, &f->document, &f->scores, kind, tie_seed, order, &m), XMC_OK);
+	assert_int_equal(xmc_recover_order(&f->ctx, &f->document, &f->scores, kind, NULL, tie_seed, order, &m), XMC_OK);
 	assert_int_equal(m, n);
 	assert_memory_equal(order, want, sizeof(int32_t) * (size_t) n);
 }
@@ -97,7 +97,7 @@ test_ties(void **state)
 	{
 		int32_t		shuffled[N];
 
-		assert_int_equal(xmc_decode_shuffled(&f->ctx, N, f->s[XMC_SCORE_FUSED], seed, shuffled), XMC_OK);
+		assert_int_equal(xmc_decode_shuffled(&f->ctx, N, f->s[XMC_SCORE_FUSED], NULL, seed, shuffled), XMC_OK);
 		check_order(f, XMC_SCORE_FUSED, &seed, N, shuffled);
 		differs |= shuffled[0] != 0;
 	}
@@ -131,7 +131,7 @@ test_empty(void **state)
 	f->document.n = 0;
 	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 	{
-		assert_int_equal(xmc_recover_order(&f->ctx, &f->document, &f->scores, (xmc_score_kind) e, NULL, &order, &m), XMC_OK);
+		assert_int_equal(xmc_recover_order(&f->ctx, &f->document, &f->scores, (xmc_score_kind) e, NULL, NULL, &order, &m), XMC_OK);
 		assert_int_equal(m, 0);
 	}
 }
@@ -184,7 +184,7 @@ test_no_memory(void **state)
 	{
 		f->counts.calls = 0;
 		f->counts.fail_at = fail_at;
-		status = xmc_recover_order(&f->ctx, &f->document, &f->scores, XMC_SCORE_FUSED, NULL, order, &m);
+		status = xmc_recover_order(&f->ctx, &f->document, &f->scores, XMC_SCORE_FUSED, NULL, NULL, order, &m);
 		assert_true(status == XMC_OK || status == XMC_NO_MEMORY);
 		assert_int_equal(f->counts.live, 0);
 	}

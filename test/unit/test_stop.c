@@ -128,7 +128,7 @@ run_search(fixture *f, void *arg)
 {
 	int32_t    *order = test_malloc(sizeof(int32_t) * N);
 	double		value;
-	xmc_status	status = xmc_decode_search(&f->ctx, N, f->s, order, arg ? &value : NULL);
+	xmc_status	status = xmc_decode_search(&f->ctx, N, f->s, NULL, order, arg ? &value : NULL);
 
 	test_free(order);
 	return status;
@@ -138,7 +138,7 @@ static xmc_status
 run_shuffled(fixture *f, void *arg)
 {
 	int32_t    *order = test_malloc(sizeof(int32_t) * N);
-	xmc_status	status = xmc_decode_shuffled(&f->ctx, N, f->s, 3, order);
+	xmc_status	status = xmc_decode_shuffled(&f->ctx, N, f->s, NULL, 3, order);
 
 	(void) arg;
 	test_free(order);

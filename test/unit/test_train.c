@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "counting.h"
+#include "xmcoh/check.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/random.h"
 #include "xmcoh/text.h"
@@ -139,6 +140,59 @@ train(fixture *f, xmc_train_report *report)
 	return model;
 }
 
+/*
+ * The rows of one kind stand in the order of their levels; mistakes become fewer, and what is confident is more often right.
+ * At the threshold of a precision at most so many of the documents are mistaken, by the definition.
+ */
+static void
+assert_reliability(fixture *f, const xmc_model *model)
+{
+	double		threshold = xmc_check_threshold(model, XMC_SCORE_TEXT, 0.9);
+	int			mistaken = 0;
+	int			documents = 0;
+	int			rows[XMC_SCORE_KINDS] = {0};
+
+	assert_true(xmc_has_reliability(model));
+	for (int32_t r = 0; r < model->reliability.n; r++)
+	{
+		const float *row = model->reliability.row[r];
+		const float *last = r > 0 ? model->reliability.row[r - 1] : row;
+
+		assert_true(row[XMC_RELIABILITY_GROUPS] == DOCUMENTS);
+		assert_true(row[XMC_RELIABILITY_MISTAKEN] >= 0 && row[XMC_RELIABILITY_MISTAKEN] <= DOCUMENTS);
+		if (rows[(int) row[XMC_RELIABILITY_KIND]]++ == 0)
+		{
+			assert_true(row[XMC_RELIABILITY_LEVEL] == 0);
+			assert_true(row[XMC_RELIABILITY_CONFIDENT] > 0.9);	/* level 0: every pair with a score */
+			continue;
+		}
+		assert_true(row[XMC_RELIABILITY_LEVEL] > last[XMC_RELIABILITY_LEVEL]);
+		assert_true(row[XMC_RELIABILITY_MISTAKEN] <= last[XMC_RELIABILITY_MISTAKEN]);
+		assert_true(row[XMC_RELIABILITY_CONFIDENT] <= last[XMC_RELIABILITY_CONFIDENT]);
+	}
+	for (int e = 0; e < XMC_SCORE_KINDS; e++)
+		assert_true(rows[e] >= 1);
+	assert_true(rows[XMC_SCORE_TEXT] > 1);	/* by image there is no mistake at all, so one row says all */
+	/* The threshold, on the held-out documents, which are a quarter of those that it was chosen on. */
+	assert_true(threshold >= log(9) && isfinite(threshold));
+	for (int d = 0; d < DOCUMENTS; d++)
+	{
+		const xmc_document *document = &f->document[d];
+		xmc_scores	scores;
+		bool		wrong = false;
+
+		if (!f->held_out[d])
+			continue;
+		assert_int_equal(xmc_score_documents(&f->ctx, model, 1, document, &scores), XMC_OK);
+		for (int32_t k = 0; k < document->n_pairs; k++)
+			wrong |= scores.score[XMC_SCORE_TEXT][document->pair[k].before * document->n + document->pair[k].after] <= -threshold;
+		xmc_scores_free(&f->ctx, &scores);
+		documents++;
+		mistaken += wrong;
+	}
+	assert_true(mistaken <= 0.25 * documents);
+}
+
 static void
 test_learns(void **state)
 {
@@ -164,6 +218,7 @@ test_learns(void **state)
 	assert_true(report.new_groups.confident[XMC_SCORE_FUSED] > report.new_groups.confident[XMC_SCORE_TEXT]);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		assert_true(model->calibration.solo[m] > 0 && model->calibration.fused[m] > 0);
+	assert_reliability(f, model);
 	xmc_model_free(&f->ctx, model);
 }
 

@@ -65,6 +65,8 @@ static const xmc_option_info table[] = {
 	{LATER_INTEGER(find_groups), false, 1, 0, 2,
 		"1: documents that share an image embedding or a text of at least 8 words are one group; 2: near duplicates of them, too;"
 		" 0: given groups alone"},
+	{LATER_INTEGER(stale), false, 1, 0, 2,
+		"decisions about documents that have changed since; 0: left out, 1: only pairs of items with unchanged texts, 2: used"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents, or of their groups, held out of training"},
 };
 

@@ -90,7 +90,7 @@ static const tensor_row network_head[] = {
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
-_Static_assert(8 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
+_Static_assert(9 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
 									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");

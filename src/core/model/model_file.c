@@ -1,6 +1,7 @@
 /*
  * model_file.c - a model as a safetensors file in memory: saving, and opening with all checks; see model.h. Tensors hold
- * parameters, anchors and the records of documents and groups; metadata holds options and calibration.
+ * parameters, the table of reliability, anchors and the records of documents and groups; metadata holds options and
+ * calibration.
  */
 #include "xmcoh/model.h"
 
@@ -303,13 +304,55 @@ match_seen_groups(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	return check_calibration(ctx, &model->known);
 }
 
+#define RELIABILITY_NAME "reliability"
+
+/* Copies the table of reliability from the file, if the file has one. Checks that its numbers can be such a table. */
+static xmc_status
+match_reliability(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const xmc_tensor_view *view = xmc_safetensors_tensor(st, RELIABILITY_NAME);
+	char		got[96];
+
+	if (!view)
+		return XMC_OK;
+	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > XMC_RELIABILITY_MAX_ROWS ||
+		view->shape[1] != XMC_RELIABILITY_COLUMNS)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have at most %d rows of %d",
+						RELIABILITY_NAME, shape_text(view->n_dimensions, view->shape, got), XMC_RELIABILITY_MAX_ROWS,
+						XMC_RELIABILITY_COLUMNS);
+	model->reliability.n = (int32_t) view->shape[0];
+	memcpy(model->reliability.row, view->data, (size_t) view->n_values * sizeof(float));
+	return XMC_OK;
+}
+
+static xmc_status
+check_reliability(xmc_ctx *ctx, const xmc_model *model)
+{
+	for (int32_t r = 0; r < model->reliability.n; r++)
+	{
+		const float *row = model->reliability.row[r];
+
+		/* So written that NaN fails, too. */
+		if (!(row[XMC_RELIABILITY_KIND] >= 0 && row[XMC_RELIABILITY_LEVEL] >= 0 && row[XMC_RELIABILITY_GROUPS] >= 0 &&
+			  row[XMC_RELIABILITY_MISTAKEN] >= 0 && row[XMC_RELIABILITY_MISTAKEN] <= row[XMC_RELIABILITY_GROUPS] &&
+			  row[XMC_RELIABILITY_CONFIDENT] >= 0 && row[XMC_RELIABILITY_CONFIDENT] <= 1 &&
+			  row[XMC_RELIABILITY_RIGHT] >= 0 && row[XMC_RELIABILITY_RIGHT] <= 1))
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"%s\" is invalid", r, RELIABILITY_NAME);
+	}
+	return XMC_OK;
+}
+
 static bool
 has_tensor(const xmc_model *model, const char *name)
 {
 	for (int32_t t = 0; t < model->n_tensors; t++)
 		if (strcmp(model->tensor[t].name, name) == 0)
 			return true;
-	if ((model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0) || (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0))
+	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
+		return true;
+	if (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0)
+		return true;
+	if (model->reliability.n > 0 && strcmp(name, RELIABILITY_NAME) == 0)
 		return true;
 	return model->anchors.n > 0 &&
 		(strcmp(name, anchors_name[XMC_TEXT]) == 0 || strcmp(name, anchors_name[XMC_IMAGE]) == 0);
@@ -323,6 +366,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 
 	XMC_TRY(match_anchors(ctx, st, model));
 	XMC_TRY(match_seen(ctx, st, SEEN_NAME, &model->seen));
+	XMC_TRY(match_reliability(ctx, st, model));
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
 		xmc_tensor *tensor = &model->tensor[t];
@@ -389,6 +433,8 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 		status = xmc_safetensors_check_finite(ctx, &st);
 	if (status == XMC_OK && check_finite)
 		status = xmc_seen_check(ctx, model);
+	if (status == XMC_OK)
+		status = check_reliability(ctx, model);
 	xmc_safetensors_free(ctx, &st);
 	if (status != XMC_OK)
 	{
@@ -419,8 +465,8 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
-	/* All tensors: parameters, anchors, the records of documents and groups. */
-	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 2, sizeof(xmc_tensor_view));
+	/* All tensors: parameters, the table of reliability, anchors, the records of documents and groups. */
+	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 3, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
 	{
@@ -430,6 +476,10 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 			.data = *tensor->slot};
 		memcpy(view[n].shape, tensor->shape, sizeof tensor->shape);
 	}
+	if (model->reliability.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
+			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
+			.n_values = (int64_t) model->reliability.n * XMC_RELIABILITY_COLUMNS,.data = model->reliability.row[0]};
 	for (int m = 0; m < XMC_MODALITIES && model->anchors.n > 0; m++)
 	{
 		int64_t		dim = xmc_align_space_dim(&model->options);
@@ -450,6 +500,8 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		status = xmc_safetensors_check_finite(ctx, &all);
 		if (status == XMC_OK)
 			status = xmc_seen_check(ctx, model);
+		if (status == XMC_OK)
+			status = check_reliability(ctx, model);
 	}
 	if (status == XMC_OK)
 		status = xmc_safetensors_write(ctx, n, view, list.n, list.entry, file, size);

@@ -1,6 +1,6 @@
 /*
  * sparse.h - the parameters per hashed text feature: the sparse term and the embedding bag (design section 4, "Text
- * features"). AdaGrad (Duchi et al. 2011) updates only the touched weights, those of the features in a batch.
+ * features"). AdaGrad (Duchi et al. 2011) updates only the touched weights of the bag, those of the features in a batch.
  */
 #ifndef XMCOH_SPARSE_H
 #define XMCOH_SPARSE_H

@@ -6,6 +6,7 @@
  * exact, and ties are the same on every machine and in every order of summation.
  */
 #include "numeric/decode.h"
+#include "xmcoh/decided.h"
 #include "xmcoh/random.h"
 
 #include <math.h>
@@ -56,15 +57,17 @@ check_scores(xmc_ctx *ctx, int32_t n, const float *s)
 }
 
 xmc_status
-xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int32_t *order)
+xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, uint64_t seed, int32_t *order)
 {
+	size_t		cells = (size_t) n * (size_t) n;
 	int32_t    *item = xmc_alloc(ctx, (size_t) n, sizeof(int32_t));	/* (n): the item that gets number i */
-	float	   *shuffled = xmc_alloc(ctx, (size_t) n * (size_t) n, sizeof(float));	/* (n, n) */
+	float	   *shuffled = xmc_alloc(ctx, cells, sizeof(float));	/* (n, n) */
+	uint8_t    *renumbered = decided ? xmc_alloc(ctx, cells, 1) : NULL;	/* (n, n) */
 	xmc_status	status = XMC_OK;
 	xmc_random	random;
 	int64_t		work = 0;
 
-	if (item && shuffled)
+	if (item && shuffled && (renumbered || !decided))
 	{
 		/* Renumber the items at random (Fisher and Yates), decode, and translate back. */
 		xmc_random_seed(&random, seed);
@@ -79,10 +82,12 @@ xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int3
 		{
 			for (int64_t j = 0; j < n; j++)
 				shuffled[i * n + j] = s[(int64_t) item[i] * n + item[j]];
+			for (int64_t j = 0; decided && j < n; j++)
+				renumbered[i * n + j] = decided[(int64_t) item[i] * n + item[j]];
 			status = xmc_spend(ctx, &work, n);
 		}
 		if (status == XMC_OK)
-			status = xmc_decode(ctx, n, shuffled, order, NULL);
+			status = xmc_decode(ctx, n, shuffled, renumbered, order, NULL);
 		for (int32_t k = 0; k < n && status == XMC_OK; k++)
 			order[k] = item[order[k]];
 	}
@@ -90,6 +95,7 @@ xmc_decode_shuffled(xmc_ctx *ctx, int32_t n, const float *s, uint64_t seed, int3
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	xmc_release(ctx, item);
 	xmc_release(ctx, shuffled);
+	xmc_release(ctx, renumbered);
 	return status;
 }
 
@@ -107,6 +113,7 @@ typedef struct subset_table
 	int64_t    *low;			/* (2^half, n): sum of s(j, i) over i in the subset of the low items */
 	int64_t    *high;			/* (2^(n - half), n): the same over the high items */
 	int64_t    *best;			/* (2^n) */
+	const uint32_t *before;		/* (n) the items that must stand before each item; NULL: none must */
 	int64_t    *heap;			/* what subset_release frees, or NULL */
 	int64_t		stack[(1 << STACK_ITEMS) + 2 * (1 << (STACK_ITEMS / 2)) * STACK_ITEMS];
 } subset_table;
@@ -144,9 +151,42 @@ subset_release(xmc_ctx *ctx, subset_table *table)
 	xmc_release(ctx, table->heap);
 }
 
-/* Fills the table. s has been checked and n <= XMC_EXACT_ITEMS. On success the caller must call subset_release. */
+/*
+ * Whether item j may stand first of the items of a set, by what was decided. Decisions without a cycle leave at least one
+ * such item in each set.
+ */
+static inline bool
+may_be_first(const uint32_t *before, uint32_t set, int32_t j)
+{
+	return !before || !(before[j] & set);
+}
+
+/* The largest value of an order of the set, low and high: the rows of its halves. Inlined for NULL and for decisions. */
+static inline int64_t
+best_of_set(const int64_t *best, const int64_t *low, const int64_t *high, const uint32_t *before, uint32_t set)
+{
+	int64_t		top = INT64_MIN;
+
+	/* s(j, j) is 0 in the tables, so the sum over `set` is that over set \ j. */
+	for (uint32_t rest = set; rest; rest &= rest - 1)
+	{
+		int32_t		j = __builtin_ctz(rest);
+		int64_t		value;
+
+		if (!may_be_first(before, set, j))
+			continue;
+		value = best[set ^ (rest & -rest)] + low[j] + high[j];
+		top = value > top ? value : top;
+	}
+	return top;
+}
+
+/*
+ * Fills the table. s has been checked and n <= XMC_EXACT_ITEMS; before (n) or NULL has no cycle. On success the caller must
+ * call subset_release.
+ */
 static xmc_status
-subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
+subset_solve(xmc_ctx *ctx, int32_t n, const float *s, const uint32_t *before, subset_table *table)
 {
 	uint32_t	sets = 1u << n;
 	int32_t		half = n / 2;
@@ -156,6 +196,7 @@ subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
 	int64_t    *best;
 
 	table->heap = NULL;
+	table->before = before;
 	if (n > STACK_ITEMS)
 	{
 		tables = table->heap = xmc_alloc(ctx, sets + low_size + high_size, sizeof(int64_t));
@@ -174,17 +215,8 @@ subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
 	{
 		const int64_t *low = table->low + (set & ((1u << half) - 1)) * n;
 		const int64_t *high = table->high + (set >> half) * n;
-		int64_t		top = INT64_MIN;
 
-		/* s(j, j) is 0 in the tables, so the sum over `set` is that over set \ j. */
-		for (uint32_t rest = set; rest; rest &= rest - 1)
-		{
-			int32_t		j = __builtin_ctz(rest);
-			int64_t		value = best[set ^ (rest & -rest)] + low[j] + high[j];
-
-			top = value > top ? value : top;
-		}
-		best[set] = top;
+		best[set] = before ? best_of_set(best, low, high, before, set) : best_of_set(best, low, high, NULL, set);
 		if (set % STOP_SETS == 0)
 		{
 			xmc_status	status = xmc_check_stop(ctx);
@@ -199,16 +231,38 @@ subset_solve(xmc_ctx *ctx, int32_t n, const float *s, subset_table *table)
 	return XMC_OK;
 }
 
-xmc_status
-xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value)
+/* before[j] (n): the set of the items that must stand before item j. Errors: XMC_BAD_INPUT for a cycle. */
+static xmc_status
+find_before(xmc_ctx *ctx, int32_t n, const uint8_t *decided, uint32_t *before)
 {
+	uint32_t	placed = 0;
+
+	memset(before, 0, sizeof(uint32_t) * (size_t) n);
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < n; j++)
+			if (decided[i * n + j] == XMC_DECIDED_BEFORE)
+				before[j] |= 1u << i;
+	/* Items whose predecessors are placed, again and again: n rounds place all items, unless there is a cycle. */
+	for (int32_t round = 0; round < n; round++)
+		for (int32_t j = 0; j < n; j++)
+			if (!(before[j] & ~placed))
+				placed |= 1u << j;
+	return placed == (1u << n) - 1 ? XMC_OK : xmc_decided_cycle(ctx);
+}
+
+xmc_status
+xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, int32_t *order, double *value)
+{
+	uint32_t	before[XMC_EXACT_ITEMS];
 	subset_table table;
 	uint32_t	set;
 
 	if (n > XMC_EXACT_ITEMS)
 		return xmc_fail(ctx, XMC_LIMIT, "cannot order %d items exactly: the limit is %d", n, XMC_EXACT_ITEMS);
 	XMC_TRY(check_scores(ctx, n, s));
-	XMC_TRY(subset_solve(ctx, n, s, &table));
+	if (decided)
+		XMC_TRY(find_before(ctx, n, decided, before));
+	XMC_TRY(subset_solve(ctx, n, s, decided ? before : NULL, &table));
 
 	/* At each place the smallest item that attains the maximum: this gives the lexicographically smallest optimal order. */
 	set = (1u << n) - 1;
@@ -218,7 +272,8 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
 		{
 			int32_t		j = __builtin_ctz(rest);
 
-			if (table.best[set ^ (1u << j)] + subset_sum(&table, set, j) == table.best[set])
+			if (may_be_first(table.before, set, j) &&
+				table.best[set ^ (1u << j)] + subset_sum(&table, set, j) == table.best[set])
 			{
 				order[k] = j;
 				break;
@@ -263,7 +318,9 @@ xmc_decode_exact(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double
 typedef struct search
 {
 	int32_t		n;
-	int64_t    *gain;			/* (n, n): s(a, b) - s(b, a), by how much the value is larger if a stands before b */
+	const uint8_t *decided;		/* (n, n) by the caller's numbers, or NULL */
+	/* (n, n): s(a, b) - s(b, a), by how much the value is larger if a stands before b; 0 where that is decided */
+	int64_t    *gain;
 	int64_t    *running;		/* (n): the gains of the item last examined, by target place */
 	double	   *weight;			/* (n): cumulative unnormalised probabilities of the targets */
 	int32_t    *target;			/* (n): the places that `weight` is of */
@@ -296,6 +353,13 @@ compare_ranked(const void *left, const void *right)
 	if (a->sum != b->sum)
 		return a->sum > b->sum ? -1 : 1;
 	return a->item < b->item ? -1 : a->item > b->item;
+}
+
+/* Whether the item of Borda rank a must stand before that of rank b. */
+static inline bool
+must_precede(const search *sr, int32_t a, int32_t b)
+{
+	return sr->decided && sr->decided[(size_t) sr->item[a] * sr->n + sr->item[b]] == XMC_DECIDED_BEFORE;
 }
 
 static void
@@ -345,6 +409,8 @@ fill_gains(xmc_ctx *ctx, const float *s, search *sr)
 			size_t		j = sr->item[b];
 			int64_t		gain = score_units(s[i * n + j]) - score_units(s[j * n + i]);
 
+			if (must_precede(sr, a, b) || must_precede(sr, b, a))
+				gain = 0;
 			sr->gain[(size_t) a * n + b] = gain;
 			sr->gain[(size_t) b * n + a] = -gain;
 			sr->lost += gain < 0 ? -gain : 0;
@@ -354,14 +420,44 @@ fill_gains(xmc_ctx *ctx, const float *s, search *sr)
 	return XMC_OK;
 }
 
-/* Allocates and fills everything for a search from the Borda start. On success the caller must call search_release. */
+/*
+ * Makes the start fulfil the decisions: the order of that kind which is nearest to the Borda start. Sets lost to what
+ * contradicts its score in this order.
+ */
 static xmc_status
-search_start(xmc_ctx *ctx, int32_t n, const float *s, search *sr)
+start_from_extension(xmc_ctx *ctx, search *sr)
+{
+	int32_t		n = sr->n;
+	int64_t		work = 0;
+
+	XMC_TRY(xmc_decided_extend(ctx, n, sr->decided, n, sr->item, sr->best));
+	/* place[i]: the Borda rank of the caller's item i */
+	for (int32_t a = 0; a < n; a++)
+		sr->place[sr->item[a]] = a;
+	for (int32_t k = 0; k < n; k++)
+		sr->order[k] = sr->place[sr->best[k]];
+	sr->lost = 0;
+	for (int32_t k = 0; k < n; k++)
+	{
+		const int64_t *row = sr->gain + (size_t) sr->order[k] * n;
+
+		for (int32_t l = k + 1; l < n; l++)
+			sr->lost -= row[sr->order[l]] < 0 ? row[sr->order[l]] : 0;
+		XMC_TRY(xmc_spend(ctx, &work, n - k));
+	}
+	return XMC_OK;
+}
+
+/*
+ * Allocates and fills everything for a search from the Borda start. On success the caller must call search_release.
+ */
+static xmc_status
+search_start(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, search *sr)
 {
 	ranked	   *rank = xmc_zalloc(ctx, n, sizeof(ranked));
 	xmc_status	status;
 
-	*sr = (search){.n = n};
+	*sr = (search){.n = n,.decided = decided};
 	sr->gain = xmc_alloc(ctx, (size_t) n * n + n, sizeof(int64_t));
 	sr->weight = xmc_alloc(ctx, n, sizeof(double));
 	sr->item = xmc_alloc(ctx, (size_t) n * 6, sizeof(int32_t));
@@ -388,9 +484,28 @@ search_start(xmc_ctx *ctx, int32_t n, const float *s, search *sr)
 	xmc_release(ctx, rank);
 	if (status == XMC_OK)
 		status = fill_gains(ctx, s, sr);
+	if (status == XMC_OK && decided)
+		status = start_from_extension(ctx, sr);
 	if (status != XMC_OK)
 		search_release(ctx, sr);
 	return status;
+}
+
+/* Narrows the targets low .. high of the item at place `from` to those that pass no item which decisions hold on its side. */
+static inline void
+allowed_targets(const search *sr, int32_t from, int32_t *low, int32_t *high)
+{
+	int32_t		first = from;
+	int32_t		last = from;
+
+	if (!sr->decided)
+		return;
+	while (first > *low && !must_precede(sr, sr->order[first - 1], sr->order[from]))
+		first--;
+	while (last < *high && !must_precede(sr, sr->order[from], sr->order[last + 1]))
+		last++;
+	*low = first;
+	*high = last;
 }
 
 /*
@@ -469,16 +584,20 @@ improve(xmc_ctx *ctx, search *sr)
 			int32_t		item = sr->queue[sr->queue_head];
 			int32_t		from = sr->place[item];
 			int32_t		to = from;
-			int64_t		best = insertion_gains(sr, from, 0, sr->n - 1);
+			int32_t		low = 0;
+			int32_t		high = sr->n - 1;
+			int64_t		best;
 
+			allowed_targets(sr, from, &low, &high);
+			best = insertion_gains(sr, from, low, high);
 			sr->queue_head = sr->queue_head + 1 < sr->n ? sr->queue_head + 1 : 0;
 			sr->queue_length--;
 			sr->queued[item] = false;
 			for (int32_t d = 1; best > 0 && to == from; d++)
 			{
-				if (from - d >= 0 && sr->running[from - d] == best)
+				if (from - d >= low && sr->running[from - d] == best)
 					to = from - d;
-				else if (from + d < sr->n && sr->running[from + d] == best)
+				else if (from + d <= high && sr->running[from + d] == best)
 					to = from + d;
 			}
 			if (to != from)
@@ -507,12 +626,16 @@ heat_bath(xmc_ctx *ctx, search *sr, double beta, int32_t window)
 	int32_t		from = (int32_t) xmc_random_below(&sr->random, sr->n);
 	int32_t		low = from > window ? from - window : 0;
 	int32_t		high = from < sr->n - 1 - window ? from + window : sr->n - 1;
-	int64_t		top = insertion_gains(sr, from, low, high);
-	double		least = (double) top - ANNEAL_CUT / beta;
-	int64_t		threshold = least > -0x1p62 ? (int64_t) least : INT64_MIN;
 	int32_t		targets = 0;
 	int32_t		chosen = 0;
+	int64_t		top;
+	double		least;
+	int64_t		threshold;
 
+	allowed_targets(sr, from, &low, &high);
+	top = insertion_gains(sr, from, low, high);
+	least = (double) top - ANNEAL_CUT / beta;
+	threshold = least > -0x1p62 ? (int64_t) least : INT64_MIN;
 	/* Collect the targets whose probability is not negligible. */
 	for (int32_t k = low; k <= high; k++)
 	{
@@ -600,7 +723,7 @@ search_run(xmc_ctx *ctx, search *sr)
 			int32_t		a = sr->order[k - 1];
 			int32_t		b = sr->order[k];
 
-			if (sr->gain[(size_t) a * sr->n + b] == 0 && sr->item[a] > sr->item[b])
+			if (sr->gain[(size_t) a * sr->n + b] == 0 && sr->item[a] > sr->item[b] && !must_precede(sr, a, b))
 			{
 				sr->order[k - 1] = b;
 				sr->order[k] = a;
@@ -632,13 +755,13 @@ order_value(xmc_ctx *ctx, int32_t n, const float *s, const int32_t *order, doubl
 }
 
 xmc_status
-xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value)
+xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, int32_t *order, double *value)
 {
 	search		sr;
 	xmc_status	status;
 
 	XMC_TRY(check_scores(ctx, n, s));
-	XMC_TRY(search_start(ctx, n, s, &sr));
+	XMC_TRY(search_start(ctx, n, s, decided, &sr));
 	status = search_run(ctx, &sr);
 	if (status == XMC_OK)
 	{
@@ -652,9 +775,9 @@ xmc_decode_search(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, doubl
 }
 
 xmc_status
-xmc_decode(xmc_ctx *ctx, int32_t n, const float *s, int32_t *order, double *value)
+xmc_decode(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, int32_t *order, double *value)
 {
 	if (n <= XMC_EXACT_ITEMS)
-		return xmc_decode_exact(ctx, n, s, order, value);
-	return xmc_decode_search(ctx, n, s, order, value);
+		return xmc_decode_exact(ctx, n, s, decided, order, value);
+	return xmc_decode_search(ctx, n, s, decided, order, value);
 }

@@ -60,42 +60,169 @@ xmc_random_perfect_match(int32_t n)
 	return chance;
 }
 
-xmc_status
-xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, xmc_order_quality *out)
+/* ---- an order against stored positions ---- */
+
+/* What is known of the true order, by places of the order that is measured. */
+typedef struct truth
 {
-	int64_t		wrong = 0;		/* pairs in the wrong order */
-	int64_t		pairs = 0;		/* pairs with different positions */
-	int64_t		shared = 0;		/* sum over items of how many items have their position */
+	int32_t		n;
+	const double *position;		/* (n) */
+	const uint8_t *either;		/* (n, n) pairs without an order; NULL: those with equal positions alone */
+} truth;
+
+static bool
+must_precede(const truth *t, int32_t a, int32_t b)
+{
+	return t->position[a] < t->position[b] && !(t->either && t->either[(int64_t) a * t->n + b]);
+}
+
+#define EXACT_ITEMS 12
+
+/*
+ * The share of the g! orders of a piece's items that put no pair into the wrong order. count (1 << g): scratch, for g <=
+ * EXACT_ITEMS: count[set] is the number of right orders of a set of items that nothing outside of the set must precede
+ * (dynamic programming over subsets, Held and Karp 1962). Of a longer piece the share is at least 1 / product over items of
+ * how many must not stand before it, itself included (Knuth 1973, section 5.1.4, for forests with equality).
+ */
+static double
+piece_share(const truth *t, int32_t g, const int32_t *item, double *count)
+{
+	double		share = 1;
+
+	if (g > EXACT_ITEMS)
+	{
+		for (int32_t a = 0; a < g; a++)
+		{
+			int32_t		after = 1;
+
+			for (int32_t b = 0; b < g; b++)
+				after += must_precede(t, item[a], item[b]);
+			share /= after;
+		}
+		return share;
+	}
+	memset(count, 0, sizeof(double) << g);
+	count[0] = 1;
+	for (int32_t set = 0; set < 1 << g; set++)
+		for (int32_t b = 0; b < g && count[set] > 0; b++)
+		{
+			bool		ready = !(set >> b & 1);
+
+			/* item b may follow the set if all that must precede it are in the set */
+			for (int32_t a = 0; a < g && ready; a++)
+				ready = set >> a & 1 || !must_precede(t, item[a], item[b]);
+			if (ready)
+				count[set | 1 << b] += count[set];
+		}
+	return count[(1 << g) - 1] * xmc_random_perfect_match(g);
+}
+
+/*
+ * The share of right orders. by_position (n): the places by position. A piece ends where all items so far must precede all
+ * that follow; so a right order is one right order of each piece after the other.
+ */
+static xmc_status
+share_of_right_orders(xmc_ctx *ctx, const truth *t, const int32_t *by_position, double *count, double *share)
+{
+	int64_t		work = 0;
+	int32_t		first = 0;		/* of the piece */
+	int32_t		last = 0;		/* the last item that some item of the piece need not precede */
+
+	*share = xmc_random_perfect_match(t->n);
+	for (int32_t k = 0; k < t->n; k++)
+	{
+		for (int32_t j = t->n - 1; j > last; j--)
+			if (!must_precede(t, by_position[k], by_position[j]))
+				last = j;
+		XMC_TRY(xmc_spend(ctx, &work, t->n));
+		if (last > k)
+			continue;
+		/* of g! orders of the piece, this share is right */
+		for (int32_t g = 2; g <= k + 1 - first; g++)
+			*share *= g;
+		*share *= piece_share(t, k + 1 - first, by_position + first, count);
+		XMC_TRY(xmc_spend(ctx, &work, k - first < EXACT_ITEMS ? 1 << (k - first) : 1));
+		first = last = k + 1;
+	}
+	return XMC_OK;
+}
+
+/* The places sorted by position; stable, and fast for an order that is nearly right. */
+static xmc_status
+sort_by_position(xmc_ctx *ctx, const truth *t, int32_t *by_position)
+{
 	int64_t		work = 0;
 
-	*out = (xmc_order_quality){.random_perfect = xmc_random_perfect_match(n)};
-	for (int32_t k = 0; k < n; k++)
+	for (int32_t k = 0; k < t->n; k++)
 	{
-		int32_t		before = 0; /* items with a smaller position than item k */
-		int32_t		equal = 0;	/* items with its position, itself included */
+		int32_t		to = k;
 
-		for (int32_t j = 0; j < n; j++)
+		for (; to > 0 && t->position[by_position[to - 1]] > t->position[k]; to--)
+			by_position[to] = by_position[to - 1];
+		by_position[to] = k;
+		XMC_TRY(xmc_spend(ctx, &work, 1 + k - to));
+	}
+	return XMC_OK;
+}
+
+/* The figures over pairs and places. */
+static xmc_status
+measure_pairs(xmc_ctx *ctx, const truth *t, xmc_order_quality *out)
+{
+	int64_t		wrong = 0;		/* pairs in the wrong order */
+	int64_t		pairs = 0;		/* pairs that have an order */
+	int64_t		free_places = 0;	/* sum over items of the places where they may be */
+	int64_t		work = 0;
+
+	for (int32_t k = 0; k < t->n; k++)
+	{
+		int32_t		before = 0; /* items that must precede item k */
+		int32_t		after = 0;	/* items that it must precede */
+
+		for (int32_t j = 0; j < t->n; j++)
 		{
-			before += position[j] < position[k];
-			equal += position[j] == position[k];
+			bool		precedes = must_precede(t, j, k);
+			bool		follows = must_precede(t, k, j);
+
+			before += precedes;
+			after += follows;
 			if (j < k)
 			{
-				wrong += position[j] > position[k];
-				pairs += position[j] != position[k];
+				wrong += follows;
+				pairs += precedes || follows;
 			}
-			/* the i-th of g items with one position multiplies by i, all together by g! */
-			if (j == k)
-				out->random_perfect *= equal;
 		}
-		/* the places of the items with this position are before .. before + equal - 1 */
-		out->matches += before <= k && k < before + equal;
-		shared += equal;
-		XMC_TRY(xmc_spend(ctx, &work, n));
+		out->matches += before <= k && k < t->n - after;
+		free_places += t->n - after - before;
+		XMC_TRY(xmc_spend(ctx, &work, t->n));
 	}
+	out->perfect = wrong == 0;
 	out->tau = pairs ? 1 - 2.0 * wrong / pairs : NAN;
 	/* an item is at one of its g places with probability g / n */
-	out->random_matches = (double) shared / n;
+	out->random_matches = t->n > 0 ? (double) free_places / t->n : 0;
 	return XMC_OK;
+}
+
+xmc_status
+xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, const uint8_t *either, xmc_order_quality *out)
+{
+	const truth t = {n, position, either};
+	int32_t    *by_position = xmc_alloc(ctx, n > 0 ? n : 0, sizeof(int32_t));
+	double	   *count = xmc_alloc(ctx, 1 << (n < EXACT_ITEMS ? n : EXACT_ITEMS), sizeof(double));
+	xmc_status	status = XMC_OK;
+
+	*out = (xmc_order_quality){0};
+	if (!by_position || !count)
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	if (status == XMC_OK)
+		status = measure_pairs(ctx, &t, out);
+	if (status == XMC_OK)
+		status = sort_by_position(ctx, &t, by_position);
+	if (status == XMC_OK)
+		status = share_of_right_orders(ctx, &t, by_position, count, &out->random_perfect);
+	xmc_release(ctx, count);
+	xmc_release(ctx, by_position);
+	return status;
 }
 
 /* ---- bootstrap ---- */

@@ -2,8 +2,10 @@
 #include "xmcoh/order.h"
 #include "numeric/dense.h"
 #include "numeric/decode.h"
+#include "xmcoh/decided.h"
 
 #include <math.h>
+#include <string.h>
 
 double
 xmc_probability(double log_odds)
@@ -38,35 +40,81 @@ xmc_submatrix(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t 
 	return XMC_OK;
 }
 
-/* item (document->n): the items that the kind speaks of. submatrix (m, m): scratch. */
+/* The decisions among m of n items: to (m, m) from decided (n, n). */
 static xmc_status
-recover(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, const uint64_t *tie_seed,
-		int32_t m, const int32_t *item, float *submatrix, int32_t *order)
+decided_among(xmc_ctx *ctx, int32_t n, const uint8_t *decided, int32_t m, const int32_t *item, uint8_t *to)
 {
-	XMC_TRY(xmc_submatrix(ctx, document->n, scores->score[kind], m, item, submatrix));
+	int64_t		work = 0;
+
+	for (int64_t a = 0; a < m; a++)
+	{
+		for (int64_t b = 0; b < m; b++)
+			to[a * m + b] = decided[(int64_t) item[a] * n + item[b]];
+		XMC_TRY(xmc_spend(ctx, &work, m));
+	}
+	return XMC_OK;
+}
+
+/* submatrix (m, m) and among (m, m), NULL if nothing is decided: scratch. */
+static xmc_status
+order_items(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, const uint64_t *tie_seed, int32_t m,
+			const int32_t *item, float *submatrix, uint8_t *among, int32_t *order)
+{
+	XMC_TRY(xmc_submatrix(ctx, n, s, m, item, submatrix));
+	if (decided)
+		XMC_TRY(decided_among(ctx, n, decided, m, item, among));
 	if (tie_seed)
-		XMC_TRY(xmc_decode_shuffled(ctx, m, submatrix, *tie_seed, order));
+		XMC_TRY(xmc_decode_shuffled(ctx, m, submatrix, among, *tie_seed, order));
 	else
-		XMC_TRY(xmc_decode(ctx, m, submatrix, order, NULL));
+		XMC_TRY(xmc_decode(ctx, m, submatrix, among, order, NULL));
 	for (int32_t k = 0; k < m; k++)
 		order[k] = item[order[k]];
-	return kind == XMC_SCORE_FUSED && document->n_pairs > 0 ? xmc_keep_stored_order(ctx, document, m, order) : XMC_OK;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_order_items(xmc_ctx *ctx, int32_t n, const float *s, const uint8_t *decided, const uint64_t *tie_seed, int32_t m,
+				const int32_t *item, int32_t *order)
+{
+	size_t		cells = (size_t) m * (size_t) m;
+	float	   *submatrix = xmc_alloc(ctx, cells, sizeof(float));
+	uint8_t    *among = decided ? xmc_alloc(ctx, cells, 1) : NULL;
+	xmc_status	status;
+
+	status = submatrix && (among || !decided)
+		? order_items(ctx, n, s, decided, tie_seed, m, item, submatrix, among, order)
+		: xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	xmc_release(ctx, submatrix);
+	xmc_release(ctx, among);
+	return status;
+}
+
+/* item (document->n): the items that the kind speaks of, then scratch. */
+static xmc_status
+recover(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, const uint8_t *decided,
+		const uint64_t *tie_seed, int32_t m, int32_t *item, int32_t *order)
+{
+	XMC_TRY(xmc_order_items(ctx, document->n, scores->score[kind], decided, tie_seed, m, item, order));
+	if (kind != XMC_SCORE_FUSED || document->n_pairs == 0)
+		return XMC_OK;
+	XMC_TRY(xmc_keep_stored_order(ctx, document, m, order));
+	if (!decided)
+		return XMC_OK;
+	/* Decisions stand above labels: the nearest order that fulfils them. */
+	memcpy(item, order, sizeof(int32_t) * (size_t) m);
+	return xmc_decided_extend(ctx, document->n, decided, m, item, order);
 }
 
 xmc_status
 xmc_recover_order(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind,
-				  const uint64_t *tie_seed, int32_t *order, int32_t *m)
+				  const uint8_t *decided, const uint64_t *tie_seed, int32_t *order, int32_t *m)
 {
 	int32_t    *item = xmc_alloc(ctx, (size_t) document->n, sizeof(int32_t));
-	float	   *submatrix;
 	xmc_status	status;
 
 	XMC_NEED(item, ctx);
 	*m = xmc_score_kind_items(document, kind, item);
-	submatrix = xmc_alloc(ctx, (size_t) *m * (size_t) *m, sizeof(float));
-	status = submatrix ? recover(ctx, document, scores, kind, tie_seed, *m, item, submatrix, order)
-		: xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
-	xmc_release(ctx, submatrix);
+	status = recover(ctx, document, scores, kind, decided, tie_seed, *m, item, order);
 	xmc_release(ctx, item);
 	return status;
 }
@@ -143,7 +191,7 @@ xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint
 
 	XMC_NEED(order, ctx);
 	place = order + n;
-	status = xmc_decode_shuffled(ctx, n, s, seed, order);
+	status = xmc_decode_shuffled(ctx, n, s, NULL, seed, order);
 	if (status == XMC_OK)
 	{
 		for (int32_t k = 0; k < n; k++)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 4
+#define VERSION 6
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
@@ -184,6 +184,14 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	return stream_order(c, t, e->n_train, e->train);
 }
 
+/* Empty before the calibration. */
+static xmc_status
+stream_reliability(xmc_stream *c, xmc_reliability_table *table)
+{
+	XMC_TRY(xmc_stream_int32(c, "the table of reliability", &table->n, 0, XMC_RELIABILITY_MAX_ROWS));
+	return xmc_stream_floats(c, "the table of reliability", table->row[0], (int64_t) table->n * XMC_RELIABILITY_COLUMNS);
+}
+
 /*
  * The state of the training, without the round: the round is read before, since it tells which documents the order is made
  * of. Gradients are zero and scratch memory is unused wherever a checkpoint is written. The anchors are not saved either:
@@ -199,6 +207,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
 	XMC_TRY(stream_progress(c, t, &t->progress, e != NULL));
+	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));
 	if (t->round && t->report->n_rounds != t->progress.round)
 		return xmc_stream_damaged(c, "its round is not in the report");

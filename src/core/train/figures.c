@@ -28,7 +28,7 @@ evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores
 	return XMC_OK;
 }
 
-/* The model that scores document d of l: of out_of_fold and of probes that of the fold; of held-out documents that of all. */
+/* The model that scores document d of l: of out_of_fold and probes that of its fold; of held-out documents that of all. */
 static const xmc_model *
 model_of(const xmc_trainer *t, const xmc_labels *l, int32_t d)
 {

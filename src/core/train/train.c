@@ -7,6 +7,7 @@
 #include "train/crossfit.h"
 #include "train/epochs.h"
 #include "train/figures.h"
+#include "train/reliability.h"
 #include "train/rounds.h"
 #include "train/term_fit.h"
 #include "train/trainer.h"
@@ -196,7 +197,18 @@ calibrate(xmc_trainer *t)
 	XMC_TRY(xmc_train_fit_fusion(t, xmc_fit_labels(t)));
 	XMC_TRY(xmc_train_fit_guidance(t));
 	XMC_TRY(xmc_train_fit_known(t));
+	XMC_TRY(xmc_train_fit_reliability(t));
 	return xmc_train_cross_fitted_figures(t);
+}
+
+static bool
+any_round_kept(const xmc_train_report *report)
+{
+	bool		any = false;
+
+	for (int k = 0; k < report->n_rounds; k++)
+		any = any || report->round[k].kept;
+	return any;
 }
 
 /* All phases, in their order. */
@@ -229,9 +241,11 @@ run(xmc_trainer *t)
 	/* 4. The rounds. */
 	XMC_TRY(xmc_train_run_rounds(t));
 	XMC_TRY(xmc_checkpoint_load_or_save(t, XMC_STAGE_END, NULL));
-	/* 5. The figures of the report, unless cross-fitting has given them. */
+	/* 5. The figures of the report, unless cross-fitting has given them; a round that was kept changed what scores are worth. */
 	xmc_train_free_folds(t);
 	XMC_TRY(xmc_train_fill_anchors(t));
+	if (any_round_kept(t->report))
+		XMC_TRY(xmc_train_fit_reliability(t));
 	return xmc_train_held_out_figures(t);
 }
 

@@ -62,6 +62,15 @@
 #define xmcoh_may_become(role, other) is_member_of_role(role, other)
 #endif
 
+/* Whether the current user owns a relation. */
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
+#define xmcoh_owns_relation(relation) object_ownercheck(RelationRelationId, relation, GetUserId())
+#else
+#define xmcoh_owns_relation(relation) pg_class_ownercheck(relation, GetUserId())
+#endif
+
 /* The parts of a qualified name, as a list of String nodes; ERROR for a text that is not one. */
 #if PG_VERSION_NUM >= 160000
 #define xmcoh_qualified_name(text) stringToQualifiedNameList(text, NULL)

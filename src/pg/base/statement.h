@@ -21,6 +21,24 @@ execute(const char *query, int expected, int n, Oid *types, Datum *values, const
 	return SPI_processed;
 }
 
+/*
+ * The plan of a statement, kept for the session in *plan, which is NULL at first. The errors of SPI for a missing privilege,
+ * table or column are good messages for the user.
+ */
+static inline SPIPlanPtr
+prepared(SPIPlanPtr *plan, const char *query, int n, Oid *types)
+{
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	made = SPI_prepare(query, n, types);
+
+		if (made == NULL || SPI_keepplan(made) != 0)
+			elog(ERROR, "could not prepare \"%s\": %s", query, SPI_result_code_string(SPI_result));
+		*plan = made;
+	}
+	return *plan;
+}
+
 /* A column, from 1, of the first row of the last result. */
 static inline Datum
 first_value(int column, bool *is_null)

@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/statement.h"
 #include "base/xmcoh.h"
 #include "model/cachefile.h"
 
@@ -143,24 +144,6 @@ find_open_model(const char *sha256)
 }
 
 /* ---- reading the tables ---- */
-
-/*
- * A plan, kept for the session. The errors of SPI for a missing privilege, table or column are good messages for the user;
- * only a missing row needs a message of ours.
- */
-static SPIPlanPtr
-prepared(SPIPlanPtr *plan, const char *query, int n_arguments, Oid *types)
-{
-	if (*plan == NULL)
-	{
-		SPIPlanPtr	made = SPI_prepare(query, n_arguments, types);
-
-		if (made == NULL || SPI_keepplan(made) != 0)
-			elog(ERROR, "could not prepare \"%s\": %s", query, SPI_result_code_string(SPI_result));
-		*plan = made;
-	}
-	return *plan;
-}
 
 static void
 select_rows(SPIPlanPtr plan, Datum *values)
@@ -327,8 +310,8 @@ no_such_model(const char *name, Datum name_datum)
 			 errhint("xmcoh.model lists the models that you may use.")));
 }
 
-DeployedModel
-xmcoh_find_deployed(const char *name, size_t name_length)
+static DeployedModel
+find_deployed(const char *name, size_t name_length, bool may_lack)
 {
 	static SPIPlanPtr plan = NULL;
 	Oid			types[1] = {TEXTOID};
@@ -355,6 +338,11 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 		no_such_model(name_string, values[0]);
 	found.model_id = DatumGetInt32(column(1, &is_null));
 	found.version = DatumGetInt32(column(2, &is_null));
+	if (is_null && may_lack)
+	{
+		SPI_finish();
+		return found;
+	}
 	if (is_null)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -373,6 +361,12 @@ xmcoh_find_deployed(const char *name, size_t name_length)
 	found.model = opened_weights(name_string, &found, sha256, size);
 	SPI_finish();
 	return found;
+}
+
+DeployedModel
+xmcoh_find_deployed(const char *name, size_t name_length)
+{
+	return find_deployed(name, name_length, false);
 }
 
 const xmc_model *
@@ -414,7 +408,7 @@ xmcoh_open_version(int32 model_id, int32 version)
  * lost file may be the answer's: an error that is caught does not change the snapshot.
  */
 const DeployedModel *
-xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name, size_t name_length)
+xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name, size_t name_length, bool may_lack)
 {
 	Snapshot	snapshot = GetActiveSnapshot();
 	SubTransactionId subtransaction = GetCurrentSubTransactionId();
@@ -427,7 +421,7 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 		&& lookup->running_subs == snapshot->subxcnt && lookup->lost_mappings == xmcoh_lost_mappings())
 		return &lookup->answer;
 
-	lookup->answer = xmcoh_find_deployed(name, name_length);
+	lookup->answer = find_deployed(name, name_length, may_lack);
 	copy = MemoryContextAlloc(context, name_length + 1);
 	memcpy(copy, name, name_length);
 	if (lookup->name != NULL)

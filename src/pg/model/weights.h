@@ -11,7 +11,7 @@
 
 #include "xmcoh/model.h"
 
-/* A version whose weights are open. Valid until the end of the transaction. */
+/* A version whose weights are open. Valid until the end of the transaction. model NULL: no version is deployed. */
 typedef struct DeployedModel
 {
 	int32		model_id;
@@ -41,13 +41,13 @@ typedef struct ModelLookup
 /*
  * The deployed version of the model `name`. `context`: the memory context of `lookup` (flinfo->fn_mcxt). Needs an active
  * snapshot. Writes nothing to the database, so it works on a standby and in parallel workers. Errors: undefined_object (no
- * such model), insufficient_privilege, object_not_in_prerequisite_state (no deployed version), data_corrupted (damaged
- * weights).
+ * such model), insufficient_privilege, object_not_in_prerequisite_state (no deployed version, unless `may_lack`),
+ * data_corrupted (damaged weights).
  */
 extern const DeployedModel *xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *name,
-												   size_t name_length);
+												   size_t name_length, bool may_lack);
 
-/* The same, for a caller that looks up once. */
+/* The same, for a caller that looks up once. A deployed version must be there. */
 extern DeployedModel xmcoh_find_deployed(const char *name, size_t name_length);
 
 /*

@@ -332,7 +332,7 @@ score_state(FunctionCallInfo fcinfo, const OrderState *state, const KeyedItem *s
 {
 	FinalSite  *site = final_site(fcinfo);
 	const DeployedModel *deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, state->model,
-														  state->model_length);
+														  state->model_length, false);
 	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) (state->n + 1));
 
 	for (int32 i = 0; i < state->n; i++)
@@ -408,7 +408,7 @@ xmcoh_recover_order_final(PG_FUNCTION_ARGS)
 	sorted = sorted_items(fcinfo, state);
 	score_state(fcinfo, state, sorted, &scored);
 	order = palloc(sizeof(int32) * (Size) (state->n + 1));
-	m = xmcoh_decode_scores(&scored.document, &scored.scores, state->score_kind, order);
+	m = xmcoh_decode_scores(&scored.document, &scored.scores, state->score_kind, NULL, order);
 	value = palloc(sizeof(Datum) * (Size) (m + 1));
 	for (int32 k = 0; k < m; k++)
 		value[k] = sorted[order[k]].value;

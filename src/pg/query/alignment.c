@@ -20,19 +20,20 @@ typedef struct AlignmentOutput
 {
 	ReturnSetInfo *result;
 	const DeployedModel *deployed;
+	Datum		document;		/* the key of the current document */
 } AlignmentOutput;
 
 /* One row of the result; text or image NULL: the other one has no counterpart. */
 static void
 put_pair(const AlignmentOutput *output, const char *text, const char *image, double probability, bool inferred)
 {
-	Datum		values[4];
-	bool		nulls[4] = {text == NULL, image == NULL, false, false};
+	Datum		values[5] = {output->document};
+	bool		nulls[5] = {false, text == NULL, image == NULL};
 
-	values[0] = text ? CStringGetTextDatum(text) : (Datum) 0;
-	values[1] = image ? CStringGetTextDatum(image) : (Datum) 0;
-	values[2] = Float8GetDatum(probability);
-	values[3] = BoolGetDatum(inferred);
+	values[1] = text ? CStringGetTextDatum(text) : (Datum) 0;
+	values[2] = image ? CStringGetTextDatum(image) : (Datum) 0;
+	values[3] = Float8GetDatum(probability);
+	values[4] = BoolGetDatum(inferred);
 	tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
 }
 
@@ -93,13 +94,14 @@ probability_of(const Counterparts *counterparts, int32 image, int32 text)
 static void
 put_alignment(void *arg, const BulkDocument *scored)
 {
-	const AlignmentOutput *output = arg;
+	AlignmentOutput *output = arg;
 	const xmc_document *document = &scored->document;
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_arena	arena;
 	Counterparts counterparts;
 
 	check_can_align(output->deployed, scored);
+	output->document = CStringGetTextDatum(scored->key);
 	xmc_arena_init(&arena, &ctx);
 	find_counterparts(&arena, output->deployed->model, document, &counterparts);
 	/* each item with a text, and its image */
@@ -135,6 +137,6 @@ xmcoh_alignment(PG_FUNCTION_ARGS)
 	DeployedModel deployed;
 	AlignmentOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.deployed = &deployed};
 
-	xmcoh_bulk_one(fcinfo, &deployed, &usual, put_alignment, &output);
+	xmcoh_bulk_few(fcinfo, 3, false, &deployed, &usual, put_alignment, &output);
 	return (Datum) 0;
 }

@@ -81,3 +81,15 @@ xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first)
 				 errmsg("rounds must be between 1 and %d", XMC_GUIDANCE_MAX_ROUNDS)));
 	return rule;
 }
+
+double
+xmcoh_precision_argument(NullableDatum argument)
+{
+	double		precision = argument.isnull ? 0.95 : DatumGetFloat8(argument.value);
+
+	if (!(precision >= 0.5 && precision < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("precision must be at least 0.5 and less than 1")));
+	return precision;
+}

@@ -27,4 +27,7 @@ extern const char *xmcoh_score_kind_name(xmc_score_kind kind);
  */
 extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
 
+/* The argument `precision`; NULL: 0.95. ERROR invalid_parameter_value. */
+extern double xmcoh_precision_argument(NullableDatum argument);
+
 #endif

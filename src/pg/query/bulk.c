@@ -13,6 +13,9 @@
 
 #include "base/xmcoh.h"
 #include "query/arguments.h"
+#include "source/pairs.h"
+
+#include "xmcoh/decided.h"
 
 /* A batch is full when it reaches one of these. */
 #define BATCH_DOCUMENTS 256
@@ -23,6 +26,7 @@ typedef struct Batch
 {
 	const xmc_model *model;
 	const xmc_guidance_rule *rule;
+	const ApprovedPairs *approved;	/* NULL: they are not asked for */
 	int32		n;
 	int64		pairs;			/* sum of n * n */
 	int64		numbers;		/* of embeddings */
@@ -38,17 +42,44 @@ add_document(Batch *batch, const SourceDocument *from)
 	xmc_ctx		ctx = xmcoh_context();
 	Size		n = (Size) from->n;
 
-	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1))};
+	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1)),.approved = from->approved};
 	for (int32 i = 0; i < from->n; i++)
 		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
 	to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
 	to->document.group = xmcoh_source_group(from);
+	if (batch->approved != NULL)
+		to->decided = xmcoh_decided(&ctx, batch->approved, from, &to->stale);
 	if (batch->rule->mode == XMC_GUIDANCE_STORED)
 		XMCOH_TRY(xmc_document_label_positions(&ctx, &to->document, to->position), &ctx);
 	batch->n++;
 	batch->pairs += (int64) from->n * from->n;
 	batch->numbers += (int64) from->n * (options->image_dim + options->text_dim);
+}
+
+const uint8 *
+xmcoh_decided_with_order(const BulkDocument *scored)
+{
+	int64		n = scored->document.n;
+	uint8	   *decided;
+
+	if (!scored->approved)
+		return scored->decided;
+	decided = palloc0((Size) (n * n + 1));
+	for (int64 i = 0; i < n; i++)
+		for (int64 j = 0; j < n; j++)
+		{
+			bool		before = scored->position[i] < scored->position[j];
+			xmc_decision decision = scored->decided ? (xmc_decision) scored->decided[i * n + j] : XMC_UNDECIDED;
+
+			if (before && decision == XMC_DECIDED_AFTER)
+				return scored->decided;
+			if (before && decision != XMC_DECIDED_EITHER)
+				decision = XMC_DECIDED_BEFORE;
+			if (decision != XMC_UNDECIDED)
+				xmc_decide((int32) n, decided, (int32) i, (int32) j, decision);
+		}
+	return decided;
 }
 
 static void
@@ -125,10 +156,11 @@ notice_missing(const DeployedModel *deployed, List *sources)
 }
 
 void
-xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, Oid source, const char *document,
-				 BulkFilter filter, BulkVisitor visit, void *arg)
+xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request)
 {
-	List	   *sources = xmcoh_source_columns(deployed->model_id, source);
+	/* first, since reading relations of pairs may run code that changes what the sources are */
+	const ApprovedPairs *approved = request->decided ? xmcoh_read_pairs(deployed->model_id, request->keys, true) : NULL;
+	List	   *sources = xmcoh_source_columns(deployed->model_id, request->source);
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
 	Batch	   *batch = palloc0(sizeof(Batch));
 	ListCell   *cell;
@@ -141,9 +173,10 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, O
 	notice_missing(deployed, sources);
 	batch->model = deployed->model;
 	batch->rule = rule;
+	batch->approved = approved;
 	foreach(cell, sources)
 	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, document);
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, request->keys);
 		const SourceDocument *next;
 
 		do
@@ -153,12 +186,12 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, O
 			/* a document joins the batch; the batch is scored when it is full, and at the end of the source */
 			next = xmcoh_source_next(reader);
 			before = MemoryContextSwitchTo(memory);
-			if (next != NULL && (filter == NULL || filter(arg, next)))
+			if (next != NULL && (request->filter == NULL || request->filter(request->arg, next)))
 				add_document(batch, next);
 			if (batch->n == BATCH_DOCUMENTS || batch->pairs >= BATCH_PAIRS || batch->numbers >= BATCH_NUMBERS
 				|| (next == NULL && batch->n > 0))
 			{
-				score_batch(batch, visit, arg);
+				score_batch(batch, request->visit, request->arg);
 				MemoryContextReset(memory);
 			}
 			MemoryContextSwitchTo(before);
@@ -170,20 +203,28 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, O
 }
 
 void
-xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, const xmc_guidance_rule *rule, BulkVisitor visit,
-			   void *arg)
+xmcoh_bulk_few(FunctionCallInfo fcinfo, int documents, bool decided, DeployedModel *deployed, const xmc_guidance_rule *rule,
+			   BulkVisitor visit, void *arg)
 {
-	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
+	BulkRequest request = {.source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2),.decided = decided,.visit = visit,
+		.arg = arg,.keys = xmcoh_document_keys(fcinfo->args[documents])};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
+	const char *document;
+	DocumentKeys one = {.n = 1,.key = &document};
 
-	if (PG_ARGISNULL(1))
+	if (PG_ARGISNULL(1) == (request.keys == NULL))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("document must not be NULL")));
+				(errcode(request.keys ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 request.keys ? errmsg("both document and documents are given") : errmsg("document must not be NULL")));
+	if (request.keys == NULL)
+	{
+		document = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		request.keys = &one;
+	}
 	InitMaterializedSRF(fcinfo, 0);
 	*deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(deployed, rule, source, text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, visit, arg);
+	xmcoh_bulk_score(deployed, rule, &request);
 	SPI_finish();
 }

@@ -11,6 +11,7 @@
 #include "fmgr.h"
 
 #include "model/weights.h"
+#include "source/keys.h"
 #include "source/source.h"
 
 #include "xmcoh/scorer.h"
@@ -21,6 +22,9 @@ typedef struct BulkDocument
 	const char *key;
 	const char **item;			/* (n) */
 	const double *position;		/* (n) stored positions, NaN: none */
+	bool		approved;		/* its stored order is approved in its source */
+	const uint8 *decided;		/* (n, n) what people decided (pairs.h); NULL: nothing, or the request does not ask */
+	bool		stale;			/* the document has changed since it was decided about */
 	xmc_document document;
 	xmc_scores	scores;
 } BulkDocument;
@@ -32,20 +36,36 @@ typedef struct BulkDocument
 typedef bool (*BulkFilter) (void *arg, const SourceDocument *document);
 typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
 
-/*
- * Scores by `rule` the documents of `source` (InvalidOid: of all sources of the model) that pass `filter` (NULL: all), and
- * visits them in the order of their keys, one source after the other. `document`: the key of the only document to be
- * scored; NULL: all. Needs SPI. Errors: those of xmcoh_source_columns, xmcoh_source_open and xmcoh_source_next;
- * object_not_in_prerequisite_state when the model has no source.
- */
-extern void xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, Oid source, const char *document,
-							 BulkFilter filter, BulkVisitor visit, void *arg);
+/* What to score. */
+typedef struct BulkRequest
+{
+	Oid			source;			/* InvalidOid: all sources of the model */
+	const DocumentKeys *keys;	/* the wanted documents; NULL: all */
+	bool		decided;		/* decisions about the documents are read, too */
+	BulkFilter	filter;			/* NULL: all documents that are read */
+	BulkVisitor visit;
+	void	   *arg;			/* of filter and visitor */
+} BulkRequest;
 
 /*
- * The body of a set-returning function on one document, with the arguments (model text, document text, source regclass,
- * ...): checks the arguments, finds the deployed version (into *deployed, before the visitor is called), scores and visits.
+ * Scores by `rule` the requested documents and visits them in the order of their keys, one source after the other. Only
+ * rows of the documents with the wanted keys are read. Needs SPI. Errors: those of xmcoh_source_columns, xmcoh_source_open
+ * and xmcoh_source_next; object_not_in_prerequisite_state when the model has no source.
  */
-extern void xmcoh_bulk_one(FunctionCallInfo fcinfo, DeployedModel *deployed, const xmc_guidance_rule *rule, BulkVisitor visit,
-						   void *arg);
+extern void xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request);
+
+/*
+ * What is decided about a document, with its stored order if its source marks that as approved. Approved pairs stand above
+ * such an order: where one contradicts the order, the pairs alone count. NULL: nothing is decided.
+ */
+extern const uint8 *xmcoh_decided_with_order(const BulkDocument *scored);
+
+/*
+ * The body of a set-returning function on few documents, with the arguments (model text, document text, source regclass,
+ * ...) and as argument number `documents` a text[]: checks the arguments, finds the deployed version (into *deployed, before
+ * the visitor is called), scores and visits.
+ */
+extern void xmcoh_bulk_few(FunctionCallInfo fcinfo, int documents, bool decided, DeployedModel *deployed,
+						   const xmc_guidance_rule *rule, BulkVisitor visit, void *arg);
 
 #endif

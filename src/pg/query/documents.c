@@ -15,12 +15,13 @@
 #include "query/bulk.h"
 #include "query/scored_document.h"
 
+#include "xmcoh/decided.h"
 #include "xmcoh/order.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_order_documents);
 PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
 
-/* ---- order_documents(model, source, evidence, guidance, alignment, rounds) ---- */
+/* ---- order_documents(model, source, evidence, guidance, alignment, rounds, documents) ---- */
 
 typedef struct OrderOutput
 {
@@ -33,7 +34,7 @@ put_order(void *arg, const BulkDocument *scored)
 {
 	OrderOutput *output = arg;
 	int32	   *order = palloc(sizeof(int32) * (Size) (scored->document.n + 1));
-	int32		n = xmcoh_decode_scores(&scored->document, &scored->scores, output->score_kind, order);
+	int32		n = xmcoh_decode_scores(&scored->document, &scored->scores, output->score_kind, scored->decided, order);
 	Datum		values[4] = {CStringGetTextDatum(scored->key)};
 
 	for (int32 k = 0; k < n; k++)
@@ -52,9 +53,10 @@ Datum
 xmcoh_order_documents(PG_FUNCTION_ARGS)
 {
 	OrderOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
-	Oid			source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 3);
+	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.visit = put_order,
+		.arg = &output,.keys = xmcoh_document_keys(fcinfo->args[6])};
 	DeployedModel deployed;
 
 	output.score_kind = xmcoh_score_kind_argument(fcinfo->args[2]);
@@ -67,12 +69,12 @@ xmcoh_order_documents(PG_FUNCTION_ARGS)
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&deployed, &rule, source, NULL, NULL, put_order, &output);
+	xmcoh_bulk_score(&deployed, &rule, &request);
 	SPI_finish();
 	return (Datum) 0;
 }
 
-/* ---- pair_scores(model, document, source, guidance, alignment, rounds) ---- */
+/* ---- pair_scores(model, document, source, guidance, alignment, rounds, documents) ---- */
 
 typedef struct PairOutput
 {
@@ -80,37 +82,70 @@ typedef struct PairOutput
 	bool		has_fused;
 } PairOutput;
 
+/* What was decided about a pair, as the column approved has it; NULL: nothing. */
+static const char *
+approved_name(const BulkDocument *scored, int64 at)
+{
+	static const char *const name[] = {
+		[XMC_UNDECIDED] = NULL, [XMC_DECIDED_BEFORE] = "before", [XMC_DECIDED_AFTER] = "after",
+		[XMC_DECIDED_EITHER] = "either"
+	};
+
+	return scored->decided ? name[scored->decided[at]] : NULL;
+}
+
+/* The probability of a pair: 1 or 0 where an order was approved, else by its fused score. */
+static double
+pair_probability(const BulkDocument *scored, int64 at)
+{
+	xmc_decision decision = scored->decided ? (xmc_decision) scored->decided[at] : XMC_UNDECIDED;
+
+	if (decision == XMC_DECIDED_BEFORE || decision == XMC_DECIDED_AFTER)
+		return decision == XMC_DECIDED_BEFORE;
+	return xmc_probability(scored->scores.score[XMC_SCORE_FUSED][at]);
+}
+
+static void
+put_pair(const PairOutput *output, const BulkDocument *scored, Datum document_key, int64 a, int64 b)
+{
+	const xmc_document *document = &scored->document;
+	float	   *const *score = scored->scores.score;
+	int64		at = a * document->n + b;
+	bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
+	bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
+	const char *approved = approved_name(scored, at);
+	Datum		values[12] = {document_key};
+	bool		nulls[12] = {[3] = isnan(scored->position[a]), isnan(scored->position[b]), !text, !image, !text, !image,
+		!output->has_fused, !output->has_fused && approved == NULL, approved == NULL};
+
+	values[1] = CStringGetTextDatum(scored->item[a]);
+	values[2] = CStringGetTextDatum(scored->item[b]);
+	values[3] = Float8GetDatum(scored->position[a]);
+	values[4] = Float8GetDatum(scored->position[b]);
+	values[5] = Float8GetDatum(score[XMC_SCORE_TEXT][at]);
+	values[6] = Float8GetDatum(score[XMC_SCORE_IMAGE][at]);
+	values[7] = Float8GetDatum(score[XMC_SCORE_TEXT_GUIDED][at]);
+	values[8] = Float8GetDatum(score[XMC_SCORE_IMAGE_GUIDED][at]);
+	values[9] = Float8GetDatum(score[XMC_SCORE_FUSED][at]);
+	values[10] = Float8GetDatum(pair_probability(scored, at));
+	values[11] = approved ? CStringGetTextDatum(approved) : (Datum) 0;
+	tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
+	pfree(DatumGetPointer(values[1]));
+	pfree(DatumGetPointer(values[2]));
+	if (approved)
+		pfree(DatumGetPointer(values[11]));
+}
+
 static void
 put_pairs(void *arg, const BulkDocument *scored)
 {
-	const PairOutput *output = arg;
-	const xmc_document *document = &scored->document;
-	int64		n = document->n;
+	Datum		document_key = CStringGetTextDatum(scored->key);
 
-	for (int64 a = 0; a < n; a++)
+	for (int64 a = 0; a < scored->document.n; a++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		for (int64 b = a + 1; b < n; b++)
-		{
-			float	   *const *score = scored->scores.score;
-			int64		at = a * n + b;
-			bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
-			bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
-			Datum		values[8];
-			bool		nulls[8] = {false, false, !text, !image, !text, !image, !output->has_fused, !output->has_fused};
-
-			values[0] = CStringGetTextDatum(scored->item[a]);
-			values[1] = CStringGetTextDatum(scored->item[b]);
-			values[2] = Float8GetDatum(score[XMC_SCORE_TEXT][at]);
-			values[3] = Float8GetDatum(score[XMC_SCORE_IMAGE][at]);
-			values[4] = Float8GetDatum(score[XMC_SCORE_TEXT_GUIDED][at]);
-			values[5] = Float8GetDatum(score[XMC_SCORE_IMAGE_GUIDED][at]);
-			values[6] = Float8GetDatum(score[XMC_SCORE_FUSED][at]);
-			values[7] = Float8GetDatum(xmc_probability(score[XMC_SCORE_FUSED][at]));
-			tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
-			pfree(DatumGetPointer(values[0]));
-			pfree(DatumGetPointer(values[1]));
-		}
+		for (int64 b = a + 1; b < scored->document.n; b++)
+			put_pair(arg, scored, document_key, a, b);
 	}
 }
 
@@ -121,6 +156,6 @@ xmcoh_pair_scores(PG_FUNCTION_ARGS)
 	PairOutput	output = {.result = (ReturnSetInfo *) fcinfo->resultinfo,.has_fused = xmc_guidance_has_fused(&rule)};
 	DeployedModel deployed;
 
-	xmcoh_bulk_one(fcinfo, &deployed, &rule, put_pairs, &output);
+	xmcoh_bulk_few(fcinfo, 6, true, &deployed, &rule, put_pairs, &output);
 	return (Datum) 0;
 }

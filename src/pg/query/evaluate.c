@@ -20,6 +20,7 @@
 #include "query/arguments.h"
 #include "query/bulk.h"
 #include "query/metrics.h"
+#include "source/decision_graph.h"
 
 #include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
@@ -63,6 +64,7 @@ typedef struct Evaluation
 	bool		inferred;		/* the alignment of every document is inferred */
 	bool		held_out_only;
 	HeldOutRule held_out;		/* with held_out_only */
+	const DecidedPairs *decided;
 	int32		documents[DOCUMENT_SETS];
 	Tally		tally[DOCUMENT_SETS][XMC_SCORE_KINDS];
 } Evaluation;
@@ -104,7 +106,7 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, uint64 group, const xmc_or
 	}
 	tally->items[tally->documents] = n;
 	tally->matches[tally->documents] = quality->matches;
-	tally->perfect[tally->documents] = quality->matches == n;
+	tally->perfect[tally->documents] = quality->perfect;
 	tally->tau[tally->documents] = quality->tau;
 	tally->group[tally->documents] = group;
 	tally->documents++;
@@ -113,24 +115,90 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, uint64 group, const xmc_or
 	tally->random_perfect += quality->random_perfect;
 }
 
+/* The number of an item of the document; -1: it has none of this key. */
+static int32
+scored_item(const BulkDocument *scored, const char *key)
+{
+	for (int32 i = 0; i < scored->document.n; i++)
+		if (strcmp(scored->item[i], key) == 0)
+			return i;
+	return -1;
+}
+
+/* The pairs of items that people have decided to have no order, as a matrix (n, n); NULL: there is none. */
+static uint8 *
+free_pairs(const Evaluation *evaluation, const BulkDocument *scored)
+{
+	const DecidedPairs *decided = evaluation->decided;
+	Size		n = (Size) scored->document.n;
+	uint8	   *either = NULL;
+
+	for (int64 k = xmcoh_first_of_document(decided->pair, decided->n, sizeof(DecidedPair), scored->key);
+		 k < decided->n && strcmp(decided->pair[k].document, scored->key) == 0; k++)
+	{
+		int32		a = decided->pair[k].either ? scored_item(scored, decided->pair[k].before) : -1;
+		int32		b = decided->pair[k].either ? scored_item(scored, decided->pair[k].after) : -1;
+
+		if (a < 0 || b < 0)
+			continue;
+		if (either == NULL)
+			either = palloc0(n * n);
+		either[a * n + b] = either[b * n + a] = 1;
+	}
+	return either;
+}
+
+/*
+ * Measures an order of m items of the document, order[k] the item at place k, against its stored positions. Items without a
+ * position do not count, because their right place is not known. Returns how many count.
+ */
+static int32
+measure_order(const BulkDocument *scored, const uint8 *either, int32 m, const int32 *order, xmc_order_quality *quality)
+{
+	Size		n = (Size) scored->document.n;
+	int32	   *item = palloc(sizeof(int32) * Max(m, 1));	/* (placed) */
+	double	   *position = palloc(sizeof(double) * Max(m, 1));
+	uint8	   *among = NULL;	/* (placed, placed) */
+	xmc_ctx		ctx = xmcoh_context();
+	int32		placed = 0;
+
+	for (int32 k = 0; k < m; k++)
+		if (!isnan(scored->position[order[k]]))
+		{
+			item[placed] = order[k];
+			position[placed++] = scored->position[order[k]];
+		}
+	if (either != NULL)
+	{
+		among = palloc((Size) placed * placed + 1);
+		for (int32 a = 0; a < placed; a++)
+			for (int32 b = 0; b < placed; b++)
+				among[(Size) a * placed + b] = either[item[a] * n + item[b]];
+	}
+	if (placed > 0)
+		XMCOH_TRY(xmc_measure_order(&ctx, placed, position, among, quality), &ctx);
+	return placed;
+}
+
 /*
  * Evaluates one kind of score on one document, over the items that this kind covers: those that hold its modality; for the
  * fused score all, unless none of them has anything that the model reads. Items without a position are ordered too, but do
- * not count, because their right place is not known.
+ * not count. either (n, n): pairs without an order, which count neither; or NULL.
  */
 static void
-evaluate_score_kind(Evaluation *evaluation, DocumentSet set, const BulkDocument *scored, xmc_score_kind kind)
+evaluate_score_kind(Evaluation *evaluation, DocumentSet set, const BulkDocument *scored, const uint8 *either,
+					xmc_score_kind kind)
 {
 	const xmc_document *document = &scored->document;
 	Tally	   *tally = &evaluation->tally[set][kind];
 	Size		n = (Size) document->n;
 	int32	   *item = palloc(sizeof(int32) * n);	/* (m) */
 	int32	   *order = palloc(sizeof(int32) * n);
-	double	   *position = palloc(sizeof(double) * n);	/* (placed) stored positions, in the recovered order */
 	int32		m = xmc_score_kind_items(document, kind, item);
 	const float *s = scored->scores.score[kind];	/* (n, n) */
 	uint64_t	tie_seed = xmc_hash_bytes(scored->key, strlen(scored->key), XMCOH_BOOTSTRAP_SEED);
 	xmc_ctx		ctx = xmcoh_context();
+	xmc_order_quality quality;
 	bool		any = false;
 	int32		placed = 0;
 
@@ -140,23 +208,18 @@ evaluate_score_kind(Evaluation *evaluation, DocumentSet set, const BulkDocument 
 	if (any)
 	{
 		/* the recovered order; ties are broken by chance, so that the numbers of the items cannot help */
-		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, kind, &tie_seed, order, &m), &ctx);
-		for (int32 k = 0; k < m; k++)
-			if (!isnan(scored->position[order[k]]))
-				position[placed++] = scored->position[order[k]];
+		XMCOH_TRY(xmc_recover_order(&ctx, document, &scored->scores, kind, NULL, &tie_seed, order, &m), &ctx);
+		placed = measure_order(scored, either, m, order, &quality);
 	}
 	if (placed > 0)
 	{
-		xmc_order_quality quality;
-
-		XMCOH_TRY(xmc_measure_order(&ctx, placed, position, &quality), &ctx);
 		tally_up(evaluation->memory, tally, placed, document->group, &quality);
 		/* calibration: the probability of each pair in its stored order */
 		for (int32 a = 0; a < m; a++)
 		{
 			CHECK_FOR_INTERRUPTS();
 			for (int32 b = 0; b < m; b++)
-				if (scored->position[item[a]] < scored->position[item[b]])
+				if (scored->position[item[a]] < scored->position[item[b]] && !(either && either[item[a] * n + item[b]]))
 					xmc_reliability_add(&tally->reliability, xmc_probability(s[(int64) item[a] * document->n + item[b]]));
 		}
 	}
@@ -190,10 +253,11 @@ evaluate_document(void *arg, const BulkDocument *scored)
 {
 	Evaluation *evaluation = arg;
 	DocumentSet set = set_of(evaluation, scored);
+	const uint8 *either = free_pairs(evaluation, scored);
 
 	evaluation->documents[set]++;
 	for (int e = 0; e < XMC_SCORE_KINDS; e++)
-		evaluate_score_kind(evaluation, set, scored, (xmc_score_kind) e);
+		evaluate_score_kind(evaluation, set, scored, either, (xmc_score_kind) e);
 }
 
 /* Which documents the version's training held out. */
@@ -352,6 +416,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	Evaluation	evaluation = {.memory = CurrentMemoryContext,.inferred = rule.inferred,.held_out_only = !OidIsValid(source)};
 	DeployedModel deployed;
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
+	const DocumentKeys *keys = xmcoh_document_keys(fcinfo->args[5]);
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
@@ -361,9 +426,11 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 			evaluation.tally[k][e].reliability.bins = XMC_CALIBRATION_BINS;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	evaluation.decided = xmcoh_read_decided_pairs(deployed.model_id, NULL);
 	if (evaluation.held_out_only)
 		find_held_out(&deployed, &evaluation);
-	xmcoh_bulk_score(&deployed, &rule, source, NULL, is_evaluated, evaluate_document, &evaluation);
+	xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.source = source,.keys = keys,.filter = is_evaluated,
+					 .visit = evaluate_document,.arg = &evaluation});
 	/* a set without documents has no rows; but without any document the first set has */
 	for (int k = 0; k < DOCUMENT_SETS; k++)
 		if (evaluation.documents[k] > 0 || (k == UNSEEN && evaluation.documents[SEEN] + evaluation.documents[KNOWN_GROUP] == 0))

@@ -61,7 +61,7 @@ pair_score(FunctionCallInfo fcinfo)
 	if (site == NULL)
 		site = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ScoreSite));
 	deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model),
-									 VARSIZE_ANY_EXHDR(model));
+									 VARSIZE_ANY_EXHDR(model), false);
 	for (int k = 0; k < 2; k++)
 	{
 		ItemInput	input;

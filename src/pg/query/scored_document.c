@@ -17,11 +17,12 @@ xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredD
 }
 
 int32
-xmcoh_decode_scores(const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, int32 *order)
+xmcoh_decode_scores(const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, const uint8 *decided,
+					int32 *order)
 {
 	xmc_ctx		ctx = xmcoh_context();
 	int32		m;
 
-	XMCOH_TRY(xmc_recover_order(&ctx, document, scores, kind, NULL, order, &m), &ctx);
+	XMCOH_TRY(xmc_recover_order(&ctx, document, scores, kind, decided, NULL, order, &m), &ctx);
 	return m;
 }

@@ -22,8 +22,10 @@ extern void xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *i
 
 /*
  * The order by one kind of score, of the items that this kind covers (xmc_score_kind_items): order[k] is the item at place
- * k. Returns how many items that are. `order` must have room for all items of the document.
+ * k. It fulfils what is decided (n, n) (xmcoh/decided.h; NULL: nothing is). Returns how many items that are. `order` must
+ * have room for all items of the document.
  */
-extern int32 xmcoh_decode_scores(const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, int32 *order);
+extern int32 xmcoh_decode_scores(const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind,
+								 const uint8 *decided, int32 *order);
 
 #endif

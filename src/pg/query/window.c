@@ -170,7 +170,7 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 		site = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(WindowSite));
 	row = read_rows(window, PG_NARGS(), n, &model, &kind);
 	deployed = xmcoh_lookup_deployed(&site->lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model),
-									 VARSIZE_ANY_EXHDR(model));
+									 VARSIZE_ANY_EXHDR(model), false);
 	qsort(row, n, sizeof(PartitionRow), compare_rows);
 	for (int32 i = 0; i < n; i++)
 	{
@@ -180,7 +180,7 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 	}
 	xmcoh_score_items(deployed->model, n, item, &scored);
 	xmcoh_notice_missing_input(&deployed->model->options, PG_NARGS() > 3, kind, &scored.document, &site->notices);
-	m = xmcoh_decode_scores(&scored.document, &scored.scores, kind, order);
+	m = xmcoh_decode_scores(&scored.document, &scored.scores, kind, NULL, order);
 	memset(place, 0, sizeof(int32) * (Size) n);
 	for (int32 k = 0; k < m; k++)
 		place[row[order[k]].row] = k + 1;

@@ -507,6 +507,13 @@ start(const Schedule *schedule, TimestampTz now)
 	else if (DatumGetBool(first_value(7, &is_null)) && !is_null)
 	{
 		values[2] = Int32GetDatum(train());
+		/*
+		 * The job's definition of the sources is the schedule's, which was compared above. train() writes down the present
+		 * one, and another transaction may have changed the sources since the comparison.
+		 */
+		execute("UPDATE xmcoh.job_record AS j SET source_definition = s.source_definition FROM xmcoh.schedule AS s"
+				" WHERE s.schedule_id = $1 AND j.job_id = $2", SPI_OK_UPDATE, 2, (Oid[]) {INT4OID, INT4OID},
+				(Datum[]) {values[0], values[2]}, NULL);
 		execute("UPDATE xmcoh.schedule SET last_run_at = $2, last_job_id = $3, message = NULL WHERE schedule_id = $1",
 				SPI_OK_UPDATE, 3, types, values, NULL);
 	}

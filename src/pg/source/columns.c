@@ -13,6 +13,7 @@
 #include "utils/lsyscache.h"
 
 #include "base/reference.h"
+#include "base/statement.h"
 
 /* ---- the uses of a column ---- */
 
@@ -239,6 +240,7 @@ check_exists(SPITupleTable *rows, uint64 row, int column)
 List *
 xmcoh_source_columns(int32 model_id, Oid relation)
 {
+	static SPIPlanPtr plan = NULL;
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(model_id)};
@@ -246,10 +248,10 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	SPITupleTable *rows;
 	uint64		n;
 
-	if (SPI_execute_with_args("SELECT relation, document, item, text, image, text_embedding, position, approved, documents_of,"
-							  " all_approved, group_columns FROM xmcoh.source_record WHERE model_id OPERATOR(pg_catalog.=) $1"
-							  " ORDER BY documents_of IS NOT NULL, source_id",
-							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	prepared(&plan, "SELECT relation, document, item, text, image, text_embedding, position, approved, documents_of,"
+			 " all_approved, group_columns FROM xmcoh.source_record WHERE model_id OPERATOR(pg_catalog.=) $1"
+			 " ORDER BY documents_of IS NOT NULL, source_id", 1, types);
+	if (SPI_execute_plan(plan, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.source_record");
 	rows = SPI_tuptable;
 	n = SPI_processed;

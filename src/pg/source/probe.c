@@ -72,7 +72,7 @@ probe_columns(FunctionCallInfo fcinfo, int first, int n, const ColumnUse *use)
 	}
 	appendStringInfo(&query, " FROM %s AS t LIMIT 1", name);
 	if (n_columns > 0)
-		xmcoh_rows_end(xmcoh_rows_read(query.data, n_columns, types, psprintf("first row of %s", name)));
+		xmcoh_rows_end(xmcoh_rows_read(query.data, NULL, n_columns, types, psprintf("first row of %s", name)));
 }
 
 /* The same for the columns of the argument that names those of the group; NULL: there are none. */
@@ -99,7 +99,7 @@ probe_group(FunctionCallInfo fcinfo, int argument)
 	if (columns != NIL)
 		xmcoh_rows_end(xmcoh_rows_read(psprintf("SELECT %s FROM %s AS t LIMIT 1", xmcoh_group_value(columns),
 												xmcoh_relation_name(relation)),
-									   1, types, psprintf("first row of %s", xmcoh_relation_name(relation))));
+									   NULL, 1, types, psprintf("first row of %s", xmcoh_relation_name(relation))));
 }
 
 /* Checks the first embedding of a column: it must have the `dim` numbers that the model reads (model option `option`). */
@@ -118,7 +118,7 @@ probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim,
 									" WHERE t.%s IS DISTINCT FROM NULL LIMIT 1",
 									xmcoh_column_value(column, use), quote_identifier(column), name, PROBED_ROWS,
 									quote_identifier(column)),
-						   1, types, psprintf("first %s of %s", xmcoh_column_role(use), name));
+						   NULL, 1, types, psprintf("first %s of %s", xmcoh_column_role(use), name));
 	if (xmcoh_rows_next(rows))
 	{
 		Datum		datum = xmcoh_rows_value(rows, 1, &is_null);
@@ -234,7 +234,7 @@ xmcoh_shared_item(PG_FUNCTION_ARGS)
 	connect();
 	rows = xmcoh_rows_read(psprintf("SELECT a.document, a.item FROM (%s) AS a JOIN (%s) AS b"
 									" ON b.document OPERATOR(pg_catalog.=) a.document AND b.item OPERATOR(pg_catalog.=) a.item"
-									" ORDER BY 1, 2 LIMIT 1", mine, other), 2, types, "keys of two sources");
+									" ORDER BY 1, 2 LIMIT 1", mine, other), NULL, 2, types, "keys of two sources");
 	if (xmcoh_rows_next(rows))
 	{
 		bool		is_null;

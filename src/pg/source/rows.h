@@ -17,12 +17,24 @@
 
 typedef struct Rows Rows;
 
+/* The parameters $1, $2, ... of a query. */
+#define MAX_ROWS_PARAMETERS 2
+typedef struct RowsParameters
+{
+	int			n;
+	Oid			type[MAX_ROWS_PARAMETERS];
+	Datum		value[MAX_ROWS_PARAMETERS];
+	char		null[MAX_ROWS_PARAMETERS];	/* 'n': NULL, else ' ' */
+	bool		keep_plan;		/* the session keeps a plan for all values: the query comes again */
+} RowsParameters;
+
 /*
  * Runs the query under the active snapshot, between xmcoh_restrict_begin and xmcoh_restrict_end, and gives its rows. Their
- * columns have these types. The rows live in a new memory context below CurrentMemoryContext. `purpose` is part of the
+ * columns have these types. `parameters` NULL: the query has none. The rows live in a new memory context below CurrentMemoryContext. `purpose` is part of the
  * CONTEXT of errors, such as: documents of public.step. Needs SPI, and leaves nothing in SPI_tuptable.
  */
-extern Rows *xmcoh_rows_read(const char *query, int n_columns, const Oid *types, const char *purpose);
+extern Rows *xmcoh_rows_read(const char *query, const RowsParameters *parameters, int n_columns, const Oid *types,
+							 const char *purpose);
 
 /* Goes to the next row; false: there is no further row. */
 extern bool xmcoh_rows_next(Rows *rows);

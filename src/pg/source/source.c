@@ -5,7 +5,6 @@
  */
 #include "source/source.h"
 
-#include <errno.h>
 #include <math.h>
 
 #include "catalog/pg_type.h"
@@ -111,36 +110,9 @@ add_group(PartQuery *query, Oid relation, List *columns)
 	return ++query->n;
 }
 
-/*
- * The key of the wanted document is compared as text twice: by the column's collation, so that an index on the column can
- * be used, and by bytes, because a nondeterministic collation finds other keys equal to this one. An index on an integer
- * column can be used only for a comparison of integers; so that comparison is added when the key is a number.
- */
-static void
-add_document_filter(StringInfo query, const SourceColumns *columns, const char *document)
-{
-	const char *column = quote_identifier(columns->document);
-	const char *literal = quote_literal_cstr(document);
-	Oid			type = get_atttype(columns->relation, get_attnum(columns->relation, columns->document));
-
-	appendStringInfo(query, " WHERE (t.%s)::pg_catalog.text OPERATOR(pg_catalog.=) %s::pg_catalog.text"
-					 " AND (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) %s::pg_catalog.text",
-					 column, literal, column, literal);
-	if (type == INT2OID || type == INT4OID || type == INT8OID)
-	{
-		char	   *end;
-		long long	key;
-
-		errno = 0;
-		key = strtoll(document, &end, 10);
-		if (errno == 0 && end != document && *end == '\0')
-			appendStringInfo(query, " AND t.%s OPERATOR(pg_catalog.=) '%lld'::pg_catalog.int8", column, key);
-	}
-}
-
 /* Reads one relation into `part`. */
 static void
-read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *options, const char *document)
+read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *options, const DocumentKeys *keys)
 {
 	Oid			relation = columns->relation;
 	PartQuery	query = {0};
@@ -166,17 +138,17 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 	part->approved_column = add_column(&query, relation, columns->approved, COLUMN_APPROVED);
 	part->group_column = add_group(&query, relation, columns->group);
 	appendStringInfo(&query.text, " FROM %s AS t", part->relation);
-	if (document != NULL)
-		add_document_filter(&query.text, columns, document);
+	if (keys != NULL)
+		xmcoh_append_key_filter(&query.text, relation, columns->document, keys);
 	appendStringInfo(&query.text, " ORDER BY (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\","
 					 " (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
 					 quote_identifier(columns->document), quote_identifier(columns->item));
-	part->rows = xmcoh_rows_read(query.text.data, query.n, query.type, psprintf("documents of %s", part->relation));
+	part->rows = xmcoh_rows_read(query.text.data, xmcoh_key_parameters(relation, columns->document, keys), query.n, query.type, psprintf("documents of %s", part->relation));
 }
 
 /* A reader over one source and its members, whose relations it reads. */
 static SourceReader *
-open_reader(const SourceColumns *columns, const xmc_options *options, const char *document)
+open_reader(const SourceColumns *columns, const xmc_options *options, const DocumentKeys *keys)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh source reader", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(memory);
@@ -188,9 +160,9 @@ open_reader(const SourceColumns *columns, const xmc_options *options, const char
 	reader->document_memory = AllocSetContextCreate(memory, "xmcoh source document", ALLOCSET_DEFAULT_SIZES);
 	reader->image_dim = options->image_dim;
 	reader->text_dim = options->text_dim;
-	read_part(&reader->part[reader->n_parts++], columns, options, document);
+	read_part(&reader->part[reader->n_parts++], columns, options, keys);
 	foreach(cell, columns->members)
-		read_part(&reader->part[reader->n_parts++], lfirst(cell), options, document);
+		read_part(&reader->part[reader->n_parts++], lfirst(cell), options, keys);
 	MemoryContextSwitchTo(caller);
 	return reader;
 }
@@ -565,7 +537,7 @@ refuse_shared_items(const SourceSet *set)
 }
 
 SourceReader *
-xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document)
+xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const DocumentKeys *keys)
 {
 	SourceSet  *set = columns->set;
 	SourceReader *reader;
@@ -576,7 +548,7 @@ xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, cons
 
 		for (int s = 0; s < set->n; s++)
 			if (set->reader[s] == NULL)
-				set->reader[s] = open_reader(set->columns[s], options, document);
+				set->reader[s] = open_reader(set->columns[s], options, keys);
 		if (set->n > 1)
 			refuse_shared_items(set);
 		MemoryContextSwitchTo(caller);

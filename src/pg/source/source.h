@@ -9,6 +9,7 @@
 #include "base/xmcoh.h"
 
 #include "source/columns.h"
+#include "source/keys.h"
 
 #include "xmcoh/dataset.h"
 
@@ -29,14 +30,14 @@ typedef struct SourceDocument
 typedef struct SourceReader SourceReader;
 
 /*
- * A reader over all documents of a source and its members, or over the one document with the key `document`. The first call
- * for a list of sources reads the relations of all sources of the list (rows.h). So `options` and `document` must be the
- * same in each call, and no code of a relation's owner runs after the first call. The reader lives in the memory context of
- * the list. Only the columns that the options need are read. Memory does not depend on the number of documents. Needs SPI.
+ * A reader over all documents of a source and its members, or over those with the given keys (NULL: all). The first call
+ * for a list of sources reads the relations of all sources of the list (rows.h). So `options` and `keys` must be the same in
+ * each call, and no code of a relation's owner runs after the first call. The reader lives in the memory context of the
+ * list. Only the columns that the options need are read. Memory does not depend on the number of documents. Needs SPI.
  * Errors: undefined_table, undefined_column, datatype_mismatch, insufficient_privilege, unique_violation (two sources of
  * the list hold one item of one document).
  */
-extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const char *document);
+extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, const DocumentKeys *keys);
 
 /*
  * The next document in key order (bytes), or NULL at the end. The stored order covers the rows of every relation that has a

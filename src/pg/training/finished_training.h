@@ -28,6 +28,7 @@ typedef struct FinishedTraining
 	const uint8 *held_out;		/* (n) */
 	xmc_hold_out_rule held_out_rule;
 	int64		ignored_pairs;
+	int64		stale_decisions;
 
 	const xmc_train_progress *last; /* the last epoch, if its figures are not in the job's row yet; or NULL */
 	int64		total;			/* work units */

@@ -217,6 +217,9 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 	if (training->ignored_pairs > 0)
 		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
 						 (long long) training->ignored_pairs);
+	if (training->stale_decisions > 0)
+		appendStringInfo(&out, "; decisions left out, wholly or in part, because their documents have changed: %lld",
+						 (long long) training->stale_decisions);
 	if (training->note != NULL)
 		appendStringInfo(&out, "; %s", training->note);
 	if (challenge != NULL)

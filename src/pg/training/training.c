@@ -418,6 +418,7 @@ xmcoh_run_training(WorkerJob *job)
 		.group = run.set.group,.has_groups = run.set.has_groups,
 		.found = run.set.groups_found ? &run.set.found : NULL,
 		.held_out = run.set.held_out,.held_out_rule = run.set.rule,.ignored_pairs = run.set.ignored_pairs,
+		.stale_decisions = run.set.stale_decisions,
 		.last = run.n_epochs ? &run.epoch[run.n_epochs - 1] : NULL,.total = run.progress.total,.round = run.progress.round,
 		.note = run.note,.write_figures = write_figures,.arg = &run
 	});

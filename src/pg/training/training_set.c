@@ -219,13 +219,13 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 	MemoryContext caller;
 	xmc_document document;
 
-	pool = pool && pool_takes(reading, hash);
+	pool = pool && !xmcoh_is_decided(pairs, source->key) && pool_takes(reading, hash);
 	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && !pool)
 		return;
 	caller = MemoryContextSwitchTo(reading->building);
 	XMCOH_TRY(xmc_document_build(ctx, set->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
 	document.group = xmcoh_source_group(source);
-	xmcoh_label_document(ctx, pairs, source, &document);
+	xmcoh_label_document(ctx, pairs, (StaleRule) set->options->stale, source, &document);
 	pool = pool && xmc_can_be_guided(&document);
 	if (document.n_pairs > 0 || pool)
 	{
@@ -336,7 +336,7 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	set->documents = xmcoh_documents_create(options);
 	reading.pool = xmc_wants_pool(options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
 	MemoryContextSwitchTo(spi);
-	pairs = xmcoh_read_pairs(job->model_id);
+	pairs = xmcoh_read_pairs(job->model_id, NULL, false);
 	xmcoh_refuse_cycles(pairs);
 	foreach(cell, xmcoh_source_columns(job->model_id, InvalidOid))
 	{
@@ -350,6 +350,7 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 		xmcoh_source_close(reader);
 	}
 	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
+	set->stale_decisions = pairs->stale;
 	xmcoh_documents_map(set->documents);
 	forget_pushed_out(set);
 	keep_given_groups(set);

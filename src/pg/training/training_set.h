@@ -23,6 +23,7 @@ typedef struct TrainingSet
 	uint8	   *held_out;		/* (documents->n) by xmcoh_hold_out */
 	xmc_hold_out_rule rule;		/* by which documents are held out, from xmcoh_hold_out */
 	int64		ignored_pairs;	/* approved pairs that name unknown documents or items */
+	int64		stale_decisions;	/* decisions left out, wholly or in part, because their documents have changed */
 } TrainingSet;
 
 /*

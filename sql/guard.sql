@@ -1,0 +1,208 @@
+-- guard.sql - orders that are checked when rows change: triggers on sources, violations, and checks by call
+
+-- ---- the triggers ----
+
+-- PUBLIC has no EXECUTE, so only a member of xmcoh_user can put the function on a table. A writer needs no privilege on a trigger's function.
+CREATE FUNCTION xmcoh.guard_order() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'xmcoh_guard_order' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.guard_order() IS 'Trigger function of xmcoh.enforce_order; its argument is the number of the source. A trigger that xmcoh.enforce_order has not made on the source''s relation, or whose guard is gone, does nothing';
+
+CREATE FUNCTION xmcoh_internal.make_guard(relation regclass, source_id integer, caller oid) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_make_guard' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.make_guard(regclass, integer, oid) IS 'Internal: makes the triggers of a guard as this role, which needs TRIGGER on the relation';
+CREATE FUNCTION xmcoh_internal.remove_guard(relation regclass, source_id integer, caller oid) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_remove_guard' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh_internal.remove_guard(regclass, integer, oid) IS 'Internal: drops the triggers of a guard as this role, which must own the relation';
+
+CREATE FUNCTION xmcoh_internal.guard_triggers(relation oid, source_id integer) RETURNS integer
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    RETURN (SELECT count(*)::integer FROM pg_trigger AS t WHERE t.tgrelid = relation AND t.tgfoid = 'xmcoh.guard_order()'::regprocedure
+            AND t.tgargs = convert_to(source_id::text, 'SQL_ASCII') || '\x00'::bytea AND t.tgenabled IN ('O', 'A'));
+COMMENT ON FUNCTION xmcoh_internal.guard_triggers(oid, integer) IS 'Internal: how many triggers of a guard a relation has, enabled; a guard has 3';
+
+CREATE FUNCTION xmcoh_internal.check_guarded(source xmcoh.source_record) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relation oid := xmcoh_internal.object_oid(source.relation);
+    kind "char" := (SELECT c.relkind FROM pg_class AS c WHERE c.oid = relation);
+    name text := xmcoh_internal.object_name(source.relation);
+BEGIN
+    IF kind IS NULL THEN
+        RAISE undefined_table USING MESSAGE = format('source relation %s does not exist any more', name);
+    ELSIF kind NOT IN ('r', 'p') THEN
+        RAISE wrong_object_type USING MESSAGE = format('%s is not a table', name),
+            DETAIL = 'The order of a document is checked by triggers that see each changed row, and only a table has such triggers.',
+            HINT = CASE kind WHEN 'f' THEN 'Call xmcoh.enforce_order on the server that stores the rows, or check documents with xmcoh.validate_document.'
+                ELSE 'Attach the table that holds the rows as a source, or check documents with xmcoh.validate_document.' END;
+    ELSIF source.position IS NULL THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('source %s has no position column', name),
+            DETAIL = 'Without a stored order there is nothing to check.',
+            HINT = 'Detach the source and attach it again with "position" => its column.';
+    ELSIF source.all_approved THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('all stored orders of source %s are approved', name),
+            DETAIL = 'A guard lets pass what people have approved, so there is nothing left to check.',
+            HINT = 'Detach the source and attach it again with approved => a boolean column, or without it and with approved pairs.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.check_guarded(xmcoh.source_record) IS 'Internal: an error unless a guard can check the orders of this source';
+
+CREATE FUNCTION xmcoh_internal.enforce_order(caller oid, model text, source regclass, on_violation text, "precision" double precision,
+                                             allow_approved boolean, strict boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, enforce_order.model, 'own');
+    s xmcoh.source_record;
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('enforce orders');
+    IF on_violation NOT IN ('error', 'warning', 'record') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('on_violation is "%s" instead of error, warning or record', on_violation);
+    ELSIF NOT ("precision" > 0.5 AND "precision" < 1) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('precision is %s, but must be above 0.5 and below 1', "precision");
+    END IF;
+    SELECT x.* INTO s FROM xmcoh.source_record AS x WHERE x.model_id = id AND xmcoh_internal.object_oid(x.relation) = source::oid;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('%s is not a source of model "%s"', source, model),
+            HINT = 'xmcoh.source lists the sources of each model.';
+    END IF;
+    PERFORM xmcoh_internal.check_guarded(s);
+    INSERT INTO xmcoh.guard_record AS g (source_id, on_violation, "precision", allow_approved, strict, enforced_by)
+        VALUES (s.source_id, on_violation, "precision", allow_approved, strict, pg_get_userbyid(caller))
+        ON CONFLICT (source_id) DO UPDATE SET on_violation = excluded.on_violation, "precision" = excluded."precision",
+            allow_approved = excluded.allow_approved, strict = excluded.strict, enforced_by = excluded.enforced_by, enforced_at = now();
+    PERFORM xmcoh_internal.make_guard(source, s.source_id, caller);
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.enforce_order(oid, text, regclass, text, double precision, boolean, boolean) IS 'Internal: xmcoh.enforce_order';
+CREATE FUNCTION xmcoh.enforce_order(model text, source regclass, on_violation text DEFAULT 'error', "precision" double precision DEFAULT 0.95,
+                                    allow_approved boolean DEFAULT true, strict boolean DEFAULT false) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.enforce_order(text, regclass, text, double precision, boolean, boolean) IS
+    'Checks each changed document of a source at the end of the transaction. on_violation: error (check_violation), warning, or record (xmcoh.violation). strict: a failed check is an error, too. Called again: new settings. Needs level own, TRIGGER on the table';
+
+-- A source's guard goes with its triggers, as far as the caller may drop them. A trigger that stays does nothing.
+CREATE FUNCTION xmcoh_internal.unguard(caller oid, id integer, must boolean) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s xmcoh.source_record;
+    table_oid oid;
+BEGIN
+    SELECT x.* INTO s FROM xmcoh.source_record AS x WHERE x.source_id = id;
+    DELETE FROM xmcoh.guard_record AS g WHERE g.source_id = id;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    table_oid := xmcoh_internal.object_oid(s.relation);
+    IF table_oid IS NOT NULL AND (must OR pg_has_role(caller, (SELECT c.relowner FROM pg_class AS c WHERE c.oid = table_oid), 'USAGE')) THEN
+        PERFORM xmcoh_internal.remove_guard(table_oid, id, caller);
+    END IF;
+    UPDATE xmcoh.violation_record AS v SET resolved_at = now()
+        WHERE v.model_id = s.model_id AND v.resolved_at IS NULL AND v.source::text = s.relation::text;
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.unguard(oid, integer, boolean) IS 'Internal: removes the guard of a source with its triggers; false: the source had none. must: an error if the caller may not drop the triggers';
+
+CREATE FUNCTION xmcoh_internal.unenforce_order(caller oid, model text, source text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.lock_model(caller, unenforce_order.model, 'own');
+    found_id integer;
+BEGIN
+    SELECT s.source_id INTO STRICT found_id FROM xmcoh.source_record AS s JOIN xmcoh.guard_record AS g USING (source_id)
+        WHERE s.model_id = id AND xmcoh_internal.bears_name(s.relation, unenforce_order.source);
+    PERFORM xmcoh_internal.unguard(caller, found_id, true);
+EXCEPTION
+    WHEN no_data_found THEN
+        RAISE undefined_object USING MESSAGE = format('model "%s" does not guard %s', unenforce_order.model, unenforce_order.source),
+            HINT = 'xmcoh.guard lists the guarded sources of each model.';
+    WHEN too_many_rows THEN
+        RAISE ambiguous_alias USING MESSAGE = format('%s could be several sources of model "%s"', unenforce_order.source, unenforce_order.model),
+            HINT = 'Add the schema to the name.';
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.unenforce_order(oid, text, text) IS 'Internal: xmcoh.unenforce_order';
+CREATE FUNCTION xmcoh.unenforce_order(model text, source text) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.unenforce_order(text, text) IS 'Ends xmcoh.enforce_order for a source by its name in xmcoh.guard, with or without schema; the relation may be gone. Its open violations are resolved. Needs level own, and ownership of the table. Errors: undefined_object, ambiguous_alias, insufficient_privilege';
+
+CREATE VIEW xmcoh.guard WITH (security_barrier = true) AS
+    SELECT m.name AS model, xmcoh_internal.object_name(s.relation) AS source, g.on_violation, g."precision", g.allow_approved, g.strict,
+           g.enforced_by, g.enforced_at,
+           coalesce(xmcoh_internal.what_is_missing(s.relation, s.document, s.item, s.position),
+                    CASE WHEN m.deployed_version IS NULL THEN 'no version is deployed'
+                         WHEN xmcoh_internal.guard_triggers(xmcoh_internal.object_oid(s.relation), s.source_id) < 3
+                         THEN 'a trigger is missing or disabled' END) AS problem
+    FROM xmcoh.guard_record AS g JOIN xmcoh.source_record AS s USING (source_id) JOIN xmcoh.visible_model AS m USING (model_id);
+COMMENT ON VIEW xmcoh.guard IS 'Sources whose orders are checked when their rows change, with the arguments of xmcoh.enforce_order. problem: why nothing is checked; NULL: no problem';
+
+-- ---- violations ----
+
+-- Called by the triggers, as the owner of the extension.
+CREATE FUNCTION xmcoh_internal.record_violation(model_id integer, source oid, document text, version integer, "precision" double precision,
+                                                message text, pairs jsonb, found_by oid) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    items jsonb := (SELECT jsonb_agg(p.pair - 'probability' ORDER BY p.place) FROM jsonb_array_elements(pairs) WITH ORDINALITY AS p (pair, place));
+BEGIN
+    -- The same pairs: the row stays as it is, open or accepted.
+    UPDATE xmcoh.violation_record AS v SET resolved_at = clock_timestamp()
+        WHERE v.model_id = model_id AND v.document = document AND v.resolved_at IS NULL
+          AND items IS DISTINCT FROM (SELECT jsonb_agg(p.pair - 'probability' ORDER BY p.place)
+                                      FROM jsonb_array_elements(v.pairs) WITH ORDINALITY AS p (pair, place));
+    IF pairs IS NOT NULL THEN
+        INSERT INTO xmcoh.violation_record (model_id, source, document, version, "precision", message, pairs, found_by)
+            VALUES (model_id, xmcoh_internal.relation_ref(source), document, version, "precision", message, pairs, pg_get_userbyid(found_by))
+            ON CONFLICT DO NOTHING;
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.record_violation(integer, oid, text, integer, double precision, text, jsonb, oid) IS 'Internal: writes down that a document violates these pairs; NULL: none, so its row, if there is one, is resolved';
+
+CREATE FUNCTION xmcoh_internal.accept_violation(caller oid, violation_id bigint, note text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    v xmcoh.violation_record;
+    m xmcoh.model;
+BEGIN
+    SELECT x.* INTO v FROM xmcoh.violation_record AS x WHERE x.violation_id = violation_id FOR UPDATE;
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = v.model_id;
+    IF xmcoh_internal.may(m.owner, m.model_id, 'review', caller) IS NOT TRUE THEN    -- whether there is such a row is not for everybody
+        RAISE undefined_object USING MESSAGE = format('violation %s does not exist', violation_id),
+            HINT = 'xmcoh.violation lists the violations of the models on which you have level review.';
+    ELSIF v.resolved_at IS NOT NULL THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('violation %s is resolved', violation_id);
+    END IF;
+    PERFORM xmcoh_internal.refuse_elsewhere('accept a violation');
+    UPDATE xmcoh.violation_record AS x SET accepted_by = pg_get_userbyid(caller), accepted_at = now(), note = note
+        WHERE x.violation_id = v.violation_id;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.accept_violation(oid, bigint, text) IS 'Internal: xmcoh.accept_violation';
+CREATE FUNCTION xmcoh.accept_violation(violation_id bigint, note text DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.accept_violation(bigint, text) IS 'Marks a row of xmcoh.violation as accepted; the row stays so until the document violates other pairs or none. Teaches the model nothing: approved pairs do. Needs level review. Errors: undefined_object, object_not_in_prerequisite_state (resolved)';
+
+CREATE VIEW xmcoh.violation WITH (security_barrier = true) AS
+    SELECT v.violation_id, m.name AS model, xmcoh_internal.object_name(v.source) AS source, v.document,
+           CASE WHEN v.resolved_at IS NOT NULL THEN 'resolved' WHEN v.accepted_at IS NOT NULL THEN 'accepted' ELSE 'open' END AS state,
+           v.message, v.pairs, v.version, v."precision", v.found_by, v.found_at, v.accepted_by, v.accepted_at, v.note, v.resolved_at
+    FROM xmcoh.violation_record AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
+    WHERE xmcoh_internal.may(x.owner, x.model_id, 'review');
+COMMENT ON VIEW xmcoh.violation IS 'Documents that a guard (on_violation => ''record'') has found in a wrong order. state: open, accepted (xmcoh.accept_violation), or resolved (a later check has found the order right, or other pairs violated). Shows models on which the role has level review';
+COMMENT ON COLUMN xmcoh.violation.pairs IS 'violated pairs, the surest first: item before should stand before item after, by the model''s probability';
+
+-- ---- checks by call ----
+
+CREATE PROCEDURE xmcoh.validate_document(model text, document text, source regclass DEFAULT NULL, "precision" double precision DEFAULT 0.95,
+                                         allow_approved boolean DEFAULT true)
+    AS 'MODULE_PATHNAME', 'xmcoh_validate_document' LANGUAGE C;
+COMMENT ON PROCEDURE xmcoh.validate_document(text, text, regclass, double precision, boolean) IS
+    'Raises check_violation if the model is sure of a pair that the stored order of a document contradicts. source: NULL for all. Needs level score and SELECT on the source. Errors: check_violation, no_data_found (no such document), object_not_in_prerequisite_state and others';
+
+CREATE FUNCTION xmcoh.order_coherence(model text, texts text[], images real[] DEFAULT NULL, text_embeddings real[] DEFAULT NULL)
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_order_coherence' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.order_coherence(text, text[], real[], real[]) IS
+    'Coherence, in [-1, 1], of items in the order of the arrays; NULL for fewer than two. texts: one per item; images, text_embeddings: one row of a two-dimensional array per item. An argument may be NULL, and so may a text or a whole row. Errors: as xmcoh.coherence';
+CREATE FUNCTION xmcoh.order_holds(model text, texts text[], images real[] DEFAULT NULL, text_embeddings real[] DEFAULT NULL,
+                                  "precision" double precision DEFAULT 0.95)
+    RETURNS boolean AS 'MODULE_PATHNAME', 'xmcoh_order_holds' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+COMMENT ON FUNCTION xmcoh.order_holds(text, text[], real[], real[], double precision) IS
+    'Whether the model is sure of no pair that the order of the arrays contradicts; NULL: no version is deployed. Arguments as xmcoh.order_coherence. For CHECK constraints, which should be NOT VALID: a later version may judge otherwise, and a restore must not depend on it';

@@ -1,0 +1,368 @@
+/*
+ * violation.c - violated pairs of a document, found, reported and recorded; violation.h is the contract.
+ */
+#include "guard/violation.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+
+#include "base/access.h"
+#include "base/statement.h"
+#include "base/xmcoh.h"
+#include "query/bulk.h"
+
+#include "xmcoh/check.h"
+#include "xmcoh/hash.h"
+
+#define LABEL_BYTES 60			/* of an item's text in a message */
+
+/* ---- finding ---- */
+
+/* The documents that are being checked. */
+typedef struct Check
+{
+	const CheckRule *rule;
+	double		threshold;
+	int			n;
+	CheckedDocument *document;	/* (n) sorted by key */
+	MemoryContext memory;		/* of the violations */
+} Check;
+
+static int
+compare_checked(const void *a, const void *b)
+{
+	return strcmp(((const CheckedDocument *) a)->key, ((const CheckedDocument *) b)->key);
+}
+
+static CheckedDocument *
+find_checked(const Check *check, const char *key)
+{
+	CheckedDocument wanted = {.key = key};
+
+	return bsearch(&wanted, check->document, check->n, sizeof(CheckedDocument), compare_checked);
+}
+
+static uint64
+digest_bytes(uint64 digest, const void *bytes, size_t length)
+{
+	return bytes == NULL ? xmc_hash_bytes("", 0, digest + 1) : xmc_hash_bytes(bytes, length, digest + 2);
+}
+
+/* A hash of the items, with all that the model reads of them, and of their positions. */
+static uint64
+digest_document(const SourceDocument *document, const xmc_options *options)
+{
+	uint64		digest = xmc_hash_bytes(&document->n, sizeof document->n, document->approved);
+
+	for (int32 i = 0; i < document->n; i++)
+	{
+		const xmc_item *item = &document->item[i];
+
+		digest = digest_bytes(digest, item->key, item->key_length);
+		digest = digest_bytes(digest, item->text, item->text_length);
+		digest = digest_bytes(digest, item->image, sizeof(float) * (size_t) options->image_dim);
+		digest = digest_bytes(digest, item->text_embedding, sizeof(float) * (size_t) options->text_dim);
+		digest = digest_bytes(digest, &document->position[i], sizeof(double));
+	}
+	return digest;
+}
+
+/* The filter of xmcoh_bulk_score: a document without a stored order need not be scored. */
+static bool
+must_be_scored(void *arg, const SourceDocument *document)
+{
+	Check	   *check = arg;
+	CheckedDocument *checked = find_checked(check, document->key);
+
+	if (checked == NULL)
+		return false;
+	checked->exists = true;
+	if (check->rule->digests)
+		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+	return document->order != NULL;
+}
+
+static void
+visit(void *arg, const BulkDocument *scored)
+{
+	Check	   *check = arg;
+	CheckedDocument *checked = find_checked(check, scored->key);
+	const uint8 *decided = check->rule->allow_approved ? xmcoh_decided_with_order(scored) : NULL;
+	xmc_ctx		ctx = xmcoh_context();
+	xmc_violated_pair pair[LISTED_PAIRS];
+	int64_t		violated;
+	Violation  *violation;
+	MemoryContext caller;
+
+	XMCOH_TRY(xmc_list_violated(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], decided, scored->position,
+								check->threshold, LISTED_PAIRS, pair, &violated), &ctx);
+	if (violated == 0)
+		return;
+	caller = MemoryContextSwitchTo(check->memory);
+	violation = palloc0(sizeof(Violation));
+	violation->document = checked->key;
+	violation->n_pairs = violated;
+	violation->n_listed = (int) Min(violated, LISTED_PAIRS);
+	for (int k = 0; k < violation->n_listed; k++)
+		violation->pair[k] = (ViolatedPair) {.before = {.number = pair[k].before},.after = {.number = pair[k].after},
+			.probability = pair[k].probability,.decided = decided != NULL &&
+			decided[(Size) pair[k].before * scored->document.n + pair[k].after] == XMC_DECIDED_BEFORE};
+	checked->violation = violation;
+	MemoryContextSwitchTo(caller);
+}
+
+/* ---- describing ---- */
+
+/* "step 6 "Tighten the bolts"", or the item's key where there is no text. */
+static ViolatingItem
+describe_item(const SourceDocument *document, int32 number)
+{
+	const xmc_item *item = &document->item[number];
+	char	   *position = float8out_internal(document->position[number]);
+	ViolatingItem described = {.number = number,.key = pnstrdup(item->key, item->key_length)};
+	char	   *text;
+	int			length;
+
+	if (item->text == NULL || item->text_length == 0)
+	{
+		described.label = psprintf("step %s (item %s)", position, described.key);
+		return described;
+	}
+	text = pg_any_to_server(item->text, (int) item->text_length, PG_UTF8);
+	length = (int) strlen(text);
+	if (length > LABEL_BYTES)
+		text = psprintf("%s...", pnstrdup(text, pg_mbcliplen(text, length, LABEL_BYTES)));
+	described.label = psprintf("step %s \"%s\"", position, text);
+	return described;
+}
+
+typedef void (*DocumentVisitor) (void *arg, const SourceDocument *document);
+
+/* Reads documents that are not to be scored. */
+static void
+read_documents(const CheckRule *rule, const xmc_options *options, const DocumentKeys *keys, DocumentVisitor visitor, void *arg)
+{
+	List	   *sources = xmcoh_source_columns(rule->deployed.model_id, rule->source);
+	ListCell   *cell;
+
+	foreach(cell, sources)
+	{
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), options, keys);
+		const SourceDocument *document;
+
+		while ((document = xmcoh_source_next(reader)) != NULL)
+			visitor(arg, document);
+		xmcoh_source_close(reader);
+	}
+}
+
+static void
+describe(void *arg, const SourceDocument *document)
+{
+	const Check *check = arg;
+	Violation  *violation = find_checked(check, document->key)->violation;
+	MemoryContext caller = MemoryContextSwitchTo(check->memory);
+
+	for (int k = 0; k < violation->n_listed; k++)
+	{
+		ViolatedPair *pair = &violation->pair[k];
+
+		if (pair->before.label == NULL && pair->before.number < document->n && pair->after.number < document->n)
+		{
+			pair->before = describe_item(document, pair->before.number);
+			pair->after = describe_item(document, pair->after.number);
+		}
+	}
+	MemoryContextSwitchTo(caller);
+}
+
+/* Reads the violating documents again, for the texts of their items: they are few, and the model may not read texts. */
+static void
+describe_violations(Check *check)
+{
+	xmc_options options = check->rule->deployed.model->options;
+	DocumentKeys keys = {.key = palloc(sizeof(char *) * (check->n + 1))};
+
+	for (int k = 0; k < check->n; k++)
+		if (check->document[k].violation != NULL)
+			keys.key[keys.n++] = check->document[k].key;
+	options.words = true;
+	options.image_dim = 0;
+	options.text_dim = 0;
+	if (keys.n > 0)
+		read_documents(check->rule, &options, &keys, describe, check);
+}
+
+/* The keys of the documents. */
+static DocumentKeys
+keys_of(const CheckRule *rule, int n, const CheckedDocument *document)
+{
+	DocumentKeys keys = {.n = n,.key = palloc(sizeof(char *) * (n + 1)),.keep_plan = rule->keep_plans};
+
+	for (int k = 0; k < n; k++)
+		keys.key[k] = document[k].key;
+	return keys;
+}
+
+void
+xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document)
+{
+	static const xmc_guidance_rule usual = {0};
+	Check		check = {.rule = rule,.n = n,.document = document,.memory = CurrentMemoryContext,
+	.threshold = xmc_check_threshold(rule->deployed.model, XMC_SCORE_FUSED, rule->precision)};
+	DocumentKeys keys = keys_of(rule, n, document);
+	BulkRequest request = {.source = rule->source,.keys = &keys,.decided = rule->allow_approved,.filter = must_be_scored,
+	.visit = visit,.arg = &check};
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	xmcoh_bulk_score(&rule->deployed, &usual, &request);
+	describe_violations(&check);
+	SPI_finish();
+}
+
+static void
+set_digest(void *arg, const SourceDocument *document)
+{
+	const Check *check = arg;
+	CheckedDocument *checked = find_checked(check, document->key);
+
+	if (checked != NULL)
+		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+}
+
+void
+xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document)
+{
+	Check		check = {.rule = rule,.n = n,.document = document};
+	DocumentKeys keys = keys_of(rule, n, document);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	read_documents(rule, &rule->deployed.model->options, &keys, set_digest, &check);
+	SPI_finish();
+}
+
+/* ---- telling ---- */
+
+/* How sure a pair is. */
+static const char *
+sureness(const ViolatedPair *pair)
+{
+	return pair->decided ? "approved" : psprintf("%.2f", pair->probability);
+}
+
+/* What the worker at the terminal reads, about the surest pair. */
+static char *
+message_of(const Violation *violation)
+{
+	const ViolatedPair *pair = &violation->pair[0];
+
+	return psprintf("%s %sbelongs before %s (%s)", pair->before.label, pair->decided ? "" : "probably ", pair->after.label,
+					sureness(pair));
+}
+
+void
+xmcoh_report_violation(int level, const CheckRule *rule, const Violation *violation, const char *constraint, Relation relation)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	appendStringInfo(&detail, "The order of document \"%s\" contradicts " INT64_FORMAT " %s of items, by version %d of model \"%s\":",
+					 violation->document, violation->n_pairs, violation->n_pairs == 1 ? "pair" : "pairs",
+					 rule->deployed.version, rule->model);
+	for (int k = 0; k < violation->n_listed; k++)
+		appendStringInfo(&detail, "\n%s before %s (%s)", violation->pair[k].before.label, violation->pair[k].after.label,
+						 sureness(&violation->pair[k]));
+	if (violation->n_pairs > violation->n_listed)
+		appendStringInfo(&detail, "\nand " INT64_FORMAT " more", violation->n_pairs - violation->n_listed);
+	ereport(level,
+			errcode(level == WARNING ? ERRCODE_WARNING : ERRCODE_CHECK_VIOLATION),
+			errmsg("%s", message_of(violation)),
+			errdetail("%s", detail.data),
+			errhint("Correct the order, or approve it with xmcoh.approve_order if it is right."),
+			relation ? errtableconstraint(relation, constraint) : 0);
+}
+
+/* ---- recording ---- */
+
+/* The listed pairs as jsonb: [{"before": ..., "after": ..., "probability": ...}, ...]. */
+static Datum
+pairs_as_jsonb(const Violation *violation)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	for (int k = 0; k < violation->n_listed; k++)
+	{
+		appendStringInfoString(&json, k ? ", {\"before\": " : "[{\"before\": ");
+		escape_json(&json, violation->pair[k].before.key);
+		appendStringInfoString(&json, ", \"after\": ");
+		escape_json(&json, violation->pair[k].after.key);
+		appendStringInfo(&json, ", \"probability\": %.4f}", violation->pair[k].probability);
+	}
+	appendStringInfoChar(&json, ']');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
+
+void
+xmcoh_record_violation(const CheckRule *rule, const char *document, const Violation *violation)
+{
+	Oid			types[8] = {INT4OID, OIDOID, TEXTOID, INT4OID, FLOAT8OID, TEXTOID, JSONBOID, OIDOID};
+	char		nulls[9] = "        ";
+	Datum		values[8];
+	Oid			user;
+	int			security;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	GetUserIdAndSecContext(&user, &security);
+	values[0] = Int32GetDatum(rule->deployed.model_id);
+	values[1] = ObjectIdGetDatum(rule->source);
+	values[2] = CStringGetTextDatum(document);
+	values[3] = Int32GetDatum(rule->deployed.version);
+	values[4] = Float8GetDatum(rule->precision);
+	values[5] = violation ? CStringGetTextDatum(message_of(violation)) : (Datum) 0;
+	values[6] = violation ? pairs_as_jsonb(violation) : (Datum) 0;
+	values[7] = ObjectIdGetDatum(user);
+	if (violation == NULL)
+		nulls[5] = nulls[6] = 'n';
+	/* After an error, the abort of the (sub)transaction sets user and security context back. */
+	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	(void) execute("SELECT xmcoh_internal.record_violation($1, $2, $3, $4, $5, $6, $7, $8)", SPI_OK_SELECT, 8, types, values,
+				   nulls);
+	SetUserIdAndSecContext(user, security);
+	SPI_finish();
+}
+
+char **
+xmcoh_unresolved_documents(int32 model_id, Oid source, int64 *n)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[2] = {INT4OID, OIDOID};
+	Datum		values[2] = {Int32GetDatum(model_id), ObjectIdGetDatum(source)};
+	char	  **document;
+	Oid			user;
+	int			security;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	*n = (int64) execute("SELECT v.document FROM xmcoh.violation_record AS v WHERE v.model_id OPERATOR(pg_catalog.=) $1"
+						 " AND v.resolved_at IS NULL AND xmcoh_internal.object_oid(v.source) OPERATOR(pg_catalog.=) $2"
+						 " ORDER BY v.document COLLATE pg_catalog.\"C\"", SPI_OK_SELECT, 2, types, values, NULL);
+	SetUserIdAndSecContext(user, security);
+	document = MemoryContextAllocHuge(caller, sizeof(char *) * (*n + 1));
+	for (int64 k = 0; k < *n; k++)
+		document[k] = MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1));
+	SPI_finish();
+	return document;
+}

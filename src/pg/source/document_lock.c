@@ -1,0 +1,32 @@
+/*
+ * document_lock.c - locks on documents; document_lock.h is the contract.
+ */
+#include "source/document_lock.h"
+
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/lsyscache.h"
+
+#include "xmcoh/hash.h"
+
+#define LOCKS_OF_MODEL 1024
+
+void
+xmcoh_lock_documents(int32 model_id, int64 n, const char *const *document)
+{
+	Oid			class = get_relname_relid("source_record", get_namespace_oid("xmcoh", false));
+	bool		wanted[LOCKS_OF_MODEL] = {false};
+
+	for (int64 k = 0; k < n; k++)
+		wanted[xmc_hash_bytes(document[k], strlen(document[k]), 0) % LOCKS_OF_MODEL] = true;
+	for (int slot = 0; slot < LOCKS_OF_MODEL; slot++)
+	{
+		LOCKTAG		tag;
+
+		if (!wanted[slot])
+			continue;
+		SET_LOCKTAG_OBJECT(tag, MyDatabaseId, class, (Oid) model_id, (uint16) slot);
+		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	}
+}
