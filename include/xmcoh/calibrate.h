@@ -34,6 +34,15 @@ typedef struct xmc_prior
 extern xmc_status xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight,
 								const xmc_prior *prior, double *coefficient);
 
+/*
+ * Fits one scale >= 0 of a score s (n), each in its true orientation, whatever the unit of s: the log-odds is scale * s.
+ * Minimises sum_r weight[r] ((1 - e) softplus(-scale s[r]) + e softplus(scale s[r])) with e = 1 / (n_groups + 2), after Platt
+ * 1999: of that many independent groups none may have been wrong, and the next one still can be. So separable scores have a
+ * finite scale. 0 where the score says nothing, or the contrary. Errors: XMC_STOPPED.
+ */
+extern xmc_status xmc_calibrate_scale(xmc_ctx *ctx, int32_t n, const float *s, const float *weight, int32_t n_groups,
+									  double *scale);
+
 #define XMC_CALIBRATION_BINS 15
 #define XMC_CALIBRATION_MAX_BINS 256
 

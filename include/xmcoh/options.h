@@ -46,7 +46,6 @@ typedef struct xmc_options
 	double		bag_learning_rate;
 	double		align_learning_rate;
 	double		bilinear_learning_rate;
-	double		penalty;		/* of the additive terms: the largest that is tried (train/additive_fit.h) */
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */

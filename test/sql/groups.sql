@@ -187,9 +187,9 @@ SELECT xmcoh.create_model('found', image_dim => 32, options =>
     '{"d_model": 32, "heads": 2, "feed_forward": 32, "hash_bits": 8, "bag_dim": 0, "epochs": 20, "dropout": 0}') > 0 AS created;
 SELECT xmcoh.attach_source('found', 'known_story', 'story', 'item', text => 'words', image => 'photo', "position" => 'place', approved => 'all');
 CALL try('found');
-SELECT groups, largest_group, held_out_groups, (report ->> 'held_out_documents')::integer = e.documents AS same_documents, e.documents_seen, e.tau_low <= 0.4 AS near,
+SELECT groups, largest_group, held_out_groups, f.measured_documents > e.documents AS more_documents, e.documents_seen, e.tau_low <= 0.4 AS near,
        f.known_documents > 40 AS measured, e.documents_known IS NULL AS no_names
-  FROM xmcoh.versions JOIN xmcoh.model_version USING (version, sha256) JOIN xmcoh.version_figures AS f USING (model, version), xmcoh.evaluate('found') AS e
+  FROM xmcoh.versions JOIN xmcoh.version_figures AS f USING (model, version), xmcoh.evaluate('found') AS e
   WHERE model = 'found' AND f.evidence = 'fused' AND e.modality = 'fused';
 SELECT xmcoh.attach_source('found', 'new_story', 'story', 'item', text => 'words', image => 'photo', "position" => 'place');
 SELECT max(tau) FILTER (WHERE modality = 'fused') > max(tau) FILTER (WHERE modality = 'text') - 0.05 AS photos_do_no_harm

@@ -52,7 +52,7 @@ SELECT xmcoh.enforce_order('line', 'bag');
 SELECT xmcoh.detach_source('line', 'bag');
 
 -- Without a deployed version: one WARNING in a transaction, and the rows are written.
-SELECT xmcoh.enforce_order('line', 'job');
+SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9);
 SELECT model, source, on_violation, "precision", allow_approved, strict, problem FROM xmcoh.guard;
 BEGIN;
 INSERT INTO job SELECT * FROM steps(1, true);
@@ -171,7 +171,7 @@ ROLLBACK;
 \set VERBOSITY default
 
 -- What people have decided is right.
-SELECT xmcoh.enforce_order('line', 'job');
+SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9);
 SELECT state FROM outcome($$INSERT INTO job SELECT * FROM steps(20, true); UPDATE job SET ok = true WHERE job = 20$$);
 SELECT state FROM outcome($$UPDATE job SET ok = false WHERE job = 20$$);
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after) VALUES (xmcoh.model_id('line'), '21', '2', '1');
@@ -180,20 +180,20 @@ SELECT state, message FROM outcome($$UPDATE job SET place = 3 - place WHERE job 
 -- a pair that the model knows nothing of
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after) VALUES (xmcoh.model_id('line'), '23', '1', '2');
 SELECT state, message FROM outcome($$INSERT INTO job VALUES (23, 1, 2, 'x'), (23, 2, 1, 'x')$$);
-SELECT xmcoh.enforce_order('line', 'job', allow_approved => false);
+SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9, allow_approved => false);
 SELECT state FROM outcome($$INSERT INTO job VALUES (23, 1, 2, 'x'), (23, 2, 1, 'x')$$);
 SELECT state FROM outcome($$UPDATE job SET words = words || '!' WHERE job = 21$$);
 SELECT state FROM outcome($$UPDATE job SET words = words || '!' WHERE job = 20$$);
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'job'::regclass AND tgname LIKE 'xmcoh%';
 
 -- A WARNING.
-SELECT xmcoh.enforce_order('line', 'job', 'warning');
+SELECT xmcoh.enforce_order('line', 'job', 'warning', "precision" => 0.9);
 \set VERBOSITY terse
 INSERT INTO job SELECT * FROM steps(22, true);
 \set VERBOSITY default
 
 -- A row of xmcoh.violation.
-SELECT xmcoh.enforce_order('line', 'job', 'record');
+SELECT xmcoh.enforce_order('line', 'job', 'record', "precision" => 0.9);
 SET ROLE worker;
 INSERT INTO job SELECT * FROM steps(30, true);
 SELECT count(*) FROM xmcoh.violation;
@@ -278,7 +278,7 @@ DELETE FROM job;
 INSERT INTO job SELECT * FROM kept;
 
 -- An error of reading or of the model does not stop work, except with strict.
-SELECT xmcoh.enforce_order('line', 'job');
+SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9);
 -- (what is on record is resolved in each mode)
 UPDATE job SET place = step WHERE job = 31;
 SELECT count(*) FROM xmcoh.violation WHERE document = '31' AND state = 'open';
@@ -299,13 +299,13 @@ GRANT SELECT, INSERT ON job TO stranger;
 SET ROLE stranger;
 INSERT INTO job SELECT * FROM steps(42);
 RESET ROLE;
-SELECT xmcoh.enforce_order('line', 'job', strict => true);
+SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9, strict => true);
 SELECT state, message FROM outcome($$INSERT INTO job VALUES (42, 1, 7, 'again', false)$$);
 SET ROLE stranger;
 SELECT state FROM outcome($$INSERT INTO job SELECT * FROM steps(43)$$);
 RESET ROLE;
 -- Code of the table's owner runs as the writer, who cannot get at another role by it.
-SELECT xmcoh.enforce_order('line', 'job');
+SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9);
 CREATE FUNCTION spy(bool) RETURNS bool LANGUAGE plpgsql AS $$
 BEGIN
     RAISE INFO 'as %', current_user;
@@ -324,7 +324,7 @@ RESET ROLE;
 DROP POLICY spying ON job;
 ALTER TABLE job DISABLE ROW LEVEL SECURITY;
 -- nor does a cancelled statement count as an error of the model
-SELECT xmcoh.enforce_order('line', 'job');
+SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9);
 CREATE FUNCTION slow(bool) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN $1; END $$;
 ALTER TABLE job ENABLE ROW LEVEL SECURITY;
 CREATE POLICY slowly ON job AS RESTRICTIVE FOR SELECT TO worker USING (slow(true));
@@ -375,7 +375,7 @@ SELECT xmcoh.unenforce_order('belt', 'task');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'task'::regclass;
 SELECT count(*) FROM xmcoh.violation WHERE state <> 'resolved';
 SELECT state FROM outcome($$INSERT INTO task SELECT * FROM steps(50, true)$$);
-SELECT xmcoh.enforce_order('belt', 'task');
+SELECT xmcoh.enforce_order('belt', 'task', "precision" => 0.9);
 DROP TABLE task CASCADE;
 SELECT source, problem FROM xmcoh.guard;
 SELECT xmcoh.detach_source('belt', 'job');
@@ -387,7 +387,7 @@ CREATE TABLE shift_low (words text, step int, at timestamptz, place int);
 ALTER TABLE shift ATTACH PARTITION shift_low FOR VALUES FROM (0) TO (100);
 CREATE TABLE shift_high PARTITION OF shift FOR VALUES FROM (100) TO (200);
 SELECT xmcoh.attach_source('belt', 'shift', document => 'at', item => 'step', text => 'words', "position" => 'place');
-SELECT xmcoh.enforce_order('belt', 'shift');
+SELECT xmcoh.enforce_order('belt', 'shift', "precision" => 0.9);
 SET TimeZone = 'Asia/Tokyo';
 SET DateStyle = 'German';
 INSERT INTO shift VALUES ('2024-03-31 09:30', 1, 1, 'open part 1'), ('2024-03-31 09:30', 2, 2, 'pack part 2');
@@ -405,17 +405,17 @@ CREATE TABLE main (job text, step text, place int, words text);
 CREATE TABLE more (job text, step text, place int, words text);
 SELECT xmcoh.attach_source('belt', 'main', document => 'job', item => 'step', text => 'words', "position" => 'place');
 SELECT xmcoh.attach_source('belt', 'more', document => 'job', item => 'step', text => 'words', "position" => 'place', documents_of => 'main');
-SELECT xmcoh.enforce_order('belt', 'more');
+SELECT xmcoh.enforce_order('belt', 'more', "precision" => 0.9);
 INSERT INTO main VALUES ('a', 'm1', 5, 'pack part 1');
 SELECT state, message, "table" FROM outcome($$INSERT INTO more VALUES ('a', 'x1', 7, 'open part 2')$$);
 SELECT state FROM outcome($$INSERT INTO more VALUES ('a', 'x1', 3, 'open part 2')$$);
 SELECT state FROM outcome($$UPDATE main SET place = 1$$);
-SELECT xmcoh.enforce_order('belt', 'main');
+SELECT xmcoh.enforce_order('belt', 'main', "precision" => 0.9);
 SELECT state, "table" FROM outcome($$UPDATE main SET place = 2$$);
 
 -- By call.
 SET client_min_messages = warning;
-CALL xmcoh.validate_document('belt', 'a');
+CALL xmcoh.validate_document('belt', 'a', "precision" => 0.9);
 \set VERBOSITY terse
 CALL xmcoh.validate_document('belt', 'b');
 CALL xmcoh.validate_document('belt', NULL);
@@ -424,16 +424,16 @@ CALL xmcoh.validate_document('belt', 'a', "precision" => 2);
 INSERT INTO xmcoh.approved_pair (model_id, document, before, after) VALUES (xmcoh.model_id('belt'), 'a', 'm1', 'x1');
 UPDATE main SET place = 5;
 SELECT state FROM outcome($$UPDATE main SET place = 1$$);
-CALL xmcoh.validate_document('belt', 'a');
-CALL xmcoh.validate_document('belt', 'a', allow_approved => false);
+CALL xmcoh.validate_document('belt', 'a', "precision" => 0.9);
+CALL xmcoh.validate_document('belt', 'a', "precision" => 0.9, allow_approved => false);
 SELECT xmcoh.withdraw_pair('belt', 'a', 'm1', 'x1');
-CALL xmcoh.validate_document('belt', 'a', 'main');
+CALL xmcoh.validate_document('belt', 'a', 'main', 0.9);
 
 RESET client_min_messages;
 
 -- Before anything is stored.
-SELECT xmcoh.order_holds('belt', '{open part 1,turn part 2,pack part 3}') AS right,
-       xmcoh.order_holds('belt', '{turn part 2,open part 1,pack part 3}') AS wrong,
+SELECT xmcoh.order_holds('belt', '{open part 1,turn part 2,pack part 3}', "precision" => 0.9) AS right,
+       xmcoh.order_holds('belt', '{turn part 2,open part 1,pack part 3}', "precision" => 0.9) AS wrong,
        xmcoh.order_holds('belt', '{open part 1}') AS one, xmcoh.order_holds('belt', NULL) AS nothing;
 SELECT xmcoh.order_coherence('belt', '{open part 1,turn part 2,pack part 3}') > 0.9 AS right,
        xmcoh.order_coherence('belt', '{turn part 2,open part 1,pack part 3}') < 0.5 AS wrong,
@@ -453,7 +453,7 @@ SELECT xmcoh.order_holds('belt', '{a,b}', "precision" => 0.2);
 SELECT xmcoh.order_holds('nobody', '{a,b}');
 CREATE TABLE sheet (id int, steps jsonb);
 CREATE FUNCTION step_texts(steps jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT ARRAY(SELECT jsonb_array_elements_text(steps)) $$;
-ALTER TABLE sheet ADD CONSTRAINT in_order CHECK (xmcoh.order_holds('belt', step_texts(steps))) NOT VALID;
+ALTER TABLE sheet ADD CONSTRAINT in_order CHECK (xmcoh.order_holds('belt', step_texts(steps), "precision" => 0.9)) NOT VALID;
 INSERT INTO sheet VALUES (1, '["open part 1", "pack part 2"]');
 INSERT INTO sheet VALUES (2, '["pack part 2", "open part 1"]');
 \set VERBOSITY default

@@ -5,7 +5,7 @@ CREATE TABLE step AS
     SELECT g AS guide, p AS step, g <= 60 AS approved,
            (ARRAY['open', 'check', 'turn', 'press', 'close'])[p] || ' part ' || (g * 7 + p * 3) % 10 AS words,
            -- one number tells the step's place; the others differ from picture to picture
-           ARRAY[p * 0.2 + (g * 31 + p * 17) % 10 * 0.05] ||
+           ARRAY[p * 0.2 + ('x' || substr(md5(g || '-' || p), 1, 4))::bit(16)::integer / 65536.0] ||
                ARRAY(SELECT ((g * 131 + p * 37 + k * k * 17 + g * k * 7) % 101) / 101.0 FROM generate_series(1, 15) AS k)::real[] AS picture
       FROM generate_series(1, 300) AS g, generate_series(1, 5) AS p;
 SELECT xmcoh.create_model('guides', image_dim => 16, options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12,
@@ -28,7 +28,7 @@ SELECT round, lesson, pupil, documents, selected BETWEEN 0.3 AND 1 AS selected, 
        selected_precision > 0.9 AS precise, pool_agreement > 0.6 AS agree,
        difference_low <= tau_after - tau_before AND tau_after - tau_before <= difference_high AS interval,
        fused_difference_low <= fused_tau_after - fused_tau_before AND fused_tau_after - fused_tau_before <= fused_difference_high AS fused_interval,
-       guided_tau_after > 0.5 AND guided_tau_before <> guided_tau_after AS guided, flips BETWEEN 0.01 AND 0.5 AS flips, agreement_after > agreement_before AS agreement, kept
+       guided_tau_after > 0.5 AND guided_tau_before <> guided_tau_after AS guided, flips BETWEEN 0.01 AND 0.5 AS flips, agreement_after > 0.5 AS agreement, kept
   FROM xmcoh.training_round WHERE job_id = :job;
 -- The selected pairs are right as often as required (the pool's order is known here, and the guide is the same as before).
 SELECT option, default_value FROM xmcoh.options() WHERE option IN ('precision', 'unselected', 'folds') ORDER BY option;

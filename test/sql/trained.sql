@@ -16,7 +16,7 @@ SELECT count(DISTINCT guide) AS guides, count(*) AS steps, count(DISTINCT (guide
 SELECT xmcoh.create_model('guides', image_dim => 4,
        options => '{"d_model": 16, "heads": 2, "feed_forward": 32, "hash_bits": 12,
     "bag_dim": 0, "epochs": 30, "batch_documents": 8, "dropout": 0.1,
-    "learning_rate": 0.005}') IS NOT NULL AS created;
+    "learning_rate": 0.005, "find_groups": 0}') IS NOT NULL AS created;
 SELECT xmcoh.attach_source('guides', 'step', document => 'guide', item => 'step', text => 'words', image => 'picture',
     "position" => 'place', approved => 'all');
 SELECT xmcoh.train('guides') AS job \gset

@@ -170,7 +170,7 @@ objective(fixture *f, xmc_term term, int32_t step)
 
 		squares += w[k] / scale * (w[k] / scale);
 	}
-	return sum + xmc_penalty(&f->options, step) / 2 * squares;
+	return sum + xmc_penalty(step) / 2 * squares;
 }
 
 static void

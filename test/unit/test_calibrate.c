@@ -443,10 +443,73 @@ test_calibration_error_known(void **state)
 	assert_true(isnan(xmc_calibration_error(1, (double[]) {NAN}, 10)));
 }
 
+/* The smoothed objective of a scale, by its definition. */
+static double
+scale_objective(int32_t n, const float *s, const float *weight, double e, double scale)
+{
+	double		sum = 0;
+
+	for (int32_t r = 0; r < n; r++)
+		sum += weight[r] * ((1 - e) * log1p(exp(-scale * s[r])) + e * log1p(exp(scale * s[r])));
+	return sum;
+}
+
+/* A scale is the minimum, does not depend on the unit of the score, is finite where all pairs are right, and never negative. */
+static void
+test_scale(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	float		s[40];
+	float		larger[40];
+	float		weight[40];
+	double		scale;
+	double		of_larger;
+
+	(void) state;
+	for (int r = 0; r < 40; r++)
+	{
+		s[r] = (float) ((r % 4 == 0 ? -0.5 : 1) * (0.5 + r % 7));
+		larger[r] = s[r] * 1e6f;
+		weight[r] = (float) (1 + r % 3);
+	}
+	assert_int_equal(xmc_calibrate_scale(&ctx, 40, s, weight, 8, &scale), XMC_OK);
+	for (double factor = 0.9; factor < 1.2; factor += 0.19)
+		assert_true(scale_objective(40, s, weight, 0.1, scale * factor) > scale_objective(40, s, weight, 0.1, scale));
+	assert_int_equal(xmc_calibrate_scale(&ctx, 40, larger, weight, 8, &of_larger), XMC_OK);
+	assert_true(fabs(of_larger * 1e6 - scale) < 1e-5 * scale);
+	/* All pairs right by the same score, in eight groups: the probability is 9 of 10. */
+	for (int r = 0; r < 40; r++)
+		s[r] = 0.001f;
+	assert_int_equal(xmc_calibrate_scale(&ctx, 40, s, weight, 8, &scale), XMC_OK);
+	assert_true(fabs(1 / (1 + exp(-scale * 0.001)) - 0.9) < 1e-5);
+	/* Random scores of all sizes: a finite minimum. */
+	for (int trial = 1; trial < 200; trial++)
+	{
+		double		size = pow(10, trial % 12 - 8);
+
+		for (int r = 0; r < 40; r++)
+			s[r] = (float) (size * (sin(trial * 7 + r * r) + 0.3));
+		assert_int_equal(xmc_calibrate_scale(&ctx, 40, s, weight, trial, &scale), XMC_OK);
+		assert_true(scale > 0 && isfinite(scale));
+		for (double factor = 0.9; factor < 1.2; factor += 0.19)
+			assert_true(scale_objective(40, s, weight, 1 / (trial + 2.0), scale * factor) >
+						scale_objective(40, s, weight, 1 / (trial + 2.0), scale));
+	}
+	/* All wrong; all 0. */
+	for (int r = 0; r < 40; r++)
+		s[r] = -0.001f;
+	assert_int_equal(xmc_calibrate_scale(&ctx, 40, s, weight, 8, &scale), XMC_OK);
+	assert_true(scale == 0);
+	memset(s, 0, sizeof s);
+	assert_int_equal(xmc_calibrate_scale(&ctx, 40, s, weight, 8, &scale), XMC_OK);
+	assert_true(scale == 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_one_feature_known_solution),
 		cmocka_unit_test(test_recovers_temperature),
 		cmocka_unit_test(test_optimal_for_each_k),

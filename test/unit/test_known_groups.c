@@ -136,7 +136,7 @@ set_up(void **state)
 	for (int album = 0; album < ALBUMS; album++)
 	{
 		float		photo[PLACES][DIM];
-		char		name[16];
+		char		name[24];
 
 		snprintf(name, sizeof name, "album %d", album);
 		for (int p = 0; p < PLACES; p++)

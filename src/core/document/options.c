@@ -48,8 +48,6 @@ static const xmc_option_info table[] = {
 	{REAL(bag_learning_rate), false, 0.02, 0, 10, "step size of AdaGrad for the trained embedding bag"},
 	{REAL(align_learning_rate), false, 0.001, 1e-7, 1, "step size of AdamW for the maps that align texts and images"},
 	{REAL(bilinear_learning_rate), false, 0.001, 1e-7, 1, "step size of AdamW for the bilinear term"},
-	{REAL(penalty), false, 0.32, 1e-6, 1e6,
-		"largest ridge penalty of the sparse and linear terms that is tried; each of the next 14 is half as large"},
 	{INTEGER(folds), false, 5, 0, XMC_MAX_FOLDS,
 		"folds of cross-fitting, which is done when fewer than 150 documents (or groups) are held out; under 2: none"},
 	{INTEGER(rounds), false, 0, 0, 10,

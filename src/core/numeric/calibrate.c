@@ -207,6 +207,59 @@ check_rows(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weig
 	return XMC_OK;
 }
 
+/* Slope and curvature of the objective of xmc_calibrate_scale at `scale`. */
+static xmc_status
+scale_slope(xmc_ctx *ctx, int32_t n, const float *s, const float *weight, double smoothing, double scale, double *slope,
+			double *curvature)
+{
+	*slope = *curvature = 0;
+	for (int32_t r = 0; r < n; r++)
+	{
+		double		right = 1 / (1 + exp(-scale * s[r]));
+
+		if ((r + 1) % STOP_ROWS == 0)
+			XMC_TRY(xmc_check_stop(ctx));
+		*slope += weight[r] * s[r] * (right - (1 - smoothing));
+		*curvature += weight[r] * s[r] * s[r] * right * (1 - right);
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_calibrate_scale(xmc_ctx *ctx, int32_t n, const float *s, const float *weight, int32_t n_groups, double *scale)
+{
+	double		smoothing = 1.0 / (n_groups + 2.0);
+	double		low = 0;
+	double		high = INFINITY;
+	double		slope;
+	double		curvature;
+
+	*scale = 0;
+	XMC_TRY(scale_slope(ctx, n, s, weight, smoothing, 0, &slope, &curvature));
+	if (!(slope < 0 && curvature > 0))
+		return XMC_OK;
+	/* Newton's steps, kept between the scales where the slope was negative and positive. */
+	for (int step = 0; step < MAX_STEPS && slope != 0; step++)
+	{
+		double		last = *scale;
+		double		next = curvature > 0 ? last - slope / curvature : INFINITY;
+
+		if (slope < 0)
+			low = last;
+		else
+			high = last;
+		if (fabs(next - last) <= 1e-9 * last)
+			break;
+		if (isinf(high) && last > 0 && !(next < 4 * last))
+			next = 4 * last;
+		if (!(next > low && next < high))
+			next = (low + high) / 2;
+		*scale = next;
+		XMC_TRY(scale_slope(ctx, n, s, weight, smoothing, next, &slope, &curvature));
+	}
+	return XMC_OK;
+}
+
 xmc_status
 xmc_calibrate(xmc_ctx *ctx, int32_t n, int32_t k, const float *x, const float *weight, const xmc_prior *prior,
 			  double *coefficient)

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#define FIRST_PENALTY 0.32		/* so strong that nothing but the mean differences of features is learned */
 #define MAX_STEPS 40			/* of L-BFGS for one penalty */
 #define TOLERANCE 1e-4			/* relative: a smaller decrease of the objective moves no order */
 #define USUAL_IDF 5.5			/* with it a text's features have a length of about 1, for which the penalties are made */
@@ -34,9 +35,9 @@ typedef struct additive_fit
 } additive_fit;
 
 double
-xmc_penalty(const xmc_options *options, int32_t step)
+xmc_penalty(int32_t step)
 {
-	return ldexp(options->penalty, 1 - step);
+	return ldexp(FIRST_PENALTY, 1 - step);
 }
 
 xmc_status
@@ -237,7 +238,7 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 				 const xmc_document *const *document, int32_t step, double *loss)
 {
 	additive_fit fit = {.ctx = arena->ctx,.model = model,.term = term,.n_documents = n_documents,.document = document,
-		.penalty = xmc_penalty(&model->options, step)};
+		.penalty = xmc_penalty(step)};
 	float	   *weight = term == XMC_TERM_SPARSE ? model->sparse : model->network[xmc_term_modality(term)].linear;
 	xmc_lbfgs	lbfgs;
 	size_t		most_items = 0;

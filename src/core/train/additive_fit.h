@@ -15,8 +15,8 @@
 
 #define XMC_PENALTIES 15
 
-/* The penalty of a step, from 1: option penalty, and then half of the one before. */
-extern double xmc_penalty(const xmc_options *options, int32_t step);
+/* The penalty of a step, from 1: half of the one before. */
+extern double xmc_penalty(int32_t step);
 
 /*
  * The inverse document frequency of each bucket of text features over the items of all documents, log((1 + items) / (1 +

@@ -146,7 +146,7 @@ validate_step(void *arg, double *held_out_loss)
 	double		scale;
 
 	XMC_TRY(xmc_train_score_term(t, l, fit->term, l->s));
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, l->s, l->weight, NULL, &scale));
+	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->s, l->weight, xmc_labels_groups(l), &scale));
 	t->progress.train_loss = fit->train_loss;
 	xmc_labels_evaluate(l, l->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL, NULL);
 	*held_out_loss = t->progress.held_out_loss;
@@ -220,7 +220,7 @@ cross_validate(xmc_trainer *t, xmc_term term, double *loss)
 		double		scale;
 		double		tau;
 
-		XMC_TRY(xmc_calibrate(t->ctx, pair, 1, x, l->weight, NULL, &scale));
+		XMC_TRY(xmc_calibrate_scale(t->ctx, pair, x, l->weight, xmc_labels_groups(l), &scale));
 		xmc_labels_evaluate(l, x, scale, &loss[step - 1], &tau, NULL, NULL);
 	}
 	return XMC_OK;

@@ -132,6 +132,13 @@ extern void xmc_labels_evaluate(const xmc_labels *l, const float *s, double scal
 /* The bootstrap 95% interval of the mean of value (n_documents) over the groups of l's documents. */
 extern xmc_status xmc_labels_interval(xmc_trainer *t, const xmc_labels *l, const double *value, xmc_interval *out);
 
+/* The number of independent labellings in l; those of the pool, which have no groups, count document by document. */
+static inline int32_t
+xmc_labels_groups(const xmc_labels *l)
+{
+	return l->group ? l->n_groups : l->n_documents;
+}
+
 /*
  * The labels by which weights, calibration and reliability are fitted: all approved documents if there are folds, else
  * the held-out ones.

@@ -53,7 +53,7 @@ fit_terms(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, 
 	groups_of_pairs(l, group);
 	for (int32_t c = 0; c < k; c++)
 	{
-		XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, l->term_s[term[c]], l->weight, NULL, &scale[c]));
+		XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &scale[c]));
 		for (int32_t r = 0; r < l->n; r++)
 			x[(int64_t) r * k + c] = (float) (scale[c] * l->term_s[term[c]][r]);
 		mean[c] = 1.0 / k;
@@ -119,7 +119,7 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 			t->probes.term_s[term[c]][r] *= (float) weight[c];
 	}
 	/* Calibration: one scale of the sum. */
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, NULL, scale));
+	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, score, l->weight, xmc_labels_groups(l), scale));
 	for (int32_t r = 0; r < l->n; r++)
 		score[r] *= (float) *scale;
 	return l == &t->held_out ? XMC_OK : xmc_train_score_modality(t, modality, &t->held_out);
