@@ -183,7 +183,7 @@ xmc_train_assign_folds(xmc_trainer *t)
 static xmc_labels
 part_of(const xmc_labels *l, int32_t first, int32_t end)
 {
-	return (xmc_labels) {.n_documents = end - first,.document = l->document + first};
+	return (xmc_labels) {.n_documents = end - first,.document = l->document ? l->document + first : NULL};
 }
 
 static int32_t
