@@ -495,7 +495,7 @@ test_text_teaches_image(void **state)
 
 	for (int d = 0; d < DOCUMENTS; d++)
 		xmc_document_free(&f->ctx, &f->document[d]);
-	make_documents(&f->ctx, &f->options, 1.5, 2, f->document, f->held_out);
+	make_documents(&f->ctx, &f->options, 0.8, 2, f->document, f->held_out);
 	pool = make_pool(f);
 	f->options.epochs = 20;
 	model = train(f, &alone);

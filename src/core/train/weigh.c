@@ -99,14 +99,16 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	xmc_arena_reset(&t->term_arena);
 	if (!equally)
 		XMC_TRY(fit_terms(t, l, k, term, weight));
+	else
+		/* The raw scores have no common unit: a penalty makes those of an additive term small. */
+		for (int32_t c = 0; c < k; c++)
+			XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &weight[c]));
 	/* What is of no use in new groups may be in known ones, so it must not become 0 in the parameters. */
 	if (!equally && t->probes.n > 0 && sum(k, weight) == 0)
 		XMC_TRY(fit_terms(t, &t->probes, k, term, weight));
 	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
 	for (int32_t c = 0; c < k; c++)
 	{
-		if (equally)
-			weight[c] = 1;
 		scale_term(t->model, term[c], weight[c]);
 		for (int32_t f = 0; f < t->n_folds; f++)
 			scale_term(t->fold[f], term[c], weight[c]);
@@ -255,7 +257,7 @@ fit_known_scale(xmc_trainer *t, xmc_modality modality)
 		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == modality)
 			for (int32_t r = 0; r < l->n; r++)
 				score[r] += l->term_s[p][r];
-	XMC_TRY(xmc_calibrate(t->ctx, l->n, 1, score, l->weight, NULL, &unit));
+	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, score, l->weight, xmc_labels_groups(l), &unit));
 	unit = unit > in_new ? unit : in_new;
 	for (int32_t r = 0; r < l->n; r++)
 		score[r] *= (float) unit;

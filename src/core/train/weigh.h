@@ -11,7 +11,8 @@
  * Weighs the terms of one modality by logistic regression on the pairs of `l`, shrunk towards equal weights of the
  * calibrated terms (numeric/group_calibrate.h). Multiplies the weights into the parameters (of the models of the folds too),
  * so that the raw score stays the plain sum of the terms, and calibrates it: sets calibration.solo and the scores of the
- * modality in `l` and in t->held_out. A term that could not be trained gets weight 0. `equally`: all others get weight 1.
+ * modality in `l` and in t->held_out. A term that could not be trained gets weight 0. `equally`: all others
+ * count alike, each as it was calibrated alone.
  * Errors: as xmc_group_calibrate, xmc_train_score_term.
  */
 extern xmc_status xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally);
