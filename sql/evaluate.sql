@@ -26,7 +26,8 @@ COMMENT ON FUNCTION xmcoh.paired_bootstrap(double precision[], double precision[
 
 CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
                                alignment text DEFAULT 'known', rounds integer DEFAULT 3, documents text[] DEFAULT NULL)
-    RETURNS TABLE (modality text, guidance text, documents integer, documents_seen integer, items bigint,
+    RETURNS TABLE (modality text, guidance text, documents integer, documents_seen integer, documents_known integer,
+                   items bigint,
                    acc double precision, acc_low double precision, acc_high double precision,
                    pmr double precision, pmr_low double precision, pmr_high double precision,
                    tau double precision, tau_low double precision, tau_high double precision,
@@ -34,4 +35,4 @@ CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidanc
                    calibration_error double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer, text[]) IS
-    'Acc, PMR and Kendall tau of recovered orders with 95% intervals and random baselines, and calibration error, one row per evidence; ties by chance. source NULL: held-out approved documents. documents_seen: documents that taught the version. doc/method.md: guidance, alignment, rounds';
+    'Acc, PMR, Kendall tau of recovered orders with 95% intervals and random baselines, calibration error; one row per evidence. source NULL: held-out approved documents. documents_seen: documents that taught. documents_known: new ones of groups that taught. doc/method.md: guidance, alignment, rounds';

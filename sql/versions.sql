@@ -7,7 +7,9 @@ CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
            xmcoh.report_integer(v.report, 'groups') AS groups, xmcoh.report_integer(v.report, 'largest_group') AS largest_group,
            xmcoh.report_integer(v.report, 'held_out_groups') AS held_out_groups,
            xmcoh.report_integer(v.report, 'measured_documents') AS measured_documents,
-           xmcoh.report_integer(v.report, 'measured_groups') AS measured_groups
+           xmcoh.report_integer(v.report, 'measured_groups') AS measured_groups,
+           xmcoh.report_number(v.report, 'known_groups', 'fused', 'tau') AS known_tau,
+           xmcoh.report_integer(v.report, 'known_groups', 'documents') AS known_documents
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'Versions of each model: size in bytes, SHA-256, approved documents read for training (held-out ones included), held-out Kendall tau of the fused order';
 COMMENT ON COLUMN xmcoh.versions.groups IS 'groups of approved documents at the training; a document without a group counts as one. NULL: no source named groups';
@@ -15,6 +17,8 @@ COMMENT ON COLUMN xmcoh.versions.largest_group IS 'approved documents of the lar
 COMMENT ON COLUMN xmcoh.versions.held_out_groups IS 'groups that were held out';
 COMMENT ON COLUMN xmcoh.versions.measured_documents IS 'approved documents that held_out_tau is of, each scored by a model that did not learn from it: all where training was cross-fitted, else the held-out ones';
 COMMENT ON COLUMN xmcoh.versions.measured_groups IS 'groups of these documents; a document without a group counts as one';
+COMMENT ON COLUMN xmcoh.versions.known_tau IS 'the same as held_out_tau for new documents of known groups, whose other documents taught the model that scored them; held_out_tau is for new groups. NULL: too few groups have several documents, or training was not cross-fitted';
+COMMENT ON COLUMN xmcoh.versions.known_documents IS 'approved documents that known_tau is of';
 
 CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
     SELECT m.name AS model, v.version, e.evidence, xmcoh.report_integer(v.report, 'measured_documents') AS measured_documents,
@@ -22,11 +26,19 @@ CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
            xmcoh.report_number(v.report, e.evidence, 'tau_high') AS tau_high,
            xmcoh.report_number(v.report, e.evidence, 'pair_accuracy') AS pair_accuracy,
            xmcoh.report_number(v.report, e.evidence, 'calibration_error') AS calibration_error,
-           xmcoh.report_number(v.report, e.evidence, 'confident') AS confident
+           xmcoh.report_number(v.report, e.evidence, 'confident') AS confident,
+           xmcoh.report_integer(v.report, 'known_groups', 'documents') AS known_documents,
+           xmcoh.report_integer(v.report, 'known_groups', 'groups') AS known_groups,
+           xmcoh.report_number(v.report, 'known_groups', e.evidence, 'tau') AS known_tau,
+           xmcoh.report_number(v.report, 'known_groups', e.evidence, 'tau_low') AS known_tau_low,
+           xmcoh.report_number(v.report, 'known_groups', e.evidence, 'tau_high') AS known_tau_high,
+           xmcoh.report_number(v.report, 'known_groups', e.evidence, 'pair_accuracy') AS known_pair_accuracy,
+           xmcoh.report_number(v.report, 'known_groups', e.evidence, 'calibration_error') AS known_calibration_error,
+           xmcoh.report_number(v.report, 'known_groups', e.evidence, 'confident') AS known_confident
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS r USING (model_id),
          LATERAL (VALUES ('text', r.words OR r.text_dim > 0), ('image', r.image_dim > 0), ('fused', true)) AS e (evidence, is_read)
     WHERE e.is_read AND jsonb_typeof(v.report -> e.evidence) = 'object';
-COMMENT ON VIEW xmcoh.version_figures IS 'Figures of each version on approved documents that the scoring model did not learn from, before rounds, one row per evidence: Kendall tau with its 95% interval, share of pairs in the right order, expected calibration error, share of pairs with p or 1 - p >= option precision';
+COMMENT ON VIEW xmcoh.version_figures IS 'Figures of each version on approved documents not learned from, before rounds, one row per evidence: Kendall tau with 95% interval, share of pairs in the right order, calibration error, share of pairs with p or 1 - p >= option precision. known_...: new documents of known groups';
 
 -- A rollback skips deployments of the version that is deployed now, and of versions that do not exist any more.
 CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS

@@ -105,7 +105,7 @@ typedef struct xmc_calibration
 	double		cross_modal[XMC_CROSS_MODAL_COEFFICIENTS];
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (7 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (9 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
 
 typedef struct xmc_tensor
 {
@@ -126,11 +126,11 @@ typedef struct xmc_anchors
 	float	   *z[XMC_MODALITIES];	/* (n, xmc_align_space_dim) unit vectors; one allocation if is_own; NULL if n is 0 */
 } xmc_anchors;
 
-/* The documents that the model was trained on (seen.h): data, not parameters. */
+/* The documents or groups that the model was trained on (seen.h): data, not parameters. */
 #define XMC_SEEN_COLUMNS 3
 typedef struct xmc_seen
 {
-	int32_t		n;				/* documents; 0: not recorded */
+	int32_t		n;				/* documents or groups; 0: not recorded */
 	bool		is_own;			/* else they lie in the file from which the model was opened */
 	float	   *row;			/* (n, XMC_SEEN_COLUMNS) ascending */
 } xmc_seen;
@@ -172,6 +172,7 @@ typedef struct xmc_model
 {
 	xmc_options options;
 	xmc_calibration calibration;
+	xmc_calibration known;		/* for documents of seen_groups; what guides is as in `calibration` */
 	bool		has_bag;		/* the embedding bag was trained */
 	float	   *sparse;			/* (2^hash_bits) u of the sparse term; NULL without words */
 	float	   *bag;			/* (2^bag_bits, bag_dim); NULL without */
@@ -184,6 +185,7 @@ typedef struct xmc_model
 	float	   *align_scale;	/* (XMC_ALIGN_SCALES) */
 	xmc_anchors anchors;		/* empty without a trained alignment */
 	xmc_seen	seen;
+	xmc_seen	seen_groups;	/* named groups that taught; empty: a document of any group is as of a new one */
 	xmc_reliability_table reliability;
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;

@@ -29,6 +29,7 @@ typedef struct xmc_guidance_rule
 {
 	xmc_guidance_mode mode;
 	bool		inferred;		/* items that hold both count as one of each kind that nothing links: `split` of align.h */
+	bool		as_new;			/* a document of a known group is calibrated like one of a new group */
 	int32_t		rounds;			/* of XMC_GUIDANCE_PAPER; 1 .. XMC_GUIDANCE_MAX_ROUNDS */
 } xmc_guidance_rule;
 

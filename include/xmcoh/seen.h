@@ -1,9 +1,10 @@
 /*
- * seen.h - the record of the documents that a model was trained on: hashes of their keys, stored with the model.
+ * seen.h - the record of the documents that a model was trained on, and of their groups: hashes of keys and of the names of
+ * groups, stored with the model.
  *
  * A model scores its training documents better than new ones, so an evaluation must tell them apart. What is approved today
  * does not say what was approved at the training, because approvals are withdrawn and sources change. So the model itself
- * keeps the record.
+ * keeps the record. For the same reason new documents of known groups are told from those of new groups.
  */
 #ifndef XMCOH_SEEN_H
 #define XMCOH_SEEN_H
@@ -24,6 +25,14 @@ typedef enum xmc_seen_as
  */
 extern xmc_status xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, char *const *key,
 								const uint8_t *held_out);
+/*
+ * Records in model->seen_groups the groups (groups.h) of those of n documents that have labelled pairs and are not held
+ * out. group[d] is the group that document d was given, 0: none. An earlier record is replaced. Errors: XMC_NO_MEMORY.
+ */
+extern xmc_status xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document,
+									   const uint64_t *group, const uint8_t *held_out);
+
+/* Gives back both records. */
 extern void xmc_seen_forget(xmc_ctx *ctx, xmc_model *model);
 
 /*
@@ -31,7 +40,10 @@ extern void xmc_seen_forget(xmc_ctx *ctx, xmc_model *model);
  */
 extern xmc_seen_as xmc_seen_find(const xmc_model *model, const char *key, size_t key_length);
 
-/* Checks a record from a stored model: whole numbers in bounds, rows in order. Errors: XMC_BAD_MODEL, XMC_STOPPED. */
+/* Whether the model recorded that documents of this group taught it. Group 0 is never recorded. */
+extern bool xmc_seen_group(const xmc_model *model, uint64_t group);
+
+/* Checks the records of a stored model: whole numbers in bounds, rows in order. Errors: XMC_BAD_MODEL, XMC_STOPPED. */
 extern xmc_status xmc_seen_check(xmc_ctx *ctx, const xmc_model *model);
 
 #endif

@@ -106,6 +106,20 @@ typedef enum xmc_rounds_end
 
 #define XMC_MAX_ROUNDS 10
 
+/*
+ * How well approved documents are ordered that were not learned from. Intervals are over groups, NaN where these are too
+ * few.
+ */
+typedef struct xmc_figures
+{
+	int32_t		documents;		/* 0: there are no figures, and the rest is 0 */
+	int32_t		groups;			/* of these documents */
+	xmc_interval tau[XMC_REPORTED_SCORE_KINDS];
+	double		pair_accuracy[XMC_REPORTED_SCORE_KINDS];	/* share of their labelled pairs that are ordered rightly */
+	double		calibration_error[XMC_REPORTED_SCORE_KINDS];
+	double		confident[XMC_REPORTED_SCORE_KINDS];	/* share of these pairs with p or 1 - p >= option precision */
+} xmc_figures;
+
 typedef struct xmc_train_report
 {
 	int32_t		approved_documents;
@@ -113,16 +127,9 @@ typedef struct xmc_train_report
 	int32_t		groups;			/* of approved documents; a document without a group counts as one */
 	int32_t		largest_group;	/* approved documents of the largest */
 	int32_t		held_out_groups;
-	/*
-	 * On approved documents that were not learned from: with cross-fitting all of them, before the rounds; else the held-out
-	 * ones. Interval over groups, NaN where these are too few.
-	 */
-	int32_t		measured_documents;
-	int32_t		measured_groups;
-	xmc_interval tau[XMC_REPORTED_SCORE_KINDS];
-	double		pair_accuracy[XMC_REPORTED_SCORE_KINDS];	/* share of their labelled pairs that are ordered rightly */
-	double		calibration_error[XMC_REPORTED_SCORE_KINDS];
-	double		confident[XMC_REPORTED_SCORE_KINDS];	/* share of these pairs with p or 1 - p >= option precision */
+	/* With cross-fitting of all approved documents, before the rounds; else of the held-out ones. */
+	xmc_figures new_groups;		/* of documents of whose groups nothing was learned */
+	xmc_figures known_groups;	/* of documents of whose groups others were learned: with cross-fitting, of the probes */
 	/* Of the term of the modality that was trained last, the network where there is one; fused: of the bilinear term. */
 	int32_t		best_epoch[XMC_REPORTED_SCORE_KINDS];
 	double		train_loss[XMC_REPORTED_SCORE_KINDS];

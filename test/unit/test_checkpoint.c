@@ -10,6 +10,7 @@
 
 #include "counting.h"
 #include "toys.h"
+#include "xmcoh/seen.h"
 #include "train/checkpoint.h"
 #include "xmcoh/random.h"
 
@@ -32,6 +33,8 @@ train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsig
 	xmc_model  *model;
 	xmc_status	status;
 
+	uint64_t	group[TOYS];
+
 	*blob = NULL;
 	if (from)
 	{
@@ -47,6 +50,9 @@ train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsig
 		assert_null(model);
 		return status;
 	}
+	for (int d = 0; d < TOYS; d++)
+		group[d] = f->toys.document[d].group;
+	assert_int_equal(xmc_seen_fill_groups(&f->ctx, model, TOYS, f->toys.document, group, f->toys.held_out), XMC_OK);
 	assert_int_equal(xmc_model_save(&f->ctx, model, NULL, size), XMC_OK);
 	*blob = xmc_alloc(&f->ctx, *size, 1);
 	assert_int_equal(xmc_model_save(&f->ctx, model, *blob, size), XMC_OK);
@@ -195,6 +201,34 @@ test_other_models(void **state)
 	}
 }
 
+/* With groups, the calibration for documents of known groups and its figures are the same, too. */
+static void
+test_groups(void **state)
+{
+	fixture    *f = *state;
+	recorder	whole = {.is_due = true};
+	xmc_train_report report[2];
+	unsigned char *blob[2];
+	size_t		size[2];
+
+	for (int d = 0; d < TOYS; d++)
+		f->toys.document[d].group = (uint64_t) (1 + d % 6);
+	assert_int_equal(train(f, NULL, &whole, &report[0], &blob[0], &size[0]), XMC_OK);
+	assert_in_range(report[0].known_groups.documents, 4, 12);
+	for (int k = 0; k < whole.n; k++)
+	{
+		recorder	r = {0};
+
+		assert_int_equal(train(f, &whole.written[k], &r, &report[1], &blob[1], &size[1]), XMC_OK);
+		assert_int_equal(size[0], size[1]);
+		assert_memory_equal(blob[0], blob[1], size[0]);
+		assert_memory_equal(&report[0], &report[1], sizeof report[0]);
+		xmc_release(&f->ctx, blob[1]);
+	}
+	xmc_release(&f->ctx, blob[0]);
+	recorder_free(&whole);
+}
+
 static void
 test_damaged(void **state)
 {
@@ -310,6 +344,7 @@ main(void)
 		cmocka_unit_test(test_every_stage),
 		cmocka_unit_test(test_continues),
 		cmocka_unit_test_setup_teardown(test_other_models, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_groups, set_up, tear_down),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_no_memory),

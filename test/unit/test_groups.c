@@ -545,14 +545,23 @@ test_training(void **state)
 	assert_int_equal(report.held_out_documents, 12);
 	assert_int_equal(report.pool_documents, 48);
 	assert_true(report.folds > 0);
-	/* three groups are too few for an interval */
-	assert_true(!isnan(report.tau[XMC_SCORE_FUSED].mean) && isnan(report.tau[XMC_SCORE_FUSED].low));
+	/* three groups are too few for an interval, but the figures are of all */
+	assert_int_equal(report.new_groups.groups, 15);
+	assert_false(isnan(report.new_groups.tau[XMC_SCORE_FUSED].low));
 	xmc_model_free(&f->ctx, model);
 
 	deal_manuals(f, 60, 20);
 	train(f, DOCUMENTS, &model, &report);
 	assert_int_equal(report.held_out_groups, 4);
-	assert_false(isnan(report.tau[XMC_SCORE_FUSED].low));
+	assert_false(isnan(report.new_groups.tau[XMC_SCORE_FUSED].low));
+	xmc_model_free(&f->ctx, model);
+
+	/* without folds they are of the held-out ones */
+	f->options.folds = 0;
+	deal_manuals(f, 60, 15);
+	train(f, DOCUMENTS, &model, &report);
+	assert_int_equal(report.new_groups.groups, 3);
+	assert_true(!isnan(report.new_groups.tau[XMC_SCORE_FUSED].mean) && isnan(report.new_groups.tau[XMC_SCORE_FUSED].low));
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -593,7 +602,7 @@ test_own_groups(void **state)
 	for (int k = 0; k < model[0]->n_tensors; k++)
 		assert_memory_equal(*model[0]->tensor[k].slot, *model[1]->tensor[k].slot,
 							(size_t) model[0]->tensor[k].n_values * sizeof(float));
-	assert_memory_equal(report[0].tau, report[1].tau, sizeof report[0].tau);
+	assert_memory_equal(report[0].new_groups.tau, report[1].new_groups.tau, sizeof report[0].new_groups.tau);
 	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 		assert_near(report[0].held_out_loss[e], report[1].held_out_loss[e], 0);
 	assert_memory_equal(&model[0]->calibration, &model[1]->calibration, sizeof model[0]->calibration);

@@ -111,6 +111,60 @@ test_key_twice(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
+/* Groups of labelled documents that are not held out, each once; what is found in the stored model; damaged records. */
+static void
+test_groups(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_model  *model = taught_model(&ctx);
+	static uint64_t group[DOCUMENTS];
+	xmc_model  *opened;
+	size_t		size;
+	unsigned char *file;
+
+	(void) state;
+	/* groups of ten documents; every tenth group is none */
+	for (int d = 0; d < DOCUMENTS; d++)
+		group[d] = d / 10 % 10 == 0 ? 0 : UINT64_C(0x9e3779b97f4a7c15) * (uint64_t) (1 + d / 10);
+	assert_int_equal(xmc_seen_fill_groups(&ctx, model, DOCUMENTS, document, group, held_out), XMC_OK);
+	assert_int_equal(model->seen_groups.n, 270);
+	assert_int_equal(xmc_seen_fill_groups(&ctx, model, DOCUMENTS / 2, document, group, held_out), XMC_OK);
+	assert_int_equal(model->seen_groups.n, 135);
+	model->known.solo[XMC_TEXT] = 7;
+	model->known.guided[XMC_TEXT][0] = model->calibration.guided[XMC_TEXT][0] = 5;
+	file = saved(&ctx, model, &size);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
+	assert_found(opened);
+	assert_memory_equal(&opened->known, &model->known, sizeof opened->known);
+	for (int d = 0; d < DOCUMENTS; d++)
+		assert_int_equal(xmc_seen_group(opened, group[d]), group[d] != 0 && d < DOCUMENTS / 2);
+	xmc_release(&ctx, opened);
+	free(file);
+
+	/* only held-out documents, and only unlabelled ones */
+	assert_int_equal(xmc_seen_fill_groups(&ctx, model, 2, document + 1, group + 11, held_out), XMC_OK);
+	assert_int_equal(model->seen_groups.n, 0);
+	assert_false(xmc_seen_group(model, group[11]));
+
+	/* a negative scale, and a number out of order */
+	assert_int_equal(xmc_seen_fill_groups(&ctx, model, DOCUMENTS, document, group, held_out), XMC_OK);
+	model->known.solo[XMC_TEXT] = -1;
+	assert_int_equal(xmc_model_save(&ctx, model, NULL, &size), XMC_BAD_MODEL);
+	model->known.solo[XMC_TEXT] = 1;
+	file = malloc(size);
+	model->seen_groups.row[3] = 0;
+	assert_int_equal(xmc_model_save(&ctx, model, file, &size), XMC_BAD_MODEL);
+	assert_non_null(strstr(ctx.message, "tensor \"seen.groups\""));
+	free(file);
+	counts.fail_at = counts.calls + 1;
+	assert_int_equal(xmc_seen_fill_groups(&ctx, model, DOCUMENTS, document, group, held_out), XMC_NO_MEMORY);
+	assert_int_equal(model->seen_groups.n, 0);
+	assert_int_equal(model->seen.n, DOCUMENTS - DOCUMENTS / 6);
+	xmc_model_free(&ctx, model);
+	assert_int_equal(counts.live, 0);
+}
+
 static void
 test_stored(void **state)
 {
@@ -232,6 +286,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_key_twice),
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_stored),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_shape),

@@ -203,19 +203,19 @@ test_learns(void **state)
 	assert_int_equal(report.approved_documents, DOCUMENTS);
 	assert_int_equal(report.held_out_documents, DOCUMENTS / 4);
 	/* The words distinguish the ends from the middle; the images show nearly the whole order. */
-	assert_true(report.tau[XMC_SCORE_TEXT].mean > 0.4 && report.tau[XMC_SCORE_TEXT].mean < 0.95);
-	assert_true(report.tau[XMC_SCORE_IMAGE].mean > 0.7);
-	assert_true(report.tau[XMC_SCORE_FUSED].mean >= report.tau[XMC_SCORE_TEXT].mean);
-	assert_true(report.tau[XMC_SCORE_FUSED].mean >= report.tau[XMC_SCORE_IMAGE].mean - 0.02);
+	assert_true(report.new_groups.tau[XMC_SCORE_TEXT].mean > 0.4 && report.new_groups.tau[XMC_SCORE_TEXT].mean < 0.95);
+	assert_true(report.new_groups.tau[XMC_SCORE_IMAGE].mean > 0.7);
+	assert_true(report.new_groups.tau[XMC_SCORE_FUSED].mean >= report.new_groups.tau[XMC_SCORE_TEXT].mean);
+	assert_true(report.new_groups.tau[XMC_SCORE_FUSED].mean >= report.new_groups.tau[XMC_SCORE_IMAGE].mean - 0.02);
 	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 	{
-		assert_true(report.tau[e].low <= report.tau[e].mean && report.tau[e].mean <= report.tau[e].high);
-		assert_true(report.calibration_error[e] < 0.1);
-		assert_true(report.pair_accuracy[e] > 0.65);
+		assert_true(report.new_groups.tau[e].low <= report.new_groups.tau[e].mean && report.new_groups.tau[e].mean <= report.new_groups.tau[e].high);
+		assert_true(report.new_groups.calibration_error[e] < 0.1);
+		assert_true(report.new_groups.pair_accuracy[e] > 0.65);
 	}
 	/* So the share of confident pairs is smaller by text than by image. */
-	assert_true(report.confident[XMC_SCORE_TEXT] > 0 && report.confident[XMC_SCORE_TEXT] < 0.9);
-	assert_true(report.confident[XMC_SCORE_FUSED] > report.confident[XMC_SCORE_TEXT]);
+	assert_true(report.new_groups.confident[XMC_SCORE_TEXT] > 0 && report.new_groups.confident[XMC_SCORE_TEXT] < 0.9);
+	assert_true(report.new_groups.confident[XMC_SCORE_FUSED] > report.new_groups.confident[XMC_SCORE_TEXT]);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		assert_true(model->calibration.solo[m] > 0 && model->calibration.fused[m] > 0);
 	assert_reliability(f, model);
@@ -236,8 +236,8 @@ test_noise_modality(void **state)
 		for (int32_t k = 0; k < f->document[d].n * IMAGE_DIM; k++)
 			f->document[d].image[k] = (float) xmc_random_normal(&random);
 	model = train(f, &report);
-	assert_true(fabs(report.tau[XMC_SCORE_IMAGE].mean) < 0.3);
-	assert_true(report.tau[XMC_SCORE_FUSED].mean > report.tau[XMC_SCORE_TEXT].mean - 0.05);
+	assert_true(fabs(report.new_groups.tau[XMC_SCORE_IMAGE].mean) < 0.3);
+	assert_true(report.new_groups.tau[XMC_SCORE_FUSED].mean > report.new_groups.tau[XMC_SCORE_TEXT].mean - 0.05);
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -284,8 +284,8 @@ test_text_only(void **state)
 	f->options.image_dim = 0;
 	f->options.bilinear_dim = 0;
 	model = train(f, &report);
-	assert_true(report.tau[XMC_SCORE_TEXT].mean > 0.4);
-	assert_true(report.tau[XMC_SCORE_FUSED].mean == report.tau[XMC_SCORE_TEXT].mean);
+	assert_true(report.new_groups.tau[XMC_SCORE_TEXT].mean > 0.4);
+	assert_true(report.new_groups.tau[XMC_SCORE_FUSED].mean == report.new_groups.tau[XMC_SCORE_TEXT].mean);
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -320,16 +320,16 @@ test_bilinear(void **state)
 	}
 	f->options.bilinear_learning_rate = 0.005;
 	model = train(f, &report);
-	assert_true(fabs(report.tau[XMC_SCORE_TEXT].mean) < 0.3);
-	assert_true(fabs(report.tau[XMC_SCORE_IMAGE].mean) < 0.3);
-	assert_true(report.tau[XMC_SCORE_FUSED].mean > 0.8);
+	assert_true(fabs(report.new_groups.tau[XMC_SCORE_TEXT].mean) < 0.3);
+	assert_true(fabs(report.new_groups.tau[XMC_SCORE_IMAGE].mean) < 0.3);
+	assert_true(report.new_groups.tau[XMC_SCORE_FUSED].mean > 0.8);
 	assert_true(model->calibration.fused[XMC_JOINT] > 0);
 	assert_true(report.best_epoch[XMC_SCORE_FUSED] > 0);
 	xmc_model_free(&f->ctx, model);
 
 	f->options.bilinear_dim = 0;
 	model = train(f, &report);
-	assert_true(fabs(report.tau[XMC_SCORE_FUSED].mean) < 0.3);
+	assert_true(fabs(report.new_groups.tau[XMC_SCORE_FUSED].mean) < 0.3);
 	assert_true(model->calibration.fused[XMC_JOINT] == 0);
 	xmc_model_free(&f->ctx, model);
 }
@@ -362,7 +362,7 @@ test_folds(void **state)
 		model = train(f, &report);
 		assert_int_equal(report.folds, f->options.folds);
 		scale[k] = model->calibration.solo[XMC_TEXT];
-		assert_true(report.calibration_error[XMC_SCORE_TEXT] < 0.1);
+		assert_true(report.new_groups.calibration_error[XMC_SCORE_TEXT] < 0.1);
 		xmc_model_free(&f->ctx, model);
 	}
 	assert_true(scale[1] < 0.2);
@@ -389,7 +389,7 @@ test_bag(void **state)
 	f->options.bag_bits = 10;
 	model = train(f, &report);
 	assert_true(model->has_bag);
-	assert_true(report.tau[XMC_SCORE_TEXT].mean > 0.4);
+	assert_true(report.new_groups.tau[XMC_SCORE_TEXT].mean > 0.4);
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -404,12 +404,12 @@ test_missing_images(void **state)
 		for (int32_t i = 0; i < f->document[d].n; i++)
 			f->document[d].has[i] &= (uint8_t) ~XMC_HAS_IMAGE;
 	model = train(f, &report);
-	assert_true(report.tau[XMC_SCORE_TEXT].mean > 0.4);
+	assert_true(report.new_groups.tau[XMC_SCORE_TEXT].mean > 0.4);
 	assert_true(model->calibration.solo[XMC_IMAGE] == 0);
 	assert_true(model->calibration.fused[XMC_JOINT] == 0);
 	for (int32_t k = 0; k < 2 * f->options.bilinear_dim; k++)	/* a term that was not trained scores 0 under every rule */
 		assert_true(model->bilinear_w[k] == 0 && model->bilinear_b[k] == 0);
-	assert_true(fabs(report.tau[XMC_SCORE_IMAGE].mean) < 0.35);	/* ties fall by chance, not by key */
+	assert_true(fabs(report.new_groups.tau[XMC_SCORE_IMAGE].mean) < 0.35);	/* ties fall by chance, not by key */
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -522,9 +522,9 @@ test_text_teaches_image(void **state)
 	assert_true(with_rounds.round[0].agreement_after > 0.5 && with_rounds.round[0].agreement_before > 0.5);
 	assert_true(with_rounds.round[0].tau_after > with_rounds.round[0].tau_before);
 	/* The figures are those of cross-fitting, before the rounds, over all approved documents. */
-	assert_int_equal(with_rounds.measured_documents, with_rounds.approved_documents);
-	assert_true(with_rounds.tau[XMC_SCORE_IMAGE].mean == alone.tau[XMC_SCORE_IMAGE].mean);
-	assert_true(with_rounds.tau[XMC_SCORE_TEXT].mean == alone.tau[XMC_SCORE_TEXT].mean);
+	assert_int_equal(with_rounds.new_groups.documents, with_rounds.approved_documents);
+	assert_true(with_rounds.new_groups.tau[XMC_SCORE_IMAGE].mean == alone.new_groups.tau[XMC_SCORE_IMAGE].mean);
+	assert_true(with_rounds.new_groups.tau[XMC_SCORE_TEXT].mean == alone.new_groups.tau[XMC_SCORE_TEXT].mean);
 
 	f->options.unselected = 0;	/* selected pairs alone */
 	xmc_model_free(&f->ctx, train(f, &alone));

@@ -90,7 +90,7 @@ static const tensor_row network_head[] = {
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
-_Static_assert(7 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
+_Static_assert(9 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
 									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
@@ -217,6 +217,7 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		out->calibration.solo[m] = out->calibration.fused[m] = out->calibration.guided[m][0] = 1;
 	out->calibration.fused[XMC_JOINT] = 1;
+	out->known = out->calibration;
 	/* The widths of the inputs. */
 	out->has_bag = has_bag && options->words && options->bag_dim > 0;
 	out->network[XMC_TEXT].input_dim = (out->has_bag ? options->bag_dim : 0) + options->text_dim;

@@ -1,6 +1,7 @@
 /*
  * model_file.c - a model as a safetensors file in memory: saving, and opening with all checks; see model.h. Tensors hold
- * parameters, the table of reliability, anchors and the record of documents; metadata holds options and calibration.
+ * parameters, the table of reliability, anchors and the records of documents and groups; metadata holds options and
+ * calibration.
  */
 #include "xmcoh/model.h"
 
@@ -21,7 +22,7 @@
 /* ---- metadata ---- */
 
 #define FORMAT "xmcoh"
-#define MAX_METADATA 64
+#define MAX_METADATA 80
 
 typedef struct metadata_list
 {
@@ -75,6 +76,9 @@ static const struct
 	{"crossed.image.stored", offsetof(xmc_calibration, cross_modal[XMC_MODALITIES + XMC_IMAGE])},
 };
 
+/* The first of them are stored a second time for documents of known groups, where groups are recorded. */
+#define KNOWN_COEFFICIENTS (2 * XMC_MODALITIES + 1)
+
 _Static_assert(COUNT(coefficients) * sizeof(double) == sizeof(xmc_calibration), "every coefficient is stored");
 
 static double *
@@ -103,6 +107,8 @@ list_metadata(const xmc_model *model, metadata_list *list)
 			add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
 	for (size_t k = 0; k < COUNT(coefficients); k++)
 		add_metadata(list, "calibration.", coefficients[k].name, "%.17g", *coefficient(&model->calibration, k));
+	for (size_t k = 0; k < KNOWN_COEFFICIENTS && model->seen_groups.n > 0; k++)
+		add_metadata(list, "calibration.known.", coefficients[k].name, "%.17g", *coefficient(&model->known, k));
 }
 
 /* Reads a decimal number. strtod alone would also accept spaces, hexadecimal, NaN and infinity. */
@@ -268,22 +274,34 @@ match_anchors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 }
 
 #define SEEN_NAME "seen"
+#define SEEN_GROUPS_NAME "seen.groups"
 
-/* Sets the model's record of documents to that in the file, if the file has one. */
+/* Sets a record of documents or groups to that in the file, if the file has one. */
 static xmc_status
-match_seen(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+match_seen(xmc_ctx *ctx, const xmc_safetensors *st, const char *name, xmc_seen *seen)
 {
-	const xmc_tensor_view *view = xmc_safetensors_tensor(st, SEEN_NAME);
+	const xmc_tensor_view *view = xmc_safetensors_tensor(st, name);
 	char		got[96];
 
 	if (!view)
 		return XMC_OK;
 	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > INT32_MAX || view->shape[1] != XMC_SEEN_COLUMNS)
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have %d columns", SEEN_NAME,
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have %d columns", name,
 						shape_text(view->n_dimensions, view->shape, got), XMC_SEEN_COLUMNS);
 	/* read-only, like the whole file */
-	model->seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
+	*seen = (xmc_seen) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
 	return XMC_OK;
+}
+
+/* The record of groups, with the calibration for documents of these. Without the record there is none of its own. */
+static xmc_status
+match_seen_groups(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	model->known = model->calibration;
+	XMC_TRY(match_seen(ctx, st, SEEN_GROUPS_NAME, &model->seen_groups));
+	for (size_t k = 0; k < KNOWN_COEFFICIENTS && model->seen_groups.n > 0; k++)
+		XMC_TRY(read_number(ctx, st, "calibration.known.", coefficients[k].name, coefficient(&model->known, k)));
+	return check_calibration(ctx, &model->known);
 }
 
 #define RELIABILITY_NAME "reliability"
@@ -332,6 +350,8 @@ has_tensor(const xmc_model *model, const char *name)
 			return true;
 	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
 		return true;
+	if (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0)
+		return true;
 	if (model->reliability.n > 0 && strcmp(name, RELIABILITY_NAME) == 0)
 		return true;
 	return model->anchors.n > 0 &&
@@ -345,7 +365,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	char		shown[XMC_PRINTABLE];
 
 	XMC_TRY(match_anchors(ctx, st, model));
-	XMC_TRY(match_seen(ctx, st, model));
+	XMC_TRY(match_seen(ctx, st, SEEN_NAME, &model->seen));
 	XMC_TRY(match_reliability(ctx, st, model));
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
@@ -387,6 +407,7 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is 1, but its options allow no bag");
 	model->has_alignment = has_alignment;
 	model->calibration = calibration;
+	XMC_TRY(match_seen_groups(ctx, st, model));
 	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
 	XMC_TRY(match_tensors(ctx, st, model));
 	if (has_alignment && !model->align_scale)
@@ -426,6 +447,13 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 
 /* ---- saving ---- */
 
+static xmc_tensor_view
+view_seen(const char *name, const xmc_seen *seen)
+{
+	return (xmc_tensor_view) {.name = name,.n_dimensions = 2,.shape = {seen->n, XMC_SEEN_COLUMNS},
+		.n_values = (int64_t) seen->n * XMC_SEEN_COLUMNS,.data = seen->row};
+}
+
 xmc_status
 xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 {
@@ -436,8 +464,9 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
-	/* All tensors: parameters, the table of reliability, anchors, the record of documents. */
-	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 2, sizeof(xmc_tensor_view));
+	XMC_TRY(check_calibration(ctx, &model->known));
+	/* All tensors: parameters, the table of reliability, anchors, the records of documents and groups. */
+	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 3, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
 	{
@@ -459,8 +488,9 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 			.n_values = model->anchors.n * dim,.data = model->anchors.z[m]};
 	}
 	if (model->seen.n > 0)
-		view[n++] = (xmc_tensor_view) {.name = SEEN_NAME,.n_dimensions = 2,.shape = {model->seen.n, XMC_SEEN_COLUMNS},
-			.n_values = (int64_t) model->seen.n * XMC_SEEN_COLUMNS,.data = model->seen.row};
+		view[n++] = view_seen(SEEN_NAME, &model->seen);
+	if (model->seen_groups.n > 0)
+		view[n++] = view_seen(SEEN_GROUPS_NAME, &model->seen_groups);
 	list_metadata(model, &list);
 	/* Refuse what xmc_model_open would refuse. */
 	if (file)

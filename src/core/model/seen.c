@@ -1,6 +1,6 @@
 /*
- * seen.c - the record of the documents that a model was trained on: sorted rows of hashes, searched by bisection; see
- * seen.h
+ * seen.c - the records of the documents and groups that a model was trained on: sorted rows of hashes, searched by
+ * bisection; see seen.h
  */
 #include "xmcoh/seen.h"
 
@@ -13,12 +13,10 @@
 #define HALF_BITS 24			/* a float represents whole numbers of so many bits exactly */
 #define HALF (1 << HALF_BITS)
 
-/* The row of one document: a hash of 48 bits in two halves, and what the document was used for. */
+/* The row of one document or group: 48 bits of its hash in two halves, and what the document was used for. */
 static void
-make_row(const char *key, size_t key_length, xmc_seen_as seen_as, float row[XMC_SEEN_COLUMNS])
+make_row(uint64_t hash, xmc_seen_as seen_as, float row[XMC_SEEN_COLUMNS])
 {
-	uint64_t	hash = xmc_hash_bytes(key, key_length, SEED);
-
 	row[0] = (float) (hash >> (64 - HALF_BITS));
 	row[1] = (float) (hash >> (64 - 2 * HALF_BITS) & (HALF - 1));
 	row[2] = (float) seen_as;
@@ -37,61 +35,126 @@ compare_rows(const void *a, const void *b)
 	return 0;
 }
 
+static void
+forget(xmc_ctx *ctx, xmc_seen *record)
+{
+	if (record->is_own)
+		xmc_release(ctx, record->row);
+	*record = (xmc_seen) {0};
+}
+
 void
 xmc_seen_forget(xmc_ctx *ctx, xmc_model *model)
 {
-	if (model->seen.is_own)
-		xmc_release(ctx, model->seen.row);
-	model->seen = (xmc_seen) {0};
+	forget(ctx, &model->seen);
+	forget(ctx, &model->seen_groups);
+}
+
+/* Empties a record and allocates room for n rows. */
+static xmc_status
+begin(xmc_ctx *ctx, int32_t n, xmc_seen *record)
+{
+	float	   *row;			/* (n, XMC_SEEN_COLUMNS) */
+
+	forget(ctx, record);
+	row = xmc_alloc(ctx, (size_t) (n > 0 ? n : 1) * XMC_SEEN_COLUMNS, sizeof(float));
+	XMC_NEED(row, ctx);
+	*record = (xmc_seen) {.is_own = true,.row = row};
+	return XMC_OK;
+}
+
+static void
+add_row(xmc_seen *record, uint64_t hash, xmc_seen_as seen_as)
+{
+	make_row(hash, seen_as, record->row + (int64_t) record->n++ * XMC_SEEN_COLUMNS);
+}
+
+static void
+sort_rows(xmc_seen *record)
+{
+	qsort(record->row, (size_t) record->n, XMC_SEEN_COLUMNS * sizeof(float), compare_rows);
 }
 
 xmc_status
 xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, char *const *key,
 			  const uint8_t *held_out)
 {
-	float	   *row;			/* (rows, XMC_SEEN_COLUMNS) */
-	int32_t		rows = 0;
-
-	xmc_seen_forget(ctx, model);
-	row = xmc_alloc(ctx, (size_t) (n > 0 ? n : 1) * XMC_SEEN_COLUMNS, sizeof(float));
-	XMC_NEED(row, ctx);
+	XMC_TRY(begin(ctx, n, &model->seen));
 	for (int32_t d = 0; d < n; d++)
 		if (!held_out[d])
-			make_row(key[d], strlen(key[d]), document[d].n_pairs > 0 ? XMC_SEEN_LABELLED : XMC_SEEN_UNLABELLED,
-					 row + (int64_t) rows++ * XMC_SEEN_COLUMNS);
-	qsort(row, (size_t) rows, XMC_SEEN_COLUMNS * sizeof(float), compare_rows);
-	model->seen = (xmc_seen) {.n = rows,.is_own = true,.row = row};
+			add_row(&model->seen, xmc_hash_bytes(key[d], strlen(key[d]), SEED),
+					document[d].n_pairs > 0 ? XMC_SEEN_LABELLED : XMC_SEEN_UNLABELLED);
+	sort_rows(&model->seen);
 	return XMC_OK;
 }
 
-xmc_seen_as
-xmc_seen_find(const xmc_model *model, const char *key, size_t key_length)
+xmc_status
+xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, const uint64_t *group,
+					 const uint8_t *held_out)
+{
+	xmc_seen   *record = &model->seen_groups;
+	int32_t		different = 0;
+
+	XMC_TRY(begin(ctx, n, record));
+	for (int32_t d = 0; d < n; d++)
+		if (group[d] != 0 && document[d].n_pairs > 0 && !held_out[d])
+			add_row(record, group[d], XMC_SEEN_LABELLED);
+	sort_rows(record);
+	/* Each group once. */
+	for (int32_t r = 0; r < record->n; r++)
+	{
+		const float *row = record->row + (int64_t) r * XMC_SEEN_COLUMNS;
+		float	   *to = record->row + (int64_t) different * XMC_SEEN_COLUMNS;
+
+		if (different > 0 && compare_rows(to - XMC_SEEN_COLUMNS, row) == 0)
+			continue;
+		memmove(to, row, XMC_SEEN_COLUMNS * sizeof(float));
+		different++;
+	}
+	record->n = different;
+	return XMC_OK;
+}
+
+static xmc_seen_as
+find(const xmc_seen *record, uint64_t hash)
 {
 	float		wanted[XMC_SEEN_COLUMNS];
 	int32_t		low = 0;		/* rows before `low` are <= wanted, rows from `high` on are larger */
-	int32_t		high = model->seen.n;
+	int32_t		high = record->n;
 	const float *last;
 
 	/*
 	 * `wanted` is the largest possible row of this hash. So the last row <= wanted is the strongest use of the hash, if
 	 * any.
 	 */
-	make_row(key, key_length, XMC_SEEN_LABELLED, wanted);
+	make_row(hash, XMC_SEEN_LABELLED, wanted);
 	while (low < high)
 	{
 		int32_t		middle = low + (high - low) / 2;
 
-		if (compare_rows(model->seen.row + (int64_t) middle * XMC_SEEN_COLUMNS, wanted) <= 0)
+		if (compare_rows(record->row + (int64_t) middle * XMC_SEEN_COLUMNS, wanted) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	if (low == 0)
 		return XMC_UNSEEN;
-	last = model->seen.row + (int64_t) (low - 1) * XMC_SEEN_COLUMNS;
+	last = record->row + (int64_t) (low - 1) * XMC_SEEN_COLUMNS;
 	if (last[0] != wanted[0] || last[1] != wanted[1])
 		return XMC_UNSEEN;
 	return last[2] == (float) XMC_SEEN_LABELLED ? XMC_SEEN_LABELLED : XMC_SEEN_UNLABELLED;
+}
+
+xmc_seen_as
+xmc_seen_find(const xmc_model *model, const char *key, size_t key_length)
+{
+	return find(&model->seen, xmc_hash_bytes(key, key_length, SEED));
+}
+
+bool
+xmc_seen_group(const xmc_model *model, uint64_t group)
+{
+	return group != 0 && find(&model->seen_groups, group) != XMC_UNSEEN;
 }
 
 static bool
@@ -100,19 +163,26 @@ is_whole(float value, int32_t below)
 	return value >= 0 && value < (float) below && value == (float) (int32_t) value;
 }
 
-xmc_status
-xmc_seen_check(xmc_ctx *ctx, const xmc_model *model)
+static xmc_status
+check(xmc_ctx *ctx, const xmc_seen *record, const char *name)
 {
-	for (int32_t r = 0; r < model->seen.n; r++)
+	for (int32_t r = 0; r < record->n; r++)
 	{
-		const float *row = model->seen.row + (int64_t) r * XMC_SEEN_COLUMNS;
+		const float *row = record->row + (int64_t) r * XMC_SEEN_COLUMNS;
 
 		if (r % 65536 == 0)
 			XMC_TRY(xmc_check_stop(ctx));
 		if (!is_whole(row[0], HALF) || !is_whole(row[1], HALF) || !is_whole(row[2], XMC_SEEN_LABELLED + 1) ||
 			(r > 0 && compare_rows(row - XMC_SEEN_COLUMNS, row) > 0))
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"seen\" is invalid or out of order",
-							r);
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"%s\" is invalid or out of order",
+							r, name);
 	}
 	return XMC_OK;
+}
+
+xmc_status
+xmc_seen_check(xmc_ctx *ctx, const xmc_model *model)
+{
+	XMC_TRY(check(ctx, &model->seen, "seen"));
+	return check(ctx, &model->seen_groups, "seen.groups");
 }

@@ -1,5 +1,6 @@
 /* scorer.c - see scorer.h */
 #include "xmcoh/scorer.h"
+#include "xmcoh/seen.h"
 #include "network/term.h"
 #include "score/guidance.h"
 #include "score/guidance_paper.h"
@@ -297,7 +298,8 @@ fill_scores(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *r
 {
 	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* the weight of stored orders is 0 */
 	static const xmc_alignment nothing = {0};
-	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none : &model->calibration;
+	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none
+		: !rule->as_new && xmc_seen_group(model, document->group) ? &model->known : &model->calibration;
 
 	XMC_TRY(fuse(arena->ctx, &model->options, c, rule, document, scores));
 	if (rule->mode == XMC_GUIDANCE_PAPER)

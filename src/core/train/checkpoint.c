@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 5
+#define VERSION 6
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
@@ -21,7 +21,8 @@ xmc_snapshot
 xmc_train_snapshot(xmc_trainer *t)
 {
 	/* The parameters of a model are one block: see xmc_model_new. */
-	xmc_snapshot snapshot = {.values = *t->model->tensor[0].slot,.calibration = &t->model->calibration};
+	xmc_snapshot snapshot = {.values = *t->model->tensor[0].slot,.calibration = &t->model->calibration,
+		.known = &t->model->known};
 
 	memcpy(snapshot.term_s, t->held_out.term_s, sizeof snapshot.term_s);
 	memcpy(snapshot.score, t->held_out.score, sizeof snapshot.score);
@@ -36,8 +37,9 @@ stream_snapshot(xmc_stream *c, xmc_trainer *t, const xmc_snapshot *snapshot)
 		XMC_TRY(xmc_stream_floats(c, "the scores of a term", snapshot->term_s[p], t->held_out.n));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		XMC_TRY(xmc_stream_floats(c, "the scores of a modality", snapshot->score[m], t->held_out.n));
-	return xmc_stream_doubles(c, "the calibration", (double *) snapshot->calibration,
-							  sizeof(xmc_calibration) / sizeof(double));
+	XMC_TRY(xmc_stream_doubles(c, "the calibration", (double *) snapshot->calibration,
+							   sizeof(xmc_calibration) / sizeof(double)));
+	return xmc_stream_doubles(c, "the calibration", (double *) snapshot->known, sizeof(xmc_calibration) / sizeof(double));
 }
 
 /* The most epochs of any term. */
@@ -71,6 +73,17 @@ stream_weak_figures(xmc_stream *c, xmc_weak_figures *f)
 	return XMC_STREAM_FIGURES(c, &f->threshold, &f->selected, &f->selected_precision, &f->agreement);
 }
 
+static xmc_status
+stream_figures(xmc_stream *c, xmc_figures *figures)
+{
+	XMC_TRY(xmc_stream_int32(c, "the report", &figures->documents, 0, INT32_MAX));
+	XMC_TRY(xmc_stream_int32(c, "the report", &figures->groups, 0, figures->documents));
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
+		XMC_TRY(XMC_STREAM_FIGURES(c, &figures->tau[e].mean, &figures->tau[e].low, &figures->tau[e].high,
+								   &figures->pair_accuracy[e], &figures->calibration_error[e], &figures->confident[e]));
+	return XMC_OK;
+}
+
 /* The figures of the report that are not computed at the end of the training. */
 static xmc_status
 stream_report(xmc_stream *c, xmc_train_report *report)
@@ -83,11 +96,8 @@ stream_report(xmc_stream *c, xmc_train_report *report)
 		XMC_TRY(XMC_STREAM_FIGURES(c, &report->train_loss[m], &report->held_out_loss[m]));
 	}
 	/* The figures of cross-fitting; without it they are computed at the end. */
-	XMC_TRY(xmc_stream_int32(c, "the report", &report->measured_documents, 0, INT32_MAX));
-	XMC_TRY(xmc_stream_int32(c, "the report", &report->measured_groups, 0, report->measured_documents));
-	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
-		XMC_TRY(XMC_STREAM_FIGURES(c, &report->tau[e].mean, &report->tau[e].low, &report->tau[e].high,
-								   &report->pair_accuracy[e], &report->calibration_error[e], &report->confident[e]));
+	XMC_TRY(stream_figures(c, &report->new_groups));
+	XMC_TRY(stream_figures(c, &report->known_groups));
 	XMC_TRY(xmc_stream_int32(c, "the report", &report->alignment.documents, 0, INT32_MAX));
 	XMC_TRY(XMC_STREAM_FIGURES(c, &report->alignment.accuracy, &report->alignment.chance));
 	XMC_TRY(xmc_stream_int32(c, "the report", &rounds_end, 0, XMC_ROUNDS_REINFORCED));

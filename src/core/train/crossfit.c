@@ -4,12 +4,16 @@
 #include "train/term_fit.h"
 
 #include "xmcoh/groups.h"
+#include "xmcoh/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ENOUGH_HELD_OUT 150		/* groups; from here on cross-fitting would change little */
 #define LEAST_IN_FOLD 4			/* documents */
+#define PROBES_IN 10			/* documents of known groups: a fold takes one of them as a probe */
+#define LEAST_OF_GROUP 2		/* documents of a group that teach a fold beside its probes */
+#define PROBE_SEED UINT64_C(0x70726f6265000000)
 
 /* A group of approved documents, for sorting. */
 typedef struct sized_group
@@ -72,6 +76,74 @@ deal_groups(xmc_trainer *t, int32_t *n_folds, int32_t *fold)
 	return XMC_OK;
 }
 
+/*
+ * Sets t->probe_fold: the fold that an approved document is a probe of, by a hash of its place among all documents, so that
+ * a training that is resumed has the same probes. One in PROBES_IN is a probe of each fold that its group teaches, as long as
+ * LEAST_OF_GROUP others of the group teach it. *n: how many there are.
+ */
+static xmc_status
+choose_probes(xmc_trainer *t, int32_t *n)
+{
+	int32_t		n_folds = t->report->folds;
+	size_t		approved = (size_t) t->n_approved;
+	int32_t    *number = xmc_arena_alloc(&t->term_arena, approved, sizeof *number);
+	int32_t    *size = xmc_arena_alloc(&t->term_arena, approved, sizeof *size);	/* (groups) */
+	int32_t    *probes = xmc_arena_zalloc(&t->term_arena, approved * (size_t) n_folds, sizeof *probes);	/* (groups, folds) */
+	int32_t		n_groups;
+
+	*n = 0;
+	t->probe_fold = xmc_arena_alloc(&t->run_arena, approved, sizeof *t->probe_fold);
+	if (!number || !size || !probes || !t->probe_fold)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_number_document_groups(t->ctx, t->n_approved, t->out_of_fold.document, number, &n_groups));
+	xmc_group_sizes(t->n_approved, number, n_groups, size);
+	for (int32_t f = 0; f < n_folds; f++)
+		for (int32_t d = t->fold_start[f]; d < t->fold_start[f + 1]; d++)
+		{
+			int32_t		place = (int32_t) (t->out_of_fold.document[d] - t->document);
+			int32_t		slots = n_folds - 1 > PROBES_IN ? n_folds - 1 : PROBES_IN;
+			int32_t		slot = (int32_t) (xmc_hash_bytes((const char *) &place, sizeof place, PROBE_SEED) % (uint64_t) slots);
+			int32_t		fold = slot < f ? slot : slot + 1;	/* not its own */
+			int32_t    *count = &probes[(int64_t) number[d] * n_folds + fold % n_folds];
+
+			t->probe_fold[d] = -1;
+			if (fold >= n_folds || *count >= size[number[d]] - LEAST_OF_GROUP)
+				continue;
+			t->probe_fold[d] = fold;
+			(*count)++;
+			(*n)++;
+		}
+	xmc_arena_reset(&t->term_arena);
+	return XMC_OK;
+}
+
+/* Lays out t->probes, unless there are too few to tell anything. */
+static xmc_status
+assign_probes(xmc_trainer *t)
+{
+	int32_t		n_probes;
+	int32_t		n = 0;
+
+	XMC_TRY(choose_probes(t, &n_probes));
+	if (n_probes < XMC_MIN_HELD_OUT_DOCUMENTS)
+	{
+		t->probe_fold = NULL;
+		return XMC_OK;
+	}
+	t->probes.n_documents = n_probes;
+	t->probes.document = xmc_arena_alloc(&t->run_arena, (size_t) n_probes, sizeof *t->probes.document);
+	XMC_NEED(t->probes.document, t->ctx);
+	for (int32_t f = 0; f < t->report->folds; f++)
+	{
+		t->probe_start[f] = n;
+		for (int32_t d = 0; d < t->n_approved; d++)
+			if (t->probe_fold[d] == f)
+				t->probes.document[n++] = t->out_of_fold.document[d];
+	}
+	t->probe_start[t->report->folds] = n;
+	return xmc_labels_init(t, &t->probes, false);
+}
+
 xmc_status
 xmc_train_assign_folds(xmc_trainer *t)
 {
@@ -103,23 +175,43 @@ xmc_train_assign_folds(xmc_trainer *t)
 	}
 	t->fold_start[n_folds] = n;
 	memcpy(document + n, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *document);
-	return xmc_labels_init(t, &t->out_of_fold, false);
+	XMC_TRY(xmc_labels_init(t, &t->out_of_fold, false));
+	return assign_probes(t);
+}
+
+/* The labels of l from document `first` to before `end`. */
+static xmc_labels
+part_of(const xmc_labels *l, int32_t first, int32_t end)
+{
+	return (xmc_labels) {.n_documents = end - first,.document = l->document ? l->document + first : NULL};
+}
+
+static int32_t
+pairs_of(const xmc_labels *l)
+{
+	int32_t		pairs = 0;
+
+	for (int32_t d = 0; d < l->n_documents; d++)
+		pairs += l->document[d]->n_pairs;
+	return pairs;
 }
 
 /*
- * Trains t->fold[f] on all assigned documents but those from `first` to `end`, and scores these, whose pairs begin at
- * `pair`.
+ * Trains t->fold[f] on all assigned documents but those of the fold and its probes, and scores both, whose pairs begin at
+ * `pair` and at `probe_pair`.
  */
 static xmc_status
-train_fold(xmc_trainer *t, int32_t f, int32_t first, int32_t end, int32_t pair)
+train_fold(xmc_trainer *t, int32_t f, int32_t pair, int32_t probe_pair)
 {
-	xmc_labels	fold = {.n_documents = end - first,.document = t->out_of_fold.document + first};
-	int32_t		n = t->n_approved - fold.n_documents;
-	const xmc_document **train = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *train);
+	xmc_labels	fold = part_of(&t->out_of_fold, t->fold_start[f], t->fold_start[f + 1]);
+	xmc_labels	probes = part_of(&t->probes, t->probe_start[f], t->probe_start[f + 1]);
+	const xmc_document **train = xmc_arena_alloc(&t->run_arena, (size_t) t->n_approved, sizeof *train);
+	int32_t		n = 0;
 
 	XMC_NEED(train, t->ctx);
-	memcpy(train, t->out_of_fold.document, (size_t) first * sizeof *train);
-	memcpy(train + first, t->out_of_fold.document + end, (size_t) (t->n_approved - end) * sizeof *train);
+	for (int32_t d = 0; d < t->n_approved; d++)
+		if ((d < t->fold_start[f] || d >= t->fold_start[f + 1]) && (!t->probe_fold || t->probe_fold[d] != f))
+			train[n++] = t->out_of_fold.document[d];
 	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &t->fold[f]));
 	t->n_folds = f + 1;
 	t->model = t->fold[f];
@@ -133,6 +225,8 @@ train_fold(xmc_trainer *t, int32_t f, int32_t first, int32_t end, int32_t pair)
 		{
 			XMC_TRY(xmc_train_term_for_epochs(t, (xmc_term) p, t->best_epoch[p]));
 			XMC_TRY(xmc_train_score_term(t, &fold, (xmc_term) p, t->out_of_fold.term_s[p] + pair));
+			if (probes.n_documents > 0)
+				XMC_TRY(xmc_train_score_term(t, &probes, (xmc_term) p, t->probes.term_s[p] + probe_pair));
 		}
 	return XMC_OK;
 }
@@ -142,6 +236,7 @@ xmc_train_crossfit(xmc_trainer *t)
 {
 	int32_t		n_folds = t->report->folds;
 	int32_t		pair = 0;
+	int32_t		probe_pair = 0;
 	xmc_model  *model = t->model;
 	xmc_status	status = XMC_OK;
 
@@ -152,11 +247,12 @@ xmc_train_crossfit(xmc_trainer *t)
 		t->progress.total += (int64_t) t->best_epoch[p] * (n_folds - 1) * t->n_approved;
 	for (int32_t f = 0; f < n_folds && status == XMC_OK; f++)
 	{
-		int32_t		end = t->fold_start[f + 1];
+		xmc_labels	fold = part_of(&t->out_of_fold, t->fold_start[f], t->fold_start[f + 1]);
+		xmc_labels	probes = part_of(&t->probes, t->probe_start[f], t->probe_start[f + 1]);
 
-		status = train_fold(t, f, t->fold_start[f], end, pair);
-		for (int32_t d = t->fold_start[f]; d < end; d++)
-			pair += t->out_of_fold.document[d]->n_pairs;
+		status = train_fold(t, f, pair, probe_pair);
+		pair += pairs_of(&fold);
+		probe_pair += pairs_of(&probes);
 	}
 	t->model = model;
 	t->train = t->approved;

@@ -28,22 +28,23 @@ evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores
 	return XMC_OK;
 }
 
-/* The model that scores document d of l: of out_of_fold that of its fold; of held-out documents that of all. */
+/* The model that scores document d of l: of out_of_fold and probes that of its fold; of held-out documents that of all. */
 static const xmc_model *
 model_of(const xmc_trainer *t, const xmc_labels *l, int32_t d)
 {
+	const int32_t *start = l == &t->probes ? t->probe_start : t->fold_start;
 	int32_t		f = 0;
 
-	if (l != &t->out_of_fold)
+	if (l == &t->held_out)
 		return t->model;
-	while (f < t->n_folds && d >= t->fold_start[f + 1])
+	while (f < t->n_folds && d >= start[f + 1])
 		f++;
 	return f < t->n_folds ? t->fold[f] : t->model;
 }
 
-/* Sets the figures of the report: tau of the decoded orders of l's documents; the rest from the probabilities of pairs. */
+/* Sets figures of the report: tau of the decoded orders of l's documents; the rest from the probabilities of pairs. */
 static xmc_status
-evaluate(xmc_trainer *t, const xmc_labels *l)
+evaluate(xmc_trainer *t, const xmc_labels *l, xmc_figures *figures)
 {
 	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
 	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * kinds, sizeof(double));	/* (kinds, documents) */
@@ -69,20 +70,20 @@ evaluate(xmc_trainer *t, const xmc_labels *l)
 		double		right = 0;
 		int32_t		confident = 0;
 
-		XMC_TRY(xmc_labels_interval(t, l, tau + (int64_t) e * l->n_documents, &t->report->tau[e]));
+		XMC_TRY(xmc_labels_interval(t, l, tau + (int64_t) e * l->n_documents, &figures->tau[e]));
 		if (l->n_groups < l->n_documents && l->n_groups < XMC_MIN_INTERVAL_GROUPS)
-			t->report->tau[e].low = t->report->tau[e].high = NAN;
+			figures->tau[e].low = figures->tau[e].high = NAN;
 		for (int32_t k = 0; k < l->n; k++)
 		{
 			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
 			confident += fmax(evidence_p[k], 1 - evidence_p[k]) >= t->options->precision;
 		}
-		t->report->pair_accuracy[e] = right / l->n;
-		t->report->confident[e] = (double) confident / l->n;
-		t->report->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, XMC_CALIBRATION_BINS);
+		figures->pair_accuracy[e] = right / l->n;
+		figures->confident[e] = (double) confident / l->n;
+		figures->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, XMC_CALIBRATION_BINS);
 	}
-	t->report->measured_documents = l->n_documents;
-	t->report->measured_groups = l->n_groups;
+	figures->documents = l->n_documents;
+	figures->groups = l->n_groups;
 	return XMC_OK;
 }
 
@@ -101,19 +102,30 @@ needs_alignment(const xmc_document *document)
 	return text_alone && image_alone;
 }
 
+static void
+calibrate_folds(xmc_trainer *t, const xmc_calibration *calibration)
+{
+	for (int32_t f = 0; f < t->n_folds; f++)
+		t->fold[f]->calibration = *calibration;
+}
+
 xmc_status
 xmc_train_cross_fitted_figures(xmc_trainer *t)
 {
 	for (int32_t d = 0; d < t->out_of_fold.n_documents; d++)
 		if (needs_alignment(t->out_of_fold.document[d]))
 			return XMC_OK;
-	for (int32_t f = 0; f < t->n_folds; f++)
-		t->fold[f]->calibration = t->model->calibration;
-	return t->n_folds > 0 ? evaluate(t, &t->out_of_fold) : XMC_OK;
+	if (t->probes.n > 0)
+	{
+		calibrate_folds(t, &t->model->known);
+		XMC_TRY(evaluate(t, &t->probes, &t->report->known_groups));
+	}
+	calibrate_folds(t, &t->model->calibration);
+	return t->n_folds > 0 ? evaluate(t, &t->out_of_fold, &t->report->new_groups) : XMC_OK;
 }
 
 xmc_status
 xmc_train_held_out_figures(xmc_trainer *t)
 {
-	return t->report->measured_documents > 0 ? XMC_OK : evaluate(t, &t->held_out);
+	return t->report->new_groups.documents > 0 ? XMC_OK : evaluate(t, &t->held_out, &t->report->new_groups);
 }

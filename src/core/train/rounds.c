@@ -29,8 +29,9 @@ round_init(xmc_trainer *t, xmc_round *r)
 
 	before->values = xmc_arena_alloc(&t->run_arena, (size_t) t->model->n_parameters, sizeof(float));
 	before->calibration = xmc_arena_alloc(&t->run_arena, 1, sizeof *before->calibration);
+	before->known = xmc_arena_alloc(&t->run_arena, 1, sizeof *before->known);
 	r->fused_tau = xmc_arena_alloc(&t->run_arena, (size_t) t->held_out.n_documents, sizeof(double));
-	if (!before->values || !before->calibration || !r->fused_tau)
+	if (!before->values || !before->calibration || !before->known || !r->fused_tau)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	for (int p = 0; p < XMC_TERMS; p++)
 	{
@@ -56,6 +57,7 @@ copy_snapshot(const xmc_trainer *t, const xmc_snapshot *from, const xmc_snapshot
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		memcpy(to->score[m], from->score[m], pairs);
 	*to->calibration = *from->calibration;
+	*to->known = *from->known;
 }
 
 /* Whether the modality has a term that approved pairs can train, and the calibrated score of its guide is not 0. */
@@ -343,14 +345,23 @@ fuse_again(xmc_trainer *t, const xmc_round *r)
 {
 	const xmc_calibration *before = r->before.calibration;
 	xmc_calibration *c = &t->model->calibration;
+	xmc_calibration *known = &t->model->known;
+	double		scaled = before->solo[r->pupil] > 0 ? c->solo[r->pupil] / before->solo[r->pupil] : 0;
 
 	if (t->out_of_fold.n == 0)
 	{
 		XMC_TRY(xmc_train_fit_fusion(t, &t->held_out));
-		return xmc_train_fit_guidance(t);
+		XMC_TRY(xmc_train_fit_guidance(t));
+		*known = *c;
+		return XMC_OK;
 	}
 	c->fused[r->pupil] = before->solo[r->pupil] > 0 ? before->fused[r->pupil] / before->solo[r->pupil] * c->solo[r->pupil]
 		: c->solo[r->pupil];
+	/* No probe has been scored by the new pupil: what it is worth more in known groups stays. */
+	known->solo[r->pupil] = scaled > 0 ? scaled * known->solo[r->pupil] : c->solo[r->pupil];
+	known->fused[r->pupil] = scaled > 0 ? scaled * known->fused[r->pupil] : c->fused[r->pupil];
+	if (t->probes.n == 0)
+		*known = *c;
 	return XMC_OK;
 }
 

@@ -196,6 +196,7 @@ calibrate(xmc_trainer *t)
 		XMC_TRY(xmc_train_weigh_terms(t, (xmc_modality) m, xmc_fit_labels(t), false));
 	XMC_TRY(xmc_train_fit_fusion(t, xmc_fit_labels(t)));
 	XMC_TRY(xmc_train_fit_guidance(t));
+	XMC_TRY(xmc_train_fit_known(t));
 	XMC_TRY(xmc_train_fit_reliability(t));
 	return xmc_train_cross_fitted_figures(t);
 }

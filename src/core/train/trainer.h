@@ -43,6 +43,7 @@ typedef struct xmc_snapshot
 	float	   *term_s[XMC_TERMS];	/* (held_out.n) */
 	float	   *score[XMC_MODALITIES];	/* (held_out.n) */
 	xmc_calibration *calibration;
+	xmc_calibration *known;
 } xmc_snapshot;
 
 /* What a round carries from its beginning to its end (rounds.h). */
@@ -79,6 +80,13 @@ typedef struct xmc_trainer
 	xmc_labels	out_of_fold;	/* all approved documents, each scored without training on it; n is 0 without folds */
 	xmc_labels *validation;		/* whose loss selects the best epoch: held_out, or the validation documents of a round */
 	int32_t		fold_start[XMC_MAX_FOLDS + 1];	/* (report->folds + 1) into out_of_fold; held-out ones follow */
+	/*
+	 * Probes of known groups: documents that a fold, besides its own, leaves out of groups that teach it, each of one fold.
+	 * n is 0 without folds and where too few groups have several documents.
+	 */
+	xmc_labels	probes;
+	int32_t		probe_start[XMC_MAX_FOLDS + 1];	/* (report->folds + 1) into probes: those of each fold */
+	int32_t    *probe_fold;		/* (n_approved) of out_of_fold's documents: the fold that each is a probe of, or -1 */
 	int32_t		n_folds;		/* that have a model */
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) trained on all approved documents but those of one fold */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */

@@ -64,6 +64,16 @@ fit_terms(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, 
 	return XMC_OK;
 }
 
+static double
+sum(int32_t k, const double *weight)
+{
+	double		all = 0;
+
+	for (int32_t c = 0; c < k; c++)
+		all += weight[c];
+	return all;
+}
+
 xmc_status
 xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally)
 {
@@ -93,6 +103,9 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 		/* The raw scores have no common unit: a penalty makes those of an additive term small. */
 		for (int32_t c = 0; c < k; c++)
 			XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &weight[c]));
+	/* What is of no use in new groups may be in known ones, so it must not become 0 in the parameters. */
+	if (!equally && t->probes.n > 0 && sum(k, weight) == 0)
+		XMC_TRY(fit_terms(t, &t->probes, k, term, weight));
 	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
 	for (int32_t c = 0; c < k; c++)
 	{
@@ -104,6 +117,8 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 			l->term_s[term[c]][r] *= (float) weight[c];
 			score[r] += l->term_s[term[c]][r];
 		}
+		for (int32_t r = 0; r < t->probes.n && !equally; r++)
+			t->probes.term_s[term[c]][r] *= (float) weight[c];
 	}
 	/* Calibration: one scale of the sum. */
 	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, score, l->weight, xmc_labels_groups(l), scale));
@@ -214,6 +229,93 @@ xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
 	c->fused[XMC_JOINT] = weight[XMC_JOINT];
 	if (model->bilinear_w && !joint)	/* weights and bias are one block: see xmc_model_new */
 		memset(model->bilinear_w, 0, (size_t) xmc_model_term_values(model, XMC_TERM_BILINEAR) * sizeof(float));
+	return XMC_OK;
+}
+
+/*
+ * The scale of a modality in known groups, and the modality's scores of the probes. The prior is the scale in new groups, in
+ * units of what the probes alone ask for, so that it does not hold back a modality that is worth far more in known groups.
+ */
+static xmc_status
+fit_known_scale(xmc_trainer *t, xmc_modality modality)
+{
+	xmc_labels *l = &t->probes;
+	float	   *score = l->score[modality];
+	double		in_new = t->model->calibration.solo[modality];
+	double	   *scale = &t->model->known.solo[modality];
+	int32_t    *group;
+	double		unit;
+	double		mean;
+	double		weight;
+
+	xmc_arena_reset(&t->term_arena);
+	group = xmc_arena_alloc(&t->term_arena, (size_t) l->n, sizeof *group);
+	XMC_NEED(group, t->ctx);
+	groups_of_pairs(l, group);
+	memset(score, 0, (size_t) l->n * sizeof(float));
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == modality)
+			for (int32_t r = 0; r < l->n; r++)
+				score[r] += l->term_s[p][r];
+	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, score, l->weight, xmc_labels_groups(l), &unit));
+	unit = unit > in_new ? unit : in_new;
+	for (int32_t r = 0; r < l->n; r++)
+		score[r] *= (float) unit;
+	*scale = 0;
+	if (unit > 0)
+	{
+		xmc_group_rows rows = {.n = l->n,.k = 1,.x = score,.weight = l->weight,.group = group,.n_groups = l->n_groups};
+
+		mean = in_new / unit;
+		XMC_TRY(xmc_group_calibrate(&t->term_arena, &rows, &mean, TERM_PRECISION, &weight));
+		for (int32_t r = 0; r < l->n; r++)
+			score[r] *= (float) weight;
+		*scale = weight * unit;
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_fit_known(xmc_trainer *t)
+{
+	const xmc_calibration *c = &t->model->calibration;
+	xmc_calibration *known = &t->model->known;
+	int32_t		regressor[XMC_MODALITIES + 1];	/* (k) as in xmc_train_fit_fusion */
+	double		mean[XMC_MODALITIES + 1];	/* (k) the weights in new groups */
+	double		weight[XMC_MODALITIES + 1];	/* (k) */
+	int32_t		k = 0;
+	bool		joint = t->has_term[XMC_TERM_BILINEAR];
+
+	*known = *c;
+	if (t->probes.n == 0)
+		return XMC_OK;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		XMC_TRY(fit_known_scale(t, (xmc_modality) m));
+		known->fused[m] = known->solo[m];
+		if (known->solo[m] > 0)
+		{
+			mean[k] = c->solo[m] > 0 ? c->fused[m] / c->solo[m] : 0;
+			regressor[k++] = m;
+		}
+	}
+	if (joint)
+	{
+		mean[k] = c->fused[XMC_JOINT];
+		regressor[k++] = XMC_JOINT;
+	}
+	if (k > 1 || joint)
+	{
+		xmc_group_rows rows;
+
+		xmc_arena_reset(&t->term_arena);
+		XMC_TRY(fusion_rows(t, &t->probes, k, regressor, &rows));
+		memcpy(weight, mean, sizeof weight);
+		if (rows.n > 0)
+			XMC_TRY(xmc_group_calibrate(&t->term_arena, &rows, mean, FUSION_PRECISION, weight));
+		for (int32_t e = 0; e < k; e++)
+			known->fused[regressor[e]] = weight[e] * (regressor[e] == XMC_JOINT ? 1 : known->solo[regressor[e]]);
+	}
 	return XMC_OK;
 }
 

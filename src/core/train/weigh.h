@@ -26,6 +26,13 @@ extern xmc_status xmc_train_score_modality(xmc_trainer *t, xmc_modality modality
  */
 extern xmc_status xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l);
 
+/*
+ * Sets model->known, the calibration for documents of known groups: scales and fusion are fitted on the probes as they were
+ * on documents of new groups, with the prior that both are the same; guidance is the same. Without probes all is the same.
+ * Errors: as xmc_group_calibrate.
+ */
+extern xmc_status xmc_train_fit_known(xmc_trainer *t);
+
 /* The fused scores of all pairs of l, from the scores of the modalities and of the bilinear term, into fused (l->n). */
 extern void xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused);
 

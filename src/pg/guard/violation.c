@@ -214,7 +214,7 @@ keys_of(const CheckRule *rule, int n, const CheckedDocument *document)
 void
 xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document)
 {
-	static const xmc_guidance_rule usual = {0};
+	static const xmc_guidance_rule as_new = {.as_new = true};	/* as the table of reliability was made */
 	Check		check = {.rule = rule,.n = n,.document = document,.memory = CurrentMemoryContext,
 	.threshold = xmc_check_threshold(rule->deployed.model, XMC_SCORE_FUSED, rule->precision)};
 	DocumentKeys keys = keys_of(rule, n, document);
@@ -223,7 +223,7 @@ xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&rule->deployed, &usual, &request);
+	xmcoh_bulk_score(&rule->deployed, &as_new, &request);
 	describe_violations(&check);
 	SPI_finish();
 }

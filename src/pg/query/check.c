@@ -116,7 +116,7 @@ find_threshold(const DeployedModel *deployed, double precision)
 Datum
 xmcoh_check_documents(PG_FUNCTION_ARGS)
 {
-	static const xmc_guidance_rule usual = {0};
+	static const xmc_guidance_rule as_new = {.as_new = true};	/* as the table of reliability was made */
 	CheckOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.visit = put_check,
@@ -129,7 +129,7 @@ xmcoh_check_documents(PG_FUNCTION_ARGS)
 	output.threshold = find_threshold(&deployed, precision);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	xmcoh_bulk_score(&deployed, &usual, &request);
+	xmcoh_bulk_score(&deployed, &as_new, &request);
 	SPI_finish();
 	return (Datum) 0;
 }

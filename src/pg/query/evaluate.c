@@ -1,7 +1,8 @@
 /*
  * evaluate.c - the SQL function evaluate: how good the recovered orders of a model are against the stored orders.
  *
- * A version is better on the documents that it was trained on than on others. So the two sets of documents have rows of their own.
+ * A version is better on the documents that it was trained on than on others, and on new documents of groups that it was trained
+ * on than on new groups. So these sets of documents have rows of their own.
  */
 #include "postgres.h"
 
@@ -51,6 +52,7 @@ typedef struct Tally
 typedef enum DocumentSet
 {
 	UNSEEN,						/* the version was not trained on them, or that is not recorded */
+	KNOWN_GROUP,				/* the same, but on other documents of their groups */
 	SEEN,						/* the version was trained on them */
 	DOCUMENT_SETS
 } DocumentSet;
@@ -230,10 +232,12 @@ evaluate_score_kind(Evaluation *evaluation, DocumentSet set, const BulkDocument 
 static DocumentSet
 set_of(const Evaluation *evaluation, const BulkDocument *scored)
 {
+	DocumentSet unseen = xmc_seen_group(evaluation->model, scored->document.group) ? KNOWN_GROUP : UNSEEN;
+
 	switch (xmc_seen_find(evaluation->model, scored->key, strlen(scored->key)))
 	{
 		case XMC_UNSEEN:
-			return UNSEEN;
+			return unseen;
 		case XMC_SEEN_LABELLED:
 			return SEEN;
 		case XMC_SEEN_UNLABELLED:
@@ -241,7 +245,7 @@ set_of(const Evaluation *evaluation, const BulkDocument *scored)
 	}
 	if (evaluation->model->options.rounds > 0 || evaluation->inferred || xmc_align_is_open(&scored->document, false))
 		return SEEN;
-	return UNSEEN;
+	return unseen;
 }
 
 static void
@@ -313,8 +317,8 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentSet set, co
 		xmc_score_kind kind)
 {
 	const Tally *tally = &evaluation->tally[set][kind];
-	Datum		values[18];
-	bool		nulls[18] = {false};
+	Datum		values[19];
+	bool		nulls[19] = {false};
 	TallyGroups groups = groups_of(tally);
 
 	values[0] = CStringGetTextDatum(modality);
@@ -322,17 +326,19 @@ put_row(ReturnSetInfo *result, const Evaluation *evaluation, DocumentSet set, co
 	values[2] = Int32GetDatum(tally->documents);
 	values[3] = Int32GetDatum(set == SEEN ? tally->documents : 0);
 	nulls[3] = evaluation->model->seen.n == 0;
-	values[4] = Int64GetDatum((int64) tally->all_items);
-	put_interval(tally, &groups, tally->matches, tally->items, &values[5], &nulls[5]);
-	put_interval(tally, &groups, tally->perfect, NULL, &values[8], &nulls[8]);
-	put_interval(tally, &groups, tally->tau, NULL, &values[11], &nulls[11]);
-	values[14] = Float8GetDatum(tally->random_matches / tally->all_items);
-	values[15] = Float8GetDatum(tally->random_perfect / tally->documents);
-	values[16] = Float8GetDatum(0);
-	nulls[14] = nulls[15] = tally->documents == 0;
-	nulls[16] = nulls[11];
-	values[17] = Float8GetDatum(xmc_reliability_error(&tally->reliability));
-	nulls[17] = tally->reliability.n == 0;
+	values[4] = Int32GetDatum(set == KNOWN_GROUP ? tally->documents : 0);
+	nulls[4] = evaluation->model->seen_groups.n == 0;
+	values[5] = Int64GetDatum((int64) tally->all_items);
+	put_interval(tally, &groups, tally->matches, tally->items, &values[6], &nulls[6]);
+	put_interval(tally, &groups, tally->perfect, NULL, &values[9], &nulls[9]);
+	put_interval(tally, &groups, tally->tau, NULL, &values[12], &nulls[12]);
+	values[15] = Float8GetDatum(tally->random_matches / tally->all_items);
+	values[16] = Float8GetDatum(tally->random_perfect / tally->documents);
+	values[17] = Float8GetDatum(0);
+	nulls[15] = nulls[16] = tally->documents == 0;
+	nulls[17] = nulls[12];
+	values[18] = Float8GetDatum(xmc_reliability_error(&tally->reliability));
+	nulls[18] = tally->reliability.n == 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	pfree(groups.number);
 }
@@ -387,7 +393,7 @@ static void
 notice_seen(const Evaluation *evaluation, int32 version)
 {
 	int32		seen = evaluation->documents[SEEN];
-	int32		unseen = evaluation->documents[UNSEEN];
+	int32		unseen = evaluation->documents[UNSEEN] + evaluation->documents[KNOWN_GROUP];
 
 	if (evaluation->model->seen.n == 0 && unseen > 0)
 		ereport(NOTICE,
@@ -427,7 +433,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 					 .visit = evaluate_document,.arg = &evaluation});
 	/* a set without documents has no rows; but without any document the first set has */
 	for (int k = 0; k < DOCUMENT_SETS; k++)
-		if (evaluation.documents[k] > 0 || (k == UNSEEN && evaluation.documents[SEEN] == 0))
+		if (evaluation.documents[k] > 0 || (k == UNSEEN && evaluation.documents[SEEN] + evaluation.documents[KNOWN_GROUP] == 0))
 			put_rows(result, &evaluation, (DocumentSet) k, xmc_guidance_has_fused(&rule));
 	notice_seen(&evaluation, deployed.version);
 	notice_few_groups(&evaluation);

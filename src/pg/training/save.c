@@ -43,20 +43,43 @@ add_challenge(JsonbParseState **report, const Challenge *challenge, double margi
 	xmcoh_json_end(report);
 }
 
-/* What was measured on held-out documents for one kind of score. */
+/* Figures of one kind of score, into the object that is open. */
+static void
+add_figures(JsonbParseState **out, const xmc_figures *figures, int e)
+{
+	xmcoh_json_number(out, "tau", figures->tau[e].mean);
+	xmcoh_json_number(out, "tau_low", figures->tau[e].low);
+	xmcoh_json_number(out, "tau_high", figures->tau[e].high);
+	xmcoh_json_number(out, "pair_accuracy", figures->pair_accuracy[e]);
+	xmcoh_json_number(out, "calibration_error", figures->calibration_error[e]);
+	xmcoh_json_number(out, "confident", figures->confident[e]);
+}
+
+/* What was measured for one kind of score, on new groups. */
 static void
 add_score_kind(JsonbParseState **out, const xmc_train_report *report, int e)
 {
 	xmcoh_json_begin(out, xmcoh_score_kind_name((xmc_score_kind) e));
-	xmcoh_json_number(out, "tau", report->tau[e].mean);
-	xmcoh_json_number(out, "tau_low", report->tau[e].low);
-	xmcoh_json_number(out, "tau_high", report->tau[e].high);
-	xmcoh_json_number(out, "pair_accuracy", report->pair_accuracy[e]);
-	xmcoh_json_number(out, "calibration_error", report->calibration_error[e]);
-	xmcoh_json_number(out, "confident", report->confident[e]);
+	add_figures(out, &report->new_groups, e);
 	xmcoh_json_number(out, "best_epoch", report->best_epoch[e]);
 	xmcoh_json_number(out, "train_loss", report->train_loss[e]);
 	xmcoh_json_number(out, "held_out_loss", report->held_out_loss[e]);
+	xmcoh_json_end(out);
+}
+
+/* What was measured on new documents of known groups. */
+static void
+add_known_groups(JsonbParseState **out, const xmc_figures *figures)
+{
+	xmcoh_json_begin(out, "known_groups");
+	xmcoh_json_number(out, "documents", figures->documents);
+	xmcoh_json_number(out, "groups", figures->groups);
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
+	{
+		xmcoh_json_begin(out, xmcoh_score_kind_name((xmc_score_kind) e));
+		add_figures(out, figures, e);
+		xmcoh_json_end(out);
+	}
 	xmcoh_json_end(out);
 }
 
@@ -73,8 +96,8 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	xmcoh_json_begin(&out, NULL);
 	xmcoh_json_number(&out, "documents", report->approved_documents);
 	xmcoh_json_number(&out, "held_out_documents", report->held_out_documents);
-	xmcoh_json_number(&out, "measured_documents", report->measured_documents);
-	xmcoh_json_number(&out, "measured_groups", report->measured_groups);
+	xmcoh_json_number(&out, "measured_documents", report->new_groups.documents);
+	xmcoh_json_number(&out, "measured_groups", report->new_groups.groups);
 	xmcoh_json_number(&out, "pool_documents", report->pool_documents);
 	xmcoh_json_number(&out, "folds", report->folds);
 	xmcoh_json_number(&out, "labelled_pairs", (double) pairs);
@@ -92,6 +115,8 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 		xmcoh_json_number(&out, "documents_joined", training->found->documents);
 	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 		add_score_kind(&out, report, e);
+	if (report->known_groups.documents > 0)
+		add_known_groups(&out, &report->known_groups);
 	if (report->alignment.documents > 0)
 	{
 		xmcoh_json_begin(&out, "alignment");
@@ -170,9 +195,9 @@ append_groups(StringInfo out, const xmc_train_report *report, const xmc_found_gr
 						 " half)", found->left_out, found->limit);
 	appendStringInfo(out, "; %d groups, %d held out, the largest of %d documents", report->groups, report->held_out_groups,
 					 report->largest_group);
-	if (report->measured_groups < XMC_MIN_INTERVAL_GROUPS && report->measured_groups < report->measured_documents)
+	if (report->new_groups.groups < XMC_MIN_INTERVAL_GROUPS && report->new_groups.groups < report->new_groups.documents)
 		appendStringInfo(out, "; the figures are of %d %s: how good the orders of other groups are cannot be told, so"
-						 " there are no intervals", report->measured_groups, report->measured_groups == 1 ? "group" : "groups");
+						 " there are no intervals", report->new_groups.groups, report->new_groups.groups == 1 ? "group" : "groups");
 }
 
 static char *
@@ -255,7 +280,7 @@ save(const FinishedTraining *training, const Challenge *challenge)
 	worker_check_state(job, first_text(1));
 	values[1] = Int32GetDatum(version);
 	values[2] = CStringGetTextDatum(make_message(training, challenge));
-	values[3] = number_or_null(training->report->tau[XMC_SCORE_FUSED].mean, &nulls[3]);
+	values[3] = number_or_null(training->report->new_groups.tau[XMC_SCORE_FUSED].mean, &nulls[3]);
 	values[4] = CStringGetTextDatum(rejected ? "rejected" : "succeeded");
 	values[5] = number_or_null(training->last ? training->last->train_loss : NAN, &nulls[5]);
 	values[6] = number_or_null(training->last ? training->last->held_out_loss : NAN, &nulls[6]);

@@ -404,6 +404,8 @@ xmcoh_run_training(WorkerJob *job)
 	train_or_resume(&run, &ctx, &model, &report);
 
 	/* The documents that were not held out, for xmcoh.evaluate. */
+	XMCOH_TRY(xmc_seen_fill_groups(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.given_group,
+								   run.set.held_out), &ctx);
 	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),
 			  &ctx);
 

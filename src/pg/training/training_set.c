@@ -271,6 +271,16 @@ refuse_ignored_pairs(const TrainingSet *set)
 				errhint("The documents and items of pairs are compared with those of the sources as text."));
 }
 
+static void
+keep_given_groups(MemoryContext memory, TrainingSet *set)
+{
+	int32		n = set->documents->n;
+
+	set->given_group = MemoryContextAllocHuge(memory, sizeof(uint64) * (Size) Max(n, 1));
+	for (int32 d = 0; d < n; d++)
+		set->given_group[d] = set->documents->document[d].group;
+}
+
 /*
  * Option find_groups: documents that share an image or a long text are one group, named like the first of them. Where no
  * documents share any, all is as without the option.
@@ -343,6 +353,7 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	set->stale_decisions = pairs->stale;
 	xmcoh_documents_map(set->documents);
 	forget_pushed_out(set);
+	keep_given_groups(reading.memory, set);
 	if (options->find_groups)
 		find_groups(&ctx, set);
 	worker_commit();
