@@ -45,7 +45,7 @@ count_feature(void *arg, xmc_feature_kind kind, const char *term, size_t length,
 	visited    *v = arg;
 	uint32_t	feature = ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
 
-	MUST(kind >= XMC_FEATURE_WORD && kind <= XMC_FEATURE_LENGTH);
+	MUST(kind >= XMC_FEATURE_WORD && kind <= XMC_FEATURE_STEM);
 	MUST(length > 0 && xmc_utf8_valid(term, length));
 	v->sum = xmc_hash_bytes(term, length, v->sum ^ hash);
 	v->least = v->n == 0 || feature < v->least ? feature : v->least;
