@@ -36,11 +36,12 @@ typedef struct xmc_found_groups
 } xmc_found_groups;
 
 /*
- * Joins documents that have an identical image embedding, or texts with identical features and at least XMC_LONG_TEXT words
- * (a letter of a script without spaces counts as a quarter of a word for each feature). Documents of one group are joined,
- * too. leader[d] is the first document of those that document d is joined with, itself if there is none.
+ * Joins documents that have an identical image embedding. With option find_groups XMC_FIND_TEXTS also documents with texts of
+ * identical features and at least XMC_LONG_TEXT words (a letter of a script without spaces counts as a quarter of a word for
+ * each feature). Documents of one group are joined, too. leader[d] is the first document of those that document d is joined
+ * with, itself if there is none.
  *
- * With option find_groups XMC_FIND_NEAR, images and texts that are nearly the same count as one (near_items.h): images whose
+ * With XMC_FIND_NEAR, images and texts that are nearly the same count as one (near_items.h): images whose
  * embeddings, less the mean of all, have a cosine of at least XMC_NEAR_IMAGE, and texts of which at least XMC_NEAR_TEXT of
  * the words are shared. If a resembles b and b resembles c, all three are one.
  *
@@ -50,7 +51,9 @@ typedef struct xmc_found_groups
  * image and long text, of at most XMC_MOST_COMPARED; of more than these a sample by hash is compared. Near ones take up to
  * 60 bytes more. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-#define XMC_FIND_NEAR 2
+#define XMC_FIND_IMAGES 1
+#define XMC_FIND_TEXTS 2
+#define XMC_FIND_NEAR 3
 #define XMC_NEAR_IMAGE 0.98
 #define XMC_NEAR_TEXT 0.8
 #define XMC_LONG_TEXT 8

@@ -38,7 +38,7 @@ typedef struct xmc_options
 	int32_t		rounds;			/* most; 0: training uses approved pairs alone */
 	int32_t		pool_documents; /* most documents without approved pairs; 0: none are read */
 	int32_t		stale;			/* decisions about changed documents: 0 left out, 1 pairs of unchanged items, 2 used */
-	int32_t		find_groups;	/* 1: documents that share an image or a long text are one group; 2: near ones, too */
+	int32_t		find_groups;	/* 1: documents that share an image are one group; 2: a long text, too; 3: near ones, too */
 	int32_t		seed;
 	double		dropout;
 	double		learning_rate;

@@ -208,7 +208,7 @@ SELECT xmcoh.create_model('near', image_dim => 32, options =>
     '{"d_model": 32, "heads": 2, "feed_forward": 32, "hash_bits": 8, "bag_dim": 0, "epochs": 2}') > 0 AS created;
 SELECT xmcoh.attach_source('near', 'near_story', 'story', 'item', text => 'words', image => 'photo', "position" => 'place', approved => 'all');
 CALL try('near');
-CALL try('near', '{"find_groups": 2}');
+CALL try('near', '{"find_groups": 3}');
 
 DROP PROCEDURE try;
 DROP EXTENSION xmcoh;

@@ -278,6 +278,7 @@ test_found_groups(void **state)
 	float		image[IMAGE_DIM];
 	const size_t bytes = sizeof image;
 
+	f->options.find_groups = XMC_FIND_TEXTS;
 	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, DOCUMENTS, f->document, leader, &found), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 		assert_int_equal(leader[d], d); /* their texts are short, and no two images are equal */
@@ -343,6 +344,7 @@ test_found_texts(void **state)
 
 		assert_int_equal(xmc_document_build(&f->ctx, &f->options, f->tokeniser, 1, &item, &document[d]), XMC_OK);
 	}
+	f->options.find_groups = XMC_FIND_TEXTS;
 	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, 8, document, leader, &found), XMC_OK);
 	assert_memory_equal(leader, expected, sizeof leader);
 	assert_int_equal(found.documents, 4);
@@ -383,7 +385,7 @@ test_near_images(void **state)
 		copy_image(&random, f->document[d].image, f->document[20 + d].image, 0.05);
 		copy_image(&random, f->document[d].image, f->document[40 + d].image, 0.5);
 	}
-	for (f->options.find_groups = 1; f->options.find_groups <= XMC_FIND_NEAR; f->options.find_groups++)
+	for (f->options.find_groups = XMC_FIND_TEXTS; f->options.find_groups <= XMC_FIND_NEAR; f->options.find_groups++)
 	{
 		bool		near = f->options.find_groups == XMC_FIND_NEAR;
 
@@ -433,7 +435,7 @@ test_near_texts(void **state)
 	xmc_found_groups found;
 
 	build_texts(f, 7, text, document);
-	f->options.find_groups = 1;
+	f->options.find_groups = XMC_FIND_TEXTS;
 	assert_int_equal(xmc_find_groups(&f->ctx, &f->options, 7, document, leader, &found), XMC_OK);
 	assert_int_equal(found.documents, 0);
 	f->options.find_groups = XMC_FIND_NEAR;

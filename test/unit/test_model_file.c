@@ -375,7 +375,7 @@ test_wrong_metadata(void **state)
 	expect_changed(&(change){.key = "option.bag_bits",.value = "9"}, "\"text.bag.weight\" has shape (256, 4)");
 	expect_changed(&(change){.key = "option.feed_forward",.value = "8192"}, "ff1.weight\" has shape (12, 8)");
 	expect_changed(&(change){.key = "option.find_groups",.value = "2"}, NULL);	/* older files do not have the option */
-	expect_changed(&(change){.key = "option.find_groups",.value = "3"}, "must be from 0 to 2");
+	expect_changed(&(change){.key = "option.find_groups",.value = "4"}, "must be from 0 to 3");
 	expect_changed(&(change){.key = "option.momentum",.value = "0"}, "unrecognized metadata \"option.momentum\"");
 	expect_changed(&(change){.key = "author",.value = "x"}, "unrecognized metadata \"author\"");
 	expect_changed(&(change){.key = "option.seed",.value = "8"}, NULL);	/* another model, but one */

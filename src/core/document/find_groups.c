@@ -89,7 +89,7 @@ gather(xmc_ctx *ctx, const xmc_options *options, int32_t n, const xmc_document *
 			if (this->has[i] & XMC_HAS_IMAGE)
 				add(h, xmc_hash_bytes(this->image + (int64_t) i * options->image_dim,
 									  (size_t) options->image_dim * sizeof(float), IMAGE_SEED), d, i);
-			if ((this->has[i] & XMC_HAS_WORDS) && is_long(features, feature))
+			if (options->find_groups >= XMC_FIND_TEXTS && (this->has[i] & XMC_HAS_WORDS) && is_long(features, feature))
 				add(h, xmc_hash_bytes(feature, (size_t) features * sizeof *feature, TEXT_SEED), d, ~i);
 		}
 	}

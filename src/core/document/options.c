@@ -60,9 +60,9 @@ static const xmc_option_info table[] = {
 		"weight of the weak pairs that are not selected, relative to the selected ones; 0: they are not trained on"},
 	{REAL(challenge_margin), false, 0, 0, 1,
 		"Kendall tau by which a version trained on_success => 'challenge' may lose against the deployed one"},
-	{LATER_INTEGER(find_groups), false, 1, 0, 2,
-		"1: documents that share an image embedding or a text of at least 8 words are one group; 2: near duplicates of them, too;"
-		" 0: given groups alone"},
+	{LATER_INTEGER(find_groups), false, 1, 0, 3,
+		"1: documents that share an image embedding are one group; 2: those that share a text of at least 8 words, too; 3: near"
+		" duplicates of both, too; 0: given groups alone"},
 	{LATER_INTEGER(stale), false, 1, 0, 2,
 		"decisions about documents that have changed since; 0: left out, 1: only pairs of items with unchanged texts, 2: used"},
 	{REAL(held_out), false, 0.15, 0.01, 0.9, "share of approved documents, or of their groups, held out of training"},
