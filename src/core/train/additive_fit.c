@@ -211,7 +211,7 @@ number_buckets(xmc_arena *arena, additive_fit *fit)
 	return XMC_OK;
 }
 
-/* The term's weight in the model for each variable: visits the pairs of weight and variable. */
+/* Sets the scales, and the variables (n) from the model's weights; or, to store, the weights from the variables. */
 static void
 exchange(additive_fit *fit, float *weight, const float *idf, double *v, bool store)
 {
