@@ -18,8 +18,8 @@ my $job = train('manuals', $quick);
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'a job trains without shared_preload_libraries');
 is(job($job, 'version'), '1', 'it has stored version 1');
 is(value("SELECT deployed FROM xmcoh.versions WHERE model = 'manuals' AND version = 1"), 't', 'which is deployed');
-is(value("SELECT count(*) FROM xmcoh.training_metric WHERE job_id = $job AND metric = 'train_loss' AND modality = 'text'"),
-	'2', 'every epoch left its loss');
+is(value("SELECT count(*) = max(epoch) FROM xmcoh.training_metric WHERE job_id = $job AND metric = 'train_loss' AND modality = 'text'"),
+	't', 'every epoch left its loss');
 is(value("SELECT (report ->> 'documents')::int = 200 AND (report ->> 'held_out_documents')::int >= 4
 	FROM xmcoh.model_version"), 't', 'the report counts documents');
 
