@@ -60,6 +60,14 @@ typedef struct xmc_document
 	uint64_t	group;			/* documents with the same number are one group (groups.h); 0: a group of its own */
 } xmc_document;
 
+/* The sorted distinct text features (count) of an item. */
+static inline const uint32_t *
+xmc_item_features(const xmc_document *document, int32_t item, int32_t *count)
+{
+	*count = document->feature_start[item + 1] - document->feature_start[item];
+	return document->feature + document->feature_start[item];
+}
+
 /*
  * Builds a document of n items, which the caller has sorted by xmc_item_compare. Only the inputs that the options name are
  * read. Text features are computed; embeddings are copied. Everything is allocated by ctx; free it with xmc_document_free,

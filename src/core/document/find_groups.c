@@ -83,8 +83,8 @@ gather(xmc_ctx *ctx, const xmc_options *options, int32_t n, const xmc_document *
 		XMC_TRY(xmc_check_stop(ctx));
 		for (int32_t i = 0; i < this->n; i++)
 		{
-			const uint32_t *feature = this->feature + this->feature_start[i];
-			int32_t		features = this->feature_start[i + 1] - this->feature_start[i];
+			int32_t		features;
+			const uint32_t *feature = xmc_item_features(this, i, &features);
 
 			if (this->has[i] & XMC_HAS_IMAGE)
 				add(h, xmc_hash_bytes(this->image + (int64_t) i * options->image_dim,
@@ -158,8 +158,7 @@ list_different(xmc_arena *scratch, const xmc_options *options, const xmc_documen
 		if (images)
 			out->image[out->n] = of->image + (int64_t) item * options->image_dim;
 		else
-			out->text[out->n] = (xmc_text_view){of->feature + of->feature_start[~item],
-				of->feature_start[~item + 1] - of->feature_start[~item]};
+			out->text[out->n].feature = xmc_item_features(of, ~item, &out->text[out->n].n);
 		out->first[out->n++] = k;
 	}
 	return XMC_OK;

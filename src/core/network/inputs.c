@@ -153,6 +153,10 @@ xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc
 		standardise(dim, item_embedding(model, side, document, item), network->input_mean + bag,
 					network->input_scale + bag, x);
 	if (words && (document->has[item] & XMC_HAS_WORDS))
-		project_words(document->feature_start[item + 1] - document->feature_start[item],
-					  document->feature + document->feature_start[item], x + dim);
+	{
+		int32_t		count;
+		const uint32_t *feature = xmc_item_features(document, item, &count);
+
+		project_words(count, feature, x + dim);
+	}
 }

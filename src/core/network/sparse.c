@@ -6,17 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The features of row `row` of the batch, which is of document `document` of the batch. */
-static const uint32_t *
-row_features(const xmc_batch *batch, int32_t document, int32_t row, int32_t *count)
-{
-	const xmc_document *d = batch->document[document];
-	int32_t		item = batch->item[row];
-
-	*count = d->feature_start[item + 1] - d->feature_start[item];
-	return d->feature + d->feature_start[item];
-}
-
 /* The gradient row of one bucket, which is marked as touched. */
 static float *
 touch(xmc_adagrad *adagrad, uint32_t row)
@@ -65,7 +54,7 @@ xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u)
 		{
 			double		share[XMC_FEATURE_KINDS];
 			int32_t		count;
-			const uint32_t *feature = row_features(batch, d, r, &count);
+			const uint32_t *feature = xmc_item_features(batch->document[d], batch->item[r], &count);
 
 			xmc_sparse_shares(feature, count, share);
 			u[r] = 0;
@@ -104,7 +93,7 @@ xmc_bag_forward(const xmc_model *model, const xmc_batch *batch, float *x, int64_
 		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
 		{
 			int32_t		count;
-			const uint32_t *feature = row_features(batch, d, r, &count);
+			const uint32_t *feature = xmc_item_features(batch->document[d], batch->item[r], &count);
 			float		scale = bag_scale(feature, count);
 			float	   *out = x + r * stride;
 
@@ -129,7 +118,7 @@ xmc_bag_backward(const xmc_model *model, const xmc_batch *batch, const float *dx
 		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
 		{
 			int32_t		count;
-			const uint32_t *feature = row_features(batch, d, r, &count);
+			const uint32_t *feature = xmc_item_features(batch->document[d], batch->item[r], &count);
 			float		scale = bag_scale(feature, count);
 
 			for (int32_t k = 0; k < count; k++)

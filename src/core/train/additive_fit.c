@@ -28,7 +28,8 @@ typedef struct additive_fit
 	double	   *scale;			/* (n) */
 	double	   *w;				/* (n) */
 	double	   *gradient;		/* (n) by w */
-	float	   *x;				/* (items of the largest document, embedding_dim) of a linear term */
+	double		(*share)[XMC_FEATURE_KINDS];	/* (items of the largest document) of the sparse term: xmc_sparse_shares */
+	float	   *x;				/* (items of the largest document, n) of a linear term */
 	double	   *u;				/* (items of the largest document) */
 	double	   *du;				/* (items of the largest document) */
 	double		loss;
@@ -59,40 +60,31 @@ xmc_idf(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc
 	return XMC_OK;
 }
 
-/* The features of an item. */
-static const uint32_t *
-item_features(const xmc_document *document, int32_t item, int32_t *count)
-{
-	*count = document->feature_start[item + 1] - document->feature_start[item];
-	return document->feature + document->feature_start[item];
-}
-
-/* u (items) of a document. */
+/* u (items) of a document, and what add_gradient needs besides: share, or x. */
 static void
 score_items(additive_fit *fit, const xmc_document *document)
 {
-	int32_t		dim = fit->column ? 0 : (int32_t) fit->n;
 	int			shift = 32 - fit->model->options.hash_bits;
 
 	for (int32_t i = 0; i < document->n; i++)
 	{
-		float	   *x = fit->x + (int64_t) i * dim;
 		double		u = 0;
 
 		if (fit->column)
 		{
-			double		share[XMC_FEATURE_KINDS];
 			int32_t		count;
-			const uint32_t *feature = item_features(document, i, &count);
+			const uint32_t *feature = xmc_item_features(document, i, &count);
 
-			xmc_sparse_shares(feature, count, share);
+			xmc_sparse_shares(feature, count, fit->share[i]);
 			for (int32_t f = 0; f < count; f++)
-				u += share[xmc_feature_kind_of(feature[f])] * fit->w[fit->column[feature[f] >> shift]];
+				u += fit->share[i][xmc_feature_kind_of(feature[f])] * fit->w[fit->column[feature[f] >> shift]];
 		}
 		else
 		{
+			float	   *x = fit->x + i * fit->n;
+
 			xmc_inputs_side(fit->model, xmc_term_modality(fit->term), false, document, i, x);
-			for (int32_t k = 0; k < dim; k++)
+			for (int64_t k = 0; k < fit->n; k++)
 				u += fit->w[k] * x[k];
 		}
 		fit->u[i] = u;
@@ -103,27 +95,23 @@ score_items(additive_fit *fit, const xmc_document *document)
 static void
 add_gradient(additive_fit *fit, const xmc_document *document)
 {
-	int32_t		dim = fit->column ? 0 : (int32_t) fit->n;
 	int			shift = 32 - fit->model->options.hash_bits;
 
 	for (int32_t i = 0; i < document->n; i++)
 	{
-		const float *x = fit->x + (int64_t) i * dim;
-
 		if (fit->du[i] == 0)
 			continue;
 		if (fit->column)
 		{
-			double		share[XMC_FEATURE_KINDS];
 			int32_t		count;
-			const uint32_t *feature = item_features(document, i, &count);
+			const uint32_t *feature = xmc_item_features(document, i, &count);
 
-			xmc_sparse_shares(feature, count, share);
 			for (int32_t f = 0; f < count; f++)
-				fit->gradient[fit->column[feature[f] >> shift]] += share[xmc_feature_kind_of(feature[f])] * fit->du[i];
+				fit->gradient[fit->column[feature[f] >> shift]] += fit->share[i][xmc_feature_kind_of(feature[f])] * fit->du[i];
 		}
-		for (int32_t k = 0; k < dim; k++)
-			fit->gradient[k] += fit->du[i] * x[k];
+		else
+			for (int64_t k = 0; k < fit->n; k++)
+				fit->gradient[k] += fit->du[i] * fit->x[i * fit->n + k];
 	}
 }
 
@@ -258,8 +246,9 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	fit.gradient = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
 	fit.u = xmc_arena_alloc(arena, most_items, sizeof(double));
 	fit.du = xmc_arena_alloc(arena, most_items, sizeof(double));
-	fit.x = xmc_arena_alloc(arena, fit.column ? 1 : most_items * (size_t) fit.n, sizeof(float));
-	if (!v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du || !fit.x)
+	fit.share = xmc_arena_alloc(arena, fit.column ? most_items : 0, sizeof *fit.share);
+	fit.x = xmc_arena_alloc(arena, fit.column ? 0 : most_items * (size_t) fit.n, sizeof(float));
+	if (!v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du || !fit.share || !fit.x)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(xmc_lbfgs_init(arena, fit.n, &lbfgs));
 	exchange(&fit, weight, idf, v, false);

@@ -9,7 +9,7 @@ xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const 
 {
 	const xmc_options *o = &model->options;
 
-	*out = (xmc_epochs){.term = term,.most = xmc_most_epochs(o, term),.best_loss = INFINITY,.adamw = *adamw,.random = random,.n_train = n_train,.train = train};
+	*out = (xmc_epochs){.term = term,.best_loss = INFINITY,.adamw = *adamw,.random = random,.n_train = n_train,.train = train};
 	out->n_values = xmc_model_copy_term(model, term, NULL, true);
 	out->best_values = xmc_arena_alloc(arena, (size_t) out->n_values, sizeof(float));
 	XMC_NEED(out->best_values, arena->ctx);
@@ -19,13 +19,13 @@ xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const 
 	return XMC_OK;
 }
 
-/* Early stopping: options epochs (at most) and patience (epochs without a better held-out loss). */
+/* Early stopping: xmc_most_epochs (at most) and option patience (epochs without a better held-out loss). */
 static bool
 goes_on(const xmc_epochs *e, const xmc_options *options)
 {
 	if (e->fixed > 0)
 		return e->done < e->fixed;
-	return e->done < e->most && e->done - e->best < options->patience;
+	return e->done < xmc_most_epochs(options, e->term) && e->done - e->best < options->patience;
 }
 
 /*

@@ -15,7 +15,6 @@
 typedef struct xmc_epochs
 {
 	xmc_term	term;
-	int32_t		most;			/* the loop ends after so many epochs: xmc_most_epochs */
 	int32_t		fixed;			/* above 0: the loop ends after so many epochs, and the last one is the best */
 	int32_t		done;			/* finished epochs */
 	int32_t		best;			/* the epoch with the lowest held-out loss, from 1; 0: none yet */

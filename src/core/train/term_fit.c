@@ -249,6 +249,7 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	term_fit	fit = {.t = t,.term = term,.stage = xmc_stage(t->progress.round, term)};
 	const xmc_epochs_steps steps = {.arg = &fit,.checkpoint = checkpoint_step,.train = train_step,.validate = validate_step,
 		.end = end_step};
+	int32_t		most = xmc_most_epochs(t->options, term);
 	xmc_adamw	adamw = {0};
 	xmc_epochs	e;
 
@@ -266,14 +267,14 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	t->progress.modality = xmc_term_modality(term);
 	if (xmc_term_is_additive(term))
 		XMC_TRY(choose_penalty(t, term, &e.fixed));
-	t->progress.epochs = e.fixed > 0 ? e.fixed : e.most;
+	t->progress.epochs = e.fixed > 0 ? e.fixed : most;
 	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
 	xmc_leader_end(&t->leader);
 	xmc_epochs_end(&e, t->model);
 	if (t->progress.round == 0)
 		t->best_epoch[term] = e.best;
 	/* Early stopping has saved the work of the remaining epochs. */
-	t->progress.done += (int64_t) (e.most - e.done) * t->n_train;
+	t->progress.done += (int64_t) (most - e.done) * t->n_train;
 	return XMC_OK;
 }
 
