@@ -11,6 +11,7 @@
 #include "xmcoh/groups.h"
 #include "xmcoh/hold_out.h"
 #include "train/crossfit.h"
+#include "train/folds.h"
 #include "train/rounds.h"
 #include "train/trainer.h"
 

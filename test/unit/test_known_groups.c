@@ -14,6 +14,7 @@
 
 #include "counting.h"
 #include "train/crossfit.h"
+#include "train/folds.h"
 #include "train/trainer.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/groups.h"

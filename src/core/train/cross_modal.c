@@ -4,6 +4,7 @@
 #include "numeric/dense.h"
 #include "train/align_fit.h"
 #include "train/checkpoint.h"
+#include "train/folds.h"
 #include "train/guidance_fit.h"
 #include "xmcoh/scorer.h"
 
@@ -147,9 +148,8 @@ reliability(const xmc_labels *l, const float *score, double *of_group)
 xmc_status
 xmc_train_fit_guidance(xmc_trainer *t)
 {
-	xmc_guidance_group group[XMC_MAX_FOLDS + 1];
-	int32_t		n_folds = alignment_spares_approved(t) ? t->n_folds : 0;
-	const xmc_labels *l = n_folds > 0 ? &t->out_of_fold : &t->held_out;
+	const xmc_labels *l = alignment_spares_approved(t) && t->n_folds > 0 ? &t->out_of_fold : &t->held_out;
+	xmc_scored_set set[XMC_MAX_FOLDS + 1];
 	double		reliability_of[XMC_MODALITIES];
 	double	   *of_group;
 
@@ -159,15 +159,9 @@ xmc_train_fit_guidance(xmc_trainer *t)
 	XMC_NEED(of_group, t->ctx);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		reliability_of[m] = reliability(l, l->score[m], of_group);
-	group[n_folds] = (xmc_guidance_group){.scorer = t->model,.n = t->held_out.n_documents,.document = t->held_out.document};
-	for (int32_t f = 0; f < n_folds; f++)
-	{
-		t->fold[f]->calibration = t->model->calibration;
-		group[f] = (xmc_guidance_group){.scorer = t->fold[f],.n = t->fold_start[f + 1] - t->fold_start[f],
-			.document = t->out_of_fold.document + t->fold_start[f]};
-	}
+	xmc_calibrate_folds(t, &t->model->calibration);
 	XMC_TRY(xmc_train_fill_anchors(t));
-	return xmc_guidance_fit(t->ctx, t->model, reliability_of, n_folds + 1, group);
+	return xmc_guidance_fit(t->ctx, t->model, reliability_of, xmc_scored_sets(t, l, set), set);
 }
 
 xmc_status

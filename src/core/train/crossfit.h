@@ -11,12 +11,6 @@
 
 #include "train/trainer.h"
 
-/*
- * Assigns documents to folds and lays out t->out_of_fold, unless enough documents are held out. Errors: as
- * xmc_labels_init.
- */
-extern xmc_status xmc_train_assign_folds(xmc_trainer *t);
-
 /* Trains the models of the folds, t->fold, and sets the scores of the terms in t->out_of_fold. Errors: as xmc_train. */
 extern xmc_status xmc_train_crossfit(xmc_trainer *t);
 

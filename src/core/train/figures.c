@@ -1,6 +1,8 @@
 /* figures.c - see figures.h */
 #include "train/figures.h"
 #include "numeric/dense.h"
+#include "train/folds.h"
+#include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
@@ -28,20 +30,6 @@ evaluate_document(xmc_trainer *t, const xmc_document *document, const xmc_scores
 	return XMC_OK;
 }
 
-/* The model that scores document d of l: of out_of_fold and probes that of its fold; of held-out documents that of all. */
-static const xmc_model *
-model_of(const xmc_trainer *t, const xmc_labels *l, int32_t d)
-{
-	const int32_t *start = l == &t->probes ? t->probe_start : t->fold_start;
-	int32_t		f = 0;
-
-	if (l == &t->held_out)
-		return t->model;
-	while (f < t->n_folds && d >= start[f + 1])
-		f++;
-	return f < t->n_folds ? t->fold[f] : t->model;
-}
-
 /* Sets figures of the report: tau of the decoded orders of l's documents; the rest from the probabilities of pairs. */
 static xmc_status
 evaluate(xmc_trainer *t, const xmc_labels *l, xmc_figures *figures)
@@ -49,21 +37,25 @@ evaluate(xmc_trainer *t, const xmc_labels *l, xmc_figures *figures)
 	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
 	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * kinds, sizeof(double));	/* (kinds, documents) */
 	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n * kinds, sizeof(double));	/* (kinds, pairs) */
+	xmc_scored_set set[XMC_MAX_FOLDS + 1];
+	int32_t		n_sets = xmc_scored_sets(t, l, set);
+	int32_t		d = 0;			/* among all of l */
 	int64_t		at = 0;
 
 	if (!tau || !p)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	for (int32_t d = 0; d < l->n_documents; d++)
-	{
-		xmc_scores	scores;
-		xmc_status	status;
+	for (int32_t k = 0; k < n_sets; k++)
+		for (int32_t of_set = 0; of_set < set[k].n; of_set++, d++)
+		{
+			xmc_scores	scores;
+			xmc_status	status;
 
-		XMC_TRY(xmc_score_documents(t->ctx, model_of(t, l, d), 1, l->document[d], &scores));
-		status = evaluate_document(t, l->document[d], &scores, (uint64_t) d, tau + d, l->n_documents, p + at, l->n);
-		xmc_scores_free(t->ctx, &scores);
-		XMC_TRY(status);
-		at += l->document[d]->n_pairs;
-	}
+			XMC_TRY(xmc_score_documents(t->ctx, set[k].scorer, 1, l->document[d], &scores));
+			status = evaluate_document(t, l->document[d], &scores, (uint64_t) d, tau + d, l->n_documents, p + at, l->n);
+			xmc_scores_free(t->ctx, &scores);
+			XMC_TRY(status);
+			at += l->document[d]->n_pairs;
+		}
 	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 	{
 		const double *evidence_p = p + (int64_t) e * l->n;
@@ -87,40 +79,18 @@ evaluate(xmc_trainer *t, const xmc_labels *l, xmc_figures *figures)
 	return XMC_OK;
 }
 
-/* Whether a document has a text and an image in items of their own, which an alignment would have to match. */
-static bool
-needs_alignment(const xmc_document *document)
-{
-	bool		text_alone = false;
-	bool		image_alone = false;
-
-	for (int32_t i = 0; i < document->n; i++)
-	{
-		text_alone |= (document->has[i] & XMC_HAS_TEXT) && !(document->has[i] & XMC_HAS_IMAGE);
-		image_alone |= document->has[i] == XMC_HAS_IMAGE;
-	}
-	return text_alone && image_alone;
-}
-
-static void
-calibrate_folds(xmc_trainer *t, const xmc_calibration *calibration)
-{
-	for (int32_t f = 0; f < t->n_folds; f++)
-		t->fold[f]->calibration = *calibration;
-}
-
 xmc_status
 xmc_train_cross_fitted_figures(xmc_trainer *t)
 {
 	for (int32_t d = 0; d < t->out_of_fold.n_documents; d++)
-		if (needs_alignment(t->out_of_fold.document[d]))
+		if (xmc_align_is_open(t->out_of_fold.document[d], false))
 			return XMC_OK;
 	if (t->probes.n > 0)
 	{
-		calibrate_folds(t, &t->model->known);
+		xmc_calibrate_folds(t, &t->model->known);
 		XMC_TRY(evaluate(t, &t->probes, &t->report->known_groups));
 	}
-	calibrate_folds(t, &t->model->calibration);
+	xmc_calibrate_folds(t, &t->model->calibration);
 	return t->n_folds > 0 ? evaluate(t, &t->out_of_fold, &t->report->new_groups) : XMC_OK;
 }
 

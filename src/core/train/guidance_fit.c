@@ -185,7 +185,7 @@ add_document(xmc_arena *arena, const xmc_model *model, const xmc_document *docum
 }
 
 static xmc_status
-add_group(xmc_arena *scratch, const xmc_model *model, const xmc_guidance_group *group, regressions *to)
+add_group(xmc_arena *scratch, const xmc_model *model, const xmc_scored_set *group, regressions *to)
 {
 	for (int32_t first = 0; first < group->n; first += XMC_SCORE_BATCH)
 	{
@@ -220,7 +220,7 @@ alloc_rows(xmc_arena *arena, int32_t k, size_t capacity, rows *out)
 
 static xmc_status
 fit(xmc_arena *rows_arena, xmc_arena *scratch, xmc_model *model, const double reliability[XMC_MODALITIES], int32_t n_groups,
-	const xmc_guidance_group *group)
+	const xmc_scored_set *group)
 {
 	size_t		pairs = 0;
 	regressions r;
@@ -254,7 +254,7 @@ fit(xmc_arena *rows_arena, xmc_arena *scratch, xmc_model *model, const double re
 
 xmc_status
 xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, const double reliability[XMC_MODALITIES], int32_t n_groups,
-				 const xmc_guidance_group *group)
+				 const xmc_scored_set *group)
 {
 	xmc_arena	rows_arena;
 	xmc_arena	scratch;

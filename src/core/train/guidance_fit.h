@@ -7,15 +7,7 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
-#include "xmcoh/model.h"
-
-/* Documents, and a model that was not trained on them, whose scores of them are used. */
-typedef struct xmc_guidance_group
-{
-	const xmc_model *scorer;
-	int32_t		n;
-	const xmc_document *const *document;	/* (n) */
-} xmc_guidance_group;
+#include "train/trainer.h"
 
 /*
  * Fits both sets of coefficients of a model that has_alignment, by logistic regression on the labelled pairs of linked
@@ -29,6 +21,6 @@ typedef struct xmc_guidance_group
  * XMC_NO_MEMORY, XMC_STOPPED, XMC_LIMIT.
  */
 extern xmc_status xmc_guidance_fit(xmc_ctx *ctx, xmc_model *model, const double reliability[XMC_MODALITIES], int32_t n_groups,
-								   const xmc_guidance_group *group);
+								   const xmc_scored_set *group);
 
 #endif

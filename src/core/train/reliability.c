@@ -7,6 +7,7 @@
  */
 #include "train/reliability.h"
 #include "train/cross_modal.h"
+#include "train/folds.h"
 #include "xmcoh/align.h"
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
@@ -25,14 +26,6 @@ typedef struct tally
 	double		confident[LEVELS];	/* weighted share of the pairs at the level */
 	double		right[LEVELS];	/* of these, those in the order of their label */
 } tally;
-
-/* Documents and the model that scores them. */
-typedef struct scored_set
-{
-	const xmc_model *scorer;
-	int32_t		first;			/* of labels->document */
-	int32_t		end;
-} scored_set;
 
 /* How many of the pairs of the document are of items that the kind speaks of, and labelled. item (n): scratch. */
 static int32_t
@@ -55,7 +48,7 @@ labelled_pairs(const xmc_document *document, xmc_score_kind kind, int32_t *item,
  * scores are not those of the model where an alignment must be inferred.
  */
 static int32_t
-counted_pairs(const xmc_trainer *t, const scored_set *set, const xmc_document *document, xmc_score_kind kind, int32_t *item)
+counted_pairs(const xmc_trainer *t, const xmc_scored_set *set, const xmc_document *document, xmc_score_kind kind, int32_t *item)
 {
 	int64_t		all;
 	int32_t		labelled = labelled_pairs(document, kind, item, &all);
@@ -96,7 +89,7 @@ add_document(tally *to, const xmc_document *document, const float *s, int32_t pa
 
 /* Adds a batch of documents, from labels->document[first] on. */
 static xmc_status
-add_batch(xmc_trainer *t, const xmc_labels *l, const scored_set *set, int32_t first, int32_t count, int32_t *item,
+add_batch(xmc_trainer *t, const xmc_labels *l, const xmc_scored_set *set, int32_t first, int32_t count, int32_t *item,
 		  tally *kinds)
 {
 	xmc_document batch[XMC_SCORE_BATCH];
@@ -121,23 +114,25 @@ add_batch(xmc_trainer *t, const xmc_labels *l, const scored_set *set, int32_t fi
 
 /* Counts the documents of each group, then adds them all. */
 static xmc_status
-add_sets(xmc_trainer *t, const xmc_labels *l, int32_t n_sets, const scored_set *set, int32_t *item, tally *kinds)
+add_sets(xmc_trainer *t, const xmc_labels *l, int32_t n_sets, const xmc_scored_set *set, int32_t *item, tally *kinds)
 {
-	for (int32_t g = 0; g < n_sets; g++)
-		for (int32_t d = set[g].first; d < set[g].end; d++)
+	int32_t		at = 0;			/* among all documents of l */
+
+	for (int32_t k = 0; k < n_sets; k++)
+		for (int32_t d = 0; d < set[k].n; d++, at++)
 		{
 			XMC_TRY(xmc_check_stop(t->ctx));
 			for (int e = 0; e < XMC_SCORE_KINDS; e++)
-				if (counted_pairs(t, &set[g], l->document[d], (xmc_score_kind) e, item) > 0)
-					kinds[e].groups += kinds[e].size[l->group[d]]++ == 0;
+				if (counted_pairs(t, &set[k], l->document[at], (xmc_score_kind) e, item) > 0)
+					kinds[e].groups += kinds[e].size[l->group[at]]++ == 0;
 		}
-	for (int32_t g = 0; g < n_sets; g++)
-		for (int32_t first = set[g].first; first < set[g].end; first += XMC_SCORE_BATCH)
+	at = 0;
+	for (int32_t k = 0; k < n_sets; k++)
+		for (int32_t left = set[k].n, count; left > 0; left -= count, at += count)
 		{
-			int32_t		left = set[g].end - first;
-
+			count = left < XMC_SCORE_BATCH ? left : XMC_SCORE_BATCH;
 			XMC_TRY(xmc_train_report_progress(t));
-			XMC_TRY(add_batch(t, l, &set[g], first, left < XMC_SCORE_BATCH ? left : XMC_SCORE_BATCH, item, kinds));
+			XMC_TRY(add_batch(t, l, &set[k], at, count, item, kinds));
 		}
 	return XMC_OK;
 }
@@ -168,18 +163,13 @@ xmc_status
 xmc_train_fit_reliability(xmc_trainer *t)
 {
 	xmc_labels *l = t->n_folds > 0 ? &t->out_of_fold : &t->held_out;
-	scored_set	set[XMC_MAX_FOLDS + 1];
+	xmc_scored_set set[XMC_MAX_FOLDS + 1];
 	tally		kinds[XMC_SCORE_KINDS] = {0};
 	int32_t		most_items = 0;
 	int32_t    *item;
 
 	XMC_TRY(xmc_train_fill_anchors(t));
-	for (int32_t f = 0; f < t->n_folds; f++)
-	{
-		t->fold[f]->calibration = t->model->calibration;
-		set[f] = (scored_set){t->fold[f], t->fold_start[f], t->fold_start[f + 1]};
-	}
-	set[t->n_folds] = (scored_set){t->model, l->n_documents - t->held_out.n_documents, l->n_documents};
+	xmc_calibrate_folds(t, &t->model->calibration);
 	for (int32_t d = 0; d < l->n_documents; d++)
 		most_items = l->document[d]->n > most_items ? l->document[d]->n : most_items;
 	xmc_arena_reset(&t->term_arena);
@@ -190,7 +180,7 @@ xmc_train_fit_reliability(xmc_trainer *t)
 		kinds[e].size = xmc_arena_zalloc(&t->term_arena, (size_t) l->n_groups, sizeof(int32_t));
 		XMC_NEED(kinds[e].size, t->ctx);
 	}
-	XMC_TRY(add_sets(t, l, t->n_folds + 1, set, item, kinds));
+	XMC_TRY(add_sets(t, l, xmc_scored_sets(t, l, set), set, item, kinds));
 	t->model->reliability.n = 0;
 	for (int e = 0; e < XMC_SCORE_KINDS; e++)
 		put_rows((xmc_score_kind) e, &kinds[e], &t->model->reliability);

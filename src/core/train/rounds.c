@@ -352,16 +352,15 @@ fuse_again(xmc_trainer *t, const xmc_round *r)
 	{
 		XMC_TRY(xmc_train_fit_fusion(t, &t->held_out));
 		XMC_TRY(xmc_train_fit_guidance(t));
-		*known = *c;
-		return XMC_OK;
+		return xmc_train_fit_known(t);
 	}
 	c->fused[r->pupil] = before->solo[r->pupil] > 0 ? before->fused[r->pupil] / before->solo[r->pupil] * c->solo[r->pupil]
 		: c->solo[r->pupil];
+	if (t->probes.n == 0)
+		return xmc_train_fit_known(t);
 	/* No probe has been scored by the new pupil: what it is worth more in known groups stays. */
 	known->solo[r->pupil] = scaled > 0 ? scaled * known->solo[r->pupil] : c->solo[r->pupil];
 	known->fused[r->pupil] = scaled > 0 ? scaled * known->fused[r->pupil] : c->fused[r->pupil];
-	if (t->probes.n == 0)
-		*known = *c;
 	return XMC_OK;
 }
 

@@ -6,7 +6,7 @@
  * rises long before the order gets worse.
  */
 #include "train/term_fit.h"
-#include "train/additive_fit.h"
+#include "train/penalty.h"
 #include "network/term.h"
 #include "train/checkpoint.h"
 #include "train/epochs.h"
@@ -65,21 +65,6 @@ step(xmc_trainer *t, xmc_epochs *e, int32_t n_documents, const xmc_document *con
 	return XMC_OK;
 }
 
-/* The next step of an additive term: the fit with the next penalty; *loss is the mean over documents. */
-static xmc_status
-fit_additive(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
-{
-	if (term == XMC_TERM_SPARSE && !t->idf)
-	{
-		t->idf = xmc_arena_alloc(&t->run_arena, (size_t) 1 << t->options->hash_bits, sizeof(float));
-		XMC_NEED(t->idf, t->ctx);
-		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
-	}
-	xmc_arena_reset(&t->batch_arena);
-	XMC_TRY(xmc_additive_fit(&t->batch_arena, t->model, term, t->idf, t->n_train, t->train, step, loss));
-	return xmc_train_report_progress(t);
-}
-
 /*
  * Of an additive term the fit with the next penalty; of another one pass over the training documents in a new random order.
  * *loss is the mean over documents.
@@ -94,7 +79,7 @@ train_epoch(xmc_trainer *t, xmc_epochs *e, int32_t epoch, double *loss)
 	if (xmc_term_is_additive(e->term))
 	{
 		t->progress.done += t->n_train;
-		return fit_additive(t, e->term, epoch, loss);
+		return xmc_train_fit_penalty(t, e->term, epoch, loss);
 	}
 	xmc_shuffle_documents(&t->random, t->n_train, t->train);
 	for (int32_t first = 0; first < t->n_train; first += batch_documents)
@@ -172,77 +157,6 @@ end_step(void *arg, const xmc_epochs *e, bool is_best)
 	return xmc_train_report_progress(t);
 }
 
-/* ---- the penalty of an additive term ---- */
-
-/*
- * The loss of an additive term on documents that it was not fitted to, by penalty: of each fold by the fit without the fold,
- * all folds under one scale, as in validate_step. Cross-validation over all approved documents that are not held out, since
- * the held-out ones are too few to choose by.
- */
-static xmc_status
-cross_validate(xmc_trainer *t, xmc_term term, double *loss)
-{
-	xmc_labels *l = &t->out_of_fold;
-	const xmc_document **train = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *train);
-	float	   *s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * XMC_PENALTIES, sizeof *s);	/* (penalties, pairs) */
-	const xmc_document **approved = t->train;
-	int32_t		pair = 0;
-
-	if (!train || !s)
-		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	for (int32_t f = 0; f < t->report->folds; f++)
-	{
-		int32_t		first = t->fold_start[f];
-		int32_t		end = t->fold_start[f + 1];
-		xmc_labels	fold = {.n_documents = end - first,.document = l->document + first};
-
-		t->n_train = t->n_approved - fold.n_documents;
-		t->train = train;
-		memcpy(train, l->document, (size_t) first * sizeof *train);
-		memcpy(train + first, l->document + end, (size_t) (t->n_approved - end) * sizeof *train);
-		xmc_model_clear_term(t->model, term);
-		for (int32_t step = 1; step <= XMC_PENALTIES; step++)
-		{
-			double		train_loss;
-
-			XMC_TRY(fit_additive(t, term, step, &train_loss));
-			XMC_TRY(xmc_train_score_term(t, &fold, term, s + (int64_t) (step - 1) * l->n + pair));
-		}
-		for (int32_t d = first; d < end; d++)
-			pair += l->document[d]->n_pairs;
-	}
-	xmc_model_clear_term(t->model, term);
-	t->train = approved;
-	t->n_train = t->n_approved;
-	for (int32_t step = 1; step <= XMC_PENALTIES; step++)
-	{
-		const float *x = s + (int64_t) (step - 1) * l->n;
-		double		scale;
-		double		tau;
-
-		XMC_TRY(xmc_calibrate_scale(t->ctx, pair, x, l->weight, xmc_labels_groups(l), &scale));
-		xmc_labels_evaluate(l, x, scale, &loss[step - 1], &tau, NULL, NULL);
-	}
-	return XMC_OK;
-}
-
-/* Sets *step to the penalty with the lowest cross-validated loss; 0 in a round and where there are no folds. */
-static xmc_status
-choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
-{
-	double		loss[XMC_PENALTIES];
-
-	*step = 0;
-	if (t->report->folds == 0 || t->progress.round > 0)
-		return XMC_OK;
-	XMC_TRY(cross_validate(t, term, loss));
-	*step = 1;
-	for (int32_t k = 2; k <= XMC_PENALTIES; k++)
-		if (loss[k - 1] < loss[*step - 1])
-			*step = k;
-	return XMC_OK;
-}
-
 xmc_status
 xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 {
@@ -266,7 +180,7 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	t->progress.phase = phase_name[term];
 	t->progress.modality = xmc_term_modality(term);
 	if (xmc_term_is_additive(term))
-		XMC_TRY(choose_penalty(t, term, &e.fixed));
+		XMC_TRY(xmc_train_choose_penalty(t, term, &e.fixed));
 	t->progress.epochs = e.fixed > 0 ? e.fixed : most;
 	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
 	xmc_leader_end(&t->leader);

@@ -7,6 +7,7 @@
 #include "train/crossfit.h"
 #include "train/epochs.h"
 #include "train/figures.h"
+#include "train/folds.h"
 #include "train/reliability.h"
 #include "train/rounds.h"
 #include "train/term_fit.h"

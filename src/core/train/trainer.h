@@ -23,6 +23,14 @@ typedef struct xmc_labels
 	float	   *score[XMC_MODALITIES];	/* (n) calibrated score of each modality alone */
 } xmc_labels;
 
+/* Documents, and a model that was not trained on them, whose scores of them are used. */
+typedef struct xmc_scored_set
+{
+	const xmc_model *scorer;
+	int32_t		n;
+	const xmc_document *const *document;	/* (n) */
+} xmc_scored_set;
+
 /*
  * The pool with weak labels for one modality: copies of the documents of the pool, with pairs of their own
  * (weak_labels.h).

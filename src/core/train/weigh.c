@@ -97,15 +97,17 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	if (k == 0)
 		return XMC_OK;
 	xmc_arena_reset(&t->term_arena);
-	if (!equally)
-		XMC_TRY(fit_terms(t, l, k, term, weight));
-	else
+	if (equally)
 		/* The raw scores have no common unit: a penalty makes those of an additive term small. */
 		for (int32_t c = 0; c < k; c++)
 			XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &weight[c]));
-	/* What is of no use in new groups may be in known ones, so it must not become 0 in the parameters. */
-	if (!equally && t->probes.n > 0 && sum(k, weight) == 0)
-		XMC_TRY(fit_terms(t, &t->probes, k, term, weight));
+	else
+	{
+		XMC_TRY(fit_terms(t, l, k, term, weight));
+		/* What is of no use in new groups may be in known ones, so it must not become 0 in the parameters. */
+		if (t->probes.n > 0 && sum(k, weight) == 0)
+			XMC_TRY(fit_terms(t, &t->probes, k, term, weight));
+	}
 	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
 	for (int32_t c = 0; c < k; c++)
 	{
@@ -195,12 +197,16 @@ better_modality(xmc_trainer *t, const xmc_group_rows *rows, const int32_t *regre
 	return XMC_OK;
 }
 
-xmc_status
-xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
+/*
+ * Sets c->fused: the weights of what c->solo calibrates, and of the bilinear term, by the pairs of l that all of them score.
+ * prior: the weights before the data are asked; NULL: those of better_modality.
+ */
+static xmc_status
+fuse(xmc_trainer *t, const xmc_labels *l, const double prior[XMC_MODALITIES + 1], xmc_calibration *c)
 {
-	xmc_model  *model = t->model;
-	xmc_calibration *c = &model->calibration;
 	double		weight[XMC_MODALITIES + 1] = {1, 1, 0};
+	double		mean[XMC_MODALITIES + 1];	/* (k) */
+	double		fitted[XMC_MODALITIES + 1];	/* (k) */
 	int32_t		regressor[XMC_MODALITIES + 1];	/* (k) what takes part: calibrated modalities, and the bilinear term */
 	int32_t		k = 0;
 	bool		joint = t->has_term[XMC_TERM_BILINEAR];
@@ -211,14 +217,15 @@ xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
 	if (k > 1 || joint)
 	{
 		xmc_group_rows rows;
-		double		mean[XMC_MODALITIES + 1];
-		double		fitted[XMC_MODALITIES + 1];
 
 		xmc_arena_reset(&t->term_arena);
 		XMC_TRY(fusion_rows(t, l, k, regressor, &rows));
+		for (int32_t e = 0; e < k && prior; e++)
+			mean[e] = weight[regressor[e]] = prior[regressor[e]];
 		if (rows.n > 0)
 		{
-			XMC_TRY(better_modality(t, &rows, regressor, mean));
+			if (!prior)
+				XMC_TRY(better_modality(t, &rows, regressor, mean));
 			XMC_TRY(xmc_group_calibrate(&t->term_arena, &rows, mean, FUSION_PRECISION, fitted));
 			for (int32_t e = 0; e < k; e++)
 				weight[regressor[e]] = fitted[e];
@@ -227,7 +234,16 @@ xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		c->fused[m] = weight[m] * c->solo[m];
 	c->fused[XMC_JOINT] = weight[XMC_JOINT];
-	if (model->bilinear_w && !joint)	/* weights and bias are one block: see xmc_model_new */
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_fit_fusion(xmc_trainer *t, const xmc_labels *l)
+{
+	xmc_model  *model = t->model;
+
+	XMC_TRY(fuse(t, l, NULL, &model->calibration));
+	if (model->bilinear_w && !t->has_term[XMC_TERM_BILINEAR])	/* weights and bias are one block: see xmc_model_new */
 		memset(model->bilinear_w, 0, (size_t) xmc_model_term_values(model, XMC_TERM_BILINEAR) * sizeof(float));
 	return XMC_OK;
 }
@@ -279,44 +295,18 @@ xmc_status
 xmc_train_fit_known(xmc_trainer *t)
 {
 	const xmc_calibration *c = &t->model->calibration;
-	xmc_calibration *known = &t->model->known;
-	int32_t		regressor[XMC_MODALITIES + 1];	/* (k) as in xmc_train_fit_fusion */
-	double		mean[XMC_MODALITIES + 1];	/* (k) the weights in new groups */
-	double		weight[XMC_MODALITIES + 1];	/* (k) */
-	int32_t		k = 0;
-	bool		joint = t->has_term[XMC_TERM_BILINEAR];
+	double		in_new[XMC_MODALITIES + 1];	/* the weights in new groups */
 
-	*known = *c;
+	t->model->known = *c;
 	if (t->probes.n == 0)
 		return XMC_OK;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
 		XMC_TRY(fit_known_scale(t, (xmc_modality) m));
-		known->fused[m] = known->solo[m];
-		if (known->solo[m] > 0)
-		{
-			mean[k] = c->solo[m] > 0 ? c->fused[m] / c->solo[m] : 0;
-			regressor[k++] = m;
-		}
+		in_new[m] = c->solo[m] > 0 ? c->fused[m] / c->solo[m] : 0;
 	}
-	if (joint)
-	{
-		mean[k] = c->fused[XMC_JOINT];
-		regressor[k++] = XMC_JOINT;
-	}
-	if (k > 1 || joint)
-	{
-		xmc_group_rows rows;
-
-		xmc_arena_reset(&t->term_arena);
-		XMC_TRY(fusion_rows(t, &t->probes, k, regressor, &rows));
-		memcpy(weight, mean, sizeof weight);
-		if (rows.n > 0)
-			XMC_TRY(xmc_group_calibrate(&t->term_arena, &rows, mean, FUSION_PRECISION, weight));
-		for (int32_t e = 0; e < k; e++)
-			known->fused[regressor[e]] = weight[e] * (regressor[e] == XMC_JOINT ? 1 : known->solo[regressor[e]]);
-	}
-	return XMC_OK;
+	in_new[XMC_JOINT] = c->fused[XMC_JOINT];
+	return fuse(t, &t->probes, in_new, &t->model->known);
 }
 
 void

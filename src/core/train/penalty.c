@@ -1,0 +1,88 @@
+/* penalty.c - see penalty.h */
+#include "train/penalty.h"
+#include "train/additive_fit.h"
+#include "train/folds.h"
+#include "xmcoh/calibrate.h"
+
+xmc_status
+xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
+{
+	if (term == XMC_TERM_SPARSE && !t->idf)
+	{
+		t->idf = xmc_arena_alloc(&t->run_arena, (size_t) 1 << t->options->hash_bits, sizeof(float));
+		XMC_NEED(t->idf, t->ctx);
+		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
+	}
+	xmc_arena_reset(&t->batch_arena);
+	XMC_TRY(xmc_additive_fit(&t->batch_arena, t->model, term, t->idf, t->n_train, t->train, step, loss));
+	return xmc_train_report_progress(t);
+}
+
+/*
+ * The scores of all documents of the folds, each by the fits without its fold, for each penalty: s (penalties, out_of_fold.n).
+ * train (n_approved): scratch. *n: the pairs that are scored. Probes teach: what is chosen is for new groups.
+ */
+static xmc_status
+score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s, int32_t *n)
+{
+	*n = 0;
+	for (int32_t f = 0; f < t->report->folds; f++)
+	{
+		xmc_labels	fold = xmc_fold_labels(&t->out_of_fold, t->fold_start, f);
+
+		t->n_train = xmc_fold_teaches(t, f, true, train);
+		t->train = train;
+		xmc_model_clear_term(t->model, term);
+		for (int32_t step = 1; step <= XMC_PENALTIES; step++)
+		{
+			double		train_loss;
+
+			XMC_TRY(xmc_train_fit_penalty(t, term, step, &train_loss));
+			XMC_TRY(xmc_train_score_term(t, &fold, term, s + (int64_t) (step - 1) * t->out_of_fold.n + *n));
+		}
+		*n += fold.n;
+	}
+	xmc_model_clear_term(t->model, term);
+	return XMC_OK;
+}
+
+/*
+ * Cross-validation over all approved documents that are not held out, since the held-out ones are too few to choose by. All
+ * folds have one scale, as in early stopping.
+ */
+xmc_status
+xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
+{
+	xmc_labels *l = &t->out_of_fold;
+	const xmc_document **train;
+	float	   *s;				/* (penalties, pairs) */
+	double		least = 0;
+	int32_t		n;
+
+	*step = 0;
+	if (t->report->folds == 0 || t->progress.round > 0)
+		return XMC_OK;
+	train = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *train);
+	s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * XMC_PENALTIES, sizeof *s);
+	if (!train || !s)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(score_folds(t, term, train, s, &n));
+	t->train = t->approved;
+	t->n_train = t->n_approved;
+	for (int32_t k = 1; k <= XMC_PENALTIES; k++)
+	{
+		const float *x = s + (int64_t) (k - 1) * l->n;
+		double		scale;
+		double		loss;
+		double		tau;
+
+		XMC_TRY(xmc_calibrate_scale(t->ctx, n, x, l->weight, xmc_labels_groups(l), &scale));
+		xmc_labels_evaluate(l, x, scale, &loss, &tau, NULL, NULL);
+		if (*step == 0 || loss < least)
+		{
+			*step = k;
+			least = loss;
+		}
+	}
+	return XMC_OK;
+}
