@@ -221,7 +221,7 @@ warn_unchecked(const GuardCheck *check, const ErrorData *error)
 			error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE
 			? errhint("A role that writes needs xmcoh.grant_usage, level score on model \"%s\", and SELECT on the source.",
 					  check->guard->model)
-			: errhint("The rows are written all the same. With strict => true this is an error."));
+			: errhint("The rows are written anyway. With strict => true this is an error."));
 }
 
 typedef void (*CheckStep) (GuardCheck *check);
