@@ -142,7 +142,7 @@ COMMENT ON FUNCTION xmcoh_internal.approve(oid, text, text, text, text, text) IS
 CREATE FUNCTION xmcoh.approve(model text, document text, before text, after text, note text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.approve(text, text, text, text, text) IS
-    'Decides that one item of a document stands before another and gives the decision''s number. Harmless if repeated. Needs level review. Errors: undefined_object (model, document, item), data_exception (decisions contradict each other; the detail has the chain), insufficient_privilege';
+    'Decides that one item of a document stands before another and gives the decision''s number. A repeated call adds nothing. Needs level review. Errors: undefined_object (model, document, item), data_exception (decisions contradict each other; the detail lists them), insufficient_privilege';
 
 CREATE FUNCTION xmcoh_internal.approve_order(caller oid, model text, document text, items text[], note text) RETURNS bigint
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -153,7 +153,7 @@ COMMENT ON FUNCTION xmcoh_internal.approve_order(oid, text, text, text[], text) 
 CREATE FUNCTION xmcoh.approve_order(model text, document text, items text[] DEFAULT NULL, note text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.approve_order(text, text, text[], text) IS
-    'Decides that the items of a document stand in this order (NULL: the stored order) and gives the number of the decision. Pairs that were decided ''either'' keep that. Needs level review. Errors: as xmcoh.approve, and object_not_in_prerequisite_state (no stored order)';
+    'Decides that the items of a document stand in this order (NULL: the stored order) and gives the number of the decision. Pairs decided ''either'' stay without an order. Needs level review. Errors: as xmcoh.approve, and object_not_in_prerequisite_state (no stored order)';
 
 CREATE FUNCTION xmcoh_internal.decide(caller oid, model text, document text, a text, b text, verdict text, note text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -191,7 +191,7 @@ BEGIN
     SELECT x.* INTO d FROM xmcoh.decision AS x WHERE x.decision_id = withdraw.decision_id;   -- as it is now that nobody else decides
     IF d.kind = 'withdrawal' THEN
         RAISE invalid_parameter_value USING MESSAGE = format('decision %s is itself a withdrawal', withdraw.decision_id),
-            HINT = 'Decide again what had been withdrawn.';
+            HINT = 'To undo the withdrawal, make the withdrawn decision again.';
     ELSIF d.withdrawn_by IS NOT NULL THEN
         RETURN d.withdrawn_by;
     END IF;
@@ -205,7 +205,7 @@ COMMENT ON FUNCTION xmcoh_internal.withdraw(oid, bigint, text) IS 'Internal: xmc
 CREATE FUNCTION xmcoh.withdraw(decision_id bigint, note text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.withdraw(bigint, text) IS
-    'Withdraws a decision and gives the number of the withdrawal, which is a decision, too; of a decision that was withdrawn or replaced before: the number of the later decision. Needs level review. Errors: undefined_object, invalid_parameter_value (a withdrawal), insufficient_privilege';
+    'Withdraws a decision and gives the number of the withdrawal, which is a row of xmcoh.decision, too. For a decision withdrawn or replaced before, gives the number of the decision that did so. Needs level review. Errors: undefined_object, invalid_parameter_value (a withdrawal), insufficient_privilege';
 
 -- ---- approved pairs ----
 
@@ -226,7 +226,7 @@ COMMENT ON VIEW xmcoh.pair_in_force IS 'Internal: the pairs of the decisions in 
 CREATE VIEW xmcoh.approved_pair WITH (security_barrier = true) AS
     SELECT p.* FROM xmcoh.pair_in_force AS p
     WHERE EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = p.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review'));
-COMMENT ON VIEW xmcoh.approved_pair IS 'Pairs of items whose order people have decided and that are in force, those of approved orders included. A role with level review may insert model_id, document, before and after; each row becomes a decision by that role';
+COMMENT ON VIEW xmcoh.approved_pair IS 'Pairs of items from decisions in force, with the pairs of approved orders: before stands before after. A role with level review may insert model_id, document, before and after; each row becomes a decision by that role';
 
 CREATE FUNCTION xmcoh_internal.insert_pair(caller oid, model_id integer, document text, before text, after text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -291,7 +291,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.withdraw_pair(oid, text, text, text, text) IS 'Internal: xmcoh.withdraw_pair';
 CREATE FUNCTION xmcoh.withdraw_pair(model text, document text, before text, after text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.withdraw_pair(text, text, text, text) IS 'Withdraws the decision that one item stands before another (xmcoh.withdraw without its number); false: there is none in force. Needs level review. Errors: undefined_object, object_not_in_prerequisite_state (an approved order has the pair), insufficient_privilege';
+COMMENT ON FUNCTION xmcoh.withdraw_pair(text, text, text, text) IS 'Withdraws the decision that one item stands before another, found by its items; false: no such decision is in force. Needs level review. Errors: undefined_object, object_not_in_prerequisite_state (an approved order has the pair), insufficient_privilege';
 
 -- ---- documents that have changed since ----
 
@@ -301,4 +301,4 @@ CREATE FUNCTION xmcoh.stale_approval(model text)
                    changed text[], gone text[])
     AS 'MODULE_PATHNAME', 'xmcoh_stale_approval' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100;
 COMMENT ON FUNCTION xmcoh.stale_approval(text) IS
-    'Decisions in force about documents whose stored order, items or texts have changed since: whether the order has, and which of the decided items have other texts or are gone (none: other items have changed). order_changed NULL: the document is gone. Needs level review';
+    'Decisions in force about documents that have changed since. order_changed: whether the stored order has (NULL: the document is gone). changed, gone: decided items whose text has changed, or that are gone; both NULL: only other items have changed, or the order. Needs level review';

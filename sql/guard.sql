@@ -37,11 +37,11 @@ BEGIN
     ELSIF source.position IS NULL THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('source %s has no position column', name),
             DETAIL = 'Without a stored order there is nothing to check.',
-            HINT = 'Detach the source and attach it again with "position" => its column.';
+            HINT = 'Detach the source and attach it again with "position" => the column of the stored order.';
     ELSIF source.all_approved THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('all stored orders of source %s are approved', name),
-            DETAIL = 'A guard lets pass what people have approved, so there is nothing left to check.',
-            HINT = 'Detach the source and attach it again with approved => a boolean column, or without it and with approved pairs.';
+            DETAIL = 'A guard accepts approved orders, so there is nothing to check.',
+            HINT = 'Detach the source and attach it again with approved => a boolean column, or without approved.';
     END IF;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.check_guarded(xmcoh.source_record) IS 'Internal: an error unless a guard can check the orders of this source';
@@ -77,7 +77,7 @@ CREATE FUNCTION xmcoh.enforce_order(model text, source regclass, on_violation te
                                     allow_approved boolean DEFAULT true, strict boolean DEFAULT false) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.enforce_order(text, regclass, text, double precision, boolean, boolean) IS
-    'Checks each changed document of a source at the end of the transaction. on_violation: error (check_violation), warning, or record (xmcoh.violation). strict: a failed check is an error, too. Called again: new settings. Needs level own, TRIGGER on the table';
+    'Checks each changed document of a source at the end of the transaction. on_violation: error (check_violation), warning, or record (xmcoh.violation). strict: a check that cannot be made is an error. A second call sets new settings. Needs level own, TRIGGER on the table';
 
 -- A source's guard goes with its triggers, as far as the caller may drop them. A trigger that stays does nothing.
 CREATE FUNCTION xmcoh_internal.unguard(caller oid, id integer, must boolean) RETURNS boolean
@@ -178,7 +178,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.accept_violation(oid, bigint, text) IS 'Internal: xmcoh.accept_violation';
 CREATE FUNCTION xmcoh.accept_violation(violation_id bigint, note text DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.accept_violation(bigint, text) IS 'Marks a row of xmcoh.violation as accepted; the row stays so until the document violates other pairs or none. Teaches the model nothing: approved pairs do. Needs level review. Errors: undefined_object, object_not_in_prerequisite_state (resolved)';
+COMMENT ON FUNCTION xmcoh.accept_violation(bigint, text) IS 'Marks a row of xmcoh.violation as accepted; the row stays accepted until the document violates other pairs or none. The model does not learn from it, but from approved pairs. Needs level review. Errors: undefined_object, object_not_in_prerequisite_state (resolved)';
 
 CREATE VIEW xmcoh.violation WITH (security_barrier = true) AS
     SELECT v.violation_id, m.name AS model, xmcoh_internal.object_name(v.source) AS source, v.document,
@@ -187,7 +187,7 @@ CREATE VIEW xmcoh.violation WITH (security_barrier = true) AS
     FROM xmcoh.violation_record AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
     WHERE xmcoh_internal.may(x.owner, x.model_id, 'review');
 COMMENT ON VIEW xmcoh.violation IS 'Documents that a guard (on_violation => ''record'') has found in a wrong order. state: open, accepted (xmcoh.accept_violation), or resolved (a later check has found the order right, or other pairs violated). Shows models on which the role has level review';
-COMMENT ON COLUMN xmcoh.violation.pairs IS 'violated pairs, the surest first: item before should stand before item after, by the model''s probability';
+COMMENT ON COLUMN xmcoh.violation.pairs IS 'violated pairs, the surest first: item before should stand before item after; probability: the model''s';
 
 -- ---- checks by call ----
 
@@ -205,4 +205,4 @@ CREATE FUNCTION xmcoh.order_holds(model text, texts text[], images real[] DEFAUL
                                   "precision" double precision DEFAULT 0.95)
     RETURNS boolean AS 'MODULE_PATHNAME', 'xmcoh_order_holds' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
 COMMENT ON FUNCTION xmcoh.order_holds(text, text[], real[], real[], double precision) IS
-    'Whether the model is sure of no pair that the order of the arrays contradicts; NULL: no version is deployed. Arguments as xmcoh.order_coherence. For CHECK constraints, which should be NOT VALID: a later version may judge otherwise, and a restore must not depend on it';
+    'False if the order of the arrays contradicts a pair of which the model is sure, else true; NULL: no version is deployed. Arguments as xmcoh.order_coherence. For CHECK constraints, which should be NOT VALID: a later version may judge otherwise, and a restore must not depend on it';

@@ -132,7 +132,7 @@ CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name
                                     documents_of regclass DEFAULT NULL, "group" name DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name) IS
-    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to; group: documents with one value are held out together. Needs level own. Errors: undefined_column and others';
+    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to; group: documents with the same value are held out together. Needs level own. Errors: undefined_column and others';
 CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, "group" name[], text name DEFAULT NULL,
                                     image name DEFAULT NULL, text_embedding name DEFAULT NULL,
                                     "position" name DEFAULT NULL, approved name DEFAULT NULL,
@@ -253,7 +253,7 @@ COMMENT ON VIEW xmcoh.source IS 'Relations that hold the documents of each model
 COMMENT ON COLUMN xmcoh.source.position IS 'column with the stored order of the items; NULL: none';
 COMMENT ON COLUMN xmcoh.source.approved IS '''all'': every stored order is approved; else a boolean column (a document is approved when the column is true in all its rows); NULL: no stored order is approved';
 COMMENT ON COLUMN xmcoh.source.documents_of IS 'source of the same model whose documents these rows belong to; NULL: the rows make documents of their own';
-COMMENT ON COLUMN xmcoh.source."group" IS 'column, or columns with commas between, with the group of a document; NULL: each document is a group of its own';
+COMMENT ON COLUMN xmcoh.source."group" IS 'column, or columns separated by commas, that hold the group of a document; NULL: each document is a group of its own';
 
 CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
     SELECT m.name AS model, xmcoh_internal.object_name(s.relation) AS relation, xmcoh_internal.object_name(s.document) AS document,

@@ -203,18 +203,18 @@ CREATE TABLE xmcoh.decision (
 );
 CREATE UNIQUE INDEX decision_pair ON xmcoh.decision (model_id, document, (items[1]), (items[2])) WHERE kind = 'before' AND withdrawn_by IS NULL;
 CREATE INDEX decision_document ON xmcoh.decision (model_id, document) WHERE withdrawn_by IS NULL;
-COMMENT ON TABLE xmcoh.decision IS 'What people decided, by xmcoh.approve, approve_order, decide and withdraw: rows are only added, and marked once as withdrawn. xmcoh.approved_pair has the pairs in force';
+COMMENT ON TABLE xmcoh.decision IS 'Decisions of people (xmcoh.approve, approve_order, decide, withdraw). A row is never changed, except that withdrawn_by is set once. xmcoh.approved_pair has the pairs of the decisions in force';
 COMMENT ON COLUMN xmcoh.decision.kind IS 'before: the first item stands before the second; order: the items stand in this order; either: the two have no order; skip: unclear; withdrawal of an earlier decision';
 COMMENT ON COLUMN xmcoh.decision.items IS 'items that were decided about; of a withdrawal those of the withdrawn decision';
-COMMENT ON COLUMN xmcoh.decision.places IS 'of an order in which items share places: the place of each item; NULL: each has its own';
-COMMENT ON COLUMN xmcoh.decision.decided_by IS 'role that decided (current_user), as the server saw';
+COMMENT ON COLUMN xmcoh.decision.places IS 'place of each item, for an order in which some items share a place; NULL: each item has its own';
+COMMENT ON COLUMN xmcoh.decision.decided_by IS 'role that decided (current_user), written by the server';
 COMMENT ON COLUMN xmcoh.decision.logged_in_as IS 'role that had logged in (session_user)';
-COMMENT ON COLUMN xmcoh.decision.version IS 'version that was deployed; NULL: none';
+COMMENT ON COLUMN xmcoh.decision.version IS 'version that was deployed at the time of the decision; NULL: none';
 COMMENT ON COLUMN xmcoh.decision.probability IS 'probability by that version that the first item stands before the second; NULL: none, or an order';
 COMMENT ON COLUMN xmcoh.decision.seen_order IS 'hash of the stored order of the document as read for the decision; NULL: the document was not read (INSERT INTO xmcoh.approved_pair)';
-COMMENT ON COLUMN xmcoh.decision.seen_texts IS 'hash of the items of the document and their texts';
-COMMENT ON COLUMN xmcoh.decision.seen_items IS 'hash of the text of each of the items';
-COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'later decision that withdrew this one; NULL: in force';
+COMMENT ON COLUMN xmcoh.decision.seen_texts IS 'hash of all items of the document and their texts, as read for the decision; NULL: not read';
+COMMENT ON COLUMN xmcoh.decision.seen_items IS 'hashes of the texts of the decided items, in the same order; NULL: not read';
+COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'later decision that withdrew or replaced this one; NULL: this one is in force';
 
 CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_queue_id' LANGUAGE C STABLE PARALLEL SAFE;

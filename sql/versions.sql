@@ -12,13 +12,13 @@ CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
            xmcoh.report_integer(v.report, 'known_groups', 'documents') AS known_documents
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'Versions of each model: size in bytes, SHA-256, approved documents read for training (held-out ones included), held-out Kendall tau of the fused order';
-COMMENT ON COLUMN xmcoh.versions.groups IS 'groups of approved documents at the training; a document without a group counts as one. NULL: no source named groups';
-COMMENT ON COLUMN xmcoh.versions.largest_group IS 'approved documents of the largest group';
-COMMENT ON COLUMN xmcoh.versions.held_out_groups IS 'groups that were held out';
-COMMENT ON COLUMN xmcoh.versions.measured_documents IS 'approved documents that held_out_tau is of, each scored by a model that did not learn from it: all where training was cross-fitted, else the held-out ones';
-COMMENT ON COLUMN xmcoh.versions.measured_groups IS 'groups of these documents; a document without a group counts as one';
-COMMENT ON COLUMN xmcoh.versions.known_tau IS 'the same as held_out_tau for new documents of known groups, whose other documents taught the model that scored them; held_out_tau is for new groups. NULL: too few groups have several documents, or training was not cross-fitted';
-COMMENT ON COLUMN xmcoh.versions.known_documents IS 'approved documents that known_tau is of';
+COMMENT ON COLUMN xmcoh.versions.groups IS 'number of groups of approved documents at the training; a document without a group counts as one. NULL: no source named groups';
+COMMENT ON COLUMN xmcoh.versions.largest_group IS 'number of approved documents in the largest group';
+COMMENT ON COLUMN xmcoh.versions.held_out_groups IS 'number of groups that were held out';
+COMMENT ON COLUMN xmcoh.versions.measured_documents IS 'number of approved documents on which held_out_tau was measured, each by a model that did not learn from it: all if training was cross-fitted, else the held-out ones';
+COMMENT ON COLUMN xmcoh.versions.measured_groups IS 'number of groups of measured_documents; a document without a group counts as one';
+COMMENT ON COLUMN xmcoh.versions.known_tau IS 'Kendall tau on new documents of known groups: the model had learned from other documents of their groups. held_out_tau is for new groups. NULL: too few groups have several documents, or training was not cross-fitted';
+COMMENT ON COLUMN xmcoh.versions.known_documents IS 'number of approved documents on which known_tau was measured';
 
 CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
     SELECT m.name AS model, v.version, e.evidence, xmcoh.report_integer(v.report, 'measured_documents') AS measured_documents,

@@ -51,7 +51,9 @@ SELECT xmcoh.attach_source('line', 'bag', document => 'job', item => 'step', tex
 SELECT xmcoh.enforce_order('line', 'bag');
 SELECT xmcoh.detach_source('line', 'bag');
 
--- Without a deployed version: one WARNING in a transaction, and the rows are written.
+-- Without a deployed version: an error with strict, else one WARNING in a transaction, and the rows are written.
+SELECT xmcoh.enforce_order('line', 'job', strict => true);
+SELECT state, message FROM outcome('INSERT INTO job SELECT * FROM steps(1)');
 SELECT xmcoh.enforce_order('line', 'job', "precision" => 0.9);
 SELECT model, source, on_violation, "precision", allow_approved, strict, problem FROM xmcoh.guard;
 BEGIN;

@@ -220,6 +220,9 @@ SELECT 'pairs ' || model || '=' || pg_temp.answer(format(
 		'SELECT count(*) || '' '' || md5(string_agg(document || t::text, E''\n'' ORDER BY document || t::text COLLATE "C"))
 			FROM (SELECT DISTINCT document FROM xmcoh.order_documents(%1$L)) AS d, xmcoh.pair_scores(%1$L, document) AS t', model))
 	FROM xmcoh.model_overview;
+SELECT 'check ' || model || '=' || pg_temp.answer(format(
+		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM xmcoh.check_documents(%L) AS t', model))
+	FROM xmcoh.model_overview;
 SELECT 'alignment ' || model || '=' || pg_temp.answer(format(
 		'SELECT count(*) || '' '' || md5(string_agg(document || t::text, E''\n'' ORDER BY document || t::text COLLATE "C"))
 			FROM (SELECT DISTINCT document FROM xmcoh.order_documents(%1$L)) AS d, xmcoh.alignment(%1$L, document) AS t', model))

@@ -221,7 +221,7 @@ warn_unchecked(const GuardCheck *check, const ErrorData *error)
 			error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE
 			? errhint("A role that writes needs xmcoh.grant_usage, level score on model \"%s\", and SELECT on the source.",
 					  check->guard->model)
-			: errhint("The rows are written all the same. With strict => true this is an error."));
+			: errhint("The rows are written anyway. With strict => true this is an error."));
 }
 
 typedef void (*CheckStep) (GuardCheck *check);
@@ -504,8 +504,8 @@ check_touched(const TriggerData *data, int32 source_id)
 		return;
 	if (!guard.is_deployed)
 	{
-		if (may_warn(&guard))
-			ereport(WARNING,
+		if (guard.strict || may_warn(&guard))
+			ereport(guard.strict ? ERROR : WARNING,
 					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					errmsg("the orders of documents were not checked: model \"%s\" has no deployed version", guard.model),
 					errhint("Train the model: SELECT xmcoh.train(%s);", quote_literal_cstr(guard.model)));

@@ -102,13 +102,14 @@ find_threshold(const DeployedModel *deployed, double precision)
 	if (!xmc_has_reliability(deployed->model))
 		ereport(NOTICE,
 				(errmsg("version %d has no record of how reliable its scores are", deployed->version),
-				 errdetail("A pair counts as confident from the probability %g on, and more documents in right order can be"
-						   " suspect than the precision says.", precision),
+				 errdetail("A pair counts as confident if its probability is at least %g. More documents in right order may be"
+						   " suspect than the precision allows.", precision),
 				 errhint("Train the model again.")));
 	else if (isinf(threshold))
 		ereport(NOTICE,
-				(errmsg("version %d cannot keep the precision %g", deployed->version, precision),
-				 errdetail("No confidence of its scores was right that often on approved documents that it was not trained on."),
+				(errmsg("version %d does not reach the precision %g", deployed->version, precision),
+				 errdetail("At no probability were its pairs right that often on approved documents that it was not trained on."
+						   " Only decided pairs count as confident."),
 				 errhint("Approve more documents and train again, or ask for a lower precision.")));
 	return threshold;
 }

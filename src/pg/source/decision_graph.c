@@ -169,7 +169,7 @@ append_who(StringInfo text, const Decision *by, int64 present)
 						 timestamptz_to_str(by->decided_at));
 }
 
-/* The links of a path, such as: "3" before "4" (decision 7, alice, 2026-11-29 12:00:00 UTC). */
+/* The links of a path, such as: "3" before "4" (decision 7, alice, 2026-11-29 12:00:00+00). */
 static void
 append_path(StringInfo text, const DecisionGraph *graph, int64 n, const int64 *edge, int64 present)
 {
