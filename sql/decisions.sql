@@ -177,6 +177,7 @@ CREATE FUNCTION xmcoh_internal.withdraw(caller oid, decision_id bigint, note tex
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     d xmcoh.decision;
+    m xmcoh.model;
     new_id bigint;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('withdraw a decision');
@@ -184,10 +185,12 @@ BEGIN
         RAISE null_value_not_allowed USING MESSAGE = 'decision_id must not be NULL';
     END IF;
     SELECT x.* INTO d FROM xmcoh.decision AS x WHERE x.decision_id = withdraw.decision_id;
-    IF NOT FOUND THEN
-        RAISE undefined_object USING MESSAGE = format('decision %s does not exist', withdraw.decision_id);
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = d.model_id;
+    IF xmcoh_internal.may(m.owner, m.model_id, 'review', caller) IS NOT TRUE THEN    -- whether there is such a row is not for everybody
+        RAISE undefined_object USING MESSAGE = format('decision %s does not exist', withdraw.decision_id),
+            HINT = 'xmcoh.decision lists the decisions about the models on which you have level review.';
     END IF;
-    PERFORM xmcoh_internal.lock_decisions(caller, (SELECT m.name FROM xmcoh.model AS m WHERE m.model_id = d.model_id), d.document);
+    PERFORM xmcoh_internal.lock_decisions(caller, m.name, d.document);
     SELECT x.* INTO d FROM xmcoh.decision AS x WHERE x.decision_id = withdraw.decision_id;   -- as it is now that nobody else decides
     IF d.kind = 'withdrawal' THEN
         RAISE invalid_parameter_value USING MESSAGE = format('decision %s is itself a withdrawal', withdraw.decision_id),

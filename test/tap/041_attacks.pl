@@ -238,6 +238,57 @@ for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT
 	as($super, "SET ROLE mallory; $call; SELECT xmcoh.detach_source('m', 'evil.folded'), xmcoh.detach_pairs('m', 'evil.folded')");
 	harmless($call =~ s/^.*?xmcoh\.|\n\t+//gr . " as mallory, in a superuser's session");
 }
+
+# ---- guards and approved pairs, by who changes a table or calls functions in the middle of a statement ----
+
+is(mallory(q{SELECT xmcoh.create_model('g'); SELECT xmcoh.import_model('g', xmcoh.export_model('m', 1)); SELECT xmcoh.deploy('g', 1);
+DO $do$ DECLARE t text; BEGIN
+	FOREACH t IN ARRAY '{retyped,widened,written}'::text[] LOOP
+		EXECUTE format('CREATE TABLE evil.%I (document text, step int, place int, words text, other int[])', t);
+		PERFORM xmcoh.attach_source('g', ('evil.' || t)::regclass, 'document', 'step', text => 'words', "position" => 'place');
+		PERFORM xmcoh.enforce_order('g', ('evil.' || t)::regclass);
+	END LOOP;
+END $do$;
+-- A column that was dropped is found by its name from then on.
+ALTER TABLE evil.retyped DROP COLUMN document; ALTER TABLE evil.retyped ADD COLUMN document bytea;
+ALTER TABLE evil.widened DROP COLUMN document}), '', 'mallory has guarded tables');
+like(mallory(q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'g';
+CREATE FUNCTION evil.check_now(step int) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
+	INSERT INTO evil.written VALUES ('1', 3, 3);
+	SET CONSTRAINTS ALL IMMEDIATE;
+	RETURN true;
+END $f$;
+BEGIN; INSERT INTO evil.written SELECT '1', 3 - n, n FROM generate_series(1, 2) AS n WHERE n = 2 OR evil.check_now(n); COMMIT}),
+	qr/belongs before/, 'a guard checks the rows that a statement writes after a check in the middle of the statement');
+is(value('SELECT count(*) FROM evil.written'), 0, 'and nothing is written');
+like(mallory(q{CREATE FUNCTION evil.withdraw_and_undo() RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
+	PERFORM xmcoh.withdraw_pair('g', '1', '1', '2');
+	INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '2', '1', '2' FROM xmcoh.model WHERE name = 'g';
+	RAISE EXCEPTION 'undone';
+EXCEPTION WHEN raise_exception THEN
+	RETURN false;
+END $f$;
+INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT m.model_id, '1', '2', '1'
+	FROM xmcoh.model AS m, generate_series(1, 2) AS n WHERE m.name = 'g' AND (n = 1 OR evil.withdraw_and_undo())}),
+	qr/decisions about document "1" contradict each other/, 'pairs are checked after what an inner statement saw is undone');
+like(mallory('SELECT xmcoh.withdraw(1)'), qr/decision 1 does not exist(?!.*victim)/s, 'mallory learns nothing of others\' decisions');
+like(mallory(q{BEGIN;
+SAVEPOINT s;
+DO $do$ BEGIN EXECUTE (SELECT 'ALTER TABLE evil.widened ' || string_agg('ADD COLUMN c' || n || ' int', ',') FROM generate_series(1, 1500) AS n); END $do$;
+ALTER TABLE evil.widened ADD COLUMN document text;
+INSERT INTO evil.widened (document, step, place) VALUES ('1', 1, 1);
+ROLLBACK TO s;
+INSERT INTO evil.widened (step, place) VALUES (1, 1), (2, 2);
+COMMIT}), qr/a column of the source is missing/, 'a column that was rolled back is not read');
+# Bytes that are an array of 20 million numbers, if the column's present type is asked.
+is(mallory(q{BEGIN;
+INSERT INTO evil.retyped (document, step, place) VALUES ('\x010000000000000017000000002d31010100000041414141', 1, 1);
+ALTER TABLE evil.retyped RENAME COLUMN document TO was; ALTER TABLE evil.retyped RENAME COLUMN other TO document;
+COMMIT}), '', 'a document is named by the type that the column had when the row was written');
+harmless('and nothing of this runs as anybody else');
+is(mallory(q{SELECT xmcoh.drop_model('g', discard_decisions => true); DROP TABLE evil.retyped, evil.widened, evil.written}), '',
+	'mallory drops his model');
+
 as($super, "SET ROLE mallory; SELECT xmcoh.train('m', $quick)");
 my $job = value('SELECT max(job_id) FROM xmcoh.job_record');
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'train as mallory, in a superuser\'s session');

@@ -14,10 +14,12 @@
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 typedef struct TouchedKey
 {
 	int32		source_id;
+	Oid			type;			/* whose bytes they are */
 	uint32		size;
 	const char *bytes;			/* (size) */
 } TouchedKey;
@@ -35,8 +37,11 @@ typedef struct Touched
 {
 	TouchedKey	key;			/* the first member, as dynahash wants */
 	TouchedSource *source;
+	int16		length;			/* of the type */
+	bool		by_value;
 	bool		pending;		/* in the set, and so in the list */
-	CommandId	taken_at;		/* the command in which it was last taken out; later ones have larger numbers */
+	CommandId	taken_from;		/* the commands whose changes were all made when it was last taken out: from this one, */
+	CommandId	taken_before;	/* before this one; later ones have larger numbers */
 	dlist_node	node;
 } Touched;
 
@@ -79,7 +84,8 @@ compare_keys(const void *a, const void *b, Size size)
 	const TouchedKey *kb = b;
 
 	(void) size;
-	return ka->source_id != kb->source_id || ka->size != kb->size || memcmp(ka->bytes, kb->bytes, ka->size) != 0;
+	return ka->source_id != kb->source_id || ka->type != kb->type || ka->size != kb->size ||
+		memcmp(ka->bytes, kb->bytes, ka->size) != 0;
 }
 
 static void
@@ -194,14 +200,15 @@ static TouchedKey
 key_of(int32 source_id, DocumentKey *document)
 {
 	if (document->by_value)
-		return (TouchedKey) {source_id, sizeof(Datum), (const char *) &document->value};
+		return (TouchedKey) {source_id, document->type, sizeof(Datum), (const char *) &document->value};
 	if (document->length == -1)
 	{
 		struct varlena *value = PG_DETOAST_DATUM_PACKED(document->value);
 
-		return (TouchedKey) {source_id, VARSIZE_ANY_EXHDR(value), VARDATA_ANY(value)};
+		return (TouchedKey) {source_id, document->type, VARSIZE_ANY_EXHDR(value), VARDATA_ANY(value)};
 	}
-	return (TouchedKey) {source_id, datumGetSize(document->value, false, document->length), DatumGetPointer(document->value)};
+	return (TouchedKey) {source_id, document->type, datumGetSize(document->value, false, document->length),
+		DatumGetPointer(document->value)};
 }
 
 void
@@ -222,10 +229,12 @@ xmcoh_touch(int32 source_id, DocumentKey document, CommandId command)
 		wanted.bytes = memcpy(MemoryContextAlloc(set->memory, wanted.size + 1), wanted.bytes, wanted.size);
 		entry = hash_search(set->entries, &wanted, HASH_ENTER, &found);
 		entry->source = source;
+		entry->length = document.length;
+		entry->by_value = document.by_value;
 		entry->pending = false;
-		entry->taken_at = FirstCommandId;
+		entry->taken_from = entry->taken_before = FirstCommandId;
 	}
-	if (command == InvalidCommandId || command >= entry->taken_at)
+	if (command == InvalidCommandId || command < entry->taken_from || command >= entry->taken_before)
 		change(entry, true);
 }
 
@@ -239,13 +248,14 @@ xmcoh_count_touched(int32 source_id)
 
 /* The value whose bytes an entry has. */
 static Datum
-value_of(const TouchedKey *key, int16 length, bool by_value)
+value_of(const Touched *entry)
 {
+	const TouchedKey *key = &entry->key;
 	char	   *copy;
 
-	if (by_value)
+	if (entry->by_value)
 		return *(const Datum *) key->bytes;
-	if (length != -1)
+	if (entry->length != -1)
 		return PointerGetDatum(memcpy(palloc(key->size + 1), key->bytes, key->size));
 	copy = palloc(key->size + VARHDRSZ);
 	SET_VARSIZE(copy, key->size + VARHDRSZ);
@@ -253,11 +263,15 @@ value_of(const TouchedKey *key, int16 length, bool by_value)
 	return PointerGetDatum(copy);
 }
 
-Datum *
-xmcoh_take_touched(int32 source_id, int16 length, bool by_value)
+/*
+ * A statement that has called the function in which this check happens is not done: it may change further rows of a
+ * document that is taken out here. Its command is older than the active snapshot.
+ */
+DocumentKey *
+xmcoh_take_touched(int32 source_id)
 {
 	TouchedSource *source = find_source(source_id);
-	Datum	   *value = palloc_extended(sizeof(Datum) * (xmcoh_count_touched(source_id) + 1), MCXT_ALLOC_HUGE);
+	DocumentKey *taken = palloc_extended(sizeof(DocumentKey) * (xmcoh_count_touched(source_id) + 1), MCXT_ALLOC_HUGE);
 	dlist_mutable_iter iterator;
 	int64		n = 0;
 
@@ -266,9 +280,10 @@ xmcoh_take_touched(int32 source_id, int16 length, bool by_value)
 		{
 			Touched    *entry = dlist_container(Touched, node, iterator.cur);
 
-			value[n++] = value_of(&entry->key, length, by_value);
+			taken[n++] = (DocumentKey) {value_of(entry), entry->key.type, entry->length, entry->by_value};
 			change(entry, false);
-			entry->taken_at = GetCurrentCommandId(false);
+			entry->taken_from = GetActiveSnapshot()->curcid;
+			entry->taken_before = GetCurrentCommandId(false);
 		}
-	return value;
+	return taken;
 }

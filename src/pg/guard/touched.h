@@ -13,14 +13,15 @@
 typedef struct DocumentKey
 {
 	Datum		value;
+	Oid			type;
 	int16		length;			/* pg_type.typlen */
 	bool		by_value;		/* pg_type.typbyval */
 } DocumentKey;
 
 /*
- * Adds the document of a source, of which a command of this transaction changed a row. Values whose bytes differ are
- * different documents here, even if they are equal. A document that was taken out since that command stays out: the check
- * saw the row. InvalidCommandId: the command is not known.
+ * Adds the document of a source, of which a command of this transaction changed a row. Values whose bytes or types differ
+ * are different documents here, even if they are equal. A document that was taken out since that command ended stays out:
+ * the check saw the row. InvalidCommandId: the command is not known.
  */
 extern void xmcoh_touch(int32 source_id, DocumentKey key, CommandId command);
 
@@ -28,9 +29,10 @@ extern void xmcoh_touch(int32 source_id, DocumentKey key, CommandId command);
 extern int64 xmcoh_count_touched(int32 source_id);
 
 /*
- * Takes all documents of the source out of the set, to be checked with all that commands before the present one did: their values, in CurrentMemoryContext, as many as xmcoh_count_touched
- * said.
+ * Takes all documents of the source out of the set, to be checked with all that commands before the present one did: their
+ * keys as they were touched, whatever the columns of the relation are now, in CurrentMemoryContext, as many as
+ * xmcoh_count_touched said.
  */
-extern Datum *xmcoh_take_touched(int32 source_id, int16 length, bool by_value);
+extern DocumentKey *xmcoh_take_touched(int32 source_id);
 
 #endif

@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
@@ -66,11 +67,26 @@ typedef struct Collector
 
 static Collector collector;		/* the last one */
 
+/* The relation's columns may have changed, or what had changed them was rolled back. */
+static void
+forget_collector(Datum arg, Oid relation)
+{
+	(void) arg;
+	if (relation == collector.relation || !OidIsValid(relation))
+		collector.transaction = InvalidLocalTransactionId;
+}
+
 static void
 make_collector(int32 source_id, Relation relation)
 {
+	static bool registered = false;
 	Guard		guard;
 
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(forget_collector, (Datum) 0);
+		registered = true;
+	}
 	collector = (Collector) {.transaction = xmcoh_local_transaction(),.source_id = source_id,
 		.relation = RelationGetRelid(relation),.command = GetCurrentCommandId(false)};
 	if (!xmcoh_read_guard(source_id, relation, &guard))
@@ -142,7 +158,7 @@ touch(Relation relation, HeapTuple row, int32 source_id, CommandId command)
 	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), collector.column[0] - 1);
 
 	if (!is_null)
-		xmcoh_touch(source_id, (DocumentKey) {value, attribute->attlen, attribute->attbyval}, command);
+		xmcoh_touch(source_id, (DocumentKey) {value, attribute->atttypid, attribute->attlen, attribute->attbyval}, command);
 }
 
 static void
@@ -194,9 +210,8 @@ typedef struct GuardCheck
 	CheckRule	rule;
 	const char *constraint;
 	Relation	relation;		/* that the trigger is on */
-	Oid			type;			/* of the document column */
 	int64		n;
-	Datum	   *value;			/* (n) of the document column */
+	DocumentKey *touched;		/* (n) */
 	char	  **document;		/* (n) the keys */
 	MemoryContext memory;		/* of the keys, then of a batch */
 	int			batch;			/* documents in the batch that is being checked; 0: none is, yet */
@@ -282,24 +297,24 @@ compare_documents(const void *a, const void *b)
 
 /* The text of a document's key, as the source reads it (columns.c). */
 static char *
-document_text(Datum value, Oid type)
+document_text(DocumentKey touched)
 {
 	static const char query[] = "SELECT ($1)::pg_catalog.text";
 	char	   *key;
 
-	switch (type)
+	switch (touched.type)
 	{
 		case TEXTOID:
 		case VARCHAROID:
-			return TextDatumGetCString(value);
+			return TextDatumGetCString(touched.value);
 		case INT4OID:
-			return psprintf("%d", DatumGetInt32(value));
+			return psprintf("%d", DatumGetInt32(touched.value));
 		case INT8OID:
-			return psprintf(INT64_FORMAT, DatumGetInt64(value));
+			return psprintf(INT64_FORMAT, DatumGetInt64(touched.value));
 		default:
 			break;
 	}
-	if (SPI_execute_with_args(query, 1, &type, &value, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+	if (SPI_execute_with_args(query, 1, &touched.type, &touched.value, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not run \"%s\"", query);
 	key = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	SPI_freetuptable(SPI_tuptable);
@@ -318,7 +333,7 @@ name_documents(GuardCheck *check)
 		elog(ERROR, "could not connect to SPI");
 	for (int64 k = 0; k < check->n; k++)
 	{
-		char	   *text = document_text(check->value[k], check->type);
+		char	   *text = document_text(check->touched[k]);
 
 		if (text != NULL)
 			check->document[kept++] = MemoryContextStrdup(check->memory, text);
@@ -487,17 +502,14 @@ check_touched(const TriggerData *data, int32 source_id)
 {
 	int64		n = xmcoh_count_touched(source_id);
 	AttrNumber	column[MAX_GUARD_COLUMNS];
-	Form_pg_attribute attribute;
 	GuardCheck	check;
 	Guard		guard;
 
 	if (n == 0 || !begin_check(data, source_id, &guard, &check) ||
 		xmcoh_guard_columns(source_id, data->tg_relation, column) == 0)
 		return;
-	attribute = TupleDescAttr(RelationGetDescr(data->tg_relation), column[0] - 1);
-	check.type = attribute->atttypid;
 	CommandCounterIncrement();	/* the check sees what was done so far */
-	check.value = xmcoh_take_touched(source_id, attribute->attlen, attribute->attbyval);
+	check.touched = xmcoh_take_touched(source_id);
 	check.document = palloc_extended(sizeof(char *) * (n + 1), MCXT_ALLOC_HUGE);
 	check.n = n;
 	if (is_restoring(data->tg_relation))

@@ -100,6 +100,7 @@ typedef struct Inserted
 {
 	int32		model_id;
 	char	   *document;
+	SubTransactionId by;		/* in which the row was inserted */
 } Inserted;
 
 typedef struct Unchecked
@@ -142,11 +143,13 @@ add_unchecked(int32 model_id, const char *document)
 		begin_unchecked();
 	/* rows of one document mostly follow each other */
 	last = unchecked->n > 0 ? &unchecked->inserted[unchecked->n - 1] : NULL;
-	if (last != NULL && last->model_id == model_id && strcmp(last->document, document) == 0)
+	if (last != NULL && last->model_id == model_id && last->by == GetCurrentSubTransactionId() &&
+		strcmp(last->document, document) == 0)
 		return;
 	if (unchecked->n == unchecked->capacity)
 		unchecked->inserted = repalloc_huge(unchecked->inserted, (unchecked->capacity *= 2) * sizeof(Inserted));
-	unchecked->inserted[unchecked->n++] = (Inserted) {model_id, MemoryContextStrdup(unchecked->memory, document)};
+	unchecked->inserted[unchecked->n++] = (Inserted) {model_id, MemoryContextStrdup(unchecked->memory, document),
+	GetCurrentSubTransactionId()};
 }
 
 static int
@@ -253,11 +256,15 @@ xmcoh_insert_pair(PG_FUNCTION_ARGS)
 	return PointerGetDatum(with_approval(trigger->tg_trigtuple, desc, caller));
 }
 
-/* AFTER INSERT, once for a statement. */
+/*
+ * AFTER INSERT, once for a statement. The statement may be one of a function that another INSERT calls, and what this check
+ * saw may be rolled back to a savepoint of that function. So what an outer subtransaction inserted is checked again.
+ */
 Datum
 xmcoh_check_inserted_pairs(PG_FUNCTION_ARGS)
 {
 	Unchecked  *todo = unchecked;
+	int64		kept = 0;
 
 	(void) trigger_of_view(fcinfo, false);
 	if (todo == NULL)
@@ -266,6 +273,11 @@ xmcoh_check_inserted_pairs(PG_FUNCTION_ARGS)
 	for (int64 k = 0; k < todo->n; k++)
 		if (k == 0 || compare_inserted(&todo->inserted[k - 1], &todo->inserted[k]) != 0)
 			check_decisions(todo->inserted[k].model_id, todo->inserted[k].document, 0);
-	MemoryContextDelete(todo->memory);
+	for (int64 k = 0; k < todo->n; k++)
+		if (todo->inserted[k].by < GetCurrentSubTransactionId())	/* inner ones have larger numbers */
+			todo->inserted[kept++] = todo->inserted[k];
+	todo->n = kept;
+	if (kept == 0)
+		MemoryContextDelete(todo->memory);
 	return PointerGetDatum(NULL);
 }
