@@ -143,27 +143,14 @@ describe_item(const SourceDocument *document, int32 number)
 	return described;
 }
 
-typedef void (*DocumentVisitor) (void *arg, const SourceDocument *document);
-
 /* Reads documents that are not to be scored. */
 static void
-read_documents(const CheckRule *rule, const xmc_options *options, const DocumentKeys *keys, DocumentVisitor visitor, void *arg)
+read_documents(const CheckRule *rule, const xmc_options *options, const DocumentKeys *keys, SourceVisitor visitor, void *arg)
 {
-	List	   *sources = xmcoh_source_columns(rule->deployed.model_id, rule->source);
-	ListCell   *cell;
-
-	foreach(cell, sources)
-	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), options, keys);
-		const SourceDocument *document;
-
-		while ((document = xmcoh_source_next(reader)) != NULL)
-			visitor(arg, document);
-		xmcoh_source_close(reader);
-	}
+	xmcoh_source_visit(xmcoh_source_columns(rule->deployed.model_id, rule->source), options, keys, visitor, arg);
 }
 
-static void
+static bool
 describe(void *arg, const SourceDocument *document)
 {
 	const Check *check = arg;
@@ -181,6 +168,7 @@ describe(void *arg, const SourceDocument *document)
 		}
 	}
 	MemoryContextSwitchTo(caller);
+	return true;
 }
 
 /* Reads the violating documents again, for the texts of their items: they are few, and the model may not read texts. */
@@ -228,7 +216,7 @@ xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document)
 	SPI_finish();
 }
 
-static void
+static bool
 set_digest(void *arg, const SourceDocument *document)
 {
 	const Check *check = arg;
@@ -236,6 +224,7 @@ set_digest(void *arg, const SourceDocument *document)
 
 	if (checked != NULL)
 		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+	return true;
 }
 
 void

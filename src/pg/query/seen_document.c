@@ -60,27 +60,6 @@ read_model(text *name)
 	return model;
 }
 
-/* Receives each document; it lives during the call. False: no further document is needed. */
-typedef bool (*DocumentVisitor) (void *arg, const SourceDocument *document);
-
-/* Visits the documents of all sources of the model, or those with these keys. */
-static void
-visit_documents(const ReadModel *model, const DocumentKeys *keys, DocumentVisitor visit, void *arg)
-{
-	ListCell   *cell;
-	bool		more = true;
-
-	foreach(cell, xmcoh_source_columns(model->model_id, InvalidOid))
-	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), &model->options, keys);
-		const SourceDocument *document;
-
-		while (more && (document = xmcoh_source_next(reader)) != NULL)
-			more = visit(arg, document);
-		xmcoh_source_close(reader);
-	}
-}
-
 /* ---- see_document(caller, model, document, items, with_probability) ---- */
 
 typedef struct Sight
@@ -190,7 +169,7 @@ look(text *model_name, bool with_probability, Sight *sight)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	model = read_model(model_name);
-	visit_documents(&model, &keys, see, sight);
+	xmcoh_source_visit(xmcoh_source_columns(model.model_id, InvalidOid), &model.options, &keys, see, sight);
 	refuse_unknown(sight, model_name);
 	if (model.version > 0 && with_probability)
 	{
@@ -386,7 +365,7 @@ xmcoh_stale_approval(PG_FUNCTION_ARGS)
 	search.memory = AllocSetContextCreate(memory, "xmcoh stale document", ALLOCSET_DEFAULT_SIZES);
 	search.decisions = xmcoh_read_decisions(model.model_id, NULL);
 	search.found = palloc_extended(Max(search.decisions->n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	visit_documents(&model, NULL, put_stale_of, &search);
+	xmcoh_source_visit(xmcoh_source_columns(model.model_id, InvalidOid), &model.options, NULL, put_stale_of, &search);
 	for (int64 k = 0; k < search.decisions->n; k++)
 		if (!search.found[k] && search.decisions->decision[k].saw)
 			put_stale(&search, &search.decisions->decision[k], NULL, NULL);

@@ -614,3 +614,20 @@ xmcoh_source_close(SourceReader *reader)
 		xmcoh_rows_end(reader->part[p].rows);
 	MemoryContextDelete(reader->memory);
 }
+
+void
+xmcoh_source_visit(List *sources, const xmc_options *options, const DocumentKeys *keys, SourceVisitor visit, void *arg)
+{
+	ListCell   *cell;
+	bool		more = true;
+
+	foreach(cell, sources)
+	{
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), options, keys);
+		const SourceDocument *document;
+
+		while (more && (document = xmcoh_source_next(reader)) != NULL)
+			more = visit(arg, document);
+		xmcoh_source_close(reader);
+	}
+}
