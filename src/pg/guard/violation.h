@@ -15,8 +15,8 @@
 /* An item of a violated pair. */
 typedef struct ViolatingItem
 {
-	int32		number;			/* in key order */
 	const char *key;
+	double		position;		/* that is stored */
 	const char *label;			/* for people: its stored position, and its text or key */
 } ViolatingItem;
 
