@@ -115,16 +115,6 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, uint64 group, const xmc_or
 	tally->random_perfect += quality->random_perfect;
 }
 
-/* The number of an item of the document; -1: it has none of this key. */
-static int32
-scored_item(const BulkDocument *scored, const char *key)
-{
-	for (int32 i = 0; i < scored->document.n; i++)
-		if (strcmp(scored->item[i], key) == 0)
-			return i;
-	return -1;
-}
-
 /* The pairs of items that people have decided to have no order, as a matrix (n, n); NULL: there is none. */
 static uint8 *
 free_pairs(const Evaluation *evaluation, const BulkDocument *scored)
@@ -138,8 +128,8 @@ free_pairs(const Evaluation *evaluation, const BulkDocument *scored)
 	{
 		const Decision *decision = &decisions->decision[d];
 		bool		is_free = decision->kind == DECISION_EITHER && decision->n == 2;
-		int32		a = is_free ? scored_item(scored, decision->item[0]) : -1;
-		int32		b = is_free ? scored_item(scored, decision->item[1]) : -1;
+		int32		a = is_free ? xmcoh_scored_item(scored, decision->item[0]) : -1;
+		int32		b = is_free ? xmcoh_scored_item(scored, decision->item[1]) : -1;
 
 		if (a < 0 || b < 0)
 			continue;
