@@ -28,8 +28,8 @@ extern void xmcoh_touch(int32 source_id, DocumentKey key, CommandId command);
 extern int64 xmcoh_count_touched(int32 source_id);
 
 /*
- * Takes all documents of the source out of the set, to be checked with all that commands before the present one did: their values, in CurrentMemoryContext, as many as xmcoh_count_touched
- * said.
+ * Takes all documents of the source out of the set, to be checked with all that commands before the present one did: their
+ * values, in CurrentMemoryContext, as many as xmcoh_count_touched said.
  */
 extern Datum *xmcoh_take_touched(int32 source_id, int16 length, bool by_value);
 

@@ -7,7 +7,8 @@
 
 #include "postgres.h"
 
-#include "guard/guard.h"
+#include "utils/relcache.h"
+
 #include "model/weights.h"
 
 #define LISTED_PAIRS 10

@@ -143,7 +143,8 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 	appendStringInfo(&query.text, " ORDER BY (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\","
 					 " (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
 					 quote_identifier(columns->document), quote_identifier(columns->item));
-	part->rows = xmcoh_rows_read(query.text.data, xmcoh_key_parameters(relation, columns->document, keys), query.n, query.type, psprintf("documents of %s", part->relation));
+	part->rows = xmcoh_rows_read(query.text.data, xmcoh_key_parameters(relation, columns->document, keys), query.n,
+								 query.type, psprintf("documents of %s", part->relation));
 }
 
 /* A reader over one source and its members, whose relations it reads. */
