@@ -151,9 +151,10 @@ describe_item(const SourceDocument *document, ViolatingItem *described)
 
 /* Reads documents that are not to be scored. */
 static void
-read_documents(const CheckRule *rule, const xmc_options *options, const DocumentKeys *keys, SourceVisitor visitor, void *arg)
+read_documents(const CheckRule *rule, const DocumentKeys *keys, SourceVisitor visitor, void *arg)
 {
-	xmcoh_source_visit(xmcoh_source_columns(rule->deployed.model_id, rule->source), options, keys, visitor, arg);
+	xmcoh_source_visit(xmcoh_source_columns(rule->deployed.model_id, rule->source), &rule->deployed.model->options, keys,
+					   visitor, arg);
 }
 
 static bool
@@ -173,21 +174,19 @@ describe(void *arg, const SourceDocument *document)
 }
 
 /*
- * Reads the violating documents again, for the texts of their items: they are few, and the model may not read texts. All
- * that the model reads is read, too, because a step and its photo may have the same position.
+ * Reads the violating documents again, for the texts of their items: they are few. All that the model reads is read, because
+ * a step and its photo may have the same position. A source has texts only if the model reads them.
  */
 static void
 describe_violations(Check *check)
 {
-	xmc_options options = check->rule->deployed.model->options;
 	DocumentKeys keys = {.key = palloc(sizeof(char *) * (check->n + 1))};
 
 	for (int k = 0; k < check->n; k++)
 		if (check->document[k].violation != NULL)
 			keys.key[keys.n++] = check->document[k].key;
-	options.words = true;
 	if (keys.n > 0)
-		read_documents(check->rule, &options, &keys, describe, check);
+		read_documents(check->rule, &keys, describe, check);
 }
 
 /* The keys of the documents. */
@@ -237,7 +236,7 @@ xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	read_documents(rule, &rule->deployed.model->options, &keys, set_digest, &check);
+	read_documents(rule, &keys, set_digest, &check);
 	SPI_finish();
 }
 
