@@ -414,6 +414,12 @@ SELECT state FROM outcome($$INSERT INTO more VALUES ('a', 'x1', 3, 'open part 2'
 SELECT state FROM outcome($$UPDATE main SET place = 1$$);
 SELECT xmcoh.enforce_order('belt', 'main', "precision" => 0.9);
 SELECT state, "table" FROM outcome($$UPDATE main SET place = 2$$);
+-- steps and photos in one table: a photo has the place of its step
+CREATE TABLE album (job text, step text, place int, words text, picture real[]);
+SELECT xmcoh.attach_source('belt', 'album', document => 'job', item => 'step', text => 'words', image => 'picture', "position" => 'place');
+SELECT xmcoh.enforce_order('belt', 'album', "precision" => 0.9);
+INSERT INTO album VALUES ('c', 's1', 1, 'open part 1', NULL), ('c', 'p1', 1, NULL, '{0,.5,.5,1}'), ('c', 's2', 2, 'pack part 2', NULL);
+SELECT state, message, "table" FROM outcome($$UPDATE album SET place = 3 WHERE place = 1$$);
 
 -- By call.
 SET client_min_messages = warning;
@@ -469,6 +475,6 @@ SELECT xmcoh.drop_model('belt', discard_decisions => true);
 SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('main'::regclass, 'more'::regclass, 'shift'::regclass);
 SELECT count(*) FROM xmcoh.guard_record;
 SELECT count(*) FROM xmcoh.violation_record;
-DROP TABLE main, more, shift, sheet, bag, kept;
+DROP TABLE main, more, album, shift, sheet, bag, kept;
 DROP OWNED BY worker, stranger;
 DROP ROLE worker, stranger;

@@ -7,7 +7,9 @@
 #include "postgres.h"
 
 #include "common/relpath.h"
+#include "miscadmin.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/regproc.h"
 
@@ -65,7 +67,6 @@
 /* Whether the current user owns a relation. */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"
-#include "utils/acl.h"
 #define xmcoh_owns_relation(relation) object_ownercheck(RelationRelationId, relation, GetUserId())
 #else
 #define xmcoh_owns_relation(relation) pg_class_ownercheck(relation, GetUserId())

@@ -23,19 +23,13 @@ PG_FUNCTION_INFO_V1(xmcoh_remove_guard);
 static const struct
 {
 	const char *name;
-	const char *drop;			/* with the number of the source and the relation */
-	const char *make;			/* with the number, the relation, and the number */
+	const char *kind;
+	const char *event;
+	const char *when;
 }			triggers[] = {
-	{"documents",
-		"DROP TRIGGER IF EXISTS xmcoh_documents_%d ON %s",
-	"CREATE TRIGGER xmcoh_documents_%d AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION xmcoh.guard_order('%d')"},
-	{"order",
-		"DROP TRIGGER IF EXISTS xmcoh_order_%d ON %s",
-		"CREATE CONSTRAINT TRIGGER xmcoh_order_%d AFTER INSERT OR UPDATE OR DELETE ON %s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
-	" EXECUTE FUNCTION xmcoh.guard_order('%d')"},
-	{"truncate",
-		"DROP TRIGGER IF EXISTS xmcoh_truncate_%d ON %s",
-	"CREATE TRIGGER xmcoh_truncate_%d AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION xmcoh.guard_order('%d')"},
+	{"documents", "TRIGGER", "INSERT OR UPDATE OR DELETE", "FOR EACH ROW"},
+	{"order", "CONSTRAINT TRIGGER", "INSERT OR UPDATE OR DELETE", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"},
+	{"truncate", "TRIGGER", "TRUNCATE", "FOR EACH STATEMENT"},
 };
 
 static void
@@ -77,9 +71,10 @@ change_triggers(FunctionCallInfo fcinfo, bool make)
 		bool		has = has_trigger(relation, triggers[k].name, source_id);
 
 		if (make && !has)
-			run(psprintf(triggers[k].make, source_id, name, source_id));
+			run(psprintf("CREATE %s xmcoh_%s_%d AFTER %s ON %s %s EXECUTE FUNCTION xmcoh.guard_order('%d')", triggers[k].kind,
+						 triggers[k].name, source_id, triggers[k].event, name, triggers[k].when, source_id));
 		else if (!make && has)
-			run(psprintf(triggers[k].drop, source_id, name));
+			run(psprintf("DROP TRIGGER IF EXISTS xmcoh_%s_%d ON %s", triggers[k].name, source_id, name));
 	}
 	SPI_finish();
 	xmcoh_restrict_end(&before);

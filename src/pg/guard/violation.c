@@ -17,6 +17,7 @@
 #include "base/statement.h"
 #include "base/xmcoh.h"
 #include "query/bulk.h"
+#include "source/seen.h"
 
 #include "xmcoh/check.h"
 #include "xmcoh/hash.h"
@@ -89,6 +90,16 @@ must_be_scored(void *arg, const SourceDocument *document)
 	return document->order != NULL;
 }
 
+/* An item of the document, named by its key as long as its text is not known. */
+static ViolatingItem
+violating_item(const BulkDocument *scored, int32 number)
+{
+	ViolatingItem item = {.key = pstrdup(scored->item[number]),.position = scored->position[number]};
+
+	item.label = psprintf("step %s (item %s)", float8out_internal(item.position), item.key);
+	return item;
+}
+
 static void
 visit(void *arg, const BulkDocument *scored)
 {
@@ -111,8 +122,8 @@ visit(void *arg, const BulkDocument *scored)
 	violation->n_pairs = violated;
 	violation->n_listed = (int) Min(violated, LISTED_PAIRS);
 	for (int k = 0; k < violation->n_listed; k++)
-		violation->pair[k] = (ViolatedPair) {.before = {.number = pair[k].before},.after = {.number = pair[k].after},
-			.probability = pair[k].probability,.decided = decided != NULL &&
+		violation->pair[k] = (ViolatedPair) {.before = violating_item(scored, pair[k].before),
+			.after = violating_item(scored, pair[k].after),.probability = pair[k].probability,.decided = decided != NULL &&
 			decided[(Size) pair[k].before * scored->document.n + pair[k].after] == XMC_DECIDED_BEFORE};
 	checked->violation = violation;
 	MemoryContextSwitchTo(caller);
@@ -120,50 +131,33 @@ visit(void *arg, const BulkDocument *scored)
 
 /* ---- describing ---- */
 
-/* "step 6 "Tighten the bolts"", or the item's key where there is no text. */
-static ViolatingItem
-describe_item(const SourceDocument *document, int32 number)
+/* Names an item of the document by its text, if it has one: step 6 "Tighten the bolts". */
+static void
+describe_item(const SourceDocument *document, ViolatingItem *described)
 {
-	const xmc_item *item = &document->item[number];
-	char	   *position = float8out_internal(document->position[number]);
-	ViolatingItem described = {.number = number,.key = pnstrdup(item->key, item->key_length)};
+	int32		number = xmcoh_item_number(document, described->key);
+	const xmc_item *item = number < 0 ? NULL : &document->item[number];
 	char	   *text;
 	int			length;
 
-	if (item->text == NULL || item->text_length == 0)
-	{
-		described.label = psprintf("step %s (item %s)", position, described.key);
-		return described;
-	}
+	if (item == NULL || item->text == NULL || item->text_length == 0)
+		return;
 	text = pg_any_to_server(item->text, (int) item->text_length, PG_UTF8);
 	length = (int) strlen(text);
 	if (length > LABEL_BYTES)
 		text = psprintf("%s...", pnstrdup(text, pg_mbcliplen(text, length, LABEL_BYTES)));
-	described.label = psprintf("step %s \"%s\"", position, text);
-	return described;
+	described->label = psprintf("step %s \"%s\"", float8out_internal(described->position), text);
 }
-
-typedef void (*DocumentVisitor) (void *arg, const SourceDocument *document);
 
 /* Reads documents that are not to be scored. */
 static void
-read_documents(const CheckRule *rule, const xmc_options *options, const DocumentKeys *keys, DocumentVisitor visitor, void *arg)
+read_documents(const CheckRule *rule, const DocumentKeys *keys, SourceVisitor visitor, void *arg)
 {
-	List	   *sources = xmcoh_source_columns(rule->deployed.model_id, rule->source);
-	ListCell   *cell;
-
-	foreach(cell, sources)
-	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), options, keys);
-		const SourceDocument *document;
-
-		while ((document = xmcoh_source_next(reader)) != NULL)
-			visitor(arg, document);
-		xmcoh_source_close(reader);
-	}
+	xmcoh_source_visit(xmcoh_source_columns(rule->deployed.model_id, rule->source), &rule->deployed.model->options, keys,
+					   visitor, arg);
 }
 
-static void
+static bool
 describe(void *arg, const SourceDocument *document)
 {
 	const Check *check = arg;
@@ -172,32 +166,27 @@ describe(void *arg, const SourceDocument *document)
 
 	for (int k = 0; k < violation->n_listed; k++)
 	{
-		ViolatedPair *pair = &violation->pair[k];
-
-		if (pair->before.label == NULL && pair->before.number < document->n && pair->after.number < document->n)
-		{
-			pair->before = describe_item(document, pair->before.number);
-			pair->after = describe_item(document, pair->after.number);
-		}
+		describe_item(document, &violation->pair[k].before);
+		describe_item(document, &violation->pair[k].after);
 	}
 	MemoryContextSwitchTo(caller);
+	return true;
 }
 
-/* Reads the violating documents again, for the texts of their items: they are few, and the model may not read texts. */
+/*
+ * Reads the violating documents again, for the texts of their items: they are few. All that the model reads is read, because
+ * a step and its photo may have the same position. A source has texts only if the model reads them.
+ */
 static void
 describe_violations(Check *check)
 {
-	xmc_options options = check->rule->deployed.model->options;
 	DocumentKeys keys = {.key = palloc(sizeof(char *) * (check->n + 1))};
 
 	for (int k = 0; k < check->n; k++)
 		if (check->document[k].violation != NULL)
 			keys.key[keys.n++] = check->document[k].key;
-	options.words = true;
-	options.image_dim = 0;
-	options.text_dim = 0;
 	if (keys.n > 0)
-		read_documents(check->rule, &options, &keys, describe, check);
+		read_documents(check->rule, &keys, describe, check);
 }
 
 /* The keys of the documents. */
@@ -228,7 +217,7 @@ xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document)
 	SPI_finish();
 }
 
-static void
+static bool
 set_digest(void *arg, const SourceDocument *document)
 {
 	const Check *check = arg;
@@ -236,6 +225,7 @@ set_digest(void *arg, const SourceDocument *document)
 
 	if (checked != NULL)
 		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+	return true;
 }
 
 void
@@ -246,7 +236,7 @@ xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	read_documents(rule, &rule->deployed.model->options, &keys, set_digest, &check);
+	read_documents(rule, &keys, set_digest, &check);
 	SPI_finish();
 }
 

@@ -7,7 +7,8 @@
 
 #include "postgres.h"
 
-#include "guard/guard.h"
+#include "utils/relcache.h"
+
 #include "model/weights.h"
 
 #define LISTED_PAIRS 10
@@ -15,8 +16,8 @@
 /* An item of a violated pair. */
 typedef struct ViolatingItem
 {
-	int32		number;			/* in key order */
 	const char *key;
+	double		position;		/* that is stored */
 	const char *label;			/* for people: its stored position, and its text or key */
 } ViolatingItem;
 

@@ -4,13 +4,10 @@
  */
 #include "model/versions.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
@@ -20,15 +17,6 @@
 #include "xmcoh/seen.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_inspect_weights);
-
-void
-xmcoh_append_json_number(StringInfo out, double value)
-{
-	if (isfinite(value))
-		appendStringInfoString(out, float8out_internal(value));
-	else
-		appendStringInfoString(out, "null");
-}
 
 /* The field options: the options that differ from their defaults, as create_model takes them. */
 static void

@@ -8,8 +8,6 @@
 
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "xmcoh/hold_out.h"
 #include "xmcoh/model.h"
 
@@ -37,8 +35,5 @@ extern HeldOutRule xmcoh_held_out_rule(int32 model_id, int32 version);
  * (option find_groups), every document counts that the model has not seen, thus also one that was approved later.
  */
 extern bool xmcoh_was_held_out(const HeldOutRule *rule, const xmc_model *model, const char *key, const char *group_name);
-
-/* Appends a number as JSON: the shortest text that reads back as the same number; null for NaN and infinity. */
-extern void xmcoh_append_json_number(StringInfo out, double value);
 
 #endif

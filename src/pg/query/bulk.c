@@ -57,6 +57,15 @@ add_document(Batch *batch, const SourceDocument *from)
 	batch->numbers += (int64) from->n * (options->image_dim + options->text_dim);
 }
 
+int32
+xmcoh_scored_item(const BulkDocument *scored, const char *key)
+{
+	for (int32 i = 0; i < scored->document.n; i++)
+		if (strcmp(scored->item[i], key) == 0)
+			return i;
+	return -1;
+}
+
 const uint8 *
 xmcoh_decided_with_order(const BulkDocument *scored)
 {

@@ -54,6 +54,9 @@ typedef struct BulkRequest
  */
 extern void xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request);
 
+/* The number of the item with this key; -1 when the document has none. */
+extern int32 xmcoh_scored_item(const BulkDocument *scored, const char *key);
+
 /*
  * What is decided about a document, with its stored order if its source marks that as approved. Approved pairs stand above
  * such an order: where one contradicts the order, the pairs alone count. NULL: nothing is decided.

@@ -20,7 +20,7 @@
 #include "query/arguments.h"
 #include "query/bulk.h"
 #include "query/metrics.h"
-#include "source/decision_graph.h"
+#include "source/decisions.h"
 
 #include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
@@ -64,7 +64,7 @@ typedef struct Evaluation
 	bool		inferred;		/* the alignment of every document is inferred */
 	bool		held_out_only;
 	HeldOutRule held_out;		/* with held_out_only */
-	const DecidedPairs *decided;
+	const Decisions *decisions;
 	int32		documents[DOCUMENT_SETS];
 	Tally		tally[DOCUMENT_SETS][XMC_SCORE_KINDS];
 } Evaluation;
@@ -115,29 +115,21 @@ tally_up(MemoryContext memory, Tally *tally, int32 n, uint64 group, const xmc_or
 	tally->random_perfect += quality->random_perfect;
 }
 
-/* The number of an item of the document; -1: it has none of this key. */
-static int32
-scored_item(const BulkDocument *scored, const char *key)
-{
-	for (int32 i = 0; i < scored->document.n; i++)
-		if (strcmp(scored->item[i], key) == 0)
-			return i;
-	return -1;
-}
-
 /* The pairs of items that people have decided to have no order, as a matrix (n, n); NULL: there is none. */
 static uint8 *
 free_pairs(const Evaluation *evaluation, const BulkDocument *scored)
 {
-	const DecidedPairs *decided = evaluation->decided;
+	const Decisions *decisions = evaluation->decisions;
 	Size		n = (Size) scored->document.n;
 	uint8	   *either = NULL;
 
-	for (int64 k = xmcoh_first_of_document(decided->pair, decided->n, sizeof(DecidedPair), scored->key);
-		 k < decided->n && strcmp(decided->pair[k].document, scored->key) == 0; k++)
+	for (int64 d = xmcoh_first_of_document(decisions->decision, decisions->n, sizeof(Decision), scored->key);
+		 d < decisions->n && strcmp(decisions->decision[d].document, scored->key) == 0; d++)
 	{
-		int32		a = decided->pair[k].either ? scored_item(scored, decided->pair[k].before) : -1;
-		int32		b = decided->pair[k].either ? scored_item(scored, decided->pair[k].after) : -1;
+		const Decision *decision = &decisions->decision[d];
+		bool		is_free = decision->kind == DECISION_EITHER && decision->n == 2;
+		int32		a = is_free ? xmcoh_scored_item(scored, decision->item[0]) : -1;
+		int32		b = is_free ? xmcoh_scored_item(scored, decision->item[1]) : -1;
 
 		if (a < 0 || b < 0)
 			continue;
@@ -426,7 +418,7 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 			evaluation.tally[k][e].reliability.bins = XMC_CALIBRATION_BINS;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	evaluation.decided = xmcoh_read_decided_pairs(deployed.model_id, NULL);
+	evaluation.decisions = xmcoh_read_decisions(deployed.model_id, keys);
 	if (evaluation.held_out_only)
 		find_held_out(&deployed, &evaluation);
 	xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.source = source,.keys = keys,.filter = is_evaluated,

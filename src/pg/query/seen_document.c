@@ -60,27 +60,6 @@ read_model(text *name)
 	return model;
 }
 
-/* Receives each document; it lives during the call. False: no further document is needed. */
-typedef bool (*DocumentVisitor) (void *arg, const SourceDocument *document);
-
-/* Visits the documents of all sources of the model, or those with these keys. */
-static void
-visit_documents(const ReadModel *model, const DocumentKeys *keys, DocumentVisitor visit, void *arg)
-{
-	ListCell   *cell;
-	bool		more = true;
-
-	foreach(cell, xmcoh_source_columns(model->model_id, InvalidOid))
-	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), &model->options, keys);
-		const SourceDocument *document;
-
-		while (more && (document = xmcoh_source_next(reader)) != NULL)
-			more = visit(arg, document);
-		xmcoh_source_close(reader);
-	}
-}
-
 /* ---- see_document(caller, model, document, items, with_probability) ---- */
 
 typedef struct Sight
@@ -126,6 +105,7 @@ take_stored_order(Sight *sight, const SourceDocument *document)
 		sight->place = NULL;
 }
 
+/* Sees the document if it has the items; false then. */
 static bool
 see(void *arg, const SourceDocument *document)
 {
@@ -151,19 +131,24 @@ see(void *arg, const SourceDocument *document)
 	return !sight->complete;
 }
 
+/* The same as a filter: the document that has the items is scored. */
+static bool
+see_and_score(void *arg, const SourceDocument *document)
+{
+	Sight	   *sight = arg;
+
+	return !sight->complete && !see(sight, document);
+}
+
 /* The probability of the pair of items, in the document that has both. */
 static void
 take_probability(void *arg, const BulkDocument *scored)
 {
 	Sight	   *sight = arg;
-	int32		at[2] = {-1, -1};
+	int64		a = xmcoh_scored_item(scored, sight->item[0]);
+	int64		b = xmcoh_scored_item(scored, sight->item[1]);
 
-	for (int32 i = 0; i < scored->document.n; i++)
-		for (int k = 0; k < 2; k++)
-			if (strcmp(scored->item[i], sight->item[k]) == 0)
-				at[k] = i;
-	if (at[0] >= 0 && at[1] >= 0)
-		sight->probability = xmc_probability(scored->scores.score[XMC_SCORE_FUSED][(int64) at[0] * scored->document.n + at[1]]);
+	sight->probability = xmc_probability(scored->scores.score[XMC_SCORE_FUSED][a * scored->document.n + b]);
 }
 
 static void
@@ -190,15 +175,17 @@ look(text *model_name, bool with_probability, Sight *sight)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	model = read_model(model_name);
-	visit_documents(&model, &keys, see, sight);
-	refuse_unknown(sight, model_name);
 	if (model.version > 0 && with_probability)
 	{
 		DeployedModel deployed = xmcoh_find_deployed(VARDATA_ANY(model_name), VARSIZE_ANY_EXHDR(model_name));
 		xmc_guidance_rule rule = {.mode = XMC_GUIDANCE_SOFT};
 
-		xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.keys = &keys,.visit = take_probability,.arg = sight});
+		xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.keys = &keys,.filter = see_and_score,
+						 .visit = take_probability,.arg = sight});
 	}
+	else
+		xmcoh_source_visit(xmcoh_source_columns(model.model_id, InvalidOid), &model.options, &keys, see, sight);
+	refuse_unknown(sight, model_name);
 	SPI_finish();
 	return model.version;
 }
@@ -386,7 +373,7 @@ xmcoh_stale_approval(PG_FUNCTION_ARGS)
 	search.memory = AllocSetContextCreate(memory, "xmcoh stale document", ALLOCSET_DEFAULT_SIZES);
 	search.decisions = xmcoh_read_decisions(model.model_id, NULL);
 	search.found = palloc_extended(Max(search.decisions->n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	visit_documents(&model, NULL, put_stale_of, &search);
+	xmcoh_source_visit(xmcoh_source_columns(model.model_id, InvalidOid), &model.options, NULL, put_stale_of, &search);
 	for (int64 k = 0; k < search.decisions->n; k++)
 		if (!search.found[k] && search.decisions->decision[k].saw)
 			put_stale(&search, &search.decisions->decision[k], NULL, NULL);

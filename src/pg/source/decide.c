@@ -12,7 +12,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -22,6 +21,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/access.h"
+#include "base/statement.h"
 #include "source/decision_graph.h"
 #include "source/document_lock.h"
 
@@ -190,15 +190,10 @@ call_insert_pair(Oid caller, const Datum *value)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (plan == NULL)
-	{
-		plan = SPI_prepare("SELECT xmcoh_internal.insert_pair($1, $2, $3, $4, $5)", 5, types);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare the insertion of an approved pair");
-	}
+	prepared(&plan, "SELECT xmcoh_internal.insert_pair($1, $2, $3, $4, $5)", 5, types);
 	if (SPI_execute_plan(plan, values, NULL, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not insert an approved pair");
-	result = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	result = DatumGetBool(first_value(1, &is_null));
 	SPI_finish();
 	return result;
 }

@@ -4,7 +4,6 @@
  */
 #include "source/decision_graph.h"
 
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -259,90 +258,4 @@ xmcoh_find_contradiction(const DecisionGraph *graph, int64 present, StringInfo t
 	}
 	pfree(edge);
 	return false;
-}
-
-/* ---- pairs ---- */
-
-/* The pairs while they are collected. */
-typedef struct PairCollector
-{
-	DecidedPairs *pairs;
-	int64		capacity;
-	const DecisionGraph *graph;
-} PairCollector;
-
-static void
-collect(PairCollector *collector, const char *before, const char *after, bool either)
-{
-	DecidedPairs *pairs = collector->pairs;
-
-	if (pairs->n == collector->capacity)
-		pairs->pair = repalloc_huge(pairs->pair, (collector->capacity *= 2) * sizeof(DecidedPair));
-	pairs->pair[pairs->n++] = (DecidedPair) {collector->graph->document, before, after, either};
-}
-
-static void
-collect_reached(void *arg, int64_t from, int64_t n, const int64_t *node)
-{
-	PairCollector *collector = arg;
-
-	for (int64 k = 0; k < n; k++)
-		if (node[k] != from)
-			collect(collector, collector->graph->name[from], collector->graph->name[node[k]], false);
-}
-
-static int
-compare_decided(const void *a, const void *b)
-{
-	const DecidedPair *pa = a;
-	const DecidedPair *pb = b;
-	int			c = strcmp(pa->document, pb->document);
-
-	if (c == 0)
-		c = strcmp(pa->before, pb->before);
-	if (c == 0)
-		c = strcmp(pa->after, pb->after);
-	return c ? c : pa->either - pb->either;
-}
-
-DecidedPairs *
-xmcoh_read_decided_pairs(int32 model_id, const DocumentKeys *keys)
-{
-	Decisions  *decisions = xmcoh_read_decisions(model_id, keys);
-	MemoryContext memory = CurrentMemoryContext;
-	MemoryContext building = AllocSetContextCreate(memory, "xmcoh decision graph", ALLOCSET_DEFAULT_SIZES);
-	DecidedPairs *pairs = palloc0(sizeof(DecidedPairs));
-	PairCollector collector = {.pairs = pairs,.capacity = 64};
-	int64		kept = 0;
-	xmc_ctx		ctx = xmcoh_context();
-
-	pairs->pair = palloc(collector.capacity * sizeof(DecidedPair));
-	for (int64 first = 0, last; first < decisions->n; first = last)
-	{
-		const char *key = decisions->decision[first].document;
-		DecisionGraph *graph;
-
-		for (last = first + 1; last < decisions->n; last++)
-			if (strcmp(decisions->decision[last].document, key) != 0)
-				break;
-		MemoryContextSwitchTo(building);
-		collector.graph = graph = xmcoh_decision_graph(key, &decisions->decision[first], last - first, NULL, 0);
-		XMCOH_TRY(xmc_close_graph(&ctx, &graph->graph, collect_reached, &collector), &ctx);
-		for (int64 e = 0; e < graph->n_either; e++)
-		{
-			const char *a = graph->name[graph->either[e].a];
-			const char *b = graph->name[graph->either[e].b];
-
-			collect(&collector, strcmp(a, b) < 0 ? a : b, strcmp(a, b) < 0 ? b : a, true);
-		}
-		MemoryContextSwitchTo(memory);
-		MemoryContextReset(building);
-	}
-	MemoryContextDelete(building);
-	qsort(pairs->pair, pairs->n, sizeof(DecidedPair), compare_decided);
-	for (int64 k = 0; k < pairs->n; k++)
-		if (kept == 0 || compare_decided(&pairs->pair[kept - 1], &pairs->pair[k]) != 0)
-			pairs->pair[kept++] = pairs->pair[k];
-	pairs->n = kept;
-	return pairs;
 }

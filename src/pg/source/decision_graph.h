@@ -1,6 +1,6 @@
 /*
- * decision_graph.h - the order that decisions and pairs give the items of one document, as a graph: contradictions with who
- * decided what, and the transitive closure.
+ * decision_graph.h - the order that decisions and pairs give the items of one document, as a graph; and its
+ * contradictions, with who decided what.
  */
 #ifndef XMCOH_PG_DECISION_GRAPH_H
 #define XMCOH_PG_DECISION_GRAPH_H
@@ -51,27 +51,5 @@ extern DecisionGraph *xmcoh_decision_graph(const char *document, const Decision 
  * one of them, link by link, with who decided it and when. `present`: the decision that is being made, 0: none.
  */
 extern bool xmcoh_find_contradiction(const DecisionGraph *graph, int64 present, StringInfo text);
-
-/* Two items that were decided about, by name. */
-typedef struct DecidedPair
-{
-	const char *document;
-	const char *before;
-	const char *after;
-	bool		either;			/* no order was decided for the two; `before` is the first by bytes */
-} DecidedPair;
-
-typedef struct DecidedPairs
-{
-	int64		n;
-	DecidedPair *pair;			/* (n), sorted by document, before, after (bytes); distinct */
-} DecidedPairs;
-
-/*
- * The decisions in force on these documents of a model, or on all (keys NULL), as pairs, closed transitively in each
- * document. The pairs of one document begin at xmcoh_first_of_document(pairs->pair, pairs->n, sizeof(DecidedPair), key).
- * Read as xmcoh_read_decisions reads. Relations of approved pairs (xmcoh.attach_pairs) do not count.
- */
-extern DecidedPairs *xmcoh_read_decided_pairs(int32 model_id, const DocumentKeys *keys);
 
 #endif

@@ -60,46 +60,45 @@ hash_of(Datum datum, bool is_null)
 	return hash;
 }
 
+/* The elements of an array of the current row; NULL: the column is NULL. */
+static const Datum *
+read_array(const Rows *rows, int column, Oid type, int length, bool **nulls, int *n)
+{
+	bool		is_null;
+	Datum		array = xmcoh_rows_value(rows, column, &is_null);
+	Datum	   *value;
+
+	if (is_null)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(array), type, length, length > 0, TYPALIGN_INT, &value, nulls, n);
+	return value;
+}
+
 /* The items of the current row, their places and the hashes of their texts. */
 static void
 read_items(const Rows *rows, Decision *decision)
 {
-	bool		is_null;
-	Datum	   *value;
 	bool	   *nulls;
 	int			n;
+	int32	   *place;
+	const Datum *value = read_array(rows, ITEMS, TEXTOID, -1, &nulls, &n);
 
-	deconstruct_array(DatumGetArrayTypeP(xmcoh_rows_value(rows, ITEMS, &is_null)), TEXTOID, -1, false, TYPALIGN_INT,
-					  &value, &nulls, &n);
 	decision->n = n;
 	decision->item = palloc(Max(n, 1) * sizeof(char *));
 	for (int k = 0; k < n; k++)
 		decision->item[k] = nulls[k] ? "" : TextDatumGetCString(value[k]);
-	value = NULL;
+
+	value = read_array(rows, PLACES, INT4OID, sizeof(int32), &nulls, &n);
+	if (value != NULL && n == decision->n)
 	{
-		Datum		places = xmcoh_rows_value(rows, PLACES, &is_null);
-
-		if (!is_null)
-		{
-			deconstruct_array(DatumGetArrayTypeP(places), INT4OID, sizeof(int32), true, TYPALIGN_INT, &value, &nulls, &n);
-			if (n == decision->n)
-			{
-				int32	   *place = palloc(n * sizeof(int32));
-
-				for (int k = 0; k < n; k++)
-					place[k] = nulls[k] ? k : DatumGetInt32(value[k]);
-				decision->place = place;
-			}
-		}
+		decision->place = place = palloc(Max(n, 1) * sizeof(int32));
+		for (int k = 0; k < n; k++)
+			place[k] = nulls[k] ? k : DatumGetInt32(value[k]);
 	}
-	{
-		Datum		seen = xmcoh_rows_value(rows, SEEN_ITEMS, &is_null);
 
-		if (is_null)
-			return;
-		deconstruct_array(DatumGetArrayTypeP(seen), BYTEAOID, -1, false, TYPALIGN_INT, &value, &nulls, &n);
-		if (n != decision->n)
-			return;
+	value = read_array(rows, SEEN_ITEMS, BYTEAOID, -1, &nulls, &n);
+	if (value != NULL && n == decision->n)
+	{
 		decision->saw = true;
 		decision->text = palloc(Max(n, 1) * sizeof(SeenHash));
 		for (int k = 0; k < n; k++)

@@ -1,7 +1,5 @@
 /*
  * decisions.h - what people decided about the documents of a model and is in force (xmcoh.decision), read.
- *
- * xmcoh_read_decided_pairs of decision_graph.h gives the same as pairs, closed transitively.
  */
 #ifndef XMCOH_PG_DECISIONS_H
 #define XMCOH_PG_DECISIONS_H

@@ -407,7 +407,8 @@ label_decided(xmc_ctx *ctx, ApprovedPairs *pairs, const DocumentPairs *of, Stale
 	int32	   *item;
 	Seen		seen;
 
-	xmcoh_see(source, &seen);
+	if (of->n_decisions > 0)
+		xmcoh_see(source, &seen);
 	for (int64 d = 0; d < of->n_decisions; d++)
 	{
 		const Decision *whole = &pairs->decisions->decision[of->first_decision + d];
@@ -533,12 +534,13 @@ xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, const SourceDocument *so
 {
 	DocumentPairs of = pairs_of(pairs, source->key);
 	DecidedMatrix matrix = {.n = source->n};
-	Decision   *decision = palloc(Max(of.n_decisions, 1) * sizeof(Decision));
+	Decision   *decision;
 	Seen		seen;
 
 	*stale = false;
 	if (of.n_decisions + of.n_pairs == 0)
 		return NULL;
+	decision = palloc(Max(of.n_decisions, 1) * sizeof(Decision));
 	if (of.n_decisions > 0)
 		xmcoh_see(source, &seen);
 	for (int64 d = 0; d < of.n_decisions; d++)

@@ -30,8 +30,9 @@ typedef struct RowsParameters
 
 /*
  * Runs the query under the active snapshot, between xmcoh_restrict_begin and xmcoh_restrict_end, and gives its rows. Their
- * columns have these types. `parameters` NULL: the query has none. The rows live in a new memory context below CurrentMemoryContext. `purpose` is part of the
- * CONTEXT of errors, such as: documents of public.step. Needs SPI, and leaves nothing in SPI_tuptable.
+ * columns have these types. `parameters` NULL: the query has none. The rows live in a new memory context below
+ * CurrentMemoryContext. `purpose` is part of the CONTEXT of errors, such as: documents of public.step. Needs SPI, and leaves
+ * nothing in SPI_tuptable.
  */
 extern Rows *xmcoh_rows_read(const char *query, const RowsParameters *parameters, int n_columns, const Oid *types,
 							 const char *purpose);

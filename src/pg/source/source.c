@@ -10,10 +10,8 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "source/embedding.h"
@@ -143,7 +141,8 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 	appendStringInfo(&query.text, " ORDER BY (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\","
 					 " (t.%s)::pg_catalog.text COLLATE pg_catalog.\"C\"",
 					 quote_identifier(columns->document), quote_identifier(columns->item));
-	part->rows = xmcoh_rows_read(query.text.data, xmcoh_key_parameters(relation, columns->document, keys), query.n, query.type, psprintf("documents of %s", part->relation));
+	part->rows = xmcoh_rows_read(query.text.data, xmcoh_key_parameters(relation, columns->document, keys), query.n,
+								 query.type, psprintf("documents of %s", part->relation));
 }
 
 /* A reader over one source and its members, whose relations it reads. */
@@ -613,4 +612,21 @@ xmcoh_source_close(SourceReader *reader)
 	for (int p = 0; p < reader->n_parts; p++)
 		xmcoh_rows_end(reader->part[p].rows);
 	MemoryContextDelete(reader->memory);
+}
+
+void
+xmcoh_source_visit(List *sources, const xmc_options *options, const DocumentKeys *keys, SourceVisitor visit, void *arg)
+{
+	ListCell   *cell;
+	bool		more = true;
+
+	foreach(cell, sources)
+	{
+		SourceReader *reader = xmcoh_source_open(lfirst(cell), options, keys);
+		const SourceDocument *document;
+
+		while (more && (document = xmcoh_source_next(reader)) != NULL)
+			more = visit(arg, document);
+		xmcoh_source_close(reader);
+	}
 }

@@ -54,4 +54,11 @@ extern const char *xmcoh_source_group_name(const SourceDocument *document);
 
 extern void xmcoh_source_close(SourceReader *reader);
 
+/* Receives a document, which lives during the call. False: no further document is needed. */
+typedef bool (*SourceVisitor) (void *arg, const SourceDocument *document);
+
+/* Visits the documents of all sources of a list, or those with these keys, one source after the other. */
+extern void xmcoh_source_visit(List *sources, const xmc_options *options, const DocumentKeys *keys, SourceVisitor visit,
+							   void *arg);
+
 #endif

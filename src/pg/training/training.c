@@ -139,15 +139,10 @@ write_metric(Run *run, const xmc_train_progress *progress, const char *metric, d
 	values[4] = CStringGetTextDatum(metric);
 	values[5] = Float8GetDatum(value);
 	values[6] = Int32GetDatum(progress->round);
-	if (plan == NULL)
-	{
-		/* A resumed job repeats the epochs since its checkpoint. */
-		plan = SPI_prepare("INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value, round)"
-						   " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, round, phase, epoch, metric)"
-						   " DO UPDATE SET value = excluded.value", 7, types);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare to write xmcoh.training_metric: %s", SPI_result_code_string(SPI_result));
-	}
+	/* A resumed job repeats the epochs since its checkpoint. */
+	prepared(&plan, "INSERT INTO xmcoh.training_metric (job_id, phase, modality, epoch, metric, value, round)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, round, phase, epoch, metric)"
+			 " DO UPDATE SET value = excluded.value", 7, types);
 	if (SPI_execute_plan(plan, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not write xmcoh.training_metric");
 }
