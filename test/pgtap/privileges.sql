@@ -80,8 +80,8 @@ SELECT is_empty($$SELECT FROM xmcoh.approved_pair$$, 'no approved pair');
 SELECT is_empty($$SELECT FROM xmcoh.decision$$, 'no decision');
 SELECT throws_ok(statement, '42501', 'permission denied for model "hers"', 'bob cannot: ' || statement) FROM unnest(ARRAY[
     $$SELECT xmcoh.approve('hers', '1', '2', '3')$$, $$SELECT xmcoh.approve_order('hers', '1')$$, $$SELECT xmcoh.decide('hers', '1', '2', '3', 'skip')$$,
-    $$SELECT xmcoh.decide('hers', '1', '2', '3', 'maybe')$$, $$SELECT xmcoh.withdraw(current_setting('test.decision')::bigint)$$,
-    $$SELECT xmcoh.stale_approval('hers')$$]) AS statement;
+    $$SELECT xmcoh.decide('hers', '1', '2', '3', 'maybe')$$, $$SELECT xmcoh.stale_approval('hers')$$]) AS statement;
+SELECT throws_ok($$SELECT xmcoh.withdraw(current_setting('test.decision')::bigint)$$, '42704', NULL, 'the decision that bob would withdraw does not exist for him');
 SELECT is_empty($$SELECT FROM xmcoh.job_record$$, 'no job');
 SELECT is_empty($$SELECT FROM xmcoh.schedule$$, 'no schedule');
 SELECT is_empty($$SELECT FROM xmcoh.schedule_overview$$, 'nor in the overview');
