@@ -187,14 +187,31 @@ typedef struct xmc_model
 	xmc_seen	seen;
 	xmc_seen	seen_groups;	/* named groups that taught; empty: a document of any group is as of a new one */
 	xmc_reliability_table reliability;
+
+	/*
+	 * The model as its figures were measured, before it learned from the held-out documents, too (train/refit.h). Only its
+	 * terms are its own; all else belongs to this model. NULL: this model has not learned from held-out documents.
+	 */
+	struct xmc_model *measured;
+	bool		is_measured;	/* this is the `measured` of another model */
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
 	/* all parameters, in storage order; slots point into this struct, so do not copy it */
 	xmc_tensor	tensor[XMC_MAX_TENSORS];
 } xmc_model;
 
-/* The most bytes that all parameters may take: a stored version must fit into one bytea, which is limited to 1 GiB. */
-#define XMC_MODEL_MAX_BYTES 1000000000
+/* The model that has not learned from the held-out documents. */
+static inline const xmc_model *
+xmc_measured(const xmc_model *model)
+{
+	return model->measured ? model->measured : model;
+}
+
+/*
+ * The most bytes that all parameters may take: a stored version, with the terms as they were measured, must fit into one
+ * bytea, which is limited to 1 GiB.
+ */
+#define XMC_MODEL_MAX_BYTES 500000000
 
 /*
  * Lays out the tensors that `options` require. All slots are NULL; the calibration is 1, without guidance and alignment.
@@ -215,6 +232,18 @@ extern xmc_status xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool h
 
 /* The same with all parameters 0, for sums of gradients. */
 extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out);
+
+/*
+ * Keeps the model as it is now as model->measured, which must be NULL. Errors: those of xmc_model_new_zero.
+ */
+extern xmc_status xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model);
+
+/*
+ * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, anchors.
+ * xmc_seen_share does so with the records.
+ */
+extern void xmc_model_share(xmc_model *model);
+
 /* Gives back the anchors, if the model owns them, and leaves the model without anchors. */
 extern void xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model);
 

@@ -12,35 +12,41 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 
+/* In a record: what the model as it was measured used a document for. The model itself has learned from all of a record. */
 typedef enum xmc_seen_as
 {
-	XMC_UNSEEN,
+	XMC_UNSEEN,					/* in a record: held out, and labelled */
 	XMC_SEEN_UNLABELLED,		/* from the pool: trained on for the alignment and, in rounds, with weak labels */
 	XMC_SEEN_LABELLED			/* trained on with its approved order or pairs */
 } xmc_seen_as;
 
 /*
- * Records in model->seen those of n documents that are not held out, by their zero-terminated keys. An earlier record is
- * replaced. Errors: XMC_NO_MEMORY.
+ * Records in model->seen those of n documents from which the model has learned, by their zero-terminated keys: all but the
+ * held-out ones, and these too, where they have labels, if there is a model->measured. An earlier record is replaced.
+ * Errors: XMC_NO_MEMORY.
  */
 extern xmc_status xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, char *const *key,
 								const uint8_t *held_out);
 /*
- * Records in model->seen_groups the groups (groups.h) of those of n documents that have labelled pairs and are not held
- * out. group[d] is the group that document d was given, 0: none. An earlier record is replaced. Errors: XMC_NO_MEMORY.
+ * Records in model->seen_groups the groups (groups.h) of those of n documents that have labelled pairs and from which the
+ * model has learned. group[d] is the group that document d was given, 0: none. An earlier record is replaced. Errors:
+ * XMC_NO_MEMORY.
  */
 extern xmc_status xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document,
 									   const uint64_t *group, const uint8_t *held_out);
+
+/* Gives model->measured, if there is one, both records as they are now. */
+extern void xmc_seen_share(xmc_model *model);
 
 /* Gives back both records. */
 extern void xmc_seen_forget(xmc_ctx *ctx, xmc_model *model);
 
 /*
- * What the model recorded of a document. A key that is not recorded is taken for a recorded one with probability n / 2^48.
+ * What the model used a document for. A key that is not recorded is taken for a recorded one with probability n / 2^48.
  */
 extern xmc_seen_as xmc_seen_find(const xmc_model *model, const char *key, size_t key_length);
 
-/* Whether the model recorded that documents of this group taught it. Group 0 is never recorded. */
+/* Whether documents of this group taught the model. Group 0 is never recorded. */
 extern bool xmc_seen_group(const xmc_model *model, uint64_t group);
 
 /* Checks the records of a stored model: whole numbers in bounds, rows in order. Errors: XMC_BAD_MODEL, XMC_STOPPED. */

@@ -85,7 +85,7 @@ SELECT rounds, count(p.fused) AS fused, count(p.probability) AS probability, boo
   FROM (VALUES (1, 1.0, 1.0), (2, 2.25, 1.25)) AS r (rounds, t, i),
        xmcoh.pair_scores('album', '125', 'fresh', guidance => 'paper', rounds => rounds) AS p
   JOIN xmcoh.pair_scores('album', '125', 'fresh') AS k USING (item_a, item_b)
- WHERE abs(k.text) > 5 AND abs(k.image) < 1 GROUP BY 1 ORDER BY 1;
+ WHERE abs(k.text) > 2 AND abs(k.image) < 1 GROUP BY 1 ORDER BY 1;
 -- An order by one modality contains the items that have the modality.
 SELECT e AS evidence, count(*) AS items, count(DISTINCT document) AS documents, bool_and(o.item LIKE left(e, 1) || '%') AS own,
        max(o.position) AS longest

@@ -9,6 +9,7 @@
 
 #include "models.h"
 #include "model/safetensors.h"
+#include "xmcoh/seen.h"
 #include "xmcoh/text.h"
 
 static unsigned char *
@@ -94,6 +95,76 @@ test_round_trip(void **state)
 	free(file);
 	free(original);
 	free(again);
+}
+
+/*
+ * The model as it was measured is kept: tensors of terms that differ are stored a second time, the others are shared, and the
+ * record of held-out documents means for it that they are unseen.
+ */
+static void
+test_measured(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_options options = small_options();
+	static const xmc_document document[3] = {{.n_pairs = 1}, {.n_pairs = 1}, {.n_pairs = 0}};
+	static char *const key[3] = {(char *) "taught", (char *) "held out", (char *) "neither"};
+	static const uint8_t held_out[3] = {0, 1, 1};
+	static const uint64_t group[3] = {UINT64_C(7) << 32, UINT64_C(8) << 32, UINT64_C(8) << 32};
+	const xmc_model *measured;
+	xmc_model  *model;
+	xmc_model  *opened;
+	unsigned char *file;
+	unsigned char *again;
+	char	   *name;
+	size_t		size;
+	size_t		size_without;
+	size_t		again_size;
+
+	(void) state;
+	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
+	assert_ptr_equal(xmc_measured(model), model);
+	file = save(&ctx, model, &size_without);
+	free(file);
+	assert_int_equal(xmc_model_keep_measured(&ctx, model), XMC_OK);
+	for (int32_t k = 0; k < model->tensor[0].n_values; k++)
+		(*find(model, "sparse.weight")->slot)[k] = 1;
+	model->network[XMC_IMAGE].head_v[0] = 17;
+	model->align_scale[0] = 2;	/* of no term: shared */
+	assert_int_equal(xmc_seen_fill(&ctx, model, 3, document, key, held_out), XMC_OK);
+	assert_int_equal(xmc_seen_fill_groups(&ctx, model, 3, document, group, held_out), XMC_OK);
+	file = save(&ctx, model, &size);
+	assert_in_range(size - size_without, 4 * (size_t) model->tensor[0].n_values, 4 * (size_t) model->tensor[0].n_values + 2500);
+
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
+	measured = xmc_measured(opened);
+	assert_ptr_not_equal(measured, opened);
+	assert_true(measured->is_measured && !opened->is_measured);
+	assert_true(opened->sparse[3] == 1 && measured->sparse[3] == 0);
+	assert_true(opened->network[XMC_IMAGE].head_v[0] == 17 && measured->network[XMC_IMAGE].head_v[0] != 17);
+	assert_ptr_equal(measured->network[XMC_TEXT].head_v, opened->network[XMC_TEXT].head_v);
+	assert_true(measured->align_scale[0] == 2);
+	assert_memory_equal(&measured->calibration, &opened->calibration, sizeof opened->calibration);
+	assert_int_equal(xmc_seen_find(opened, "held out", 8), XMC_SEEN_LABELLED);
+	assert_int_equal(xmc_seen_find(measured, "held out", 8), XMC_UNSEEN);
+	assert_int_equal(xmc_seen_find(measured, "taught", 6), XMC_SEEN_LABELLED);
+	assert_int_equal(xmc_seen_find(opened, "neither", 7), XMC_UNSEEN);
+	assert_true(xmc_seen_group(opened, group[1]) && !xmc_seen_group(measured, group[1]) && xmc_seen_group(measured, group[0]));
+	again = save(&ctx, opened, &again_size);
+	assert_int_equal(again_size, size);
+	assert_memory_equal(again, file, size);
+	xmc_release(&ctx, opened);
+	free(again);
+
+	/* no other tensors as measured than those of the model */
+	name = strstr((char *) file + 8, "measured.image.head.v");
+	assert_non_null(name);
+	name[strlen("measured.image.head.")] = 'w';
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_BAD_MODEL);
+	assert_non_null(strstr(ctx.message, "unrecognized tensor \"measured.image.head.w\""));
+	free(file);
+	xmc_model_free(&ctx, model);
+	assert_int_equal(counts.live, 0);
 }
 
 /* The table of reliability is kept, a file without one has none, and a table that cannot be one is refused. */
@@ -594,6 +665,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_measured),
 		cmocka_unit_test(test_reliability),
 		cmocka_unit_test(test_round_trip_terms),
 		cmocka_unit_test(test_save_refuses),

@@ -218,7 +218,7 @@ test_learns(void **state)
 	assert_true(report.new_groups.confident[XMC_SCORE_FUSED] > report.new_groups.confident[XMC_SCORE_TEXT]);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		assert_true(model->calibration.solo[m] > 0 && model->calibration.fused[m] > 0);
-	assert_reliability(f, model);
+	assert_reliability(f, xmc_measured(model));
 	xmc_model_free(&f->ctx, model);
 }
 
@@ -499,7 +499,7 @@ test_text_teaches_image(void **state)
 	pool = make_pool(f);
 	f->options.epochs = 20;
 	model = train(f, &alone);
-	guided_alone = guided_tau(f, model);
+	guided_alone = guided_tau(f, xmc_measured(model));
 	xmc_model_free(&f->ctx, model);
 	assert_int_equal(alone.n_rounds, 0);
 	assert_int_equal(alone.pool_documents, pool);
@@ -508,7 +508,7 @@ test_text_teaches_image(void **state)
 	model = train(f, &with_rounds);
 	assert_int_equal(with_rounds.n_rounds, 1);
 	assert_true(fabs(with_rounds.round[0].guided_tau_before - guided_alone) < 1e-6);
-	assert_true(fabs(with_rounds.round[0].guided_tau_after - guided_tau(f, model)) < 1e-6);
+	assert_true(fabs(with_rounds.round[0].guided_tau_after - guided_tau(f, xmc_measured(model))) < 1e-6);
 	assert_true(with_rounds.round[0].guided_tau_after != guided_alone);
 	xmc_model_free(&f->ctx, model);
 	assert_int_equal(with_rounds.round[0].pupil, XMC_IMAGE);

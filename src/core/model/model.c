@@ -93,7 +93,7 @@ static const tensor_row network_head[] = {
 _Static_assert(9 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
 									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
-_Static_assert(XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
+_Static_assert(2 * XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
 
 xmc_modality
 xmc_term_modality(xmc_term term)
@@ -440,11 +440,44 @@ xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model)
 	if (model->anchors.is_own)
 		xmc_release(ctx, model->anchors.z[XMC_TEXT]);	/* the block holds both modalities */
 	model->anchors = (xmc_anchors) {0};
+	xmc_model_share(model);
+}
+
+xmc_status
+xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model)
+{
+	xmc_model  *measured;
+
+	XMC_TRY(xmc_model_new_zero(ctx, &model->options, model->has_bag, &measured));
+	for (int32_t k = 0; k < model->n_tensors; k++)
+		memcpy(*measured->tensor[k].slot, *model->tensor[k].slot, (size_t) model->tensor[k].n_values * sizeof(float));
+	model->measured = measured;
+	xmc_model_share(model);
+	return XMC_OK;
+}
+
+void
+xmc_model_share(xmc_model *model)
+{
+	xmc_model  *measured = model->measured;
+
+	if (!measured)
+		return;
+	measured->is_measured = true;
+	measured->calibration = model->calibration;
+	measured->known = model->known;
+	measured->has_alignment = model->has_alignment;
+	measured->reliability = model->reliability;
+	measured->anchors = model->anchors;
+	measured->anchors.is_own = false;
 }
 
 void
 xmc_model_free(xmc_ctx *ctx, xmc_model *model)
 {
+	if (model->measured)
+		xmc_model_free(ctx, model->measured);
+	model->measured = NULL;
 	xmc_model_forget_anchors(ctx, model);
 	xmc_seen_forget(ctx, model);
 	xmc_release(ctx, model);	/* the parameters are in the same allocation */

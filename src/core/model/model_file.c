@@ -1,7 +1,7 @@
 /*
  * model_file.c - a model as a safetensors file in memory: saving, and opening with all checks; see model.h. Tensors hold
  * parameters, the table of reliability, anchors and the records of documents and groups; metadata holds options and
- * calibration.
+ * calibration. Of the terms as they were measured (xmc_model.measured) the file has those tensors that differ.
  */
 #include "xmcoh/model.h"
 
@@ -22,6 +22,8 @@
 /* ---- metadata ---- */
 
 #define FORMAT "xmcoh"
+#define HAS_MEASURED "has_measured"
+#define MEASURED_PREFIX "measured."
 #define MAX_METADATA 80
 
 typedef struct metadata_list
@@ -102,6 +104,8 @@ list_metadata(const xmc_model *model, metadata_list *list)
 	add_metadata(list, "", "feature_version", "%d", XMC_FEATURE_VERSION);
 	add_metadata(list, "", "has_bag", "%d", (int) model->has_bag);
 	add_metadata(list, "", "has_alignment", "%d", (int) model->has_alignment);
+	if (model->measured)
+		add_metadata(list, "", HAS_MEASURED, "1");
 	for (int32_t k = 0; k < n_options; k++)
 		if (!info[k].is_later || xmc_options_get(&model->options, &info[k]) != info[k].default_value)
 			add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
@@ -342,11 +346,22 @@ check_reliability(xmc_ctx *ctx, const xmc_model *model)
 	return XMC_OK;
 }
 
+/* Whether a model has a tensor of its own as it was measured. */
+static bool
+is_of_measured(const xmc_tensor *tensor)
+{
+	return tensor->term < XMC_TERMS;
+}
+
 static bool
 has_tensor(const xmc_model *model, const char *name)
 {
+	size_t		prefix = sizeof MEASURED_PREFIX - 1;
+	bool		measured = model->measured && strncmp(name, MEASURED_PREFIX, prefix) == 0;
+
 	for (int32_t t = 0; t < model->n_tensors; t++)
-		if (strcmp(model->tensor[t].name, name) == 0)
+		if (measured ? is_of_measured(&model->tensor[t]) && strcmp(model->tensor[t].name, name + prefix) == 0
+			: strcmp(model->tensor[t].name, name) == 0)
 			return true;
 	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
 		return true;
@@ -356,6 +371,48 @@ has_tensor(const xmc_model *model, const char *name)
 		return true;
 	return model->anchors.n > 0 &&
 		(strcmp(name, anchors_name[XMC_TEXT]) == 0 || strcmp(name, anchors_name[XMC_IMAGE]) == 0);
+}
+
+/* Sets the slot of a tensor to its values in the file, whose name there is `name`. Checks the shape. */
+static xmc_status
+match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, xmc_tensor *tensor)
+{
+	if (view->n_dimensions != tensor->n_dimensions ||
+		memcmp(view->shape, tensor->shape, (size_t) tensor->n_dimensions * sizeof tensor->shape[0]) != 0)
+	{
+		char		got[96];
+		char		wanted[96];
+
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but its options require %s",
+						name, shape_text(view->n_dimensions, view->shape, got),
+						shape_text(tensor->n_dimensions, tensor->shape, wanted));
+	}
+	*tensor->slot = (float *) (uintptr_t) view->data;	/* read-only: see xmc_model_open */
+	return XMC_OK;
+}
+
+/* Sets the slots of the model as it was measured: tensors that the file does not have are those of the model. */
+static xmc_status
+match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	xmc_model  *measured = model->measured;
+
+	XMC_TRY(xmc_model_layout(ctx, &model->options, model->has_bag, measured));
+	for (int32_t t = 0; t < model->n_tensors; t++)
+	{
+		char		name[sizeof MEASURED_PREFIX + sizeof model->tensor[t].name];
+		const xmc_tensor_view *view;
+
+		snprintf(name, sizeof name, "%s%s", MEASURED_PREFIX, model->tensor[t].name);
+		view = xmc_safetensors_tensor(st, name);
+		if (view)
+			XMC_TRY(match_tensor(ctx, name, view, &measured->tensor[t]));
+		else
+			*measured->tensor[t].slot = *model->tensor[t].slot;
+	}
+	xmc_model_share(model);
+	xmc_seen_share(model);
+	return XMC_OK;
 }
 
 /* Sets every slot to its values in the file. Checks names and shapes. */
@@ -374,18 +431,10 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 
 		if (!view)
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", tensor->name);
-		if (view->n_dimensions != tensor->n_dimensions ||
-			memcmp(view->shape, tensor->shape, (size_t) tensor->n_dimensions * sizeof tensor->shape[0]) != 0)
-		{
-			char		got[96];
-			char		wanted[96];
-
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but its options require %s",
-							tensor->name, shape_text(view->n_dimensions, view->shape, got),
-							shape_text(tensor->n_dimensions, tensor->shape, wanted));
-		}
-		*tensor->slot = (float *) (uintptr_t) view->data;	/* read-only: see xmc_model_open */
+		XMC_TRY(match_tensor(ctx, tensor->name, view, tensor));
 	}
+	if (model->measured)
+		XMC_TRY(match_measured(ctx, st, model));
 	for (int32_t k = 0; k < st->n_tensors; k++)
 		if (!has_tensor(model, st->tensor[k].name))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized tensor \"%s\"",
@@ -400,13 +449,17 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	xmc_calibration calibration;
 	bool		has_bag = false;
 	bool		has_alignment = false;
+	bool		has_measured = false;
 
 	XMC_TRY(read_metadata(ctx, st, &options, &calibration, &has_bag, &has_alignment));
+	if (xmc_safetensors_metadata(st, HAS_MEASURED))
+		XMC_TRY(read_flag(ctx, st, HAS_MEASURED, &has_measured));
 	XMC_TRY(blame_file(ctx, xmc_model_layout(ctx, &options, has_bag, model)));
 	if (model->has_bag != has_bag)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_bag\" is 1, but its options allow no bag");
 	model->has_alignment = has_alignment;
 	model->calibration = calibration;
+	model->measured = has_measured ? model + 1 : NULL;	/* see xmc_model_open */
 	XMC_TRY(match_seen_groups(ctx, st, model));
 	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
 	XMC_TRY(match_tensors(ctx, st, model));
@@ -424,7 +477,7 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 
 	*out = NULL;
 	XMC_TRY(xmc_safetensors_parse(ctx, file, size, &st));
-	model = xmc_alloc(ctx, 1, sizeof(xmc_model));
+	model = xmc_alloc(ctx, 2, sizeof(xmc_model));	/* the second as it was measured, if the file has that */
 	if (!model)
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	else
@@ -454,10 +507,21 @@ view_seen(const char *name, const xmc_seen *seen)
 		.n_values = (int64_t) seen->n * XMC_SEEN_COLUMNS,.data = seen->row};
 }
 
+static xmc_tensor_view
+view_tensor(const char *name, const xmc_tensor *tensor)
+{
+	xmc_tensor_view view = {.name = name,.n_dimensions = tensor->n_dimensions,.n_values = tensor->n_values,
+		.data = *tensor->slot};
+
+	memcpy(view.shape, tensor->shape, sizeof tensor->shape);
+	return view;
+}
+
 xmc_status
 xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 {
 	metadata_list list;
+	char		measured_name[XMC_MAX_TENSORS][sizeof MEASURED_PREFIX + sizeof model->tensor[0].name];
 	xmc_tensor_view *view;
 	int32_t		n = 0;
 	xmc_status	status = XMC_OK;
@@ -465,16 +529,20 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
-	/* All tensors: parameters, the table of reliability, anchors, the records of documents and groups. */
-	view = xmc_zalloc(ctx, (size_t) model->n_tensors + XMC_MODALITIES + 3, sizeof(xmc_tensor_view));
+	/* All tensors: parameters, the table of reliability, anchors, the records of documents and groups; and as measured. */
+	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 3, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
+		view[n] = view_tensor(model->tensor[n].name, &model->tensor[n]);
+	for (int32_t t = 0; t < model->n_tensors && model->measured; t++)
 	{
-		const xmc_tensor *tensor = &model->tensor[n];
+		const xmc_tensor *tensor = &model->measured->tensor[t];
 
-		view[n] = (xmc_tensor_view) {.name = tensor->name,.n_dimensions = tensor->n_dimensions,.n_values = tensor->n_values,
-			.data = *tensor->slot};
-		memcpy(view[n].shape, tensor->shape, sizeof tensor->shape);
+		if (!is_of_measured(tensor) ||
+			memcmp(*tensor->slot, *model->tensor[t].slot, (size_t) tensor->n_values * sizeof(float)) == 0)
+			continue;
+		snprintf(measured_name[t], sizeof measured_name[t], "%s%s", MEASURED_PREFIX, tensor->name);
+		view[n++] = view_tensor(measured_name[t], tensor);
 	}
 	if (model->reliability.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,

@@ -44,10 +44,21 @@ forget(xmc_ctx *ctx, xmc_seen *record)
 }
 
 void
+xmc_seen_share(xmc_model *model)
+{
+	if (!model->measured)
+		return;
+	model->measured->seen = model->seen;
+	model->measured->seen_groups = model->seen_groups;
+	model->measured->seen.is_own = model->measured->seen_groups.is_own = false;
+}
+
+void
 xmc_seen_forget(xmc_ctx *ctx, xmc_model *model)
 {
 	forget(ctx, &model->seen);
 	forget(ctx, &model->seen_groups);
+	xmc_seen_share(model);
 }
 
 /* Empties a record and allocates room for n rows. */
@@ -81,10 +92,11 @@ xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *doc
 {
 	XMC_TRY(begin(ctx, n, &model->seen));
 	for (int32_t d = 0; d < n; d++)
-		if (!held_out[d])
+		if (!held_out[d] || (model->measured && document[d].n_pairs > 0))
 			add_row(&model->seen, xmc_hash_bytes(key[d], strlen(key[d]), SEED),
-					document[d].n_pairs > 0 ? XMC_SEEN_LABELLED : XMC_SEEN_UNLABELLED);
+					held_out[d] ? XMC_UNSEEN : document[d].n_pairs > 0 ? XMC_SEEN_LABELLED : XMC_SEEN_UNLABELLED);
 	sort_rows(&model->seen);
+	xmc_seen_share(model);
 	return XMC_OK;
 }
 
@@ -97,8 +109,8 @@ xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_docume
 
 	XMC_TRY(begin(ctx, n, record));
 	for (int32_t d = 0; d < n; d++)
-		if (group[d] != 0 && document[d].n_pairs > 0 && !held_out[d])
-			add_row(record, group[d], XMC_SEEN_LABELLED);
+		if (group[d] != 0 && document[d].n_pairs > 0 && (!held_out[d] || model->measured))
+			add_row(record, group[d], held_out[d] ? XMC_UNSEEN : XMC_SEEN_LABELLED);
 	sort_rows(record);
 	/* Each group once. */
 	for (int32_t r = 0; r < record->n; r++)
@@ -112,11 +124,12 @@ xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_docume
 		different++;
 	}
 	record->n = different;
+	xmc_seen_share(model);
 	return XMC_OK;
 }
 
 static xmc_seen_as
-find(const xmc_seen *record, uint64_t hash)
+find(const xmc_model *model, const xmc_seen *record, uint64_t hash)
 {
 	float		wanted[XMC_SEEN_COLUMNS];
 	int32_t		low = 0;		/* rows before `low` are <= wanted, rows from `high` on are larger */
@@ -142,19 +155,21 @@ find(const xmc_seen *record, uint64_t hash)
 	last = record->row + (int64_t) (low - 1) * XMC_SEEN_COLUMNS;
 	if (last[0] != wanted[0] || last[1] != wanted[1])
 		return XMC_UNSEEN;
+	if (last[2] == (float) XMC_UNSEEN)
+		return model->is_measured ? XMC_UNSEEN : XMC_SEEN_LABELLED;
 	return last[2] == (float) XMC_SEEN_LABELLED ? XMC_SEEN_LABELLED : XMC_SEEN_UNLABELLED;
 }
 
 xmc_seen_as
 xmc_seen_find(const xmc_model *model, const char *key, size_t key_length)
 {
-	return find(&model->seen, xmc_hash_bytes(key, key_length, SEED));
+	return find(model, &model->seen, xmc_hash_bytes(key, key_length, SEED));
 }
 
 bool
 xmc_seen_group(const xmc_model *model, uint64_t group)
 {
-	return group != 0 && find(&model->seen_groups, group) != XMC_UNSEEN;
+	return group != 0 && find(model, &model->seen_groups, group) != XMC_UNSEEN;
 }
 
 static bool

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 6
+#define VERSION 7
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
@@ -49,18 +49,18 @@ most_epochs(const xmc_trainer *t)
 	return t->options->epochs > XMC_PENALTIES ? t->options->epochs : XMC_PENALTIES;
 }
 
-/* An upper bound of the work of a training: all terms and the alignment, in every round and fold. */
+/* An upper bound of the work of a training: all terms and the alignment, in every round and fold and in the refit. */
 static int64_t
 most_work(const xmc_trainer *t)
 {
-	return (int64_t) t->n_documents * most_epochs(t) * (XMC_TERMS + 2) * (1 + XMC_MAX_ROUNDS + XMC_MAX_FOLDS);
+	return (int64_t) t->n_documents * most_epochs(t) * (XMC_TERMS + 2) * (2 + XMC_MAX_ROUNDS + XMC_MAX_FOLDS);
 }
 
-/* The round is known before the checkpoint is read, except at the end (in_term false). */
+/* The round is known before the checkpoint is read, except after all rounds. */
 static xmc_status
-stream_progress(xmc_stream *c, const xmc_trainer *t, xmc_train_progress *p, bool in_term)
+stream_progress(xmc_stream *c, const xmc_trainer *t, xmc_train_progress *p, bool after_rounds)
 {
-	XMC_TRY(xmc_stream_int32(c, "progress", &p->round, in_term ? p->round : 0, in_term ? p->round : XMC_MAX_ROUNDS));
+	XMC_TRY(xmc_stream_int32(c, "progress", &p->round, after_rounds ? 0 : p->round, after_rounds ? XMC_MAX_ROUNDS : p->round));
 	XMC_TRY(xmc_stream_int32(c, "progress", &p->epoch, 0, INT32_MAX));
 	XMC_TRY(xmc_stream_integer(c, "progress", &p->total, 0, most_work(t)));
 	XMC_TRY(xmc_stream_integer(c, "progress", &p->done, 0, p->total));
@@ -170,6 +170,7 @@ stream_order(xmc_stream *c, xmc_trainer *t, int32_t n, const xmc_document **docu
 static xmc_status
 stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 {
+	XMC_TRY(xmc_stream_int32(c, "the last epoch", &e->fixed, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "an epoch", &e->done, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the best epoch", &e->best, 0, e->done));
 	XMC_TRY(XMC_STREAM_FIGURES(c, &e->best_loss));
@@ -203,10 +204,13 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	xmc_snapshot snapshot = xmc_train_snapshot(t);
 
 	XMC_TRY(stream_snapshot(c, t, &snapshot));
+	if (t->model->measured)
+		XMC_TRY(xmc_stream_floats(c, "the model", *t->model->measured->tensor[0].slot, t->model->n_parameters));
 	XMC_TRY(xmc_stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
-	XMC_TRY(stream_progress(c, t, &t->progress, e != NULL));
+	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", t->term_weight, XMC_TERMS));
+	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));
 	if (t->round && t->report->n_rounds != t->progress.round)
@@ -327,7 +331,7 @@ load(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 static int64_t
 bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 {
-	int64_t		values = t->model->n_parameters * (t->round ? 2 : 1);
+	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1);
 
 	for (int m = 0; t->round && m < XMC_MODALITIES; m++)
 		values += t->round->weak[m].n_pairs;

@@ -20,9 +20,9 @@ typedef struct xmc_checkpoint_header
 } xmc_checkpoint_header;
 
 /*
- * The stages of a training in their order, from 1: the alignment, the terms, the terms of each round, the end. A training
- * that is resumed runs through the same code, leaves out the stages before the stage of its checkpoint, and loads the state
- * there.
+ * The stages of a training in their order, from 1: the alignment, the terms, the terms of each round, the end of what is
+ * measured, the terms of the refit. A training that is resumed runs through the same code, leaves out the stages before the
+ * stage of its checkpoint, and loads the state there.
  */
 static inline int32_t
 xmc_stage(int32_t round, xmc_term term)
@@ -30,7 +30,8 @@ xmc_stage(int32_t round, xmc_term term)
 	return 1 + round * (XMC_TERMS + 1) + (term == XMC_TERM_ALIGNMENT ? 0 : 1 + (int32_t) term);
 }
 
-#define XMC_STAGE_END INT32_MAX
+#define XMC_REFIT (XMC_MAX_ROUNDS + 1)	/* in place of the number of a round */
+#define XMC_STAGE_MEASURED xmc_stage(XMC_REFIT, XMC_TERM_ALIGNMENT)
 
 /* Whether the training is resumed and has not reached the stage of its checkpoint yet. */
 static inline bool
@@ -57,7 +58,7 @@ extern xmc_status xmc_checkpoint_load_round(xmc_trainer *t);
 
 /*
  * Loads the state at the stage of the checkpoint, if the training is resuming; else saves the state, if the hooks say
- * that a checkpoint is due. `e` is NULL at the end. Errors: as xmc_train of checkpoints, those of the hooks.
+ * that a checkpoint is due. `e` is NULL at XMC_STAGE_MEASURED. Errors: as xmc_train of checkpoints, those of the hooks.
  */
 extern xmc_status xmc_checkpoint_load_or_save(xmc_trainer *t, int32_t stage, xmc_epochs *e);
 

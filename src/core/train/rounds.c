@@ -88,34 +88,6 @@ label_pool(xmc_trainer *t, xmc_round *r)
 
 /* ---- one round ---- */
 
-/* Sets the terms of a modality to their initial values. */
-static xmc_status
-reinitialise(xmc_trainer *t, xmc_modality modality)
-{
-	xmc_model  *fresh;
-	xmc_status	status = xmc_model_new(t->ctx, t->options, t->model->has_bag, &fresh);
-
-	for (int p = 0; p < XMC_TERMS && status == XMC_OK; p++)
-		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == modality)
-		{
-			int64_t		n = xmc_model_copy_term(t->model, (xmc_term) p, NULL, true);
-			float	   *values;	/* (n) */
-
-			xmc_arena_reset(&t->term_arena);
-			values = xmc_arena_alloc(&t->term_arena, (size_t) n, sizeof(float));
-			if (values)
-			{
-				xmc_model_copy_term(fresh, (xmc_term) p, values, true);
-				xmc_model_copy_term(t->model, (xmc_term) p, values, false);
-			}
-			else
-				status = xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-		}
-	if (fresh)
-		xmc_model_free(t->ctx, fresh);
-	return status;
-}
-
 xmc_status
 xmc_rounds_choose_validation(xmc_trainer *t, const xmc_weak_labels *w, int32_t n_weak, uint8_t *validates)
 {
@@ -203,7 +175,9 @@ train_pupil(xmc_trainer *t, xmc_round *r, int32_t round)
 	xmc_status	status = XMC_OK;
 
 	XMC_NEED(all, t->ctx);
-	XMC_TRY(reinitialise(t, r->pupil));
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == r->pupil)
+			XMC_TRY(xmc_train_renew_term(t, (xmc_term) p));
 	XMC_TRY(divide_documents(t, r, n_weak, all));
 	t->validation = validation = r->validation.n ? &r->validation : &t->held_out;
 	for (int p = 0; p < XMC_TERMS && status == XMC_OK; p++)

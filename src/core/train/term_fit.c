@@ -13,6 +13,7 @@
 #include "train/gradient.h"
 #include "xmcoh/calibrate.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const phase_name[XMC_TERMS] = {
@@ -30,6 +31,7 @@ typedef struct term_fit
 	xmc_trainer *t;
 	xmc_term	term;
 	int32_t		stage;
+	bool		is_refit;		/* no document is left to validate the term */
 	double		train_loss;		/* of the last epoch */
 } term_fit;
 
@@ -117,6 +119,7 @@ train_step(void *arg, xmc_epochs *e)
 {
 	term_fit   *fit = arg;
 
+	fit->t->progress.epochs = e->fixed > 0 ? e->fixed : xmc_most_epochs(fit->t->options, fit->term);
 	fit->t->progress.epoch = e->done;
 	return train_epoch(fit->t, e, e->done + 1, &fit->train_loss);
 }
@@ -130,6 +133,9 @@ validate_step(void *arg, double *held_out_loss)
 	xmc_labels *l = t->validation;
 	double		scale;
 
+	*held_out_loss = NAN;
+	if (fit->is_refit)
+		return XMC_OK;
 	XMC_TRY(xmc_train_score_term(t, l, fit->term, l->s));
 	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->s, l->weight, xmc_labels_groups(l), &scale));
 	t->progress.train_loss = fit->train_loss;
@@ -145,7 +151,7 @@ end_step(void *arg, const xmc_epochs *e, bool is_best)
 	xmc_trainer *t = fit->t;
 	xmc_modality modality = xmc_term_modality(fit->term);
 
-	if (is_best)
+	if (is_best && !fit->is_refit)
 	{
 		memcpy(t->validation->term_s[fit->term], t->validation->s, (size_t) t->validation->n * sizeof(float));
 		t->report->train_loss[modality] = t->progress.train_loss;
@@ -153,22 +159,21 @@ end_step(void *arg, const xmc_epochs *e, bool is_best)
 		t->report->best_epoch[modality] = e->best;
 	}
 	t->progress.epoch = e->done;
-	t->progress.epoch_ended = true;
+	t->progress.epoch_ended = !fit->is_refit;	/* with figures */
 	return xmc_train_report_progress(t);
 }
 
-xmc_status
-xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
+/* Trains the term as `fit` says, to its best epoch or for `fixed` epochs; *epochs: how many were run, *best: the best of them. */
+static xmc_status
+run_epochs(term_fit *fit, int32_t fixed, int32_t *epochs, int32_t *best)
 {
-	term_fit	fit = {.t = t,.term = term,.stage = xmc_stage(t->progress.round, term)};
-	const xmc_epochs_steps steps = {.arg = &fit,.checkpoint = checkpoint_step,.train = train_step,.validate = validate_step,
+	xmc_trainer *t = fit->t;
+	xmc_term	term = fit->term;
+	const xmc_epochs_steps steps = {.arg = fit,.checkpoint = checkpoint_step,.train = train_step,.validate = validate_step,
 		.end = end_step};
-	int32_t		most = xmc_most_epochs(t->options, term);
 	xmc_adamw	adamw = {0};
 	xmc_epochs	e;
 
-	if (xmc_leaves_out(t, fit.stage))
-		return XMC_OK;
 	xmc_arena_reset(&t->term_arena);
 	if (xmc_term_is_network(term) && t->hooks.shards > 1)
 		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
@@ -177,18 +182,63 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	else if (!xmc_term_is_additive(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
-	t->progress.phase = phase_name[term];
 	t->progress.modality = xmc_term_modality(term);
-	if (xmc_term_is_additive(term))
+	e.fixed = fixed;
+	if (xmc_term_is_additive(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
 		XMC_TRY(xmc_train_choose_penalty(t, term, &e.fixed));
-	t->progress.epochs = e.fixed > 0 ? e.fixed : most;
 	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
 	xmc_leader_end(&t->leader);
 	xmc_epochs_end(&e, t->model);
+	*epochs = e.done;
+	*best = e.best;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
+{
+	term_fit	fit = {.t = t,.term = term,.stage = xmc_stage(t->progress.round, term)};
+	int32_t		epochs;
+	int32_t		best;
+
+	if (xmc_leaves_out(t, fit.stage))
+		return XMC_OK;
+	t->progress.phase = phase_name[term];
+	XMC_TRY(run_epochs(&fit, 0, &epochs, &best));
 	if (t->progress.round == 0)
-		t->best_epoch[term] = e.best;
+		t->best_epoch[term] = best;
 	/* Early stopping has saved the work of the remaining epochs. */
-	t->progress.done += (int64_t) (most - e.done) * t->n_train;
+	t->progress.done += (int64_t) (xmc_most_epochs(t->options, term) - epochs) * t->n_train;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_train_term_again(xmc_trainer *t, xmc_term term)
+{
+	term_fit	fit = {.t = t,.term = term,.stage = xmc_stage(XMC_REFIT, term),.is_refit = true};
+	int32_t		epochs;
+	int32_t		best;
+
+	t->progress.phase = "training on all approved documents";
+	if (!xmc_is_resuming(t))
+		XMC_TRY(xmc_train_renew_term(t, term));
+	return run_epochs(&fit, t->best_epoch[term], &epochs, &best);
+}
+
+xmc_status
+xmc_train_renew_term(xmc_trainer *t, xmc_term term)
+{
+	int64_t		n = xmc_model_copy_term(t->model, term, NULL, true);
+	float	   *values;			/* (n) */
+	xmc_model  *fresh;
+
+	xmc_arena_reset(&t->term_arena);
+	values = xmc_arena_alloc(&t->term_arena, (size_t) n, sizeof *values);
+	XMC_NEED(values, t->ctx);
+	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &fresh));
+	xmc_model_copy_term(fresh, term, values, true);
+	xmc_model_copy_term(t->model, term, values, false);
+	xmc_model_free(t->ctx, fresh);
 	return XMC_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "train/epochs.h"
 #include "train/figures.h"
 #include "train/folds.h"
+#include "train/refit.h"
 #include "train/reliability.h"
 #include "train/rounds.h"
 #include "train/term_fit.h"
@@ -212,6 +213,19 @@ any_round_kept(const xmc_train_report *report)
 	return any;
 }
 
+/*
+ * The figures of the report, unless cross-fitting has given them. A round that was kept changed what scores are worth. A
+ * checkpoint of the refit contains the results.
+ */
+static xmc_status
+measure(xmc_trainer *t)
+{
+	XMC_TRY(xmc_train_fill_anchors(t));
+	if (any_round_kept(t->report))
+		XMC_TRY(xmc_train_fit_reliability(t));
+	return xmc_train_held_out_figures(t);
+}
+
 /* All phases, in their order. */
 static xmc_status
 run(xmc_trainer *t)
@@ -241,13 +255,17 @@ run(xmc_trainer *t)
 		XMC_TRY(calibrate(t));
 	/* 4. The rounds. */
 	XMC_TRY(xmc_train_run_rounds(t));
-	XMC_TRY(xmc_checkpoint_load_or_save(t, XMC_STAGE_END, NULL));
-	/* 5. The figures of the report, unless cross-fitting has given them; a round that was kept changed what scores are worth. */
+	if (!xmc_leaves_out(t, XMC_STAGE_MEASURED))
+		XMC_TRY(xmc_checkpoint_load_or_save(t, XMC_STAGE_MEASURED, NULL));
 	xmc_train_free_folds(t);
+	/* 5. The figures. */
+	if (!xmc_is_resuming(t))
+		XMC_TRY(measure(t));
+	/* 6. All approved documents teach. */
+	XMC_TRY(xmc_train_refit(t));
 	XMC_TRY(xmc_train_fill_anchors(t));
-	if (any_round_kept(t->report))
-		XMC_TRY(xmc_train_fit_reliability(t));
-	return xmc_train_held_out_figures(t);
+	xmc_model_share(t->model);
+	return XMC_OK;
 }
 
 xmc_status

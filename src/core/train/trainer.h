@@ -99,6 +99,7 @@ typedef struct xmc_trainer
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) trained on all approved documents but those of one fold */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
+	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
 	xmc_random	random;
 	xmc_leader	leader;			/* of the network that is being trained in shards; else all zero */

@@ -12,9 +12,8 @@
 #define TERM_PRECISION 8.0
 #define FUSION_PRECISION 16.0
 
-/* Multiplies the score of a term, by scaling its last linear step. */
-static void
-scale_term(xmc_model *model, xmc_term term, double by)
+void
+xmc_train_scale_term(xmc_model *model, xmc_term term, double by)
 {
 	xmc_network *network = &model->network[xmc_term_modality(term)];
 	bool		is_network = xmc_term_is_network(term);
@@ -90,7 +89,7 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 			if (t->has_term[p])
 				term[k++] = (xmc_term) p;
 			else
-				scale_term(t->model, (xmc_term) p, 0);
+				xmc_train_scale_term(t->model, (xmc_term) p, 0);
 		}
 	memset(score, 0, (size_t) l->n * sizeof(float));
 	*scale = 0;
@@ -111,9 +110,11 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
 	for (int32_t c = 0; c < k; c++)
 	{
-		scale_term(t->model, term[c], weight[c]);
+		xmc_train_scale_term(t->model, term[c], weight[c]);
+		if (!equally)
+			t->term_weight[term[c]] = weight[c];
 		for (int32_t f = 0; f < t->n_folds; f++)
-			scale_term(t->fold[f], term[c], weight[c]);
+			xmc_train_scale_term(t->fold[f], term[c], weight[c]);
 		for (int32_t r = 0; r < l->n; r++)
 		{
 			l->term_s[term[c]][r] *= (float) weight[c];

@@ -17,6 +17,9 @@
  */
 extern xmc_status xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool equally);
 
+/* Multiplies the score of a term of a modality, by scaling the term's last linear step. */
+extern void xmc_train_scale_term(xmc_model *model, xmc_term term, double by);
+
 /* Sets the scores of a modality and of its terms in l by the model as it is. Errors: as xmc_train_score_term. */
 extern xmc_status xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
 

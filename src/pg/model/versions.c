@@ -58,6 +58,7 @@ xmcoh_inspect_weights(PG_FUNCTION_ARGS)
 	xmcoh_json_number(&json, "feature_version", XMC_FEATURE_VERSION);
 	xmcoh_json_number(&json, "tensors", model->n_tensors);
 	xmcoh_json_number(&json, "parameters", (double) parameters);
+	xmcoh_json_bool(&json, "learned_from_held_out", model->measured != NULL);
 	xmcoh_json_number(&json, "bytes", VARSIZE(weights) - VARHDRSZ);
 	xmcoh_json_begin(&json, "calibration");
 	xmcoh_json_number(&json, "text", model->calibration.solo[XMC_TEXT]);

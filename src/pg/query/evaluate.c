@@ -420,7 +420,10 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not connect to SPI");
 	evaluation.decisions = xmcoh_read_decisions(deployed.model_id, keys);
 	if (evaluation.held_out_only)
+	{
 		find_held_out(&deployed, &evaluation);
+		evaluation.model = deployed.model = xmc_measured(deployed.model);
+	}
 	xmcoh_bulk_score(&deployed, &rule, &(BulkRequest) {.source = source,.keys = keys,.filter = is_evaluated,
 					 .visit = evaluate_document,.arg = &evaluation});
 	/* a set without documents has no rows; but without any document the first set has */

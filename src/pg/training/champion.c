@@ -52,7 +52,7 @@ open_version(int32 model_id, int32 version, MemoryContext memory, const char **d
 	return model;
 }
 
-/* The deployed version, opened; NULL, with out->not_compared set, when there is none to compare with. */
+/* The deployed version as it was measured, opened; NULL, with out->not_compared set, when there is none to compare with. */
 static const xmc_model *
 open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *held_out)
 {
@@ -93,7 +93,7 @@ open_champion(const FinishedTraining *training, Challenge *out, HeldOutRule *hel
 		champion = NULL;
 	}
 	worker_commit();
-	return champion;
+	return champion == NULL ? NULL : xmc_measured(champion);
 }
 
 /*
@@ -160,7 +160,7 @@ xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
 	out->fair = n >= XMC_MIN_HELD_OUT_DOCUMENTS;
 	if (!out->fair)
 		n = choose_documents(training, champion, NULL, chosen);
-	XMCOH_TRY(xmc_challenge_run(training->ctx, champion, training->model, n, chosen, training->options->challenge_margin,
-								&out->result), training->ctx);
+	XMCOH_TRY(xmc_challenge_run(training->ctx, champion, xmc_measured(training->model), n, chosen,
+								training->options->challenge_margin, &out->result), training->ctx);
 	pfree(chosen);
 }
