@@ -207,15 +207,15 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	appendStringInfo(&out, "trained on %d documents, %d held out",
-					 report->approved_documents - report->held_out_documents, report->held_out_documents);
+	appendStringInfo(&out, "trained on %d documents, %d of them held out at first",
+					 report->approved_documents, report->held_out_documents);
 	if (training->has_groups)
 		append_groups(&out, report, training->found);
 	if (report->pool_documents > 0)
 		appendStringInfo(&out, "; %d without approved pairs taken in", report->pool_documents);
 	append_rounds_end(&out, report);
 	if (training->ignored_pairs > 0)
-		appendStringInfo(&out, "; %lld approved pairs ignored: they name unknown documents or items",
+		appendStringInfo(&out, "; approved pairs ignored because they name unknown documents or items: %lld",
 						 (long long) training->ignored_pairs);
 	if (training->stale_decisions > 0)
 		appendStringInfo(&out, "; decisions left out, wholly or in part, because their documents have changed: %lld",
