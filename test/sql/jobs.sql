@@ -16,7 +16,7 @@ DECLARE
 BEGIN
     COMMIT;
     CALL xmcoh.wait_for_job(started, '180 s', ended);
-    RAISE INFO '% %', ended, (SELECT concat_ws('; ', regexp_replace(j.message, 'on \d+ documents, \d+ held', 'on N documents, N held'), 'documents ' || (v.report ->> 'documents'),
+    RAISE INFO '% %', ended, (SELECT concat_ws('; ', regexp_replace(j.message, 'on \d+ documents, \d+ of', 'on N documents, N of'), 'documents ' || (v.report ->> 'documents'),
             'labelled pairs ' || (v.report ->> 'labelled_pairs'), 'ignored pairs ' || (v.report ->> 'ignored_pairs'))
         FROM xmcoh.job_record AS j LEFT JOIN xmcoh.model_version AS v USING (job_id) WHERE j.job_id = started);
 END $$;

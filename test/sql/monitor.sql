@@ -20,7 +20,7 @@ BEGIN
     CALL xmcoh.wait_for_job(started, '180 s', ended);
     RAISE INFO '%, version %, deployed %: %', ended, (SELECT version FROM xmcoh.job WHERE job_id = started),
         (SELECT deployed_version FROM xmcoh.model WHERE name = 'guides'),
-        (SELECT regexp_replace(regexp_replace(message, '-?\d\.\d{3}', 'X', 'g'), '\d+ (documents|held out)', 'N \1', 'g') FROM xmcoh.job WHERE job_id = started);
+        (SELECT regexp_replace(regexp_replace(message, '-?\d\.\d{3}', 'X', 'g'), '\d+ (documents|of them)', 'N \1', 'g') FROM xmcoh.job WHERE job_id = started);
     SELECT report -> 'challenge' INTO c FROM xmcoh.model_version WHERE job_id = started;
     IF c ->> 'compared' = 'true' THEN
         RAISE INFO 'champion %, held out from both %, rejected %; lost %, interval around the difference %, documents %', c ->> 'champion',

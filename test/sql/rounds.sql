@@ -18,7 +18,7 @@ SELECT xmcoh.train('guides') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT count(*) FROM xmcoh.training_round;
 SELECT report -> 'documents' AS documents, report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 1;
-SELECT done = total AS done, regexp_replace(message, '\d+ documents, \d+ held', 'N documents, N held') FROM xmcoh.job WHERE job_id = :job;
+SELECT done = total AS done, regexp_replace(message, '\d+ documents, \d+ of', 'N documents, N of') FROM xmcoh.job WHERE job_id = :job;
 
 -- With a round the words, which are more accurate, teach the pictures. Held-out documents are still approved ones.
 SELECT xmcoh.train('guides', '{"rounds": 1}') AS job \gset
