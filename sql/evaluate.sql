@@ -35,4 +35,4 @@ CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidanc
                    calibration_error double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer, text[]) IS
-    'Acc, PMR, Kendall tau of recovered orders with 95% intervals and random baselines, calibration error; one row per evidence. source NULL: held-out approved documents, before the refit on them. documents_seen: learned from. documents_known: new, of groups learned from. doc/method.md: guidance, alignment';
+    'Acc, PMR, Kendall tau of recovered orders with 95% intervals and random baselines, calibration error; one row per evidence. source NULL: held-out approved documents, before the refit on them. documents_seen: learned from. documents_known: new, of known groups. doc/method.md: guidance, alignment';
