@@ -60,4 +60,14 @@ xmc_feature_kind_of(uint32_t feature)
 	return (xmc_feature_kind) (feature & XMC_FEATURE_KIND_MASK);
 }
 
+/* The value of a feature that was visited. */
+static inline uint32_t
+xmc_feature_value(xmc_feature_kind kind, uint64_t hash)
+{
+	return ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
+}
+
+/* The value of the feature of this kind with this normalised term. */
+extern uint32_t xmc_feature_of(xmc_feature_kind kind, const char *term, size_t length);
+
 #endif
