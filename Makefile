@@ -36,6 +36,7 @@ REGRESS = \
 	guard \
 	items \
 	check \
+	explain \
 	bad_input \
 	rounds \
 	settings \

@@ -38,6 +38,7 @@ typedef struct xmc_part
 	xmc_feature_kind feature_kind;
 	const char *term;			/* (term_length) normalised, UTF-8; not zero-terminated */
 	size_t		term_length;
+	size_t		word_length;	/* of the beginning of a word: (word_length) of the word whose term that is; else term_length */
 	bool		in[2];			/* which items of the pair hold the feature */
 
 	/* A guided part: the items whose own score it is, in place of those of the pair, and with which probability. */

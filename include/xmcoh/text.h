@@ -37,7 +37,8 @@ extern void xmc_tokeniser_free(xmc_tokeniser *tokeniser);
 
 /*
  * Calls `visit` for each occurrence of a feature, in reading order. Its arguments are the kind, the normalised term in
- * UTF-8 (the two words of a bigram are separated by one space) and the 64-bit hash. A text with invalid UTF-8 is not
+ * UTF-8 (the two words of a bigram are separated by one space) and the 64-bit hash. The beginning of a word is visited after the
+ * word, and the rest of the word follows it in memory. A text with invalid UTF-8 is not
  * visited at all. Errors: XMC_BAD_INPUT (invalid UTF-8), XMC_NO_MEMORY, XMC_STOPPED.
  */
 typedef void (*xmc_feature_visitor) (void *arg, xmc_feature_kind kind, const char *term, size_t term_length,

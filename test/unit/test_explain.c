@@ -297,6 +297,8 @@ test_words(void **state)
 	explain_texts(e, model, &arena, "Tighten the bolt", "The bolt holds", &out);
 	expect_word(&out, XMC_FEATURE_WORD, "tighten", true, false);
 	expect_word(&out, XMC_FEATURE_STEM, "tight", true, false);
+	assert_memory_equal(find_word(&out, XMC_FEATURE_STEM, "tight")->term, "tighten", 7);
+	assert_int_equal(find_word(&out, XMC_FEATURE_STEM, "tight")->word_length, 7);
 	expect_word(&out, XMC_FEATURE_BIGRAM, "tighten the", true, false);
 	expect_word(&out, XMC_FEATURE_BIGRAM, "bolt holds", false, true);
 	expect_word(&out, XMC_FEATURE_FIRST_WORD, "the", false, true);

@@ -50,16 +50,17 @@ name_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_len
 	k = find_feature(named, xmc_feature_value(kind, hash));
 	if (k < 0 || named->part[k].term)
 		return;
-	copy = xmc_arena_alloc(named->arena, term_length, 1);
+	named->is_cut[k] = kind == XMC_FEATURE_STEM && term_length < named->word_length;
+	named->part[k].word_length = named->is_cut[k] ? named->word_length : term_length;
+	copy = xmc_arena_alloc(named->arena, named->part[k].word_length, 1);
 	if (!copy)
 	{
 		named->status = xmc_fail(named->arena->ctx, XMC_NO_MEMORY, "out of memory");
 		return;
 	}
-	memcpy(copy, term, term_length);
+	memcpy(copy, term, named->part[k].word_length);	/* the rest of the word follows its beginning */
 	named->part[k].term = copy;
 	named->part[k].term_length = term_length;
-	named->is_cut[k] = kind == XMC_FEATURE_STEM && term_length < named->word_length;
 }
 
 /* Merges the features of the two items and adds up what each of them contributes. */

@@ -287,7 +287,7 @@ words_array(const xmc_explanation *explanation, int sign)
 }
 
 static void
-put_document_row(const Explaining *e, const BulkDocument *scored, char *const *label, const xmc_pair *pair,
+put_document_row(const Explaining *e, const BulkDocument *scored, char **label, const xmc_pair *pair,
 				 Sureness sureness, double probability, const xmc_explanation *explanation)
 {
 	double		share[XMC_MODALITIES + 1] = {0};
@@ -308,7 +308,8 @@ put_document_row(const Explaining *e, const BulkDocument *scored, char *const *l
 	values[IMAGE_SHARE] = Float8GetDatum(share[XMC_IMAGE]);
 	values[WORDS_FOR] = words_array(explanation, 1);
 	values[WORDS_AGAINST] = words_array(explanation, -1);
-	values[EXPLANATION] = CStringGetTextDatum(xmcoh_why_before(e->language, label, pair, sureness, probability, explanation));
+	values[EXPLANATION] = CStringGetTextDatum(xmcoh_why_before(e->language, scored->position, label, pair, sureness, probability,
+															   explanation));
 	tuplestore_putvalues(e->result->setResult, e->result->setDesc, values, nulls);
 }
 

@@ -15,13 +15,15 @@
 
 #define LABEL_BYTES 60			/* of a text or a word in a sentence */
 #define SENTENCE_WORDS 2		/* of each step, for and against */
+#define WORD_CHARACTERS 2		/* at least, of a word that is told: one letter or syllable says nothing to people */
+#define WORD_SIZE 0.2			/* a word counts at least that share of the weightiest one */
 
 /* ---- the translations ---- */
 
 /* What can speak for an order. Words count in four ways: they are of one of two steps, and for or against. */
 typedef enum Reason
 {
-	EARLY_WORDS,				/* words of steps that come early */
+	EARLY_WORDS,				/* one of the steps has words of steps that come early */
 	LATE_WORDS,
 	WORDING,					/* text embedding and network of the texts */
 	PHOTOS,
@@ -34,54 +36,55 @@ typedef struct Translation
 {
 	const char *step_text;		/* position, text */
 	const char *step_item;		/* position, key */
+	const char *step;			/* position */
 	const char *text;			/* of an item without a position */
 	const char *item;			/* key of an item without a position and text */
 	const char *before[APPROVED + 1];	/* by Sureness: item, item, probability */
-	const char *because;
-	const char *separator;
+	bool		conclusion_last;	/* what speaks against, then what speaks for, then the conclusion; else the reverse */
+	const char *because[2];		/* around the reasons */
+	const char *although[2];	/* around what speaks against */
+	const char *separator;		/* of reasons */
 	const char *last_separator;
 	const char *end;
-	const char *but;			/* introduces what speaks against */
-	const char *but_end;
-	const char *or;				/* between words, which stand as `text` does */
+	const char *word_separator; /* words stand as `text` does */
 	const char *reason[REASONS][2]; /* for, against */
 } Translation;
 
 static const Translation translations[LANGUAGES] = {
 	[ENGLISH] = {
-		.step_text = "step %s \"%s\"",.step_item = "step %s (item %s)",.text = "\"%s\"",.item = "item %s",
+		.step_text = "step %s \"%s\"",.step_item = "step %s (item %s)",.step = "step %s",.text = "\"%s\"",.item = "item %s",
 		.before = {
 			[PERHAPS] = "%s perhaps belongs before %s (%.2f)",
 			[PROBABLY] = "%s probably belongs before %s (%.2f)",
 			[APPROVED] = "%s belongs before %s (approved)"
 		},
-		.because = ", because ",.separator = ", ",.last_separator = " and ",.end = "",.but = ", although ",.but_end = "",
-		.or = " or ",
+		.because = {", because ", ""},.although = {", although ", ""},
+		.separator = ", ",.last_separator = " and ",.end = ".",.word_separator = ", ",
 		.reason = {
-			[EARLY_WORDS] = {"steps with %s mostly come earlier", "steps with %s mostly come earlier"},
-			[LATE_WORDS] = {"steps with %s mostly come later", "steps with %s mostly come later"},
+			[EARLY_WORDS] = {"%s has words of early steps (%s)", "%s has words of early steps (%s)"},
+			[LATE_WORDS] = {"%s has words of late steps (%s)", "%s has words of late steps (%s)"},
 			[WORDING] = {"the texts as a whole suggest that order", "the texts as a whole suggest the opposite"},
 			[PHOTOS] = {"the photos suggest that order", "the photos suggest the opposite"},
-			[TOGETHER] = {"texts and photos together suggest that order", "texts and photos together suggest the opposite"},
+			[TOGETHER] = {"the two steps fit together in that order", "the two steps fit together in the opposite order"},
 			[COUNTERPART] = {"%s probably shows the same as %s (%.2f)", "%s probably shows the same as %s (%.2f)"}
 		}
 	},
 	[JAPANESE] = {
-		.step_text = "手順%s「%s」",.step_item = "手順%s(項目%s)",.text = "「%s」",.item = "項目%s",
+		.step_text = "手順%s「%s」",.step_item = "手順%s(項目%s)",.step = "手順%s",.text = "「%s」",.item = "項目%s",
 		.before = {
 			[PERHAPS] = "%sは%sより前かもしれません(%.2f)",
 			[PROBABLY] = "%sはおそらく%sより前です(%.2f)",
 			[APPROVED] = "%sは%sより前です(承認済み)"
 		},
-		.because = "。理由:",.separator = "、",.last_separator = "、",.end = "",.but = "(反対の理由:",.but_end = ")",
-		.or = "や",
+		.conclusion_last = true,.because = {"", "から、"},.although = {"反対の根拠(", ")はあるものの、"},
+		.separator = "、",.last_separator = "、",.end = "。",.word_separator = "",
 		.reason = {
-			[EARLY_WORDS] = {"%sを含む手順は前のほうに多い", "%sを含む手順は前のほうに多い"},
-			[LATE_WORDS] = {"%sを含む手順は後のほうに多い", "%sを含む手順は後のほうに多い"},
-			[WORDING] = {"文全体の内容", "文全体の内容"},
-			[PHOTOS] = {"写真の内容", "写真の内容"},
-			[TOGETHER] = {"文と写真の組み合わせ", "文と写真の組み合わせ"},
-			[COUNTERPART] = {"%sはおそらく%sと同じ内容(%.2f)", "%sはおそらく%sと同じ内容(%.2f)"}
+			[EARLY_WORDS] = {"%sに前のほうの手順に多い言葉%sがあること", "%sに前のほうの手順に多い言葉%sがあること"},
+			[LATE_WORDS] = {"%sに後のほうの手順に多い言葉%sがあること", "%sに後のほうの手順に多い言葉%sがあること"},
+			[WORDING] = {"文全体の内容がその順を示すこと", "文全体の内容が逆の順を示すこと"},
+			[PHOTOS] = {"写真がその順を示すこと", "写真が逆の順を示すこと"},
+			[TOGETHER] = {"二つの手順のつながりがその順を示すこと", "二つの手順のつながりが逆の順を示すこと"},
+			[COUNTERPART] = {"%sがおそらく%sと同じ内容であること(%.2f)", "%sがおそらく%sと同じ内容であること(%.2f)"}
 		}
 	}
 };
@@ -176,14 +179,40 @@ xmcoh_feature_name(xmc_feature_kind kind, const char *term, size_t term_length)
 	}
 }
 
+/*
+ * Whether people would call the feature a word of the text. Character n-grams begin and end within words; a bigram of a script
+ * without spaces looks like nothing in the text.
+ */
+static bool
+is_word(const xmc_part *part)
+{
+	const char *space = part->feature_kind == XMC_FEATURE_BIGRAM ? memchr(part->term, ' ', part->term_length) : NULL;
+
+	switch (part->feature_kind)
+	{
+		case XMC_FEATURE_WORD:
+		case XMC_FEATURE_STEM:
+			return true;
+		case XMC_FEATURE_BIGRAM:
+			/* the first bytes in UTF-8 of U+3000 to U+9FFF */
+			return space == NULL || (uint8) space[1] < 0xE3 || (uint8) space[1] > 0xE9;
+		default:
+			return false;
+	}
+}
+
 /* Whether a part is a word to tell people of, by the arguments of xmcoh_top_words. */
 static bool
 is_telling(const xmc_part *part, int side, int sign)
 {
-	return part->kind == XMC_PART_WORD && part->in[0] != part->in[1] && (side < 0 || part->in[side]) &&
-		part->contribution * sign > 0 &&
-		part->feature_kind != XMC_FEATURE_FIRST_WORD && part->feature_kind != XMC_FEATURE_FIRST_BIGRAM &&
-		part->feature_kind != XMC_FEATURE_LENGTH;
+	size_t		characters = 0;
+
+	if (part->kind != XMC_PART_WORD || part->in[0] == part->in[1] || (side >= 0 && !part->in[side]) ||
+		part->contribution * sign <= 0 || !is_word(part))
+		return false;
+	for (size_t k = 0; k < part->term_length && characters < WORD_CHARACTERS; characters++)
+		k += (size_t) pg_utf_mblen((const unsigned char *) part->term + k);
+	return characters >= WORD_CHARACTERS;
 }
 
 /* The number of the next part, by falling size, after `last` (-1: the first one); -1: there is none. */
@@ -208,19 +237,22 @@ int
 xmcoh_top_words(const xmc_explanation *explanation, int side, int sign, int most, char **word)
 {
 	int			n = 0;
-	int32		last = -1;
+	int32		first = next_word(explanation, side, sign, -1);
+	int32		next = first;
 
-	for (int looked = 0; n < most && looked < 10 * most && (last = next_word(explanation, side, sign, last)) >= 0; looked++)
+	for (int looked = 0; n < most && looked < 10 * most && next >= 0; looked++)
 	{
-		const xmc_part *part = &explanation->part[last];
-		char	   *name = xmcoh_feature_name(part->feature_kind == XMC_FEATURE_STEM ? XMC_FEATURE_STEM : XMC_FEATURE_WORD,
-											  part->term, part->term_length);
+		const xmc_part *part = &explanation->part[next];
+		char	   *name = xmcoh_feature_name(XMC_FEATURE_WORD, part->term, part->word_length);
 		bool		is_new = true;
 
+		if (fabs(part->contribution) < WORD_SIZE * fabs(explanation->part[first].contribution))
+			break;
 		for (int k = 0; k < n; k++)
-			is_new = is_new && strstr(word[k], name) == NULL && strstr(name, word[k]) == NULL;
+			is_new = is_new && strstr(name, word[k]) == NULL && strstr(word[k], name) == NULL;
 		if (is_new)
 			word[n++] = name;
+		next = next_word(explanation, side, sign, next);
 	}
 	return n;
 }
@@ -238,7 +270,7 @@ word_list(const Translation *t, const xmc_explanation *explanation, int side, in
 	initStringInfo(&list);
 	for (int k = 0; k < n; k++)
 	{
-		appendStringInfoString(&list, k > 0 ? phrase(t->or) : "");
+		appendStringInfoString(&list, k > 0 ? phrase(t->word_separator) : "");
 		appendStringInfo(&list, phrase(t->text), word[k]);
 	}
 	return list.data;
@@ -269,6 +301,16 @@ reason_of(const xmc_part *part)
 	}
 }
 
+/* What a sentence is about. */
+typedef struct Sentence
+{
+	const Translation *t;
+	const double *position;		/* of the document's items */
+	char	  **label;			/* what they are called */
+	const xmc_pair *pair;
+	const xmc_explanation *explanation;
+} Sentence;
+
 /* The clauses of a sentence. */
 typedef struct Clauses
 {
@@ -277,89 +319,72 @@ typedef struct Clauses
 } Clauses;
 
 static void
-add_words(const Translation *t, const xmc_explanation *explanation, int sign, Clauses *clauses)
+add_words(const Sentence *s, int sign, Clauses *clauses)
 {
 	for (int side = 0; side < 2; side++)
 	{
-		char	   *words = word_list(t, explanation, side, sign);
+		int32		item = side ? s->pair->after : s->pair->before;
+		char	   *words = word_list(s->t, s->explanation, side, sign);
 		Reason		reason = (side == 0) == (sign > 0) ? EARLY_WORDS : LATE_WORDS;
 
 		if (words != NULL)
-			clauses->clause[clauses->n++] = psprintf(phrase(t->reason[reason][sign < 0]), words);
+			clauses->clause[clauses->n++] = psprintf(phrase(s->t->reason[reason][sign < 0]),
+													 psprintf(phrase(s->t->step), float8out_internal(s->position[item])), words);
 	}
 }
 
 /* The counterparts of the guided part that speaks most for or against. */
 static void
-add_counterparts(const Translation *t, char *const *label, const xmc_pair *pair, const xmc_explanation *explanation, int sign,
-				 Clauses *clauses)
+add_counterparts(const Sentence *s, int sign, Clauses *clauses)
 {
 	const xmc_part *best = NULL;
 
-	for (int32 k = 0; k < explanation->n; k++)
-		if (explanation->part[k].kind == XMC_PART_GUIDED &&
-			(best == NULL || explanation->part[k].contribution * sign > best->contribution * sign))
-			best = &explanation->part[k];
+	for (int32 k = 0; k < s->explanation->n; k++)
+	{
+		const xmc_part *part = &s->explanation->part[k];
+
+		if (part->kind == XMC_PART_GUIDED && (best == NULL || part->contribution * sign > best->contribution * sign))
+			best = part;
+	}
 	for (int side = 0; best != NULL && side < 2; side++)
 	{
-		int32		item = side ? pair->after : pair->before;
+		int32		item = side ? s->pair->after : s->pair->before;
 
 		if (best->via[side] != item)
-			clauses->clause[clauses->n++] = psprintf(phrase(t->reason[COUNTERPART][sign < 0]), label[item],
-													 label[best->via[side]], best->probability[side]);
+			clauses->clause[clauses->n++] = psprintf(phrase(s->t->reason[COUNTERPART][sign < 0]), s->label[item],
+													 s->label[best->via[side]], best->probability[side]);
 	}
 }
 
 static void
-add_reason(const Translation *t, Reason reason, char *const *label, const xmc_pair *pair, const xmc_explanation *explanation,
-		   int sign, Clauses *clauses)
+add_reason(const Sentence *s, Reason reason, int sign, Clauses *clauses)
 {
+	int			before = clauses->n;
+
 	if (reason == EARLY_WORDS)
-		add_words(t, explanation, sign, clauses);
+		add_words(s, sign, clauses);
 	else if (reason == COUNTERPART)
-		add_counterparts(t, label, pair, explanation, sign, clauses);
-	else
-		clauses->clause[clauses->n++] = pstrdup(phrase(t->reason[reason][sign < 0]));
-}
-
-static void
-append_clauses(StringInfo sentence, const Translation *t, const char *opening, const Clauses *clauses, const char *end)
-{
-	if (clauses->n == 0)
-		return;
-	appendStringInfoString(sentence, phrase(opening));
-	for (int k = 0; k < clauses->n; k++)
-	{
-		if (k > 0)
-			appendStringInfoString(sentence, phrase(k == clauses->n - 1 ? t->last_separator : t->separator));
-		appendStringInfoString(sentence, clauses->clause[k]);
-	}
-	appendStringInfoString(sentence, phrase(end));
+		add_counterparts(s, sign, clauses);
+	if (reason == EARLY_WORDS && clauses->n == before)	/* none of the words says anything by itself */
+		reason = WORDING;
+	if (reason != EARLY_WORDS && reason != COUNTERPART)
+		clauses->clause[clauses->n++] = pstrdup(phrase(s->t->reason[reason][sign < 0]));
 }
 
 #define TELLING 0.25			/* a reason is told if it makes up that share of what speaks for the order */
 
-char *
-xmcoh_why_before(Language language, char *const *label, const xmc_pair *pair, Sureness sureness, double probability,
-				 const xmc_explanation *explanation)
+/* The reasons, the weightiest first; of what speaks against, the weightiest alone. clauses: for, against. */
+static void
+find_reasons(const Sentence *s, Clauses clauses[2])
 {
-	const Translation *t = &translations[language];
 	double		sum[REASONS] = {0};
 	double		total = 0;		/* of what speaks for the order */
-	Clauses		clauses[2] = {{0}, {0}};	/* for, against */
-	StringInfoData sentence;
 
-	initStringInfo(&sentence);
-	appendStringInfoString(&sentence, xmcoh_belongs_before(language, label[pair->before], label[pair->after], sureness,
-														   probability));
-	if (sureness == APPROVED)
-		return sentence.data;
-	for (int32 k = 0; k < explanation->n; k++)
-		if (reason_of(&explanation->part[k]) >= 0)
-			sum[reason_of(&explanation->part[k])] += explanation->part[k].contribution;
+	for (int32 k = 0; k < s->explanation->n; k++)
+		if (reason_of(&s->explanation->part[k]) >= 0)
+			sum[reason_of(&s->explanation->part[k])] += s->explanation->part[k].contribution;
 	for (int r = 0; r < REASONS; r++)
 		total += fmax(sum[r], 0);
-	/* the weightiest first; of what speaks against, the weightiest alone */
 	for (int told = 0; told < REASONS; told++)
 	{
 		int			best = 0;
@@ -370,10 +395,51 @@ xmcoh_why_before(Language language, char *const *label, const xmc_pair *pair, Su
 		if (fabs(sum[best]) < TELLING * total || sum[best] == 0)
 			break;
 		if (sum[best] > 0 || clauses[1].n == 0)
-			add_reason(t, (Reason) best, label, pair, explanation, sum[best] > 0 ? 1 : -1, &clauses[sum[best] < 0]);
+			add_reason(s, (Reason) best, sum[best] > 0 ? 1 : -1, &clauses[sum[best] < 0]);
 		sum[best] = 0;
 	}
-	append_clauses(&sentence, t, t->because, &clauses[0], t->end);
-	append_clauses(&sentence, t, t->but, &clauses[1], t->but_end);
-	return sentence.data;
+}
+
+static void
+append_clauses(StringInfo text, const Translation *t, const char *const around[2], const Clauses *clauses)
+{
+	if (clauses->n == 0)
+		return;
+	appendStringInfoString(text, phrase(around[0]));
+	for (int k = 0; k < clauses->n; k++)
+	{
+		if (k > 0)
+			appendStringInfoString(text, phrase(k == clauses->n - 1 ? t->last_separator : t->separator));
+		appendStringInfoString(text, clauses->clause[k]);
+	}
+	appendStringInfoString(text, phrase(around[1]));
+}
+
+char *
+xmcoh_why_before(Language language, const double *position, char **label, const xmc_pair *pair, Sureness sureness,
+				 double probability, const xmc_explanation *explanation)
+{
+	const Sentence s = {.t = &translations[language],.position = position,.label = label,.pair = pair,.explanation = explanation};
+	char	   *conclusion = xmcoh_belongs_before(language, label[pair->before], label[pair->after], sureness, probability);
+	Clauses		clauses[2] = {{0}, {0}};
+	StringInfoData text;
+
+	if (sureness != APPROVED)	/* what people decided needs no reason of the model */
+		find_reasons(&s, clauses);
+	initStringInfo(&text);
+	if (s.t->conclusion_last)
+	{
+		append_clauses(&text, s.t, s.t->although, &clauses[1]);
+		append_clauses(&text, s.t, s.t->because, &clauses[0]);
+		appendStringInfoString(&text, conclusion);
+	}
+	else
+	{
+		appendStringInfoString(&text, conclusion);
+		append_clauses(&text, s.t, s.t->because, &clauses[0]);
+		append_clauses(&text, s.t, s.t->although, &clauses[1]);
+	}
+	appendStringInfoString(&text, phrase(s.t->end));
+	text.data[0] = (char) pg_ascii_toupper((unsigned char) text.data[0]);
+	return text.data;
 }

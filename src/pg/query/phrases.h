@@ -30,11 +30,9 @@ typedef enum Sureness
 extern char *xmcoh_belongs_before(Language language, const char *before, const char *after, Sureness sureness,
 								  double probability);
 
-/*
- * The same with the reasons, in one sentence. label (of the document's items): what the items are called.
- */
-extern char *xmcoh_why_before(Language language, char *const *label, const xmc_pair *pair, Sureness sureness,
-							  double probability, const xmc_explanation *explanation);
+/* The same with the reasons, in one sentence. position and label (of the document's items): their labels are given. */
+extern char *xmcoh_why_before(Language language, const double *position, char **label, const xmc_pair *pair,
+							  Sureness sureness, double probability, const xmc_explanation *explanation);
 
 /*
  * The names of the words that speak for (sign 1) or against (-1) the order and stand in the first (side 0), the second
