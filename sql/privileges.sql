@@ -67,6 +67,8 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.recovered_position(text, text, real[], real[], text),
     xmcoh.order_documents(text, regclass, text, text, text, integer, text[]),
     xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]), xmcoh.check_documents(text, regclass, text[], double precision),
+    xmcoh.explain(text, text, text, text, integer, regclass), xmcoh.explain_document(text, text, regclass, double precision, integer, text),
+    xmcoh.model_words(text, integer, regclass),
     xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer, text[])
     TO xmcoh_user;
 

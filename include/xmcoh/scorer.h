@@ -36,6 +36,18 @@ typedef struct xmc_guidance_rule
 /* Whether the rule has a fused score. Split items have none, nor has the rule of the paper. */
 extern bool xmc_guidance_has_fused(const xmc_guidance_rule *rule);
 
+/* The calibration of the scores of a document by a rule: of known groups, of new ones, or none. */
+extern const xmc_calibration *xmc_calibration_of(const xmc_model *model, const xmc_guidance_rule *rule,
+												 const xmc_document *document);
+
+/*
+ * The factors of the raw scores of text, image and bilinear term in the fused score of two items that hold these XMC_HAS_...
+ * and that nothing guides. Where both items hold all that the model reads, they are those of the fusion. Elsewhere they are
+ * those of the modalities alone; the raw score of a missing modality is 0.
+ */
+extern void xmc_fused_weights(const xmc_options *options, const xmc_calibration *c, uint8_t has_a, uint8_t has_b,
+							  double weight[XMC_MODALITIES + 1]);
+
 /*
  * Which scores to use: of one modality alone; fused, by all that both items of a pair hold; of one modality guided by the
  * other one. A training reports on the first XMC_REPORTED_SCORE_KINDS.

@@ -37,7 +37,8 @@ extern void xmc_tokeniser_free(xmc_tokeniser *tokeniser);
 
 /*
  * Calls `visit` for each occurrence of a feature, in reading order. Its arguments are the kind, the normalised term in
- * UTF-8 (the two words of a bigram are separated by one space) and the 64-bit hash. A text with invalid UTF-8 is not
+ * UTF-8 (the two words of a bigram are separated by one space) and the 64-bit hash. The beginning of a word is visited after the
+ * word, and the rest of the word follows it in memory. A text with invalid UTF-8 is not
  * visited at all. Errors: XMC_BAD_INPUT (invalid UTF-8), XMC_NO_MEMORY, XMC_STOPPED.
  */
 typedef void (*xmc_feature_visitor) (void *arg, xmc_feature_kind kind, const char *term, size_t term_length,
@@ -59,5 +60,15 @@ xmc_feature_kind_of(uint32_t feature)
 {
 	return (xmc_feature_kind) (feature & XMC_FEATURE_KIND_MASK);
 }
+
+/* The value of a feature that was visited. */
+static inline uint32_t
+xmc_feature_value(xmc_feature_kind kind, uint64_t hash)
+{
+	return ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
+}
+
+/* The value of the feature of this kind with this normalised term. */
+extern uint32_t xmc_feature_of(xmc_feature_kind kind, const char *term, size_t length);
 
 #endif

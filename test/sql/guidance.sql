@@ -55,6 +55,21 @@ SELECT bool_and((text IS NULL) = (text_guided IS NULL) AND (image IS NULL) = (im
        count(*) AS pairs, count(text) AS texts, count(image) AS images
   FROM xmcoh.pair_scores('album', '121', 'loose');
 
+-- The parts of a score: of words, of photos, and of the counterparts that the alignment finds. They sum to it.
+SELECT count(*) AS pairs, bool_and(abs(s.fused - e.sum) < 1e-4) AS complete
+  FROM xmcoh.pair_scores('album', '121', 'loose') AS s, LATERAL (SELECT sum(contribution) FROM xmcoh.explain('album', '121', s.item_a, s.item_b)) AS e;
+SELECT item_a ~ '^p' AS photo_a, item_b ~ '^p' AS photo_b, modality, kind, bool_and(feature ~ '^([tp][0-9a-f]{32} \([01]\.\d\d\)(, )?){1,2}$') AS guided_by,
+       bool_and(item IN (item_a, item_b)) AS item
+  FROM xmcoh.pair_scores('album', '121', 'loose') AS s, LATERAL xmcoh.explain('album', '121', s.item_a, s.item_b) AS e
+ WHERE feature NOT LIKE 'other%' AND modality = 'text' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+-- the likeliest counterpart is that of xmcoh.alignment
+SELECT bool_and(e.via = a.text_item) AS right
+  FROM xmcoh.alignment('album', '121', 'loose') AS a,
+       LATERAL (SELECT item_b AS other FROM xmcoh.pair_scores('album', '121', 'loose') WHERE item_b ~ '^t' AND item_b <> a.text_item LIMIT 1) AS o,
+       LATERAL (SELECT split_part(feature, ' ', 1) AS via FROM xmcoh.explain('album', '121', a.image_item, other)
+                 WHERE kind = 'guided' AND modality = 'text' AND feature NOT LIKE 'other%' ORDER BY abs(contribution) DESC LIMIT 1) AS e
+ WHERE a.probability > 0.9;
+
 -- Every kind of evidence is judged under every rule, over the photos, the texts, or all items. The alignment is not known here,
 -- so argument alignment makes no difference.
 CREATE VIEW placed AS SELECT manual, item, words, picture, 2 * place + (picture IS NOT NULL)::int AS place FROM loose;

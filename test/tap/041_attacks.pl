@@ -231,6 +231,8 @@ harmless('(nothing has happened yet)');
 for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT * FROM xmcoh.order_documents('m',
 	'evil.cast_step')}, q{SELECT * FROM xmcoh.pair_scores('m', '1')}, q{SELECT * FROM xmcoh.alignment('m', '1')},
 	q{SELECT * FROM xmcoh.check_documents('m', documents => '{1,2}')},
+	q{SELECT * FROM xmcoh.explain('m', '1', '1', '2')}, q{SELECT * FROM xmcoh.explain_document('m', '1')},
+	q{SELECT * FROM xmcoh.model_words('m')},
 	q{SELECT xmcoh.is_complete('m', '1')}, q{SELECT * FROM xmcoh.evaluate('m', 'evil.step')},
 	q{SELECT xmcoh.attach_source('m', 'evil.folded', 'manual', 'step', text => 'words')}, q{SELECT xmcoh.attach_pairs('m',
 		'evil.folded', 'document', 'before', 'after')})
@@ -316,7 +318,9 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 		approved => 'all')},
 	qq{SELECT xmcoh.train('a', $quick, on_success => 'challenge')}, q{CALL xmcoh.wait_for_job(1, '180 s')},
 		q{SELECT xmcoh.deploy('a', 1)}, q{SELECT * FROM xmcoh.order_documents('a')},
-	q{SELECT * FROM xmcoh.pair_scores('a', '1')}, q{SELECT * FROM xmcoh.alignment('a', '1')}, q{SELECT *
+	q{SELECT * FROM xmcoh.pair_scores('a', '1')}, q{SELECT * FROM xmcoh.alignment('a', '1')},
+	q{SELECT * FROM xmcoh.explain('a', '1', '1', '2')}, q{SELECT * FROM xmcoh.explain_document('a', '1')},
+	q{SELECT * FROM xmcoh.model_words('a')}, q{SELECT *
 		FROM xmcoh.evaluate('a')}, q{SELECT * FROM xmcoh.evaluate('a', 'honest.step')},
 	q{SELECT xmcoh.precedes('a', 'mount', NULL, 'test', NULL)}, q{SELECT xmcoh.alter_model('a', '{"epochs": 1}', 'b',
 		'mallory')}, q{SELECT xmcoh.alter_model('b', new_name => 'a')},

@@ -208,13 +208,26 @@ fill_window(text_scan *scan)
 }
 
 /*
- * Visits one feature. The seeds of two kinds must differ in more than their lowest byte: FNV-1a begins with seed XOR first
+ * The hash of a feature. The seeds of two kinds must differ in more than their lowest byte: FNV-1a begins with seed XOR first
  * byte, so with the bare kind as seed the word "pan" would get the hash of the first word "ran".
  */
+static uint64_t
+hash_feature(xmc_feature_kind kind, const char *term, size_t length)
+{
+	return xmc_hash_bytes(term, length, kind * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+uint32_t
+xmc_feature_of(xmc_feature_kind kind, const char *term, size_t length)
+{
+	return xmc_feature_value(kind, hash_feature(kind, term, length));
+}
+
+/* Visits one feature. */
 static void
 emit(text_scan *scan, xmc_feature_kind kind, const char *term, size_t length)
 {
-	scan->visit(scan->arg, kind, term, length, xmc_hash_bytes(term, length, kind * UINT64_C(0x9e3779b97f4a7c15)));
+	scan->visit(scan->arg, kind, term, length, hash_feature(kind, term, length));
 }
 
 /*
@@ -512,7 +525,7 @@ add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_leng
 		if (set->status != XMC_OK)
 			return;
 	}
-	set->value[set->n++] = ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
+	set->value[set->n++] = xmc_feature_value(kind, hash);
 }
 
 xmc_status

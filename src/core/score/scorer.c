@@ -14,6 +14,27 @@ xmc_guidance_has_fused(const xmc_guidance_rule *rule)
 	return !rule->inferred && rule->mode != XMC_GUIDANCE_PAPER;
 }
 
+const xmc_calibration *
+xmc_calibration_of(const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document)
+{
+	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* the weight of stored orders is 0 */
+
+	if (rule->mode == XMC_GUIDANCE_UNCALIBRATED)
+		return &none;
+	return !rule->as_new && xmc_seen_group(model, document->group) ? &model->known : &model->calibration;
+}
+
+void
+xmc_fused_weights(const xmc_options *options, const xmc_calibration *c, uint8_t has_a, uint8_t has_b,
+				  double weight[XMC_MODALITIES + 1])
+{
+	bool		all = xmc_batch_takes(options, XMC_JOINT, has_a) && xmc_batch_takes(options, XMC_JOINT, has_b);
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		weight[m] = all ? c->fused[m] : c->solo[m];
+	weight[XMC_JOINT] = all ? c->fused[XMC_JOINT] : 0;
+}
+
 /* ---- raw scores, calibration, fusion ---- */
 
 /* Adds the raw scores of one term to those of its modality, or of both together, for all documents. */
@@ -60,11 +81,7 @@ both_hold(const xmc_document *document, int64_t a, int64_t b, int has)
 	return (document->has[a] & has) && (document->has[b] & has);
 }
 
-/*
- * Own and fused scores of one document from its raw scores t, i and b of text, image and bilinear term: own = solo[m] *
- * raw[m]. Where both items hold all that the model reads, fused = fused[TEXT] t + fused[IMAGE] i + fused[JOINT] b;
- * elsewhere fused is the sum of the own scores, of which that of a missing modality is 0.
- */
+/* Own and fused scores of one document from its raw scores: own = solo[m] * raw[m], fused by xmc_fused_weights. */
 static xmc_status
 fuse(xmc_ctx *ctx, const xmc_options *options, const xmc_calibration *c, const xmc_guidance_rule *rule,
 		const xmc_document *document, xmc_scores *scores)
@@ -79,16 +96,15 @@ fuse(xmc_ctx *ctx, const xmc_options *options, const xmc_calibration *c, const x
 		{
 			bool		text = both_hold(document, a, b, XMC_HAS_TEXT);
 			bool		image = both_hold(document, a, b, XMC_HAS_IMAGE);
-			bool		all = xmc_batch_takes(options, XMC_JOINT, document->has[a]) &&
-				xmc_batch_takes(options, XMC_JOINT, document->has[b]);
 			int64_t		at = a * n + b;
 			double		t = scores->raw[XMC_TEXT][at];
 			double		i = scores->raw[XMC_IMAGE][at];
 			float		own[XMC_MODALITIES] = {(float) (c->solo[XMC_TEXT] * t), (float) (c->solo[XMC_IMAGE] * i)};
-			float		fused = (float) (all ? c->fused[XMC_TEXT] * t + c->fused[XMC_IMAGE] * i +
-										 c->fused[XMC_JOINT] * scores->raw[XMC_JOINT][at]
-										 : c->solo[XMC_TEXT] * t + c->solo[XMC_IMAGE] * i);
+			double		weight[XMC_MODALITIES + 1];
+			float		fused;
 
+			xmc_fused_weights(options, c, document->has[a], document->has[b], weight);
+			fused = (float) (weight[XMC_TEXT] * t + weight[XMC_IMAGE] * i + weight[XMC_JOINT] * scores->raw[XMC_JOINT][at]);
 			scores->score[XMC_SCORE_TEXT][at] = own[XMC_TEXT];
 			scores->score[XMC_SCORE_IMAGE][at] = own[XMC_IMAGE];
 			scores->score[XMC_SCORE_FUSED][at] = has_fused ? fused : 0;
@@ -296,10 +312,8 @@ static xmc_status
 fill_scores(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, const xmc_document *document,
 	   const xmc_alignment *inferred, xmc_scores *scores)
 {
-	static const xmc_calibration none = {{1, 1}, {1, 1, 1}, {{1, 1}, {1, 1}}, {1, 1}};	/* the weight of stored orders is 0 */
 	static const xmc_alignment nothing = {0};
-	const xmc_calibration *c = rule->mode == XMC_GUIDANCE_UNCALIBRATED ? &none
-		: !rule->as_new && xmc_seen_group(model, document->group) ? &model->known : &model->calibration;
+	const xmc_calibration *c = xmc_calibration_of(model, rule, document);
 
 	XMC_TRY(fuse(arena->ctx, &model->options, c, rule, document, scores));
 	if (rule->mode == XMC_GUIDANCE_PAPER)

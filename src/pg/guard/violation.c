@@ -5,10 +5,8 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -17,12 +15,11 @@
 #include "base/statement.h"
 #include "base/xmcoh.h"
 #include "query/bulk.h"
+#include "query/phrases.h"
 #include "source/seen.h"
 
 #include "xmcoh/check.h"
 #include "xmcoh/hash.h"
-
-#define LABEL_BYTES 60			/* of an item's text in a message */
 
 /* ---- finding ---- */
 
@@ -96,7 +93,7 @@ violating_item(const BulkDocument *scored, int32 number)
 {
 	ViolatingItem item = {.key = pstrdup(scored->item[number]),.position = scored->position[number]};
 
-	item.label = psprintf("step %s (item %s)", float8out_internal(item.position), item.key);
+	item.label = xmcoh_item_label(ENGLISH, item.position, &(xmc_item) {.key = item.key,.key_length = strlen(item.key)});
 	return item;
 }
 
@@ -136,17 +133,9 @@ static void
 describe_item(const SourceDocument *document, ViolatingItem *described)
 {
 	int32		number = xmcoh_item_number(document, described->key);
-	const xmc_item *item = number < 0 ? NULL : &document->item[number];
-	char	   *text;
-	int			length;
 
-	if (item == NULL || item->text == NULL || item->text_length == 0)
-		return;
-	text = pg_any_to_server(item->text, (int) item->text_length, PG_UTF8);
-	length = (int) strlen(text);
-	if (length > LABEL_BYTES)
-		text = psprintf("%s...", pnstrdup(text, pg_mbcliplen(text, length, LABEL_BYTES)));
-	described->label = psprintf("step %s \"%s\"", float8out_internal(described->position), text);
+	if (number >= 0)
+		described->label = xmcoh_item_label(ENGLISH, described->position, &document->item[number]);
 }
 
 /* Reads documents that are not to be scored. */
@@ -255,8 +244,8 @@ message_of(const Violation *violation)
 {
 	const ViolatedPair *pair = &violation->pair[0];
 
-	return psprintf("%s %sbelongs before %s (%s)", pair->before.label, pair->decided ? "" : "probably ", pair->after.label,
-					sureness(pair));
+	return xmcoh_belongs_before(ENGLISH, pair->before.label, pair->after.label, pair->decided ? APPROVED : PROBABLY,
+								pair->probability);
 }
 
 void

@@ -26,6 +26,7 @@ static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
 	[XMC_GUIDANCE_SOFT] = "soft", [XMC_GUIDANCE_HARD] = "hard", [XMC_GUIDANCE_UNCALIBRATED] = "uncalibrated",
 	[XMC_GUIDANCE_PAPER] = "paper",[XMC_GUIDANCE_STORED] = "stored"
 };
+static const char *const language_names[LANGUAGES] = {[ENGLISH] = "en", [JAPANESE] = "ja"};
 static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
 
 /* The number of an argument's value among the names; NULL: `usual`. ERROR for another value; `what` names the argument. */
@@ -80,6 +81,24 @@ xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("rounds must be between 1 and %d", XMC_GUIDANCE_MAX_ROUNDS)));
 	return rule;
+}
+
+Language
+xmcoh_language_argument(NullableDatum argument)
+{
+	return (Language) choice(argument, "language", ENGLISH, LANGUAGES, language_names);
+}
+
+int32
+xmcoh_count_argument(NullableDatum argument, const char *name, int32 usual)
+{
+	int32		count = argument.isnull ? usual : DatumGetInt32(argument.value);
+
+	if (count < 0 || count > XMCOH_MOST_LISTED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be between 0 and %d", name, XMCOH_MOST_LISTED)));
+	return count;
 }
 
 double

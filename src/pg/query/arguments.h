@@ -27,6 +27,21 @@ extern const char *xmcoh_score_kind_name(xmc_score_kind kind);
  */
 extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
 
+/* A number of rows to list, at most XMCOH_MOST_LISTED; NULL: `usual`. ERROR invalid_parameter_value. */
+#define XMCOH_MOST_LISTED 1000
+extern int32 xmcoh_count_argument(NullableDatum argument, const char *name, int32 usual);
+
+/* The languages of sentences for people (phrases.h). */
+typedef enum Language
+{
+	ENGLISH,
+	JAPANESE,
+	LANGUAGES
+} Language;
+
+/* The argument `language`; NULL: English. ERROR invalid_parameter_value. */
+extern Language xmcoh_language_argument(NullableDatum argument);
+
 /* The argument `precision`; NULL: 0.95. ERROR invalid_parameter_value. */
 extern double xmcoh_precision_argument(NullableDatum argument);
 

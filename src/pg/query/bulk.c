@@ -27,11 +27,28 @@ typedef struct Batch
 	const xmc_model *model;
 	const xmc_guidance_rule *rule;
 	const ApprovedPairs *approved;	/* NULL: they are not asked for */
+	bool		texts;			/* are asked for */
 	int32		n;
 	int64		pairs;			/* sum of n * n */
 	int64		numbers;		/* of embeddings */
 	BulkDocument document[BATCH_DOCUMENTS];
 } Batch;
+
+/* Copies of the texts of a document, beside its keys, which are copied already. */
+static const xmc_item *
+copy_texts(const SourceDocument *from, const char *const *key)
+{
+	xmc_item   *to = palloc0(sizeof(xmc_item) * ((Size) from->n + 1));
+
+	for (int32 i = 0; i < from->n; i++)
+	{
+		to[i] = (xmc_item) {.key = key[i],.key_length = from->item[i].key_length};
+		if (from->item[i].text != NULL)
+			to[i].text = pnstrdup(from->item[i].text, from->item[i].text_length);
+		to[i].text_length = from->item[i].text_length;
+	}
+	return to;
+}
 
 /* Copies what the reader frees with its next document, and builds the core's document. */
 static void
@@ -45,6 +62,8 @@ add_document(Batch *batch, const SourceDocument *from)
 	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1)),.approved = from->approved};
 	for (int32 i = 0; i < from->n; i++)
 		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
+	if (batch->texts)
+		to->text = copy_texts(from, to->item);
 	to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
 	to->document.group = xmcoh_source_group(from);
@@ -64,6 +83,27 @@ xmcoh_scored_item(const BulkDocument *scored, const char *key)
 		if (strcmp(scored->item[i], key) == 0)
 			return i;
 	return -1;
+}
+
+const char *
+xmcoh_decision_name(const BulkDocument *scored, int64 at)
+{
+	static const char *const name[] = {
+		[XMC_UNDECIDED] = NULL, [XMC_DECIDED_BEFORE] = "before", [XMC_DECIDED_AFTER] = "after",
+		[XMC_DECIDED_EITHER] = "either"
+	};
+
+	return scored->decided ? name[scored->decided[at]] : NULL;
+}
+
+void
+xmcoh_refuse_unknown(const char *model, const char *document, const char *item)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_OBJECT),
+			item ? errmsg("document \"%s\" has no item \"%s\"", document, item)
+			: errmsg("no source of model \"%s\" has a document \"%s\"", model, document),
+			errhint("Documents and items are named by the text of their keys, as in xmcoh.order_documents."));
 }
 
 const uint8 *
@@ -164,25 +204,34 @@ notice_missing(const DeployedModel *deployed, List *sources)
 				 errhint("Attach the source again with text_embedding => its column.")));
 }
 
-void
-xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request)
+List *
+xmcoh_bulk_sources(int32 model_id, Oid source)
 {
-	/* first, since reading relations of pairs may run code that changes what the sources are */
-	const ApprovedPairs *approved = request->decided ? xmcoh_read_pairs(deployed->model_id, request->keys, true) : NULL;
-	List	   *sources = xmcoh_source_columns(deployed->model_id, request->source);
-	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
-	Batch	   *batch = palloc0(sizeof(Batch));
-	ListCell   *cell;
+	List	   *sources = xmcoh_source_columns(model_id, source);
 
 	if (sources == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the model has no source"),
 				 errhint("Attach one with xmcoh.attach_source.")));
+	return sources;
+}
+
+void
+xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request)
+{
+	/* first, since reading relations of pairs may run code that changes what the sources are */
+	const ApprovedPairs *approved = request->decided ? xmcoh_read_pairs(deployed->model_id, request->keys, true) : NULL;
+	List	   *sources = xmcoh_bulk_sources(deployed->model_id, request->source);
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
+	Batch	   *batch = palloc0(sizeof(Batch));
+	ListCell   *cell;
+
 	notice_missing(deployed, sources);
 	batch->model = deployed->model;
 	batch->rule = rule;
 	batch->approved = approved;
+	batch->texts = request->texts;
 	foreach(cell, sources)
 	{
 		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, request->keys);

@@ -21,6 +21,7 @@ typedef struct BulkDocument
 {
 	const char *key;
 	const char **item;			/* (n) */
+	const xmc_item *text;		/* (n) keys and texts, without embeddings; NULL: the request does not ask */
 	const double *position;		/* (n) stored positions, NaN: none */
 	bool		approved;		/* its stored order is approved in its source */
 	const uint8 *decided;		/* (n, n) what people decided (pairs.h); NULL: nothing, or the request does not ask */
@@ -42,20 +43,30 @@ typedef struct BulkRequest
 	Oid			source;			/* InvalidOid: all sources of the model */
 	const DocumentKeys *keys;	/* the wanted documents; NULL: all */
 	bool		decided;		/* decisions about the documents are read, too */
+	bool		texts;			/* texts are kept for the visitor */
 	BulkFilter	filter;			/* NULL: all documents that are read */
 	BulkVisitor visit;
 	void	   *arg;			/* of filter and visitor */
 } BulkRequest;
 
+/* xmcoh_source_columns, with the error object_not_in_prerequisite_state when the model has no source. */
+extern List *xmcoh_bulk_sources(int32 model_id, Oid source);
+
 /*
  * Scores by `rule` the requested documents and visits them in the order of their keys, one source after the other. Only
  * rows of the documents with the wanted keys are read. Needs SPI. Errors: those of xmcoh_source_columns, xmcoh_source_open
- * and xmcoh_source_next; object_not_in_prerequisite_state when the model has no source.
+ * and xmcoh_source_next, and that of xmcoh_bulk_sources.
  */
 extern void xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request);
 
 /* The number of the item with this key; -1 when the document has none. */
 extern int32 xmcoh_scored_item(const BulkDocument *scored, const char *key);
+
+/* What was decided about the pair at a cell of the matrix, as the column approved has it; NULL: nothing. */
+extern const char *xmcoh_decision_name(const BulkDocument *scored, int64 at);
+
+/* ERROR undefined_object: no source has the document, or, if item is not NULL, the document has no such item. */
+extern _Noreturn void xmcoh_refuse_unknown(const char *model, const char *document, const char *item);
 
 /*
  * What is decided about a document, with its stored order if its source marks that as approved. Approved pairs stand above

@@ -82,18 +82,6 @@ typedef struct PairOutput
 	bool		has_fused;
 } PairOutput;
 
-/* What was decided about a pair, as the column approved has it; NULL: nothing. */
-static const char *
-approved_name(const BulkDocument *scored, int64 at)
-{
-	static const char *const name[] = {
-		[XMC_UNDECIDED] = NULL, [XMC_DECIDED_BEFORE] = "before", [XMC_DECIDED_AFTER] = "after",
-		[XMC_DECIDED_EITHER] = "either"
-	};
-
-	return scored->decided ? name[scored->decided[at]] : NULL;
-}
-
 /* The probability of a pair: 1 or 0 where an order was approved, else by its fused score. */
 static double
 pair_probability(const BulkDocument *scored, int64 at)
@@ -113,7 +101,7 @@ put_pair(const PairOutput *output, const BulkDocument *scored, Datum document_ke
 	int64		at = a * document->n + b;
 	bool		text = (document->has[a] & XMC_HAS_TEXT) && (document->has[b] & XMC_HAS_TEXT);
 	bool		image = document->has[a] & document->has[b] & XMC_HAS_IMAGE;
-	const char *approved = approved_name(scored, at);
+	const char *approved = xmcoh_decision_name(scored, at);
 	Datum		values[12] = {document_key};
 	bool		nulls[12] = {[3] = isnan(scored->position[a]), isnan(scored->position[b]), !text, !image, !text, !image,
 		!output->has_fused, !output->has_fused && approved == NULL, approved == NULL};

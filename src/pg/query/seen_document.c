@@ -154,15 +154,8 @@ take_probability(void *arg, const BulkDocument *scored)
 static void
 refuse_unknown(const Sight *sight, text *model)
 {
-	if (!sight->found)
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("no source of model \"%s\" has a document \"%s\"", text_to_cstring(model), sight->document));
 	if (!sight->complete)
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("document \"%s\" has no item \"%s\"", sight->document, sight->missing),
-				errhint("Documents and items are named by the text of their keys, as in xmcoh.order_documents."));
+		xmcoh_refuse_unknown(text_to_cstring(model), sight->document, sight->found ? sight->missing : NULL);
 }
 
 /* Reads the document as the current role, and scores the pair if that is asked for and a version is deployed. */

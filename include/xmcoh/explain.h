@@ -1,0 +1,70 @@
+/*
+ * explain.h - why the fused score of a pair of items is what it is: parts in log-odds whose sum is the score. Calibration
+ * and fusion only multiply, so each part is a score of the model times a factor, and the sum is complete.
+ */
+#ifndef XMCOH_EXPLAIN_H
+#define XMCOH_EXPLAIN_H
+
+#include "xmcoh/base.h"
+#include "xmcoh/dataset.h"
+#include "xmcoh/model.h"
+#include "xmcoh/scorer.h"
+#include "xmcoh/text.h"
+
+typedef enum xmc_part_kind
+{
+	XMC_PART_WORD,				/* a feature of the texts, by the sparse term */
+	XMC_PART_TEXT_EMBEDDING,	/* the linear term of the text embeddings */
+	XMC_PART_NETWORK,			/* the network of a modality */
+	XMC_PART_IMAGE,				/* the linear term of the images */
+	XMC_PART_GUIDED,			/* the own score of two items, carried through the alignment */
+	XMC_PART_TOGETHER,			/* the bilinear term */
+	XMC_PART_ROUNDING,			/* what float32 lost, where that is more than XMC_EXPLAIN_ROUNDING */
+	XMC_PART_KINDS
+} xmc_part_kind;
+
+#define XMC_EXPLAIN_ROUNDING 1e-5
+
+typedef struct xmc_part
+{
+	xmc_part_kind kind;
+	xmc_modality modality;		/* whose score that is; XMC_JOINT: of both together */
+	double		contribution;	/* log-odds that the first item of the pair stands before the second */
+
+	/*
+	 * A word: the feature under its own surface form, whatever else has the same weight. A word, the n-gram of all its
+	 * characters and its beginning, if that is all of the word, are one part.
+	 */
+	xmc_feature_kind feature_kind;
+	const char *term;			/* (term_length) normalised, UTF-8; not zero-terminated */
+	size_t		term_length;
+	size_t		word_length;	/* of the beginning of a word: (word_length) of the word whose term that is; else term_length */
+	bool		in[2];			/* which items of the pair hold the feature */
+
+	/* A guided part: the items whose own score it is, in place of those of the pair, and with which probability. */
+	int32_t		via[2];
+	double		probability[2]; /* 1 where the item stands for itself */
+} xmc_part;
+
+typedef struct xmc_explanation
+{
+	int32_t		n;
+	xmc_part   *part;			/* (n) */
+} xmc_explanation;
+
+/*
+ * Explains the fused scores of pairs, each that `before` stands before `after`: out (n_pairs), in the arena. `document` is
+ * built from `item` (n), whose texts name the words; `scores` are its scores by `rule`, which is XMC_GUIDANCE_SOFT without
+ * `inferred`. No part is 0. Errors: those of xmc_score_documents and of xmc_text_visit.
+ */
+extern xmc_status xmc_explain(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule,
+							  xmc_tokeniser *tokeniser, const xmc_document *document, const xmc_item *item,
+							  const xmc_scores *scores, int32_t n_pairs, const xmc_pair *pair, xmc_explanation *out);
+
+/*
+ * effect (count): what each of the sorted, distinct features of a text adds, by texts alone, to the log-odds that its item
+ * stands after another one. A feature of a known bucket has the same weight in all texts, but its share in a text differs.
+ */
+extern void xmc_word_effects(const xmc_model *model, int32_t count, const uint32_t *feature, double *effect);
+
+#endif

@@ -1,0 +1,254 @@
+/* explain.c - the parts of the fused score of a pair; see explain.h (doc/method.md, "Explanations") */
+#include "xmcoh/explain.h"
+#include "network/term.h"
+#include "score/guidance.h"
+#include "score/words.h"
+
+#include <math.h>
+
+/* What the parts of a document's pairs are made of. */
+typedef struct explained
+{
+	xmc_arena  *arena;
+	const xmc_model *model;
+	const xmc_calibration *calibration;
+	xmc_tokeniser *tokeniser;
+	const xmc_document *document;
+	const xmc_item *item;		/* (n) */
+	const xmc_scores *scores;
+	const float *p;				/* (n, n) the alignment; NULL: nothing guides */
+	float	   *term[XMC_TERMS];	/* (n_pairs) raw scores; NULL: no pair has any, and for the sparse term */
+} explained;
+
+/* What the scores of a pair count in its fused score. */
+typedef struct pair_weights
+{
+	double		own[XMC_MODALITIES + 1];	/* of the raw scores of its two items */
+	double		carried[XMC_MODALITIES];	/* of the calibrated scores of their counterparts */
+} pair_weights;
+
+/* See `guide` in scorer.c. */
+static pair_weights
+weights_of(const explained *e, int32_t a, int32_t b)
+{
+	static const int has[XMC_MODALITIES] = {XMC_HAS_TEXT, XMC_HAS_IMAGE};
+	const xmc_calibration *c = e->calibration;
+	const uint8_t *of = e->document->has;
+	pair_weights weights = {{0}, {0}};
+	bool		shared[XMC_MODALITIES];
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		shared[m] = (of[a] & has[m]) && (of[b] & has[m]);
+	if (!e->p || !of[a] || !of[b] || (shared[XMC_TEXT] && shared[XMC_IMAGE]))
+	{
+		xmc_fused_weights(&e->model->options, c, of[a], of[b], weights.own);
+		return weights;
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		int			other = m == XMC_TEXT ? XMC_IMAGE : XMC_TEXT;
+
+		if (shared[m])
+		{
+			weights.own[m] = c->guided[m][0] * c->solo[m];
+			weights.carried[other] = c->guided[m][1];
+		}
+		else if (!shared[other])
+			weights.carried[m] = c->cross_modal[m];
+	}
+	return weights;
+}
+
+/* ---- guided parts ---- */
+
+/* With which probability item k stands for item i, of whose modality m the scores are carried. */
+static double
+stands_for(const explained *e, xmc_modality m, int32_t i, int32_t k)
+{
+	int64_t		n = e->document->n;
+
+	if (e->document->has[i] & (m == XMC_TEXT ? XMC_HAS_TEXT : XMC_HAS_IMAGE))
+		return i == k;
+	return m == XMC_TEXT ? e->p[i * n + k] : e->p[k * n + i];
+}
+
+/* The items that stand for item i, into via (n) and probability (n). Returns their number. */
+static int32_t
+find_stand_ins(const explained *e, xmc_modality m, int32_t i, int32_t *via, double *probability)
+{
+	int32_t		count = 0;
+
+	for (int32_t k = 0; k < e->document->n; k++)
+	{
+		double		p = stands_for(e, m, i, k);
+
+		if (p == 0)
+			continue;
+		via[count] = k;
+		probability[count++] = p;
+	}
+	return count;
+}
+
+/* Those of both items of a pair, in one modality. */
+typedef struct stand_ins
+{
+	int32_t		n[2];
+	int32_t    *via[2];
+	double	   *probability[2];
+} stand_ins;
+
+static xmc_status
+find_both_stand_ins(const explained *e, xmc_modality m, const xmc_pair *pair, stand_ins *out)
+{
+	size_t		n = (size_t) e->document->n;
+
+	for (int side = 0; side < 2; side++)
+	{
+		out->via[side] = xmc_arena_alloc(e->arena, n, sizeof(int32_t));
+		out->probability[side] = xmc_arena_alloc(e->arena, n, sizeof(double));
+		if (!out->via[side] || !out->probability[side])
+			return xmc_fail(e->arena->ctx, XMC_NO_MEMORY, "out of memory");
+		out->n[side] = find_stand_ins(e, m, side ? pair->after : pair->before, out->via[side], out->probability[side]);
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+add_guided(const explained *e, xmc_modality m, double weight, const stand_ins *by, xmc_explanation *out)
+{
+	int64_t		n = e->document->n;
+	int64_t		work = 0;
+
+	for (int32_t k = 0; k < by->n[0]; k++)
+	{
+		for (int32_t l = 0; l < by->n[1]; l++)
+		{
+			xmc_part	part = {.kind = XMC_PART_GUIDED,.modality = m,.via = {by->via[0][k], by->via[1][l]},
+				.probability = {by->probability[0][k], by->probability[1][l]}};
+
+			part.contribution = weight * part.probability[0] * part.probability[1] *
+				e->scores->score[m][part.via[0] * n + part.via[1]];	/* scores of a kind have the number of the modality */
+			if (part.contribution != 0)
+				out->part[out->n++] = part;
+		}
+		XMC_TRY(xmc_spend(e->arena->ctx, &work, by->n[1]));
+	}
+	return XMC_OK;
+}
+
+/* ---- a pair ---- */
+
+static const xmc_part_kind kind_of_term[XMC_TERMS] = {
+	[XMC_TERM_SPARSE] = XMC_PART_WORD, [XMC_TERM_TEXT_LINEAR] = XMC_PART_TEXT_EMBEDDING,
+	[XMC_TERM_TEXT_NETWORK] = XMC_PART_NETWORK, [XMC_TERM_IMAGE_LINEAR] = XMC_PART_IMAGE,
+	[XMC_TERM_IMAGE_NETWORK] = XMC_PART_NETWORK, [XMC_TERM_BILINEAR] = XMC_PART_TOGETHER
+};
+
+/* Whether a term of this modality scores the pair. */
+static bool
+takes(const explained *e, xmc_modality m, const xmc_pair *pair)
+{
+	return xmc_batch_takes(&e->model->options, m, e->document->has[pair->before]) &&
+		xmc_batch_takes(&e->model->options, m, e->document->has[pair->after]);
+}
+
+/* Adds a part if it is not 0. */
+static void
+add_part(xmc_explanation *out, xmc_part_kind kind, xmc_modality modality, double contribution)
+{
+	if (contribution != 0)
+		out->part[out->n++] = (xmc_part){.kind = kind,.modality = modality,.contribution = contribution};
+}
+
+/* What the parts leave of the fused score: rounding to float32 alone. */
+static void
+add_rounding(const explained *e, const xmc_pair *pair, xmc_explanation *out)
+{
+	double		rest = e->scores->score[XMC_SCORE_FUSED][(int64_t) pair->before * e->document->n + pair->after];
+
+	for (int32_t k = 0; k < out->n; k++)
+		rest -= out->part[k].contribution;
+	if (fabs(rest) > XMC_EXPLAIN_ROUNDING)
+		add_part(out, XMC_PART_ROUNDING, XMC_JOINT, rest);
+}
+
+static xmc_status
+explain_pair(const explained *e, int32_t number, const xmc_pair *pair, xmc_explanation *out)
+{
+	pair_weights weights = weights_of(e, pair->before, pair->after);
+	const int32_t *start = e->document->feature_start;
+	size_t		most = XMC_TERMS + 1;
+	stand_ins	by[XMC_MODALITIES];
+
+	/* room for all parts */
+	most += (size_t) (start[pair->before + 1] - start[pair->before] + start[pair->after + 1] - start[pair->after]);
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (weights.carried[m] != 0)
+		{
+			XMC_TRY(find_both_stand_ins(e, (xmc_modality) m, pair, &by[m]));
+			most += (size_t) by[m].n[0] * (size_t) by[m].n[1];
+		}
+	*out = (xmc_explanation){.part = xmc_arena_alloc(e->arena, most, sizeof(xmc_part))};
+	XMC_NEED(out->part, e->arena->ctx);
+	if (e->model->sparse && weights.own[XMC_TEXT] != 0 && takes(e, XMC_TEXT, pair))
+		XMC_TRY(xmc_word_parts(e->arena, e->model, e->tokeniser, e->document, e->item, pair->before, pair->after,
+							   weights.own[XMC_TEXT], &out->n, out->part));
+	for (int t = 0; t < XMC_TERMS; t++)
+		if (e->term[t])
+		{
+			xmc_modality m = xmc_term_modality((xmc_term) t);
+
+			add_part(out, kind_of_term[t], m, weights.own[m] * e->term[t][number]);
+		}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (weights.carried[m] != 0)
+			XMC_TRY(add_guided(e, (xmc_modality) m, weights.carried[m], &by[m], out));
+	add_rounding(e, pair, out);
+	return XMC_OK;
+}
+
+/* The raw scores of each term for these pairs: those of a document with these labels. */
+static xmc_status
+score_terms(explained *e, int32_t n_pairs, const xmc_pair *pair)
+{
+	xmc_document labelled = *e->document;
+	const xmc_document *one = &labelled;
+
+	labelled.n_pairs = n_pairs;
+	labelled.pair = (xmc_pair *) pair;
+	for (int t = 0; t < XMC_TERMS; t++)
+	{
+		bool		is_needed = false;
+
+		for (int32_t k = 0; k < n_pairs && !is_needed; k++)
+			is_needed = takes(e, xmc_term_modality((xmc_term) t), &pair[k]);
+		if (t == XMC_TERM_SPARSE || !is_needed || !xmc_has_term(e->model, (xmc_term) t))
+			continue;
+		e->term[t] = xmc_arena_alloc(e->arena, (size_t) n_pairs, sizeof(float));
+		XMC_NEED(e->term[t], e->arena->ctx);
+		XMC_TRY(xmc_term_pair_scores(e->arena, e->model, (xmc_term) t, 1, &one, e->term[t]));
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_explain(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, xmc_tokeniser *tokeniser,
+			const xmc_document *document, const xmc_item *item, const xmc_scores *scores, int32_t n_pairs,
+			const xmc_pair *pair, xmc_explanation *out)
+{
+	explained	e = {.arena = arena,.model = model,.calibration = xmc_calibration_of(model, rule, document),
+		.tokeniser = tokeniser,.document = document,.item = item,.scores = scores};
+
+	XMC_TRY(score_terms(&e, n_pairs, pair));
+	if (model->has_alignment && xmc_align_is_open(document, false))
+	{
+		xmc_alignment inferred;
+
+		XMC_TRY(xmc_align_documents(arena, model, 1, document, false, &inferred));
+		XMC_TRY(xmc_guidance_alignment(arena, document, false, &inferred, &e.p));
+	}
+	for (int32_t k = 0; k < n_pairs; k++)
+		XMC_TRY(explain_pair(&e, k, &pair[k], &out[k]));
+	return XMC_OK;
+}
