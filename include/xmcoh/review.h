@@ -8,7 +8,16 @@
 #include "xmcoh/base.h"
 #include "xmcoh/decided.h"
 
-/* What a review is for. */
+/*
+ * What a review is for, and the value of an answer.
+ *
+ * XMC_REVIEW_LEARN: the entropy of the answer in bits, times the square root of the distance of the two items, as a share of
+ * the document, divided by the number of this answer in its document: 1 for the first, 2 for the second. The distance is that
+ * of the stored places, or that in the order by the scores if an item has no position.
+ *
+ * XMC_REVIEW_CORRECT: the probability that the pair is stored the wrong way round, if at most one item of the document is
+ * misplaced. The log-odds of a misplaced item are the mean of those of the pairs that its move turns.
+ */
 typedef enum xmc_review_strategy
 {
 	XMC_REVIEW_LEARN = 0,		/* the answers that teach most */

@@ -135,7 +135,119 @@ assert_pair(const xmc_review_pair *pair, int32_t before, int32_t after, xmc_revi
 	assert_int_equal(pair->reason, reason);
 }
 
-/* What is probably wrong comes first; a pair that a person could not answer comes later; one of an old decision early. */
+/* ---- to correct ---- */
+
+/* The stored order of a document without NaN positions: the item at each place. */
+static void
+stored_order(const example *e, int32_t *item)
+{
+	int32_t		n = e->document.n;
+
+	for (int32_t k = 0; k < n; k++)
+		item[k] = k;
+	for (int32_t k = 1; k < n; k++)
+		for (int32_t l = k; l > 0 && e->position[item[l - 1]] > e->position[item[l]]; l--)
+		{
+			int32_t		t = item[l];
+
+			item[l] = item[l - 1];
+			item[l - 1] = t;
+		}
+}
+
+/*
+ * The weight of the fault that the item at place k belongs just past place l, 0 if that is no fault of its own; turned[m]:
+ * whether the pair of it and the item at place m is turned.
+ */
+static double
+weigh_fault(const example *e, const int32_t *item, int32_t k, int32_t l, bool *turned)
+{
+	int32_t		n = e->document.n;
+	double		sum = 0;
+	int			pairs = 0;
+
+	for (int32_t m = 0; m < n; m++)
+	{
+		int32_t		first = item[k < m ? k : m];
+		int32_t		second = item[k < m ? m : k];
+
+		turned[m] = m != k && (k < l ? k < m && m <= l : l <= m && m < k);
+		if (turned[m] && e->decided[first * n + second] == XMC_DECIDED_BEFORE)
+			return 0;
+		turned[m] = turned[m] && e->decided[first * n + second] == XMC_UNDECIDED && e->position[first] < e->position[second];
+		sum += turned[m] ? -e->fused[first * n + second] : 0;
+		pairs += turned[m];
+	}
+	return turned[l] ? exp(sum / pairs) : 0;
+}
+
+/* The probability that each pair is stored the wrong way round, by the definition. wrong (n, n), by items. */
+static void
+find_wrong(const example *e, double *wrong)
+{
+	int32_t		n = e->document.n;
+	int32_t		item[MOST];
+	double		total = 0;
+	int			faults = 0;
+
+	stored_order(e, item);
+	memset(wrong, 0, sizeof(double) * MOST * MOST);
+	for (int32_t k = 0; k < n; k++)
+		for (int32_t l = 0; l < n; l++)
+		{
+			bool		turned[MOST];
+			double		weight = l == k || l == k - 1 ? 0 : weigh_fault(e, item, k, l, turned);
+
+			faults += weight > 0;
+			total += weight;
+			for (int32_t m = 0; m < n && weight > 0; m++)
+				if (turned[m])
+				{
+					wrong[item[k] * n + item[m]] += weight;
+					wrong[item[m] * n + item[k]] += weight;
+				}
+		}
+	for (int32_t at = 0; at < n * n; at++)
+		wrong[at] /= 4 * faults + total;
+}
+
+static void
+test_wrong(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	example		e;
+
+	(void) state;
+	xmc_random_seed(&random, 3);
+	for (int32_t r = 1; r < 2000; r++)
+	{
+		double		wrong[MOST * MOST];
+		xmc_review_pair pair[PAIRS];
+		int32_t		n;
+
+		if (r % 5 == 0)
+			continue;
+		make_random(&ctx, &random, r, &e);
+		e.document.flag = NULL;
+		find_wrong(&e, wrong);
+		ask(&e, XMC_REVIEW_CORRECT, pair, &n);
+		for (int32_t k = 0; k < n; k++)
+			assert_near(pair[k].value, wrong[pair[k].before * e.document.n + pair[k].after], 1e-6);
+	}
+}
+
+/* Scores that agree with the stored order, but for one item that belongs to the front. */
+static void
+begin_with_fault(example *e, int32_t n, int32_t misplaced)
+{
+	begin(e, n);
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = i + 1; j < n; j++)
+			set_score(n, e->fused, i, j, j == misplaced ? -2 : 1);
+}
+
+/* The misplaced item comes first; a pair that a person could not answer comes last; neighbours of an old decision early. */
 static void
 test_correct(void **state)
 {
@@ -144,26 +256,60 @@ test_correct(void **state)
 	int32_t		n;
 
 	(void) state;
-	begin(&e, 4);
-	for (int32_t i = 0; i < 4; i++)
-		for (int32_t j = i + 1; j < 4; j++)
-			set_score(4, e.fused, i, j, 1);
-	set_score(4, e.fused, 0, 2, -2);
+	begin_with_fault(&e, 5, 3);
 	ask(&e, XMC_REVIEW_CORRECT, pair, &n);
-	assert_pair(&pair[0], 2, 0, XMC_REVIEW_SUSPECT);
+	assert_pair(&pair[0], 3, 2, XMC_REVIEW_SUSPECT);
 	assert_near(pair[0].probability, 1 / (1 + exp(-2)), 1e-12);
-	assert_near(pair[0].value, 1 / (1 + exp(-2)), 1e-12);
-	assert_pair(&pair[1], 0, 1, XMC_REVIEW_UNCERTAIN);
-	/* 2 before 0 before 1: 1 and 2 are not asked */
-	for (int32_t k = 0; k < n; k++)
-		assert_false(pair[k].before == 1 && pair[k].after == 2);
-	e.flag[3 * 4 + 1] = XMC_REVIEW_IS_STALE;
-	e.flag[0 * 4 + 2] = XMC_REVIEW_IS_SKIPPED;
+	assert_pair(&pair[1], 3, 1, XMC_REVIEW_SUSPECT);
+	assert_pair(&pair[2], 3, 0, XMC_REVIEW_SUSPECT);
+	e.flag[2 * 5 + 3] = XMC_REVIEW_IS_SKIPPED;
+	e.flag[1 * 5 + 0] = e.flag[0 * 5 + 2] = XMC_REVIEW_IS_STALE;
 	ask(&e, XMC_REVIEW_CORRECT, pair, &n);
-	assert_pair(&pair[0], 1, 3, XMC_REVIEW_STALE);
+	assert_pair(&pair[0], 0, 1, XMC_REVIEW_STALE);
 	assert_near(pair[0].value, 0.5, 1e-12);
+	assert_pair(&pair[1], 0, 2, XMC_REVIEW_STALE);
+	assert_pair(&pair[2], 3, 1, XMC_REVIEW_SUSPECT);
 	for (int32_t k = 0; k < n; k++)
-		assert_true(pair[k].reason != XMC_REVIEW_SKIPPED || k == n - 1);
+		assert_true(pair[k].reason != XMC_REVIEW_SKIPPED || k > 3);
+}
+
+/* ---- to learn ---- */
+
+/* The ends of a document come first, then what stands in between; certain answers and further answers are worth less. */
+static void
+test_learn(void **state)
+{
+	xmc_review_pair pair[PAIRS];
+	example		e;
+	int32_t		n;
+
+	(void) state;
+	begin(&e, 5);
+	ask(&e, XMC_REVIEW_LEARN, pair, &n);
+	assert_pair(&pair[0], 0, 4, XMC_REVIEW_UNCERTAIN);
+	assert_near(pair[0].value, 1, 1e-12);
+	assert_pair(&pair[1], 0, 3, XMC_REVIEW_UNCERTAIN);
+	assert_near(pair[1].value, sqrt(3. / 4) / 2, 1e-12);
+	/* two decisions, three answers with what links them */
+	xmc_decide(5, e.decided, 0, 4, XMC_DECIDED_BEFORE);
+	xmc_decide(5, e.decided, 0, 3, XMC_DECIDED_BEFORE);
+	ask(&e, XMC_REVIEW_LEARN, pair, &n);
+	assert_pair(&pair[0], 1, 4, XMC_REVIEW_UNCERTAIN);
+	assert_near(pair[0].value, sqrt(3. / 4) / 3, 1e-12);
+	/* without positions, the places in the order by the scores: item 4, then 0, ... 3 */
+	begin(&e, 5);
+	for (int32_t i = 0; i < 5; i++)
+	{
+		e.position[i] = NAN;
+		for (int32_t j = i + 1; j < 5; j++)
+			set_score(5, e.fused, i, j, j == 4 ? -0.1 : 0.1);
+	}
+	ask(&e, XMC_REVIEW_LEARN, pair, &n);
+	assert_pair(&pair[0], 4, 3, XMC_REVIEW_UNCERTAIN);
+	/* certain */
+	set_score(5, e.fused, 4, 3, 9);
+	ask(&e, XMC_REVIEW_LEARN, pair, &n);
+	assert_pair(&pair[0], 0, 3, XMC_REVIEW_UNCERTAIN);
 }
 
 static void
@@ -265,7 +411,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contract),
+		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_correct),
+		cmocka_unit_test(test_learn),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_stop),
