@@ -11,12 +11,12 @@
 /*
  * What a review is for, and the value of an answer.
  *
- * XMC_REVIEW_LEARN: the entropy of the answer in bits, times the square root of the distance of the two items, as a share of
- * the document, divided by the number of this answer in its document: 1 for the first, 2 for the second. The distance is that
- * of the stored places, or that in the order by the scores if an item has no position.
+ * XMC_REVIEW_LEARN: the entropy of the answer in bits, times the square root of the distance of the two items, as a
+ * share of the document, divided by the number of this answer in its document: 1 for the first, 2 for the second. The
+ * distance is that of the stored places, or that in the order by the scores if an item has no position.
  *
- * XMC_REVIEW_CORRECT: the probability that the pair is stored the wrong way round, if at most one item of the document is
- * misplaced. The log-odds of a misplaced item are the mean of those of the pairs that its move turns.
+ * XMC_REVIEW_CORRECT: the probability that the pair is stored the wrong way round, if at most one item of the
+ * document is misplaced. The log-odds of a misplaced item are the mean of those of the pairs that its move turns.
  */
 typedef enum xmc_review_strategy
 {
@@ -65,11 +65,11 @@ typedef struct xmc_review_pair
 
 /*
  * The best pairs of a document, *n of them, at most `most`, into pair (most), best first; ties go to the smaller item
- * numbers. A decided pair is not asked. A pair that follows from decisions is decided, since `decided` is closed. A pair
- * that would follow from decisions and the likely answers to the pairs before it in the list is not asked either. The likely
- * answer is the stored order, unless confident scores contradict that; without one, the order by the fused score. By
- * XMC_REVIEW_CORRECT only pairs with two different positions are asked. Takes O(n^2) time for each pair of the list. Errors:
- * XMC_LIMIT (too many items), XMC_NO_MEMORY, XMC_STOPPED.
+ * numbers. A decided pair is not asked. A pair that follows from decisions is decided, since `decided` is closed. A
+ * pair that would follow from decisions and the likely answers to the pairs before it in the list is not asked
+ * either. The likely answer is the stored order, unless confident scores contradict that; without one, the order by
+ * the fused score. By XMC_REVIEW_CORRECT only pairs with two different positions are asked. Takes O(n^2) time for
+ * each pair of the list. Errors: XMC_LIMIT (too many items), XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_review_pairs(xmc_ctx *ctx, const xmc_review_document *document, xmc_review_strategy strategy,
 								   int32_t most, xmc_review_pair *pair, int32_t *n);

@@ -1,7 +1,7 @@
 /*
- * review.c - which pairs of a document are worth a person's time: review.h is the contract. Pairs are chosen one by one, the
- * one of the largest value first; what would follow from the likely answer counts as known from then on. doc/method.md,
- * "Review", has the strategies that were compared.
+ * review.c - which pairs of a document are worth a person's time: review.h is the contract. Pairs are chosen one by
+ * one, the one of the largest value first; what would follow from the likely answer counts as known from then on.
+ * doc/method.md, "Review", has the strategies that were compared.
  */
 #include "xmcoh/review.h"
 #include "xmcoh/order.h"
