@@ -4,7 +4,7 @@
 #   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
-#   REVIEW=only               measures the choice of pairs to review alone (review.c), and leaves the other tables as they are; 0: not that
+#   REVIEW=only               measures the choice of pairs to review alone (review.c); the other tables stay as they are. 0: not that
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
@@ -30,7 +30,8 @@ if [ "$REVIEW" = only ]; then
 		cat "$ROOT/test/bench/quality_notes.md"
 	} | cat -s >"$document.new"
 	mv "$document.new" "$document"
-	say "$tables" "" "Written to doc/quality.md."
+	say "$tables"
+	say "Written to doc/quality.md."
 	exit 0
 fi
 

@@ -608,7 +608,8 @@ plant(const sample *s, const xmc_scores *score, uint64_t seed)
 		for (int32_t t = 0; t < s->n_test; t++)
 		{
 			xmc_review_pair pair[OF_DOCUMENT];
-			int32_t		count = rank_pairs(by, &random, &all.guide[s->test[t]], score[t].score[XMC_SCORE_FUSED], position[t], pair);
+			int32_t		count = rank_pairs(by, &random, &all.guide[s->test[t]], score[t].score[XMC_SCORE_FUSED], position[t],
+										   pair);
 
 			for (int32_t k = 0; k < count; k++)
 				list[n++] = (listed_pair) {pair[k], t};
@@ -668,8 +669,8 @@ measure_faults(int32_t samples)
 		free_sample(&s);
 	}
 	printf("\n## Review, split by %s: faults among the first %d pairs\n\n"
-		   "In one of %d guides two items are swapped, so that %.1f %% of all pairs are stored the wrong way round. The models\n"
-		   "were trained on %d approved guides of the other folds. At most %d pairs of a document are shown.\n\n"
+		   "In one of %d guides two items are swapped: %.1f %% of all pairs are stored the wrong way round. The models were\n"
+		   "trained on %d approved guides of the other folds. At most %d pairs of a document are shown.\n\n"
 		   "| ranking | wrong pairs | `correct` - this | faulty documents |\n|---|---|---|---|\n", split_name[split], SHOWN,
 		   FAULTY, 100 * share, TAUGHT, OF_DOCUMENT);
 	for (ranking by = 0; by < RANKINGS; by++)
@@ -697,10 +698,11 @@ static void
 print_head(int32_t samples)
 {
 	printf("## Review: a simulated reviewer\n\n"
-		   "Samples: %d; each tests one of the five folds of each split. Models read words alone. Every reviewer starts from %d\n"
-		   "wholly approved guides and answers single pairs from the stored order. After the answers of each row the model is\n"
-		   "trained again, on these guides and on all that follows from the answers. To approve a document of k items costs k - 1\n"
-		   "answers, one for each two neighbours. Intervals are over repositories where these are split, else over guides.\n",
+		   "Samples: %d; each tests one of the five folds of each split. Models read words alone. Every reviewer starts from\n"
+		   "%d wholly approved guides and answers single pairs from the stored order. After the answers of each row the model\n"
+		   "is trained again, on these guides and on all that follows from the answers. To approve a document of k items\n"
+		   "costs k - 1 answers, one for each two neighbours. Intervals are over repositories where these are split, else over\n"
+		   "guides.\n",
 		   samples, START);
 }
 
