@@ -364,9 +364,20 @@ test_failures(void **state)
 	(void) state;
 	xmc_random_seed(&random, 2);
 	make_random(&ctx, &random, 7, &e);
-	c.fail_at = c.calls + 1;
-	assert_int_equal(xmc_review_pairs(&ctx, &e.document, XMC_REVIEW_LEARN, PAIRS, pair, &n), XMC_NO_MEMORY);
-	assert_int_equal(n, 0);
+	for (xmc_review_strategy strategy = XMC_REVIEW_LEARN; strategy <= XMC_REVIEW_CORRECT; strategy++)
+	{
+		long		calls = c.calls;
+
+		assert_int_equal(xmc_review_pairs(&ctx, &e.document, strategy, PAIRS, pair, &n), XMC_OK);
+		calls = c.calls - calls;
+		for (long at = 1; at <= calls; at++)
+		{
+			c.fail_at = c.calls + at;
+			assert_int_equal(xmc_review_pairs(&ctx, &e.document, strategy, PAIRS, pair, &n), XMC_NO_MEMORY);
+			assert_int_equal(n, 0);
+			assert_int_equal(c.live, 0);
+		}
+	}
 	assert_int_equal(xmc_review_pairs(&ctx, &large, XMC_REVIEW_LEARN, PAIRS, pair, &n), XMC_LIMIT);
 	assert_int_equal(c.live, 0);
 	e.document.n = 0;
@@ -392,15 +403,21 @@ test_stop(void **state)
 	long		questions;
 
 	(void) state;
-	assert_int_equal(xmc_review_pairs(&ctx, &document, XMC_REVIEW_LEARN, 2, pair, &n), XMC_OK);
-	questions = c.questions;
-	assert_true(questions > 1);
-	for (long at = 1; at <= questions; at++)
+	for (int32_t i = 0; i < ITEMS; i++)
+		position[i] = i % (ITEMS / 2);
+	for (xmc_review_strategy strategy = XMC_REVIEW_LEARN; strategy <= XMC_REVIEW_CORRECT; strategy++)
 	{
-		c.questions = 0;
-		c.stop_at = at;
-		assert_int_equal(xmc_review_pairs(&ctx, &document, XMC_REVIEW_LEARN, 2, pair, &n), XMC_STOPPED);
-		assert_int_equal(c.live, 0);
+		c.questions = c.stop_at = 0;
+		assert_int_equal(xmc_review_pairs(&ctx, &document, strategy, 2, pair, &n), XMC_OK);
+		questions = c.questions;
+		assert_true(questions > 4);
+		for (long at = 1; at <= questions; at++)
+		{
+			c.questions = 0;
+			c.stop_at = at;
+			assert_int_equal(xmc_review_pairs(&ctx, &document, strategy, 2, pair, &n), XMC_STOPPED);
+			assert_int_equal(c.live, 0);
+		}
 	}
 	free(s);
 	free(position);

@@ -384,8 +384,12 @@ find_wrong(xmc_ctx *ctx, review *r, double *weight)
 		total += sum;
 		XMC_TRY(xmc_spend(ctx, &work, r->m));
 	}
-	for (size_t at = 0; at < (size_t) r->document->n * (size_t) r->document->n; at++)
-		r->wrong[at] = (float) (r->wrong[at] / fmax(RIGHT_ODDS * (double) faults + total, 1));
+	for (int32_t i = 0; i < r->document->n; i++)
+	{
+		for (int32_t j = i + 1; j < r->document->n; j++)
+			r->wrong[cell(r, i, j)] = (float) (r->wrong[cell(r, i, j)] / fmax(RIGHT_ODDS * (double) faults + total, 1));
+		XMC_TRY(xmc_spend(ctx, &work, r->document->n));
+	}
 	return XMC_OK;
 }
 
