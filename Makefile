@@ -9,7 +9,7 @@
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
 #   make guides                                    the measured example on real guides (GUIDES=folder)
-#   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES)
+#   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, REVIEW)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
@@ -311,5 +311,5 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
-quality:
+quality: build/bench/review
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

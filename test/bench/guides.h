@@ -1,0 +1,203 @@
+/*
+ * guides.h - for programs under test/bench that need no server: the guides as documents with their true order, their
+ * repositories, and folds of both splits as guides_data.sql makes them. Only the texts are read.
+ */
+#ifndef GUIDES_H
+#define GUIDES_H
+
+#include "xmcoh/dataset.h"
+#include "xmcoh/hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUIDES_FOLDS 5
+
+typedef enum guides_split
+{
+	BY_REPOSITORY,				/* every repository is in one fold: its wording is new to the model */
+	BY_DOCUMENT
+} guides_split;
+
+typedef struct guide
+{
+	char	   *name;
+	int32_t		repository;
+	int32_t		fold[2];		/* by guides_split */
+	xmc_document document;		/* items in the order of random keys; its whole order is labelled */
+	double	   *position;		/* (n) the true place of each item, from 0 */
+	int32_t    *order;			/* (n) the item at each true place */
+} guide;
+
+typedef struct guides
+{
+	int32_t		n;
+	guide	   *guide;
+	int32_t		repositories;
+	char	  **repository;
+} guides;
+
+#define GUIDES_TRY(ctx, expression) \
+	do { if ((expression) != XMC_OK) { fprintf(stderr, "%s\n", (ctx)->message); exit(1); } } while (0)
+
+static inline void *
+guides_alloc(size_t count, size_t size)
+{
+	void	   *memory = calloc(count ? count : 1, size);
+
+	if (!memory)
+		exit(1);
+	return memory;
+}
+
+/* One step as the file has it. */
+typedef struct guides_step
+{
+	char	   *guide;
+	char	   *text;
+	char	   *repository;
+} guides_step;
+
+/* The steps of the file, which follow each other in the true order, guide by guide. */
+static inline guides_step *
+guides_read_steps(const char *folder, size_t *n)
+{
+	guides_step *step = NULL;
+	char		command[4096];
+	char	   *line = NULL;
+	size_t		capacity = 0;
+	FILE	   *file;
+
+	snprintf(command, sizeof command, "gzip -dc '%s/steps.tsv.gz'", folder);
+	file = popen(command, "r");
+	if (!file || getline(&line, &capacity, file) <= 0)
+	{
+		fprintf(stderr, "there is no %s/steps.tsv.gz\n", folder);
+		exit(1);
+	}
+	for (*n = 0; getline(&line, &capacity, file) > 0; ++*n)
+	{
+		/* guide, number, text, repository; the text may hold tabs */
+		char	   *number = strchr(line, '\t');
+		char	   *text = strchr(number + 1, '\t');
+		char	   *repository = strrchr(line, '\t');
+
+		if (*n % 1024 == 0)
+			step = realloc(step, (*n + 1024) * sizeof *step);
+		*number = *text = *repository = '\0';
+		repository[1 + strcspn(repository + 1, "\n")] = '\0';
+		step[*n] = (guides_step) {strdup(line), strdup(text + 1), strdup(repository + 1)};
+	}
+	free(line);
+	pclose(file);
+	return step;
+}
+
+static inline int32_t
+guides_repository(guides *all, const char *name)
+{
+	for (int32_t r = 0; r < all->repositories; r++)
+		if (strcmp(all->repository[r], name) == 0)
+			return r;
+	all->repository = realloc(all->repository, (size_t) (all->repositories + 1) * sizeof *all->repository);
+	all->repository[all->repositories] = strdup(name);
+	return all->repositories++;
+}
+
+/* A guide of n steps. Keys are hashes, so that ties broken by the key are independent of the true order. */
+static inline void
+guides_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, const guides_step *step, int32_t n,
+			 guide *out)
+{
+	xmc_item   *item = guides_alloc((size_t) n, sizeof *item);
+	char		(*key)[32] = guides_alloc((size_t) n, sizeof *key);
+
+	out->name = strdup(step->guide);
+	out->position = guides_alloc((size_t) n, sizeof *out->position);
+	out->order = guides_alloc((size_t) n, sizeof *out->order);
+	for (int32_t i = 0; i < n; i++)
+	{
+		snprintf(key[i], sizeof key[i], "%.20s/%d", step->guide, i);
+		snprintf(key[i], sizeof key[i], "k%016llx", (unsigned long long) xmc_hash_bytes(key[i], strlen(key[i]), 0));
+		item[i] = (xmc_item){.key = key[i],.key_length = strlen(key[i]),.text = step[i].text,.text_length = strlen(step[i].text)};
+	}
+	qsort(item, (size_t) n, sizeof *item, xmc_item_compare);
+	for (int32_t i = 0; i < n; i++)
+	{
+		int32_t		place = (int32_t) ((char (*)[32]) item[i].key - key);
+
+		out->position[i] = place;
+		out->order[place] = i;
+	}
+	GUIDES_TRY(ctx, xmc_document_build(ctx, options, tokeniser, n, item, &out->document));
+	GUIDES_TRY(ctx, xmc_document_label_order(ctx, &out->document, out->order));
+	free(item);
+	free(key);
+}
+
+/* Repositories are taken by size, each into the fold that is smallest so far. */
+static inline void
+guides_fold(guides *all)
+{
+	int32_t    *size = guides_alloc((size_t) all->repositories, sizeof *size);
+	int32_t		filled[GUIDES_FOLDS] = {0};
+
+	for (int32_t g = 0; g < all->n; g++)
+	{
+		size[all->guide[g].repository]++;
+		all->guide[g].fold[BY_DOCUMENT] =
+			(int32_t) (xmc_hash_bytes(all->guide[g].name, strlen(all->guide[g].name), 0) % GUIDES_FOLDS);
+	}
+	for (int32_t k = 0; k < all->repositories; k++)
+	{
+		int32_t		largest = 0;
+		int32_t		fold = 0;
+
+		for (int32_t r = 1; r < all->repositories; r++)
+			if (size[r] > size[largest] ||
+				(size[r] == size[largest] && strcmp(all->repository[r], all->repository[largest]) < 0))
+				largest = r;
+		for (int32_t f = 1; f < GUIDES_FOLDS; f++)
+			if (filled[f] < filled[fold])
+				fold = f;
+		for (int32_t g = 0; g < all->n; g++)
+			if (all->guide[g].repository == largest)
+				all->guide[g].fold[BY_REPOSITORY] = fold;
+		filled[fold] += size[largest];
+		size[largest] = -1;
+	}
+	free(size);
+}
+
+/* The guides of two steps or more. */
+static inline void
+guides_read(xmc_ctx *ctx, const xmc_options *options, const char *folder, guides *out)
+{
+	size_t		n;
+	guides_step *step = guides_read_steps(folder, &n);
+	xmc_tokeniser *tokeniser;
+
+	*out = (guides) {.guide = guides_alloc(n, sizeof(guide))};
+	GUIDES_TRY(ctx, xmc_tokeniser_new(ctx, &tokeniser));
+	for (size_t first = 0, end; first < n; first = end)
+	{
+		for (end = first + 1; end < n && strcmp(step[end].guide, step[first].guide) == 0; end++)
+			;
+		if (end - first < 2)
+			continue;
+		out->guide[out->n].repository = guides_repository(out, step[first].repository);
+		guides_build(ctx, options, tokeniser, &step[first], (int32_t) (end - first), &out->guide[out->n++]);
+	}
+	xmc_tokeniser_free(tokeniser);
+	for (size_t s = 0; s < n; s++)
+	{
+		free(step[s].guide);
+		free(step[s].text);
+		free(step[s].repository);
+	}
+	free(step);
+	guides_fold(out);
+}
+
+#endif
