@@ -17,7 +17,7 @@ like(outcome(train('manuals')), qr/^succeeded: /, 'a model');
 value(q{CREATE TABLE draft AS SELECT manual + 1000 AS manual, step, CASE WHEN manual % 3 = 0 THEN -place ELSE place END AS place, instruction
 	FROM make_steps(100);
 SELECT xmcoh.attach_source('manuals', 'draft', 'manual', 'step', text => 'instruction', "position" => 'place');
-CREATE TABLE answer (client int, document text, a text, b text, given bigint, done bigint);
+CREATE TABLE answer (client int, document text, a text, b text, given bigint, done bigint, verdict text);
 CREATE SEQUENCE event;
 GRANT ALL ON answer, draft, work_step TO PUBLIC; GRANT ALL ON SEQUENCE event TO PUBLIC;
 -- Each claim and each decision is a transaction. A number of the sequence is drawn after a pair is given and before it is decided.
@@ -25,6 +25,7 @@ CREATE PROCEDURE review(client int, n int) LANGUAGE plpgsql AS $$
 DECLARE
 	pairs jsonb;
 	p jsonb;
+	said text;
 BEGIN
 	LOOP
 		SELECT jsonb_agg(to_jsonb(q) ORDER BY q.rank) INTO pairs FROM xmcoh.claim_reviews('manuals', n, '1 day', 'draft',
@@ -41,12 +42,13 @@ BEGIN
 		END IF;
 		-- What is given a second time has not been decided yet; here the last one of three or more is left for the next call.
 		FOR p IN SELECT x.value FROM jsonb_array_elements(pairs) WITH ORDINALITY AS x (value, k) WHERE k < 3 OR k < jsonb_array_length(pairs) LOOP
-			UPDATE answer AS o SET done = nextval('event') WHERE o.client = review.client AND o.document = p ->> 'document' AND o.done IS NULL
+			said := CASE WHEN p ->> 'reason' <> 'skipped' AND client % 5 = 0 THEN 'skip'
+				WHEN (p ->> 'document')::int % 4 = 0 AND p ->> 'before_item' IN ('4', '5') AND p ->> 'after_item' IN ('4', '5') THEN 'either'
+				WHEN (p ->> 'before_item')::int < (p ->> 'after_item')::int THEN 'before' ELSE 'after' END;
+			UPDATE answer AS o SET done = nextval('event'), verdict = said
+				WHERE o.client = review.client AND o.document = p ->> 'document' AND o.done IS NULL
 				AND o.a IN (p ->> 'before_item', p ->> 'after_item') AND o.b IN (p ->> 'before_item', p ->> 'after_item');
-			PERFORM xmcoh.decide('manuals', p ->> 'document', p ->> 'before_item', p ->> 'after_item',
-				CASE WHEN p ->> 'reason' <> 'skipped' AND client % 5 = 0 THEN 'skip'
-					WHEN (p ->> 'document')::int % 4 = 0 AND p ->> 'before_item' IN ('4', '5') AND p ->> 'after_item' IN ('4', '5') THEN 'either'
-					WHEN (p ->> 'before_item')::int < (p ->> 'after_item')::int THEN 'before' ELSE 'after' END);
+			PERFORM xmcoh.decide('manuals', p ->> 'document', p ->> 'before_item', p ->> 'after_item', said);
 			COMMIT;
 		END LOOP;
 	END LOOP;
@@ -154,6 +156,7 @@ $gate->quit;
 is(join('', map { ${ $_->{err} } } @run), '', "$clients reviewers work at the same time without an error");
 is(value(q{SELECT count(*) FROM answer AS x JOIN answer AS y USING (document, a, b) WHERE x.client < y.client AND x.given < y.done AND y.given < x.done}), 0,
 	'no pair is held by two at the same time');
+is(value(q{SELECT count(*) FROM (SELECT FROM answer WHERE verdict <> 'skip' GROUP BY document, a, b HAVING count(*) > 1) AS p}), 0, 'nor given after it was decided');
 cmp_ok(value('SELECT count(DISTINCT client) FROM answer'), '>', 1, 'not one of them alone has decided');
 is(value('SELECT count(*) FROM answer WHERE done IS NULL'), 0, 'each pair that was given was decided');
 is(value(q{SELECT count(*) FROM xmcoh.review_queue('manuals', source => 'draft')}), 0, 'nothing is left to ask');
