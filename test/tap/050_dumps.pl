@@ -14,6 +14,7 @@ use XmcohTest qw(until_dropped);
 
 my $original = new_server('original', launcher => 1);
 fill($original);
+is($original->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.claim_reviews('photos', 2, lease => '1 day')}), '2', 'a reviewer holds two pairs');
 my $wanted = state($original, 'postgres');
 is($wanted->{'owner gone'}, 'postgres', 'the model of a role that was dropped belongs to the owner of the extension');
 
@@ -166,6 +167,7 @@ sub check
 		like($state->{"orders $model"}, qr/^error: .*\Q$missing->{$model}\E/, "$name: $model says what it misses");
 		is($state->{"problem $missing->{$model}"}, "relation $missing->{$model} is missing", "$name: so does its source");
 	}
+	is($node->safe_psql('copy', 'SELECT count(*) FROM xmcoh.review_claim_record'), '0', "$name: nobody holds a pair there");
 	my @problems = grep { my $problem = $_; !grep { $problem eq "relation $_ is missing" } values %$missing }
 	  map { $state->{$_} } grep { /^problem / } sort keys %$state;
 	is(join("\n", @problems), '', "$name: there is no other problem");

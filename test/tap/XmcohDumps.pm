@@ -174,7 +174,7 @@ RESET ROLE;
 });
 }
 
-# Returns the state of a database as a hash: the contents of each table (except checkpoints, which are not dumped) and sequence; the row
+# Returns the state of a database as a hash: the contents of each table (except checkpoints and claims, which are not dumped) and sequence; the row
 # count of each view; whether the sources of schedules are unchanged; the owner, the deployed version and a hash of all scores (or the
 # error) of each model; and the models that each role sees.
 sub state
@@ -202,11 +202,11 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT 'table ' || c.relname || '=' || pg_temp.answer(format(
 		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM %s AS t', c.oid::regclass))
-	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'r' AND relname <> 'job_checkpoint';
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'r' AND relname NOT IN ('job_checkpoint', 'review_claim_record');
 SELECT 'sequence ' || c.relname || '=' || pg_temp.answer(format('SELECT last_value || '' '' || is_called FROM %s', c.oid::regclass))
 	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
 SELECT 'view ' || c.relname || '=' || pg_temp.answer(format('SELECT count(*) || '' rows'' FROM %s', c.oid::regclass))
-	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v';
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'v' AND relname NOT IN ('claim_in_force', 'review_claim');
 SELECT 'defined as scheduled ' || schedule_id || '=' || pg_temp.answer(format(
 		'SELECT xmcoh_internal.is_defined_as(model_id, source_definition) FROM xmcoh.schedule WHERE schedule_id = %s', schedule_id))
 	FROM xmcoh.schedule AS s WHERE to_jsonb(s) ? 'source_definition';

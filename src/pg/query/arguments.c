@@ -5,8 +5,13 @@
  */
 #include "query/arguments.h"
 
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+
+#include "base/access.h"
 
 text *
 xmcoh_model_argument(NullableDatum argument)
@@ -27,6 +32,7 @@ static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
 	[XMC_GUIDANCE_PAPER] = "paper",[XMC_GUIDANCE_STORED] = "stored"
 };
 static const char *const language_names[LANGUAGES] = {[ENGLISH] = "en", [JAPANESE] = "ja"};
+static const char *const strategy_names[] = {[XMC_REVIEW_LEARN] = "learn", [XMC_REVIEW_CORRECT] = "correct"};
 static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
 
 /* The number of an argument's value among the names; NULL: `usual`. ERROR for another value; `what` names the argument. */
@@ -99,6 +105,27 @@ xmcoh_count_argument(NullableDatum argument, const char *name, int32 usual)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be between 0 and %d", name, XMCOH_MOST_LISTED)));
 	return count;
+}
+
+xmc_review_strategy
+xmcoh_strategy_argument(NullableDatum argument)
+{
+	return (xmc_review_strategy) choice(argument, "strategy", XMC_REVIEW_LEARN, lengthof(strategy_names), strategy_names);
+}
+
+void
+xmcoh_require_review(text *model)
+{
+	Oid			types[2] = {OIDOID, TEXTOID};
+	Datum		values[2] = {ObjectIdGetDatum(GetUserId()), PointerGetDatum(model)};
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	if (SPI_execute_with_args("SELECT xmcoh_internal.model_id($1, $2, 'review')", 2, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not find out the level on a model");
+	SetUserIdAndSecContext(user, security);
 }
 
 double

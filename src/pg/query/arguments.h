@@ -1,5 +1,5 @@
 /*
- * arguments.h - arguments that several SQL functions have: model, evidence, guidance, alignment, rounds.
+ * arguments.h - arguments that several SQL functions have: model, evidence, guidance, alignment, rounds, strategy.
  *
  * Each function raises ERROR for a value that is not allowed and lists the allowed ones.
  */
@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 
+#include "xmcoh/review.h"
 #include "xmcoh/scorer.h"
 
 /* The name of a model. ERROR null_value_not_allowed for NULL. */
@@ -41,6 +42,12 @@ typedef enum Language
 
 /* The argument `language`; NULL: English. ERROR invalid_parameter_value. */
 extern Language xmcoh_language_argument(NullableDatum argument);
+
+/* The argument `strategy` of a review; NULL: learn. ERROR invalid_parameter_value. */
+extern xmc_review_strategy xmcoh_strategy_argument(NullableDatum argument);
+
+/* ERROR insufficient_privilege unless the current role has level review on the model. Needs SPI. */
+extern void xmcoh_require_review(text *model);
 
 /* The argument `precision`; NULL: 0.95. ERROR invalid_parameter_value. */
 extern double xmcoh_precision_argument(NullableDatum argument);

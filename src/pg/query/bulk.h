@@ -12,6 +12,7 @@
 
 #include "model/weights.h"
 #include "source/keys.h"
+#include "source/pairs.h"
 #include "source/source.h"
 
 #include "xmcoh/scorer.h"
@@ -26,6 +27,7 @@ typedef struct BulkDocument
 	bool		approved;		/* its stored order is approved in its source */
 	const uint8 *decided;		/* (n, n) what people decided (pairs.h); NULL: nothing, or the request does not ask */
 	bool		stale;			/* the document has changed since it was decided about */
+	void	   *note;			/* what the request's note keeps of it */
 	xmc_document document;
 	xmc_scores	scores;
 } BulkDocument;
@@ -37,6 +39,12 @@ typedef struct BulkDocument
 typedef bool (*BulkFilter) (void *arg, const SourceDocument *document);
 typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
 
+/*
+ * Keeps in to->note what the visitor needs of the document as it was read, such as its texts, in the memory of the visit. The
+ * other fields of *to are set, but for the scores. `pairs` NULL: the request does not ask for decisions.
+ */
+typedef void (*BulkNote) (void *arg, const SourceDocument *document, const ApprovedPairs *pairs, BulkDocument *to);
+
 /* What to score. */
 typedef struct BulkRequest
 {
@@ -45,8 +53,9 @@ typedef struct BulkRequest
 	bool		decided;		/* decisions about the documents are read, too */
 	bool		texts;			/* texts are kept for the visitor */
 	BulkFilter	filter;			/* NULL: all documents that are read */
+	BulkNote	note;			/* NULL: nothing is kept */
 	BulkVisitor visit;
-	void	   *arg;			/* of filter and visitor */
+	void	   *arg;			/* of filter, note and visitor */
 } BulkRequest;
 
 /* xmcoh_source_columns, with the error object_not_in_prerequisite_state when the model has no source. */
