@@ -8,6 +8,7 @@
 #include "train/epochs.h"
 #include "train/figures.h"
 #include "train/folds.h"
+#include "train/gap_fit.h"
 #include "train/reliability.h"
 #include "train/rounds.h"
 #include "train/term_fit.h"
@@ -242,7 +243,9 @@ run(xmc_trainer *t)
 	/* 4. The rounds. */
 	XMC_TRY(xmc_train_run_rounds(t));
 	XMC_TRY(xmc_checkpoint_load_or_save(t, XMC_STAGE_END, NULL));
-	/* 5. The figures of the report, unless cross-fitting has given them; a round that was kept changed what scores are worth. */
+	/* 5. Where steps are missing. */
+	XMC_TRY(xmc_train_fit_gaps(t));
+	/* 6. The figures of the report, unless cross-fitting has given them; a round that was kept changed what scores are worth. */
 	xmc_train_free_folds(t);
 	XMC_TRY(xmc_train_fill_anchors(t));
 	if (any_round_kept(t->report))

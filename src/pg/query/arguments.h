@@ -30,4 +30,7 @@ extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int f
 /* The argument `precision`; NULL: 0.95. ERROR invalid_parameter_value. */
 extern double xmcoh_precision_argument(NullableDatum argument);
 
+/* The argument `n`, how many candidates are wanted, at most 100. ERROR null_value_not_allowed, invalid_parameter_value. */
+extern int32 xmcoh_candidates_argument(NullableDatum argument);
+
 #endif
