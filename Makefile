@@ -36,6 +36,7 @@ REGRESS = \
 	guard \
 	items \
 	check \
+	gaps \
 	bad_input \
 	rounds \
 	settings \
