@@ -2,9 +2,10 @@
 -- quality.sql includes this file.
 
 -- Of each test document of 4 steps or more: the step that is taken out, if one is (of half of the documents), by its place from 0;
--- the step whose photo is taken away; and its repository, which is the group of the intervals.
+-- the step whose photo is taken away; whether its photo is looked for among those of others; its repository, which is the group of the
+-- intervals.
 CREATE TABLE quality.gapped AS
-    SELECT guide_id, repository, n::int, CASE WHEN h & 1 = 1 THEN (h >> 1) % n END::int AS missing, ((h >> 11) % n)::int AS bare, h
+    SELECT guide_id, repository, n::int, CASE WHEN h & 1 = 1 THEN (h >> 1) % n END::int AS missing, ((h >> 11) % n)::int AS bare, (h >> 20) & 1 = 1 AS searched
       FROM (SELECT guide_id, min(repository) AS repository, count(*) AS n, abs(hashtext('gapped ' || guide_id)) AS h
               FROM guides.step GROUP BY 1) AS d
      WHERE n >= 4;
@@ -46,7 +47,7 @@ BEGIN
                    ' CASE WHEN p.place <> g.bare THEN t.image END AS image FROM %s', 'bare ' || r.run, test);
     EXECUTE format('CREATE VIEW quality.%I AS SELECT ''album '' || row_number() OVER (ORDER BY md5(t.step_key)) / 20 AS guide_id,'
                    ' ''photo '' || md5(t.step_key) AS step_key, NULL::int AS step_no, NULL::text AS instruction,'
-                   ' NULL::real[] AS words_embedding, t.image FROM %s WHERE p.place = g.bare', 'album ' || r.run, test);
+                   ' NULL::real[] AS words_embedding, t.image FROM %s WHERE p.place = g.bare AND g.searched', 'album ' || r.run, test);
 END $$;
 
 CREATE FUNCTION quality.find_gaps(r quality.run) RETURNS void LANGUAGE plpgsql AS $$
@@ -97,6 +98,7 @@ BEGIN
     part := format('quality.%I', 'bare ' || r.run);
     PERFORM quality.attach(r, 'bare');
     PERFORM quality.attach(r, 'album');
+    SELECT array_agg(guide_id ORDER BY guide_id) INTO keys FROM quality.gapped WHERE guide_id = ANY (keys) AND searched;
     INSERT INTO quality.photo
         SELECT r.run, g.guide_id, m.candidate, cardinality(keys)
           FROM quality.gapped AS g JOIN quality.numbered AS p ON (p.guide_id, p.place) = (g.guide_id, g.bare)

@@ -168,6 +168,38 @@ SELECT text_item, image_item IS NOT NULL AS image, probability FROM xmcoh.alignm
 SELECT * FROM xmcoh.alignment('album', '4', 'linked') ORDER BY text_item;
 SELECT * FROM xmcoh.alignment('album', 'none such');
 
+-- Missing photos: the photo of the step at place 1 is missing in 121 to 130, and the others have
+-- all. Album 1 holds the missing photos among others that belong to nothing.
+CREATE TABLE bare AS SELECT * FROM loose WHERE NOT (manual <= 130 AND place = 1 AND picture IS NOT NULL);
+SELECT xmcoh.attach_source('album', 'bare', document => 'manual', item => 'item', text => 'words', image => 'picture');
+CREATE TABLE shoebox AS SELECT 'album ' || place AS album, item, picture FROM loose WHERE manual BETWEEN 121 AND 124 AND picture IS NOT NULL;
+SELECT xmcoh.attach_source('album', 'shoebox', document => 'album', item => 'item', image => 'picture');
+SELECT manual <= 130 AS missing, count(*) AS steps, bool_and(m.document IS NOT NULL) AS named, bool_and(probability_missing > 0.5) AS sure
+  FROM bare AS b LEFT JOIN xmcoh.missing_photos('album', source => 'bare', documents => ARRAY(SELECT DISTINCT manual::text FROM bare)) AS m
+    ON (m.document, m.item) = (b.manual::text, b.item) WHERE place = 1 AND words IS NOT NULL GROUP BY 1 ORDER BY 1;
+-- The photo is in the pool: it is found there, with the best ones first.
+SELECT m.document, m.candidate, m.photo_document, m.photo_item = p.item AS found, m.probability > 0.5 AS sure
+  FROM (SELECT DISTINCT manual FROM bare WHERE manual BETWEEN 121 AND 124) AS d,
+       xmcoh.missing_photos('album', d.manual::text, 2, 'shoebox', 'bare') AS m
+  JOIN bare AS b ON b.item = m.item JOIN loose AS p ON p.manual = b.manual AND p.place = b.place AND p.picture IS NOT NULL
+ WHERE b.place = 1 AND candidate = 1 ORDER BY 1, 2;
+SELECT bool_and(probability <= before) AS falls, bool_and(probability BETWEEN 0 AND 1) AS probability, max(candidate) AS candidates
+  FROM (SELECT *, lag(probability, 1, 1) OVER (PARTITION BY document, item ORDER BY candidate) AS before
+          FROM xmcoh.missing_photos('album', n => 5, pool_source => 'shoebox', source => 'bare', documents => '{121,122,123}')) AS m;
+-- Without a pool, and with n 0, the steps are named alone. A photo of the document itself comes before the pool.
+SELECT n, pool, count(*) = count(DISTINCT item) AS one_row, count(candidate) AS candidates
+  FROM (VALUES (3, NULL), (0, 'shoebox'::regclass)) AS v (n, pool), xmcoh.missing_photos('album', '121', v.n, v.pool, 'bare') GROUP BY 1, 2 ORDER BY 1;
+INSERT INTO bare SELECT 121, 'p foreign', NULL, photo(11, 5), NULL;
+SELECT DISTINCT photo_document FROM xmcoh.missing_photos('album', '121', 3, 'shoebox', 'bare');
+
+-- is_complete of several documents: the same answers.
+SELECT complete, count(*), bool_and(complete = xmcoh.is_complete('album', document, 'bare')) AS same,
+       bool_and(complete = NOT EXISTS (SELECT FROM xmcoh.alignment('album', document, 'bare') AS a WHERE text_item IS NULL OR image_item IS NULL)) AS alike
+  FROM xmcoh.is_complete('album', ARRAY(SELECT DISTINCT manual::text FROM bare), 'bare') GROUP BY 1 ORDER BY 1;
+SELECT * FROM xmcoh.is_complete('album', '{none}'::text[], 'bare');
+SELECT xmcoh.detach_source('album', 'bare'), xmcoh.detach_source('album', 'shoebox');
+DROP TABLE bare, shoebox;
+
 -- Errors: no document; a version that was trained on no row with both modalities.
 SELECT * FROM xmcoh.alignment('album', NULL);
 SELECT * FROM xmcoh.alignment(NULL, '1');
@@ -183,6 +215,8 @@ SELECT xmcoh.train('apart') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT * FROM xmcoh.alignment('apart', '5');
 SELECT xmcoh.is_complete('apart', '5', 'apart');
+SELECT * FROM xmcoh.missing_photos('apart', '5');
+SELECT * FROM xmcoh.is_complete('apart', '{5}'::text[]);
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('apart', '5') WHERE text IS NULL AND image IS NULL AND fused = 0;
 SELECT xmcoh.drop_model('apart'), xmcoh.drop_model('album');
 DROP VIEW apart, linked;

@@ -232,6 +232,7 @@ for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT
 	'evil.cast_step')}, q{SELECT * FROM xmcoh.pair_scores('m', '1')}, q{SELECT * FROM xmcoh.alignment('m', '1')},
 	q{SELECT * FROM xmcoh.check_documents('m', documents => '{1,2}')},
 	q{SELECT xmcoh.is_complete('m', '1')}, q{SELECT * FROM xmcoh.evaluate('m', 'evil.step')},
+	q{SELECT * FROM xmcoh.missing_steps('m', '1')}, q{SELECT * FROM xmcoh.missing_photos('m', '1', 3, 'evil.cast_step')},
 	q{SELECT xmcoh.attach_source('m', 'evil.folded', 'manual', 'step', text => 'words')}, q{SELECT xmcoh.attach_pairs('m',
 		'evil.folded', 'document', 'before', 'after')})
 {

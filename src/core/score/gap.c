@@ -207,7 +207,7 @@ side_similarity(const float *cosine, int32_t n, int32_t k, int32_t m, int32_t c)
 
 	if (is_end || other_is_end)
 		return is_end && other_is_end ? SAME_END : 0;
-	return (double) cosine[(int64_t) k * m + c];
+	return fmax(-1, fmin(1, (double) cosine[(int64_t) k * m + c]));	/* without rounding errors */
 }
 
 double
