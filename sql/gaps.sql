@@ -14,7 +14,7 @@ CREATE FUNCTION xmcoh.missing_photos(model text, document text DEFAULT NULL, n i
                    photo_item text, probability double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_missing_photos' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]) IS
-    'Steps that likelier have no photo than any one photo, with up to n photos without a step and the probability that they belong together: of the document, else of other documents of pool_source, each taken as if its photos were the document''s own. Errors: as xmcoh.alignment';
+    'Steps that likelier have no photo than any one photo, with up to n photos without a step and the probability that they belong together: of the document, else of the documents of pool_source, which all compete. Errors: as xmcoh.alignment';
 
 CREATE FUNCTION xmcoh.is_complete(model text, documents text[], source regclass DEFAULT NULL)
     RETURNS TABLE (document text, complete boolean)

@@ -22,10 +22,12 @@ CREATE TABLE quality.gap (run int REFERENCES quality.run, guide_id text, kind te
 -- least half of the words in common. known: whether an approved document has the same text.
 CREATE TABLE quality.gap_candidate (run int REFERENCES quality.run, guide_id text, kind text, candidate int, same bool, near bool);
 CREATE TABLE quality.gap_known (run int REFERENCES quality.run, guide_id text, known bool);
--- Of each text row, with photos in rows of their own: whether its photo was taken away, and the probability that it has none.
+-- Of each text row, with photos in rows of their own: whether its photo was taken away, whether it is named as a step without a photo,
+-- and with which probability (0 where it is not named).
 CREATE TABLE quality.bare (run int REFERENCES quality.run, guide_id text, is_bare bool, named bool, probability float8);
--- The photo that was taken away, among those of all test documents: its rank for its step; NULL: not among the first ten.
-CREATE TABLE quality.photo (run int REFERENCES quality.run, guide_id text, rank int, photos int);
+-- The photo that was taken away, among those of other test documents: its rank for its step (NULL: not among the first ten), and the
+-- probability of the first candidate.
+CREATE TABLE quality.photo (run int REFERENCES quality.run, guide_id text, rank int, first float8, photos int);
 
 CREATE FUNCTION quality.share_of_words(a text[], b text[]) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$
     SELECT count(*) FILTER (WHERE n = 2)::float8 / greatest(count(*), 1)
@@ -89,7 +91,7 @@ BEGIN
     PERFORM quality.attach(r, 'apart');
     INSERT INTO quality.bare
         SELECT r.run, a.document, g.missing IS NOT NULL AND p.place = g.bare, a.image_item IS NULL,
-               CASE WHEN a.image_item IS NULL THEN a.probability ELSE 1 - a.probability END
+               CASE WHEN a.image_item IS NULL THEN a.probability ELSE 0 END
           FROM xmcoh.alignment(model, source => part::regclass, documents => keys) AS a
           JOIN quality.gapped AS g ON g.guide_id = a.document
           JOIN quality.numbered AS p ON (p.guide_id, p.step_key) = (a.document, a.text_item);
@@ -100,12 +102,12 @@ BEGIN
     PERFORM quality.attach(r, 'album');
     SELECT array_agg(guide_id ORDER BY guide_id) INTO keys FROM quality.gapped WHERE guide_id = ANY (keys) AND searched;
     INSERT INTO quality.photo
-        SELECT r.run, g.guide_id, m.candidate, cardinality(keys)
+        SELECT r.run, g.guide_id, min(m.candidate) FILTER (WHERE m.photo_item = 'photo ' || md5(p.step_key)),
+               max(m.probability) FILTER (WHERE m.candidate = 1), cardinality(keys)
           FROM quality.gapped AS g JOIN quality.numbered AS p ON (p.guide_id, p.place) = (g.guide_id, g.bare)
           LEFT JOIN xmcoh.missing_photos(model, n => 10, pool_source => format('quality.%I', 'album ' || r.run)::regclass,
-                                         source => part::regclass, documents => keys) AS m
-            ON (m.document, m.photo_item) = (g.guide_id, 'photo ' || md5(p.step_key))
-         WHERE g.guide_id = ANY (keys);
+                                         source => part::regclass, documents => keys) AS m ON m.document = g.guide_id
+         WHERE g.guide_id = ANY (keys) GROUP BY g.guide_id;
     PERFORM xmcoh.detach_source(model, part);
     PERFORM xmcoh.detach_source(model, format('quality.%I', 'album ' || r.run));
 END $$;

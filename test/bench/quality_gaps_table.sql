@@ -62,17 +62,18 @@ SELECT split, size, to_char(avg(known::int), 'FM0.000') AS "to be found",
 
 \echo '## Missing photos'
 \echo 'Photos in rows of their own, and one photo taken away from half of the documents. AUROC: the probability that its step has a'
-\echo 'larger probability of no photo than another step. Named: the share of steps without a photo that missing_photos names, and of'
-\echo 'the others. Found: rows that hold both, one step without its photo; the share of these photos among the first 1, 3, 10 of all'
-\echo 'that were taken away; chance is this number divided by the photos.'
+\echo 'larger probability of no photo than another step (0 where missing_photos does not name the step). Named: the share of the steps'
+\echo 'without a photo that missing_photos names, and of the others. Found: rows that hold both, and one step without its photo; the'
+\echo 'share of these photos among the first 1, 3, 10 of all that were taken away. Chance is 1, 3, 10 divided by the photos. Probability:'
+\echo 'the mean probability of the first candidate, which should be the share found first.'
 \echo
 SELECT split, size, auroc AS "AUROC", named AS "named, no photo", others AS "named, others", found_1 AS "found, 1", found_3 AS "3",
-       found_10 AS "10", photos
+       found_10 AS "10", first AS probability, photos
   FROM auroc
   JOIN (SELECT split, quality.size_of(size) AS size, to_char(avg(named::int) FILTER (WHERE is_bare), 'FM0.000') AS named,
                to_char(avg(named::int) FILTER (WHERE NOT is_bare), 'FM0.000') AS others
           FROM quality.bare JOIN quality.run USING (run) GROUP BY 1, 2) AS b USING (split, size)
-  JOIN (SELECT split, quality.size_of(size) AS size, avg(photos)::int AS photos,
+  JOIN (SELECT split, quality.size_of(size) AS size, avg(photos)::int AS photos, to_char(avg(first), 'FM0.000') AS first,
                pg_temp.over_groups(array_agg(coalesce(rank <= 1, false)::int::float8 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS found_1,
                pg_temp.over_groups(array_agg(coalesce(rank <= 3, false)::int::float8 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS found_3,
                pg_temp.over_groups(array_agg(coalesce(rank <= 10, false)::int::float8 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS found_10

@@ -22,7 +22,7 @@ SELECT bool_and(probability <= before OR before IS NULL) AS falls
   FROM (SELECT probability, lag(probability) OVER (PARTITION BY document ORDER BY row) AS before
           FROM (SELECT *, row_number() OVER () AS row FROM gap) AS g) AS g;
 -- Candidates: steps of approved guides, of different texts, the most similar first; none that the guide has already. What was taken
--- out is the first step of an approved guide, which is the same guide with its first step.
+-- out stands in an approved guide, the same one with its first step.
 SELECT bool_and(candidate_document::int <= 120) AS approved, bool_and(similarity BETWEEN -1 AND 1) AS similarity,
        bool_and(candidate_text = words) AS text, count(*) = count(DISTINCT (document, after_item, before_item, candidate_text)) AS distinct_texts
   FROM gap LEFT JOIN step AS s ON (s.guide::text, s.step::text) = (candidate_document, candidate_item);

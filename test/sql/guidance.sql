@@ -168,33 +168,42 @@ SELECT text_item, image_item IS NOT NULL AS image, probability FROM xmcoh.alignm
 SELECT * FROM xmcoh.alignment('album', '4', 'linked') ORDER BY text_item;
 SELECT * FROM xmcoh.alignment('album', 'none such');
 
--- Missing photos: the photo of the step at place 1 is missing in 121 to 130, and the others have
--- all. Album 1 holds the missing photos among others that belong to nothing.
-CREATE TABLE bare AS SELECT * FROM loose WHERE NOT (manual <= 130 AND place = 1 AND picture IS NOT NULL);
+-- Missing photos: that of the step at place 1 is missing in 621 to 630, and 631 to 640 have all. Albums hold the missing ones.
+CREATE TABLE bare AS
+    SELECT manual + 500 AS manual, 't' || md5(manual || words) AS item, words, NULL::real[] AS picture, place, subject FROM manual WHERE manual > 120
+    UNION ALL
+    SELECT manual + 500, 'p' || md5(manual || words), NULL, photo(subject, manual * 3 + step), place, subject FROM manual
+     WHERE manual > 120 AND NOT (manual <= 130 AND place = 1);
 SELECT xmcoh.attach_source('album', 'bare', document => 'manual', item => 'item', text => 'words', image => 'picture');
-CREATE TABLE shoebox AS SELECT 'album ' || place AS album, item, picture FROM loose WHERE manual BETWEEN 121 AND 124 AND picture IS NOT NULL;
+CREATE TABLE shoebox AS
+    SELECT 'album ' || manual % 4 AS album, 's' || manual AS item, photo(subject, manual * 3 + step) AS picture, subject FROM manual
+     WHERE manual BETWEEN 121 AND 130 AND place = 1;
 SELECT xmcoh.attach_source('album', 'shoebox', document => 'album', item => 'item', image => 'picture');
-SELECT manual <= 130 AS missing, count(*) AS steps, bool_and(m.document IS NOT NULL) AS named, bool_and(probability_missing > 0.5) AS sure
+SELECT manual <= 630 AND place = 1 AS missing, count(*) AS steps, count(m.document) AS named, bool_and(probability_missing > 0.5) AS sure
   FROM bare AS b LEFT JOIN xmcoh.missing_photos('album', source => 'bare', documents => ARRAY(SELECT DISTINCT manual::text FROM bare)) AS m
-    ON (m.document, m.item) = (b.manual::text, b.item) WHERE place = 1 AND words IS NOT NULL GROUP BY 1 ORDER BY 1;
--- The photo is in the pool: it is found there, with the best ones first.
-SELECT m.document, m.candidate, m.photo_document, m.photo_item = p.item AS found, m.probability > 0.5 AS sure
-  FROM (SELECT DISTINCT manual FROM bare WHERE manual BETWEEN 121 AND 124) AS d,
-       xmcoh.missing_photos('album', d.manual::text, 2, 'shoebox', 'bare') AS m
-  JOIN bare AS b ON b.item = m.item JOIN loose AS p ON p.manual = b.manual AND p.place = b.place AND p.picture IS NOT NULL
- WHERE b.place = 1 AND candidate = 1 ORDER BY 1, 2;
-SELECT bool_and(probability <= before) AS falls, bool_and(probability BETWEEN 0 AND 1) AS probability, max(candidate) AS candidates
-  FROM (SELECT *, lag(probability, 1, 1) OVER (PARTITION BY document, item ORDER BY candidate) AS before
-          FROM xmcoh.missing_photos('album', n => 5, pool_source => 'shoebox', source => 'bare', documents => '{121,122,123}')) AS m;
--- Without a pool, and with n 0, the steps are named alone. A photo of the document itself comes before the pool.
-SELECT n, pool, count(*) = count(DISTINCT item) AS one_row, count(candidate) AS candidates
-  FROM (VALUES (3, NULL), (0, 'shoebox'::regclass)) AS v (n, pool), xmcoh.missing_photos('album', '121', v.n, v.pool, 'bare') GROUP BY 1, 2 ORDER BY 1;
-INSERT INTO bare SELECT 121, 'p foreign', NULL, photo(11, 5), NULL;
-SELECT DISTINCT photo_document FROM xmcoh.missing_photos('album', '121', 3, 'shoebox', 'bare');
-
+    ON (m.document, m.item) = (b.manual::text, b.item) WHERE words IS NOT NULL GROUP BY 1 ORDER BY 1;
+-- The photo is in an album, and is found there, among all albums.
+SELECT count(*) AS steps, avg((s.subject = b.subject)::int) > 0.8 AS found, count(DISTINCT photo_document) AS albums
+  FROM xmcoh.missing_photos('album', NULL, 2, 'shoebox', 'bare', ARRAY(SELECT DISTINCT manual::text FROM bare)) AS m
+  JOIN bare AS b ON b.item = m.item JOIN shoebox AS s ON s.item = photo_item WHERE candidate = 1;
+SELECT bool_and(probability <= before) AS falls, bool_and(probability BETWEEN 0 AND 1) AS probability, max(candidate) AS candidates,
+       bool_and(total < 1.000001) AS one_photo
+  FROM (SELECT *, lag(probability, 1, 1) OVER (PARTITION BY document, item ORDER BY candidate) AS before,
+               sum(probability) OVER (PARTITION BY document, item) AS total
+          FROM xmcoh.missing_photos('album', n => 5, pool_source => 'shoebox', source => 'bare', documents => '{621,622,623}')) AS m;
+-- More photos than are aligned together: those of the last chunk compete with the best of the first one.
+INSERT INTO shoebox SELECT 'more ' || k / 100, 'm' || k, photo(4, k), 4 FROM generate_series(1, 700) AS k;
+SELECT photo_document, s.subject = b.subject AS found
+  FROM xmcoh.missing_photos('album', '622', 1, 'shoebox', 'bare') AS m JOIN bare AS b ON b.item = m.item JOIN shoebox AS s ON s.item = photo_item;
+-- Without a pool, and with n 0, the steps are named alone.
+SELECT n, pool, count(*) AS rows, count(candidate) AS candidates
+  FROM (VALUES (3, NULL), (0, 'shoebox'::regclass)) AS v (n, pool), xmcoh.missing_photos('album', '621', v.n, v.pool, 'bare') GROUP BY 1, 2 ORDER BY 1;
+-- A pool whose photos show steps of its own gives none.
+SELECT count(*) AS rows, count(candidate) AS candidates FROM xmcoh.missing_photos('album', '622', 3, 'bare', 'bare');
 -- is_complete of several documents: the same answers.
 SELECT complete, count(*), bool_and(complete = xmcoh.is_complete('album', document, 'bare')) AS same,
-       bool_and(complete = NOT EXISTS (SELECT FROM xmcoh.alignment('album', document, 'bare') AS a WHERE text_item IS NULL OR image_item IS NULL)) AS alike
+       bool_and(complete = NOT EXISTS (SELECT FROM xmcoh.alignment('album', document, 'bare') AS a
+                                        WHERE text_item IS NULL OR image_item IS NULL)) AS alike
   FROM xmcoh.is_complete('album', ARRAY(SELECT DISTINCT manual::text FROM bare), 'bare') GROUP BY 1 ORDER BY 1;
 SELECT * FROM xmcoh.is_complete('album', '{none}'::text[], 'bare');
 SELECT xmcoh.detach_source('album', 'bare'), xmcoh.detach_source('album', 'shoebox');

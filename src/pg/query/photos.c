@@ -25,12 +25,15 @@ enum
 	DOCUMENT, ITEM, PROBABILITY_MISSING, CANDIDATE, PHOTO_DOCUMENT, PHOTO_ITEM, PROBABILITY, COLUMNS
 };
 
+#define CHUNK_PHOTOS 512		/* of the pool, aligned together */
+
 /* A photo that may be the missing one. */
 typedef struct Photo
 {
 	double		probability;
 	const char *document;
 	const char *item;
+	const float *image;			/* of a photo of the pool */
 } Photo;
 
 /* A step without a photo. */
@@ -48,6 +51,8 @@ typedef struct Asked
 	int32		n;
 	BareStep   *step;			/* (n) */
 	bool		has_photos;		/* without a step: then those of the pool are not looked at */
+	int32		n_kept;
+	Photo	   *kept;			/* (n_kept) the candidates from the pool so far, for any of the steps */
 } Asked;
 
 typedef struct PhotoSearch
@@ -57,6 +62,9 @@ typedef struct PhotoSearch
 	MemoryContext scratch;		/* reset after each document */
 	int32		most;			/* candidates of a step */
 	List	   *asked;			/* Asked */
+	MemoryContext chunk_memory; /* of the chunk, reset with it */
+	int32		n_chunk;
+	Photo		chunk[CHUNK_PHOTOS];	/* photos of the pool that show no step */
 } PhotoSearch;
 
 static void
@@ -86,20 +94,17 @@ copy_item(const xmc_options *options, const xmc_item *from)
 
 /* Puts a photo among the candidates of a step if it is probable enough; of equals the first one stays in front. */
 static void
-add_photo(const PhotoSearch *search, BareStep *step, double probability, const char *document, const xmc_item *item)
+add_photo(const PhotoSearch *search, BareStep *step, Photo photo)
 {
 	int32		at = 0;
-	MemoryContext caller;
 
-	while (at < step->n && step->photo[at].probability >= probability)
+	while (at < step->n && step->photo[at].probability >= photo.probability)
 		at++;
 	if (at == search->most)
 		return;
 	step->n += step->n < search->most;
 	memmove(&step->photo[at + 1], &step->photo[at], sizeof(Photo) * (Size) (step->n - 1 - at));
-	caller = MemoryContextSwitchTo(search->memory);
-	step->photo[at] = (Photo) {probability, pstrdup(document), pnstrdup(item->key, item->key_length)};
-	MemoryContextSwitchTo(caller);
+	step->photo[at] = photo;
 }
 
 /* Whether image r of an alignment shows the step of no text. */
@@ -146,15 +151,19 @@ visit_asked(void *arg, const SourceDocument *from)
 			.probability_missing = xmcoh_counterpart_probability(&counterparts, -1, text),
 			.photo = palloc(sizeof(Photo) * (Size) (search->most + 1))
 		};
-		MemoryContextSwitchTo(search->scratch);
 		for (int32 r = 0; r < counterparts.alignment.n_image; r++)
 			if (is_unassigned(&counterparts, r))
 			{
 				int32		image = counterparts.alignment.image[r];
+				const xmc_item *item = &from->item[image];
 
 				asked->has_photos = true;
-				add_photo(search, step, xmcoh_counterpart_probability(&counterparts, image, text), from->key, &from->item[image]);
+				add_photo(search, step, (Photo) {
+					.probability = xmcoh_counterpart_probability(&counterparts, image, text),.document = asked->key,
+					.item = pnstrdup(item->key, item->key_length)
+				});
 			}
+		MemoryContextSwitchTo(search->scratch);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(search->scratch);
@@ -163,37 +172,109 @@ visit_asked(void *arg, const SourceDocument *from)
 
 /* ---- the pool ---- */
 
+/* In CurrentMemoryContext. */
+static Photo
+copy_photo(const PhotoSearch *search, Photo photo)
+{
+	photo.document = pstrdup(photo.document);
+	photo.item = pstrdup(photo.item);
+	photo.image = copy_embedding(photo.image, search->deployed->model->options.image_dim);
+	return photo;
+}
+
+/* Copies the candidates of the steps, which then outlive the chunk; a photo that several steps have is kept once. */
+static void
+keep_candidates(const PhotoSearch *search, Asked *asked)
+{
+	MemoryContext caller = MemoryContextSwitchTo(search->memory);
+	Photo	   *kept = palloc(sizeof(Photo) * (Size) (asked->n * search->most));
+	const float **origin = palloc(sizeof(float *) * (Size) (asked->n * search->most));	/* of each kept photo: what was copied */
+	int32		n_kept = 0;
+
+	for (int32 s = 0; s < asked->n; s++)
+		for (int32 c = 0; c < asked->step[s].n; c++)
+		{
+			Photo	   *photo = &asked->step[s].photo[c];
+			double		probability = photo->probability;
+			int32		k = 0;
+
+			while (k < n_kept && origin[k] != photo->image)
+				k++;
+			if (k == n_kept)
+			{
+				origin[n_kept] = photo->image;
+				kept[n_kept++] = copy_photo(search, *photo);
+			}
+			*photo = kept[k];
+			photo->probability = probability;
+		}
+	asked->kept = kept;
+	asked->n_kept = n_kept;
+	MemoryContextSwitchTo(caller);
+}
+
 /*
- * Aligns the steps without a photo of one document with photos (n) of another, as if they were the items of one document
- * with nothing else.
+ * Aligns the steps without a photo of one document with the chunk and the candidates of earlier chunks, as if these were the
+ * items of one document with nothing else. So all photos of the pool compete, and the probabilities of the last chunk's
+ * alignment are comparable.
  */
 static void
-align_with_pool(const PhotoSearch *search, Asked *asked, const SourceDocument *from, int32 n, const int32 *photo)
+align_chunk(const PhotoSearch *search, Asked *asked)
 {
 	xmc_ctx		ctx = xmcoh_context();
-	int32		items = asked->n + n;
-	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) items);
+	int32		n = asked->n_kept + search->n_chunk;
+	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) (asked->n + n));
+	Photo	   *photo = palloc(sizeof(Photo) * (Size) n);
 	xmc_document document;
 	xmc_arena	arena;
 	Counterparts counterparts;
 
+	if (asked->n_kept > 0)
+		memcpy(photo, asked->kept, sizeof(Photo) * (Size) asked->n_kept);
+	memcpy(photo + asked->n_kept, search->chunk, sizeof(Photo) * (Size) search->n_chunk);
 	/* Numbers as keys, so that the items keep this order. */
-	for (int32 i = 0; i < items; i++)
+	for (int32 i = 0; i < asked->n + n; i++)
 	{
-		const xmc_item *of = i < asked->n ? &asked->step[i].item : &from->item[photo[i - asked->n]];
-
-		item[i] = *of;
+		item[i] = i < asked->n ? asked->step[i].item : (xmc_item) {.image = photo[i - asked->n].image};
 		item[i].key = psprintf("%d", i);
 		item[i].key_length = strlen(item[i].key);
 	}
-	build(search, &ctx, items, item, &document);
+	build(search, &ctx, asked->n + n, item, &document);
 	xmcoh_check_can_align(search->deployed, asked->key, &document);
 	xmc_arena_init(&arena, &ctx);
 	xmcoh_find_counterparts(&arena, search->deployed->model, &document, &counterparts);
 	for (int32 s = 0; s < asked->n; s++)
+	{
+		asked->step[s].n = 0;
 		for (int32 p = 0; p < n; p++)
-			add_photo(search, &asked->step[s], xmcoh_counterpart_probability(&counterparts, asked->n + p, s), from->key,
-					  &from->item[photo[p]]);
+		{
+			photo[p].probability = xmcoh_counterpart_probability(&counterparts, asked->n + p, s);
+			add_photo(search, &asked->step[s], photo[p]);
+		}
+	}
+	keep_candidates(search, asked);
+}
+
+static void
+end_chunk(PhotoSearch *search)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh alignment", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(memory);
+	ListCell   *cell;
+
+	foreach(cell, search->asked)
+	{
+		Asked	   *asked = lfirst(cell);
+
+		CHECK_FOR_INTERRUPTS();
+		if (asked->n > 0 && !asked->has_photos && search->n_chunk > 0)
+			align_chunk(search, asked);
+		MemoryContextReset(memory);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(memory);
+	MemoryContextReset(search->chunk_memory);
+	search->n_chunk = 0;
 }
 
 static bool
@@ -205,24 +286,25 @@ visit_pool(void *arg, const SourceDocument *from)
 	xmc_document document;
 	xmc_arena	arena;
 	Counterparts counterparts;
-	int32	   *photo = palloc(sizeof(int32) * (Size) (from->n + 1));
-	int32		n = 0;
-	ListCell   *cell;
 
 	build(search, &ctx, from->n, from->item, &document);
 	xmcoh_check_can_align(search->deployed, from->key, &document);
 	xmc_arena_init(&arena, &ctx);
 	xmcoh_find_counterparts(&arena, search->deployed->model, &document, &counterparts);
 	for (int32 r = 0; r < counterparts.alignment.n_image; r++)
-		if (is_unassigned(&counterparts, r))
-			photo[n++] = counterparts.alignment.image[r];
-	foreach(cell, search->asked)
 	{
-		Asked	   *asked = lfirst(cell);
+		const xmc_item *item = &from->item[counterparts.alignment.image[r]];
 
-		CHECK_FOR_INTERRUPTS();
-		if (n > 0 && asked->n > 0 && !asked->has_photos && strcmp(asked->key, from->key) != 0)
-			align_with_pool(search, asked, from, n, photo);
+		if (!is_unassigned(&counterparts, r))
+			continue;
+		MemoryContextSwitchTo(search->chunk_memory);
+		search->chunk[search->n_chunk++] = (Photo) {
+			.document = pstrdup(from->key),.item = pnstrdup(item->key, item->key_length),
+			.image = copy_embedding(item->image, search->deployed->model->options.image_dim)
+		};
+		MemoryContextSwitchTo(search->scratch);
+		if (search->n_chunk == CHUNK_PHOTOS)
+			end_chunk(search);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(search->scratch);
@@ -268,11 +350,15 @@ xmcoh_missing_photos(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not connect to SPI");
 	search.memory = CurrentMemoryContext;
 	search.scratch = AllocSetContextCreate(CurrentMemoryContext, "xmcoh photos", ALLOCSET_DEFAULT_SIZES);
+	search.chunk_memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh pool", ALLOCSET_DEFAULT_SIZES);
 	xmcoh_source_visit(xmcoh_source_columns(deployed.model_id, PG_ARGISNULL(4) ? InvalidOid : PG_GETARG_OID(4)),
 					   &deployed.model->options, keys, visit_asked, &search);
 	if (!PG_ARGISNULL(3) && search.most > 0 && search.asked != NIL)
+	{
 		xmcoh_source_visit(xmcoh_source_columns(deployed.model_id, PG_GETARG_OID(3)), &deployed.model->options, NULL,
 						   visit_pool, &search);
+		end_chunk(&search);
+	}
 	foreach(cell, search.asked)
 	{
 		const Asked *asked = lfirst(cell);
