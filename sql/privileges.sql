@@ -72,7 +72,9 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]), xmcoh.check_documents(text, regclass, text[], double precision),
     xmcoh.explain(text, text, text, text, integer, regclass), xmcoh.explain_document(text, text, regclass, double precision, integer, text),
     xmcoh.model_words(text, integer, regclass),
-    xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass), xmcoh.evaluate(text, regclass, text, text, integer, text[])
+    xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass),
+    xmcoh.is_complete(text, text[], regclass), xmcoh.missing_steps(text, text, integer, regclass, text[]),
+    xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]), xmcoh.evaluate(text, regclass, text, text, integer, text[])
     TO xmcoh_user;
 
 GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;

@@ -159,6 +159,32 @@ typedef struct xmc_reliability_table
 	float		row[XMC_RELIABILITY_MAX_ROWS][XMC_RELIABILITY_COLUMNS];
 } xmc_reliability_table;
 
+/*
+ * Where steps are missing (gap.h): for each kind of place a row, its measures, then its weights and their intercept. Data
+ * that training fills (train/gap_fit.h), not parameters.
+ */
+typedef enum xmc_gap_kind
+{
+	XMC_GAP_FIRST,				/* before the first step */
+	XMC_GAP_BETWEEN,			/* between two steps */
+	XMC_GAP_LAST,				/* behind the last step */
+	XMC_GAP_KINDS
+} xmc_gap_kind;
+
+typedef enum xmc_gap_column
+{
+	XMC_GAP_AUROC,				/* on documents that did not teach the weights; 0: not measured */
+	XMC_GAP_LOW,				/* the lower end of its 95% interval over groups */
+	XMC_GAP_HIGH,
+	XMC_GAP_WEIGHTS				/* the first weight */
+} xmc_gap_column;
+
+typedef struct xmc_gaps
+{
+	bool		is_own;			/* else it lies in the file from which the model was opened */
+	float	   *row;			/* (XMC_GAP_KINDS, xmc_gap_columns); NULL: nothing was learned */
+} xmc_gaps;
+
 /* The elements of align_scale. */
 typedef enum xmc_align_scale
 {
@@ -187,6 +213,7 @@ typedef struct xmc_model
 	xmc_seen	seen;
 	xmc_seen	seen_groups;	/* named groups that taught; empty: a document of any group is as of a new one */
 	xmc_reliability_table reliability;
+	xmc_gaps	gaps;
 
 	/*
 	 * The model as its figures were measured, before it learned from the held-out documents, too (train/refit.h). Only its
@@ -246,6 +273,10 @@ extern void xmc_model_share(xmc_model *model);
 
 /* Gives back the anchors, if the model owns them, and leaves the model without anchors. */
 extern void xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model);
+
+/* Allocates the rows of the model's gaps, all 0, or gives them back. Errors: XMC_NO_MEMORY. */
+extern xmc_status xmc_model_new_gaps(xmc_ctx *ctx, xmc_model *model);
+extern void xmc_model_forget_gaps(xmc_ctx *ctx, xmc_model *model);
 
 extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
 

@@ -143,6 +143,7 @@ BEGIN
 END $$;
 
 \ir quality_check.sql
+\ir quality_gaps.sql
 
 -- The reports of rounds, and how often the guide was right about the pairs that it selected: the order of the pool is known here,
 -- but not to training.

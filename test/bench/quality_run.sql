@@ -9,6 +9,7 @@ SELECT quality.attach(r, 'train') FROM quality.run AS r WHERE run = :run;
 UPDATE quality.run SET phase_0 = (SELECT finished_at - started_at FROM xmcoh.job WHERE job_id = :job) WHERE run = :run;
 SELECT quality.judge(r, false) FROM quality.run AS r WHERE run = :run;
 SELECT quality.check(r) FROM quality.run AS r WHERE run = :run;
+SELECT quality.find_gaps(r) FROM quality.run AS r WHERE run = :run;
 
 \if :has_pool
     -- For every pair of the pool, each modality's log-odds that the step with the smaller place is first.

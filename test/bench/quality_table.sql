@@ -140,6 +140,7 @@ SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*)
   FROM quality.round JOIN quality.run AS r USING (run) GROUP BY split, r.size, pupil ORDER BY split DESC, r.size, pupil;
 
 \ir quality_check_table.sql
+\ir quality_gaps_table.sql
 
 \echo '## Seconds'
 \echo 'Means over the models, two of which were trained at a time. A round: the job with one less the job without.'

@@ -180,13 +180,14 @@ CREATE FUNCTION without_table(weights bytea) RETURNS bytea LANGUAGE sql AS $$
       FROM (SELECT get_byte(weights, 0) + 256 * get_byte(weights, 1) AS size) AS s,
            LATERAL (SELECT convert_from(substr(weights, 9, size), 'UTF8')::jsonb AS header) AS h,
            LATERAL (SELECT (header #>> '{reliability,data_offsets,0}')::int AS first) AS f,
-           LATERAL (SELECT (header - '{reliability,align.text.memory,align.image.memory,seen}'::text[])::text AS text) AS t,
+           LATERAL (SELECT (header - '{reliability,gaps,align.text.memory,align.image.memory,seen}'::text[])::text AS text) AS t,
            LATERAL (SELECT convert_to(rpad(text, (length(text) + 71) / 64 * 64 - 8), 'UTF8') AS new) AS n $$;
 SELECT xmcoh.create_model('old', image_dim => 4) IS NOT NULL AS created;
 SELECT xmcoh.import_model('old', without_table(xmcoh.export_model('guides', 1)));
 SELECT xmcoh.deploy('old', 1);
 SELECT xmcoh.attach_source('old', 'draft', document => 'guide', item => 'step', text => 'words', image => 'picture', "position" => 'place');
 SELECT document FROM xmcoh.check_documents('old') WHERE verdict = 'suspect' ORDER BY 1;
+SELECT DISTINCT probability, score, reason FROM xmcoh.missing_steps('old', '1003', 0);
 SELECT xmcoh.drop_model('old');
 DROP FUNCTION without_table(bytea);
 SELECT xmcoh.detach_source('guides', 'draft');

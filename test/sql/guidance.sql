@@ -183,6 +183,47 @@ SELECT text_item, image_item IS NOT NULL AS image, probability FROM xmcoh.alignm
 SELECT * FROM xmcoh.alignment('album', '4', 'linked') ORDER BY text_item;
 SELECT * FROM xmcoh.alignment('album', 'none such');
 
+-- Missing photos: that of the step at place 1 is missing in 621 to 630, and 631 to 640 have all. Albums hold the missing ones.
+CREATE TABLE bare AS
+    SELECT manual + 500 AS manual, 't' || md5(manual || words) AS item, words, NULL::real[] AS picture, place, subject FROM manual WHERE manual > 120
+    UNION ALL
+    SELECT manual + 500, 'p' || md5(manual || words), NULL, photo(subject, manual * 3 + step), place, subject FROM manual
+     WHERE manual > 120 AND NOT (manual <= 130 AND place = 1);
+SELECT xmcoh.attach_source('album', 'bare', document => 'manual', item => 'item', text => 'words', image => 'picture');
+CREATE TABLE shoebox AS
+    SELECT 'album ' || manual % 4 AS album, 's' || manual AS item, photo(subject, manual * 3 + step) AS picture, subject FROM manual
+     WHERE manual BETWEEN 121 AND 130 AND place = 1;
+SELECT xmcoh.attach_source('album', 'shoebox', document => 'album', item => 'item', image => 'picture');
+SELECT manual <= 630 AND place = 1 AS missing, count(*) AS steps, count(m.document) AS named, bool_and(probability_missing > 0.5) AS sure
+  FROM bare AS b LEFT JOIN xmcoh.missing_photos('album', source => 'bare', documents => ARRAY(SELECT DISTINCT manual::text FROM bare)) AS m
+    ON (m.document, m.item) = (b.manual::text, b.item) WHERE words IS NOT NULL GROUP BY 1 ORDER BY 1;
+-- The photo is in an album, and is found there, among all albums.
+SELECT count(*) AS steps, avg((s.subject = b.subject)::int) > 0.8 AS found, count(DISTINCT photo_document) AS albums
+  FROM xmcoh.missing_photos('album', NULL, 2, 'shoebox', 'bare', ARRAY(SELECT DISTINCT manual::text FROM bare)) AS m
+  JOIN bare AS b ON b.item = m.item JOIN shoebox AS s ON s.item = photo_item WHERE candidate = 1;
+SELECT bool_and(probability <= before) AS falls, bool_and(probability BETWEEN 0 AND 1) AS probability, max(candidate) AS candidates,
+       bool_and(total < 1.000001) AS one_photo
+  FROM (SELECT *, lag(probability, 1, 1) OVER (PARTITION BY document, item ORDER BY candidate) AS before,
+               sum(probability) OVER (PARTITION BY document, item) AS total
+          FROM xmcoh.missing_photos('album', n => 5, pool_source => 'shoebox', source => 'bare', documents => '{621,622,623}')) AS m;
+-- More photos than are aligned together: those of the last chunk compete with the best of the first one.
+INSERT INTO shoebox SELECT 'more ' || k / 100, 'm' || k, photo(4, k), 4 FROM generate_series(1, 700) AS k;
+SELECT photo_document, s.subject = b.subject AS found
+  FROM xmcoh.missing_photos('album', '622', 1, 'shoebox', 'bare') AS m JOIN bare AS b ON b.item = m.item JOIN shoebox AS s ON s.item = photo_item;
+-- Without a pool, and with n 0, the steps are named alone.
+SELECT n, pool, count(*) AS rows, count(candidate) AS candidates
+  FROM (VALUES (3, NULL), (0, 'shoebox'::regclass)) AS v (n, pool), xmcoh.missing_photos('album', '621', v.n, v.pool, 'bare') GROUP BY 1, 2 ORDER BY 1;
+-- A pool whose photos show steps of its own gives none.
+SELECT count(*) AS rows, count(candidate) AS candidates FROM xmcoh.missing_photos('album', '622', 3, 'bare', 'bare');
+-- is_complete of several documents: the same answers.
+SELECT complete, count(*), bool_and(complete = xmcoh.is_complete('album', document, 'bare')) AS same,
+       bool_and(complete = NOT EXISTS (SELECT FROM xmcoh.alignment('album', document, 'bare') AS a
+                                        WHERE text_item IS NULL OR image_item IS NULL)) AS alike
+  FROM xmcoh.is_complete('album', ARRAY(SELECT DISTINCT manual::text FROM bare), 'bare') GROUP BY 1 ORDER BY 1;
+SELECT * FROM xmcoh.is_complete('album', '{none}'::text[], 'bare');
+SELECT xmcoh.detach_source('album', 'bare'), xmcoh.detach_source('album', 'shoebox');
+DROP TABLE bare, shoebox;
+
 -- Errors: no document; a version that was trained on no row with both modalities.
 SELECT * FROM xmcoh.alignment('album', NULL);
 SELECT * FROM xmcoh.alignment(NULL, '1');
@@ -198,6 +239,8 @@ SELECT xmcoh.train('apart') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT * FROM xmcoh.alignment('apart', '5');
 SELECT xmcoh.is_complete('apart', '5', 'apart');
+SELECT * FROM xmcoh.missing_photos('apart', '5');
+SELECT * FROM xmcoh.is_complete('apart', '{5}'::text[]);
 SELECT count(*) AS pairs FROM xmcoh.pair_scores('apart', '5') WHERE text IS NULL AND image IS NULL AND fused = 0;
 SELECT xmcoh.drop_model('apart'), xmcoh.drop_model('album');
 DROP VIEW apart, linked;

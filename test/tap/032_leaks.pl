@@ -45,13 +45,15 @@ my %function = (
 	check_documents => q{* FROM xmcoh.check_documents('guides', 'apart', ARRAY[(1 + i % 10)::text])},
 	alignment => q{* FROM xmcoh.alignment('guides', (1 + i % 10)::text, 'apart')},
 	is_complete => q{xmcoh.is_complete('guides', (1 + i % 10)::text, 'apart')},
+	missing_steps => q{* FROM xmcoh.missing_steps('guides', (1 + i % 10)::text, 3, 'apart')},
+	missing_photos => q{* FROM xmcoh.missing_photos('guides', (1 + i % 10)::text, 3, 'apart', 'apart')},
 	evaluate => q{* FROM xmcoh.evaluate('guides', 'few')},
 	# Calls that end in an error are tested, too.
 	'an error' => q{xmcoh.precedes('guides', 'open', '{1,2}', 'pack', NULL)},
 	'an error in an aggregate' => q{xmcoh.recover_order('guides', step / 2, words, picture) FROM few WHERE guide = 1},
 	'an error in a source' => q{* FROM xmcoh.order_documents('guides', 'few', evidence => 'smell')});
 # These functions read the whole source, so they are called less often in the short run.
-my %slow = map { $_ => !$long } ('order_documents', 'evaluate');
+my %slow = map { $_ => !$long } ('order_documents', 'missing_steps', 'missing_photos', 'evaluate');
 
 # Each call runs in its own transaction, as in a session of a connection pool.
 sub repeat

@@ -234,6 +234,7 @@ for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT
 	q{SELECT * FROM xmcoh.explain('m', '1', '1', '2')}, q{SELECT * FROM xmcoh.explain_document('m', '1')},
 	q{SELECT * FROM xmcoh.model_words('m')},
 	q{SELECT xmcoh.is_complete('m', '1')}, q{SELECT * FROM xmcoh.evaluate('m', 'evil.step')},
+	q{SELECT * FROM xmcoh.missing_steps('m', '1')}, q{SELECT * FROM xmcoh.missing_photos('m', '1', 3, 'evil.cast_step')},
 	q{SELECT xmcoh.attach_source('m', 'evil.folded', 'manual', 'step', text => 'words')}, q{SELECT xmcoh.attach_pairs('m',
 		'evil.folded', 'document', 'before', 'after')})
 {

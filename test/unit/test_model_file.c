@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "models.h"
+#include "model/dims.h"
 #include "model/safetensors.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/text.h"
@@ -95,6 +96,58 @@ test_round_trip(void **state)
 	free(file);
 	free(original);
 	free(again);
+}
+
+/* The gaps are kept, a file without them has none, and a tensor of another shape is refused. */
+static void
+test_gaps(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_options options = small_options();
+	xmc_model  *model;
+	xmc_model  *opened;
+	xmc_safetensors st;
+	unsigned char *file;
+	unsigned char *changed;
+	size_t		size;
+	size_t		columns;
+
+	(void) state;
+	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
+	columns = (size_t) xmc_gap_columns(&model->options);
+	file = save(&ctx, model, &size);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
+	assert_null(opened->gaps.row);
+	xmc_release(&ctx, opened);
+	free(file);
+
+	assert_int_equal(xmc_model_new_gaps(&ctx, model), XMC_OK);
+	for (size_t k = 0; k < XMC_GAP_KINDS * columns; k++)
+		model->gaps.row[k] = (float) k;
+	file = save(&ctx, model, &size);
+	assert_int_equal(xmc_model_open(&ctx, file, size, true, &opened), XMC_OK);
+	assert_memory_equal(opened->gaps.row, model->gaps.row, XMC_GAP_KINDS * columns * sizeof(float));
+	xmc_release(&ctx, opened);
+
+	/* the same values in another shape */
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
+	for (int32_t k = 0; k < st.n_tensors; k++)
+		if (strcmp(st.tensor[k].name, "gaps") == 0)
+		{
+			st.tensor[k].shape[0] = (int64_t) columns;
+			st.tensor[k].shape[1] = XMC_GAP_KINDS;
+		}
+	changed = malloc(size + 64);
+	size += 64;
+	assert_int_equal(xmc_safetensors_write(&ctx, st.n_tensors, st.tensor, st.n_metadata, st.metadata, changed, &size), XMC_OK);
+	assert_int_equal(xmc_model_open(&ctx, changed, size, true, &opened), XMC_BAD_MODEL);
+	assert_non_null(strstr(ctx.message, "tensor \"gaps\" has shape"));
+	xmc_safetensors_free(&ctx, &st);
+	free(changed);
+	free(file);
+	xmc_model_free(&ctx, model);
+	assert_int_equal(counts.live, 0);
 }
 
 /*
@@ -666,6 +719,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_measured),
+		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_reliability),
 		cmocka_unit_test(test_round_trip_terms),
 		cmocka_unit_test(test_save_refuses),

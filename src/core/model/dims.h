@@ -24,4 +24,11 @@ extern int32_t xmc_align_input_dim(const xmc_options *options, xmc_modality side
 /* The space in which texts and images are compared. */
 extern int32_t xmc_align_space_dim(const xmc_options *options);
 
+/* The inputs of a step by which gaps are told: its text, or its image where the model reads no texts. */
+extern int32_t xmc_gap_dim(const xmc_options *options);
+
+/* The features of a place of some kind, and the columns of the rows of xmc_gaps. */
+extern int32_t xmc_gap_features(const xmc_options *options, xmc_gap_kind kind);
+extern int32_t xmc_gap_columns(const xmc_options *options);
+
 #endif

@@ -473,12 +473,31 @@ xmc_model_share(xmc_model *model)
 }
 
 void
+xmc_model_forget_gaps(xmc_ctx *ctx, xmc_model *model)
+{
+	if (model->gaps.is_own)
+		xmc_release(ctx, model->gaps.row);
+	model->gaps = (xmc_gaps) {0};
+}
+
+xmc_status
+xmc_model_new_gaps(xmc_ctx *ctx, xmc_model *model)
+{
+	xmc_model_forget_gaps(ctx, model);
+	model->gaps.row = xmc_zalloc(ctx, XMC_GAP_KINDS * (size_t) xmc_gap_columns(&model->options), sizeof(float));
+	XMC_NEED(model->gaps.row, ctx);
+	model->gaps.is_own = true;
+	return XMC_OK;
+}
+
+void
 xmc_model_free(xmc_ctx *ctx, xmc_model *model)
 {
 	if (model->measured)
 		xmc_model_free(ctx, model->measured);
 	model->measured = NULL;
 	xmc_model_forget_anchors(ctx, model);
+	xmc_model_forget_gaps(ctx, model);
 	xmc_seen_forget(ctx, model);
 	xmc_release(ctx, model);	/* the parameters are in the same allocation */
 }

@@ -1,6 +1,6 @@
 /*
  * model_file.c - a model as a safetensors file in memory: saving, and opening with all checks; see model.h. Tensors hold
- * parameters, the table of reliability, anchors and the records of documents and groups; metadata holds options and
+ * parameters, the table of reliability, gaps, anchors and the records of documents and groups; metadata holds options and
  * calibration. Of the terms as they were measured (xmc_model.measured) the file has those tensors that differ.
  */
 #include "xmcoh/model.h"
@@ -353,6 +353,24 @@ is_of_measured(const xmc_tensor *tensor)
 	return tensor->term < XMC_TERMS;
 }
 
+#define GAPS_NAME "gaps"
+
+/* Sets the model's gaps to those in the file, if the file has any. */
+static xmc_status
+match_gaps(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const xmc_tensor_view *view = xmc_safetensors_tensor(st, GAPS_NAME);
+	char		got[96];
+
+	if (!view)
+		return XMC_OK;
+	if (view->n_dimensions != 2 || view->shape[0] != XMC_GAP_KINDS || view->shape[1] != xmc_gap_columns(&model->options))
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but its options require (%d, %d)", GAPS_NAME,
+						shape_text(view->n_dimensions, view->shape, got), XMC_GAP_KINDS, xmc_gap_columns(&model->options));
+	model->gaps.row = (float *) (uintptr_t) view->data;	/* read-only, like the whole file */
+	return XMC_OK;
+}
+
 static bool
 has_tensor(const xmc_model *model, const char *name)
 {
@@ -368,6 +386,8 @@ has_tensor(const xmc_model *model, const char *name)
 	if (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0)
 		return true;
 	if (model->reliability.n > 0 && strcmp(name, RELIABILITY_NAME) == 0)
+		return true;
+	if (model->gaps.row && strcmp(name, GAPS_NAME) == 0)
 		return true;
 	return model->anchors.n > 0 &&
 		(strcmp(name, anchors_name[XMC_TEXT]) == 0 || strcmp(name, anchors_name[XMC_IMAGE]) == 0);
@@ -424,6 +444,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	XMC_TRY(match_anchors(ctx, st, model));
 	XMC_TRY(match_seen(ctx, st, SEEN_NAME, &model->seen));
 	XMC_TRY(match_reliability(ctx, st, model));
+	XMC_TRY(match_gaps(ctx, st, model));
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
 		xmc_tensor *tensor = &model->tensor[t];
@@ -529,8 +550,8 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
-	/* All tensors: parameters, the table of reliability, anchors, the records of documents and groups; and as measured. */
-	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 3, sizeof(xmc_tensor_view));
+	/* All tensors: parameters, the table of reliability, gaps, anchors, the records of documents and groups; and as measured. */
+	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 4, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
 		view[n] = view_tensor(model->tensor[n].name, &model->tensor[n]);
@@ -548,6 +569,10 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
 			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
 			.n_values = (int64_t) model->reliability.n * XMC_RELIABILITY_COLUMNS,.data = model->reliability.row[0]};
+	if (model->gaps.row)
+		view[n++] = (xmc_tensor_view) {.name = GAPS_NAME,.n_dimensions = 2,
+			.shape = {XMC_GAP_KINDS, xmc_gap_columns(&model->options)},
+			.n_values = (int64_t) XMC_GAP_KINDS * xmc_gap_columns(&model->options),.data = model->gaps.row};
 	for (int m = 0; m < XMC_MODALITIES && model->anchors.n > 0; m++)
 	{
 		int64_t		dim = xmc_align_space_dim(&model->options);

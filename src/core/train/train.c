@@ -8,6 +8,7 @@
 #include "train/epochs.h"
 #include "train/figures.h"
 #include "train/folds.h"
+#include "train/gap_fit.h"
 #include "train/refit.h"
 #include "train/reliability.h"
 #include "train/rounds.h"
@@ -263,6 +264,8 @@ run(xmc_trainer *t)
 		XMC_TRY(measure(t));
 	/* 6. All approved documents teach. */
 	XMC_TRY(xmc_train_refit(t));
+	/* 7. Where steps are missing. */
+	XMC_TRY(xmc_train_fit_gaps(t));
 	XMC_TRY(xmc_train_fill_anchors(t));
 	xmc_model_share(t->model);
 	return XMC_OK;

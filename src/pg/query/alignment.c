@@ -10,9 +10,8 @@
 #include "utils/builtins.h"
 
 #include "base/xmcoh.h"
+#include "query/alignment.h"
 #include "query/bulk.h"
-
-#include "xmcoh/align.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_alignment);
 
@@ -37,30 +36,20 @@ put_pair(const AlignmentOutput *output, const char *text, const char *image, dou
 	tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
 }
 
-/* ERROR when texts are to be matched with images and the version cannot do that. */
-static void
-check_can_align(const DeployedModel *deployed, const BulkDocument *scored)
+void
+xmcoh_check_can_align(const DeployedModel *deployed, const char *key, const xmc_document *document)
 {
-	if (!deployed->model->has_alignment && xmc_align_is_open(&scored->document, false))
+	if (!deployed->model->has_alignment && xmc_align_is_open(document, false))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d of the model cannot align texts with images", deployed->version),
 				 errdetail("Document \"%s\" has texts and images in separate rows, and the version was trained on too few"
-						   " documents whose rows have both.", scored->key),
+						   " documents whose rows have both.", key),
 				 errhint("Train with documents whose rows have both a text and an image.")));
 }
 
-/* What one document's alignment says of its items. */
-typedef struct Counterparts
-{
-	xmc_alignment alignment;
-	int32	   *of_text;		/* (n) the image item of each text item; -1: none */
-	int32	   *of_image;		/* (n) the text item of each image item; -1: none */
-	int32	   *number;			/* (n) of an unlinked item: its index in alignment.image or alignment.text */
-} Counterparts;
-
-static void
-find_counterparts(xmc_arena *arena, const xmc_model *model, const xmc_document *document, Counterparts *out)
+void
+xmcoh_find_counterparts(xmc_arena *arena, const xmc_model *model, const xmc_document *document, Counterparts *out)
 {
 	xmc_ctx    *ctx = arena->ctx;
 	Size		size = sizeof(int32) * (Size) (document->n + 1);
@@ -77,12 +66,8 @@ find_counterparts(xmc_arena *arena, const xmc_model *model, const xmc_document *
 		out->number[out->alignment.image[r]] = r;
 }
 
-/*
- * The probability that an image item and a text item belong together; -1 for one of them: that the other has no
- * counterpart.
- */
-static double
-probability_of(const Counterparts *counterparts, int32 image, int32 text)
+double
+xmcoh_counterpart_probability(const Counterparts *counterparts, int32 image, int32 text)
 {
 	const xmc_alignment *alignment = &counterparts->alignment;
 	int64		row = image >= 0 ? counterparts->number[image] : alignment->n_image;
@@ -100,10 +85,10 @@ put_alignment(void *arg, const BulkDocument *scored)
 	xmc_arena	arena;
 	Counterparts counterparts;
 
-	check_can_align(output->deployed, scored);
+	xmcoh_check_can_align(output->deployed, scored->key, document);
 	output->document = CStringGetTextDatum(scored->key);
 	xmc_arena_init(&arena, &ctx);
-	find_counterparts(&arena, output->deployed->model, document, &counterparts);
+	xmcoh_find_counterparts(&arena, output->deployed->model, document, &counterparts);
 	/* each item with a text, and its image */
 	for (int32 i = 0; i < document->n; i++)
 	{
@@ -116,7 +101,7 @@ put_alignment(void *arg, const BulkDocument *scored)
 			put_pair(output, scored->item[i], scored->item[i], 1, false);
 		else
 			put_pair(output, scored->item[i], image >= 0 ? scored->item[image] : NULL,
-					 probability_of(&counterparts, image, i), true);
+					 xmcoh_counterpart_probability(&counterparts, image, i), true);
 	}
 	/* the images without a text */
 	for (int32 r = 0; r < counterparts.alignment.n_image; r++)
@@ -125,7 +110,7 @@ put_alignment(void *arg, const BulkDocument *scored)
 
 		CHECK_FOR_INTERRUPTS();
 		if (counterparts.of_image[image] < 0)
-			put_pair(output, NULL, scored->item[image], probability_of(&counterparts, image, -1), true);
+			put_pair(output, NULL, scored->item[image], xmcoh_counterpart_probability(&counterparts, image, -1), true);
 	}
 	xmc_arena_free(&arena);
 }

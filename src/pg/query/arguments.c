@@ -139,3 +139,22 @@ xmcoh_precision_argument(NullableDatum argument)
 				 errmsg("precision must be at least 0.5 and less than 1")));
 	return precision;
 }
+
+#define MOST_CANDIDATES 100
+
+int32
+xmcoh_candidates_argument(NullableDatum argument)
+{
+	int32		n;
+
+	if (argument.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("n must not be NULL")));
+	n = DatumGetInt32(argument.value);
+	if (n < 0 || n > MOST_CANDIDATES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("n must be between 0 and %d", MOST_CANDIDATES)));
+	return n;
+}

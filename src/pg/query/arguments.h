@@ -52,4 +52,7 @@ extern void xmcoh_require_review(text *model);
 /* The argument `precision`; NULL: 0.95. ERROR invalid_parameter_value. */
 extern double xmcoh_precision_argument(NullableDatum argument);
 
+/* The argument `n`, how many candidates are wanted, at most 100. ERROR null_value_not_allowed, invalid_parameter_value. */
+extern int32 xmcoh_candidates_argument(NullableDatum argument);
+
 #endif

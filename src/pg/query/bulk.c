@@ -263,25 +263,34 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	MemoryContextDelete(memory);
 }
 
+const DocumentKeys *
+xmcoh_wanted_documents(FunctionCallInfo fcinfo, int document, int documents)
+{
+	const DocumentKeys *keys = xmcoh_document_keys(fcinfo->args[documents]);
+	DocumentKeys *one;
+
+	if (PG_ARGISNULL(document) == (keys == NULL))
+		ereport(ERROR,
+				(errcode(keys ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 keys ? errmsg("both document and documents are given") : errmsg("document must not be NULL")));
+	if (keys != NULL)
+		return keys;
+	one = palloc0(sizeof *one);
+	one->n = 1;
+	one->key = palloc(sizeof *one->key);
+	one->key[0] = text_to_cstring(PG_GETARG_TEXT_PP(document));
+	return one;
+}
+
 void
 xmcoh_bulk_few(FunctionCallInfo fcinfo, int documents, bool decided, DeployedModel *deployed, const xmc_guidance_rule *rule,
 			   BulkVisitor visit, void *arg)
 {
 	BulkRequest request = {.source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2),.decided = decided,.visit = visit,
-		.arg = arg,.keys = xmcoh_document_keys(fcinfo->args[documents])};
+		.arg = arg};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
-	const char *document;
-	DocumentKeys one = {.n = 1,.key = &document};
 
-	if (PG_ARGISNULL(1) == (request.keys == NULL))
-		ereport(ERROR,
-				(errcode(request.keys ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 request.keys ? errmsg("both document and documents are given") : errmsg("document must not be NULL")));
-	if (request.keys == NULL)
-	{
-		document = text_to_cstring(PG_GETARG_TEXT_PP(1));
-		request.keys = &one;
-	}
+	request.keys = xmcoh_wanted_documents(fcinfo, 1, documents);
 	InitMaterializedSRF(fcinfo, 0);
 	*deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	if (SPI_connect() != SPI_OK_CONNECT)

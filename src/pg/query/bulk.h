@@ -84,6 +84,12 @@ extern _Noreturn void xmcoh_refuse_unknown(const char *model, const char *docume
 extern const uint8 *xmcoh_decided_with_order(const BulkDocument *scored);
 
 /*
+ * The documents that a function with the arguments `document` (text) and `documents` (text[]), of these numbers, is asked
+ * about. ERROR when both or none are given.
+ */
+extern const DocumentKeys *xmcoh_wanted_documents(FunctionCallInfo fcinfo, int document, int documents);
+
+/*
  * The body of a set-returning function on few documents, with the arguments (model text, document text, source regclass,
  * ...) and as argument number `documents` a text[]: checks the arguments, finds the deployed version (into *deployed, before
  * the visitor is called), scores and visits.
