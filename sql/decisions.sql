@@ -77,7 +77,7 @@ CREATE FUNCTION xmcoh_internal.implies(items text[], places integer[], other_ite
 COMMENT ON FUNCTION xmcoh_internal.implies(text[], integer[], text[], integer[]) IS 'Internal: whether one order of items has all pairs of another';
 
 -- What the four functions have in common. A decision that is in force and was made about the same order and texts is not made
--- again. One that was made about others, or about none, is replaced.
+-- again; that another role makes it, too, is only recorded. One that was made about others, or about none, is replaced.
 CREATE FUNCTION xmcoh_internal.record_decision(caller oid, model text, document text, kind text, items text[], note text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -86,6 +86,7 @@ DECLARE
     seen record;
     decided_items text[];
     new_id bigint;
+    earlier xmcoh.decision;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('decide about a document');
     PERFORM xmcoh_internal.model_id(caller, model, 'review');
@@ -106,13 +107,22 @@ BEGIN
     END;
     decided_items := seen.seen_items;
     id := xmcoh_internal.lock_decisions(caller, model, document);
-    SELECT d.decision_id INTO new_id FROM xmcoh.decision AS d
+    SELECT d.* INTO earlier FROM xmcoh.decision AS d
         WHERE d.model_id = id AND d.document = document AND d.withdrawn_by IS NULL AND d.kind = kind
           AND (d.items = decided_items OR kind IN ('either', 'skip') AND d.items @> decided_items)
           AND d.places IS NOT DISTINCT FROM seen.places AND d.seen_order = seen.order_hash AND d.seen_texts = seen.texts_hash
         ORDER BY d.decision_id LIMIT 1;
     IF FOUND THEN
-        RETURN new_id;
+        -- A second person's equal answer is written down once, for xmcoh.review_agreement; the first one stays in force.
+        INSERT INTO xmcoh.decision (model_id, document, kind, items, places, decided_by, logged_in_as, version, probability,
+                                    seen_order, seen_texts, seen_items, note, withdrawn_by)
+            SELECT id, document, kind, decided_items, seen.places, pg_get_userbyid(caller), session_user, seen.version,
+                   seen.probability, seen.order_hash, seen.texts_hash, seen.item_hashes, note, earlier.decision_id
+            WHERE earlier.decided_by <> pg_get_userbyid(caller) AND NOT EXISTS (SELECT FROM xmcoh.decision AS d
+                WHERE d.model_id = id AND d.document = document AND d.withdrawn_by = earlier.decision_id AND d.kind = kind
+                  AND d.decided_by = pg_get_userbyid(caller));
+        PERFORM xmcoh_internal.end_claims(id, document, decided_items);
+        RETURN earlier.decision_id;
     END IF;
     new_id := nextval('xmcoh.decision_decision_id_seq');
     UPDATE xmcoh.decision AS d SET withdrawn_by = new_id

@@ -34,7 +34,8 @@ END $$;
 GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.decision, xmcoh.approved_pair,
     xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
     xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
-    xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview
+    xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview,
+    xmcoh.review_claim
     TO xmcoh_user;
 -- Column by column: who approved, and when, is what the server saw. (No DELETE: that would let a member lock the table against all.)
 GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh_user;
@@ -47,6 +48,8 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole),
     xmcoh.approve(text, text, text, text, text), xmcoh.approve_order(text, text, text[], text),
     xmcoh.decide(text, text, text, text, text, text), xmcoh.withdraw(bigint, text), xmcoh.withdraw_pair(text, text, text, text), xmcoh.stale_approval(text),
+    xmcoh.review_queue(text, integer, regclass, text, text[]), xmcoh.claim_reviews(text, integer, interval, regclass, text, text[]),
+    xmcoh.review_agreement(text),
     xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name),
     xmcoh.attach_source(text, regclass, name, name, name[], name, name, name, name, name, regclass), xmcoh.detach_source(text, text),
     xmcoh.attach_pairs(text, regclass, name, name, name), xmcoh.detach_pairs(text, text),
@@ -93,7 +96,8 @@ BEGIN
 END $$;
 
 -- What policies and views evaluate for whoever reads: its arguments say all that it knows.
-GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), xmcoh_internal.object_name(xmcoh.object_ref),
+GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), xmcoh_internal.may(xmcoh.object_ref, integer, text, oid),
+    xmcoh_internal.object_name(xmcoh.object_ref),
     xmcoh_internal.object_names(xmcoh.object_ref[]), xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
     xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh.report_number(jsonb, text[]), xmcoh.report_integer(jsonb, text[]),
     xmcoh_internal.public_message(text, text, boolean), xmcoh_internal.is_active(text),
@@ -115,6 +119,7 @@ ALTER TABLE xmcoh.deployment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.source_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.pair_source_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.decision ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.review_claim_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_checkpoint ENABLE ROW LEVEL SECURITY;

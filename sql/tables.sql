@@ -2,7 +2,7 @@
 
 /*
  * The SQL surface of xmcoh, in files that the Makefile puts together in this order: tables; access (who may do what);
- * models; sources; decisions; versions; jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); evaluate;
+ * models; sources; decisions; reviews; versions; jobs; schedules; monitor (what happened, for people and dashboards); scores (and orders); evaluate;
  * privileges (and dumps).
  *
  * Two schemas. xmcoh is what users see. xmcoh_internal holds functions that only the extension's owner may call, and some that
@@ -214,7 +214,25 @@ COMMENT ON COLUMN xmcoh.decision.probability IS 'probability by that version tha
 COMMENT ON COLUMN xmcoh.decision.seen_order IS 'hash of the stored order of the document as read for the decision; NULL: the document was not read (INSERT INTO xmcoh.approved_pair)';
 COMMENT ON COLUMN xmcoh.decision.seen_texts IS 'hash of all items of the document and their texts, as read for the decision; NULL: not read';
 COMMENT ON COLUMN xmcoh.decision.seen_items IS 'hashes of the texts of the decided items, in the same order: the first 16 bytes of the SHA-256 of int4send(bytes + 1) and the text in UTF-8, of int4send(0) for no text; NULL: not read';
-COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'later decision that withdrew or replaced this one; NULL: this one is in force';
+COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'decision that withdrew or replaced this one, or earlier equal one by another role; NULL: this one is in force';
+
+CREATE TABLE xmcoh.review_claim_record (
+    claim_id      bigint PRIMARY KEY DEFAULT nextval('xmcoh.decision_decision_id_seq'),
+    model_id      integer NOT NULL,
+    document      text NOT NULL,
+    before_item   text NOT NULL,
+    after_item    text NOT NULL,
+    probability   double precision NOT NULL,
+    value         double precision NOT NULL,
+    reason        text NOT NULL,
+    claimed_by    name NOT NULL,
+    claimed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    claimed_until timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX review_claim_record_pair ON xmcoh.review_claim_record (model_id, document,
+    least(before_item COLLATE "C", after_item COLLATE "C"), greatest(before_item COLLATE "C", after_item COLLATE "C"));
+COMMENT ON TABLE xmcoh.review_claim_record IS 'Pairs that reviewers hold for a time (xmcoh.claim_reviews); read xmcoh.review_claim. The next call for the model removes rows that are no longer in force. Never dumped';
+COMMENT ON COLUMN xmcoh.review_claim_record.claim_id IS 'from the numbers of decisions, so a decision about the pair that was made later has a larger number';
 
 CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_queue_id' LANGUAGE C STABLE PARALLEL SAFE;

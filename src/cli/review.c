@@ -54,6 +54,7 @@ typedef struct export_plan
 	const char *pairs;
 	const char *source;
 	const char *strategy;
+	const char *lease;			/* the role holds the pairs so long */
 	const char *separator;
 	const char *output;
 } export_plan;
@@ -133,7 +134,8 @@ export_queue(PGconn *conn, const export_plan *plan)
 	initPQExpBuffer(&csv);
 	appendPQExpBuffer(&sql, "COPY (%s FROM (SELECT ", queue_columns);
 	append_literal(conn, &sql, plan->model);
-	appendPQExpBufferStr(&sql, "::text) AS m (name), xmcoh.review_queue(m.name");
+	appendPQExpBuffer(&sql, "::text) AS m (name), xmcoh.%s(m.name", plan->lease ? "claim_reviews" : "review_queue");
+	append_argument(conn, &sql, "lease", plan->lease);
 	append_argument(conn, &sql, "n", plan->pairs);
 	append_argument(conn, &sql, "source", plan->source);
 	append_argument(conn, &sql, "strategy", plan->strategy);
@@ -158,6 +160,7 @@ export_main(int argc, char **argv)
 		{"pairs", required_argument, NULL, 'n'},
 		{"source", required_argument, NULL, 's'},
 		{"strategy", required_argument, NULL, 't'},
+		{"lease", required_argument, NULL, 'l'},
 		{"separator", required_argument, NULL, 'e'},
 		{"output", required_argument, NULL, 'o'},
 		{0}
@@ -177,6 +180,8 @@ export_main(int argc, char **argv)
 			plan.source = optarg;
 		else if (option == 't')
 			plan.strategy = optarg;
+		else if (option == 'l')
+			plan.lease = optarg;
 		else if (option == 'e')
 			plan.separator = strcmp(optarg, "\\t") == 0 ? "\t" : optarg;
 		else if (option == 'o')

@@ -88,15 +88,6 @@ $node->safe_psql('postgres', q(
 	SELECT xmcoh.attach_source('reviewed', 'taught', document => 'doc', item => 'id', text => 'words', "position" => 'place', approved => 'all');
 	SELECT xmcoh.attach_source('reviewed', 'open', document => 'doc', item => 'id', text => 'words', "position" => 'place');
 ));
-# Stands for the queue where the extension has none yet.
-value(q(CREATE FUNCTION xmcoh.review_queue(model text, n int DEFAULT 20, source text DEFAULT NULL, strategy text DEFAULT 'learn')
-		RETURNS TABLE (rank bigint, document text, before_item text, after_item text, before_text text, after_text text,
-		               probability float8, value float8, reason text)
-		LANGUAGE sql AS $$
-		SELECT row_number() OVER (ORDER BY o."position", o.document), o.document, s.id, t.id, s.words, t.words, 0.5, 1.0, 'uncertain'
-		  FROM xmcoh.order_documents(model, coalesce(source, 'open')::regclass) AS o
-		  JOIN step AS s ON s.id = o.item JOIN step AS t ON t.doc = s.doc AND t.place = s.place + 1
-		 LIMIT n $$)) if value(q(SELECT to_regproc('xmcoh.review_queue') IS NULL)) eq 't';
 command_fails_like([ 'xmcoh', 'review', 'export', @connection, 'reviewed' ], qr/no deployed version/, 'export before any training');
 my $job = value(q(SELECT xmcoh.train('reviewed', '{"epochs": 3}')));
 value("CALL xmcoh.wait_for_job($job)");
@@ -121,6 +112,10 @@ command_fails_like([ 'xmcoh', 'review', 'export', @connection, 'reviewed', '-n',
 	'a number of pairs that is none');
 command_fails_like([ 'xmcoh', 'review', 'export', @connection, 'reviewed', '--separator', '|' ], qr/must be a comma, a semicolon or a tab/,
 	'a separator that import would not read');
+
+my ($h, @held) = export('-n', '3', '--lease', '1 hour');
+is(value('SELECT count(*) FROM xmcoh.review_claim'), '3', '--lease: the role holds the pairs');
+export('-n', '0', '--lease', '1 hour');
 
 # ---- import ----
 

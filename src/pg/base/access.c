@@ -188,8 +188,8 @@ find_inner(FmgrInfo *shell, Oid caller, int security)
 }
 
 /*
- * The C function of every public function that changes something. After an error, the abort of the (sub)transaction sets
- * user and security context back.
+ * The C function of every public function that changes something, and of some that only read. After an error, the abort of
+ * the (sub)transaction sets user and security context back.
  */
 Datum
 xmcoh_as_owner(PG_FUNCTION_ARGS)
@@ -204,7 +204,7 @@ xmcoh_as_owner(PG_FUNCTION_ARGS)
 	if (inner == NULL)
 		fcinfo->flinfo->fn_extra = inner = find_inner(fcinfo->flinfo, caller, security);
 	/* Not the collation of an argument: a nondeterministic one finds different names equal. */
-	InitFunctionCallInfoData(*call, &inner->function, PG_NARGS() + 1, DEFAULT_COLLATION_OID, NULL, NULL);
+	InitFunctionCallInfoData(*call, &inner->function, PG_NARGS() + 1, DEFAULT_COLLATION_OID, NULL, fcinfo->resultinfo);
 	call->args[0].value = ObjectIdGetDatum(caller);
 	call->args[0].isnull = false;
 	for (int k = 0; k < PG_NARGS(); k++)

@@ -5,8 +5,13 @@
  */
 #include "query/arguments.h"
 
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+
+#include "base/access.h"
 
 text *
 xmcoh_model_argument(NullableDatum argument)
@@ -26,6 +31,7 @@ static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
 	[XMC_GUIDANCE_SOFT] = "soft", [XMC_GUIDANCE_HARD] = "hard", [XMC_GUIDANCE_UNCALIBRATED] = "uncalibrated",
 	[XMC_GUIDANCE_PAPER] = "paper",[XMC_GUIDANCE_STORED] = "stored"
 };
+static const char *const strategy_names[] = {[XMC_REVIEW_LEARN] = "learn", [XMC_REVIEW_CORRECT] = "correct"};
 static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
 
 /* The number of an argument's value among the names; NULL: `usual`. ERROR for another value; `what` names the argument. */
@@ -80,6 +86,27 @@ xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("rounds must be between 1 and %d", XMC_GUIDANCE_MAX_ROUNDS)));
 	return rule;
+}
+
+xmc_review_strategy
+xmcoh_strategy_argument(NullableDatum argument)
+{
+	return (xmc_review_strategy) choice(argument, "strategy", XMC_REVIEW_LEARN, lengthof(strategy_names), strategy_names);
+}
+
+void
+xmcoh_require_review(text *model)
+{
+	Oid			types[2] = {OIDOID, TEXTOID};
+	Datum		values[2] = {ObjectIdGetDatum(GetUserId()), PointerGetDatum(model)};
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	if (SPI_execute_with_args("SELECT xmcoh_internal.model_id($1, $2, 'review')", 2, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not find out the level on a model");
+	SetUserIdAndSecContext(user, security);
 }
 
 double

@@ -1,5 +1,5 @@
 /*
- * arguments.h - arguments that several SQL functions have: model, evidence, guidance, alignment, rounds.
+ * arguments.h - arguments that several SQL functions have: model, evidence, guidance, alignment, rounds, strategy.
  *
  * Each function raises ERROR for a value that is not allowed and lists the allowed ones.
  */
@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 
+#include "xmcoh/review.h"
 #include "xmcoh/scorer.h"
 
 /* The name of a model. ERROR null_value_not_allowed for NULL. */
@@ -26,6 +27,12 @@ extern const char *xmcoh_score_kind_name(xmc_score_kind kind);
  * each. ERROR invalid_parameter_value.
  */
 extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
+
+/* The argument `strategy` of a review; NULL: learn. ERROR invalid_parameter_value. */
+extern xmc_review_strategy xmcoh_strategy_argument(NullableDatum argument);
+
+/* ERROR insufficient_privilege unless the current role has level review on the model. Needs SPI. */
+extern void xmcoh_require_review(text *model);
 
 /* The argument `precision`; NULL: 0.95. ERROR invalid_parameter_value. */
 extern double xmcoh_precision_argument(NullableDatum argument);

@@ -13,7 +13,6 @@
 
 #include "base/xmcoh.h"
 #include "query/arguments.h"
-#include "source/pairs.h"
 
 #include "xmcoh/decided.h"
 
@@ -26,6 +25,7 @@ typedef struct Batch
 {
 	const xmc_model *model;
 	const xmc_guidance_rule *rule;
+	const BulkRequest *request;
 	const ApprovedPairs *approved;	/* NULL: they are not asked for */
 	int32		n;
 	int64		pairs;			/* sum of n * n */
@@ -49,9 +49,12 @@ add_document(Batch *batch, const SourceDocument *from)
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
 	to->document.group = xmcoh_source_group(from);
 	if (batch->approved != NULL)
-		to->decided = xmcoh_decided(&ctx, batch->approved, from, &to->stale);
+		to->decided = xmcoh_decided(&ctx, batch->approved, batch->request->only_current ? STALE_IGNORE : STALE_UNCHANGED, from,
+									&to->stale);
 	if (batch->rule->mode == XMC_GUIDANCE_STORED)
 		XMCOH_TRY(xmc_document_label_positions(&ctx, &to->document, to->position), &ctx);
+	if (batch->request->note != NULL)
+		batch->request->note(batch->request->arg, from, batch->approved, to);
 	batch->n++;
 	batch->pairs += (int64) from->n * from->n;
 	batch->numbers += (int64) from->n * (options->image_dim + options->text_dim);
@@ -182,6 +185,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	notice_missing(deployed, sources);
 	batch->model = deployed->model;
 	batch->rule = rule;
+	batch->request = request;
 	batch->approved = approved;
 	foreach(cell, sources)
 	{

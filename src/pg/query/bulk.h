@@ -12,6 +12,7 @@
 
 #include "model/weights.h"
 #include "source/keys.h"
+#include "source/pairs.h"
 #include "source/source.h"
 
 #include "xmcoh/scorer.h"
@@ -25,6 +26,7 @@ typedef struct BulkDocument
 	bool		approved;		/* its stored order is approved in its source */
 	const uint8 *decided;		/* (n, n) what people decided (pairs.h); NULL: nothing, or the request does not ask */
 	bool		stale;			/* the document has changed since it was decided about */
+	void	   *note;			/* what the request's note keeps of it */
 	xmc_document document;
 	xmc_scores	scores;
 } BulkDocument;
@@ -36,15 +38,23 @@ typedef struct BulkDocument
 typedef bool (*BulkFilter) (void *arg, const SourceDocument *document);
 typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
 
+/*
+ * Keeps in to->note what the visitor needs of the document as it was read, such as its texts, in the memory of the visit. The
+ * other fields of *to are set, but for the scores. `pairs` NULL: the request does not ask for decisions.
+ */
+typedef void (*BulkNote) (void *arg, const SourceDocument *document, const ApprovedPairs *pairs, BulkDocument *to);
+
 /* What to score. */
 typedef struct BulkRequest
 {
 	Oid			source;			/* InvalidOid: all sources of the model */
 	const DocumentKeys *keys;	/* the wanted documents; NULL: all */
 	bool		decided;		/* decisions about the documents are read, too */
+	bool		only_current;	/* of these, none about a document that has changed since; else its unchanged items count */
 	BulkFilter	filter;			/* NULL: all documents that are read */
+	BulkNote	note;			/* NULL: nothing is kept */
 	BulkVisitor visit;
-	void	   *arg;			/* of filter and visitor */
+	void	   *arg;			/* of filter, note and visitor */
 } BulkRequest;
 
 /*

@@ -14,7 +14,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "base/access.h"
 #include "base/statement.h"
 #include "base/xmcoh.h"
 #include "query/arguments.h"
@@ -340,22 +339,6 @@ put_stale_of(void *arg, const SourceDocument *document)
 	return true;
 }
 
-/* ERROR insufficient_privilege unless the current role has level review on the model. */
-static void
-require_review(text *model)
-{
-	Oid			types[2] = {OIDOID, TEXTOID};
-	Datum		values[2] = {ObjectIdGetDatum(GetUserId()), PointerGetDatum(model)};
-	Oid			user;
-	int			security;
-
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	if (SPI_execute_with_args("SELECT xmcoh_internal.model_id($1, $2, 'review')", 2, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not find out the level on a model");
-	SetUserIdAndSecContext(user, security);
-}
-
 Datum
 xmcoh_stale_approval(PG_FUNCTION_ARGS)
 {
@@ -367,7 +350,7 @@ xmcoh_stale_approval(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	require_review(name);
+	xmcoh_require_review(name);
 	model = read_model(name);
 	MemoryContextSwitchTo(memory);
 	search.memory = AllocSetContextCreate(memory, "xmcoh stale document", ALLOCSET_DEFAULT_SIZES);

@@ -20,9 +20,9 @@ enum
 	ID = 1, DOCUMENT, KIND, ITEMS, PLACES, DECIDED_BY, DECIDED_AT, SEEN_ORDER, SEEN_TEXTS, SEEN_ITEMS, COLUMNS = SEEN_ITEMS
 };
 
-/* The query; its parameter is the keys of the documents (xmcoh_key_parameters). */
+/* The query for decisions of these kinds (an array); its parameter is the keys of the documents (xmcoh_key_parameters). */
 static char *
-decisions_query(int32 model_id, const DocumentKeys *keys)
+decisions_query(int32 model_id, const DocumentKeys *keys, const char *kinds)
 {
 	StringInfoData query;
 
@@ -30,7 +30,7 @@ decisions_query(int32 model_id, const DocumentKeys *keys)
 	appendStringInfo(&query, "SELECT decision_id, document, kind, items, places, decided_by::pg_catalog.text, decided_at,"
 					 " seen_order, seen_texts, seen_items FROM xmcoh.decision"
 					 " WHERE model_id OPERATOR(pg_catalog.=) %d AND withdrawn_by IS NULL"
-					 " AND kind OPERATOR(pg_catalog.=) ANY ('{before,order,either}'::pg_catalog.text[])", model_id);
+					 " AND kind OPERATOR(pg_catalog.=) ANY ('%s'::pg_catalog.text[])", model_id, kinds);
 	/* One document is compared by itself, because the planner then uses the index for it before the table has statistics, too. */
 	if (keys != NULL)
 		appendStringInfoString(&query, keys->n == 1 ? " AND document OPERATOR(pg_catalog.=) $1::pg_catalog.text"
@@ -42,7 +42,8 @@ decisions_query(int32 model_id, const DocumentKeys *keys)
 static DecisionKind
 kind_of(const char *kind)
 {
-	return strcmp(kind, "before") == 0 ? DECISION_BEFORE : strcmp(kind, "order") == 0 ? DECISION_ORDER : DECISION_EITHER;
+	return strcmp(kind, "before") == 0 ? DECISION_BEFORE : strcmp(kind, "order") == 0 ? DECISION_ORDER
+		: strcmp(kind, "skip") == 0 ? DECISION_SKIP : DECISION_EITHER;
 }
 
 /* A hash of the current row; all zero for NULL and for a value of another length. */
@@ -125,8 +126,8 @@ read_decision(const Rows *rows, Decision *decision)
 	decision->texts = hash_of(datum, is_null);
 }
 
-Decisions *
-xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys)
+static Decisions *
+read_decisions(int32 model_id, const DocumentKeys *keys, const char *kinds)
 {
 	static const Oid types[COLUMNS] = {INT8OID, TEXTOID, TEXTOID, TEXTARRAYOID, INT4ARRAYOID, TEXTOID, TIMESTAMPTZOID,
 	BYTEAOID, BYTEAOID, BYTEAARRAYOID};
@@ -140,7 +141,7 @@ xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys)
 	decisions->decision = palloc(capacity * sizeof(Decision));
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	rows = xmcoh_rows_read(decisions_query(model_id, keys),
+	rows = xmcoh_rows_read(decisions_query(model_id, keys, kinds),
 						   xmcoh_key_parameters(xmcoh_extension_table("decision"), "document", keys), COLUMNS, types,
 						   "decisions");
 	SetUserIdAndSecContext(user, security);
@@ -153,6 +154,18 @@ xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys)
 	}
 	xmcoh_rows_end(rows);
 	return decisions;
+}
+
+Decisions *
+xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys)
+{
+	return read_decisions(model_id, keys, "{before,order,either}");
+}
+
+Decisions *
+xmcoh_read_skips(int32 model_id, const DocumentKeys *keys)
+{
+	return read_decisions(model_id, keys, "{skip}");
 }
 
 int64

@@ -14,7 +14,8 @@ typedef enum DecisionKind
 {
 	DECISION_BEFORE,			/* the first item stands before the second */
 	DECISION_ORDER,				/* the items stand in this order */
-	DECISION_EITHER				/* the two items have no order */
+	DECISION_EITHER,			/* the two items have no order */
+	DECISION_SKIP				/* unclear; xmcoh_read_skips alone gives these */
 } DecisionKind;
 
 /* A hash of what the reviewer saw (seen.h). */
@@ -52,6 +53,9 @@ typedef struct Decisions
  * CurrentMemoryContext.
  */
 extern Decisions *xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys);
+
+/* The same of decisions 'skip' alone. */
+extern Decisions *xmcoh_read_skips(int32 model_id, const DocumentKeys *keys);
 
 /*
  * The first of n elements of an array whose document is not before `document` (bytes); n when there is none. The array is

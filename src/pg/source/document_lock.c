@@ -12,21 +12,45 @@
 
 #define LOCKS_OF_MODEL 1024
 
+static int
+slot_of(const char *document)
+{
+	return (int) (xmc_hash_bytes(document, strlen(document), 0) % LOCKS_OF_MODEL);
+}
+
+/* The lock of documents of a model, of the class that this table of the extension stands for. */
+static LOCKTAG
+lock_tag(const char *table, int32 model_id, int slot)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, get_relname_relid(table, get_namespace_oid("xmcoh", false)), (Oid) model_id,
+					   (uint16) slot);
+	return tag;
+}
+
 void
 xmcoh_lock_documents(int32 model_id, int64 n, const char *const *document)
 {
-	Oid			class = get_relname_relid("source_record", get_namespace_oid("xmcoh", false));
 	bool		wanted[LOCKS_OF_MODEL] = {false};
 
 	for (int64 k = 0; k < n; k++)
-		wanted[xmc_hash_bytes(document[k], strlen(document[k]), 0) % LOCKS_OF_MODEL] = true;
+		wanted[slot_of(document[k])] = true;
 	for (int slot = 0; slot < LOCKS_OF_MODEL; slot++)
 	{
 		LOCKTAG		tag;
 
 		if (!wanted[slot])
 			continue;
-		SET_LOCKTAG_OBJECT(tag, MyDatabaseId, class, (Oid) model_id, (uint16) slot);
+		tag = lock_tag("source_record", model_id, slot);
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	}
+}
+
+bool
+xmcoh_try_lock_claims(int32 model_id, const char *document)
+{
+	LOCKTAG		tag = lock_tag("review_claim_record", model_id, slot_of(document));
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }

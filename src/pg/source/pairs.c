@@ -530,7 +530,7 @@ fill_decided(xmc_ctx *ctx, const DecisionGraph *graph, const SourceDocument *sou
 }
 
 uint8 *
-xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, const SourceDocument *source, bool *stale)
+xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, StaleRule rule, const SourceDocument *source, bool *stale)
 {
 	DocumentPairs of = pairs_of(pairs, source->key);
 	DecidedMatrix matrix = {.n = source->n};
@@ -548,7 +548,7 @@ xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, const SourceDocument *so
 		const Decision *whole = &pairs->decisions->decision[of.first_decision + d];
 
 		*stale |= xmcoh_is_stale(whole, &seen);
-		decision[d] = without_stale(whole, STALE_UNCHANGED, source, &seen);
+		decision[d] = without_stale(whole, rule, source, &seen);
 	}
 	matrix.decided = xmc_zalloc(ctx, (size_t) source->n * source->n, 1);
 	if (matrix.decided == NULL)

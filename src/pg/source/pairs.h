@@ -58,10 +58,11 @@ extern void xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, StaleRule r
 
 /*
  * What is decided about the items of a document: a matrix (n, n) (xmcoh/decided.h), closed, allocated by ctx; NULL: nothing.
- * Of a decision about a document that has changed since, the items with unchanged texts count; *stale says whether there is
- * one. Where approved pairs contradict each other, a WARNING says so, and nothing counts as decided.
+ * `rule` says what counts of a decision about a document that has changed since; *stale says whether there is one. Where
+ * approved pairs contradict each other, a WARNING says so, and nothing counts as decided.
  */
-extern uint8 *xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, const SourceDocument *source, bool *stale);
+extern uint8 *xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, StaleRule rule, const SourceDocument *source,
+							bool *stale);
 
 /* How many pairs no document used, because they name unknown documents or items, or hold a NULL. */
 extern int64 xmcoh_ignored_pairs(const ApprovedPairs *pairs);

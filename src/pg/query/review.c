@@ -1,0 +1,517 @@
+/*
+ * review.c - the SQL functions review_queue, which lists the pairs that are worth a person's time, and
+ * xmcoh_internal.review_candidates, which lists them for a reviewer who claims some.
+ *
+ * Each document gives its best pairs. The best ones of all documents are kept in a heap, so memory does not depend on the
+ * number of documents.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/binaryheap.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "base/access.h"
+#include "base/statement.h"
+#include "base/xmcoh.h"
+#include "query/arguments.h"
+#include "query/bulk.h"
+#include "source/document_lock.h"
+#include "source/seen.h"
+
+#include "xmcoh/check.h"
+#include "xmcoh/decided.h"
+#include "xmcoh/review.h"
+
+PG_FUNCTION_INFO_V1(xmcoh_review_queue);
+PG_FUNCTION_INFO_V1(xmcoh_review_candidates);
+PG_FUNCTION_INFO_V1(xmcoh_try_lock_claims_of);
+
+#define PAIRS_OF_DOCUMENT 3		/* that are asked at the same time, by all reviewers together */
+#define PRECISION 0.95			/* of a suspect pair, as check_documents has it by default */
+#define MOST_PAIRS 10000		/* in the queue */
+
+/* Candidates for n pairs to be claimed: others may be claiming the best ones at this moment. */
+#define CANDIDATES(n) Min(MOST_PAIRS, Max(200, 20 * (n)))
+
+static const char *const reason_names[] = {
+	[XMC_REVIEW_STALE] = "stale", [XMC_REVIEW_SKIPPED] = "skipped", [XMC_REVIEW_SUSPECT] = "suspect",
+	[XMC_REVIEW_DISAGREE] = "modalities disagree", [XMC_REVIEW_UNCERTAIN] = "uncertain"
+};
+
+/* A pair of the queue. The strings are its own. */
+typedef struct QueuedPair
+{
+	char	   *document;
+	char	   *before;
+	char	   *after;
+	char	   *before_text;	/* NULL: the item has none, or the model reads none */
+	char	   *after_text;
+	double		probability;
+	double		value;
+	xmc_review_reason reason;
+	int64		claim_id;		/* 0: the pair is not claimed */
+	int64		seen;			/* sum of the numbers by which the pair was chosen: decisions in force about the document, others' claims */
+} QueuedPair;
+
+/* A claim in force. */
+typedef struct Claim
+{
+	const char *document;		/* the first member, for xmcoh_first_of_document */
+	const char *before;
+	const char *after;
+	int64		id;
+	bool		mine;			/* the reviewer's who asks */
+	double		probability;	/* the rest as it was shown */
+	double		value;
+	xmc_review_reason reason;
+} Claim;
+
+typedef struct Queue
+{
+	xmc_review_strategy strategy;
+	bool		both;			/* the model reads texts and images */
+	double		threshold;
+	int			most;
+	binaryheap *best;			/* of QueuedPair *, the last one on top */
+	List	   *held;			/* of QueuedPair *: the reviewer's claims */
+	const Decisions *skips;
+	int64		n_claims;
+	Claim	   *claim;			/* (n_claims) sorted by document (bytes), then by number */
+	MemoryContext memory;		/* of what lives longer than a batch */
+} Queue;
+
+/* What is kept of a document as it was read. */
+typedef struct Note
+{
+	const char **text;			/* (n) in the server's encoding; NULL: the item has none */
+	uint8	   *flag;			/* (n, n) XMC_REVIEW_IS_... */
+	int64		decisions;		/* sum of the numbers of the decisions in force */
+} Note;
+
+/* ---- claims ---- */
+
+static xmc_review_reason
+reason_of(const char *name)
+{
+	for (int k = 0; k < (int) lengthof(reason_names); k++)
+		if (strcmp(name, reason_names[k]) == 0)
+			return (xmc_review_reason) k;
+	return XMC_REVIEW_UNCERTAIN;
+}
+
+/* Reads the claims in force on a model, as the extension's owner. */
+static void
+read_claims(Queue *queue, int32 model_id, Oid reviewer)
+{
+	Oid			types[2] = {INT4OID, OIDOID};
+	Datum		values[2] = {Int32GetDatum(model_id), ObjectIdGetDatum(reviewer)};
+	MemoryContext caller;
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	if (SPI_execute_with_args("SELECT document, before_item, after_item, claim_id,"
+							  " claimed_by OPERATOR(pg_catalog.=) pg_catalog.pg_get_userbyid($2), probability, value, reason"
+							  " FROM xmcoh.claim_in_force WHERE model_id OPERATOR(pg_catalog.=) $1"
+							  " ORDER BY document COLLATE pg_catalog.\"C\", claim_id", 2, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the claims of reviews");
+	SetUserIdAndSecContext(user, security);
+	caller = MemoryContextSwitchTo(queue->memory);
+	queue->n_claims = (int64) SPI_processed;
+	queue->claim = palloc_extended(Max(queue->n_claims, 1) * sizeof(Claim), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int64 k = 0; k < queue->n_claims; k++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[k];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Claim	   *claim = &queue->claim[k];
+		bool		is_null;
+
+		claim->document = TextDatumGetCString(SPI_getbinval(row, desc, 1, &is_null));
+		claim->before = TextDatumGetCString(SPI_getbinval(row, desc, 2, &is_null));
+		claim->after = TextDatumGetCString(SPI_getbinval(row, desc, 3, &is_null));
+		claim->id = DatumGetInt64(SPI_getbinval(row, desc, 4, &is_null));
+		claim->mine = DatumGetBool(SPI_getbinval(row, desc, 5, &is_null));
+		claim->probability = DatumGetFloat8(SPI_getbinval(row, desc, 6, &is_null));
+		claim->value = DatumGetFloat8(SPI_getbinval(row, desc, 7, &is_null));
+		claim->reason = reason_of(TextDatumGetCString(SPI_getbinval(row, desc, 8, &is_null)));
+	}
+	MemoryContextSwitchTo(caller);
+}
+
+/* ---- a document as it is read ---- */
+
+static const char *
+server_text(const xmc_item *item)
+{
+	char	   *copy;
+
+	if (item->text == NULL)
+		return NULL;
+	copy = pnstrdup(item->text, item->text_length);
+	return pg_any_to_server(copy, (int) item->text_length, PG_UTF8);
+}
+
+/* Flags the pairs that somebody skipped, unless a text has changed since. */
+static void
+flag_skipped(const Decisions *skips, const SourceDocument *document, Note *note)
+{
+	int64		k = xmcoh_first_of_document(skips->decision, skips->n, sizeof(Decision), document->key);
+	Seen		seen;
+	bool		saw = false;
+
+	for (; k < skips->n && strcmp(skips->decision[k].document, document->key) == 0; k++)
+	{
+		const Decision *skip = &skips->decision[k];
+		int32		a = xmcoh_item_number(document, skip->item[0]);
+		int32		b = xmcoh_item_number(document, skip->item[1]);
+
+		note->decisions += skip->id;
+		if (!saw)
+			xmcoh_see(document, &seen);
+		saw = true;
+		if (a >= 0 && b >= 0 && xmcoh_item_change(skip, 0, document, &seen) == ITEM_SAME &&
+			xmcoh_item_change(skip, 1, document, &seen) == ITEM_SAME)
+			note->flag[(int64) a * document->n + b] |= XMC_REVIEW_IS_SKIPPED;
+	}
+}
+
+/* Flags the pairs that are decided, but only by decisions about the document as it was before. */
+static void
+flag_stale(const ApprovedPairs *pairs, const SourceDocument *document, const uint8 *decided, Note *note)
+{
+	xmc_ctx		ctx = xmcoh_context();
+	bool		stale;
+	uint8	   *once = xmcoh_decided(&ctx, pairs, STALE_USE, document, &stale);
+
+	for (int64 c = 0; once != NULL && c < (int64) document->n * document->n; c++)
+		if (once[c] != XMC_UNDECIDED && (decided == NULL || decided[c] == XMC_UNDECIDED))
+			note->flag[c] |= XMC_REVIEW_IS_STALE;
+}
+
+static void
+note_document(void *arg, const SourceDocument *document, const ApprovedPairs *pairs, BulkDocument *to)
+{
+	const Queue *queue = arg;
+	const Decisions *decisions = pairs->decisions;
+	Note	   *note = palloc0(sizeof(Note));
+	int64		k = xmcoh_first_of_document(decisions->decision, decisions->n, sizeof(Decision), document->key);
+
+	note->text = palloc(sizeof(char *) * (Size) (document->n + 1));
+	for (int32 i = 0; i < document->n; i++)
+		note->text[i] = server_text(&document->item[i]);
+	note->flag = palloc0((Size) document->n * document->n + 1);
+	for (; k < decisions->n && strcmp(decisions->decision[k].document, document->key) == 0; k++)
+		note->decisions += decisions->decision[k].id;
+	flag_skipped(queue->skips, document, note);
+	if (to->stale)
+		flag_stale(pairs, document, to->decided, note);
+	to->note = note;
+}
+
+/* ---- the heap ---- */
+
+/* Positive: pair a comes later in the queue than pair b. */
+static int
+compare_queued(const QueuedPair *a, const QueuedPair *b)
+{
+	int			order = (a->reason == XMC_REVIEW_SKIPPED) - (b->reason == XMC_REVIEW_SKIPPED);
+
+	if (order == 0)
+		order = (a->value < b->value) - (a->value > b->value);
+	if (order == 0)
+		order = strcmp(a->document, b->document);
+	if (order == 0)
+		order = strcmp(a->before, b->before);
+	return order ? order : strcmp(a->after, b->after);
+}
+
+static int
+compare_in_heap(Datum a, Datum b, void *arg)
+{
+	(void) arg;
+	return compare_queued((QueuedPair *) DatumGetPointer(a), (QueuedPair *) DatumGetPointer(b));
+}
+
+static int
+compare_in_list(const ListCell *a, const ListCell *b)
+{
+	return compare_queued(lfirst(a), lfirst(b));
+}
+
+static void
+free_queued(QueuedPair *pair)
+{
+	pfree(pair->document);
+	pfree(pair->before);
+	pfree(pair->after);
+	if (pair->before_text)
+		pfree(pair->before_text);
+	if (pair->after_text)
+		pfree(pair->after_text);
+	pfree(pair);
+}
+
+/* A copy of the pair with strings of its own, and with the texts of its items, in the queue's memory. */
+static QueuedPair *
+keep_pair(const Queue *queue, const QueuedPair *pair, const Note *note, int32 before, int32 after)
+{
+	MemoryContext caller = MemoryContextSwitchTo(queue->memory);
+	QueuedPair *kept = palloc(sizeof(QueuedPair));
+
+	*kept = *pair;
+	kept->document = pstrdup(pair->document);
+	kept->before = pstrdup(pair->before);
+	kept->after = pstrdup(pair->after);
+	kept->before_text = note->text[before] ? pstrdup(note->text[before]) : NULL;
+	kept->after_text = note->text[after] ? pstrdup(note->text[after]) : NULL;
+	MemoryContextSwitchTo(caller);
+	return kept;
+}
+
+/* Puts a pair into the heap if it is among the best. */
+static void
+offer(Queue *queue, const BulkDocument *scored, const xmc_review_pair *pair, int64 seen)
+{
+	QueuedPair	offered = {.document = unconstify(char *, scored->key),.before = unconstify(char *, scored->item[pair->before]),
+		.after = unconstify(char *, scored->item[pair->after]),.probability = pair->probability,.value = pair->value,
+		.reason = pair->reason,.seen = seen};
+	bool		full = queue->best->bh_size == queue->most;
+	QueuedPair *last = full ? (QueuedPair *) DatumGetPointer(binaryheap_first(queue->best)) : NULL;
+
+	if (full && compare_queued(&offered, last) >= 0)
+		return;
+	if (full)
+	{
+		binaryheap_replace_first(queue->best, PointerGetDatum(keep_pair(queue, &offered, scored->note, pair->before, pair->after)));
+		free_queued(last);
+	}
+	else
+		binaryheap_add(queue->best, PointerGetDatum(keep_pair(queue, &offered, scored->note, pair->before, pair->after)));
+}
+
+/* ---- a scored document ---- */
+
+/* Whether a person will probably say that a claimed pair stands as the model thinks; the stored order is the likelier answer. */
+static bool
+is_likely(const BulkDocument *scored, const Claim *claim, int32 before, int32 after)
+{
+	return claim->reason == XMC_REVIEW_SUSPECT || !(scored->position[after] < scored->position[before]);
+}
+
+/*
+ * Counts what is claimed of the document as if it had the likely answer, so that nothing is asked that would follow. The
+ * reviewer's own claims are kept if the pair is still not decided. Returns how many pairs are claimed; *others is the sum of
+ * the numbers of others' claims.
+ */
+static int
+take_claims(Queue *queue, const BulkDocument *scored, uint8 *decided, int64 *others)
+{
+	int64		k = xmcoh_first_of_document(queue->claim, queue->n_claims, sizeof(Claim), scored->key);
+	int64		n = scored->document.n;
+	xmc_ctx		ctx = xmcoh_context();
+	int			claimed = 0;
+
+	*others = 0;
+	for (; k < queue->n_claims && strcmp(queue->claim[k].document, scored->key) == 0; k++)
+	{
+		const Claim *claim = &queue->claim[k];
+		int32		before = xmcoh_scored_item(scored, claim->before);
+		int32		after = xmcoh_scored_item(scored, claim->after);
+
+		if (!claim->mine)
+			*others += claim->id;
+		if (before < 0 || after < 0)
+			continue;
+		claimed++;
+		if (claim->mine && (scored->decided == NULL || scored->decided[before * n + after] == XMC_UNDECIDED))
+		{
+			QueuedPair	held = {.document = unconstify(char *, claim->document),.before = unconstify(char *, claim->before),
+				.after = unconstify(char *, claim->after),.probability = claim->probability,.value = claim->value,
+				.reason = claim->reason,.claim_id = claim->id};
+			QueuedPair *kept = keep_pair(queue, &held, scored->note, before, after);
+			MemoryContext caller = MemoryContextSwitchTo(queue->memory);
+
+			queue->held = lappend(queue->held, kept);
+			MemoryContextSwitchTo(caller);
+		}
+		if (decided[before * n + after] == XMC_UNDECIDED)
+		{
+			xmc_decide((int32) n, decided, before, after,
+					   is_likely(scored, claim, before, after) ? XMC_DECIDED_BEFORE : XMC_DECIDED_AFTER);
+			XMCOH_TRY(xmc_decided_close(&ctx, (int32) n, decided), &ctx);
+		}
+	}
+	return claimed;
+}
+
+static void
+visit(void *arg, const BulkDocument *scored)
+{
+	Queue	   *queue = arg;
+	const Note *note = scored->note;
+	Size		cells = (Size) scored->document.n * scored->document.n;
+	const uint8 *by_people = xmcoh_decided_with_order(scored);
+	uint8	   *decided = palloc0(cells + 1);
+	float	   *const *score = scored->scores.score;
+	xmc_review_document document = {.n = scored->document.n,.fused = score[XMC_SCORE_FUSED],.decided = decided,
+		.position = scored->position,.flag = note->flag,.threshold = queue->threshold};
+	xmc_review_pair pair[PAIRS_OF_DOCUMENT];
+	xmc_ctx		ctx = xmcoh_context();
+	int64		others;
+	int			claimed;
+	int32_t		n;
+
+	if (by_people != NULL)
+		memcpy(decided, by_people, cells);
+	if (queue->both)
+	{
+		document.text = score[XMC_SCORE_TEXT];
+		document.image = score[XMC_SCORE_IMAGE];
+	}
+	claimed = take_claims(queue, scored, decided, &others);
+	if (claimed >= PAIRS_OF_DOCUMENT)
+		return;
+	XMCOH_TRY(xmc_review_pairs(&ctx, &document, queue->strategy, PAIRS_OF_DOCUMENT - claimed, pair, &n), &ctx);
+	for (int32_t k = 0; k < n; k++)
+		offer(queue, scored, &pair[k], note->decisions + others);
+}
+
+/* ---- the functions ---- */
+
+/* Fills the queue as the current role. `reviewer` InvalidOid: claims are not looked at. Arguments from `first` on: model, n, source,
+ * strategy, documents. */
+static void
+fill(FunctionCallInfo fcinfo, int first, Oid reviewer, Queue *queue)
+{
+	static const xmc_guidance_rule as_new = {.as_new = true};	/* as the table of reliability was made */
+	const NullableDatum *argument = &fcinfo->args[first];
+	text	   *model = xmcoh_model_argument(argument[0]);
+	BulkRequest request = {.source = argument[2].isnull ? InvalidOid : DatumGetObjectId(argument[2].value),.decided = true,
+		.only_current = true,.note = note_document,.visit = visit,.arg = queue,.keys = xmcoh_document_keys(argument[4])};
+	DeployedModel deployed;
+
+	queue->strategy = xmcoh_strategy_argument(argument[3]);
+	queue->memory = CurrentMemoryContext;
+	queue->best = binaryheap_allocate(queue->most, compare_in_heap, NULL);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	xmcoh_require_review(model);
+	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
+	queue->threshold = xmc_check_threshold(deployed.model, XMC_SCORE_FUSED, PRECISION);
+	queue->both = deployed.model->options.image_dim > 0 &&
+		(deployed.model->options.words || deployed.model->options.text_dim > 0);
+	MemoryContextSwitchTo(queue->memory);
+	queue->skips = xmcoh_read_skips(deployed.model_id, request.keys);
+	if (OidIsValid(reviewer))
+		read_claims(queue, deployed.model_id, reviewer);
+	xmcoh_bulk_score(&deployed, &as_new, &request);
+	SPI_finish();
+}
+
+/* The best pairs in the order of the queue. */
+static List *
+sorted(Queue *queue)
+{
+	List	   *pairs = NIL;
+
+	while (queue->best->bh_size > 0)
+		pairs = lappend(pairs, DatumGetPointer(binaryheap_remove_first(queue->best)));
+	list_sort(pairs, compare_in_list);
+	return pairs;
+}
+
+/* The columns that both functions have, into values and nulls. */
+static void
+set_columns(const QueuedPair *pair, Datum *values, bool *nulls)
+{
+	values[0] = CStringGetTextDatum(pair->document);
+	values[1] = CStringGetTextDatum(pair->before);
+	values[2] = CStringGetTextDatum(pair->after);
+	values[3] = pair->before_text ? CStringGetTextDatum(pair->before_text) : (Datum) 0;
+	values[4] = pair->after_text ? CStringGetTextDatum(pair->after_text) : (Datum) 0;
+	values[5] = Float8GetDatum(pair->probability);
+	values[6] = Float8GetDatum(pair->value);
+	values[7] = CStringGetTextDatum(reason_names[pair->reason]);
+	nulls[3] = pair->before_text == NULL;
+	nulls[4] = pair->after_text == NULL;
+}
+
+/* review_queue(model, n, source, strategy, documents) */
+Datum
+xmcoh_review_queue(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Queue		queue = {.most = PG_ARGISNULL(1) ? 20 : PG_GETARG_INT32(1)};
+	List	   *pairs;
+	ListCell   *cell;
+
+	if (queue.most < 1 || queue.most > MOST_PAIRS)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("n must be between 1 and %d", MOST_PAIRS));
+	InitMaterializedSRF(fcinfo, 0);
+	fill(fcinfo, 0, InvalidOid, &queue);
+	pairs = sorted(&queue);
+	foreach(cell, pairs)
+	{
+		Datum		values[9] = {Int32GetDatum(foreach_current_index(cell) + 1)};
+		bool		nulls[9] = {false};
+
+		set_columns(lfirst(cell), values + 1, nulls + 1);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * review_candidates(caller, model, n, source, strategy, documents): the claims of the caller, then pairs to claim. Called as
+ * the extension's owner; reads as the caller. The change of user makes the reading a restricted operation (restricted.h).
+ */
+Datum
+xmcoh_review_candidates(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			caller = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
+	int32		n = PG_ARGISNULL(2) ? 1 : PG_GETARG_INT32(2);
+	Queue		queue = {.most = CANDIDATES(Min(Max(n, 1), MOST_PAIRS))};
+	List	   *pairs;
+	ListCell   *cell;
+	Oid			user;
+	int			security;
+
+	(void) GetUserNameFromId(caller, false);	/* an ERROR for an OID that is no role's */
+	InitMaterializedSRF(fcinfo, 0);
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(caller, security | SECURITY_LOCAL_USERID_CHANGE);
+	fill(fcinfo, 1, caller, &queue);
+	SetUserIdAndSecContext(user, security);
+	list_sort(queue.held, compare_in_list);
+	pairs = list_concat(queue.held, sorted(&queue));
+	foreach(cell, pairs)
+	{
+		const QueuedPair *pair = lfirst(cell);
+		Datum		values[10];
+		bool		nulls[10] = {[8] = pair->claim_id == 0};
+
+		set_columns(pair, values, nulls);
+		values[8] = Int64GetDatum(pair->claim_id);
+		values[9] = Int64GetDatum(pair->seen);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* try_lock_claims(model_id integer, document text) */
+Datum
+xmcoh_try_lock_claims_of(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(xmcoh_try_lock_claims(PG_GETARG_INT32(0), text_to_cstring(PG_GETARG_TEXT_PP(1))));
+}
