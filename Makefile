@@ -9,7 +9,7 @@
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
 #   make guides                                    the measured example on real guides (GUIDES=folder)
-#   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES)
+#   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder

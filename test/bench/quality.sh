@@ -4,30 +4,71 @@
 #   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
+#   PARTS="method scikit"     scikit: the comparison with scikit-learn; one part alone is printed and not written
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
-FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all}
+FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method scikit}
+PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
+failed=0
+
+# tables FILE [ARGUMENT...]: psql's output with border 2 is a Markdown table, except for the lines above and below, and the crosses in
+# the separator line.
+tables()
+{
+	psql -Xqf "$@" |
+		awk '/^\+/ { if (++n % 3 == 2) { gsub(/\+/, "|"); print } next } /^## / { print ""; print; print ""; next } { print }'
+}
+
+method()
+{
+	psql -Xqf "$TREE/test/bench/quality.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
+	guides_runs quality "$TREE/test/bench/quality_run.sql"
+	failed=$((failed | status))
+	tables "$TREE/test/bench/quality_table.sql" >"$WORK/method"
+}
+
+# Without scikit-learn, the table is a line that says so.
+scikit()
+{
+	# The package is installed here and not with those of every test, which do not need it.
+	[ ! -e /etc/debian_version ] || bash "$ROOT/test/setup.sh" python3-sklearn || true
+	if ! "$PYTHON" -c 'import sklearn'; then
+		say "****  skipped: the comparison with scikit-learn. $PYTHON has no sklearn (PYTHON= names another).  ****" |
+			tee "$WORK/scikit"
+		return
+	fi
+	psql -Xqf "$TREE/test/bench/scikit.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
+	guides_runs scikit "$TREE/test/bench/scikit_run.sql"
+	failed=$((failed | status))
+	psql -Xqc "COPY (SELECT guide_id, step_key, step_no, repository, instruction FROM guides.step) TO STDOUT (FORMAT csv)" >"$WORK/steps.csv"
+	psql -Xqc "COPY (SELECT run, split, guide_id, part FROM scikit.document JOIN scikit.run USING (run) ORDER BY run, guide_id)
+		TO STDOUT (FORMAT csv)" >"$WORK/documents.csv"
+	say "Fitting with scikit-learn ..."
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$PYTHON" "$ROOT/test/bench/scikit.py" "$WORK/steps.csv" "$WORK/documents.csv" >"$WORK/scores.csv" ||
+		die "scikit-learn failed"
+	tables "$TREE/test/bench/scikit_table.sql" -v scores="$WORK/scores.csv" >"$WORK/scikit"
+}
 
 guides_prepare
 started=$SECONDS
 cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
 guides_import
-psql -Xqf "$TREE/test/bench/quality.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
-guides_runs quality "$TREE/test/bench/quality_run.sql"
-
-# psql's output with border 2 is a Markdown table, except for the lines above and below, and the crosses in the separator line.
-psql -Xqf "$TREE/test/bench/quality_table.sql" |
-	awk '/^\+/ { if (++n % 3 == 2) { gsub(/\+/, "|"); print } next } /^## / { print ""; print; print ""; next } { print }' \
-	>"$WORK/tables"
+for part in $PARTS; do "$part"; done
+if [ "$PARTS" != "method scikit" ]; then
+	for part in $PARTS; do cat -s "$WORK/$part"; done
+	say "Elapsed $((SECONDS - started)) s."
+	[ "$failed" = 0 ] || die "A run failed."
+	exit
+fi
 {
 	# shellcheck disable=SC2016
 	printf '# What each part is worth\n\nMade by `make quality FOLDS=%s SEEDS=%s SIZES="%s" GUIDES=folder`.\n\n' "$FOLDS" "$SEEDS" "$SIZES"
-	sed '/^## Seconds/,$d' "$WORK/tables"	# doc/performance.md has the figures of speed
-	cat "$ROOT/test/bench/quality_notes.md"
+	sed '/^## Seconds/,$d' "$WORK/method"	# doc/performance.md has the figures of speed
+	cat "$WORK/scikit" "$ROOT/test/bench/quality_notes.md"
 } | cat -s | tee "$WORK/quality.md"
-sed -n '/^## Seconds/,$p' "$WORK/tables"
+sed -n '/^## Seconds/,$p' "$WORK/method"
 say "Elapsed $((SECONDS - started)) s."
-[ "$status" = 0 ] || die "A run failed: doc/quality.md is left as it was."
+[ "$failed" = 0 ] || die "A run failed: doc/quality.md is left as it was."
 cp "$WORK/quality.md" "$ROOT/doc/quality.md"
 say "Written to doc/quality.md."
