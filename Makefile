@@ -36,6 +36,7 @@ REGRESS = \
 	guard \
 	items \
 	check \
+	review \
 	bad_input \
 	rounds \
 	settings \

@@ -120,7 +120,7 @@ BEGIN
                    seen.probability, seen.order_hash, seen.texts_hash, seen.item_hashes, note, earlier.decision_id
             WHERE earlier.decided_by <> pg_get_userbyid(caller) AND NOT EXISTS (SELECT FROM xmcoh.decision AS d
                 WHERE d.model_id = id AND d.document = document AND d.withdrawn_by = earlier.decision_id AND d.kind = kind
-                  AND d.decided_by = pg_get_userbyid(caller));
+                  AND d.decided_by = pg_get_userbyid(caller) AND d.seen_order = seen.order_hash AND d.seen_texts = seen.texts_hash);
         PERFORM xmcoh_internal.end_claims(id, document, decided_items);
         RETURN earlier.decision_id;
     END IF;

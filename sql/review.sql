@@ -29,8 +29,8 @@ COMMENT ON VIEW xmcoh.claim_in_force IS 'Internal: the claims of reviews that ar
 
 CREATE VIEW xmcoh.review_claim WITH (security_barrier = true) AS
     SELECT m.name AS model, c.document, c.before_item, c.after_item, c.reason, c.claimed_by, c.claimed_at, c.claimed_until
-    FROM xmcoh.claim_in_force AS c JOIN xmcoh.model AS m USING (model_id)
-    WHERE xmcoh_internal.may(m.owner, m.model_id, 'review');
+    FROM xmcoh.claim_in_force AS c JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
+    WHERE xmcoh_internal.may(x.owner, x.model_id, 'review');
 COMMENT ON VIEW xmcoh.review_claim IS 'Pairs that reviewers hold at this moment (xmcoh.claim_reviews). A claim ends at claimed_until, with a decision about the pair or its withdrawal, and when its holder loses level review. Shows models on which the role has level review';
 
 CREATE FUNCTION xmcoh_internal.try_lock_claims(model_id integer, document text) RETURNS boolean
@@ -146,7 +146,7 @@ CREATE FUNCTION xmcoh.claim_reviews(model text, n integer DEFAULT 10, lease inte
                    probability double precision, value double precision, reason text, claimed_until timestamptz)
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.claim_reviews(text, integer, interval, regclass, text, text[]) IS
-    'Rows of xmcoh.review_queue that nobody else gets during the lease: what the role still holds, filled up to n. Pairs that it held and that are not in the result are given back; n => 0: all. A decision about a pair ends its claim. Needs level review. Errors: as xmcoh.review_queue, invalid_parameter_value';
+    'Rows of xmcoh.review_queue that nobody else gets during the lease: what the role still holds, filled up to n. Held pairs that are not in the result are given back; n => 0: all. A decision about a pair ends its claim. Needs level review. Errors: as xmcoh.review_queue, invalid_parameter_value';
 
 -- ---- agreement ----
 
@@ -209,4 +209,4 @@ CREATE FUNCTION xmcoh.review_agreement(model text)
                    kappa double precision, kappa_low double precision, kappa_high double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000 ROWS 20;
 COMMENT ON FUNCTION xmcoh.review_agreement(text) IS
-    'How often a reviewer gave the same answer (before, after, either) about a pair as another reviewer, as all others, or as the model that was shown (against); Cohen''s kappa with its 95% interval (doc/method.md). Counts each reviewer''s last answer, replaced ones too, no approved orders. Needs level review';
+    'How often a reviewer gave the same answer (before, after, either) about a pair as another reviewer, all others, or the model that was shown (against); Cohen''s kappa with its 95% interval (doc/method.md). Each reviewer''s last answer counts, if replaced too; no approved orders. Needs level review';

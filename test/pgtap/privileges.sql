@@ -42,7 +42,7 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
-                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'guard_record', 'violation_record']) AS t,
+                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'guard_record', 'violation_record', 'review_claim_record']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -51,6 +51,7 @@ SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attnam
 SELECT throws_ok(format('SELECT nextval(%L)', oid::regclass), '42501', NULL, format('nor take a number of %s', relname))
   FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
 SELECT throws_ok($$SELECT FROM xmcoh.job_checkpoint$$, '42501', NULL, 'a checkpoint she does not even see');
+SELECT throws_ok($$SELECT FROM xmcoh.review_claim_record$$, '42501', NULL, 'nor the row of a claim');
 -- alice approves pairs by INSERT. The server sets approved_by and approved_at.
 SELECT throws_ok(format($$INSERT INTO xmcoh.approved_pair (model_id, document, before, after, %s) SELECT model_id, '1', '2', '3', %s FROM xmcoh.model$$, c, v), '42501', NULL,
                  format('she cannot give %s', c)) FROM (VALUES ('approved_by', 'current_user'), ('approved_at', 'now()')) AS x (c, v);
@@ -241,12 +242,16 @@ INSERT INTO act VALUES
     ('review', $$SELECT xmcoh.approve('hers', '2', '1', '2')$$), ('review', $$SELECT xmcoh.approve_order('hers', '2')$$),
     ('review', $$SELECT xmcoh.decide('hers', '2', '1', '2', 'either')$$), ('review', $$SELECT xmcoh.withdraw(current_setting('test.decision')::bigint)$$),
     ('review', $$SELECT FROM xmcoh.decision$$), ('review', $$SELECT count(*) FROM xmcoh.stale_approval('hers')$$),
+    ('review', $$SELECT count(*) FROM xmcoh.claim_reviews('hers', 0)$$), ('review', $$SELECT count(*) FROM xmcoh.review_agreement('hers')$$),
+    ('review', $$SELECT FROM xmcoh.review_claim$$),
     ('train', $$SELECT xmcoh.deploy('hers', 1)$$), ('train', $$SELECT xmcoh.cancel_job(current_setting('test.failed')::int)$$),
     ('train', $$SELECT xmcoh.unschedule_training('hers')$$),
     ('own', $$SELECT xmcoh.alter_model('hers', options => '{}')$$), ('own', $$SELECT xmcoh.prune_versions('hers')$$),
     ('own', $$SELECT xmcoh.attach_pairs('hers', 'public.step', 'manual', 'step', 'said')$$),
     ('own', $$SELECT xmcoh.detach_source('hers', 'step')$$), ('own', $$SELECT xmcoh.grant_model('hers', 'bob', 'score')$$),
     ('own', $$SELECT xmcoh.revoke_model('hers', 'bob')$$), ('own', $$SELECT xmcoh.drop_model('hers', discard_decisions => true)$$);
+INSERT INTO xmcoh.review_claim_record (model_id, document, before_item, after_item, probability, value, reason, claimed_by, claimed_until)
+    VALUES (current_setting('test.hers')::int, '1', '2', '3', 0.5, 1, 'uncertain', 'alice', 'infinity');
 CREATE FUNCTION pg_temp.succeeds(statement text) RETURNS boolean LANGUAGE plpgsql AS $f$
 DECLARE
     n bigint;
@@ -287,6 +292,12 @@ SELECT results_eq($$SELECT model, role, level, granted_by::text COLLATE "default
 RESET ROLE;
 SELECT is(f.succeeds, f.level = ANY ((ARRAY['score', 'review', 'train', 'own'])[1:array_position(ARRAY['score', 'review', 'train', 'own'], f.given)]) AND f.given IS NOT NULL,
           format('level %s: %s', coalesce(f.given, 'none'), f.statement)) FROM found AS f;
+-- A claim of a role that is gone, or that may not decide any more, is not in force.
+SELECT results_eq($$SELECT claimed_by FROM xmcoh.review_claim$$, ARRAY['alice'::name], 'alice has claimed a pair');
+UPDATE xmcoh.review_claim_record SET claimed_by = 'no such role';
+SELECT is_empty($$SELECT FROM xmcoh.review_claim$$, 'a role that is gone holds nothing');
+UPDATE xmcoh.review_claim_record SET claimed_by = 'bob';
+SELECT is_empty($$SELECT FROM xmcoh.review_claim$$, 'nor does one without the level');
 -- A decision is about a document that the reviewer may read.
 REVOKE SELECT ON public.step FROM lena;
 SET ROLE lena;

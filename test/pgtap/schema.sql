@@ -18,9 +18,9 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespa
                 'functions there, and in the schema of internal ones');
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
-                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule', 'guard_record', 'violation_record']);
+                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule', 'guard_record', 'violation_record', 'review_claim_record']);
 SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
-                                'training_round', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation']);
+                                'training_round', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
@@ -43,14 +43,15 @@ SELECT is_empty($$WITH RECURSIVE used (view, relation) AS (
                           JOIN member_relation AS v ON v.oid = r.ev_class AND v.relkind = 'v'
                       UNION SELECT u.view, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.relation
                           JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass)
-                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair}'::regclass[])
+                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair,xmcoh.claim_in_force}'::regclass[])
                       AND oid NOT IN (SELECT view FROM used WHERE relation = 'xmcoh.visible_model'::regclass)$$,
                 'and reads through visible_model');
 SELECT matches(pg_get_viewdef('xmcoh.visible_model'), 'WHERE .*may.*owner.*score.*OR pg_has_role.*pg_monitor', 'which asks who is asking');
 -- The level for approved pairs is higher than that of visible_model.
 SELECT matches(pg_get_viewdef('xmcoh.approved_pair'), 'WHERE .*EXISTS.*may.*owner.*review', 'approved_pair asks for level review');
-SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = 'xmcoh.pair_in_force'::regclass AND a.grantee <> c.relowner$$,
-                'and the view below it, which asks nobody, is for nobody');
+SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid IN ('xmcoh.pair_in_force'::regclass, 'xmcoh.claim_in_force'::regclass) AND a.grantee <> c.relowner$$,
+                'and the view below it, which asks nobody, is for nobody; nor is the one below review_claim');
+SELECT matches(pg_get_viewdef('xmcoh.review_claim'), 'WHERE .*may.*owner.*review', 'which asks for level review, too');
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'r' AND NOT relrowsecurity$$,
                 'every table has row-level security');
 SELECT is_empty($$SELECT r.oid::regclass FROM member_relation AS r WHERE relkind = 'r'
@@ -60,9 +61,9 @@ SELECT is_empty($$SELECT r.oid::regclass FROM member_relation AS r WHERE relkind
 
 -- dumps
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r', 'S')
-                   AND oid <> 'xmcoh.job_checkpoint'::regclass
+                   AND oid NOT IN ('xmcoh.job_checkpoint'::regclass, 'xmcoh.review_claim_record'::regclass)
                    AND oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'xmcoh')::oid[])$$,
-                'pg_dump saves every table and sequence but the checkpoints');
+                'pg_dump saves every table and sequence but checkpoints and claims');
 
 -- storage, references
 SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.model_version'::regclass AND attname = 'weights'), 'e',
@@ -82,6 +83,7 @@ INSERT INTO label VALUES
     ('attach_source', 'v', 'u', false), ('detach_source', 'v', 'u', true), ('attach_pairs', 'v', 'u', true),
     ('detach_pairs', 'v', 'u', true), ('grant_model', 'v', 'u', true), ('revoke_model', 'v', 'u', true), ('withdraw_pair', 'v', 'u', true),
     ('approve', 'v', 'u', false), ('approve_order', 'v', 'u', false), ('decide', 'v', 'u', false), ('withdraw', 'v', 'u', false), ('stale_approval', 's', 'r', false),
+    ('review_queue', 's', 'r', false), ('claim_reviews', 'v', 'u', false), ('review_agreement', 's', 'r', true),
      ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
     ('import_model', 'v', 'u', true), ('prune_versions', 'v', 'u', false),
     ('revoke_usage', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),

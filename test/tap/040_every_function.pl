@@ -31,6 +31,7 @@ all   xmcoh.bootstrap_mean(double precision[])
 user  xmcoh.cancel_job(integer)
 user  xmcoh.check_documents(text,regclass,text[],double precision)
 user  xmcoh.check_options(integer,integer,boolean,jsonb)
+user  xmcoh.claim_reviews(text,integer,interval,regclass,text,text[])
 user  xmcoh.coherence(text,double precision,text,real[])
 user  xmcoh.coherence(text,double precision,text,real[],real[])
 user  xmcoh.coherence(text,double precision,text,real[],real[],text)
@@ -83,6 +84,8 @@ user  xmcoh.recovered_position(text,text,real[],real[],text)
 view  xmcoh.report_integer(jsonb,text[])
 view  xmcoh.report_number(jsonb,text[])
 user  xmcoh.resume_job(integer)
+user  xmcoh.review_agreement(text)
+user  xmcoh.review_queue(text,integer,regclass,text,text[])
 user  xmcoh.revoke_model(text,regrole)
 user  xmcoh.rollback(text)
 user  xmcoh.schedule_training(text,text,text,jsonb,text,regclass[])
@@ -100,6 +103,7 @@ view  xmcoh_internal.guard_triggers(oid,integer)
 view  xmcoh_internal.is_active(text)
 view  xmcoh_internal.job_state(integer,text,text,timestamp with time zone,text,integer,timestamp with time zone)
 view  xmcoh_internal.may(xmcoh.object_ref,integer,text)
+view  xmcoh_internal.may(xmcoh.object_ref,integer,text,oid)
 view  xmcoh_internal.object_name(xmcoh.object_ref)
 view  xmcoh_internal.object_names(xmcoh.object_ref[])
 view  xmcoh_internal.object_oid(xmcoh.object_ref)
@@ -251,7 +255,7 @@ sub values_of
 # Arguments of a valid call. Keys: function and argument name, argument name and type, argument name, or type.
 my %good = (
 	'attach_source relation' => "'public.other_step'", 'attach_pairs relation' => "'public.other_pair'",
-	'model' => "'manuals'", 'source' => "'public.step'", 'relation' => "'public.step'", 'documents_of' => 'NULL',
+	'model' => "'manuals'", 'strategy' => "'learn'", 'source' => "'public.step'", 'relation' => "'public.step'", 'documents_of' => 'NULL',
 		'document text' => "'1'",
 	'document name' => "'manual'", 'item name' => "'step'", 'text name' => "'words'", 'image name' => "'photo'",
 		'text_embedding name' => "'embedding'",

@@ -49,8 +49,7 @@ add_document(Batch *batch, const SourceDocument *from)
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
 	to->document.group = xmcoh_source_group(from);
 	if (batch->approved != NULL)
-		to->decided = xmcoh_decided(&ctx, batch->approved, batch->request->only_current ? STALE_IGNORE : STALE_UNCHANGED, from,
-									&to->stale);
+		to->decided = xmcoh_decided(&ctx, batch->approved, STALE_UNCHANGED, from, &to->stale);
 	if (batch->rule->mode == XMC_GUIDANCE_STORED)
 		XMCOH_TRY(xmc_document_label_positions(&ctx, &to->document, to->position), &ctx);
 	if (batch->request->note != NULL)

@@ -50,7 +50,6 @@ typedef struct BulkRequest
 	Oid			source;			/* InvalidOid: all sources of the model */
 	const DocumentKeys *keys;	/* the wanted documents; NULL: all */
 	bool		decided;		/* decisions about the documents are read, too */
-	bool		only_current;	/* of these, none about a document that has changed since; else its unchanged items count */
 	BulkFilter	filter;			/* NULL: all documents that are read */
 	BulkNote	note;			/* NULL: nothing is kept */
 	BulkVisitor visit;

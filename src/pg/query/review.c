@@ -183,7 +183,7 @@ flag_skipped(const Decisions *skips, const SourceDocument *document, Note *note)
 	}
 }
 
-/* Flags the pairs that are decided, but only by decisions about the document as it was before. */
+/* Flags the pairs that would be decided if decisions about changed texts counted. */
 static void
 flag_stale(const ApprovedPairs *pairs, const SourceDocument *document, const uint8 *decided, Note *note)
 {
@@ -386,8 +386,10 @@ visit(void *arg, const BulkDocument *scored)
 
 /* ---- the functions ---- */
 
-/* Fills the queue as the current role. `reviewer` InvalidOid: claims are not looked at. Arguments from `first` on: model, n, source,
- * strategy, documents. */
+/*
+ * Fills the queue as the current role. `reviewer` InvalidOid: claims are not looked at. Arguments from `first` on: model, n,
+ * source, strategy, documents.
+ */
 static void
 fill(FunctionCallInfo fcinfo, int first, Oid reviewer, Queue *queue)
 {
@@ -395,7 +397,7 @@ fill(FunctionCallInfo fcinfo, int first, Oid reviewer, Queue *queue)
 	const NullableDatum *argument = &fcinfo->args[first];
 	text	   *model = xmcoh_model_argument(argument[0]);
 	BulkRequest request = {.source = argument[2].isnull ? InvalidOid : DatumGetObjectId(argument[2].value),.decided = true,
-		.only_current = true,.note = note_document,.visit = visit,.arg = queue,.keys = xmcoh_document_keys(argument[4])};
+		.note = note_document,.visit = visit,.arg = queue,.keys = xmcoh_document_keys(argument[4])};
 	DeployedModel deployed;
 
 	queue->strategy = xmcoh_strategy_argument(argument[3]);
