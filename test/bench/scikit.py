@@ -13,8 +13,7 @@ The model learns from all pairs of the approved documents: a logistic regression
     edges        tf-idf of the first and last two words of a step, and its length
 
 Each has its own C by cross-validation over groups: repositories where these are held out, else documents. The ensemble is the mean of
-the three log-odds. Vocabulary and frequencies are those of all training documents, approved or not: that is better than those of the
-approved ones alone.
+the three log-odds. Vocabulary and frequencies are those of all training documents, approved or not.
 
 The scores are additive: the log-odds of a pair is the difference of two steps' scores. The order that maximises the sum over all
 pairs, which xmcoh's decoder searches, is then the order by score.

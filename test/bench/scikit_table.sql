@@ -43,8 +43,6 @@ INSERT INTO shown
                       FROM figure AS x JOIN figure AS y USING (split, size, guide_id)
                      WHERE x.by = b.by AND y.by = a.by GROUP BY 1, 2) AS d;
 
-\echo '## Against scikit-learn'
-\echo
 \echo 'Logistic regressions over the differences of two steps, without intercept, on all pairs of the same approved documents: tf-idf of'
 \echo 'words and bigrams; of 3 to 5 characters within words; the two words at either edge of a step with its length. The penalty of each'
 \echo 'is found by cross-validation over groups. Three views: the mean of their log-odds. Vocabulary and frequencies come from all'
