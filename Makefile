@@ -9,7 +9,7 @@
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
 #   make guides                                    the measured example on real guides (GUIDES=folder)
-#   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, REVIEW)
+#   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
@@ -268,6 +268,9 @@ build/fuzz/cron: FUZZ_CFLAGS += -Isrc/pg
 build/fuzz/cron: FUZZ_ALSO = src/pg/schedule/cron.c
 build/fuzz/npy: src/cli/npy.c src/cli/npy.h src/cli/cli.h
 build/fuzz/npy: FUZZ_CFLAGS += $(shell $(PKG_CONFIG) --cflags libpq)
+build/fuzz/csv: $(addprefix src/cli/,csv.c csv.h text_file.c text_file.h input.c file_kind.c cli.h buffer.h)
+build/fuzz/csv: FUZZ_CFLAGS += $(CLI_CFLAGS)
+build/fuzz/csv: FUZZ_ALSO = $(shell $(PKG_CONFIG) --libs libpq zlib)
 build/fuzz/state: $(addprefix src/pg/query/,state.c wire.c state.h wire.h item.h item_input.h)
 build/fuzz/state: FUZZ_ALSO = src/pg/query/state.c src/pg/query/wire.c
 build/fuzz/state: FUZZ_CFLAGS += -Isrc/pg -isystem $(shell $(PG_CONFIG) --includedir-server)

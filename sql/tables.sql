@@ -213,7 +213,7 @@ COMMENT ON COLUMN xmcoh.decision.version IS 'version that was deployed at the ti
 COMMENT ON COLUMN xmcoh.decision.probability IS 'probability by that version that the first item stands before the second; NULL: none, or an order';
 COMMENT ON COLUMN xmcoh.decision.seen_order IS 'hash of the stored order of the document as read for the decision; NULL: the document was not read (INSERT INTO xmcoh.approved_pair)';
 COMMENT ON COLUMN xmcoh.decision.seen_texts IS 'hash of all items of the document and their texts, as read for the decision; NULL: not read';
-COMMENT ON COLUMN xmcoh.decision.seen_items IS 'hashes of the texts of the decided items, in the same order; NULL: not read';
+COMMENT ON COLUMN xmcoh.decision.seen_items IS 'hashes of the texts of the decided items, in the same order: the first 16 bytes of the SHA-256 of int4send(bytes + 1) and the text in UTF-8, of int4send(0) for no text; NULL: not read';
 COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'decision that withdrew or replaced this one, or earlier equal one by another role; NULL: this one is in force';
 
 CREATE TABLE xmcoh.review_claim_record (

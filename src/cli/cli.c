@@ -7,17 +7,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void __attribute__((format(printf, 1, 0)))
+print_message(const char *format, va_list args)
+{
+	fflush(stdout);
+	fputs("xmcoh: error: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+void
+print_error(const char *format,...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	print_message(format, args);
+	va_end(args);
+}
+
 void
 die(const char *format,...)
 {
 	va_list		args;
 
-	fflush(stdout);
-	fputs("xmcoh: error: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	print_message(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 	exit(1);
 }
 
@@ -26,11 +42,10 @@ usage_error(const char *format,...)
 {
 	va_list		args;
 
-	fputs("xmcoh: error: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	print_message(format, args);
 	va_end(args);
-	fputs(HINT "Try \"xmcoh --help\" for more information.\n", stderr);
+	fputs("xmcoh: hint: Try \"xmcoh --help\" for more information.\n", stderr);
 	exit(2);
 }
 
@@ -102,7 +117,7 @@ query_or_exit(PGconn *conn, const char *sql, int count, const char *const *value
 	PGresult   *result = PQexecParams(conn, sql, count, NULL, values, NULL, NULL, 0);
 	ExecStatusType status = PQresultStatus(result);
 
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_COPY_IN)
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_COPY_IN && status != PGRES_COPY_OUT)
 		die_of_server(PQerrorMessage(conn));
 	return result;
 }

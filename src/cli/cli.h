@@ -34,12 +34,16 @@ extern PGconn *connect_or_exit(const connection_options *options);
 /* Runs a query with text parameters and returns the result. A failure ends the program with the server's message. */
 extern PGresult *query_or_exit(PGconn *conn, const char *sql, int count, const char *const *values);
 
+/* Prints "xmcoh: error: ..." on standard error. The program goes on. */
+extern void print_error(const char *format,...) __attribute__((format(printf, 1, 2)));
+
 /*
  * Prints "xmcoh: error: ..." on standard error and ends the program with status 1. Messages follow PostgreSQL's style
  * guide: the error in one phrase; then, after HINT, advice in whole sentences.
  */
 extern void die(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
 #define HINT "\nxmcoh: hint: "
+#define DETAIL "\nxmcoh: detail: "
 
 /* Ends the program with a message of libpq. */
 extern void die_of_server(const char *message) __attribute__((noreturn));
@@ -54,5 +58,6 @@ extern void *allocate(void *old, size_t size);
 extern int	import_main(int argc, char **argv);
 extern int	watch_main(int argc, char **argv);
 extern int	report_main(int argc, char **argv);
+extern int	review_main(int argc, char **argv);
 
 #endif

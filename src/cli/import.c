@@ -19,6 +19,8 @@
 #define MOST_COLUMNS 1600		/* PostgreSQL's limit */
 #define LONGEST_NAME 63			/* bytes; PostgreSQL truncates longer names */
 
+static const file_kind tsv_kind = {"tab-separated text", NULL};
+
 /* The arguments of the command line. */
 typedef struct import_plan
 {
@@ -51,7 +53,7 @@ check_header(const PQExpBufferData *line, const char *path)
 	}
 	kind = text_kind(line->data);
 	if (kind)
-		refuse_kind(path, false, kind);
+		refuse_kind(path, false, kind, &tsv_kind);
 	if (!memchr(line->data, '\t', line->len))
 		die("file \"%s\", line 1: the line has no tab"
 			HINT "The first line must name the columns, at least two, with tabs between the names.", path);
@@ -339,7 +341,7 @@ check_integers(const import_plan *plan, char **name, int count)
 static size_t
 import_file(PGconn *conn, import_plan *plan)
 {
-	text_file  *in = text_file_open(plan->tsv);
+	text_file  *in = text_file_open(plan->tsv, &tsv_kind);
 	PQExpBufferData header;
 	char	  **name = allocate(NULL, MOST_COLUMNS * sizeof *name);	/* (count) */
 	int			count;

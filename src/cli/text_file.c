@@ -102,7 +102,7 @@ refill(text_file *in)
 }
 
 text_file *
-text_file_open(const char *path)
+text_file_open(const char *path, const file_kind *wanted)
 {
 	text_file  *in = allocate(NULL, sizeof *in);
 	const file_kind *kind;
@@ -122,15 +122,17 @@ text_file_open(const char *path)
 	}
 	kind = binary_kind(in->chunk, in->filled < FILE_KIND_BYTES ? in->filled : FILE_KIND_BYTES);
 	if (kind)
-		refuse_kind(path, in->gzipped, kind);
+		refuse_kind(path, in->gzipped, kind, wanted);
 	return in;
 }
 
 void
-refuse_kind(const char *path, bool gzipped, const file_kind *kind)
+refuse_kind(const char *path, bool gzipped, const file_kind *kind, const file_kind *wanted)
 {
-	die("file \"%s\"%s seems to be %s, not tab-separated text%s%s", path, gzipped ? ", unpacked," : "", kind->name,
-		kind->advice ? HINT : "", kind->advice ? kind->advice : "");
+	const char *advice = wanted->advice ? wanted->advice : kind->advice;
+
+	die("file \"%s\"%s seems to be %s, not %s%s%s", path, gzipped ? ", unpacked," : "", kind->name, wanted->name,
+		advice ? HINT : "", advice ? advice : "");
 }
 
 bool

@@ -12,6 +12,9 @@ static const char help[] =
 "               [--integer COLUMN]... [--raw]\n"
 "  xmcoh watch [connection] JOB [--interval SECONDS]\n"
 "  xmcoh report [connection] MODEL [--source RELATION]\n"
+"  xmcoh review export [connection] MODEL [--csv] [-n PAIRS] [--source RELATION]\n"
+"               [--strategy NAME] [--lease TIME] [--separator CHARACTER] [-o FILE]\n"
+"  xmcoh review import [connection] FILE [--dry-run]\n"
 "\n"
 "xmcoh import loads the items of documents and their embeddings into a table. The import is one\n"
 "transaction: after an error there is no new row and no new table. Memory does not grow with the size\n"
@@ -34,6 +37,24 @@ static const char help[] =
 "xmcoh report prints how good the orders of a model are, as xmcoh.evaluate measures them.\n"
 "  --source RELATION       measure on this source; by default, on the approved documents that\n"
 "                          training held out\n"
+"\n"
+"xmcoh review export writes the pairs that are worth a person's time (xmcoh.review_queue) as CSV for\n"
+"a spreadsheet. The reviewer writes before, after, either or skip into the column answer (the first\n"
+"step stands before the second, after it, in either order, or unclear) and perhaps a note.\n"
+"  --csv                   the format, which is the only one\n"
+"  -n, --pairs PAIRS       greatest number of pairs\n"
+"  --source RELATION       only documents of this source\n"
+"  --strategy NAME         how the pairs are chosen, as in xmcoh.review_queue\n"
+"  --lease TIME            nobody else gets these pairs so long, as in xmcoh.claim_reviews: '8 hours'\n"
+"  --separator CHARACTER   comma by default; a semicolon suits spreadsheets of languages that write\n"
+"                          numbers with a decimal comma\n"
+"  -o, --output FILE       new file to write; standard output by default\n"
+"\n"
+"xmcoh review import reads such a file back, in UTF-8, separated by commas, semicolons or tabs. Each\n"
+"row with an answer becomes a decision of the role that is connected (xmcoh.decide). A row is refused,\n"
+"with its line and the reason, if its texts have changed since the export, or as xmcoh.decide does.\n"
+"After a refused row nothing is imported.\n"
+"  --dry-run               do the same, then roll back\n"
 "\n"
 "Connection options:\n"
 "  -h, --host HOST         server, or folder of its socket\n"
@@ -58,7 +79,9 @@ main(int argc, char **argv)
 	{
 		const char *name;
 		int			(*run) (int argc, char **argv);
-	}			commands[] = {{"import", import_main}, {"watch", watch_main}, {"report", report_main}};
+	}			commands[] = {
+		{"import", import_main}, {"watch", watch_main}, {"report", report_main}, {"review", review_main}
+	};
 
 	if (argc < 2)
 		usage_error("no command was given");

@@ -35,6 +35,13 @@ END $$;
 
 -- A guide with steps from two repositories would be in two folds; the primary key above refuses such a guide.
 
+-- The training documents of one fold and one sample; size NULL: all are approved. The others are the pool.
+CREATE FUNCTION guides.sample(split text, fold int, size int, seed int) RETURNS TABLE (guide_id text, approved boolean) LANGUAGE sql STABLE AS $$
+    SELECT f.guide_id, sample.size IS NULL OR row_number() OVER (ORDER BY md5(format('%s/%s', seed, f.guide_id))) <= sample.size
+      FROM guides.fold AS f WHERE f.split = sample.split AND f.fold <> sample.fold $$;
+
+CREATE FUNCTION guides.size_of(size int) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(size || ' approved', 'all approved') $$;
+
 CREATE FUNCTION guides.interval_of(float8[]) RETURNS text LANGUAGE sql AS
     $$ SELECT format('%s [%s, %s]', to_char(mean, 'FM0.000'), to_char(low, 'FM0.000'), to_char(high, 'FM0.000')) FROM xmcoh.bootstrap_mean($1) $$;
 CREATE FUNCTION guides.difference_of(float8[], float8[]) RETURNS text LANGUAGE sql AS

@@ -4,57 +4,88 @@
 #   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
-#   REVIEW=only               measures the choice of pairs to review alone (review.c); the other tables stay as they are. 0: not that
+#   PARTS="method review scikit"   what is measured: review is the choice of pairs to review (review.c), scikit the
+#                             comparison with scikit-learn. The tables of other parts stay as they are.
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
-FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} REVIEW=${REVIEW:-1}
+FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method review scikit}
+PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 document=$ROOT/doc/quality.md
+failed=0
 
-# The tables of review.c: those of doc/quality.md where they are not to be measured.
-review()
+# print_tables FILE [ARGUMENT...]: psql's output with border 2 is a Markdown table, except for the lines above and below, and the crosses
+# in the separator line.
+print_tables()
 {
-	if [ "$REVIEW" = 0 ]; then
-		sed -n '/^## Review/,${/^## What this says/q;p}' "$document"
-	else
-		"$ROOT/build/bench/review" "$GUIDES"
-	fi
+	psql -Xqf "$@" |
+		awk '/^\+/ { if (++n % 3 == 2) { gsub(/\+/, "|"); print } next } /^## / { print ""; print; print ""; next } { print }'
 }
 
-if [ "$REVIEW" = only ]; then
-	[ -e "$GUIDES/steps.tsv.gz" ] || die "there is no $GUIDES/steps.tsv.gz (GUIDES=folder says where it is)"
-	tables=$(review)
-	{
-		sed -E '/^## (Review|What this says)/,$d' "$document"
-		printf '%s\n' "$tables"
-		cat "$ROOT/test/bench/quality_notes.md"
-	} | cat -s >"$document.new"
-	mv "$document.new" "$document"
-	say "$tables"
-	say "Written to doc/quality.md."
-	exit 0
-fi
+# One function for each part, which prints its tables. Messages go to standard error.
+
+measure_method()
+{
+	psql -Xqf "$TREE/test/bench/quality.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
+	guides_runs quality "$TREE/test/bench/quality_run.sql" >&2
+	failed=$((failed | status))
+	# shellcheck disable=SC2016
+	printf '# What each part is worth\n\nMade by `make quality FOLDS=%s SEEDS=%s SIZES="%s" GUIDES=folder`.\n\n' "$FOLDS" "$SEEDS" "$SIZES"
+	print_tables "$TREE/test/bench/quality_table.sql"
+}
+
+measure_review()
+{
+	printf '\n'
+	"$ROOT/build/bench/review" "$GUIDES"
+}
+
+# Without scikit-learn, the table is a line that says so.
+measure_scikit()
+{
+	# The package is installed here and not with those of the tests, which do not need it.
+	[ ! -e /etc/debian_version ] || bash "$ROOT/test/setup.sh" python3-sklearn >&2 || true
+	printf '\n## Against scikit-learn\n\n'
+	if ! "$PYTHON" -c 'import sklearn'; then
+		say "****  skipped: the comparison with scikit-learn. $PYTHON has no sklearn (PYTHON= names another).  ****" | tee /dev/stderr
+		return
+	fi
+	psql -Xqf "$TREE/test/bench/scikit.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
+	guides_runs scikit "$TREE/test/bench/scikit_run.sql" >&2
+	failed=$((failed | status))
+	psql -Xqc "COPY (SELECT guide_id, step_key, step_no, repository, instruction FROM guides.step) TO STDOUT (FORMAT csv)" >"$WORK/steps.csv"
+	psql -Xqc "COPY (SELECT run, split, guide_id, part FROM scikit.document JOIN scikit.run USING (run) ORDER BY run, guide_id)
+		TO STDOUT (FORMAT csv)" >"$WORK/documents.csv"
+	say "Fitting with scikit-learn ..." >&2
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$PYTHON" "$ROOT/test/bench/scikit.py" "$WORK/steps.csv" "$WORK/documents.csv" >"$WORK/scores.csv" ||
+		die "scikit-learn failed"
+	print_tables "$TREE/test/bench/scikit_table.sql" -v scores="$WORK/scores.csv"
+}
+
+# The tables of a part in doc/quality.md: from the part's first heading to that of the next part.
+kept()
+{
+	awk -v wanted="$1" 'BEGIN { part = "method" } /^## Review/ { part = "review" } /^## Against scikit-learn/ { part = "scikit" }
+		/^## What this says/ { exit } part == wanted' "$document"
+}
 
 guides_prepare
 started=$SECONDS
 cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
 guides_import
-psql -Xqf "$TREE/test/bench/quality.sql" -v folds="$FOLDS" -v seeds="$SEEDS" -v sizes="$SIZES"
-guides_runs quality "$TREE/test/bench/quality_run.sql"
-
-# psql's output with border 2 is a Markdown table, except for the lines above and below, and the crosses in the separator line.
-psql -Xqf "$TREE/test/bench/quality_table.sql" |
-	awk '/^\+/ { if (++n % 3 == 2) { gsub(/\+/, "|"); print } next } /^## / { print ""; print; print ""; next } { print }' \
-	>"$WORK/tables"
+for part in $PARTS; do "measure_$part" >"$WORK/$part"; done
 {
-	# shellcheck disable=SC2016
-	printf '# What each part is worth\n\nMade by `make quality FOLDS=%s SEEDS=%s SIZES="%s" GUIDES=folder`.\n\n' "$FOLDS" "$SEEDS" "$SIZES"
-	sed '/^## Seconds/,$d' "$WORK/tables"	# doc/performance.md has the figures of speed
-	review
+	for part in method review scikit; do
+		if [ -e "$WORK/$part" ]; then
+			sed '/^## Seconds/,$d' "$WORK/$part"	# doc/performance.md has the figures of speed
+		else
+			kept "$part"
+		fi
+	done
 	cat "$ROOT/test/bench/quality_notes.md"
-} | cat -s | tee "$WORK/quality.md"
-sed -n '/^## Seconds/,$p' "$WORK/tables"
+} | cat -s >"$WORK/quality.md"
+for part in $PARTS; do cat -s "$WORK/$part"; done
 say "Elapsed $((SECONDS - started)) s."
-[ "$status" = 0 ] || die "A run failed: doc/quality.md is left as it was."
+[ "$failed" = 0 ] || die "A run failed: doc/quality.md is left as it was."
 cp "$WORK/quality.md" "$document"
 say "Written to doc/quality.md."

@@ -27,14 +27,12 @@ INSERT INTO quality.run (setting, split, size, seed, fold)
      WHERE setting = 'as they are' OR size = '200'
      ORDER BY setting, size <> 'all', split, size, seed, fold;
 
-CREATE FUNCTION quality.size_of(size int) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(size || ' approved', 'all approved') $$;
 CREATE FUNCTION quality.model_of(r quality.run) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'run ' || r.run $$;
 
 -- The training documents of each run: approved documents and the pool. No test document is among them.
 CREATE TABLE quality.document (run int REFERENCES quality.run, guide_id text, approved boolean NOT NULL, PRIMARY KEY (run, guide_id));
 INSERT INTO quality.document
-    SELECT run, guide_id, size IS NULL OR row_number() OVER (PARTITION BY run ORDER BY md5(format('%s/%s', r.seed, guide_id))) <= size
-      FROM quality.run AS r JOIN guides.fold AS f ON f.split = r.split AND f.fold <> r.fold;
+    SELECT run, s.* FROM quality.run AS r, guides.sample(r.split, r.fold, r.size, r.seed) AS s;
 
 -- The pictures of other steps, assigned at random.
 CREATE TABLE quality.foreign_image AS

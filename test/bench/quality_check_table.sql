@@ -1,6 +1,6 @@
 -- quality_check_table.sql - the tables of what check_documents finds, for quality_table.sql
 CREATE TEMPORARY TABLE checked AS
-    SELECT split, quality.size_of(size) AS size, pg_temp.rank_of(quality.size_of(size)) AS rank, c.*, d.way
+    SELECT split, guides.size_of(size) AS size, pg_temp.rank_of(guides.size_of(size)) AS rank, c.*, d.way
       FROM quality.checked AS c JOIN quality.run USING (run) JOIN quality.disturbed AS d USING (guide_id);
 
 -- One row per document, for the ROC curves. Of coherence, a disturbed document should have less.

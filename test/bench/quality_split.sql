@@ -8,7 +8,7 @@ SELECT name AS "order by", size, shown, pg_temp.rank_of(size) AS rank
 SELECT label AS "difference", size, shown, pg_temp.rank_of(size) AS rank
   FROM difference WHERE setting = 'as they are' AND split = :'of_split' ORDER BY n, rank \crosstabview 1 2 3 4
 \echo :calibration_title
-SELECT name AS "probabilities by", quality.size_of(size) AS size, to_char(avg(error), 'FM0.000') AS shown,
-       pg_temp.rank_of(quality.size_of(size)) AS rank
+SELECT name AS "probabilities by", guides.size_of(size) AS size, to_char(avg(error), 'FM0.000') AS shown,
+       pg_temp.rank_of(guides.size_of(size)) AS rank
   FROM quality.calibration JOIN quality.run USING (run) JOIN quality.condition USING (condition)
  WHERE split = :'of_split' GROUP BY name, size ORDER BY min(condition), rank \crosstabview 1 2 3 4

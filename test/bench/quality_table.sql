@@ -7,7 +7,7 @@ SET client_min_messages = warning;
 -- Each document's tau under each condition, averaged over seeds; for the paper's rule, with its best number of rounds.
 CREATE TEMPORARY TABLE figure AS
     WITH document AS (
-        SELECT setting, split, quality.size_of(size) AS size, name, rounds, guide_id, min(condition) AS condition, avg(tau) AS tau
+        SELECT setting, split, guides.size_of(size) AS size, name, rounds, guide_id, min(condition) AS condition, avg(tau) AS tau
           FROM quality.result JOIN quality.run USING (run) JOIN quality.condition USING (condition)
          WHERE tau IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6),
     best AS (
@@ -133,7 +133,7 @@ SELECT setting, split, max(shown) FILTER (WHERE name = 'text') AS text, max(show
 \echo 'True precision: of as many pairs of the pool, the most confident ones by the version without a round, the share that is'
 \echo 'right by the pool''s order, which training was not told.'
 \echo
-SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*) FILTER (WHERE kept) AS kept,
+SELECT split, guides.size_of(size) AS size, pupil, count(*) AS rounds, count(*) FILTER (WHERE kept) AS kept,
        round(avg(documents)) AS documents, to_char(avg(threshold), 'FM0.00') AS threshold,
        to_char(avg(selected), 'FM0.000') AS selected, to_char(avg(estimated), 'FM0.000') AS "estimated precision",
        to_char(sum(correct) / nullif(sum(chosen), 0), 'FM0.000') AS "true precision", to_char(avg(agreement), 'FM0.000') AS agreement
@@ -145,7 +145,7 @@ SELECT split, quality.size_of(size) AS size, pupil, count(*) AS rounds, count(*)
 \echo '## Seconds'
 \echo 'Means over the models, two of which were trained at a time. A round: the job with one less the job without.'
 \echo
-SELECT split, quality.size_of(size) AS size, count(*) AS models, to_char(avg(p), 'FM990.0') AS "phase 0",
+SELECT split, guides.size_of(size) AS size, count(*) AS models, to_char(avg(p), 'FM990.0') AS "phase 0",
        to_char(avg(b - p), 'FM990.0') AS "a round", to_char(avg(s), 'FM990.0') AS "ordering the pool",
        to_char(avg(b - p) / avg(p), 'FM990.00') AS "a round / phase 0"
   FROM (SELECT split, size, extract(epoch FROM phase_0) AS p, extract(epoch FROM with_round) AS b, extract(epoch FROM scoring) AS s
