@@ -4,7 +4,7 @@ CREATE FUNCTION xmcoh.explain(model text, document text, item_a text, item_b tex
     RETURNS TABLE (modality text, kind text, feature text, item text, contribution double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_explain' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 15;
 COMMENT ON FUNCTION xmcoh.explain(text, text, text, text, integer, regclass) IS
-    'Parts of the fused log-odds of xmcoh.pair_scores that item a stands before b; they sum to it. kind: word (top of them, the rest in one row; item NULL: both hold it), text embedding, network, image, guided, fused together, approved, calibration (rounding). Errors: undefined_object (item), as order_documents';
+    'Parts of the fused log-odds that item a stands before b; they sum to it. kind: word (top of them, then the rest; item NULL: in both), text embedding, network, image, guided, fused together, approved, calibration (rounding). Errors: undefined_object, as order_documents';
 
 CREATE FUNCTION xmcoh.explain_document(model text, document text, source regclass DEFAULT NULL, "precision" double precision DEFAULT 0.95,
                                        n integer DEFAULT 10, language text DEFAULT 'en')
@@ -13,10 +13,10 @@ CREATE FUNCTION xmcoh.explain_document(model text, document text, source regclas
                    image_share double precision, words_for text[], words_against text[], explanation text)
     AS 'MODULE_PATHNAME', 'xmcoh_explain_document' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.explain_document(text, text, regclass, double precision, integer, text) IS
-    'The n surest pairs that are stored the other way round: violated (as xmcoh.check_documents), or doubtful (more likely than not); shares of the log-odds, telling words, and a sentence in language en or ja. No rows: nothing is in doubt. Errors: undefined_object (document), invalid_parameter_value, as order_documents';
+    'The n surest pairs that are stored the other way round: violated (as xmcoh.check_documents), or doubtful (more likely than not); shares of the log-odds, telling words, and a sentence in language en or ja. No rows: nothing is in doubt. Errors: undefined_object, as order_documents';
 
 CREATE FUNCTION xmcoh.model_words(model text, n integer DEFAULT 20, source regclass DEFAULT NULL)
     RETURNS TABLE (direction text, rank integer, word text, effect double precision, items bigint)
     AS 'MODULE_PATHNAME', 'xmcoh_model_words' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 40;
 COMMENT ON FUNCTION xmcoh.model_words(text, integer, regclass) IS
-    'The n words, word pairs, beginnings of words (...) and character n-grams that move a step to the front and to the back most. effect: mean log-odds towards the back over the items of the sources that hold it; rank favours words of many items. Errors: object_not_in_prerequisite_state (no words), as order_documents';
+    'The n words, word pairs, beginnings of words (...) and character n-grams that move a step to the front and to the back most. effect: mean log-odds towards the back over the items that hold it; rank favours words of many items. Errors: object_not_in_prerequisite_state, as order_documents';

@@ -52,14 +52,18 @@ typedef struct xmc_explanation
 	xmc_part   *part;			/* (n) */
 } xmc_explanation;
 
+/* Receives the explanation of a pair, which lives during the call, and whose parts the visitor may sort. */
+typedef void (*xmc_explanation_visitor) (void *arg, const xmc_pair *pair, xmc_explanation *explanation);
+
 /*
- * Explains the fused scores of pairs, each that `before` stands before `after`: out (n_pairs), in the arena. `document` is
- * built from `item` (n), whose texts name the words; `scores` are its scores by `rule`, which is XMC_GUIDANCE_SOFT without
- * `inferred`. No part is 0. Errors: those of xmc_score_documents and of xmc_text_visit.
+ * Explains the fused scores of pairs, each that `before` stands before `after`, one after the other. `document` is built from
+ * `item` (n), whose texts name the words; `scores` are its scores by `rule`, which is XMC_GUIDANCE_SOFT without `inferred`.
+ * No part is 0. Memory is that of one pair. Errors: those of xmc_score_documents and of xmc_text_visit.
  */
-extern xmc_status xmc_explain(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule,
+extern xmc_status xmc_explain(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_rule *rule,
 							  xmc_tokeniser *tokeniser, const xmc_document *document, const xmc_item *item,
-							  const xmc_scores *scores, int32_t n_pairs, const xmc_pair *pair, xmc_explanation *out);
+							  const xmc_scores *scores, int32_t n_pairs, const xmc_pair *pair,
+							  xmc_explanation_visitor visit, void *arg);
 
 /*
  * effect (count): what each of the sorted, distinct features of a text adds, by texts alone, to the log-odds that its item

@@ -20,6 +20,46 @@
 #define IMAGE_DIM 3
 #define TEXT_DIM 2
 
+/* Explanations that outlive the call, in an arena. */
+typedef struct collected
+{
+	xmc_arena	arena;
+	int32_t		n;
+	xmc_explanation explanation[ITEMS * ITEMS];
+} collected;
+
+static void *
+copied(xmc_arena *arena, const void *bytes, size_t size)
+{
+	void	   *copy = xmc_arena_alloc(arena, size, 1);
+
+	assert_non_null(copy);
+	return size > 0 ? memcpy(copy, bytes, size) : copy;
+}
+
+static void
+collect(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
+{
+	collected  *c = arg;
+	xmc_explanation *to = &c->explanation[c->n++];
+
+	(void) pair;
+	*to = *explanation;
+	to->part = copied(&c->arena, explanation->part, (size_t) explanation->n * sizeof(xmc_part));
+	for (int32_t k = 0; k < to->n; k++)
+		if (to->part[k].term)
+			to->part[k].term = copied(&c->arena, to->part[k].term, to->part[k].word_length);
+}
+
+/* For what must fail. */
+static void
+ignore(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
+{
+	(void) arg;
+	(void) pair;
+	(void) explanation;
+}
+
 /* A document of items whose inputs are there or missing by chance. */
 typedef struct drawn
 {
@@ -41,6 +81,7 @@ typedef struct explaining
 } explaining;
 
 #define LONG_WORD 40000
+#define KNOWN_GROUP 77
 
 static int
 set_up(void **state)
@@ -90,6 +131,8 @@ draw_model(explaining *e, int inputs)
 		((double *) &model->known)[k] = 0.1 + xmc_random_uniform(&e->random);
 	}
 	model->has_alignment = options.image_dim > 0 && (options.words || options.text_dim > 0);
+	assert_int_equal(xmc_seen_fill_groups(&e->ctx, model, 1, &(xmc_document) {.n_pairs = 1}, &(uint64_t) {KNOWN_GROUP}, &(uint8_t) {0}),
+					 XMC_OK);
 	return model;
 }
 
@@ -144,29 +187,30 @@ expect_sums(explaining *e, const xmc_model *model, const xmc_guidance_rule *rule
 {
 	enum {PAIRS = ITEMS * (ITEMS - 1)};
 	xmc_pair	pair[PAIRS];
-	xmc_explanation out[PAIRS];
-	xmc_arena	arena;
+	collected	out = {.n = 0};
 	int			n = 0;
 
 	for (int a = 0; a < ITEMS; a++)
 		for (int b = 0; b < ITEMS; b++)
 			if (a != b)
 				pair[n++] = (xmc_pair){a, b, 1};
-	xmc_arena_init(&arena, &e->ctx);
-	assert_int_equal(xmc_explain(&arena, model, rule, e->tokeniser, &d->document, d->item, &d->scores, n, pair, out), XMC_OK);
+	xmc_arena_init(&out.arena, &e->ctx);
+	assert_int_equal(xmc_explain(&e->ctx, model, rule, e->tokeniser, &d->document, d->item, &d->scores, n, pair, collect, &out),
+					 XMC_OK);
+	assert_int_equal(out.n, n);
 	for (int k = 0; k < n; k++)
 	{
 		double		size;
-		double		sum = sum_of(&out[k], &size);
+		double		sum = sum_of(&out.explanation[k], &size);
 		double		fused = d->scores.score[XMC_SCORE_FUSED][pair[k].before * ITEMS + pair[k].after];
 
 		if (!(fabs(sum - fused) <= 1e-5 + 1e-6 * size))
 			fail_msg("the parts of pair %d, %d sum to %.9g instead of %.9g", (int) pair[k].before, (int) pair[k].after, sum, fused);
-		without_parts += out[k].n == 0;
-		for (int32_t p = 0; p < out[k].n; p++)
-			seen_parts[out[k].part[p].kind]++;
+		without_parts += out.explanation[k].n == 0;
+		for (int32_t p = 0; p < out.explanation[k].n; p++)
+			seen_parts[out.explanation[k].part[p].kind]++;
 	}
-	xmc_arena_free(&arena);
+	xmc_arena_free(&out.arena);
 }
 
 /* All kinds of models, documents of known and of new groups. */
@@ -188,11 +232,13 @@ test_sums(void **state)
 			drawn		d;
 
 			draw_document(e, &model->options, &d);
+			d.document.group = k % 3 ? KNOWN_GROUP : 0;
 			assert_int_equal(xmc_score_documents_by(&e->ctx, model, &rule, 1, &d.document, &d.scores), XMC_OK);
 			expect_sums(e, model, &rule, &d);
 			xmc_scores_free(&e->ctx, &d.scores);
 			xmc_document_free(&e->ctx, &d.document);
 		}
+		xmc_seen_forget(&e->ctx, model);
 		xmc_release(&e->ctx, model);
 	}
 	for (int kind = 0; kind < XMC_PART_ROUNDING; kind++)
@@ -208,13 +254,13 @@ test_rounding(void **state)
 	xmc_model  *model = draw_model(e, 7);
 	static const xmc_guidance_rule usual = {0};
 	drawn		d;
-	xmc_arena	arena;
 	int			rounded = 0;
 
 	for (int k = 0; k < 20; k++)
 	{
 		xmc_pair	pair = {0, 1, 1};
-		xmc_explanation out;
+		collected	all = {.n = 0};
+		const xmc_explanation *out = all.explanation;
 		double		size;
 
 		draw_document(e, &model->options, &d);
@@ -224,19 +270,21 @@ test_rounding(void **state)
 				d.image[i][c] *= 1e7f;
 		assert_int_equal(xmc_document_build(&e->ctx, &model->options, e->tokeniser, ITEMS, d.item, &d.document), XMC_OK);
 		assert_int_equal(xmc_score_documents(&e->ctx, model, 1, &d.document, &d.scores), XMC_OK);
-		xmc_arena_init(&arena, &e->ctx);
-		assert_int_equal(xmc_explain(&arena, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, 1, &pair, &out), XMC_OK);
-		if (out.n > 0 && out.part[out.n - 1].kind == XMC_PART_ROUNDING)
+		xmc_arena_init(&all.arena, &e->ctx);
+		assert_int_equal(xmc_explain(&e->ctx, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, 1, &pair, collect, &all),
+						 XMC_OK);
+		if (out->n > 0 && out->part[out->n - 1].kind == XMC_PART_ROUNDING)
 		{
 			rounded++;
-			assert_true(fabs(sum_of(&out, &size) + out.part[out.n - 1].contribution - d.scores.score[XMC_SCORE_FUSED][1]) < 1e-6);
-			assert_true(fabs(out.part[out.n - 1].contribution) < 1e-6 * size);
+			assert_true(fabs(sum_of(out, &size) + out->part[out->n - 1].contribution - d.scores.score[XMC_SCORE_FUSED][1]) < 1e-6);
+			assert_true(fabs(out->part[out->n - 1].contribution) < 1e-6 * size);
 		}
-		xmc_arena_free(&arena);
+		xmc_arena_free(&all.arena);
 		xmc_scores_free(&e->ctx, &d.scores);
 		xmc_document_free(&e->ctx, &d.document);
 	}
 	assert_true(rounded > 0);
+	xmc_seen_forget(&e->ctx, model);
 	xmc_release(&e->ctx, model);
 }
 
@@ -275,12 +323,16 @@ explain_texts(explaining *e, const xmc_model *model, xmc_arena *arena, const cha
 	xmc_item	item[2] = {{.key = "1",.key_length = 1,.text = a,.text_length = strlen(a)},
 	{.key = "2",.key_length = 1,.text = b,.text_length = strlen(b)}};
 	xmc_pair	pair = {0, 1, 1};
+	collected	all = {.n = 0};
 	xmc_document document;
 	xmc_scores	scores;
 
 	assert_int_equal(xmc_document_build(&e->ctx, &model->options, e->tokeniser, 2, item, &document), XMC_OK);
 	assert_int_equal(xmc_score_documents(&e->ctx, model, 1, &document, &scores), XMC_OK);
-	assert_int_equal(xmc_explain(arena, model, &usual, e->tokeniser, &document, item, &scores, 1, &pair, out), XMC_OK);
+	all.arena = *arena;
+	assert_int_equal(xmc_explain(&e->ctx, model, &usual, e->tokeniser, &document, item, &scores, 1, &pair, collect, &all), XMC_OK);
+	*arena = all.arena;
+	*out = all.explanation[0];
 	xmc_scores_free(&e->ctx, &scores);
 	xmc_document_free(&e->ctx, &document);
 }
@@ -324,6 +376,7 @@ test_words(void **state)
 	explain_texts(e, model, &arena, "the bolt", "the bolt", &out);
 	assert_int_equal(out.n, 0);
 	xmc_arena_free(&arena);
+	xmc_seen_forget(&e->ctx, model);
 	xmc_release(&e->ctx, model);
 }
 
@@ -350,6 +403,7 @@ test_collisions(void **state)
 		expect_word(&out, XMC_FEATURE_WORD, word, k % 2 == 0, k % 2 == 1);
 	}
 	xmc_arena_free(&arena);
+	xmc_seen_forget(&e->ctx, model);
 	xmc_release(&e->ctx, model);
 }
 
@@ -387,6 +441,7 @@ test_effects(void **state)
 	assert_true(fabs(total - sum_of(&out, &size)) < 1e-6);
 	xmc_release(&e->ctx, feature);
 	xmc_arena_free(&arena);
+	xmc_seen_forget(&e->ctx, model);
 	xmc_release(&e->ctx, model);
 }
 
@@ -398,7 +453,6 @@ test_failures(void **state)
 	xmc_model  *model = draw_model(e, 31);
 	static const xmc_guidance_rule usual = {0};
 	xmc_pair	pair[ITEMS - 1];
-	xmc_explanation out[ITEMS - 1];
 	drawn		d;
 	long		live;
 
@@ -417,15 +471,12 @@ test_failures(void **state)
 	for (int stopped = 0; stopped < 2; stopped++)
 		for (long at = 1;; at++)
 		{
-			xmc_arena	arena;
 			xmc_status	status;
 
 			e->counts.calls = e->counts.questions = 0;
 			e->counts.fail_at = stopped ? 0 : at;
 			e->counts.stop_at = stopped ? at : 0;
-			xmc_arena_init(&arena, &e->ctx);
-			status = xmc_explain(&arena, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, ITEMS - 1, pair, out);
-			xmc_arena_free(&arena);
+			status = xmc_explain(&e->ctx, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, ITEMS - 1, pair, ignore, NULL);
 			assert_int_equal(e->counts.live, live);
 			if (status == XMC_OK)
 			{
@@ -437,6 +488,7 @@ test_failures(void **state)
 	e->counts.fail_at = e->counts.stop_at = 0;
 	xmc_scores_free(&e->ctx, &d.scores);
 	xmc_document_free(&e->ctx, &d.document);
+	xmc_seen_forget(&e->ctx, model);
 	xmc_release(&e->ctx, model);
 }
 

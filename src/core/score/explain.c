@@ -9,7 +9,8 @@
 /* What the parts of a document's pairs are made of. */
 typedef struct explained
 {
-	xmc_arena  *arena;
+	xmc_arena  *arena;			/* of what all pairs use */
+	xmc_arena  *scratch;		/* of one pair */
 	const xmc_model *model;
 	const xmc_calibration *calibration;
 	xmc_tokeniser *tokeniser;
@@ -105,10 +106,10 @@ find_both_stand_ins(const explained *e, xmc_modality m, const xmc_pair *pair, st
 
 	for (int side = 0; side < 2; side++)
 	{
-		out->via[side] = xmc_arena_alloc(e->arena, n, sizeof(int32_t));
-		out->probability[side] = xmc_arena_alloc(e->arena, n, sizeof(double));
+		out->via[side] = xmc_arena_alloc(e->scratch, n, sizeof(int32_t));
+		out->probability[side] = xmc_arena_alloc(e->scratch, n, sizeof(double));
 		if (!out->via[side] || !out->probability[side])
-			return xmc_fail(e->arena->ctx, XMC_NO_MEMORY, "out of memory");
+			return xmc_fail(e->scratch->ctx, XMC_NO_MEMORY, "out of memory");
 		out->n[side] = find_stand_ins(e, m, side ? pair->after : pair->before, out->via[side], out->probability[side]);
 	}
 	return XMC_OK;
@@ -132,7 +133,7 @@ add_guided(const explained *e, xmc_modality m, double weight, const stand_ins *b
 			if (part.contribution != 0)
 				out->part[out->n++] = part;
 		}
-		XMC_TRY(xmc_spend(e->arena->ctx, &work, by->n[1]));
+		XMC_TRY(xmc_spend(e->scratch->ctx, &work, by->n[1]));
 	}
 	return XMC_OK;
 }
@@ -189,10 +190,10 @@ explain_pair(const explained *e, int32_t number, const xmc_pair *pair, xmc_expla
 			XMC_TRY(find_both_stand_ins(e, (xmc_modality) m, pair, &by[m]));
 			most += (size_t) by[m].n[0] * (size_t) by[m].n[1];
 		}
-	*out = (xmc_explanation){.part = xmc_arena_alloc(e->arena, most, sizeof(xmc_part))};
-	XMC_NEED(out->part, e->arena->ctx);
+	*out = (xmc_explanation){.part = xmc_arena_alloc(e->scratch, most, sizeof(xmc_part))};
+	XMC_NEED(out->part, e->scratch->ctx);
 	if (e->model->sparse && weights.own[XMC_TEXT] != 0 && takes(e, XMC_TEXT, pair))
-		XMC_TRY(xmc_word_parts(e->arena, e->model, e->tokeniser, e->document, e->item, pair->before, pair->after,
+		XMC_TRY(xmc_word_parts(e->scratch, e->model, e->tokeniser, e->document, e->item, pair->before, pair->after,
 							   weights.own[XMC_TEXT], &out->n, out->part));
 	for (int t = 0; t < XMC_TERMS; t++)
 		if (e->term[t])
@@ -232,23 +233,44 @@ score_terms(explained *e, int32_t n_pairs, const xmc_pair *pair)
 	return XMC_OK;
 }
 
-xmc_status
-xmc_explain(xmc_arena *arena, const xmc_model *model, const xmc_guidance_rule *rule, xmc_tokeniser *tokeniser,
-			const xmc_document *document, const xmc_item *item, const xmc_scores *scores, int32_t n_pairs,
-			const xmc_pair *pair, xmc_explanation *out)
+static xmc_status
+explain_pairs(explained *e, int32_t n_pairs, const xmc_pair *pair, xmc_explanation_visitor visit, void *arg)
 {
-	explained	e = {.arena = arena,.model = model,.calibration = xmc_calibration_of(model, rule, document),
-		.tokeniser = tokeniser,.document = document,.item = item,.scores = scores};
-
-	XMC_TRY(score_terms(&e, n_pairs, pair));
-	if (model->has_alignment && xmc_align_is_open(document, false))
+	XMC_TRY(score_terms(e, n_pairs, pair));
+	if (e->model->has_alignment && xmc_align_is_open(e->document, false))
 	{
 		xmc_alignment inferred;
 
-		XMC_TRY(xmc_align_documents(arena, model, 1, document, false, &inferred));
-		XMC_TRY(xmc_guidance_alignment(arena, document, false, &inferred, &e.p));
+		XMC_TRY(xmc_align_documents(e->arena, e->model, 1, e->document, false, &inferred));
+		XMC_TRY(xmc_guidance_alignment(e->arena, e->document, false, &inferred, &e->p));
 	}
 	for (int32_t k = 0; k < n_pairs; k++)
-		XMC_TRY(explain_pair(&e, k, &pair[k], &out[k]));
+	{
+		xmc_explanation explanation;
+
+		XMC_TRY(explain_pair(e, k, &pair[k], &explanation));
+		visit(arg, &pair[k], &explanation);
+		xmc_arena_reset(e->scratch);
+	}
 	return XMC_OK;
+}
+
+xmc_status
+xmc_explain(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_rule *rule, xmc_tokeniser *tokeniser,
+			const xmc_document *document, const xmc_item *item, const xmc_scores *scores, int32_t n_pairs,
+			const xmc_pair *pair, xmc_explanation_visitor visit, void *arg)
+{
+	xmc_arena	arena;
+	xmc_arena	scratch;
+	explained	e = {.arena = &arena,.scratch = &scratch,.model = model,
+		.calibration = xmc_calibration_of(model, rule, document),.tokeniser = tokeniser,.document = document,.item = item,
+		.scores = scores};
+	xmc_status	status;
+
+	xmc_arena_init(&arena, ctx);
+	xmc_arena_init(&scratch, ctx);
+	status = explain_pairs(&e, n_pairs, pair, visit, arg);
+	xmc_arena_free(&scratch);
+	xmc_arena_free(&arena);
+	return status;
 }

@@ -13,6 +13,8 @@ typedef struct named_features
 	xmc_part   *part;			/* (n) */
 	bool	   *is_cut;			/* (n) the beginning of a longer word */
 	size_t		word_length;	/* of the last word that was visited */
+	char	   *room;			/* (n_room) for names */
+	size_t		n_room;
 	xmc_status	status;			/* the error so far: the visitor cannot return one */
 } named_features;
 
@@ -35,6 +37,28 @@ find_feature(const named_features *named, uint32_t feature)
 	return low < named->n && named->feature[low] == feature ? low : -1;
 }
 
+/* Names are short and many, and an allocation of the arena takes 64 bytes at least: so they share blocks. */
+#define NAME_BLOCK 16384
+
+/* A copy of a name; NULL: out of memory. */
+static char *
+copy_name(named_features *named, const char *term, size_t length)
+{
+	char	   *copy;
+
+	if (length > named->n_room)
+	{
+		named->n_room = length > NAME_BLOCK ? length : NAME_BLOCK;
+		named->room = xmc_arena_alloc(named->arena, named->n_room, 1);
+		if (!named->room)
+			return NULL;
+	}
+	copy = memcpy(named->room, term, length);
+	named->room += length;
+	named->n_room -= length;
+	return copy;
+}
+
 /* A visitor that gives a feature the name under which it comes first. */
 static void
 name_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
@@ -52,13 +76,12 @@ name_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_len
 		return;
 	named->is_cut[k] = kind == XMC_FEATURE_STEM && term_length < named->word_length;
 	named->part[k].word_length = named->is_cut[k] ? named->word_length : term_length;
-	copy = xmc_arena_alloc(named->arena, named->part[k].word_length, 1);
+	copy = copy_name(named, term, named->part[k].word_length);	/* the rest of the word follows its beginning */
 	if (!copy)
 	{
 		named->status = xmc_fail(named->arena->ctx, XMC_NO_MEMORY, "out of memory");
 		return;
 	}
-	memcpy(copy, term, named->part[k].word_length);	/* the rest of the word follows its beginning */
 	named->part[k].term = copy;
 	named->part[k].term_length = term_length;
 }

@@ -23,6 +23,7 @@
 #include "xmcoh/check.h"
 #include "xmcoh/decided.h"
 #include "xmcoh/explain.h"
+#include "xmcoh/order.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_explain);
 PG_FUNCTION_INFO_V1(xmcoh_explain_document);
@@ -36,6 +37,7 @@ typedef struct Explaining
 	DeployedModel deployed;
 	const xmc_guidance_rule *rule;
 	bool		found;			/* a source has the document */
+	const BulkDocument *scored; /* that is being explained */
 
 	/* explain */
 	char	   *item[2];
@@ -47,6 +49,8 @@ typedef struct Explaining
 	double		threshold;
 	int32		most;			/* pairs */
 	Language	language;
+	const uint8 *decided;		/* (n, n) about the document; NULL: nothing is */
+	char	  **label;			/* (n) what its items are called */
 } Explaining;
 
 /* Scores the document, with its texts, and visits it; an error if no source has it. */
@@ -66,6 +70,17 @@ explain_one(FunctionCallInfo fcinfo, NullableDatum source, BulkVisitor visit, Ex
 	SPI_finish();
 	if (!e->found)
 		xmcoh_refuse_unknown(e->model_name, e->document, NULL);
+}
+
+/* Explains pairs of a document. */
+static void
+explain_pairs(Explaining *e, const BulkDocument *scored, int32 n, const xmc_pair *pair, xmc_explanation_visitor visit)
+{
+	xmc_ctx		ctx = xmcoh_context();
+
+	e->scored = scored;
+	XMCOH_TRY(xmc_explain(&ctx, e->deployed.model, e->rule, xmcoh_tokeniser(), &scored->document, scored->text, &scored->scores, n,
+						  pair, visit, e), &ctx);
 }
 
 /* A text argument that must not be NULL. */
@@ -184,8 +199,10 @@ put_part(const Explaining *e, const BulkDocument *scored, const xmc_pair *pair, 
  * each; then what is left of these, one row each.
  */
 static void
-put_explanation(const Explaining *e, const BulkDocument *scored, const xmc_pair *pair, xmc_explanation *explanation)
+put_explanation(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
 {
+	const Explaining *e = arg;
+	const BulkDocument *scored = e->scored;
 	static const char *const others[XMC_PART_KINDS] = {
 		[XMC_PART_WORD] = "other words", [XMC_PART_GUIDED] = "other counterparts"
 	};
@@ -218,10 +235,7 @@ static void
 explain_pair(void *arg, const BulkDocument *scored)
 {
 	Explaining *e = arg;
-	xmc_ctx		ctx = xmcoh_context();
 	xmc_pair	pair = {xmcoh_scored_item(scored, e->item[0]), xmcoh_scored_item(scored, e->item[1]), 1};
-	xmc_explanation explanation;
-	xmc_arena	arena;
 
 	e->found = true;
 	if (pair.before < 0 || pair.after < 0)
@@ -230,11 +244,7 @@ explain_pair(void *arg, const BulkDocument *scored)
 		return;
 	}
 	e->complete = true;
-	xmc_arena_init(&arena, &ctx);
-	XMCOH_TRY(xmc_explain(&arena, e->deployed.model, e->rule, xmcoh_tokeniser(), &scored->document, scored->text,
-						  &scored->scores, 1, &pair, &explanation), &ctx);
-	put_explanation(e, scored, &pair, &explanation);
-	xmc_arena_free(&arena);
+	explain_pairs(e, scored, 1, &pair, put_explanation);
 }
 
 Datum
@@ -286,14 +296,33 @@ words_array(const xmc_explanation *explanation, int sign)
 	return PointerGetDatum(construct_array(element, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-static void
-put_document_row(const Explaining *e, const BulkDocument *scored, char **label, const xmc_pair *pair,
-				 Sureness sureness, double probability, const xmc_explanation *explanation)
+/* How sure the order of a violated pair is, and its probability. */
+static Sureness
+sureness_of(const Explaining *e, const xmc_pair *pair, double *probability)
 {
+	Size		at = (Size) pair->before * e->scored->document.n + pair->after;
+	double		score = e->scored->scores.score[XMC_SCORE_FUSED][at];
+
+	*probability = 1;
+	if (e->decided != NULL && e->decided[at] == XMC_DECIDED_BEFORE)
+		return APPROVED;
+	*probability = xmc_probability(score);
+	return score >= e->threshold ? PROBABLY : PERHAPS;
+}
+
+/* A row of the result. */
+static void
+put_violated(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
+{
+	const Explaining *e = arg;
+	const BulkDocument *scored = e->scored;
+	double		probability;
+	Sureness	sureness = sureness_of(e, pair, &probability);
 	double		share[XMC_MODALITIES + 1] = {0};
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS] = {false};
 
+	CHECK_FOR_INTERRUPTS();
 	for (int32 k = 0; k < explanation->n; k++)
 		share[explanation->part[k].modality] += explanation->part[k].contribution;
 	values[VERDICT] = CStringGetTextDatum(sureness == PERHAPS ? "doubtful" : "violated");
@@ -308,20 +337,9 @@ put_document_row(const Explaining *e, const BulkDocument *scored, char **label, 
 	values[IMAGE_SHARE] = Float8GetDatum(share[XMC_IMAGE]);
 	values[WORDS_FOR] = words_array(explanation, 1);
 	values[WORDS_AGAINST] = words_array(explanation, -1);
-	values[EXPLANATION] = CStringGetTextDatum(xmcoh_why_before(e->language, scored->position, label, pair, sureness, probability,
-															   explanation));
+	values[EXPLANATION] = CStringGetTextDatum(xmcoh_why_before(e->language, scored->position, e->label, pair, sureness,
+															   probability, explanation));
 	tuplestore_putvalues(e->result->setResult, e->result->setDesc, values, nulls);
-}
-
-/* How sure the order of a violated pair is. */
-static Sureness
-sureness_of(const Explaining *e, const BulkDocument *scored, const uint8 *decided, const xmc_pair *pair)
-{
-	Size		at = (Size) pair->before * scored->document.n + pair->after;
-
-	if (decided != NULL && decided[at] == XMC_DECIDED_BEFORE)
-		return APPROVED;
-	return scored->scores.score[XMC_SCORE_FUSED][at] >= e->threshold ? PROBABLY : PERHAPS;
 }
 
 /* The visitor: pairs that are stored the other way round than is decided or more likely, the surest first. */
@@ -331,33 +349,22 @@ explain_order(void *arg, const BulkDocument *scored)
 	Explaining *e = arg;
 	int32		n = scored->document.n;
 	xmc_ctx		ctx = xmcoh_context();
-	const uint8 *decided = xmcoh_decided_with_order(scored);
 	xmc_violated_pair *violated = palloc(sizeof(xmc_violated_pair) * ((Size) e->most + 1));
 	xmc_pair   *pair = palloc(sizeof(xmc_pair) * ((Size) e->most + 1));
-	xmc_explanation *explanation = palloc(sizeof(xmc_explanation) * ((Size) e->most + 1));
-	char	  **label = palloc(sizeof(char *) * ((Size) n + 1));
-	xmc_arena	arena;
 	int64_t		all;
 	int32		listed;
 
 	e->found = true;
-	XMCOH_TRY(xmc_list_violated(&ctx, n, scored->scores.score[XMC_SCORE_FUSED], decided, scored->position, 0, e->most,
+	e->decided = xmcoh_decided_with_order(scored);
+	XMCOH_TRY(xmc_list_violated(&ctx, n, scored->scores.score[XMC_SCORE_FUSED], e->decided, scored->position, 0, e->most,
 								violated, &all), &ctx);
 	listed = (int32) Min(all, e->most);
 	for (int32 k = 0; k < listed; k++)
 		pair[k] = (xmc_pair) {violated[k].before, violated[k].after, 1};
+	e->label = palloc(sizeof(char *) * ((Size) n + 1));
 	for (int32 i = 0; i < n; i++)
-		label[i] = xmcoh_item_label(e->language, scored->position[i], &scored->text[i]);
-	xmc_arena_init(&arena, &ctx);
-	XMCOH_TRY(xmc_explain(&arena, e->deployed.model, e->rule, xmcoh_tokeniser(), &scored->document, scored->text,
-						  &scored->scores, listed, pair, explanation), &ctx);
-	for (int32 k = 0; k < listed; k++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		put_document_row(e, scored, label, &pair[k], sureness_of(e, scored, decided, &pair[k]), violated[k].probability,
-						 &explanation[k]);
-	}
-	xmc_arena_free(&arena);
+		e->label[i] = xmcoh_item_label(e->language, scored->position[i], &scored->text[i]);
+	explain_pairs(e, scored, listed, pair, put_violated);
 }
 
 Datum

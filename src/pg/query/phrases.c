@@ -10,6 +10,7 @@
 #include "catalog/namespace.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 
@@ -221,6 +222,7 @@ next_word(const xmc_explanation *explanation, int side, int sign, int32 last)
 {
 	int32		best = -1;
 
+	CHECK_FOR_INTERRUPTS();
 	for (int32 k = 0; k < explanation->n; k++)
 	{
 		double		size = fabs(explanation->part[k].contribution);
