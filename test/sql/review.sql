@@ -15,7 +15,7 @@ CREATE FUNCTION nth(guide integer, place integer) RETURNS text LANGUAGE sql AS $
 -- Twenty rows by default, in the order of their value; few of one document; each in the order that the model thinks.
 CREATE TEMP TABLE queue AS SELECT * FROM xmcoh.review_queue('guides', source => 'draft');
 SELECT count(*), count(DISTINCT document) > 5 AS various, max(rank), bool_and(probability >= 0.5) AS likelier FROM queue;
-SELECT max(n) AS of_document FROM (SELECT count(*) AS n FROM queue GROUP BY document) AS d;
+SELECT max(n) <= 3 AS few FROM (SELECT count(*) AS n FROM queue GROUP BY document) AS d;
 SELECT count(*) AS out_of_order FROM queue AS a JOIN queue AS b ON b.rank = a.rank + 1 WHERE a.value < b.value;
 SELECT bool_and(q.before_text = b.words AND q.after_text = a.words) AS texts, bool_and(abs(q.probability - p.p) < 1e-3) AS probabilities
   FROM queue AS q JOIN draft AS b ON b.guide::text = q.document AND b.step::text = q.before_item

@@ -110,6 +110,13 @@ is(claim(6, 'n => 10') =~ tr/,//, 9, 'so others get those pairs');
 value(q{SELECT xmcoh.grant_model('manuals', 'reviewer4', 'review')});
 claim($_, 'n => 0') for 4 .. 6;
 
+# Claimed pairs that somebody decides by an order no longer count.
+is(claim(2, q{n => 10, documents => '{1050}'}) =~ tr/,//, 2, 'three pairs of one document at a time');
+is(claim(1, q{n => 10, documents => '{1050}'}), '', 'by all together');
+value(q{SELECT xmcoh.approve_order('manuals', '1050', '{1,2,3,4,5}'); INSERT INTO draft VALUES (1050, 6, 6, 'clean again')});
+isnt(claim(1, q{n => 10, documents => '{1050}'}), '', 'but not those that an order has decided');
+claim($_, 'n => 0') for 1, 2;
+
 # ---- a claim whose transaction goes on ----
 
 my $open = background($node, 'postgres', extra_params => [ '-U', 'reviewer1' ]);

@@ -40,10 +40,10 @@ for my $call (q{xmcoh.train('manuals')}, q{xmcoh.create_model('mine')}, q{xmcoh.
 
 for my $statement (q{INSERT INTO xmcoh.approved_pair (model_id, document, before, after) SELECT model_id, '1', '1', '2' FROM xmcoh.model WHERE name = 'manuals'},
 	q{SELECT xmcoh.withdraw_pair('manuals', '1', '1', '2')}, q{SELECT xmcoh.approve('manuals', '1', '1', '2')},
-	q{SELECT xmcoh.approve_order('manuals', '1')}, q{SELECT xmcoh.decide('manuals', '1', '1', '2', 'skip')}, q{SELECT xmcoh.withdraw(1)})
+	q{SELECT xmcoh.approve_order('manuals', '1')}, q{SELECT xmcoh.decide('manuals', '1', '1', '2', 'skip')}, q{SELECT xmcoh.withdraw(1)}, q{SELECT FROM xmcoh.claim_reviews('manuals')})
 {
 	my ($code, $out, $err) = $subscriber->psql('postgres', $statement);
-	like($err, qr/cannot (?:approve a pair|withdraw a (?:pair|decision)|decide about a document) on a subscriber of the models.*on the publisher/s, "so is refused: $statement");
+	like($err, qr/cannot (?:approve a pair|withdraw a (?:pair|decision)|decide about a document|claim reviews) on a subscriber of the models.*on the publisher/s, "so is refused: $statement");
 }
 
 # Later changes on the publisher reach the subscriber.

@@ -306,13 +306,27 @@ is_likely(const BulkDocument *scored, const Claim *claim, int32 before, int32 af
 	return claim->reason == XMC_REVIEW_SUSPECT || !(scored->position[after] < scored->position[before]);
 }
 
+/* Keeps a claim of the reviewer, for the result. */
+static void
+keep_claim(Queue *queue, const BulkDocument *scored, const Claim *claim, int32 before, int32 after)
+{
+	QueuedPair	held = {.document = unconstify(char *, claim->document),.before = unconstify(char *, claim->before),
+		.after = unconstify(char *, claim->after),.probability = claim->probability,.value = claim->value,
+		.reason = claim->reason,.claim_id = claim->id};
+	QueuedPair *kept = keep_pair(queue, &held, scored->note, before, after);
+	MemoryContext caller = MemoryContextSwitchTo(queue->memory);
+
+	queue->held = lappend(queue->held, kept);
+	MemoryContextSwitchTo(caller);
+}
+
 /*
- * Counts what is claimed of the document as if it had the likely answer, so that nothing is asked that would follow. The
- * reviewer's own claims are kept if the pair is still not decided. Returns how many pairs are claimed; *others is the sum of
- * the numbers of others' claims.
+ * Counts the claimed pairs of the document that people have not decided meanwhile (by_people) as if they had the likely
+ * answer, in decided, so that nothing is asked that would follow. Keeps those of the reviewer. Returns how many there are;
+ * *others is the sum of the numbers of others' claims.
  */
 static int
-take_claims(Queue *queue, const BulkDocument *scored, uint8 *decided, int64 *others)
+take_claims(Queue *queue, const BulkDocument *scored, const uint8 *by_people, uint8 *decided, int64 *others)
 {
 	int64		k = xmcoh_first_of_document(queue->claim, queue->n_claims, sizeof(Claim), scored->key);
 	int64		n = scored->document.n;
@@ -328,20 +342,11 @@ take_claims(Queue *queue, const BulkDocument *scored, uint8 *decided, int64 *oth
 
 		if (!claim->mine)
 			*others += claim->id;
-		if (before < 0 || after < 0)
+		if (before < 0 || after < 0 || (by_people != NULL && by_people[before * n + after] != XMC_UNDECIDED))
 			continue;
 		claimed++;
-		if (claim->mine && (scored->decided == NULL || scored->decided[before * n + after] == XMC_UNDECIDED))
-		{
-			QueuedPair	held = {.document = unconstify(char *, claim->document),.before = unconstify(char *, claim->before),
-				.after = unconstify(char *, claim->after),.probability = claim->probability,.value = claim->value,
-				.reason = claim->reason,.claim_id = claim->id};
-			QueuedPair *kept = keep_pair(queue, &held, scored->note, before, after);
-			MemoryContext caller = MemoryContextSwitchTo(queue->memory);
-
-			queue->held = lappend(queue->held, kept);
-			MemoryContextSwitchTo(caller);
-		}
+		if (claim->mine)
+			keep_claim(queue, scored, claim, before, after);
 		if (decided[before * n + after] == XMC_UNDECIDED)
 		{
 			xmc_decide((int32) n, decided, before, after,
@@ -376,7 +381,7 @@ visit(void *arg, const BulkDocument *scored)
 		document.text = score[XMC_SCORE_TEXT];
 		document.image = score[XMC_SCORE_IMAGE];
 	}
-	claimed = take_claims(queue, scored, decided, &others);
+	claimed = take_claims(queue, scored, by_people, decided, &others);
 	if (claimed >= PAIRS_OF_DOCUMENT)
 		return;
 	XMCOH_TRY(xmc_review_pairs(&ctx, &document, queue->strategy, PAIRS_OF_DOCUMENT - claimed, pair, &n), &ctx);
