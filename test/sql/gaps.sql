@@ -1,12 +1,12 @@
--- What documents lack. Guides of trained.sql, none of them approved: of guides 2001 to 2020 the first step was taken out, of 2021 to
--- 2040 a step between two others, the rest is whole.
+-- What documents lack. Guides of trained.sql, none of them approved: of guides 3001 to 3020 the first step was taken out, of 3021 to
+-- 3040 a step between two others, the rest is whole.
 CREATE TABLE holed AS
-    SELECT guide + 2000 AS guide, step, words, picture, place FROM step
+    SELECT guide + 3000 AS guide, step, words, picture, place FROM step
      WHERE guide <= 60 AND CASE WHEN guide <= 20 THEN place > 0 WHEN guide <= 40 THEN place <> 2 ELSE true END;
 SELECT xmcoh.attach_source('guides', 'holed', document => 'guide', item => 'step', text => 'words', image => 'picture',
     "position" => 'place');
 CREATE VIEW gap AS
-    SELECT m.*, document::int - 2000 AS guide
+    SELECT m.*, document::int - 3000 AS guide
       FROM xmcoh.missing_steps('guides', n => 5, source => 'holed', documents => ARRAY(SELECT DISTINCT guide::text FROM holed)) AS m;
 
 -- A first step is always told by its words; the place before the first step is the likeliest where it is missing, and only there.
@@ -16,7 +16,7 @@ SELECT CASE WHEN guide <= 20 THEN 'first' WHEN guide <= 40 THEN 'between' ELSE '
 -- One more place than steps, the likeliest first; probabilities of a document are at most 1 together.
 SELECT bool_and(places = steps + 1) AS places, bool_and(total <= 1) AS total
   FROM (SELECT guide, count(DISTINCT (after_item, before_item)) AS places,
-               (SELECT count(*) FROM holed AS h WHERE h.guide = gap.guide + 2000) AS steps,
+               (SELECT count(*) FROM holed AS h WHERE h.guide = gap.guide + 3000) AS steps,
                sum(probability) FILTER (WHERE candidate = 1) AS total FROM gap GROUP BY guide) AS d;
 SELECT bool_and(probability <= before OR before IS NULL) AS falls
   FROM (SELECT probability, lag(probability) OVER (PARTITION BY document ORDER BY row) AS before
@@ -34,7 +34,7 @@ SELECT avg((candidate_text ~ '^open')::int) > 0.9 AS opens, bool_or(candidate_te
   FROM gap JOIN step AS s USING (guide) WHERE guide <= 20 AND after_item IS NULL AND s.place = 0 AND candidate = 1;
 -- n says how many; 0: the document alone is read
 SELECT n, count(*) AS rows, count(candidate) AS candidates, count(DISTINCT after_item) AS places
-  FROM unnest('{0,1,4}'::int[]) AS n, xmcoh.missing_steps('guides', '2007', n, 'holed') GROUP BY n ORDER BY n;
+  FROM unnest('{0,1,4}'::int[]) AS n, xmcoh.missing_steps('guides', '3007', n, 'holed') GROUP BY n ORDER BY n;
 SELECT count(*) FROM xmcoh.missing_steps('guides', 'none');
 -- what people decided is approved, too; a document whose order is not approved gives no candidates
 CREATE TABLE decided AS SELECT 'a' AS guide, p AS step, ARRAY['wash', 'rinse', 'dry', 'iron'] AS w, p AS place FROM generate_series(1, 4) AS p;
@@ -51,13 +51,13 @@ SELECT after_item, before_item, candidate_document, candidate_item, candidate_te
 CREATE ROLE gap_reader;
 SELECT xmcoh.grant_usage('gap_reader'), xmcoh.grant_model('guides', 'gap_reader', 'score');
 SET ROLE gap_reader;
-SELECT count(*) FROM xmcoh.missing_steps('guides', '2007', 0, 'holed');
+SELECT count(*) FROM xmcoh.missing_steps('guides', '3007', 0, 'holed');
 RESET ROLE;
 GRANT SELECT ON holed TO gap_reader;
 SET ROLE gap_reader;
-SELECT count(*) FROM xmcoh.missing_steps('guides', '2007', 0, 'holed');
-SELECT count(*) FROM xmcoh.missing_steps('guides', '2007', 1, 'holed');
-SELECT count(*) FROM xmcoh.missing_photos('guides', '2007', 1, 'step', 'holed');
+SELECT count(*) FROM xmcoh.missing_steps('guides', '3007', 0, 'holed');
+SELECT count(*) FROM xmcoh.missing_steps('guides', '3007', 1, 'holed');
+SELECT count(*) FROM xmcoh.missing_photos('guides', '3007', 1, 'step', 'holed');
 RESET ROLE;
 SELECT xmcoh.detach_source('guides', 'laundry'), xmcoh.detach_source('guides', 'holed');
 DROP OWNED BY gap_reader;
