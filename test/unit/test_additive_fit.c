@@ -103,6 +103,8 @@ make_documents(fixture *f)
 		}
 		assert_int_equal(xmc_document_build(&f->ctx, &f->options, tokeniser, 5, item, &f->document[d]), XMC_OK);
 		assert_int_equal(xmc_document_label_order(&f->ctx, &f->document[d], order), XMC_OK);
+		if (d % 4 == 0)
+			f->document[d].n_pairs = 1;	/* one answer; an order of five items stands for four */
 		f->pointer[d] = &f->document[d];
 	}
 	xmc_tokeniser_free(tokeniser);
@@ -156,14 +158,22 @@ objective(fixture *f, xmc_term term, int32_t step)
 {
 	float		s[DOCUMENTS * 10];
 	double		sum = 0;
+	double		answers = 0;
 	double		squares = 0;
 	int64_t		n;
 	const float *w = weights_of(f, term, &n);
 
 	xmc_arena_reset(&f->arena);
 	assert_int_equal(xmc_term_pair_scores(&f->arena, f->model, term, DOCUMENTS, f->pointer, s), XMC_OK);
-	for (int k = 0; k < DOCUMENTS * 10; k++)
-		sum += xmc_softplus(-s[k]) / 10 / DOCUMENTS;
+	for (int d = 0, k = 0; d < DOCUMENTS; d++)
+	{
+		double		of_document = d % 4 == 0 ? 1 : 4;
+
+		answers += of_document;
+		for (int p = 0; p < f->document[d].n_pairs; p++, k++)
+			sum += of_document * xmc_softplus(-s[k]) / f->document[d].n_pairs;
+	}
+	sum /= answers;
 	for (int64_t k = 0; k < n; k++)
 	{
 		double		scale = term == XMC_TERM_SPARSE ? f->idf[k] / 5.5 : 1 / sqrt(TEXT_DIM);

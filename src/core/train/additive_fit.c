@@ -22,6 +22,8 @@ typedef struct additive_fit
 	xmc_term	term;
 	int32_t		n_documents;
 	const xmc_document *const *document;	/* (n_documents) */
+	double	   *answers;		/* (n_documents) weight of each: answers_of */
+	double		all_answers;
 	double		penalty;
 	int64_t		n;				/* variables */
 	int32_t    *column;			/* (2^hash_bits) the variable of each bucket, or -1; NULL for a linear term */
@@ -57,6 +59,38 @@ xmc_idf(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc
 	}
 	for (int64_t k = 0; k < INT64_C(1) << options->hash_bits; k++)
 		idf[k] = idf[k] < items ? (float) (log((1 + items) / (1 + idf[k])) + 1) : 1;
+	return XMC_OK;
+}
+
+/*
+ * How many answers of a person the labels stand for: the labelled items less one. labelled (items): scratch.
+ */
+static double
+answers_of(const xmc_document *document, uint8_t *labelled)
+{
+	int32_t		items = 0;
+
+	memset(labelled, 0, (size_t) document->n);
+	for (int32_t p = 0; p < document->n_pairs; p++)
+	{
+		items += !labelled[document->pair[p].before];
+		labelled[document->pair[p].before] = 1;
+		items += !labelled[document->pair[p].after];
+		labelled[document->pair[p].after] = 1;
+	}
+	return items - 1;
+}
+
+/* Sets the weights of the documents. labelled (items of the largest document): scratch. */
+static xmc_status
+weigh_documents(additive_fit *fit, uint8_t *labelled)
+{
+	for (int32_t d = 0; d < fit->n_documents; d++)
+	{
+		XMC_TRY(xmc_check_stop(fit->ctx));
+		fit->answers[d] = answers_of(fit->document[d], labelled);
+		fit->all_answers += fit->answers[d];
+	}
 	return XMC_OK;
 }
 
@@ -115,10 +149,11 @@ add_gradient(additive_fit *fit, const xmc_document *document)
 	}
 }
 
-/* Adds a document's loss to fit->loss and sets du (items), its gradient by u. */
+/* Adds the loss of document d to fit->loss and sets du (items), its gradient by u. */
 static void
-score_pairs(additive_fit *fit, const xmc_document *document)
+score_pairs(additive_fit *fit, int32_t d)
 {
+	const xmc_document *document = fit->document[d];
 	const xmc_options *options = &fit->model->options;
 	xmc_modality modality = xmc_term_modality(fit->term);
 	double		total = 0;		/* weight of the pairs that count */
@@ -139,7 +174,7 @@ score_pairs(additive_fit *fit, const xmc_document *document)
 				total += pair->weight;
 				continue;
 			}
-			weight = pair->weight / total / fit->n_documents;
+			weight = pair->weight / total * fit->answers[d] / fit->all_answers;
 			s = fit->u[pair->after] - fit->u[pair->before];
 			fit->loss += weight * xmc_softplus(-s);
 			fit->du[pair->after] -= weight * xmc_sigmoid(-s);
@@ -162,7 +197,7 @@ objective(void *arg, const double *v, double *value, double *gradient)
 	{
 		XMC_TRY(xmc_check_stop(fit->ctx));
 		score_items(fit, fit->document[d]);
-		score_pairs(fit, fit->document[d]);
+		score_pairs(fit, d);
 		add_gradient(fit, fit->document[d]);
 	}
 	for (int64_t k = 0; k < fit->n; k++)
@@ -230,6 +265,7 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	float	   *weight = term == XMC_TERM_SPARSE ? model->sparse : model->network[xmc_term_modality(term)].linear;
 	xmc_lbfgs	lbfgs;
 	size_t		most_items = 0;
+	uint8_t    *labelled;		/* (items of the largest document) */
 	double	   *v;				/* (n) */
 	double		value;
 
@@ -248,8 +284,11 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	fit.du = xmc_arena_alloc(arena, most_items, sizeof(double));
 	fit.share = xmc_arena_alloc(arena, fit.column ? most_items : 0, sizeof *fit.share);
 	fit.x = xmc_arena_alloc(arena, fit.column ? 0 : most_items * (size_t) fit.n, sizeof(float));
-	if (!v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du || !fit.share || !fit.x)
+	fit.answers = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
+	labelled = xmc_arena_alloc(arena, most_items, 1);
+	if (!fit.answers || !labelled || !v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du || !fit.share || !fit.x)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(weigh_documents(&fit, labelled));
 	XMC_TRY(xmc_lbfgs_init(arena, fit.n, &lbfgs));
 	exchange(&fit, weight, idf, v, false);
 	XMC_TRY(xmc_lbfgs_minimise(&lbfgs, objective, &fit, MAX_STEPS, TOLERANCE, v, &value));

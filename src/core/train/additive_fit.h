@@ -2,8 +2,9 @@
  * additive_fit.h - the convex fit of an additive term, sparse or linear (design section 4, "Loss"): the mean loss of the
  * documents and a ridge penalty, minimised by L-BFGS, for a sequence of ever smaller penalties.
  *
- * Objective: (1 / documents) sum over documents of sum over labelled pairs of weight softplus(u(before) - u(after))
- * + penalty / 2 sum_k (w_k / scale_k)^2. The scale of a feature is its inverse document frequency, so that a rare word costs
+ * Objective: sum over documents of a_d (sum over labelled pairs of weight softplus(u(before) - u(after))) / sum over documents
+ * of a_d + penalty / 2 sum_k (w_k / scale_k)^2. The weights of one document's pairs sum to 1; a_d, the number of its labelled
+ * items less one, is how many answers of a person these pairs stand for. The scale of a feature is its inverse document frequency, so that a rare word costs
  * less than a frequent one; all numbers of an embedding have one scale.
  */
 #ifndef XMCOH_ADDITIVE_FIT_H
@@ -27,7 +28,7 @@ extern xmc_status xmc_idf(xmc_ctx *ctx, const xmc_options *options, int32_t n_do
 
 /*
  * Fits the term's weights in `model` to n documents with the penalty of `step`, beginning from the weights that are there. idf
- * is for the sparse term alone. Scratch memory is in the arena, which is not reset. *loss is the documents' mean loss
+ * is for the sparse term alone. Scratch memory is in the arena, which is not reset. *loss is the documents' weighted mean loss
  * without the penalty. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
