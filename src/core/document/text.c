@@ -494,14 +494,10 @@ grow(feature_set *set)
 	return XMC_OK;
 }
 
-/* A visitor that adds the feature to a set. */
+/* Adds a value to a set. */
 static void
-add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
+add_value(feature_set *set, uint32_t value)
 {
-	feature_set *set = arg;
-
-	(void) term;
-	(void) term_length;
 	if (set->status != XMC_OK)
 		return;
 	if (set->n == set->capacity)
@@ -512,37 +508,91 @@ add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_leng
 		if (set->status != XMC_OK)
 			return;
 	}
-	set->value[set->n++] = ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind;
+	set->value[set->n++] = value;
+}
+
+/* What is collected of one text. */
+typedef struct text_values
+{
+	feature_set feature;
+	feature_set mention;		/* without capacity: not wanted */
+	uint64_t	last_word;		/* the hash of the word before; 0: there is none */
+} text_values;
+
+#define AFTER (1u << (XMC_CONTEXT_BITS - 1))
+
+/* Adds the mention of a word next to `context`, the hash of a word or 0. The two tables use different bits of a hash. */
+static void
+add_mention(feature_set *set, uint64_t word, uint64_t context, uint32_t side)
+{
+	uint32_t	row = (uint32_t) (context >> 32) & (AFTER - 1);
+
+	if (word != 0)
+		add_value(set, (uint32_t) (word >> 32) >> XMC_CONTEXT_BITS << XMC_CONTEXT_BITS | side | row);
+}
+
+/* A visitor that adds the feature, and the mentions that a word completes. */
+static void
+add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
+{
+	text_values *values = arg;
+
+	(void) term;
+	(void) term_length;
+	add_value(&values->feature, ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind);
+	if (kind != XMC_FEATURE_WORD || values->mention.capacity == 0)
+		return;
+	add_mention(&values->mention, values->last_word, hash, AFTER);
+	add_mention(&values->mention, hash, values->last_word, 0);
+	values->last_word = hash;
+}
+
+/* The set as an array of the exact size, because callers keep one for every item of a data set. */
+static xmc_status
+finish(feature_set *set, uint32_t **out, int32_t *n_out)
+{
+	XMC_TRY(set->status);
+	XMC_TRY(make_distinct(set));
+	*out = xmc_alloc(set->ctx, set->n, sizeof(uint32_t));
+	XMC_NEED(*out, set->ctx);
+	memcpy(*out, set->value, set->n * sizeof(uint32_t));
+	*n_out = (int32_t) set->n;
+	return XMC_OK;
 }
 
 xmc_status
 xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
-				  uint32_t **out, int32_t *n_out)
+				  uint32_t **out, int32_t *n_out, uint32_t **mention, int32_t *n_mentions)
 {
-	feature_set set = {.ctx = ctx};
+	text_values values = {.feature.ctx = ctx,.mention.ctx = ctx};
 	xmc_status	status;
 
 	*out = NULL;
 	*n_out = 0;
-	status = grow(&set);
-	if (status == XMC_OK)
-		status = xmc_text_visit(ctx, tokeniser, text, length, add_feature, &set);
-	if (status == XMC_OK)
-		status = set.status;
-	if (status == XMC_OK)
-		status = make_distinct(&set);
-	if (status == XMC_OK)
+	if (mention)
 	{
-		/* A copy of the exact size, because callers keep one for every item of a data set. */
-		*out = xmc_alloc(ctx, set.n, sizeof(uint32_t));
-		if (*out)
-		{
-			memcpy(*out, set.value, set.n * sizeof(uint32_t));
-			*n_out = (int32_t) set.n;
-		}
-		else
-			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		*mention = NULL;
+		*n_mentions = 0;
 	}
-	xmc_release(ctx, set.value);
+	status = grow(&values.feature);
+	if (status == XMC_OK && mention)
+		status = grow(&values.mention);
+	if (status == XMC_OK)
+		status = xmc_text_visit(ctx, tokeniser, text, length, add_feature, &values);
+	if (status == XMC_OK && mention)
+	{
+		add_mention(&values.mention, values.last_word, 0, AFTER);
+		status = finish(&values.mention, mention, n_mentions);
+	}
+	if (status == XMC_OK)
+		status = finish(&values.feature, out, n_out);
+	if (status != XMC_OK && mention)
+	{
+		xmc_release(ctx, *mention);
+		*mention = NULL;
+		*n_mentions = 0;
+	}
+	xmc_release(ctx, values.feature.value);
+	xmc_release(ctx, values.mention.value);
 	return status;
 }
