@@ -169,7 +169,8 @@ typedef enum xmc_align_scale
 	XMC_ALIGN_SCALES
 } xmc_align_scale;
 
-#define XMC_MENTION_WORDS 16384	/* buckets of words in the table of their inverse document frequencies */
+#define XMC_CONTEXTS 16384		/* buckets of words beside a shared word: half for the word before, half for the one after */
+#define XMC_MENTION_WORDS 16384	/* buckets of shared words in the table of their inverse document frequencies */
 
 typedef struct xmc_model
 {
@@ -178,7 +179,7 @@ typedef struct xmc_model
 	xmc_calibration known;		/* for documents of seen_groups; what guides is as in `calibration` */
 	bool		has_bag;		/* the embedding bag was trained */
 	float	   *sparse;			/* (2^hash_bits) u of the sparse term; NULL without words */
-	float	   *mentions;		/* (2^XMC_CONTEXT_BITS) a weight of each context; NULL without words */
+	float	   *mentions;		/* (XMC_CONTEXTS) weights of the words beside a shared word; NULL without words */
 	float	   *mention_idf;	/* (XMC_MENTION_WORDS) what a shared word counts; not trained; NULL without words */
 	float	   *bag;			/* (2^bag_bits, bag_dim); NULL without */
 	xmc_network network[XMC_MODALITIES];

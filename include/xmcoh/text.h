@@ -5,8 +5,6 @@
  * first bigram, the beginnings of words, and each power of two that the number of words reaches. Scripts without spaces
  * (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) give n-grams of 1 to 4 code points in place of beginnings of words.
  * A feature is hashed by kind and term. Features are binary: present or not, however often the term occurs.
- *
- * A mention is a word together with the word before it, or with the word after it.
  */
 #ifndef XMCOH_TEXT_H
 #define XMCOH_TEXT_H
@@ -49,36 +47,18 @@ extern xmc_status xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const c
 
 /*
  * The distinct features of a text as sorted 32-bit values. The upper bits are those of the hash; value >> (32 - bits) is
- * the row in a table of 2^bits rows. The lowest three bits are the kind. *mention are the distinct mentions, sorted by word.
- * *out and *mention are allocated by ctx; mention NULL: they are not wanted. *n_out and *n_mentions may be 0, for an empty
- * text or one of punctuation alone. Errors: those of xmc_text_visit.
+ * the row in a table of 2^bits rows. The lowest three bits are the kind. *word has the upper 32 bits of the hash of each word,
+ * in reading order, which are never 0. *out and *word are allocated by ctx; word NULL: words are not wanted. *n_out and *n_words
+ * may be 0, for an empty text or one of punctuation alone. Errors: XMC_LIMIT (too many), those of xmc_text_visit.
  */
 #define XMC_FEATURE_KIND_MASK 7u
 extern xmc_status xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
-									uint32_t **out, int32_t *n_out, uint32_t **mention, int32_t *n_mentions);
+									uint32_t **out, int32_t *n_out, uint32_t **word, int32_t *n_words);
 
 static inline xmc_feature_kind
 xmc_feature_kind_of(uint32_t feature)
 {
 	return (xmc_feature_kind) (feature & XMC_FEATURE_KIND_MASK);
-}
-
-/*
- * A mention as a 32-bit value: 18 bits of the word's hash, then its context in XMC_CONTEXT_BITS: one bit for the side (1: the
- * word after), then bits of the hash of the word there; 0 at the beginning and at the end of the text.
- */
-#define XMC_CONTEXT_BITS 14
-
-static inline uint32_t
-xmc_mention_word(uint32_t mention)
-{
-	return mention >> XMC_CONTEXT_BITS;
-}
-
-static inline uint32_t
-xmc_mention_context(uint32_t mention)
-{
-	return mention & ((1u << XMC_CONTEXT_BITS) - 1);
 }
 
 #endif

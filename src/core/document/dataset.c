@@ -87,45 +87,45 @@ join_values(xmc_ctx *ctx, int32_t n, const int32_t *start, uint32_t *const *valu
 }
 
 /*
- * Sets feature[i] and mention[i] to those of item i, for the caller to release, and copies them all to the document.
+ * Sets feature[i] and word[i] to those of item i, for the caller to release, and copies them all to the document.
  */
 static xmc_status
-read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, uint32_t **feature, uint32_t **mention,
+read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, uint32_t **feature, uint32_t **word,
 		   xmc_document *out)
 {
 	int64_t		total = 0;
-	int64_t		mentions = 0;
+	int64_t		words = 0;
 
 	for (int32_t i = 0; i < n; i++)
 	{
 		int32_t		count = 0;
-		int32_t		mention_count = 0;
+		int32_t		word_count = 0;
 
 		out->feature_start[i] = (int32_t) total;
-		out->mention_start[i] = (int32_t) mentions;
+		out->word_start[i] = (int32_t) words;
 		if (item[i].text)
 		{
 			XMC_TRY(xmc_check_stop(ctx));
-			XMC_TRY(xmc_text_features(ctx, tokeniser, item[i].text, item[i].text_length, &feature[i], &count, &mention[i],
-									  &mention_count));
+			XMC_TRY(xmc_text_features(ctx, tokeniser, item[i].text, item[i].text_length, &feature[i], &count, &word[i],
+									  &word_count));
 			out->has[i] |= XMC_HAS_WORDS;
 		}
 		total += count;
-		mentions += mention_count;
-		if (total > INT32_MAX || mentions > INT32_MAX)
+		words += word_count;
+		if (total > INT32_MAX || words > INT32_MAX)
 			return xmc_fail(ctx, XMC_LIMIT, "document has more than %d text features", INT32_MAX);
 	}
 	out->feature_start[n] = (int32_t) total;
-	out->mention_start[n] = (int32_t) mentions;
+	out->word_start[n] = (int32_t) words;
 	XMC_TRY(join_values(ctx, n, out->feature_start, feature, &out->feature));
-	return join_values(ctx, n, out->mention_start, mention, &out->mention);
+	return join_values(ctx, n, out->word_start, word, &out->word);
 }
 
-/* The text features and mentions of all items, as one array each. */
+/* The text features and words of all items, as one array each. */
 static xmc_status
 build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, xmc_document *out)
 {
-	uint32_t  **feature = xmc_zalloc(ctx, 2 * (size_t) n, sizeof *feature);	/* (2, n) then mentions */
+	uint32_t  **feature = xmc_zalloc(ctx, 2 * (size_t) n, sizeof *feature);	/* (2, n) then words */
 	xmc_status	status;
 
 	XMC_NEED(feature, ctx);
@@ -143,8 +143,8 @@ xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *toke
 	*out = (xmc_document){.n = n};
 	out->has = xmc_zalloc(ctx, (size_t) n, 1);
 	out->feature_start = xmc_zalloc(ctx, (size_t) n + 1, sizeof(int32_t));
-	out->mention_start = xmc_zalloc(ctx, (size_t) n + 1, sizeof(int32_t));
-	if (!out->has || !out->feature_start || !out->mention_start)
+	out->word_start = xmc_zalloc(ctx, (size_t) n + 1, sizeof(int32_t));
+	if (!out->has || !out->feature_start || !out->word_start)
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t i = 1; i < n; i++)
 		if (xmc_item_compare(&item[i - 1], &item[i]) == 0)
@@ -187,8 +187,8 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 	xmc_release(ctx, document->has);
 	xmc_release(ctx, document->feature_start);
 	xmc_release(ctx, document->feature);
-	xmc_release(ctx, document->mention_start);
-	xmc_release(ctx, document->mention);
+	xmc_release(ctx, document->word_start);
+	xmc_release(ctx, document->word);
 	xmc_release(ctx, document->text_embedding);
 	xmc_release(ctx, document->image);
 	xmc_release(ctx, document->pair);
@@ -253,7 +253,7 @@ typedef struct record_head
 	int32_t		n;
 	int32_t		n_features;
 	int32_t		n_pairs;
-	int32_t		n_mentions;
+	int32_t		n_words;
 	uint64_t	group;
 } record_head;
 
@@ -261,7 +261,7 @@ typedef struct record_head
 enum
 {
 	STARTS,						/* first, because xmc_document_record finds the head by it */
-	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, MENTION_STARTS, MENTIONS, HAS, SECTIONS
+	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, WORD_STARTS, WORDS, HAS, SECTIONS
 };
 
 /* Sets where the sections of a record begin and their lengths; returns the size of the record. */
@@ -276,8 +276,8 @@ lay_out_record(const record_head *head, const xmc_options *options, size_t offse
 	bytes[IMAGE] = n * (size_t) options->image_dim * sizeof(float);
 	bytes[PAIRS] = (size_t) head->n_pairs * sizeof(xmc_pair);
 	bytes[FEATURES] = (size_t) head->n_features * sizeof(uint32_t);
-	bytes[MENTION_STARTS] = (n + 1) * sizeof(int32_t);
-	bytes[MENTIONS] = (size_t) head->n_mentions * sizeof(uint32_t);
+	bytes[WORD_STARTS] = (n + 1) * sizeof(int32_t);
+	bytes[WORDS] = (size_t) head->n_words * sizeof(uint32_t);
 	bytes[HAS] = n;
 	for (int k = 0; k < SECTIONS; k++)
 	{
@@ -291,11 +291,11 @@ size_t
 xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer)
 {
 	const record_head head = {document->n, document->feature_start[document->n], document->n_pairs,
-		document->mention_start[document->n], document->group};
+		document->word_start[document->n], document->group};
 	const void *const from[SECTIONS] = {
 		[STARTS] = document->feature_start,[TEXT_EMBEDDING] = document->text_embedding,[IMAGE] = document->image,
 		[PAIRS] = document->pair,[FEATURES] = document->feature,
-		[MENTION_STARTS] = document->mention_start,[MENTIONS] = document->mention,[HAS] = document->has
+		[WORD_STARTS] = document->word_start,[WORDS] = document->word,[HAS] = document->has
 	};
 	size_t		offset[SECTIONS];
 	size_t		bytes[SECTIONS];
@@ -323,8 +323,8 @@ xmc_document_view(const void *record, const xmc_options *options, xmc_document *
 	*out = (xmc_document){.n = head->n,.n_pairs = head->n_pairs,.group = head->group};
 	out->feature_start = (int32_t *) (void *) (base + offset[STARTS]);
 	out->feature = (uint32_t *) (void *) (base + offset[FEATURES]);
-	out->mention_start = (int32_t *) (void *) (base + offset[MENTION_STARTS]);
-	out->mention = (uint32_t *) (void *) (base + offset[MENTIONS]);
+	out->word_start = (int32_t *) (void *) (base + offset[WORD_STARTS]);
+	out->word = (uint32_t *) (void *) (base + offset[WORDS]);
 	out->has = (uint8_t *) (base + offset[HAS]);
 	if (options->text_dim > 0)
 		out->text_embedding = (float *) (void *) (base + offset[TEXT_EMBEDDING]);

@@ -482,7 +482,7 @@ grow(feature_set *set)
 	uint32_t   *value;
 
 	if (capacity > FEATURES_MAX)
-		return xmc_fail(set->ctx, XMC_LIMIT, "text has more than %zu distinct features", FEATURES_MAX / 2);
+		return xmc_fail(set->ctx, XMC_LIMIT, "text has more than %zu words or distinct features", FEATURES_MAX / 2);
 	value = xmc_alloc(set->ctx, 2 * capacity, sizeof(uint32_t));
 	XMC_NEED(value, set->ctx);
 	if (set->n > 0)
@@ -494,9 +494,9 @@ grow(feature_set *set)
 	return XMC_OK;
 }
 
-/* Adds a value to a set. */
+/* Adds a feature to a set. */
 static void
-add_value(feature_set *set, uint32_t value)
+add_to_set(feature_set *set, uint32_t feature)
 {
 	if (set->status != XMC_OK)
 		return;
@@ -508,51 +508,40 @@ add_value(feature_set *set, uint32_t value)
 		if (set->status != XMC_OK)
 			return;
 	}
-	set->value[set->n++] = value;
+	set->value[set->n++] = feature;
 }
 
-/* What is collected of one text. */
+/* What is collected of one text: its features, and its words in reading order. */
 typedef struct text_values
 {
-	feature_set feature;
-	feature_set mention;		/* without capacity: not wanted */
-	uint64_t	last_word;		/* the hash of the word before; 0: there is none */
+	feature_set features;
+	feature_set words;			/* with duplicates; without capacity: not wanted */
 } text_values;
 
-#define AFTER (1u << (XMC_CONTEXT_BITS - 1))
-
-/* Adds the mention of a word next to `context`, the hash of a word or 0. The two tables use different bits of a hash. */
-static void
-add_mention(feature_set *set, uint64_t word, uint64_t context, uint32_t side)
-{
-	uint32_t	row = (uint32_t) (context >> 32) & (AFTER - 1);
-
-	if (word != 0)
-		add_value(set, (uint32_t) (word >> 32) >> XMC_CONTEXT_BITS << XMC_CONTEXT_BITS | side | row);
-}
-
-/* A visitor that adds the feature, and the mentions that a word completes. */
+/* A visitor that adds the feature, and the word if the feature is one. */
 static void
 add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
 {
 	text_values *values = arg;
+	feature_set *words = &values->words;
+	uint32_t	high = (uint32_t) (hash >> 32);
 
 	(void) term;
 	(void) term_length;
-	add_value(&values->feature, ((uint32_t) (hash >> 32) & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind);
-	if (kind != XMC_FEATURE_WORD || values->mention.capacity == 0)
+	add_to_set(&values->features, (high & ~XMC_FEATURE_KIND_MASK) | (uint32_t) kind);
+	if (kind != XMC_FEATURE_WORD || words->capacity == 0 || words->status != XMC_OK)
 		return;
-	add_mention(&values->mention, values->last_word, hash, AFTER);
-	add_mention(&values->mention, hash, values->last_word, 0);
-	values->last_word = hash;
+	if (words->n == words->capacity)
+		words->status = grow(words);
+	if (words->status == XMC_OK)
+		words->value[words->n++] = high ? high : 1;
 }
 
-/* The set as an array of the exact size, because callers keep one for every item of a data set. */
+/* The values as an array of the exact size, because callers keep one for every item of a data set. */
 static xmc_status
-finish(feature_set *set, uint32_t **out, int32_t *n_out)
+copy_values(const feature_set *set, uint32_t **out, int32_t *n_out)
 {
 	XMC_TRY(set->status);
-	XMC_TRY(make_distinct(set));
 	*out = xmc_alloc(set->ctx, set->n, sizeof(uint32_t));
 	XMC_NEED(*out, set->ctx);
 	memcpy(*out, set->value, set->n * sizeof(uint32_t));
@@ -560,39 +549,44 @@ finish(feature_set *set, uint32_t **out, int32_t *n_out)
 	return XMC_OK;
 }
 
+/* xmc_text_features, which leaves memory to its caller after an error, too. */
+static xmc_status
+collect(text_values *values, xmc_tokeniser *tokeniser, const char *text, size_t length, uint32_t **out, int32_t *n_out,
+		uint32_t **word, int32_t *n_words)
+{
+	XMC_TRY(grow(&values->features));
+	if (word)
+		XMC_TRY(grow(&values->words));
+	XMC_TRY(xmc_text_visit(values->features.ctx, tokeniser, text, length, add_feature, values));
+	XMC_TRY(values->features.status);
+	XMC_TRY(make_distinct(&values->features));
+	if (word)
+		XMC_TRY(copy_values(&values->words, word, n_words));
+	return copy_values(&values->features, out, n_out);
+}
+
 xmc_status
 xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
-				  uint32_t **out, int32_t *n_out, uint32_t **mention, int32_t *n_mentions)
+				  uint32_t **out, int32_t *n_out, uint32_t **word, int32_t *n_words)
 {
-	text_values values = {.feature.ctx = ctx,.mention.ctx = ctx};
+	text_values values = {.features.ctx = ctx,.words.ctx = ctx};
 	xmc_status	status;
 
 	*out = NULL;
 	*n_out = 0;
-	if (mention)
+	if (word)
 	{
-		*mention = NULL;
-		*n_mentions = 0;
+		*word = NULL;
+		*n_words = 0;
 	}
-	status = grow(&values.feature);
-	if (status == XMC_OK && mention)
-		status = grow(&values.mention);
-	if (status == XMC_OK)
-		status = xmc_text_visit(ctx, tokeniser, text, length, add_feature, &values);
-	if (status == XMC_OK && mention)
+	status = collect(&values, tokeniser, text, length, out, n_out, word, n_words);
+	if (status != XMC_OK && word)
 	{
-		add_mention(&values.mention, values.last_word, 0, AFTER);
-		status = finish(&values.mention, mention, n_mentions);
+		xmc_release(ctx, *word);
+		*word = NULL;
+		*n_words = 0;
 	}
-	if (status == XMC_OK)
-		status = finish(&values.feature, out, n_out);
-	if (status != XMC_OK && mention)
-	{
-		xmc_release(ctx, *mention);
-		*mention = NULL;
-		*n_mentions = 0;
-	}
-	xmc_release(ctx, values.feature.value);
-	xmc_release(ctx, values.mention.value);
+	xmc_release(ctx, values.features.value);
+	xmc_release(ctx, values.words.value);
 	return status;
 }

@@ -9,7 +9,6 @@
 #include "xmcoh/hash.h"
 #include "xmcoh/random.h"
 #include "xmcoh/seen.h"
-#include "xmcoh/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -194,7 +193,7 @@ add_word_terms(xmc_model *model, recipe *start)
 		xmc_term	term;
 	}			tensors[] = {
 		{"sparse.weight", &model->sparse, INT64_C(1) << model->options.hash_bits, XMC_TERM_SPARSE},
-		{"mentions.weight", &model->mentions, 1 << XMC_CONTEXT_BITS, XMC_TERM_MENTIONS},
+		{"mentions.weight", &model->mentions, XMC_CONTEXTS, XMC_TERM_MENTIONS},
 		{"mentions.idf", &model->mention_idf, XMC_MENTION_WORDS, XMC_TERM_NONE},
 	};
 

@@ -1,44 +1,40 @@
 /* mentions.c - see mentions.h */
 #include "network/mentions.h"
-#include "xmcoh/text.h"
 
 #include <math.h>
 #include <string.h>
 
 #define USUAL_IDF 6.0			/* makes scores about as large as those of the sparse term, for which the penalties are made */
+#define EMPTY UINT64_MAX
 
-/* The number of mentions of all items. */
+/* The number of words of all items. */
 static int32_t
-count_mentions(const xmc_document *document)
+count_words(const xmc_document *document)
 {
-	return document->mention_start ? document->mention_start[document->n] : 0;
+	return document->word_start ? document->word_start[document->n] : 0;
 }
 
-/* The first mention after `first` that is of another word, at most `end`. */
+/* The row of a word beside a shared word; `word` 0: the text begins or ends there. */
 static int32_t
-word_end(const xmc_document *document, int32_t first, int32_t end)
+context_row(uint32_t word, bool after)
 {
-	int32_t		next = first + 1;
-
-	while (next < end && xmc_mention_word(document->mention[next]) == xmc_mention_word(document->mention[first]))
-		next++;
-	return next;
+	return (int32_t) (word % (XMC_CONTEXTS / 2)) + (after ? XMC_CONTEXTS / 2 : 0);
 }
 
-/* The bucket of a word in the table of idf. */
-static uint32_t
-idf_row(uint32_t mention)
+/* The row of a shared word in the table of idf. */
+static int32_t
+idf_row(uint32_t word)
 {
-	return (uint32_t) (((uint64_t) mention * XMC_MENTION_WORDS) >> 32);
+	return (int32_t) ((uint64_t) word * XMC_MENTION_WORDS >> 32);
 }
 
-/* The size of the hash table for so many mentions, a power of two. */
+/* The size of the hash table for so many words, a power of two. */
 static size_t
-table_size(int32_t mentions)
+table_size(int32_t words)
 {
 	size_t		size = 4;
 
-	while (size < 2 * (size_t) mentions)
+	while (size < 2 * (size_t) words)
 		size *= 2;
 	return size;
 }
@@ -46,80 +42,143 @@ table_size(int32_t mentions)
 xmc_status
 xmc_mentions_init(xmc_arena *arena, int32_t n_documents, const xmc_document *const *document, xmc_mention_links *out)
 {
-	int32_t		mentions = 0;	/* the most of a document */
+	int32_t		most = 0;		/* words of a document */
+	size_t		words;
 	size_t		items = 0;
 
 	for (int32_t d = 0; d < n_documents; d++)
 	{
-		if (mentions < count_mentions(document[d]))
-			mentions = count_mentions(document[d]);
+		if (most < count_words(document[d]))
+			most = count_words(document[d]);
 		if (items < (size_t) document[d]->n)
 			items = (size_t) document[d]->n;
 	}
+	words = (size_t) most;
 	*out = (xmc_mention_links){0};
-	out->word_start = xmc_arena_alloc(arena, (size_t) mentions + 1, sizeof(int32_t));
-	out->idf = xmc_arena_alloc(arena, (size_t) mentions, sizeof(float));
-	out->item = xmc_arena_alloc(arena, (size_t) mentions, sizeof(int32_t));
-	out->first = xmc_arena_alloc(arena, (size_t) mentions, sizeof(int32_t));
-	out->end = xmc_arena_alloc(arena, (size_t) mentions, sizeof(int32_t));
+	out->holder_start = xmc_arena_alloc(arena, words + 1, sizeof(int32_t));
+	out->idf = xmc_arena_alloc(arena, words, sizeof(float));
+	out->item = xmc_arena_alloc(arena, words, sizeof(int32_t));
+	out->mention_start = xmc_arena_alloc(arena, words + 1, sizeof(int32_t));
+	out->context = xmc_arena_alloc(arena, 2 * words, sizeof(int32_t));
 	out->shared = xmc_arena_alloc(arena, items * items, sizeof(int32_t));
-	out->value = xmc_arena_alloc(arena, (size_t) mentions, sizeof(double));
-	out->slot = xmc_arena_alloc(arena, table_size(mentions), sizeof(int32_t));
-	out->scratch = xmc_arena_alloc(arena, 5 * (size_t) mentions, sizeof(int32_t));
-	if (!out->word_start || !out->idf || !out->item || !out->first || !out->end || !out->shared || !out->value || !out->slot ||
-		!out->scratch)
+	out->value = xmc_arena_alloc(arena, words, sizeof(double));
+	out->slot = xmc_arena_alloc(arena, table_size(most), sizeof(uint64_t));
+	out->scratch = xmc_arena_alloc(arena, 6 * words, sizeof(int32_t));
+	if (!out->holder_start || !out->idf || !out->item || !out->mention_start || !out->context || !out->shared || !out->value ||
+		!out->slot || !out->scratch)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
 }
 
-/* The words of a document's items, one entry for each item and word, in `scratch`. */
-typedef struct word_entries
+/* The different words of a document, numbered by first occurrence. */
+typedef struct numbered_words
 {
 	int32_t		n;
-	int32_t		n_words;
-	int32_t    *word;			/* (n) numbered by first occurrence */
-	int32_t    *item;			/* (n) */
-	int32_t    *first;			/* (n) into document->mention */
-	int32_t    *count;			/* (n_words) entries of the word */
-	int32_t    *example;		/* (n_words) a mention of the word */
-} word_entries;
+	int32_t    *number;			/* (words of all items) */
+	int32_t    *example;		/* (n) an occurrence of the word */
+	int32_t    *mentions;		/* (n) how often the word occurs */
+	int32_t    *items;			/* (n) in how many items */
+	int32_t    *last_item;		/* (n) the last item that has the word */
+	int32_t    *next;			/* (n) the place of the word's next mention, or -1 */
+} numbered_words;
 
-/* Finds the number of the word of a mention, by linear probing; a new word gets the next number. */
+/* Finds the number of the word at `at`, by linear probing; a new word gets the next number. */
 static int32_t
-number_word(xmc_mention_links *links, size_t mask, word_entries *e, int32_t at)
+number_word(uint64_t *table, size_t mask, const uint32_t *word, int32_t at, numbered_words *w)
 {
-	const uint32_t *mention = links->document->mention;
-	size_t		slot = (xmc_mention_word(mention[at]) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
+	size_t		slot = (word[at] * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
 
-	for (; links->slot[slot] >= 0; slot = (slot + 1) & mask)
-		if (xmc_mention_word(mention[e->example[links->slot[slot]]]) == xmc_mention_word(mention[at]))
-			return links->slot[slot];
-	links->slot[slot] = e->n_words;
-	e->example[e->n_words] = at;
-	e->count[e->n_words] = 0;
-	return e->n_words++;
+	for (; table[slot] != EMPTY; slot = (slot + 1) & mask)
+		if (table[slot] >> 32 == word[at])
+			return (int32_t) (uint32_t) table[slot];
+	table[slot] = (uint64_t) word[at] << 32 | (uint32_t) w->n;
+	w->example[w->n] = at;
+	w->mentions[w->n] = w->items[w->n] = 0;
+	w->last_item[w->n] = -1;
+	return w->n++;
 }
 
-static void
-list_entries(xmc_mention_links *links, word_entries *e)
+static xmc_status
+number_words(xmc_ctx *ctx, const xmc_document *document, xmc_mention_links *links, numbered_words *w)
 {
-	const xmc_document *document = links->document;
-	int32_t		mentions = count_mentions(document);
-	size_t		size = table_size(mentions);
+	size_t		all = (size_t) count_words(document);
+	size_t		size = table_size((int32_t) all);
+	int32_t    *scratch = links->scratch;
+	int64_t		work = 0;
 
-	*e = (word_entries){.word = links->scratch,.item = links->scratch + mentions,.first = links->scratch + 2 * (int64_t) mentions,
-		.count = links->scratch + 3 * (int64_t) mentions,.example = links->scratch + 4 * (int64_t) mentions};
+	*w = (numbered_words){.number = scratch,.example = scratch + all,.mentions = scratch + 2 * all,.items = scratch + 3 * all,
+		.last_item = scratch + 4 * all,.next = scratch + 5 * all};
 	memset(links->slot, 0xff, size * sizeof *links->slot);
-	for (int32_t i = 0; i < document->n && mentions > 0; i++)
-		for (int32_t at = document->mention_start[i]; at < document->mention_start[i + 1];
-			 at = word_end(document, at, document->mention_start[i + 1]))
+	for (int32_t i = 0; i < document->n && all > 0; i++)
+	{
+		for (int32_t at = document->word_start[i]; at < document->word_start[i + 1]; at++)
 		{
-			int32_t		word = number_word(links, size - 1, e, at);
+			int32_t		k = number_word(links->slot, size - 1, document->word, at, w);
 
-			e->count[word]++;
-			e->word[e->n] = word;
-			e->item[e->n] = i;
-			e->first[e->n++] = at;
+			w->number[at] = k;
+			w->mentions[k]++;
+			w->items[k] += w->last_item[k] != i;
+			w->last_item[k] = i;
+		}
+		XMC_TRY(xmc_spend(ctx, &work, document->word_start[i + 1] - document->word_start[i]));
+	}
+	return XMC_OK;
+}
+
+/*
+ * Lays out holders and mentions of the words of several items. For put_mentions: w->next, the holder before the word's first
+ * in `items`, and -1 in `last_item`.
+ */
+static void
+lay_out(const float *idf, xmc_mention_links *links, numbered_words *w)
+{
+	int32_t		holders = 0;
+	int32_t		mentions = 0;
+
+	links->n_words = 0;
+	for (int32_t k = 0; k < w->n; k++)
+	{
+		float		weight = idf[idf_row(links->document->word[w->example[k]])];
+
+		w->next[k] = -1;
+		if (w->items[k] < 2 || weight == 0)
+			continue;
+		links->holder_start[links->n_words] = holders;
+		links->idf[links->n_words++] = weight;
+		w->next[k] = mentions;
+		mentions += w->mentions[k];
+		holders += w->items[k];
+		w->items[k] = holders - w->items[k] - 1;
+		w->last_item[k] = -1;
+	}
+	links->holder_start[links->n_words] = holders;
+	links->mention_start[holders] = mentions;
+}
+
+/* Puts each mention of a word of several items to the holder that it belongs to. */
+static void
+put_mentions(const xmc_document *document, xmc_mention_links *links, numbered_words *w)
+{
+	const uint32_t *word = document->word;
+
+	for (int32_t i = 0; i < document->n; i++)
+		for (int32_t at = document->word_start[i]; at < document->word_start[i + 1]; at++)
+		{
+			int32_t		k = w->number[at];
+			int32_t    *context;
+
+			if (w->next[k] < 0)
+				continue;
+			if (w->last_item[k] != i)
+			{
+				w->last_item[k] = i;
+				w->items[k]++;
+				links->item[w->items[k]] = i;
+				links->mention_start[w->items[k]] = w->next[k];
+			}
+			context = links->context + 2 * (int64_t) w->next[k]++;
+			context[0] = context_row(at > document->word_start[i] ? word[at - 1] : 0, false);
+			context[1] = context_row(at + 1 < document->word_start[i + 1] ? word[at + 1] : 0, true);
 		}
 }
 
@@ -128,45 +187,52 @@ xmc_mentions_link(xmc_ctx *ctx, const float *idf, const xmc_document *document, 
 {
 	int64_t		n = document->n;
 	int64_t		work = 0;
-	int32_t		holders = 0;
-	word_entries e;
+	numbered_words words;
 
 	links->document = document;
-	links->n_words = 0;
 	XMC_TRY(xmc_clear(ctx, links->shared, (size_t) (n * n) * sizeof *links->shared));
-	list_entries(links, &e);
-	/* The words of several items; `count` becomes the place of the word's next holder, or -1. */
-	for (int32_t w = 0; w < e.n_words; w++)
-	{
-		int32_t		count = e.count[w];
-		float		weight = idf[idf_row(document->mention[e.example[w]])];
-
-		e.count[w] = -1;
-		if (count < 2 || weight == 0)
-			continue;
-		e.count[w] = links->word_start[links->n_words] = holders;
-		links->idf[links->n_words++] = weight;
-		holders += count;
-	}
-	links->word_start[links->n_words] = holders;
-	for (int32_t k = 0; k < e.n; k++)
-	{
-		int32_t		place = e.count[e.word[k]];
-
-		if (place < 0)
-			continue;
-		e.count[e.word[k]]++;
-		links->item[place] = e.item[k];
-		links->first[place] = e.first[k];
-		links->end[place] = word_end(document, e.first[k], document->mention_start[e.item[k] + 1]);
-	}
+	XMC_TRY(number_words(ctx, document, links, &words));
+	lay_out(idf, links, &words);
+	put_mentions(document, links, &words);
 	for (int32_t w = 0; w < links->n_words; w++)
-		for (int32_t a = links->word_start[w]; a < links->word_start[w + 1]; a++)
+		for (int32_t a = links->holder_start[w]; a < links->holder_start[w + 1]; a++)
 		{
-			for (int32_t b = a + 1; b < links->word_start[w + 1]; b++)
-				links->shared[links->item[a] * n + links->item[b]]++;
-			XMC_TRY(xmc_spend(ctx, &work, links->word_start[w + 1] - a));
+			int32_t    *row = links->shared + links->item[a] * n;
+
+			for (int32_t b = a + 1; b < links->holder_start[w + 1]; b++)
+				row[links->item[b]]++;
+			XMC_TRY(xmc_spend(ctx, &work, links->holder_start[w + 1] - a));
 		}
+	return XMC_OK;
+}
+
+/* A copy of n numbers of `size` bytes, in the arena. */
+static void *
+copy(xmc_arena *arena, const void *from, size_t n, size_t size)
+{
+	void	   *to = xmc_arena_alloc(arena, n, size);
+
+	if (to && n > 0)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+xmc_status
+xmc_mentions_copy(xmc_arena *arena, const xmc_mention_links *from, xmc_mention_links *to)
+{
+	size_t		words = (size_t) from->n_words;
+	size_t		holders = (size_t) from->holder_start[words];
+	size_t		n = (size_t) from->document->n;
+
+	*to = (xmc_mention_links){.document = from->document,.n_words = from->n_words,.value = from->value};
+	to->holder_start = copy(arena, from->holder_start, words + 1, sizeof(int32_t));
+	to->idf = copy(arena, from->idf, words, sizeof(float));
+	to->item = copy(arena, from->item, holders, sizeof(int32_t));
+	to->mention_start = copy(arena, from->mention_start, holders + 1, sizeof(int32_t));
+	to->context = copy(arena, from->context, 2 * (size_t) from->mention_start[holders], sizeof(int32_t));
+	to->shared = copy(arena, from->shared, n * n, sizeof(int32_t));
+	if (!to->holder_start || !to->idf || !to->item || !to->mention_start || !to->context || !to->shared)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
 }
 
@@ -177,22 +243,24 @@ xmc_mentions_forward(xmc_ctx *ctx, const float *weight, xmc_mention_links *links
 	int64_t		work = 0;
 
 	XMC_TRY(xmc_clear(ctx, s, (size_t) (n * n) * sizeof *s));
-	for (int32_t h = 0; h < links->word_start[links->n_words]; h++)
+	for (int32_t h = 0; h < links->holder_start[links->n_words]; h++)
 	{
+		int32_t		mentions = links->mention_start[h + 1] - links->mention_start[h];
 		double		sum = 0;
 
-		for (int32_t m = links->first[h]; m < links->end[h]; m++)
-			sum += weight[xmc_mention_context(links->document->mention[m])];
-		links->value[h] = sum / (links->end[h] - links->first[h]);
+		for (int64_t c = 2 * (int64_t) links->mention_start[h]; c < 2 * (int64_t) links->mention_start[h + 1]; c++)
+			sum += weight[links->context[c]];
+		links->value[h] = sum / mentions;
+		XMC_TRY(xmc_spend(ctx, &work, mentions));
 	}
 	for (int32_t w = 0; w < links->n_words; w++)
-		for (int32_t a = links->word_start[w]; a < links->word_start[w + 1]; a++)
+		for (int32_t a = links->holder_start[w]; a < links->holder_start[w + 1]; a++)
 		{
 			float	   *row = s + links->item[a] * n;
 
-			for (int32_t b = a + 1; b < links->word_start[w + 1]; b++)
+			for (int32_t b = a + 1; b < links->holder_start[w + 1]; b++)
 				row[links->item[b]] += (float) (links->idf[w] * (links->value[b] - links->value[a]));
-			XMC_TRY(xmc_spend(ctx, &work, links->word_start[w + 1] - a));
+			XMC_TRY(xmc_spend(ctx, &work, links->holder_start[w + 1] - a));
 		}
 	for (int64_t i = 0; i < n; i++)
 	{
@@ -210,11 +278,11 @@ xmc_mentions_backward(xmc_ctx *ctx, xmc_mention_links *links, const double *ds, 
 	int64_t		n = links->document->n;
 	int64_t		work = 0;
 
-	memset(links->value, 0, (size_t) links->word_start[links->n_words] * sizeof *links->value);
+	memset(links->value, 0, (size_t) links->holder_start[links->n_words] * sizeof *links->value);
 	for (int32_t w = 0; w < links->n_words; w++)
-		for (int32_t a = links->word_start[w]; a < links->word_start[w + 1]; a++)
+		for (int32_t a = links->holder_start[w]; a < links->holder_start[w + 1]; a++)
 		{
-			for (int32_t b = a + 1; b < links->word_start[w + 1]; b++)
+			for (int32_t b = a + 1; b < links->holder_start[w + 1]; b++)
 			{
 				int64_t		at = links->item[a] * n + links->item[b];
 				double		d = links->idf[w] * ds[at] / sqrt(links->shared[at]);
@@ -222,30 +290,43 @@ xmc_mentions_backward(xmc_ctx *ctx, xmc_mention_links *links, const double *ds, 
 				links->value[b] += d;
 				links->value[a] -= d;
 			}
-			XMC_TRY(xmc_spend(ctx, &work, links->word_start[w + 1] - a));
+			XMC_TRY(xmc_spend(ctx, &work, links->holder_start[w + 1] - a));
 		}
-	for (int32_t h = 0; h < links->word_start[links->n_words]; h++)
-		for (int32_t m = links->first[h]; m < links->end[h]; m++)
-			gradient[xmc_mention_context(links->document->mention[m])] += links->value[h] / (links->end[h] - links->first[h]);
+	for (int32_t h = 0; h < links->holder_start[links->n_words]; h++)
+	{
+		int32_t		mentions = links->mention_start[h + 1] - links->mention_start[h];
+
+		for (int64_t c = 2 * (int64_t) links->mention_start[h]; c < 2 * (int64_t) links->mention_start[h + 1]; c++)
+			gradient[links->context[c]] += links->value[h] / mentions;
+		XMC_TRY(xmc_spend(ctx, &work, mentions));
+	}
 	return XMC_OK;
 }
 
 xmc_status
 xmc_mention_idf(xmc_ctx *ctx, int32_t n_documents, const xmc_document *document, float *idf)
 {
-	double		items = 0;
+	int32_t    *last = xmc_alloc(ctx, XMC_MENTION_WORDS, sizeof *last);	/* item that was counted, over all documents */
+	int32_t		items = 0;
+	xmc_status	status = XMC_OK;
 
+	XMC_NEED(last, ctx);
+	memset(last, 0xff, XMC_MENTION_WORDS * sizeof *last);
 	memset(idf, 0, XMC_MENTION_WORDS * sizeof *idf);
-	for (int32_t d = 0; d < n_documents; d++)
+	for (int32_t d = 0; d < n_documents && status == XMC_OK; d++)
 	{
-		XMC_TRY(xmc_check_stop(ctx));
-		items += document[d].n;
-		for (int32_t i = 0; i < document[d].n && document[d].mention_start; i++)
-			for (int32_t at = document[d].mention_start[i]; at < document[d].mention_start[i + 1];
-				 at = word_end(&document[d], at, document[d].mention_start[i + 1]))
-				idf[idf_row(document[d].mention[at])]++;
+		status = xmc_check_stop(ctx);
+		for (int32_t i = 0; i < document[d].n && document[d].word_start; i++, items++)
+			for (int32_t at = document[d].word_start[i]; at < document[d].word_start[i + 1]; at++)
+			{
+				int32_t		k = idf_row(document[d].word[at]);
+
+				idf[k] += last[k] != items;
+				last[k] = items;
+			}
 	}
 	for (int32_t k = 0; k < XMC_MENTION_WORDS; k++)
-		idf[k] = idf[k] < items ? (float) (log((1 + items) / (1 + idf[k])) / USUAL_IDF) : 0;
-	return XMC_OK;
+		idf[k] = idf[k] < (float) items ? (float) (log((1.0 + items) / (1.0 + idf[k])) / USUAL_IDF) : 0;
+	xmc_release(ctx, last);
+	return status;
 }

@@ -5,11 +5,11 @@
 #include "numeric/dense.h"
 #include "numeric/lbfgs.h"
 #include "train/additive_fit.h"
-#include "xmcoh/text.h"
 
 #include <string.h>
 
-#define CONTEXTS (1 << XMC_CONTEXT_BITS)
+#define STRONGER_PENALTIES 4	/* of xmc_penalty that would teach this term nothing */
+#define KEPT_CELLS 8388608		/* of links that are kept from one evaluation to the next, 4 to 20 bytes each */
 #define MAX_STEPS 40			/* of L-BFGS for one penalty */
 #define TOLERANCE 1e-4			/* relative: a smaller decrease of the objective moves no order */
 
@@ -20,8 +20,10 @@ typedef struct mention_fit
 	int32_t		n_documents;
 	const xmc_document *const *document;	/* (n_documents) */
 	double		penalty;
-	xmc_mention_links links;
-	float	   *weight;			/* (CONTEXTS) */
+	xmc_mention_links links;	/* of a document whose links are not kept */
+	int32_t		n_kept;
+	xmc_mention_links *kept;	/* (n_kept) of the first documents */
+	float	   *weight;			/* (XMC_CONTEXTS) */
 	float	   *s;				/* (n, n) of the largest document */
 	double	   *ds;				/* (n, n) of the largest document */
 	double		loss;
@@ -64,26 +66,29 @@ score_pairs(mention_fit *fit, const xmc_document *document)
 	return XMC_OK;
 }
 
-/* The objective at v (CONTEXTS), for xmc_lbfgs_minimise. */
+/* The objective at v (XMC_CONTEXTS), for xmc_lbfgs_minimise. */
 static xmc_status
 objective(void *arg, const double *v, double *value, double *gradient)
 {
 	mention_fit *fit = arg;
 	double		squares = 0;
 
-	for (int32_t k = 0; k < CONTEXTS; k++)
+	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
 		fit->weight[k] = (float) v[k];
-	memset(gradient, 0, CONTEXTS * sizeof *gradient);
+	memset(gradient, 0, XMC_CONTEXTS * sizeof *gradient);
 	fit->loss = 0;
 	for (int32_t d = 0; d < fit->n_documents; d++)
 	{
+		xmc_mention_links *links = d < fit->n_kept ? &fit->kept[d] : &fit->links;
+
 		XMC_TRY(xmc_check_stop(fit->ctx));
-		XMC_TRY(xmc_mentions_link(fit->ctx, fit->model->mention_idf, fit->document[d], &fit->links));
-		XMC_TRY(xmc_mentions_forward(fit->ctx, fit->weight, &fit->links, fit->s));
+		if (d >= fit->n_kept)
+			XMC_TRY(xmc_mentions_link(fit->ctx, fit->model->mention_idf, fit->document[d], links));
+		XMC_TRY(xmc_mentions_forward(fit->ctx, fit->weight, links, fit->s));
 		XMC_TRY(score_pairs(fit, fit->document[d]));
-		XMC_TRY(xmc_mentions_backward(fit->ctx, &fit->links, fit->ds, gradient));
+		XMC_TRY(xmc_mentions_backward(fit->ctx, links, fit->ds, gradient));
 	}
-	for (int32_t k = 0; k < CONTEXTS; k++)
+	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
 	{
 		gradient[k] += fit->penalty * v[k];
 		squares += v[k] * v[k];
@@ -92,31 +97,55 @@ objective(void *arg, const double *v, double *value, double *gradient)
 	return XMC_OK;
 }
 
+/* Links the first documents once for all evaluations, as far as memory is meant for that. */
+static xmc_status
+keep_links(xmc_arena *arena, mention_fit *fit)
+{
+	int64_t		cells = 0;
+
+	fit->kept = xmc_arena_alloc(arena, (size_t) fit->n_documents, sizeof *fit->kept);
+	XMC_NEED(fit->kept, arena->ctx);
+	for (int32_t d = 0; d < fit->n_documents; d++)
+	{
+		const xmc_document *document = fit->document[d];
+
+		cells += (int64_t) document->n * document->n + (document->word_start ? document->word_start[document->n] : 0);
+		if (cells > KEPT_CELLS)
+			return XMC_OK;
+		XMC_TRY(xmc_check_stop(fit->ctx));
+		XMC_TRY(xmc_mentions_link(fit->ctx, fit->model->mention_idf, document, &fit->links));
+		XMC_TRY(xmc_mentions_copy(arena, &fit->links, &fit->kept[d]));
+		fit->n_kept++;
+	}
+	return XMC_OK;
+}
+
 xmc_status
 xmc_mention_fit(xmc_arena *arena, xmc_model *model, int32_t n_documents, const xmc_document *const *document, int32_t step,
 				double *loss)
 {
 	mention_fit fit = {.ctx = arena->ctx,.model = model,.n_documents = n_documents,.document = document,
-		.penalty = xmc_penalty(step)};
+		.penalty = xmc_penalty(step + STRONGER_PENALTIES)};
 	xmc_lbfgs	lbfgs;
 	size_t		items = 0;		/* of the largest document */
-	double	   *v = xmc_arena_alloc(arena, CONTEXTS, sizeof *v);
+	double	   *v = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *v);
 	double		value;
 
 	for (int32_t d = 0; d < n_documents; d++)
 		if (items < (size_t) document[d]->n)
 			items = (size_t) document[d]->n;
-	fit.weight = xmc_arena_alloc(arena, CONTEXTS, sizeof *fit.weight);
+	fit.weight = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *fit.weight);
 	fit.s = xmc_arena_alloc(arena, items * items, sizeof *fit.s);
 	fit.ds = xmc_arena_alloc(arena, items * items, sizeof *fit.ds);
 	if (!v || !fit.weight || !fit.s || !fit.ds)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(xmc_mentions_init(arena, n_documents, document, &fit.links));
-	XMC_TRY(xmc_lbfgs_init(arena, CONTEXTS, &lbfgs));
-	for (int32_t k = 0; k < CONTEXTS; k++)
+	XMC_TRY(keep_links(arena, &fit));
+	XMC_TRY(xmc_lbfgs_init(arena, XMC_CONTEXTS, &lbfgs));
+	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
 		v[k] = model->mentions[k];
 	XMC_TRY(xmc_lbfgs_minimise(&lbfgs, objective, &fit, MAX_STEPS, TOLERANCE, v, &value));
-	for (int32_t k = 0; k < CONTEXTS; k++)
+	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
 		model->mentions[k] = (float) v[k];
 	*loss = fit.loss;			/* of the last trial, which is the minimum or beside it */
 	return XMC_OK;

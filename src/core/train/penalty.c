@@ -48,7 +48,7 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 		t->n_train = xmc_fold_teaches(t, f, true, train);
 		t->train = train;
 		xmc_model_clear_term(t->model, term);
-		for (int32_t step = 1; step <= XMC_PENALTIES; step++)
+		for (int32_t step = 1; step <= xmc_penalties(term); step++)
 		{
 			double		train_loss;
 
@@ -84,7 +84,7 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 	XMC_TRY(score_folds(t, term, train, s, &n));
 	t->train = t->approved;
 	t->n_train = t->n_approved;
-	for (int32_t k = 1; k <= XMC_PENALTIES; k++)
+	for (int32_t k = 1; k <= xmc_penalties(term); k++)
 	{
 		const float *x = s + (int64_t) (k - 1) * l->n;
 		double		scale;
