@@ -161,7 +161,7 @@ put_mentions(const xmc_document *document, xmc_mention_links *links, numbered_wo
 {
 	const uint32_t *word = document->word;
 
-	for (int32_t i = 0; i < document->n; i++)
+	for (int32_t i = 0; i < document->n && links->n_words > 0; i++)
 		for (int32_t at = document->word_start[i]; at < document->word_start[i + 1]; at++)
 		{
 			int32_t		k = w->number[at];
