@@ -156,12 +156,14 @@ lay_out(const float *idf, xmc_mention_links *links, numbered_words *w)
 }
 
 /* Puts each mention of a word of several items to the holder that it belongs to. */
-static void
-put_mentions(const xmc_document *document, xmc_mention_links *links, numbered_words *w)
+static xmc_status
+put_mentions(xmc_ctx *ctx, const xmc_document *document, xmc_mention_links *links, numbered_words *w)
 {
 	const uint32_t *word = document->word;
+	int64_t		work = 0;
 
 	for (int32_t i = 0; i < document->n && links->n_words > 0; i++)
+	{
 		for (int32_t at = document->word_start[i]; at < document->word_start[i + 1]; at++)
 		{
 			int32_t		k = w->number[at];
@@ -180,6 +182,9 @@ put_mentions(const xmc_document *document, xmc_mention_links *links, numbered_wo
 			context[0] = context_row(at > document->word_start[i] ? word[at - 1] : 0, false);
 			context[1] = context_row(at + 1 < document->word_start[i + 1] ? word[at + 1] : 0, true);
 		}
+		XMC_TRY(xmc_spend(ctx, &work, document->word_start[i + 1] - document->word_start[i]));
+	}
+	return XMC_OK;
 }
 
 xmc_status
@@ -193,7 +198,7 @@ xmc_mentions_link(xmc_ctx *ctx, const float *idf, const xmc_document *document, 
 	XMC_TRY(xmc_clear(ctx, links->shared, (size_t) (n * n) * sizeof *links->shared));
 	XMC_TRY(number_words(ctx, document, links, &words));
 	lay_out(idf, links, &words);
-	put_mentions(document, links, &words);
+	XMC_TRY(put_mentions(ctx, document, links, &words));
 	for (int32_t w = 0; w < links->n_words; w++)
 		for (int32_t a = links->holder_start[w]; a < links->holder_start[w + 1]; a++)
 		{
