@@ -60,11 +60,11 @@ xmc_mentions_init(xmc_arena *arena, int32_t n_documents, const xmc_document *con
 	out->item = xmc_arena_alloc(arena, words, sizeof(int32_t));
 	out->mention_start = xmc_arena_alloc(arena, words + 1, sizeof(int32_t));
 	out->context = xmc_arena_alloc(arena, 2 * words, sizeof(int32_t));
-	out->shared = xmc_arena_alloc(arena, items * items, sizeof(int32_t));
+	out->scale = xmc_arena_alloc(arena, items * items, sizeof(float));
 	out->value = xmc_arena_alloc(arena, words, sizeof(double));
 	out->slot = xmc_arena_alloc(arena, table_size(most), sizeof(uint64_t));
 	out->scratch = xmc_arena_alloc(arena, 6 * words, sizeof(int32_t));
-	if (!out->holder_start || !out->idf || !out->item || !out->mention_start || !out->context || !out->shared || !out->value ||
+	if (!out->holder_start || !out->idf || !out->item || !out->mention_start || !out->context || !out->scale || !out->value ||
 		!out->slot || !out->scratch)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
@@ -195,19 +195,26 @@ xmc_mentions_link(xmc_ctx *ctx, const float *idf, const xmc_document *document, 
 	numbered_words words;
 
 	links->document = document;
-	XMC_TRY(xmc_clear(ctx, links->shared, (size_t) (n * n) * sizeof *links->shared));
+	XMC_TRY(xmc_clear(ctx, links->scale, (size_t) (n * n) * sizeof *links->scale));
 	XMC_TRY(number_words(ctx, document, links, &words));
 	lay_out(idf, links, &words);
 	XMC_TRY(put_mentions(ctx, document, links, &words));
 	for (int32_t w = 0; w < links->n_words; w++)
 		for (int32_t a = links->holder_start[w]; a < links->holder_start[w + 1]; a++)
 		{
-			int32_t    *row = links->shared + links->item[a] * n;
+			float	   *row = links->scale + links->item[a] * n;
 
 			for (int32_t b = a + 1; b < links->holder_start[w + 1]; b++)
-				row[links->item[b]]++;
+				row[links->item[b]]++;	/* m, for now */
 			XMC_TRY(xmc_spend(ctx, &work, links->holder_start[w + 1] - a));
 		}
+	for (int64_t i = 0; i < n; i++)
+	{
+		for (int64_t at = i * n + i + 1; at < (i + 1) * n; at++)
+			if (links->scale[at] > 0)
+				links->scale[at] = 1 / sqrtf(links->scale[at]);
+		XMC_TRY(xmc_spend(ctx, &work, n));
+	}
 	return XMC_OK;
 }
 
@@ -235,8 +242,8 @@ xmc_mentions_copy(xmc_arena *arena, const xmc_mention_links *from, xmc_mention_l
 	to->item = copy(arena, from->item, holders, sizeof(int32_t));
 	to->mention_start = copy(arena, from->mention_start, holders + 1, sizeof(int32_t));
 	to->context = copy(arena, from->context, 2 * (size_t) from->mention_start[holders], sizeof(int32_t));
-	to->shared = copy(arena, from->shared, n * n, sizeof(int32_t));
-	if (!to->holder_start || !to->idf || !to->item || !to->mention_start || !to->context || !to->shared)
+	to->scale = copy(arena, from->scale, n * n, sizeof(float));
+	if (!to->holder_start || !to->idf || !to->item || !to->mention_start || !to->context || !to->scale)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
 }
@@ -270,8 +277,7 @@ xmc_mentions_forward(xmc_ctx *ctx, const float *weight, xmc_mention_links *links
 	for (int64_t i = 0; i < n; i++)
 	{
 		for (int64_t at = i * n + i + 1; at < (i + 1) * n; at++)
-			if (links->shared[at] > 1)
-				s[at] /= sqrtf((float) links->shared[at]);
+			s[at] *= links->scale[at];
 		XMC_TRY(xmc_spend(ctx, &work, n));
 	}
 	return XMC_OK;
@@ -290,7 +296,7 @@ xmc_mentions_backward(xmc_ctx *ctx, xmc_mention_links *links, const double *ds, 
 			for (int32_t b = a + 1; b < links->holder_start[w + 1]; b++)
 			{
 				int64_t		at = links->item[a] * n + links->item[b];
-				double		d = links->idf[w] * ds[at] / sqrt(links->shared[at]);
+				double		d = links->idf[w] * links->scale[at] * ds[at];
 
 				links->value[b] += d;
 				links->value[a] -= d;

@@ -25,7 +25,7 @@ typedef struct xmc_mention_links
 	int32_t    *item;			/* (holders) ascending for each word */
 	int32_t    *mention_start;	/* (holders + 1) into context */
 	int32_t    *context;		/* (mentions, 2) into the weights: the word before and the word after */
-	int32_t    *shared;			/* (n, n) for i < j the number of words of items i and j */
+	float	   *scale;			/* (n, n) for i < j 1 / sqrt(m); 0 where items i and j share no word */
 	double	   *value;			/* (holders) v(i,w), or the gradient by that */
 	uint64_t   *slot;			/* hash table: a word above its number, or EMPTY */
 	int32_t    *scratch;		/* (6, words of all items) */

@@ -14,7 +14,7 @@
 #include "xmcoh/model.h"
 
 #define XMC_PENALTIES 15
-#define XMC_MENTION_PENALTIES 8	/* of the mention term (mention_fit.h) */
+#define XMC_MENTION_PENALTIES 7	/* of the mention term (mention_fit.h) */
 
 /* The number of penalties that are tried for a linear term. */
 static inline int32_t
