@@ -53,6 +53,8 @@ typedef struct xmc_document
 	uint8_t    *has;			/* (n) XMC_HAS_... */
 	int32_t    *feature_start;	/* (n + 1) into feature */
 	uint32_t   *feature;		/* the sorted distinct features of each item, one item after the other; see text.h */
+	int32_t    *word_start;	/* (n + 1) into word; NULL: no words are read */
+	uint32_t   *word;		/* the words of each item in reading order, one item after the other; see text.h */
 	float	   *text_embedding; /* (n, text_dim), zero where missing; NULL if the model reads none */
 	float	   *image;			/* (n, image_dim), zero where missing; NULL if the model reads none */
 	int32_t		n_pairs;		/* labelled pairs; 0 if the document is only to be scored */

@@ -14,6 +14,7 @@
 typedef enum xmc_part_kind
 {
 	XMC_PART_WORD,				/* a feature of the texts, by the sparse term */
+	XMC_PART_MENTIONS,			/* the mention term: how the texts mention the words that they share */
 	XMC_PART_TEXT_EMBEDDING,	/* the linear term of the text embeddings */
 	XMC_PART_NETWORK,			/* the network of a modality */
 	XMC_PART_IMAGE,				/* the linear term of the images */

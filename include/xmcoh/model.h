@@ -26,6 +26,7 @@ typedef enum xmc_modality
 typedef enum xmc_term
 {
 	XMC_TERM_SPARSE,			/* u(i): a weight per hashed text feature; contributes u(j) - u(i) */
+	XMC_TERM_MENTIONS,			/* how two items mention the words that they share (mentions.h) */
 	XMC_TERM_TEXT_LINEAR,		/* u(i): a linear function of the supplied text embedding */
 	XMC_TERM_TEXT_NETWORK,		/* embedding bag, encoder and pair head */
 	XMC_TERM_IMAGE_LINEAR,
@@ -44,11 +45,11 @@ xmc_term_is_network(xmc_term term)
 	return term == XMC_TERM_TEXT_NETWORK || term == XMC_TERM_IMAGE_NETWORK;
 }
 
-/* Whether the term is a score per item, linear in its parameters. */
+/* Whether the score is linear in the term's parameters, so that the fit is convex: any term but networks and the bilinear one. */
 static inline bool
-xmc_term_is_additive(xmc_term term)
+xmc_term_is_linear(xmc_term term)
 {
-	return term == XMC_TERM_SPARSE || term == XMC_TERM_TEXT_LINEAR || term == XMC_TERM_IMAGE_LINEAR;
+	return term == XMC_TERM_SPARSE || term == XMC_TERM_MENTIONS || term == XMC_TERM_TEXT_LINEAR || term == XMC_TERM_IMAGE_LINEAR;
 }
 
 /* One post-norm Transformer layer; weights are (outputs, inputs), row-major. */
@@ -105,7 +106,7 @@ typedef struct xmc_calibration
 	double		cross_modal[XMC_CROSS_MODAL_COEFFICIENTS];
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (9 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (11 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
 
 typedef struct xmc_tensor
 {
@@ -194,6 +195,9 @@ typedef enum xmc_align_scale
 	XMC_ALIGN_SCALES
 } xmc_align_scale;
 
+#define XMC_CONTEXTS 16384		/* buckets of words beside a shared word: half for the word before, half for the one after */
+#define XMC_MENTION_WORDS 16384	/* buckets of shared words in the table of their inverse document frequencies */
+
 typedef struct xmc_model
 {
 	xmc_options options;
@@ -201,6 +205,8 @@ typedef struct xmc_model
 	xmc_calibration known;		/* for documents of seen_groups; what guides is as in `calibration` */
 	bool		has_bag;		/* the embedding bag was trained */
 	float	   *sparse;			/* (2^hash_bits) u of the sparse term; NULL without words */
+	float	   *mentions;		/* (XMC_CONTEXTS) weights of the words beside a shared word; NULL without words */
+	float	   *mention_idf;	/* (XMC_MENTION_WORDS) what a shared word counts; not trained; NULL without words */
 	float	   *bag;			/* (2^bag_bits, bag_dim); NULL without */
 	xmc_network network[XMC_MODALITIES];
 	float	   *bilinear_w;		/* (2 bilinear_dim, xmc_bilinear_input_dim): Q above K; NULL without bilinear term */
@@ -301,7 +307,7 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *fil
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
 
-/* Sets all parameters of an additive term to 0, as in a new model. */
+/* Sets all parameters of a linear term to 0, as in a new model. */
 extern void xmc_model_clear_term(xmc_model *model, xmc_term term);
 
 /* The number of values of a term's dense tensors together. */

@@ -12,7 +12,7 @@
 #include "xmcoh/base.h"
 
 /* Must change whenever the same text would give other features. Each model version stores this number. */
-#define XMC_FEATURE_VERSION 2
+#define XMC_FEATURE_VERSION 3
 
 #define XMC_STEM_CHARACTERS 5
 
@@ -48,12 +48,13 @@ extern xmc_status xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const c
 
 /*
  * The distinct features of a text as sorted 32-bit values. The upper bits are those of the hash; value >> (32 - bits) is
- * the row in a table of 2^bits rows. The lowest three bits are the kind. *out is allocated by ctx. *n_out may be 0, for an
- * empty text or one of punctuation alone. Errors: those of xmc_text_visit.
+ * the row in a table of 2^bits rows. The lowest three bits are the kind. *word has the upper 32 bits of the hash of each word,
+ * in reading order, which are never 0. *out and *word are allocated by ctx; word NULL: words are not wanted. *n_out and *n_words
+ * may be 0, for an empty text or one of punctuation alone. Errors: XMC_LIMIT (too many), those of xmc_text_visit.
  */
 #define XMC_FEATURE_KIND_MASK 7u
 extern xmc_status xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
-									uint32_t **out, int32_t *n_out);
+									uint32_t **out, int32_t *n_out, uint32_t **word, int32_t *n_words);
 
 static inline xmc_feature_kind
 xmc_feature_kind_of(uint32_t feature)

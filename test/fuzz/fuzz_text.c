@@ -33,6 +33,7 @@ extern xmc_status xmc_text_visit(xmc_ctx *ctx, struct xmc_tokeniser *tokeniser, 
 typedef struct visited
 {
 	long		n;
+	long		words;			/* of these features */
 	uint64_t	sum;			/* of all visited features, in order */
 	uint32_t	least;
 	uint32_t	most;
@@ -51,6 +52,7 @@ count_feature(void *arg, xmc_feature_kind kind, const char *term, size_t length,
 	v->least = v->n == 0 || feature < v->least ? feature : v->least;
 	v->most = v->n == 0 || feature > v->most ? feature : v->most;
 	v->longest = kind == XMC_FEATURE_WORD && length > v->longest ? length : v->longest;
+	v->words += kind == XMC_FEATURE_WORD;
 	v->n++;
 }
 
@@ -58,9 +60,15 @@ static void
 check_features(xmc_ctx *ctx, small_tokeniser *tokeniser, const char *text, size_t size, const visited *v)
 {
 	uint32_t   *feature;
+	uint32_t   *word;
 	int32_t		n;
+	int32_t		n_words;
 
-	MUST(small_text_features(ctx, tokeniser, text, size, &feature, &n) == XMC_OK);
+	MUST(small_text_features(ctx, tokeniser, text, size, &feature, &n, &word, &n_words) == XMC_OK);
+	MUST(n_words == v->words);
+	for (int32_t k = 0; k < n_words; k++)
+		MUST(word[k] != 0);
+	xmc_release(ctx, word);
 	MUST(n >= 0 && n <= v->n && (n > 0) == (v->n > 0));
 	MUST(n == 0 || (feature[0] == v->least && feature[n - 1] == v->most));
 	for (int32_t k = 0; k < n; k++)

@@ -28,7 +28,7 @@ SELECT round, lesson, pupil, documents, selected BETWEEN 0.3 AND 1 AS selected, 
        selected_precision > 0.9 AS precise, pool_agreement > 0.6 AS agree,
        difference_low <= tau_after - tau_before AND tau_after - tau_before <= difference_high AS interval,
        fused_difference_low <= fused_tau_after - fused_tau_before AND fused_tau_after - fused_tau_before <= fused_difference_high AS fused_interval,
-       guided_tau_after > 0.5 AND guided_tau_before <> guided_tau_after AS guided, flips BETWEEN 0.01 AND 0.5 AS flips, agreement_after > 0.5 AS agreement, kept
+       guided_tau_before > 0.5 AND guided_tau_after > 0.5 AND guided_tau_after <> tau_after AS guided, flips BETWEEN 0.01 AND 0.5 AS flips, agreement_after > 0.5 AS agreement, kept
   FROM xmcoh.training_round WHERE job_id = :job;
 -- The selected pairs are right as often as required (the pool's order is known here, and the guide is the same as before).
 SELECT option, default_value FROM xmcoh.options() WHERE option IN ('precision', 'unselected', 'folds') ORDER BY option;

@@ -29,6 +29,8 @@ assert_same(const xmc_options *o, const xmc_document *a, const xmc_document *b)
 	assert_same_bytes(a->has, b->has, n);
 	assert_same_bytes(a->feature_start, b->feature_start, (n + 1) * sizeof(int32_t));
 	assert_same_bytes(a->feature, b->feature, (size_t) a->feature_start[n] * sizeof(uint32_t));
+	assert_same_bytes(a->word_start, b->word_start, (n + 1) * sizeof(int32_t));
+	assert_same_bytes(a->word, b->word, (size_t) a->word_start[n] * sizeof(uint32_t));
 	assert_int_equal(a->text_embedding == NULL, b->text_embedding == NULL);
 	assert_int_equal(a->image == NULL, b->image == NULL);
 	assert_same_bytes(a->text_embedding, b->text_embedding, n * (size_t) o->text_dim * sizeof(float));

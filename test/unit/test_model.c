@@ -20,7 +20,8 @@ test_layout(void **state)
 		int64_t		rows;
 		int64_t		columns;
 	}			expected[] = {
-		{"sparse.weight", 256, 0}, {"text.bag.weight", 256, 4},
+		{"sparse.weight", 256, 0}, {"mentions.weight", XMC_CONTEXTS, 0}, {"mentions.idf", XMC_MENTION_WORDS, 0},
+		{"text.bag.weight", 256, 4},
 		{"text.input.mean", 6, 0}, {"text.input.scale", 6, 0}, {"text.linear.weight", 2, 0},
 		{"text.input.weight", 8, 6}, {"text.input.bias", 8, 0},
 		{"text.layer.0.qkv.weight", 24, 8}, {"text.layer.0.qkv.bias", 24, 0},
@@ -45,7 +46,7 @@ test_layout(void **state)
 	(void) state;
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
 	assert_int_equal(counts.calls, 0);
-	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * 2) + 2 + 3);
+	assert_int_equal(model->n_tensors, 4 + 2 * (8 + 12 * 2) + 2 + 3);
 	for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++)
 	{
 		const xmc_tensor *tensor = find(model, expected[k].name);
@@ -55,7 +56,7 @@ test_layout(void **state)
 		assert_int_equal(tensor->shape[0], expected[k].rows);
 		assert_int_equal(tensor->shape[1], expected[k].columns);
 		assert_int_equal(tensor->n_dimensions, expected[k].columns ? 2 : 1);
-		assert_int_equal(tensor->hashed, k < 2);
+		assert_int_equal(tensor->hashed, k < 4);
 	}
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
@@ -77,7 +78,7 @@ test_layout(void **state)
 
 	options.layers = XMC_MAX_LAYERS;	/* the most tensors of all */
 	assert_int_equal(xmc_model_layout(&ctx, &options, true, model), XMC_OK);
-	assert_int_equal(model->n_tensors, 2 + 2 * (8 + 12 * XMC_MAX_LAYERS) + 2 + 3);
+	assert_int_equal(model->n_tensors, 4 + 2 * (8 + 12 * XMC_MAX_LAYERS) + 2 + 3);
 	assert_string_equal(model->tensor[model->n_tensors - 9].name, "image.layer.11.norm2.bias");
 	free(model);
 }
@@ -113,6 +114,8 @@ test_terms(void **state)
 		text_input = (bag ? 4 : 0) + options.text_dim;
 		assert_int_equal(model->has_bag, bag);
 		assert_int_equal(find(model, "sparse.weight") != NULL, options.words);
+		assert_int_equal(find(model, "mentions.weight") != NULL, options.words);
+		assert_int_equal(find(model, "mentions.idf") != NULL, options.words);
 		assert_int_equal(find(model, "text.bag.weight") != NULL, bag);
 		assert_int_equal(model->network[XMC_TEXT].input_dim, text_input);
 		assert_int_equal(find(model, "text.input.weight") != NULL, text_input > 0);
@@ -120,7 +123,7 @@ test_terms(void **state)
 		assert_int_equal(find(model, "text.layer.1.qkv.weight") != NULL, text_input > 0);
 		assert_int_equal(model->network[XMC_IMAGE].input_dim, options.image_dim);
 		assert_int_equal(find(model, "image.head.v") != NULL, options.image_dim > 0);
-		assert_int_equal(model->n_tensors, options.words + bag + 31 * ((text_input > 0) + (options.image_dim > 0)) +
+		assert_int_equal(model->n_tensors, 3 * options.words + bag + 31 * ((text_input > 0) + (options.image_dim > 0)) +
 						 (options.text_dim > 0) + (options.image_dim > 0) + (options.bilinear_dim ? 2 : 0) +
 						 (options.image_dim && (options.words || options.text_dim) ? 3 : 0));
 		assert_int_equal(find(model, "bilinear.weight") != NULL, options.bilinear_dim > 0);

@@ -377,7 +377,7 @@ expect_changed(const change *what, const char *expected)
 	int32_t		kept;
 	static xmc_tensor_view tensor[XMC_SAFETENSORS_MAX_ENTRIES];
 	static xmc_metadata metadata[XMC_SAFETENSORS_MAX_ENTRIES];
-	static const float zero[4096];
+	static const float zero[XMC_CONTEXTS + 1];
 	bool		found = false;
 
 	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
@@ -413,7 +413,7 @@ expect_changed(const change *what, const char *expected)
 			memcpy(tensor[kept].shape, what->shape, sizeof what->shape);
 			for (int32_t d = 0; d < what->n_dimensions; d++)
 				tensor[kept].n_values *= what->shape[d];
-			assert_true(tensor[kept].n_values <= 4096);
+			assert_true(tensor[kept].n_values <= XMC_CONTEXTS + 1);
 			tensor[kept].data = zero;
 		}
 		kept++;

@@ -207,7 +207,9 @@ test_invalid_utf8(void **state)
 		xmc_ctx		ctx = watched_ctx(&w);
 		log			log = {0};
 		uint32_t   *values;
+		uint32_t   *word;
 		int32_t		n;
+		int32_t		n_words;
 		char		where[32];
 		/* a copy of the exact size, so that a read beyond the end is found */
 		size_t		length = strlen(bad[k].bytes);
@@ -218,8 +220,10 @@ test_invalid_utf8(void **state)
 		assert_int_equal(xmc_text_visit(&ctx, tokeniser, exact, length, log_feature, &log), XMC_BAD_INPUT);
 		assert_non_null(strstr(ctx.message, where));
 		assert_null(log.text);	/* nothing of a bad text is visited */
-		assert_int_equal(xmc_text_features(&ctx, tokeniser, exact, length, &values, &n), XMC_BAD_INPUT);
+		assert_int_equal(xmc_text_features(&ctx, tokeniser, exact, length, &values, &n, &word, &n_words), XMC_BAD_INPUT);
 		assert_null(values);
+		assert_null(word);
+		assert_int_equal(n_words, 0);
 		assert_int_equal(n, 0);
 		assert_int_equal(w.live, 0);
 		free(exact);
@@ -322,9 +326,32 @@ test_hashes(void **state)
 	assert_true(pan.of_kind[XMC_FEATURE_WORD] != ran.of_kind[XMC_FEATURE_FIRST_WORD]);
 	assert_true(pan.of_kind[XMC_FEATURE_LENGTH] == ran.of_kind[XMC_FEATURE_LENGTH]);
 	/* These values must not change: stored models depend on them. A change needs a new XMC_FEATURE_VERSION. */
-	assert_int_equal(XMC_FEATURE_VERSION, 2);
+	assert_int_equal(XMC_FEATURE_VERSION, 3);
 	assert_true(pan.of_kind[XMC_FEATURE_WORD] == UINT64_C(0x6dd097b09505d02d));
 	assert_true(pan.of_kind[XMC_FEATURE_FIRST_WORD] == UINT64_C(0xce766fae5b35c467));
+}
+
+/* The words of a text in reading order, each as often as it occurs, by the upper half of their hashes. */
+static void
+test_words(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	uint32_t   *values;
+	uint32_t   *word;
+	int32_t		n;
+	int32_t		n_words;
+
+	(void) state;
+	assert_int_equal(xmc_text_features(&ctx, tokeniser, "Ran, pan RAN pan.", 17, &values, &n, &word, &n_words), XMC_OK);
+	assert_int_equal(n_words, 4);
+	assert_true(word[1] == 0x6dd097b0 && word[3] == word[1]);	/* that of "pan" in test_hashes */
+	assert_true(word[0] == word[2] && word[0] != word[1]);
+	xmc_release(&ctx, word);
+	xmc_release(&ctx, values);
+	assert_int_equal(xmc_text_features(&ctx, tokeniser, "...", 3, &values, &n, &word, &n_words), XMC_OK);
+	assert_int_equal(n_words, 0);
+	xmc_release(&ctx, word);
+	xmc_release(&ctx, values);
 }
 
 static void
@@ -410,6 +437,7 @@ main(void)
 		cmocka_unit_test(test_invalid_utf8),
 		cmocka_unit_test(test_utf8_against_definition),
 		cmocka_unit_test(test_hashes),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_features_are_the_sorted_set_of_what_is_visited),
 		cmocka_unit_test(test_earlier_calls_do_not_matter),
 	};

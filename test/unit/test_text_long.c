@@ -255,7 +255,7 @@ test_out_of_memory(void **state)
 		xmc_status	status;
 
 		w.allocations_left = allowed;
-		status = xmc_text_features(&ctx, tokeniser, piece, length, &values, &n);
+		status = xmc_text_features(&ctx, tokeniser, piece, length, &values, &n, NULL, NULL);
 		if (status == XMC_OK)
 		{
 			assert_int_equal(w.live, 1);
@@ -290,7 +290,7 @@ test_stop(void **state)
 		xmc_status	status;
 
 		w.questions_left = allowed;
-		status = xmc_text_features(&ctx, tokeniser, text, length, &values, &n);
+		status = xmc_text_features(&ctx, tokeniser, text, length, &values, &n, NULL, NULL);
 		if (status == XMC_OK)
 		{
 			xmc_release(&ctx, values);

@@ -312,6 +312,8 @@ test_bilinear(void **state)
 			place[document->pair[p].after]++;
 		for (int32_t k = 0; k < document->feature_start[document->n]; k++)
 			document->feature[k] = (backwards ? 4711u : 815u) << 8 | XMC_FEATURE_WORD;
+		for (int32_t k = 0; k < document->word_start[document->n]; k++)
+			document->word[k] = backwards ? 4711u : 815u;
 		for (int32_t i = 0; i < document->n; i++)
 			for (int32_t k = 0; k < IMAGE_DIM; k++)
 				document->image[i * IMAGE_DIM + k] = (float) ((k % 2 ? 1 : -1) * (backwards ? -1 : 1) *
@@ -353,8 +355,12 @@ test_folds(void **state)
 	xmc_model_free(&f->ctx, model);
 
 	for (int d = 0; d < DOCUMENTS; d++)
+	{
 		for (int32_t k = 0; k < f->document[d].feature_start[f->document[d].n]; k++)
 			f->document[d].feature[k] = (uint32_t) xmc_hash_bytes(&k, sizeof k, (uint64_t) d);
+		for (int32_t k = 0; k < f->document[d].word_start[f->document[d].n]; k++)
+			f->document[d].word[k] = (uint32_t) xmc_hash_bytes(&k, sizeof k, (uint64_t) d) | 1;
+	}
 	f->options.patience = f->options.epochs;
 	for (int k = 0; k < 2; k++)
 	{
@@ -681,8 +687,12 @@ test_noise_teaches_nobody(void **state)
 	xmc_random_seed(&random, 12);
 	make_pool(f);
 	for (int d = 0; d < DOCUMENTS; d++)
+	{
 		for (int32_t k = 0; k < f->document[d].feature_start[f->document[d].n]; k++)
 			f->document[d].feature[k] = (uint32_t) xmc_random_next(&random);
+		for (int32_t k = 0; k < f->document[d].word_start[f->document[d].n]; k++)
+			f->document[d].word[k] = (uint32_t) xmc_random_next(&random) | 1;
+	}
 	f->options.rounds = 2;
 	xmc_model_free(&f->ctx, train(f, &report));
 	assert_true(report.n_rounds > 0);

@@ -143,7 +143,7 @@ features_of(const char *text, size_t length, int32_t *n)
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	uint32_t   *values;
 
-	assert_int_equal(xmc_text_features(&ctx, tokeniser, text, length, &values, n), XMC_OK);
+	assert_int_equal(xmc_text_features(&ctx, tokeniser, text, length, &values, n, NULL, NULL), XMC_OK);
 	assert_non_null(values);
 	return values;
 }

@@ -74,50 +74,63 @@ copy_embedding(xmc_ctx *ctx, const xmc_item *item, const char *what, const float
 	return XMC_OK;
 }
 
-/* Sets feature[i] to the features of item i, for the caller to release, and copies them all to the document. */
+/* One array of all items' values (n), of which start (n + 1) says where those of each item begin. */
 static xmc_status
-read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, uint32_t **feature, xmc_document *out)
+join_values(xmc_ctx *ctx, int32_t n, const int32_t *start, uint32_t *const *value, uint32_t **out)
+{
+	*out = xmc_alloc(ctx, (size_t) start[n], sizeof(uint32_t));
+	XMC_NEED(*out, ctx);
+	for (int32_t i = 0; i < n; i++)
+		if (start[i + 1] > start[i])
+			memcpy(*out + start[i], value[i], (size_t) (start[i + 1] - start[i]) * sizeof(uint32_t));
+	return XMC_OK;
+}
+
+/*
+ * Sets feature[i] and word[i] to those of item i, for the caller to release, and copies them all to the document.
+ */
+static xmc_status
+read_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, uint32_t **feature, uint32_t **word,
+		   xmc_document *out)
 {
 	int64_t		total = 0;
+	int64_t		words = 0;
 
 	for (int32_t i = 0; i < n; i++)
 	{
 		int32_t		count = 0;
+		int32_t		word_count = 0;
 
 		out->feature_start[i] = (int32_t) total;
+		out->word_start[i] = (int32_t) words;
 		if (item[i].text)
 		{
 			XMC_TRY(xmc_check_stop(ctx));
-			XMC_TRY(xmc_text_features(ctx, tokeniser, item[i].text, item[i].text_length, &feature[i], &count));
+			XMC_TRY(xmc_text_features(ctx, tokeniser, item[i].text, item[i].text_length, &feature[i], &count, &word[i],
+									  &word_count));
 			out->has[i] |= XMC_HAS_WORDS;
 		}
 		total += count;
-		if (total > INT32_MAX)
+		words += word_count;
+		if (total > INT32_MAX || words > INT32_MAX)
 			return xmc_fail(ctx, XMC_LIMIT, "document has more than %d text features", INT32_MAX);
 	}
 	out->feature_start[n] = (int32_t) total;
-	out->feature = xmc_alloc(ctx, (size_t) total, sizeof(uint32_t));
-	XMC_NEED(out->feature, ctx);
-	for (int32_t i = 0; i < n; i++)
-	{
-		size_t		count = (size_t) (out->feature_start[i + 1] - out->feature_start[i]);
-
-		if (count)
-			memcpy(out->feature + out->feature_start[i], feature[i], count * sizeof(uint32_t));
-	}
-	return XMC_OK;
+	out->word_start[n] = (int32_t) words;
+	XMC_TRY(join_values(ctx, n, out->feature_start, feature, &out->feature));
+	return join_values(ctx, n, out->word_start, word, &out->word);
 }
 
-/* The text features of all items, as one array. */
+/* The text features and words of all items, as one array each. */
 static xmc_status
 build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item, xmc_document *out)
 {
-	uint32_t  **feature = xmc_zalloc(ctx, (size_t) n, sizeof *feature);	/* (n) */
+	uint32_t  **feature = xmc_zalloc(ctx, 2 * (size_t) n, sizeof *feature);	/* (2, n) then words */
 	xmc_status	status;
 
 	XMC_NEED(feature, ctx);
-	status = read_texts(ctx, tokeniser, n, item, feature, out);
-	for (int32_t i = 0; i < n; i++)
+	status = read_texts(ctx, tokeniser, n, item, feature, feature + n, out);
+	for (int64_t i = 0; i < 2 * (int64_t) n; i++)
 		xmc_release(ctx, feature[i]);
 	xmc_release(ctx, feature);
 	return status;
@@ -130,7 +143,8 @@ xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *toke
 	*out = (xmc_document){.n = n};
 	out->has = xmc_zalloc(ctx, (size_t) n, 1);
 	out->feature_start = xmc_zalloc(ctx, (size_t) n + 1, sizeof(int32_t));
-	if (!out->has || !out->feature_start)
+	out->word_start = xmc_zalloc(ctx, (size_t) n + 1, sizeof(int32_t));
+	if (!out->has || !out->feature_start || !out->word_start)
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	for (int32_t i = 1; i < n; i++)
 		if (xmc_item_compare(&item[i - 1], &item[i]) == 0)
@@ -173,6 +187,8 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 	xmc_release(ctx, document->has);
 	xmc_release(ctx, document->feature_start);
 	xmc_release(ctx, document->feature);
+	xmc_release(ctx, document->word_start);
+	xmc_release(ctx, document->word);
 	xmc_release(ctx, document->text_embedding);
 	xmc_release(ctx, document->image);
 	xmc_release(ctx, document->pair);
@@ -237,7 +253,7 @@ typedef struct record_head
 	int32_t		n;
 	int32_t		n_features;
 	int32_t		n_pairs;
-	int32_t		unused;			/* 0: a record has no bytes without a value */
+	int32_t		n_words;
 	uint64_t	group;
 } record_head;
 
@@ -245,7 +261,7 @@ typedef struct record_head
 enum
 {
 	STARTS,						/* first, because xmc_document_record finds the head by it */
-	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, HAS, SECTIONS
+	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, WORD_STARTS, WORDS, HAS, SECTIONS
 };
 
 /* Sets where the sections of a record begin and their lengths; returns the size of the record. */
@@ -260,6 +276,8 @@ lay_out_record(const record_head *head, const xmc_options *options, size_t offse
 	bytes[IMAGE] = n * (size_t) options->image_dim * sizeof(float);
 	bytes[PAIRS] = (size_t) head->n_pairs * sizeof(xmc_pair);
 	bytes[FEATURES] = (size_t) head->n_features * sizeof(uint32_t);
+	bytes[WORD_STARTS] = (n + 1) * sizeof(int32_t);
+	bytes[WORDS] = (size_t) head->n_words * sizeof(uint32_t);
 	bytes[HAS] = n;
 	for (int k = 0; k < SECTIONS; k++)
 	{
@@ -272,10 +290,12 @@ lay_out_record(const record_head *head, const xmc_options *options, size_t offse
 size_t
 xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer)
 {
-	const record_head head = {document->n, document->feature_start[document->n], document->n_pairs, 0, document->group};
+	const record_head head = {document->n, document->feature_start[document->n], document->n_pairs,
+		document->word_start[document->n], document->group};
 	const void *const from[SECTIONS] = {
 		[STARTS] = document->feature_start,[TEXT_EMBEDDING] = document->text_embedding,[IMAGE] = document->image,
-		[PAIRS] = document->pair,[FEATURES] = document->feature,[HAS] = document->has
+		[PAIRS] = document->pair,[FEATURES] = document->feature,
+		[WORD_STARTS] = document->word_start,[WORDS] = document->word,[HAS] = document->has
 	};
 	size_t		offset[SECTIONS];
 	size_t		bytes[SECTIONS];
@@ -303,6 +323,8 @@ xmc_document_view(const void *record, const xmc_options *options, xmc_document *
 	*out = (xmc_document){.n = head->n,.n_pairs = head->n_pairs,.group = head->group};
 	out->feature_start = (int32_t *) (void *) (base + offset[STARTS]);
 	out->feature = (uint32_t *) (void *) (base + offset[FEATURES]);
+	out->word_start = (int32_t *) (void *) (base + offset[WORD_STARTS]);
+	out->word = (uint32_t *) (void *) (base + offset[WORDS]);
 	out->has = (uint8_t *) (base + offset[HAS]);
 	if (options->text_dim > 0)
 		out->text_embedding = (float *) (void *) (base + offset[TEXT_EMBEDDING]);

@@ -495,7 +495,7 @@ grow(feature_set *set)
 	uint32_t   *value;
 
 	if (capacity > FEATURES_MAX)
-		return xmc_fail(set->ctx, XMC_LIMIT, "text has more than %zu distinct features", FEATURES_MAX / 2);
+		return xmc_fail(set->ctx, XMC_LIMIT, "text has more than %zu words or distinct features", FEATURES_MAX / 2);
 	value = xmc_alloc(set->ctx, 2 * capacity, sizeof(uint32_t));
 	XMC_NEED(value, set->ctx);
 	if (set->n > 0)
@@ -507,14 +507,10 @@ grow(feature_set *set)
 	return XMC_OK;
 }
 
-/* A visitor that adds the feature to a set. */
+/* Adds a feature to a set. */
 static void
-add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
+add_to_set(feature_set *set, uint32_t feature)
 {
-	feature_set *set = arg;
-
-	(void) term;
-	(void) term_length;
 	if (set->status != XMC_OK)
 		return;
 	if (set->n == set->capacity)
@@ -525,37 +521,85 @@ add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_leng
 		if (set->status != XMC_OK)
 			return;
 	}
-	set->value[set->n++] = xmc_feature_value(kind, hash);
+	set->value[set->n++] = feature;
+}
+
+/* What is collected of one text: its features, and its words in reading order. */
+typedef struct text_values
+{
+	feature_set features;
+	feature_set words;			/* with duplicates; without capacity: not wanted */
+} text_values;
+
+/* A visitor that adds the feature, and the word if the feature is one. */
+static void
+add_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_length, uint64_t hash)
+{
+	text_values *values = arg;
+	feature_set *words = &values->words;
+	uint32_t	high = (uint32_t) (hash >> 32);
+
+	(void) term;
+	(void) term_length;
+	add_to_set(&values->features, xmc_feature_value(kind, hash));
+	if (kind != XMC_FEATURE_WORD || words->capacity == 0 || words->status != XMC_OK)
+		return;
+	if (words->n == words->capacity)
+		words->status = grow(words);
+	if (words->status == XMC_OK)
+		words->value[words->n++] = high ? high : 1;
+}
+
+/* The values as an array of the exact size, because callers keep one for every item of a data set. */
+static xmc_status
+copy_values(const feature_set *set, uint32_t **out, int32_t *n_out)
+{
+	XMC_TRY(set->status);
+	*out = xmc_alloc(set->ctx, set->n, sizeof(uint32_t));
+	XMC_NEED(*out, set->ctx);
+	memcpy(*out, set->value, set->n * sizeof(uint32_t));
+	*n_out = (int32_t) set->n;
+	return XMC_OK;
+}
+
+/* xmc_text_features, which leaves memory to its caller after an error, too. */
+static xmc_status
+collect(text_values *values, xmc_tokeniser *tokeniser, const char *text, size_t length, uint32_t **out, int32_t *n_out,
+		uint32_t **word, int32_t *n_words)
+{
+	XMC_TRY(grow(&values->features));
+	if (word)
+		XMC_TRY(grow(&values->words));
+	XMC_TRY(xmc_text_visit(values->features.ctx, tokeniser, text, length, add_feature, values));
+	XMC_TRY(values->features.status);
+	XMC_TRY(make_distinct(&values->features));
+	if (word)
+		XMC_TRY(copy_values(&values->words, word, n_words));
+	return copy_values(&values->features, out, n_out);
 }
 
 xmc_status
 xmc_text_features(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
-				  uint32_t **out, int32_t *n_out)
+				  uint32_t **out, int32_t *n_out, uint32_t **word, int32_t *n_words)
 {
-	feature_set set = {.ctx = ctx};
+	text_values values = {.features.ctx = ctx,.words.ctx = ctx};
 	xmc_status	status;
 
 	*out = NULL;
 	*n_out = 0;
-	status = grow(&set);
-	if (status == XMC_OK)
-		status = xmc_text_visit(ctx, tokeniser, text, length, add_feature, &set);
-	if (status == XMC_OK)
-		status = set.status;
-	if (status == XMC_OK)
-		status = make_distinct(&set);
-	if (status == XMC_OK)
+	if (word)
 	{
-		/* A copy of the exact size, because callers keep one for every item of a data set. */
-		*out = xmc_alloc(ctx, set.n, sizeof(uint32_t));
-		if (*out)
-		{
-			memcpy(*out, set.value, set.n * sizeof(uint32_t));
-			*n_out = (int32_t) set.n;
-		}
-		else
-			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+		*word = NULL;
+		*n_words = 0;
 	}
-	xmc_release(ctx, set.value);
+	status = collect(&values, tokeniser, text, length, out, n_out, word, n_words);
+	if (status != XMC_OK && word)
+	{
+		xmc_release(ctx, *word);
+		*word = NULL;
+		*n_words = 0;
+	}
+	xmc_release(ctx, values.features.value);
+	xmc_release(ctx, values.words.value);
 	return status;
 }

@@ -90,7 +90,7 @@ static const tensor_row network_head[] = {
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
-_Static_assert(9 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
+_Static_assert(11 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
 									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS)
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(2 * XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
@@ -181,6 +181,33 @@ add_bilinear(xmc_model *model, recipe *start)
 	weight->term = bias->term = XMC_TERM_BILINEAR;
 }
 
+/* Appends the tensors of the terms that read words alone. */
+static void
+add_word_terms(xmc_model *model, recipe *start)
+{
+	const struct
+	{
+		const char *name;
+		float	  **slot;
+		int64_t		rows;
+		xmc_term	term;
+	}			tensors[] = {
+		{"sparse.weight", &model->sparse, INT64_C(1) << model->options.hash_bits, XMC_TERM_SPARSE},
+		{"mentions.weight", &model->mentions, XMC_CONTEXTS, XMC_TERM_MENTIONS},
+		{"mentions.idf", &model->mention_idf, XMC_MENTION_WORDS, XMC_TERM_NONE},
+	};
+
+	for (size_t k = 0; k < COUNT(tensors); k++)
+	{
+		xmc_tensor *tensor = add_tensor(model, tensors[k].slot, tensors[k].rows, 0);
+
+		snprintf(tensor->name, sizeof tensor->name, "%s", tensors[k].name);
+		tensor->term = tensors[k].term;
+		tensor->hashed = true;
+		start[model->n_tensors - 1] = ZERO;
+	}
+}
+
 static void
 add_alignment(xmc_model *model, recipe *start)
 {
@@ -226,14 +253,7 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 
 	/* The tensors, in storage order. */
 	if (options->words)
-	{
-		xmc_tensor *tensor = add_tensor(out, &out->sparse, INT64_C(1) << options->hash_bits, 0);
-
-		snprintf(tensor->name, sizeof tensor->name, "sparse.weight");
-		tensor->term = XMC_TERM_SPARSE;
-		tensor->hashed = true;
-		start[out->n_tensors - 1] = ZERO;
-	}
+		add_word_terms(out, start);
 	if (out->has_bag)
 	{
 		xmc_tensor *tensor = add_tensor(out, &out->bag, INT64_C(1) << options->bag_bits, options->bag_dim);

@@ -11,6 +11,8 @@ xmc_has_term(const xmc_model *model, xmc_term term)
 	{
 		case XMC_TERM_SPARSE:
 			return model->sparse != NULL;
+		case XMC_TERM_MENTIONS:
+			return model->mentions != NULL;
 		case XMC_TERM_TEXT_LINEAR:
 		case XMC_TERM_IMAGE_LINEAR:
 			return model->network[xmc_term_modality(term)].embedding_dim > 0;
@@ -24,6 +26,26 @@ xmc_has_term(const xmc_model *model, xmc_term term)
 	}
 }
 
+static xmc_status
+score_mentions(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_term_state *state)
+{
+	xmc_mention_links links;
+
+	state->mentions = xmc_arena_alloc(arena, (size_t) batch->n_documents, sizeof *state->mentions);
+	XMC_NEED(state->mentions, arena->ctx);
+	XMC_TRY(xmc_mentions_init(arena, batch->n_documents, batch->document, &links));
+	for (int32_t k = 0; k < batch->n_documents; k++)
+	{
+		size_t		n = (size_t) batch->document[k]->n;
+
+		state->mentions[k] = xmc_arena_alloc(arena, n * n, sizeof(float));
+		XMC_NEED(state->mentions[k], arena->ctx);
+		XMC_TRY(xmc_mentions_link(arena->ctx, model->mention_idf, batch->document[k], &links));
+		XMC_TRY(xmc_mentions_forward(arena->ctx, model->mentions, &links, state->mentions[k]));
+	}
+	return XMC_OK;
+}
+
 xmc_status
 xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_term term, xmc_random *random,
 				 bool learn, xmc_term_state *state)
@@ -31,6 +53,8 @@ xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 	*state = (xmc_term_state){.term = term};
 	if (term == XMC_TERM_BILINEAR)
 		return xmc_bilinear_forward(arena, model, batch, random, &state->bilinear);
+	if (term == XMC_TERM_MENTIONS)
+		return score_mentions(arena, model, batch, state);
 	if (term != XMC_TERM_SPARSE)
 	{
 		int32_t		input_dim = model->network[batch->modality].input_dim;

@@ -9,6 +9,7 @@
 #include "network/batch.h"
 #include "network/bilinear.h"
 #include "network/linear.h"
+#include "network/mentions.h"
 #include "network/network.h"
 #include "xmcoh/model.h"
 #include "network/sparse.h"
@@ -19,6 +20,7 @@ typedef struct xmc_term_state
 	const float *x;				/* (rows, input_dim) from xmc_inputs_gather; NULL for the sparse and the bilinear term */
 	double	   *u;				/* (rows) of an additive term, sparse or linear; else NULL */
 	xmc_network_state network;	/* of a network */
+	float	  **mentions;		/* (documents) of the mention term: xmc_mentions_forward; else NULL */
 	xmc_bilinear_state bilinear;	/* of the bilinear term */
 } xmc_term_state;
 
@@ -38,6 +40,12 @@ xmc_term_score(const xmc_batch *batch, const xmc_term_state *state, int32_t k, i
 		const double *u = state->u + batch->row_start[k];
 
 		return u[j] - u[i];
+	}
+	if (state->mentions)
+	{
+		const int32_t *item = batch->item + batch->row_start[k];
+
+		return xmc_mentions_score(batch->document[k]->n, state->mentions[k], item[i], item[j]);
 	}
 	return state->term == XMC_TERM_BILINEAR ? xmc_bilinear_score(batch, &state->bilinear, k, i, j)
 		: xmc_network_score(batch, &state->network, k, i, j);

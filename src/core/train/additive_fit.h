@@ -15,6 +15,14 @@
 #include "xmcoh/model.h"
 
 #define XMC_PENALTIES 15
+#define XMC_MENTION_PENALTIES 7	/* of the mention term (mention_fit.h) */
+
+/* The number of penalties that are tried for a linear term. */
+static inline int32_t
+xmc_penalties(xmc_term term)
+{
+	return term == XMC_TERM_MENTIONS ? XMC_MENTION_PENALTIES : XMC_PENALTIES;
+}
 
 /* The penalty of a step, from 1: half of the one before. */
 extern double xmc_penalty(int32_t step);

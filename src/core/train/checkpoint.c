@@ -391,6 +391,11 @@ find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 		add_array(&sum, d->has, d->n, 1);
 		add_array(&sum, d->feature_start, d->n + 1, sizeof *d->feature_start);
 		add_array(&sum, d->feature, d->feature_start[d->n], sizeof *d->feature);
+		if (d->word_start)
+		{
+			add_array(&sum, d->word_start, d->n + 1, sizeof *d->word_start);
+			add_array(&sum, d->word, d->word_start[d->n], sizeof *d->word);
+		}
 		add_array(&sum, d->text_embedding, (int64_t) d->n * t->options->text_dim, sizeof(float));
 		add_array(&sum, d->image, (int64_t) d->n * t->options->image_dim, sizeof(float));
 		xmc_checksum_add(&sum, &d->n_pairs, sizeof d->n_pairs);

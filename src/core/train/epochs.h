@@ -46,7 +46,7 @@ typedef struct xmc_epochs_steps
 static inline int32_t
 xmc_most_epochs(const xmc_options *options, xmc_term term)
 {
-	return xmc_term_is_additive(term) ? XMC_PENALTIES : options->epochs;
+	return xmc_term_is_linear(term) ? xmc_penalties(term) : options->epochs;
 }
 
 /*

@@ -1,8 +1,12 @@
 /* penalty.c - see penalty.h */
 #include "train/penalty.h"
 #include "train/additive_fit.h"
+#include "network/mentions.h"
 #include "train/folds.h"
+#include "train/mention_fit.h"
 #include "xmcoh/calibrate.h"
+
+#include <string.h>
 
 xmc_status
 xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
@@ -13,8 +17,19 @@ xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
 		XMC_NEED(t->idf, t->ctx);
 		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
 	}
+	if (term == XMC_TERM_MENTIONS && !t->mention_idf)
+	{
+		t->mention_idf = xmc_arena_alloc(&t->run_arena, XMC_MENTION_WORDS, sizeof(float));
+		XMC_NEED(t->mention_idf, t->ctx);
+		XMC_TRY(xmc_mention_idf(t->ctx, t->n_documents, t->document, t->mention_idf));
+	}
+	if (term == XMC_TERM_MENTIONS)
+		memcpy(t->model->mention_idf, t->mention_idf, XMC_MENTION_WORDS * sizeof(float));
 	xmc_arena_reset(&t->batch_arena);
-	XMC_TRY(xmc_additive_fit(&t->batch_arena, t->model, term, t->idf, t->n_train, t->train, step, loss));
+	if (term == XMC_TERM_MENTIONS)
+		XMC_TRY(xmc_mention_fit(&t->batch_arena, t->model, t->n_train, t->train, step, loss));
+	else
+		XMC_TRY(xmc_additive_fit(&t->batch_arena, t->model, term, t->idf, t->n_train, t->train, step, loss));
 	return xmc_train_report_progress(t);
 }
 
@@ -33,7 +48,7 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 		t->n_train = xmc_fold_teaches(t, f, true, train);
 		t->train = train;
 		xmc_model_clear_term(t->model, term);
-		for (int32_t step = 1; step <= XMC_PENALTIES; step++)
+		for (int32_t step = 1; step <= xmc_penalties(term); step++)
 		{
 			double		train_loss;
 
@@ -69,7 +84,7 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 	XMC_TRY(score_folds(t, term, train, s, &n));
 	t->train = t->approved;
 	t->n_train = t->n_approved;
-	for (int32_t k = 1; k <= XMC_PENALTIES; k++)
+	for (int32_t k = 1; k <= xmc_penalties(term); k++)
 	{
 		const float *x = s + (int64_t) (k - 1) * l->n;
 		double		scale;

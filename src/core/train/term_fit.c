@@ -18,6 +18,7 @@
 
 static const char *const phase_name[XMC_TERMS] = {
 	[XMC_TERM_SPARSE] = "training sparse text term",
+	[XMC_TERM_MENTIONS] = "training mention term",
 	[XMC_TERM_TEXT_LINEAR] = "training linear text term",
 	[XMC_TERM_TEXT_NETWORK] = "training text network",
 	[XMC_TERM_IMAGE_LINEAR] = "training linear image term",
@@ -78,7 +79,7 @@ train_epoch(xmc_trainer *t, xmc_epochs *e, int32_t epoch, double *loss)
 	int32_t		batch_documents = batch_size(t);
 	double		sum = 0;
 
-	if (xmc_term_is_additive(e->term))
+	if (xmc_term_is_linear(e->term))
 	{
 		t->progress.done += t->n_train;
 		return xmc_train_fit_penalty(t, e->term, epoch, loss);
@@ -179,12 +180,12 @@ run_epochs(term_fit *fit, int32_t fixed, int32_t *epochs, int32_t *best)
 		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
 								 batch_size(t), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
 								 &adamw, &t->leader));
-	else if (!xmc_term_is_additive(term))
+	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
 	t->progress.modality = xmc_term_modality(term);
 	e.fixed = fixed;
-	if (xmc_term_is_additive(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
+	if (xmc_term_is_linear(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
 		XMC_TRY(xmc_train_choose_penalty(t, term, &e.fixed));
 	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
 	xmc_leader_end(&t->leader);
@@ -250,7 +251,7 @@ xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 	double		loss;
 
 	xmc_arena_reset(&t->term_arena);
-	if (!xmc_term_is_additive(term))
+	if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
 	for (int32_t k = 0; k < epochs; k++)

@@ -145,8 +145,8 @@ divide(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const 
 static bool
 term_reads(const xmc_options *options, xmc_term term, uint8_t has)
 {
-	if (term == XMC_TERM_SPARSE || term == XMC_TERM_TEXT_LINEAR)
-		return has & (term == XMC_TERM_SPARSE ? XMC_HAS_WORDS : XMC_HAS_TEXT_EMBEDDING);
+	if (term == XMC_TERM_SPARSE || term == XMC_TERM_MENTIONS || term == XMC_TERM_TEXT_LINEAR)
+		return has & (term == XMC_TERM_TEXT_LINEAR ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_WORDS);
 	return xmc_batch_takes(options, xmc_term_modality(term), has);
 }
 

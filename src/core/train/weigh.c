@@ -17,8 +17,8 @@ xmc_train_scale_term(xmc_model *model, xmc_term term, double by)
 {
 	xmc_network *network = &model->network[xmc_term_modality(term)];
 	bool		is_network = xmc_term_is_network(term);
-	float	   *values = term == XMC_TERM_SPARSE ? model->sparse : is_network ? network->head_v : network->linear;
-	int64_t		n = term == XMC_TERM_SPARSE ? (int64_t) 1 << model->options.hash_bits
+	float	   *values = term == XMC_TERM_SPARSE ? model->sparse : term == XMC_TERM_MENTIONS ? model->mentions : is_network ? network->head_v : network->linear;
+	int64_t		n = term == XMC_TERM_SPARSE || term == XMC_TERM_MENTIONS ? xmc_model_copy_term(model, term, NULL, true)
 		: is_network ? model->options.d_model : network->embedding_dim;
 
 	for (int64_t k = 0; k < n; k++)

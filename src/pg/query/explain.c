@@ -106,7 +106,7 @@ take_model(FunctionCallInfo fcinfo, Explaining *e)
 /* ---- explain(model, document, item_a, item_b, top, source) ---- */
 
 static const char *const kind_names[XMC_PART_KINDS] = {
-	[XMC_PART_WORD] = "word", [XMC_PART_TEXT_EMBEDDING] = "text embedding", [XMC_PART_NETWORK] = "network",
+	[XMC_PART_WORD] = "word", [XMC_PART_MENTIONS] = "shared words", [XMC_PART_TEXT_EMBEDDING] = "text embedding", [XMC_PART_NETWORK] = "network",
 	[XMC_PART_IMAGE] = "image", [XMC_PART_GUIDED] = "guided", [XMC_PART_TOGETHER] = "fused together",
 	[XMC_PART_ROUNDING] = "calibration"
 };

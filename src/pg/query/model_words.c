@@ -111,7 +111,7 @@ count_item(WordCount *count, const xmc_item *item)
 	double	   *effect;
 	bool		is_nameless = false;
 
-	XMCOH_TRY(xmc_text_features(&ctx, xmcoh_tokeniser(), item->text, item->text_length, &feature, &n), &ctx);
+	XMCOH_TRY(xmc_text_features(&ctx, xmcoh_tokeniser(), item->text, item->text_length, &feature, &n, NULL, NULL), &ctx);
 	effect = palloc_extended(sizeof(double) * ((Size) n + 1), MCXT_ALLOC_HUGE);
 	xmc_word_effects(count->model, n, feature, effect);
 	for (int32 k = 0; k < n; k++)

@@ -288,6 +288,7 @@ reason_of(const xmc_part *part)
 	{
 		case XMC_PART_WORD:
 			return EARLY_WORDS;
+		case XMC_PART_MENTIONS:
 		case XMC_PART_TEXT_EMBEDDING:
 			return WORDING;
 		case XMC_PART_NETWORK:
