@@ -426,7 +426,7 @@ test_effects(void **state)
 	model->known = model->calibration;
 	xmc_arena_init(&arena, &e->ctx);
 	explain_texts(e, model, &arena, "", "turn the knob", &out);
-	assert_int_equal(xmc_text_features(&e->ctx, e->tokeniser, "turn the knob", 13, &feature, &count), XMC_OK);
+	assert_int_equal(xmc_text_features(&e->ctx, e->tokeniser, "turn the knob", 13, &feature, &count, NULL, NULL), XMC_OK);
 	xmc_word_effects(model, count, feature, effect);
 	for (int32_t k = 0; k < count; k++)
 		total += effect[k];
@@ -434,7 +434,7 @@ test_effects(void **state)
 	xmc_release(&e->ctx, feature);
 
 	explain_texts(e, model, &arena, "x", "turn the knob", &out);
-	assert_int_equal(xmc_text_features(&e->ctx, e->tokeniser, "x", 1, &feature, &count), XMC_OK);
+	assert_int_equal(xmc_text_features(&e->ctx, e->tokeniser, "x", 1, &feature, &count, NULL, NULL), XMC_OK);
 	xmc_word_effects(model, count, feature, effect);
 	for (int32_t k = 0; k < count; k++)
 		total -= effect[k];
