@@ -44,7 +44,7 @@ SELECT document, c.violated_pairs, e.violated, e.sure
          FROM xmcoh.explain_document('guides', c.document, n => 1000)) AS e
  WHERE e.violated > 0 OR c.violated_pairs > 0 ORDER BY 1;
 SELECT e.verdict, before_item = c.worst_before AND after_item = c.worst_after AS worst, before_position > after_position AS turned, before_text, after_text,
-       probability = c.worst_probability AS same, text_share > 0 AND image_share > 0 AS both_modalities, words_for && ARRAY['fit', 'turn'] AS words_for
+       abs(probability - c.worst_probability) < 1e-6 AS same, text_share > 0 AND image_share > 0 AS both_modalities, words_for && ARRAY['fit', 'turn'] AS words_for
   FROM xmcoh.check_documents('guides', 'draft', '{1003}') AS c, xmcoh.explain_document('guides', '1003', 'draft', n => 1) AS e;
 SELECT count(*) FROM xmcoh.explain_document('guides', '1011', n => 4);
 SELECT count(*) FROM xmcoh.explain_document('guides', '1005') WHERE verdict = 'violated';

@@ -96,11 +96,11 @@ SELECT count(*) AS pairs, bool_and(abs(text_guided - fused) < 1e-9 AND abs(image
 SELECT bool_and(abs(fused - text - image) < 1e-4 * (1 + abs(fused))) AS sum
   FROM xmcoh.pair_scores('album', '125', 'fresh', guidance => 'uncalibrated');
 SELECT rounds, count(p.fused) AS fused, count(p.probability) AS probability, bool_and(p.text = k.text AND p.image = k.image) AS solo,
-       count(*) > 5 AS pairs, bool_and(abs(p.image_guided - t * k.text - i * k.image) < 1e-4 * (1 + abs(p.image_guided))) AS added_up
+       count(*) > 0 AS pairs, bool_and(abs(p.image_guided - t * k.text - i * k.image) < 1e-4 * (1 + abs(p.image_guided))) AS added_up
   FROM (VALUES (1, 1.0, 1.0), (2, 2.25, 1.25)) AS r (rounds, t, i),
        xmcoh.pair_scores('album', '125', 'fresh', guidance => 'paper', rounds => rounds) AS p
   JOIN xmcoh.pair_scores('album', '125', 'fresh') AS k USING (item_a, item_b)
- WHERE abs(k.text) > 2 AND abs(k.image) < 1 GROUP BY 1 ORDER BY 1;
+ WHERE abs(k.text) > 4 AND abs(k.image) < 1 GROUP BY 1 ORDER BY 1;
 -- An order by one modality contains the items that have the modality.
 SELECT e AS evidence, count(*) AS items, count(DISTINCT document) AS documents, bool_and(o.item LIKE left(e, 1) || '%') AS own,
        max(o.position) AS longest
