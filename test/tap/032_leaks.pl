@@ -28,6 +28,9 @@ CREATE TABLE few AS SELECT * FROM step WHERE guide <= 10;
 SELECT xmcoh.attach_source('guides', 'few', document => 'guide', item => 'step', text => 'words', image => 'picture', "position" => 'place');
 CREATE TABLE apart AS SELECT guide, step, place, words, NULL::real[] AS picture FROM few UNION ALL SELECT guide, step + 100, NULL, NULL, picture FROM few;
 SELECT xmcoh.attach_source('guides', 'apart', document => 'guide', item => 'step', text => 'words', image => 'picture', "position" => 'place');
+-- candidates are read from all sources of a model, which must not share items
+SELECT xmcoh.import_model('alone', xmcoh.export_model('guides')), xmcoh.deploy('alone', 1);
+SELECT xmcoh.attach_source('alone', 'few', document => 'guide', item => 'step', text => 'words', image => 'picture', "position" => 'place', approved => 'all');
 ANALYZE});
 
 my %function = (
@@ -45,7 +48,7 @@ my %function = (
 	check_documents => q{* FROM xmcoh.check_documents('guides', 'apart', ARRAY[(1 + i % 10)::text])},
 	alignment => q{* FROM xmcoh.alignment('guides', (1 + i % 10)::text, 'apart')},
 	is_complete => q{xmcoh.is_complete('guides', (1 + i % 10)::text, 'apart')},
-	missing_steps => q{* FROM xmcoh.missing_steps('guides', (1 + i % 10)::text, 3, 'apart')},
+	missing_steps => q{* FROM xmcoh.missing_steps('alone', (1 + i % 10)::text, 3)},
 	missing_photos => q{* FROM xmcoh.missing_photos('guides', (1 + i % 10)::text, 3, 'apart', 'apart')},
 	evaluate => q{* FROM xmcoh.evaluate('guides', 'few')},
 	# Calls that end in an error are tested, too.
