@@ -192,6 +192,19 @@ SELECT document, items, round(coherence::numeric, 2) AS coherence, round(gain::n
  ORDER BY gain DESC LIMIT 4;
 
 \echo
+\echo '   Why? A sentence about the surest pair of each of the two manuals, in its own language; and the parts of that pair''s score,'
+\echo '   in log-odds, which sum to it.'
+\echo
+
+SELECT e.verdict, e.explanation
+  FROM (SELECT DISTINCT manual_id, language FROM draft WHERE manual_id IN (SELECT 'D-' || manual_id FROM disturbed)) AS d,
+       xmcoh.explain_document('manuals', d.manual_id, 'draft', "precision" => 0.9, n => 1, language => d.language) AS e ORDER BY d.language;
+SELECT p.modality, p.kind, p.feature, d.instruction AS "in step", round(p.contribution::numeric, 2) AS contribution
+  FROM xmcoh.explain_document('manuals', (SELECT 'D-' || min(manual_id) FROM disturbed), 'draft', "precision" => 0.9, n => 1) AS e,
+       xmcoh.explain('manuals', (SELECT 'D-' || min(manual_id) FROM disturbed), e.before_item, e.after_item, top => 4, source => 'draft') AS p
+  LEFT JOIN draft AS d ON d.step_id::text = p.item ORDER BY abs(p.contribution) DESC;
+
+\echo
 \echo '   The table is guarded: who saves a wrong order gets an error at the end of the transaction, in words.'
 \echo
 
@@ -211,6 +224,14 @@ BEGIN
         END;
     END LOOP;
 END $$;
+
+\echo
+\echo '   What is worth a person''s time? The pairs that teach most, over many manuals; claim_reviews gives each reviewer others.'
+\echo
+
+SELECT rank, document, before_text AS "this step first", after_text AS "then this one?", round(probability::numeric, 2) AS probability, reason
+  FROM xmcoh.review_queue('manuals', 4, 'open_step') ORDER BY rank;
+SELECT rank, document, before_item, after_item FROM xmcoh.claim_reviews('manuals', 2, lease => '15 min', source => 'open_step') ORDER BY rank;
 
 \echo
 \echo '   People have the last word. A foreman decides that one manual does it the other way round; the decision is on record, and'

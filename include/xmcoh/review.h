@@ -50,6 +50,7 @@ typedef struct xmc_review_document
 	const float *image;
 	const uint8_t *decided;		/* (n, n) as closed by xmc_decided_close; NULL: nothing is decided */
 	const double *position;		/* (n) stored positions; NaN: none */
+	const uint8_t *has;			/* (n) what the model reads of each item, XMC_HAS_...; NULL: something of each */
 	const uint8_t *flag;		/* (n, n) XMC_REVIEW_IS_...; NULL: none */
 	double		threshold;		/* of confident scores, from xmc_check_threshold of fused ones */
 } xmc_review_document;
@@ -65,7 +66,8 @@ typedef struct xmc_review_pair
 
 /*
  * The best pairs of a document, *n of them, at most `most`, into pair (most), best first; ties go to the smaller item
- * numbers. A decided pair is not asked. A pair that follows from decisions is decided, since `decided` is closed. A
+ * numbers. A decided pair is not asked, nor one with an item of which the model reads nothing: such an answer teaches nothing
+ * about other documents. A pair that follows from decisions is decided, since `decided` is closed. A
  * pair that would follow from decisions and the likely answers to the pairs before it in the list is not asked
  * either. The likely answer is the stored order, unless confident scores contradict that; without one, the order by
  * the fused score. By XMC_REVIEW_CORRECT only pairs with two different positions are asked. Takes O(n^2) time for

@@ -63,7 +63,7 @@ ignore(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
 /* A document of items whose inputs are there or missing by chance. */
 typedef struct drawn
 {
-	char		key[ITEMS][4];
+	char		key[ITEMS][12];
 	float		image[ITEMS][IMAGE_DIM];
 	float		embedding[ITEMS][TEXT_DIM];
 	xmc_item	item[ITEMS];
@@ -392,12 +392,12 @@ test_collisions(void **state)
 
 	assert_int_equal(find(model, "sparse.weight")->n_values, 256);
 	for (int k = 0; k < 600; k++)
-		snprintf(text[k % 2] + strlen(text[k % 2]), 12, "%c%dx ", k % 2 ? 'b' : 'a', k);
+		snprintf(text[k % 2] + strlen(text[k % 2]), 16, "%c%dx ", k % 2 ? 'b' : 'a', k);
 	xmc_arena_init(&arena, &e->ctx);
 	explain_texts(e, model, &arena, text[0], text[1], &out);
 	for (int k = 0; k < 600; k++)
 	{
-		char		word[12];
+		char		word[16];
 
 		snprintf(word, sizeof word, "%c%dx", k % 2 ? 'b' : 'a', k);
 		expect_word(&out, XMC_FEATURE_WORD, word, k % 2 == 0, k % 2 == 1);

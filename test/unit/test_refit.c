@@ -30,7 +30,7 @@ make_documents(xmc_ctx *ctx, const xmc_options *options, xmc_document *document,
 	for (int d = 0; d < DOCUMENTS; d++)
 	{
 		xmc_item	item[STEPS];
-		char		key[STEPS][4];
+		char		key[STEPS][12];
 		int32_t		order[STEPS];
 
 		for (int32_t i = 0; i < STEPS; i++)

@@ -135,6 +135,35 @@ assert_pair(const xmc_review_pair *pair, int32_t before, int32_t after, xmc_revi
 	assert_int_equal(pair->reason, reason);
 }
 
+/* An item of which the model reads nothing is not asked about, though nothing is as uncertain. */
+static void
+test_empty_item(void **state)
+{
+	static const uint8_t has[] = {1, 0, 2, 1};
+	example		e;
+	xmc_review_pair pair[PAIRS];
+	int32_t		n;
+
+	(void) state;
+	begin(&e, 4);
+	set_score(4, e.fused, 0, 2, 4);
+	set_score(4, e.fused, 2, 3, 4);
+	set_score(4, e.fused, 0, 3, 4);
+	for (int strategy = 0; strategy < 2; strategy++)
+	{
+		e.document.has = NULL;
+		ask(&e, (xmc_review_strategy) strategy, pair, &n);
+		assert_true(n > 0);
+		if (strategy == XMC_REVIEW_LEARN)
+			assert_true(pair[0].before == 1 || pair[0].after == 1);
+		e.document.has = has;
+		ask(&e, (xmc_review_strategy) strategy, pair, &n);
+		assert_true(n > 0);
+		for (int32_t k = 0; k < n; k++)
+			assert_true(pair[k].before != 1 && pair[k].after != 1);
+	}
+}
+
 /* ---- to correct ---- */
 
 /* The stored order of a document without NaN positions: the item at each place. */
@@ -427,6 +456,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty_item),
 		cmocka_unit_test(test_contract),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_correct),

@@ -50,6 +50,13 @@ has_flag(const review *r, int32_t i, int32_t j, uint8_t flag)
 	return all && ((all[cell(r, i, j)] | all[cell(r, j, i)]) & flag);
 }
 
+/* Whether the model reads anything of the item. */
+static bool
+has_any(const review *r, int32_t i)
+{
+	return !r->document->has || r->document->has[i] != 0;
+}
+
 /* 1: item i is stored before item j; -1: after it; 0: the pair has no stored order. */
 static int
 stored_order(const review *r, int32_t i, int32_t j)
@@ -148,7 +155,7 @@ value_of(const review *r, int32_t i, int32_t j)
 {
 	double		value;
 
-	if (r->known[cell(r, i, j)] != XMC_UNDECIDED || (r->wrong && stored_order(r, i, j) == 0))
+	if (r->known[cell(r, i, j)] != XMC_UNDECIDED || !has_any(r, i) || !has_any(r, j) || (r->wrong && stored_order(r, i, j) == 0))
 		return -1;
 	value = r->wrong ? value_to_correct(r, i, j) : value_to_learn(r, i, j);
 	return has_flag(r, i, j, XMC_REVIEW_IS_SKIPPED) ? SKIPPED_SHARE * value : value;

@@ -367,7 +367,7 @@ visit(void *arg, const BulkDocument *scored)
 	uint8	   *decided = palloc0(cells + 1);
 	float	   *const *score = scored->scores.score;
 	xmc_review_document document = {.n = scored->document.n,.fused = score[XMC_SCORE_FUSED],.decided = decided,
-		.position = scored->position,.flag = note->flag,.threshold = queue->threshold};
+		.position = scored->position,.has = scored->document.has,.flag = note->flag,.threshold = queue->threshold};
 	xmc_review_pair pair[PAIRS_OF_DOCUMENT];
 	xmc_ctx		ctx = xmcoh_context();
 	int64		others;
