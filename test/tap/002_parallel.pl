@@ -51,6 +51,15 @@ for my $name (sort keys %query)
 like($node->safe_psql('postgres', q{SET force_parallel_mode = on; SELECT count(*)
 	FROM xmcoh.order_documents('guides')}), qr/^750$/,
 	'a function that reads a source, where the plan is made to run in parallel: in the leader');
+# Whether a role may review is found out in the leader, and by the view in a worker.
+$node->safe_psql('postgres', q{
+	CREATE ROLE reviewer;
+	SELECT xmcoh.grant_usage('reviewer'), xmcoh.grant_model('guides', 'reviewer', 'review');
+	INSERT INTO xmcoh.review_claim_record (model_id, document, before_item, after_item, probability, value, reason, claimed_by, claimed_until)
+		SELECT model_id, '1', '1', '2', 0.5, 1, 'uncertain', 'reviewer', 'infinity' FROM xmcoh.model});
+is($node->safe_psql('postgres', q{SET ROLE reviewer; SET force_parallel_mode = on;
+	SELECT count(*) FROM xmcoh.review_claim; SELECT count(*) FROM xmcoh.review_agreement('guides')}), "1\n0",
+	'functions and the view of reviewers in parallel plans');
 
 # ---- a hot standby ----
 
