@@ -108,6 +108,12 @@ for my $encoding ('LATIN1', 'SQL_ASCII')
 		SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));});
 	is($node->safe_psql(lc $encoding, "SET client_encoding = 'UTF8'; $words"), $node->safe_psql('postgres', $words),
 		"answers in $encoding");
+	$node->safe_psql(lc $encoding, q{SET client_encoding = 'UTF8';
+		CREATE TABLE step AS SELECT g AS guide, p AS step, (ARRAY['prüfen', 'öffnen', 'schließen'])[p] || ' ' || g AS words
+			FROM generate_series(1, 2) AS g, generate_series(1, 3) AS p;
+		SELECT xmcoh.attach_source('guides', 'step', 'guide', 'step', text => 'words', "position" => 'step', approved => 'all')});
+	is($node->safe_psql(lc $encoding, q{SELECT bool_and(candidate_text = words) FROM xmcoh.missing_steps('guides', '1')
+		JOIN step ON guide::text = candidate_document AND step::text = candidate_item}), 't', "texts of steps in $encoding");
 }
 ($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
 like($err, qr/invalid byte sequence for encoding "UTF8"/, 'bytes that are no text');

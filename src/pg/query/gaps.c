@@ -9,6 +9,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -39,7 +40,7 @@ typedef struct Candidate
 	double		similarity;
 	const char *document;
 	const char *item;
-	const char *text;			/* NULL: it has none */
+	const char *text;			/* in UTF-8; NULL: it has none */
 } Candidate;
 
 /* A place of the document that is asked about. */
@@ -297,7 +298,7 @@ put_place(ReturnSetInfo *result, const xmc_model *model, const Asked *asked, con
 			values[CANDIDATE_ITEM] = CStringGetTextDatum(candidate->item);
 		}
 		if (!nulls[CANDIDATE_TEXT])
-			values[CANDIDATE_TEXT] = CStringGetTextDatum(candidate->text);
+			values[CANDIDATE_TEXT] = CStringGetTextDatum(pg_any_to_server(candidate->text, (int) strlen(candidate->text), PG_UTF8));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 }
