@@ -223,4 +223,20 @@ SKIP:
 	cmp_ok($peak{five} - $peak{many}, '<', 8000, 'in the same memory, kB');
 }
 
+# Every step of a document that lacks its photo competes for every photo without a step; long keys are kept once.
+$node->safe_psql('postgres', q{
+	CREATE TABLE apart AS SELECT 'apart' AS guide, repeat('k', 20000) || k AS step,
+		CASE WHEN k <= 128 THEN (ARRAY['open', 'close'])[1 + k % 2] || ' thing ' || k END AS words,
+		CASE WHEN k > 128 THEN ARRAY[k % 7 * 100, k % 5 * -50, k, 1]::real[] END AS picture FROM generate_series(1, 256) AS k;
+	SELECT xmcoh.attach_source('guides', 'apart', document => 'guide', item => 'step', text => 'words', image => 'picture')});
+my ($photos, $small, $found, $large) = split /\n/, $node->safe_psql('postgres', "
+	SELECT count(*) FROM xmcoh.missing_photos('guides', '7', source => 'step'); $peak
+	SELECT count(DISTINCT item) > 50 FROM xmcoh.missing_photos('guides', 'apart', 1, source => 'apart'); $peak");
+is($found, 't', 'a document with many steps and photos apart');
+SKIP:
+{
+	skip $own_memory, 1 if $ENV{CHECK_SANITIZER};
+	cmp_ok($large - $small, '<', 80_000, 'in little memory, kB');
+}
+
 done_testing();

@@ -150,12 +150,22 @@ same_text(const char *a, const xmc_item *b)
 	return a != NULL && b->text != NULL && strlen(a) == b->text_length && memcmp(a, b->text, b->text_length) == 0;
 }
 
+static void
+free_candidate(const Candidate *candidate)
+{
+	pfree(unconstify(char *, candidate->document));
+	pfree(unconstify(char *, candidate->item));
+	if (candidate->text != NULL)
+		pfree(unconstify(char *, candidate->text));
+}
+
 /* Puts a step among the candidates of a place if it is similar enough. Of equal texts the first of the most similar stays. */
 static void
 add_candidate(const GapSearch *search, Place *place, double similarity, const SourceDocument *document, const xmc_item *item)
 {
 	int32		at = 0;			/* where it belongs */
-	int32		last = place->n;	/* what it replaces */
+	int32		n = place->n;	/* so far */
+	int32		last = n;		/* what it replaces */
 	MemoryContext caller;
 
 	while (at < place->n && place->candidate[at].similarity >= similarity)
@@ -173,6 +183,8 @@ add_candidate(const GapSearch *search, Place *place, double similarity, const So
 		else
 			place->n++;
 	}
+	if (last < n)
+		free_candidate(&place->candidate[last]);
 	memmove(&place->candidate[at + 1], &place->candidate[at], sizeof(Candidate) * (Size) (last - at));
 	caller = MemoryContextSwitchTo(search->memory);
 	place->candidate[at] = (Candidate) {
