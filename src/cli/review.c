@@ -31,13 +31,18 @@
 /* ---- export ---- */
 
 /*
- * A spreadsheet reads a key such as 007 or 3-4 as a number or a date, and text after = + - @ as a formula. Such a field is
- * written with an apostrophe in front, which the import takes from a key.
+ * A spreadsheet reads a key such as 007 or 3-4 as a number or a date, and text after = + - @ as a formula. In East Asian
+ * languages text after the full-width forms of these (U+FF1D, U+FF0B, U+FF0D, U+FF20) can be one, too. Such a field is written
+ * with an apostrophe in front, which the import takes from a key.
  */
+#define BEGINS_WITH(text, bytes) \
+	"pg_catalog.encode(pg_catalog.substr(pg_catalog.convert_to(" text ", 'UTF8'), 1, 3), 'hex') ~ '^(" bytes ")'"
+#define FULL_WIDTH "efbc9d|efbc8b|efbc8d|efbca0"
 #define KEY(key) \
-	"CASE WHEN " key " < 'A' COLLATE pg_catalog.\"C\" AND " key " !~ '^(0|[1-9][0-9]{0,14})$' THEN '''' ELSE '' END || " key
+	"CASE WHEN " key " < 'A' COLLATE pg_catalog.\"C\" AND " key " !~ '^(0|[1-9][0-9]{0,14})$' " \
+	"       OR " BEGINS_WITH(key, FULL_WIDTH) " THEN '''' ELSE '' END || " key
 #define TEXT(text) \
-	"CASE WHEN pg_catalog.left(" text ", 1) IN ('=', '+', '-', '@', E'\\t', E'\\r') THEN '''' ELSE '' END || " text
+	"CASE WHEN " BEGINS_WITH(text, "3d|2b|2d|40|09|0d|" FULL_WIDTH) " THEN '''' ELSE '' END || " text
 
 static const char queue_columns[] =
 "SELECT q.rank, " KEY("q.document") " AS document, "
