@@ -134,7 +134,16 @@ export_queue(PGconn *conn, const export_plan *plan)
 {
 	PQExpBufferData sql,
 				csv;
+	char		source[24];		/* its OID: the name is looked up in the search path of the reviewer */
 
+	if (plan->source)
+	{
+		PGresult   *result = query_or_exit(conn, "SELECT $1::pg_catalog.regclass::pg_catalog.oid", 1, &plan->source);
+
+		snprintf(source, sizeof source, "%s", PQgetvalue(result, 0, 0));
+		PQclear(result);
+	}
+	search_catalog_only(conn);
 	initPQExpBuffer(&sql);
 	initPQExpBuffer(&csv);
 	appendPQExpBuffer(&sql, "COPY (%s FROM (SELECT ", queue_columns);
@@ -142,7 +151,7 @@ export_queue(PGconn *conn, const export_plan *plan)
 	appendPQExpBuffer(&sql, "::text) AS m (name), xmcoh.%s(m.name", plan->lease ? "claim_reviews" : "review_queue");
 	append_argument(conn, &sql, "lease", plan->lease);
 	append_argument(conn, &sql, "n", plan->pairs);
-	append_argument(conn, &sql, "source", plan->source);
+	append_argument(conn, &sql, "source", plan->source ? source : NULL);
 	append_argument(conn, &sql, "strategy", plan->strategy);
 	appendPQExpBufferStr(&sql, ") AS q ORDER BY q.rank) TO STDOUT (FORMAT csv, HEADER, DELIMITER ");
 	append_literal(conn, &sql, plan->separator);
@@ -414,6 +423,7 @@ import_answers_main(int argc, char **argv)
 	csv_open(&state.csv, argv[optind]);
 	find_columns(&state);
 	state.conn = connect_or_exit(&connection);
+	search_catalog_only(state.conn);
 	PQclear(query_or_exit(state.conn, "BEGIN", 0, NULL));
 	while (csv_read_row(&state.csv))
 		take_row(&state);

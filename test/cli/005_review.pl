@@ -207,6 +207,24 @@ my @stranger = @connection;
 is(decisions($last), '', 'nothing was decided by what was refused');
 import_like('the texts are again as exported', $good, qr/^2 answers imported/);
 
+# ---- a search path that finds operators of somebody else first ----
+
+value(q(
+	CREATE SCHEMA evil;
+	CREATE FUNCTION evil.join(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'somebody else''s code runs'; END $$;
+	CREATE FUNCTION evil.compare(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'somebody else''s code runs'; END $$;
+	CREATE OPERATOR evil.|| (leftarg = text, rightarg = text, function = evil.join);
+	CREATE OPERATOR evil.= (leftarg = text, rightarg = text, function = evil.compare);
+	CREATE OPERATOR evil.~ (leftarg = text, rightarg = text, function = evil.compare);
+	CREATE OPERATOR evil.< (leftarg = text, rightarg = text, function = evil.compare)));
+{
+	local $ENV{PGOPTIONS} = '-c search_path=evil,pg_catalog,public';
+	export('-n', '1', '--source', 'open');
+	import_like('and an import', $good, qr/^2 answers imported/);
+	$ENV{PGOPTIONS} = q(-c search_path='');
+	export('-n', '1', '--source', 'public.open');
+}
+
 # ---- files that are not such a CSV file ----
 
 my $head = join(',', @$header) . "\n";
