@@ -93,6 +93,7 @@ DECLARE
     id integer;
     candidate record;
     claim record;
+    begun timestamptz := clock_timestamp();
     until timestamptz;
     held bigint[] := '{}';
 BEGIN
@@ -100,7 +101,9 @@ BEGIN
     id := xmcoh_internal.model_id(caller, claim_reviews.model, 'review');
     IF claim_reviews.n IS NULL OR claim_reviews.n NOT BETWEEN 0 AND 1000 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'n must be between 0 and 1000';
-    ELSIF claim_reviews.lease IS NULL OR claim_reviews.lease NOT BETWEEN interval '0' AND interval '1 day' THEN
+    ELSIF claim_reviews.lease IS NULL OR claim_reviews.lease NOT BETWEEN interval '0' AND interval '1 day'
+       -- The first comparison bounds the dates of the second one, and takes each month for 30 days.
+       OR begun + claim_reviews.lease NOT BETWEEN begun AND begun + interval '1 day' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'lease must be between 0 and 1 day';
     END IF;
     rank := 0;
@@ -113,7 +116,7 @@ BEGIN
                 IF NOT FOUND THEN
                     RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', claim_reviews.model);
                 END IF;
-                until := clock_timestamp() + claim_reviews.lease;
+                until := clock_timestamp() + (begun + claim_reviews.lease - begun);
             END IF;
             claim := xmcoh_internal.claim_review(caller, id, candidate, until);
             CONTINUE WHEN claim.claim IS NULL;

@@ -121,3 +121,9 @@ query_or_exit(PGconn *conn, const char *sql, int count, const char *const *value
 		die_of_server(PQerrorMessage(conn));
 	return result;
 }
+
+void
+search_catalog_only(PGconn *conn)
+{
+	PQclear(query_or_exit(conn, "SET search_path = pg_catalog", 0, NULL));
+}

@@ -31,6 +31,12 @@ extern bool take_connection_option(connection_options *options, int option);
 /* Connects. A failure ends the program with libpq's message. */
 extern PGconn *connect_or_exit(const connection_options *options);
 
+/*
+ * Makes pg_catalog the search path of the session. The owner of a database may set a path in which operators and types of others
+ * stand first, and these would run in the program's queries.
+ */
+extern void search_catalog_only(PGconn *conn);
+
 /* Runs a query with text parameters and returns the result. A failure ends the program with the server's message. */
 extern PGresult *query_or_exit(PGconn *conn, const char *sql, int count, const char *const *values);
 

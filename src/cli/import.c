@@ -113,7 +113,7 @@ static char *
 resolve_table(PGconn *conn, const char *given, bool *exists)
 {
 	PGresult   *result = query_or_exit(conn,
-									   "SELECT string_agg(pg_catalog.quote_ident(part), '.' ORDER BY n), "
+									   "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(part), '.' ORDER BY n), "
 									   "       pg_catalog.to_regclass($1) IS NOT NULL "
 									   "  FROM pg_catalog.unnest(pg_catalog.parse_ident($1)) WITH ORDINALITY AS p (part, n)",
 									   1, &given);
@@ -132,9 +132,10 @@ has_vector_type(PGconn *conn, const char *table, const char *column)
 {
 	const char *values[] = {table, column};
 	PGresult   *result = query_or_exit(conn,
-									   "SELECT t.typname IN ('vector', 'halfvec') "
-									   "  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
-									   " WHERE a.attrelid = $1::pg_catalog.regclass AND a.attname = $2 AND a.attnum > 0",
+									   "SELECT t.typname OPERATOR(pg_catalog.=) ANY ('{vector,halfvec}'::pg_catalog.name[]) "
+									   "  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid "
+									   " WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.regclass "
+									   "   AND a.attname OPERATOR(pg_catalog.=) $2 AND a.attnum OPERATOR(pg_catalog.>) 0",
 									   2, values);
 	bool		vector = PQntuples(result) == 1 && *PQgetvalue(result, 0, 0) == 't';
 
@@ -154,7 +155,7 @@ create_table(PGconn *conn, const char *table, const import_plan *plan, char **na
 		const char *column = k < count ? name[k] : plan->npy_column[k - count];
 
 		append_identifier(conn, &sql, column);
-		appendPQExpBufferStr(&sql, k >= count ? " real[]" : is_integer(plan, column) ? " integer" : " text");
+		appendPQExpBufferStr(&sql, k >= count ? " real[]" : is_integer(plan, column) ? " integer" : " pg_catalog.text");
 		appendPQExpBufferStr(&sql, k < count + plan->npys - 1 ? ", " : ")");
 	}
 	check_buffer(&sql);

@@ -31,13 +31,18 @@
 /* ---- export ---- */
 
 /*
- * A spreadsheet reads a key such as 007 or 3-4 as a number or a date, and text after = + - @ as a formula. Such a field is
- * written with an apostrophe in front, which the import takes from a key.
+ * A spreadsheet reads a key such as 007 or 3-4 as a number or a date, and text after = + - @ as a formula. In East Asian
+ * languages text after the full-width forms of these (U+FF1D, U+FF0B, U+FF0D, U+FF20) can be one, too. Such a field is written
+ * with an apostrophe in front, which the import takes from a key.
  */
+#define BEGINS_WITH(text, bytes) \
+	"pg_catalog.encode(pg_catalog.substr(pg_catalog.convert_to(" text ", 'UTF8'), 1, 3), 'hex') ~ '^(" bytes ")'"
+#define FULL_WIDTH "efbc9d|efbc8b|efbc8d|efbca0"
 #define KEY(key) \
-	"CASE WHEN " key " < 'A' COLLATE pg_catalog.\"C\" AND " key " !~ '^(0|[1-9][0-9]{0,14})$' THEN '''' ELSE '' END || " key
+	"CASE WHEN " key " < 'A' COLLATE pg_catalog.\"C\" AND " key " !~ '^(0|[1-9][0-9]{0,14})$' " \
+	"       OR " BEGINS_WITH(key, FULL_WIDTH) " THEN '''' ELSE '' END || " key
 #define TEXT(text) \
-	"CASE WHEN pg_catalog.left(" text ", 1) IN ('=', '+', '-', '@', E'\\t', E'\\r') THEN '''' ELSE '' END || " text
+	"CASE WHEN " BEGINS_WITH(text, "3d|2b|2d|40|09|0d|" FULL_WIDTH) " THEN '''' ELSE '' END || " text
 
 static const char queue_columns[] =
 "SELECT q.rank, " KEY("q.document") " AS document, "
@@ -129,7 +134,16 @@ export_queue(PGconn *conn, const export_plan *plan)
 {
 	PQExpBufferData sql,
 				csv;
+	char		source[24];		/* its OID: the name is looked up in the search path of the reviewer */
 
+	if (plan->source)
+	{
+		PGresult   *result = query_or_exit(conn, "SELECT $1::pg_catalog.regclass::pg_catalog.oid", 1, &plan->source);
+
+		snprintf(source, sizeof source, "%s", PQgetvalue(result, 0, 0));
+		PQclear(result);
+	}
+	search_catalog_only(conn);
 	initPQExpBuffer(&sql);
 	initPQExpBuffer(&csv);
 	appendPQExpBuffer(&sql, "COPY (%s FROM (SELECT ", queue_columns);
@@ -137,7 +151,7 @@ export_queue(PGconn *conn, const export_plan *plan)
 	appendPQExpBuffer(&sql, "::text) AS m (name), xmcoh.%s(m.name", plan->lease ? "claim_reviews" : "review_queue");
 	append_argument(conn, &sql, "lease", plan->lease);
 	append_argument(conn, &sql, "n", plan->pairs);
-	append_argument(conn, &sql, "source", plan->source);
+	append_argument(conn, &sql, "source", plan->source ? source : NULL);
 	append_argument(conn, &sql, "strategy", plan->strategy);
 	appendPQExpBufferStr(&sql, ") AS q ORDER BY q.rank) TO STDOUT (FORMAT csv, HEADER, DELIMITER ");
 	append_literal(conn, &sql, plan->separator);
@@ -409,6 +423,7 @@ import_answers_main(int argc, char **argv)
 	csv_open(&state.csv, argv[optind]);
 	find_columns(&state);
 	state.conn = connect_or_exit(&connection);
+	search_catalog_only(state.conn);
 	PQclear(query_or_exit(state.conn, "BEGIN", 0, NULL));
 	while (csv_read_row(&state.csv))
 		take_row(&state);

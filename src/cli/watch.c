@@ -78,6 +78,7 @@ watch_main(int argc, char **argv)
 		usage_error("watch needs the number of one job");
 	job = argv[optind];
 	conn = connect_or_exit(&connection);
+	search_catalog_only(conn);
 	for (;;)
 	{
 		PGresult   *result = query_or_exit(conn, progress_query, 1, &job);

@@ -81,6 +81,7 @@ $node->safe_psql('postgres', q(
 	       CASE WHEN d > 200 THEN (ARRAY[', "hot"; a', E'\n\u30d0\u30eb\u30d6', E'\tb', '', ' = 1', E'\r\nx'])[p] ELSE '' END
 	  FROM generate_series(1, 206) AS d, generate_series(1, 6) AS p;
 	UPDATE step SET words = '=' || words WHERE doc = '204' AND place = 1;
+	UPDATE step SET words = E'\uff1d' || words, doc = E'\uff0b205' WHERE doc = '205';
 	UPDATE step SET words = NULL WHERE doc = '204' AND place = 2;
 	CREATE VIEW taught AS SELECT * FROM step WHERE doc ~ '^\d+$' AND doc::int BETWEEN 8 AND 200;
 	CREATE VIEW open AS SELECT * FROM step WHERE doc !~ '^\d+$' OR doc::int NOT BETWEEN 8 AND 200;
@@ -97,6 +98,10 @@ value("CALL xmcoh.wait_for_job($job)");
 my ($header, @rows) = export('--csv', '-n', '40', '--source', 'open');
 is("@$header", 'rank document before_text after_text answer note probability reason value model before_item after_item seen', 'columns');
 cmp_ok(scalar @rows, '>=', 12, 'rows');
+my $formula = qr/^(?:[=+\-@\t\r]|\xef\xbc[\x9d\x8b\x8d\xa0])/;
+my @shown = map { @$_{qw(document before_text after_text before_item after_item)} } @rows;
+is((grep { /$formula/ } @shown), 0, 'no field begins as a formula');
+cmp_ok((grep { s/^'//r =~ /$formula/ } @shown), '>', 3, 'though keys and texts do');
 is((grep { $_->{answer} ne '' || $_->{note} ne '' } @rows), 0, 'answers and notes are empty');
 my @three = export('-n', '3', '--source', 'open');
 is(scalar @three, 1 + 3, '-n is the number of rows');
@@ -201,6 +206,24 @@ my @stranger = @connection;
 }
 is(decisions($last), '', 'nothing was decided by what was refused');
 import_like('the texts are again as exported', $good, qr/^2 answers imported/);
+
+# ---- a search path that finds operators of somebody else first ----
+
+value(q(
+	CREATE SCHEMA evil;
+	CREATE FUNCTION evil.join(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'somebody else''s code runs'; END $$;
+	CREATE FUNCTION evil.compare(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'somebody else''s code runs'; END $$;
+	CREATE OPERATOR evil.|| (leftarg = text, rightarg = text, function = evil.join);
+	CREATE OPERATOR evil.= (leftarg = text, rightarg = text, function = evil.compare);
+	CREATE OPERATOR evil.~ (leftarg = text, rightarg = text, function = evil.compare);
+	CREATE OPERATOR evil.< (leftarg = text, rightarg = text, function = evil.compare)));
+{
+	local $ENV{PGOPTIONS} = '-c search_path=evil,pg_catalog,public';
+	export('-n', '1', '--source', 'open');
+	import_like('and an import', $good, qr/^2 answers imported/);
+	$ENV{PGOPTIONS} = q(-c search_path='');
+	export('-n', '1', '--source', 'public.open');
+}
 
 # ---- files that are not such a CSV file ----
 

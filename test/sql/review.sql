@@ -162,6 +162,7 @@ SELECT * FROM xmcoh.claim_reviews('none');
 SELECT * FROM xmcoh.claim_reviews('guides', NULL);
 SELECT * FROM xmcoh.claim_reviews('guides', 1001);
 SELECT * FROM xmcoh.claim_reviews('guides', lease => '2 days');
+SELECT * FROM xmcoh.claim_reviews('guides', lease => '1000 years -359999 days');    -- a day if all months had 30 days
 SELECT * FROM xmcoh.claim_reviews('guides', lease => '-1 s');
 SELECT * FROM xmcoh.claim_reviews('guides', lease => NULL);
 SELECT * FROM xmcoh.review_agreement('none');

@@ -51,6 +51,15 @@ for my $name (sort keys %query)
 like($node->safe_psql('postgres', q{SET force_parallel_mode = on; SELECT count(*)
 	FROM xmcoh.order_documents('guides')}), qr/^750$/,
 	'a function that reads a source, where the plan is made to run in parallel: in the leader');
+# Whether a role may review is found out in the leader, and by the view in a worker.
+$node->safe_psql('postgres', q{
+	CREATE ROLE reviewer;
+	SELECT xmcoh.grant_usage('reviewer'), xmcoh.grant_model('guides', 'reviewer', 'review');
+	INSERT INTO xmcoh.review_claim_record (model_id, document, before_item, after_item, probability, value, reason, claimed_by, claimed_until)
+		SELECT model_id, '1', '1', '2', 0.5, 1, 'uncertain', 'reviewer', 'infinity' FROM xmcoh.model});
+is($node->safe_psql('postgres', q{SET ROLE reviewer; SET force_parallel_mode = on;
+	SELECT count(*) FROM xmcoh.review_claim; SELECT count(*) FROM xmcoh.review_agreement('guides')}), "1\n0",
+	'functions and the view of reviewers in parallel plans');
 
 # ---- a hot standby ----
 
@@ -99,6 +108,12 @@ for my $encoding ('LATIN1', 'SQL_ASCII')
 		SELECT xmcoh.deploy('guides', xmcoh.import_model('guides', decode('$blob', 'hex')));});
 	is($node->safe_psql(lc $encoding, "SET client_encoding = 'UTF8'; $words"), $node->safe_psql('postgres', $words),
 		"answers in $encoding");
+	$node->safe_psql(lc $encoding, q{SET client_encoding = 'UTF8';
+		CREATE TABLE step AS SELECT g AS guide, p AS step, (ARRAY['prüfen', 'öffnen', 'schließen'])[p] || ' ' || g AS words
+			FROM generate_series(1, 2) AS g, generate_series(1, 3) AS p;
+		SELECT xmcoh.attach_source('guides', 'step', 'guide', 'step', text => 'words', "position" => 'step', approved => 'all')});
+	is($node->safe_psql(lc $encoding, q{SELECT bool_and(candidate_text = words) FROM xmcoh.missing_steps('guides', '1')
+		JOIN step ON guide::text = candidate_document AND step::text = candidate_item}), 't', "texts of steps in $encoding");
 }
 ($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
 like($err, qr/invalid byte sequence for encoding "UTF8"/, 'bytes that are no text');
@@ -206,6 +221,22 @@ SKIP:
 {
 	skip $own_memory, 1 if $ENV{CHECK_SANITIZER};
 	cmp_ok($peak{five} - $peak{many}, '<', 8000, 'in the same memory, kB');
+}
+
+# Every step of a document that lacks its photo competes for every photo without a step; long keys are kept once.
+$node->safe_psql('postgres', q{
+	CREATE TABLE apart AS SELECT 'apart' AS guide, repeat('k', 20000) || k AS step,
+		CASE WHEN k <= 128 THEN (ARRAY['open', 'close'])[1 + k % 2] || ' thing ' || k END AS words,
+		CASE WHEN k > 128 THEN ARRAY[k % 7 * 100, k % 5 * -50, k, 1]::real[] END AS picture FROM generate_series(1, 256) AS k;
+	SELECT xmcoh.attach_source('guides', 'apart', document => 'guide', item => 'step', text => 'words', image => 'picture')});
+my ($photos, $small, $found, $large) = split /\n/, $node->safe_psql('postgres', "
+	SELECT count(*) FROM xmcoh.missing_photos('guides', '7', source => 'step'); $peak
+	SELECT count(DISTINCT item) > 50 FROM xmcoh.missing_photos('guides', 'apart', 1, source => 'apart'); $peak");
+is($found, 't', 'a document with many steps and photos apart');
+SKIP:
+{
+	skip $own_memory, 1 if $ENV{CHECK_SANITIZER};
+	cmp_ok($large - $small, '<', 80_000, 'in little memory, kB');
 }
 
 done_testing();

@@ -307,7 +307,8 @@ value("CREATE DATABASE tenant OWNER mallory; ALTER DATABASE tenant SET search_pa
 value('CREATE SCHEMA evil AUTHORIZATION mallory; CREATE SCHEMA honest; GRANT USAGE ON SCHEMA honest TO PUBLIC;
 	CREATE TABLE honest.step AS SELECT m AS manual, s AS step, s AS place, (ARRAY[$$unpack$$, $$mount$$, $$connect$$,
 		$$test$$])[s] || m % 7 AS words
-	FROM generate_series(1, 40) AS m, generate_series(1, 4) AS s', 'tenant');
+	FROM generate_series(1, 40) AS m, generate_series(1, 4) AS s;
+	CREATE VIEW honest.draft AS SELECT manual + 100 AS manual, step, place, words FROM honest.step', 'tenant');
 {
 	local $ENV{PGOPTIONS} = '-c search_path=pg_catalog';
 	is(mallory($tools . shadows('evil'), 'tenant'), '', 'mallory has tools in a database of his own');
@@ -321,7 +322,15 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 		q{SELECT xmcoh.deploy('a', 1)}, q{SELECT * FROM xmcoh.order_documents('a')},
 	q{SELECT * FROM xmcoh.pair_scores('a', '1')}, q{SELECT * FROM xmcoh.alignment('a', '1')},
 	q{SELECT * FROM xmcoh.explain('a', '1', '1', '2')}, q{SELECT * FROM xmcoh.explain_document('a', '1')},
-	q{SELECT * FROM xmcoh.model_words('a')}, q{SELECT *
+	q{SELECT * FROM xmcoh.model_words('a')},
+	q{SELECT xmcoh.attach_source('a', 'honest.draft', 'manual', 'step', text => 'words', "position" => 'place')},
+	q{SELECT * FROM xmcoh.review_queue('a')}, q{SELECT * FROM xmcoh.claim_reviews('a', 5)}, q{SELECT * FROM xmcoh.review_claim},
+	q{SELECT xmcoh.decide('a', document, before_item, after_item, 'skip') FROM xmcoh.review_claim LIMIT 1},
+	q{SELECT xmcoh.decide('a', document, items[1], items[2], 'skip') FROM xmcoh.decision LIMIT 1},
+	q{SELECT * FROM xmcoh.claim_reviews('a', 3)}, q{SELECT * FROM xmcoh.review_agreement('a')},
+	q{SELECT * FROM xmcoh.claim_reviews('a', 0)}, q{SELECT * FROM xmcoh.missing_steps('a', '101')},
+	q{SELECT * FROM xmcoh.missing_photos('a', '101', pool_source => 'honest.draft')}, q{SELECT * FROM xmcoh.is_complete('a', '{101}')},
+	q{SELECT xmcoh.detach_source('a', 'honest.draft')}, q{SELECT *
 		FROM xmcoh.evaluate('a')}, q{SELECT * FROM xmcoh.evaluate('a', 'honest.step')},
 	q{SELECT xmcoh.precedes('a', 'mount', NULL, 'test', NULL)}, q{SELECT xmcoh.alter_model('a', '{"epochs": 1}', 'b',
 		'mallory')}, q{SELECT xmcoh.alter_model('b', new_name => 'a')},

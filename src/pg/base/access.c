@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -108,7 +109,8 @@ is_granted(Oid role, int32 model_id, int wanted, bool latest)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		granted = false;
-	Snapshot	snapshot = RegisterSnapshot(latest ? GetLatestSnapshot() : GetActiveSnapshot());
+	/* A parallel query has one snapshot, and PostgreSQL gives no other. */
+	Snapshot	snapshot = RegisterSnapshot(latest && !IsInParallelMode() ? GetLatestSnapshot() : GetActiveSnapshot());
 
 	ScanKeyInit(&key, GRANT_MODEL_ID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(model_id));
 	scan = systable_beginscan(table, InvalidOid, false, snapshot, 1, &key);

@@ -9,6 +9,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -39,7 +40,7 @@ typedef struct Candidate
 	double		similarity;
 	const char *document;
 	const char *item;
-	const char *text;			/* NULL: it has none */
+	const char *text;			/* in UTF-8; NULL: it has none */
 } Candidate;
 
 /* A place of the document that is asked about. */
@@ -149,12 +150,22 @@ same_text(const char *a, const xmc_item *b)
 	return a != NULL && b->text != NULL && strlen(a) == b->text_length && memcmp(a, b->text, b->text_length) == 0;
 }
 
+static void
+free_candidate(const Candidate *candidate)
+{
+	pfree(unconstify(char *, candidate->document));
+	pfree(unconstify(char *, candidate->item));
+	if (candidate->text != NULL)
+		pfree(unconstify(char *, candidate->text));
+}
+
 /* Puts a step among the candidates of a place if it is similar enough. Of equal texts the first of the most similar stays. */
 static void
 add_candidate(const GapSearch *search, Place *place, double similarity, const SourceDocument *document, const xmc_item *item)
 {
 	int32		at = 0;			/* where it belongs */
-	int32		last = place->n;	/* what it replaces */
+	int32		n = place->n;	/* so far */
+	int32		last = n;		/* what it replaces */
 	MemoryContext caller;
 
 	while (at < place->n && place->candidate[at].similarity >= similarity)
@@ -172,6 +183,8 @@ add_candidate(const GapSearch *search, Place *place, double similarity, const So
 		else
 			place->n++;
 	}
+	if (last < n)
+		free_candidate(&place->candidate[last]);
 	memmove(&place->candidate[at + 1], &place->candidate[at], sizeof(Candidate) * (Size) (last - at));
 	caller = MemoryContextSwitchTo(search->memory);
 	place->candidate[at] = (Candidate) {
@@ -297,7 +310,7 @@ put_place(ReturnSetInfo *result, const xmc_model *model, const Asked *asked, con
 			values[CANDIDATE_ITEM] = CStringGetTextDatum(candidate->item);
 		}
 		if (!nulls[CANDIDATE_TEXT])
-			values[CANDIDATE_TEXT] = CStringGetTextDatum(candidate->text);
+			values[CANDIDATE_TEXT] = CStringGetTextDatum(pg_any_to_server(candidate->text, (int) strlen(candidate->text), PG_UTF8));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 }

@@ -127,6 +127,7 @@ visit_asked(void *arg, const SourceDocument *from)
 	xmc_document document;
 	xmc_arena	arena;
 	Counterparts counterparts;
+	const char **photo_key;		/* of images; NULL: not copied yet */
 
 	asked->key = pstrdup(from->key);
 	asked->step = palloc0(sizeof(BareStep) * (Size) (from->n + 1));
@@ -136,6 +137,7 @@ visit_asked(void *arg, const SourceDocument *from)
 	xmcoh_check_can_align(search->deployed, from->key, &document);
 	xmc_arena_init(&arena, &ctx);
 	xmcoh_find_counterparts(&arena, search->deployed->model, &document, &counterparts);
+	photo_key = palloc0(sizeof(char *) * ((Size) counterparts.alignment.n_image + 1));
 	for (int32 c = 0; c < counterparts.alignment.n_text; c++)
 	{
 		int32		text = counterparts.alignment.text[c];
@@ -157,10 +159,12 @@ visit_asked(void *arg, const SourceDocument *from)
 				int32		image = counterparts.alignment.image[r];
 				const xmc_item *item = &from->item[image];
 
+				if (photo_key[r] == NULL)
+					photo_key[r] = pnstrdup(item->key, item->key_length);
 				asked->has_photos = true;
 				add_photo(search, step, (Photo) {
 					.probability = xmcoh_counterpart_probability(&counterparts, image, text),.document = asked->key,
-					.item = pnstrdup(item->key, item->key_length)
+					.item = photo_key[r]
 				});
 			}
 		MemoryContextSwitchTo(search->scratch);
@@ -182,7 +186,18 @@ copy_photo(const PhotoSearch *search, Photo photo)
 	return photo;
 }
 
-/* Copies the candidates of the steps, which then outlive the chunk; a photo that several steps have is kept once. */
+static void
+free_photo(const Photo *photo)
+{
+	pfree(unconstify(char *, photo->document));
+	pfree(unconstify(char *, photo->item));
+	pfree(unconstify(float *, photo->image));
+}
+
+/*
+ * Copies the candidates of the steps, which then outlive the chunk; a photo that several steps have is kept once. Frees those
+ * that were kept before.
+ */
 static void
 keep_candidates(const PhotoSearch *search, Asked *asked)
 {
@@ -198,6 +213,7 @@ keep_candidates(const PhotoSearch *search, Asked *asked)
 			double		probability = photo->probability;
 			int32		k = 0;
 
+			CHECK_FOR_INTERRUPTS();
 			while (k < n_kept && origin[k] != photo->image)
 				k++;
 			if (k == n_kept)
@@ -208,6 +224,11 @@ keep_candidates(const PhotoSearch *search, Asked *asked)
 			*photo = kept[k];
 			photo->probability = probability;
 		}
+	for (int32 k = 0; k < asked->n_kept; k++)
+		free_photo(&asked->kept[k]);
+	if (asked->kept != NULL)
+		pfree(asked->kept);
+	pfree(origin);
 	asked->kept = kept;
 	asked->n_kept = n_kept;
 	MemoryContextSwitchTo(caller);
