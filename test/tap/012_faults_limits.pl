@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 
-# The small disk is a tmpfs of 24 MB. An ordinary user can mount a tmpfs in a user namespace, where the user counts as root. This
+# The small disk is a tmpfs of 48 MB. An ordinary user can mount a tmpfs in a user namespace, where the user counts as root. This
 # file runs again in a second namespace inside the first, where the user has the original uid: a server does not run as root.
 # The exec comes first because PostgreSQL::Test::Utils redirects this process's output to a file.
 my $small_disk;
@@ -14,7 +14,7 @@ BEGIN
 	{
 		$small_disk = File::Temp::tempdir(DIR => $ENV{TESTDIR} // '/tmp');
 		my @in_namespace = (qw(unshare --user --map-root-user --mount sh -c),
-			'disk=$0 uid=$1 gid=$2; shift 2; mount -t tmpfs -o size=24m none "$disk" &&
+			'disk=$0 uid=$1 gid=$2; shift 2; mount -t tmpfs -o size=48m none "$disk" &&
 				exec unshare --user --map-user="$uid" --map-group="$gid" env XMCOH_SMALL_DISK="$disk" "$@"',
 			$small_disk, $>, $) =~ s/ .*//r);
 		exec(@in_namespace, $^X, (map { "-I$_" } @INC), $0) if system(@in_namespace, 'true') == 0;
