@@ -79,7 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* ---- the mutator ---- */
 
-#define ROOM 262144
+#define ROOM 1048576
 
 static recorder original;		/* of an undamaged training */
 

@@ -82,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* ---- the mutator ---- */
 
-#define ROOM 65536
+#define ROOM 262144
 
 /* A blob of every kind of part (kind 0), of words only (1), of images only (2). */
 static size_t

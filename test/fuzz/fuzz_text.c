@@ -13,11 +13,13 @@
 #define xmc_tokeniser_free small_tokeniser_free
 #define xmc_text_visit small_text_visit
 #define xmc_text_features small_text_features
+#define xmc_feature_of small_feature_of
 #include "../../src/core/document/text.c"
 #undef xmc_tokeniser
 #undef xmc_tokeniser_new
 #undef xmc_text_visit
 #undef xmc_text_features
+#undef xmc_feature_of
 
 #include "fuzz.h"
 #include "base/utf8.h"
