@@ -193,8 +193,8 @@ sub until_dropped
 	}
 }
 
-# Stops a worker while the worker holds no lock. A worker writes twice a second. A query that needs a lock of shared memory would
-# wait for ever if the stopped worker held the lock.
+# Stops a worker while the worker holds no lock: it is in no transaction, nor does it hold its job's row. A worker writes twice a
+# second, and checkpoints. A query that needs a lock of shared memory would wait for ever if the stopped worker held the lock.
 sub stop_between_writes
 {
 	my ($job, $pid) = @_;
@@ -202,13 +202,14 @@ sub stop_between_writes
 	while (time < $end)
 	{
 		kill 'STOP', $pid;
-		my ($code) = $node->psql($database, "SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
+		my ($code) = $node->psql($database, "SELECT 1 / (backend_xid IS NULL AND backend_xmin IS NULL)::int FROM pg_stat_activity WHERE pid = $pid;
+			SELECT 1 FROM xmcoh.job_record WHERE job_id = $job FOR UPDATE NOWAIT",
 			timeout => 20, timed_out => \my $timed_out);
 		return if defined $code && $code == 0 && !$timed_out;
 		kill 'CONT', $pid;
 		sleep 0.1;
 	}
-	die "worker $pid always holds its job's row";
+	die "worker $pid is always in a transaction";
 }
 
 # Approves a new pair of a document of `manuals`.
