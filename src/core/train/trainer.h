@@ -120,6 +120,9 @@ extern xmc_status xmc_train_report_progress(xmc_trainer *t);
 /* Memory for what grows with the pool, all zero, kept to the end (hook spill); NULL: no memory. */
 extern void *xmc_train_spill_alloc(xmc_trainer *t, size_t count, size_t size);
 
+/* Sorts documents of the training by the order in which they were given. */
+extern void xmc_train_sort_documents(int32_t n, const xmc_document **document);
+
 /*
  * Lays out the arrays of l, whose documents are set: weights, and scores of 0. of_pool: the documents are those of the
  * pool. Errors: XMC_LIMIT (too many pairs), XMC_NO_MEMORY.
