@@ -229,7 +229,11 @@ typedef struct xmc_model
 	bool		is_measured;	/* this is the `measured` of another model */
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
-	/* all parameters, in storage order; slots point into this struct, so do not copy it */
+
+	/*
+	 * All parameters, in storage order; slots point into this struct, so do not copy it. The score of a term of one modality
+	 * is linear in the term's last tensor, without a bias.
+	 */
 	xmc_tensor	tensor[XMC_MAX_TENSORS];
 } xmc_model;
 
