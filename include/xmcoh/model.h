@@ -276,10 +276,26 @@ extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, b
 extern xmc_status xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model);
 
 /*
- * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, anchors.
- * xmc_seen_share does so with the records.
+ * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, anchors and
+ * records. Here, because model.c and seen.c both call this.
  */
-extern void xmc_model_share(xmc_model *model);
+static inline void
+xmc_model_share(xmc_model *model)
+{
+	xmc_model  *measured = model->measured;
+
+	if (!measured)
+		return;
+	measured->is_measured = true;
+	measured->calibration = model->calibration;
+	measured->known = model->known;
+	measured->has_alignment = model->has_alignment;
+	measured->reliability = model->reliability;
+	measured->anchors = model->anchors;
+	measured->seen = model->seen;
+	measured->seen_groups = model->seen_groups;
+	measured->anchors.is_own = measured->seen.is_own = measured->seen_groups.is_own = false;
+}
 
 /* Gives back the anchors, if the model owns them, and leaves the model without anchors. */
 extern void xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model);

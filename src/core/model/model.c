@@ -477,22 +477,6 @@ xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model)
 }
 
 void
-xmc_model_share(xmc_model *model)
-{
-	xmc_model  *measured = model->measured;
-
-	if (!measured)
-		return;
-	measured->is_measured = true;
-	measured->calibration = model->calibration;
-	measured->known = model->known;
-	measured->has_alignment = model->has_alignment;
-	measured->reliability = model->reliability;
-	measured->anchors = model->anchors;
-	measured->anchors.is_own = false;
-}
-
-void
 xmc_model_forget_gaps(xmc_ctx *ctx, xmc_model *model)
 {
 	if (model->gaps.is_own)

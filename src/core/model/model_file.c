@@ -431,7 +431,6 @@ match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 			*measured->tensor[t].slot = *model->tensor[t].slot;
 	}
 	xmc_model_share(model);
-	xmc_seen_share(model);
 	return XMC_OK;
 }
 
