@@ -116,6 +116,7 @@ typedef struct xmc_tensor
 	int64_t		n_values;
 	float	  **slot;			/* the pointer in xmc_model to the values */
 	xmc_term	term;
+	int			start;			/* its initial values: one of the recipes of model.c */
 	bool		hashed;			/* updated sparsely, by AdaGrad; dense tensors are updated by AdamW */
 } xmc_tensor;
 
@@ -327,8 +328,8 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *fil
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
 
-/* Sets all parameters of a linear term to 0, as in a new model. */
-extern void xmc_model_clear_term(xmc_model *model, xmc_term term);
+/* Sets all parameters of a term to their initial values, as in a new model; of a linear term to 0. Errors: XMC_STOPPED. */
+extern xmc_status xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term term);
 
 /* The number of values of a term's dense tensors together. */
 extern int64_t xmc_model_term_values(const xmc_model *model, xmc_term term);

@@ -47,7 +47,7 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 
 		t->n_train = xmc_fold_teaches(t, f, true, train);
 		t->train = train;
-		xmc_model_clear_term(t->model, term);
+		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
 		for (int32_t step = 1; step <= xmc_penalties(term); step++)
 		{
 			double		train_loss;
@@ -57,8 +57,7 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 		}
 		*n += fold.n;
 	}
-	xmc_model_clear_term(t->model, term);
-	return XMC_OK;
+	return xmc_model_renew_term(t->ctx, t->model, term);
 }
 
 /*

@@ -222,25 +222,8 @@ xmc_train_term_again(xmc_trainer *t, xmc_term term)
 
 	t->progress.phase = "training on all approved documents";
 	if (!xmc_is_resuming(t))
-		XMC_TRY(xmc_train_renew_term(t, term));
+		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
 	return run_epochs(&fit, t->best_epoch[term], &epochs, &best);
-}
-
-xmc_status
-xmc_train_renew_term(xmc_trainer *t, xmc_term term)
-{
-	int64_t		n = xmc_model_copy_term(t->model, term, NULL, true);
-	float	   *values;			/* (n) */
-	xmc_model  *fresh;
-
-	xmc_arena_reset(&t->term_arena);
-	values = xmc_arena_alloc(&t->term_arena, (size_t) n, sizeof *values);
-	XMC_NEED(values, t->ctx);
-	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &fresh));
-	xmc_model_copy_term(fresh, term, values, true);
-	xmc_model_copy_term(t->model, term, values, false);
-	xmc_model_free(t->ctx, fresh);
-	return XMC_OK;
 }
 
 xmc_status
