@@ -1,12 +1,9 @@
 /* penalty.c - see penalty.h */
 #include "train/penalty.h"
 #include "train/additive_fit.h"
-#include "network/mentions.h"
 #include "train/folds.h"
 #include "train/mention_fit.h"
 #include "xmcoh/calibrate.h"
-
-#include <string.h>
 
 xmc_status
 xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
@@ -17,14 +14,6 @@ xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
 		XMC_NEED(t->idf, t->ctx);
 		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
 	}
-	if (term == XMC_TERM_MENTIONS && !t->mention_idf)
-	{
-		t->mention_idf = xmc_arena_alloc(&t->run_arena, XMC_MENTION_WORDS, sizeof(float));
-		XMC_NEED(t->mention_idf, t->ctx);
-		XMC_TRY(xmc_mention_idf(t->ctx, t->n_documents, t->document, t->mention_idf));
-	}
-	if (term == XMC_TERM_MENTIONS)
-		memcpy(t->model->mention_idf, t->mention_idf, XMC_MENTION_WORDS * sizeof(float));
 	xmc_arena_reset(&t->batch_arena);
 	if (term == XMC_TERM_MENTIONS)
 		XMC_TRY(xmc_mention_fit(&t->batch_arena, t->model, t->n_train, t->train, step, loss));

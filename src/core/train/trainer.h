@@ -101,7 +101,6 @@ typedef struct xmc_trainer
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
-	float	   *mention_idf;	/* (XMC_MENTION_WORDS) of words over all documents; NULL until the mention term needs it */
 	xmc_random	random;
 	xmc_leader	leader;			/* of the network that is being trained in shards; else all zero */
 	xmc_train_hooks hooks;
