@@ -66,7 +66,7 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 	if (t->report->folds == 0 || t->progress.round > 0)
 		return XMC_OK;
 	train = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *train);
-	s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * XMC_PENALTIES, sizeof *s);
+	s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * (size_t) xmc_penalties(term), sizeof *s);
 	if (!train || !s)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(score_folds(t, term, train, s, &n));

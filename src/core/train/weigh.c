@@ -96,7 +96,7 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 		return XMC_OK;
 	xmc_arena_reset(&t->term_arena);
 	if (equally)
-		/* The raw scores have no common unit: a penalty makes those of an additive term small. */
+		/* The raw scores have no common unit: a penalty makes those of a linear term small. */
 		for (int32_t c = 0; c < k; c++)
 			XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &weight[c]));
 	else
