@@ -116,6 +116,7 @@ typedef struct xmc_tensor
 	int64_t		n_values;
 	float	  **slot;			/* the pointer in xmc_model to the values */
 	xmc_term	term;
+	int			start;			/* its initial values: one of the recipes of model.c */
 	bool		hashed;			/* updated sparsely, by AdaGrad; dense tensors are updated by AdamW */
 } xmc_tensor;
 
@@ -229,7 +230,11 @@ typedef struct xmc_model
 	bool		is_measured;	/* this is the `measured` of another model */
 	int64_t		n_parameters;	/* of all tensors together */
 	int32_t		n_tensors;
-	/* all parameters, in storage order; slots point into this struct, so do not copy it */
+
+	/*
+	 * All parameters, in storage order; slots point into this struct, so do not copy it. The score of a term of one modality
+	 * is linear in the term's last tensor, without a bias.
+	 */
 	xmc_tensor	tensor[XMC_MAX_TENSORS];
 } xmc_model;
 
@@ -272,10 +277,26 @@ extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, b
 extern xmc_status xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model);
 
 /*
- * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, anchors.
- * xmc_seen_share does so with the records.
+ * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, anchors and
+ * records. Here, because model.c and seen.c both call this.
  */
-extern void xmc_model_share(xmc_model *model);
+static inline void
+xmc_model_share(xmc_model *model)
+{
+	xmc_model  *measured = model->measured;
+
+	if (!measured)
+		return;
+	measured->is_measured = true;
+	measured->calibration = model->calibration;
+	measured->known = model->known;
+	measured->has_alignment = model->has_alignment;
+	measured->reliability = model->reliability;
+	measured->anchors = model->anchors;
+	measured->seen = model->seen;
+	measured->seen_groups = model->seen_groups;
+	measured->anchors.is_own = measured->seen.is_own = measured->seen_groups.is_own = false;
+}
 
 /* Gives back the anchors, if the model owns them, and leaves the model without anchors. */
 extern void xmc_model_forget_anchors(xmc_ctx *ctx, xmc_model *model);
@@ -307,8 +328,8 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *fil
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
 
-/* Sets all parameters of a linear term to 0, as in a new model. */
-extern void xmc_model_clear_term(xmc_model *model, xmc_term term);
+/* Sets all parameters of a term to their initial values, as in a new model; of a linear term to 0. Errors: XMC_STOPPED. */
+extern xmc_status xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term term);
 
 /* The number of values of a term's dense tensors together. */
 extern int64_t xmc_model_term_values(const xmc_model *model, xmc_term term);

@@ -35,9 +35,6 @@ extern xmc_status xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const
 extern xmc_status xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document,
 									   const uint64_t *group, const uint8_t *held_out);
 
-/* Gives model->measured, if there is one, both records as they are now. */
-extern void xmc_seen_share(xmc_model *model);
-
 /* Gives back both records. */
 extern void xmc_seen_forget(xmc_ctx *ctx, xmc_model *model);
 

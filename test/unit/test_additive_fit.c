@@ -264,7 +264,7 @@ test_order_of_documents(void **state)
 
 	fit(f, XMC_TERM_SPARSE, 5);
 	memcpy(kept, w, (size_t) n * sizeof *w);
-	xmc_model_clear_term(f->model, XMC_TERM_SPARSE);
+	assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_SPARSE), XMC_OK);
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->pointer[d] = &f->document[DOCUMENTS - 1 - d];
 	fit(f, XMC_TERM_SPARSE, 5);

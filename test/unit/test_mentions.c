@@ -297,7 +297,7 @@ test_fit(void **state)
 			}
 	assert_true(moved >= 20);
 	first = f->model->mentions[0];
-	xmc_model_clear_term(f->model, XMC_TERM_MENTIONS);
+	assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_MENTIONS), XMC_OK);
 	assert_true(f->model->mentions[0] == 0);
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->pointer[d] = &f->document[DOCUMENTS - 1 - d];

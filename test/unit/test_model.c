@@ -292,6 +292,35 @@ test_seed(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
+/* Renewing a term gives its tensors the values of a new model, and leaves all others as they are. */
+static void
+test_renew(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_options options = small_options();
+	xmc_model  *model;
+	xmc_model  *fresh;
+
+	(void) state;
+	assert_int_equal(xmc_model_new(&ctx, &options, true, &fresh), XMC_OK);
+	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
+	for (int p = 0; p < XMC_TERMS; p++)
+	{
+		for (int32_t t = 0; t < model->n_tensors; t++)
+			for (int64_t k = 0; k < model->tensor[t].n_values; k++)
+				(*model->tensor[t].slot)[k] = 17;
+		assert_int_equal(xmc_model_renew_term(&ctx, model, (xmc_term) p), XMC_OK);
+		for (int32_t t = 0; t < model->n_tensors; t++)
+			for (int64_t k = 0; k < model->tensor[t].n_values; k++)
+				assert_true((*model->tensor[t].slot)[k] ==
+							(model->tensor[t].term == (xmc_term) p ? (*fresh->tensor[t].slot)[k] : 17));
+	}
+	xmc_model_free(&ctx, fresh);
+	xmc_model_free(&ctx, model);
+	assert_int_equal(counts.live, 0);
+}
+
 int
 main(void)
 {
@@ -301,6 +330,7 @@ main(void)
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_seed),
+		cmocka_unit_test(test_renew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,7 +105,7 @@ static const char *const modality_name[XMC_MODALITIES] = {"text", "image"};
 
 /* Appends a tensor; columns 0: a vector. Within the bounds of the options neither product nor sum can overflow. */
 static xmc_tensor *
-add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
+add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns, recipe start)
 {
 	xmc_tensor *tensor = &model->tensor[model->n_tensors++];
 
@@ -114,6 +114,7 @@ add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
 	tensor->shape[1] = columns;
 	tensor->n_values = columns ? rows * columns : rows;
 	tensor->slot = slot;
+	tensor->start = start;
 	model->n_parameters += tensor->n_values;
 	return tensor;
 }
@@ -121,22 +122,20 @@ add_tensor(xmc_model *model, float **slot, int64_t rows, int64_t columns)
 /* Appends the tensors of one struct, a network or a layer, that begins at `base`. Their names begin with `prefix`. */
 static void
 add_tensors(xmc_model *model, void *base, const char *prefix, const tensor_row *rows, size_t n, const int64_t size[SIZES],
-		  xmc_term trained_as, recipe *start)
+			xmc_term trained_as)
 {
 	for (size_t k = 0; k < n; k++)
 	{
 		float	  **slot = (float **) (void *) ((char *) base + rows[k].offset);
-		xmc_tensor *tensor;
+		xmc_tensor *tensor = add_tensor(model, slot, size[rows[k].rows], size[rows[k].columns], rows[k].start);
 
-		start[model->n_tensors] = rows[k].start;
-		tensor = add_tensor(model, slot, size[rows[k].rows], size[rows[k].columns]);
 		tensor->term = trained_as;
 		snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, rows[k].name);
 	}
 }
 
 static void
-add_network(xmc_model *model, xmc_modality modality, recipe *start)
+add_network(xmc_model *model, xmc_modality modality)
 {
 	xmc_network *network = &model->network[modality];
 	const xmc_options *options = &model->options;
@@ -150,32 +149,27 @@ add_network(xmc_model *model, xmc_modality modality, recipe *start)
 	char		prefix[24];
 
 	snprintf(prefix, sizeof prefix, "%s.", modality_name[modality]);
-	add_tensors(model, network, prefix, network_fixed, COUNT(network_fixed), size, XMC_TERM_NONE, start);
+	add_tensors(model, network, prefix, network_fixed, COUNT(network_fixed), size, XMC_TERM_NONE);
 	if (network->embedding_dim > 0)
-		add_tensors(model, network, prefix, network_linear, COUNT(network_linear), size, linear_term, start);
-	add_tensors(model, network, prefix, network_input, COUNT(network_input), size, network_term, start);
+		add_tensors(model, network, prefix, network_linear, COUNT(network_linear), size, linear_term);
+	add_tensors(model, network, prefix, network_input, COUNT(network_input), size, network_term);
 	for (int32_t l = 0; l < options->layers; l++)
 	{
 		char		layer_prefix[48];
 
 		snprintf(layer_prefix, sizeof layer_prefix, "%slayer.%d.", prefix, (int) l);
-		add_tensors(model, &network->layer[l], layer_prefix, layer_tensors, COUNT(layer_tensors), size, network_term,
-					start);
+		add_tensors(model, &network->layer[l], layer_prefix, layer_tensors, COUNT(layer_tensors), size, network_term);
 	}
-	add_tensors(model, network, prefix, network_head, COUNT(network_head), size, network_term, start);
+	add_tensors(model, network, prefix, network_head, COUNT(network_head), size, network_term);
 }
 
 static void
-add_bilinear(xmc_model *model, recipe *start)
+add_bilinear(xmc_model *model)
 {
 	int64_t		rows = 2 * (int64_t) model->options.bilinear_dim;
-	xmc_tensor *weight;
-	xmc_tensor *bias;
+	xmc_tensor *weight = add_tensor(model, &model->bilinear_w, rows, xmc_bilinear_input_dim(&model->options), GLOROT_2);
+	xmc_tensor *bias = add_tensor(model, &model->bilinear_b, rows, 0, ZERO);
 
-	start[model->n_tensors] = GLOROT_2;
-	weight = add_tensor(model, &model->bilinear_w, rows, xmc_bilinear_input_dim(&model->options));
-	start[model->n_tensors] = ZERO;
-	bias = add_tensor(model, &model->bilinear_b, rows, 0);
 	snprintf(weight->name, sizeof weight->name, "bilinear.weight");
 	snprintf(bias->name, sizeof bias->name, "bilinear.bias");
 	weight->term = bias->term = XMC_TERM_BILINEAR;
@@ -183,7 +177,7 @@ add_bilinear(xmc_model *model, recipe *start)
 
 /* Appends the tensors of the terms that read words alone. */
 static void
-add_word_terms(xmc_model *model, recipe *start)
+add_word_terms(xmc_model *model)
 {
 	const struct
 	{
@@ -199,17 +193,16 @@ add_word_terms(xmc_model *model, recipe *start)
 
 	for (size_t k = 0; k < COUNT(tensors); k++)
 	{
-		xmc_tensor *tensor = add_tensor(model, tensors[k].slot, tensors[k].rows, 0);
+		xmc_tensor *tensor = add_tensor(model, tensors[k].slot, tensors[k].rows, 0, ZERO);
 
 		snprintf(tensor->name, sizeof tensor->name, "%s", tensors[k].name);
 		tensor->term = tensors[k].term;
 		tensor->hashed = true;
-		start[model->n_tensors - 1] = ZERO;
 	}
 }
 
 static void
-add_alignment(xmc_model *model, recipe *start)
+add_alignment(xmc_model *model)
 {
 	const xmc_options *options = &model->options;
 	const struct
@@ -226,17 +219,16 @@ add_alignment(xmc_model *model, recipe *start)
 
 	for (int k = options->shared_space ? 2 : 0; k < 3; k++)
 	{
-		xmc_tensor *tensor = add_tensor(model, tensors[k].slot, tensors[k].rows, tensors[k].columns);
+		xmc_tensor *tensor = add_tensor(model, tensors[k].slot, tensors[k].rows, tensors[k].columns,
+										tensors[k].columns ? GLOROT_1 : ZERO);
 
 		snprintf(tensor->name, sizeof tensor->name, "%s", tensors[k].name);
 		tensor->term = XMC_TERM_ALIGNMENT;
-		start[model->n_tensors - 1] = tensors[k].columns ? GLOROT_1 : ZERO;
 	}
 }
 
-/* xmc_model_layout, which also sets start[k] (XMC_MAX_TENSORS) to the initial values of tensor k. */
-static xmc_status
-lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, recipe *start)
+xmc_status
+xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out)
 {
 	XMC_TRY(xmc_options_check(ctx, options));
 	memset(out, 0, sizeof *out);
@@ -253,35 +245,26 @@ lay_out(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out, 
 
 	/* The tensors, in storage order. */
 	if (options->words)
-		add_word_terms(out, start);
+		add_word_terms(out);
 	if (out->has_bag)
 	{
-		xmc_tensor *tensor = add_tensor(out, &out->bag, INT64_C(1) << options->bag_bits, options->bag_dim);
+		xmc_tensor *tensor = add_tensor(out, &out->bag, INT64_C(1) << options->bag_bits, options->bag_dim, SMALL_NORMAL);
 
 		snprintf(tensor->name, sizeof tensor->name, "text.bag.weight");
 		tensor->term = XMC_TERM_TEXT_NETWORK;
 		tensor->hashed = true;
-		start[out->n_tensors - 1] = SMALL_NORMAL;
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (out->network[m].input_dim > 0)
-			add_network(out, (xmc_modality) m, start);
+			add_network(out, (xmc_modality) m);
 	if (options->bilinear_dim > 0)
-		add_bilinear(out, start);
+		add_bilinear(out);
 	if (options->image_dim > 0 && (options->words || options->text_dim > 0))
-		add_alignment(out, start);
+		add_alignment(out);
 	if (out->n_parameters > XMC_MODEL_MAX_BYTES / (int64_t) sizeof(float))
 		return xmc_fail(ctx, XMC_LIMIT, "a model with these options has %lld parameters of 4 bytes each, "
 						"but at most %d bytes can be stored", (long long) out->n_parameters, XMC_MODEL_MAX_BYTES);
 	return XMC_OK;
-}
-
-xmc_status
-xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model *out)
-{
-	recipe		start[XMC_MAX_TENSORS];
-
-	return lay_out(ctx, options, has_bag, out, start);
 }
 
 /* ---- initial values ---- */
@@ -291,8 +274,9 @@ xmc_model_layout(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_mod
  * vector counts as a matrix with one output.
  */
 static xmc_status
-fill(xmc_ctx *ctx, const xmc_tensor *tensor, recipe start, int32_t seed)
+fill(xmc_ctx *ctx, const xmc_tensor *tensor, int32_t seed)
 {
+	recipe		start = (recipe) tensor->start;
 	xmc_random	random;
 	float	   *value = *tensor->slot;	/* (n_values) */
 	bool		vector = tensor->n_dimensions == 1;
@@ -324,12 +308,9 @@ fill(xmc_ctx *ctx, const xmc_tensor *tensor, recipe start, int32_t seed)
 	return XMC_OK;
 }
 
-/*
- * Allocates a model with its parameters, but sets no values. start[k] (XMC_MAX_TENSORS) is set to the initial values of
- * tensor k.
- */
+/* Allocates a model with its parameters, but sets no values. */
 static xmc_status
-allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, xmc_model **out)
+allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
 {
 	xmc_model  *layout = xmc_alloc(ctx, 1, sizeof(xmc_model));	/* only to compute the size; too large for the stack */
 	xmc_model  *model = NULL;
@@ -337,14 +318,14 @@ allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, 
 
 	*out = NULL;
 	XMC_NEED(layout, ctx);
-	status = lay_out(ctx, options, has_bag, layout, start);
+	status = xmc_model_layout(ctx, options, has_bag, layout);
 	if (status == XMC_OK)
 	{
 		model = xmc_alloc(ctx, sizeof(xmc_model) + ALIGN + (size_t) layout->n_parameters * sizeof(float), 1);
 		if (!model)
 			status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 		else
-			status = lay_out(ctx, options, has_bag, model, start);	/* once more, because slots point into their model */
+			status = xmc_model_layout(ctx, options, has_bag, model);	/* once more, because slots point into their model */
 	}
 	xmc_release(ctx, layout);
 	if (status != XMC_OK)
@@ -360,14 +341,13 @@ allocate(xmc_ctx *ctx, const xmc_options *options, bool has_bag, recipe *start, 
 xmc_status
 xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
 {
-	recipe		start[XMC_MAX_TENSORS];
 	xmc_model  *model;
 	xmc_status	status = XMC_OK;
 
 	*out = NULL;
-	XMC_TRY(allocate(ctx, options, has_bag, start, &model));
+	XMC_TRY(allocate(ctx, options, has_bag, &model));
 	for (int32_t t = 0; t < model->n_tensors && status == XMC_OK; t++)
-		status = fill(ctx, &model->tensor[t], start[t], options->seed);
+		status = fill(ctx, &model->tensor[t], options->seed);
 	if (status == XMC_OK)
 		*out = model;
 	else
@@ -378,9 +358,7 @@ xmc_model_new(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model 
 xmc_status
 xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, bool has_bag, xmc_model **out)
 {
-	recipe		start[XMC_MAX_TENSORS];
-
-	XMC_TRY(allocate(ctx, options, has_bag, start, out));
+	XMC_TRY(allocate(ctx, options, has_bag, out));
 	memset(*(*out)->tensor[0].slot, 0, (size_t) (*out)->n_parameters * sizeof(float));	/* one block */
 	return XMC_OK;
 }
@@ -404,12 +382,13 @@ xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool s
 	return at;
 }
 
-void
-xmc_model_clear_term(xmc_model *model, xmc_term term)
+xmc_status
+xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term term)
 {
 	for (int32_t k = 0; k < model->n_tensors; k++)
 		if (model->tensor[k].term == term)
-			memset(*model->tensor[k].slot, 0, (size_t) model->tensor[k].n_values * sizeof(float));
+			XMC_TRY(fill(ctx, &model->tensor[k], model->options.seed));
+	return XMC_OK;
 }
 
 int64_t
@@ -474,22 +453,6 @@ xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model)
 	model->measured = measured;
 	xmc_model_share(model);
 	return XMC_OK;
-}
-
-void
-xmc_model_share(xmc_model *model)
-{
-	xmc_model  *measured = model->measured;
-
-	if (!measured)
-		return;
-	measured->is_measured = true;
-	measured->calibration = model->calibration;
-	measured->known = model->known;
-	measured->has_alignment = model->has_alignment;
-	measured->reliability = model->reliability;
-	measured->anchors = model->anchors;
-	measured->anchors.is_own = false;
 }
 
 void

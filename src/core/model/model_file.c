@@ -309,6 +309,7 @@ match_seen_groups(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 }
 
 #define RELIABILITY_NAME "reliability"
+#define GAPS_NAME "gaps"
 
 /* Copies the table of reliability from the file, if the file has one. Checks that its numbers can be such a table. */
 static xmc_status
@@ -353,24 +354,6 @@ is_of_measured(const xmc_tensor *tensor)
 	return tensor->term < XMC_TERMS;
 }
 
-#define GAPS_NAME "gaps"
-
-/* Sets the model's gaps to those in the file, if the file has any. */
-static xmc_status
-match_gaps(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
-{
-	const xmc_tensor_view *view = xmc_safetensors_tensor(st, GAPS_NAME);
-	char		got[96];
-
-	if (!view)
-		return XMC_OK;
-	if (view->n_dimensions != 2 || view->shape[0] != XMC_GAP_KINDS || view->shape[1] != xmc_gap_columns(&model->options))
-		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but its options require (%d, %d)", GAPS_NAME,
-						shape_text(view->n_dimensions, view->shape, got), XMC_GAP_KINDS, xmc_gap_columns(&model->options));
-	model->gaps.row = (float *) (uintptr_t) view->data;	/* read-only, like the whole file */
-	return XMC_OK;
-}
-
 static bool
 has_tensor(const xmc_model *model, const char *name)
 {
@@ -411,6 +394,26 @@ match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, xmc_te
 	return XMC_OK;
 }
 
+/* The rows of the model's gaps as a tensor. */
+static xmc_tensor
+gaps_tensor(const xmc_model *model)
+{
+	int32_t		columns = xmc_gap_columns(&model->options);
+
+	return (xmc_tensor) {.n_dimensions = 2,.shape = {XMC_GAP_KINDS, columns},.n_values = (int64_t) XMC_GAP_KINDS * columns,
+		.slot = (float **) (uintptr_t) &model->gaps.row};
+}
+
+/* Sets the model's gaps to those in the file, if the file has any. */
+static xmc_status
+match_gaps(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const xmc_tensor_view *view = xmc_safetensors_tensor(st, GAPS_NAME);
+	xmc_tensor	gaps = gaps_tensor(model);
+
+	return view ? match_tensor(ctx, GAPS_NAME, view, &gaps) : XMC_OK;
+}
+
 /* Sets the slots of the model as it was measured: tensors that the file does not have are those of the model. */
 static xmc_status
 match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
@@ -431,7 +434,6 @@ match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 			*measured->tensor[t].slot = *model->tensor[t].slot;
 	}
 	xmc_model_share(model);
-	xmc_seen_share(model);
 	return XMC_OK;
 }
 
@@ -550,7 +552,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
-	/* All tensors: parameters, the table of reliability, gaps, anchors, the records of documents and groups; and as measured. */
+	/* Parameters, those as measured, the table of reliability, gaps, anchors, the records of documents and groups. */
 	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 4, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
@@ -570,9 +572,11 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
 			.n_values = (int64_t) model->reliability.n * XMC_RELIABILITY_COLUMNS,.data = model->reliability.row[0]};
 	if (model->gaps.row)
-		view[n++] = (xmc_tensor_view) {.name = GAPS_NAME,.n_dimensions = 2,
-			.shape = {XMC_GAP_KINDS, xmc_gap_columns(&model->options)},
-			.n_values = (int64_t) XMC_GAP_KINDS * xmc_gap_columns(&model->options),.data = model->gaps.row};
+	{
+		xmc_tensor	gaps = gaps_tensor(model);
+
+		view[n++] = view_tensor(GAPS_NAME, &gaps);
+	}
 	for (int m = 0; m < XMC_MODALITIES && model->anchors.n > 0; m++)
 	{
 		int64_t		dim = xmc_align_space_dim(&model->options);

@@ -44,21 +44,11 @@ forget(xmc_ctx *ctx, xmc_seen *record)
 }
 
 void
-xmc_seen_share(xmc_model *model)
-{
-	if (!model->measured)
-		return;
-	model->measured->seen = model->seen;
-	model->measured->seen_groups = model->seen_groups;
-	model->measured->seen.is_own = model->measured->seen_groups.is_own = false;
-}
-
-void
 xmc_seen_forget(xmc_ctx *ctx, xmc_model *model)
 {
 	forget(ctx, &model->seen);
 	forget(ctx, &model->seen_groups);
-	xmc_seen_share(model);
+	xmc_model_share(model);
 }
 
 /* Empties a record and allocates room for n rows. */
@@ -96,7 +86,7 @@ xmc_seen_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *doc
 			add_row(&model->seen, xmc_hash_bytes(key[d], strlen(key[d]), SEED),
 					held_out[d] ? XMC_UNSEEN : document[d].n_pairs > 0 ? XMC_SEEN_LABELLED : XMC_SEEN_UNLABELLED);
 	sort_rows(&model->seen);
-	xmc_seen_share(model);
+	xmc_model_share(model);
 	return XMC_OK;
 }
 
@@ -124,7 +114,7 @@ xmc_seen_fill_groups(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_docume
 		different++;
 	}
 	record->n = different;
-	xmc_seen_share(model);
+	xmc_model_share(model);
 	return XMC_OK;
 }
 

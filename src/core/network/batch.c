@@ -1,6 +1,17 @@
 /* batch.c - laying documents out as the rows of one batch, and the size and order of batches; see batch.h */
 #include "network/batch.h"
 
+double
+xmc_batch_pair_weight(const xmc_options *options, xmc_modality modality, const xmc_document *document)
+{
+	double		weight = 0;
+
+	for (int32_t p = 0; p < document->n_pairs; p++)
+		if (xmc_batch_takes_pair(options, modality, document, &document->pair[p]))
+			weight += document->pair[p].weight;
+	return weight;
+}
+
 xmc_status
 xmc_batch_init(xmc_arena *arena, const xmc_options *options, xmc_modality modality, int32_t n_documents,
 			   const xmc_document *const *document, xmc_batch *out)

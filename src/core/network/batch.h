@@ -35,6 +35,17 @@ xmc_batch_takes(const xmc_options *options, xmc_modality modality, uint8_t has)
 	return (text || !(options->words || options->text_dim > 0)) && (image || options->image_dim == 0);
 }
 
+/* Whether it takes both items of a labelled pair. */
+static inline bool
+xmc_batch_takes_pair(const xmc_options *options, xmc_modality modality, const xmc_document *document, const xmc_pair *pair)
+{
+	return xmc_batch_takes(options, modality, document->has[pair->before]) &&
+		xmc_batch_takes(options, modality, document->has[pair->after]);
+}
+
+/* The weight of these pairs of a document together. */
+extern double xmc_batch_pair_weight(const xmc_options *options, xmc_modality modality, const xmc_document *document);
+
 /* Lays out a batch in the arena. Errors: XMC_NO_MEMORY. */
 extern xmc_status xmc_batch_init(xmc_arena *arena, const xmc_options *options, xmc_modality modality, int32_t n_documents,
 								 const xmc_document *const *document, xmc_batch *out);

@@ -1,6 +1,6 @@
 /*
- * term.h - the scores of one term of a model over a batch, with one interface for all terms: sparse term, linear term or
- * network of a modality, bilinear term. Scoring adds the scores of a modality's terms; training trains one term at a time.
+ * term.h - the scores of one term of a model over a batch, with one interface for all terms: sparse, mention, linear
+ * term or network of a modality, bilinear term. Scoring adds the scores of a modality's terms; training trains one term at a time.
  */
 #ifndef XMCOH_TERM_H
 #define XMCOH_TERM_H
@@ -17,7 +17,7 @@
 typedef struct xmc_term_state
 {
 	xmc_term	term;
-	const float *x;				/* (rows, input_dim) from xmc_inputs_gather; NULL for the sparse and the bilinear term */
+	const float *x;				/* (rows, input_dim) from xmc_inputs_gather; NULL for the sparse, mention and bilinear term */
 	double	   *u;				/* (rows) of an additive term, sparse or linear; else NULL */
 	xmc_network_state network;	/* of a network */
 	float	  **mentions;		/* (documents) of the mention term: xmc_mentions_forward; else NULL */

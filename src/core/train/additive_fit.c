@@ -24,6 +24,7 @@ typedef struct additive_fit
 	const xmc_document *const *document;	/* (n_documents) */
 	double	   *answers;		/* (n_documents) weight of each: answers_of */
 	double		all_answers;
+	double	   *pair_weight;	/* (n_documents) xmc_batch_pair_weight */
 	double		penalty;
 	int64_t		n;				/* variables */
 	int32_t    *column;			/* (2^hash_bits) the variable of each bucket, or -1; NULL for a linear term */
@@ -90,6 +91,7 @@ weigh_documents(additive_fit *fit, uint8_t *labelled)
 		XMC_TRY(xmc_check_stop(fit->ctx));
 		fit->answers[d] = answers_of(fit->document[d], labelled);
 		fit->all_answers += fit->answers[d];
+		fit->pair_weight[d] = xmc_batch_pair_weight(&fit->model->options, xmc_term_modality(fit->term), fit->document[d]);
 	}
 	return XMC_OK;
 }
@@ -156,30 +158,22 @@ score_pairs(additive_fit *fit, int32_t d)
 	const xmc_document *document = fit->document[d];
 	const xmc_options *options = &fit->model->options;
 	xmc_modality modality = xmc_term_modality(fit->term);
-	double		total = 0;		/* weight of the pairs that count */
 
 	memset(fit->du, 0, (size_t) document->n * sizeof(double));
-	for (int pass = 0; pass < 2; pass++)
-		for (int32_t p = 0; p < document->n_pairs; p++)
-		{
-			const xmc_pair *pair = &document->pair[p];
-			double		weight;
-			double		s;
+	for (int32_t p = 0; p < document->n_pairs; p++)
+	{
+		const xmc_pair *pair = &document->pair[p];
+		double		weight;
+		double		s;
 
-			if (!xmc_batch_takes(options, modality, document->has[pair->before]) ||
-				!xmc_batch_takes(options, modality, document->has[pair->after]))
-				continue;
-			if (pass == 0)
-			{
-				total += pair->weight;
-				continue;
-			}
-			weight = pair->weight / total * fit->answers[d] / fit->all_answers;
-			s = fit->u[pair->after] - fit->u[pair->before];
-			fit->loss += weight * xmc_softplus(-s);
-			fit->du[pair->after] -= weight * xmc_sigmoid(-s);
-			fit->du[pair->before] += weight * xmc_sigmoid(-s);
-		}
+		if (!xmc_batch_takes_pair(options, modality, document, pair))
+			continue;
+		weight = pair->weight / fit->pair_weight[d] * fit->answers[d] / fit->all_answers;
+		s = fit->u[pair->after] - fit->u[pair->before];
+		fit->loss += weight * xmc_softplus(-s);
+		fit->du[pair->after] -= weight * xmc_sigmoid(-s);
+		fit->du[pair->before] += weight * xmc_sigmoid(-s);
+	}
 }
 
 /* The objective at v (n), for xmc_lbfgs_minimise. */
@@ -285,8 +279,10 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	fit.share = xmc_arena_alloc(arena, fit.column ? most_items : 0, sizeof *fit.share);
 	fit.x = xmc_arena_alloc(arena, fit.column ? 0 : most_items * (size_t) fit.n, sizeof(float));
 	fit.answers = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
+	fit.pair_weight = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
 	labelled = xmc_arena_alloc(arena, most_items, 1);
-	if (!fit.answers || !labelled || !v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du || !fit.share || !fit.x)
+	if (!fit.answers || !fit.pair_weight || !labelled || !v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du ||
+		!fit.share || !fit.x)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(weigh_documents(&fit, labelled));
 	XMC_TRY(xmc_lbfgs_init(arena, fit.n, &lbfgs));

@@ -4,8 +4,8 @@
  *
  * Objective: sum over documents of a_d (sum over labelled pairs of weight softplus(u(before) - u(after))) / sum over documents
  * of a_d + penalty / 2 sum_k (w_k / scale_k)^2. The weights of one document's pairs sum to 1; a_d, the number of its labelled
- * items less one, is how many answers of a person these pairs stand for. The scale of a feature is its inverse document frequency, so that a rare word costs
- * less than a frequent one; all numbers of an embedding have one scale.
+ * items less one, is how many answers of a person these pairs stand for. The scale of a feature is its inverse document
+ * frequency, so that a rare word costs less than a frequent one; all numbers of an embedding have one scale.
  */
 #ifndef XMCOH_ADDITIVE_FIT_H
 #define XMCOH_ADDITIVE_FIT_H

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 7
+#define VERSION 8
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)

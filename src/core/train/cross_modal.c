@@ -9,7 +9,6 @@
 #include "xmcoh/scorer.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SPARE_APPROVED 2		/* documents of the pool per approved document that the alignment spares */
@@ -45,16 +44,6 @@ alignment_spares_approved(const xmc_trainer *t)
 	return t->out_of_fold.n > 0 && t->n_pool_new >= SPARE_APPROVED * t->n_approved;
 }
 
-/* By the order in which the documents were given. */
-static int
-compare_places(const void *a, const void *b)
-{
-	const xmc_document *x = *(const xmc_document *const *) a;
-	const xmc_document *y = *(const xmc_document *const *) b;
-
-	return (x > y) - (x < y);
-}
-
 int32_t
 xmc_train_count_alignment_documents(const xmc_trainer *t)
 {
@@ -76,7 +65,7 @@ alignment_documents(xmc_trainer *t)
 			if (!spares || !t->pool_is_known[d])
 				all[at++] = t->pool[d];
 		memcpy(all + at, t->approved, (size_t) (n - at) * sizeof *all);
-		qsort(all, (size_t) n, sizeof *all, compare_places);
+		xmc_train_sort_documents(n, all);
 	}
 	return all;
 }

@@ -14,6 +14,7 @@ static xmc_status
 train_fold(xmc_trainer *t, int32_t f, const xmc_labels *fold, int32_t pair, const xmc_labels *probes, int32_t probe_pair)
 {
 	const xmc_document **train = xmc_arena_alloc(&t->run_arena, (size_t) t->n_approved, sizeof *train);
+	const float *mention_idf = t->model->mention_idf;
 
 	XMC_NEED(train, t->ctx);
 	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &t->fold[f]));
@@ -24,6 +25,8 @@ train_fold(xmc_trainer *t, int32_t f, const xmc_labels *fold, int32_t pair, cons
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->run_arena, t->model, (xmc_modality) m, t->n_train, train));
+	if (mention_idf)			/* over all documents: the words that are common need no labels */
+		memcpy(t->model->mention_idf, mention_idf, XMC_MENTION_WORDS * sizeof *mention_idf);
 	for (int p = 0; p < XMC_TERMS; p++)
 		if (t->has_term[p])
 		{

@@ -21,7 +21,7 @@ typedef struct xmc_epochs
 	double		best_loss;
 	int64_t		n_values;
 	float	   *best_values;	/* (n_values) parameters of the term after its best epoch */
-	xmc_adamw	adamw;			/* of the dense parameters; n is 0 for the sparse term, which has none */
+	xmc_adamw	adamw;			/* of the dense parameters; n is 0 for a linear term, which is fitted whole */
 	xmc_adagrad hashed;			/* of the hashed parameters; rows is 0 where there are none */
 	xmc_random *random;
 	int32_t		n_train;
@@ -42,7 +42,7 @@ typedef struct xmc_epochs_steps
 	xmc_status	(*end) (void *arg, const xmc_epochs *e, bool is_best);
 } xmc_epochs_steps;
 
-/* The most epochs of a term: option epochs; of an additive term one for each penalty (additive_fit.h). */
+/* The most epochs of a term: option epochs; of a linear term one for each penalty (additive_fit.h). */
 static inline int32_t
 xmc_most_epochs(const xmc_options *options, xmc_term term)
 {
@@ -51,7 +51,7 @@ xmc_most_epochs(const xmc_options *options, xmc_term term)
 
 /*
  * Before the first epoch; seeds `random`. `adamw` is the optimizer of the dense parameters, allocated by the caller (all
- * zero for the sparse term); everything else is allocated in the arena. Errors: XMC_NO_MEMORY.
+ * zero for a linear term); everything else is allocated in the arena. Errors: XMC_NO_MEMORY.
  */
 extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const xmc_adamw *adamw,
 								   xmc_random *random, int32_t n_train, const xmc_document **train, xmc_epochs *out);

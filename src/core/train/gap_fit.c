@@ -67,16 +67,6 @@ typedef struct gap_fit
 
 /* ---- rows ---- */
 
-/* By the order in which the documents were given. */
-static int
-compare_places(const void *a, const void *b)
-{
-	const xmc_document *x = *(const xmc_document *const *) a;
-	const xmc_document *y = *(const xmc_document *const *) b;
-
-	return (x > y) - (x < y);
-}
-
 /* Adds documents of one part: all, or evenly so many of them that no more than MOST_DOCUMENTS of `approved` are read. */
 static void
 add_part(gap_documents *to, int32_t n, const xmc_document *const *document, int32_t part, int32_t approved)
@@ -111,7 +101,7 @@ list_documents(xmc_trainer *t, gap_documents *out)
 
 		XMC_NEED(sorted, t->ctx);
 		memcpy(sorted, t->approved, (size_t) t->n_approved * sizeof *sorted);
-		qsort(sorted, (size_t) t->n_approved, sizeof *sorted, compare_places);
+		xmc_train_sort_documents(t->n_approved, sorted);
 		add_part(out, t->n_approved, sorted, 0, approved);
 	}
 	add_part(out, t->held_out.n_documents, t->held_out.document, out->parts, approved);

@@ -19,6 +19,7 @@ typedef struct mention_fit
 	const xmc_model *model;
 	int32_t		n_documents;
 	const xmc_document *const *document;	/* (n_documents) */
+	double	   *pair_weight;	/* (n_documents) xmc_batch_pair_weight */
 	double		penalty;
 	xmc_mention_links links;	/* of a document whose links are not kept */
 	int32_t		n_kept;
@@ -29,40 +30,32 @@ typedef struct mention_fit
 	double		loss;
 } mention_fit;
 
-/* Adds a document's loss to fit->loss, and sets ds above the diagonal. */
+/* Adds the loss of document d to fit->loss, and sets ds above the diagonal. */
 static xmc_status
-score_pairs(mention_fit *fit, const xmc_document *document)
+score_pairs(mention_fit *fit, int32_t d)
 {
-	const xmc_options *options = &fit->model->options;
+	const xmc_document *document = fit->document[d];
 	int64_t		n = document->n;
-	double		total = 0;		/* weight of the pairs that count */
 	int64_t		work = 0;
 
 	XMC_TRY(xmc_clear(fit->ctx, fit->ds, (size_t) (n * n) * sizeof *fit->ds));
-	for (int pass = 0; pass < 2; pass++)
-		for (int32_t p = 0; p < document->n_pairs; p++)
-		{
-			const xmc_pair *pair = &document->pair[p];
-			double		weight;
-			double		s;
+	for (int32_t p = 0; p < document->n_pairs; p++)
+	{
+		const xmc_pair *pair = &document->pair[p];
+		double		weight;
+		double		s;
 
-			XMC_TRY(xmc_spend(fit->ctx, &work, 1));
-			if (!xmc_batch_takes(options, XMC_TEXT, document->has[pair->before]) ||
-				!xmc_batch_takes(options, XMC_TEXT, document->has[pair->after]))
-				continue;
-			if (pass == 0)
-			{
-				total += pair->weight;
-				continue;
-			}
-			weight = pair->weight / total / fit->n_documents;
-			s = xmc_mentions_score(n, fit->s, pair->before, pair->after);
-			fit->loss += weight * xmc_softplus(-s);
-			if (pair->before < pair->after)
-				fit->ds[pair->before * n + pair->after] -= weight * xmc_sigmoid(-s);
-			else
-				fit->ds[pair->after * n + pair->before] += weight * xmc_sigmoid(-s);
-		}
+		XMC_TRY(xmc_spend(fit->ctx, &work, 1));
+		if (!xmc_batch_takes_pair(&fit->model->options, XMC_TEXT, document, pair))
+			continue;
+		weight = pair->weight / fit->pair_weight[d] / fit->n_documents;
+		s = xmc_mentions_score(n, fit->s, pair->before, pair->after);
+		fit->loss += weight * xmc_softplus(-s);
+		if (pair->before < pair->after)
+			fit->ds[pair->before * n + pair->after] -= weight * xmc_sigmoid(-s);
+		else
+			fit->ds[pair->after * n + pair->before] += weight * xmc_sigmoid(-s);
+	}
 	return XMC_OK;
 }
 
@@ -85,7 +78,7 @@ objective(void *arg, const double *v, double *value, double *gradient)
 		if (d >= fit->n_kept)
 			XMC_TRY(xmc_mentions_link(fit->ctx, fit->model->mention_idf, fit->document[d], links));
 		XMC_TRY(xmc_mentions_forward(fit->ctx, fit->weight, links, fit->s));
-		XMC_TRY(score_pairs(fit, fit->document[d]));
+		XMC_TRY(score_pairs(fit, d));
 		XMC_TRY(xmc_mentions_backward(fit->ctx, links, fit->ds, gradient));
 	}
 	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
@@ -131,9 +124,15 @@ xmc_mention_fit(xmc_arena *arena, xmc_model *model, int32_t n_documents, const x
 	double	   *v = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *v);
 	double		value;
 
+	fit.pair_weight = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *fit.pair_weight);
+	XMC_NEED(fit.pair_weight, arena->ctx);
 	for (int32_t d = 0; d < n_documents; d++)
+	{
+		XMC_TRY(xmc_check_stop(arena->ctx));
+		fit.pair_weight[d] = xmc_batch_pair_weight(&model->options, XMC_TEXT, document[d]);
 		if (items < (size_t) document[d]->n)
 			items = (size_t) document[d]->n;
+	}
 	fit.weight = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *fit.weight);
 	fit.s = xmc_arena_alloc(arena, items * items, sizeof *fit.s);
 	fit.ds = xmc_arena_alloc(arena, items * items, sizeof *fit.ds);

@@ -1,12 +1,9 @@
 /* penalty.c - see penalty.h */
 #include "train/penalty.h"
 #include "train/additive_fit.h"
-#include "network/mentions.h"
 #include "train/folds.h"
 #include "train/mention_fit.h"
 #include "xmcoh/calibrate.h"
-
-#include <string.h>
 
 xmc_status
 xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
@@ -17,14 +14,6 @@ xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
 		XMC_NEED(t->idf, t->ctx);
 		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
 	}
-	if (term == XMC_TERM_MENTIONS && !t->mention_idf)
-	{
-		t->mention_idf = xmc_arena_alloc(&t->run_arena, XMC_MENTION_WORDS, sizeof(float));
-		XMC_NEED(t->mention_idf, t->ctx);
-		XMC_TRY(xmc_mention_idf(t->ctx, t->n_documents, t->document, t->mention_idf));
-	}
-	if (term == XMC_TERM_MENTIONS)
-		memcpy(t->model->mention_idf, t->mention_idf, XMC_MENTION_WORDS * sizeof(float));
 	xmc_arena_reset(&t->batch_arena);
 	if (term == XMC_TERM_MENTIONS)
 		XMC_TRY(xmc_mention_fit(&t->batch_arena, t->model, t->n_train, t->train, step, loss));
@@ -47,7 +36,7 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 
 		t->n_train = xmc_fold_teaches(t, f, true, train);
 		t->train = train;
-		xmc_model_clear_term(t->model, term);
+		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
 		for (int32_t step = 1; step <= xmc_penalties(term); step++)
 		{
 			double		train_loss;
@@ -57,8 +46,7 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 		}
 		*n += fold.n;
 	}
-	xmc_model_clear_term(t->model, term);
-	return XMC_OK;
+	return xmc_model_renew_term(t->ctx, t->model, term);
 }
 
 /*
@@ -78,7 +66,7 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 	if (t->report->folds == 0 || t->progress.round > 0)
 		return XMC_OK;
 	train = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *train);
-	s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * XMC_PENALTIES, sizeof *s);
+	s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * (size_t) xmc_penalties(term), sizeof *s);
 	if (!train || !s)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(score_folds(t, term, train, s, &n));

@@ -1,5 +1,5 @@
 /*
- * penalty.h - the ridge penalty of an additive term (design section 4, "Loss"): the fit with one penalty, and the penalty that
+ * penalty.h - the ridge penalty of a linear term (design section 4, "Loss"): the fit with one penalty, and the penalty that
  * cross-validation over the folds chooses.
  */
 #ifndef XMCOH_PENALTY_H
@@ -8,8 +8,8 @@
 #include "train/trainer.h"
 
 /*
- * Fits an additive term of t->model to t->train with the penalty of `step` (additive_fit.h), beginning from what the model
- * has; *loss is the mean over documents. Errors: as xmc_additive_fit, and those of the hooks.
+ * Fits a linear term of t->model to t->train with the penalty of `step` (additive_fit.h), beginning from what the model has;
+ * *loss is the mean over documents. Errors: as xmc_additive_fit, and those of the hooks.
  */
 extern xmc_status xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss);
 

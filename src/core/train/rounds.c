@@ -177,7 +177,7 @@ train_pupil(xmc_trainer *t, xmc_round *r, int32_t round)
 	XMC_NEED(all, t->ctx);
 	for (int p = 0; p < XMC_TERMS; p++)
 		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == r->pupil)
-			XMC_TRY(xmc_train_renew_term(t, (xmc_term) p));
+			XMC_TRY(xmc_model_renew_term(t->ctx, t->model, (xmc_term) p));
 	XMC_TRY(divide_documents(t, r, n_weak, all));
 	t->validation = validation = r->validation.n ? &r->validation : &t->held_out;
 	for (int p = 0; p < XMC_TERMS && status == XMC_OK; p++)

@@ -69,7 +69,7 @@ step(xmc_trainer *t, xmc_epochs *e, int32_t n_documents, const xmc_document *con
 }
 
 /*
- * Of an additive term the fit with the next penalty; of another one pass over the training documents in a new random order.
+ * Of a linear term the fit with the next penalty; of another one pass over the training documents in a new random order.
  * *loss is the mean over documents.
  */
 static xmc_status
@@ -164,16 +164,15 @@ end_step(void *arg, const xmc_epochs *e, bool is_best)
 	return xmc_train_report_progress(t);
 }
 
-/* Trains the term as `fit` says, to its best epoch or for `fixed` epochs; *epochs: how many were run, *best: the best of them. */
+/* Trains the term as `fit` says, to its best epoch or, above 0, for `fixed` epochs. *e: the loop as it ended. */
 static xmc_status
-run_epochs(term_fit *fit, int32_t fixed, int32_t *epochs, int32_t *best)
+run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 {
 	xmc_trainer *t = fit->t;
 	xmc_term	term = fit->term;
 	const xmc_epochs_steps steps = {.arg = fit,.checkpoint = checkpoint_step,.train = train_step,.validate = validate_step,
 		.end = end_step};
 	xmc_adamw	adamw = {0};
-	xmc_epochs	e;
 
 	xmc_arena_reset(&t->term_arena);
 	if (xmc_term_is_network(term) && t->hooks.shards > 1)
@@ -182,16 +181,14 @@ run_epochs(term_fit *fit, int32_t fixed, int32_t *epochs, int32_t *best)
 								 &adamw, &t->leader));
 	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
-	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
+	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, e));
 	t->progress.modality = xmc_term_modality(term);
-	e.fixed = fixed;
+	e->fixed = fixed;
 	if (xmc_term_is_linear(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
-		XMC_TRY(xmc_train_choose_penalty(t, term, &e.fixed));
-	XMC_TRY(xmc_epochs_run(&e, t->model, &steps));
+		XMC_TRY(xmc_train_choose_penalty(t, term, &e->fixed));
+	XMC_TRY(xmc_epochs_run(e, t->model, &steps));
 	xmc_leader_end(&t->leader);
-	xmc_epochs_end(&e, t->model);
-	*epochs = e.done;
-	*best = e.best;
+	xmc_epochs_end(e, t->model);
 	return XMC_OK;
 }
 
@@ -199,17 +196,16 @@ xmc_status
 xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 {
 	term_fit	fit = {.t = t,.term = term,.stage = xmc_stage(t->progress.round, term)};
-	int32_t		epochs;
-	int32_t		best;
+	xmc_epochs	e;
 
 	if (xmc_leaves_out(t, fit.stage))
 		return XMC_OK;
 	t->progress.phase = phase_name[term];
-	XMC_TRY(run_epochs(&fit, 0, &epochs, &best));
+	XMC_TRY(run_epochs(&fit, 0, &e));
 	if (t->progress.round == 0)
-		t->best_epoch[term] = best;
+		t->best_epoch[term] = e.best;
 	/* Early stopping has saved the work of the remaining epochs. */
-	t->progress.done += (int64_t) (xmc_most_epochs(t->options, term) - epochs) * t->n_train;
+	t->progress.done += (int64_t) (xmc_most_epochs(t->options, term) - e.done) * t->n_train;
 	return XMC_OK;
 }
 
@@ -217,30 +213,12 @@ xmc_status
 xmc_train_term_again(xmc_trainer *t, xmc_term term)
 {
 	term_fit	fit = {.t = t,.term = term,.stage = xmc_stage(XMC_REFIT, term),.is_refit = true};
-	int32_t		epochs;
-	int32_t		best;
+	xmc_epochs	e;
 
 	t->progress.phase = "training on all approved documents";
 	if (!xmc_is_resuming(t))
-		XMC_TRY(xmc_train_renew_term(t, term));
-	return run_epochs(&fit, t->best_epoch[term], &epochs, &best);
-}
-
-xmc_status
-xmc_train_renew_term(xmc_trainer *t, xmc_term term)
-{
-	int64_t		n = xmc_model_copy_term(t->model, term, NULL, true);
-	float	   *values;			/* (n) */
-	xmc_model  *fresh;
-
-	xmc_arena_reset(&t->term_arena);
-	values = xmc_arena_alloc(&t->term_arena, (size_t) n, sizeof *values);
-	XMC_NEED(values, t->ctx);
-	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &fresh));
-	xmc_model_copy_term(fresh, term, values, true);
-	xmc_model_copy_term(t->model, term, values, false);
-	xmc_model_free(t->ctx, fresh);
-	return XMC_OK;
+		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
+	return run_epochs(&fit, t->best_epoch[term], &e);
 }
 
 xmc_status

@@ -16,9 +16,6 @@ extern xmc_status xmc_train_term_to_best(xmc_trainer *t, xmc_term term);
 /* Trains one term for a given number of epochs, without held-out loss, without checkpoints, and never in shards. */
 extern xmc_status xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs);
 
-/* Sets the parameters of the term to their initial values. Errors: those of xmc_model_new. */
-extern xmc_status xmc_train_renew_term(xmc_trainer *t, xmc_term term);
-
 /*
  * Trains the term anew on t->train for as many epochs, or with the penalty, as were best (t->best_epoch). Nothing is
  * measured. Checkpoints are of the stages of the refit. Errors: as xmc_train_term_to_best.

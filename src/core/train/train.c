@@ -244,6 +244,8 @@ run(xmc_trainer *t)
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (t->model->network[m].input_dim > 0)
 			XMC_TRY(xmc_inputs_fit(&t->run_arena, t->model, (xmc_modality) m, t->n_train, t->train));
+	if (t->has_term[XMC_TERM_MENTIONS])
+		XMC_TRY(xmc_mention_idf(t->ctx, t->n_documents, t->document, t->model->mention_idf));
 	/* 1. The alignment. */
 	if (t->model->align_scale)
 		XMC_TRY(xmc_train_fit_alignment(t));

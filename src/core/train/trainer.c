@@ -5,6 +5,8 @@
 #include "xmcoh/groups.h"
 #include "xmcoh/scorer.h"
 
+#include <stdlib.h>
+
 #define BOOTSTRAP_SEED 1
 
 xmc_status
@@ -24,6 +26,22 @@ void *
 xmc_train_spill_alloc(xmc_trainer *t, size_t count, size_t size)
 {
 	return t->hooks.spill ? t->hooks.spill(t->hooks.arg, count * size) : xmc_arena_zalloc(&t->run_arena, count, size);
+}
+
+/* All documents of a training are in one array, in the order in which they were given. */
+static int
+compare_places(const void *a, const void *b)
+{
+	const xmc_document *x = *(const xmc_document *const *) a;
+	const xmc_document *y = *(const xmc_document *const *) b;
+
+	return (x > y) - (x < y);
+}
+
+void
+xmc_train_sort_documents(int32_t n, const xmc_document **document)
+{
+	qsort(document, (size_t) n, sizeof *document, compare_places);
 }
 
 xmc_status

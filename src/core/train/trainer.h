@@ -101,7 +101,6 @@ typedef struct xmc_trainer
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
-	float	   *mention_idf;	/* (XMC_MENTION_WORDS) of words over all documents; NULL until the mention term needs it */
 	xmc_random	random;
 	xmc_leader	leader;			/* of the network that is being trained in shards; else all zero */
 	xmc_train_hooks hooks;
@@ -119,6 +118,9 @@ extern xmc_status xmc_train_report_progress(xmc_trainer *t);
 
 /* Memory for what grows with the pool, all zero, kept to the end (hook spill); NULL: no memory. */
 extern void *xmc_train_spill_alloc(xmc_trainer *t, size_t count, size_t size);
+
+/* Sorts documents of the training by the order in which they were given. */
+extern void xmc_train_sort_documents(int32_t n, const xmc_document **document);
 
 /*
  * Lays out the arrays of l, whose documents are set: weights, and scores of 0. of_pool: the documents are those of the

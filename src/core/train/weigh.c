@@ -15,14 +15,13 @@
 void
 xmc_train_scale_term(xmc_model *model, xmc_term term, double by)
 {
-	xmc_network *network = &model->network[xmc_term_modality(term)];
-	bool		is_network = xmc_term_is_network(term);
-	float	   *values = term == XMC_TERM_SPARSE ? model->sparse : term == XMC_TERM_MENTIONS ? model->mentions : is_network ? network->head_v : network->linear;
-	int64_t		n = term == XMC_TERM_SPARSE || term == XMC_TERM_MENTIONS ? xmc_model_copy_term(model, term, NULL, true)
-		: is_network ? model->options.d_model : network->embedding_dim;
+	const xmc_tensor *last = NULL;	/* that step: see xmc_model.tensor */
 
-	for (int64_t k = 0; k < n; k++)
-		values[k] = (float) (values[k] * by);
+	for (int32_t k = 0; k < model->n_tensors; k++)
+		if (model->tensor[k].term == term)
+			last = &model->tensor[k];
+	for (int64_t k = 0; last && k < last->n_values; k++)
+		(*last->slot)[k] = (float) ((*last->slot)[k] * by);
 }
 
 /* The number of the group of each labelled pair of l, into of_pair (l->n). */
@@ -97,7 +96,7 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 		return XMC_OK;
 	xmc_arena_reset(&t->term_arena);
 	if (equally)
-		/* The raw scores have no common unit: a penalty makes those of an additive term small. */
+		/* The raw scores have no common unit: a penalty makes those of a linear term small. */
 		for (int32_t c = 0; c < k; c++)
 			XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &weight[c]));
 	else
