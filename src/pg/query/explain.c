@@ -10,7 +10,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -101,7 +100,6 @@ take_model(FunctionCallInfo fcinfo, Explaining *e)
 	e->document = text_argument(fcinfo->args[1], "document");
 	e->deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 }
-
 
 /* ---- explain(model, document, item_a, item_b, top, source) ---- */
 
@@ -279,9 +277,10 @@ enum
 static Datum
 text_of_item(const xmc_item *item, bool *is_null)
 {
-	*is_null = item->text == NULL;
-	return *is_null ? (Datum) 0
-		: CStringGetTextDatum(pg_any_to_server(item->text, (int) item->text_length, PG_UTF8));
+	char	   *text = xmcoh_item_text(item);
+
+	*is_null = text == NULL;
+	return *is_null ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
 static Datum

@@ -110,12 +110,19 @@ clipped(char *text)
 }
 
 char *
+xmcoh_item_text(const xmc_item *item)
+{
+	char	   *text = item->text ? pg_any_to_server(item->text, (int) item->text_length, PG_UTF8) : NULL;
+
+	return text == item->text && text != NULL ? pnstrdup(text, item->text_length) : text;
+}
+
+char *
 xmcoh_item_label(Language language, double position, const xmc_item *item)
 {
 	bool		has_text = item->text != NULL && item->text_length > 0;
 	const Translation *t = &translations[language];
-	char	   *name = has_text ? clipped(pg_any_to_server(item->text, (int) item->text_length, PG_UTF8))
-		: pnstrdup(item->key, item->key_length);
+	char	   *name = has_text ? clipped(xmcoh_item_text(item)) : pnstrdup(item->key, item->key_length);
 
 	if (isnan(position))
 		return psprintf(phrase(has_text ? t->text : t->item), name);
