@@ -443,14 +443,10 @@ Datum
 xmcoh_review_queue(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Queue		queue = {.most = PG_ARGISNULL(1) ? 20 : PG_GETARG_INT32(1)};
+	Queue		queue = {.most = xmcoh_count_argument(fcinfo->args[1], "n", 1, MOST_PAIRS, 20)};
 	List	   *pairs;
 	ListCell   *cell;
 
-	if (queue.most < 1 || queue.most > MOST_PAIRS)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("n must be between 1 and %d", MOST_PAIRS));
 	InitMaterializedSRF(fcinfo, 0);
 	fill(fcinfo, 0, InvalidOid, &queue);
 	pairs = sorted(&queue);
