@@ -1,7 +1,8 @@
 /*
  * phrases.c - sentences for the people who read a document; phrases.h is the contract.
  *
- * A new language is a new row of `translations`. Its phrases are in UTF-8 and are converted to the encoding of the database.
+ * A new language is a value of Language with a name (arguments.c) and a row of `translations`. Its phrases are in UTF-8 and are
+ * converted to the encoding of the database.
  */
 #include "query/phrases.h"
 

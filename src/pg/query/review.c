@@ -17,7 +17,6 @@
 #include "utils/memutils.h"
 
 #include "base/access.h"
-#include "base/statement.h"
 #include "base/xmcoh.h"
 #include "query/arguments.h"
 #include "query/bulk.h"
