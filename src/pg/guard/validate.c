@@ -19,9 +19,7 @@ xmcoh_validate_document(PG_FUNCTION_ARGS)
 	CheckRule	rule = {.model = text_to_cstring(model),.precision = xmcoh_precision_argument(fcinfo->args[3])};
 	CheckedDocument checked = {0};
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("document must not be NULL"));
-	checked.key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	checked.key = xmcoh_text_argument(fcinfo->args[1], "document");
 	rule.source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
 	rule.allow_approved = PG_ARGISNULL(4) || PG_GETARG_BOOL(4);
 	rule.deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));

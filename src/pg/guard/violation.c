@@ -16,7 +16,6 @@
 #include "base/xmcoh.h"
 #include "query/bulk.h"
 #include "query/phrases.h"
-#include "source/seen.h"
 
 #include "xmcoh/check.h"
 #include "xmcoh/hash.h"
@@ -87,14 +86,11 @@ must_be_scored(void *arg, const SourceDocument *document)
 	return document->order != NULL;
 }
 
-/* An item of the document, named by its key as long as its text is not known. */
 static ViolatingItem
 violating_item(const BulkDocument *scored, int32 number)
 {
-	ViolatingItem item = {.key = pstrdup(scored->item[number]),.position = scored->position[number]};
-
-	item.label = xmcoh_item_label(ENGLISH, item.position, &(xmc_item) {.key = item.key,.key_length = strlen(item.key)});
-	return item;
+	return (ViolatingItem) {.key = pstrdup(scored->item[number]),
+		.label = xmcoh_item_label(ENGLISH, scored->position[number], &scored->text[number])};
 }
 
 static void
@@ -126,58 +122,6 @@ visit(void *arg, const BulkDocument *scored)
 	MemoryContextSwitchTo(caller);
 }
 
-/* ---- describing ---- */
-
-/* Names an item of the document by its text, if it has one: step 6 "Tighten the bolts". */
-static void
-describe_item(const SourceDocument *document, ViolatingItem *described)
-{
-	int32		number = xmcoh_item_number(document, described->key);
-
-	if (number >= 0)
-		described->label = xmcoh_item_label(ENGLISH, described->position, &document->item[number]);
-}
-
-/* Reads documents that are not to be scored. */
-static void
-read_documents(const CheckRule *rule, const DocumentKeys *keys, SourceVisitor visitor, void *arg)
-{
-	xmcoh_source_visit(xmcoh_source_columns(rule->deployed.model_id, rule->source), &rule->deployed.model->options, keys,
-					   visitor, arg);
-}
-
-static bool
-describe(void *arg, const SourceDocument *document)
-{
-	const Check *check = arg;
-	Violation  *violation = find_checked(check, document->key)->violation;
-	MemoryContext caller = MemoryContextSwitchTo(check->memory);
-
-	for (int k = 0; k < violation->n_listed; k++)
-	{
-		describe_item(document, &violation->pair[k].before);
-		describe_item(document, &violation->pair[k].after);
-	}
-	MemoryContextSwitchTo(caller);
-	return true;
-}
-
-/*
- * Reads the violating documents again, for the texts of their items: they are few. All that the model reads is read, because
- * a step and its photo may have the same position. A source has texts only if the model reads them.
- */
-static void
-describe_violations(Check *check)
-{
-	DocumentKeys keys = {.key = palloc(sizeof(char *) * (check->n + 1))};
-
-	for (int k = 0; k < check->n; k++)
-		if (check->document[k].violation != NULL)
-			keys.key[keys.n++] = check->document[k].key;
-	if (keys.n > 0)
-		read_documents(check->rule, &keys, describe, check);
-}
-
 /* The keys of the documents. */
 static DocumentKeys
 keys_of(const CheckRule *rule, int n, const CheckedDocument *document)
@@ -196,13 +140,12 @@ xmcoh_find_violations(const CheckRule *rule, int n, CheckedDocument *document)
 	Check		check = {.rule = rule,.n = n,.document = document,.memory = CurrentMemoryContext,
 	.threshold = xmc_check_threshold(rule->deployed.model, XMC_SCORE_FUSED, rule->precision)};
 	DocumentKeys keys = keys_of(rule, n, document);
-	BulkRequest request = {.source = rule->source,.keys = &keys,.decided = rule->allow_approved,.filter = must_be_scored,
-	.visit = visit,.arg = &check};
+	BulkRequest request = {.source = rule->source,.keys = &keys,.decided = rule->allow_approved,.texts = true,
+	.filter = must_be_scored,.visit = visit,.arg = &check};
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&rule->deployed, &as_new, &request);
-	describe_violations(&check);
 	SPI_finish();
 }
 
@@ -225,7 +168,8 @@ xmcoh_digest_documents(const CheckRule *rule, int n, CheckedDocument *document)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	read_documents(rule, &keys, set_digest, &check);
+	xmcoh_source_visit(xmcoh_source_columns(rule->deployed.model_id, rule->source), &rule->deployed.model->options, &keys,
+					   set_digest, &check);
 	SPI_finish();
 }
 

@@ -17,7 +17,6 @@
 typedef struct ViolatingItem
 {
 	const char *key;
-	double		position;		/* that is stored */
 	const char *label;			/* for people: its stored position, and its text or key */
 } ViolatingItem;
 

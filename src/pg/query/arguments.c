@@ -13,6 +13,16 @@
 
 #include "base/access.h"
 
+char *
+xmcoh_text_argument(NullableDatum argument, const char *name)
+{
+	if (argument.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be NULL", name)));
+	return text_to_cstring(DatumGetTextPP(argument.value));
+}
+
 text *
 xmcoh_model_argument(NullableDatum argument)
 {
@@ -96,14 +106,14 @@ xmcoh_language_argument(NullableDatum argument)
 }
 
 int32
-xmcoh_count_argument(NullableDatum argument, const char *name, int32 usual)
+xmcoh_count_argument(NullableDatum argument, const char *name, int32 least, int32 most, int32 usual)
 {
 	int32		count = argument.isnull ? usual : DatumGetInt32(argument.value);
 
-	if (count < 0 || count > XMCOH_MOST_LISTED)
+	if (count < least || count > most)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be between 0 and %d", name, XMCOH_MOST_LISTED)));
+				 errmsg("%s must be between %d and %d", name, least, most)));
 	return count;
 }
 
@@ -145,16 +155,9 @@ xmcoh_precision_argument(NullableDatum argument)
 int32
 xmcoh_candidates_argument(NullableDatum argument)
 {
-	int32		n;
-
 	if (argument.isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("n must not be NULL")));
-	n = DatumGetInt32(argument.value);
-	if (n < 0 || n > MOST_CANDIDATES)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("n must be between 0 and %d", MOST_CANDIDATES)));
-	return n;
+	return xmcoh_count_argument(argument, "n", 0, MOST_CANDIDATES, 0);
 }

@@ -13,6 +13,9 @@
 #include "xmcoh/review.h"
 #include "xmcoh/scorer.h"
 
+/* A text. ERROR null_value_not_allowed for NULL. */
+extern char *xmcoh_text_argument(NullableDatum argument, const char *name);
+
 /* The name of a model. ERROR null_value_not_allowed for NULL. */
 extern text *xmcoh_model_argument(NullableDatum argument);
 
@@ -28,9 +31,10 @@ extern const char *xmcoh_score_kind_name(xmc_score_kind kind);
  */
 extern xmc_guidance_rule xmcoh_guidance_arguments(FunctionCallInfo fcinfo, int first);
 
-/* A number of rows to list, at most XMCOH_MOST_LISTED; NULL: `usual`. ERROR invalid_parameter_value. */
-#define XMCOH_MOST_LISTED 1000
-extern int32 xmcoh_count_argument(NullableDatum argument, const char *name, int32 usual);
+/* A number from `least` to `most`; NULL: `usual`. ERROR invalid_parameter_value. */
+extern int32 xmcoh_count_argument(NullableDatum argument, const char *name, int32 least, int32 most, int32 usual);
+
+#define XMCOH_MOST_LISTED 1000	/* rows that a function lists */
 
 /* The languages of sentences for people (phrases.h). */
 typedef enum Language

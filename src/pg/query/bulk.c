@@ -27,7 +27,6 @@ typedef struct Batch
 	const xmc_guidance_rule *rule;
 	const BulkRequest *request;
 	const ApprovedPairs *approved;	/* NULL: they are not asked for */
-	bool		texts;			/* are asked for */
 	int32		n;
 	int64		pairs;			/* sum of n * n */
 	int64		numbers;		/* of embeddings */
@@ -62,7 +61,7 @@ add_document(Batch *batch, const SourceDocument *from)
 	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1)),.approved = from->approved};
 	for (int32 i = 0; i < from->n; i++)
 		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
-	if (batch->texts)
+	if (batch->request->texts)
 		to->text = copy_texts(from, to->item);
 	to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
@@ -134,7 +133,7 @@ xmcoh_decided_with_order(const BulkDocument *scored)
 }
 
 static void
-score_batch(Batch *batch, BulkVisitor visit, void *arg)
+score_batch(Batch *batch)
 {
 	xmc_document document[BATCH_DOCUMENTS];
 	xmc_scores	scores[BATCH_DOCUMENTS];
@@ -147,7 +146,7 @@ score_batch(Batch *batch, BulkVisitor visit, void *arg)
 	{
 		CHECK_FOR_INTERRUPTS();
 		batch->document[d].scores = scores[d];
-		visit(arg, &batch->document[d]);
+		batch->request->visit(batch->request->arg, &batch->document[d]);
 	}
 	batch->n = 0;
 	batch->pairs = 0;
@@ -234,7 +233,6 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	batch->rule = rule;
 	batch->request = request;
 	batch->approved = approved;
-	batch->texts = request->texts;
 	foreach(cell, sources)
 	{
 		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, request->keys);
@@ -252,7 +250,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 			if (batch->n == BATCH_DOCUMENTS || batch->pairs >= BATCH_PAIRS || batch->numbers >= BATCH_NUMBERS
 				|| (next == NULL && batch->n > 0))
 			{
-				score_batch(batch, request->visit, request->arg);
+				score_batch(batch);
 				MemoryContextReset(memory);
 			}
 			MemoryContextSwitchTo(before);

@@ -40,8 +40,8 @@ typedef bool (*BulkFilter) (void *arg, const SourceDocument *document);
 typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
 
 /*
- * Keeps in to->note what the visitor needs of the document as it was read, such as its texts, in the memory of the visit. The
- * other fields of *to are set, but for the scores. `pairs` NULL: the request does not ask for decisions.
+ * Keeps in to->note what the visitor needs of the document as it was read, in the memory of the visit. The other fields of
+ * *to are set, but for the scores. `pairs` NULL: the request does not ask for decisions.
  */
 typedef void (*BulkNote) (void *arg, const SourceDocument *document, const ApprovedPairs *pairs, BulkDocument *to);
 

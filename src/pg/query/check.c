@@ -108,8 +108,8 @@ find_threshold(const DeployedModel *deployed, double precision)
 	else if (isinf(threshold))
 		ereport(NOTICE,
 				(errmsg("version %d does not reach the precision %g", deployed->version, precision),
-				 errdetail("At no probability were its pairs right that often on approved documents that it was not trained on."
-						   " Only decided pairs count as confident."),
+				 errdetail("At no probability were pairs of approved documents right that often, scored by a model that was not"
+						   " trained on them. Only decided pairs count as confident."),
 				 errhint("Approve more documents and train again, or ask for a lower precision.")));
 	return threshold;
 }

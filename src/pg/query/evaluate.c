@@ -51,16 +51,16 @@ typedef struct Tally
 /* Documents that are evaluated together. */
 typedef enum DocumentSet
 {
-	UNSEEN,						/* the version was not trained on them, or that is not recorded */
+	UNSEEN,						/* the model was not trained on them, or that is not recorded */
 	KNOWN_GROUP,				/* the same, but on other documents of their groups */
-	SEEN,						/* the version was trained on them */
+	SEEN,						/* the model was trained on them */
 	DOCUMENT_SETS
 } DocumentSet;
 
 typedef struct Evaluation
 {
 	MemoryContext memory;
-	const xmc_model *model;
+	const xmc_model *model;		/* of the version; with held_out_only as it was measured, before the refit */
 	bool		inferred;		/* the alignment of every document is inferred */
 	bool		held_out_only;
 	HeldOutRule held_out;		/* with held_out_only */

@@ -10,7 +10,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -83,25 +82,15 @@ explain_pairs(Explaining *e, const BulkDocument *scored, int32 n, const xmc_pair
 						  pair, visit, e), &ctx);
 }
 
-/* A text argument that must not be NULL. */
-static char *
-text_argument(NullableDatum argument, const char *name)
-{
-	if (argument.isnull)
-		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be NULL", name));
-	return text_to_cstring(DatumGetTextPP(argument.value));
-}
-
 static void
 take_model(FunctionCallInfo fcinfo, Explaining *e)
 {
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 
 	e->model_name = text_to_cstring(model);
-	e->document = text_argument(fcinfo->args[1], "document");
+	e->document = xmcoh_text_argument(fcinfo->args[1], "document");
 	e->deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 }
-
 
 /* ---- explain(model, document, item_a, item_b, top, source) ---- */
 
@@ -254,9 +243,9 @@ xmcoh_explain(PG_FUNCTION_ARGS)
 	Explaining	e = {.rule = &usual};
 
 	take_model(fcinfo, &e);
-	e.item[0] = text_argument(fcinfo->args[2], "item_a");
-	e.item[1] = text_argument(fcinfo->args[3], "item_b");
-	e.top = xmcoh_count_argument(fcinfo->args[4], "top", 10);
+	e.item[0] = xmcoh_text_argument(fcinfo->args[2], "item_a");
+	e.item[1] = xmcoh_text_argument(fcinfo->args[3], "item_b");
+	e.top = xmcoh_count_argument(fcinfo->args[4], "top", 0, XMCOH_MOST_LISTED, 10);
 	if (strcmp(e.item[0], e.item[1]) == 0)
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("item_a and item_b are the same item \"%s\"", e.item[0]));
 	explain_one(fcinfo, fcinfo->args[5], explain_pair, &e);
@@ -279,9 +268,10 @@ enum
 static Datum
 text_of_item(const xmc_item *item, bool *is_null)
 {
-	*is_null = item->text == NULL;
-	return *is_null ? (Datum) 0
-		: CStringGetTextDatum(pg_any_to_server(item->text, (int) item->text_length, PG_UTF8));
+	char	   *text = xmcoh_item_text(item);
+
+	*is_null = text == NULL;
+	return *is_null ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
 static Datum
@@ -375,7 +365,7 @@ xmcoh_explain_document(PG_FUNCTION_ARGS)
 	double		precision = xmcoh_precision_argument(fcinfo->args[3]);
 
 	take_model(fcinfo, &e);
-	e.most = xmcoh_count_argument(fcinfo->args[4], "n", 10);
+	e.most = xmcoh_count_argument(fcinfo->args[4], "n", 0, XMCOH_MOST_LISTED, 10);
 	e.threshold = xmc_check_threshold(e.deployed.model, XMC_SCORE_FUSED, precision);
 	explain_one(fcinfo, fcinfo->args[2], explain_order, &e);
 	return (Datum) 0;

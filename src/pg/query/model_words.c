@@ -252,7 +252,7 @@ xmcoh_model_words(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
-	int32		n = xmcoh_count_argument(fcinfo->args[1], "n", 20);
+	int32		n = xmcoh_count_argument(fcinfo->args[1], "n", 0, XMCOH_MOST_LISTED, 20);
 	Oid			source = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
 	HASHCTL		info = {.keysize = sizeof(uint32),.entrysize = sizeof(Word)};
 	DeployedModel deployed;

@@ -67,10 +67,19 @@ typedef struct PhotoSearch
 	Photo		chunk[CHUNK_PHOTOS];	/* photos of the pool that show no step */
 } PhotoSearch;
 
+/* Aligns the items of a document. Allocates in CurrentMemoryContext. */
 static void
-build(const PhotoSearch *search, xmc_ctx *ctx, int32 n, const xmc_item *item, xmc_document *out)
+align(const PhotoSearch *search, const char *key, int32 n, const xmc_item *item, Counterparts *out)
 {
-	XMCOH_TRY(xmc_document_build(ctx, &search->deployed->model->options, xmcoh_tokeniser(), n, item, out), ctx);
+	const xmc_model *model = search->deployed->model;
+	xmc_ctx		ctx = xmcoh_context();
+	xmc_document document;
+	xmc_arena	arena;
+
+	XMCOH_TRY(xmc_document_build(&ctx, &model->options, xmcoh_tokeniser(), n, item, &document), &ctx);
+	xmcoh_check_can_align(search->deployed, key, &document);
+	xmc_arena_init(&arena, &ctx);
+	xmcoh_find_counterparts(&arena, model, &document, out);
 }
 
 static const float *
@@ -122,10 +131,7 @@ visit_asked(void *arg, const SourceDocument *from)
 	PhotoSearch *search = arg;
 	const xmc_options *options = &search->deployed->model->options;
 	MemoryContext caller = MemoryContextSwitchTo(search->memory);
-	xmc_ctx		ctx = xmcoh_context();
 	Asked	   *asked = palloc0(sizeof(Asked));
-	xmc_document document;
-	xmc_arena	arena;
 	Counterparts counterparts;
 	const char **photo_key;		/* of images; NULL: not copied yet */
 
@@ -133,10 +139,7 @@ visit_asked(void *arg, const SourceDocument *from)
 	asked->step = palloc0(sizeof(BareStep) * (Size) (from->n + 1));
 	search->asked = lappend(search->asked, asked);
 	MemoryContextSwitchTo(search->scratch);
-	build(search, &ctx, from->n, from->item, &document);
-	xmcoh_check_can_align(search->deployed, from->key, &document);
-	xmc_arena_init(&arena, &ctx);
-	xmcoh_find_counterparts(&arena, search->deployed->model, &document, &counterparts);
+	align(search, from->key, from->n, from->item, &counterparts);
 	photo_key = palloc0(sizeof(char *) * ((Size) counterparts.alignment.n_image + 1));
 	for (int32 c = 0; c < counterparts.alignment.n_text; c++)
 	{
@@ -242,12 +245,9 @@ keep_candidates(const PhotoSearch *search, Asked *asked)
 static void
 align_chunk(const PhotoSearch *search, Asked *asked)
 {
-	xmc_ctx		ctx = xmcoh_context();
 	int32		n = asked->n_kept + search->n_chunk;
 	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) (asked->n + n));
 	Photo	   *photo = palloc(sizeof(Photo) * (Size) n);
-	xmc_document document;
-	xmc_arena	arena;
 	Counterparts counterparts;
 
 	if (asked->n_kept > 0)
@@ -260,10 +260,7 @@ align_chunk(const PhotoSearch *search, Asked *asked)
 		item[i].key = psprintf("%d", i);
 		item[i].key_length = strlen(item[i].key);
 	}
-	build(search, &ctx, asked->n + n, item, &document);
-	xmcoh_check_can_align(search->deployed, asked->key, &document);
-	xmc_arena_init(&arena, &ctx);
-	xmcoh_find_counterparts(&arena, search->deployed->model, &document, &counterparts);
+	align(search, asked->key, asked->n + n, item, &counterparts);
 	for (int32 s = 0; s < asked->n; s++)
 	{
 		asked->step[s].n = 0;
@@ -303,15 +300,9 @@ visit_pool(void *arg, const SourceDocument *from)
 {
 	PhotoSearch *search = arg;
 	MemoryContext caller = MemoryContextSwitchTo(search->scratch);
-	xmc_ctx		ctx = xmcoh_context();
-	xmc_document document;
-	xmc_arena	arena;
 	Counterparts counterparts;
 
-	build(search, &ctx, from->n, from->item, &document);
-	xmcoh_check_can_align(search->deployed, from->key, &document);
-	xmc_arena_init(&arena, &ctx);
-	xmcoh_find_counterparts(&arena, search->deployed->model, &document, &counterparts);
+	align(search, from->key, from->n, from->item, &counterparts);
 	for (int32 r = 0; r < counterparts.alignment.n_image; r++)
 	{
 		const xmc_item *item = &from->item[counterparts.alignment.image[r]];

@@ -1,7 +1,8 @@
 /*
  * phrases.c - sentences for the people who read a document; phrases.h is the contract.
  *
- * A new language is a new row of `translations`. Its phrases are in UTF-8 and are converted to the encoding of the database.
+ * A new language is a value of Language with a name (arguments.c) and a row of `translations`. Its phrases are in UTF-8 and are
+ * converted to the encoding of the database.
  */
 #include "query/phrases.h"
 
@@ -110,12 +111,19 @@ clipped(char *text)
 }
 
 char *
+xmcoh_item_text(const xmc_item *item)
+{
+	char	   *text = item->text ? pg_any_to_server(item->text, (int) item->text_length, PG_UTF8) : NULL;
+
+	return text == item->text && text != NULL ? pnstrdup(text, item->text_length) : text;
+}
+
+char *
 xmcoh_item_label(Language language, double position, const xmc_item *item)
 {
 	bool		has_text = item->text != NULL && item->text_length > 0;
 	const Translation *t = &translations[language];
-	char	   *name = has_text ? clipped(pg_any_to_server(item->text, (int) item->text_length, PG_UTF8))
-		: pnstrdup(item->key, item->key_length);
+	char	   *name = has_text ? clipped(xmcoh_item_text(item)) : pnstrdup(item->key, item->key_length);
 
 	if (isnan(position))
 		return psprintf(phrase(has_text ? t->text : t->item), name);

@@ -12,6 +12,9 @@
 
 #include "xmcoh/explain.h"
 
+/* A copy of the text of an item, in the encoding of the database; NULL: the item has none, or the model reads none. */
+extern char *xmcoh_item_text(const xmc_item *item);
+
 /*
  * What an item is called: step 6 "Tighten the bolts", or step 6 (item 12) without a text; without "step 6" where the position
  * is NaN. The text is cut to 60 bytes.

@@ -12,16 +12,15 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/binaryheap.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "base/access.h"
-#include "base/statement.h"
 #include "base/xmcoh.h"
 #include "query/arguments.h"
 #include "query/bulk.h"
+#include "query/phrases.h"
 #include "source/document_lock.h"
 #include "source/seen.h"
 
@@ -90,7 +89,6 @@ typedef struct Queue
 /* What is kept of a document as it was read. */
 typedef struct Note
 {
-	const char **text;			/* (n) in the server's encoding; NULL: the item has none */
 	uint8	   *flag;			/* (n, n) XMC_REVIEW_IS_... */
 	int64		decisions;		/* sum of the numbers of the decisions in force */
 } Note;
@@ -148,17 +146,6 @@ read_claims(Queue *queue, int32 model_id, Oid reviewer)
 
 /* ---- a document as it is read ---- */
 
-static const char *
-server_text(const xmc_item *item)
-{
-	char	   *copy;
-
-	if (item->text == NULL)
-		return NULL;
-	copy = pnstrdup(item->text, item->text_length);
-	return pg_any_to_server(copy, (int) item->text_length, PG_UTF8);
-}
-
 /* Flags the pairs that somebody skipped, unless a text has changed since. */
 static void
 flag_skipped(const Decisions *skips, const SourceDocument *document, Note *note)
@@ -204,9 +191,6 @@ note_document(void *arg, const SourceDocument *document, const ApprovedPairs *pa
 	Note	   *note = palloc0(sizeof(Note));
 	int64		k = xmcoh_first_of_document(decisions->decision, decisions->n, sizeof(Decision), document->key);
 
-	note->text = palloc(sizeof(char *) * (Size) (document->n + 1));
-	for (int32 i = 0; i < document->n; i++)
-		note->text[i] = server_text(&document->item[i]);
 	note->flag = palloc0((Size) document->n * document->n + 1);
 	for (; k < decisions->n && strcmp(decisions->decision[k].document, document->key) == 0; k++)
 		note->decisions += decisions->decision[k].id;
@@ -261,7 +245,7 @@ free_queued(QueuedPair *pair)
 
 /* A copy of the pair with strings of its own, and with the texts of its items, in the queue's memory. */
 static QueuedPair *
-keep_pair(const Queue *queue, const QueuedPair *pair, const Note *note, int32 before, int32 after)
+keep_pair(const Queue *queue, const QueuedPair *pair, const xmc_item *text, int32 before, int32 after)
 {
 	MemoryContext caller = MemoryContextSwitchTo(queue->memory);
 	QueuedPair *kept = palloc(sizeof(QueuedPair));
@@ -270,8 +254,8 @@ keep_pair(const Queue *queue, const QueuedPair *pair, const Note *note, int32 be
 	kept->document = pstrdup(pair->document);
 	kept->before = pstrdup(pair->before);
 	kept->after = pstrdup(pair->after);
-	kept->before_text = note->text[before] ? pstrdup(note->text[before]) : NULL;
-	kept->after_text = note->text[after] ? pstrdup(note->text[after]) : NULL;
+	kept->before_text = xmcoh_item_text(&text[before]);
+	kept->after_text = xmcoh_item_text(&text[after]);
 	MemoryContextSwitchTo(caller);
 	return kept;
 }
@@ -285,16 +269,18 @@ offer(Queue *queue, const BulkDocument *scored, const xmc_review_pair *pair, int
 		.reason = pair->reason,.seen = seen};
 	bool		full = queue->best->bh_size == queue->most;
 	QueuedPair *last = full ? (QueuedPair *) DatumGetPointer(binaryheap_first(queue->best)) : NULL;
+	QueuedPair *kept;
 
 	if (full && compare_queued(&offered, last) >= 0)
 		return;
+	kept = keep_pair(queue, &offered, scored->text, pair->before, pair->after);
 	if (full)
 	{
-		binaryheap_replace_first(queue->best, PointerGetDatum(keep_pair(queue, &offered, scored->note, pair->before, pair->after)));
+		binaryheap_replace_first(queue->best, PointerGetDatum(kept));
 		free_queued(last);
 	}
 	else
-		binaryheap_add(queue->best, PointerGetDatum(keep_pair(queue, &offered, scored->note, pair->before, pair->after)));
+		binaryheap_add(queue->best, PointerGetDatum(kept));
 }
 
 /* ---- a scored document ---- */
@@ -313,7 +299,7 @@ keep_claim(Queue *queue, const BulkDocument *scored, const Claim *claim, int32 b
 	QueuedPair	held = {.document = unconstify(char *, claim->document),.before = unconstify(char *, claim->before),
 		.after = unconstify(char *, claim->after),.probability = claim->probability,.value = claim->value,
 		.reason = claim->reason,.claim_id = claim->id};
-	QueuedPair *kept = keep_pair(queue, &held, scored->note, before, after);
+	QueuedPair *kept = keep_pair(queue, &held, scored->text, before, after);
 	MemoryContext caller = MemoryContextSwitchTo(queue->memory);
 
 	queue->held = lappend(queue->held, kept);
@@ -402,7 +388,7 @@ fill(FunctionCallInfo fcinfo, int first, Oid reviewer, Queue *queue)
 	const NullableDatum *argument = &fcinfo->args[first];
 	text	   *model = xmcoh_model_argument(argument[0]);
 	BulkRequest request = {.source = argument[2].isnull ? InvalidOid : DatumGetObjectId(argument[2].value),.decided = true,
-		.note = note_document,.visit = visit,.arg = queue,.keys = xmcoh_document_keys(argument[4])};
+		.texts = true,.note = note_document,.visit = visit,.arg = queue,.keys = xmcoh_document_keys(argument[4])};
 	DeployedModel deployed;
 
 	queue->strategy = xmcoh_strategy_argument(argument[3]);
@@ -456,14 +442,10 @@ Datum
 xmcoh_review_queue(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Queue		queue = {.most = PG_ARGISNULL(1) ? 20 : PG_GETARG_INT32(1)};
+	Queue		queue = {.most = xmcoh_count_argument(fcinfo->args[1], "n", 1, MOST_PAIRS, 20)};
 	List	   *pairs;
 	ListCell   *cell;
 
-	if (queue.most < 1 || queue.most > MOST_PAIRS)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("n must be between 1 and %d", MOST_PAIRS));
 	InitMaterializedSRF(fcinfo, 0);
 	fill(fcinfo, 0, InvalidOid, &queue);
 	pairs = sorted(&queue);

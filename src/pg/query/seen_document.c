@@ -230,9 +230,7 @@ xmcoh_see_document(PG_FUNCTION_ARGS)
 	int			security;
 
 	(void) GetUserNameFromId(caller, false);	/* an ERROR for an OID that is no role's */
-	if (PG_ARGISNULL(2))
-		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("document must not be NULL"));
-	sight.document = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	sight.document = xmcoh_text_argument(fcinfo->args[2], "document");
 	if (!sight.want_order)
 	{
 		Datum	   *value;

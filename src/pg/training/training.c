@@ -398,7 +398,7 @@ xmcoh_run_training(WorkerJob *job)
 	run.workers = xmcoh_workers_create(run.set.documents, job->job_id);
 	train_or_resume(&run, &ctx, &model, &report);
 
-	/* The documents that were not held out, for xmcoh.evaluate. */
+	/* What the version has learned from, by the refit too, for xmcoh.evaluate. */
 	XMCOH_TRY(xmc_seen_fill_groups(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.given_group,
 								   run.set.held_out), &ctx);
 	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),

@@ -35,7 +35,7 @@ extern void xmcoh_read_training_set(const WorkerJob *job, const xmc_options *opt
 
 /*
  * Chooses the held-out documents by xmc_hold_out. The version's report keeps the rule, so it can be told at any later time
- * which documents the version was not trained on. ERROR data_exception: all approved documents are one group.
+ * which documents the training held out. ERROR data_exception: all approved documents are one group.
  */
 extern void xmcoh_hold_out(TrainingSet *set);
 
