@@ -10,7 +10,7 @@ CREATE FUNCTION pg_temp.over_groups(value float8[], repository text[]) RETURNS t
 
 -- Of each gap, the share of the places of its kind without one that have a lower score; its mean is the AUROC. Likewise of photos.
 CREATE TEMPORARY TABLE beaten AS
-    SELECT split, quality.size_of(size) AS size, what, guide_id, repository, value
+    SELECT split, guides.size_of(size) AS size, what, guide_id, repository, value
       FROM (SELECT run, what, guide_id, lacks,
                    (count(*) FILTER (WHERE NOT lacks) OVER (PARTITION BY run, what ORDER BY score
                         RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP)
@@ -33,7 +33,7 @@ SELECT split, size, what AS place, auroc AS "AUROC", to_char(told, 'FM0.00') AS 
        to_char(mean_gap, 'FM0.000') AS "probability, missing", to_char(mean_other, 'FM0.000') AS "not missing",
        to_char(share, 'FM0.000') AS "missing, of all", to_char(top, 'FM0.000') AS "of the top tenth"
   FROM auroc
-  JOIN (SELECT split, quality.size_of(size) AS size, kind AS what, avg((probability IS NOT NULL)::int) AS told,
+  JOIN (SELECT split, guides.size_of(size) AS size, kind AS what, avg((probability IS NOT NULL)::int) AS told,
                avg(probability) FILTER (WHERE is_gap) AS mean_gap, avg(probability) FILTER (WHERE NOT is_gap) AS mean_other,
                avg(is_gap::int) AS share, avg(is_gap::int) FILTER (WHERE tenth = 1 AND probability IS NOT NULL) AS top
           FROM (SELECT *, ntile(10) OVER (PARTITION BY run, kind ORDER BY probability DESC NULLS LAST) AS tenth FROM quality.gap) AS g
@@ -49,7 +49,7 @@ SELECT split, size, to_char(avg(known::int), 'FM0.000') AS "to be found",
        pg_temp.over_groups(array_agg(same_1 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS "same text, 1",
        to_char(avg(same_3), 'FM0.000') AS "3", to_char(avg(same_10), 'FM0.000') AS "10",
        pg_temp.over_groups(array_agg(near_1 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS "half of the words, 1",
-       to_char(avg(near_3), 'FM0.000') AS "3 ", 
+       to_char(avg(near_3), 'FM0.000') AS "3 ",
        pg_temp.over_groups(array_agg(near_10 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS "10 "
   FROM (SELECT run, guide_id, coalesce(bool_or(same AND candidate <= 1), false)::int::float8 AS same_1,
                coalesce(bool_or(same AND candidate <= 3), false)::int::float8 AS same_3, coalesce(bool_or(same), false)::int::float8 AS same_10,
@@ -57,7 +57,7 @@ SELECT split, size, to_char(avg(known::int), 'FM0.000') AS "to be found",
                coalesce(bool_or(near AND candidate <= 3), false)::int::float8 AS near_3, coalesce(bool_or(near), false)::int::float8 AS near_10
           FROM quality.gap_candidate GROUP BY 1, 2) AS c
   JOIN quality.gap_known USING (run, guide_id) JOIN quality.gapped USING (guide_id)
-  JOIN (SELECT run, split, quality.size_of(size) AS size FROM quality.run) AS r USING (run)
+  JOIN (SELECT run, split, guides.size_of(size) AS size FROM quality.run) AS r USING (run)
  GROUP BY split, size ORDER BY split DESC, pg_temp.rank_of(size);
 
 \echo '## Missing photos'
@@ -70,10 +70,10 @@ SELECT split, size, to_char(avg(known::int), 'FM0.000') AS "to be found",
 SELECT split, size, auroc AS "AUROC", named AS "named, no photo", others AS "named, others", found_1 AS "found, 1", found_3 AS "3",
        found_10 AS "10", first AS probability, photos
   FROM auroc
-  JOIN (SELECT split, quality.size_of(size) AS size, to_char(avg(named::int) FILTER (WHERE is_bare), 'FM0.000') AS named,
+  JOIN (SELECT split, guides.size_of(size) AS size, to_char(avg(named::int) FILTER (WHERE is_bare), 'FM0.000') AS named,
                to_char(avg(named::int) FILTER (WHERE NOT is_bare), 'FM0.000') AS others
           FROM quality.bare JOIN quality.run USING (run) GROUP BY 1, 2) AS b USING (split, size)
-  JOIN (SELECT split, quality.size_of(size) AS size, avg(photos)::int AS photos, to_char(avg(first), 'FM0.000') AS first,
+  JOIN (SELECT split, guides.size_of(size) AS size, avg(photos)::int AS photos, to_char(avg(first), 'FM0.000') AS first,
                pg_temp.over_groups(array_agg(coalesce(rank <= 1, false)::int::float8 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS found_1,
                pg_temp.over_groups(array_agg(coalesce(rank <= 3, false)::int::float8 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS found_3,
                pg_temp.over_groups(array_agg(coalesce(rank <= 10, false)::int::float8 ORDER BY guide_id), array_agg(repository ORDER BY guide_id)) AS found_10

@@ -44,7 +44,4 @@ END $$;
 
 -- Tau of each test document. by: ours with words alone, ours with the embedding besides, or what scikit.py fits.
 CREATE TABLE scikit.result (run int REFERENCES scikit.run, by text, guide_id text, tau float8, PRIMARY KEY (run, by, guide_id));
-
--- What scikit.py writes: a step with a larger score stands earlier.
-CREATE TABLE scikit.score (run int, by text, guide_id text, step_key text, score float8);
 ANALYZE;

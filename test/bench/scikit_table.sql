@@ -5,6 +5,7 @@ SET client_min_messages = warning;
 \pset footer off
 \pset border 2
 
+-- What scikit.py writes: a step with a larger score stands earlier.
 CREATE TEMPORARY TABLE score (run int, by text, guide_id text, step_key text, score float8);
 \set copy_scores '\\copy score FROM ' :'scores' ' (FORMAT csv)'
 :copy_scores

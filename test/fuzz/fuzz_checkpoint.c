@@ -79,7 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* ---- the mutator ---- */
 
-#define ROOM 1048576
+#define ROOM 1048576			/* as fuzz.sh sets it; a whole checkpoint must fit */
 
 static recorder original;		/* of an undamaged training */
 
@@ -128,7 +128,12 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 				if (size < sizeof header)
 					break;
 				memcpy(&header, bytes, sizeof header);
-				header.stage = xmc_random_below(random, 4) ? (int32_t) xmc_random_below(random, 24) : INT32_MAX;
+				if (xmc_random_below(random, 4) == 0)
+					header.stage = INT32_MAX;
+				else if (xmc_random_below(random, 2))
+					header.stage = (int32_t) xmc_random_below(random, 24);
+				else
+					header.stage = XMC_STAGE_MEASURED + (int32_t) xmc_random_below(random, XMC_TERMS + 1);
 				xmc_checksum_add(&sum, &header, offsetof(xmc_checkpoint_header, checksum));
 				header.checksum = xmc_checksum_end(&sum);
 				memcpy(bytes, &header, sizeof header);
@@ -198,8 +203,7 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int se
 			size = damage(&random, bytes, size);
 	if (size > 8 && xmc_random_below(&random, 16))
 		seal(bytes, size);
-	if (size > room)
-		size = room;
+	MUST(size <= room);
 	memcpy(data, bytes, size);
 	return size;
 }

@@ -3,28 +3,12 @@
  * the fields, written in quotes, are read back as they are; or there is a message.
  */
 #define _GNU_SOURCE
-#include "fuzz.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "../../src/cli/cli.h"
+#include "fuzz_client.h"
 
 static const char *bytes;
 static size_t n_bytes;
 
-static FILE *
-open_bytes(void)
-{
-	int			fd = memfd_create("csv", 0);
-
-	MUST(fd >= 0 && write(fd, bytes, n_bytes) == (ssize_t) n_bytes && lseek(fd, 0, SEEK_SET) == 0);
-	return fdopen(fd, "rb");
-}
-
-#define fopen(path, mode) open_bytes()
+#define fopen(path, mode) file_of(bytes, n_bytes)
 #include "../../src/cli/input.c"
 #include "../../src/cli/file_kind.c"
 #include "../../src/cli/text_file.c"
@@ -32,21 +16,6 @@ open_bytes(void)
 #undef fopen
 
 /* ---- what csv.c uses of the client ---- */
-
-static jmp_buf program_ends;
-
-void
-die(const char *format,...)
-{
-	char		message[1024];
-	va_list		arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, sizeof message, format, arguments);
-	va_end(arguments);
-	MUST(message[0] != '\0');
-	longjmp(program_ends, 1);
-}
 
 static text_file *opened;		/* the first that csv.c allocates */
 

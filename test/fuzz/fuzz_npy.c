@@ -3,15 +3,10 @@
  * numbers, or there is a message.
  */
 #define _GNU_SOURCE
-#include "fuzz.h"
+#include "fuzz_client.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "../../src/cli/cli.h"
 #include "../../src/cli/npy.h"
 
 static const uint8_t *bytes;
@@ -23,15 +18,7 @@ static FILE *opened;
 static FILE *
 open_bytes(void)
 {
-	if (is_pipe)
-		opened = fmemopen((void *) bytes, n_bytes, "rb");
-	else
-	{
-		int			fd = memfd_create("npy", 0);
-
-		MUST(fd >= 0 && write(fd, bytes, n_bytes) == (ssize_t) n_bytes && lseek(fd, 0, SEEK_SET) == 0);
-		opened = fdopen(fd, "rb");
-	}
+	opened = is_pipe ? fmemopen((void *) bytes, n_bytes, "rb") : file_of(bytes, n_bytes);
 	MUST(opened != NULL);
 	return opened;
 }
@@ -60,21 +47,6 @@ give_back(void *pointer)
 #undef free
 
 /* ---- what npy.c uses of the client ---- */
-
-static jmp_buf program_ends;
-
-void
-die(const char *format,...)
-{
-	char		message[1024];
-	va_list		arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, sizeof message, format, arguments);
-	va_end(arguments);
-	MUST(message[0] != '\0');
-	longjmp(program_ends, 1);
-}
 
 void *
 allocate(void *old, size_t size)

@@ -82,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* ---- the mutator ---- */
 
-#define ROOM 262144
+#define ROOM 262144				/* as fuzz.sh sets it; a whole model must fit */
 
 /* A blob of every kind of part (kind 0), of words only (1), of images only (2). */
 static size_t
@@ -246,8 +246,7 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int se
 	else
 		while (acts--)
 			size = damage(&random, blob, size);
-	if (size > room)
-		size = room;
+	MUST(size <= room);
 	memcpy(data, blob, size);
 	return size;
 }

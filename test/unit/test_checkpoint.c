@@ -70,7 +70,7 @@ refused(fixture *f, const unsigned char *bytes, size_t size, xmc_status wanted, 
 	xmc_train_report report;
 	unsigned char *blob;
 
-	assert_int_equal(train(f, &(tape) {copy, size}, &r, &report, &blob, &size), wanted);
+	assert_int_equal(train(f, &(tape) {.bytes = copy,.size = size}, &r, &report, &blob, &size), wanted);
 	assert_non_null(strstr(f->ctx.message, message));
 	assert_int_equal(f->counts.live, live);
 	free(copy);

@@ -92,8 +92,9 @@ toys_free(xmc_ctx *ctx, toys *t)
 
 typedef struct tape
 {
-	unsigned char *bytes;
+	unsigned char *bytes;		/* (capacity) */
 	size_t		size;
+	size_t		capacity;
 } tape;
 
 #define TAPES 256
@@ -130,9 +131,13 @@ recorder_write(void *arg, const void *data, size_t size)
 		r->n++;
 		return XMC_OK;
 	}
-	t->bytes = realloc(t->bytes, t->size + size);
-	if (!t->bytes)
-		return XMC_NO_MEMORY;
+	if (t->size + size > t->capacity)
+	{
+		t->capacity = 2 * (t->size + size);
+		t->bytes = realloc(t->bytes, t->capacity);
+		if (!t->bytes)
+			return XMC_NO_MEMORY;
+	}
 	memcpy(t->bytes + t->size, data, size);
 	t->size += size;
 	return XMC_OK;
