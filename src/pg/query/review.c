@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(xmcoh_try_lock_claims_of);
 #define PAIRS_OF_DOCUMENT 3		/* that are asked at the same time, by all reviewers together */
 #define PRECISION 0.95			/* of a suspect pair, as check_documents has it by default */
 #define MOST_PAIRS 10000		/* in the queue */
+#define MOST_KEY_BYTES 2600		/* of a document and two items: longer ones need not fit into a row of the index decision_pair */
 
 /* Candidates for n pairs to be claimed: others may be claiming the best ones at this moment. */
 #define CANDIDATES(n) Min(MOST_PAIRS, Max(200, 20 * (n)))
@@ -260,6 +261,13 @@ keep_pair(const Queue *queue, const QueuedPair *pair, const xmc_item *text, int3
 	return kept;
 }
 
+/* Whether a claim, and a decision, about the pair can be stored, however badly its keys compress. */
+static bool
+is_decidable(const BulkDocument *scored, const xmc_review_pair *pair)
+{
+	return strlen(scored->key) + strlen(scored->item[pair->before]) + strlen(scored->item[pair->after]) <= MOST_KEY_BYTES;
+}
+
 /* Puts a pair into the heap if it is among the best. */
 static void
 offer(Queue *queue, const BulkDocument *scored, const xmc_review_pair *pair, int64 seen)
@@ -372,7 +380,8 @@ visit(void *arg, const BulkDocument *scored)
 		return;
 	XMCOH_TRY(xmc_review_pairs(&ctx, &document, queue->strategy, PAIRS_OF_DOCUMENT - claimed, pair, &n), &ctx);
 	for (int32_t k = 0; k < n; k++)
-		offer(queue, scored, &pair[k], note->decisions + others);
+		if (is_decidable(scored, &pair[k]))
+			offer(queue, scored, &pair[k], note->decisions + others);
 }
 
 /* ---- the functions ---- */
