@@ -212,4 +212,4 @@ CREATE FUNCTION xmcoh.review_agreement(model text)
                    kappa double precision, kappa_low double precision, kappa_high double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000 ROWS 20;
 COMMENT ON FUNCTION xmcoh.review_agreement(text) IS
-    'How often a reviewer gave the same answer (before, after, either) about a pair as another reviewer, all others, or the model at that time (against); Cohen''s kappa with its 95% interval (doc/method.md). The last answer of a reviewer counts, also a replaced one; approved orders do not. Needs level review';
+    'How often a reviewer gave the same answer (before, after, either) about a pair as another reviewer, all others, or the model at that time (against); Cohen''s kappa with 95% interval (doc/method.md). The last answer of a reviewer counts, also a replaced one; approved orders do not. Needs level review';
