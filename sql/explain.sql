@@ -13,7 +13,7 @@ CREATE FUNCTION xmcoh.explain_document(model text, document text, source regclas
                    image_share double precision, words_for text[], words_against text[], explanation text)
     AS 'MODULE_PATHNAME', 'xmcoh_explain_document' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.explain_document(text, text, regclass, double precision, integer, text) IS
-    'The n surest pairs that are stored the other way round: violated (as xmcoh.check_documents), or doubtful (more likely than not); shares of the log-odds, telling words, and a sentence in language en or ja. No rows: nothing is in doubt. Errors: undefined_object, as order_documents';
+    'The n surest pairs that are probably stored the wrong way round: violated (as xmcoh.check_documents), or doubtful (only likelier than not), with shares of the log-odds, words for and against, and a sentence in language en or ja. No rows: no such pair. Errors: undefined_object, as order_documents';
 
 CREATE FUNCTION xmcoh.model_words(model text, n integer DEFAULT 20, source regclass DEFAULT NULL)
     RETURNS TABLE (direction text, rank integer, word text, effect double precision, items bigint)

@@ -6,7 +6,7 @@ CREATE FUNCTION xmcoh.missing_steps(model text, document text DEFAULT NULL, n in
                    candidate_text text)
     AS 'MODULE_PATHNAME', 'xmcoh_missing_steps' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 30;
 COMMENT ON FUNCTION xmcoh.missing_steps(text, text, integer, regclass, text[]) IS
-    'Places of a stored order where a step may be missing, with the probability if half of all documents lack one (NULL: reason says why), and up to n steps that stand between similar neighbours in approved documents. score: log-odds, also where chance is near. Errors: as xmcoh.check_documents';
+    'Places of a stored order where a step may be missing. probability: if half of all documents lack a step; NULL: reason says why. score: log-odds if half of all places were gaps. candidate: up to n steps of approved documents that stand between similar neighbours. Errors: as xmcoh.check_documents';
 
 CREATE FUNCTION xmcoh.missing_photos(model text, document text DEFAULT NULL, n integer DEFAULT 3, pool_source regclass DEFAULT NULL,
                                      source regclass DEFAULT NULL, documents text[] DEFAULT NULL)
@@ -14,7 +14,7 @@ CREATE FUNCTION xmcoh.missing_photos(model text, document text DEFAULT NULL, n i
                    photo_item text, probability double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_missing_photos' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]) IS
-    'Steps that likelier have no photo than any one photo, with up to n photos without a step and the probability that they belong together: of the document, else of the documents of pool_source, which all compete. Errors: as xmcoh.alignment';
+    'Steps that are likelier to have no photo than to have any single photo. candidate: up to n photos that show no step, each with the probability that it belongs to the step; photos of the document, or if there are none, of all documents of pool_source. Errors: as xmcoh.alignment';
 
 CREATE FUNCTION xmcoh.is_complete(model text, documents text[], source regclass DEFAULT NULL)
     RETURNS TABLE (document text, complete boolean)
@@ -25,4 +25,4 @@ BEGIN ATOMIC
      GROUP BY a.document ORDER BY a.document COLLATE "C";
 END;
 COMMENT ON FUNCTION xmcoh.is_complete(text, text[], regclass) IS
-    'The same of several documents, read together: a row for each document that has texts or images. Errors: as xmcoh.alignment';
+    'Whether each text of a document has its image and each image its text by xmcoh.alignment, for several documents in one call: a row for each document that has texts or images. Errors: as xmcoh.alignment';

@@ -8,7 +8,7 @@ CREATE FUNCTION xmcoh.review_queue(model text, n integer DEFAULT 20, source regc
                    probability double precision, value double precision, reason text)
     AS 'MODULE_PATHNAME', 'xmcoh_review_queue' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 20;
 COMMENT ON FUNCTION xmcoh.review_queue(text, integer, regclass, text, text[]) IS
-    'The n pairs whose decision is worth most, at most 3 of a document, in the order that is likelier by the model. strategy: ''learn'' or ''correct'' (probably stored wrong). reason: suspect, uncertain, modalities disagree, stale, skipped. Decided pairs and what follows are left out. Needs level review';
+    'The n pairs most worth a decision, at most 3 of a document; before_item: what the model puts first. strategy: ''learn'' or ''correct'' (probably stored wrong). reason: suspect, uncertain, modalities disagree, stale, skipped. Without decided pairs and pairs that follow from these. Needs level review';
 
 CREATE FUNCTION xmcoh_internal.review_candidates(caller oid, model text, n integer, source regclass, strategy text, documents text[])
     RETURNS TABLE (document text, before_item text, after_item text, before_text text, after_text text,
@@ -212,4 +212,4 @@ CREATE FUNCTION xmcoh.review_agreement(model text)
                    kappa double precision, kappa_low double precision, kappa_high double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000 ROWS 20;
 COMMENT ON FUNCTION xmcoh.review_agreement(text) IS
-    'How often a reviewer gave the same answer (before, after, either) about a pair as another reviewer, all others, or the model that was shown (against); Cohen''s kappa with its 95% interval (doc/method.md). Each reviewer''s last answer counts, if replaced too; no approved orders. Needs level review';
+    'How often a reviewer gave the same answer (before, after, either) about a pair as another reviewer, all others, or the model at that time (against); Cohen''s kappa with 95% interval (doc/method.md). The last answer of a reviewer counts, also a replaced one; approved orders do not. Needs level review';

@@ -214,7 +214,7 @@ COMMENT ON COLUMN xmcoh.decision.probability IS 'probability by that version tha
 COMMENT ON COLUMN xmcoh.decision.seen_order IS 'hash of the stored order of the document as read for the decision; NULL: the document was not read (INSERT INTO xmcoh.approved_pair)';
 COMMENT ON COLUMN xmcoh.decision.seen_texts IS 'hash of all items of the document and their texts, as read for the decision; NULL: not read';
 COMMENT ON COLUMN xmcoh.decision.seen_items IS 'hashes of the texts of the decided items, in the same order: the first 16 bytes of the SHA-256 of int4send(bytes + 1) and the text in UTF-8, of int4send(0) for no text; NULL: not read';
-COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'decision that withdrew or replaced this one, or earlier equal one by another role; NULL: this one is in force';
+COMMENT ON COLUMN xmcoh.decision.withdrawn_by IS 'decision that withdrew or replaced this one, or that this one repeats (an equal one of another role, in force before); NULL: this one is in force';
 
 CREATE TABLE xmcoh.review_claim_record (
     claim_id      bigint PRIMARY KEY DEFAULT nextval('xmcoh.decision_decision_id_seq'),

@@ -147,6 +147,13 @@ SELECT xmcoh.schedule_training('manuals', '\@yearly', 'Asia/Tokyo', '{"epochs": 
 SET ROLE "Team Ärger";
 SELECT xmcoh.schedule_training('Ärgernis "1"', '0 3 1 1 *', unlabelled => '{"\\"Werk; \\"\\"Süd\\"\\"\\".\\"Schritte.1\\""}');
 RESET ROLE;
+-- Two reviewers, who disagree about one of three pairs.
+SET ROLE alice;
+SELECT xmcoh.decide('photos', document, 's3', 's4', 'before') FROM unnest('{10,15,20}'::text[]) AS document;
+RESET ROLE;
+SELECT xmcoh.decide('photos', document, 's3', 's4', 'before') FROM unnest('{10,15}'::text[]) AS document;
+SELECT xmcoh.withdraw(decision_id) FROM xmcoh.decision WHERE document = '20';
+SELECT xmcoh.decide('photos', '20', 's3', 's4', 'after');
 REASSIGN OWNED BY carol TO postgres;
 DROP OWNED BY carol;
 DROP ROLE carol;
@@ -213,20 +220,23 @@ SELECT 'defined as scheduled ' || schedule_id || '=' || pg_temp.answer(format(
 SELECT 'problem ' || (to_jsonb(s) ->> 'relation') || '=' || (to_jsonb(s) ->> 'problem') FROM xmcoh.source AS s WHERE to_jsonb(s) ->> 'problem' IS NOT NULL;
 SELECT 'owner ' || model || '=' || regexp_replace(owner::text, '^role ', '') FROM xmcoh.model_overview;
 SELECT 'deployed ' || model || '=' || coalesce(deployed_version::text, 'none') FROM xmcoh.model_overview;
-SELECT 'orders ' || model || '=' || pg_temp.answer(format(
-		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM xmcoh.order_documents(%L) AS t', model))
-	FROM xmcoh.model_overview;
-SELECT 'pairs ' || model || '=' || pg_temp.answer(format(
-		'SELECT count(*) || '' '' || md5(string_agg(document || t::text, E''\n'' ORDER BY document || t::text COLLATE "C"))
-			FROM (SELECT DISTINCT document FROM xmcoh.order_documents(%1$L)) AS d, xmcoh.pair_scores(%1$L, document) AS t', model))
-	FROM xmcoh.model_overview;
-SELECT 'check ' || model || '=' || pg_temp.answer(format(
-		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM xmcoh.check_documents(%L) AS t', model))
-	FROM xmcoh.model_overview;
-SELECT 'alignment ' || model || '=' || pg_temp.answer(format(
-		'SELECT count(*) || '' '' || md5(string_agg(document || t::text, E''\n'' ORDER BY document || t::text COLLATE "C"))
-			FROM (SELECT DISTINCT document FROM xmcoh.order_documents(%1$L)) AS d, xmcoh.alignment(%1$L, document) AS t', model))
-	FROM xmcoh.model_overview WHERE model = 'photos';
+SELECT what || ' ' || model || '=' || pg_temp.answer(format(
+		'WITH d AS (SELECT document, min(item COLLATE "C") AS a, max(item COLLATE "C") AS b FROM xmcoh.order_documents(%1$L) GROUP BY 1)
+			SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM (SELECT ' || query || ') AS t', model))
+	FROM xmcoh.model_overview, (VALUES
+		('orders', '* FROM xmcoh.order_documents(%1$L)'),
+		('pairs', 'p.* FROM d, xmcoh.pair_scores(%1$L, d.document) AS p'),
+		('check', '* FROM xmcoh.check_documents(%1$L)'),
+		('alignment', 'p.* FROM d, xmcoh.alignment(%1$L, d.document) AS p'),
+		('explain', 'd.document, p.* FROM d, xmcoh.explain(%1$L, d.document, a, b) AS p WHERE a <> b'),
+		('sentences', 'd.document, p.* FROM d, xmcoh.explain_document(%1$L, d.document) AS p'),
+		('vocabulary', '* FROM xmcoh.model_words(%1$L)'),
+		('steps', '* FROM xmcoh.missing_steps(%1$L, documents => ARRAY(SELECT document FROM d))'),
+		('photos', '* FROM xmcoh.missing_photos(%1$L, documents => ARRAY(SELECT document FROM d))'),
+		('queue', '* FROM xmcoh.review_queue(%1$L, 50)'),
+		('agreement', '* FROM xmcoh.review_agreement(%1$L)'),
+		('evaluate', '* FROM xmcoh.evaluate(%1$L)')) AS q (what, query)
+	WHERE model = 'photos' OR what NOT IN ('alignment', 'photos');
 SELECT 'words ' || model || '=' || pg_temp.answer(format(
 		'SELECT md5(string_agg(xmcoh.precedes(%L, a, NULL, b, NULL)::text, '' '' ORDER BY a COLLATE "C", b COLLATE "C"))
 			FROM unnest(''{unpack,mount part 3,connect,test part 1,clean}''::text[]) AS a, unnest(''{unpack part 2,test,clean part 6}''::text[]) AS b',
