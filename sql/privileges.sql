@@ -43,7 +43,7 @@ GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh
 -- What they may call.
 GRANT EXECUTE ON FUNCTION
     xmcoh.options(), xmcoh.check_options(integer, integer, boolean, jsonb), xmcoh.inspect_weights(bytea),
-    xmcoh.model_exists(text), xmcoh.model_id(text), xmcoh.create_model(text, integer, integer, boolean, jsonb),
+    xmcoh.model_exists(text), xmcoh.model_id(text), xmcoh.create_model(text, integer, integer, boolean, jsonb, text, text),
     xmcoh.alter_model(text, jsonb, text, regrole), xmcoh.drop_model(text, boolean, boolean),
     xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole),
     xmcoh.approve(text, text, text, text, text), xmcoh.approve_order(text, text, text[], text),

@@ -108,13 +108,19 @@ CREATE TABLE xmcoh.model (
     options          jsonb NOT NULL DEFAULT '{}',
     deployed_version integer,
     created_at       timestamptz NOT NULL DEFAULT now(),
-    CHECK (words OR image_dim > 0 OR text_dim > 0)
+    encoder_id       integer,
+    image_encoder_id integer,
+    CHECK (words OR image_dim > 0 OR text_dim > 0),
+    CHECK (encoder_id IS NULL OR text_dim > 0),
+    CHECK (image_encoder_id IS NULL OR image_dim > 0)
 );
 COMMENT ON TABLE xmcoh.model IS 'Models: what each reads, its options, and which of its versions is deployed';
 COMMENT ON COLUMN xmcoh.model.owner IS 'role whose members own the model; if the role was dropped, the owner of the extension does';
 COMMENT ON COLUMN xmcoh.model.image_dim IS 'numbers in an image embedding; 0: the model reads no images';
 COMMENT ON COLUMN xmcoh.model.text_dim IS 'numbers in a supplied text embedding; 0: the model reads none';
 COMMENT ON COLUMN xmcoh.model.words IS 'whether the model reads the raw text';
+COMMENT ON COLUMN xmcoh.model.encoder_id IS 'text encoder (xmcoh.encoder) that computes the text embeddings that rows lack, from their texts; NULL: none does';
+COMMENT ON COLUMN xmcoh.model.image_encoder_id IS 'text encoder that computes vectors of texts which stand for images; NULL: none does';
 COMMENT ON COLUMN xmcoh.model.options IS 'options that differ from their defaults; see xmcoh.options()';
 
 -- src/pg/base/access.c knows these columns by number.

@@ -329,7 +329,8 @@ find_deployed(const char *name, size_t name_length, bool may_lack)
 	name_string = pnstrdup(name, name_length);
 	values[0] = PointerGetDatum(cstring_to_text_with_len(name, (int) name_length));
 	prepared(&plan,
-			 "SELECT m.model_id, m.deployed_version, v.sha256, pg_catalog.octet_length(v.weights)"
+			 "SELECT m.model_id, m.deployed_version, v.sha256, pg_catalog.octet_length(v.weights), m.encoder_id,"
+			 " m.image_encoder_id"
 			 " FROM xmcoh.model m LEFT JOIN xmcoh.model_version v ON v.model_id OPERATOR(pg_catalog.=) m.model_id"
 			 " AND v.version OPERATOR(pg_catalog.=) m.deployed_version"
 			 " WHERE m.name OPERATOR(pg_catalog.=) $1", 1, types);
@@ -356,6 +357,12 @@ find_deployed(const char *name, size_t name_length, bool may_lack)
 				 errhint("Deploy another version: SELECT xmcoh.deploy(%s, ...);", quote_literal_cstr(name_string))));
 	text_to_cstring_buffer(DatumGetTextPP(sha256_datum), sha256, sizeof sha256);
 	size = (size_t) DatumGetInt32(column(4, &is_null));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		found.encoder[m] = DatumGetInt32(column(5 + m, &is_null));
+		if (is_null)
+			found.encoder[m] = 0;
+	}
 	SPI_freetuptable(SPI_tuptable);
 	/* the weights, by their SHA-256 */
 	found.model = opened_weights(name_string, &found, sha256, size);

@@ -17,6 +17,7 @@ typedef struct DeployedModel
 	int32		model_id;
 	int32		version;
 	const xmc_model *model;
+	int32		encoder[XMC_MODALITIES];	/* the numbers of the model's text encoders, for texts and for images; 0: none */
 } DeployedModel;
 
 /*
