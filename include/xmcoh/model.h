@@ -285,8 +285,8 @@ extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, b
 extern xmc_status xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model);
 
 /*
- * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, anchors and
- * records. Here, because model.c and seen.c both call this.
+ * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, encoders, anchors
+ * and records. Here, because model.c and seen.c both call this.
  */
 static inline void
 xmc_model_share(xmc_model *model)
@@ -300,6 +300,9 @@ xmc_model_share(xmc_model *model)
 	measured->known = model->known;
 	measured->has_alignment = model->has_alignment;
 	measured->reliability = model->reliability;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		for (int k = 0; k <= XMC_ENCODER_NAME; k++)
+			measured->encoder[m][k] = model->encoder[m][k];
 	measured->anchors = model->anchors;
 	measured->seen = model->seen;
 	measured->seen_groups = model->seen_groups;

@@ -63,7 +63,7 @@ check_encoder(const DeployedModel *deployed, int32 encoder_id, xmc_modality moda
 				errhint("Train the model anew."));
 }
 
-/* Encodes the texts of a list, in CurrentMemoryContext. `deployed` NULL: a version is being trained. */
+/* Encodes the texts of a list, in CurrentMemoryContext. */
 static void
 encode_list(const TextList *list, const DeployedModel *deployed, int32 encoder_id, xmc_modality modality, int32 dim)
 {
@@ -71,8 +71,7 @@ encode_list(const TextList *list, const DeployedModel *deployed, int32 encoder_i
 
 	if (list->n == 0)
 		return;
-	if (deployed != NULL)
-		check_encoder(deployed, encoder_id, modality);
+	check_encoder(deployed, encoder_id, modality);
 	if (xmcoh_encoder_shape(encoder_id)->dim != dim)
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_CORRUPTED),

@@ -48,7 +48,8 @@ typedef struct Run
 	int64		done_before;	/* work units that were done when this worker began */
 	int64		saved_done;		/* work units that were done at the last checkpoint */
 	Checkpoint	checkpoint;
-	char		encoder[XMC_MODALITIES][XMC_ENCODER_NAME + 1];	/* as in xmc_model */
+	TrainingEncoder encoder;
+	char		encoder_name[XMC_MODALITIES][XMC_ENCODER_NAME + 1];	/* as in xmc_model */
 	char	   *note;			/* for the job's message; NULL: nothing to say */
 } Run;
 
@@ -84,18 +85,19 @@ begin_anew(Run *run, const char *why)
 
 /* ---- the job ---- */
 
-/* The names of the model's encoders, for the version; from the query of read_job. */
+/* The model's encoders, from the query of read_job; their names are for the version. */
 static void
 read_encoders(Run *run)
 {
-	int32		id[XMC_MODALITIES];
 	bool		is_null[XMC_MODALITIES];
 
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		id[m] = DatumGetInt32(first_value(11 + m, &is_null[m]));
+		run->encoder.id[m] = DatumGetInt32(first_value(11 + m, &is_null[m]));
 	for (int m = 0; m < XMC_MODALITIES; m++)
-		if (!is_null[m])
-			strlcpy(run->encoder[m], xmcoh_encoder_sha256(id[m]), sizeof run->encoder[m]);
+		if (is_null[m])
+			run->encoder.id[m] = 0;
+		else
+			strlcpy(run->encoder_name[m], xmcoh_encoder_sha256(run->encoder.id[m]), sizeof run->encoder_name[m]);
 }
 
 /* Makes the job running, and reads its options: the model's, with the job's own over them. */
@@ -294,6 +296,17 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	return XMC_OK;
 }
 
+/* Called before the first batch of texts is encoded, and after each. */
+static void
+on_texts(void *arg, int64 done, int64 total)
+{
+	Run		   *run = arg;
+
+	run->progress = (xmc_train_progress) {.phase = "embedding texts",.done = done,.total = total};
+	if (done == 0 || TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
+		write_progress(run);
+}
+
 /* ---- checkpoints: hooks of the core ---- */
 
 /*
@@ -404,9 +417,12 @@ xmcoh_run_training(WorkerJob *job)
 	run.memory = AllocSetContextCreate(caller, "xmcoh training", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(run.memory);
 	read_job(&run);
-	xmcoh_read_training_set(job, &run.options, &run.set);
+	run.encoder.progress = on_texts;
+	run.encoder.arg = &run;
+	xmcoh_read_training_set(job, &run.options, &run.encoder, &run.set);
 	xmcoh_hold_out(&run.set);
 	run.written_at = GetCurrentTimestamp();
+	run.progress = (xmc_train_progress) {0};
 
 	/* Training. */
 	ctx.stop = on_stop;
@@ -416,7 +432,7 @@ xmcoh_run_training(WorkerJob *job)
 	train_or_resume(&run, &ctx, &model, &report);
 
 	/* What made the embeddings, and what the version has learned from, by the refit too, for xmcoh.evaluate. */
-	memcpy(model->encoder, run.encoder, sizeof run.encoder);
+	memcpy(model->encoder, run.encoder_name, sizeof run.encoder_name);
 	XMCOH_TRY(xmc_seen_fill_groups(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.given_group,
 								   run.set.held_out), &ctx);
 	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),

@@ -9,9 +9,9 @@
 #include "utils/memutils.h"
 
 #include "base/statement.h"
-#include "query/encoded.h"
 #include "source/pairs.h"
 #include "source/source.h"
+#include "training/document_texts.h"
 
 #include "xmcoh/hash.h"
 #include "xmcoh/seen.h"
@@ -46,8 +46,7 @@ typedef struct Reading
 	MemoryContext building;		/* one document while it is built */
 	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for a pool */
 	int32		n_pool;
-	ApprovedPairs *pairs;
-	bool		from_pool_source;	/* the source that is being read gives documents to the pool */
+	DocumentTexts *texts;		/* to be encoded */
 	bool		all_sources;	/* the documents without approved pairs of all sources are read */
 	List	   *sources;		/* else: those of these relations */
 } Reading;
@@ -213,52 +212,20 @@ group_name(Reading *reading, const SourceDocument *source, uint64 group, char *k
 	return entry->name;
 }
 
-/* Whether some items hold a text and an image, given or to be encoded: no other document is of use in the pool. */
-static bool
-may_be_guided(const SourceDocument *source)
-{
-	int32		both = 0;
-
-	for (int32 i = 0; i < source->n; i++)
-	{
-		const xmc_item *item = &source->item[i];
-
-		both += (item->text != NULL || item->text_embedding != NULL) &&
-			(item->image != NULL || (source->image_text != NULL && source->image_text[i].text != NULL));
-	}
-	return both >= 2;
-}
-
-/* Whether the pool has a place for a document that may be of use there. */
-static bool
-is_for_pool(const Reading *reading, const SourceDocument *source)
-{
-	return reading->from_pool_source && !xmcoh_is_decided(reading->pairs, source->key) &&
-		pool_takes(reading, pool_hash(reading->set, source->key)) && may_be_guided(source);
-}
-
-/* A filter: the document has approved pairs, or the pool has a place for it. */
-static bool
-is_of_use(void *arg, const SourceDocument *source)
-{
-	const Reading *reading = arg;
-
-	return source->approved || xmcoh_has_pairs(reading->pairs, source->key) || is_for_pool(reading, source);
-}
-
-/* Appends a document of use. The documents that were appended since it was read may have taken its place in the pool. */
+/* Appends a document that has approved pairs, or for which the pool has a place. */
 static void
-add_document(Reading *reading, xmc_ctx *ctx, const SourceDocument *source)
+add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, bool pool)
 {
 	TrainingSet *set = reading->set;
-	ApprovedPairs *pairs = reading->pairs;
-	bool		pool = is_for_pool(reading, source);
+	uint64		hash = pool_hash(set, source->key);
 	MemoryContext caller;
 	xmc_document document;
 
-	if (!is_of_use(reading, source))
+	pool = pool && !xmcoh_is_decided(pairs, source->key) && pool_takes(reading, hash);
+	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && !pool)
 		return;
 	caller = MemoryContextSwitchTo(reading->building);
+	xmcoh_texts_hold_place(reading->texts, source);
 	XMCOH_TRY(xmc_document_build(ctx, set->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
 	document.group = xmcoh_source_group(source);
 	xmcoh_label_document(ctx, pairs, (StaleRule) set->options->stale, source, &document);
@@ -274,9 +241,10 @@ add_document(Reading *reading, xmc_ctx *ctx, const SourceDocument *source)
 			set->group = repalloc_huge(set->group, reading->capacity * sizeof(char *));
 		}
 		if (pool)
-			add_to_pool(reading, pool_hash(set, source->key));
+			add_to_pool(reading, hash);
 		set->key[n] = MemoryContextStrdup(reading->memory, source->key);
 		set->group[n] = group_name(reading, source, document.group, set->key[n]);
+		xmcoh_texts_add(reading->texts, source, xmcoh_documents_end(set->documents));
 		xmcoh_documents_append(set->documents, &document);
 	}
 	MemoryContextSwitchTo(caller);
@@ -344,11 +312,11 @@ find_groups(xmc_ctx *ctx, TrainingSet *set)
 }
 
 void
-xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set)
+xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const TrainingEncoder *encoder, TrainingSet *set)
 {
 	Reading		reading = {.job = job,.set = set,.capacity = FIRST_CAPACITY,.memory = CurrentMemoryContext};
-	EncodedRequest wanted = {.options = options,.filter = is_of_use,.arg = &reading};
 	xmc_ctx		ctx = xmcoh_context();
+	ApprovedPairs *pairs;
 	ListCell   *cell;
 	MemoryContext spi;
 
@@ -370,32 +338,34 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	worker_become_submitter(job);
 	spi = MemoryContextSwitchTo(reading.memory);
 	set->documents = xmcoh_documents_create(options);
+	reading.texts = xmcoh_texts_create(options, encoder->id);
 	reading.pool = xmc_wants_pool(options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
 	MemoryContextSwitchTo(spi);
-	reading.pairs = xmcoh_read_pairs(job->model_id, NULL, false);
-	xmcoh_refuse_cycles(reading.pairs);
+	pairs = xmcoh_read_pairs(job->model_id, NULL, false);
+	xmcoh_refuse_cycles(pairs);
 	foreach(cell, xmcoh_source_columns(job->model_id, InvalidOid))
 	{
 		const SourceColumns *columns = lfirst(cell);
-		EncodedReader *reader = xmcoh_encoded_open(columns, &wanted);
+		bool		pool = is_pool_source(&reading, columns->relation);
+		SourceReader *reader = xmcoh_source_open(columns, options, NULL);
 		const SourceDocument *document;
 
-		reading.from_pool_source = is_pool_source(&reading, columns->relation);
-		while ((document = xmcoh_encoded_next(reader)) != NULL)
-			add_document(&reading, &ctx, document);
-		xmcoh_encoded_close(reader);
+		while ((document = xmcoh_source_next(reader)) != NULL)
+			add_document(&reading, &ctx, pairs, document, pool);
+		xmcoh_source_close(reader);
 	}
-	set->ignored_pairs = xmcoh_ignored_pairs(reading.pairs);
-	set->stale_decisions = reading.pairs->stale;
+	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
+	set->stale_decisions = pairs->stale;
 	xmcoh_documents_map(set->documents);
 	forget_pushed_out(set);
 	keep_given_groups(reading.memory, set);
-	if (options->find_groups)
-		find_groups(&ctx, set);
 	worker_commit();
 	MemoryContextDelete(reading.building);
 	hash_destroy(reading.groups);
 	refuse_ignored_pairs(set);
+	xmcoh_texts_encode(reading.texts, set->documents, encoder->progress, encoder->arg);
+	if (options->find_groups)
+		find_groups(&ctx, set);
 }
 
 /* ---- holding out ---- */
