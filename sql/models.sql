@@ -32,24 +32,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh.model_id(text) IS 'Number of a model. Needs level score. Errors: undefined_object, insufficient_privilege';
 
-CREATE FUNCTION xmcoh_internal.check_model_name(name text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF name = '' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'the name of a model must not be empty';
-    ELSIF octet_length(name) > 20000 THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('the name of a model has %s bytes, at most 20000 are allowed', octet_length(name));
-    END IF;
-END $$;
-COMMENT ON FUNCTION xmcoh_internal.check_model_name(text) IS 'Internal: an error unless a model may have this name';
-
 CREATE FUNCTION xmcoh_internal.create_model(caller oid, model text, image_dim integer, text_dim integer, words boolean, options jsonb)
     RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     new_id integer;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('create a model');
-    PERFORM xmcoh_internal.check_model_name(create_model.model);
+    PERFORM xmcoh_internal.check_name('model', create_model.model);
     PERFORM xmcoh.check_options(image_dim, text_dim, words, options);
     INSERT INTO xmcoh.model AS m (name, owner, image_dim, text_dim, words, options)
         VALUES (create_model.model, xmcoh_internal.role_ref(caller), create_model.image_dim, create_model.text_dim,
@@ -85,7 +74,7 @@ BEGIN
         UPDATE xmcoh.model AS x SET options = m.options WHERE x.model_id = m.model_id;
     END IF;
     IF new_name IS NOT NULL AND new_name <> m.name THEN
-        PERFORM xmcoh_internal.check_model_name(new_name);
+        PERFORM xmcoh_internal.check_name('model', new_name);
         IF xmcoh.model_exists(new_name) THEN
             RAISE duplicate_object USING MESSAGE = format('model "%s" already exists', new_name);
         END IF;
