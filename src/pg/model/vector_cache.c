@@ -101,7 +101,7 @@ tidy(void)
 static void
 make_room(size_t room)
 {
-	while (!dlist_is_empty(&by_use) && used + room > limit())
+	while (!dlist_is_empty(&by_use) && used + slots->size * sizeof(VectorSlot) + room > limit())
 	{
 		CachedVector *last = dlist_tail_element(CachedVector, node, &by_use);
 
@@ -143,7 +143,7 @@ xmcoh_cache_vector(const char *sha256, const xmc_encoder_text *text, int32 dim, 
 	changing = true;
 	if (slots == NULL)
 		slots = slots_create(context, 128, NULL);
-	make_room(size + sizeof(VectorSlot));
+	make_room(size);
 	cached = MemoryContextAlloc(context, size);
 	strings = (char *) (cached->vector + dim);
 	cached->key = make_key(sha256, text);
