@@ -32,17 +32,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh.model_id(text) IS 'Number of a model. Needs level score. Errors: undefined_object, insufficient_privilege';
 
-CREATE FUNCTION xmcoh_internal.check_model_name(name text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF name = '' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'the name of a model must not be empty';
-    ELSIF octet_length(name) > 20000 THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('the name of a model has %s bytes, at most 20000 are allowed', octet_length(name));
-    END IF;
-END $$;
-COMMENT ON FUNCTION xmcoh_internal.check_model_name(text) IS 'Internal: an error unless a model may have this name';
-
 CREATE FUNCTION xmcoh_internal.dim_of_encoder(encoder_id integer, argument text, given integer) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -66,16 +55,18 @@ CREATE FUNCTION xmcoh_internal.create_model(caller oid, model text, image_dim in
     RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     new_id integer;
-    its_encoder integer := CASE WHEN encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, encoder, 'use') END;
-    its_image_encoder integer := CASE WHEN image_encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, image_encoder, 'use') END;
+    its_encoder integer;
+    its_image_encoder integer;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('create a model');
     IF create_model.model IS NULL OR image_dim IS NULL OR text_dim IS NULL OR words IS NULL OR options IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'model, image_dim, text_dim, words and options must not be NULL';
     END IF;
+    its_encoder := CASE WHEN encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, encoder, 'use') END;
+    its_image_encoder := CASE WHEN image_encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, image_encoder, 'use') END;
     text_dim := xmcoh_internal.dim_of_encoder(its_encoder, 'text_dim', text_dim);
     image_dim := xmcoh_internal.dim_of_encoder(its_image_encoder, 'image_dim', image_dim);
-    PERFORM xmcoh_internal.check_model_name(create_model.model);
+    PERFORM xmcoh_internal.check_name('model', create_model.model);
     PERFORM xmcoh.check_options(image_dim, text_dim, words, options);
     INSERT INTO xmcoh.model AS m (name, owner, image_dim, text_dim, words, options, encoder_id, image_encoder_id)
         VALUES (create_model.model, xmcoh_internal.role_ref(caller), create_model.image_dim, create_model.text_dim,
@@ -112,7 +103,7 @@ BEGIN
         UPDATE xmcoh.model AS x SET options = m.options WHERE x.model_id = m.model_id;
     END IF;
     IF new_name IS NOT NULL AND new_name <> m.name THEN
-        PERFORM xmcoh_internal.check_model_name(new_name);
+        PERFORM xmcoh_internal.check_name('model', new_name);
         IF xmcoh.model_exists(new_name) THEN
             RAISE duplicate_object USING MESSAGE = format('model "%s" already exists', new_name);
         END IF;

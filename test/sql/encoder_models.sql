@@ -9,6 +9,14 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NEXT;
 END $$;
 
+\set family bert
+\i test/sql/tiny_encoder.sql
+CREATE TABLE published AS SELECT 'tiny' AS name, decode(:'weights', 'base64') AS weights, :'config' AS config, :'tokenizer' AS tokenizer;
+\set family xlm-roberta
+\i test/sql/tiny_encoder.sql
+INSERT INTO published SELECT 'other' AS name, decode(:'weights', 'base64'), :'config', :'tokenizer';
+SELECT count(xmcoh.import_encoder(name, weights, config, tokenizer)) AS imported FROM published;
+
 -- ---- create_model ----
 SELECT message, hint FROM pg_temp.fails($$SELECT xmcoh.create_model('e', encoder => 'none')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.create_model('e', text_dim => 8, encoder => 'tiny')$$);
@@ -27,8 +35,8 @@ SELECT name, image_dim, text_dim, words, encoder_id IS NOT NULL AS encoder, imag
 -- ---- sources ----
 CREATE TABLE note AS
     SELECT g AS guide, (p * 5 + g) % n AS step, p AS place,
-           (ARRAY['open', 'check', 'fit', 'turn', 'press', 'close', 'clean', 'pack'])[1 + p * 8 / n] || ' the ' ||
-           (ARRAY['valve', 'screw', 'seal', 'pump', 'hose', 'motor', 'filter'])[1 + (g * 5 + p * 3) % 7] AS words
+           (ARRAY['draw', 'cut', 'fold', 'glue', 'paint', 'turn', 'wash', 'wrap'])[1 + p * 8 / n] || ' the ' ||
+           (ARRAY['box', 'wood', 'paper', 'line', 'part', 'side', 'step'])[1 + (g * 5 + p * 3) % 7] AS words
       FROM generate_series(1, 60) AS g, LATERAL (SELECT (ARRAY[4, 6, 7, 8])[1 + g % 4] AS n) AS size, generate_series(0, n - 1) AS p;
 UPDATE note SET words = NULL WHERE guide = 7 AND step = 1;
 UPDATE note SET words = '' WHERE guide = 7 AND step = 2;
@@ -81,9 +89,19 @@ SELECT bool_and(xmcoh.precedes('computed', a.words, NULL, b.words, NULL) = xmcoh
 SELECT xmcoh.precedes('computed', NULL, NULL, '', NULL) AS nothing_known;
 SELECT xmcoh.order_coherence('computed', array_agg(words ORDER BY place)) = xmcoh.coherence('computed', place, words, NULL) AS same FROM note WHERE guide = 3;
 SELECT xmcoh.order_holds('computed', array_agg(words ORDER BY place)) FROM note WHERE guide = 3;
-SELECT * FROM pg_temp.fails($$SELECT xmcoh.precedes('computed', 'open', NULL, 'close', NULL, '{1,2}', NULL)$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.precedes('computed', 'cut', NULL, 'wash', NULL, '{1,2}', NULL)$$);
+-- in a parallel plan, too
+CREATE VIEW asked AS SELECT sum(xmcoh.precedes('computed', words, NULL, 'glue the box', NULL)::numeric) AS sum FROM note WHERE words <> '';
+SELECT sum FROM asked \gset
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+EXPLAIN (COSTS off) SELECT * FROM asked;
+SELECT sum = :sum AS same FROM asked;
+COMMIT;
 -- a vector that is given counts, and not the text
-SELECT xmcoh.order_score('computed', 'open', NULL, 'close', NULL, a.vector, b.vector) = xmcoh.order_score('computed', NULL, NULL, NULL, NULL, a.vector, b.vector) AS same
+SELECT xmcoh.order_score('computed', 'cut', NULL, 'wash', NULL, a.vector, b.vector) = xmcoh.order_score('computed', NULL, NULL, NULL, NULL, a.vector, b.vector) AS same
   FROM note AS a JOIN note AS b USING (guide) WHERE guide = 3 AND a.step = 1 AND b.step = 2;
 -- words and vectors together
 SELECT array_agg(DISTINCT kind ORDER BY kind) FROM xmcoh.explain('besides', '3', '1', '2');
@@ -93,7 +111,7 @@ SELECT bool_and(has) FROM (SELECT xmcoh.order_score('besides', a.words, NULL, b.
 -- ---- texts that stand for images: the lines of a log, and the manual that it follows ----
 -- A row of a manual holds a step; a row of the log says what was done, in other words. Up to run 40 a row has both.
 CREATE TABLE manual AS
-    SELECT guide AS run, 's' || step AS item, coalesce(nullif(words, ''), 'wait') AS words, place::float8,
+    SELECT guide AS run, 's' || step AS item, coalesce(nullif(words, ''), 'turn it') AS words, place::float8,
            CASE WHEN guide <= 40 THEN 'done: ' || words END AS line FROM note;
 CREATE TABLE log AS
     SELECT guide AS run, 'l' || step AS item, coalesce('done: ' || nullif(words, ''), 'nothing') AS line, place::float8,
@@ -130,3 +148,79 @@ SELECT count(*), bool_and(a.items = b.items) AS same
 -- a line without words is no image: the row holds nothing
 UPDATE log SET line = '' WHERE run = 60 AND item = 'l0';
 SELECT count(*) FILTER (WHERE image_item = 'l0') AS matched FROM xmcoh.alignment('log', '60');
+
+-- ---- who may ----
+CREATE ROLE enc_scorer;
+CREATE ROLE enc_maker;
+SELECT xmcoh.grant_usage('enc_scorer'), xmcoh.grant_usage('enc_maker');
+SELECT xmcoh.grant_model('computed', 'enc_scorer', 'score');
+GRANT SELECT ON note TO enc_scorer, enc_maker;
+SET ROLE enc_scorer;
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.embed('tiny', 'cut the box')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.create_model('e', encoder => 'tiny')$$);
+SELECT xmcoh.precedes('computed', 'cut the box', NULL, 'wash the box', NULL) BETWEEN 0 AND 1 AS answered;
+SELECT count(*) AS items FROM xmcoh.order_documents('computed', documents => '{1,2}');
+SELECT xmcoh.coherence('computed', place, words, NULL) IS NOT NULL AS answered FROM note WHERE guide = 2;
+SELECT model, encoder, image_encoder FROM xmcoh.model_overview;
+RESET ROLE;
+SELECT xmcoh.grant_encoder('tiny', 'enc_maker');
+SET ROLE enc_maker;
+SELECT make_model('hers', false, 'tiny');
+SELECT * FROM pg_temp.fails($$SELECT make_model('hers2', false, 'tiny', 'other')$$);
+RESET ROLE;
+-- what a grant has made stays
+SELECT xmcoh.revoke_encoder('tiny', 'enc_maker');
+SET ROLE enc_maker;
+SELECT xmcoh.attach_source('hers', 'note', 'guide', 'step', text => 'words', "position" => 'place', approved => 'all');
+SELECT xmcoh.train('hers') AS job \gset
+CALL xmcoh.wait_for_job(:job, '180s');
+SELECT count(*) AS items FROM xmcoh.order_documents('hers', documents => '{1,2}');
+RESET ROLE;
+
+-- ---- guard ----
+CREATE TABLE guarded AS SELECT guide + 1000 AS guide, step, place, words FROM note WHERE guide BETWEEN 11 AND 14;
+SELECT xmcoh.attach_source('computed', 'guarded', 'guide', 'step', text => 'words', "position" => 'place');
+SELECT xmcoh.enforce_order('computed', 'guarded', on_violation => 'error', "precision" => 0.6);
+SELECT count(*) AS violated FROM xmcoh.check_documents('computed', 'guarded', "precision" => 0.6) WHERE violated_pairs > 0;
+SELECT state FROM pg_temp.fails($$UPDATE guarded SET place = -place WHERE guide = 1012; SET CONSTRAINTS ALL IMMEDIATE$$);
+SELECT state FROM pg_temp.fails($$UPDATE guarded SET words = (ARRAY['wrap', 'wash', 'turn', 'paint', 'glue', 'fold', 'cut', 'draw'])[1 + place] WHERE guide = 1012; SET CONSTRAINTS ALL IMMEDIATE$$);
+SELECT xmcoh.unenforce_order('computed', 'guarded');
+
+-- ---- export, import, drop ----
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.drop_encoder('other')$$);
+SELECT state, message, detail ~ '^SHA-256 of the weights'' encoders: [0-9a-f]{64} for texts, none for images\. Of the model''s: none and none\.$' AS both, hint
+  FROM pg_temp.fails($$SELECT xmcoh.import_model('plain', xmcoh.export_model('computed')) FROM xmcoh.create_model('plain', words => false, text_dim => 16)$$);
+SELECT xmcoh.import_model('copy', xmcoh.export_model('log'));
+SELECT xmcoh.deploy('copy', 1);
+SELECT count(*) FILTER (WHERE m.encoder_id = e.encoder_id AND m.image_encoder_id = i.encoder_id) AS same
+  FROM xmcoh.model AS m, xmcoh.encoder AS e, xmcoh.encoder AS i WHERE m.name = 'copy' AND e.name = 'tiny' AND i.name = 'other';
+SELECT xmcoh.order_score('copy', 'cut', xmcoh.embed('other', 'done: cut'), 'wash', NULL) = xmcoh.order_score('log', 'cut', xmcoh.embed('other', 'done: cut'), 'wash', NULL) AS same;
+SELECT xmcoh.import_model('computed', xmcoh.export_model('computed'));
+SET ROLE enc_scorer;
+SELECT state, regexp_replace(message, '[0-9a-f]{64}', 'S') AS message, detail, hint FROM pg_temp.fails($$SELECT xmcoh.import_model('mine', xmcoh.export_model('computed'))$$);
+RESET ROLE;
+CREATE TABLE exported AS SELECT xmcoh.export_model('log') AS weights;
+SELECT xmcoh.drop_model(name) FROM xmcoh.model WHERE name IN ('log', 'log2', 'copy');
+SELECT xmcoh.drop_encoder('other');
+SELECT state, regexp_replace(message, '[0-9a-f]{64}', 'S') AS message FROM pg_temp.fails($$SELECT xmcoh.import_model('copy', weights) FROM exported$$);
+SELECT xmcoh.model_exists('copy');
+-- the same files under another name are the same encoder
+SELECT xmcoh.import_encoder('again', weights, config, tokenizer) IS NOT NULL AS imported FROM published WHERE name = 'other';
+SELECT xmcoh.import_model('copy', weights) FROM exported;
+SELECT xmcoh.deploy('copy', 1);
+SELECT encoder, image_encoder FROM xmcoh.model_overview WHERE model = 'copy';
+SELECT xmcoh.order_score('copy', 'cut', xmcoh.embed('again', 'done: cut'), 'wash', NULL) IS NOT NULL AS scored;
+-- An encoder that did not teach the version is never used. No function can bring this about; a superuser can.
+BEGIN;
+UPDATE xmcoh.model SET encoder_id = image_encoder_id WHERE name = 'copy';
+SELECT state, message, regexp_replace(detail, '[0-9a-f]{64}', 'S', 'g') AS detail, hint FROM pg_temp.fails($$SELECT xmcoh.precedes('copy', 'cut', NULL, 'wash', NULL)$$);
+ROLLBACK;
+
+SELECT xmcoh.drop_model(name) FROM xmcoh.model WHERE name IN ('computed', 'stored', 'besides', 'hers', 'copy') ORDER BY name;
+SELECT xmcoh.drop_encoder(name) FROM unnest('{tiny,again}'::text[]) AS name;
+SELECT xmcoh.revoke_usage('enc_scorer'), xmcoh.revoke_usage('enc_maker');
+DROP TABLE published, exported, guarded, manual, log;
+DROP VIEW half, asked;
+DROP TABLE note;
+DROP FUNCTION make_model;
+DROP ROLE enc_scorer, enc_maker;

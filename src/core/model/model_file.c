@@ -529,7 +529,7 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 	xmc_status	status;
 
 	*out = NULL;
-	XMC_TRY(xmc_safetensors_parse(ctx, file, size, &st));
+	XMC_TRY(xmc_safetensors_parse(ctx, file, size, XMC_TENSORS_OF_MODEL, &st));
 	model = xmc_alloc(ctx, 2, sizeof(xmc_model));	/* the second as it was measured, if the file has that */
 	if (!model)
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
