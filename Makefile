@@ -24,6 +24,7 @@ REGRESS = \
 	decisions \
 	groups \
 	merged \
+	encoder_models \
 	hostile \
 	jobs \
 	monitor \

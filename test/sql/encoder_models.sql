@@ -1,4 +1,5 @@
 -- Models that use a text encoder: texts, and texts that stand for images, are made into vectors where rows have none.
+CREATE EXTENSION xmcoh;
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, detail text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE statement;
@@ -223,4 +224,5 @@ DROP TABLE published, exported, guarded, manual, log;
 DROP VIEW half, asked;
 DROP TABLE note;
 DROP FUNCTION make_model;
+DROP EXTENSION xmcoh;
 DROP ROLE enc_scorer, enc_maker;
