@@ -86,19 +86,22 @@ read_chunks(const StoredFile *file, char *bytes)
 	for (int32 chunk = 0; at < file->size; chunk++)
 	{
 		Datum		values[2] = {Int32GetDatum(row->encoder_id), Int32GetDatum(chunk)};
-		bool		is_null = true;
+		bool		is_null;
+		Datum		stored;
 		bytea	   *data;
 
 		CHECK_FOR_INTERRUPTS();
 		select_rows(plan, values);
 		if (SPI_processed != 1)
 			file->damaged(file, psprintf("Chunk %d is missing.", chunk));
-		data = DatumGetByteaPP(first_value(1, &is_null));
-		if (is_null || VARSIZE_ANY_EXHDR(data) == 0 || VARSIZE_ANY_EXHDR(data) > file->size - at)
+		stored = first_value(1, &is_null);
+		data = DatumGetByteaPP(stored);
+		if (VARSIZE_ANY_EXHDR(data) == 0 || VARSIZE_ANY_EXHDR(data) > file->size - at)
 			file->damaged(file, psprintf("Chunk %d has a wrong size.", chunk));
 		memcpy(bytes + at, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
 		at += VARSIZE_ANY_EXHDR(data);
-		pfree(data);
+		if (data != (bytea *) DatumGetPointer(stored))
+			pfree(data);
 		SPI_freetuptable(SPI_tuptable);
 	}
 }
