@@ -62,7 +62,8 @@ main(int argc, char **argv)
 	FILE	   *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
 	int32_t		max_tokens = argc == 3 ? atoi(argv[2]) : 0;
 	int32_t    *id;
-	size_t		size;
+	void	   *json;
+	size_t		size = 0;
 	unsigned char prefix[4];
 
 	if (!file || max_tokens < 1)
@@ -70,7 +71,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "tokens TOKENIZER.json MAX_TOKENS < texts\n");
 		return 2;
 	}
-	check(&ctx, xmc_tokenizer_compile(&ctx, read_all(file, &size), size, &tables));
+	json = read_all(file, &size);
+	check(&ctx, xmc_tokenizer_compile(&ctx, json, size, &tables));
 	move_tables(&tables);
 	check(&ctx, xmc_tokenizer_open(&ctx, tables.table, tables.vocabulary, &tokenizer));
 	id = malloc((size_t) max_tokens * sizeof *id);

@@ -74,7 +74,7 @@ read_wordpiece_vocabulary(reader *r, const xmc_json_node *vocabulary, xmc_trie_s
 
 	for (const xmc_json_node *one = xmc_json_first(&r->tree, vocabulary); one; one = xmc_json_after(&r->tree, one))
 	{
-		int32_t		id;
+		int32_t		id = 0;
 
 		XMC_TRY(check_piece(r, one->key, one->key_length));
 		XMC_TRY(read_id(r, one, "a piece of the vocabulary", &id));
