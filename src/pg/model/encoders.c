@@ -31,14 +31,26 @@ PG_FUNCTION_INFO_V1(xmcoh_embed_texts);
 
 /* ---- opening ---- */
 
-static xmc_status
-open_encoder_file(xmc_ctx *ctx, const void *bytes, size_t size, bool check_all, void **out)
+typedef struct OpenEncoder
 {
 	xmc_text_encoder *encoder;
+	const xmc_text_encoder_shape *shape;
+	char		sha256[SHA256_DIGITS + 1];
+} OpenEncoder;
 
-	XMC_TRY(xmc_text_encoder_open(ctx, bytes, size, &encoder));
-	*out = encoder;
-	return check_all ? xmc_text_encoder_check_finite(ctx, encoder) : XMC_OK;
+static xmc_status
+open_encoder_file(xmc_ctx *ctx, const StoredFile *file, const void *bytes, bool check_all, void **out)
+{
+	OpenEncoder *opened = xmc_zalloc(ctx, 1, sizeof(OpenEncoder));
+
+	XMC_NEED(opened, ctx);
+	XMC_TRY(xmc_text_encoder_open(ctx, bytes, file->size, &opened->encoder));
+	if (check_all)
+		XMC_TRY(xmc_text_encoder_check_finite(ctx, opened->encoder));
+	opened->shape = xmc_text_encoder_get_shape(opened->encoder);
+	memcpy(opened->sha256, file->sha256, SHA256_DIGITS);
+	*out = opened;
+	return XMC_OK;
 }
 
 static OpenKind encoder_kind = {.kept = SESSION_ENCODERS,.open = open_encoder_file};
@@ -58,8 +70,7 @@ static struct
 {
 	LookupMark	mark;
 	int32		encoder_id;
-	char		sha256[SHA256_DIGITS + 1];
-	xmc_text_encoder *encoder;
+	const OpenEncoder *opened;
 }			last_opened;
 
 static void
@@ -86,19 +97,21 @@ read_chunks(const StoredFile *file, char *bytes)
 	for (int32 chunk = 0; at < file->size; chunk++)
 	{
 		Datum		values[2] = {Int32GetDatum(row->encoder_id), Int32GetDatum(chunk)};
-		bool		is_null = true;
+		bool		is_null;
+		Datum		stored;
 		bytea	   *data;
 
 		CHECK_FOR_INTERRUPTS();
 		select_rows(plan, values);
 		if (SPI_processed != 1)
 			file->damaged(file, psprintf("Chunk %d is missing.", chunk));
-		data = DatumGetByteaPP(first_value(1, &is_null));
-		if (is_null || VARSIZE_ANY_EXHDR(data) == 0 || VARSIZE_ANY_EXHDR(data) > file->size - at)
+		stored = first_value(1, &is_null);
+		data = DatumGetByteaPP(stored);
+		if (VARSIZE_ANY_EXHDR(data) == 0 || VARSIZE_ANY_EXHDR(data) > file->size - at)
 			file->damaged(file, psprintf("Chunk %d has a wrong size.", chunk));
 		memcpy(bytes + at, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
 		at += VARSIZE_ANY_EXHDR(data);
-		if ((Pointer) data != DatumGetPointer(first_value(1, &is_null)))
+		if (data != (bytea *) DatumGetPointer(stored))
 			pfree(data);
 		SPI_freetuptable(SPI_tuptable);
 	}
@@ -147,7 +160,7 @@ become_owner(Oid *user, int *security)
 }
 
 /* Opens an encoder, valid until the end of the transaction. */
-static xmc_text_encoder *
+static const OpenEncoder *
 open_encoder(int32 encoder_id)
 {
 	static SPIPlanPtr plan = NULL;
@@ -158,7 +171,7 @@ open_encoder(int32 encoder_id)
 	int			security;
 
 	if (last_opened.encoder_id == encoder_id && xmcoh_lookup_holds(&last_opened.mark))
-		return last_opened.encoder;
+		return last_opened.opened;
 	memset(&last_opened, 0, sizeof last_opened);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -173,13 +186,12 @@ open_encoder(int32 encoder_id)
 	file.sha256 = row.sha256;
 	file.size = row.size;
 	file.description = psprintf("encoder \"%s\"", row.name);
-	last_opened.encoder = xmcoh_open_file(&encoder_kind, &file);
+	last_opened.opened = xmcoh_open_file(&encoder_kind, &file);
 	SetUserIdAndSecContext(user, security);
 	SPI_finish();
-	memcpy(last_opened.sha256, row.sha256, sizeof row.sha256);
 	last_opened.encoder_id = encoder_id;
 	xmcoh_mark_lookup(&last_opened.mark);
-	return last_opened.encoder;
+	return last_opened.opened;
 }
 
 int32
@@ -232,14 +244,13 @@ xmcoh_find_encoder(const char *name, size_t name_length)
 const xmc_text_encoder_shape *
 xmcoh_encoder_shape(int32 encoder_id)
 {
-	return xmc_text_encoder_get_shape(open_encoder(encoder_id));
+	return open_encoder(encoder_id)->shape;
 }
 
 const char *
 xmcoh_encoder_sha256(int32 encoder_id)
 {
-	(void) open_encoder(encoder_id);
-	return last_opened.sha256;
+	return open_encoder(encoder_id)->sha256;
 }
 
 /* ---- vectors of texts ---- */
@@ -258,9 +269,9 @@ compare_texts(const void *a, const void *b, void *arg)
 
 /* Embeds the texts with the numbers in `missing` (n), equal ones once; fills out and the cache. */
 static void
-compute(xmc_text_encoder *encoder, int32 n, int32 *missing, const xmc_encoder_text *text, float *out)
+compute(const OpenEncoder *opened, int32 n, int32 *missing, const xmc_encoder_text *text, float *out)
 {
-	int32		dim = xmc_text_encoder_get_shape(encoder)->dim;
+	int32		dim = opened->shape->dim;
 	xmc_encoder_text *distinct = MemoryContextAllocHuge(CurrentMemoryContext, (Size) n * sizeof(xmc_encoder_text));
 	xmc_ctx		ctx = xmcoh_context();
 	int32		n_distinct = 0;
@@ -271,14 +282,14 @@ compute(xmc_text_encoder *encoder, int32 n, int32 *missing, const xmc_encoder_te
 		if (i == 0 || compare_texts(&missing[i - 1], &missing[i], (void *) text) != 0)
 			distinct[n_distinct++] = text[missing[i]];
 	vector = MemoryContextAllocHuge(CurrentMemoryContext, (Size) n_distinct * (Size) dim * sizeof(float));
-	XMCOH_TRY(xmc_text_encoder_embed(&ctx, encoder, n_distinct, distinct, vector), &ctx);
+	XMCOH_TRY(xmc_text_encoder_embed(&ctx, opened->encoder, n_distinct, distinct, vector), &ctx);
 
 	for (int32 i = 0, at = -1; i < n; i++)
 	{
 		if (i == 0 || compare_texts(&missing[i - 1], &missing[i], (void *) text) != 0)
 		{
 			at++;
-			xmcoh_cache_vector(last_opened.sha256, &distinct[at], dim, vector + (size_t) at * (size_t) dim);
+			xmcoh_cache_vector(opened->sha256, &distinct[at], dim, vector + (size_t) at * (size_t) dim);
 		}
 		memcpy(out + (size_t) missing[i] * (size_t) dim, vector + (size_t) at * (size_t) dim, (size_t) dim * sizeof(float));
 	}
@@ -287,18 +298,18 @@ compute(xmc_text_encoder *encoder, int32 n, int32 *missing, const xmc_encoder_te
 void
 xmcoh_encode_texts(int32 encoder_id, int32 n, const xmc_encoder_text *text, float *out)
 {
-	xmc_text_encoder *encoder = open_encoder(encoder_id);
-	int32		dim = xmc_text_encoder_get_shape(encoder)->dim;
+	const OpenEncoder *opened = open_encoder(encoder_id);
+	int32		dim = opened->shape->dim;
 	MemoryContext computing = AllocSetContextCreate(CurrentMemoryContext, "xmcoh encoding", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(computing);
 	int32	   *missing = MemoryContextAllocHuge(computing, (Size) Max(n, 1) * sizeof(int32));
 	int32		n_missing = 0;
 
 	for (int32 i = 0; i < n; i++)
-		if (!xmcoh_cached_vector(last_opened.sha256, &text[i], dim, out + (size_t) i * (size_t) dim))
+		if (!xmcoh_cached_vector(opened->sha256, &text[i], dim, out + (size_t) i * (size_t) dim))
 			missing[n_missing++] = i;
 	if (n_missing > 0)
-		compute(encoder, n_missing, missing, text, out);
+		compute(opened, n_missing, missing, text, out);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(computing);
 }

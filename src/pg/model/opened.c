@@ -53,14 +53,14 @@ new_open_file(const StoredFile *file)
 }
 
 static xmc_status
-open_bytes(const OpenKind *kind, OpenFile *opened, bool check_all, xmc_ctx *ctx)
+open_bytes(const OpenKind *kind, const StoredFile *file, OpenFile *opened, bool check_all, xmc_ctx *ctx)
 {
 	MemoryContext before = MemoryContextSwitchTo(opened->context);
 	const void *bytes = opened->private != NULL ? opened->private : opened->shared.mapping.bytes;
 	xmc_status	status;
 
 	*ctx = xmcoh_context();
-	status = kind->open(ctx, bytes, opened->size, check_all, &opened->object);
+	status = kind->open(ctx, file, bytes, check_all, &opened->object);
 	MemoryContextSwitchTo(before);
 	return status;
 }
@@ -159,7 +159,7 @@ map_file(const OpenKind *kind, const StoredFile *file)
 
 	if (xmcoh_cachefile_map(&opened->shared, file->sha256, file->size, &damage))
 	{
-		if (open_bytes(kind, opened, false, &ctx) == XMC_OK)
+		if (open_bytes(kind, file, opened, false, &ctx) == XMC_OK)
 			return opened;
 		damage = ctx.message;
 	}
@@ -192,7 +192,7 @@ read_file(const OpenKind *kind, const StoredFile *file)
 	file->read(file, bytes);
 	if (!xmcoh_has_sha256(bytes, file->size, file->sha256))
 		file->damaged(file, "Its SHA-256 is not the recorded one.");
-	status = open_bytes(kind, opened, true, &ctx);
+	status = open_bytes(kind, file, opened, true, &ctx);
 	if (status == XMC_BAD_MODEL)
 		file->damaged(file, ctx.message);
 	if (status != XMC_OK)

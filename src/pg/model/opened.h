@@ -10,23 +10,6 @@
 
 #include "xmcoh/base.h"
 
-/* A kind of files. One static variable for each kind; it holds the files that are open. */
-typedef struct OpenKind
-{
-	int			kept;			/* so many stay open after the end of a transaction */
-
-	/*
-	 * Opens a file, which outlives *out, with the memory of ctx. check_all: checks every number, because the file has been read
-	 * from the table.
-	 */
-	xmc_status	(*open) (xmc_ctx *ctx, const void *bytes, size_t size, bool check_all, void **out);
-
-	/* set by opened.c; NULL at first */
-	struct OpenFile *current;	/* most recently used first */
-	struct OpenFile *outdated;	/* their cache files have changed; open until the transaction ends */
-	struct OpenKind *next;
-} OpenKind;
-
 /* A file as a row of a table describes it. */
 typedef struct StoredFile
 {
@@ -37,6 +20,23 @@ typedef struct StoredFile
 	void		(*damaged) (const struct StoredFile *file, const char *reason);	/* raises the ERROR for a damaged file */
 	const void *row;			/* for read and damaged */
 } StoredFile;
+
+/* A kind of files. One static variable for each kind; it holds the files that are open. */
+typedef struct OpenKind
+{
+	int			kept;			/* so many stay open after the end of a transaction */
+
+	/*
+	 * Opens a file, whose bytes outlive *out, with the memory of ctx. check_all: checks every number, because the file has been
+	 * read from the table.
+	 */
+	xmc_status	(*open) (xmc_ctx *ctx, const StoredFile *file, const void *bytes, bool check_all, void **out);
+
+	/* set by opened.c; NULL at first */
+	struct OpenFile *current;	/* most recently used first */
+	struct OpenFile *outdated;	/* their cache files have changed; open until the transaction ends */
+	struct OpenKind *next;
+} OpenKind;
 
 /*
  * What `open` has made of the file. Valid until the end of the transaction, and longer while few others are opened. Errors:

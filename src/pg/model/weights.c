@@ -16,9 +16,9 @@
 #define LOAD_CHUNK (1 << 20)
 
 static xmc_status
-open_weights(xmc_ctx *ctx, const void *bytes, size_t size, bool check_all, void **out)
+open_weights(xmc_ctx *ctx, const StoredFile *file, const void *bytes, bool check_all, void **out)
 {
-	return xmc_model_open(ctx, bytes, size, check_all, (xmc_model **) out);
+	return xmc_model_open(ctx, bytes, file->size, check_all, (xmc_model **) out);
 }
 
 static OpenKind weights_kind = {.kept = SESSION_MODELS,.open = open_weights};
