@@ -116,7 +116,7 @@ SELECT n, left(refusal(format($$SELECT xmcoh.import_encoder('new', %s) FROM publ
 SELECT refusal($$SELECT xmcoh.import_encoder('new', '\x00', config, tokenizer) FROM published$$) ~ 'model.safetensors' AS named;
 SELECT count(*) AS encoders, (SELECT count(DISTINCT encoder_id) FROM xmcoh.encoder_chunk) AS files FROM xmcoh.encoder;
 BEGIN READ ONLY;
-SELECT xmcoh.import_encoder('new', weights, config, tokenizer) FROM published;
+SELECT refusal($$SELECT xmcoh.import_encoder('new', weights, config, tokenizer) FROM published$$);
 ROLLBACK;
 
 -- who may use an encoder
