@@ -111,5 +111,19 @@ is(sha($job), $sha, 'the texts are encoded anew, to the same weights');
 unlike(job($job, 'message'), qr/anew/, 'and the training went on from its checkpoint');
 
 eval { $_->quit } for $holder, $source_holder;
+
+# ---- a dump ----
+
+value("SELECT xmcoh.deploy('encoded', max(version)) FROM xmcoh.versions WHERE model = 'encoded'");
+my $ask = q{SELECT md5(string_agg(p::text, ',' ORDER BY p)) FROM xmcoh.pair_scores('encoded', documents => '{1,2,170}') AS p};
+my $answer = value($ask);
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'postgres' ], 'a database with a model that uses an encoder is dumped');
+$node->safe_psql('postgres', 'CREATE DATABASE copy');
+$node->command_ok([ 'pg_restore', '-j', '2', '-d', 'copy', $dump ], 'and restored');
+is($node->safe_psql('copy', $ask), $answer, 'the copy scores the same');
+like(fails(q{SELECT xmcoh.drop_encoder('tiny')}), qr/cannot drop encoder "tiny" because 1 model needs it/, 'the encoder is not dropped while the model is there');
+value(q{SELECT xmcoh.drop_model('encoded'), xmcoh.drop_encoder('tiny')});
+is($node->safe_psql('copy', $ask), $answer, 'nor by a drop in the other database');
 $node->stop;
 done_testing();
