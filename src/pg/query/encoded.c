@@ -145,8 +145,11 @@ list_document(const EncodedReader *reader, const SourceDocument *document, TextL
 					 &document->item[i].image);
 }
 
-/* Reads a batch and computes the vectors that its items lack. */
-static void
+/*
+ * Reads a batch and computes the vectors that its items lack. A batch begins with a document that lacks vectors. A document before
+ * it is returned and not kept, so documents whose vectors are stored cost no more than without an encoder.
+ */
+static const SourceDocument *
 read_batch(EncodedReader *reader)
 {
 	const xmc_options *options = reader->request->options;
@@ -155,34 +158,39 @@ read_batch(EncodedReader *reader)
 
 	MemoryContextReset(reader->memory);
 	reader->n = reader->next = 0;
-	while (reader->n < BATCH_DOCUMENTS && list[XMC_TEXT].n + list[XMC_IMAGE].n < BATCH_TEXTS && bytes < BATCH_BYTES &&
-		   next_wanted(reader) != NULL)
+	while (reader->n < BATCH_DOCUMENTS && list[XMC_TEXT].n + list[XMC_IMAGE].n < BATCH_TEXTS && bytes < BATCH_BYTES)
 	{
-		SourceDocument *document = &reader->document[reader->n++];
+		const SourceDocument *document = next_wanted(reader);
 
-		xmcoh_source_keep(reader->source, reader->memory, document);
+		if (document == NULL)
+			break;
 		list_document(reader, document, list);
+		if (list[XMC_TEXT].n + list[XMC_IMAGE].n == 0)
+			return document;
 		for (int32 i = 0; i < document->n; i++)
 			bytes += (int64) document->item[i].text_length + (int64) sizeof(float) * (options->image_dim + options->text_dim);
+		xmcoh_source_keep(reader->source, reader->memory, &reader->document[reader->n++]);
 	}
 	encode_list(&list[XMC_TEXT], reader->request->deployed, reader->columns->encoder[XMC_TEXT], XMC_TEXT, options->text_dim);
 	encode_list(&list[XMC_IMAGE], reader->request->deployed, reader->columns->encoder[XMC_IMAGE], XMC_IMAGE,
 				options->image_dim);
+	return reader->n > 0 ? &reader->document[reader->next++] : NULL;
 }
 
 const SourceDocument *
 xmcoh_encoded_next(EncodedReader *reader)
 {
+	const SourceDocument *document;
+	MemoryContext caller;
+
 	if (!reader->has_encoder)
 		return next_wanted(reader);
-	if (reader->next == reader->n)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(reader->memory);
-
-		read_batch(reader);
-		MemoryContextSwitchTo(caller);
-	}
-	return reader->next < reader->n ? &reader->document[reader->next++] : NULL;
+	if (reader->next < reader->n)
+		return &reader->document[reader->next++];
+	caller = MemoryContextSwitchTo(reader->memory);
+	document = read_batch(reader);
+	MemoryContextSwitchTo(caller);
+	return document;
 }
 
 void

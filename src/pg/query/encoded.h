@@ -32,9 +32,8 @@ typedef struct EncodedRequest
 typedef struct EncodedReader EncodedReader;
 
 /*
- * A reader as xmcoh_source_open gives it, whose documents have all vectors. Without an encoder documents are read one at a
- * time. With one they are read ahead, a batch at a time, so that the texts of a batch are encoded together; the filter sees a
- * document when it is read. Lives in CurrentMemoryContext. Errors: those of xmcoh_source_open and xmcoh_source_next, of
+ * A reader as xmcoh_source_open gives it, whose documents have all vectors. Where documents lack vectors they are read ahead, a
+ * batch at a time, so that the texts of a batch are encoded together; the filter sees a document when it is read. Lives in CurrentMemoryContext. Errors: those of xmcoh_source_open and xmcoh_source_next, of
  * xmcoh_encode_texts; object_not_in_prerequisite_state: the version was trained with another encoder.
  */
 extern EncodedReader *xmcoh_encoded_open(const SourceColumns *columns, const EncodedRequest *request);
