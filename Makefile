@@ -50,6 +50,7 @@ ISOLATION = \
 	decide \
 	decide_training \
 	deploy \
+	encoder \
 	events \
 	guard \
 	prune \
