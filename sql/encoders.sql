@@ -71,7 +71,7 @@ CREATE FUNCTION xmcoh.import_encoder(name text, weights bytea, config text, toke
                                      sentence text DEFAULT NULL, license text DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.import_encoder(text, bytea, text, text, text, text, text, text) IS
-    'Imports a text encoder (BERT or XLM-RoBERTa) from its published files: model.safetensors (under 1 GB), config.json, tokenizer.json, modules.json, 1_Pooling/config.json, sentence_bert_config.json. The current role owns it. Gives its number. Errors: data_exception, program_limit_exceeded, duplicate_object';
+    'Imports a text encoder (BERT, XLM-RoBERTa) from its published files: model.safetensors (below 1 GB), config.json, tokenizer.json, modules.json, 1_Pooling/config.json, sentence_bert_config.json. The caller owns it. Gives its number. Errors: data_exception, program_limit_exceeded, duplicate_object';
 
 CREATE FUNCTION xmcoh_internal.models_of_encoder(encoder_id integer) RETURNS text[]
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
