@@ -51,6 +51,7 @@ ISOLATION = \
 	decide \
 	decide_training \
 	deploy \
+	encoder \
 	events \
 	guard \
 	prune \

@@ -71,7 +71,7 @@ CREATE FUNCTION xmcoh.import_encoder(name text, weights bytea, config text, toke
                                      sentence text DEFAULT NULL, license text DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.import_encoder(text, bytea, text, text, text, text, text, text) IS
-    'Imports a text encoder (BERT or XLM-RoBERTa) from its published files: model.safetensors (under 1 GB), config.json, tokenizer.json, modules.json, 1_Pooling/config.json, sentence_bert_config.json. The current role owns it. Gives its number. Errors: data_exception, duplicate_object';
+    'Imports a text encoder (BERT, XLM-RoBERTa) from its published files: model.safetensors (below 1 GB), config.json, tokenizer.json, modules.json, 1_Pooling/config.json, sentence_bert_config.json. The caller owns it. Gives its number. Errors: data_exception, program_limit_exceeded, duplicate_object';
 
 CREATE FUNCTION xmcoh_internal.models_of_encoder(encoder_id integer) RETURNS text[]
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -165,7 +165,7 @@ COMMENT ON VIEW xmcoh.encoder_grants IS 'Roles that may use a text encoder by xm
 CREATE FUNCTION xmcoh.embed(encoder text, "text" text) RETURNS real[]
     AS 'MODULE_PATHNAME', 'xmcoh_embed' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100000;
 COMMENT ON FUNCTION xmcoh.embed(text, text) IS
-    'Vector of a text: dim numbers (xmcoh.encoders). What is beyond max_tokens is not read. A session keeps its last vectors within xmcoh.encoder_cache. Errors: undefined_object, insufficient_privilege, data_exception (text that is not UTF-8)';
+    'Vector of a text: dim numbers (xmcoh.encoders). What is beyond max_tokens is not read. A session keeps its last vectors within xmcoh.encoder_cache. Errors: undefined_object, insufficient_privilege, data_corrupted (the stored file)';
 CREATE FUNCTION xmcoh.embed(encoder text, texts text[]) RETURNS SETOF real[]
     AS 'MODULE_PATHNAME', 'xmcoh_embed_texts' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000000 ROWS 100;
 COMMENT ON FUNCTION xmcoh.embed(text, text[]) IS

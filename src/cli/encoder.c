@@ -142,6 +142,9 @@ import_encoder(PGconn *conn, const content *files)
 		values[k] = files[k].bytes;
 		lengths[k] = (int) files[k].size;
 	}
+	/* A server that logs slow statements would write the weights into its log. Not every role may change that. */
+	PQclear(query_or_exit(conn, "SELECT pg_catalog.set_config('log_parameter_max_length', '0', false)"
+						  " WHERE pg_catalog.has_parameter_privilege('log_parameter_max_length', 'SET')", 0, NULL));
 	result = PQexecParams(conn, "SELECT xmcoh.import_encoder($1, $2, $3, $4, $5, $6, $7, $8)", PARAMETERS, types, values, lengths,
 						  binary, 0);
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)

@@ -42,6 +42,17 @@ append_to_file("$dir/other license", 'No permission.');
 command_ok([ 'xmcoh', 'encoder', 'load', @connection, 'named "x"', $folder, '--license', "$dir/other license" ], 'with a file of the licence');
 is_sql(q{SELECT license FROM xmcoh.encoders WHERE encoder = 'named "x"'}, 'No permission.', 'which is taken');
 
+# Parameters are not logged, because the log would hold the weights.
+$node->append_conf('postgresql.conf', 'log_min_duration_statement = 0');
+$node->reload;
+my $logged = -s $node->logfile;
+command_ok([ 'xmcoh', 'encoder', 'load', @connection, 'logged', $folder ], 'where statements are logged');
+my $log = slurp_file($node->logfile, $logged);
+like($log, qr/duration: .*xmcoh\.import_encoder/, 'the import is logged');
+cmp_ok(length $log, '<', 20_000, 'without the files');
+$node->append_conf('postgresql.conf', 'log_min_duration_statement = -1');
+$node->reload;
+
 # Characters of the vocabulary that the database's encoding lacks arrive as escapes, so the encoder is the same.
 my $languages = published('xlm-roberta');
 command_ok([ 'xmcoh', 'encoder', 'load', @connection, 'languages', $languages ], 'another family');

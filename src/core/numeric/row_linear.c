@@ -30,9 +30,9 @@ typedef float half_lanes __attribute__((vector_size(16)));
 
 /* The sum of all lanes, added in halves. */
 static inline __attribute__((always_inline)) float
-sum_of(lanes sum)
+sum_of(const lanes *sum)
 {
-	half_lanes	four = __builtin_shufflevector(sum, sum, 0, 1, 2, 3) + __builtin_shufflevector(sum, sum, 4, 5, 6, 7);
+	half_lanes	four = __builtin_shufflevector(*sum, *sum, 0, 1, 2, 3) + __builtin_shufflevector(*sum, *sum, 4, 5, 6, 7);
 	half_lanes	two = four + __builtin_shufflevector(four, four, 2, 3, 2, 3);
 
 	return two[0] + two[1];
@@ -78,7 +78,7 @@ tile(const layer *of, int64_t row, int64_t output, const int rows, const int out
 		}
 	for (int r = 0; r < rows; r++)
 		for (int o = 0; o < outputs; o++)
-			of->y[(row + r) * of->outputs + output + o] = sum_of(sum[r][o]) + of->bias[output + o];
+			of->y[(row + r) * of->outputs + output + o] = sum_of(&sum[r][o]) + of->bias[output + o];
 }
 
 /* All tiles of some rows and some outputs: the weights are read once, the rows once for every tile of outputs. */

@@ -72,7 +72,10 @@ look_up(const unsigned char *map, size_t size, const char *key, size_t length, c
 	return false;
 }
 
-/* Appends the cluster in->bytes[begin..end-1]. */
+/*
+ * Appends the cluster in->bytes[begin..end-1]. What is written first counts as from the text's start even if characters before it
+ * were dropped: the reference implementation loses count of those.
+ */
 static xmc_status
 apply_cluster(const unsigned char *map, size_t size, const xmc_text_buffer *in, size_t begin, size_t end, xmc_text_buffer *out)
 {
@@ -81,15 +84,16 @@ apply_cluster(const unsigned char *map, size_t size, const xmc_text_buffer *in, 
 	size_t		next;
 
 	if (end - begin <= MAX_CLUSTER && look_up(map, size, in->bytes + begin, end - begin, &replacement, &n))
-		return xmc_text_put(out, replacement, n, begin < in->start);
+		return xmc_text_put(out, replacement, n, begin < in->start || (in->start > 0 && out->used == 0));
 	for (; begin < end; begin = next)
 	{
+		bool		from_start = begin < in->start || (in->start > 0 && out->used == 0);
 		bool		found;
 
 		next = begin;
 		xmc_text_next(in->bytes, &next, end);
 		found = look_up(map, size, in->bytes + begin, next - begin, &replacement, &n);
-		XMC_TRY(xmc_text_put(out, found ? replacement : in->bytes + begin, found ? n : next - begin, begin < in->start));
+		XMC_TRY(xmc_text_put(out, found ? replacement : in->bytes + begin, found ? n : next - begin, from_start));
 	}
 	return XMC_OK;
 }

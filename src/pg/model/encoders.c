@@ -53,7 +53,7 @@ open_encoder_file(xmc_ctx *ctx, const StoredFile *file, const void *bytes, bool 
 	return XMC_OK;
 }
 
-static OpenKind encoder_kind = {.kept = SESSION_ENCODERS,.open = open_encoder_file};
+static OpenKind encoder_kind = {.context_name = "xmcoh encoder",.kept = SESSION_ENCODERS,.open = open_encoder_file};
 
 /* The row of an encoder. */
 typedef struct EncoderRow

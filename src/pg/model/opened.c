@@ -37,9 +37,9 @@ unmap_file(void *arg)
 
 /* Its memory context is a child of the current one, so an error before xmcoh_open_file keeps it frees the mapping. */
 static OpenFile *
-new_open_file(const StoredFile *file)
+new_open_file(const OpenKind *kind, const StoredFile *file)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "xmcoh file", ALLOCSET_SMALL_SIZES);
+	MemoryContext context = AllocSetContextCreateInternal(CurrentMemoryContext, kind->context_name, ALLOCSET_SMALL_SIZES);
 	OpenFile   *opened = MemoryContextAllocZero(context, sizeof(OpenFile));
 
 	memcpy(opened->sha256, file->sha256, SHA256_DIGITS);
@@ -153,7 +153,7 @@ find_open_file(OpenKind *kind, const char *sha256)
 static OpenFile *
 map_file(const OpenKind *kind, const StoredFile *file)
 {
-	OpenFile   *opened = new_open_file(file);
+	OpenFile   *opened = new_open_file(kind, file);
 	const char *damage = NULL;
 	xmc_ctx		ctx;
 
@@ -176,7 +176,7 @@ map_file(const OpenKind *kind, const StoredFile *file)
 static OpenFile *
 read_file(const OpenKind *kind, const StoredFile *file)
 {
-	OpenFile   *opened = new_open_file(file);
+	OpenFile   *opened = new_open_file(kind, file);
 	OpenFile   *shared;
 	xmc_ctx		ctx;
 	xmc_status	status;
@@ -191,7 +191,7 @@ read_file(const OpenKind *kind, const StoredFile *file)
 	opened->private = bytes;
 	file->read(file, bytes);
 	if (!xmcoh_has_sha256(bytes, file->size, file->sha256))
-		file->damaged(file, "Its SHA-256 is not the recorded one.");
+		file->damaged(file, "The SHA-256 is not the recorded one.");
 	status = open_bytes(kind, file, opened, true, &ctx);
 	if (status == XMC_BAD_MODEL)
 		file->damaged(file, ctx.message);

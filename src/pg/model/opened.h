@@ -24,6 +24,7 @@ typedef struct StoredFile
 /* A kind of files. One static variable for each kind; it holds the files that are open. */
 typedef struct OpenKind
 {
+	const char *context_name;	/* of the memory context of an open file */
 	int			kept;			/* so many stay open after the end of a transaction */
 
 	/*

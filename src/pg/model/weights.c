@@ -21,7 +21,7 @@ open_weights(xmc_ctx *ctx, const StoredFile *file, const void *bytes, bool check
 	return xmc_model_open(ctx, bytes, file->size, check_all, (xmc_model **) out);
 }
 
-static OpenKind weights_kind = {.kept = SESSION_MODELS,.open = open_weights};
+static OpenKind weights_kind = {.context_name = "xmcoh model",.kept = SESSION_MODELS,.open = open_weights};
 
 /* ---- reading the tables ---- */
 
