@@ -132,7 +132,7 @@ CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name
                                     documents_of regclass DEFAULT NULL, "group" name DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name) IS
-    'Attaches a relation of documents, one row per item. "position": the stored order; approved: ''all'' or a boolean column; documents_of: a source whose documents these rows belong to; group: documents with the same value are held out together. Needs level own. Errors: undefined_column and others';
+    'Attaches a relation of documents, one row per item. image: real[], or text with image_encoder; "position": stored order; approved: ''all'' or a boolean column; documents_of: source whose documents the rows belong to; group: held out together. Needs level own. Errors: undefined_column and others';
 CREATE FUNCTION xmcoh.attach_source(model text, relation regclass, document name, item name, "group" name[], text name DEFAULT NULL,
                                     image name DEFAULT NULL, text_embedding name DEFAULT NULL,
                                     "position" name DEFAULT NULL, approved name DEFAULT NULL,

@@ -211,7 +211,8 @@ xmcoh_texts_encode(DocumentTexts *texts, Documents *documents, TextProgress prog
 	caller = MemoryContextSwitchTo(memory);
 	forget_other_documents(texts, documents);
 	qsort(texts->text, (size_t) texts->n, sizeof(WaitingText), compare_texts);
-	progress(arg, 0, texts->n);
+	if (texts->n > 0)
+		progress(arg, 0, texts->n);
 	for (int64 first = 0; first < texts->n; first = next)
 	{
 		xmc_encoder_text *distinct = palloc(sizeof(xmc_encoder_text) * BATCH_TEXTS);
