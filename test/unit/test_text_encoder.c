@@ -620,6 +620,68 @@ test_no_memory(void **state)
 	published_free(&files);
 }
 
+/* Stopped at any question, nothing is left over; each batch asks at least once for every product of every layer. */
+static void
+test_stopped(void **state)
+{
+	enum
+	{
+		TEXTS = 40
+	};
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	published_files files;
+	xmc_published_encoder published;
+	xmc_text_encoder *encoder;
+	size_t		size;
+	void	   *file = NULL;
+	static float vector[TEXTS][16];
+	xmc_encoder_text text[TEXTS];
+	char	   *words = make_text(20, 1);
+	long		asked;
+
+	(void) state;
+	for (int t = 0; t < TEXTS; t++)
+		text[t] = text_of(words);
+	published_make(&published_tiny, &files);
+	published = published_encoder(&files);
+	assert_int_equal(xmc_text_encoder_compile(&ctx, &published, &file, &size), XMC_OK);
+	encoder = open_encoder(&ctx, file, size);
+	counts.questions = 0;
+	assert_int_equal(xmc_text_encoder_embed(&ctx, encoder, TEXTS, text, vector[0]), XMC_OK);
+	asked = counts.questions;
+	assert_true(asked >= TEXTS * 22 / 256 * 2 * 4);
+	for (long k = 1; k <= asked; k++)
+	{
+		long		live = counts.live;
+
+		counts.questions = 0;
+		counts.stop_at = k;
+		assert_int_equal(xmc_text_encoder_embed(&ctx, encoder, TEXTS, text, vector[0]), XMC_STOPPED);
+		assert_int_equal(counts.live, live);
+	}
+	counts.stop_at = 0;
+	xmc_text_encoder_close(&ctx, encoder);
+	xmc_release(&ctx, file);
+	assert_int_equal(counts.live, 0);
+	for (long k = 1;; k++)
+	{
+		xmc_status	status;
+
+		counts.questions = 0;
+		counts.stop_at = k;
+		status = xmc_text_encoder_compile(&ctx, &published, &file, &size);
+		if (status == XMC_OK)
+			break;
+		assert_int_equal(status, XMC_STOPPED);
+		assert_null(file);
+		assert_int_equal(counts.live, 0);
+	}
+	xmc_release(&ctx, file);
+	published_free(&files);
+	free(words);
+}
+
 int
 main(void)
 {
@@ -632,6 +694,7 @@ main(void)
 		cmocka_unit_test(test_weights_refused),
 		cmocka_unit_test(test_open_refused),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
