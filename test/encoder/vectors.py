@@ -17,8 +17,8 @@ import sys
 import numpy as np
 
 MOST = 1e-5
-WORDS = """the a turn screw remove panel battery carefully with your spudger disconnect cable from motherboard lift it out of 
-    phone and replace don't cut wood paint red fold paper 3.14 1,000 naïve Straße バッテリー を 取り外し 电池 แบตเตอรี่ 😀""".split()
+WORDS = """the a turn screw remove panel battery carefully with your spudger disconnect cable from motherboard lift it out
+    of phone and replace don't cut wood paint red fold paper 3.14 1,000 naïve Straße バッテリー を 取り外し 电池 แบตเตอรี่ 😀""".split()
 DTYPES = {"F32": "<f4", "F16": "<f2", "I64": "<i8"}
 ERF = np.vectorize(math.erf)
 
