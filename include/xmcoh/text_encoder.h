@@ -87,9 +87,9 @@ extern xmc_status xmc_text_encoder_tokens(xmc_ctx *ctx, xmc_text_encoder *encode
 										  int32_t *id, int32_t *n);
 
 /*
- * The vectors of n texts, out (n, dim). Texts are computed in batches of bounded memory, without padding. The vector of a text is
- * the same to the bit whatever other texts stand in the call. Errors: as xmc_text_encoder_tokens, and XMC_BAD_MODEL (a vector is
- * not finite).
+ * The vectors of n texts, out (n, dim). Texts are computed in batches of bounded memory, without padding. The vector of a
+ * text is the same to the bit whatever other texts stand in the call. Errors: as xmc_text_encoder_tokens, and XMC_BAD_MODEL
+ * (a vector is not finite).
  */
 extern xmc_status xmc_text_encoder_embed(xmc_ctx *ctx, xmc_text_encoder *encoder, int32_t n, const xmc_encoder_text *text,
 										 float *out);

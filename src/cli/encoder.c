@@ -150,8 +150,8 @@ import_encoder(PGconn *conn, const content *files)
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		die_of_server(PQerrorMessage(conn));
 	PQclear(result);
-	result = query_or_exit(conn, "SELECT pg_catalog.format('encoder \"%s\" was imported: %s, %s layers, vectors of %s numbers', encoder,"
-						   " family, layers, dim) FROM xmcoh.encoders WHERE encoder OPERATOR(pg_catalog.=) $1", 1, values);
+	result = query_or_exit(conn, "SELECT pg_catalog.format('encoder \"%s\" was imported: %s, %s layers, vectors of %s numbers',"
+						   " encoder, family, layers, dim) FROM xmcoh.encoders WHERE encoder OPERATOR(pg_catalog.=) $1", 1, values);
 	if (PQntuples(result) == 1)
 		puts(PQgetvalue(result, 0, 0));
 	PQclear(result);

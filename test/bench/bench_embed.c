@@ -1,9 +1,10 @@
 /*
- * bench_embed.c - speed of a text encoder of MiniLM's shape (6 layers, 384 numbers, 12 heads) with random weights: texts of 20
- * tokens, one at a time and 32 at a time; processor time, and the share of the sgemm peak that was measured between the runs.
+ * bench_embed.c - speed of a text encoder of MiniLM's shape (6 layers, 384 numbers, 12 heads) with random weights: texts of
+ * 20 tokens, one at a time and 32 at a time; processor time, and the share of the sgemm peak that was measured between the
+ * runs.
  *
- * Writes to the folder of argument 1, for embed.py: the weights in the order of the encoder's file (weights.f32), the numbers and
- * tokens of texts of 1 to 300 tokens (tokens.i32), and their vectors (vectors.f32).
+ * Writes to the folder of argument 1, for embed.py: the weights in the order of the encoder's file (weights.f32), the
+ * numbers and tokens of texts of 1 to 300 tokens (tokens.i32), and their vectors (vectors.f32).
  */
 #include "../encoder/published.h"
 #include "model/safetensors.h"
@@ -132,7 +133,8 @@ write_comparison(xmc_ctx *ctx, xmc_text_encoder *encoder, const void *bytes, con
 
 		text[k].text = make_text(&random, k == LENGTHS - 1 ? 300 : length);
 		text[k].length = strlen(text[k].text);
-		must(xmc_text_encoder_tokens(ctx, encoder, text[k].text, text[k].length, tokens + used + 1, &tokens[used]) == XMC_OK, ctx);
+		must(xmc_text_encoder_tokens(ctx, encoder, text[k].text, text[k].length, tokens + used + 1,
+									 &tokens[used]) == XMC_OK, ctx);
 		used += 1 + (size_t) tokens[used];
 	}
 	must(xmc_text_encoder_embed(ctx, encoder, LENGTHS, text, vectors[0]) == XMC_OK, ctx);
@@ -179,7 +181,8 @@ main(int argc, char **argv)
 	many = measure(&ctx, encoder, 32, text, vector[0]) / 32;
 	highest = peak() > highest ? peak() : highest;
 	printf("opening, 1,000 tokens   %8.3f ms\n", opening * 1e3);
-	printf("one text                %8.3f ms  %5.1f %% of the sgemm peak (%.0f GFLOP/s)\n", one * 1e3, flop / one / highest / 1e7, highest);
+	printf("one text                %8.3f ms  %5.1f %% of the sgemm peak (%.0f GFLOP/s)\n", one * 1e3,
+		   flop / one / highest / 1e7, highest);
 	printf("of 32 texts, each       %8.3f ms  %5.1f %% of the sgemm peak\n", many * 1e3, flop / many / highest / 1e7);
 	if (argc > 1)
 		write_comparison(&ctx, encoder, file, argv[1]);

@@ -1,8 +1,8 @@
-"""embed.py - the text encoder of bench_embed.c in PyTorch, with one thread: speed, and the largest difference of the vectors.
+"""embed.py - the text encoder of bench_embed.c in PyTorch with one thread: its speed, and the largest difference of vectors.
 
     embed.py FOLDER      FOLDER: where bench_embed has written weights.f32, tokens.i32, vectors.f32
 
-Prints the time of one text, the time of each of 32 texts (both processor time, the shortest of several runs), the difference.
+Prints the time of one text and of each of 32 texts (processor time, the shortest of several runs), then the difference.
 """
 import math
 import sys
@@ -32,7 +32,8 @@ def vectors(weights, token):
     texts, length = token.shape
     x = F.layer_norm(word[token] + position[:length] + kind, (DIM,), norm_w, norm_b, EPSILON)
     for layer in range(LAYERS):
-        qkv_w, qkv_b, out_w, out_b, n1_w, n1_b, ff1_w, ff1_b, ff2_w, ff2_b, n2_w, n2_b = weights[5 + 12 * layer:17 + 12 * layer]
+        own = weights[5 + 12 * layer:17 + 12 * layer]
+        qkv_w, qkv_b, out_w, out_b, n1_w, n1_b, ff1_w, ff1_b, ff2_w, ff2_b, n2_w, n2_b = own
         q, k, v = F.linear(x, qkv_w, qkv_b).reshape(texts, length, 3, HEADS, DIM // HEADS).permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(texts, length, DIM)
         x = F.layer_norm(x + F.linear(seen, out_w, out_b), (DIM,), n1_w, n1_b, EPSILON)

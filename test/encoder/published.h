@@ -1,6 +1,6 @@
 /*
- * published.h - the published files of a text encoder with random weights, made in memory, of any shape: for unit tests, the fuzzer
- * and the benchmark. tiny_encoder.pl writes such files for tests with a server.
+ * published.h - the published files of a text encoder with random weights, made in memory, of any shape: for unit tests,
+ * the fuzzer and the benchmark. tiny_encoder.pl writes such files for tests with a server.
  *
  * The tokens are [PAD] [UNK] [CLS] [SEP], then the words w0, w1, ...; a text of n of these words has n + 2 tokens.
  */
@@ -87,7 +87,8 @@ published_tensor(published_writer *w, const char *name, int rows, int columns, d
 
 	if (!w->data)
 	{
-		published_put(&w->header, ",\"%s%s\":{\"dtype\":\"%s\",\"shape\":[%d", w->shape->prefix, name, xmc_dtype_name(w->shape->dtype), rows);
+		published_put(&w->header, ",\"%s%s\":{\"dtype\":\"%s\",\"shape\":[%d", w->shape->prefix, name,
+					  xmc_dtype_name(w->shape->dtype), rows);
 		if (columns)
 			published_put(&w->header, ",%d", columns);
 		published_put(&w->header, "],\"data_offsets\":[%zu,%zu]}", w->data_size, w->data_size + bytes);
@@ -207,17 +208,20 @@ published_tokenizer(const published_shape *shape)
 
 	published_put(&text, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[");
 	for (int k = 0; k < 4; k++)
-		published_put(&text, "%s{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+		published_put(&text,
+					  "%s{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
 					  "\"special\":true}", k ? "," : "", k, special[k]);
 	published_put(&text, "],\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,"
 				  "\"strip_accents\":null,\"lowercase\":true},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"post_processor\":"
 				  "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},"
 				  "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}],");
-	published_put(&text, "\"pair\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
+	published_put(&text,
+				  "\"pair\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
 				  "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}},"
 				  "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":1}}],\"special_tokens\":{\"[CLS]\":{\"id\":\"[CLS]\",\"ids\":[2],"
 				  "\"tokens\":[\"[CLS]\"]},\"[SEP]\":{\"id\":\"[SEP]\",\"ids\":[3],\"tokens\":[\"[SEP]\"]}}},");
-	published_put(&text, "\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
+	published_put(&text,
+				  "\"decoder\":null,\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
 				  "\"max_input_chars_per_word\":100,\"vocab\":{");
 	for (int k = 0; k < 4; k++)
 		published_put(&text, "%s\"%s\":%d", k ? "," : "", special[k], k);
@@ -243,7 +247,8 @@ published_make(const published_shape *shape, published_files *out)
 	out->config = config.at;
 	out->modules = strdup("[{\"idx\":0,\"type\":\"sentence_transformers.models.Transformer\"},{\"idx\":1,\"type\":"
 						  "\"sentence_transformers.models.Pooling\"},{\"idx\":2,\"type\":\"sentence_transformers.models.Normalize\"}]");
-	published_put(&pooling, "{\"word_embedding_dimension\":%d,\"pooling_mode_cls_token\":false,\"pooling_mode_mean_tokens\":true,"
+	published_put(&pooling,
+				  "{\"word_embedding_dimension\":%d,\"pooling_mode_cls_token\":false,\"pooling_mode_mean_tokens\":true,"
 				  "\"pooling_mode_max_tokens\":false}", shape->dim);
 	out->pooling = pooling.at;
 	published_put(&sentence, "{\"max_seq_length\":%d,\"do_lower_case\":false}", shape->positions - 4);

@@ -10,8 +10,8 @@ use File::Path qw(make_path);
 use JSON::PP;
 
 my ($HIDDEN, $LAYERS, $HEADS, $WIDE) = (16, 2, 2, 32);
-my $WORDS = 'a and at black box cut draw first fold glue in into it left line long lower of on one paint paper part place put
-	red remove right second short side small step the then third to together top turn two under up wash with wood';
+my $WORDS = 'a and at black box cut draw first fold glue in into it left line long lower of on one paint paper part place
+	put red remove right second short side small step the then third to together top turn two under up wash with wood';
 my $CHARACTERS = join '', 'a' .. 'z', 0 .. 9, q{!"'(),-./:;?}, map({ chr } 0x3041 .. 0x3093, 0x30a1 .. 0x30f3),
 	'、。ー一二三上下切木板紙折塗';
 

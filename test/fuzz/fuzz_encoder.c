@@ -1,8 +1,9 @@
 /*
  * fuzz_encoder.c - hostile files of text encoders: a stored file is opened and used, published files are compiled.
  *
- * The first byte of an input says which file the rest is (KINDS); the other published files are sound. The mutator starts with
- * sound files and damages numbers, names and bytes; headers keep a correct length, so that damage passes the first checks.
+ * The first byte of an input says which file the rest is (KINDS); the other published files are sound. The mutator starts
+ * with sound files and damages numbers, names and bytes; headers keep a correct length, so that damage passes the first
+ * checks.
  */
 #include "fuzz.h"
 #include "../encoder/published.h"
@@ -48,7 +49,8 @@ use(xmc_ctx *ctx, const void *file, size_t size)
 		return;
 	opened++;
 	shape = xmc_text_encoder_get_shape(encoder);
-	MUST((id = malloc((size_t) shape->max_tokens * sizeof *id)) && (vector = malloc(3 * (size_t) shape->dim * sizeof *vector)));
+	MUST((id = malloc((size_t) shape->max_tokens * sizeof *id)) &&
+		 (vector = malloc(3 * (size_t) shape->dim * sizeof *vector)));
 	status = xmc_text_encoder_tokens(ctx, encoder, text, sizeof text - 1, id, &n);
 	MUST(status == XMC_OK);
 	MUST(n >= 0 && n <= shape->max_tokens);
@@ -154,7 +156,8 @@ splice(uint8_t *bytes, size_t size, size_t at, size_t from, const char *with, si
 static size_t
 damage(xmc_random *random, uint8_t *bytes, size_t size)
 {
-	static const char *const pieces[] = {"0", "1", "2", "3", "4", "5", "7", "8", "16", "40", "4096", "8192", "9007199254740992", "-1", "1e-12",
+	static const char *const pieces[] = {"0", "1", "2", "3", "4", "5", "7", "8", "16", "40", "4096", "8192",
+		"9007199254740992", "-1", "1e-12",
 		"1e999", "null", "true", "false", "[]", "{}", "\"\"", "\"gelu\"", "\"bert\"", "\"xlm-roberta\"", "\"mean\"", "\"cls\"", "\"F16\"", "\"BF16\"",
 		"\"I64\"", "\"U8\"", "\"I32\"", "layer.1.", "layer.0.", "bert.", "gamma", "beta", "weight", "bias", "\xff", "\\u0000", ",", "tokenizer.bytes",
 		"pooling_mode", "cls_token", "max_seq_length", "type", "Normalize", "Pooling", "\"x\":0,"};
@@ -171,7 +174,8 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 		length = size - 9;
 	/* a place in the text, or anywhere */
 	at = bytes[0] % KINDS > WEIGHTS ? 1 + xmc_random_below(random, (uint32_t) size - 1) :
-		xmc_random_below(random, 2) ? 9 + xmc_random_below(random, (uint32_t) length + 1) : 1 + xmc_random_below(random, (uint32_t) size - 1);
+		xmc_random_below(random, 2) ? 9 + xmc_random_below(random, (uint32_t) length + 1) : 1 + xmc_random_below(random,
+			(uint32_t) size - 1);
 	if (at >= size)
 		at = size - 1;
 	end = at;
@@ -182,7 +186,8 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 			return size;
 		case 1:					/* four bytes that are a number: in the weights NaN, in the tables an offset */
 			{
-				static const uint32_t numbers[] = {0x7fc00000, 0x7f800000, 0x7f7fffff, 0xffffffff, 0x80000000, 0, 1, 2, 100, 65536};
+				static const uint32_t numbers[] = {0x7fc00000, 0x7f800000, 0x7f7fffff, 0xffffffff, 0x80000000, 0, 1, 2, 100,
+					65536};
 				uint32_t	number = numbers[xmc_random_below(random, sizeof numbers / sizeof numbers[0])];
 
 				at -= (at - 1) % 4;
@@ -198,7 +203,8 @@ damage(xmc_random *random, uint8_t *bytes, size_t size)
 				end++;
 			return splice(bytes, size, at, end - at, piece, strlen(piece));
 		case 4:					/* a piece is put over or between the bytes */
-			return splice(bytes, size, at, xmc_random_below(random, 2) && at + strlen(piece) <= size ? strlen(piece) : 0, piece, strlen(piece));
+			return splice(bytes, size, at, xmc_random_below(random, 2) && at + strlen(piece) <= size ? strlen(piece) : 0,
+						  piece, strlen(piece));
 		default:				/* some bytes are removed */
 			end = at + 1 + xmc_random_below(random, 40);
 			return splice(bytes, size, at, end <= size ? end - at : 1, "", 0);
@@ -232,7 +238,8 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int se
 static void
 check_depth(void)
 {
-	fprintf(stderr, "%ld inputs: %ld published encoders compiled, %ld files opened, %ld gave vectors\n", runs_done, compiled, opened, vectors);
+	fprintf(stderr, "%ld inputs: %ld published encoders compiled, %ld files opened, %ld gave vectors\n", runs_done,
+			compiled, opened, vectors);
 	MUST(runs_done < 1000 || (compiled > runs_done / 100 && opened > compiled + runs_done / 500 && vectors < opened));
 }
 

@@ -1,6 +1,6 @@
 /*
- * plain_transformer.h - the forward pass of a text encoder, written plainly and in double: one text, one sum after the other.
- * xmcoh's own, which is vectorised and takes many texts at a time, is compared with it.
+ * plain_transformer.h - the forward pass of a text encoder, written plainly and in double: one text, one sum after the
+ * other. xmcoh's own, which is vectorised and takes many texts at a time, is compared with it.
  */
 #ifndef TEST_PLAIN_TRANSFORMER_H
 #define TEST_PLAIN_TRANSFORMER_H

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counting.h"
 #include "numeric/dense.h"
 #include "numeric/row_linear.h"
 
@@ -64,6 +65,24 @@ test_row_linear(void **state)
 		free(y);
 		free(other);
 	}
+}
+
+/* A product of 400 million multiplications asks at least 8 times whether to stop. */
+static void
+test_row_linear_stops(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	float	   *zero = calloc(4096 * 1024, sizeof(float));
+	float	   *y = malloc(100 * 4096 * sizeof(float));
+
+	(void) state;
+	assert_int_equal(xmc_row_linear(&ctx, 100, 1024, 4096, zero, zero, zero, y), XMC_OK);
+	assert_true(counts.questions >= 8);
+	counts = (counting){.stop_at = 3};
+	assert_int_equal(xmc_row_linear(&ctx, 100, 1024, 4096, zero, zero, zero, y), XMC_STOPPED);
+	free(zero);
+	free(y);
 }
 
 /* The stated error of GELU, and its derivative against finite differences of the exact function. */
@@ -179,6 +198,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_row_linear),
+		cmocka_unit_test(test_row_linear_stops),
 		cmocka_unit_test(test_gelu),
 		cmocka_unit_test(test_softmax),
 		cmocka_unit_test(test_layer_norm),

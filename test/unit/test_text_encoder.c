@@ -81,7 +81,8 @@ test_shape(void **state)
 	assert_int_equal(shape->feed_forward, 32);
 	assert_int_equal(shape->vocabulary, 24);
 	assert_int_equal(shape->max_tokens, 36);
-	assert_int_equal(shape->parameters, 24 * 16 + 40 * 16 + 3 * 16 + 2 * (48 * 16 + 48 + 16 * 16 + 16 + 2 * 512 + 32 + 16 + 4 * 16));
+	assert_int_equal(shape->parameters,
+					 24 * 16 + 40 * 16 + 3 * 16 + 2 * (48 * 16 + 48 + 16 * 16 + 16 + 2 * 512 + 32 + 16 + 4 * 16));
 	assert_false(shape->first_token);
 	assert_true(shape->normalised);
 	assert_int_equal(xmc_text_encoder_check_finite(&ctx, encoder), XMC_OK);
@@ -201,7 +202,8 @@ test_vectors(void **state)
 		shape.with_others = way > 1;
 		shape.seed = (uint64_t) way;
 		published_make(&shape, &files);
-		assert_int_equal(xmc_safetensors_parse(&ctx, files.weights, files.weights_size, XMC_TENSORS_PUBLISHED, &st), XMC_OK);
+		assert_int_equal(xmc_safetensors_parse(&ctx, files.weights, files.weights_size, XMC_TENSORS_PUBLISHED, &st),
+						 XMC_OK);
 		read_published(&st, &shape, plain);
 		if (way == 1)
 			memcpy(strstr(files.pooling, "cls_token\":false"), "cls_token\":true ", 16);
@@ -211,7 +213,8 @@ test_vectors(void **state)
 		{
 			free(files.config);
 			files.config = malloc(1024);
-			sprintf(files.config, "{\"model_type\":\"xlm-roberta\",\"hidden_size\":16,\"num_hidden_layers\":2,\"num_attention_heads\":2,"
+			sprintf(files.config,
+					"{\"model_type\":\"xlm-roberta\",\"hidden_size\":16,\"num_hidden_layers\":2,\"num_attention_heads\":2,"
 					"\"intermediate_size\":32,\"vocab_size\":24,\"max_position_embeddings\":40,\"pad_token_id\":3}");
 			plain->settings.first_position = 4;
 		}
@@ -412,15 +415,18 @@ test_refused(void **state)
 		{0, "\"use_cache\":true", "\"pruned_heads\":{\"0\":[1]}", "pruned_heads is \"an object\", but must be empty"},
 		{0, "\"use_cache\":true", "\"pruned_heads\":{}", ""},
 		{0, "\"use_cache\":true", "\"quantization_config\":{\"bits\":4}", "quantization_config"},
-		{0, "\"hidden_size\":16", "\"hidden_size\":32", "word_embedding_dimension is 16, but the encoder has 32 dimensions"},
+		{0, "\"hidden_size\":16", "\"hidden_size\":32",
+			"word_embedding_dimension is 16, but the encoder has 32 dimensions"},
 		{0, "\"hidden_size\":16", "\"hidden_size\":16.5", "hidden_size is \"16.5\", but must be a whole number"},
 		{0, "\"hidden_size\":16", "\"hidden_size\":99999", "hidden_size is \"99999\""},
 		{0, "\"hidden_size\":16,", "", "config.json: there is no hidden_size"},
 		{0, "\"hidden_size\":16,", "\"hidden_size\":null,", "config.json: there is no hidden_size"},
 		{0, "\"num_attention_heads\":2", "\"num_attention_heads\":3", "3 heads do not divide 16 dimensions"},
 		{0, "\"num_attention_heads\":2", "\"num_attention_heads\":0", "heads is 0"},
-		{0, "\"num_hidden_layers\":2", "\"num_hidden_layers\":3", "there is no tensor \"encoder.layer.2.attention.self.query.weight\""},
-		{0, "\"num_hidden_layers\":2", "\"num_hidden_layers\":1", "\"encoder.layer.1.attention.output.LayerNorm.bias\" belongs to no part"},
+		{0, "\"num_hidden_layers\":2", "\"num_hidden_layers\":3",
+			"there is no tensor \"encoder.layer.2.attention.self.query.weight\""},
+		{0, "\"num_hidden_layers\":2", "\"num_hidden_layers\":1",
+			"\"encoder.layer.1.attention.output.LayerNorm.bias\" belongs to no part"},
 		{0, "\"num_hidden_layers\":2", "\"num_hidden_layers\":49", "num_hidden_layers is \"49\""},
 		{0, "\"vocab_size\":24", "\"vocab_size\":23", "which is not what config.json says"},
 		{0, "1e-12", "0", "epsilon"},
@@ -435,12 +441,15 @@ test_refused(void **state)
 		{2, "}]", "},{\"type\":\"sentence_transformers.models.Normalize\"}]", "module 3 is"},
 		{2, "},{\"idx\":2,\"type\":\"sentence_transformers.models.Normalize\"}", "}", ""},
 		{2, "\"type\"", "\"kind\"", "module 0 has no type"},
-		{3, "\"pooling_mode_max_tokens\":false", "\"pooling_mode_max_tokens\":true", "pooling_mode_max_tokens is true, but only"},
-		{3, "\"pooling_mode_max_tokens\":false", "\"pooling_mode_lasttoken\":true", "pooling_mode_lasttoken is true, but only"},
+		{3, "\"pooling_mode_max_tokens\":false", "\"pooling_mode_max_tokens\":true",
+			"pooling_mode_max_tokens is true, but only"},
+		{3, "\"pooling_mode_max_tokens\":false", "\"pooling_mode_lasttoken\":true",
+			"pooling_mode_lasttoken is true, but only"},
 		{3, "\"pooling_mode_mean_tokens\":true", "\"pooling_mode_mean_tokens\":false", "there are 0 pooling modes"},
 		{3, "\"pooling_mode_cls_token\":false", "\"pooling_mode_cls_token\":true", "there are 2 pooling modes"},
 		{3, "\"pooling_mode_mean_tokens\":true", "\"pooling_mode\":\"cls\"", ""},
-		{3, "\"pooling_mode_mean_tokens\":true", "\"pooling_mode\":\"max\"", "pooling_mode is \"max\", but must be \"mean\" or \"cls\""},
+		{3, "\"pooling_mode_mean_tokens\":true", "\"pooling_mode\":\"max\"",
+			"pooling_mode is \"max\", but must be \"mean\" or \"cls\""},
 		{3, ":16", ":17", "word_embedding_dimension is 17, but the encoder has 16 dimensions"},
 		{4, ":36", ":null", ""},
 		{4, ":36", ":512", ""},
@@ -464,8 +473,10 @@ test_weights_refused(void **state)
 		const char *replace;	/* of the same length */
 		const char *expected;
 	}			changes[] = {
-		{"encoder.layer.1.output.dense.bias", "encoder.layer.1.output.dense.bies", "no tensor \"encoder.layer.1.output.dense.bias\""},
-		{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.height", "there is no tensor \"embeddings.word_embeddings.weight\", with"},
+		{"encoder.layer.1.output.dense.bias", "encoder.layer.1.output.dense.bies",
+			"no tensor \"encoder.layer.1.output.dense.bias\""},
+		{"embeddings.word_embeddings.weight", "embeddings.word_embeddings.height",
+			"there is no tensor \"embeddings.word_embeddings.weight\", with"},
 		{"\"F32\"", "\"I32\"", "has dtype \"I32\", but must be F32, F16 or BF16"},
 		{"\"F32\"", "\"F99\"", "model.safetensors: tensor \"embeddings.word_embeddings.weight\" has dtype \"F99\"; only"},
 		{"[24,16]", "[16,24]", "is 16 by 24, which is not what config.json says"},
@@ -537,7 +548,8 @@ test_open_refused(void **state)
 	for (size_t k = 0; k < sizeof changes / sizeof changes[0]; k++)
 	{
 		file = compile(&files, &size);
-		memcpy(memmem(file, size, changes[k].find, strlen(changes[k].find)), changes[k].replace, strlen(changes[k].replace));
+		memcpy(memmem(file, size, changes[k].find, strlen(changes[k].find)), changes[k].replace,
+			   strlen(changes[k].replace));
 		assert_int_equal(xmc_text_encoder_open(&ctx, file, size, &encoder), XMC_BAD_MODEL);
 		if (!strstr(ctx.message, changes[k].expected))
 			fail_msg("\"%s\", expected \"%s\"", ctx.message, changes[k].expected);
@@ -608,6 +620,68 @@ test_no_memory(void **state)
 	published_free(&files);
 }
 
+/* Stopped at any question, nothing is left over; each batch asks at least once for every product of every layer. */
+static void
+test_stopped(void **state)
+{
+	enum
+	{
+		TEXTS = 40
+	};
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	published_files files;
+	xmc_published_encoder published;
+	xmc_text_encoder *encoder;
+	size_t		size;
+	void	   *file = NULL;
+	static float vector[TEXTS][16];
+	xmc_encoder_text text[TEXTS];
+	char	   *words = make_text(20, 1);
+	long		asked;
+
+	(void) state;
+	for (int t = 0; t < TEXTS; t++)
+		text[t] = text_of(words);
+	published_make(&published_tiny, &files);
+	published = published_encoder(&files);
+	assert_int_equal(xmc_text_encoder_compile(&ctx, &published, &file, &size), XMC_OK);
+	encoder = open_encoder(&ctx, file, size);
+	counts.questions = 0;
+	assert_int_equal(xmc_text_encoder_embed(&ctx, encoder, TEXTS, text, vector[0]), XMC_OK);
+	asked = counts.questions;
+	assert_true(asked >= TEXTS * 22 / 256 * 2 * 4);
+	for (long k = 1; k <= asked; k++)
+	{
+		long		live = counts.live;
+
+		counts.questions = 0;
+		counts.stop_at = k;
+		assert_int_equal(xmc_text_encoder_embed(&ctx, encoder, TEXTS, text, vector[0]), XMC_STOPPED);
+		assert_int_equal(counts.live, live);
+	}
+	counts.stop_at = 0;
+	xmc_text_encoder_close(&ctx, encoder);
+	xmc_release(&ctx, file);
+	assert_int_equal(counts.live, 0);
+	for (long k = 1;; k++)
+	{
+		xmc_status	status;
+
+		counts.questions = 0;
+		counts.stop_at = k;
+		status = xmc_text_encoder_compile(&ctx, &published, &file, &size);
+		if (status == XMC_OK)
+			break;
+		assert_int_equal(status, XMC_STOPPED);
+		assert_null(file);
+		assert_int_equal(counts.live, 0);
+	}
+	xmc_release(&ctx, file);
+	published_free(&files);
+	free(words);
+}
+
 int
 main(void)
 {
@@ -620,6 +694,7 @@ main(void)
 		cmocka_unit_test(test_weights_refused),
 		cmocka_unit_test(test_open_refused),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* test_transformer.c - the forward pass of a text encoder against a plain one in double, and its independence of the batch */
+/* test_transformer.c - the forward pass of a text encoder: against a plain one in double, and in other batches */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -169,9 +169,11 @@ test_any_batch(void **state)
 					row_start[k + 1] = row_start[k] + length[from];
 				}
 				xmc_arena_reset(&arena);
-				assert_int_equal(xmc_transformer_forward(&arena, &transformer, &(xmc_token_batch){texts, row_start, token}, false,
+				assert_int_equal(xmc_transformer_forward(&arena, &transformer, &(xmc_token_batch){texts, row_start, token},
+														 false,
 														 &result), XMC_OK);
-				assert_memory_equal(result.output + (size_t) row_start[texts - 1] * d, expected + (size_t) all.row_start[t] * d,
+				assert_memory_equal(result.output + (size_t) row_start[texts - 1] * d,
+									expected + (size_t) all.row_start[t] * d,
 									(size_t) length[t] * d * sizeof(float));
 				free(token);
 			}

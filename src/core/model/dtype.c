@@ -41,8 +41,8 @@ xmc_dtype_find(const char *name, size_t length, xmc_dtype *out)
 }
 
 /*
- * A half has 1 bit of sign, 5 of exponent (bias 15), 10 of fraction. Exponent 0 means fraction 2^-24, which float holds as a
- * normal number; exponent 31 means infinity or NaN.
+ * A half has 1 bit of sign, 5 of exponent (bias 15), 10 of fraction. Exponent 0 means fraction 2^-24, which float holds as
+ * a normal number; exponent 31 means infinity or NaN.
  */
 static float
 half_to_float(uint16_t half)

@@ -1,7 +1,9 @@
 /*
- * dtype.h - the element types of tensors in safetensors files: names, sizes, and the conversion of published weights to F32.
+ * dtype.h - the element types of tensors in safetensors files: names, sizes, and the conversion of published weights to
+ * F32.
  *
- * F16 is IEEE 754 half precision; BF16 is the upper half of an F32. Every value of both is an F32, so the conversion is exact.
+ * F16 is IEEE 754 half precision; BF16 is the upper half of an F32. Every value of both is an F32, so the conversion is
+ * exact.
  */
 #ifndef XMCOH_DTYPE_H
 #define XMCOH_DTYPE_H

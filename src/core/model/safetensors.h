@@ -51,9 +51,9 @@ typedef enum xmc_tensor_use
 
 /*
  * Reads and checks the header of `file`: length, JSON, UTF-8, no duplicate key, dtypes, shapes whose size matches their
- * offsets, offsets that cover the data exactly without gap or overlap, and, where tensors are read in place, their alignment
- * in memory. The data stay where they are; names and metadata are allocated by ctx. Limits: header 1 MiB, 1,000 tensors and
- * metadata keys. Errors: XMC_BAD_MODEL (the message says what is wrong and where), XMC_NO_MEMORY.
+ * offsets, offsets that cover the data exactly without gap or overlap, and, where tensors are read in place, their
+ * alignment in memory. The data stay where they are; names and metadata are allocated by ctx. Limits: header 1 MiB, 1,000
+ * tensors and metadata keys. Errors: XMC_BAD_MODEL (the message says what is wrong and where), XMC_NO_MEMORY.
  */
 extern xmc_status xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t size, xmc_tensor_use use,
 										xmc_safetensors *out);
@@ -67,11 +67,11 @@ extern const xmc_tensor_view *xmc_safetensors_tensor(const xmc_safetensors *st, 
 extern const char *xmc_safetensors_metadata(const xmc_safetensors *st, const char *key);
 
 /*
- * Writes tensors of F32, I32 and U8 and metadata to `file`, which holds *size bytes; with file NULL only *size is set. Tensors
- * stand in the given order: those of U8 come last, so that the others are aligned. The place of a tensor without data (NULL) is left for
- * the caller to fill. The header is padded with spaces, so that the data
- * begin at a multiple of 64 bytes. The same input gives the same bytes. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8,
- * a shape that does not match n_values, a tensor that is not aligned, a limit exceeded, *size too small), XMC_STOPPED.
+ * Writes tensors of F32, I32 and U8 and metadata to `file`, which holds *size bytes; with file NULL only *size is set.
+ * Tensors stand in the given order: those of U8 come last, so that the others are aligned. The place of a tensor without
+ * data (NULL) is left for the caller to fill. The header is padded with spaces, so that the data begin at a multiple of 64
+ * bytes. The same input gives the same bytes. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, a shape that does not
+ * match n_values, a tensor that is not aligned, a limit exceeded, *size too small), XMC_STOPPED.
  */
 extern xmc_status xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor,
 										int32_t n_metadata, const xmc_metadata *metadata, void *file, size_t *size);

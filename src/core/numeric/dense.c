@@ -130,8 +130,8 @@ xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w
 }
 
 /*
- * exp x for x <= 0, to 2 units in the last place; 0 below the smallest normal number. x = k log 2 + f, |f| <= log(2) / 2: the
- * Taylor polynomial of exp f, and k in the exponent's bits. There are no branches, so that the compiler can vectorise loops.
+ * exp x for x <= 0, to 2 units in the last place; 0 below the smallest normal number. x = k log 2 + f, |f| <= log(2) / 2:
+ * the Taylor polynomial of exp f, and k in the exponent's bits. There are no branches, so the compiler can vectorise loops.
  */
 static inline float
 exp_not_positive(float x)
@@ -180,15 +180,16 @@ xmc_softmax(int64_t n, float *x)
 }
 
 /*
- * Attention of some rows of one head to all n rows. q, k, v and y begin at the head's first column; q and y at the first of the
- * rows. p (rows, n) is set to the softmax; scratch (rows, n) only with a mask.
+ * Attention of some rows of one head to all n rows. q, k, v and y begin at the head's first column; q and y at the first of
+ * the rows. p (rows, n) is set to the softmax; scratch (rows, n) only with a mask.
  */
 static xmc_status
 attend(xmc_ctx *ctx, int64_t n, int64_t d, int64_t width, int64_t rows, const float *q, const float *k, const float *v,
 	   float *p, const float *mask, float *scratch, float *y, int64_t *work)
 {
 	/* logits = q k^T / sqrt(width) */
-	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, n, width, 1.0f / sqrtf((float) width), q, 3 * d, k, 3 * d, 0, p, n));
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, n, width, 1.0f / sqrtf((float) width), q, 3 * d, k, 3 * d, 0, p,
+					  n));
 	for (int64_t i = 0; i < rows; i++)
 	{
 		xmc_softmax(n, p + i * n);

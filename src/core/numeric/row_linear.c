@@ -5,8 +5,8 @@
 #include <string.h>
 
 /*
- * A tile of ROWS rows and OUTPUTS outputs has 12 sums, each a vector register; with 3 registers for weights and one for x that
- * is all 16 that AVX2 has. Each value of x and w that is loaded takes part in 3 or 4 multiplications.
+ * A tile of ROWS rows and OUTPUTS outputs has 12 sums, each a vector register; with 3 registers for weights and one for x
+ * that is all 16 that AVX2 has. Each value of x and w that is loaded takes part in 3 or 4 multiplications.
  */
 #define ROWS 4
 #define OUTPUTS 3
@@ -39,9 +39,9 @@ sum_of(const lanes *sum)
 }
 
 /*
- * One tile: `rows` rows from `row` on, `outputs` outputs from `output` on. Both are constants where the function is inlined, so
- * that the sums stay in registers. Lane l of a sum adds the products at l, l + 8, l + 16, ... in this order; inputs beyond the
- * last count as zero. None of that depends on `rows`.
+ * One tile: `rows` rows from `row` on, `outputs` outputs from `output` on. Both are constants where the function is
+ * inlined, so that the sums stay in registers. Lane l of a sum adds the products at l, l + 8, l + 16, ... in this order;
+ * inputs beyond the last count as zero. None of that depends on `rows`.
  */
 static inline __attribute__((always_inline)) void
 tile(const layer *of, int64_t row, int64_t output, const int rows, const int outputs)

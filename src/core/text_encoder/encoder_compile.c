@@ -16,8 +16,8 @@
 #define MAX_PARTS 3
 
 /*
- * What the tensors are called in published files, without a prefix such as "bert."; %d is the number of the layer. The queries',
- * keys' and values' matrices become one.
+ * What the tensors are called in published files, without a prefix such as "bert."; %d is the number of the layer. The
+ * queries', keys' and values' matrices become one.
  */
 static const struct
 {
@@ -78,7 +78,8 @@ find_published(const compiler *c, const char *pattern, int32_t layer, char name[
 	{
 		const char *number = strstr(pattern, "%d");
 
-		snprintf(name + length, NAME_BYTES - length, "%.*s%d%s", (int) (number - pattern), pattern, (int) layer, number + 2);
+		snprintf(name + length, NAME_BYTES - length, "%.*s%d%s", (int) (number - pattern), pattern, (int) layer,
+				 number + 2);
 	}
 	else
 		snprintf(name + length, NAME_BYTES - length, "%s", pattern);
@@ -99,8 +100,8 @@ find_published(const compiler *c, const char *pattern, int32_t layer, char name[
 }
 
 /*
- * Finds the parts of one tensor and checks their types and shapes. The rows of all parts together are the rows of the tensor; of
- * the table of token types only the first row is read.
+ * Finds the parts of one tensor and checks their types and shapes. The rows of all parts together are the rows of the
+ * tensor; of the table of token types only the first row is read.
  */
 static xmc_status
 find_parts(compiler *c, int32_t t)
@@ -127,13 +128,15 @@ find_parts(compiler *c, int32_t t)
 		if (!view)
 			return xmc_fail(c->ctx, XMC_BAD_INPUT, "model.safetensors: there is no tensor \"%s\"", name);
 		if (!(XMC_DTYPES_OF_FLOATS & XMC_DTYPE_SET(view->dtype)))
-			return xmc_fail(c->ctx, XMC_BAD_INPUT, "model.safetensors: tensor \"%s\" has dtype \"%s\", but must be F32, F16 or BF16",
+			return xmc_fail(c->ctx, XMC_BAD_INPUT,
+							"model.safetensors: tensor \"%s\" has dtype \"%s\", but must be F32, F16 or BF16",
 							view->name, xmc_dtype_name(view->dtype));
 		if (view->n_dimensions != tensor->n_dimensions + is_type || view->shape[0] < 1 ||
 			(is_type ? view->shape[1] != tensor->shape[0] : view->shape[0] != tensor->shape[0] / parts) ||
 			(tensor->n_dimensions == 2 && view->shape[1] != tensor->shape[1]))
 			return xmc_fail(c->ctx, XMC_BAD_INPUT,
-							"model.safetensors: tensor \"%s\" is %lld by %lld, which is not what config.json says", view->name,
+							"model.safetensors: tensor \"%s\" is %lld by %lld, which is not what config.json says",
+							view->name,
 							(long long) (view->n_dimensions ? view->shape[0] : 1),
 							(long long) (view->n_dimensions > 1 ? view->shape[1] : 1));
 		c->part[t][p] = view;
@@ -155,9 +158,11 @@ check_all_used(const compiler *c)
 
 		if (c->used[k] || strncmp(name, c->prefix, length) != 0 ||
 			(strncmp(name + length, "embeddings.", 11) != 0 && strncmp(name + length, "encoder.", 8) != 0) ||
-			strcmp(name + length, "embeddings.position_ids") == 0 || strcmp(name + length, "embeddings.token_type_ids") == 0)
+			strcmp(name + length, "embeddings.position_ids") == 0 || strcmp(name + length,
+																			"embeddings.token_type_ids") == 0)
 			continue;
-		return xmc_fail(c->ctx, XMC_BAD_INPUT, "model.safetensors: tensor \"%s\" belongs to no part of an encoder that config.json describes",
+		return xmc_fail(c->ctx, XMC_BAD_INPUT,
+						"model.safetensors: tensor \"%s\" belongs to no part of an encoder that config.json describes",
 						xmc_printable(name, strlen(name), shown));
 	}
 	return XMC_OK;
@@ -175,7 +180,8 @@ find_tensors(compiler *c)
 			break;
 	}
 	if (!find_published(c, names[0].published[0], -1, name))
-		return xmc_fail(c->ctx, XMC_BAD_INPUT, "model.safetensors: there is no tensor \"%s\", with or without the prefix \"bert.\", "
+		return xmc_fail(c->ctx, XMC_BAD_INPUT,
+						"model.safetensors: there is no tensor \"%s\", with or without the prefix \"bert.\", "
 						"\"roberta.\" or \"model.\"", names[0].published[0]);
 	c->n_tensors = xmc_encoder_tensors(&c->transformer, c->tensor);
 	for (int32_t t = 0; t < c->n_tensors; t++)
@@ -227,14 +233,19 @@ write_file(compiler *c, void **out, size_t *out_size)
 
 	for (int32_t t = 0; t < c->n_tensors; t++, n++)
 	{
-		view[n] = (xmc_tensor_view){.name = c->tensor[t].name,.n_dimensions = c->tensor[t].n_dimensions,.n_values = c->tensor[t].n_values};
+		view[n] = (xmc_tensor_view){.name = c->tensor[t].name,.n_dimensions = c->tensor[t].n_dimensions,
+			.n_values = c->tensor[t].n_values};
 		memcpy(view[n].shape, c->tensor[t].shape, sizeof c->tensor[t].shape);
 	}
 	for (int bytes = 0; bytes < 2; bytes++)	/* tables of bytes come last, so that all others are aligned */
 		for (int k = 0; k < XMC_TOKENIZER_TABLES; k++)
-			if (c->tables.table[k].is_bytes == bytes)
-				view[n++] = (xmc_tensor_view){.name = c->tables.table[k].name,.n_dimensions = 1,.shape = {c->tables.table[k].n},
-					.n_values = c->tables.table[k].n,.dtype = bytes ? XMC_U8 : XMC_I32,.data = c->tables.table[k].data};
+		{
+			const xmc_tokenizer_table *table = &c->tables.table[k];
+
+			if (table->is_bytes == bytes)
+				view[n++] = (xmc_tensor_view){.name = table->name,.n_dimensions = 1,.shape = {table->n},.n_values = table->n,
+					.dtype = bytes ? XMC_U8 : XMC_I32,.data = table->data};
+		}
 	XMC_TRY(xmc_safetensors_write(c->ctx, n, view, n_metadata, entry, NULL, out_size));
 	*out = xmc_alloc(c->ctx, *out_size, 1);
 	XMC_NEED(*out, c->ctx);
@@ -284,7 +295,8 @@ check_tokenizer(const compiler *c)
 	special = xmc_tokenizer_special_tokens(tokenizer);
 	xmc_tokenizer_close(c->ctx, tokenizer);
 	if (special >= shape->max_tokens)
-		return xmc_fail(c->ctx, XMC_BAD_INPUT, "texts have at most %d tokens, which %d special tokens leave no room for others",
+		return xmc_fail(c->ctx, XMC_BAD_INPUT,
+						"texts have at most %d tokens, which %d special tokens leave no room for others",
 						(int) shape->max_tokens, (int) special);
 	return XMC_OK;
 }
@@ -295,7 +307,8 @@ compile(compiler *c, const xmc_published_encoder *published, void **out, size_t 
 	xmc_ctx    *ctx = c->ctx;
 
 	XMC_TRY(xmc_encoder_config_read(ctx, published, &c->transformer.settings));
-	XMC_TRY(blame_weights(ctx, xmc_safetensors_parse(ctx, published->weights.bytes, published->weights.size, XMC_TENSORS_PUBLISHED,
+	XMC_TRY(blame_weights(ctx, xmc_safetensors_parse(ctx, published->weights.bytes, published->weights.size,
+													 XMC_TENSORS_PUBLISHED,
 													 &c->published)));
 	XMC_TRY(find_tensors(c));
 	XMC_TRY(xmc_tokenizer_compile(ctx, published->tokenizer.bytes, published->tokenizer.size, &c->tables));

@@ -45,7 +45,8 @@ refuse(const config_file *file, const char *field, const xmc_json_node *node, co
 {
 	char		shown[XMC_PRINTABLE];
 
-	return xmc_fail(file->ctx, XMC_BAD_INPUT, "%s: %s is \"%s\", but must be %s", file->name, field, show(node, shown), supported);
+	return xmc_fail(file->ctx, XMC_BAD_INPUT, "%s: %s is \"%s\", but must be %s", file->name, field, show(node, shown),
+					supported);
 }
 
 /* A member of the outermost object; NULL: there is none, or it is null. */
@@ -133,7 +134,8 @@ read_config(const config_file *file, xmc_encoder_settings *out)
 	XMC_TRY(read_count(file, "pad_token_id", XMC_ENCODER_MAX_TOKENS, is_bert ? 0 : 1, &padding));
 	out->first_position = is_bert ? 0 : padding + 1;
 	if (out->first_position >= out->positions)
-		return xmc_fail(file->ctx, XMC_BAD_INPUT, "%s: %d positions are too few: the first text token has position %d", file->name,
+		return xmc_fail(file->ctx, XMC_BAD_INPUT, "%s: %d positions are too few: the first text token has position %d",
+						file->name,
 						(int) out->positions, (int) out->first_position);
 	out->epsilon = epsilon ? epsilon->number : 1e-12;
 	if (epsilon && epsilon->kind != XMC_JSON_NUMBER && epsilon->kind != XMC_JSON_INTEGER)
@@ -164,7 +166,8 @@ read_modules(const config_file *file, xmc_encoder_settings *out)
 		name = strrchr(type->string, '.') ? strrchr(type->string, '.') + 1 : type->string;
 		if (n >= COUNT(order) || strcmp(name, order[n]) != 0)
 			return xmc_fail(file->ctx, XMC_BAD_INPUT,
-							"%s: module %zu is \"%s\", but only Transformer, Pooling and Normalize in this order are supported",
+							"%s: module %zu is \"%s\", but only Transformer, Pooling and Normalize in this order "
+							"are supported",
 							file->name, n, xmc_printable(type->string, type->string_length, shown));
 	}
 	if (n < 2)
@@ -194,7 +197,8 @@ read_pooling(const config_file *file, xmc_encoder_settings *out)
 			out->shape.first_token = true;
 		else if (strcmp(field->key, "pooling_mode_mean_tokens") != 0)
 			return xmc_fail(file->ctx, XMC_BAD_INPUT,
-							"%s: %s is true, but only pooling_mode_mean_tokens and pooling_mode_cls_token are supported", file->name,
+							"%s: %s is true, but only pooling_mode_mean_tokens and pooling_mode_cls_token are "
+							"supported", file->name,
 							xmc_printable(field->key, field->key_length, shown));
 	}
 	if (named)
@@ -208,7 +212,8 @@ read_pooling(const config_file *file, xmc_encoder_settings *out)
 		return xmc_fail(file->ctx, XMC_BAD_INPUT, "%s: there are %d pooling modes, but one is needed", file->name, modes);
 	XMC_TRY(read_count(file, "word_embedding_dimension", INT32_MAX, out->shape.dim, &width));
 	if (width != out->shape.dim)
-		return xmc_fail(file->ctx, XMC_BAD_INPUT, "%s: word_embedding_dimension is %d, but the encoder has %d dimensions", file->name,
+		return xmc_fail(file->ctx, XMC_BAD_INPUT, "%s: word_embedding_dimension is %d, but the encoder has %d dimensions",
+						file->name,
 						(int) width, (int) out->shape.dim);
 	return XMC_OK;
 }

@@ -54,7 +54,8 @@ xmc_encoder_settings_check(xmc_ctx *ctx, const char *what, xmc_status bad, const
 		return xmc_fail(ctx, bad, "%s: %d positions from %d on are too few for %d tokens", what, (int) settings->positions,
 						(int) settings->first_position, (int) shape->max_tokens);
 	if (!(settings->epsilon > 0 && settings->epsilon <= 0.01))
-		return xmc_fail(ctx, bad, "%s: the epsilon of layer normalization is %g, but must be above 0 and at most 0.01", what,
+		return xmc_fail(ctx, bad, "%s: the epsilon of layer normalization is %g, but must be above 0 and at most 0.01",
+						what,
 						settings->epsilon);
 	return XMC_OK;
 }
@@ -135,9 +136,11 @@ xmc_encoder_match(xmc_ctx *ctx, const xmc_safetensors *file, xmc_transformer *tr
 
 		if (!view)
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored encoder: there is no tensor \"%s\"", tensor[k].name);
-		if (view->dtype != XMC_F32 || view->n_dimensions != tensor[k].n_dimensions || view->n_values != tensor[k].n_values ||
+		if (view->dtype != XMC_F32 || view->n_dimensions != tensor[k].n_dimensions ||
+			view->n_values != tensor[k].n_values ||
 			view->shape[0] != tensor[k].shape[0])
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored encoder: tensor \"%s\" is of another type or shape than the settings say",
+			return xmc_fail(ctx, XMC_BAD_MODEL,
+							"stored encoder: tensor \"%s\" is of another type or shape than the settings say",
 							tensor[k].name);
 		*tensor[k].slot = (float *) (uintptr_t) view->data;	/* read-only */
 	}
@@ -222,7 +225,8 @@ xmc_encoder_settings_read(xmc_ctx *ctx, const xmc_safetensors *file, xmc_encoder
 		XMC_TRY(read_number(ctx, file, numbers[k].key, &number));
 		value = (int32_t) number;
 		if (value != number)
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored encoder: metadata \"%s\" is %g, not a whole number", numbers[k].key, number);
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored encoder: metadata \"%s\" is %g, not a whole number", numbers[k].key,
+							number);
 		memcpy((char *) out + numbers[k].offset, &value, sizeof value);
 	}
 	return xmc_encoder_settings_check(ctx, "stored encoder", XMC_BAD_MODEL, out);

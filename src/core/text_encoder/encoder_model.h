@@ -1,5 +1,6 @@
 /*
- * encoder_model.h - what the file of a text encoder holds: settings, as metadata, and parameters, as tensors with xmcoh's own names.
+ * encoder_model.h - what the file of a text encoder holds: settings, as metadata, and parameters, as tensors with xmcoh's
+ * own names.
  *
  * The file is what xmc_text_encoder_compile makes of published files. Names are stored and must not change.
  */
@@ -45,7 +46,8 @@ typedef struct xmc_encoder_tensor
 #define XMC_ENCODER_MAX_METADATA 16
 
 /* Checks settings that come from a file: `what` begins the message, `bad` is the status. */
-extern xmc_status xmc_encoder_settings_check(xmc_ctx *ctx, const char *what, xmc_status bad, const xmc_encoder_settings *settings);
+extern xmc_status xmc_encoder_settings_check(xmc_ctx *ctx, const char *what, xmc_status bad,
+											 const xmc_encoder_settings *settings);
 
 /* Lists the tensors that follow from the settings, and sets shape.parameters. Returns their number. */
 extern int32_t xmc_encoder_tensors(xmc_transformer *transformer, xmc_encoder_tensor tensor[XMC_ENCODER_MAX_TENSORS]);
@@ -57,7 +59,10 @@ extern int32_t xmc_encoder_metadata(const xmc_encoder_settings *settings, xmc_me
 /* Reads and checks the settings in a file's metadata. Errors: XMC_BAD_MODEL. */
 extern xmc_status xmc_encoder_settings_read(xmc_ctx *ctx, const xmc_safetensors *file, xmc_encoder_settings *out);
 
-/* Sets the parameters of settings that were read to the tensors of the file. Errors: XMC_BAD_MODEL (one is missing or of another shape). */
+/*
+ * Sets the parameters of settings that were read to the tensors of the file. Errors: XMC_BAD_MODEL (a tensor is missing or of
+ * another shape).
+ */
 extern xmc_status xmc_encoder_match(xmc_ctx *ctx, const xmc_safetensors *file, xmc_transformer *transformer);
 
 #endif

@@ -108,6 +108,8 @@ put_part(const xmc_text_buffer *in, size_t begin, size_t end, xmc_text_buffer *o
 {
 	size_t		middle = in->start < begin ? begin : in->start < end ? in->start : end;
 
+	if (begin == end)
+		return XMC_OK;
 	XMC_TRY(xmc_text_put(out, in->bytes + begin, middle - begin, true));
 	return xmc_text_put(out, in->bytes + middle, end - middle, false);
 }

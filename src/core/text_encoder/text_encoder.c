@@ -30,7 +30,8 @@ read_tables(xmc_ctx *ctx, const xmc_safetensors *file, xmc_tokenizer_table table
 		table[k] = xmc_tokenizer_layout[k];
 		view = xmc_safetensors_tensor(file, table[k].name);
 		if (!view || view->dtype != (table[k].is_bytes ? XMC_U8 : XMC_I32) || view->n_dimensions != 1)
-			return xmc_fail(ctx, XMC_BAD_MODEL, "stored encoder: there is no tensor \"%s\" of one dimension and type %s", table[k].name,
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored encoder: there is no tensor \"%s\" of one dimension and type %s",
+							table[k].name,
 							table[k].is_bytes ? "U8" : "I32");
 		table[k].n = view->n_values;
 		table[k].data = view->data;
@@ -48,7 +49,8 @@ open_file(xmc_ctx *ctx, xmc_text_encoder *encoder, const void *file, size_t size
 	XMC_TRY(xmc_encoder_settings_read(ctx, &encoder->file, settings));
 	XMC_TRY(xmc_encoder_match(ctx, &encoder->file, &encoder->transformer));
 	XMC_TRY(read_tables(ctx, &encoder->file, table));
-	if (encoder->file.n_tensors != XMC_ENCODER_OWN_TENSORS + XMC_ENCODER_LAYER_TENSORS * settings->shape.layers + XMC_TOKENIZER_TABLES)
+	if (encoder->file.n_tensors !=
+		XMC_ENCODER_OWN_TENSORS + XMC_ENCODER_LAYER_TENSORS * settings->shape.layers + XMC_TOKENIZER_TABLES)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored encoder: there are %d tensors, more than the settings say",
 						(int) encoder->file.n_tensors);
 	XMC_TRY(xmc_tokenizer_open(ctx, table, settings->shape.vocabulary, &encoder->tokenizer));
@@ -100,7 +102,8 @@ xmc_text_encoder_check_finite(xmc_ctx *ctx, const xmc_text_encoder *encoder)
 xmc_status
 xmc_text_encoder_tokens(xmc_ctx *ctx, xmc_text_encoder *encoder, const char *text, size_t length, int32_t *id, int32_t *n)
 {
-	return xmc_tokenizer_encode(ctx, encoder->tokenizer, text, length, encoder->transformer.settings.shape.max_tokens, id, n);
+	return xmc_tokenizer_encode(ctx, encoder->tokenizer, text, length, encoder->transformer.settings.shape.max_tokens, id,
+								n);
 }
 
 /* ---- vectors ---- */
@@ -114,8 +117,8 @@ typedef struct collector
 } collector;
 
 /*
- * The vector of a text whose tokens' vectors are x (rows, d): their mean, or the first; divided by its length where the encoder
- * says so. Without tokens it is 0.
+ * The vector of a text whose tokens' vectors are x (rows, d): their mean, or the first; divided by its length where the
+ * encoder says so. Without tokens it is 0.
  */
 static xmc_status
 pool(xmc_ctx *ctx, const xmc_text_encoder_shape *shape, int64_t rows, const float *x, double *sum, float *out)

@@ -81,7 +81,8 @@ add_and_normalise(const pass *p, const float *x, const float *w, const float *b,
 		XMC_TRY(xmc_check_stop(p->arena->ctx));
 		if (x)
 			xmc_add(n * d, x + r * d, p->sum + r * d);
-		xmc_layer_norm(n, d, p->transformer->settings.epsilon, p->sum + r * d, w, b, y + r * d, normal + r * d, inverse + r);
+		xmc_layer_norm(n, d, p->transformer->settings.epsilon, p->sum + r * d, w, b, y + r * d, normal + r * d,
+					   inverse + r);
 	}
 	return XMC_OK;
 }
@@ -106,7 +107,8 @@ embed(const pass *p, xmc_transformer_state *state)
 				sum[k] = token[k] + position[k] + transformer->type[k];
 			XMC_TRY(xmc_spend(p->arena->ctx, &work, d));
 		}
-	return add_and_normalise(p, NULL, transformer->norm_w, transformer->norm_b, state->embedded, state->normal, state->inverse);
+	return add_and_normalise(p, NULL, transformer->norm_w, transformer->norm_b, state->embedded, state->normal,
+							 state->inverse);
 }
 
 static xmc_status
@@ -152,7 +154,8 @@ layer_forward(const pass *p, const xmc_layer *w, xmc_transformer_layer_state *la
 
 	/* output = norm2(middle + ff2(gelu(ff1(middle)))) */
 	XMC_TRY(xmc_row_linear(ctx, p->rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->before));
-	for (int64_t r = 0; r < p->rows; r++)	/* row by row, so that a value's place in a vector does not depend on the batch */
+	/* Row by row, so that a value's place in a register does not depend on the batch. */
+	for (int64_t r = 0; r < p->rows; r++)
 	{
 		xmc_gelu(wide, layer->before + r * wide, layer->hidden + r * wide);
 		XMC_TRY(xmc_spend(ctx, &work, wide));

@@ -1,9 +1,10 @@
 /*
- * transformer.h - the forward pass of a text encoder: embeddings of tokens and positions, then post-norm Transformer layers with
- * GELU (Vaswani et al. 2017; Devlin et al. 2019).
+ * transformer.h - the forward pass of a text encoder: embeddings of tokens and positions, then post-norm Transformer layers
+ * with GELU (Vaswani et al. 2017; Devlin et al. 2019).
  *
- * The rows of all texts of a batch stand one under the other, without padding. Tokens attend to tokens of their own text only, and
- * every other step takes each row alone, so the rows of a text are the same to the bit in any batch (see numeric/row_linear.h).
+ * The rows of all texts of a batch stand one under the other, without padding. Tokens attend to tokens of their own text
+ * only, and every other step takes each row alone, so the rows of a text are the same to the bit in any batch (see
+ * numeric/row_linear.h).
  */
 #ifndef XMCOH_TRANSFORMER_H
 #define XMCOH_TRANSFORMER_H
@@ -18,8 +19,9 @@ typedef struct xmc_token_batch
 } xmc_token_batch;
 
 /*
- * What the forward pass of a layer computes. R = rows of the batch, d = dim. Where a backward pass follows, every layer has arrays of
- * its own; else all layers share them, probability is NULL, before is hidden, and normal1 and normal2 are middle and output.
+ * What the forward pass of a layer computes. R = rows of the batch, d = dim. Where a backward pass follows, every layer has
+ * arrays of its own; else all layers share them, probability is NULL, before is hidden, and normal1 and normal2 are middle
+ * and output.
  */
 typedef struct xmc_transformer_layer_state
 {
@@ -50,7 +52,8 @@ typedef struct xmc_transformer_state
  * Sets state->output; with `keep` also all that a backward pass needs. Everything is allocated in the arena. Errors:
  * XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+extern xmc_status xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer,
+										  const xmc_token_batch *batch,
 										  bool keep, xmc_transformer_state *state);
 
 #endif

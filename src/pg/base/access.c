@@ -100,9 +100,9 @@ xmcoh_extension_owner(void)
 }
 
 /*
- * Whether a grant in the table gives the role this level on a model, or, WITHOUT_LEVEL, the use of a text encoder. The table is
- * read like a system catalogue, without privileges. With `latest` it is read under the latest snapshot: a level that was taken
- * back since the transaction began does not count.
+ * Whether a grant in the table gives the role this level on a model, or, WITHOUT_LEVEL, the use of a text encoder. The table
+ * is read like a system catalogue, without privileges. With `latest` it is read under the latest snapshot: a level that was
+ * taken back since the transaction began does not count.
  */
 static bool
 is_granted(const char *grants, Oid role, int32 object_id, int wanted, bool latest)

@@ -1,6 +1,6 @@
 /*
- * cachefile.c - the file through which sessions share one copy of a version's weights or of a text encoder; cachefile.h is the
- * contract.
+ * cachefile.c - the file through which sessions share one copy of a version's weights or of a text encoder; cachefile.h is
+ * the contract.
  */
 #include "model/cachefile.h"
 

@@ -3,9 +3,9 @@
  * encoder.
  *
  * Name: base/pgsql_tmp/pgsql_tmp.xmcoh.<tablespace>.<database>.<table file>.<sha256>, after the file of the table
- * xmcoh.model_version, which stands for the installed extension, and the hash of the content. PostgreSQL removes files of this
- * prefix when the server starts, also after a crash, and leaves them out of base backups. A file that is missing or damaged is
- * written again from the tables, so no file needs fsync.
+ * xmcoh.model_version, which stands for the installed extension, and the hash of the content. PostgreSQL removes files of
+ * this prefix when the server starts, also after a crash, and leaves them out of base backups. A file that is missing or
+ * damaged is written again from the tables, so no file needs fsync.
  *
  * Verification. The session that writes a file has checked the bytes in full: SHA-256, every tensor, every number. The
  * first session that maps the file verifies the SHA-256 of the mapped bytes. Then it writes a seal beside the file: device,

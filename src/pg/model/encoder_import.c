@@ -1,7 +1,8 @@
 /*
  * encoder_import.c - a text encoder out of its published files: checked in full, made into one file, stored in chunks.
  *
- * The input may be hostile. The core checks all of it before a row is written. Nothing is kept but what the core has made of it.
+ * The input may be hostile. The core checks all of it before a row is written. Nothing is kept but what the core has made of
+ * the input.
  */
 #include "postgres.h"
 

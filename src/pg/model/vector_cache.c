@@ -1,6 +1,6 @@
 /*
- * vector_cache.c - vectors of texts that this session has computed lately: a hash table, and a list by last use; vector_cache.h
- * is the contract.
+ * vector_cache.c - vectors of texts that this session has computed lately: a hash table, and a list by last use;
+ * vector_cache.h is the contract.
  *
  * The key is the encoder's file and the whole text, so that no text can get the vector of another one. All memory is in one
  * context. If an error interrupts a change, the next call empties the cache.
@@ -80,7 +80,7 @@ make_key(const char *sha256, const xmc_encoder_text *text)
 	return key;
 }
 
-/* Empties the cache where no vectors shall be kept, after an interrupted change, and when freed chunks hold too much memory. */
+/* Empties the cache where none shall be kept, after an interrupted change, and when freed chunks hold too much memory. */
 static void
 tidy(void)
 {
