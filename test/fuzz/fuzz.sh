@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 # The maximum length of an input, in bytes, where it is not libFuzzer's 4096: whole models and whole checkpoints
 # (ROOM of their fuzzers).
-declare -A longest=([safetensors]=262144 [checkpoint]=1048576)
+declare -A longest=([encoder]=65536 [safetensors]=262144 [checkpoint]=1048576)
 mkdir -p build/fuzz/found build/fuzz/corpus
 
 # fuzz NAME: prints the output, each line after the name, and at the end whether the fuzzer failed

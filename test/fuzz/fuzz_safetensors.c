@@ -54,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	xmc_status	status;
 
 	runs_done++;
-	status = xmc_safetensors_parse(&ctx, blob, size, &st);
+	status = xmc_safetensors_parse(&ctx, blob, size, XMC_TENSORS_OF_MODEL, &st);
 	MUST(status == XMC_OK || (status == XMC_BAD_MODEL && ctx.message[0] != '\0'));
 	if (status == XMC_OK)
 	{

@@ -8,6 +8,7 @@
 
 #include "counting.h"
 #include "model/json.h"
+#include "model/json_tree.h"
 
 /*
  * Parses all of a text from a buffer of exactly its size and writes what it found as one line: { } [ ] k:name s:value and
@@ -278,6 +279,145 @@ test_no_memory(void **state)
 	}
 }
 
+/* ---- whole files ---- */
+
+/* Reads a file; NUMBER and INTEGER come as the number's shortest exact form. */
+static void
+file_is(const char *text, const char *expected)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	xmc_json	json;
+	char	   *copy = exact_copy(text, strlen(text));
+	char	   *pool = malloc(strlen(text) + 1);
+	char		found[1024] = "";
+	xmc_status	status;
+
+	xmc_json_open_file(&json, &ctx, "file", XMC_BAD_INPUT, copy, strlen(text), pool);
+	while ((status = xmc_json_next(&json)) == XMC_OK && json.kind != XMC_JSON_END)
+	{
+		char	   *out = found + strlen(found);
+		static const char *const name[] = {"", "{", "}", "[", "]", "", "", "", "", "true", "false", "null"};
+
+		if (json.kind == XMC_JSON_INTEGER)
+			sprintf(out, "i%lld ", (long long) json.integer);
+		else if (json.kind == XMC_JSON_NUMBER)
+			sprintf(out, "%.17g ", json.number);
+		else if (json.kind == XMC_JSON_KEY || json.kind == XMC_JSON_STRING)
+			sprintf(out, "%s ", json.string);
+		else
+			sprintf(out, "%s ", name[json.kind]);
+		if (json.kind == XMC_JSON_INTEGER)
+			assert_true(json.number == (double) json.integer);
+	}
+	if (status != XMC_OK)
+		strcpy(found, ctx.message);
+	if (status == XMC_OK ? strcmp(found, expected) != 0 : !strstr(found, expected))
+		fail_msg("%s: %s, not %s", text, found, expected);
+	xmc_json_close(&json);
+	assert_int_equal(counts.live, 0);
+	free(copy);
+	free(pool);
+}
+
+static void
+test_file(void **state)
+{
+	(void) state;
+	file_is("{\"a\":[true,false,null,\"x\"]}\r\n\t ", "{ a [ true false null x ] } ");
+	file_is("[0,-1,1.5,-0.25e1,1E3,2e-2,9007199254740992,9007199254740993]",
+			"[ i0 -1 1.5 -2.5 1000 0.02 i9007199254740992 9007199254740992 ] ");
+	file_is("[0.0,-0,0e999,1e-400,5e-324,1.7976931348623157e308]", "[ 0 -0 0 0 4.9406564584124654e-324 1.7976931348623157e+308 ] ");
+	/* Digits beyond 64 bits are dropped, as in the reference implementation. */
+	file_is("[18446744073709551615,184467440737095516159,0.1234567890123456789012345]",
+			"[ 1.8446744073709552e+19 1.8446744073709552e+20 0.12345678901234568 ] ");
+	file_is("-8.402700424194336", "-8.4027004241943359 ");
+	file_is("1e309", "too large");
+	file_is("1e99999999999999999999", "too large");
+	file_is("1e-99999999999999999999", "0 ");
+	file_is("-", "expected a digit");
+	file_is("1.", "expected a digit");
+	file_is("1e", "expected a digit");
+	file_is("1e+", "expected a digit");
+	file_is("01", "leading zero");
+	file_is("-01", "leading zero");
+	file_is("+1", "expected a value");
+	file_is(".5", "expected a value");
+	file_is("tru", "expected a value");
+	file_is("nulL", "expected a value");
+	file_is("truex", "may follow");
+	file_is("{\"a\":1,\"b\":2,\"a\":3}", "byte 13: key \"a\" occurs twice");
+	file_is("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "nested too deeply");
+}
+
+/* Half a million keys, and the last one again; the hashes may be anything. */
+static void
+test_many_keys(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	size_t		n = 500000;
+	char	   *text = malloc(24 * n);
+	xmc_json_tree tree;
+	size_t		used = 1;
+
+	(void) state;
+	text[0] = '{';
+	for (size_t k = 0; k < n; k++)
+		used += (size_t) sprintf(text + used, "%s\"key%zu\":%zu", k ? "," : "", k, k);
+	text[used] = '}';
+	assert_int_equal(xmc_json_tree_read(&ctx, "file", XMC_BAD_INPUT, text, used + 1, &tree), XMC_OK);
+	assert_int_equal(tree.node[0].count, n);
+	assert_int_equal(xmc_json_member(&tree, tree.node, "key499999")->integer, 499999);
+	assert_null(xmc_json_member(&tree, tree.node, "key500000"));
+	xmc_json_tree_free(&ctx, &tree);
+	used += (size_t) sprintf(text + used, ",\"key77\":0}");
+	assert_int_equal(xmc_json_tree_read(&ctx, "file", XMC_BAD_INPUT, text, used, &tree), XMC_BAD_INPUT);
+	assert_non_null(strstr(ctx.message, "key \"key77\" occurs twice"));
+	/* The callback is asked while a file is read. */
+	counts.questions = 0;
+	counts.stop_at = 3;
+	assert_int_equal(xmc_json_tree_read(&ctx, "file", XMC_BAD_INPUT, text, used, &tree), XMC_STOPPED);
+	assert_int_equal(counts.live, 0);
+	free(text);
+}
+
+static void
+test_tree(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	const char *text = "{\"a\":{\"b\":[1,\"x\",[]]},\"c\":null}";
+	xmc_json_tree tree;
+	const xmc_json_node *list;
+	const xmc_json_node *one;
+
+	(void) state;
+	assert_int_equal(xmc_json_tree_read(&ctx, "file", XMC_BAD_INPUT, text, strlen(text), &tree), XMC_OK);
+	list = xmc_json_member(&tree, xmc_json_member(&tree, tree.node, "a"), "b");
+	assert_int_equal(list->count, 3);
+	one = xmc_json_first(&tree, list);
+	assert_int_equal(one->integer, 1);
+	one = xmc_json_after(&tree, one);
+	assert_true(xmc_json_is(one, "x"));
+	assert_false(xmc_json_is(one, "xy"));
+	one = xmc_json_after(&tree, one);
+	assert_int_equal(one->kind, XMC_JSON_ARRAY);
+	assert_null(xmc_json_first(&tree, one));
+	assert_null(xmc_json_after(&tree, one));
+	assert_int_equal(xmc_json_member(&tree, tree.node, "c")->kind, XMC_JSON_NULL);
+	assert_null(xmc_json_member(&tree, list, "b"));
+	assert_null(xmc_json_member(&tree, NULL, "b"));
+	xmc_json_tree_free(&ctx, &tree);
+	for (long fail_at = 1; fail_at <= 3; fail_at++)
+	{
+		counts.calls = 0;
+		counts.fail_at = fail_at;
+		assert_int_equal(xmc_json_tree_read(&ctx, "file", XMC_BAD_INPUT, text, strlen(text), &tree), XMC_NO_MEMORY);
+		assert_int_equal(counts.live, 0);
+	}
+}
+
 /* Every character that quoting treats specially is read back unchanged. */
 static void
 test_quote(void **state)
@@ -320,6 +460,9 @@ main(void)
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_quote),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_many_keys),
+		cmocka_unit_test(test_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ expect_file(const void *file, size_t size, const char *expected)
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
 	xmc_safetensors st;
-	xmc_status	status = xmc_safetensors_parse(&ctx, file, size, &st);
+	xmc_status	status = xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_MODEL, &st);
 
 	if (*expected == '\0' && status != XMC_OK)
 		fail_msg("refused: %s", ctx.message);
@@ -114,7 +114,7 @@ test_round_trip(void **state)
 	memcpy(&length, file, 8);
 	assert_int_equal((8 + length) % 64, 0);
 	assert_int_equal(size, 8 + length + 4 * (6 + 3 + 0 + 1));
-	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_MODEL, &st), XMC_OK);
 	assert_int_equal(st.n_tensors, 4);
 	assert_int_equal(st.n_metadata, 3);
 	for (int32_t k = 1; k < st.n_tensors; k++)
@@ -190,7 +190,7 @@ test_empty(void **state)
 	expect_header("{\"__metadata__\":{}}", 0, "");
 	assert_int_equal(xmc_safetensors_write(&ctx, 0, NULL, 0, NULL, file, &size), XMC_OK);
 	assert_int_equal(size, 64);
-	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_MODEL, &st), XMC_OK);
 	assert_null(xmc_safetensors_tensor(&st, ""));
 	assert_null(xmc_safetensors_metadata(&st, ""));
 	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_OK);
@@ -303,6 +303,119 @@ test_dtype(void **state)
 		snprintf(header, sizeof header, "{\"w\":{\"dtype\":\"%s\",\"shape\":[1],\"data_offsets\":[0,4]}}", dtypes[k]);
 		expect_header(header, 4, "tensor \"w\" has dtype");
 	}
+}
+
+/* What a file may hold depends on its use; published tensors need no alignment. */
+static void
+test_uses(void **state)
+{
+	static const struct
+	{
+		const char *dtype;
+		int			bytes;
+		bool		own;		/* allowed in xmcoh's file of an encoder */
+	}			types[] = {{"F32", 4, true}, {"F16", 2, false}, {"BF16", 2, false}, {"I64", 8, false}, {"I32", 4, true},
+	{"U8", 1, true}};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	char		header[256];
+	size_t		size;
+	unsigned char *file;
+	xmc_safetensors st;
+
+	(void) state;
+	for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
+	{
+		snprintf(header, sizeof header, "{\"w\":{\"dtype\":\"%s\",\"shape\":[3,1],\"data_offsets\":[0,%d]}}", types[k].dtype,
+				 3 * types[k].bytes);
+		file = make_padded(header, 3 * (size_t) types[k].bytes, &size);
+		assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_PUBLISHED, &st), XMC_OK);
+		assert_int_equal(st.tensor[0].dtype, k);
+		assert_string_equal(xmc_dtype_name(st.tensor[0].dtype), types[k].dtype);
+		assert_int_equal(xmc_dtype_bytes(st.tensor[0].dtype), types[k].bytes);
+		xmc_safetensors_free(&ctx, &st);
+		assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_ENCODER, &st),
+						 types[k].own ? XMC_OK : XMC_BAD_MODEL);
+		if (!types[k].own)
+			assert_non_null(strstr(ctx.message, "only \"F32\", \"I32\", \"U8\" are supported"));
+		xmc_safetensors_free(&ctx, &st);
+		free(file);
+	}
+
+	/* U8 before F32: the second tensor is not aligned. */
+	file = make_padded("{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},"
+					   "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[3,7]}}", 7, &size);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_PUBLISHED, &st), XMC_OK);
+	xmc_safetensors_free(&ctx, &st);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_ENCODER, &st), XMC_BAD_MODEL);
+	assert_non_null(strstr(ctx.message, "begins at byte 3 of the data, not at a multiple of 4"));
+	free(file);
+	file = make_file("{} ", 0, &size);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, 11, XMC_TENSORS_OF_ENCODER, &st), XMC_BAD_MODEL);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, 11, XMC_TENSORS_PUBLISHED, &st), XMC_OK);
+	xmc_safetensors_free(&ctx, &st);
+	free(file);
+}
+
+/* A model of F32 reads halves only after conversion: all 65536 values of F16 and BF16, against ldexp. */
+static void
+test_to_float(void **state)
+{
+	(void) state;
+	for (uint32_t k = 0; k < 65536; k++)
+	{
+		unsigned char bytes[5] = {0, (unsigned char) k, (unsigned char) (k >> 8)};	/* not aligned */
+		int			exponent = (int) (k >> 10 & 31);
+		int			fraction = (int) (k & 1023);
+		double		magnitude = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
+		float		half;
+		float		brain;
+		uint32_t	bits;
+
+		xmc_dtype_to_float(XMC_F16, 1, bytes + 1, &half);
+		xmc_dtype_to_float(XMC_BF16, 1, bytes + 1, &brain);
+		if (exponent == 31)
+			assert_true(fraction ? isnan(half) : isinf(half));
+		else
+			assert_true(half == (k & 0x8000 ? -magnitude : magnitude));
+		assert_int_equal(signbit(half) != 0, k >> 15);
+		memcpy(&bits, &brain, sizeof bits);
+		assert_int_equal(bits, k << 16);
+	}
+	xmc_dtype_to_float(XMC_F16, 0, NULL, NULL);
+}
+
+/* I32 and U8 are written and read back; narrow tensors come last. */
+static void
+test_write_types(void **state)
+{
+	const int32_t numbers[3] = {-1, 0, INT32_MAX};
+	const uint8_t bytes[5] = {1, 2, 3, 254, 255};
+	xmc_tensor_view three[3] = {
+		{.name = "f",.n_dimensions = 1,.shape = {2},.n_values = 2,.data = values},
+		{.name = "i",.n_dimensions = 1,.shape = {3},.n_values = 3,.dtype = XMC_I32,.data = numbers},
+		{.name = "u",.n_dimensions = 1,.shape = {5},.n_values = 5,.dtype = XMC_U8,.data = bytes},
+	};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	_Alignas(64) unsigned char file[512];
+	size_t		size = sizeof file;
+	xmc_safetensors st;
+
+	(void) state;
+	assert_int_equal(xmc_safetensors_write(&ctx, 3, three, 0, NULL, file, &size), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_MODEL, &st), XMC_BAD_MODEL);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_ENCODER, &st), XMC_OK);
+	assert_memory_equal(xmc_safetensors_tensor(&st, "f")->data, values, 8);
+	assert_memory_equal(xmc_safetensors_tensor(&st, "i")->data, numbers, 12);
+	assert_memory_equal(xmc_safetensors_tensor(&st, "u")->data, bytes, 5);
+	assert_int_equal(xmc_safetensors_check_finite(&ctx, &st), XMC_OK);	/* bytes that would be NaN as floats */
+	xmc_safetensors_free(&ctx, &st);
+	three[0].dtype = XMC_U8;
+	three[0].data = bytes;
+	assert_int_equal(xmc_safetensors_write(&ctx, 3, three, 0, NULL, NULL, &size), XMC_BAD_INPUT);
+	assert_non_null(strstr(ctx.message, "\"i\" would begin at byte 2 of the data, which is not aligned"));
+	three[0].dtype = XMC_F16;
+	assert_int_equal(xmc_safetensors_write(&ctx, 3, three, 0, NULL, NULL, &size), XMC_BAD_INPUT);
+	assert_non_null(strstr(ctx.message, "dtype \"F16\" cannot be written"));
 }
 
 static void
@@ -444,7 +557,7 @@ test_flipped(void **state)
 			int64_t		covered = 0;
 
 			file[at] = original ^ (unsigned char) change;
-			if (xmc_safetensors_parse(&ctx, file, size, &st) != XMC_OK)
+			if (xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_MODEL, &st) != XMC_OK)
 			{
 				assert_int_not_equal(ctx.message[0], 0);
 				refused++;
@@ -582,14 +695,14 @@ test_no_memory(void **state)
 
 	(void) state;
 	counts = (counting){0};
-	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_OK);
+	assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_MODEL, &st), XMC_OK);
 	xmc_safetensors_free(&ctx, &st);
 	needed = counts.calls;
 	assert_true(needed >= 2);
 	for (long k = 1; k <= needed; k++)
 	{
 		counts = (counting){.fail_at = k};
-		assert_int_equal(xmc_safetensors_parse(&ctx, file, size, &st), XMC_NO_MEMORY);
+		assert_int_equal(xmc_safetensors_parse(&ctx, file, size, XMC_TENSORS_OF_MODEL, &st), XMC_NO_MEMORY);
 		assert_int_equal(counts.live, 0);
 	}
 	free(file);
@@ -606,6 +719,9 @@ main(void)
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_dtype),
+		cmocka_unit_test(test_uses),
+		cmocka_unit_test(test_to_float),
+		cmocka_unit_test(test_write_types),
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_limits),

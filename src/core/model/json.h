@@ -1,18 +1,21 @@
 /*
- * json.h - a pull parser and a string writer for the subset of JSON (RFC 8259) that headers of safetensors files need.
- * Nothing else in the core reads JSON: options arrive as numbers, and PostgreSQL reads and writes its own jsonb.
+ * json.h - a pull parser of JSON (RFC 8259), and a string writer: for the headers of safetensors files, and for the files of
+ * published encoders. Options arrive as numbers, and PostgreSQL reads and writes its own jsonb.
  *
- * The subset is objects, arrays, strings and whole numbers from 0 to 2^53. The text may be hostile: nesting and the members
- * of one object are limited, keys of one object must differ, strings must be valid UTF-8 without lone surrogates, and only
- * spaces (padding) may follow the value.
+ * A header may hold only a subset: objects, arrays, strings and whole numbers from 0 to 2^53, and only spaces (padding) may
+ * follow the value. The text may be hostile: nesting and the members of one object are limited, keys of one object must differ,
+ * and strings must be valid UTF-8 without lone surrogates. Time and memory grow as n log n at most.
  */
 #ifndef XMCOH_JSON_H
 #define XMCOH_JSON_H
 
 #include "xmcoh/base.h"
 
+/* The limits of a header, and those of a file. */
 #define XMC_JSON_MAX_DEPTH 8
-#define XMC_JSON_MAX_MEMBERS 4096	/* of one object; keys are compared one by one, so the limit bounds the time */
+#define XMC_JSON_MAX_MEMBERS 4096	/* of one object */
+#define XMC_JSON_FILE_DEPTH 32
+#define XMC_JSON_FILE_MEMBERS 1048576
 
 typedef enum xmc_json_kind
 {
@@ -23,7 +26,12 @@ typedef enum xmc_json_kind
 	XMC_JSON_ARRAY_END,
 	XMC_JSON_KEY,				/* a member's name; its value is the next token */
 	XMC_JSON_STRING,
-	XMC_JSON_INTEGER
+	XMC_JSON_INTEGER,			/* a whole number from 0 to 2^53 */
+	/* Only in files: */
+	XMC_JSON_NUMBER,			/* any other number */
+	XMC_JSON_TRUE,
+	XMC_JSON_FALSE,
+	XMC_JSON_NULL
 } xmc_json_kind;
 
 typedef struct xmc_json_key
@@ -31,6 +39,7 @@ typedef struct xmc_json_key
 	uint64_t	hash;
 	const char *string;
 	size_t		length;
+	size_t		at;				/* where the key begins in the text */
 } xmc_json_key;
 
 typedef struct xmc_json
@@ -42,6 +51,7 @@ typedef struct xmc_json
 	const char *string;
 	size_t		string_length;
 	int64_t		integer;		/* INTEGER */
+	double		number;			/* INTEGER, NUMBER */
 
 	/* Private. */
 	xmc_ctx    *ctx;
@@ -50,19 +60,21 @@ typedef struct xmc_json
 	const unsigned char *text;	/* (length) */
 	size_t		length;
 	size_t		at;
+	size_t		next_stop;		/* where the stop callback is called next */
+	bool		is_file;
 	char	   *pool;			/* (length), filled to pool_used */
 	size_t		pool_used;
 	int32_t		expect;
 	int32_t		depth;
-	bool		is_object[XMC_JSON_MAX_DEPTH];
-	int32_t		first_key[XMC_JSON_MAX_DEPTH];	/* index in `key` of an open object's first key */
-	xmc_json_key *key;			/* (max_keys) names of the members of all open objects */
+	bool		is_object[XMC_JSON_FILE_DEPTH];
+	int32_t		first_key[XMC_JSON_FILE_DEPTH];	/* index in `key` of an open object's first key */
+	xmc_json_key *key;			/* (2 * max_keys) names of the members of all open objects, then room to sort them */
 	int32_t		n_keys;
 	int32_t		max_keys;
 } xmc_json;
 
 /*
- * Begins to parse text[0..length-1]. `what` names the text in messages; `bad` is the status for invalid text (XMC_BAD_INPUT
+ * Begins to parse a header, text[0..length-1]. `what` names the text in messages; `bad` is the status for invalid text (XMC_BAD_INPUT
  * or XMC_BAD_MODEL). pool (length) receives the unescaped strings, which never take more bytes than in the text with their
  * quotes; the strings are valid as long as the pool. Nothing is allocated yet.
  */
@@ -70,7 +82,16 @@ extern void xmc_json_open(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_st
 						  char *pool);
 
 /*
- * Finds the next token. Errors: `bad` (the message says at which byte), XMC_NO_MEMORY. After an error only close is
+ * The same for a file: all of JSON, white space at the end, and larger limits. The value of a NUMBER is its first 19 or 20 digits
+ * times or divided by a power of ten, each rounded once, as the reader of the reference implementation of tokenizers computes it
+ * (serde_json), so that equal sums of scores are equal here, too.
+ */
+extern void xmc_json_open_file(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text, size_t length,
+							   char *pool);
+
+/*
+ * Finds the next token. Errors: `bad` (the message says at which byte), XMC_NO_MEMORY, and for files XMC_STOPPED. A key that
+ * occurs twice is found at the end of its object. After an error only close is
  * allowed.
  */
 extern xmc_status xmc_json_next(xmc_json *json);

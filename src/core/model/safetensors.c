@@ -1,10 +1,11 @@
-/* safetensors.c - reading, checking and writing the file format of a model version; see safetensors.h */
+/* safetensors.c - reading, checking and writing the file format of model versions and text encoders; see safetensors.h */
 #include "model/safetensors.h"
 
 #include "base/utf8.h"
 #include "model/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,15 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define LENGTH_BYTES 8			/* of the header's length, which comes before the header */
 #define DATA_ALIGN 64
 #define METADATA_KEY "__metadata__"
+#define MAX_VALUE_BYTES INT64_C(8)	/* of the widest dtype */
 #define STEP_VALUES ((int64_t) 1 << 20)	/* values between two calls of the stop callback, less than a millisecond */
+
+/* The dtypes that a file for each use may have. */
+static const unsigned int allowed[] = {
+	[XMC_TENSORS_OF_MODEL] = XMC_DTYPE_SET(XMC_F32),
+	[XMC_TENSORS_OF_ENCODER] = XMC_DTYPE_SET(XMC_F32) | XMC_DTYPE_SET(XMC_I32) | XMC_DTYPE_SET(XMC_U8),
+	[XMC_TENSORS_PUBLISHED] = XMC_DTYPE_SET(XMC_DTYPES) - 1,
+};
 
 /* The product of a shape, 1 for no dimension. False: the product or its bytes overflow, even if a later dimension is 0. */
 static bool
@@ -27,7 +36,7 @@ shape_values(int32_t n_dimensions, const int64_t *shape, int64_t *out)
 		if (shape[k] < 0 || __builtin_mul_overflow(values, shape[k], &values))
 			return false;
 	*out = values;
-	return !__builtin_mul_overflow(values, (int64_t) sizeof(float), &bytes);
+	return !__builtin_mul_overflow(values, MAX_VALUE_BYTES, &bytes);
 }
 
 /* ---- reading ---- */
@@ -36,6 +45,7 @@ typedef struct reader
 {
 	xmc_ctx    *ctx;
 	xmc_json	json;
+	xmc_tensor_use use;
 	const unsigned char *data;	/* (data_size) */
 	int64_t		data_size;
 	xmc_safetensors *st;
@@ -99,6 +109,48 @@ read_numbers(reader *r, const char *name, const char *what, int32_t most, int64_
 	}
 }
 
+/* Reads the value of "dtype". */
+static xmc_status
+read_dtype(reader *r, const char *name, xmc_dtype *out)
+{
+	xmc_json   *json = &r->json;
+	char		shown[XMC_PRINTABLE];
+	char		list[64] = "";
+	int			n = 0;
+
+	XMC_TRY(xmc_json_expect(json, XMC_JSON_STRING));
+	if (xmc_dtype_find(json->string, json->string_length, out) && allowed[r->use] & XMC_DTYPE_SET(*out))
+		return XMC_OK;
+	for (int k = 0; k < XMC_DTYPES; k++)
+		if (allowed[r->use] & XMC_DTYPE_SET(k))
+			snprintf(list + strlen(list), sizeof list - strlen(list), "%s\"%s\"", n++ ? ", " : "",
+					 xmc_dtype_name((xmc_dtype) k));
+	return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has dtype \"%s\"; only %s %s supported", name,
+					xmc_printable(json->string, json->string_length, shown), list, n == 1 ? "is" : "are");
+}
+
+/* Checks shape and data_offsets of a tensor against each other and against the data, and sets where its values are. */
+static xmc_status
+place_tensor(reader *r, const char *name, const int64_t *offset, xmc_tensor_view *tensor)
+{
+	int64_t		value_bytes = xmc_dtype_bytes(tensor->dtype);
+
+	if (offset[0] > offset[1] || offset[1] > r->data_size)
+		return xmc_fail(r->ctx, XMC_BAD_MODEL,
+						"tensor \"%s\": data_offsets %lld to %lld are outside the data of %lld bytes", name,
+						(long long) offset[0], (long long) offset[1], (long long) r->data_size);
+	if (!shape_values(tensor->n_dimensions, tensor->shape, &tensor->n_values))
+		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\": its shape is too large", name);
+	if (tensor->n_values * value_bytes != offset[1] - offset[0])
+		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\": its shape needs %lld bytes, its data_offsets give %lld",
+						name, (long long) (tensor->n_values * value_bytes), (long long) (offset[1] - offset[0]));
+	if (r->use != XMC_TENSORS_PUBLISHED && offset[0] % value_bytes != 0)
+		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" begins at byte %lld of the data, not at a multiple of %lld",
+						name, (long long) offset[0], (long long) value_bytes);
+	tensor->data = r->data + offset[0];
+	return XMC_OK;
+}
+
 /* Reads one tensor: {"dtype": ..., "shape": [...], "data_offsets": [begin, end]}, in any order, and no other keys. */
 static xmc_status
 read_tensor(reader *r)
@@ -129,10 +181,7 @@ read_tensor(reader *r)
 		XMC_TRY(check_no_nul(r, "key"));
 		if (strcmp(json->string, "dtype") == 0)
 		{
-			XMC_TRY(xmc_json_expect(json, XMC_JSON_STRING));
-			if (json->string_length != 3 || memcmp(json->string, "F32", 3) != 0)
-				return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" has dtype \"%s\"; only \"F32\" is supported", name,
-								xmc_printable(json->string, json->string_length, other));
+			XMC_TRY(read_dtype(r, name, &tensor->dtype));
 			has_dtype = true;
 		}
 		else if (strcmp(json->string, "shape") == 0)
@@ -154,20 +203,7 @@ read_tensor(reader *r)
 						!has_dtype ? "dtype" : !has_shape ? "shape" : "data_offsets");
 	if (n_offsets != 2)
 		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\": data_offsets must be two numbers", name);
-	if (offset[0] > offset[1] || offset[1] > r->data_size)
-		return xmc_fail(r->ctx, XMC_BAD_MODEL,
-						"tensor \"%s\": data_offsets %lld to %lld are outside the data of %lld bytes", name,
-						(long long) offset[0], (long long) offset[1], (long long) r->data_size);
-	if (!shape_values(tensor->n_dimensions, tensor->shape, &tensor->n_values))
-		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\": its shape is too large", name);
-	if (tensor->n_values * (int64_t) sizeof(float) != offset[1] - offset[0])
-		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\": its shape needs %lld bytes, its data_offsets give %lld",
-						name, (long long) (tensor->n_values * (int64_t) sizeof(float)),
-						(long long) (offset[1] - offset[0]));
-	if (offset[0] % (int64_t) sizeof(float) != 0)
-		return xmc_fail(r->ctx, XMC_BAD_MODEL, "tensor \"%s\" begins at byte %lld of the data, not at a multiple of 4",
-						name, (long long) offset[0]);
-	tensor->data = (const float *) (const void *) (r->data + offset[0]);
+	XMC_TRY(place_tensor(r, name, offset, tensor));
 	r->st->n_tensors++;
 	return XMC_OK;
 }
@@ -179,7 +215,7 @@ compare_place(const void *a, const void *b)
 	const xmc_tensor_view *y = b;
 
 	if (x->data != y->data)
-		return x->data < y->data ? -1 : 1;
+		return (const unsigned char *) x->data < (const unsigned char *) y->data ? -1 : 1;
 	return (x->n_values > y->n_values) - (x->n_values < y->n_values);	/* an empty tensor sorts before its neighbour */
 }
 
@@ -207,14 +243,14 @@ check_cover(reader *r)
 	for (int32_t k = 0; k < st->n_tensors; k++)
 	{
 		const xmc_tensor_view *tensor = &st->tensor[k];
-		const unsigned char *begin = (const unsigned char *) tensor->data;
+		const unsigned char *begin = tensor->data;
 
 		if (begin != place)
 			return xmc_fail(r->ctx, XMC_BAD_MODEL, begin < place ?
 							"tensor \"%s\" overlaps another, at byte %lld of the data" :
 							"gap in the data before tensor \"%s\", which begins at byte %lld of the data",
 							xmc_printable(tensor->name, strlen(tensor->name), name), (long long) (begin - r->data));
-		place = begin + tensor->n_values * (int64_t) sizeof(float);
+		place = begin + tensor->n_values * xmc_dtype_bytes(tensor->dtype);
 	}
 	if (place != r->data + r->data_size)
 		return xmc_fail(r->ctx, XMC_BAD_MODEL, "safetensors: the last %lld of %lld bytes of data belong to no tensor",
@@ -243,10 +279,10 @@ read_header(reader *r)
 }
 
 xmc_status
-xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t size, xmc_safetensors *out)
+xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t size, xmc_tensor_use use, xmc_safetensors *out)
 {
 	const unsigned char *bytes = file;
-	reader		r = {.ctx = ctx, .st = out};
+	reader		r = {.ctx = ctx, .use = use, .st = out};
 	uint64_t	length;
 	size_t		tables = XMC_SAFETENSORS_MAX_ENTRIES * (sizeof(xmc_tensor_view) + sizeof(xmc_metadata));
 	xmc_status	status;
@@ -267,7 +303,7 @@ xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t size, xmc_safetenso
 	if (size - LENGTH_BYTES - length > INT64_MAX)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the data are too large");
 	r.data_size = (int64_t) (size - LENGTH_BYTES - length);
-	if ((uintptr_t) r.data % sizeof(float) != 0)
+	if (use != XMC_TENSORS_PUBLISHED && (uintptr_t) r.data % sizeof(float) != 0)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "safetensors: the data begin at byte %zu, not on a 4-byte boundary; "
 						"the header must be padded with spaces", (size_t) (LENGTH_BYTES + length));
 
@@ -333,20 +369,23 @@ xmc_safetensors_check_finite(xmc_ctx *ctx, const xmc_safetensors *st)
 	for (int32_t t = 0; t < st->n_tensors; t++)
 	{
 		const xmc_tensor_view *tensor = &st->tensor[t];
+		const float *value = tensor->data;
 
+		if (tensor->dtype != XMC_F32)
+			continue;
 		for (int64_t begin = 0; begin < tensor->n_values; begin += STEP_VALUES)
 		{
 			int64_t		left = tensor->n_values - begin;
 			int64_t		bad = begin;
 
 			XMC_TRY(xmc_check_stop(ctx));
-			if (!any_not_finite(tensor->data + begin, left < STEP_VALUES ? left : STEP_VALUES))
+			if (!any_not_finite(value + begin, left < STEP_VALUES ? left : STEP_VALUES))
 				continue;
-			while (isfinite(tensor->data[bad]))
+			while (isfinite(value[bad]))
 				bad++;
 			return xmc_fail(ctx, XMC_BAD_MODEL, "tensor \"%s\": value %lld is %s",
 							xmc_printable(tensor->name, strlen(tensor->name), name), (long long) bad,
-							isnan(tensor->data[bad]) ? "not a number" : "infinite");
+							isnan(value[bad]) ? "not a number" : "infinite");
 		}
 	}
 	return XMC_OK;
@@ -439,7 +478,9 @@ put_header(sink *to, int32_t n_tensors, const xmc_tensor_view *tensor, int32_t n
 	{
 		put(to, separator);
 		put_quoted(to, tensor[t].name);
-		put(to, ":{\"dtype\":\"F32\",\"shape\":[");
+		put(to, ":{\"dtype\":\"");
+		put(to, xmc_dtype_name(tensor[t].dtype));
+		put(to, "\",\"shape\":[");
 		for (int32_t k = 0; k < tensor[t].n_dimensions; k++)
 		{
 			put(to, k ? "," : "");
@@ -447,7 +488,7 @@ put_header(sink *to, int32_t n_tensors, const xmc_tensor_view *tensor, int32_t n
 		}
 		put(to, "],\"data_offsets\":[");
 		put_integer(to, offset);
-		offset += tensor[t].n_values * (int64_t) sizeof(float);
+		offset += tensor[t].n_values * xmc_dtype_bytes(tensor[t].dtype);
 		put(to, ",");
 		put_integer(to, offset);
 		put(to, "]}");
@@ -502,7 +543,13 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 		if (!shape_values(tensor[t].n_dimensions, tensor[t].shape, &values) || values != tensor[t].n_values)
 			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": its shape does not match its %lld values", shown,
 							(long long) tensor[t].n_values);
-		if (__builtin_add_overflow(*data_bytes, values * (int64_t) sizeof(float), data_bytes) ||
+		if (!(allowed[XMC_TENSORS_OF_ENCODER] & XMC_DTYPE_SET(tensor[t].dtype)))
+			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": dtype \"%s\" cannot be written", shown,
+							xmc_dtype_name(tensor[t].dtype));
+		if (*data_bytes % xmc_dtype_bytes(tensor[t].dtype) != 0)
+			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\" would begin at byte %lld of the data, which is not aligned",
+							shown, (long long) *data_bytes);
+		if (__builtin_add_overflow(*data_bytes, values * xmc_dtype_bytes(tensor[t].dtype), data_bytes) ||
 			*data_bytes > INT64_C(1) << 53)	/* the largest number that json.c reads */
 			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": the data are too large", shown);
 		for (int32_t k = 0; k < tensor[t].n_dimensions; k++)
@@ -554,11 +601,13 @@ xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *te
 	for (int32_t t = 0; t < n_tensors; t++)
 		for (int64_t begin = 0; begin < tensor[t].n_values; begin += STEP_VALUES)
 		{
+			size_t		value_bytes = (size_t) xmc_dtype_bytes(tensor[t].dtype);
 			int64_t		left = tensor[t].n_values - begin;
-			size_t		bytes = (size_t) (left < STEP_VALUES ? left : STEP_VALUES) * sizeof(float);
+			size_t		bytes = (size_t) (left < STEP_VALUES ? left : STEP_VALUES) * value_bytes;
 
 			XMC_TRY(xmc_check_stop(ctx));
-			memcpy(place, tensor[t].data + begin, bytes);
+			if (tensor[t].data)
+				memcpy(place, (const unsigned char *) tensor[t].data + (size_t) begin * value_bytes, bytes);
 			place += bytes;
 		}
 	return XMC_OK;

@@ -95,7 +95,8 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	XMC_TRY(xmc_linear(ctx, rows, d, d, layer->attended, w->out_w, w->out_b, sum));
 	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->attention_mask));
 	xmc_add(rows * d, input, sum);
-	xmc_layer_norm(rows, d, sum, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1);
+	xmc_layer_norm(rows, d, XMC_LAYER_NORM_EPSILON, sum, w->norm1_w, w->norm1_b, layer->middle, layer->normal1,
+				   layer->inverse1);
 
 	/* output = norm2(middle + drop(ff2(drop(relu(ff1(middle)))))) */
 	XMC_TRY(xmc_linear(ctx, rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->hidden));
@@ -104,7 +105,8 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	XMC_TRY(xmc_linear(ctx, rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, sum));
 	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->output_mask));
 	xmc_add(rows * d, layer->middle, sum);
-	xmc_layer_norm(rows, d, sum, w->norm2_w, w->norm2_b, layer->output, layer->normal2, layer->inverse2);
+	xmc_layer_norm(rows, d, XMC_LAYER_NORM_EPSILON, sum, w->norm2_w, w->norm2_b, layer->output, layer->normal2,
+				   layer->inverse2);
 	return XMC_OK;
 }
 

@@ -1,5 +1,5 @@
 /*
- * dense.c - linear layers, dropout, layer normalisation, attention, tanh: forward and backward by hand on sgemm; see
+ * dense.c - linear layers, dropout, layer normalisation, attention, GELU, tanh: forward and backward by hand on sgemm; see
  * dense.h
  */
 #include "numeric/dense.h"
@@ -71,7 +71,7 @@ xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
 }
 
 XMC_FOR_THIS_PROCESSOR void
-xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const float *b,
+xmc_layer_norm(int64_t rows, int64_t d, double epsilon, const float *x, const float *w, const float *b,
 			   float *y, float *normal, float *inverse_deviation)
 {
 	for (int64_t r = 0; r < rows; r++, x += d, y += d, normal += d)
@@ -89,7 +89,7 @@ xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const fl
 #pragma omp simd reduction(+:squares)
 		for (int64_t k = 0; k < d; k++)
 			squares += (double) (x[k] - mean) * (x[k] - mean);
-		inverse = (float) (1.0 / sqrt(squares / (double) d + 1e-5));
+		inverse = (float) (1.0 / sqrt(squares / (double) d + epsilon));
 		inverse_deviation[r] = inverse;
 #pragma omp simd
 		for (int64_t k = 0; k < d; k++)
@@ -129,52 +129,112 @@ xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w
 	}
 }
 
+/*
+ * exp x for x <= 0, to 2 units in the last place; 0 below the smallest normal number. x = k log 2 + f, |f| <= log(2) / 2:
+ * the Taylor polynomial of exp f, and k in the exponent's bits. There are no branches, so the compiler can vectorise loops.
+ */
+static inline float
+exp_not_positive(float x)
+{
+	const float rounder = 12582912.0f + 127.0f;	/* as in xmc_tanh */
+	float		a = x > -87.0f ? x : -87.0f;
+	union
+	{
+		float		f;
+		uint32_t	u;
+	}			rounded = {.f = a * 1.4426950408889634f + rounder};
+	float		k = rounded.f - rounder;
+	float		f = (a - k * 0.693145752f) - k * 1.42860677e-6f;	/* log 2 in two parts: the first has few bits */
+	float		polynomial = 1 + f * (1 + f * (0.5f + f * (1.6666667e-1f + f * (4.1666668e-2f + f * (8.3333340e-3f +
+																	f * (1.3888889e-3f + f * 1.9841270e-4f))))));
+	union
+	{
+		uint32_t	u;
+		float		f;
+	}			power = {.u = rounded.u << 23};
+
+	return x > -87.0f ? power.f * polynomial : 0;
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_softmax(int64_t n, float *x)
+{
+	float		top = x[0];
+	double		sum = 0;
+	float		inverse;
+
+	/* The largest value is subtracted first, so that exp cannot overflow. */
+#pragma omp simd reduction(max:top)
+	for (int64_t k = 0; k < n; k++)
+		top = x[k] > top ? x[k] : top;
+#pragma omp simd reduction(+:sum)
+	for (int64_t k = 0; k < n; k++)
+	{
+		x[k] = exp_not_positive(x[k] - top);
+		sum += x[k];
+	}
+	inverse = (float) (1 / sum);
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+		x[k] *= inverse;
+}
+
+/*
+ * Attention of some rows of one head to all n rows. q, k, v and y begin at the head's first column; q and y at the first of
+ * the rows. p (rows, n) is set to the softmax; scratch (rows, n) only with a mask.
+ */
+static xmc_status
+attend(xmc_ctx *ctx, int64_t n, int64_t d, int64_t width, int64_t rows, const float *q, const float *k, const float *v,
+	   float *p, const float *mask, float *scratch, float *y, int64_t *work)
+{
+	/* logits = q k^T / sqrt(width) */
+	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, n, width, 1.0f / sqrtf((float) width), q, 3 * d, k, 3 * d, 0, p,
+					  n));
+	for (int64_t i = 0; i < rows; i++)
+	{
+		xmc_softmax(n, p + i * n);
+		if (mask)
+		{
+			memcpy(scratch + i * n, p + i * n, (size_t) n * sizeof(float));
+			xmc_multiply(n, mask + i * n, scratch + i * n);
+		}
+		XMC_TRY(xmc_spend(ctx, work, n));
+	}
+	/* y = p v */
+	return xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, rows, width, n, 1, mask ? scratch : p, n, v, 3 * d, 0, y, d);
+}
+
 xmc_status
 xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv, float *probability,
 			  const float *mask, float *scratch, float *y)
 {
 	int64_t		width = d / heads;
-	float		scale = 1.0f / sqrtf((float) width);
 	int64_t		work = 0;
 
 	for (int64_t h = 0; h < heads; h++)
 	{
 		const float *q = qkv + h * width;
-		const float *k = q + d;
-		const float *v = k + d;
-		float	   *p = probability + h * n * n;	/* (n, n) */
 
-		/* logits = q k^T / sqrt(width) */
-		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, n, n, width, scale, q, 3 * d, k, 3 * d, 0, p, n));
-		/* softmax of each row; the largest logit is subtracted first, so that exp cannot overflow */
-		for (int64_t i = 0; i < n; i++)
-		{
-			float	   *row = p + i * n;
-			float		top = row[0];
-			double		sum = 0;
-
-			for (int64_t j = 1; j < n; j++)
-				if (row[j] > top)
-					top = row[j];
-			for (int64_t j = 0; j < n; j++)
-			{
-				row[j] = expf(row[j] - top);
-				sum += row[j];
-			}
-			for (int64_t j = 0; j < n; j++)
-				row[j] = (float) (row[j] / sum);
-			if (mask)
-			{
-				memcpy(scratch + i * n, row, (size_t) n * sizeof(float));
-				xmc_multiply(n, mask + (h * n + i) * n, scratch + i * n);
-			}
-			XMC_TRY(xmc_spend(ctx, &work, n));
-		}
-		if (mask)
-			p = scratch;
-		/* y = p v */
-		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n, width, n, 1, p, n, v, 3 * d, 0, y + h * width, d));
+		XMC_TRY(attend(ctx, n, d, width, n, q, q + d, q + 2 * d, probability + h * n * n, mask ? mask + h * n * n : NULL,
+					   scratch, y + h * width, &work));
 	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_attention_only(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv, float *scratch, float *y)
+{
+	int64_t		width = d / heads;
+	int64_t		work = 0;
+
+	for (int64_t h = 0; h < heads; h++)
+		for (int64_t first = 0; first < n; first += XMC_ATTENTION_ROWS)
+		{
+			const float *q = qkv + h * width;
+
+			XMC_TRY(attend(ctx, n, d, width, n - first < XMC_ATTENTION_ROWS ? n - first : XMC_ATTENTION_ROWS,
+						   q + first * 3 * d, q + d, q + 2 * d, scratch, NULL, NULL, y + first * d + h * width, &work));
+		}
 	return XMC_OK;
 }
 
@@ -228,6 +288,43 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, n, width, n, scale, dp, n, q, 3 * d, 0, dk, 3 * d));
 	}
 	return XMC_OK;
+}
+
+/*
+ * erf(x / sqrt 2) as a rational function of x / sqrt 2 between -4 and 4, where erf is 1 to the precision of float (the
+ * coefficients of Eigen's erf). The absolute error is below 3e-7.
+ */
+static inline float
+erf_of_scaled(float x)
+{
+	float		a = x * 0.70710678f;
+	float		b = a > 4.0f ? 4.0f : a;
+	float		c = b < -4.0f ? -4.0f : b;
+	float		s = c * c;
+	float		p = -1.60960333262415e-02f + s * (-2.95459980854025e-03f + s * (-7.34990630326855e-04f + s *
+							(-5.69250639462346e-05f + s * (-2.10102402082508e-06f + s * (2.77068142495902e-08f + s *
+							-2.72614225801306e-10f)))));
+	float		q = -1.42647390514189e-02f + s * (-7.37332916720468e-03f + s * (-1.68282697438203e-03f + s *
+							(-2.13374055278905e-04f + s * -1.45660718464996e-05f)));
+
+	return c * p / q;
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_gelu(int64_t n, const float *x, float *y)
+{
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+		y[k] = 0.5f * x[k] * (1 + erf_of_scaled(x[k]));
+}
+
+/* d (x Phi(x)) = Phi(x) + x phi(x) */
+XMC_FOR_THIS_PROCESSOR void
+xmc_gelu_backward(int64_t n, const float *x, float *dy)
+{
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+		dy[k] *= 0.5f * (1 + erf_of_scaled(x[k])) + x[k] * 0.39894228f * exp_not_positive(-0.5f * x[k] * x[k]);
 }
 
 /*

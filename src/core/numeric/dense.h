@@ -1,7 +1,7 @@
 /*
- * dense.h - the operations of neural networks, forward and backward: linear layer, ReLU, dropout, layer normalisation,
- * softmax attention inside a document, a fast tanh, softplus and sigmoid. The encoder, the pair head and the alignment's
- * maps are made of them.
+ * dense.h - the operations of neural networks, forward and backward: linear layer, ReLU, GELU, dropout, layer
+ * normalisation, softmax attention inside a document or a text, a fast tanh, softplus and sigmoid. The encoder, the pair
+ * head, the alignment's maps and the text encoders are made of them.
  *
  * Notation: dx is the gradient of the loss by x. Backward functions ADD to gradients of parameters and SET gradients of
  * inputs, unless a comment says otherwise.
@@ -33,10 +33,11 @@ extern void xmc_relu_backward(int64_t n, const float *y, float *dy);	/* dy = 0 w
 extern void xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask);
 
 /*
- * Layer normalisation of each row (Ba et al. 2016), epsilon 1e-5: y = normal * w + b; normal (rows, d), inverse_deviation
- * (rows).
+ * Layer normalisation of each row (Ba et al. 2016): y = normal * w + b; normal (rows, d), inverse_deviation (rows). epsilon
+ * is added to the variance. y may be x; normal may be y where no backward pass follows.
  */
-extern void xmc_layer_norm(int64_t rows, int64_t d, const float *x, const float *w, const float *b,
+#define XMC_LAYER_NORM_EPSILON 1e-5	/* of xmcoh's own networks */
+extern void xmc_layer_norm(int64_t rows, int64_t d, double epsilon, const float *x, const float *w, const float *b,
 						   float *y, float *normal, float *inverse_deviation);
 extern void xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w,
 									const float *normal, const float *inverse_deviation,
@@ -55,6 +56,24 @@ extern xmc_status xmc_attention(xmc_ctx *ctx, int64_t n, int64_t d, int64_t head
 extern xmc_status xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv,
 										 const float *probability, const float *mask, const float *dy,
 										 float *scratch, float *dqkv);
+
+/*
+ * The result alone, for a text of any length. scratch holds XMC_ATTENTION_ROWS n values. A row's result is that of
+ * xmc_attention, but for rounding.
+ */
+#define XMC_ATTENTION_ROWS 256	/* queries that are taken at a time */
+extern xmc_status xmc_attention_only(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const float *qkv, float *scratch,
+									 float *y);
+
+/* Softmax of n values in place; exp to 2 units in the last place, the sum in double. */
+extern void xmc_softmax(int64_t n, float *x);
+
+/*
+ * GELU (Hendrycks and Gimpel 2016): y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2, erf with an absolute error below
+ * 3e-7. y may be x. The backward pass multiplies dy by the derivative at x.
+ */
+extern void xmc_gelu(int64_t n, const float *x, float *y);
+extern void xmc_gelu_backward(int64_t n, const float *x, float *dy);
 
 /* tanh of each value in place, to 4 units in the last place. Vectorised: the pair head computes n (n - 1) d of them. */
 extern void xmc_tanh(int64_t n, float *x);

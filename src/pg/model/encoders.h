@@ -1,0 +1,34 @@
+/*
+ * encoders.h - imported text encoders: from a name or number to an open encoder, and vectors of texts through the session's
+ * cache (design section 5, "Encoders").
+ */
+#ifndef XMCOH_PG_ENCODERS_H
+#define XMCOH_PG_ENCODERS_H
+
+#include "postgres.h"
+
+#include "xmcoh/text_encoder.h"
+
+/*
+ * The number of the encoder `name`, which the current user may use. Needs an active snapshot. Errors: undefined_object (no such
+ * encoder), insufficient_privilege.
+ */
+extern int32 xmcoh_find_encoder(const char *name, size_t name_length);
+
+/*
+ * What an encoder is, by number, without a check of privileges: who may use a model may use its encoder through it. Valid until
+ * the end of the transaction. Errors: undefined_object, data_corrupted.
+ */
+extern const xmc_text_encoder_shape *xmcoh_encoder_shape(int32 encoder_id);
+
+/* The SHA-256 of the file of an encoder in hexadecimal digits, likewise. Valid until the end of the transaction. */
+extern const char *xmcoh_encoder_sha256(int32 encoder_id);
+
+/*
+ * Vectors of n texts, in UTF-8, into out (n, dim). Equal texts are embedded once. Vectors that the session has computed lately
+ * come from its cache (xmcoh.encoder_cache). No check of privileges. Writes nothing to the database. Errors: undefined_object,
+ * data_corrupted, those of the core.
+ */
+extern void xmcoh_encode_texts(int32 encoder_id, int32 n, const xmc_encoder_text *text, float *out);
+
+#endif

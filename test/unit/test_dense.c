@@ -1,0 +1,209 @@
+/* test_dense.c - the parts of text encoders: row-independent linear layer, GELU, softmax, layer norm, attention */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "counting.h"
+#include "numeric/dense.h"
+#include "numeric/row_linear.h"
+
+static float *
+random_values(xmc_random *random, int64_t n)
+{
+	float	   *value = malloc((size_t) n * sizeof(float) + 1);
+
+	for (int64_t k = 0; k < n; k++)
+		value[k] = (float) (2 * xmc_random_uniform(random) - 1);
+	return value;
+}
+
+/* Against sums in double, and every row alone against the row in a product of many. */
+static void
+test_row_linear(void **state)
+{
+	static const int64_t shapes[][2] = {{16, 48}, {384, 32}, {13, 7}, {8, 3}, {7, 1}, {1, 5}, {100, 100}, {1536, 20}};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 1);
+	for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+	{
+		enum
+		{
+			ROWS = 101
+		};
+		int64_t		inputs = shapes[s][0];
+		int64_t		outputs = shapes[s][1];
+		float	   *x = random_values(&random, ROWS * inputs);
+		float	   *w = random_values(&random, outputs * inputs);
+		float	   *bias = random_values(&random, outputs);
+		float	   *y = random_values(&random, ROWS * outputs);
+		float	   *other = random_values(&random, ROWS * outputs);
+
+		assert_int_equal(xmc_row_linear(&ctx, ROWS, inputs, outputs, x, w, bias, y), XMC_OK);
+		for (int64_t r = 0; r < ROWS; r++)
+			for (int64_t o = 0; o < outputs; o++)
+				assert_true(fabs(y[r * outputs + o] - xmc_dot(inputs, x + r * inputs, w + o * inputs) - bias[o]) <
+							1e-6 * (double) inputs + 1e-6);
+		for (int64_t rows = 1; rows < ROWS; rows++)
+		{
+			int64_t		first = rows * 7 % (ROWS - rows + 1);
+
+			assert_int_equal(xmc_row_linear(&ctx, rows, inputs, outputs, x + first * inputs, w, bias, other), XMC_OK);
+			assert_memory_equal(other, y + first * outputs, (size_t) (rows * outputs) * sizeof(float));
+		}
+		free(x);
+		free(w);
+		free(bias);
+		free(y);
+		free(other);
+	}
+}
+
+/* A product of 400 million multiplications asks at least 8 times whether to stop. */
+static void
+test_row_linear_stops(void **state)
+{
+	counting	counts;
+	xmc_ctx		ctx = counting_ctx(&counts);
+	float	   *zero = calloc(4096 * 1024, sizeof(float));
+	float	   *y = malloc(100 * 4096 * sizeof(float));
+
+	(void) state;
+	assert_int_equal(xmc_row_linear(&ctx, 100, 1024, 4096, zero, zero, zero, y), XMC_OK);
+	assert_true(counts.questions >= 8);
+	counts = (counting){.stop_at = 3};
+	assert_int_equal(xmc_row_linear(&ctx, 100, 1024, 4096, zero, zero, zero, y), XMC_STOPPED);
+	free(zero);
+	free(y);
+}
+
+/* The stated error of GELU, and its derivative against finite differences of the exact function. */
+static void
+test_gelu(void **state)
+{
+	(void) state;
+	for (double at = -12; at <= 12; at += 0.00037)
+	{
+		float		x = (float) at;
+		double		exact = x * 0.5 * erfc(-x / sqrt(2.0));
+		double		h = 1e-5;
+		double		slope = ((x + h) * erfc(-(x + h) / sqrt(2.0)) - (x - h) * erfc(-(x - h) / sqrt(2.0))) / (4 * h);
+		float		y;
+		float		dy = 3;
+
+		xmc_gelu(1, &x, &y);
+		assert_true(fabs(y - exact) <= 0.5 * fabs(x) * 3e-7 + 1e-7 * fabs(exact));
+		xmc_gelu_backward(1, &x, &dy);
+		assert_true(fabs(dy - 3 * slope) < 5e-6);
+		xmc_gelu(1, &x, &x);	/* in place */
+		assert_true(x == y);
+	}
+}
+
+static void
+test_softmax(void **state)
+{
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 2);
+	for (int64_t n = 1; n < 100; n++)
+	{
+		float	   *x = random_values(&random, n);
+		double	   *exact = malloc((size_t) n * sizeof(double));
+		double		sum = 0;
+		double		scale = n % 2 ? 3 : 200;
+
+		for (int64_t k = 0; k < n; k++)
+		{
+			x[k] = (float) (x[k] * scale + 1000);
+			sum += exact[k] = exp(x[k] - 1000.0);
+		}
+		xmc_softmax(n, x);
+		for (int64_t k = 0; k < n; k++)
+			assert_true(fabs(x[k] - exact[k] / sum) <= 5e-7 * exact[k] / sum + 1e-30);
+		free(exact);
+		free(x);
+	}
+}
+
+static void
+test_layer_norm(void **state)
+{
+	float		x[4] = {1, 2, 3, 6};
+	float		w[4] = {1, 1, 2, 1};
+	float		b[4] = {0, 0, 1, 0};
+	float		y[4];
+	float		normal[4];
+	float		inverse;
+
+	(void) state;
+	xmc_layer_norm(1, 4, 0.5, x, w, b, y, normal, &inverse);
+	assert_true(fabs(inverse - 0.5) < 1e-7);	/* variance 3.5, epsilon 0.5 */
+	assert_true(fabs(y[2] - (0 * 2 + 1)) < 1e-6 && fabs(y[3] - 1.5) < 1e-6);
+	xmc_layer_norm(1, 4, 0.5, x, w, b, x, x, &inverse);
+	assert_memory_equal(x, y, sizeof x);
+}
+
+/* Both forms of the attention agree, for texts of more rows than one block, too. */
+static void
+test_attention(void **state)
+{
+	static const int64_t lengths[] = {1, 2, 20, XMC_ATTENTION_ROWS, XMC_ATTENTION_ROWS + 1, 600};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+	int64_t		d = 12;
+
+	(void) state;
+	xmc_random_seed(&random, 3);
+	for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
+	{
+		int64_t		n = lengths[l];
+		float	   *qkv = random_values(&random, n * 3 * d);
+		float	   *probability = random_values(&random, 3 * n * n);
+		float	   *scratch = random_values(&random, XMC_ATTENTION_ROWS * n);
+		float	   *first = random_values(&random, n * d);
+		float	   *second = random_values(&random, n * d);
+
+		assert_int_equal(xmc_attention(&ctx, n, d, 3, qkv, probability, NULL, NULL, first), XMC_OK);
+		assert_int_equal(xmc_attention_only(&ctx, n, d, 3, qkv, scratch, second), XMC_OK);
+		for (int64_t k = 0; k < n * d; k++)
+			assert_true(fabsf(first[k] - second[k]) < 1e-6f);
+		for (int64_t r = 0; r < 3 * n; r++)
+		{
+			double		sum = 0;
+
+			for (int64_t k = 0; k < n; k++)
+				sum += probability[r * n + k];
+			assert_true(fabs(sum - 1) < 1e-6);
+		}
+		free(qkv);
+		free(probability);
+		free(scratch);
+		free(first);
+		free(second);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_row_linear),
+		cmocka_unit_test(test_row_linear_stops),
+		cmocka_unit_test(test_gelu),
+		cmocka_unit_test(test_softmax),
+		cmocka_unit_test(test_layer_norm),
+		cmocka_unit_test(test_attention),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
