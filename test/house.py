@@ -235,7 +235,7 @@ def box(title, rows, what):
     lines = [f"+-- {title}: {what} ".ljust(WIDTH - 1, "-") + "+"]
     for cells in rows:
         width = (WIDTH - 1) // len(cells)
-        columns = [[f" {layer if k == 0 else '':<12}{text}"
+        columns = [[f" {layer if k == 0 else '':<13}{text}"
                     for k, text in enumerate(textwrap.wrap(" ".join(names), width - 16))] for layer, names in cells]
         for k in range(max(map(len, columns))):
             parts = [(column[k] if k < len(column) else "").ljust(width - 1) for column in columns]
