@@ -64,8 +64,8 @@ space_behind(const char *text, size_t at, size_t length)
 }
 
 /*
- * A match that is refused as no single word is passed over as a whole. White space behind a token may hold a match of another
- * token, which is then found all the same.
+ * A match that is refused as no single word is passed over as a whole. White space behind a token may hold a match of
+ * another token, which is then found all the same.
  */
 xmc_status
 xmc_added_scan_next(xmc_ctx *ctx, xmc_added_scan *scan, size_t *begin, size_t *end, int32_t *id)

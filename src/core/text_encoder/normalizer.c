@@ -157,7 +157,8 @@ replace(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, 
 }
 
 static xmc_status
-apply(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, const xmc_text_buffer *in, xmc_text_buffer *out)
+apply(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, const xmc_text_buffer *in,
+	  xmc_text_buffer *out)
 {
 	switch (step->kind)
 	{
@@ -176,8 +177,7 @@ apply(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, co
 				XMC_TRY(xmc_text_put(out, xmc_string(tables, step->text), (size_t) step->text.n, in->start > 0));
 			return put_part(in, 0, in->used, out);
 		case XMC_STEP_CHARSMAP:
-			return xmc_charsmap_apply(ctx, (const unsigned char *) xmc_string(tables, step->text), (size_t) step->text.n, in,
-									  out);
+			return xmc_charsmap_apply(ctx, tables->bytes + step->text.at, (size_t) step->text.n, in, out);
 		default:
 			return change_characters(ctx, step, in, out);
 	}

@@ -79,7 +79,9 @@ read_atom(const char *regex, size_t length, size_t *at, char *literal, size_t *l
 		if (c == 's')
 			return XMC_PATTERN_SPACE;
 		literal[0] = (char) (c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c);
-		return c == 'n' || c == 't' || c == 'r' || (c < 0x80 && xmc_character_is_punctuation(c)) ? XMC_PATTERN_CHARACTER : -1;
+		if (c == 'n' || c == 't' || c == 'r' || (c < 0x80 && xmc_character_is_punctuation(c)))
+			return XMC_PATTERN_CHARACTER;
+		return -1;
 	}
 	if (c == '.')
 	{

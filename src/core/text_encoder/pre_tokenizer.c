@@ -207,7 +207,8 @@ apply_metaspace(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step
 	for (size_t k = 0; k < words->n; k++)
 	{
 		size_t		begin = spare->used;
-		splitter	s = {.tables = tables, .step = step, .out = out, .behavior = XMC_MERGED_WITH_NEXT, .first_word = out->n};
+		splitter	s = {.tables = tables, .step = step, .out = out, .behavior = XMC_MERGED_WITH_NEXT,
+			.first_word = out->n};
 
 		XMC_TRY(put_metaspace(tables, step, text, words->span[k], spare));
 		s.text = spare->bytes;
