@@ -16,6 +16,8 @@ typedef struct xmc_added_scan
 	size_t		length;
 	size_t		at;				/* where the search goes on */
 	size_t		done;			/* the text before has been given out */
+	size_t		space;			/* text[space..space_end-1] is white space: it is read only once */
+	size_t		space_end;
 	int64_t		work;
 } xmc_added_scan;
 

@@ -9,11 +9,11 @@
 #include "text_encoder/tokenizer_tables.h"
 
 /*
- * Finds the first match of a step's pattern in text[at..end-1]: *begin to *finish - 1. False: there is none. The time is
- * linear in what is read.
+ * Finds the first match of a step's pattern in text[at..end-1]: *begin to *finish - 1; begin and finish are `end` if there
+ * is none. The time is linear in what is read. Errors: XMC_STOPPED.
  */
-extern bool xmc_pattern_find(const xmc_tables *tables, const xmc_tokenizer_step *step, const char *text, size_t at,
-							 size_t end, size_t *begin, size_t *finish);
+extern xmc_status xmc_pattern_find(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, const char *text,
+								   size_t at, size_t end, size_t *begin, size_t *finish);
 
 /*
  * Reads a regular expression into a (kind), b (times) of a step and the text of the pattern, literal
