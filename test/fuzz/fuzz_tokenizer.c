@@ -1,7 +1,7 @@
 /*
- * fuzz_tokenizer.c - the first byte of an input says what the rest is: a tokenizer.json; changes of the tables of a good tokenizer;
- * or a text for good tokenizers. Whatever opens gives ids below the vocabulary, the same ids each time, and with room for fewer
- * tokens their beginning.
+ * fuzz_tokenizer.c - the first byte of an input says what the rest is: a tokenizer.json; changes of the tables of a good
+ * tokenizer; or a text for good tokenizers. Whatever opens gives ids below the vocabulary, the same ids each time, and
+ * with room for fewer tokens their beginning.
  */
 #include "fuzz.h"
 #include "base/utf8.h"
@@ -119,8 +119,8 @@ encode_texts(const xmc_tokenizer *tokenizer, int32_t vocabulary)
 
 /* Copies of the tables of exactly their sizes, so that a read past their ends is detected. */
 static void
-open_and_encode(const xmc_tokenizer_table from[XMC_TOKENIZER_TABLES], int32_t vocabulary, const uint8_t *changes, size_t size,
-				bool must_open)
+open_and_encode(const xmc_tokenizer_table from[XMC_TOKENIZER_TABLES], int32_t vocabulary, const uint8_t *changes,
+				size_t size, bool must_open)
 {
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	xmc_tokenizer_table table[XMC_TOKENIZER_TABLES];

@@ -129,8 +129,8 @@ test_other_normalizers(void **state)
 }
 
 /*
- * A character map of two entries: A becomes "e", and e with an acute accent, 3 bytes, becomes "i". Its double-array trie was made by
- * hand: a unit holds the label and 1 << 10 times the offset; 0x100 says that a value follows.
+ * A character map of two entries: A becomes "e", and e with an acute accent, 3 bytes, becomes "i". Its double-array trie
+ * was made by hand: a unit holds the label and 1 << 10 times the offset; 0x100 says that a value follows.
  */
 static void
 test_precompiled(void **state)
@@ -289,8 +289,8 @@ test_bad_text(void **state)
 }
 
 /*
- * Hostile texts of a million bytes. With work that is quadratic in their lengths the test would not end: a million marks that are out
- * of order would take ICU's own normalizer minutes.
+ * Hostile texts of a million bytes. With work that is quadratic in their lengths the test would not end: a million marks
+ * that are out of order would take ICU's own normalizer minutes.
  */
 static void
 test_hostile_texts(void **state)

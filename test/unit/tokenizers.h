@@ -1,5 +1,6 @@
 /*
- * tokenizers.h - tiny tokenizers for tests: a tokenizer.json put together from its parts, compiled, opened, and asked for tokens.
+ * tokenizers.h - tiny tokenizers for tests: a tokenizer.json put together from its parts, compiled, opened, and asked for
+ * tokens.
  */
 #ifndef TOKENIZERS_H
 #define TOKENIZERS_H

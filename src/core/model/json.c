@@ -29,7 +29,8 @@ xmc_json_open(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, co
 }
 
 void
-xmc_json_open_file(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text, size_t length, char *pool)
+xmc_json_open_file(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text, size_t length,
+				   char *pool)
 {
 	xmc_json_open(json, ctx, what, bad, text, length, pool);
 	json->is_file = true;

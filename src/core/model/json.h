@@ -1,10 +1,10 @@
 /*
- * json.h - a pull parser of JSON (RFC 8259), and a string writer: for the headers of safetensors files, and for the files of
- * published encoders. Options arrive as numbers, and PostgreSQL reads and writes its own jsonb.
+ * json.h - a pull parser of JSON (RFC 8259), and a string writer: for the headers of safetensors files, and for the files
+ * of published encoders. Options arrive as numbers, and PostgreSQL reads and writes its own jsonb.
  *
- * A header may hold only a subset: objects, arrays, strings and whole numbers from 0 to 2^53, and only spaces (padding) may
- * follow the value. The text may be hostile: nesting and the members of one object are limited, keys of one object must differ,
- * and strings must be valid UTF-8 without lone surrogates. Time and memory grow as n log n at most.
+ * A header may hold only a subset: objects, arrays, strings and whole numbers from 0 to 2^53, and only spaces (padding)
+ * may follow the value. The text may be hostile: nesting and the members of one object are limited, keys of one object
+ * must differ, and strings must be valid UTF-8 without lone surrogates. Time and memory grow as n log n at most.
  */
 #ifndef XMCOH_JSON_H
 #define XMCOH_JSON_H
@@ -74,25 +74,24 @@ typedef struct xmc_json
 } xmc_json;
 
 /*
- * Begins to parse a header, text[0..length-1]. `what` names the text in messages; `bad` is the status for invalid text (XMC_BAD_INPUT
- * or XMC_BAD_MODEL). pool (length) receives the unescaped strings, which never take more bytes than in the text with their
- * quotes; the strings are valid as long as the pool. Nothing is allocated yet.
+ * Begins to parse a header, text[0..length-1]. `what` names the text in messages; `bad` is the status for invalid text
+ * (XMC_BAD_INPUT or XMC_BAD_MODEL). pool (length) receives the unescaped strings, which never take more bytes than in the
+ * text with their quotes; the strings are valid as long as the pool. Nothing is allocated yet.
  */
 extern void xmc_json_open(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text, size_t length,
 						  char *pool);
 
 /*
- * The same for a file: all of JSON, white space at the end, and larger limits. The value of a NUMBER is its first 19 or 20 digits
- * times or divided by a power of ten, each rounded once, as the reader of the reference implementation of tokenizers computes it
- * (serde_json), so that equal sums of scores are equal here, too.
+ * The same for a file: all of JSON, white space at the end, and larger limits. The value of a NUMBER is its first 19 or
+ * 20 digits times or divided by a power of ten, each rounded once, as the reader of the reference implementation of
+ * tokenizers computes it (serde_json), so that equal sums of scores are equal here, too.
  */
-extern void xmc_json_open_file(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text, size_t length,
-							   char *pool);
+extern void xmc_json_open_file(xmc_json *json, xmc_ctx *ctx, const char *what, xmc_status bad, const void *text,
+							   size_t length, char *pool);
 
 /*
- * Finds the next token. Errors: `bad` (the message says at which byte), XMC_NO_MEMORY, and for files XMC_STOPPED. A key that
- * occurs twice is found at the end of its object. After an error only close is
- * allowed.
+ * Finds the next token. Errors: `bad` (the message says at which byte), XMC_NO_MEMORY, and for files XMC_STOPPED. A key
+ * that occurs twice is found at the end of its object. After an error only close is allowed.
  */
 extern xmc_status xmc_json_next(xmc_json *json);
 

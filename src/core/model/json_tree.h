@@ -1,6 +1,6 @@
 /*
- * json_tree.h - a whole file of JSON as a tree, for files whose members come in any order. The text may be hostile: the number of
- * values is limited, and so are time and memory.
+ * json_tree.h - a whole file of JSON as a tree, for files whose members come in any order. The text may be hostile: the
+ * number of values is limited, and so are time and memory.
  */
 #ifndef XMCOH_JSON_TREE_H
 #define XMCOH_JSON_TREE_H

@@ -49,23 +49,27 @@ space_before(const char *text, size_t at, size_t least)
 	return at > least ? at : least;
 }
 
+/* Where white space ends that begins at scan->at. */
 static size_t
-space_behind(const char *text, size_t at, size_t length)
+space_behind(xmc_added_scan *scan)
 {
-	while (at < length)
+	if (scan->at >= scan->space && scan->at < scan->space_end)
+		return scan->space_end;
+	scan->space = scan->space_end = scan->at;
+	while (scan->space_end < scan->length)
 	{
-		size_t		next = at;
+		size_t		next = scan->space_end;
 
-		if (!xmc_character_is_space(xmc_text_next(text, &next, length)))
+		if (!xmc_character_is_space(xmc_text_next(scan->text, &next, scan->length)))
 			break;
-		at = next;
+		scan->space_end = next;
 	}
-	return at;
+	return scan->space_end;
 }
 
 /*
- * A match that is refused as no single word is passed over as a whole. White space behind a token may hold a match of another
- * token, which is then found all the same.
+ * A match that is refused as no single word is passed over as a whole. White space behind a token may hold a match of
+ * another token, which is then found all the same.
  */
 xmc_status
 xmc_added_scan_next(xmc_ctx *ctx, xmc_added_scan *scan, size_t *begin, size_t *end, int32_t *id)
@@ -95,7 +99,7 @@ xmc_added_scan_next(xmc_ctx *ctx, xmc_added_scan *scan, size_t *begin, size_t *e
 		*begin = scan->done;
 		*end = start > scan->done ? start : scan->done;
 		*id = token->id;
-		scan->done = token->rstrip ? space_behind(scan->text, scan->at, scan->length) : scan->at;
+		scan->done = token->rstrip ? space_behind(scan) : scan->at;
 		return XMC_OK;
 	}
 	*begin = scan->done < scan->length ? scan->done : scan->length;

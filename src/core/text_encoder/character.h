@@ -1,6 +1,7 @@
 /*
- * character.h - properties of characters as the reference implementation sees them. Its libraries have tables of different versions
- * of Unicode (8 for categories, 9 for normal forms); ICU's are newer, so characters of later versions count as not assigned.
+ * character.h - properties of characters as the reference implementation sees them. Its libraries have tables of
+ * different versions of Unicode (8 for categories, 9 for normal forms); ICU's are newer, so characters of later versions
+ * count as not assigned.
  */
 #ifndef XMCOH_CHARACTER_H
 #define XMCOH_CHARACTER_H

@@ -25,7 +25,8 @@ xmc_charsmap_check(xmc_ctx *ctx, xmc_status bad, const unsigned char *map, size_
 		return xmc_fail(ctx, bad, "precompiled_charsmap: %zu bytes are too few", size);
 	trie = read_u32(map) / UNIT_BYTES * UNIT_BYTES;
 	if (trie < UNIT_BYTES || trie > size - LENGTH_BYTES)
-		return xmc_fail(ctx, bad, "precompiled_charsmap: its trie has %zu bytes, but %zu follow", trie, size - LENGTH_BYTES);
+		return xmc_fail(ctx, bad, "precompiled_charsmap: its trie has %zu bytes, but %zu follow", trie,
+						size - LENGTH_BYTES);
 	if (!xmc_utf8_valid((const char *) map + LENGTH_BYTES + trie, size - LENGTH_BYTES - trie))
 		return xmc_fail(ctx, bad, "precompiled_charsmap: the replacements are not valid UTF-8");
 	return XMC_OK;
@@ -73,11 +74,12 @@ look_up(const unsigned char *map, size_t size, const char *key, size_t length, c
 }
 
 /*
- * Appends the cluster in->bytes[begin..end-1]. What is written first counts as from the text's start even if characters before it
- * were dropped: the reference implementation loses count of those.
+ * Appends the cluster in->bytes[begin..end-1]. What is written first counts as from the text's start even if characters
+ * before it were dropped: the reference implementation loses count of those.
  */
 static xmc_status
-apply_cluster(const unsigned char *map, size_t size, const xmc_text_buffer *in, size_t begin, size_t end, xmc_text_buffer *out)
+apply_cluster(const unsigned char *map, size_t size, const xmc_text_buffer *in, size_t begin, size_t end,
+			  xmc_text_buffer *out)
 {
 	const char *replacement = NULL;
 	size_t		n = 0;

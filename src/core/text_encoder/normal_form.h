@@ -1,7 +1,7 @@
 /*
- * normal_form.h - Unicode's normal forms NFC, NFD, NFKC, NFKD (UAX #15) in the version of Unicode that the reference implementation
- * has, 9.0. ICU gives decompositions, combining classes and compositions; the order of marks is sorted here, because ICU's own
- * functions take time quadratic in the number of marks that follow each other.
+ * normal_form.h - Unicode's normal forms NFC, NFD, NFKC, NFKD (UAX #15) in the version of Unicode that the reference
+ * implementation has, 9.0. ICU gives decompositions, combining classes and compositions; the order of marks is sorted
+ * here, because ICU's own functions take time quadratic in the number of marks that follow each other.
  */
 #ifndef XMCOH_NORMAL_FORM_H
 #define XMCOH_NORMAL_FORM_H

@@ -115,10 +115,11 @@ put_part(const xmc_text_buffer *in, size_t begin, size_t end, xmc_text_buffer *o
 }
 
 static xmc_status
-strip(const xmc_tokenizer_step *step, const xmc_text_buffer *in, xmc_text_buffer *out)
+strip(xmc_ctx *ctx, const xmc_tokenizer_step *step, const xmc_text_buffer *in, xmc_text_buffer *out)
 {
 	size_t		begin = 0;
 	size_t		end = 0;
+	int64_t		work = 0;
 
 	for (size_t at = 0; at < in->used;)
 	{
@@ -126,6 +127,7 @@ strip(const xmc_tokenizer_step *step, const xmc_text_buffer *in, xmc_text_buffer
 		size_t		before = at;
 
 		c = xmc_text_next(in->bytes, &at, in->used);
+		XMC_TRY(xmc_spend(ctx, &work, 2));
 		if (xmc_character_is_space(c))
 			continue;
 		if (end == 0)
@@ -146,18 +148,22 @@ replace(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, 
 	size_t		end;
 	int64_t		work = 0;
 
-	while (xmc_pattern_find(tables, step, in->bytes, at, in->used, &begin, &end))
+	while (at < in->used)
 	{
+		XMC_TRY(xmc_pattern_find(ctx, tables, step, in->bytes, at, in->used, &begin, &end));
 		XMC_TRY(put_part(in, at, begin, out));
+		if (begin == end)
+			break;
 		XMC_TRY(xmc_text_put(out, xmc_string(tables, step->other), (size_t) step->other.n, end <= in->start));
 		XMC_TRY(xmc_spend(ctx, &work, 16 + step->other.n + (int64_t) (end - at)));
 		at = end;
 	}
-	return put_part(in, at, in->used, out);
+	return XMC_OK;
 }
 
 static xmc_status
-apply(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, const xmc_text_buffer *in, xmc_text_buffer *out)
+apply(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, const xmc_text_buffer *in,
+	  xmc_text_buffer *out)
 {
 	switch (step->kind)
 	{
@@ -168,7 +174,7 @@ apply(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, co
 			return xmc_normal_form(ctx, step->kind == XMC_STEP_NFKC || step->kind == XMC_STEP_NFKD,
 								   step->kind == XMC_STEP_NFC || step->kind == XMC_STEP_NFKC, in, out);
 		case XMC_STEP_STRIP:
-			return strip(step, in, out);
+			return strip(ctx, step, in, out);
 		case XMC_STEP_REPLACE:
 			return replace(ctx, tables, step, in, out);
 		case XMC_STEP_PREPEND:
@@ -176,8 +182,7 @@ apply(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, co
 				XMC_TRY(xmc_text_put(out, xmc_string(tables, step->text), (size_t) step->text.n, in->start > 0));
 			return put_part(in, 0, in->used, out);
 		case XMC_STEP_CHARSMAP:
-			return xmc_charsmap_apply(ctx, (const unsigned char *) xmc_string(tables, step->text), (size_t) step->text.n, in,
-									  out);
+			return xmc_charsmap_apply(ctx, tables->bytes + step->text.at, (size_t) step->text.n, in, out);
 		default:
 			return change_characters(ctx, step, in, out);
 	}

@@ -31,10 +31,11 @@ matches_one(const xmc_tokenizer_step *step, const char *wanted, const char *text
 	return match;
 }
 
-bool
-xmc_pattern_find(const xmc_tables *tables, const xmc_tokenizer_step *step, const char *text, size_t at, size_t end,
-				 size_t *begin, size_t *finish)
+xmc_status
+xmc_pattern_find(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step *step, const char *text, size_t at,
+				 size_t end, size_t *begin, size_t *finish)
 {
+	int64_t		work = 0;
 	const char *wanted = xmc_string(tables, step->text);
 	bool		once = step->a == XMC_PATTERN_TEXT || step->a == XMC_PATTERN_ONE_SPACE || step->a == XMC_PATTERN_ONE_ANY;
 
@@ -47,16 +48,19 @@ xmc_pattern_find(const xmc_tables *tables, const xmc_tokenizer_step *step, const
 		{
 			if (times < INT32_MAX)
 				times++;
+			XMC_TRY(xmc_spend(ctx, &work, 4));
 			if (once)
 				break;
 		}
 		*finish = at;
 		if (times > 0 && (once || times >= step->b))
-			return true;
+			return XMC_OK;
 		if (times == 0)
 			xmc_text_next(text, &at, end);	/* a run that is too short is passed over as a whole */
+		XMC_TRY(xmc_spend(ctx, &work, 4));
 	}
-	return false;
+	*begin = *finish = end;
+	return XMC_OK;
 }
 
 /* ---- reading ---- */
@@ -79,7 +83,9 @@ read_atom(const char *regex, size_t length, size_t *at, char *literal, size_t *l
 		if (c == 's')
 			return XMC_PATTERN_SPACE;
 		literal[0] = (char) (c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c);
-		return c == 'n' || c == 't' || c == 'r' || (c < 0x80 && xmc_character_is_punctuation(c)) ? XMC_PATTERN_CHARACTER : -1;
+		if (c == 'n' || c == 't' || c == 'r' || (c < 0x80 && xmc_character_is_punctuation(c)))
+			return XMC_PATTERN_CHARACTER;
+		return -1;
 	}
 	if (c == '.')
 	{

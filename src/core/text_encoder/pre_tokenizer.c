@@ -50,6 +50,7 @@ typedef struct splitter
 	bool		previous;		/* the part before was a match */
 	bool		held;			/* merged with next: a match waits for what follows */
 	xmc_span	holding;
+	int64_t		work;
 } splitter;
 
 /* The next part of the text, which is a match or not. */
@@ -115,6 +116,7 @@ split_at_characters(splitter *s, xmc_span word)
 		size_t		begin = at;
 		UChar32		c = xmc_text_next(s->text, &at, word.end);
 
+		XMC_TRY(xmc_spend(s->out->ctx, &s->work, 4));
 		if (!cuts_at(s->tables, s->step, s->text, begin, at - begin, c))
 			continue;
 		if (rest < begin)
@@ -132,14 +134,16 @@ split_at_pattern(splitter *s, xmc_span word)
 	size_t		begin;
 	size_t		end;
 
-	while (xmc_pattern_find(s->tables, s->step, s->text, at, word.end, &begin, &end))
+	while (at < word.end)
 	{
+		XMC_TRY(xmc_pattern_find(s->out->ctx, s->tables, s->step, s->text, at, word.end, &begin, &end));
 		if (at < begin)
 			XMC_TRY(add_part(s, at, begin, false));
-		XMC_TRY(add_part(s, begin, end, true));
+		if (begin < end)
+			XMC_TRY(add_part(s, begin, end, true));
 		at = end;
 	}
-	return at < word.end ? add_part(s, at, word.end, false) : XMC_OK;
+	return XMC_OK;
 }
 
 /* Runs of word characters, and runs of others but white space. */
@@ -155,6 +159,7 @@ split_words(splitter *s, xmc_span word)
 		UChar32		c = xmc_text_next(s->text, &at, word.end);
 		int			now = xmc_character_is_word(c) ? 1 : xmc_character_is_space(c) ? 0 : 2;
 
+		XMC_TRY(xmc_spend(s->out->ctx, &s->work, 4));
 		if (now == last)
 			continue;
 		if (last != 0)
@@ -207,7 +212,8 @@ apply_metaspace(xmc_ctx *ctx, const xmc_tables *tables, const xmc_tokenizer_step
 	for (size_t k = 0; k < words->n; k++)
 	{
 		size_t		begin = spare->used;
-		splitter	s = {.tables = tables, .step = step, .out = out, .behavior = XMC_MERGED_WITH_NEXT, .first_word = out->n};
+		splitter	s = {.tables = tables, .step = step, .out = out, .behavior = XMC_MERGED_WITH_NEXT,
+			.first_word = out->n};
 
 		XMC_TRY(put_metaspace(tables, step, text, words->span[k], spare));
 		s.text = spare->bytes;

@@ -16,7 +16,10 @@ typedef struct xmc_table_builder
 	int32_t		bytes_room;
 } xmc_table_builder;
 
-/* Each appends values to a table and says where they stand. Errors: XMC_NO_MEMORY, XMC_LIMIT, and xmc_builder_trie XMC_STOPPED. */
+/*
+ * Each appends values to a table and says where they stand. Errors: XMC_NO_MEMORY, XMC_LIMIT, and xmc_builder_trie
+ * XMC_STOPPED.
+ */
 extern xmc_status xmc_builder_bytes(xmc_table_builder *builder, const void *bytes, size_t n, xmc_place *place);
 extern xmc_status xmc_builder_index(xmc_table_builder *builder, const int32_t *value, size_t n, xmc_place *place);
 /* string (n) becomes sorted. */

@@ -150,8 +150,8 @@ read_wordpiece(reader *r, const xmc_json_node *model)
 	if (!unknown || unknown->kind != XMC_JSON_STRING)
 		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": the WordPiece model has no unk_token");
 	if (!prefix || prefix->kind != XMC_JSON_STRING || prefix->string_length > XMC_TOKENIZER_MAX_STRING)
-		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": the WordPiece model needs a continuing_subword_prefix of at most %d bytes",
-						XMC_TOKENIZER_MAX_STRING);
+		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": the WordPiece model needs a continuing_subword_prefix of "
+						"at most %d bytes", XMC_TOKENIZER_MAX_STRING);
 	if (!most || most->kind != XMC_JSON_INTEGER)
 		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": the WordPiece model needs max_input_chars_per_word, a whole number");
 	settings->max_characters = most->integer > INT32_MAX ? INT32_MAX : (int32_t) most->integer;
@@ -244,14 +244,14 @@ read_added(reader *r, const xmc_json_node *one, int32_t *next_id, xmc_added_toke
 	if (expected < 0)
 		expected = (*next_id)++;
 	if (token->id != expected)
-		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": added token \"%s\" has id %d, but %d follows from the vocabulary", shown,
-						(int) token->id, (int) expected);
+		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": added token \"%s\" has id %d, but %d follows from the "
+						"vocabulary", shown, (int) token->id, (int) expected);
 	return XMC_OK;
 }
 
 /*
- * Makes a trie of the added tokens' contents, which stand in bytes. Two equal contents are refused: the reference implementation
- * refuses them, too.
+ * Makes a trie of the added tokens' contents, which stand in bytes. Two equal contents are refused: the reference
+ * implementation refuses them, too.
  */
 static xmc_status
 add_contents(reader *r, xmc_trie_string *content, const xmc_text_buffer *bytes, size_t n, xmc_trie_place *place)
@@ -267,8 +267,9 @@ add_contents(reader *r, xmc_trie_string *content, const xmc_text_buffer *bytes, 
 			memcmp(content[k].string, content[k - 1].string, content[k].length) == 0;
 
 		if (twice || content[k].length == 0 || content[k].length > XMC_TOKENIZER_MAX_STRING)
-			return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": added token \"%s\" %s", xmc_printable(content[k].string,
-							content[k].length, shown), twice ? "occurs twice" : "is empty or too long once it is normalized");
+			return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": added token \"%s\" %s",
+							xmc_printable(content[k].string, content[k].length, shown),
+							twice ? "occurs twice" : "is empty or too long once it is normalized");
 	}
 	return XMC_OK;
 }
@@ -387,7 +388,8 @@ read_template_token(reader *r, const xmc_json_node *tokens, const xmc_json_node 
 		ids = xmc_json_member(&r->tree, xmc_json_member(&r->tree, tokens, name->string), "ids");
 	if (!ids || ids->kind != XMC_JSON_ARRAY)
 		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": the template names a special token \"%s\" without ids",
-						name && name->kind == XMC_JSON_STRING ? xmc_printable(name->string, name->string_length, shown) : "");
+						name && name->kind == XMC_JSON_STRING ?
+						xmc_printable(name->string, name->string_length, shown) : "");
 	for (const xmc_json_node *id = xmc_json_first(&r->tree, ids); id; id = xmc_json_after(&r->tree, id))
 		XMC_TRY(add_special(r, to, id));
 	return XMC_OK;
@@ -410,7 +412,8 @@ read_template(reader *r, const xmc_json_node *node, special *before, special *af
 		else if (token)
 			XMC_TRY(read_template_token(r, tokens, xmc_json_member(&r->tree, token, "id"), seen ? after : before));
 		else
-			return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": the template must consist of special tokens and sequence A once");
+			return xmc_fail(r->ctx, XMC_BAD_INPUT,
+							WHAT ": the template must consist of special tokens and sequence A once");
 	}
 	if (!seen)
 		return xmc_fail(r->ctx, XMC_BAD_INPUT, WHAT ": the template must hold sequence A");

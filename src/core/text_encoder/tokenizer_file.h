@@ -1,6 +1,6 @@
 /*
- * tokenizer_file.h - from `tokenizer.json`, the file of Hugging Face's tokenizers in which published encoders come, to the tables
- * of a tokenizer.
+ * tokenizer_file.h - from `tokenizer.json`, the file of Hugging Face's tokenizers in which published encoders come, to
+ * the tables of a tokenizer.
  */
 #ifndef XMCOH_TOKENIZER_FILE_H
 #define XMCOH_TOKENIZER_FILE_H
@@ -15,9 +15,9 @@ typedef struct xmc_tokenizer_tables
 } xmc_tokenizer_tables;
 
 /*
- * Makes the tables of a tokenizer.json, which may be hostile. The same file gives the same tables. Errors: XMC_BAD_INPUT (damaged,
- * or something that is not supported: the message names the field, what was found and what is supported), XMC_LIMIT,
- * XMC_NO_MEMORY, XMC_STOPPED.
+ * Makes the tables of a tokenizer.json, which may be hostile. The same file gives the same tables. Errors: XMC_BAD_INPUT
+ * (damaged, or something that is not supported: the message names the field, what was found and what is supported),
+ * XMC_LIMIT, XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_tokenizer_compile(xmc_ctx *ctx, const void *json, size_t size, xmc_tokenizer_tables *out);
 extern void xmc_tokenizer_tables_free(xmc_ctx *ctx, xmc_tokenizer_tables *tables);

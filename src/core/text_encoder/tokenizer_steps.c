@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define NORMALIZERS "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Prepend, Replace, Sequence, Strip, StripAccents"
+#define NORMALIZERS "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Prepend, Replace, Sequence, " \
+	"Strip, StripAccents"
 #define PRE_TOKENIZERS "BertPreTokenizer, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace, WhitespaceSplit"
 
 /* What is read: where it stands in the file, and the steps so far. */
@@ -22,8 +23,8 @@ typedef struct reader
 } reader;
 
 xmc_status
-xmc_tokenizer_read_flag(xmc_ctx *ctx, const xmc_json_tree *tree, const xmc_json_node *object, const char *key, bool otherwise,
-						bool *out)
+xmc_tokenizer_read_flag(xmc_ctx *ctx, const xmc_json_tree *tree, const xmc_json_node *object, const char *key,
+						bool otherwise, bool *out)
 {
 	const xmc_json_node *node = xmc_json_member(tree, object, key);
 
@@ -52,8 +53,8 @@ refuse(reader *r, const char *what, const xmc_json_node *found, const char *supp
 	char		shown[XMC_PRINTABLE];
 
 	return xmc_fail(r->ctx, XMC_BAD_INPUT, "tokenizer.json: %s %s \"%s\" is not supported, only %s", r->where, what,
-					found && found->kind == XMC_JSON_STRING ? xmc_printable(found->string, found->string_length, shown) : "",
-					supported);
+					found && found->kind == XMC_JSON_STRING ?
+					xmc_printable(found->string, found->string_length, shown) : "", supported);
 }
 
 /* Appends a step. */
@@ -102,7 +103,8 @@ read_pattern(reader *r, const xmc_json_node *object, xmc_tokenizer_step *step)
 		return read_string(r, text, "String", XMC_TOKENIZER_MAX_STRING, &step->text);
 	}
 	if (!regex || regex->kind != XMC_JSON_STRING || text)
-		return xmc_fail(r->ctx, XMC_BAD_INPUT, "tokenizer.json: %s needs \"pattern\" with a \"String\" or a \"Regex\"", r->where);
+		return xmc_fail(r->ctx, XMC_BAD_INPUT, "tokenizer.json: %s needs \"pattern\" with a \"String\" or a \"Regex\"",
+						r->where);
 	if (!xmc_pattern_read(regex->string, regex->string_length, step, literal, &length))
 		return refuse(r, "regular expression", regex,
 					  "a text, or one of \\s, . and a single character, alone or followed by + or {n,}");
@@ -183,7 +185,8 @@ read_precompiled(reader *r, const xmc_json_node *object)
 	xmc_status	status;
 
 	if (!map || map->kind != XMC_JSON_STRING)
-		return xmc_fail(r->ctx, XMC_BAD_INPUT, "tokenizer.json: normalizer of type Precompiled needs \"precompiled_charsmap\"");
+		return xmc_fail(r->ctx, XMC_BAD_INPUT, "tokenizer.json: normalizer of type Precompiled needs "
+						"\"precompiled_charsmap\"");
 	decoded = xmc_alloc(r->ctx, map->string_length / 4 * 3, 1);
 	XMC_NEED(decoded, r->ctx);
 	if (base64_decode(map->string, map->string_length, decoded, &n))
@@ -229,12 +232,14 @@ read_normalizer(reader *r, const xmc_json_node *object)
 	{
 		step.kind = XMC_STEP_REPLACE;
 		XMC_TRY(read_pattern(r, object, &step));
-		XMC_TRY(read_string(r, xmc_json_member(r->tree, object, "content"), "content", XMC_TOKENIZER_MAX_STRING, &step.other));
+		XMC_TRY(read_string(r, xmc_json_member(r->tree, object, "content"), "content", XMC_TOKENIZER_MAX_STRING,
+							&step.other));
 	}
 	else if (xmc_json_is(type, "Prepend"))
 	{
 		step.kind = XMC_STEP_PREPEND;
-		XMC_TRY(read_string(r, xmc_json_member(r->tree, object, "prepend"), "prepend", XMC_TOKENIZER_MAX_STRING, &step.text));
+		XMC_TRY(read_string(r, xmc_json_member(r->tree, object, "prepend"), "prepend", XMC_TOKENIZER_MAX_STRING,
+							&step.text));
 	}
 	else
 		return refuse(r, "of type", type, NORMALIZERS);
@@ -246,7 +251,8 @@ read_normalizer(reader *r, const xmc_json_node *object)
 static xmc_status
 read_behavior(reader *r, const xmc_json_node *object, int32_t *out)
 {
-	static const char *const name[XMC_BEHAVIORS] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+	static const char *const name[XMC_BEHAVIORS] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+	"Contiguous"};
 	const xmc_json_node *behavior = xmc_json_member(r->tree, object, "behavior");
 
 	*out = XMC_ISOLATED;
@@ -264,13 +270,13 @@ read_metaspace(reader *r, const xmc_json_node *object, xmc_tokenizer_step *step)
 	static const char *const name[XMC_PREPENDS] = {"always", "first", "never"};
 	const xmc_json_node *scheme = xmc_json_member(r->tree, object, "prepend_scheme");
 	const xmc_json_node *mark = xmc_json_member(r->tree, object, "replacement");
+	const unsigned char *first;
 	int32_t		prefix;
 
 	step->kind = XMC_STEP_METASPACE;
 	XMC_TRY(read_string(r, mark, "replacement", 4, &step->text));
-	if (mark->string_length == 0 ||
-		xmc_utf8_character((const unsigned char *) mark->string, (const unsigned char *) mark->string + mark->string_length) !=
-		mark->string_length)
+	first = (const unsigned char *) mark->string;
+	if (mark->string_length == 0 || xmc_utf8_character(first, first + mark->string_length) != mark->string_length)
 		return refuse(r, "replacement", mark, "a single character");
 	if (scheme)
 	{

@@ -6,8 +6,8 @@
 #include "text_encoder/table_builder.h"
 
 /*
- * Reads the normalizer into builder->settings.normalizer, the pre-tokenizer into .pre_tokenizer. A node of NULL or null: there is
- * none. Errors: XMC_BAD_INPUT (the message names what is not supported), XMC_LIMIT, XMC_NO_MEMORY.
+ * Reads the normalizer into builder->settings.normalizer, the pre-tokenizer into .pre_tokenizer. A node of NULL or null:
+ * there is none. Errors: XMC_BAD_INPUT (the message names what is not supported), XMC_LIMIT, XMC_NO_MEMORY.
  */
 extern xmc_status xmc_tokenizer_read_normalizer(xmc_table_builder *builder, const xmc_json_tree *tree,
 												const xmc_json_node *node);
@@ -15,7 +15,7 @@ extern xmc_status xmc_tokenizer_read_pre_tokenizer(xmc_table_builder *builder, c
 												   const xmc_json_node *node);
 
 /* true or false of a member, or a default if the member is missing or null. Errors: XMC_BAD_INPUT. */
-extern xmc_status xmc_tokenizer_read_flag(xmc_ctx *ctx, const xmc_json_tree *tree, const xmc_json_node *object, const char *key,
-										  bool otherwise, bool *out);
+extern xmc_status xmc_tokenizer_read_flag(xmc_ctx *ctx, const xmc_json_tree *tree, const xmc_json_node *object,
+										  const char *key, bool otherwise, bool *out);
 
 #endif

@@ -131,8 +131,12 @@ check_ids(checker *c, xmc_place place, int32_t most, int32_t least)
 	if (place.n > most || !is_within(c->tables->n_index, place.at, place.n, 1))
 		return bad(c, "ids lie outside");
 	for (int32_t k = 0; k < place.n; k++)
-		if (c->tables->index[place.at + k] < least || c->tables->index[place.at + k] >= c->vocabulary)
+	{
+		int32_t		id = c->tables->index[(size_t) place.at + (size_t) k];
+
+		if (id < least || id >= c->vocabulary)
 			return bad(c, "an id is out of range");
+	}
 	return XMC_OK;
 }
 
@@ -145,7 +149,7 @@ check_added(checker *c)
 		return bad(c, "added tokens lie outside");
 	for (int32_t k = 0; k < added.n; k++)
 	{
-		const int32_t *token = c->tables->index + added.at + k * XMC_ADDED_VALUES;
+		const int32_t *token = c->tables->index + added.at + (size_t) k * XMC_ADDED_VALUES;
 
 		if (token[0] < 0 || token[0] >= c->vocabulary)
 			return bad(c, "the id of an added token is out of range");

@@ -1,6 +1,6 @@
 /*
- * tokenizer_tables.h - the tables of a tokenizer: flat arrays without pointers, which are stored as tensors of the encoder's file
- * and read in place. tokenizer_file.c makes them; this file checks them, because they may be hostile.
+ * tokenizer_tables.h - the tables of a tokenizer: flat arrays without pointers, which are stored as tensors of the
+ * encoder's file and read in place. tokenizer_file.c makes them; this file checks them, because they may be hostile.
  */
 #ifndef XMCOH_TOKENIZER_TABLES_H
 #define XMCOH_TOKENIZER_TABLES_H
@@ -185,8 +185,8 @@ xmc_string(const xmc_tables *tables, xmc_place string)
 }
 
 /*
- * Checks tables so that every later access is within them and every id is below `vocabulary`; sets *out. Errors: XMC_BAD_MODEL,
- * XMC_STOPPED.
+ * Checks tables so that every later access is within them and every id is below `vocabulary`; sets *out. Errors:
+ * XMC_BAD_MODEL, XMC_STOPPED.
  */
 extern xmc_status xmc_tables_check(xmc_ctx *ctx, const xmc_tokenizer_table table[XMC_TOKENIZER_TABLES], int32_t vocabulary,
 								   xmc_tables *out);

@@ -1,7 +1,8 @@
 /*
- * trie.h - a trie of byte strings in three flat arrays. Nodes are numbered breadth first, so the children of a node are neighbours:
- * those of node v are first[v] .. first[v + 1] - 1, sorted by label. Node 0 is the root. value[v] is -1, or the value of the string
- * that ends at v. The arrays are made from sorted strings in time linear in their bytes, whatever the strings are.
+ * trie.h - a trie of byte strings in three flat arrays. Nodes are numbered breadth first, so the children of a node are
+ * neighbours: those of node v are first[v] .. first[v + 1] - 1, sorted by label. Node 0 is the root. value[v] is -1, or
+ * the value of the string that ends at v. The arrays are made from sorted strings in time linear in their bytes, whatever
+ * the strings are.
  */
 #ifndef XMCOH_TRIE_H
 #define XMCOH_TRIE_H
@@ -59,8 +60,8 @@ extern xmc_status xmc_trie_sort(xmc_ctx *ctx, xmc_trie_string *string, xmc_trie_
 extern int64_t xmc_trie_count(const xmc_trie_string *string, size_t n);
 
 /*
- * Fills first (nodes + 1), value (nodes) and label (nodes) from n sorted strings, where nodes is xmc_trie_count. Of equal strings
- * the last one's value stays. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Fills first (nodes + 1), value (nodes) and label (nodes) from n sorted strings, where nodes is xmc_trie_count. Of equal
+ * strings the last one's value stays. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_trie_build(xmc_ctx *ctx, const xmc_trie_string *string, size_t n, int32_t nodes, int32_t *first,
 								 int32_t *value, unsigned char *label);

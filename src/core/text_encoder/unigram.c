@@ -112,8 +112,8 @@ add_unknown(const xmc_unigram *model, const char *text, size_t length, xmc_token
 }
 
 /*
- * Turns the path around, so that at[begin].length is the length of the piece that begins there, and reads it from the left. The
- * entry at `begin` is free, because all later pieces have been read.
+ * Turns the path around, so that at[begin].length is the length of the piece that begins there, and reads it from the
+ * left. The entry at `begin` is free, because all later pieces have been read.
  */
 static void
 read_path(const xmc_unigram *model, const char *word, size_t length, best *at, xmc_token_list *out)

@@ -1,6 +1,6 @@
 /*
- * unigram.h - a text as the pieces of the highest sum of scores (Kudo 2018, arXiv:1804.10959), found by Viterbi's algorithm as the
- * reference implementation does, with its rules for ties and for what the vocabulary does not have.
+ * unigram.h - a text as the pieces of the highest sum of scores (Kudo 2018, arXiv:1804.10959), found by Viterbi's
+ * algorithm as the reference implementation does, with its rules for ties and for what the vocabulary does not have.
  */
 #ifndef XMCOH_UNIGRAM_H
 #define XMCOH_UNIGRAM_H

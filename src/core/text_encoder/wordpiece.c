@@ -26,8 +26,8 @@ is_longer(const char *word, size_t length, int32_t most)
 }
 
 /*
- * If the word turns out to be unknown, the tokens so far are taken back. A word whose tokens do not all fit is read to its end
- * nevertheless, because only then its first tokens are certain.
+ * If the word turns out to be unknown, the tokens so far are taken back. A word whose tokens do not all fit is read to
+ * its end nevertheless, because only then its first tokens are certain.
  */
 xmc_status
 xmc_wordpiece_encode(xmc_ctx *ctx, const xmc_wordpiece *model, const char *word, size_t length, xmc_token_list *out)

@@ -1,4 +1,6 @@
-/* wordpiece.h - a word as pieces: the longest piece first, from the left (Schuster and Nakajima 2012; Devlin et al. 2019) */
+/*
+ * wordpiece.h - a word as pieces: the longest piece first, from the left (Schuster and Nakajima 2012; Devlin et al. 2019)
+ */
 #ifndef XMCOH_WORDPIECE_H
 #define XMCOH_WORDPIECE_H
 
@@ -15,7 +17,10 @@ typedef struct xmc_wordpiece
 
 extern xmc_wordpiece xmc_wordpiece_open(const xmc_tables *tables);
 
-/* Appends the tokens of a word; a word that is too long, or that the pieces do not cover, is the unknown token. Errors: XMC_STOPPED. */
+/*
+ * Appends the tokens of a word; a word that is too long, or that the pieces do not cover, is the unknown token. Errors:
+ * XMC_STOPPED.
+ */
 extern xmc_status xmc_wordpiece_encode(xmc_ctx *ctx, const xmc_wordpiece *model, const char *word, size_t length,
 									   xmc_token_list *out);
 
