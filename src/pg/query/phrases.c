@@ -188,6 +188,27 @@ xmcoh_feature_name(xmc_feature_kind kind, const char *term, size_t term_length)
 	}
 }
 
+/* Whether a character that begins so, in UTF-8, is of U+3000 to U+9FFF: scripts without spaces. */
+static bool
+without_spaces(const char *character)
+{
+	return (uint8) *character >= 0xE3 && (uint8) *character <= 0xE9;
+}
+
+char *
+xmcoh_mention_name(const xmc_part *part, int side)
+{
+	char	   *word = xmcoh_feature_name(XMC_FEATURE_WORD, part->term, part->term_length);
+	char	   *beside;
+	const char *space;
+
+	if (part->beside[side] == NULL)
+		return psprintf("%s: %s", part->beside_after ? "last word" : "first word", word);
+	beside = xmcoh_feature_name(XMC_FEATURE_WORD, part->beside[side], part->beside_length[side]);
+	space = without_spaces(part->beside_after ? part->beside[side] : part->term) ? "" : " ";
+	return part->beside_after ? psprintf("%s%s%s", word, space, beside) : psprintf("%s%s%s", beside, space, word);
+}
+
 /*
  * Whether people would call the feature a word of the text. Character n-grams begin and end within words; a bigram of a script
  * without spaces looks like nothing in the text.
@@ -203,8 +224,7 @@ is_word(const xmc_part *part)
 		case XMC_FEATURE_STEM:
 			return true;
 		case XMC_FEATURE_BIGRAM:
-			/* the first bytes in UTF-8 of U+3000 to U+9FFF */
-			return space == NULL || (uint8) space[1] < 0xE3 || (uint8) space[1] > 0xE9;
+			return space == NULL || !without_spaces(space + 1);
 		default:
 			return false;
 	}
