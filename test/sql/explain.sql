@@ -22,6 +22,15 @@ SELECT bool_and(CASE WHEN feature ~ '^(first words?|words): ' THEN true
  WHERE kind = 'word';
 SELECT feature, item FROM xmcoh.explain('guides', '1003', (SELECT step::text FROM draft WHERE guide = 1003 AND place = 0),
     (SELECT step::text FROM draft WHERE guide = 1003 AND place = 4), 3) WHERE kind = 'word' AND feature !~ 'other|first' AND contribution > 0;
+-- Shared words stand in both texts, and each text has the mention that is told.
+SELECT bool_and(feature ~ '^\S+ \(.+, .+\)$' AND position(split_part(feature, ' (', 1) IN lower(a.words)) > 0
+                AND position(split_part(feature, ' (', 1) IN lower(b.words)) > 0) AS in_both, count(*) > 5 AS some, bool_and(item IS NULL) AS of_both
+  FROM draft AS a JOIN draft AS b ON a.guide = b.guide AND a.place < b.place,
+       LATERAL xmcoh.explain('guides', a.guide::text, a.step::text, b.step::text, 100) AS e
+ WHERE a.guide BETWEEN 1003 AND 1011 AND kind = 'shared word';
+-- A network has parts of its inputs; `top` bounds them as it bounds words.
+SELECT DISTINCT modality, feature, item IS NULL AS of_others FROM xmcoh.explain('guides', '1003', '1', '2', 100) WHERE kind = 'network' ORDER BY 1, 2;
+SELECT DISTINCT modality, kind, feature FROM xmcoh.explain('guides', '1003', '1', '2', 0) WHERE feature ~ '^other' ORDER BY 1, 2;
 -- the order of the rows: by size, what is left last
 SELECT bool_and(abs(contribution) <= before) FILTER (WHERE feature IS DISTINCT FROM 'other words') AS falls, max(n) FILTER (WHERE feature = 'other words') = max(n) AS last
   FROM (SELECT *, lag(abs(contribution)) OVER (ORDER BY n) AS before FROM xmcoh.explain('guides', '1003', '1', '2', 4)

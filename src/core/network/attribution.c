@@ -45,8 +45,8 @@ lay_out_pairs(xmc_arena *arena, int32_t count, xmc_batch *pairs)
 }
 
 /*
- * From the encoder's output h (R, d) of `count` copies of a document to the gradient dh (R, d) by it, each copy with the weight of
- * its node. The pair head sees the two rows of the pair alone: it would compute all pairs of a document.
+ * From the encoder's output h (R, d) of `count` copies of a document to the gradient dh (R, d) by it, each copy with the
+ * weight of its node. The pair head sees the two rows of the pair alone: it would compute all pairs of a document.
  */
 static xmc_status
 differentiate_head(xmc_arena *arena, const xmc_model *model, const xmc_network *network, int32_t first, int32_t count,
@@ -94,7 +94,8 @@ add_nodes(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, cons
 	xmc_encoder_state state;
 	float	   *scaled = xmc_arena_alloc(arena, (size_t) count * values, sizeof(float));
 	float	   *dx = xmc_arena_alloc(arena, (size_t) count * values, sizeof(float));
-	float	   *dh = xmc_arena_alloc(arena, (size_t) count * (size_t) batch->rows * (size_t) model->options.d_model, sizeof(float));
+	size_t		rows = (size_t) count * (size_t) batch->rows;
+	float	   *dh = xmc_arena_alloc(arena, rows * (size_t) model->options.d_model, sizeof(float));
 
 	if (!scaled || !dx || !dh)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
@@ -122,8 +123,9 @@ xmc_network_mean_gradient(xmc_ctx *ctx, const xmc_model *model, const xmc_batch 
 {
 	const int32_t pair[2] = {i, j};
 	int32_t		at_a_time = ROWS_AT_A_TIME / batch->rows < 1 ? 1 : ROWS_AT_A_TIME / batch->rows;
+	size_t		values = (size_t) batch->rows * (size_t) model->network[batch->modality].input_dim;
 	xmc_arena	arena;
-	xmc_status	status = xmc_clear(ctx, gradient, (size_t) batch->rows * (size_t) model->network[batch->modality].input_dim * sizeof *gradient);
+	xmc_status	status = xmc_clear(ctx, gradient, values * sizeof *gradient);
 
 	xmc_arena_init(&arena, ctx);
 	for (int32_t k = 0; k < XMC_ATTRIBUTION_NODES && status == XMC_OK; k += at_a_time)

@@ -8,8 +8,8 @@
 #include "xmcoh/explain.h"
 
 /*
- * Appends the parts of `factor` times `score`, the score of items a and b by the network of a modality: one for each word of their
- * texts that the network reads, one for the embedding of each of the two, one for all inputs of the other items. What the
+ * Appends the parts of `factor` times `score`, the score of items a and b by the network of a modality: one for each word of
+ * their texts that the network reads, one for the embedding of each of the two, one for all inputs of the other items. What the
  * quadrature leaves is spread over the parts by their size, so they sum to factor times score. To part, from *n on, which has
  * room for as many as both items have features, and XMC_NETWORK_PARTS more. Errors: those of xmc_text_visit, XMC_NO_MEMORY.
  */

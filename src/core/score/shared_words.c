@@ -121,7 +121,8 @@ name_words(xmc_tokeniser *tokeniser, const xmc_document *two, const xmc_item *co
 	{
 		named->next = two->word_start[side];
 		if (item[side]->text)
-			XMC_TRY(xmc_text_visit(named->names.arena->ctx, tokeniser, item[side]->text, item[side]->text_length, name_word, named));
+			XMC_TRY(xmc_text_visit(named->names.arena->ctx, tokeniser, item[side]->text, item[side]->text_length, name_word,
+								   named));
 		XMC_TRY(named->status);
 	}
 	return XMC_OK;

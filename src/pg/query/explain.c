@@ -73,7 +73,8 @@ explain_one(FunctionCallInfo fcinfo, NullableDatum source, BulkVisitor visit, Ex
 
 /* Explains pairs of a document; networks: by their inputs. */
 static void
-explain_pairs(Explaining *e, const BulkDocument *scored, bool networks, int32 n, const xmc_pair *pair, xmc_explanation_visitor visit)
+explain_pairs(Explaining *e, const BulkDocument *scored, bool networks, int32 n, const xmc_pair *pair,
+			  xmc_explanation_visitor visit)
 {
 	xmc_ctx		ctx = xmcoh_context();
 
@@ -95,8 +96,8 @@ take_model(FunctionCallInfo fcinfo, Explaining *e)
 /* ---- explain(model, document, item_a, item_b, top, source) ---- */
 
 static const char *const kind_names[XMC_PART_KINDS] = {
-	[XMC_PART_WORD] = "word", [XMC_PART_MENTIONS] = "shared word", [XMC_PART_TEXT_EMBEDDING] = "text embedding", [XMC_PART_NETWORK] = "network",
-	[XMC_PART_IMAGE] = "image", [XMC_PART_GUIDED] = "guided", [XMC_PART_TOGETHER] = "fused together",
+	[XMC_PART_WORD] = "word", [XMC_PART_MENTIONS] = "shared word", [XMC_PART_TEXT_EMBEDDING] = "text embedding",
+	[XMC_PART_NETWORK] = "network", [XMC_PART_IMAGE] = "image", [XMC_PART_GUIDED] = "guided", [XMC_PART_TOGETHER] = "fused together",
 	[XMC_PART_ROUNDING] = "calibration"
 };
 
