@@ -115,7 +115,7 @@ CREATE FUNCTION demo_normal() RETURNS float8 LANGUAGE sql AS
 -- (the scene), what is the same in every photo of the document (the place, the light), and noise. So photos tell the order and the
 -- step, but less than perfectly.
 CREATE FUNCTION demo_photo(progress float8, scene float8[], place float8[], noise float8) RETURNS real[] LANGUAGE sql AS $$
-    SELECT array_agg((2 * progress * sin(1.7 * k) / 4 + scene[k] + place[k] + noise * demo_normal())::real ORDER BY k)
+    SELECT array_agg((progress * sin(1.7 * k) / 8 + scene[k] + place[k] + noise * demo_normal())::real ORDER BY k)
       FROM generate_series(1, 32) AS k
 $$;
 
@@ -131,7 +131,7 @@ DECLARE
 BEGIN
     PERFORM setseed(0.42);
     CREATE TEMPORARY TABLE demo_scene ON COMMIT DROP AS
-        SELECT t.procedure || t.phase AS name, (SELECT array_agg(0.4 * demo_normal()) FROM generate_series(1, 32) WHERE t.phase > 0) AS scene
+        SELECT t.procedure || t.phase AS name, (SELECT array_agg(0.45 * demo_normal()) FROM generate_series(1, 32) WHERE t.phase > 0) AS scene
           FROM (SELECT DISTINCT procedure, phase FROM demo_template ORDER BY 1, 2) AS t;
     FOR d IN 1 .. documents LOOP
         the_language := CASE WHEN random() < 0.5 THEN 'en' ELSE 'ja' END;
@@ -152,7 +152,7 @@ BEGIN
                     ELSE demo_choose('{写真|図}の{とおりに|ように}{作業する|進める}。') END,
                -- one photo in twelve was never taken
                CASE WHEN random() > 1 / 12.0 THEN demo_photo((n - 1.0) / (cardinality(steps) - 1),
-                   (SELECT scene FROM demo_scene WHERE name = scenes[n]), place, 0.3) END,
+                   (SELECT scene FROM demo_scene WHERE name = scenes[n]), place, 0.45) END,
                d <= documents * 0.6
           FROM (SELECT step, n, random() AS chance FROM unnest(steps) WITH ORDINALITY AS s (step, n)) AS drawn
          ORDER BY random();
