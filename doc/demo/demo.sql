@@ -186,7 +186,7 @@ SELECT document, instruction AS "this step has no photo", round(probability_miss
   FROM hint AS h WHERE candidate = 1 ORDER BY probability_missing DESC, document LIMIT 5;
 
 \echo
-\echo '   All 40: a hint is a hint. Some of these steps have their photo, and the right photo of a lost one is often not the first.'
+\echo '   All 40: of the hints above 0.7 most are right, of the others half; the right photo of a lost one is often not the first.'
 \echo
 
 SELECT probability_missing > 0.7 AS "above 0.7", count(*) FILTER (WHERE candidate = 1) AS hints,
