@@ -27,7 +27,7 @@ CREATE TABLE noun AS
     SELECT g AS guide, g * 10 + s * CASE WHEN g % 2 = 0 THEN 1 ELSE -1 END AS step, s AS place,
            CASE s WHEN 1 THEN 'see a ' ELSE 'see the ' END || (ARRAY['bolt', 'cover', 'filter', 'gasket', 'nozzle'])[1 + g % 5] || ' now' AS words
       FROM generate_series(1, 60) AS g, generate_series(1, 2) AS s;
-SELECT xmcoh.create_model('nouns');
+SELECT xmcoh.create_model('nouns') IS NOT NULL AS created;
 SELECT xmcoh.attach_source('nouns', 'noun', document => 'guide', item => 'step', text => 'words', "position" => 'place', approved => 'all');
 SELECT xmcoh.train('nouns') AS job \gset
 CALL xmcoh.wait_for_job(:job, timeout => '100 s');
