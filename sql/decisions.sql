@@ -87,6 +87,7 @@ DECLARE
     decided_items text[];
     new_id bigint;
     earlier xmcoh.decision;
+    second boolean;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('decide about a document');
     PERFORM xmcoh_internal.model_id(caller, model, 'review');
@@ -124,7 +125,14 @@ BEGIN
         PERFORM xmcoh_internal.end_claims(id, document, decided_items);
         RETURN earlier.decision_id;
     END IF;
+    -- Whoever was asked for a second answer may contradict the first one, which is replaced.
+    second := kind IN ('before', 'either') AND EXISTS (SELECT FROM xmcoh.claim_in_force AS c
+        WHERE c.model_id = id AND c.document = document AND c.reason = 'second' AND c.claimed_by = pg_get_userbyid(caller)
+          AND decided_items @> ARRAY[c.before_item, c.after_item]);
     new_id := nextval('xmcoh.decision_decision_id_seq');
+    UPDATE xmcoh.decision AS d SET withdrawn_by = new_id
+        WHERE second AND d.model_id = id AND d.document = document AND d.withdrawn_by IS NULL AND d.kind IN ('before', 'either')
+          AND d.items @> decided_items;
     UPDATE xmcoh.decision AS d SET withdrawn_by = new_id
         WHERE d.model_id = id AND d.document = document AND d.withdrawn_by IS NULL
           AND (d.seen_order IS DISTINCT FROM seen.order_hash OR d.seen_texts IS DISTINCT FROM seen.texts_hash)

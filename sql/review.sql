@@ -8,7 +8,7 @@ CREATE FUNCTION xmcoh.review_queue(model text, n integer DEFAULT 20, source regc
                    probability double precision, value double precision, reason text)
     AS 'MODULE_PATHNAME', 'xmcoh_review_queue' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 20;
 COMMENT ON FUNCTION xmcoh.review_queue(text, integer, regclass, text, text[]) IS
-    'The n pairs most worth a decision, at most 3 of a document; before_item: what the model puts first. strategy: ''learn'' or ''correct'' (probably stored wrong). reason: suspect, uncertain, modalities disagree, stale, skipped. Without decided pairs and pairs that follow from these. Needs level review';
+    'The n pairs most worth a decision, at most 3 of a document; before_item: what the model puts first. strategy: ''learn'', ''correct'' (probably stored wrong), ''second'' (decided by others alone, by lot). reason: suspect, uncertain, modalities disagree, stale, skipped, second. Needs level review';
 
 CREATE FUNCTION xmcoh_internal.review_candidates(caller oid, model text, n integer, source regclass, strategy text, documents text[])
     RETURNS TABLE (document text, before_item text, after_item text, before_text text, after_text text,
@@ -33,8 +33,14 @@ CREATE VIEW xmcoh.review_claim WITH (security_barrier = true) AS
     WHERE xmcoh_internal.may(x.owner, x.model_id, 'review');
 COMMENT ON VIEW xmcoh.review_claim IS 'Pairs that reviewers hold at this moment (xmcoh.claim_reviews). A claim ends at claimed_until, with a decision about the pair or its withdrawal, and when its holder loses level review. Shows models on which the role has level review';
 
+-- A lock of a row takes no room in the server's table of locks, which all sessions share.
 CREATE FUNCTION xmcoh_internal.try_lock_claims(model_id integer, document text) RETURNS boolean
-    AS 'MODULE_PATHNAME', 'xmcoh_try_lock_claims_of' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM xmcoh.review_lock AS l
+        WHERE l.slot = mod(hashtextextended(try_lock_claims.document, try_lock_claims.model_id), 512) + 512 FOR UPDATE SKIP LOCKED;
+    RETURN FOUND;
+END $$;
 COMMENT ON FUNCTION xmcoh_internal.try_lock_claims(integer, text) IS 'Internal: locks the claims of a document until the transaction ends; false: another transaction has them. Whoever writes a claim has this lock, so nobody waits for a row';
 
 CREATE FUNCTION xmcoh_internal.review_state(model_id integer, document text, reviewer name) RETURNS bigint
@@ -149,7 +155,7 @@ CREATE FUNCTION xmcoh.claim_reviews(model text, n integer DEFAULT 10, lease inte
                    probability double precision, value double precision, reason text, claimed_until timestamptz)
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.claim_reviews(text, integer, interval, regclass, text, text[]) IS
-    'Rows of xmcoh.review_queue that nobody else gets during the lease: what the role still holds, filled up to n. Held pairs that are not in the result are given back; n => 0: all. A decision about a pair ends its claim. Needs level review. Errors: as xmcoh.review_queue, invalid_parameter_value';
+    'At most n rows of xmcoh.review_queue that nobody else gets during the lease: those that the role holds, then more. Other held pairs are given back; n => 0: all. A decision ends a claim; after ''second'' it replaces the first. Needs level review. Errors: as xmcoh.review_queue, invalid_parameter_value';
 
 -- ---- agreement ----
 

@@ -280,6 +280,12 @@ CREATE TABLE xmcoh.review_claim_record (
 CREATE UNIQUE INDEX review_claim_record_pair ON xmcoh.review_claim_record (model_id, document,
     least(before_item COLLATE "C", after_item COLLATE "C"), greatest(before_item COLLATE "C", after_item COLLATE "C"));
 COMMENT ON TABLE xmcoh.review_claim_record IS 'Pairs that reviewers hold for a time (xmcoh.claim_reviews); read xmcoh.review_claim. The next call for the model removes rows that are no longer in force. Never dumped';
+
+-- Not unique: a subscriber of all tables copies the rows once more, and the lock of a slot is that of all its rows.
+CREATE TABLE xmcoh.review_lock (slot integer NOT NULL);
+CREATE INDEX review_lock_slot ON xmcoh.review_lock (slot);
+INSERT INTO xmcoh.review_lock SELECT generate_series(1, 1023);
+COMMENT ON TABLE xmcoh.review_lock IS 'Internal: rows that transactions lock while they write claims of reviews; a document''s is chosen by a hash';
 COMMENT ON COLUMN xmcoh.review_claim_record.claim_id IS 'from the numbers of decisions, so a decision about the pair that was made later has a larger number';
 
 CREATE FUNCTION xmcoh_internal.queue_id() RETURNS text

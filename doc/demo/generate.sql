@@ -111,10 +111,11 @@ END $$;
 CREATE FUNCTION demo_normal() RETURNS float8 LANGUAGE sql AS
     'SELECT sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())';
 
--- The photo of a step as 32 numbers: how far the work has come (0 to 1) along a fixed direction, what is the same in every photo
--- of the document (the place, the light), and noise. So photos tell the order, but less than perfectly.
-CREATE FUNCTION demo_photo(progress float8, place float8[], noise float8) RETURNS real[] LANGUAGE sql AS $$
-    SELECT array_agg((2 * progress * sin(1.7 * k) / 4 + place[k] + noise * demo_normal())::real ORDER BY k)
+-- The photo of a step as 32 numbers: how far the work has come (0 to 1) along a fixed direction, what the step shows in every document
+-- (the scene), what is the same in every photo of the document (the place, the light), and noise. So photos tell the order and the
+-- step, but less than perfectly.
+CREATE FUNCTION demo_photo(progress float8, scene float8[], place float8[], noise float8) RETURNS real[] LANGUAGE sql AS $$
+    SELECT array_agg((progress * sin(1.7 * k) / 8 + scene[k] + place[k] + noise * demo_normal())::real ORDER BY k)
       FROM generate_series(1, 32) AS k
 $$;
 
@@ -126,15 +127,19 @@ DECLARE
     place float8[];
     sizes int[];      -- openers, middle steps, closers
     steps text[];
+    scenes text[];
 BEGIN
     PERFORM setseed(0.42);
+    CREATE TEMPORARY TABLE demo_scene ON COMMIT DROP AS
+        SELECT t.procedure || t.phase AS name, (SELECT array_agg(0.45 * demo_normal()) FROM generate_series(1, 32) WHERE t.phase > 0) AS scene
+          FROM (SELECT DISTINCT procedure, phase FROM demo_template ORDER BY 1, 2) AS t;
     FOR d IN 1 .. documents LOOP
         the_language := CASE WHEN random() < 0.5 THEN 'en' ELSE 'ja' END;
         the_procedure := procedures[1 + floor(random() * 6)::int];
         place := (SELECT array_agg(0.5 * demo_normal()) FROM generate_series(1, 32));
         sizes := ARRAY[1 + round(random()), 3 + floor(random() * 3), 1 + round(random())];   -- five to nine steps
-        SELECT array_agg(demo_choose(template) ORDER BY phase) INTO steps
-          FROM (SELECT phase, template, phase / 10 AS part, row_number() OVER (PARTITION BY phase / 10 ORDER BY random()) AS n
+        SELECT array_agg(demo_choose(template) ORDER BY phase), array_agg(procedure || phase ORDER BY phase) INTO steps, scenes
+          FROM (SELECT procedure, phase, template, phase / 10 AS part, row_number() OVER (PARTITION BY phase / 10 ORDER BY random()) AS n
                   FROM demo_template
                  WHERE language = the_language AND procedure IN ('', the_procedure)) AS shuffled
          WHERE n <= sizes[CASE part WHEN 3 THEN 3 ELSE part + 1 END];
@@ -146,7 +151,8 @@ BEGIN
                     WHEN the_language = 'en' THEN demo_choose('{Work|Proceed|Go on} as {shown|you see} in the photo.')
                     ELSE demo_choose('{写真|図}の{とおりに|ように}{作業する|進める}。') END,
                -- one photo in twelve was never taken
-               CASE WHEN random() > 1 / 12.0 THEN demo_photo((n - 1.0) / (cardinality(steps) - 1), place, 0.3) END,
+               CASE WHEN random() > 1 / 12.0 THEN demo_photo((n - 1.0) / (cardinality(steps) - 1),
+                   (SELECT scene FROM demo_scene WHERE name = scenes[n]), place, 0.45) END,
                d <= documents * 0.6
           FROM (SELECT step, n, random() AS chance FROM unnest(steps) WITH ORDINALITY AS s (step, n)) AS drawn
          ORDER BY random();

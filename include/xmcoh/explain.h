@@ -14,9 +14,9 @@
 typedef enum xmc_part_kind
 {
 	XMC_PART_WORD,				/* a feature of the texts, by the sparse term */
-	XMC_PART_MENTIONS,			/* the mention term: how the texts mention the words that they share */
+	XMC_PART_MENTIONS,			/* a word of both texts, by the mention term: how they mention it */
 	XMC_PART_TEXT_EMBEDDING,	/* the linear term of the text embeddings */
-	XMC_PART_NETWORK,			/* the network of a modality */
+	XMC_PART_NETWORK,			/* the network of a modality, or one of its inputs */
 	XMC_PART_IMAGE,				/* the linear term of the images */
 	XMC_PART_GUIDED,			/* the own score of two items, carried through the alignment */
 	XMC_PART_TOGETHER,			/* the bilinear term */
@@ -33,14 +33,23 @@ typedef struct xmc_part
 	double		contribution;	/* log-odds that the first item of the pair stands before the second */
 
 	/*
-	 * A word: the feature under its own surface form, whatever else has the same weight. A word, the n-gram of all its
+	 * A word, and an input of a network that is a word: the feature under its own surface form, whatever else has the same weight. A word, the n-gram of all its
 	 * characters and its beginning, if that is all of the word, are one part.
 	 */
 	xmc_feature_kind feature_kind;
 	const char *term;			/* (term_length) normalised, UTF-8; not zero-terminated */
 	size_t		term_length;
 	size_t		word_length;	/* of the beginning of a word: (word_length) of the word whose term that is; else term_length */
-	bool		in[2];			/* which items of the pair hold the feature */
+	/* which items of the pair hold the feature; of a network's part without `term`: whose embedding; neither: all other items */
+	bool		in[2];
+
+	/*
+	 * A shared word: of each item the word beside the mention that counts most, behind the word if beside_after, else before it;
+	 * NULL: the text begins or ends there.
+	 */
+	bool		beside_after;
+	const char *beside[2];		/* (beside_length) as `term` */
+	size_t		beside_length[2];
 
 	/* A guided part: the items whose own score it is, in place of those of the pair, and with which probability. */
 	int32_t		via[2];
@@ -59,11 +68,12 @@ typedef void (*xmc_explanation_visitor) (void *arg, const xmc_pair *pair, xmc_ex
 /*
  * Explains the fused scores of pairs, each that `before` stands before `after`, one after the other. `document` is built from
  * `item` (n), whose texts name the words; `scores` are its scores by `rule`, which is XMC_GUIDANCE_SOFT without `inferred`.
+ * networks: a network has a part for each of its inputs, by integrated gradients, at the cost of some 50 passes; else one part.
  * No part is 0. Memory is that of one pair. Errors: those of xmc_score_documents and of xmc_text_visit.
  */
 extern xmc_status xmc_explain(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_rule *rule,
 							  xmc_tokeniser *tokeniser, const xmc_document *document, const xmc_item *item,
-							  const xmc_scores *scores, int32_t n_pairs, const xmc_pair *pair,
+							  const xmc_scores *scores, bool networks, int32_t n_pairs, const xmc_pair *pair,
 							  xmc_explanation_visitor visit, void *arg);
 
 /*

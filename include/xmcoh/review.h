@@ -21,7 +21,8 @@
 typedef enum xmc_review_strategy
 {
 	XMC_REVIEW_LEARN = 0,		/* the answers that teach most */
-	XMC_REVIEW_CORRECT			/* pairs that are probably stored the wrong way round */
+	XMC_REVIEW_CORRECT,			/* pairs that are probably stored the wrong way round */
+	XMC_REVIEW_SECOND			/* pairs that somebody has answered; the caller knows which, xmc_review_pairs does not */
 } xmc_review_strategy;
 
 /* Why a pair is asked. A pair has the first reason that holds. */
@@ -31,7 +32,8 @@ typedef enum xmc_review_reason
 	XMC_REVIEW_SKIPPED,			/* a person was asked and did not answer */
 	XMC_REVIEW_SUSPECT,			/* confident scores contradict the stored order */
 	XMC_REVIEW_DISAGREE,		/* text and image each say the contrary of the other */
-	XMC_REVIEW_UNCERTAIN
+	XMC_REVIEW_UNCERTAIN,
+	XMC_REVIEW_ANSWERED			/* another person has answered, and a second answer is wanted */
 } xmc_review_reason;
 
 /* Bits of flag[i * n + j]. Either cell of a pair may have them. */

@@ -42,7 +42,7 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
-                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record']) AS t,
+                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -54,6 +54,7 @@ SELECT throws_ok($$SELECT FROM xmcoh.job_checkpoint$$, '42501', NULL, 'a checkpo
 SELECT throws_ok($$SELECT FROM xmcoh.review_claim_record$$, '42501', NULL, 'nor the row of a claim');
 SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', NULL, 'nor the table ' || t)
   FROM unnest(ARRAY['encoder', 'encoder_chunk', 'encoder_grant_record']) AS t;
+SELECT throws_ok($$SELECT FROM xmcoh.review_lock FOR UPDATE$$, '42501', NULL, 'nor does she lock claims');
 -- alice approves pairs by INSERT. The server sets approved_by and approved_at.
 SELECT throws_ok(format($$INSERT INTO xmcoh.approved_pair (model_id, document, before, after, %s) SELECT model_id, '1', '2', '3', %s FROM xmcoh.model$$, c, v), '42501', NULL,
                  format('she cannot give %s', c)) FROM (VALUES ('approved_by', 'current_user'), ('approved_at', 'now()')) AS x (c, v);

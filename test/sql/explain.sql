@@ -22,6 +22,28 @@ SELECT bool_and(CASE WHEN feature ~ '^(first words?|words): ' THEN true
  WHERE kind = 'word';
 SELECT feature, item FROM xmcoh.explain('guides', '1003', (SELECT step::text FROM draft WHERE guide = 1003 AND place = 0),
     (SELECT step::text FROM draft WHERE guide = 1003 AND place = 4), 3) WHERE kind = 'word' AND feature !~ 'other|first' AND contribution > 0;
+-- A word of both texts is named with the words beside it. Nothing else tells the order here: "a" is said before "the".
+CREATE TABLE noun AS
+    SELECT g AS guide, g * 10 + s * CASE WHEN g % 2 = 0 THEN 1 ELSE -1 END AS step, s AS place,
+           CASE s WHEN 1 THEN 'see a ' ELSE 'see the ' END || (ARRAY['bolt', 'cover', 'filter', 'gasket', 'nozzle'])[1 + g % 5] || ' now' AS words
+      FROM generate_series(1, 60) AS g, generate_series(1, 2) AS s;
+SELECT xmcoh.create_model('nouns') IS NOT NULL AS created;
+SELECT xmcoh.attach_source('nouns', 'noun', document => 'guide', item => 'step', text => 'words', "position" => 'place', approved => 'all');
+SELECT xmcoh.train('nouns') AS job \gset
+CALL xmcoh.wait_for_job(:job, timeout => '100 s');
+SELECT kind, feature, item, contribution > 0 AS for_a FROM xmcoh.explain('nouns', '2', '21', '22') WHERE kind = 'shared word';
+SELECT kind, feature, item, contribution > 0 AS for_a FROM xmcoh.explain('nouns', '2', '22', '21', 0) WHERE kind = 'shared word';
+SELECT abs(sum(contribution) - min(fused)) < 1e-4 AS complete FROM xmcoh.explain('nouns', '2', '21', '22'), xmcoh.pair_scores('nouns', '2')
+ WHERE item_a = '21' AND item_b = '22';
+CREATE TABLE noun_draft AS SELECT 'D' AS guide, step, 3 - place AS place, words FROM noun WHERE guide = 2;
+SELECT xmcoh.attach_source('nouns', 'noun_draft', document => 'guide', item => 'step', text => 'words', "position" => 'place');
+SELECT explanation FROM xmcoh.explain_document('nouns', 'D', 'noun_draft');
+SELECT explanation FROM xmcoh.explain_document('nouns', 'D', 'noun_draft', language => 'ja');
+SELECT xmcoh.drop_model('nouns');
+DROP TABLE noun, noun_draft;
+-- A network has parts of its inputs; `top` bounds them as it bounds words.
+SELECT DISTINCT modality, feature, item IS NULL AS of_others FROM xmcoh.explain('guides', '1003', '1', '2', 100) WHERE kind = 'network' ORDER BY 1, 2;
+SELECT DISTINCT modality, kind, feature FROM xmcoh.explain('guides', '1003', '1', '2', 0) WHERE feature ~ '^other' ORDER BY 1, 2;
 -- the order of the rows: by size, what is left last
 SELECT bool_and(abs(contribution) <= before) FILTER (WHERE feature IS DISTINCT FROM 'other words') AS falls, max(n) FILTER (WHERE feature = 'other words') = max(n) AS last
   FROM (SELECT *, lag(abs(contribution)) OVER (ORDER BY n) AS before FROM xmcoh.explain('guides', '1003', '1', '2', 4)

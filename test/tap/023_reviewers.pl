@@ -132,6 +132,16 @@ $open->query_safe(q{ROLLBACK});
 claim(3, 'n => 0');
 is(common($mine, claim(3, 'n => 5')), 4, 'and they get them when it is rolled back, but for the one that was skipped');
 
+# However many pairs a transaction claims, the server's table of locks has the same number of its locks.
+my $locks = q{SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()};
+claim($_, 'n => 0') for 2, 3;
+$open->query_safe(q{BEGIN; SELECT count(*) FROM xmcoh.claim_reviews('manuals', 1, source => 'draft')});
+my $few = $open->query_safe($locks);
+cmp_ok($open->query_safe(q{SELECT count(*) FROM xmcoh.claim_reviews('manuals', 1000, source => 'draft')}), '>', 150, 'a transaction claims many pairs');
+is($open->query_safe($locks), $few, 'and takes no more room among the locks of the server');
+is(claim(2, 'n => 5'), '', 'others get none of these documents meanwhile');
+$open->query_safe(q{ROLLBACK});
+
 # With one snapshot for the transaction, what others have claimed since is a serialization failure.
 claim(3, 'n => 0');
 $open->query_safe(q{BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM xmcoh.review_claim});
@@ -177,6 +187,50 @@ cmp_ok(value('SELECT count(*) FROM answer'), '<', value(q{SELECT count(*) FROM x
 	documents => ARRAY(SELECT DISTINCT manual::text FROM draft))}), 'not every pair was asked');
 is(value('SELECT count(*) FROM xmcoh.review_claim'), 0, 'nobody holds anything');
 unlike(slurp_file($node->logfile), qr/deadlock detected/, 'there was no deadlock');
+
+# ---- second answers ----
+
+value(q{CREATE TABLE duo AS SELECT manual + 5000 AS manual, step, place, instruction FROM make_steps(6) WHERE step IN (1, 2);
+GRANT SELECT ON duo TO PUBLIC;
+SELECT xmcoh.attach_source('manuals', 'duo', 'manual', 'step', text => 'instruction', "position" => 'place')});
+sub second { my ($client, $n) = @_; return $node->safe_psql('postgres', "SELECT string_agg(document || ' ' || reason, ',' ORDER BY rank)
+	FROM xmcoh.claim_reviews('manuals', $n, source => 'duo', strategy => 'second')", extra_params => [ '-U', "reviewer$client" ]); }
+sub decide { my ($client, $document, $verdict) = @_; return $node->psql('postgres',
+	"SELECT xmcoh.decide('manuals', '$document', '1', '2', '$verdict')", extra_params => [ '-U', "reviewer$client" ]); }
+
+is(second(2, 6), '', 'nothing has a first answer');
+decide(1, $_, 'before') for 5001 .. 5006;
+is(second(1, 6), '', 'who has given the first answer is not asked again');
+my $asked = second(2, 3);
+like($asked, qr/^(50\d\d second,){2}50\d\d second$/, 'another reviewer is');
+my $third = second(3, 6);
+is($third =~ tr/,//, 2, 'what one is asked nobody else is');
+is(common($asked, $third), 0, 'at the same time');
+is($node->safe_psql('postgres', q{SELECT count(DISTINCT value) FROM xmcoh.review_queue('manuals', 20, 'duo', 'second') WHERE reason = 'second' AND value < 1},
+	extra_params => [ '-U', 'reviewer4' ]), '6', 'the queue shows them in an order by lot');
+is(value(q{SELECT count(*) FROM xmcoh.review_queue('manuals', 20, 'duo')}), '0', 'no other strategy does');
+
+my @asked = $asked =~ /(\d+) second/g;
+isnt(decide(4, $asked[0], 'after'), 0, 'who was not asked does not contradict');
+is(decide(2, $asked[0], 'after'), 0, 'who was asked does');
+is(value("SELECT string_agg(decided_by || ' ' || items[1], ',') FROM xmcoh.decision WHERE document = '$asked[0]' AND withdrawn_by IS NULL"), 'reviewer2 2',
+	'which replaces the first answer');
+is(decide(2, $asked[1], 'before'), 0, 'the second answer may be the same');
+is(value("SELECT string_agg(decided_by::text, ',') FROM xmcoh.decision WHERE document = '$asked[1]' AND withdrawn_by IS NULL"), 'reviewer1', 'then the first one stays in force');
+is(second(2, 3), "$asked[2] second", 'both claims are over');
+is(decide(2, $asked[2], 'skip'), 0, 'a second answer may be skipped');
+is(value("SELECT string_agg(decided_by || ' ' || kind, ',' ORDER BY 1) FROM xmcoh.decision WHERE document = '$asked[2]' AND withdrawn_by IS NULL"),
+	'reviewer1 before,reviewer2 skip', 'the first one stays');
+is(second(2, 3), '', 'no pair comes back to the same reviewer');
+is(second(1, 6), '', 'nor does a replaced answer to the first one');
+is(value(q{SELECT string_agg(agreement::text, ',') FROM xmcoh.review_agreement('manuals') WHERE reviewer = 'reviewer1' AND other = 'reviewer2'
+	AND pairs = 2}), '0.5', 'both answers count in the agreement');
+value("UPDATE duo SET instruction = 'Something else' WHERE manual = $asked[1]");
+is($node->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.review_queue('manuals', 20, 'duo', 'second')}, extra_params => [ '-U', 'reviewer4' ]), '5',
+	'an answer about other texts needs no second one');
+is(second(3, 0), '', 'claims for second answers are given back');
+like(second(4, 6), qr/^(50\d\d second,){4}/, 'and others get them');
+second(4, 0);
 
 # ---- a dropped model; a dump ----
 

@@ -1,6 +1,6 @@
 /*
  * test_explain.c - explanations of pairs: the parts sum to the fused score for models with all kinds of terms and documents of
- * all kinds of items; each word is named by its own text; lack of memory and interrupts
+ * all kinds of items, networks by their inputs and as a whole; each word is named by its own text; lack of memory and interrupts
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,8 +47,15 @@ collect(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
 	*to = *explanation;
 	to->part = copied(&c->arena, explanation->part, (size_t) explanation->n * sizeof(xmc_part));
 	for (int32_t k = 0; k < to->n; k++)
-		if (to->part[k].term)
-			to->part[k].term = copied(&c->arena, to->part[k].term, to->part[k].word_length);
+	{
+		xmc_part   *part = &to->part[k];
+
+		if (part->term)
+			part->term = copied(&c->arena, part->term, part->word_length);
+		for (int side = 0; side < 2; side++)
+			if (part->beside[side])
+				part->beside[side] = copied(&c->arena, part->beside[side], part->beside_length[side]);
+	}
 }
 
 /* For what must fail. */
@@ -181,9 +188,20 @@ sum_of(const xmc_explanation *explanation, double *size)
 /* What the documents of a test had; each kind of part must come. */
 static int	seen_parts[XMC_PART_KINDS];
 static int	without_parts;
+static int	seen_inputs[4];		/* of networks: words, embeddings, other items; networks as a whole */
 
 static void
-expect_sums(explaining *e, const xmc_model *model, const xmc_guidance_rule *rule, drawn *d)
+see_part(const xmc_part *part, bool networks)
+{
+	seen_parts[part->kind]++;
+	if (part->kind == XMC_PART_NETWORK)
+		seen_inputs[!networks ? 3 : part->term ? 0 : part->in[0] != part->in[1] ? 1 : 2]++;
+	if (part->kind == XMC_PART_MENTIONS)
+		assert_true(part->term && part->in[0] && part->in[1]);
+}
+
+static void
+expect_sums(explaining *e, const xmc_model *model, const xmc_guidance_rule *rule, bool networks, drawn *d)
 {
 	enum {PAIRS = ITEMS * (ITEMS - 1)};
 	xmc_pair	pair[PAIRS];
@@ -195,7 +213,7 @@ expect_sums(explaining *e, const xmc_model *model, const xmc_guidance_rule *rule
 			if (a != b)
 				pair[n++] = (xmc_pair){a, b, 1};
 	xmc_arena_init(&out.arena, &e->ctx);
-	assert_int_equal(xmc_explain(&e->ctx, model, rule, e->tokeniser, &d->document, d->item, &d->scores, n, pair, collect, &out),
+	assert_int_equal(xmc_explain(&e->ctx, model, rule, e->tokeniser, &d->document, d->item, &d->scores, networks, n, pair, collect, &out),
 					 XMC_OK);
 	assert_int_equal(out.n, n);
 	for (int k = 0; k < n; k++)
@@ -208,7 +226,7 @@ expect_sums(explaining *e, const xmc_model *model, const xmc_guidance_rule *rule
 			fail_msg("the parts of pair %d, %d sum to %.9g instead of %.9g", (int) pair[k].before, (int) pair[k].after, sum, fused);
 		without_parts += out.explanation[k].n == 0;
 		for (int32_t p = 0; p < out.explanation[k].n; p++)
-			seen_parts[out.explanation[k].part[p].kind]++;
+			see_part(&out.explanation[k].part[p], networks);
 	}
 	xmc_arena_free(&out.arena);
 }
@@ -234,7 +252,7 @@ test_sums(void **state)
 			draw_document(e, &model->options, &d);
 			d.document.group = k % 3 ? KNOWN_GROUP : 0;
 			assert_int_equal(xmc_score_documents_by(&e->ctx, model, &rule, 1, &d.document, &d.scores), XMC_OK);
-			expect_sums(e, model, &rule, &d);
+			expect_sums(e, model, &rule, k % 4 < 2, &d);
 			xmc_scores_free(&e->ctx, &d.scores);
 			xmc_document_free(&e->ctx, &d.document);
 		}
@@ -243,6 +261,8 @@ test_sums(void **state)
 	}
 	for (int kind = 0; kind < XMC_PART_ROUNDING; kind++)
 		assert_true(seen_parts[kind] > 10);
+	for (int kind = 0; kind < 4; kind++)
+		assert_true(seen_inputs[kind] > 10);
 	assert_true(without_parts > 10);
 }
 
@@ -271,7 +291,7 @@ test_rounding(void **state)
 		assert_int_equal(xmc_document_build(&e->ctx, &model->options, e->tokeniser, ITEMS, d.item, &d.document), XMC_OK);
 		assert_int_equal(xmc_score_documents(&e->ctx, model, 1, &d.document, &d.scores), XMC_OK);
 		xmc_arena_init(&all.arena, &e->ctx);
-		assert_int_equal(xmc_explain(&e->ctx, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, 1, &pair, collect, &all),
+		assert_int_equal(xmc_explain(&e->ctx, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, false, 1, &pair, collect, &all),
 						 XMC_OK);
 		if (out->n > 0 && out->part[out->n - 1].kind == XMC_PART_ROUNDING)
 		{
@@ -330,7 +350,7 @@ explain_texts(explaining *e, const xmc_model *model, xmc_arena *arena, const cha
 	assert_int_equal(xmc_document_build(&e->ctx, &model->options, e->tokeniser, 2, item, &document), XMC_OK);
 	assert_int_equal(xmc_score_documents(&e->ctx, model, 1, &document, &scores), XMC_OK);
 	all.arena = *arena;
-	assert_int_equal(xmc_explain(&e->ctx, model, &usual, e->tokeniser, &document, item, &scores, 1, &pair, collect, &all), XMC_OK);
+	assert_int_equal(xmc_explain(&e->ctx, model, &usual, e->tokeniser, &document, item, &scores, false, 1, &pair, collect, &all), XMC_OK);
 	*arena = all.arena;
 	*out = all.explanation[0];
 	xmc_scores_free(&e->ctx, &scores);
@@ -375,6 +395,88 @@ test_words(void **state)
 	/* equal texts */
 	explain_texts(e, model, &arena, "the bolt", "the bolt", &out);
 	assert_int_equal(out.n, 0);
+	xmc_arena_free(&arena);
+	xmc_seen_forget(&e->ctx, model);
+	xmc_release(&e->ctx, model);
+}
+
+/* ---- shared words ---- */
+
+static const xmc_part *
+find_shared(const xmc_explanation *explanation, const char *term)
+{
+	for (int32_t k = 0; k < explanation->n; k++)
+		if (explanation->part[k].kind == XMC_PART_MENTIONS && explanation->part[k].term_length == strlen(term) &&
+			memcmp(explanation->part[k].term, term, strlen(term)) == 0)
+			return &explanation->part[k];
+	return NULL;
+}
+
+/* The words beside a shared word: before it in each text, or after it in each; NULL: the text begins or ends there. */
+static void
+expect_beside(const xmc_explanation *explanation, const char *term, const char *const before[2], const char *const after[2])
+{
+	const xmc_part *part = find_shared(explanation, term);
+
+	if (!part)
+		fail_msg("no part is named %s", term);
+	for (int side = 0; side < 2; side++)
+	{
+		const char *beside = (part->beside_after ? after : before)[side];
+
+		if (!beside)
+			assert_null(part->beside[side]);
+		else
+		{
+			assert_int_equal(part->beside_length[side], strlen(beside));
+			assert_memory_equal(part->beside[side], beside, strlen(beside));
+		}
+	}
+}
+
+static void
+test_shared_words(void **state)
+{
+	explaining *e = *state;
+	xmc_model  *model = draw_model(e, 1);
+	xmc_arena	arena;
+	xmc_explanation out;
+	xmc_explanation reverse;
+	int			sides[2] = {0};
+
+	for (int k = 0; k < XMC_MENTION_WORDS; k++)
+		model->mention_idf[k] = 1;
+	xmc_arena_init(&arena, &e->ctx);
+	for (int draw = 0; draw < 8; draw++)
+	{
+		for (int k = 0; k < XMC_CONTEXTS; k++)
+			model->mentions[k] = (float) xmc_random_normal(&e->random);
+		explain_texts(e, model, &arena, "Open a dialog box", "Close the Dialog now and open it", &out);
+		expect_beside(&out, "dialog", (const char *[]) {"a", "the"}, (const char *[]) {"box", "now"});
+		expect_beside(&out, "open", (const char *[]) {NULL, "and"}, (const char *[]) {"a", "it"});
+		assert_null(find_shared(&out, "box"));
+		sides[find_shared(&out, "dialog")->beside_after]++;
+
+		/* the other way round the same words speak for the opposite */
+		explain_texts(e, model, &arena, "Close the Dialog now and open it", "Open a dialog box", &reverse);
+		assert_true(fabs(find_shared(&out, "dialog")->contribution + find_shared(&reverse, "dialog")->contribution) < 1e-6);
+
+		/* a word ends the text; scripts without spaces */
+		explain_texts(e, model, &arena, "ねじ", "ねじを締める", &out);
+		expect_beside(&out, "ねじ", (const char *[]) {NULL, NULL}, (const char *[]) {NULL, "を"});
+		assert_true(find_shared(&out, "ねじ")->beside_after);
+
+		/* of several mentions the one that counts most: those before the same word are the same */
+		explain_texts(e, model, &arena, "the knob, a knob", "the knob the knob", &out);
+		if (!find_shared(&out, "knob")->beside_after)
+			expect_beside(&out, "knob", (const char *[]) {"a", "the"}, NULL);
+	}
+	assert_true(sides[0] > 0 && sides[1] > 0);
+
+	/* a word that no idf counts is no part */
+	memset(model->mention_idf, 0, XMC_MENTION_WORDS * sizeof(float));
+	explain_texts(e, model, &arena, "Open a dialog box", "Close the dialog now", &out);
+	assert_null(find_shared(&out, "dialog"));
 	xmc_arena_free(&arena);
 	xmc_seen_forget(&e->ctx, model);
 	xmc_release(&e->ctx, model);
@@ -452,12 +554,10 @@ test_failures(void **state)
 	explaining *e = *state;
 	xmc_model  *model = draw_model(e, 31);
 	static const xmc_guidance_rule usual = {0};
-	xmc_pair	pair[ITEMS - 1];
+	xmc_pair	pair[2] = {{0, 1, 1}, {2, 0, 1}};
 	drawn		d;
 	long		live;
 
-	for (int k = 0; k < ITEMS - 1; k++)
-		pair[k] = (xmc_pair){k, k + 1, 1};
 	do
 	{
 		draw_document(e, &model->options, &d);
@@ -476,7 +576,7 @@ test_failures(void **state)
 			e->counts.calls = e->counts.questions = 0;
 			e->counts.fail_at = stopped ? 0 : at;
 			e->counts.stop_at = stopped ? at : 0;
-			status = xmc_explain(&e->ctx, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, ITEMS - 1, pair, ignore, NULL);
+			status = xmc_explain(&e->ctx, model, &usual, e->tokeniser, &d.document, d.item, &d.scores, true, 2, pair, ignore, NULL);
 			assert_int_equal(e->counts.live, live);
 			if (status == XMC_OK)
 			{
@@ -499,6 +599,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_sums, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rounding, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_words, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shared_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_collisions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_effects, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),

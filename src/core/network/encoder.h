@@ -48,7 +48,7 @@ extern xmc_status xmc_encoder_forward(xmc_arena *arena, const xmc_options *optio
 									  const xmc_batch *batch, const float *x, xmc_random *random,
 									  xmc_encoder_state *state);
 
-/* Adds to the gradients in `grad`; d_output (R, d) is overwritten; dx (R, input_dim) is set unless NULL. */
+/* Adds to the gradients in `grad` that are not NULL; d_output (R, d) is overwritten; dx (R, input_dim) is set unless NULL. */
 extern xmc_status xmc_encoder_backward(xmc_arena *arena, const xmc_options *options, const xmc_network *network,
 									   const xmc_batch *batch, const xmc_encoder_state *state,
 									   float *d_output, const xmc_network *grad, float *dx);

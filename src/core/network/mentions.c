@@ -60,12 +60,13 @@ xmc_mentions_init(xmc_arena *arena, int32_t n_documents, const xmc_document *con
 	out->item = xmc_arena_alloc(arena, words, sizeof(int32_t));
 	out->mention_start = xmc_arena_alloc(arena, words + 1, sizeof(int32_t));
 	out->context = xmc_arena_alloc(arena, 2 * words, sizeof(int32_t));
+	out->place = xmc_arena_alloc(arena, words, sizeof(int32_t));
 	out->scale = xmc_arena_alloc(arena, items * items, sizeof(float));
 	out->value = xmc_arena_alloc(arena, words, sizeof(double));
 	out->slot = xmc_arena_alloc(arena, table_size(most), sizeof(uint64_t));
 	out->scratch = xmc_arena_alloc(arena, 6 * words, sizeof(int32_t));
-	if (!out->holder_start || !out->idf || !out->item || !out->mention_start || !out->context || !out->scale || !out->value ||
-		!out->slot || !out->scratch)
+	if (!out->holder_start || !out->idf || !out->item || !out->mention_start || !out->context || !out->place || !out->scale ||
+		!out->value || !out->slot || !out->scratch)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
 }
@@ -178,6 +179,7 @@ put_mentions(xmc_ctx *ctx, const xmc_document *document, xmc_mention_links *link
 				links->item[w->items[k]] = i;
 				links->mention_start[w->items[k]] = w->next[k];
 			}
+			links->place[w->next[k]] = at;
 			context = links->context + 2 * (int64_t) w->next[k]++;
 			context[0] = context_row(at > document->word_start[i] ? word[at - 1] : 0, false);
 			context[1] = context_row(at + 1 < document->word_start[i + 1] ? word[at + 1] : 0, true);

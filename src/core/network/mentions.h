@@ -25,6 +25,7 @@ typedef struct xmc_mention_links
 	int32_t    *item;			/* (holders) ascending for each word */
 	int32_t    *mention_start;	/* (holders + 1) into context */
 	int32_t    *context;		/* (mentions, 2) into the weights: the word before and the word after */
+	int32_t    *place;			/* (mentions) which of the document's words that is */
 	float	   *scale;			/* (n, n) for i < j 1 / sqrt(m); 0 where items i and j share no word */
 	double	   *value;			/* (holders) v(i,w), or the gradient by that */
 	uint64_t   *slot;			/* hash table: a word above its number, or EMPTY */
@@ -38,7 +39,7 @@ extern xmc_status xmc_mentions_init(xmc_arena *arena, int32_t n_documents, const
 /* Sets the links of one document by the idf (XMC_MENTION_WORDS) of words. Errors: XMC_STOPPED. */
 extern xmc_status xmc_mentions_link(xmc_ctx *ctx, const float *idf, const xmc_document *document, xmc_mention_links *links);
 
-/* A copy in the arena that has room for this document alone, but shares `value`. Errors: XMC_NO_MEMORY. */
+/* A copy in the arena that has room for this document alone, without `place`, and that shares `value`. Errors: XMC_NO_MEMORY. */
 extern xmc_status xmc_mentions_copy(xmc_arena *arena, const xmc_mention_links *from, xmc_mention_links *to);
 
 /* Sets s (n, n) above the diagonal, from the weights (XMC_CONTEXTS). Errors: XMC_STOPPED. */

@@ -63,7 +63,7 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 
 	XMC_NEED(dab, ctx);
 	/* dv += dg t */
-	if (pairs > 0)
+	if (pairs > 0 && grad->head_v)
 		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, 1, d, pairs, 1, dg, pairs, state->t, d, 1, grad->head_v, d));
 	for (int32_t k = 0; k < batch->n_documents; k++)
 	{
@@ -96,7 +96,7 @@ xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network, c
 		}
 	}
 	/* dc is the sum of dz over all pairs, which is the sum over rows of the gradient by A h. */
-	for (int64_t r = 0; r < batch->rows; r++)
+	for (int64_t r = 0; grad->head_c && r < batch->rows; r++)
 		for (int32_t x = 0; x < d; x++)
 			grad->head_c[x] += dab[r * 2 * d + x];
 	return xmc_linear_backward(ctx, batch->rows, d, 2 * d, state->h, network->head_ab_w, dab,

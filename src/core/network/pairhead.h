@@ -24,7 +24,7 @@ typedef struct xmc_pairhead_state
 extern xmc_status xmc_pairhead_forward(xmc_arena *arena, int32_t d, const xmc_network *network, const xmc_batch *batch,
 									   const float *h, bool keep_t, xmc_pairhead_state *state, float *g);
 
-/* From dg (ordered pairs): adds to grad, sets dh (R, d). */
+/* From dg (ordered pairs): adds to grad, where that is not NULL, and sets dh (R, d). */
 extern xmc_status xmc_pairhead_backward(xmc_arena *arena, int32_t d, const xmc_network *network,
 										const xmc_batch *batch, const xmc_pairhead_state *state, const float *dg,
 										const xmc_network *grad, float *dh);

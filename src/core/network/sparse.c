@@ -63,23 +63,21 @@ xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, double *u)
 		}
 }
 
-/* Whether the bag reads a feature of this kind. */
-static bool
-in_bag(uint32_t feature)
+bool
+xmc_in_bag(uint32_t feature)
 {
 	xmc_feature_kind kind = xmc_feature_kind_of(feature);
 
 	return kind == XMC_FEATURE_WORD || kind == XMC_FEATURE_CHARACTERS;
 }
 
-/* 1 / sqrt(number of a row's features that the bag reads); 0 if there is none. */
-static float
-bag_scale(const uint32_t *feature, int32_t count)
+float
+xmc_bag_scale(const uint32_t *feature, int32_t count)
 {
 	int32_t		n = 0;
 
 	for (int32_t k = 0; k < count; k++)
-		n += in_bag(feature[k]);
+		n += xmc_in_bag(feature[k]);
 	return n ? (float) (1.0 / sqrt(n)) : 0;
 }
 
@@ -94,13 +92,13 @@ xmc_bag_forward(const xmc_model *model, const xmc_batch *batch, float *x, int64_
 		{
 			int32_t		count;
 			const uint32_t *feature = xmc_item_features(batch->document[d], batch->item[r], &count);
-			float		scale = bag_scale(feature, count);
+			float		scale = xmc_bag_scale(feature, count);
 			float	   *out = x + r * stride;
 
 			memset(out, 0, (size_t) width * sizeof(float));
 			for (int32_t k = 0; k < count; k++)
 			{
-				if (in_bag(feature[k]))
+				if (xmc_in_bag(feature[k]))
 					xmc_add(width, model->bag + (int64_t) (feature[k] >> shift) * width, out);
 			}
 			for (int32_t c = 0; c < width; c++)
@@ -119,13 +117,13 @@ xmc_bag_backward(const xmc_model *model, const xmc_batch *batch, const float *dx
 		{
 			int32_t		count;
 			const uint32_t *feature = xmc_item_features(batch->document[d], batch->item[r], &count);
-			float		scale = bag_scale(feature, count);
+			float		scale = xmc_bag_scale(feature, count);
 
 			for (int32_t k = 0; k < count; k++)
 			{
 				float	   *g;
 
-				if (!in_bag(feature[k]))
+				if (!xmc_in_bag(feature[k]))
 					continue;
 				g = touch(adagrad, feature[k] >> shift);
 				for (int32_t c = 0; c < width; c++)

@@ -29,6 +29,12 @@ extern void xmc_sparse_forward(const xmc_model *model, const xmc_batch *batch, d
  */
 extern void xmc_bag_forward(const xmc_model *model, const xmc_batch *batch, float *x, int64_t stride);
 
+/* Whether the bag reads a feature of this kind. */
+extern bool xmc_in_bag(uint32_t feature);
+
+/* 1 / sqrt(number of a text's features that the bag reads); 0 if there is none. */
+extern float xmc_bag_scale(const uint32_t *feature, int32_t count);
+
 /* The state of AdaGrad for weights that are updated sparsely: `rows` rows of `width` values. */
 typedef struct xmc_adagrad
 {

@@ -25,8 +25,9 @@ xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 					const float *dy, float *dw, float *dbias, float *dx, bool add_dx)
 {
 	/* dw += dy^T x */
-	XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
-					  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
+	if (dw)
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
+						  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
 	for (int64_t r = 0; dbias && r < rows; r++)
 		xmc_add(outputs, dy + r * outputs, dbias);
 	if (!dx)
@@ -109,14 +110,18 @@ xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w
 		double		mean_g = 0;
 		double		mean_gn = 0;
 
-		/* With g = dy w and n = normal: dw += dy n, db += dy, and the means of g and g n over the row. */
+		/* With n = normal: dw += dy n, db += dy. */
+		for (int64_t k = 0; dw && k < d; k++)
+		{
+			dw[k] += dy[k] * normal[k];
+			db[k] += dy[k];
+		}
+		/* With g = dy w: the means of g and g n over the row. */
 #pragma omp simd reduction(+:mean_g, mean_gn)
 		for (int64_t k = 0; k < d; k++)
 		{
 			double		g = (double) dy[k] * w[k];
 
-			dw[k] += dy[k] * normal[k];
-			db[k] += dy[k];
 			mean_g += g;
 			mean_gn += g * normal[k];
 		}

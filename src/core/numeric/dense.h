@@ -17,7 +17,7 @@
 extern xmc_status xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 							 const float *x, const float *w, const float *bias, float *y);
 
-/* dw += dy^T x, dbias += column sums of dy, dx = dy w (dx NULL: not computed; add_dx: dx += instead). */
+/* dw += dy^T x, dbias += column sums of dy, dx = dy w (NULL: not computed; add_dx: dx += instead). */
 extern xmc_status xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 									  const float *x, const float *w, const float *dy,
 									  float *dw, float *dbias, float *dx, bool add_dx);
@@ -41,7 +41,7 @@ extern void xmc_layer_norm(int64_t rows, int64_t d, double epsilon, const float 
 						   float *y, float *normal, float *inverse_deviation);
 extern void xmc_layer_norm_backward(int64_t rows, int64_t d, const float *dy, const float *w,
 									const float *normal, const float *inverse_deviation,
-									float *dw, float *db, float *dx);
+									float *dw, float *db, float *dx);	/* dw and db NULL: not computed */
 
 /*
  * Multi-head self-attention inside one document of n items, without positional encoding (Vaswani et al. 2017, eq. 1).

@@ -2,6 +2,8 @@
 #include "xmcoh/explain.h"
 #include "network/term.h"
 #include "score/guidance.h"
+#include "score/network_parts.h"
+#include "score/shared_words.h"
 #include "score/words.h"
 
 #include <math.h>
@@ -18,7 +20,8 @@ typedef struct explained
 	const xmc_item *item;		/* (n) */
 	const xmc_scores *scores;
 	const float *p;				/* (n, n) the alignment; NULL: nothing guides */
-	float	   *term[XMC_TERMS];	/* (n_pairs) raw scores; NULL: no pair has any, and for the sparse term */
+	bool		networks;		/* by their inputs */
+	float	   *term[XMC_TERMS];	/* (n_pairs) raw scores; NULL: no pair has any, and for terms over words */
 } explained;
 
 /* What the scores of a pair count in its fused score. */
@@ -141,9 +144,8 @@ add_guided(const explained *e, xmc_modality m, double weight, const stand_ins *b
 /* ---- a pair ---- */
 
 static const xmc_part_kind kind_of_term[XMC_TERMS] = {
-	[XMC_TERM_SPARSE] = XMC_PART_WORD, [XMC_TERM_MENTIONS] = XMC_PART_MENTIONS, [XMC_TERM_TEXT_LINEAR] = XMC_PART_TEXT_EMBEDDING,
-	[XMC_TERM_TEXT_NETWORK] = XMC_PART_NETWORK, [XMC_TERM_IMAGE_LINEAR] = XMC_PART_IMAGE,
-	[XMC_TERM_IMAGE_NETWORK] = XMC_PART_NETWORK, [XMC_TERM_BILINEAR] = XMC_PART_TOGETHER
+	[XMC_TERM_TEXT_LINEAR] = XMC_PART_TEXT_EMBEDDING, [XMC_TERM_TEXT_NETWORK] = XMC_PART_NETWORK,
+	[XMC_TERM_IMAGE_LINEAR] = XMC_PART_IMAGE, [XMC_TERM_IMAGE_NETWORK] = XMC_PART_NETWORK, [XMC_TERM_BILINEAR] = XMC_PART_TOGETHER
 };
 
 /* Whether a term of this modality scores the pair. */
@@ -174,16 +176,47 @@ add_rounding(const explained *e, const xmc_pair *pair, xmc_explanation *out)
 		add_part(out, XMC_PART_ROUNDING, XMC_JOINT, rest);
 }
 
+/* The parts of the terms over words, which name them. */
+static xmc_status
+add_texts(const explained *e, const xmc_pair *pair, double weight, xmc_explanation *out)
+{
+	if (weight == 0 || !takes(e, XMC_TEXT, pair))
+		return XMC_OK;
+	if (e->model->sparse)
+		XMC_TRY(xmc_word_parts(e->scratch, e->model, e->tokeniser, e->document, e->item, pair->before, pair->after, weight,
+							   &out->n, out->part));
+	if (e->model->mentions)
+		XMC_TRY(xmc_shared_word_parts(e->scratch, e->model, e->tokeniser, e->document, e->item, pair->before, pair->after,
+									  weight, &out->n, out->part));
+	return XMC_OK;
+}
+
+/* The parts of any other term. */
+static xmc_status
+add_term(const explained *e, xmc_term term, int32_t number, const xmc_pair *pair, const double *own, xmc_explanation *out)
+{
+	xmc_modality m = xmc_term_modality(term);
+
+	if (!e->term[term])
+		return XMC_OK;
+	if (e->networks && xmc_term_is_network(term))
+		return xmc_network_parts(e->scratch, e->model, m, e->tokeniser, e->document, e->item, pair->before, pair->after, own[m],
+								 e->term[term][number], &out->n, out->part);
+	add_part(out, kind_of_term[term], m, own[m] * e->term[term][number]);
+	return XMC_OK;
+}
+
 static xmc_status
 explain_pair(const explained *e, int32_t number, const xmc_pair *pair, xmc_explanation *out)
 {
 	pair_weights weights = weights_of(e, pair->before, pair->after);
 	const int32_t *start = e->document->feature_start;
-	size_t		most = XMC_TERMS + 1;
+	size_t		most = XMC_TERMS + 1 + XMC_MODALITIES * XMC_NETWORK_PARTS;
 	stand_ins	by[XMC_MODALITIES];
 
-	/* room for all parts */
-	most += (size_t) (start[pair->before + 1] - start[pair->before] + start[pair->after + 1] - start[pair->after]);
+	/* room for all parts: features twice, by the sparse term and by the network */
+	most += 2 * (size_t) (start[pair->before + 1] - start[pair->before] + start[pair->after + 1] - start[pair->after]);
+	most += (size_t) xmc_item_words(e->document, pair->before);
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (weights.carried[m] != 0)
 		{
@@ -192,16 +225,9 @@ explain_pair(const explained *e, int32_t number, const xmc_pair *pair, xmc_expla
 		}
 	*out = (xmc_explanation){.part = xmc_arena_alloc(e->scratch, most, sizeof(xmc_part))};
 	XMC_NEED(out->part, e->scratch->ctx);
-	if (e->model->sparse && weights.own[XMC_TEXT] != 0 && takes(e, XMC_TEXT, pair))
-		XMC_TRY(xmc_word_parts(e->scratch, e->model, e->tokeniser, e->document, e->item, pair->before, pair->after,
-							   weights.own[XMC_TEXT], &out->n, out->part));
+	XMC_TRY(add_texts(e, pair, weights.own[XMC_TEXT], out));
 	for (int t = 0; t < XMC_TERMS; t++)
-		if (e->term[t])
-		{
-			xmc_modality m = xmc_term_modality((xmc_term) t);
-
-			add_part(out, kind_of_term[t], m, weights.own[m] * e->term[t][number]);
-		}
+		XMC_TRY(add_term(e, (xmc_term) t, number, pair, weights.own, out));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (weights.carried[m] != 0)
 			XMC_TRY(add_guided(e, (xmc_modality) m, weights.carried[m], &by[m], out));
@@ -224,7 +250,7 @@ score_terms(explained *e, int32_t n_pairs, const xmc_pair *pair)
 
 		for (int32_t k = 0; k < n_pairs && !is_needed; k++)
 			is_needed = takes(e, xmc_term_modality((xmc_term) t), &pair[k]);
-		if (t == XMC_TERM_SPARSE || !is_needed || !xmc_has_term(e->model, (xmc_term) t))
+		if (t == XMC_TERM_SPARSE || t == XMC_TERM_MENTIONS || !is_needed || !xmc_has_term(e->model, (xmc_term) t))
 			continue;
 		e->term[t] = xmc_arena_alloc(e->arena, (size_t) n_pairs, sizeof(float));
 		XMC_NEED(e->term[t], e->arena->ctx);
@@ -257,14 +283,14 @@ explain_pairs(explained *e, int32_t n_pairs, const xmc_pair *pair, xmc_explanati
 
 xmc_status
 xmc_explain(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_rule *rule, xmc_tokeniser *tokeniser,
-			const xmc_document *document, const xmc_item *item, const xmc_scores *scores, int32_t n_pairs,
+			const xmc_document *document, const xmc_item *item, const xmc_scores *scores, bool networks, int32_t n_pairs,
 			const xmc_pair *pair, xmc_explanation_visitor visit, void *arg)
 {
 	xmc_arena	arena;
 	xmc_arena	scratch;
 	explained	e = {.arena = &arena,.scratch = &scratch,.model = model,
 		.calibration = xmc_calibration_of(model, rule, document),.tokeniser = tokeniser,.document = document,.item = item,
-		.scores = scores};
+		.scores = scores,.networks = networks};
 	xmc_status	status;
 
 	xmc_arena_init(&arena, ctx);

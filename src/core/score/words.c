@@ -1,4 +1,4 @@
-/* words.c - the sparse term of a pair as a sum over named features; see words.h */
+/* words.c - the score of a pair as a sum over named features; see words.h */
 #include "score/words.h"
 #include "network/sparse.h"
 
@@ -13,8 +13,7 @@ typedef struct named_features
 	xmc_part   *part;			/* (n) */
 	bool	   *is_cut;			/* (n) the beginning of a longer word */
 	size_t		word_length;	/* of the last word that was visited */
-	char	   *room;			/* (n_room) for names */
-	size_t		n_room;
+	xmc_names	names;
 	xmc_status	status;			/* the error so far: the visitor cannot return one */
 } named_features;
 
@@ -37,25 +36,23 @@ find_feature(const named_features *named, uint32_t feature)
 	return low < named->n && named->feature[low] == feature ? low : -1;
 }
 
-/* Names are short and many, and an allocation of the arena takes 64 bytes at least: so they share blocks. */
 #define NAME_BLOCK 16384
 
-/* A copy of a name; NULL: out of memory. */
-static char *
-copy_name(named_features *named, const char *term, size_t length)
+char *
+xmc_name_copy(xmc_names *names, const char *term, size_t length)
 {
 	char	   *copy;
 
-	if (length > named->n_room)
+	if (length > names->n_room)
 	{
-		named->n_room = length > NAME_BLOCK ? length : NAME_BLOCK;
-		named->room = xmc_arena_alloc(named->arena, named->n_room, 1);
-		if (!named->room)
+		names->n_room = length > NAME_BLOCK ? length : NAME_BLOCK;
+		names->room = xmc_arena_alloc(names->arena, names->n_room, 1);
+		if (!names->room)
 			return NULL;
 	}
-	copy = memcpy(named->room, term, length);
-	named->room += length;
-	named->n_room -= length;
+	copy = memcpy(names->room, term, length);
+	names->room += length;
+	names->n_room -= length;
 	return copy;
 }
 
@@ -76,7 +73,7 @@ name_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_len
 		return;
 	named->is_cut[k] = kind == XMC_FEATURE_STEM && term_length < named->word_length;
 	named->part[k].word_length = named->is_cut[k] ? named->word_length : term_length;
-	copy = copy_name(named, term, named->part[k].word_length);	/* the rest of the word follows its beginning */
+	copy = xmc_name_copy(&named->names, term, named->part[k].word_length);	/* the rest of the word follows its beginning */
 	if (!copy)
 	{
 		named->status = xmc_fail(named->arena->ctx, XMC_NO_MEMORY, "out of memory");
@@ -88,35 +85,28 @@ name_feature(void *arg, xmc_feature_kind kind, const char *term, size_t term_len
 
 /* Merges the features of the two items and adds up what each of them contributes. */
 static xmc_status
-merge_features(const xmc_model *model, const xmc_document *document, const int32_t pair[2], double factor,
-			   named_features *named)
+merge_features(const xmc_document *document, const int32_t pair[2], xmc_part_kind part_kind, xmc_feature_effect effect,
+			   const void *arg, named_features *named)
 {
-	int			shift = 32 - model->options.hash_bits;
 	const uint32_t *feature[2];
 	int32_t		count[2];
 	int32_t		k[2] = {0, 0};
-	double		share[2][XMC_FEATURE_KINDS];
 	int64_t		work = 0;
 
 	for (int side = 0; side < 2; side++)
-	{
 		feature[side] = xmc_item_features(document, pair[side], &count[side]);
-		xmc_sparse_shares(feature[side], count[side], share[side]);
-	}
 	while (k[0] < count[0] || k[1] < count[1])
 	{
 		bool		first = k[1] == count[1] || (k[0] < count[0] && feature[0][k[0]] < feature[1][k[1]]);
 		uint32_t	next = feature[!first][k[!first]];
-		xmc_feature_kind kind = xmc_feature_kind_of(next);
 		xmc_part   *part = &named->part[named->n];
 
-		*part = (xmc_part){.kind = XMC_PART_WORD,.modality = XMC_TEXT,.feature_kind = kind};
-		/* s(a, b) = u(b) - u(a) */
+		*part = (xmc_part){.kind = part_kind,.modality = XMC_TEXT,.feature_kind = xmc_feature_kind_of(next)};
 		for (int side = 0; side < 2; side++)
 			if (k[side] < count[side] && feature[side][k[side]] == next)
 			{
 				part->in[side] = true;
-				part->contribution += (side ? 1 : -1) * factor * share[side][kind] * model->sparse[next >> shift];
+				part->contribution += effect(arg, side, next);
 				k[side]++;
 			}
 		named->is_cut[named->n] = false;
@@ -152,10 +142,10 @@ join_words(named_features *named)
 }
 
 xmc_status
-xmc_word_parts(xmc_arena *arena, const xmc_model *model, xmc_tokeniser *tokeniser, const xmc_document *document,
-			   const xmc_item *item, int32_t a, int32_t b, double factor, int32_t *n, xmc_part *part)
+xmc_feature_parts(xmc_arena *arena, xmc_tokeniser *tokeniser, const xmc_document *document, const xmc_item *item, int32_t a,
+				  int32_t b, xmc_part_kind kind, xmc_feature_effect effect, const void *arg, int32_t *n, xmc_part *part)
 {
-	named_features named = {.arena = arena,.part = part + *n};
+	named_features named = {.arena = arena,.part = part + *n,.names = {.arena = arena}};
 	const int32_t pair[2] = {a, b};
 	size_t		most = 0;
 
@@ -165,7 +155,7 @@ xmc_word_parts(xmc_arena *arena, const xmc_model *model, xmc_tokeniser *tokenise
 	named.is_cut = xmc_arena_alloc(arena, most, sizeof(bool));
 	if (!named.feature || !named.is_cut)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(merge_features(model, document, pair, factor, &named));
+	XMC_TRY(merge_features(document, pair, kind, effect, arg, &named));
 	for (int side = 0; side < 2; side++)
 	{
 		const xmc_item *of = &item[pair[side]];
@@ -180,6 +170,40 @@ xmc_word_parts(xmc_arena *arena, const xmc_model *model, xmc_tokeniser *tokenise
 		if (named.part[k].contribution != 0)
 			part[(*n)++] = named.part[k];
 	return XMC_OK;
+}
+
+/* What xmc_word_parts knows of a pair. */
+typedef struct sparse_pair
+{
+	const xmc_model *model;
+	double		factor;
+	double		share[2][XMC_FEATURE_KINDS];
+} sparse_pair;
+
+/* s(a, b) = u(b) - u(a) */
+static double
+sparse_effect(const void *arg, int side, uint32_t feature)
+{
+	const sparse_pair *pair = arg;
+
+	return (side ? 1 : -1) * pair->factor * pair->share[side][xmc_feature_kind_of(feature)] *
+		pair->model->sparse[feature >> (32 - pair->model->options.hash_bits)];
+}
+
+xmc_status
+xmc_word_parts(xmc_arena *arena, const xmc_model *model, xmc_tokeniser *tokeniser, const xmc_document *document,
+			   const xmc_item *item, int32_t a, int32_t b, double factor, int32_t *n, xmc_part *part)
+{
+	sparse_pair pair = {.model = model,.factor = factor};
+
+	for (int side = 0; side < 2; side++)
+	{
+		int32_t		count;
+		const uint32_t *feature = xmc_item_features(document, side ? b : a, &count);
+
+		xmc_sparse_shares(feature, count, pair.share[side]);
+	}
+	return xmc_feature_parts(arena, tokeniser, document, item, a, b, XMC_PART_WORD, sparse_effect, &pair, n, part);
 }
 
 void

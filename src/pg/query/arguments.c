@@ -42,7 +42,8 @@ static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
 	[XMC_GUIDANCE_PAPER] = "paper",[XMC_GUIDANCE_STORED] = "stored"
 };
 static const char *const language_names[LANGUAGES] = {[ENGLISH] = "en", [JAPANESE] = "ja"};
-static const char *const strategy_names[] = {[XMC_REVIEW_LEARN] = "learn", [XMC_REVIEW_CORRECT] = "correct"};
+static const char *const strategy_names[] = {[XMC_REVIEW_LEARN] = "learn", [XMC_REVIEW_CORRECT] = "correct",
+[XMC_REVIEW_SECOND] = "second"};
 static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
 
 /* The number of an argument's value among the names; NULL: `usual`. ERROR for another value; `what` names the argument. */

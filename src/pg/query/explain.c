@@ -71,15 +71,16 @@ explain_one(FunctionCallInfo fcinfo, NullableDatum source, BulkVisitor visit, Ex
 		xmcoh_refuse_unknown(e->model_name, e->document, NULL);
 }
 
-/* Explains pairs of a document. */
+/* Explains pairs of a document; networks: by their inputs. */
 static void
-explain_pairs(Explaining *e, const BulkDocument *scored, int32 n, const xmc_pair *pair, xmc_explanation_visitor visit)
+explain_pairs(Explaining *e, const BulkDocument *scored, bool networks, int32 n, const xmc_pair *pair,
+			  xmc_explanation_visitor visit)
 {
 	xmc_ctx		ctx = xmcoh_context();
 
 	e->scored = scored;
-	XMCOH_TRY(xmc_explain(&ctx, e->deployed.model, e->rule, xmcoh_tokeniser(), &scored->document, scored->text, &scored->scores, n,
-						  pair, visit, e), &ctx);
+	XMCOH_TRY(xmc_explain(&ctx, e->deployed.model, e->rule, xmcoh_tokeniser(), &scored->document, scored->text, &scored->scores,
+						  networks, n, pair, visit, e), &ctx);
 }
 
 static void
@@ -95,8 +96,8 @@ take_model(FunctionCallInfo fcinfo, Explaining *e)
 /* ---- explain(model, document, item_a, item_b, top, source) ---- */
 
 static const char *const kind_names[XMC_PART_KINDS] = {
-	[XMC_PART_WORD] = "word", [XMC_PART_MENTIONS] = "shared words", [XMC_PART_TEXT_EMBEDDING] = "text embedding", [XMC_PART_NETWORK] = "network",
-	[XMC_PART_IMAGE] = "image", [XMC_PART_GUIDED] = "guided", [XMC_PART_TOGETHER] = "fused together",
+	[XMC_PART_WORD] = "word", [XMC_PART_MENTIONS] = "shared word", [XMC_PART_TEXT_EMBEDDING] = "text embedding",
+	[XMC_PART_NETWORK] = "network", [XMC_PART_IMAGE] = "image", [XMC_PART_GUIDED] = "guided", [XMC_PART_TOGETHER] = "fused together",
 	[XMC_PART_ROUNDING] = "calibration"
 };
 
@@ -153,15 +154,28 @@ compare_parts(const void *a, const void *b)
 		return x->kind < y->kind ? -1 : 1;
 	if (x->modality != y->modality)
 		return x->modality < y->modality ? -1 : 1;
-	if (x->kind == XMC_PART_WORD)
+	if ((x->term == NULL) != (y->term == NULL))
+		return x->term == NULL ? -1 : 1;
+	if (x->term != NULL)
 	{
 		int			compared = xmc_key_compare(x->term, x->term_length, y->term, y->term_length);
 
 		return compared != 0 ? compared : (int) x->feature_kind - (int) y->feature_kind;
 	}
+	if (x->in[0] != y->in[0])
+		return x->in[0] ? -1 : 1;
 	if (x->via[0] != y->via[0])
 		return x->via[0] < y->via[0] ? -1 : 1;
 	return (x->via[1] > y->via[1]) - (x->via[1] < y->via[1]);
+}
+
+/* What an input of a network is called that is not a word. */
+static const char *
+input_name(const xmc_part *part)
+{
+	if (part->in[0] == part->in[1])
+		return "other items";
+	return kind_names[part->modality == XMC_TEXT ? XMC_PART_TEXT_EMBEDDING : XMC_PART_IMAGE];
 }
 
 static void
@@ -170,12 +184,15 @@ put_part(const Explaining *e, const BulkDocument *scored, const xmc_pair *pair, 
 	const char *feature = NULL;
 	const char *item = NULL;
 
-	if (part->kind == XMC_PART_WORD)
+	if (part->kind == XMC_PART_WORD || part->kind == XMC_PART_NETWORK)
 	{
-		feature = xmcoh_feature_name(part->feature_kind, part->term, part->term_length);
+		feature = part->term == NULL ? input_name(part) : xmcoh_feature_name(part->feature_kind, part->term, part->term_length);
 		if (part->in[0] != part->in[1])
 			item = scored->item[part->in[0] ? pair->before : pair->after];
 	}
+	else if (part->kind == XMC_PART_MENTIONS)
+		feature = psprintf("%s (%s, %s)", xmcoh_feature_name(XMC_FEATURE_WORD, part->term, part->term_length),
+						   xmcoh_mention_name(part, 0), xmcoh_mention_name(part, 1));
 	else if (part->kind == XMC_PART_GUIDED)
 		feature = guides(scored, part, pair);
 	else if (part->kind == XMC_PART_ROUNDING)
@@ -184,8 +201,8 @@ put_part(const Explaining *e, const BulkDocument *scored, const xmc_pair *pair, 
 }
 
 /*
- * The rows of a pair: the decision, if there is one; the parts, of words and of guided parts of a modality at most `top`
- * each; then what is left of these, one row each.
+ * The rows of a pair: the decision, if there is one; the parts, of words, shared words, inputs of a network and guided parts of a
+ * modality at most `top` each; then what is left of these, one row each.
  */
 static void
 put_explanation(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
@@ -193,7 +210,8 @@ put_explanation(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
 	const Explaining *e = arg;
 	const BulkDocument *scored = e->scored;
 	static const char *const others[XMC_PART_KINDS] = {
-		[XMC_PART_WORD] = "other words", [XMC_PART_GUIDED] = "other counterparts"
+		[XMC_PART_WORD] = "other words", [XMC_PART_MENTIONS] = "other shared words", [XMC_PART_NETWORK] = "other inputs",
+		[XMC_PART_GUIDED] = "other counterparts"
 	};
 	const char *decided = xmcoh_decision_name(scored, (int64) pair->before * scored->document.n + pair->after);
 	int32		shown[XMC_PART_KINDS][XMC_MODALITIES + 1] = {0};
@@ -233,7 +251,7 @@ explain_pair(void *arg, const BulkDocument *scored)
 		return;
 	}
 	e->complete = true;
-	explain_pairs(e, scored, 1, &pair, put_explanation);
+	explain_pairs(e, scored, true, 1, &pair, put_explanation);
 }
 
 Datum
@@ -354,7 +372,7 @@ explain_order(void *arg, const BulkDocument *scored)
 	e->label = palloc(sizeof(char *) * ((Size) n + 1));
 	for (int32 i = 0; i < n; i++)
 		e->label[i] = xmcoh_item_label(e->language, scored->position[i], &scored->text[i]);
-	explain_pairs(e, scored, listed, pair, put_violated);
+	explain_pairs(e, scored, false, listed, pair, put_violated);
 }
 
 Datum

@@ -17,7 +17,9 @@
 
 #define LABEL_BYTES 60			/* of a text or a word in a sentence */
 #define SENTENCE_WORDS 2		/* of each step, for and against */
-#define WORD_CHARACTERS 2		/* at least, of a word that is told: one letter or syllable says nothing to people */
+#define LABEL_WORD 16			/* a cut text ends with a whole word if at most so many bytes are lost by that */
+#define WORD_CHARACTERS 3		/* at least, of a word that is told: "an" or "on" says nothing to people */
+#define WORD_CHARACTERS_WITHOUT_SPACES 2	/* the same in scripts without spaces */
 #define WORD_SIZE 0.2			/* a word counts at least that share of the weightiest one */
 
 /* ---- the translations ---- */
@@ -27,6 +29,7 @@ typedef enum Reason
 {
 	EARLY_WORDS,				/* one of the steps has words of steps that come early */
 	LATE_WORDS,
+	MENTION,					/* a word of both steps that they mention differently */
 	WORDING,					/* text embedding and network of the texts */
 	PHOTOS,
 	TOGETHER,					/* the bilinear term */
@@ -49,6 +52,8 @@ typedef struct Translation
 	const char *last_separator;
 	const char *end;
 	const char *word_separator; /* words stand as `text` does */
+	const char *first_word;		/* the word with which a text begins */
+	const char *last_word;
 	const char *reason[REASONS][2]; /* for, against */
 } Translation;
 
@@ -62,9 +67,11 @@ static const Translation translations[LANGUAGES] = {
 		},
 		.because = {", because ", ""},.although = {", although ", ""},
 		.separator = ", ",.last_separator = " and ",.end = ".",.word_separator = ", ",
+		.first_word = "\"%s\" at the beginning",.last_word = "\"%s\" at the end",
 		.reason = {
 			[EARLY_WORDS] = {"%s has words of early steps (%s)", "%s has words of early steps (%s)"},
 			[LATE_WORDS] = {"%s has words of late steps (%s)", "%s has words of late steps (%s)"},
+			[MENTION] = {"%s has %s where %s has %s", "%s has %s where %s has %s"},
 			[WORDING] = {"the texts as a whole suggest that order", "the texts as a whole suggest the opposite"},
 			[PHOTOS] = {"the photos suggest that order", "the photos suggest the opposite"},
 			[TOGETHER] = {"the two steps fit together in that order", "the two steps fit together in the opposite order"},
@@ -80,9 +87,11 @@ static const Translation translations[LANGUAGES] = {
 		},
 		.conclusion_last = true,.because = {"", "から、"},.although = {"反対の根拠(", ")はあるものの、"},
 		.separator = "、",.last_separator = "、",.end = "。",.word_separator = "",
+		.first_word = "文頭の「%s」",.last_word = "文末の「%s」",
 		.reason = {
 			[EARLY_WORDS] = {"%sに前のほうの手順に多い言葉%sがあること", "%sに前のほうの手順に多い言葉%sがあること"},
 			[LATE_WORDS] = {"%sに後のほうの手順に多い言葉%sがあること", "%sに後のほうの手順に多い言葉%sがあること"},
+			[MENTION] = {"%sの%sに対して%sでは%sとあること", "%sの%sに対して%sでは%sとあること"},
 			[WORDING] = {"文全体の内容がその順を示すこと", "文全体の内容が逆の順を示すこと"},
 			[PHOTOS] = {"写真がその順を示すこと", "写真が逆の順を示すこと"},
 			[TOGETHER] = {"二つの手順のつながりがその順を示すこと", "二つの手順のつながりが逆の順を示すこと"},
@@ -100,14 +109,19 @@ phrase(const char *utf8)
 
 /* ---- items ---- */
 
-/* The text, in the encoding of the database, cut to LABEL_BYTES. */
+/* The text, in the encoding of the database, cut to LABEL_BYTES, and to whole words if they are short. */
 static char *
 clipped(char *text)
 {
 	int			length = (int) strlen(text);
+	int			cut = pg_mbcliplen(text, length, LABEL_BYTES);
+	int			word = cut;
 
-	return length <= LABEL_BYTES ? text
-		: psprintf("%s...", pnstrdup(text, pg_mbcliplen(text, length, LABEL_BYTES)));
+	if (length <= LABEL_BYTES)
+		return text;
+	while (word > cut - LABEL_WORD && text[word] != ' ')
+		word--;
+	return psprintf("%s...", pnstrdup(text, text[word] == ' ' ? word : cut));
 }
 
 char *
@@ -188,6 +202,27 @@ xmcoh_feature_name(xmc_feature_kind kind, const char *term, size_t term_length)
 	}
 }
 
+/* Whether a character that begins so, in UTF-8, is of U+3000 to U+9FFF: scripts without spaces. */
+static bool
+without_spaces(const char *character)
+{
+	return (uint8) *character >= 0xE3 && (uint8) *character <= 0xE9;
+}
+
+char *
+xmcoh_mention_name(const xmc_part *part, int side)
+{
+	char	   *word = xmcoh_feature_name(XMC_FEATURE_WORD, part->term, part->term_length);
+	char	   *beside;
+	const char *space;
+
+	if (part->beside[side] == NULL)
+		return psprintf("%s: %s", part->beside_after ? "last word" : "first word", word);
+	beside = xmcoh_feature_name(XMC_FEATURE_WORD, part->beside[side], part->beside_length[side]);
+	space = without_spaces(part->beside_after ? part->beside[side] : part->term) ? "" : " ";
+	return part->beside_after ? psprintf("%s%s%s", word, space, beside) : psprintf("%s%s%s", beside, space, word);
+}
+
 /*
  * Whether people would call the feature a word of the text. Character n-grams begin and end within words; a bigram of a script
  * without spaces looks like nothing in the text.
@@ -203,8 +238,7 @@ is_word(const xmc_part *part)
 		case XMC_FEATURE_STEM:
 			return true;
 		case XMC_FEATURE_BIGRAM:
-			/* the first bytes in UTF-8 of U+3000 to U+9FFF */
-			return space == NULL || (uint8) space[1] < 0xE3 || (uint8) space[1] > 0xE9;
+			return space == NULL || !without_spaces(space + 1);
 		default:
 			return false;
 	}
@@ -215,13 +249,14 @@ static bool
 is_telling(const xmc_part *part, int side, int sign)
 {
 	size_t		characters = 0;
+	size_t		wanted = part->term_length > 0 && without_spaces(part->term) ? WORD_CHARACTERS_WITHOUT_SPACES : WORD_CHARACTERS;
 
 	if (part->kind != XMC_PART_WORD || part->in[0] == part->in[1] || (side >= 0 && !part->in[side]) ||
 		part->contribution * sign <= 0 || !is_word(part))
 		return false;
-	for (size_t k = 0; k < part->term_length && characters < WORD_CHARACTERS; characters++)
+	for (size_t k = 0; k < part->term_length && characters < wanted; characters++)
 		k += (size_t) pg_utf_mblen((const unsigned char *) part->term + k);
-	return characters >= WORD_CHARACTERS;
+	return characters >= wanted;
 }
 
 /* The number of the next part, by falling size, after `last` (-1: the first one); -1: there is none. */
@@ -297,6 +332,7 @@ reason_of(const xmc_part *part)
 		case XMC_PART_WORD:
 			return EARLY_WORDS;
 		case XMC_PART_MENTIONS:
+			return MENTION;
 		case XMC_PART_TEXT_EMBEDDING:
 			return WORDING;
 		case XMC_PART_NETWORK:
@@ -367,6 +403,37 @@ add_counterparts(const Sentence *s, int sign, Clauses *clauses)
 	}
 }
 
+/* How an item of the pair mentions a shared word, as `text` of the translation. */
+static char *
+mention_text(const Translation *t, const xmc_part *part, int side)
+{
+	char	   *word = xmcoh_feature_name(XMC_FEATURE_WORD, part->term, part->term_length);
+
+	if (part->beside[side] != NULL)
+		return psprintf(phrase(t->text), xmcoh_mention_name(part, side));
+	return psprintf(phrase(part->beside_after ? t->last_word : t->first_word), word);
+}
+
+/* The shared word that speaks most for or against. */
+static void
+add_mention(const Sentence *s, int sign, Clauses *clauses)
+{
+	const xmc_part *best = NULL;
+	char	   *step[2];
+
+	for (int32 k = 0; k < s->explanation->n; k++)
+	{
+		const xmc_part *part = &s->explanation->part[k];
+
+		if (part->kind == XMC_PART_MENTIONS && (best == NULL || part->contribution * sign > best->contribution * sign))
+			best = part;
+	}
+	for (int side = 0; side < 2; side++)
+		step[side] = psprintf(phrase(s->t->step), float8out_internal(s->position[side ? s->pair->after : s->pair->before]));
+	clauses->clause[clauses->n++] = psprintf(phrase(s->t->reason[MENTION][sign < 0]), step[0], mention_text(s->t, best, 0),
+											 step[1], mention_text(s->t, best, 1));
+}
+
 static void
 add_reason(const Sentence *s, Reason reason, int sign, Clauses *clauses)
 {
@@ -374,11 +441,13 @@ add_reason(const Sentence *s, Reason reason, int sign, Clauses *clauses)
 
 	if (reason == EARLY_WORDS)
 		add_words(s, sign, clauses);
+	else if (reason == MENTION)
+		add_mention(s, sign, clauses);
 	else if (reason == COUNTERPART)
 		add_counterparts(s, sign, clauses);
 	if (reason == EARLY_WORDS && clauses->n == before)	/* none of the words says anything by itself */
 		reason = WORDING;
-	if (reason != EARLY_WORDS && reason != COUNTERPART)
+	if (reason != EARLY_WORDS && reason != MENTION && reason != COUNTERPART)
 		clauses->clause[clauses->n++] = pstrdup(phrase(s->t->reason[reason][sign < 0]));
 }
 

@@ -44,6 +44,12 @@ extern char *xmcoh_why_before(Language language, const double *position, char **
  */
 extern int	xmcoh_top_words(const xmc_explanation *explanation, int side, int sign, int most, char **word);
 
+/*
+ * How an item of the pair mentions a shared word: the word with the one beside it, "the dialog"; "first word: dialog" or "last
+ * word: dialog" where its text begins or ends there.
+ */
+extern char *xmcoh_mention_name(const xmc_part *part, int side);
+
 /* The name of a feature, in the encoding of the database: the words as they are hashed, or what it says of the whole text. */
 extern char *xmcoh_feature_name(xmc_feature_kind kind, const char *term, size_t term_length);
 

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -21,16 +23,16 @@
 #include "query/arguments.h"
 #include "query/bulk.h"
 #include "query/phrases.h"
-#include "source/document_lock.h"
 #include "source/seen.h"
 
 #include "xmcoh/check.h"
 #include "xmcoh/decided.h"
+#include "xmcoh/hash.h"
+#include "xmcoh/order.h"
 #include "xmcoh/review.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_review_queue);
 PG_FUNCTION_INFO_V1(xmcoh_review_candidates);
-PG_FUNCTION_INFO_V1(xmcoh_try_lock_claims_of);
 
 #define PAIRS_OF_DOCUMENT 3		/* that are asked at the same time, by all reviewers together */
 #define PRECISION 0.95			/* of a suspect pair, as check_documents has it by default */
@@ -42,7 +44,7 @@ PG_FUNCTION_INFO_V1(xmcoh_try_lock_claims_of);
 
 static const char *const reason_names[] = {
 	[XMC_REVIEW_STALE] = "stale", [XMC_REVIEW_SKIPPED] = "skipped", [XMC_REVIEW_SUSPECT] = "suspect",
-	[XMC_REVIEW_DISAGREE] = "modalities disagree", [XMC_REVIEW_UNCERTAIN] = "uncertain"
+	[XMC_REVIEW_DISAGREE] = "modalities disagree", [XMC_REVIEW_UNCERTAIN] = "uncertain", [XMC_REVIEW_ANSWERED] = "second"
 };
 
 /* A pair of the queue. The strings are its own. */
@@ -82,6 +84,8 @@ typedef struct Queue
 	binaryheap *best;			/* of QueuedPair *, the last one on top */
 	List	   *held;			/* of QueuedPair *: the reviewer's claims */
 	const Decisions *skips;
+	const Decisions *answers;	/* the reviewer's, for XMC_REVIEW_SECOND */
+	char	   *reviewer;		/* the reviewer's name */
 	int64		n_claims;
 	Claim	   *claim;			/* (n_claims) sorted by document (bytes), then by number */
 	MemoryContext memory;		/* of what lives longer than a batch */
@@ -91,6 +95,7 @@ typedef struct Queue
 typedef struct Note
 {
 	uint8	   *flag;			/* (n, n) XMC_REVIEW_IS_... */
+	bool	   *is_answered;	/* (n, n) by others, and not by the reviewer, in both cells of a pair; NULL: not asked */
 	int64		decisions;		/* sum of the numbers of the decisions in force */
 } Note;
 
@@ -184,6 +189,39 @@ flag_stale(const ApprovedPairs *pairs, const SourceDocument *document, const uin
 			note->flag[c] |= XMC_REVIEW_IS_STALE;
 }
 
+/*
+ * Calls a pair answered or not, in both cells, by the decisions about two items of a document whose texts have not changed
+ * since: those of others, or those of the reviewer.
+ */
+static void
+mark_answered(const Queue *queue, const Decisions *decisions, bool of_others, const SourceDocument *document, bool *is_answered)
+{
+	int64		k = xmcoh_first_of_document(decisions->decision, decisions->n, sizeof(Decision), document->key);
+	Seen		seen;
+	bool		saw = false;
+
+	for (; k < decisions->n && strcmp(decisions->decision[k].document, document->key) == 0; k++)
+	{
+		const Decision *decision = &decisions->decision[k];
+		int32		a;
+		int32		b;
+
+		if (decision->kind == DECISION_ORDER || decision->n != 2 ||
+			(of_others && strcmp(decision->decided_by, queue->reviewer) == 0))
+			continue;
+		a = xmcoh_item_number(document, decision->item[0]);
+		b = xmcoh_item_number(document, decision->item[1]);
+		if (a < 0 || b < 0)
+			continue;
+		if (!saw)
+			xmcoh_see(document, &seen);
+		saw = true;
+		if (xmcoh_item_change(decision, 0, document, &seen) == ITEM_SAME &&
+			xmcoh_item_change(decision, 1, document, &seen) == ITEM_SAME)
+			is_answered[(int64) a * document->n + b] = is_answered[(int64) b * document->n + a] = of_others;
+	}
+}
+
 static void
 note_document(void *arg, const SourceDocument *document, const ApprovedPairs *pairs, BulkDocument *to)
 {
@@ -198,6 +236,12 @@ note_document(void *arg, const SourceDocument *document, const ApprovedPairs *pa
 	flag_skipped(queue->skips, document, note);
 	if (to->stale)
 		flag_stale(pairs, document, to->decided, note);
+	if (queue->strategy == XMC_REVIEW_SECOND)
+	{
+		note->is_answered = palloc0((Size) document->n * document->n + 1);
+		mark_answered(queue, decisions, true, document, note->is_answered);
+		mark_answered(queue, queue->answers, false, document, note->is_answered);
+	}
 	to->note = note;
 }
 
@@ -316,12 +360,13 @@ keep_claim(Queue *queue, const BulkDocument *scored, const Claim *claim, int32 b
 
 /*
  * Counts the claimed pairs of the document that people have not decided meanwhile (by_people) as if they had the likely
- * answer, in decided, so that nothing is asked that would follow. Keeps those of the reviewer. Returns how many there are;
- * *others is the sum of the numbers of others' claims.
+ * answer, in decided, so that nothing is asked that would follow. A claim for a second answer is of a decided pair. Keeps those of
+ * the reviewer. Returns how many there are; *others is the sum of the numbers of others' claims.
  */
 static int
 take_claims(Queue *queue, const BulkDocument *scored, const uint8 *by_people, uint8 *decided, int64 *others)
 {
+	const Note *note = scored->note;
 	int64		k = xmcoh_first_of_document(queue->claim, queue->n_claims, sizeof(Claim), scored->key);
 	int64		n = scored->document.n;
 	xmc_ctx		ctx = xmcoh_context();
@@ -336,9 +381,12 @@ take_claims(Queue *queue, const BulkDocument *scored, const uint8 *by_people, ui
 
 		if (!claim->mine)
 			*others += claim->id;
-		if (before < 0 || after < 0 || (by_people != NULL && by_people[before * n + after] != XMC_UNDECIDED))
+		if (before < 0 || after < 0 ||
+			(by_people != NULL && by_people[before * n + after] != XMC_UNDECIDED && claim->reason != XMC_REVIEW_ANSWERED))
 			continue;
 		claimed++;
+		if (note->is_answered != NULL)
+			note->is_answered[before * n + after] = note->is_answered[after * n + before] = false;
 		if (claim->mine)
 			keep_claim(queue, scored, claim, before, after);
 		if (decided[before * n + after] == XMC_UNDECIDED)
@@ -349,6 +397,51 @@ take_claims(Queue *queue, const BulkDocument *scored, const uint8 *by_people, ui
 		}
 	}
 	return claimed;
+}
+
+/*
+ * A number in [0, 1) that a pair has by lot, the same at each call: second answers shall tell of all answers, not of those
+ * that the model finds hard.
+ */
+static double
+lot_of(const BulkDocument *scored, int32 a, int32 b)
+{
+	uint64		hash = xmc_hash_bytes(scored->key, strlen(scored->key), 0);
+
+	hash = xmc_hash_bytes(scored->item[a], strlen(scored->item[a]) + 1, hash);
+	hash = xmc_hash_bytes(scored->item[b], strlen(scored->item[b]), hash);
+	return (double) (hash >> 11) / (double) (UINT64CONST(1) << 53);
+}
+
+/*
+ * The pairs of a document that others have answered and the reviewer has not: those of the highest lots, at most `most`,
+ * into pair.
+ */
+static int32
+list_answered(const BulkDocument *scored, const bool *is_answered, int32 most, xmc_review_pair *pair)
+{
+	int32		n = scored->document.n;
+	int32		listed = 0;
+
+	for (int32 a = 0; a < n; a++)
+		for (int32 b = a + 1; b < n; b++)
+		{
+			double		score = scored->scores.score[XMC_SCORE_FUSED][(int64) a * n + b];
+			xmc_review_pair answered = {.before = score < 0 ? b : a,.after = score < 0 ? a : b,
+				.probability = xmc_probability(fabs(score)),.reason = XMC_REVIEW_ANSWERED};
+			int32		at = listed;
+
+			if (!is_answered[(int64) a * n + b])
+				continue;
+			answered.value = lot_of(scored, a, b);
+			for (; at > 0 && pair[at - 1].value < answered.value; at--)
+				if (at < most)
+					pair[at] = pair[at - 1];
+			if (at < most)
+				pair[at] = answered;
+			listed += listed < most;
+		}
+	return listed;
 }
 
 static void
@@ -378,7 +471,10 @@ visit(void *arg, const BulkDocument *scored)
 	claimed = take_claims(queue, scored, by_people, decided, &others);
 	if (claimed >= PAIRS_OF_DOCUMENT)
 		return;
-	XMCOH_TRY(xmc_review_pairs(&ctx, &document, queue->strategy, PAIRS_OF_DOCUMENT - claimed, pair, &n), &ctx);
+	if (note->is_answered != NULL)
+		n = list_answered(scored, note->is_answered, PAIRS_OF_DOCUMENT - claimed, pair);
+	else
+		XMCOH_TRY(xmc_review_pairs(&ctx, &document, queue->strategy, PAIRS_OF_DOCUMENT - claimed, pair, &n), &ctx);
 	for (int32_t k = 0; k < n; k++)
 		if (is_decidable(scored, &pair[k]))
 			offer(queue, scored, &pair[k], note->decisions + others);
@@ -412,6 +508,9 @@ fill(FunctionCallInfo fcinfo, int first, Oid reviewer, Queue *queue)
 		(deployed.model->options.words || deployed.model->options.text_dim > 0);
 	MemoryContextSwitchTo(queue->memory);
 	queue->skips = xmcoh_read_skips(deployed.model_id, request.keys);
+	queue->reviewer = GetUserNameFromId(GetUserId(), false);
+	if (queue->strategy == XMC_REVIEW_SECOND)
+		queue->answers = xmcoh_read_answers(deployed.model_id, request.keys, GetUserId());
 	if (OidIsValid(reviewer))
 		read_claims(queue, deployed.model_id, reviewer);
 	xmcoh_bulk_score(&deployed, &as_new, &request);
@@ -505,11 +604,4 @@ xmcoh_review_candidates(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
-}
-
-/* try_lock_claims(model_id integer, document text) */
-Datum
-xmcoh_try_lock_claims_of(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(xmcoh_try_lock_claims(PG_GETARG_INT32(0), text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }

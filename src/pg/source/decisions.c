@@ -20,17 +20,24 @@ enum
 	ID = 1, DOCUMENT, KIND, ITEMS, PLACES, DECIDED_BY, DECIDED_AT, SEEN_ORDER, SEEN_TEXTS, SEEN_ITEMS, COLUMNS = SEEN_ITEMS
 };
 
-/* The query for decisions of these kinds (an array); its parameter is the keys of the documents (xmcoh_key_parameters). */
+/*
+ * The query for decisions of these kinds (an array) that are in force, or of a role; its parameter is the keys of the documents
+ * (xmcoh_key_parameters).
+ */
 static char *
-decisions_query(int32 model_id, const DocumentKeys *keys, const char *kinds)
+decisions_query(int32 model_id, const DocumentKeys *keys, const char *kinds, Oid role)
 {
 	StringInfoData query;
 
 	initStringInfo(&query);
 	appendStringInfo(&query, "SELECT decision_id, document, kind, items, places, decided_by::pg_catalog.text, decided_at,"
 					 " seen_order, seen_texts, seen_items FROM xmcoh.decision"
-					 " WHERE model_id OPERATOR(pg_catalog.=) %d AND withdrawn_by IS NULL"
+					 " WHERE model_id OPERATOR(pg_catalog.=) %d"
 					 " AND kind OPERATOR(pg_catalog.=) ANY ('%s'::pg_catalog.text[])", model_id, kinds);
+	if (OidIsValid(role))
+		appendStringInfo(&query, " AND decided_by OPERATOR(pg_catalog.=) pg_catalog.pg_get_userbyid(%u)", role);
+	else
+		appendStringInfoString(&query, " AND withdrawn_by IS NULL");
 	/* One document is compared by itself, because the planner then uses the index for it before the table has statistics, too. */
 	if (keys != NULL)
 		appendStringInfoString(&query, keys->n == 1 ? " AND document OPERATOR(pg_catalog.=) $1::pg_catalog.text"
@@ -127,7 +134,7 @@ read_decision(const Rows *rows, Decision *decision)
 }
 
 static Decisions *
-read_decisions(int32 model_id, const DocumentKeys *keys, const char *kinds)
+read_decisions(int32 model_id, const DocumentKeys *keys, const char *kinds, Oid role)
 {
 	static const Oid types[COLUMNS] = {INT8OID, TEXTOID, TEXTOID, TEXTARRAYOID, INT4ARRAYOID, TEXTOID, TIMESTAMPTZOID,
 	BYTEAOID, BYTEAOID, BYTEAARRAYOID};
@@ -141,7 +148,7 @@ read_decisions(int32 model_id, const DocumentKeys *keys, const char *kinds)
 	decisions->decision = palloc(capacity * sizeof(Decision));
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(xmcoh_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	rows = xmcoh_rows_read(decisions_query(model_id, keys, kinds),
+	rows = xmcoh_rows_read(decisions_query(model_id, keys, kinds, role),
 						   xmcoh_key_parameters(xmcoh_extension_table("decision"), "document", keys), COLUMNS, types,
 						   "decisions");
 	SetUserIdAndSecContext(user, security);
@@ -159,13 +166,19 @@ read_decisions(int32 model_id, const DocumentKeys *keys, const char *kinds)
 Decisions *
 xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys)
 {
-	return read_decisions(model_id, keys, "{before,order,either}");
+	return read_decisions(model_id, keys, "{before,order,either}", InvalidOid);
 }
 
 Decisions *
 xmcoh_read_skips(int32 model_id, const DocumentKeys *keys)
 {
-	return read_decisions(model_id, keys, "{skip}");
+	return read_decisions(model_id, keys, "{skip}", InvalidOid);
+}
+
+Decisions *
+xmcoh_read_answers(int32 model_id, const DocumentKeys *keys, Oid role)
+{
+	return read_decisions(model_id, keys, "{before,either,skip}", role);
 }
 
 int64

@@ -58,6 +58,12 @@ extern Decisions *xmcoh_read_decisions(int32 model_id, const DocumentKeys *keys)
 extern Decisions *xmcoh_read_skips(int32 model_id, const DocumentKeys *keys);
 
 /*
+ * What a role has answered about two items (DECISION_BEFORE, _EITHER and _SKIP), in force or not: also what was replaced,
+ * repeats another's decision, or was withdrawn.
+ */
+extern Decisions *xmcoh_read_answers(int32 model_id, const DocumentKeys *keys, Oid role);
+
+/*
  * The first of n elements of an array whose document is not before `document` (bytes); n when there is none. The array is
  * sorted by document; each element of `size` bytes begins with its document, a char *.
  */

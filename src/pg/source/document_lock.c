@@ -18,21 +18,11 @@ slot_of(const char *document)
 	return (int) (xmc_hash_bytes(document, strlen(document), 0) % LOCKS_OF_MODEL);
 }
 
-/* The lock of documents of a model, of the class that this table of the extension stands for. */
-static LOCKTAG
-lock_tag(const char *table, int32 model_id, int slot)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, get_relname_relid(table, get_namespace_oid("xmcoh", false)), (Oid) model_id,
-					   (uint16) slot);
-	return tag;
-}
-
 void
 xmcoh_lock_documents(int32 model_id, int64 n, const char *const *document)
 {
 	bool		wanted[LOCKS_OF_MODEL] = {false};
+	Oid			class = get_relname_relid("source_record", get_namespace_oid("xmcoh", false));
 
 	for (int64 k = 0; k < n; k++)
 		wanted[slot_of(document[k])] = true;
@@ -42,15 +32,7 @@ xmcoh_lock_documents(int32 model_id, int64 n, const char *const *document)
 
 		if (!wanted[slot])
 			continue;
-		tag = lock_tag("source_record", model_id, slot);
+		SET_LOCKTAG_OBJECT(tag, MyDatabaseId, class, (Oid) model_id, (uint16) slot);
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	}
-}
-
-bool
-xmcoh_try_lock_claims(int32 model_id, const char *document)
-{
-	LOCKTAG		tag = lock_tag("review_claim_record", model_id, slot_of(document));
-
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }

@@ -15,10 +15,4 @@
 /* Locks n documents of a model by their keys, in an order that is the same in every transaction. */
 extern void xmcoh_lock_documents(int32 model_id, int64 n, const char *const *document);
 
-/*
- * Locks the claims of reviews of a document (xmcoh.review_claim), without waiting; false: another transaction has the lock. The
- * class is the table xmcoh.review_claim_record, so claims and decisions do not wait for each other.
- */
-extern bool xmcoh_try_lock_claims(int32 model_id, const char *document);
-
 #endif
