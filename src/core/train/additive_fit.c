@@ -5,6 +5,7 @@
 #include "network/sparse.h"
 #include "numeric/dense.h"
 #include "numeric/lbfgs.h"
+#include "numeric/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,7 +33,10 @@ typedef struct additive_fit
 	double	   *w;				/* (n) */
 	double	   *gradient;		/* (n) by w */
 	double		(*share)[XMC_FEATURE_KINDS];	/* (items of the largest document) of the sparse term: xmc_sparse_shares */
-	float	   *x;				/* (items of the largest document, n) of a linear term */
+	const float *mean;			/* (n) of a linear term: of the inputs; NULL for the sparse term */
+	const float *input_scale;	/* (n) of a linear term: w weighs inputs as they are stored, v standardised ones */
+	double		offset;			/* of a linear term: the sum of w times mean */
+	double		sum_du;			/* of a linear term, over the items with an embedding */
 	double	   *u;				/* (items of the largest document) */
 	double	   *du;				/* (items of the largest document) */
 	double		loss;
@@ -96,7 +100,7 @@ weigh_documents(additive_fit *fit, uint8_t *labelled)
 	return XMC_OK;
 }
 
-/* u (items) of a document, and what add_gradient needs besides: share, or x. */
+/* u (items) of a document, and of the sparse term the shares, which add_gradient needs, too. */
 static void
 score_items(additive_fit *fit, const xmc_document *document)
 {
@@ -117,11 +121,10 @@ score_items(additive_fit *fit, const xmc_document *document)
 		}
 		else
 		{
-			float	   *x = fit->x + i * fit->n;
+			const float *x = xmc_inputs_embedding(&fit->model->options, xmc_term_modality(fit->term), document, i);
 
-			xmc_inputs_side(fit->model, xmc_term_modality(fit->term), false, document, i, x);
-			for (int64_t k = 0; k < fit->n; k++)
-				u += fit->w[k] * x[k];
+			if (x)
+				u = xmc_dot_double(fit->n, fit->w, x) - fit->offset;
 		}
 		fit->u[i] = u;
 	}
@@ -146,8 +149,14 @@ add_gradient(additive_fit *fit, const xmc_document *document)
 				fit->gradient[fit->column[feature[f] >> shift]] += fit->share[i][xmc_feature_kind_of(feature[f])] * fit->du[i];
 		}
 		else
-			for (int64_t k = 0; k < fit->n; k++)
-				fit->gradient[k] += fit->du[i] * fit->x[i * fit->n + k];
+		{
+			const float *x = xmc_inputs_embedding(&fit->model->options, xmc_term_modality(fit->term), document, i);
+
+			if (!x)
+				continue;
+			xmc_add_times(fit->n, fit->du[i], x, fit->gradient);
+			fit->sum_du += fit->du[i];
+		}
 	}
 }
 
@@ -165,14 +174,15 @@ score_pairs(additive_fit *fit, int32_t d)
 		const xmc_pair *pair = &document->pair[p];
 		double		weight;
 		double		s;
+		double		slope;
 
 		if (!xmc_batch_takes_pair(options, modality, document, pair))
 			continue;
 		weight = pair->weight / fit->pair_weight[d] * fit->answers[d] / fit->all_answers;
 		s = fit->u[pair->after] - fit->u[pair->before];
-		fit->loss += weight * xmc_softplus(-s);
-		fit->du[pair->after] -= weight * xmc_sigmoid(-s);
-		fit->du[pair->before] += weight * xmc_sigmoid(-s);
+		fit->loss += weight * xmc_softplus_slope(-s, &slope);
+		fit->du[pair->after] -= weight * slope;
+		fit->du[pair->before] += weight * slope;
 	}
 }
 
@@ -183,10 +193,13 @@ objective(void *arg, const double *v, double *value, double *gradient)
 	additive_fit *fit = arg;
 	double		squares = 0;
 
+	fit->offset = fit->sum_du = fit->loss = 0;
 	for (int64_t k = 0; k < fit->n; k++)
-		fit->w[k] = v[k] * fit->scale[k];
+	{
+		fit->w[k] = v[k] * fit->scale[k] * (fit->mean ? fit->input_scale[k] : 1);
+		fit->offset += fit->mean ? fit->w[k] * fit->mean[k] : 0;
+	}
 	memset(fit->gradient, 0, (size_t) fit->n * sizeof(double));
-	fit->loss = 0;
 	for (int32_t d = 0; d < fit->n_documents; d++)
 	{
 		XMC_TRY(xmc_check_stop(fit->ctx));
@@ -196,6 +209,8 @@ objective(void *arg, const double *v, double *value, double *gradient)
 	}
 	for (int64_t k = 0; k < fit->n; k++)
 	{
+		if (fit->mean)
+			fit->gradient[k] = (fit->gradient[k] - fit->sum_du * fit->mean[k]) * fit->input_scale[k];
 		gradient[k] = fit->gradient[k] * fit->scale[k] + fit->penalty * v[k];
 		squares += v[k] * v[k];
 	}
@@ -266,7 +281,14 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	if (term == XMC_TERM_SPARSE)
 		XMC_TRY(number_buckets(arena, &fit));
 	else
-		fit.n = model->network[xmc_term_modality(term)].embedding_dim;
+	{
+		const xmc_network *network = &model->network[xmc_term_modality(term)];
+		int32_t		bag = network->input_dim - network->embedding_dim;
+
+		fit.n = network->embedding_dim;
+		fit.mean = network->input_mean + bag;
+		fit.input_scale = network->input_scale + bag;
+	}
 	for (int32_t d = 0; d < n_documents; d++)
 		if (most_items < (size_t) document[d]->n)
 			most_items = (size_t) document[d]->n;
@@ -277,12 +299,11 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	fit.u = xmc_arena_alloc(arena, most_items, sizeof(double));
 	fit.du = xmc_arena_alloc(arena, most_items, sizeof(double));
 	fit.share = xmc_arena_alloc(arena, fit.column ? most_items : 0, sizeof *fit.share);
-	fit.x = xmc_arena_alloc(arena, fit.column ? 0 : most_items * (size_t) fit.n, sizeof(float));
 	fit.answers = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
 	fit.pair_weight = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
 	labelled = xmc_arena_alloc(arena, most_items, 1);
 	if (!fit.answers || !fit.pair_weight || !labelled || !v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du ||
-		!fit.share || !fit.x)
+		!fit.share)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(weigh_documents(&fit, labelled));
 	XMC_TRY(xmc_lbfgs_init(arena, fit.n, &lbfgs));
