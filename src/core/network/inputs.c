@@ -95,13 +95,14 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 		}
 }
 
-/* x (32) += 1 where a bit is set, += -1 where not */
+/* For each of these bits, x (XMC_WORD_SIGNS) += 1 where it is set, += -1 where not. */
 XMC_FOR_THIS_PROCESSOR static void
-add_signs(uint32_t bits, float *x)
+add_signs(const uint32_t bits[XMC_WORD_SIGNS / 32], float *x)
 {
+	for (int block = 0; block < XMC_WORD_SIGNS / 32; block++)
 #pragma omp simd
-	for (int b = 0; b < 32; b++)
-		x[b] += (float) ((int) (bits >> b & 1) * 2 - 1);
+		for (int b = 0; b < 32; b++)
+			x[block * 32 + b] += (float) ((int) (bits[block] >> b & 1) * 2 - 1);
 }
 
 /*
@@ -116,19 +117,21 @@ project_words(int32_t n, const uint32_t *feature, float *x)
 	for (int32_t f = 0; f < n; f++)
 	{
 		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
+		uint32_t	bits[XMC_WORD_SIGNS / 32];
 		uint64_t	state;
 
 		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
 			continue;
 		count++;
 		state = feature[f];		/* seeds as many bits as there are signs; the feature's own hash is too short */
-		for (int block = 0; block < XMC_WORD_SIGNS / 64; block++)
+		for (int block = 0; block < XMC_WORD_SIGNS / 32; block += 2)
 		{
-			uint64_t	bits = xmc_splitmix64(&state);
+			uint64_t	next = xmc_splitmix64(&state);
 
-			add_signs((uint32_t) bits, x + block * 64);
-			add_signs((uint32_t) (bits >> 32), x + block * 64 + 32);
+			bits[block] = (uint32_t) next;
+			bits[block + 1] = (uint32_t) (next >> 32);
 		}
+		add_signs(bits, x);
 	}
 	for (int32_t k = 0; k < XMC_WORD_SIGNS && count > 0; k++)
 		x[k] /= sqrtf((float) count);
