@@ -224,6 +224,9 @@ build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | bu
 # cron.c belongs to the PostgreSQL side but is plain C.
 build/unit/test_cron build/unit-asan/test_cron: src/pg/schedule/cron.c src/pg/schedule/cron.h
 build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
+# The test compiles a file of the core anew.
+build/unit/test_additive_fit build/unit-asan/test_additive_fit: src/core/train/additive_fit.c
+build/unit/test_additive_fit build/unit-asan/test_additive_fit: TOOL_CFLAGS += -fopenmp-simd
 # The benchmark counts every matrix product of the core.
 build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench

@@ -19,8 +19,21 @@
 #include "xmcoh/random.h"
 #include "xmcoh/text.h"
 
+/* The same fit once more, which keeps the features of some documents only and reads those of the others anew. */
+#define KEPT_CELLS 2000
+#define xmc_additive_fit fit_keeping_few
+#define xmc_penalty penalty_keeping_few
+#define xmc_idf idf_keeping_few
+#define objective objective_keeping_few
+#include "../../src/core/train/additive_fit.c"
+#undef xmc_additive_fit
+#undef xmc_penalty
+#undef xmc_idf
+#undef objective
+
 #define DOCUMENTS 24
 #define TEXT_DIM 6
+#define MEAN 3.0f				/* of the embeddings; an item without one counts as the mean */
 
 /* ---- L-BFGS ---- */
 
@@ -98,8 +111,10 @@ make_documents(fixture *f)
 				: middle[xmc_random_below(&random, 4)];
 
 			for (int k = 0; k < TEXT_DIM; k++)
-				embedding[i][k] = (float) ((k == 0 ? i : 0) + 2 * xmc_random_normal(&random));
-			item[i] = (xmc_item){.key = key[i],.key_length = 1,.text = text,.text_length = strlen(text),.text_embedding = embedding[i]};
+				embedding[i][k] = (float) (MEAN + (k == 0 ? i : 0) + 2 * xmc_random_normal(&random));
+			item[i] = (xmc_item){.key = key[i],.key_length = 1,.text = text,.text_length = strlen(text)};
+			if (i != 2 || d % 3)
+				item[i].text_embedding = embedding[i];
 		}
 		assert_int_equal(xmc_document_build(&f->ctx, &f->options, tokeniser, 5, item, &f->document[d]), XMC_OK);
 		assert_int_equal(xmc_document_label_order(&f->ctx, &f->document[d], order), XMC_OK);
@@ -122,7 +137,10 @@ set_up(void **state)
 	f->options.hash_bits = 16;
 	assert_int_equal(xmc_model_new(&f->ctx, &f->options, false, &f->model), XMC_OK);
 	for (int k = 0; k < TEXT_DIM; k++)
+	{
+		f->model->network[XMC_TEXT].input_mean[k] = MEAN;
 		f->model->network[XMC_TEXT].input_scale[k] = 0.5f;
+	}
 	make_documents(f);
 	f->idf = xmc_alloc(&f->ctx, (size_t) 1 << f->options.hash_bits, sizeof(float));
 	assert_int_equal(xmc_idf(&f->ctx, &f->options, DOCUMENTS, f->document, f->idf), XMC_OK);
@@ -273,6 +291,26 @@ test_order_of_documents(void **state)
 	xmc_release(&f->ctx, kept);
 }
 
+/* What is kept in memory does not matter, beyond rounding. */
+static void
+test_kept_documents(void **state)
+{
+	fixture    *f = *state;
+	int64_t		n;
+	float	   *w = weights_of(f, XMC_TERM_SPARSE, &n);
+	float	   *all_kept = xmc_alloc(&f->ctx, (size_t) n, sizeof *all_kept);
+	double		loss;
+
+	fit(f, XMC_TERM_SPARSE, 5);
+	memcpy(all_kept, w, (size_t) n * sizeof *w);
+	assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_SPARSE), XMC_OK);
+	xmc_arena_reset(&f->arena);
+	assert_int_equal(fit_keeping_few(&f->arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, 5, &loss), XMC_OK);
+	for (int64_t k = 0; k < n; k++)
+		assert_true(fabsf(w[k] - all_kept[k]) < 1e-5f);
+	xmc_release(&f->ctx, all_kept);
+}
+
 /* A word of every text has the least inverse document frequency, a word of no text the largest. */
 static void
 test_idf(void **state)
@@ -299,6 +337,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_minimum, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_order_of_documents, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_kept_documents, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_idf, set_up, tear_down),
 	};
 

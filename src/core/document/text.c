@@ -427,23 +427,55 @@ typedef struct feature_set
 #define STOP_VALUES 1000000		/* values sorted between two calls of the stop callback, about 10 ms */
 #define FEATURES_MAX ((size_t) 1 << 27)	/* 1 GB with the scratch; the number fits int32_t */
 
-/*
- * Radix sort, byte by byte from the lowest; insertion sort for few. A comparison sort would take longer than the hashing.
- */
+#define INSERTED_VALUES 48		/* at most so many are sorted by insertion alone */
+#define BUCKETED_VALUES 1024	/* at most so many by insertion after one pass over their highest bytes */
+
+static void
+insertion_sort(uint32_t *value, size_t n)
+{
+	for (size_t k = 1; k < n; k++)
+	{
+		uint32_t	moved = value[k];
+		size_t		hole = k;
+
+		for (; hole > 0 && value[hole - 1] > moved; hole--)
+			value[hole] = value[hole - 1];
+		value[hole] = moved;
+	}
+}
+
+/* The values by their highest bytes, which are those of hashes: what is left to insertion are a few of each byte. */
+static void
+sort_few_values(uint32_t *value, uint32_t *scratch, size_t n)
+{
+	uint16_t	start[256] = {0};
+	uint16_t	sum = 0;
+
+	for (size_t k = 0; k < n; k++)
+		start[value[k] >> 24]++;
+	for (int digit = 0; digit < 256; digit++)
+	{
+		uint16_t	count = start[digit];
+
+		start[digit] = sum;
+		sum += count;
+	}
+	for (size_t k = 0; k < n; k++)
+		scratch[start[value[k] >> 24]++] = value[k];
+	memcpy(value, scratch, n * sizeof *value);
+	insertion_sort(value, n);
+}
+
+/* Radix sort, byte by byte from the lowest; for few, less. A comparison sort would take longer than the hashing. */
 static xmc_status
 sort_values(xmc_ctx *ctx, uint32_t *value, uint32_t *scratch, size_t n)
 {
-	if (n < 48)
+	if (n <= BUCKETED_VALUES)
 	{
-		for (size_t k = 1; k < n; k++)
-		{
-			uint32_t	moved = value[k];
-			size_t		hole = k;
-
-			for (; hole > 0 && value[hole - 1] > moved; hole--)
-				value[hole] = value[hole - 1];
-			value[hole] = moved;
-		}
+		if (n <= INSERTED_VALUES)
+			insertion_sort(value, n);
+		else
+			sort_few_values(value, scratch, n);
 		return XMC_OK;
 	}
 	for (int shift = 0; shift < 32; shift += 8)	/* four passes: the result is in `value` again */

@@ -7,19 +7,13 @@
 #include <math.h>
 #include <string.h>
 
-/* The embedding (embedding_dim) of one item in one modality. */
-static const float *
-item_embedding(const xmc_model *model, xmc_modality modality, const xmc_document *document, int32_t item)
+const float *
+xmc_inputs_embedding(const xmc_options *options, xmc_modality modality, const xmc_document *document, int32_t item)
 {
-	return modality == XMC_TEXT ? document->text_embedding + (int64_t) item * model->options.text_dim
-		: document->image + (int64_t) item * model->options.image_dim;
-}
-
-/* Whether the item has such an embedding; a text item may have words alone. */
-static bool
-has_embedding(xmc_modality modality, const xmc_document *document, int32_t item)
-{
-	return (document->has[item] & (modality == XMC_TEXT ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_IMAGE)) != 0;
+	if (!(document->has[item] & (modality == XMC_TEXT ? XMC_HAS_TEXT_EMBEDDING : XMC_HAS_IMAGE)))
+		return NULL;
+	return modality == XMC_TEXT ? document->text_embedding + (int64_t) item * options->text_dim
+		: document->image + (int64_t) item * options->image_dim;
 }
 
 xmc_status
@@ -46,9 +40,9 @@ xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int3
 			{
 				const float *x;
 
-				if (input_dim == bag || !has_embedding(modality, document[d], i))
+				x = input_dim == bag ? NULL : xmc_inputs_embedding(&model->options, modality, document[d], i);
+				if (!x)
 					continue;
-				x = item_embedding(model, modality, document[d], i);
 				rows += pass == 0;
 				for (int32_t k = bag; k < input_dim; k++)
 					if (pass == 0)
@@ -92,23 +86,23 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 		for (int32_t r = batch->row_start[d]; r < batch->row_start[d + 1]; r++)
 		{
 			float	   *row = x + (int64_t) r * input_dim + bag;
-			bool		has = has_embedding(batch->modality, batch->document[d], batch->item[r]);
+			const float *embedding = xmc_inputs_embedding(&model->options, batch->modality, batch->document[d], batch->item[r]);
 
-			if (has)
-				standardise(input_dim - bag, item_embedding(model, batch->modality, batch->document[d], batch->item[r]),
-							network->input_mean + bag, network->input_scale + bag, row);
+			if (embedding)
+				standardise(input_dim - bag, embedding, network->input_mean + bag, network->input_scale + bag, row);
 			else
 				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* 0 is the standardised mean */
 		}
 }
 
-/* x (32) += 1 where a bit is set, += -1 where not */
+/* For each of these bits, x (XMC_WORD_SIGNS) += 1 where it is set, += -1 where not. */
 XMC_FOR_THIS_PROCESSOR static void
-add_signs(uint32_t bits, float *x)
+add_signs(const uint32_t bits[XMC_WORD_SIGNS / 32], float *x)
 {
+	for (int block = 0; block < XMC_WORD_SIGNS / 32; block++)
 #pragma omp simd
-	for (int b = 0; b < 32; b++)
-		x[b] += (float) ((int) (bits >> b & 1) * 2 - 1);
+		for (int b = 0; b < 32; b++)
+			x[block * 32 + b] += (float) ((int) (bits[block] >> b & 1) * 2 - 1);
 }
 
 /*
@@ -123,19 +117,21 @@ project_words(int32_t n, const uint32_t *feature, float *x)
 	for (int32_t f = 0; f < n; f++)
 	{
 		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
+		uint32_t	bits[XMC_WORD_SIGNS / 32];
 		uint64_t	state;
 
 		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
 			continue;
 		count++;
 		state = feature[f];		/* seeds as many bits as there are signs; the feature's own hash is too short */
-		for (int block = 0; block < XMC_WORD_SIGNS / 64; block++)
+		for (int block = 0; block < XMC_WORD_SIGNS / 32; block += 2)
 		{
-			uint64_t	bits = xmc_splitmix64(&state);
+			uint64_t	next = xmc_splitmix64(&state);
 
-			add_signs((uint32_t) bits, x + block * 64);
-			add_signs((uint32_t) (bits >> 32), x + block * 64 + 32);
+			bits[block] = (uint32_t) next;
+			bits[block + 1] = (uint32_t) (next >> 32);
 		}
+		add_signs(bits, x);
 	}
 	for (int32_t k = 0; k < XMC_WORD_SIGNS && count > 0; k++)
 		x[k] /= sqrtf((float) count);
@@ -147,11 +143,11 @@ xmc_inputs_side(const xmc_model *model, xmc_modality side, bool words, const xmc
 	const xmc_network *network = &model->network[side];
 	int32_t		dim = network->embedding_dim;
 	int32_t		bag = network->input_dim - dim;
+	const float *embedding = dim > 0 ? xmc_inputs_embedding(&model->options, side, document, item) : NULL;
 
 	memset(x, 0, (size_t) xmc_inputs_side_dim(&model->options, side, words) * sizeof(float));
-	if (dim > 0 && has_embedding(side, document, item))
-		standardise(dim, item_embedding(model, side, document, item), network->input_mean + bag,
-					network->input_scale + bag, x);
+	if (embedding)
+		standardise(dim, embedding, network->input_mean + bag, network->input_scale + bag, x);
 	if (words && (document->has[item] & XMC_HAS_WORDS))
 	{
 		int32_t		count;

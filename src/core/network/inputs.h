@@ -20,6 +20,10 @@
 extern xmc_status xmc_inputs_fit(xmc_arena *scratch, xmc_model *model, xmc_modality modality, int32_t n_documents,
 								 const xmc_document *const *document);
 
+/* The embedding of one item in one modality, not standardised; NULL: it has none (a text item may have words alone). */
+extern const float *xmc_inputs_embedding(const xmc_options *options, xmc_modality modality, const xmc_document *document,
+										 int32_t item);
+
 /* x (rows, input_dim) = bag, then standardised embedding, of each row; a missing embedding counts as the mean. */
 extern void xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x);
 

@@ -139,10 +139,13 @@ lay_out(const float *idf, xmc_mention_links *links, numbered_words *w)
 	links->n_words = 0;
 	for (int32_t k = 0; k < w->n; k++)
 	{
-		float		weight = idf[idf_row(links->document->word[w->example[k]])];
+		float		weight;
 
 		w->next[k] = -1;
-		if (w->items[k] < 2 || weight == 0)
+		if (w->items[k] < 2)	/* most words: their weights need not be looked up */
+			continue;
+		weight = idf[idf_row(links->document->word[w->example[k]])];
+		if (weight == 0)
 			continue;
 		links->holder_start[links->n_words] = holders;
 		links->idf[links->n_words++] = weight;

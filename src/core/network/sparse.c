@@ -31,14 +31,15 @@ is_content(xmc_feature_kind kind)
 void
 xmc_sparse_shares(const uint32_t *feature, int32_t count, double share[XMC_FEATURE_KINDS])
 {
+	int32_t		of_kind[XMC_FEATURE_KINDS] = {0};
 	int32_t		content = 0;
-	int32_t		stems = 0;
+	int32_t		stems;
 
 	for (int32_t k = 0; k < count; k++)
-	{
-		content += is_content(xmc_feature_kind_of(feature[k]));
-		stems += xmc_feature_kind_of(feature[k]) == XMC_FEATURE_STEM;
-	}
+		of_kind[xmc_feature_kind_of(feature[k])]++;
+	for (int kind = 0; kind < XMC_FEATURE_KINDS; kind++)
+		content += is_content((xmc_feature_kind) kind) ? of_kind[kind] : 0;
+	stems = of_kind[XMC_FEATURE_STEM];
 	for (int kind = 0; kind < XMC_FEATURE_KINDS; kind++)
 		share[kind] = is_content((xmc_feature_kind) kind) ? 1 / sqrt(content + (content == 0))
 			: kind == XMC_FEATURE_STEM ? STEM_SHARE / sqrt(stems + (stems == 0)) : PLACE_SHARE;

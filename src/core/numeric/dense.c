@@ -51,23 +51,41 @@ xmc_relu_backward(int64_t n, const float *y, float *dy)
 		dy[k] = y[k] > 0 ? dy[k] : 0;
 }
 
+#define DRAWS 256				/* random numbers of 16 bits that are drawn at a time, four of each 64 random bits */
+
+/* x *= mask, and mask = 0 where the draw is below the threshold, `keep` elsewhere. */
+XMC_FOR_THIS_PROCESSOR static void
+drop(int64_t n, const uint16_t *draw, int32_t threshold, float keep, float *x, float *mask)
+{
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+	{
+		mask[k] = draw[k] < threshold ? 0 : keep;
+		x[k] *= mask[k];
+	}
+}
+
 void
 xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
 {
-	uint32_t	threshold = (uint32_t) (p * 65536.0);
+	int32_t		threshold = (int32_t) (p * 65536.0);
 	float		keep = (float) (1.0 / (1.0 - p));
 
 	if (p <= 0 || !random)
 		return;
-	for (int64_t k = 0; k < n; k += 4)
+	for (int64_t first = 0; first < n; first += DRAWS)
 	{
-		uint64_t	bits = xmc_random_next(random);	/* four draws of 16 bits each */
+		int64_t		count = n - first < DRAWS ? n - first : DRAWS;
+		uint16_t	draw[DRAWS];
 
-		for (int64_t j = k; j < k + 4 && j < n; j++, bits >>= 16)
+		for (int64_t k = 0; k < count; k += 4)
 		{
-			mask[j] = (bits & 0xffff) < threshold ? 0 : keep;
-			x[j] *= mask[j];
+			uint64_t	bits = xmc_random_next(random);
+
+			for (int j = 0; j < 4; j++)
+				draw[k + j] = (uint16_t) (bits >> 16 * j);
 		}
+		drop(count, draw, threshold, keep, x + first, mask + first);
 	}
 }
 
@@ -380,4 +398,13 @@ xmc_sigmoid(double x)
 	double		e = exp(-fabs(x));
 
 	return x >= 0 ? 1 / (1 + e) : e / (1 + e);
+}
+
+double
+xmc_softplus_slope(double x, double *slope)
+{
+	double		e = exp(-fabs(x));
+
+	*slope = x >= 0 ? 1 / (1 + e) : e / (1 + e);
+	return (x > 0 ? x : 0) + log1p(e);
 }

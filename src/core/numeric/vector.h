@@ -18,6 +18,10 @@
 /* Sum of x[k] y[k]. */
 extern double xmc_dot(int64_t n, const float *x, const float *y);
 
+/* The same for weights in double, and y += a x, in double too: what a convex fit computes with. */
+extern double xmc_dot_double(int64_t n, const double *w, const float *x);
+extern void xmc_add_times(int64_t n, double a, const float *x, double *y);
+
 extern void xmc_add(int64_t n, const float *x, float *y);	/* y += x */
 extern void xmc_multiply(int64_t n, const float *x, float *y);	/* y *= x */
 

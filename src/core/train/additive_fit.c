@@ -5,6 +5,7 @@
 #include "network/sparse.h"
 #include "numeric/dense.h"
 #include "numeric/lbfgs.h"
+#include "numeric/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,6 +14,20 @@
 #define MAX_STEPS 40			/* of L-BFGS for one penalty */
 #define TOLERANCE 1e-4			/* relative: a smaller decrease of the objective moves no order */
 #define USUAL_IDF 5.5			/* with it a text's features have a length of about 1, for which the penalties are made */
+
+/* Cells of features that are kept from one evaluation to the next, 4 bytes each. A test compiles this file with fewer. */
+#ifndef KEPT_CELLS
+#define KEPT_CELLS 8388608
+#endif
+#define ITEM_CELLS (2 * XMC_FEATURE_KINDS)	/* the memory of an item's shares */
+#define KIND_BITS 3				/* of a cell, those of XMC_FEATURE_KIND_MASK */
+
+/* What an evaluation of the sparse term reads of a document: where its features lead, without the table of buckets. */
+typedef struct feature_cells
+{
+	uint32_t   *cell;			/* (features) the variable, shifted left by KIND_BITS, and the kind */
+	double		(*share)[XMC_FEATURE_KINDS];	/* (items) xmc_sparse_shares */
+} feature_cells;
 
 /* One fit. A variable is v_k = w_k / scale_k of a bucket that occurs, or of a number of the embedding. */
 typedef struct additive_fit
@@ -31,8 +46,13 @@ typedef struct additive_fit
 	double	   *scale;			/* (n) */
 	double	   *w;				/* (n) */
 	double	   *gradient;		/* (n) by w */
-	double		(*share)[XMC_FEATURE_KINDS];	/* (items of the largest document) of the sparse term: xmc_sparse_shares */
-	float	   *x;				/* (items of the largest document, n) of a linear term */
+	feature_cells cells;		/* of the largest document: of one that is not kept */
+	int32_t		n_kept;
+	feature_cells *kept;		/* (n_kept) of the first documents */
+	const float *mean;			/* (n) of a linear term: of the inputs; NULL for the sparse term */
+	const float *input_scale;	/* (n) of a linear term: w weighs inputs as they are stored, v standardised ones */
+	double		offset;			/* of a linear term: the sum of w times mean */
+	double		sum_du;			/* of a linear term, over the items with an embedding */
 	double	   *u;				/* (items of the largest document) */
 	double	   *du;				/* (items of the largest document) */
 	double		loss;
@@ -96,58 +116,93 @@ weigh_documents(additive_fit *fit, uint8_t *labelled)
 	return XMC_OK;
 }
 
-/* u (items) of a document, and what add_gradient needs besides: share, or x. */
+/* Sets the cells and shares of a document. */
 static void
-score_items(additive_fit *fit, const xmc_document *document)
+read_features(const additive_fit *fit, const xmc_document *document, const feature_cells *out)
 {
 	int			shift = 32 - fit->model->options.hash_bits;
 
 	for (int32_t i = 0; i < document->n; i++)
 	{
-		double		u = 0;
+		int32_t		count;
+		const uint32_t *feature = xmc_item_features(document, i, &count);
 
-		if (fit->column)
-		{
-			int32_t		count;
-			const uint32_t *feature = xmc_item_features(document, i, &count);
+		xmc_sparse_shares(feature, count, out->share[i]);
+	}
+	for (int32_t f = 0; f < document->feature_start[document->n]; f++)
+		out->cell[f] = (uint32_t) fit->column[document->feature[f] >> shift] << KIND_BITS |
+			(uint32_t) xmc_feature_kind_of(document->feature[f]);
+}
 
-			xmc_sparse_shares(feature, count, fit->share[i]);
-			for (int32_t f = 0; f < count; f++)
-				u += fit->share[i][xmc_feature_kind_of(feature[f])] * fit->w[fit->column[feature[f] >> shift]];
-		}
+/* The cells of document d; NULL for a linear term. */
+static const feature_cells *
+cells_of(const additive_fit *fit, int32_t d)
+{
+	if (!fit->column)
+		return NULL;
+	if (d < fit->n_kept)
+		return &fit->kept[d];
+	read_features(fit, fit->document[d], &fit->cells);
+	return &fit->cells;
+}
+
+/* The sum of share times weight over n features. */
+XMC_FOR_THIS_PROCESSOR static double
+sum_weights(int32_t n, const uint32_t *cell, const double *share, const double *w)
+{
+	double		sum = 0;
+
+#pragma omp simd reduction(+:sum)
+	for (int32_t f = 0; f < n; f++)
+		sum += share[cell[f] & XMC_FEATURE_KIND_MASK] * w[cell[f] >> KIND_BITS];
+	return sum;
+}
+
+/* u (items) of a document. */
+static void
+score_items(additive_fit *fit, const xmc_document *document, const feature_cells *cells)
+{
+	for (int32_t i = 0; i < document->n; i++)
+	{
+		int32_t		start = document->feature_start[i];
+
+		if (cells)
+			fit->u[i] = sum_weights(document->feature_start[i + 1] - start, cells->cell + start, cells->share[i], fit->w);
 		else
 		{
-			float	   *x = fit->x + i * fit->n;
+			const float *x = xmc_inputs_embedding(&fit->model->options, xmc_term_modality(fit->term), document, i);
 
-			xmc_inputs_side(fit->model, xmc_term_modality(fit->term), false, document, i, x);
-			for (int64_t k = 0; k < fit->n; k++)
-				u += fit->w[k] * x[k];
+			fit->u[i] = x ? xmc_dot_double(fit->n, fit->w, x) - fit->offset : 0;
 		}
-		fit->u[i] = u;
 	}
 }
 
 /* Adds the gradient by the weights, from du (items). */
 static void
-add_gradient(additive_fit *fit, const xmc_document *document)
+add_gradient(additive_fit *fit, const xmc_document *document, const feature_cells *cells)
 {
-	int			shift = 32 - fit->model->options.hash_bits;
-
 	for (int32_t i = 0; i < document->n; i++)
 	{
 		if (fit->du[i] == 0)
 			continue;
-		if (fit->column)
+		if (cells)
 		{
-			int32_t		count;
-			const uint32_t *feature = xmc_item_features(document, i, &count);
+			double		by[XMC_FEATURE_KINDS];
 
-			for (int32_t f = 0; f < count; f++)
-				fit->gradient[fit->column[feature[f] >> shift]] += fit->share[i][xmc_feature_kind_of(feature[f])] * fit->du[i];
+			for (int kind = 0; kind < XMC_FEATURE_KINDS; kind++)
+				by[kind] = cells->share[i][kind] * fit->du[i];
+			for (int32_t f = document->feature_start[i]; f < document->feature_start[i + 1]; f++)
+				fit->gradient[cells->cell[f] >> KIND_BITS] += by[cells->cell[f] & XMC_FEATURE_KIND_MASK];
 		}
 		else
-			for (int64_t k = 0; k < fit->n; k++)
-				fit->gradient[k] += fit->du[i] * fit->x[i * fit->n + k];
+		{
+			const float *x = xmc_inputs_embedding(&fit->model->options, xmc_term_modality(fit->term), document, i);
+
+			if (!x)
+				continue;
+			xmc_add_times(fit->n, fit->du[i], x, fit->gradient);
+			fit->sum_du += fit->du[i];
+		}
 	}
 }
 
@@ -165,14 +220,15 @@ score_pairs(additive_fit *fit, int32_t d)
 		const xmc_pair *pair = &document->pair[p];
 		double		weight;
 		double		s;
+		double		slope;
 
 		if (!xmc_batch_takes_pair(options, modality, document, pair))
 			continue;
 		weight = pair->weight / fit->pair_weight[d] * fit->answers[d] / fit->all_answers;
 		s = fit->u[pair->after] - fit->u[pair->before];
-		fit->loss += weight * xmc_softplus(-s);
-		fit->du[pair->after] -= weight * xmc_sigmoid(-s);
-		fit->du[pair->before] += weight * xmc_sigmoid(-s);
+		fit->loss += weight * xmc_softplus_slope(-s, &slope);
+		fit->du[pair->after] -= weight * slope;
+		fit->du[pair->before] += weight * slope;
 	}
 }
 
@@ -183,19 +239,27 @@ objective(void *arg, const double *v, double *value, double *gradient)
 	additive_fit *fit = arg;
 	double		squares = 0;
 
+	fit->offset = fit->sum_du = fit->loss = 0;
 	for (int64_t k = 0; k < fit->n; k++)
-		fit->w[k] = v[k] * fit->scale[k];
+	{
+		fit->w[k] = v[k] * fit->scale[k] * (fit->mean ? fit->input_scale[k] : 1);
+		fit->offset += fit->mean ? fit->w[k] * fit->mean[k] : 0;
+	}
 	memset(fit->gradient, 0, (size_t) fit->n * sizeof(double));
-	fit->loss = 0;
 	for (int32_t d = 0; d < fit->n_documents; d++)
 	{
+		const feature_cells *cells;
+
 		XMC_TRY(xmc_check_stop(fit->ctx));
-		score_items(fit, fit->document[d]);
+		cells = cells_of(fit, d);
+		score_items(fit, fit->document[d], cells);
 		score_pairs(fit, d);
-		add_gradient(fit, fit->document[d]);
+		add_gradient(fit, fit->document[d], cells);
 	}
 	for (int64_t k = 0; k < fit->n; k++)
 	{
+		if (fit->mean)
+			fit->gradient[k] = (fit->gradient[k] - fit->sum_du * fit->mean[k]) * fit->input_scale[k];
 		gradient[k] = fit->gradient[k] * fit->scale[k] + fit->penalty * v[k];
 		squares += v[k] * v[k];
 	}
@@ -225,6 +289,46 @@ number_buckets(xmc_arena *arena, additive_fit *fit)
 				*column = (int32_t) fit->n++;
 		}
 	}
+	return XMC_OK;
+}
+
+static bool
+alloc_cells(xmc_arena *arena, size_t features, size_t items, feature_cells *out)
+{
+	out->cell = xmc_arena_alloc(arena, features, sizeof *out->cell);
+	out->share = xmc_arena_alloc(arena, items, sizeof *out->share);
+	return out->cell && out->share;
+}
+
+/* Reads the first documents once for all evaluations, as far as memory is meant for that. */
+static xmc_status
+keep_cells(xmc_arena *arena, additive_fit *fit)
+{
+	size_t		kept = 0;
+	size_t		features = 0;	/* of the document that has most */
+	size_t		items = 0;
+
+	fit->kept = xmc_arena_alloc(arena, (size_t) fit->n_documents, sizeof *fit->kept);
+	XMC_NEED(fit->kept, arena->ctx);
+	for (int32_t d = 0; d < fit->n_documents; d++)
+	{
+		const xmc_document *document = fit->document[d];
+		size_t		own = (size_t) document->feature_start[document->n];
+		feature_cells *cells = &fit->kept[d];
+
+		XMC_TRY(xmc_check_stop(fit->ctx));
+		features = features > own ? features : own;
+		items = items > (size_t) document->n ? items : (size_t) document->n;
+		kept += own + (size_t) document->n * ITEM_CELLS;
+		if (d > fit->n_kept || kept > KEPT_CELLS)
+			continue;
+		if (!alloc_cells(arena, own, (size_t) document->n, cells))
+			return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+		read_features(fit, document, cells);
+		fit->n_kept++;
+	}
+	if (fit->n_kept < fit->n_documents && !alloc_cells(arena, features, items, &fit->cells))
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
 }
 
@@ -264,9 +368,19 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	double		value;
 
 	if (term == XMC_TERM_SPARSE)
+	{
 		XMC_TRY(number_buckets(arena, &fit));
+		XMC_TRY(keep_cells(arena, &fit));
+	}
 	else
-		fit.n = model->network[xmc_term_modality(term)].embedding_dim;
+	{
+		const xmc_network *network = &model->network[xmc_term_modality(term)];
+		int32_t		bag = network->input_dim - network->embedding_dim;
+
+		fit.n = network->embedding_dim;
+		fit.mean = network->input_mean + bag;
+		fit.input_scale = network->input_scale + bag;
+	}
 	for (int32_t d = 0; d < n_documents; d++)
 		if (most_items < (size_t) document[d]->n)
 			most_items = (size_t) document[d]->n;
@@ -276,13 +390,10 @@ xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float 
 	fit.gradient = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
 	fit.u = xmc_arena_alloc(arena, most_items, sizeof(double));
 	fit.du = xmc_arena_alloc(arena, most_items, sizeof(double));
-	fit.share = xmc_arena_alloc(arena, fit.column ? most_items : 0, sizeof *fit.share);
-	fit.x = xmc_arena_alloc(arena, fit.column ? 0 : most_items * (size_t) fit.n, sizeof(float));
 	fit.answers = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
 	fit.pair_weight = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
 	labelled = xmc_arena_alloc(arena, most_items, 1);
-	if (!fit.answers || !fit.pair_weight || !labelled || !v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du ||
-		!fit.share || !fit.x)
+	if (!fit.answers || !fit.pair_weight || !labelled || !v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(weigh_documents(&fit, labelled));
 	XMC_TRY(xmc_lbfgs_init(arena, fit.n, &lbfgs));

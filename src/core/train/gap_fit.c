@@ -261,10 +261,9 @@ objective(void *arg, const double *v, double *value, double *gradient)
 			continue;
 		XMC_TRY(xmc_spend(fit->ctx, &work, n));
 		s = y * score_row(rows, r, fit->w, v[n]);
-		*value += weight * xmc_softplus(-s);
-		slope = -weight * y * xmc_sigmoid(-s);
-		for (int32_t k = 0; k < n; k++)
-			gradient[k] += slope * x[k];
+		*value += weight * xmc_softplus_slope(-s, &slope);
+		slope *= -weight * y;
+		xmc_add_times(n, slope, x, gradient);
 		gradient[n] += slope;
 	}
 	return XMC_OK;

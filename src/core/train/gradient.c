@@ -34,14 +34,15 @@ xmc_term_gradient(xmc_arena *arena, const xmc_model *model, const xmc_batch *bat
 			int32_t		j = row[document->pair[p].after];
 			double		weight = document->pair[p].weight / total;
 			double		s;
+			double		slope;
 			double		ds;
 
 			if (i < 0 || j < 0)
 				continue;
 			/* d softplus(-s) / ds = -sigmoid(-s); s is g(i, j) - g(j, i) */
 			s = xmc_term_score(batch, &state, k, i, j);
-			ds = -xmc_sigmoid(-s) * weight / divisor;
-			*loss += weight * xmc_softplus(-s);
+			*loss += weight * xmc_softplus_slope(-s, &slope);
+			ds = -slope * weight / divisor;
 			dg[batch->pair_start[k] + xmc_pair_index(n, i, j)] += (float) ds;
 			dg[batch->pair_start[k] + xmc_pair_index(n, j, i)] -= (float) ds;
 		}

@@ -44,17 +44,18 @@ score_pairs(mention_fit *fit, int32_t d)
 		const xmc_pair *pair = &document->pair[p];
 		double		weight;
 		double		s;
+		double		slope;
 
 		XMC_TRY(xmc_spend(fit->ctx, &work, 1));
 		if (!xmc_batch_takes_pair(&fit->model->options, XMC_TEXT, document, pair))
 			continue;
 		weight = pair->weight / fit->pair_weight[d] / fit->n_documents;
 		s = xmc_mentions_score(n, fit->s, pair->before, pair->after);
-		fit->loss += weight * xmc_softplus(-s);
+		fit->loss += weight * xmc_softplus_slope(-s, &slope);
 		if (pair->before < pair->after)
-			fit->ds[pair->before * n + pair->after] -= weight * xmc_sigmoid(-s);
+			fit->ds[pair->before * n + pair->after] -= weight * slope;
 		else
-			fit->ds[pair->after * n + pair->before] += weight * xmc_sigmoid(-s);
+			fit->ds[pair->after * n + pair->before] += weight * slope;
 	}
 	return XMC_OK;
 }
