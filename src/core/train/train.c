@@ -6,6 +6,7 @@
 #include "train/cross_modal.h"
 #include "train/crossfit.h"
 #include "train/epochs.h"
+#include "train/evaluation.h"
 #include "train/figures.h"
 #include "train/folds.h"
 #include "train/gap_fit.h"
@@ -237,6 +238,7 @@ run(xmc_trainer *t)
 	XMC_TRY(find_terms(t, &epochs));
 	XMC_TRY(xmc_labels_init(t, &t->held_out, false));
 	XMC_TRY(xmc_train_assign_folds(t));
+	XMC_TRY(xmc_train_plan_evaluation(t));
 	t->validation = &t->held_out;
 	n_aligned = t->model->align_scale ? xmc_train_count_alignment_documents(t) : 0;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
@@ -266,7 +268,9 @@ run(xmc_trainer *t)
 		XMC_TRY(measure(t));
 	/* 6. All approved documents teach. */
 	XMC_TRY(xmc_train_refit(t));
-	/* 7. Where steps are missing. */
+	/* 7. The figures of all approved documents, where these are few. */
+	XMC_TRY(xmc_train_evaluate(t));
+	/* 8. Where steps are missing. */
 	XMC_TRY(xmc_train_fit_gaps(t));
 	XMC_TRY(xmc_train_fill_anchors(t));
 	xmc_model_share(t->model);
