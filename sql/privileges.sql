@@ -55,7 +55,7 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.attach_pairs(text, regclass, name, name, name), xmcoh.detach_pairs(text, text),
     xmcoh.deploy(text, integer), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
     xmcoh.import_model(text, bytea),
-    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text),
+    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text, text),
     xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
     xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),

@@ -50,6 +50,8 @@ typedef struct xmc_options
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */
+	int32_t		challenge_documents;	/* fewest that a challenge tells anything by */
+	int32_t		on_doubt;		/* where it cannot tell; 0: deploys, 1: keeps */
 	double		challenge_margin;	/* Kendall tau that a new version may lose against the deployed one */
 	double		held_out;		/* share of the groups of approved documents held out */
 } xmc_options;

@@ -232,6 +232,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));
+	XMC_TRY(xmc_stream_doubles(c, "the results", t->result, (int64_t) XMC_REPORTED_SCORE_KINDS * t->n_documents));
 	if (t->evaluation.n_folds > 0)
 		XMC_TRY(stream_evaluation(c, &t->evaluation));
 	if (t->round && t->report->n_rounds != t->progress.round)
@@ -352,7 +353,8 @@ load(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 static int64_t
 bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 {
-	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1);
+	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1) +
+		2 * XMC_REPORTED_SCORE_KINDS * (int64_t) t->n_documents;
 
 	for (int m = 0; t->round && m < XMC_MODALITIES; m++)
 		values += t->round->weak[m].n_pairs;
@@ -375,16 +377,6 @@ xmc_checkpoint_load_or_save(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 }
 
 /* ---- what a checkpoint belongs to ---- */
-
-static void
-add_array(xmc_checksum *sum, const void *data, int64_t n, size_t size)
-{
-	uint8_t		is_there = data != NULL;
-
-	xmc_checksum_add(sum, &is_there, 1);
-	if (data)
-		xmc_checksum_add(sum, data, (size_t) n * size);
-}
 
 /*
  * Checksums of the options with the number of shards, and of all that the documents hold, with their groups and which are
@@ -411,19 +403,7 @@ find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 	{
 		const xmc_document *d = &t->document[k];
 
-		xmc_checksum_add(&sum, &d->n, sizeof d->n);
-		add_array(&sum, d->has, d->n, 1);
-		add_array(&sum, d->feature_start, d->n + 1, sizeof *d->feature_start);
-		add_array(&sum, d->feature, d->feature_start[d->n], sizeof *d->feature);
-		if (d->word_start)
-		{
-			add_array(&sum, d->word_start, d->n + 1, sizeof *d->word_start);
-			add_array(&sum, d->word, d->word_start[d->n], sizeof *d->word);
-		}
-		add_array(&sum, d->text_embedding, (int64_t) d->n * t->options->text_dim, sizeof(float));
-		add_array(&sum, d->image, (int64_t) d->n * t->options->image_dim, sizeof(float));
-		xmc_checksum_add(&sum, &d->n_pairs, sizeof d->n_pairs);
-		add_array(&sum, d->n_pairs ? d->pair : NULL, d->n_pairs, sizeof *d->pair);
+		xmc_document_checksum(&sum, t->options, d);
 		xmc_checksum_add(&sum, &held_out[k], 1);
 		if (d->group)
 			xmc_checksum_add(&sum, &d->group, sizeof d->group);

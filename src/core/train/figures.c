@@ -5,6 +5,7 @@
 #include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/order.h"
+#include "xmcoh/results.h"
 #include "xmcoh/scorer.h"
 
 #include <math.h>
@@ -50,6 +51,17 @@ xmc_train_measure_documents(xmc_trainer *t, const xmc_scored_set *set, int32_t f
 	return XMC_OK;
 }
 
+_Static_assert(XMC_RESULT_KINDS == XMC_REPORTED_SCORE_KINDS, "a result has a tau for each reported kind of score");
+_Static_assert(XMC_SCORE_FUSED == XMC_RESULT_KINDS - 1, "the last of them is the fused one");
+
+static void
+keep_results(xmc_trainer *t, const xmc_labels *l, const double *tau)
+{
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
+		for (int32_t d = 0; d < l->n_documents; d++)
+			t->result[(int64_t) e * t->n_documents + (l->document[d] - t->document)] = tau[(int64_t) e * l->n_documents + d];
+}
+
 xmc_status
 xmc_train_sum_up(xmc_trainer *t, const xmc_labels *l, const double *tau, const double *p, xmc_figures *figures)
 {
@@ -73,6 +85,8 @@ xmc_train_sum_up(xmc_trainer *t, const xmc_labels *l, const double *tau, const d
 	}
 	figures->documents = l->n_documents;
 	figures->groups = l->n_groups;
+	if (figures == &t->report->new_groups)
+		keep_results(t, l, tau);
 	return XMC_OK;
 }
 

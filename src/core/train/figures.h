@@ -19,7 +19,10 @@
 extern xmc_status xmc_train_measure_documents(xmc_trainer *t, const xmc_scored_set *set, int32_t first, int32_t pair,
 											  const xmc_labels *l, double *tau, double *p);
 
-/* Sets figures from what was measured of all documents of l. */
+/*
+ * Sets figures from what was measured of all documents of l. Those of new groups are the version's: then t->result gets the
+ * tau of each document.
+ */
 extern xmc_status xmc_train_sum_up(xmc_trainer *t, const xmc_labels *l, const double *tau, const double *p,
 								   xmc_figures *figures);
 

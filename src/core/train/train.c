@@ -17,6 +17,7 @@
 #include "train/trainer.h"
 #include "train/weigh.h"
 #include "xmcoh/groups.h"
+#include "xmcoh/results.h"
 
 #include <math.h>
 #include <string.h>
@@ -128,6 +129,10 @@ divide(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const 
 		else if (xmc_can_be_guided(&document[d]))
 			t->pool[t->n_pool++] = &document[d];
 	}
+	t->result = xmc_arena_alloc(&t->run_arena, (size_t) n_documents * XMC_REPORTED_SCORE_KINDS, sizeof *t->result);
+	XMC_NEED(t->result, t->ctx);
+	for (int64_t k = 0; k < (int64_t) n_documents * XMC_REPORTED_SCORE_KINDS; k++)
+		t->result[k] = XMC_NOT_MEASURED;
 	t->train = t->approved;
 	t->n_train = t->n_approved;
 	t->report->approved_documents = t->n_train + t->held_out.n_documents;
@@ -273,8 +278,7 @@ run(xmc_trainer *t)
 	/* 8. Where steps are missing. */
 	XMC_TRY(xmc_train_fit_gaps(t));
 	XMC_TRY(xmc_train_fill_anchors(t));
-	xmc_model_share(t->model);
-	return XMC_OK;
+	return xmc_results_fill(t->ctx, t->model, t->n_documents, t->document, t->result);
 }
 
 xmc_status

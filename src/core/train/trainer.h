@@ -113,6 +113,7 @@ typedef struct xmc_trainer
 	int32_t		n_folds;		/* that have a model */
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) trained on all approved documents but those of one fold */
 	xmc_evaluation evaluation;
+	double	   *result;			/* (XMC_REPORTED_SCORE_KINDS, n_documents) tau of each measured document, or XMC_NOT_MEASURED */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */

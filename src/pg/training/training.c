@@ -23,6 +23,7 @@
 #include "training/workers.h"
 
 #include "xmcoh/hash.h"
+#include "xmcoh/results.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/train.h"
 
@@ -403,6 +404,8 @@ xmcoh_run_training(WorkerJob *job)
 								   run.set.held_out), &ctx);
 	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),
 			  &ctx);
+
+	xmc_results_name(model, run.set.key);
 
 	remark = xmcoh_workers_remark(run.workers);
 	if (remark)
