@@ -90,11 +90,11 @@ test_stored(void **state)
 	assert_int_equal(xmc_model_save(&f->ctx, f->model, NULL, &size), XMC_OK);
 	blob = xmc_alloc(&f->ctx, size, 1);
 	assert_int_equal(xmc_model_save(&f->ctx, f->model, blob, &size), XMC_OK);
-	assert_int_equal(xmc_model_open(&f->ctx, blob, size, &opened), XMC_OK);
+	assert_int_equal(xmc_model_open(&f->ctx, blob, size, true, &opened), XMC_OK);
 	assert_true(xmc_results_find(f->model, f->key[3], &f->toys.document[3], tau[0]));
 	assert_true(xmc_results_find(opened, f->key[3], &f->toys.document[3], tau[1]));
 	assert_memory_equal(tau[0], tau[1], sizeof tau[0]);
-	xmc_model_free(&f->ctx, opened);
+	xmc_release(&f->ctx, opened);
 	xmc_release(&f->ctx, blob);
 }
 

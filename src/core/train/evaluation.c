@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define LEAST_FOLDS 3			/* a model without two of them has something to learn from */
-#define MOST_RATIO 3.0			/* of variances; more is the chance of a few folds */
+#define MOST_RATIO 4.0			/* of variances; more is the chance of a few folds */
 #define LEAST_TAUGHT 4			/* documents that teach a model without two folds */
 
 /* ---- folds ---- */
