@@ -575,7 +575,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
-	/* Parameters, those as measured, the table of reliability, gaps, anchors, the records of documents, groups and results. */
+	/* Parameters, those as measured, results, the table of reliability, gaps, anchors, the records of documents and groups. */
 	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 5, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
@@ -590,6 +590,10 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		snprintf(measured_name[t], sizeof measured_name[t], "%s%s", MEASURED_PREFIX, tensor->name);
 		view[n++] = view_tensor(measured_name[t], tensor);
 	}
+	if (model->results.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = RESULTS_NAME,.n_dimensions = 2,
+			.shape = {model->results.n, XMC_RESULT_COLUMNS},
+			.n_values = (int64_t) model->results.n * XMC_RESULT_COLUMNS,.data = model->results.row};
 	if (model->reliability.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
 			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
@@ -611,10 +615,6 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = view_seen(SEEN_NAME, &model->seen);
 	if (model->seen_groups.n > 0)
 		view[n++] = view_seen(SEEN_GROUPS_NAME, &model->seen_groups);
-	if (model->results.n > 0)
-		view[n++] = (xmc_tensor_view) {.name = RESULTS_NAME,.n_dimensions = 2,
-			.shape = {model->results.n, XMC_RESULT_COLUMNS},
-			.n_values = (int64_t) model->results.n * XMC_RESULT_COLUMNS,.data = model->results.row};
 	list_metadata(model, &list);
 	/* Refuse what xmc_model_open would refuse. */
 	if (file)
