@@ -238,7 +238,7 @@ CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success t
                             stale text DEFAULT NULL, on_doubt text DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text, text) IS
-    'Trains a version in the background after commit; gives the job. on_success: ''deploy'', ''keep'', ''challenge''; on_doubt, if a challenge cannot tell: ''deploy'', ''keep''. options override the model''s. unlabelled: sources of unapproved documents (NULL: all). stale: ''use'', ''ignore''. Needs level train. Error: object_in_use';
+    'Trains a version in the background after commit; gives the job. on_success: ''deploy'', ''keep'', ''challenge''; on_doubt (a challenge cannot tell): ''deploy'', ''keep''. options override the model''s. unlabelled: sources of unapproved documents. stale: ''use'', ''ignore''. Needs level train. Error: object_in_use';
 
 CREATE PROCEDURE xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C;
