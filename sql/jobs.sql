@@ -190,13 +190,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.stale_rule(text) IS 'Internal: the value of option stale by its name as an argument';
 
+CREATE FUNCTION xmcoh_internal.doubt_rule(on_doubt text) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF on_doubt NOT IN ('deploy', 'keep') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('on_doubt is "%s" instead of deploy or keep', on_doubt);
+    END IF;
+    RETURN (on_doubt = 'keep')::integer;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.doubt_rule(text) IS 'Internal: the value of option on_doubt by its name as an argument';
+
 CREATE FUNCTION xmcoh_internal.train(caller oid, model text, options jsonb, on_success text, rounds integer,
-                                     "precision" double precision, unlabelled regclass[], stale text) RETURNS integer
+                                     "precision" double precision, unlabelled regclass[], stale text, on_doubt text)
+    RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    all_options jsonb := xmcoh_internal.add_option(xmcoh_internal.add_option(xmcoh_internal.add_option(
+    all_options jsonb := xmcoh_internal.add_option(xmcoh_internal.add_option(xmcoh_internal.add_option(xmcoh_internal.add_option(
         train.options, 'rounds', to_jsonb(rounds)), 'precision', to_jsonb(train."precision")),
-        'stale', to_jsonb(xmcoh_internal.stale_rule(train.stale)));
+        'stale', to_jsonb(xmcoh_internal.stale_rule(train.stale))),
+        'on_doubt', to_jsonb(xmcoh_internal.doubt_rule(train.on_doubt)));
     c record := xmcoh_internal.check_training(caller, train.model, all_options, train.on_success, train.unlabelled);
     active integer;
     new_job integer;
@@ -220,13 +232,13 @@ BEGIN
     PERFORM xmcoh_internal.start_worker(new_job, caller);
     RETURN new_job;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.train(oid, text, jsonb, text, integer, double precision, regclass[], text) IS 'Internal: xmcoh.train';
+COMMENT ON FUNCTION xmcoh_internal.train(oid, text, jsonb, text, integer, double precision, regclass[], text, text) IS 'Internal: xmcoh.train';
 CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy', rounds integer DEFAULT NULL,
                             "precision" double precision DEFAULT NULL, unlabelled regclass[] DEFAULT NULL,
-                            stale text DEFAULT NULL) RETURNS integer
+                            stale text DEFAULT NULL, on_doubt text DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text) IS
-    'Trains a version in the background after commit; gives the job''s number. on_success: ''deploy'', ''keep'' or ''challenge''. options override the model''s. unlabelled: sources of unapproved documents (NULL: all). stale: ''use'', ''ignore''. Needs level train. Error: object_in_use and others';
+COMMENT ON FUNCTION xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text, text) IS
+    'Trains a version in the background after commit; gives the job. on_success: ''deploy'', ''keep'', ''challenge''; on_doubt (a challenge cannot tell): ''deploy'', ''keep''. options override the model''s. unlabelled: sources of unapproved documents. stale: ''use'', ''ignore''. Needs level train. Error: object_in_use';
 
 CREATE PROCEDURE xmcoh.wait_for_job(job_id integer, timeout interval DEFAULT NULL, INOUT state text DEFAULT NULL)
     AS 'MODULE_PATHNAME', 'xmcoh_wait_for_job' LANGUAGE C;

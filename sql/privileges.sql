@@ -57,7 +57,7 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.import_model(text, bytea),
     xmcoh.import_encoder(text, bytea, text, text, text, text, text, text), xmcoh.drop_encoder(text, boolean), xmcoh.grant_encoder(text, regrole),
     xmcoh.revoke_encoder(text, regrole), xmcoh.embed(text, text), xmcoh.embed(text, text[]),
-    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text),
+    xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text, text),
     xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
     xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),

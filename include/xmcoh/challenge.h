@@ -30,6 +30,13 @@ typedef struct xmc_challenge
 extern xmc_status xmc_challenge_run(xmc_ctx *ctx, const xmc_model *champion, const xmc_model *challenger, int32_t n,
 									const xmc_document *const *document, double margin, xmc_challenge *out);
 
+/*
+ * The same by what both have measured of these documents: tau[0] and tau[1] (n) of champion and challenger, group (n) and
+ * n_groups by xmc_number_groups. Errors: as xmc_bootstrap.
+ */
+extern xmc_status xmc_challenge_measured(xmc_ctx *ctx, int32_t n, double *const tau[2], const int32_t *group,
+										 int32_t n_groups, double margin, xmc_challenge *out);
+
 /* Whether two models read the same inputs: raw words, and embeddings of the same widths. */
 extern bool xmc_same_inputs(const xmc_options *a, const xmc_options *b);
 

@@ -6,6 +6,7 @@
 #define XMCOH_DATASET_H
 
 #include "xmcoh/base.h"
+#include "xmcoh/hash.h"
 #include "xmcoh/options.h"
 #include "xmcoh/text.h"
 
@@ -79,6 +80,12 @@ xmc_item_features(const xmc_document *document, int32_t item, int32_t *count)
 extern xmc_status xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, int32_t n,
 									 const xmc_item *item, xmc_document *out);
 extern void xmc_document_free(xmc_ctx *ctx, xmc_document *document);
+
+/*
+ * Adds to a checksum all that a document holds but its group: items, inputs, labels. The options are those that the document
+ * was built with.
+ */
+extern void xmc_document_checksum(xmc_checksum *sum, const xmc_options *options, const xmc_document *document);
 
 /*
  * Labels every pair of a document whose full order is known: order[k] = the item number at place k, weight 1.

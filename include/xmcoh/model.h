@@ -137,6 +137,16 @@ typedef struct xmc_seen
 	float	   *row;			/* (n, XMC_SEEN_COLUMNS) ascending */
 } xmc_seen;
 
+/* What the training measured of approved documents, each by a model that had not learned from it (results.h). Data. */
+#define XMC_RESULT_KINDS 3		/* the reported kinds of scores: XMC_REPORTED_SCORE_KINDS */
+#define XMC_RESULT_COLUMNS (4 + XMC_RESULT_KINDS)
+typedef struct xmc_results
+{
+	int32_t		n;				/* documents; 0: not recorded */
+	bool		is_own;			/* else they lie in the file from which the model was opened */
+	float	   *row;			/* (n, XMC_RESULT_COLUMNS) ascending */
+} xmc_results;
+
 /*
  * How often the scores of documents that the model was not trained on are mistaken, by level of confidence: a table that
  * training fills (train/reliability.h) and check.h reads. Data, not parameters.
@@ -219,6 +229,7 @@ typedef struct xmc_model
 	float	   *align_image_w;	/* (align_dim, image_dim); NULL in a shared space */
 	float	   *align_scale;	/* (XMC_ALIGN_SCALES) */
 	xmc_anchors anchors;		/* empty without a trained alignment */
+	xmc_results results;
 	xmc_seen	seen;
 	xmc_seen	seen_groups;	/* named groups that taught; empty: a document of any group is as of a new one */
 	xmc_reliability_table reliability;
@@ -304,9 +315,10 @@ xmc_model_share(xmc_model *model)
 		for (int k = 0; k <= XMC_ENCODER_NAME; k++)
 			measured->encoder[m][k] = model->encoder[m][k];
 	measured->anchors = model->anchors;
+	measured->results = model->results;
 	measured->seen = model->seen;
 	measured->seen_groups = model->seen_groups;
-	measured->anchors.is_own = measured->seen.is_own = measured->seen_groups.is_own = false;
+	measured->anchors.is_own = measured->results.is_own = measured->seen.is_own = measured->seen_groups.is_own = false;
 }
 
 /* Gives back the anchors, if the model owns them, and leaves the model without anchors. */

@@ -35,6 +35,7 @@ typedef struct xmc_options
 	int32_t		patience;		/* epochs without a lower held-out loss before training ends */
 	int32_t		batch_documents;
 	int32_t		folds;			/* of cross-fitting; fewer than 2: no cross-fitting */
+	int32_t		evaluation_documents;	/* approved ones, up to which each is evaluated by models without it; see evaluation.h */
 	int32_t		rounds;			/* most; 0: training uses approved pairs alone */
 	int32_t		pool_documents; /* most documents without approved pairs; 0: none are read */
 	int32_t		stale;			/* decisions about changed documents: 0 left out, 1 pairs of unchanged items, 2 used */
@@ -49,6 +50,8 @@ typedef struct xmc_options
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */
+	int32_t		challenge_documents;	/* fewest that a challenge tells anything by */
+	int32_t		on_doubt;		/* where it cannot tell; 0: deploys, 1: keeps */
 	double		challenge_margin;	/* Kendall tau that a new version may lose against the deployed one */
 	double		held_out;		/* share of the groups of approved documents held out */
 } xmc_options;

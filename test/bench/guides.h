@@ -7,6 +7,7 @@
 
 #include "xmcoh/dataset.h"
 #include "xmcoh/hash.h"
+#include "xmcoh/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,61 @@ guides_read(xmc_ctx *ctx, const xmc_options *options, const char *folder, guides
 	}
 	free(step);
 	guides_fold(out);
+}
+
+/* ---- samples ---- */
+
+/* A test part, the fold seed % GUIDES_FOLDS, and candidates in the order of a shuffle. */
+typedef struct guides_sample
+{
+	int32_t		seed;
+	int32_t    *test;			/* (n_test) numbers of guides */
+	int32_t		n_test;
+	int32_t    *pool;			/* (n_pool) */
+	int32_t		n_pool;
+} guides_sample;
+
+static const guides *guides_compared;	/* by guides_compare */
+
+/* Of two numbers of guides, by name. */
+static inline int
+guides_compare(const void *a, const void *b)
+{
+	return strcmp(guides_compared->guide[*(const int32_t *) a].name, guides_compared->guide[*(const int32_t *) b].name);
+}
+
+static inline guides_sample
+guides_draw(const guides *all, guides_split split, int32_t seed)
+{
+	guides_sample s = {.seed = seed};
+	xmc_random	random;
+
+	s.test = guides_alloc((size_t) all->n, sizeof *s.test);
+	s.pool = guides_alloc((size_t) all->n, sizeof *s.pool);
+	for (int32_t g = 0; g < all->n; g++)
+		if (all->guide[g].fold[split] == seed % GUIDES_FOLDS)
+			s.test[s.n_test++] = g;
+		else
+			s.pool[s.n_pool++] = g;
+	guides_compared = all;
+	qsort(s.pool, (size_t) s.n_pool, sizeof *s.pool, guides_compare);
+	xmc_random_seed(&random, (uint64_t) seed + 1);
+	for (int32_t k = s.n_pool - 1; k > 0; k--)
+	{
+		int32_t		l = (int32_t) xmc_random_below(&random, (uint32_t) k + 1);
+		int32_t		g = s.pool[k];
+
+		s.pool[k] = s.pool[l];
+		s.pool[l] = g;
+	}
+	return s;
+}
+
+static inline void
+guides_free_sample(guides_sample *s)
+{
+	free(s->test);
+	free(s->pool);
 }
 
 #endif

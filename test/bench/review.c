@@ -35,57 +35,6 @@ static xmc_options options;
 static guides all;
 static guides_split split;
 
-/* A test part, and candidates in the order of a shuffle; the first START are approved. */
-typedef struct sample
-{
-	int32_t		seed;
-	int32_t    *test;			/* (n_test) numbers of guides */
-	int32_t		n_test;
-	int32_t    *pool;			/* (n_pool) */
-	int32_t		n_pool;
-} sample;
-
-/* ---- samples ---- */
-
-static int
-compare_guides(const void *a, const void *b)
-{
-	return strcmp(all.guide[*(const int32_t *) a].name, all.guide[*(const int32_t *) b].name);
-}
-
-static sample
-draw_sample(int32_t seed)
-{
-	sample		s = {.seed = seed};
-	xmc_random	random;
-
-	s.test = guides_alloc((size_t) all.n, sizeof *s.test);
-	s.pool = guides_alloc((size_t) all.n, sizeof *s.pool);
-	for (int32_t g = 0; g < all.n; g++)
-		if (all.guide[g].fold[split] == seed % GUIDES_FOLDS)
-			s.test[s.n_test++] = g;
-		else
-			s.pool[s.n_pool++] = g;
-	qsort(s.pool, (size_t) s.n_pool, sizeof *s.pool, compare_guides);
-	xmc_random_seed(&random, (uint64_t) seed + 1);
-	for (int32_t k = s.n_pool - 1; k > 0; k--)
-	{
-		int32_t		l = (int32_t) xmc_random_below(&random, (uint32_t) k + 1);
-		int32_t		g = s.pool[k];
-
-		s.pool[k] = s.pool[l];
-		s.pool[l] = g;
-	}
-	return s;
-}
-
-static void
-free_sample(sample *s)
-{
-	free(s->test);
-	free(s->pool);
-}
-
 /* ---- a reviewer ---- */
 
 typedef struct reviewer
@@ -135,7 +84,7 @@ label(const reviewer *r, int32_t g, xmc_document *document)
 
 /* A model of the first `approved` guides of the pool, and of what the reviewer said; r NULL: nothing. */
 static xmc_model *
-train(const sample *s, int32_t approved, const reviewer *r)
+train(const guides_sample *s, int32_t approved, const reviewer *r)
 {
 	xmc_document *document = guides_alloc((size_t) s->n_pool, sizeof *document);
 	char	  **name = guides_alloc((size_t) s->n_pool, sizeof *name);
@@ -149,7 +98,7 @@ train(const sample *s, int32_t approved, const reviewer *r)
 	for (int32_t k = 0; k < s->n_pool; k++)
 		if (k < approved || (r && r->decided[s->pool[k]]))
 			from[n++] = s->pool[k];
-	qsort(from, (size_t) n, sizeof *from, compare_guides);
+	qsort(from, (size_t) n, sizeof *from, guides_compare);
 	for (int32_t d = 0; d < n; d++)
 	{
 		const guide *of = &all.guide[from[d]];
@@ -190,14 +139,14 @@ typedef enum way
 static const char *const way_name[WAYS] = {"learn", "pairs at random", "documents at random"};
 
 static int32_t
-random_candidate(reviewer *r, const sample *s)
+random_candidate(reviewer *r, const guides_sample *s)
 {
 	return s->pool[START + (int32_t) xmc_random_below(&r->random, (uint32_t) (s->n_pool - START))];
 }
 
 /* A pair of a document at random, which is not known. */
 static void
-ask_random_pair(reviewer *r, const sample *s)
+ask_random_pair(reviewer *r, const guides_sample *s)
 {
 	for (;;)
 	{
@@ -216,7 +165,7 @@ ask_random_pair(reviewer *r, const sample *s)
 
 /* The next two neighbours of a document that is being approved: k items cost k - 1 answers. */
 static void
-ask_neighbours(reviewer *r, const sample *s)
+ask_neighbours(reviewer *r, const guides_sample *s)
 {
 	while (r->guide < 0)
 	{
@@ -247,12 +196,12 @@ compare_listed(const void *a, const void *b)
 
 	if (x->pair.value != y->pair.value)
 		return x->pair.value > y->pair.value ? -1 : 1;
-	return x->guide == y->guide ? 0 : compare_guides(&x->guide, &y->guide);
+	return x->guide == y->guide ? 0 : guides_compare(&x->guide, &y->guide);
 }
 
 /* The queue of a model, until the reviewer has given `answers`. */
 static void
-ask_queue(reviewer *r, const sample *s, const xmc_model *model, int32_t answers)
+ask_queue(reviewer *r, const guides_sample *s, const xmc_model *model, int32_t answers)
 {
 	listed_pair *list = guides_alloc((size_t) s->n_pool * OF_DOCUMENT, sizeof *list);
 	size_t		n = 0;
@@ -281,7 +230,7 @@ ask_queue(reviewer *r, const sample *s, const xmc_model *model, int32_t answers)
 }
 
 static void
-ask(reviewer *r, way how, const sample *s, const xmc_model *model, int32_t answers)
+ask(reviewer *r, way how, const guides_sample *s, const xmc_model *model, int32_t answers)
 {
 	if (how == LEARN)
 		ask_queue(r, s, model, answers);
@@ -302,7 +251,7 @@ typedef struct curve
 } curve;
 
 static void
-evaluate(const sample *s, const xmc_model *model, double *tau, double *error)
+evaluate(const guides_sample *s, const xmc_model *model, double *tau, double *error)
 {
 	xmc_reliability reliability = {.bins = XMC_CALIBRATION_BINS};
 
@@ -326,7 +275,7 @@ evaluate(const sample *s, const xmc_model *model, double *tau, double *error)
 }
 
 static void
-follow(const sample *s, way how, curve *c)
+follow(const guides_sample *s, way how, curve *c)
 {
 	reviewer	r = {.decided = guides_alloc((size_t) all.n, sizeof(uint8_t *)),.guide = -1};
 	xmc_model  *model = train(s, START, NULL);
@@ -453,11 +402,11 @@ measure_curves(int32_t samples)
 			c[w].tau[p] = guides_alloc((size_t) all.n, sizeof(double));
 	for (int32_t k = 0; k < samples; k++)
 	{
-		sample		s = draw_sample(k);
+		guides_sample s = guides_draw(&all, split, k);
 
 		for (way w = 0; w < WAYS; w++)
 			follow(&s, w, &c[w]);
-		free_sample(&s);
+		guides_free_sample(&s);
 	}
 	print_curves(c, samples);
 	for (int w = 0; w < WAYS; w++)
@@ -551,7 +500,7 @@ rank_pairs(ranking by, xmc_random *random, const guide *of, const float *fused, 
 
 /* Counts what the first SHOWN pairs of the list hold. */
 static void
-count_found(const sample *s, double *const *position, const listed_pair *list, size_t n, double *pairs, double *documents)
+count_found(const guides_sample *s, double *const *position, const listed_pair *list, size_t n, double *pairs, double *documents)
 {
 	bool	   *seen = guides_alloc((size_t) all.n, sizeof *seen);
 
@@ -582,7 +531,7 @@ compare_values(const void *a, const void *b)
 
 /* score (n_test): the scores of the test guides. */
 static found
-plant(const sample *s, const xmc_scores *score, uint64_t seed)
+plant(const guides_sample *s, const xmc_scores *score, uint64_t seed)
 {
 	listed_pair *list = guides_alloc((size_t) s->n_test * OF_DOCUMENT, sizeof *list);
 	double	  **position = guides_alloc((size_t) s->n_test, sizeof *position);
@@ -651,7 +600,7 @@ measure_faults(int32_t samples)
 
 	for (int32_t k = 0; k < samples; k++)
 	{
-		sample		s = draw_sample(k);
+		guides_sample s = guides_draw(&all, split, k);
 		xmc_model  *model = train(&s, TAUGHT, NULL);
 		xmc_scores *score = guides_alloc((size_t) s.n_test, sizeof *score);
 
@@ -666,7 +615,7 @@ measure_faults(int32_t samples)
 			xmc_scores_free(&ctx, &score[t]);
 		free(score);
 		xmc_model_free(&ctx, model);
-		free_sample(&s);
+		guides_free_sample(&s);
 	}
 	printf("\n## Review, split by %s: faults among the first %d pairs\n\n"
 		   "In one of %d guides two items are swapped: %.1f %% of all pairs are stored the wrong way round. The models were\n"

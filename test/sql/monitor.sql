@@ -182,6 +182,16 @@ DELETE FROM xmcoh.model_version WHERE model_id = :old AND version <> 3;
 SELECT xmcoh.import_model('old', xmcoh.export_model('guides'));
 SELECT xmcoh.prune_versions('old', 1);
 
+-- Two versions are compared on all documents that both measured. If these are too few to tell, on_doubt decides.
+CALL try('{}', 'deploy');
+CALL try();
+SELECT (c ->> 'documents')::integer, c -> 'too_few_to_tell' AS too_few
+  FROM (SELECT report -> 'challenge' AS c FROM xmcoh.model_version WHERE model_id = xmcoh.model_id('guides') ORDER BY version DESC LIMIT 1) AS r;
+CALL try('{"challenge_documents": 1000}');
+CALL try('{"challenge_documents": 1000, "on_doubt": 1}');
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('guides', on_doubt => 'wait')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('guides', '{"on_doubt": 0}', on_doubt => 'keep')$$);
+
 DROP PROCEDURE try;
 DROP TABLE step;
 DROP EXTENSION xmcoh;

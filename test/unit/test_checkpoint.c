@@ -14,6 +14,8 @@
 #include "train/checkpoint.h"
 #include "xmcoh/random.h"
 
+#define EVALUATION_MODELS 15	/* of five folds: 10 without two, 5 without one */
+
 typedef struct fixture
 {
 	counting	counts;
@@ -116,7 +118,7 @@ static void
 test_every_stage(void **state)
 {
 	fixture    *f = *state;
-	bool		seen[1 + (XMC_REFIT + 1) * (XMC_TERMS + 1)] = {false};
+	bool		seen[1 + (XMC_REFIT + 2) * (XMC_TERMS + 1) + EVALUATION_MODELS] = {false};
 	int			parts_in_rounds = 0;
 
 	assert_int_equal(f->report.n_rounds, 2);
@@ -132,7 +134,9 @@ test_every_stage(void **state)
 	}
 	assert_true(seen[XMC_STAGE_MEASURED]);
 	assert_true(seen[xmc_stage(XMC_REFIT, XMC_TERM_SPARSE)]);
-	assert_int_equal(stage_of(&f->whole.written[f->whole.n - 1]), xmc_stage(XMC_REFIT, XMC_TERM_BILINEAR));
+	assert_int_equal(stage_of(&f->whole.written[f->whole.n - 1]), XMC_STAGE_EVALUATION + EVALUATION_MODELS - 1);
+	for (int k = 0; k < EVALUATION_MODELS; k++)
+		assert_true(seen[XMC_STAGE_EVALUATION + k]);
 	assert_in_range(f->whole.written[f->whole.n - 1].size, f->whole.expected, f->whole.expected + 5000);
 	assert_true(seen[xmc_stage(0, XMC_TERM_ALIGNMENT)]);
 	for (int p = 0; p < XMC_TERMS; p++)

@@ -195,6 +195,34 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 	*document = (xmc_document){0};
 }
 
+static void
+add_array(xmc_checksum *sum, const void *data, int64_t n, size_t size)
+{
+	uint8_t		is_there = data != NULL;
+
+	xmc_checksum_add(sum, &is_there, 1);
+	if (data)
+		xmc_checksum_add(sum, data, (size_t) n * size);
+}
+
+void
+xmc_document_checksum(xmc_checksum *sum, const xmc_options *options, const xmc_document *d)
+{
+	xmc_checksum_add(sum, &d->n, sizeof d->n);
+	add_array(sum, d->has, d->n, 1);
+	add_array(sum, d->feature_start, d->n + 1, sizeof *d->feature_start);
+	add_array(sum, d->feature, d->feature_start[d->n], sizeof *d->feature);
+	if (d->word_start)
+	{
+		add_array(sum, d->word_start, d->n + 1, sizeof *d->word_start);
+		add_array(sum, d->word, d->word_start[d->n], sizeof *d->word);
+	}
+	add_array(sum, d->text_embedding, (int64_t) d->n * options->text_dim, sizeof(float));
+	add_array(sum, d->image, (int64_t) d->n * options->image_dim, sizeof(float));
+	xmc_checksum_add(sum, &d->n_pairs, sizeof d->n_pairs);
+	add_array(sum, d->n_pairs ? d->pair : NULL, d->n_pairs, sizeof *d->pair);
+}
+
 /* Removes all labels and allocates room for one of every pair. */
 static xmc_status
 clear_labels(xmc_ctx *ctx, xmc_document *document)

@@ -8,6 +8,7 @@
 #include "model/dims.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/random.h"
+#include "xmcoh/results.h"
 #include "xmcoh/seen.h"
 
 #include <math.h>
@@ -481,6 +482,7 @@ xmc_model_free(xmc_ctx *ctx, xmc_model *model)
 	model->measured = NULL;
 	xmc_model_forget_anchors(ctx, model);
 	xmc_model_forget_gaps(ctx, model);
+	xmc_results_forget(ctx, model);
 	xmc_seen_forget(ctx, model);
 	xmc_release(ctx, model);	/* the parameters are in the same allocation */
 }

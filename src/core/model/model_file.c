@@ -8,6 +8,7 @@
 #include "model/dims.h"
 #include "base/utf8.h"
 #include "model/safetensors.h"
+#include "xmcoh/results.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/text.h"
 
@@ -337,6 +338,25 @@ match_seen_groups(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	return check_calibration(ctx, &model->known);
 }
 
+#define RESULTS_NAME "results"
+
+/* Sets the record of what was measured to that in the file, if the file has one. */
+static xmc_status
+match_results(xmc_ctx *ctx, const xmc_safetensors *st, xmc_results *results)
+{
+	const xmc_tensor_view *view = xmc_safetensors_tensor(st, RESULTS_NAME);
+	char		got[96];
+
+	if (!view)
+		return XMC_OK;
+	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > XMC_MOST_RESULTS || view->shape[1] != XMC_RESULT_COLUMNS)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have at most %d rows of %d",
+						RESULTS_NAME, shape_text(view->n_dimensions, view->shape, got), XMC_MOST_RESULTS, XMC_RESULT_COLUMNS);
+	/* read-only, like the whole file */
+	*results = (xmc_results) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
+	return XMC_OK;
+}
+
 #define RELIABILITY_NAME "reliability"
 #define GAPS_NAME "gaps"
 
@@ -396,6 +416,8 @@ has_tensor(const xmc_model *model, const char *name)
 	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
 		return true;
 	if (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0)
+		return true;
+	if (model->results.n > 0 && strcmp(name, RESULTS_NAME) == 0)
 		return true;
 	if (model->reliability.n > 0 && strcmp(name, RELIABILITY_NAME) == 0)
 		return true;
@@ -474,6 +496,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 
 	XMC_TRY(match_anchors(ctx, st, model));
 	XMC_TRY(match_seen(ctx, st, SEEN_NAME, &model->seen));
+	XMC_TRY(match_results(ctx, st, &model->results));
 	XMC_TRY(match_reliability(ctx, st, model));
 	XMC_TRY(match_gaps(ctx, st, model));
 	for (int32_t t = 0; t < model->n_tensors; t++)
@@ -582,8 +605,8 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(xmc_options_check(ctx, &model->options));
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
-	/* Parameters, those as measured, the table of reliability, gaps, anchors, the records of documents and groups. */
-	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 4, sizeof(xmc_tensor_view));
+	/* Parameters, those as measured, results, the table of reliability, gaps, anchors, the records of documents and groups. */
+	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 5, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
 		view[n] = view_tensor(model->tensor[n].name, &model->tensor[n]);
@@ -597,6 +620,10 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		snprintf(measured_name[t], sizeof measured_name[t], "%s%s", MEASURED_PREFIX, tensor->name);
 		view[n++] = view_tensor(measured_name[t], tensor);
 	}
+	if (model->results.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = RESULTS_NAME,.n_dimensions = 2,
+			.shape = {model->results.n, XMC_RESULT_COLUMNS},
+			.n_values = (int64_t) model->results.n * XMC_RESULT_COLUMNS,.data = model->results.row};
 	if (model->reliability.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
 			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
@@ -627,6 +654,8 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		status = xmc_safetensors_check_finite(ctx, &all);
 		if (status == XMC_OK)
 			status = xmc_seen_check(ctx, model);
+		if (status == XMC_OK)
+			status = xmc_results_check(ctx, model);
 		if (status == XMC_OK)
 			status = check_reliability(ctx, model);
 	}

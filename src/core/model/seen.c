@@ -3,6 +3,7 @@
  * bisection; see seen.h
  */
 #include "xmcoh/seen.h"
+#include "model/hash_halves.h"
 
 #include "xmcoh/hash.h"
 
@@ -10,15 +11,12 @@
 #include <string.h>
 
 #define SEED UINT64_C(0x7365656e00000000)
-#define HALF_BITS 24			/* a float represents whole numbers of so many bits exactly */
-#define HALF (1 << HALF_BITS)
 
 /* The row of one document or group: 48 bits of its hash in two halves, and what the document was used for. */
 static void
 make_row(uint64_t hash, xmc_seen_as seen_as, float row[XMC_SEEN_COLUMNS])
 {
-	row[0] = (float) (hash >> (64 - HALF_BITS));
-	row[1] = (float) (hash >> (64 - 2 * HALF_BITS) & (HALF - 1));
+	xmc_hash_halves(hash, row);
 	row[2] = (float) seen_as;
 }
 
@@ -162,12 +160,6 @@ xmc_seen_group(const xmc_model *model, uint64_t group)
 	return group != 0 && find(model, &model->seen_groups, group) != XMC_UNSEEN;
 }
 
-static bool
-is_whole(float value, int32_t below)
-{
-	return value >= 0 && value < (float) below && value == (float) (int32_t) value;
-}
-
 static xmc_status
 check(xmc_ctx *ctx, const xmc_seen *record, const char *name)
 {
@@ -177,7 +169,7 @@ check(xmc_ctx *ctx, const xmc_seen *record, const char *name)
 
 		if (r % 65536 == 0)
 			XMC_TRY(xmc_check_stop(ctx));
-		if (!is_whole(row[0], HALF) || !is_whole(row[1], HALF) || !is_whole(row[2], XMC_SEEN_LABELLED + 1) ||
+		if (!xmc_is_whole(row[0], XMC_HALF) || !xmc_is_whole(row[1], XMC_HALF) || !xmc_is_whole(row[2], XMC_SEEN_LABELLED + 1) ||
 			(r > 0 && compare_rows(row - XMC_SEEN_COLUMNS, row) > 0))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"%s\" is invalid or out of order",
 							r, name);

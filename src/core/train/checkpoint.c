@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 8
+#define VERSION 9
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
@@ -49,11 +49,13 @@ most_epochs(const xmc_trainer *t)
 	return t->options->epochs > XMC_PENALTIES ? t->options->epochs : XMC_PENALTIES;
 }
 
-/* An upper bound of the work of a training: all terms and the alignment, in every round and fold and in the refit. */
+/* An upper bound of the work of a training: all terms and the alignment, in every round and fold, the refit and the evaluation. */
 static int64_t
 most_work(const xmc_trainer *t)
 {
-	return (int64_t) t->n_documents * most_epochs(t) * (XMC_TERMS + 2) * (2 + XMC_MAX_ROUNDS + XMC_MAX_FOLDS);
+	int64_t		runs = 2 + XMC_MAX_ROUNDS + XMC_MAX_FOLDS + XMC_MAX_FOLDS * (XMC_MAX_FOLDS + 1) / 2;
+
+	return t->n_documents * most_epochs(t) * (XMC_TERMS + 2) * runs;
 }
 
 /* The round is known before the checkpoint is read, except after all rounds. */
@@ -185,6 +187,19 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	return stream_order(c, t, e->n_train, e->train);
 }
 
+/* What the models of the evaluation have given so far; the rest is 0. */
+static xmc_status
+stream_evaluation(xmc_stream *c, xmc_evaluation *e)
+{
+	int64_t		kinds = XMC_REPORTED_SCORE_KINDS;
+
+	XMC_TRY(xmc_stream_floats(c, "the evaluation", e->inner, (int64_t) e->n_folds * XMC_TERMS * e->labels.n));
+	XMC_TRY(xmc_stream_doubles(c, "the evaluation", e->tau, kinds * e->labels.n_documents));
+	XMC_TRY(xmc_stream_doubles(c, "the evaluation", e->inner_tau[0], kinds * XMC_MAX_FOLDS));
+	XMC_TRY(xmc_stream_doubles(c, "the evaluation", e->inner_variance[0], kinds * XMC_MAX_FOLDS));
+	return xmc_stream_doubles(c, "the evaluation", e->p, kinds * e->labels.n);
+}
+
 /* Empty before the calibration. */
 static xmc_status
 stream_reliability(xmc_stream *c, xmc_reliability_table *table)
@@ -202,9 +217,13 @@ static xmc_status
 stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 {
 	xmc_snapshot snapshot = xmc_train_snapshot(t);
+	bool		has_measured = t->model->measured != NULL;
 
 	XMC_TRY(stream_snapshot(c, t, &snapshot));
-	if (t->model->measured)
+	XMC_TRY(xmc_stream_bool(c, "the model", &has_measured, true));
+	if (has_measured && !t->model->measured)
+		XMC_TRY(xmc_model_keep_measured(t->ctx, t->model));
+	if (has_measured)
 		XMC_TRY(xmc_stream_floats(c, "the model", *t->model->measured->tensor[0].slot, t->model->n_parameters));
 	XMC_TRY(xmc_stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_TERMS; p++)
@@ -213,6 +232,9 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));
+	XMC_TRY(xmc_stream_doubles(c, "the results", t->result, (int64_t) XMC_REPORTED_SCORE_KINDS * t->n_documents));
+	if (t->evaluation.n_folds > 0)
+		XMC_TRY(stream_evaluation(c, &t->evaluation));
 	if (t->round && t->report->n_rounds != t->progress.round)
 		return xmc_stream_damaged(c, "its round is not in the report");
 	XMC_TRY(stream_order(c, t, t->n_approved, t->approved));
@@ -331,12 +353,16 @@ load(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 static int64_t
 bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 {
-	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1);
+	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1) +
+		2 * XMC_REPORTED_SCORE_KINDS * (int64_t) t->n_documents;
 
 	for (int m = 0; t->round && m < XMC_MODALITIES; m++)
 		values += t->round->weak[m].n_pairs;
 	if (e)
 		values += e->n_values + 3 * e->adamw.n + (int64_t) e->hashed.rows * e->hashed.width;
+	if (t->evaluation.n_folds > 0)
+		values += (int64_t) t->evaluation.n_folds * XMC_TERMS * t->evaluation.labels.n +
+			2 * XMC_REPORTED_SCORE_KINDS * ((int64_t) t->evaluation.labels.n_documents + t->evaluation.labels.n);
 	return values * (int64_t) sizeof(float);
 }
 
@@ -351,16 +377,6 @@ xmc_checkpoint_load_or_save(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 }
 
 /* ---- what a checkpoint belongs to ---- */
-
-static void
-add_array(xmc_checksum *sum, const void *data, int64_t n, size_t size)
-{
-	uint8_t		is_there = data != NULL;
-
-	xmc_checksum_add(sum, &is_there, 1);
-	if (data)
-		xmc_checksum_add(sum, data, (size_t) n * size);
-}
 
 /*
  * Checksums of the options with the number of shards, and of all that the documents hold, with their groups and which are
@@ -387,19 +403,7 @@ find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 	{
 		const xmc_document *d = &t->document[k];
 
-		xmc_checksum_add(&sum, &d->n, sizeof d->n);
-		add_array(&sum, d->has, d->n, 1);
-		add_array(&sum, d->feature_start, d->n + 1, sizeof *d->feature_start);
-		add_array(&sum, d->feature, d->feature_start[d->n], sizeof *d->feature);
-		if (d->word_start)
-		{
-			add_array(&sum, d->word_start, d->n + 1, sizeof *d->word_start);
-			add_array(&sum, d->word, d->word_start[d->n], sizeof *d->word);
-		}
-		add_array(&sum, d->text_embedding, (int64_t) d->n * t->options->text_dim, sizeof(float));
-		add_array(&sum, d->image, (int64_t) d->n * t->options->image_dim, sizeof(float));
-		xmc_checksum_add(&sum, &d->n_pairs, sizeof d->n_pairs);
-		add_array(&sum, d->n_pairs ? d->pair : NULL, d->n_pairs, sizeof *d->pair);
+		xmc_document_checksum(&sum, t->options, d);
 		xmc_checksum_add(&sum, &held_out[k], 1);
 		if (d->group)
 			xmc_checksum_add(&sum, &d->group, sizeof d->group);

@@ -21,7 +21,7 @@ typedef struct xmc_checkpoint_header
 
 /*
  * The stages of a training in their order, from 1: the alignment, the terms, the terms of each round, the end of what is
- * measured, the terms of the refit. A training that is resumed runs through the same code, leaves out the stages before the
+ * measured, the terms of the refit, the models of the evaluation. A training that is resumed runs through the same code, leaves out the stages before the
  * stage of its checkpoint, and loads the state there.
  */
 static inline int32_t
@@ -32,6 +32,7 @@ xmc_stage(int32_t round, xmc_term term)
 
 #define XMC_REFIT (XMC_MAX_ROUNDS + 1)	/* in place of the number of a round */
 #define XMC_STAGE_MEASURED xmc_stage(XMC_REFIT, XMC_TERM_ALIGNMENT)
+#define XMC_STAGE_EVALUATION xmc_stage(XMC_REFIT + 1, XMC_TERM_ALIGNMENT)	/* and one stage for each model of the evaluation */
 
 /* Whether the training is resumed and has not reached the stage of its checkpoint yet. */
 static inline bool

@@ -6,6 +6,27 @@
 
 #include <string.h>
 
+xmc_status
+xmc_train_terms_on(xmc_trainer *t, int32_t n, const xmc_document **train)
+{
+	const float *mention_idf = t->model->mention_idf;
+	xmc_model  *model;
+
+	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &model));
+	t->model = model;
+	t->n_train = n;
+	t->train = train;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (model->network[m].input_dim > 0)
+			XMC_TRY(xmc_inputs_fit(&t->run_arena, model, (xmc_modality) m, n, train));
+	if (mention_idf)			/* over all documents: the words that are common need no labels */
+		memcpy(model->mention_idf, mention_idf, XMC_MENTION_WORDS * sizeof *mention_idf);
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (t->has_term[p])
+			XMC_TRY(xmc_train_term_for_epochs(t, (xmc_term) p, t->best_epoch[p]));
+	return XMC_OK;
+}
+
 /*
  * Trains t->fold[f] on the documents that teach it, and scores those of the fold and its probes, whose pairs begin at `pair`
  * and at `probe_pair`.
@@ -14,23 +35,20 @@ static xmc_status
 train_fold(xmc_trainer *t, int32_t f, const xmc_labels *fold, int32_t pair, const xmc_labels *probes, int32_t probe_pair)
 {
 	const xmc_document **train = xmc_arena_alloc(&t->run_arena, (size_t) t->n_approved, sizeof *train);
-	const float *mention_idf = t->model->mention_idf;
+	xmc_model  *model = t->model;
+	xmc_status	status;
 
 	XMC_NEED(train, t->ctx);
-	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &t->fold[f]));
-	t->n_folds = f + 1;
-	t->model = t->fold[f];
-	t->n_train = xmc_fold_teaches(t, f, false, train);
-	t->train = train;
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		if (t->model->network[m].input_dim > 0)
-			XMC_TRY(xmc_inputs_fit(&t->run_arena, t->model, (xmc_modality) m, t->n_train, train));
-	if (mention_idf)			/* over all documents: the words that are common need no labels */
-		memcpy(t->model->mention_idf, mention_idf, XMC_MENTION_WORDS * sizeof *mention_idf);
+	status = xmc_train_terms_on(t, xmc_fold_teaches(t, f, false, train), train);
+	if (t->model != model)
+	{
+		t->fold[f] = t->model;
+		t->n_folds = f + 1;
+	}
+	XMC_TRY(status);
 	for (int p = 0; p < XMC_TERMS; p++)
 		if (t->has_term[p])
 		{
-			XMC_TRY(xmc_train_term_for_epochs(t, (xmc_term) p, t->best_epoch[p]));
 			XMC_TRY(xmc_train_score_term(t, fold, (xmc_term) p, t->out_of_fold.term_s[p] + pair));
 			if (probes->n > 0)
 				XMC_TRY(xmc_train_score_term(t, probes, (xmc_term) p, t->probes.term_s[p] + probe_pair));

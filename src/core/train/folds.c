@@ -32,15 +32,10 @@ compare_sizes(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-/*
- * Sets fold[d] (n_approved) for each approved document, group by group, so that folds are about equally large: large groups
- * first, each to the fold that has fewest documents so far. Groups of one document are dealt in turn. *n_folds becomes 0 if
- * a fold would be empty, or would leave fewer than LEAST_IN_FOLD documents to train on.
- */
-static xmc_status
-deal_groups(xmc_trainer *t, int32_t *n_folds, int32_t *fold)
+xmc_status
+xmc_deal_groups(xmc_trainer *t, int32_t n_documents, const xmc_document *const *document, int32_t *n_folds, int32_t *fold)
 {
-	size_t		n = (size_t) t->n_approved;
+	size_t		n = (size_t) n_documents;
 	int32_t    *number = xmc_arena_alloc(&t->term_arena, n, sizeof *number);
 	int32_t    *size = xmc_arena_alloc(&t->term_arena, n, sizeof *size);	/* (groups) */
 	int32_t    *fold_of = xmc_arena_alloc(&t->term_arena, n, sizeof *fold_of);	/* (groups) */
@@ -50,8 +45,8 @@ deal_groups(xmc_trainer *t, int32_t *n_folds, int32_t *fold)
 
 	if (!number || !size || !fold_of || !sorted)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_number_document_groups(t->ctx, t->n_approved, t->approved, number, &n_groups));
-	xmc_group_sizes(t->n_approved, number, n_groups, size);
+	XMC_TRY(xmc_number_document_groups(t->ctx, n_documents, document, number, &n_groups));
+	xmc_group_sizes(n_documents, number, n_groups, size);
 	for (int32_t g = 0; g < n_groups; g++)
 		sorted[g] = (sized_group){g, size[g]};
 	qsort(sorted, (size_t) n_groups, sizeof *sorted, compare_sizes);
@@ -65,10 +60,10 @@ deal_groups(xmc_trainer *t, int32_t *n_folds, int32_t *fold)
 		in_fold[smallest] += sorted[g].size;
 		fold_of[sorted[g].number] = smallest;
 	}
-	for (int32_t d = 0; d < t->n_approved; d++)
+	for (int32_t d = 0; d < n_documents; d++)
 		fold[d] = fold_of[number[d]];
 	for (int32_t f = 0; f < *n_folds; f++)
-		if (in_fold[f] == 0 || t->n_approved - in_fold[f] < LEAST_IN_FOLD)
+		if (in_fold[f] == 0 || n_documents - in_fold[f] < LEAST_IN_FOLD)
 			*n_folds = 0;		/* which ends the loop */
 	xmc_arena_reset(&t->term_arena);
 	return XMC_OK;
@@ -156,7 +151,7 @@ xmc_train_assign_folds(xmc_trainer *t)
 		return XMC_OK;
 	fold = xmc_arena_alloc(&t->run_arena, (size_t) t->n_approved, sizeof *fold);
 	XMC_NEED(fold, t->ctx);
-	XMC_TRY(deal_groups(t, &n_folds, fold));
+	XMC_TRY(xmc_deal_groups(t, t->n_approved, t->approved, &n_folds, fold));
 	if (n_folds == 0)
 		return XMC_OK;
 	t->report->folds = n_folds;

@@ -11,6 +11,14 @@
 #include "train/trainer.h"
 
 /*
+ * Sets fold[d] (n_documents) for each document, group by group, so that folds are about equally large: large groups first,
+ * each to the fold that has fewest documents so far. Groups of one document are dealt in turn. *n_folds becomes 0 if a fold
+ * would be empty, or would leave fewer than 4 documents to train on. Errors: as xmc_number_groups.
+ */
+extern xmc_status xmc_deal_groups(xmc_trainer *t, int32_t n_documents, const xmc_document *const *document,
+								  int32_t *n_folds, int32_t *fold);
+
+/*
  * Assigns documents to folds and lays out t->out_of_fold and t->probes, unless enough documents are held out. Errors: as
  * xmc_labels_init.
  */

@@ -6,6 +6,7 @@
 #include "train/cross_modal.h"
 #include "train/crossfit.h"
 #include "train/epochs.h"
+#include "train/evaluation.h"
 #include "train/figures.h"
 #include "train/folds.h"
 #include "train/gap_fit.h"
@@ -16,6 +17,7 @@
 #include "train/trainer.h"
 #include "train/weigh.h"
 #include "xmcoh/groups.h"
+#include "xmcoh/results.h"
 
 #include <math.h>
 #include <string.h>
@@ -127,6 +129,10 @@ divide(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const 
 		else if (xmc_can_be_guided(&document[d]))
 			t->pool[t->n_pool++] = &document[d];
 	}
+	t->result = xmc_arena_alloc(&t->run_arena, (size_t) n_documents * XMC_REPORTED_SCORE_KINDS, sizeof *t->result);
+	XMC_NEED(t->result, t->ctx);
+	for (int64_t k = 0; k < (int64_t) n_documents * XMC_REPORTED_SCORE_KINDS; k++)
+		t->result[k] = XMC_NOT_MEASURED;
 	t->train = t->approved;
 	t->n_train = t->n_approved;
 	t->report->approved_documents = t->n_train + t->held_out.n_documents;
@@ -237,6 +243,7 @@ run(xmc_trainer *t)
 	XMC_TRY(find_terms(t, &epochs));
 	XMC_TRY(xmc_labels_init(t, &t->held_out, false));
 	XMC_TRY(xmc_train_assign_folds(t));
+	XMC_TRY(xmc_train_plan_evaluation(t));
 	t->validation = &t->held_out;
 	n_aligned = t->model->align_scale ? xmc_train_count_alignment_documents(t) : 0;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,
@@ -266,11 +273,12 @@ run(xmc_trainer *t)
 		XMC_TRY(measure(t));
 	/* 6. All approved documents teach. */
 	XMC_TRY(xmc_train_refit(t));
-	/* 7. Where steps are missing. */
+	/* 7. The figures of all approved documents, where these are few. */
+	XMC_TRY(xmc_train_evaluate(t));
+	/* 8. Where steps are missing. */
 	XMC_TRY(xmc_train_fit_gaps(t));
 	XMC_TRY(xmc_train_fill_anchors(t));
-	xmc_model_share(t->model);
-	return XMC_OK;
+	return xmc_results_fill(t->ctx, t->model, t->n_documents, t->document, t->result);
 }
 
 xmc_status

@@ -65,6 +65,21 @@ typedef struct xmc_round
 	double	   *fused_tau;		/* (held_out.n_documents) by both modalities together, before this round */
 } xmc_round;
 
+/* The cross-fitted evaluation (evaluation.h). */
+typedef struct xmc_evaluation
+{
+	int32_t		n_folds;		/* 0: there is none */
+	xmc_labels	labels;			/* all approved documents, fold by fold */
+	int32_t		start[XMC_MAX_FOLDS + 1];	/* (n_folds + 1) into labels.document */
+	int32_t		pair_start[XMC_MAX_FOLDS + 1];	/* (n_folds + 1) into the pairs of labels */
+	float	   *inner;			/* (n_folds, XMC_TERMS, labels.n) scores of the pairs by models without their fold and fold k */
+	double	   *tau;			/* (XMC_REPORTED_SCORE_KINDS, labels.n_documents) by the models without their fold */
+	double	   *p;				/* (XMC_REPORTED_SCORE_KINDS, labels.n) probability of the pairs' order by the same */
+	/* Of the inner scores that weigh the model without fold k: tau, and its variance if documents were independent. */
+	double		inner_tau[XMC_REPORTED_SCORE_KINDS][XMC_MAX_FOLDS];	/* (kinds, n_folds) */
+	double		inner_variance[XMC_REPORTED_SCORE_KINDS][XMC_MAX_FOLDS];
+} xmc_evaluation;
+
 typedef struct xmc_trainer
 {
 	xmc_ctx    *ctx;
@@ -97,6 +112,8 @@ typedef struct xmc_trainer
 	int32_t    *probe_fold;		/* (n_approved) of out_of_fold's documents: the fold that each is a probe of, or -1 */
 	int32_t		n_folds;		/* that have a model */
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) trained on all approved documents but those of one fold */
+	xmc_evaluation evaluation;
+	double	   *result;			/* (XMC_REPORTED_SCORE_KINDS, n_documents) tau of each measured document, or XMC_NOT_MEASURED */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */

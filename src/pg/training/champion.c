@@ -1,5 +1,5 @@
 /*
- * champion.c - compares a new version with the deployed one, on held-out documents; see champion.h
+ * champion.c - compares a new version with the deployed one, on documents that taught neither; see champion.h
  *
  * The deployed version is opened in one short transaction, through the cache of weights that all sessions share. save.c
  * checks that this version is still the deployed one when the new version replaces it.
@@ -17,6 +17,7 @@
 #include "model/weights.h"
 
 #include "xmcoh/groups.h"
+#include "xmcoh/results.h"
 #include "xmcoh/seen.h"
 
 /* Opens a version. Damaged weights are no reason to lose the new version: NULL then, and *damage says what is wrong. */
@@ -144,23 +145,75 @@ choose_documents(const FinishedTraining *training, const xmc_model *champion, co
 	return n;
 }
 
-void
-xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
+/* Compares by what both trainings measured, if these are enough documents; else false. */
+static bool
+compare_measured(const FinishedTraining *training, const xmc_model *champion, Challenge *out)
 {
-	HeldOutRule held_out = {0};
-	const xmc_model *champion = open_champion(training, out, &held_out);
-	const xmc_document **chosen;
+	Size		n = (Size) Max(training->n, 1);
+	double	   *tau[2] = {palloc_extended(sizeof(double) * n, MCXT_ALLOC_HUGE), palloc_extended(sizeof(double) * n, MCXT_ALLOC_HUGE)};
+	const xmc_document **both = palloc_extended(sizeof *both * n, MCXT_ALLOC_HUGE);
+	int32	   *group = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
+	int32		n_groups;
+	int32		found = 0;
+	bool		enough;
+
+	for (int32 d = 0; d < training->n; d++)
+	{
+		const xmc_document *document = &training->document[d];
+		double		by_champion[XMC_RESULT_KINDS];
+		double		by_challenger[XMC_RESULT_KINDS];
+
+		if (document->n_pairs == 0 || !xmc_results_find(training->model, training->key[d], document, by_challenger) ||
+			!xmc_results_find(champion, training->key[d], document, by_champion))
+			continue;
+		XMCOH_TRY(xmc_check_stop(training->ctx), training->ctx);
+		tau[0][found] = by_champion[XMC_SCORE_FUSED];
+		tau[1][found] = by_challenger[XMC_SCORE_FUSED];
+		both[found++] = document;
+	}
+	enough = found >= training->options->challenge_documents;
+	if (enough)
+	{
+		XMCOH_TRY(xmc_number_document_groups(training->ctx, found, both, group, &n_groups), training->ctx);
+		XMCOH_TRY(xmc_challenge_measured(training->ctx, found, tau, group, n_groups, training->options->challenge_margin,
+										 &out->result), training->ctx);
+		out->fair = true;
+	}
+	pfree(tau[0]);
+	pfree(tau[1]);
+	pfree(both);
+	pfree(group);
+	return enough;
+}
+
+/* Compares by held-out documents, which both models score now. */
+static void
+compare_held_out(const FinishedTraining *training, const xmc_model *champion, const HeldOutRule *held_out, Challenge *out)
+{
+	const xmc_document **chosen = palloc_extended(sizeof *chosen * (Size) training->n, MCXT_ALLOC_HUGE);
 	int32		n = 0;
 
-	if (champion == NULL)
-		return;
-	chosen = palloc_extended(sizeof *chosen * (Size) training->n, MCXT_ALLOC_HUGE);
-	if (held_out.is_known)
-		n = choose_documents(training, champion, &held_out, chosen);
+	if (held_out->is_known)
+		n = choose_documents(training, champion, held_out, chosen);
 	out->fair = n >= XMC_MIN_HELD_OUT_DOCUMENTS;
 	if (!out->fair)
 		n = choose_documents(training, champion, NULL, chosen);
 	XMCOH_TRY(xmc_challenge_run(training->ctx, champion, xmc_measured(training->model), n, chosen,
 								training->options->challenge_margin, &out->result), training->ctx);
 	pfree(chosen);
+}
+
+void
+xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
+{
+	HeldOutRule held_out = {0};
+	const xmc_model *champion = open_champion(training, out, &held_out);
+
+	if (champion == NULL)
+		return;
+	if (!compare_measured(training, champion, out))
+		compare_held_out(training, champion, &held_out, out);
+	out->too_few = out->result.documents < training->options->challenge_documents || out->result.groups < 2;
+	if (out->too_few)
+		out->result.rejected = training->options->on_doubt != 0;
 }

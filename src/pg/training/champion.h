@@ -13,13 +13,16 @@ typedef struct Challenge
 {
 	int32		champion;		/* the version that was deployed at the comparison; 0: none was */
 	const char *not_compared;	/* why there was no comparison, as a sentence without full stop; NULL: there was one */
-	bool		fair;			/* all documents, with their groups, were held out of both trainings */
+	bool		fair;			/* neither version had learned from the documents, or their groups, when these were measured */
+	bool		too_few;		/* documents or groups to tell: option challenge_documents; result.rejected is then option on_doubt */
 	xmc_challenge result;
 } Challenge;
 
 /*
- * Compares the new version with the deployed one on held-out approved documents: on those that the champion's training
- * held out as well, if these are XMC_MIN_HELD_OUT_DOCUMENTS or more, else on all. A champion that is missing, is damaged or
+ * Compares the new version with the deployed one: on the approved documents that both trainings measured (xmcoh/results.h) with
+ * the same items and labels, each by models that had not learned from it. If these are fewer than option challenge_documents, on
+ * held-out approved documents: on those that the champion's training held out as well, if these are XMC_MIN_HELD_OUT_DOCUMENTS
+ * or more, else on all. A champion that is missing, is damaged or
  * reads other inputs is not compared. Writes the job's phase and champion. To be called outside transactions; allocates in
  * the current context. ERROR: those of xmc_challenge_run and of worker_check_state.
  */

@@ -32,6 +32,7 @@ add_challenge(JsonbParseState **report, const Challenge *challenge, double margi
 	{
 		xmcoh_json_number(report, "documents", result->documents);
 		xmcoh_json_bool(report, "held_out_from_both", challenge->fair);
+		xmcoh_json_bool(report, "too_few_to_tell", challenge->too_few);
 		xmcoh_json_number(report, "tau", result->challenger.mean);
 		xmcoh_json_number(report, "champion_tau", result->champion.mean);
 		xmcoh_json_number(report, "difference", result->difference.mean);
@@ -137,8 +138,9 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 /* ---- the job's message ---- */
 
 static void
-append_challenge(StringInfo out, const Challenge *challenge, double margin)
+append_challenge(StringInfo out, const Challenge *challenge, const xmc_options *options)
 {
+	double		margin = options->challenge_margin;
 	const xmc_challenge *result = &challenge->result;
 
 	if (challenge->not_compared != NULL)
@@ -150,6 +152,9 @@ append_challenge(StringInfo out, const Challenge *challenge, double margin)
 					 " on %d documents", result->rejected ? "rejected" : "deployed", result->challenger.mean,
 					 result->champion.mean, challenge->champion, result->difference.mean, result->difference.low,
 					 result->difference.high, result->documents);
+	if (challenge->too_few)
+		appendStringInfo(out, ", too few to tell (%d groups; option challenge_documents is %d), so on_doubt decided",
+						 result->groups, options->challenge_documents);
 	if (margin > 0)
 		appendStringInfo(out, ", challenge_margin %g", margin);
 	if (!challenge->fair)
@@ -227,7 +232,7 @@ make_message(const FinishedTraining *training, const Challenge *challenge)
 	if (training->note != NULL)
 		appendStringInfo(&out, "; %s", training->note);
 	if (challenge != NULL)
-		append_challenge(&out, challenge, training->options->challenge_margin);
+		append_challenge(&out, challenge, training->options);
 	return out.data;
 }
 

@@ -24,6 +24,7 @@
 #include "training/workers.h"
 
 #include "xmcoh/hash.h"
+#include "xmcoh/results.h"
 #include "xmcoh/seen.h"
 #include "xmcoh/train.h"
 
@@ -437,6 +438,8 @@ xmcoh_run_training(WorkerJob *job)
 								   run.set.held_out), &ctx);
 	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),
 			  &ctx);
+
+	xmc_results_name(model, run.set.key);
 
 	remark = xmcoh_workers_remark(run.workers);
 	if (remark)

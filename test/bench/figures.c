@@ -1,0 +1,171 @@
+/*
+ * figures.c - whether the figures that a version shows are true: the reported tau and its 95% interval against the tau on guides that
+ * were not approved. Part of `make quality`. Prints Markdown for doc/quality.md. Texts alone are read; no server is needed.
+ *
+ *   figures FOLDER [SAMPLES]	FOLDER as for guides.sh; each of the samples (5) tests one fold of each split
+ */
+#include "guides.h"
+#include "xmcoh/groups.h"
+#include "xmcoh/hold_out.h"
+#include "xmcoh/metrics.h"
+#include "xmcoh/order.h"
+#include "xmcoh/scorer.h"
+#include "xmcoh/train.h"
+
+#include <math.h>
+#include <time.h>
+
+enum
+{
+	SIZES = 6
+};
+static const int32_t sizes[SIZES] = {12, 30, 60, 100, 200, 500};	/* approved guides */
+
+static xmc_ctx ctx;
+static xmc_options options;
+static guides all;
+
+/* Sums over samples. */
+typedef struct row
+{
+	int			samples;
+	int			failed;			/* too few groups to hold out */
+	int			covered;		/* whose interval has the truth */
+	double		measured;		/* documents */
+	double		shown;
+	double		truth;
+	double		difference;
+	double		squares;
+	double		half;			/* width of the interval */
+	double		seconds;
+} row;
+
+/* The mean tau on n guides. */
+static double
+tau_of(const xmc_model *model, int32_t n, const int32_t *number)
+{
+	double		sum = 0;
+
+	for (int32_t k = 0; k < n; k++)
+	{
+		const xmc_document *document = &all.guide[number[k]].document;
+		xmc_scores	scores;
+		double		tau;
+
+		GUIDES_TRY(&ctx, xmc_score_documents(&ctx, model, 1, document, &scores));
+		GUIDES_TRY(&ctx, xmc_decoded_tau(&ctx, document, scores.score[XMC_SCORE_FUSED], (uint64_t) k, &tau));
+		xmc_scores_free(&ctx, &scores);
+		sum += tau;
+	}
+	return sum / n;
+}
+
+/* A model of the first `size` guides of the pool; NULL: they are of too few groups. */
+static xmc_model *
+train(guides_split split, const guides_sample *s, int32_t size, xmc_train_report *report)
+{
+	xmc_document *document = guides_alloc((size_t) size, sizeof *document);
+	char	  **name = guides_alloc((size_t) size, sizeof *name);
+	uint8_t    *held_out = guides_alloc((size_t) size, 1);
+	xmc_hold_out_rule rule;
+	xmc_model  *model = NULL;
+	xmc_status	status;
+
+	for (int32_t d = 0; d < size; d++)
+	{
+		const guide *of = &all.guide[s->pool[d]];
+
+		document[d] = of->document;
+		name[d] = split == BY_REPOSITORY ? all.repository[of->repository] : of->name;
+		document[d].group = split == BY_REPOSITORY ? xmc_group_of(name[d], strlen(name[d])) : 0;
+	}
+	options.seed = s->seed + 1;
+	GUIDES_TRY(&ctx, xmc_hold_out(&ctx, &options, size, document, name, held_out, &rule));
+	status = xmc_train(&ctx, &options, size, document, held_out, NULL, &model, report);
+	if (status != XMC_BAD_INPUT)
+		GUIDES_TRY(&ctx, status);
+	free(document);
+	free(name);
+	free(held_out);
+	return model;
+}
+
+/* By document, the truth is the tau on all guides that were not approved; new repositories are those of the test part. */
+static void
+measure(guides_split split, const guides_sample *s, int32_t size, row *to)
+{
+	xmc_train_report report;
+	clock_t		started = clock();
+	xmc_model  *model = train(split, s, size, &report);
+	const xmc_interval *shown = &report.new_groups.tau[XMC_SCORE_FUSED];
+	double		seconds = (double) (clock() - started) / CLOCKS_PER_SEC;
+	double		truth;
+	int32_t		rest = s->n_pool - size;
+
+	if (!model)
+	{
+		to->failed++;
+		return;
+	}
+	truth = tau_of(model, s->n_test, s->test);
+	if (split == BY_DOCUMENT)
+		truth = (truth * s->n_test + tau_of(model, rest, s->pool + size) * rest) / (s->n_test + rest);
+	to->samples++;
+	to->covered += shown->low <= truth && truth <= shown->high;
+	to->measured += report.new_groups.documents;
+	to->shown += shown->mean;
+	to->truth += truth;
+	to->difference += shown->mean - truth;
+	to->squares += (shown->mean - truth) * (shown->mean - truth);
+	to->half += (shown->high - shown->low) / 2;
+	to->seconds += seconds;
+	xmc_model_free(&ctx, model);
+}
+
+static void
+print_row(guides_split split, int32_t size, const row *r)
+{
+	double		n = r->samples;
+	double		difference = r->difference / n;
+	double		error = n > 1 ? sqrt(fmax(0, r->squares / n - difference * difference) / (n - 1)) : NAN;
+
+	printf("| %s | %d | %d | %.0f | %.3f | %.3f | %+.3f | %.3f | %.3f | %d | %.1f |\n",
+		   split == BY_REPOSITORY ? "repository" : "document", size, r->samples, r->measured / n, r->shown / n, r->truth / n,
+		   difference, error, r->half / n, r->covered, r->seconds / n);
+	fflush(stdout);
+}
+
+int
+main(int argc, char **argv)
+{
+	int32_t		samples = argc > 2 ? atoi(argv[2]) : GUIDES_FOLDS;
+
+	if (argc < 2 || samples < 1)
+	{
+		fprintf(stderr, "usage: figures FOLDER [SAMPLES]\n");
+		return 2;
+	}
+	ctx = xmc_ctx_malloc();
+	xmc_options_default(&options);
+	guides_read(&ctx, &options, argv[1], &all);
+	printf("## Whether the figures are true\n\n"
+		   "The tau that a version shows and its 95%% interval, against the tau on guides that were not approved: on new repositories where\n"
+		   "repositories are the groups. Texts alone, fused order, %d samples. Covered: samples whose interval has the truth.\n\n"
+		   "| split | approved | samples | measured | shown | truth | difference | its standard error | half of the interval |"
+		   " covered | CPU seconds of a training |\n|---|---|---|---|---|---|---|---|---|---|---|\n", samples);
+	for (guides_split split = BY_REPOSITORY; split <= BY_DOCUMENT; split++)
+		for (int k = 0; k < SIZES; k++)
+		{
+			row			r = {0};
+
+			for (int32_t seed = 0; seed < samples; seed++)
+			{
+				guides_sample s = guides_draw(&all, split, seed);
+
+				measure(split, &s, sizes[k], &r);
+				guides_free_sample(&s);
+			}
+			print_row(split, sizes[k], &r);
+		}
+	return 0;
+}
