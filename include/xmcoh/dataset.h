@@ -18,6 +18,8 @@ typedef struct xmc_item
 	size_t		text_length;
 	const float *text_embedding;	/* (text_dim) */
 	const float *image;			/* (image_dim) */
+	const int32_t *token;		/* (n_tokens) the text as the text encoder reads it; read where it is fine-tuned */
+	int32_t		n_tokens;
 } xmc_item;
 
 /*
@@ -57,6 +59,8 @@ typedef struct xmc_document
 	uint32_t   *word;		/* the words of each item in reading order, one item after the other; see text.h */
 	float	   *text_embedding; /* (n, text_dim), zero where missing; NULL if the model reads none */
 	float	   *image;			/* (n, image_dim), zero where missing; NULL if the model reads none */
+	int32_t    *token_start;	/* (n + 1) into token; NULL unless the text encoder is fine-tuned */
+	int32_t    *token;			/* the tokens of each item, one item after the other; none where the item has no text */
 	int32_t		n_pairs;		/* labelled pairs; 0 if the document is only to be scored */
 	xmc_pair   *pair;
 	uint64_t	group;			/* documents with the same number are one group (groups.h); 0: a group of its own */

@@ -25,8 +25,9 @@ xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 					const float *dy, float *dw, float *dbias, float *dx, bool add_dx)
 {
 	/* dw += dy^T x */
-	XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
-					  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
+	if (dw)
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, outputs, inputs, rows,
+						  1.0f, dy, outputs, x, inputs, 1.0f, dw, inputs));
 	for (int64_t r = 0; dbias && r < rows; r++)
 		xmc_add(outputs, dy + r * outputs, dbias);
 	if (!dx)
