@@ -29,6 +29,25 @@ awk '$1 == 16 && NF == 6 && $4 + 0 > exact { exact = $4 + 0 }
 		printf "heuristic decode, n = 200: gap to the best known|%.3f|%%|<=|0.1\n", gap
 	}' build/bench/decode.log >>"$results"
 
+echo "== text encoders: 20 tokens, one core"
+mkdir -p build/bench/embed
+build/bench/bench_embed build/bench/embed | tee build/bench/embed.log
+awk '/^opening/ { printf "text encoder: opening, beside reading the file|%.2f|ms|<=|10\n", $4 }
+	/^one text/ { printf "text encoder: one text|%.2f|ms||\n", $3 }
+	/^of 32/ { printf "text encoder: 32 texts, each|%.2f|ms||\ntext encoder: 32 texts: of the sgemm peak|%.0f|%%|>=|50\n", $5, $7 }
+	' build/bench/embed.log >>"$results"
+# python3 is Debian's, whose PyTorch is installed above; PYTHON= names another one.
+if read -r one many difference < <(OMP_NUM_THREADS=1 "${PYTHON:-python3}" test/bench/embed.py build/bench/embed); then
+	echo "PyTorch, one thread: one text $one ms, of 32 texts each $many ms; largest difference of the vectors $difference"
+	awk -v one="$one" -v many="$many" -v difference="$difference" '
+		/^one text/ { printf "text encoder: one text, time over that of PyTorch|%.2f||<=|1.3\n", $3 / one }
+		/^of 32/ { printf "text encoder: 32 texts, time over that of PyTorch|%.2f||<=|1.3\n", $5 / many
+			printf "text encoder: largest difference from the vectors of PyTorch|%.1e||<=|1e-05\n", difference }
+		' build/bench/embed.log >>"$results"
+else
+	echo "****  PyTorch cannot be used: the comparison of text encoders is left out  ****"
+fi
+
 echo "== in the server"
 RESULTS=$results bash test/bench/server.sh
 

@@ -606,7 +606,8 @@ xmc_safetensors_write(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *te
 			size_t		bytes = (size_t) (left < STEP_VALUES ? left : STEP_VALUES) * value_bytes;
 
 			XMC_TRY(xmc_check_stop(ctx));
-			memcpy(place, (const unsigned char *) tensor[t].data + (size_t) begin * value_bytes, bytes);
+			if (tensor[t].data)
+				memcpy(place, (const unsigned char *) tensor[t].data + (size_t) begin * value_bytes, bytes);
 			place += bytes;
 		}
 	return XMC_OK;

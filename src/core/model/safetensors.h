@@ -68,7 +68,8 @@ extern const char *xmc_safetensors_metadata(const xmc_safetensors *st, const cha
 
 /*
  * Writes tensors of F32, I32 and U8 and metadata to `file`, which holds *size bytes; with file NULL only *size is set. Tensors
- * stand in the given order: those of U8 come last, so that the others are aligned. The header is padded with spaces, so that the data
+ * stand in the given order: those of U8 come last, so that the others are aligned. The place of a tensor without data (NULL) is left for
+ * the caller to fill. The header is padded with spaces, so that the data
  * begin at a multiple of 64 bytes. The same input gives the same bytes. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8,
  * a shape that does not match n_values, a tensor that is not aligned, a limit exceeded, *size too small), XMC_STOPPED.
  */

@@ -26,7 +26,7 @@ extern int32_t xmc_tokenizer_special_tokens(const xmc_tokenizer *tokenizer);
  * special ones are added. id (max_tokens) is filled to *n. Errors: XMC_BAD_INPUT (invalid UTF-8; max_tokens is too small),
  * XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_tokenizer_encode(xmc_ctx *ctx, xmc_tokenizer *tokenizer, const char *text, size_t length,
+extern xmc_status xmc_tokenizer_encode(xmc_ctx *ctx, const xmc_tokenizer *tokenizer, const char *text, size_t length,
 									   int32_t max_tokens, int32_t *id, int32_t *n);
 
 #endif

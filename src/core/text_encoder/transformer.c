@@ -1,0 +1,201 @@
+/* transformer.c - the forward pass of a text encoder; see transformer.h (design section 4, "Text encoders") */
+#include "text_encoder/transformer.h"
+#include "numeric/dense.h"
+#include "numeric/row_linear.h"
+
+#define ARENA_FLOATS(pointer, arena, count) \
+	do { \
+		(pointer) = xmc_arena_alloc((arena), (size_t) (count), sizeof(float)); \
+		XMC_NEED((pointer), (arena)->ctx); \
+	} while (0)
+
+#define STEP_ROWS 64			/* rows between two calls of the stop callback in loops without a product */
+
+typedef struct pass
+{
+	xmc_arena  *arena;
+	const xmc_transformer *transformer;
+	const xmc_token_batch *batch;
+	int64_t		rows;
+	int64_t		most_rows;		/* of one text */
+	float	   *scratch;		/* for attention without state */
+	float	   *sum;			/* (R, d) input of each normalisation */
+} pass;
+
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- memory ---- */
+
+/* The arrays of one layer. */
+static xmc_status
+alloc_layer(const pass *p, bool keep, xmc_transformer_layer_state *layer)
+{
+	const xmc_text_encoder_shape *shape = &p->transformer->settings.shape;
+	int64_t		d = shape->dim;
+
+	*layer = (xmc_transformer_layer_state){0};
+	ARENA_FLOATS(layer->qkv, p->arena, p->rows * 3 * d);
+	ARENA_FLOATS(layer->attended, p->arena, p->rows * d);
+	ARENA_FLOATS(layer->inverse1, p->arena, p->rows);
+	ARENA_FLOATS(layer->middle, p->arena, p->rows * d);
+	ARENA_FLOATS(layer->hidden, p->arena, p->rows * shape->feed_forward);
+	ARENA_FLOATS(layer->inverse2, p->arena, p->rows);
+	ARENA_FLOATS(layer->output, p->arena, p->rows * d);
+	layer->normal1 = layer->middle;
+	layer->normal2 = layer->output;
+	layer->before = layer->hidden;
+	if (keep)
+	{
+		int64_t		probabilities = 0;
+
+		for (int32_t t = 0; t < p->batch->n_texts; t++)
+		{
+			int64_t		n = p->batch->row_start[t + 1] - p->batch->row_start[t];
+
+			probabilities += shape->heads * n * n;
+		}
+		ARENA_FLOATS(layer->probability, p->arena, probabilities);
+		ARENA_FLOATS(layer->normal1, p->arena, p->rows * d);
+		ARENA_FLOATS(layer->normal2, p->arena, p->rows * d);
+		ARENA_FLOATS(layer->before, p->arena, p->rows * shape->feed_forward);
+	}
+	return XMC_OK;
+}
+
+/* ---- the layers ---- */
+
+/* y = norm(x + sum), in steps; x NULL: norm(sum). */
+static xmc_status
+add_and_normalise(const pass *p, const float *x, const float *w, const float *b, float *y, float *normal, float *inverse)
+{
+	int64_t		d = p->transformer->settings.shape.dim;
+
+	for (int64_t r = 0; r < p->rows; r += STEP_ROWS)
+	{
+		int64_t		n = smaller(STEP_ROWS, p->rows - r);
+
+		XMC_TRY(xmc_check_stop(p->arena->ctx));
+		if (x)
+			xmc_add(n * d, x + r * d, p->sum + r * d);
+		xmc_layer_norm(n, d, p->transformer->settings.epsilon, p->sum + r * d, w, b, y + r * d, normal + r * d, inverse + r);
+	}
+	return XMC_OK;
+}
+
+/* norm(token + position + type) */
+static xmc_status
+embed(const pass *p, xmc_transformer_state *state)
+{
+	const xmc_transformer *transformer = p->transformer;
+	int64_t		d = transformer->settings.shape.dim;
+	int64_t		work = 0;
+
+	for (int32_t t = 0; t < p->batch->n_texts; t++)
+		for (int32_t r = p->batch->row_start[t]; r < p->batch->row_start[t + 1]; r++)
+		{
+			int64_t		at = transformer->settings.first_position + r - p->batch->row_start[t];
+			const float *token = transformer->token + p->batch->token[r] * d;
+			const float *position = transformer->position + at * d;
+			float	   *sum = p->sum + r * d;
+
+			for (int64_t k = 0; k < d; k++)
+				sum[k] = token[k] + position[k] + transformer->type[k];
+			XMC_TRY(xmc_spend(p->arena->ctx, &work, d));
+		}
+	return add_and_normalise(p, NULL, transformer->norm_w, transformer->norm_b, state->embedded, state->normal, state->inverse);
+}
+
+static xmc_status
+attend(const pass *p, xmc_transformer_layer_state *layer)
+{
+	xmc_ctx    *ctx = p->arena->ctx;
+	int64_t		d = p->transformer->settings.shape.dim;
+	int64_t		heads = p->transformer->settings.shape.heads;
+	float	   *probability = layer->probability;
+
+	for (int32_t t = 0; t < p->batch->n_texts; t++)
+	{
+		int64_t		first = p->batch->row_start[t];
+		int64_t		n = p->batch->row_start[t + 1] - first;
+		const float *qkv = layer->qkv + first * 3 * d;
+
+		if (n == 0)
+			continue;
+		if (probability)
+		{
+			XMC_TRY(xmc_attention(ctx, n, d, heads, qkv, probability, NULL, NULL, layer->attended + first * d));
+			probability += heads * n * n;
+		}
+		else
+			XMC_TRY(xmc_attention_only(ctx, n, d, heads, qkv, p->scratch, layer->attended + first * d));
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+layer_forward(const pass *p, const xmc_layer *w, xmc_transformer_layer_state *layer)
+{
+	xmc_ctx    *ctx = p->arena->ctx;
+	int64_t		d = p->transformer->settings.shape.dim;
+	int64_t		wide = p->transformer->settings.shape.feed_forward;
+	int64_t		work = 0;
+
+	/* middle = norm1(input + out(attend(qkv(input)))) */
+	XMC_TRY(xmc_row_linear(ctx, p->rows, d, 3 * d, layer->input, w->qkv_w, w->qkv_b, layer->qkv));
+	XMC_TRY(attend(p, layer));
+	XMC_TRY(xmc_row_linear(ctx, p->rows, d, d, layer->attended, w->out_w, w->out_b, p->sum));
+	XMC_TRY(add_and_normalise(p, layer->input, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1));
+
+	/* output = norm2(middle + ff2(gelu(ff1(middle)))) */
+	XMC_TRY(xmc_row_linear(ctx, p->rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->before));
+	for (int64_t r = 0; r < p->rows; r++)	/* row by row, so that a value's place in a vector does not depend on the batch */
+	{
+		xmc_gelu(wide, layer->before + r * wide, layer->hidden + r * wide);
+		XMC_TRY(xmc_spend(ctx, &work, wide));
+	}
+	XMC_TRY(xmc_row_linear(ctx, p->rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, p->sum));
+	return add_and_normalise(p, layer->middle, w->norm2_w, w->norm2_b, layer->output, layer->normal2, layer->inverse2);
+}
+
+xmc_status
+xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch, bool keep,
+						xmc_transformer_state *state)
+{
+	int64_t		d = transformer->settings.shape.dim;
+	pass		p = {.arena = arena, .transformer = transformer, .batch = batch, .rows = batch->row_start[batch->n_texts]};
+	xmc_transformer_layer_state shared;
+
+	*state = (xmc_transformer_state){0};
+	for (int32_t t = 0; t < batch->n_texts; t++)
+		if (batch->row_start[t + 1] - batch->row_start[t] > p.most_rows)
+			p.most_rows = batch->row_start[t + 1] - batch->row_start[t];
+	ARENA_FLOATS(p.sum, arena, p.rows * d);
+	ARENA_FLOATS(state->embedded, arena, p.rows * d);
+	ARENA_FLOATS(state->inverse, arena, p.rows);
+	state->normal = state->embedded;
+	if (keep)
+		ARENA_FLOATS(state->normal, arena, p.rows * d);
+	else
+	{
+		ARENA_FLOATS(p.scratch, arena, smaller(XMC_ATTENTION_ROWS, p.most_rows) * p.most_rows);
+		XMC_TRY(alloc_layer(&p, false, &shared));
+	}
+
+	XMC_TRY(embed(&p, state));
+	state->output = state->embedded;
+	for (int32_t l = 0; l < transformer->settings.shape.layers; l++)
+	{
+		if (keep)
+			XMC_TRY(alloc_layer(&p, true, &state->layer[l]));
+		else
+			state->layer[l] = shared;
+		state->layer[l].input = state->output;
+		XMC_TRY(layer_forward(&p, &transformer->layer[l], &state->layer[l]));
+		state->output = state->layer[l].output;
+	}
+	return XMC_OK;
+}

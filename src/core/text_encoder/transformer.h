@@ -1,0 +1,56 @@
+/*
+ * transformer.h - the forward pass of a text encoder: embeddings of tokens and positions, then post-norm Transformer layers with
+ * GELU (Vaswani et al. 2017; Devlin et al. 2019).
+ *
+ * The rows of all texts of a batch stand one under the other, without padding. Tokens attend to tokens of their own text only, and
+ * every other step takes each row alone, so the rows of a text are the same to the bit in any batch (see numeric/row_linear.h).
+ */
+#ifndef XMCOH_TRANSFORMER_H
+#define XMCOH_TRANSFORMER_H
+
+#include "text_encoder/encoder_model.h"
+
+typedef struct xmc_token_batch
+{
+	int32_t		n_texts;
+	const int32_t *row_start;	/* (n_texts + 1) */
+	const int32_t *token;		/* (rows) each below the vocabulary; a text has at most max_tokens */
+} xmc_token_batch;
+
+/*
+ * What the forward pass of a layer computes. R = rows of the batch, d = dim. Where a backward pass follows, every layer has arrays of
+ * its own; else all layers share them, probability is NULL, before is hidden, and normal1 and normal2 are middle and output.
+ */
+typedef struct xmc_transformer_layer_state
+{
+	const float *input;			/* (R, d) */
+	float	   *qkv;			/* (R, 3 d) */
+	float	   *probability;	/* per text (heads, n, n), one text after the other */
+	float	   *attended;		/* (R, d) */
+	float	   *normal1;		/* (R, d) */
+	float	   *inverse1;		/* (R) */
+	float	   *middle;			/* (R, d) output of the first normalisation */
+	float	   *before;			/* (R, feed_forward) before GELU */
+	float	   *hidden;			/* (R, feed_forward) after GELU */
+	float	   *normal2;		/* (R, d) */
+	float	   *inverse2;		/* (R) */
+	float	   *output;			/* (R, d) */
+} xmc_transformer_layer_state;
+
+typedef struct xmc_transformer_state
+{
+	float	   *normal;			/* (R, d) of the embeddings */
+	float	   *inverse;		/* (R) */
+	float	   *embedded;		/* (R, d) */
+	xmc_transformer_layer_state layer[XMC_ENCODER_MAX_LAYERS];
+	const float *output;		/* (R, d) of the last layer */
+} xmc_transformer_state;
+
+/*
+ * Sets state->output; with `keep` also all that a backward pass needs. Everything is allocated in the arena. Errors:
+ * XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+										  bool keep, xmc_transformer_state *state);
+
+#endif
