@@ -221,7 +221,7 @@ typedef struct xmc_model
 	 * The encoder whose layers the text network's adapters change; belongs to the caller, is no part of the model file, and must
 	 * be set before a model with adapters is trained or scores. NULL: none.
 	 */
-	const struct xmc_transformer *encoder;
+	const struct xmc_transformer *base_encoder;
 	xmc_calibration calibration;
 	xmc_calibration known;		/* for documents of seen_groups; what guides is as in `calibration` */
 	bool		has_bag;		/* the embedding bag was trained */
@@ -308,7 +308,7 @@ xmc_model_share(xmc_model *model)
 	if (!measured)
 		return;
 	measured->is_measured = true;
-	measured->encoder = model->encoder;
+	measured->base_encoder = model->base_encoder;
 	measured->calibration = model->calibration;
 	measured->known = model->known;
 	measured->has_alignment = model->has_alignment;

@@ -136,7 +136,7 @@ set_up_with(void **state, int32_t fine_tune)
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->pointer[d] = &f->document[d];
 	assert_int_equal(xmc_adagrad_init(&f->run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
-	f->model->encoder = &f->encoder;
+	f->model->base_encoder = &f->encoder;
 	*state = f;
 	return 0;
 }
@@ -289,11 +289,11 @@ test_tuned_without_encoder(void **state)
 	xmc_term_state term_state;
 
 	assert_int_equal(xmc_batch_init(&f->arena, &f->options, XMC_TEXT, DOCUMENTS, f->pointer, &batch), XMC_OK);
-	f->model->encoder = NULL;
+	f->model->base_encoder = NULL;
 	assert_int_equal(xmc_term_forward(&f->arena, f->model, &batch, XMC_TERM_TEXT_NETWORK, NULL, false, &term_state), XMC_BAD_MODEL);
 	assert_string_equal(f->ctx.message, "the model fine-tunes a text encoder, but no encoder is given");
 	f->encoder.settings.shape.layers = 1;
-	f->model->encoder = &f->encoder;
+	f->model->base_encoder = &f->encoder;
 	assert_int_equal(xmc_term_forward(&f->arena, f->model, &batch, XMC_TERM_TEXT_NETWORK, NULL, false, &term_state), XMC_BAD_MODEL);
 	assert_string_equal(f->ctx.message, "the model fine-tunes 2 layers of a text encoder of 4 numbers, but the encoder has 1 layers of 4 numbers");
 }

@@ -60,14 +60,14 @@ find_adapters(xmc_ctx *ctx, const xmc_model *model, xmc_adapters *out)
 {
 	const xmc_network *network = &model->network[XMC_TEXT];
 
-	if (!model->encoder)
+	if (!model->base_encoder)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "the model fine-tunes a text encoder, but no encoder is given");
-	if (model->encoder->settings.shape.dim != network->embedding_dim ||
-		model->encoder->settings.shape.layers < network->n_adapters)
+	if (model->base_encoder->settings.shape.dim != network->embedding_dim ||
+		model->base_encoder->settings.shape.layers < network->n_adapters)
 		return xmc_fail(ctx, XMC_BAD_MODEL,
 						"the model fine-tunes %d layers of a text encoder of %d numbers, but the encoder has %d layers of %d numbers",
-						network->n_adapters, network->embedding_dim, model->encoder->settings.shape.layers,
-						model->encoder->settings.shape.dim);
+						network->n_adapters, network->embedding_dim, model->base_encoder->settings.shape.layers,
+						model->base_encoder->settings.shape.dim);
 	*out = (xmc_adapters) {.n = network->n_adapters, .rank = model->options.adapter_rank, .layer = network->adapter};
 	return XMC_OK;
 }
@@ -85,7 +85,7 @@ xmc_tuned_inputs_forward(xmc_arena *arena, const xmc_model *model, const xmc_bat
 	XMC_TRY(find_rows(arena, batch, &rows));
 	vector = xmc_arena_alloc(arena, (size_t) rows.n * (size_t) network->embedding_dim, sizeof(float));
 	XMC_NEED(vector, arena->ctx);
-	XMC_TRY(xmc_tuned_vectors(arena, model->encoder, &adapters, &rows.text, vector));
+	XMC_TRY(xmc_tuned_vectors(arena, model->base_encoder, &adapters, &rows.text, vector));
 	for (int32_t t = 0; t < rows.n; t++)
 		xmc_inputs_standardise(network, vector + (int64_t) t * network->embedding_dim,
 							   x + (int64_t) rows.row[t] * network->input_dim + bag);
@@ -111,5 +111,5 @@ xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, const xmc_ba
 	for (int32_t t = 0; t < rows.n; t++)
 		for (int32_t k = 0; k < d; k++)
 			d_vector[(int64_t) t * d + k] = dx[(int64_t) rows.row[t] * network->input_dim + bag + k] * network->input_scale[bag + k];
-	return xmc_tuned_gradient(arena, model->encoder, &adapters, &rows.text, d_vector, grad->adapter);
+	return xmc_tuned_gradient(arena, model->base_encoder, &adapters, &rows.text, d_vector, grad->adapter);
 }

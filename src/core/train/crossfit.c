@@ -18,7 +18,7 @@ train_fold(xmc_trainer *t, int32_t f, const xmc_labels *fold, int32_t pair, cons
 
 	XMC_NEED(train, t->ctx);
 	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &t->fold[f]));
-	t->fold[f]->encoder = t->model->encoder;
+	t->fold[f]->base_encoder = t->model->base_encoder;
 	t->n_folds = f + 1;
 	t->model = t->fold[f];
 	t->n_train = xmc_fold_teaches(t, f, false, train);

@@ -65,7 +65,7 @@ xmc_shards_attach(xmc_arena *arena, xmc_arena *scratch, const xmc_options *optio
 {
 	*out = (xmc_shards){.shape = *shape,.scratch = scratch};
 	XMC_TRY(xmc_shards_new_layout(arena, options, shape->has_bag, &out->model));
-	out->model->encoder = encoder;
+	out->model->base_encoder = encoder;
 	XMC_TRY(xmc_shards_new_layout(arena, options, shape->has_bag, &out->grad));
 	xmc_shards_lay_out(out, block);
 	xmc_model_lead(out->model, out->parameters);
