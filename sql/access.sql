@@ -21,6 +21,17 @@ CREATE FUNCTION xmcoh_internal.owner_name(owner xmcoh.object_ref) RETURNS text
                     (SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class AS c WHERE c.oid = 'xmcoh.model'::regclass));
 COMMENT ON FUNCTION xmcoh_internal.owner_name(xmcoh.object_ref) IS 'Internal: the role that owns a model; the owner of the extension where the model''s owner was dropped or is missing here';
 
+CREATE FUNCTION xmcoh_internal.check_name(kind text, name text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF name = '' THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('the name of a %s must not be empty', kind);
+    ELSIF octet_length(name) > 20000 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('the name of a %s has %s bytes, at most 20000 are allowed', kind, octet_length(name));
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.check_name(text, text) IS 'Internal: an error unless a model or a text encoder may have this name';
+
 -- For every role and every model, because the name of a model is taken whoever owns the model.
 
 CREATE FUNCTION xmcoh.model_exists(model text) RETURNS boolean

@@ -32,40 +32,58 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh.model_id(text) IS 'Number of a model. Needs level score. Errors: undefined_object, insufficient_privilege';
 
-CREATE FUNCTION xmcoh_internal.check_model_name(name text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION xmcoh_internal.dim_of_encoder(encoder_id integer, argument text, given integer) RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    e xmcoh.encoder;
 BEGIN
-    IF name = '' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'the name of a model must not be empty';
-    ELSIF octet_length(name) > 20000 THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('the name of a model has %s bytes, at most 20000 are allowed', octet_length(name));
+    IF dim_of_encoder.encoder_id IS NULL THEN
+        RETURN given;
     END IF;
+    SELECT x.* INTO STRICT e FROM xmcoh.encoder AS x WHERE x.encoder_id = dim_of_encoder.encoder_id;
+    IF given NOT IN (0, e.dim) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('%s is %s, but encoder "%s" makes vectors of %s numbers', argument, given, e.name, e.dim),
+            HINT = format('Leave out %s.', argument);
+    END IF;
+    RETURN e.dim;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.check_model_name(text) IS 'Internal: an error unless a model may have this name';
+COMMENT ON FUNCTION xmcoh_internal.dim_of_encoder(integer, text, integer) IS 'Internal: numbers in the embeddings of a model with this encoder (NULL: none; then what is given). Error: invalid_parameter_value (another number is given in this argument)';
 
-CREATE FUNCTION xmcoh_internal.create_model(caller oid, model text, image_dim integer, text_dim integer, words boolean, options jsonb)
+CREATE FUNCTION xmcoh_internal.create_model(caller oid, model text, image_dim integer, text_dim integer, words boolean, options jsonb,
+                                            encoder text, image_encoder text)
     RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     new_id integer;
+    its_encoder integer;
+    its_image_encoder integer;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('create a model');
-    PERFORM xmcoh_internal.check_model_name(create_model.model);
+    IF create_model.model IS NULL OR image_dim IS NULL OR text_dim IS NULL OR words IS NULL OR options IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'model, image_dim, text_dim, words and options must not be NULL';
+    END IF;
+    its_encoder := CASE WHEN encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, encoder, 'use') END;
+    its_image_encoder := CASE WHEN image_encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, image_encoder, 'use') END;
+    text_dim := xmcoh_internal.dim_of_encoder(its_encoder, 'text_dim', text_dim);
+    image_dim := xmcoh_internal.dim_of_encoder(its_image_encoder, 'image_dim', image_dim);
+    PERFORM xmcoh_internal.check_name('model', create_model.model);
     PERFORM xmcoh.check_options(image_dim, text_dim, words, options);
-    INSERT INTO xmcoh.model AS m (name, owner, image_dim, text_dim, words, options)
+    INSERT INTO xmcoh.model AS m (name, owner, image_dim, text_dim, words, options, encoder_id, image_encoder_id)
         VALUES (create_model.model, xmcoh_internal.role_ref(caller), create_model.image_dim, create_model.text_dim,
-                create_model.words, create_model.options)
+                create_model.words, create_model.options, its_encoder, its_image_encoder)
         ON CONFLICT (name) DO NOTHING RETURNING m.model_id INTO new_id;
     IF new_id IS NULL THEN
         RAISE duplicate_object USING MESSAGE = format('model "%s" already exists', create_model.model);
     END IF;
     RETURN new_id;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.create_model(oid, text, integer, integer, boolean, jsonb) IS 'Internal: xmcoh.create_model';
+COMMENT ON FUNCTION xmcoh_internal.create_model(oid, text, integer, integer, boolean, jsonb, text, text) IS 'Internal: xmcoh.create_model';
 CREATE FUNCTION xmcoh.create_model(model text, image_dim integer DEFAULT 0, text_dim integer DEFAULT 0,
-                                   words boolean DEFAULT true, options jsonb DEFAULT '{}') RETURNS integer
-    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.create_model(text, integer, integer, boolean, jsonb) IS
-    'Creates a model that the current role owns and gives its number. image_dim, text_dim: numbers in an embedding (0: not read); words: whether raw text is read; options: xmcoh.options(). Errors: duplicate_object, invalid_parameter_value, object_not_in_prerequisite_state (subscriber)';
+                                   words boolean DEFAULT true, options jsonb DEFAULT '{}', encoder text DEFAULT NULL,
+                                   image_encoder text DEFAULT NULL) RETURNS integer
+    AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION xmcoh.create_model(text, integer, integer, boolean, jsonb, text, text) IS
+    'Creates a model of the current role; gives its number. image_dim, text_dim: numbers in an embedding (0: not read); words: raw text is read; encoder: computes missing text embeddings; image_encoder: of texts that stand for images. Errors: duplicate_object, undefined_object, insufficient_privilege';
 
 CREATE FUNCTION xmcoh_internal.alter_model(caller oid, model text, options jsonb, new_name text, new_owner regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -85,7 +103,7 @@ BEGIN
         UPDATE xmcoh.model AS x SET options = m.options WHERE x.model_id = m.model_id;
     END IF;
     IF new_name IS NOT NULL AND new_name <> m.name THEN
-        PERFORM xmcoh_internal.check_model_name(new_name);
+        PERFORM xmcoh_internal.check_name('model', new_name);
         IF xmcoh.model_exists(new_name) THEN
             RAISE duplicate_object USING MESSAGE = format('model "%s" already exists', new_name);
         END IF;

@@ -54,8 +54,10 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
            xmcoh.report_number(v.report, 'fused', 'confident') AS confident,
            xmcoh.report_number(v.report, 'fused', 'confident') - xmcoh.report_number(before.report, 'fused', 'confident') AS confident_drift,
            (SELECT count(*) FROM xmcoh.model_version AS x WHERE x.model_id = m.model_id) AS versions,
-           last.job_id AS last_job, last.state AS last_job_state, active.job_id AS active_job
-    FROM xmcoh.visible_model AS m
+           last.job_id AS last_job, last.state AS last_job_state, active.job_id AS active_job,
+           (SELECT e.name FROM xmcoh.encoder AS e WHERE e.encoder_id = r.encoder_id) AS encoder,
+           (SELECT e.name FROM xmcoh.encoder AS e WHERE e.encoder_id = r.image_encoder_id) AS image_encoder
+    FROM xmcoh.visible_model AS m JOIN xmcoh.model AS r USING (model_id)
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = m.model_id AND v.version = m.deployed_version
         LEFT JOIN xmcoh.job_record AS trained ON trained.job_id = v.job_id AND trained.model_id = m.model_id
         LEFT JOIN xmcoh.previous_deployment AS p ON p.model_id = m.model_id
@@ -75,3 +77,5 @@ COMMENT ON COLUMN xmcoh.model_overview.pairs_approved_since IS 'pairs decided (x
 COMMENT ON COLUMN xmcoh.model_overview.confident IS 'share of held-out pairs with p or 1 - p >= option precision';
 COMMENT ON COLUMN xmcoh.model_overview.confident_drift IS 'confident less that of the version that was deployed before';
 COMMENT ON COLUMN xmcoh.model_overview.active_job IS 'job that is queued or running now; NULL: none';
+COMMENT ON COLUMN xmcoh.model_overview.encoder IS 'text encoder of the texts; NULL: none';
+COMMENT ON COLUMN xmcoh.model_overview.image_encoder IS 'text encoder of the texts that stand for images; NULL: none';

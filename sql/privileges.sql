@@ -35,7 +35,7 @@ GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source
     xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
     xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
     xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview,
-    xmcoh.review_claim
+    xmcoh.review_claim, xmcoh.encoders, xmcoh.encoder_grants
     TO xmcoh_user;
 -- Column by column: who approved, and when, is what the server saw. (No DELETE: that would let a member lock the table against all.)
 GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh_user;
@@ -43,7 +43,7 @@ GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh
 -- What they may call.
 GRANT EXECUTE ON FUNCTION
     xmcoh.options(), xmcoh.check_options(integer, integer, boolean, jsonb), xmcoh.inspect_weights(bytea),
-    xmcoh.model_exists(text), xmcoh.model_id(text), xmcoh.create_model(text, integer, integer, boolean, jsonb),
+    xmcoh.model_exists(text), xmcoh.model_id(text), xmcoh.create_model(text, integer, integer, boolean, jsonb, text, text),
     xmcoh.alter_model(text, jsonb, text, regrole), xmcoh.drop_model(text, boolean, boolean),
     xmcoh.grant_model(text, regrole, text), xmcoh.revoke_model(text, regrole),
     xmcoh.approve(text, text, text, text, text), xmcoh.approve_order(text, text, text[], text),
@@ -55,6 +55,8 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.attach_pairs(text, regclass, name, name, name), xmcoh.detach_pairs(text, text),
     xmcoh.deploy(text, integer), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
     xmcoh.import_model(text, bytea),
+    xmcoh.import_encoder(text, bytea, text, text, text, text, text, text), xmcoh.drop_encoder(text, boolean), xmcoh.grant_encoder(text, regrole),
+    xmcoh.revoke_encoder(text, regrole), xmcoh.embed(text, text), xmcoh.embed(text, text[]),
     xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text),
     xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
@@ -101,7 +103,7 @@ END $$;
 
 -- What policies and views evaluate for whoever reads: its arguments say all that it knows.
 GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), xmcoh_internal.may(xmcoh.object_ref, integer, text, oid),
-    xmcoh_internal.object_name(xmcoh.object_ref),
+    xmcoh_internal.may_encoder(xmcoh.object_ref, integer, text), xmcoh_internal.object_name(xmcoh.object_ref),
     xmcoh_internal.object_names(xmcoh.object_ref[]), xmcoh_internal.object_oid(xmcoh.object_ref), xmcoh_internal.owner_name(xmcoh.object_ref),
     xmcoh_internal.what_is_missing(xmcoh.object_ref[]), xmcoh.report_number(jsonb, text[]), xmcoh.report_integer(jsonb, text[]),
     xmcoh_internal.public_message(text, text, boolean), xmcoh_internal.is_active(text),
@@ -111,7 +113,7 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
 GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
     xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition,
-    xmcoh.guard
+    xmcoh.guard, xmcoh.encoders, xmcoh.encoder_grants
     TO pg_monitor;
 
 -- ---- rows: by level on the model ----
@@ -119,6 +121,9 @@ GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmco
 ALTER TABLE xmcoh.model ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.model_grant_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.model_version ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.encoder ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.encoder_chunk ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.encoder_grant_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.deployment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.source_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.pair_source_record ENABLE ROW LEVEL SECURITY;
@@ -168,6 +173,11 @@ REVOKE ALL ON FUNCTION xmcoh.grant_usage(regrole), xmcoh.revoke_usage(regrole) F
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_grant_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_version', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.encoder', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.encoder_chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.encoder_grant_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.encoder_encoder_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.encoder_grant_record_grant_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.pair_source_record', '');

@@ -26,9 +26,9 @@ COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: the qu
 
 CREATE FUNCTION xmcoh_internal.probe_source(relation regclass, document name, item name, text name, image name, text_embedding name,
                                             "position" name, approved name, image_dim integer, text_dim integer, caller oid,
-                                            "group" name[]) RETURNS void
+                                            "group" name[], image_texts boolean) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_probe_source' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid, name[]) IS 'Internal: an error unless this role can read the columns of a source, with types that suit their use';
+COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid, name[], boolean) IS 'Internal: an error unless this role can read the columns of a source, with types that suit their use';
 CREATE FUNCTION xmcoh_internal.probe_pairs(relation regclass, document name, before name, after name, caller oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_probe_pairs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.probe_pairs(regclass, name, name, name, oid) IS 'Internal: an error unless this role can read the columns of a relation of approved pairs';
@@ -53,12 +53,12 @@ BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('attach a source');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     PERFORM xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
-                                        m.image_dim, m.text_dim, caller, "group");
+                                        m.image_dim, m.text_dim, caller, "group", m.image_encoder_id IS NOT NULL);
     IF attach_source.text IS NULL AND image IS NULL AND text_embedding IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'a source needs a text, image or text_embedding column';
-    ELSIF attach_source.text IS NOT NULL AND NOT m.words THEN
+    ELSIF attach_source.text IS NOT NULL AND NOT m.words AND m.encoder_id IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read raw text', model),
-            HINT = 'Leave out the text column, or create the model with words => true.';
+            HINT = 'Leave out the text column, or create the model with words => true or with an encoder.';
     ELSIF image IS NOT NULL AND m.image_dim = 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read images', model),
             HINT = 'Leave out the image column, or create the model with the image_dim of its embeddings.';

@@ -2,7 +2,7 @@
 
 /*
  * The SQL surface of xmcoh, in files that the Makefile puts together in this order: tables; access (who may do what);
- * reports; cache; models; sources; decisions; review; versions; jobs; schedules; monitor (what happened, for people and
+ * reports; cache; encoders; models; sources; decisions; review; versions; jobs; schedules; monitor (what happened, for people and
  * dashboards); scores (and orders); explain; gaps; evaluate; guard; privileges (and dumps).
  *
  * Two schemas. xmcoh is what users see. xmcoh_internal holds functions that only the extension's owner may call, and some that
@@ -108,13 +108,19 @@ CREATE TABLE xmcoh.model (
     options          jsonb NOT NULL DEFAULT '{}',
     deployed_version integer,
     created_at       timestamptz NOT NULL DEFAULT now(),
-    CHECK (words OR image_dim > 0 OR text_dim > 0)
+    encoder_id       integer,
+    image_encoder_id integer,
+    CHECK (words OR image_dim > 0 OR text_dim > 0),
+    CHECK (encoder_id IS NULL OR text_dim > 0),
+    CHECK (image_encoder_id IS NULL OR image_dim > 0)
 );
 COMMENT ON TABLE xmcoh.model IS 'Models: what each reads, its options, and which of its versions is deployed';
 COMMENT ON COLUMN xmcoh.model.owner IS 'role whose members own the model; if the role was dropped, the owner of the extension does';
 COMMENT ON COLUMN xmcoh.model.image_dim IS 'numbers in an image embedding; 0: the model reads no images';
 COMMENT ON COLUMN xmcoh.model.text_dim IS 'numbers in a supplied text embedding; 0: the model reads none';
 COMMENT ON COLUMN xmcoh.model.words IS 'whether the model reads the raw text';
+COMMENT ON COLUMN xmcoh.model.encoder_id IS 'text encoder (xmcoh.encoder) that computes the text embeddings that rows lack, from their texts; NULL: none does';
+COMMENT ON COLUMN xmcoh.model.image_encoder_id IS 'text encoder that computes vectors of texts which stand for images; NULL: none does';
 COMMENT ON COLUMN xmcoh.model.options IS 'options that differ from their defaults; see xmcoh.options()';
 
 -- src/pg/base/access.c knows these columns by number.
@@ -141,6 +147,48 @@ CREATE TABLE xmcoh.model_version (
 ALTER TABLE xmcoh.model_version ALTER COLUMN weights SET STORAGE EXTERNAL;
 COMMENT ON TABLE xmcoh.model_version IS 'Versions of models: the weights of each are one safetensors file, never changed, named by its SHA-256';
 COMMENT ON COLUMN xmcoh.model_version.report IS 'figures of training on held-out approved documents: per evidence tau with its 95% interval, pair_accuracy, calibration_error, confident (share of pairs with p or 1 - p >= option precision); challenge: the comparison with the deployed version';
+
+CREATE TABLE xmcoh.encoder (
+    encoder_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL UNIQUE CHECK (name <> ''),
+    owner      xmcoh.object_ref NOT NULL,
+    sha256     text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    bytes      bigint NOT NULL CHECK (bytes > 0),
+    family     text NOT NULL,
+    dim        integer NOT NULL,
+    layers     integer NOT NULL,
+    heads      integer NOT NULL,
+    vocabulary integer NOT NULL,
+    max_tokens integer NOT NULL,
+    parameters bigint NOT NULL,
+    pooling    text NOT NULL CHECK (pooling IN ('mean', 'first token')),
+    normalised boolean NOT NULL,
+    license    text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE xmcoh.encoder IS 'Imported text encoders; the file of each is in xmcoh.encoder_chunk. Read xmcoh.encoders';
+COMMENT ON COLUMN xmcoh.encoder.owner IS 'role whose members own the encoder; if the role was dropped, the owner of the extension does';
+COMMENT ON COLUMN xmcoh.encoder.sha256 IS 'SHA-256 of the whole file, in hexadecimal; the file is never changed';
+
+-- In chunks, because the file may be larger than a bytea, and pg_dump could not dump a bytea of 1 GB.
+CREATE TABLE xmcoh.encoder_chunk (
+    encoder_id integer NOT NULL,
+    chunk      integer NOT NULL CHECK (chunk >= 0),
+    data       bytea NOT NULL,
+    PRIMARY KEY (encoder_id, chunk)
+);
+ALTER TABLE xmcoh.encoder_chunk ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE xmcoh.encoder_chunk IS 'Files of text encoders, in chunks of 4 MiB from 0 (the last one is shorter): a safetensors file of F32 weights, tables of the tokenizer, and the shape as metadata';
+
+-- src/pg/base/access.c knows these columns by number.
+CREATE TABLE xmcoh.encoder_grant_record (
+    grant_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    encoder_id integer NOT NULL,
+    role       xmcoh.object_ref NOT NULL,
+    granted_by name NOT NULL,
+    granted_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE xmcoh.encoder_grant_record IS 'Roles that may use a text encoder of another role; read xmcoh.encoder_grants';
 
 CREATE TABLE xmcoh.deployment (
     deployment_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -198,6 +198,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh.export_model(text, integer) IS 'A version (NULL: the deployed one) as a safetensors file. Needs level score. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (no deployed version)';
 
+CREATE FUNCTION xmcoh_internal.name_of_encoder(caller oid, sha256 text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_name text;
+BEGIN
+    IF name_of_encoder.sha256 IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT e.name INTO found_name FROM xmcoh.encoder AS e
+        WHERE e.sha256 = name_of_encoder.sha256 AND xmcoh_internal.may_encoder(e.owner, e.encoder_id, 'use', caller)
+        ORDER BY e.encoder_id LIMIT 1;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING
+            MESSAGE = format('these weights need the encoder with SHA-256 %s', name_of_encoder.sha256),
+            DETAIL = 'No such encoder that the current role may use is in this database.',
+            HINT = 'Import the encoder with xmcoh.import_encoder or "xmcoh encoder load", or have its owner call xmcoh.grant_encoder.';
+    END IF;
+    RETURN found_name;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.name_of_encoder(oid, text) IS 'Internal: name of an encoder with this SHA-256 that the caller may use; NULL for NULL. Error: undefined_object';
+
 CREATE FUNCTION xmcoh_internal.import_model(caller oid, model text, weights bytea) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -207,10 +228,14 @@ DECLARE
     words boolean := (description ->> 'words')::boolean;
     m xmcoh.model;
     id integer;
+    encoder text;               -- SHA-256 of the model's encoder
+    image_encoder text;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('import a model');
     IF NOT xmcoh.model_exists(import_model.model) THEN
-        PERFORM xmcoh_internal.create_model(caller, import_model.model, image_dim, text_dim, words, description -> 'options');
+        PERFORM xmcoh_internal.create_model(caller, import_model.model, image_dim, text_dim, words, description -> 'options',
+                                            xmcoh_internal.name_of_encoder(caller, description ->> 'encoder'),
+                                            xmcoh_internal.name_of_encoder(caller, description ->> 'image_encoder'));
     END IF;
     id := xmcoh_internal.lock_model(caller, import_model.model, 'own');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
@@ -220,10 +245,20 @@ BEGIN
                             image_dim, text_dim, words, m.image_dim, m.text_dim, m.words),
             HINT = 'Import the weights under a new name.';
     END IF;
+    SELECT x.sha256, y.sha256 INTO encoder, image_encoder
+        FROM (SELECT) AS one LEFT JOIN xmcoh.encoder AS x ON x.encoder_id = m.encoder_id
+             LEFT JOIN xmcoh.encoder AS y ON y.encoder_id = m.image_encoder_id;
+    IF (encoder, image_encoder) IS DISTINCT FROM (description ->> 'encoder', description ->> 'image_encoder') THEN
+        RAISE data_exception USING MESSAGE = format('these weights were trained with other encoders than model "%s" has', import_model.model),
+            DETAIL = format('SHA-256 of the weights'' encoders: %s for texts, %s for images. Of the model''s: %s and %s.',
+                            coalesce(description ->> 'encoder', 'none'), coalesce(description ->> 'image_encoder', 'none'),
+                            coalesce(encoder, 'none'), coalesce(image_encoder, 'none')),
+            HINT = 'Import the weights under a new name.';
+    END IF;
     RETURN xmcoh_internal.store_version(m.model_id, weights, NULL, '{}');
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.import_model(oid, text, bytea) IS 'Internal: xmcoh.import_model';
 CREATE FUNCTION xmcoh.import_model(model text, weights bytea) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.import_model(text, bytea) IS
-    'Stores a safetensors file of xmcoh.export_model as the next version of a model, which is created if missing; gives the version, which is not deployed. Needs level own. Errors: data_corrupted, data_exception (other inputs), insufficient_privilege';
+    'Stores a safetensors file of xmcoh.export_model as the next version of a model, which is created if missing; gives the version, not deployed. Needs level own, and the text encoders of the weights. Errors: data_corrupted, data_exception (other inputs or encoders), undefined_object, insufficient_privilege';

@@ -24,7 +24,7 @@ import textwrap
 
 # The layers of each part, from the lowest to the highest. Layers of one line do not use each other.
 LAYERS = {
-    "core": (("base",), ("numeric", "document"), ("model",), ("network",), ("align",), ("score",), ("train",)),
+    "core": (("base",), ("numeric", "document"), ("model",), ("text_encoder",), ("network",), ("align",), ("score",), ("train",)),
     "pg": (("base",), ("source", "model"), ("query",), ("guard", "training"), ("schedule",), ("",)),    # "": src/pg itself
     "cli": (("",),),
 }
@@ -235,8 +235,8 @@ def box(title, rows, what):
     lines = [f"+-- {title}: {what} ".ljust(WIDTH - 1, "-") + "+"]
     for cells in rows:
         width = (WIDTH - 1) // len(cells)
-        columns = [[f" {layer if k == 0 else '':<12}{text}"
-                    for k, text in enumerate(textwrap.wrap(" ".join(names), width - 16))] for layer, names in cells]
+        columns = [[f" {layer if k == 0 else '':<13}{text}"
+                    for k, text in enumerate(textwrap.wrap(" ".join(names), width - 17))] for layer, names in cells]
         for k in range(max(map(len, columns))):
             parts = [(column[k] if k < len(column) else "").ljust(width - 1) for column in columns]
             lines.append(("|" + "|".join(parts)).ljust(WIDTH - 1) + "|")

@@ -211,6 +211,8 @@ typedef enum xmc_align_scale
 	XMC_ALIGN_SCALES
 } xmc_align_scale;
 
+#define XMC_ENCODER_NAME 64		/* hexadecimal digits of the SHA-256 of the file of a text encoder */
+
 #define XMC_CONTEXTS 16384		/* buckets of words beside a shared word: half for the word before, half for the one after */
 #define XMC_MENTION_WORDS 16384	/* buckets of shared words in the table of their inverse document frequencies */
 
@@ -241,6 +243,12 @@ typedef struct xmc_model
 	xmc_seen	seen_groups;	/* named groups that taught; empty: a document of any group is as of a new one */
 	xmc_reliability_table reliability;
 	xmc_gaps	gaps;
+
+	/*
+	 * Which text encoder made the embeddings that the model was trained with, of each modality; "": none did. The core does not
+	 * read this: the caller sets it before xmc_model_save.
+	 */
+	char		encoder[XMC_MODALITIES][XMC_ENCODER_NAME + 1];
 
 	/*
 	 * The model as its figures were measured, before it learned from the held-out documents, too (train/refit.h). Only its
@@ -297,8 +305,8 @@ extern xmc_status xmc_model_new_zero(xmc_ctx *ctx, const xmc_options *options, b
 extern xmc_status xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model);
 
 /*
- * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, anchors and
- * records. Here, because model.c and seen.c both call this.
+ * Gives model->measured, if there is one, what it shares with the model, as that is now: calibration, reliability, encoders, anchors
+ * and records. Here, because model.c and seen.c both call this.
  */
 static inline void
 xmc_model_share(xmc_model *model)
@@ -313,6 +321,9 @@ xmc_model_share(xmc_model *model)
 	measured->known = model->known;
 	measured->has_alignment = model->has_alignment;
 	measured->reliability = model->reliability;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		for (int k = 0; k <= XMC_ENCODER_NAME; k++)
+			measured->encoder[m][k] = model->encoder[m][k];
 	measured->anchors = model->anchors;
 	measured->seen = model->seen;
 	measured->seen_groups = model->seen_groups;
@@ -329,7 +340,7 @@ extern void xmc_model_forget_gaps(xmc_ctx *ctx, xmc_model *model);
 extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model from xmc_model_open: release that itself */
 
 /*
- * Opens a model file in memory. Checked are the metadata (format, feature version, options, calibration), that exactly the
+ * Opens a model file in memory. Checked are the metadata (format, feature version, options, calibration, encoders), that exactly the
  * expected tensors are there with the expected shapes, and, if check_finite, that all values are finite. The parameters
  * stay in `file`, which must outlive the model and is never written. The model is one allocation, for xmc_release. Errors:
  * XMC_BAD_MODEL, XMC_NO_MEMORY, XMC_STOPPED.

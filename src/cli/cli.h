@@ -65,5 +65,6 @@ extern int	import_main(int argc, char **argv);
 extern int	watch_main(int argc, char **argv);
 extern int	report_main(int argc, char **argv);
 extern int	review_main(int argc, char **argv);
+extern int	encoder_main(int argc, char **argv);
 
 #endif

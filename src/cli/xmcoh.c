@@ -15,6 +15,7 @@ static const char help[] =
 "  xmcoh review export [connection] MODEL [--csv] [-n PAIRS] [--source RELATION]\n"
 "               [--strategy NAME] [--lease TIME] [--separator CHARACTER] [-o FILE]\n"
 "  xmcoh review import [connection] FILE [--dry-run]\n"
+"  xmcoh encoder load [connection] NAME DIRECTORY [--license FILE]\n"
 "\n"
 "xmcoh import loads the items of documents and their embeddings into a table. The import is one\n"
 "transaction: after an error there is no new row and no new table. Memory does not grow with the size\n"
@@ -56,6 +57,13 @@ static const char help[] =
 "After a refused row nothing is imported.\n"
 "  --dry-run               do the same, then roll back\n"
 "\n"
+"xmcoh encoder load imports a text encoder, a language model that makes vectors of texts, under a name\n"
+"(xmcoh.import_encoder). The directory holds the files as they were published: model.safetensors,\n"
+"config.json and tokenizer.json, and perhaps modules.json, 1_Pooling/config.json and\n"
+"sentence_bert_config.json.\n"
+"  --license FILE          text of the licence, which xmcoh.encoders shows; by default, the file LICENSE\n"
+"                          in the directory\n"
+"\n"
 "Connection options:\n"
 "  -h, --host HOST         server, or folder of its socket\n"
 "  -p, --port PORT         port of the server\n"
@@ -80,7 +88,7 @@ main(int argc, char **argv)
 		const char *name;
 		int			(*run) (int argc, char **argv);
 	}			commands[] = {
-		{"import", import_main}, {"watch", watch_main}, {"report", report_main}, {"review", review_main}
+		{"import", import_main}, {"watch", watch_main}, {"report", report_main}, {"review", review_main}, {"encoder", encoder_main}
 	};
 
 	if (argc < 2)

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # tiny_encoder.pl - writes a tiny text encoder with random weights for the tests: the files in which encoders are published.
 #
-# tiny_encoder.pl DIRECTORY bert | xlm-roberta. Hidden size 16, 2 layers, 2 heads, 48 tokens at most. The same call writes
-# the same bytes. bert: F32 weights, WordPiece. xlm-roberta: F16 weights, the prefix "roberta.", Unigram with Metaspace.
+# tiny_encoder.pl DIRECTORY bert | xlm-roberta [MORE]. Hidden size 16, 2 layers, 2 heads, 48 tokens at most. MORE: so many further
+# words in the vocabulary, for a larger file. The same call writes the same bytes. bert: F32 weights, WordPiece. xlm-roberta: F16 weights, the prefix "roberta.", Unigram with Metaspace.
 use strict;
 use warnings;
 use utf8;
@@ -15,10 +15,10 @@ my $WORDS = 'a and at black box cut draw first fold glue in into it left line lo
 my $CHARACTERS = join '', 'a' .. 'z', 0 .. 9, q{!"'(),-./:;?}, map({ chr } 0x3041 .. 0x3093, 0x30a1 .. 0x30f3),
 	'、。ー一二三上下切木板紙折塗';
 
-my ($directory, $family) = @ARGV;
-die "usage: tiny_encoder.pl DIRECTORY bert | xlm-roberta\n" unless @ARGV == 2 && $family =~ /^(bert|xlm-roberta)$/;
+my ($directory, $family, $more) = (@ARGV, 0);
+die "usage: tiny_encoder.pl DIRECTORY bert | xlm-roberta [MORE]\n" unless (@ARGV == 2 || @ARGV == 3) && $family =~ /^(bert|xlm-roberta)$/;
 my $is_bert = $family eq 'bert';
-my @words = split ' ', $WORDS;
+my @words = ((split ' ', $WORDS), map { "more$_" } 1 .. $more);
 my @characters = split //, $CHARACTERS;
 my $json = JSON::PP->new->utf8->canonical->pretty;
 

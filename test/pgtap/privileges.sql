@@ -42,7 +42,7 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
-                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'guard_record', 'violation_record', 'review_claim_record']) AS t,
+                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -52,6 +52,8 @@ SELECT throws_ok(format('SELECT nextval(%L)', oid::regclass), '42501', NULL, for
   FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
 SELECT throws_ok($$SELECT FROM xmcoh.job_checkpoint$$, '42501', NULL, 'a checkpoint she does not even see');
 SELECT throws_ok($$SELECT FROM xmcoh.review_claim_record$$, '42501', NULL, 'nor the row of a claim');
+SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', NULL, 'nor the table ' || t)
+  FROM unnest(ARRAY['encoder', 'encoder_chunk', 'encoder_grant_record']) AS t;
 -- alice approves pairs by INSERT. The server sets approved_by and approved_at.
 SELECT throws_ok(format($$INSERT INTO xmcoh.approved_pair (model_id, document, before, after, %s) SELECT model_id, '1', '2', '3', %s FROM xmcoh.model$$, c, v), '42501', NULL,
                  format('she cannot give %s', c)) FROM (VALUES ('approved_by', 'current_user'), ('approved_at', 'now()')) AS x (c, v);
@@ -167,6 +169,11 @@ INSERT INTO xmcoh.job_record (model_id, state, queue_id, worker_pid, worker_star
     SELECT model_id, 'running', 'another', 0, '2020-01-01' FROM xmcoh.model WHERE name = 'team';   -- its worker has died
 INSERT INTO xmcoh.training_metric (job_id, round, phase, modality, epoch, metric, value)
     SELECT job_id, 1, 'text teaches image', 'image', 0, 'documents', 5 FROM xmcoh.job_record WHERE job_id = current_setting('test.job')::int;
+INSERT INTO xmcoh.encoder (name, owner, sha256, bytes, family, dim, layers, heads, vocabulary, max_tokens, parameters, pooling, normalised)
+    VALUES ('hers', 'role alice', repeat('0', 64), 1, 'bert', 2, 1, 1, 5, 8, 10, 'mean', true);
+SET ROLE alice;
+SELECT xmcoh.grant_encoder('hers', '"Team Ärger"');
+RESET ROLE;
 CREATE ROLE eve;
 CREATE ROLE mallory NOINHERIT;
 GRANT pg_monitor TO eve, mallory;
@@ -181,7 +188,11 @@ SELECT results_eq($$SELECT model, version, deployed, bytes FROM xmcoh.versions$$
 SELECT results_eq($$SELECT new_state FROM xmcoh.job_transition$$, ARRAY['queued'], 'job_transition');
 SELECT results_eq($$SELECT model, cron FROM xmcoh.schedule_overview$$, $$VALUES ('hers', '@daily')$$, 'schedule_overview');
 SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', 'permission denied for table ' || t, 'but not the table ' || t)
-  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'training_metric', 'schedule']) AS t;
+  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'training_metric', 'schedule',
+                    'encoder', 'encoder_chunk', 'encoder_grant_record']) AS t;
+SELECT results_eq($$SELECT encoder, owner FROM xmcoh.encoders$$, $$VALUES ('hers', 'alice')$$, 'encoders');
+SELECT results_eq($$SELECT encoder, role FROM xmcoh.encoder_grants$$, $$VALUES ('hers', '"Team Ärger"')$$, 'encoder_grants');
+SELECT throws_ok($$SELECT xmcoh.embed('hers', 'cut')$$, '42501', 'permission denied for function embed', 'nor vectors');
 SELECT throws_ok('SELECT FROM xmcoh.approved_pair', '42501', 'permission denied for view approved_pair', 'nor approved pairs');
 SELECT throws_ok($$SELECT xmcoh.export_model('hers')$$, '42501', 'permission denied for function export_model', 'nor weights');
 SELECT throws_ok($$SELECT xmcoh.order_documents('hers')$$, '42501', 'permission denied for function order_documents', 'nor documents');

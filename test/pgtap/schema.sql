@@ -17,9 +17,9 @@ SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relnamespace <
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespace NOT IN ('xmcoh'::regnamespace, 'xmcoh_internal'::regnamespace)$$,
                 'functions there, and in the schema of internal ones');
 
-SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
+SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
                                  'job_transition', 'job_checkpoint', 'training_metric', 'schedule', 'guard_record', 'violation_record', 'review_claim_record']);
-SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
+SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'encoders', 'encoder_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
                                 'training_round', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim']);
 
 -- comments
@@ -43,10 +43,11 @@ SELECT is_empty($$WITH RECURSIVE used (view, relation) AS (
                           JOIN member_relation AS v ON v.oid = r.ev_class AND v.relkind = 'v'
                       UNION SELECT u.view, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.relation
                           JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass)
-                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair,xmcoh.claim_in_force}'::regclass[])
-                      AND oid NOT IN (SELECT view FROM used WHERE relation = 'xmcoh.visible_model'::regclass)$$,
-                'and reads through visible_model');
+                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair,xmcoh.claim_in_force,xmcoh.encoders}'::regclass[])
+                      AND oid NOT IN (SELECT view FROM used WHERE relation IN ('xmcoh.visible_model'::regclass, 'xmcoh.encoders'::regclass))$$,
+                'and reads through visible_model or encoders');
 SELECT matches(pg_get_viewdef('xmcoh.visible_model'), 'WHERE .*may.*owner.*score.*OR pg_has_role.*pg_monitor', 'which asks who is asking');
+SELECT matches(pg_get_viewdef('xmcoh.encoders'), 'WHERE .*may_encoder.*owner.*use.*OR pg_has_role.*pg_monitor', 'as encoders does');
 -- The level for approved pairs is higher than that of visible_model.
 SELECT matches(pg_get_viewdef('xmcoh.approved_pair'), 'WHERE .*EXISTS.*may.*owner.*review', 'approved_pair asks for level review');
 SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid IN ('xmcoh.pair_in_force'::regclass, 'xmcoh.claim_in_force'::regclass) AND a.grantee <> c.relowner$$,
@@ -70,6 +71,8 @@ SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.mod
           'weights are stored uncompressed and out of line');
 SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.job_checkpoint'::regclass AND attname = 'data'), 'e',
           'and so are checkpoints');
+SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.encoder_chunk'::regclass AND attname = 'data'), 'e',
+          'and files of encoders');
 SELECT is_empty($$SELECT conname FROM pg_constraint WHERE connamespace = 'xmcoh'::regnamespace AND contype = 'f'$$,
                 'no foreign keys: a restore in several processes must not meet one');
 
@@ -85,6 +88,7 @@ INSERT INTO label VALUES
     ('approve', 'v', 'u', false), ('approve_order', 'v', 'u', false), ('decide', 'v', 'u', false), ('withdraw', 'v', 'u', false), ('stale_approval', 's', 'r', false),
     ('review_queue', 's', 'r', false), ('claim_reviews', 'v', 'u', false), ('review_agreement', 's', 'r', true),
      ('deploy', 'v', 'u', true), ('rollback', 'v', 'u', true),
+    ('import_encoder', 'v', 'u', false), ('drop_encoder', 'v', 'u', true), ('grant_encoder', 'v', 'u', true), ('revoke_encoder', 'v', 'u', true),
     ('import_model', 'v', 'u', true), ('prune_versions', 'v', 'u', false),
     ('revoke_usage', 'v', 'u', true), ('worker_is_alive', 'v', 'r', true), ('job_state', 'v', 'u', false), ('queue_id', 's', 's', false),
     ('train', 'v', 'u', false),
@@ -99,6 +103,8 @@ SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws
       AND (f.pronamespace = 'xmcoh'::regnamespace OR l.name IN ('level_rank', 'job_state', 'queue_id', 'schedule_next_run', 'schedule_changed'));
 SELECT results_eq($$SELECT provolatile::text, proparallel::text, proisstrict FROM member_function WHERE proname = 'unschedule_training' AND pronamespace = 'xmcoh'::regnamespace$$,
                   $$VALUES ('v', 'u', true), ('v', 'u', true)$$, 'unschedule_training: volatility, parallel, strict, in two forms');
+SELECT results_eq($$SELECT provolatile::text, proparallel::text, proisstrict, procost >= 10000 FROM member_function WHERE proname = 'embed'$$,
+                  $$VALUES ('s', 's', true, true), ('s', 's', true, true)$$, 'embed: volatility, parallel, strict, a high cost, in two forms');
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE provolatile = 'v' AND proparallel = 's'$$,
                 'nothing volatile claims to be parallel safe');
 

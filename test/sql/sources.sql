@@ -208,7 +208,7 @@ DROP PROCEDURE changed;
 -- attach_source checks the first row
 CREATE FUNCTION probe(relation regclass, document name, item name, text name, image name, text_embedding name, "position" name,
     approved name, image_dim integer, text_dim integer) RETURNS void LANGUAGE sql
-    AS 'SELECT xmcoh_internal.probe_source($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_user::regrole, NULL)';
+    AS 'SELECT xmcoh_internal.probe_source($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_user::regrole, NULL, false)';
 CREATE FUNCTION probe(relation regclass, document name, before name, after name) RETURNS void LANGUAGE sql
     AS 'SELECT xmcoh_internal.probe_pairs($1, $2, $3, $4, current_user::regrole)';
 CREATE FUNCTION shared_item(relation regclass, document name, item name, other regclass, other_document name, other_item name)

@@ -39,19 +39,24 @@ user  xmcoh.coherence_final(internal)
 user  xmcoh.coherence_step(internal,text,double precision,text,real[])
 user  xmcoh.coherence_step(internal,text,double precision,text,real[],real[])
 user  xmcoh.coherence_step(internal,text,double precision,text,real[],real[],text)
-user  xmcoh.create_model(text,integer,integer,boolean,jsonb)
+user  xmcoh.create_model(text,integer,integer,boolean,jsonb,text,text)
 user  xmcoh.decide(text,text,text,text,text,text)
 user  xmcoh.deploy(text,integer)
 user  xmcoh.detach_pairs(text,text)
 user  xmcoh.detach_source(text,text)
+user  xmcoh.drop_encoder(text,boolean)
 user  xmcoh.drop_model(text,boolean,boolean)
+user  xmcoh.embed(text,text)
+user  xmcoh.embed(text,text[])
 user  xmcoh.enforce_order(text,regclass,text,double precision,boolean,boolean)
 user  xmcoh.evaluate(text,regclass,text,text,integer,text[])
 user  xmcoh.explain(text,text,text,text,integer,regclass)
 user  xmcoh.explain_document(text,text,regclass,double precision,integer,text)
 user  xmcoh.export_model(text,integer)
+user  xmcoh.grant_encoder(text,regrole)
 user  xmcoh.grant_model(text,regrole,text)
 user  xmcoh.guard_order()
+user  xmcoh.import_encoder(text,bytea,text,text,text,text,text,text)
 user  xmcoh.import_model(text,bytea)
 user  xmcoh.inspect_weights(bytea)
 user  xmcoh.is_complete(text,text,regclass)
@@ -92,6 +97,7 @@ view  xmcoh.report_number(jsonb,text[])
 user  xmcoh.resume_job(integer)
 user  xmcoh.review_agreement(text)
 user  xmcoh.review_queue(text,integer,regclass,text,text[])
+user  xmcoh.revoke_encoder(text,regrole)
 user  xmcoh.revoke_model(text,regrole)
 user  xmcoh.rollback(text)
 user  xmcoh.schedule_training(text,text,text,jsonb,text,regclass[])
@@ -110,6 +116,7 @@ view  xmcoh_internal.is_active(text)
 view  xmcoh_internal.job_state(integer,text,text,timestamp with time zone,text,integer,timestamp with time zone)
 view  xmcoh_internal.may(xmcoh.object_ref,integer,text)
 view  xmcoh_internal.may(xmcoh.object_ref,integer,text,oid)
+view  xmcoh_internal.may_encoder(xmcoh.object_ref,integer,text)
 view  xmcoh_internal.object_name(xmcoh.object_ref)
 view  xmcoh_internal.object_names(xmcoh.object_ref[])
 view  xmcoh_internal.object_oid(xmcoh.object_ref)
@@ -184,6 +191,15 @@ value(q{CREATE TABLE blob AS SELECT weights AS sound, substr(weights, 1, octet_l
 	FROM xmcoh.model_version WHERE version = 1 LIMIT 1;
 	GRANT SELECT ON blob TO PUBLIC});
 
+# A tiny text encoder, and its files.
+my $files = PostgreSQL::Test::Utils::tempdir . '/files';
+system('perl', 'test/encoder/tiny_encoder.pl', $files, 'bert') == 0 or die;
+value(qq{CREATE TABLE published AS SELECT pg_read_binary_file('$files/model.safetensors') AS weights, pg_read_file('$files/config.json') AS config,
+		pg_read_file('$files/tokenizer.json') AS tokenizer, pg_read_file('$files/modules.json') AS modules,
+		pg_read_file('$files/1_Pooling/config.json') AS pooling, pg_read_file('$files/sentence_bert_config.json') AS sentence;
+	GRANT SELECT ON published TO PUBLIC});
+value(q{SELECT xmcoh.import_encoder('tiny', weights, config, tokenizer) FROM published}, 'grantee');
+
 # ---- values ----
 
 my $huge = "repeat('x', 1048576)";
@@ -198,7 +214,7 @@ my %extreme = (
 	'numeric' => [ map { "'$_'::numeric" } qw(NaN Infinity 1e1000 -1e-1000 0) ],
 	'text' => [ "''", $huge, "'manuals'", "'empty'", "'halted'", "'1'", "'text guided'", "'stored'", "'paper'",
 		"'inferred'",
-		"'* * * * *'", "'0 0 31 2 *'", "'99999999999999999999 seconds'", "' '", q(E'\x01\n\t\x7f'),
+		"'tiny'", "'* * * * *'", "'0 0 31 2 *'", "'99999999999999999999 seconds'", "' '", q(E'\x01\n\t\x7f'),
 			q(E'\u0301\uFFFF\U0001F469\u200D\U0001F527\u202E'),
 		q('%s %n %% $1 \ '' " ; --'), "repeat('(', 20000)", q(repeat(E'\u5B57', 3000)) ],
 	'name' => [ "''", $huge, "'ctid'", "'tableoid'", "'*'", "'manual'", "'no such column'",
@@ -282,6 +298,9 @@ my %good = (
 		'anyarray' => "'{2,1,3}'::int[]",
 	'double precision' => '0.5', 'double precision[]' => "'{0.5,0.6,0.7}'", 'timestamp with time zone' => 'now()',
 		'interval' => "'1 s'",
+	'encoder text' => "'tiny'", 'kind text' => "'model'", 'may_encoder level' => "'use'", 'lock_encoder level' => "'use'",
+	(map { my $f = $_; map { ("$f $_" => "(SELECT $_ FROM public.published)") } qw(weights config tokenizer modules pooling sentence) }
+		'import_encoder', 'store_encoder'), 'import_encoder name' => "'new'", 'store_encoder name' => "'new'",
 	'bytea' => '(SELECT sound FROM public.blob)', 'regclass[]' => "'{public.step}'", 'anynonarray' => '1',
 		'anyelement' => '1', 'internal' => 'NULL');
 sub good

@@ -315,6 +315,10 @@ value('CREATE SCHEMA evil AUTHORIZATION mallory; CREATE SCHEMA honest; GRANT USA
 	local $ENV{PGOPTIONS} = '-c search_path=pg_catalog';
 	is(mallory($tools . shadows('evil'), 'tenant'), '', 'mallory has tools in a database of his own');
 }
+my $files = PostgreSQL::Test::Utils::tempdir . '/files';
+system('perl', 'test/encoder/tiny_encoder.pl', $files, 'bert') == 0 or die;
+my $published = join ', ', "pg_catalog.pg_read_binary_file('$files/model.safetensors')",
+	map { "pg_catalog.pg_read_file('$files/$_.json')" } qw(config tokenizer modules);
 my @error;
 # Calls of a DBA in that database, on documents that are not manipulated. The queries use only functions of the extension.
 for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, q{SELECT xmcoh.create_model('a')},
@@ -343,6 +347,9 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 		q{SELECT * FROM xmcoh.job_history}, q{SELECT * FROM xmcoh.training_progress},
 	q{SELECT * FROM xmcoh.training_round}, q{SELECT * FROM xmcoh.versions}, qq{SELECT xmcoh.train('a', $quick)},
 		q{SELECT xmcoh.cancel_job(2)}, q{CALL xmcoh.wait_for_job(2, '180 s')},
+	qq{SELECT xmcoh.import_encoder('tiny', $published)}, q{SELECT xmcoh.embed('tiny', 'mount')},
+	q{SELECT * FROM xmcoh.embed('tiny', '{mount,test}')}, q{SELECT xmcoh.grant_encoder('tiny', 'mallory')}, q{SELECT * FROM xmcoh.encoders},
+	q{SELECT * FROM xmcoh.encoder_grants}, q{SELECT xmcoh.revoke_encoder('tiny', 'mallory')}, q{SELECT xmcoh.drop_encoder('tiny')},
 	qq{SELECT xmcoh.schedule_training('a', '1 second', options => $quick)})
 {
 	my $err = as($super, $call, 'tenant');

@@ -14,23 +14,32 @@ like(outcome(train('manuals')), qr/^succeeded: /, 'the publisher has a model');
 my $score = q{SELECT md5(string_agg(concat_ws(' ', document, item, position), ';' ORDER BY document, position)) FROM xmcoh.order_documents('manuals')};
 my $there = value($score);
 
+my $files = PostgreSQL::Test::Utils::tempdir . '/files';
+system('perl', 'test/encoder/tiny_encoder.pl', $files, 'bert') == 0 or die;
+my $import = join ', ', "pg_read_binary_file('$files/model.safetensors')", map { "pg_read_file('$files/$_.json')" } qw(config tokenizer);
+value("SELECT xmcoh.import_encoder('tiny', $import)");
+my $embed = q{SELECT xmcoh.embed('tiny', 'cut the wood')};
+my $vector = value($embed);
+
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init;
 $subscriber->append_conf('postgresql.conf', "max_worker_processes = 8\nfsync = off\n");
 $subscriber->start;
 $subscriber->safe_psql('postgres', q{CREATE EXTENSION xmcoh; CREATE TABLE work_step (manual int, step int, place int, instruction text)});
-$publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.source_record, xmcoh.decision, work_step;
+$publisher->safe_psql('postgres', q{CREATE PUBLICATION models FOR TABLE xmcoh.model, xmcoh.model_version, xmcoh.encoder, xmcoh.encoder_chunk, xmcoh.source_record, xmcoh.decision, work_step;
 	ALTER TABLE work_step REPLICA IDENTITY FULL});
 $subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION models CONNECTION '%s' PUBLICATION models}, $publisher->connstr . ' dbname=postgres'));
 $subscriber->wait_for_subscription_sync($publisher, 'models');
 
 is($subscriber->safe_psql('postgres', $score), $there, 'the subscriber scores as the publisher does');
+is($subscriber->safe_psql('postgres', $embed), $vector, 'and embeds as the publisher does');
 is($subscriber->safe_psql('postgres', 'SELECT relation, problem IS NULL FROM xmcoh.source ORDER BY model LIMIT 1 OFFSET 0'), 'public.work_step|t',
 	'and resolves the source by its name') if $subscriber->safe_psql('postgres', q{SELECT count(*) FROM xmcoh.source WHERE model = 'manuals'}) eq '1';
 
 my $weights = $publisher->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('manuals'), 'hex')});
 for my $call (q{xmcoh.train('manuals')}, q{xmcoh.create_model('mine')}, q{xmcoh.deploy('manuals', 1)}, q{xmcoh.rollback('manuals')},
 	q{xmcoh.prune_versions('manuals')}, q{xmcoh.grant_model('manuals', 'postgres', 'score')}, q{xmcoh.alter_model('manuals', new_name => 'mine')}, qq{xmcoh.import_model('mine', decode('$weights', 'hex'))},
+	qq{xmcoh.import_encoder('mine', $import)}, q{xmcoh.grant_encoder('tiny', 'postgres')},
 	q{xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction')})
 {
 	my ($code, $out, $err) = $subscriber->psql('postgres', "SELECT $call");

@@ -64,6 +64,7 @@ test_round_trip(void **state)
 	assert_int_equal(xmc_model_new(&ctx, &options, true, &model), XMC_OK);
 	model->calibration = (xmc_calibration){{0.1, 0}, {1e-300, 12345.678901234567, 1.0 / 7}, {{0.3, 1e-17, 5}, {2, 1.0 / 3, 1e17}}, {0.7, 0, 1.0 / 9, 3}};
 	model->has_alignment = true;
+	memset(model->encoder[XMC_TEXT], 'a', XMC_ENCODER_NAME);
 	file = save(&ctx, model, &size);
 	original = exact_copy(file, size);
 	memcpy(&length, file, 8);
@@ -74,6 +75,7 @@ test_round_trip(void **state)
 	assert_int_equal(counts.live, 2);	/* the parser's memory is gone, the opened model is one allocation */
 	assert_memory_equal(&opened->options, &options, sizeof options);
 	assert_memory_equal(&opened->calibration, &model->calibration, sizeof model->calibration);
+	assert_memory_equal(opened->encoder, model->encoder, sizeof model->encoder);
 	assert_true(opened->has_bag);
 	assert_true(opened->has_alignment);
 	assert_int_equal(opened->n_tensors, model->n_tensors);
@@ -451,6 +453,7 @@ test_wrong_metadata(void **state)
 		"calibration.guided.text.other", "calibration.guided.text.stored", "calibration.guided.image.own",
 		"calibration.guided.image.other", "calibration.guided.image.stored", "calibration.crossed.text",
 	"calibration.crossed.image", "calibration.crossed.text.stored", "calibration.crossed.image.stored"};
+	static const char sha256[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	char		key[64];
 	char		expected[128];
 
@@ -501,6 +504,10 @@ test_wrong_metadata(void **state)
 	expect_changed(&(change){.key = "option.find_groups",.value = "2"}, NULL);	/* older files do not have the option */
 	expect_changed(&(change){.key = "option.find_groups",.value = "4"}, "must be from 0 to 3");
 	expect_changed(&(change){.key = "option.momentum",.value = "0"}, "unrecognized metadata \"option.momentum\"");
+	expect_changed(&(change){.key = "encoder.text",.value = sha256}, NULL);
+	expect_changed(&(change){.key = "encoder.image",.value = sha256}, NULL);
+	expect_changed(&(change){.key = "encoder.image",.value = sha256 + 1}, "\"encoder.image\" is \"123");
+	expect_changed(&(change){.key = "encoder.text",.value = "minilm"}, "\"encoder.text\" is \"minilm\", not a SHA-256");
 	expect_changed(&(change){.key = "author",.value = "x"}, "unrecognized metadata \"author\"");
 	expect_changed(&(change){.key = "option.seed",.value = "8"}, NULL);	/* another model, but one */
 }

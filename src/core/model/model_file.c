@@ -31,7 +31,7 @@ typedef struct metadata_list
 	int32_t		n;
 	xmc_metadata entry[MAX_METADATA];
 	char		key[MAX_METADATA][48];
-	char		value[MAX_METADATA][32];
+	char		value[MAX_METADATA][XMC_ENCODER_NAME + 8];
 } metadata_list;
 
 static void
@@ -83,6 +83,8 @@ static const struct
 
 _Static_assert(COUNT(coefficients) * sizeof(double) == sizeof(xmc_calibration), "every coefficient is stored");
 
+static const char *const encoder_name[XMC_MODALITIES] = {"encoder.text", "encoder.image"};
+
 static double *
 coefficient(const xmc_calibration *calibration, size_t k)
 {
@@ -109,6 +111,9 @@ list_metadata(const xmc_model *model, metadata_list *list)
 	for (int32_t k = 0; k < n_options; k++)
 		if (!info[k].is_later || xmc_options_get(&model->options, &info[k]) != info[k].default_value)
 			add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (model->encoder[m][0] != '\0')
+			add_metadata(list, "", encoder_name[m], "%s", model->encoder[m]);
 	for (size_t k = 0; k < COUNT(coefficients); k++)
 		add_metadata(list, "calibration.", coefficients[k].name, "%.17g", *coefficient(&model->calibration, k));
 	for (size_t k = 0; k < KNOWN_COEFFICIENTS && model->seen_groups.n > 0; k++)
@@ -144,6 +149,30 @@ read_flag(xmc_ctx *ctx, const xmc_safetensors *st, const char *name, bool *out)
 	if (number != 0 && number != 1)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is %.15g, but must be 0 or 1", name, number);
 	*out = number == 1;
+	return XMC_OK;
+}
+
+/* The encoders that made the embeddings, if there are any: each is named by a SHA-256. */
+static xmc_status
+read_encoders(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+{
+	const int32_t dim[XMC_MODALITIES] = {[XMC_TEXT] = model->options.text_dim,[XMC_IMAGE] = model->options.image_dim};
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		const char *value = xmc_safetensors_metadata(st, encoder_name[m]);
+		char		shown[XMC_PRINTABLE];
+
+		if (!value)
+			continue;
+		if (strlen(value) != XMC_ENCODER_NAME || value[strspn(value, "0123456789abcdef")] != '\0')
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"%s\" is \"%s\", not a SHA-256", encoder_name[m],
+							xmc_printable(value, strlen(value), shown));
+		if (dim[m] == 0)
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata has \"%s\", but its options allow no embedding",
+							encoder_name[m]);
+		memcpy(model->encoder[m], value, XMC_ENCODER_NAME + 1);
+	}
 	return XMC_OK;
 }
 
@@ -483,6 +512,7 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	model->has_alignment = has_alignment;
 	model->calibration = calibration;
 	model->measured = has_measured ? model + 1 : NULL;	/* see xmc_model_open */
+	XMC_TRY(read_encoders(ctx, st, model));
 	XMC_TRY(match_seen_groups(ctx, st, model));
 	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
 	XMC_TRY(match_tensors(ctx, st, model));

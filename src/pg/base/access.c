@@ -1,9 +1,10 @@
 /*
- * access.c - who may do what with a model: levels, and public functions that run as the extension's owner.
+ * access.c - who may do what with a model or a text encoder: levels, and public functions that run as the extension's owner.
  *
  * Levels, each of which includes those before it: score (read and score), review (approve pairs), train (train, schedule,
  * deploy, roll back), own. The owner of a model and the members of that role have all levels. Other roles have the level
- * that grant_model gave them.
+ * that grant_model gave them. A text encoder has the levels use, which grant_encoder gives, and own, which only the owner and
+ * the members of that role have.
  *
  * Ordinary roles may write to almost no table. The C function of each public SQL function that changes something is
  * xmcoh_as_owner. It calls the inner function, which has the same name in schema xmcoh_internal, as the extension's owner
@@ -40,15 +41,17 @@
 
 PG_FUNCTION_INFO_V1(xmcoh_as_owner);
 PG_FUNCTION_INFO_V1(xmcoh_may);
+PG_FUNCTION_INFO_V1(xmcoh_may_encoder);
 PG_FUNCTION_INFO_V1(xmcoh_level_rank);
 PG_FUNCTION_INFO_V1(xmcoh_may_become_role);
 
 #define INNER_SCHEMA "xmcoh_internal"
 
-/* Column numbers of xmcoh.model_grant_record in sql/tables.sql. */
-#define GRANT_MODEL_ID 2
+/* Column numbers of xmcoh.model_grant_record and xmcoh.encoder_grant_record in sql/tables.sql. Only the former has levels. */
+#define GRANT_OBJECT_ID 2
 #define GRANT_ROLE 3
 #define GRANT_LEVEL 4
+#define WITHOUT_LEVEL (-1)
 
 static const char *const level_name[] = {"score", "review", "train", "own"};
 
@@ -97,14 +100,14 @@ xmcoh_extension_owner(void)
 }
 
 /*
- * Whether a grant on the model gives the role this level. The table is read like a system catalogue, without privileges.
- * With `latest` it is read under the latest snapshot: a level that was taken back since the transaction began does not
- * count.
+ * Whether a grant in the table gives the role this level on a model, or, WITHOUT_LEVEL, the use of a text encoder. The table is
+ * read like a system catalogue, without privileges. With `latest` it is read under the latest snapshot: a level that was taken
+ * back since the transaction began does not count.
  */
 static bool
-is_granted(Oid role, int32 model_id, int wanted, bool latest)
+is_granted(const char *grants, Oid role, int32 object_id, int wanted, bool latest)
 {
-	Relation	table = table_open(get_relname_relid("model_grant_record", get_namespace_oid("xmcoh", false)), AccessShareLock);
+	Relation	table = table_open(get_relname_relid(grants, get_namespace_oid("xmcoh", false)), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -112,15 +115,16 @@ is_granted(Oid role, int32 model_id, int wanted, bool latest)
 	/* A parallel query has one snapshot, and PostgreSQL gives no other. */
 	Snapshot	snapshot = RegisterSnapshot(latest && !IsInParallelMode() ? GetLatestSnapshot() : GetActiveSnapshot());
 
-	ScanKeyInit(&key, GRANT_MODEL_ID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(model_id));
+	ScanKeyInit(&key, GRANT_OBJECT_ID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(object_id));
 	scan = systable_beginscan(table, InvalidOid, false, snapshot, 1, &key);
 	while (!granted && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		is_null;
-		Datum		level = heap_getattr(tuple, GRANT_LEVEL, RelationGetDescr(table), &is_null);
 		Oid			grantee = xmcoh_referenced_oid(heap_getattr(tuple, GRANT_ROLE, RelationGetDescr(table), &is_null));
 
-		granted = OidIsValid(grantee) && level_rank(DatumGetTextPP(level)) >= wanted && is_member_of_role(role, grantee);
+		granted = OidIsValid(grantee) && is_member_of_role(role, grantee)
+			&& (wanted == WITHOUT_LEVEL
+				|| level_rank(DatumGetTextPP(heap_getattr(tuple, GRANT_LEVEL, RelationGetDescr(table), &is_null))) >= wanted);
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -128,20 +132,49 @@ is_granted(Oid role, int32 model_id, int wanted, bool latest)
 	return granted;
 }
 
+/* Whether the role is a member of an owner. What a dropped role owned belongs to the owner of the extension. */
+static bool
+is_owner(Datum owner, Oid role)
+{
+	Oid			owner_role = xmcoh_referenced_oid(owner);
+
+	return is_member_of_role(role, OidIsValid(owner_role) ? owner_role : xmcoh_extension_owner());
+}
+
 /*
  * may(owner object_ref, model_id integer, level text [, role oid]): whether a role, by default the current role, has a
- * level on a model. A model whose owner was dropped belongs to the owner of the extension.
+ * level on a model
  */
 Datum
 xmcoh_may(PG_FUNCTION_ARGS)
 {
-	Oid			owner = xmcoh_referenced_oid(PG_GETARG_DATUM(0));
 	int			wanted = level_rank(PG_GETARG_TEXT_PP(2));
 	Oid			role = PG_NARGS() > 3 ? PG_GETARG_OID(3) : GetUserId();
 
-	if (!OidIsValid(owner))
-		owner = xmcoh_extension_owner();
-	PG_RETURN_BOOL(is_member_of_role(role, owner) || is_granted(role, PG_GETARG_INT32(1), wanted, PG_NARGS() > 3));
+	PG_RETURN_BOOL(is_owner(PG_GETARG_DATUM(0), role)
+				   || is_granted("model_grant_record", role, PG_GETARG_INT32(1), wanted, PG_NARGS() > 3));
+}
+
+bool
+xmcoh_may_use_encoder(Datum owner, int32 encoder_id, Oid role)
+{
+	return is_owner(owner, role) || is_granted("encoder_grant_record", role, encoder_id, WITHOUT_LEVEL, false);
+}
+
+/* may_encoder(owner object_ref, encoder_id integer, level text [, role oid]): level use or own */
+Datum
+xmcoh_may_encoder(PG_FUNCTION_ARGS)
+{
+	char	   *level = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	Oid			role = PG_NARGS() > 3 ? PG_GETARG_OID(3) : GetUserId();
+
+	if (strcmp(level, "use") != 0 && strcmp(level, "own") != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("level is \"%s\" instead of use or own", level));
+	PG_RETURN_BOOL(is_owner(PG_GETARG_DATUM(0), role)
+				   || (strcmp(level, "use") == 0
+					   && is_granted("encoder_grant_record", role, PG_GETARG_INT32(1), WITHOUT_LEVEL, PG_NARGS() > 3)));
 }
 
 /* may_become(role oid, other oid) */

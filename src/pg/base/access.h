@@ -1,7 +1,7 @@
 /*
  * access.h - the tables and the owner of the extension.
  *
- * access.c also has the SQL functions on levels: who may do what with a model.
+ * access.c also has the SQL functions on levels: who may do what with a model or a text encoder.
  */
 #ifndef XMCOH_PG_ACCESS_H
 #define XMCOH_PG_ACCESS_H
@@ -17,5 +17,8 @@ extern Oid	xmcoh_extension_table(const char *name);
 
 /* The owner of the extension's tables. ERROR undefined_table after DROP EXTENSION. */
 extern Oid	xmcoh_extension_owner(void);
+
+/* Whether a role may use the text encoder with this number and this owner (object_ref). Needs an active snapshot. */
+extern bool xmcoh_may_use_encoder(Datum owner, int32 encoder_id, Oid role);
 
 #endif

@@ -50,6 +50,17 @@ xmcoh_json_number(JsonbParseState **state, const char *name, double value)
 }
 
 void
+xmcoh_json_text(JsonbParseState **state, const char *name, const char *value)
+{
+	JsonbValue	text = {.type = jbvString};
+
+	text.val.string.val = pstrdup(value);
+	text.val.string.len = strlen(value);
+	push_name(state, name);
+	(void) pushJsonbValue(state, WJB_VALUE, &text);
+}
+
+void
 xmcoh_json_bool(JsonbParseState **state, const char *name, bool value)
 {
 	JsonbValue	boolean = {.type = jbvBool};

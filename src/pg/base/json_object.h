@@ -18,6 +18,7 @@ extern Jsonb *xmcoh_json_end(JsonbParseState **state);
 
 /* A number as the shortest text that reads back as the same double; null for NaN and infinity. */
 extern void xmcoh_json_number(JsonbParseState **state, const char *name, double value);
+extern void xmcoh_json_text(JsonbParseState **state, const char *name, const char *value);
 extern void xmcoh_json_bool(JsonbParseState **state, const char *name, bool value);
 
 #endif

@@ -20,6 +20,7 @@ int			xmcoh_max_running_jobs = 4;
 int			xmcoh_max_running_jobs_per_role = 2;
 int			xmcoh_nice = 0;
 int			xmcoh_training_workers = 1;
+int			xmcoh_encoder_cache = 16;
 
 void
 xmcoh_define_settings(void)
@@ -77,6 +78,13 @@ xmcoh_define_settings(void)
 							&xmcoh_training_workers,
 							1, 1, XMC_MAX_SHARDS,
 							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.encoder_cache",
+							"How much memory a session uses to keep vectors that text encoders have computed.",
+							"The vectors that were used last are kept. Zero keeps none.",
+							&xmcoh_encoder_cache,
+							16, 0, MAX_KILOBYTES / 1024,
+							PGC_USERSET, GUC_UNIT_MB,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 }

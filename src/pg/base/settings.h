@@ -27,6 +27,9 @@ extern int	xmcoh_nice;
 /* xmcoh.training_workers: how many processes train a network, and into how many shards each minibatch is cut. */
 extern int	xmcoh_training_workers;
 
+/* xmcoh.encoder_cache, in MB: how many vectors of text encoders a session keeps; 0: none. */
+extern int	xmcoh_encoder_cache;
+
 /* Defines all of them. For _PG_init. */
 extern void xmcoh_define_settings(void);
 

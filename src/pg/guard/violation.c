@@ -65,6 +65,8 @@ digest_document(const SourceDocument *document, const xmc_options *options)
 		digest = digest_bytes(digest, item->key, item->key_length);
 		digest = digest_bytes(digest, item->text, item->text_length);
 		digest = digest_bytes(digest, item->image, sizeof(float) * (size_t) options->image_dim);
+		if (document->image_text != NULL)
+			digest = digest_bytes(digest, document->image_text[i].text, document->image_text[i].length);
 		digest = digest_bytes(digest, item->text_embedding, sizeof(float) * (size_t) options->text_dim);
 		digest = digest_bytes(digest, &document->position[i], sizeof(double));
 	}

@@ -1,5 +1,6 @@
 /*
- * cachefile.c - the file through which sessions share one copy of a version's weights; cachefile.h is the contract.
+ * cachefile.c - the file through which sessions share one copy of a version's weights or of a text encoder; cachefile.h is the
+ * contract.
  */
 #include "model/cachefile.h"
 
@@ -120,12 +121,11 @@ remove_file(const char *path)
 
 /* ---- has a file been changed? ---- */
 
-bool
-xmcoh_has_sha256(const void *bytes, size_t size, const char *sha256)
+void
+xmcoh_sha256(const void *bytes, size_t size, char *digits)
 {
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	char		digits[SHA256_DIGITS + 1];
 	bool		done;
 
 	done = hash != NULL && pg_cryptohash_init(hash) >= 0 && pg_cryptohash_update(hash, bytes, size) >= 0
@@ -135,6 +135,15 @@ xmcoh_has_sha256(const void *bytes, size_t size, const char *sha256)
 	if (!done)
 		elog(ERROR, "could not compute SHA-256");
 	hex_encode((const char *) digest, sizeof digest, digits);
+	digits[SHA256_DIGITS] = '\0';
+}
+
+bool
+xmcoh_has_sha256(const void *bytes, size_t size, const char *sha256)
+{
+	char		digits[SHA256_DIGITS + 1];
+
+	xmcoh_sha256(bytes, size, digits);
 	return memcmp(digits, sha256, SHA256_DIGITS) == 0;
 }
 
@@ -255,7 +264,7 @@ xmcoh_cachefile_write(const char *sha256, const void *bytes, size_t size)
 	ereport(LOG,
 			(errcode_for_file_access(),
 			 errmsg("could not write cache file \"%s\": %m", path),
-			 errdetail("This session keeps a private copy of the weights, %zu bytes.", size)));
+			 errdetail("This session keeps a private copy of %zu bytes.", size)));
 	return false;
 }
 
@@ -376,49 +385,50 @@ compare_hashes(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* The versions of this database. */
-typedef struct Versions
+/* What the tables of this database hold. */
+typedef struct Needed
 {
 	TableFile	table;			/* of xmcoh.model_version */
-	char	  **hashes;			/* (n) SHA-256 of all versions, sorted */
+	char	  **hashes;			/* (n) SHA-256 of all versions and text encoders, sorted */
 	uint64		n;
-} Versions;
+} Needed;
 
 /*
- * Reads the versions into the current memory context. It reads as the owner of the table, because the caller sees only the
- * models that it may use; and under the latest snapshot, because an older one lacks versions that others have committed.
+ * Reads the hashes into the current memory context. It reads as the owner of the table, because the caller sees only the
+ * models that it may use; and under the latest snapshot, because an older one lacks what others have committed.
  */
-static Versions
-read_versions(void)
+static Needed
+read_needed(void)
 {
 	MemoryContext result = CurrentMemoryContext;
-	Versions	versions;
+	Needed		needed;
 	Oid			owner;
 	Oid			user;
 	int			security;
 
-	versions.table = weights_table(&owner);
+	needed.table = weights_table(&owner);
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	/* In a parallel plan all processes have one snapshot, and no other may be taken. */
 	PushActiveSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute("SELECT sha256 FROM xmcoh.model_version", true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read xmcoh.model_version");
-	versions.n = SPI_processed;
-	versions.hashes = MemoryContextAllocHuge(result, Max(versions.n, 1) * sizeof(char *));
-	for (uint64 k = 0; k < versions.n; k++)
+	if (SPI_execute("SELECT sha256 FROM xmcoh.model_version UNION ALL SELECT sha256 FROM xmcoh.encoder", true, 0)
+		!= SPI_OK_SELECT)
+		elog(ERROR, "could not read xmcoh.model_version and xmcoh.encoder");
+	needed.n = SPI_processed;
+	needed.hashes = MemoryContextAllocHuge(result, Max(needed.n, 1) * sizeof(char *));
+	for (uint64 k = 0; k < needed.n; k++)
 	{
 		char	   *hash = SPI_getvalue(SPI_tuptable->vals[k], SPI_tuptable->tupdesc, 1);
 
-		versions.hashes[k] = MemoryContextStrdup(result, hash != NULL ? hash : "");
+		needed.hashes[k] = MemoryContextStrdup(result, hash != NULL ? hash : "");
 	}
 	SPI_finish();
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
-	qsort(versions.hashes, versions.n, sizeof(char *), compare_hashes);
-	return versions;
+	qsort(needed.hashes, needed.n, sizeof(char *), compare_hashes);
+	return needed;
 }
 
 /* Whether the file of a table does not exist any more. */
@@ -445,11 +455,11 @@ is_old(const char *path)
 
 /* Whether a file of this table and hash is not needed. */
 static bool
-is_unneeded(const Versions *versions, const TableFile *table, const char *sha256)
+is_unneeded(const Needed *needed, const TableFile *table, const char *sha256)
 {
-	if (memcmp(table, &versions->table, sizeof *table) != 0)
+	if (memcmp(table, &needed->table, sizeof *table) != 0)
 		return is_gone(table);
-	return bsearch(&sha256, versions->hashes, versions->n, sizeof(char *), compare_hashes) == NULL;
+	return bsearch(&sha256, needed->hashes, needed->n, sizeof(char *), compare_hashes) == NULL;
 }
 
 int
@@ -457,7 +467,7 @@ xmcoh_cachefile_sweep(bool at_commit)
 {
 	MemoryContext sweeping = AllocSetContextCreate(CurrentMemoryContext, "xmcoh sweep", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(sweeping);
-	Versions	versions = read_versions();
+	Needed		needed = read_needed();
 	DIR		   *directory = AllocateDir(CACHE_DIRECTORY);
 	struct dirent *entry;
 	int			n = 0;
@@ -475,7 +485,7 @@ xmcoh_cachefile_sweep(bool at_commit)
 		/* old files of any database; of the others those that are not needed */
 		if (is_old(path))
 			n += remove_file(path);
-		else if (!parse_name(entry->d_name, &table, sha256) || !is_unneeded(&versions, &table, sha256))
+		else if (!parse_name(entry->d_name, &table, sha256) || !is_unneeded(&needed, &table, sha256))
 			continue;			/* an unknown name may be the draft of a process that is writing */
 		else if (at_commit && table.database == MyDatabaseId)
 		{

@@ -1,10 +1,11 @@
 /*
- * cachefile.h - the file through which sessions share one read-only copy of a version's weights.
+ * cachefile.h - the file through which sessions share one read-only copy of a version's weights or of a text
+ * encoder.
  *
  * Name: base/pgsql_tmp/pgsql_tmp.xmcoh.<tablespace>.<database>.<table file>.<sha256>, after the file of the table
- * xmcoh.model_version and the hash of the weights. PostgreSQL removes files of this prefix when the server starts, also
- * after a crash, and leaves them out of base backups. A file that is missing or damaged is written again from the table, so
- * no file needs fsync.
+ * xmcoh.model_version, which stands for the installed extension, and the hash of the content. PostgreSQL removes files of this
+ * prefix when the server starts, also after a crash, and leaves them out of base backups. A file that is missing or damaged is
+ * written again from the tables, so no file needs fsync.
  *
  * Verification. The session that writes a file has checked the bytes in full: SHA-256, every tensor, every number. The
  * first session that maps the file verifies the SHA-256 of the mapped bytes. Then it writes a seal beside the file: device,
@@ -16,7 +17,8 @@
  * that user can change the tables as well.
  *
  * When a file is removed:
- * - Its version is dropped or pruned: when that transaction commits (xmcoh.sweep_cache), else by the next sweep.
+ * - Its version is dropped or pruned, or its text encoder is dropped: when that transaction commits (xmcoh.sweep_cache),
+ *   else by the next sweep.
  * - Its database is dropped: by the next sweep in the server.
  * - Its extension is dropped: by the first sweep in the server after the next checkpoint.
  * - No session has opened it for a week: by the next sweep.
@@ -42,7 +44,7 @@ typedef struct CacheFile
 } CacheFile;
 
 /*
- * Maps the cache file of the weights with this SHA-256 (64 hexadecimal digits) and `size` bytes, read-only, and verifies
+ * Maps the cache file with this SHA-256 (64 hexadecimal digits) and `size` bytes, read-only, and verifies
  * it. `file` must be zeroed and must not move. False when the file is missing or damaged; *damage says what is wrong with a
  * damaged file, else it is NULL. ERROR io_error: see mapping.h.
  */
@@ -65,6 +67,9 @@ extern bool xmcoh_cachefile_write(const char *sha256, const void *bytes, size_t 
  * database are removed when this transaction commits. Needs a transaction.
  */
 extern int	xmcoh_cachefile_sweep(bool at_commit);
+
+/* The SHA-256 in hexadecimal: SHA256_DIGITS digits and a NUL. */
+extern void xmcoh_sha256(const void *bytes, size_t size, char *digits);
 
 /* Whether these bytes have this SHA-256, given in hexadecimal. */
 extern bool xmcoh_has_sha256(const void *bytes, size_t size, const char *sha256);

@@ -21,6 +21,9 @@ extern int32 xmcoh_find_encoder(const char *name, size_t name_length);
  */
 extern const xmc_text_encoder_shape *xmcoh_encoder_shape(int32 encoder_id);
 
+/* The SHA-256 of the file of an encoder in hexadecimal digits, likewise. Valid until the end of the transaction. */
+extern const char *xmcoh_encoder_sha256(int32 encoder_id);
+
 /*
  * Vectors of n texts, in UTF-8, into out (n, dim). Equal texts are embedded once. Vectors that the session has computed lately
  * come from its cache (xmcoh.encoder_cache). No check of privileges. Writes nothing to the database. Errors: undefined_object,

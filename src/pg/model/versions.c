@@ -55,6 +55,10 @@ xmcoh_inspect_weights(PG_FUNCTION_ARGS)
 	xmcoh_json_number(&json, "text_dim", model->options.text_dim);
 	xmcoh_json_bool(&json, "words", model->options.words);
 	add_options(&json, &model->options);
+	if (model->encoder[XMC_TEXT][0] != '\0')
+		xmcoh_json_text(&json, "encoder", model->encoder[XMC_TEXT]);
+	if (model->encoder[XMC_IMAGE][0] != '\0')
+		xmcoh_json_text(&json, "image_encoder", model->encoder[XMC_IMAGE]);
 	xmcoh_json_number(&json, "feature_version", XMC_FEATURE_VERSION);
 	xmcoh_json_number(&json, "tensors", model->n_tensors);
 	xmcoh_json_number(&json, "parameters", (double) parameters);

@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "base/lookup_mark.h"
+
 #include "xmcoh/model.h"
 
 /* A version whose weights are open. Valid until the end of the transaction. model NULL: no version is deployed. */
@@ -17,6 +19,7 @@ typedef struct DeployedModel
 	int32		model_id;
 	int32		version;
 	const xmc_model *model;
+	int32		encoder[XMC_MODALITIES];	/* the numbers of the model's text encoders, for texts and for images; 0: none */
 } DeployedModel;
 
 /*
@@ -27,14 +30,7 @@ typedef struct ModelLookup
 {
 	char	   *name;			/* NULL: nothing looked up yet */
 	size_t		name_length;
-	Oid			user;
-	uint32		local_transaction;
-	SubTransactionId subtransaction;
-	CommandId	command;
-	TransactionId xmax;
-	uint32		running;		/* transactions and subtransactions below xmax that were running */
-	int32		running_subs;
-	uint32		lost_mappings;
+	LookupMark	mark;
 	DeployedModel answer;
 } ModelLookup;
 

@@ -336,10 +336,10 @@ score_state(FunctionCallInfo fcinfo, const OrderState *state, const KeyedItem *s
 	xmc_item   *item = palloc(sizeof(xmc_item) * (Size) (state->n + 1));
 
 	for (int32 i = 0; i < state->n; i++)
-		xmcoh_item_of_input(&sorted[i].item->input, &deployed->model->options, sorted[i].key, sorted[i].key_length,
+		xmcoh_item_of_input(&sorted[i].item->input, deployed, sorted[i].key, sorted[i].key_length,
 							!state->by_position, &item[i]);
-	xmcoh_score_items(deployed->model, state->n, item, out);
-	xmcoh_notice_missing_input(&deployed->model->options, state->takes_embedding, state->score_kind, &out->document,
+	xmcoh_score_items(deployed, state->n, item, out);
+	xmcoh_notice_missing_input(deployed, state->takes_embedding, state->score_kind, &out->document,
 						  &site->notices);
 }
 

@@ -98,7 +98,7 @@ item_name(void *arg)
 
 /* The n items of the arguments texts, images and text_embeddings, in `from` 1 to 3, with the keys 1 to n. */
 static xmc_item *
-read_items(FunctionCallInfo fcinfo, const xmc_options *options, int *n)
+read_items(FunctionCallInfo fcinfo, const DeployedModel *deployed, int *n)
 {
 	static const char *const name[3] = {"texts", "images", "text_embeddings"};
 	ItemArray	array[3];
@@ -125,7 +125,7 @@ read_items(FunctionCallInfo fcinfo, const xmc_options *options, int *n)
 		ItemInput	input;
 
 		xmcoh_item_input_read(value[0][i], value[1][i], value[2][i], item_name, &i, &input);
-		xmcoh_item_of_input(&input, options, key, strlen(key), true, &item[i]);
+		xmcoh_item_of_input(&input, deployed, key, strlen(key), true, &item[i]);
 	}
 	return item;
 }
@@ -137,16 +137,16 @@ score_call(FunctionCallInfo fcinfo, bool may_lack, ScoredDocument *scored, int *
 	ModelLookup *lookup = fcinfo->flinfo->fn_extra;
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	const DeployedModel *deployed;
-	const xmc_item *item;
+	xmc_item   *item;
 
 	if (lookup == NULL)
 		lookup = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelLookup));
 	deployed = xmcoh_lookup_deployed(lookup, fcinfo->flinfo->fn_mcxt, VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model), may_lack);
 	if (deployed->model == NULL)
 		return deployed;
-	item = read_items(fcinfo, &deployed->model->options, n);
+	item = read_items(fcinfo, deployed, n);
 	if (*n >= 2)
-		xmcoh_score_items(deployed->model, *n, item, scored);
+		xmcoh_score_items(deployed, *n, item, scored);
 	return deployed;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/xmcoh.h"
 #include "query/arguments.h"
+#include "query/encoded.h"
 
 #include "xmcoh/decided.h"
 
@@ -155,13 +156,15 @@ score_batch(Batch *batch)
 
 /* ---- inputs of the model for which no source has a column ---- */
 
-/* Whether a source, or a member of it, has an image column or a text_embedding column. */
+/* Whether a source, or a member of it, has an image column; or text embeddings, given or to be computed. */
 static bool
 has_column(const SourceColumns *columns, bool image)
 {
 	ListCell   *cell;
 
 	if ((image ? columns->image : columns->text_embedding) != NULL)
+		return true;
+	if (!image && columns->text != NULL && columns->encoder[XMC_TEXT] > 0)
 		return true;
 	foreach(cell, columns->members)
 		if (has_column(lfirst(cell), image))
@@ -226,6 +229,8 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	List	   *sources = xmcoh_bulk_sources(deployed->model_id, request->source);
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
 	Batch	   *batch = palloc0(sizeof(Batch));
+	EncodedRequest wanted = {.options = &deployed->model->options,.deployed = deployed,.keys = request->keys,
+	.filter = request->filter,.arg = request->arg};
 	ListCell   *cell;
 
 	notice_missing(deployed, sources);
@@ -235,7 +240,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	batch->approved = approved;
 	foreach(cell, sources)
 	{
-		SourceReader *reader = xmcoh_source_open(lfirst(cell), &deployed->model->options, request->keys);
+		EncodedReader *reader = xmcoh_encoded_open(lfirst(cell), &wanted);
 		const SourceDocument *next;
 
 		do
@@ -243,9 +248,9 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 			MemoryContext before;
 
 			/* a document joins the batch; the batch is scored when it is full, and at the end of the source */
-			next = xmcoh_source_next(reader);
+			next = xmcoh_encoded_next(reader);
 			before = MemoryContextSwitchTo(memory);
-			if (next != NULL && (request->filter == NULL || request->filter(request->arg, next)))
+			if (next != NULL)
 				add_document(batch, next);
 			if (batch->n == BATCH_DOCUMENTS || batch->pairs >= BATCH_PAIRS || batch->numbers >= BATCH_NUMBERS
 				|| (next == NULL && batch->n > 0))
@@ -255,7 +260,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 			}
 			MemoryContextSwitchTo(before);
 		} while (next != NULL);
-		xmcoh_source_close(reader);
+		xmcoh_encoded_close(reader);
 	}
 	pfree(batch);
 	MemoryContextDelete(memory);

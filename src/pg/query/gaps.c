@@ -17,6 +17,7 @@
 #include "base/xmcoh.h"
 #include "query/arguments.h"
 #include "query/bulk.h"
+#include "query/encoded.h"
 #include "source/pairs.h"
 #include "source/source.h"
 
@@ -125,23 +126,29 @@ visit_asked(void *arg, const SourceDocument *document)
 
 /* ---- candidates ---- */
 
-/* Whether the stored order of a document is approved: by its source, or because each pair of neighbours was decided so. */
+/* A filter: whether the stored order of a document is approved: by its source, or because each pair of neighbours was decided so. */
 static bool
-is_approved(const GapSearch *search, const SourceDocument *document)
+is_approved(void *arg, const SourceDocument *document)
 {
+	const GapSearch *search = arg;
 	xmc_ctx		ctx = xmcoh_context();
-	uint8	   *decided;
+	MemoryContext caller;
+	const uint8 *decided;
+	bool		approved;
 	bool		stale;
 
 	if (document->approved)
 		return true;
 	if (document->n_placed < 2)
 		return false;
+	caller = MemoryContextSwitchTo(search->scratch);
 	decided = xmcoh_decided(&ctx, search->approved, STALE_UNCHANGED, document, &stale);
-	for (int32 k = 0; decided != NULL && k + 1 < document->n_placed; k++)
-		if (decided[(int64) document->order[k] * document->n + document->order[k + 1]] != XMC_DECIDED_BEFORE)
-			return false;
-	return decided != NULL;
+	approved = decided != NULL;
+	for (int32 k = 0; approved && k + 1 < document->n_placed; k++)
+		approved = decided[(int64) document->order[k] * document->n + document->order[k + 1]] == XMC_DECIDED_BEFORE;
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(search->scratch);
+	return approved;
 }
 
 static bool
@@ -227,17 +234,14 @@ visit_approved(void *arg, const SourceDocument *document)
 	xmc_steps	steps;
 	ListCell   *cell;
 
-	if (document->order != NULL && is_approved(search, document))
+	xmc_arena_init(&arena, &ctx);
+	read_steps(search, document, &arena, &steps);
+	foreach(cell, search->asked)
 	{
-		xmc_arena_init(&arena, &ctx);
-		read_steps(search, document, &arena, &steps);
-		foreach(cell, search->asked)
-		{
-			Asked	   *asked = lfirst(cell);
+		Asked	   *asked = lfirst(cell);
 
-			if (asked->n_places > 0 && steps.n > 0 && strcmp(asked->key, document->key) != 0)
-				compare(search, asked, document, &steps);
-		}
+		if (asked->n_places > 0 && steps.n > 0 && strcmp(asked->key, document->key) != 0)
+			compare(search, asked, document, &steps);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(search->scratch);
@@ -323,11 +327,13 @@ xmcoh_missing_steps(PG_FUNCTION_ARGS)
 	GapSearch	search = {.most = xmcoh_candidates_argument(fcinfo->args[2])};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	DeployedModel deployed;
+	EncodedRequest wanted = {.deployed = &deployed,.keys = keys};
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
 	search.model = deployed.model;
+	wanted.options = &deployed.model->options;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	search.memory = CurrentMemoryContext;
@@ -335,11 +341,13 @@ xmcoh_missing_steps(PG_FUNCTION_ARGS)
 	/* first, since reading relations of pairs may run code that changes what the sources are */
 	if (search.most > 0)
 		search.approved = xmcoh_read_pairs(deployed.model_id, NULL, true);
-	xmcoh_source_visit(xmcoh_source_columns(deployed.model_id, PG_ARGISNULL(3) ? InvalidOid : PG_GETARG_OID(3)),
-					   &deployed.model->options, keys, visit_asked, &search);
+	xmcoh_encoded_visit(xmcoh_source_columns(deployed.model_id, PG_ARGISNULL(3) ? InvalidOid : PG_GETARG_OID(3)), &wanted,
+						visit_asked, &search);
+	wanted.keys = NULL;
+	wanted.filter = is_approved;
+	wanted.arg = &search;
 	if (search.most > 0 && search.asked != NIL)
-		xmcoh_source_visit(xmcoh_source_columns(deployed.model_id, InvalidOid), &deployed.model->options, NULL,
-						   visit_approved, &search);
+		xmcoh_encoded_visit(xmcoh_source_columns(deployed.model_id, InvalidOid), &wanted, visit_approved, &search);
 	foreach(cell, search.asked)
 	{
 		Asked	   *asked = lfirst(cell);

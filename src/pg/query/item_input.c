@@ -66,15 +66,16 @@ wanted_embedding(const float *values, int32 got, int32 wanted, const char *what,
 }
 
 void
-xmcoh_item_of_input(const ItemInput *input, const xmc_options *options, const char *key, size_t key_length,
+xmcoh_item_of_input(const ItemInput *input, const DeployedModel *deployed, const char *key, size_t key_length,
 					bool name_item, xmc_item *out)
 {
+	const xmc_options *options = &deployed->model->options;
 	const char *item = NULL;
 
 	if (name_item && (input->image_length != options->image_dim || input->embedding_length != options->text_dim))
 		item = pnstrdup(key, key_length);
 	*out = (xmc_item){.key = key, .key_length = key_length};
-	if (input->text_length >= 0 && options->words)
+	if (input->text_length >= 0 && (options->words || deployed->encoder[XMC_TEXT] > 0))
 	{
 		char	   *utf8 = pg_server_to_any(input->text, input->text_length, PG_UTF8);
 
@@ -87,10 +88,12 @@ xmcoh_item_of_input(const ItemInput *input, const xmc_options *options, const ch
 }
 
 void
-xmcoh_notice_missing_input(const xmc_options *options, bool takes_embedding, xmc_score_kind kind,
+xmcoh_notice_missing_input(const DeployedModel *deployed, bool takes_embedding, xmc_score_kind kind,
 						   const xmc_document *document, InputNotices *given)
 {
-	if (options->text_dim > 0 && !takes_embedding && !given->no_embedding && document->n > 0)
+	const xmc_options *options = &deployed->model->options;
+
+	if (options->text_dim > 0 && deployed->encoder[XMC_TEXT] == 0 && !takes_embedding && !given->no_embedding && document->n > 0)
 	{
 		given->no_embedding = true;
 		ereport(NOTICE,

@@ -11,6 +11,8 @@
 
 #include "fmgr.h"
 
+#include "model/weights.h"
+
 #include "xmcoh/dataset.h"
 #include "xmcoh/scorer.h"
 
@@ -39,7 +41,7 @@ extern void xmcoh_item_input_read(NullableDatum text, NullableDatum image, Nulla
  * The item as the core takes it: its text in UTF-8, and the embeddings that the model reads. ERROR data_exception, with
  * what was got and what is wanted, for an embedding of another length. `name_item`: the error names the item by its key.
  */
-extern void xmcoh_item_of_input(const ItemInput *input, const xmc_options *options, const char *key, size_t key_length,
+extern void xmcoh_item_of_input(const ItemInput *input, const DeployedModel *deployed, const char *key, size_t key_length,
 								bool name_item, xmc_item *out);
 
 /* Which notices one call site has given. */
@@ -50,11 +52,11 @@ typedef struct InputNotices
 } InputNotices;
 
 /*
- * Two NOTICEs, each once in a call site. One: the model reads text embeddings, but the call has none (takes_embedding
- * false: the function's form has no such argument). The other, for the fused score alone: an item has nothing that the
+ * Two NOTICEs, each once in a call site. One: the model reads text embeddings and has no encoder that makes them, but the call
+ * has none (takes_embedding false: the function's form has no such argument). The other, for the fused score alone: an item has nothing that the
  * model reads.
  */
-extern void xmcoh_notice_missing_input(const xmc_options *options, bool takes_embedding, xmc_score_kind kind,
+extern void xmcoh_notice_missing_input(const DeployedModel *deployed, bool takes_embedding, xmc_score_kind kind,
 									   const xmc_document *document, InputNotices *given);
 
 /* ERROR program_limit_exceeded when n is above xmcoh.max_document_items. */

@@ -15,6 +15,7 @@
 #include "query/alignment.h"
 #include "query/arguments.h"
 #include "query/bulk.h"
+#include "query/encoded.h"
 #include "source/source.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_missing_photos);
@@ -352,6 +353,7 @@ xmcoh_missing_photos(PG_FUNCTION_ARGS)
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	const DocumentKeys *keys = xmcoh_wanted_documents(fcinfo, 1, 5);
 	DeployedModel deployed;
+	EncodedRequest wanted = {.deployed = &deployed,.keys = keys};
 	PhotoSearch search = {.deployed = &deployed,.most = xmcoh_candidates_argument(fcinfo->args[2])};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	ListCell   *cell;
@@ -363,12 +365,13 @@ xmcoh_missing_photos(PG_FUNCTION_ARGS)
 	search.memory = CurrentMemoryContext;
 	search.scratch = AllocSetContextCreate(CurrentMemoryContext, "xmcoh photos", ALLOCSET_DEFAULT_SIZES);
 	search.chunk_memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh pool", ALLOCSET_DEFAULT_SIZES);
-	xmcoh_source_visit(xmcoh_source_columns(deployed.model_id, PG_ARGISNULL(4) ? InvalidOid : PG_GETARG_OID(4)),
-					   &deployed.model->options, keys, visit_asked, &search);
+	wanted.options = &deployed.model->options;
+	xmcoh_encoded_visit(xmcoh_source_columns(deployed.model_id, PG_ARGISNULL(4) ? InvalidOid : PG_GETARG_OID(4)), &wanted,
+						visit_asked, &search);
 	if (!PG_ARGISNULL(3) && search.most > 0 && search.asked != NIL)
 	{
-		xmcoh_source_visit(xmcoh_source_columns(deployed.model_id, PG_GETARG_OID(3)), &deployed.model->options, NULL,
-						   visit_pool, &search);
+		wanted.keys = NULL;
+		xmcoh_encoded_visit(xmcoh_source_columns(deployed.model_id, PG_GETARG_OID(3)), &wanted, visit_pool, &search);
 		end_chunk(&search);
 	}
 	foreach(cell, search.asked)

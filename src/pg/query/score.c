@@ -68,10 +68,10 @@ pair_score(FunctionCallInfo fcinfo)
 
 		xmcoh_item_input_read(fcinfo->args[text_argument[k]], fcinfo->args[image_argument[k]],
 							fcinfo->args[embedding_argument[k]], item_name, key[k], &input);
-		xmcoh_item_of_input(&input, &deployed->model->options, key[k], 1, true, &item[k]);
+		xmcoh_item_of_input(&input, deployed, key[k], 1, true, &item[k]);
 	}
-	xmcoh_score_items(deployed->model, 2, item, &scored);
-	xmcoh_notice_missing_input(&deployed->model->options,
+	xmcoh_score_items(deployed, 2, item, &scored);
+	xmcoh_notice_missing_input(deployed,
 						  is_given(fcinfo, embedding_argument[0]) || is_given(fcinfo, embedding_argument[1]),
 						  XMC_SCORE_FUSED, &scored.document, &site->notices);
 	return scored.scores.score[XMC_SCORE_FUSED][1];	/* row a, column b of the 2 x 2 matrix */

@@ -4,14 +4,17 @@
 #include "query/scored_document.h"
 
 #include "base/xmcoh.h"
+#include "query/encoded.h"
 
 #include "xmcoh/order.h"
 
 void
-xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredDocument *out)
+xmcoh_score_items(const DeployedModel *deployed, int32 n, xmc_item *item, ScoredDocument *out)
 {
+	const xmc_model *model = deployed->model;
 	xmc_ctx		ctx = xmcoh_context();
 
+	xmcoh_encode_items(deployed, n, item);
 	XMCOH_TRY(xmc_document_build(&ctx, &model->options, xmcoh_tokeniser(), n, item, &out->document), &ctx);
 	XMCOH_TRY(xmc_score_documents(&ctx, model, 1, &out->document, &out->scores), &ctx);
 }

@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "model/weights.h"
+
 #include "xmcoh/dataset.h"
 #include "xmcoh/scorer.h"
 
@@ -17,8 +19,11 @@ typedef struct ScoredDocument
 	xmc_scores	scores;
 } ScoredDocument;
 
-/* Scores n items, sorted by xmc_item_compare, as one document; allocates in the current context. */
-extern void xmcoh_score_items(const xmc_model *model, int32 n, const xmc_item *item, ScoredDocument *out);
+/*
+ * Scores n items, sorted by xmc_item_compare, as one document; allocates in the current context. Sets the text embeddings that
+ * the items lack, if the model has an encoder (encoded.h).
+ */
+extern void xmcoh_score_items(const DeployedModel *deployed, int32 n, xmc_item *item, ScoredDocument *out);
 
 /*
  * The order by one kind of score, of the items that this kind covers (xmc_score_kind_items): order[k] is the item at place

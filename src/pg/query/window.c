@@ -176,10 +176,10 @@ place_rows(FunctionCallInfo fcinfo, WindowObject window, int32 n, int32 *place)
 	{
 		char	   *number = psprintf("%d", i);
 
-		xmcoh_item_of_input(&row[i].input, &deployed->model->options, number, strlen(number), false, &item[i]);
+		xmcoh_item_of_input(&row[i].input, deployed, number, strlen(number), false, &item[i]);
 	}
-	xmcoh_score_items(deployed->model, n, item, &scored);
-	xmcoh_notice_missing_input(&deployed->model->options, PG_NARGS() > 3, kind, &scored.document, &site->notices);
+	xmcoh_score_items(deployed, n, item, &scored);
+	xmcoh_notice_missing_input(deployed, PG_NARGS() > 3, kind, &scored.document, &site->notices);
 	m = xmcoh_decode_scores(&scored.document, &scored.scores, kind, NULL, order);
 	memset(place, 0, sizeof(int32) * (Size) n);
 	for (int32 k = 0; k < m; k++)

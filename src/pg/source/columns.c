@@ -31,6 +31,7 @@ static const struct
 	[COLUMN_ITEM] = {"item", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_TEXT] = {"text", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_IMAGE] = {"image", "float4[]", FLOAT4ARRAYOID, WANTED_EMBEDDING},
+	[COLUMN_IMAGE_TEXT] = {"image", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_TEXT_EMBEDDING] = {"text_embedding", "float4[]", FLOAT4ARRAYOID, WANTED_EMBEDDING},
 	[COLUMN_POSITION] = {"position", "float8", FLOAT8OID, "a numeric type"},
 	[COLUMN_APPROVED] = {"approved", "bool", BOOLOID, "boolean, unless approved is the word all"},
@@ -99,6 +100,24 @@ can_be_read(Oid type, ColumnUse use)
 	}
 }
 
+static bool
+is_text_type(Oid type)
+{
+	char		category;
+	bool		is_preferred;
+
+	get_type_category_preferred(getBaseType(type), &category, &is_preferred);
+	return category == TYPCATEGORY_STRING;
+}
+
+ColumnUse
+xmcoh_image_use(Oid relation, const char *column, bool has_encoder)
+{
+	AttrNumber	number = has_encoder && column ? get_attnum(relation, column) : InvalidAttrNumber;
+
+	return number > 0 && is_text_type(get_atttype(relation, number)) ? COLUMN_IMAGE_TEXT : COLUMN_IMAGE;
+}
+
 void
 xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *hint)
 {
@@ -118,7 +137,10 @@ xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *
 				errcode(ERRCODE_DATATYPE_MISMATCH),
 				errmsg("column \"%s\" of %s cannot be read as %s: it is of type %s", column, xmcoh_relation_name(relation),
 					   use_of[use].role, format_type_with_typemod(type, modifier)),
-				errhint("The type of the column must be %s.", use_of[use].wanted));
+				use == COLUMN_IMAGE && is_text_type(type)
+				? errhint("The type of the column must be %s. A model that was created with image_encoder reads texts, too.",
+						  use_of[use].wanted)
+				: errhint("The type of the column must be %s.", use_of[use].wanted));
 }
 
 /* ---- what xmcoh.source_record says ---- */
@@ -248,9 +270,10 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 	SPITupleTable *rows;
 	uint64		n;
 
-	prepared(&plan, "SELECT relation, document, item, text, image, text_embedding, position, approved, documents_of,"
-			 " all_approved, group_columns FROM xmcoh.source_record WHERE model_id OPERATOR(pg_catalog.=) $1"
-			 " ORDER BY documents_of IS NOT NULL, source_id", 1, types);
+	prepared(&plan, "SELECT s.relation, s.document, s.item, s.text, s.image, s.text_embedding, s.position, s.approved,"
+			 " s.documents_of, s.all_approved, s.group_columns, m.encoder_id, m.image_encoder_id"
+			 " FROM xmcoh.source_record AS s LEFT JOIN xmcoh.model AS m ON m.model_id OPERATOR(pg_catalog.=) s.model_id"
+			 " WHERE s.model_id OPERATOR(pg_catalog.=) $1 ORDER BY s.documents_of IS NOT NULL, s.source_id", 1, types);
 	if (SPI_execute_plan(plan, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read xmcoh.source_record");
 	rows = SPI_tuptable;
@@ -277,6 +300,12 @@ xmcoh_source_columns(int32 model_id, Oid relation)
 		columns->approved = present_name(rows, i, 8);
 		columns->all_approved = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 10, &is_null));
 		columns->group = present_names(rows, i, 11);
+		for (int m = 0; m < XMC_MODALITIES; m++)
+		{
+			columns->encoder[m] = DatumGetInt32(SPI_getbinval(rows->vals[i], rows->tupdesc, 12 + m, &is_null));
+			if (is_null)
+				columns->encoder[m] = 0;
+		}
 		if (present_name(rows, i, 9) == NULL)
 			list = lappend(list, columns);
 		else

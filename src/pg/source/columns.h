@@ -10,6 +10,8 @@
 
 #include "nodes/pg_list.h"
 
+#include "xmcoh/model.h"
+
 struct SourceReader;
 
 /* A row of xmcoh.source_record: the names of the columns by their use; NULL: the relation has no column for this use. */
@@ -23,6 +25,7 @@ typedef struct SourceColumns
 	const char *text_embedding;
 	const char *position;
 	const char *approved;		/* a boolean column, or NULL */
+	int32		encoder[XMC_MODALITIES];	/* the numbers of the model's text encoders, for texts and for images; 0: none */
 	bool		all_approved;	/* every stored order is approved */
 	List	   *group;			/* names of the columns that together say the group of a document; NIL: none do */
 	List	   *members;		/* SourceColumns; their rows belong to this source's documents (documents_of) */
@@ -57,6 +60,7 @@ typedef enum ColumnUse
 	COLUMN_ITEM,
 	COLUMN_TEXT,
 	COLUMN_IMAGE,
+	COLUMN_IMAGE_TEXT,			/* a text that stands for the image: a model with an image encoder reads it */
 	COLUMN_TEXT_EMBEDDING,
 	COLUMN_POSITION,
 	COLUMN_APPROVED,
@@ -77,6 +81,12 @@ extern Oid	xmcoh_column_type(ColumnUse use);
  * gives its text. The texts of several columns stand with the control character U+001F between.
  */
 extern char *xmcoh_group_value(List *columns);
+
+/*
+ * How the image column of a relation is used: COLUMN_IMAGE_TEXT if the model has an image encoder and the column is of a text
+ * type; else COLUMN_IMAGE.
+ */
+extern ColumnUse xmcoh_image_use(Oid relation, const char *column, bool has_encoder);
 
 /*
  * ERROR undefined_column if the relation has no such column, datatype_mismatch if the column's type cannot be cast; both

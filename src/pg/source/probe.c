@@ -149,12 +149,12 @@ connect(void)
 
 /*
  * probe_source(relation, document, item, text, image, text_embedding, position, approved, image_dim, text_dim, caller,
- * group)
+ * group, image_texts): with image_texts the image column may hold texts
  */
 Datum
 xmcoh_probe_source(PG_FUNCTION_ARGS)
 {
-	static const ColumnUse use[7] = {COLUMN_DOCUMENT, COLUMN_ITEM, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_TEXT_EMBEDDING,
+	ColumnUse	use[7] = {COLUMN_DOCUMENT, COLUMN_ITEM, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_TEXT_EMBEDDING,
 	COLUMN_POSITION, COLUMN_APPROVED};
 	RestrictState before;
 
@@ -163,11 +163,13 @@ xmcoh_probe_source(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("a source needs a relation, a document column and an item column"));
 	(void) relation_argument(fcinfo, 0);
+	use[3] = xmcoh_image_use(PG_GETARG_OID(0), column_argument(fcinfo, 4), PG_GETARG_BOOL(12));
 	xmcoh_restrict_begin_as(&before, PG_GETARG_OID(10));
 	connect();
 	probe_columns(fcinfo, 1, 7, use);
 	probe_group(fcinfo, 11);
-	probe_embedding(fcinfo, 4, COLUMN_IMAGE, PG_ARGISNULL(8) ? 0 : PG_GETARG_INT32(8), "image_dim");
+	if (use[3] == COLUMN_IMAGE)
+		probe_embedding(fcinfo, 4, COLUMN_IMAGE, PG_ARGISNULL(8) ? 0 : PG_GETARG_INT32(8), "image_dim");
 	probe_embedding(fcinfo, 5, COLUMN_TEXT_EMBEDDING, PG_ARGISNULL(9) ? 0 : PG_GETARG_INT32(9), "text_dim");
 	SPI_finish();
 	xmcoh_restrict_end(&before);

@@ -27,9 +27,16 @@
 typedef struct SourceRow
 {
 	xmc_item	item;
+	xmc_encoder_text image_text;	/* text NULL: none */
 	double		position;		/* NaN: none */
 	int			part;
 } SourceRow;
+
+static bool
+has_image(const SourceRow *row)
+{
+	return row->item.image != NULL || row->image_text.text != NULL;
+}
 
 /* The rows of the document that is being collected. */
 typedef struct SourceRows
@@ -51,6 +58,7 @@ typedef struct SourcePart
 	bool		has_row;		/* the current row has not been used yet */
 	int			text_column;	/* numbers of the query's output columns; 0: not read */
 	int			image_column;
+	bool		has_image_texts;	/* that column holds texts that stand for the images */
 	int			text_embedding_column;
 	int			position_column;
 	int			approved_column;
@@ -113,6 +121,7 @@ static void
 read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *options, const DocumentKeys *keys)
 {
 	Oid			relation = columns->relation;
+	ColumnUse	image_use = xmcoh_image_use(relation, columns->image, columns->encoder[XMC_IMAGE] > 0);
 	PartQuery	query = {0};
 
 	part->relation = xmcoh_relation_name(relation);
@@ -126,10 +135,11 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 	initStringInfo(&query.text);
 	add_column(&query, relation, columns->document, COLUMN_DOCUMENT);
 	add_column(&query, relation, columns->item, COLUMN_ITEM);
-	if (options->words)
+	if (options->words || columns->encoder[XMC_TEXT] > 0)
 		part->text_column = add_column(&query, relation, columns->text, COLUMN_TEXT);
 	if (options->image_dim > 0)
-		part->image_column = add_column(&query, relation, columns->image, COLUMN_IMAGE);
+		part->image_column = add_column(&query, relation, columns->image, image_use);
+	part->has_image_texts = image_use == COLUMN_IMAGE_TEXT;
 	if (options->text_dim > 0)
 		part->text_embedding_column = add_column(&query, relation, columns->text_embedding, COLUMN_TEXT_EMBEDDING);
 	part->position_column = add_column(&query, relation, columns->position, COLUMN_POSITION);
@@ -201,10 +211,44 @@ read_embedding(const SourceReader *reader, const SourcePart *part, int column, i
 								 psprintf("%s of item \"%s\" of document \"%s\"", name, item, reader->document.key));
 }
 
+/* A text of the current row in UTF-8, copied to the document's memory; NULL: there is none. */
+static const char *
+read_text(const SourcePart *part, int column, size_t *length)
+{
+	bool		is_null;
+	Datum		datum = value_at(part, column, &is_null);
+	char	   *stored;
+	char	   *utf8;
+
+	*length = 0;
+	if (is_null)
+		return NULL;
+	stored = TextDatumGetCString(datum);
+	utf8 = pg_server_to_any(stored, strlen(stored), PG_UTF8);
+	*length = strlen(utf8);
+	return utf8;
+}
+
+/* The image of the current row: an embedding, or a text that is not empty. */
+static void
+read_image(const SourceReader *reader, const SourcePart *part, SourceRow *row)
+{
+	row->image_text = (xmc_encoder_text) {0};
+	if (!part->has_image_texts)
+		row->item.image = read_embedding(reader, part, part->image_column, reader->image_dim, "image", row->item.key);
+	else
+	{
+		row->image_text.text = read_text(part, part->image_column, &row->image_text.length);
+		if (row->image_text.length == 0)
+			row->image_text.text = NULL;
+	}
+}
+
 /* The item of the current row, copied to the document's memory. */
 static void
-read_item(SourceReader *reader, const SourcePart *part, xmc_item *item)
+read_item(SourceReader *reader, const SourcePart *part, SourceRow *row)
 {
+	xmc_item   *item = &row->item;
 	bool		is_null;
 	Datum		datum = value_at(part, ITEM_COLUMN, &is_null);
 
@@ -217,19 +261,12 @@ read_item(SourceReader *reader, const SourcePart *part, xmc_item *item)
 	item->key = TextDatumGetCString(datum);
 	item->key_length = strlen(item->key);
 
-	datum = value_at(part, part->text_column, &is_null);
-	if (!is_null)
-	{
-		char	   *stored = TextDatumGetCString(datum);
-
-		item->text = pg_server_to_any(stored, strlen(stored), PG_UTF8);
-		item->text_length = strlen(item->text);
-	}
+	item->text = read_text(part, part->text_column, &item->text_length);
 	item->text_embedding = read_embedding(reader, part, part->text_embedding_column, reader->text_dim,
 										  "text embedding", item->key);
-	item->image = read_embedding(reader, part, part->image_column, reader->image_dim, "image", item->key);
+	read_image(reader, part, row);
 
-	if (item->text == NULL && item->text_embedding == NULL && item->image == NULL && !reader->noticed)
+	if (item->text == NULL && item->text_embedding == NULL && !has_image(row) && !reader->noticed)
 	{
 		reader->noticed = true;
 		ereport(NOTICE,
@@ -307,7 +344,7 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 			rows->row = repalloc(rows->row, (rows->capacity *= 2) * sizeof(SourceRow));
 		this = &rows->row[document->n];
 		this->part = (int) (part - reader->part);
-		read_item(reader, part, &this->item);
+		read_item(reader, part, this);
 		read_group(reader, part, this->item.key, rows);
 
 		datum = value_at(part, part->position_column, &is_null);
@@ -379,8 +416,8 @@ may_be_side_by_side(const SourceRow *a, const SourceRow *b)
 {
 	int			text_a = a->item.text != NULL || a->item.text_embedding != NULL;
 	int			text_b = b->item.text != NULL || b->item.text_embedding != NULL;
-	int			image_a = a->item.image != NULL;
-	int			image_b = b->item.image != NULL;
+	int			image_a = has_image(a);
+	int			image_b = has_image(b);
 
 	if (a->part != b->part)
 		return !(text_a && text_b) && !(image_a && image_b);
@@ -559,6 +596,22 @@ xmcoh_source_open(const SourceColumns *columns, const xmc_options *options, cons
 
 /* ---- documents ---- */
 
+/* The items of the document out of its rows; and the texts that stand for images, if a row has one. */
+static void
+set_items(SourceDocument *document, const SourceRow *row)
+{
+	document->item = palloc(document->n * sizeof(xmc_item));
+	for (int32 i = 0; i < document->n; i++)
+	{
+		document->item[i] = row[i].item;
+		if (row[i].image_text.text == NULL)
+			continue;
+		if (document->image_text == NULL)
+			document->image_text = palloc0(document->n * sizeof(xmc_encoder_text));
+		document->image_text[i] = row[i].image_text;
+	}
+}
+
 const SourceDocument *
 xmcoh_source_next(SourceReader *reader)
 {
@@ -583,15 +636,21 @@ xmcoh_source_next(SourceReader *reader)
 			read_rows(reader, &reader->part[p], &rows);
 		qsort(rows.row, document->n, sizeof(SourceRow), xmc_item_compare);
 		refuse_equal_items(reader, rows.row);
-		document->item = palloc(document->n * sizeof(xmc_item));
-		for (int32 i = 0; i < document->n; i++)
-			document->item[i] = rows.row[i].item;
+		set_items(document, rows.row);
 		set_stored_order(reader, rows.row, rows.ordered);
 		document->approved = document->order != NULL && rows.approved;
 		document->group = rows.group;
 	}
 	MemoryContextSwitchTo(caller);
 	return document->key ? document : NULL;
+}
+
+void
+xmcoh_source_keep(SourceReader *reader, MemoryContext parent, SourceDocument *document)
+{
+	*document = reader->document;
+	MemoryContextSetParent(reader->document_memory, parent);
+	reader->document_memory = AllocSetContextCreate(reader->memory, "xmcoh source document", ALLOCSET_DEFAULT_SIZES);
 }
 
 uint64

@@ -12,13 +12,15 @@
 #include "source/keys.h"
 
 #include "xmcoh/dataset.h"
+#include "xmcoh/text_encoder.h"
 
-/* One document as it was read. It lives until the next xmcoh_source_next or xmcoh_source_close. */
+/* One document as it was read. It lives until the next xmcoh_source_next or xmcoh_source_close, or see xmcoh_source_keep. */
 typedef struct SourceDocument
 {
 	const char *key;			/* zero-terminated */
 	int32		n;
 	xmc_item   *item;			/* (n), sorted by xmc_item_compare, keys distinct */
+	xmc_encoder_text *image_text;	/* (n) texts that stand for the images, not empty; text NULL: none; NULL: none at all */
 	double	   *position;		/* (n) stored positions, NaN: none */
 	int32		n_placed;		/* items that have a place in the stored order; 0 when there is none */
 	int32	   *order;			/* (n_placed) their numbers, by position, then by number; NULL without an order */
@@ -33,7 +35,7 @@ typedef struct SourceReader SourceReader;
  * A reader over all documents of a source and its members, or over those with the given keys (NULL: all). The first call
  * for a list of sources reads the relations of all sources of the list (rows.h). So `options` and `keys` must be the same in
  * each call, and no code of a relation's owner runs after the first call. The reader lives in the memory context of the
- * list. Only the columns that the options need are read. Memory does not depend on the number of documents. Needs SPI.
+ * list. Only the columns that the options and the model's encoders need are read. Memory does not depend on the number of documents. Needs SPI.
  * Errors: undefined_table, undefined_column, datatype_mismatch, insufficient_privilege, unique_violation (two sources of
  * the list hold one item of one document).
  */
@@ -47,6 +49,12 @@ extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_o
  * (embeddings, position NaN, rows of a document that name different groups), program_limit_exceeded.
  */
 extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
+
+/*
+ * The last document of xmcoh_source_next lives on, until the memory context `parent` is reset or deleted. *document is a copy
+ * of the struct, because the reader's own is filled again.
+ */
+extern void xmcoh_source_keep(SourceReader *reader, MemoryContext parent, SourceDocument *document);
 
 /* The group of a document for the core; and the name by which it is held out, which is its key without a group. */
 extern uint64 xmcoh_source_group(const SourceDocument *document);

@@ -160,6 +160,12 @@ flush(Documents *documents)
 	documents->buffered = 0;
 }
 
+uint64
+xmcoh_documents_end(const Documents *documents)
+{
+	return documents->file.size + documents->buffered;
+}
+
 void
 xmcoh_documents_append(Documents *documents, const xmc_document *document)
 {
@@ -244,6 +250,25 @@ xmcoh_documents_map(Documents *documents)
 		CHECK_FOR_INTERRUPTS();
 		xmcoh_documents_maybe_trim(documents);
 	}
+}
+
+File
+xmcoh_documents_open(Documents *documents)
+{
+	return FileSetOpen(&documents->file.fileset, FILE_NAME, O_RDWR);
+}
+
+void
+xmcoh_documents_write(const Documents *documents, File handle, const void *to, const void *bytes, Size size)
+{
+	off_t		at = (const char *) to - documents->map;
+
+	errno = 0;
+	if (FileWrite(handle, unconstify(void *, bytes), (int) size, at, WAIT_EVENT_BUFFILE_WRITE) == (int) size)
+		return;
+	if (errno == 0)
+		errno = ENOSPC;
+	report_file_error(handle, "write vectors of texts to", "They take %zu bytes.", size);
 }
 
 Documents *

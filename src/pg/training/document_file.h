@@ -14,6 +14,7 @@
 
 #include "base/xmcoh.h"
 
+#include "storage/fd.h"
 #include "storage/fileset.h"
 
 #include "base/mapping.h"
@@ -63,8 +64,18 @@ extern Documents *xmcoh_documents_create(const xmc_options *options);
  */
 extern void xmcoh_documents_append(Documents *documents, const xmc_document *document);
 
+/* Where the record of the document that is appended next begins in the file. */
+extern uint64 xmcoh_documents_end(const Documents *documents);
+
 /* Ends writing and fills documents->document. */
 extern void xmcoh_documents_map(Documents *documents);
+
+/*
+ * Writes over bytes of the mapped file: `to` points into the map. Needs a transaction, in which the file is opened. ERROR: file
+ * errors.
+ */
+extern File xmcoh_documents_open(Documents *documents);
+extern void xmcoh_documents_write(const Documents *documents, File handle, const void *to, const void *bytes, Size size);
 
 /*
  * Memory for `size` bytes, more than 0, all zero, in a temporary file, so that it need not be resident. Needs a transaction.

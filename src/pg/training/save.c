@@ -94,6 +94,10 @@ make_report(const FinishedTraining *training, const Challenge *challenge)
 	for (int32 d = 0; d < training->n; d++)
 		pairs += training->document[d].n_pairs;
 	xmcoh_json_begin(&out, NULL);
+	if (training->model->encoder[XMC_TEXT][0] != '\0')
+		xmcoh_json_text(&out, "encoder", training->model->encoder[XMC_TEXT]);
+	if (training->model->encoder[XMC_IMAGE][0] != '\0')
+		xmcoh_json_text(&out, "image_encoder", training->model->encoder[XMC_IMAGE]);
 	xmcoh_json_number(&out, "documents", report->approved_documents);
 	xmcoh_json_number(&out, "held_out_documents", report->held_out_documents);
 	xmcoh_json_number(&out, "measured_documents", report->new_groups.documents);

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "base/statement.h"
+#include "model/encoders.h"
 #include "training/checkpoint.h"
 #include "training/save.h"
 #include "training/training_set.h"
@@ -47,6 +48,8 @@ typedef struct Run
 	int64		done_before;	/* work units that were done when this worker began */
 	int64		saved_done;		/* work units that were done at the last checkpoint */
 	Checkpoint	checkpoint;
+	TrainingEncoder encoder;
+	char		encoder_name[XMC_MODALITIES][XMC_ENCODER_NAME + 1];	/* as in xmc_model */
 	char	   *note;			/* for the job's message; NULL: nothing to say */
 } Run;
 
@@ -82,6 +85,21 @@ begin_anew(Run *run, const char *why)
 
 /* ---- the job ---- */
 
+/* The model's encoders, from the query of read_job; their names are for the version. */
+static void
+read_encoders(Run *run)
+{
+	bool		is_null[XMC_MODALITIES];
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		run->encoder.id[m] = DatumGetInt32(first_value(11 + m, &is_null[m]));
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (is_null[m])
+			run->encoder.id[m] = 0;
+		else
+			strlcpy(run->encoder_name[m], xmcoh_encoder_sha256(run->encoder.id[m]), sizeof run->encoder_name[m]);
+}
+
 /* Makes the job running, and reads its options: the model's, with the job's own over them. */
 static void
 read_job(Run *run)
@@ -99,7 +117,7 @@ read_job(Run *run)
 				" RETURNING m.image_dim, m.text_dim, m.words, m.options || j.options, j.on_success, j.slices,"
 				" j.resumed_at IS NOT NULL,"
 				" EXISTS (SELECT FROM xmcoh.job_checkpoint AS c WHERE c.job_id = j.job_id), m.name,"
-				" xmcoh_internal.may(m.owner, m.model_id, 'train', $3)",
+				" xmcoh_internal.may(m.owner, m.model_id, 'train', $3), m.encoder_id, m.image_encoder_id",
 				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) == 0)
 	{
 		execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
@@ -114,6 +132,7 @@ read_job(Run *run)
 	was_interrupted = DatumGetBool(first_value(7, &is_null));
 	run->resuming = was_interrupted && DatumGetBool(first_value(8, &is_null));
 	worker_check_submitter(run->job, DatumGetBool(first_value(10, &is_null)), first_text(9));
+	read_encoders(run);
 	worker_commit();
 	if (was_interrupted && !run->resuming)
 		begin_anew(run, "there is no checkpoint");
@@ -277,6 +296,17 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	return XMC_OK;
 }
 
+/* Called before the first batch of texts is encoded, and after each. */
+static void
+on_texts(void *arg, int64 done, int64 total)
+{
+	Run		   *run = arg;
+
+	run->progress = (xmc_train_progress) {.phase = "embedding texts",.done = done,.total = total};
+	if (done == 0 || TimestampDifferenceExceeds(run->written_at, GetCurrentTimestamp(), PROGRESS_MS))
+		write_progress(run);
+}
+
 /* ---- checkpoints: hooks of the core ---- */
 
 /*
@@ -387,9 +417,12 @@ xmcoh_run_training(WorkerJob *job)
 	run.memory = AllocSetContextCreate(caller, "xmcoh training", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(run.memory);
 	read_job(&run);
-	xmcoh_read_training_set(job, &run.options, &run.set);
+	run.encoder.progress = on_texts;
+	run.encoder.arg = &run;
+	xmcoh_read_training_set(job, &run.options, &run.encoder, &run.set);
 	xmcoh_hold_out(&run.set);
 	run.written_at = GetCurrentTimestamp();
+	run.progress = (xmc_train_progress) {0};
 
 	/* Training. */
 	ctx.stop = on_stop;
@@ -398,7 +431,8 @@ xmcoh_run_training(WorkerJob *job)
 	run.workers = xmcoh_workers_create(run.set.documents, job->job_id);
 	train_or_resume(&run, &ctx, &model, &report);
 
-	/* What the version has learned from, by the refit too, for xmcoh.evaluate. */
+	/* What made the embeddings, and what the version has learned from, by the refit too, for xmcoh.evaluate. */
+	memcpy(model->encoder, run.encoder_name, sizeof run.encoder_name);
 	XMCOH_TRY(xmc_seen_fill_groups(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.given_group,
 								   run.set.held_out), &ctx);
 	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),

@@ -11,6 +11,7 @@
 #include "base/statement.h"
 #include "source/pairs.h"
 #include "source/source.h"
+#include "training/document_texts.h"
 
 #include "xmcoh/hash.h"
 #include "xmcoh/seen.h"
@@ -45,6 +46,7 @@ typedef struct Reading
 	MemoryContext building;		/* one document while it is built */
 	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for a pool */
 	int32		n_pool;
+	DocumentTexts *texts;		/* to be encoded */
 	bool		all_sources;	/* the documents without approved pairs of all sources are read */
 	List	   *sources;		/* else: those of these relations */
 } Reading;
@@ -223,6 +225,7 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && !pool)
 		return;
 	caller = MemoryContextSwitchTo(reading->building);
+	xmcoh_texts_hold_place(reading->texts, source);
 	XMCOH_TRY(xmc_document_build(ctx, set->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
 	document.group = xmcoh_source_group(source);
 	xmcoh_label_document(ctx, pairs, (StaleRule) set->options->stale, source, &document);
@@ -241,6 +244,7 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 			add_to_pool(reading, hash);
 		set->key[n] = MemoryContextStrdup(reading->memory, source->key);
 		set->group[n] = group_name(reading, source, document.group, set->key[n]);
+		xmcoh_texts_add(reading->texts, source, xmcoh_documents_end(set->documents));
 		xmcoh_documents_append(set->documents, &document);
 	}
 	MemoryContextSwitchTo(caller);
@@ -308,7 +312,7 @@ find_groups(xmc_ctx *ctx, TrainingSet *set)
 }
 
 void
-xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set)
+xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const TrainingEncoder *encoder, TrainingSet *set)
 {
 	Reading		reading = {.job = job,.set = set,.capacity = FIRST_CAPACITY,.memory = CurrentMemoryContext};
 	xmc_ctx		ctx = xmcoh_context();
@@ -334,6 +338,7 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	worker_become_submitter(job);
 	spi = MemoryContextSwitchTo(reading.memory);
 	set->documents = xmcoh_documents_create(options);
+	reading.texts = xmcoh_texts_create(options, encoder->id);
 	reading.pool = xmc_wants_pool(options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
 	MemoryContextSwitchTo(spi);
 	pairs = xmcoh_read_pairs(job->model_id, NULL, false);
@@ -354,12 +359,13 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, Traini
 	xmcoh_documents_map(set->documents);
 	forget_pushed_out(set);
 	keep_given_groups(reading.memory, set);
-	if (options->find_groups)
-		find_groups(&ctx, set);
 	worker_commit();
 	MemoryContextDelete(reading.building);
 	hash_destroy(reading.groups);
 	refuse_ignored_pairs(set);
+	xmcoh_texts_encode(reading.texts, set->documents, encoder->progress, encoder->arg);
+	if (options->find_groups)
+		find_groups(&ctx, set);
 }
 
 /* ---- holding out ---- */

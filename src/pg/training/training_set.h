@@ -5,6 +5,7 @@
 #define XMCOH_PG_TRAINING_SET_H
 
 #include "training/document_file.h"
+#include "training/document_texts.h"
 #include "training/session.h"
 
 #include "xmcoh/groups.h"
@@ -26,12 +27,21 @@ typedef struct TrainingSet
 	int64		stale_decisions;	/* decisions left out, wholly or in part, because their documents have changed */
 } TrainingSet;
 
+/* What makes vectors of texts. */
+typedef struct TrainingEncoder
+{
+	int32		id[XMC_MODALITIES];	/* the numbers of the model's text encoders; 0: none */
+	TextProgress progress;
+	void	   *arg;
+} TrainingEncoder;
+
 /*
- * Reads all sources of the job's model in one transaction and under one snapshot, with the submitter's rights. Allocates in
- * CurrentMemoryContext; `options` must live as long. ERROR object_not_in_prerequisite_state: the sources are defined
+ * Reads all sources of the job's model in one transaction and under one snapshot, with the submitter's rights. Then encodes texts
+ * in further transactions. Allocates in CurrentMemoryContext; `options` must live as long. ERROR object_not_in_prerequisite_state: the sources are defined
  * otherwise than when the job was submitted; data_exception: too few documents, because approved pairs name unknown ones.
  */
-extern void xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, TrainingSet *set);
+extern void xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const TrainingEncoder *encoder,
+									TrainingSet *set);
 
 /*
  * Chooses the held-out documents by xmc_hold_out. The version's report keeps the rule, so it can be told at any later time
