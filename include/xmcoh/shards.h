@@ -94,12 +94,10 @@ typedef struct xmc_workers
 
 /*
  * The view of another process than the one that trains, with a model of its own whose parameters are those of the block.
- * `encoder` is that of the training's hooks.
  * Allocates in `arena`; items use `scratch`. Errors: as xmc_model_layout, XMC_NO_MEMORY.
  */
 extern xmc_status xmc_shards_attach(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options,
-									const xmc_shards_shape *shape, const struct xmc_transformer *encoder, void *block,
-									xmc_shards *out);
+									const xmc_shards_shape *shape, void *block, xmc_shards *out);
 
 /* Computes one item. Items of XMC_TASK_SUM and XMC_TASK_UPDATE never stop halfway. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
 extern xmc_status xmc_task_item(xmc_shards *s, const xmc_task *task, int32_t item);

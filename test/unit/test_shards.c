@@ -132,7 +132,7 @@ fake_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t batch_
 	memset(workers->block, 0xa5, size);
 	xmc_arena_init(&workers->arena, &workers->ctx);
 	xmc_arena_init(&workers->scratch, &workers->ctx);
-	assert_int_equal(xmc_shards_attach(&workers->arena, &workers->scratch, &workers->options, shape, NULL, workers->block, &workers->other), XMC_OK);
+	assert_int_equal(xmc_shards_attach(&workers->arena, &workers->scratch, &workers->options, shape, workers->block, &workers->other), XMC_OK);
 	return workers->block;
 }
 

@@ -181,7 +181,7 @@ xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *toke
 		out->text_embedding = xmc_zalloc(ctx, (size_t) n * (size_t) options->text_dim, sizeof(float));
 		XMC_NEED(out->text_embedding, ctx);
 	}
-	if (options->fine_tune > 0)
+	if (options->text_dim > 0)
 		XMC_TRY(join_tokens(ctx, n, item, out));
 	if (options->image_dim > 0)
 	{
@@ -308,7 +308,7 @@ lay_out_record(const record_head *head, const xmc_options *options, size_t offse
 	bytes[WORD_STARTS] = (n + 1) * sizeof(int32_t);
 	bytes[WORDS] = (size_t) head->n_words * sizeof(uint32_t);
 	bytes[HAS] = n;
-	bytes[TOKEN_STARTS] = options->fine_tune > 0 ? (n + 1) * sizeof(int32_t) : 0;
+	bytes[TOKEN_STARTS] = options->text_dim > 0 ? (n + 1) * sizeof(int32_t) : 0;
 	bytes[TOKENS] = (size_t) head->n_tokens * sizeof(int32_t);
 	for (int k = 0; k < SECTIONS; k++)
 	{
@@ -359,7 +359,7 @@ xmc_document_view(const void *record, const xmc_options *options, xmc_document *
 	out->word_start = (int32_t *) (void *) (base + offset[WORD_STARTS]);
 	out->word = (uint32_t *) (void *) (base + offset[WORDS]);
 	out->has = (uint8_t *) (base + offset[HAS]);
-	if (options->fine_tune > 0)
+	if (options->text_dim > 0)
 	{
 		out->token_start = (int32_t *) (void *) (base + offset[TOKEN_STARTS]);
 		out->token = (int32_t *) (void *) (base + offset[TOKENS]);

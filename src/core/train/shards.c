@@ -61,11 +61,10 @@ xmc_shards_adamw(const xmc_shards *s)
 
 xmc_status
 xmc_shards_attach(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options, const xmc_shards_shape *shape,
-				  const struct xmc_transformer *encoder, void *block, xmc_shards *out)
+				  void *block, xmc_shards *out)
 {
 	*out = (xmc_shards){.shape = *shape,.scratch = scratch};
 	XMC_TRY(xmc_shards_new_layout(arena, options, shape->has_bag, &out->model));
-	out->model->base_encoder = encoder;
 	XMC_TRY(xmc_shards_new_layout(arena, options, shape->has_bag, &out->grad));
 	xmc_shards_lay_out(out, block);
 	xmc_model_lead(out->model, out->parameters);

@@ -655,7 +655,7 @@ xmcoh_gradient_main(Datum argument)
 	ctx.arg = member;
 	xmc_arena_init(&arena, &ctx);
 	xmc_arena_init(&scratch, &ctx);
-	XMCOH_TRY(xmc_shards_attach(&arena, &scratch, &queue->options, &queue->shape, NULL, queue_part(queue, queue->block_at),
+	XMCOH_TRY(xmc_shards_attach(&arena, &scratch, &queue->options, &queue->shape, queue_part(queue, queue->block_at),
 								&member->shards), &ctx);
 	work(member, &ctx);
 	proc_exit(0);
