@@ -19,6 +19,8 @@ typedef struct xmc_item
 	size_t		text_length;
 	const float *text_embedding;	/* (text_dim) */
 	const float *image;			/* (image_dim) */
+	const int32_t *token;		/* (n_tokens) the text as the text encoder reads it; a model that fine-tunes it needs them */
+	int32_t		n_tokens;
 } xmc_item;
 
 /*
@@ -58,6 +60,8 @@ typedef struct xmc_document
 	uint32_t   *word;		/* the words of each item in reading order, one item after the other; see text.h */
 	float	   *text_embedding; /* (n, text_dim), zero where missing; NULL if the model reads none */
 	float	   *image;			/* (n, image_dim), zero where missing; NULL if the model reads none */
+	int32_t    *token_start;	/* (n + 1) into token; NULL if the model reads no text embedding */
+	int32_t    *token;			/* the tokens of each item, one item after the other; none where the item has no text */
 	int32_t		n_pairs;		/* labelled pairs; 0 if the document is only to be scored */
 	xmc_pair   *pair;
 	uint64_t	group;			/* documents with the same number are one group (groups.h); 0: a group of its own */

@@ -69,6 +69,18 @@ typedef struct xmc_layer
 	float	   *norm2_b;		/* (d_model) */
 } xmc_layer;
 
+/*
+ * Changes of low rank to one layer of the text encoder (text_encoder/adapters.h): the projections to queries and to values get
+ * B A added.
+ */
+typedef struct xmc_adapter
+{
+	float	   *query_a;		/* (adapter_rank, text_dim) */
+	float	   *query_b;		/* (text_dim, adapter_rank) */
+	float	   *value_a;		/* (adapter_rank, text_dim) */
+	float	   *value_b;		/* (text_dim, adapter_rank) */
+} xmc_adapter;
+
 /* The parameters of one modality's network and linear term. input_dim 0: this modality has no network. */
 typedef struct xmc_network
 {
@@ -83,6 +95,8 @@ typedef struct xmc_network
 	float	   *head_ab_w;		/* (2 d_model, d_model): A of the pair head above B */
 	float	   *head_c;			/* (d_model) */
 	float	   *head_v;			/* (d_model) */
+	int32_t		n_adapters;		/* of the text network: option fine_tune; else 0 */
+	xmc_adapter adapter[XMC_MAX_ADAPTERS];	/* of the encoder's last layers, the first of these first */
 } xmc_network;
 
 #define XMC_GUIDED_COEFFICIENTS 3
@@ -106,7 +120,7 @@ typedef struct xmc_calibration
 	double		cross_modal[XMC_CROSS_MODAL_COEFFICIENTS];
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (11 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS))
+#define XMC_MAX_TENSORS (11 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS) + 4 * XMC_MAX_ADAPTERS)
 
 typedef struct xmc_tensor
 {
@@ -118,6 +132,7 @@ typedef struct xmc_tensor
 	xmc_term	term;
 	int			start;			/* its initial values: one of the recipes of model.c */
 	bool		hashed;			/* updated sparsely, by AdaGrad; dense tensors are updated by AdamW */
+	bool		is_adapter;		/* has a step size of its own, option fine_tune_rate */
 } xmc_tensor;
 
 /* The anchors of the alignment (anchors.h): training rows with both a text and an image. Data, not parameters. */
@@ -214,6 +229,11 @@ typedef enum xmc_align_scale
 typedef struct xmc_model
 {
 	xmc_options options;
+	/*
+	 * The encoder whose layers the text network's adapters change; belongs to the caller, is no part of the model file, and must
+	 * be set before a model with adapters is trained or scores. NULL: none.
+	 */
+	const struct xmc_transformer *base_encoder;
 	xmc_calibration calibration;
 	xmc_calibration known;		/* for documents of seen_groups; what guides is as in `calibration` */
 	bool		has_bag;		/* the embedding bag was trained */
@@ -307,6 +327,7 @@ xmc_model_share(xmc_model *model)
 	if (!measured)
 		return;
 	measured->is_measured = true;
+	measured->base_encoder = model->base_encoder;
 	measured->calibration = model->calibration;
 	measured->known = model->known;
 	measured->has_alignment = model->has_alignment;

@@ -8,6 +8,7 @@
 #include "xmcoh/base.h"
 
 #define XMC_MAX_FOLDS 20
+#define XMC_MAX_ADAPTERS 24
 
 typedef struct xmc_options
 {
@@ -30,8 +31,13 @@ typedef struct xmc_options
 	int32_t		align_memory;	/* most anchors: rows with both a text and an image that the alignment keeps */
 	int32_t		bilinear_dim;	/* width of the bilinear term; 0: no such term */
 
+	int32_t		fine_tune;		/* layers of the text encoder, from the last, that the text network changes; 0: none */
+	int32_t		adapter_rank;	/* rank of these changes */
+
 	/* Training. */
 	int32_t		epochs;			/* most */
+	int32_t		fine_tune_epochs;	/* most of the text network where it fine-tunes the encoder */
+	double		fine_tune_rate; /* step size of AdamW for the changes */
 	int32_t		patience;		/* epochs without a lower held-out loss before training ends */
 	int32_t		batch_documents;
 	int32_t		folds;			/* of cross-fitting; fewer than 2: no cross-fitting */

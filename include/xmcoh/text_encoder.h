@@ -72,6 +72,9 @@ extern const xmc_text_encoder_shape *xmc_text_encoder_get_shape(const xmc_text_e
 /* Checks every weight, for a file that comes from elsewhere. Errors: XMC_BAD_MODEL (NaN or infinite), XMC_STOPPED. */
 extern xmc_status xmc_text_encoder_check_finite(xmc_ctx *ctx, const xmc_text_encoder *encoder);
 
+/* The encoder's parameters, for a model that fine-tunes it (xmcoh/model.h); valid as long as the encoder. */
+extern const struct xmc_transformer *xmc_text_encoder_transformer(const xmc_text_encoder *encoder);
+
 /* A text to be embedded, in UTF-8. */
 typedef struct xmc_encoder_text
 {

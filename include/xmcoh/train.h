@@ -50,6 +50,7 @@ typedef struct xmc_train_hooks
 	xmc_status	(*write) (void *arg, const void *data, size_t size);
 	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);
 	void	   *(*spill) (void *arg, size_t size);
+	const struct xmc_transformer *encoder;	/* that the text network fine-tunes; NULL: none */
 } xmc_train_hooks;
 
 /* Figures of the weak labels that a guide gave. Shares are in [0, 1]. */

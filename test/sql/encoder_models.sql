@@ -109,6 +109,36 @@ SELECT array_agg(kind) @> '{word,"text embedding"}' AS both FROM xmcoh.explain('
 SELECT bool_and(has) FROM (SELECT xmcoh.order_score('besides', a.words, NULL, b.words, NULL) = xmcoh.order_score('besides', a.words, NULL, b.words, NULL, a.vector, b.vector) AS has
   FROM note AS a JOIN note AS b USING (guide) WHERE guide = 2) AS o;
 
+-- ---- fine-tuning ----
+SELECT make_model('tuned', true, 'tiny'), make_model('plain', true, NULL);
+SELECT xmcoh.attach_source('tuned', 'half', 'guide', 'step', text => 'words', text_embedding => 'vector', "position" => 'place', approved => 'all');
+SELECT xmcoh.attach_source('plain', 'note', 'guide', 'step', text => 'words', "position" => 'place', approved => 'all');
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('plain', options => '{"fine_tune": 1}')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('tuned', options => '{"fine_tune": 3}')$$);
+SELECT xmcoh.train('tuned', options => '{"fine_tune": 2, "adapter_rank": 2, "fine_tune_rate": 0.01}') AS job \gset
+CALL xmcoh.wait_for_job(:job, '180s');
+SELECT state, message FROM xmcoh.job WHERE model = 'tuned';
+-- one training more, in the same session's server: the same weights
+SELECT xmcoh.train('tuned', options => '{"fine_tune": 2, "adapter_rank": 2, "fine_tune_rate": 0.01}') AS job \gset
+CALL xmcoh.wait_for_job(:job, '180s');
+SELECT count(*) AS versions, count(DISTINCT sha256) AS weights FROM xmcoh.model_version AS v JOIN xmcoh.model AS m USING (model_id) WHERE m.name = 'tuned';
+-- the adapters have learned: without them the network scores otherwise
+SELECT i -> 'options' -> 'fine_tune' AS fine_tune FROM xmcoh.inspect_weights(xmcoh.export_model('tuned')) AS i;
+SELECT count(*) > 0 AS differ FROM xmcoh.pair_scores('tuned', documents => '{1,2,3}') AS t JOIN xmcoh.pair_scores('besides', documents => '{1,2,3}') AS b USING (document, item_a, item_b) WHERE abs(t.fused - b.fused) > 1e-4;
+-- functions on rows and functions on sources score alike, whether a row's own vector is stored or computed
+SELECT count(*) AS guides, bool_and(a.items = b.items) AS same
+  FROM (SELECT guide::text AS document, xmcoh.recover_order('tuned', step, words, NULL, vector) AS items FROM half WHERE guide < 7 GROUP BY 1) AS a
+  JOIN (SELECT document, array_agg(item::integer ORDER BY position) AS items FROM xmcoh.order_documents('tuned', documents => '{1,2,3,4,5,6}') GROUP BY 1) AS b USING (document);
+SELECT abs(sum(contribution) - (SELECT fused FROM xmcoh.pair_scores('tuned', '3') WHERE item_a = '1' AND item_b = '2')) < 1e-4 AS sums FROM xmcoh.explain('tuned', '3', '1', '2', top => 1000);
+SELECT count(*) AS figures, bool_and(tau IS NOT NULL) AS measured FROM xmcoh.evaluate('tuned') WHERE modality = 'text';
+SELECT xmcoh.import_model('tuned2', xmcoh.export_model('tuned'));
+SELECT xmcoh.deploy('tuned2', 1);
+SELECT xmcoh.order_score('tuned2', 'cut the box', NULL, 'wash the box', NULL) = xmcoh.order_score('tuned', 'cut the box', NULL, 'wash the box', NULL) AS same;
+SELECT xmcoh.train('tuned', on_success => 'challenge') AS job \gset
+CALL xmcoh.wait_for_job(:job, '180s');
+SELECT state, message ~ 'tau' AS compared FROM xmcoh.job WHERE job_id = :job;
+SELECT xmcoh.drop_model(name) FROM unnest('{tuned,tuned2,plain}'::text[]) AS name;
+
 -- ---- texts that stand for images: the lines of a log, and the manual that it follows ----
 -- A row of a manual holds a step; a row of the log says what was done, in other words. Up to run 40 a row has both.
 CREATE TABLE manual AS

@@ -14,8 +14,10 @@
 
 #include "numeric/dense.h"
 #include "xmcoh/random.h"
+#include "network/term.h"
 #include "train/gradient.h"
 #include "xmcoh/scorer.h"
+#include "random_transformer.h"
 
 #define DOCUMENTS 3
 
@@ -76,6 +78,18 @@ make_documents(xmc_ctx *ctx, const xmc_options *o, xmc_document *document)
 		for (int32_t p = 0; p < doc->n_pairs; p++)
 			doc->pair[p].weight = 1 + (float) p;
 	}
+	for (int d = 0; o->fine_tune > 0 && d < DOCUMENTS; d++)
+	{
+		xmc_document *doc = &document[d];
+
+		/* item i has i tokens; the first of each document has only its supplied embedding */
+		doc->token_start = xmc_zalloc(ctx, (size_t) doc->n + 1, sizeof(int32_t));
+		doc->token = xmc_alloc(ctx, (size_t) (doc->n * doc->n), sizeof(int32_t));
+		for (int32_t i = 0; i < doc->n; i++)
+			doc->token_start[i + 1] = doc->token_start[i] + i;
+		for (int32_t k = 0; k < doc->token_start[doc->n]; k++)
+			doc->token[k] = (int32_t) xmc_random_below(&random, VOCABULARY);
+	}
 	document[DOCUMENTS - 1].has[1] &= (uint8_t) ~XMC_HAS_IMAGE;
 	document[DOCUMENTS - 1].has[2] &= (uint8_t) ~XMC_HAS_TEXT;
 }
@@ -91,16 +105,22 @@ typedef struct fixture
 	const xmc_document *pointer[DOCUMENTS];
 	xmc_arena	run_arena;
 	xmc_adagrad bag;
+	xmc_transformer encoder;
+	float	   *encoder_memory;
 } fixture;
 
 static int
-set_up(void **state)
+set_up_with(void **state, int32_t fine_tune)
 {
 	fixture    *f = test_calloc(1, sizeof *f);
 	xmc_random	random;
 
 	f->ctx = xmc_ctx_malloc();
 	f->options = small_options();
+	f->options.fine_tune = fine_tune;
+	if (fine_tune > 0)
+		f->options.text_dim = 4;
+	make_transformer(f->options.text_dim, 1, 6, 3, &f->encoder, &f->encoder_memory);
 	xmc_arena_init(&f->arena, &f->ctx);
 	xmc_arena_init(&f->run_arena, &f->ctx);
 	assert_int_equal(xmc_model_new(&f->ctx, &f->options, true, &f->model), XMC_OK);
@@ -116,8 +136,21 @@ set_up(void **state)
 	for (int d = 0; d < DOCUMENTS; d++)
 		f->pointer[d] = &f->document[d];
 	assert_int_equal(xmc_adagrad_init(&f->run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
+	f->model->base_encoder = &f->encoder;
 	*state = f;
 	return 0;
+}
+
+static int
+set_up(void **state)
+{
+	return set_up_with(state, 0);
+}
+
+static int
+set_up_tuned(void **state)
+{
+	return set_up_with(state, 2);
 }
 
 static int
@@ -131,6 +164,7 @@ tear_down(void **state)
 	xmc_model_free(&f->ctx, f->model);
 	xmc_model_free(&f->ctx, f->grad);
 	xmc_arena_free(&f->arena);
+	free(f->encoder_memory);
 	test_free(f);
 	return 0;
 }
@@ -235,6 +269,33 @@ static void
 test_text_gradient(void **state)
 {
 	check_part(*state, XMC_TERM_TEXT_NETWORK, 0, 30);
+}
+
+/* The gradient goes on through the inputs to the adapters of the text encoder. */
+static void
+test_tuned_gradient(void **state)
+{
+	fixture    *f = *state;
+
+	check_part(f, XMC_TERM_TEXT_NETWORK, 0, 30 + 2 * 4);
+}
+
+/* Without an encoder, or with one of another shape, a model with adapters scores nothing. */
+static void
+test_tuned_without_encoder(void **state)
+{
+	fixture    *f = *state;
+	xmc_batch	batch;
+	xmc_term_state term_state;
+
+	assert_int_equal(xmc_batch_init(&f->arena, &f->options, XMC_TEXT, DOCUMENTS, f->pointer, &batch), XMC_OK);
+	f->model->base_encoder = NULL;
+	assert_int_equal(xmc_term_forward(&f->arena, f->model, &batch, XMC_TERM_TEXT_NETWORK, NULL, false, &term_state), XMC_BAD_MODEL);
+	assert_string_equal(f->ctx.message, "the model fine-tunes a text encoder, but no encoder is given");
+	f->encoder.settings.shape.layers = 1;
+	f->model->base_encoder = &f->encoder;
+	assert_int_equal(xmc_term_forward(&f->arena, f->model, &batch, XMC_TERM_TEXT_NETWORK, NULL, false, &term_state), XMC_BAD_MODEL);
+	assert_string_equal(f->ctx.message, "the model fine-tunes 2 layers of a text encoder of 4 numbers, but the encoder has 1 layers of 4 numbers");
 }
 
 static void
@@ -388,6 +449,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_image_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bilinear_gradient, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tuned_gradient, set_up_tuned, tear_down),
+		cmocka_unit_test_setup_teardown(test_tuned_without_encoder, set_up_tuned, tear_down),
 		cmocka_unit_test_setup_teardown(test_gradient_with_dropout, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_scores, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_modality, set_up, tear_down),

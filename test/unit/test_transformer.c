@@ -10,35 +10,9 @@
 #include <string.h>
 
 #include "plain_transformer.h"
+#include "random_transformer.h"
 #include "text_encoder/transformer.h"
 #include "xmcoh/random.h"
-
-#define MOST_TOKENS 320
-
-/* A transformer with random weights, of any shape; `memory` is freed by the caller. */
-static void
-make_transformer(int32_t dim, int32_t heads, int32_t wide, int32_t layers, xmc_transformer *out, float **memory)
-{
-	xmc_encoder_tensor tensor[XMC_ENCODER_MAX_TENSORS];
-	xmc_random	random;
-	float	   *place;
-	int32_t		n;
-
-	*out = (xmc_transformer){.settings = {.shape = {.dim = dim,.heads = heads,.feed_forward = wide,.layers = layers,
-		.vocabulary = 50,.max_tokens = MOST_TOKENS},.positions = MOST_TOKENS + 2,.first_position = 2,.epsilon = 1e-7}};
-	n = xmc_encoder_tensors(out, tensor);
-	*memory = place = malloc((size_t) out->settings.shape.parameters * sizeof(float));
-	xmc_random_seed(&random, (uint64_t) dim);
-	for (int32_t k = 0; k < n; k++)
-	{
-		bool		norm = strstr(tensor[k].name, "norm") && strstr(tensor[k].name, "weight");
-		double		spread = tensor[k].n_dimensions == 2 ? 1.2 / sqrt((double) tensor[k].shape[1]) : 0.3;
-
-		*tensor[k].slot = place;
-		for (int64_t v = 0; v < tensor[k].n_values; v++)
-			*place++ = (float) ((norm ? 1 : 0) + spread * xmc_random_normal(&random));
-	}
-}
 
 /* ---- tests ---- */
 
@@ -54,7 +28,7 @@ make_batch(xmc_random *random, int32_t n_texts, const int32_t *length, xmc_token
 		row_start[t + 1] = row_start[t] + length[t];
 	token = malloc((size_t) row_start[n_texts] * sizeof(int32_t) + 1);
 	for (int32_t r = 0; r < row_start[n_texts]; r++)
-		token[r] = (int32_t) xmc_random_below(random, 50);
+		token[r] = (int32_t) xmc_random_below(random, VOCABULARY);
 	*batch = (xmc_token_batch){n_texts, row_start, token};
 }
 

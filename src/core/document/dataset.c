@@ -136,6 +136,29 @@ build_texts(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *i
 	return status;
 }
 
+/* The tokens of all items as one array. Errors: XMC_LIMIT, XMC_NO_MEMORY. */
+static xmc_status
+join_tokens(xmc_ctx *ctx, int32_t n, const xmc_item *item, xmc_document *out)
+{
+	int64_t		total = 0;
+
+	out->token_start = xmc_zalloc(ctx, (size_t) n + 1, sizeof(int32_t));
+	XMC_NEED(out->token_start, ctx);
+	for (int32_t i = 0; i < n; i++)
+	{
+		total += item[i].n_tokens;
+		if (total > INT32_MAX)
+			return xmc_fail(ctx, XMC_LIMIT, "document has more than %d tokens", INT32_MAX);
+		out->token_start[i + 1] = (int32_t) total;
+	}
+	out->token = xmc_alloc(ctx, (size_t) total, sizeof(int32_t));
+	XMC_NEED(out->token, ctx);
+	for (int32_t i = 0; i < n; i++)
+		if (item[i].n_tokens > 0)
+			memcpy(out->token + out->token_start[i], item[i].token, (size_t) item[i].n_tokens * sizeof(int32_t));
+	return XMC_OK;
+}
+
 xmc_status
 xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, int32_t n, const xmc_item *item,
 				   xmc_document *out)
@@ -158,6 +181,8 @@ xmc_document_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *toke
 		out->text_embedding = xmc_zalloc(ctx, (size_t) n * (size_t) options->text_dim, sizeof(float));
 		XMC_NEED(out->text_embedding, ctx);
 	}
+	if (options->text_dim > 0)
+		XMC_TRY(join_tokens(ctx, n, item, out));
 	if (options->image_dim > 0)
 	{
 		out->image = xmc_zalloc(ctx, (size_t) n * (size_t) options->image_dim, sizeof(float));
@@ -191,6 +216,8 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 	xmc_release(ctx, document->word);
 	xmc_release(ctx, document->text_embedding);
 	xmc_release(ctx, document->image);
+	xmc_release(ctx, document->token_start);
+	xmc_release(ctx, document->token);
 	xmc_release(ctx, document->pair);
 	*document = (xmc_document){0};
 }
@@ -283,13 +310,15 @@ typedef struct record_head
 	int32_t		n_pairs;
 	int32_t		n_words;
 	uint64_t	group;
+	int32_t		n_tokens;
+	int32_t		unused;
 } record_head;
 
 /* The sections after the head. Each begins at a multiple of XMC_RECORD_ALIGN. */
 enum
 {
 	STARTS,						/* first, because xmc_document_record finds the head by it */
-	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, WORD_STARTS, WORDS, HAS, SECTIONS
+	TEXT_EMBEDDING, IMAGE, PAIRS, FEATURES, WORD_STARTS, WORDS, HAS, TOKEN_STARTS, TOKENS, SECTIONS
 };
 
 /* Sets where the sections of a record begin and their lengths; returns the size of the record. */
@@ -307,6 +336,8 @@ lay_out_record(const record_head *head, const xmc_options *options, size_t offse
 	bytes[WORD_STARTS] = (n + 1) * sizeof(int32_t);
 	bytes[WORDS] = (size_t) head->n_words * sizeof(uint32_t);
 	bytes[HAS] = n;
+	bytes[TOKEN_STARTS] = options->text_dim > 0 ? (n + 1) * sizeof(int32_t) : 0;
+	bytes[TOKENS] = (size_t) head->n_tokens * sizeof(int32_t);
 	for (int k = 0; k < SECTIONS; k++)
 	{
 		offset[k] = at;
@@ -319,11 +350,13 @@ size_t
 xmc_document_flatten(const xmc_document *document, const xmc_options *options, void *buffer)
 {
 	const record_head head = {document->n, document->feature_start[document->n], document->n_pairs,
-		document->word_start[document->n], document->group};
+		document->word_start[document->n], document->group,
+		document->token_start ? document->token_start[document->n] : 0, 0};
 	const void *const from[SECTIONS] = {
 		[STARTS] = document->feature_start,[TEXT_EMBEDDING] = document->text_embedding,[IMAGE] = document->image,
 		[PAIRS] = document->pair,[FEATURES] = document->feature,
-		[WORD_STARTS] = document->word_start,[WORDS] = document->word,[HAS] = document->has
+		[WORD_STARTS] = document->word_start,[WORDS] = document->word,[HAS] = document->has,
+		[TOKEN_STARTS] = document->token_start,[TOKENS] = document->token
 	};
 	size_t		offset[SECTIONS];
 	size_t		bytes[SECTIONS];
@@ -354,6 +387,11 @@ xmc_document_view(const void *record, const xmc_options *options, xmc_document *
 	out->word_start = (int32_t *) (void *) (base + offset[WORD_STARTS]);
 	out->word = (uint32_t *) (void *) (base + offset[WORDS]);
 	out->has = (uint8_t *) (base + offset[HAS]);
+	if (options->text_dim > 0)
+	{
+		out->token_start = (int32_t *) (void *) (base + offset[TOKEN_STARTS]);
+		out->token = (int32_t *) (void *) (base + offset[TOKENS]);
+	}
 	if (options->text_dim > 0)
 		out->text_embedding = (float *) (void *) (base + offset[TEXT_EMBEDDING]);
 	if (options->image_dim > 0)

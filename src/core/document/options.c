@@ -13,6 +13,7 @@
 #define INTEGER(name) #name, offsetof(xmc_options, name), true, false
 #define LATER_INTEGER(name) #name, offsetof(xmc_options, name), true, true
 #define REAL(name) #name, offsetof(xmc_options, name), false, false
+#define LATER_REAL(name) #name, offsetof(xmc_options, name), false, true
 
 static const xmc_option_info table[] = {
 	/* name, offset, is_integer, is_later, is_input, default, low, high, meaning */
@@ -35,6 +36,12 @@ static const xmc_option_info table[] = {
 		"anchors of the alignment, that is, rows with both a text and an image, at most; 0: none"},
 	{INTEGER(bilinear_dim), false, 64, 0, 512,
 		"width of the bilinear term, which reads text and image together, numbers; 0: no bilinear term"},
+
+	{LATER_INTEGER(fine_tune), false, 0, 0, XMC_MAX_ADAPTERS,
+		"layers of the text encoder, counted from the last, that training changes by adapters of low rank; 0: none"},
+	{LATER_INTEGER(adapter_rank), false, 8, 1, 64, "rank of an adapter's changes of a layer"},
+	{LATER_INTEGER(fine_tune_epochs), false, 3, 1, 100, "passes over the training documents while the text encoder is fine-tuned, at most"},
+	{LATER_REAL(fine_tune_rate), false, 0.001, 1e-7, 1, "step size of AdamW for adapters, at its peak"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},
 	{INTEGER(patience), false, 8, 1, 10000, "epochs without a lower held-out loss before training ends"},

@@ -42,6 +42,7 @@ typedef enum size_code
 	MODEL_2,
 	MODEL_3,
 	INNER,						/* feed_forward */
+	RANK,						/* adapter_rank */
 	SIZES
 } size_code;
 
@@ -90,9 +91,16 @@ static const tensor_row network_head[] = {
 	{"head.v", offsetof(xmc_network, head_v), MODEL, NONE, SMALL_GLOROT},
 };
 
+static const tensor_row adapter_tensors[] = {
+	{"query.a", offsetof(xmc_adapter, query_a), RANK, EMBEDDING, GLOROT_1},
+	{"query.b", offsetof(xmc_adapter, query_b), EMBEDDING, RANK, ZERO},
+	{"value.a", offsetof(xmc_adapter, value_a), RANK, EMBEDDING, GLOROT_1},
+	{"value.b", offsetof(xmc_adapter, value_b), EMBEDDING, RANK, ZERO},
+};
+
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
 _Static_assert(11 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
-									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS)
+									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS) + COUNT(adapter_tensors) * XMC_MAX_ADAPTERS
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(2 * XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
 
@@ -143,7 +151,7 @@ add_network(xmc_model *model, xmc_modality modality)
 	const int64_t size[SIZES] = {
 		[INPUT] = network->input_dim,[EMBEDDING] = network->embedding_dim,[MODEL] = options->d_model,
 		[MODEL_2] = 2 * (int64_t) options->d_model,[MODEL_3] = 3 * (int64_t) options->d_model,
-		[INNER] = options->feed_forward
+		[INNER] = options->feed_forward,[RANK] = options->adapter_rank
 	};
 	xmc_term	linear_term = modality == XMC_TEXT ? XMC_TERM_TEXT_LINEAR : XMC_TERM_IMAGE_LINEAR;
 	xmc_term	network_term = modality == XMC_TEXT ? XMC_TERM_TEXT_NETWORK : XMC_TERM_IMAGE_NETWORK;
@@ -162,6 +170,17 @@ add_network(xmc_model *model, xmc_modality modality)
 		add_tensors(model, &network->layer[l], layer_prefix, layer_tensors, COUNT(layer_tensors), size, network_term);
 	}
 	add_tensors(model, network, prefix, network_head, COUNT(network_head), size, network_term);
+	network->n_adapters = modality == XMC_TEXT && options->text_dim > 0 ? options->fine_tune : 0;
+	for (int32_t k = 0; k < network->n_adapters; k++)
+	{
+		char		adapter_prefix[48];
+		int32_t		before = model->n_tensors;
+
+		snprintf(adapter_prefix, sizeof adapter_prefix, "%sadapter.%d.", prefix, (int) k);
+		add_tensors(model, &network->adapter[k], adapter_prefix, adapter_tensors, COUNT(adapter_tensors), size, network_term);
+		for (int32_t t = before; t < model->n_tensors; t++)
+			model->tensor[t].is_adapter = true;
+	}
 }
 
 static void

@@ -74,6 +74,14 @@ standardise(int32_t n, const float *x, const float *mean, const float *scale, fl
 }
 
 void
+xmc_inputs_standardise(const xmc_network *network, const float *embedding, float *x)
+{
+	int32_t		bag = network->input_dim - network->embedding_dim;
+
+	standardise(network->embedding_dim, embedding, network->input_mean + bag, network->input_scale + bag, x);
+}
+
+void
 xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 {
 	const xmc_network *network = &model->network[batch->modality];
@@ -89,7 +97,7 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 			const float *embedding = xmc_inputs_embedding(&model->options, batch->modality, batch->document[d], batch->item[r]);
 
 			if (embedding)
-				standardise(input_dim - bag, embedding, network->input_mean + bag, network->input_scale + bag, row);
+				xmc_inputs_standardise(network, embedding, row);
 			else
 				memset(row, 0, (size_t) (input_dim - bag) * sizeof(float));	/* 0 is the standardised mean */
 		}

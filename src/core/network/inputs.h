@@ -27,6 +27,9 @@ extern const float *xmc_inputs_embedding(const xmc_options *options, xmc_modalit
 /* x (rows, input_dim) = bag, then standardised embedding, of each row; a missing embedding counts as the mean. */
 extern void xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x);
 
+/* x (embedding_dim) = the standardised embedding */
+extern void xmc_inputs_standardise(const xmc_network *network, const float *embedding, float *x);
+
 /*
  * One side (text or image) of one item, for the bilinear term and the alignment: x (xmc_inputs_side_dim) = the standardised
  * embedding, then, if `words`, a random projection of the words (Achlioptas 2003): the sum of XMC_WORD_SIGNS signs per

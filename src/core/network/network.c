@@ -1,5 +1,6 @@
 /* network.c - encoder and pair head of one modality, one after the other, forward and backward; see network.h */
 #include "network/network.h"
+#include "network/tuned_inputs.h"
 
 #include <string.h>
 
@@ -25,19 +26,23 @@ xmc_network_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 	size_t		rows = (size_t) batch->rows;
 	float	   *dh = xmc_arena_alloc(arena, rows * (size_t) model->options.d_model, sizeof(float));
 	float	   *dx = NULL;
+	bool		has_bag = network->input_dim > network->embedding_dim;
+	bool		is_tuned = xmc_is_tuned(model, batch->modality);
 
 	XMC_NEED(dh, arena->ctx);
-	/* Only the bag's dimensions of the input are trained, so without a bag no gradient by the input is needed. */
-	if (network->input_dim > network->embedding_dim)
+	/* The gradient by the input is needed for the bag and the adapters alone. */
+	if (has_bag || is_tuned)
 	{
 		dx = xmc_arena_alloc(arena, rows * (size_t) network->input_dim, sizeof(float));
 		XMC_NEED(dx, arena->ctx);
 	}
 	XMC_TRY(xmc_pairhead_backward(arena, model->options.d_model, network, batch, &state->head, dg, grad, dh));
 	XMC_TRY(xmc_encoder_backward(arena, &model->options, network, batch, &state->encoder, dh, grad, dx));
-	if (dx && bag_grad)
+	if (is_tuned)
+		XMC_TRY(xmc_tuned_inputs_backward(arena, model, batch, dx, grad));
+	if (has_bag && bag_grad)
 		xmc_bag_backward(model, batch, dx, network->input_dim, bag_grad);
-	else if (dx)
+	else if (has_bag)
 		for (size_t r = 0; r < rows; r++)
 			memcpy(d_bag + r * (size_t) model->options.bag_dim, dx + r * (size_t) network->input_dim,
 				   (size_t) model->options.bag_dim * sizeof(float));

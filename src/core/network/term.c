@@ -3,6 +3,7 @@
  * term.h
  */
 #include "network/term.h"
+#include "network/tuned_inputs.h"
 
 bool
 xmc_has_term(const xmc_model *model, xmc_term term)
@@ -62,6 +63,8 @@ xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 
 		XMC_NEED(x, arena->ctx);
 		xmc_inputs_gather(model, batch, x);
+		if (xmc_term_is_network(term) && xmc_is_tuned(model, batch->modality))
+			XMC_TRY(xmc_tuned_inputs_forward(arena, model, batch, x));
 		state->x = x;
 	}
 	if (xmc_term_is_network(term))

@@ -17,7 +17,7 @@
 extern xmc_status xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 							 const float *x, const float *w, const float *bias, float *y);
 
-/* dw += dy^T x, dbias += column sums of dy, dx = dy w (NULL: not computed; add_dx: dx += instead). */
+/* dw += dy^T x, dbias += column sums of dy, dx = dy w (add_dx: dx += instead). dw, dbias, dx NULL: not computed. */
 extern xmc_status xmc_linear_backward(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs,
 									  const float *x, const float *w, const float *dy,
 									  float *dw, float *dbias, float *dx, bool add_dx);

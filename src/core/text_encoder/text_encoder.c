@@ -1,10 +1,10 @@
 /* text_encoder.c - a text encoder that reads its file in place, and the vectors of texts; see xmcoh/text_encoder.h */
 #include "xmcoh/text_encoder.h"
 #include "text_encoder/encoder_model.h"
+#include "text_encoder/pooling.h"
 #include "text_encoder/tokenizer.h"
 #include "text_encoder/transformer.h"
 
-#include <math.h>
 #include <string.h>
 
 /* A batch ends with the text that reaches one of these limits. */
@@ -106,6 +106,12 @@ xmc_text_encoder_tokens(xmc_ctx *ctx, xmc_text_encoder *encoder, const char *tex
 								n);
 }
 
+const xmc_transformer *
+xmc_text_encoder_transformer(const xmc_text_encoder *encoder)
+{
+	return &encoder->transformer;
+}
+
 /* ---- vectors ---- */
 
 /* The texts of one batch. */
@@ -115,35 +121,6 @@ typedef struct collector
 	int32_t	   *row_start;		/* (BATCH_TEXTS + 1) */
 	int32_t	   *token;			/* (BATCH_TOKENS + max_tokens) */
 } collector;
-
-/*
- * The vector of a text whose tokens' vectors are x (rows, d): their mean, or the first; divided by its length where the
- * encoder says so. Without tokens it is 0.
- */
-static xmc_status
-pool(xmc_ctx *ctx, const xmc_text_encoder_shape *shape, int64_t rows, const float *x, double *sum, float *out)
-{
-	int64_t		d = shape->dim;
-	int64_t		used = shape->first_token && rows > 0 ? 1 : rows;
-	double		squares = 0;
-	double		scale;
-
-	memset(sum, 0, (size_t) d * sizeof(double));
-	for (int64_t r = 0; r < used; r++)
-		for (int64_t k = 0; k < d; k++)
-			sum[k] += x[r * d + k];
-	for (int64_t k = 0; k < d; k++)
-	{
-		sum[k] /= used > 0 ? (double) used : 1;
-		squares += sum[k] * sum[k];
-	}
-	if (!isfinite(squares))
-		return xmc_fail(ctx, XMC_BAD_MODEL, "the encoder's vector of a text is not finite; its weights are damaged");
-	scale = shape->normalised && squares > 0 ? 1 / sqrt(squares) : 1;
-	for (int64_t k = 0; k < d; k++)
-		out[k] = (float) (sum[k] * scale);
-	return XMC_OK;
-}
 
 /* The vectors of the texts that were collected. */
 static xmc_status
@@ -161,8 +138,8 @@ compute(xmc_arena *arena, const xmc_text_encoder *encoder, const collector *text
 	{
 		int64_t		first = texts->row_start[t];
 
-		XMC_TRY(pool(arena->ctx, shape, texts->row_start[t + 1] - first, state->output + first * shape->dim, sum,
-					 out + (int64_t) t * shape->dim));
+		XMC_TRY(xmc_pool(arena->ctx, shape, texts->row_start[t + 1] - first, state->output + first * shape->dim, sum,
+						 out + (int64_t) t * shape->dim, NULL));
 	}
 	return XMC_OK;
 }

@@ -13,6 +13,7 @@ xmc_train_terms_on(xmc_trainer *t, int32_t n, const xmc_document **train)
 	xmc_model  *model;
 
 	XMC_TRY(xmc_model_new(t->ctx, t->options, t->model->has_bag, &model));
+	model->base_encoder = t->model->base_encoder;
 	t->model = model;
 	t->n_train = n;
 	t->train = train;

@@ -42,11 +42,16 @@ typedef struct xmc_epochs_steps
 	xmc_status	(*end) (void *arg, const xmc_epochs *e, bool is_best);
 } xmc_epochs_steps;
 
-/* The most epochs of a term: option epochs; of a linear term one for each penalty (additive_fit.h). */
+/*
+ * The most epochs of a term: option epochs, or fine_tune_epochs of the text network that fine-tunes an encoder; of a linear term one
+ * for each penalty (additive_fit.h).
+ */
 static inline int32_t
 xmc_most_epochs(const xmc_options *options, xmc_term term)
 {
-	return xmc_term_is_linear(term) ? xmc_penalties(term) : options->epochs;
+	if (xmc_term_is_linear(term))
+		return xmc_penalties(term);
+	return term == XMC_TERM_TEXT_NETWORK && options->text_dim > 0 && options->fine_tune > 0 ? options->fine_tune_epochs : options->epochs;
 }
 
 /*

@@ -78,12 +78,15 @@ xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_mode
 		const xmc_tensor *tensor = &model->tensor[t];
 		int64_t		from = first > start ? first : start;
 		int64_t		to;
+		xmc_adamw_update own = *update;
 
 		if (!is_of_term(tensor, term))
 			continue;
+		if (tensor->is_adapter)
+			own.step_size *= (float) (model->options.fine_tune_rate / model->options.learning_rate);
 		to = last < start + tensor->n_values ? last : start + tensor->n_values;
 		if (from < to)
-			update_values(update, tensor->n_dimensions > 1 ? update->keep : 1, to - from, gradient + from,
+			update_values(&own, tensor->n_dimensions > 1 ? own.keep : 1, to - from, gradient + from,
 						  adamw->first + from, adamw->second + from, adamw->average + from,
 						  *tensor->slot + (from - start));
 		start += tensor->n_values;

@@ -8,6 +8,7 @@
 #include "train/term_fit.h"
 #include "train/penalty.h"
 #include "network/term.h"
+#include "network/tuned_inputs.h"
 #include "train/checkpoint.h"
 #include "train/epochs.h"
 #include "train/gradient.h"
@@ -175,7 +176,7 @@ run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 	xmc_adamw	adamw = {0};
 
 	xmc_arena_reset(&t->term_arena);
-	if (xmc_term_is_network(term) && t->hooks.shards > 1)
+	if (xmc_term_is_network(term) && t->hooks.shards > 1 && !xmc_is_tuned(t->model, xmc_term_modality(term)))
 		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
 								 batch_size(t), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
 								 &adamw, &t->leader));

@@ -303,6 +303,8 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	if (status == XMC_OK)
 		status = xmc_model_new_zero(ctx, options, has_bag, &t.grad);
 	if (status == XMC_OK)
+		t.model->base_encoder = t.hooks.encoder;
+	if (status == XMC_OK)
 		status = xmc_checkpoint_open(&t, held_out);
 	if (status == XMC_OK)
 		status = run(&t);

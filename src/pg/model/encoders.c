@@ -253,6 +253,27 @@ xmcoh_encoder_sha256(int32 encoder_id)
 	return open_encoder(encoder_id)->sha256;
 }
 
+const struct xmc_transformer *
+xmcoh_encoder_transformer(int32 encoder_id, bool keep)
+{
+	const OpenEncoder *opened = open_encoder(encoder_id);
+
+	if (keep)
+		xmcoh_keep_file(&encoder_kind, opened);
+	return xmc_text_encoder_transformer(opened->encoder);
+}
+
+int32 *
+xmcoh_encoder_tokens(int32 encoder_id, const char *text, size_t length, int32 *n)
+{
+	const OpenEncoder *opened = open_encoder(encoder_id);
+	int32	   *token = palloc(sizeof(int32) * (Size) opened->shape->max_tokens);
+	xmc_ctx		ctx = xmcoh_context();
+
+	XMCOH_TRY(xmc_text_encoder_tokens(&ctx, opened->encoder, text, length, token, n), &ctx);
+	return repalloc(token, sizeof(int32) * (Size) Max(*n, 1));
+}
+
 /* ---- vectors of texts ---- */
 
 static int

@@ -25,6 +25,14 @@ extern const xmc_text_encoder_shape *xmcoh_encoder_shape(int32 encoder_id);
 extern const char *xmcoh_encoder_sha256(int32 encoder_id);
 
 /*
+ * The parameters of an encoder, for a model that fine-tunes it, likewise. `keep`: valid until the process ends. Errors: the same.
+ */
+extern const struct xmc_transformer *xmcoh_encoder_transformer(int32 encoder_id, bool keep);
+
+/* The tokens of a text in UTF-8, likewise: *n of them, in CurrentMemoryContext. Errors: the same, and those of the core. */
+extern int32 *xmcoh_encoder_tokens(int32 encoder_id, const char *text, size_t length, int32 *n);
+
+/*
  * Vectors of n texts, in UTF-8, into out (n, dim). Equal texts are embedded once. Vectors that the session has computed lately
  * come from its cache (xmcoh.encoder_cache). No check of privileges. Writes nothing to the database. Errors: undefined_object,
  * data_corrupted, those of the core.

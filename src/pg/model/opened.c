@@ -21,6 +21,7 @@ typedef struct OpenFile
 	void	   *object;			/* what the kind has made of the bytes; points into them */
 	MemoryContext context;		/* of this struct and of the object; deleting it ends the mapping */
 	MemoryContextCallback unmap;
+	bool		is_kept;		/* until the process ends */
 } OpenFile;
 
 static OpenKind *kinds = NULL;
@@ -65,15 +66,21 @@ open_bytes(const OpenKind *kind, const StoredFile *file, OpenFile *opened, bool 
 	return status;
 }
 
+/* Closes the files of a list, but those that are kept. */
 static void
-close_all(OpenFile **list)
+close_all(OpenFile **link)
 {
-	while (*list != NULL)
+	while (*link != NULL)
 	{
-		OpenFile   *closed = *list;
+		OpenFile   *closed = *link;
 
-		*list = closed->next;
-		MemoryContextDelete(closed->context);
+		if (closed->is_kept)
+			link = &closed->next;
+		else
+		{
+			*link = closed->next;
+			MemoryContextDelete(closed->context);
+		}
 	}
 }
 
@@ -224,4 +231,12 @@ xmcoh_open_file(OpenKind *kind, const StoredFile *file)
 	opened->next = kind->current;
 	kind->current = opened;
 	return opened->object;
+}
+
+void
+xmcoh_keep_file(OpenKind *kind, const void *object)
+{
+	for (OpenFile *opened = kind->current; opened != NULL; opened = opened->next)
+		if (opened->object == object)
+			opened->is_kept = true;
 }

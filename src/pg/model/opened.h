@@ -45,4 +45,7 @@ typedef struct OpenKind
  */
 extern void *xmcoh_open_file(OpenKind *kind, const StoredFile *file);
 
+/* Keeps an object that xmcoh_open_file has just given valid until the process ends, for a training of many transactions. */
+extern void xmcoh_keep_file(OpenKind *kind, const void *object);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/statement.h"
 #include "model/cachefile.h"
+#include "model/encoders.h"
 #include "model/opened.h"
 
 #define SESSION_MODELS 8		/* stay open after the end of a transaction */
@@ -101,6 +102,19 @@ opened_weights(const char *name, int32 model_id, int32 version, const char *sha2
 	return xmcoh_open_file(&weights_kind, &file);
 }
 
+/* Gives a version that fine-tunes its model's text encoder that encoder, as it is now. */
+static void
+lend_encoder(const xmc_model *opened, int32 encoder_id, bool keep)
+{
+	xmc_model  *model = unconstify(xmc_model *, opened);	/* this session's own; what it points to is shared */
+
+	if (model->network[XMC_TEXT].n_adapters == 0 || encoder_id == 0)
+		return;
+	model->base_encoder = xmcoh_encoder_transformer(encoder_id, keep);
+	if (model->measured != NULL)
+		model->measured->base_encoder = model->base_encoder;
+}
+
 /* ---- look-up ---- */
 
 /*
@@ -182,6 +196,7 @@ find_deployed(const char *name, size_t name_length, bool may_lack)
 	SPI_freetuptable(SPI_tuptable);
 	/* the weights, by their SHA-256 */
 	found.model = opened_weights(name_string, found.model_id, found.version, sha256, size);
+	lend_encoder(found.model, found.encoder[XMC_TEXT], false);
 	SPI_finish();
 	return found;
 }
@@ -201,11 +216,12 @@ xmcoh_open_version(int32 model_id, int32 version)
 	char	   *name;
 	char		sha256[SHA256_DIGITS + 1];
 	size_t		size;
+	int32		encoder_id;
 	bool		is_null;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_with_args("SELECT m.name, v.sha256, pg_catalog.octet_length(v.weights)"
+	if (SPI_execute_with_args("SELECT m.name, v.sha256, pg_catalog.octet_length(v.weights), m.encoder_id"
 							  " FROM xmcoh.model m JOIN xmcoh.model_version v ON v.model_id OPERATOR(pg_catalog.=) m.model_id"
 							  " WHERE m.model_id OPERATOR(pg_catalog.=) $1 AND v.version OPERATOR(pg_catalog.=) $2",
 							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
@@ -217,7 +233,11 @@ xmcoh_open_version(int32 model_id, int32 version)
 	name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	text_to_cstring_buffer(DatumGetTextPP(column(2, &is_null)), sha256, sizeof sha256);
 	size = (size_t) DatumGetInt32(column(3, &is_null));
+	encoder_id = DatumGetInt32(column(4, &is_null));
+	if (is_null)
+		encoder_id = 0;
 	model = opened_weights(name, model_id, version, sha256, size);
+	lend_encoder(model, encoder_id, true);
 	SPI_finish();
 	return model;
 }

@@ -83,6 +83,20 @@ encode_list(const TextList *list, const DeployedModel *deployed, int32 encoder_i
 		*list->to[k] = vector + (Size) k * (Size) dim;
 }
 
+/* Sets the tokens of texts, in CurrentMemoryContext, if the version fine-tunes the encoder. deployed NULL: nothing is done. */
+static void
+set_tokens(const DeployedModel *deployed, int32 n, xmc_item *item)
+{
+	int32		encoder_id = deployed == NULL ? 0 : deployed->encoder[XMC_TEXT];
+
+	if (encoder_id == 0 || deployed->model->network[XMC_TEXT].n_adapters == 0)
+		return;
+	check_encoder(deployed, encoder_id, XMC_TEXT);
+	for (int32 i = 0; i < n; i++)
+		if (item[i].text != NULL && item[i].text_length > 0)
+			item[i].token = xmcoh_encoder_tokens(encoder_id, item[i].text, item[i].text_length, &item[i].n_tokens);
+}
+
 void
 xmcoh_encode_items(const DeployedModel *deployed, int32 n, xmc_item *item)
 {
@@ -90,6 +104,7 @@ xmcoh_encode_items(const DeployedModel *deployed, int32 n, xmc_item *item)
 
 	if (deployed->encoder[XMC_TEXT] == 0)
 		return;
+	set_tokens(deployed, n, item);
 	list_texts(&list, n, item);
 	encode_list(&list, deployed, deployed->encoder[XMC_TEXT], XMC_TEXT, deployed->model->options.text_dim);
 }
@@ -130,6 +145,8 @@ next_wanted(EncodedReader *reader)
 	do
 		document = xmcoh_source_next(reader->source);
 	while (document != NULL && request->filter != NULL && !request->filter(request->arg, document));
+	if (document != NULL)
+		set_tokens(request->deployed, document->n, document->item);
 	return document;
 }
 

@@ -66,8 +66,13 @@ xmcoh_texts_hold_place(const DocumentTexts *texts, const SourceDocument *source)
 	{
 		xmc_item   *item = &source->item[i];
 
-		if (texts->encoder[XMC_TEXT] > 0 && item->text_embedding == NULL && item->text != NULL && item->text_length > 0)
-			item->text_embedding = texts->zeros;
+		if (texts->encoder[XMC_TEXT] > 0 && item->text != NULL && item->text_length > 0)
+		{
+			if (item->text_embedding == NULL)
+				item->text_embedding = texts->zeros;
+			/* for this version, if it fine-tunes the encoder, and for the deployed one in a challenge */
+			item->token = xmcoh_encoder_tokens(texts->encoder[XMC_TEXT], item->text, item->text_length, &item->n_tokens);
+		}
 		if (source->image_text != NULL && source->image_text[i].text != NULL)
 			item->image = texts->zeros;
 	}

@@ -19,7 +19,10 @@ typedef struct DocumentTexts DocumentTexts;
  */
 extern DocumentTexts *xmcoh_texts_create(const xmc_options *options, const int32 *encoder);
 
-/* Gives the items of a document that lack a vector, and have a text for it, zeros in its place; before xmc_document_build. */
+/*
+ * Gives the items of a document that lack a vector, and have a text for it, zeros in its place, and the tokens of their texts, in
+ * CurrentMemoryContext; before xmc_document_build.
+ */
 extern void xmcoh_texts_hold_place(const DocumentTexts *texts, const SourceDocument *source);
 
 /* Adds the texts of these items. `offset`: where the document's record begins in the documents' file. */

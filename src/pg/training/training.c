@@ -50,6 +50,7 @@ typedef struct Run
 	int64		saved_done;		/* work units that were done at the last checkpoint */
 	Checkpoint	checkpoint;
 	TrainingEncoder encoder;
+	const struct xmc_transformer *base_encoder; /* that the version fine-tunes; NULL: none */
 	char		encoder_name[XMC_MODALITIES][XMC_ENCODER_NAME + 1];	/* as in xmc_model */
 	char	   *note;			/* for the job's message; NULL: nothing to say */
 } Run;
@@ -86,6 +87,16 @@ begin_anew(Run *run, const char *why)
 
 /* ---- the job ---- */
 
+/* The encoder of which the training changes the last `layers` layers. */
+static const struct xmc_transformer *
+encoder_to_tune(int32 encoder_id, int32 layers)
+{
+	/* xmcoh_internal.check_training has refused this with a better message */
+	if (encoder_id == 0 || layers > xmcoh_encoder_shape(encoder_id)->layers)
+		elog(ERROR, "option \"fine_tune\" is %d, but the model has no text encoder of so many layers", layers);
+	return xmcoh_encoder_transformer(encoder_id, true);
+}
+
 /* The model's encoders, from the query of read_job; their names are for the version. */
 static void
 read_encoders(Run *run)
@@ -99,6 +110,8 @@ read_encoders(Run *run)
 			run->encoder.id[m] = 0;
 		else
 			strlcpy(run->encoder_name[m], xmcoh_encoder_sha256(run->encoder.id[m]), sizeof run->encoder_name[m]);
+	if (run->options.fine_tune > 0)
+		run->base_encoder = encoder_to_tune(run->encoder.id[XMC_TEXT], run->options.fine_tune);
 }
 
 /* Makes the job running, and reads its options: the model's, with the job's own over them. */
@@ -389,7 +402,7 @@ static void
 train_or_resume(Run *run, xmc_ctx *ctx, xmc_model **model, xmc_train_report *report)
 {
 	xmc_train_hooks hooks = {.arg = run,.progress = on_progress,.checkpoint_due = on_checkpoint_due,
-		.write = on_checkpoint_write,.spill = on_spill,.shards = run->shards,
+		.write = on_checkpoint_write,.spill = on_spill,.shards = run->shards,.encoder = run->base_encoder,
 		.workers = xmcoh_workers_callbacks(run->workers),.read = run->resuming ? on_checkpoint_read : NULL};
 	xmc_status	status = train(run, ctx, &hooks, model, report);
 

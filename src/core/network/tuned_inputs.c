@@ -1,0 +1,115 @@
+/* tuned_inputs.c - vectors of items by the fine-tuned text encoder; see tuned_inputs.h (design section 4, "Fine-tuning") */
+#include "network/tuned_inputs.h"
+#include "network/inputs.h"
+#include "text_encoder/tuned.h"
+
+#include <string.h>
+
+/* The rows of a batch that have tokens. */
+typedef struct tuned_rows
+{
+	int32_t		n;
+	int32_t    *row;			/* (n) their numbers in the batch */
+	xmc_token_batch text;		/* (n) texts */
+} tuned_rows;
+
+/* Whether the document's item has tokens. */
+static int32_t
+token_count(const xmc_document *document, int32_t item)
+{
+	return document->token_start ? document->token_start[item + 1] - document->token_start[item] : 0;
+}
+
+static xmc_status
+find_rows(xmc_arena *arena, const xmc_batch *batch, tuned_rows *out)
+{
+	int64_t		tokens = 0;
+	int32_t    *start;
+	int32_t    *token;
+
+	for (int32_t k = 0; k < batch->n_documents; k++)
+		for (int32_t r = batch->row_start[k]; r < batch->row_start[k + 1]; r++)
+			tokens += token_count(batch->document[k], batch->item[r]);
+	if (tokens > INT32_MAX)
+		return xmc_fail(arena->ctx, XMC_LIMIT, "a batch of documents has more than %d tokens", INT32_MAX);
+	out->n = 0;
+	out->row = xmc_arena_alloc(arena, (size_t) batch->rows, sizeof *out->row);
+	start = xmc_arena_zalloc(arena, (size_t) batch->rows + 1, sizeof *start);
+	token = xmc_arena_alloc(arena, (size_t) tokens, sizeof *token);
+	if (!out->row || !start || !token)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	for (int32_t k = 0; k < batch->n_documents; k++)
+		for (int32_t r = batch->row_start[k]; r < batch->row_start[k + 1]; r++)
+		{
+			const xmc_document *document = batch->document[k];
+			int32_t		n = token_count(document, batch->item[r]);
+
+			if (n == 0)
+				continue;
+			memcpy(token + start[out->n], document->token + document->token_start[batch->item[r]], (size_t) n * sizeof *token);
+			start[out->n + 1] = start[out->n] + n;
+			out->row[out->n++] = r;
+		}
+	out->text = (xmc_token_batch) {.n_texts = out->n, .row_start = start, .token = token};
+	return XMC_OK;
+}
+
+/* The adapters, after a check that the model's encoder is one that they change. */
+static xmc_status
+find_adapters(xmc_ctx *ctx, const xmc_model *model, xmc_adapters *out)
+{
+	const xmc_network *network = &model->network[XMC_TEXT];
+
+	if (!model->base_encoder)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "the model fine-tunes a text encoder, but no encoder is given");
+	if (model->base_encoder->settings.shape.dim != network->embedding_dim ||
+		model->base_encoder->settings.shape.layers < network->n_adapters)
+		return xmc_fail(ctx, XMC_BAD_MODEL,
+						"the model fine-tunes %d layers of a text encoder of %d numbers, but the encoder has %d layers of %d numbers",
+						network->n_adapters, network->embedding_dim, model->base_encoder->settings.shape.layers,
+						model->base_encoder->settings.shape.dim);
+	*out = (xmc_adapters) {.n = network->n_adapters, .rank = model->options.adapter_rank, .layer = network->adapter};
+	return XMC_OK;
+}
+
+xmc_status
+xmc_tuned_inputs_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x)
+{
+	const xmc_network *network = &model->network[XMC_TEXT];
+	int32_t		bag = network->input_dim - network->embedding_dim;
+	xmc_adapters adapters;
+	tuned_rows	rows;
+	float	   *vector;			/* (rows.n, embedding_dim) */
+
+	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
+	XMC_TRY(find_rows(arena, batch, &rows));
+	vector = xmc_arena_alloc(arena, (size_t) rows.n * (size_t) network->embedding_dim, sizeof(float));
+	XMC_NEED(vector, arena->ctx);
+	XMC_TRY(xmc_tuned_vectors(arena, model->base_encoder, &adapters, &rows.text, vector));
+	for (int32_t t = 0; t < rows.n; t++)
+		xmc_inputs_standardise(network, vector + (int64_t) t * network->embedding_dim,
+							   x + (int64_t) rows.row[t] * network->input_dim + bag);
+	return XMC_OK;
+}
+
+xmc_status
+xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *dx,
+						  const xmc_network *grad)
+{
+	const xmc_network *network = &model->network[XMC_TEXT];
+	int32_t		d = network->embedding_dim;
+	int32_t		bag = network->input_dim - d;
+	xmc_adapters adapters;
+	tuned_rows	rows;
+	float	   *d_vector;		/* (rows.n, embedding_dim) */
+
+	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
+	XMC_TRY(find_rows(arena, batch, &rows));
+	d_vector = xmc_arena_alloc(arena, (size_t) rows.n * (size_t) d, sizeof(float));
+	XMC_NEED(d_vector, arena->ctx);
+	/* Backward through the standardisation x = (vector - mean) scale. */
+	for (int32_t t = 0; t < rows.n; t++)
+		for (int32_t k = 0; k < d; k++)
+			d_vector[(int64_t) t * d + k] = dx[(int64_t) rows.row[t] * network->input_dim + bag + k] * network->input_scale[bag + k];
+	return xmc_tuned_gradient(arena, model->base_encoder, &adapters, &rows.text, d_vector, grad->adapter);
+}

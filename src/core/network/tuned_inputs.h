@@ -1,0 +1,28 @@
+/*
+ * tuned_inputs.h - the embeddings of the text network where it fine-tunes the text encoder: vectors of the items' tokens by the
+ * encoder with the network's adapters, standardised like the embeddings that they replace.
+ */
+#ifndef XMCOH_TUNED_INPUTS_H
+#define XMCOH_TUNED_INPUTS_H
+
+#include "network/batch.h"
+#include "xmcoh/model.h"
+
+/* Whether the text network of the model has adapters. */
+static inline bool
+xmc_is_tuned(const xmc_model *model, xmc_modality modality)
+{
+	return modality != XMC_JOINT && model->network[modality].n_adapters > 0;
+}
+
+/*
+ * Sets the embedding's part of x (rows, input_dim), which xmc_inputs_gather has filled, to the vectors of the rows that have tokens.
+ * Errors: XMC_BAD_MODEL (the model has no encoder, or one of another width), XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_tuned_inputs_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x);
+
+/* Adds to the adapters of grad; dx (rows, input_dim) is the gradient by x. Errors: the same. */
+extern xmc_status xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *dx,
+											const xmc_network *grad);
+
+#endif

@@ -1,0 +1,69 @@
+/* adapters.c - changes of low rank to an encoder's layers; see adapters.h (design section 4, "Fine-tuning") */
+#include "text_encoder/adapters.h"
+#include "numeric/blas.h"
+
+#include <string.h>
+
+#define PROJECTIONS 2			/* that are adapted: queries and values */
+
+/* Where a projection's rows begin in qkv_w (3 d, d), in units of d. */
+static const int block_of[PROJECTIONS] = {0, 2};
+
+/* A (rank, d) and B (d, rank) of one projection. */
+static void
+projection(const xmc_adapter *adapter, int p, float **a, float **b)
+{
+	*a = p == 0 ? adapter->query_a : adapter->value_a;
+	*b = p == 0 ? adapter->query_b : adapter->value_b;
+}
+
+xmc_status
+xmc_adapters_apply(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, xmc_transformer *out)
+{
+	int64_t		d = base->settings.shape.dim;
+	int32_t		first = base->settings.shape.layers - adapters->n;
+
+	*out = *base;
+	for (int32_t k = 0; k < adapters->n; k++)
+	{
+		float	   *w = xmc_arena_alloc(arena, (size_t) (3 * d * d), sizeof(float));
+
+		XMC_NEED(w, arena->ctx);
+		memcpy(w, base->layer[first + k].qkv_w, (size_t) (3 * d * d) * sizeof(float));
+		for (int p = 0; p < PROJECTIONS; p++)
+		{
+			float	   *a;
+			float	   *b;
+
+			/* W += scale B A */
+			projection(&adapters->layer[k], p, &a, &b);
+			XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_PLAIN, d, d, adapters->rank, XMC_ADAPTER_SCALE, b, adapters->rank, a, d,
+							  1.0f, w + block_of[p] * d * d, d));
+		}
+		out->layer[first + k].qkv_w = w;
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_adapters_gradient(xmc_ctx *ctx, int32_t d, const xmc_adapters *adapters, float *const *d_qkv, const xmc_adapter *grad)
+{
+	int32_t		rank = adapters->rank;
+
+	for (int32_t k = 0; k < adapters->n; k++)
+		for (int p = 0; p < PROJECTIONS; p++)
+		{
+			const float *dw = d_qkv[k] + (int64_t) block_of[p] * d * d;
+			float	   *a;
+			float	   *b;
+			float	   *da;
+			float	   *db;
+
+			/* dB += scale dW A^T, dA += scale B^T dW */
+			projection(&adapters->layer[k], p, &a, &b);
+			projection(&grad[k], p, &da, &db);
+			XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, d, rank, d, XMC_ADAPTER_SCALE, dw, d, a, d, 1.0f, db, rank));
+			XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, rank, d, d, XMC_ADAPTER_SCALE, b, rank, dw, d, 1.0f, da, d));
+		}
+	return XMC_OK;
+}

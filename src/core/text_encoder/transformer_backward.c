@@ -1,0 +1,132 @@
+/* transformer_backward.c - the backward pass of a text encoder; see transformer_backward.h (design section 4, "Fine-tuning") */
+#include "text_encoder/transformer_backward.h"
+#include "numeric/dense.h"
+
+#include <string.h>
+
+#define ARENA_FLOATS(pointer, arena, count) \
+	do { \
+		(pointer) = xmc_arena_alloc((arena), (size_t) (count), sizeof(float)); \
+		XMC_NEED((pointer), (arena)->ctx); \
+	} while (0)
+
+#define STEP_ROWS 64			/* rows between two calls of the stop callback in loops without a product */
+
+/* Scratch of one pass, which all layers use. R = rows of the batch, d = dim. */
+typedef struct pass
+{
+	xmc_ctx    *ctx;
+	const xmc_transformer *transformer;
+	const xmc_token_batch *batch;
+	int64_t		rows;
+	float	   *d_sum;			/* (R, d) */
+	float	   *d_hidden;		/* (R, feed_forward) */
+	float	   *d_attended;		/* (R, d) */
+	float	   *d_qkv;			/* (R, 3 d) */
+	float	   *scratch;		/* (2, n, n) of the longest text */
+	float	   *unwanted;		/* (2, d) gradients of a normalisation that is not trained */
+} pass;
+
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static xmc_status
+begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch, pass *p)
+{
+	const xmc_text_encoder_shape *shape = &transformer->settings.shape;
+	int64_t		rows = batch->row_start[batch->n_texts];
+	int64_t		most = 0;
+
+	*p = (pass) {.ctx = arena->ctx, .transformer = transformer, .batch = batch, .rows = rows};
+	for (int32_t t = 0; t < batch->n_texts; t++)
+		if (batch->row_start[t + 1] - batch->row_start[t] > most)
+			most = batch->row_start[t + 1] - batch->row_start[t];
+	ARENA_FLOATS(p->d_sum, arena, rows * shape->dim);
+	ARENA_FLOATS(p->d_hidden, arena, rows * shape->feed_forward);
+	ARENA_FLOATS(p->d_attended, arena, rows * shape->dim);
+	ARENA_FLOATS(p->d_qkv, arena, rows * 3 * shape->dim);
+	ARENA_FLOATS(p->scratch, arena, 2 * most * most);
+	ARENA_FLOATS(p->unwanted, arena, 2 * shape->dim);
+	memset(p->unwanted, 0, (size_t) (2 * shape->dim) * sizeof(float));	/* added to, never read */
+	return XMC_OK;
+}
+
+/* Backward through a normalisation, in steps; its parameters' gradients are dw and db, or NULL. */
+static xmc_status
+normalise_backward(const pass *p, const float *dy, const float *w, const float *normal, const float *inverse, float *dw,
+				   float *db, float *dx)
+{
+	int64_t		d = p->transformer->settings.shape.dim;
+
+	for (int64_t r = 0; r < p->rows; r += STEP_ROWS)
+	{
+		XMC_TRY(xmc_check_stop(p->ctx));
+		xmc_layer_norm_backward(smaller(STEP_ROWS, p->rows - r), d, dy + r * d, w, normal + r * d, inverse + r,
+								dw ? dw : p->unwanted, db ? db : p->unwanted + d, dx + r * d);
+	}
+	return XMC_OK;
+}
+
+static xmc_status
+attend_backward(const pass *p, const xmc_transformer_layer_state *layer)
+{
+	int64_t		d = p->transformer->settings.shape.dim;
+	int64_t		heads = p->transformer->settings.shape.heads;
+	const float *probability = layer->probability;
+
+	for (int32_t t = 0; t < p->batch->n_texts; t++)
+	{
+		int64_t		first = p->batch->row_start[t];
+		int64_t		n = p->batch->row_start[t + 1] - first;
+
+		if (n == 0)
+			continue;
+		XMC_TRY(xmc_attention_backward(p->ctx, n, d, heads, layer->qkv + first * 3 * d, probability, NULL,
+									   p->d_attended + first * d, p->scratch, p->d_qkv + first * 3 * d));
+		probability += heads * n * n;
+	}
+	return XMC_OK;
+}
+
+/* d_output becomes the gradient by the layer's input. */
+static xmc_status
+layer_backward(const pass *p, const xmc_layer *w, const xmc_transformer_layer_state *layer, float *d_output, const xmc_layer *grad)
+{
+	int64_t		d = p->transformer->settings.shape.dim;
+	int64_t		wide = p->transformer->settings.shape.feed_forward;
+
+	/* Backward through output = norm2(middle + ff2(gelu(ff1(middle)))). */
+	XMC_TRY(normalise_backward(p, d_output, w->norm2_w, layer->normal2, layer->inverse2, grad->norm2_w, grad->norm2_b, p->d_sum));
+	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, wide, d, layer->hidden, w->ff2_w, p->d_sum,
+								grad->ff2_w, grad->ff2_b, p->d_hidden, false));
+	for (int64_t r = 0; r < p->rows; r += STEP_ROWS)
+	{
+		XMC_TRY(xmc_check_stop(p->ctx));
+		xmc_gelu_backward(smaller(STEP_ROWS, p->rows - r) * wide, layer->before + r * wide, p->d_hidden + r * wide);
+	}
+	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, d, wide, layer->middle, w->ff1_w, p->d_hidden,
+								grad->ff1_w, grad->ff1_b, p->d_sum, true));
+
+	/* Backward through middle = norm1(input + out(attend(qkv(input)))). */
+	XMC_TRY(normalise_backward(p, p->d_sum, w->norm1_w, layer->normal1, layer->inverse1, grad->norm1_w, grad->norm1_b, d_output));
+	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, d, d, layer->attended, w->out_w, d_output,
+								grad->out_w, grad->out_b, p->d_attended, false));
+	XMC_TRY(attend_backward(p, layer));
+	return xmc_linear_backward(p->ctx, p->rows, d, 3 * d, layer->input, w->qkv_w, p->d_qkv,
+							   grad->qkv_w, grad->qkv_b, d_output, true);
+}
+
+xmc_status
+xmc_transformer_backward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+						 const xmc_transformer_state *state, int32_t first, float *d_output, const xmc_layer *grad)
+{
+	pass		p;
+
+	XMC_TRY(begin_pass(arena, transformer, batch, &p));
+	for (int32_t l = transformer->settings.shape.layers - 1; l >= first; l--)
+		XMC_TRY(layer_backward(&p, &transformer->layer[l], &state->layer[l], d_output, &grad[l]));
+	return XMC_OK;
+}

@@ -1,0 +1,305 @@
+/* test_tuned.c - the backward pass of a text encoder and the gradient of adapters against finite differences of a plain forward pass */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "plain_transformer.h"
+#include "random_transformer.h"
+#include "text_encoder/pooling.h"
+#include "text_encoder/transformer_backward.h"
+#include "text_encoder/tuned.h"
+
+#define DIM 16
+#define LAYERS 3
+#define RANK 2
+#define TEXTS 5
+
+static const int32_t row_start[TEXTS + 1] = {0, 1, 6, 6, 15, 17};
+static const int32_t token[17] = {3, 7, 7, 1, 49, 0, 12, 13, 14, 15, 16, 17, 18, 3, 3, 20, 21};
+static const xmc_token_batch batch = {TEXTS, row_start, token};
+
+typedef struct fixture
+{
+	xmc_ctx		ctx;
+	xmc_arena	arena;
+	xmc_transformer transformer;
+	float	   *memory;
+	xmc_adapter adapter[LAYERS];
+	xmc_adapter grad[LAYERS];
+	float	   *values;			/* of the adapters, then of their gradients */
+	float		weight[TEXTS * 32 * DIM];	/* of each output in the loss */
+} fixture;
+
+static void
+place_adapters(int n, xmc_adapter *adapter, float *at)
+{
+	for (int k = 0; k < n; k++, at += 4 * RANK * DIM)
+		adapter[k] = (xmc_adapter) {at, at + RANK * DIM, at + 2 * RANK * DIM, at + 3 * RANK * DIM};
+}
+
+#define ADAPTER_VALUES (LAYERS * 4 * RANK * DIM)
+
+static int
+set_up(void **state)
+{
+	fixture    *f = test_calloc(1, sizeof *f);
+	xmc_random	random;
+
+	f->ctx = xmc_ctx_malloc();
+	xmc_arena_init(&f->arena, &f->ctx);
+	make_transformer(DIM, 2, 24, LAYERS, &f->transformer, &f->memory);
+	f->values = calloc(2 * ADAPTER_VALUES, sizeof(float));
+	place_adapters(LAYERS, f->adapter, f->values);
+	place_adapters(LAYERS, f->grad, f->values + ADAPTER_VALUES);
+	xmc_random_seed(&random, 5);
+	for (int k = 0; k < ADAPTER_VALUES; k++)
+		f->values[k] = (float) (0.3 * xmc_random_normal(&random));
+	for (size_t k = 0; k < sizeof f->weight / sizeof f->weight[0]; k++)
+		f->weight[k] = (float) xmc_random_normal(&random);
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	fixture    *f = *state;
+
+	xmc_arena_free(&f->arena);
+	free(f->memory);
+	free(f->values);
+	test_free(f);
+	return 0;
+}
+
+static void
+assert_derivative(const char *name, int64_t at, double difference, double gradient)
+{
+	if (fabs(difference - gradient) > 1e-3 + 3e-3 * fabs(gradient))
+		fail_msg("%s[%lld]: gradient %g, finite difference %g", name, (long long) at, gradient, difference);
+}
+
+/* ---- the backward pass ---- */
+
+/* The weighted sum of the outputs of all tokens, in double. */
+static double
+plain_loss(const fixture *f)
+{
+	double		sum = 0;
+
+	for (int t = 0; t < TEXTS; t++)
+	{
+		int			n = row_start[t + 1] - row_start[t];
+		double	   *x = plain_forward(&f->transformer, n, token + row_start[t]);
+
+		for (int k = 0; k < n * DIM; k++)
+			sum += x[k] * f->weight[row_start[t] * DIM + k];
+		free(x);
+	}
+	return sum;
+}
+
+/* Every kind of parameter of each trained layer; the layer before them gets no gradient, nor does a parameter without a place. */
+static void
+test_backward(void **state)
+{
+	fixture    *f = *state;
+	xmc_transformer grad = f->transformer;
+	xmc_encoder_tensor tensor[XMC_ENCODER_MAX_TENSORS];
+	xmc_encoder_tensor slot[XMC_ENCODER_MAX_TENSORS];
+	xmc_transformer_state *pass = xmc_arena_alloc(&f->arena, 1, sizeof *pass);
+	float		d_output[17 * DIM];
+	int32_t		n = xmc_encoder_tensors(&f->transformer, tensor);
+	int			checked = 0;
+
+	assert_int_equal(xmc_encoder_tensors(&grad, slot), n);
+	for (int32_t k = 0; k < n; k++)
+		*slot[k].slot = calloc((size_t) tensor[k].n_values, sizeof(float));
+	free(grad.layer[2].ff1_w);
+	grad.layer[2].ff1_w = NULL;
+	free(grad.layer[1].norm1_b);
+	grad.layer[1].norm1_b = NULL;
+	memcpy(d_output, f->weight, sizeof d_output);
+	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, true, pass), XMC_OK);
+	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, pass, 1, d_output, grad.layer), XMC_OK);
+	for (int32_t k = 0; k < n; k++)
+	{
+		const float *gradient = *slot[k].slot;
+		bool		trained = strncmp(tensor[k].name, "layer.1.", 8) == 0 || strncmp(tensor[k].name, "layer.2.", 8) == 0;
+
+		for (int64_t v = 0; gradient && v < tensor[k].n_values; v += trained ? 1 + tensor[k].n_values / 9 : 1)
+		{
+			float	   *value = *tensor[k].slot + v;
+			float		kept = *value;
+			double		up;
+
+			if (!trained)
+			{
+				assert_true(gradient[v] == 0);
+				continue;
+			}
+			*value = kept + 1.0f / 1024;
+			up = plain_loss(f);
+			*value = kept - 1.0f / 1024;
+			assert_derivative(tensor[k].name, v, (up - plain_loss(f)) * 512, gradient[v]);
+			*value = kept;
+			checked++;
+		}
+		free(*slot[k].slot);
+	}
+	assert_true(checked > 150);
+}
+
+/* ---- adapters ---- */
+
+/* The weighted sum of the vectors of all texts by the encoder with its adapters, in double. */
+static double
+plain_vector_loss(fixture *f)
+{
+	xmc_adapters adapters = {.n = 2, .rank = RANK, .layer = f->adapter};
+	xmc_transformer changed;
+	double		sum = 0;
+
+	assert_int_equal(xmc_adapters_apply(&f->arena, &f->transformer, &adapters, &changed), XMC_OK);
+	for (int t = 0; t < TEXTS; t++)
+	{
+		int			n = row_start[t + 1] - row_start[t];
+		double	   *x = plain_forward(&changed, n, token + row_start[t]);
+		double		mean[DIM] = {0};
+		double		squares = 0;
+		int			used = f->transformer.settings.shape.first_token && n > 0 ? 1 : n;
+
+		for (int k = 0; k < used * DIM; k++)
+			mean[k % DIM] += x[k] / used;
+		for (int k = 0; k < DIM; k++)
+			squares += mean[k] * mean[k];
+		for (int k = 0; k < DIM && n > 0; k++)
+			sum += mean[k] * f->weight[t * DIM + k] / (f->transformer.settings.shape.normalised ? sqrt(squares) : 1);
+		free(x);
+	}
+	return sum;
+}
+
+static void
+check_adapters(fixture *f)
+{
+	xmc_adapters adapters = {.n = 2, .rank = RANK, .layer = f->adapter};
+
+	memset(f->values + ADAPTER_VALUES, 0, ADAPTER_VALUES * sizeof(float));
+	assert_int_equal(xmc_tuned_gradient(&f->arena, &f->transformer, &adapters, &batch, f->weight, f->grad), XMC_OK);
+	for (int v = 0; v < 2 * 4 * RANK * DIM; v += 3)
+	{
+		float		kept = f->values[v];
+		double		up;
+
+		f->values[v] = kept + 1.0f / 1024;
+		up = plain_vector_loss(f);
+		f->values[v] = kept - 1.0f / 1024;
+		assert_derivative("adapter", v, (up - plain_vector_loss(f)) * 512, f->values[ADAPTER_VALUES + v]);
+		f->values[v] = kept;
+	}
+}
+
+/* With every way to make a text's vector of those of its tokens. */
+static void
+test_adapters(void **state)
+{
+	fixture    *f = *state;
+
+	check_adapters(f);
+	f->transformer.settings.shape.normalised = true;
+	check_adapters(f);
+	f->transformer.settings.shape.first_token = true;
+	check_adapters(f);
+}
+
+/* An adapter whose B is 0 changes nothing, to the bit; another one does. */
+static void
+test_no_change(void **state)
+{
+	fixture    *f = *state;
+	xmc_adapters none = {0};
+	xmc_adapters adapters = {.n = LAYERS, .rank = RANK, .layer = f->adapter};
+	float		before[TEXTS * DIM];
+	float		after[TEXTS * DIM];
+
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &none, &batch, before), XMC_OK);
+	for (int k = 0; k < LAYERS; k++)
+	{
+		memset(f->adapter[k].query_b, 0, RANK * DIM * sizeof(float));
+		memset(f->adapter[k].value_b, 0, RANK * DIM * sizeof(float));
+	}
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &batch, after), XMC_OK);
+	assert_memory_equal(before, after, sizeof before);
+	f->adapter[1].value_b[3] = 0.5f;
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &batch, after), XMC_OK);
+	assert_true(memcmp(before, after, sizeof before) != 0);
+	for (int k = 0; k < DIM; k++)
+		assert_true(after[2 * DIM + k] == 0);	/* a text without tokens */
+}
+
+/* More tokens than are taken at a time: vectors to the bit, gradients to rounding, as text by text. */
+static void
+test_many_texts(void **state)
+{
+	enum
+	{
+		MANY = 300, LENGTH = 11
+	};
+	fixture    *f = *state;
+	xmc_adapters adapters = {.n = LAYERS, .rank = RANK, .layer = f->adapter};
+	int32_t    *start = malloc((MANY + 1) * sizeof *start);
+	int32_t    *tokens = malloc(MANY * LENGTH * sizeof *tokens);
+	float	   *all = malloc(MANY * DIM * sizeof *all);
+	float	   *weight = malloc(MANY * DIM * sizeof *weight);
+	double	   *sum = calloc(ADAPTER_VALUES, sizeof *sum);
+	float	   *gradient = f->values + ADAPTER_VALUES;
+	xmc_random	random;
+
+	xmc_random_seed(&random, 8);
+	for (int t = 0; t <= MANY; t++)
+		start[t] = t * LENGTH;
+	for (int k = 0; k < MANY * LENGTH; k++)
+		tokens[k] = (int32_t) xmc_random_below(&random, VOCABULARY);
+	for (int k = 0; k < MANY * DIM; k++)
+		weight[k] = (float) xmc_random_normal(&random);
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &(xmc_token_batch) {MANY, start, tokens}, all), XMC_OK);
+	for (int t = 0; t < MANY; t++)
+	{
+		const xmc_token_batch one = {1, start, tokens + t * LENGTH};
+		float		vector[DIM];
+
+		assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &one, vector), XMC_OK);
+		assert_memory_equal(vector, all + t * DIM, sizeof vector);
+		memset(gradient, 0, ADAPTER_VALUES * sizeof(float));
+		assert_int_equal(xmc_tuned_gradient(&f->arena, &f->transformer, &adapters, &one, weight + t * DIM, f->grad), XMC_OK);
+		for (int k = 0; k < ADAPTER_VALUES; k++)
+			sum[k] += gradient[k];
+		xmc_arena_reset(&f->arena);
+	}
+	memset(gradient, 0, ADAPTER_VALUES * sizeof(float));
+	assert_int_equal(xmc_tuned_gradient(&f->arena, &f->transformer, &adapters, &(xmc_token_batch) {MANY, start, tokens}, weight, f->grad), XMC_OK);
+	for (int k = 0; k < ADAPTER_VALUES; k++)
+		assert_true(fabs(sum[k] - gradient[k]) <= 1e-3 * (1 + fabs(sum[k])));
+	free(start);
+	free(tokens);
+	free(all);
+	free(weight);
+	free(sum);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_backward, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_adapters, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_change, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_texts, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
