@@ -62,9 +62,10 @@ xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 		float	   *x = xmc_arena_alloc(arena, (size_t) batch->rows * (size_t) input_dim, sizeof(float));
 
 		XMC_NEED(x, arena->ctx);
-		xmc_inputs_gather(model, batch, x);
-		if (xmc_term_is_network(term) && xmc_is_tuned(model, batch->modality))
-			XMC_TRY(xmc_tuned_inputs_forward(arena, model, batch, x));
+		if (xmc_term_is_network(term))
+			XMC_TRY(xmc_network_gather(arena, model, batch, x));
+		else
+			xmc_inputs_gather(model, batch, x);
 		state->x = x;
 	}
 	if (xmc_term_is_network(term))

@@ -13,7 +13,7 @@ typedef struct tuned_rows
 	xmc_token_batch text;		/* (n) texts */
 } tuned_rows;
 
-/* Whether the document's item has tokens. */
+/* How many tokens an item has. */
 static int32_t
 token_count(const xmc_document *document, int32_t item)
 {
@@ -72,8 +72,9 @@ find_adapters(xmc_ctx *ctx, const xmc_model *model, xmc_adapters *out)
 	return XMC_OK;
 }
 
-xmc_status
-xmc_tuned_inputs_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x)
+/* Sets the embeddings of the rows that have tokens. */
+static xmc_status
+set_vectors(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x)
 {
 	const xmc_network *network = &model->network[XMC_TEXT];
 	int32_t		bag = network->input_dim - network->embedding_dim;
@@ -90,6 +91,13 @@ xmc_tuned_inputs_forward(xmc_arena *arena, const xmc_model *model, const xmc_bat
 		xmc_inputs_standardise(network, vector + (int64_t) t * network->embedding_dim,
 							   x + (int64_t) rows.row[t] * network->input_dim + bag);
 	return XMC_OK;
+}
+
+xmc_status
+xmc_network_gather(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x)
+{
+	xmc_inputs_gather(model, batch, x);
+	return xmc_is_tuned(model, batch->modality) ? set_vectors(arena, model, batch, x) : XMC_OK;
 }
 
 xmc_status

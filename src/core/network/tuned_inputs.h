@@ -16,10 +16,11 @@ xmc_is_tuned(const xmc_model *model, xmc_modality modality)
 }
 
 /*
- * Sets the embedding's part of x (rows, input_dim), which xmc_inputs_gather has filled, to the vectors of the rows that have tokens.
- * Errors: XMC_BAD_MODEL (the model has no encoder, or one of another width), XMC_NO_MEMORY, XMC_STOPPED.
+ * x (rows, input_dim) of the batch's network, as xmc_inputs_gather sets it; where the network has adapters, the embedding of each row
+ * that has tokens is the vector that the changed encoder makes of them. Errors: XMC_BAD_MODEL (the model has no encoder, or one of
+ * another width), XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_tuned_inputs_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x);
+extern xmc_status xmc_network_gather(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x);
 
 /* Adds to the adapters of grad; dx (rows, input_dim) is the gradient by x. Errors: the same. */
 extern xmc_status xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *dx,
