@@ -134,7 +134,7 @@ splice(uint8_t *bytes, size_t size, size_t at, size_t from, const char *with, si
 	if (in_header)
 	{
 		memcpy(&length, bytes + 1, 8);
-		in_header = length < size && at >= 9 && at + from <= 9 + length;
+		in_header = length <= size - 9 && at >= 9 && at + from <= 9 + length;
 	}
 	memmove(bytes + at + to, bytes + at + from, size - at - from);
 	memcpy(bytes + at, with, to);
