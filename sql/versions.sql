@@ -261,4 +261,4 @@ COMMENT ON FUNCTION xmcoh_internal.import_model(oid, text, bytea) IS 'Internal: 
 CREATE FUNCTION xmcoh.import_model(model text, weights bytea) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.import_model(text, bytea) IS
-    'Stores a safetensors file of xmcoh.export_model as the next version of a model, which is created if missing; gives the version, not deployed. Needs level own, and the text encoders of the weights. Errors: data_corrupted, data_exception (other inputs or encoders), undefined_object, insufficient_privilege';
+    'Stores a safetensors file of xmcoh.export_model as the next version of a model, which is created if missing; gives the version, not deployed. Needs level own and the encoders of the weights. Errors: data_corrupted, data_exception (other inputs or encoders), undefined_object, insufficient_privilege';

@@ -82,7 +82,7 @@ INSERT INTO label VALUES
     ('options', 'i', 's', true), ('check_options', 'i', 's', true), ('inspect_weights', 'i', 's', true),
     ('model_exists', 's', 's', true), ('model_id', 's', 's', false), ('level_rank', 'i', 's', true),
     ('export_model', 's', 's', false),
-    ('create_model', 'v', 'u', true), ('alter_model', 'v', 'u', false), ('drop_model', 'v', 'u', true),
+    ('create_model', 'v', 'u', false), ('alter_model', 'v', 'u', false), ('drop_model', 'v', 'u', true),
     ('attach_source', 'v', 'u', false), ('detach_source', 'v', 'u', true), ('attach_pairs', 'v', 'u', true),
     ('detach_pairs', 'v', 'u', true), ('grant_model', 'v', 'u', true), ('revoke_model', 'v', 'u', true), ('withdraw_pair', 'v', 'u', true),
     ('approve', 'v', 'u', false), ('approve_order', 'v', 'u', false), ('decide', 'v', 'u', false), ('withdraw', 'v', 'u', false), ('stale_approval', 's', 'r', false),
