@@ -19,7 +19,7 @@ typedef struct fixture
 	toys		toys;
 	xmc_model  *model;
 	char	   *key[TOYS];
-	char		name[TOYS][12];
+	char		name[TOYS][24];
 } fixture;
 
 static int
