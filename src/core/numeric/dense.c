@@ -315,7 +315,7 @@ xmc_attention_backward(xmc_ctx *ctx, int64_t n, int64_t d, int64_t heads, const 
 
 /*
  * erf(x / sqrt 2) as a rational function of x / sqrt 2 between -4 and 4, where erf is 1 to the precision of float (the
- * coefficients of Eigen's erf). The absolute error is below 3e-7.
+ * coefficients of Eigen's erf). The absolute error is below 4e-7.
  */
 static inline float
 erf_of_scaled(float x)

@@ -70,7 +70,7 @@ extern void xmc_softmax(int64_t n, float *x);
 
 /*
  * GELU (Hendrycks and Gimpel 2016): y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2, erf with an absolute error below
- * 3e-7. y may be x. The backward pass multiplies dy by the derivative at x.
+ * 4e-7. y may be x. The backward pass multiplies dy by the derivative at x.
  */
 extern void xmc_gelu(int64_t n, const float *x, float *y);
 extern void xmc_gelu_backward(int64_t n, const float *x, float *dy);
