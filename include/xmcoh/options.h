@@ -37,7 +37,6 @@ typedef struct xmc_options
 	/* Training. */
 	int32_t		epochs;			/* most */
 	int32_t		fine_tune_epochs;	/* most of the text network where it fine-tunes the encoder */
-	double		fine_tune_rate; /* step size of AdamW for the changes */
 	int32_t		patience;		/* epochs without a lower held-out loss before training ends */
 	int32_t		batch_documents;
 	int32_t		folds;			/* of cross-fitting; fewer than 2: no cross-fitting */
@@ -53,6 +52,7 @@ typedef struct xmc_options
 	double		bag_learning_rate;
 	double		align_learning_rate;
 	double		bilinear_learning_rate;
+	double		fine_tune_rate; /* step size of AdamW for adapters */
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */
