@@ -96,6 +96,11 @@ extern void xmc_arena_init(xmc_arena *arena, xmc_ctx *ctx);
 /* 64-byte aligned, uninitialised; NULL: out of memory */
 extern void *xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size);
 extern void *xmc_arena_zalloc(xmc_arena *arena, size_t count, size_t size);
+#define XMC_ARENA_FLOATS(pointer, arena, count) \
+	do { \
+		(pointer) = xmc_arena_alloc((arena), (size_t) (count), sizeof(float)); \
+		XMC_NEED((pointer), (arena)->ctx); \
+	} while (0)
 extern void xmc_arena_reset(xmc_arena *arena);
 extern void xmc_arena_free(xmc_arena *arena);
 

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-#define ARENA_FLOATS(pointer, arena, count) \
-	do { \
-		(pointer) = xmc_arena_alloc((arena), (size_t) (count), sizeof(float)); \
-		XMC_NEED((pointer), (arena)->ctx); \
-	} while (0)
-
 /* Dropout of x in place. *mask is allocated only if there is dropout, else NULL. */
 static xmc_status
 drop(xmc_arena *arena, int64_t n, double p, xmc_random *random, float *x, float **mask)
@@ -17,7 +11,7 @@ drop(xmc_arena *arena, int64_t n, double p, xmc_random *random, float *x, float 
 	*mask = NULL;
 	if (random && p > 0)
 	{
-		ARENA_FLOATS(*mask, arena, n);
+		XMC_ARENA_FLOATS(*mask, arena, n);
 		xmc_dropout(n, p, random, x, *mask);
 	}
 	return XMC_OK;
@@ -39,7 +33,7 @@ attend(xmc_arena *arena, const xmc_options *options, const xmc_batch *batch, con
 	int64_t		d = options->d_model;
 	float	   *scratch;		/* (n, n) of the largest document */
 
-	ARENA_FLOATS(scratch, arena, (int64_t) batch->most_items * batch->most_items);
+	XMC_ARENA_FLOATS(scratch, arena, (int64_t) batch->most_items * batch->most_items);
 	for (int32_t k = 0; k < batch->n_documents; k++)
 	{
 		int64_t		first = batch->row_start[k];
@@ -67,17 +61,17 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	float	   *sum;			/* (R, d) input of each normalisation */
 
 	*layer = (xmc_layer_state){.input = input};
-	ARENA_FLOATS(layer->qkv, arena, rows * 3 * d);
-	ARENA_FLOATS(layer->probability, arena, probabilities);
-	ARENA_FLOATS(layer->attended, arena, rows * d);
-	ARENA_FLOATS(layer->normal1, arena, rows * d);
-	ARENA_FLOATS(layer->inverse1, arena, rows);
-	ARENA_FLOATS(layer->middle, arena, rows * d);
-	ARENA_FLOATS(layer->hidden, arena, rows * wide);
-	ARENA_FLOATS(layer->normal2, arena, rows * d);
-	ARENA_FLOATS(layer->inverse2, arena, rows);
-	ARENA_FLOATS(layer->output, arena, rows * d);
-	ARENA_FLOATS(sum, arena, rows * d);
+	XMC_ARENA_FLOATS(layer->qkv, arena, rows * 3 * d);
+	XMC_ARENA_FLOATS(layer->probability, arena, probabilities);
+	XMC_ARENA_FLOATS(layer->attended, arena, rows * d);
+	XMC_ARENA_FLOATS(layer->normal1, arena, rows * d);
+	XMC_ARENA_FLOATS(layer->inverse1, arena, rows);
+	XMC_ARENA_FLOATS(layer->middle, arena, rows * d);
+	XMC_ARENA_FLOATS(layer->hidden, arena, rows * wide);
+	XMC_ARENA_FLOATS(layer->normal2, arena, rows * d);
+	XMC_ARENA_FLOATS(layer->inverse2, arena, rows);
+	XMC_ARENA_FLOATS(layer->output, arena, rows * d);
+	XMC_ARENA_FLOATS(sum, arena, rows * d);
 
 	/* middle = norm1(input + drop(out(attend(qkv(input))))) */
 	XMC_TRY(xmc_linear(ctx, rows, d, 3 * d, input, w->qkv_w, w->qkv_b, layer->qkv));
@@ -86,8 +80,8 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 		float	   *ones;
 
 		/* The masks of all documents are drawn at once, before the probabilities exist; `ones` stands in for these. */
-		ARENA_FLOATS(layer->probability_mask, arena, probabilities);
-		ARENA_FLOATS(ones, arena, probabilities);
+		XMC_ARENA_FLOATS(layer->probability_mask, arena, probabilities);
+		XMC_ARENA_FLOATS(ones, arena, probabilities);
 		memset(ones, 0, (size_t) probabilities * sizeof(float));
 		xmc_dropout(probabilities, options->dropout, random, ones, layer->probability_mask);
 	}
@@ -130,7 +124,7 @@ xmc_encoder_forward(xmc_arena *arena, const xmc_options *options, const xmc_netw
 		probabilities += options->heads * n * n;
 	}
 	/* The input projection, then the layers. */
-	ARENA_FLOATS(state->projected, arena, rows * d);
+	XMC_ARENA_FLOATS(state->projected, arena, rows * d);
 	XMC_TRY(xmc_linear(arena->ctx, rows, network->input_dim, d, x, network->input_w, network->input_b,
 					   state->projected));
 	XMC_TRY(drop(arena, rows * d, options->dropout, random, state->projected, &state->projected_mask));
@@ -160,12 +154,12 @@ layer_backward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w,
 	float	   *d_qkv;			/* (R, 3 d) */
 	float	   *scratch;		/* (2, n, n) of the largest document */
 
-	ARENA_FLOATS(d_sum, arena, rows * d);
-	ARENA_FLOATS(d_branch, arena, rows * d);
-	ARENA_FLOATS(d_hidden, arena, rows * wide);
-	ARENA_FLOATS(d_attended, arena, rows * d);
-	ARENA_FLOATS(d_qkv, arena, rows * 3 * d);
-	ARENA_FLOATS(scratch, arena, 2 * (int64_t) batch->most_items * batch->most_items);
+	XMC_ARENA_FLOATS(d_sum, arena, rows * d);
+	XMC_ARENA_FLOATS(d_branch, arena, rows * d);
+	XMC_ARENA_FLOATS(d_hidden, arena, rows * wide);
+	XMC_ARENA_FLOATS(d_attended, arena, rows * d);
+	XMC_ARENA_FLOATS(d_qkv, arena, rows * 3 * d);
+	XMC_ARENA_FLOATS(scratch, arena, 2 * (int64_t) batch->most_items * batch->most_items);
 
 	/* Backward through output = norm2(middle + drop(ff2(hidden))). */
 	xmc_layer_norm_backward(rows, d, d_output, w->norm2_w, layer->normal2, layer->inverse2,

@@ -3,14 +3,6 @@
 #include "numeric/dense.h"
 #include "numeric/row_linear.h"
 
-#define ARENA_FLOATS(pointer, arena, count) \
-	do { \
-		(pointer) = xmc_arena_alloc((arena), (size_t) (count), sizeof(float)); \
-		XMC_NEED((pointer), (arena)->ctx); \
-	} while (0)
-
-#define STEP_ROWS 64			/* rows between two calls of the stop callback in loops without a product */
-
 typedef struct pass
 {
 	xmc_arena  *arena;
@@ -22,12 +14,6 @@ typedef struct pass
 	float	   *sum;			/* (R, d) input of each normalisation */
 } pass;
 
-static int64_t
-smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* ---- memory ---- */
 
 /* The arrays of one layer. */
@@ -38,13 +24,13 @@ alloc_layer(const pass *p, bool keep, xmc_transformer_layer_state *layer)
 	int64_t		d = shape->dim;
 
 	*layer = (xmc_transformer_layer_state){0};
-	ARENA_FLOATS(layer->qkv, p->arena, p->rows * 3 * d);
-	ARENA_FLOATS(layer->attended, p->arena, p->rows * d);
-	ARENA_FLOATS(layer->inverse1, p->arena, p->rows);
-	ARENA_FLOATS(layer->middle, p->arena, p->rows * d);
-	ARENA_FLOATS(layer->hidden, p->arena, p->rows * shape->feed_forward);
-	ARENA_FLOATS(layer->inverse2, p->arena, p->rows);
-	ARENA_FLOATS(layer->output, p->arena, p->rows * d);
+	XMC_ARENA_FLOATS(layer->qkv, p->arena, p->rows * 3 * d);
+	XMC_ARENA_FLOATS(layer->attended, p->arena, p->rows * d);
+	XMC_ARENA_FLOATS(layer->inverse1, p->arena, p->rows);
+	XMC_ARENA_FLOATS(layer->middle, p->arena, p->rows * d);
+	XMC_ARENA_FLOATS(layer->hidden, p->arena, p->rows * shape->feed_forward);
+	XMC_ARENA_FLOATS(layer->inverse2, p->arena, p->rows);
+	XMC_ARENA_FLOATS(layer->output, p->arena, p->rows * d);
 	layer->normal1 = layer->middle;
 	layer->normal2 = layer->output;
 	layer->before = layer->hidden;
@@ -58,10 +44,10 @@ alloc_layer(const pass *p, bool keep, xmc_transformer_layer_state *layer)
 
 			probabilities += shape->heads * n * n;
 		}
-		ARENA_FLOATS(layer->probability, p->arena, probabilities);
-		ARENA_FLOATS(layer->normal1, p->arena, p->rows * d);
-		ARENA_FLOATS(layer->normal2, p->arena, p->rows * d);
-		ARENA_FLOATS(layer->before, p->arena, p->rows * shape->feed_forward);
+		XMC_ARENA_FLOATS(layer->probability, p->arena, probabilities);
+		XMC_ARENA_FLOATS(layer->normal1, p->arena, p->rows * d);
+		XMC_ARENA_FLOATS(layer->normal2, p->arena, p->rows * d);
+		XMC_ARENA_FLOATS(layer->before, p->arena, p->rows * shape->feed_forward);
 	}
 	return XMC_OK;
 }
@@ -74,9 +60,9 @@ add_and_normalise(const pass *p, const float *x, const float *w, const float *b,
 {
 	int64_t		d = p->transformer->settings.shape.dim;
 
-	for (int64_t r = 0; r < p->rows; r += STEP_ROWS)
+	for (int64_t r = 0; r < p->rows; r += XMC_STEP_ROWS)
 	{
-		int64_t		n = smaller(STEP_ROWS, p->rows - r);
+		int64_t		n = xmc_step_rows(p->rows, r);
 
 		XMC_TRY(xmc_check_stop(p->arena->ctx));
 		if (x)
@@ -176,15 +162,15 @@ xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, co
 	for (int32_t t = 0; t < batch->n_texts; t++)
 		if (batch->row_start[t + 1] - batch->row_start[t] > p.most_rows)
 			p.most_rows = batch->row_start[t + 1] - batch->row_start[t];
-	ARENA_FLOATS(p.sum, arena, p.rows * d);
-	ARENA_FLOATS(state->embedded, arena, p.rows * d);
-	ARENA_FLOATS(state->inverse, arena, p.rows);
+	XMC_ARENA_FLOATS(p.sum, arena, p.rows * d);
+	XMC_ARENA_FLOATS(state->embedded, arena, p.rows * d);
+	XMC_ARENA_FLOATS(state->inverse, arena, p.rows);
 	state->normal = state->embedded;
 	if (keep)
-		ARENA_FLOATS(state->normal, arena, p.rows * d);
+		XMC_ARENA_FLOATS(state->normal, arena, p.rows * d);
 	else
 	{
-		ARENA_FLOATS(p.scratch, arena, smaller(XMC_ATTENTION_ROWS, p.most_rows) * p.most_rows);
+		XMC_ARENA_FLOATS(p.scratch, arena, (p.most_rows < XMC_ATTENTION_ROWS ? p.most_rows : XMC_ATTENTION_ROWS) * p.most_rows);
 		XMC_TRY(alloc_layer(&p, false, &shared));
 	}
 

@@ -48,6 +48,14 @@ typedef struct xmc_transformer_state
 	const float *output;		/* (R, d) of the last layer */
 } xmc_transformer_state;
 
+/* Loops without a product call the stop callback after so many rows. The number of rows in the step that begins at row r. */
+#define XMC_STEP_ROWS 64
+static inline int64_t
+xmc_step_rows(int64_t rows, int64_t r)
+{
+	return rows - r < XMC_STEP_ROWS ? rows - r : XMC_STEP_ROWS;
+}
+
 /*
  * Sets state->output; with `keep` also all that a backward pass needs. Everything is allocated in the arena. Errors:
  * XMC_NO_MEMORY, XMC_STOPPED.

@@ -4,14 +4,6 @@
 
 #include <string.h>
 
-#define ARENA_FLOATS(pointer, arena, count) \
-	do { \
-		(pointer) = xmc_arena_alloc((arena), (size_t) (count), sizeof(float)); \
-		XMC_NEED((pointer), (arena)->ctx); \
-	} while (0)
-
-#define STEP_ROWS 64			/* rows between two calls of the stop callback in loops without a product */
-
 /* Scratch of one pass, which all layers use. R = rows of the batch, d = dim. */
 typedef struct pass
 {
@@ -27,12 +19,6 @@ typedef struct pass
 	float	   *unwanted;		/* (2, d) gradients of a normalisation that is not trained */
 } pass;
 
-static int64_t
-smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 static xmc_status
 begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch, pass *p)
 {
@@ -44,12 +30,12 @@ begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token
 	for (int32_t t = 0; t < batch->n_texts; t++)
 		if (batch->row_start[t + 1] - batch->row_start[t] > most)
 			most = batch->row_start[t + 1] - batch->row_start[t];
-	ARENA_FLOATS(p->d_sum, arena, rows * shape->dim);
-	ARENA_FLOATS(p->d_hidden, arena, rows * shape->feed_forward);
-	ARENA_FLOATS(p->d_attended, arena, rows * shape->dim);
-	ARENA_FLOATS(p->d_qkv, arena, rows * 3 * shape->dim);
-	ARENA_FLOATS(p->scratch, arena, 2 * most * most);
-	ARENA_FLOATS(p->unwanted, arena, 2 * shape->dim);
+	XMC_ARENA_FLOATS(p->d_sum, arena, rows * shape->dim);
+	XMC_ARENA_FLOATS(p->d_hidden, arena, rows * shape->feed_forward);
+	XMC_ARENA_FLOATS(p->d_attended, arena, rows * shape->dim);
+	XMC_ARENA_FLOATS(p->d_qkv, arena, rows * 3 * shape->dim);
+	XMC_ARENA_FLOATS(p->scratch, arena, 2 * most * most);
+	XMC_ARENA_FLOATS(p->unwanted, arena, 2 * shape->dim);
 	memset(p->unwanted, 0, (size_t) (2 * shape->dim) * sizeof(float));	/* added to, never read */
 	return XMC_OK;
 }
@@ -61,10 +47,10 @@ normalise_backward(const pass *p, const float *dy, const float *w, const float *
 {
 	int64_t		d = p->transformer->settings.shape.dim;
 
-	for (int64_t r = 0; r < p->rows; r += STEP_ROWS)
+	for (int64_t r = 0; r < p->rows; r += XMC_STEP_ROWS)
 	{
 		XMC_TRY(xmc_check_stop(p->ctx));
-		xmc_layer_norm_backward(smaller(STEP_ROWS, p->rows - r), d, dy + r * d, w, normal + r * d, inverse + r,
+		xmc_layer_norm_backward(xmc_step_rows(p->rows, r), d, dy + r * d, w, normal + r * d, inverse + r,
 								dw ? dw : p->unwanted, db ? db : p->unwanted + d, dx + r * d);
 	}
 	return XMC_OK;
@@ -102,10 +88,10 @@ layer_backward(const pass *p, const xmc_layer *w, const xmc_transformer_layer_st
 	XMC_TRY(normalise_backward(p, d_output, w->norm2_w, layer->normal2, layer->inverse2, grad->norm2_w, grad->norm2_b, p->d_sum));
 	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, wide, d, layer->hidden, w->ff2_w, p->d_sum,
 								grad->ff2_w, grad->ff2_b, p->d_hidden, false));
-	for (int64_t r = 0; r < p->rows; r += STEP_ROWS)
+	for (int64_t r = 0; r < p->rows; r += XMC_STEP_ROWS)
 	{
 		XMC_TRY(xmc_check_stop(p->ctx));
-		xmc_gelu_backward(smaller(STEP_ROWS, p->rows - r) * wide, layer->before + r * wide, p->d_hidden + r * wide);
+		xmc_gelu_backward(xmc_step_rows(p->rows, r) * wide, layer->before + r * wide, p->d_hidden + r * wide);
 	}
 	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, d, wide, layer->middle, w->ff1_w, p->d_hidden,
 								grad->ff1_w, grad->ff1_b, p->d_sum, true));
