@@ -26,7 +26,7 @@ typedef struct attributing
 	xmc_ctx		ctx;
 	xmc_random	random;
 	float		image[MOST_ITEMS][DIM];
-	char		key[MOST_ITEMS][8];
+	char		key[MOST_ITEMS][16];
 	xmc_item	item[MOST_ITEMS];
 } attributing;
 

@@ -220,7 +220,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	bool		has_measured = t->model->measured != NULL;
 
 	XMC_TRY(stream_snapshot(c, t, &snapshot));
-	XMC_TRY(xmc_stream_bool(c, "the model", &has_measured, true));
+	XMC_TRY(xmc_stream_bool(c, "the model", &has_measured, c->is_saving || t->resume_stage > XMC_STAGE_MEASURED));
 	if (has_measured && !t->model->measured)
 		XMC_TRY(xmc_model_keep_measured(t->ctx, t->model));
 	if (has_measured)

@@ -21,8 +21,8 @@ typedef struct xmc_checkpoint_header
 
 /*
  * The stages of a training in their order, from 1: the alignment, the terms, the terms of each round, the end of what is
- * measured, the terms of the refit, the models of the evaluation. A training that is resumed runs through the same code, leaves out the stages before the
- * stage of its checkpoint, and loads the state there.
+ * measured, the terms of the refit, the models of the evaluation. A training that is resumed runs through the same code, leaves
+ * out the stages before the stage of its checkpoint, and loads the state there.
  */
 static inline int32_t
 xmc_stage(int32_t round, xmc_term term)
