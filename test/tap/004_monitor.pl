@@ -130,11 +130,13 @@ $listener->quit;
 
 # ---- a long comparison ----
 
-# The champion is large and the challenger is small: scoring with the champion takes longer than training the challenger.
+# The champion is large and the challenger is small: scoring with the champion takes longer than training the challenger. Nothing is
+# told by what both trainings measured, since option challenge_documents asks for more documents.
 $node->safe_psql('postgres', q{
 CREATE TABLE long_step AS SELECT m AS manual, s AS step, 'word' || (s * 7919 + m * 104729) % 997 AS instruction
   FROM generate_series(1, 60) AS m, generate_series(1, 200) AS s;
-SELECT xmcoh.create_model('long', options => '{"hash_bits": 12, "bag_documents": 0, "epochs": 1, "held_out": 0.8, "d_model": 8, "heads": 2, "feed_forward": 8}');
+SELECT xmcoh.create_model('long', options => '{"hash_bits": 12, "bag_documents": 0, "epochs": 1, "held_out": 0.8, "evaluation_documents": 0,
+  "challenge_documents": 61, "d_model": 8, "heads": 2, "feed_forward": 8}');
 SELECT xmcoh.attach_source('long', 'long_step', 'manual', 'step', text => 'instruction', "position" => 'step', approved => 'all');
 });
 $job = value(q{SELECT xmcoh.train('long', '{"d_model": 256, "layers": 6, "feed_forward": 256}')});
