@@ -134,6 +134,7 @@ SELECT count(*) AS figures, bool_and(tau IS NOT NULL) AS measured FROM xmcoh.eva
 SELECT xmcoh.import_model('tuned2', xmcoh.export_model('tuned'));
 SELECT xmcoh.deploy('tuned2', 1);
 SELECT xmcoh.order_score('tuned2', 'cut the box', NULL, 'wash the box', NULL) = xmcoh.order_score('tuned', 'cut the box', NULL, 'wash the box', NULL) AS same;
+-- a version that fine-tunes the encoder is compared with one that does not, by what was measured of both
 SELECT xmcoh.train('tuned', on_success => 'challenge') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT state, message ~ 'tau' AS compared FROM xmcoh.job WHERE job_id = :job;

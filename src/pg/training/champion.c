@@ -212,7 +212,15 @@ xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
 	if (champion == NULL)
 		return;
 	if (!compare_measured(training, champion, out))
+	{
+		/* Documents have tokens only where this training fine-tunes the encoder; without them the champion would score otherwise. */
+		if (champion->network[XMC_TEXT].n_adapters > 0 && training->options->fine_tune == 0)
+		{
+			out->not_compared = psprintf("version %d fine-tunes the text encoder, and this one does not", out->champion);
+			return;
+		}
 		compare_held_out(training, champion, &held_out, out);
+	}
 	out->too_few = out->result.documents < training->options->challenge_documents || out->result.groups < 2;
 	if (out->too_few)
 		out->result.rejected = training->options->on_doubt != 0;

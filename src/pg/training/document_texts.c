@@ -32,6 +32,7 @@ struct DocumentTexts
 	int32		encoder[XMC_MODALITIES];
 	int32		dim[XMC_MODALITIES];
 	float	   *zeros;			/* (the larger dim) in place of a vector */
+	bool		wants_tokens;	/* the version fine-tunes the encoder */
 	BufFile    *file;			/* NULL: the model has no encoder */
 	uint64		size;			/* bytes in it */
 	int64		n;
@@ -47,6 +48,7 @@ xmcoh_texts_create(const xmc_options *options, const int32 *encoder)
 	memcpy(texts->encoder, encoder, sizeof texts->encoder);
 	texts->dim[XMC_TEXT] = options->text_dim;
 	texts->dim[XMC_IMAGE] = options->image_dim;
+	texts->wants_tokens = options->fine_tune > 0;
 	if (encoder[XMC_TEXT] == 0 && encoder[XMC_IMAGE] == 0)
 		return texts;
 	texts->zeros = palloc0(sizeof(float) * (Size) Max(options->text_dim, options->image_dim));
@@ -70,8 +72,9 @@ xmcoh_texts_hold_place(const DocumentTexts *texts, const SourceDocument *source)
 		{
 			if (item->text_embedding == NULL)
 				item->text_embedding = texts->zeros;
-			/* for this version, if it fine-tunes the encoder, and for the deployed one in a challenge */
-			item->token = xmcoh_encoder_tokens(texts->encoder[XMC_TEXT], item->text, item->text_length, &item->n_tokens);
+			if (texts->wants_tokens)
+				item->token = xmcoh_encoder_tokens(texts->encoder[XMC_TEXT], item->text, item->text_length,
+												   &item->n_tokens);
 		}
 		if (source->image_text != NULL && source->image_text[i].text != NULL)
 			item->image = texts->zeros;

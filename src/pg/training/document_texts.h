@@ -20,8 +20,8 @@ typedef struct DocumentTexts DocumentTexts;
 extern DocumentTexts *xmcoh_texts_create(const xmc_options *options, const int32 *encoder);
 
 /*
- * Gives the items of a document that lack a vector, and have a text for it, zeros in its place, and the tokens of their texts, in
- * CurrentMemoryContext; before xmc_document_build.
+ * Gives the items of a document that lack a vector, and have a text for it, zeros in its place; where the version fine-tunes the
+ * encoder, also the tokens of their texts, in CurrentMemoryContext. Before xmc_document_build.
  */
 extern void xmcoh_texts_hold_place(const DocumentTexts *texts, const SourceDocument *source);
 
