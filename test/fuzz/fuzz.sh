@@ -11,6 +11,8 @@ cd "$(dirname "$0")/../.." || exit 1
 # The maximum length of an input, in bytes, where it is not libFuzzer's 4096: whole models and whole checkpoints
 # (ROOM of their fuzzers).
 declare -A longest=([encoder]=65536 [safetensors]=262144 [checkpoint]=1048576)
+# Of how many inputs one is run: an input of this fuzzer trains a model.
+declare -A every=([checkpoint]=4)
 mkdir -p build/fuzz/found build/fuzz/corpus
 
 # fuzz NAME: prints the output, each line after the name, and at the end whether the fuzzer failed
@@ -23,7 +25,7 @@ fuzz()
 	if [ -n "${FUZZ_SECONDS:-}" ]; then
 		options+=(-max_total_time="$FUZZ_SECONDS")
 	else
-		options+=(-runs="${FUZZ_ITERATIONS:-20000}" -seed=1)
+		options+=(-runs="$((${FUZZ_ITERATIONS:-20000} / ${every[$name]:-1}))" -seed=1)
 	fi
 	[ ! -e "test/fuzz/dict/$name" ] || options+=(-dict="test/fuzz/dict/$name")
 	[ ! -d "test/fuzz/corpus/$name" ] || kept=("test/fuzz/corpus/$name")
