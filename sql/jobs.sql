@@ -125,7 +125,8 @@ CREATE FUNCTION xmcoh_internal.check_training(caller oid, model text, options js
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     m xmcoh.model;
-    layers numeric;     -- of the text encoder that are fine-tuned
+    wanted_layers numeric;      -- of the text encoder that are to be fine-tuned
+    encoder_layers integer;
     unlisted record;
 BEGIN
     IF check_training.options IS NULL OR on_success IS NULL THEN
@@ -141,13 +142,16 @@ BEGIN
         PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, check_training.options);
     END IF;
     PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options || check_training.options);
-    layers := coalesce(((m.options || check_training.options) ->> 'fine_tune')::numeric, 0);
-    IF layers > 0 AND m.encoder_id IS NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('option "fine_tune" is %s, but model "%s" has no text encoder', layers, check_training.model),
+    wanted_layers := coalesce(((m.options || check_training.options) ->> 'fine_tune')::numeric, 0);
+    SELECT e.layers INTO encoder_layers FROM xmcoh.encoder AS e WHERE e.encoder_id = m.encoder_id;
+    IF wanted_layers > 0 AND encoder_layers IS NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('option "fine_tune" is %s, but model "%s" has no text encoder', wanted_layers, check_training.model),
             HINT = 'Create a model with the argument encoder, or set fine_tune to 0.';
-    ELSIF layers > (SELECT e.layers FROM xmcoh.encoder AS e WHERE e.encoder_id = m.encoder_id) THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('option "fine_tune" is %s, but the text encoder of model "%s" has %s layers', layers, check_training.model,
-                                                             (SELECT e.layers FROM xmcoh.encoder AS e WHERE e.encoder_id = m.encoder_id));
+    ELSIF wanted_layers > encoder_layers THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('option "fine_tune" is %s, but the text encoder of model "%s" has %s layers', wanted_layers,
+                             check_training.model, encoder_layers);
     END IF;
     PERFORM FROM xmcoh.source_record AS s WHERE s.model_id = m.model_id;
     IF NOT FOUND THEN
