@@ -118,7 +118,7 @@ SELECT * FROM pg_temp.fails($$SELECT xmcoh.train('tuned', options => '{"fine_tun
 SELECT xmcoh.train('tuned', options => '{"fine_tune": 2, "adapter_rank": 2, "fine_tune_rate": 0.01}') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT state, message FROM xmcoh.job WHERE model = 'tuned';
--- one training more, in the same session's server: the same weights
+-- trained once more, the same weights come out
 SELECT xmcoh.train('tuned', options => '{"fine_tune": 2, "adapter_rank": 2, "fine_tune_rate": 0.01}') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT count(*) AS versions, count(DISTINCT sha256) AS weights FROM xmcoh.model_version AS v JOIN xmcoh.model AS m USING (model_id) WHERE m.name = 'tuned';

@@ -134,8 +134,9 @@ test_nothing_to_learn(void **state)
 	assert_int_equal(counts.live, 0);
 }
 
-static void
-test_learns(void **state)
+/* Trains on one sample and checks that all memory has been given back. */
+static xmc_train_report
+report_of(double signal, bool apart)
 {
 	counting	counts;
 	xmc_ctx		ctx = counting_ctx(&counts);
@@ -143,33 +144,33 @@ test_learns(void **state)
 	sample		s;
 	xmc_train_report report;
 
-	(void) state;
 	small_options(&o);
-	make(&ctx, &o, 1, 1, false, &s);
+	make(&ctx, &o, 1, signal, apart, &s);
 	report = train(&ctx, &o, &s);
+	assert_int_equal(counts.live, 0);
+	return report;
+}
+
+static void
+test_learns(void **state)
+{
+	xmc_train_report report = report_of(1, false);
+
+	(void) state;
 	assert_true(report.new_groups.tau[XMC_SCORE_IMAGE].mean > 0.7 && report.new_groups.tau[XMC_SCORE_FUSED].mean > 0.7);
 	assert_true(fabs(report.new_groups.tau[XMC_SCORE_TEXT].mean) < 0.4);
 	assert_true(report.new_groups.tau[XMC_SCORE_IMAGE].low > 0.5 && report.new_groups.tau[XMC_SCORE_IMAGE].high <= 1);
-	assert_int_equal(counts.live, 0);
 }
 
 /* Where texts and photos are items of their own, the models of the folds have the version's alignment. */
 static void
 test_apart(void **state)
 {
-	counting	counts;
-	xmc_ctx		ctx = counting_ctx(&counts);
-	xmc_options o;
-	sample		s;
-	xmc_train_report report;
+	xmc_train_report report = report_of(2, true);
 
 	(void) state;
-	small_options(&o);
-	make(&ctx, &o, 1, 2, true, &s);
-	report = train(&ctx, &o, &s);
 	assert_int_equal(report.new_groups.documents, DOCUMENTS);
 	assert_true(report.new_groups.tau[XMC_SCORE_IMAGE].mean > 0.4);	/* 6 of 10 pairs are of two photos */
-	assert_int_equal(counts.live, 0);
 }
 
 /* Groups are whole; with fewer than three of them there is no model without two. */
