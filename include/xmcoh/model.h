@@ -97,6 +97,7 @@ typedef struct xmc_network
 	float	   *head_v;			/* (d_model) */
 	int32_t		n_adapters;		/* of the text network: option fine_tune; else 0 */
 	xmc_adapter adapter[XMC_MAX_ADAPTERS];	/* of the encoder's last layers, the first of these first */
+	bool		uses_adapters;	/* false: all of them leave the encoder as it is (xmc_model_note_adapters), or do not learn yet */
 } xmc_network;
 
 #define XMC_GUIDED_COEFFICIENTS 3
@@ -371,6 +372,16 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *fil
  * number.
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
+
+/* Sets uses_adapters of the text network: whether an adapter changes anything, which one with B = 0 does not. */
+extern void xmc_model_note_adapters(xmc_model *model);
+
+/* Whether a text is read by a changed encoder, from its tokens, now or as the model was measured. */
+static inline bool
+xmc_reads_tokens(const xmc_model *model)
+{
+	return model->network[XMC_TEXT].uses_adapters || (model->measured && model->measured->network[XMC_TEXT].uses_adapters);
+}
 
 /* Sets all parameters of a term to their initial values, as in a new model; of a linear term to 0. Errors: XMC_STOPPED. */
 extern xmc_status xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term term);

@@ -49,6 +49,9 @@ extern bool xmc_adamw_prepare(xmc_adamw *adamw, double norm, double rate, double
 extern void xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_model *model, xmc_term term,
 							const float *gradient, int64_t first, int64_t last);
 
+/* The factor of the rate of the next of so many steps: it rises linearly over the first tenth, then falls linearly towards 0. */
+extern double xmc_adamw_schedule(const xmc_adamw *adamw, int64_t steps);
+
 /* The factor of the rate of the next step by the warmup, which rises linearly to 1. */
 extern double xmc_adamw_warmup(const xmc_adamw *adamw);
 

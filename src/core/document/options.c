@@ -40,7 +40,7 @@ static const xmc_option_info table[] = {
 	{LATER_INTEGER(fine_tune), false, 0, 0, XMC_MAX_ADAPTERS,
 		"layers of the text encoder, counted from the last, that training changes by adapters of low rank; 0: none"},
 	{LATER_INTEGER(adapter_rank), false, 8, 1, 64, "rank of an adapter's changes of a layer"},
-	{LATER_INTEGER(fine_tune_epochs), false, 3, 1, 100, "passes over the training documents while the text encoder is fine-tuned, at most"},
+	{LATER_INTEGER(fine_tune_epochs), false, 3, 1, 100, "passes over the training documents in which adapters learn, at most, after those on unchanged vectors"},
 	{LATER_REAL(fine_tune_rate), false, 0.001, 1e-7, 1, "step size of AdamW for adapters, at its peak"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},

@@ -402,6 +402,27 @@ xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool s
 	return at;
 }
 
+/* Whether a matrix B (dim, rank) of an adapter has a value. */
+static bool
+has_value(const float *b, int64_t n)
+{
+	for (int64_t k = 0; k < n; k++)
+		if (b[k] != 0)
+			return true;
+	return false;
+}
+
+void
+xmc_model_note_adapters(xmc_model *model)
+{
+	xmc_network *network = &model->network[XMC_TEXT];
+	int64_t		n = (int64_t) network->embedding_dim * model->options.adapter_rank;
+
+	network->uses_adapters = false;
+	for (int32_t k = 0; k < network->n_adapters && !network->uses_adapters; k++)
+		network->uses_adapters = has_value(network->adapter[k].query_b, n) || has_value(network->adapter[k].value_b, n);
+}
+
 xmc_status
 xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term term)
 {
@@ -470,6 +491,7 @@ xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model)
 	XMC_TRY(xmc_model_new_zero(ctx, &model->options, model->has_bag, &measured));
 	for (int32_t k = 0; k < model->n_tensors; k++)
 		memcpy(*measured->tensor[k].slot, *model->tensor[k].slot, (size_t) model->tensor[k].n_values * sizeof(float));
+	xmc_model_note_adapters(measured);
 	model->measured = measured;
 	xmc_model_share(model);
 	return XMC_OK;

@@ -8,11 +8,11 @@
 #include "network/batch.h"
 #include "xmcoh/model.h"
 
-/* Whether the text network of the model has adapters. */
+/* Whether the text network of the model reads its texts by a changed encoder. */
 static inline bool
 xmc_is_tuned(const xmc_model *model, xmc_modality modality)
 {
-	return modality != XMC_JOINT && model->network[modality].n_adapters > 0;
+	return modality != XMC_JOINT && model->network[modality].uses_adapters;
 }
 
 /*

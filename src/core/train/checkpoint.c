@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 9
+#define VERSION 10
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
@@ -46,7 +46,9 @@ stream_snapshot(xmc_stream *c, xmc_trainer *t, const xmc_snapshot *snapshot)
 static int32_t
 most_epochs(const xmc_trainer *t)
 {
-	return t->options->epochs > XMC_PENALTIES ? t->options->epochs : XMC_PENALTIES;
+	int32_t		network = xmc_most_epochs(t->options, XMC_TERM_TEXT_NETWORK);
+
+	return network > XMC_PENALTIES ? network : XMC_PENALTIES;
 }
 
 /* An upper bound of the work of a training: all terms and the alignment, in every round and fold, the refit and the evaluation. */
@@ -175,6 +177,10 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(xmc_stream_int32(c, "the last epoch", &e->fixed, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "an epoch", &e->done, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the best epoch", &e->best, 0, e->done));
+	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &e->frozen, 0, most_epochs(t)));
+	XMC_TRY(xmc_stream_bool(c, "the epochs without adapters", &e->is_tuning, xmc_has_adapters(t->model, e->term)));
+	if (e->is_tuning)
+		t->model->network[XMC_TEXT].uses_adapters = true;
 	XMC_TRY(XMC_STREAM_FIGURES(c, &e->best_loss));
 	if (e->best > 0)
 		XMC_TRY(xmc_stream_floats(c, "the best epoch", e->best_values, e->n_values));
@@ -225,9 +231,16 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 		XMC_TRY(xmc_model_keep_measured(t->ctx, t->model));
 	if (has_measured)
 		XMC_TRY(xmc_stream_floats(c, "the model", *t->model->measured->tensor[0].slot, t->model->n_parameters));
+	if (!c->is_saving)
+	{
+		xmc_model_note_adapters(t->model);
+		if (has_measured)
+			xmc_model_note_adapters(t->model->measured);
+	}
 	XMC_TRY(xmc_stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
+	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &t->frozen_epochs, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", t->term_weight, XMC_TERMS));
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));

@@ -2,6 +2,13 @@
 #include "train/epochs.h"
 
 #include <math.h>
+#include <string.h>
+
+bool
+xmc_has_adapters(const xmc_model *model, xmc_term term)
+{
+	return term == XMC_TERM_TEXT_NETWORK && model->network[XMC_TEXT].n_adapters > 0;
+}
 
 xmc_status
 xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const xmc_adamw *adamw, xmc_random *random,
@@ -19,13 +26,17 @@ xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const 
 	return XMC_OK;
 }
 
-/* Early stopping: xmc_most_epochs (at most) and option patience (epochs without a better held-out loss). */
+/* Early stopping: the most epochs, of each part, and option patience (epochs without a better held-out loss). */
 static bool
-goes_on(const xmc_epochs *e, const xmc_options *options)
+goes_on(const xmc_epochs *e, const xmc_model *model)
 {
+	const xmc_options *o = &model->options;
+	int32_t		most = e->is_tuning ? e->frozen + o->fine_tune_epochs :
+		xmc_has_adapters(model, e->term) ? o->epochs : xmc_most_epochs(o, e->term);
+
 	if (e->fixed > 0)
 		return e->done < e->fixed;
-	return e->done < xmc_most_epochs(options, e->term) && e->done - e->best < options->patience;
+	return e->done < most && e->done - e->best < o->patience;
 }
 
 /*
@@ -74,7 +85,8 @@ xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps)
 		float	   *weights;
 
 		XMC_TRY(steps->checkpoint(steps->arg, e));
-		if (!goes_on(e, &model->options))
+		xmc_epochs_tune_if_due(e, model);
+		if (!goes_on(e, model))
 			return XMC_OK;
 		XMC_TRY(steps->train(steps->arg, e));
 		weights = lead_to_average(e, model);
@@ -86,10 +98,11 @@ xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps)
 }
 
 void
-xmc_epochs_end(const xmc_epochs *e, const xmc_model *model)
+xmc_epochs_end(const xmc_epochs *e, xmc_model *model)
 {
 	if (e->best > 0)			/* otherwise no held-out loss was a number */
 		xmc_model_copy_term(model, e->term, e->best_values, false);
+	xmc_model_note_adapters(model);
 }
 
 void
@@ -100,4 +113,29 @@ xmc_epochs_end_with_average(const xmc_epochs *e, xmc_model *model)
 	xmc_model_copy_term(model, e->term, e->best_values, true);
 	lead_back(e, model, weights);
 	xmc_model_copy_term(model, e->term, e->best_values, false);
+	xmc_model_note_adapters(model);
+}
+
+void
+xmc_epochs_tune_if_due(xmc_epochs *e, xmc_model *model)
+{
+	size_t		bytes = (size_t) e->adamw.n * sizeof(float);
+
+	if (e->is_tuning || !xmc_has_adapters(model, e->term))
+		return;
+	if (e->fixed > 0 ? e->done < e->frozen || e->done >= e->fixed : goes_on(e, model))
+		return;
+	if (e->fixed == 0)
+	{
+		xmc_epochs_end(e, model);
+		e->frozen = e->done = e->best;
+	}
+	else if (e->frozen > 0)
+		xmc_epochs_end_with_average(e, model);
+	memset(e->adamw.first, 0, bytes);
+	memset(e->adamw.second, 0, bytes);
+	memset(e->adamw.average, 0, bytes);
+	e->adamw.step = 0;
+	e->is_tuning = true;
+	model->network[XMC_TEXT].uses_adapters = true;
 }

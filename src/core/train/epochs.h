@@ -15,6 +15,8 @@
 typedef struct xmc_epochs
 {
 	xmc_term	term;
+	int32_t		frozen;			/* of a text network with adapters: the epochs before these learn; else 0 */
+	bool		is_tuning;		/* the adapters learn, too */
 	int32_t		fixed;			/* above 0: the loop ends after so many epochs, and the last one is the best */
 	int32_t		done;			/* finished epochs */
 	int32_t		best;			/* the epoch with the lowest held-out loss, from 1; 0: none yet */
@@ -43,15 +45,15 @@ typedef struct xmc_epochs_steps
 } xmc_epochs_steps;
 
 /*
- * The most epochs of a term: option epochs, or fine_tune_epochs of the text network that fine-tunes an encoder; of a linear term one
- * for each penalty (additive_fit.h).
+ * The most epochs of a term: option epochs, and besides fine_tune_epochs of the text network that fine-tunes an encoder; of a linear
+ * term one for each penalty (additive_fit.h).
  */
 static inline int32_t
 xmc_most_epochs(const xmc_options *options, xmc_term term)
 {
 	if (xmc_term_is_linear(term))
 		return xmc_penalties(term);
-	return term == XMC_TERM_TEXT_NETWORK && options->text_dim > 0 && options->fine_tune > 0 ? options->fine_tune_epochs : options->epochs;
+	return options->epochs + (term == XMC_TERM_TEXT_NETWORK && options->text_dim > 0 && options->fine_tune > 0 ? options->fine_tune_epochs : 0);
 }
 
 /*
@@ -67,8 +69,17 @@ extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc
  */
 extern xmc_status xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps);
 
+/* Whether the term has adapters of a text encoder, which learn in a second part of its epochs. */
+extern bool xmc_has_adapters(const xmc_model *model, xmc_term term);
+
+/*
+ * Begins the second part of a training of `fixed` epochs when its time has come: the network goes on from the average of what has
+ * learned on unchanged vectors, with a new optimizer. xmc_epochs_run does so itself.
+ */
+extern void xmc_epochs_tune_if_due(xmc_epochs *e, xmc_model *model);
+
 /* Puts the values of the best epoch into the model. */
-extern void xmc_epochs_end(const xmc_epochs *e, const xmc_model *model);
+extern void xmc_epochs_end(const xmc_epochs *e, xmc_model *model);
 
 /* Puts the running average of the dense parameters into the model, of a training without held-out loss. */
 extern void xmc_epochs_end_with_average(const xmc_epochs *e, xmc_model *model);

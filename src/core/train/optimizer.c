@@ -82,7 +82,9 @@ xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_mode
 
 		if (!is_of_term(tensor, term))
 			continue;
-		if (tensor->is_adapter)
+		if (tensor->is_adapter && !model->network[XMC_TEXT].uses_adapters)
+			own = (xmc_adamw_update) {.second_scale = 1, .fresh = own.fresh, .keep = 1};
+		else if (tensor->is_adapter)
 			own.step_size *= (float) (model->options.fine_tune_rate / model->options.learning_rate);
 		to = last < start + tensor->n_values ? last : start + tensor->n_values;
 		if (from < to)
@@ -117,6 +119,17 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_term ter
 		xmc_adamw_apply(adamw, &update, model, term, gradient, 0, adamw->n);
 	memset(gradient, 0, (size_t) adamw->n * sizeof(float));
 	return norm;
+}
+
+double
+xmc_adamw_schedule(const xmc_adamw *adamw, int64_t steps)
+{
+	double		rise = steps / 10.0;
+	double		step = (double) adamw->step + 1;
+
+	if (step < rise)
+		return step / rise;
+	return step < (double) steps ? (steps + 1 - step) / (steps + 1 - rise) : 1 / (steps + 1 - rise);
 }
 
 double

@@ -396,7 +396,10 @@ one_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	if (*go_on)
 		r->was_pupil[r->pupil] = true;
 	else
+	{
 		copy_snapshot(t, &r->before, &now);
+		xmc_model_note_adapters(t->model);
+	}
 	return XMC_OK;
 }
 

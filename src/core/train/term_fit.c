@@ -17,6 +17,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Documents of a minibatch while adapters learn: in few passes they need more steps. */
+#define TUNING_BATCH 4
+
 static const char *const phase_name[XMC_TERMS] = {
 	[XMC_TERM_SPARSE] = "training sparse text term",
 	[XMC_TERM_MENTIONS] = "training mention term",
@@ -51,6 +54,15 @@ batch_size(const xmc_trainer *t)
 	return xmc_batch_size(t->n_train, t->options->batch_documents, 1);
 }
 
+/* The factor of the rate of the next step on a minibatch. */
+static double
+schedule(const xmc_trainer *t, const xmc_epochs *e, int32_t batch_documents)
+{
+	int64_t		steps = (t->n_train + batch_documents - 1) / batch_documents;
+
+	return e->is_tuning ? xmc_adamw_schedule(&e->adamw, steps * t->options->fine_tune_epochs) : xmc_adamw_warmup(&e->adamw);
+}
+
 /* One step on a minibatch in this process, without shards. */
 static xmc_status
 step(xmc_trainer *t, xmc_epochs *e, int32_t n_documents, const xmc_document *const *document, double warmup, double *loss)
@@ -77,7 +89,7 @@ static xmc_status
 train_epoch(xmc_trainer *t, xmc_epochs *e, int32_t epoch, double *loss)
 {
 	const xmc_options *o = t->options;
-	int32_t		batch_documents = batch_size(t);
+	int32_t		batch_documents = e->is_tuning ? TUNING_BATCH : batch_size(t);
 	double		sum = 0;
 
 	if (xmc_term_is_linear(e->term))
@@ -89,7 +101,7 @@ train_epoch(xmc_trainer *t, xmc_epochs *e, int32_t epoch, double *loss)
 	for (int32_t first = 0; first < t->n_train; first += batch_documents)
 	{
 		int32_t		count = t->n_train - first < batch_documents ? t->n_train - first : batch_documents;
-		double		warmup = xmc_adamw_warmup(&e->adamw);
+		double		warmup = schedule(t, e, batch_documents);
 		double		batch_loss;
 
 		if (t->leader.view.shape.shards > 0)
@@ -176,15 +188,17 @@ run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 	xmc_adamw	adamw = {0};
 
 	xmc_arena_reset(&t->term_arena);
-	if (xmc_term_is_network(term) && t->hooks.shards > 1 && !xmc_is_tuned(t->model, xmc_term_modality(term)))
+	if (xmc_term_is_network(term) && t->hooks.shards > 1 && !xmc_has_adapters(t->model, term))
 		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
 								 batch_size(t), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
 								 &adamw, &t->leader));
 	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
+	xmc_model_note_adapters(t->model);
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, e));
 	t->progress.modality = xmc_term_modality(term);
 	e->fixed = fixed;
+	e->frozen = t->frozen_epochs;
 	if (xmc_term_is_linear(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
 		XMC_TRY(xmc_train_choose_penalty(t, term, &e->fixed));
 	XMC_TRY(xmc_epochs_run(e, t->model, &steps));
@@ -204,7 +218,11 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	t->progress.phase = phase_name[term];
 	XMC_TRY(run_epochs(&fit, 0, &e));
 	if (t->progress.round == 0)
+	{
 		t->best_epoch[term] = e.best;
+		if (xmc_has_adapters(t->model, term))
+			t->frozen_epochs = e.frozen;
+	}
 	/* Early stopping has saved the work of the remaining epochs. */
 	t->progress.done += (int64_t) (xmc_most_epochs(t->options, term) - e.done) * t->n_train;
 	return XMC_OK;
@@ -233,8 +251,13 @@ xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 	if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
-	for (int32_t k = 0; k < epochs; k++)
-		XMC_TRY(train_epoch(t, &e, k + 1, &loss));
+	e.fixed = epochs;
+	e.frozen = t->frozen_epochs;
+	for (; e.done < epochs; e.done++)
+	{
+		xmc_epochs_tune_if_due(&e, t->model);
+		XMC_TRY(train_epoch(t, &e, e.done + 1, &loss));
+	}
 	xmc_epochs_end_with_average(&e, t->model);
 	return XMC_OK;
 }

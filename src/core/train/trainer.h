@@ -116,6 +116,7 @@ typedef struct xmc_trainer
 	double	   *result;			/* (XMC_REPORTED_SCORE_KINDS, n_documents) tau of each measured document, or XMC_NOT_MEASURED */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
+	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before its adapters learned */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
 	xmc_random	random;

@@ -108,7 +108,7 @@ lend_encoder(const xmc_model *opened, int32 encoder_id, bool keep)
 {
 	xmc_model  *model = unconstify(xmc_model *, opened);	/* this session's own; what it points to is shared */
 
-	if (model->network[XMC_TEXT].n_adapters == 0 || encoder_id == 0)
+	if (!xmc_reads_tokens(model) || encoder_id == 0)
 		return;
 	model->base_encoder = xmcoh_encoder_transformer(encoder_id, keep);
 	if (model->measured != NULL)

@@ -89,7 +89,7 @@ set_tokens(const DeployedModel *deployed, int32 n, xmc_item *item)
 {
 	int32		encoder_id = deployed == NULL ? 0 : deployed->encoder[XMC_TEXT];
 
-	if (encoder_id == 0 || deployed->model->network[XMC_TEXT].n_adapters == 0)
+	if (encoder_id == 0 || !xmc_reads_tokens(deployed->model))
 		return;
 	check_encoder(deployed, encoder_id, XMC_TEXT);
 	for (int32 i = 0; i < n; i++)

@@ -214,7 +214,7 @@ xmcoh_challenge_champion(const FinishedTraining *training, Challenge *out)
 	if (!compare_measured(training, champion, out))
 	{
 		/* Documents have tokens only where this training fine-tunes the encoder; without them the champion would score otherwise. */
-		if (champion->network[XMC_TEXT].n_adapters > 0 && training->options->fine_tune == 0)
+		if (xmc_reads_tokens(champion) && training->options->fine_tune == 0)
 		{
 			out->not_compared = psprintf("version %d fine-tunes the text encoder, and this one does not", out->champion);
 			return;

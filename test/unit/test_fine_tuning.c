@@ -1,0 +1,187 @@
+/*
+ * Fine-tuning of a text encoder: the text network first learns on unchanged vectors, then its adapters learn with it; adapters that
+ * do not help on held-out documents leave no trace; a training that is interrupted while they learn continues to the same model.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "counting.h"
+#include "random_transformer.h"
+#include "toys.h"
+
+typedef struct fixture
+{
+	counting	counts;
+	xmc_ctx		ctx;
+	toys		toys;
+	xmc_transformer encoder;
+	float	   *encoder_memory;
+} fixture;
+
+/* Gives each item a token that tells its place, or all the same one. */
+static void
+set_tokens(fixture *f, bool show_place)
+{
+	for (int d = 0; d < TOYS; d++)
+	{
+		xmc_document *doc = &f->toys.document[d];
+
+		xmc_release(&f->ctx, doc->token);
+		doc->token = xmc_alloc(&f->ctx, (size_t) doc->n, sizeof(int32_t));
+		doc->token_start[0] = 0;
+		for (int32_t i = 0; i < doc->n; i++)
+		{
+			doc->token[i] = show_place ? 5 + (i + d) % doc->n : 5;
+			doc->token_start[i + 1] = i + 1;
+		}
+	}
+}
+
+/* Embeddings that say nothing. */
+static void
+set_noise(fixture *f)
+{
+	xmc_random	random;
+
+	xmc_random_seed(&random, 5);
+	for (int d = 0; d < TOYS; d++)
+		for (int32_t k = 0; k < f->toys.document[d].n * TOY_DIM; k++)
+			f->toys.document[d].text_embedding[k] = (float) xmc_random_normal(&random);
+}
+
+static int
+set_up(void **state)
+{
+	fixture    *f = test_calloc(1, sizeof *f);
+	xmc_options *o = &f->toys.options;
+
+	f->ctx = counting_ctx(&f->counts);
+	assert_int_equal(toys_make(&f->ctx, &f->toys), XMC_OK);
+	o->image_dim = 0;
+	o->rounds = 0;
+	o->evaluation_documents = 0;
+	o->fine_tune = 2;
+	o->adapter_rank = 2;
+	o->fine_tune_epochs = 4;
+	make_transformer(TOY_DIM, 1, 6, 2, &f->encoder, &f->encoder_memory);
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	fixture    *f = *state;
+
+	toys_free(&f->ctx, &f->toys);
+	assert_int_equal(f->counts.live, 0);
+	free(f->encoder_memory);
+	test_free(f);
+	return 0;
+}
+
+static xmc_model *
+train(fixture *f, const tape *from, recorder *r, xmc_train_report *report)
+{
+	xmc_train_hooks hooks = {.arg = r,.shards = 1,.checkpoint_due = recorder_due,.write = recorder_write,.encoder = &f->encoder};
+	xmc_model  *model;
+
+	if (from)
+	{
+		r->read = from->bytes;
+		r->read_size = from->size;
+		r->read_at = 0;
+		hooks.read = recorder_read;
+	}
+	assert_int_equal(xmc_train(&f->ctx, &f->toys.options, TOYS, f->toys.document, f->toys.held_out, &hooks, &model, report), XMC_OK);
+	return model;
+}
+
+/* Where the vectors as imported say nothing and the tokens do, the adapters learn, and the held-out loss falls. */
+static void
+test_helps(void **state)
+{
+	fixture    *f = *state;
+	recorder	r = {0};
+	xmc_train_report tuned;
+	xmc_train_report plain;
+	xmc_model  *model;
+
+	set_tokens(f, true);
+	set_noise(f);
+	model = train(f, NULL, &r, &tuned);
+	assert_true(model->network[XMC_TEXT].uses_adapters);
+	assert_true(xmc_reads_tokens(model));
+	xmc_model_free(&f->ctx, model);
+	f->toys.options.fine_tune = 0;
+	model = train(f, NULL, &r, &plain);
+	assert_false(xmc_reads_tokens(model));
+	assert_true(tuned.best_epoch[XMC_TEXT] > plain.best_epoch[XMC_TEXT]);
+	assert_true(tuned.held_out_loss[XMC_TEXT] < plain.held_out_loss[XMC_TEXT]);
+	xmc_model_free(&f->ctx, model);
+}
+
+/* Where the tokens say nothing, the text network is that of a training without fine-tuning, and reads vectors. */
+static void
+test_does_no_harm(void **state)
+{
+	fixture    *f = *state;
+	recorder	r = {0};
+	xmc_train_report tuned;
+	xmc_train_report plain;
+	xmc_model  *model;
+
+	set_tokens(f, false);
+	model = train(f, NULL, &r, &tuned);
+	assert_int_equal(model->network[XMC_TEXT].n_adapters, 2);
+	assert_false(xmc_reads_tokens(model));
+	xmc_model_free(&f->ctx, model);
+	f->toys.options.fine_tune = 0;
+	model = train(f, NULL, &r, &plain);
+	assert_true(plain.best_epoch[XMC_TEXT] > 0);
+	assert_int_equal(tuned.best_epoch[XMC_TEXT], plain.best_epoch[XMC_TEXT]);
+	assert_true(tuned.held_out_loss[XMC_TEXT] == plain.held_out_loss[XMC_TEXT]);
+	xmc_model_free(&f->ctx, model);
+}
+
+/* From every checkpoint, also those between two epochs of the adapters, the training comes to the same parameters. */
+static void
+test_resumes(void **state)
+{
+	fixture    *f = *state;
+	recorder	whole = {.is_due = true};
+	xmc_train_report report[2];
+	xmc_model  *model;
+
+	set_tokens(f, true);
+	set_noise(f);
+	model = train(f, NULL, &whole, &report[0]);
+	assert_true(whole.n > 10);
+	for (int k = 0; k < whole.n; k++)
+	{
+		recorder	r = {0};
+		xmc_model  *resumed = train(f, &whole.written[k], &r, &report[1]);
+
+		assert_memory_equal(&report[0], &report[1], sizeof report[0]);
+		assert_int_equal(model->network[XMC_TEXT].uses_adapters, resumed->network[XMC_TEXT].uses_adapters);
+		assert_memory_equal(*model->tensor[0].slot, *resumed->tensor[0].slot, (size_t) model->n_parameters * sizeof(float));
+		xmc_model_free(&f->ctx, resumed);
+	}
+	xmc_model_free(&f->ctx, model);
+	recorder_free(&whole);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_helps, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_does_no_harm, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_resumes, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
