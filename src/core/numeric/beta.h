@@ -7,7 +7,7 @@
 
 /*
  * The regularised incomplete beta function I_x(a, b), the distribution function of the beta distribution; a, b > 0. The
- * probability that a binomial variable of n trials reaches k is I_p(k, n - k + 1). Absolute error below 1e-10 for a + b up to 1e6.
+ * probability that a binomial variable of n trials reaches k is I_p(k, n - k + 1). Absolute error below 1e-8 for a + b up to 1e6.
  */
 extern double xmc_beta(double x, double a, double b);
 
