@@ -53,6 +53,9 @@ extern xmc_status xmc_coverage_find(xmc_ctx *ctx, int32_t n, xmc_judged *unit, d
 /* The same figures at a threshold that was chosen elsewhere; the state is XMC_COVERAGE_REACHED. Errors: as above. */
 extern xmc_status xmc_coverage_at(xmc_ctx *ctx, int32_t n, const xmc_judged *unit, double threshold, xmc_coverage *out);
 
+/* The 95% interval of Clopper and Pearson (1934) for a mean of n values of [0, 1]; n may be no whole number. */
+extern xmc_interval xmc_share_bounds(double mean, double n);
+
 /*
  * The mean over groups of shares in [0, 1] and its 95% interval: that of Clopper and Pearson for groups whose shares are 0 or 1;
  * else with the number of observations that the variance of the shares stands for (Korn and Graubard 1998). n = 0: NaN.

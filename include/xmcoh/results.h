@@ -51,11 +51,12 @@ typedef struct xmc_found_result
 
 /*
  * Records the results of n documents, an earlier record is replaced. A document whose order by fused scores has no items is
- * left out. log_odds: those of all pairs of the documents, one document behind the other. In place of the keys the rows
- * have the numbers of the documents, until xmc_results_name. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * left out. log_odds: those of all pairs of the documents, one document behind the other. widening: as in xmc_results; NULL, or
+ * less than 1: 1. In place of the keys the rows have the numbers of the documents, until xmc_results_name. Errors: XMC_NO_MEMORY,
+ * XMC_STOPPED.
  */
 extern xmc_status xmc_results_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document,
-								   const xmc_result *result, const float *log_odds);
+								   const xmc_result *result, const float *log_odds, const float *widening);
 
 /* Puts the keys of the documents, zero-terminated, in place of their numbers. */
 extern void xmc_results_name(xmc_model *model, char *const *key);

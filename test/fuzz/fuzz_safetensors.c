@@ -120,13 +120,14 @@ make_seed(int kind, uint8_t blob[ROOM])
 	if (kind == 0)
 	{
 		static xmc_pair pair[1];
-		static const xmc_document document[3] = {{.n_pairs = 1,.pair = pair}};
+		static int32_t feature_start[1];
+		static const xmc_document document[3] = {{.n_pairs = 1,.pair = pair,.feature_start = feature_start}};
 		static const xmc_result result[3] = {{.order = {[XMC_SCORE_FUSED] = {.items = 2,.tau = 1}}}};
 		static const float log_odds[1] = {1.5f};
 		char	   *key[3] = {"4711", "", "a"};
 
 		MUST(xmc_seen_fill(&ctx, model, 3, document, key, (const uint8_t[3]) {0}) == XMC_OK);
-		MUST(xmc_results_fill(&ctx, model, 3, document, result, log_odds) == XMC_OK);
+		MUST(xmc_results_fill(&ctx, model, 3, document, result, log_odds, NULL) == XMC_OK);
 		xmc_results_name(model, key);
 	}
 	MUST(xmc_model_save(&ctx, model, blob, &size) == XMC_OK);

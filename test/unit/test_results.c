@@ -15,8 +15,6 @@
 #include "model/safetensors.h"
 #include "xmcoh/results.h"
 
-#define PAIRS_COLUMN 6			/* of a row: how many pairs it has; the column before says where they begin */
-
 typedef struct fixture
 {
 	counting	counts;
@@ -128,6 +126,8 @@ test_stored(void **state)
 	xmc_release(&f->ctx, blob);
 }
 
+#define OLD_COLUMNS 7			/* of the record of older versions, which was one tensor */
+
 /* Opens the model with the tensor of this name in another shape of its values; returns the status. */
 static xmc_status
 open_reshaped(fixture *f, const char *name, int32_t n_dimensions, int64_t rows, int64_t columns, xmc_model **opened)
@@ -138,12 +138,14 @@ open_reshaped(fixture *f, const char *name, int32_t n_dimensions, int64_t rows, 
 	unsigned char *changed;
 	xmc_safetensors st;
 	xmc_status	status;
+	int32_t		kept = 0;
 
 	assert_int_equal(xmc_model_save(&f->ctx, f->model, NULL, &size), XMC_OK);
 	blob = xmc_alloc(&f->ctx, size, 1);
 	assert_int_equal(xmc_model_save(&f->ctx, f->model, blob, &size), XMC_OK);
 	assert_int_equal(xmc_safetensors_parse(&f->ctx, blob, size, XMC_TENSORS_OF_MODEL, &st), XMC_OK);
 	for (int32_t k = 0; k < st.n_tensors; k++)
+	{
 		if (strcmp(st.tensor[k].name, name) == 0)
 		{
 			st.tensor[k].n_dimensions = n_dimensions;
@@ -151,9 +153,12 @@ open_reshaped(fixture *f, const char *name, int32_t n_dimensions, int64_t rows, 
 			st.tensor[k].shape[1] = columns;
 			st.tensor[k].n_values = rows * columns;
 		}
-	assert_int_equal(xmc_safetensors_write(&f->ctx, st.n_tensors, st.tensor, st.n_metadata, st.metadata, NULL, &changed_size), XMC_OK);
+		if (columns != OLD_COLUMNS || strncmp(st.tensor[k].name, "results.", 8) != 0)
+			st.tensor[kept++] = st.tensor[k];
+	}
+	assert_int_equal(xmc_safetensors_write(&f->ctx, kept, st.tensor, st.n_metadata, st.metadata, NULL, &changed_size), XMC_OK);
 	changed = xmc_alloc(&f->ctx, changed_size, 1);
-	assert_int_equal(xmc_safetensors_write(&f->ctx, st.n_tensors, st.tensor, st.n_metadata, st.metadata, changed, &changed_size),
+	assert_int_equal(xmc_safetensors_write(&f->ctx, kept, st.tensor, st.n_metadata, st.metadata, changed, &changed_size),
 					 XMC_OK);
 	status = xmc_model_open(&f->ctx, changed, changed_size, true, opened);
 	xmc_safetensors_free(&f->ctx, &st);
@@ -181,11 +186,8 @@ test_shapes(void **state)
 	assert_int_equal(open_reshaped(f, "results", 2, 0, XMC_RESULT_COLUMNS, &opened), XMC_BAD_MODEL);
 	assert_int_equal(open_reshaped(f, "results.pairs", 1, pairs - 1, 1, &opened), XMC_BAD_MODEL);
 	assert_int_equal(open_reshaped(f, "results.pairs", 2, pairs, 1, &opened), XMC_BAD_MODEL);
-	assert_int_equal(open_reshaped(f, "results", 2, n, 7, &opened), XMC_BAD_MODEL);	/* the old shape, with pairs */
-	for (int32_t k = 0; k < n; k++)
-		memset(&f->model->results.row[k * XMC_RESULT_COLUMNS + PAIRS_COLUMN - 1], 0, 2 * sizeof(float));
-	f->model->results.n_pairs = 0;
-	assert_int_equal(open_reshaped(f, "results", 2, n, 7, &opened), XMC_OK);
+	assert_int_equal(open_reshaped(f, "results.widening", 1, 2, 1, &opened), XMC_BAD_MODEL);
+	assert_int_equal(open_reshaped(f, "results", 2, n, OLD_COLUMNS, &opened), XMC_OK);
 	assert_int_equal(opened->results.n, 0);
 	xmc_release(&f->ctx, opened);
 }
@@ -221,6 +223,10 @@ test_checked(void **state)
 	record->n_pairs++;
 	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_BAD_MODEL);
 	record->n_pairs--;
+	/* a widening that would make intervals narrower */
+	record->widening[1] = 0.5f;
+	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_BAD_MODEL);
+	record->widening[1] = 1;
 	/* out of order */
 	record->row[0] = record->row[XMC_RESULT_COLUMNS] + 1;
 	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_BAD_MODEL);
@@ -242,8 +248,9 @@ test_groups(void **state)
 	}
 	for (int k = 0; k < f->toys.document[0].n_pairs + 1; k++)
 		log_odds[k] = (float) k;
-	assert_int_equal(xmc_results_fill(&f->ctx, f->model, TOYS, f->toys.document, result, log_odds), XMC_OK);
+	assert_int_equal(xmc_results_fill(&f->ctx, f->model, TOYS, f->toys.document, result, log_odds, (const float[]) {0, 1.5f, 2}), XMC_OK);
 	assert_int_equal(f->model->results.n, 3);
+	assert_true(f->model->results.widening[0] == 1 && f->model->results.widening[2] == 2);
 	xmc_results_name(f->model, f->key);
 	for (int d = 0; d < 4; d++)
 		assert_int_equal(xmc_results_find(f->model, f->key[d], &f->toys.document[d], &found[d]), d != 2);

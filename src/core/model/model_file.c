@@ -340,6 +340,7 @@ match_seen_groups(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 
 #define RESULTS_NAME "results"
 #define RESULT_PAIRS_NAME "results.pairs"
+#define RESULT_WIDENING_NAME "results.widening"
 #define OLD_RESULT_COLUMNS 7	/* of versions that recorded tau alone; such a record is not read */
 
 static bool
@@ -354,6 +355,7 @@ match_results(xmc_ctx *ctx, const xmc_safetensors *st, xmc_results *results)
 {
 	const xmc_tensor_view *view = xmc_safetensors_tensor(st, RESULTS_NAME);
 	const xmc_tensor_view *pairs = xmc_safetensors_tensor(st, RESULT_PAIRS_NAME);
+	const xmc_tensor_view *widening = xmc_safetensors_tensor(st, RESULT_WIDENING_NAME);
 	char		got[96];
 
 	if (!view || is_old_results(view))
@@ -363,6 +365,12 @@ match_results(xmc_ctx *ctx, const xmc_safetensors *st, xmc_results *results)
 						RESULTS_NAME, shape_text(view->n_dimensions, view->shape, got), XMC_MOST_RESULTS, XMC_RESULT_COLUMNS);
 	/* read-only, like the whole file */
 	*results = (xmc_results) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
+	if (!widening)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", RESULT_WIDENING_NAME);
+	if (widening->n_dimensions != 1 || widening->shape[0] != XMC_RESULT_KINDS)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have %d values",
+						RESULT_WIDENING_NAME, shape_text(widening->n_dimensions, widening->shape, got), XMC_RESULT_KINDS);
+	memcpy(results->widening, widening->data, sizeof results->widening);
 	if (!pairs)
 		return XMC_OK;
 	if (pairs->n_dimensions != 1 || pairs->shape[0] < 1 || pairs->shape[0] > XMC_MOST_RESULT_PAIRS)
@@ -370,6 +378,7 @@ match_results(xmc_ctx *ctx, const xmc_safetensors *st, xmc_results *results)
 						RESULT_PAIRS_NAME, shape_text(pairs->n_dimensions, pairs->shape, got), XMC_MOST_RESULT_PAIRS);
 	results->n_pairs = (int32_t) pairs->shape[0];
 	results->log_odds = (float *) (uintptr_t) pairs->data;
+	return XMC_OK;
 	return XMC_OK;
 }
 
@@ -435,6 +444,8 @@ has_tensor(const xmc_model *model, const xmc_tensor_view *view)
 	if (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0)
 		return true;
 	if (strcmp(name, RESULTS_NAME) == 0 && (model->results.n > 0 || is_old_results(view)))
+		return true;
+	if (model->results.n > 0 && strcmp(name, RESULT_WIDENING_NAME) == 0)
 		return true;
 	if (model->results.n_pairs > 0 && strcmp(name, RESULT_PAIRS_NAME) == 0)
 		return true;
@@ -627,7 +638,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
 	/* Parameters, those as measured, results, the table of reliability, gaps, anchors, the records of documents and groups. */
-	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 6, sizeof(xmc_tensor_view));
+	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 7, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
 		view[n] = view_tensor(model->tensor[n].name, &model->tensor[n]);
@@ -645,6 +656,9 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = (xmc_tensor_view) {.name = RESULTS_NAME,.n_dimensions = 2,
 			.shape = {model->results.n, XMC_RESULT_COLUMNS},
 			.n_values = (int64_t) model->results.n * XMC_RESULT_COLUMNS,.data = model->results.row};
+	if (model->results.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = RESULT_WIDENING_NAME,.n_dimensions = 1,.shape = {XMC_RESULT_KINDS},
+			.n_values = XMC_RESULT_KINDS,.data = (float *) (uintptr_t) model->results.widening};
 	if (model->results.n_pairs > 0)
 		view[n++] = (xmc_tensor_view) {.name = RESULT_PAIRS_NAME,.n_dimensions = 1,.shape = {model->results.n_pairs},
 			.n_values = model->results.n_pairs,.data = model->results.log_odds};

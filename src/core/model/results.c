@@ -20,6 +20,7 @@ enum column
 	RESULT = 7					/* an xmc_result */
 };
 
+#define MOST_WIDENING 100
 #define RESULT_VALUES (sizeof(xmc_result) / sizeof(float))
 
 _Static_assert(RESULT + RESULT_VALUES == XMC_RESULT_COLUMNS, "a row ends with a result");
@@ -121,7 +122,7 @@ fill(xmc_ctx *ctx, xmc_model *model, const xmc_document *document, const xmc_res
 
 xmc_status
 xmc_results_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, const xmc_result *result,
-				 const float *log_odds)
+				 const float *log_odds, const float *widening)
 {
 	const xmc_document **chosen = xmc_alloc(ctx, (size_t) n, sizeof *chosen);
 	int32_t    *group = xmc_alloc(ctx, (size_t) n, sizeof *group);
@@ -140,6 +141,8 @@ xmc_results_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *
 	if (pairs > XMC_MOST_RESULT_PAIRS)
 		pairs = XMC_MOST_RESULT_PAIRS;
 	record->is_own = true;
+	for (int e = 0; e < XMC_RESULT_KINDS; e++)
+		record->widening[e] = widening && widening[e] > 1 ? widening[e] : 1;
 	record->row = xmc_alloc(ctx, (size_t) measured * XMC_RESULT_COLUMNS, sizeof(float));
 	record->log_odds = xmc_alloc(ctx, (size_t) pairs, sizeof(float));
 	if (status == XMC_OK && (!record->row || !record->log_odds))
@@ -248,6 +251,9 @@ xmc_results_check(xmc_ctx *ctx, const xmc_model *model)
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"results\" is invalid or out of order", r);
 		pairs += (int32_t) row[PAIRS];
 	}
+	for (int e = 0; e < XMC_RESULT_KINDS && record->n > 0; e++)
+		if (!(record->widening[e] >= 1 && record->widening[e] <= MOST_WIDENING))
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: value %d of tensor \"results.widening\" is invalid", e);
 	if (pairs != record->n_pairs)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"results\" has %lld pairs, but tensor \"results.pairs\" has %d",
 						(long long) pairs, record->n_pairs);

@@ -14,9 +14,8 @@
 
 /* ---- intervals ---- */
 
-/* The bounds of Clopper and Pearson for a mean of n values of [0, 1]. */
-static xmc_interval
-bounds(double mean, double n)
+xmc_interval
+xmc_share_bounds(double mean, double n)
 {
 	double		right = mean * n;
 	double		wrong = n - right;
@@ -62,10 +61,10 @@ share_bounds(const share_sum *s)
 		return (xmc_interval) {NAN, NAN, NAN};
 	variance = ((double) s->squares / (UNIT * UNIT) - n * mean * mean) / (n - 1);
 	if (s->lowest == s->highest || variance <= 0)
-		return bounds(mean, n);
+		return xmc_share_bounds(mean, n);
 	/* the normal quantile against Student's: the variance is itself an estimate */
 	ratio = 1.959963984540054 / xmc_student_quantile(1 - TAIL, n - 1);
-	return bounds(mean, fmax(n, n * mean * (1 - mean) / variance * ratio * ratio));
+	return xmc_share_bounds(mean, fmax(n, n * mean * (1 - mean) / variance * ratio * ratio));
 }
 
 xmc_interval
@@ -163,7 +162,7 @@ sum_up(xmc_ctx *ctx, const counts *c, xmc_coverage *out)
 	out->passing = c->passing_units;
 	out->share = share_bounds(&share);
 	out->precision = c->passing_groups == 0 ? (xmc_interval) {NAN, NAN, NAN} :
-		bounds((double) c->right_share / FINE_UNIT / c->passing_groups, c->passing_groups);
+		xmc_share_bounds((double) c->right_share / FINE_UNIT / c->passing_groups, c->passing_groups);
 	return XMC_OK;
 }
 

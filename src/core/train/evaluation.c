@@ -6,6 +6,7 @@
 #include "train/figures.h"
 #include "train/folds.h"
 #include "train/weigh.h"
+#include "xmcoh/group_mean.h"
 
 #include <math.h>
 #include <string.h>
@@ -298,17 +299,14 @@ variance_ratio(const xmc_evaluation *e, int kind)
 
 /* The intervals of the bootstrap, widened. */
 static void
-widen(const xmc_evaluation *e, xmc_figures *figures)
+widen(xmc_trainer *t, xmc_figures *figures)
 {
 	for (int kind = 0; kind < XMC_REPORTED_SCORE_KINDS; kind++)
 	{
 		xmc_interval *tau = &figures->tau[kind];
-		double		factor = sqrt(variance_ratio(e, kind));
-		double		low = tau->mean - factor * (tau->mean - tau->low);
-		double		high = tau->mean + factor * (tau->high - tau->mean);
 
-		tau->low = low < -1 ? -1 : low;
-		tau->high = high > 1 ? 1 : high;
+		t->widening[kind] = (float) sqrt(variance_ratio(&t->evaluation, kind));
+		xmc_widen(tau, t->widening[kind], -1, 1);
 	}
 }
 
@@ -353,6 +351,6 @@ xmc_train_evaluate(xmc_trainer *t)
 	if (xmc_is_resuming(t))
 		return xmc_checkpoint_missed(t);
 	XMC_TRY(xmc_train_sum_up(t, &e->labels, &e->measures, &t->report->new_groups));
-	widen(e, &t->report->new_groups);
+	widen(t, &t->report->new_groups);
 	return XMC_OK;
 }

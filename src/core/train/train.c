@@ -279,7 +279,7 @@ run(xmc_trainer *t)
 	/* 8. Where steps are missing. */
 	XMC_TRY(xmc_train_fit_gaps(t));
 	XMC_TRY(xmc_train_fill_anchors(t));
-	return xmc_results_fill(t->ctx, t->model, t->n_documents, t->document, t->result, t->log_odds);
+	return xmc_results_fill(t->ctx, t->model, t->n_documents, t->document, t->result, t->log_odds, t->widening);
 }
 
 xmc_status

@@ -122,6 +122,7 @@ typedef struct xmc_trainer
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) trained on all approved documents but those of one fold */
 	xmc_evaluation evaluation;
 	xmc_result *result;			/* (n_documents) of each measured document; the others have no items */
+	float		widening[XMC_REPORTED_SCORE_KINDS];	/* of the intervals of these results (xmc_results); 0: by nothing */
 	int64_t		n_labels;		/* labelled pairs of all documents */
 	float	   *log_odds;		/* (n_labels) fused log-odds of those of measured documents; the others are 0 */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
