@@ -76,7 +76,9 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.model_words(text, integer, regclass),
     xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass),
     xmcoh.is_complete(text, text[], regclass), xmcoh.missing_steps(text, text, integer, regclass, text[]),
-    xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]), xmcoh.evaluate(text, regclass, text, text, integer, text[])
+    xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]), xmcoh.evaluate(text, regclass, text, text, integer, text[]),
+    xmcoh.coverage(text, double precision, text),
+    xmcoh.pilot_report(text, double precision, double precision, double precision, double precision, text)
     TO xmcoh_user;
 
 GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;

@@ -34,7 +34,7 @@ typedef struct xmc_coverage
 	int64_t		judged;			/* units */
 	int64_t		passing;		/* units whose confidence is at least the threshold */
 	double		threshold;		/* INFINITY: nothing passes */
-	xmc_interval share;			/* that passes: mean over groups and its 95% interval */
+	xmc_interval share;			/* that passes: mean over groups and its 95% interval; see xmc_nothing_passes */
 	xmc_interval precision;		/* of what passes, the share that is right; NaN where nothing passes */
 	xmc_coverage_state state;
 } xmc_coverage;
@@ -49,6 +49,9 @@ typedef struct xmc_coverage
  * although the threshold was chosen. unit (n) is sorted. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_coverage_find(xmc_ctx *ctx, int32_t n, xmc_judged *unit, double precision, xmc_coverage *out);
+
+/* The share where no threshold was found: 0, and so are its bounds, or NaN if there are too few groups to tell. */
+extern xmc_interval xmc_nothing_passes(xmc_coverage_state state);
 
 /* The same figures at a threshold that was chosen elsewhere; the state is XMC_COVERAGE_REACHED. Errors: as above. */
 extern xmc_status xmc_coverage_at(xmc_ctx *ctx, int32_t n, const xmc_judged *unit, double threshold, xmc_coverage *out);

@@ -94,6 +94,14 @@ xmc_coverage_needed(double precision)
 	return groups_for(0, precision);
 }
 
+xmc_interval
+xmc_nothing_passes(xmc_coverage_state state)
+{
+	double		share = state == XMC_COVERAGE_NOT_REACHED ? 0 : NAN;
+
+	return (xmc_interval) {share, share, share};
+}
+
 /* ---- counts ---- */
 
 /* What passes so far, by group. */
@@ -255,6 +263,8 @@ find(xmc_ctx *ctx, int32_t n, xmc_judged *unit, xmc_judged *scratch, double prec
 	out->threshold = passing > 0 ? (double) unit[passing - 1].confidence : INFINITY;
 	out->state = passing > 0 ? XMC_COVERAGE_REACHED : groups < out->needed_groups ? XMC_COVERAGE_TOO_FEW
 		: XMC_COVERAGE_NOT_REACHED;
+	if (passing == 0)
+		out->share = xmc_nothing_passes(out->state);
 	return XMC_OK;
 }
 

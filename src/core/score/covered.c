@@ -183,6 +183,11 @@ cover_violations(const selection *s, double precision, xmc_covered *out)
 	out->coverage.threshold = threshold;
 	out->coverage.state = !isinf(threshold) ? XMC_COVERAGE_REACHED
 		: out->coverage.groups < out->coverage.needed_groups ? XMC_COVERAGE_TOO_FEW : XMC_COVERAGE_NOT_REACHED;
+	if (isinf(threshold))
+	{
+		out->coverage.share = xmc_nothing_passes(out->coverage.state);
+		out->coverage.precision = (xmc_interval) {NAN, NAN, NAN};
+	}
 	return status;
 }
 
