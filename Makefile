@@ -41,6 +41,7 @@ REGRESS = \
 	explain \
 	review \
 	gaps \
+	pilot \
 	bad_input \
 	rounds \
 	settings \
@@ -326,5 +327,5 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
-quality: build/bench/review build/bench/figures
+quality: build/bench/review build/bench/figures build/bench/coverage
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

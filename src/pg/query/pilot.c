@@ -84,20 +84,20 @@ static const char *const sentences[LANGUAGES][MEASURES][KNOWLEDGES] = {
 		},
 		[PAIRS_PASSING] = {
 			"For $1 of the pairs of steps the model's answer can stand without a person$2, if at least $3 of these must be right.",
-			"Too few to tell for how many pairs of steps the model's answer can stand: $3 documents were measured, and at least $4 are needed.",
+			"Too few to tell for how many pairs of steps the model's answer can stand: $3 were measured, and at least $4 are needed.",
 			"For no pair of steps can the model's answer stand without a person yet, if at least $3 of these must be right."
 		},
 		[ERRORS_FOUND] = {
 			"Of pairs of steps that are stored the wrong way round, the check finds $1$2. It leaves $3 of the documents in right order alone.",
-			"Too few to tell how many errors the check finds: $3 documents were measured, and at least $4 are needed.",
+			"Too few to tell how many errors the check finds: $3 were measured, and at least $4 are needed.",
 			"The check is not sure enough of any pair of steps to find errors yet."
 		},
 		[HOURS_SAVED] = {
-			"That saves $1 hours a month$2, at $3 documents a month and $4 minutes each.",
-			"Too few to tell how many hours a month that saves.", "No hours are saved yet."
+			"Documents that go through without a person save $1 hours a month$2, at $3 documents a month and $4 minutes each.",
+			"Too few to tell how many hours a month documents that go through without a person save.", "No hours are saved yet."
 		},
 		[MONEY_SAVED] = {
-			"At $3 an hour, that is $1 a month$2.", "Too few to tell how much money a month that saves.", "No money is saved yet."
+			"At $3 an hour, these hours are worth $1 a month$2.", "Too few to tell how much money a month is saved.", "No money is saved yet."
 		},
 		[BREAK_EVEN] = {
 			"The effort so far is paid back after $1 months$2.", "Too few to tell when the effort so far is paid back.",
@@ -120,21 +120,21 @@ static const char *const sentences[LANGUAGES][MEASURES][KNOWLEDGES] = {
 		[PMR] = {"文書の$1は全体の順序が正しくなります$2。偶然なら$3です。", [NONE] = "全体の順序が正しい文書の割合は記録されていません。"},
 		[DOCUMENTS_PASSING] = {
 			"通した文書の$3以上が正しいことを条件にすると、文書の$1は人の確認なしで通せます$2。",
-			"人の確認なしで通せる文書の割合は、件数が少なすぎて分かりません。測定したのは$3件で、少なくとも$4件が必要です。",
+			"人の確認なしで通せる文書の割合は、件数が少なすぎて分かりません。測定したのは$3で、少なくとも$4が必要です。",
 			"通した文書の$3以上が正しいことを条件にすると、人の確認なしで通せる文書はまだありません。"
 		},
 		[PAIRS_PASSING] = {
 			"採用した答えの$3以上が正しいことを条件にすると、二つの手順の組の$1ではモデルの答えを人の確認なしで採用できます$2。",
-			"人の確認なしで答えを採用できる手順の組の割合は、件数が少なすぎて分かりません。測定した文書は$3件で、少なくとも$4件が必要です。",
+			"人の確認なしで答えを採用できる手順の組の割合は、件数が少なすぎて分かりません。測定したのは$3で、少なくとも$4が必要です。",
 			"採用した答えの$3以上が正しいことを条件にすると、人の確認なしで答えを採用できる手順の組はまだありません。"
 		},
 		[ERRORS_FOUND] = {
 			"逆の順に保存された二つの手順の組のうち、検査は$1を見つけます$2。順序の正しい文書の$3には何も指摘しません。",
-			"検査が見つける誤りの割合は、件数が少なすぎて分かりません。測定した文書は$3件で、少なくとも$4件が必要です。",
+			"検査が見つける誤りの割合は、件数が少なすぎて分かりません。測定したのは$3で、少なくとも$4が必要です。",
 			"誤りを見つけられるほど検査が確信できる手順の組は、まだありません。"
 		},
 		[HOURS_SAVED] = {
-			"月に$3件、1件$4分とすると、月に$1時間の節約になります$2。",
+			"人の確認なしで通せる文書により、月に$3件、1件$4分とすると、月に$1時間の節約になります$2。",
 			"節約できる時間は、件数が少なすぎて分かりません。", "節約できる時間はまだありません。"
 		},
 		[MONEY_SAVED] = {
@@ -146,6 +146,11 @@ static const char *const sentences[LANGUAGES][MEASURES][KNOWLEDGES] = {
 			"まだ何も節約できていないため、これまでの費用は回収できません。"
 		}
 	}
+};
+
+/* How many documents or groups of documents there are. */
+static const char *const counts[LANGUAGES][2] = {
+	[ENGLISH] = {"%d documents", "%d groups"},[JAPANESE] = {"文書%d件", "%dグループ"}
 };
 
 /* An interval as $2; and one without an upper end. */
@@ -186,7 +191,7 @@ number_text(Measure measure, double number)
 		return psprintf(fabs(number) < 0.0995 ? "%.1f%%" : "%.0f%%", 100 * number);
 	if (measure == TAU)
 		return psprintf("%.2f", number);
-	return psprintf(measure == APPROVED_DOCUMENTS || measure == DECISIONS || fabs(number) >= 100 ? "%.0f" : "%.1f", number);
+	return psprintf(number == floor(number) || fabs(number) >= 100 ? "%.0f" : "%.1f", number);
 }
 
 static char *
@@ -410,9 +415,16 @@ put_covered(const PilotReport *report, Measure measure, xmc_coverage_level level
 	row.value = coverage->share;
 	if (row.knowledge == NONE)
 		row.value.low = row.value.high = row.value.mean;
-	row.about[0] = row.knowledge == TOO_FEW ? psprintf("%d", coverage->groups)
-		: share_text(row.knowledge == KNOWN && level == XMC_COVERED_VIOLATIONS ? coverage->precision.mean : PROMISED_PRECISION);
-	row.about[1] = psprintf("%d", coverage->needed_groups);
+	if (row.knowledge == TOO_FEW)
+	{
+		const char *count = xmcoh_phrase(counts[report->language][coverage->groups < covered.documents]);
+
+		row.about[0] = psprintf(count, coverage->groups);
+		row.about[1] = psprintf(count, coverage->needed_groups);
+	}
+	else
+		row.about[0] = share_text(row.knowledge == KNOWN && level == XMC_COVERED_VIOLATIONS ? coverage->precision.mean
+								  : PROMISED_PRECISION);
 	put_row(report, &row);
 	return *coverage;
 }
