@@ -30,8 +30,8 @@ typedef struct xmc_covered
 /*
  * The figures of a level for a precision (0.5 <= precision < 1), of the recorded documents r with part[r] == of (part NULL: all).
  * threshold NULL: it is found by these documents; else it is taken, as `coverage.threshold` of an earlier call gave it. Pairs are
- * the labelled ones; for violations a document counts if at least half of the pairs of its items are labelled. Errors:
- * XMC_BAD_MODEL (a damaged record), XMC_NO_MEMORY, XMC_STOPPED.
+ * the labelled ones; for violations a document counts if at least half of the pairs of its items are labelled. A
+ * damaged row of the record does not count. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_covered_by_record(xmc_ctx *ctx, const xmc_model *model, xmc_coverage_level level, double precision,
 										const int32_t *part, int32_t of, const double *threshold, xmc_covered *out);

@@ -16,25 +16,24 @@ typedef struct selection
 	int32_t		of;
 } selection;
 
-/* Reads row r, if it is wanted and says something at the level: *is_wanted. */
-static xmc_status
-read_row(const selection *s, int32_t r, xmc_found_result *found, bool *is_wanted)
+/* Reads row r; false: it is not wanted, or says nothing at the level. */
+static bool
+read_row(const selection *s, int32_t r, xmc_found_result *found)
 {
 	double		items;
 
-	*is_wanted = !s->part || s->part[r] == s->of;
-	if (!*is_wanted)
-		return XMC_OK;
-	if (!xmc_results_get(s->model, r, found))
-		return xmc_fail(s->ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"results\" is invalid", r);
+	if ((s->part && s->part[r] != s->of) || !xmc_results_get(s->model, r, found))
+		return false;
 	items = (double) found->result.order[XMC_SCORE_FUSED].items;
-	if (s->level == XMC_COVERED_DOCUMENTS)
-		*is_wanted = items > 1;
-	else if (s->level == XMC_COVERED_PAIRS)
-		*is_wanted = found->n_pairs > 0;
-	else
-		*is_wanted = found->n_pairs > 0 && 4.0 * found->n_pairs >= items * (items - 1);
-	return XMC_OK;
+	switch (s->level)
+	{
+		case XMC_COVERED_DOCUMENTS:
+			return items > 1;
+		case XMC_COVERED_PAIRS:
+			return found->n_pairs > 0;
+		default:
+			return found->n_pairs > 0 && 4.0 * found->n_pairs >= items * (items - 1);
+	}
 }
 
 /* ---- documents and pairs ---- */
@@ -66,11 +65,9 @@ gather(const selection *s, xmc_judged *unit, int32_t *n, int32_t *documents)
 	for (int32_t r = 0; r < s->model->results.n; r++)
 	{
 		xmc_found_result found;
-		bool		is_wanted;
 
 		XMC_TRY(xmc_check_stop(s->ctx));
-		XMC_TRY(read_row(s, r, &found, &is_wanted));
-		if (!is_wanted)
+		if (!read_row(s, r, &found))
 			continue;
 		++*documents;
 		add_units(s, &found, unit, n);
@@ -140,11 +137,9 @@ check_groups(const selection *s, double threshold, group_check *group, double *s
 	for (int32_t r = 0; r < s->model->results.n; r++)
 	{
 		xmc_found_result found;
-		bool		is_wanted;
 
 		XMC_TRY(xmc_check_stop(s->ctx));
-		XMC_TRY(read_row(s, r, &found, &is_wanted));
-		if (!is_wanted)
+		if (!read_row(s, r, &found))
 			continue;
 		out->documents++;
 		coverage->judged += found.n_pairs;

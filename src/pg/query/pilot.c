@@ -348,9 +348,7 @@ recorded_orders(const xmc_model *model)
 		const xmc_recorded_order *order = &found.result.order[XMC_SCORE_FUSED];
 
 		if (!xmc_results_get(model, r, &found))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the record of what the training measured is damaged")));
+			continue;
 		orders.group[orders.n] = found.group;
 		orders.groups = Max(orders.groups, found.group + 1);
 		orders.items[orders.n] = order->items;
