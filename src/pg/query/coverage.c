@@ -48,7 +48,7 @@ remark(const CoverageOutput *output, const xmc_covered *covered)
 		return psprintf("no threshold reaches a precision of %g for sure, so nothing may pass", output->precision);
 	if (has_groups)
 		return psprintf("holds for new groups that are like these %d", coverage->groups);
-	return "holds for new documents that are like these; documents of other groups may be worse, but no groups are known";
+	return "holds for new documents that are like these, each of which counts as a group of its own";
 }
 
 static void
