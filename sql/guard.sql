@@ -205,12 +205,15 @@ BEGIN ATOMIC
         (SELECT c.document, c.items, c.coherence, c.gain, c.verdict, c."group"
            FROM xmcoh.check_documents(check_groups.model, check_groups.source, check_groups.documents, check_groups."precision",
                                       check_groups.by) AS c),
+    of_model AS
+        (SELECT check_groups.photos AND m.image_dim > 0 AS aligns, xmcoh_internal.may(m.owner, m.model_id, 'review') AS reviews
+           FROM xmcoh.model AS m WHERE m.name = check_groups.model),
     aligned AS
         (SELECT a.document, count(*) FILTER (WHERE a.image_item IS NULL) AS missing,
                 count(*) FILTER (WHERE a.text_item IS NULL) AS "foreign"
            FROM xmcoh.alignment(check_groups.model, source => check_groups.source,
                                 documents => (SELECT coalesce(array_agg(c.document), '{}') FROM checked AS c)) AS a
-          WHERE check_groups.photos GROUP BY a.document),
+          WHERE (SELECT o.aligns FROM of_model AS o) GROUP BY a.document),
     violated AS
         (SELECT v.document, count(*) AS n FROM xmcoh.violation AS v
           WHERE v.model = check_groups.model AND v.state = 'open' GROUP BY v.document),
@@ -227,16 +230,13 @@ BEGIN ATOMIC
           GROUP BY c."group")
     SELECT g."group", g.documents, g.items, g.coherence, g.gain, g.suspect, g.unsure, g.ok, g.approved, g.stale,
            g.suspect::double precision / g.documents, s.low, s.high, g.passed::double precision / g.documents, p.low, p.high,
-           CASE WHEN EXISTS (SELECT FROM xmcoh.model AS m
-                              WHERE m.name = check_groups.model AND xmcoh_internal.may(m.owner, m.model_id, 'review'))
-                THEN g.violations END,
-           CASE WHEN check_groups.photos THEN g.missing END, CASE WHEN check_groups.photos THEN g."foreign" END
-      FROM grouped AS g, xmcoh_internal.share_interval(g.suspect, g.documents) AS s,
+           CASE WHEN o.reviews THEN g.violations END, CASE WHEN o.aligns THEN g.missing END, CASE WHEN o.aligns THEN g."foreign" END
+      FROM of_model AS o, grouped AS g, xmcoh_internal.share_interval(g.suspect, g.documents) AS s,
            xmcoh_internal.share_interval(g.passed, g.documents) AS p
      ORDER BY g."group" COLLATE "C" NULLS LAST;
 END;
 COMMENT ON FUNCTION xmcoh.check_groups(text, text, regclass, text[], double precision, boolean) IS
-    'xmcoh.check_documents by the values of column by of the sources (NULL: one row). Means of coherence and gain; documents by verdict; share_passed: ok or approved. violations_open needs level review, else NULL. photos => true: also counts photos that are missing or of no step, like xmcoh.alignment';
+    'xmcoh.check_documents by the values of column by of the sources (NULL: one row). Means of coherence and gain; documents by verdict; share_passed: ok or approved. violations_open: NULL without level review. photos => true: also counts photos that are missing or of no step, as xmcoh.alignment, if the model reads images';
 
 CREATE PROCEDURE xmcoh.validate_document(model text, document text, source regclass DEFAULT NULL, "precision" double precision DEFAULT 0.95,
                                          allow_approved boolean DEFAULT true)

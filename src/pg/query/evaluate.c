@@ -211,11 +211,11 @@ evaluate_document(void *arg, const BulkDocument *scored)
 		evaluate_score_kind(evaluation, set, scored, either, (xmc_score_kind) e);
 }
 
-/* ERROR for a version of which nobody knows what its training held out. */
+/* ERROR where held-out documents are to be scored and nobody knows which these are. */
 static void
 refuse_unknown_held_out(const Evaluation *evaluation, int32 version)
 {
-	if (!evaluation->held_out.is_known)
+	if (evaluation->held_out_only && !evaluation->from_record && !evaluation->held_out.is_known)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d was not trained here, so no documents are held out from it", version),
@@ -232,6 +232,14 @@ notice_no_record(int32 version)
 }
 
 /* ---- the record of the version ---- */
+
+static bool
+has_record(const xmc_model *model)
+{
+	xmc_found_result found;
+
+	return model->results.n > 0 && xmc_results_get(model, 0, &found);
+}
 
 /* What reads the documents of the record. */
 typedef struct RecordReading
@@ -442,13 +450,8 @@ score_documents(DeployedModel *deployed, const xmc_guidance_rule *rule, Oid sour
 
 	if (evaluation->from_record && !is_guided)
 		return;
-	if (evaluation->held_out_only)
-	{
-		evaluation->held_out = xmcoh_held_out_rule(deployed->model_id, deployed->version);
-		if (!evaluation->held_out.is_known && evaluation->from_record)
-			return;
-		refuse_unknown_held_out(evaluation, deployed->version);
-	}
+	if (evaluation->held_out_only && !evaluation->held_out.is_known && evaluation->from_record)
+		return;
 	xmcoh_bulk_score(deployed, rule, &(BulkRequest) {.source = source,.keys = keys,.by = by,.filter = is_evaluated,
 					 .visit = evaluate_document,.arg = evaluation});
 }
@@ -505,10 +508,15 @@ xmcoh_evaluate(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	evaluation.decisions = xmcoh_read_decisions(deployed.model_id, keys);
-	if (evaluation.held_out_only && is_default && deployed.model->results.n > 0)
+	if (evaluation.held_out_only)
+		evaluation.held_out = xmcoh_held_out_rule(deployed.model_id, deployed.version);
+	evaluation.from_record = evaluation.held_out_only && is_default && has_record(deployed.model);
+	refuse_unknown_held_out(&evaluation, deployed.version);
+	if (evaluation.from_record)
 		evaluation.from_record = read_record(&deployed, keys, by, &evaluation);
 	else if (evaluation.held_out_only && is_default)
 		notice_no_record(deployed.version);
+	refuse_unknown_held_out(&evaluation, deployed.version);
 	score_documents(&deployed, &rule, source, keys, by, &evaluation);
 	put_all(result, &evaluation, by != NULL, xmc_guidance_has_fused(&rule));
 	notice_seen(&evaluation, deployed.version);

@@ -36,7 +36,7 @@ static const struct
 	[COLUMN_POSITION] = {"position", "float8", FLOAT8OID, "a numeric type"},
 	[COLUMN_APPROVED] = {"approved", "bool", BOOLOID, "boolean, unless approved is the word all"},
 	[COLUMN_GROUP] = {"group", "text", TEXTOID, WANTED_TEXT},
-	[COLUMN_BY] = {"by", "text", TEXTOID, WANTED_TEXT},
+	[COLUMN_BY] = {"group", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_BEFORE] = {"before", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_AFTER] = {"after", "text", TEXTOID, WANTED_TEXT},
 };
