@@ -35,6 +35,7 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	by \
 	guard \
 	items \
 	check \

@@ -35,7 +35,7 @@ typedef struct xmc_group_values
  */
 extern xmc_status xmc_group_means(xmc_ctx *ctx, const xmc_group_values *values, int32_t groups, xmc_interval *out);
 
-/* Makes an interval wider by a factor >= 1, on both sides of its mean, as far as the bounds allow. */
+/* Makes an interval wider by a factor >= 1, on both sides of its mean, as far as the bounds allow. Bounds of NaN stay. */
 extern void xmc_widen(xmc_interval *interval, double factor, double lowest, double highest);
 
 #endif

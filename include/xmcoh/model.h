@@ -160,7 +160,7 @@ typedef struct xmc_results
 	int32_t		n;				/* documents; 0: not recorded */
 	int32_t		n_pairs;		/* of all of them that have their pairs in the record */
 	bool		is_own;			/* else they lie in the file from which the model was opened */
-	/* By what factor intervals over these documents are wider than if each had been measured by a model of its own; >= 1. */
+	/* By what factor intervals over these documents are wider than if each had been measured by a model of its own; below 1: 1. */
 	float		widening[XMC_RESULT_KINDS];
 	float	   *row;			/* (n, XMC_RESULT_COLUMNS) ascending */
 	float	   *log_odds;		/* (n_pairs) of a document one pair behind the other; rows say where its pairs begin */

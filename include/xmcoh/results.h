@@ -61,7 +61,13 @@ extern xmc_status xmc_results_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, co
 /* Puts the keys of the documents, zero-terminated, in place of their numbers. */
 extern void xmc_results_name(xmc_model *model, char *const *key);
 
-/* The result in row r, of model->results.n; false: the row is damaged. */
+/* The row of the document with this key; -1: the record has none. */
+extern int32_t xmc_results_row(const xmc_model *model, const char *key);
+
+/* Whether the record has a document with this key. */
+extern bool xmc_results_has(const xmc_model *model, const char *key);
+
+/* The result in row r, of model->results.n; false: there is none. */
 extern bool xmc_results_get(const xmc_model *model, int32_t r, xmc_found_result *out);
 
 /*

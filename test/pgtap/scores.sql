@@ -9,7 +9,7 @@ INSERT INTO label VALUES
     ('is_complete', 's', 'r', false, 2), ('check_documents', 's', 'r', false, 1),
     ('explain', 's', 'r', false, 1), ('explain_document', 's', 'r', false, 1), ('model_words', 's', 'r', false, 1),
     ('missing_steps', 's', 'r', false, 1), ('missing_photos', 's', 'r', false, 1),
-    ('evaluate', 's', 'r', false, 1), ('coverage', 's', 's', false, 1), ('pilot_report', 's', 'r', false, 1),
+    ('evaluate', 's', 'r', false, 1), ('coverage', 's', 'r', false, 1), ('pilot_report', 's', 'r', false, 1),
     ('coherence', 'i', 's', false, 3), ('recover_order', 'i', 's', false, 3),
     ('kendall_tau', 'i', 's', true, 1), ('perfect_match', 'i', 's', true, 1), ('position_accuracy', 'i', 's', true, 1),
     ('bootstrap_mean', 'i', 's', true, 1), ('paired_bootstrap', 'i', 's', true, 1);

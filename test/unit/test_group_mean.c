@@ -222,6 +222,9 @@ test_weights(void **state)
 	assert_true(fabs(out.mean - 14.0 / 20) < 1e-12 && out.low > 0 && out.high <= 1);
 	xmc_widen(&out, 1000, 0, 1);
 	assert_true(out.low == 0 && out.high == 1);
+	out = (xmc_interval) {0.5, NAN, NAN};
+	xmc_widen(&out, 1000, 0, 1);
+	assert_true(isnan(out.low) && isnan(out.high));
 }
 
 int

@@ -203,6 +203,7 @@ test_checked(void **state)
 	const int	head = sizeof wrong_head / sizeof *wrong_head;
 	const int	kind = sizeof wrong_order / sizeof *wrong_order;
 	xmc_found_result found;
+	float		first_key;
 
 	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_OK);
 	for (int c = 0; c < XMC_RESULT_COLUMNS; c++)
@@ -219,17 +220,24 @@ test_checked(void **state)
 		*cell = right;
 		assert_true(xmc_results_get(f->model, 1, &found));
 	}
-	/* pairs that no document has */
-	record->n_pairs++;
-	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_BAD_MODEL);
-	record->n_pairs--;
-	/* a widening that would make intervals narrower */
-	record->widening[1] = 0.5f;
+	/* a widening that is none */
+	record->widening[1] = -0.5f;
 	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_BAD_MODEL);
 	record->widening[1] = 1;
 	/* out of order */
+	first_key = record->row[0];
 	record->row[0] = record->row[XMC_RESULT_COLUMNS] + 1;
 	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_BAD_MODEL);
+	record->row[0] = first_key;
+	/* pairs of two documents */
+	record->row[XMC_RESULT_COLUMNS + 6] += record->row[6];
+	record->row[XMC_RESULT_COLUMNS + 5] = 0;
+	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_BAD_MODEL);
+	/* a model of zeros is a model, and its record says nothing */
+	memset(record->row, 0, (size_t) record->n * XMC_RESULT_COLUMNS * sizeof(float));
+	memset(record->widening, 0, sizeof record->widening);
+	assert_int_equal(xmc_results_check(&f->ctx, f->model), XMC_OK);
+	assert_false(xmc_results_get(f->model, 1, &found));
 }
 
 /* Documents of one group have one number in the record; the others have one each. */

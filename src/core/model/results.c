@@ -196,16 +196,18 @@ is_row(const xmc_results *record, const float *row)
 		(int32_t) row[PAIRS] <= record->n_pairs - (int32_t) row[FIRST];
 	for (int e = 0; e < XMC_RESULT_KINDS; e++)
 		valid = valid && is_order(&result.order[e]);
-	return valid && is_measured(&result) && result.confidence <= 0 && result.confidence >= XMC_LEAST_CONFIDENCE;
+	return valid && result.confidence <= 0 && result.confidence >= XMC_LEAST_CONFIDENCE;
 }
 
-/* false: the row is damaged; an opened file has not always been checked as a whole. */
+/* false: the row is damaged, since an opened file has not always been checked as a whole, or says nothing. */
 static bool
 read_row(const xmc_results *record, const float *row, xmc_found_result *out)
 {
 	if (!is_row(record, row))
 		return false;
 	memcpy(&out->result, row + RESULT, sizeof out->result);
+	if (!is_measured(&out->result))
+		return false;
 	out->group = (int32_t) row[GROUP];
 	out->n_pairs = (int32_t) row[PAIRS];
 	out->log_odds = out->n_pairs > 0 ? record->log_odds + (int32_t) row[FIRST] : NULL;
@@ -218,19 +220,42 @@ xmc_results_get(const xmc_model *model, int32_t r, xmc_found_result *out)
 	return read_row(&model->results, model->results.row + (int64_t) r * XMC_RESULT_COLUMNS, out);
 }
 
+/* The row of the document with this key; NULL: there is none. */
+static const float *
+find_row(const xmc_results *record, const char *key)
+{
+	float		wanted[CONTENT];
+
+	if (record->n == 0)
+		return NULL;
+	xmc_hash_halves(xmc_hash_bytes(key, strlen(key), SEED), wanted + KEY);
+	return bsearch(wanted, record->row, (size_t) record->n, XMC_RESULT_COLUMNS * sizeof(float), compare_rows);
+}
+
+int32_t
+xmc_results_row(const xmc_model *model, const char *key)
+{
+	const float *row = find_row(&model->results, key);
+
+	return row ? (int32_t) ((row - model->results.row) / XMC_RESULT_COLUMNS) : -1;
+}
+
+bool
+xmc_results_has(const xmc_model *model, const char *key)
+{
+	return xmc_results_row(model, key) >= 0;
+}
+
 bool
 xmc_results_find(const xmc_model *model, const char *key, const xmc_document *document, xmc_found_result *out)
 {
-	float		wanted[XMC_RESULT_COLUMNS] = {0};
-	const float *found;
+	const float *found = find_row(&model->results, key);
+	float		content[2];
 
-	xmc_hash_halves(xmc_hash_bytes(key, strlen(key), SEED), wanted + KEY);
-	found = model->results.n == 0 ? NULL : bsearch(wanted, model->results.row, (size_t) model->results.n,
-												  XMC_RESULT_COLUMNS * sizeof(float), compare_rows);
 	if (!found)
 		return false;
-	put_content(&model->options, document, wanted + CONTENT);
-	if (memcmp(found + CONTENT, wanted + CONTENT, 2 * sizeof(float)) != 0)
+	put_content(&model->options, document, content);
+	if (memcmp(found + CONTENT, content, sizeof content) != 0)
 		return false;
 	return read_row(&model->results, found, out);
 }
@@ -252,9 +277,9 @@ xmc_results_check(xmc_ctx *ctx, const xmc_model *model)
 		pairs += (int32_t) row[PAIRS];
 	}
 	for (int e = 0; e < XMC_RESULT_KINDS && record->n > 0; e++)
-		if (!(record->widening[e] >= 1 && record->widening[e] <= MOST_WIDENING))
+		if (!(record->widening[e] >= 0 && record->widening[e] <= MOST_WIDENING))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: value %d of tensor \"results.widening\" is invalid", e);
-	if (pairs != record->n_pairs)
+	if (pairs > record->n_pairs)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"results\" has %lld pairs, but tensor \"results.pairs\" has %d",
 						(long long) pairs, record->n_pairs);
 	return XMC_OK;

@@ -142,6 +142,8 @@ xmc_group_means(xmc_ctx *ctx, const xmc_group_values *values, int32_t groups, xm
 void
 xmc_widen(xmc_interval *interval, double factor, double lowest, double highest)
 {
+	if (isnan(interval->low) || isnan(interval->high))
+		return;
 	interval->low = fmax(interval->mean - factor * (interval->mean - interval->low), lowest);
 	interval->high = fmin(interval->mean + factor * (interval->high - interval->mean), highest);
 }
