@@ -130,22 +130,19 @@ note_part(void *arg, const SourceDocument *document)
 	return true;
 }
 
-/* Reads the group of each recorded document, by its key. No texts, images and vectors are read. */
+/* Reads the group of each recorded document, by its key. No vector is computed. */
 static PartReading
 read_parts(const DeployedModel *deployed, const char *column)
 {
 	const xmc_results *results = &deployed->model->results;
 	PartReading reading = {.model = deployed->model,.by = xmcoh_by_groups(CurrentMemoryContext),
 		.part = palloc_extended(sizeof(int32) * (Size) Max(results->n, 1), MCXT_ALLOC_HUGE)};
-	xmc_options options = deployed->model->options;
 	List	   *sources = xmcoh_bulk_sources(deployed->model_id, InvalidOid);
 
-	options.words = false;
-	options.text_dim = options.image_dim = 0;
 	for (int32 r = 0; r < results->n; r++)
 		reading.part[r] = -1;
 	xmcoh_sources_by(sources, column);
-	xmcoh_source_visit(sources, &options, NULL, note_part, &reading);
+	xmcoh_source_visit(sources, &deployed->model->options, NULL, note_part, &reading);
 	if (reading.found < results->n)
 		ereport(NOTICE,
 				(errmsg("%d of the %d documents that the training of version %d measured are in the sources", reading.found,
