@@ -37,7 +37,7 @@ CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidanc
                    calibration_error double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer, text[], text) IS
-    'Acc, PMR, neighbours and tau of recovered orders with 95% intervals, a row per evidence. source NULL: documents that training measured; other rules: held-out ones. by: a column of the sources that groups documents. documents_seen: learned from. documents_known: new, of known groups. See doc/method.md';
+    'Acc, PMR, neighbours and tau of recovered orders with 95% intervals, a row per evidence. source NULL: documents that training measured; other rules: held-out ones. by: a column of the sources that groups documents. documents_seen: learned from. documents_known: new, of known groups';
 
 CREATE FUNCTION xmcoh_internal.share_interval(part bigint, whole bigint, OUT low double precision, OUT high double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_share_interval' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -236,7 +236,7 @@ BEGIN ATOMIC
      ORDER BY g."group" COLLATE "C" NULLS LAST;
 END;
 COMMENT ON FUNCTION xmcoh.check_groups(text, text, regclass, text[], double precision, boolean) IS
-    'xmcoh.check_documents by the values of column by of the sources (NULL: one row). Means of coherence and gain; documents by verdict; share_passed: ok or approved. violations_open: NULL without level review. photos => true: also counts photos that are missing or of no step, as xmcoh.alignment, if the model reads images';
+    'xmcoh.check_documents by the values of column by of the sources (NULL: one row): means of coherence and gain, documents by verdict; share_passed: ok or approved. violations_open: NULL without level review. photos: counts missing and foreign photos, too, by xmcoh.alignment, if the model reads images';
 
 CREATE PROCEDURE xmcoh.validate_document(model text, document text, source regclass DEFAULT NULL, "precision" double precision DEFAULT 0.95,
                                          allow_approved boolean DEFAULT true)
