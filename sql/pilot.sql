@@ -14,4 +14,4 @@ CREATE FUNCTION xmcoh.pilot_report(model text, minutes_per_document double preci
     RETURNS TABLE (measure text, value double precision, low double precision, high double precision, unit text, sentence text)
     AS 'MODULE_PATHNAME', 'xmcoh_pilot_report' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 13;
 COMMENT ON FUNCTION xmcoh.pilot_report(text, double precision, double precision, double precision, double precision, text) IS
-    'What a pilot has taken and brings: decisions and their cost, tau, acc, pmr, what passes without a person at a precision of 0.95, errors found, hours and money saved a month, months to break even; with 95% intervals and a sentence in language en or ja. NULL: not known, or too few documents. Errors: as xmcoh.coverage';
+    'What a pilot takes and brings: decisions and their cost, tau, acc, pmr, what passes without a person at a precision of 0.95, errors found, hours and money saved a month, months to break even; 95% intervals, a sentence in language en or ja. NULL: too few to tell';

@@ -51,7 +51,7 @@ SELECT * FROM xmcoh.coverage('guides', by => 'no_column');
 SELECT xmcoh.decide('guides', '1', '1', '2', 'skip') IS NOT NULL AND xmcoh.decide('guides', '1', '1', '3', 'skip') IS NOT NULL AS decided;
 CREATE TEMP TABLE pilot AS SELECT * FROM xmcoh.pilot_report('guides', 30, 6, 50, 200);
 SELECT measure, unit, value IS NOT NULL AS value, low <= value AND value <= high AS interval FROM pilot;
-SELECT measure, value = CASE measure WHEN 'approved_documents' THEN 120 WHEN 'decisions' THEN n WHEN 'effort_hours' THEN n / 10.0 ELSE 5 * n END AS right
+SELECT measure, abs(value - CASE measure WHEN 'approved_documents' THEN 120 WHEN 'decisions' THEN n WHEN 'effort_hours' THEN n / 10.0 ELSE 5 * n END) < 1e-9 AS right
   FROM pilot, (SELECT count(*) AS n FROM xmcoh.decision WHERE model_id = xmcoh.model_id('guides')) AS d
  WHERE measure IN ('approved_documents', 'decisions', 'effort_hours', 'effort_cost');
 SELECT abs(h.value - 100 * d.value) < 1e-9 AS hours, abs(m.value - 50 * h.value) < 1e-9 AS money, abs(b.value - c.value / m.value) < 1e-9 AS months,
