@@ -35,12 +35,14 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	by \
 	guard \
 	items \
 	check \
 	explain \
 	review \
 	gaps \
+	pilot \
 	bad_input \
 	rounds \
 	settings \
@@ -66,7 +68,7 @@ DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
 SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql encoders.sql models.sql sources.sql decisions.sql review.sql versions.sql jobs.sql \
-	schedules.sql monitor.sql scores.sql explain.sql gaps.sql evaluate.sql guard.sql privileges.sql)
+	schedules.sql monitor.sql scores.sql explain.sql gaps.sql evaluate.sql pilot.sql guard.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)
@@ -326,5 +328,5 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
-quality: build/bench/review build/bench/figures
+quality: build/bench/review build/bench/figures build/bench/coverage
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

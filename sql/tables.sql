@@ -3,7 +3,7 @@
 /*
  * The SQL surface of xmcoh, in files that the Makefile puts together in this order: tables; access (who may do what);
  * reports; cache; encoders; models; sources; decisions; review; versions; jobs; schedules; monitor (what happened, for people and
- * dashboards); scores (and orders); explain; gaps; evaluate; guard; privileges (and dumps).
+ * dashboards); scores (and orders); explain; gaps; evaluate; pilot; guard; privileges (and dumps).
  *
  * Two schemas. xmcoh is what users see. xmcoh_internal holds functions that only the extension's owner may call, and some that
  * views and policies evaluate. A public function that changes something is a shell around the internal one of the same name,

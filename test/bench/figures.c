@@ -5,12 +5,9 @@
  *   figures FOLDER [SAMPLES]	FOLDER as for guides.sh; each of the samples (5) tests one fold of each split
  */
 #include "guides.h"
-#include "xmcoh/groups.h"
-#include "xmcoh/hold_out.h"
 #include "xmcoh/metrics.h"
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
-#include "xmcoh/train.h"
 
 #include <math.h>
 #include <time.h>
@@ -60,43 +57,13 @@ tau_of(const xmc_model *model, int32_t n, const int32_t *number)
 	return sum / n;
 }
 
-/* A model of the first `size` guides of the pool; NULL: they are of too few groups. */
-static xmc_model *
-train(guides_split split, const guides_sample *s, int32_t size, xmc_train_report *report)
-{
-	xmc_document *document = guides_alloc((size_t) size, sizeof *document);
-	char	  **name = guides_alloc((size_t) size, sizeof *name);
-	uint8_t    *held_out = guides_alloc((size_t) size, 1);
-	xmc_hold_out_rule rule;
-	xmc_model  *model = NULL;
-	xmc_status	status;
-
-	for (int32_t d = 0; d < size; d++)
-	{
-		const guide *of = &all.guide[s->pool[d]];
-
-		document[d] = of->document;
-		name[d] = split == BY_REPOSITORY ? all.repository[of->repository] : of->name;
-		document[d].group = split == BY_REPOSITORY ? xmc_group_of(name[d], strlen(name[d])) : 0;
-	}
-	options.seed = s->seed + 1;
-	GUIDES_TRY(&ctx, xmc_hold_out(&ctx, &options, size, document, name, held_out, &rule));
-	status = xmc_train(&ctx, &options, size, document, held_out, NULL, &model, report);
-	if (status != XMC_BAD_INPUT)
-		GUIDES_TRY(&ctx, status);
-	free(document);
-	free(name);
-	free(held_out);
-	return model;
-}
-
 /* By document, the truth is the tau on all guides that were not approved; new repositories are those of the test part. */
 static void
 measure(guides_split split, const guides_sample *s, int32_t size, row *to)
 {
 	xmc_train_report report;
 	clock_t		started = clock();
-	xmc_model  *model = train(split, s, size, &report);
+	xmc_model  *model = guides_train(&ctx, &options, &all, split, s, size, &report);
 	const xmc_interval *shown = &report.new_groups.tau[XMC_SCORE_FUSED];
 	double		seconds = (double) (clock() - started) / CLOCKS_PER_SEC;
 	double		truth;

@@ -6,8 +6,11 @@
 #define GUIDES_H
 
 #include "xmcoh/dataset.h"
+#include "xmcoh/groups.h"
 #include "xmcoh/hash.h"
+#include "xmcoh/hold_out.h"
 #include "xmcoh/random.h"
+#include "xmcoh/train.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,6 +257,39 @@ guides_free_sample(guides_sample *s)
 {
 	free(s->test);
 	free(s->pool);
+}
+
+/* ---- training ---- */
+
+/* A model of the first `size` guides of the pool; NULL: they are of too few groups. The seed of the sample goes into the options. */
+static inline xmc_model *
+guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split split, const guides_sample *s, int32_t size,
+			 xmc_train_report *report)
+{
+	xmc_document *document = guides_alloc((size_t) size, sizeof *document);
+	char	  **name = guides_alloc((size_t) size, sizeof *name);
+	uint8_t    *held_out = guides_alloc((size_t) size, 1);
+	xmc_hold_out_rule rule;
+	xmc_model  *model = NULL;
+	xmc_status	status;
+
+	for (int32_t d = 0; d < size; d++)
+	{
+		const guide *of = &all->guide[s->pool[d]];
+
+		document[d] = of->document;
+		name[d] = split == BY_REPOSITORY ? all->repository[of->repository] : of->name;
+		document[d].group = split == BY_REPOSITORY ? xmc_group_of(name[d], strlen(name[d])) : 0;
+	}
+	options->seed = s->seed + 1;
+	GUIDES_TRY(ctx, xmc_hold_out(ctx, options, size, document, name, held_out, &rule));
+	status = xmc_train(ctx, options, size, document, held_out, NULL, &model, report);
+	if (status != XMC_BAD_INPUT)
+		GUIDES_TRY(ctx, status);
+	free(document);
+	free(name);
+	free(held_out);
+	return model;
 }
 
 #endif

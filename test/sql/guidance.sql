@@ -49,6 +49,22 @@ SELECT count(*) AS texts, avg((t.place = p.place)::integer) > 0.95 AS right, boo
        bool_and(inferred) AS inferred
   FROM (SELECT DISTINCT manual FROM loose) AS m, xmcoh.alignment('album', m.manual::text, 'loose') AS a
   JOIN loose AS t ON t.item = text_item LEFT JOIN loose AS p ON p.item = image_item;
+-- Missing and foreign photos by line: one step of line 1 has lost its photo, line 0 has a photo of another manual too much.
+CREATE VIEW by_line AS
+    SELECT l.*, 'line ' || manual % 2 AS line FROM loose AS l WHERE NOT (manual = 121 AND place = 1 AND words IS NULL)
+    UNION ALL
+    SELECT 122, 'foreign', NULL, photo((SELECT min(k) FROM generate_series(0, 11) AS k WHERE k NOT IN (SELECT subject FROM manual WHERE manual = 122)), 1),
+           9, 'line 0';
+\set VERBOSITY terse
+SELECT xmcoh.attach_source('album', 'by_line', document => 'manual', item => 'item', text => 'words', image => 'picture');
+\set VERBOSITY default
+SELECT g."group", g.documents, g.missing_photos > 0 AS missing, g.foreign_photos > 0 AS "foreign", a.missing = g.missing_photos AND a."foreign" = g.foreign_photos AS same
+  FROM xmcoh.check_groups('album', 'line', 'by_line', photos => true) AS g
+  JOIN (SELECT 'line ' || document::integer % 2 AS line, count(*) FILTER (WHERE image_item IS NULL) AS missing, count(*) FILTER (WHERE text_item IS NULL) AS "foreign"
+          FROM xmcoh.alignment('album', source => 'by_line', documents => (SELECT array_agg(DISTINCT manual::text) FROM by_line)) GROUP BY 1) AS a ON a.line = g."group";
+SELECT bool_and(missing_photos IS NULL AND foreign_photos IS NULL) AS not_counted FROM xmcoh.check_groups('album', 'line', 'by_line');
+SELECT xmcoh.detach_source('album', 'by_line');
+DROP VIEW by_line;
 -- The scores of a pair: solo, guided, all.
 SELECT bool_and((text IS NULL) = (text_guided IS NULL) AND (image IS NULL) = (image_guided IS NULL)) AS both_or_none,
        bool_and(text_guided IS NULL OR text_guided = fused) AS text, bool_and(image_guided IS NULL OR image_guided = fused) AS image,

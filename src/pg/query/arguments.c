@@ -44,6 +44,9 @@ static const char *const guidance_names[XMC_GUIDANCE_MODES] = {
 static const char *const language_names[LANGUAGES] = {[ENGLISH] = "en", [JAPANESE] = "ja"};
 static const char *const strategy_names[] = {[XMC_REVIEW_LEARN] = "learn", [XMC_REVIEW_CORRECT] = "correct",
 [XMC_REVIEW_SECOND] = "second"};
+static const char *const coverage_level_names[XMC_COVERAGE_LEVELS] = {
+	[XMC_COVERED_DOCUMENTS] = "document",[XMC_COVERED_PAIRS] = "pair",[XMC_COVERED_VIOLATIONS] = "violation"
+};
 static const char *const alignment_names[] = {"known", "inferred"};	/* by xmc_guidance_rule.inferred */
 
 /* The number of an argument's value among the names; NULL: `usual`. ERROR for another value; `what` names the argument. */
@@ -124,6 +127,12 @@ xmcoh_strategy_argument(NullableDatum argument)
 	return (xmc_review_strategy) choice(argument, "strategy", XMC_REVIEW_LEARN, lengthof(strategy_names), strategy_names);
 }
 
+xmc_coverage_level
+xmcoh_coverage_level_argument(NullableDatum argument)
+{
+	return (xmc_coverage_level) choice(argument, "level", XMC_COVERED_DOCUMENTS, XMC_COVERAGE_LEVELS, coverage_level_names);
+}
+
 void
 xmcoh_require_review(text *model)
 {
@@ -149,6 +158,12 @@ xmcoh_precision_argument(NullableDatum argument)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("precision must be at least 0.5 and less than 1")));
 	return precision;
+}
+
+char *
+xmcoh_by_argument(NullableDatum argument)
+{
+	return argument.isnull ? NULL : TextDatumGetCString(argument.value);
 }
 
 #define MOST_CANDIDATES 100

@@ -10,11 +10,15 @@
 
 #include "fmgr.h"
 
+#include "xmcoh/covered.h"
 #include "xmcoh/review.h"
 #include "xmcoh/scorer.h"
 
 /* A text. ERROR null_value_not_allowed for NULL. */
 extern char *xmcoh_text_argument(NullableDatum argument, const char *name);
+
+/* The argument `by`, the name of a column; NULL: NULL. */
+extern char *xmcoh_by_argument(NullableDatum argument);
 
 /* The name of a model. ERROR null_value_not_allowed for NULL. */
 extern text *xmcoh_model_argument(NullableDatum argument);
@@ -49,6 +53,9 @@ extern Language xmcoh_language_argument(NullableDatum argument);
 
 /* The argument `strategy` of a review; NULL: learn. ERROR invalid_parameter_value. */
 extern xmc_review_strategy xmcoh_strategy_argument(NullableDatum argument);
+
+/* The argument `level` of coverage; NULL: document. ERROR invalid_parameter_value. */
+extern xmc_coverage_level xmcoh_coverage_level_argument(NullableDatum argument);
 
 /* ERROR insufficient_privilege unless the current role has level review on the model. Needs SPI. */
 extern void xmcoh_require_review(text *model);

@@ -100,9 +100,8 @@ static const Translation translations[LANGUAGES] = {
 	}
 };
 
-/* A phrase in the encoding of the database. */
-static const char *
-phrase(const char *utf8)
+const char *
+xmcoh_phrase(const char *utf8)
 {
 	return pg_any_to_server(utf8, (int) strlen(utf8), PG_UTF8);
 }
@@ -140,14 +139,14 @@ xmcoh_item_label(Language language, double position, const xmc_item *item)
 	char	   *name = has_text ? clipped(xmcoh_item_text(item)) : pnstrdup(item->key, item->key_length);
 
 	if (isnan(position))
-		return psprintf(phrase(has_text ? t->text : t->item), name);
-	return psprintf(phrase(has_text ? t->step_text : t->step_item), float8out_internal(position), name);
+		return psprintf(xmcoh_phrase(has_text ? t->text : t->item), name);
+	return psprintf(xmcoh_phrase(has_text ? t->step_text : t->step_item), float8out_internal(position), name);
 }
 
 char *
 xmcoh_belongs_before(Language language, const char *before, const char *after, Sureness sureness, double probability)
 {
-	return psprintf(phrase(translations[language].before[sureness]), before, after, probability);
+	return psprintf(xmcoh_phrase(translations[language].before[sureness]), before, after, probability);
 }
 
 /* ---- words ---- */
@@ -315,8 +314,8 @@ word_list(const Translation *t, const xmc_explanation *explanation, int side, in
 	initStringInfo(&list);
 	for (int k = 0; k < n; k++)
 	{
-		appendStringInfoString(&list, k > 0 ? phrase(t->word_separator) : "");
-		appendStringInfo(&list, phrase(t->text), word[k]);
+		appendStringInfoString(&list, k > 0 ? xmcoh_phrase(t->word_separator) : "");
+		appendStringInfo(&list, xmcoh_phrase(t->text), word[k]);
 	}
 	return list.data;
 }
@@ -375,8 +374,8 @@ add_words(const Sentence *s, int sign, Clauses *clauses)
 		Reason		reason = (side == 0) == (sign > 0) ? EARLY_WORDS : LATE_WORDS;
 
 		if (words != NULL)
-			clauses->clause[clauses->n++] = psprintf(phrase(s->t->reason[reason][sign < 0]),
-													 psprintf(phrase(s->t->step), float8out_internal(s->position[item])), words);
+			clauses->clause[clauses->n++] = psprintf(xmcoh_phrase(s->t->reason[reason][sign < 0]),
+													 psprintf(xmcoh_phrase(s->t->step), float8out_internal(s->position[item])), words);
 	}
 }
 
@@ -398,7 +397,7 @@ add_counterparts(const Sentence *s, int sign, Clauses *clauses)
 		int32		item = side ? s->pair->after : s->pair->before;
 
 		if (best->via[side] != item)
-			clauses->clause[clauses->n++] = psprintf(phrase(s->t->reason[COUNTERPART][sign < 0]), s->label[item],
+			clauses->clause[clauses->n++] = psprintf(xmcoh_phrase(s->t->reason[COUNTERPART][sign < 0]), s->label[item],
 													 s->label[best->via[side]], best->probability[side]);
 	}
 }
@@ -410,8 +409,8 @@ mention_text(const Translation *t, const xmc_part *part, int side)
 	char	   *word = xmcoh_feature_name(XMC_FEATURE_WORD, part->term, part->term_length);
 
 	if (part->beside[side] != NULL)
-		return psprintf(phrase(t->text), xmcoh_mention_name(part, side));
-	return psprintf(phrase(part->beside_after ? t->last_word : t->first_word), word);
+		return psprintf(xmcoh_phrase(t->text), xmcoh_mention_name(part, side));
+	return psprintf(xmcoh_phrase(part->beside_after ? t->last_word : t->first_word), word);
 }
 
 /* The shared word that speaks most for or against. */
@@ -429,8 +428,8 @@ add_mention(const Sentence *s, int sign, Clauses *clauses)
 			best = part;
 	}
 	for (int side = 0; side < 2; side++)
-		step[side] = psprintf(phrase(s->t->step), float8out_internal(s->position[side ? s->pair->after : s->pair->before]));
-	clauses->clause[clauses->n++] = psprintf(phrase(s->t->reason[MENTION][sign < 0]), step[0], mention_text(s->t, best, 0),
+		step[side] = psprintf(xmcoh_phrase(s->t->step), float8out_internal(s->position[side ? s->pair->after : s->pair->before]));
+	clauses->clause[clauses->n++] = psprintf(xmcoh_phrase(s->t->reason[MENTION][sign < 0]), step[0], mention_text(s->t, best, 0),
 											 step[1], mention_text(s->t, best, 1));
 }
 
@@ -448,7 +447,7 @@ add_reason(const Sentence *s, Reason reason, int sign, Clauses *clauses)
 	if (reason == EARLY_WORDS && clauses->n == before)	/* none of the words says anything by itself */
 		reason = WORDING;
 	if (reason != EARLY_WORDS && reason != MENTION && reason != COUNTERPART)
-		clauses->clause[clauses->n++] = pstrdup(phrase(s->t->reason[reason][sign < 0]));
+		clauses->clause[clauses->n++] = pstrdup(xmcoh_phrase(s->t->reason[reason][sign < 0]));
 }
 
 #define TELLING 0.25			/* a reason is told if it makes up that share of what speaks for the order */
@@ -485,14 +484,14 @@ append_clauses(StringInfo text, const Translation *t, const char *const around[2
 {
 	if (clauses->n == 0)
 		return;
-	appendStringInfoString(text, phrase(around[0]));
+	appendStringInfoString(text, xmcoh_phrase(around[0]));
 	for (int k = 0; k < clauses->n; k++)
 	{
 		if (k > 0)
-			appendStringInfoString(text, phrase(k == clauses->n - 1 ? t->last_separator : t->separator));
+			appendStringInfoString(text, xmcoh_phrase(k == clauses->n - 1 ? t->last_separator : t->separator));
 		appendStringInfoString(text, clauses->clause[k]);
 	}
-	appendStringInfoString(text, phrase(around[1]));
+	appendStringInfoString(text, xmcoh_phrase(around[1]));
 }
 
 char *
@@ -519,7 +518,7 @@ xmcoh_why_before(Language language, const double *position, char **label, const 
 		append_clauses(&text, s.t, s.t->because, &clauses[0]);
 		append_clauses(&text, s.t, s.t->although, &clauses[1]);
 	}
-	appendStringInfoString(&text, phrase(s.t->end));
+	appendStringInfoString(&text, xmcoh_phrase(s.t->end));
 	text.data[0] = (char) pg_ascii_toupper((unsigned char) text.data[0]);
 	return text.data;
 }

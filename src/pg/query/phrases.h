@@ -1,7 +1,8 @@
 /*
  * phrases.h - sentences for the people who read a document: what a step is called, what is wrong with its place, and why.
  *
- * They are made in one of the languages that the argument `language` knows. phrases.c holds the only translations.
+ * They are made in one of the languages that the argument `language` knows. phrases.c holds the translations, and
+ * pilot.c those of its sentences.
  */
 #ifndef XMCOH_PG_PHRASES_H
 #define XMCOH_PG_PHRASES_H
@@ -11,6 +12,9 @@
 #include "query/arguments.h"
 
 #include "xmcoh/explain.h"
+
+/* A phrase in the encoding of the database. */
+extern const char *xmcoh_phrase(const char *utf8);
 
 /* A copy of the text of an item, in the encoding of the database; NULL: the item has none, or the model reads none. */
 extern char *xmcoh_item_text(const xmc_item *item);
