@@ -392,6 +392,29 @@ CREATE TABLE xmcoh.training_metric (
 );
 COMMENT ON TABLE xmcoh.training_metric IS 'Losses and held-out figures of every epoch of every job, and results of rounds (read xmcoh.training_round). In a round with few held-out documents, held_out_loss and held_out_tau are of pool documents that are kept back, by the guide''s labels';
 
+CREATE TABLE xmcoh.learning_curve_record (
+    job_id      integer NOT NULL,
+    size        integer NOT NULL,
+    sample      integer NOT NULL,
+    approved    integer NOT NULL,
+    taught      integer NOT NULL,
+    measured    integer NOT NULL,
+    tau         double precision,
+    acc         double precision,
+    pmr         double precision,
+    coverage    double precision,
+    sums        double precision[] NOT NULL CHECK (array_ndims(sums) = 1 AND cardinality(sums) = 320),
+    fingerprint bigint NOT NULL,
+    measured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (job_id, size, sample)
+);
+COMMENT ON TABLE xmcoh.learning_curve_record IS 'What studies have measured (xmcoh.study_learning_curve), one model a row; read xmcoh.learning_curve. Rows of old studies go with xmcoh.prune_versions';
+COMMENT ON COLUMN xmcoh.learning_curve_record.approved IS 'approved documents that the study has read';
+COMMENT ON COLUMN xmcoh.learning_curve_record.taught IS 'of them, those that taught the model: whole groups, as near to size as groups allow';
+COMMENT ON COLUMN xmcoh.learning_curve_record.measured IS 'of them, those of other groups, on which the model was measured; 0: there was no model';
+COMMENT ON COLUMN xmcoh.learning_curve_record.sums IS 'of 40 blocks of documents, for tau, acc, pmr and coverage: the sum of values and that of weights';
+COMMENT ON COLUMN xmcoh.learning_curve_record.fingerprint IS 'checksum of documents and options; a resumed study measures rows with another one anew';
+
 CREATE TABLE xmcoh.schedule (
     schedule_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id     integer NOT NULL,

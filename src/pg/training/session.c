@@ -209,7 +209,7 @@ worker_start(WorkerJob *job, const char *phase)
 	Jsonb	   *options;
 	bool		is_null;
 
-	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = $2, done_before = j.done FROM xmcoh.model AS m"
+	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = $2 FROM xmcoh.model AS m"
 				" WHERE j.job_id = $1 AND j.state = 'starting' AND m.model_id = j.model_id"
 				" RETURNING m.name, xmcoh_internal.may(m.owner, m.model_id, 'train', $3), j.options",
 				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) == 0)
@@ -227,14 +227,14 @@ worker_start(WorkerJob *job, const char *phase)
 void
 worker_progress(WorkerJob *job, const char *phase, int64 done, int64 total, bool moved_on)
 {
-	Oid			types[5] = {INT4OID, TEXTOID, INT8OID, INT8OID, BOOLOID};
-	Datum		values[5] = {Int32GetDatum(job->job_id), CStringGetTextDatum(phase), Int64GetDatum(done), Int64GetDatum(total),
-	BoolGetDatum(moved_on)};
+	Oid			types[6] = {INT4OID, TEXTOID, INT8OID, INT8OID, BOOLOID, INT8OID};
+	Datum		values[6] = {Int32GetDatum(job->job_id), CStringGetTextDatum(phase), Int64GetDatum(done), Int64GetDatum(total),
+	BoolGetDatum(moved_on), Int64GetDatum(job->done_before)};
 
 	execute("WITH mine AS (SELECT job_id FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED)"
-			" UPDATE xmcoh.job_record AS j SET phase = $2, done = $3, total = $4,"
+			" UPDATE xmcoh.job_record AS j SET phase = $2, done = $3, total = $4, done_before = $6,"
 			" attempts = CASE WHEN $5 THEN 0 ELSE j.attempts END"
-			" FROM mine WHERE j.job_id = mine.job_id RETURNING j.state", SPI_OK_UPDATE_RETURNING, 5, types, values, NULL);
+			" FROM mine WHERE j.job_id = mine.job_id RETURNING j.state", SPI_OK_UPDATE_RETURNING, 6, types, values, NULL);
 	check_returned_state(job);
 }
 

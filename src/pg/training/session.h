@@ -34,6 +34,7 @@ typedef struct WorkerJob
 	char	   *model;			/* its name when the job began, for the log; NULL before */
 	char	   *kind;			/* 'training', 'study' or 'snapshot'; NULL before the job began */
 	Oid			role;			/* the submitter, with whose rights documents are read */
+	int64		done_before;	/* work units that were done when this worker began; for worker_progress */
 	bool		gone;			/* the job's row is gone, or another process's: this one writes there no more */
 } WorkerJob;
 

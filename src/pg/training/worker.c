@@ -32,6 +32,7 @@
 #include "training/job.h"
 #include "training/job_process.h"
 #include "training/session.h"
+#include "training/study.h"
 #include "training/training.h"
 
 PGDLLEXPORT void xmcoh_worker_main(Datum argument);
@@ -44,6 +45,7 @@ static const struct
 }			kinds[] =
 {
 	{"training", xmcoh_run_training},
+	{"study", xmcoh_run_study},
 };
 
 #define TURN_MS 500				/* between two looks whether it is this worker's turn */
