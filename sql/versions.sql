@@ -167,7 +167,7 @@ BEGIN
     DELETE FROM xmcoh.learning_curve_record AS c USING xmcoh.job_record AS j
         WHERE j.job_id = c.job_id AND j.model_id = id AND NOT xmcoh_internal.is_active(j.state)
           AND j.job_id NOT IN (SELECT x.job_id FROM xmcoh.job_record AS x WHERE x.model_id = id AND x.kind = 'study'
-                                   AND EXISTS (SELECT FROM xmcoh.learning_curve_record AS y WHERE y.job_id = x.job_id)
+                                   AND EXISTS (SELECT FROM xmcoh.learning_curve_record AS y WHERE y.job_id = x.job_id AND y.measured > 0)
                                ORDER BY x.job_id DESC LIMIT keep);
     PERFORM xmcoh.sweep_cache();
     RETURN pruned;

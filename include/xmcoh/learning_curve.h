@@ -3,8 +3,10 @@
  * says of twice the approved documents.
  *
  * A cell is one model: it was taught `size` documents, a sample of the approved ones, and measured on the others. What it was
- * measured on is divided into blocks, by the hash of the document's group. The intervals are those of a bootstrap that draws
- * samples and blocks with replacement, the same for all sizes, because cells share documents.
+ * measured on is divided into blocks, by the hash of the document's group. The interval of a size is that of a bootstrap that draws
+ * blocks with replacement: what other documents would have given. The bootstrap of the extrapolated point draws samples, too, for it
+ * speaks of a model of other documents than those that taught here (Owen 2007: drawing both overstates the variance, up to
+ * threefold). A draw is the same for all sizes, because cells share documents.
  */
 #ifndef XMCOH_LEARNING_CURVE_H
 #define XMCOH_LEARNING_CURVE_H

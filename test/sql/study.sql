@@ -1,4 +1,4 @@
--- Studies of learning curves as SQL shows them. (Interruptions: test/tap/013_study.pl; the mathematics: test/unit/test_learning_curve.c.)
+-- Studies of learning curves as SQL shows them. (Interruptions: test/tap/015_study.pl; the mathematics: test/unit/test_learning_curve.c.)
 CREATE EXTENSION xmcoh;
 CREATE FUNCTION pg_temp.fails(statement text) RETURNS TABLE (state text, message text, hint text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -90,7 +90,7 @@ SELECT * FROM curve;
 
 -- a wrong row has no effect on others
 INSERT INTO xmcoh.learning_curve_record (job_id, size, sample, approved, taught, measured, sums, fingerprint)
-    SELECT max(job_id), -5, 1, 2147483647, 0, 5, array_fill('NaN'::float8, '{320}'), 0 FROM xmcoh.learning_curve;
+    SELECT max(job_id), -5, 1, 0, 0, 5, array_fill('NaN'::float8, '{320}'), 0 FROM xmcoh.learning_curve;
 SELECT * FROM curve;
 SELECT state FROM pg_temp.fails($$UPDATE xmcoh.learning_curve_record SET sums = '{1,2}'$$);
 

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert(XMC_CURVE_SIZES <= XMC_POWER_LAW_MOST, "a power law is fitted through all sizes");
 
@@ -28,8 +29,14 @@ typedef struct curve
 	int32_t		sample[XMC_CURVE_SAMPLES];	/* (n_samples) their numbers */
 	int32_t		n_blocks;
 	int32_t		block[XMC_CURVE_BLOCKS];	/* (n_blocks) in which anything was measured */
-	double	   *value;			/* (REPLICATES, XMC_CURVE_FIGURES, XMC_CURVE_SIZES) NaN: nothing was drawn */
+	double	   *value;			/* (DRAWS, REPLICATES, XMC_CURVE_FIGURES, XMC_CURVE_SIZES) NaN: nothing was drawn */
 } curve;
+
+/* What a bootstrap draws. */
+enum
+{
+	BLOCKS, BLOCKS_AND_SAMPLES, DRAWS
+};
 
 /* How often each sample, by its number, and each block is drawn. */
 typedef struct draw
@@ -150,6 +157,13 @@ compute_values(const curve *c, const draw *d, double *to)
 	}
 }
 
+static double *
+replicate(const curve *c, int what, int32_t r, int figure)
+{
+	return c->value + (((int64_t) what * REPLICATES + r) * XMC_CURVE_FIGURES + figure) * XMC_CURVE_SIZES;
+}
+
+/* Draws blocks; then with the same blocks samples, too. */
 static xmc_status
 resample(xmc_ctx *ctx, curve *c)
 {
@@ -161,20 +175,18 @@ resample(xmc_ctx *ctx, curve *c)
 	{
 		draw		d = {{0}, {0}};
 
-		for (int32_t k = 0; k < c->n_samples; k++)
-			d.sample[c->sample[xmc_random_below(&random, (uint32_t) c->n_samples)]]++;
 		for (int32_t k = 0; k < c->n_blocks; k++)
 			d.block[c->block[xmc_random_below(&random, (uint32_t) c->n_blocks)]]++;
-		compute_values(c, &d, c->value + (int64_t) r * XMC_CURVE_FIGURES * XMC_CURVE_SIZES);
+		for (int32_t k = 0; k < c->n_samples; k++)
+			d.sample[c->sample[k]] = 1;
+		compute_values(c, &d, replicate(c, BLOCKS, r, 0));
+		memset(d.sample, 0, sizeof d.sample);
+		for (int32_t k = 0; k < c->n_samples; k++)
+			d.sample[c->sample[xmc_random_below(&random, (uint32_t) c->n_samples)]]++;
+		compute_values(c, &d, replicate(c, BLOCKS_AND_SAMPLES, r, 0));
 		XMC_TRY(xmc_spend(ctx, &work, c->n * XMC_CURVE_BLOCKS));
 	}
 	return XMC_OK;
-}
-
-static double *
-replicate(const curve *c, int32_t r, int figure)
-{
-	return c->value + ((int64_t) r * XMC_CURVE_FIGURES + figure) * XMC_CURVE_SIZES;
 }
 
 /* The interval of a figure from its replicates (n), which are scratch. */
@@ -201,7 +213,7 @@ weigh(const curve *c, int figure, const double *mean, double *weight)
 
 		for (int32_t r = 0; r < REPLICATES; r++)
 		{
-			double		difference = replicate(c, r, figure)[i] - mean[i];
+			double		difference = replicate(c, BLOCKS_AND_SAMPLES, r, figure)[i] - mean[i];
 
 			if (isnan(difference))
 				continue;
@@ -245,7 +257,7 @@ extrapolate_figure(const curve *c, int figure, const double *mean, int32_t targe
 	out->mean = extrapolate(c, figure, mean, weight, target);
 	for (int32_t r = 0; r < REPLICATES && !isnan(out->mean); r++)
 	{
-		double		value = extrapolate(c, figure, replicate(c, r, figure), weight, target);
+		double		value = extrapolate(c, figure, replicate(c, BLOCKS_AND_SAMPLES, r, figure), weight, target);
 
 		if (!isnan(value))
 			scratch[n++] = value;
@@ -279,8 +291,8 @@ fill_points(xmc_ctx *ctx, curve *c, int32_t target, double *scratch, xmc_curve_p
 
 			point[i].figure[f].mean = mean[f * XMC_CURVE_SIZES + i];
 			for (int32_t r = 0; r < REPLICATES; r++)
-				if (!isnan(replicate(c, r, f)[i]))
-					scratch[n++] = replicate(c, r, f)[i];
+				if (!isnan(replicate(c, BLOCKS, r, f)[i]))
+					scratch[n++] = replicate(c, BLOCKS, r, f)[i];
 			bound(c, n, scratch, &point[i].figure[f]);
 		}
 		XMC_TRY(xmc_check_stop(ctx));
@@ -294,7 +306,7 @@ xmc_status
 xmc_learning_curve(xmc_ctx *ctx, int32_t n, const xmc_curve_cell *cell, int32_t target, xmc_curve_point *point, int32_t *n_points)
 {
 	curve		c = {.cell = xmc_alloc(ctx, (size_t) (n > 0 ? n : 1), sizeof *cell),
-	.value = xmc_alloc(ctx, (size_t) REPLICATES * XMC_CURVE_FIGURES * XMC_CURVE_SIZES, sizeof(double))};
+	.value = xmc_alloc(ctx, (size_t) DRAWS * REPLICATES * XMC_CURVE_FIGURES * XMC_CURVE_SIZES, sizeof(double))};
 	double	   *scratch = xmc_alloc(ctx, REPLICATES, sizeof(double));
 	xmc_status	status = XMC_OK;
 

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define PRIOR_EXPONENT 0.5
+#define PRIOR_EXPONENT 0.3
 #define PRIOR_DEVIATION 0.5		/* of the logarithm */
 
 /* The exponents of the grid are at equal ratios. */
