@@ -327,5 +327,5 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
-quality: build/bench/review build/bench/figures
+quality: build/bench/review build/bench/figures build/bench/learning
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

@@ -1,6 +1,6 @@
 /*
  * learning.c - whether the extrapolation of a learning curve is true: what a study of n approved guides says of 2 n, against a model
- * of 2 n approved guides, on guides that were not approved. Part of `make quality`. Prints Markdown for doc/quality.md. Texts
+ * of 2 n approved guides, on the guides of a fifth fold. Part of `make quality`. Prints Markdown for doc/quality.md. Texts
  * alone are read; no server is needed.
  *
  *   learning FOLDER [SAMPLES]	FOLDER as for guides.sh; SAMPLES (20) studies for each split and number of approved guides
@@ -76,10 +76,7 @@ tau_of(const xmc_model *model, int32_t n, const int32_t *number)
 	return sum;
 }
 
-/*
- * The tau of a model of the first `size` guides on guides that were not approved; on new repositories where repositories are the
- * groups.
- */
+/* The tau of a model of the first `size` guides on the test part: on new repositories where repositories are the groups. */
 static double
 truth_at(guides_split split, const guides_sample *s, int32_t size)
 {
@@ -91,22 +88,16 @@ truth_at(guides_split split, const guides_sample *s, int32_t size)
 	xmc_train_report report;
 	xmc_model  *model;
 	double		sum;
-	int32_t		n = s->n_test;
 
 	plain.evaluation_documents = 0;
 	GUIDES_TRY(&ctx, xmc_hold_out(&ctx, &plain, size, document, name, held_out, &rule));
 	GUIDES_TRY(&ctx, xmc_train(&ctx, &plain, size, document, held_out, NULL, &model, &report));
 	sum = tau_of(model, s->n_test, s->test);
-	if (split == BY_DOCUMENT)
-	{
-		sum += tau_of(model, s->n_pool - size, s->pool + size);
-		n += s->n_pool - size;
-	}
 	xmc_model_free(&ctx, model);
 	free(document);
 	free(name);
 	free(held_out);
-	return sum / n;
+	return sum / s->n_test;
 }
 
 /* The points of a study of the first `approved` guides. */
@@ -202,8 +193,8 @@ main(int argc, char **argv)
 	guides_read(&ctx, &options, argv[1], &all);
 	printf("## Whether learning curves are true\n\n"
 		   "Tau of the fused order that `study_learning_curve` extrapolates to twice the approved guides, against a model of twice as many\n"
-		   "(the same and as many more), on guides that were not approved: on new repositories where repositories are the groups. Texts\n"
-		   "alone, %d studies of %d samples each. Last: measured at 80 %% of the approved guides. Covered: studies whose 95%% interval has\n"
+		   "(the same and as many more), on the guides of a fifth fold: new repositories where repositories are the groups. Texts alone,\n"
+		   "at most %d studies of %d samples each. Last: measured at 80 %% of the approved guides. Covered: studies whose 95%% interval has\n"
 		   "the truth, of the extrapolation and of the last size.\n\n"
 		   "| split | approved | studies | last | extrapolated | truth | difference | its RMS | RMS of last - truth |"
 		   " half of the interval | covered | last covered | CPU seconds of a study |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",

@@ -4,13 +4,13 @@
 #   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
-#   PARTS="method figures review scikit"   what is measured: figures is whether shown figures are true (figures.c, SAMPLES=5 for each
-#                             size), review the choice of pairs to review (review.c), scikit the
+#   PARTS="method figures learning review scikit"   what is measured: figures is whether shown figures are true (figures.c, SAMPLES=5 for each
+#                             size), learning whether extrapolated learning curves are (learning.c, STUDIES=20), review the choice of pairs to review (review.c), scikit the
 #                             comparison with scikit-learn. The tables of other parts stay as they are.
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
-FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method figures review scikit}
+FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method figures learning review scikit}
 PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 document=$ROOT/doc/quality.md
 failed=0
@@ -39,6 +39,12 @@ measure_figures()
 {
 	printf '\n'
 	"$ROOT/build/bench/figures" "$GUIDES" "${SAMPLES:-5}"
+}
+
+measure_learning()
+{
+	printf '\n'
+	"$ROOT/build/bench/learning" "$GUIDES" "${STUDIES:-20}"
 }
 
 measure_review()
@@ -72,7 +78,7 @@ measure_scikit()
 # The tables of a part in doc/quality.md: from the part's first heading to that of the next part.
 kept()
 {
-	awk -v wanted="$1" 'BEGIN { part = "method" } /^## Whether the figures/ { part = "figures" } /^## Review/ { part = "review" } /^## Against scikit-learn/ { part = "scikit" }
+	awk -v wanted="$1" 'BEGIN { part = "method" } /^## Whether the figures/ { part = "figures" } /^## Whether learning/ { part = "learning" } /^## Review/ { part = "review" } /^## Against scikit-learn/ { part = "scikit" }
 		/^## What this says/ { exit } part == wanted' "$document"
 }
 
@@ -82,7 +88,7 @@ cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
 guides_import
 for part in $PARTS; do "measure_$part" >"$WORK/$part"; done
 {
-	for part in method figures review scikit; do
+	for part in method figures learning review scikit; do
 		if [ -e "$WORK/$part" ]; then
 			sed '/^## Seconds/,$d' "$WORK/$part"	# doc/performance.md has the figures of speed
 		else
