@@ -46,7 +46,8 @@ REGRESS = \
 	bad_input \
 	rounds \
 	settings \
-	resume
+	resume \
+	study
 
 ISOLATION = \
 	challenge \
@@ -67,7 +68,8 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
-SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql encoders.sql models.sql sources.sql decisions.sql review.sql versions.sql jobs.sql \
+
+SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql encoders.sql models.sql sources.sql decisions.sql review.sql versions.sql jobs.sql study.sql \
 	schedules.sql monitor.sql scores.sql explain.sql gaps.sql evaluate.sql pilot.sql guard.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
@@ -328,5 +330,6 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
-quality: build/bench/review build/bench/figures build/bench/coverage
+
+quality: build/bench/review build/bench/figures build/bench/coverage build/bench/learning
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

@@ -20,23 +20,23 @@ CREATE FUNCTION xmcoh_internal.public_message(message text, error_code text, may
 COMMENT ON FUNCTION xmcoh_internal.public_message(text, text, boolean) IS 'Internal: the message of a job as a role may see it: whoever may not train the model sees only the SQLSTATE of an error, because the text may hold values of rows';
 
 CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
-    SELECT j.job_id, m.name AS model, s.real_state AS state, xmcoh_internal.object_name(j.submitted_by) AS submitted_by, j.options,
+    SELECT j.job_id, m.name AS model, j.kind, s.real_state AS state, xmcoh_internal.object_name(j.submitted_by) AS submitted_by, j.options,
            j.on_success, xmcoh_internal.object_names(j.unlabelled) AS unlabelled, j.created_at,
            j.started_at, j.finished_at, j.worker_pid, j.phase, j.round, j.epoch, j.epochs, j.done, j.total, j.train_loss,
            j.held_out_loss, j.held_out_tau, xmcoh_internal.public_message(s.real_message, j.error_code, m.may_train) AS message,
            j.version, j.attempts, j.resumed_at, j.done_before
     FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id),
          xmcoh_internal.job_state(j.job_id, j.state, j.message, j.asked_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
-COMMENT ON VIEW xmcoh.job IS 'Training jobs. A job whose worker has died reads interrupted, whatever its row says. message: the outcome or the error; a role that may not train the model sees only the SQLSTATE of an error';
+COMMENT ON VIEW xmcoh.job IS 'Jobs of all kinds (training, study, snapshot). A job whose worker has died reads interrupted, whatever its row says. message: the outcome or the error; a role that may not train the model sees only the SQLSTATE of an error';
 
 CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
-    SELECT job_id, model, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
+    SELECT job_id, model, kind, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
            CASE WHEN state = 'running' AND done > done_before
                THEN make_interval(secs => least(1e9, extract(epoch FROM elapsed) * (total - done) / (done - done_before))::double precision) END
                AS time_left,
            message
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
-COMMENT ON VIEW xmcoh.training_progress IS 'Progress of each training job: phase, epoch, work done of total, losses (softplus, mean per document), held-out Kendall tau, time since the worker began, estimated time left';
+COMMENT ON VIEW xmcoh.training_progress IS 'Progress of each job: kind, phase, epoch, work done of total, losses (softplus, mean per document), held-out Kendall tau, time since the worker began, estimated time left';
 COMMENT ON COLUMN xmcoh.training_progress.phase IS 'what the job is doing now; done at its end';
 COMMENT ON COLUMN xmcoh.training_progress.done IS 'work units that are done';
 COMMENT ON COLUMN xmcoh.training_progress.total IS 'work units of the whole job';
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION xmcoh_internal.reconcile_job(integer) IS 'Internal: writes t
 
 CREATE FUNCTION xmcoh_internal.start_worker(job_id integer, role oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_start_worker' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: last step of xmcoh.train and xmcoh.resume_job. At commit wakes the launcher, which starts a worker when the job''s turn comes; without a launcher starts a worker as this role. Error: configuration_limit_exceeded (no launcher: xmcoh.max_running_jobs_per_role, or no worker slot at commit)';
+COMMENT ON FUNCTION xmcoh_internal.start_worker(integer, oid) IS 'Internal: last step of submitting and resuming a job. At commit wakes the launcher, which starts a worker when the job''s turn comes; without a launcher starts a worker as this role. Error: configuration_limit_exceeded (no launcher: xmcoh.max_running_jobs_per_role, or no worker slot at commit)';
 
 -- A restored dump names relations that did not exist yet when the sources' rows came in. From here on the sources follow renames.
 
@@ -213,6 +213,46 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.doubt_rule(text) IS 'Internal: the value of option on_doubt by its name as an argument';
 
+-- A function that submits a job asks first whether the caller may, and calls xmcoh_internal.pin_sources if the job reads documents.
+
+CREATE FUNCTION xmcoh_internal.refuse_second_job(model_id integer, kind text) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    active integer;
+BEGIN
+    SELECT j.job_id INTO active FROM xmcoh.job_record AS j WHERE j.model_id = refuse_second_job.model_id
+        AND (j.kind = 'snapshot') = (refuse_second_job.kind = 'snapshot') AND xmcoh_internal.is_active(j.state);
+    RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s',
+            (SELECT m.name FROM xmcoh.model AS m WHERE m.model_id = refuse_second_job.model_id), active),
+        HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.refuse_second_job(integer, text) IS 'Internal: the error that a model has an active job already: one snapshot, and one of the other kinds';
+
+CREATE FUNCTION xmcoh_internal.submit_job(caller oid, model_id integer, kind text, options jsonb, on_success text DEFAULT 'keep',
+                                          sources xmcoh.object_ref[] DEFAULT NULL) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column    -- in ON CONFLICT
+DECLARE
+    new_job integer;
+BEGIN
+    -- The worker of the model's active job may have died, which its row does not say yet.
+    PERFORM xmcoh_internal.reconcile_job(j.job_id) FROM xmcoh.job_record AS j
+        WHERE j.model_id = submit_job.model_id AND xmcoh_internal.is_active(j.state);
+    INSERT INTO xmcoh.job_record AS j (model_id, kind, submitted_by, options, on_success, unlabelled, source_definition, created_at, settings)
+        VALUES (submit_job.model_id, submit_job.kind, xmcoh_internal.role_ref(caller), submit_job.options, submit_job.on_success,
+                submit_job.sources, xmcoh_internal.source_definition(submit_job.model_id), clock_timestamp(),
+                (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
+                 WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
+        ON CONFLICT (model_id, (kind = 'snapshot')) WHERE xmcoh_internal.is_active(state) DO NOTHING
+        RETURNING j.job_id INTO new_job;
+    IF new_job IS NULL THEN
+        PERFORM xmcoh_internal.refuse_second_job(submit_job.model_id, submit_job.kind);
+    END IF;
+    PERFORM xmcoh_internal.start_worker(new_job, caller);
+    RETURN new_job;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.submit_job(oid, integer, text, jsonb, text, xmcoh.object_ref[]) IS 'Internal: queues a job of any kind for a role and gives its number; the caller has checked the role''s level and the options. Errors: object_in_use, those of xmcoh_internal.start_worker';
+
 CREATE FUNCTION xmcoh_internal.train(caller oid, model text, options jsonb, on_success text, rounds integer,
                                      "precision" double precision, unlabelled regclass[], stale text, on_doubt text)
     RETURNS integer
@@ -223,27 +263,8 @@ DECLARE
         'stale', to_jsonb(xmcoh_internal.stale_rule(train.stale))),
         'on_doubt', to_jsonb(xmcoh_internal.doubt_rule(train.on_doubt)));
     c record := xmcoh_internal.check_training(caller, train.model, all_options, train.on_success, train.unlabelled);
-    active integer;
-    new_job integer;
 BEGIN
-    -- The worker of the model's active job may have died, which its row does not say yet.
-    PERFORM xmcoh_internal.reconcile_job(j.job_id) FROM xmcoh.job_record AS j
-        WHERE j.model_id = c.model_id AND xmcoh_internal.is_active(j.state);
-    INSERT INTO xmcoh.job_record AS j (model_id, submitted_by, options, on_success, unlabelled, source_definition, created_at, settings)
-        VALUES (c.model_id, xmcoh_internal.role_ref(caller), all_options, train.on_success, c.sources,
-                xmcoh_internal.source_definition(c.model_id), clock_timestamp(),
-                (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings AS s
-                 WHERE s.name LIKE 'xmcoh.%' AND s.source IN ('session', 'client')))
-        ON CONFLICT (model_id) WHERE xmcoh_internal.is_active(state) DO NOTHING
-        RETURNING j.job_id INTO new_job;
-    IF new_job IS NULL THEN
-        SELECT j.job_id INTO active FROM xmcoh.job_record AS j
-            WHERE j.model_id = c.model_id AND xmcoh_internal.is_active(j.state);
-        RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', train.model, active),
-            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
-    END IF;
-    PERFORM xmcoh_internal.start_worker(new_job, caller);
-    RETURN new_job;
+    RETURN xmcoh_internal.submit_job(caller, c.model_id, 'training', all_options, train.on_success, c.sources);
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.train(oid, text, jsonb, text, integer, double precision, regclass[], text, text) IS 'Internal: xmcoh.train';
 CREATE FUNCTION xmcoh.train(model text, options jsonb DEFAULT '{}', on_success text DEFAULT 'deploy', rounds integer DEFAULT NULL,
@@ -325,7 +346,6 @@ CREATE FUNCTION xmcoh_internal.requeue_job(job_id integer, by_person boolean) RE
 DECLARE
     j xmcoh.job_record;
     model text;
-    active integer;
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('resume a job');
     -- The worker of this job may have died, and so may that of the model's active job.
@@ -339,7 +359,8 @@ BEGIN
             HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', j.job_id);
     ELSIF j.state <> 'interrupted' THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('job %s is over: %s', j.job_id, j.state),
-            DETAIL = 'Only an interrupted job can be resumed.', HINT = format('Train anew with xmcoh.train(%L).', model);
+            DETAIL = 'Only an interrupted job can be resumed.',
+            HINT = CASE j.kind WHEN 'training' THEN format('Train anew with xmcoh.train(%L).', model) ELSE 'Submit a new one.' END;
     END IF;
     PERFORM xmcoh_internal.reconcile_job(r.job_id) FROM xmcoh.job_record AS r
         WHERE r.model_id = j.model_id AND xmcoh_internal.is_active(r.state);
@@ -351,10 +372,7 @@ BEGIN
             source_definition = CASE WHEN by_person THEN xmcoh_internal.source_definition(r.model_id) ELSE r.source_definition END
             WHERE r.job_id = j.job_id;
     EXCEPTION WHEN unique_violation THEN
-        SELECT r.job_id INTO active FROM xmcoh.job_record AS r
-            WHERE r.model_id = j.model_id AND xmcoh_internal.is_active(r.state);
-        RAISE object_in_use USING MESSAGE = format('model "%s" already has a running job %s', model, active),
-            HINT = format('Wait for it with CALL xmcoh.wait_for_job(%s), or cancel it with xmcoh.cancel_job(%1$s).', active);
+        PERFORM xmcoh_internal.refuse_second_job(j.model_id, j.kind);
     END;
     RETURN xmcoh_internal.object_oid(j.submitted_by);
 END $$;

@@ -132,6 +132,7 @@ CREATE FUNCTION xmcoh_internal.drop_model(caller oid, model text, if_exists bool
 DECLARE
     id integer;
     decisions bigint;
+    jobs integer[];
 BEGIN
     IF if_exists AND NOT xmcoh.model_exists(drop_model.model) THEN
         RAISE NOTICE 'model "%" does not exist, skipping', drop_model.model;
@@ -162,10 +163,13 @@ BEGIN
     DELETE FROM xmcoh.decision AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.review_claim_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.schedule AS x WHERE x.model_id = id;
+    jobs := ARRAY(SELECT x.job_id FROM xmcoh.job_record AS x WHERE x.model_id = id);
     WITH job AS (DELETE FROM xmcoh.job_record AS x WHERE x.model_id = id RETURNING x.job_id),
          t AS (DELETE FROM xmcoh.job_transition AS x USING job WHERE x.job_id = job.job_id),
          c AS (DELETE FROM xmcoh.job_checkpoint AS x USING job WHERE x.job_id = job.job_id)
         DELETE FROM xmcoh.training_metric AS x USING job WHERE x.job_id = job.job_id;
+    -- In a statement of its own, after those rows: a worker that stores a result has locked its job's row until then.
+    DELETE FROM xmcoh.learning_curve_record AS x WHERE x.job_id = ANY (jobs);
     PERFORM xmcoh.sweep_cache();
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.drop_model(oid, text, boolean, boolean) IS 'Internal: xmcoh.drop_model';

@@ -21,7 +21,7 @@ CREATE TRIGGER transition AFTER UPDATE OF state ON xmcoh.job_record FOR EACH ROW
     EXECUTE FUNCTION xmcoh_internal.note_transition();
 
 CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
-    SELECT j.job_id, j.model, j.state, j.message AS reason, j.submitted_by, j.on_success, j.created_at, j.started_at,
+    SELECT j.job_id, j.model, j.kind, j.state, j.message AS reason, j.submitted_by, j.on_success, j.created_at, j.started_at,
            j.finished_at, coalesce(j.started_at, j.finished_at) - j.created_at AS waited,
            CASE WHEN j.started_at IS NULL THEN interval '0' ELSE j.finished_at - j.started_at END AS duration,
            j.version, EXISTS (SELECT FROM xmcoh.deployment AS d WHERE d.model_id = r.model_id AND d.version = r.version) AS deployed,
@@ -35,7 +35,7 @@ CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
     FROM xmcoh.job AS j JOIN xmcoh.job_record AS r USING (job_id)
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
     WHERE NOT xmcoh_internal.is_active(j.state);
-COMMENT ON VIEW xmcoh.job_history IS 'Jobs that are over: how and why, waiting time and duration (NULL: end unknown), the version made (NULL: none), whether the version was ever deployed, held-out Kendall tau of the fused order with its 95% interval (NULL: no version, or pruned), and the comparison of on_success => ''challenge''';
+COMMENT ON VIEW xmcoh.job_history IS 'Jobs that are over: kind, how and why, waiting time and duration (NULL: end unknown), the version made (NULL: none), whether the version was ever deployed, held-out Kendall tau of the fused order with its 95% interval (NULL: no version, or pruned), and the comparison of on_success => ''challenge''';
 COMMENT ON COLUMN xmcoh.job_history.reason IS 'outcome of the job, or its error';
 COMMENT ON COLUMN xmcoh.job_history.waited IS 'time from submission until a worker began';
 COMMENT ON COLUMN xmcoh.job_history.duration IS 'time from the workers begin to the end; NULL: interrupted at an unknown time';
@@ -65,17 +65,18 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
         LEFT JOIN LATERAL (SELECT x.deployed_at, x.deployed_by FROM xmcoh.deployment AS x
                            WHERE x.model_id = m.model_id AND x.version = m.deployed_version AND x.rolled_back_at IS NULL
                            ORDER BY x.deployment_id DESC LIMIT 1) AS d ON true
-        LEFT JOIN LATERAL (SELECT x.job_id, x.state FROM xmcoh.job AS x WHERE x.model = m.name
+        LEFT JOIN LATERAL (SELECT x.job_id, x.state FROM xmcoh.job AS x WHERE x.model = m.name AND x.kind = 'training'
                            ORDER BY x.job_id DESC LIMIT 1) AS last ON true
-        LEFT JOIN LATERAL (SELECT x.job_id FROM xmcoh.job AS x WHERE x.model = m.name
+        LEFT JOIN LATERAL (SELECT x.job_id FROM xmcoh.job AS x WHERE x.model = m.name AND x.kind <> 'snapshot'
                            AND xmcoh_internal.is_active(x.state)) AS active ON true;
-COMMENT ON VIEW xmcoh.model_overview IS 'One row per model: age and quality of the deployed version (NULL: none, or imported), approved pairs since, number of versions, last job, and the job that is queued or running now (NULL: none)';
+COMMENT ON VIEW xmcoh.model_overview IS 'One row per model: age and quality of the deployed version (NULL: none, or imported), approved pairs since, number of versions, last training, and the training or study that is queued or running now (NULL: none)';
 COMMENT ON COLUMN xmcoh.model_overview.age IS 'time since the deployed version was made';
 COMMENT ON COLUMN xmcoh.model_overview.held_out_tau IS 'Kendall tau of the fused order on held-out approved documents; NULL: none deployed, or imported';
 COMMENT ON COLUMN xmcoh.model_overview.documents IS 'approved documents of the training, held-out ones included';
 COMMENT ON COLUMN xmcoh.model_overview.pairs_approved_since IS 'pairs decided (xmcoh.approved_pair) since the deployed version read its documents (all, if none is deployed). Pairs in your own tables have no time and do not count';
 COMMENT ON COLUMN xmcoh.model_overview.confident IS 'share of held-out pairs with p or 1 - p >= option precision';
 COMMENT ON COLUMN xmcoh.model_overview.confident_drift IS 'confident less that of the version that was deployed before';
-COMMENT ON COLUMN xmcoh.model_overview.active_job IS 'job that is queued or running now; NULL: none';
+COMMENT ON COLUMN xmcoh.model_overview.active_job IS 'training or study that is queued or running now; NULL: none';
+COMMENT ON COLUMN xmcoh.model_overview.last_job IS 'last training';
 COMMENT ON COLUMN xmcoh.model_overview.encoder IS 'text encoder of the texts; NULL: none';
 COMMENT ON COLUMN xmcoh.model_overview.image_encoder IS 'text encoder of the texts that stand for images; NULL: none';

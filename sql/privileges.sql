@@ -32,9 +32,9 @@ END $$;
 
 -- What its members may read: rows of models that they have the level for, see the policies below.
 GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source_record, xmcoh.pair_source_record, xmcoh.decision, xmcoh.approved_pair,
-    xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.schedule,
+    xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.learning_curve_record, xmcoh.schedule,
     xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
-    xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview,
+    xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.learning_curve,
     xmcoh.review_claim, xmcoh.encoders, xmcoh.encoder_grants
     TO xmcoh_user;
 -- Column by column: who approved, and when, is what the server saw. (No DELETE: that would let a member lock the table against all.)
@@ -58,7 +58,7 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.import_encoder(text, bytea, text, text, text, text, text, text), xmcoh.drop_encoder(text, boolean), xmcoh.grant_encoder(text, regrole),
     xmcoh.revoke_encoder(text, regrole), xmcoh.embed(text, text), xmcoh.embed(text, text[]),
     xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text, text),
-    xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
+    xmcoh.study_learning_curve(text, integer[], integer, jsonb), xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
     xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),
     xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]),
@@ -112,11 +112,12 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
     xmcoh_internal.public_message(text, text, boolean), xmcoh_internal.is_active(text),
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
     xmcoh_internal.schedule_next_run(text, text, timestamptz), xmcoh_internal.guard_triggers(oid, integer),
-    xmcoh_internal.share_interval(bigint, bigint) TO xmcoh_user, pg_monitor;
+    xmcoh_internal.share_interval(bigint, bigint),
+    xmcoh_internal.learning_curve_points(integer[], integer[], double precision[], integer) TO xmcoh_user, pg_monitor;
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
 GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
-    xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition,
+    xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition, xmcoh.learning_curve,
     xmcoh.guard, xmcoh.encoders, xmcoh.encoder_grants
     TO pg_monitor;
 
@@ -138,6 +139,7 @@ ALTER TABLE xmcoh.job_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_transition ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.job_checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.training_metric ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.learning_curve_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.schedule ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.guard_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.violation_record ENABLE ROW LEVEL SECURITY;
@@ -155,6 +157,7 @@ CREATE POLICY reviewer ON xmcoh.decision FOR SELECT USING (EXISTS (SELECT FROM x
 CREATE POLICY trainer ON xmcoh.job_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m
     WHERE m.model_id = job_record.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'train')));
 CREATE POLICY scorer ON xmcoh.job_transition FOR SELECT USING (EXISTS (SELECT FROM xmcoh.visible_job AS j WHERE j.job_id = job_transition.job_id));
+CREATE POLICY scorer ON xmcoh.learning_curve_record FOR SELECT USING (EXISTS (SELECT FROM xmcoh.visible_job AS j WHERE j.job_id = learning_curve_record.job_id));
 CREATE POLICY trainer ON xmcoh.training_metric FOR SELECT USING (EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.job_id = training_metric.job_id));
 
 -- ---- who may use xmcoh at all ----
@@ -190,6 +193,7 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.decision', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.job_transition', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.training_metric', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.learning_curve_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.guard_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record', '');

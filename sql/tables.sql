@@ -300,6 +300,7 @@ COMMENT ON FUNCTION xmcoh_internal.is_active(text) IS 'Internal: whether a job i
 CREATE TABLE xmcoh.job_record (
     job_id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id          integer NOT NULL,
+    kind              text NOT NULL DEFAULT 'training' CHECK (kind IN ('training', 'study', 'snapshot')),
     state             text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'starting', 'running', 'cancelling',
                           'succeeded', 'rejected', 'failed', 'cancelled', 'interrupted')),
     submitted_by      xmcoh.object_ref NOT NULL DEFAULT xmcoh_internal.role_ref(quote_ident(current_user)::regrole),
@@ -335,9 +336,12 @@ CREATE TABLE xmcoh.job_record (
     resumed_at        timestamptz,
     done_before       bigint NOT NULL DEFAULT 0
 );
-CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id)
+-- A snapshot does not wait for a training of hours.
+CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id, (kind = 'snapshot'))
     WHERE xmcoh_internal.is_active(state);
-COMMENT ON TABLE xmcoh.job_record IS 'Training jobs as last written by their workers; read xmcoh.job, which also knows whether the worker still runs';
+COMMENT ON TABLE xmcoh.job_record IS 'Jobs as last written by their workers; read xmcoh.job, which also knows whether the worker still runs';
+COMMENT ON COLUMN xmcoh.job_record.kind IS 'what the worker does: training makes a version, study measures a learning curve, snapshot measures the documents as they are';
+COMMENT ON COLUMN xmcoh.job_record.options IS 'options of the training; a job of another kind has its arguments here, too';
 COMMENT ON COLUMN xmcoh.job_record.submitted_by IS 'role that asked for the job; the worker reads the documents with its rights';
 COMMENT ON COLUMN xmcoh.job_record.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
 COMMENT ON COLUMN xmcoh.job_record.source_definition IS 'definition of the model''s sources at submission (xmcoh_internal.source_definition); the job does not read sources that are defined otherwise';
@@ -374,7 +378,7 @@ CREATE TABLE xmcoh.job_checkpoint (
     PRIMARY KEY (job_id, chunk)
 );
 ALTER TABLE xmcoh.job_checkpoint ALTER COLUMN data SET STORAGE EXTERNAL;
-COMMENT ON TABLE xmcoh.job_checkpoint IS 'State of each unfinished training job at the end of some epoch, in chunks. xmcoh.resume_job continues from here. Rows go when the job ends and are never dumped';
+COMMENT ON TABLE xmcoh.job_checkpoint IS 'State of each unfinished training at the end of some epoch, in chunks. xmcoh.resume_job continues from here. Rows go when the job ends and are never dumped';
 
 CREATE TABLE xmcoh.training_metric (
     job_id   integer NOT NULL,
@@ -387,6 +391,29 @@ CREATE TABLE xmcoh.training_metric (
     PRIMARY KEY (job_id, round, phase, epoch, metric)
 );
 COMMENT ON TABLE xmcoh.training_metric IS 'Losses and held-out figures of every epoch of every job, and results of rounds (read xmcoh.training_round). In a round with few held-out documents, held_out_loss and held_out_tau are of pool documents that are kept back, by the guide''s labels';
+
+CREATE TABLE xmcoh.learning_curve_record (
+    job_id      integer NOT NULL,
+    size        integer NOT NULL,
+    sample      integer NOT NULL,
+    approved    integer NOT NULL,
+    taught      integer NOT NULL,
+    measured    integer NOT NULL,
+    tau         double precision,
+    acc         double precision,
+    pmr         double precision,
+    coverage    double precision,
+    sums        double precision[] NOT NULL CHECK (array_ndims(sums) = 1 AND cardinality(sums) = 320),
+    fingerprint bigint NOT NULL,
+    measured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (job_id, size, sample)
+);
+COMMENT ON TABLE xmcoh.learning_curve_record IS 'What studies have measured (xmcoh.study_learning_curve), one model a row; read xmcoh.learning_curve. Rows of old studies go with xmcoh.prune_versions';
+COMMENT ON COLUMN xmcoh.learning_curve_record.approved IS 'approved documents that the study has read';
+COMMENT ON COLUMN xmcoh.learning_curve_record.taught IS 'of them, those that taught the model: whole groups, as near to size as groups allow';
+COMMENT ON COLUMN xmcoh.learning_curve_record.measured IS 'of them, those of other groups, on which the model was measured; 0: there was no model';
+COMMENT ON COLUMN xmcoh.learning_curve_record.sums IS 'of 40 blocks of documents, for tau, acc, pmr and coverage: the sum of values and that of weights';
+COMMENT ON COLUMN xmcoh.learning_curve_record.fingerprint IS 'checksum of documents and options; a resumed study measures rows with another one anew';
 
 CREATE TABLE xmcoh.schedule (
     schedule_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -164,6 +164,11 @@ BEGIN
           AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = id AND j.champion = v.version
                               AND xmcoh_internal.is_active(j.state));
     GET DIAGNOSTICS pruned = ROW_COUNT;
+    DELETE FROM xmcoh.learning_curve_record AS c USING xmcoh.job_record AS j
+        WHERE j.job_id = c.job_id AND j.model_id = id AND NOT xmcoh_internal.is_active(j.state)
+          AND j.job_id NOT IN (SELECT x.job_id FROM xmcoh.job_record AS x WHERE x.model_id = id AND x.kind = 'study'
+                                   AND EXISTS (SELECT FROM xmcoh.learning_curve_record AS y WHERE y.job_id = x.job_id AND y.measured > 0)
+                               ORDER BY x.job_id DESC LIMIT keep);
     PERFORM xmcoh.sweep_cache();
     RETURN pruned;
 END $$;
@@ -171,7 +176,7 @@ COMMENT ON FUNCTION xmcoh_internal.prune_versions(oid, text, integer) IS 'Intern
 CREATE FUNCTION xmcoh.prune_versions(model text, keep integer DEFAULT 5) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.prune_versions(text, integer) IS
-    'Deletes old versions of a model and gives their number. Kept: the newest `keep`, the deployed one, the one that xmcoh.rollback would go back to, and one that a running job compares with. Needs level own. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
+    'Deletes old versions of a model and gives their number. Kept: the newest `keep`, the deployed one, the one that xmcoh.rollback would go back to, and one that a running job compares with; of learning curves the newest `keep`. Needs level own. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
 
 CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

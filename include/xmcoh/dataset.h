@@ -85,6 +85,9 @@ extern xmc_status xmc_document_build(xmc_ctx *ctx, const xmc_options *options, x
 									 const xmc_item *item, xmc_document *out);
 extern void xmc_document_free(xmc_ctx *ctx, xmc_document *document);
 
+/* Adds all options to a checksum. */
+extern void xmc_options_checksum(xmc_checksum *sum, const xmc_options *options);
+
 /*
  * Adds to a checksum all that a document holds but its group: items, inputs, labels. The options are those that the document
  * was built with.

@@ -83,6 +83,12 @@ extern xmc_status xmc_bootstrap(xmc_ctx *ctx, int32_t n, const double *value, co
 extern xmc_status xmc_bootstrap_groups(xmc_ctx *ctx, int32_t n, const double *value, const double *weight,
 									   const int32_t *group, int32_t replicates, uint64_t seed, xmc_interval *out);
 
+/*
+ * The expanded percentile interval from the values of replicates, which are sorted here; n is the number of documents or groups
+ * that were drawn. Without values the bounds are NaN.
+ */
+extern void xmc_replicate_interval(int32_t replicates, double *value, int32_t n, xmc_interval *out);
+
 /* The fewest groups over which an interval is reported where documents share groups: fewer say too little of new ones. */
 #define XMC_MIN_INTERVAL_GROUPS 4
 

@@ -4,13 +4,15 @@
 #   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
-#   PARTS="method figures coverage review scikit"   what is measured: figures is whether shown figures are true (figures.c, SAMPLES=5 for
-#                             each size), coverage whether the promised precision is reached (coverage.c, COVERAGE_SAMPLES=20), review the choice of pairs to review (review.c), scikit the
-#                             comparison with scikit-learn. The tables of other parts stay as they are.
+#   PARTS="method figures coverage learning review scikit"   what is measured: figures is whether shown figures are true (figures.c,
+#                             SAMPLES=5 for each size), coverage whether the promised precision is reached (coverage.c,
+#                             COVERAGE_SAMPLES=20), learning whether extrapolated learning curves are true (learning.c, STUDIES=20), review
+#                             the choice of pairs to review (review.c), scikit the comparison with scikit-learn. The tables of other
+#                             parts stay as they are.
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
-FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method figures coverage review scikit}
+FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method figures coverage learning review scikit}
 PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 document=$ROOT/doc/quality.md
 failed=0
@@ -47,6 +49,12 @@ measure_coverage()
 	"$ROOT/build/bench/coverage" "$GUIDES" "${COVERAGE_SAMPLES:-20}"
 }
 
+measure_learning()
+{
+	printf '\n'
+	"$ROOT/build/bench/learning" "$GUIDES" "${STUDIES:-20}"
+}
+
 measure_review()
 {
 	printf '\n'
@@ -78,7 +86,8 @@ measure_scikit()
 # The tables of a part in doc/quality.md: from the part's first heading to that of the next part.
 kept()
 {
-	awk -v wanted="$1" 'BEGIN { part = "method" } /^## Whether the figures/ { part = "figures" } /^## Whether coverage/ { part = "coverage" } /^## Review/ { part = "review" } /^## Against scikit-learn/ { part = "scikit" }
+	awk -v wanted="$1" 'BEGIN { part = "method" } /^## Whether the figures/ { part = "figures" } /^## Whether coverage/ { part = "coverage" }
+		/^## Whether learning/ { part = "learning" } /^## Review/ { part = "review" } /^## Against scikit-learn/ { part = "scikit" }
 		/^## What this says/ { exit } part == wanted' "$document"
 }
 
@@ -88,7 +97,7 @@ cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
 guides_import
 for part in $PARTS; do "measure_$part" >"$WORK/$part"; done
 {
-	for part in method figures coverage review scikit; do
+	for part in method figures coverage learning review scikit; do
 		if [ -e "$WORK/$part" ]; then
 			sed '/^## Seconds/,$d' "$WORK/$part"	# doc/performance.md has the figures of speed
 		else

@@ -42,7 +42,7 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
-                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']) AS t,
+                    'training_metric', 'learning_curve_record', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -166,8 +166,10 @@ SELECT is_empty($$SELECT c.oid::regclass, r FROM pg_class AS c, unnest(ARRAY['al
 INSERT INTO xmcoh.model_version (model_id, version, sha256, weights, report)
     SELECT model_id, 1, encode(sha256('w'), 'hex'), 'w', '{"fused": {"tau": 0.5}}' FROM xmcoh.model WHERE name = 'hers';
 SELECT xmcoh.deploy('hers', 1);
-INSERT INTO xmcoh.job_record (model_id, state, queue_id, worker_pid, worker_started_at)
-    SELECT model_id, 'running', 'another', 0, '2020-01-01' FROM xmcoh.model WHERE name = 'team';   -- its worker has died
+INSERT INTO xmcoh.job_record (model_id, kind, state, queue_id, worker_pid, worker_started_at)
+    SELECT model_id, 'study', 'running', 'another', 0, '2020-01-01' FROM xmcoh.model WHERE name = 'team';   -- its worker has died
+INSERT INTO xmcoh.learning_curve_record (job_id, size, sample, approved, taught, measured, sums, fingerprint)
+    SELECT job_id, 20, 1, 40, 20, 20, array_fill(1::float8, '{320}'), 0 FROM xmcoh.job_record WHERE kind = 'study';
 INSERT INTO xmcoh.training_metric (job_id, round, phase, modality, epoch, metric, value)
     SELECT job_id, 1, 'text teaches image', 'image', 0, 'documents', 5 FROM xmcoh.job_record WHERE job_id = current_setting('test.job')::int;
 INSERT INTO xmcoh.encoder (name, owner, sha256, bytes, family, dim, layers, heads, vocabulary, max_tokens, parameters, pooling, normalised)
@@ -185,11 +187,12 @@ SELECT results_eq($$SELECT model, state FROM xmcoh.job ORDER BY 1$$, $$VALUES ('
 SELECT results_eq($$SELECT model, state FROM xmcoh.job_history$$, $$VALUES ('team', 'interrupted')$$, 'job_history');
 SELECT results_eq($$SELECT model FROM xmcoh.training_progress ORDER BY 1$$, ARRAY['hers', 'team'], 'training_progress');
 SELECT results_eq($$SELECT documents FROM xmcoh.training_round$$, ARRAY[5], 'training_round');
+SELECT results_eq($$SELECT model, size, tau FROM xmcoh.learning_curve$$, $$VALUES ('team', 20, 1::float8)$$, 'learning_curve');
 SELECT results_eq($$SELECT model, version, deployed, bytes FROM xmcoh.versions$$, $$VALUES ('hers', 1, true, 1)$$, 'versions');
 SELECT results_eq($$SELECT new_state FROM xmcoh.job_transition$$, ARRAY['queued'], 'job_transition');
 SELECT results_eq($$SELECT model, cron FROM xmcoh.schedule_overview$$, $$VALUES ('hers', '@daily')$$, 'schedule_overview');
 SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', 'permission denied for table ' || t, 'but not the table ' || t)
-  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'training_metric', 'schedule',
+  FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'training_metric', 'learning_curve_record', 'schedule',
                     'encoder', 'encoder_chunk', 'encoder_grant_record']) AS t;
 SELECT results_eq($$SELECT encoder, owner FROM xmcoh.encoders$$, $$VALUES ('hers', 'alice')$$, 'encoders');
 SELECT results_eq($$SELECT encoder, role FROM xmcoh.encoder_grants$$, $$VALUES ('hers', '"Team Ärger"')$$, 'encoder_grants');
@@ -200,7 +203,7 @@ SELECT throws_ok($$SELECT xmcoh.order_documents('hers')$$, '42501', 'permission 
 SELECT results_eq($$SELECT tau FROM xmcoh.version_figures WHERE model = 'hers' AND evidence = 'fused'$$, ARRAY[0.5::float8], 'version_figures');
 SELECT throws_ok($$SELECT FROM public.step$$, '42501', 'permission denied for table step', 'nor texts');
 SELECT throws_ok(statement, '42501', NULL, 'nor changes anything: ' || statement)
-  FROM unnest(ARRAY[$$SELECT xmcoh.train('hers')$$, $$SELECT xmcoh.cancel_job(1)$$, $$SELECT xmcoh.deploy('hers', 1)$$,
+  FROM unnest(ARRAY[$$SELECT xmcoh.train('hers')$$, $$SELECT xmcoh.study_learning_curve('hers')$$, $$SELECT xmcoh.cancel_job(1)$$, $$SELECT xmcoh.deploy('hers', 1)$$,
       $$SELECT xmcoh.rollback('hers')$$, $$SELECT xmcoh.prune_versions('hers')$$, $$SELECT xmcoh.drop_model('hers')$$,
       $$DELETE FROM xmcoh.job_transition$$, $$UPDATE xmcoh.visible_model SET name = 'mine'$$]) AS statement;
 RESET ROLE;
@@ -214,6 +217,7 @@ SELECT results_eq($$SELECT model FROM xmcoh.model_overview$$, ARRAY['his'], 'who
 SELECT is_empty($$SELECT FROM xmcoh.versions$$, 'no version');
 SELECT is_empty($$SELECT FROM xmcoh.training_progress$$, 'no progress');
 SELECT is_empty($$SELECT FROM xmcoh.training_round$$, 'no round');
+SELECT is_empty($$SELECT FROM xmcoh.learning_curve$$, 'no learning curve');
 SELECT is_empty($$SELECT FROM xmcoh.job_history$$, 'no history');
 SELECT is_empty($$SELECT FROM xmcoh.previous_deployment$$, 'no deployment');
 SELECT throws_ok($$SELECT xmcoh.prune_versions('hers')$$, '42501', 'permission denied for model "hers"', 'nor does he prune versions of hers');

@@ -18,9 +18,9 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespa
                 'functions there, and in the schema of internal ones');
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
-                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']);
+                                 'job_transition', 'job_checkpoint', 'training_metric', 'learning_curve_record', 'schedule', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']);
 SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'encoders', 'encoder_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
-                                'training_round', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim']);
+                                'training_round', 'learning_curve', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,

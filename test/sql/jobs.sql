@@ -155,6 +155,20 @@ UPDATE xmcoh.job_record SET state = 'running', worker_pid = pid, worker_started_
 SELECT xmcoh.cancel_job(1001);
 SELECT state FROM xmcoh.job WHERE job_id = 1001;
 
+-- kinds: besides one training or study a model has one snapshot at a time; neither waits for the other
+SELECT xmcoh.create_model('kinds', image_dim => 2) IS NOT NULL AS created;
+INSERT INTO xmcoh.job_record (model_id, kind) SELECT xmcoh.model_id('kinds'), k FROM unnest('{study,snapshot}'::text[]) AS k;
+\set VERBOSITY sqlstate
+INSERT INTO xmcoh.job_record (model_id, kind) VALUES (xmcoh.model_id('kinds'), 'holiday');
+SELECT xmcoh_internal.submit_job(current_user::regrole, xmcoh.model_id('kinds'), k, '{}') FROM unnest('{training,study}'::text[]) AS k;
+SELECT xmcoh_internal.submit_job(current_user::regrole, xmcoh.model_id('kinds'), 'snapshot', '{}');
+\set VERBOSITY default
+SELECT j.kind, j.state, p.kind, o.last_job, a.kind AS active FROM xmcoh.job AS j JOIN xmcoh.training_progress AS p USING (job_id)
+  JOIN xmcoh.model_overview AS o ON o.model = j.model JOIN xmcoh.job AS a ON a.job_id = o.active_job WHERE j.model = 'kinds' ORDER BY 1;
+SELECT count(xmcoh.cancel_job(job_id)) AS cancelled FROM xmcoh.job WHERE model = 'kinds';
+SELECT kind, state FROM xmcoh.job_history WHERE model = 'kinds' ORDER BY 1;
+SELECT xmcoh.drop_model('kinds');
+
 -- the progress is kept
 SELECT j.state, j.phase, j.done = j.total AS done, j.train_loss > 0 AS loss, p.elapsed > '0' AS elapsed, p.time_left
   FROM xmcoh.job AS j JOIN xmcoh.training_progress AS p USING (job_id) WHERE j.version = 1;

@@ -233,6 +233,20 @@ add_array(xmc_checksum *sum, const void *data, int64_t n, size_t size)
 }
 
 void
+xmc_options_checksum(xmc_checksum *sum, const xmc_options *options)
+{
+	int32_t		n;
+	const xmc_option_info *option = xmc_option_table(&n);
+
+	for (int32_t k = 0; k < n; k++)
+	{
+		double		value = xmc_options_get(options, &option[k]);
+
+		xmc_checksum_add(sum, &value, sizeof value);
+	}
+}
+
+void
 xmc_document_checksum(xmc_checksum *sum, const xmc_options *options, const xmc_document *d)
 {
 	xmc_checksum_add(sum, &d->n, sizeof d->n);

@@ -421,6 +421,19 @@ in_ones(const sample *from, bool is_mean, double x)
 	return is_mean && fabs(result) > from->largest ? copysign(from->largest, result) : result;
 }
 
+void
+xmc_replicate_interval(int32_t replicates, double *value, int32_t n, xmc_interval *out)
+{
+	double		share = tail(n);
+
+	out->low = out->high = NAN;
+	if (replicates < 1)
+		return;
+	qsort(value, (size_t) replicates, sizeof(double), compare_double);
+	out->low = quantile(replicates, value, share);
+	out->high = quantile(replicates, value, 1 - share);
+}
+
 /* Computes the ratio of the sample and of its replicates; ratio (replicates) is scratch. */
 static xmc_status
 resample(xmc_ctx *ctx, const sample *from, bool is_mean, int32_t replicates, uint64_t seed, double *ratio,
@@ -444,15 +457,9 @@ resample(xmc_ctx *ctx, const sample *from, bool is_mean, int32_t replicates, uin
 		if (drawn.weight != 0)	/* else the ratio is not defined; this happens only if nearly all weights are 0 */
 			ratio[ratios++] = drawn.value / drawn.weight;
 	}
-	/* The bounds are quantiles of the sorted ratios. */
-	if (ratios > 0)
-	{
-		double		share = tail(from->n);
-
-		qsort(ratio, ratios, sizeof(double), compare_double);
-		out->low = in_ones(from, is_mean, quantile(ratios, ratio, share));
-		out->high = in_ones(from, is_mean, quantile(ratios, ratio, 1 - share));
-	}
+	xmc_replicate_interval(ratios, ratio, from->n, out);
+	out->low = in_ones(from, is_mean, out->low);
+	out->high = in_ones(from, is_mean, out->high);
 	return XMC_OK;
 }
 

@@ -410,15 +410,8 @@ static xmc_status
 find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 {
 	xmc_checksum sum = {0};
-	int32_t		n_options;
-	const xmc_option_info *option = xmc_option_table(&n_options);
 
-	for (int32_t k = 0; k < n_options; k++)
-	{
-		double		value = xmc_options_get(t->options, &option[k]);
-
-		xmc_checksum_add(&sum, &value, sizeof value);
-	}
+	xmc_options_checksum(&sum, t->options);
 	xmc_checksum_add(&sum, &t->hooks.shards, sizeof t->hooks.shards);
 	t->options_fingerprint = xmc_checksum_end(&sum);
 

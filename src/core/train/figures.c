@@ -13,13 +13,12 @@
 _Static_assert(XMC_RESULT_KINDS == XMC_REPORTED_SCORE_KINDS, "a result has an order for each reported kind of score");
 _Static_assert(XMC_SCORE_FUSED == XMC_RESULT_KINDS - 1, "the last of them is the fused one");
 
-/* The confidence in an order (n) by fused scores s (n, n). */
-static float
-confidence_of(int32_t n, const float *s, const int32_t *order)
+float
+xmc_order_confidence(int32_t n, const float *s, int32_t m, const int32_t *order)
 {
 	double		sum = 0;
 
-	for (int32_t k = 1; k < n; k++)
+	for (int32_t k = 1; k < m; k++)
 		sum -= xmc_softplus(-s[(int64_t) order[k - 1] * n + order[k]]);
 	return fmaxf((float) sum, XMC_LEAST_CONFIDENCE);
 }
@@ -44,7 +43,7 @@ measure_order(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scor
 		.tau = n > 0 && !isnan(quality.tau) ? (float) quality.tau : XMC_NOT_MEASURED,
 		.random_matches = (float) quality.random_matches,.random_perfect = n > 0 ? (float) quality.random_perfect : 0};
 	if (kind == XMC_SCORE_FUSED)
-		out->confidence = confidence_of(m, scores->score[kind], order);
+		out->confidence = xmc_order_confidence(document->n, scores->score[kind], m, order);
 	*tau = quality.tau;
 	return m == document->n ? XMC_OK : xmc_decoded_tau(ctx, document, scores->score[kind], seed, tau);
 }

@@ -11,6 +11,9 @@
 
 #include "train/trainer.h"
 
+/* The confidence in an order (m) of some of n items by fused scores s (n, n), as in the record (xmcoh/results.h). */
+extern float xmc_order_confidence(int32_t n, const float *s, int32_t m, const int32_t *order);
+
 /* Memory for the measures of all documents of l, all zero. Errors: XMC_NO_MEMORY. */
 extern xmc_status xmc_train_new_measures(xmc_trainer *t, const xmc_labels *l, xmc_measures *out);
 

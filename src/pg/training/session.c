@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -13,12 +14,14 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "base/access.h"
 #include "base/restricted.h"
+#include "base/statement.h"
 
 #define TEXT_LIMIT 4096			/* bytes of each part of an error: code of a user may raise an error with any text */
 
@@ -183,11 +186,75 @@ worker_check_submitter(const WorkerJob *job, bool may_train, const char *model)
 				errmsg("role \"%s\", which submitted the job, may no longer train model \"%s\"", name, model));
 }
 
+/* ---- the row of a job of another kind than training ---- */
+
+/* The result of the last statement is the job's state, or it has no row and the row of the job tells. */
+static void
+check_returned_state(WorkerJob *job)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(job->job_id)};
+
+	if (SPI_processed == 0)
+		execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
+	worker_check_state(job, first_text(1));
+}
+
+Jsonb *
+worker_start(WorkerJob *job, const char *phase)
+{
+	Oid			types[3] = {INT4OID, TEXTOID, OIDOID};
+	Datum		values[3] = {Int32GetDatum(job->job_id), CStringGetTextDatum(phase), ObjectIdGetDatum(job->role)};
+	MemoryContext spi;
+	Jsonb	   *options;
+	bool		is_null;
+
+	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = $2 FROM xmcoh.model AS m"
+				" WHERE j.job_id = $1 AND j.state = 'starting' AND m.model_id = j.model_id"
+				" RETURNING m.name, xmcoh_internal.may(m.owner, m.model_id, 'train', $3), j.options",
+				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) == 0)
+	{
+		check_returned_state(job);
+		worker_give_up(job);
+	}
+	worker_check_submitter(job, DatumGetBool(first_value(2, &is_null)), first_text(1));
+	spi = MemoryContextSwitchTo(outside);
+	options = DatumGetJsonbPCopy(first_value(3, &is_null));
+	MemoryContextSwitchTo(spi);
+	return options;
+}
+
+void
+worker_progress(WorkerJob *job, const char *phase, int64 done, int64 total, bool moved_on)
+{
+	Oid			types[6] = {INT4OID, TEXTOID, INT8OID, INT8OID, BOOLOID, INT8OID};
+	Datum		values[6] = {Int32GetDatum(job->job_id), CStringGetTextDatum(phase), Int64GetDatum(done), Int64GetDatum(total),
+	BoolGetDatum(moved_on), Int64GetDatum(job->done_before)};
+
+	execute("WITH mine AS (SELECT job_id FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE SKIP LOCKED)"
+			" UPDATE xmcoh.job_record AS j SET phase = $2, done = $3, total = $4, done_before = $6,"
+			" attempts = CASE WHEN $5 THEN 0 ELSE j.attempts END"
+			" FROM mine WHERE j.job_id = mine.job_id RETURNING j.state", SPI_OK_UPDATE_RETURNING, 6, types, values, NULL);
+	check_returned_state(job);
+}
+
+void
+worker_succeed(WorkerJob *job, const char *message)
+{
+	Oid			types[2] = {INT4OID, TEXTOID};
+	Datum		values[2] = {Int32GetDatum(job->job_id), CStringGetTextDatum(message)};
+
+	execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1 FOR NO KEY UPDATE", SPI_OK_SELECT, 1, types, values, NULL);
+	worker_check_state(job, first_text(1));
+	execute("UPDATE xmcoh.job_record SET state = 'succeeded', message = $2, phase = 'done', done = coalesce(total, done),"
+			" finished_at = clock_timestamp() WHERE job_id = $1", SPI_OK_UPDATE, 2, types, values, NULL);
+}
+
 void
 worker_log(const WorkerJob *job, const char *what)
 {
 	ereport(INFO,
-			errmsg("training job %d of model \"%s\" %s", job->job_id, job->model ? job->model : "?", what),
+			errmsg("%s job %d of model \"%s\" %s", job->kind, job->job_id, job->model ? job->model : "?", what),
 			errhidecontext(true));
 }
 

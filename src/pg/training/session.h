@@ -6,6 +6,8 @@
 
 #include "base/xmcoh.h"
 
+#include "utils/jsonb.h"
+
 /* ---- any background worker ---- */
 
 /* Fixes the settings by which the database or the role would change what the worker's statements mean or may do. */
@@ -30,7 +32,9 @@ typedef struct WorkerJob
 	int32		job_id;
 	int32		model_id;
 	char	   *model;			/* its name when the job began, for the log; NULL before */
+	char	   *kind;			/* 'training', 'study' or 'snapshot'; NULL before the job began */
 	Oid			role;			/* the submitter, with whose rights documents are read */
+	int64		done_before;	/* work units that were done when this worker began; for worker_progress */
 	bool		gone;			/* the job's row is gone, or another process's: this one writes there no more */
 } WorkerJob;
 
@@ -55,6 +59,19 @@ extern _Noreturn void worker_give_up(WorkerJob *job);
 
 /* ERROR unless the submitter exists and may still train the model, which has this name. */
 extern void worker_check_submitter(const WorkerJob *job, bool may_train, const char *model);
+
+/*
+ * What jobs of other kinds than training write into their rows; each function needs a transaction of worker_begin.
+ *
+ * worker_start makes the job running and gives its options, in the memory context that was current before the transaction.
+ * ERROR: those of worker_check_state and worker_check_submitter.
+ * worker_progress writes how far the job is, unless another transaction has locked the row. `moved_on`: this transaction stores
+ * what was done, so attempts count anew. ERROR: those of worker_check_state.
+ * worker_succeed locks the row and ends the job, in the transaction that stores its last result.
+ */
+extern Jsonb *worker_start(WorkerJob *job, const char *phase);
+extern void worker_progress(WorkerJob *job, const char *phase, int64 done, int64 total, bool moved_on);
+extern void worker_succeed(WorkerJob *job, const char *message);
 
 /* Writes to the server's log (log_min_messages = info); `what` begins with a verb. */
 extern void worker_log(const WorkerJob *job, const char *what);

@@ -20,7 +20,7 @@
 #include "model/encoders.h"
 #include "training/checkpoint.h"
 #include "training/save.h"
-#include "training/training_set.h"
+#include "training/training_job.h"
 #include "training/workers.h"
 
 #include "xmcoh/hash.h"
@@ -34,8 +34,7 @@
 typedef struct Run
 {
 	WorkerJob  *job;
-	xmc_options options;
-	char	   *on_success;		/* 'deploy', 'challenge' or 'keep' */
+	TrainingJob of;
 	TrainingSet set;
 	MemoryContext memory;		/* of the documents, and of the core while it trains */
 	Workers	   *workers;
@@ -44,14 +43,10 @@ typedef struct Run
 	xmc_train_progress epoch[WAITING_EPOCHS];	/* that have ended since then */
 	int			n_epochs;
 	xmc_train_progress progress;	/* the last report of the core */
-	int32		shards;
 	bool		resuming;		/* from a checkpoint, which the core has not loaded yet */
 	int64		done_before;	/* work units that were done when this worker began */
 	int64		saved_done;		/* work units that were done at the last checkpoint */
 	Checkpoint	checkpoint;
-	TrainingEncoder encoder;
-	const struct xmc_transformer *base_encoder; /* that the version fine-tunes; NULL: none */
-	char		encoder_name[XMC_MODALITIES][XMC_ENCODER_NAME + 1];	/* as in xmc_model */
 	char	   *note;			/* for the job's message; NULL: nothing to say */
 } Run;
 
@@ -83,73 +78,6 @@ begin_anew(Run *run, const char *why)
 	worker_commit();
 	run->resuming = false;
 	note(run, psprintf("began anew: %s", why));
-}
-
-/* ---- the job ---- */
-
-/* The encoder of which the training changes the last `layers` layers. */
-static const struct xmc_transformer *
-encoder_to_tune(int32 encoder_id, int32 layers)
-{
-	/* xmcoh_internal.check_training has refused this with a better message */
-	if (encoder_id == 0 || layers > xmcoh_encoder_shape(encoder_id)->layers)
-		elog(ERROR, "option \"fine_tune\" is %d, but the model has no text encoder of so many layers", layers);
-	return xmcoh_encoder_transformer(encoder_id, true);
-}
-
-/* The model's encoders, from the query of read_job; their names are for the version. */
-static void
-read_encoders(Run *run)
-{
-	bool		is_null[XMC_MODALITIES];
-
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		run->encoder.id[m] = DatumGetInt32(first_value(11 + m, &is_null[m]));
-	for (int m = 0; m < XMC_MODALITIES; m++)
-		if (is_null[m])
-			run->encoder.id[m] = 0;
-		else
-			strlcpy(run->encoder_name[m], xmcoh_encoder_sha256(run->encoder.id[m]), sizeof run->encoder_name[m]);
-	if (run->options.fine_tune > 0)
-		run->base_encoder = encoder_to_tune(run->encoder.id[XMC_TEXT], run->options.fine_tune);
-}
-
-/* Makes the job running, and reads its options: the model's, with the job's own over them. */
-static void
-read_job(Run *run)
-{
-	Oid			types[3] = {INT4OID, INT4OID, OIDOID};
-	Datum		values[3] = {Int32GetDatum(run->job->job_id), Int32GetDatum(xmcoh_training_workers),
-	ObjectIdGetDatum(run->job->role)};
-	bool		is_null;
-	Jsonb	   *options;
-	bool		was_interrupted;
-
-	worker_begin(true);
-	if (execute("UPDATE xmcoh.job_record AS j SET state = 'running', phase = 'reading', slices = coalesce(j.slices, $2)"
-				" FROM xmcoh.model AS m WHERE j.job_id = $1 AND j.state = 'starting' AND m.model_id = j.model_id"
-				" RETURNING m.image_dim, m.text_dim, m.words, m.options || j.options, j.on_success, j.slices,"
-				" j.resumed_at IS NOT NULL,"
-				" EXISTS (SELECT FROM xmcoh.job_checkpoint AS c WHERE c.job_id = j.job_id), m.name,"
-				" xmcoh_internal.may(m.owner, m.model_id, 'train', $3), m.encoder_id, m.image_encoder_id",
-				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) == 0)
-	{
-		execute("SELECT state FROM xmcoh.job_record WHERE job_id = $1", SPI_OK_SELECT, 1, types, values, NULL);
-		worker_check_state(run->job, first_text(1));
-		worker_give_up(run->job);
-	}
-	options = DatumGetJsonbP(first_value(4, &is_null));
-	xmcoh_make_options(DatumGetInt32(first_value(1, &is_null)), DatumGetInt32(first_value(2, &is_null)),
-					   DatumGetBool(first_value(3, &is_null)), options, &run->options);
-	run->on_success = MemoryContextStrdup(run->memory, TextDatumGetCString(first_value(5, &is_null)));
-	run->shards = DatumGetInt32(first_value(6, &is_null));
-	was_interrupted = DatumGetBool(first_value(7, &is_null));
-	run->resuming = was_interrupted && DatumGetBool(first_value(8, &is_null));
-	worker_check_submitter(run->job, DatumGetBool(first_value(10, &is_null)), first_text(9));
-	read_encoders(run);
-	worker_commit();
-	if (was_interrupted && !run->resuming)
-		begin_anew(run, "there is no checkpoint");
 }
 
 /* ---- progress ---- */
@@ -390,10 +318,21 @@ write_figures(void *arg, const xmc_train_report *report)
 
 /* ---- the run ---- */
 
+static void
+start(Run *run)
+{
+	xmcoh_start_training_job(run->job, run->memory, &run->of);
+	run->resuming = run->of.was_interrupted && run->of.has_checkpoint;
+	run->of.encoder.progress = on_texts;
+	run->of.encoder.arg = run;
+	if (run->of.was_interrupted && !run->resuming)
+		begin_anew(run, "there is no checkpoint");
+}
+
 static xmc_status
 train(Run *run, xmc_ctx *ctx, const xmc_train_hooks *hooks, xmc_model **model, xmc_train_report *report)
 {
-	return xmc_train(ctx, &run->options, run->set.documents->n, run->set.documents->document, run->set.held_out, hooks, model,
+	return xmc_train(ctx, &run->of.options, run->set.documents->n, run->set.documents->document, run->set.held_out, hooks, model,
 					 report);
 }
 
@@ -402,7 +341,7 @@ static void
 train_or_resume(Run *run, xmc_ctx *ctx, xmc_model **model, xmc_train_report *report)
 {
 	xmc_train_hooks hooks = {.arg = run,.progress = on_progress,.checkpoint_due = on_checkpoint_due,
-		.write = on_checkpoint_write,.spill = on_spill,.shards = run->shards,.encoder = run->base_encoder,
+		.write = on_checkpoint_write,.spill = on_spill,.shards = run->of.shards,.encoder = run->of.base_encoder,
 		.workers = xmcoh_workers_callbacks(run->workers),.read = run->resuming ? on_checkpoint_read : NULL};
 	xmc_status	status = train(run, ctx, &hooks, model, report);
 
@@ -430,10 +369,8 @@ xmcoh_run_training(WorkerJob *job)
 	/* What is trained on. */
 	run.memory = AllocSetContextCreate(caller, "xmcoh training", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(run.memory);
-	read_job(&run);
-	run.encoder.progress = on_texts;
-	run.encoder.arg = &run;
-	xmcoh_read_training_set(job, &run.options, &run.encoder, &run.set);
+	start(&run);
+	xmcoh_read_training_set(job, &run.of.options, &run.of.encoder, &run.set);
 	xmcoh_hold_out(&run.set);
 	run.written_at = GetCurrentTimestamp();
 	run.progress = (xmc_train_progress) {0};
@@ -446,7 +383,7 @@ xmcoh_run_training(WorkerJob *job)
 	train_or_resume(&run, &ctx, &model, &report);
 
 	/* What made the embeddings, and what the version has learned from, by the refit too, for xmcoh.evaluate. */
-	memcpy(model->encoder, run.encoder_name, sizeof run.encoder_name);
+	memcpy(model->encoder, run.of.encoder_name, sizeof run.of.encoder_name);
 	XMCOH_TRY(xmc_seen_fill_groups(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.given_group,
 								   run.set.held_out), &ctx);
 	XMCOH_TRY(xmc_seen_fill(&ctx, model, run.set.documents->n, run.set.documents->document, run.set.key, run.set.held_out),
@@ -458,7 +395,7 @@ xmcoh_run_training(WorkerJob *job)
 	if (remark)
 		run.note = run.note ? psprintf("%s; %s", run.note, remark) : pstrdup(remark);
 	xmcoh_save(&(FinishedTraining) {
-		.job = job,.ctx = &ctx,.options = &run.options,.on_success = run.on_success,.model = model,.report = &report,
+		.job = job,.ctx = &ctx,.options = &run.of.options,.on_success = run.of.on_success,.model = model,.report = &report,
 		.n = run.set.documents->n,.document = run.set.documents->document,.key = run.set.key,
 		.group = run.set.group,.has_groups = run.set.has_groups,
 		.found = run.set.groups_found ? &run.set.found : NULL,

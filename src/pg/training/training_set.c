@@ -123,7 +123,7 @@ forget_pushed_out(TrainingSet *set)
 
 /* ---- sources ---- */
 
-/* Locks the sources against a change of their definition, so that the check that follows holds until they are read. */
+/* Locks the sources against a change of their definition, so that the check of it holds until they are read. */
 static void
 lock_sources(const WorkerJob *job)
 {
@@ -145,23 +145,21 @@ lock_sources(const WorkerJob *job)
 	}
 }
 
-/*
- * ERROR unless the sources are defined as when the job was submitted: otherwise whoever can define a source could have the
- * submitter's job read something else with the submitter's rights.
- */
-static void
-check_sources(const WorkerJob *job)
+/* Otherwise whoever can define a source could have the submitter's job read something else with the submitter's rights. */
+void
+xmcoh_check_job_sources(const WorkerJob *job)
 {
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(job->job_id)};
 
+	lock_sources(job);
 	if (execute("SELECT FROM xmcoh.job_record AS j WHERE j.job_id = $1"
 				" AND xmcoh_internal.is_defined_as(j.model_id, j.source_definition)", SPI_OK_SELECT,
 				1, types, values, NULL) == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("the sources of the model are defined otherwise than when the job was submitted"),
-				errhint("Train anew with xmcoh.train."));
+				errhint("Submit the job anew."));
 }
 
 /* Which sources' documents without approved pairs the job wants. */
@@ -330,8 +328,7 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const 
 
 	/* As the extension's owner: which sources are read. */
 	worker_begin(false);
-	lock_sources(job);
-	check_sources(job);
+	xmcoh_check_job_sources(job);
 	read_pool_sources(&reading);
 
 	/* As the submitter: the documents. */

@@ -36,6 +36,12 @@ typedef struct TrainingEncoder
 } TrainingEncoder;
 
 /*
+ * Locks the job's sources until the transaction ends. ERROR object_not_in_prerequisite_state unless they are defined as when the
+ * job was submitted.
+ */
+extern void xmcoh_check_job_sources(const WorkerJob *job);
+
+/*
  * Reads all sources of the job's model in one transaction and under one snapshot, with the submitter's rights. Then encodes texts
  * in further transactions. Allocates in CurrentMemoryContext; `options` must live as long. ERROR object_not_in_prerequisite_state: the sources are defined
  * otherwise than when the job was submitted; data_exception: too few documents, because approved pairs name unknown ones.

@@ -1,5 +1,5 @@
 /*
- * worker.c - the background worker of one training job: it claims the job, runs the training, and writes how the job ended.
+ * worker.c - the background worker of one job: it claims the job, does what its kind asks for, and writes how the job ended.
  *
  * README.md of this folder has the diagram of the states. A process that claims a job may be its second one. The postmaster
  * restarts a worker that ends with any exit code but 0 (kill -9, pg_terminate_backend, FATAL): the next process finds the
@@ -32,9 +32,21 @@
 #include "training/job.h"
 #include "training/job_process.h"
 #include "training/session.h"
+#include "training/study.h"
 #include "training/training.h"
 
 PGDLLEXPORT void xmcoh_worker_main(Datum argument);
+
+/* What a worker does for a job of a kind. The job is in state 'starting'; it is over afterwards, or there was an ERROR. */
+static const struct
+{
+	const char *kind;
+	void		(*run) (WorkerJob *job);
+}			kinds[] =
+{
+	{"training", xmcoh_run_training},
+	{"study", xmcoh_run_study},
+};
 
 #define TURN_MS 500				/* between two looks whether it is this worker's turn */
 
@@ -73,13 +85,14 @@ take_job(WorkerJob *job)
 	values[2] = TimestampTzGetDatum(MyStartTimestamp);
 	if (execute("UPDATE xmcoh.job_record SET state = 'starting', worker_pid = $2, worker_started_at = $3,"
 				" started_at = clock_timestamp(), attempts = attempts + 1, message = NULL"
-				" WHERE job_id = $1 AND state = 'queued' RETURNING model_id,"
+				" WHERE job_id = $1 AND state = 'queued' RETURNING model_id, kind,"
 				" (SELECT m.name FROM xmcoh.model AS m WHERE m.model_id = job_record.model_id)",
 				SPI_OK_UPDATE_RETURNING, 3, types, values, NULL) != 1)
 		return false;
 	job->model_id = DatumGetInt32(first_value(1, &is_null));
-	if (first_text(2) != NULL)
-		job->model = MemoryContextStrdup(TopMemoryContext, first_text(2));
+	job->kind = MemoryContextStrdup(TopMemoryContext, first_text(2));
+	if (first_text(3) != NULL)
+		job->model = MemoryContextStrdup(TopMemoryContext, first_text(3));
 	return true;
 }
 
@@ -216,6 +229,21 @@ record_failure(WorkerJob *job, const ErrorData *error)
 
 /* ---- the process ---- */
 
+static void
+run_job(WorkerJob *job)
+{
+	for (int k = 0; k < (int) lengthof(kinds); k++)
+		if (strcmp(job->kind, kinds[k].kind) == 0)
+		{
+			kinds[k].run(job);
+			return;
+		}
+	ereport(ERROR,
+			errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			errmsg("jobs of kind \"%s\" are not supported", job->kind),
+			errhint("Install the files of the version of xmcoh that the database has, and restart the server."));
+}
+
 /* The CONTEXT of every error of the worker. */
 static void
 report_job(void *arg)
@@ -223,9 +251,9 @@ report_job(void *arg)
 	const WorkerJob *job = arg;
 
 	if (job->model)
-		errcontext("training job %d of model \"%s\"", job->job_id, job->model);
+		errcontext("%s job %d of model \"%s\"", job->kind, job->job_id, job->model);
 	else
-		errcontext("training job %d", job->job_id);
+		errcontext("job %d", job->job_id);
 }
 
 /* A log hook, because it is the only code that sees why connecting failed: that error is FATAL. */
@@ -310,7 +338,7 @@ xmcoh_worker_main(Datum argument)
 		if (claim_job(&job, start.xid))
 		{
 			worker_be_nice(xmcoh_nice);
-			xmcoh_run_training(&job);
+			run_job(&job);
 		}
 	}
 	PG_CATCH();
