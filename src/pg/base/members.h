@@ -52,7 +52,7 @@ extern void *xmcoh_members_create(Members *members, Size size);
 /*
  * Begins with the table, which is at the beginning of the segment; the rest of the segment is filled. Registers `wanted` processes
  * that run `function`, at most XMCOH_MAX_MEMBERS, as far as there are slots, and does not wait for them. `type` and `name`: as
- * pg_stat_activity and the log show them. If no process was registered, the segment is given back.
+ * pg_stat_activity and the log show them. Allocates in CurrentMemoryContext, for xmcoh_members_end. If no process was registered, the segment is given back.
  */
 extern void xmcoh_members_start(Members *members, int wanted, const char *type, const char *name, const char *function,
 								BgWorkerStartTime start_time);

@@ -19,7 +19,6 @@
 #include "base/lookup_mark.h"
 #include "base/statement.h"
 #include "base/xmcoh.h"
-#include "model/cachefile.h"
 #include "model/opened.h"
 #include "model/vector_cache.h"
 
@@ -261,6 +260,20 @@ xmcoh_encoder_transformer(int32 encoder_id, bool keep)
 	if (keep)
 		xmcoh_keep_file(&encoder_kind, opened);
 	return xmc_text_encoder_transformer(opened->encoder);
+}
+
+bool
+xmcoh_share_encoder(int32 encoder_id, SharedFile *out)
+{
+	return xmcoh_share_file(&encoder_kind, open_encoder(encoder_id), out);
+}
+
+const struct xmc_transformer *
+xmcoh_open_shared_encoder(const SharedFile *shared)
+{
+	const OpenEncoder *opened = xmcoh_open_shared(&encoder_kind, shared);
+
+	return opened == NULL ? NULL : xmc_text_encoder_transformer(opened->encoder);
 }
 
 int32 *

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "model/cachefile.h"
+
 #include "xmcoh/text_encoder.h"
 
 /*
@@ -28,6 +30,12 @@ extern const char *xmcoh_encoder_sha256(int32 encoder_id);
  * The parameters of an encoder, for a model that fine-tunes it, likewise. `keep`: valid until the process ends. Errors: the same.
  */
 extern const struct xmc_transformer *xmcoh_encoder_transformer(int32 encoder_id, bool keep);
+
+/* The file of an encoder, for a process that is connected to no database; false: this session has a private copy. */
+extern bool xmcoh_share_encoder(int32 encoder_id, SharedFile *out);
+
+/* The parameters of an encoder that another process shares, in such a process; NULL: the file is not there any more. */
+extern const struct xmc_transformer *xmcoh_open_shared_encoder(const SharedFile *shared);
 
 /* The tokens of a text in UTF-8, likewise: *n of them, in CurrentMemoryContext. Errors: the same, and those of the core. */
 extern int32 *xmcoh_encoder_tokens(int32 encoder_id, const char *text, size_t length, int32 *n);

@@ -9,7 +9,6 @@
 #include "utils/builtins.h"
 
 #include "base/statement.h"
-#include "model/cachefile.h"
 #include "model/encoders.h"
 #include "model/opened.h"
 
@@ -260,4 +259,30 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 	lookup->name_length = name_length;
 	xmcoh_mark_lookup(&lookup->mark);
 	return &lookup->answer;
+}
+
+/* ---- other processes ---- */
+
+bool
+xmcoh_share_deployed(const DeployedModel *deployed, SharedModel *out)
+{
+	memset(out, 0, sizeof *out);
+	if (!xmcoh_share_file(&weights_kind, deployed->model, &out->weights))
+		return false;
+	return deployed->model->network[XMC_TEXT].n_adapters == 0 || deployed->encoder[XMC_TEXT] == 0
+		|| xmcoh_share_encoder(deployed->encoder[XMC_TEXT], &out->encoder);
+}
+
+const xmc_model *
+xmcoh_open_shared_model(const SharedModel *shared)
+{
+	xmc_model  *model = xmcoh_open_shared(&weights_kind, &shared->weights);
+
+	if (model != NULL && shared->encoder.path[0] != '\0')
+	{
+		model->base_encoder = xmcoh_open_shared_encoder(&shared->encoder);
+		if (model->base_encoder == NULL)
+			return NULL;
+	}
+	return model;
 }

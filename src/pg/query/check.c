@@ -28,20 +28,15 @@ enum
 	WORST_PROBABILITY, VERDICT, MOVES, COLUMNS
 };
 
-typedef struct CheckOutput
-{
-	ReturnSetInfo *result;
-	double		threshold;
-} CheckOutput;
-
 static const char *const verdict_names[] = {
 	[XMC_VERDICT_OK] = "ok", [XMC_VERDICT_SUSPECT] = "suspect", [XMC_VERDICT_UNSURE] = "unsure"
 };
 
 /* A JSON array of the moves, each an object. */
 static Datum
-moves_json(const BulkDocument *scored, const xmc_check *check)
+moves_json(const BatchDocument *checked)
 {
+	const xmc_check *check = &checked->check;
 	StringInfoData text;
 
 	initStringInfo(&text);
@@ -51,7 +46,7 @@ moves_json(const BulkDocument *scored, const xmc_check *check)
 		const xmc_move *move = &check->move[k];
 
 		appendStringInfoString(&text, k ? ", {\"item\": " : "{\"item\": ");
-		escape_json(&text, scored->item[move->item]);
+		escape_json(&text, checked->item[move->item]);
 		appendStringInfo(&text, ", \"from\": %d, \"to\": %d, \"probability\": %s}", move->from, move->to,
 						 float8out_internal(move->probability));
 	}
@@ -59,38 +54,44 @@ moves_json(const BulkDocument *scored, const xmc_check *check)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.data));
 }
 
+/* The columns of the result about a document. */
 static void
-put_check(void *arg, const BulkDocument *scored)
+set_columns(const BatchDocument *checked, Datum *values, bool *nulls)
 {
-	const CheckOutput *output = arg;
-	xmc_ctx		ctx = xmcoh_context();
-	Datum		values[COLUMNS];
-	bool		nulls[COLUMNS] = {false};
-	xmc_check	check;
-	bool		all_decided;
-	const char *verdict;
+	const xmc_check *check = &checked->check;
+	bool		all_decided = check->pairs > 0 && check->decided_pairs == check->pairs && check->violated_pairs == 0;
+	const char *verdict = check->violated_pairs > 0 ? verdict_names[XMC_VERDICT_SUSPECT]
+		: checked->stale ? "stale" : all_decided ? "approved" : verdict_names[check->verdict];
 
-	XMCOH_TRY(xmc_check_order(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], xmcoh_decided_with_order(scored),
-							  scored->position, output->threshold, &check), &ctx);
-	all_decided = check.pairs > 0 && check.decided_pairs == check.pairs && check.violated_pairs == 0;
-	verdict = check.violated_pairs > 0 ? verdict_names[XMC_VERDICT_SUSPECT]
-		: scored->stale ? "stale" : all_decided ? "approved" : verdict_names[check.verdict];
-	values[DOCUMENT] = CStringGetTextDatum(scored->key);
-	values[ITEMS] = Int32GetDatum(scored->document.n);
-	values[APPROVED] = BoolGetDatum(all_decided && !scored->stale);
-	values[COHERENCE] = Float8GetDatum(check.coherence);
-	values[BEST_COHERENCE] = Float8GetDatum(check.best_coherence);
-	values[GAIN] = Float8GetDatum(check.gain);
-	values[CONFIDENT_PAIRS] = Int32GetDatum((int32) check.confident_pairs);
-	values[VIOLATED_PAIRS] = Int32GetDatum((int32) check.violated_pairs);
-	values[WORST_BEFORE] = check.worst_before >= 0 ? CStringGetTextDatum(scored->item[check.worst_before]) : (Datum) 0;
-	values[WORST_AFTER] = check.worst_after >= 0 ? CStringGetTextDatum(scored->item[check.worst_after]) : (Datum) 0;
-	values[WORST_PROBABILITY] = Float8GetDatum(check.worst_probability);
+	memset(nulls, 0, sizeof(bool) * COLUMNS);
+	values[DOCUMENT] = CStringGetTextDatum(checked->key);
+	values[ITEMS] = Int32GetDatum(checked->n);
+	values[APPROVED] = BoolGetDatum(all_decided && !checked->stale);
+	values[COHERENCE] = Float8GetDatum(check->coherence);
+	values[BEST_COHERENCE] = Float8GetDatum(check->best_coherence);
+	values[GAIN] = Float8GetDatum(check->gain);
+	values[CONFIDENT_PAIRS] = Int32GetDatum((int32) check->confident_pairs);
+	values[VIOLATED_PAIRS] = Int32GetDatum((int32) check->violated_pairs);
+	values[WORST_BEFORE] = check->worst_before >= 0 ? CStringGetTextDatum(checked->item[check->worst_before]) : (Datum) 0;
+	values[WORST_AFTER] = check->worst_after >= 0 ? CStringGetTextDatum(checked->item[check->worst_after]) : (Datum) 0;
+	values[WORST_PROBABILITY] = Float8GetDatum(check->worst_probability);
 	values[VERDICT] = CStringGetTextDatum(verdict);
-	values[MOVES] = moves_json(scored, &check);
-	nulls[COHERENCE] = nulls[BEST_COHERENCE] = nulls[GAIN] = check.pairs == 0;
-	nulls[WORST_BEFORE] = nulls[WORST_AFTER] = nulls[WORST_PROBABILITY] = check.violated_pairs == 0;
-	tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
+	values[MOVES] = moves_json(checked);
+	nulls[COHERENCE] = nulls[BEST_COHERENCE] = nulls[GAIN] = check->pairs == 0;
+	nulls[WORST_BEFORE] = nulls[WORST_AFTER] = nulls[WORST_PROBABILITY] = check->violated_pairs == 0;
+}
+
+/* ---- check_documents(model, source, documents, precision) ---- */
+
+static void
+put_check(void *arg, const BatchDocument *checked)
+{
+	const ReturnSetInfo *result = arg;
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+
+	set_columns(checked, values, nulls);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
 /* The threshold for a precision, with a NOTICE where the version does not know it. */
@@ -118,16 +119,16 @@ Datum
 xmcoh_check_documents(PG_FUNCTION_ARGS)
 {
 	static const xmc_guidance_rule as_new = {.as_new = true};	/* as the table of reliability was made */
-	CheckOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	BatchTask	task = {0};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
-	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.visit = put_check,
-		.arg = &output,.keys = xmcoh_document_keys(fcinfo->args[2])};
+	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.task = &task,
+		.answer = put_check,.arg = fcinfo->resultinfo,.keys = xmcoh_document_keys(fcinfo->args[2])};
 	double		precision = xmcoh_precision_argument(fcinfo->args[3]);
 	DeployedModel deployed;
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	output.threshold = find_threshold(&deployed, precision);
+	task.threshold = find_threshold(&deployed, precision);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&deployed, &as_new, &request);
