@@ -1,7 +1,8 @@
 /*
- * check.c - the SQL function check_documents: what is wrong with the stored orders of documents, and how sure that is.
+ * check.c - the SQL function check_documents: what is wrong with the stored orders of documents, and how sure that is; check.h has
+ * what document_state.c shares.
  */
-#include "postgres.h"
+#include "query/check.h"
 
 #include <math.h>
 
@@ -25,7 +26,7 @@ PG_FUNCTION_INFO_V1(xmcoh_check_documents);
 enum
 {
 	DOCUMENT, ITEMS, APPROVED, COHERENCE, BEST_COHERENCE, GAIN, CONFIDENT_PAIRS, VIOLATED_PAIRS, WORST_BEFORE, WORST_AFTER,
-	WORST_PROBABILITY, VERDICT, MOVES, COLUMNS
+	WORST_PROBABILITY, VERDICT, MOVES
 };
 
 static const char *const verdict_names[] = {
@@ -54,16 +55,15 @@ moves_json(const BatchDocument *checked)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.data));
 }
 
-/* The columns of the result about a document. */
-static void
-set_columns(const BatchDocument *checked, Datum *values, bool *nulls)
+void
+xmcoh_check_columns(const BatchDocument *checked, Datum *values, bool *nulls)
 {
 	const xmc_check *check = &checked->check;
 	bool		all_decided = check->pairs > 0 && check->decided_pairs == check->pairs && check->violated_pairs == 0;
 	const char *verdict = check->violated_pairs > 0 ? verdict_names[XMC_VERDICT_SUSPECT]
 		: checked->stale ? "stale" : all_decided ? "approved" : verdict_names[check->verdict];
 
-	memset(nulls, 0, sizeof(bool) * COLUMNS);
+	memset(nulls, 0, sizeof(bool) * XMCOH_CHECK_COLUMNS);
 	values[DOCUMENT] = CStringGetTextDatum(checked->key);
 	values[ITEMS] = Int32GetDatum(checked->n);
 	values[APPROVED] = BoolGetDatum(all_decided && !checked->stale);
@@ -87,16 +87,15 @@ static void
 put_check(void *arg, const BatchDocument *checked)
 {
 	const ReturnSetInfo *result = arg;
-	Datum		values[COLUMNS];
-	bool		nulls[COLUMNS];
+	Datum		values[XMCOH_CHECK_COLUMNS];
+	bool		nulls[XMCOH_CHECK_COLUMNS];
 
-	set_columns(checked, values, nulls);
+	xmcoh_check_columns(checked, values, nulls);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* The threshold for a precision, with a NOTICE where the version does not know it. */
-static double
-find_threshold(const DeployedModel *deployed, double precision)
+double
+xmcoh_check_threshold(const DeployedModel *deployed, double precision)
 {
 	double		threshold = xmc_check_threshold(deployed->model, XMC_SCORE_FUSED, precision);
 
@@ -128,7 +127,7 @@ xmcoh_check_documents(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	task.threshold = find_threshold(&deployed, precision);
+	task.threshold = xmcoh_check_threshold(&deployed, precision);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&deployed, &as_new, &request);
