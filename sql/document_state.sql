@@ -149,8 +149,9 @@ CREATE VIEW xmcoh.document_state WITH (security_barrier = true) AS
     WITH kept AS MATERIALIZED (
         SELECT k.source_id, m.name AS model, xmcoh_internal.object_name(s.relation) AS source, m.deployed_version,
                xmcoh_internal.object_name(k.kept_by) AS kept_by, k.refreshed_at
-        FROM xmcoh.document_state_source AS k JOIN xmcoh.source_record AS s USING (source_id) JOIN xmcoh.model AS m USING (model_id)
-        WHERE xmcoh_internal.may(m.owner, m.model_id, 'review'))
+        FROM xmcoh.document_state_source AS k JOIN xmcoh.source_record AS s USING (source_id)
+        JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
+        WHERE xmcoh_internal.may(x.owner, x.model_id, 'review'))
     SELECT k.model, k.source, d.document, d.verdict, d.items, d.approved, d.coherence, d.best_coherence, d.gain, d.confident_pairs, d.violated_pairs,
            d.worst_before, d.worst_after, d.worst_probability, d.moves, d."precision", d.version,
            d.version IS NOT DISTINCT FROM k.deployed_version AS by_deployed_version, d.checked_at, k.refreshed_at, k.kept_by

@@ -1,4 +1,5 @@
 -- Results of check_documents that are kept and refreshed; and answers of several processes.
+\set SHOW_CONTEXT never
 -- Documents like those of check.sql, twelve times as many, so that several batches are scored.
 CREATE TABLE work AS
     SELECT format('w%s-%s', k, guide) AS guide, step, words, picture, CASE WHEN guide = 11 THEN -place ELSE place END AS place, k
@@ -55,7 +56,7 @@ SELECT document, verdict, approved FROM xmcoh.document_state WHERE document = 'w
 UPDATE work SET words = words || ' again' WHERE guide = 'w1-2' AND step = 0;
 SELECT * FROM xmcoh.refresh_document_state('guides', 'work');
 SELECT document, verdict, approved FROM xmcoh.document_state WHERE document = 'w1-2';
-SELECT xmcoh.withdraw(max(decision_id)) FROM xmcoh.decision WHERE document = 'w1-2';
+SELECT xmcoh.withdraw(max(decision_id)) IS NOT NULL AS withdrawn FROM xmcoh.decision WHERE document = 'w1-2';
 SELECT * FROM xmcoh.refresh_document_state('guides', 'work');
 SELECT document, verdict, approved FROM xmcoh.document_state WHERE document = 'w1-2';
 -- some documents alone: the others are neither read nor removed
@@ -132,8 +133,8 @@ SELECT xmcoh.deploy('trap', 1);
 CREATE FUNCTION spring() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('trap.action', true) = 'drop' THEN
-        PERFORM xmcoh.drop_model('trap');
-    ELSIF current_setting('trap.action', true) = 'detach' THEN
+        PERFORM xmcoh.drop_model('trap', if_exists => true);
+    ELSIF current_setting('trap.action', true) = 'detach' AND EXISTS (SELECT FROM xmcoh.source WHERE model = 'trap') THEN
         PERFORM xmcoh.detach_source('trap', 'public.trapped');
     ELSIF current_setting('trap.action', true) = 'write' THEN
         INSERT INTO xmcoh.document_state_record SELECT * FROM xmcoh.document_state_record;
@@ -159,6 +160,7 @@ SET trap.action = 'drop';
 SELECT * FROM xmcoh.refresh_document_state('trap');
 RESET ROLE;
 SELECT count(*) FROM xmcoh.document_state WHERE model = 'trap';
+SELECT xmcoh.drop_model('trap');
 DROP OWNED BY state_owner;
 DROP ROLE state_owner;
 
@@ -178,5 +180,4 @@ SELECT model, count(*) > 470 AS documents FROM xmcoh.document_state GROUP BY 1 O
 SELECT xmcoh.detach_source('guides', 'renamed');
 SELECT count(*) FROM xmcoh.document_state;
 SELECT (SELECT count(*) FROM xmcoh.document_state_record) + (SELECT count(*) FROM xmcoh.document_state_source) AS rows;
-SELECT xmcoh.withdraw(decision_id) FROM xmcoh.decision WHERE document = 'w1-2' AND withdrawn_by IS NULL AND kind <> 'withdrawal';
 DROP TABLE renamed;
