@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use MIME::Base64;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -147,6 +148,37 @@ for (1 .. 50)
 ok($killed, 'a worker is killed');
 ok($node->poll_query_until('postgres', 'SELECT true'), 'the server is there again');
 is(with(2, $check), $checked, 'and gives the same answer');
+
+# ---- text encoders: the workers compute the vectors that rows lack, and read the encoder that a version fine-tunes ----
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+system($^X, 'test/encoder/tiny_encoder.pl', $folder, 'bert') == 0 or die 'no tiny encoder';
+my $weights = encode_base64(slurp_file("$folder/model.safetensors"), '');
+my ($config, $tokenizer) = map { slurp_file("$folder/$_") } qw(config.json tokenizer.json);
+value("SELECT xmcoh.import_encoder('tiny', decode('$weights', 'base64'), \$json\$$config\$json\$, \$json\$$tokenizer\$json\$)");
+value(q{
+CREATE TABLE log AS
+	SELECT m AS manual, s AS step, s AS place, (ARRAY['draw', 'cut', 'fold', 'glue', 'paint', 'wash'])[s] || ' part ' || m % 90 AS words,
+		'done: ' || (ARRAY['box', 'wood', 'paper', 'line', 'side', 'step'])[s] || ' ' || m % 90 AS line
+	FROM generate_series(1, 600) AS m, generate_series(1, 6) AS s;
+CREATE VIEW few_logs AS SELECT * FROM log WHERE manual <= 60;
+SELECT xmcoh.create_model('encoded', encoder => 'tiny', image_encoder => 'tiny'), xmcoh.create_model('tuned', encoder => 'tiny');
+SELECT xmcoh.attach_source('encoded', 'few_logs', 'manual', 'step', text => 'words', image => 'line', "position" => 'place', approved => 'all'),
+	xmcoh.attach_source('tuned', 'few_logs', 'manual', 'step', text => 'words', "position" => 'place', approved => 'all');
+});
+for my $model ('encoded', 'tuned')
+{
+	my $tune = $model eq 'tuned' ? '"fine_tune": 1, "fine_tune_epochs": 1, ' : '';
+	my $job = value("SELECT xmcoh.train('$model', '{${tune}\"d_model\": 16, \"heads\": 2, \"feed_forward\": 16, \"bag_dim\": 0, \"epochs\": 2, \"evaluation_documents\": 0}')");
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', "model $model is trained");
+	value("SELECT xmcoh.attach_source('$model', 'log', 'manual', 'step', text => 'words', image => " . ($model eq 'tuned' ? 'NULL' : "'line'") . ", \"position\" => 'place')");
+	my $query = "SELECT md5(string_agg(c::text, ' ')) FROM xmcoh.check_documents('$model', 'log') AS c";
+	my $alone = value($query);
+	$since = -s $node->logfile;
+	is(with(2, $query), $alone, 'workers give the same answers');
+	is(started($node, $since), 2, 'two of them');
+	is(with(2, "SET xmcoh.encoder_cache = 0; $query"), $alone, 'and without a cache of vectors');
+}
 
 # ---- who cannot have workers ----
 

@@ -3,6 +3,8 @@
 
 #include "miscadmin.h"
 
+#include "query/encoded.h"
+
 #include "xmcoh/order.h"
 
 /* Offsets are from the beginning of the block; 0: there is no such thing. */
@@ -14,6 +16,8 @@ typedef struct StoredItem
 	Size		text_length;
 	Size		text_embedding;
 	Size		image;
+	Size		image_text;		/* that stands for the image */
+	Size		image_text_length;
 	Size		token;
 	int32		n_tokens;
 } StoredItem;
@@ -22,6 +26,7 @@ typedef struct StoredDocument
 {
 	Size		next;			/* the document after this one, or the end of the batch */
 	int32		n;
+	bool		encodes_text;
 	bool		stale;
 	uint64		group;
 	Size		key;
@@ -71,7 +76,7 @@ append(Writer *writer, const void *data, Size size)
 }
 
 static StoredItem
-append_item(Writer *writer, const xmc_options *options, const xmc_item *item)
+append_item(Writer *writer, const xmc_options *options, const xmc_item *item, const xmc_encoder_text *image_text)
 {
 	return (StoredItem) {
 		.key = append(writer, item->key, item->key_length + 1),
@@ -80,6 +85,8 @@ append_item(Writer *writer, const xmc_options *options, const xmc_item *item)
 		.text_length = item->text_length,
 		.text_embedding = append(writer, item->text_embedding, sizeof(float) * (Size) options->text_dim),
 		.image = append(writer, item->image, sizeof(float) * (Size) options->image_dim),
+		.image_text = image_text ? append(writer, image_text->text, image_text->length) : 0,
+		.image_text_length = image_text ? image_text->length : 0,
 		.token = append(writer, item->token, sizeof(int32) * (Size) item->n_tokens),
 		.n_tokens = item->n_tokens
 	};
@@ -92,7 +99,8 @@ append_document(Writer *writer, const xmc_options *options, const BatchInput *in
 	const SourceDocument *document = input->document;
 	Size		n = (Size) document->n;
 	Size		start = writer->end;
-	StoredDocument stored = {.n = document->n,.stale = input->stale,.group = xmcoh_source_group(document),
+	StoredDocument stored = {.n = document->n,.encodes_text = input->encodes_text,.stale = input->stale,
+	.group = xmcoh_source_group(document),
 	.note = input->note};
 
 	writer->end += MAXALIGN(sizeof(StoredDocument));
@@ -100,7 +108,8 @@ append_document(Writer *writer, const xmc_options *options, const BatchInput *in
 	writer->end += MAXALIGN(n * sizeof(StoredItem));
 	for (Size i = 0; i < n; i++)
 	{
-		StoredItem	item = append_item(writer, options, &document->item[i]);
+		StoredItem	item = append_item(writer, options, &document->item[i],
+									   document->image_text ? &document->image_text[i] : NULL);
 
 		if (writer->base != NULL)
 			((StoredItem *) (writer->base + stored.item))[i] = item;
@@ -136,6 +145,13 @@ xmcoh_batch_add(Batch *batch, const xmc_options *options, const BatchInput *inpu
 	Writer		writer = {.base = (char *) batch,.end = batch->size};
 
 	append_document(&writer, options, input);
+	for (int32 i = 0; i < input->document->n; i++)
+	{
+		const xmc_encoder_text *image = input->document->image_text;
+
+		batch->encodes[XMC_TEXT] |= input->encodes_text && xmcoh_lacks_vector(&input->document->item[i]);
+		batch->encodes[XMC_IMAGE] |= image != NULL && image[i].text != NULL;
+	}
 	batch->size = writer.end;
 	batch->n++;
 	batch->items += input->document->n;
@@ -143,22 +159,75 @@ xmcoh_batch_add(Batch *batch, const xmc_options *options, const BatchInput *inpu
 
 /* ---- computing ---- */
 
-/* The core's document of a stored one. */
-static xmc_status
-build(xmc_ctx *ctx, const xmc_model *model, const BatchTask *task, const Batch *batch, const StoredDocument *stored,
-	  xmc_document *out)
+/* The document at an offset. */
+static const StoredDocument *
+stored_at(const Batch *batch, Size offset)
+{
+	return at(batch, offset);
+}
+
+/* The items of a stored document. Adds the texts whose vectors they lack to the lists. */
+static xmc_item *
+view_items(const Batch *batch, const StoredDocument *stored, TextList list[XMC_MODALITIES])
 {
 	const StoredItem *from = at(batch, stored->item);
-	xmc_item   *item = palloc((Size) (stored->n + 1) * sizeof(xmc_item));
+	xmc_item   *item = palloc(((Size) stored->n + 1) * sizeof(xmc_item));
 
 	for (int32 i = 0; i < stored->n; i++)
+	{
 		item[i] = (xmc_item) {.key = at(batch, from[i].key),.key_length = from[i].key_length,.text = at(batch, from[i].text),
 			.text_length = from[i].text_length,.text_embedding = at(batch, from[i].text_embedding),
 			.image = at(batch, from[i].image),.token = at(batch, from[i].token),.n_tokens = from[i].n_tokens};
-	XMC_TRY(xmc_document_build(ctx, &model->options, xmcoh_tokeniser(), stored->n, item, out));
-	out->group = stored->group;
-	if (task->rule.mode == XMC_GUIDANCE_STORED)
-		XMC_TRY(xmc_document_label_positions(ctx, out, at(batch, stored->position)));
+		if (stored->encodes_text && xmcoh_lacks_vector(&item[i]))
+			xmcoh_list_text(&list[XMC_TEXT], item[i].text, item[i].text_length, &item[i].text_embedding);
+		if (from[i].image_text != 0)
+			xmcoh_list_text(&list[XMC_IMAGE], at(batch, from[i].image_text), from[i].image_text_length, &item[i].image);
+	}
+	return item;
+}
+
+/* Computes the vectors of a list. */
+static xmc_status
+encode(xmc_ctx *ctx, const OpenEncoder *encoder, const TextList *list, int32 dim)
+{
+	float	   *vector;
+
+	if (list->n == 0)
+		return XMC_OK;
+	if (encoder == NULL)
+		return xmc_fail(ctx, XMC_CHANGED, "the text encoder is not open");
+	vector = palloc_extended(sizeof(float) * (Size) list->n * (Size) dim, MCXT_ALLOC_HUGE);
+	XMC_TRY(xmcoh_encode_texts_by(ctx, encoder, list->n, list->text, vector));
+	for (int32 k = 0; k < list->n; k++)
+		*list->to[k] = vector + (Size) k * (Size) dim;
+	return XMC_OK;
+}
+
+/* The core's documents of a batch. */
+static xmc_status
+build(xmc_ctx *ctx, const xmc_model *model, const OpenEncoder *const encoder[XMC_MODALITIES], const BatchTask *task,
+	  const Batch *batch, xmc_document *document)
+{
+	const xmc_options *options = &model->options;
+	xmc_item  **item = palloc((Size) batch->n * sizeof(xmc_item *));
+	TextList	list[XMC_MODALITIES] = {0};
+	Size		offset = XMCOH_BATCH_HEAD;
+
+	for (int32 d = 0; d < batch->n; d++, offset = stored_at(batch, offset)->next)
+		item[d] = view_items(batch, stored_at(batch, offset), list);
+	XMC_TRY(encode(ctx, encoder[XMC_TEXT], &list[XMC_TEXT], options->text_dim));
+	XMC_TRY(encode(ctx, encoder[XMC_IMAGE], &list[XMC_IMAGE], options->image_dim));
+	offset = XMCOH_BATCH_HEAD;
+	for (int32 d = 0; d < batch->n; d++)
+	{
+		const StoredDocument *stored = stored_at(batch, offset);
+
+		XMC_TRY(xmc_document_build(ctx, options, xmcoh_tokeniser(), stored->n, item[d], &document[d]));
+		document[d].group = stored->group;
+		if (task->rule.mode == XMC_GUIDANCE_STORED)
+			XMC_TRY(xmc_document_label_positions(ctx, &document[d], at(batch, stored->position)));
+		offset = stored->next;
+	}
 	return XMC_OK;
 }
 
@@ -179,24 +248,16 @@ answer_document(xmc_ctx *ctx, const BatchTask *task, const Batch *batch, const S
 	return XMC_OK;
 }
 
-/* The document at an offset. */
-static const StoredDocument *
-stored_at(const Batch *batch, Size offset)
-{
-	return at(batch, offset);
-}
-
 xmc_status
-xmcoh_batch_compute(xmc_ctx *ctx, const xmc_model *model, const BatchTask *task, Batch *batch)
+xmcoh_batch_compute(xmc_ctx *ctx, const xmc_model *model, const OpenEncoder *const encoder[XMC_MODALITIES],
+					const BatchTask *task, Batch *batch)
 {
 	xmc_document *document = palloc((Size) batch->n * sizeof(xmc_document));
 	xmc_scores *scores = palloc((Size) batch->n * sizeof(xmc_scores));
 	Size		offset = XMCOH_BATCH_HEAD;
 
-	for (int32 d = 0; d < batch->n; d++, offset = stored_at(batch, offset)->next)
-		XMC_TRY(build(ctx, model, task, batch, stored_at(batch, offset), &document[d]));
+	XMC_TRY(build(ctx, model, encoder, task, batch, document));
 	XMC_TRY(xmc_score_documents_by(ctx, model, &task->rule, batch->n, document, scores));
-	offset = XMCOH_BATCH_HEAD;
 	for (int32 d = 0; d < batch->n; d++, offset = stored_at(batch, offset)->next)
 	{
 		XMC_TRY(xmc_check_stop(ctx));

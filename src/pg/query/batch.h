@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "model/encoders.h"
 #include "source/source.h"
 
 #include "xmcoh/check.h"
@@ -31,6 +32,7 @@ typedef struct Batch
 	Size		size;			/* of all that is in the block */
 	int32		n;				/* documents */
 	int64		items;
+	bool		encodes[XMC_MODALITIES];	/* it lacks vectors of texts, in place of embeddings of texts or of images */
 } Batch;
 
 /* One document of a computed batch. The pointers lead into the block, but for `item`, which is in CurrentMemoryContext. */
@@ -52,6 +54,7 @@ typedef struct BatchInput
 {
 	const SourceDocument *document;
 	const uint8 *decided;		/* (n, n) what is decided about its pairs; NULL: nothing */
+	bool		encodes_text;	/* a text encoder makes the text embeddings that items lack */
 	bool		stale;
 	void	   *note;			/* given back with the answer; only the caller reads what it points to */
 } BatchInput;
@@ -67,9 +70,11 @@ extern void xmcoh_batch_add(Batch *batch, const xmc_options *options, const Batc
 
 /*
  * Finds out what the task asks for. The same documents in one batch give the same answers, to the bit, whoever computes them and
- * how often. Memory is that of CurrentMemoryContext. Errors: those of xmc_document_build, xmc_score_documents_by and xmc_decode.
+ * how often. Memory is that of CurrentMemoryContext. `encoder`: those for vectors that the batch lacks. Errors: XMC_CHANGED (an encoder is
+ * NULL, and the batch lacks such vectors), those of xmc_text_encoder_embed, xmc_document_build, xmc_score_documents_by and xmc_decode.
  */
-extern xmc_status xmcoh_batch_compute(xmc_ctx *ctx, const xmc_model *model, const BatchTask *task, Batch *batch);
+extern xmc_status xmcoh_batch_compute(xmc_ctx *ctx, const xmc_model *model, const OpenEncoder *const encoder[XMC_MODALITIES],
+									  const BatchTask *task, Batch *batch);
 
 /* Visits the documents of a computed batch, in the order in which they were added. */
 typedef void (*BatchVisitor) (void *arg, const BatchDocument *document);

@@ -249,17 +249,19 @@ score_source(ScoredBatch *batch, EncodedReader *reader, MemoryContext memory)
 
 /* Has the answers about the documents of a source computed. */
 static void
-answer_source(const BulkRequest *request, const ApprovedPairs *approved, ScoringWorkers *workers, EncodedReader *reader,
-			  MemoryContext memory)
+answer_source(const DeployedModel *deployed, const BulkRequest *request, const ApprovedPairs *approved, ScoringWorkers *workers,
+			  EncodedReader *reader, MemoryContext memory)
 {
 	const SourceDocument *next;
+	bool		is_checked[XMC_MODALITIES] = {false};
 
 	while ((next = xmcoh_encoded_next(reader)) != NULL)
 	{
 		MemoryContext before = MemoryContextSwitchTo(memory);
-		BatchInput	input = {.document = next};
+		BatchInput	input = {.document = next,.encodes_text = deployed->encoder[XMC_TEXT] > 0};
 		xmc_ctx		ctx = xmcoh_context();
 
+		xmcoh_check_encoders(deployed, next, is_checked);
 		if (approved != NULL)
 			input.decided = xmcoh_decided(&ctx, approved, STALE_UNCHANGED, next, &input.stale);
 		/* an approved stored order counts for a check, and not for a recovered order */
@@ -284,7 +286,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
 	ScoredBatch *batch = palloc0(sizeof(ScoredBatch));
 	EncodedRequest wanted = {.options = &deployed->model->options,.deployed = deployed,.keys = request->keys,
-	.filter = request->filter,.arg = request->arg};
+	.filter = request->filter,.arg = request->arg,.lazily = request->task != NULL};
 	ScoringWorkers *workers = NULL;
 	ListCell   *cell;
 
@@ -305,7 +307,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 		EncodedReader *reader = xmcoh_encoded_open(lfirst(cell), &wanted);
 
 		if (workers != NULL)
-			answer_source(request, approved, workers, reader, memory);
+			answer_source(deployed, request, approved, workers, reader, memory);
 		else
 			score_source(batch, reader, memory);
 		xmcoh_encoded_close(reader);

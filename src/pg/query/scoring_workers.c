@@ -60,6 +60,7 @@ struct ScoringWorkers
 	Size		capacity;		/* of a batch, in bytes */
 	int64		batches;		/* full ones so far */
 	bool		asked;			/* for workers */
+	bool		encodes[XMC_MODALITIES];	/* a batch has lacked vectors of texts */
 	Batch	   *own;			/* a block of this process, for when there is no ring */
 	Batch	   *filled;			/* the batch that documents are added to; NULL: none yet */
 	Members		members;
@@ -138,10 +139,14 @@ static xmc_status
 compute(ScoringWorkers *workers, xmc_ctx *ctx, Batch *batch)
 {
 	MemoryContext caller = MemoryContextSwitchTo(workers->memory);
+	const OpenEncoder *encoder[XMC_MODALITIES] = {NULL, NULL};
 	xmc_status	status;
 
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (batch->encodes[m])
+			encoder[m] = xmcoh_open_encoder(workers->deployed->encoder[m]);
 	*ctx = xmcoh_context();
-	status = xmcoh_batch_compute(ctx, workers->deployed->model, &workers->task, batch);
+	status = xmcoh_batch_compute(ctx, workers->deployed->model, encoder, &workers->task, batch);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(workers->memory);
 	return status;
@@ -233,7 +238,7 @@ start_workers(ScoringWorkers *workers)
 	Ring	   *ring;
 
 	workers->asked = true;
-	if (wanted < 1 || !xmcoh_share_deployed(workers->deployed, &model))
+	if (wanted < 1 || !xmcoh_share_deployed(workers->deployed, workers->encodes, &model))
 		return;
 	ring = xmcoh_members_create(&workers->members, RING_HEAD + (Size) slots * workers->capacity);
 	if (ring == NULL)
@@ -261,6 +266,8 @@ submit(ScoringWorkers *workers)
 
 	workers->filled = NULL;
 	workers->batches++;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		workers->encodes[m] |= batch->encodes[m];
 	if (ring != NULL && batch == slot_batch(ring, slot_of(ring, ring->last)))
 	{
 		SpinLockAcquire(&ring->table.lock);
@@ -381,7 +388,7 @@ on_stop(void *arg)
 
 /* Computes batches until the leader ends. */
 static void
-work(ScoringMember *member, const xmc_model *model)
+work(ScoringMember *member, const xmc_model *model, const OpenEncoder *const encoder[XMC_MODALITIES])
 {
 	Ring	   *ring = member->ring;
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
@@ -401,7 +408,7 @@ work(ScoringMember *member, const xmc_model *model)
 		member->slot = slot;
 		ctx.stop = on_stop;
 		ctx.arg = member;
-		status = xmcoh_batch_compute(&ctx, model, &ring->task, slot_batch(ring, slot));
+		status = xmcoh_batch_compute(&ctx, model, encoder, &ring->task, slot_batch(ring, slot));
 		MemoryContextReset(memory);
 		if (status == XMC_STOPPED)
 			return;
@@ -416,14 +423,15 @@ xmcoh_scoring_main(Datum argument)
 {
 	dsm_segment *segment = xmcoh_member_begin(argument, "xmcoh scoring process");
 	ScoringMember *member = palloc0(sizeof(ScoringMember));
+	const OpenEncoder *encoder[XMC_MODALITIES];
 	const xmc_model *model;
 
 	member->ring = dsm_segment_address(segment);
 	member->slot = -1;
 	member->number = xmcoh_member_join(&member->ring->table);
 	on_dsm_detach(segment, member_left, PointerGetDatum(member));
-	model = xmcoh_open_shared_model(&member->ring->model);
+	model = xmcoh_open_shared_model(&member->ring->model, encoder);
 	if (model != NULL)
-		work(member, model);
+		work(member, model, encoder);
 	proc_exit(0);
 }
