@@ -254,10 +254,10 @@ answer_source(const DeployedModel *deployed, const BulkRequest *request, const A
 {
 	const SourceDocument *next;
 	bool		is_checked[XMC_MODALITIES] = {false};
+	MemoryContext before = MemoryContextSwitchTo(memory);
 
 	while ((next = xmcoh_encoded_next(reader)) != NULL)
 	{
-		MemoryContext before = MemoryContextSwitchTo(memory);
 		BatchInput	input = {.document = next,.encodes_text = deployed->encoder[XMC_TEXT] > 0};
 		xmc_ctx		ctx = xmcoh_context();
 
@@ -271,9 +271,9 @@ answer_source(const DeployedModel *deployed, const BulkRequest *request, const A
 		if (request->keep != NULL)
 			input.note = request->keep(request->arg, next);
 		xmcoh_scoring_add(workers, &input);
-		MemoryContextSwitchTo(before);
 		MemoryContextReset(memory);
 	}
+	MemoryContextSwitchTo(before);
 }
 
 void
