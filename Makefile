@@ -52,6 +52,7 @@ ISOLATION = \
 	decide \
 	decide_training \
 	deploy \
+	document_state \
 	encoder \
 	events \
 	guard \
