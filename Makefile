@@ -39,6 +39,7 @@ REGRESS = \
 	guard \
 	items \
 	check \
+	document_state \
 	explain \
 	review \
 	gaps \
@@ -54,6 +55,7 @@ ISOLATION = \
 	decide \
 	decide_training \
 	deploy \
+	document_state \
 	encoder \
 	events \
 	guard \
@@ -68,9 +70,8 @@ EXTENSION = xmcoh
 DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
-
 SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql encoders.sql models.sql sources.sql decisions.sql review.sql versions.sql jobs.sql study.sql \
-	schedules.sql monitor.sql scores.sql explain.sql gaps.sql evaluate.sql pilot.sql guard.sql privileges.sql)
+	schedules.sql monitor.sql scores.sql explain.sql gaps.sql evaluate.sql pilot.sql guard.sql document_state.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)

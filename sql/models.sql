@@ -158,6 +158,8 @@ BEGIN
     DELETE FROM xmcoh.deployment AS x WHERE x.model_id = id;
     PERFORM xmcoh_internal.unguard(caller, s.source_id, false) FROM xmcoh.source_record AS s WHERE s.model_id = id;
     DELETE FROM xmcoh.violation_record AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.document_state_record AS x USING xmcoh.source_record AS s WHERE s.source_id = x.source_id AND s.model_id = id;
+    DELETE FROM xmcoh.document_state_source AS x USING xmcoh.source_record AS s WHERE s.source_id = x.source_id AND s.model_id = id;
     DELETE FROM xmcoh.source_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.pair_source_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.decision AS x WHERE x.model_id = id;

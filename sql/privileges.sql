@@ -91,6 +91,9 @@ GRANT EXECUTE ON FUNCTION xmcoh.enforce_order(text, regclass, text, double preci
 GRANT EXECUTE ON PROCEDURE xmcoh.validate_document(text, text, regclass, double precision, boolean) TO xmcoh_user;
 GRANT SELECT ON xmcoh.guard_record, xmcoh.violation_record, xmcoh.guard, xmcoh.violation TO xmcoh_user;
 
+GRANT EXECUTE ON FUNCTION xmcoh.refresh_document_state(text, regclass, text[], double precision, boolean) TO xmcoh_user;
+GRANT SELECT ON xmcoh.document_state TO xmcoh_user;
+
 -- Support functions of the aggregates, which take and give what no SQL can make. Citus wants the caller to be allowed to call them.
 DO $$
 DECLARE
@@ -143,6 +146,8 @@ ALTER TABLE xmcoh.learning_curve_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.schedule ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.guard_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.violation_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.document_state_source ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.document_state_record ENABLE ROW LEVEL SECURITY;
 CREATE POLICY scorer ON xmcoh.model FOR SELECT USING (xmcoh_internal.may(owner, model_id, 'score'));
 CREATE POLICY scorer ON xmcoh.model_version FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
 CREATE POLICY scorer ON xmcoh.deployment FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = deployment.model_id));

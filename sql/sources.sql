@@ -176,6 +176,8 @@ BEGIN
         PERFORM xmcoh_internal.unguard(caller, named.source_id, false);
     END IF;
     DELETE FROM xmcoh.source_record AS s WHERE s.source_id = named.source_id;
+    DELETE FROM xmcoh.document_state_record AS d WHERE d.source_id = named.source_id;
+    DELETE FROM xmcoh.document_state_source AS d WHERE d.source_id = named.source_id;
 EXCEPTION
     WHEN no_data_found THEN
         RAISE undefined_object USING MESSAGE = format('%s is not a source of model "%s"', detach_source.relation, detach_source.model),

@@ -472,3 +472,37 @@ CREATE TABLE xmcoh.violation_record (
 CREATE UNIQUE INDEX violation_record_one_per_document ON xmcoh.violation_record (model_id, document) WHERE resolved_at IS NULL;
 COMMENT ON TABLE xmcoh.violation_record IS 'Documents that a guard with on_violation ''record'' has found in a wrong order; read xmcoh.violation. Only guards and xmcoh.accept_violation write here';
 COMMENT ON COLUMN xmcoh.violation_record.resolved_at IS 'when a guard has found the document in a right order, without rows, or with other violated pairs; NULL: not yet';
+
+-- Not dumped: xmcoh.refresh_document_state makes both anew.
+CREATE TABLE xmcoh.document_state_source (
+    source_id    integer PRIMARY KEY,
+    kept_by      xmcoh.object_ref NOT NULL,
+    refreshed_at timestamptz
+);
+COMMENT ON TABLE xmcoh.document_state_source IS 'Sources whose documents have states (xmcoh.document_state), and the role as which they are read';
+COMMENT ON COLUMN xmcoh.document_state_source.refreshed_at IS 'as of when all documents of the source were compared with their states; NULL: never all of them';
+
+CREATE TABLE xmcoh.document_state_record (
+    source_id         integer NOT NULL,
+    document          text NOT NULL,
+    fingerprint       bytea NOT NULL,
+    version           integer NOT NULL,
+    "precision"       double precision NOT NULL,
+    checked_at        timestamptz NOT NULL,
+    items             integer NOT NULL,
+    approved          boolean NOT NULL,
+    coherence         double precision,
+    best_coherence    double precision,
+    gain              double precision,
+    confident_pairs   integer NOT NULL,
+    violated_pairs    integer NOT NULL,
+    worst_before      text,
+    worst_after       text,
+    worst_probability double precision,
+    verdict           text NOT NULL,
+    moves             jsonb NOT NULL,
+    PRIMARY KEY (source_id, document)
+);
+COMMENT ON TABLE xmcoh.document_state_record IS 'What xmcoh.check_documents said of each document; read xmcoh.document_state. Only xmcoh.refresh_document_state writes here';
+COMMENT ON COLUMN xmcoh.document_state_record.fingerprint IS 'hash of all that the version read of the document, and of the decisions about the document';
+COMMENT ON COLUMN xmcoh.document_state_record.checked_at IS 'as of when the document was as its state says';

@@ -56,6 +56,22 @@ peak=$("$BENCH/bench_train" peak | sed -n 's/.*: \([0-9.]*\) GFLOP.*/\1/p')
 row "$(awk -v flop="$(sql -c "SELECT bench.paper_flop()")" -v s="$seconds" -v peak="$peak" \
 	'BEGIN { printf "bulk ordering, paper-size model: of the sgemm peak|%.0f|%%|>=|60", 100 * flop / s / 1e9 / peak }')"
 
+# ---- several processes; states of documents: elapsed, and processor time of the session and of its worker ----
+
+sql -c "SELECT bench.scoring('paper', 'bench.paper_step10', 0)" -o /dev/null
+read -r alone alone_own _ <<<"$(sql -c "SELECT bench.scoring('paper', 'bench.paper_step10', 0)")"
+read -r both both_own both_worker <<<"$(sql -c "SELECT bench.scoring('paper', 'bench.paper_step10', 1)")"
+row "$(awk -v n=$((10 * DOCUMENTS)) -v a="$alone" -v b="$both" \
+	'BEGIN { printf "check_documents, paper-size model, %d documents, one scoring worker against none: elapsed|%.2f|x|>=|1.8", n, a / b }')"
+row "$(awk -v a="$alone_own" -v b="$both_own" -v w="$both_worker" \
+	'BEGIN { printf "  processor time (%.0f ms alone; %.0f ms session, %.0f ms worker): alone against the larger share|%.2f|x|>=|1.8", a, b, w, a / (b > w ? b : w) }')"
+sql -c "SELECT FROM xmcoh.refresh_document_state('default', 'bench.placed10')" -o /dev/null
+sql -c 'VACUUM ANALYZE xmcoh.document_state_record'
+row "dashboard, documents by verdict, over the states of $((10 * DOCUMENTS)) documents|$(sql -c "SELECT bench.dashboard(
+	'SELECT verdict, count(*), avg(coherence) FROM xmcoh.document_state WHERE model = ''default'' GROUP BY verdict')")|ms|<=|100"
+row "  joined with a table of the user|$(sql -c "SELECT bench.dashboard(
+	'SELECT d.verdict, count(*) FROM xmcoh.document_state AS d JOIN bench.step10 AS s ON s.document::text = d.document AND s.step_no = 1 GROUP BY 1')")|ms|<=|100"
+
 # ---- guard: processor time, with the commits ----
 
 sql -f "$TREE/test/bench/guard.sql" -o /dev/null

@@ -31,6 +31,10 @@ CREATE TABLE bench.turned AS SELECT document, 9 - step_no AS step_no, item, inst
 CREATE INDEX ON bench.turned (document);
 CREATE VIEW bench.few AS SELECT * FROM bench.step WHERE document <= 100;
 CREATE VIEW bench.paper_few AS SELECT * FROM bench.paper_step WHERE document <= 100;
+CREATE VIEW bench.paper_step10 AS
+    SELECT s.document, s.step_no, s.item, p.wide AS image
+      FROM bench.step10 AS s JOIN bench.pool AS p ON p.k = (s.document * 31 + s.step_no * 101) % 997;
+CREATE VIEW bench.placed10 AS SELECT * FROM bench.step10;
 VACUUM ANALYZE;
 
 -- 'default' has all parts of a model of default options: the embedding bag requires more documents than these.
@@ -53,7 +57,11 @@ SELECT xmcoh.attach_source('default', 'bench.step', document => 'document', item
        xmcoh.attach_source('default', 'bench.step10', document => 'document', item => 'item', text => 'instruction', image => 'image'),
        xmcoh.attach_source('default', 'bench.turned', document => 'document', item => 'item', text => 'instruction', image => 'image',
                            "position" => 'step_no'),
-       xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image');
+       xmcoh.attach_source('default', 'bench.placed10', document => 'document', item => 'item', text => 'instruction', image => 'image',
+                           "position" => 'step_no'),
+       xmcoh.attach_source('paper', 'bench.paper_step', document => 'document', item => 'item', image => 'image'),
+       xmcoh.attach_source('paper', 'bench.paper_step10', document => 'document', item => 'item', image => 'image',
+                           "position" => 'step_no');
 
 -- Processor time of this server process in milliseconds. The measured work does not wait for a disk or a process, so on an idle
 -- machine this is the elapsed time. A busy machine changes processor time less. The kernel counts in ticks of some milliseconds.
@@ -178,3 +186,33 @@ CREATE FUNCTION bench.paper_flop() RETURNS float8 LANGUAGE sql AS $$
     WITH shape AS (SELECT 768.0 AS d, 512.0 AS wide, count(*) AS items, 8.0 AS n FROM bench.paper_step)
     SELECT 2 * items * (d * d + 2 * (4 * d * d + 2 * d * wide + 2 * n * d) + 2 * d * d + (n - 1) * d) FROM shape
 $$;
+
+-- check_documents with scoring workers: elapsed milliseconds, processor time of this session, processor time of the workers. The workers
+-- have ended when the call returns, so the kernel counts them among the children of the postmaster.
+CREATE FUNCTION bench.children_ms() RETURNS float8 LANGUAGE sql VOLATILE AS $$
+    SELECT 10 * (split_part(stat, ' ', 16)::float8 + split_part(stat, ' ', 17)::float8)
+      FROM pg_read_file(format('/proc/%s/stat', split_part(pg_read_file('postmaster.pid'), E'\n', 1))) AS stat $$;
+CREATE FUNCTION bench.scoring(model text, source regclass, workers int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    start timestamptz := clock_timestamp();
+    own float8 := bench.processor_ms();
+    children float8 := bench.children_ms();
+BEGIN
+    PERFORM set_config('xmcoh.scoring_workers', workers::text, true);
+    PERFORM FROM xmcoh.check_documents(model, source);
+    RETURN format('%s %s %s', bench.ms_since(start), bench.processor_ms() - own, bench.children_ms() - children);
+END $$;
+
+-- Median elapsed time of a dashboard's query over the states of documents.
+CREATE FUNCTION bench.dashboard(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    ms float8[] := '{}';
+    start timestamptz;
+BEGIN
+    FOR k IN 1 .. 21 LOOP
+        start := clock_timestamp();
+        EXECUTE query;
+        ms := ms || bench.ms_since(start);
+    END LOOP;
+    RETURN (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(ms) AS t)::numeric(9, 1);
+END $$;

@@ -42,7 +42,8 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
-                    'training_metric', 'learning_curve_record', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']) AS t,
+                    'training_metric', 'learning_curve_record', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock',
+                    'document_state_source', 'document_state_record']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -52,6 +53,7 @@ SELECT throws_ok(format('SELECT nextval(%L)', oid::regclass), '42501', NULL, for
   FROM pg_class WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
 SELECT throws_ok($$SELECT FROM xmcoh.job_checkpoint$$, '42501', NULL, 'a checkpoint she does not even see');
 SELECT throws_ok($$SELECT FROM xmcoh.review_claim_record$$, '42501', NULL, 'nor the row of a claim');
+SELECT throws_ok($$SELECT FROM xmcoh.document_state_record$$, '42501', NULL, 'nor that of the state of a document, but by the view');
 SELECT throws_ok(format('SELECT FROM xmcoh.%I', t), '42501', NULL, 'nor the table ' || t)
   FROM unnest(ARRAY['encoder', 'encoder_chunk', 'encoder_grant_record']) AS t;
 SELECT throws_ok($$SELECT FROM xmcoh.review_lock FOR UPDATE$$, '42501', NULL, 'nor does she lock claims');

@@ -18,9 +18,11 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespa
                 'functions there, and in the schema of internal ones');
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
-                                 'job_transition', 'job_checkpoint', 'training_metric', 'learning_curve_record', 'schedule', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']);
+                                 'job_transition', 'job_checkpoint', 'training_metric', 'learning_curve_record', 'schedule', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock',
+                                 'document_state_source', 'document_state_record']);
 SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'encoders', 'encoder_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
-                                'training_round', 'learning_curve', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim']);
+                                'training_round', 'learning_curve', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim',
+                                'document_state']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
@@ -62,9 +64,10 @@ SELECT is_empty($$SELECT r.oid::regclass FROM member_relation AS r WHERE relkind
 
 -- dumps
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r', 'S')
-                   AND oid NOT IN ('xmcoh.job_checkpoint'::regclass, 'xmcoh.review_claim_record'::regclass, 'xmcoh.review_lock'::regclass)
+                   AND oid NOT IN ('xmcoh.job_checkpoint'::regclass, 'xmcoh.review_claim_record'::regclass, 'xmcoh.review_lock'::regclass,
+                                   'xmcoh.document_state_source'::regclass, 'xmcoh.document_state_record'::regclass)
                    AND oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'xmcoh')::oid[])$$,
-                'pg_dump saves every table and sequence but checkpoints, claims and their locks');
+                'pg_dump saves every table and sequence but checkpoints, claims and their locks, and states of documents');
 
 -- storage, references
 SELECT is((SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'xmcoh.model_version'::regclass AND attname = 'weights'), 'e',

@@ -95,6 +95,7 @@ user  xmcoh.recover_order_step(internal,text,anynonarray,text,real[],real[],text
 user  xmcoh.recovered_position(text,text,real[])
 user  xmcoh.recovered_position(text,text,real[],real[])
 user  xmcoh.recovered_position(text,text,real[],real[],text)
+user  xmcoh.refresh_document_state(text,regclass,text[],double precision,boolean)
 view  xmcoh.report_integer(jsonb,text[])
 view  xmcoh.report_number(jsonb,text[])
 user  xmcoh.resume_job(integer)

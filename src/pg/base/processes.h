@@ -9,6 +9,8 @@
 #include "postmaster/bgworker.h"
 #include "utils/backend_status.h"
 
+#define XMCOH_WORKER_TYPE "xmcoh job"	/* bgw_type of the workers of jobs */
+
 typedef struct ProcessScan
 {
 	int			n;				/* entries of the local copy of the table */

@@ -21,6 +21,7 @@ int			xmcoh_max_running_jobs_per_role = 2;
 int			xmcoh_nice = 0;
 int			xmcoh_training_workers = 1;
 int			xmcoh_encoder_cache = 16;
+int			xmcoh_scoring_workers = 0;
 
 void
 xmcoh_define_settings(void)
@@ -85,6 +86,14 @@ xmcoh_define_settings(void)
 							&xmcoh_encoder_cache,
 							16, 0, MAX_KILOBYTES / 1024,
 							PGC_USERSET, GUC_UNIT_MB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("xmcoh.scoring_workers",
+							"How many further processes score the documents of a source, besides the session itself.",
+							"The answers are the same with any number. One worker slot stays free for each training job that may"
+							" still begin. The session scores documents for which no worker is free.",
+							&xmcoh_scoring_workers,
+							0, 0, XMCOH_MAX_SCORING_WORKERS,
+							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xmcoh");
 }

@@ -30,6 +30,10 @@ extern int	xmcoh_training_workers;
 /* xmcoh.encoder_cache, in MB: how many vectors of text encoders a session keeps; 0: none. */
 extern int	xmcoh_encoder_cache;
 
+/* xmcoh.scoring_workers: how many further processes score the documents of a source. */
+#define XMCOH_MAX_SCORING_WORKERS 16
+extern int	xmcoh_scoring_workers;
+
 /* Defines all of them. For _PG_init. */
 extern void xmcoh_define_settings(void);
 

@@ -368,7 +368,7 @@ refuse_changed(const GuardCheck *check)
 	xmcoh_digest_documents(&check->rule, check->batch, now);
 	PopActiveSnapshot();
 	for (int k = 0; k < check->batch; k++)
-		if (now[k].digest != check->checked[k].digest)
+		if (!xmcoh_same_hash(&now[k].digest, &check->checked[k].digest))
 			ereport(ERROR,
 					errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					errmsg("could not serialize access due to concurrent update"),

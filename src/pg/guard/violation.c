@@ -18,7 +18,6 @@
 #include "query/phrases.h"
 
 #include "xmcoh/check.h"
-#include "xmcoh/hash.h"
 
 /* ---- finding ---- */
 
@@ -46,31 +45,15 @@ find_checked(const Check *check, const char *key)
 	return bsearch(&wanted, check->document, check->n, sizeof(CheckedDocument), compare_checked);
 }
 
-static uint64
-digest_bytes(uint64 digest, const void *bytes, size_t length)
+static SeenHash
+digest_of(const Check *check, const SourceDocument *document)
 {
-	return bytes == NULL ? xmc_hash_bytes("", 0, digest + 1) : xmc_hash_bytes(bytes, length, digest + 2);
-}
+	pg_cryptohash_ctx *digest = xmcoh_digest_begin();
+	SeenHash	hash;
 
-/* A hash of the items, with all that the model reads of them, and of their positions. */
-static uint64
-digest_document(const SourceDocument *document, const xmc_options *options)
-{
-	uint64		digest = xmc_hash_bytes(&document->n, sizeof document->n, document->approved);
-
-	for (int32 i = 0; i < document->n; i++)
-	{
-		const xmc_item *item = &document->item[i];
-
-		digest = digest_bytes(digest, item->key, item->key_length);
-		digest = digest_bytes(digest, item->text, item->text_length);
-		digest = digest_bytes(digest, item->image, sizeof(float) * (size_t) options->image_dim);
-		if (document->image_text != NULL)
-			digest = digest_bytes(digest, document->image_text[i].text, document->image_text[i].length);
-		digest = digest_bytes(digest, item->text_embedding, sizeof(float) * (size_t) options->text_dim);
-		digest = digest_bytes(digest, &document->position[i], sizeof(double));
-	}
-	return digest;
+	xmcoh_digest_document(document, &check->rule->deployed.model->options, digest);
+	xmcoh_digest_end(digest, hash.byte);
+	return hash;
 }
 
 /* The filter of xmcoh_bulk_score: a document without a stored order need not be scored. */
@@ -84,7 +67,7 @@ must_be_scored(void *arg, const SourceDocument *document)
 		return false;
 	checked->exists = true;
 	if (check->rule->digests)
-		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+		checked->digest = digest_of(check, document);
 	return document->order != NULL;
 }
 
@@ -158,7 +141,7 @@ set_digest(void *arg, const SourceDocument *document)
 	CheckedDocument *checked = find_checked(check, document->key);
 
 	if (checked != NULL)
-		checked->digest = digest_document(document, &check->rule->deployed.model->options);
+		checked->digest = digest_of(check, document);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include "utils/relcache.h"
 
 #include "model/weights.h"
+#include "source/seen.h"
 
 #define LISTED_PAIRS 10
 
@@ -53,7 +54,7 @@ typedef struct CheckedDocument
 {
 	const char *key;
 	bool		exists;
-	uint64		digest;			/* of all that was read, if rule->digests; 0 for a document that does not exist */
+	SeenHash	digest;			/* of all that was read, if rule->digests; zeroes for a document that does not exist */
 	Violation  *violation;		/* in the caller's memory; NULL: the order is right, or the document has none */
 } CheckedDocument;
 

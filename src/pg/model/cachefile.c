@@ -329,6 +329,38 @@ xmcoh_cachefile_map(CacheFile *file, const char *sha256, size_t size, const char
 	return false;
 }
 
+/* ---- other processes ---- */
+
+bool
+xmcoh_cachefile_share(const CacheFile *file, SharedFile *out)
+{
+	if (file->mapping.bytes == NULL)
+		return false;
+	memcpy(out->path, file->path, sizeof out->path);
+	memcpy(out->description, file->description, sizeof out->description);
+	out->size = file->mapping.size;
+	return true;
+}
+
+bool
+xmcoh_cachefile_map_shared(CacheFile *file, const SharedFile *shared)
+{
+	struct stat st;
+	int			fd = BasicOpenFile(shared->path, O_RDONLY | PG_BINARY);
+
+	if (fd < 0)
+		return false;
+	memcpy(file->path, shared->path, sizeof file->path);
+	file->mapping.path = file->path;
+	file->mapping.is_cache = true;
+	if (fstat(fd, &st) == 0)
+		describe(&st, file->description);
+	if (strcmp(file->description, shared->description) == 0)
+		(void) xmcoh_mapping_begin(&file->mapping, fd, shared->size, PROT_READ);
+	(void) close(fd);
+	return file->mapping.bytes != NULL;
+}
+
 void
 xmcoh_cachefile_unmap(CacheFile *file)
 {

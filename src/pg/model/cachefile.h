@@ -50,6 +50,23 @@ typedef struct CacheFile
  */
 extern bool xmcoh_cachefile_map(CacheFile *file, const char *sha256, size_t size, const char **damage);
 
+/* A mapped file, for another process: its path, relative to the data directory, and what was verified. */
+typedef struct SharedFile
+{
+	char		path[MAXPGPATH];
+	char		description[CACHE_DESCRIPTION];
+	size_t		size;
+} SharedFile;
+
+/* False: the file is not mapped. */
+extern bool xmcoh_cachefile_share(const CacheFile *file, SharedFile *out);
+
+/*
+ * Maps a file that another process has mapped and verified. Reads no catalog. `file` must be zeroed and must not move. False when
+ * the file is missing, or is not the one that was verified.
+ */
+extern bool xmcoh_cachefile_map_shared(CacheFile *file, const SharedFile *shared);
+
 /* Whether a mapped file is still the file that was verified. */
 extern bool xmcoh_cachefile_is_unchanged(const CacheFile *file);
 

@@ -19,7 +19,6 @@
 #include "base/lookup_mark.h"
 #include "base/statement.h"
 #include "base/xmcoh.h"
-#include "model/cachefile.h"
 #include "model/opened.h"
 #include "model/vector_cache.h"
 
@@ -31,12 +30,12 @@ PG_FUNCTION_INFO_V1(xmcoh_embed_texts);
 
 /* ---- opening ---- */
 
-typedef struct OpenEncoder
+struct OpenEncoder
 {
 	xmc_text_encoder *encoder;
 	const xmc_text_encoder_shape *shape;
 	char		sha256[SHA256_DIGITS + 1];
-} OpenEncoder;
+};
 
 static xmc_status
 open_encoder_file(xmc_ctx *ctx, const StoredFile *file, const void *bytes, bool check_all, void **out)
@@ -159,9 +158,8 @@ become_owner(Oid *user, int *security)
 						   *security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 }
 
-/* Opens an encoder, valid until the end of the transaction. */
-static const OpenEncoder *
-open_encoder(int32 encoder_id)
+const OpenEncoder *
+xmcoh_open_encoder(int32 encoder_id)
 {
 	static SPIPlanPtr plan = NULL;
 	Oid			types[1] = {INT4OID};
@@ -244,29 +242,47 @@ xmcoh_find_encoder(const char *name, size_t name_length)
 const xmc_text_encoder_shape *
 xmcoh_encoder_shape(int32 encoder_id)
 {
-	return open_encoder(encoder_id)->shape;
+	return xmcoh_open_encoder(encoder_id)->shape;
 }
 
 const char *
 xmcoh_encoder_sha256(int32 encoder_id)
 {
-	return open_encoder(encoder_id)->sha256;
+	return xmcoh_open_encoder(encoder_id)->sha256;
 }
 
 const struct xmc_transformer *
 xmcoh_encoder_transformer(int32 encoder_id, bool keep)
 {
-	const OpenEncoder *opened = open_encoder(encoder_id);
+	const OpenEncoder *opened = xmcoh_open_encoder(encoder_id);
 
 	if (keep)
 		xmcoh_keep_file(&encoder_kind, opened);
 	return xmc_text_encoder_transformer(opened->encoder);
 }
 
+bool
+xmcoh_share_encoder(int32 encoder_id, SharedFile *out)
+{
+	return xmcoh_share_file(&encoder_kind, xmcoh_open_encoder(encoder_id), out);
+}
+
+const OpenEncoder *
+xmcoh_open_shared_encoder(const SharedFile *shared)
+{
+	return xmcoh_open_shared(&encoder_kind, shared);
+}
+
+const struct xmc_transformer *
+xmcoh_transformer_of(const OpenEncoder *opened)
+{
+	return xmc_text_encoder_transformer(opened->encoder);
+}
+
 int32 *
 xmcoh_encoder_tokens(int32 encoder_id, const char *text, size_t length, int32 *n)
 {
-	const OpenEncoder *opened = open_encoder(encoder_id);
+	const OpenEncoder *opened = xmcoh_open_encoder(encoder_id);
 	int32	   *token = palloc(sizeof(int32) * (Size) opened->shape->max_tokens);
 	xmc_ctx		ctx = xmcoh_context();
 
@@ -289,12 +305,11 @@ compare_texts(const void *a, const void *b, void *arg)
 }
 
 /* Embeds the texts with the numbers in `missing` (n), equal ones once; fills out and the cache. */
-static void
-compute(const OpenEncoder *opened, int32 n, int32 *missing, const xmc_encoder_text *text, float *out)
+static xmc_status
+compute(xmc_ctx *ctx, const OpenEncoder *opened, int32 n, int32 *missing, const xmc_encoder_text *text, float *out)
 {
 	int32		dim = opened->shape->dim;
 	xmc_encoder_text *distinct = MemoryContextAllocHuge(CurrentMemoryContext, (Size) n * sizeof(xmc_encoder_text));
-	xmc_ctx		ctx = xmcoh_context();
 	int32		n_distinct = 0;
 	float	   *vector;			/* (n_distinct, dim) */
 
@@ -303,7 +318,7 @@ compute(const OpenEncoder *opened, int32 n, int32 *missing, const xmc_encoder_te
 		if (i == 0 || compare_texts(&missing[i - 1], &missing[i], (void *) text) != 0)
 			distinct[n_distinct++] = text[missing[i]];
 	vector = MemoryContextAllocHuge(CurrentMemoryContext, (Size) n_distinct * (Size) dim * sizeof(float));
-	XMCOH_TRY(xmc_text_encoder_embed(&ctx, opened->encoder, n_distinct, distinct, vector), &ctx);
+	XMC_TRY(xmc_text_encoder_embed(ctx, opened->encoder, n_distinct, distinct, vector));
 
 	for (int32 i = 0, at = -1; i < n; i++)
 	{
@@ -314,25 +329,35 @@ compute(const OpenEncoder *opened, int32 n, int32 *missing, const xmc_encoder_te
 		}
 		memcpy(out + (size_t) missing[i] * (size_t) dim, vector + (size_t) at * (size_t) dim, (size_t) dim * sizeof(float));
 	}
+	return XMC_OK;
 }
 
-void
-xmcoh_encode_texts(int32 encoder_id, int32 n, const xmc_encoder_text *text, float *out)
+xmc_status
+xmcoh_encode_texts_by(xmc_ctx *ctx, const OpenEncoder *opened, int32 n, const xmc_encoder_text *text, float *out)
 {
-	const OpenEncoder *opened = open_encoder(encoder_id);
 	int32		dim = opened->shape->dim;
 	MemoryContext computing = AllocSetContextCreate(CurrentMemoryContext, "xmcoh encoding", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(computing);
 	int32	   *missing = MemoryContextAllocHuge(computing, (Size) Max(n, 1) * sizeof(int32));
 	int32		n_missing = 0;
+	xmc_status	status = XMC_OK;
 
 	for (int32 i = 0; i < n; i++)
 		if (!xmcoh_cached_vector(opened->sha256, &text[i], dim, out + (size_t) i * (size_t) dim))
 			missing[n_missing++] = i;
 	if (n_missing > 0)
-		compute(opened, n_missing, missing, text, out);
+		status = compute(ctx, opened, n_missing, missing, text, out);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(computing);
+	return status;
+}
+
+void
+xmcoh_encode_texts(int32 encoder_id, int32 n, const xmc_encoder_text *text, float *out)
+{
+	xmc_ctx		ctx = xmcoh_context();
+
+	XMCOH_TRY(xmcoh_encode_texts_by(&ctx, xmcoh_open_encoder(encoder_id), n, text, out), &ctx);
 }
 
 /* ---- SQL functions ---- */

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "model/cachefile.h"
+
 #include "xmcoh/text_encoder.h"
 
 /*
@@ -29,6 +31,21 @@ extern const char *xmcoh_encoder_sha256(int32 encoder_id);
  */
 extern const struct xmc_transformer *xmcoh_encoder_transformer(int32 encoder_id, bool keep);
 
+/* An encoder that is open in this process. */
+typedef struct OpenEncoder OpenEncoder;
+
+/* Opens an encoder by number, likewise. Errors: the same. */
+extern const OpenEncoder *xmcoh_open_encoder(int32 encoder_id);
+
+/* The file of an encoder, for a process that is connected to no database; false: this session has a private copy. */
+extern bool xmcoh_share_encoder(int32 encoder_id, SharedFile *out);
+
+/* An encoder that another process shares, in such a process, until that ends; NULL: the file is not there any more. */
+extern const OpenEncoder *xmcoh_open_shared_encoder(const SharedFile *shared);
+
+/* The parameters of an open encoder. */
+extern const struct xmc_transformer *xmcoh_transformer_of(const OpenEncoder *opened);
+
 /* The tokens of a text in UTF-8, likewise: *n of them, in CurrentMemoryContext. Errors: the same, and those of the core. */
 extern int32 *xmcoh_encoder_tokens(int32 encoder_id, const char *text, size_t length, int32 *n);
 
@@ -38,5 +55,8 @@ extern int32 *xmcoh_encoder_tokens(int32 encoder_id, const char *text, size_t le
  * data_corrupted, those of the core.
  */
 extern void xmcoh_encode_texts(int32 encoder_id, int32 n, const xmc_encoder_text *text, float *out);
+
+/* The same with an encoder that is open, under a given context. Errors: those of the core. */
+extern xmc_status xmcoh_encode_texts_by(xmc_ctx *ctx, const OpenEncoder *opened, int32 n, const xmc_encoder_text *text, float *out);
 
 #endif

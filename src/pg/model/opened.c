@@ -9,7 +9,6 @@
 #include "utils/memutils.h"
 
 #include "base/xmcoh.h"
-#include "model/cachefile.h"
 
 typedef struct OpenFile
 {
@@ -230,6 +229,27 @@ xmcoh_open_file(OpenKind *kind, const StoredFile *file)
 	MemoryContextSetParent(opened->context, TopMemoryContext);
 	opened->next = kind->current;
 	kind->current = opened;
+	return opened->object;
+}
+
+bool
+xmcoh_share_file(const OpenKind *kind, const void *object, SharedFile *out)
+{
+	for (const OpenFile *opened = kind->current; opened != NULL; opened = opened->next)
+		if (opened->object == object)
+			return opened->private == NULL && xmcoh_cachefile_share(&opened->shared, out);
+	return false;
+}
+
+void *
+xmcoh_open_shared(OpenKind *kind, const SharedFile *shared)
+{
+	StoredFile	file = {.sha256 = shared->path + strlen(shared->path) - SHA256_DIGITS,.size = shared->size};
+	OpenFile   *opened = new_open_file(kind, &file);
+	xmc_ctx		ctx;
+
+	if (!xmcoh_cachefile_map_shared(&opened->shared, shared) || open_bytes(kind, &file, opened, false, &ctx) != XMC_OK)
+		return NULL;
 	return opened->object;
 }
 

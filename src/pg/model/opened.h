@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "model/cachefile.h"
+
 #include "xmcoh/base.h"
 
 /* A file as a row of a table describes it. */
@@ -44,6 +46,15 @@ typedef struct OpenKind
  * data_corrupted, out_of_memory, those of `read`.
  */
 extern void *xmcoh_open_file(OpenKind *kind, const StoredFile *file);
+
+/* The file of an object that xmcoh_open_file has given, for another process; false: this session has a private copy. */
+extern bool xmcoh_share_file(const OpenKind *kind, const void *object, SharedFile *out);
+
+/*
+ * Opens a file that another process shares, in one that is connected to no database; it stays open until the process ends. NULL:
+ * the file is not there any more.
+ */
+extern void *xmcoh_open_shared(OpenKind *kind, const SharedFile *shared);
 
 /* Keeps an object that xmcoh_open_file has just given valid until the process ends, for a training of many transactions. */
 extern void xmcoh_keep_file(OpenKind *kind, const void *object);

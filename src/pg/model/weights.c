@@ -9,7 +9,6 @@
 #include "utils/builtins.h"
 
 #include "base/statement.h"
-#include "model/cachefile.h"
 #include "model/encoders.h"
 #include "model/opened.h"
 
@@ -260,4 +259,41 @@ xmcoh_lookup_deployed(ModelLookup *lookup, MemoryContext context, const char *na
 	lookup->name_length = name_length;
 	xmcoh_mark_lookup(&lookup->mark);
 	return &lookup->answer;
+}
+
+/* ---- other processes ---- */
+
+bool
+xmcoh_share_deployed(const DeployedModel *deployed, const bool encodes[XMC_MODALITIES], SharedModel *out)
+{
+	memset(out, 0, sizeof *out);
+	if (!xmcoh_share_file(&weights_kind, deployed->model, &out->weights))
+		return false;
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		bool		is_tuned = deployed->model->network[m].n_adapters > 0;
+
+		if (deployed->encoder[m] > 0 && (encodes[m] || is_tuned) && !xmcoh_share_encoder(deployed->encoder[m], &out->encoder[m]))
+			return false;
+	}
+	return true;
+}
+
+const xmc_model *
+xmcoh_open_shared_model(const SharedModel *shared, const OpenEncoder *encoder[XMC_MODALITIES])
+{
+	xmc_model  *model = xmcoh_open_shared(&weights_kind, &shared->weights);
+
+	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
+		encoder[m] = NULL;
+		if (shared->encoder[m].path[0] == '\0')
+			continue;
+		encoder[m] = xmcoh_open_shared_encoder(&shared->encoder[m]);
+		if (encoder[m] == NULL)
+			return NULL;
+	}
+	if (model != NULL && model->network[XMC_TEXT].n_adapters > 0 && encoder[XMC_TEXT] != NULL)
+		model->base_encoder = xmcoh_transformer_of(encoder[XMC_TEXT]);
+	return model;
 }

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "base/lookup_mark.h"
+#include "model/cachefile.h"
 
 #include "xmcoh/model.h"
 
@@ -45,6 +46,24 @@ extern const DeployedModel *xmcoh_lookup_deployed(ModelLookup *lookup, MemoryCon
 
 /* The same, for a caller that looks up once. A deployed version must be there. */
 extern DeployedModel xmcoh_find_deployed(const char *name, size_t name_length);
+
+struct OpenEncoder;				/* encoders.h */
+
+/* The files of a deployed version, for a process that is connected to no database. */
+typedef struct SharedModel
+{
+	SharedFile	weights;
+	SharedFile	encoder[XMC_MODALITIES];	/* of the text encoders; path "": none is needed */
+} SharedModel;
+
+/*
+ * `encodes`: vectors of texts are to be computed, in place of a text's or an image's embedding. False: the session has a private copy
+ * of a file, because its cache file cannot be written.
+ */
+extern bool xmcoh_share_deployed(const DeployedModel *deployed, const bool encodes[XMC_MODALITIES], SharedModel *out);
+
+/* Opens them in such a process; encoder[m] NULL: not shared. NULL: they are not there any more. */
+extern const xmc_model *xmcoh_open_shared_model(const SharedModel *shared, const struct OpenEncoder *encoder[XMC_MODALITIES]);
 
 /*
  * Any version, by number, with the caller's privileges. Unlike a DeployedModel, the result stays valid after the

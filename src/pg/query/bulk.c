@@ -14,6 +14,7 @@
 #include "base/xmcoh.h"
 #include "query/arguments.h"
 #include "query/encoded.h"
+#include "query/scoring_workers.h"
 
 #include "xmcoh/decided.h"
 
@@ -22,7 +23,7 @@
 #define BATCH_PAIRS (1 << 18)	/* one megabyte for each matrix of scores */
 #define BATCH_NUMBERS (1 << 22) /* of embeddings: 16 MB */
 
-typedef struct Batch
+typedef struct ScoredBatch
 {
 	const xmc_model *model;
 	const xmc_guidance_rule *rule;
@@ -32,7 +33,7 @@ typedef struct Batch
 	int64		pairs;			/* sum of n * n */
 	int64		numbers;		/* of embeddings */
 	BulkDocument document[BATCH_DOCUMENTS];
-} Batch;
+} ScoredBatch;
 
 /* Copies of the texts of a document, beside its keys, which are copied already. */
 static const xmc_item *
@@ -52,7 +53,7 @@ copy_texts(const SourceDocument *from, const char *const *key)
 
 /* Copies what the reader frees with its next document, and builds the core's document. */
 static void
-add_document(Batch *batch, const SourceDocument *from)
+add_document(ScoredBatch *batch, const SourceDocument *from)
 {
 	BulkDocument *to = &batch->document[batch->n];
 	const xmc_options *options = &batch->model->options;
@@ -135,7 +136,7 @@ xmcoh_decided_with_order(const BulkDocument *scored)
 }
 
 static void
-score_batch(Batch *batch)
+score_batch(ScoredBatch *batch)
 {
 	xmc_document document[BATCH_DOCUMENTS];
 	xmc_scores	scores[BATCH_DOCUMENTS];
@@ -222,16 +223,72 @@ xmcoh_bulk_sources(int32 model_id, Oid source)
 	return sources;
 }
 
+/* Scores the documents of a source and visits them, batch by batch. */
+static void
+score_source(ScoredBatch *batch, EncodedReader *reader, MemoryContext memory)
+{
+	const SourceDocument *next;
+
+	do
+	{
+		MemoryContext before;
+
+		/* a document joins the batch; the batch is scored when it is full, and at the end of the source */
+		next = xmcoh_encoded_next(reader);
+		before = MemoryContextSwitchTo(memory);
+		if (next != NULL)
+			add_document(batch, next);
+		if (batch->n == BATCH_DOCUMENTS || batch->pairs >= BATCH_PAIRS || batch->numbers >= BATCH_NUMBERS
+			|| (next == NULL && batch->n > 0))
+		{
+			score_batch(batch);
+			MemoryContextReset(memory);
+		}
+		MemoryContextSwitchTo(before);
+	} while (next != NULL);
+}
+
+/* Has the answers about the documents of a source computed. */
+static void
+answer_source(const DeployedModel *deployed, const BulkRequest *request, const ApprovedPairs *approved, ScoringWorkers *workers,
+			  EncodedReader *reader, MemoryContext memory)
+{
+	const SourceDocument *next;
+	bool		is_checked[XMC_MODALITIES] = {false};
+	MemoryContext before = MemoryContextSwitchTo(memory);
+
+	while ((next = xmcoh_encoded_next(reader)) != NULL)
+	{
+		BatchInput	input = {.document = next,.encodes_text = deployed->encoder[XMC_TEXT] > 0};
+		xmc_ctx		ctx = xmcoh_context();
+
+		xmcoh_check_encoders(deployed, next, is_checked);
+		if (approved != NULL)
+			input.decided = xmcoh_decided(&ctx, approved, STALE_UNCHANGED, next, &input.stale);
+		/* an approved stored order counts for a check, and not for a recovered order */
+		if (!request->task->wants_order)
+			input.decided = xmcoh_decided_with_order(&(BulkDocument) {.document = {.n = next->n},.position = next->position,
+													 .approved = next->approved,.decided = input.decided});
+		if (request->keep != NULL)
+			input.note = request->keep(request->arg, next);
+		xmcoh_scoring_add(workers, &input);
+		MemoryContextReset(memory);
+	}
+	MemoryContextSwitchTo(before);
+}
+
 void
 xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, const BulkRequest *request)
 {
 	/* first, since reading relations of pairs may run code that changes what the sources are */
-	const ApprovedPairs *approved = request->decided ? xmcoh_read_pairs(deployed->model_id, request->keys, true) : NULL;
+	const ApprovedPairs *approved = request->approved ? request->approved :
+		request->decided ? xmcoh_read_pairs(deployed->model_id, request->keys, true) : NULL;
 	List	   *sources = xmcoh_bulk_sources(deployed->model_id, request->source);
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "xmcoh batch", ALLOCSET_DEFAULT_SIZES);
-	Batch	   *batch = palloc0(sizeof(Batch));
+	ScoredBatch *batch = palloc0(sizeof(ScoredBatch));
 	EncodedRequest wanted = {.options = &deployed->model->options,.deployed = deployed,.keys = request->keys,
-	.filter = request->filter,.arg = request->arg};
+	.filter = request->filter,.arg = request->arg,.lazily = request->task != NULL};
+	ScoringWorkers *workers = NULL;
 	ListCell   *cell;
 
 	xmcoh_sources_by(sources, request->by);
@@ -240,30 +297,25 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	batch->rule = rule;
 	batch->request = request;
 	batch->approved = approved;
+	if (request->task != NULL)
+	{
+		BatchTask	task = *request->task;
+
+		task.rule = *rule;
+		workers = xmcoh_scoring_begin(deployed, &task, request->answer, request->arg);
+	}
 	foreach(cell, sources)
 	{
 		EncodedReader *reader = xmcoh_encoded_open(lfirst(cell), &wanted);
-		const SourceDocument *next;
 
-		do
-		{
-			MemoryContext before;
-
-			/* a document joins the batch; the batch is scored when it is full, and at the end of the source */
-			next = xmcoh_encoded_next(reader);
-			before = MemoryContextSwitchTo(memory);
-			if (next != NULL)
-				add_document(batch, next);
-			if (batch->n == BATCH_DOCUMENTS || batch->pairs >= BATCH_PAIRS || batch->numbers >= BATCH_NUMBERS
-				|| (next == NULL && batch->n > 0))
-			{
-				score_batch(batch);
-				MemoryContextReset(memory);
-			}
-			MemoryContextSwitchTo(before);
-		} while (next != NULL);
+		if (workers != NULL)
+			answer_source(deployed, request, approved, workers, reader, memory);
+		else
+			score_source(batch, reader, memory);
 		xmcoh_encoded_close(reader);
 	}
+	if (workers != NULL)
+		xmcoh_scoring_end(workers);
 	pfree(batch);
 	MemoryContextDelete(memory);
 }

@@ -11,6 +11,7 @@
 #include "fmgr.h"
 
 #include "model/weights.h"
+#include "query/batch.h"
 #include "source/keys.h"
 #include "source/pairs.h"
 #include "source/source.h"
@@ -46,6 +47,9 @@ typedef void (*BulkVisitor) (void *arg, const BulkDocument *document);
  */
 typedef void (*BulkNote) (void *arg, const SourceDocument *document, const ApprovedPairs *pairs, BulkDocument *to);
 
+/* The note of a document for BatchDocument.note, as the document was read. */
+typedef void *(*BulkKeep) (void *arg, const SourceDocument *document);
+
 /* What to score. */
 typedef struct BulkRequest
 {
@@ -53,11 +57,20 @@ typedef struct BulkRequest
 	const DocumentKeys *keys;	/* the wanted documents; NULL: all */
 	const char *by;				/* a column that the visitor groups documents by (xmcoh_sources_by); NULL: none */
 	bool		decided;		/* decisions about the documents are read, too */
+	const ApprovedPairs *approved;	/* these, if they have been read already; else NULL */
 	bool		texts;			/* texts are kept for the visitor */
 	BulkFilter	filter;			/* NULL: all documents that are read */
 	BulkNote	note;			/* NULL: nothing is kept */
 	BulkVisitor visit;
-	void	   *arg;			/* of filter, note and visitor */
+	void	   *arg;			/* of filter, note, keep and the visitors */
+
+	/*
+	 * Instead of scores: answers, which several processes compute (scoring_workers.h). Its rule is not used. NULL: none; `texts`, `note`
+	 * and `visit` are not used otherwise.
+	 */
+	const BatchTask *task;
+	BulkKeep	keep;			/* NULL: nothing is kept */
+	BatchVisitor answer;
 } BulkRequest;
 
 /* xmcoh_source_columns, with the error object_not_in_prerequisite_state when the model has no source. */

@@ -1,7 +1,8 @@
 /*
- * check.c - the SQL function check_documents: what is wrong with the stored orders of documents, and how sure that is.
+ * check.c - the SQL function check_documents: what is wrong with the stored orders of documents, and how sure that is; check.h has
+ * what document_state.c shares.
  */
-#include "postgres.h"
+#include "query/check.h"
 
 #include <math.h>
 
@@ -28,11 +29,7 @@ enum
 	WORST_PROBABILITY, VERDICT, MOVES, GROUP, COLUMNS
 };
 
-typedef struct CheckOutput
-{
-	ReturnSetInfo *result;
-	double		threshold;
-} CheckOutput;
+StaticAssertDecl(GROUP == XMCOH_CHECK_COLUMNS, "the columns that others keep come first");
 
 static const char *const verdict_names[] = {
 	[XMC_VERDICT_OK] = "ok", [XMC_VERDICT_SUSPECT] = "suspect", [XMC_VERDICT_UNSURE] = "unsure"
@@ -40,8 +37,9 @@ static const char *const verdict_names[] = {
 
 /* A JSON array of the moves, each an object. */
 static Datum
-moves_json(const BulkDocument *scored, const xmc_check *check)
+moves_json(const BatchDocument *checked)
 {
+	const xmc_check *check = &checked->check;
 	StringInfoData text;
 
 	initStringInfo(&text);
@@ -51,7 +49,7 @@ moves_json(const BulkDocument *scored, const xmc_check *check)
 		const xmc_move *move = &check->move[k];
 
 		appendStringInfoString(&text, k ? ", {\"item\": " : "{\"item\": ");
-		escape_json(&text, scored->item[move->item]);
+		escape_json(&text, checked->item[move->item]);
 		appendStringInfo(&text, ", \"from\": %d, \"to\": %d, \"probability\": %s}", move->from, move->to,
 						 float8out_internal(move->probability));
 	}
@@ -59,45 +57,49 @@ moves_json(const BulkDocument *scored, const xmc_check *check)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.data));
 }
 
-static void
-put_check(void *arg, const BulkDocument *scored)
+void
+xmcoh_check_columns(const BatchDocument *checked, Datum *values, bool *nulls)
 {
-	const CheckOutput *output = arg;
-	xmc_ctx		ctx = xmcoh_context();
-	Datum		values[COLUMNS];
-	bool		nulls[COLUMNS] = {false};
-	xmc_check	check;
-	bool		all_decided;
-	const char *verdict;
+	const xmc_check *check = &checked->check;
+	bool		all_decided = check->pairs > 0 && check->decided_pairs == check->pairs && check->violated_pairs == 0;
+	const char *verdict = check->violated_pairs > 0 ? verdict_names[XMC_VERDICT_SUSPECT]
+		: checked->stale ? "stale" : all_decided ? "approved" : verdict_names[check->verdict];
 
-	XMCOH_TRY(xmc_check_order(&ctx, scored->document.n, scored->scores.score[XMC_SCORE_FUSED], xmcoh_decided_with_order(scored),
-							  scored->position, output->threshold, &check), &ctx);
-	all_decided = check.pairs > 0 && check.decided_pairs == check.pairs && check.violated_pairs == 0;
-	verdict = check.violated_pairs > 0 ? verdict_names[XMC_VERDICT_SUSPECT]
-		: scored->stale ? "stale" : all_decided ? "approved" : verdict_names[check.verdict];
-	values[DOCUMENT] = CStringGetTextDatum(scored->key);
-	values[ITEMS] = Int32GetDatum(scored->document.n);
-	values[APPROVED] = BoolGetDatum(all_decided && !scored->stale);
-	values[COHERENCE] = Float8GetDatum(check.coherence);
-	values[BEST_COHERENCE] = Float8GetDatum(check.best_coherence);
-	values[GAIN] = Float8GetDatum(check.gain);
-	values[CONFIDENT_PAIRS] = Int32GetDatum((int32) check.confident_pairs);
-	values[VIOLATED_PAIRS] = Int32GetDatum((int32) check.violated_pairs);
-	values[WORST_BEFORE] = check.worst_before >= 0 ? CStringGetTextDatum(scored->item[check.worst_before]) : (Datum) 0;
-	values[WORST_AFTER] = check.worst_after >= 0 ? CStringGetTextDatum(scored->item[check.worst_after]) : (Datum) 0;
-	values[WORST_PROBABILITY] = Float8GetDatum(check.worst_probability);
+	memset(nulls, 0, sizeof(bool) * XMCOH_CHECK_COLUMNS);
+	values[DOCUMENT] = CStringGetTextDatum(checked->key);
+	values[ITEMS] = Int32GetDatum(checked->n);
+	values[APPROVED] = BoolGetDatum(all_decided && !checked->stale);
+	values[COHERENCE] = Float8GetDatum(check->coherence);
+	values[BEST_COHERENCE] = Float8GetDatum(check->best_coherence);
+	values[GAIN] = Float8GetDatum(check->gain);
+	values[CONFIDENT_PAIRS] = Int32GetDatum((int32) check->confident_pairs);
+	values[VIOLATED_PAIRS] = Int32GetDatum((int32) check->violated_pairs);
+	values[WORST_BEFORE] = check->worst_before >= 0 ? CStringGetTextDatum(checked->item[check->worst_before]) : (Datum) 0;
+	values[WORST_AFTER] = check->worst_after >= 0 ? CStringGetTextDatum(checked->item[check->worst_after]) : (Datum) 0;
+	values[WORST_PROBABILITY] = Float8GetDatum(check->worst_probability);
 	values[VERDICT] = CStringGetTextDatum(verdict);
-	values[MOVES] = moves_json(scored, &check);
-	values[GROUP] = scored->by ? CStringGetTextDatum(scored->by) : (Datum) 0;
-	nulls[COHERENCE] = nulls[BEST_COHERENCE] = nulls[GAIN] = check.pairs == 0;
-	nulls[GROUP] = scored->by == NULL;
-	nulls[WORST_BEFORE] = nulls[WORST_AFTER] = nulls[WORST_PROBABILITY] = check.violated_pairs == 0;
-	tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
+	values[MOVES] = moves_json(checked);
+	nulls[COHERENCE] = nulls[BEST_COHERENCE] = nulls[GAIN] = check->pairs == 0;
+	nulls[WORST_BEFORE] = nulls[WORST_AFTER] = nulls[WORST_PROBABILITY] = check->violated_pairs == 0;
 }
 
-/* The threshold for a precision, with a NOTICE where the version does not know it. */
-static double
-find_threshold(const DeployedModel *deployed, double precision)
+/* ---- check_documents(model, source, documents, precision) ---- */
+
+static void
+put_check(void *arg, const BatchDocument *checked)
+{
+	const ReturnSetInfo *result = arg;
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+
+	xmcoh_check_columns(checked, values, nulls);
+	values[GROUP] = checked->by ? CStringGetTextDatum(checked->by) : (Datum) 0;
+	nulls[GROUP] = checked->by == NULL;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+double
+xmcoh_check_threshold(const DeployedModel *deployed, double precision)
 {
 	double		threshold = xmc_check_threshold(deployed->model, XMC_SCORE_FUSED, precision);
 
@@ -120,16 +122,17 @@ Datum
 xmcoh_check_documents(PG_FUNCTION_ARGS)
 {
 	static const xmc_guidance_rule as_new = {.as_new = true};	/* as the table of reliability was made */
-	CheckOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	BatchTask	task = {0};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
-	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.visit = put_check,
-		.arg = &output,.keys = xmcoh_document_keys(fcinfo->args[2]),.by = xmcoh_by_argument(fcinfo->args[4])};
+	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.task = &task,
+		.answer = put_check,.arg = fcinfo->resultinfo,.keys = xmcoh_document_keys(fcinfo->args[2]),
+	.by = xmcoh_by_argument(fcinfo->args[4])};
 	double		precision = xmcoh_precision_argument(fcinfo->args[3]);
 	DeployedModel deployed;
 
 	InitMaterializedSRF(fcinfo, 0);
 	deployed = xmcoh_find_deployed(VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model));
-	output.threshold = find_threshold(&deployed, precision);
+	task.threshold = xmcoh_check_threshold(&deployed, precision);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	xmcoh_bulk_score(&deployed, &as_new, &request);

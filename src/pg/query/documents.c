@@ -13,7 +13,6 @@
 
 #include "query/arguments.h"
 #include "query/bulk.h"
-#include "query/scored_document.h"
 
 #include "xmcoh/decided.h"
 #include "xmcoh/order.h"
@@ -23,44 +22,35 @@ PG_FUNCTION_INFO_V1(xmcoh_pair_scores);
 
 /* ---- order_documents(model, source, evidence, guidance, alignment, rounds, documents) ---- */
 
-typedef struct OrderOutput
-{
-	ReturnSetInfo *result;
-	xmc_score_kind score_kind;
-} OrderOutput;
-
 static void
-put_order(void *arg, const BulkDocument *scored)
+put_order(void *arg, const BatchDocument *answered)
 {
-	OrderOutput *output = arg;
-	int32	   *order = palloc(sizeof(int32) * (Size) (scored->document.n + 1));
-	int32		n = xmcoh_decode_scores(&scored->document, &scored->scores, output->score_kind, scored->decided, order);
-	Datum		values[4] = {CStringGetTextDatum(scored->key)};
+	const ReturnSetInfo *result = arg;
+	Datum		values[4] = {CStringGetTextDatum(answered->key)};
 
-	for (int32 k = 0; k < n; k++)
+	for (int32 k = 0; k < answered->n_ordered; k++)
 	{
-		int32		i = order[k];
-		bool		nulls[4] = {false, false, false, isnan(scored->position[i])};
+		int32		i = answered->order[k];
+		bool		nulls[4] = {false, false, false, isnan(answered->position[i])};
 
-		values[1] = CStringGetTextDatum(scored->item[i]);
+		values[1] = CStringGetTextDatum(answered->item[i]);
 		values[2] = Int32GetDatum(k + 1);
-		values[3] = nulls[3] ? (Datum) 0 : Float8GetDatum(scored->position[i]);
-		tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
+		values[3] = nulls[3] ? (Datum) 0 : Float8GetDatum(answered->position[i]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 }
 
 Datum
 xmcoh_order_documents(PG_FUNCTION_ARGS)
 {
-	OrderOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	xmc_guidance_rule rule = xmcoh_guidance_arguments(fcinfo, 3);
-	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.visit = put_order,
-		.arg = &output,.keys = xmcoh_document_keys(fcinfo->args[6])};
+	BatchTask	task = {.wants_order = true,.kind = xmcoh_score_kind_argument(fcinfo->args[2])};
+	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.task = &task,
+		.answer = put_order,.arg = fcinfo->resultinfo,.keys = xmcoh_document_keys(fcinfo->args[6])};
 	DeployedModel deployed;
 
-	output.score_kind = xmcoh_score_kind_argument(fcinfo->args[2]);
-	if (output.score_kind == XMC_SCORE_FUSED && !xmc_guidance_has_fused(&rule))
+	if (task.kind == XMC_SCORE_FUSED && !xmc_guidance_has_fused(&rule))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no fused order with guidance \"paper\" or alignment \"inferred\""),

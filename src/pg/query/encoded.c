@@ -14,17 +14,8 @@
 #define BATCH_TEXTS 4096		/* to be encoded */
 #define BATCH_BYTES (1 << 24)	/* of embeddings and texts */
 
-/* Texts that one encoder is to make vectors of, and where each vector belongs. */
-typedef struct TextList
-{
-	int32		n;
-	int32		capacity;
-	xmc_encoder_text *text;		/* (n) */
-	const float ***to;			/* (n) */
-} TextList;
-
-static void
-add_text(TextList *list, const char *text, size_t length, const float **to)
+void
+xmcoh_list_text(TextList *list, const char *text, size_t length, const float **to)
 {
 	if (list->n == list->capacity)
 	{
@@ -43,8 +34,8 @@ static void
 list_texts(TextList *list, int32 n, xmc_item *item)
 {
 	for (int32 i = 0; i < n; i++)
-		if (item[i].text_embedding == NULL && item[i].text != NULL && item[i].text_length > 0)
-			add_text(list, item[i].text, item[i].text_length, &item[i].text_embedding);
+		if (xmcoh_lacks_vector(&item[i]))
+			xmcoh_list_text(list, item[i].text, item[i].text_length, &item[i].text_embedding);
 }
 
 /* ERROR unless the version was trained with this encoder of a modality. */
@@ -63,6 +54,16 @@ check_encoder(const DeployedModel *deployed, int32 encoder_id, xmc_modality moda
 				errhint("Train the model anew."));
 }
 
+static void
+check_dim(int32 encoder_id, int32 dim)
+{
+	if (xmcoh_encoder_shape(encoder_id)->dim != dim)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_CORRUPTED),
+				errmsg("the model reads embeddings of %d numbers, but its encoder makes vectors of %d", dim,
+					   xmcoh_encoder_shape(encoder_id)->dim));
+}
+
 /* Encodes the texts of a list, in CurrentMemoryContext. */
 static void
 encode_list(const TextList *list, const DeployedModel *deployed, int32 encoder_id, xmc_modality modality, int32 dim)
@@ -72,11 +73,7 @@ encode_list(const TextList *list, const DeployedModel *deployed, int32 encoder_i
 	if (list->n == 0)
 		return;
 	check_encoder(deployed, encoder_id, modality);
-	if (xmcoh_encoder_shape(encoder_id)->dim != dim)
-		ereport(ERROR,
-				errcode(ERRCODE_DATA_CORRUPTED),
-				errmsg("the model reads embeddings of %d numbers, but its encoder makes vectors of %d", dim,
-					   xmcoh_encoder_shape(encoder_id)->dim));
+	check_dim(encoder_id, dim);
 	vector = palloc_extended(sizeof(float) * (Size) list->n * (Size) dim, MCXT_ALLOC_HUGE);
 	xmcoh_encode_texts(encoder_id, list->n, list->text, vector);
 	for (int32 k = 0; k < list->n; k++)
@@ -158,7 +155,7 @@ list_document(const EncodedReader *reader, const SourceDocument *document, TextL
 		list_texts(&list[XMC_TEXT], document->n, document->item);
 	for (int32 i = 0; i < document->n && document->image_text != NULL; i++)
 		if (document->image_text[i].text != NULL)
-			add_text(&list[XMC_IMAGE], document->image_text[i].text, document->image_text[i].length,
+			xmcoh_list_text(&list[XMC_IMAGE], document->image_text[i].text, document->image_text[i].length,
 					 &document->item[i].image);
 }
 
@@ -200,7 +197,7 @@ xmcoh_encoded_next(EncodedReader *reader)
 	const SourceDocument *document;
 	MemoryContext caller;
 
-	if (!reader->has_encoder)
+	if (!reader->has_encoder || reader->request->lazily)
 		return next_wanted(reader);
 	if (reader->next < reader->n)
 		return &reader->document[reader->next++];
@@ -233,4 +230,24 @@ xmcoh_encoded_visit(List *sources, const EncodedRequest *request, SourceVisitor 
 			more = visit(arg, document);
 		xmcoh_encoded_close(reader);
 	}
+}
+
+void
+xmcoh_check_encoders(const DeployedModel *deployed, const SourceDocument *document, bool is_checked[XMC_MODALITIES])
+{
+	const xmc_options *options = &deployed->model->options;
+	bool		lacks[XMC_MODALITIES] = {false};
+
+	for (int32 i = 0; i < document->n; i++)
+	{
+		lacks[XMC_TEXT] = lacks[XMC_TEXT] || (deployed->encoder[XMC_TEXT] > 0 && xmcoh_lacks_vector(&document->item[i]));
+		lacks[XMC_IMAGE] = lacks[XMC_IMAGE] || (document->image_text != NULL && document->image_text[i].text != NULL);
+	}
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (lacks[m] && !is_checked[m])
+		{
+			is_checked[m] = true;
+			check_encoder(deployed, deployed->encoder[m], (xmc_modality) m);
+			check_dim(deployed->encoder[m], m == XMC_TEXT ? options->text_dim : options->image_dim);
+		}
 }

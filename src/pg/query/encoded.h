@@ -13,6 +13,24 @@
 #include "model/weights.h"
 #include "source/source.h"
 
+/* Texts that one encoder is to make vectors of, and where each vector belongs. Begins with zeroes. */
+typedef struct TextList
+{
+	int32		n;
+	int32		capacity;
+	xmc_encoder_text *text;		/* (n) */
+	const float ***to;			/* (n) */
+} TextList;
+
+extern void xmcoh_list_text(TextList *list, const char *text, size_t length, const float **to);
+
+/* Whether the text encoder of a model is to make the vector of an item's text. */
+static inline bool
+xmcoh_lacks_vector(const xmc_item *item)
+{
+	return item->text_embedding == NULL && item->text != NULL && item->text_length > 0;
+}
+
 /* Sets the text embeddings that the items of a call lack; in CurrentMemoryContext. Errors: those of xmcoh_encoded_next. */
 extern void xmcoh_encode_items(const DeployedModel *deployed, int32 n, xmc_item *item);
 
@@ -27,6 +45,7 @@ typedef struct EncodedRequest
 	const DocumentKeys *keys;	/* the wanted documents; NULL: all */
 	EncodedFilter filter;		/* NULL: all documents that are read */
 	void	   *arg;			/* of the filter */
+	bool		lazily;			/* the vectors are computed later: documents are given as they are read */
 } EncodedRequest;
 
 typedef struct EncodedReader EncodedReader;
@@ -44,5 +63,11 @@ extern void xmcoh_encoded_close(EncodedReader *reader);
 
 /* Visits the wanted documents of all sources of a list, as xmcoh_source_visit does. */
 extern void xmcoh_encoded_visit(List *sources, const EncodedRequest *request, SourceVisitor visit, void *arg);
+
+/*
+ * ERROR, as xmcoh_encoded_next raises, unless the version was trained with the encoders that are to compute what a document lacks.
+ * is_checked[m]: encoder m has been checked before.
+ */
+extern void xmcoh_check_encoders(const DeployedModel *deployed, const SourceDocument *document, bool is_checked[XMC_MODALITIES]);
 
 #endif

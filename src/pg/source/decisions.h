@@ -8,6 +8,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/digest.h"
 #include "source/keys.h"
 
 typedef enum DecisionKind
@@ -19,7 +20,7 @@ typedef enum DecisionKind
 } DecisionKind;
 
 /* A hash of what the reviewer saw (seen.h). */
-#define SEEN_HASH_BYTES 16
+#define SEEN_HASH_BYTES XMCOH_DIGEST_BYTES
 typedef struct SeenHash
 {
 	uint8		byte[SEEN_HASH_BYTES];

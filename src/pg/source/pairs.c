@@ -246,6 +246,23 @@ xmcoh_is_decided(const ApprovedPairs *pairs, const char *document)
 	return pairs_of(pairs, document).n_decisions > 0;
 }
 
+void
+xmcoh_digest_pairs(const ApprovedPairs *pairs, const char *document, pg_cryptohash_ctx *digest)
+{
+	DocumentPairs of = pairs_of(pairs, document);
+
+	xmcoh_digest_number(digest, (uint32) of.n_decisions);
+	for (int64 d = 0; d < of.n_decisions; d++)
+		xmcoh_digest_bytes(digest, &pairs->decisions->decision[of.first_decision + d].id, sizeof(int64));
+	for (int64 p = 0; p < of.n_pairs; p++)
+	{
+		const NamedPair *pair = &pairs->pair[of.first_pair + p];
+
+		xmcoh_digest_string(digest, pair->before, strlen(pair->before));
+		xmcoh_digest_string(digest, pair->after, strlen(pair->after));
+	}
+}
+
 /* The pairs of a decision among `items` of its items. */
 static int64
 count_pairs(const Decision *decision, int64 items)

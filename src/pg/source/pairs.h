@@ -64,6 +64,9 @@ extern void xmcoh_label_document(xmc_ctx *ctx, ApprovedPairs *pairs, StaleRule r
 extern uint8 *xmcoh_decided(xmc_ctx *ctx, const ApprovedPairs *pairs, StaleRule rule, const SourceDocument *source,
 							bool *stale);
 
+/* Adds to a digest what is decided about a document: the numbers of the decisions, and the pairs of relations. */
+extern void xmcoh_digest_pairs(const ApprovedPairs *pairs, const char *document, pg_cryptohash_ctx *digest);
+
 /* How many pairs no document used, because they name unknown documents or items, or hold a NULL. */
 extern int64 xmcoh_ignored_pairs(const ApprovedPairs *pairs);
 

@@ -3,56 +3,7 @@
  */
 #include "source/seen.h"
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
-
-/* ---- hashes ---- */
-
-static pg_cryptohash_ctx *
-begin_hash(void)
-{
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-
-	if (hash == NULL || pg_cryptohash_init(hash) < 0)
-		elog(ERROR, "could not begin a SHA-256");
-	return hash;
-}
-
-static void
-add_bytes(pg_cryptohash_ctx *hash, const void *data, Size size)
-{
-	if (pg_cryptohash_update(hash, data, size) < 0)
-		elog(ERROR, "could not compute a SHA-256");
-}
-
-/* Four bytes, the highest first, so that the hash is the same on every machine. */
-static void
-add_number(pg_cryptohash_ctx *hash, uint32 number)
-{
-	uint8		byte[4] = {(uint8) (number >> 24), (uint8) (number >> 16), (uint8) (number >> 8), (uint8) number};
-
-	add_bytes(hash, byte, sizeof byte);
-}
-
-/* A string with its length before it; NULL differs from the empty one. */
-static void
-add_string(pg_cryptohash_ctx *hash, const char *string, Size length)
-{
-	add_number(hash, string ? (uint32) length + 1 : 0);
-	if (string)
-		add_bytes(hash, string, length);
-}
-
-static void
-end_hash(pg_cryptohash_ctx *hash, SeenHash *out)
-{
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-
-	if (pg_cryptohash_final(hash, digest, sizeof digest) < 0)
-		elog(ERROR, "could not compute a SHA-256");
-	pg_cryptohash_free(hash);
-	memcpy(out->byte, digest, SEEN_HASH_BYTES);
-}
+#include "base/digest.h"
 
 void
 xmcoh_see(const SourceDocument *document, Seen *seen)
@@ -60,33 +11,33 @@ xmcoh_see(const SourceDocument *document, Seen *seen)
 	pg_cryptohash_ctx *hash;
 
 	/* the keys in stored order; an item at the place of the item before has the same number */
-	hash = begin_hash();
+	hash = xmcoh_digest_begin();
 	for (int32 k = 0, place = 0; k < document->n_placed; k++)
 	{
 		const xmc_item *item = &document->item[document->order[k]];
 
 		if (k > 0 && document->position[document->order[k - 1]] != document->position[document->order[k]])
 			place++;
-		add_number(hash, (uint32) place);
-		add_string(hash, item->key, item->key_length);
+		xmcoh_digest_number(hash, (uint32) place);
+		xmcoh_digest_string(hash, item->key, item->key_length);
 	}
-	end_hash(hash, &seen->order);
+	xmcoh_digest_end(hash, seen->order.byte);
 
 	/* each text, and all keys and texts in the order of the keys */
 	seen->text = palloc(Max(document->n, 1) * sizeof(SeenHash));
 	for (int32 i = 0; i < document->n; i++)
 	{
-		hash = begin_hash();
-		add_string(hash, document->item[i].text, document->item[i].text_length);
-		end_hash(hash, &seen->text[i]);
+		hash = xmcoh_digest_begin();
+		xmcoh_digest_string(hash, document->item[i].text, document->item[i].text_length);
+		xmcoh_digest_end(hash, seen->text[i].byte);
 	}
-	hash = begin_hash();
+	hash = xmcoh_digest_begin();
 	for (int32 i = 0; i < document->n; i++)
 	{
-		add_string(hash, document->item[i].key, document->item[i].key_length);
-		add_bytes(hash, seen->text[i].byte, SEEN_HASH_BYTES);
+		xmcoh_digest_string(hash, document->item[i].key, document->item[i].key_length);
+		xmcoh_digest_bytes(hash, seen->text[i].byte, SEEN_HASH_BYTES);
 	}
-	end_hash(hash, &seen->texts);
+	xmcoh_digest_end(hash, seen->texts.byte);
 }
 
 /* ---- comparing ---- */
@@ -123,4 +74,23 @@ xmcoh_item_change(const Decision *decision, int32 k, const SourceDocument *docum
 	if (i < 0)
 		return ITEM_GONE;
 	return xmcoh_same_hash(&decision->text[k], &seen->text[i]) ? ITEM_SAME : ITEM_CHANGED;
+}
+
+void
+xmcoh_digest_document(const SourceDocument *document, const xmc_options *options, pg_cryptohash_ctx *digest)
+{
+	xmcoh_digest_number(digest, (uint32) document->n);
+	xmcoh_digest_number(digest, document->approved);
+	for (int32 i = 0; i < document->n; i++)
+	{
+		const xmc_item *item = &document->item[i];
+
+		xmcoh_digest_string(digest, item->key, item->key_length);
+		xmcoh_digest_string(digest, item->text, item->text_length);
+		xmcoh_digest_string(digest, item->image, sizeof(float) * (Size) options->image_dim);
+		if (document->image_text != NULL)
+			xmcoh_digest_string(digest, document->image_text[i].text, document->image_text[i].length);
+		xmcoh_digest_string(digest, item->text_embedding, sizeof(float) * (Size) options->text_dim);
+		xmcoh_digest_bytes(digest, &document->position[i], sizeof(double));
+	}
 }

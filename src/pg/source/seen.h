@@ -7,6 +7,7 @@
 #ifndef XMCOH_PG_SEEN_H
 #define XMCOH_PG_SEEN_H
 
+#include "base/digest.h"
 #include "source/decisions.h"
 #include "source/source.h"
 
@@ -19,6 +20,12 @@ typedef struct Seen
 
 /* Allocates in CurrentMemoryContext. */
 extern void xmcoh_see(const SourceDocument *document, Seen *seen);
+
+/*
+ * Adds to a digest all that a version with these options reads of a document, and its positions: with embeddings, before a text
+ * encoder makes those that are missing. The digest is that of this machine.
+ */
+extern void xmcoh_digest_document(const SourceDocument *document, const xmc_options *options, pg_cryptohash_ctx *digest);
 
 extern bool xmcoh_same_hash(const SeenHash *a, const SeenHash *b);
 

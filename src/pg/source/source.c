@@ -626,7 +626,7 @@ xmcoh_source_next(SourceReader *reader)
 	MemoryContext caller = MemoryContextSwitchTo(reader->document_memory);
 
 	MemoryContextReset(reader->document_memory);
-	*document = (SourceDocument) {0};
+	*document = (SourceDocument) {.source = reader->part[0].columns->relation};
 	for (int p = 0; p < reader->n_parts; p++)
 		if (fetch(&reader->part[p]))
 		{

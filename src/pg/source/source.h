@@ -17,6 +17,7 @@
 /* One document as it was read. It lives until the next xmcoh_source_next or xmcoh_source_close, or see xmcoh_source_keep. */
 typedef struct SourceDocument
 {
+	Oid			source;			/* the relation of the source, not of a member of it */
 	const char *key;			/* zero-terminated */
 	int32		n;
 	xmc_item   *item;			/* (n), sorted by xmc_item_compare, keys distinct */

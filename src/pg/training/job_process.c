@@ -4,8 +4,6 @@
 #include "miscadmin.h"
 #include "storage/procarray.h"
 
-#include "base/processes.h"
-
 static bool
 has_name(const PgBackendStatus *process, int32 job_id)
 {

@@ -4,13 +4,13 @@
 #ifndef XMCOH_PG_JOB_PROCESS_H
 #define XMCOH_PG_JOB_PROCESS_H
 
+#include "base/processes.h"
 #include "base/xmcoh.h"
 
 #include "datatype/timestamp.h"
 #include "storage/proc.h"
 #include "utils/backend_status.h"
 
-#define XMCOH_WORKER_TYPE "xmcoh job"
 #define XMCOH_WORKER_NAME "xmcoh job %d"	/* bgw_name and application_name; the number is the job's */
 #define XMCOH_WAITING " (queued)"	/* the end of the application_name while xmcoh.max_running_jobs keeps the job waiting */
 

@@ -2,20 +2,11 @@
 #include "training/workers.h"
 
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
-#include "storage/dsm.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
-#include "storage/s_lock.h"
-#include "storage/spin.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
-#include "utils/wait_event.h"
 
-#include "base/processes.h"
+#include "base/members.h"
 #include "training/job_process.h"
 #include "training/session.h"
 
@@ -46,6 +37,8 @@ typedef struct QueuedShard
 
 typedef struct TaskQueue
 {
+	MemberTable table;			/* its lock is that of the assignment below, too */
+
 	/* Set before another process attaches. */
 	DocumentsFile documents;
 	xmc_options options;
@@ -54,23 +47,17 @@ typedef struct TaskQueue
 	int32		batch_documents;
 	int			training_memory;	/* the leader's settings, which the others take over */
 	int			nice;
-	PGPROC	   *leader;
 	Size		held_out_at;	/* uint64 (held_out_documents), offsets of records */
 	Size		document_at;	/* QueuedDocument (batch_documents) */
 	Size		pair_at;		/* xmc_pair */
 	Size		block_at;		/* of xmc_shards */
 
 	/* The assignment of items to processes; under the lock. */
-	slock_t		lock;
 	int32		items;			/* of the task */
 	int32		next;			/* the first item that no process has taken */
 	int32		done;
 	int32		n_returned;
 	int32		returned[XMC_MAX_SHARDS];	/* items of processes that died */
-	int32		n_members;
-	int32		n_left;
-	PGPROC	   *member[XMC_MAX_SHARDS]; /* NULL: left */
-	bool		over;
 
 	/* The task. It does not change while one of its items is open. */
 	xmc_task_kind kind;
@@ -84,10 +71,8 @@ struct Workers
 	xmc_workers	callbacks;
 	Documents  *documents;
 	int32		job_id;
-	dsm_segment *segment;		/* NULL: no other processes now */
-	TaskQueue  *queue;
-	BackgroundWorkerHandle *handle[XMC_MAX_SHARDS];
-	int			n_handles;
+	Members		members;
+	TaskQueue  *queue;			/* at the beginning of their segment */
 	int			fewest;			/* the lowest number of processes that trained a network; 0: none has been trained yet */
 	int			wanted;
 	const char *reason;			/* for `fewest` */
@@ -107,21 +92,21 @@ take(TaskQueue *queue)
 {
 	int32		item = -1;
 
-	SpinLockAcquire(&queue->lock);
+	SpinLockAcquire(&queue->table.lock);
 	if (queue->n_returned > 0)
 		item = queue->returned[--queue->n_returned];
 	else if (queue->next < queue->items)
 		item = queue->next++;
-	SpinLockRelease(&queue->lock);
+	SpinLockRelease(&queue->table.lock);
 	return item;
 }
 
 static void
 give_back(TaskQueue *queue, int32 item)
 {
-	SpinLockAcquire(&queue->lock);
+	SpinLockAcquire(&queue->table.lock);
 	queue->returned[queue->n_returned++] = item;
-	SpinLockRelease(&queue->lock);
+	SpinLockRelease(&queue->table.lock);
 }
 
 /* Counts an item as done. The process that finishes the last one wakes the leader. */
@@ -130,110 +115,31 @@ finish(TaskQueue *queue)
 {
 	bool		last;
 
-	SpinLockAcquire(&queue->lock);
+	SpinLockAcquire(&queue->table.lock);
 	last = ++queue->done == queue->items;
-	SpinLockRelease(&queue->lock);
+	SpinLockRelease(&queue->table.lock);
 	if (last)
-		SetLatch(&queue->leader->procLatch);
+		SetLatch(&queue->table.leader->procLatch);
 }
 
 /* Reads without the lock; take() then holds it. */
 static bool
-has_open_items(const volatile TaskQueue *queue)
+has_open_items(const volatile MemberTable *table)
 {
+	const volatile TaskQueue *queue = (const volatile TaskQueue *) table;
+
 	return queue->next < queue->items || queue->n_returned > 0;
 }
 
 static bool
-is_done(const volatile TaskQueue *queue)
+is_done(const volatile MemberTable *table)
 {
+	const volatile TaskQueue *queue = (const volatile TaskQueue *) table;
+
 	return queue->done == queue->items;
 }
 
-/* Waits until `seen` may be true, or this process is woken for another reason. */
-static void
-wait_for(TaskQueue *queue, bool (*seen) (const volatile TaskQueue *queue))
-{
-	for (int spin = 0; spin < SPINS; spin++)
-	{
-		if (seen(queue) || ((volatile TaskQueue *) queue)->over)
-			return;
-		SPIN_DELAY();
-	}
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-}
-
 /* ---- the leader: beginning ---- */
-
-/*
- * How many workers may still be started. One slot stays free for each job that may still begin in the server, so that a
- * role's gradient workers keep no other role's job waiting, and one for a schedule worker. Workers that are connected
- * count as taken. A worker that is just being started does not, but then a registration fails.
- */
-static int
-spare_slots(void)
-{
-	ProcessScan scan = xmcoh_scan_processes();
-	const PgBackendStatus *process;
-	int			taken = 0;
-	int			jobs = 0;		/* of these */
-
-	while ((process = xmcoh_next_process(&scan)) != NULL)
-	{
-		taken += process->st_backendType == B_BG_WORKER;
-		jobs += xmcoh_is_job_worker(process);
-	}
-	return max_worker_processes - taken - 1 - Max(0, xmcoh_max_running_jobs - jobs);
-}
-
-static void
-wake_members(TaskQueue *queue)
-{
-	for (int k = 0; k < queue->n_members; k++)
-	{
-		PGPROC	   *member = queue->member[k];
-
-		if (member != NULL)
-			SetLatch(&member->procLatch);
-	}
-}
-
-/* The leader ends, by whatever exit: the others end, too. */
-static void
-leader_left(dsm_segment *segment, Datum argument)
-{
-	TaskQueue  *queue = (TaskQueue *) DatumGetPointer(argument);
-
-	(void) segment;
-	SpinLockAcquire(&queue->lock);
-	queue->over = true;
-	SpinLockRelease(&queue->lock);
-	wake_members(queue);
-}
-
-/* NULL: there is not enough shared memory. */
-static dsm_segment *
-create_segment(Size size)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	dsm_segment *volatile segment = NULL;
-
-	PG_TRY();
-	{
-		segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
-	}
-	PG_CATCH();
-	{
-		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_INSUFFICIENT_RESOURCES)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller);
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return segment;
-}
 
 /* Whether a document's pairs are not those of its record in the file: weak labels of a round. */
 static bool
@@ -271,21 +177,6 @@ most_own_pairs(const Workers *workers, int32 batch_documents, int32 n, const xmc
 	return sum;
 }
 
-/* Registers the other processes, as many as there are slots for. The leader does not wait for them. */
-static void
-start_members(Workers *workers, int wanted)
-{
-	Oid			user = GetSessionUserId();
-	BackgroundWorker worker = xmcoh_background_worker(XMCOH_GRADIENT_TYPE, "xmcoh_gradient_main", &user, sizeof user);
-
-	snprintf(worker.bgw_name, BGW_MAXLEN, XMCOH_GRADIENT_TYPE " process of job %d", workers->job_id);
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(workers->segment));
-	worker.bgw_notify_pid = MyProcPid;
-	for (workers->n_handles = 0; workers->n_handles < wanted; workers->n_handles++)
-		if (!RegisterDynamicBackgroundWorker(&worker, &workers->handle[workers->n_handles]))
-			break;
-}
-
 /* Keeps the lowest number of processes that a network was trained by, and the reason. */
 static void
 keep_fewest(Workers *workers, int processes, const char *reason)
@@ -302,9 +193,10 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 		   const xmc_document *const *train, const xmc_document *const *held_out)
 {
 	Workers	   *workers = arg;
-	int			wanted = Min(shape->shards - 1, spare_slots());
+	int			wanted = Min(shape->shards - 1, xmcoh_spare_slots());
 	TaskQueue	head = {.documents = workers->documents->file,.options = *workers->documents->options,.shape = *shape,
-	.job_id = workers->job_id,.batch_documents = batch_documents,.training_memory = xmcoh_training_memory,.leader = MyProc};
+	.job_id = workers->job_id,.batch_documents = batch_documents,.training_memory = xmcoh_training_memory,.nice = xmcoh_nice};
+	char		name[BGW_MAXLEN];
 	uint64	   *offset;
 
 	workers->wanted = shape->shards;
@@ -320,31 +212,25 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 	head.pair_at = TYPEALIGN(64, head.document_at + batch_documents * sizeof(QueuedDocument));
 	head.block_at = TYPEALIGN(64, head.pair_at +
 							  most_own_pairs(workers, batch_documents, n_train, train) * sizeof(xmc_pair));
-	workers->segment = create_segment(head.block_at + size);
-	if (workers->segment == NULL)
+	workers->queue = xmcoh_members_create(&workers->members, head.block_at + size);
+	if (workers->queue == NULL)
 	{
 		keep_fewest(workers, 1, psprintf("%zu MB of dynamic shared memory were not available", (head.block_at + size) >> 20));
 		return NULL;
 	}
 
 	/* Fill in what does not change from task to task. */
-	workers->queue = dsm_segment_address(workers->segment);
 	*workers->queue = head;
-	workers->queue->nice = xmcoh_nice;
-	SpinLockInit(&workers->queue->lock);
-	on_dsm_detach(workers->segment, leader_left, PointerGetDatum(workers->queue));
 	offset = queue_part(workers->queue, head.held_out_at);
 	for (int64 d = 0; d < shape->held_out_documents; d++)
 		offset[d] = xmcoh_documents_offset(workers->documents, held_out[d]);
 
-	start_members(workers, wanted);
-	if (workers->n_handles < shape->shards - 1)
-		keep_fewest(workers, 1 + workers->n_handles, "no background worker slot was free");
-	if (workers->n_handles > 0)
-		return queue_part(workers->queue, head.block_at);
-	dsm_detach(workers->segment);
-	workers->segment = NULL;
-	return NULL;
+	snprintf(name, sizeof name, XMCOH_GRADIENT_TYPE " process of job %d", workers->job_id);
+	xmcoh_members_start(&workers->members, wanted, XMCOH_GRADIENT_TYPE, name, "xmcoh_gradient_main",
+						BgWorkerStart_RecoveryFinished);
+	if (workers->members.n_handles < shape->shards - 1)
+		keep_fewest(workers, 1 + workers->members.n_handles, "no background worker slot was free");
+	return workers->members.segment == NULL ? NULL : queue_part(workers->queue, head.block_at);
 }
 
 /* ---- the leader: working ---- */
@@ -391,14 +277,14 @@ workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 	queue->kind = task->kind;
 	queue->divisor = task->divisor;
 	queue->update = task->update;
-	SpinLockAcquire(&queue->lock);
+	SpinLockAcquire(&queue->table.lock);
 	queue->items = task->items;
 	queue->next = queue->done = 0;
-	SpinLockRelease(&queue->lock);
-	wake_members(queue);
+	SpinLockRelease(&queue->table.lock);
+	xmcoh_members_wake(&queue->table);
 
 	/* Compute items like every other process, until all are done. */
-	while (!is_done(queue))
+	while (!is_done(&queue->table))
 	{
 		int32		item = take(queue);
 
@@ -412,7 +298,7 @@ workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 			xmcoh_documents_trim(workers->documents);
 		}
 		else
-			wait_for(queue, is_done);
+			xmcoh_members_wait(&queue->table, is_done, SPINS);
 	}
 	pg_read_barrier();
 	return XMC_OK;
@@ -424,39 +310,18 @@ static void
 workers_end(void *arg)
 {
 	Workers	   *workers = arg;
-	int			left;
+	int			left = workers->queue->table.n_left;
 
-	left = workers->queue->n_left;
 	if (left > 0)
-		keep_fewest(workers, 1 + workers->n_handles - left, "the others were terminated");
-	leader_left(workers->segment, PointerGetDatum(workers->queue));
-	for (int k = 0; k < workers->n_handles; k++)
-	{
-		pid_t		pid;
-
-		if (GetBackgroundWorkerPid(workers->handle[k], &pid) == BGWH_NOT_YET_STARTED)
-			TerminateBackgroundWorker(workers->handle[k]);
-	}
-	/* Wait, so that slots and memory are free when the next network, or the next job, asks for some. */
-	for (int k = 0; k < workers->n_handles; k++)
-	{
-		(void) WaitForBackgroundWorkerShutdown(workers->handle[k]);
-		pfree(workers->handle[k]);
-	}
-	workers->n_handles = 0;
-	dsm_detach(workers->segment);
-	workers->segment = NULL;
+		keep_fewest(workers, 1 + workers->members.n_handles - left, "the others were terminated");
+	xmcoh_members_end(&workers->members);
 }
 
 /* After an error: no process is waited for. */
 static void
 at_reset(void *arg)
 {
-	Workers	   *workers = arg;
-
-	if (workers->segment != NULL)
-		dsm_detach(workers->segment);
-	workers->segment = NULL;
+	xmcoh_members_abandon(&((Workers *) arg)->members);
 }
 
 Workers *
@@ -511,11 +376,7 @@ member_left(dsm_segment *segment, Datum argument)
 	(void) segment;
 	if (member->item >= 0)
 		give_back(queue, member->item);
-	SpinLockAcquire(&queue->lock);
-	queue->member[member->number] = NULL;
-	queue->n_left++;
-	SpinLockRelease(&queue->lock);
-	SetLatch(&queue->leader->procLatch);
+	xmcoh_member_leave(&queue->table, member->number);
 }
 
 static bool
@@ -525,7 +386,7 @@ on_stop(void *arg)
 
 	CHECK_FOR_INTERRUPTS();
 	xmcoh_documents_maybe_trim(member->documents);
-	return ((volatile TaskQueue *) member->queue)->over;
+	return ((volatile TaskQueue *) member->queue)->table.over;
 }
 
 /* Makes the task as xmc_task_item needs it for one item, from the queue and the file of documents. */
@@ -563,32 +424,13 @@ read_task(Member *member, int32 item, xmc_shard *shard, xmc_task *task)
 	}
 }
 
-/* Joins the members of the queue; false: training is over already. */
-static bool
-join(Member *member)
-{
-	TaskQueue  *queue = member->queue;
-	bool		over;
-
-	SpinLockAcquire(&queue->lock);
-	over = queue->over;
-	if (!over)
-	{
-		member->number = queue->n_members;
-		queue->member[member->number] = MyProc;
-		queue->n_members++;
-	}
-	SpinLockRelease(&queue->lock);
-	return !over;
-}
-
 /* Computes items until the leader ends training. */
 static void
 work(Member *member, xmc_ctx *ctx)
 {
 	TaskQueue  *queue = member->queue;
 
-	while (!((volatile TaskQueue *) queue)->over)
+	while (!((volatile TaskQueue *) queue)->table.over)
 	{
 		xmc_shard	shard[XMC_MAX_SHARDS];
 		xmc_task	task;
@@ -597,7 +439,7 @@ work(Member *member, xmc_ctx *ctx)
 		member->item = take(queue);
 		if (member->item < 0)
 		{
-			wait_for(queue, has_open_items);
+			xmcoh_members_wait(&queue->table, has_open_items, SPINS);
 			continue;
 		}
 		read_task(member, member->item, shard, &task);
@@ -620,25 +462,14 @@ xmcoh_gradient_main(Datum argument)
 	xmc_ctx		ctx = xmcoh_context();
 	xmc_arena	arena;
 	xmc_arena	scratch;
-	Oid			user;
 	char		name[64];
 	int32		most;
 
-	memcpy(&user, MyBgworkerEntry->bgw_extra, sizeof user);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnectionByOid(InvalidOid, user, 0);
-
-	CurrentResourceOwner = ResourceOwnerCreate(NULL, "xmcoh gradient process");
-	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "xmcoh gradient process", ALLOCSET_DEFAULT_SIZES));
-	segment = dsm_attach(DatumGetUInt32(argument));
-	if (segment == NULL)
-		proc_exit(0);			/* the leader has ended */
+	segment = xmcoh_member_begin(argument, "xmcoh gradient process");
 	member = palloc0(sizeof(Member));
 	member->item = -1;
 	queue = member->queue = dsm_segment_address(segment);
-	if (!join(member))
-		proc_exit(0);
+	member->number = xmcoh_member_join(&queue->table);
 	on_dsm_detach(segment, member_left, PointerGetDatum(member));
 
 	snprintf(name, sizeof name, XMCOH_WORKER_NAME, queue->job_id);
