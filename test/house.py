@@ -24,7 +24,8 @@ import textwrap
 
 # The layers of each part, from the lowest to the highest. Layers of one line do not use each other.
 LAYERS = {
-    "core": (("base",), ("numeric", "document"), ("model",), ("text_encoder",), ("network",), ("align",), ("score",), ("train",)),
+    "core": (("base",), ("numeric", "document"), ("model",), ("text_encoder",), ("network",), ("align",), ("score",),
+             ("picture", "train")),
     "pg": (("base",), ("source", "model"), ("query",), ("guard", "training"), ("schedule",), ("",)),    # "": src/pg itself
     "cli": (("",),),
 }
