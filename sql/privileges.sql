@@ -73,7 +73,8 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.order_documents(text, regclass, text, text, text, integer, text[]),
     xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]), xmcoh.check_documents(text, regclass, text[], double precision),
     xmcoh.explain(text, text, text, text, integer, regclass), xmcoh.explain_document(text, text, regclass, double precision, integer, text),
-    xmcoh.model_words(text, integer, regclass),
+    xmcoh.model_words(text, integer, regclass), xmcoh.picture(text, text, text, text, regclass),
+    xmcoh.report(text, text, double precision, double precision, double precision, double precision, integer),
     xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass),
     xmcoh.is_complete(text, text[], regclass), xmcoh.missing_steps(text, text, integer, regclass, text[]),
     xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]), xmcoh.evaluate(text, regclass, text, text, integer, text[])

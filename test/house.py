@@ -26,7 +26,7 @@ import textwrap
 LAYERS = {
     "core": (("base",), ("numeric", "document"), ("model",), ("text_encoder",), ("network",), ("align",), ("score",),
              ("picture", "train")),
-    "pg": (("base",), ("source", "model"), ("query",), ("guard", "training"), ("schedule",), ("",)),    # "": src/pg itself
+    "pg": (("base",), ("source", "model"), ("query",), ("report",), ("guard", "training"), ("schedule",), ("",)),    # "": src/pg itself
     "cli": (("",),),
 }
 C_HEADERS = set("assert complex ctype errno float inttypes limits math setjmp signal stdalign stdarg stdatomic stdbool "

@@ -60,7 +60,8 @@ typedef struct xmc_order_picture
 	const xmc_picture_item *item;	/* (n) in stored order; those without a stored place come last */
 	int32_t		stored;			/* the first so many items have a stored place */
 	const int32_t *recovered;	/* (n) place of each item in the recovered order, from 0 */
-	const uint8_t *moved;		/* (n) whether the item should move */
+	const uint8_t *moved;		/* (n) whether the item leaves its place */
+	int64_t		violated;		/* pairs that the model is sure are stored the wrong way round */
 } xmc_order_picture;
 
 /* Errors: XMC_BAD_INPUT: the places are not a permutation. */

@@ -10,18 +10,18 @@
 #define COLUMN 172.0
 #define LEGEND 60.0
 
-static canvas_phrase title = {"Steps and photos: {0}", "工程と写真の対応：{0}"};
+static canvas_phrase title = {"Steps and photos: {0}", "手順と写真の対応：{0}"};
 static canvas_phrase subtitle = {"{1} steps, {2} photos; without a counterpart: {3} steps, {4} photos",
-"工程{1}、写真{2}。対応なし：工程{3}、写真{4}"};
+"手順{1}、写真{2}。対応なし：手順{3}、写真{4}"};
 static canvas_phrase description = {
 	"Which of the {2} photos shows which of the {1} steps of document {0}. {5} links are known, {6} are inferred. {3} steps have no photo, {4} photos show no step.",
-	"文書{0}の{1}工程と{2}枚の写真の対応。既知の対応{5}、推定された対応{6}。写真のない工程{3}、工程のない写真{4}。"
+	"文書{0}の{1}手順と{2}枚の写真の対応。既知の対応{5}、推定された対応{6}。写真のない手順{3}、手順のない写真{4}。"
 };
-static canvas_phrase text_head = {"step", "工程"};
+static canvas_phrase text_head = {"step", "手順"};
 static canvas_phrase image_head = {"photo", "写真"};
 static canvas_phrase known_mark = {"in one row", "同じ行"};
 static canvas_phrase inferred_mark = {"inferred, with its probability", "推定（確率つき）"};
-static canvas_phrase alone_mark = {"no counterpart: a step or a photo may be missing", "対応なし：工程か写真が欠けている可能性"};
+static canvas_phrase alone_mark = {"no counterpart: a step or a photo may be missing", "対応なし：手順か写真が欠けている可能性"};
 
 typedef struct drawing
 {

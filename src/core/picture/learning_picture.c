@@ -12,10 +12,10 @@ static canvas_phrase title = {"Learning curve: {0}", "学習曲線：{0}"};
 static canvas_phrase subtitle = {"What more approved documents bring", "承認済み文書を増やした場合の効果"};
 static canvas_phrase description = {
 	"Kendall tau and the share of documents that need no person, by the number of approved documents. At {1} documents tau is {2} and the share {3}. {4}",
-	"承認済み文書数ごとのケンドールの順位相関τと、人手を要しない文書の割合。{1}文書でτは{2}、割合は{3}。{4}"
+	"承認済み文書数ごとのケンドールのタウと、人手を要しない文書の割合。{1}文書でタウは{2}、割合は{3}。{4}"
 };
-static canvas_phrase extrapolated_description = {"Extrapolated to {0} documents: tau {1}, share {2}.", "{0}文書への外挿：τは{1}、割合は{2}。"};
-static canvas_phrase tau_name = {"Kendall tau (1: all orders right)", "ケンドールのτ（1＝すべて正しい順序）"};
+static canvas_phrase extrapolated_description = {"Extrapolated to {0} documents: tau {1}, share {2}.", "{0}文書への外挿：タウは{1}、割合は{2}。"};
+static canvas_phrase tau_name = {"Kendall tau (1: all orders right)", "ケンドールのタウ（1＝すべて正しい順序）"};
 static canvas_phrase coverage_name = {"share without a person", "人手を要しない割合"};
 static canvas_phrase extrapolated_name = {"hollow: extrapolated, not measured", "中抜き：外挿値（測定値ではない）"};
 static canvas_phrase documents_name = {"approved documents", "承認済み文書数"};

@@ -12,14 +12,15 @@
 #define LEGEND 42.0
 
 static canvas_phrase title = {"Order: {0}", "順序：{0}"};
-static canvas_phrase subtitle = {"{2} of {1} steps should move", "{1}工程のうち{2}工程を移動"};
+static canvas_phrase sure = {"{2} of {1} steps move; surely wrong pairs: {4}", "{1}手順のうち{2}手順が移動。確実に逆の対：{4}"};
+static canvas_phrase unsure = {"{2} of {1} steps move; no pair is surely wrong", "{1}手順のうち{2}手順が移動。確実に逆の対はない"};
 static canvas_phrase description = {
-	"Document {0} with {1} steps: at the left in stored order, at the right in recovered order. {2} steps should move: {3}.",
-	"文書{0}の{1}工程。左は保存された順序、右は復元された順序。移動すべき工程は{2}：{3}。"
+	"Document {0} with {1} steps: at the left in stored order, at the right in recovered order. {2} steps move: {3}. Pairs that the model is sure are wrong: {4}.",
+	"文書{0}の{1}手順。左は保存された順序、右は復元された順序。移動する手順は{2}：{3}。確実に逆の対：{4}。"
 };
 static canvas_phrase stored_head = {"stored", "保存された順序"};
 static canvas_phrase recovered_head = {"recovered", "復元された順序"};
-static canvas_phrase moved_mark = {"should move", "移動する"};
+static canvas_phrase moved_mark = {"moves", "移動する"};
 static canvas_phrase kept_mark = {"stays", "そのまま"};
 static canvas_phrase new_mark = {"without a stored place", "保存された位置がない"};
 static canvas_phrase none = {"none", "なし"};
@@ -130,10 +131,11 @@ xmc_draw_order(xmc_markup *out, xmc_picture_language language, const xmc_order_p
 	canvas		c;
 	char		items[XMC_NUMBER_BYTES];
 	char		moved[XMC_NUMBER_BYTES];
+	char		violated[XMC_NUMBER_BYTES];
 	char		list[400] = "";
-	const char *argument[3] = {items, moved, list};
-	canvas_frame frame = {.name = "xmcoh-order",.title = title,.subtitle = subtitle,.description = description,
-	.subject = picture->document,.n = 3,.argument = argument};
+	const char *argument[4] = {items, moved, list, violated};
+	canvas_frame frame = {.name = "xmcoh-order",.title = title,.subtitle = picture->violated > 0 ? sure : unsure,.description = description,
+	.subject = picture->document,.n = 4,.argument = argument};
 	drawing		d = {.picture = picture,.left = CANVAS_MARGIN + COLUMN,.right = CANVAS_WIDTH - CANVAS_MARGIN - COLUMN};
 	bool		valid;
 
@@ -144,6 +146,7 @@ xmc_draw_order(xmc_markup *out, xmc_picture_language language, const xmc_order_p
 	if (!valid)
 		return xmc_fail(out->ctx, XMC_BAD_INPUT, "the recovered places are not those of %d items", picture->n);
 	xmc_number_text(picture->n, 0, items);
+	xmc_number_text((double) picture->violated, 0, violated);
 	xmc_number_text(list_moved(picture, list, sizeof list), 0, moved);
 	if (list[0] == '\0')
 		argument[2] = none[language];

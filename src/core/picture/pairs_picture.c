@@ -11,19 +11,19 @@
 #define STRONGEST 0.85			/* opacity of a cell, so that texts on it can be read */
 #define LEGEND 64.0
 
-static canvas_phrase title = {"Pairs: {0}", "ペアの順序：{0}"};
+static canvas_phrase title = {"Pairs: {0}", "対の順序：{0}"};
 static canvas_phrase subtitle = {"{1} steps in stored order. Which of two steps comes first?",
-"保存された順序の{1}工程。2つの工程のどちらが先か。"};
+"保存された順序の{1}手順。2つの手順のどちらが先か。"};
 static canvas_phrase description = {
 	"Triangle of the {1} steps of document {0} in stored order. Of {2} pairs the model agrees with the stored order in {3} and "
 	"contradicts it in {4}. {5} pairs are decided by people, {6} are marked as violated.",
-	"文書{0}の{1}工程を保存された順序で並べた三角形。{2}ペアのうち、モデルは{3}ペアで保存された順序に同意し、{4}ペアで反対する。人が決めたペアは{5}、違反のペアは{6}。"
+	"文書{0}の{1}手順を保存された順序で並べた三角形。{2}対のうち、モデルは{3}対で保存された順序に同意し、{4}対で反対する。人が決めた対は{5}、違反の対は{6}。"
 };
-static canvas_phrase row_first = {"the row's step comes first (as stored)", "行の工程が先（保存どおり）"};
-static canvas_phrase column_first = {"the column's step comes first", "列の工程が先（逆順）"};
+static canvas_phrase row_first = {"the row's step comes first (as stored)", "行の手順が先（保存どおり）"};
+static canvas_phrase column_first = {"the column's step comes first", "列の手順が先（逆順）"};
 static canvas_phrase decided_mark = {"decided by people", "人が決定"};
 static canvas_phrase violated_mark = {"violated", "違反"};
-static canvas_phrase block_note = {"each cell: {0} × {0} steps", "1マス＝{0}×{0}工程"};
+static canvas_phrase block_note = {"each cell: {0} × {0} steps", "1マス＝{0}×{0}手順"};
 
 /* The sum over the pairs of a cell. */
 typedef struct cell

@@ -10,7 +10,7 @@
 
 static canvas_phrase title = {"Promised against reached: {0}", "約束した精度と実際の精度：{0}"};
 static canvas_phrase of_documents = {"Whole orders of documents that the model is sure of", "モデルが確信する文書の順序全体"};
-static canvas_phrase of_pairs = {"Pairs of steps that the model is sure of", "モデルが確信する工程のペア"};
+static canvas_phrase of_pairs = {"Pairs of steps that the model is sure of", "モデルが確信する手順の対"};
 static canvas_phrase documents_description = {
 	"For each promised precision: the share of document orders that were right in tests with documents the model had not learned from, with its 95% interval, "
 	"and the share of documents that are so sure. Promised, reached, passing: {1}.",
@@ -19,7 +19,7 @@ static canvas_phrase documents_description = {
 static canvas_phrase pairs_description = {
 	"For each promised precision: the share of pairs whose order was right in tests with documents the model had not learned from, with its 95% interval, "
 	"and the share of pairs that are so sure. Promised, reached, passing: {1}.",
-	"約束した精度ごとに、学習に使われていない文書で順序が正しかったペアの割合と95%区間、および通過するペアの割合。約束、実際、通過：{1}。"
+	"約束した精度ごとに、学習に使われていない文書で順序が正しかった対の割合と95%区間、および通過する対の割合。約束、実際、通過：{1}。"
 };
 static canvas_phrase promised_name = {"promised", "約束"};
 static canvas_phrase reached_name = {"reached, with 95% interval", "実際（95%区間）"};

@@ -10,15 +10,15 @@
 #define MOST_ROUNDS 40
 #define BELOW 70.0
 
-static canvas_phrase title = {"Rounds of guidance: {0}", "相互ガイダンスの各ラウンド：{0}"};
-static canvas_phrase subtitle = {"Kendall tau on held-out documents, before and after each round", "検証用文書でのケンドールのτ（各ラウンドの前後）"};
+static canvas_phrase title = {"Rounds of guidance: {0}", "ラウンドごとの変化：{0}"};
+static canvas_phrase subtitle = {"Kendall tau on held-out documents, before and after each round", "取り置いた文書でのケンドールのタウ（各ラウンドの前後）"};
 static canvas_phrase description = {
 	"{1} rounds in which one modality learned from the other. {2} were kept. Kendall tau of both modalities together was {3} before the first and {4} after the last round.",
-	"一方のモダリティが他方から学ぶ{1}ラウンド。採用{2}。両モダリティ統合のτは最初のラウンド前{3}、最後のラウンド後{4}。"
+	"文章と画像の一方が他方から学ぶ{1}ラウンド。採用{2}。両方を合わせたタウは最初のラウンド前{3}、最後のラウンド後{4}。"
 };
 static canvas_phrase text_learns = {"Round {0}: text learns", "第{0}回：文章が学習"};
 static canvas_phrase image_learns = {"Round {0}: image learns", "第{0}回：画像が学習"};
-static canvas_phrase together = {"both together", "統合"};
+static canvas_phrase together = {"both together", "両方"};
 static canvas_phrase kept = {"kept", "採用"};
 static canvas_phrase put_back = {"put back", "取り消し"};
 static canvas_phrase before_mark = {"before", "前"};
