@@ -76,7 +76,7 @@ narrow_width(UChar32 c)
 		return 0.38;
 	if (strchr("mwMW@%&+=<>~", c))
 		return 0.89;
-	return c >= 'A' && c <= 'Z' ? 0.7 : 0.57;
+	return c >= 'A' && c <= 'Z' ? 0.72 : 0.59;
 }
 
 static double

@@ -20,14 +20,14 @@ static const char head[] =
 	"*{box-sizing:border-box}"
 	"body{margin:0;background:var(--page);color:var(--ink);line-height:1.55;font-family:system-ui,-apple-system,'Segoe UI','Noto Sans','Liberation Sans',Arial,"
 	"'Hiragino Sans','Yu Gothic',Meiryo,'Noto Sans CJK JP','Noto Sans JP',IPAexGothic,sans-serif}"
-	"header,main{max-width:1120px;margin:0 auto;padding:0 16px}"
+	"header,main{max-width:1120px;margin:0 auto;padding:0 16px}main{padding-bottom:36px}"
 	"h1{font-size:1.6rem;line-height:1.25;margin:28px 0 4px;overflow-wrap:anywhere}h2{font-size:1.2rem;margin:36px 0 10px}"
 	"h3{font-size:1rem;margin:0 0 4px;overflow-wrap:anywhere}p{margin:6px 0}.soft{color:var(--soft)}"
 	".card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px}"
 	".short{border-left:4px solid var(--accent)}.short ul{margin:0;padding-left:1.1em}.short li{margin:5px 0}"
-	".grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:14px;align-items:start}"
+	".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:14px;align-items:start}"
 	"figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:6px;break-inside:avoid}"
-	"figure svg{display:block;width:100%;height:auto;max-width:620px;margin:0 auto}"
+	".grid svg{display:block;width:100%;height:auto;max-width:620px;margin:0 auto}"
 	".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
 	"th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}"
 	"th{font-weight:600;color:var(--soft)}th:first-child,td:first-child{text-align:left}"
@@ -35,8 +35,8 @@ static const char head[] =
 	".verdict{display:inline-block;border:1px solid currentColor;border-radius:99px;padding:0 9px;font-size:.85rem;margin-right:8px;color:var(--soft)}"
 	".suspect{color:var(--warn);font-weight:600}"
 	"dl{display:grid;grid-template-columns:minmax(110px,max-content) 1fr;gap:6px 16px;margin:0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}"
-	"@media (max-width:520px){dl{grid-template-columns:1fr;gap:0}dt{margin-top:8px}.card{padding:12px}th,td{padding:6px}}"
-	"footer{max-width:1120px;margin:36px auto 28px;padding:0 16px}"
+	"@media (max-width:520px){header,main{padding-left:8px;padding-right:8px}dl{grid-template-columns:1fr;gap:0}dt{margin-top:8px}.card{padding:10px}th,td{padding:6px}"
+	".document figure{padding:0;border:0}.document{padding:10px 4px}.document>h3,.document>p{padding:0 6px}}"
 	"</style>";
 
 void

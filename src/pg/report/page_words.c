@@ -2,7 +2,7 @@
 #include "report/page.h"
 
 static const char *const words[PAGE_WORDS][LANGUAGES] = {
-	[SAY_REPORT] = {"Report on model {0}", "モデル{0}の報告"},
+	[SAY_REPORT] = {"Report on model {0}", "モデル「{0}」の報告"},
 	[SAY_MADE] = {"Made {0}. Version {1}, deployed {2}.", "作成：{0}。バージョン{1}、デプロイ：{2}。"},
 
 	[HEAD_SHORT] = {"In short", "要点"},
