@@ -56,7 +56,7 @@ xmc_label_clean(const char *text, char out[XMC_LABEL_BYTES])
 		if (space)
 			out[length++] = ' ';
 		space = false;
-		if (u_iscntrl(c) || (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef))
+		if (u_charType(c) == U_CONTROL_CHAR || (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef))
 			c = 0xfffd;
 		length += xmc_utf8_put(out + length, (uint32_t) c);
 	}

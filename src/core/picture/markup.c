@@ -25,13 +25,13 @@ make_room(xmc_markup *out, size_t more)
 
 	if (out->status != XMC_OK)
 		return false;
-	if (more < out->capacity && out->length < out->capacity - more)
-		return true;
-	if (more > XMC_MARKUP_MOST || out->length + more > XMC_MARKUP_MOST)
+	if (more > XMC_MARKUP_MOST - out->length)
 	{
 		out->status = xmc_fail(out->ctx, XMC_LIMIT, "the text would be longer than %d bytes", XMC_MARKUP_MOST);
 		return false;
 	}
+	if (out->length + more < out->capacity)
+		return true;
 	while (capacity <= out->length + more)
 		capacity *= 2;
 	out->status = xmc_check_stop(out->ctx);
