@@ -41,6 +41,7 @@ REGRESS = \
 	explain \
 	review \
 	gaps \
+	pictures \
 	bad_input \
 	rounds \
 	settings \
