@@ -134,7 +134,7 @@ extern xmc_status xmc_draw_learning(xmc_markup *out, xmc_picture_language langua
 
 typedef struct xmc_quality_point
 {
-	const char *group;			/* NULL: all documents */
+	const char *group;			/* NULL: all documents together */
 	double		time;			/* seconds since 1970-01-01, in the time zone of the reader */
 	double		documents;
 	double		coherence;		/* mean */

@@ -317,6 +317,14 @@ test_shown_quality(void **state)
 	assert_true(has(svg, ">2024-02-29</text>") && has(svg, ">2024-03-31</text>"));
 	assert_true(has(svg, "101 documents at the end, 8 groups"));
 	xmc_release(&ctx, svg);
+	/* the whole is no group, and its documents are not counted twice */
+	point[7].group = point[15].group = NULL;
+	point[7].documents = point[15].documents = 200;
+	xmc_markup_init(&out, &ctx, false);
+	assert_int_equal(xmc_draw_quality(&out, XMC_PICTURE_ENGLISH, &(xmc_quality_picture) {.model = "m",.n = 16,.point = point}), XMC_OK);
+	assert_int_equal(xmc_markup_end(&out, &svg, &length), XMC_OK);
+	assert_true(has(svg, "200 documents at the end, 7 groups") && has(svg, ">all documents</text>") && has(svg, "2 smaller groups are not drawn"));
+	xmc_release(&ctx, svg);
 }
 
 static void

@@ -12,10 +12,10 @@
 #define PANEL_GAP 30.0
 #define DAY 86400.0
 #define DATE_BYTES 96
-#define NOBODY ""
 
 static canvas_phrase title = {"Quality over time: {0}", "品質の推移：{0}"};
-static canvas_phrase subtitle = {"{2} documents at the end, {1} groups", "最後の時点で{2}文書、{1}グループ"};
+static canvas_phrase of_groups = {"{2} documents at the end, {1} groups", "最後の時点で{2}文書、{1}グループ"};
+static canvas_phrase of_whole = {"{2} documents at the end", "最後の時点で{2}文書"};
 static canvas_phrase description = {
 	"Mean coherence of stored orders and share of suspect documents at {3} points in time, by {1} groups. At the end: {4}.",
 	"保存された順序の平均コヒーレンスと疑わしい文書の割合。{3}時点、{1}グループ。最後の値：{4}。"
@@ -41,24 +41,28 @@ typedef struct drawing
 	group		chosen[CANVAS_SERIES];
 	int			n_chosen;
 	const char *name[CANVAS_SERIES];	/* of the chosen groups */
-	int32_t		groups;
-	double		documents;		/* of all groups */
+	int32_t		groups;			/* without the whole, which has no name */
+	int32_t		groups_left;	/* of these, that are not drawn */
+	double		documents;		/* of the whole; where that is not given, of all groups */
 	const xmc_quality_point **scratch;	/* (n) for the sort */
 	double	   *x;				/* (n) scratch of one line */
 	double	   *y;
 } drawing;
 
-static const char *
-name_of(const xmc_quality_point *point)
+/* The whole before all groups, also before one whose name is empty. */
+static int
+compare_names(const xmc_quality_point *a, const xmc_quality_point *b)
 {
-	return point->group ? point->group : NOBODY;
+	if (a->group == NULL || b->group == NULL)
+		return (a->group != NULL) - (b->group != NULL);
+	return strcmp(a->group, b->group);
 }
 
 /* By group; the sort is stable, so the points of a group stay in the order of time. */
 static int
 compare_points(const void *a, const void *b)
 {
-	return strcmp(name_of(*(const xmc_quality_point *const *) a), name_of(*(const xmc_quality_point *const *) b));
+	return compare_names(*(const xmc_quality_point *const *) a, *(const xmc_quality_point *const *) b);
 }
 
 /* Keeps the groups with the most documents, the largest first; of equal ones the first by name. */
@@ -81,6 +85,7 @@ static xmc_status
 find_groups(xmc_ctx *ctx, drawing *d)
 {
 	int32_t		n = d->picture->n;
+	double		whole = NAN;
 
 	d->point = xmc_alloc(ctx, (size_t) n + 1, sizeof(d->point[0]));
 	d->scratch = xmc_alloc(ctx, (size_t) n + 1, sizeof(d->point[0]));
@@ -95,14 +100,23 @@ find_groups(xmc_ctx *ctx, drawing *d)
 	{
 		group		found = {.first = k};
 
-		while (k < n && strcmp(name_of(d->point[k]), name_of(d->point[found.first])) == 0)
+		while (k < n && compare_names(d->point[k], d->point[found.first]) == 0)
 			k++;
 		found.n = k - found.first;
 		found.documents = d->point[k - 1]->documents;
-		d->documents += found.documents;
-		d->groups++;
+		if (d->point[found.first]->group == NULL)
+			whole = found.documents;
+		else
+		{
+			d->groups++;
+			d->documents += found.documents;
+		}
 		choose(d, &found);
 	}
+	d->groups_left = d->groups;
+	for (int g = 0; g < d->n_chosen; g++)
+		d->groups_left -= d->point[d->chosen[g].first]->group != NULL;
+	d->documents = isnan(whole) ? d->documents : whole;
 	return XMC_OK;
 }
 
@@ -237,10 +251,10 @@ draw(canvas *c, drawing *d, const canvas_frame *frame, xmc_markup *out, xmc_pict
 	draw_panel(c, d, &x_axis, true, CANVAS_TOP + PANEL + PANEL_GAP);
 	draw_times(c, &x_axis, bottom);
 	below = bottom + 38 + axis_draw_legend(c, CANVAS_MARGIN, bottom + 38, d->n_chosen, d->name);
-	if (d->groups > d->n_chosen)
+	if (d->groups_left > 0)
 	{
 		char		number[XMC_NUMBER_BYTES];
-		const char *argument[1] = {xmc_number_text(d->groups - d->n_chosen, 0, number)};
+		const char *argument[1] = {xmc_number_text(d->groups_left, 0, number)};
 
 		canvas_say(c, "s u", ANCHOR_START, CANVAS_MARGIN, below, CANVAS_WIDTH - 2 * CANVAS_MARGIN, left_out, 1, argument);
 	}
@@ -255,7 +269,7 @@ xmc_draw_quality(xmc_markup *out, xmc_picture_language language, const xmc_quali
 	char		number[3][XMC_NUMBER_BYTES];
 	char		list[1200] = "";
 	const char *argument[4] = {number[0], number[1], number[2], list};
-	canvas_frame frame = {.name = "xmcoh-quality",.title = title,.subtitle = subtitle,.description = description,.subject = picture->model,
+	canvas_frame frame = {.name = "xmcoh-quality",.title = title,.description = description,.subject = picture->model,
 	.n = 4,.argument = argument};
 	int32_t		times = 0;
 	xmc_status	status;
@@ -267,6 +281,7 @@ xmc_draw_quality(xmc_markup *out, xmc_picture_language language, const xmc_quali
 	{
 		for (int32_t k = 0; k < picture->n; k++)
 			times += k == 0 || picture->point[k].time != picture->point[k - 1].time;
+		frame.subtitle = d.groups > 0 ? of_groups : of_whole;
 		xmc_number_text(d.groups, 0, number[0]);
 		xmc_number_text(d.documents, 0, number[1]);
 		xmc_number_text(times, 0, number[2]);
@@ -274,7 +289,7 @@ xmc_draw_quality(xmc_markup *out, xmc_picture_language language, const xmc_quali
 		for (int g = 0; g < d.n_chosen; g++)
 			d.name[g] = d.point[d.chosen[g].first]->group ? d.point[d.chosen[g].first]->group : all_documents[language];
 		frame.height = CANVAS_TOP + 2 * PANEL + PANEL_GAP + 38 + axis_draw_legend(NULL, CANVAS_MARGIN, 0, d.n_chosen, d.name)
-			+ (d.groups > d.n_chosen ? 19 : 0);
+			+ (d.groups_left > 0 ? 19 : 0);
 		draw(&c, &d, &frame, out, language);
 		status = out->status;
 	}

@@ -95,7 +95,7 @@ static const struct
 	xmc_status	(*draw) (const Chart *chart);
 }			charts[PICTURE_KINDS] = {
 	[PICTURE_RELIABILITY] = {
-		"xmcoh.coverage(text, double precision, text, text)",
+		"xmcoh.coverage",
 		"WITH promise (p) AS (VALUES (0.8::float8), (0.9), (0.95), (0.975), (0.99)),"
 		" reached AS MATERIALIZED (SELECT p, l, c.precision_reached, c.precision_low, c.precision_high, c.share"
 		"   FROM promise, (VALUES ('document'), ('pair')) AS level (l), xmcoh.coverage($1, p, l) AS c)"
@@ -111,9 +111,10 @@ static const struct
 	},
 	[PICTURE_QUALITY] = {
 		"xmcoh.quality_snapshot",
-		"SELECT \"group\", extract(epoch FROM taken_at::timestamp), documents, coherence, suspect FROM xmcoh.quality_snapshot AS q"
-		" WHERE model = $1 AND by IS NOT DISTINCT FROM (SELECT s.by FROM xmcoh.quality_snapshot AS s WHERE s.model = $1"
-		"   ORDER BY s.taken_at DESC, s.by NULLS LAST LIMIT 1) ORDER BY taken_at, \"group\"",
+		/* the whole, and the groups of the column by which the last snapshot with groups was taken */
+		"SELECT \"group\", extract(epoch FROM taken_at::timestamp), documents, coherence, suspect FROM xmcoh.quality_snapshot"
+		" WHERE model = $1 AND (by IS NULL OR by = (SELECT s.by FROM xmcoh.quality_snapshot AS s WHERE s.model = $1 AND s.by IS NOT NULL"
+		"   ORDER BY s.taken_at DESC, s.by LIMIT 1)) ORDER BY taken_at, \"group\"",
 		draw_quality
 	},
 	[PICTURE_ROUNDS] = {

@@ -69,7 +69,7 @@ put_coverage(ReportPage *page, const char *model)
 {
 	ReportRows	rows;
 
-	if (!xmcoh_report_knows("xmcoh.coverage(text, double precision, text, text)"))
+	if (!xmcoh_report_knows("xmcoh.coverage"))
 		return;
 	rows = xmcoh_report_query("SELECT share, share_low, share_high FROM xmcoh.coverage($1)", 1, &model);
 	if (rows.n > 0 && !isnan(xmcoh_report_number(&rows, 0, 1)))
@@ -98,7 +98,7 @@ put_pilot(ReportPage *page, const char *model, FunctionCallInfo fcinfo)
 		argument[k - 1] = DatumGetCString(DirectFunctionCall1(float8out, PG_GETARG_DATUM(k)));
 	}
 	argument[5] = page->language == JAPANESE ? "ja" : "en";
-	if (!xmcoh_report_knows("xmcoh.pilot_report(text, double precision, double precision, double precision, double precision, text)"))
+	if (!xmcoh_report_knows("xmcoh.pilot_report"))
 		return false;
 	rows = xmcoh_report_query("SELECT sentence FROM xmcoh.pilot_report($1, $2::float8, $3::float8, $4::float8, $5::float8, $6)", 6, argument);
 	has_rows = rows.n > 0;
@@ -114,8 +114,10 @@ put_short(ReportPage *page, const char *model, const Checked *checked, FunctionC
 	xmcoh_page_section(page, HEAD_SHORT);
 	xmcoh_page_put(page, "<div class=\"card short\"><ul>");
 	if (!put_pilot(page, model, fcinfo))
+	{
 		put_coverage(page, model);
-	put_figures_in_words(page, model);
+		put_figures_in_words(page, model);
+	}
 	xmcoh_page_verdicts(page, checked);
 	xmcoh_page_put(page, "</ul></div>");
 }

@@ -40,8 +40,7 @@ xmcoh_report_done(ReportRows *rows)
 bool
 xmcoh_report_knows(const char *name)
 {
-	ReportRows	rows = xmcoh_report_query(strchr(name, '(') ? "SELECT pg_catalog.to_regprocedure($1) IS NOT NULL"
-										  : "SELECT pg_catalog.to_regclass($1) IS NOT NULL", 1, &name);
+	ReportRows	rows = xmcoh_report_query("SELECT to_regclass($1) IS NOT NULL OR to_regproc($1) IS NOT NULL", 1, &name);
 	bool		answer = xmcoh_report_true(&rows, 0, 1);
 
 	xmcoh_report_done(&rows);

@@ -15,14 +15,16 @@ typedef struct ReportRows
 } ReportRows;
 
 /*
- * Runs a query with text arguments in the encoding of the database, of which NULL is an argument that is NULL. The query names what it reads with its schema. Needs SPI.
+ * Runs a query with text arguments in the encoding of the database; NULL is an argument that is NULL. The query names what it
+ * reads with its schema. Functions and operators are those of pg_catalog, because picture and report pin the search path. Needs
+ * SPI.
  */
 extern ReportRows xmcoh_report_query(const char *query, int n, const char *const *argument);
 
 /* Frees the rows. */
 extern void xmcoh_report_done(ReportRows *rows);
 
-/* Whether the caller could name this relation (xmcoh.x), or this function (xmcoh.x(text)). Needs SPI. */
+/* Whether the extension has a relation, or one function, of this name, such as xmcoh.coverage. Needs SPI. */
 extern bool xmcoh_report_knows(const char *name);
 
 /* A column, from 1, of a row, from 0: as text in UTF-8 (NULL: it is NULL), as a number (NaN: it is NULL), as truth. */
