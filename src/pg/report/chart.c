@@ -130,7 +130,7 @@ bool
 xmcoh_draw_chart(xmc_markup *out, PictureKind kind, const char *model, Language language)
 {
 	ReportRows	rows = {0};
-	Chart		chart = {.out = out,.model = xmcoh_to_utf8(model),.language = xmcoh_picture_language(language),.rows = &rows};
+	Chart		chart = {.out = out,.model = xmcoh_to_utf8(model),.language = picture_language(language),.rows = &rows};
 	int			n;
 
 	Assert(!IS_OF_DOCUMENT(kind));

@@ -259,7 +259,7 @@ xmcoh_draw_document(xmc_markup *out, PictureKind kind, text *model, const char *
 	static const xmc_guidance_rule as_new = {.as_new = true};	/* as the table of reliability was made */
 	static const xmc_guidance_rule usual = {0};
 	DocumentKeys keys = {.n = 1,.key = &document};
-	Drawing		d = {.out = out,.kind = kind,.name = xmcoh_to_utf8(document),.language = xmcoh_picture_language(language)};
+	Drawing		d = {.out = out,.kind = kind,.name = xmcoh_to_utf8(document),.language = picture_language(language)};
 	BulkRequest request = {.source = source,.keys = &keys,.decided = true,.texts = true,.visit = draw_document,.arg = &d};
 
 	Assert(IS_OF_DOCUMENT(kind));

@@ -14,7 +14,7 @@
 
 PG_FUNCTION_INFO_V1(xmcoh_picture);
 
-const char *const xmcoh_picture_names[PICTURE_KINDS] = {
+static const char *const picture_names[PICTURE_KINDS] = {
 	[PICTURE_PAIRS] = "pairs", [PICTURE_ORDER] = "order", [PICTURE_ALIGNMENT] = "alignment", [PICTURE_RELIABILITY] = "reliability",
 	[PICTURE_LEARNING] = "learning", [PICTURE_QUALITY] = "quality", [PICTURE_ROUNDS] = "rounds"
 };
@@ -26,12 +26,6 @@ static const char *const hints[PICTURE_KINDS] = {
 	[PICTURE_ROUNDS] = "Train with rounds: xmcoh.train(..., rounds => 2)."
 };
 
-xmc_picture_language
-xmcoh_picture_language(Language language)
-{
-	return language == JAPANESE ? XMC_PICTURE_JAPANESE : XMC_PICTURE_ENGLISH;
-}
-
 /* The argument `what`. ERROR null_value_not_allowed, invalid_parameter_value. */
 static PictureKind
 kind_argument(NullableDatum argument)
@@ -39,7 +33,7 @@ kind_argument(NullableDatum argument)
 	char	   *name = xmcoh_text_argument(argument, "what");
 
 	for (int k = 0; k < PICTURE_KINDS; k++)
-		if (strcmp(name, xmcoh_picture_names[k]) == 0)
+		if (strcmp(name, picture_names[k]) == 0)
 			return (PictureKind) k;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -64,7 +58,7 @@ xmcoh_picture(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg(has_document ? "the picture \"%s\" is of a model, not of a document" : "the picture \"%s\" needs a document",
-						xmcoh_picture_names[kind])));
+						picture_names[kind])));
 	xmc_markup_init(&out, &ctx, GetDatabaseEncoding() != PG_UTF8);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -78,7 +72,7 @@ xmcoh_picture(PG_FUNCTION_ARGS)
 		if (!xmcoh_draw_chart(&out, kind, name, language))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("model \"%s\" has nothing to show in the picture \"%s\"", name, xmcoh_picture_names[kind]),
+					 errmsg("model \"%s\" has nothing to show in the picture \"%s\"", name, picture_names[kind]),
 					 errhint("%s", hints[kind])));
 	}
 	SPI_finish();

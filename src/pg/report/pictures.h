@@ -27,10 +27,12 @@ typedef enum PictureKind
 
 #define IS_OF_DOCUMENT(kind) ((kind) <= PICTURE_ALIGNMENT)
 
-extern const char *const xmcoh_picture_names[PICTURE_KINDS];
-
 /* The language of a picture, as the core knows it. */
-extern xmc_picture_language xmcoh_picture_language(Language language);
+static inline xmc_picture_language
+picture_language(Language language)
+{
+	return language == JAPANESE ? XMC_PICTURE_JAPANESE : XMC_PICTURE_ENGLISH;
+}
 
 /*
  * Draws the pairs, the order or the alignment of a document of a source (InvalidOid: of any; the first that has it). Needs SPI.
