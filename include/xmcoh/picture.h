@@ -96,8 +96,8 @@ extern xmc_status xmc_draw_alignment(xmc_markup *out, xmc_picture_language langu
 typedef struct xmc_reliability_point
 {
 	double		promised;		/* share that was asked for */
-	xmc_interval reached;		/* share that was right */
-	double		share;			/* of documents or pairs that reach the threshold; NaN: not known */
+	xmc_interval reached;		/* share that was right; NaN: nothing reaches the threshold */
+	double		share;			/* of documents or pairs that reach the threshold; NaN: there are too few to tell */
 } xmc_reliability_point;
 
 typedef struct xmc_reliability_picture

@@ -25,6 +25,7 @@ static canvas_phrase promised_name = {"promised", "約束"};
 static canvas_phrase reached_name = {"reached, with 95% interval", "実際（95%区間）"};
 static canvas_phrase passing_name = {"pass", "通過"};
 static canvas_phrase nothing = {"none", "なし"};
+static canvas_phrase too_few = {"too few", "少数"};
 
 static void
 draw_point(canvas *c, const axis *a, double x, double width, const xmc_reliability_point *point, double bottom)
@@ -34,7 +35,7 @@ draw_point(canvas *c, const axis *a, double x, double width, const xmc_reliabili
 
 	canvas_line(c, "mark", x - width * 0.36, promised, x + width * 0.36, promised);
 	if (isnan(point->reached.mean))
-		canvas_say(c, "s u", ANCHOR_MIDDLE, x, bottom - 12, width, nothing, 0, NULL);
+		canvas_say(c, "s u", ANCHOR_MIDDLE, x, bottom - 12, width, isnan(point->share) ? too_few : nothing, 0, NULL);
 	else
 	{
 		axis_draw_interval(c, a, 0, x, &point->reached);

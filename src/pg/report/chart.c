@@ -96,7 +96,7 @@ static const struct
 }			charts[PICTURE_KINDS] = {
 	[PICTURE_RELIABILITY] = {
 		"xmcoh.coverage",
-		"WITH promise (p) AS (VALUES (0.8::float8), (0.9), (0.95), (0.975), (0.99)),"
+		"WITH promise (p) AS (VALUES (0.6::float8), (0.7), (0.8), (0.9), (0.95), (0.99)),"
 		" reached AS MATERIALIZED (SELECT p, l, c.precision_reached, c.precision_low, c.precision_high, c.share"
 		"   FROM promise, (VALUES ('document'), ('pair')) AS level (l), xmcoh.coverage($1, p, l) AS c)"
 		" SELECT p, precision_reached, precision_low, precision_high, share, l = 'document' FROM reached"
