@@ -100,7 +100,7 @@ static const struct
 		" reached AS MATERIALIZED (SELECT p, l, c.precision_reached, c.precision_low, c.precision_high, c.share"
 		"   FROM promise, (VALUES ('document'), ('pair')) AS level (l), xmcoh.coverage($1, p, l) AS c)"
 		" SELECT p, precision_reached, precision_low, precision_high, share, l = 'document' FROM reached"
-		" WHERE l = CASE WHEN EXISTS (SELECT FROM reached WHERE l = 'document' AND share > 0) THEN 'document' ELSE 'pair' END ORDER BY p",
+		" WHERE l = CASE WHEN EXISTS (SELECT FROM reached WHERE l = 'document' AND p >= 0.9 AND share > 0) THEN 'document' ELSE 'pair' END ORDER BY p",
 		draw_reliability
 	},
 	[PICTURE_LEARNING] = {
