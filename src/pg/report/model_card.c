@@ -61,7 +61,7 @@ put_inputs(ReportPage *page, const ReportRows *rows)
 static void
 put_encoder(ReportPage *page, PageWord name, const char *encoder)
 {
-	static const char query[] = "SELECT encoder || ' (' || family || ', ' || dim || ')', license, sha256 FROM xmcoh.encoders WHERE encoder = $1";
+	static const char query[] = "SELECT encoder || ' (' || family || ', ' || dim || ')', left(license, 200), sha256 FROM xmcoh.encoders WHERE encoder = $1";
 	ReportRows	rows;
 
 	if (encoder == NULL)
