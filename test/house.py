@@ -24,8 +24,9 @@ import textwrap
 
 # The layers of each part, from the lowest to the highest. Layers of one line do not use each other.
 LAYERS = {
-    "core": (("base",), ("numeric", "document"), ("model",), ("text_encoder",), ("network",), ("align",), ("score",), ("train",)),
-    "pg": (("base",), ("source", "model"), ("query",), ("guard", "training"), ("schedule",), ("",)),    # "": src/pg itself
+    "core": (("base",), ("numeric", "document"), ("model",), ("text_encoder",), ("network",), ("align",), ("score",),
+             ("picture", "train")),
+    "pg": (("base",), ("source", "model"), ("query",), ("report",), ("guard", "training"), ("schedule",), ("",)),    # "": src/pg itself
     "cli": (("",),),
 }
 C_HEADERS = set("assert complex ctype errno float inttypes limits math setjmp signal stdalign stdarg stdatomic stdbool "

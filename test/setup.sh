@@ -12,6 +12,7 @@ packages=(
 	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
 	perl libipc-run-perl procps
 	python3 python3-venv
+	libxml2-utils
 	ca-certificates
 	"$@"
 )

@@ -24,8 +24,10 @@ usage { print ".fi\n.SH DESCRIPTION"; usage = 0 }
 /^xmcoh [a-z]+ / { print ".SS xmcoh " $2 }
 /^[^ ]/ && !paragraph { print ".PP"; paragraph = 1 }
 /^  [^ ]/ {
-	print ".TP\n.B " text(substr($0, 3, index(substr($0, 3), "  ") - 1))
-	print text(substr($0, 27))
+	gap = index(substr($0, 3), "  ")
+	print ".TP\n.B " text(gap ? substr($0, 3, gap - 1) : substr($0, 3))
+	if (gap)	# else the description begins in the next line
+		print text(substr($0, 27))
 	paragraph = 0
 	next
 }

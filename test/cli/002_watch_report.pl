@@ -53,6 +53,16 @@ command_fails_like([ 'xmcoh', 'report', @connection, 'cli', '--source', 'nowhere
 command_fails_like([ 'xmcoh', 'report', @connection, 'no"such' ], qr/no"such/, 'an unknown model');
 command_fails_like([ 'xmcoh', 'report', @connection ], qr/needs the name of one model/, 'no model');
 
+# The page is complete: nothing else is loaded, and no script runs.
+my ($page, $said);
+ok(IPC::Run::run([ 'xmcoh', 'report', @connection, 'cli', '--html', '--language', 'ja' ], '>', \$page, '2>', \$said), 'report --html') or diag($said);
+like($page, qr/\A<!DOCTYPE html>\n<html lang="ja">.*<\/html>\n\z/s, 'a whole page');
+unlike($page, qr/<script|<link|<img|\bon\w+=|\bsrc=|\bhref=|\@import|url\(/i, 'and with neither script nor reference');
+command_like([ 'xmcoh', 'report', @connection, 'cli', '--html', '--documents', '0' ], qr/<h2>Model card<\/h2>/, 'a page without documents');
+command_fails_like([ 'xmcoh', 'report', @connection, 'cli', '--html', '--source', 'step' ], qr/--html has no option --source/, 'a page of a source');
+command_fails_like([ 'xmcoh', 'report', @connection, 'cli', '--language', 'ja' ], qr/needs --html/, 'a language without a page');
+command_fails_like([ 'xmcoh', 'report', @connection, 'cli', '--html', '--language', 'fr' ], qr/language/, 'an unknown language');
+
 command_like([ 'xmcoh', '--version' ], qr/^xmcoh \d/, 'version');
 command_like([ 'xmcoh', '--help' ], qr/xmcoh import .*xmcoh watch .*xmcoh report /s, 'help');
 command_fails_like([ 'xmcoh', 'frobnicate' ], qr/unknown command "frobnicate"\nxmcoh: hint: /, 'an unknown command');

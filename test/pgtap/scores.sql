@@ -7,7 +7,7 @@ INSERT INTO label VALUES
     ('precedes', 's', 's', false, 1), ('order_score', 's', 's', false, 1), ('recovered_position', 's', 's', false, 3),
     ('order_documents', 's', 'r', false, 1), ('pair_scores', 's', 'r', false, 1), ('alignment', 's', 'r', false, 1),
     ('is_complete', 's', 'r', false, 2), ('check_documents', 's', 'r', false, 1), ('check_groups', 's', 'r', false, 1),
-    ('explain', 's', 'r', false, 1), ('explain_document', 's', 'r', false, 1), ('model_words', 's', 'r', false, 1),
+    ('explain', 's', 'r', false, 1), ('explain_document', 's', 'r', false, 1), ('model_words', 's', 'r', false, 1), ('picture', 's', 'r', false, 1), ('report', 's', 'r', false, 1),
     ('missing_steps', 's', 'r', false, 1), ('missing_photos', 's', 'r', false, 1),
     ('evaluate', 's', 'r', false, 1), ('coverage', 's', 'r', false, 1), ('pilot_report', 's', 'r', false, 1),
     ('coherence', 'i', 's', false, 3), ('recover_order', 'i', 's', false, 3),

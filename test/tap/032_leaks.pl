@@ -43,6 +43,7 @@ my %function = (
 	order_documents => q{* FROM xmcoh.order_documents('guides', 'few')},
 	pair_scores => q{* FROM xmcoh.pair_scores('guides', (1 + i % 10)::text, 'apart')},
 	explain => q{* FROM xmcoh.explain('guides', (1 + i % 10)::text, '1', '2', source => 'apart')},
+	picture => q{xmcoh.picture('guides', 'order', (1 + i % 10)::text, source => 'apart')},
 	explain_document => q{* FROM xmcoh.explain_document('guides', (1 + i % 10)::text, 'apart')},
 	model_words => q{* FROM xmcoh.model_words('guides', 5, 'few')},
 	check_documents => q{* FROM xmcoh.check_documents('guides', 'apart', ARRAY[(1 + i % 10)::text])},

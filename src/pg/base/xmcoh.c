@@ -17,21 +17,28 @@
  * than asked for, and the word before the aligned address holds the address that palloc gave.
  */
 static void *
-core_alloc(void *arg, size_t size)
+alloc_in(void *memory, size_t size)
 {
 	char	   *chunk;
 	uintptr_t	aligned;
 
-	(void) arg;
 	if (size > MaxAllocHugeSize - CORE_ALIGN - sizeof(void *))
 		return NULL;
-	chunk = MemoryContextAllocExtended(CurrentMemoryContext, size + CORE_ALIGN + sizeof(void *),
+	chunk = MemoryContextAllocExtended((MemoryContext) memory, size + CORE_ALIGN + sizeof(void *),
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 	if (chunk == NULL)
 		return NULL;
 	aligned = ((uintptr_t) chunk + sizeof(void *) + CORE_ALIGN - 1) & ~(uintptr_t) (CORE_ALIGN - 1);
 	((void **) aligned)[-1] = chunk;
 	return (void *) aligned;
+}
+
+/* arg belongs to the stop callback. */
+static void *
+core_alloc(void *arg, size_t size)
+{
+	(void) arg;
+	return alloc_in(CurrentMemoryContext, size);
 }
 
 static void
@@ -57,6 +64,12 @@ xmc_ctx
 xmcoh_context(void)
 {
 	return (xmc_ctx){.alloc = core_alloc, .release = core_release, .stop = xmcoh_stop};
+}
+
+xmc_ctx
+xmcoh_context_in(MemoryContext memory)
+{
+	return (xmc_ctx){.alloc = alloc_in, .release = core_release, .stop = xmcoh_stop, .arg = memory};
 }
 
 void

@@ -22,6 +22,9 @@
  */
 extern xmc_ctx xmcoh_context(void);
 
+/* The same, whose allocations are all made in one memory context. */
+extern xmc_ctx xmcoh_context_in(MemoryContext memory);
+
 /*
  * The stop callback: CHECK_FOR_INTERRUPTS(), and the end of a background worker whose postmaster is gone. arg is not used.
  */
