@@ -162,6 +162,9 @@ BEGIN
     DELETE FROM xmcoh.decision AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.review_claim_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.schedule AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.quality_snapshot_record AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.alert_limit_record AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.alert_state AS x WHERE x.model_id = id;
     WITH job AS (DELETE FROM xmcoh.job_record AS x WHERE x.model_id = id RETURNING x.job_id),
          t AS (DELETE FROM xmcoh.job_transition AS x USING job WHERE x.job_id = job.job_id),
          c AS (DELETE FROM xmcoh.job_checkpoint AS x USING job WHERE x.job_id = job.job_id)

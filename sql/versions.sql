@@ -173,6 +173,36 @@ CREATE FUNCTION xmcoh.prune_versions(model text, keep integer DEFAULT 5) RETURNS
 COMMENT ON FUNCTION xmcoh.prune_versions(text, integer) IS
     'Deletes old versions of a model and gives their number. Kept: the newest `keep`, the deployed one, the one that xmcoh.rollback would go back to, and one that a running job compares with. Needs level own. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
 
+CREATE FUNCTION xmcoh_internal.check_keep(caller oid, model_id integer, keep integer) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF check_keep.keep < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('keep is %s, but must be 1 or more', check_keep.keep);
+    ELSIF check_keep.keep IS NOT NULL THEN
+        PERFORM xmcoh_internal.model_id(caller, m.name, 'own') FROM xmcoh.model AS m WHERE m.model_id = check_keep.model_id;
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.check_keep(oid, integer, integer) IS 'Internal: an error unless a schedule of this role may prune versions; keep NULL: it does not';
+
+CREATE FUNCTION xmcoh_internal.prune_after_job(job_id integer, role oid) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j record;
+BEGIN
+    SELECT m.name, r.keep, xmcoh_internal.may(m.owner, m.model_id, 'own', role) AS may_prune INTO j
+        FROM xmcoh.job_record AS r JOIN xmcoh.model AS m USING (model_id)
+        WHERE r.job_id = prune_after_job.job_id AND r.keep IS NOT NULL AND r.kind = 'training' AND r.state = 'succeeded';
+    IF NOT FOUND THEN
+        RETURN;
+    ELSIF j.may_prune THEN
+        PERFORM xmcoh_internal.prune_versions(role, j.name, j.keep);
+    ELSE
+        UPDATE xmcoh.job_record AS r SET message = r.message || '; no version was pruned, because the role of the schedule has not level own'
+            WHERE r.job_id = prune_after_job.job_id;
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.prune_after_job(integer, oid) IS 'Internal: prunes versions as the schedule of a successful training asks for';
+
 CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -42,7 +42,8 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 -- Only functions and workers write the rows of jobs, versions and schedules. Even the owner of the model cannot write them.
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
-                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']) AS t,
+                    'training_metric', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock',
+                    'quality_snapshot_record', 'alert_limit_record', 'alert_state']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -257,7 +258,8 @@ INSERT INTO act VALUES
     ('review', $$SELECT count(*) FROM xmcoh.claim_reviews('hers', 0)$$), ('review', $$SELECT count(*) FROM xmcoh.review_agreement('hers')$$),
     ('review', $$SELECT FROM xmcoh.review_claim$$),
     ('train', $$SELECT xmcoh.deploy('hers', 1)$$), ('train', $$SELECT xmcoh.cancel_job(current_setting('test.failed')::int)$$),
-    ('train', $$SELECT xmcoh.unschedule_training('hers')$$),
+    ('train', $$SELECT xmcoh.unschedule_training('hers')$$), ('train', $$SELECT xmcoh.set_alert_limit('hers', 'age', 3)$$),
+    ('score', $$SELECT FROM xmcoh.alert_limit$$),
     ('own', $$SELECT xmcoh.alter_model('hers', options => '{}')$$), ('own', $$SELECT xmcoh.prune_versions('hers')$$),
     ('own', $$SELECT xmcoh.attach_pairs('hers', 'public.step', 'manual', 'step', 'said')$$),
     ('own', $$SELECT xmcoh.detach_source('hers', 'step')$$), ('own', $$SELECT xmcoh.grant_model('hers', 'bob', 'score')$$),

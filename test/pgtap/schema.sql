@@ -18,9 +18,10 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespa
                 'functions there, and in the schema of internal ones');
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
-                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock']);
+                                 'job_transition', 'job_checkpoint', 'training_metric', 'schedule', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock',
+                                 'quality_snapshot_record', 'alert_limit_record', 'alert_state']);
 SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'encoders', 'encoder_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
-                                'training_round', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim']);
+                                'training_round', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim', 'quality_snapshot', 'alert_limit', 'alert_measure', 'alert']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
@@ -43,15 +44,15 @@ SELECT is_empty($$WITH RECURSIVE used (view, relation) AS (
                           JOIN member_relation AS v ON v.oid = r.ev_class AND v.relkind = 'v'
                       UNION SELECT u.view, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.relation
                           JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass)
-                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair,xmcoh.claim_in_force,xmcoh.encoders}'::regclass[])
+                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair,xmcoh.claim_in_force,xmcoh.encoders,xmcoh.alert_measure}'::regclass[])
                       AND oid NOT IN (SELECT view FROM used WHERE relation IN ('xmcoh.visible_model'::regclass, 'xmcoh.encoders'::regclass))$$,
                 'and reads through visible_model or encoders');
 SELECT matches(pg_get_viewdef('xmcoh.visible_model'), 'WHERE .*may.*owner.*score.*OR pg_has_role.*pg_monitor', 'which asks who is asking');
 SELECT matches(pg_get_viewdef('xmcoh.encoders'), 'WHERE .*may_encoder.*owner.*use.*OR pg_has_role.*pg_monitor', 'as encoders does');
 -- The level for approved pairs is higher than that of visible_model.
 SELECT matches(pg_get_viewdef('xmcoh.approved_pair'), 'WHERE .*EXISTS.*may.*owner.*review', 'approved_pair asks for level review');
-SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid IN ('xmcoh.pair_in_force'::regclass, 'xmcoh.claim_in_force'::regclass) AND a.grantee <> c.relowner$$,
-                'and the view below it, which asks nobody, is for nobody; nor is the one below review_claim');
+SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid IN ('xmcoh.pair_in_force'::regclass, 'xmcoh.claim_in_force'::regclass, 'xmcoh.alert_measure'::regclass) AND a.grantee <> c.relowner$$,
+                'and the view below it, which asks nobody, is for nobody; nor are those below review_claim and alert');
 SELECT matches(pg_get_viewdef('xmcoh.review_claim'), 'WHERE .*may.*owner.*review', 'which asks for level review, too');
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'r' AND NOT relrowsecurity$$,
                 'every table has row-level security');
@@ -96,7 +97,9 @@ INSERT INTO label VALUES
     ('resume_job', 'v', 'u', true),
     ('report_number', 'i', 's', true), ('report_integer', 'i', 's', true),
     ('launcher_is_loaded', 's', 's', true), ('next_run', 's', 's', true), ('schedule_next_run', 'v', 'r', true),
-    ('schedule_changed', 'v', 'u', false), ('schedule_training', 'v', 'u', false), ('alter_schedule', 'v', 'u', false), ('grant_usage', 'v', 'u', true);
+    ('schedule_changed', 'v', 'u', false), ('schedule_training', 'v', 'u', false), ('alter_schedule', 'v', 'u', false),
+    ('schedule_snapshot', 'v', 'u', false), ('unschedule', 'v', 'u', true), ('snapshot_quality', 'v', 'u', false), ('queue_snapshot', 'v', 'u', false),
+    ('set_alert_limit', 'v', 'u', false), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),
           format('%s: volatility, parallel, strict', l.name))
   FROM label AS l LEFT JOIN member_function AS f ON f.proname = l.name
