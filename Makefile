@@ -48,6 +48,7 @@ REGRESS = \
 	resume
 
 ISOLATION = \
+	alerts \
 	challenge \
 	decide \
 	decide_training \

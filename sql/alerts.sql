@@ -135,6 +135,7 @@ BEGIN
             SELECT a.model_id, a.alert FROM xmcoh.alert_measure AS a
             WHERE (refresh_alerts.model_id IS NULL OR a.model_id = refresh_alerts.model_id) AND a.is_open
               AND NOT EXISTS (SELECT FROM xmcoh.alert_state AS x WHERE x.model_id = a.model_id AND x.alert = a.alert)
+            ORDER BY a.model_id, a.alert
             ON CONFLICT DO NOTHING RETURNING s.model_id, s.alert
     LOOP
         PERFORM xmcoh_internal.notify_alert(changed.model_id, changed.alert, true);
