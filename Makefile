@@ -36,6 +36,7 @@ REGRESS = \
 	guidance \
 	aggregates \
 	evaluate \
+	by \
 	guard \
 	items \
 	check \

@@ -25,14 +25,21 @@ COMMENT ON FUNCTION xmcoh.paired_bootstrap(double precision[], double precision[
     'Mean of a - b over documents with its 95% interval; both arrays hold one value per document in the same order. NULL or NaN on either side leaves the document out. Errors: as xmcoh.bootstrap_mean, and numeric_value_out_of_range (difference), array_subscript_error (lengths differ)';
 
 CREATE FUNCTION xmcoh.evaluate(model text, source regclass DEFAULT NULL, guidance text DEFAULT 'soft',
-                               alignment text DEFAULT 'known', rounds integer DEFAULT 3, documents text[] DEFAULT NULL)
-    RETURNS TABLE (modality text, guidance text, documents integer, documents_seen integer, documents_known integer,
+                               alignment text DEFAULT 'known', rounds integer DEFAULT 3, documents text[] DEFAULT NULL,
+                               by text DEFAULT NULL)
+    RETURNS TABLE ("group" text, modality text, guidance text, documents integer, documents_seen integer, documents_known integer,
                    items bigint,
                    acc double precision, acc_low double precision, acc_high double precision,
                    pmr double precision, pmr_low double precision, pmr_high double precision,
+                   neighbours double precision, neighbours_low double precision, neighbours_high double precision,
                    tau double precision, tau_low double precision, tau_high double precision,
                    random_acc double precision, random_pmr double precision, random_tau double precision,
                    calibration_error double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10;
-COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer, text[]) IS
-    'Acc, PMR, Kendall tau of recovered orders with 95% intervals and random baselines, calibration error; one row per evidence. source NULL: held-out approved documents, before the refit on them. documents_seen: learned from. documents_known: new, of known groups. doc/method.md: guidance, alignment';
+COMMENT ON FUNCTION xmcoh.evaluate(text, regclass, text, text, integer, text[], text) IS
+    'Acc, PMR, neighbours and tau of recovered orders with 95% intervals, a row per evidence. source NULL: documents that training measured; other rules: held-out ones. by: a column of the sources that groups documents. documents_seen: learned from. documents_known: new, of known groups. See doc/method.md';
+
+CREATE FUNCTION xmcoh_internal.share_interval(part bigint, whole bigint, OUT low double precision, OUT high double precision)
+    AS 'MODULE_PATHNAME', 'xmcoh_share_interval' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION xmcoh_internal.share_interval(bigint, bigint) IS
+    'Internal: the exact 95% interval (Clopper and Pearson) of the share part / whole; NULL for fewer than two';

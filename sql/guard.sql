@@ -191,6 +191,53 @@ COMMENT ON COLUMN xmcoh.violation.pairs IS 'violated pairs, the surest first: it
 
 -- ---- checks by call ----
 
+-- Documents and violations are read as the caller. What a model finds is joined with what guards have found before.
+CREATE FUNCTION xmcoh.check_groups(model text, by text DEFAULT NULL, source regclass DEFAULT NULL, documents text[] DEFAULT NULL,
+                                   "precision" double precision DEFAULT 0.95, photos boolean DEFAULT false)
+    RETURNS TABLE ("group" text, documents bigint, items bigint, coherence double precision, gain double precision,
+                   suspect bigint, unsure bigint, ok bigint, approved bigint, stale bigint,
+                   share_suspect double precision, share_suspect_low double precision, share_suspect_high double precision,
+                   share_passed double precision, share_passed_low double precision, share_passed_high double precision,
+                   violations_open bigint, missing_photos bigint, foreign_photos bigint)
+    LANGUAGE sql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH checked AS MATERIALIZED
+        (SELECT c.document, c.items, c.coherence, c.gain, c.verdict, c."group"
+           FROM xmcoh.check_documents(check_groups.model, check_groups.source, check_groups.documents, check_groups."precision",
+                                      check_groups.by) AS c),
+    aligned AS
+        (SELECT a.document, count(*) FILTER (WHERE a.image_item IS NULL) AS missing,
+                count(*) FILTER (WHERE a.text_item IS NULL) AS "foreign"
+           FROM xmcoh.alignment(check_groups.model, source => check_groups.source,
+                                documents => (SELECT coalesce(array_agg(c.document), '{}') FROM checked AS c)) AS a
+          WHERE check_groups.photos GROUP BY a.document),
+    violated AS
+        (SELECT v.document, count(*) AS n FROM xmcoh.violation AS v
+          WHERE v.model = check_groups.model AND v.state = 'open' GROUP BY v.document),
+    grouped AS
+        (SELECT c."group", count(*) AS documents, sum(c.items) AS items,
+                avg(c.coherence ORDER BY c.document COLLATE "C") AS coherence, avg(c.gain ORDER BY c.document COLLATE "C") AS gain,
+                count(*) FILTER (WHERE c.verdict = 'suspect') AS suspect, count(*) FILTER (WHERE c.verdict = 'unsure') AS unsure,
+                count(*) FILTER (WHERE c.verdict = 'ok') AS ok, count(*) FILTER (WHERE c.verdict = 'approved') AS approved,
+                count(*) FILTER (WHERE c.verdict = 'stale') AS stale,
+                count(*) FILTER (WHERE c.verdict IN ('ok', 'approved')) AS passed,
+                coalesce(sum(v.n), 0)::bigint AS violations, coalesce(sum(a.missing), 0)::bigint AS missing,
+                coalesce(sum(a."foreign"), 0)::bigint AS "foreign"
+           FROM checked AS c LEFT JOIN violated AS v USING (document) LEFT JOIN aligned AS a USING (document)
+          GROUP BY c."group")
+    SELECT g."group", g.documents, g.items, g.coherence, g.gain, g.suspect, g.unsure, g.ok, g.approved, g.stale,
+           g.suspect::double precision / g.documents, s.low, s.high, g.passed::double precision / g.documents, p.low, p.high,
+           CASE WHEN EXISTS (SELECT FROM xmcoh.model AS m
+                              WHERE m.name = check_groups.model AND xmcoh_internal.may(m.owner, m.model_id, 'review'))
+                THEN g.violations END,
+           CASE WHEN check_groups.photos THEN g.missing END, CASE WHEN check_groups.photos THEN g."foreign" END
+      FROM grouped AS g, xmcoh_internal.share_interval(g.suspect, g.documents) AS s,
+           xmcoh_internal.share_interval(g.passed, g.documents) AS p
+     ORDER BY g."group" COLLATE "C" NULLS LAST;
+END;
+COMMENT ON FUNCTION xmcoh.check_groups(text, text, regclass, text[], double precision, boolean) IS
+    'xmcoh.check_documents by the values of column by of the sources (NULL: one row). Means of coherence and gain; documents by verdict; share_passed: ok or approved. violations_open needs level review, else NULL. photos => true: also counts photos that are missing or of no step, like xmcoh.alignment';
+
 CREATE PROCEDURE xmcoh.validate_document(model text, document text, source regclass DEFAULT NULL, "precision" double precision DEFAULT 0.95,
                                          allow_approved boolean DEFAULT true)
     AS 'MODULE_PATHNAME', 'xmcoh_validate_document' LANGUAGE C;

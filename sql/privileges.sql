@@ -73,12 +73,12 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.recovered_position(text, text, real[]), xmcoh.recovered_position(text, text, real[], real[]),
     xmcoh.recovered_position(text, text, real[], real[], text),
     xmcoh.order_documents(text, regclass, text, text, text, integer, text[]),
-    xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]), xmcoh.check_documents(text, regclass, text[], double precision),
+    xmcoh.pair_scores(text, text, regclass, text, text, integer, text[]), xmcoh.check_documents(text, regclass, text[], double precision, text),
     xmcoh.explain(text, text, text, text, integer, regclass), xmcoh.explain_document(text, text, regclass, double precision, integer, text),
     xmcoh.model_words(text, integer, regclass),
     xmcoh.alignment(text, text, regclass, text[]), xmcoh.is_complete(text, text, regclass),
     xmcoh.is_complete(text, text[], regclass), xmcoh.missing_steps(text, text, integer, regclass, text[]),
-    xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]), xmcoh.evaluate(text, regclass, text, text, integer, text[])
+    xmcoh.missing_photos(text, text, integer, regclass, regclass, text[]), xmcoh.evaluate(text, regclass, text, text, integer, text[], text)
     TO xmcoh_user;
 
 GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_user;
@@ -86,7 +86,8 @@ GRANT EXECUTE ON PROCEDURE xmcoh.wait_for_job(integer, interval, text) TO xmcoh_
 -- The guard. A writer to a guarded table needs no EXECUTE on the function of its triggers; who makes them does.
 GRANT EXECUTE ON FUNCTION xmcoh.enforce_order(text, regclass, text, double precision, boolean, boolean), xmcoh.unenforce_order(text, text),
     xmcoh.guard_order(), xmcoh.accept_violation(bigint, text), xmcoh.order_coherence(text, text[], real[], real[]),
-    xmcoh.order_holds(text, text[], real[], real[], double precision) TO xmcoh_user;
+    xmcoh.order_holds(text, text[], real[], real[], double precision),
+    xmcoh.check_groups(text, text, regclass, text[], double precision, boolean) TO xmcoh_user;
 GRANT EXECUTE ON PROCEDURE xmcoh.validate_document(text, text, regclass, double precision, boolean) TO xmcoh_user;
 GRANT SELECT ON xmcoh.guard_record, xmcoh.violation_record, xmcoh.guard, xmcoh.violation TO xmcoh_user;
 
@@ -111,6 +112,7 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
     xmcoh_internal.public_message(text, text, boolean), xmcoh_internal.is_active(text),
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
     xmcoh_internal.schedule_next_run(text, text, timestamptz), xmcoh_internal.guard_triggers(oid, integer),
+    xmcoh_internal.share_interval(bigint, bigint),
     xmcoh_internal.alert_kinds(), xmcoh_internal.percent(double precision) TO xmcoh_user, pg_monitor;
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.

@@ -134,13 +134,13 @@ COMMENT ON FUNCTION xmcoh.pair_scores(text, text, regclass, text, text, integer,
     'Pairs of a document or of documents: log-odds that item a stands before b by text, image, each guided by the other (NULL: an item lacks it), all (fused); probability (1 or 0 for approved pairs); approved: before, after, either. The rest: as xmcoh.evaluate. No rows for an unknown document';
 
 CREATE FUNCTION xmcoh.check_documents(model text, source regclass DEFAULT NULL, documents text[] DEFAULT NULL,
-                                      "precision" double precision DEFAULT 0.95)
+                                      "precision" double precision DEFAULT 0.95, by text DEFAULT NULL)
     RETURNS TABLE (document text, items integer, approved boolean, coherence double precision, best_coherence double precision,
                    gain double precision, confident_pairs integer, violated_pairs integer, worst_before text, worst_after text,
-                   worst_probability double precision, verdict text, moves jsonb)
+                   worst_probability double precision, verdict text, moves jsonb, "group" text)
     AS 'MODULE_PATHNAME', 'xmcoh_check_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000;
-COMMENT ON FUNCTION xmcoh.check_documents(text, regclass, text[], double precision) IS
-    'What is wrong with stored orders: suspect (a confident pair is stored the other way round), ok, unsure (few confident pairs), approved, stale (changed since). At least the share precision of documents in right order is not suspect. moves: the fewest items to move. Errors: as order_documents';
+COMMENT ON FUNCTION xmcoh.check_documents(text, regclass, text[], double precision, text) IS
+    'What is wrong with stored orders: suspect (a confident pair is stored the other way round), ok, unsure (few confident pairs), approved, stale. At least the share precision of documents in right order is not suspect. moves: the fewest items to move. "group": value of column by. Errors: as order_documents';
 
 CREATE FUNCTION xmcoh.alignment(model text, document text DEFAULT NULL, source regclass DEFAULT NULL, documents text[] DEFAULT NULL)
     RETURNS TABLE (document text, text_item text, image_item text, probability double precision, inferred boolean)

@@ -28,6 +28,7 @@ extern double xmc_random_perfect_match(int32_t n);
 typedef struct xmc_order_quality
 {
 	int32_t		matches;		/* items at a place where they may be */
+	int32_t		neighbours;		/* of the n - 1 pairs of neighbours those that are neighbours, this way round, in some right order */
 	bool		perfect;		/* no pair is in the wrong order */
 	double		tau;			/* over pairs that have an order; NaN where there is no such pair */
 	double		random_matches; /* what a random order is expected to have of matches */
@@ -46,6 +47,12 @@ typedef struct xmc_order_quality
  */
 extern xmc_status xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, const uint8_t *either,
 									xmc_order_quality *out);
+
+/*
+ * The same against labels: precedes[a * n + b] (n, n) is not 0 if the item at place a of the order must precede the one at
+ * place b. All other pairs have no order. Labels that contradict each other have no right order: random_perfect is 0.
+ */
+extern xmc_status xmc_measure_labels(xmc_ctx *ctx, int32_t n, const uint8_t *precedes, xmc_order_quality *out);
 
 #define XMC_BOOTSTRAP_REPLICATES 1000
 

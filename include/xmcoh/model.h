@@ -154,12 +154,16 @@ typedef struct xmc_seen
 
 /* What the training measured of approved documents, each by a model that had not learned from it (results.h). Data. */
 #define XMC_RESULT_KINDS 3		/* the reported kinds of scores: XMC_REPORTED_SCORE_KINDS */
-#define XMC_RESULT_COLUMNS (4 + XMC_RESULT_KINDS)
+#define XMC_RESULT_COLUMNS (8 + 7 * XMC_RESULT_KINDS)	/* those of results.c */
 typedef struct xmc_results
 {
 	int32_t		n;				/* documents; 0: not recorded */
+	int32_t		n_pairs;		/* of all of them that have their pairs in the record */
 	bool		is_own;			/* else they lie in the file from which the model was opened */
+	/* By what factor intervals over these documents are wider than if each had been measured by a model of its own; below 1: 1. */
+	float		widening[XMC_RESULT_KINDS];
 	float	   *row;			/* (n, XMC_RESULT_COLUMNS) ascending */
+	float	   *log_odds;		/* (n_pairs) of a document one pair behind the other; rows say where its pairs begin */
 } xmc_results;
 
 /*

@@ -7,6 +7,7 @@
 
 #include "xmcoh/base.h"
 #include "xmcoh/dataset.h"
+#include "xmcoh/metrics.h"
 #include "xmcoh/scorer.h"
 
 /* The probability of log-odds: sigmoid in double. */
@@ -57,5 +58,12 @@ extern xmc_status xmc_coherence(xmc_ctx *ctx, int32_t n, const float *s, int32_t
  * Errors: as xmc_decode_shuffled.
  */
 extern xmc_status xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau);
+
+/*
+ * Measures an order of m items of the document against its labels: xmc_measure_labels over those of the items that have a
+ * label. Returns their number in *n. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_measure_by_labels(xmc_ctx *ctx, const xmc_document *document, int32_t m, const int32_t *order, int32_t *n,
+										xmc_order_quality *out);
 
 #endif

@@ -8,7 +8,11 @@
 #include "model/safetensors.h"
 #include "xmcoh/model.h"
 #include "xmcoh/random.h"
+#include "xmcoh/results.h"
+#include "xmcoh/scorer.h"
 #include "xmcoh/seen.h"
+
+#include <math.h>
 
 /* A blob that opens is a complete model: every value can be read, and the saved blob, opened and saved again, has the same bytes. */
 static void
@@ -19,6 +23,7 @@ check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t si
 	void	   *first;
 	void	   *second;
 	xmc_model  *reopened;
+	xmc_found_result found;
 
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
@@ -27,6 +32,15 @@ check_model(xmc_ctx *ctx, const xmc_model *model, const uint8_t *blob, size_t si
 		MUST(begin >= blob && (size_t) model->tensor[t].n_values * sizeof(float) <= (size_t) (blob + size - begin));
 	}
 	MUST(xmc_seen_find(model, "4711", 4) <= XMC_SEEN_LABELLED);
+	for (int32_t r = 0; r < model->results.n; r++)
+	{
+		double		sum = 0;
+
+		MUST(xmc_results_get(model, r, &found));
+		for (int32_t k = 0; k < found.n_pairs; k++)
+			sum += found.log_odds[k];
+		MUST(!isnan(sum));
+	}
 	MUST(xmc_model_save(ctx, model, NULL, &first_size) == XMC_OK);
 	MUST((first = malloc(first_size)) != NULL);
 	MUST(xmc_model_save(ctx, model, first, &first_size) == XMC_OK);
@@ -105,10 +119,16 @@ make_seed(int kind, uint8_t blob[ROOM])
 	MUST(xmc_model_new(&ctx, &options, kind == 0, &model) == XMC_OK);
 	if (kind == 0)
 	{
-		static const xmc_document document[3] = {{.n_pairs = 1}};
+		static xmc_pair pair[1];
+		static int32_t feature_start[1];
+		static const xmc_document document[3] = {{.n_pairs = 1,.pair = pair,.feature_start = feature_start}};
+		static const xmc_result result[3] = {{.order = {[XMC_SCORE_FUSED] = {.items = 2,.tau = 1}}}};
+		static const float log_odds[1] = {1.5f};
 		char	   *key[3] = {"4711", "", "a"};
 
 		MUST(xmc_seen_fill(&ctx, model, 3, document, key, (const uint8_t[3]) {0}) == XMC_OK);
+		MUST(xmc_results_fill(&ctx, model, 3, document, result, log_odds, NULL) == XMC_OK);
+		xmc_results_name(model, key);
 	}
 	MUST(xmc_model_save(&ctx, model, blob, &size) == XMC_OK);
 	xmc_model_free(&ctx, model);

@@ -96,7 +96,7 @@ SELECT xmcoh.deploy('memo', 1);
 BEGIN;
 UPDATE xmcoh.model_version SET report = '{"seed": "x", "held_out_threshold": 1e400}'
  WHERE model_id = (SELECT model_id FROM xmcoh.model WHERE name = 'memo');
-SELECT * FROM xmcoh.evaluate('memo');
+SELECT * FROM xmcoh.evaluate('memo', guidance => 'hard');
 ROLLBACK;
 SELECT xmcoh.drop_model('memo'), xmcoh.drop_model('copy'), xmcoh.drop_model('pooled');
 DROP FUNCTION without_record(bytea);

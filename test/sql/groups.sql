@@ -56,8 +56,8 @@ CALL try('manuals');
 SELECT version, documents, groups, largest_group, held_out_groups FROM xmcoh.versions;
 SELECT modality, documents, documents_seen, tau_low IS NULL AS no_interval FROM xmcoh.evaluate('manuals') WHERE guidance = 'solo';
 SELECT modality, documents, documents_seen FROM xmcoh.evaluate('manuals', 'step') WHERE guidance = 'solo';
--- evaluate finds the held-out documents of the report again
-SELECT (report ->> 'held_out_documents')::integer = (SELECT documents FROM xmcoh.evaluate('manuals') WHERE guidance = 'solo') AS same
+-- all approved documents were measured; by another rule than the default evaluate finds the held-out documents of the report again
+SELECT (report ->> 'held_out_documents')::integer = (SELECT documents FROM xmcoh.evaluate('manuals', guidance => 'hard') WHERE guidance = 'solo') AS same
   FROM xmcoh.model_version ORDER BY version DESC LIMIT 1;
 
 -- few groups; then one group; then only NULL, where each document is a group of its own
@@ -187,7 +187,7 @@ SELECT xmcoh.create_model('found', image_dim => 32, options =>
     '{"d_model": 32, "heads": 2, "feed_forward": 32, "hash_bits": 8, "bag_dim": 0, "epochs": 20, "dropout": 0}') > 0 AS created;
 SELECT xmcoh.attach_source('found', 'known_story', 'story', 'item', text => 'words', image => 'photo', "position" => 'place', approved => 'all');
 CALL try('found');
-SELECT groups, largest_group, held_out_groups, f.measured_documents > e.documents AS more_documents, e.documents_seen, e.tau_low <= 0.4 AS near,
+SELECT groups, largest_group, held_out_groups, f.measured_documents = e.documents AS same_documents, e.documents_seen, e.tau_low <= 0.4 AS near,
        f.known_documents > 40 AS measured, e.documents_known IS NULL AS no_names
   FROM xmcoh.versions JOIN xmcoh.version_figures AS f USING (model, version), xmcoh.evaluate('found') AS e
   WHERE model = 'found' AND f.evidence = 'fused' AND e.modality = 'fused';

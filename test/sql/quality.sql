@@ -132,6 +132,22 @@ DELETE FROM xmcoh.model_version WHERE version = 1;
 SELECT count(*) AS rows FROM xmcoh.snapshot_quality('guides', keep => 2);
 SELECT version, count(*) FROM xmcoh.quality_snapshot GROUP BY 1 ORDER BY 1;
 
+-- ---- by a column ----
+
+-- Documents whose column is NULL count in the whole alone. The figures of a group are those of its documents.
+SELECT by, "group", documents, items, suspect, decisions, violations_open, coherence_drift IS NULL AS first FROM xmcoh.snapshot_quality('guides', by => 'line');
+UPDATE step SET place = 4 - place WHERE guide > 100 AND line = 'painting';
+SELECT q.by, q."group", q.documents, q.coherence_drift > 0 AS drifted, pg_temp.near(q.coherence, c.coherence) AS same_coherence, pg_temp.near(q.suspect, c.suspect) AS same_suspect
+  FROM xmcoh.snapshot_quality('guides', by => 'line') AS q
+  LEFT JOIN (SELECT "group", avg(coherence) AS coherence, avg((verdict = 'suspect')::int) AS suspect FROM xmcoh.check_documents('guides', by => 'line')
+              GROUP BY 1) AS c ON c."group" = q."group" ORDER BY q.snapshot_id;
+SELECT xmcoh.queue_snapshot('guides', by => 'line', keep => 2) AS job \gset
+CALL xmcoh.wait_for_job(:job, '60s');
+SELECT message FROM xmcoh.job WHERE job_id = :job;
+SELECT by, "group", count(*) FROM xmcoh.quality_snapshot GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.snapshot_quality('guides', by => 'process')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.snapshot_quality('guides', by => 'place')$$);
+
 -- ---- whose documents ----
 
 CREATE ROLE watcher;
@@ -150,7 +166,12 @@ SET ROLE looker;
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.snapshot_quality('guides')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.queue_snapshot('guides')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.set_alert_limit('guides', 'age', 1)$$);
-SELECT count(*) > 0 AS sees FROM xmcoh.quality_snapshot;
+SELECT count(*) > 0 AS sees, count("group") > 0 AS sees_groups FROM xmcoh.quality_snapshot;
+RESET ROLE;
+-- names of groups are values of rows, which level score does not show
+SELECT xmcoh.grant_model('guides', 'looker', 'score');
+SET ROLE looker;
+SELECT count(*) > 0 AS sees, count("group") > 0 AS sees_groups FROM xmcoh.quality_snapshot;
 RESET ROLE;
 SELECT xmcoh.revoke_usage('watcher'), xmcoh.revoke_usage('looker');
 SELECT xmcoh.drop_model('guides', discard_decisions => true);

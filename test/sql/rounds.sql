@@ -39,7 +39,7 @@ WITH pair AS (
 SELECT avg(is_right::int) BETWEEN 0.87 AND 1 AS precise
   FROM pair, xmcoh.training_round WHERE job_id = :job AND confidence >= threshold;
 SELECT report -> 'documents' AS documents, report -> 'pool_documents' AS pool FROM xmcoh.model_version WHERE version = 2;
-SELECT sum(documents) FROM xmcoh.evaluate('guides') WHERE modality = 'fused'
+SELECT sum(documents) FROM xmcoh.evaluate('guides', guidance => 'hard') WHERE modality = 'fused'
 EXCEPT SELECT (report ->> 'held_out_documents')::int FROM xmcoh.model_version WHERE version = 2;
 SELECT DISTINCT round, phase FROM xmcoh.training_metric WHERE job_id = :job AND metric = 'train_loss' ORDER BY 1, 2;
 

@@ -71,7 +71,7 @@ SELECT item_a, image IS NULL AS no_image, bool_and(text IS NOT NULL AND fused IS
 SELECT xmcoh.detach_source('guides', 'half');
 DROP TABLE half, note;
 
--- Evaluation of held-out documents, then of a whole source, compared with the metrics on arrays.
+-- Evaluation of measured documents (guided evidence: of held-out ones), then of a whole source, compared with the metrics on arrays.
 SELECT modality, guidance, documents BETWEEN 10 AND 40 AS held_out, acc > 0.9 AS acc, pmr > 0.7 AS pmr,
        tau > 0.9 AS tau,
        acc BETWEEN acc_low AND acc_high AND pmr BETWEEN pmr_low AND pmr_high

@@ -68,7 +68,7 @@ is_deeply($events[4], { event => 'job', job_id => int $job, model => 'manuals', 
 # A worse version: in all but the held-out documents two steps have changed places.
 my $turn = 'UPDATE work_step SET step = 5 - step WHERE step IN (2, 3) AND manual IN (TABLE taught)';
 $node->safe_psql('postgres', "CREATE TABLE taught AS SELECT manual FROM generate_series(1, 100) AS manual
-	WHERE (SELECT sum(documents) = 0 FROM xmcoh.evaluate('manuals', documents => ARRAY[manual::text])); $turn");
+	WHERE (SELECT sum(documents) = 0 FROM xmcoh.evaluate('manuals', guidance => 'hard', documents => ARRAY[manual::text])); $turn");
 $job = value("SELECT xmcoh.train('manuals', on_success => 'challenge')");
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'rejected', 'a worse version');
 $node->safe_psql('postgres', $turn);

@@ -20,9 +20,10 @@ typedef struct all_orders
 	int32_t		perfect;
 	int32_t		matches;
 	bool		may_be[MOST_FREE][MOST_FREE];	/* a right order has item i at place k */
+	bool		may_follow[MOST_FREE][MOST_FREE];	/* a right order has item j directly behind item i */
 	double		random_perfect;
 	double		random_matches;
-	int			pass;			/* the second pass knows may_be of the first */
+	int			pass;			/* the second pass knows may_be and may_follow of the first */
 } all_orders;
 
 /* Measures one order, item[k] the item at place k. */
@@ -31,11 +32,14 @@ measure_free(all_orders *all, int32_t n, const int32_t *item)
 {
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	xmc_order_quality quality;
+	xmc_order_quality by_labels;
 	double		position[MOST_FREE];
 	uint8_t		either[MOST_FREE * MOST_FREE];
+	uint8_t		precedes[MOST_FREE * MOST_FREE];
 	int32_t		wrong = 0;
 	int32_t		right = 0;
 	int32_t		matches = 0;
+	int32_t		neighbours = 0;
 
 	for (int32_t a = 0; a < n; a++)
 	{
@@ -52,12 +56,26 @@ measure_free(all_orders *all, int32_t n, const int32_t *item)
 	}
 	if (wrong == 0)
 		for (int32_t k = 0; k < n; k++)
+		{
 			all->may_be[item[k]][k] = true;
+			if (k > 0)
+				all->may_follow[item[k - 1]][item[k]] = true;
+		}
 	if (all->pass == 0)
 		return;
 	for (int32_t k = 0; k < n; k++)
+	{
 		matches += all->may_be[item[k]][k];
+		neighbours += k > 0 && all->may_follow[item[k - 1]][item[k]];
+		for (int32_t b = 0; b < n; b++)
+			precedes[k * n + b] = item[k] < item[b] && !either[k * n + b];
+	}
+	assert_int_equal(xmc_measure_labels(&ctx, n, precedes, &by_labels), XMC_OK);
 	assert_int_equal(xmc_measure_order(&ctx, n, position, either, &quality), XMC_OK);
+	assert_int_equal(quality.neighbours, neighbours);
+	assert_true(by_labels.matches == matches && by_labels.neighbours == neighbours && by_labels.perfect == quality.perfect);
+	assert_true(by_labels.random_perfect == quality.random_perfect && by_labels.random_matches == quality.random_matches);
+	assert_true(by_labels.tau == quality.tau || wrong + right == 0);
 	assert_int_equal(quality.perfect, wrong == 0);
 	assert_int_equal(quality.matches, matches);
 	if (wrong + right == 0)

@@ -225,10 +225,10 @@ xmc_document_free(xmc_ctx *ctx, xmc_document *document)
 static void
 add_array(xmc_checksum *sum, const void *data, int64_t n, size_t size)
 {
-	uint8_t		is_there = data != NULL;
+	uint8_t		is_there = data != NULL && n > 0;	/* an empty array of a built document may be none in a record's view */
 
 	xmc_checksum_add(sum, &is_there, 1);
-	if (data)
+	if (is_there)
 		xmc_checksum_add(sum, data, (size_t) n * size);
 }
 

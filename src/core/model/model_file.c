@@ -339,21 +339,46 @@ match_seen_groups(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 }
 
 #define RESULTS_NAME "results"
+#define RESULT_PAIRS_NAME "results.pairs"
+#define RESULT_WIDENING_NAME "results.widening"
+#define OLD_RESULT_COLUMNS 7	/* of versions that recorded tau alone; such a record is not read */
+
+static bool
+is_old_results(const xmc_tensor_view *view)
+{
+	return view->n_dimensions == 2 && view->shape[1] == OLD_RESULT_COLUMNS;
+}
 
 /* Sets the record of what was measured to that in the file, if the file has one. */
 static xmc_status
 match_results(xmc_ctx *ctx, const xmc_safetensors *st, xmc_results *results)
 {
 	const xmc_tensor_view *view = xmc_safetensors_tensor(st, RESULTS_NAME);
+	const xmc_tensor_view *pairs = xmc_safetensors_tensor(st, RESULT_PAIRS_NAME);
+	const xmc_tensor_view *widening = xmc_safetensors_tensor(st, RESULT_WIDENING_NAME);
 	char		got[96];
 
-	if (!view)
+	if (!view || is_old_results(view))
 		return XMC_OK;
 	if (view->n_dimensions != 2 || view->shape[0] < 1 || view->shape[0] > XMC_MOST_RESULTS || view->shape[1] != XMC_RESULT_COLUMNS)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have at most %d rows of %d",
 						RESULTS_NAME, shape_text(view->n_dimensions, view->shape, got), XMC_MOST_RESULTS, XMC_RESULT_COLUMNS);
 	/* read-only, like the whole file */
 	*results = (xmc_results) {.n = (int32_t) view->shape[0],.row = (float *) (uintptr_t) view->data};
+	if (!widening)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", RESULT_WIDENING_NAME);
+	if (widening->n_dimensions != 1 || widening->shape[0] != XMC_RESULT_KINDS)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have %d values",
+						RESULT_WIDENING_NAME, shape_text(widening->n_dimensions, widening->shape, got), XMC_RESULT_KINDS);
+	memcpy(results->widening, widening->data, sizeof results->widening);
+	if (!pairs)
+		return XMC_OK;
+	if (pairs->n_dimensions != 1 || pairs->shape[0] < 1 || pairs->shape[0] > XMC_MOST_RESULT_PAIRS)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has shape %s, but must have at most %d values",
+						RESULT_PAIRS_NAME, shape_text(pairs->n_dimensions, pairs->shape, got), XMC_MOST_RESULT_PAIRS);
+	results->n_pairs = (int32_t) pairs->shape[0];
+	results->log_odds = (float *) (uintptr_t) pairs->data;
+	return XMC_OK;
 	return XMC_OK;
 }
 
@@ -404,8 +429,9 @@ is_of_measured(const xmc_tensor *tensor)
 }
 
 static bool
-has_tensor(const xmc_model *model, const char *name)
+has_tensor(const xmc_model *model, const xmc_tensor_view *view)
 {
+	const char *name = view->name;
 	size_t		prefix = sizeof MEASURED_PREFIX - 1;
 	bool		measured = model->measured && strncmp(name, MEASURED_PREFIX, prefix) == 0;
 
@@ -417,7 +443,11 @@ has_tensor(const xmc_model *model, const char *name)
 		return true;
 	if (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0)
 		return true;
-	if (model->results.n > 0 && strcmp(name, RESULTS_NAME) == 0)
+	if (strcmp(name, RESULTS_NAME) == 0 && (model->results.n > 0 || is_old_results(view)))
+		return true;
+	if (model->results.n > 0 && strcmp(name, RESULT_WIDENING_NAME) == 0)
+		return true;
+	if (model->results.n_pairs > 0 && strcmp(name, RESULT_PAIRS_NAME) == 0)
 		return true;
 	if (model->reliability.n > 0 && strcmp(name, RELIABILITY_NAME) == 0)
 		return true;
@@ -511,7 +541,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	if (model->measured)
 		XMC_TRY(match_measured(ctx, st, model));
 	for (int32_t k = 0; k < st->n_tensors; k++)
-		if (!has_tensor(model, st->tensor[k].name))
+		if (!has_tensor(model, &st->tensor[k]))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized tensor \"%s\"",
 							xmc_printable(st->tensor[k].name, strlen(st->tensor[k].name), shown));
 	return XMC_OK;
@@ -562,6 +592,8 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 		status = xmc_safetensors_check_finite(ctx, &st);
 	if (status == XMC_OK && check_finite)
 		status = xmc_seen_check(ctx, model);
+	if (status == XMC_OK && check_finite)
+		status = xmc_results_check(ctx, model);
 	if (status == XMC_OK)
 		status = check_reliability(ctx, model);
 	xmc_safetensors_free(ctx, &st);
@@ -606,7 +638,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_TRY(check_calibration(ctx, &model->calibration));
 	XMC_TRY(check_calibration(ctx, &model->known));
 	/* Parameters, those as measured, results, the table of reliability, gaps, anchors, the records of documents and groups. */
-	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 5, sizeof(xmc_tensor_view));
+	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 7, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
 	for (; n < model->n_tensors; n++)
 		view[n] = view_tensor(model->tensor[n].name, &model->tensor[n]);
@@ -624,6 +656,12 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = (xmc_tensor_view) {.name = RESULTS_NAME,.n_dimensions = 2,
 			.shape = {model->results.n, XMC_RESULT_COLUMNS},
 			.n_values = (int64_t) model->results.n * XMC_RESULT_COLUMNS,.data = model->results.row};
+	if (model->results.n > 0)
+		view[n++] = (xmc_tensor_view) {.name = RESULT_WIDENING_NAME,.n_dimensions = 1,.shape = {XMC_RESULT_KINDS},
+			.n_values = XMC_RESULT_KINDS,.data = (float *) (uintptr_t) model->results.widening};
+	if (model->results.n_pairs > 0)
+		view[n++] = (xmc_tensor_view) {.name = RESULT_PAIRS_NAME,.n_dimensions = 1,.shape = {model->results.n_pairs},
+			.n_values = model->results.n_pairs,.data = model->results.log_odds};
 	if (model->reliability.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
 			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},

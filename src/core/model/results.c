@@ -2,6 +2,7 @@
 #include "xmcoh/results.h"
 #include "model/hash_halves.h"
 
+#include "xmcoh/groups.h"
 #include "xmcoh/hash.h"
 
 #include <stdlib.h>
@@ -13,10 +14,17 @@ enum column
 {
 	KEY = 0,					/* two halves */
 	CONTENT = 2,				/* two halves */
-	TAU = 4						/* one for each reported kind of score */
+	GROUP = 4,
+	FIRST = 5,					/* of the document's pairs, in log_odds */
+	PAIRS = 6,
+	RESULT = 7					/* an xmc_result */
 };
 
-_Static_assert(TAU + XMC_RESULT_KINDS == XMC_RESULT_COLUMNS, "a row has a tau for each kind of score");
+#define MOST_WIDENING 100
+#define RESULT_VALUES (sizeof(xmc_result) / sizeof(float))
+
+_Static_assert(RESULT + RESULT_VALUES == XMC_RESULT_COLUMNS, "a row ends with a result");
+_Static_assert(XMC_MOST_RESULT_PAIRS < XMC_HALF && XMC_MOST_RESULTS < XMC_HALF, "float32 represents these numbers exactly");
 
 /* By key. */
 static int
@@ -41,7 +49,10 @@ void
 xmc_results_forget(xmc_ctx *ctx, xmc_model *model)
 {
 	if (model->results.is_own)
+	{
 		xmc_release(ctx, model->results.row);
+		xmc_release(ctx, model->results.log_odds);
+	}
 	model->results = (xmc_results) {0};
 	xmc_model_share(model);
 }
@@ -55,36 +66,93 @@ put_content(const xmc_options *options, const xmc_document *document, float half
 	xmc_hash_halves(xmc_checksum_end(&sum), half);
 }
 
-xmc_status
-xmc_results_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, const double *tau)
+static bool
+is_measured(const xmc_result *result)
 {
-	const double *fused = tau + (int64_t) (XMC_RESULT_KINDS - 1) * n;
+	return result->order[XMC_RESULT_KINDS - 1].items > 0;
+}
+
+/* Which documents are recorded, (n) into chosen, with their groups; returns their number in *measured. */
+static xmc_status
+choose(xmc_ctx *ctx, int32_t n, const xmc_document *document, const xmc_result *result, const xmc_document **chosen, int32_t *group,
+	   int32_t *measured)
+{
+	int32_t		n_groups;
+
+	*measured = 0;
+	for (int32_t d = 0; d < n && *measured < XMC_MOST_RESULTS; d++)
+		if (is_measured(&result[d]))
+			chosen[(*measured)++] = &document[d];
+	return xmc_number_document_groups(ctx, *measured, chosen, group, &n_groups);
+}
+
+/* Fills the rows, with the pairs of as many documents as there is room for. */
+static xmc_status
+fill(xmc_ctx *ctx, xmc_model *model, const xmc_document *document, const xmc_result *result, const float *log_odds,
+	 const xmc_document *const *chosen, const int32_t *group, int32_t n)
+{
 	xmc_results *record = &model->results;
+	int64_t		pair = 0;		/* of the next document in log_odds */
+	int32_t		d = 0;			/* the next document */
+
+	for (int32_t r = 0; r < n; r++)
+	{
+		float	   *row = record->row + (int64_t) r * XMC_RESULT_COLUMNS;
+		int32_t		number = (int32_t) (chosen[r] - document);
+		int32_t		n_pairs = chosen[r]->n_pairs;
+
+		XMC_TRY(xmc_check_stop(ctx));
+		for (; d < number; d++)
+			pair += document[d].n_pairs;
+		row[KEY] = (float) (number >> XMC_HALF_BITS);
+		row[KEY + 1] = (float) (number & (XMC_HALF - 1));
+		put_content(&model->options, chosen[r], row + CONTENT);
+		row[GROUP] = (float) group[r];
+		memcpy(row + RESULT, &result[number], sizeof *result);
+		if (n_pairs > XMC_MOST_RESULT_PAIRS - record->n_pairs)
+			n_pairs = 0;
+		row[FIRST] = (float) record->n_pairs;
+		row[PAIRS] = (float) n_pairs;
+		memcpy(record->log_odds + record->n_pairs, log_odds + pair, (size_t) n_pairs * sizeof(float));
+		record->n_pairs += n_pairs;
+	}
+	record->n = n;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_results_fill(xmc_ctx *ctx, xmc_model *model, int32_t n, const xmc_document *document, const xmc_result *result,
+				 const float *log_odds, const float *widening)
+{
+	const xmc_document **chosen = xmc_alloc(ctx, (size_t) n, sizeof *chosen);
+	int32_t    *group = xmc_alloc(ctx, (size_t) n, sizeof *group);
+	xmc_results *record = &model->results;
+	xmc_status	status = XMC_OK;
 	int32_t		measured = 0;
+	int64_t		pairs = 0;
 
 	xmc_results_forget(ctx, model);
-	for (int32_t d = 0; d < n; d++)
-		measured += fused[d] != XMC_NOT_MEASURED;
-	measured = measured < XMC_MOST_RESULTS ? measured : XMC_MOST_RESULTS;
-	record->row = xmc_alloc(ctx, (size_t) (measured > 0 ? measured : 1) * XMC_RESULT_COLUMNS, sizeof(float));
-	XMC_NEED(record->row, ctx);
+	if (!chosen || !group)
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	if (status == XMC_OK)
+		status = choose(ctx, n, document, result, chosen, group, &measured);
+	for (int32_t r = 0; r < measured; r++)
+		pairs += chosen[r]->n_pairs;
+	if (pairs > XMC_MOST_RESULT_PAIRS)
+		pairs = XMC_MOST_RESULT_PAIRS;
 	record->is_own = true;
-	for (int32_t d = 0; d < n && record->n < measured; d++)
-	{
-		float	   *row = record->row + (int64_t) record->n * XMC_RESULT_COLUMNS;
-
-		if (fused[d] == XMC_NOT_MEASURED)
-			continue;
-		XMC_TRY(xmc_check_stop(ctx));
-		row[KEY] = (float) (d >> XMC_HALF_BITS);
-		row[KEY + 1] = (float) (d & (XMC_HALF - 1));
-		put_content(&model->options, &document[d], row + CONTENT);
-		for (int e = 0; e < XMC_RESULT_KINDS; e++)
-			row[TAU + e] = (float) tau[(int64_t) e * n + d];
-		record->n++;
-	}
+	for (int e = 0; e < XMC_RESULT_KINDS; e++)
+		record->widening[e] = widening && widening[e] > 1 ? widening[e] : 1;
+	record->row = xmc_alloc(ctx, (size_t) measured * XMC_RESULT_COLUMNS, sizeof(float));
+	record->log_odds = xmc_alloc(ctx, (size_t) pairs, sizeof(float));
+	if (status == XMC_OK && (!record->row || !record->log_odds))
+		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
+	if (status == XMC_OK)
+		status = fill(ctx, model, document, result, log_odds, chosen, group, measured);
+	xmc_release(ctx, chosen);
+	xmc_release(ctx, group);
 	xmc_model_share(model);
-	return XMC_OK;
+	return status;
 }
 
 void
@@ -102,41 +170,109 @@ xmc_results_name(xmc_model *model, char *const *key)
 	sort_rows(record);
 }
 
-bool
-xmc_results_find(const xmc_model *model, const char *key, const xmc_document *document, double tau[XMC_RESULT_KINDS])
+/* So written that NaN fails, too. */
+static bool
+is_order(const xmc_recorded_order *order)
 {
-	float		wanted[XMC_RESULT_COLUMNS] = {0};
-	const float *found;
+	return xmc_is_whole(order->items, XMC_HALF) && xmc_is_whole(order->matches, XMC_HALF) && order->matches <= order->items &&
+		xmc_is_whole(order->neighbours, XMC_HALF) && (order->neighbours < order->items || order->neighbours == 0) &&
+		(order->perfect == 0 || order->perfect == 1) &&
+		((order->tau >= -1 && order->tau <= 1) || order->tau == XMC_NOT_MEASURED) &&
+		order->random_matches >= 0 && order->random_matches <= order->items &&
+		order->random_perfect >= 0 && order->random_perfect <= 1;
+}
 
+static bool
+is_row(const xmc_results *record, const float *row)
+{
+	xmc_result	result;
+	bool		valid = true;
+
+	memcpy(&result, row + RESULT, sizeof result);
+	for (int c = KEY; c < GROUP; c++)
+		valid = valid && xmc_is_whole(row[c], XMC_HALF);
+	valid = valid && xmc_is_whole(row[GROUP], record->n) &&
+		xmc_is_whole(row[FIRST], record->n_pairs + 1) && xmc_is_whole(row[PAIRS], record->n_pairs + 1) &&
+		(int32_t) row[PAIRS] <= record->n_pairs - (int32_t) row[FIRST];
+	for (int e = 0; e < XMC_RESULT_KINDS; e++)
+		valid = valid && is_order(&result.order[e]);
+	return valid && result.confidence <= 0 && result.confidence >= XMC_LEAST_CONFIDENCE;
+}
+
+/* false: the row is damaged, since an opened file has not always been checked as a whole, or says nothing. */
+static bool
+read_row(const xmc_results *record, const float *row, xmc_found_result *out)
+{
+	if (!is_row(record, row))
+		return false;
+	memcpy(&out->result, row + RESULT, sizeof out->result);
+	if (!is_measured(&out->result))
+		return false;
+	out->group = (int32_t) row[GROUP];
+	out->n_pairs = (int32_t) row[PAIRS];
+	out->log_odds = out->n_pairs > 0 ? record->log_odds + (int32_t) row[FIRST] : NULL;
+	return true;
+}
+
+bool
+xmc_results_get(const xmc_model *model, int32_t r, xmc_found_result *out)
+{
+	return read_row(&model->results, model->results.row + (int64_t) r * XMC_RESULT_COLUMNS, out);
+}
+
+/* The row of the document with this key; NULL: there is none. */
+static const float *
+find_row(const xmc_results *record, const char *key)
+{
+	float		wanted[CONTENT];
+
+	if (record->n == 0)
+		return NULL;
 	xmc_hash_halves(xmc_hash_bytes(key, strlen(key), SEED), wanted + KEY);
-	found = model->results.n == 0 ? NULL : bsearch(wanted, model->results.row, (size_t) model->results.n,
-												  XMC_RESULT_COLUMNS * sizeof(float), compare_rows);
+	return bsearch(wanted, record->row, (size_t) record->n, XMC_RESULT_COLUMNS * sizeof(float), compare_rows);
+}
+
+bool
+xmc_results_has(const xmc_model *model, const char *key)
+{
+	return find_row(&model->results, key) != NULL;
+}
+
+bool
+xmc_results_find(const xmc_model *model, const char *key, const xmc_document *document, xmc_found_result *out)
+{
+	const float *found = find_row(&model->results, key);
+	float		content[2];
+
 	if (!found)
 		return false;
-	put_content(&model->options, document, wanted + CONTENT);
-	if (memcmp(found + CONTENT, wanted + CONTENT, 2 * sizeof(float)) != 0)
+	put_content(&model->options, document, content);
+	if (memcmp(found + CONTENT, content, sizeof content) != 0)
 		return false;
-	for (int e = 0; e < XMC_RESULT_KINDS; e++)
-		tau[e] = found[TAU + e];
-	return true;
+	return read_row(&model->results, found, out);
 }
 
 xmc_status
 xmc_results_check(xmc_ctx *ctx, const xmc_model *model)
 {
-	for (int32_t r = 0; r < model->results.n; r++)
+	const xmc_results *record = &model->results;
+	int64_t		pairs = 0;
+
+	for (int32_t r = 0; r < record->n; r++)
 	{
-		const float *row = model->results.row + (int64_t) r * XMC_RESULT_COLUMNS;
-		bool		valid = r == 0 || compare_rows(row - XMC_RESULT_COLUMNS, row) <= 0;
+		const float *row = record->row + (int64_t) r * XMC_RESULT_COLUMNS;
 
 		if (r % 65536 == 0)
 			XMC_TRY(xmc_check_stop(ctx));
-		for (int c = KEY; c < TAU; c++)
-			valid = valid && xmc_is_whole(row[c], XMC_HALF);
-		for (int e = 0; e < XMC_RESULT_KINDS; e++)
-			valid = valid && ((row[TAU + e] >= -1 && row[TAU + e] <= 1) || row[TAU + e] == XMC_NOT_MEASURED);
-		if (!valid)
+		if (!is_row(record, row) || (r > 0 && compare_rows(row - XMC_RESULT_COLUMNS, row) > 0))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: row %d of tensor \"results\" is invalid or out of order", r);
+		pairs += (int32_t) row[PAIRS];
 	}
+	for (int e = 0; e < XMC_RESULT_KINDS && record->n > 0; e++)
+		if (!(record->widening[e] >= 0 && record->widening[e] <= MOST_WIDENING))
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: value %d of tensor \"results.widening\" is invalid", e);
+	if (pairs > record->n_pairs)
+		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"results\" has %lld pairs, but tensor \"results.pairs\" has %d",
+						(long long) pairs, record->n_pairs);
 	return XMC_OK;
 }

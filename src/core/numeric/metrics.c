@@ -68,11 +68,14 @@ typedef struct truth
 	int32_t		n;
 	const double *position;		/* (n) */
 	const uint8_t *either;		/* (n, n) pairs without an order; NULL: those with equal positions alone */
+	const uint8_t *precedes;	/* (n, n) labels in place of positions, which then say how many items precede; or NULL */
 } truth;
 
 static bool
 must_precede(const truth *t, int32_t a, int32_t b)
 {
+	if (t->precedes)
+		return t->precedes[(int64_t) a * t->n + b];
 	return t->position[a] < t->position[b] && !(t->either && t->either[(int64_t) a * t->n + b]);
 }
 
@@ -165,6 +168,17 @@ sort_by_position(xmc_ctx *ctx, const truth *t, int32_t *by_position)
 	return XMC_OK;
 }
 
+/* Whether the item at place b can stand directly behind the one at place a: nothing must stand between them. */
+static bool
+may_follow(const truth *t, int32_t a, int32_t b)
+{
+	bool		may = !must_precede(t, b, a);
+
+	for (int32_t c = 0; c < t->n && may; c++)
+		may = !(must_precede(t, a, c) && must_precede(t, c, b));
+	return may;
+}
+
 /* The figures over pairs and places. */
 static xmc_status
 measure_pairs(xmc_ctx *ctx, const truth *t, xmc_order_quality *out)
@@ -193,8 +207,9 @@ measure_pairs(xmc_ctx *ctx, const truth *t, xmc_order_quality *out)
 			}
 		}
 		out->matches += before <= k && k < t->n - after;
+		out->neighbours += k > 0 && may_follow(t, k - 1, k);
 		free_places += t->n - after - before;
-		XMC_TRY(xmc_spend(ctx, &work, t->n));
+		XMC_TRY(xmc_spend(ctx, &work, 2 * t->n));
 	}
 	out->perfect = wrong == 0;
 	out->tau = pairs ? 1 - 2.0 * wrong / pairs : NAN;
@@ -203,10 +218,10 @@ measure_pairs(xmc_ctx *ctx, const truth *t, xmc_order_quality *out)
 	return XMC_OK;
 }
 
-xmc_status
-xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, const uint8_t *either, xmc_order_quality *out)
+static xmc_status
+measure(xmc_ctx *ctx, const truth *t, xmc_order_quality *out)
 {
-	const truth t = {n, position, either};
+	int32_t		n = t->n;
 	int32_t    *by_position = xmc_alloc(ctx, n > 0 ? n : 0, sizeof(int32_t));
 	double	   *count = xmc_alloc(ctx, 1 << (n < EXACT_ITEMS ? n : EXACT_ITEMS), sizeof(double));
 	xmc_status	status = XMC_OK;
@@ -215,13 +230,39 @@ xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, const uint8_t
 	if (!by_position || !count)
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	if (status == XMC_OK)
-		status = measure_pairs(ctx, &t, out);
+		status = measure_pairs(ctx, t, out);
 	if (status == XMC_OK)
-		status = sort_by_position(ctx, &t, by_position);
+		status = sort_by_position(ctx, t, by_position);
 	if (status == XMC_OK)
-		status = share_of_right_orders(ctx, &t, by_position, count, &out->random_perfect);
+		status = share_of_right_orders(ctx, t, by_position, count, &out->random_perfect);
 	xmc_release(ctx, count);
 	xmc_release(ctx, by_position);
+	return status;
+}
+
+xmc_status
+xmc_measure_order(xmc_ctx *ctx, int32_t n, const double *position, const uint8_t *either, xmc_order_quality *out)
+{
+	return measure(ctx, &(truth) {.n = n,.position = position,.either = either}, out);
+}
+
+xmc_status
+xmc_measure_labels(xmc_ctx *ctx, int32_t n, const uint8_t *precedes, xmc_order_quality *out)
+{
+	double	   *position = xmc_zalloc(ctx, n > 0 ? n : 0, sizeof(double));	/* (n) how many items precede */
+	int64_t		work = 0;
+	xmc_status	status = XMC_OK;
+
+	XMC_NEED(position, ctx);
+	for (int32_t a = 0; a < n && status == XMC_OK; a++)
+	{
+		for (int32_t b = 0; b < n; b++)
+			position[b] += precedes[(int64_t) a * n + b] != 0;
+		status = xmc_spend(ctx, &work, n);
+	}
+	if (status == XMC_OK)
+		status = measure(ctx, &(truth) {.n = n,.position = position,.precedes = precedes}, out);
+	xmc_release(ctx, position);
 	return status;
 }
 

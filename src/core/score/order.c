@@ -203,3 +203,48 @@ xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint
 	xmc_release(ctx, order);
 	return status;
 }
+
+/* place (document->n): the place of each labelled item among those of the order, or -1; n is their number. */
+static xmc_status
+measure_places(xmc_ctx *ctx, const xmc_document *document, const int32_t *place, int32_t n, xmc_order_quality *out)
+{
+	uint8_t    *precedes = xmc_zalloc(ctx, (size_t) n * (size_t) n, 1);
+	xmc_status	status;
+
+	XMC_NEED(precedes, ctx);
+	for (int32_t k = 0; k < document->n_pairs; k++)
+	{
+		int64_t		before = place[document->pair[k].before];
+		int64_t		after = place[document->pair[k].after];
+
+		if (before >= 0 && after >= 0)
+			precedes[before * n + after] = 1;
+	}
+	status = xmc_measure_labels(ctx, n, precedes, out);
+	xmc_release(ctx, precedes);
+	return status;
+}
+
+xmc_status
+xmc_measure_by_labels(xmc_ctx *ctx, const xmc_document *document, int32_t m, const int32_t *order, int32_t *n,
+					  xmc_order_quality *out)
+{
+	int32_t    *place = xmc_alloc(ctx, (size_t) document->n, sizeof(int32_t));	/* (document->n) */
+	xmc_status	status;
+
+	XMC_NEED(place, ctx);
+	for (int32_t i = 0; i < document->n; i++)
+		place[i] = -1;
+	/* 0: the item has a label */
+	for (int32_t k = 0; k < document->n_pairs; k++)
+		place[document->pair[k].before] = place[document->pair[k].after] = 0;
+	*n = 0;
+	for (int32_t k = 0; k < m; k++)
+		if (place[order[k]] == 0)
+			place[order[k]] = ++*n;
+	for (int32_t i = 0; i < document->n; i++)
+		place[i] = place[i] > 0 ? place[i] - 1 : -1;
+	status = measure_places(ctx, document, place, *n, out);
+	xmc_release(ctx, place);
+	return status;
+}

@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 9
+#define VERSION 10
+#define RESULT_VALUES ((int64_t) (sizeof(xmc_result) / sizeof(float)))
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
@@ -187,6 +188,13 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	return stream_order(c, t, e->n_train, e->train);
 }
 
+/* What was measured of n documents. The record is checked before it is stored (xmc_results_check). */
+static xmc_status
+stream_results(xmc_stream *c, xmc_result *result, int32_t n)
+{
+	return xmc_stream_floats(c, "the results", (float *) (void *) result, RESULT_VALUES * n);
+}
+
 /* What the models of the evaluation have given so far; the rest is 0. */
 static xmc_status
 stream_evaluation(xmc_stream *c, xmc_evaluation *e)
@@ -194,10 +202,11 @@ stream_evaluation(xmc_stream *c, xmc_evaluation *e)
 	int64_t		kinds = XMC_REPORTED_SCORE_KINDS;
 
 	XMC_TRY(xmc_stream_floats(c, "the evaluation", e->inner, (int64_t) e->n_folds * XMC_TERMS * e->labels.n));
-	XMC_TRY(xmc_stream_doubles(c, "the evaluation", e->tau, kinds * e->labels.n_documents));
+	XMC_TRY(xmc_stream_doubles(c, "the evaluation", e->measures.tau, kinds * e->labels.n_documents));
 	XMC_TRY(xmc_stream_doubles(c, "the evaluation", e->inner_tau[0], kinds * XMC_MAX_FOLDS));
 	XMC_TRY(xmc_stream_doubles(c, "the evaluation", e->inner_variance[0], kinds * XMC_MAX_FOLDS));
-	return xmc_stream_doubles(c, "the evaluation", e->p, kinds * e->labels.n);
+	XMC_TRY(stream_results(c, e->measures.result, e->labels.n_documents));
+	return xmc_stream_floats(c, "the evaluation", e->measures.s, kinds * e->labels.n);
 }
 
 /* Empty before the calibration. */
@@ -232,7 +241,8 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));
-	XMC_TRY(xmc_stream_doubles(c, "the results", t->result, (int64_t) XMC_REPORTED_SCORE_KINDS * t->n_documents));
+	XMC_TRY(stream_results(c, t->result, t->n_documents));
+	XMC_TRY(xmc_stream_floats(c, "the results", t->log_odds, t->n_labels));
 	if (t->evaluation.n_folds > 0)
 		XMC_TRY(stream_evaluation(c, &t->evaluation));
 	if (t->round && t->report->n_rounds != t->progress.round)
@@ -354,7 +364,7 @@ static int64_t
 bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 {
 	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1) +
-		2 * XMC_REPORTED_SCORE_KINDS * (int64_t) t->n_documents;
+		RESULT_VALUES * (int64_t) t->n_documents + t->n_labels;
 
 	for (int m = 0; t->round && m < XMC_MODALITIES; m++)
 		values += t->round->weak[m].n_pairs;
@@ -362,7 +372,8 @@ bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 		values += e->n_values + 3 * e->adamw.n + (int64_t) e->hashed.rows * e->hashed.width;
 	if (t->evaluation.n_folds > 0)
 		values += (int64_t) t->evaluation.n_folds * XMC_TERMS * t->evaluation.labels.n +
-			2 * XMC_REPORTED_SCORE_KINDS * ((int64_t) t->evaluation.labels.n_documents + t->evaluation.labels.n);
+			(RESULT_VALUES + 2 * XMC_REPORTED_SCORE_KINDS) * (int64_t) t->evaluation.labels.n_documents +
+			XMC_REPORTED_SCORE_KINDS * (int64_t) t->evaluation.labels.n;
 	return values * (int64_t) sizeof(float);
 }
 

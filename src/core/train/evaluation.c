@@ -6,6 +6,7 @@
 #include "train/figures.h"
 #include "train/folds.h"
 #include "train/weigh.h"
+#include "xmcoh/group_mean.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,7 +23,6 @@ lay_out(xmc_trainer *t, int32_t n, const xmc_document *const *document, const in
 {
 	xmc_evaluation *e = &t->evaluation;
 	xmc_labels *l = &e->labels;
-	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
 	int32_t		pair = 0;
 
 	l->document = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *l->document);
@@ -42,9 +42,8 @@ lay_out(xmc_trainer *t, int32_t n, const xmc_document *const *document, const in
 	e->pair_start[e->n_folds] = pair;
 	XMC_TRY(xmc_labels_init(t, l, false));
 	e->inner = xmc_arena_zalloc(&t->run_arena, (size_t) e->n_folds * XMC_TERMS * (size_t) l->n, sizeof *e->inner);
-	e->tau = xmc_arena_zalloc(&t->run_arena, kinds * (size_t) n, sizeof *e->tau);
-	e->p = xmc_arena_zalloc(&t->run_arena, kinds * (size_t) l->n, sizeof *e->p);
-	return e->inner && e->tau && e->p ? XMC_OK : xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_NEED(e->inner, t->ctx);
+	return xmc_train_new_measures(t, l, &e->measures);
 }
 
 /* Whether each model without two folds has enough documents to learn from; in_fold (n_folds): documents of each. */
@@ -247,13 +246,13 @@ borrow_alignment(xmc_trainer *t, const xmc_model *final)
 static xmc_status
 measure_fold(xmc_trainer *t, int32_t k, const xmc_model *final)
 {
-	const xmc_evaluation *e = &t->evaluation;
+	xmc_evaluation *e = &t->evaluation;
 	xmc_scored_set set;
 
 	XMC_TRY(weigh_without(t, k, final));
 	borrow_alignment(t, final);
 	set = (xmc_scored_set) {t->model, e->start[k + 1] - e->start[k], e->labels.document + e->start[k]};
-	return xmc_train_measure_documents(t, &set, e->start[k], e->pair_start[k], &e->labels, e->tau, e->p);
+	return xmc_train_measure_documents(t, &set, e->start[k], e->pair_start[k], &e->labels, &e->measures);
 }
 
 /* One model: without the folds j and k, or, if both are the same, without one. */
@@ -300,17 +299,14 @@ variance_ratio(const xmc_evaluation *e, int kind)
 
 /* The intervals of the bootstrap, widened. */
 static void
-widen(const xmc_evaluation *e, xmc_figures *figures)
+widen(xmc_trainer *t, xmc_figures *figures)
 {
 	for (int kind = 0; kind < XMC_REPORTED_SCORE_KINDS; kind++)
 	{
 		xmc_interval *tau = &figures->tau[kind];
-		double		factor = sqrt(variance_ratio(e, kind));
-		double		low = tau->mean - factor * (tau->mean - tau->low);
-		double		high = tau->mean + factor * (tau->high - tau->mean);
 
-		tau->low = low < -1 ? -1 : low;
-		tau->high = high > 1 ? 1 : high;
+		t->widening[kind] = (float) sqrt(variance_ratio(&t->evaluation, kind));
+		xmc_widen(tau, t->widening[kind], -1, 1);
 	}
 }
 
@@ -354,7 +350,7 @@ xmc_train_evaluate(xmc_trainer *t)
 		}
 	if (xmc_is_resuming(t))
 		return xmc_checkpoint_missed(t);
-	XMC_TRY(xmc_train_sum_up(t, &e->labels, e->tau, e->p, &t->report->new_groups));
-	widen(e, &t->report->new_groups);
+	XMC_TRY(xmc_train_sum_up(t, &e->labels, &e->measures, &t->report->new_groups));
+	widen(t, &t->report->new_groups);
 	return XMC_OK;
 }

@@ -5,113 +5,177 @@
 #include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/order.h"
-#include "xmcoh/results.h"
 #include "xmcoh/scorer.h"
 
 #include <math.h>
+#include <string.h>
+
+_Static_assert(XMC_RESULT_KINDS == XMC_REPORTED_SCORE_KINDS, "a result has an order for each reported kind of score");
+_Static_assert(XMC_SCORE_FUSED == XMC_RESULT_KINDS - 1, "the last of them is the fused one");
+
+/* The confidence in an order (n) by fused scores s (n, n). */
+static float
+confidence_of(int32_t n, const float *s, const int32_t *order)
+{
+	double		sum = 0;
+
+	for (int32_t k = 1; k < n; k++)
+		sum -= xmc_softplus(-s[(int64_t) order[k - 1] * n + order[k]]);
+	return fmaxf((float) sum, XMC_LEAST_CONFIDENCE);
+}
 
 /*
- * The tau of one document by each kind of score, tau[e * tau_stride], and the probabilities of its pairs, p[e * p_stride
- * + pair].
+ * The order of the items that a kind of score speaks of, against the labels; item and order (document->n): scratch. *tau is
+ * that of an order of all items, where those that the kind does not speak of stand by chance.
  */
 static xmc_status
-measure_document(xmc_trainer *t, const xmc_document *document, const xmc_scores *scores, uint64_t seed,
-				  double *tau, int64_t tau_stride, double *p, int64_t p_stride)
+measure_order(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, uint64_t seed,
+			  int32_t *item, int32_t *order, xmc_result *out, double *tau)
 {
-	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
-	{
-		XMC_TRY(xmc_decoded_tau(t->ctx, document, scores->score[e], seed, &tau[e * tau_stride]));
-		for (int32_t k = 0; k < document->n_pairs; k++)
-		{
-			const xmc_pair *pair = &document->pair[k];
+	xmc_recorded_order *recorded = &out->order[kind];
+	int32_t		m = xmc_score_kind_items(document, kind, item);
+	xmc_order_quality quality;
+	int32_t		n;
 
-			p[e * p_stride + k] = xmc_sigmoid(scores->score[e][(int64_t) pair->before * document->n + pair->after]);
-		}
+	XMC_TRY(xmc_order_items(ctx, document->n, scores->score[kind], NULL, &seed, m, item, order));
+	XMC_TRY(xmc_measure_by_labels(ctx, document, m, order, &n, &quality));
+	*recorded = (xmc_recorded_order) {.items = (float) n,.matches = (float) quality.matches,
+		.neighbours = (float) quality.neighbours,.perfect = n > 0 && quality.perfect,
+		.tau = n > 0 && !isnan(quality.tau) ? (float) quality.tau : XMC_NOT_MEASURED,
+		.random_matches = (float) quality.random_matches,.random_perfect = n > 0 ? (float) quality.random_perfect : 0};
+	if (kind == XMC_SCORE_FUSED)
+		out->confidence = confidence_of(m, scores->score[kind], order);
+	*tau = quality.tau;
+	return m == document->n ? XMC_OK : xmc_decoded_tau(ctx, document, scores->score[kind], seed, tau);
+}
+
+/* Measures document d of l, whose pairs begin at `pair`. */
+static xmc_status
+measure_document(xmc_ctx *ctx, const xmc_labels *l, int32_t d, int32_t pair, const xmc_scores *scores, xmc_measures *out)
+{
+	const xmc_document *document = l->document[d];
+	int32_t    *item = xmc_alloc(ctx, 2 * (size_t) document->n, sizeof *item);	/* items (n), then an order of them (n) */
+	xmc_status	status = XMC_OK;
+
+	XMC_NEED(item, ctx);
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS && status == XMC_OK; e++)
+	{
+		const float *s = scores->score[e];
+		float	   *to = out->s + (int64_t) e * l->n + pair;
+
+		for (int32_t k = 0; k < document->n_pairs; k++)
+			to[k] = s[(int64_t) document->pair[k].before * document->n + document->pair[k].after];
+		status = measure_order(ctx, document, scores, (xmc_score_kind) e, (uint64_t) d, item, item + document->n, &out->result[d],
+							   &out->tau[(int64_t) e * l->n_documents + d]);
 	}
-	return XMC_OK;
+	xmc_release(ctx, item);
+	return status;
+}
+
+xmc_status
+xmc_train_new_measures(xmc_trainer *t, const xmc_labels *l, xmc_measures *out)
+{
+	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
+
+	out->tau = xmc_arena_zalloc(&t->run_arena, kinds * (size_t) l->n_documents, sizeof *out->tau);
+	out->s = xmc_arena_zalloc(&t->run_arena, kinds * (size_t) l->n, sizeof *out->s);
+	out->result = xmc_arena_zalloc(&t->run_arena, (size_t) l->n_documents, sizeof *out->result);
+	return out->tau && out->s && out->result ? XMC_OK : xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 }
 
 xmc_status
 xmc_train_measure_documents(xmc_trainer *t, const xmc_scored_set *set, int32_t first, int32_t pair, const xmc_labels *l,
-							double *tau, double *p)
+							xmc_measures *out)
 {
 	for (int32_t d = first; d < first + set->n; d++)
 	{
-		const xmc_document *document = l->document[d];
 		xmc_scores	scores;
 		xmc_status	status;
 
 		XMC_TRY(xmc_train_report_progress(t));
-		XMC_TRY(xmc_score_documents(t->ctx, set->scorer, 1, document, &scores));
-		status = measure_document(t, document, &scores, (uint64_t) d, tau + d, l->n_documents, p + pair, l->n);
+		XMC_TRY(xmc_score_documents(t->ctx, set->scorer, 1, l->document[d], &scores));
+		status = measure_document(t->ctx, l, d, pair, &scores, out);
 		xmc_scores_free(t->ctx, &scores);
 		XMC_TRY(status);
-		pair += document->n_pairs;
+		pair += l->document[d]->n_pairs;
 	}
 	return XMC_OK;
 }
 
-_Static_assert(XMC_RESULT_KINDS == XMC_REPORTED_SCORE_KINDS, "a result has a tau for each reported kind of score");
-_Static_assert(XMC_SCORE_FUSED == XMC_RESULT_KINDS - 1, "the last of them is the fused one");
-
-static void
-keep_results(xmc_trainer *t, const xmc_labels *l, const double *tau)
+/* Keeps what was measured of l's documents for the record, by their numbers in the training. */
+static xmc_status
+keep_results(xmc_trainer *t, const xmc_labels *l, const xmc_measures *measures)
 {
-	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
-		for (int32_t d = 0; d < l->n_documents; d++)
-			t->result[(int64_t) e * t->n_documents + (l->document[d] - t->document)] = tau[(int64_t) e * l->n_documents + d];
+	const float *s = measures->s + (int64_t) XMC_SCORE_FUSED * l->n;
+	int64_t    *first = xmc_arena_alloc(&t->run_arena, (size_t) t->n_documents, sizeof *first);	/* of each document's pairs */
+	int64_t		pairs = 0;
+
+	XMC_NEED(first, t->ctx);
+	for (int32_t d = 0; d < t->n_documents; d++)
+	{
+		first[d] = pairs;
+		pairs += t->document[d].n_pairs;
+	}
+	for (int32_t d = 0; d < l->n_documents; d++)
+	{
+		int32_t		number = (int32_t) (l->document[d] - t->document);
+
+		t->result[number] = measures->result[d];
+		memcpy(t->log_odds + first[number], s, (size_t) l->document[d]->n_pairs * sizeof *s);
+		s += l->document[d]->n_pairs;
+	}
+	return XMC_OK;
 }
 
 xmc_status
-xmc_train_sum_up(xmc_trainer *t, const xmc_labels *l, const double *tau, const double *p, xmc_figures *figures)
+xmc_train_sum_up(xmc_trainer *t, const xmc_labels *l, const xmc_measures *measures, xmc_figures *figures)
 {
+	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n, sizeof *p);	/* (n) of the labelled orders of the pairs */
+
+	XMC_NEED(p, t->ctx);
 	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 	{
-		const double *evidence_p = p + (int64_t) e * l->n;
 		double		right = 0;
 		int32_t		confident = 0;
 
-		XMC_TRY(xmc_labels_interval(t, l, tau + (int64_t) e * l->n_documents, &figures->tau[e]));
+		for (int32_t k = 0; k < l->n; k++)
+			p[k] = xmc_sigmoid(measures->s[(int64_t) e * l->n + k]);
+		XMC_TRY(xmc_labels_interval(t, l, measures->tau + (int64_t) e * l->n_documents, &figures->tau[e]));
 		if (l->n_groups < l->n_documents && l->n_groups < XMC_MIN_INTERVAL_GROUPS)
 			figures->tau[e].low = figures->tau[e].high = NAN;
 		for (int32_t k = 0; k < l->n; k++)
 		{
-			right += (evidence_p[k] > 0.5) + 0.5 * (evidence_p[k] == 0.5);
-			confident += fmax(evidence_p[k], 1 - evidence_p[k]) >= t->options->precision;
+			right += (p[k] > 0.5) + 0.5 * (p[k] == 0.5);
+			confident += fmax(p[k], 1 - p[k]) >= t->options->precision;
 		}
 		figures->pair_accuracy[e] = right / l->n;
 		figures->confident[e] = (double) confident / l->n;
-		figures->calibration_error[e] = xmc_calibration_error(l->n, evidence_p, XMC_CALIBRATION_BINS);
+		figures->calibration_error[e] = xmc_calibration_error(l->n, p, XMC_CALIBRATION_BINS);
 	}
 	figures->documents = l->n_documents;
 	figures->groups = l->n_groups;
-	if (figures == &t->report->new_groups)
-		keep_results(t, l, tau);
-	return XMC_OK;
+	return figures == &t->report->new_groups ? keep_results(t, l, measures) : XMC_OK;
 }
 
 /* Sets figures of the report: tau of the decoded orders of l's documents; the rest from the probabilities of pairs. */
 static xmc_status
 evaluate(xmc_trainer *t, const xmc_labels *l, xmc_figures *figures)
 {
-	size_t		kinds = XMC_REPORTED_SCORE_KINDS;
-	double	   *tau = xmc_arena_alloc(&t->run_arena, (size_t) l->n_documents * kinds, sizeof(double));	/* (kinds, documents) */
-	double	   *p = xmc_arena_alloc(&t->run_arena, (size_t) l->n * kinds, sizeof(double));	/* (kinds, pairs) */
+	xmc_measures measures;
 	xmc_scored_set set[XMC_MAX_FOLDS + 1];
 	int32_t		n_sets = xmc_scored_sets(t, l, set);
 	int32_t		first = 0;
 	int32_t		pair = 0;
 
-	if (!tau || !p)
-		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	XMC_TRY(xmc_train_new_measures(t, l, &measures));
 	for (int32_t k = 0; k < n_sets; k++)
 	{
-		XMC_TRY(xmc_train_measure_documents(t, &set[k], first, pair, l, tau, p));
+		XMC_TRY(xmc_train_measure_documents(t, &set[k], first, pair, l, &measures));
 		for (int32_t d = first; d < first + set[k].n; d++)
 			pair += l->document[d]->n_pairs;
 		first += set[k].n;
 	}
-	return xmc_train_sum_up(t, l, tau, p, figures);
+	return xmc_train_sum_up(t, l, &measures, figures);
 }
 
 xmc_status

@@ -11,20 +11,21 @@
 
 #include "train/trainer.h"
 
-/*
- * Measures the documents of a set, which are those of l from `first` on, with their pairs from `pair` on: the tau of the
- * decoded order by each kind of score into tau (kinds, l->n_documents), the probabilities of the pairs' true orders into p
- * (kinds, l->n). Errors: as xmc_score_documents.
- */
-extern xmc_status xmc_train_measure_documents(xmc_trainer *t, const xmc_scored_set *set, int32_t first, int32_t pair,
-											  const xmc_labels *l, double *tau, double *p);
+/* Memory for the measures of all documents of l, all zero. Errors: XMC_NO_MEMORY. */
+extern xmc_status xmc_train_new_measures(xmc_trainer *t, const xmc_labels *l, xmc_measures *out);
 
 /*
- * Sets figures from what was measured of all documents of l. Those of new groups are the version's: then t->result gets the
- * tau of each document.
+ * Measures the documents of a set, which are those of l from `first` on, with their pairs from `pair` on. Errors: as
+ * xmc_score_documents.
  */
-extern xmc_status xmc_train_sum_up(xmc_trainer *t, const xmc_labels *l, const double *tau, const double *p,
-								   xmc_figures *figures);
+extern xmc_status xmc_train_measure_documents(xmc_trainer *t, const xmc_scored_set *set, int32_t first, int32_t pair,
+											  const xmc_labels *l, xmc_measures *out);
+
+/*
+ * Sets figures from what was measured of all documents of l. Those of new groups are the version's: then t->result and
+ * t->log_odds get what was measured of each document.
+ */
+extern xmc_status xmc_train_sum_up(xmc_trainer *t, const xmc_labels *l, const xmc_measures *measures, xmc_figures *figures);
 
 /*
  * The figures by the models of the folds, before the rounds, which change one modality alone and say themselves by how much.

@@ -17,7 +17,6 @@
 #include "train/trainer.h"
 #include "train/weigh.h"
 #include "xmcoh/groups.h"
-#include "xmcoh/results.h"
 
 #include <math.h>
 #include <string.h>
@@ -129,10 +128,12 @@ divide(xmc_trainer *t, int32_t n_documents, const xmc_document *document, const 
 		else if (xmc_can_be_guided(&document[d]))
 			t->pool[t->n_pool++] = &document[d];
 	}
-	t->result = xmc_arena_alloc(&t->run_arena, (size_t) n_documents * XMC_REPORTED_SCORE_KINDS, sizeof *t->result);
-	XMC_NEED(t->result, t->ctx);
-	for (int64_t k = 0; k < (int64_t) n_documents * XMC_REPORTED_SCORE_KINDS; k++)
-		t->result[k] = XMC_NOT_MEASURED;
+	for (int32_t d = 0; d < n_documents; d++)
+		t->n_labels += document[d].n_pairs;
+	t->result = xmc_arena_zalloc(&t->run_arena, (size_t) n_documents, sizeof *t->result);
+	t->log_odds = xmc_arena_zalloc(&t->run_arena, (size_t) t->n_labels, sizeof *t->log_odds);
+	if (!t->result || !t->log_odds)
+		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	t->train = t->approved;
 	t->n_train = t->n_approved;
 	t->report->approved_documents = t->n_train + t->held_out.n_documents;
@@ -278,7 +279,7 @@ run(xmc_trainer *t)
 	/* 8. Where steps are missing. */
 	XMC_TRY(xmc_train_fit_gaps(t));
 	XMC_TRY(xmc_train_fill_anchors(t));
-	return xmc_results_fill(t->ctx, t->model, t->n_documents, t->document, t->result);
+	return xmc_results_fill(t->ctx, t->model, t->n_documents, t->document, t->result, t->log_odds, t->widening);
 }
 
 xmc_status

@@ -7,6 +7,7 @@
 
 #include "train/leader.h"
 #include "train/stream.h"
+#include "xmcoh/results.h"
 #include "xmcoh/train.h"
 
 /* The labelled pairs of some documents, one document behind the other, and their scores. */
@@ -22,6 +23,14 @@ typedef struct xmc_labels
 	float	   *term_s[XMC_TERMS];	/* (n) the same by each term that was trained */
 	float	   *score[XMC_MODALITIES];	/* (n) calibrated score of each modality alone */
 } xmc_labels;
+
+/* What was measured of the documents of some labels by models that had not learned from them (figures.h). */
+typedef struct xmc_measures
+{
+	double	   *tau;			/* (XMC_REPORTED_SCORE_KINDS, n_documents) of the decoded orders, over all labelled pairs */
+	float	   *s;				/* (XMC_REPORTED_SCORE_KINDS, n) log-odds of the labelled orders of the pairs */
+	xmc_result *result;			/* (n_documents) */
+} xmc_measures;
 
 /* Documents, and a model that was not trained on them, whose scores of them are used. */
 typedef struct xmc_scored_set
@@ -73,8 +82,7 @@ typedef struct xmc_evaluation
 	int32_t		start[XMC_MAX_FOLDS + 1];	/* (n_folds + 1) into labels.document */
 	int32_t		pair_start[XMC_MAX_FOLDS + 1];	/* (n_folds + 1) into the pairs of labels */
 	float	   *inner;			/* (n_folds, XMC_TERMS, labels.n) scores of the pairs by models without their fold and fold k */
-	double	   *tau;			/* (XMC_REPORTED_SCORE_KINDS, labels.n_documents) by the models without their fold */
-	double	   *p;				/* (XMC_REPORTED_SCORE_KINDS, labels.n) probability of the pairs' order by the same */
+	xmc_measures measures;		/* of labels, each document by the model without its fold */
 	/* Of the inner scores that weigh the model without fold k: tau, and its variance if documents were independent. */
 	double		inner_tau[XMC_REPORTED_SCORE_KINDS][XMC_MAX_FOLDS];	/* (kinds, n_folds) */
 	double		inner_variance[XMC_REPORTED_SCORE_KINDS][XMC_MAX_FOLDS];
@@ -113,7 +121,10 @@ typedef struct xmc_trainer
 	int32_t		n_folds;		/* that have a model */
 	xmc_model  *fold[XMC_MAX_FOLDS];	/* (n_folds) trained on all approved documents but those of one fold */
 	xmc_evaluation evaluation;
-	double	   *result;			/* (XMC_REPORTED_SCORE_KINDS, n_documents) tau of each measured document, or XMC_NOT_MEASURED */
+	xmc_result *result;			/* (n_documents) of each measured document; the others have no items */
+	float		widening[XMC_REPORTED_SCORE_KINDS];	/* of the intervals of these results (xmc_results); 0: by nothing */
+	int64_t		n_labels;		/* labelled pairs of all documents */
+	float	   *log_odds;		/* (n_labels) fused log-odds of those of measured documents; the others are 0 */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */

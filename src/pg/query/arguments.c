@@ -151,6 +151,12 @@ xmcoh_precision_argument(NullableDatum argument)
 	return precision;
 }
 
+char *
+xmcoh_by_argument(NullableDatum argument)
+{
+	return argument.isnull ? NULL : TextDatumGetCString(argument.value);
+}
+
 #define MOST_CANDIDATES 100
 
 int32

@@ -16,6 +16,9 @@
 /* A text. ERROR null_value_not_allowed for NULL. */
 extern char *xmcoh_text_argument(NullableDatum argument, const char *name);
 
+/* The argument `by`, the name of a column; NULL: NULL. */
+extern char *xmcoh_by_argument(NullableDatum argument);
+
 /* The name of a model. ERROR null_value_not_allowed for NULL. */
 extern text *xmcoh_model_argument(NullableDatum argument);
 

@@ -59,7 +59,8 @@ add_document(Batch *batch, const SourceDocument *from)
 	xmc_ctx		ctx = xmcoh_context();
 	Size		n = (Size) from->n;
 
-	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1)),.approved = from->approved};
+	*to = (BulkDocument){.key = pstrdup(from->key), .item = palloc(sizeof(char *) * (n + 1)),.approved = from->approved,
+		.by = from->by ? pstrdup(from->by) : NULL};
 	for (int32 i = 0; i < from->n; i++)
 		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
 	if (batch->request->texts)
@@ -233,6 +234,7 @@ xmcoh_bulk_score(const DeployedModel *deployed, const xmc_guidance_rule *rule, c
 	.filter = request->filter,.arg = request->arg};
 	ListCell   *cell;
 
+	xmcoh_sources_by(sources, request->by);
 	notice_missing(deployed, sources);
 	batch->model = deployed->model;
 	batch->rule = rule;

@@ -24,6 +24,7 @@ typedef struct BulkDocument
 	const char **item;			/* (n) */
 	const xmc_item *text;		/* (n) keys and texts, without embeddings; NULL: the request does not ask */
 	const double *position;		/* (n) stored positions, NaN: none */
+	const char *by;				/* SourceDocument.by */
 	bool		approved;		/* its stored order is approved in its source */
 	const uint8 *decided;		/* (n, n) what people decided (pairs.h); NULL: nothing, or the request does not ask */
 	bool		stale;			/* the document has changed since it was decided about */
@@ -50,6 +51,7 @@ typedef struct BulkRequest
 {
 	Oid			source;			/* InvalidOid: all sources of the model */
 	const DocumentKeys *keys;	/* the wanted documents; NULL: all */
+	const char *by;				/* a column that the visitor groups documents by (xmcoh_sources_by); NULL: none */
 	bool		decided;		/* decisions about the documents are read, too */
 	bool		texts;			/* texts are kept for the visitor */
 	BulkFilter	filter;			/* NULL: all documents that are read */

@@ -25,7 +25,7 @@ PG_FUNCTION_INFO_V1(xmcoh_check_documents);
 enum
 {
 	DOCUMENT, ITEMS, APPROVED, COHERENCE, BEST_COHERENCE, GAIN, CONFIDENT_PAIRS, VIOLATED_PAIRS, WORST_BEFORE, WORST_AFTER,
-	WORST_PROBABILITY, VERDICT, MOVES, COLUMNS
+	WORST_PROBABILITY, VERDICT, MOVES, GROUP, COLUMNS
 };
 
 typedef struct CheckOutput
@@ -88,7 +88,9 @@ put_check(void *arg, const BulkDocument *scored)
 	values[WORST_PROBABILITY] = Float8GetDatum(check.worst_probability);
 	values[VERDICT] = CStringGetTextDatum(verdict);
 	values[MOVES] = moves_json(scored, &check);
+	values[GROUP] = scored->by ? CStringGetTextDatum(scored->by) : (Datum) 0;
 	nulls[COHERENCE] = nulls[BEST_COHERENCE] = nulls[GAIN] = check.pairs == 0;
+	nulls[GROUP] = scored->by == NULL;
 	nulls[WORST_BEFORE] = nulls[WORST_AFTER] = nulls[WORST_PROBABILITY] = check.violated_pairs == 0;
 	tuplestore_putvalues(output->result->setResult, output->result->setDesc, values, nulls);
 }
@@ -121,7 +123,7 @@ xmcoh_check_documents(PG_FUNCTION_ARGS)
 	CheckOutput output = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 	text	   *model = xmcoh_model_argument(fcinfo->args[0]);
 	BulkRequest request = {.source = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1),.decided = true,.visit = put_check,
-		.arg = &output,.keys = xmcoh_document_keys(fcinfo->args[2])};
+		.arg = &output,.keys = xmcoh_document_keys(fcinfo->args[2]),.by = xmcoh_by_argument(fcinfo->args[4])};
 	double		precision = xmcoh_precision_argument(fcinfo->args[3]);
 	DeployedModel deployed;
 

@@ -20,6 +20,7 @@
 #include "base/xmcoh.h"
 #include "query/metrics.h"
 
+#include "xmcoh/coverage.h"
 #include "xmcoh/metrics.h"
 
 PG_FUNCTION_INFO_V1(xmcoh_kendall_tau);
@@ -27,6 +28,7 @@ PG_FUNCTION_INFO_V1(xmcoh_perfect_match);
 PG_FUNCTION_INFO_V1(xmcoh_position_accuracy);
 PG_FUNCTION_INFO_V1(xmcoh_bootstrap_mean);
 PG_FUNCTION_INFO_V1(xmcoh_paired_bootstrap);
+PG_FUNCTION_INFO_V1(xmcoh_share_interval);
 
 typedef struct Element
 {
@@ -263,4 +265,21 @@ xmcoh_paired_bootstrap(PG_FUNCTION_ARGS)
 					 errmsg("the difference at place %d is out of range", i + 1)));
 	}
 	PG_RETURN_DATUM(interval_record(fcinfo, n, a));
+}
+
+/* The interval of a share of documents. Fewer than two have none, as everywhere. */
+Datum
+xmcoh_share_interval(PG_FUNCTION_ARGS)
+{
+	int64		part = PG_GETARG_INT64(0);
+	int64		whole = PG_GETARG_INT64(1);
+	bool		is_share = whole >= 2 && part >= 0 && part <= whole;
+	xmc_interval interval = is_share ? xmc_share_bounds((double) part / (double) whole, (double) whole) : (xmc_interval) {0};
+	bool		nulls[2] = {!is_share, !is_share};
+	Datum		values[2] = {Float8GetDatum(interval.low), Float8GetDatum(interval.high)};
+	TupleDesc	descriptor;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

@@ -4,14 +4,12 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
-#include "utils/hsearch.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 
@@ -19,6 +17,7 @@
 #include "base/xmcoh.h"
 #include "query/arguments.h"
 #include "query/bulk.h"
+#include "query/by_groups.h"
 
 #include "xmcoh/agreement.h"
 #include "xmcoh/check.h"
@@ -104,7 +103,7 @@ xmcoh_quality_notes(int32 model_id)
 
 typedef struct Figures
 {
-	const char *name;			/* the key of the hash table; NULL: the whole */
+	const char *name;			/* NULL: the whole */
 	int32		documents;
 	int64		items;
 	int32		checked;		/* documents with a stored order of two items at least */
@@ -131,55 +130,28 @@ typedef struct Survey
 	double		used_rows;
 	const char *by;
 	QualityNotes *notes;
-	MemoryContext memory;		/* of the groups */
 	Figures		whole;
-	HTAB	   *groups;			/* of GroupEntry, by name; NULL: there are none */
-	int32		n_groups;
-	Figures	   *group[XMCOH_MOST_GROUPS];
+	ByGroups   *groups;			/* that have a name */
+	Figures    *group[XMCOH_MOST_GROUPS];	/* by the number of the group */
 } Survey;
 
-/* The texts of keys are short, and a hash table of pointers to strings needs its own functions. */
-typedef struct GroupEntry
-{
-	const char *name;			/* the key */
-	Figures	   *group;
-} GroupEntry;
-
-static uint32
-hash_name(const void *key, Size size)
-{
-	const char *name = *(const char *const *) key;
-
-	(void) size;
-	return hash_bytes((const unsigned char *) name, (int) strlen(name));
-}
-
-static int
-compare_names(const void *a, const void *b, Size size)
-{
-	(void) size;
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
+/* The figures of the group with this name. */
 static Figures *
 find_group(Survey *survey, const char *name)
 {
-	bool		found;
-	GroupEntry *entry = hash_search(survey->groups, &name, HASH_FIND, NULL);
+	int32		number = xmcoh_by_number(survey->groups, name);
 
-	if (entry != NULL)
-		return entry->group;
-	if (survey->n_groups == XMCOH_MOST_GROUPS)
+	if (number == XMCOH_MOST_GROUPS)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("column \"%s\" names more than %d groups of documents", survey->by, XMCOH_MOST_GROUPS),
 				errhint("Take the snapshot by a column with fewer values."));
-	name = MemoryContextStrdup(survey->memory, name);
-	entry = hash_search(survey->groups, &name, HASH_ENTER, &found);
-	entry->group = MemoryContextAllocZero(survey->memory, sizeof(Figures));
-	entry->group->name = name;
-	survey->group[survey->n_groups++] = entry->group;
-	return entry->group;
+	if (survey->group[number] == NULL)
+	{
+		survey->group[number] = MemoryContextAllocZero(survey->groups->memory, sizeof(Figures));
+		survey->group[number]->name = survey->groups->name[number];
+	}
+	return survey->group[number];
 }
 
 static void
@@ -218,7 +190,7 @@ visit(void *arg, const BulkDocument *scored)
 	Survey	   *survey = arg;
 	QualityNotes *notes = survey->notes;
 	xmc_ctx		ctx = xmcoh_context();
-	Figures	   *group = scored->note != NULL ? find_group(survey, scored->note) : NULL;
+	Figures    *group = scored->by != NULL ? find_group(survey, scored->by) : NULL;
 	int64		k = xmcoh_first_of_document(notes->note, notes->n, sizeof(Note), scored->key);
 	xmc_check	check;
 
@@ -284,7 +256,7 @@ survey_json(const Survey *survey)
 	initStringInfo(&out);
 	appendStringInfo(&out, "{\"version\": %d, \"groups\": [", survey->notes->version);
 	append_group(&out, survey, &survey->whole);
-	for (int32 k = 0; k < survey->n_groups; k++)
+	for (int32 k = 0; k < survey->groups->n; k++)
 	{
 		appendStringInfoString(&out, ", ");
 		append_group(&out, survey, survey->group[k]);
@@ -297,10 +269,9 @@ Jsonb *
 xmcoh_quality_measure(const char *model, const char *by, QualityNotes *notes)
 {
 	static const xmc_guidance_rule as_new = {.as_new = true};	/* as the table of reliability was made */
-	HASHCTL		info = {.keysize = sizeof(char *),.entrysize = sizeof(GroupEntry),.hash = hash_name,.match = compare_names};
 	DeployedModel deployed = xmcoh_find_deployed(model, strlen(model));
 	Survey	   *survey = palloc0(sizeof *survey);
-	BulkRequest request = {.source = InvalidOid,.decided = true,.visit = visit,.arg = survey};
+	BulkRequest request = {.source = InvalidOid,.by = by,.decided = true,.visit = visit,.arg = survey};
 
 	if (deployed.version != notes->version)
 		ereport(ERROR,
@@ -311,8 +282,7 @@ xmcoh_quality_measure(const char *model, const char *by, QualityNotes *notes)
 	survey->used_rows = xmc_used_rows(deployed.model);
 	survey->by = by;
 	survey->notes = notes;
-	survey->memory = info.hcxt = CurrentMemoryContext;
-	survey->groups = hash_create("xmcoh groups of a snapshot", 64, &info, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	survey->groups = xmcoh_by_groups(CurrentMemoryContext);
 	xmcoh_bulk_score(&deployed, &as_new, &request);
 	/* Of the whole count decisions about documents that are gone, too. */
 	for (int64 k = 0; k < notes->n; k++)

@@ -36,6 +36,7 @@ static const struct
 	[COLUMN_POSITION] = {"position", "float8", FLOAT8OID, "a numeric type"},
 	[COLUMN_APPROVED] = {"approved", "bool", BOOLOID, "boolean, unless approved is the word all"},
 	[COLUMN_GROUP] = {"group", "text", TEXTOID, WANTED_TEXT},
+	[COLUMN_BY] = {"by", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_BEFORE] = {"before", "text", TEXTOID, WANTED_TEXT},
 	[COLUMN_AFTER] = {"after", "text", TEXTOID, WANTED_TEXT},
 };
@@ -141,6 +142,35 @@ xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *
 				? errhint("The type of the column must be %s. A model that was created with image_encoder reads texts, too.",
 						  use_of[use].wanted)
 				: errhint("The type of the column must be %s.", use_of[use].wanted));
+}
+
+/* Whether the relation of a source or of a member has the column, which then is read. */
+static bool
+read_by(SourceColumns *columns, const char *column)
+{
+	bool		found = get_attnum(columns->relation, column) > 0;
+	ListCell   *cell;
+
+	columns->by = found ? column : NULL;
+	foreach(cell, columns->members)
+		found |= read_by(lfirst(cell), column);
+	return found;
+}
+
+void
+xmcoh_sources_by(List *sources, const char *column)
+{
+	ListCell   *cell;
+
+	if (column == NULL)
+		return;
+	foreach(cell, sources)
+	{
+		SourceColumns *columns = lfirst(cell);
+
+		if (!read_by(columns, column))
+			xmcoh_check_column(columns->relation, column, COLUMN_BY, "Name a column that every source of the model has.");
+	}
 }
 
 /* ---- what xmcoh.source_record says ---- */

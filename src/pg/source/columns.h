@@ -28,6 +28,7 @@ typedef struct SourceColumns
 	int32		encoder[XMC_MODALITIES];	/* the numbers of the model's text encoders, for texts and for images; 0: none */
 	bool		all_approved;	/* every stored order is approved */
 	List	   *group;			/* names of the columns that together say the group of a document; NIL: none do */
+	const char *by;				/* set by xmcoh_sources_by; NULL: none, or the relation does not have the column */
 	List	   *members;		/* SourceColumns; their rows belong to this source's documents (documents_of) */
 	struct SourceSet *set;		/* the sources of the same list; NULL for a member */
 	int			number;			/* of this source in the set */
@@ -50,6 +51,12 @@ typedef struct SourceSet
  */
 extern List *xmcoh_source_columns(int32 model_id, Oid relation);
 
+/*
+ * Has the readers of these sources read a column that the caller groups documents by (SourceDocument.by). Of each source one
+ * relation, the source itself or a member, must have the column: ERROR undefined_column. column NULL: nothing is done.
+ */
+extern void xmcoh_sources_by(List *sources, const char *column);
+
 /* The relation's qualified and quoted name, for queries and messages; NULL: the relation does not exist any more. */
 extern char *xmcoh_relation_name(Oid relation);
 
@@ -65,6 +72,7 @@ typedef enum ColumnUse
 	COLUMN_POSITION,
 	COLUMN_APPROVED,
 	COLUMN_GROUP,
+	COLUMN_BY,					/* named by the argument `by` of a function that groups documents */
 	COLUMN_BEFORE,				/* of approved pairs */
 	COLUMN_AFTER
 } ColumnUse;

@@ -21,7 +21,7 @@
 
 #define DOCUMENT_COLUMN 1		/* of each part's query */
 #define ITEM_COLUMN 2
-#define MAX_COLUMNS 8
+#define MAX_COLUMNS 9
 
 /* One row while its document is being collected. The item is the first member, so that xmc_item_compare can sort rows. */
 typedef struct SourceRow
@@ -45,8 +45,11 @@ typedef struct SourceRows
 	int32		capacity;
 	bool		ordered;		/* each row whose relation has a position column has a position */
 	bool		approved;		/* and each of these positions is approved */
-	bool		has_group;		/* a row of a relation with a group was read; `group` is its group */
-	char	   *group;
+	struct RowsName
+	{
+		bool		is_read;	/* a row of a relation that has the column was read; `value` is its value */
+		char	   *value;
+	}			group, by;
 } SourceRows;
 
 /* One relation; its rows come in the order of their documents' and items' keys. */
@@ -63,6 +66,7 @@ typedef struct SourcePart
 	int			position_column;
 	int			approved_column;
 	int			group_column;
+	int			by_column;
 } SourcePart;
 
 struct SourceReader
@@ -145,6 +149,7 @@ read_part(SourcePart *part, const SourceColumns *columns, const xmc_options *opt
 	part->position_column = add_column(&query, relation, columns->position, COLUMN_POSITION);
 	part->approved_column = add_column(&query, relation, columns->approved, COLUMN_APPROVED);
 	part->group_column = add_group(&query, relation, columns->group);
+	part->by_column = add_column(&query, relation, columns->by, COLUMN_BY);
 	appendStringInfo(&query.text, " FROM %s AS t", part->relation);
 	if (keys != NULL)
 		xmcoh_append_key_filter(&query.text, relation, columns->document, keys);
@@ -292,28 +297,26 @@ document_key(const SourcePart *part)
 	return TextDatumGetCString(datum);
 }
 
-/* The group that the current row names: all rows of the document must name the same, or all none. */
+/* What the current row names in an output column: all rows of the document must name the same, or all none. */
 static void
-read_group(const SourceReader *reader, const SourcePart *part, const char *item, SourceRows *rows)
+read_name(const SourceReader *reader, const SourcePart *part, int column, const char *column_name, const char *item,
+		  struct RowsName *name)
 {
 	bool		is_null;
-	Datum		datum = value_at(part, part->group_column, &is_null);
-	char	   *group = is_null ? NULL : TextDatumGetCString(datum);
+	Datum		datum = value_at(part, column, &is_null);
+	char	   *value = is_null ? NULL : TextDatumGetCString(datum);
 
-	if (part->group_column == 0)
-		return;
-	if (!rows->has_group)
-		rows->group = group;
-	else if ((group == NULL) != (rows->group == NULL) || (group && strcmp(group, rows->group) != 0))
+	if (!name->is_read)
+		name->value = value;
+	else if ((value == NULL) != (name->value == NULL) || (value && strcmp(value, name->value) != 0))
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_EXCEPTION),
 				errmsg("rows of document \"%s\" of %s are of different groups", reader->document.key, part->relation),
 				errdetail("Item \"%s\" is of another group than an item before.", item),
-				errhint("Give all rows of a document the same value in column \"%s\", or NULL.",
-						(char *) linitial(part->columns->group)));
-	else if (group)
-		pfree(group);
-	rows->has_group = true;
+				errhint("Give all rows of a document the same value in column \"%s\", or NULL.", column_name));
+	else if (value)
+		pfree(value);
+	name->is_read = true;
 }
 
 /* Adds the rows of one relation that belong to the document. */
@@ -345,7 +348,10 @@ read_rows(SourceReader *reader, SourcePart *part, SourceRows *rows)
 		this = &rows->row[document->n];
 		this->part = (int) (part - reader->part);
 		read_item(reader, part, this);
-		read_group(reader, part, this->item.key, rows);
+		if (part->group_column != 0)
+			read_name(reader, part, part->group_column, linitial(part->columns->group), this->item.key, &rows->group);
+		if (part->by_column != 0)
+			read_name(reader, part, part->by_column, part->columns->by, this->item.key, &rows->by);
 
 		datum = value_at(part, part->position_column, &is_null);
 		this->position = is_null ? NAN : DatumGetFloat8(datum);
@@ -639,7 +645,8 @@ xmcoh_source_next(SourceReader *reader)
 		set_items(document, rows.row);
 		set_stored_order(reader, rows.row, rows.ordered);
 		document->approved = document->order != NULL && rows.approved;
-		document->group = rows.group;
+		document->group = rows.group.value;
+		document->by = rows.by.value;
 	}
 	MemoryContextSwitchTo(caller);
 	return document->key ? document : NULL;

@@ -27,6 +27,7 @@ typedef struct SourceDocument
 	bool		is_total;		/* all items have a position, and no two have the same */
 	bool		approved;		/* its stored order is approved (then there is one) */
 	const char *group;			/* the name of its group (xmcoh_group_value); NULL: the document is a group of its own */
+	const char *by;				/* the text of the column of xmcoh_sources_by; NULL: none, or NULL */
 } SourceDocument;
 
 typedef struct SourceReader SourceReader;
@@ -46,7 +47,8 @@ extern SourceReader *xmcoh_source_open(const SourceColumns *columns, const xmc_o
  * position column. If one of these rows has no position, the document has no stored order, but SourceDocument.position
  * still holds the positions. Two items may have the same position if they have no modality in common. Errors:
  * null_value_not_allowed (document, item), unique_violation (an item or a position twice in a document), data_exception
- * (embeddings, position NaN, rows of a document that name different groups), program_limit_exceeded.
+ * (embeddings, position NaN, rows of a document that name different groups or differ in the column of xmcoh_sources_by),
+ * program_limit_exceeded.
  */
 extern const SourceDocument *xmcoh_source_next(SourceReader *reader);
 

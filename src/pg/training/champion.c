@@ -160,15 +160,15 @@ compare_measured(const FinishedTraining *training, const xmc_model *champion, Ch
 	for (int32 d = 0; d < training->n; d++)
 	{
 		const xmc_document *document = &training->document[d];
-		double		by_champion[XMC_RESULT_KINDS];
-		double		by_challenger[XMC_RESULT_KINDS];
+		xmc_found_result by_champion;
+		xmc_found_result by_challenger;
 
-		if (document->n_pairs == 0 || !xmc_results_find(training->model, training->key[d], document, by_challenger) ||
-			!xmc_results_find(champion, training->key[d], document, by_champion))
+		if (document->n_pairs == 0 || !xmc_results_find(training->model, training->key[d], document, &by_challenger) ||
+			!xmc_results_find(champion, training->key[d], document, &by_champion))
 			continue;
 		XMCOH_TRY(xmc_check_stop(training->ctx), training->ctx);
-		tau[0][found] = by_champion[XMC_SCORE_FUSED];
-		tau[1][found] = by_challenger[XMC_SCORE_FUSED];
+		tau[0][found] = by_champion.result.order[XMC_SCORE_FUSED].tau;
+		tau[1][found] = by_challenger.result.order[XMC_SCORE_FUSED].tau;
 		both[found++] = document;
 	}
 	enough = found >= training->options->challenge_documents;
