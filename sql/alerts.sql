@@ -26,6 +26,8 @@ CREATE VIEW xmcoh.alert_limit WITH (security_barrier = true) AS
     FROM xmcoh.visible_model AS m CROSS JOIN xmcoh_internal.alert_kinds() AS k
         LEFT JOIN xmcoh.alert_limit_record AS l ON l.model_id = m.model_id AND l.alert = k.alert;
 COMMENT ON VIEW xmcoh.alert_limit IS 'Limit of each alert of each model (xmcoh.set_alert_limit). An alert opens when its value is above the limit; alert agreement when below';
+COMMENT ON COLUMN xmcoh.alert_limit.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.alert_limit.alert IS 'name of the alert';
 COMMENT ON COLUMN xmcoh.alert_limit.value IS 'limit in force; Infinity, or 0 for alert agreement: the alert never opens';
 COMMENT ON COLUMN xmcoh.alert_limit.default_value IS 'limit where none was set';
 COMMENT ON COLUMN xmcoh.alert_limit.description IS 'what the value of the alert is';
@@ -85,6 +87,7 @@ CREATE VIEW xmcoh.alert WITH (security_barrier = true) AS
         LEFT JOIN xmcoh.alert_state AS s ON s.model_id = a.model_id AND s.alert = a.alert
     WHERE a.is_open;
 COMMENT ON VIEW xmcoh.alert IS 'Alerts that are open now: an old version, failed jobs, and, by the last snapshot of the deployed version, agreement of people, drift, stale decisions, suspect documents and unknown words. Limits: xmcoh.alert_limit. Channel xmcoh notifies when one opens or closes';
+COMMENT ON COLUMN xmcoh.alert.model IS 'model that the alert is about';
 COMMENT ON COLUMN xmcoh.alert.alert IS 'name of the alert; xmcoh.alert_limit describes the alerts';
 COMMENT ON COLUMN xmcoh.alert.since IS 'when the alert opened';
 COMMENT ON COLUMN xmcoh.alert.value IS 'what is measured now';

@@ -99,6 +99,7 @@ CREATE VIEW xmcoh.quality_snapshot WITH (security_barrier = true) AS
     FROM xmcoh.quality_snapshot_record AS s JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
     WHERE s."group" IS NULL OR xmcoh_internal.may(x.owner, x.model_id, 'review');
 COMMENT ON VIEW xmcoh.quality_snapshot IS 'Quality of the documents of each model at points in time (xmcoh.snapshot_quality): a row for the whole, with "group" NULL, and a row for each group if the snapshot was taken by a column (shown on level review). doc/method.md defines the figures';
+COMMENT ON COLUMN xmcoh.quality_snapshot.model IS 'name of the model';
 COMMENT ON COLUMN xmcoh.quality_snapshot.version IS 'version that was deployed and scored the documents';
 COMMENT ON COLUMN xmcoh.quality_snapshot.taken_at IS 'when the snapshot was taken; the same in all its rows';
 COMMENT ON COLUMN xmcoh.quality_snapshot.by IS 'column of the sources that names the group; NULL: the row is of the whole';

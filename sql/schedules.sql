@@ -195,3 +195,21 @@ CREATE VIEW xmcoh.schedule_overview WITH (security_barrier = true) AS
            xmcoh_internal.object_name(s.submitted_by) AS submitted_by
     FROM xmcoh.schedule AS s JOIN xmcoh.visible_model AS m USING (model_id) LEFT JOIN xmcoh.job AS j ON j.job_id = s.last_job_id;
 COMMENT ON VIEW xmcoh.schedule_overview IS 'Schedules of trainings and snapshots: next run, last run, the last job and its state, whether the model has an active job that keeps the schedule from starting one, and why the last run started no job or how its job ended';
+COMMENT ON COLUMN xmcoh.schedule_overview.schedule_id IS 'number of the schedule';
+COMMENT ON COLUMN xmcoh.schedule_overview.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.schedule_overview.kind IS 'kind of the jobs: training or snapshot';
+COMMENT ON COLUMN xmcoh.schedule_overview.cron IS 'when the schedule comes due, in cron syntax (xmcoh.next_run)';
+COMMENT ON COLUMN xmcoh.schedule_overview.timezone IS 'time zone of cron';
+COMMENT ON COLUMN xmcoh.schedule_overview.active IS 'false: the schedule is paused';
+COMMENT ON COLUMN xmcoh.schedule_overview.next_run IS 'when the schedule comes due next; NULL: paused';
+COMMENT ON COLUMN xmcoh.schedule_overview.last_run IS 'when the schedule came due last';
+COMMENT ON COLUMN xmcoh.schedule_overview.last_job IS 'last job that the schedule started';
+COMMENT ON COLUMN xmcoh.schedule_overview.last_state IS 'state of that job';
+COMMENT ON COLUMN xmcoh.schedule_overview.running IS 'whether the model has an active job that keeps the schedule from starting one';
+COMMENT ON COLUMN xmcoh.schedule_overview.message IS 'why the last run started no job, or how its job ended';
+COMMENT ON COLUMN xmcoh.schedule_overview.options IS 'options of the trainings';
+COMMENT ON COLUMN xmcoh.schedule_overview.on_success IS 'what happens to a trained version: deploy, challenge or keep';
+COMMENT ON COLUMN xmcoh.schedule_overview.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
+COMMENT ON COLUMN xmcoh.schedule_overview.by IS 'column of the sources that snapshots are taken by; NULL: none';
+COMMENT ON COLUMN xmcoh.schedule_overview.keep IS 'versions that are kept after a successful training (NULL: all), or snapshots that are kept';
+COMMENT ON COLUMN xmcoh.schedule_overview.submitted_by IS 'role that made the schedule and whose rights its jobs have';

@@ -29,6 +29,15 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(o
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r', 'v') AND coalesce(obj_description(oid, 'pg_class'), '') = ''$$,
                 'every table and view has a comment');
 
+-- What users read: views that xmcoh_user may read, besides those that only other views need.
+CREATE TEMP VIEW user_column AS
+    SELECT v.oid::regclass AS view, a.attname, a.attnum, a.atttypid FROM member_relation AS v JOIN pg_attribute AS a ON a.attrelid = v.oid AND a.attnum > 0
+     WHERE v.relkind = 'v' AND has_table_privilege('xmcoh_user', v.oid, 'SELECT') AND obj_description(v.oid, 'pg_class') NOT LIKE 'Internal: %';
+SELECT cmp_ok((SELECT count(DISTINCT view) FROM user_column), '>=', 19::bigint, 'users read many views');
+SELECT is_empty($$SELECT view, attname FROM user_column WHERE coalesce(col_description(view, attnum), '') = ''$$, 'every column of these has a comment');
+SELECT is_empty($$SELECT view, attname, atttypid::regtype FROM user_column WHERE atttypid <> ALL ('{bool,int4,int8,float8,numeric,text,name,timestamptz,interval,jsonb,text[]}'::regtype[])$$,
+                'and a plain type, which every client knows');
+
 -- search_path, security
 SELECT is_empty($$SELECT f.oid::regprocedure FROM member_function AS f JOIN pg_language AS l ON l.oid = f.prolang
                    WHERE l.lanname NOT IN ('c', 'internal') AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (f.proconfig), false)$$,
