@@ -41,7 +41,8 @@ CREATE VIEW xmcoh.alert_measure WITH (security_barrier = true) AS
                 ELSE a.value > greatest(coalesce(l.value, k.usual), a.chance) END AS is_open,
            a.since, s.taken_at, a.sentence
     FROM xmcoh.model AS m
-        LEFT JOIN xmcoh.model_version AS v ON v.model_id = m.model_id AND v.version = m.deployed_version
+        LEFT JOIN LATERAL (SELECT x.version, x.created_at, extract(epoch FROM now() - x.created_at)::float8 / 86400 AS days FROM xmcoh.model_version AS x
+            WHERE x.model_id = m.model_id AND x.version = m.deployed_version AND isfinite(x.created_at)) AS v ON true
         LEFT JOIN LATERAL (SELECT x.* FROM xmcoh.quality_snapshot_record AS x
             WHERE x.model_id = m.model_id AND x.by IS NULL AND x.version = m.deployed_version ORDER BY x.snapshot_id DESC LIMIT 1) AS s ON true
         LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE j.kind = 'training') AS trainings,
@@ -53,8 +54,7 @@ CREATE VIEW xmcoh.alert_measure WITH (security_barrier = true) AS
               AND j.job_id > coalesce((SELECT max(x.job_id) FROM xmcoh.job_record AS x
                     WHERE x.model_id = m.model_id AND x.kind = j.kind AND x.state = 'succeeded'), 0)) AS f ON true
         CROSS JOIN LATERAL (VALUES
-            ('age', extract(epoch FROM now() - v.created_at)::float8 / 86400, NULL::float8, NULL::float8, v.created_at,
-                format('Version %s was made %s days ago.', v.version, floor(extract(epoch FROM now() - v.created_at) / 86400))),
+            ('age', v.days, NULL::float8, NULL::float8, v.created_at, format('Version %s was made %s days ago.', v.version, floor(v.days))),
             ('training', f.trainings, NULL, NULL, f.training_since,
                 format('%s failed or rejected since the last successful training.', f.trainings)),
             ('snapshot', f.snapshots, NULL, NULL, f.snapshot_since, format('%s failed since the last successful snapshot.', f.snapshots)),
