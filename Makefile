@@ -29,6 +29,7 @@ REGRESS = \
 	jobs \
 	monitor \
 	schedules \
+	quality \
 	trained \
 	metrics \
 	scores \
@@ -52,6 +53,7 @@ REGRESS = \
 	study
 
 ISOLATION = \
+	alerts \
 	challenge \
 	decide \
 	decide_training \
@@ -72,7 +74,7 @@ DATA_built = sql/xmcoh--1.0.sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
 SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql encoders.sql models.sql sources.sql decisions.sql review.sql versions.sql jobs.sql study.sql \
-	schedules.sql monitor.sql scores.sql explain.sql gaps.sql evaluate.sql pilot.sql pictures.sql guard.sql document_state.sql privileges.sql)
+	schedules.sql monitor.sql scores.sql explain.sql gaps.sql evaluate.sql pilot.sql pictures.sql guard.sql document_state.sql quality.sql alerts.sql privileges.sql)
 PGFILEDESC = "xmcoh - the order of documents"
 
 CORE_SOURCES := $(wildcard src/core/*/*.c)

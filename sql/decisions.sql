@@ -248,6 +248,12 @@ CREATE VIEW xmcoh.approved_pair WITH (security_barrier = true) AS
     SELECT p.* FROM xmcoh.pair_in_force AS p
     WHERE EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = p.model_id AND xmcoh_internal.may(m.owner, m.model_id, 'review'));
 COMMENT ON VIEW xmcoh.approved_pair IS 'Pairs of items from decisions in force, with the pairs of approved orders: before stands before after. A role with level review may insert model_id, document, before and after; each row becomes a decision by that role';
+COMMENT ON COLUMN xmcoh.approved_pair.model_id IS 'number of the model (xmcoh.model_id)';
+COMMENT ON COLUMN xmcoh.approved_pair.document IS 'key of the document';
+COMMENT ON COLUMN xmcoh.approved_pair.before IS 'key of the item that stands before';
+COMMENT ON COLUMN xmcoh.approved_pair.after IS 'key of the item that stands after';
+COMMENT ON COLUMN xmcoh.approved_pair.approved_by IS 'role that decided, written by the server';
+COMMENT ON COLUMN xmcoh.approved_pair.approved_at IS 'when the pair was decided';
 
 CREATE FUNCTION xmcoh_internal.insert_pair(caller oid, model_id integer, document text, before text, after text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

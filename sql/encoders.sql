@@ -146,6 +146,13 @@ CREATE VIEW xmcoh.encoders WITH (security_barrier = true) AS
            e.parameters, e.pooling, e.normalised, e.bytes, e.sha256, e.license, e.created_at
     FROM xmcoh.encoder AS e WHERE xmcoh_internal.may_encoder(e.owner, e.encoder_id, 'use') OR pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW xmcoh.encoders IS 'Text encoders that the current role may use (all of them for a member of pg_monitor): shape, size of the file in bytes, and its SHA-256';
+COMMENT ON COLUMN xmcoh.encoders.encoder IS 'name of the encoder';
+COMMENT ON COLUMN xmcoh.encoders.owner IS 'role whose members own the encoder';
+COMMENT ON COLUMN xmcoh.encoders.layers IS 'number of Transformer layers';
+COMMENT ON COLUMN xmcoh.encoders.heads IS 'number of attention heads of a layer';
+COMMENT ON COLUMN xmcoh.encoders.bytes IS 'size of the stored file';
+COMMENT ON COLUMN xmcoh.encoders.sha256 IS 'SHA-256 of the stored file, in hexadecimal';
+COMMENT ON COLUMN xmcoh.encoders.created_at IS 'when the encoder was imported';
 COMMENT ON COLUMN xmcoh.encoders.family IS 'bert or xlm-roberta';
 COMMENT ON COLUMN xmcoh.encoders.dim IS 'numbers in a vector';
 COMMENT ON COLUMN xmcoh.encoders.vocabulary IS 'number of tokens that the encoder knows';
@@ -159,6 +166,10 @@ CREATE VIEW xmcoh.encoder_grants WITH (security_barrier = true) AS
     SELECT v.encoder, xmcoh_internal.object_name(g.role) AS role, g.granted_by, g.granted_at
     FROM xmcoh.encoder_grant_record AS g JOIN xmcoh.encoder AS e USING (encoder_id) JOIN xmcoh.encoders AS v ON v.encoder = e.name;
 COMMENT ON VIEW xmcoh.encoder_grants IS 'Roles that may use a text encoder by xmcoh.grant_encoder, by whom and since when; role NULL: the role was dropped';
+COMMENT ON COLUMN xmcoh.encoder_grants.encoder IS 'name of the encoder';
+COMMENT ON COLUMN xmcoh.encoder_grants.role IS 'role that may use the encoder; NULL: the role was dropped';
+COMMENT ON COLUMN xmcoh.encoder_grants.granted_by IS 'role that gave the grant';
+COMMENT ON COLUMN xmcoh.encoder_grants.granted_at IS 'when';
 
 -- ---- vectors ----
 

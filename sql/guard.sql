@@ -132,6 +132,15 @@ CREATE VIEW xmcoh.guard WITH (security_barrier = true) AS
                          THEN 'a trigger is missing or disabled' END) AS problem
     FROM xmcoh.guard_record AS g JOIN xmcoh.source_record AS s USING (source_id) JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.guard IS 'Sources whose orders are checked when their rows change, with the arguments of xmcoh.enforce_order. problem: why nothing is checked; NULL: no problem';
+COMMENT ON COLUMN xmcoh.guard.model IS 'model whose orders are checked';
+COMMENT ON COLUMN xmcoh.guard.source IS 'table whose changes are checked';
+COMMENT ON COLUMN xmcoh.guard.on_violation IS 'what happens then: error, warning or record';
+COMMENT ON COLUMN xmcoh.guard."precision" IS 'precision at which a pair is violated';
+COMMENT ON COLUMN xmcoh.guard.allow_approved IS 'whether approved orders pass';
+COMMENT ON COLUMN xmcoh.guard.strict IS 'whether a check that cannot be made is an error';
+COMMENT ON COLUMN xmcoh.guard.enforced_by IS 'role that made the guard or changed its settings last';
+COMMENT ON COLUMN xmcoh.guard.enforced_at IS 'when';
+COMMENT ON COLUMN xmcoh.guard.problem IS 'what keeps the guard from checking; NULL: nothing';
 
 -- ---- violations ----
 
@@ -187,6 +196,20 @@ CREATE VIEW xmcoh.violation WITH (security_barrier = true) AS
     FROM xmcoh.violation_record AS v JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
     WHERE xmcoh_internal.may(x.owner, x.model_id, 'review');
 COMMENT ON VIEW xmcoh.violation IS 'Documents that a guard (on_violation => ''record'') has found in a wrong order. state: open, accepted (xmcoh.accept_violation), or resolved (a later check has found the order right, or other pairs violated). Shows models on which the role has level review';
+COMMENT ON COLUMN xmcoh.violation.violation_id IS 'number of the violation (xmcoh.accept_violation)';
+COMMENT ON COLUMN xmcoh.violation.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.violation.source IS 'table of the document';
+COMMENT ON COLUMN xmcoh.violation.document IS 'key of the document';
+COMMENT ON COLUMN xmcoh.violation.state IS 'open, accepted or resolved';
+COMMENT ON COLUMN xmcoh.violation.message IS 'what is wrong, as a sentence';
+COMMENT ON COLUMN xmcoh.violation.version IS 'version that was deployed when the violation was found';
+COMMENT ON COLUMN xmcoh.violation."precision" IS 'precision of the guard';
+COMMENT ON COLUMN xmcoh.violation.found_by IS 'role that wrote the rows';
+COMMENT ON COLUMN xmcoh.violation.found_at IS 'when the violation was found';
+COMMENT ON COLUMN xmcoh.violation.accepted_by IS 'role that accepted the order; NULL: nobody';
+COMMENT ON COLUMN xmcoh.violation.accepted_at IS 'when';
+COMMENT ON COLUMN xmcoh.violation.note IS 'what that role wrote';
+COMMENT ON COLUMN xmcoh.violation.resolved_at IS 'when a later check found the order right, or other pairs violated';
 COMMENT ON COLUMN xmcoh.violation.pairs IS 'violated pairs, the surest first: item before should stand before item after; probability: the model''s';
 
 -- ---- checks by call ----

@@ -28,6 +28,32 @@ CREATE VIEW xmcoh.job WITH (security_barrier = true) AS
     FROM xmcoh.job_record AS j JOIN xmcoh.visible_model AS m USING (model_id),
          xmcoh_internal.job_state(j.job_id, j.state, j.message, j.asked_at, j.queue_id, j.worker_pid, j.worker_started_at) AS s;
 COMMENT ON VIEW xmcoh.job IS 'Jobs of all kinds (training, study, snapshot). A job whose worker has died reads interrupted, whatever its row says. message: the outcome or the error; a role that may not train the model sees only the SQLSTATE of an error';
+COMMENT ON COLUMN xmcoh.job.job_id IS 'number of the job';
+COMMENT ON COLUMN xmcoh.job.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.job.kind IS 'training (makes a version), study (measures a learning curve) or snapshot (measures the documents as they are)';
+COMMENT ON COLUMN xmcoh.job.state IS 'queued, starting, running, cancelling; succeeded, rejected, failed, cancelled, interrupted';
+COMMENT ON COLUMN xmcoh.job.submitted_by IS 'role that asked for the job, as which documents are read';
+COMMENT ON COLUMN xmcoh.job.options IS 'options of a training; arguments of a job of another kind';
+COMMENT ON COLUMN xmcoh.job.on_success IS 'what happens to a trained version: deploy, challenge or keep';
+COMMENT ON COLUMN xmcoh.job.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
+COMMENT ON COLUMN xmcoh.job.created_at IS 'when the job was submitted';
+COMMENT ON COLUMN xmcoh.job.started_at IS 'when its present or last worker began';
+COMMENT ON COLUMN xmcoh.job.finished_at IS 'when the job ended';
+COMMENT ON COLUMN xmcoh.job.worker_pid IS 'process of its worker';
+COMMENT ON COLUMN xmcoh.job.phase IS 'what the job is doing; done at its end';
+COMMENT ON COLUMN xmcoh.job.round IS 'round of weak cross-modal guidance; 0: before the rounds';
+COMMENT ON COLUMN xmcoh.job.epoch IS 'epoch of the phase';
+COMMENT ON COLUMN xmcoh.job.epochs IS 'most epochs of the phase';
+COMMENT ON COLUMN xmcoh.job.done IS 'work units that are done';
+COMMENT ON COLUMN xmcoh.job.total IS 'work units of the whole job';
+COMMENT ON COLUMN xmcoh.job.train_loss IS 'softplus loss per document in the last epoch';
+COMMENT ON COLUMN xmcoh.job.held_out_loss IS 'softplus loss per held-out document';
+COMMENT ON COLUMN xmcoh.job.held_out_tau IS 'Kendall tau on held-out documents';
+COMMENT ON COLUMN xmcoh.job.message IS 'outcome, or error, or why the job waits';
+COMMENT ON COLUMN xmcoh.job.version IS 'version that the job made; NULL: none';
+COMMENT ON COLUMN xmcoh.job.attempts IS 'how often a worker has begun since the last checkpoint';
+COMMENT ON COLUMN xmcoh.job.resumed_at IS 'when the job was last resumed';
+COMMENT ON COLUMN xmcoh.job.done_before IS 'work units that were done when the present worker began';
 
 CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
     SELECT job_id, model, kind, state, phase, round, epoch, epochs, done, total, train_loss, held_out_loss, held_out_tau, elapsed,
@@ -37,6 +63,15 @@ CREATE VIEW xmcoh.training_progress WITH (security_barrier = true) AS
            message
     FROM (SELECT j.*, coalesce(j.finished_at, clock_timestamp()) - j.started_at AS elapsed FROM xmcoh.job AS j) AS j;
 COMMENT ON VIEW xmcoh.training_progress IS 'Progress of each job: kind, phase, epoch, work done of total, losses (softplus, mean per document), held-out Kendall tau, time since the worker began, estimated time left';
+COMMENT ON COLUMN xmcoh.training_progress.job_id IS 'number of the job';
+COMMENT ON COLUMN xmcoh.training_progress.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.training_progress.kind IS 'training, study or snapshot';
+COMMENT ON COLUMN xmcoh.training_progress.state IS 'state of the job, as in xmcoh.job';
+COMMENT ON COLUMN xmcoh.training_progress.round IS 'round of weak cross-modal guidance; 0: before the rounds';
+COMMENT ON COLUMN xmcoh.training_progress.epoch IS 'epoch of the phase';
+COMMENT ON COLUMN xmcoh.training_progress.epochs IS 'most epochs of the phase';
+COMMENT ON COLUMN xmcoh.training_progress.held_out_tau IS 'Kendall tau on held-out documents after the last epoch';
+COMMENT ON COLUMN xmcoh.training_progress.message IS 'outcome, or error, or why the job waits';
 COMMENT ON COLUMN xmcoh.training_progress.phase IS 'what the job is doing now; done at its end';
 COMMENT ON COLUMN xmcoh.training_progress.done IS 'work units that are done';
 COMMENT ON COLUMN xmcoh.training_progress.total IS 'work units of the whole job';
@@ -72,6 +107,11 @@ CREATE VIEW xmcoh.training_round WITH (security_barrier = true) AS
     WHERE m.phase IN ('text teaches image', 'image teaches text')
     GROUP BY m.job_id, m.round, m.phase, m.modality;
 COMMENT ON VIEW xmcoh.training_round IS 'Result of each round of each training job (option rounds): how the guide labelled documents without approved pairs (the pool) for the pupil, and figures on held-out approved documents before and after. doc/method.md explains rounds';
+COMMENT ON COLUMN xmcoh.training_round.job_id IS 'number of the job';
+COMMENT ON COLUMN xmcoh.training_round.round IS 'number of the round, from 1';
+COMMENT ON COLUMN xmcoh.training_round.lesson IS 'which modality teaches which';
+COMMENT ON COLUMN xmcoh.training_round.fused_difference_low IS 'lower end of the bootstrap 95% interval of fused_tau_after - fused_tau_before';
+COMMENT ON COLUMN xmcoh.training_round.fused_difference_high IS 'upper end of that interval';
 COMMENT ON COLUMN xmcoh.training_round.pupil IS 'modality that learns from the labels of the other one, the guide';
 COMMENT ON COLUMN xmcoh.training_round.documents IS 'documents without approved pairs that the guide has labelled';
 COMMENT ON COLUMN xmcoh.training_round.threshold IS 'probability from which a pair is selected';

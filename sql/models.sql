@@ -165,6 +165,9 @@ BEGIN
     DELETE FROM xmcoh.decision AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.review_claim_record AS x WHERE x.model_id = id;
     DELETE FROM xmcoh.schedule AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.quality_snapshot_record AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.alert_limit_record AS x WHERE x.model_id = id;
+    DELETE FROM xmcoh.alert_state AS x WHERE x.model_id = id;
     jobs := ARRAY(SELECT x.job_id FROM xmcoh.job_record AS x WHERE x.model_id = id);
     WITH job AS (DELETE FROM xmcoh.job_record AS x WHERE x.model_id = id RETURNING x.job_id),
          t AS (DELETE FROM xmcoh.job_transition AS x USING job WHERE x.job_id = job.job_id),
@@ -192,3 +195,8 @@ CREATE VIEW xmcoh.model_grants WITH (security_barrier = true) AS
     SELECT m.name AS model, xmcoh_internal.object_name(g.role) AS role, g.level, g.granted_by, g.granted_at
     FROM xmcoh.model_grant_record AS g JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.model_grants IS 'Levels on models that xmcoh.grant_model gave: to which role, by whom and when; role NULL: the role was dropped';
+COMMENT ON COLUMN xmcoh.model_grants.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.model_grants.role IS 'role that has the level; NULL: the role was dropped';
+COMMENT ON COLUMN xmcoh.model_grants.level IS 'score, review, train or own; each includes those before it';
+COMMENT ON COLUMN xmcoh.model_grants.granted_by IS 'role that gave the level';
+COMMENT ON COLUMN xmcoh.model_grants.granted_at IS 'when';

@@ -36,6 +36,21 @@ CREATE VIEW xmcoh.job_history WITH (security_barrier = true) AS
         LEFT JOIN xmcoh.model_version AS v ON v.model_id = r.model_id AND v.version = r.version
     WHERE NOT xmcoh_internal.is_active(j.state);
 COMMENT ON VIEW xmcoh.job_history IS 'Jobs that are over: kind, how and why, waiting time and duration (NULL: end unknown), the version made (NULL: none), whether the version was ever deployed, held-out Kendall tau of the fused order with its 95% interval (NULL: no version, or pruned), and the comparison of on_success => ''challenge''';
+COMMENT ON COLUMN xmcoh.job_history.job_id IS 'number of the job';
+COMMENT ON COLUMN xmcoh.job_history.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.job_history.kind IS 'training, study or snapshot';
+COMMENT ON COLUMN xmcoh.job_history.state IS 'succeeded, rejected, failed, cancelled or interrupted';
+COMMENT ON COLUMN xmcoh.job_history.submitted_by IS 'role that asked for the job';
+COMMENT ON COLUMN xmcoh.job_history.on_success IS 'deploy, challenge or keep';
+COMMENT ON COLUMN xmcoh.job_history.created_at IS 'when the job was submitted';
+COMMENT ON COLUMN xmcoh.job_history.started_at IS 'when its last worker began; NULL: none did';
+COMMENT ON COLUMN xmcoh.job_history.finished_at IS 'when the job ended';
+COMMENT ON COLUMN xmcoh.job_history.version IS 'version that the job made; NULL: none';
+COMMENT ON COLUMN xmcoh.job_history.held_out_tau IS 'Kendall tau of the fused order on documents that the version was not trained on';
+COMMENT ON COLUMN xmcoh.job_history.held_out_tau_low IS 'lower end of its 95% interval';
+COMMENT ON COLUMN xmcoh.job_history.held_out_tau_high IS 'upper end of that interval';
+COMMENT ON COLUMN xmcoh.job_history.difference_low IS 'lower end of the 95% interval of difference';
+COMMENT ON COLUMN xmcoh.job_history.difference_high IS 'upper end of that interval';
 COMMENT ON COLUMN xmcoh.job_history.reason IS 'outcome of the job, or its error';
 COMMENT ON COLUMN xmcoh.job_history.waited IS 'time from submission until a worker began';
 COMMENT ON COLUMN xmcoh.job_history.duration IS 'time from the workers begin to the end; NULL: interrupted at an unknown time';
@@ -70,6 +85,15 @@ CREATE VIEW xmcoh.model_overview WITH (security_barrier = true) AS
         LEFT JOIN LATERAL (SELECT x.job_id FROM xmcoh.job AS x WHERE x.model = m.name AND x.kind <> 'snapshot'
                            AND xmcoh_internal.is_active(x.state)) AS active ON true;
 COMMENT ON VIEW xmcoh.model_overview IS 'One row per model: age and quality of the deployed version (NULL: none, or imported), approved pairs since, number of versions, last training, and the training or study that is queued or running now (NULL: none)';
+COMMENT ON COLUMN xmcoh.model_overview.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.model_overview.owner IS 'role whose members own the model';
+COMMENT ON COLUMN xmcoh.model_overview.deployed_version IS 'version that is deployed; NULL: none';
+COMMENT ON COLUMN xmcoh.model_overview.deployed_at IS 'when that version was deployed';
+COMMENT ON COLUMN xmcoh.model_overview.deployed_by IS 'role that deployed it';
+COMMENT ON COLUMN xmcoh.model_overview.held_out_tau_low IS 'lower end of the 95% interval of held_out_tau';
+COMMENT ON COLUMN xmcoh.model_overview.held_out_tau_high IS 'upper end of that interval';
+COMMENT ON COLUMN xmcoh.model_overview.versions IS 'number of versions that are stored';
+COMMENT ON COLUMN xmcoh.model_overview.last_job_state IS 'state of the last training';
 COMMENT ON COLUMN xmcoh.model_overview.age IS 'time since the deployed version was made';
 COMMENT ON COLUMN xmcoh.model_overview.held_out_tau IS 'Kendall tau of the fused order on held-out approved documents; NULL: none deployed, or imported';
 COMMENT ON COLUMN xmcoh.model_overview.documents IS 'approved documents of the training, held-out ones included';

@@ -35,7 +35,8 @@ GRANT SELECT ON xmcoh.model, xmcoh.model_version, xmcoh.deployment, xmcoh.source
     xmcoh.job_record, xmcoh.job_transition, xmcoh.training_metric, xmcoh.learning_curve_record, xmcoh.schedule,
     xmcoh.visible_model, xmcoh.model_grants, xmcoh.source, xmcoh.pair_source, xmcoh.versions, xmcoh.version_figures, xmcoh.previous_deployment, xmcoh.visible_job,
     xmcoh.job, xmcoh.training_progress, xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.learning_curve,
-    xmcoh.review_claim, xmcoh.encoders, xmcoh.encoder_grants
+    xmcoh.review_claim, xmcoh.encoders, xmcoh.encoder_grants, xmcoh.quality_snapshot, xmcoh.alert,
+    xmcoh.alert_limit
     TO xmcoh_user;
 -- Column by column: who approved, and when, is what the server saw. (No DELETE: that would let a member lock the table against all.)
 GRANT INSERT (model_id, document, before, after) ON xmcoh.approved_pair TO xmcoh_user;
@@ -60,9 +61,11 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.worker_is_alive(integer, timestamptz), xmcoh.train(text, jsonb, text, integer, double precision, regclass[], text, text),
     xmcoh.study_learning_curve(text, integer[], integer, jsonb), xmcoh.cancel_job(integer), xmcoh.resume_job(integer),
     xmcoh.launcher_is_loaded(), xmcoh.next_run(text, timestamptz, text),
-    xmcoh.schedule_training(text, text, text, jsonb, text, regclass[]),
-    xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[]),
+    xmcoh.schedule_training(text, text, text, jsonb, text, regclass[], integer), xmcoh.schedule_snapshot(text, text, text, text, integer),
+    xmcoh.alter_schedule(integer, text, text, jsonb, text, boolean, regclass[], text, integer), xmcoh.unschedule(integer),
     xmcoh.unschedule_training(integer), xmcoh.unschedule_training(text),
+    xmcoh.snapshot_quality(text, text, integer), xmcoh.queue_snapshot(text, text, integer),
+    xmcoh.set_alert_limit(text, text, double precision),
     xmcoh.precedes(text, text, real[], text, real[], real[], real[]), xmcoh.order_score(text, text, real[], text, real[], real[], real[]),
     xmcoh.coherence(text, double precision, text, real[]), xmcoh.coherence(text, double precision, text, real[], real[]),
     xmcoh.coherence(text, double precision, text, real[], real[], text),
@@ -117,12 +120,13 @@ GRANT EXECUTE ON FUNCTION xmcoh_internal.may(xmcoh.object_ref, integer, text), x
     xmcoh_internal.job_state(integer, text, text, timestamptz, text, integer, timestamptz),
     xmcoh_internal.schedule_next_run(text, text, timestamptz), xmcoh_internal.guard_triggers(oid, integer),
     xmcoh_internal.share_interval(bigint, bigint),
-    xmcoh_internal.learning_curve_points(integer[], integer[], double precision[], integer) TO xmcoh_user, pg_monitor;
+    xmcoh_internal.learning_curve_points(integer[], integer[], double precision[], integer), xmcoh_internal.alert_kinds(),
+    xmcoh_internal.percent(double precision) TO xmcoh_user, pg_monitor;
 
 -- Who monitors the server sees how every model and job does, but no weights, texts or approved pairs, and changes nothing.
 GRANT SELECT ON xmcoh.visible_model, xmcoh.versions, xmcoh.version_figures, xmcoh.source, xmcoh.pair_source, xmcoh.model_grants, xmcoh.job, xmcoh.training_progress,
     xmcoh.training_round, xmcoh.job_history, xmcoh.model_overview, xmcoh.schedule_overview, xmcoh.visible_job, xmcoh.job_transition, xmcoh.learning_curve,
-    xmcoh.guard, xmcoh.encoders, xmcoh.encoder_grants
+    xmcoh.guard, xmcoh.encoders, xmcoh.encoder_grants, xmcoh.quality_snapshot, xmcoh.alert, xmcoh.alert_limit
     TO pg_monitor;
 
 -- ---- rows: by level on the model ----
@@ -149,6 +153,9 @@ ALTER TABLE xmcoh.guard_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.violation_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.document_state_source ENABLE ROW LEVEL SECURITY;
 ALTER TABLE xmcoh.document_state_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.quality_snapshot_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.alert_limit_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE xmcoh.alert_state ENABLE ROW LEVEL SECURITY;
 CREATE POLICY scorer ON xmcoh.model FOR SELECT USING (xmcoh_internal.may(owner, model_id, 'score'));
 CREATE POLICY scorer ON xmcoh.model_version FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = model_version.model_id));
 CREATE POLICY scorer ON xmcoh.deployment FOR SELECT USING (EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = deployment.model_id));
@@ -204,6 +211,10 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.schedule', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.guard_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record_violation_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.quality_snapshot_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.quality_snapshot_record_snapshot_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.alert_limit_record', '');
+SELECT pg_catalog.pg_extension_config_dump('xmcoh.alert_state', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record_source_id_seq', '');

@@ -32,6 +32,14 @@ CREATE VIEW xmcoh.review_claim WITH (security_barrier = true) AS
     FROM xmcoh.claim_in_force AS c JOIN xmcoh.visible_model AS m USING (model_id) JOIN xmcoh.model AS x USING (model_id)
     WHERE xmcoh_internal.may(x.owner, x.model_id, 'review');
 COMMENT ON VIEW xmcoh.review_claim IS 'Pairs that reviewers hold at this moment (xmcoh.claim_reviews). A claim ends at claimed_until, with a decision about the pair or its withdrawal, and when its holder loses level review. Shows models on which the role has level review';
+COMMENT ON COLUMN xmcoh.review_claim.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.review_claim.document IS 'key of the document';
+COMMENT ON COLUMN xmcoh.review_claim.before_item IS 'item that the model puts before';
+COMMENT ON COLUMN xmcoh.review_claim.after_item IS 'item that the model puts after';
+COMMENT ON COLUMN xmcoh.review_claim.reason IS 'why the pair is in the queue';
+COMMENT ON COLUMN xmcoh.review_claim.claimed_by IS 'role that holds the pair';
+COMMENT ON COLUMN xmcoh.review_claim.claimed_at IS 'since when';
+COMMENT ON COLUMN xmcoh.review_claim.claimed_until IS 'when the claim ends';
 
 -- A lock of a row takes no room in the server's table of locks, which all sessions share.
 CREATE FUNCTION xmcoh_internal.try_lock_claims(model_id integer, document text) RETURNS boolean

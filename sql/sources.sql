@@ -252,6 +252,14 @@ CREATE VIEW xmcoh.source WITH (security_barrier = true) AS
                                                          s.approved, s.documents_of] || s.group_columns) AS problem
     FROM xmcoh.source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.source IS 'Relations that hold the documents of each model, one row per item, and the use of their columns (xmcoh.attach_source). problem: what is missing, such as ''relation public.step is missing''; NULL: nothing';
+COMMENT ON COLUMN xmcoh.source.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.source.relation IS 'relation that holds documents';
+COMMENT ON COLUMN xmcoh.source.document IS 'column of the document';
+COMMENT ON COLUMN xmcoh.source.item IS 'column of the item';
+COMMENT ON COLUMN xmcoh.source.text IS 'column of the text; NULL: none';
+COMMENT ON COLUMN xmcoh.source.image IS 'column of the image; NULL: none';
+COMMENT ON COLUMN xmcoh.source.text_embedding IS 'column of the text embedding; NULL: none';
+COMMENT ON COLUMN xmcoh.source.problem IS 'what is missing; NULL: nothing';
 COMMENT ON COLUMN xmcoh.source.position IS 'column with the stored order of the items; NULL: none';
 COMMENT ON COLUMN xmcoh.source.approved IS '''all'': every stored order is approved; else a boolean column (a document is approved when the column is true in all its rows); NULL: no stored order is approved';
 COMMENT ON COLUMN xmcoh.source.documents_of IS 'source of the same model whose documents these rows belong to; NULL: the rows make documents of their own';
@@ -263,6 +271,12 @@ CREATE VIEW xmcoh.pair_source WITH (security_barrier = true) AS
            xmcoh_internal.what_is_missing(s.relation, s.document, s.before, s.after) AS problem
     FROM xmcoh.pair_source_record AS s JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.pair_source IS 'Relations that hold approved pairs of each model, besides xmcoh.approved_pair (xmcoh.attach_pairs). problem: what is missing; NULL: nothing';
+COMMENT ON COLUMN xmcoh.pair_source.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.pair_source.relation IS 'relation that holds approved pairs';
+COMMENT ON COLUMN xmcoh.pair_source.document IS 'column of the document';
+COMMENT ON COLUMN xmcoh.pair_source.before IS 'column of the item that stands before';
+COMMENT ON COLUMN xmcoh.pair_source.after IS 'column of the item that stands after';
+COMMENT ON COLUMN xmcoh.pair_source.problem IS 'what is missing; NULL: nothing';
 
 -- How the sources are defined. A job or schedule that was submitted for other definitions does not run on these. There are two hashes: one
 -- over OIDs, which does not change when a role, relation or column is renamed; and one over names, which is the same in a restored copy.

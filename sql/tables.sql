@@ -334,7 +334,8 @@ CREATE TABLE xmcoh.job_record (
     slices            integer CHECK (slices > 0),
     attempts          integer NOT NULL DEFAULT 0,
     resumed_at        timestamptz,
-    done_before       bigint NOT NULL DEFAULT 0
+    done_before       bigint NOT NULL DEFAULT 0,
+    keep              integer
 );
 -- A snapshot does not wait for a training of hours.
 CREATE UNIQUE INDEX job_record_one_per_model ON xmcoh.job_record (model_id, (kind = 'snapshot'))
@@ -355,6 +356,7 @@ COMMENT ON COLUMN xmcoh.job_record.slices IS 'shards that a minibatch is cut int
 COMMENT ON COLUMN xmcoh.job_record.attempts IS 'how often a worker has begun since the last checkpoint';
 COMMENT ON COLUMN xmcoh.job_record.resumed_at IS 'when the job was last put into the queue again after an interruption';
 COMMENT ON COLUMN xmcoh.job_record.done_before IS 'work units that were done when the present worker began';
+COMMENT ON COLUMN xmcoh.job_record.keep IS 'versions that are kept when this training has succeeded; NULL: all';
 
 CREATE TABLE xmcoh.job_transition (
     job_id            integer NOT NULL,
@@ -418,6 +420,7 @@ COMMENT ON COLUMN xmcoh.learning_curve_record.fingerprint IS 'checksum of docume
 CREATE TABLE xmcoh.schedule (
     schedule_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_id     integer NOT NULL,
+    kind         text NOT NULL DEFAULT 'training' CHECK (kind IN ('training', 'snapshot')),
     cron         text NOT NULL,
     timezone     text NOT NULL DEFAULT current_setting('TimeZone'),
     options      jsonb NOT NULL DEFAULT '{}',
@@ -430,13 +433,18 @@ CREATE TABLE xmcoh.schedule (
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_run_at  timestamptz,
     last_job_id  integer,
-    message      text
+    message      text,
+    by           text,
+    keep         integer CHECK (keep > 0)
 );
 CREATE INDEX ON xmcoh.schedule (model_id);
-COMMENT ON TABLE xmcoh.schedule IS 'Schedules of trainings; see xmcoh.schedule_training and xmcoh.schedule_overview';
+COMMENT ON TABLE xmcoh.schedule IS 'Schedules of trainings and snapshots; see xmcoh.schedule_training, xmcoh.schedule_snapshot and xmcoh.schedule_overview';
+COMMENT ON COLUMN xmcoh.schedule.kind IS 'kind of the jobs: training or snapshot';
+COMMENT ON COLUMN xmcoh.schedule.by IS 'of snapshots: column of the sources that names a document''s group; NULL: none';
+COMMENT ON COLUMN xmcoh.schedule.keep IS 'of trainings: versions that are kept after a successful one (NULL: all); of snapshots: snapshots that are kept';
 COMMENT ON COLUMN xmcoh.schedule.unlabelled IS 'sources whose documents without approved pairs are read; NULL: all';
-COMMENT ON COLUMN xmcoh.schedule.source_definition IS 'definition of the model''s sources when the schedule was made or altered; the schedule does not train on sources that are defined otherwise';
-COMMENT ON COLUMN xmcoh.schedule.submitted_by IS 'role that made the schedule; trainings have its rights';
+COMMENT ON COLUMN xmcoh.schedule.source_definition IS 'definition of the model''s sources when the schedule was made or altered; no job is started on sources that are defined otherwise';
+COMMENT ON COLUMN xmcoh.schedule.submitted_by IS 'role that made the schedule; its jobs have this role''s rights';
 COMMENT ON COLUMN xmcoh.schedule.login_role IS 'role that had logged in when the schedule was made; the workers log in as this role';
 COMMENT ON COLUMN xmcoh.schedule.last_run_at IS 'when the schedule was last due and was handled';
 COMMENT ON COLUMN xmcoh.schedule.last_job_id IS 'last job that the schedule started';
@@ -506,3 +514,53 @@ CREATE TABLE xmcoh.document_state_record (
 COMMENT ON TABLE xmcoh.document_state_record IS 'What xmcoh.check_documents said of each document; read xmcoh.document_state. Only xmcoh.refresh_document_state writes here';
 COMMENT ON COLUMN xmcoh.document_state_record.fingerprint IS 'hash of all that the version read of the document, and of the decisions about the document';
 COMMENT ON COLUMN xmcoh.document_state_record.checked_at IS 'as of when the document was as its state says';
+
+CREATE TABLE xmcoh.quality_snapshot_record (
+    snapshot_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model_id         integer NOT NULL,
+    version          integer NOT NULL,
+    taken_at         timestamptz NOT NULL,
+    taken_by         name NOT NULL,
+    by               text,
+    "group"          text,
+    documents        integer NOT NULL,
+    items            bigint NOT NULL,
+    coherence        double precision,
+    gain             double precision,
+    suspect          double precision,
+    unsure           double precision,
+    stale            double precision,
+    violations_open  integer NOT NULL,
+    confident        double precision,
+    coherence_drift  double precision,
+    drift_by_chance  double precision,
+    unknown_words    double precision,
+    decisions        bigint NOT NULL,
+    agreement        double precision,
+    agreement_low    double precision,
+    agreement_high   double precision,
+    promised         double precision,
+    coherences       bigint[] NOT NULL
+);
+CREATE INDEX quality_snapshot_record_series ON xmcoh.quality_snapshot_record (model_id, taken_at);
+COMMENT ON TABLE xmcoh.quality_snapshot_record IS 'Quality of the documents of models at points in time; read xmcoh.quality_snapshot. Rows are added by snapshots alone, and removed when more than `keep` snapshots are there';
+COMMENT ON COLUMN xmcoh.quality_snapshot_record.coherences IS 'documents by their coherence, in 200 bins of width 0.01 from -1 to 1';
+
+-- An alert that is not named here has its default limit.
+CREATE TABLE xmcoh.alert_limit_record (
+    model_id integer NOT NULL,
+    alert    text NOT NULL,
+    value    double precision NOT NULL CHECK (value >= 0 AND value <> 'NaN'),
+    set_by   name NOT NULL,
+    set_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (model_id, alert)
+);
+COMMENT ON TABLE xmcoh.alert_limit_record IS 'Limits of alerts that differ from their defaults (xmcoh.set_alert_limit); read xmcoh.alert_limit';
+
+CREATE TABLE xmcoh.alert_state (
+    model_id  integer NOT NULL,
+    alert     text NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (model_id, alert)
+);
+COMMENT ON TABLE xmcoh.alert_state IS 'Alerts whose opening was notified and whose closing was not yet; xmcoh.alert says which are open now';

@@ -12,6 +12,15 @@ CREATE VIEW xmcoh.versions WITH (security_barrier = true) AS
            xmcoh.report_integer(v.report, 'known_groups', 'documents') AS known_documents
     FROM xmcoh.model_version AS v JOIN xmcoh.visible_model AS m USING (model_id);
 COMMENT ON VIEW xmcoh.versions IS 'Versions of each model: size in bytes, SHA-256, approved documents read for training (held-out ones included), held-out Kendall tau of the fused order';
+COMMENT ON COLUMN xmcoh.versions.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.versions.version IS 'number of the version';
+COMMENT ON COLUMN xmcoh.versions.deployed IS 'whether this version is deployed';
+COMMENT ON COLUMN xmcoh.versions.sha256 IS 'SHA-256 of the weights, in hexadecimal';
+COMMENT ON COLUMN xmcoh.versions.bytes IS 'size of the weights';
+COMMENT ON COLUMN xmcoh.versions.documents IS 'approved documents that training read, held-out ones included';
+COMMENT ON COLUMN xmcoh.versions.held_out_tau IS 'Kendall tau of the fused order on documents that the version was not trained on';
+COMMENT ON COLUMN xmcoh.versions.job_id IS 'job that made the version; NULL: imported';
+COMMENT ON COLUMN xmcoh.versions.created_at IS 'when the version was made';
 COMMENT ON COLUMN xmcoh.versions.groups IS 'number of groups of approved documents at the training; a document without a group counts as one. NULL: no source named groups';
 COMMENT ON COLUMN xmcoh.versions.largest_group IS 'number of approved documents in the largest group';
 COMMENT ON COLUMN xmcoh.versions.held_out_groups IS 'number of groups that were held out';
@@ -39,6 +48,24 @@ CREATE VIEW xmcoh.version_figures WITH (security_barrier = true) AS
          LATERAL (VALUES ('text', r.words OR r.text_dim > 0), ('image', r.image_dim > 0), ('fused', true)) AS e (evidence, is_read)
     WHERE e.is_read AND jsonb_typeof(v.report -> e.evidence) = 'object';
 COMMENT ON VIEW xmcoh.version_figures IS 'Figures of each version on approved documents not learned from, before rounds, one row per evidence: Kendall tau with 95% interval, share of pairs in the right order, calibration error, share of pairs with p or 1 - p >= option precision. known_...: new documents of known groups';
+COMMENT ON COLUMN xmcoh.version_figures.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.version_figures.version IS 'number of the version';
+COMMENT ON COLUMN xmcoh.version_figures.evidence IS 'text, image or fused';
+COMMENT ON COLUMN xmcoh.version_figures.measured_documents IS 'number of approved documents on which the figures were measured, each by a model that did not learn from it';
+COMMENT ON COLUMN xmcoh.version_figures.tau IS 'mean Kendall tau of the recovered orders';
+COMMENT ON COLUMN xmcoh.version_figures.tau_low IS 'lower end of its 95% interval';
+COMMENT ON COLUMN xmcoh.version_figures.tau_high IS 'upper end of that interval';
+COMMENT ON COLUMN xmcoh.version_figures.pair_accuracy IS 'share of pairs in the right order';
+COMMENT ON COLUMN xmcoh.version_figures.calibration_error IS 'expected calibration error of the probabilities';
+COMMENT ON COLUMN xmcoh.version_figures.confident IS 'share of pairs with p or 1 - p >= option precision';
+COMMENT ON COLUMN xmcoh.version_figures.known_documents IS 'number of documents on which the figures known_... were measured';
+COMMENT ON COLUMN xmcoh.version_figures.known_groups IS 'number of their groups';
+COMMENT ON COLUMN xmcoh.version_figures.known_tau IS 'tau on new documents of known groups';
+COMMENT ON COLUMN xmcoh.version_figures.known_tau_low IS 'lower end of its 95% interval';
+COMMENT ON COLUMN xmcoh.version_figures.known_tau_high IS 'upper end of that interval';
+COMMENT ON COLUMN xmcoh.version_figures.known_pair_accuracy IS 'pair_accuracy on new documents of known groups';
+COMMENT ON COLUMN xmcoh.version_figures.known_calibration_error IS 'calibration_error on new documents of known groups';
+COMMENT ON COLUMN xmcoh.version_figures.known_confident IS 'confident on new documents of known groups';
 
 -- A rollback skips deployments of the version that is deployed now, and of versions that do not exist any more.
 CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
@@ -46,7 +73,7 @@ CREATE VIEW xmcoh.previous_deployment WITH (security_barrier = true) AS
     FROM xmcoh.visible_model AS m JOIN xmcoh.deployment AS d USING (model_id) JOIN xmcoh.model_version AS v USING (model_id, version)
     WHERE d.rolled_back_at IS NULL AND d.version <> m.deployed_version
     ORDER BY m.model_id, d.deployment_id DESC;
-COMMENT ON VIEW xmcoh.previous_deployment IS 'Deployment of each model that xmcoh.rollback would go back to; no row: none';
+COMMENT ON VIEW xmcoh.previous_deployment IS 'Internal: the deployment of each model that xmcoh.rollback would go back to; no row: none';
 
 CREATE FUNCTION xmcoh_internal.store_version(model_id integer, weights bytea, job_id integer, report jsonb) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -177,6 +204,36 @@ CREATE FUNCTION xmcoh.prune_versions(model text, keep integer DEFAULT 5) RETURNS
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.prune_versions(text, integer) IS
     'Deletes old versions of a model and gives their number. Kept: the newest `keep`, the deployed one, the one that xmcoh.rollback would go back to, and one that a running job compares with; of learning curves the newest `keep`. Needs level own. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
+
+CREATE FUNCTION xmcoh_internal.check_keep(caller oid, model_id integer, keep integer) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF check_keep.keep < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('keep is %s, but must be 1 or more', check_keep.keep);
+    ELSIF check_keep.keep IS NOT NULL THEN
+        PERFORM xmcoh_internal.model_id(caller, m.name, 'own') FROM xmcoh.model AS m WHERE m.model_id = check_keep.model_id;
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.check_keep(oid, integer, integer) IS 'Internal: an error unless a schedule of this role may prune versions; keep NULL: it does not';
+
+CREATE FUNCTION xmcoh_internal.prune_after_job(job_id integer, role oid) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j record;
+BEGIN
+    SELECT m.name, r.keep, xmcoh_internal.may(m.owner, m.model_id, 'own', role) AS may_prune INTO j
+        FROM xmcoh.job_record AS r JOIN xmcoh.model AS m USING (model_id)
+        WHERE r.job_id = prune_after_job.job_id AND r.keep IS NOT NULL AND r.kind = 'training' AND r.state = 'succeeded';
+    IF NOT FOUND THEN
+        RETURN;
+    ELSIF j.may_prune THEN
+        PERFORM xmcoh_internal.prune_versions(role, j.name, j.keep);
+    ELSE
+        UPDATE xmcoh.job_record AS r SET message = r.message || '; no version was pruned, because the role of the schedule has not level own'
+            WHERE r.job_id = prune_after_job.job_id;
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.prune_after_job(integer, oid) IS 'Internal: prunes versions as the schedule of a successful training asks for';
 
 CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -1,8 +1,9 @@
-# readme.pl - runs the SQL of README.md and compares the outputs of psql with README.md: readme.pl [--write] DATA
+# readme.pl - runs the SQL of README.md and of doc/dashboards.md and compares the outputs of psql with the text: readme.pl [--write] DATA
 #
 # readme.sh and check.sh run this script in the top folder, with the environment of a running server. DATA is the data folder of
 # the server. All blocks ```sql run in the order of the file in one session of `psql -X` in a fresh database. The block ```text
 # after a block ```sql must have the output of psql. Spaces at the ends of lines, and empty lines around the output, do not count.
+# The queries of doc/dashboard/grafana.json run after doc/dashboards.md, in the same database.
 #
 # A comment in the line above a block ```sql changes that:
 #
@@ -15,9 +16,12 @@
 use strict;
 use warnings;
 
+use JSON::PP;
+
 my $write = @ARGV > 1 && $ARGV[0] eq '--write' && shift @ARGV;
 my ($data) = @ARGV;
-my $database = 'readme';
+my $database;				# of the present file
+my $launcher = 0;			# the server was restarted with xmcoh in shared_preload_libraries
 my $tests = 0;
 my $failed = 0;
 
@@ -92,7 +96,7 @@ sub run_all
 	run_command("createdb $database");
 	for my $block (@blocks)
 	{
-		if ($block->{mark} eq 'launcher')
+		if ($block->{mark} eq 'launcher' && !$launcher++)
 		{
 			run_session(@session);
 			@session = ();
@@ -120,10 +124,11 @@ sub ok
 
 sub check_blocks
 {
-	for my $block (@_)
+	my ($file, @blocks) = @_;
+	for my $block (@blocks)
 	{
 		my ($first) = $block->{sql} =~ /^(.*)/;
-		my $what = "README.md:$block->{line}: " . substr $first, 0, 90;
+		my $what = "$file:$block->{line}: " . substr $first, 0, 90;
 		if ($block->{mark} =~ /^not/)
 		{
 			ok($block->{reason} ne '', "$what ($block->{mark}: $block->{reason})", "the comment gives no reason");
@@ -131,7 +136,7 @@ sub check_blocks
 			next;
 		}
 		my $shown = tidy($block->{shown} // '');
-		ok($shown eq $block->{output}, $what, "README.md shows:", map({ "  $_" } split /\n/, $shown), 'psql prints:',
+		ok($shown eq $block->{output}, $what, "$file shows:", map({ "  $_" } split /\n/, $shown), 'psql prints:',
 			map({ "  $_" } split /\n/, $block->{output}));
 	}
 }
@@ -169,19 +174,55 @@ sub write_outputs
 	close $out;
 }
 
+# Panels of a dashboard of Grafana that have an own number and place, and whose queries run, with Grafana's variables and macros
+# written out.
+sub check_dashboard
+{
+	my ($file) = @_;
+	my $dashboard = decode_json(join '', do { open my $in, '<', $file or die "$file: $!"; <$in> });
+	my (%number, %cell);
+	for my $panel (@{ $dashboard->{panels} })
+	{
+		my ($x, $y, $w, $h) = @{ $panel->{gridPos} }{qw(x y w h)};
+		my @cells = map { my $row = $_; map { "$_ $row" } $x .. $x + $w - 1 } $y .. $y + $h - 1;
+		ok(!$number{ $panel->{id} }++ && $x + $w <= 24 && !grep({ $cell{$_}++ } @cells), "$file: panel \"$panel->{title}\" has its own place");
+	}
+	my @queries = (map({ [ $_->{title}, $_->{targets}[0] ] } @{ $dashboard->{panels} }),
+		map({ [ $_->{name}, $_->{target} ] } @{ $dashboard->{annotations}{list} }),
+		map({ [ $_->{name}, { rawSql => $_->{query}, format => 'table' } ] } grep { $_->{type} eq 'query' } @{ $dashboard->{templating}{list} }));
+	for (@queries)
+	{
+		my ($title, $target) = @$_;
+		my $sql = $target->{rawSql} =~ s/\$model\b/manuals/gr =~ s/\$__timeFilter\(([^)]*)\)/$1 BETWEEN now() - interval '90 days' AND now()/gr;
+		open my $out, '>', "$data/dashboard.sql" or die "$data/dashboard.sql: $!";
+		print $out "\\pset tuples_only off\n$sql;\n";
+		close $out;
+		my $printed = `psql -XqA -d $database -f '$data/dashboard.sql' 2>&1`;
+		ok($printed !~ /ERROR:/ && ($target->{format} eq 'table' || $printed =~ /^time\|/), "$file: query of \"$title\"", $sql, $printed);
+	}
+}
+
 binmode STDOUT, ':encoding(UTF-8)';
 my @lines = lines_of('README.md');
 my @translated_lines = lines_of('README.ja.md');
 my @blocks = blocks(@lines);
 my @translated = blocks(@translated_lines);
+my @page_lines = lines_of('doc/dashboards.md');
+my @page = blocks(@page_lines);
+$database = 'readme';
 run_all(@blocks);
+$database = 'dashboards';
+run_all(@page);
 if ($write)
 {
 	write_outputs('README.md', \@lines, \@blocks, \@blocks);
 	write_outputs('README.ja.md', \@translated_lines, \@translated, \@blocks) if @translated == @blocks;
+	write_outputs('doc/dashboards.md', \@page_lines, \@page, \@page);
 	exit 0;
 }
-check_blocks(@blocks);
+check_blocks('README.md', @blocks);
 check_translation(\@blocks, \@translated);
+check_blocks('doc/dashboards.md', @page);
+check_dashboard('doc/dashboard/grafana.json');
 print "1..$tests\n";
 exit($failed > 0);

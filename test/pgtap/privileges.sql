@@ -43,7 +43,7 @@ SELECT results_eq($$SELECT state FROM xmcoh.job WHERE model = 'hers'$$, ARRAY['q
 SELECT throws_ok(format('%s xmcoh.%I %s', command, t, rest), '42501', 'permission denied for table ' || t, format('alice cannot %s %s', command, t))
   FROM unnest(ARRAY['model', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record', 'job_transition',
                     'training_metric', 'learning_curve_record', 'schedule', 'job_checkpoint', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock',
-                    'document_state_source', 'document_state_record']) AS t,
+                    'document_state_source', 'document_state_record', 'quality_snapshot_record', 'alert_limit_record', 'alert_state']) AS t,
        (VALUES ('INSERT INTO', 'DEFAULT VALUES'), ('DELETE FROM', ''), ('TRUNCATE', ''), ('LOCK', 'IN ROW EXCLUSIVE MODE')) AS c (command, rest);
 SELECT throws_ok(format('UPDATE %s SET %I = DEFAULT', attrelid::regclass, attname), '42501', 'permission denied for table ' || relname,
                  format('nor write %s.%s', relname, attname))
@@ -263,7 +263,8 @@ INSERT INTO act VALUES
     ('review', $$SELECT count(*) FROM xmcoh.claim_reviews('hers', 0)$$), ('review', $$SELECT count(*) FROM xmcoh.review_agreement('hers')$$),
     ('review', $$SELECT FROM xmcoh.review_claim$$),
     ('train', $$SELECT xmcoh.deploy('hers', 1)$$), ('train', $$SELECT xmcoh.cancel_job(current_setting('test.failed')::int)$$),
-    ('train', $$SELECT xmcoh.unschedule_training('hers')$$),
+    ('train', $$SELECT xmcoh.unschedule_training('hers')$$), ('train', $$SELECT xmcoh.set_alert_limit('hers', 'age', 3)$$),
+    ('score', $$SELECT FROM xmcoh.alert_limit$$),
     ('own', $$SELECT xmcoh.alter_model('hers', options => '{}')$$), ('own', $$SELECT xmcoh.prune_versions('hers')$$),
     ('own', $$SELECT xmcoh.attach_pairs('hers', 'public.step', 'manual', 'step', 'said')$$),
     ('own', $$SELECT xmcoh.detach_source('hers', 'step')$$), ('own', $$SELECT xmcoh.grant_model('hers', 'bob', 'score')$$),

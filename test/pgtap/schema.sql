@@ -19,16 +19,25 @@ SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE pronamespa
 
 SELECT tables_are('xmcoh', ARRAY['model', 'model_grant_record', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'model_version', 'deployment', 'source_record', 'pair_source_record', 'decision', 'job_record',
                                  'job_transition', 'job_checkpoint', 'training_metric', 'learning_curve_record', 'schedule', 'guard_record', 'violation_record', 'review_claim_record', 'review_lock',
-                                 'document_state_source', 'document_state_record']);
+                                 'document_state_source', 'document_state_record', 'quality_snapshot_record', 'alert_limit_record', 'alert_state']);
 SELECT views_are('xmcoh', ARRAY['visible_model', 'model_grants', 'encoders', 'encoder_grants', 'source', 'pair_source', 'pair_in_force', 'approved_pair', 'versions', 'version_figures', 'previous_deployment', 'visible_job', 'job', 'training_progress',
                                 'training_round', 'learning_curve', 'job_history', 'model_overview', 'schedule_overview', 'guard', 'violation', 'claim_in_force', 'review_claim',
-                                'document_state']);
+                                'document_state', 'quality_snapshot', 'alert_limit', 'alert_measure', 'alert']);
 
 -- comments
 SELECT is_empty($$SELECT oid::regprocedure FROM member_function WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
                 'every function has a comment');
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind IN ('r', 'v') AND coalesce(obj_description(oid, 'pg_class'), '') = ''$$,
                 'every table and view has a comment');
+
+-- What users read: views that xmcoh_user may read, besides those that only other views need.
+CREATE TEMP VIEW user_column AS
+    SELECT v.oid::regclass AS view, a.attname, a.attnum, a.atttypid FROM member_relation AS v JOIN pg_attribute AS a ON a.attrelid = v.oid AND a.attnum > 0
+     WHERE v.relkind = 'v' AND has_table_privilege('xmcoh_user', v.oid, 'SELECT') AND obj_description(v.oid, 'pg_class') NOT LIKE 'Internal: %';
+SELECT cmp_ok((SELECT count(DISTINCT view) FROM user_column), '>=', 19::bigint, 'users read many views');
+SELECT is_empty($$SELECT view, attname FROM user_column WHERE coalesce(col_description(view, attnum), '') = ''$$, 'every column of these has a comment');
+SELECT is_empty($$SELECT view, attname, atttypid::regtype FROM user_column WHERE atttypid <> ALL ('{bool,int4,int8,float8,numeric,text,name,timestamptz,interval,jsonb,text[]}'::regtype[])$$,
+                'and a plain type, which every client knows');
 
 -- search_path, security
 SELECT is_empty($$SELECT f.oid::regprocedure FROM member_function AS f JOIN pg_language AS l ON l.oid = f.prolang
@@ -45,15 +54,15 @@ SELECT is_empty($$WITH RECURSIVE used (view, relation) AS (
                           JOIN member_relation AS v ON v.oid = r.ev_class AND v.relkind = 'v'
                       UNION SELECT u.view, d.refobjid FROM used AS u JOIN pg_rewrite AS r ON r.ev_class = u.relation
                           JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass)
-                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair,xmcoh.claim_in_force,xmcoh.encoders}'::regclass[])
+                  SELECT oid::regclass FROM member_relation WHERE relkind = 'v' AND oid <> ALL ('{xmcoh.visible_model,xmcoh.pair_in_force,xmcoh.approved_pair,xmcoh.claim_in_force,xmcoh.encoders,xmcoh.alert_measure}'::regclass[])
                       AND oid NOT IN (SELECT view FROM used WHERE relation IN ('xmcoh.visible_model'::regclass, 'xmcoh.encoders'::regclass))$$,
                 'and reads through visible_model or encoders');
 SELECT matches(pg_get_viewdef('xmcoh.visible_model'), 'WHERE .*may.*owner.*score.*OR pg_has_role.*pg_monitor', 'which asks who is asking');
 SELECT matches(pg_get_viewdef('xmcoh.encoders'), 'WHERE .*may_encoder.*owner.*use.*OR pg_has_role.*pg_monitor', 'as encoders does');
 -- The level for approved pairs is higher than that of visible_model.
 SELECT matches(pg_get_viewdef('xmcoh.approved_pair'), 'WHERE .*EXISTS.*may.*owner.*review', 'approved_pair asks for level review');
-SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid IN ('xmcoh.pair_in_force'::regclass, 'xmcoh.claim_in_force'::regclass) AND a.grantee <> c.relowner$$,
-                'and the view below it, which asks nobody, is for nobody; nor is the one below review_claim');
+SELECT is_empty($$SELECT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid IN ('xmcoh.pair_in_force'::regclass, 'xmcoh.claim_in_force'::regclass, 'xmcoh.alert_measure'::regclass) AND a.grantee <> c.relowner$$,
+                'and the view below it, which asks nobody, is for nobody; nor are those below review_claim and alert');
 SELECT matches(pg_get_viewdef('xmcoh.review_claim'), 'WHERE .*may.*owner.*review', 'which asks for level review, too');
 SELECT is_empty($$SELECT oid::regclass FROM member_relation WHERE relkind = 'r' AND NOT relrowsecurity$$,
                 'every table has row-level security');
@@ -99,7 +108,9 @@ INSERT INTO label VALUES
     ('resume_job', 'v', 'u', true),
     ('report_number', 'i', 's', true), ('report_integer', 'i', 's', true),
     ('launcher_is_loaded', 's', 's', true), ('next_run', 's', 's', true), ('schedule_next_run', 'v', 'r', true),
-    ('schedule_changed', 'v', 'u', false), ('schedule_training', 'v', 'u', false), ('alter_schedule', 'v', 'u', false), ('grant_usage', 'v', 'u', true);
+    ('schedule_changed', 'v', 'u', false), ('schedule_training', 'v', 'u', false), ('alter_schedule', 'v', 'u', false),
+    ('schedule_snapshot', 'v', 'u', false), ('unschedule', 'v', 'u', true), ('snapshot_quality', 'v', 'u', false), ('queue_snapshot', 'v', 'u', false),
+    ('set_alert_limit', 'v', 'u', false), ('grant_usage', 'v', 'u', true);
 SELECT is(concat_ws(' ', f.provolatile, f.proparallel, f.proisstrict), concat_ws(' ', l.volatility, l.parallel, l.strict),
           format('%s: volatility, parallel, strict', l.name))
   FROM label AS l LEFT JOIN member_function AS f ON f.proname = l.name

@@ -98,10 +98,29 @@ SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, unla
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, cron => '@never')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, options => '[]')$$);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(1)$$);
+-- Versions may be pruned after a training, by an owner; snapshots have other arguments than trainings.
+SELECT xmcoh.alter_schedule(101, keep => 3);
+SELECT kind, keep, by FROM xmcoh.schedule_overview WHERE schedule_id = 101;
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, keep => 0)$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(101, by => 'line')$$);
+SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.schedule_training('manuals', '0 3 * * *', keep => 0)$$);
+INSERT INTO xmcoh.schedule (schedule_id, model_id, kind, cron, timezone, keep) OVERRIDING SYSTEM VALUE
+    SELECT 200 + n, model_id, 'snapshot', '@daily', 'UTC', 400 FROM xmcoh.model, generate_series(1, 2) AS n;
+SELECT xmcoh.alter_schedule(201, cron => '@weekly', by => 'manual', keep => 10);
+SELECT schedule_id, kind, cron, by, keep, running FROM xmcoh.schedule_overview WHERE kind = 'snapshot' ORDER BY 1;
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(201, on_success => 'keep')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.alter_schedule(201, keep => 1)$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.unschedule_training(201)$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.schedule_snapshot('manuals', '@daily')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.schedule_snapshot('manuals', '@daily', keep => 1)$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.schedule_snapshot('manuals', NULL)$$);
+SELECT xmcoh.unschedule(201);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.unschedule(201)$$);
 SELECT xmcoh.unschedule_training(101);
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.unschedule_training(101)$$);
 SELECT xmcoh.unschedule_training('manuals');
 SELECT xmcoh.unschedule_training('manuals');
+SELECT schedule_id FROM xmcoh.schedule;
 SELECT state, message FROM pg_temp.fails($$SELECT xmcoh.unschedule_training('nothing')$$);
 INSERT INTO xmcoh.schedule (model_id, cron) SELECT model_id, '@daily' FROM xmcoh.model;
 SELECT xmcoh.drop_model('manuals');

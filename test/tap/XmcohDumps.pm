@@ -147,6 +147,14 @@ SELECT xmcoh.schedule_training('manuals', '\@yearly', 'Asia/Tokyo', '{"epochs": 
 SET ROLE "Team Ärger";
 SELECT xmcoh.schedule_training('Ärgernis "1"', '0 3 1 1 *', unlabelled => '{"\\"Werk; \\"\\"Süd\\"\\"\\".\\"Schritte.1\\""}');
 RESET ROLE;
+-- A later release takes snapshots, has limits of alerts, and schedules of snapshots.
+DO \$\$
+BEGIN
+	IF to_regclass('xmcoh.quality_snapshot') IS NOT NULL THEN
+		PERFORM xmcoh.snapshot_quality('manuals'), xmcoh.set_alert_limit('manuals', 'age', 1000), xmcoh.set_alert_limit('manuals', 'unknown_words', 0),
+			xmcoh.schedule_snapshot('manuals', '\@yearly', 'Asia/Tokyo', keep => 7);
+	END IF;
+END \$\$;
 -- Two reviewers, who disagree about one of three pairs.
 SET ROLE alice;
 SELECT xmcoh.decide('photos', document, 's3', 's4', 'before') FROM unnest('{10,15,20}'::text[]) AS document;

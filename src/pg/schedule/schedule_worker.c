@@ -1,6 +1,7 @@
 /*
  * schedule_worker.c - the short-lived process that the launcher starts in a database: it reconciles the jobs of dead
- * workers, resumes the jobs that the end of a server run has interrupted, starts due schedules, and begins queued jobs.
+ * workers, resumes the jobs that the end of a server run has interrupted, starts due schedules, begins queued jobs, and looks
+ * for alerts.
  *
  * The process is the bootstrap superuser, so it runs only code of the extension, each step in a short transaction that
  * waits for no lock for long. A schedule's job is submitted as the role that made the schedule.
@@ -437,24 +438,29 @@ become(Oid login, Oid role)
 		set_locally("role", role_name);
 }
 
-/* Calls xmcoh.train for the schedule in row 0 of the current result; returns the job's number. */
+/* Submits the job of the schedule in row 0 of the current result; returns the job's number. */
 static int32
-train(void)
+submit(void)
 {
-	Oid			types[4] = {TEXTOID, JSONBOID, TEXTOID, REGCLASSARRAYOID};
-	Datum		values[4] = {value_of(0, 1), value_of(0, 2), value_of(0, 3)};
-	char		nulls[5] = "    ";
-	bool		no_list;
-	Oid			role = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 5, &no_list));
-	Oid			login = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 6, &no_list));
+	Oid			types[6] = {TEXTOID, JSONBOID, TEXTOID, REGCLASSARRAYOID, TEXTOID, INT4OID};
+	Datum		values[6];
+	char		nulls[7] = "      ";
+	static const int column[6] = {1, 2, 3, 4, 9, 10};
+	bool		is_null;
+	Oid			role = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 5, &is_null));
+	Oid			login = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 6, &is_null));
+	bool		snapshot = strcmp(first_text(8), "snapshot") == 0;
 	int			level = NewGUCNestLevel();
 	int32		job_id;
 
-	values[3] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4, &no_list);
-	if (no_list)
-		nulls[3] = 'n';
+	for (int k = 0; k < 6; k++)
+	{
+		values[k] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column[k], &is_null);
+		nulls[k] = is_null ? 'n' : ' ';
+	}
 	become(login, role);
-	execute("SELECT xmcoh.train(model => $1, options => $2, on_success => $3, unlabelled => $4)", SPI_OK_SELECT, 4, types,
+	execute(snapshot ? "SELECT xmcoh.queue_snapshot(model => $1, by => $5, keep => $6)" :
+			"SELECT xmcoh.train(model => $1, options => $2, on_success => $3, unlabelled => $4)", SPI_OK_SELECT, 6, types,
 			values, nulls);
 	job_id = DatumGetInt32(value_of(0, 1));
 	AtEOXact_GUC(true, level);
@@ -496,7 +502,7 @@ start(const Schedule *schedule, TimestampTz now)
 				" THEN ARRAY(SELECT xmcoh_internal.object_oid(u)::regclass FROM unnest(s.unlabelled) AS u) END,"
 				" coalesce(xmcoh_internal.object_oid(s.submitted_by), 0),"
 				" coalesce(xmcoh_internal.object_oid(s.login_role), 0),"
-				" xmcoh_internal.is_defined_as(m.model_id, s.source_definition)"
+				" xmcoh_internal.is_defined_as(m.model_id, s.source_definition), s.kind, s.by, s.keep"
 				" FROM xmcoh.schedule AS s JOIN xmcoh.model AS m USING (model_id)"
 				" WHERE s.schedule_id = $1 AND s.active AND s.cron = $2 AND s.timezone = $3"
 				" AND greatest(s.created_at, s.last_run_at) = $4 FOR UPDATE OF s SKIP LOCKED", SPI_OK_SELECT, 4,
@@ -506,12 +512,12 @@ start(const Schedule *schedule, TimestampTz now)
 		held = is_held(schedule->schedule_id);
 	else if (DatumGetBool(first_value(7, &is_null)) && !is_null)
 	{
-		values[2] = Int32GetDatum(train());
+		values[2] = Int32GetDatum(submit());
 		/*
-		 * The job's definition of the sources is the schedule's, which was compared above. train() writes down the present
+		 * The job's definition of the sources is the schedule's, which was compared above. submit() writes down the present
 		 * one, and another transaction may have changed the sources since the comparison.
 		 */
-		execute("UPDATE xmcoh.job_record AS j SET source_definition = s.source_definition FROM xmcoh.schedule AS s"
+		execute("UPDATE xmcoh.job_record AS j SET source_definition = s.source_definition, keep = s.keep FROM xmcoh.schedule AS s"
 				" WHERE s.schedule_id = $1 AND j.job_id = $2", SPI_OK_UPDATE, 2, (Oid[]) {INT4OID, INT4OID},
 				(Datum[]) {values[0], values[2]}, NULL);
 		execute("UPDATE xmcoh.schedule SET last_run_at = $2, last_job_id = $3, message = NULL WHERE schedule_id = $1",
@@ -658,6 +664,27 @@ run_schedules(TimestampTz *next_due)
 	return all;
 }
 
+/* ---- alerts ---- */
+
+/* Notifies of the alerts that have opened or closed, because time has passed or a job has ended. An error is only logged. */
+static void
+refresh_alerts(void)
+{
+	PG_TRY();
+	{
+		begin();
+		execute("SELECT xmcoh_internal.refresh_alerts()", SPI_OK_SELECT, 0, NULL, NULL, NULL);
+		commit();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error = rollback();
+
+		ereport(LOG, errmsg("could not look for alerts: %s", error->message));
+	}
+	PG_END_TRY();
+}
+
 /* ---- the process ---- */
 
 /* xmcoh.train must be able to set the session's role back: what it sets aside must be the name of a role. */
@@ -697,6 +724,7 @@ xmcoh_schedule_worker_main(Datum argument)
 			all &= resume_jobs();
 		all &= run_schedules(&next_due);
 		began = begin_jobs(&waiting);
+		refresh_alerts();
 		/* The end of another job wakes the launcher; should that signal be lost, the next schedule worker comes soon. */
 		if (waiting)
 			next_due = Min(next_due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WAITING_MS));

@@ -28,10 +28,12 @@
 #include "base/launcher_hooks.h"
 #include "base/processes.h"
 #include "base/statement.h"
+#include "training/after_job.h"
 #include "training/commit_actions.h"
 #include "training/job.h"
 #include "training/job_process.h"
 #include "training/session.h"
+#include "training/snapshot.h"
 #include "training/study.h"
 #include "training/training.h"
 
@@ -46,6 +48,7 @@ static const struct
 {
 	{"training", xmcoh_run_training},
 	{"study", xmcoh_run_study},
+	{"snapshot", xmcoh_run_snapshot},
 };
 
 #define TURN_MS 500				/* between two looks whether it is this worker's turn */
@@ -356,5 +359,7 @@ xmcoh_worker_main(Datum argument)
 			record_failure(&job, error);
 	}
 	PG_END_TRY();
+	if (job.kind != NULL)		/* it was this process's */
+		xmcoh_after_job(&job);
 	proc_exit(0);
 }
