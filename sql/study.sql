@@ -46,10 +46,20 @@ CREATE VIEW xmcoh.learning_curve WITH (security_barrier = true) AS
                   FROM xmcoh.learning_curve_record AS c WHERE c.job_id = s.job_id AND c.measured > 0) AS c,
          LATERAL xmcoh_internal.learning_curve_points(c.sizes, c.samples, c.sums, least(2 * c.approved::bigint, 2147483647)::integer) AS p;
 COMMENT ON VIEW xmcoh.learning_curve IS 'The learning curve of each model by its last study that has measured anything: quality on documents that did not teach, for each number of approved documents that did; the last row is extrapolated. doc/method.md says what the intervals mean';
+COMMENT ON COLUMN xmcoh.learning_curve.model IS 'name of the model';
+COMMENT ON COLUMN xmcoh.learning_curve.job_id IS 'job of the study';
 COMMENT ON COLUMN xmcoh.learning_curve.size IS 'approved documents that teach; of the extrapolated row: twice the approved documents of the study';
 COMMENT ON COLUMN xmcoh.learning_curve.samples IS 'samples of this size that are measured';
-COMMENT ON COLUMN xmcoh.learning_curve.tau IS 'mean Kendall tau of the fused order; tau_low, tau_high: its 95% interval';
+COMMENT ON COLUMN xmcoh.learning_curve.tau IS 'mean Kendall tau of the fused order';
+COMMENT ON COLUMN xmcoh.learning_curve.tau_low IS 'lower end of the 95% interval of tau';
+COMMENT ON COLUMN xmcoh.learning_curve.tau_high IS 'upper end of that interval';
 COMMENT ON COLUMN xmcoh.learning_curve.acc IS 'share of items at their place; NULL: not measured';
+COMMENT ON COLUMN xmcoh.learning_curve.acc_low IS 'lower end of the 95% interval of acc';
+COMMENT ON COLUMN xmcoh.learning_curve.acc_high IS 'upper end of that interval';
 COMMENT ON COLUMN xmcoh.learning_curve.pmr IS 'share of documents whose order is right as a whole';
+COMMENT ON COLUMN xmcoh.learning_curve.pmr_low IS 'lower end of the 95% interval of pmr';
+COMMENT ON COLUMN xmcoh.learning_curve.pmr_high IS 'upper end of that interval';
 COMMENT ON COLUMN xmcoh.learning_curve.coverage IS 'share of documents that may pass at a precision of 95%; NULL: too few documents to tell';
+COMMENT ON COLUMN xmcoh.learning_curve.coverage_low IS 'lower end of the 95% interval of coverage';
+COMMENT ON COLUMN xmcoh.learning_curve.coverage_high IS 'upper end of that interval';
 COMMENT ON COLUMN xmcoh.learning_curve.extrapolated IS 'true: not measured, but what a power law through the measured sizes says of twice the approved documents';

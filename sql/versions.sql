@@ -185,7 +185,7 @@ BEGIN
     DELETE FROM xmcoh.model_version AS v
         WHERE v.model_id = id
           AND v.version < (SELECT min(n.version) FROM (SELECT x.version FROM xmcoh.model_version AS x WHERE x.model_id = id
-                                                       ORDER BY x.version DESC LIMIT keep) AS n)
+                                                       ORDER BY x.version DESC LIMIT prune_versions.keep) AS n)
           AND NOT EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = id AND m.deployed_version = v.version)
           AND NOT EXISTS (SELECT FROM xmcoh.previous_deployment AS d WHERE d.model_id = id AND d.version = v.version)
           AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = id AND j.champion = v.version
@@ -195,7 +195,7 @@ BEGIN
         WHERE j.job_id = c.job_id AND j.model_id = id AND NOT xmcoh_internal.is_active(j.state)
           AND j.job_id NOT IN (SELECT x.job_id FROM xmcoh.job_record AS x WHERE x.model_id = id AND x.kind = 'study'
                                    AND EXISTS (SELECT FROM xmcoh.learning_curve_record AS y WHERE y.job_id = x.job_id AND y.measured > 0)
-                               ORDER BY x.job_id DESC LIMIT keep);
+                               ORDER BY x.job_id DESC LIMIT prune_versions.keep);
     PERFORM xmcoh.sweep_cache();
     RETURN pruned;
 END $$;
