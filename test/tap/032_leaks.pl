@@ -51,12 +51,15 @@ my %function = (
 	missing_steps => q{* FROM xmcoh.missing_steps('alone', (1 + i % 10)::text, 3)},
 	missing_photos => q{* FROM xmcoh.missing_photos('guides', (1 + i % 10)::text, 3, 'apart', 'apart')},
 	evaluate => q{* FROM xmcoh.evaluate('guides', 'few')},
+	'evaluate by a column' => q{* FROM xmcoh.evaluate('guides', 'few', by => 'guide')},
+	'evaluate by the record' => q{* FROM xmcoh.evaluate('alone', documents => ARRAY[(1 + i % 10)::text])},
+	check_groups => q{* FROM xmcoh.check_groups('guides', 'guide', 'apart', ARRAY[(1 + i % 10)::text], photos => true)},
 	# Calls that end in an error are tested, too.
 	'an error' => q{xmcoh.precedes('guides', 'open', '{1,2}', 'pack', NULL)},
 	'an error in an aggregate' => q{xmcoh.recover_order('guides', step / 2, words, picture) FROM few WHERE guide = 1},
 	'an error in a source' => q{* FROM xmcoh.order_documents('guides', 'few', evidence => 'smell')});
 # These functions read the whole source, so they are called less often in the short run.
-my %slow = map { $_ => !$long } ('order_documents', 'missing_steps', 'missing_photos', 'evaluate');
+my %slow = map { $_ => !$long } ('order_documents', 'missing_steps', 'missing_photos', 'evaluate', 'evaluate by a column');
 
 # Each call runs in its own transaction, as in a session of a connection pool.
 sub repeat
