@@ -140,7 +140,7 @@ COMMENT ON FUNCTION xmcoh_internal.snapshot_quality(oid, text, text, integer) IS
 CREATE FUNCTION xmcoh.snapshot_quality(model text, by text DEFAULT NULL, keep integer DEFAULT 400) RETURNS SETOF xmcoh.quality_snapshot
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.snapshot_quality(text, text, integer) IS
-    'Checks all documents of a model and stores the figures in xmcoh.quality_snapshot: for the whole and, with `by` (a column of the sources), each group. Older snapshots than the newest `keep` are deleted. Needs level train. Errors: those of xmcoh.check_documents, invalid_parameter_value, program_limit_exceeded';
+    'Checks all documents of a model and stores the figures in xmcoh.quality_snapshot: of all and, with `by` (a column of the sources), of each group. Deletes all but the newest `keep`. Needs level train. Errors: those of xmcoh.check_documents, invalid_parameter_value, program_limit_exceeded';
 
 CREATE FUNCTION xmcoh_internal.queue_snapshot(caller oid, model text, by text, keep integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -158,4 +158,4 @@ COMMENT ON FUNCTION xmcoh_internal.queue_snapshot(oid, text, text, integer) IS '
 CREATE FUNCTION xmcoh.queue_snapshot(model text, by text DEFAULT NULL, keep integer DEFAULT 400) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.queue_snapshot(text, text, integer) IS
-    'Takes a snapshot (xmcoh.snapshot_quality) in the background after commit, as the current role, and gives the job. Needs level train. Errors: undefined_object, insufficient_privilege, invalid_parameter_value, object_not_in_prerequisite_state (no source, no deployed version), object_in_use (a snapshot is being taken)';
+    'Takes a snapshot (xmcoh.snapshot_quality) in the background after commit, as the current role; gives the job. Needs level train. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (no source, no deployed version), object_in_use (a snapshot is being taken)';

@@ -63,7 +63,7 @@ CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEF
                                         keep integer DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text, regclass[], integer) IS
-    'Trains a model by a cron schedule (xmcoh.next_run) in a time zone (NULL: setting TimeZone), as the current role; gives the schedule''s number. keep: then prunes versions (needs level own). Skipped while the sources are defined otherwise. Needs level train. Errors: as xmcoh.train, object_not_in_prerequisite_state (no launcher)';
+    'Trains a model by a cron schedule (xmcoh.next_run), as the current role; gives the schedule''s number. timezone NULL: TimeZone. keep: then prunes versions (level own). Skipped while sources are defined otherwise. Needs level train. Errors: as xmcoh.train, object_not_in_prerequisite_state (no launcher)';
 
 CREATE FUNCTION xmcoh_internal.schedule_snapshot(caller oid, model text, cron text, timezone text, by text, keep integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION xmcoh_internal.schedule_snapshot(oid, text, text, text, text
 CREATE FUNCTION xmcoh.schedule_snapshot(model text, cron text, timezone text DEFAULT NULL, by text DEFAULT NULL, keep integer DEFAULT 400)
     RETURNS integer AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.schedule_snapshot(text, text, text, text, integer) IS
-    'Takes a snapshot (xmcoh.snapshot_quality) by a cron schedule (xmcoh.next_run) in a time zone (NULL: setting TimeZone), as the current role; gives the schedule''s number. Skipped while the sources are defined otherwise. Needs level train. Errors: as xmcoh.queue_snapshot, object_not_in_prerequisite_state (no launcher)';
+    'Takes a snapshot (xmcoh.snapshot_quality) by a cron schedule (xmcoh.next_run), as the current role; gives the schedule''s number. timezone NULL: TimeZone. Skipped while sources are defined otherwise. Needs level train. Errors: as xmcoh.queue_snapshot, object_not_in_prerequisite_state (no launcher)';
 
 CREATE FUNCTION xmcoh_internal.alter_schedule(caller oid, schedule_id integer, cron text, timezone text, options jsonb, on_success text,
                                               active boolean, unlabelled regclass[], by text, keep integer) RETURNS void

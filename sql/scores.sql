@@ -140,7 +140,7 @@ CREATE FUNCTION xmcoh.check_documents(model text, source regclass DEFAULT NULL, 
                    worst_probability double precision, verdict text, moves jsonb, "group" text)
     AS 'MODULE_PATHNAME', 'xmcoh_check_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000;
 COMMENT ON FUNCTION xmcoh.check_documents(text, regclass, text[], double precision, text) IS
-    'What is wrong with stored orders: suspect (a confident pair is stored the other way round), ok, unsure (few confident pairs), approved, stale. At least the share precision of documents in right order is not suspect. moves: the fewest items to move. "group": value of column by. Errors: order_documents';
+    'What is wrong with stored orders: suspect (a confident pair stands wrongly), ok, unsure (few confident pairs), approved, stale. At least the share precision of documents in right order is not suspect. moves: the fewest items to move. "group": value of column by. Errors: as order_documents';
 
 CREATE FUNCTION xmcoh.alignment(model text, document text DEFAULT NULL, source regclass DEFAULT NULL, documents text[] DEFAULT NULL)
     RETURNS TABLE (document text, text_item text, image_item text, probability double precision, inferred boolean)

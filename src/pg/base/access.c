@@ -22,12 +22,14 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -83,6 +85,16 @@ xmcoh_extension_table(const char *name)
 
 	return OidIsValid(extension) && OidIsValid(table) && getExtensionOfObject(RelationRelationId, table) == extension ?
 		table : InvalidOid;
+}
+
+void
+xmcoh_hold_extension(void)
+{
+	Oid			extension = get_extension_oid("xmcoh", true);
+
+	/* DROP EXTENSION locks the extension before anything that belongs to it. */
+	if (OidIsValid(extension))
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 }
 
 Oid

@@ -15,6 +15,12 @@
  */
 extern Oid	xmcoh_extension_table(const char *name);
 
+/*
+ * Lets DROP EXTENSION wait until this transaction ends. A transaction that locks several tables of the extension, one after the
+ * other, and has not called this may end in a deadlock with DROP EXTENSION. Does nothing where there is no extension.
+ */
+extern void xmcoh_hold_extension(void);
+
 /* The owner of the extension's tables. ERROR undefined_table after DROP EXTENSION. */
 extern Oid	xmcoh_extension_owner(void);
 
