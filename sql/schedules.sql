@@ -63,7 +63,7 @@ CREATE FUNCTION xmcoh.schedule_training(model text, cron text, timezone text DEF
                                         keep integer DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.schedule_training(text, text, text, jsonb, text, regclass[], integer) IS
-    'Trains a model by a cron schedule (xmcoh.next_run), as the current role; gives the schedule''s number. timezone NULL: TimeZone. keep: then prunes versions (level own). Skipped while sources are defined otherwise. Needs level train. Errors: as xmcoh.train, object_not_in_prerequisite_state (no launcher)';
+    'Trains a model by a cron schedule (xmcoh.next_run) as the current role; gives the schedule''s number. timezone NULL: TimeZone. keep: then prunes versions (level own). Skipped while sources are defined otherwise. Needs level train. Errors: as xmcoh.train, object_not_in_prerequisite_state (no launcher)';
 
 CREATE FUNCTION xmcoh_internal.schedule_snapshot(caller oid, model text, cron text, timezone text, by text, keep integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -68,7 +68,7 @@ static const char *const sentences[LANGUAGES][MEASURES][KNOWLEDGES] = {
 			"The model has learned from $1 approved documents.",
 			[NONE] = "This version was not trained here, so how many documents it has learned from is not known."
 		},
-		[DECISIONS] = {"People have made $1 decisions so far."},
+		[DECISIONS] = {"Decisions that people have made so far: $1."},
 		[EFFORT_HOURS] = {"At $3 minutes each, the decisions took $1 hours. Orders that the sources themselves mark as approved are not counted."},
 		[EFFORT_COST] = {"At $3 an hour, that is $1."},
 		[TAU] = {
@@ -191,7 +191,7 @@ number_text(Measure measure, double number)
 		return psprintf(fabs(number) < 0.0995 ? "%.1f%%" : "%.0f%%", 100 * number);
 	if (measure == TAU)
 		return psprintf("%.2f", number);
-	return psprintf(number == floor(number) || fabs(number) >= 100 ? "%.0f" : "%.1f", number);
+	return psprintf(number == floor(number) || fabs(number) >= 100 ? "%.0f" : fabs(number) < 0.995 ? "%.2f" : "%.1f", number);
 }
 
 static char *

@@ -90,12 +90,10 @@ draw_rounds(const Chart *chart)
 /* $1 is the name of the model. */
 static const struct
 {
-	const char *source;			/* what the query reads */
 	const char *query;
 	xmc_status	(*draw) (const Chart *chart);
 }			charts[PICTURE_KINDS] = {
 	[PICTURE_RELIABILITY] = {
-		"xmcoh.coverage",
 		"WITH promise (p) AS (VALUES (0.6::float8), (0.7), (0.8), (0.9), (0.95), (0.99)),"
 		" reached AS MATERIALIZED (SELECT p, l, c.precision_reached, c.precision_low, c.precision_high, c.share"
 		"   FROM promise, (VALUES ('document'), ('pair')) AS level (l), xmcoh.coverage($1, p, l) AS c)"
@@ -104,13 +102,11 @@ static const struct
 		draw_reliability
 	},
 	[PICTURE_LEARNING] = {
-		"xmcoh.learning_curve",
 		"SELECT size, tau, tau_low, tau_high, coverage, coverage_low, coverage_high, extrapolated"
 		" FROM xmcoh.learning_curve WHERE model = $1 ORDER BY size, extrapolated",
 		draw_learning
 	},
 	[PICTURE_QUALITY] = {
-		"xmcoh.quality_snapshot",
 		/* the whole, and the groups of the column by which the last snapshot with groups was taken */
 		"SELECT \"group\", extract(epoch FROM taken_at::timestamp), documents, coherence, suspect FROM xmcoh.quality_snapshot"
 		" WHERE model = $1 AND (by IS NULL OR by = (SELECT s.by FROM xmcoh.quality_snapshot AS s WHERE s.model = $1 AND s.by IS NOT NULL"
@@ -118,7 +114,6 @@ static const struct
 		draw_quality
 	},
 	[PICTURE_ROUNDS] = {
-		"xmcoh.training_round",
 		"SELECT round, pupil = 'image', kept, tau_before, tau_after, difference_low, difference_high, fused_tau_before, fused_tau_after,"
 		" fused_difference_low, fused_difference_high FROM xmcoh.training_round"
 		" WHERE job_id = (SELECT v.job_id FROM xmcoh.versions AS v WHERE v.model = $1 AND v.deployed) ORDER BY round",
@@ -134,8 +129,6 @@ xmcoh_draw_chart(xmc_markup *out, PictureKind kind, const char *model, Language 
 	int			n;
 
 	Assert(!IS_OF_DOCUMENT(kind));
-	if (!xmcoh_report_knows(charts[kind].source))
-		return false;
 	rows = xmcoh_report_query(charts[kind].query, 1, &model);
 	n = rows.n;
 	if (n > 0)

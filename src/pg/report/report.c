@@ -63,15 +63,12 @@ put_figures_in_words(ReportPage *page, const char *model)
 	xmcoh_report_done(&rows);
 }
 
-/* How much may pass without a person, if the extension can tell. */
+/* How much may pass without a person, if there are enough documents to tell. */
 static void
 put_coverage(ReportPage *page, const char *model)
 {
-	ReportRows	rows;
+	ReportRows	rows = xmcoh_report_query("SELECT share, share_low, share_high FROM xmcoh.coverage($1)", 1, &model);
 
-	if (!xmcoh_report_knows("xmcoh.coverage"))
-		return;
-	rows = xmcoh_report_query("SELECT share, share_low, share_high FROM xmcoh.coverage($1)", 1, &model);
 	if (rows.n > 0 && !isnan(xmcoh_report_number(&rows, 0, 1)))
 	{
 		const char *share[3];
@@ -98,8 +95,6 @@ put_pilot(ReportPage *page, const char *model, FunctionCallInfo fcinfo)
 		argument[k - 1] = DatumGetCString(DirectFunctionCall1(float8out, PG_GETARG_DATUM(k)));
 	}
 	argument[5] = page->language == JAPANESE ? "ja" : "en";
-	if (!xmcoh_report_knows("xmcoh.pilot_report"))
-		return false;
 	rows = xmcoh_report_query("SELECT sentence FROM xmcoh.pilot_report($1, $2::float8, $3::float8, $4::float8, $5::float8, $6)", 6, argument);
 	has_rows = rows.n > 0;
 	for (int k = 0; k < rows.n; k++)

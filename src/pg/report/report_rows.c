@@ -37,16 +37,6 @@ xmcoh_report_done(ReportRows *rows)
 	*rows = (ReportRows) {0};
 }
 
-bool
-xmcoh_report_knows(const char *name)
-{
-	ReportRows	rows = xmcoh_report_query("SELECT to_regclass($1) IS NOT NULL OR to_regproc($1) IS NOT NULL", 1, &name);
-	bool		answer = xmcoh_report_true(&rows, 0, 1);
-
-	xmcoh_report_done(&rows);
-	return answer;
-}
-
 char *
 xmcoh_report_argument(const ReportRows *rows, int row, int column)
 {

@@ -24,9 +24,6 @@ extern ReportRows xmcoh_report_query(const char *query, int n, const char *const
 /* Frees the rows. */
 extern void xmcoh_report_done(ReportRows *rows);
 
-/* Whether the extension has a relation, or one function, of this name, such as xmcoh.coverage. Needs SPI. */
-extern bool xmcoh_report_knows(const char *name);
-
 /* A column, from 1, of a row, from 0: as text in UTF-8 (NULL: it is NULL), as a number (NaN: it is NULL), as truth. */
 extern char *xmcoh_report_text(const ReportRows *rows, int row, int column);
 extern double xmcoh_report_number(const ReportRows *rows, int row, int column);
