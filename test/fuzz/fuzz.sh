@@ -11,8 +11,8 @@ cd "$(dirname "$0")/../.." || exit 1
 # The maximum length of an input, in bytes, where it is not libFuzzer's 4096: whole models and whole checkpoints
 # (ROOM of their fuzzers).
 declare -A longest=([encoder]=65536 [safetensors]=262144 [checkpoint]=1048576)
-# Of how many inputs one is run: an input of this fuzzer trains a model.
-declare -A every=([checkpoint]=4)
+# Of how many inputs one is run: an input of these fuzzers trains a model, or draws all pictures twice.
+declare -A every=([checkpoint]=4 [picture]=10)
 mkdir -p build/fuzz/found build/fuzz/corpus
 
 # fuzz NAME: prints the output, each line after the name, and at the end whether the fuzzer failed
