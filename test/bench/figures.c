@@ -37,26 +37,6 @@ typedef struct row
 	double		seconds;
 } row;
 
-/* The mean tau on n guides. */
-static double
-tau_of(const xmc_model *model, int32_t n, const int32_t *number)
-{
-	double		sum = 0;
-
-	for (int32_t k = 0; k < n; k++)
-	{
-		const xmc_document *document = &all.guide[number[k]].document;
-		xmc_scores	scores;
-		double		tau;
-
-		GUIDES_TRY(&ctx, xmc_score_documents(&ctx, model, 1, document, &scores));
-		GUIDES_TRY(&ctx, xmc_decoded_tau(&ctx, document, scores.score[XMC_SCORE_FUSED], (uint64_t) k, &tau));
-		xmc_scores_free(&ctx, &scores);
-		sum += tau;
-	}
-	return sum / n;
-}
-
 /* By document, the truth is the tau on all guides that were not approved; new repositories are those of the test part. */
 static void
 measure(guides_split split, const guides_sample *s, int32_t size, row *to)
@@ -74,9 +54,9 @@ measure(guides_split split, const guides_sample *s, int32_t size, row *to)
 		to->failed++;
 		return;
 	}
-	truth = tau_of(model, s->n_test, s->test);
+	truth = guides_tau(&ctx, &all, model, s->n_test, s->test);
 	if (split == BY_DOCUMENT)
-		truth = (truth * s->n_test + tau_of(model, rest, s->pool + size) * rest) / (s->n_test + rest);
+		truth = (truth * s->n_test + guides_tau(&ctx, &all, model, rest, s->pool + size) * rest) / (s->n_test + rest);
 	to->samples++;
 	to->covered += shown->low <= truth && truth <= shown->high;
 	to->measured += report.new_groups.documents;

@@ -9,7 +9,9 @@
 #include "xmcoh/groups.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/hold_out.h"
+#include "xmcoh/order.h"
 #include "xmcoh/random.h"
+#include "xmcoh/scorer.h"
 #include "xmcoh/train.h"
 
 #include <stdio.h>
@@ -261,17 +263,11 @@ guides_free_sample(guides_sample *s)
 
 /* ---- training ---- */
 
-/* A model of the first `size` guides of the pool; NULL: they are of too few groups. The seed of the sample goes into the options. */
-static inline xmc_model *
-guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split split, const guides_sample *s, int32_t size,
-			 xmc_train_report *report)
+/* The first `size` guides of the pool as approved documents, with the names of their groups; the caller frees the array. */
+static inline xmc_document *
+guides_approve(const guides *all, guides_split split, const guides_sample *s, int32_t size, char **name)
 {
 	xmc_document *document = guides_alloc((size_t) size, sizeof *document);
-	char	  **name = guides_alloc((size_t) size, sizeof *name);
-	uint8_t    *held_out = guides_alloc((size_t) size, 1);
-	xmc_hold_out_rule rule;
-	xmc_model  *model = NULL;
-	xmc_status	status;
 
 	for (int32_t d = 0; d < size; d++)
 	{
@@ -281,6 +277,21 @@ guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split
 		name[d] = split == BY_REPOSITORY ? all->repository[of->repository] : of->name;
 		document[d].group = split == BY_REPOSITORY ? xmc_group_of(name[d], strlen(name[d])) : 0;
 	}
+	return document;
+}
+
+/* A model of the first `size` guides of the pool; NULL: they are of too few groups. The seed of the sample goes into the options. */
+static inline xmc_model *
+guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split split, const guides_sample *s, int32_t size,
+			 xmc_train_report *report)
+{
+	char	  **name = guides_alloc((size_t) size, sizeof *name);
+	xmc_document *document = guides_approve(all, split, s, size, name);
+	uint8_t    *held_out = guides_alloc((size_t) size, 1);
+	xmc_hold_out_rule rule;
+	xmc_model  *model = NULL;
+	xmc_status	status;
+
 	options->seed = s->seed + 1;
 	GUIDES_TRY(ctx, xmc_hold_out(ctx, options, size, document, name, held_out, &rule));
 	status = xmc_train(ctx, options, size, document, held_out, NULL, &model, report);
@@ -290,6 +301,26 @@ guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split
 	free(name);
 	free(held_out);
 	return model;
+}
+
+/* The mean tau of the fused orders of guides. */
+static inline double
+guides_tau(xmc_ctx *ctx, const guides *all, const xmc_model *model, int32_t n, const int32_t *number)
+{
+	double		sum = 0;
+
+	for (int32_t k = 0; k < n; k++)
+	{
+		const xmc_document *document = &all->guide[number[k]].document;
+		xmc_scores	scores;
+		double		tau;
+
+		GUIDES_TRY(ctx, xmc_score_documents(ctx, model, 1, document, &scores));
+		GUIDES_TRY(ctx, xmc_decoded_tau(ctx, document, scores.score[XMC_SCORE_FUSED], (uint64_t) k, &tau));
+		xmc_scores_free(ctx, &scores);
+		sum += tau;
+	}
+	return sum / n;
 }
 
 #endif

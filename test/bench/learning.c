@@ -39,65 +39,28 @@ typedef struct row
 	double		seconds;
 } row;
 
-/* The first `size` guides of the pool as approved documents, with the names of their groups. */
-static xmc_document *
-approve(guides_split split, const guides_sample *s, int32_t size, char **name)
-{
-	xmc_document *document = guides_alloc((size_t) size, sizeof *document);
-
-	for (int32_t d = 0; d < size; d++)
-	{
-		const guide *of = &all.guide[s->pool[d]];
-
-		document[d] = of->document;
-		name[d] = split == BY_REPOSITORY ? all.repository[of->repository] : of->name;
-		document[d].group = split == BY_REPOSITORY ? xmc_group_of(name[d], strlen(name[d])) : 0;
-	}
-	return document;
-}
-
-/* The sum of tau over guides. */
-static double
-tau_of(const xmc_model *model, int32_t n, const int32_t *number)
-{
-	double		sum = 0;
-
-	for (int32_t k = 0; k < n; k++)
-	{
-		const xmc_document *document = &all.guide[number[k]].document;
-		xmc_scores	scores;
-		double		tau;
-
-		GUIDES_TRY(&ctx, xmc_score_documents(&ctx, model, 1, document, &scores));
-		GUIDES_TRY(&ctx, xmc_decoded_tau(&ctx, document, scores.score[XMC_SCORE_FUSED], (uint64_t) k, &tau));
-		xmc_scores_free(&ctx, &scores);
-		sum += tau;
-	}
-	return sum;
-}
-
 /* The tau of a model of the first `size` guides on the test part: on new repositories where repositories are the groups. */
 static double
 truth_at(guides_split split, const guides_sample *s, int32_t size)
 {
 	char	  **name = guides_alloc((size_t) size, sizeof *name);
-	xmc_document *document = approve(split, s, size, name);
+	xmc_document *document = guides_approve(&all, split, s, size, name);
 	uint8_t    *held_out = guides_alloc((size_t) size, 1);
 	xmc_options plain = options;
 	xmc_hold_out_rule rule;
 	xmc_train_report report;
 	xmc_model  *model;
-	double		sum;
+	double		tau;
 
 	plain.evaluation_documents = 0;
 	GUIDES_TRY(&ctx, xmc_hold_out(&ctx, &plain, size, document, name, held_out, &rule));
 	GUIDES_TRY(&ctx, xmc_train(&ctx, &plain, size, document, held_out, NULL, &model, &report));
-	sum = tau_of(model, s->n_test, s->test);
+	tau = guides_tau(&ctx, &all, model, s->n_test, s->test);
 	xmc_model_free(&ctx, model);
 	free(document);
 	free(name);
 	free(held_out);
-	return sum / s->n_test;
+	return tau;
 }
 
 /* The points of a study of the first `approved` guides. */
@@ -107,7 +70,7 @@ study(guides_split split, const guides_sample *s, int32_t approved, xmc_curve_po
 	static xmc_study_cell cell[XMC_STUDY_DEFAULT_SIZES * SAMPLES_OF_STUDY];
 	xmc_curve_cell curve[XMC_STUDY_DEFAULT_SIZES * SAMPLES_OF_STUDY];
 	char	  **name = guides_alloc((size_t) approved, sizeof *name);
-	xmc_document *document = approve(split, s, approved, name);
+	xmc_document *document = guides_approve(&all, split, s, approved, name);
 	int32_t		size[XMC_STUDY_DEFAULT_SIZES];
 	int32_t		n_sizes = xmc_study_sizes(approved, size);
 	int32_t		n = 0;
