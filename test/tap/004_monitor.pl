@@ -34,7 +34,7 @@ sub train_long
 	return $job;
 }
 
-# Returns the payloads that a session receives, in order. A notifier sends a payload after its commit, so a payload may arrive later
+# Returns the payloads that a session receives, in order, without those of alerts (024_snapshots.pl). A notifier sends a payload after its commit, so a payload may arrive later
 # than the change becomes visible. $last is the state that must arrive last, if any must arrive.
 sub heard
 {
@@ -43,7 +43,7 @@ sub heard
 	my @heard;
 	for (;;)
 	{
-		push @heard, map { decode_json($_) }
+		push @heard, grep { $_->{event} ne 'alert' } map { decode_json($_) }
 		  $session->query($statement // 'SELECT 1') =~ /Asynchronous notification "xmcoh" with payload "(\{.*\})" received/g;
 		return @heard if !defined $last || time > $end || (@heard && ($heard[-1]{state} // '') eq $last);
 		undef $statement;
