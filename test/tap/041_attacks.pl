@@ -341,7 +341,7 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 	q{SELECT * FROM xmcoh.missing_photos('a', '101', pool_source => 'honest.draft')}, q{SELECT * FROM xmcoh.is_complete('a', documents => '{101}')},
 	q{SELECT xmcoh.detach_source('a', 'honest.draft')}, q{SELECT *
 		FROM xmcoh.evaluate('a')}, q{SELECT * FROM xmcoh.evaluate('a', 'honest.step')},
-	q{SELECT * FROM xmcoh.check_groups('a', 'words', 'honest.step')},
+	q{SELECT * FROM xmcoh.check_groups('a', 'manual', 'honest.step')},
 	q{SELECT xmcoh.precedes('a', 'mount', NULL, 'test', NULL)}, q{SELECT xmcoh.alter_model('a', '{"epochs": 1}', 'b',
 		'mallory')}, q{SELECT xmcoh.alter_model('b', new_name => 'a')},
 	q{SELECT xmcoh.recover_order('a', step, words, NULL) FROM honest.step GROUP BY manual}, q{SELECT xmcoh.coherence('a',
