@@ -176,7 +176,7 @@ COMMENT ON FUNCTION xmcoh_internal.prune_versions(oid, text, integer) IS 'Intern
 CREATE FUNCTION xmcoh.prune_versions(model text, keep integer DEFAULT 5) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.prune_versions(text, integer) IS
-    'Deletes old versions of a model and gives their number. Kept: the newest `keep`, the deployed one, the one that xmcoh.rollback would go back to, and one that a running job compares with; of learning curves the newest `keep`. Needs level own. Errors: undefined_object, insufficient_privilege, invalid_parameter_value (keep below 1)';
+    'Deletes old versions of a model and gives their number. Kept: the newest `keep`, the deployed one, the one that xmcoh.rollback would go back to, and one that a running job compares with; of learning curves the newest `keep`. Needs level own. Error: invalid_parameter_value (keep below 1)';
 
 CREATE FUNCTION xmcoh.export_model(model text, version integer DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
