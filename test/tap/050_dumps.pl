@@ -232,7 +232,7 @@ append_to_file("$folder/slow", $script);
 until_dropped($other, 'DROP DATABASE IF EXISTS copy WITH (FORCE)');
 $other->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE template0');
 is(join("\n", complaints($other, 'psql', '-Xq', '-d', 'copy', '-f', "$folder/slow")), '', 'a slow restore: no error');
-ok($other->poll_query_until('copy', "SELECT last_state = 'succeeded' AND active FROM xmcoh.schedule_overview WHERE model = 'manuals'"),
+ok($other->poll_query_until('copy', "SELECT last_state = 'succeeded' AND active FROM xmcoh.schedule_overview WHERE model = 'manuals' AND kind = 'training'"),
 	'a slow restore: its schedule runs')
   or diag $other->safe_psql('copy', 'SELECT * FROM xmcoh.schedule_overview');
 
