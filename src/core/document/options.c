@@ -57,7 +57,7 @@ static const xmc_option_info table[] = {
 	{REAL(bilinear_learning_rate), false, 0.001, 1e-7, 1, "step size of AdamW for the bilinear term"},
 	{INTEGER(folds), false, 5, 0, XMC_MAX_FOLDS,
 		"folds of cross-fitting, which is done when fewer than 150 documents (or groups) are held out; under 2: none"},
-	{LATER_INTEGER(evaluation_documents), false, 300, 0, 1000000000,
+	{LATER_INTEGER(evaluation_documents), false, 600, 0, 1000000000,
 		"approved documents up to which each is evaluated by models that learned nothing from its fold; 0: none are"},
 	{INTEGER(rounds), false, 0, 0, 10,
 		"rounds in which the modalities teach each other on documents without approved pairs, at most"},
