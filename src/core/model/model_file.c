@@ -379,7 +379,6 @@ match_results(xmc_ctx *ctx, const xmc_safetensors *st, xmc_results *results)
 	results->n_pairs = (int32_t) pairs->shape[0];
 	results->log_odds = (float *) (uintptr_t) pairs->data;
 	return XMC_OK;
-	return XMC_OK;
 }
 
 #define RELIABILITY_NAME "reliability"

@@ -2,7 +2,6 @@
 #include "picture/canvas.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #define ROW 22.0
 #define MOST_ROWS 60

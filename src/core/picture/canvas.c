@@ -67,7 +67,7 @@ canvas_begin(canvas *c, xmc_markup *out, xmc_picture_language language, const ca
 	const char *argument[FRAME_ARGUMENTS] = {subject};
 	int			n = 1;
 
-	*c = (canvas) {.out = out,.language = language,.height = frame->height};
+	*c = (canvas) {.out = out,.language = language};
 	xmc_label_clean(frame->subject, subject);
 	for (; n <= frame->n && n < FRAME_ARGUMENTS; n++)
 		argument[n] = frame->argument[n - 1];

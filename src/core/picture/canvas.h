@@ -27,7 +27,6 @@ typedef struct canvas
 {
 	xmc_markup *out;
 	xmc_picture_language language;
-	double		height;
 } canvas;
 
 /* A phrase in each language, with {0}, {1} ... for texts: see xmc_markup_phrase. */

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define ROW 22.0
 #define MOST_ROWS 60			/* of that height; more steps get less */

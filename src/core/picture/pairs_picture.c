@@ -2,7 +2,6 @@
 #include "picture/canvas.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #define LEFT 128.0				/* place for the first row's text */
 #define MOST_CELLS 48			/* in a row; more items are put together */
