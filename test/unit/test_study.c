@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "counting.h"
 #include "xmcoh/groups.h"
 #include "xmcoh/study.h"
 
@@ -229,6 +230,37 @@ fingerprints_differ(void **state)
 	teardown(&f);
 }
 
+/* The last allocations of a cell, and the last questions whether to stop, come while documents are ordered and measured. */
+static void
+an_error_while_measuring_is_returned(void **state)
+{
+	fixture		f;
+	counting	c;
+	xmc_ctx		usual;
+	xmc_study_cell cell = {.size = 30,.sample = 1};
+	long		calls;
+	long		questions;
+
+	(void) state;
+	setup(&f, 4, false);
+	usual = f.ctx;
+	f.ctx = counting_ctx(&c);
+	assert_int_equal(xmc_study_run_cell(&f.ctx, &f.options, N, f.document, f.group, NULL, &cell), XMC_OK);
+	calls = c.calls;
+	questions = c.questions;
+	for (int k = 0; k < 30; k++)
+	{
+		c = (counting) {.fail_at = calls - k};
+		assert_int_equal(xmc_study_run_cell(&f.ctx, &f.options, N, f.document, f.group, NULL, &cell), XMC_NO_MEMORY);
+		assert_int_equal(c.live, 0);
+		c = (counting) {.stop_at = questions - k};
+		assert_int_equal(xmc_study_run_cell(&f.ctx, &f.options, N, f.document, f.group, NULL, &cell), XMC_STOPPED);
+		assert_int_equal(c.live, 0);
+	}
+	f.ctx = usual;
+	teardown(&f);
+}
+
 int
 main(void)
 {
@@ -239,6 +271,7 @@ main(void)
 		cmocka_unit_test(coverage_needs_documents),
 		cmocka_unit_test(one_group_cannot_be_measured),
 		cmocka_unit_test(fingerprints_differ),
+		cmocka_unit_test(an_error_while_measuring_is_returned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,6 @@
 #include "xmcoh/align.h"
 #include "xmcoh/calibrate.h"
 #include "xmcoh/order.h"
-#include "xmcoh/scorer.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,8 +12,9 @@
 _Static_assert(XMC_RESULT_KINDS == XMC_REPORTED_SCORE_KINDS, "a result has an order for each reported kind of score");
 _Static_assert(XMC_SCORE_FUSED == XMC_RESULT_KINDS - 1, "the last of them is the fused one");
 
-float
-xmc_order_confidence(int32_t n, const float *s, int32_t m, const int32_t *order)
+/* The confidence in an order (m) of some of n items by scores s (n, n), as in the record (xmcoh/results.h). */
+static float
+order_confidence(int32_t n, const float *s, int32_t m, const int32_t *order)
 {
 	double		sum = 0;
 
@@ -23,29 +23,48 @@ xmc_order_confidence(int32_t n, const float *s, int32_t m, const int32_t *order)
 	return fmaxf((float) sum, XMC_LEAST_CONFIDENCE);
 }
 
+xmc_status
+xmc_measure_recovered(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, uint64_t seed,
+					  xmc_recovered *out)
+{
+	int32_t    *item = xmc_alloc(ctx, 2 * (size_t) document->n, sizeof *item);	/* items (n), then an order of them (n) */
+	int32_t    *order;
+	xmc_status	status;
+
+	XMC_NEED(item, ctx);
+	order = item + document->n;
+	out->items = xmc_score_kind_items(document, kind, item);
+	status = xmc_order_items(ctx, document->n, scores->score[kind], NULL, &seed, out->items, item, order);
+	if (status == XMC_OK)
+		status = xmc_measure_by_labels(ctx, document, out->items, order, &out->labelled, &out->quality);
+	if (status == XMC_OK)
+		out->confidence = order_confidence(document->n, scores->score[kind], out->items, order);
+	xmc_release(ctx, item);
+	return status;
+}
+
 /*
- * The order of the items that a kind of score speaks of, against the labels; item and order (document->n): scratch. *tau is
- * that of an order of all items, where those that the kind does not speak of stand by chance.
+ * The order of the items that a kind of score speaks of, against the labels. *tau is that of an order of all items, where
+ * those that the kind does not speak of stand by chance.
  */
 static xmc_status
 measure_order(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, uint64_t seed,
-			  int32_t *item, int32_t *order, xmc_result *out, double *tau)
+			  xmc_result *out, double *tau)
 {
-	xmc_recorded_order *recorded = &out->order[kind];
-	int32_t		m = xmc_score_kind_items(document, kind, item);
-	xmc_order_quality quality;
-	int32_t		n;
+	xmc_recovered found;
+	const xmc_order_quality *quality = &found.quality;
+	bool		any;
 
-	XMC_TRY(xmc_order_items(ctx, document->n, scores->score[kind], NULL, &seed, m, item, order));
-	XMC_TRY(xmc_measure_by_labels(ctx, document, m, order, &n, &quality));
-	*recorded = (xmc_recorded_order) {.items = (float) n,.matches = (float) quality.matches,
-		.neighbours = (float) quality.neighbours,.perfect = n > 0 && quality.perfect,
-		.tau = n > 0 && !isnan(quality.tau) ? (float) quality.tau : XMC_NOT_MEASURED,
-		.random_matches = (float) quality.random_matches,.random_perfect = n > 0 ? (float) quality.random_perfect : 0};
+	XMC_TRY(xmc_measure_recovered(ctx, document, scores, kind, seed, &found));
+	any = found.labelled > 0;
+	out->order[kind] = (xmc_recorded_order) {.items = (float) found.labelled,.matches = (float) quality->matches,
+		.neighbours = (float) quality->neighbours,.perfect = any && quality->perfect,
+		.tau = any && !isnan(quality->tau) ? (float) quality->tau : XMC_NOT_MEASURED,
+		.random_matches = (float) quality->random_matches,.random_perfect = any ? (float) quality->random_perfect : 0};
 	if (kind == XMC_SCORE_FUSED)
-		out->confidence = xmc_order_confidence(document->n, scores->score[kind], m, order);
-	*tau = quality.tau;
-	return m == document->n ? XMC_OK : xmc_decoded_tau(ctx, document, scores->score[kind], seed, tau);
+		out->confidence = found.confidence;
+	*tau = quality->tau;
+	return found.items == document->n ? XMC_OK : xmc_decoded_tau(ctx, document, scores->score[kind], seed, tau);
 }
 
 /* Measures document d of l, whose pairs begin at `pair`. */
@@ -53,22 +72,18 @@ static xmc_status
 measure_document(xmc_ctx *ctx, const xmc_labels *l, int32_t d, int32_t pair, const xmc_scores *scores, xmc_measures *out)
 {
 	const xmc_document *document = l->document[d];
-	int32_t    *item = xmc_alloc(ctx, 2 * (size_t) document->n, sizeof *item);	/* items (n), then an order of them (n) */
-	xmc_status	status = XMC_OK;
 
-	XMC_NEED(item, ctx);
-	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS && status == XMC_OK; e++)
+	for (int e = 0; e < XMC_REPORTED_SCORE_KINDS; e++)
 	{
 		const float *s = scores->score[e];
 		float	   *to = out->s + (int64_t) e * l->n + pair;
 
 		for (int32_t k = 0; k < document->n_pairs; k++)
 			to[k] = s[(int64_t) document->pair[k].before * document->n + document->pair[k].after];
-		status = measure_order(ctx, document, scores, (xmc_score_kind) e, (uint64_t) d, item, item + document->n, &out->result[d],
-							   &out->tau[(int64_t) e * l->n_documents + d]);
+		XMC_TRY(measure_order(ctx, document, scores, (xmc_score_kind) e, (uint64_t) d, &out->result[d],
+							  &out->tau[(int64_t) e * l->n_documents + d]));
 	}
-	xmc_release(ctx, item);
-	return status;
+	return XMC_OK;
 }
 
 xmc_status

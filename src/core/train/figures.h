@@ -10,9 +10,21 @@
 #define XMCOH_FIGURES_H
 
 #include "train/trainer.h"
+#include "xmcoh/metrics.h"
+#include "xmcoh/scorer.h"
 
-/* The confidence in an order (m) of some of n items by fused scores s (n, n), as in the record (xmcoh/results.h). */
-extern float xmc_order_confidence(int32_t n, const float *s, int32_t m, const int32_t *order);
+/* A recovered order against the labels of its document. */
+typedef struct xmc_recovered
+{
+	int32_t		items;			/* that the kind of score speaks of */
+	int32_t		labelled;		/* of these, those with a label */
+	xmc_order_quality quality;	/* of the labelled ones */
+	float		confidence;		/* as in the record (xmcoh/results.h) */
+} xmc_recovered;
+
+/* Orders the items of a document by one kind of its scores, ties by the seed. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
+extern xmc_status xmc_measure_recovered(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind,
+										uint64_t seed, xmc_recovered *out);
 
 /* Memory for the measures of all documents of l, all zero. Errors: XMC_NO_MEMORY. */
 extern xmc_status xmc_train_new_measures(xmc_trainer *t, const xmc_labels *l, xmc_measures *out);

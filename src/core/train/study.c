@@ -4,7 +4,6 @@
 #include "xmcoh/coverage.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/hold_out.h"
-#include "xmcoh/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -189,32 +188,25 @@ block_of(xmc_study_cell *cell, uint64_t group)
 	return cell->sum + (int64_t) (group % XMC_CURVE_BLOCKS) * XMC_CURVE_FIGURES * 2;
 }
 
-/* Adds the figures of one document, and judges its order. order (2, n): the recovered order, and the items. */
+/* Adds the figures of one document, and judges its order. */
 static xmc_status
-measure_document(xmc_ctx *ctx, const xmc_model *model, const xmc_document *document, uint64_t seed, int32_t *order, double *sum,
-				 xmc_judged *judged)
+measure_document(xmc_ctx *ctx, const xmc_model *model, const xmc_document *document, uint64_t seed, double *sum, xmc_judged *judged)
 {
 	xmc_scores	scores;
-	const float *s;
-	xmc_order_quality quality;
-	int32_t		m;
-	int32_t		n = 0;
+	xmc_recovered found;
 	xmc_status	status;
 
 	XMC_TRY(xmc_score_documents(ctx, model, 1, document, &scores));
-	s = scores.score[XMC_SCORE_FUSED];
-	m = xmc_score_kind_items(document, XMC_SCORE_FUSED, order + document->n);
-	status = xmc_order_items(ctx, document->n, s, NULL, &seed, m, order + document->n, order);
-	if (status == XMC_OK)
-		status = xmc_measure_by_labels(ctx, document, m, order, &n, &quality);
-	judged->confidence = xmc_order_confidence(document->n, s, m, order);
+	status = xmc_measure_recovered(ctx, document, &scores, XMC_SCORE_FUSED, seed, &found);
 	xmc_scores_free(ctx, &scores);
-	if (status != XMC_OK || n == 0 || isnan(quality.tau))
-		return status;
-	judged->right = quality.perfect;
-	add(sum, XMC_CURVE_TAU, quality.tau, 1);
-	add(sum, XMC_CURVE_ACC, quality.matches, n);
-	add(sum, XMC_CURVE_PMR, quality.perfect, 1);
+	XMC_TRY(status);
+	judged->confidence = found.confidence;
+	if (found.labelled == 0 || isnan(found.quality.tau))
+		return XMC_OK;
+	judged->right = found.quality.perfect;
+	add(sum, XMC_CURVE_TAU, found.quality.tau, 1);
+	add(sum, XMC_CURVE_ACC, found.quality.matches, found.labelled);
+	add(sum, XMC_CURVE_PMR, found.quality.perfect, 1);
 	return XMC_OK;
 }
 
@@ -254,15 +246,10 @@ measure(cell_documents *c, const xmc_model *model, const xmc_document *document,
 	cell->measured = n;
 	for (int32_t k = 0; k < n; k++)
 	{
-		const xmc_document *d = &document[measured[k].number];
-		int32_t    *order = xmc_alloc(ctx, 2 * (size_t) d->n, sizeof *order);
-		xmc_status	status;
+		int32_t		d = measured[k].number;
 
-		XMC_NEED(order, ctx);
 		judged[k].group = k == 0 ? 0 : judged[k - 1].group + (measured[k].group != measured[k - 1].group);
-		status = measure_document(ctx, model, d, (uint64_t) measured[k].number, order, block_of(cell, measured[k].group), &judged[k]);
-		xmc_release(ctx, order);
-		XMC_TRY(status);
+		XMC_TRY(measure_document(ctx, model, &document[d], (uint64_t) d, block_of(cell, measured[k].group), &judged[k]));
 		XMC_TRY(xmc_check_stop(ctx));
 	}
 	return add_coverage(c, judged, sorted, cell);
