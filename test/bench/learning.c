@@ -6,9 +6,6 @@
  *   learning FOLDER [SAMPLES]	FOLDER as for guides.sh; SAMPLES (20) studies for each split and number of approved guides
  */
 #include "guides.h"
-#include "xmcoh/groups.h"
-#include "xmcoh/hold_out.h"
-#include "xmcoh/order.h"
 #include "xmcoh/study.h"
 
 #include <math.h>
@@ -43,23 +40,17 @@ typedef struct row
 static double
 truth_at(guides_split split, const guides_sample *s, int32_t size)
 {
-	char	  **name = guides_alloc((size_t) size, sizeof *name);
-	xmc_document *document = guides_approve(&all, split, s, size, name);
-	uint8_t    *held_out = guides_alloc((size_t) size, 1);
 	xmc_options plain = options;
-	xmc_hold_out_rule rule;
 	xmc_train_report report;
 	xmc_model  *model;
 	double		tau;
 
 	plain.evaluation_documents = 0;
-	GUIDES_TRY(&ctx, xmc_hold_out(&ctx, &plain, size, document, name, held_out, &rule));
-	GUIDES_TRY(&ctx, xmc_train(&ctx, &plain, size, document, held_out, NULL, &model, &report));
+	model = guides_train(&ctx, &plain, &all, split, s, size, &report);
+	if (!model)
+		GUIDES_TRY(&ctx, XMC_BAD_INPUT);
 	tau = guides_tau(&ctx, &all, model, s->n_test, s->test);
 	xmc_model_free(&ctx, model);
-	free(document);
-	free(name);
-	free(held_out);
 	return tau;
 }
 
