@@ -34,6 +34,9 @@ extern void xmc_markup_put(xmc_markup *out, const char *markup);
 extern void xmc_markup_text(xmc_markup *out, const char *text);
 extern void xmc_markup_bytes(xmc_markup *out, const char *text, size_t length);
 
+/* Whether a character can do harm: one that XML forbids, a control, or one that turns the direction of the text around it. */
+extern bool xmc_markup_replaces(uint32_t c);
+
 /* A coordinate: rounded to two decimals, the same on every machine. Not finite, or beyond a billion: 0. */
 extern void xmc_markup_number(xmc_markup *out, double value);
 

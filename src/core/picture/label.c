@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "text_encoder/grapheme.h"
 #include "text_encoder/text_buffer.h"
+#include "xmcoh/markup.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
 #define MARKS 4					/* on one character; more would be drawn over other lines */
@@ -56,7 +57,7 @@ xmc_label_clean(const char *text, char out[XMC_LABEL_BYTES])
 		if (space)
 			out[length++] = ' ';
 		space = false;
-		if (u_charType(c) == U_CONTROL_CHAR || (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef))
+		if (xmc_markup_replaces((uint32_t) c))
 			c = 0xfffd;
 		length += xmc_utf8_put(out + length, (uint32_t) c);
 	}

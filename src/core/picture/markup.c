@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "text_encoder/text_buffer.h"
 
 #define FIRST_CAPACITY 16384
 #define REPLACEMENT 0xfffd
@@ -60,17 +61,6 @@ append(xmc_markup *out, const char *bytes, size_t length)
 	out->length += length;
 }
 
-/* Code point of a valid character of `length` bytes. */
-static uint32_t
-code_point(const unsigned char *p, size_t length)
-{
-	uint32_t	c = length == 1 ? p[0] : p[0] & (0xffu >> (length + 1));
-
-	for (size_t k = 1; k < length; k++)
-		c = c << 6 | (p[k] & 0x3f);
-	return c;
-}
-
 static void
 append_character(xmc_markup *out, uint32_t c)
 {
@@ -82,9 +72,8 @@ append_character(xmc_markup *out, uint32_t c)
 		append(out, bytes, (size_t) snprintf(bytes, sizeof bytes, "&#x%X;", (unsigned) c));
 }
 
-/* Whether a character can do harm: one that XML forbids, a control, or one that turns the direction of the text around it. */
-static bool
-is_unwanted(uint32_t c)
+bool
+xmc_markup_replaces(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef)
 		|| (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029;
@@ -107,7 +96,7 @@ append_escaped(xmc_markup *out, uint32_t c)
 		}
 	if (c == '\t' || c == '\n' || c == '\r')
 		c = ' ';
-	append_character(out, is_unwanted(c) ? REPLACEMENT : c);
+	append_character(out, xmc_markup_replaces(c) ? REPLACEMENT : c);
 }
 
 /* Visits the characters of a text. A byte with which no valid character begins is one unwanted character. */
@@ -120,8 +109,9 @@ append_text(xmc_markup *out, const char *text, size_t length, void (*visit) (xmc
 	while (p < end && out->status == XMC_OK)
 	{
 		size_t		step = xmc_utf8_character(p, end);
+		size_t		at = 0;
 
-		visit(out, step > 0 ? code_point(p, step) : REPLACEMENT);
+		visit(out, step > 0 ? (uint32_t) xmc_text_next((const char *) p, &at, step) : REPLACEMENT);
 		p += step > 0 ? step : 1;
 	}
 }

@@ -69,14 +69,9 @@ list_points(const xmc_reliability_picture *picture, char *list, size_t size)
 		for (int v = 0; v < 3 && length + 20 < size; v++)
 		{
 			char		percent[XMC_NUMBER_BYTES];
-			const char *before = v > 0 ? ", " : k > 0 ? "; " : "";
+			const char *piece[] = {v > 0 ? ", " : k > 0 ? "; " : "", canvas_percent(value[v], percent)};
 
-			canvas_percent(value[v], percent);
-			for (const char *p = before; *p; p++)
-				list[length++] = *p;
-			for (const char *p = percent; *p && p < percent + 10; p++)
-				list[length++] = *p;
-			list[length] = '\0';
+			length += canvas_fill(list + length, size - length, "{0}{1}", 2, piece);
 		}
 	}
 }
