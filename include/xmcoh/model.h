@@ -377,7 +377,7 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *fil
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
 
-/* Sets uses_adapters of the text network: whether an adapter changes anything, which one with B = 0 does not. */
+/* Sets uses_adapters of the text network, and of that as measured: whether an adapter changes anything, which B = 0 does not. */
 extern void xmc_model_note_adapters(xmc_model *model);
 
 /* Whether a text is read by a changed encoder, from its tokens, now or as the model was measured. */

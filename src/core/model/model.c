@@ -421,6 +421,8 @@ xmc_model_note_adapters(xmc_model *model)
 	network->uses_adapters = false;
 	for (int32_t k = 0; k < network->n_adapters && !network->uses_adapters; k++)
 		network->uses_adapters = has_value(network->adapter[k].query_b, n) || has_value(network->adapter[k].value_b, n);
+	if (model->measured)
+		xmc_model_note_adapters(model->measured);
 }
 
 xmc_status
@@ -429,6 +431,7 @@ xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term term)
 	for (int32_t k = 0; k < model->n_tensors; k++)
 		if (model->tensor[k].term == term)
 			XMC_TRY(fill(ctx, &model->tensor[k], model->options.seed));
+	xmc_model_note_adapters(model);
 	return XMC_OK;
 }
 

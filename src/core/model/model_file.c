@@ -596,11 +596,7 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 	if (status == XMC_OK)
 		status = check_reliability(ctx, model);
 	if (status == XMC_OK)
-	{
 		xmc_model_note_adapters(model);
-		if (model->measured)
-			xmc_model_note_adapters(model->measured);
-	}
 	xmc_safetensors_free(ctx, &st);
 	if (status != XMC_OK)
 	{

@@ -241,11 +241,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	if (has_measured)
 		XMC_TRY(xmc_stream_floats(c, "the model", *t->model->measured->tensor[0].slot, t->model->n_parameters));
 	if (!c->is_saving)
-	{
 		xmc_model_note_adapters(t->model);
-		if (has_measured)
-			xmc_model_note_adapters(t->model->measured);
-	}
 	XMC_TRY(xmc_stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));

@@ -194,7 +194,6 @@ run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 								 &adamw, &t->leader));
 	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
-	xmc_model_note_adapters(t->model);
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, e));
 	t->progress.modality = xmc_term_modality(term);
 	e->fixed = fixed;
