@@ -1,9 +1,10 @@
 /* agreement.c - the share of answers that agreed, and its interval over documents; see agreement.h */
 #include "xmcoh/agreement.h"
+#include "numeric/beta.h"
 
 #include <math.h>
 
-#define Z 1.959963984540054		/* 97.5% quantile of the normal distribution */
+#define Z XMC_NORMAL_975
 
 void
 xmc_answers_add(xmc_answers *sums, double n, double agreed)

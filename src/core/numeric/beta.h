@@ -14,6 +14,8 @@ extern double xmc_beta(double x, double a, double b);
 /* The x at which I_x(a, b) = p, for p in [0, 1]. */
 extern double xmc_beta_quantile(double p, double a, double b);
 
+#define XMC_NORMAL_975 1.959963984540054	/* 97.5% quantile of the normal distribution */
+
 /* The quantile of Student's distribution with df > 0 degrees of freedom, for p in [0.5, 1). */
 extern double xmc_student_quantile(double p, double df);
 

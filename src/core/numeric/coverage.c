@@ -63,7 +63,7 @@ share_bounds(const share_sum *s)
 	if (s->lowest == s->highest || variance <= 0)
 		return xmc_share_bounds(mean, n);
 	/* the normal quantile against Student's: the variance is itself an estimate */
-	ratio = 1.959963984540054 / xmc_student_quantile(1 - TAIL, n - 1);
+	ratio = XMC_NORMAL_975 / xmc_student_quantile(1 - TAIL, n - 1);
 	return xmc_share_bounds(mean, fmax(n, n * mean * (1 - mean) / variance * ratio * ratio));
 }
 

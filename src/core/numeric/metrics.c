@@ -3,6 +3,7 @@
  * "Metrics")
  */
 #include "xmcoh/metrics.h"
+#include "numeric/beta.h"
 #include "xmcoh/random.h"
 
 #include <float.h>
@@ -304,7 +305,7 @@ quantile(int32_t n, const double *sorted, double q)
 static double
 tail(int32_t n)
 {
-	double		z = 1.959963984540054;	/* 97.5% quantile of the normal distribution */
+	double		z = XMC_NORMAL_975;
 	double		v = n - 1;
 	double		z3 = z * z * z;
 	double		z5 = z3 * z * z;
