@@ -254,8 +254,8 @@ BEGIN ATOMIC
     SELECT g."group", g.documents, g.items, g.coherence, g.gain, g.suspect, g.unsure, g.ok, g.approved, g.stale,
            g.suspect::double precision / g.documents, s.low, s.high, g.passed::double precision / g.documents, p.low, p.high,
            CASE WHEN o.reviews THEN g.violations END, CASE WHEN o.aligns THEN g.missing END, CASE WHEN o.aligns THEN g."foreign" END
-      FROM of_model AS o, grouped AS g, xmcoh_internal.share_interval(g.suspect, g.documents) AS s,
-           xmcoh_internal.share_interval(g.passed, g.documents) AS p
+      FROM grouped AS g LEFT JOIN of_model AS o ON true,     -- in this order: without a model, xmcoh.check_documents raises the error
+           xmcoh_internal.share_interval(g.suspect, g.documents) AS s, xmcoh_internal.share_interval(g.passed, g.documents) AS p
      ORDER BY g."group" COLLATE "C" NULLS LAST;
 END;
 COMMENT ON FUNCTION xmcoh.check_groups(text, text, regclass, text[], double precision, boolean) IS

@@ -138,10 +138,14 @@ SELECT xmcoh.grant_usage('by_reader'), xmcoh.grant_model('works', 'by_reader', '
 GRANT SELECT (manual, step, place, words) ON work TO by_reader;
 SET ROLE by_reader;
 SELECT documents, violations_open FROM xmcoh.check_groups('works', documents => '{4,6}');
+SELECT * FROM xmcoh.check_groups('no such model');
 SELECT * FROM xmcoh.check_groups('works', 'process');
 SELECT * FROM xmcoh.evaluate('works', by => 'process');
 RESET ROLE;
 SELECT xmcoh.revoke_model('works', 'by_reader');
+SET ROLE by_reader;
+SELECT * FROM xmcoh.check_groups('works');
+RESET ROLE;
 REVOKE ALL ON work FROM by_reader;
 SELECT count(xmcoh.drop_model(m, discard_decisions => true)) FROM unnest('{works,copied works}'::text[]) AS m;
 DROP OWNED BY by_reader;

@@ -113,7 +113,7 @@ CREATE VIEW evil.folded AS SELECT manual, step, place, evil.fold('unpack') AS wo
 	'1' AS before, evil.fold('2') AS after FROM evil.base;
 } =~ s/SUPER(?!USER)/$super/gr;
 
-# Creates functions and operators with the names and arguments of those in pg_catalog. They precede pg_catalog in a hijacked path.
+# Creates functions, operators and types with the names, and arguments, of those in pg_catalog. They precede pg_catalog in a hijacked path.
 sub shadows
 {
 	my ($schema) = @_;
@@ -150,6 +150,11 @@ sub shadows
 	CREATE FUNCTION $schema.same(oid, regnamespace)
 		RETURNS bool LANGUAGE plpgsql AS \$f\$ BEGIN PERFORM evil.attack('operator'); RETURN true; END \$f\$;
 	CREATE OPERATOR $schema.= (leftarg = oid, rightarg = regnamespace, function = $schema.same);
+	-- Types: a cast to one of these names is an attack.
+	CREATE FUNCTION $schema.is_attacked(type text) RETURNS bool LANGUAGE plpgsql AS \$f\$ BEGIN PERFORM evil.attack(type); RETURN true; END \$f\$;
+	EXECUTE (SELECT string_agg(format('CREATE DOMAIN $schema.%1\$I AS %2\$s CHECK ($schema.is_attacked(%3\$L));', typname, t::regtype,
+		'cast to ' || typname), '') FROM unnest(types || ARRAY['float4', 'numeric', 'regrole']::regtype[]::oid[]) AS t JOIN pg_type ON t = pg_type.oid
+		WHERE typtype = 'b');
 	END \$do\$};
 }
 
@@ -234,6 +239,8 @@ for my $call (q{SELECT * FROM xmcoh.order_documents('m', 'evil.step')}, q{SELECT
 	q{SELECT * FROM xmcoh.explain('m', '1', '1', '2')}, q{SELECT * FROM xmcoh.explain_document('m', '1')},
 	q{SELECT xmcoh.picture('m', 'pairs', '1')}, q{SELECT xmcoh.picture('m', 'rounds')}, q{SELECT xmcoh.report('m')},
 	q{SELECT * FROM xmcoh.model_words('m')},
+	q{SELECT * FROM xmcoh.check_documents('m', by => 'words')}, q{SELECT * FROM xmcoh.coverage('m', by => 'words')},
+	q{SELECT * FROM xmcoh.refresh_document_state('m')}, q{SELECT * FROM xmcoh.snapshot_quality('m', by => 'manual')},
 	q{SELECT xmcoh.is_complete('m', '1')}, q{SELECT * FROM xmcoh.is_complete('m', documents => '{1,2}')},
 	q{SELECT * FROM xmcoh.evaluate('m', 'evil.step')}, q{SELECT * FROM xmcoh.evaluate('m')},
 	q{SELECT * FROM xmcoh.evaluate('m', 'evil.cast_step', by => 'words')}, q{SELECT * FROM xmcoh.check_groups('m', 'words', 'evil.cast_step', photos => true)},
@@ -330,7 +337,10 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 		q{SELECT xmcoh.deploy('a', 1)}, q{SELECT * FROM xmcoh.order_documents('a')},
 	q{SELECT * FROM xmcoh.pair_scores('a', '1')}, q{SELECT * FROM xmcoh.alignment('a', '1')},
 	q{SELECT * FROM xmcoh.explain('a', '1', '1', '2')}, q{SELECT * FROM xmcoh.explain_document('a', '1')},
-	q{SELECT xmcoh.picture('a', 'pairs', '1')}, q{SELECT xmcoh.report('a')},
+	q{SELECT xmcoh.picture('a', 'pairs', '1')}, q{SELECT xmcoh.picture('a', 'reliability')}, q{SELECT xmcoh.report('a', 'ja', 1, 1, 1, 1)},
+	q{SELECT * FROM xmcoh.pilot_report('a', 1, 1, 1, 1)}, q{SELECT * FROM xmcoh.coverage('a', level => 'pair', by => 'manual')},
+	q{SELECT * FROM xmcoh.check_documents('a', by => 'manual')}, q{SELECT * FROM xmcoh.evaluate('a', by => 'manual')},
+	q{SELECT * FROM xmcoh.refresh_document_state('a', take_over => true)}, q{SELECT * FROM xmcoh.document_state},
 	q{SELECT * FROM xmcoh.model_words('a')},
 	q{SELECT xmcoh.attach_source('a', 'honest.draft', 'manual', 'step', text => 'words', "position" => 'place')},
 	q{SELECT * FROM xmcoh.review_queue('a')}, q{SELECT * FROM xmcoh.claim_reviews('a', 5)}, q{SELECT * FROM xmcoh.review_claim},
@@ -353,6 +363,8 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 		q{SELECT xmcoh.set_alert_limit('a', 'age', 1)}, q{SELECT * FROM xmcoh.alert_limit},
 	q{SELECT * FROM xmcoh.training_round}, q{SELECT * FROM xmcoh.versions}, q{SELECT * FROM xmcoh.learning_curve}, qq{SELECT xmcoh.train('a', $quick)},
 		q{SELECT xmcoh.cancel_job(2)}, q{CALL xmcoh.wait_for_job(2, '180 s')},
+	q{SELECT xmcoh.queue_snapshot('a', by => 'manual')}, q{CALL xmcoh.wait_for_job(3, '180 s')}, q{SELECT xmcoh.picture('a', 'quality')},
+	qq{SELECT xmcoh.study_learning_curve('a', '{12}', 1, $quick)}, q{CALL xmcoh.wait_for_job(4, '180 s')}, q{SELECT xmcoh.picture('a', 'learning')},
 	qq{SELECT xmcoh.import_encoder('tiny', $published)}, q{SELECT xmcoh.embed('tiny', 'mount')},
 	q{SELECT * FROM xmcoh.embed('tiny', '{mount,test}')}, q{SELECT xmcoh.grant_encoder('tiny', 'mallory')}, q{SELECT * FROM xmcoh.encoders},
 	q{SELECT * FROM xmcoh.encoder_grants}, q{SELECT xmcoh.revoke_encoder('tiny', 'mallory')}, q{SELECT xmcoh.drop_encoder('tiny')},
@@ -365,7 +377,7 @@ for my $call ('CREATE EXTENSION xmcoh', q{SELECT xmcoh.grant_usage('mallory')}, 
 	$seen = length $log;
 }
 is(join("\n", @error), '', 'a DBA works there, and runs nothing of mallory\'s');
-ok(until_true("SELECT count(*) > 1 FROM xmcoh.job WHERE state = 'succeeded' AND job_id > 2", 'tenant'),
+ok(until_true("SELECT count(*) > 1 FROM xmcoh.job WHERE state = 'succeeded' AND job_id > 4", 'tenant'),
 	'schedules run there');
 value('SELECT xmcoh.alter_schedule(1, active => false)', 'tenant');
 like(value('SELECT message FROM xmcoh.schedule', 'tenant'), qr/^(?:skipped: model "a" already has a running job \d+)?$/,	# a job can take a second

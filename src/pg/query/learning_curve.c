@@ -71,7 +71,7 @@ xmcoh_learning_curve_points(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (elements(PG_GETARG_ARRAYTYPE_P(1), INT4OID, sizeof(int32), TYPALIGN_INT, &sample) != n ||
-		elements(PG_GETARG_ARRAYTYPE_P(2), FLOAT8OID, sizeof(float8), TYPALIGN_DOUBLE, &sum) != n * XMC_CURVE_SUMS)
+		elements(PG_GETARG_ARRAYTYPE_P(2), FLOAT8OID, sizeof(float8), TYPALIGN_DOUBLE, &sum) != (int64) n * XMC_CURVE_SUMS)
 		return (Datum) 0;
 	sums = palloc(sizeof(double) * XMC_CURVE_SUMS * Max(n, 1));
 	for (int k = 0; k < n * XMC_CURVE_SUMS; k++)

@@ -297,11 +297,11 @@ query_number(const char *query, bool as_owner, int32 model_id, int32 version)
 static double
 put_effort(const PilotReport *report, const DeployedModel *deployed)
 {
-	double		documents = query_number("SELECT xmcoh.report_integer(v.report, 'documents')::float8 FROM xmcoh.model_version AS v"
+	double		documents = query_number("SELECT xmcoh.report_integer(v.report, 'documents')::pg_catalog.float8 FROM xmcoh.model_version AS v"
 										 " WHERE v.model_id OPERATOR(pg_catalog.=) $1 AND v.version OPERATOR(pg_catalog.=) $2",
 										 false, deployed->model_id, deployed->version);
 	/* How many there are is no secret, unlike what they say. Each took time, also one that was withdrawn. */
-	double		decisions = query_number("SELECT pg_catalog.count(*)::float8 FROM xmcoh.decision AS d"
+	double		decisions = query_number("SELECT pg_catalog.count(*)::pg_catalog.float8 FROM xmcoh.decision AS d"
 										 " WHERE d.model_id OPERATOR(pg_catalog.=) $1 AND $2 IS NOT NULL",
 										 true, deployed->model_id, deployed->version);
 	double		hours = decisions * report->minutes_per_review / 60;
