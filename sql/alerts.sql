@@ -5,8 +5,8 @@ CREATE FUNCTION xmcoh_internal.alert_kinds(OUT alert text, OUT usual double prec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     BEGIN ATOMIC
         VALUES ('age', 180::float8, false, 'days since the deployed version was made'),
-               ('training', 0, false, 'trainings since the last successful one that failed or were rejected'),
-               ('snapshot', 0, false, 'snapshots since the last successful one that failed'),
+               ('training', 0, false, 'failed or rejected trainings since the last successful one'),
+               ('snapshot', 0, false, 'failed snapshots since the last successful one'),
                ('agreement', 0, true, 'agreement of people with the model; opens when its whole interval lies below the limit'),
                ('promise', 0.05, false, 'what the probabilities promised, less the upper end of the interval of agreement'),
                ('drift', 0.2, false, 'coherence_drift; opens only beyond drift_by_chance'),
@@ -56,8 +56,8 @@ CREATE VIEW xmcoh.alert_measure WITH (security_barrier = true) AS
         CROSS JOIN LATERAL (VALUES
             ('age', v.days, NULL::float8, NULL::float8, v.created_at, format('Version %s was made %s days ago.', v.version, floor(v.days))),
             ('training', f.trainings, NULL, NULL, f.training_since,
-                format('%s failed or rejected since the last successful training.', f.trainings)),
-            ('snapshot', f.snapshots, NULL, NULL, f.snapshot_since, format('%s failed since the last successful snapshot.', f.snapshots)),
+                format('Failed or rejected trainings since the last successful one: %s.', f.trainings)),
+            ('snapshot', f.snapshots, NULL, NULL, f.snapshot_since, format('Failed snapshots since the last successful one: %s.', f.snapshots)),
             ('agreement', s.agreement, s.agreement_high, NULL, NULL,
                 format('People agree with version %s on %s of the pairs that they have decided (95%% interval %s to %s).', s.version,
                        xmcoh_internal.percent(s.agreement), xmcoh_internal.percent(s.agreement_low), xmcoh_internal.percent(s.agreement_high))),
@@ -86,7 +86,7 @@ CREATE VIEW xmcoh.alert WITH (security_barrier = true) AS
     FROM xmcoh.alert_measure AS a JOIN xmcoh.visible_model AS m USING (model_id)
         LEFT JOIN xmcoh.alert_state AS s ON s.model_id = a.model_id AND s.alert = a.alert
     WHERE a.is_open;
-COMMENT ON VIEW xmcoh.alert IS 'Alerts that are open now: an old version, failed jobs, and, by the last snapshot of the deployed version, agreement of people, drift, stale decisions, suspect documents and unknown words. Limits: xmcoh.alert_limit. Channel xmcoh notifies when one opens or closes';
+COMMENT ON VIEW xmcoh.alert IS 'Alerts that are open now: an old version, failed jobs, and, by the last snapshot of the deployed version, agreement of people, drift, documents that changed after decisions, suspect documents and unknown words. Limits: xmcoh.alert_limit. Channel xmcoh notifies when one opens or closes';
 COMMENT ON COLUMN xmcoh.alert.model IS 'model that the alert is about';
 COMMENT ON COLUMN xmcoh.alert.alert IS 'name of the alert; xmcoh.alert_limit describes the alerts';
 COMMENT ON COLUMN xmcoh.alert.since IS 'when the alert opened';

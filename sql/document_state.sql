@@ -172,7 +172,7 @@ COMMENT ON COLUMN xmcoh.document_state.worst_before IS 'of the surest violated p
 COMMENT ON COLUMN xmcoh.document_state.worst_after IS 'the item that should stand after worst_before, and is stored first';
 COMMENT ON COLUMN xmcoh.document_state.worst_probability IS 'probability that worst_before stands before worst_after';
 COMMENT ON COLUMN xmcoh.document_state.moves IS 'the fewest items to move, with their places in the stored and in the recovered order';
-COMMENT ON COLUMN xmcoh.document_state."precision" IS 'share of documents in right order that are not suspect, at least';
+COMMENT ON COLUMN xmcoh.document_state."precision" IS 'at least this share of documents in right order is not suspect';
 COMMENT ON COLUMN xmcoh.document_state.version IS 'version that checked the document';
 COMMENT ON COLUMN xmcoh.document_state.by_deployed_version IS 'that version is the deployed one; false: the next refresh checks the document again';
 COMMENT ON COLUMN xmcoh.document_state.checked_at IS 'as of when the document was checked';

@@ -140,7 +140,7 @@ COMMENT ON FUNCTION xmcoh_internal.snapshot_quality(oid, text, text, integer) IS
 CREATE FUNCTION xmcoh.snapshot_quality(model text, by text DEFAULT NULL, keep integer DEFAULT 400) RETURNS SETOF xmcoh.quality_snapshot
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
 COMMENT ON FUNCTION xmcoh.snapshot_quality(text, text, integer) IS
-    'Checks all documents of a model and stores the figures in xmcoh.quality_snapshot: of all and, with `by` (a column of the sources), of each group. Deletes all but the newest `keep`. Needs level train. Errors: those of xmcoh.check_documents, invalid_parameter_value, program_limit_exceeded';
+    'Checks all documents of a model and stores figures in xmcoh.quality_snapshot: of all and, by a column of the sources, of each group. Keeps the newest `keep` snapshots and the first of each version. Needs level train. Errors: as check_documents, invalid_parameter_value, program_limit_exceeded';
 
 CREATE FUNCTION xmcoh_internal.queue_snapshot(caller oid, model text, by text, keep integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -410,7 +410,7 @@ CREATE TABLE xmcoh.learning_curve_record (
     measured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (job_id, size, sample)
 );
-COMMENT ON TABLE xmcoh.learning_curve_record IS 'What studies have measured (xmcoh.study_learning_curve), one model a row; read xmcoh.learning_curve. Rows of old studies go with xmcoh.prune_versions';
+COMMENT ON TABLE xmcoh.learning_curve_record IS 'What studies have measured (xmcoh.study_learning_curve), a row for each model that they have trained; read xmcoh.learning_curve. Rows of old studies go with xmcoh.prune_versions';
 COMMENT ON COLUMN xmcoh.learning_curve_record.approved IS 'approved documents that the study has read';
 COMMENT ON COLUMN xmcoh.learning_curve_record.taught IS 'of them, those that taught the model: whole groups, as near to size as groups allow';
 COMMENT ON COLUMN xmcoh.learning_curve_record.measured IS 'of them, those of other groups, on which the model was measured; 0: there was no model';

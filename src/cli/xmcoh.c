@@ -38,7 +38,7 @@ static const char help[] =
 "\n"
 "xmcoh report prints how good the orders of a model are, as xmcoh.evaluate measures them.\n"
 "  --source RELATION       measure on this source; by default, on the approved documents that\n"
-"                          training held out\n"
+"                          training measured (xmcoh.evaluate)\n"
 "  --html                  write an HTML page to standard output: figures, pictures, the worst documents\n"
 "                          with reasons, and what the model is (xmcoh.report)\n"
 "  --language NAME         language of the page: en, which is the default, or ja\n"

@@ -18,9 +18,9 @@ static canvas_phrase of_groups = {"{2} documents at the end, {1} groups", "最�
 static canvas_phrase of_whole = {"{2} documents at the end", "最後の時点で{2}文書"};
 static canvas_phrase description = {
 	"Mean coherence of stored orders and share of suspect documents at {3} points in time, by {1} groups. At the end: {4}.",
-	"保存された順序の平均コヒーレンスと疑わしい文書の割合。{3}時点、{1}グループ。最後の値：{4}。"
+	"保存された順序の一貫性の平均と疑わしい文書の割合。{3}時点、{1}グループ。最後の値：{4}。"
 };
-static canvas_phrase coherence_name = {"mean coherence (1: all orders certain)", "平均コヒーレンス（1＝すべて確実）"};
+static canvas_phrase coherence_name = {"mean coherence (1: all orders certain)", "一貫性の平均（1＝すべて確実）"};
 static canvas_phrase suspect_name = {"share of suspect documents", "疑わしい文書の割合"};
 static canvas_phrase all_documents = {"all documents", "全文書"};
 static canvas_phrase left_out = {"{0} smaller groups are not drawn", "小さな{0}グループは省略"};

@@ -3,7 +3,7 @@
 
 static const char *const words[PAGE_WORDS][LANGUAGES] = {
 	[SAY_REPORT] = {"Report on model {0}", "モデル「{0}」の報告"},
-	[SAY_MADE] = {"Made {0}. Version {1}, deployed {2}.", "作成：{0}。バージョン{1}、デプロイ：{2}。"},
+	[SAY_MADE] = {"Made {0}. Version {1}, deployed {2}.", "作成：{0}。バージョン{1}、配備：{2}。"},
 
 	[HEAD_SHORT] = {"In short", "要点"},
 	[HEAD_FIGURES] = {"Figures", "数値"},
@@ -48,7 +48,7 @@ static const char *const words[PAGE_WORDS][LANGUAGES] = {
 	[SAY_NO_DOCUMENTS] = {"There is no stored order that the model would change.", "モデルが変更する保存順はありません。"},
 	[SAY_DOCUMENTS_LEFT_OUT] = {"Documents were not read for this report, or no source has a stored order.", "この報告では文書を読んでいないか、保存順を持つソースがありません。"},
 	[SAY_ITEMS] = {"{0} steps", "{0}手順"},
-	[SAY_COHERENCE] = {"coherence {0}", "コヒーレンス {0}"},
+	[SAY_COHERENCE] = {"coherence {0}", "一貫性 {0}"},
 	[SAY_GAIN] = {"{0} more in the recovered order", "復元した順序では +{0}"},
 	[VERDICT_SUSPECT] = {"suspect", "疑わしい"},
 	[VERDICT_UNSURE] = {"unsure", "判断できない"},
@@ -59,10 +59,10 @@ static const char *const words[PAGE_WORDS][LANGUAGES] = {
 	[CARD_MODEL] = {"Model", "モデル"},
 	[CARD_OWNER] = {"Owner", "所有者"},
 	[CARD_VERSION] = {"Version", "バージョン"},
-	[CARD_DEPLOYED] = {"Deployed", "デプロイ"},
+	[CARD_DEPLOYED] = {"Deployed", "配備"},
 	[CARD_TRAINED] = {"Trained", "学習"},
 	[CARD_READS] = {"Reads", "入力"},
-	[CARD_ENCODER] = {"Text encoder", "文章エンコーダー"},
+	[CARD_ENCODER] = {"Text encoder", "テキストエンコーダー"},
 	[CARD_IMAGE_ENCODER] = {"Encoder of images", "画像のエンコーダー"},
 	[CARD_OPTIONS] = {"Options", "オプション"},
 	[CARD_SHA256] = {"SHA-256 of the weights", "重みの SHA-256"},
@@ -88,7 +88,7 @@ static const char *const words[PAGE_WORDS][LANGUAGES] = {
 	[SAY_IN_USE] = {"yes", "はい"},
 
 	[LIMIT_MEASURED] = {"The figures are of models that learned from fewer documents than the deployed version, which learned from all approved ones.",
-	"数値は、承認済みの全文書から学んだデプロイ中のバージョンではなく、より少ない文書から学んだモデルのものです。"},
+	"数値は、承認済みの全文書から学んだ配備中のバージョンではなく、より少ない文書から学んだモデルのものです。"},
 	[LIMIT_ALIKE] = {"They hold for documents like the approved ones. Documents of another process, author or kind can be easier or harder.",
 	"承認済み文書に似た文書についての値です。別の工程、作成者、種類の文書では、易しいことも難しいこともあります。"},
 	[LIMIT_INTERVAL] = {"A 95% interval says how far the figure may be off because few documents were measured. With less than about 30 documents the interval itself is rough.",
