@@ -90,11 +90,15 @@ xmcoh_extension_table(const char *name)
 void
 xmcoh_hold_extension(void)
 {
-	Oid			extension = get_extension_oid("xmcoh", true);
+	Oid			extension;
+	Oid			held = InvalidOid;
 
-	/* DROP EXTENSION locks the extension before anything that belongs to it. */
-	if (OidIsValid(extension))
+	/* DROP EXTENSION locks the extension before anything that belongs to it. While we waited, another one may have been created. */
+	while (extension = get_extension_oid("xmcoh", true), OidIsValid(extension) && extension != held)
+	{
 		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+		held = extension;
+	}
 }
 
 Oid

@@ -13,7 +13,6 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -109,8 +108,6 @@ worker_commit_transaction(void)
 void
 worker_begin(bool durable)
 {
-	Oid			table;
-
 	worker_begin_transaction();
 	if (!durable)
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
@@ -118,12 +115,9 @@ worker_begin(bool durable)
 
 	/*
 	 * After DROP EXTENSION there is no row to write to, and an ERROR would make the postmaster start this worker again and
-	 * again. While this transaction lasts, the table's name must not become that of somebody else's table.
+	 * again. While this transaction lasts, the extension is held: its tables' names do not become those of somebody else's tables.
 	 */
-	table = xmcoh_extension_table("job_record");
-	if (OidIsValid(table))
-		LockRelationOid(table, AccessShareLock);
-	if (!OidIsValid(table) || xmcoh_extension_table("job_record") != table)
+	if (!OidIsValid(xmcoh_extension_table("job_record")))
 		proc_exit(0);
 	/* Nobody but the extension writes rows of jobs, and no code of a user runs as its owner. */
 	SetUserIdAndSecContext(xmcoh_extension_owner(), SECURITY_LOCAL_USERID_CHANGE);
