@@ -118,10 +118,11 @@ COMMENT ON FUNCTION xmcoh.recovered_position(text, text, real[], real[], text) I
 CREATE FUNCTION xmcoh.order_documents(model text, source regclass DEFAULT NULL, evidence text DEFAULT 'fused',
                                       guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3,
                                       documents text[] DEFAULT NULL)
-    RETURNS TABLE (document text, item text, "position" integer, stored_position double precision)
+    RETURNS TABLE (document text, item text, "position" integer, stored_position double precision,
+                   confidence double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_order_documents' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10000;
 COMMENT ON FUNCTION xmcoh.order_documents(text, regclass, text, text, text, integer, text[]) IS
-    'Documents of a source (NULL: all) in recovered order, a row per item with its place, from 1; approved pairs rule. documents: only these keys (text in ISO style, UTC) are read. evidence: as xmcoh.recover_order; the rest: as xmcoh.evaluate. Errors: insufficient_privilege, undefined_column and others';
+    'Documents of a source in recovered order, a row per item with its place, from 1; approved pairs rule. confidence: product of p over neighbours, to compare with xmcoh.coverage. documents: only these keys (text in ISO style, UTC). evidence: as recover_order; the rest, errors: as evaluate';
 
 CREATE FUNCTION xmcoh.pair_scores(model text, document text DEFAULT NULL, source regclass DEFAULT NULL,
                                   guidance text DEFAULT 'soft', alignment text DEFAULT 'known', rounds integer DEFAULT 3,

@@ -47,6 +47,12 @@ extern xmc_status xmc_recover_order(xmc_ctx *ctx, const xmc_document *document, 
 extern xmc_status xmc_keep_stored_order(xmc_ctx *ctx, const xmc_document *document, int32_t n, int32_t *order);
 
 /*
+ * The confidence in an order of m of n items: the sum over neighbours of the log of the probability, by scores s (n, n), that
+ * they stand so; 0 for a decided pair (decided (n, n), which the order fulfils, or NULL). At most 0; 0 for m < 2.
+ */
+extern double xmc_order_confidence(int32_t n, const float *s, const uint8_t *decided, int32_t m, const int32_t *order);
+
+/*
  * Coherence of a given order of m of n items (order[k] is the item at place k) under scores s (n, n): the mean over their
  * pairs of 2p - 1, which is the expected Kendall tau, in [-1, 1]. NaN for m < 2. Errors: XMC_STOPPED.
  */

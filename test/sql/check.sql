@@ -103,6 +103,11 @@ INSERT INTO said VALUES ('1004', nth(1004, 1), nth(1004, 0)), ('1004', 'unknown'
 SELECT array_agg(stored_position ORDER BY position) FROM xmcoh.order_documents('guides', 'draft', documents => '{1004}');
 SELECT array_agg(stored_position ORDER BY position) FROM xmcoh.order_documents('guides', 'draft') WHERE document = '1004';
 SELECT array_agg(stored_position ORDER BY position) FROM xmcoh.order_documents('guides', 'draft', 'text') WHERE document = '1004';
+-- an approved pair of neighbours is certain
+SELECT count(s.approved) AS approved_neighbours, abs(ln(min(o.confidence)) - sum(ln(CASE WHEN o.item = s.item_a THEN s.probability ELSE 1 - s.probability END))) < 1e-6 AS product
+       FROM (SELECT item, confidence, lead(item) OVER (ORDER BY position) AS next
+               FROM xmcoh.order_documents('guides', 'draft', documents => '{1004}')) AS o
+       JOIN xmcoh.pair_scores('guides', '1004', 'draft') AS s ON (s.item_a, s.item_b) IN ((o.item, o.next), (o.next, o.item));
 SELECT stored_a, stored_b, probability, approved, fused <> 0 AS fused FROM xmcoh.pair_scores('guides', '1004', 'draft')
  WHERE approved IS NOT NULL ORDER BY 1, 2;
 SELECT count(*) FROM xmcoh.pair_scores('guides', '1005', 'draft') WHERE approved IS NOT NULL;

@@ -55,6 +55,16 @@ SELECT count(*) AS notes FROM xmcoh.order_documents('guides', 'note');
 SELECT count(*) FROM xmcoh.order_documents('guides', 'pg_class');
 SELECT xmcoh.detach_source('guides', 'note');
 
+-- The confidence in an order is the probability that all its neighbours stand so.
+SELECT count(*) AS documents, bool_and(abs(ln(o.confidence) - p.log) < 1e-6) AS product, bool_and(o.confidence BETWEEN 0 AND 1) AS probability
+       FROM (SELECT document, count(*) AS items, min(confidence) AS confidence FROM xmcoh.order_documents('guides')
+             GROUP BY document HAVING min(confidence) = max(confidence)) AS o,
+       LATERAL (SELECT sum(ln(CASE WHEN f.item = s.item_a THEN s.probability ELSE 1 - s.probability END)) AS log, count(*) AS n
+                  FROM (SELECT item, lead(item) OVER (ORDER BY position) AS next
+                          FROM xmcoh.order_documents('guides', documents => ARRAY[o.document])) AS f
+                  JOIN xmcoh.pair_scores('guides', o.document) AS s ON (s.item_a, s.item_b) IN ((f.item, f.next), (f.next, f.item))) AS p
+       WHERE p.n = o.items - 1;
+
 -- Every pair of a document.
 SELECT count(*) AS pairs, bool_and(item_a::int < item_b::int) AS by_key,
        bool_and(abs(1 / (1 + exp(-fused)) - probability) < 1e-12) AS calibrated,

@@ -10,6 +10,7 @@
 
 #include "counting.h"
 #include "numeric/decode.h"
+#include "xmcoh/decided.h"
 #include "xmcoh/order.h"
 
 #define N 5
@@ -155,6 +156,23 @@ test_coherence(void **state)
 	assert_float_equal(xmc_probability(0.5), 1 / (1 + exp(-0.5)), 1e-6);
 }
 
+/* The probability of all neighbours; a decided pair is certain. */
+static void
+test_confidence(void **state)
+{
+	fixture    *f = *state;
+	static const int places[N] = {0, 1, 2, 3, 4};
+	uint8_t		decided[N * N] = {0};
+	double		p = 1 / (1 + exp(-0.5));
+
+	fill_scores(f->s[0], places, 0.5f);
+	assert_float_equal(xmc_order_confidence(N, f->s[0], NULL, N, (int32_t[]) {0, 1, 2, 3, 4}), 4 * log(p), 1e-6);
+	assert_float_equal(xmc_order_confidence(N, f->s[0], NULL, 3, (int32_t[]) {2, 4, 0}), log(p) + log(1 - p), 1e-6);
+	xmc_decide(N, decided, 4, 0, XMC_DECIDED_BEFORE);
+	assert_float_equal(xmc_order_confidence(N, f->s[0], decided, 3, (int32_t[]) {2, 4, 0}), log(p), 1e-6);
+	assert_true(xmc_order_confidence(N, f->s[0], NULL, 1, (int32_t[]) {3}) == 0);
+}
+
 /* tau counts labelled pairs alone. */
 static void
 test_tau(void **state)
@@ -200,6 +218,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_labels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_empty, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_coherence, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_confidence, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tau, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
 	};

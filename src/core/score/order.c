@@ -180,6 +180,22 @@ xmc_coherence(xmc_ctx *ctx, int32_t n, const float *s, int32_t m, const int32_t 
 	return XMC_OK;
 }
 
+double
+xmc_order_confidence(int32_t n, const float *s, const uint8_t *decided, int32_t m, const int32_t *order)
+{
+	double		sum = 0;
+
+	for (int32_t k = 1; k < m; k++)
+	{
+		int64_t		at = (int64_t) order[k - 1] * n + order[k];
+
+		/* a recovered order fulfils what is decided */
+		if (!decided || decided[at] == XMC_UNDECIDED)
+			sum -= xmc_softplus(-s[at]);
+	}
+	return sum;
+}
+
 xmc_status
 xmc_decoded_tau(xmc_ctx *ctx, const xmc_document *document, const float *s, uint64_t seed, double *tau)
 {

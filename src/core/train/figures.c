@@ -12,17 +12,6 @@
 _Static_assert(XMC_RESULT_KINDS == XMC_REPORTED_SCORE_KINDS, "a result has an order for each reported kind of score");
 _Static_assert(XMC_SCORE_FUSED == XMC_RESULT_KINDS - 1, "the last of them is the fused one");
 
-/* The confidence in an order (m) of some of n items by scores s (n, n), as in the record (xmcoh/results.h). */
-static float
-order_confidence(int32_t n, const float *s, int32_t m, const int32_t *order)
-{
-	double		sum = 0;
-
-	for (int32_t k = 1; k < m; k++)
-		sum -= xmc_softplus(-s[(int64_t) order[k - 1] * n + order[k]]);
-	return fmaxf((float) sum, XMC_LEAST_CONFIDENCE);
-}
-
 xmc_status
 xmc_measure_recovered(xmc_ctx *ctx, const xmc_document *document, const xmc_scores *scores, xmc_score_kind kind, uint64_t seed,
 					  xmc_recovered *out)
@@ -38,7 +27,8 @@ xmc_measure_recovered(xmc_ctx *ctx, const xmc_document *document, const xmc_scor
 	if (status == XMC_OK)
 		status = xmc_measure_by_labels(ctx, document, out->items, order, &out->labelled, &out->quality);
 	if (status == XMC_OK)
-		out->confidence = order_confidence(document->n, scores->score[kind], out->items, order);
+		out->confidence = fmaxf((float) xmc_order_confidence(document->n, scores->score[kind], NULL, out->items, order),
+								XMC_LEAST_CONFIDENCE);
 	xmc_release(ctx, item);
 	return status;
 }

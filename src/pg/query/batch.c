@@ -1,6 +1,8 @@
 /* batch.c - a batch of documents in one block of memory: written, computed, read; see batch.h */
 #include "query/batch.h"
 
+#include <math.h>
+
 #include "miscadmin.h"
 
 #include "query/encoded.h"
@@ -43,6 +45,7 @@ typedef struct Answer
 {
 	xmc_check	check;			/* its pointer is not used */
 	int32		n_ordered;
+	double		confidence;
 } Answer;
 
 #define ANSWER_HEAD MAXALIGN(sizeof(Answer))
@@ -242,7 +245,11 @@ answer_document(xmc_ctx *ctx, const BatchTask *task, const Batch *batch, const S
 	void	   *rest = (char *) answer + ANSWER_HEAD;
 
 	if (task->wants_order)
-		return xmc_recover_order(ctx, document, scores, task->kind, decided, NULL, rest, &answer->n_ordered);
+	{
+		XMC_TRY(xmc_recover_order(ctx, document, scores, task->kind, decided, NULL, rest, &answer->n_ordered));
+		answer->confidence = exp(xmc_order_confidence(stored->n, scores->score[task->kind], decided, answer->n_ordered, rest));
+		return XMC_OK;
+	}
 	XMC_TRY(xmc_check_order(ctx, stored->n, scores->score[XMC_SCORE_FUSED], decided, at(batch, stored->position),
 							task->threshold, &answer->check));
 	if (answer->check.n_moves > 0)
@@ -292,6 +299,7 @@ xmcoh_batch_visit(const Batch *batch, bool has_orders, BatchVisitor visit, void 
 		{
 			document.n_ordered = answer->n_ordered;
 			document.order = rest;
+			document.confidence = answer->confidence;
 		}
 		else
 		{

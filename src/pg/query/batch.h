@@ -48,6 +48,7 @@ typedef struct BatchDocument
 	xmc_check	check;
 	int32		n_ordered;
 	const int32 *order;			/* (n_ordered) NULL: not asked for */
+	double		confidence;		/* in that order: the probability of all its neighbours, the product of theirs */
 } BatchDocument;
 
 /* A document that is to be added. */

@@ -26,16 +26,17 @@ static void
 put_order(void *arg, const BatchDocument *answered)
 {
 	const ReturnSetInfo *result = arg;
-	Datum		values[4] = {CStringGetTextDatum(answered->key)};
+	Datum		values[5] = {CStringGetTextDatum(answered->key)};
 
 	for (int32 k = 0; k < answered->n_ordered; k++)
 	{
 		int32		i = answered->order[k];
-		bool		nulls[4] = {false, false, false, isnan(answered->position[i])};
+		bool		nulls[5] = {[3] = isnan(answered->position[i])};
 
 		values[1] = CStringGetTextDatum(answered->item[i]);
 		values[2] = Int32GetDatum(k + 1);
 		values[3] = nulls[3] ? (Datum) 0 : Float8GetDatum(answered->position[i]);
+		values[4] = Float8GetDatum(answered->confidence);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 }
