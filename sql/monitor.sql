@@ -6,13 +6,13 @@ BEGIN
     PERFORM xmcoh_internal.check_trigger(TG_RELID);
     INSERT INTO xmcoh.job_transition (job_id, old_state, new_state, reason, worker_pid, worker_started_at)
         VALUES (NEW.job_id, OLD.state, NEW.state, xmcoh_internal.public_message(NEW.message, NEW.error_code, false), NEW.worker_pid, NEW.worker_started_at);
-    PERFORM pg_notify('xmcoh', json_build_object('event', 'job', 'job_id', NEW.job_id, 'model', left(m.name, 200),
+    PERFORM pg_notify('xmcoh', json_build_object('event', 'job', 'job_id', NEW.job_id, 'kind', NEW.kind, 'model', left(m.name, 200),
                                                  'state', NEW.state, 'version', NEW.version)::text)
         FROM xmcoh.model AS m WHERE m.model_id = NEW.model_id AND xmcoh_internal.may_notify();
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.note_transition() IS
-    'Internal: writes each change of a job''s state to xmcoh.job_transition and sends NOTIFY on channel xmcoh, such as {"event": "job", "job_id": 7, "model": "manuals", "state": "succeeded", "version": 4}. Names are cut off after 200 characters; no free text is sent, because every role can listen';
+    'Internal: writes each change of a job''s state to xmcoh.job_transition and sends NOTIFY on channel xmcoh, such as {"event": "job", "job_id": 7, "kind": "training", "model": "manuals", "state": "succeeded", "version": 4}. Names are cut off after 200 characters; no free text: every role can listen';
 
 -- Jobs that a restored dump inserts were submitted in another database, so they are no event here.
 CREATE TRIGGER submitted AFTER INSERT ON xmcoh.job_record FOR EACH ROW WHEN (NEW.queue_id = xmcoh_internal.queue_id())

@@ -63,7 +63,7 @@ my @events = heard($listener, 'succeeded');
 is(told(@events), 'queued starting running deployment:1 succeeded', 'hears of every state, and of the deployment');
 is_deeply($events[3], { event => 'deployment', model => 'manuals', version => 1, previous => undef, rollback => JSON::PP::false },
 	'the deployment');
-is_deeply($events[4], { event => 'job', job_id => int $job, model => 'manuals', state => 'succeeded', version => 1 }, 'and the end');
+is_deeply($events[4], { event => 'job', job_id => int $job, kind => 'training', model => 'manuals', state => 'succeeded', version => 1 }, 'and the end');
 
 # A worse version: in all but the held-out documents two steps have changed places.
 my $turn = 'UPDATE work_step SET step = 5 - step WHERE step IN (2, 3) AND manual IN (TABLE taught)';
