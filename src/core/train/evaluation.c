@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#define FEW_DOCUMENTS 100		/* up to so many are divided into twice as many folds; doc/method.md says why */
 #define LEAST_FOLDS 3			/* a model without two of them has something to learn from */
 #define MOST_RATIO 4.0			/* of variances; more is the chance of a few folds */
 #define LEAST_TAUGHT 4			/* documents that teach a model without two folds */
@@ -71,12 +72,14 @@ xmc_status
 xmc_train_plan_evaluation(xmc_trainer *t)
 {
 	int32_t		n = t->report->approved_documents;
-	int32_t		n_folds = t->options->folds;
+	int32_t		n_folds = t->options->folds * (n <= FEW_DOCUMENTS ? 2 : 1);
 	const xmc_document **all;
 	int32_t    *fold;
 
-	if (n_folds < LEAST_FOLDS || n > t->options->evaluation_documents)
+	if (t->options->folds < LEAST_FOLDS || n > t->options->evaluation_documents)
 		return XMC_OK;
+	if (n_folds > XMC_MAX_FOLDS)
+		n_folds = XMC_MAX_FOLDS;
 	all = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *all);
 	fold = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof *fold);
 	if (!all || !fold)
