@@ -70,7 +70,12 @@ BEGIN
         VALUES (s.source_id, on_violation, "precision", allow_approved, strict, pg_get_userbyid(caller))
         ON CONFLICT (source_id) DO UPDATE SET on_violation = excluded.on_violation, "precision" = excluded."precision",
             allow_approved = excluded.allow_approved, strict = excluded.strict, enforced_by = excluded.enforced_by, enforced_at = now();
-    PERFORM xmcoh_internal.make_guard(source, s.source_id, caller);
+    BEGIN
+        PERFORM xmcoh_internal.make_guard(source, s.source_id, caller);
+    EXCEPTION WHEN feature_not_supported THEN    -- a distributed table of Citus
+        RAISE feature_not_supported USING MESSAGE = SQLERRM,
+            HINT = 'Check documents with xmcoh.validate_document, or rows by a CHECK constraint with xmcoh.order_holds.';
+    END;
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.enforce_order(oid, text, regclass, text, double precision, boolean, boolean) IS 'Internal: xmcoh.enforce_order';
 CREATE FUNCTION xmcoh.enforce_order(model text, source regclass, on_violation text DEFAULT 'error', "precision" double precision DEFAULT 0.95,
