@@ -1,132 +1,20 @@
 /*
  * cluster.c - `xmcoh cluster`: copies of the models on other nodes, by logical replication
  *
- * The publisher, the server with the models, has the publication xmcoh_models and one replication slot for each node. A node has the
- * subscription xmcoh_models. Nodes are the workers of Citus, or servers that the command line names.
+ * The publisher has the publication xmcoh_models and a replication slot for each node. A node has the subscription
+ * xmcoh_models.
  */
-#include "cli.h"
+#include "nodes.h"
 #include "buffer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* What scoring and ordering read; guards and their settings, too. Every name is one that needs no quotes. */
 #define TABLES \
 	"ARRAY['model', 'model_grant_record', 'model_version', 'encoder', 'encoder_chunk', 'encoder_grant_record', 'deployment'," \
 	" 'source_record', 'pair_source_record', 'decision', 'guard_record']"
-
-#define NAME_ROOM 48			/* bytes of a node's name within the name of its slot, which has up to 63 */
-#define POLL_SECONDS 0.2
-
-typedef struct node
-{
-	char	   *name;			/* host:port/database, for people */
-	PGconn	   *conn;			/* NULL: the node cannot be reached, or an error was printed */
-	char		stem[sizeof "xmcoh_" + NAME_ROOM];	/* of its slot's name: xmcoh_host_port_database */
-	char	   *identity;		/* end of its slot's name: hash of the system identifier and the database; NULL: unknown */
-	bool		is_set_up;		/* has the subscription, and the publisher its slot */
-	bool		is_copied;		/* has all that the publisher had when the command began to wait */
-	char	   *problem;		/* of status: why the node is not up to date; NULL: nothing */
-} node;
-
-typedef struct cluster
-{
-	PGconn	   *publisher;
-	bool		is_citus;
-	node	   *nodes;
-	int			n;
-	const char *reached_by;		/* connection string of the publisher that the command line gives; NULL: none */
-	char	   *connection;		/* connection string by which nodes reach the publisher */
-	double		timeout;		/* seconds */
-	int			failures;
-} cluster;
-
-/* ---- queries that may fail ---- */
-
-/* A message without the newline at its end. */
-static char *
-message_line(const char *message)
-{
-	size_t		length = strlen(message);
-	char	   *line = allocate(NULL, length + 1);
-
-	memcpy(line, message, length + 1);
-	while (length > 0 && line[length - 1] == '\n')
-		line[--length] = '\0';
-	return line;
-}
-
-static void
-node_error(cluster *c, node *at, const char *message)
-{
-	char	   *line = message_line(message);
-
-	print_error("node %s: %s", at->name, line);
-	free(line);
-	c->failures++;
-}
-
-static bool
-is_success(const PGresult *result)
-{
-	return PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK;
-}
-
-/* The result of a query on a node; NULL: the error is printed and counted. */
-static PGresult *
-ask_node(cluster *c, node *at, const char *sql, int count, const char *const *values)
-{
-	PGresult   *result = PQexecParams(at->conn, sql, count, NULL, values, NULL, NULL, 0);
-
-	if (is_success(result))
-		return result;
-	node_error(c, at, PQerrorMessage(at->conn));
-	PQclear(result);
-	return NULL;
-}
-
-/* Runs a statement on a node. */
-static bool
-tell_node(cluster *c, node *at, const char *sql)
-{
-	PGresult   *result = ask_node(c, at, sql, 0, NULL);
-	bool		done = result != NULL;
-
-	PQclear(result);
-	return done;
-}
-
-/* A value of one row from the publisher; NULL: no row, or the value is NULL. An error ends the program. */
-static char *
-publisher_value(cluster *c, const char *sql, int count, const char *const *values)
-{
-	PGresult   *result = query_or_exit(c->publisher, sql, count, values);
-	char	   *value = NULL;
-
-	if (PQntuples(result) > 0 && !PQgetisnull(result, 0, 0))
-		value = message_line(PQgetvalue(result, 0, 0));
-	PQclear(result);
-	return value;
-}
-
-static void
-wait_a_moment(void)
-{
-	struct timespec pause = {.tv_nsec = (long) (POLL_SECONDS * 1e9)};
-
-	nanosleep(&pause, NULL);
-}
-
-static double
-seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
 
 /* ---- connection strings ---- */
 
@@ -154,8 +42,8 @@ parameter(const PQconninfoOption *options, const char *key)
 }
 
 /*
- * The connection string by which nodes reach the publisher: what --publisher gives, and for the rest the host that Citus knows, or
- * that of the present connection, and its database and role. A password is in the string only if --publisher holds one.
+ * The connection string by which nodes reach the publisher: what --publisher gives; for the rest the host that Citus knows
+ * or that of the present connection, and its database and role. Only --publisher can put a password into the string.
  */
 static char *
 publisher_string(cluster *c)
@@ -193,8 +81,8 @@ publisher_string(cluster *c)
 }
 
 /*
- * The role of that string must see every row. The first copy of a table is a query of this role, and row-level security would leave
- * out rows without an error.
+ * The role of that string must see every row. The first copy of a table is a query of this role, and row-level security
+ * would leave out rows without an error.
  */
 static void
 check_publisher_role(cluster *c)
@@ -210,166 +98,25 @@ check_publisher_role(cluster *c)
 	if (sees_all == NULL)
 		die("role \"%s\", as which the nodes would connect to the publisher, does not exist", role);
 	if (*sees_all != 't')
-		die("role \"%s\", as which the nodes would connect to the publisher, may not copy all rows" HINT "The role must be a superuser,"
-			" or have REPLICATION, BYPASSRLS and SELECT on the tables of schema xmcoh.", role);
+		die("role \"%s\", as which the nodes would connect to the publisher, may not copy all rows"
+			HINT "The role must be a superuser, or have REPLICATION, BYPASSRLS and SELECT on the tables of schema xmcoh.", role);
 	free(sees_all);
 	PQconninfoFree(options);
 }
 
-/* ---- nodes ---- */
-
-static void
-name_node(node *made)
-{
-	PQExpBufferData name;
-	char	   *start;
-	size_t		length;
-
-	initPQExpBuffer(&name);
-	appendPQExpBuffer(&name, "%s:%s/%s", PQhost(made->conn), PQport(made->conn), PQdb(made->conn) ? PQdb(made->conn) : "");
-	check_buffer(&name);
-	made->name = message_line(name.data);
-	/* lower-case letters, digits and underscores are the characters of a slot's name */
-	for (char *at = name.data; *at != '\0'; at++)
-		if (*at >= 'A' && *at <= 'Z')
-			*at = (char) (*at - 'A' + 'a');
-		else if (!(*at >= 'a' && *at <= 'z') && !(*at >= '0' && *at <= '9'))
-			*at = '_';
-	length = strlen(name.data);
-	start = name.data + (length > NAME_ROOM ? length - NAME_ROOM : 0);	/* the end tells more than a long path of a socket */
-	snprintf(made->stem, sizeof made->stem, "xmcoh_%s", start);
-	termPQExpBuffer(&name);
-}
-
-/* A connection that was tried becomes a node. If the connection has failed, the error is printed. */
-static void
-add_to_list(cluster *c, PGconn *conn)
-{
-	node	   *made;
-	PGresult   *result;
-
-	c->nodes = allocate(c->nodes, (size_t) (c->n + 1) * sizeof(node));
-	made = &c->nodes[c->n++];
-	memset(made, 0, sizeof *made);
-	made->conn = conn;
-	name_node(made);
-	if (PQstatus(conn) != CONNECTION_OK)
-	{
-		node_error(c, made, PQerrorMessage(conn));
-		made->problem = message_line("cannot be reached");
-		PQfinish(conn);
-		made->conn = NULL;
-		return;
-	}
-	result = ask_node(c, made, "SET search_path = pg_catalog", 0, NULL);
-	PQclear(result);
-	if (result != NULL)
-		result = ask_node(c, made, "SELECT left(md5(concat_ws(' ', s.system_identifier, d.oid)), 8)"
-						  " FROM pg_control_system() AS s, pg_database AS d WHERE d.datname = current_database()", 0, NULL);
-	if (result != NULL)
-	{
-		made->identity = message_line(PQgetvalue(result, 0, 0));
-		PQclear(result);
-		return;
-	}
-	PQfinish(conn);
-	made->conn = NULL;
-	made->problem = message_line("answers with an error");
-}
-
-/* Connects with the parameters of the publisher's connection, but to another host and port. */
-static PGconn *
-connect_to_worker(cluster *c, const char *host, const char *port)
-{
-	PQconninfoOption *options = PQconninfo(c->publisher);
-	const char *keys[64];
-	const char *values[64];
-	int			n = 0;
-	PGconn	   *conn;
-
-	for (const PQconninfoOption *option = options; option && option->keyword != NULL && n < 60; option++)
-		if (option->val != NULL && strcmp(option->keyword, "host") != 0 && strcmp(option->keyword, "hostaddr") != 0
-			&& strcmp(option->keyword, "port") != 0)
-		{
-			keys[n] = option->keyword;
-			values[n++] = option->val;
-		}
-	keys[n] = "host";
-	values[n++] = host;
-	keys[n] = "port";
-	values[n++] = port;
-	keys[n] = NULL;
-	values[n] = NULL;
-	conn = PQconnectdbParams(keys, values, 0);
-	PQconninfoFree(options);
-	return conn;
-}
-
-static PGconn *
-connect_to_named(const char *string)
-{
-	const char *keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
-	const char *values[] = {string, "xmcoh", "UTF8", NULL};
-
-	return PQconnectdbParams(keys, values, 1);
-}
-
-/* The nodes that the command line names, or else the active workers of Citus. */
-static void
-find_nodes(cluster *c, int count, char **strings)
-{
-	PGresult   *workers;
-
-	for (int k = 0; k < count; k++)
-		add_to_list(c, connect_to_named(strings[k]));
-	if (count > 0 || !c->is_citus)
-		return;
-	workers = query_or_exit(c->publisher, "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND noderole = 'primary'"
-							" AND isactive ORDER BY nodeid", 0, NULL);
-	for (int k = 0; k < PQntuples(workers); k++)
-		add_to_list(c, connect_to_worker(c, PQgetvalue(workers, k, 0), PQgetvalue(workers, k, 1)));
-	PQclear(workers);
-}
-
 /* ---- the publisher ---- */
-
-static char *
-extension_version(cluster *c)
-{
-	char	   *version = publisher_value(c, "SELECT extversion FROM pg_extension WHERE extname = 'xmcoh'", 0, NULL);
-
-	if (version == NULL)
-		die("extension xmcoh is not installed in database \"%s\"", PQdb(c->publisher));
-	return version;
-}
-
-static void
-open_publisher(cluster *c, const connection_options *connection)
-{
-	char	   *citus;
-
-	c->publisher = connect_or_exit(connection);
-	search_catalog_only(c->publisher);
-	citus = publisher_value(c, "SELECT extversion FROM pg_extension WHERE extname = 'citus'", 0, NULL);
-	c->is_citus = citus != NULL;
-	free(citus);
-	free(extension_version(c));
-	/* The publication is the publisher's alone. */
-	if (c->is_citus)
-		PQclear(query_or_exit(c->publisher, "SET citus.enable_ddl_propagation = off", 0, NULL));
-}
 
 static void
 check_publisher(cluster *c)
 {
-	char	   *level = publisher_value(c, "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE current_setting('wal_level') END",
-										0, NULL);
+	char	   *level = publisher_value(c, "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'"
+										" ELSE current_setting('wal_level') END", 0, NULL);
 
 	if (strcmp(level, "standby") == 0)
 		die("the publisher is a standby" HINT "Connect to the primary server.");
 	if (strcmp(level, "logical") != 0)
-		die("wal_level of the publisher is %s instead of logical" HINT "ALTER SYSTEM SET wal_level = logical; then restart the server.",
-			level);
+		die("wal_level of the publisher is %s instead of logical"
+			HINT "ALTER SYSTEM SET wal_level = logical; then restart the server.", level);
 	free(level);
 }
 
@@ -387,8 +134,10 @@ make_publication(cluster *c)
 
 	if (statement != NULL)
 		PQclear(query_or_exit(c->publisher, statement, 0, NULL));
+	c->is_new = statement != NULL && strncmp(statement, "CREATE", 6) == 0;
 	free(statement);
-	PQclear(query_or_exit(c->publisher, "ALTER PUBLICATION xmcoh_models SET (publish = 'insert, update, delete, truncate')", 0, NULL));
+	PQclear(query_or_exit(c->publisher, "ALTER PUBLICATION xmcoh_models SET (publish = 'insert, update, delete, truncate')", 0,
+						  NULL));
 }
 
 /* Drops a slot of the publisher. A server process that still sends from the slot is ended first. */
@@ -430,7 +179,7 @@ drop_slot(cluster *c, const char *slot)
 #define OUR_SLOTS " FROM pg_replication_slots WHERE database = current_database() AND plugin = 'pgoutput'" \
 	" AND slot_name ~ '^xmcoh_.*_[0-9a-f]{8}$'"
 
-/* Drops all slots of a node but the one that is kept (NULL: none is). A node that cannot be reached is known by its name. */
+/* Drops all slots of a node but one (NULL: all). A node that cannot be reached is known by its name. */
 static bool
 drop_slots_of(cluster *c, const node *at, const char *kept)
 {
@@ -449,7 +198,7 @@ drop_slots_of(cluster *c, const node *at, const char *kept)
 
 /* ---- the subscription of a node ---- */
 
-/* Whether the node can have copies: no standby, the same version of the extension, not the publisher, no other subscription. */
+/* Whether the node can have copies: it is no standby, and not the publisher; extension and subscriptions are right. */
 static bool
 check_node(cluster *c, node *at)
 {
@@ -461,8 +210,10 @@ check_node(cluster *c, node *at)
 	result = ask_node(c, at,
 		"SELECT CASE WHEN pg_is_in_recovery() THEN 'is a standby, which has the tables of its primary server'"
 		"       WHEN e.extversion IS NULL THEN 'extension xmcoh is not installed in this database'"
-		"       WHEN e.extversion <> $1 THEN format('extension xmcoh is of version %s, and of version %s on the publisher', e.extversion, $1)"
-		"       WHEN s.subname IS NOT NULL THEN format('subscription \"%s\" copies tables of xmcoh already; drop it first', s.subname) END"
+		"       WHEN e.extversion <> $1 THEN format('extension xmcoh is of version %s, and of version %s on the publisher',"
+		"                                           e.extversion, $1)"
+		"       WHEN s.subname IS NOT NULL THEN format('subscription \"%s\" copies tables of xmcoh already; drop it first',"
+		"                                              s.subname) END"
 		"  FROM (SELECT max(extversion) AS extversion FROM pg_extension WHERE extname = 'xmcoh') AS e,"
 		"       (SELECT min(s.subname) AS subname FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid"
 		"          JOIN pg_class AS t ON t.oid = r.srrelid WHERE t.relnamespace::regnamespace::text = 'xmcoh'"
@@ -477,8 +228,7 @@ check_node(cluster *c, node *at)
 		return false;
 	}
 	PQclear(result);
-	own = publisher_value(c, "SELECT left(md5(concat_ws(' ', s.system_identifier, d.oid)), 8)"
-						  " FROM pg_control_system() AS s, pg_database AS d WHERE d.datname = current_database()", 0, NULL);
+	own = publisher_value(c, IDENTITY, 0, NULL);
 	if (strcmp(own, at->identity) == 0)
 	{
 		free(own);
@@ -489,11 +239,12 @@ check_node(cluster *c, node *at)
 	return true;
 }
 
-/* The slot of the node's subscription; *exists says whether there is a subscription. NULL: none, or an error was printed (*failed). */
+/* The slot of the node's subscription; NULL if there is none (*exists is false) or an error was printed (*failed). */
 static char *
 subscribed_slot(cluster *c, node *at, bool *exists, bool *failed)
 {
-	PGresult   *result = ask_node(c, at, "SELECT coalesce(s.subslotname::text, '') FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
+	PGresult   *result = ask_node(c, at, "SELECT coalesce(s.subslotname::text, '') FROM pg_subscription AS s"
+								  " JOIN pg_database AS d ON d.oid = s.subdbid"
 								  " WHERE s.subname = 'xmcoh_models' AND d.datname = current_database()", 0, NULL);
 	char	   *slot = NULL;
 
@@ -594,7 +345,7 @@ make_subscription(cluster *c, node *at)
 	snprintf(slot, sizeof slot, "%s_%s", at->stem, at->identity);
 	PQclear(query_or_exit(c->publisher, "SELECT pg_create_logical_replication_slot($1, 'pgoutput')", 1, &name));
 	initPQExpBuffer(&options);
-	appendPQExpBuffer(&options, " PUBLICATION xmcoh_models WITH (create_slot = false, slot_name = '%s', copy_data = true)", slot);
+	appendPQExpBuffer(&options, " PUBLICATION xmcoh_models WITH (create_slot = false, slot_name = '%s')", slot);
 	check_buffer(&options);
 	done = tell_node_connection(c, at, "CREATE SUBSCRIPTION xmcoh_models CONNECTION", options.data);
 	termPQExpBuffer(&options);
@@ -613,10 +364,7 @@ repair_subscription(cluster *c, node *at)
 		&& tell_node(c, at, "ALTER SUBSCRIPTION xmcoh_models REFRESH PUBLICATION");
 }
 
-/*
- * The roles of a cluster of Citus are the same on all nodes. Gives those that may use xmcoh on the coordinator the same on a worker
- * (xmcoh.grant_usage).
- */
+/* In a cluster of Citus, gives the roles that may use xmcoh on the coordinator the same on a worker (xmcoh.grant_usage). */
 static bool
 copy_usage(cluster *c, node *at)
 {
@@ -654,11 +402,11 @@ set_up(cluster *c, node *at)
 	slot = subscribed_slot(c, at, &exists, &failed);
 	if (failed)
 		return false;
-	usable = exists && slot_is_usable(c, slot);
+	usable = exists && !c->is_new && slot_is_usable(c, slot);
 	done = usable || ((!exists || drop_subscription(c, at)) && is_empty(c, at));
 	done = done && drop_slots_of(c, at, usable ? slot : NULL);
 	if (done && exists && !usable)
-		printf("node %s: the replication slot is missing or lost, all is copied again\n", at->name);
+		printf("node %s: publication or replication slot were missing, all is copied again\n", at->name);
 	done = done && (usable ? repair_subscription(c, at) : make_subscription(c, at)) && copy_usage(c, at);
 	free(slot);
 	return done;
@@ -669,30 +417,35 @@ set_up(cluster *c, node *at)
 #define SUBSCRIPTION_PROGRESS \
 	"SELECT count(*) FILTER (WHERE r.srsubstate IN ('r', 's')), count(*), s.subenabled, coalesce(s.subslotname::text, '')," \
 	"       (SELECT e.apply_error_count + e.sync_error_count FROM pg_stat_subscription_stats AS e WHERE e.subid = s.oid)" \
-	"  FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid LEFT JOIN pg_subscription_rel AS r ON r.srsubid = s.oid" \
+	"  FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid" \
+	"       LEFT JOIN pg_subscription_rel AS r ON r.srsubid = s.oid" \
 	" WHERE s.subname = 'xmcoh_models' AND d.datname = current_database() GROUP BY s.oid, s.subenabled, s.subslotname"
 
-/* Whether a node has all tables, and all that the publisher had written up to a position. */
-static bool
-has_all(cluster *c, node *at, const char *position)
+#define ERRORS_TO_GIVE_UP 3		/* the node tries again after each */
+
+/* Finds out whether a node has all tables, and all that the publisher had written up to a position. */
+static void
+look_at_copy(cluster *c, node *at, const char *position)
 {
 	PGresult   *result = ask_node(c, at, SUBSCRIPTION_PROGRESS, 0, NULL);
-	bool		copied;
 	char	   *passed;
+	int			errors;
 
 	if (result == NULL || PQntuples(result) != 1)
 	{
 		PQclear(result);
 		at->is_set_up = false;
-		return false;
+		return;
 	}
-	copied = strcmp(PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1)) == 0;
+	errors = atoi(PQgetvalue(result, 0, 4));
+	if (at->errors < 0)
+		at->errors = errors;
+	at->is_failing = errors - at->errors >= ERRORS_TO_GIVE_UP;
 	passed = publisher_value(c, "SELECT confirmed_flush_lsn >= $2::pg_lsn FROM pg_replication_slots WHERE slot_name = $1", 2,
 							 (const char *[]) {PQgetvalue(result, 0, 3), position});
-	copied = copied && passed != NULL && *passed == 't';
+	at->is_copied = strcmp(PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1)) == 0 && passed != NULL && *passed == 't';
 	free(passed);
 	PQclear(result);
-	return copied;
 }
 
 static void
@@ -702,6 +455,8 @@ wait_for_copies(cluster *c)
 	char	   *position = publisher_value(c, "SELECT pg_current_wal_lsn()", 0, NULL);
 	int			missing;
 
+	for (int k = 0; k < c->n; k++)
+		c->nodes[k].errors = -1;
 	for (;;)
 	{
 		missing = 0;
@@ -709,9 +464,9 @@ wait_for_copies(cluster *c)
 		{
 			node	   *at = &c->nodes[k];
 
-			if (at->is_set_up && !at->is_copied)
-				at->is_copied = has_all(c, at, position);
-			missing += at->is_set_up && !at->is_copied;
+			if (at->is_set_up && !at->is_copied && !at->is_failing)
+				look_at_copy(c, at, position);
+			missing += at->is_set_up && !at->is_copied && !at->is_failing;
 		}
 		if (missing == 0 || seconds_now() > end)
 			break;
@@ -721,9 +476,11 @@ wait_for_copies(cluster *c)
 	for (int k = 0; k < c->n; k++)
 		if (c->nodes[k].is_copied)
 			printf("node %s: up to date\n", c->nodes[k].name);
+		else if (c->nodes[k].is_failing)
+			node_error(c, &c->nodes[k], "the copy fails" HINT "The node's log says why.");
 		else if (c->nodes[k].is_set_up)
-			node_error(c, &c->nodes[k], "the copy is not complete" HINT "xmcoh cluster status shows how far it is, and the node's log why it"
-					   " stands still.");
+			node_error(c, &c->nodes[k], "the copy is not complete" HINT "xmcoh cluster status shows how far the copy is. If it"
+					   " stands still, the node's log says why.");
 }
 
 /* ---- the commands ---- */
@@ -744,8 +501,10 @@ add(cluster *c)
 /* What must be equal on a node: the models with their deployed versions, all versions, the encoders, and the grants. */
 #define DIGEST \
 	"SELECT md5(concat_ws('|'," \
-	"  (SELECT string_agg(concat_ws(' ', model_id, name, owner, deployed_version, options, encoder_id), ',' ORDER BY model_id) FROM xmcoh.model)," \
-	"  (SELECT string_agg(concat_ws(' ', model_id, version, sha256), ',' ORDER BY model_id, version) FROM xmcoh.model_version)," \
+	"  (SELECT string_agg(concat_ws(' ', model_id, name, owner, deployed_version, options), ',' ORDER BY model_id)" \
+	"     FROM xmcoh.model)," \
+	"  (SELECT string_agg(concat_ws(' ', model_id, version, sha256), ',' ORDER BY model_id, version)" \
+	"     FROM xmcoh.model_version)," \
 	"  (SELECT string_agg(concat_ws(' ', encoder_id, name, owner, sha256), ',' ORDER BY encoder_id) FROM xmcoh.encoder)," \
 	"  (SELECT string_agg(concat_ws(' ', model_id, role, level), ',' ORDER BY grant_id) FROM xmcoh.model_grant_record)))"
 
@@ -778,7 +537,8 @@ find_problem(cluster *c, node *at, char **slot, char **copied)
 	PQclear(progress);
 	if (problem == NULL)
 	{
-		behind = publisher_value(c, "SELECT CASE WHEN NOT active THEN 'is not connected' WHEN confirmed_flush_lsn < $2::pg_lsn THEN 'behind' ELSE '' END"
+		behind = publisher_value(c, "SELECT CASE WHEN NOT active THEN 'is not connected'"
+								 " WHEN confirmed_flush_lsn < $2::pg_lsn THEN 'behind' ELSE '' END"
 								 " FROM pg_replication_slots WHERE slot_name = $1", 2, (const char *[]) {*slot, position});
 		digest = ask_node(c, at, DIGEST, 0, NULL);
 		after = publisher_value(c, DIGEST, 0, NULL);
@@ -811,8 +571,8 @@ print_state(const char *name, const char *state, const char *copied, const PGres
 	if (copied != NULL)
 		printf("  tables copied: %s\n", copied);
 	if (lag != NULL && row < PQntuples(lag))
-		printf("  lag: %s%s%s\n  WAL kept for the node: %s\n  slot: %s\n", PQgetvalue(lag, row, 0), *PQgetvalue(lag, row, 1) ? ", " : "",
-			   PQgetvalue(lag, row, 1), PQgetvalue(lag, row, 2), PQgetvalue(lag, row, 3));
+		printf("  lag: %s%s%s\n  WAL kept for the node: %s\n  slot: %s\n", PQgetvalue(lag, row, 0),
+			   *PQgetvalue(lag, row, 1) ? ", " : "", PQgetvalue(lag, row, 1), PQgetvalue(lag, row, 2), PQgetvalue(lag, row, 3));
 }
 
 /* Shows each node, then the slots of nodes that were not named. */
@@ -847,10 +607,11 @@ status(cluster *c)
 	for (int k = 0; k < PQntuples(others); k++)
 	{
 		const char *slot = PQgetvalue(others, k, 3);
-		char	   *active = publisher_value(c, "SELECT CASE WHEN wal_status = 'lost' THEN 'slot is lost' WHEN active THEN 'is connected'"
-											 " ELSE 'is not connected' END FROM pg_replication_slots WHERE slot_name = $1", 1, &slot);
+		char	   *active = publisher_value(c, "SELECT CASE WHEN wal_status = 'lost' THEN 'slot is lost'"
+											 " WHEN active THEN 'is connected' ELSE 'is not connected' END"
+											 " FROM pg_replication_slots WHERE slot_name = $1", 1, &slot);
 
-		print_state("another node", active ? active : "gone", NULL, others, k);
+		print_state("another node", active ? active : "slot is gone", NULL, others, k);
 		c->failures += active == NULL || strcmp(active, "is connected") != 0;
 		free(active);
 	}
