@@ -645,7 +645,14 @@ remove_nodes(cluster *c)
 	}
 	left = publisher_value(c, "SELECT string_agg(slot_name, ', ')" OUR_SLOTS, 0, NULL);
 	if (left == NULL)
-		PQclear(query_or_exit(c->publisher, "DROP PUBLICATION IF EXISTS xmcoh_models", 0, NULL));
+	{
+		char	   *drop = publisher_value(c, "SELECT 'DROP PUBLICATION xmcoh_models' FROM pg_publication"
+										   " WHERE pubname = 'xmcoh_models'", 0, NULL);
+
+		if (drop != NULL)
+			PQclear(query_or_exit(c->publisher, drop, 0, NULL));
+		free(drop);
+	}
 	else if (c->n == 0)
 		die("nodes still have copies: slots %s" HINT "Name the nodes. If a node does not exist any more, SELECT"
 			" pg_drop_replication_slot(...).", left);
