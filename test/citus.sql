@@ -44,6 +44,12 @@ CALL xmcoh.wait_for_job(:job);
 \echo == weights
 SELECT version, sha256 FROM xmcoh.versions;
 SELECT xmcoh.create_model('texts');
+SELECT xmcoh.import_encoder('tiny', pg_read_binary_file(:'encoder' || '/model.safetensors'), pg_read_file(:'encoder' || '/config.json'),
+                            pg_read_file(:'encoder' || '/tokenizer.json')) > 0, xmcoh.create_model('stories', encoder => 'tiny') > 0;
+SELECT xmcoh.attach_source('stories', 'work_step', document => 'manual_id', item => 'step_id', text => 'instruction', "position" => 'step_no',
+                           approved => 'approved');
+SELECT xmcoh.train('stories', options => '{"epochs": 2}') AS job \gset
+CALL xmcoh.wait_for_job(:job);
 SELECT xmcoh.import_model('copy', xmcoh.export_model('manuals'));
 SELECT xmcoh.deploy('copy', 1);
 \else
@@ -68,6 +74,9 @@ SELECT a.manual_id, a.step_id, b.step_id, xmcoh.precedes('manuals', a.instructio
        xmcoh.order_score('manuals', a.instruction, a.photo_embedding, b.instruction, b.photo_embedding)
   FROM work_step AS a JOIN work_step AS b USING (manual_id) WHERE a.step_id < b.step_id AND manual_id > 'M220' ORDER BY 1, 2, 3;
 SELECT xmcoh.precedes('manuals', 'Switch off the pump.', NULL, 'Close the cover and test the pump.', NULL);
+\echo == embed, and a model with a text encoder
+SELECT manual_id, step_id, md5(xmcoh.embed('tiny', instruction)::text) FROM work_step WHERE manual_id < 'M111' ORDER BY 1, 2;
+SELECT manual_id, xmcoh.coherence('stories', step_no, instruction, NULL) FROM work_step GROUP BY manual_id ORDER BY manual_id;
 \echo == order_coherence, order_holds
 SELECT manual_id, xmcoh.order_coherence('manuals', array_agg(instruction ORDER BY step_no)), xmcoh.order_holds('manuals', array_agg(instruction ORDER BY step_no))
   FROM work_step GROUP BY manual_id ORDER BY manual_id;
@@ -167,6 +176,6 @@ SELECT count(*) FROM sheet;
 \echo == rights: a role with level score on one model
 SELECT xmcoh.grant_model('manuals', 'dashboard', 'score');
 GRANT SELECT ON work_step TO dashboard;
-SELECT xmcoh.create_model('secret') > 0, xmcoh.import_model('secret', xmcoh.export_model('manuals'));
+SELECT xmcoh.create_model('secret', image_dim => 6) > 0, xmcoh.import_model('secret', xmcoh.export_model('manuals'));
 SELECT xmcoh.deploy('secret', 1, wait => true);
 \endif
