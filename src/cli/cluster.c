@@ -314,7 +314,7 @@ is_empty(cluster *c, node *at)
 	return empty;
 }
 
-/* Runs a statement on the node that ends in the publisher's connection string, or with it in place of %s. */
+/* Runs a statement on the node: one part, the publisher's connection string as a literal, and another part. */
 static bool
 tell_node_connection(cluster *c, node *at, const char *before, const char *after)
 {
