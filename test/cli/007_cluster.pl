@@ -208,6 +208,15 @@ $third->safe_psql('postgres', 'DROP SUBSCRIPTION other');
 $second->safe_psql('postgres', q{UPDATE xmcoh.model SET options = '{"epochs": 3}' WHERE name = 'others'});
 like(until_status(qr/has other models/, string($second)), qr/state: has other models/, 'status sees a copy that was changed');
 
+# A row of the node's own meets one of the publisher: the subscription makes the same error again and again.
+my $next = $publisher->safe_psql('postgres', 'SELECT max(grant_id) + 1 FROM xmcoh.model_grant_record');
+$first->safe_psql('postgres', "INSERT INTO xmcoh.model_grant_record OVERRIDING SYSTEM VALUE SELECT $next, model_id, owner, 'score', 'me' FROM xmcoh.model LIMIT 1");
+$publisher->safe_psql('postgres', q{SELECT xmcoh.grant_model('manuals', 'able', 'score')});
+is($publisher->safe_psql('postgres', 'SELECT max(grant_id) FROM xmcoh.model_grant_record'), $next, 'two rows of one number');
+cluster('a copy that fails again and again', 1, qr/^$/, qr/the copy fails.*hint: The node's log says why/s, 'add', string($first));
+$first->safe_psql('postgres', "DELETE FROM xmcoh.model_grant_record WHERE grant_id = $next");
+cluster('without the row it goes on', 0, qr/: up to date/, qr/^$/, 'add', string($first));
+
 # ---- remove ----
 
 cluster('remove without names where nodes are left', 1, qr/^$/, qr/nodes still have copies: slots xmcoh_.*hint: Name the nodes/s, 'remove');
