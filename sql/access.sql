@@ -32,11 +32,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.check_name(text, text) IS 'Internal: an error unless a model or a text encoder may have this name';
 
--- For every role and every model, because the name of a model is taken whoever owns the model.
+-- For every role and every model, because the name of a model is taken whoever owns the model. BEGIN ATOMIC, not RETURN: Citus cannot
+-- send the statement of a RETURN to another node.
 
 CREATE FUNCTION xmcoh.model_exists(model text) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    RETURN EXISTS (SELECT FROM xmcoh.model AS m WHERE m.name = model_exists.model);
+BEGIN ATOMIC
+    SELECT EXISTS (SELECT FROM xmcoh.model AS m WHERE m.name = model_exists.model);
+END;
 COMMENT ON FUNCTION xmcoh.model_exists(text) IS 'Whether a model of this name exists, whoever owns it';
 
 CREATE FUNCTION xmcoh_internal.model_id(caller oid, model text, level text) RETURNS integer

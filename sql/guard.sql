@@ -26,8 +26,17 @@ DECLARE
     relation oid := xmcoh_internal.object_oid(source.relation);
     kind "char" := (SELECT c.relkind FROM pg_class AS c WHERE c.oid = relation);
     name text := xmcoh_internal.object_name(source.relation);
+    is_distributed boolean := false;
 BEGIN
-    IF kind IS NULL THEN
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN    -- Citus
+        EXECUTE $q$SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = $1 AND (partmethod <> 'n' OR repmodel = 't'))$q$
+            INTO is_distributed USING relation::regclass;
+    END IF;
+    IF is_distributed THEN
+        RAISE wrong_object_type USING MESSAGE = format('%s is a distributed table', name),
+            DETAIL = 'The order of a document is checked by triggers, and Citus refuses triggers on distributed tables.',
+            HINT = 'Check documents with xmcoh.validate_document, or rows by a CHECK constraint with xmcoh.order_holds.';
+    ELSIF kind IS NULL THEN
         RAISE undefined_table USING MESSAGE = format('source relation %s does not exist any more', name);
     ELSIF kind NOT IN ('r', 'p') THEN
         RAISE wrong_object_type USING MESSAGE = format('%s is not a table', name),

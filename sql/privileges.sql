@@ -54,7 +54,7 @@ GRANT EXECUTE ON FUNCTION
     xmcoh.attach_source(text, regclass, name, name, name, name, name, name, name, regclass, name),
     xmcoh.attach_source(text, regclass, name, name, name[], name, name, name, name, name, regclass), xmcoh.detach_source(text, text),
     xmcoh.attach_pairs(text, regclass, name, name, name), xmcoh.detach_pairs(text, text),
-    xmcoh.deploy(text, integer), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
+    xmcoh.deploy(text, integer, boolean), xmcoh.rollback(text), xmcoh.prune_versions(text, integer), xmcoh.export_model(text, integer),
     xmcoh.import_model(text, bytea),
     xmcoh.import_encoder(text, bytea, text, text, text, text, text, text), xmcoh.drop_encoder(text, boolean), xmcoh.grant_encoder(text, regrole),
     xmcoh.revoke_encoder(text, regrole), xmcoh.embed(text, text), xmcoh.embed(text, text[]),

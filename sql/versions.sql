@@ -114,13 +114,46 @@ CREATE FUNCTION xmcoh_internal.notify_deployment(model text, version integer, pr
 COMMENT ON FUNCTION xmcoh_internal.notify_deployment(text, integer, integer, boolean) IS
     'Internal: NOTIFY on channel xmcoh, such as {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}; previous is null for a first deployment. Names are cut off after 200 characters. Every role can listen and notify: take an event as a hint to look';
 
-CREATE FUNCTION xmcoh_internal.deploy(caller oid, model text, version integer) RETURNS void
+-- A node reports what it has applied and flushed. After a restart of a node or its connection its slot is inactive for some seconds.
+CREATE FUNCTION xmcoh_internal.wait_for_nodes() RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, deploy.model, 'train');
+    written pg_lsn := pg_current_wal_lsn();
+    connected_at timestamptz := clock_timestamp();
+    behind name[];
+    gone name[];
+BEGIN
+    LOOP
+        SELECT array_agg(s.slot_name ORDER BY s.slot_name), array_agg(s.slot_name ORDER BY s.slot_name) FILTER (WHERE NOT s.active)
+            INTO behind, gone FROM pg_replication_slots AS s
+            WHERE s.database = current_database() AND s.plugin = 'pgoutput' AND s.slot_name ~ '^xmcoh_.*_[0-9a-f]{8}$'
+              AND (s.confirmed_flush_lsn < written OR s.wal_status = 'lost');
+        EXIT WHEN behind IS NULL;
+        IF gone IS NULL THEN
+            connected_at := clock_timestamp();
+        ELSIF clock_timestamp() > connected_at + interval '10 s' THEN
+            RAISE object_not_in_prerequisite_state USING
+                MESSAGE = 'a node that has copies of the models is not connected',
+                DETAIL = format('Replication slots: %s.', array_to_string(gone, ', ')),
+                HINT = '`xmcoh cluster status` shows the nodes. Without wait, the node gets the version when the node connects.';
+        END IF;
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.wait_for_nodes() IS 'Internal: waits until all nodes of `xmcoh cluster` have what was committed before the call. Error: object_not_in_prerequisite_state (a node has not been connected for 10 s)';
+
+CREATE FUNCTION xmcoh_internal.deploy(caller oid, model text, version integer, wait boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer;
     m xmcoh.model;
 BEGIN
+    PERFORM xmcoh_internal.model_id(caller, deploy.model, 'train');
     PERFORM xmcoh_internal.refuse_elsewhere('deploy a version');
+    IF wait THEN    -- before the lock: a training of the model can store its version meanwhile
+        PERFORM xmcoh_internal.wait_for_nodes();
+    END IF;
+    id := xmcoh_internal.lock_model(caller, deploy.model, 'train');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     PERFORM FROM xmcoh.model_version AS v WHERE v.model_id = m.model_id AND v.version = deploy.version;
     IF NOT FOUND THEN
@@ -135,10 +168,10 @@ BEGIN
     INSERT INTO xmcoh.deployment (model_id, version, deployed_by) VALUES (m.model_id, deploy.version, pg_get_userbyid(caller));
     PERFORM xmcoh_internal.notify_deployment(m.name, deploy.version, m.deployed_version, false);
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.deploy(oid, text, integer) IS 'Internal: xmcoh.deploy';
-CREATE FUNCTION xmcoh.deploy(model text, version integer) RETURNS void
+COMMENT ON FUNCTION xmcoh_internal.deploy(oid, text, integer, boolean) IS 'Internal: xmcoh.deploy';
+CREATE FUNCTION xmcoh.deploy(model text, version integer, wait boolean DEFAULT false) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.deploy(text, integer) IS 'Deploys a version when this transaction commits; sessions then score by it, and listeners on channel xmcoh get {"event": "deployment", "model": "manuals", "version": 4, "previous": 3, "rollback": false}. Needs level train. Errors: undefined_object, insufficient_privilege';
+COMMENT ON FUNCTION xmcoh.deploy(text, integer, boolean) IS 'Deploys a version at commit; sessions then score by it; channel xmcoh gets {"event": "deployment", "model": "manuals", ...}. wait: waits until all nodes of `xmcoh cluster` have the version. Needs level train. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state';
 
 CREATE FUNCTION xmcoh_internal.rollback(caller oid, model text) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -66,5 +66,6 @@ extern int	watch_main(int argc, char **argv);
 extern int	report_main(int argc, char **argv);
 extern int	review_main(int argc, char **argv);
 extern int	encoder_main(int argc, char **argv);
+extern int	cluster_main(int argc, char **argv);
 
 #endif

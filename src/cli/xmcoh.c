@@ -17,6 +17,9 @@ static const char help[] =
 "               [--strategy NAME] [--lease TIME] [--separator CHARACTER] [-o FILE]\n"
 "  xmcoh review import [connection] FILE [--dry-run]\n"
 "  xmcoh encoder load [connection] NAME DIRECTORY [--license FILE]\n"
+"  xmcoh cluster add [connection] [--publisher CONNECTION] [--timeout SECONDS] [NODE]...\n"
+"  xmcoh cluster status [connection] [NODE]...\n"
+"  xmcoh cluster remove [connection] [NODE]...\n"
 "\n"
 "xmcoh import loads the items of documents and their embeddings into a table. The import is one\n"
 "transaction: after an error there is no new row and no new table. Memory does not grow with the size\n"
@@ -77,6 +80,21 @@ static const char help[] =
 "  --license FILE          text of the licence, which xmcoh.encoders shows; by default, the file LICENSE\n"
 "                          in the directory\n"
 "\n"
+"xmcoh cluster add copies models to other nodes and keeps the copies up to date by logical replication.\n"
+"The connection is to the publisher: the server with the models, of Citus the coordinator. A NODE is a\n"
+"connection string of a database that has the extension; without one, the workers of Citus are meant.\n"
+"A second call repairs what is missing and adds new workers. A node that is down is reported and left out.\n"
+"Needs a superuser on all servers, and wal_level = logical on the publisher. Passwords are found as psql\n"
+"finds them.\n"
+"  --publisher CONNECTION  how the nodes reach the publisher, where the host of the connection, or the one\n"
+"                          that Citus knows, is not the right one for them, or a password is needed. The\n"
+"                          nodes store this string.\n"
+"  --timeout SECONDS       how long the command waits for the copies; 600 by default\n"
+"xmcoh cluster status shows whether each node has the publisher's models, and how far it is behind. The\n"
+"exit status is 1 if a node is not up to date.\n"
+"xmcoh cluster remove drops the subscriptions, the copied rows and the replication slots of these nodes;\n"
+"the publication, too, with the last node.\n"
+"\n"
 "Connection options:\n"
 "  -h, --host HOST         server, or folder of its socket\n"
 "  -p, --port PORT         port of the server\n"
@@ -101,7 +119,8 @@ main(int argc, char **argv)
 		const char *name;
 		int			(*run) (int argc, char **argv);
 	}			commands[] = {
-		{"import", import_main}, {"watch", watch_main}, {"report", report_main}, {"review", review_main}, {"encoder", encoder_main}
+		{"import", import_main}, {"watch", watch_main}, {"report", report_main}, {"review", review_main}, {"encoder", encoder_main},
+		{"cluster", cluster_main}
 	};
 
 	if (argc < 2)

@@ -43,7 +43,7 @@ user  xmcoh.coherence_step(internal,text,double precision,text,real[],real[],tex
 user  xmcoh.coverage(text,double precision,text,text)
 user  xmcoh.create_model(text,integer,integer,boolean,jsonb,text,text)
 user  xmcoh.decide(text,text,text,text,text,text)
-user  xmcoh.deploy(text,integer)
+user  xmcoh.deploy(text,integer,boolean)
 user  xmcoh.detach_pairs(text,text)
 user  xmcoh.detach_source(text,text)
 user  xmcoh.drop_encoder(text,boolean)

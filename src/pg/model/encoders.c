@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "base/access.h"
+#include "base/copies.h"
 #include "base/lookup_mark.h"
 #include "base/statement.h"
 #include "base/xmcoh.h"
@@ -179,7 +180,8 @@ xmcoh_open_encoder(int32 encoder_id)
 	if (row.encoder_id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("encoder %d does not exist", encoder_id)));
+				 errmsg("encoder %d does not exist", encoder_id),
+				 errhint("%s", xmcoh_missing_hint("Restore xmcoh.encoder from a backup."))));
 	SPI_freetuptable(SPI_tuptable);
 	file.sha256 = row.sha256;
 	file.size = row.size;
@@ -221,7 +223,7 @@ xmcoh_find_encoder(const char *name, size_t name_length)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("encoder \"%s\" does not exist", wanted),
-				 errhint("xmcoh.encoders lists the encoders that you may use.")));
+				 errhint("%s", xmcoh_missing_hint("xmcoh.encoders lists the encoders that you may use."))));
 	if (!row.may_use)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "base/copies.h"
 #include "base/statement.h"
 #include "model/encoders.h"
 #include "model/opened.h"
@@ -136,7 +137,7 @@ no_such_model(const char *name, Datum name_datum)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("model \"%s\" does not exist", name),
-			 errhint("xmcoh.model lists the models that you may use.")));
+			 errhint("%s", xmcoh_missing_hint("xmcoh.model lists the models that you may use."))));
 }
 
 static DeployedModel
@@ -177,13 +178,15 @@ find_deployed(const char *name, size_t name_length, bool may_lack)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("model \"%s\" has no deployed version", name_string),
-				 errhint("Train the model: SELECT xmcoh.train(%s);", quote_literal_cstr(name_string))));
+				 errhint("%s", xmcoh_missing_hint(psprintf("Train the model: SELECT xmcoh.train(%s);",
+															quote_literal_cstr(name_string))))));
 	sha256_datum = column(3, &is_null);
 	if (is_null)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d of model \"%s\", which is deployed, is missing", found.version, name_string),
-				 errhint("Deploy another version: SELECT xmcoh.deploy(%s, ...);", quote_literal_cstr(name_string))));
+				 errhint("%s", xmcoh_missing_hint(psprintf("Deploy another version: SELECT xmcoh.deploy(%s, ...);",
+															quote_literal_cstr(name_string))))));
 	text_to_cstring_buffer(DatumGetTextPP(sha256_datum), sha256, sizeof sha256);
 	size = (size_t) DatumGetInt32(column(4, &is_null));
 	for (int m = 0; m < XMC_MODALITIES; m++)

@@ -278,7 +278,7 @@ save(const FinishedTraining *training, const Challenge *challenge)
 	{
 		values[0] = Int32GetDatum(job->model_id);
 		values[1] = Int32GetDatum(version);
-		execute("SELECT xmcoh_internal.deploy($3, m.name, $2) FROM xmcoh.model AS m WHERE m.model_id = $1",
+		execute("SELECT xmcoh_internal.deploy($3, m.name, $2, false) FROM xmcoh.model AS m WHERE m.model_id = $1",
 				SPI_OK_SELECT, 3, (Oid[]) {INT4OID, INT4OID, OIDOID},
 				(Datum[]) {values[0], values[1], ObjectIdGetDatum(job->role)}, NULL);
 	}
