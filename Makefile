@@ -7,13 +7,14 @@
 #   make demo                                      a tour in SQL, under two minutes
 #   make fuzz                                      the fuzzers, 20000 inputs each, or FUZZ_SECONDS each
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
+#   make deb | check-deb                           Debian packages into build/deb | installs them in a bare system and runs README's ten lines
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
-#           DESTDIR=... (make install)  CLI_BINDIR=... (folder of the client)  CLI_MANDIR=... (folder with man1)
+#           DESTDIR=... (make install)  WITH_CLI=no  CLI_BINDIR=... (folder of the client)  CLI_MANDIR=... (folder with man1)
 
 # One name per line: two branches that add a name do not conflict.
 REGRESS = \
@@ -70,7 +71,9 @@ ISOLATION = \
 
 MODULE_big = xmcoh
 EXTENSION = xmcoh
-DATA_built = sql/xmcoh--1.0.sql
+# The one place of the version is the control file.
+XMCOH_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" xmcoh.control)
+DATA_built = sql/xmcoh--$(XMCOH_VERSION).sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
 SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql encoders.sql models.sql sources.sql decisions.sql review.sql versions.sql jobs.sql study.sql \
@@ -132,7 +135,7 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals that need no server headers. A plain `make` has no goal and builds the extension.
-SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
+SERVER_GOALS := check deb check-deb check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -151,9 +154,13 @@ include $(PGXS)
 CLI_BINDIR ?= $(if $(shell echo '$(bindir)' | grep -E '(^|[^0-9])$(MAJORVERSION)([^0-9]|$$)'),/usr/local/bin,$(bindir))
 CLI_MANDIR ?= $(if $(filter %/bin,$(CLI_BINDIR)),$(CLI_BINDIR:%/bin=%/share/man),$(mandir))
 
+# The client goes along unless WITH_CLI=no, as in packages, which have one client for several versions of PostgreSQL.
+WITH_CLI ?= yes
+ifneq ($(WITH_CLI),no)
 all: build/xmcoh build/xmcoh.1
 install: install-cli
 uninstall: uninstall-cli
+endif
 
 .PHONY: install-cli uninstall-cli
 install-cli: build/xmcoh build/xmcoh.1
@@ -177,8 +184,11 @@ src/pg/%.o: override CPPFLAGS += -Isrc/pg
 $(OBJS): $(ALL_HEADERS)
 xmcoh$(DLSUFFIX): xmcoh.map
 
-sql/xmcoh--1.0.sql: $(SQL_SOURCES)
-	cat $^ > $@
+src/pg/load.o src/pg/base/access.o: override CPPFLAGS += -DXMCOH_VERSION='"$(XMCOH_VERSION)"'
+src/pg/load.o src/pg/base/access.o $(DATA_built): xmcoh.control
+
+$(DATA_built): $(SQL_SOURCES)
+	cat $(SQL_SOURCES) > $@
 else
 ifneq ($(filter-out $(SERVER_GOALS),$(GOALS)),)
 $(need_libraries)
@@ -306,18 +316,22 @@ fuzz:
 CLI_CFLAGS = $(shell $(PKG_CONFIG) --cflags libpq zlib) $(addprefix -I,$(shell $(PG_CONFIG) --pkgincludedir 2>/dev/null))
 cli: build/xmcoh build/xmcoh.1
 build/cli/%.o: src/cli/%.c $(wildcard src/cli/*.h) | build/cli
-	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(CLI_CFLAGS) -c $< -o $@
+	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(CLI_CFLAGS) $(COPT) -c $< -o $@
 build/xmcoh: $(CLI_OBJECTS)
-	$(CC) $^ -o $@ $(shell $(PKG_CONFIG) --libs libpq zlib) -lm
+	$(CC) $(COPT) $^ -o $@ $(shell $(PKG_CONFIG) --libs libpq zlib) -lm
 build/xmcoh.1: build/xmcoh src/cli/manual.awk
 	build/xmcoh --help | awk -f src/cli/manual.awk >$@
 
 # ---- everything at once, on throwaway servers ----
 
 # The goal check stands above, because PGXS has a goal of that name.
-.PHONY: setup demo guides quality torture readme reference check-cassert check-valgrind check-asan
+.PHONY: setup demo guides quality torture readme reference deb check-deb check-cassert check-valgrind check-asan
 setup:
 	@bash test/setup.sh
+deb:
+	@bash test/deb.sh build
+check-deb:
+	@bash test/deb.sh
 check-cassert:
 	@MAKE='$(MAKE)' bash test/cassert.sh $(KINDS)
 check-valgrind:
