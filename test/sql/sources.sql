@@ -351,7 +351,7 @@ UPDATE untold SET photo = '{1,2,3}';
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('untold', 'untold', 'doc', 'item', text => 'words', image => 'photo')$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.create_model('pictures only', words => false)$$);
 -- not after a training
-CREATE TABLE told AS SELECT d AS doc, i AS item, 'step ' || i AS words, ARRAY[1, i]::real[] AS photo FROM generate_series(1, 9) AS d, generate_series(1, 4) AS i;
+CREATE TABLE told AS SELECT d AS doc, i AS item, 'step ' || i AS words, ARRAY[1, i]::real[] AS photo FROM generate_series(1, 15) AS d, generate_series(1, 4) AS i;
 SELECT xmcoh.create_model('told', options => '{"epochs": 1, "bag_dim": 0}') > 0 AS created;
 SELECT xmcoh.attach_source('told', 'told', 'doc', 'item', text => 'words', "position" => 'item', approved => 'all');
 CALL try('told');
