@@ -7,14 +7,14 @@
 #   make demo                                      a tour in SQL, under two minutes
 #   make fuzz                                      the fuzzers, 20000 inputs each, or FUZZ_SECONDS each
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
-#   make deb | check-deb                           Debian packages into build/deb | installs them in a bare system and runs README's ten lines
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
+#   make deb | check-deb                           Debian packages into build/deb | installs them in a bare system and runs README's ten lines
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
-#           DESTDIR=... (make install)  WITH_CLI=no  CLI_BINDIR=... (folder of the client)  CLI_MANDIR=... (folder with man1)
+#           DESTDIR=... (make install)  CLI_BINDIR=... (folder of the client)  CLI_MANDIR=... (folder with man1)
 
 # One name per line: two branches that add a name do not conflict.
 REGRESS = \
@@ -135,7 +135,8 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals that need no server headers. A plain `make` has no goal and builds the extension.
-SERVER_GOALS := check deb check-deb check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
+SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
+SERVER_GOALS += deb check-deb
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -154,7 +155,7 @@ include $(PGXS)
 CLI_BINDIR ?= $(if $(shell echo '$(bindir)' | grep -E '(^|[^0-9])$(MAJORVERSION)([^0-9]|$$)'),/usr/local/bin,$(bindir))
 CLI_MANDIR ?= $(if $(filter %/bin,$(CLI_BINDIR)),$(CLI_BINDIR:%/bin=%/share/man),$(mandir))
 
-# The client goes along unless WITH_CLI=no, as in packages, which have one client for several versions of PostgreSQL.
+# `make WITH_CLI=no` leaves the client out: packages have one client for several versions of PostgreSQL.
 WITH_CLI ?= yes
 ifneq ($(WITH_CLI),no)
 all: build/xmcoh build/xmcoh.1
@@ -325,13 +326,9 @@ build/xmcoh.1: build/xmcoh src/cli/manual.awk
 # ---- everything at once, on throwaway servers ----
 
 # The goal check stands above, because PGXS has a goal of that name.
-.PHONY: setup demo guides quality torture readme reference deb check-deb check-cassert check-valgrind check-asan
+.PHONY: setup demo guides quality torture readme reference check-cassert check-valgrind check-asan
 setup:
 	@bash test/setup.sh
-deb:
-	@bash test/deb.sh build
-check-deb:
-	@bash test/deb.sh
 check-cassert:
 	@MAKE='$(MAKE)' bash test/cassert.sh $(KINDS)
 check-valgrind:
@@ -348,6 +345,12 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
+
+.PHONY: deb check-deb
+deb:
+	@bash test/deb.sh build
+check-deb:
+	@bash test/deb.sh
 
 quality: build/bench/review build/bench/figures build/bench/coverage build/bench/learning
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh
