@@ -136,9 +136,10 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 PG_CONFIG ?= pg_config
 # Goals that need no server headers. A plain `make` has no goal and builds the extension.
 SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
-SERVER_GOALS += deb check-deb
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
+SERVER_GOALS += deb check-deb
+OWN_GOALS += deb check-deb
 
 ifneq ($(filter-out $(OWN_GOALS) build/% run/%,$(GOALS)),)
 $(need_libraries)
