@@ -9,6 +9,7 @@
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
 #   make check-citus CITUS=folder                  tests on distributed tables; builds Citus from its source in the folder
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
+#   make deb | check-deb                           Debian packages into build/deb | installs them in a bare system and runs README's ten lines
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
 #   make core | cli | unit | unit-asan | bench | clean
@@ -71,7 +72,9 @@ ISOLATION = \
 
 MODULE_big = xmcoh
 EXTENSION = xmcoh
-DATA_built = sql/xmcoh--1.0.sql
+# The one place of the version is the control file.
+XMCOH_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" xmcoh.control)
+DATA_built = sql/xmcoh--$(XMCOH_VERSION).sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/xmcoh--*.sql))	# upgrade scripts
 # A file stands after the files that it uses.
 SQL_SOURCES = $(addprefix sql/,tables.sql access.sql reports.sql cache.sql encoders.sql models.sql sources.sql decisions.sql review.sql versions.sql jobs.sql study.sql \
@@ -136,6 +139,8 @@ PG_CONFIG ?= pg_config
 SERVER_GOALS := check check-cassert check-valgrind check-asan check-citus demo guides quality torture readme reference setup clean distclean
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
+SERVER_GOALS += deb check-deb
+OWN_GOALS += deb check-deb
 
 ifneq ($(filter-out $(OWN_GOALS) build/% run/%,$(GOALS)),)
 $(need_libraries)
@@ -152,9 +157,13 @@ include $(PGXS)
 CLI_BINDIR ?= $(if $(shell echo '$(bindir)' | grep -E '(^|[^0-9])$(MAJORVERSION)([^0-9]|$$)'),/usr/local/bin,$(bindir))
 CLI_MANDIR ?= $(if $(filter %/bin,$(CLI_BINDIR)),$(CLI_BINDIR:%/bin=%/share/man),$(mandir))
 
+# `make WITH_CLI=no` leaves the client out: packages have one client for several versions of PostgreSQL.
+WITH_CLI ?= yes
+ifneq ($(WITH_CLI),no)
 all: build/xmcoh build/xmcoh.1
 install: install-cli
 uninstall: uninstall-cli
+endif
 
 .PHONY: install-cli uninstall-cli
 install-cli: build/xmcoh build/xmcoh.1
@@ -178,8 +187,11 @@ src/pg/%.o: override CPPFLAGS += -Isrc/pg
 $(OBJS): $(ALL_HEADERS)
 xmcoh$(DLSUFFIX): xmcoh.map
 
-sql/xmcoh--1.0.sql: $(SQL_SOURCES)
-	cat $^ > $@
+src/pg/load.o src/pg/base/access.o: override CPPFLAGS += -DXMCOH_VERSION='"$(XMCOH_VERSION)"'
+src/pg/load.o src/pg/base/access.o $(DATA_built): xmcoh.control
+
+$(DATA_built): $(SQL_SOURCES)
+	cat $(SQL_SOURCES) > $@
 else
 ifneq ($(filter-out $(SERVER_GOALS),$(GOALS)),)
 $(need_libraries)
@@ -307,9 +319,9 @@ fuzz:
 CLI_CFLAGS = $(shell $(PKG_CONFIG) --cflags libpq zlib) $(addprefix -I,$(shell $(PG_CONFIG) --pkgincludedir 2>/dev/null))
 cli: build/xmcoh build/xmcoh.1
 build/cli/%.o: src/cli/%.c $(wildcard src/cli/*.h) | build/cli
-	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(CLI_CFLAGS) -c $< -o $@
+	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(CLI_CFLAGS) $(COPT) -c $< -o $@
 build/xmcoh: $(CLI_OBJECTS)
-	$(CC) $^ -o $@ $(shell $(PKG_CONFIG) --libs libpq zlib) -lm
+	$(CC) $(COPT) $^ -o $@ $(shell $(PKG_CONFIG) --libs libpq zlib) -lm
 build/xmcoh.1: build/xmcoh src/cli/manual.awk
 	build/xmcoh --help | awk -f src/cli/manual.awk >$@
 
@@ -337,6 +349,12 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/demo.sh
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
+
+.PHONY: deb check-deb
+deb:
+	@bash test/deb.sh build
+check-deb:
+	@bash test/deb.sh
 
 quality: build/bench/review build/bench/figures build/bench/coverage build/bench/learning
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

@@ -83,7 +83,7 @@ CREATE FUNCTION xmcoh.create_model(model text, image_dim integer DEFAULT 0, text
                                    image_encoder text DEFAULT NULL) RETURNS integer
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh.create_model(text, integer, integer, boolean, jsonb, text, text) IS
-    'Creates a model of the current role; gives its number. image_dim, text_dim: numbers in an embedding (0: not read); words: raw text is read; encoder: computes missing text embeddings; image_encoder: of texts that stand for images. Errors: duplicate_object, undefined_object, insufficient_privilege';
+    'Creates a model of the current role; gives its number. image_dim, text_dim: numbers in an embedding (0: those of its first source that has some); words: raw text is read; encoder: for missing text embeddings; image_encoder: for texts in place of images. Errors: duplicate_object and others';
 
 CREATE FUNCTION xmcoh_internal.alter_model(caller oid, model text, options jsonb, new_name text, new_owner regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -26,9 +26,9 @@ COMMENT ON FUNCTION xmcoh_internal.check_relation(regclass) IS 'Internal: the qu
 
 CREATE FUNCTION xmcoh_internal.probe_source(relation regclass, document name, item name, text name, image name, text_embedding name,
                                             "position" name, approved name, image_dim integer, text_dim integer, caller oid,
-                                            "group" name[], image_texts boolean) RETURNS void
+                                            "group" name[], image_texts boolean) RETURNS integer[]
     AS 'MODULE_PATHNAME', 'xmcoh_probe_source' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid, name[], boolean) IS 'Internal: an error unless this role can read the columns of a source, with types that suit their use';
+COMMENT ON FUNCTION xmcoh_internal.probe_source(regclass, name, name, name, name, name, name, name, integer, integer, oid, name[], boolean) IS 'Internal: an error unless this role can read the columns of a source, with types that suit their use; gives image_dim and text_dim: the given ones or, where these are 0, what types or first rows tell (0: nothing)';
 CREATE FUNCTION xmcoh_internal.probe_pairs(relation regclass, document name, before name, after name, caller oid) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_probe_pairs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.probe_pairs(regclass, name, name, name, oid) IS 'Internal: an error unless this role can read the columns of a relation of approved pairs';
@@ -36,6 +36,23 @@ CREATE FUNCTION xmcoh_internal.shared_item(relation regclass, document name, ite
                                            other_item name, caller oid) RETURNS text
     AS 'MODULE_PATHNAME', 'xmcoh_shared_item' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.shared_item(regclass, name, name, regclass, name, name, oid) IS 'Internal: an item that two relations hold of one document, in words, looked for in their first rows; NULL: none found';
+
+CREATE FUNCTION xmcoh_internal.take_dims(m xmcoh.model, image_dim integer, text_dim integer) RETURNS xmcoh.model
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- A version that was trained, and a job that goes on or may be resumed, have the numbers that the model had.
+    IF (m.image_dim < take_dims.image_dim OR m.text_dim < take_dims.text_dim)
+        AND NOT EXISTS (SELECT FROM xmcoh.model_version AS v WHERE v.model_id = m.model_id)
+        AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = m.model_id
+                        AND (xmcoh_internal.is_active(j.state) OR j.state = 'interrupted')) THEN
+        m.image_dim := greatest(m.image_dim, take_dims.image_dim);
+        m.text_dim := greatest(m.text_dim, take_dims.text_dim);
+        PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options);
+        UPDATE xmcoh.model AS x SET image_dim = m.image_dim, text_dim = m.text_dim WHERE x.model_id = m.model_id;
+    END IF;
+    RETURN m;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.take_dims(xmcoh.model, integer, integer) IS 'Internal: lets a model that was created without image_dim or text_dim, and has not been trained, read embeddings of these numbers (0: not); gives the model as it is then';
 
 CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, "group" name[],
                                              text name, image name, text_embedding name, "position" name, approved name,
@@ -49,11 +66,13 @@ DECLARE
     main xmcoh.source_record;
     other record;
     item_of_both text;
+    dim integer[];
 BEGIN
     PERFORM xmcoh_internal.refuse_elsewhere('attach a source');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
-    PERFORM xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
-                                        m.image_dim, m.text_dim, caller, "group", m.image_encoder_id IS NOT NULL);
+    dim := xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
+                                       m.image_dim, m.text_dim, caller, "group", m.image_encoder_id IS NOT NULL);
+    m := xmcoh_internal.take_dims(m, dim[1], dim[2]);
     IF attach_source.text IS NULL AND image IS NULL AND text_embedding IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'a source needs a text, image or text_embedding column';
     ELSIF attach_source.text IS NOT NULL AND NOT m.words AND m.encoder_id IS NULL THEN
@@ -61,10 +80,12 @@ BEGIN
             HINT = 'Leave out the text column, or create the model with words => true or with an encoder.';
     ELSIF image IS NOT NULL AND m.image_dim = 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read images', model),
-            HINT = 'Leave out the image column, or create the model with the image_dim of its embeddings.';
+            HINT = CASE WHEN dim[1] > 0 THEN 'The model was trained without. Leave out the image column, or create another model.'
+                        ELSE 'No row has an image. Attach the relation when one has, or create the model with the image_dim of its embeddings.' END;
     ELSIF text_embedding IS NOT NULL AND m.text_dim = 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" does not read text embeddings', model),
-            HINT = 'Leave out the text_embedding column, or create the model with the text_dim of its embeddings.';
+            HINT = CASE WHEN dim[2] > 0 THEN 'The model was trained without. Leave out the text_embedding column, or create another model.'
+                        ELSE 'No row has one. Attach the relation when one has, or create the model with the text_dim of its embeddings.' END;
     ELSIF approved IS NOT NULL AND "position" IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'approved needs a position column',
             DETAIL = 'What is approved is the stored order.';

@@ -113,6 +113,8 @@ DELETE FROM pair WHERE manual <> 20 OR (first, second) IN ((3, 2), (2, 1));
 CALL try('manuals');
 
 -- waiting
+-- a procedure, so that no snapshot is held while it waits: SELECT is refused with a hint
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.wait_for_job(xmcoh.train('manuals'))$$);
 SELECT * FROM pg_temp.fails($$CALL xmcoh.wait_for_job(-1)$$);
 SELECT * FROM pg_temp.fails($$SELECT xmcoh.cancel_job(-1)$$);
 CALL xmcoh.wait_for_job(NULL);

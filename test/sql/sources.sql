@@ -334,6 +334,32 @@ DROP VIEW dated_pair;
 DROP TABLE dated, asked, kinds;
 DROP TYPE place_and_time;
 
+-- image_dim and text_dim that create_model leaves out are those of the first source that has embeddings
+CREATE TABLE untold (doc int, item int, words text, photo real[], meaning float8[]);
+SELECT xmcoh.create_model('untold') > 0 AS created;
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('untold', 'untold', 'doc', 'item', text => 'words', image => 'photo')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('untold', 'untold', 'doc', 'item', text => 'words', text_embedding => 'meaning')$$);
+INSERT INTO untold VALUES (1, 1, 'one', NULL, NULL), (1, 2, 'two', '{1,2,3,4}', '{1,2}'), (1, 3, 'three', '{4,3,2,1}', '{1,2}');
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('untold', 'untold', 'doc', 'item', text => 'words', image => 'photo::real[]')$$);
+SELECT xmcoh.attach_source('untold', 'untold', 'doc', 'item', text => 'words');
+SELECT image_dim, text_dim FROM xmcoh.model WHERE name = 'untold';
+SELECT xmcoh.detach_source('untold', 'untold');
+SELECT xmcoh.attach_source('untold', 'untold', 'doc', 'item', text => 'words', image => 'photo', text_embedding => 'meaning');
+SELECT image_dim, text_dim FROM xmcoh.model WHERE name = 'untold';
+SELECT xmcoh.detach_source('untold', 'untold');
+UPDATE untold SET photo = '{1,2,3}';
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('untold', 'untold', 'doc', 'item', text => 'words', image => 'photo')$$);
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.create_model('pictures only', words => false)$$);
+-- not after a training
+CREATE TABLE told AS SELECT d AS doc, i AS item, 'step ' || i AS words, ARRAY[1, i]::real[] AS photo FROM generate_series(1, 15) AS d, generate_series(1, 4) AS i;
+SELECT xmcoh.create_model('told', options => '{"epochs": 1, "bag_dim": 0}') > 0 AS created;
+SELECT xmcoh.attach_source('told', 'told', 'doc', 'item', text => 'words', "position" => 'item', approved => 'all');
+CALL try('told');
+SELECT xmcoh.detach_source('told', 'told');
+SELECT * FROM pg_temp.fails($$SELECT xmcoh.attach_source('told', 'told', 'doc', 'item', text => 'words', image => 'photo')$$);
+SELECT xmcoh.drop_model('told'), xmcoh.drop_model('untold');
+DROP TABLE told, untold;
+
 DROP PROCEDURE try;
 DROP TABLE "Work Step", pair, step_partitioned CASCADE;
 DROP EXTENSION xmcoh;

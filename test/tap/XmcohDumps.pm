@@ -12,11 +12,11 @@ use Test::More;
 
 our @EXPORT = qw(new_server fill state after_restore differences);
 
-# Starts a server, on request with the launcher, which schedules need.
+# Starts a server, on request with the launcher, which schedules need, and of another installation of PostgreSQL.
 sub new_server
 {
 	my ($name, %params) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, $params{install_path} ? (install_path => $params{install_path}) : ());
 	$node->init;
 	$node->append_conf('postgresql.conf', qq{
 max_worker_processes = 8

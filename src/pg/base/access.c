@@ -101,6 +101,56 @@ xmcoh_hold_extension(void)
 	}
 }
 
+/* The version of the extension in this database; NULL: there is no extension. */
+static char *
+extension_version(void)
+{
+	Relation	table = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	char	   *version = NULL;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("xmcoh"));
+	scan = systable_beginscan(table, ExtensionNameIndexId, true, NULL, 1, &key);
+	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		is_null;
+		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(table), &is_null);
+
+		version = TextDatumGetCString(datum);
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return version;
+}
+
+/* Whether a version is newer than another; both are MAJOR.MINOR. */
+static bool
+is_newer(const char *version, const char *other)
+{
+	char	   *minor;
+	char	   *other_minor;
+	long		major = strtol(version, &minor, 10);
+	long		other_major = strtol(other, &other_minor, 10);
+
+	if (major != other_major)
+		return major > other_major;
+	return *minor == '.' && (*other_minor != '.' || strtol(minor + 1, NULL, 10) > strtol(other_minor + 1, NULL, 10));
+}
+
+void
+xmcoh_check_version(void)
+{
+	char	   *version = extension_version();
+
+	if (version != NULL && is_newer(version, XMCOH_VERSION))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("extension xmcoh has version %s, but this process has loaded the library of version %s", version, XMCOH_VERSION),
+				errhint("Connect again. If shared_preload_libraries contains xmcoh, restart the server."));
+}
+
 Oid
 xmcoh_extension_owner(void)
 {
@@ -253,7 +303,10 @@ xmcoh_as_owner(PG_FUNCTION_ARGS)
 
 	GetUserIdAndSecContext(&caller, &security);
 	if (inner == NULL)
+	{
+		xmcoh_check_version();
 		fcinfo->flinfo->fn_extra = inner = find_inner(fcinfo->flinfo, caller, security);
+	}
 	/* Not the collation of an argument: a nondeterministic one finds different names equal. */
 	InitFunctionCallInfoData(*call, &inner->function, PG_NARGS() + 1, DEFAULT_COLLATION_OID, NULL, fcinfo->resultinfo);
 	call->args[0].value = ObjectIdGetDatum(caller);

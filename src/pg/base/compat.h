@@ -45,7 +45,7 @@
 
 /* PG_MODULE_MAGIC_EXT names the module and its version in pg_get_loaded_modules(). */
 #if PG_VERSION_NUM >= 180000
-#define XMCOH_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "xmcoh", .version = "1.0")
+#define XMCOH_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "xmcoh", .version = XMCOH_VERSION)
 #else
 #define XMCOH_MODULE_MAGIC PG_MODULE_MAGIC
 #endif

@@ -5,7 +5,9 @@
  */
 #include "source/columns.h"
 
+#include "catalog/dependency.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "parser/parse_coerce.h"
 #include "utils/array.h"
@@ -119,6 +121,56 @@ xmcoh_image_use(Oid relation, const char *column, bool has_encoder)
 	return number > 0 && is_text_type(get_atttype(relation, number)) ? COLUMN_IMAGE_TEXT : COLUMN_IMAGE;
 }
 
+/* Whether the type is one of pgvector's. */
+static bool
+is_pgvector(Oid type)
+{
+	Oid			extension = getExtensionOfObject(TypeRelationId, type);
+	char	   *name = OidIsValid(extension) ? get_extension_name(extension) : NULL;
+
+	return name != NULL && strcmp(name, "vector") == 0;
+}
+
+int32
+xmcoh_declared_dim(Oid relation, const char *column)
+{
+	AttrNumber	number = get_attnum(relation, column);
+	Oid			type;
+	int32		modifier;
+	Oid			collation;
+	const char *bracket;
+
+	if (number <= 0)
+		return 0;
+	get_atttypetypmodcoll(relation, number, &type, &modifier, &collation);
+	type = getBaseTypeAndTypmod(type, &modifier);
+	if (modifier < 0 || !is_pgvector(type))
+		return 0;
+	bracket = strrchr(format_type_with_typemod(type, modifier), '(');
+	return bracket ? (int32) strtol(bracket + 1, NULL, 10) : 0;
+}
+
+/* What to do about a column whose type cannot be read. */
+static char *
+hint_about_type(const char *column, Oid type, ColumnUse use)
+{
+	char	   *wanted = psprintf("The type of the column must be %s.", use_of[use].wanted);
+
+	type = getBaseType(type);
+	if (use_of[use].type_oid == FLOAT4ARRAYOID && is_pgvector(type))	/* sparsevec or bit */
+		return psprintf("%s Attach a view that has %s::vector as a column.", wanted, quote_identifier(column));
+	if (use == COLUMN_IMAGE && is_text_type(type))
+		return psprintf("%s A model that was created with image_encoder reads texts, too.", wanted);
+	return wanted;
+}
+
+/* Whether what names a column looks like an expression. */
+static bool
+is_expression(const char *column)
+{
+	return strpbrk(column, "(:+|") != NULL;
+}
+
 void
 xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *hint)
 {
@@ -128,20 +180,21 @@ xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *
 	Oid			collation;
 
 	if (number <= 0)			/* no column, or a system column */
+	{
+		if (hint == NULL && is_expression(column))
+			hint = "A source has columns, not expressions. Attach a view that has the expression as a column.";
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_COLUMN),
 				errmsg("%s has no column \"%s\" to be read as %s", xmcoh_relation_name(relation), column, use_of[use].role),
 				hint ? errhint("%s", hint) : 0);
+	}
 	get_atttypetypmodcoll(relation, number, &type, &modifier, &collation);
 	if (!can_be_read(type, use))
 		ereport(ERROR,
 				errcode(ERRCODE_DATATYPE_MISMATCH),
 				errmsg("column \"%s\" of %s cannot be read as %s: it is of type %s", column, xmcoh_relation_name(relation),
 					   use_of[use].role, format_type_with_typemod(type, modifier)),
-				use == COLUMN_IMAGE && is_text_type(type)
-				? errhint("The type of the column must be %s. A model that was created with image_encoder reads texts, too.",
-						  use_of[use].wanted)
-				: errhint("The type of the column must be %s.", use_of[use].wanted));
+				errhint("%s", hint_about_type(column, type, use)));
 }
 
 /* Whether the relation of a source or of a member has the column, which then is read. */

@@ -103,4 +103,7 @@ extern ColumnUse xmcoh_image_use(Oid relation, const char *column, bool has_enco
  */
 extern void xmcoh_check_column(Oid relation, const char *column, ColumnUse use, const char *hint);
 
+/* How many numbers the type of a column declares, as vector(128) and halfvec(128) of pgvector do; 0: the type does not tell. */
+extern int32 xmcoh_declared_dim(Oid relation, const char *column);
+
 #endif

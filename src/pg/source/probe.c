@@ -102,18 +102,38 @@ probe_group(FunctionCallInfo fcinfo, int argument)
 									   NULL, 1, types, psprintf("first row of %s", xmcoh_relation_name(relation))));
 }
 
-/* Checks the first embedding of a column: it must have the `dim` numbers that the model reads (model option `option`). */
 static void
-probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim, const char *option)
+check_dim(FunctionCallInfo fcinfo, const char *column, ColumnUse use, int32 found, int32 wanted)
+{
+	if (found != wanted)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_EXCEPTION),
+				errmsg("column \"%s\" of %s holds embeddings of %d numbers as %s, but the model reads %d",
+					   column, xmcoh_relation_name(PG_GETARG_OID(0)), found, xmcoh_column_role(use), wanted),
+				errhint("Create a model with %s => %d, or name another column.", use == COLUMN_IMAGE ? "image_dim" : "text_dim", found));
+}
+
+/*
+ * Checks the embeddings of a column: those that its type declares, and the first one in its rows, must have the `dim` numbers that
+ * the model reads; 0: any number. Returns the number; 0: neither type nor rows tell.
+ */
+static int32
+probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim)
 {
 	static const Oid types[1] = {FLOAT4ARRAYOID};
 	const char *column = column_argument(fcinfo, argument);
 	char	   *name = xmcoh_relation_name(PG_GETARG_OID(0));
+	int32		declared;
 	bool		is_null;
 	Rows	   *rows;
 
-	if (column == NULL || dim <= 0)
-		return;
+	if (column == NULL)
+		return 0;
+	declared = xmcoh_declared_dim(PG_GETARG_OID(0), column);
+	if (declared > 0 && dim > 0)
+		check_dim(fcinfo, column, use, declared, dim);
+	if (dim == 0)
+		dim = declared;
 	rows = xmcoh_rows_read(psprintf("SELECT %s FROM (SELECT t.%s FROM %s AS t LIMIT %d) AS t"
 									" WHERE t.%s IS DISTINCT FROM NULL LIMIT 1",
 									xmcoh_column_value(column, use), quote_identifier(column), name, PROBED_ROWS,
@@ -127,17 +147,16 @@ probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim,
 		{
 			ArrayType  *array = DatumGetArrayTypeP(datum);
 
-			if (ARR_NDIM(array) == 1 && ARR_DIMS(array)[0] != dim)
-				ereport(ERROR,
-						errcode(ERRCODE_DATA_EXCEPTION),
-						errmsg("column \"%s\" of %s holds embeddings of %d numbers as %s, but the model reads %d",
-							   column, name, ARR_DIMS(array)[0], xmcoh_column_role(use), dim),
-						errhint("Create a model with %s => %d, or name another column.", option, ARR_DIMS(array)[0]));
+			if (ARR_NDIM(array) == 1 && dim == 0)
+				dim = ARR_DIMS(array)[0];
+			if (ARR_NDIM(array) == 1)
+				check_dim(fcinfo, column, use, ARR_DIMS(array)[0], dim);
 			(void) xmcoh_check_embedding(array, dim,
 										 psprintf("the first %s in column \"%s\" of %s", xmcoh_column_role(use), column, name));
 		}
 	}
 	xmcoh_rows_end(rows);
+	return dim;
 }
 
 static void
@@ -149,7 +168,8 @@ connect(void)
 
 /*
  * probe_source(relation, document, item, text, image, text_embedding, position, approved, image_dim, text_dim, caller,
- * group, image_texts): with image_texts the image column may hold texts
+ * group, image_texts): with image_texts the image column may hold texts. Returns how many numbers the embeddings of an image and
+ * of a text have, as an array: image_dim and text_dim, or, where these are 0, what the columns tell.
  */
 Datum
 xmcoh_probe_source(PG_FUNCTION_ARGS)
@@ -157,6 +177,7 @@ xmcoh_probe_source(PG_FUNCTION_ARGS)
 	ColumnUse	use[7] = {COLUMN_DOCUMENT, COLUMN_ITEM, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_TEXT_EMBEDDING,
 	COLUMN_POSITION, COLUMN_APPROVED};
 	RestrictState before;
+	Datum		dim[2] = {PG_GETARG_DATUM(8), PG_GETARG_DATUM(9)};
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -169,11 +190,11 @@ xmcoh_probe_source(PG_FUNCTION_ARGS)
 	probe_columns(fcinfo, 1, 7, use);
 	probe_group(fcinfo, 11);
 	if (use[3] == COLUMN_IMAGE)
-		probe_embedding(fcinfo, 4, COLUMN_IMAGE, PG_ARGISNULL(8) ? 0 : PG_GETARG_INT32(8), "image_dim");
-	probe_embedding(fcinfo, 5, COLUMN_TEXT_EMBEDDING, PG_ARGISNULL(9) ? 0 : PG_GETARG_INT32(9), "text_dim");
+		dim[0] = Int32GetDatum(probe_embedding(fcinfo, 4, COLUMN_IMAGE, PG_GETARG_INT32(8)));
+	dim[1] = Int32GetDatum(probe_embedding(fcinfo, 5, COLUMN_TEXT_EMBEDDING, PG_GETARG_INT32(9)));
 	SPI_finish();
 	xmcoh_restrict_end(&before);
-	PG_RETURN_VOID();
+	PG_RETURN_ARRAYTYPE_P(construct_array(dim, 2, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
 
 /* probe_pairs(relation, document, before, after, caller) */

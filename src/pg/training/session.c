@@ -171,6 +171,7 @@ worker_check_submitter(const WorkerJob *job, bool may_train, const char *model)
 {
 	char	   *name = GetUserNameFromId(job->role, true);
 
+	xmcoh_check_version();
 	if (name == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),

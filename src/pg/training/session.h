@@ -57,7 +57,7 @@ extern void worker_check_state(WorkerJob *job, const char *state);
 /* Sets job->gone and raises the ERROR that ends the process then. */
 extern _Noreturn void worker_give_up(WorkerJob *job);
 
-/* ERROR unless the submitter exists and may still train the model, which has this name. */
+/* ERROR unless the submitter exists and may still train the model, which has this name; and as xmcoh_check_version. */
 extern void worker_check_submitter(const WorkerJob *job, bool may_train, const char *model);
 
 /*
