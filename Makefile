@@ -335,5 +335,5 @@ demo:
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
 
-quality: build/bench/review build/bench/figures build/bench/coverage build/bench/learning
+quality: build/bench/encoders build/bench/review build/bench/figures build/bench/coverage build/bench/learning
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh
