@@ -129,8 +129,9 @@ SELECT o.procedure = 'battery' AS "new procedure", evidence, guidance, count(*) 
 \echo
 
 SELECT e.modality, e.kind, e.feature, s.instruction AS "in step", round(e.contribution::numeric, 2) AS contribution
-  FROM run_step AS a JOIN run_step AS b USING (run_id), xmcoh.explain('runs', run_id, 's' || a.step_id, 's' || b.step_id, top => 6) AS e
-  LEFT JOIN run_step AS s ON 's' || s.step_id = e.item
+  FROM run_step AS a JOIN run_step AS b USING (run_id),
+       xmcoh.explain('runs', run_id, 's' || a.step_id, 's' || b.step_id, top => 6) AS e
+  LEFT JOIN (SELECT step_id, instruction FROM run_step) AS s ON 's' || s.step_id = e.item
  WHERE run_id = 'battery run 81' AND a.instruction ~ 'old battery' AND b.instruction ~ 'new battery' AND e.kind = 'encoder'
  ORDER BY abs(e.contribution) DESC;
 

@@ -2,8 +2,12 @@
  * encoders.c - what a text encoder is worth: the tau on guides that were not approved, of models by words, with supplied embeddings, with
  * an encoder's vectors, and with the encoder fine-tuned. Part of `make quality`. Prints Markdown for doc/quality.md. No server is needed.
  *
- *   encoders FOLDER ENCODER [SAMPLES [SIZE...]]	FOLDER as for guides.sh, with text.npy and image.npy; ENCODER has the published files of
- *												an encoder; each of the samples (5) tests one fold of each split; sizes 25 50 200; 0: all
+ *   encoders FOLDER ENCODER [SAMPLES [SIZES [MODELS]]]
+ *		FOLDER		as for guides.sh, with text.npy and image.npy
+ *		ENCODER		has the published files of an encoder
+ *		SAMPLES		5; each tests one fold of each split
+ *		SIZES		"25 50 200"; approved guides, or all
+ *		MODELS		"words supplied vectors tuned tuned-all"; some of these
  */
 #include "guides.h"
 #include "model/dtype.h"
@@ -17,6 +21,7 @@ enum
 {
 	WORDS, SUPPLIED, VECTORS, TUNED, TUNED_MORE, VARIANTS
 };
+static const char *const variant_arguments[VARIANTS] = {"words", "supplied", "vectors", "tuned", "tuned-all"};
 static const char *const variant_names[VARIANTS] = {
 	"words", "words and the supplied embedding", "words and the encoder's vectors", "the same, fine-tuned: adapters on the last 3 layers",
 	"the same, fine-tuned: adapters on all layers"
@@ -31,8 +36,9 @@ static const char *const kind_names[KINDS] = {"text", "text and picture, fused"}
 static xmc_ctx ctx;
 static xmc_text_encoder *encoder;
 static int32_t samples = GUIDES_FOLDS;
-static int32_t n_sizes = 3;
-static int32_t sizes[MOST_SIZES] = {25, 50, 200};	/* approved guides; 0: all */
+static int32_t n_sizes;
+static int32_t sizes[MOST_SIZES];	/* approved guides; 0: all */
+static bool is_measured[VARIANTS];
 
 /* What the steps have, in the order of the file. */
 static size_t n_steps;
@@ -176,6 +182,7 @@ options_of(int variant)
 
 	xmc_options_default(&options);
 	options.image_dim = image_dim;
+	options.evaluation_documents = 0;	/* the figures that a version shows of itself are not used here */
 	if (variant == SUPPLIED)
 		options.text_dim = supplied_dim;
 	if (variant >= VECTORS)
@@ -341,6 +348,8 @@ print_taus(guides_split split)
 	for (int kind = 0; kind < KINDS; kind++)
 		for (int v = 0; v < VARIANTS; v++)
 		{
+			if (!is_measured[v])
+				continue;
 			printf("| %s: %s |", variant_names[v], kind_names[kind]);
 			for (int k = 0; k < n_sizes; k++)
 				print_interval(&cells[split][v][k], cells[split][v][k].tau[kind], false);
@@ -351,6 +360,8 @@ print_taus(guides_split split)
 static void
 print_difference(guides_split split, int kind, int variant, int from)
 {
+	if (!is_measured[variant] || !is_measured[from])
+		return;
 	printf("| %s - %s: %s |", variant_names[variant], variant_names[from], kind_names[kind]);
 	for (int k = 0; k < n_sizes; k++)
 	{
@@ -388,6 +399,8 @@ print_seconds(void)
 	print_header("model");
 	for (int v = 0; v < VARIANTS; v++)
 	{
+		if (!is_measured[v])
+			continue;
 		printf("| %s |", variant_names[v]);
 		for (int k = 0; k < n_sizes; k++)
 			printf(" %.1f |", (cells[0][v][k].seconds + cells[1][v][k].seconds) / (cells[0][v][k].trainings + cells[1][v][k].trainings));
@@ -395,20 +408,46 @@ print_seconds(void)
 	}
 }
 
+/* Whether all arguments are right. */
+static bool
+read_arguments(int argc, char **argv)
+{
+	char	   *list = strdup(argc > 4 ? argv[4] : "25 50 200");
+
+	if (argc < 3 || argc > 6 || (argc > 3 && (samples = atoi(argv[3])) < 1))
+		return false;
+	for (char *word = strtok(list, " "); word; word = strtok(NULL, " "))
+	{
+		if (n_sizes == MOST_SIZES || (strcmp(word, "all") != 0 && atoi(word) < 1))
+			return false;
+		sizes[n_sizes++] = strcmp(word, "all") == 0 ? 0 : atoi(word);
+	}
+	free(list);
+	list = strdup(argc > 5 ? argv[5] : "words supplied vectors tuned tuned-all");
+	for (char *word = strtok(list, " "); word; word = strtok(NULL, " "))
+	{
+		int			v = 0;
+
+		while (v < VARIANTS && strcmp(word, variant_arguments[v]) != 0)
+			v++;
+		if (v == VARIANTS)
+			return false;
+		is_measured[v] = true;
+	}
+	free(list);
+	return true;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *folder = argc > 1 ? argv[1] : NULL;
 
-	if (argc < 3 || argc > 4 + MOST_SIZES || (argc > 3 && (samples = atoi(argv[3])) < 1))
+	if (!read_arguments(argc, argv))
 	{
-		fprintf(stderr, "usage: encoders FOLDER ENCODER [SAMPLES [SIZE...]]\n");
+		fprintf(stderr, "usage: encoders FOLDER ENCODER [SAMPLES [SIZES [MODELS]]]\n");
 		return 2;
 	}
-	if (argc > 4)
-		n_sizes = argc - 4;
-	for (int k = 4; k < argc; k++)
-		sizes[k - 4] = atoi(argv[k]);
 	ctx = xmc_ctx_malloc();
 	open_encoder(argv[2]);
 	encode_steps(folder);
@@ -419,6 +458,8 @@ main(int argc, char **argv)
 		xmc_options options = options_of(v);
 		guides		all;
 
+		if (!is_measured[v])
+			continue;
 		read_guides(v, &options, folder, &all);
 		for (int split = BY_REPOSITORY; split <= BY_DOCUMENT; split++)
 			for (int32_t seed = 0; seed < samples; seed++)

