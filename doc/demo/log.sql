@@ -125,7 +125,7 @@ SELECT o.procedure = 'battery' AS "new procedure", evidence, guidance, count(*) 
 
 \echo
 \echo '   Why is one step before another? The share of the text encoder is told by the words of the two texts, in log-odds: what the share'
-\echo '   loses when a word is taken out of its text. No approved manual is about a battery.'
+\echo '   loses when a word is taken out of its text. No approved run is about a battery.'
 \echo
 
 SELECT e.modality, e.kind, e.feature, s.instruction AS "in step", round(e.contribution::numeric, 2) AS contribution
