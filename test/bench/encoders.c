@@ -468,7 +468,7 @@ main(int argc, char **argv)
 		free_guides(&all);
 	}
 	printf("## What text encoders are worth\n\n"
-		   "%d samples, each of which tests one fold; texts, and pictures of %d numbers. Intervals are bootstrap 95 %% intervals over\n"
+		   "Samples: %d, each of which tests one fold; texts, and pictures of %d numbers. Intervals are bootstrap 95 %% intervals over\n"
 		   "repositories, by document over guides; differences are paired. Fine-tuning: adapters of rank %d.\n", samples, image_dim,
 		   options_of(TUNED).adapter_rank);
 	for (int split = BY_REPOSITORY; split <= BY_DOCUMENT; split++)
