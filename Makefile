@@ -356,5 +356,5 @@ deb:
 check-deb:
 	@bash test/deb.sh
 
-quality: build/bench/review build/bench/figures build/bench/coverage build/bench/learning
+quality: build/bench/encoders build/bench/review build/bench/figures build/bench/coverage build/bench/learning
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/quality.sh

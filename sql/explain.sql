@@ -4,7 +4,7 @@ CREATE FUNCTION xmcoh.explain(model text, document text, item_a text, item_b tex
     RETURNS TABLE (modality text, kind text, feature text, item text, contribution double precision)
     AS 'MODULE_PATHNAME', 'xmcoh_explain' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 15;
 COMMENT ON FUNCTION xmcoh.explain(text, text, text, text, integer, regclass) IS
-    'Parts of the fused log-odds that item a stands before b; they sum to it. kind: word, shared word (in a, in b), network (by inputs), guided: top of each and the rest; text embedding, image, fused together (bilinear term), approved, calibration (rounding). Errors: undefined_object, as order_documents';
+    'Parts of the fused log-odds that item a stands before b; they sum to it. kind: word, shared word (in a, in b), network (by inputs), encoder (by words), guided: top of each, the rest; text embedding, image, fused together, approved, calibration (rounding). Errors: undefined_object, as order_documents';
 
 CREATE FUNCTION xmcoh.explain_document(model text, document text, source regclass DEFAULT NULL, "precision" double precision DEFAULT 0.95,
                                        n integer DEFAULT 10, language text DEFAULT 'en')

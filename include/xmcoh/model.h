@@ -133,7 +133,8 @@ typedef struct xmc_tensor
 	xmc_term	term;
 	int			start;			/* its initial values: one of the recipes of model.c */
 	bool		hashed;			/* updated sparsely, by AdaGrad; dense tensors are updated by AdamW */
-	bool		is_adapter;		/* has a step size of its own, option fine_tune_rate */
+	bool		is_adapter;		/* has a step size of its own, options fine_tune_rate and fine_tune_decay */
+	int32_t		layers_above;	/* of the text encoder, above the one that the adapter changes */
 } xmc_tensor;
 
 /* The anchors of the alignment (anchors.h): training rows with both a text and an image. Data, not parameters. */

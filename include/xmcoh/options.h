@@ -53,6 +53,7 @@ typedef struct xmc_options
 	double		align_learning_rate;
 	double		bilinear_learning_rate;
 	double		fine_tune_rate; /* step size of AdamW for adapters */
+	double		fine_tune_decay;	/* factor of it from a layer to the one before */
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */

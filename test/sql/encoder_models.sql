@@ -74,7 +74,18 @@ SELECT count(*) FROM (SELECT * FROM xmcoh.evaluate('computed') EXCEPT SELECT * F
 SELECT count(*) FROM (SELECT * FROM xmcoh.missing_steps('computed', '3', 0) EXCEPT SELECT * FROM xmcoh.missing_steps('stored', '3', 0)) AS other;
 SELECT count(*) AS candidates, bool_and(candidate_text = n.words) AS with_text
   FROM xmcoh.missing_steps('computed', '3', 2) AS m JOIN note AS n ON n.guide::text = m.candidate_document AND n.step::text = m.candidate_item;
-SELECT modality, kind, feature, item FROM xmcoh.explain('computed', '3', '1', '2') ORDER BY 2;
+-- the share of an embedding is told by the words of the text that it is made from, and not where the vector is another one
+SELECT modality, kind, feature, item FROM xmcoh.explain('computed', '3', '1', '2') ORDER BY 2, 4, 3;
+SELECT modality, kind, feature, item FROM xmcoh.explain('stored', '3', '1', '2') ORDER BY 2, 4, 3;
+SELECT kind, feature, item FROM xmcoh.explain('computed', '3', '1', '2', top => 0) ORDER BY 1, 3, 2;
+SET client_min_messages = warning;
+SELECT count(*) AS pairs, bool_and(abs(s.fused - e.sum) < 1e-4) AS complete
+  FROM xmcoh.pair_scores('computed', documents => '{1,2,3,7}') AS s,
+       LATERAL (SELECT coalesce(sum(contribution), 0) AS sum FROM xmcoh.explain('computed', s.document, s.item_a, s.item_b)) AS e;
+RESET client_min_messages;
+-- the words are those of the item's text
+SELECT DISTINCT e.feature, n.words ~ ('\m' || e.feature || '\M') AS in_its_text FROM xmcoh.explain('computed', '3', '1', '2') AS e
+  JOIN note AS n ON n.guide = 3 AND n.step::text = e.item WHERE e.feature <> 'no single word' ORDER BY 1;
 -- NULL and the empty text have no vector
 SELECT item_a, item_b, text IS NULL AS no_text, fused FROM xmcoh.pair_scores('computed', '7') WHERE item_a IN ('1', '2') AND item_b IN ('1', '2');
 -- The functions on rows compute what the argument lacks, too.
@@ -105,7 +116,7 @@ COMMIT;
 SELECT xmcoh.order_score('computed', 'cut', NULL, 'wash', NULL, a.vector, b.vector) = xmcoh.order_score('computed', NULL, NULL, NULL, NULL, a.vector, b.vector) AS same
   FROM note AS a JOIN note AS b USING (guide) WHERE guide = 3 AND a.step = 1 AND b.step = 2;
 -- words and vectors together
-SELECT array_agg(kind) @> '{word,"text embedding"}' AS both FROM xmcoh.explain('besides', '3', '1', '2');
+SELECT array_agg(kind) @> '{word,encoder}' AS both FROM xmcoh.explain('besides', '3', '1', '2');
 SELECT bool_and(has) FROM (SELECT xmcoh.order_score('besides', a.words, NULL, b.words, NULL) = xmcoh.order_score('besides', a.words, NULL, b.words, NULL, a.vector, b.vector) AS has
   FROM note AS a JOIN note AS b USING (guide) WHERE guide = 2) AS o;
 
@@ -130,6 +141,7 @@ SELECT count(*) AS guides, bool_and(a.items = b.items) AS same
   FROM (SELECT guide::text AS document, xmcoh.recover_order('tuned', step, words, NULL, vector) AS items FROM half WHERE guide < 7 GROUP BY 1) AS a
   JOIN (SELECT document, array_agg(item::integer ORDER BY position) AS items FROM xmcoh.order_documents('tuned', documents => '{1,2,3,4,5,6}') GROUP BY 1) AS b USING (document);
 SELECT abs(sum(contribution) - (SELECT fused FROM xmcoh.pair_scores('tuned', '3') WHERE item_a = '1' AND item_b = '2')) < 1e-4 AS sums FROM xmcoh.explain('tuned', '3', '1', '2', top => 1000);
+SELECT DISTINCT item, feature FROM xmcoh.explain('tuned', '3', '1', '2') WHERE kind = 'encoder' ORDER BY 1, 2;
 SELECT count(*) AS figures, bool_and(tau IS NOT NULL) AS measured FROM xmcoh.evaluate('tuned') WHERE modality = 'text';
 SELECT xmcoh.import_model('tuned2', xmcoh.export_model('tuned'));
 SELECT xmcoh.deploy('tuned2', 1);
@@ -165,6 +177,8 @@ SELECT model, state, message FROM xmcoh.job WHERE model IN ('log', 'log2') ORDER
 SELECT count(DISTINCT v.sha256) AS weights, count(*) AS versions FROM xmcoh.model_version AS v JOIN xmcoh.model AS m USING (model_id) WHERE m.name IN ('log', 'log2');
 SELECT bool_and(substr(text_item, 2) = substr(image_item, 2)) AS right, count(*) FROM generate_series(51, 60) AS run, xmcoh.alignment('log', run::text);
 SELECT count(*) FROM (SELECT * FROM xmcoh.alignment('log', documents => '{41,50,60}') EXCEPT SELECT * FROM xmcoh.alignment('log2', documents => '{41,50,60}')) AS other;
+-- the words of the lines that stand for images
+SELECT modality, feature, item FROM xmcoh.explain('log', '3', 's1', 's2') WHERE kind = 'encoder' AND modality = 'image' ORDER BY 3, 2;
 SELECT run, xmcoh.is_complete('log', run::text) FROM generate_series(49, 51) AS run;
 SELECT item, photo_item FROM xmcoh.missing_photos('log', '50', 1);
 SELECT count(*) AS lines, bool_and(item ~ '^[ls]') FROM xmcoh.order_documents('log', evidence => 'image guided', documents => '{51,52}');

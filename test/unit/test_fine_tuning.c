@@ -11,6 +11,7 @@
 #include "counting.h"
 #include "random_transformer.h"
 #include "toys.h"
+#include "xmcoh/optimizer.h"
 
 typedef struct fixture
 {
@@ -174,6 +175,39 @@ test_resumes(void **state)
 	recorder_free(&whole);
 }
 
+/* One step with the same gradient: the adapter of the layer before the last changes by the decay times what that of the last does. */
+static void
+test_layers_have_rates(void **state)
+{
+	fixture    *f = *state;
+	double		change[2];		/* of the layer before the last; of the last one */
+	xmc_arena	arena;
+
+	f->toys.options.fine_tune_decay = 0.25;
+	for (int k = 0; k < 2; k++)
+	{
+		xmc_adamw	adamw;
+		xmc_model  *model;
+		xmc_model  *grad;
+		float		before;
+
+		xmc_arena_init(&arena, &f->ctx);
+		assert_int_equal(xmc_model_new(&f->ctx, &f->toys.options, false, &model), XMC_OK);
+		assert_int_equal(xmc_model_new_zero(&f->ctx, &f->toys.options, false, &grad), XMC_OK);
+		model->network[XMC_TEXT].uses_adapters = true;
+		assert_int_equal(xmc_adamw_init(&arena, model, XMC_TERM_TEXT_NETWORK, &adamw), XMC_OK);
+		before = model->network[XMC_TEXT].adapter[k].query_b[0];
+		grad->network[XMC_TEXT].adapter[k].query_b[0] = 0.5f;
+		xmc_adamw_step(&adamw, model, grad, XMC_TERM_TEXT_NETWORK, f->toys.options.learning_rate, 0);
+		change[k] = model->network[XMC_TEXT].adapter[k].query_b[0] - before;
+		xmc_model_free(&f->ctx, grad);
+		xmc_model_free(&f->ctx, model);
+		xmc_arena_free(&arena);
+	}
+	assert_true(fabs(change[1] + f->toys.options.fine_tune_rate) < 1e-6);
+	assert_true(fabs(change[0] - 0.25 * change[1]) < 1e-7);
+}
+
 int
 main(void)
 {
@@ -181,6 +215,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_helps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_does_no_harm, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_resumes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -354,6 +354,49 @@ test_words(void **state)
 	xmc_release(&ctx, values);
 }
 
+/* The words of a text where they stand, as begin-end=term; . */
+static void
+log_word(void *arg, size_t begin, size_t end, const char *term, size_t length)
+{
+	char	   *log = arg;
+
+	snprintf(log + strlen(log), 400 - strlen(log), "%d-%d=%.*s;", (int) begin, (int) end, (int) length, term);
+}
+
+static void
+assert_words(const char *text, size_t length, const char *expected)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	char		log[400] = "";
+
+	assert_int_equal(xmc_text_words(&ctx, tokeniser, text, length, log_word, log), XMC_OK);
+	assert_string_equal(log, expected);
+}
+
+static void
+test_words_where_they_stand(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	char		log[400] = "";
+	char	   *many = calloc(1, 60001);
+
+	(void) state;
+	assert_words("Turn the KNOB, don't", 20, "0-4=turn;5-8=the;9-13=knob;15-20=don't;");
+	assert_words("", 0, "");
+	assert_words(" ... ", 5, "");
+	assert_words("a\0b", 3, "0-1=a;2-3=b;");
+	assert_words("Ｗ８ \xf0\x9f\x91\x8d ﬁn", 16, "0-6=w8;12-16=fin;");
+	assert_words("ねじを締める", 18, "0-6=ねじ;6-9=を;9-18=締める;");
+	assert_int_equal(xmc_text_words(&ctx, tokeniser, "a \xff", 3, log_word, log), XMC_BAD_INPUT);
+	assert_string_equal(log, "");
+	/* a word of so many letters is none, and what follows is not read */
+	memset(many, 'a', 60000);
+	many[2] = ' ';
+	many[59990] = ' ';
+	assert_words(many, 60000, "0-2=aa;");
+	free(many);
+}
+
 static void
 test_features_are_the_sorted_set_of_what_is_visited(void **state)
 {
@@ -438,6 +481,7 @@ main(void)
 		cmocka_unit_test(test_utf8_against_definition),
 		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_words_where_they_stand),
 		cmocka_unit_test(test_features_are_the_sorted_set_of_what_is_visited),
 		cmocka_unit_test(test_earlier_calls_do_not_matter),
 	};

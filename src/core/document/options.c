@@ -42,6 +42,7 @@ static const xmc_option_info table[] = {
 	{LATER_INTEGER(adapter_rank), false, 8, 1, 64, "rank of an adapter's changes of a layer"},
 	{LATER_INTEGER(fine_tune_epochs), false, 3, 1, 100, "passes over the training documents in which adapters learn, at most, after those on unchanged vectors"},
 	{LATER_REAL(fine_tune_rate), false, 0.001, 1e-7, 1, "step size of AdamW for adapters, at its peak"},
+	{LATER_REAL(fine_tune_decay), false, 1, 0.01, 1, "factor of fine_tune_rate from one layer of the text encoder to the layer before it"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},
 	{INTEGER(patience), false, 8, 1, 10000, "epochs without a lower held-out loss before training ends"},

@@ -408,6 +408,89 @@ xmc_text_visit(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t 
 	return XMC_OK;
 }
 
+/* ---- words where they stand ---- */
+
+/*
+ * Into tokeniser->terms the normal form of units [from, to) of the window. *length 0: there is none, or it is long: no word that people
+ * write has so many units, and normalisation of many combining marks takes quadratic time.
+ */
+static xmc_status
+normal_term(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t from, int32_t to, size_t *length)
+{
+	UErrorCode	code = U_ZERO_ERROR;
+	int32_t		n;
+
+	*length = 0;
+	if (to - from > CHUNK_UNITS)
+		return XMC_OK;
+	n = unorm2_normalize(tokeniser->normaliser, tokeniser->window + from, to - from, tokeniser->chunk,
+						 CHUNK_UNITS + SLACK_UNITS, &code);
+	if (code == U_BUFFER_OVERFLOW_ERROR)
+		return XMC_OK;
+	if (U_FAILURE(code))
+		return icu_fail(ctx, "normalize text", code);
+	for (int32_t k = 0; k < n;)
+	{
+		UChar32		c;
+
+		U16_NEXT_UNSAFE(tokeniser->chunk, k, c);
+		U8_APPEND_UNSAFE(tokeniser->terms, *length, c);
+	}
+	return XMC_OK;
+}
+
+/* Visits the words of the window, which holds `filled` units of a text that is not normalised. */
+static xmc_status
+visit_words(xmc_ctx *ctx, xmc_tokeniser *tokeniser, int32_t filled, xmc_word_visitor visit, void *arg)
+{
+	UErrorCode	code = U_ZERO_ERROR;
+	size_t		end = 0;
+	int32_t		from = 0;
+	int32_t		to;
+
+	ubrk_setText(tokeniser->breaker, tokeniser->window, filled, &code);
+	if (U_FAILURE(code))
+		return icu_fail(ctx, "segment text", code);
+	ubrk_first(tokeniser->breaker);
+	while ((to = ubrk_next(tokeniser->breaker)) != UBRK_DONE)
+	{
+		size_t		begin = end;
+		size_t		length = 0;
+
+		for (int32_t k = from; k < to;)
+		{
+			UChar32		c;
+
+			U16_NEXT_UNSAFE(tokeniser->window, k, c);
+			end += U8_LENGTH(c);
+		}
+		if (ubrk_getRuleStatus(tokeniser->breaker) >= UBRK_WORD_NONE_LIMIT)
+			XMC_TRY(normal_term(ctx, tokeniser, from, to, &length));
+		if (length > 0)
+			visit(arg, begin, end, tokeniser->terms, length);
+		from = to;
+	}
+	return from < filled ? xmc_fail(ctx, XMC_NO_MEMORY, "could not segment text: ICU ran out of memory") : XMC_OK;
+}
+
+xmc_status
+xmc_text_words(xmc_ctx *ctx, xmc_tokeniser *tokeniser, const char *text, size_t length, xmc_word_visitor visit, void *arg)
+{
+	const unsigned char *bytes = (const unsigned char *) text;
+	size_t		position = 0;
+	int32_t		filled = 0;
+
+	XMC_TRY(validate(ctx, bytes, length));
+	while (position < length && position < XMC_SPOTTED_BYTES && filled < WINDOW_UNITS)
+	{
+		UChar32		c;
+
+		U8_NEXT_UNSAFE(bytes, position, c);
+		U16_APPEND_UNSAFE(tokeniser->window, filled, c);
+	}
+	return visit_words(ctx, tokeniser, filled, visit, arg);
+}
+
 /* ---- sets of features ---- */
 
 /*

@@ -179,7 +179,10 @@ add_network(xmc_model *model, xmc_modality modality)
 		snprintf(adapter_prefix, sizeof adapter_prefix, "%sadapter.%d.", prefix, (int) k);
 		add_tensors(model, &network->adapter[k], adapter_prefix, adapter_tensors, COUNT(adapter_tensors), size, network_term);
 		for (int32_t t = before; t < model->n_tensors; t++)
+		{
 			model->tensor[t].is_adapter = true;
+			model->tensor[t].layers_above = network->n_adapters - 1 - k;
+		}
 	}
 }
 

@@ -72,21 +72,28 @@ find_adapters(xmc_ctx *ctx, const xmc_model *model, xmc_adapters *out)
 	return XMC_OK;
 }
 
+xmc_status
+xmc_tuned_text_vectors(xmc_arena *arena, const xmc_model *model, const xmc_token_batch *text, float *vector)
+{
+	xmc_adapters adapters;
+
+	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
+	return xmc_tuned_vectors(arena, model->base_encoder, &adapters, text, vector);
+}
+
 /* Sets the embeddings of the rows that have tokens. */
 static xmc_status
 set_vectors(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x)
 {
 	const xmc_network *network = &model->network[XMC_TEXT];
 	int32_t		bag = network->input_dim - network->embedding_dim;
-	xmc_adapters adapters;
 	tuned_rows	rows;
 	float	   *vector;			/* (rows.n, embedding_dim) */
 
-	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
 	XMC_TRY(find_rows(arena, batch, &rows));
 	vector = xmc_arena_alloc(arena, (size_t) rows.n * (size_t) network->embedding_dim, sizeof(float));
 	XMC_NEED(vector, arena->ctx);
-	XMC_TRY(xmc_tuned_vectors(arena, model->base_encoder, &adapters, &rows.text, vector));
+	XMC_TRY(xmc_tuned_text_vectors(arena, model, &rows.text, vector));
 	for (int32_t t = 0; t < rows.n; t++)
 		xmc_inputs_standardise(network, vector + (int64_t) t * network->embedding_dim,
 							   x + (int64_t) rows.row[t] * network->input_dim + bag);

@@ -6,6 +6,7 @@
 #define XMCOH_TUNED_INPUTS_H
 
 #include "network/batch.h"
+#include "text_encoder/transformer.h"
 #include "xmcoh/model.h"
 
 /* Whether the text network of the model reads its texts by a changed encoder. */
@@ -21,6 +22,9 @@ xmc_is_tuned(const xmc_model *model, xmc_modality modality)
  * another width), XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_network_gather(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x);
+
+/* vector (texts, embedding_dim): those of texts by the changed encoder, not standardised. Errors: the same. */
+extern xmc_status xmc_tuned_text_vectors(xmc_arena *arena, const xmc_model *model, const xmc_token_batch *text, float *vector);
 
 /* Adds to the adapters of grad; dx (rows, input_dim) is the gradient by x. Errors: the same. */
 extern xmc_status xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *dx,

@@ -1,6 +1,9 @@
 /* explain.c - the parts of the fused score of a pair; see explain.h (doc/method.md, "Explanations") */
 #include "xmcoh/explain.h"
+#include "network/inputs.h"
 #include "network/term.h"
+#include "network/tuned_inputs.h"
+#include "score/encoder_words.h"
 #include "score/guidance.h"
 #include "score/network_parts.h"
 #include "score/shared_words.h"
@@ -20,7 +23,7 @@ typedef struct explained
 	const xmc_item *item;		/* (n) */
 	const xmc_scores *scores;
 	const float *p;				/* (n, n) the alignment; NULL: nothing guides */
-	bool		networks;		/* by their inputs */
+	const xmc_explain_inputs *inputs;	/* NULL: networks and embeddings are parts as a whole */
 	float	   *term[XMC_TERMS];	/* (n_pairs) raw scores; NULL: no pair has any, and for terms over words */
 } explained;
 
@@ -191,18 +194,135 @@ add_texts(const explained *e, const xmc_pair *pair, double weight, xmc_explanati
 	return XMC_OK;
 }
 
-/* The parts of any other term. */
+/* The parts of any other term. *embeddings is set for a network. */
 static xmc_status
-add_term(const explained *e, xmc_term term, int32_t number, const xmc_pair *pair, const double *own, xmc_explanation *out)
+add_term(const explained *e, xmc_term term, int32_t number, const xmc_pair *pair, const double *own,
+		 xmc_embedding_parts *embeddings, xmc_explanation *out)
 {
 	xmc_modality m = xmc_term_modality(term);
 
 	if (!e->term[term])
 		return XMC_OK;
-	if (e->networks && xmc_term_is_network(term))
+	if (e->inputs && xmc_term_is_network(term))
 		return xmc_network_parts(e->scratch, e->model, m, e->tokeniser, e->document, e->item, pair->before, pair->after, own[m],
-								 e->term[term][number], &out->n, out->part);
+								 e->term[term][number], &out->n, out->part, embeddings);
 	add_part(out, kind_of_term[term], m, own[m] * e->term[term][number]);
+	return XMC_OK;
+}
+
+/* ---- embeddings that a text encoder has made ---- */
+
+/* The parts of a modality's embeddings in a pair. */
+typedef struct embedding_terms
+{
+	double		own;			/* factor of the terms */
+	xmc_part   *linear;			/* of both embeddings together; NULL: there is none */
+	xmc_embedding_parts network;
+} embedding_terms;
+
+/* The share of an item's embedding in the linear term, and its gradient, which is added to gradient (embedding_dim). */
+static xmc_status
+add_linear_share(const explained *e, xmc_modality m, int side, int32_t item, double own, double *gradient, double *share)
+{
+	const xmc_network *network = &e->model->network[m];
+	const float *embedding = xmc_inputs_embedding(&e->model->options, m, e->document, item);
+	float	   *x = xmc_arena_alloc(e->scratch, (size_t) network->embedding_dim, sizeof(float));
+
+	XMC_NEED(x, e->scratch->ctx);
+	if (!embedding)
+		return XMC_OK;
+	xmc_inputs_standardise(network, embedding, x);
+	for (int32_t c = 0; c < network->embedding_dim; c++)
+	{
+		double		slope = (side ? own : -own) * network->linear[c];	/* s(a, b) = w x_b - w x_a */
+
+		gradient[c] += slope;
+		*share += slope * x[c];
+	}
+	return XMC_OK;
+}
+
+/* Tells what the embedding of one item adds by words, and takes that from the parts of the terms. */
+static xmc_status
+tell_by_words(const explained *e, xmc_modality m, int side, int32_t item, const embedding_terms *terms, xmc_explanation *out)
+{
+	size_t		d = (size_t) e->model->network[m].embedding_dim;
+	double	   *gradient[XMC_VECTORS] = {xmc_arena_zalloc(e->scratch, d, sizeof(double)), xmc_arena_zalloc(e->scratch, d, sizeof(double))};
+	int			vector = xmc_is_tuned(e->model, m) ? XMC_VECTOR_TUNED : XMC_VECTOR_IMPORTED;	/* that the network reads */
+	xmc_part   *network = terms->network.part[side];
+	xmc_vector_share share[XMC_VECTORS] = {{.gradient = NULL}, {.gradient = NULL}};
+	double		linear = 0;
+	xmc_encoded_text of = {.model = e->model,.modality = m,.encoder = e->inputs->encoder[m],.tokeniser = e->tokeniser,
+	.document = e->document,.item = item,.side = side};
+
+	XMC_NEED(gradient[XMC_VECTOR_IMPORTED], e->scratch->ctx);
+	XMC_NEED(gradient[XMC_VECTOR_TUNED], e->scratch->ctx);
+	if (m == XMC_TEXT)
+		of.text = (xmc_encoder_text) {e->item[item].text, e->item[item].text_length};
+	else if (e->inputs->image_text)
+		of.text = e->inputs->image_text[item];
+	if (terms->linear)
+	{
+		XMC_TRY(add_linear_share(e, m, side, item, terms->own, gradient[XMC_VECTOR_IMPORTED], &linear));
+		share[XMC_VECTOR_IMPORTED] = (xmc_vector_share) {.share = linear,.gradient = gradient[XMC_VECTOR_IMPORTED]};
+	}
+	if (network)
+	{
+		for (size_t c = 0; c < d; c++)
+			gradient[vector][c] += terms->own * terms->network.gradient[side][c];
+		share[vector].share += network->contribution;
+		share[vector].gradient = gradient[vector];
+	}
+	XMC_TRY(xmc_encoder_word_parts(e->scratch, &of, share, &out->n, out->part));
+	if (terms->linear && share[XMC_VECTOR_IMPORTED].is_told)
+		terms->linear->contribution -= linear;
+	if (network && share[vector].is_told)
+		network->contribution = 0;
+	return XMC_OK;
+}
+
+/* The same for both items of a pair. */
+static xmc_status
+tell_embeddings(const explained *e, xmc_modality m, const xmc_pair *pair, const embedding_terms *terms, xmc_explanation *out)
+{
+	double		rounding;
+	int32_t		kept = 0;
+
+	if (!terms->linear && !terms->network.part[0] && !terms->network.part[1])
+		return XMC_OK;
+	rounding = terms->linear ? 1e-6 * fabs(terms->linear->contribution) : 0;
+	XMC_TRY(tell_by_words(e, m, 0, pair->before, terms, out));
+	XMC_TRY(tell_by_words(e, m, 1, pair->after, terms, out));
+	if (terms->linear && fabs(terms->linear->contribution) <= rounding)
+		terms->linear->contribution = 0;
+	for (int32_t k = 0; k < out->n; k++)
+		if (out->part[k].contribution != 0)
+			out->part[kept++] = out->part[k];
+	out->n = kept;
+	return XMC_OK;
+}
+
+/* The parts of all terms but those over words. */
+static xmc_status
+add_terms(const explained *e, int32_t number, const xmc_pair *pair, const double *own, xmc_explanation *out)
+{
+	for (int m = 0; m <= XMC_JOINT; m++)
+	{
+		embedding_terms terms = {.own = own[m]};
+
+		for (int t = 0; t < XMC_TERMS; t++)
+		{
+			int32_t		before = out->n;
+
+			if (xmc_term_modality((xmc_term) t) != (xmc_modality) m)
+				continue;
+			XMC_TRY(add_term(e, (xmc_term) t, number, pair, own, &terms.network, out));
+			if (t == XMC_TERM_TEXT_LINEAR || t == XMC_TERM_IMAGE_LINEAR)
+				terms.linear = out->n > before ? &out->part[before] : NULL;
+		}
+		if (m != XMC_JOINT && e->inputs && e->inputs->encoder[m])
+			XMC_TRY(tell_embeddings(e, (xmc_modality) m, pair, &terms, out));
+	}
 	return XMC_OK;
 }
 
@@ -218,6 +338,9 @@ explain_pair(const explained *e, int32_t number, const xmc_pair *pair, xmc_expla
 	most += 2 * (size_t) (start[pair->before + 1] - start[pair->before] + start[pair->after + 1] - start[pair->after]);
 	most += (size_t) xmc_item_words(e->document, pair->before);
 	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (e->inputs && e->inputs->encoder[m])
+			most += 2 * (XMC_OCCLUDED_WORDS + 1);
+	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (weights.carried[m] != 0)
 		{
 			XMC_TRY(find_both_stand_ins(e, (xmc_modality) m, pair, &by[m]));
@@ -226,8 +349,7 @@ explain_pair(const explained *e, int32_t number, const xmc_pair *pair, xmc_expla
 	*out = (xmc_explanation){.part = xmc_arena_alloc(e->scratch, most, sizeof(xmc_part))};
 	XMC_NEED(out->part, e->scratch->ctx);
 	XMC_TRY(add_texts(e, pair, weights.own[XMC_TEXT], out));
-	for (int t = 0; t < XMC_TERMS; t++)
-		XMC_TRY(add_term(e, (xmc_term) t, number, pair, weights.own, out));
+	XMC_TRY(add_terms(e, number, pair, weights.own, out));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (weights.carried[m] != 0)
 			XMC_TRY(add_guided(e, (xmc_modality) m, weights.carried[m], &by[m], out));
@@ -283,14 +405,14 @@ explain_pairs(explained *e, int32_t n_pairs, const xmc_pair *pair, xmc_explanati
 
 xmc_status
 xmc_explain(xmc_ctx *ctx, const xmc_model *model, const xmc_guidance_rule *rule, xmc_tokeniser *tokeniser,
-			const xmc_document *document, const xmc_item *item, const xmc_scores *scores, bool networks, int32_t n_pairs,
+			const xmc_document *document, const xmc_item *item, const xmc_scores *scores, const xmc_explain_inputs *inputs, int32_t n_pairs,
 			const xmc_pair *pair, xmc_explanation_visitor visit, void *arg)
 {
 	xmc_arena	arena;
 	xmc_arena	scratch;
 	explained	e = {.arena = &arena,.scratch = &scratch,.model = model,
 		.calibration = xmc_calibration_of(model, rule, document),.tokeniser = tokeniser,.document = document,.item = item,
-		.scores = scores,.networks = networks};
+		.scores = scores,.inputs = inputs};
 	xmc_status	status;
 
 	xmc_arena_init(&arena, ctx);

@@ -95,9 +95,10 @@ attribute(xmc_arena *arena, const xmc_model *model, xmc_modality modality, const
 	return xmc_network_mean_gradient(arena->ctx, model, &out->batch, out->x, out->row[0], out->row[1], out->gradient);
 }
 
-/* The parts of the embeddings of the pair and of all inputs of the other items. */
+/* The parts of the embeddings of the pair, which go to *embeddings, too, and of all inputs of the other items. */
 static void
-add_input_parts(const attributed_inputs *in, xmc_modality modality, double factor, int32_t *n, xmc_part *part)
+add_input_parts(const attributed_inputs *in, xmc_modality modality, double factor, int32_t *n, xmc_part *part,
+				xmc_embedding_parts *embeddings)
 {
 	double		sum[XMC_NETWORK_PARTS] = {0};	/* the two items, the others */
 
@@ -109,24 +110,34 @@ add_input_parts(const attributed_inputs *in, xmc_modality modality, double facto
 		sum[which] += attributed(in->x + first, in->gradient + first, which < 2 ? in->bag : 0, in->dim);
 	}
 	for (int k = 0; k < XMC_NETWORK_PARTS; k++)
-		if (factor * sum[k] != 0)
-			part[(*n)++] = (xmc_part){.kind = XMC_PART_NETWORK,.modality = modality,.in = {k == 0, k == 1},
-				.contribution = factor * sum[k]};
+	{
+		if (factor * sum[k] == 0)
+			continue;
+		part[*n] = (xmc_part){.kind = XMC_PART_NETWORK,.modality = modality,.in = {k == 0, k == 1},
+			.contribution = factor * sum[k]};
+		if (k < 2)
+		{
+			embeddings->part[k] = &part[*n];
+			embeddings->gradient[k] = in->gradient + (int64_t) in->row[k] * in->dim + in->bag;
+		}
+		++*n;
+	}
 }
 
 xmc_status
 xmc_network_parts(xmc_arena *arena, const xmc_model *model, xmc_modality modality, xmc_tokeniser *tokeniser,
 				  const xmc_document *document, const xmc_item *item, int32_t a, int32_t b, double factor, double score,
-				  int32_t *n, xmc_part *part)
+				  int32_t *n, xmc_part *part, xmc_embedding_parts *embeddings)
 {
 	const int32_t pair[2] = {a, b};
 	int32_t		before = *n;
 	attributed_inputs in;
 
+	*embeddings = (xmc_embedding_parts){.part = {NULL, NULL}};
 	if (factor * score == 0)
 		return XMC_OK;
 	XMC_TRY(attribute(arena, model, modality, document, a, b, &in));
-	add_input_parts(&in, modality, factor, n, part);
+	add_input_parts(&in, modality, factor, n, part, embeddings);
 	if (in.bag > 0)
 	{
 		bag_pair	words = {.model = model,.factor = factor};

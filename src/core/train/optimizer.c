@@ -85,7 +85,8 @@ xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_mode
 		if (tensor->is_adapter && !model->network[XMC_TEXT].uses_adapters)
 			own = (xmc_adamw_update) {.second_scale = 1, .fresh = own.fresh, .keep = 1};
 		else if (tensor->is_adapter)
-			own.step_size *= (float) (model->options.fine_tune_rate / model->options.learning_rate);
+			own.step_size *= (float) (model->options.fine_tune_rate / model->options.learning_rate *
+									  pow(model->options.fine_tune_decay, tensor->layers_above));
 		to = last < start + tensor->n_values ? last : start + tensor->n_values;
 		if (from < to)
 			update_values(&own, tensor->n_dimensions > 1 ? own.keep : 1, to - from, gradient + from,

@@ -281,6 +281,12 @@ xmcoh_transformer_of(const OpenEncoder *opened)
 	return xmc_text_encoder_transformer(opened->encoder);
 }
 
+xmc_text_encoder *
+xmcoh_text_encoder_of(const OpenEncoder *opened)
+{
+	return opened->encoder;
+}
+
 int32 *
 xmcoh_encoder_tokens(int32 encoder_id, const char *text, size_t length, int32 *n)
 {

@@ -43,7 +43,8 @@ extern bool xmcoh_share_encoder(int32 encoder_id, SharedFile *out);
 /* An encoder that another process shares, in such a process, until that ends; NULL: the file is not there any more. */
 extern const OpenEncoder *xmcoh_open_shared_encoder(const SharedFile *shared);
 
-/* The parameters of an open encoder. */
+/* An open encoder for the core; and its parameters. */
+extern xmc_text_encoder *xmcoh_text_encoder_of(const OpenEncoder *opened);
 extern const struct xmc_transformer *xmcoh_transformer_of(const OpenEncoder *opened);
 
 /* The tokens of a text in UTF-8, likewise: *n of them, in CurrentMemoryContext. Errors: the same, and those of the core. */

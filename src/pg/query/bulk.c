@@ -51,6 +51,21 @@ copy_texts(const SourceDocument *from, const char *const *key)
 	return to;
 }
 
+/* Copies of the texts that stand for images; NULL: there are none. */
+static const xmc_encoder_text *
+copy_image_texts(const SourceDocument *from)
+{
+	xmc_encoder_text *to;
+
+	if (from->image_text == NULL)
+		return NULL;
+	to = palloc0(sizeof(xmc_encoder_text) * ((Size) from->n + 1));
+	for (int32 i = 0; i < from->n; i++)
+		if (from->image_text[i].text != NULL)
+			to[i] = (xmc_encoder_text) {pnstrdup(from->image_text[i].text, from->image_text[i].length), from->image_text[i].length};
+	return to;
+}
+
 /* Copies what the reader frees with its next document, and builds the core's document. */
 static void
 add_document(ScoredBatch *batch, const SourceDocument *from)
@@ -65,7 +80,10 @@ add_document(ScoredBatch *batch, const SourceDocument *from)
 	for (int32 i = 0; i < from->n; i++)
 		to->item[i] = pnstrdup(from->item[i].key, from->item[i].key_length);
 	if (batch->request->texts)
+	{
 		to->text = copy_texts(from, to->item);
+		to->image_text = copy_image_texts(from);
+	}
 	to->position = memcpy(palloc(sizeof(double) * (n + 1)), from->position, sizeof(double) * n);
 	XMCOH_TRY(xmc_document_build(&ctx, options, xmcoh_tokeniser(), from->n, from->item, &to->document), &ctx);
 	to->document.group = xmcoh_source_group(from);

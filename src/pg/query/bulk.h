@@ -24,6 +24,7 @@ typedef struct BulkDocument
 	const char *key;
 	const char **item;			/* (n) */
 	const xmc_item *text;		/* (n) keys and texts, without embeddings; NULL: the request does not ask */
+	const xmc_encoder_text *image_text; /* (n) texts that stand for images, likewise; text NULL: none; NULL: none at all */
 	const double *position;		/* (n) stored positions, NaN: none */
 	const char *by;				/* SourceDocument.by */
 	bool		approved;		/* its stored order is approved in its source */

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "base/xmcoh.h"
+#include "model/encoders.h"
 #include "query/arguments.h"
 #include "query/bulk.h"
 #include "query/phrases.h"
@@ -71,16 +72,24 @@ explain_one(FunctionCallInfo fcinfo, NullableDatum source, BulkVisitor visit, Ex
 		xmcoh_refuse_unknown(e->model_name, e->document, NULL);
 }
 
-/* Explains pairs of a document; networks: by their inputs. */
+/* Explains pairs of a document; in_detail: networks by their inputs, and embeddings by the words of the texts they are made from. */
 static void
-explain_pairs(Explaining *e, const BulkDocument *scored, bool networks, int32 n, const xmc_pair *pair,
+explain_pairs(Explaining *e, const BulkDocument *scored, bool in_detail, int32 n, const xmc_pair *pair,
 			  xmc_explanation_visitor visit)
 {
 	xmc_ctx		ctx = xmcoh_context();
+	xmc_explain_inputs inputs = {.image_text = scored->image_text};
 
+	for (int m = 0; in_detail && m < XMC_MODALITIES; m++)
+	{
+		int32		encoder_id = e->deployed.encoder[m];
+
+		if (encoder_id != 0 && strcmp(xmcoh_encoder_sha256(encoder_id), e->deployed.model->encoder[m]) == 0)
+			inputs.encoder[m] = xmcoh_text_encoder_of(xmcoh_open_encoder(encoder_id));
+	}
 	e->scored = scored;
 	XMCOH_TRY(xmc_explain(&ctx, e->deployed.model, e->rule, xmcoh_tokeniser(), &scored->document, scored->text, &scored->scores,
-						  networks, n, pair, visit, e), &ctx);
+						  in_detail ? &inputs : NULL, n, pair, visit, e), &ctx);
 }
 
 static void
@@ -98,7 +107,7 @@ take_model(FunctionCallInfo fcinfo, Explaining *e)
 static const char *const kind_names[XMC_PART_KINDS] = {
 	[XMC_PART_WORD] = "word", [XMC_PART_MENTIONS] = "shared word", [XMC_PART_TEXT_EMBEDDING] = "text embedding",
 	[XMC_PART_NETWORK] = "network", [XMC_PART_IMAGE] = "image", [XMC_PART_GUIDED] = "guided", [XMC_PART_TOGETHER] = "fused together",
-	[XMC_PART_ROUNDING] = "calibration"
+	[XMC_PART_ENCODER] = "encoder", [XMC_PART_ROUNDING] = "calibration"
 };
 
 /* One row; modality, feature and item may be NULL. */
@@ -160,7 +169,8 @@ compare_parts(const void *a, const void *b)
 	{
 		int			compared = xmc_key_compare(x->term, x->term_length, y->term, y->term_length);
 
-		return compared != 0 ? compared : (int) x->feature_kind - (int) y->feature_kind;
+		if (compared != 0 || x->feature_kind != y->feature_kind)
+			return compared != 0 ? compared : (int) x->feature_kind - (int) y->feature_kind;
 	}
 	if (x->in[0] != y->in[0])
 		return x->in[0] ? -1 : 1;
@@ -169,10 +179,12 @@ compare_parts(const void *a, const void *b)
 	return (x->via[1] > y->via[1]) - (x->via[1] < y->via[1]);
 }
 
-/* What an input of a network is called that is not a word. */
+/* What a part is called that is of an item, or of other items, and names no word. */
 static const char *
 input_name(const xmc_part *part)
 {
+	if (part->kind == XMC_PART_ENCODER)
+		return "no single word";
 	if (part->in[0] == part->in[1])
 		return "other items";
 	return kind_names[part->modality == XMC_TEXT ? XMC_PART_TEXT_EMBEDDING : XMC_PART_IMAGE];
@@ -184,7 +196,7 @@ put_part(const Explaining *e, const BulkDocument *scored, const xmc_pair *pair, 
 	const char *feature = NULL;
 	const char *item = NULL;
 
-	if (part->kind == XMC_PART_WORD || part->kind == XMC_PART_NETWORK)
+	if (part->kind == XMC_PART_WORD || part->kind == XMC_PART_NETWORK || part->kind == XMC_PART_ENCODER)
 	{
 		feature = part->term == NULL ? input_name(part) : xmcoh_feature_name(part->feature_kind, part->term, part->term_length);
 		if (part->in[0] != part->in[1])
@@ -200,19 +212,28 @@ put_part(const Explaining *e, const BulkDocument *scored, const xmc_pair *pair, 
 	put_row(e, modality_name(part), kind_names[part->kind], feature, item, part->contribution);
 }
 
+/* Of these kinds at most `top` parts of a modality have rows, and the others one row of this name. */
+static const char *const others[XMC_PART_KINDS] = {
+	[XMC_PART_WORD] = "other words", [XMC_PART_MENTIONS] = "other shared words", [XMC_PART_NETWORK] = "other inputs",
+	[XMC_PART_GUIDED] = "other counterparts", [XMC_PART_ENCODER] = "other words"
+};
+
+/* Whether a part is one of the parts that `top` limits. What no single word adds by an encoder always has a row. */
+static bool
+is_limited(const xmc_part *part)
+{
+	return others[part->kind] != NULL && !(part->kind == XMC_PART_ENCODER && part->term == NULL);
+}
+
 /*
- * The rows of a pair: the decision, if there is one; the parts, of words, shared words, inputs of a network and guided parts of a
- * modality at most `top` each; then what is left of these, one row each.
+ * The rows of a pair: the decision, if there is one; the parts, of words, shared words, inputs of a network, words by an encoder and
+ * guided parts of a modality at most `top` each; then what is left of these, one row each.
  */
 static void
 put_explanation(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
 {
 	const Explaining *e = arg;
 	const BulkDocument *scored = e->scored;
-	static const char *const others[XMC_PART_KINDS] = {
-		[XMC_PART_WORD] = "other words", [XMC_PART_MENTIONS] = "other shared words", [XMC_PART_NETWORK] = "other inputs",
-		[XMC_PART_GUIDED] = "other counterparts"
-	};
 	const char *decided = xmcoh_decision_name(scored, (int64) pair->before * scored->document.n + pair->after);
 	int32		shown[XMC_PART_KINDS][XMC_MODALITIES + 1] = {0};
 	double		rest[XMC_PART_KINDS][XMC_MODALITIES + 1] = {0};
@@ -225,11 +246,11 @@ put_explanation(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
 		const xmc_part *part = &explanation->part[k];
 
 		CHECK_FOR_INTERRUPTS();
-		if (others[part->kind] == NULL || shown[part->kind][part->modality] < e->top)
+		if (!is_limited(part) || shown[part->kind][part->modality] < e->top)
 			put_part(e, scored, pair, part);
 		else
 			rest[part->kind][part->modality] += part->contribution;
-		shown[part->kind][part->modality]++;
+		shown[part->kind][part->modality] += is_limited(part);
 	}
 	for (int kind = 0; kind < XMC_PART_KINDS; kind++)
 		for (int m = 0; m < XMC_MODALITIES; m++)

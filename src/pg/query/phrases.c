@@ -335,6 +335,7 @@ reason_of(const xmc_part *part)
 		case XMC_PART_TEXT_EMBEDDING:
 			return WORDING;
 		case XMC_PART_NETWORK:
+		case XMC_PART_ENCODER:
 			return part->modality == XMC_TEXT ? WORDING : PHOTOS;
 		case XMC_PART_IMAGE:
 			return PHOTOS;
