@@ -10,6 +10,7 @@
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
+#   make bench-scale                               orders a million generated documents (DOCUMENTS=n SAMPLE=n)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
@@ -132,7 +133,7 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals that need no server headers. A plain `make` has no goal and builds the extension.
-SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality torture readme reference setup clean distclean
+SERVER_GOALS := check check-cassert check-valgrind check-asan demo guides quality bench-scale torture readme reference setup clean distclean
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -315,7 +316,7 @@ build/xmcoh.1: build/xmcoh src/cli/manual.awk
 # ---- everything at once, on throwaway servers ----
 
 # The goal check stands above, because PGXS has a goal of that name.
-.PHONY: setup demo guides quality torture readme reference check-cassert check-valgrind check-asan
+.PHONY: setup demo guides quality bench-scale torture readme reference check-cassert check-valgrind check-asan
 setup:
 	@bash test/setup.sh
 check-cassert:
@@ -324,6 +325,8 @@ check-valgrind:
 	@MAKE='$(MAKE)' bash test/sanitizers.sh valgrind $(KINDS)
 check-asan:
 	@MAKE='$(MAKE)' bash test/sanitizers.sh asan $(KINDS)
+bench-scale:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/bench/scale.sh
 torture:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
 readme:
