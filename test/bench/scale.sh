@@ -23,7 +23,10 @@ sql -v documents="$DOCUMENTS" -v sample="$SAMPLE" -f "$TREE/test/bench/scale.sql
 say "$DOCUMENTS documents of 8 steps: $(sql -c "SELECT pg_size_pretty(pg_total_relation_size('work_step'))"), generated, and" \
 	"a model trained on $SAMPLE of them: $((SECONDS - started)) s, load $(cut -d' ' -f1 /proc/loadavg)"
 
-# The largest value so far, in MB, of the private memory of a process and of the temporary files of all sessions.
+processor_s() { awk '{ printf "%.2f", $1 / 1e9 }' "/proc/$1/schedstat"; }
+
+# Writes into $WORK/peak, for a process: the largest private memory and the largest size of temporary files so far, in MB, and its
+# processor time.
 watch_process()
 {
 	local pid=$1 memory=0 disk=0 now
@@ -33,12 +36,12 @@ watch_process()
 		[ "${now:-0}" -le "$memory" ] || memory=$now
 		now=$(find "$WORK/scale/base/pgsql_tmp" -name 'pgsql_tmp[0-9]*' -printf '%s\n' 2>/dev/null | awk '{ n += $1 } END { printf "%d", n / 1048576 }') || now=0
 		[ "$now" -le "$disk" ] || disk=$now
-		echo "$memory $disk" >"$WORK/peak.new" && mv "$WORK/peak.new" "$WORK/peak"
+		now=$(processor_s "$pid" 2>/dev/null) || break
+		echo "$memory $disk $now" >"$WORK/peak.new" && mv "$WORK/peak.new" "$WORK/peak"
 		sleep 0.2
 	done
 }
 
-processor_s() { awk '{ printf "%.2f", $1 / 1e9 }' "/proc/$1/schedstat"; }
 pid_of() { sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = '$1'"; }
 
 # ---- by ranges of keys, as doc/scaling.md says ----
@@ -64,11 +67,12 @@ while pid=$(pid_of ordering); [ -z "$pid" ]; do sleep 0.05; done
 watch_process "$pid" &
 watcher=$!
 start=$(date +%s.%N) step=1 last_s=$start last_cpu=0 last_n=$before
-while kill -0 "$second" 2>/dev/null || [ "$step" -le 10 ]; do
+while [ "$step" -le 10 ]; do
+	kill -0 "$second" 2>/dev/null || [ "$(done_ranges)" = "$ranges" ] || die "the session has ended early"
 	n=$(done_ranges)
 	if [ "$n" -ge $(((ranges * step + 9) / 10)) ] && [ "$n" -gt "$last_n" ]; then
-		now=$(date +%s.%N) cpu=$(processor_s "$pid" 2>/dev/null || echo "$last_cpu")
-		read -r memory disk <"$WORK/peak"
+		now=$(date +%s.%N)
+		read -r memory disk cpu <"$WORK/peak"
 		size=$(sql -c "SELECT pg_total_relation_size('restored_step') / 1048576")
 		awk -v n=$((DOCUMENTS / ranges * n)) -v some=$((DOCUMENTS / ranges * (n - last_n))) -v start="$start" -v from="$last_s" -v to="$now" \
 			-v cpu="$cpu" -v last_cpu="$last_cpu" -v memory="$memory" -v disk="$disk" -v size="$size" 'BEGIN {
@@ -94,7 +98,7 @@ for model in tenth manuals; do
 	while pid=$(pid_of "$model"); [ -z "$pid" ]; do sleep 0.05; done
 	watch_process "$pid"
 	wait "$call"
-	read -r memory disk <"$WORK/peak"
+	read -r memory disk _ <"$WORK/peak"
 	awk -v start="$start" -v end="$(date +%s.%N)" -v memory="$memory" -v disk="$disk" '
 		NR == 1 { items = $1 }
 		NR == 2 { printf "| %10d | %5.0f s | %12.1f s | %11.0f MB | %12.0f MB |\n", items / 8, end - start, $1, memory, disk }' "$WORK/call"
