@@ -84,6 +84,9 @@ for my $name (sort keys %aggregate)
 	is_pushed_down(query($name, 'costly_whole'), "$name, use_remote_estimate, never analyzed, fdw_tuple_cost");
 }
 
+like(plan(q{SELECT xmcoh.coherence('guides', place, words, picture) FROM far_whole WHERE guide = 1007}), qr/^Foreign Scan\n.*Remote SQL: SELECT xmcoh\.coherence/s,
+	'one document without GROUP BY');
+
 # ---- partitions ----
 
 my $by_partition = 'SET enable_partitionwise_aggregate = on';
