@@ -7,7 +7,7 @@ CREATE FUNCTION xmcoh_internal.may_encoder(owner xmcoh.object_ref, encoder_id in
     AS 'MODULE_PATHNAME', 'xmcoh_may_encoder' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh_internal.may_encoder(xmcoh.object_ref, integer, text, oid) IS 'Internal: whether a role owns a text encoder (level own), or may use it by xmcoh.grant_encoder, too (level use)';
 
-CREATE FUNCTION xmcoh_internal.lock_encoder(caller oid, encoder text, level text, action text) RETURNS integer
+CREATE FUNCTION xmcoh_internal.lock_encoder(caller oid, encoder text, level text, action text DEFAULT 'use an encoder') RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     e xmcoh.encoder;

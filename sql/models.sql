@@ -62,8 +62,8 @@ BEGIN
     IF create_model.model IS NULL OR image_dim IS NULL OR text_dim IS NULL OR words IS NULL OR options IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'model, image_dim, text_dim, words and options must not be NULL';
     END IF;
-    its_encoder := CASE WHEN encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, encoder, 'use', 'create a model') END;
-    its_image_encoder := CASE WHEN image_encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, image_encoder, 'use', 'create a model') END;
+    its_encoder := CASE WHEN encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, encoder, 'use') END;
+    its_image_encoder := CASE WHEN image_encoder IS NOT NULL THEN xmcoh_internal.lock_encoder(caller, image_encoder, 'use') END;
     text_dim := xmcoh_internal.dim_of_encoder(its_encoder, 'text_dim', text_dim);
     image_dim := xmcoh_internal.dim_of_encoder(its_image_encoder, 'image_dim', image_dim);
     PERFORM xmcoh_internal.check_name('model', create_model.model);
