@@ -12,6 +12,7 @@
 #   make deb | check-deb                           Debian packages into build/deb | installs them in a bare system and runs README's ten lines
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
+#   make bench-scale                               orders a million generated documents (DOCUMENTS=n SAMPLE=n)
 #   make core | cli | unit | unit-asan | bench | clean
 #
 # Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
@@ -136,11 +137,9 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals that need no server headers. A plain `make` has no goal and builds the extension.
-SERVER_GOALS := check check-cassert check-valgrind check-asan check-citus demo guides quality torture readme reference setup clean distclean
+SERVER_GOALS := check check-cassert check-valgrind check-asan check-citus check-deb deb demo guides quality bench-scale torture readme reference setup clean distclean
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
-SERVER_GOALS += deb check-deb
-OWN_GOALS += deb check-deb
 
 ifneq ($(filter-out $(OWN_GOALS) build/% run/%,$(GOALS)),)
 $(need_libraries)
@@ -328,7 +327,7 @@ build/xmcoh.1: build/xmcoh src/cli/manual.awk
 # ---- everything at once, on throwaway servers ----
 
 # The goal check stands above, because PGXS has a goal of that name.
-.PHONY: setup demo guides quality torture readme reference check-cassert check-valgrind check-asan check-citus
+.PHONY: setup demo deb check-deb guides quality bench-scale torture readme reference check-cassert check-valgrind check-asan check-citus
 setup:
 	@bash test/setup.sh
 check-cassert:
@@ -339,6 +338,8 @@ check-asan:
 	@MAKE='$(MAKE)' bash test/sanitizers.sh asan $(KINDS)
 check-citus:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' CITUS='$(CITUS)' bash test/citus.sh
+bench-scale:
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/bench/scale.sh
 torture:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
 readme:
@@ -350,7 +351,6 @@ demo:
 guides:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' GUIDES='$(GUIDES)' bash test/bench/guides.sh
 
-.PHONY: deb check-deb
 deb:
 	@bash test/deb.sh build
 check-deb:

@@ -62,19 +62,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.model_id(oid, text, text) IS 'Internal: the number of a model. Errors: undefined_object, insufficient_privilege (the caller lacks this level)';
 
-CREATE FUNCTION xmcoh_internal.lock_model(caller oid, model text, level text) RETURNS integer
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    id integer := xmcoh_internal.model_id(caller, lock_model.model, lock_model.level);
-BEGIN
-    PERFORM FROM xmcoh.model AS m WHERE m.model_id = id FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', lock_model.model);    -- it was dropped meanwhile
-    END IF;
-    RETURN id;
-END $$;
-COMMENT ON FUNCTION xmcoh_internal.lock_model(oid, text, text) IS 'Internal: as xmcoh_internal.model_id, and locks the model''s row until the transaction ends, so that one transaction at a time changes a model and what belongs to the model';
-
 CREATE FUNCTION xmcoh_internal.refuse_elsewhere(action text) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -98,12 +85,26 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: raises an error where nothing can be written (standby, read-only transaction) and where the models come from another server (subscriber)';
 
+CREATE FUNCTION xmcoh_internal.lock_model(caller oid, model text, level text, action text DEFAULT 'change a model') RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id integer := xmcoh_internal.model_id(caller, lock_model.model, lock_model.level);
+BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere(action);
+    PERFORM FROM xmcoh.model AS m WHERE m.model_id = id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', lock_model.model);    -- it was dropped meanwhile
+    END IF;
+    RETURN id;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.lock_model(oid, text, text, text) IS 'Internal: as xmcoh_internal.model_id; refuses the action where xmcoh_internal.refuse_elsewhere does; and locks the model''s row until the transaction ends, so that one transaction at a time changes a model and what belongs to the model';
+
 -- ---- grants on models ----
 
 CREATE FUNCTION xmcoh_internal.revoke_model(caller oid, model text, role regrole) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, revoke_model.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, revoke_model.model, 'own', 'revoke a level on a model');
 BEGIN
     DELETE FROM xmcoh.model_grant_record AS g WHERE g.model_id = id AND xmcoh_internal.object_oid(g.role) = revoke_model.role::oid;
     RETURN FOUND;
@@ -117,10 +118,9 @@ COMMENT ON FUNCTION xmcoh.revoke_model(text, regrole) IS
 CREATE FUNCTION xmcoh_internal.grant_model(caller oid, model text, role regrole, level text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, grant_model.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, grant_model.model, 'own', 'grant a level on a model');
     new_role xmcoh.object_ref := xmcoh_internal.role_ref(grant_model.role::oid);
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('grant a level on a model');
     PERFORM xmcoh_internal.level_rank(grant_model.level);
     PERFORM xmcoh_internal.revoke_model(caller, grant_model.model, grant_model.role);
     INSERT INTO xmcoh.model_grant_record (model_id, role, level, granted_by)

@@ -155,8 +155,7 @@ CREATE FUNCTION xmcoh_internal.set_alert_limit(caller oid, model text, alert tex
 DECLARE
     id integer;
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('set the limit of an alert');
-    id := xmcoh_internal.lock_model(caller, set_alert_limit.model, 'train');
+    id := xmcoh_internal.lock_model(caller, set_alert_limit.model, 'train', 'set the limit of an alert');
     IF NOT EXISTS (SELECT FROM xmcoh_internal.alert_kinds() AS k WHERE k.alert = set_alert_limit.alert) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('there is no alert %s', coalesce('"' || set_alert_limit.alert || '"', 'NULL')),
             HINT = format('The alerts are %s.', (SELECT string_agg(k.alert, ', ') FROM xmcoh_internal.alert_kinds() AS k));

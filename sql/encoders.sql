@@ -7,7 +7,7 @@ CREATE FUNCTION xmcoh_internal.may_encoder(owner xmcoh.object_ref, encoder_id in
     AS 'MODULE_PATHNAME', 'xmcoh_may_encoder' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh_internal.may_encoder(xmcoh.object_ref, integer, text, oid) IS 'Internal: whether a role owns a text encoder (level own), or may use it by xmcoh.grant_encoder, too (level use)';
 
-CREATE FUNCTION xmcoh_internal.lock_encoder(caller oid, encoder text, level text) RETURNS integer
+CREATE FUNCTION xmcoh_internal.lock_encoder(caller oid, encoder text, level text, action text DEFAULT 'use an encoder') RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     e xmcoh.encoder;
@@ -19,6 +19,7 @@ BEGIN
                 WHEN 'own' THEN 'The owner of an encoder is needed, or a member of that role.'
                 ELSE 'The owner of an encoder can use it, members of that role, and roles that got it from xmcoh.grant_encoder.' END;
     END IF;
+    PERFORM xmcoh_internal.refuse_elsewhere(action);
     -- The row is updated, not only locked: a drop under an older snapshot, which does not see what this transaction adds, then fails.
     UPDATE xmcoh.encoder AS x SET name = x.name WHERE x.encoder_id = e.encoder_id;
     IF NOT FOUND THEN
@@ -27,8 +28,8 @@ BEGIN
     END IF;
     RETURN e.encoder_id;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.lock_encoder(oid, text, text) IS
-    'Internal: the number of a text encoder, whose row is locked until the transaction ends, so that nobody drops the encoder meanwhile. level: use or own. Errors: undefined_object, insufficient_privilege (the caller lacks this level)';
+COMMENT ON FUNCTION xmcoh_internal.lock_encoder(oid, text, text, text) IS
+    'Internal: the number of a text encoder, whose row is locked until the transaction ends, so that nobody drops the encoder meanwhile. level: use or own. Errors: undefined_object, insufficient_privilege (the caller lacks this level), and those of xmcoh_internal.refuse_elsewhere(action)';
 
 -- ---- import and drop ----
 
@@ -88,7 +89,7 @@ BEGIN
         RAISE NOTICE 'encoder "%" does not exist, skipping', drop_encoder.encoder;
         RETURN;
     END IF;
-    id := xmcoh_internal.lock_encoder(caller, drop_encoder.encoder, 'own');
+    id := xmcoh_internal.lock_encoder(caller, drop_encoder.encoder, 'own', 'drop an encoder');
     models := xmcoh_internal.models_of_encoder(id);
     IF cardinality(models) > 0 THEN
         RAISE dependent_objects_still_exist USING
@@ -114,7 +115,7 @@ COMMENT ON FUNCTION xmcoh.drop_encoder(text, boolean) IS
 CREATE FUNCTION xmcoh_internal.revoke_encoder(caller oid, encoder text, role regrole) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_encoder(caller, revoke_encoder.encoder, 'own');
+    id integer := xmcoh_internal.lock_encoder(caller, revoke_encoder.encoder, 'own', 'revoke the use of an encoder');
 BEGIN
     DELETE FROM xmcoh.encoder_grant_record AS g WHERE g.encoder_id = id AND xmcoh_internal.object_oid(g.role) = revoke_encoder.role::oid;
     RETURN FOUND;
@@ -128,10 +129,9 @@ COMMENT ON FUNCTION xmcoh.revoke_encoder(text, regrole) IS
 CREATE FUNCTION xmcoh_internal.grant_encoder(caller oid, encoder text, role regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_encoder(caller, grant_encoder.encoder, 'own');
+    id integer := xmcoh_internal.lock_encoder(caller, grant_encoder.encoder, 'own', 'grant the use of an encoder');
     new_role xmcoh.object_ref := xmcoh_internal.role_ref(grant_encoder.role::oid);
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('grant the use of an encoder');
     PERFORM xmcoh_internal.revoke_encoder(caller, grant_encoder.encoder, grant_encoder.role);
     INSERT INTO xmcoh.encoder_grant_record (encoder_id, role, granted_by) VALUES (id, new_role, pg_get_userbyid(caller));
 END $$;

@@ -60,10 +60,9 @@ CREATE FUNCTION xmcoh_internal.enforce_order(caller oid, model text, source regc
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, enforce_order.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, enforce_order.model, 'own', 'enforce orders');
     s xmcoh.source_record;
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('enforce orders');
     IF on_violation NOT IN ('error', 'warning', 'record') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('on_violation is "%s" instead of error, warning or record', on_violation);
     ELSIF NOT ("precision" > 0.5 AND "precision" < 1) THEN
@@ -113,7 +112,7 @@ COMMENT ON FUNCTION xmcoh_internal.unguard(oid, integer, boolean) IS 'Internal: 
 CREATE FUNCTION xmcoh_internal.unenforce_order(caller oid, model text, source text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, unenforce_order.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, unenforce_order.model, 'own', 'end the enforcing of orders');
     found_id integer;
 BEGIN
     SELECT s.source_id INTO STRICT found_id FROM xmcoh.source_record AS s JOIN xmcoh.guard_record AS g USING (source_id)
@@ -181,6 +180,7 @@ DECLARE
     v xmcoh.violation_record;
     m xmcoh.model;
 BEGIN
+    PERFORM xmcoh_internal.refuse_elsewhere('accept a violation');
     SELECT x.* INTO v FROM xmcoh.violation_record AS x WHERE x.violation_id = violation_id FOR UPDATE;
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = v.model_id;
     IF xmcoh_internal.may(m.owner, m.model_id, 'review', caller) IS NOT TRUE THEN    -- whether there is such a row is not for everybody
@@ -189,7 +189,6 @@ BEGIN
     ELSIF v.resolved_at IS NOT NULL THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('violation %s is resolved', violation_id);
     END IF;
-    PERFORM xmcoh_internal.refuse_elsewhere('accept a violation');
     UPDATE xmcoh.violation_record AS x SET accepted_by = pg_get_userbyid(caller), accepted_at = now(), note = note
         WHERE x.violation_id = v.violation_id;
 END $$;

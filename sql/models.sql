@@ -88,10 +88,9 @@ COMMENT ON FUNCTION xmcoh.create_model(text, integer, integer, boolean, jsonb, t
 CREATE FUNCTION xmcoh_internal.alter_model(caller oid, model text, options jsonb, new_name text, new_owner regrole) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, alter_model.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, alter_model.model, 'own', 'alter a model');
     m xmcoh.model;
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('alter a model');
     SELECT * INTO m FROM xmcoh.model AS x WHERE x.model_id = id FOR UPDATE;
     IF alter_model.options IS NOT NULL THEN
         IF jsonb_typeof(alter_model.options) = 'object' THEN
@@ -139,6 +138,7 @@ BEGIN
         RETURN;
     END IF;
     id := xmcoh_internal.model_id(caller, drop_model.model, 'own');
+    PERFORM xmcoh_internal.refuse_elsewhere('drop a model');
     -- The model's row first: then no other transaction adds rows to those that are deleted below. A worker locks the model's row
     -- before its job's row, too, so the two do not deadlock.
     DELETE FROM xmcoh.model AS m WHERE m.model_id = id;

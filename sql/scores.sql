@@ -46,19 +46,19 @@ CREATE FUNCTION xmcoh.aggregate_deserialize(state bytea, internal)
     RETURNS internal AS 'MODULE_PATHNAME', 'xmcoh_aggregate_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION xmcoh.aggregate_deserialize(bytea, internal) IS 'Internal: a partial state from bytes, checked in full';
 CREATE FUNCTION xmcoh.coherence_final(state internal)
-    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_coherence_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+    RETURNS double precision AS 'MODULE_PATHNAME', 'xmcoh_coherence_final' LANGUAGE C STABLE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION xmcoh.coherence_final(internal) IS 'Internal: the answer of xmcoh.coherence';
 CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[])
-    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[]) IS 'Internal: the answer of xmcoh.recover_order';
 CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[],
                                           text_embedding real[])
-    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[], real[]) IS 'Internal: the answer of xmcoh.recover_order';
 
 CREATE FUNCTION xmcoh.recover_order_final(state internal, model text, item anynonarray, text text, image real[],
                                           text_embedding real[], evidence text)
-    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+    RETURNS anyarray AS 'MODULE_PATHNAME', 'xmcoh_recover_order_final' LANGUAGE C STABLE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION xmcoh.recover_order_final(internal, text, anynonarray, text, real[], real[], text) IS 'Internal: the answer of xmcoh.recover_order';
 
 CREATE AGGREGATE xmcoh.coherence(model text, "position" double precision, text text, image real[]) (

@@ -60,7 +60,7 @@ CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation re
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, attach_source.model, 'own');    -- one change of the sources at a time
+    id integer := xmcoh_internal.lock_model(caller, attach_source.model, 'own', 'attach a source');    -- one change of the sources at a time
     m xmcoh.model;
     relation_name text := xmcoh_internal.check_relation(relation);
     main xmcoh.source_record;
@@ -68,7 +68,6 @@ DECLARE
     item_of_both text;
     dim integer[];
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('attach a source');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     dim := xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
                                        m.image_dim, m.text_dim, caller, "group", m.image_encoder_id IS NOT NULL);
@@ -173,7 +172,7 @@ COMMENT ON FUNCTION xmcoh_internal.bears_name(xmcoh.object_ref, text) IS 'Intern
 CREATE FUNCTION xmcoh_internal.detach_source(caller oid, model text, relation text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, detach_source.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, detach_source.model, 'own', 'detach a source');
     named xmcoh.source_record;
     member text;
 BEGIN
@@ -216,10 +215,9 @@ CREATE FUNCTION xmcoh_internal.attach_pairs(caller oid, model text, relation reg
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, attach_pairs.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, attach_pairs.model, 'own', 'attach approved pairs');
     relation_name text := xmcoh_internal.check_relation(relation);
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('attach approved pairs');
     PERFORM xmcoh_internal.probe_pairs(relation, document, before, after, caller);
     PERFORM FROM xmcoh.pair_source_record AS s WHERE s.model_id = id AND xmcoh_internal.object_oid(s.relation) = relation::oid;
     IF FOUND THEN
@@ -239,7 +237,7 @@ COMMENT ON FUNCTION xmcoh.attach_pairs(text, regclass, name, name, name) IS
 CREATE FUNCTION xmcoh_internal.detach_pairs(caller oid, model text, relation text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, detach_pairs.model, 'own');
+    id integer := xmcoh_internal.lock_model(caller, detach_pairs.model, 'own', 'detach approved pairs');
 BEGIN
     DELETE FROM xmcoh.pair_source_record AS s
         WHERE s.model_id = id AND xmcoh_internal.bears_name(s.relation, detach_pairs.relation);

@@ -148,12 +148,12 @@ DECLARE
     id integer;
     m xmcoh.model;
 BEGIN
-    PERFORM xmcoh_internal.model_id(caller, deploy.model, 'train');
-    PERFORM xmcoh_internal.refuse_elsewhere('deploy a version');
     IF wait THEN    -- before the lock: a training of the model can store its version meanwhile
+        PERFORM xmcoh_internal.model_id(caller, deploy.model, 'train');
+        PERFORM xmcoh_internal.refuse_elsewhere('deploy a version');
         PERFORM xmcoh_internal.wait_for_nodes();
     END IF;
-    id := xmcoh_internal.lock_model(caller, deploy.model, 'train');
+    id := xmcoh_internal.lock_model(caller, deploy.model, 'train', 'deploy a version');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     PERFORM FROM xmcoh.model_version AS v WHERE v.model_id = m.model_id AND v.version = deploy.version;
     IF NOT FOUND THEN
@@ -176,11 +176,10 @@ COMMENT ON FUNCTION xmcoh.deploy(text, integer, boolean) IS 'Deploys a version a
 CREATE FUNCTION xmcoh_internal.rollback(caller oid, model text) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    id integer := xmcoh_internal.lock_model(caller, rollback.model, 'train');
+    id integer := xmcoh_internal.lock_model(caller, rollback.model, 'train', 'roll back a deployment');
     m xmcoh.model;
     earlier record;
 BEGIN
-    PERFORM xmcoh_internal.refuse_elsewhere('roll back a deployment');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     SELECT d.* INTO earlier FROM xmcoh.previous_deployment AS d WHERE d.model_id = m.model_id;
     IF NOT FOUND THEN
@@ -332,7 +331,7 @@ BEGIN
                                             xmcoh_internal.name_of_encoder(caller, description ->> 'encoder'),
                                             xmcoh_internal.name_of_encoder(caller, description ->> 'image_encoder'));
     END IF;
-    id := xmcoh_internal.lock_model(caller, import_model.model, 'own');
+    id := xmcoh_internal.lock_model(caller, import_model.model, 'own', 'import a model');
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     IF (image_dim, text_dim, words) IS DISTINCT FROM (m.image_dim, m.text_dim, m.words) THEN
         RAISE data_exception USING MESSAGE = format('these weights read other inputs than model "%s"', import_model.model),

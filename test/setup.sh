@@ -11,6 +11,7 @@ packages=(
 	libcmocka-dev libasan8 libubsan1 clang libclang-rt-dev
 	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
 	perl libipc-run-perl procps
+	pgbouncer
 	python3 python3-venv
 	libxml2-utils
 	ca-certificates

@@ -91,6 +91,18 @@ is($standby->safe_psql('postgres', $ask), 'f', 'the standby follows a deployment
 $node->safe_psql('postgres', q{SELECT xmcoh.rollback('guides')});
 $node->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', $ask), 't', 'and its rollback');
+# Whatever writes says where it cannot.
+for my $call (q{create_model('mine')}, q{alter_model('guides', new_name => 'mine')}, q{drop_model('guides')}, q{import_model('mine', xmcoh.export_model('guides'))},
+	q{attach_source('guides', 'step', 'guide', 'step')}, q{detach_source('guides', 'step')}, q{attach_pairs('guides', 'step', 'guide', 'step', 'place')},
+	q{detach_pairs('guides', 'step')}, q{deploy('guides', 1)}, q{rollback('guides')}, q{prune_versions('guides')}, q{grant_model('guides', 'reviewer', 'score')},
+	q{revoke_model('guides', 'reviewer')}, q{train('guides')}, q{study_learning_curve('guides')}, q{schedule_training('guides', '0 3 * * *')},
+	q{snapshot_quality('guides')}, q{queue_snapshot('guides')}, q{refresh_document_state('guides')}, q{set_alert_limit('guides', 'drift', 0.3)},
+	q{approve('guides', '1', '1', '2')}, q{approve_order('guides', '1')}, q{decide('guides', '1', '1', '2', 'skip')}, q{withdraw_pair('guides', '1', '1', '2')},
+	q{claim_reviews('guides')}, q{enforce_order('guides', 'step')}, q{unenforce_order('guides', 'step')}, q{accept_violation(1)}, q{withdraw(1)}, q{resume_job(1)})
+{
+	($status, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\nSELECT FROM xmcoh.$call");
+	like($err, qr/^psql:.*ERROR:  25006: cannot .* on a standby$/m, "$call is refused on the standby");
+}
 $standby->stop;
 
 # ---- other encodings, other databases ----

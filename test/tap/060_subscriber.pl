@@ -39,8 +39,9 @@ is($subscriber->safe_psql('postgres', 'SELECT relation, problem IS NULL FROM xmc
 my $weights = $publisher->safe_psql('postgres', q{SELECT encode(xmcoh.export_model('manuals'), 'hex')});
 for my $call (q{xmcoh.train('manuals')}, q{xmcoh.create_model('mine')}, q{xmcoh.deploy('manuals', 1)}, q{xmcoh.rollback('manuals')},
 	q{xmcoh.prune_versions('manuals')}, q{xmcoh.grant_model('manuals', 'postgres', 'score')}, q{xmcoh.alter_model('manuals', new_name => 'mine')}, qq{xmcoh.import_model('mine', decode('$weights', 'hex'))},
-	qq{xmcoh.import_encoder('mine', $import)}, q{xmcoh.grant_encoder('tiny', 'postgres')},
-	q{xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction')})
+	qq{xmcoh.import_encoder('mine', $import)}, q{xmcoh.grant_encoder('tiny', 'postgres')}, q{xmcoh.revoke_encoder('tiny', 'postgres')}, q{xmcoh.drop_encoder('tiny')},
+	q{xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'instruction')}, q{xmcoh.detach_source('manuals', 'work_step')},
+	q{xmcoh.detach_pairs('manuals', 'work_step')}, q{xmcoh.revoke_model('manuals', 'postgres')}, q{xmcoh.drop_model('manuals')})
 {
 	my ($code, $out, $err) = $subscriber->psql('postgres', "SELECT $call");
 	my $name = $call =~ s/\(.*//r;
