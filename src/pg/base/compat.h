@@ -24,6 +24,11 @@
 #define xmcoh_backend_entry(index) pgstat_fetch_stat_local_beentry(index)
 #endif
 
+/* The header that has VARSIZE, which was part of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* The header that has PG_TEMP_FILES_DIR and PG_TEMP_FILE_PREFIX. */
 #if PG_VERSION_NUM >= 170000
 #include "common/file_utils.h"
