@@ -26,12 +26,15 @@ running=
 # inside FOLDER COMMAND...: runs a command with FOLDER as its root, in namespaces of its own.
 inside()
 {
-	# The environment has the settings of pip and OpenBLAS.
+	# pivot_root, because a process below chroot may not make the namespaces that some tests make. The environment has the
+	# settings of pip and OpenBLAS.
 	# shellcheck disable=SC2016
 	unshare --mount --pid --ipc --fork --kill-child bash -c '
-		mount -t proc proc "$1/proc" && mkdir -p "$1/dev/shm" && mount -t tmpfs shm "$1/dev/shm" || exit 1
-		cp -L /etc/resolv.conf /etc/hosts "$1/etc"
-		exec chroot "$@"' inside "$1" /usr/bin/env -u TMPDIR -u PG_CONFIG -u PG_MAJOR HOME=/root LANG=C.UTF-8 \
+		mount --bind "$1" "$1" && cd "$1" && mount -t proc proc proc && mkdir -p dev/shm && mount -t tmpfs shm dev/shm || exit 1
+		cp -L /etc/resolv.conf /etc/hosts etc
+		pivot_root . . && umount -l . && cd / || exit 1
+		shift
+		exec "$@"' inside "$1" /usr/bin/env -u TMPDIR -u PG_CONFIG -u PG_MAJOR HOME=/root LANG=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${@:2}" </dev/null &
 	running=$!
 	wait $running
@@ -122,7 +125,7 @@ clean()
 	[ -z "$running" ] || kill -KILL "$running" 2>/dev/null
 }
 
-[ "$(id -u)" = 0 ] || die "check-versions needs root, for chroot"
+[ "$(id -u)" = 0 ] || die "check-versions needs root, for its namespaces"
 trap clean EXIT
 trap 'exit 130' INT TERM HUP
 command -v debootstrap >/dev/null || bash "$ROOT/test/setup.sh" debootstrap

@@ -84,6 +84,13 @@
 #define xmcoh_qualified_name(text) stringToQualifiedNameList(text)
 #endif
 
+/* Elements of a list of settings and values: no limit for what later versions limit also outside client sessions. */
+#if PG_VERSION_NUM >= 170000
+#define XMCOH_LATER_TIMEOUTS {"transaction_timeout", "0"},
+#else
+#define XMCOH_LATER_TIMEOUTS
+#endif
+
 /* The local number of this session's top-level transaction. */
 #if PG_VERSION_NUM >= 170000
 #define xmcoh_local_transaction() (MyProc->vxid.lxid)
