@@ -80,10 +80,11 @@ add_server()
 		server=$(find "${python%/bin/python}" -path '*/pginstall/bin/pg_config' | head -1) && [ -n "$server" ] || return 1
 	server=${server%/*/*/*}		# the package's folder; its libraries are in a second one
 	rm -rf "$1/opt/$2" && mkdir -p "$1/opt/$2" && cp -r "$server" "$server.libs" "$1/opt/$2" &&
-		ln -s "/opt/$2/${server##*/}/pginstall" "$1/opt/$2/server" || return 1
+		ln -s "/opt/$2/${server##*/}/pginstall" "$1/opt/$2/server" &&
+		echo "/opt/$2/${server##*/}.libs" >"$1/etc/ld.so.conf.d/xmcoh-$2.conf" || return 1
 	# shellcheck disable=SC2016
 	inside "$1" bash -c '
-		debian=$(bash /xmcoh/test/major.sh) && cp /usr/share/postgresql/$debian/extension/pgtap* "$("$1" --sharedir)/extension" &&
+		ldconfig && debian=$(bash /xmcoh/test/major.sh) && cp /usr/share/postgresql/$debian/extension/pgtap* "$("$1" --sharedir)/extension" &&
 			cp -r "/usr/lib/postgresql/$debian/lib/pgxs/src/test/perl" "$(dirname "$("$1" --pgxs)")/../test"' add "/opt/$2/server/bin/pg_config"
 }
 
@@ -96,7 +97,7 @@ note()
 
 check_version()
 {
-	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log kind passed bad skip rows
+	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log before=$failed kind passed bad skip rows
 
 	say "== PostgreSQL $version: ${SUITE[$version]}${WHEEL[$version]:+ and ${WHEEL[$version]}}, $root; the log is ${log#"$ROOT/"}"
 	if ! { make_root "${SUITE[$version]}" && copy_tree "$root" && { [ -z "${WHEEL[$version]:-}" ] || add_server "$root" "$version"; }; } \
@@ -114,9 +115,11 @@ check_version()
 	cp -r "$root/xmcoh/build/check" "$LOGS/$version" 2>/dev/null
 	grep -E '^(build|[0-9]+ passed)' "$log" | sed 's/^/    /'
 	rows=$(awk '/^kind +passed +failed/ { on = 1; next } /^all in / { on = 0 } on { print $1, $2, $3, $4 }' "$log")
-	[ -n "$rows" ] || rows="all 0 1 0"
-	while read -r kind passed bad skip; do note "$version" "$kind" "$passed" "$bad" "$skip"; done <<<"$rows"
-	if [ "$bad" = 0 ] && ! tail -n 1 "$log" | grep -q ' 0 failed'; then note "$version" other 0 1 0 "see the log"; fi
+	while read -r kind passed bad skip; do [ -z "$kind" ] || note "$version" "$kind" "$passed" "$bad" "$skip"; done <<<"$rows"
+	# What failed before a kind could run; or the tests did not come to their end.
+	bad=$(sed -nE '$s/^[0-9]+ passed, ([0-9]+) failed, .*/\1/p' "$log")
+	bad=$((${bad:-$((failed - before + 1))} - (failed - before)))
+	[ "$bad" = 0 ] || note "$version" "(other)" 0 "$bad" 0 "see the log"
 }
 
 clean()
