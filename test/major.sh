@@ -16,15 +16,24 @@ installed()
 }
 
 # The package `postgresql` depends on the package of the distribution's version.
-distributed() { apt-cache show postgresql 2>/dev/null | sed -nE '/^Depends:/s/.*\bpostgresql-([0-9]+)\b.*/\1/p' | sort -rn | head -1; }
+distributed()
+{
+	apt-cache show postgresql 2>/dev/null | sed -nE '/^Depends:/s/.*\bpostgresql-([0-9]+)\b.*/\1/p' | sort -rn | head -1
+}
 
-named() { [ "${PG_CONFIG:-pg_config}" = pg_config ] || "$PG_CONFIG" --version 2>/dev/null | sed -nE 's/^PostgreSQL ([0-9]+).*/\1/p'; }
+named()
+{
+	[ "${PG_CONFIG:-pg_config}" = pg_config ] || "$PG_CONFIG" --version 2>/dev/null | sed -nE 's/^PostgreSQL ([0-9]+).*/\1/p'
+}
 
 major=${PG_MAJOR:-$(named)}
 major=${major:-$(installed)}
 major=${major:-$(distributed)}
 case $major in
-"" | *[!0-9]*) echo "no version of PostgreSQL: none is installed, and the distribution's is not known${major:+ (PG_MAJOR=$major)}" >&2; exit 1 ;;
+"" | *[!0-9]*)
+	echo "no version of PostgreSQL: none is installed, and the distribution's is not known${major:+ (PG_MAJOR=$major)}" >&2
+	exit 1
+	;;
 esac
 if [ "$major" -lt 15 ]; then
 	echo "xmcoh needs PostgreSQL 15 or later, not $major: PG_MAJOR=... or PG_CONFIG=... names another one" >&2

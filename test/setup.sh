@@ -36,7 +36,9 @@ packages=(
 )
 case $(command -v "${PG_CONFIG:-pg_config}" || true) in
 "" | /usr/bin/* | /usr/lib/postgresql/*)
-	packages+=(postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major" "postgresql-$major-pgtap") ;;
+	packages+=(postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major"
+		"postgresql-$major-pgtap")
+	;;
 esac
 
 missing=()

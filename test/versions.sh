@@ -38,8 +38,18 @@ inside()
 		shift
 		exec "$@"' inside "$1" /usr/bin/env -u TMPDIR -u PG_CONFIG -u PG_MAJOR HOME=/root LANG=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${@:2}" </dev/null &
+	await
+}
+
+# Waits for the command in the background, which `clean` ends if the script ends before.
+await()
+{
+	local status=0
+
 	running=$!
-	wait $running
+	wait $running || status=$?
+	running=
+	return $status
 }
 
 # The mirror of Debian that this machine's apt uses; nothing on another distribution, where debootstrap knows one.
@@ -59,8 +69,7 @@ make_root()
 	mkdir -p "$root"
 	# shellcheck disable=SC2046
 	unshare --mount --pid --fork --kill-child debootstrap --variant=minbase "$1" "$root" $(mirror) </dev/null &
-	running=$!
-	wait $running || return 1
+	await || return 1
 	# A mirror may be older than the dates in its lists allow; signatures are checked.
 	echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90xmcoh"
 	copy_tree "$root" && inside "$root" bash /xmcoh/test/setup.sh && touch "$root.complete"
@@ -86,8 +95,10 @@ add_server()
 		echo "/opt/$2/${server##*/}.libs" >"$1/etc/ld.so.conf.d/xmcoh-$2.conf" || return 1
 	# shellcheck disable=SC2016
 	inside "$1" bash -c '
-		ldconfig && debian=$(bash /xmcoh/test/major.sh) && cp /usr/share/postgresql/$debian/extension/pgtap* "$("$1" --sharedir)/extension" &&
-			cp -r "/usr/lib/postgresql/$debian/lib/pgxs/src/test/perl" "$(dirname "$("$1" --pgxs)")/../test"' add "/opt/$2/server/bin/pg_config"
+		ldconfig && debian=$(bash /xmcoh/test/major.sh) &&
+			cp /usr/share/postgresql/$debian/extension/pgtap* "$("$1" --sharedir)/extension" &&
+			cp -r "/usr/lib/postgresql/$debian/lib/pgxs/src/test/perl" "$(dirname "$("$1" --pgxs)")/../test"
+		' add "/opt/$2/server/bin/pg_config"
 }
 
 # note VERSION KIND PASSED FAILED SKIPPED [REMARK]: a row of the table.
@@ -102,8 +113,8 @@ check_version()
 	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log before=$failed kinds=$KINDS kind passed bad skip rows
 
 	say "== PostgreSQL $version: ${SUITE[$version]}${WHEEL[$version]:+ and ${WHEEL[$version]}}, $root; the log is ${log#"$ROOT/"}"
-	if ! { make_root "${SUITE[$version]}" && copy_tree "$root" && { [ -z "${WHEEL[$version]:-}" ] || add_server "$root" "$version"; }; } \
-		>"$log" 2>&1; then
+	if ! { make_root "${SUITE[$version]}" && copy_tree "$root" &&
+			{ [ -z "${WHEEL[$version]:-}" ] || add_server "$root" "$version"; }; } >"$log" 2>&1; then
 		tail -n 5 "$log" | sed 's/^/    /'
 		say "****  skipped: PostgreSQL $version. Its machine cannot be made.  ****"
 		note "$version" all 0 0 1 "its machine cannot be made"
@@ -112,8 +123,8 @@ check_version()
 	[ -z "${WHEEL[$version]:-}" ] || kinds=$(printf '%s\n' $KINDS | grep -vE '^(cli|tap)$')
 	[ -z "$guides" ] || { rm -rf "$root/guides" && cp -rL "$guides" "$root/guides"; }
 	# shellcheck disable=SC2086
-	inside "$root" env GUIDES=/guides LACKING="${LACKS[$version]:-}" ${WHEEL[$version]:+PG_CONFIG=/opt/$version/server/bin/pg_config} \
-		bash /xmcoh/test/check.sh $kinds >>"$log" 2>&1
+	inside "$root" env GUIDES=/guides LACKING="${LACKS[$version]:-}" \
+		${WHEEL[$version]:+PG_CONFIG=/opt/$version/server/bin/pg_config} bash /xmcoh/test/check.sh $kinds >>"$log" 2>&1
 	rm -rf "$LOGS/$version"
 	cp -r "$root/xmcoh/build/check" "$LOGS/$version" 2>/dev/null
 	grep -E '^(build|[0-9]+ passed)' "$log" | sed 's/^/    /'
