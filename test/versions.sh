@@ -6,7 +6,7 @@
 #       left out, and regress tests that need these are skipped
 #
 # VERSIONS="17 18" names some of them. A Debian is a folder that debootstrap fills once, from the mirror of this machine's apt, and
-# that setup.sh fills further, as on a new machine. The folders stay in CHROOTS (~/.cache/xmcoh-versions), 2 GB each; a folder that
+# that setup.sh fills further, as on a new machine. The folders stay in CHROOTS (~/.cache/xmcoh-versions), 2 to 3 GB each; a folder that
 # is deleted is made anew, with the newest packages. A version whose Debian cannot be made is skipped, which the output says.
 #
 # The tests of a version run in namespaces of their own: mounts and processes end with the script, also when it is killed. Root is
