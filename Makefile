@@ -8,6 +8,7 @@
 #   make fuzz                                      the fuzzers, 20000 inputs each, or FUZZ_SECONDS each
 #   make check-cassert | check-valgrind | check-asan   the tests of KINDS on a server with assertions, built from source
 #   make check-citus CITUS=folder                  tests on distributed tables; builds Citus from its source in the folder
+#   make check-versions                            the tests of KINDS on PostgreSQL 15 to 18 (VERSIONS="17 18"): see test/versions.sh
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
 #   make deb | check-deb                           Debian packages into build/deb | installs them in a bare system and runs README's ten lines
 #   make guides                                    the measured example on real guides (GUIDES=folder)
@@ -15,7 +16,8 @@
 #   make bench-scale                               orders a million generated documents (DOCUMENTS=n SAMPLE=n)
 #   make core | cli | unit | unit-asan | bench | clean
 #
-# Settings: PG_CONFIG=...  WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
+# Settings: PG_CONFIG=...  PG_MAJOR=n (the version of PostgreSQL to test with; else the newest that the machine has)
+#           WERROR=1 (warnings are errors)  FUZZ_ITERATIONS=n  FUZZ_SECONDS=n  GUIDES=folder
 #           DESTDIR=... (make install)  CLI_BINDIR=... (folder of the client)  CLI_MANDIR=... (folder with man1)
 
 # One name per line: two branches that add a name do not conflict.
@@ -137,7 +139,7 @@ SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals that need no server headers. A plain `make` has no goal and builds the extension.
-SERVER_GOALS := check check-cassert check-valgrind check-asan check-citus check-deb deb demo guides quality bench-scale torture readme reference setup clean distclean
+SERVER_GOALS := check check-cassert check-valgrind check-asan check-citus check-deb check-versions deb demo guides quality bench-scale torture readme reference setup clean distclean
 OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -145,7 +147,7 @@ ifneq ($(filter-out $(OWN_GOALS) build/% run/%,$(GOALS)),)
 $(need_libraries)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifeq ($(wildcard $(PGXS)),)
-$(error no PostgreSQL to build against: `$(PG_CONFIG) --pgxs` names no file; install postgresql-server-dev-15, or set PG_CONFIG)
+$(error no PostgreSQL to build against: `$(PG_CONFIG) --pgxs` names no file; install postgresql-server-dev-N for its version N, or set PG_CONFIG)
 endif
 # No bitcode: inlining into expressions gains nothing for these functions, and clang may be absent.
 override with_llvm = no
@@ -238,9 +240,9 @@ BENCHES := $(sort $(wildcard test/bench/bench_*.c))
 TEST_HEADERS := $(wildcard test/*/*.h)
 
 build/unit/%: test/unit/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/unit
-	$(CC) $(TOOL_CFLAGS) -O1 $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
+	$(CC) $(TOOL_CFLAGS) -Itest/unit -O1 $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
 build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | build/unit-asan
-	$(CC) $(TOOL_CFLAGS) -O1 $(SANITIZE) $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
+	$(CC) $(TOOL_CFLAGS) -Itest/unit -O1 $(SANITIZE) $< -o $@ build/libxmcoh_core_asan.a -lcmocka $(TOOL_LIBS)
 # cron.c belongs to the PostgreSQL side but is plain C.
 build/unit/test_cron build/unit-asan/test_cron: src/pg/schedule/cron.c src/pg/schedule/cron.h
 build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
@@ -327,7 +329,7 @@ build/xmcoh.1: build/xmcoh src/cli/manual.awk
 # ---- everything at once, on throwaway servers ----
 
 # The goal check stands above, because PGXS has a goal of that name.
-.PHONY: setup demo deb check-deb guides quality bench-scale torture readme reference check-cassert check-valgrind check-asan check-citus
+.PHONY: setup demo deb check-deb guides quality bench-scale torture readme reference check-cassert check-valgrind check-asan check-citus check-versions
 setup:
 	@bash test/setup.sh
 check-cassert:
@@ -340,6 +342,8 @@ check-citus:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' CITUS='$(CITUS)' bash test/citus.sh
 bench-scale:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/bench/scale.sh
+check-versions:
+	@VERSIONS='$(VERSIONS)' CHROOTS='$(CHROOTS)' GUIDES='$(GUIDES)' bash test/versions.sh $(KINDS)
 torture:
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' bash test/torture.sh
 readme:

@@ -18,7 +18,6 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 MAKE=${MAKE:-make}
-PG_MAJOR=${PG_MAJOR:-15}
 JOBS=$(nproc 2>/dev/null || echo 2)	# of make
 
 say() { printf '%s\n' "$*"; }
@@ -26,12 +25,15 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 
 cluster_prepare()
 {
-	# On Debian, pg_config without a path is a script; the default is the program of one version.
-	local default=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
+	local default
 
-	[ ! -e /etc/debian_version ] || bash "$ROOT/test/setup.sh" || die "cannot install what is missing"
-	if [ "${PG_CONFIG:-pg_config}" = pg_config ] && [ -x "$default" ]; then
-		PG_CONFIG=$default
+	# On Debian, pg_config without a path is a script; the default is the program of one version.
+	if [ -e /etc/debian_version ]; then
+		bash "$ROOT/test/setup.sh" || die "cannot install what is missing"
+		default=/usr/lib/postgresql/$(bash "$ROOT/test/major.sh")/bin/pg_config
+		if [ "${PG_CONFIG:-pg_config}" = pg_config ] && [ -x "$default" ]; then
+			PG_CONFIG=$default
+		fi
 	fi
 	PG_CONFIG=${PG_CONFIG:-pg_config}
 	"$PG_CONFIG" --bindir >/dev/null || die "no PostgreSQL: $PG_CONFIG does not run; set PG_CONFIG"

@@ -7,13 +7,14 @@
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: debug_server.sh FOLDER [configure argument...]" >&2; exit 2; }
-major=${PG_MAJOR:-15}
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 shift
 [ ! -e "$folder/complete" ] || exit 0
 
+unset PG_CONFIG		# the sources and pgTAP are of the distribution's server
 bash "$(dirname "$0")/setup.sh" valgrind bzip2 xz-utils libxml2-dev
+major=$(bash "$(dirname "$0")/major.sh")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

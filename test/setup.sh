@@ -1,22 +1,48 @@
 #!/bin/bash
-# setup.sh - installs the Debian packages that building and testing need and that are missing.
-# PG_MAJOR is the major version of PostgreSQL (15); arguments name further packages.
+# setup.sh - installs the packages of Debian or Ubuntu that building and testing need and that are missing.
+#
+# The server is the one that PG_CONFIG names, which then needs no package; else the packages of one major version of PostgreSQL:
+# PG_MAJOR, else the newest that the machine has, else the distribution's. Arguments name further packages.
 set -euo pipefail
+here=$(dirname "$0")
 
-major=${PG_MAJOR:-15}
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+# as_root_or_die WHAT: ends the script if neither root nor sudo can install WHAT.
+as_root_or_die()
+{
+	if [ ${#as_root[@]} -gt 0 ] && ! command -v sudo >/dev/null; then
+		echo "setup: these packages are missing, and installing them takes root or sudo: $*" >&2
+		exit 1
+	fi
+}
+
+# A machine without PostgreSQL and without lists of packages knows the distribution's version after an update.
+if ! major=$(bash "$here/major.sh" 2>/dev/null); then
+	as_root_or_die postgresql
+	"${as_root[@]}" apt-get update -q
+	major=$(bash "$here/major.sh")
+fi
+
 packages=(
 	gcc make pkg-config libc6-dev
 	libicu-dev libopenblas-serial-dev zlib1g-dev libpq-dev
-	postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major"
-	libcmocka-dev libasan8 libubsan1 clang libclang-rt-dev
-	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl
-	perl libipc-run-perl procps
+	libcmocka-dev clang libclang-rt-dev
+	libtap-parser-sourcehandler-pgtap-perl perl libipc-run-perl procps
 	pgbouncer
 	python3 python3-venv
 	libxml2-utils
 	ca-certificates
 	"$@"
 )
+case $(command -v "${PG_CONFIG:-pg_config}" || true) in
+"" | /usr/bin/* | /usr/lib/postgresql/*)
+	packages+=(postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major"
+		"postgresql-$major-pgtap" "postgresql-$major-cron")
+	# Debian 12, which has PostgreSQL 15, has no package of pgvector.
+	[ "$major" -eq 15 ] || packages+=("postgresql-$major-pgvector")
+	;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
@@ -24,15 +50,7 @@ for package in "${packages[@]}"; do
 	[ "$status" = installed ] || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
-
-as_root=()
-if [ "$(id -u)" != 0 ]; then
-	if ! command -v sudo >/dev/null; then
-		echo "setup: these packages are missing, and installing them takes root or sudo: ${missing[*]}" >&2
-		exit 1
-	fi
-	as_root=(sudo)
-fi
+as_root_or_die "${missing[@]}"
 
 # A server that is installed only for tests must not create and start a cluster. The setting is removed after the installation.
 no_cluster=/etc/postgresql-common/createcluster.d/xmcoh-setup.conf

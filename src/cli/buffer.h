@@ -5,9 +5,11 @@
 #ifndef XMCOH_CLI_BUFFER_H
 #define XMCOH_CLI_BUFFER_H
 
+/* libpq's header takes types and a macro from a header that the server has. */
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
-
-#ifndef pg_attribute_printf		/* libpq's header takes the macro from a header that the server has */
+#ifndef pg_attribute_printf
 #define pg_attribute_printf(text, first) __attribute__((format(printf, text, first)))
 #endif
 #include "internal/pqexpbuffer.h"

@@ -1,6 +1,8 @@
-# Tests where make install puts the client and its manual page, and that make uninstall removes both.
+# Tests where make install puts the client and its manual page, and that make uninstall removes both; and, from PostgreSQL 18 on, an
+# extension in a folder of its own.
 use strict;
 use warnings;
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -40,6 +42,23 @@ SKIP:
 	skip 'there is no groff', 1 if system('command -v groff >/dev/null') != 0;
 	my ($out, $warnings) = run_command([ 'groff', '-man', '-Tascii', '-ww', "$dir/b/opt/x/share/man/man1/xmcoh.1" ]);
 	is($warnings, '', 'groff has no warnings');
+}
+
+SKIP:
+{
+	skip 'before PostgreSQL 18 an extension is in the folders of the server', 2 if $major < 18;
+	make("$dir/d", 'datadir=/share', 'pkglibdir=/lib', 'install');
+	my $node = PostgreSQL::Test::Cluster->new('apart');
+	$node->init;
+	$node->append_conf('postgresql.conf', qq{extension_control_path = '$dir/d/share:\$system'
+dynamic_library_path = '$dir/d/lib:\$libdir'
+});
+	$node->start;
+	is($node->safe_psql('postgres', "CREATE EXTENSION xmcoh; SELECT count(*) > 0 FROM xmcoh.options();
+		SELECT pg_read_file('/proc/self/maps') LIKE '%$dir/d/lib/xmcoh.so%'"), "t\nt", 'the extension is loaded from a folder of its own');
+	is($node->safe_psql('postgres', q{LOAD 'xmcoh'; SELECT version = extversion FROM pg_get_loaded_modules(), pg_extension
+		WHERE module_name = 'xmcoh' AND extname = 'xmcoh'}), 't', 'the library names its release');
+	$node->stop;
 }
 
 done_testing();

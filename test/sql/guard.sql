@@ -35,8 +35,8 @@ CREATE VIEW job_view AS SELECT * FROM job;
 SELECT xmcoh.attach_source('line', 'job_view', document => 'job', item => 'step', text => 'words', "position" => 'place');
 SELECT xmcoh.enforce_order('line', 'job_view');
 SELECT xmcoh.detach_source('line', 'job_view');
-CREATE EXTENSION IF NOT EXISTS postgres_fdw;
-CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw;
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
 CREATE FOREIGN TABLE far (job int, step int, place int, words text) SERVER elsewhere;
 INSERT INTO xmcoh.source_record (model_id, relation, document, item, text, position, all_approved)
     SELECT xmcoh.model_id('line'), xmcoh_internal.relation_ref('far'::regclass), xmcoh_internal.column_ref('far'::regclass, 'job'),
@@ -44,7 +44,7 @@ INSERT INTO xmcoh.source_record (model_id, relation, document, item, text, posit
            xmcoh_internal.column_ref('far'::regclass, 'place'), false;
 SELECT xmcoh.enforce_order('line', 'far');
 SELECT xmcoh.detach_source('line', 'far');
-DROP EXTENSION postgres_fdw CASCADE;
+DROP FOREIGN DATA WRAPPER nowhere CASCADE;
 SELECT xmcoh.enforce_order('guides', 'step');
 CREATE TABLE bag (job int, step int, words text);
 SELECT xmcoh.attach_source('line', 'bag', document => 'job', item => 'step', text => 'words');

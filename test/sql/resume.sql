@@ -15,7 +15,10 @@ CREATE ROLE regress_xmcoh_bea IN ROLE regress_xmcoh_team;
 SELECT xmcoh.grant_usage(r::regrole) FROM unnest('{regress_xmcoh_team,regress_xmcoh_ann,regress_xmcoh_bea}'::text[]) AS r;
 
 SHOW xmcoh.checkpoint_interval;
+-- PostgreSQL 17 words the message otherwise.
+\set VERBOSITY sqlstate
 SET xmcoh.checkpoint_interval = -1;
+\set VERBOSITY default
 SET xmcoh.checkpoint_interval = '1min';
 SHOW xmcoh.checkpoint_interval;
 

@@ -4,6 +4,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use XmcohTest qw(parallel_setting);
 
 my $node = PostgreSQL::Test::Cluster->new('primary');
 $node->init(allows_streaming => 1);
@@ -48,8 +49,8 @@ for my $name (sort keys %query)
 		"$name: the same answers in parallel, leader_participation $_") for ('on', 'off');
 	cmp_ok(length $want, '>', 10000, "$name: they are answers");
 }
-like($node->safe_psql('postgres', q{SET force_parallel_mode = on; SELECT count(*)
-	FROM xmcoh.order_documents('guides')}), qr/^750$/,
+my $always_parallel = parallel_setting($node);
+like($node->safe_psql('postgres', "$always_parallel; SELECT count(*) FROM xmcoh.order_documents('guides')"), qr/^750$/,
 	'a function that reads a source, where the plan is made to run in parallel: in the leader');
 # Whether a role may review is found out in the leader, and by the view in a worker.
 $node->safe_psql('postgres', q{
@@ -57,8 +58,8 @@ $node->safe_psql('postgres', q{
 	SELECT xmcoh.grant_usage('reviewer'), xmcoh.grant_model('guides', 'reviewer', 'review');
 	INSERT INTO xmcoh.review_claim_record (model_id, document, before_item, after_item, probability, value, reason, claimed_by, claimed_until)
 		SELECT model_id, '1', '1', '2', 0.5, 1, 'uncertain', 'reviewer', 'infinity' FROM xmcoh.model});
-is($node->safe_psql('postgres', q{SET ROLE reviewer; SET force_parallel_mode = on;
-	SELECT count(*) FROM xmcoh.review_claim; SELECT count(*) FROM xmcoh.review_agreement('guides')}), "1\n0",
+is($node->safe_psql('postgres', "SET ROLE reviewer; $always_parallel;
+	SELECT count(*) FROM xmcoh.review_claim; SELECT count(*) FROM xmcoh.review_agreement('guides')"), "1\n0",
 	'functions and the view of reviewers in parallel plans');
 
 # ---- a hot standby ----

@@ -123,7 +123,7 @@ CREATE TABLE wide AS SELECT s.manual, s.step, s.place, repeat('word ', 50) AS in
 SELECT xmcoh.create_model('wide');
 SELECT xmcoh.attach_source('wide', 'wide', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all')});
 $job = train('wide');
-like(outcome($job), qr/^failed: temporary file size exceeds temp_file_limit \(1024kB\)/, 'temp_file_limit');
+like(outcome($job), qr/^failed: temporary file size exceeds "?temp_file_limit"? \(1024kB\)/, 'temp_file_limit');
 # With 30 items a document, the weak labels take 5 MB for each modality. The documents take about 1.5 MB.
 $node->safe_psql('postgres', q{
 CREATE TABLE pooled AS SELECT manual, step, 'step ' || step AS instruction, ARRAY[step, step % 7]::real[] AS photo,

@@ -6,7 +6,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
-use XmcohTest qw($long $patience background until_dropped);
+use XmcohTest qw($long $patience background parallel_setting until_dropped);
 
 my $node = PostgreSQL::Test::Cluster->new('launcher');
 $node->init(allows_streaming => 1);
@@ -197,7 +197,7 @@ my $log = -s $node->logfile;
 my $tries_since = time;
 # A schedule worker may hold the slot when the query begins. The query then runs without a parallel worker and is started again.
 my $query = background($node, 'postgres', on_error_stop => 0);
-$query->query_safe('SET max_parallel_workers_per_gather = 1; SET force_parallel_mode = on');
+$query->query_safe('SET max_parallel_workers_per_gather = 1; ' . parallel_setting($node));
 $query->query_until(qr/asleep/, "\\echo asleep\n" . "SELECT pg_sleep(36000);\n" x 100);
 my $parallel = q{FROM pg_stat_activity WHERE backend_type = 'parallel worker'};
 my $alone = q{FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(36000);' AND backend_type = 'client backend' AND wait_event = 'PgSleep'};

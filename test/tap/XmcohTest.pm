@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw($long $quick $patience new_cluster background ask value fails submit train train_long job row await outcome
+our @EXPORT = qw($long $quick $patience new_cluster background parallel_setting ask value fails submit train train_long job row await outcome
   process_lives kill_worker worker_is_gone until_dropped stop_between_writes approve unharmed);
 
 # $long is training that no test waits for; $quick is hardly any training. $long has the bag, which is needed for a network of the
@@ -64,6 +64,14 @@ sub background
 {
 	my ($server, $in, %params) = @_;
 	return $server->background_psql($in, timeout => 20 * $patience, %params);
+}
+
+# Returns the statement after which a session plans every query that may be parallel so. PostgreSQL 16 has renamed the setting.
+sub parallel_setting
+{
+	my ($server) = @_;
+	return $server->safe_psql('postgres', q{SELECT format('SET %s = on', name) FROM pg_settings
+		WHERE name IN ('force_parallel_mode', 'debug_parallel_query')});
 }
 
 # Selects another database for queries. At its first selection the database is a copy of the last one and must hold the same state.

@@ -24,6 +24,11 @@
 #define xmcoh_backend_entry(index) pgstat_fetch_stat_local_beentry(index)
 #endif
 
+/* The header that has VARSIZE, which was part of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* The header that has PG_TEMP_FILES_DIR and PG_TEMP_FILE_PREFIX. */
 #if PG_VERSION_NUM >= 170000
 #include "common/file_utils.h"
@@ -77,6 +82,13 @@
 #define xmcoh_qualified_name(text) stringToQualifiedNameList(text, NULL)
 #else
 #define xmcoh_qualified_name(text) stringToQualifiedNameList(text)
+#endif
+
+/* Elements of a list of settings and values: no limit for what later versions limit also outside client sessions. */
+#if PG_VERSION_NUM >= 170000
+#define XMCOH_LATER_TIMEOUTS {"transaction_timeout", "0"},
+#else
+#define XMCOH_LATER_TIMEOUTS
 #endif
 
 /* The local number of this session's top-level transaction. */

@@ -16,6 +16,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/compat.h"
+
 typedef struct TouchedKey
 {
 	int32		source_id;

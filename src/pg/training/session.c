@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/access.h"
+#include "base/compat.h"
 #include "base/restricted.h"
 #include "base/statement.h"
 
@@ -41,9 +42,7 @@ worker_pin_settings(const char *application_name)
 		{"row_security", "on"},
 		{"lock_timeout", "0"},
 		{"statement_timeout", "0"},
-#if PG_VERSION_NUM >= 170000
-		{"transaction_timeout", "0"},	/* the only timeout of its kind that also holds outside client sessions */
-#endif
+		XMCOH_LATER_TIMEOUTS
 	};
 
 	for (int i = 0; i < (int) lengthof(setting); i++)
