@@ -214,7 +214,6 @@ SELECT pg_catalog.pg_extension_config_dump('xmcoh.violation_record_violation_id_
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.quality_snapshot_record', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.quality_snapshot_record_snapshot_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.alert_limit_record', '');
-SELECT pg_catalog.pg_extension_config_dump('xmcoh.alert_state', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.deployment_deployment_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('xmcoh.source_record_source_id_seq', '');

@@ -217,7 +217,7 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT 'table ' || c.relname || '=' || pg_temp.answer(format(
 		'SELECT count(*) || '' '' || md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM %s AS t', c.oid::regclass))
-	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'r' AND relname NOT IN ('job_checkpoint', 'review_claim_record', 'document_state_source', 'document_state_record');
+	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'r' AND relname NOT IN ('job_checkpoint', 'review_claim_record', 'document_state_source', 'document_state_record', 'alert_state');
 SELECT 'sequence ' || c.relname || '=' || pg_temp.answer(format('SELECT last_value || '' '' || is_called FROM %s', c.oid::regclass))
 	FROM pg_class AS c WHERE relnamespace = 'xmcoh'::regnamespace AND relkind = 'S';
 SELECT 'view ' || c.relname || '=' || pg_temp.answer(format('SELECT count(*) || '' rows'' FROM %s', c.oid::regclass))
