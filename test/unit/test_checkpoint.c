@@ -14,7 +14,7 @@
 #include "train/checkpoint.h"
 #include "xmcoh/random.h"
 
-#define EVALUATION_MODELS 15	/* of five folds: 10 without two, 5 without one */
+#define EVALUATION_MODELS 55	/* of ten folds: 45 without two, 10 without one */
 
 typedef struct fixture
 {
