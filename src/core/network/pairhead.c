@@ -1,6 +1,6 @@
 /* pairhead.c - forward and backward pass of the pair head; see pairhead.h (design section 4, "Pair head") */
 #include "network/pairhead.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "numeric/dense.h"
 
 #include <string.h>

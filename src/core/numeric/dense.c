@@ -3,7 +3,7 @@
  * dense.h
  */
 #include "numeric/dense.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* guidance.c - see guidance.h */
 #include "score/guidance.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 
 xmc_status
 xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *const p[XMC_MODALITIES], const float *s_text,

@@ -1,6 +1,6 @@
 /* adapters.c - changes of low rank to an encoder's layers; see adapters.h (design section 4, "Fine-tuning") */
 #include "text_encoder/adapters.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 
 #include <string.h>
 
