@@ -100,30 +100,82 @@ find_kernels(const kernel *found[3])
 	return n;
 }
 
-#define TILE_MULTIPLE 12			/* rows and columns of a block are a multiple of those of any tile */
-#define BLOCK_BYTES 262144		/* the part of A that passes through B at a time; it stays in the second-level cache */
+static void
+copy_rows(int64_t rows, int64_t columns, const float *from, int64_t from_stride, float *to, int64_t to_stride)
+{
+	for (int64_t r = 0; r < rows; r++)
+		memcpy(to + r * to_stride, from + r * from_stride, (size_t) columns * sizeof(float));
+}
+
+/*
+ * For dot products: copies of rows that start at cache lines, because a vector that is read across two lines is read twice. The rows
+ * of A pass through those of B, so they stay in the second-level cache. The arrays stay within what PostgreSQL allows a function on
+ * the stack beyond its own checks (512 kB).
+ */
+#define ALIGNMENT 16			/* floats of a cache line */
+#define A_VALUES 65536
+#define B_VALUES 24576
+#define WORTH_COPYING 48		/* rows or columns of the result for which a copy is read */
+#define TILE_MULTIPLE 12		/* rows and columns of a block are a multiple of those of any tile */
+
+typedef struct dot_copies
+{
+	float		a[A_VALUES];
+	float		b[B_VALUES];
+} dot_copies;
+
+/* As many rows of the stride as the number of values holds, at least those of a tile. */
+static int64_t
+rows_within(int64_t values, int64_t stride)
+{
+	int64_t		rows = values / stride / TILE_MULTIPLE * TILE_MULTIPLE;
+
+	return rows < TILE_MULTIPLE ? TILE_MULTIPLE : rows;
+}
 
 /* C = alpha A B^T, or is added to C. */
 static xmc_status
 multiply_dots(xmc_ctx *ctx, const kernel *loops, const product *of, int64_t m, int64_t n, const float *a, const float *b, float *c)
 {
-	int64_t		rows = BLOCK_BYTES / (int64_t) sizeof(float) / (of->k + 1);
-	int64_t		columns;
+	dot_copies	copy __attribute__((aligned(64)));
+	int64_t		stride = (of->k + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	int64_t		rows = rows_within(A_VALUES, stride);
+	int64_t		step;
 
-	if (rows < TILE_MULTIPLE)
-		rows = TILE_MULTIPLE;
 	if (rows > m)
 		rows = m;
-	columns = STEP_MULTIPLY_ADDS / (rows * (of->k + 1)) / TILE_MULTIPLE * TILE_MULTIPLE;
-	if (columns < TILE_MULTIPLE)
-		columns = TILE_MULTIPLE;
+	step = rows_within(STEP_MULTIPLY_ADDS, rows * stride);
 	for (int64_t i = 0; i < m; i += rows)
+	{
+		product		block = *of;
+		const float *a_block = a + i * of->lda;
+		bool		copy_b = rows >= WORTH_COPYING && TILE_MULTIPLE * stride <= B_VALUES;
+		int64_t		columns = copy_b ? rows_within(B_VALUES, stride) : step;
+
+		if (rows > m - i)
+			rows = m - i;
+		if (n >= WORTH_COPYING && rows * stride <= A_VALUES)
+		{
+			copy_rows(rows, of->k, a_block, of->lda, copy.a, stride);
+			a_block = copy.a;
+			block.lda = stride;
+		}
 		for (int64_t j = 0; j < n; j += columns)
 		{
+			const float *b_block = b + j * of->ldb;
+
+			if (columns > n - j)
+				columns = n - j;
 			XMC_TRY(xmc_check_stop(ctx));
-			loops->dots(of, m - i < rows ? m - i : rows, n - j < columns ? n - j : columns, a + i * of->lda, b + j * of->ldb,
-						c + i * of->ldc + j);
+			if (copy_b)
+			{
+				copy_rows(columns, of->k, b_block, of->ldb, copy.b, stride);
+				b_block = copy.b;
+				block.ldb = stride;
+			}
+			loops->dots(&block, rows, columns, a_block, b_block, c + i * of->ldc + j);
 		}
+	}
 	return XMC_OK;
 }
 
@@ -139,13 +191,6 @@ typedef struct copies
 	float		b[DEPTH * MOST_COLUMNS];
 	float		c[BLOCK_ROWS * MOST_COLUMNS];
 } copies;
-
-static void
-copy_rows(int64_t rows, int64_t columns, const float *from, int64_t from_stride, float *to, int64_t to_stride)
-{
-	for (int64_t r = 0; r < rows; r++)
-		memcpy(to + r * to_stride, from + r * from_stride, (size_t) columns * sizeof(float));
-}
 
 /* One panel of n columns, which may be fewer than its vectors hold. */
 static void
