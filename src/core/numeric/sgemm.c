@@ -54,6 +54,8 @@ typedef struct kernel
  * a value of A these are nearly all that the processor has. The same for outer products. Each value that is loaded takes part in
  * several multiplications.
  */
+#define AHEAD 2048				/* values of B that are fetched from memory before they are needed; measured */
+
 #define NAME(x) x##_plain
 #define TARGET
 #define LANES 4

@@ -46,10 +46,11 @@ NAME(sum_of)(const NAME(vector) *v)
 
 /*
  * Dot products of `rows` rows of a with `columns` rows of b. Both are constants where the function is inlined, so that the sums stay
- * in registers. Lane l of a sum adds the products at l, l + LANES, l + 2 LANES, ...; values beyond the last count as zero.
+ * in registers. Lane l of a sum adds the products at l, l + LANES, l + 2 LANES, ...; values beyond the last count as zero. `first`:
+ * these rows of b are read for the first time, so the rows that follow are fetched from memory.
  */
 TARGET static inline __attribute__((always_inline)) void
-NAME(dot_tile)(const product *of, const float *a, const float *b, float *c, const int rows, const int columns)
+NAME(dot_tile)(const product *of, const float *a, const float *b, float *c, const bool first, const int rows, const int columns)
 {
 	int64_t		whole = of->k - of->k % LANES;
 	size_t		rest = (size_t) (of->k - whole) * sizeof(float);
@@ -60,7 +61,11 @@ NAME(dot_tile)(const product *of, const float *a, const float *b, float *c, cons
 		NAME(vector) y[DOT_COLUMNS];
 
 		for (int j = 0; j < columns; j++)
+		{
 			y[j] = *(const NAME(vector) *) (b + j * of->ldb + p);
+			if (first)
+				__builtin_prefetch(b + j * of->ldb + p + AHEAD);
+		}
 		for (int i = 0; i < rows; i++)
 		{
 			NAME(vector) x = *(const NAME(vector) *) (a + i * of->lda + p);
@@ -124,7 +129,8 @@ NAME(dots)(const product *of, int64_t m, int64_t n, const float *a, const float 
 			const float *x = a + i * of->lda;
 			float	   *z = c + i * of->ldc + j;
 
-#define TILE(rows) case rows: full ? NAME(dot_tile)(of, x, y, z, rows, DOT_COLUMNS) : NAME(dot_tile)(of, x, y, z, rows, 1); break
+#define TILE(rows) case rows: full ? NAME(dot_tile)(of, x, y, z, g == 0, rows, DOT_COLUMNS) : \
+	NAME(dot_tile)(of, x, y, z, false, rows, 1); break
 			switch (m * (g + 1) / groups - i)
 			{
 					TILE(1);
@@ -183,7 +189,8 @@ NAME(outer)(const product *of, const panel *p)
 	{
 		int64_t		i = p->m * g / groups;
 
-#define TILE(rows) case rows: p->wide ? NAME(outer_tile)(of, p, i, rows, OUTER_VECTORS) : NAME(outer_tile)(of, p, i, rows, 1); break
+#define TILE(rows) case rows: p->wide ? NAME(outer_tile)(of, p, i, rows, OUTER_VECTORS) : \
+	NAME(outer_tile)(of, p, i, rows, 1); break
 		switch (p->m * (g + 1) / groups - i)
 		{
 				TILE(1);
