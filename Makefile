@@ -94,11 +94,28 @@ REGRESS_PREP = build/regress build/isolation
 
 PKG_CONFIG ?= pkg-config
 
+# Debian's folder of libraries for this machine, such as x86_64-linux-gnu.
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+# A backend must stay single-threaded, so xmcoh uses the serial OpenBLAS. A session loads the library at its first backward pass
+# (src/pg/base/blas.c), by its own path: the plain name finds the BLAS that the machine's alternatives choose. Programs without
+# a server are linked with the library. OPENBLAS_LIBDIR and OPENBLAS_INCLUDEDIR override the path.
+OPENBLAS_LIBDIR ?= $(firstword \
+	$(shell $(PKG_CONFIG) --variable=libdir openblas-serial 2>/dev/null) \
+	$(patsubst %/libopenblas.so,%,$(wildcard /usr/lib/$(MULTIARCH)/openblas-serial/libopenblas.so)))
+OPENBLAS_INCLUDEDIR ?= $(firstword \
+	$(shell $(PKG_CONFIG) --variable=includedir openblas-serial 2>/dev/null) \
+	$(patsubst %/cblas.h,%,$(wildcard /usr/include/$(MULTIARCH)/openblas-serial/cblas.h)))
+
+BLAS_CFLAGS = $(if $(OPENBLAS_INCLUDEDIR),-I$(OPENBLAS_INCLUDEDIR))
+BLAS_LIBS = -L$(OPENBLAS_LIBDIR) -Wl,-rpath,$(OPENBLAS_LIBDIR) -lopenblas
 ICU_FLAGS = $(shell $(PKG_CONFIG) --cflags icu-uc icu-i18n)
 ICU_LIBRARIES = $(shell $(PKG_CONFIG) --libs icu-uc icu-i18n)
 
 define need_libraries
-$(if $(shell $(PKG_CONFIG) --exists icu-uc icu-i18n && echo yes),,$(error ICU is missing: install pkg-config and libicu-dev))
+$(if $(OPENBLAS_LIBDIR),,$(error the serial OpenBLAS is missing: install libopenblas-serial-dev, or say where it is with \
+	OPENBLAS_LIBDIR= and OPENBLAS_INCLUDEDIR=))$(if $(shell $(PKG_CONFIG) --exists icu-uc icu-i18n && echo yes),,$(error \
+	ICU is missing: install pkg-config and libicu-dev))
 endef
 
 # ---- flags ----
@@ -158,6 +175,7 @@ house-picture: $(OBJS) $(CLI_OBJECTS)
 src/core/%.o: override CFLAGS += -fvisibility=hidden
 src/core/%.o: override CPPFLAGS += -Isrc/core
 src/pg/%.o: override CPPFLAGS += -Isrc/pg
+src/pg/base/blas.o: override CPPFLAGS += $(BLAS_CFLAGS) -DXMCOH_OPENBLAS='"$(OPENBLAS_LIBDIR)/libopenblas.so.0"'
 $(OBJS): $(ALL_HEADERS)
 xmcoh$(DLSUFFIX): xmcoh.map
 
@@ -181,8 +199,8 @@ build build/unit build/unit-asan build/fuzz build/bench build/encoder build/cli 
 
 # ---- the core alone ----
 
-TOOL_CFLAGS = $(C_DIALECT) $(WARNINGS) -g -Iinclude -Isrc/core $(ICU_FLAGS)
-TOOL_LIBS = $(ICU_LIBRARIES) -lm
+TOOL_CFLAGS = $(C_DIALECT) $(WARNINGS) -g -Iinclude -Isrc/core $(BLAS_CFLAGS) $(ICU_FLAGS)
+TOOL_LIBS = -Wl,--as-needed $(BLAS_LIBS) $(ICU_LIBRARIES) -lm
 ASAN_OPTIMISATION = -O1 -fopenmp-simd
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CORE_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/core/%.o)
@@ -210,7 +228,7 @@ build/asan/numeric/sgemm.o: ASAN_OPTIMISATION = $(OPTIMISATION)
 
 UNIT_TESTS := $(sort $(wildcard test/unit/test_*.c))
 BENCHES := $(sort $(wildcard test/bench/bench_*.c))
-TEST_HEADERS := $(wildcard test/*/*.h)
+TEST_HEADERS := $(wildcard test/*.h test/*/*.h)
 
 build/unit/%: test/unit/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/unit
 	$(CC) $(TOOL_CFLAGS) -O1 $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
@@ -222,22 +240,9 @@ build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
 # These tests compile a file of the core anew.
 build/unit/test_additive_fit build/unit-asan/test_additive_fit: src/core/train/additive_fit.c
 build/unit/test_sgemm build/unit-asan/test_sgemm: src/core/numeric/sgemm.c
-build/unit/test_additive_fit build/unit-asan/test_additive_fit: TOOL_CFLAGS += -fopenmp-simd
-# What `make bench` compares the products of matrices with. OPENBLAS_LIBDIR and OPENBLAS_INCLUDEDIR say where it is elsewhere.
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-OPENBLAS_LIBDIR ?= /usr/lib/$(MULTIARCH)/openblas-serial
-OPENBLAS_INCLUDEDIR ?= /usr/include/$(MULTIARCH)/openblas-serial
-BLAS_CFLAGS = -I$(OPENBLAS_INCLUDEDIR)
-BLAS_LIBS = -L$(OPENBLAS_LIBDIR) -Wl,-rpath,$(OPENBLAS_LIBDIR) -lopenblas
-
-$(OPENBLAS_LIBDIR)/libopenblas.so:
-	@bash test/setup.sh libopenblas-serial-dev
-build/bench/bench_train build/bench/bench_embed: | $(OPENBLAS_LIBDIR)/libopenblas.so
-
+build/unit/test_additive_fit build/unit-asan/test_additive_fit build/unit/test_sgemm build/unit-asan/test_sgemm: TOOL_CFLAGS += -fopenmp-simd
 # bench_train counts every matrix product of the core.
-build/bench/bench_train build/bench/bench_embed: TOOL_CFLAGS += $(BLAS_CFLAGS)
-build/bench/bench_train build/bench/bench_embed: TOOL_LIBS += $(BLAS_LIBS)
-build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=xmc_sgemm
+build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=xmc_sgemm,--wrap=xmc_sgemm_forward
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 

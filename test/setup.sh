@@ -6,7 +6,7 @@ set -euo pipefail
 major=${PG_MAJOR:-15}
 packages=(
 	gcc make pkg-config libc6-dev
-	libicu-dev zlib1g-dev libpq-dev
+	libicu-dev libopenblas-serial-dev zlib1g-dev libpq-dev
 	postgresql-common "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major"
 	libcmocka-dev libasan8 libubsan1 clang libclang-rt-dev
 	"postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl

@@ -1,15 +1,17 @@
 /*
  * sgemm.c - the product of two matrices; see sgemm.h
  *
- * Two kinds of loops. Where B is transposed, the rows of both operands are contiguous in memory: a value of the result is one dot
- * product, and the weights of a layer are read in place, so few rows cost little. Otherwise a row of B, times a number of A, is added
- * to a row of the result (outer products).
+ * Where B is transposed, the rows of both operands are contiguous in memory: a value of the result is one dot product, and the
+ * weights of a layer are read in place, so few rows cost little (sgemm_kernel.h). Otherwise rows of B, times values of A, are added
+ * to a row of the result; a BLAS is several times as fast there, from 8 x 8 x 8 on (measured), so the backward pass takes that of
+ * the context.
  */
 #include "numeric/sgemm.h"
+#include "numeric/vector.h"
 
 #include <string.h>
 
-#define STEP_MULTIPLY_ADDS INT64_C(50000000)	/* between two calls of the stop callback: 10 ms on a slow processor */
+#define STEP_MULTIPLY_ADDS INT64_C(50000000)	/* between two calls of the stop callback: 40 ms on a slow processor */
 
 /* The operands of one product, as the loops read them. */
 typedef struct product
@@ -22,37 +24,14 @@ typedef struct product
 	bool		add;			/* to C; otherwise C is set */
 } product;
 
-/* A panel of C: m rows and few columns, to which outer products are added. Value (i, p) of A stands at i row + p step. */
-typedef struct panel
-{
-	bool		wide;			/* several vectors of columns, or one */
-	bool		add;
-	int64_t		m;
-	int64_t		k;
-	const float *a;
-	int64_t		row;
-	int64_t		step;
-	const float *b;				/* (k, columns), rows ldb apart */
-	int64_t		ldb;
-	float	   *c;
-	int64_t		ldc;
-} panel;
-
 typedef float four_lanes __attribute__((vector_size(16), aligned(4), may_alias));
 
-/* The loops for one kind of processor: see sgemm_kernel.h. */
-typedef struct kernel
-{
-	void		(*dots) (const product *of, int64_t m, int64_t n, const float *a, const float *b, float *c);
-	void		(*outer) (const product *of, const panel *p);
-	int64_t		lanes;			/* columns of a narrow panel */
-	int64_t		columns;		/* columns of a wide one */
-} kernel;
+/* The dot products of m rows of A and n rows of B, by one kind of processor: see sgemm_kernel.h. */
+typedef void (*kernel) (const product *of, int64_t m, int64_t n, const float *a, const float *b, float *c);
 
 /*
  * A tile of dot products has DOT_ROWS DOT_COLUMNS sums, each a vector register; with DOT_COLUMNS registers for values of B and one for
- * a value of A these are nearly all that the processor has. The same for outer products. Each value that is loaded takes part in
- * several multiplications.
+ * a value of A these are nearly all that the processor has. Each value that is loaded takes part in several multiplications.
  */
 #define AHEAD 2048				/* values of B that are fetched from memory before they are needed; measured */
 
@@ -61,8 +40,6 @@ typedef struct kernel
 #define LANES 4
 #define DOT_ROWS 4
 #define DOT_COLUMNS 2
-#define OUTER_ROWS 4
-#define OUTER_VECTORS 2
 #include "numeric/sgemm_kernel.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -71,8 +48,6 @@ typedef struct kernel
 #define LANES 8
 #define DOT_ROWS 4
 #define DOT_COLUMNS 3
-#define OUTER_ROWS 6
-#define OUTER_VECTORS 2
 #include "numeric/sgemm_kernel.h"
 
 #define NAME(x) x##_avx512
@@ -80,25 +55,23 @@ typedef struct kernel
 #define LANES 16
 #define DOT_ROWS 6
 #define DOT_COLUMNS 4
-#define OUTER_ROWS 6
-#define OUTER_VECTORS 4
 #include "numeric/sgemm_kernel.h"
 #endif
 
 /* The loops that this processor can run, the fastest first. */
 static int
-find_kernels(const kernel *found[3])
+find_kernels(kernel found[3])
 {
 	int			n = 0;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
 		__builtin_cpu_supports("avx512dq"))
-		found[n++] = &kernel_avx512;
+		found[n++] = dots_avx512;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-		found[n++] = &kernel_avx2;
+		found[n++] = dots_avx2;
 #endif
-	found[n++] = &kernel_plain;
+	found[n++] = dots_plain;
 	return n;
 }
 
@@ -137,7 +110,7 @@ rows_within(int64_t values, int64_t stride)
 
 /* C = alpha A B^T, or is added to C. */
 static xmc_status
-multiply_dots(xmc_ctx *ctx, const kernel *loops, const product *of, int64_t m, int64_t n, const float *a, const float *b, float *c)
+multiply_dots(xmc_ctx *ctx, kernel dots, const product *of, int64_t m, int64_t n, const float *a, const float *b, float *c)
 {
 	dot_copies	copy __attribute__((aligned(64)));
 	int64_t		stride = (of->k + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -175,101 +148,96 @@ multiply_dots(xmc_ctx *ctx, const kernel *loops, const product *of, int64_t m, i
 				b_block = copy.b;
 				block.ldb = stride;
 			}
-			loops->dots(&block, rows, columns, a_block, b_block, c + i * of->ldc + j);
+			dots(&block, rows, columns, a_block, b_block, c + i * of->ldc + j);
 		}
 	}
 	return XMC_OK;
 }
 
-/* For outer products: values of A and B that are read at a time, copied where they are far apart. */
-#define DEPTH 256
-#define BLOCK_ROWS 96
-#define MOST_COLUMNS 64
-#define FEW_ROWS 12				/* with fewer, copying costs more than reading in place */
-
-typedef struct copies
+/*
+ * C = C + alpha op(A) B. Value (i, p) of op(A) stands at i row + p step. A value of C adds its products in the order of p, so its last
+ * bits do not depend on the tiles of multiply_tiles.
+ */
+XMC_FOR_THIS_PROCESSOR static void
+add_rows(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t row, int64_t step, const float *b, int64_t ldb, float *c,
+		 int64_t ldc)
 {
-	float		a[DEPTH * BLOCK_ROWS];	/* (k, BLOCK_ROWS) */
-	float		b[DEPTH * MOST_COLUMNS];
-	float		c[BLOCK_ROWS * MOST_COLUMNS];
-} copies;
-
-/* One panel of n columns, which may be fewer than its vectors hold. */
-static void
-multiply_panel(const kernel *loops, const product *of, panel p, int64_t n, copies *copy)
-{
-	int64_t		whole = p.wide ? loops->columns : loops->lanes;
-	float	   *c = p.c;
-
-	if (n < whole || p.m >= FEW_ROWS)
+	for (int64_t i = 0; i < m; i++)
 	{
-		for (int64_t r = 0; n < whole && r < p.k; r++)
-			memset(copy->b + r * whole + n, 0, (size_t) (whole - n) * sizeof(float));
-		copy_rows(p.k, n, p.b, p.ldb, copy->b, whole);
-		p.b = copy->b;
-		p.ldb = whole;
-	}
-	if (n < whole)
-	{
-		for (int64_t r = 0; r < p.m; r++)
-			memset(copy->c + r * whole, 0, (size_t) whole * sizeof(float));
-		if (p.add)
-			copy_rows(p.m, n, c, p.ldc, copy->c, whole);
-		p.c = copy->c;
-		p.ldc = whole;
-	}
-	loops->outer(of, &p);
-	if (n < whole)
-		copy_rows(p.m, n, copy->c, whole, c, of->ldc);
-}
+		const float *x = a + i * row;
+		const float *y = b;
+		float	   *z = c + i * ldc;
+		int64_t		p = 0;
 
-/* C = alpha op(A) B, or is added to C; op(A) is A^T where `transposed`. */
-static xmc_status
-multiply_outer(xmc_ctx *ctx, const kernel *loops, const product *of, bool transposed, int64_t m, int64_t n, const float *a,
-			   const float *b, float *c)
-{
-	copies		copy;
-
-	for (int64_t first = 0; first < of->k; first += DEPTH)
-		for (int64_t i = 0; i < m; i += BLOCK_ROWS)
+		for (; p + 4 <= k; p += 4, x += 4 * step, y += 4 * ldb)
 		{
-			panel		p = {.add = of->add || first > 0,.m = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS,
-				.k = of->k - first < DEPTH ? of->k - first : DEPTH,.ldb = of->ldb,.ldc = of->ldc,.row = of->lda,.step = 1,
-				.a = a + i * of->lda + first
-			};
-			int64_t		width;
+			float		x0 = alpha * x[0];
+			float		x1 = alpha * x[step];
+			float		x2 = alpha * x[2 * step];
+			float		x3 = alpha * x[3 * step];
 
-			if (transposed)
-			{
-				p.a = a + first * of->lda + i;
-				p.row = 1;
-				p.step = of->lda;
-				if (n > loops->columns)
-				{
-					copy_rows(p.k, p.m, p.a, of->lda, copy.a, BLOCK_ROWS);
-					p.a = copy.a;
-					p.step = BLOCK_ROWS;
-				}
-			}
-			for (int64_t j = 0; j < n; j += width)
-			{
-				if (j % 1024 == 0)
-					XMC_TRY(xmc_check_stop(ctx));
-				p.wide = n - j > 2 * loops->lanes || n - j >= loops->columns;
-				width = p.wide ? loops->columns : loops->lanes;
-				p.b = b + first * of->ldb + j;
-				p.c = c + i * of->ldc + j;
-				multiply_panel(loops, of, p, n - j < width ? n - j : width, &copy);
-			}
+#pragma omp simd
+			for (int64_t j = 0; j < n; j++)
+				z[j] = z[j] + x0 * y[j] + x1 * y[ldb + j] + x2 * y[2 * ldb + j] + x3 * y[3 * ldb + j];
 		}
+		for (; p < k; p++, x += step, y += ldb)
+		{
+			float		x0 = alpha * x[0];
+
+#pragma omp simd
+			for (int64_t j = 0; j < n; j++)
+				z[j] = z[j] + x0 * y[j];
+		}
+	}
+}
+
+/* C = C + alpha op(A) B, in tiles between which the stop callback is called; `gemm` may be NULL. */
+static xmc_status
+multiply_tiles(xmc_ctx *ctx, xmc_gemm gemm, xmc_transpose transpose_a, int64_t m, int64_t n, int64_t k, float alpha,
+			   const float *a, int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc)
+{
+	int64_t		m_tile = m;
+	int64_t		n_tile = n;
+	int64_t		k_tile = k;
+	int64_t		row = transpose_a ? 1 : lda;
+	int64_t		step = transpose_a ? lda : 1;
+
+	/*
+	 * Halve the longest side until the tile is small enough. The tile stays near a cube, so a BLAS copies the fewest values per
+	 * multiplication. If only rows were cut, B would be copied again for every few rows.
+	 */
+	while (m_tile * n_tile * k_tile > STEP_MULTIPLY_ADDS)
+	{
+		int64_t    *longest = m_tile >= n_tile && m_tile >= k_tile ? &m_tile : n_tile >= k_tile ? &n_tile : &k_tile;
+
+		*longest = (*longest + 1) / 2;
+	}
+	for (int64_t i = 0; i < m; i += m_tile)
+		for (int64_t j = 0; j < n; j += n_tile)
+			for (int64_t p = 0; p < k; p += k_tile)
+			{
+				int64_t		rows = m - i < m_tile ? m - i : m_tile;
+				int64_t		columns = n - j < n_tile ? n - j : n_tile;
+				int64_t		depth = k - p < k_tile ? k - p : k_tile;
+				const float *x = a + i * row + p * step;
+				const float *y = b + p * ldb + j;
+				float	   *z = c + i * ldc + j;
+
+				XMC_TRY(xmc_check_stop(ctx));
+				if (gemm)
+					XMC_TRY(gemm(ctx, transpose_a, XMC_PLAIN, rows, columns, depth, alpha, x, lda, y, ldb, 1, z, ldc));
+				else
+					add_rows(rows, columns, depth, alpha, x, row, step, y, ldb, z, ldc);
+			}
 	return XMC_OK;
 }
 
 static xmc_status
-multiply(xmc_ctx *ctx, const kernel *loops, xmc_transpose transpose_a, xmc_transpose transpose_b, int64_t m, int64_t n, int64_t k,
-		 float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+multiply(xmc_ctx *ctx, kernel dots, xmc_gemm gemm, xmc_transpose transpose_a, xmc_transpose transpose_b, int64_t m, int64_t n,
+		 int64_t k, float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
 	product		of = {.k = k,.lda = lda,.ldb = ldb,.ldc = ldc,.alpha = alpha,.add = beta != 0};
+	bool		dot;
 
 	if (m < 0 || n < 0 || k < 0 || m > INT32_MAX || n > INT32_MAX || k > INT32_MAX ||
 		lda < (transpose_a ? m : k) || ldb < (transpose_b ? k : n) || ldc < n ||
@@ -277,24 +245,35 @@ multiply(xmc_ctx *ctx, const kernel *loops, xmc_transpose transpose_a, xmc_trans
 		return xmc_fail(ctx, XMC_BAD_INPUT,
 						"matrix product (%lld, %lld, %lld) with strides %lld, %lld, %lld does not fit",
 						(long long) m, (long long) n, (long long) k, (long long) lda, (long long) ldb, (long long) ldc);
-	/* C = beta C, unless the product sets C or adds to C as C is */
-	for (int64_t i = 0; i < m && (k == 0 || (beta != 0 && beta != 1)); i++)
+	/* One column without gaps is also a row. */
+	dot = k > 0 && !transpose_a && (transpose_b || (n == 1 && ldb == 1));
+	/* C = beta C, unless C is set by dot products or stays as C is */
+	for (int64_t i = 0; i < m && (beta != 0 ? beta != 1 : !dot); i++)
 		for (int64_t j = 0; j < n; j++)
 			c[i * ldc + j] = beta != 0 ? beta * c[i * ldc + j] : 0;
 	if (m == 0 || n == 0 || k == 0)
 		return XMC_OK;
-	/* One column without gaps is also a row. */
-	if (!transpose_a && (transpose_b || (n == 1 && ldb == 1)))
-		return multiply_dots(ctx, loops, &of, m, n, a, b, c);
-	return multiply_outer(ctx, loops, &of, transpose_a, m, n, a, b, c);
+	if (dot)
+		return multiply_dots(ctx, dots, &of, m, n, a, b, c);
+	return multiply_tiles(ctx, gemm, transpose_a, m, n, k, alpha, a, lda, b, ldb, c, ldc);
 }
 
 xmc_status
 xmc_sgemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, int64_t m, int64_t n, int64_t k,
 		  float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-	const kernel *loops[3];
+	kernel		dots[3];
 
-	(void) find_kernels(loops);
-	return multiply(ctx, loops[0], transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+	(void) find_kernels(dots);
+	return multiply(ctx, dots[0], ctx->gemm, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+xmc_status
+xmc_sgemm_forward(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, int64_t m, int64_t n, int64_t k,
+				  float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+{
+	kernel		dots[3];
+
+	(void) find_kernels(dots);
+	return multiply(ctx, dots[0], NULL, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }

@@ -1,6 +1,6 @@
 /*
- * sgemm_kernel.h - the inner loops of sgemm.c for one kind of processor. sgemm.c includes this file once for each kind, with these
- * macros: NAME(x), TARGET, LANES (floats of a vector register), DOT_ROWS, DOT_COLUMNS, OUTER_ROWS, OUTER_VECTORS.
+ * sgemm_kernel.h - the dot products of sgemm.c for one kind of processor. sgemm.c includes this file once for each kind, with these
+ * macros: NAME(x), TARGET, LANES (floats of a vector register), DOT_ROWS, DOT_COLUMNS.
  *
  * A value of the result is computed in the same order whatever the number of rows and columns and wherever the value stands.
  */
@@ -148,70 +148,8 @@ NAME(dots)(const product *of, int64_t m, int64_t n, const float *a, const float 
 	}
 }
 
-/* `rows` rows and `vectors` vectors of columns of a panel. A sum adds the products in the order of p. */
-TARGET static inline __attribute__((always_inline)) void
-NAME(outer_tile)(const product *of, const panel *in, int64_t first, const int rows, const int vectors)
-{
-	const float *a = in->a + first * in->row;
-	const float *b = in->b;
-	NAME(vector) sum[OUTER_ROWS][OUTER_VECTORS] = {{{0}}};
-
-	for (int64_t p = 0; p < in->k; p++)
-	{
-		NAME(vector) y[OUTER_VECTORS];
-
-		for (int j = 0; j < vectors; j++)
-			y[j] = *(const NAME(vector) *) (b + j * LANES);
-		for (int i = 0; i < rows; i++)
-			for (int j = 0; j < vectors; j++)
-				sum[i][j] += a[i * in->row] * y[j];
-		a += in->step;
-		b += in->ldb;
-	}
-	for (int i = 0; i < rows; i++)
-		for (int j = 0; j < vectors; j++)
-		{
-			NAME(vector) *c = (NAME(vector) *) (in->c + (first + i) * in->ldc + j * LANES);
-			NAME(vector) value = of->alpha * sum[i][j];
-
-			if (in->add)
-				value += *c;
-			*c = value;
-		}
-}
-
-TARGET static void
-NAME(outer)(const product *of, const panel *p)
-{
-	int64_t		groups = (p->m + OUTER_ROWS - 1) / OUTER_ROWS;
-
-	for (int64_t g = 0; g < groups; g++)
-	{
-		int64_t		i = p->m * g / groups;
-
-#define TILE(rows) case rows: p->wide ? NAME(outer_tile)(of, p, i, rows, OUTER_VECTORS) : \
-	NAME(outer_tile)(of, p, i, rows, 1); break
-		switch (p->m * (g + 1) / groups - i)
-		{
-				TILE(1);
-				TILE(2);
-				TILE(3);
-				TILE(4);
-#if OUTER_ROWS >= 6
-				TILE(5);
-				TILE(6);
-#endif
-		}
-#undef TILE
-	}
-}
-
-static const kernel NAME(kernel) = {NAME(dots), NAME(outer), LANES, LANES * OUTER_VECTORS};
-
 #undef NAME
 #undef TARGET
 #undef LANES
 #undef DOT_ROWS
 #undef DOT_COLUMNS
-#undef OUTER_ROWS
-#undef OUTER_VECTORS
