@@ -104,8 +104,9 @@ PKG_CONFIG ?= pkg-config
 # Debian's folder of libraries for this machine, such as x86_64-linux-gnu.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-# A backend must stay single-threaded, so xmcoh uses the serial OpenBLAS. The library is linked by its own path: the plain name
-# finds the BLAS that the machine's alternatives choose. OPENBLAS_LIBDIR and OPENBLAS_INCLUDEDIR override the path.
+# A backend must stay single-threaded, so xmcoh uses the serial OpenBLAS. A session loads the library at its first backward pass
+# (src/pg/base/blas.c), by its own path: the plain name finds the BLAS that the machine's alternatives choose. Programs without
+# a server are linked with the library. OPENBLAS_LIBDIR and OPENBLAS_INCLUDEDIR override the path.
 OPENBLAS_LIBDIR ?= $(firstword \
 	$(shell $(PKG_CONFIG) --variable=libdir openblas-serial 2>/dev/null) \
 	$(patsubst %/libopenblas.so,%,$(wildcard /usr/lib/$(MULTIARCH)/openblas-serial/libopenblas.so)))
@@ -132,10 +133,10 @@ C_DIALECT = -std=gnu11
 # of the inner loops; no value changes. -fopenmp-simd obeys `#pragma omp simd` only: no threads, no library.
 OPTIMISATION = -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
 
-PG_CPPFLAGS = -Iinclude -isystem $(shell $(PG_CONFIG) --includedir-server) $(BLAS_CFLAGS) $(ICU_FLAGS)
+PG_CPPFLAGS = -Iinclude -isystem $(shell $(PG_CONFIG) --includedir-server) $(ICU_FLAGS)
 PG_CFLAGS = $(C_DIALECT) $(OPTIMISATION) $(WARNINGS) -Wno-declaration-after-statement
 # The library exports only xmcoh_* and PostgreSQL's entry points: see xmcoh.map.
-SHLIB_LINK = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
+SHLIB_LINK = $(ICU_LIBRARIES) -lm -Wl,--version-script=xmcoh.map
 
 PG_CONFIG ?= pg_config
 # Goals that need no server headers. A plain `make` has no goal and builds the extension.
@@ -185,6 +186,7 @@ house-picture: $(OBJS) $(CLI_OBJECTS)
 src/core/%.o: override CFLAGS += -fvisibility=hidden
 src/core/%.o: override CPPFLAGS += -Isrc/core
 src/pg/%.o: override CPPFLAGS += -Isrc/pg
+src/pg/base/blas.o: override CPPFLAGS += $(BLAS_CFLAGS) -DXMCOH_OPENBLAS='"$(OPENBLAS_LIBDIR)/libopenblas.so.0"'
 $(OBJS): $(ALL_HEADERS)
 xmcoh$(DLSUFFIX): xmcoh.map
 
@@ -212,7 +214,8 @@ build build/unit build/unit-asan build/fuzz build/bench build/encoder build/cli 
 # ---- the core alone ----
 
 TOOL_CFLAGS = $(C_DIALECT) $(WARNINGS) -g -Iinclude -Isrc/core $(BLAS_CFLAGS) $(ICU_FLAGS)
-TOOL_LIBS = $(BLAS_LIBS) $(ICU_LIBRARIES) -lm
+TOOL_LIBS = -Wl,--as-needed $(BLAS_LIBS) $(ICU_LIBRARIES) -lm
+ASAN_OPTIMISATION = -O1 -fopenmp-simd
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CORE_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/core/%.o)
 ASAN_OBJECTS := $(CORE_SOURCES:src/core/%.c=build/asan/%.o)
@@ -225,19 +228,21 @@ build/core/%.o: src/core/%.c $(ALL_HEADERS)
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) -c $< -o $@
 build/asan/%.o: src/core/%.c $(ALL_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(TOOL_CFLAGS) -O1 -fopenmp-simd $(SANITIZE) -c $< -o $@
+	$(CC) $(TOOL_CFLAGS) $(ASAN_OPTIMISATION) $(SANITIZE) -c $< -o $@
 build/libxmcoh_core.a: $(CORE_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
 build/libxmcoh_core_asan.a: $(ASAN_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
+# The products of matrices take most of the time of training, so they are optimised with sanitizers, too.
+build/asan/numeric/sgemm.o: ASAN_OPTIMISATION = $(OPTIMISATION)
 
 # ---- unit tests, benchmarks: one program per file ----
 
 UNIT_TESTS := $(sort $(wildcard test/unit/test_*.c))
 BENCHES := $(sort $(wildcard test/bench/bench_*.c))
-TEST_HEADERS := $(wildcard test/*/*.h)
+TEST_HEADERS := $(wildcard test/*.h test/*/*.h)
 
 build/unit/%: test/unit/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/unit
 	$(CC) $(TOOL_CFLAGS) -Itest/unit -O1 $< -o $@ build/libxmcoh_core.a -lcmocka $(TOOL_LIBS)
@@ -246,11 +251,12 @@ build/unit-asan/%: test/unit/%.c build/libxmcoh_core_asan.a $(TEST_HEADERS) | bu
 # cron.c belongs to the PostgreSQL side but is plain C.
 build/unit/test_cron build/unit-asan/test_cron: src/pg/schedule/cron.c src/pg/schedule/cron.h
 build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
-# The test compiles a file of the core anew.
+# These tests compile a file of the core anew.
 build/unit/test_additive_fit build/unit-asan/test_additive_fit: src/core/train/additive_fit.c
-build/unit/test_additive_fit build/unit-asan/test_additive_fit: TOOL_CFLAGS += -fopenmp-simd
-# The benchmark counts every matrix product of the core.
-build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=cblas_sgemm
+build/unit/test_sgemm build/unit-asan/test_sgemm: src/core/numeric/sgemm.c
+build/unit/test_additive_fit build/unit-asan/test_additive_fit build/unit/test_sgemm build/unit-asan/test_sgemm: TOOL_CFLAGS += -fopenmp-simd
+# bench_train counts every matrix product of the core.
+build/bench/bench_train: TOOL_LIBS += -Wl,--wrap=xmc_sgemm,--wrap=xmc_sgemm_forward
 build/bench/%: test/bench/%.c build/libxmcoh_core.a $(TEST_HEADERS) | build/bench
 	$(CC) $(TOOL_CFLAGS) $(OPTIMISATION) $< -o $@ build/libxmcoh_core.a $(TOOL_LIBS)
 

@@ -25,6 +25,19 @@ typedef enum xmc_status
 	XMC_CHANGED					/* the checkpoint is of other documents, options or shards (checkpoint.h) */
 } xmc_status;
 
+struct xmc_ctx;
+
+typedef enum xmc_transpose
+{
+	XMC_PLAIN = 0,
+	XMC_TRANSPOSED = 1
+} xmc_transpose;
+
+/* A BLAS: C = alpha op(A) op(B) + beta C, with the arguments of xmc_sgemm (numeric/sgemm.h), which has checked them. */
+typedef xmc_status (*xmc_gemm) (struct xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b,
+								int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+								const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
 typedef struct xmc_ctx
 {
 	void	   *(*alloc) (void *arg, size_t size);	/* 16-byte aligned, uninitialised; NULL when out of memory */
@@ -35,6 +48,7 @@ typedef struct xmc_ctx
 	 */
 	bool		(*stop) (void *arg);
 	void	   *arg;			/* passed to all three */
+	xmc_gemm	gemm;			/* for products of the backward pass; NULL: the core uses a plain loop */
 	char		message[512];	/* the error, when a status is not XMC_OK */
 } xmc_ctx;
 

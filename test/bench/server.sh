@@ -25,6 +25,8 @@ row "$(sql -c "SELECT bench.warm_coherence(4000)")"
 row "$(sql -c "SELECT bench.warm_coherence(4000, 'p99')")"
 sql -c "SELECT bench.warm_explain(1000)" | while IFS= read -r line; do row "$line"; done
 
+row "$(sql -c "SELECT bench.warm_loose(500)")"
+
 # Each first call is in a session of its own: it loads the library, looks the model up and maps its cache file; the median of some.
 first=$(for _ in 1 2 3 4 5 6 7 8 9 10 11; do sql -c "SELECT bench.first_call()"; done | sort -t' ' -n)
 median=$(sed -n 6p <<<"$first")

@@ -192,10 +192,9 @@ $session->query(caught(3));
 like($session->{stderr}, qr/NOTICE:  caught 3$/, 'in one transaction: an error each time, and the right answer after it');
 $session->{stderr} = '';
 is($session->query_safe('SELECT pg_backend_pid()'), $pid, 'the session is the same');
-# An error raised inside a matrix product leaves resources of BLAS allocated. A session is ended after too many such errors.
-($status, $out, $err) = $node->psql('postgres', caught(30));
-is($status, 2, 'a session that loses its files again and again is ended');
-like($err, qr/FATAL:  could not read mapped file/, 'which it is told');
+$session->query(caught(200));
+like($session->{stderr}, qr/NOTICE:  caught 200$/, 'a session that loses its files again and again goes on');
+$session->{stderr} = '';
 is($bystander->query_safe($ask), $answer, 'others go on');
 unlike(slurp_file($node->logfile, $log_start), qr/terminated by signal|PANIC|reinitializing/, 'nothing of all that harmed the server');
 

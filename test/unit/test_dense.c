@@ -1,4 +1,4 @@
-/* test_dense.c - the parts of text encoders: row-independent linear layer, GELU, softmax, layer norm, attention */
+/* test_dense.c - the parts of text encoders: GELU, softmax, layer norm, attention */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "counting.h"
 #include "numeric/dense.h"
-#include "numeric/row_linear.h"
 
 static float *
 random_values(xmc_random *random, int64_t n)
@@ -21,68 +19,6 @@ random_values(xmc_random *random, int64_t n)
 	for (int64_t k = 0; k < n; k++)
 		value[k] = (float) (2 * xmc_random_uniform(random) - 1);
 	return value;
-}
-
-/* Against sums in double, and every row alone against the row in a product of many. */
-static void
-test_row_linear(void **state)
-{
-	static const int64_t shapes[][2] = {{16, 48}, {384, 32}, {13, 7}, {8, 3}, {7, 1}, {1, 5}, {100, 100}, {1536, 20}};
-	xmc_ctx		ctx = xmc_ctx_malloc();
-	xmc_random	random;
-
-	(void) state;
-	xmc_random_seed(&random, 1);
-	for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
-	{
-		enum
-		{
-			ROWS = 101
-		};
-		int64_t		inputs = shapes[s][0];
-		int64_t		outputs = shapes[s][1];
-		float	   *x = random_values(&random, ROWS * inputs);
-		float	   *w = random_values(&random, outputs * inputs);
-		float	   *bias = random_values(&random, outputs);
-		float	   *y = random_values(&random, ROWS * outputs);
-		float	   *other = random_values(&random, ROWS * outputs);
-
-		assert_int_equal(xmc_row_linear(&ctx, ROWS, inputs, outputs, x, w, bias, y), XMC_OK);
-		for (int64_t r = 0; r < ROWS; r++)
-			for (int64_t o = 0; o < outputs; o++)
-				assert_true(fabs(y[r * outputs + o] - xmc_dot(inputs, x + r * inputs, w + o * inputs) - bias[o]) <
-							1e-6 * (double) inputs + 1e-6);
-		for (int64_t rows = 1; rows < ROWS; rows++)
-		{
-			int64_t		first = rows * 7 % (ROWS - rows + 1);
-
-			assert_int_equal(xmc_row_linear(&ctx, rows, inputs, outputs, x + first * inputs, w, bias, other), XMC_OK);
-			assert_memory_equal(other, y + first * outputs, (size_t) (rows * outputs) * sizeof(float));
-		}
-		free(x);
-		free(w);
-		free(bias);
-		free(y);
-		free(other);
-	}
-}
-
-/* A product of 400 million multiplications asks at least 8 times whether to stop. */
-static void
-test_row_linear_stops(void **state)
-{
-	counting	counts;
-	xmc_ctx		ctx = counting_ctx(&counts);
-	float	   *zero = calloc(4096 * 1024, sizeof(float));
-	float	   *y = malloc(100 * 4096 * sizeof(float));
-
-	(void) state;
-	assert_int_equal(xmc_row_linear(&ctx, 100, 1024, 4096, zero, zero, zero, y), XMC_OK);
-	assert_true(counts.questions >= 8);
-	counts = (counting){.stop_at = 3};
-	assert_int_equal(xmc_row_linear(&ctx, 100, 1024, 4096, zero, zero, zero, y), XMC_STOPPED);
-	free(zero);
-	free(y);
 }
 
 /* The stated error of GELU, and its derivative against finite differences of the exact function. */
@@ -197,8 +133,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_row_linear),
-		cmocka_unit_test(test_row_linear_stops),
 		cmocka_unit_test(test_gelu),
 		cmocka_unit_test(test_softmax),
 		cmocka_unit_test(test_layer_norm),

@@ -15,7 +15,7 @@
 #include "counting.h"
 #include "align/match.h"
 #include "numeric/sinkhorn.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "xmcoh/dataset.h"
 #include "numeric/decode.h"
 #include "numeric/dense.h"

@@ -1,7 +1,7 @@
 /* anchors.c - see anchors.h */
 #include "align/anchors.h"
 #include "align/space.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "numeric/vector.h"
 #include "network/batch.h"
 

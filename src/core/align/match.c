@@ -1,7 +1,7 @@
 /* match.c - see match.h */
 #include "align/match.h"
 #include "align/space.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "numeric/sinkhorn.h"
 
 #include <math.h>

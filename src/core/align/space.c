@@ -1,7 +1,7 @@
 /* space.c - see space.h */
 #include "align/space.h"
 #include "network/inputs.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "numeric/vector.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* pairhead.c - forward and backward pass of the pair head; see pairhead.h (design section 4, "Pair head") */
 #include "network/pairhead.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "numeric/dense.h"
 
 #include <string.h>
@@ -44,7 +44,7 @@ xmc_pairhead_forward(xmc_arena *arena, int32_t d, const xmc_network *network, co
 				row++;
 			}
 			xmc_tanh((int64_t) (n - 1) * d, t);
-			XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, n - 1, 1, d, 1, t, d, network->head_v, 1, 0, g + first, 1));
+			XMC_TRY(xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_PLAIN, n - 1, 1, d, 1, t, d, network->head_v, 1, 0, g + first, 1));
 		}
 	}
 	if (!keep_t)

@@ -3,7 +3,7 @@
  * dense.h
  */
 #include "numeric/dense.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,8 +16,8 @@ xmc_linear(xmc_ctx *ctx, int64_t rows, int64_t inputs, int64_t outputs, const fl
 	if (bias)
 		for (int64_t r = 0; r < rows; r++)
 			memcpy(y + r * outputs, bias, (size_t) outputs * sizeof(float));
-	return xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, outputs, inputs,
-					 1.0f, x, inputs, w, inputs, bias ? 1.0f : 0.0f, y, outputs);
+	return xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, outputs, inputs,
+							 1.0f, x, inputs, w, inputs, bias ? 1.0f : 0.0f, y, outputs);
 }
 
 xmc_status
@@ -211,8 +211,8 @@ attend(xmc_ctx *ctx, int64_t n, int64_t d, int64_t width, int64_t rows, const fl
 	   float *p, const float *mask, float *scratch, float *y, int64_t *work)
 {
 	/* logits = q k^T / sqrt(width) */
-	XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, n, width, 1.0f / sqrtf((float) width), q, 3 * d, k, 3 * d, 0, p,
-					  n));
+	XMC_TRY(xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, n, width, 1.0f / sqrtf((float) width), q, 3 * d, k, 3 * d, 0, p,
+							  n));
 	for (int64_t i = 0; i < rows; i++)
 	{
 		xmc_softmax(n, p + i * n);
@@ -224,7 +224,7 @@ attend(xmc_ctx *ctx, int64_t n, int64_t d, int64_t width, int64_t rows, const fl
 		XMC_TRY(xmc_spend(ctx, work, n));
 	}
 	/* y = p v */
-	return xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, rows, width, n, 1, mask ? scratch : p, n, v, 3 * d, 0, y, d);
+	return xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_PLAIN, rows, width, n, 1, mask ? scratch : p, n, v, 3 * d, 0, y, d);
 }
 
 xmc_status

@@ -3,7 +3,7 @@
 
 #include "model/dims.h"
 #include "network/inputs.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "numeric/vector.h"
 
 #include <math.h>

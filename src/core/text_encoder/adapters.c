@@ -1,6 +1,6 @@
 /* adapters.c - changes of low rank to an encoder's layers; see adapters.h (design section 4, "Fine-tuning") */
 #include "text_encoder/adapters.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 
 #include <string.h>
 
@@ -37,7 +37,7 @@ xmc_adapters_apply(xmc_arena *arena, const xmc_transformer *base, const xmc_adap
 
 			/* W += scale B A */
 			projection(&adapters->layer[k], p, &a, &b);
-			XMC_TRY(xmc_sgemm(arena->ctx, XMC_PLAIN, XMC_PLAIN, d, d, adapters->rank, XMC_ADAPTER_SCALE, b, adapters->rank, a, d,
+			XMC_TRY(xmc_sgemm_forward(arena->ctx, XMC_PLAIN, XMC_PLAIN, d, d, adapters->rank, XMC_ADAPTER_SCALE, b, adapters->rank, a, d,
 							  1.0f, w + block_of[p] * d * d, d));
 		}
 		out->layer[first + k].qkv_w = w;

@@ -1,7 +1,6 @@
 /* transformer.c - the forward pass of a text encoder; see transformer.h (design section 4, "Text encoders") */
 #include "text_encoder/transformer.h"
 #include "numeric/dense.h"
-#include "numeric/row_linear.h"
 
 typedef struct pass
 {
@@ -133,20 +132,20 @@ layer_forward(const pass *p, const xmc_layer *w, xmc_transformer_layer_state *la
 	int64_t		work = 0;
 
 	/* middle = norm1(input + out(attend(qkv(input)))) */
-	XMC_TRY(xmc_row_linear(ctx, p->rows, d, 3 * d, layer->input, w->qkv_w, w->qkv_b, layer->qkv));
+	XMC_TRY(xmc_linear(ctx, p->rows, d, 3 * d, layer->input, w->qkv_w, w->qkv_b, layer->qkv));
 	XMC_TRY(attend(p, layer));
-	XMC_TRY(xmc_row_linear(ctx, p->rows, d, d, layer->attended, w->out_w, w->out_b, p->sum));
+	XMC_TRY(xmc_linear(ctx, p->rows, d, d, layer->attended, w->out_w, w->out_b, p->sum));
 	XMC_TRY(add_and_normalise(p, layer->input, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1));
 
 	/* output = norm2(middle + ff2(gelu(ff1(middle)))) */
-	XMC_TRY(xmc_row_linear(ctx, p->rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->before));
+	XMC_TRY(xmc_linear(ctx, p->rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->before));
 	/* Row by row, so that a value's place in a register does not depend on the batch. */
 	for (int64_t r = 0; r < p->rows; r++)
 	{
 		xmc_gelu(wide, layer->before + r * wide, layer->hidden + r * wide);
 		XMC_TRY(xmc_spend(ctx, &work, wide));
 	}
-	XMC_TRY(xmc_row_linear(ctx, p->rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, p->sum));
+	XMC_TRY(xmc_linear(ctx, p->rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, p->sum));
 	return add_and_normalise(p, layer->middle, w->norm2_w, w->norm2_b, layer->output, layer->normal2, layer->inverse2);
 }
 

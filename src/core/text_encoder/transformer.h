@@ -4,7 +4,7 @@
  *
  * The rows of all texts of a batch stand one under the other, without padding. Tokens attend to tokens of their own text
  * only, and every other step takes each row alone, so the rows of a text are the same to the bit in any batch (see
- * numeric/row_linear.h).
+ * numeric/sgemm.h).
  */
 #ifndef XMCOH_TRANSFORMER_H
 #define XMCOH_TRANSFORMER_H

@@ -2,7 +2,7 @@
 #include "train/align_fit.h"
 #include "align/match.h"
 #include "align/space.h"
-#include "numeric/blas.h"
+#include "numeric/sgemm.h"
 #include "numeric/vector.h"
 #include "network/batch.h"
 #include "xmcoh/optimizer.h"

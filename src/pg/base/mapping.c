@@ -7,12 +7,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/*
- * An ERROR in the middle of a matrix product leaves the product's buffer in use in OpenBLAS's table of buffers, which has
- * about a hundred entries, until the process ends. So the session is ended (FATAL) long before the table is full.
- */
-#define LOSSES_OF_A_SESSION 16
-
 static Mapping *mappings = NULL;
 static struct sigaction handler_before;
 static uint32 losses = 0;
@@ -56,7 +50,8 @@ on_bus_error(int signal_number, siginfo_t *info, void *context)
 	mapping->is_lost = true;
 	if (mapping->is_cache)
 		(void) unlink(mapping->path);
-	ereport(++losses < LOSSES_OF_A_SESSION ? ERROR : FATAL,
+	losses++;
+	ereport(ERROR,
 			errcode(ERRCODE_IO_ERROR),
 			errmsg("could not read mapped file \"%s\"", mapping->path),
 			errdetail("The file was truncated, or its disk failed, while the file was in use."),

@@ -4,6 +4,7 @@
  * xmcoh.h is the contract.
  */
 #include "base/xmcoh.h"
+#include "base/blas.h"
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -63,13 +64,13 @@ xmcoh_stop(void *arg)
 xmc_ctx
 xmcoh_context(void)
 {
-	return (xmc_ctx){.alloc = core_alloc, .release = core_release, .stop = xmcoh_stop};
+	return (xmc_ctx){.alloc = core_alloc, .release = core_release, .stop = xmcoh_stop, .gemm = xmcoh_gemm};
 }
 
 xmc_ctx
 xmcoh_context_in(MemoryContext memory)
 {
-	return (xmc_ctx){.alloc = alloc_in, .release = core_release, .stop = xmcoh_stop, .arg = memory};
+	return (xmc_ctx){.alloc = alloc_in, .release = core_release, .stop = xmcoh_stop, .arg = memory, .gemm = xmcoh_gemm};
 }
 
 void
