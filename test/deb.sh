@@ -120,7 +120,7 @@ files_are_there()
 	inside "test -x /usr/bin/xmcoh; xmcoh --help >/dev/null; dpkg -L xmcoh | grep -qx /usr/share/man/man1/xmcoh.1.gz
 		test -e /usr/lib/postgresql/$MAJOR/lib/xmcoh.so; test -e /usr/share/postgresql/$MAJOR/extension/xmcoh.control
 		test -e /usr/share/doc/postgresql-$MAJOR-xmcoh/copyright; test -e /usr/share/doc/xmcoh/copyright
-		! ldd /usr/lib/postgresql/$MAJOR/lib/xmcoh.so | grep -q blas; grep -q openblas-serial/libopenblas.so.0 /usr/lib/postgresql/$MAJOR/lib/xmcoh.so"
+		if ldd /usr/lib/postgresql/$MAJOR/lib/xmcoh.so | grep -q blas; then exit 1; fi; grep -q openblas-serial/libopenblas.so.0 /usr/lib/postgresql/$MAJOR/lib/xmcoh.so"
 }
 
 nothing_is_left()
