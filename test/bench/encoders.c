@@ -9,10 +9,10 @@
  *		SIZES		"25 50 200"; approved guides, or all
  *		MODELS		"words supplied vectors tuned tuned-all"; some of these
  */
+#include "../encoder/folder.h"
 #include "guides.h"
 #include "model/dtype.h"
 #include "xmcoh/metrics.h"
-#include "xmcoh/text_encoder.h"
 
 #include <math.h>
 #include <time.h>
@@ -72,34 +72,11 @@ fail(const char *what, const char *which)
 	exit(1);
 }
 
-static xmc_published_file
-read_file(const char *folder, const char *name)
-{
-	char		path[4096];
-	char	   *bytes = NULL;
-	size_t		size = 0;
-	FILE	   *file;
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	file = fopen(path, "rb");
-	if (!file)
-		return (xmc_published_file) {0};
-	for (size_t n = 1; n > 0; size += n)
-	{
-		bytes = realloc(bytes, size + (1 << 20));
-		if (!bytes)
-			exit(1);
-		n = fread(bytes + size, 1, 1 << 20, file);
-	}
-	fclose(file);
-	return (xmc_published_file) {bytes, size};
-}
-
 /* A matrix of half precision as numpy writes it, with a row for each step. */
 static float *
 read_npy(const char *folder, const char *name, int32_t *dim)
 {
-	xmc_published_file file = read_file(folder, name);
+	xmc_published_file file = folder_file(folder, name);
 	const char *header = file.bytes;
 	size_t		start;
 	size_t		rows;
@@ -120,24 +97,6 @@ read_npy(const char *folder, const char *name, int32_t *dim)
 	free(text);
 	free((void *) file.bytes);
 	return out;
-}
-
-static void
-open_encoder(const char *folder)
-{
-	const xmc_published_encoder published = {
-		.weights = read_file(folder, "model.safetensors"),
-		.config = read_file(folder, "config.json"),
-		.tokenizer = read_file(folder, "tokenizer.json"),
-		.modules = read_file(folder, "modules.json"),
-		.pooling = read_file(folder, "1_Pooling/config.json"),
-		.sentence = read_file(folder, "sentence_bert_config.json")
-	};
-	void	   *file;
-	size_t		size;
-
-	GUIDES_TRY(&ctx, xmc_text_encoder_compile(&ctx, &published, &file, &size));
-	GUIDES_TRY(&ctx, xmc_text_encoder_open(&ctx, file, size, &encoder));
 }
 
 /* Tokens and vectors of all steps. Empty texts have none in the database, and no guide has one. */
@@ -448,8 +407,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: encoders FOLDER ENCODER [SAMPLES [SIZES [MODELS]]]\n");
 		return 2;
 	}
-	ctx = xmc_ctx_malloc();
-	open_encoder(argv[2]);
+	ctx = openblas_ctx();
+	GUIDES_TRY(&ctx, folder_encoder(&ctx, argv[2], &encoder));
 	encode_steps(folder);
 	supplied = read_npy(folder, "text.npy", &supplied_dim);
 	image = read_npy(folder, "image.npy", &image_dim);

@@ -92,7 +92,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: figures FOLDER [SAMPLES]\n");
 		return 2;
 	}
-	ctx = xmc_ctx_malloc();
+	ctx = openblas_ctx();
 	xmc_options_default(&options);
 	guides_read(&ctx, &options, argv[1], &all);
 	printf("## Whether the figures are true\n\n"

@@ -5,6 +5,7 @@
 #ifndef GUIDES_H
 #define GUIDES_H
 
+#include "../openblas.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/groups.h"
 #include "xmcoh/hash.h"

@@ -665,7 +665,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: review FOLDER [SAMPLES]; the number of samples is a multiple of %d\n", GUIDES_FOLDS);
 		return 2;
 	}
-	ctx = xmc_ctx_malloc();
+	ctx = openblas_ctx();
 	xmc_options_default(&options);
 	guides_read(&ctx, &options, argv[1], &all);
 	print_head(samples);

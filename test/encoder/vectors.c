@@ -6,7 +6,7 @@
  * FOLDER has the files of a published encoder. Each line is a text; all are computed in one call. A line is printed for
  * each: the number of tokens, the tokens, the numbers of the vector.
  */
-#include "xmcoh/text_encoder.h"
+#include "folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,52 +23,19 @@ check(const xmc_ctx *ctx, xmc_status status)
 	exit(1);
 }
 
-/* A file of the folder; without one, bytes is NULL. */
-static xmc_published_file
-read_file(const char *folder, const char *name)
-{
-	char		path[4096];
-	char	   *bytes = NULL;
-	size_t		size = 0;
-	FILE	   *file;
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	file = fopen(path, "rb");
-	if (!file)
-		return (xmc_published_file){0};
-	for (size_t n = 1; n > 0; size += n)
-	{
-		bytes = realloc(bytes, size + (1 << 20));
-		n = fread(bytes + size, 1, 1 << 20, file);
-	}
-	fclose(file);
-	return (xmc_published_file){bytes, size};
-}
-
 int
 main(int argc, char **argv)
 {
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	const char *folder = argc > 1 ? argv[1] : ".";
-	const xmc_published_encoder published = {
-		.weights = read_file(folder, "model.safetensors"),
-		.config = read_file(folder, "config.json"),
-		.tokenizer = read_file(folder, "tokenizer.json"),
-		.modules = read_file(folder, "modules.json"),
-		.pooling = read_file(folder, "1_Pooling/config.json"),
-		.sentence = read_file(folder, "sentence_bert_config.json")
-	};
 	static xmc_encoder_text text[TEXTS];
 	xmc_text_encoder *encoder;
 	const xmc_text_encoder_shape *shape;
-	void	   *file;
-	size_t		size;
 	int			n = 0;
 	float	   *vector;
 	int32_t    *id;
 
-	check(&ctx, xmc_text_encoder_compile(&ctx, &published, &file, &size));
-	check(&ctx, xmc_text_encoder_open(&ctx, file, size, &encoder));
+	check(&ctx, folder_encoder(&ctx, folder, &encoder));
 	shape = xmc_text_encoder_get_shape(encoder);
 	while (n < TEXTS)
 	{
