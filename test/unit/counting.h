@@ -1,10 +1,11 @@
 /*
  * counting.h - an xmc_ctx for tests that counts what is allocated, fails the allocation it is told to fail, fills fresh memory
- * with rubbish, and stops after as many questions as it is told.
+ * with rubbish, and stops after as many questions as it is told. It has OpenBLAS, as in the server.
  */
 #ifndef COUNTING_H
 #define COUNTING_H
 
+#include "../openblas.h"
 #include "xmcoh/base.h"
 
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static inline xmc_ctx
 counting_ctx(counting *c)
 {
 	*c = (counting){0};
-	return (xmc_ctx){.alloc = counting_alloc, .release = counting_release, .stop = counting_stop, .arg = c};
+	return (xmc_ctx){.alloc = counting_alloc, .release = counting_release, .stop = counting_stop, .arg = c, .gemm = openblas_gemm};
 }
 
 /* The same bytes in an allocation of exactly that size, so that a sanitizer sees a read one byte too far. */

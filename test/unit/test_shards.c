@@ -182,7 +182,7 @@ train_recorded(fixture *f, int32_t shards, fake_workers *fake, recorder *r, unsi
 	}
 	if (fake)
 	{
-		fake->ctx = xmc_ctx_malloc();
+		fake->ctx = openblas_ctx();
 		fake->options = f->options;
 	}
 	status = xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, &hooks, &model, &report);
