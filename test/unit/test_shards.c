@@ -55,6 +55,7 @@ set_up(void **state)
 	f->options.epochs = 3;
 	f->options.batch_documents = 7;
 	f->options.rounds = 1;
+	f->options.folds = 3;		/* the evaluation has six, fewer than of five */
 	assert_int_equal(xmc_tokeniser_new(&f->ctx, &tokeniser), XMC_OK);
 	xmc_random_seed(&random, 3);
 	for (int d = 0; d < DOCUMENTS; d++)
