@@ -45,6 +45,7 @@ toys_make(xmc_ctx *ctx, toys *out)
 	o->learning_rate = 0.02;
 	o->patience = 2;
 	o->rounds = 2;
+	o->folds = 3;				/* the evaluation of few documents has six */
 	xmc_random_seed(&random, 3);
 	status = xmc_tokeniser_new(ctx, &tokeniser);
 	for (int d = 0; d < TOYS && status == XMC_OK; d++)
