@@ -51,6 +51,9 @@ extern void die(const char *format,...) __attribute__((noreturn, format(printf, 
 #define HINT "\nxmcoh: hint: "
 #define DETAIL "\nxmcoh: detail: "
 
+/* A copy of a message without newlines at its end, which messages of libpq have. */
+extern char *message_line(const char *message);
+
 /* Ends the program with a message of libpq. */
 extern void die_of_server(const char *message) __attribute__((noreturn));
 
