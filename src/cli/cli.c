@@ -88,6 +88,17 @@ take_connection_option(connection_options *options, int option)
 	}
 }
 
+double
+option_seconds(const char *name, double least, double most)
+{
+	char	   *end;
+	double		seconds = strtod(optarg, &end);
+
+	if (end == optarg || *end != '\0' || !(seconds >= least && seconds <= most))
+		usage_error("--%s must be a number of seconds between %g and %g, not \"%s\"", name, least, most, optarg);
+	return seconds;
+}
+
 char *
 message_line(const char *message)
 {

@@ -28,6 +28,9 @@ typedef struct connection_options
 /* Stores a connection option that getopt_long returned. Returns false when the option is another one. */
 extern bool take_connection_option(connection_options *options, int option);
 
+/* The argument of the option that getopt_long returned, which has this name: a number of seconds between two others. */
+extern double option_seconds(const char *name, double least, double most);
+
 /* Connects. A failure ends the program with libpq's message. */
 extern PGconn *connect_or_exit(const connection_options *options);
 

@@ -686,18 +686,12 @@ cluster_main(int argc, char **argv)
 	argv++;
 	while ((option = getopt_long(argc, argv, CONNECTION_SHORT, long_options, NULL)) != -1)
 	{
-		char	   *end;
-
 		if (take_connection_option(&connection, option))
 			continue;
 		if (option == 'P' && run == add)
 			c.reached_by = optarg;
 		else if (option == 't')
-		{
-			c.timeout = strtod(optarg, &end);
-			if (end == optarg || *end != '\0' || !(c.timeout >= 0 && c.timeout <= 86400))
-				usage_error("--timeout must be a number of seconds between 0 and 86400, not \"%s\"", optarg);
-		}
+			c.timeout = option_seconds("timeout", 0, 86400);
 		else
 			usage_error("invalid option of cluster %s", argv[0]);
 	}
