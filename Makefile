@@ -327,6 +327,8 @@ CLI_CFLAGS = $(shell $(PKG_CONFIG) --cflags libpq zlib) $(addprefix -I,$(shell $
 cli: build/xmcoh build/xmcoh.1
 build/cli/%.o: src/cli/%.c $(wildcard src/cli/*.h) | build/cli
 	$(CC) $(C_DIALECT) -O2 -g $(WARNINGS) $(CLI_CFLAGS) $(COPT) -c $< -o $@
+build/cli/xmcoh.o: CLI_CFLAGS += -DXMCOH_VERSION='"$(XMCOH_VERSION)"'
+build/cli/xmcoh.o: xmcoh.control
 build/xmcoh: $(CLI_OBJECTS)
 	$(CC) $(COPT) $^ -o $@ $(shell $(PKG_CONFIG) --libs libpq zlib) -lm
 build/xmcoh.1: build/xmcoh src/cli/manual.awk

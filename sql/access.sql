@@ -85,7 +85,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION xmcoh_internal.refuse_elsewhere(text) IS 'Internal: raises an error where nothing can be written (standby, read-only transaction) and where the models come from another server (subscriber)';
 
-CREATE FUNCTION xmcoh_internal.lock_model(caller oid, model text, level text, action text DEFAULT 'change a model') RETURNS integer
+CREATE FUNCTION xmcoh_internal.lock_model(caller oid, model text, level text, action text) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     id integer := xmcoh_internal.model_id(caller, lock_model.model, lock_model.level);

@@ -41,18 +41,18 @@ CREATE FUNCTION xmcoh_internal.take_dims(m xmcoh.model, image_dim integer, text_
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- A version that was trained, and a job that goes on or may be resumed, have the numbers that the model had.
-    IF (m.image_dim < take_dims.image_dim OR m.text_dim < take_dims.text_dim)
+    IF (m.image_dim, m.text_dim) <> (take_dims.image_dim, take_dims.text_dim)
         AND NOT EXISTS (SELECT FROM xmcoh.model_version AS v WHERE v.model_id = m.model_id)
         AND NOT EXISTS (SELECT FROM xmcoh.job_record AS j WHERE j.model_id = m.model_id
                         AND (xmcoh_internal.is_active(j.state) OR j.state = 'interrupted')) THEN
-        m.image_dim := greatest(m.image_dim, take_dims.image_dim);
-        m.text_dim := greatest(m.text_dim, take_dims.text_dim);
+        m.image_dim := take_dims.image_dim;
+        m.text_dim := take_dims.text_dim;
         PERFORM xmcoh.check_options(m.image_dim, m.text_dim, m.words, m.options);
         UPDATE xmcoh.model AS x SET image_dim = m.image_dim, text_dim = m.text_dim WHERE x.model_id = m.model_id;
     END IF;
     RETURN m;
 END $$;
-COMMENT ON FUNCTION xmcoh_internal.take_dims(xmcoh.model, integer, integer) IS 'Internal: lets a model that was created without image_dim or text_dim, and has not been trained, read embeddings of these numbers (0: not); gives the model as it is then';
+COMMENT ON FUNCTION xmcoh_internal.take_dims(xmcoh.model, integer, integer) IS 'Internal: sets image_dim and text_dim of a model as xmcoh_internal.probe_source gives them, unless the model has been trained or is in training; gives the model as it is then';
 
 CREATE FUNCTION xmcoh_internal.attach_source(caller oid, model text, relation regclass, document name, item name, "group" name[],
                                              text name, image name, text_embedding name, "position" name, approved name,

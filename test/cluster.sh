@@ -4,6 +4,7 @@
 #   cluster_prepare         installs missing packages, makes the folder $WORK, which is removed at exit, and copies the
 #                           PostgreSQL that PG_CONFIG names into $WORK/server; PG_CONFIG then names the copy
 #   cluster_build [flags]   copies the tree to $TREE, builds it there, and installs it into the copied PostgreSQL
+#   pack_tree               writes the tree, without what a build makes, as an archive of tar to standard output
 #   machine_files           checksums of the files of xmcoh in the machine's own PostgreSQL
 #   as_server COMMAND...    runs a command as a user who may run a server: `postgres` for root, else the same user
 #   cluster_start NAME [SETTING=VALUE...]
@@ -134,11 +135,15 @@ in_tree()
 	as_server env -C "$TREE" "$@"
 }
 
+pack_tree()
+{
+	tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - .
+}
+
 cluster_copy()
 {
 	as_server mkdir -p "$TREE"
-	tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . |
-		as_server tar -C "$TREE" --no-same-owner -xf -
+	pack_tree | as_server tar -C "$TREE" --no-same-owner -xf -
 }
 
 cluster_build()

@@ -52,8 +52,7 @@ build()
 
 	bash "$ROOT/test/setup.sh" dpkg-dev debhelper postgresql-server-dev-all || return 1
 	as_server mkdir -p "$folder" || return 1
-	tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . |
-		as_server tar -C "$folder" --no-same-owner -xf - || return 1
+	pack_tree | as_server tar -C "$folder" --no-same-owner -xf - || return 1
 	as_server env -C "$folder" pg_buildext updatecontrol || return 1
 	# The tests of the packages are those below; --no-check-builddeps would hide a missing package.
 	as_server env -C "$folder" DEB_BUILD_OPTIONS="nocheck parallel=$JOBS" DEB_BUILD_PROFILES=nocheck \

@@ -77,9 +77,7 @@ make_root()
 
 copy_tree()
 {
-	rm -rf "$1/xmcoh" && mkdir "$1/xmcoh" &&
-		tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . |
-		tar -C "$1/xmcoh" --no-same-owner -xf -
+	rm -rf "$1/xmcoh" && mkdir "$1/xmcoh" && pack_tree | tar -C "$1/xmcoh" --no-same-owner -xf -
 }
 
 # add_server ROOT VERSION: installs the server of PyPI into ROOT/opt/VERSION, with pgTAP and the Perl modules of Debian's server.

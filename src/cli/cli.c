@@ -88,15 +88,33 @@ take_connection_option(connection_options *options, int option)
 	}
 }
 
-/* A message of libpq ends in a newline, which is cut off. */
+double
+option_seconds(const char *name, double least, double most)
+{
+	char	   *end;
+	double		seconds = strtod(optarg, &end);
+
+	if (end == optarg || *end != '\0' || !(seconds >= least && seconds <= most))
+		usage_error("--%s must be a number of seconds between %g and %g, not \"%s\"", name, least, most, optarg);
+	return seconds;
+}
+
+char *
+message_line(const char *message)
+{
+	size_t		length = strlen(message);
+	char	   *line = allocate(NULL, length + 1);
+
+	memcpy(line, message, length + 1);
+	while (length > 0 && line[length - 1] == '\n')
+		line[--length] = '\0';
+	return line;
+}
+
 void
 die_of_server(const char *message)
 {
-	size_t		length = strlen(message);
-
-	while (length > 0 && message[length - 1] == '\n')
-		length--;
-	die("%.*s", (int) length, message);
+	die("%s", message_line(message));
 }
 
 PGconn *

@@ -28,6 +28,9 @@ typedef struct connection_options
 /* Stores a connection option that getopt_long returned. Returns false when the option is another one. */
 extern bool take_connection_option(connection_options *options, int option);
 
+/* The argument of the option that getopt_long returned, which has this name: a number of seconds between two others. */
+extern double option_seconds(const char *name, double least, double most);
+
 /* Connects. A failure ends the program with libpq's message. */
 extern PGconn *connect_or_exit(const connection_options *options);
 
@@ -50,6 +53,9 @@ extern void print_error(const char *format,...) __attribute__((format(printf, 1,
 extern void die(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
 #define HINT "\nxmcoh: hint: "
 #define DETAIL "\nxmcoh: detail: "
+
+/* A copy of a message without newlines at its end, which messages of libpq have. */
+extern char *message_line(const char *message);
 
 /* Ends the program with a message of libpq. */
 extern void die_of_server(const char *message) __attribute__((noreturn));

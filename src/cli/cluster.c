@@ -148,15 +148,15 @@ drop_slot(cluster *c, const char *slot)
 
 	for (;;)
 	{
-		char	   *state = publisher_value(c, "SELECT CASE WHEN active THEN CASE WHEN pg_terminate_backend(active_pid) THEN 'busy'"
-											" ELSE 'busy' END ELSE 'free' END FROM pg_replication_slots WHERE slot_name = $1", 1, &slot);
-		bool		is_free = state != NULL && strcmp(state, "free") == 0;
+		char	   *busy = publisher_value(c, "SELECT CASE WHEN active THEN pg_terminate_backend(active_pid) IS NOT NULL"
+										   " ELSE false END FROM pg_replication_slots WHERE slot_name = $1", 1, &slot);
+		bool		is_free = busy != NULL && *busy == 'f';
 		PGresult   *result;
 		bool		is_dropped;
 
-		if (state == NULL)
+		if (busy == NULL)
 			return true;
-		free(state);
+		free(busy);
 		if (is_free)
 		{
 			/* A subscriber may have connected again meanwhile. */
@@ -512,12 +512,7 @@ add(cluster *c)
 static char *
 find_problem(cluster *c, node *at, char **slot, char **copied)
 {
-	char	   *before = publisher_value(c, DIGEST, 0, NULL);
-	char	   *position = publisher_value(c, "SELECT pg_current_wal_lsn()", 0, NULL);
 	PGresult   *progress = ask_node(c, at, SUBSCRIPTION_PROGRESS, 0, NULL);
-	PGresult   *digest;
-	char	   *after;
-	char	   *behind;
 	const char *problem = NULL;
 
 	if (progress == NULL || PQntuples(progress) != 1)
@@ -537,32 +532,38 @@ find_problem(cluster *c, node *at, char **slot, char **copied)
 	PQclear(progress);
 	if (problem == NULL)
 	{
-		behind = publisher_value(c, "SELECT CASE WHEN NOT active THEN 'is not connected'"
-								 " WHEN confirmed_flush_lsn < $2::pg_lsn THEN 'behind' ELSE '' END"
-								 " FROM pg_replication_slots WHERE slot_name = $1", 2, (const char *[]) {*slot, position});
-		digest = ask_node(c, at, DIGEST, 0, NULL);
-		after = publisher_value(c, DIGEST, 0, NULL);
+		char	   *before = publisher_value(c, DIGEST, 0, NULL);
+		char	   *position = publisher_value(c, "SELECT pg_current_wal_lsn()", 0, NULL);
+		char	   *behind = publisher_value(c, "SELECT CASE WHEN NOT active THEN 'is not connected'"
+											 " WHEN confirmed_flush_lsn < $2::pg_lsn THEN 'behind' ELSE '' END"
+											 " FROM pg_replication_slots WHERE slot_name = $1", 2,
+											 (const char *[]) {*slot, position});
+		PGresult   *digest = ask_node(c, at, DIGEST, 0, NULL);
+		char	   *after = publisher_value(c, DIGEST, 0, NULL);
+
 		if (behind == NULL || digest == NULL)
 			problem = "answers with an error";
 		else if (strcmp(behind, "is not connected") == 0)
 			problem = "is not connected";
 		else if (strcmp(PQgetvalue(digest, 0, 0), before) != 0 && strcmp(PQgetvalue(digest, 0, 0), after) != 0)
 			problem = *behind ? "has older models" : "has other models";
+		free(before);
+		free(position);
 		free(behind);
 		free(after);
 		PQclear(digest);
 	}
-	free(before);
-	free(position);
 	return problem ? message_line(problem) : NULL;
 }
 
+/* How far each node is behind; the condition follows. */
 #define LAG \
 	"SELECT pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), s.confirmed_flush_lsn))," \
 	"       coalesce(date_trunc('milliseconds', r.replay_lag)::text, '')," \
-	"       pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)), s.slot_name" \
-	"  FROM pg_replication_slots AS s LEFT JOIN pg_stat_replication AS r ON r.pid = s.active_pid" \
-	" WHERE s.database = current_database() AND s.slot_name ~ '^xmcoh_.*_[0-9a-f]{8}$'"
+	"       pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)), s.slot_name," \
+	"       CASE WHEN s.wal_status = 'lost' THEN 'slot is lost' WHEN s.active THEN 'is connected'" \
+	"            ELSE 'is not connected' END" \
+	"  FROM (SELECT *" OUR_SLOTS ") AS s LEFT JOIN pg_stat_replication AS r ON r.pid = s.active_pid WHERE "
 
 static void
 print_state(const char *name, const char *state, const char *copied, const PGresult *lag, int row)
@@ -594,7 +595,7 @@ status(cluster *c)
 		if (at->conn != NULL && (at->problem = find_problem(c, at, &slot, &copied)) != NULL)
 			c->failures++;
 		value = slot ? slot : at->stem;
-		lag = query_or_exit(c->publisher, slot ? LAG " AND s.slot_name = $1" : LAG " AND left(s.slot_name, -9) = $1", 1, &value);
+		lag = query_or_exit(c->publisher, slot ? LAG "s.slot_name = $1" : LAG "left(s.slot_name, -9) = $1", 1, &value);
 		print_state(at->name, at->problem ? at->problem : "up to date", copied, lag, 0);
 		appendPQExpBuffer(&known, "%s,", PQntuples(lag) > 0 ? PQgetvalue(lag, 0, 3) : "");
 		PQclear(lag);
@@ -602,18 +603,14 @@ status(cluster *c)
 		free(copied);
 	}
 	check_buffer(&known);
-	others = query_or_exit(c->publisher, LAG " AND s.slot_name <> ALL (string_to_array($1, ',')) ORDER BY s.slot_name", 1,
+	others = query_or_exit(c->publisher, LAG "s.slot_name <> ALL (string_to_array($1, ',')) ORDER BY s.slot_name", 1,
 						   (const char *[]) {known.data});
 	for (int k = 0; k < PQntuples(others); k++)
 	{
-		const char *slot = PQgetvalue(others, k, 3);
-		char	   *active = publisher_value(c, "SELECT CASE WHEN wal_status = 'lost' THEN 'slot is lost'"
-											 " WHEN active THEN 'is connected' ELSE 'is not connected' END"
-											 " FROM pg_replication_slots WHERE slot_name = $1", 1, &slot);
+		const char *state = PQgetvalue(others, k, 4);
 
-		print_state("another node", active ? active : "slot is gone", NULL, others, k);
-		c->failures += active == NULL || strcmp(active, "is connected") != 0;
-		free(active);
+		print_state("another node", state, NULL, others, k);
+		c->failures += strcmp(state, "is connected") != 0;
 	}
 	if (c->n == 0 && PQntuples(others) == 0)
 		puts("no node has copies of the models");
@@ -689,18 +686,12 @@ cluster_main(int argc, char **argv)
 	argv++;
 	while ((option = getopt_long(argc, argv, CONNECTION_SHORT, long_options, NULL)) != -1)
 	{
-		char	   *end;
-
 		if (take_connection_option(&connection, option))
 			continue;
 		if (option == 'P' && run == add)
 			c.reached_by = optarg;
 		else if (option == 't')
-		{
-			c.timeout = strtod(optarg, &end);
-			if (end == optarg || *end != '\0' || !(c.timeout >= 0 && c.timeout <= 86400))
-				usage_error("--timeout must be a number of seconds between 0 and 86400, not \"%s\"", optarg);
-		}
+			c.timeout = option_seconds("timeout", 0, 86400);
 		else
 			usage_error("invalid option of cluster %s", argv[0]);
 	}

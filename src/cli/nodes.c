@@ -11,19 +11,6 @@
 
 /* ---- queries that may fail ---- */
 
-/* A message without the newline at its end. */
-char *
-message_line(const char *message)
-{
-	size_t		length = strlen(message);
-	char	   *line = allocate(NULL, length + 1);
-
-	memcpy(line, message, length + 1);
-	while (length > 0 && line[length - 1] == '\n')
-		line[--length] = '\0';
-	return line;
-}
-
 void
 node_error(cluster *c, const node *at, const char *message)
 {
@@ -163,30 +150,23 @@ connect_timeout(void)
 	return getenv("PGCONNECT_TIMEOUT") ? NULL : "10";
 }
 
-/* Connects with the parameters of the publisher's connection, but to another host and port. */
+/* Connects to another host and port with the publisher's parameters of connection. These may change the time limit. */
 static PGconn *
 connect_to_worker(cluster *c, const char *host, const char *port)
 {
 	PQconninfoOption *options = PQconninfo(c->publisher);
-	const char *keys[64] = {"host", "port"};
-	const char *values[64] = {host, port};
-	bool		has_timeout = false;
-	int			n = 2;
+	const char *keys[64] = {"host", "port", "connect_timeout"};
+	const char *values[64] = {host, port, connect_timeout()};
+	int			n = 3;
 	PGconn	   *conn;
 
-	for (const PQconninfoOption *option = options; option && option->keyword != NULL && n < 62; option++)
+	for (const PQconninfoOption *option = options; option && option->keyword != NULL && n < 63; option++)
 		if (option->val != NULL && strcmp(option->keyword, "host") != 0 && strcmp(option->keyword, "hostaddr") != 0
 			&& strcmp(option->keyword, "port") != 0)
 		{
-			has_timeout = has_timeout || strcmp(option->keyword, "connect_timeout") == 0;
 			keys[n] = option->keyword;
 			values[n++] = option->val;
 		}
-	if (!has_timeout)
-	{
-		keys[n] = "connect_timeout";
-		values[n++] = connect_timeout();
-	}
 	conn = PQconnectdbParams(keys, values, 0);
 	PQconninfoFree(options);
 	return conn;

@@ -36,9 +36,6 @@ typedef struct cluster
 	int			failures;
 } cluster;
 
-/* A copy of a message without newlines at its end. */
-extern char *message_line(const char *message);
-
 extern bool is_success(const PGresult *result);
 
 /* Prints "node ...: message" and counts a failure. */

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,15 +63,11 @@ watch_main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, CONNECTION_SHORT, long_options, NULL)) != -1)
 	{
-		char	   *end;
-
 		if (take_connection_option(&connection, option))
 			continue;
 		if (option != 'n')
 			usage_error("invalid option of watch");
-		interval = strtod(optarg, &end);
-		if (end == optarg || *end != '\0' || !(interval >= 0.05 && interval <= 3600))
-			usage_error("--interval must be a number of seconds between 0.05 and 3600, not \"%s\"", optarg);
+		interval = option_seconds("interval", 0.05, 3600);
 	}
 	if (optind + 1 != argc)
 		usage_error("watch needs the number of one job");

@@ -132,7 +132,7 @@ main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--version") == 0)
 	{
-		puts("xmcoh 1.0");
+		puts("xmcoh " XMCOH_VERSION);
 		return 0;
 	}
 	for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)

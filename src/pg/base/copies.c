@@ -1,17 +1,16 @@
 /* copies.c - whether this database has copies of the models of another server; copies.h is the contract */
 #include "base/copies.h"
 
-#include "catalog/namespace.h"
 #include "commands/extension.h"
 #include "utils/catcache.h"
-#include "utils/lsyscache.h"
 #include "utils/syscache.h"
+
+#include "base/access.h"
 
 const char *
 xmcoh_missing_hint(const char *otherwise)
 {
-	Oid			table = get_relname_relid("model", get_namespace_oid("xmcoh", false));
-	CatCList   *subscriptions = SearchSysCacheList1(SUBSCRIPTIONRELMAP, ObjectIdGetDatum(table));
+	CatCList   *subscriptions = SearchSysCacheList1(SUBSCRIPTIONRELMAP, ObjectIdGetDatum(xmcoh_extension_table("model")));
 	bool		is_copy = subscriptions->n_members > 0;
 
 	ReleaseSysCacheList(subscriptions);

@@ -128,7 +128,7 @@ probe_embedding(FunctionCallInfo fcinfo, int argument, ColumnUse use, int32 dim)
 	Rows	   *rows;
 
 	if (column == NULL)
-		return 0;
+		return dim;
 	declared = xmcoh_declared_dim(PG_GETARG_OID(0), column);
 	if (declared > 0 && dim > 0)
 		check_dim(fcinfo, column, use, declared, dim);
