@@ -186,7 +186,7 @@ print_row(guides_split split, int32_t size, const char *level, double promise, c
 {
 	double		n = r->samples;
 
-	printf("| %s | %d | %s | %.2f | %d of %d | %d of %d | %.1f%% | %.1f%% |", split == BY_REPOSITORY ? "repository" : "document", size,
+	printf("| %s | %d | %s | %.2f | %d of %d | %d of %d | %.1f%% | %.1f%% |", guides_split_name(split), size,
 		   level, promise, r->kept, r->samples, r->passed, r->samples, 100 * r->promised_share / n, 100 * r->share / n);
 	if (r->passed > 0)
 		printf(" %.3f | %.3f |\n", r->reached / r->passed, r->lowest);

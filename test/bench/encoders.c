@@ -248,7 +248,7 @@ measure(const guides *all, xmc_options *options, int variant, guides_split split
 		xmc_model_free(&ctx, model);
 	guides_free_sample(&s);
 	fprintf(stderr, "%s, by %s, %d approved, sample %d: %.1f s of processor time\n", variant_names[variant],
-			split == BY_REPOSITORY ? "repository" : "document", approved, seed + 1, seconds);
+			guides_split_name(split), approved, seed + 1, seconds);
 }
 
 /* ---- the tables ---- */
@@ -302,7 +302,7 @@ print_header(const char *first)
 static void
 print_taus(guides_split split)
 {
-	printf("\n## Text encoders, split by %s: tau\n\n", split == BY_REPOSITORY ? "repository" : "document");
+	printf("\n## Text encoders, split by %s: tau\n\n", guides_split_name(split));
 	print_header("model, order by");
 	for (int kind = 0; kind < KINDS; kind++)
 		for (int v = 0; v < VARIANTS; v++)
@@ -339,7 +339,7 @@ print_difference(guides_split split, int kind, int variant, int from)
 static void
 print_differences(guides_split split)
 {
-	printf("\n## Text encoders, split by %s: differences\n\n", split == BY_REPOSITORY ? "repository" : "document");
+	printf("\n## Text encoders, split by %s: differences\n\n", guides_split_name(split));
 	print_header("difference");
 	for (int kind = 0; kind < KINDS; kind++)
 	{

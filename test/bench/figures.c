@@ -77,7 +77,7 @@ print_row(guides_split split, int32_t size, const row *r)
 	double		error = n > 1 ? sqrt(fmax(0, r->squares / n - difference * difference) / (n - 1)) : NAN;
 
 	printf("| %s | %d | %d | %.0f | %.3f | %.3f | %+.3f | %.3f | %.3f | %d | %.1f |\n",
-		   split == BY_REPOSITORY ? "repository" : "document", size, r->samples, r->measured / n, r->shown / n, r->truth / n,
+		   guides_split_name(split), size, r->samples, r->measured / n, r->shown / n, r->truth / n,
 		   difference, error, r->half / n, r->covered, r->seconds / n);
 	fflush(stdout);
 }

@@ -27,6 +27,13 @@ typedef enum guides_split
 	BY_DOCUMENT
 } guides_split;
 
+/* What the folds of a split keep whole. */
+static inline const char *
+guides_split_name(guides_split split)
+{
+	return split == BY_REPOSITORY ? "repository" : "document";
+}
+
 typedef struct guide
 {
 	char	   *name;

@@ -126,7 +126,7 @@ print_row(guides_split split, int32_t approved, const row *r)
 	double		n = r->studies;
 
 	printf("| %s | %d | %d | %.3f | %.3f | %.3f | %+.3f | %.3f | %.3f | %.3f | %d | %d | %.0f |\n",
-		   split == BY_REPOSITORY ? "repository" : "document", approved, r->studies, r->last / n, r->predicted / n, r->truth / n,
+		   guides_split_name(split), approved, r->studies, r->last / n, r->predicted / n, r->truth / n,
 		   (r->predicted - r->truth) / n, sqrt(r->squares / n), sqrt(r->naive / n), r->half / n, r->covered, r->covered_last,
 		   r->seconds / n);
 	fflush(stdout);

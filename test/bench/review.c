@@ -290,7 +290,7 @@ follow(const guides_sample *s, way how, curve *c)
 			model = train(s, START, &r);
 		}
 		evaluate(s, model, c->tau[p], &c->error[p]);
-		fprintf(stderr, "%s: sample %d, %s, %d answers\n", split == BY_REPOSITORY ? "repository" : "document", s->seed + 1,
+		fprintf(stderr, "%s: sample %d, %s, %d answers\n", guides_split_name(split), s->seed + 1,
 				way_name[how], r.answers);
 	}
 	xmc_model_free(&ctx, model);
@@ -300,8 +300,6 @@ follow(const guides_sample *s, way how, curve *c)
 }
 
 /* ---- tables ---- */
-
-static const char *const split_name[2] = {"repository", "document"};
 
 /* Mean and interval over guides, or by repository over repositories; less NULL: of `value` itself. */
 static void
@@ -354,7 +352,7 @@ answers_for(const curve *c, double tau, int32_t samples)
 static void
 print_curves(const curve *c, int32_t samples)
 {
-	printf("\n## Review, split by %s: tau over answers\n\n| answers |", split_name[split]);
+	printf("\n## Review, split by %s: tau over answers\n\n| answers |", guides_split_name(split));
 	for (int w = 0; w < WAYS; w++)
 		printf(" %s |", way_name[w]);
 	printf(" learn - pairs | documents - pairs |\n|---|---|---|---|---|---|\n");
@@ -620,7 +618,7 @@ measure_faults(int32_t samples)
 	printf("\n## Review, split by %s: faults among the first %d pairs\n\n"
 		   "In one of %d guides two items are swapped: %.1f %% of all pairs are stored the wrong way round. The models were\n"
 		   "trained on %d approved guides of the other folds. At most %d pairs of a document are shown.\n\n"
-		   "| ranking | wrong pairs | `correct` - this | faulty documents |\n|---|---|---|---|\n", split_name[split], SHOWN,
+		   "| ranking | wrong pairs | `correct` - this | faulty documents |\n|---|---|---|---|\n", guides_split_name(split), SHOWN,
 		   FAULTY, 100 * share, TAUGHT, OF_DOCUMENT);
 	for (ranking by = 0; by < RANKINGS; by++)
 	{

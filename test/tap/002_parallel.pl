@@ -4,16 +4,11 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use XmcohTest qw(parallel_setting);
+use XmcohTest qw(parallel_setting trained_cluster);
 
-my $node = PostgreSQL::Test::Cluster->new('primary');
-$node->init(allows_streaming => 1);
-$node->append_conf('postgresql.conf', "max_worker_processes = 16\nmax_connections = 50\nautovacuum = off");
-$node->start;
+my $node = trained_cluster('primary', "max_worker_processes = 16\nmax_connections = 50\nautovacuum = off", allows_streaming => 1);
 
-# The small model of the regression tests, and a table large enough for a parallel plan.
-my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
-is($status, 0, 'a model is trained') or diag($err);
+# A table large enough for a parallel plan.
 $node->safe_psql('postgres', q{
 	CREATE TABLE many AS SELECT guide + 1000 * copy AS guide, step, place, words, picture FROM step,
 		generate_series(1, 20) AS copy;
@@ -101,7 +96,7 @@ for my $call (q{create_model('mine')}, q{alter_model('guides', new_name => 'mine
 	q{approve('guides', '1', '1', '2')}, q{approve_order('guides', '1')}, q{decide('guides', '1', '1', '2', 'skip')}, q{withdraw_pair('guides', '1', '1', '2')},
 	q{claim_reviews('guides')}, q{enforce_order('guides', 'step')}, q{unenforce_order('guides', 'step')}, q{accept_violation(1)}, q{withdraw(1)}, q{resume_job(1)})
 {
-	($status, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\nSELECT FROM xmcoh.$call");
+	my ($status, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\nSELECT FROM xmcoh.$call");
 	like($err, qr/^psql:.*ERROR:  25006: cannot .* on a standby$/m, "$call is refused on the standby");
 }
 $standby->stop;
@@ -128,7 +123,7 @@ for my $encoding ('LATIN1', 'SQL_ASCII')
 	is($node->safe_psql(lc $encoding, q{SELECT bool_and(candidate_text = words) FROM xmcoh.missing_steps('guides', '1')
 		JOIN step ON guide::text = candidate_document AND step::text = candidate_item}), 't', "texts of steps in $encoding");
 }
-($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
+my ($status, $out, $err) = $node->psql('sql_ascii', q{SELECT xmcoh.precedes('guides', E'\\xff', NULL, 'pack', NULL)});
 like($err, qr/invalid byte sequence for encoding "UTF8"/, 'bytes that are no text');
 
 # One session drops the extension and creates the extension again. Prepared look-ups must find the new tables.

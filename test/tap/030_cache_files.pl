@@ -5,14 +5,9 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use XmcohTest qw(background);
+use XmcohTest qw(background trained_cluster);
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 16\nmax_connections = 50\nmax_parallel_workers_per_gather = 0");
-$node->start;
-my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
-is($status, 0, 'a model is trained') or diag($err);
+my $node = trained_cluster('main', "max_worker_processes = 16\nmax_connections = 50\nmax_parallel_workers_per_gather = 0");
 
 my $directory = $node->data_dir . '/base/pgsql_tmp';
 my $score = q{xmcoh.order_score('guides', 'open part 1', '{0.1,0.2,0.3,1}', 'pack part 2', '{0.9,0.2,0.3,1}')};

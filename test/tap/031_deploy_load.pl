@@ -7,16 +7,11 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
-use XmcohTest qw($patience);
+use XmcohTest qw($patience trained_cluster);
 
 my $seconds = $ENV{XMCOH_LONG_TESTS} ? 60 : 8;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "max_connections = 70\nmax_worker_processes = 4\nmax_parallel_workers_per_gather = 0\nfsync = off");
-$node->start;
-my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
-is($status, 0, 'a model is trained') or diag($err);
+my $node = trained_cluster('main', "max_connections = 70\nmax_worker_processes = 4\nmax_parallel_workers_per_gather = 0\nfsync = off");
 
 sub value { return $node->safe_psql('postgres', $_[0]); }
 

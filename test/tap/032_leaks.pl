@@ -6,6 +6,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use List::Util qw(min);
+use XmcohTest qw(trained_cluster);
 
 # test/sanitizers.sh sets CHECK_SANITIZER.
 plan skip_all => 'a sanitizer keeps freed blocks for a while' if $ENV{CHECK_SANITIZER};
@@ -18,12 +19,7 @@ my $calls = $long ? 10_000 : 2_000;
 # catalog caches do not return to their initial size, and may take some blocks once. A leak grows in both halves.
 my $tolerance = 32;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "max_parallel_workers_per_gather = 0\nfsync = off\nautovacuum = off");
-$node->start;
-my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
-is($status, 0, 'a model is trained') or diag($err);
+my $node = trained_cluster('main', "max_parallel_workers_per_gather = 0\nfsync = off\nautovacuum = off");
 $node->safe_psql('postgres', q{
 CREATE TABLE few AS SELECT * FROM step WHERE guide <= 10;
 SELECT xmcoh.attach_source('guides', 'few', document => 'guide', item => 'step', text => 'words', image => 'picture', "position" => 'place');

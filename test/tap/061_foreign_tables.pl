@@ -4,15 +4,11 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use XmcohTest qw(trained_cluster);
 
 # ---- two databases with documents and a model, and a third one that has neither ----
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "max_worker_processes = 8\nautovacuum = off\nfsync = off\njit = off\n");
-$node->start;
-my ($status, $out, $err) = $node->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
-is($status, 0, 'a model is trained') or diag($err);
+my $node = trained_cluster('main', "max_worker_processes = 8\nautovacuum = off\nfsync = off\njit = off");
 
 # `part` are the documents by the hash of their number, for partitions in two databases; `whole` is all of them.
 $node->safe_psql('postgres', q{
@@ -112,7 +108,7 @@ is($node->safe_psql('postgres', "$parallel; $by_partition; SELECT * FROM (" . qu
 
 # A server without the option is sent no function of the extension, so the rows come here, where there is no such model.
 like(plan(query('coherence', 'plain_whole')), qr/Aggregate\n.*Foreign Scan/s, 'without extensions the rows come here');
-($status, $out, $err) = $node->psql('caller', query('coherence', 'plain_whole'));
+my ($status, $out, $err) = $node->psql('caller', query('coherence', 'plain_whole'));
 like($err, qr/model "guides" does not exist/, 'and meet no model');
 # A function that looks a model up by its name is STABLE, so postgres_fdw sends no such call.
 unlike(plan(q{SELECT xmcoh.precedes('guides', words, picture, 'pack', NULL) FROM far_whole}), qr/Remote SQL: .*precedes/, 'precedes is computed here');

@@ -1,4 +1,4 @@
-# Shared by the TAP tests of training jobs: a cluster with two models, jobs, waits, and a check of the tables after a fault.
+# Shared by the TAP tests: a cluster with two models or with a trained one, jobs, waits, and a check of the tables after a fault.
 package XmcohTest;
 
 use strict;
@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw($long $quick $patience new_cluster background parallel_setting ask value fails submit train train_long job row await outcome
+our @EXPORT = qw($long $quick $patience new_cluster trained_cluster background parallel_setting ask value fails submit train train_long job row await outcome
   process_lives kill_worker worker_is_gone until_dropped stop_between_writes approve unharmed);
 
 # $long is training that no test waits for; $quick is hardly any training. $long has the bag, which is needed for a network of the
@@ -57,6 +57,20 @@ SELECT xmcoh.attach_source('manuals', 'work_step', 'manual', 'step', text => 'in
 SELECT xmcoh.attach_source('others', 'other_step', 'manual', 'step', text => 'instruction', "position" => 'place', approved => 'all');
 });
 	return $node;
+}
+
+# Starts a cluster with the extension, the table `step` and the small trained model `guides` of the regression tests.
+sub trained_cluster
+{
+	my ($name, $conf, %init) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $server = PostgreSQL::Test::Cluster->new($name);
+	$server->init(%init);
+	$server->append_conf('postgresql.conf', $conf);
+	$server->start;
+	my ($code, $out, $err) = $server->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
+	is($code, 0, 'a model is trained') or diag($err);
+	return $server;
 }
 
 # Opens a long session. PostgreSQL::Test would limit the whole session to $patience seconds.

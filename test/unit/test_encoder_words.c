@@ -182,32 +182,47 @@ explain(fixture *f, const xmc_model *model, bool images, xmc_explanation_visitor
 	return xmc_explain(&f->ctx, model, &usual, f->tokeniser, &f->document, f->item, &f->scores, &inputs, 1, &pair, visit, arg);
 }
 
-/* Explains the first two items, and checks the sum. */
+/* Scores the document, explains its first two items, and checks the sum. */
 static void
 explain_first(fixture *f, const xmc_model *model, bool images, collected *out)
 {
 	double		sum = 0;
 
+	score(f, model);
 	assert_int_equal(explain(f, model, images, collect, out), XMC_OK);
 	for (int32_t k = 0; k < out->n; k++)
 		sum += out->part[k].contribution;
 	assert_true(fabs(sum - f->scores.score[XMC_SCORE_FUSED][1]) < 1e-5);
+	forget(f);
 }
 
-/* The parts of a kind that are of this item of the pair, and name this word; NULL: that name none. */
+/* Whether a part is of a kind, of this item of the pair alone, and names this word; NULL: it names none. */
+static bool
+is_part(const collected *c, int32_t k, xmc_part_kind kind, int side, const char *term)
+{
+	return c->part[k].kind == kind && c->part[k].in[side] && !c->part[k].in[!side] &&
+		(term ? c->part[k].term && strcmp(c->term[k], term) == 0 : !c->part[k].term);
+}
+
+static void
+assert_count(const collected *c, xmc_part_kind kind, int side, const char *term, int expected)
+{
+	int			count = 0;
+
+	for (int32_t k = 0; k < c->n; k++)
+		count += is_part(c, k, kind, side, term);
+	assert_int_equal(count, expected);
+}
+
+/* What the encoder's part of an item's word adds; there is one. */
 static double
-sum_of(const collected *c, xmc_part_kind kind, int side, const char *term, int *count)
+effect_of(const collected *c, int side, const char *term)
 {
 	double		sum = 0;
 
-	*count = 0;
+	assert_count(c, XMC_PART_ENCODER, side, term, 1);
 	for (int32_t k = 0; k < c->n; k++)
-		if (c->part[k].kind == kind && c->part[k].in[side] && !c->part[k].in[!side] &&
-			(term ? c->part[k].term && strcmp(c->term[k], term) == 0 : !c->part[k].term))
-		{
-			sum += c->part[k].contribution;
-			++*count;
-		}
+		sum += is_part(c, k, XMC_PART_ENCODER, side, term) ? c->part[k].contribution : 0;
 	return sum;
 }
 
@@ -223,12 +238,10 @@ test_linear(void **state)
 	xmc_model  *model = draw_model(f, false, false);
 	const xmc_network *network = &model->network[XMC_TEXT];
 	collected	out;
-	int			count;
 	int			parts = 0;
 
 	without_network(model);
 	make_document(f, model, texts);
-	score(f, model);
 	explain_first(f, model, false, &out);
 	for (int k = 0; k < 3; k++)
 	{
@@ -240,20 +253,15 @@ test_linear(void **state)
 		assert_int_equal(xmc_text_encoder_embed(&f->ctx, f->encoder, 1, &text, vector), XMC_OK);
 		for (int c = 0; c < DIM; c++)
 			expected -= model->calibration.fused[XMC_TEXT] * network->linear[c] * scale[c] * ((double) f->vector[0][c] - vector[c]);
-		assert_true(fabs(sum_of(&out, XMC_PART_ENCODER, 0, word[k], &count) - expected) < 1e-6);
-		assert_int_equal(count, 1);
+		assert_true(fabs(effect_of(&out, 0, word[k]) - expected) < 1e-6);
 	}
 	for (int side = 0; side < 2; side++)
-	{
-		sum_of(&out, XMC_PART_ENCODER, side, NULL, &count);
-		assert_int_equal(count, 1);
-	}
+		assert_count(&out, XMC_PART_ENCODER, side, NULL, 1);
 	/* nothing else: six words, two rests */
 	for (int32_t k = 0; k < out.n; k++)
 		parts += out.part[k].kind == XMC_PART_ENCODER;
 	assert_int_equal(parts, 8);
 	assert_int_equal(out.n, 8);
-	forget(f);
 	xmc_release(&f->ctx, model);
 }
 
@@ -290,7 +298,6 @@ test_deciding_word(void **state)
 	double		change[6][DIM];	/* those of the other words made orthogonal (Gram-Schmidt), then that of w3 */
 	collected	out;
 	double		decides;
-	int			count;
 
 	without_network(model);
 	make_document(f, model, texts);
@@ -308,13 +315,11 @@ test_deciding_word(void **state)
 	}
 	for (int c = 0; c < DIM; c++)
 		network->linear[c] = (float) (-change[5][c] / network->input_scale[network->input_dim - DIM + c]);
-	score(f, model);
 	explain_first(f, model, false, &out);
-	decides = sum_of(&out, XMC_PART_ENCODER, 0, "w3", &count);
-	assert_true(count == 1 && decides > 0);
+	decides = effect_of(&out, 0, "w3");
+	assert_true(decides > 0);
 	for (int32_t k = 0; k < out.n; k++)
 		assert_true(!out.part[k].term || strcmp(out.term[k], "w3") == 0 || fabs(out.part[k].contribution) < 1e-4 * decides);
-	forget(f);
 	xmc_release(&f->ctx, model);
 }
 
@@ -325,39 +330,31 @@ test_networks(void **state)
 	fixture    *f = *state;
 	collected	out[2];
 	collected	whole;
-	int			count;
+	int32_t		k;
 
 	for (int tuned = 0; tuned < 2; tuned++)
 	{
 		xmc_model  *model = draw_model(f, false, tuned);
 
 		make_document(f, model, texts);
-		score(f, model);
 		explain_first(f, model, false, &out[tuned]);
 		for (int side = 0; side < 2; side++)
 		{
-			sum_of(&out[tuned], XMC_PART_NETWORK, side, NULL, &count);
-			assert_int_equal(count, 0);
-			sum_of(&out[tuned], XMC_PART_ENCODER, side, side ? "w5" : "w1", &count);
-			assert_int_equal(count, 1);
+			assert_count(&out[tuned], XMC_PART_NETWORK, side, NULL, 0);
+			assert_count(&out[tuned], XMC_PART_ENCODER, side, side ? "w5" : "w1", 1);
 		}
-		forget(f);
 
 		/* vectors that are not those of the texts: only a fine-tuned network reads the texts */
 		for (int i = 0; i < ITEMS; i++)
 			for (int c = 0; c < DIM; c++)
 				f->vector[i][c] = (float) xmc_random_normal(&f->random);
-		score(f, model);
 		explain_first(f, model, false, &whole);
-		sum_of(&whole, XMC_PART_ENCODER, 0, "w1", &count);
-		assert_int_equal(count, tuned);
-		sum_of(&whole, XMC_PART_NETWORK, 0, NULL, &count);
-		assert_int_equal(count, !tuned);
-		for (count = 0; count < whole.n; count++)
-			if (whole.part[count].kind == XMC_PART_TEXT_EMBEDDING)
+		assert_count(&whole, XMC_PART_ENCODER, 0, "w1", tuned);
+		assert_count(&whole, XMC_PART_NETWORK, 0, NULL, !tuned);
+		for (k = 0; k < whole.n; k++)
+			if (whole.part[k].kind == XMC_PART_TEXT_EMBEDDING)
 				break;
-		assert_true(count < whole.n);
-		forget(f);
+		assert_true(k < whole.n);
 		xmc_release(&f->ctx, model);
 	}
 }
@@ -369,7 +366,6 @@ test_one_item(void **state)
 	fixture    *f = *state;
 	xmc_model  *model = draw_model(f, false, false);
 	collected	out;
-	int			count;
 
 	make_document(f, model, texts);
 	for (int c = 0; c < DIM; c++)
@@ -377,15 +373,10 @@ test_one_item(void **state)
 		f->vector[0][c] *= 1 + 0x1p-11f;
 		f->vector[1][c] += 0.1f;
 	}
-	score(f, model);
 	explain_first(f, model, false, &out);
-	sum_of(&out, XMC_PART_ENCODER, 0, "w1", &count);
-	assert_int_equal(count, 1);
-	sum_of(&out, XMC_PART_ENCODER, 1, "w5", &count);
-	assert_int_equal(count, 0);
-	sum_of(&out, XMC_PART_NETWORK, 1, NULL, &count);
-	assert_int_equal(count, 1);
-	forget(f);
+	assert_count(&out, XMC_PART_ENCODER, 0, "w1", 1);
+	assert_count(&out, XMC_PART_ENCODER, 1, "w5", 0);
+	assert_count(&out, XMC_PART_NETWORK, 1, NULL, 1);
 	xmc_release(&f->ctx, model);
 }
 
@@ -396,16 +387,12 @@ test_images(void **state)
 	fixture    *f = *state;
 	xmc_model  *model = draw_model(f, true, false);
 	collected	out;
-	int			count;
 
 	make_document(f, model, texts);
-	score(f, model);
 	explain_first(f, model, true, &out);
-	sum_of(&out, XMC_PART_ENCODER, 0, "w3", &count);
-	assert_int_equal(count, 1);
+	assert_count(&out, XMC_PART_ENCODER, 0, "w3", 1);
 	for (int32_t k = 0; k < out.n; k++)
 		assert_int_equal(out.part[k].kind == XMC_PART_ENCODER ? out.part[k].modality : XMC_IMAGE, XMC_IMAGE);
-	forget(f);
 	xmc_release(&f->ctx, model);
 }
 
@@ -418,27 +405,20 @@ test_texts(void **state)
 	char	   *long_text = test_malloc(40000);
 	size_t		used = 0;
 	collected	out;
-	int			count;
 	int			words = 0;
 
 	while (used < 39000)
 		used += (size_t) sprintf(long_text + used, "unknown%d w7 ", (int) (used % 1000));
 	make_document(f, model, (const char *const[ITEMS]) {"Ｗ８", long_text, "..."});
-	score(f, model);
 	explain_first(f, model, false, &out);
-	sum_of(&out, XMC_PART_ENCODER, 0, "w8", &count);
-	assert_int_equal(count, 1);
+	assert_count(&out, XMC_PART_ENCODER, 0, "w8", 1);
 	for (int32_t k = 0; k < out.n; k++)
 		words += out.part[k].kind == XMC_PART_ENCODER && out.part[k].in[1] && out.part[k].term;
 	assert_true(words > 10 && words <= XMC_OCCLUDED_WORDS);
-	forget(f);
 
 	make_document(f, model, (const char *const[ITEMS]) {"...", "", "w1"});
-	score(f, model);
 	explain_first(f, model, false, &out);
-	sum_of(&out, XMC_PART_ENCODER, 0, NULL, &count);
-	assert_int_equal(count, 1);
-	forget(f);
+	assert_count(&out, XMC_PART_ENCODER, 0, NULL, 1);
 	xmc_release(&f->ctx, model);
 	test_free(long_text);
 }
@@ -452,35 +432,29 @@ ignore(void *arg, const xmc_pair *pair, xmc_explanation *explanation)
 	(void) explanation;
 }
 
-/* Every allocation fails once; every question is answered with "stop" once. */
+typedef struct explained
+{
+	fixture    *f;
+	const xmc_model *model;
+} explained;
+
+static xmc_status
+explain_again(void *arg)
+{
+	const explained *e = arg;
+
+	return explain(e->f, e->model, false, ignore, NULL);
+}
+
 static void
 test_failures(void **state)
 {
 	fixture    *f = *state;
 	xmc_model  *model = draw_model(f, false, true);
-	long		live;
 
 	make_document(f, model, texts);
 	score(f, model);
-	live = f->counts.live;
-	for (int stopped = 0; stopped < 2; stopped++)
-		for (long at = 1;; at++)
-		{
-			xmc_status	status;
-
-			f->counts.calls = f->counts.questions = 0;
-			f->counts.fail_at = stopped ? 0 : at;
-			f->counts.stop_at = stopped ? at : 0;
-			status = explain(f, model, false, ignore, NULL);
-			assert_int_equal(f->counts.live, live);
-			if (status == XMC_OK)
-			{
-				assert_true(at > 1);
-				break;
-			}
-			assert_int_equal(status, stopped ? XMC_STOPPED : XMC_NO_MEMORY);
-		}
-	f->counts.fail_at = f->counts.stop_at = 0;
+	assert_fails_everywhere(&f->counts, explain_again, &(explained) {f, model});
 	forget(f);
 	xmc_release(&f->ctx, model);
 }

@@ -17,15 +17,15 @@ xmc_guidance(xmc_arena *arena, int32_t n_image, int32_t n_text, const float *con
 	if (!out->image || !out->text || !out->cross_modal[XMC_TEXT] || !out->cross_modal[XMC_IMAGE])
 		return xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	/* P S_text, then P S_text P^T */
-	XMC_TRY(xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_text, 1, p[XMC_IMAGE], n_text, s_text, n_text, 0,
-					  out->cross_modal[XMC_TEXT], n_text));
-	XMC_TRY(xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_image, n_text, 1, out->cross_modal[XMC_TEXT], n_text,
-					  p[XMC_IMAGE], n_text, 0, out->image, n_image));
+	XMC_TRY(xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_text, 1, p[XMC_IMAGE], n_text, s_text, n_text,
+							  0, out->cross_modal[XMC_TEXT], n_text));
+	XMC_TRY(xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_TRANSPOSED, n_image, n_image, n_text, 1, out->cross_modal[XMC_TEXT],
+							  n_text, p[XMC_IMAGE], n_text, 0, out->image, n_image));
 	/* S_image P, then P^T S_image P */
 	XMC_TRY(xmc_sgemm_forward(ctx, XMC_PLAIN, XMC_PLAIN, n_image, n_text, n_image, 1, s_image, n_image, p[XMC_TEXT], n_text,
-					  0, out->cross_modal[XMC_IMAGE], n_text));
+							  0, out->cross_modal[XMC_IMAGE], n_text));
 	return xmc_sgemm_forward(ctx, XMC_TRANSPOSED, XMC_PLAIN, n_text, n_text, n_image, 1, p[XMC_TEXT], n_text,
-					 out->cross_modal[XMC_IMAGE], n_text, 0, out->text, n_text);
+							 out->cross_modal[XMC_IMAGE], n_text, 0, out->text, n_text);
 }
 
 /* (n, n) of zeros in the arena. */

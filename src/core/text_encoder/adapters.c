@@ -37,8 +37,8 @@ xmc_adapters_apply(xmc_arena *arena, const xmc_transformer *base, const xmc_adap
 
 			/* W += scale B A */
 			projection(&adapters->layer[k], p, &a, &b);
-			XMC_TRY(xmc_sgemm_forward(arena->ctx, XMC_PLAIN, XMC_PLAIN, d, d, adapters->rank, XMC_ADAPTER_SCALE, b, adapters->rank, a, d,
-							  1.0f, w + block_of[p] * d * d, d));
+			XMC_TRY(xmc_sgemm_forward(arena->ctx, XMC_PLAIN, XMC_PLAIN, d, d, adapters->rank, XMC_ADAPTER_SCALE, b,
+									  adapters->rank, a, d, 1.0f, w + block_of[p] * d * d, d));
 		}
 		out->layer[first + k].qkv_w = w;
 	}
