@@ -234,7 +234,7 @@ check_node(cluster *c, node *at)
 		"       THEN format('subscription \"xmcoh_models\" belongs to role %I, which is not a superuser', o.rolname) END"
 		"  FROM (SELECT max(extversion) AS extversion FROM pg_extension WHERE extname = 'xmcoh') AS e,"
 		"       (SELECT min(s.subname) AS subname FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid"
-		"          JOIN pg_class AS t ON t.oid = r.srrelid WHERE t.relnamespace::regnamespace::text = 'xmcoh'"
+		"          JOIN pg_class AS t ON t.oid = r.srrelid WHERE t.relnamespace = to_regnamespace('xmcoh')"
 		"           AND t.relname = ANY (" TABLES ") AND s.subname <> 'xmcoh_models') AS s,"
 		"       (SELECT min(r.rolname) AS rolname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
 		"          JOIN pg_roles AS r ON r.oid = s.subowner WHERE s.subname = 'xmcoh_models' AND d.datname = current_database()"
@@ -518,8 +518,8 @@ add(cluster *c)
 	check_publisher(c);
 	c->connection = publisher_string(c);
 	check_publisher_role(c);
-	check_publication_owner(c);
 	make_publication(c);
+	check_publication_owner(c);		/* after: nobody else can make one between the two */
 	for (int k = 0; k < c->n; k++)
 		if (c->nodes[k].conn != NULL)
 			c->nodes[k].is_set_up = set_up(c, &c->nodes[k]);

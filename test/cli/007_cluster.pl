@@ -117,6 +117,12 @@ $first->safe_psql('postgres', q{CREATE ROLE mallory SUPERUSER; SET ROLE mallory;
 	CREATE SUBSCRIPTION xmcoh_models CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false); RESET ROLE; ALTER ROLE mallory NOSUPERUSER});
 cluster('so is such a subscription', 1, qr/^$/, qr/subscription "xmcoh_models" belongs to role mallory, which is not a superuser/, 'add', string($first));
 $first->safe_psql('postgres', q{ALTER SUBSCRIPTION xmcoh_models SET (slot_name = NONE); DROP SUBSCRIPTION xmcoh_models});
+# The owner of a node's database can set how names are printed there.
+$first->safe_psql('postgres', q{ALTER DATABASE postgres SET quote_all_identifiers = on; CREATE SUBSCRIPTION other CONNECTION 'dbname=postgres' PUBLICATION p
+	WITH (connect = false)});
+$first->safe_psql('postgres', q{INSERT INTO pg_subscription_rel SELECT oid, 'xmcoh.model'::regclass, 'r' FROM pg_subscription});
+cluster('so is a node with another subscription', 1, qr/^$/, qr/subscription "other" copies tables of xmcoh already/, 'add', string($first));
+$first->safe_psql('postgres', q{ALTER SUBSCRIPTION other SET (slot_name = NONE); DROP SUBSCRIPTION other; ALTER DATABASE postgres RESET quote_all_identifiers});
 is($publisher->safe_psql('postgres', 'SELECT count(*) FROM pg_replication_slots'), '0', 'what is refused leaves no slot');
 
 # The statement with the connection string fails, which is logged with the statement by default.
