@@ -37,6 +37,16 @@ CREATE FUNCTION xmcoh_internal.shared_item(relation regclass, document name, ite
     AS 'MODULE_PATHNAME', 'xmcoh_shared_item' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION xmcoh_internal.shared_item(regclass, name, name, regclass, name, name, oid) IS 'Internal: an item that two relations hold of one document, in words, looked for in their first rows; NULL: none found';
 
+CREATE FUNCTION xmcoh_internal.check_unchanged(m xmcoh.model, relation_name text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM xmcoh.model AS x WHERE x.model_id = m.model_id AND x *= m;
+    IF NOT FOUND THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('model "%s" was changed or dropped by a function that %s calls', m.name, relation_name);
+    END IF;
+END $$;
+COMMENT ON FUNCTION xmcoh_internal.check_unchanged(xmcoh.model, text) IS 'Internal: an error unless a model is as it was before a relation was read, whose functions the owner of the model may have written';
+
 CREATE FUNCTION xmcoh_internal.take_dims(m xmcoh.model, image_dim integer, text_dim integer) RETURNS xmcoh.model
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -71,6 +81,7 @@ BEGIN
     SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     dim := xmcoh_internal.probe_source(relation, document, item, attach_source.text, image, text_embedding, "position", approved,
                                        m.image_dim, m.text_dim, caller, "group", m.image_encoder_id IS NOT NULL);
+    PERFORM xmcoh_internal.check_unchanged(m, relation_name);
     m := xmcoh_internal.take_dims(m, dim[1], dim[2]);
     IF attach_source.text IS NULL AND image IS NULL AND text_embedding IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'a source needs a text, image or text_embedding column';
@@ -125,6 +136,7 @@ BEGIN
                 HINT = 'Detach one of the two, or attach views that share no documents.';
         END IF;
     END LOOP;
+    PERFORM xmcoh_internal.check_unchanged(m, relation_name);
     INSERT INTO xmcoh.source_record (model_id, relation, document, item, text, image, text_embedding, position, approved, all_approved,
                                      documents_of, group_columns)
         SELECT m.model_id, xmcoh_internal.relation_ref(relation), xmcoh_internal.column_ref(relation, document),
@@ -216,9 +228,12 @@ CREATE FUNCTION xmcoh_internal.attach_pairs(caller oid, model text, relation reg
 #variable_conflict use_variable
 DECLARE
     id integer := xmcoh_internal.lock_model(caller, attach_pairs.model, 'own', 'attach approved pairs');
+    m xmcoh.model;
     relation_name text := xmcoh_internal.check_relation(relation);
 BEGIN
+    SELECT x.* INTO m FROM xmcoh.model AS x WHERE x.model_id = id;
     PERFORM xmcoh_internal.probe_pairs(relation, document, before, after, caller);
+    PERFORM xmcoh_internal.check_unchanged(m, relation_name);
     PERFORM FROM xmcoh.pair_source_record AS s WHERE s.model_id = id AND xmcoh_internal.object_oid(s.relation) = relation::oid;
     IF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format('%s is already attached to model "%s" for its pairs', relation_name, model),

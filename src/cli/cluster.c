@@ -120,6 +120,22 @@ check_publisher(cluster *c)
 	free(level);
 }
 
+/*
+ * A publication that some other role made is refused. Its owner can add tables, and a node's subscription writes rows of these as
+ * a superuser, with the triggers of whoever owns the table there. Its owner can also hold back that a grant was revoked.
+ */
+static void
+check_publication_owner(cluster *c)
+{
+	char	   *owner = publisher_value(c, "SELECT pubowner::regrole"
+										" FROM pg_publication AS p JOIN pg_roles AS r ON r.oid = p.pubowner"
+										" WHERE p.pubname = 'xmcoh_models' AND NOT r.rolsuper AND r.rolname <> current_user", 0, NULL);
+
+	if (owner != NULL)
+		die("publication \"xmcoh_models\" belongs to role %s, which is not a superuser"
+			HINT "DROP PUBLICATION xmcoh_models; then try again.", owner);
+}
+
 /* Makes the publication, or adds the tables that it lacks. */
 static void
 make_publication(cluster *c)
@@ -213,11 +229,16 @@ check_node(cluster *c, node *at)
 		"       WHEN e.extversion <> $1 THEN format('extension xmcoh is of version %s, and of version %s on the publisher',"
 		"                                           e.extversion, $1)"
 		"       WHEN s.subname IS NOT NULL THEN format('subscription \"%s\" copies tables of xmcoh already; drop it first',"
-		"                                              s.subname) END"
+		"                                              s.subname)"
+		"       WHEN o.rolname IS NOT NULL"
+		"       THEN format('subscription \"xmcoh_models\" belongs to role %I, which is not a superuser', o.rolname) END"
 		"  FROM (SELECT max(extversion) AS extversion FROM pg_extension WHERE extname = 'xmcoh') AS e,"
 		"       (SELECT min(s.subname) AS subname FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid"
-		"          JOIN pg_class AS t ON t.oid = r.srrelid WHERE t.relnamespace::regnamespace::text = 'xmcoh'"
-		"           AND t.relname = ANY (" TABLES ") AND s.subname <> 'xmcoh_models') AS s", 1, values);
+		"          JOIN pg_class AS t ON t.oid = r.srrelid WHERE t.relnamespace = to_regnamespace('xmcoh')"
+		"           AND t.relname = ANY (" TABLES ") AND s.subname <> 'xmcoh_models') AS s,"
+		"       (SELECT min(r.rolname) AS rolname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
+		"          JOIN pg_roles AS r ON r.oid = s.subowner WHERE s.subname = 'xmcoh_models' AND d.datname = current_database()"
+		"           AND NOT r.rolsuper AND r.rolname <> current_user) AS o", 1, values);
 	free(wanted);
 	if (result == NULL)
 		return false;
@@ -314,6 +335,12 @@ is_empty(cluster *c, node *at)
 	return empty;
 }
 
+/* The statements that follow have a password, maybe. The node's log and views of statements do not get them. */
+#define HIDE_STATEMENTS \
+	"SELECT set_config(name, value, false) FROM (VALUES ('log_statement', 'none'), ('log_min_duration_statement', '-1')," \
+	" ('log_min_duration_sample', '-1'), ('log_transaction_sample_rate', '0'), ('log_min_error_statement', 'panic')," \
+	" ('track_activities', 'off'), ('pg_stat_statements.track', 'none')) AS s (name, value)"
+
 /* Runs a statement on the node: one part, the publisher's connection string as a literal, and another part. */
 static bool
 tell_node_connection(cluster *c, node *at, const char *before, const char *after)
@@ -327,7 +354,7 @@ tell_node_connection(cluster *c, node *at, const char *before, const char *after
 	initPQExpBuffer(&statement);
 	appendPQExpBuffer(&statement, "%s %s%s", before, literal, after);
 	check_buffer(&statement);
-	done = tell_node(c, at, statement.data);
+	done = tell_node(c, at, HIDE_STATEMENTS) && tell_node(c, at, statement.data);
 	termPQExpBuffer(&statement);
 	PQfreemem(literal);
 	return done;
@@ -492,6 +519,7 @@ add(cluster *c)
 	c->connection = publisher_string(c);
 	check_publisher_role(c);
 	make_publication(c);
+	check_publication_owner(c);		/* after: nobody else can make one between the two */
 	for (int k = 0; k < c->n; k++)
 		if (c->nodes[k].conn != NULL)
 			c->nodes[k].is_set_up = set_up(c, &c->nodes[k]);

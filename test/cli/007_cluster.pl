@@ -107,7 +107,30 @@ cluster('a role that row-level security would show part of the rows is refused',
 	'add', '--publisher', 'user=weak', string($first));
 cluster('so is a role that is missing', 1, qr/^$/, qr/role "nobody", .* does not exist/, 'add', '--publisher', 'user=nobody', string($first));
 cluster('and a string that cannot be read', 1, qr/^$/, qr/invalid connection string of --publisher/, 'add', '--publisher', 'user', string($first));
+
+# Whoever may create publications in the database could add tables whose triggers on a node would run as a superuser.
+$publisher->safe_psql('postgres', q{DROP PUBLICATION IF EXISTS xmcoh_models; CREATE ROLE mallory; GRANT CREATE ON DATABASE postgres TO mallory;
+	SET ROLE mallory; CREATE PUBLICATION xmcoh_models});
+cluster('a publication of a role that is no superuser is refused', 1, qr/^$/, qr/publication "xmcoh_models" belongs to role mallory, .*hint: DROP PUBLICATION/s, 'add', string($first));
+$publisher->safe_psql('postgres', 'DROP PUBLICATION xmcoh_models');
+$first->safe_psql('postgres', q{CREATE ROLE mallory SUPERUSER; SET ROLE mallory;
+	CREATE SUBSCRIPTION xmcoh_models CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false); RESET ROLE; ALTER ROLE mallory NOSUPERUSER});
+cluster('so is such a subscription', 1, qr/^$/, qr/subscription "xmcoh_models" belongs to role mallory, which is not a superuser/, 'add', string($first));
+$first->safe_psql('postgres', q{ALTER SUBSCRIPTION xmcoh_models SET (slot_name = NONE); DROP SUBSCRIPTION xmcoh_models});
+# The owner of a node's database can set how names are printed there.
+$first->safe_psql('postgres', q{ALTER DATABASE postgres SET quote_all_identifiers = on; CREATE SUBSCRIPTION other CONNECTION 'dbname=postgres' PUBLICATION p
+	WITH (connect = false)});
+$first->safe_psql('postgres', q{INSERT INTO pg_subscription_rel SELECT oid, 'xmcoh.model'::regclass, 'r' FROM pg_subscription});
+cluster('so is a node with another subscription', 1, qr/^$/, qr/subscription "other" copies tables of xmcoh already/, 'add', string($first));
+$first->safe_psql('postgres', q{ALTER SUBSCRIPTION other SET (slot_name = NONE); DROP SUBSCRIPTION other; ALTER DATABASE postgres RESET quote_all_identifiers});
 is($publisher->safe_psql('postgres', 'SELECT count(*) FROM pg_replication_slots'), '0', 'what is refused leaves no slot');
+
+# The statement with the connection string fails, which is logged with the statement by default.
+$first->safe_psql('postgres', q{ALTER SYSTEM SET log_statement = 'ddl'; SELECT pg_reload_conf()});
+$first->poll_query_until('postgres', q{SELECT current_setting('log_statement') = 'ddl'}) or die;
+cluster('nodes that do not reach the publisher', 1, qr/^$/, qr/could not connect to the publisher/, 'add', '--publisher', 'host=/nowhere password=Secret', string($first));
+unlike(slurp_file($first->logfile), qr/Secret/, 'their log does not have the password');
+$first->safe_psql('postgres', q{ALTER SYSTEM RESET log_statement; SELECT pg_reload_conf()});
 
 # ---- add, status, changes ----
 

@@ -303,6 +303,30 @@ harmless('and nothing of this runs as anybody else');
 is(mallory(q{SELECT xmcoh.drop_model('g', discard_decisions => true); DROP TABLE evil.retyped, evil.widened, evil.written}), '',
 	'mallory drops his model');
 
+# ---- a model that the source's own functions change while the source is attached ----
+
+is(mallory(q{CREATE TABLE evil.embedded AS SELECT m AS manual, s AS step, ARRAY[m, s]::real[] AS two, ARRAY[m, s, 1]::real[] AS three
+	FROM generate_series(1, 3) AS m, generate_series(1, 2) AS s;
+CREATE FUNCTION evil.meddle(deed text) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN EXECUTE deed; RETURN true; END $f$}), '', 'mallory has embeddings');
+for my $case ([ 'dropped', q{SELECT xmcoh.drop_model('meddled'), xmcoh.create_model('meddled')} ],
+	[ 'given other options', q{SELECT xmcoh.alter_model('meddled', '{"d_model": 64}')} ],
+	[ 'given a source with other embeddings', q{SELECT xmcoh.attach_source('meddled', 'evil.embedded', 'manual', 'step', text_embedding => 'two')
+		WHERE NOT EXISTS (SELECT FROM xmcoh.source WHERE model = 'meddled')} ])
+{
+	my ($what, $deed) = @$case;
+	mallory(qq{SELECT xmcoh.create_model('meddled');
+		CREATE OR REPLACE VIEW evil.meddler AS SELECT (manual + 10)::text AS manual, step::text, step::text AS next, three FROM evil.embedded
+			WHERE manual > 1 OR step > 1 OR evil.meddle(\$d\$$deed\$d\$)});
+	like(mallory(q{SELECT xmcoh.attach_source('meddled', 'evil.meddler', 'manual', 'step', text_embedding => 'three')}),
+		qr/model "meddled" was changed or dropped by a function that evil\.meddler calls/, "attach_source: a model that is $what meanwhile");
+	like(mallory(q{SELECT xmcoh.attach_pairs('meddled', 'evil.meddler', 'manual', 'step', 'next')}),
+		qr/model "meddled" was changed or dropped by a function that evil\.meddler calls/, "attach_pairs: a model that is $what meanwhile");
+	mallory(q{SELECT xmcoh.drop_model('meddled')});
+}
+is(value(q{SELECT count(*) FROM (SELECT model_id FROM xmcoh.source_record UNION ALL SELECT model_id FROM xmcoh.pair_source_record) AS s
+	WHERE NOT EXISTS (SELECT FROM xmcoh.model AS m WHERE m.model_id = s.model_id)}), 0, 'no source is left of a model that does not exist');
+harmless('and nothing of this runs as anybody else');
+
 as($super, "SET ROLE mallory; SELECT xmcoh.train('m', $quick)");
 my $job = value('SELECT max(job_id) FROM xmcoh.job_record');
 is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'train as mallory, in a superuser\'s session');
