@@ -88,8 +88,8 @@ copy_rows(int64_t rows, int64_t columns, const float *from, int64_t from_stride,
  * the stack beyond its own checks (512 kB).
  */
 #define ALIGNMENT 16			/* floats of a cache line */
-#define A_VALUES 65536
-#define B_VALUES 24576
+#define A_VALUES 49152
+#define B_VALUES 12288
 #define WORTH_COPYING 48		/* rows or columns of the result for which a copy is read */
 #define TILE_MULTIPLE 12		/* rows and columns of a block are a multiple of those of any tile */
 
