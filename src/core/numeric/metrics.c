@@ -305,17 +305,9 @@ quantile(int32_t n, const double *sorted, double q)
 static double
 tail(int32_t n)
 {
-	double		z = XMC_NORMAL_975;
-	double		v = n - 1;
-	double		z3 = z * z * z;
-	double		z5 = z3 * z * z;
-	double		t;				/* 97.5% quantile of Student's t with v degrees of freedom (Abramowitz and Stegun 26.7.5) */
-
 	if (n < 2)
 		return 0;
-	t = z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) +
-		(3 * z5 * z * z + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
-	return erfc(t * sqrt(n / v) / sqrt(2)) / 2;
+	return erfc(xmc_student_quantile(0.975, n - 1) * sqrt(n / (n - 1.0)) / sqrt(2)) / 2;
 }
 
 /*

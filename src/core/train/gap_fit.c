@@ -7,6 +7,7 @@
  */
 #include "train/gap_fit.h"
 #include "model/dims.h"
+#include "numeric/beta.h"
 #include "numeric/dense.h"
 #include "numeric/lbfgs.h"
 #include "numeric/vector.h"
@@ -28,7 +29,6 @@
 #define PENALTY_RATIO 3
 #define MAX_STEPS 40			/* of L-BFGS for one penalty */
 #define TOLERANCE 1e-4
-#define Z_95 1.959964			/* of the normal distribution */
 
 /* The rows of one kind of place. */
 typedef struct gap_rows
@@ -380,7 +380,7 @@ measure(const gap_rows *rows, int32_t n, const ranked_row *ranked, double *influ
 	}
 	for (int32_t g = 0; g < n_groups; g++)
 		variance += influence[g] * influence[g];
-	*out = (xmc_interval) {auroc, auroc - Z_95 * sqrt(variance), auroc + Z_95 * sqrt(variance)};
+	*out = (xmc_interval) {auroc, auroc - XMC_NORMAL_975 * sqrt(variance), auroc + XMC_NORMAL_975 * sqrt(variance)};
 }
 
 /* Chooses the penalty with the lowest loss of the scored rows (n), each penalty with its own scale; *scale is that. */
