@@ -7,7 +7,7 @@ CREATE FUNCTION xmcoh.coverage(model text, "precision" double precision DEFAULT 
                    precision_reached double precision, precision_low double precision, precision_high double precision, remark text)
     AS 'MODULE_PATHNAME', 'xmcoh_coverage' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 1;
 COMMENT ON FUNCTION xmcoh.coverage(text, double precision, text, text) IS
-    'Share that may pass without a person if at least the share precision of what passes must be right, with a probability of 90%. level: document (whole orders), pair, violation (errors that check_documents finds). by: a column; a row for each of its values, at the threshold of all. See doc/method.md';
+    'Share that may pass without a person if at least the share precision of what passes must be right, with a probability of 90%. level: document (whole orders), pair, violation (wrongly stored pairs that are found). by: a column; a row for each of its values, at the threshold of all. See doc/method.md';
 
 CREATE FUNCTION xmcoh.pilot_report(model text, minutes_per_document double precision, minutes_per_review double precision,
                                    cost_per_hour double precision, documents_per_month double precision, language text DEFAULT 'en')

@@ -50,10 +50,18 @@ typedef struct xmc_coverage
  */
 extern xmc_status xmc_coverage_find(xmc_ctx *ctx, int32_t n, xmc_judged *unit, double precision, xmc_coverage *out);
 
+/*
+ * The lowest threshold at which, with probability XMC_COVERAGE_SURE, a share of at least `precision` (0 < precision < 1) of the
+ * units of new groups raises no alarm; INFINITY: too few groups to tell. A unit raises an alarm where its confidence reaches the
+ * threshold. The bound is the same binomial one over groups. A lower threshold never raises fewer alarms, so the bound holds for
+ * all thresholds above the found one (Bates et al. 2021). unit (n) is sorted, `right` is not read. Errors: as above.
+ */
+extern xmc_status xmc_alarm_threshold(xmc_ctx *ctx, int32_t n, xmc_judged *unit, double precision, double *threshold);
+
 /* The share where no threshold was found: 0, and so are its bounds, or NaN if there are too few groups to tell. */
 extern xmc_interval xmc_nothing_passes(xmc_coverage_state state);
 
-/* The same figures at a threshold that was chosen elsewhere; the state is XMC_COVERAGE_REACHED. Errors: as above. */
+/* The figures of xmc_coverage_find at a threshold that was chosen elsewhere; the state is XMC_COVERAGE_REACHED. Errors: as above. */
 extern xmc_status xmc_coverage_at(xmc_ctx *ctx, int32_t n, const xmc_judged *unit, double threshold, xmc_coverage *out);
 
 /* The 95% interval of Clopper and Pearson (1934) for a mean of n values of [0, 1]; n may be no whole number. */

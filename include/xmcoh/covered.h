@@ -14,8 +14,9 @@ typedef enum xmc_coverage_level
 	XMC_COVERED_PAIRS,			/* the likelier order of two items is the right one; confidence: its probability */
 
 	/*
-	 * What xmc_check_order finds at the threshold of xmc_check_threshold. precision: the share of documents in right order that
-	 * are not suspect; share: of pairs that are stored the wrong way round, those that the check finds.
+	 * What xmc_check_order finds at the threshold of xmc_alarm_threshold, which is at least that of xmc_check_threshold. precision:
+	 * the share of documents in right order that are not suspect; share: of pairs that are stored the wrong way round, those that
+	 * are found; confidence: the probability of their true order.
 	 */
 	XMC_COVERED_VIOLATIONS,
 	XMC_COVERAGE_LEVELS

@@ -9,8 +9,10 @@ SELECT bool_and(low.share >= high.share) AS monotonous, count(*)
   FROM unnest('{document,pair}'::text[]) AS level, xmcoh.coverage('guides', 0.9, level) AS high, xmcoh.coverage('guides', 0.7, level) AS low;
 SELECT p.share >= d.share AS surer, p.judged > d.judged AS more, p.documents = d.documents AS same_documents
   FROM xmcoh.coverage('guides', 0.9, 'pair') AS p, xmcoh.coverage('guides', 0.9) AS d;
--- what check_documents would find, by its own threshold
+-- which errors are found: what check_documents finds, from the threshold on
 SELECT documents, share > 0.3 AS found, precision_reached >= 0.85 AS quiet, remark FROM xmcoh.coverage('guides', 0.9, 'violation');
+SELECT count(*) AS documents, count(*) FILTER (WHERE d.worst_probability >= c.threshold) <= 12 AS few_suspects
+  FROM xmcoh.coverage('guides', 0.9, 'violation') AS c, xmcoh.check_documents('guides', "precision" => 0.9) AS d;
 -- a promise for which 120 documents are too few
 SELECT documents, share, share_low, threshold, precision_reached, remark FROM xmcoh.coverage('guides', 0.99);
 -- NULL is the default

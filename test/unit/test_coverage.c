@@ -198,6 +198,44 @@ test_counts_groups(void **state)
 	assert_int_equal(found.passing_groups, 50);
 }
 
+static double
+alarm_threshold(int32_t n, xmc_judged *unit, double precision)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	double		threshold;
+
+	assert_int_equal(xmc_alarm_threshold(&ctx, n, unit, precision, &threshold), XMC_OK);
+	return threshold;
+}
+
+/* Of 100 single units 4 may raise an alarm at a precision of 0.9: the binomial tail is 0.024 for 4 mistakes, 0.058 for 5, 0.117 for 6. */
+static void
+test_alarm(void **state)
+{
+	xmc_judged	unit[100];
+	double		threshold;
+
+	(void) state;
+	for (int k = 0; k < 100; k++)
+		unit[k] = (xmc_judged) {.confidence = (float) (k * 37 % 100),.group = k};
+	threshold = alarm_threshold(100, unit, 0.9);
+	assert_true(threshold > 94 && threshold < 94.001);
+	/* equal ones raise their alarms together */
+	for (int k = 0; k < 100; k++)
+		unit[k].confidence = fminf(unit[k].confidence, 96);
+	threshold = alarm_threshold(100, unit, 0.9);
+	assert_true(threshold > 94 && threshold < 94.001);
+	for (int k = 0; k < 100; k++)
+		unit[k].confidence = fminf(unit[k].confidence, 90);
+	threshold = alarm_threshold(100, unit, 0.9);
+	assert_true(threshold > 90 && threshold < 90.001);
+	/* groups count: as many mistakes in groups of ten are two mistaken groups of twenty */
+	for (int k = 0; k < 100; k++)
+		unit[k] = (xmc_judged) {.confidence = (float) (k / 10 < 2 ? 100 : k),.group = k / 10};
+	assert_true(isinf(alarm_threshold(100, unit, 0.9)));
+	assert_true(isinf(alarm_threshold(0, unit, 0.9)));
+}
+
 /* ---- simulation ---- */
 
 #define SAMPLES 400
@@ -228,6 +266,23 @@ draw(xmc_random *random, const population *p, int32_t groups, xmc_judged *unit)
 			unit[n++] = (xmc_judged) {.confidence = (float) c,.group = g,
 				.right = xmc_random_uniform(random) < 1 / (1 + exp(-p->slope * c - effect))};
 		}
+	}
+	return n;
+}
+
+/* Units whose confidence has the effect of their group. */
+static int32_t
+draw_alarms(xmc_random *random, const population *p, int32_t groups, xmc_judged *unit)
+{
+	int32_t		n = 0;
+
+	for (int32_t g = 0; g < groups; g++)
+	{
+		double		effect = p->spread * xmc_random_normal(random);
+		int32_t		units = 1 + (int32_t) xmc_random_below(random, (uint32_t) p->most_units);
+
+		for (int32_t k = 0; k < units; k++)
+			unit[n++] = (xmc_judged) {.confidence = (float) (effect + xmc_random_normal(random)),.group = g};
 	}
 	return n;
 }
@@ -291,6 +346,49 @@ test_promise_is_kept(void **state)
 	assert_true(most > 0.5);	/* the promise is not kept by passing nothing */
 }
 
+/* The share of new groups' units without an alarm is the promised one, in 90% of samples; groups differ, and some are large. */
+static void
+test_alarm_keeps_its_promise(void **state)
+{
+	enum
+	{
+		NEW_GROUPS = 6000, MOST_UNITS = 8
+	};
+	xmc_judged *new = malloc(sizeof *new * NEW_GROUPS * MOST_UNITS);
+	xmc_judged	unit[240 * MOST_UNITS];
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 11);
+	for (double spread = 0; spread <= 2; spread++)
+	{
+		const population p = {1, 0, spread, spread > 0 ? MOST_UNITS : 1};
+		int32_t		n_new = draw_alarms(&random, &p, NEW_GROUPS, new);
+
+		for (int32_t groups = 30; groups <= 240; groups *= 2)
+		{
+			int			good = 0;
+			int			raised = 0;
+
+			for (int s = 0; s < SAMPLES; s++)
+			{
+				int32_t		n = draw_alarms(&random, &p, groups, unit);
+				double		threshold = alarm_threshold(n, unit, 0.9);
+				xmc_coverage truth;
+
+				/* the share that raises an alarm: a mean over groups */
+				assert_int_equal(xmc_coverage_at(&ctx, n_new, new, threshold, &truth), XMC_OK);
+				good += truth.share.mean <= 0.1;
+				raised += truth.share.mean > 0.02;
+			}
+			assert_true(good >= 0.87 * SAMPLES);
+			assert_true(groups < 60 || raised > 0.5 * SAMPLES);	/* not by no alarms at all */
+		}
+	}
+	free(new);
+}
+
 /* The same units in another order give the same figures, to the bit. */
 static void
 test_order_does_not_matter(void **state)
@@ -333,7 +431,9 @@ main(void)
 		cmocka_unit_test(test_too_few),
 		cmocka_unit_test(test_ends_where_wrong),
 		cmocka_unit_test(test_counts_groups),
+		cmocka_unit_test(test_alarm),
 		cmocka_unit_test(test_promise_is_kept),
+		cmocka_unit_test(test_alarm_keeps_its_promise),
 		cmocka_unit_test(test_order_does_not_matter),
 	};
 

@@ -132,29 +132,44 @@ test_pairs(void **state)
 	tear_down(&f);
 }
 
-/* The check's own threshold; a document in right order is suspect by one pair that surely contradicts it. */
+/* A document in right order is suspect by one pair that surely contradicts it. */
 static void
 test_violations(void **state)
 {
 	fixture		f;
 	xmc_covered found;
+	int32_t		part[DOCUMENTS];
 	float	   *row;
 
 	(void) state;
 	set_up(&f);
 	f.log_odds[0] = -5;
+	f.log_odds[10 * PAIRS] = -4;
+	f.log_odds[20 * PAIRS] = -3;
 	f.result[1].order[XMC_RESULT_KINDS - 1].items = 4;	/* 3 of 6 pairs are labelled: it counts */
 	f.result[2].order[XMC_RESULT_KINDS - 1].items = 5;	/* 3 of 10: it does not */
 	fill(&f);
-	/* without a table of reliability the threshold is the log-odds of the precision */
+	/* at 0.9 two of 59 documents may be suspect: the binomial tail is 0.053 for two mistakes, 0.13 for three */
 	found = cover(&f, XMC_COVERED_VIOLATIONS, 0.9, NULL, 0, NULL);
 	assert_int_equal(found.documents, DOCUMENTS - 1);
-	assert_near(found.coverage.threshold, log(9), 1e-12);
-	assert_near(found.coverage.precision.mean, (DOCUMENTS - 2.0) / (DOCUMENTS - 1), 1e-6);
-	/* found are pairs with 2.2 and more: the third of each document, and the second from d = 12 on; not those of the first one */
-	assert_near(found.coverage.share.mean, (58 + 48) / 3.0 / 59 + 1 / 3.0 / 59, 1e-6);
+	assert_near(found.coverage.threshold, 3, 1e-6);
+	assert_true(found.coverage.threshold > 3);
+	assert_near(found.coverage.precision.mean, 57 / 59.0, 1e-6);
+	assert_int_equal(found.coverage.needed_groups, 22);
+	/* found are pairs with more than 3: the third of each document but the first one */
+	assert_near(found.coverage.share.mean, 58 / 3.0 / 59, 1e-6);
 	assert_true(found.coverage.share.low < found.coverage.share.mean && found.coverage.share.high > found.coverage.share.mean);
-	/* a table by which no threshold is good enough */
+	/* at 0.8 all three may, so the threshold is that of the check, which without a table of reliability is the precision itself */
+	found = cover(&f, XMC_COVERED_VIOLATIONS, 0.8, NULL, 0, NULL);
+	assert_near(found.coverage.threshold, log(4), 1e-12);
+	/* a part of them, at the threshold of all */
+	for (int d = 0; d < DOCUMENTS; d++)
+		part[d] = d >= 12;
+	found = cover(&f, XMC_COVERED_VIOLATIONS, 0.9, part, 1, &(double) {2.5});
+	assert_int_equal(found.documents, 48);
+	assert_true(found.coverage.threshold == 2.5);
+	assert_near(found.coverage.precision.mean, 47 / 48.0, 1e-6);
+	/* by a table of the check no threshold is good enough */
 	f.model.reliability.n = 1;
 	row = f.model.reliability.row[0];
 	row[XMC_RELIABILITY_KIND] = XMC_SCORE_FUSED;
@@ -164,7 +179,7 @@ test_violations(void **state)
 	assert_true(found.coverage.share.mean == 0 && isnan(found.coverage.precision.mean));
 	found = cover(&f, XMC_COVERED_VIOLATIONS, 0.99, NULL, 0, NULL);
 	assert_int_equal(found.coverage.state, XMC_COVERAGE_TOO_FEW);
-	assert_int_equal(found.coverage.needed_groups, 99);
+	assert_int_equal(found.coverage.needed_groups, 230);
 	tear_down(&f);
 }
 

@@ -206,13 +206,11 @@ first_groups(int32_t groups, double precision)
 	return first;
 }
 
-/* Whether what passes is right often enough: the binomial tail with a number of right groups that need not be whole. */
+/* Whether so many of the groups are right often enough: the binomial tail with a number of right groups that need not be whole. */
 static bool
-is_reached(const counts *c, double precision)
+is_reached(double right, int32_t groups, double precision)
 {
-	double		right = (double) c->right_share / FINE_UNIT;
-
-	return right > 0 && xmc_beta(precision, right, c->passing_groups - right + 1) <= 1 - XMC_COVERAGE_SURE;
+	return right > 0 && xmc_beta(precision, right, groups - right + 1) <= 1 - XMC_COVERAGE_SURE;
 }
 
 /* The number of sorted units that pass at the lowest threshold that keeps the promise. */
@@ -234,7 +232,7 @@ find_passing(xmc_ctx *ctx, int32_t n, const xmc_judged *unit, double precision, 
 			continue;
 		tested = k + 1;
 		XMC_TRY(xmc_spend(ctx, &work, 256));
-		if (!is_reached(c, precision))
+		if (!is_reached((double) c->right_share / FINE_UNIT, c->passing_groups, precision))
 			break;
 		*passing = k + 1;
 	}
@@ -282,6 +280,60 @@ xmc_coverage_find(xmc_ctx *ctx, int32_t n, xmc_judged *unit, double precision, x
 	xmc_release(ctx, scratch);
 	return status;
 }
+
+/* ---- alarms ---- */
+
+/* The share of its units with which a group is without an alarm, in 1 / FINE_UNIT. */
+static int64_t
+quiet_share(const counts *c, int32_t group)
+{
+	return llround(FINE_UNIT * (c->all[group] - c->passing[group]) / c->all[group]);
+}
+
+static xmc_status
+find_alarm(xmc_ctx *ctx, int32_t n, xmc_judged *unit, xmc_judged *scratch, double precision, counts *c, double *threshold)
+{
+	int64_t		quiet;			/* the sum over groups of quiet_share */
+	int32_t		groups = 0;
+	int64_t		work = 0;
+
+	XMC_TRY(xmc_sort(ctx, unit, scratch, (size_t) n, sizeof *unit, compare_judged));
+	XMC_TRY(count_all(ctx, n, unit, c));
+	for (int32_t g = 0; g < c->n_groups; g++)
+		groups += c->all[g] > 0;
+	quiet = groups * (int64_t) FINE_UNIT;
+	if (!is_reached(groups, groups, precision))
+		return XMC_OK;
+	for (int32_t k = 0; k < n; k++)
+	{
+		quiet -= quiet_share(c, unit[k].group);
+		c->passing[unit[k].group]++;
+		quiet += quiet_share(c, unit[k].group);
+		XMC_TRY(xmc_spend(ctx, &work, 256));
+		/* any threshold above this unit will do, and none that the unit reaches */
+		*threshold = nextafterf(unit[k].confidence, INFINITY);
+		if (!is_reached((double) quiet / FINE_UNIT, groups, precision))
+			break;
+	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_alarm_threshold(xmc_ctx *ctx, int32_t n, xmc_judged *unit, double precision, double *threshold)
+{
+	xmc_judged *scratch = xmc_alloc(ctx, (size_t) (n > 0 ? n : 1), sizeof *scratch);
+	counts		c = {0};
+	xmc_status	status;
+
+	*threshold = INFINITY;
+	XMC_NEED(scratch, ctx);
+	status = find_alarm(ctx, n, unit, scratch, precision, &c, threshold);
+	xmc_release(ctx, c.all);
+	xmc_release(ctx, scratch);
+	return status;
+}
+
+/* ---- a threshold chosen elsewhere ---- */
 
 static xmc_status
 measure(xmc_ctx *ctx, int32_t n, const xmc_judged *unit, double threshold, counts *c, xmc_coverage *out)

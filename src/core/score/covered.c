@@ -158,30 +158,66 @@ check_groups(const selection *s, double threshold, group_check *group, double *s
 	return XMC_OK;
 }
 
+/* The documents; confidence: the highest threshold at which the document is suspect when its order is right. */
 static xmc_status
-cover_violations(const selection *s, double precision, xmc_covered *out)
+gather_alarms(const selection *s, xmc_judged *unit, int32_t *n)
 {
-	double		threshold = xmc_check_threshold(s->model, XMC_SCORE_FUSED, precision);
+	*n = 0;
+	for (int32_t r = 0; r < s->model->results.n; r++)
+	{
+		xmc_found_result found;
+		float		highest = -INFINITY;
+
+		XMC_TRY(xmc_check_stop(s->ctx));
+		if (!read_row(s, r, &found))
+			continue;
+		for (int32_t k = 0; k < found.n_pairs; k++)
+			highest = fmaxf(highest, -found.log_odds[k]);
+		unit[(*n)++] = (xmc_judged) {.confidence = highest,.group = found.group};
+	}
+	return XMC_OK;
+}
+
+/* It is not below that of xmc_check_threshold, so that what it finds is among what the check finds. */
+static xmc_status
+find_threshold(const selection *s, double precision, xmc_judged *unit, double *threshold)
+{
+	int32_t		n;
+
+	XMC_TRY(gather_alarms(s, unit, &n));
+	XMC_TRY(xmc_alarm_threshold(s->ctx, n, unit, precision, threshold));
+	*threshold = fmax(*threshold, xmc_check_threshold(s->model, XMC_SCORE_FUSED, precision));
+	return XMC_OK;
+}
+
+static xmc_status
+cover_violations(const selection *s, double precision, const double *threshold, xmc_covered *out)
+{
 	size_t		n = (size_t) (s->model->results.n > 0 ? s->model->results.n : 1);
+	xmc_judged *unit = xmc_alloc(s->ctx, n, sizeof *unit);
 	group_check *group = xmc_zalloc(s->ctx, n, sizeof *group);
 	double	   *share = xmc_alloc(s->ctx, n, sizeof *share);
-	xmc_status	status;
+	xmc_coverage *coverage = &out->coverage;
+	xmc_status	status = XMC_OK;
 
-	if (group && share)
-		status = check_groups(s, threshold, group, share, out);
-	else
+	if (!unit || !group || !share)
 		status = xmc_fail(s->ctx, XMC_NO_MEMORY, "out of memory");
+	else if (threshold)
+		coverage->threshold = *threshold;
+	else
+		status = find_threshold(s, precision, unit, &coverage->threshold);
+	if (status == XMC_OK)
+		status = check_groups(s, coverage->threshold, group, share, out);
 	xmc_release(s->ctx, share);
 	xmc_release(s->ctx, group);
-	/* the rule of xmc_check_threshold: one mistake more than there is must be borne by one group more */
-	out->coverage.needed_groups = (int32_t) ceil(1 / (1 - precision) - 1 - 1e-9);
-	out->coverage.threshold = threshold;
-	out->coverage.state = !isinf(threshold) ? XMC_COVERAGE_REACHED
-		: out->coverage.groups < out->coverage.needed_groups ? XMC_COVERAGE_TOO_FEW : XMC_COVERAGE_NOT_REACHED;
-	if (isinf(threshold))
+	xmc_release(s->ctx, unit);
+	coverage->needed_groups = xmc_coverage_needed(precision);
+	coverage->state = !isinf(coverage->threshold) ? XMC_COVERAGE_REACHED
+		: coverage->groups < coverage->needed_groups ? XMC_COVERAGE_TOO_FEW : XMC_COVERAGE_NOT_REACHED;
+	if (isinf(coverage->threshold))
 	{
-		out->coverage.share = xmc_nothing_passes(out->coverage.state);
-		out->coverage.precision = (xmc_interval) {NAN, NAN, NAN};
+		coverage->share = xmc_nothing_passes(coverage->state);
+		coverage->precision = (xmc_interval) {NAN, NAN, NAN};
 	}
 	return status;
 }
@@ -193,5 +229,5 @@ xmc_covered_by_record(xmc_ctx *ctx, const xmc_model *model, xmc_coverage_level l
 	const selection s = {ctx, model, level, part, of};
 
 	*out = (xmc_covered) {0};
-	return level == XMC_COVERED_VIOLATIONS ? cover_violations(&s, precision, out) : cover_units(&s, precision, threshold, out);
+	return level == XMC_COVERED_VIOLATIONS ? cover_violations(&s, precision, threshold, out) : cover_units(&s, precision, threshold, out);
 }
