@@ -257,16 +257,17 @@ perl_file()
 # tap_files KIND N COMMAND FILE...: runs COMMAND KIND FILE for each file, N of them at the same time. COMMAND calls tap_file.
 tap_files()
 {
-	local kind=$1 lanes=$2 command=$3 file pid pids=() status=0
+	local kind=$1 lanes=$2 command=$3 file failed=$LOGS/$1/failed status=0
 
 	shift 3
 	mkdir -p "$LOGS/$kind"
 	for file; do
 		while [ "$(jobs -pr | wc -l)" -ge "$lanes" ]; do sleep 0.1; done
-		"$command" "$kind" "$file" &
-		pids+=($!)
+		# The shell forgets the status of a process when another process gets its number.
+		{ "$command" "$kind" "$file" || : >"$failed"; } &
 	done
-	for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+	wait
+	! rm "$failed" 2>/dev/null || status=1
 	rmdir "$LOGS/$kind"
 	return $status
 }
@@ -440,6 +441,7 @@ rm -rf "$LOGS"
 mkdir -p "$LOGS"
 kinds=${*:-$ALL_KINDS}
 cluster_prepare
+trap 'for job in $(jobs -p); do stop_tree "$job"; done; cluster_clean' EXIT	# an interrupt does not reach what runs in the background
 machine_files_before=$(machine_files)
 
 # The server's user must be able to read the real data, hence the copy.
