@@ -39,7 +39,7 @@ export PGCTLTIMEOUT=${PGCTLTIMEOUT:-$PG_TEST_TIMEOUT_DEFAULT}
 QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
 # Options of prove: print each test when it ends, not all tests of a file at its end.
 LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"
-# Files of tests that run at the same time. A file waits half of its time.
+# Files of tests that run at the same time: one more than the two processors of a small machine, because a file often waits.
 LANES=${LANES:-3}
 PGSPOT_VERSION=0.9.4
 TOKENIZERS_VERSION=0.23.3
