@@ -2,7 +2,7 @@
 # check.sh - runs all tests; the last line is: N passed, N failed, N skipped.
 #
 # The kinds of tests; the whole output of a kind is in build/check/KIND.log:
-#   harness                                 this script: a test that hangs or dies counts as a failure
+#   harness                                 this script: files run at the same time; one that hangs or dies counts as a failure
 #   house            test/house.py          the order of the layers; the script also finds planted violations
 #   unit, unit-asan  test/unit/test_*.c     cmocka over src/core, plain and under AddressSanitizer and UBSan
 #   fuzz             test/fuzz/fuzz_*.c     each for a fixed number of inputs; one fuzzer is one test
@@ -39,6 +39,8 @@ export PGCTLTIMEOUT=${PGCTLTIMEOUT:-$PG_TEST_TIMEOUT_DEFAULT}
 QUIET_SECONDS=${QUIET_SECONDS:-$((2 * ${PG_TEST_TIMEOUT_DEFAULT:-180} + 60))}
 # Options of prove: print each test when it ends, not all tests of a file at its end.
 LIVE="--verbose --nocolor --formatter TAP::Formatter::Console"
+# Files of tests that run at the same time: one more than the two processors of a small machine, because a file often waits.
+LANES=${LANES:-3}
 PGSPOT_VERSION=0.9.4
 TOKENIZERS_VERSION=0.23.3
 SENTENCEPIECE_VERSION=0.2.3
@@ -117,7 +119,8 @@ run()
 	return 0
 }
 
-# await_or_stop PID LOG SECONDS: waits for the end of a process. If LOG has not grown for SECONDS, stops the process and fails.
+# await_or_stop PID LOG SECONDS: waits for the end of a process. If neither LOG nor the folder of LOG's name without .log, which has
+# the output of single files of tests, has changed for SECONDS, stops the process and fails.
 # timeout(1) would limit the whole time, and cannot run a function of this shell.
 await_or_stop()
 {
@@ -126,7 +129,7 @@ await_or_stop()
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.2
 		if [ $((turn++ % 10)) = 0 ]; then
-			size=$(stat -c %s "$log")
+			size=$(du -bs "$log" "${log%.log}" 2>/dev/null)
 			[ "$size" = "$last" ] || quiet_since=$SECONDS
 			last=$size
 			if [ $((SECONDS - quiet_since)) -ge "$limit" ]; then
@@ -216,73 +219,116 @@ isolation()
 	return $status
 }
 
+# The files share a database.
 pgtap()
 {
-	local test status=0
-
 	createdb xmcoh_pgtap &&
 		psql -XqAt -v ON_ERROR_STOP=1 -d xmcoh_pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION xmcoh' || return 1
-	for test in "$TREE"/test/pgtap/*.sql; do
-		# shellcheck disable=SC2086
-		tap_file pgtap "test/pgtap/${test##*/}" \
-			in_tree pg_prove $LIVE --psql-bin "$BINDIR/psql" --dbname xmcoh_pgtap "test/pgtap/${test##*/}" || status=1
-	done
-	return $status
+	tap_files pgtap 1 pgtap_file "$TREE"/test/pgtap/*.sql
 }
 
-# The tests in test/$1. Each starts its own clusters.
+pgtap_file()
+{
+	# shellcheck disable=SC2086
+	tap_file "$1" "$2" in_tree pg_prove $LIVE --psql-bin "$BINDIR/psql" --dbname xmcoh_pgtap "$2"
+}
+
+# The tests in test/$1. The largest file begins first, because the last files should be short: a long one would run alone.
 perl_tests()
 {
-	local test status=0
+	local files
 
-	for test in "$TREE/test/$1"/*.pl; do
-		[ -e "$test" ] || continue
-		# shellcheck disable=SC2086
-		tap_file "$1" "test/$1/${test##*/}" perl_test "$WORK/$1" ${guides:+GUIDES="$guides"} \
-			prove $LIVE -I "$PGXS_TEST/perl" -I test/tap "test/$1/${test##*/}" || status=1
-		stop_servers_under "$WORK/$1"	# left by a test that was stopped
-	done
+	mapfile -t files < <(ls -S "$TREE/test/$1"/*.pl)
+	tap_files "$1" "$LANES" perl_file "${files[@]}"
+}
+
+# Each file starts its own clusters, in its own folder.
+perl_file()
+{
+	local state=$WORK/$1/${2##*/} status=0
+
+	# shellcheck disable=SC2086
+	tap_file "$1" "$2" perl_test "$state" ${guides:+GUIDES="$guides"} \
+		prove $LIVE -I "$PGXS_TEST/perl" -I test/tap "${2#"$TREE/"}" || status=1
+	stop_servers_under "$state"	# left by a test that was stopped
 	return $status
 }
 
-# tap_file KIND FILE COMMAND...: runs one file of tests. A file that hangs is stopped. A file that dies, so that it ends with an
-# error although none of its tests has failed, counts as a failed test.
+# tap_files KIND N COMMAND FILE...: runs COMMAND KIND FILE for each file, N of them at the same time. COMMAND calls tap_file.
+tap_files()
+{
+	local kind=$1 lanes=$2 command=$3 file failed=$LOGS/$1/failed status=0
+
+	shift 3
+	mkdir -p "$LOGS/$kind"
+	for file; do
+		while [ "$(jobs -pr | wc -l)" -ge "$lanes" ]; do sleep 0.1; done
+		# The shell forgets the status of a process when another process gets its number.
+		{ "$command" "$kind" "$file" || : >"$failed"; } &
+	done
+	wait
+	! rm "$failed" 2>/dev/null || status=1
+	rmdir "$LOGS/$kind"
+	return $status
+}
+
+# tap_file KIND FILE COMMAND...: runs one file of tests. Prints its output in one piece at its end, because other files run at the
+# same time. A file that hangs is stopped. A file that dies, so that it ends with an error although none of its tests has failed,
+# counts as a failed test.
 tap_file()
 {
-	local log=$LOGS/$1.log file=$2 before status
-	before=$(stat -c %s "$log")
+	local file=${2#"$TREE/"} log=$LOGS/$1/${2##*/}.log status
 
 	shift 2
-	"$@" &
+	"$@" >"$log" 2>&1 &
 	if await_or_stop $! "$log" "$QUIET_SECONDS"; then
 		wait $!
 		status=$?
-		[ $status != 0 ] || return 0
-		tail -c "+$((before + 1))" "$log" | grep -E '^not ok ' | grep -qviE '# TODO' ||
-			say "not ok - $file ended with status $status"
+		[ $status = 0 ] || grep -E '^not ok ' "$log" | grep -qviE '# TODO' || say "not ok - $file ended with status $status" >>"$log"
 	else
-		say "not ok - $file was stopped after $QUIET_SECONDS s without output"
+		status=1
+		say "not ok - $file was stopped after $QUIET_SECONDS s without output" >>"$log"
 	fi
+	flock "${log%/*}" cat "$log"
+	rm "$log"
+	return $status
+}
+
+# Tests how files run and are counted: a file that hangs, a file that dies after a passed test, and a file with a failed test are one
+# failure each, while others run. The output of a file is one piece. A kind whose files print something does not hang, although its
+# log stays as it is for longer than the 4 seconds of this test.
+harness()
+{
+	local QUIET_SECONDS=8 inner=$LOGS/harness-files.log status=0 pieces
+
+	mkfifo "$WORK/pair"
+	tap_files harness-files 2 planted_file reads writes hangs slow dies fails >"$inner" 2>&1 &
+	await_or_stop $! "$inner" 4 || say "# stopped"
+	wait $! || status=$?
+	sed 's/^/# /' "$inner"
+	count_tap "$inner"
+	pieces=$(sed -n 's/^# of //p' "$inner" | uniq | wc -l)
+	if [ "$status $ok $bad $pieces" = "1 14 3 6" ]; then
+		say "ok 1 - a file that hangs, dies or fails is one failure; a slow file is none; two files run at the same time"
+		return 0
+	fi
+	say "not ok 1 - status $status, $ok passed, $bad failed, $pieces pieces; not 1, 14, 3, 6"
 	return 1
 }
 
-# Tests the counting: a file that hangs, a file that dies after a passed test, and a file with a failed test are one failure each.
-harness()
+planted_file()
 {
-	local QUIET_SECONDS=4 inner=$LOGS/harness-files.log
+	local script
 
-	: >"$inner"
-	{
-		tap_file harness-files hangs sh -c 'echo ok 1; sleep 1000'
-		tap_file harness-files dies sh -c 'echo ok 1; exit 3'
-		tap_file harness-files fails sh -c 'echo not ok 1; exit 1'
-		tap_file harness-files slow sh -c 'for n in 1 2 3 4 5 6; do sleep 1; echo ok $n; done'
-	} >>"$inner" 2>&1
-	sed 's/^/# /' "$inner"
-	count_tap "$inner"
-	if [ "$ok $bad" = "8 3" ]; then say "ok 1 - a file that hangs, dies or fails is one failure; a slow file is none"; return 0; fi
-	say "not ok 1 - $ok passed and $bad failed, not 8 and 3"
-	return 1
+	case $2 in
+		reads) script='read -r line <"$0" && echo ok 1' ;;	# waits for the writer, as the writer for the reader
+		writes) script='echo line >"$0" && echo ok 1' ;;
+		hangs) script='echo ok 1; sleep 1000' ;;
+		slow) script='for n in {1..10}; do sleep 1; echo "ok $n"; echo "# of slow"; done' ;;
+		dies) script='echo ok 1; exit 3' ;;
+		fails) script='echo not ok 1; exit 1' ;;
+	esac
+	tap_file "$1" "$2" bash -c "echo '# of $2'; $script" "$WORK/pair"
 }
 
 # pgspot is a Python package with a binary parser; pip installs both into an environment in build/.
@@ -395,6 +441,7 @@ rm -rf "$LOGS"
 mkdir -p "$LOGS"
 kinds=${*:-$ALL_KINDS}
 cluster_prepare
+trap 'for job in $(jobs -p); do stop_tree "$job"; done; cluster_clean' EXIT	# an interrupt does not reach what runs in the background
 machine_files_before=$(machine_files)
 
 # The server's user must be able to read the real data, hence the copy.

@@ -12,7 +12,8 @@
 #   cluster_stop NAME
 #
 #   perl_test STATE COMMAND...
-#                           runs a command of PostgreSQL::Test in $TREE; its clusters are in STATE
+#                           runs a command of PostgreSQL::Test in $TREE; its clusters are in the folder STATE. Several may run at
+#                           the same time, each with a STATE of its own
 #
 # Why the copies: a server never runs as root, and its user may not be able to read this folder. The machine's PostgreSQL may be in
 # use with another version of xmcoh, which must stay.
@@ -182,8 +183,9 @@ perl_test()
 
 	shift
 	as_server mkdir -p "$state"
+	# All commands reserve their ports in one folder.
 	in_tree env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
-		TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" "$@"
+		PG_TEST_PORT_DIR="$WORK/ports" TESTDIR="$state" TESTDATADIR="$state/data" TESTLOGDIR="$state/log" PG_REGRESS="$PGXS_TEST/regress/pg_regress" "$@"
 }
 
 cluster_stop()

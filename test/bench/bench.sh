@@ -3,6 +3,8 @@
 # peak are for comparison; milliseconds are of this machine. This is not a test: a busy machine misses targets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=test/bench/python.sh
+. test/bench/python.sh
 
 # What xmcoh is compared with. On systems other than Debian the packages must be installed already; otherwise the comparison is left out.
 [ ! -e /etc/debian_version ] || bash test/setup.sh python3-torch python3-psycopg2 python3-numpy libopenblas0-pthread ||
@@ -36,8 +38,7 @@ awk '/^opening/ { printf "text encoder: opening, beside reading the file|%.2f|ms
 	/^one text/ { printf "text encoder: one text|%.2f|ms||\n", $3 }
 	/^of 32/ { printf "text encoder: 32 texts, each|%.2f|ms||\ntext encoder: 32 texts: of the sgemm peak|%.0f|%%|>=|50\n", $5, $7 }
 	' build/bench/embed.log >>"$results"
-# python3 is Debian's, whose PyTorch is installed above; PYTHON= names another one.
-if read -r one many difference < <(OMP_NUM_THREADS=1 "${PYTHON:-python3}" test/bench/embed.py build/bench/embed); then
+if read -r one many difference < <(OMP_NUM_THREADS=1 "$PYTHON" test/bench/embed.py build/bench/embed); then
 	echo "PyTorch, one thread: one text $one ms, of 32 texts each $many ms; largest difference of the vectors $difference"
 	awk -v one="$one" -v many="$many" -v difference="$difference" '
 		/^one text/ { printf "text encoder: one text, time over that of PyTorch|%.2f||<=|1.3\n", $3 / one }
@@ -45,7 +46,7 @@ if read -r one many difference < <(OMP_NUM_THREADS=1 "${PYTHON:-python3}" test/b
 			printf "text encoder: largest difference from the vectors of PyTorch|%.1e||<=|1e-05\n", difference }
 		' build/bench/embed.log >>"$results"
 else
-	echo "****  PyTorch cannot be used: the comparison of text encoders is left out  ****"
+	echo "****  skipped: the comparison of text encoders. $PYTHON has no numpy and torch (PYTHON= names another).  ****"
 fi
 
 echo "== in the server"

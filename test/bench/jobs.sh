@@ -6,9 +6,10 @@ set -euo pipefail
 . "$(dirname "$0")/../cluster.sh"
 # shellcheck source=test/bench/others.sh
 . "$(dirname "$0")/others.sh"
+# shellcheck source=test/bench/python.sh
+. "$(dirname "$0")/python.sh"
 
 RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
-PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 IDLE=${IDLE:-60}
 BATCH=64
 EPOCHS=3

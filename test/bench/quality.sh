@@ -15,8 +15,9 @@
 set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
+# shellcheck source=test/bench/python.sh
+. "$(dirname "$0")/python.sh"
 FOLDS=${FOLDS:-5} SEEDS=${SEEDS:-3} SIZES=${SIZES:-25 100 200 500 all} PARTS=${PARTS:-method encoders figures coverage learning review scikit}
-PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 document=$ROOT/doc/quality.md
 failed=0
 

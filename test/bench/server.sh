@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
+# shellcheck source=test/bench/python.sh
+. "$(dirname "$0")/python.sh"
 
 RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
 DOCUMENTS=${DOCUMENTS:-400}	# documents of 8 items, and ten times as many; a paper-size model orders the smaller number
@@ -90,7 +92,6 @@ row "$(awk -v a="$memory1" -v b="$memory10" \
 
 # ---- the same without xmcoh ----
 
-PYTHON=${PYTHON:-/usr/bin/python3}	# Debian's
 if OPENBLAS_NUM_THREADS=1 "$PYTHON" -c 'import numpy, psycopg2, torch'; then
 	OPENBLAS_NUM_THREADS=1 "$PYTHON" "$ROOT/test/bench/python_route.py" "$seconds" | while IFS= read -r line; do row "$line"; done
 else

@@ -373,10 +373,7 @@ is($node->safe_psql('restored', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succ
 
 # ---- a standby ----
 
-my $backup = $node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-$standby->start;
+my $standby = new_standby($node, 'standby');
 $job = train_long('manuals');
 $node->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', "SELECT state FROM xmcoh.job WHERE job_id = $job"), 'running',

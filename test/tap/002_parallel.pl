@@ -4,7 +4,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use XmcohTest qw(parallel_setting trained_cluster);
+use XmcohTest qw(new_standby parallel_setting trained_cluster);
 
 my $node = trained_cluster('primary', "max_worker_processes = 16\nmax_connections = 50\nautovacuum = off", allows_streaming => 1);
 
@@ -59,11 +59,7 @@ is($node->safe_psql('postgres', "SET ROLE reviewer; $always_parallel;
 
 # ---- a hot standby ----
 
-my $backup = 'base';
-$node->backup($backup);
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, $backup, has_streaming => 1);
-$standby->start;
+my $standby = new_standby($node, 'standby');
 my @cached = glob($standby->data_dir . '/base/pgsql_tmp/pgsql_tmp.xmcoh.*');
 is(scalar @cached, 0, 'a base backup holds no cache file');
 $node->wait_for_catchup($standby);

@@ -55,7 +55,7 @@ sub train
 # ---- little memory ----
 
 # The minibatches hold every kind of input: words in bags, documents with approved orders, and documents with weak labels.
-my $quick = '{"epochs": 2, "rounds": 1, "bag_documents": 0}';
+my $quick = '{"epochs": 2, "rounds": 1, "bag_documents": 0, "evaluation_documents": 0}';
 my ($job, $state, $ample) = train($quick);
 is($state, 'succeeded', 'training with ample memory');
 ok(no_files(), 'no temporary file is left');

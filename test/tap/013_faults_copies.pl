@@ -10,10 +10,7 @@ use XmcohTest;
 
 my $node = new_cluster('copies', "max_worker_processes = 4\n", allows_streaming => 1);
 unharmed('nothing');
-$node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-$standby->start;
+my $standby = new_standby($node, 'standby');
 
 # One job trains. Another job stays queued while $holder holds a lock that the queued job's worker needs.
 $node->safe_psql('postgres', q{

@@ -22,7 +22,7 @@ fsync = off
 });
 $node->start;
 
-my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0}');
+my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0, "evaluation_documents": 0}');
 my $prepare = q{
 CREATE EXTENSION IF NOT EXISTS xmcoh;
 CREATE TABLE IF NOT EXISTS step AS SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || m % 7 AS words

@@ -6,7 +6,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
-use XmcohTest qw($long kill_worker until_dropped);
+use XmcohTest qw($long kill_worker new_standby until_dropped);
 
 my $node = PostgreSQL::Test::Cluster->new('restart');
 $node->init(allows_streaming => 1);
@@ -19,7 +19,7 @@ fsync = off
 });
 $node->start;
 
-my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0}');
+my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0, "evaluation_documents": 0}');
 $node->safe_psql('postgres', q{
 CREATE EXTENSION xmcoh;
 CREATE TABLE step AS SELECT m AS manual, s AS step, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || m % 7 AS words
@@ -99,10 +99,7 @@ ok(slurp_file($node->logfile) !~ /LOG:  trapped/, 'in a database without the ext
 
 # ---- a standby ----
 
-$node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-$standby->start;
+my $standby = new_standby($node, 'standby');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ '^xmcoh'"), '0', 'a standby has no launcher');
 my ($code, $out, $err) = $standby->psql('postgres', "SELECT xmcoh.schedule_training('a', '0 3 * * *')");
 like($err, qr/cannot train a model on a standby/, 'and takes no schedule');

@@ -8,7 +8,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 use XmcohTest qw($long background until_dropped);
 
-my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0}');
+my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0, "evaluation_documents": 0}');
 my $node;
 
 sub value { return $node->safe_psql($_[1] // 'postgres', $_[0]); }

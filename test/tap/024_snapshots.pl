@@ -19,7 +19,7 @@ fsync = off
 });
 $node->start;
 
-my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 12, "bag_dim": 0}');
+my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 12, "bag_dim": 0, "evaluation_documents": 0}');
 
 sub value { return $node->safe_psql('postgres', $_[0]); }
 sub until_true { my ($query, $what) = @_; return ok($node->poll_query_until('postgres', $query), $what); }

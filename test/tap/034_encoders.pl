@@ -5,7 +5,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use XmcohTest qw(background);
+use XmcohTest qw(background new_standby);
 
 my $node = PostgreSQL::Test::Cluster->new('encoders');
 $node->init(allows_streaming => 1);
@@ -129,10 +129,7 @@ $session->quit;
 
 # ---- a hot standby ----
 
-$node->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'base', has_streaming => 1);
-$standby->start;
+my $standby = new_standby($node, 'standby');
 $node->wait_for_catchup($standby);
 is(scalar(my @none = glob($standby->data_dir . '/base/pgsql_tmp/pgsql_tmp.xmcoh.*')), 0, 'a base backup holds no cache file');
 is($standby->safe_psql('postgres', $ask), $answer, 'the standby embeds');

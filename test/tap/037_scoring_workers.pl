@@ -8,6 +8,7 @@ use MIME::Base64;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use XmcohTest qw(new_standby);
 
 my $node = PostgreSQL::Test::Cluster->new('scoring');
 $node->init(allows_streaming => 1);
@@ -195,10 +196,7 @@ $node->restart;
 
 # ---- a standby ----
 
-$node->backup('copy');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'copy', has_streaming => 1);
-$standby->start;
+my $standby = new_standby($node, 'standby');
 $since = -s $standby->logfile;
 is($standby->safe_psql('postgres', "SET xmcoh.scoring_workers = 2; $check"), $checked, 'a standby scores with workers');
 is(started($standby, $since), 2, 'of its own');

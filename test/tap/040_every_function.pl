@@ -451,8 +451,17 @@ sub session
 	$script .= "\\warn \@done\n";
 	my ($out, $err) = ('', '');
 	my $guard = timer(100);
+	my $told = time;
+	# A test that prints nothing for long counts as hung.
+	my $read = sub
+	{
+		$err .= $_[0];
+		return if time < $told + 10;
+		note("$role: " . scalar(() = $err =~ /^\@/gm) . ' calls in this session');
+		$told = time;
+	};
 	eval { run([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . " user=$role" ], '<', \$script, '>', \$out, '2>',
-		\$err, $guard) };
+		$read, $guard) };
 	my $ended = $err =~ /^\@done$/m;
 	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back' if !$ended;
 	my $last;

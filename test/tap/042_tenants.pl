@@ -22,7 +22,7 @@ fsync = off
 });
 $node->start;
 
-my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0, "bilinear_dim": 0}');
+my $quick = q('{"epochs": 1, "d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 8, "bag_dim": 0, "bilinear_dim": 0, "evaluation_documents": 0}');
 
 sub value { return $node->safe_psql($_[1] // 'postgres', $_[0]); }
 sub as

@@ -30,7 +30,9 @@ timezone = 'UTC'
 	return $node;
 }
 
-my $options = q('{"d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 10, "bag_dim": 0, "epochs": 3, "align_dim": 16, "held_out": 0.2}');
+my $options = q('{"d_model": 16, "heads": 2, "feed_forward": 16, "hash_bits": 10, "bag_dim": 0, "epochs": 3, "align_dim": 16, "held_out": 0.2, "evaluation_documents": 0}');
+# With the evaluation, so that dumps hold its figures.
+my $evaluated = $options =~ s/"evaluation_documents": 0/"folds": 3/r;
 
 # Waits until a job ends. The final state of the job must be $state.
 sub finish
@@ -101,7 +103,7 @@ CREATE TABLE alice.photo AS SELECT m AS manual, 'p' || s AS item, s::float8 AS p
 	(SELECT array_agg((k = s)::int + (m * 31 + s * 17) % 13 * 0.02 ORDER BY k)::real[] FROM generate_series(1, 8) AS k) AS picture
 	FROM generate_series(31, 50) AS m, generate_series(1, 5) AS s;
 CREATE TABLE alice.pair AS SELECT m AS manual, 's1' AS first, 's2' AS second FROM generate_series(5, 45, 5) AS m;
-SELECT xmcoh.create_model('photos', image_dim => 8, options => $options);
+SELECT xmcoh.create_model('photos', image_dim => 8, options => $evaluated);
 SELECT xmcoh.attach_source('photos', 'alice.step', 'manual', 'item', text => 'words', image => 'picture', "position" => 'place', approved => 'ok',
 	"group" => ARRAY['Line, 1', 'half']);
 SELECT xmcoh.attach_source('photos', 'alice.photo', 'manual', 'item', image => 'picture', "position" => 'place', approved => 'ok',

@@ -10,13 +10,13 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw($long $quick $patience new_cluster trained_cluster background parallel_setting ask value fails submit train train_long job row await outcome
+our @EXPORT = qw($long $quick $patience new_cluster trained_cluster new_standby background parallel_setting ask value fails submit train train_long job row await outcome
   process_lives kill_worker worker_is_gone until_dropped stop_between_writes approve unharmed);
 
-# $long is training that no test waits for; $quick is hardly any training. $long has the bag, which is needed for a network of the
+# $long is training that no test waits for; $quick is hardly any training, without the evaluation, which trains many models. $long has the bag, which is needed for a network of the
 # words. Without the bag only the sparse term is trained, which takes seconds.
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
-our $quick = q('{"epochs": 2}');
+our $quick = q('{"epochs": 2, "evaluation_documents": 0}');
 
 # A test that waits longer than $patience seconds fails as hung. A busy machine needs a large value. No other time limit may decide
 # a test, because any process, or the whole machine, may pause for some seconds at any moment. test/bench holds the measurements.
@@ -71,6 +71,20 @@ sub trained_cluster
 	my ($code, $out, $err) = $server->psql('postgres', slurp_file('test/sql/trained.sql'), on_error_stop => 1);
 	is($code, 0, 'a model is trained') or diag($err);
 	return $server;
+}
+
+# Starts a standby of a server. The server keeps for the slot what the standby has yet to receive: on a busy machine a job may write
+# more than the server keeps otherwise, before the standby asks for the first byte.
+sub new_standby
+{
+	my ($server, $name) = @_;
+	$server->safe_psql('postgres', "SELECT pg_create_physical_replication_slot('$name', true)");
+	$server->backup($name);
+	my $standby = PostgreSQL::Test::Cluster->new($name);
+	$standby->init_from_backup($server, $name, has_streaming => 1);
+	$standby->append_conf('postgresql.conf', "primary_slot_name = '$name'");
+	$standby->start;
+	return $standby;
 }
 
 # Opens a long session. PostgreSQL::Test would limit the whole session to $patience seconds.

@@ -55,7 +55,8 @@ set_up(void **state)
 	f->options.epochs = 3;
 	f->options.batch_documents = 7;
 	f->options.rounds = 1;
-	f->options.folds = 3;		/* the evaluation has six, fewer than of five */
+	f->options.folds = 3;
+	f->options.evaluation_documents = 0;	/* it trains without shards */
 	assert_int_equal(xmc_tokeniser_new(&f->ctx, &tokeniser), XMC_OK);
 	xmc_random_seed(&random, 3);
 	for (int d = 0; d < DOCUMENTS; d++)
@@ -251,7 +252,7 @@ test_resume(void **state)
 
 	assert_int_equal(train_recorded(f, 3, &workers, &whole, &blob[0], &size[0]), XMC_OK);
 	assert_true(whole.n > 12);
-	for (int k = 0; k < whole.n - 1; k++)
+	for (int k = 0; k < whole.n - 1; k += 3)	/* test_checkpoint resumes from each */
 	{
 		recorder	from = {.read = whole.written[k].bytes,.read_size = whole.written[k].size};
 

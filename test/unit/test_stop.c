@@ -27,7 +27,11 @@
 #include "xmcoh/order.h"
 #include "xmcoh/scorer.h"
 
+#if XMC_STOP_CELLS == 262144
 #define N 2048
+#else
+#define N 1024					/* products of 2,048 x 2,048 would take minutes with sanitizers */
+#endif
 #define PASS (N * N / XMC_STOP_CELLS)	/* questions of one pass over all cells; half as many over pairs */
 #define ROUNDING 6				/* what passes over pairs may owe together when they end: less than the smallest one asks */
 
@@ -430,7 +434,7 @@ run_guidance(fixture *f, void *arg)
 }
 
 #define SPACE 8					/* width in which texts and photos are compared */
-#define REMEMBERED 1024			/* rows: one tile */
+#define REMEMBERED (N / 2)		/* rows: one tile */
 
 /* The text's sparse term is the only part: products ask for every tile anyhow, and would drown what is counted here. */
 static void

@@ -134,7 +134,8 @@ recorder_write(void *arg, const void *data, size_t size)
 	}
 	if (t->size + size > t->capacity)
 	{
-		t->capacity = 2 * (t->size + size);
+		/* What is expected, with some room: with a sanitizer, growing large blocks takes longer than the training. */
+		t->capacity = t->size == 0 ? size + (size_t) r->expected + 8192 : 2 * (t->size + size);
 		t->bytes = realloc(t->bytes, t->capacity);
 		if (!t->bytes)
 			return XMC_NO_MEMORY;
