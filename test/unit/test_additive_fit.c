@@ -75,6 +75,33 @@ test_lbfgs(void **state)
 	xmc_arena_free(&arena);
 }
 
+/* 10 + (x - 0.5001)^2, from 0: the first step, of length 1, ends as far behind the minimum, where the objective is hardly lower. */
+static xmc_status
+bowl(void *arg, const double *x, double *value, double *gradient)
+{
+	(void) arg;
+	*value = 10 + (x[0] - 0.5001) * (x[0] - 0.5001);
+	gradient[0] = 2 * (x[0] - 0.5001);
+	return XMC_OK;
+}
+
+static void
+test_lbfgs_first_step(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_arena	arena;
+	xmc_lbfgs	lbfgs;
+	double		x = 0;
+	double		value;
+
+	(void) state;
+	xmc_arena_init(&arena, &ctx);
+	assert_int_equal(xmc_lbfgs_init(&arena, 1, &lbfgs), XMC_OK);
+	assert_int_equal(xmc_lbfgs_minimise(&lbfgs, bowl, NULL, 40, 1e-4, &x, &value), XMC_OK);
+	assert_true(fabs(x - 0.5001) < 1e-6);
+	xmc_arena_free(&arena);
+}
+
 /* ---- the fit ---- */
 
 typedef struct fixture
@@ -334,6 +361,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lbfgs),
+		cmocka_unit_test(test_lbfgs_first_step),
 		cmocka_unit_test_setup_teardown(test_minimum, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_order_of_documents, set_up, tear_down),

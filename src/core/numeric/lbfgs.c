@@ -111,12 +111,13 @@ xmc_lbfgs_minimise(xmc_lbfgs *l, xmc_objective objective, void *arg, int32_t max
 		double		trial_value;
 		double		decrease;
 		bool		found;
+		bool		is_guess = made == 0;	/* the length of the step */
 
 		if (size == 0)
 			return XMC_OK;
 		find_direction(l, made, curvature);
 		/* Without an estimate of the curvature the first step has length 1. */
-		XMC_TRY(search_line(l, objective, arg, x, *value, made > 0 ? 1 : 1 / size, &trial_value, &found));
+		XMC_TRY(search_line(l, objective, arg, x, *value, is_guess ? 1 / size : 1, &trial_value, &found));
 		if (!found)
 			return XMC_OK;
 		for (int64_t i = 0; i < l->n; i++)
@@ -130,7 +131,8 @@ xmc_lbfgs_minimise(xmc_lbfgs *l, xmc_objective objective, void *arg, int32_t max
 		memcpy(l->gradient, l->trial_gradient, bytes);
 		decrease = *value - trial_value;
 		*value = trial_value;
-		if (decrease < tolerance * fabs(*value))
+		/* A step of a guessed length may end as far behind the minimum as it began before it. */
+		if (!is_guess && decrease < tolerance * fabs(*value))
 			return XMC_OK;
 	}
 	return XMC_OK;

@@ -28,8 +28,8 @@ extern xmc_status xmc_lbfgs_init(xmc_arena *arena, int64_t n, xmc_lbfgs *out);
 
 /*
  * Minimises from x (n), which becomes the minimum; *value is the objective there. Ends after max_steps, or when a step
- * lowers the objective by less than `tolerance` times its size, or when no shorter step lowers the objective. Errors: those
- * of the objective.
+ * but the first one lowers the objective by less than `tolerance` times its size, or when no shorter step lowers the objective.
+ * Errors: those of the objective.
  */
 extern xmc_status xmc_lbfgs_minimise(xmc_lbfgs *l, xmc_objective objective, void *arg, int32_t max_steps, double tolerance,
 									 double *x, double *value);
