@@ -159,6 +159,7 @@ test_resumes(void **state)
 
 	set_tokens(f, true);
 	set_noise(f);
+	f->toys.options.fine_tune_dropout = 0.2;
 	model = train(f, NULL, &whole, &report[0]);
 	assert_true(whole.n > 10);
 	for (int k = 0; k < whole.n; k++)
