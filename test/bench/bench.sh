@@ -69,6 +69,8 @@ RESULTS=$results bash test/bench/server.sh
 
 echo "== training jobs"
 RESULTS=$results bash test/bench/jobs.sh
+echo "== fine-tuning: one process and two"
+RESULTS=$results bash test/bench/fine_tune.sh
 echo "== training: processes and memory"
 RESULTS=$results bash test/bench/crew.sh
 RESULTS=$results bash test/bench/memory.sh

@@ -1,6 +1,7 @@
 /*
  * bench_fine_tune.c - an epoch of fine-tuning by adapters, in one process: 500 documents of 5 steps of 20 tokens, a text encoder of
- * MiniLM's shape (6 layers, 384 numbers, 12 heads) with random weights. Argument: how many layers have adapters.
+ * MiniLM's shape (6 layers, 384 numbers, 12 heads) with random weights. Argument: how many layers have adapters. With a folder as the
+ * second argument it only writes the encoder's published files there, for fine_tune.sh.
  *
  * Prints seconds of processor time, from the fastest of several steps, because other processes make a step slower, never faster.
  * xmc_train does the work, as in a job; fine_tune.py does the same in PyTorch.
@@ -94,6 +95,21 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	return ++t->steps <= STEPS_MEASURED ? XMC_OK : XMC_STOPPED;
 }
 
+static void
+write_file(const char *folder, const char *name, const void *bytes, size_t size)
+{
+	char		path[4096];
+	FILE	   *file;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+	{
+		perror(path);
+		exit(1);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -112,6 +128,14 @@ main(int argc, char **argv)
 	void	   *file;
 
 	published_make(&minilm, &files);
+	if (argc > 2)
+	{
+		write_file(argv[2], "config.json", files.config, strlen(files.config));
+		write_file(argv[2], "tokenizer.json", files.tokenizer, strlen(files.tokenizer));
+		write_file(argv[2], "model.safetensors", files.weights, files.weights_size);
+		published_free(&files);
+		return 0;
+	}
 	published = published_encoder(&files);
 	must(xmc_text_encoder_compile(&ctx, &published, &file, &size) == XMC_OK, &ctx);
 	must(xmc_text_encoder_open(&ctx, file, size, &encoder) == XMC_OK, &ctx);
