@@ -22,7 +22,7 @@ BENCH=$(realpath build/bench/bench_fine_tune)
 cluster_prepare
 # shellcheck disable=SC2119
 cluster_build >"$WORK/build.log" 2>&1 || { tail -40 "$WORK/build.log"; die "the build failed"; }
-cluster_start fine_tune shared_buffers=128MB track_commit_timestamp=on
+cluster_start fine_tune shared_buffers=128MB
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
 mkdir -p "$WORK/encoder"
