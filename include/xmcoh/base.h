@@ -118,6 +118,16 @@ extern void *xmc_arena_zalloc(xmc_arena *arena, size_t count, size_t size);
 		XMC_NEED((pointer), (arena)->ctx); \
 	} while (0)
 extern void xmc_arena_reset(xmc_arena *arena);
+
+/* What is allocated now; xmc_arena_return frees all that was allocated since, and keeps the blocks, too. */
+typedef struct xmc_arena_mark
+{
+	struct xmc_arena_block *block;	/* NULL: nothing was allocated */
+	size_t		used;			/* of the block */
+} xmc_arena_mark;
+
+extern xmc_arena_mark xmc_arena_here(const xmc_arena *arena);
+extern void xmc_arena_return(xmc_arena *arena, xmc_arena_mark mark);
 extern void xmc_arena_free(xmc_arena *arena);
 
 /*

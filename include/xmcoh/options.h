@@ -54,6 +54,7 @@ typedef struct xmc_options
 	double		bilinear_learning_rate;
 	double		fine_tune_rate; /* step size of AdamW for adapters */
 	double		fine_tune_decay;	/* factor of it from a layer to the one before */
+	double		fine_tune_dropout;	/* in the layers that have adapters, while these learn */
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */

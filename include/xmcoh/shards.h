@@ -27,6 +27,7 @@ typedef struct xmc_shards_shape
 	int32_t		shards;
 	bool		shared;			/* by workers: the block holds the parameters and a gradient per shard; else two gradients */
 	bool		has_bag;		/* of the model */
+	bool		has_adapters;	/* of a text encoder, by the network; every process needs the encoder */
 	int64_t		bag_rows;		/* items of a shard, at most; 0 where the term has no bag */
 	int32_t		score_documents;	/* of an item of XMC_TASK_SCORE, at most XMC_SCORE_BATCH */
 	int64_t		held_out_documents;
@@ -50,6 +51,7 @@ typedef struct xmc_task
 {
 	xmc_task_kind kind;
 	int32_t		items;
+	bool		uses_adapters;	/* they have begun to learn */
 	const xmc_shard *shard;		/* GRADIENT: (items) */
 	double		divisor;		/* GRADIENT: documents of the minibatch */
 	xmc_adamw_update update;	/* UPDATE */
@@ -93,13 +95,17 @@ typedef struct xmc_workers
 } xmc_workers;
 
 /*
- * The view of another process than the one that trains, with a model of its own whose parameters are those of the block.
- * Allocates in `arena`; items use `scratch`. Errors: as xmc_model_layout, XMC_NO_MEMORY.
+ * The view of another process than the one that trains, with a model of its own whose parameters are those of the block. encoder: that
+ * the network fine-tunes; NULL: none. Allocates in `arena`; items use `scratch`. Errors: as xmc_model_layout, XMC_NO_MEMORY.
  */
 extern xmc_status xmc_shards_attach(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options,
-									const xmc_shards_shape *shape, void *block, xmc_shards *out);
+									const xmc_shards_shape *shape, void *block, const struct xmc_transformer *encoder,
+									xmc_shards *out);
 
-/* Computes one item. Items of XMC_TASK_SUM and XMC_TASK_UPDATE never stop halfway. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
+/*
+ * Computes one item. Items of XMC_TASK_SUM and XMC_TASK_UPDATE never stop halfway. Errors: XMC_NO_MEMORY, XMC_STOPPED, XMC_BAD_MODEL
+ * (the encoder is damaged).
+ */
 extern xmc_status xmc_task_item(xmc_shards *s, const xmc_task *task, int32_t item);
 
 #endif

@@ -49,11 +49,28 @@ else
 	echo "****  skipped: the comparison of text encoders. $PYTHON has no numpy and torch (PYTHON= names another).  ****"
 fi
 
+echo "== fine-tuning: an epoch of 500 documents of 5 steps of 20 tokens, one core"
+for layers in 3 6; do
+	own=$(build/bench/bench_fine_tune $layers)
+	what="fine-tuning, adapters on $layers of 6 layers: an epoch, one core"
+	echo "adapters on $layers layers: $own s"
+	echo "$what|$own|s||" >>"$results"
+	if theirs=$(OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "${PYTHON:-python3}" test/bench/fine_tune.py 1 $layers); then
+		echo "PyTorch, one thread: $theirs s"
+		awk -v what="$what" -v own="$own" -v theirs="$theirs" \
+			'BEGIN { printf "%s, time over that of PyTorch|%.2f||<=|1\n", what, own / theirs }' >>"$results"
+	else
+		echo "****  PyTorch cannot be used: the comparison of fine-tuning is left out  ****"
+	fi
+done
+
 echo "== in the server"
 RESULTS=$results bash test/bench/server.sh
 
 echo "== training jobs"
 RESULTS=$results bash test/bench/jobs.sh
+echo "== fine-tuning: one process and two"
+RESULTS=$results bash test/bench/fine_tune.sh
 echo "== training: processes and memory"
 RESULTS=$results bash test/bench/crew.sh
 RESULTS=$results bash test/bench/memory.sh

@@ -13,7 +13,9 @@ HEADS = 4
 def attention(q, k, v, mask, dropout):
     if hasattr(F, "scaled_dot_product_attention"):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-    a = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).masked_fill(~mask, -math.inf)
+    a = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        a = a.masked_fill(~mask, -math.inf)
     return F.dropout(a.softmax(-1), dropout, dropout > 0) @ v
 
 

@@ -5,7 +5,7 @@
 #ifndef TEST_PLAIN_TRANSFORMER_H
 #define TEST_PLAIN_TRANSFORMER_H
 
-#include "text_encoder/encoder_model.h"
+#include "text_encoder/transformer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -35,9 +35,17 @@ plain_norm(int d, double epsilon, const float *w, const float *b, double *x)
 		x[k] = (x[k] - mean) / sqrt(variance + epsilon) * w[k] + b[k];
 }
 
+/* The factors of a dropout in one layer of one text; NULL: there is none. */
+typedef struct plain_masks
+{
+	const float *probability;	/* (heads, n, n) */
+	const float *attention;		/* (n, d) */
+	const float *output;		/* (n, d) */
+} plain_masks;
+
 /* x (n, d): the input of a layer, replaced by its output */
 static inline void
-plain_layer(const xmc_transformer *t, const xmc_layer *w, int n, double *x)
+plain_layer(const xmc_transformer *t, const xmc_layer *w, int n, plain_masks mask, double *x)
 {
 	int			d = t->settings.shape.dim;
 	int			wide = t->settings.shape.feed_forward;
@@ -67,19 +75,20 @@ plain_layer(const xmc_transformer *t, const xmc_layer *w, int n, double *x)
 			{
 				hidden[h * width + k] = 0;
 				for (int j = 0; j < n; j++)
-					hidden[h * width + k] += p[j] / sum * qkv[j * 3 * d + 2 * d + h * width + k];
+					hidden[h * width + k] += p[j] / sum * (mask.probability ? mask.probability[(h * n + i) * n + j] : 1) *
+						qkv[j * 3 * d + 2 * d + h * width + k];
 			}
 		}
 		plain_linear(d, d, hidden, w->out_w, w->out_b, out);
 		for (int k = 0; k < d; k++)
-			x[i * d + k] += out[k];
+			x[i * d + k] += out[k] * (mask.attention ? mask.attention[i * d + k] : 1);
 		plain_norm(d, t->settings.epsilon, w->norm1_w, w->norm1_b, x + i * d);
 		plain_linear(d, wide, x + i * d, w->ff1_w, w->ff1_b, hidden);
 		for (int k = 0; k < wide; k++)
 			hidden[k] *= 0.5 * erfc(-hidden[k] / sqrt(2.0));
 		plain_linear(wide, d, hidden, w->ff2_w, w->ff2_b, out);
 		for (int k = 0; k < d; k++)
-			x[i * d + k] += out[k];
+			x[i * d + k] += out[k] * (mask.output ? mask.output[i * d + k] : 1);
 		plain_norm(d, t->settings.epsilon, w->norm2_w, w->norm2_b, x + i * d);
 	}
 	free(qkv);
@@ -88,9 +97,13 @@ plain_layer(const xmc_transformer *t, const xmc_layer *w, int n, double *x)
 	free(out);
 }
 
-/* The vectors of a text's n tokens, (n, dim); the caller frees them. */
+/*
+ * The vectors of a text's n tokens, (n, dim), with the dropout of a forward pass: the text's rows begin at `row` of the pass, its
+ * probabilities at `probability`. state NULL: no dropout. The caller frees them.
+ */
 static inline double *
-plain_forward(const xmc_transformer *t, int n, const int32_t *token)
+plain_forward_dropped(const xmc_transformer *t, int n, const int32_t *token, const xmc_transformer_state *state, int row,
+					  int probability)
 {
 	int			d = t->settings.shape.dim;
 	double	   *x = malloc((size_t) n * (size_t) d * sizeof(double));
@@ -102,8 +115,21 @@ plain_forward(const xmc_transformer *t, int n, const int32_t *token)
 		plain_norm(d, t->settings.epsilon, t->norm_w, t->norm_b, x + i * d);
 	}
 	for (int l = 0; l < t->settings.shape.layers; l++)
-		plain_layer(t, &t->layer[l], n, x);
+	{
+		plain_masks mask = {0};
+
+		if (state && state->layer[l].output_mask)
+			mask = (plain_masks) {state->layer[l].probability_mask + probability, state->layer[l].attention_mask + row * d,
+				state->layer[l].output_mask + row * d};
+		plain_layer(t, &t->layer[l], n, mask, x);
+	}
 	return x;
+}
+
+static inline double *
+plain_forward(const xmc_transformer *t, int n, const int32_t *token)
+{
+	return plain_forward_dropped(t, n, token, NULL, 0, 0);
 }
 
 #endif

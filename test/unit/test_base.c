@@ -98,6 +98,18 @@ test_arena(void **state)
 	xmc_arena_reset(&arena);
 	assert_ptr_equal(xmc_arena_alloc(&arena, size[0], 1), piece[0]);
 	assert_int_equal(*(unsigned char *) xmc_arena_zalloc(&arena, 100, 8), 0);
+	for (int round = 0; round < 2; round++)	/* the second time through all blocks, which exist */
+	{
+		xmc_arena_mark mark = xmc_arena_here(&arena);
+		void	   *next = xmc_arena_alloc(&arena, 1, 1);
+
+		for (int k = 0; k < 300 && round; k++)
+			memset(xmc_arena_alloc(&arena, size[k], 1), 7, size[k]);
+		xmc_arena_return(&arena, mark);
+		assert_ptr_equal(xmc_arena_alloc(&arena, 1, 1), next);
+	}
+	xmc_arena_return(&arena, (xmc_arena_mark) {0});	/* of an arena that was empty */
+	assert_ptr_equal(xmc_arena_alloc(&arena, size[0], 1), piece[0]);
 	assert_null(xmc_arena_alloc(&arena, SIZE_MAX / 2, 4));
 	xmc_arena_free(&arena);
 	assert_null(arena.first);

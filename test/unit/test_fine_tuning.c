@@ -1,6 +1,7 @@
 /*
  * Fine-tuning of a text encoder: the text network first learns on unchanged vectors, then its adapters learn with it; adapters that
- * do not help on held-out documents leave no trace; a training that is interrupted while they learn continues to the same model.
+ * do not help on held-out documents leave no trace; a training that is interrupted while they learn continues to the same model; in
+ * shards the model does not depend on who computes which.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "counting.h"
+#include "fake_workers.h"
 #include "random_transformer.h"
 #include "toys.h"
 #include "xmcoh/optimizer.h"
@@ -84,12 +86,21 @@ tear_down(void **state)
 	return 0;
 }
 
+/* In shards, by this process and `fake`; NULL: by this process alone. */
 static xmc_model *
-train(fixture *f, const tape *from, recorder *r, xmc_train_report *report)
+train_in(fixture *f, int32_t shards, fake_workers *fake, const tape *from, recorder *r, xmc_train_report *report)
 {
-	xmc_train_hooks hooks = {.arg = r,.shards = 1,.checkpoint_due = recorder_due,.write = recorder_write,.encoder = &f->encoder};
+	xmc_workers	workers = {.arg = fake,.begin = fake_begin,.run = fake_run,.end = fake_end};
+	xmc_train_hooks hooks = {.arg = r,.shards = shards,.workers = fake ? &workers : NULL,.checkpoint_due = recorder_due,
+		.write = recorder_write,.encoder = &f->encoder};
 	xmc_model  *model;
 
+	if (fake)
+	{
+		fake->ctx = openblas_ctx();
+		fake->options = f->toys.options;
+		fake->encoder = &f->encoder;
+	}
 	if (from)
 	{
 		r->read = from->bytes;
@@ -99,6 +110,12 @@ train(fixture *f, const tape *from, recorder *r, xmc_train_report *report)
 	}
 	assert_int_equal(xmc_train(&f->ctx, &f->toys.options, TOYS, f->toys.document, f->toys.held_out, &hooks, &model, report), XMC_OK);
 	return model;
+}
+
+static xmc_model *
+train(fixture *f, const tape *from, recorder *r, xmc_train_report *report)
+{
+	return train_in(f, 1, NULL, from, r, report);
 }
 
 /* Where the vectors as imported say nothing and the tokens do, the adapters learn, and the held-out loss falls. */
@@ -159,6 +176,7 @@ test_resumes(void **state)
 
 	set_tokens(f, true);
 	set_noise(f);
+	f->toys.options.fine_tune_dropout = 0.2;
 	model = train(f, NULL, &whole, &report[0]);
 	assert_true(whole.n > 10);
 	for (int k = 0; k < whole.n; k++)
@@ -171,6 +189,49 @@ test_resumes(void **state)
 		assert_memory_equal(*model->tensor[0].slot, *resumed->tensor[0].slot, (size_t) model->n_parameters * sizeof(float));
 		xmc_model_free(&f->ctx, resumed);
 	}
+	xmc_model_free(&f->ctx, model);
+	recorder_free(&whole);
+}
+
+/*
+ * In three shards, with dropout: whoever computes an item, also after a resumption from any checkpoint, the model is the same. Another number of
+ * shards gives another model.
+ */
+static void
+test_shards(void **state)
+{
+	fixture    *f = *state;
+	fake_workers workers = {.refuse = false};
+	recorder	whole = {.is_due = true};
+	recorder	none = {0};
+	xmc_train_report report[2];
+	xmc_model  *model;
+	xmc_model  *other;
+
+	set_tokens(f, true);
+	set_noise(f);
+	f->toys.options.fine_tune_dropout = 0.2;
+	model = train_in(f, 3, NULL, NULL, &whole, &report[0]);
+	assert_true(model->network[XMC_TEXT].uses_adapters);
+	assert_true(whole.n > 10);
+	for (int k = -1; k < whole.n; k++)
+	{
+		recorder	r = {0};
+
+		other = train_in(f, 3, &workers, k < 0 ? NULL : &whole.written[k], &r, &report[1]);
+		assert_memory_equal(&report[0], &report[1], sizeof report[0]);
+		assert_memory_equal(*model->tensor[0].slot, *other->tensor[0].slot, (size_t) model->n_parameters * sizeof(float));
+		xmc_model_free(&f->ctx, other);
+		if (k >= 0)
+			continue;
+		/* the text network, its refit, and the text network of each fold */
+		assert_int_equal(workers.begun, 2 + f->toys.options.folds);
+		for (int kind = 0; kind < 4; kind++)
+			assert_true(workers.items[kind] > 0);
+	}
+	other = train_in(f, 2, NULL, NULL, &none, &report[1]);
+	assert_true(memcmp(*model->tensor[0].slot, *other->tensor[0].slot, (size_t) model->n_parameters * sizeof(float)) != 0);
+	xmc_model_free(&f->ctx, other);
 	xmc_model_free(&f->ctx, model);
 	recorder_free(&whole);
 }
@@ -215,6 +276,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_helps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_does_no_harm, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_resumes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up, tear_down),
 	};
 

@@ -279,6 +279,22 @@ test_tuned_gradient(void **state)
 	fixture    *f = *state;
 
 	check_part(f, XMC_TERM_TEXT_NETWORK, 0, 30 + 2 * 4);
+	f->model->options.fine_tune_dropout = 0.3;
+	check_part(f, XMC_TERM_TEXT_NETWORK, 99, 30 + 2 * 4);
+}
+
+/* The encoder's dropout is that of learning: it changes the loss of a pass with random numbers alone. */
+static void
+test_tuned_dropout(void **state)
+{
+	fixture    *f = *state;
+	double		without = loss(f, XMC_TERM_TEXT_NETWORK, 0);
+	double		seeded = loss(f, XMC_TERM_TEXT_NETWORK, 99);
+
+	f->model->options.fine_tune_dropout = 0.3;
+	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 0) == without);
+	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 99) != seeded);
+	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 99) == loss(f, XMC_TERM_TEXT_NETWORK, 99));
 }
 
 /* Without an encoder, or with one of another shape, a model with adapters scores nothing. */
@@ -450,6 +466,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_image_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_gradient, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bilinear_gradient, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tuned_dropout, set_up_tuned, tear_down),
 		cmocka_unit_test_setup_teardown(test_tuned_gradient, set_up_tuned, tear_down),
 		cmocka_unit_test_setup_teardown(test_tuned_without_encoder, set_up_tuned, tear_down),
 		cmocka_unit_test_setup_teardown(test_gradient_with_dropout, set_up, tear_down),

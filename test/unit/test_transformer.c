@@ -63,9 +63,15 @@ test_against_plain(void **state)
 		make_transformer(d, shapes[s][1], shapes[s][2], 3, &transformer, &memory);
 		make_batch(&random, 8, length, &batch);
 		xmc_arena_init(&arena, &ctx);
-		for (int keep = 0; keep < 2; keep++)
+		/* without state; with that of the last layer; with that of all, which is checked below */
+		for (int pass = 0; pass < 3; pass++)
 		{
-			assert_int_equal(xmc_transformer_forward(&arena, &transformer, &batch, keep, result), XMC_OK);
+			const xmc_transformer_learning learning = {.first = pass == 1 ? 2 : 0};
+
+			assert_int_equal(xmc_transformer_forward(&arena, &transformer, &batch, pass ? &learning : NULL, result), XMC_OK);
+			if (pass == 1)
+				assert_true(result->layer[1].output == result->layer[0].output && result->layer[2].input == result->layer[1].output &&
+							result->layer[2].output != result->layer[1].output && result->layer[2].probability);
 			for (int32_t t = 0; t < batch.n_texts; t++)
 			{
 				double	   *exact = plain_forward(&transformer, length[t], batch.token + batch.row_start[t]);
@@ -123,7 +129,7 @@ test_any_batch(void **state)
 			length[t] = 1 + (int32_t) xmc_random_below(&random, t % 50 ? 30 : 290);
 		make_batch(&random, TEXTS, length, &all);
 		xmc_arena_init(&arena, &ctx);
-		assert_int_equal(xmc_transformer_forward(&arena, &transformer, &all, false, &result), XMC_OK);
+		assert_int_equal(xmc_transformer_forward(&arena, &transformer, &all, NULL, &result), XMC_OK);
 		expected = malloc((size_t) all.row_start[TEXTS] * d * sizeof(float));
 		memcpy(expected, result.output, (size_t) all.row_start[TEXTS] * d * sizeof(float));
 		for (int32_t t = 0; t < TEXTS; t += 7)
@@ -144,7 +150,7 @@ test_any_batch(void **state)
 				}
 				xmc_arena_reset(&arena);
 				assert_int_equal(xmc_transformer_forward(&arena, &transformer, &(xmc_token_batch){texts, row_start, token},
-														 false,
+														 NULL,
 														 &result), XMC_OK);
 				assert_memory_equal(result.output + (size_t) row_start[texts - 1] * d,
 									expected + (size_t) all.row_start[t] * d,

@@ -84,17 +84,19 @@ assert_derivative(const char *name, int64_t at, double difference, double gradie
 
 /* ---- the backward pass ---- */
 
-/* The weighted sum of the outputs of all tokens, in double. */
+/* The weighted sum of the outputs of all tokens, in double, with the dropout of `state`. */
 static double
-plain_loss(const fixture *f)
+plain_loss(const fixture *f, const xmc_transformer_state *state)
 {
 	double		sum = 0;
+	int			probabilities = 0;
 
 	for (int t = 0; t < TEXTS; t++)
 	{
 		int			n = row_start[t + 1] - row_start[t];
-		double	   *x = plain_forward(&f->transformer, n, token + row_start[t]);
+		double	   *x = plain_forward_dropped(&f->transformer, n, token + row_start[t], state, row_start[t], probabilities);
 
+		probabilities += f->transformer.settings.shape.heads * n * n;
 		for (int k = 0; k < n * DIM; k++)
 			sum += x[k] * f->weight[row_start[t] * DIM + k];
 		free(x);
@@ -104,9 +106,9 @@ plain_loss(const fixture *f)
 
 /* Every kind of parameter of each trained layer; the layer before them gets no gradient, nor does a parameter without a place. */
 static void
-test_backward(void **state)
+check_backward(fixture *f, double dropout)
 {
-	fixture    *f = *state;
+	const xmc_transformer_learning learning = {.first = 1, .dropout = dropout, .seed = 9};
 	xmc_transformer grad = f->transformer;
 	xmc_encoder_tensor tensor[XMC_ENCODER_MAX_TENSORS];
 	xmc_encoder_tensor slot[XMC_ENCODER_MAX_TENSORS];
@@ -123,8 +125,9 @@ test_backward(void **state)
 	free(grad.layer[1].norm1_b);
 	grad.layer[1].norm1_b = NULL;
 	memcpy(d_output, f->weight, sizeof d_output);
-	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, true, pass), XMC_OK);
-	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, pass, 1, d_output, grad.layer), XMC_OK);
+	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, &learning, pass), XMC_OK);
+	assert_true((pass->layer[2].output_mask != NULL) == (dropout > 0) && !pass->layer[0].output_mask);
+	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, pass, 1, d_output, grad.layer, NULL), XMC_OK);
 	for (int32_t k = 0; k < n; k++)
 	{
 		const float *gradient = *slot[k].slot;
@@ -142,15 +145,28 @@ test_backward(void **state)
 				continue;
 			}
 			*value = kept + 1.0f / 1024;
-			up = plain_loss(f);
+			up = plain_loss(f, pass);
 			*value = kept - 1.0f / 1024;
-			assert_derivative(tensor[k].name, v, (up - plain_loss(f)) * 512, gradient[v]);
+			assert_derivative(tensor[k].name, v, (up - plain_loss(f, pass)) * 512, gradient[v]);
 			*value = kept;
 			checked++;
 		}
 		free(*slot[k].slot);
 	}
 	assert_true(checked > 150);
+}
+
+static void
+test_backward(void **state)
+{
+	check_backward(*state, 0);
+}
+
+/* The masks stay as they were drawn: the derivative is that of the loss by these. */
+static void
+test_dropout(void **state)
+{
+	check_backward(*state, 0.3);
 }
 
 /* ---- adapters ---- */
@@ -183,13 +199,25 @@ plain_vector_loss(fixture *f)
 	return sum;
 }
 
+/* The gradient of the weighted sum of the vectors, by a forward and a backward pass. */
+static void
+tuned_gradient(fixture *f, const xmc_adapters *adapters, const xmc_token_batch *texts, double dropout, const float *weight)
+{
+	xmc_tuned_pass *pass;
+	float	   *vector = malloc((size_t) texts->n_texts * DIM * sizeof *vector);
+
+	memset(f->values + ADAPTER_VALUES, 0, ADAPTER_VALUES * sizeof(float));
+	assert_int_equal(xmc_tuned_forward(&f->arena, &f->transformer, adapters, texts, dropout, 7, vector, &pass), XMC_OK);
+	assert_int_equal(xmc_tuned_backward(&f->arena, pass, weight, f->grad), XMC_OK);
+	free(vector);
+}
+
 static void
 check_adapters(fixture *f)
 {
 	xmc_adapters adapters = {.n = 2, .rank = RANK, .layer = f->adapter};
 
-	memset(f->values + ADAPTER_VALUES, 0, ADAPTER_VALUES * sizeof(float));
-	assert_int_equal(xmc_tuned_gradient(&f->arena, &f->transformer, &adapters, &batch, f->weight, f->grad), XMC_OK);
+	tuned_gradient(f, &adapters, &batch, 0, f->weight);
 	for (int v = 0; v < 2 * 4 * RANK * DIM; v += 3)
 	{
 		float		kept = f->values[v];
@@ -241,7 +269,50 @@ test_no_change(void **state)
 		assert_true(after[2 * DIM + k] == 0);	/* a text without tokens */
 }
 
-/* More tokens than are taken at a time: vectors to the bit, gradients to rounding, as text by text. */
+/* The weighted sum of the vectors with dropout by a seed. */
+static double
+dropped_loss(fixture *f, const xmc_adapters *adapters, const xmc_token_batch *texts, uint64_t seed, const float *weight)
+{
+	xmc_tuned_pass *pass;
+	float	   *vector = malloc((size_t) texts->n_texts * DIM * sizeof *vector);
+	double		sum = 0;
+
+	assert_int_equal(xmc_tuned_forward(&f->arena, &f->transformer, adapters, texts, 0.3, seed, vector, &pass), XMC_OK);
+	for (int k = 0; k < texts->n_texts * DIM; k++)
+		sum += (double) vector[k] * weight[k];
+	free(vector);
+	return sum;
+}
+
+/*
+ * With dropout: the slope along the gradient is its squared length, so parts whose forward pass is computed once more have drawn the same
+ * masks. Another seed gives another loss.
+ */
+static void
+check_slope(fixture *f, const xmc_adapters *adapters, const xmc_token_batch *texts, const float *weight)
+{
+	const float *gradient = f->values + ADAPTER_VALUES;
+	double		squares = 0;
+	double		up;
+	double		down;
+	double		step;
+
+	tuned_gradient(f, adapters, texts, 0.3, weight);
+	for (int k = 0; k < ADAPTER_VALUES; k++)
+		squares += (double) gradient[k] * gradient[k];
+	step = 0.01 / sqrt(squares);
+	for (int k = 0; k < ADAPTER_VALUES; k++)
+		f->values[k] += (float) (step * gradient[k]);
+	up = dropped_loss(f, adapters, texts, 7, weight);
+	for (int k = 0; k < ADAPTER_VALUES; k++)
+		f->values[k] -= (float) (2 * step * gradient[k]);
+	down = dropped_loss(f, adapters, texts, 7, weight);
+	assert_true(fabs((up - down) / (2 * step) - squares) < 0.01 * squares);
+	assert_true(dropped_loss(f, adapters, texts, 7, weight) == down);
+	assert_true(fabs(dropped_loss(f, adapters, texts, 8, weight) - down) > 1);
+}
+
+/* More tokens than are taken at a time: vectors to the bit, gradients to rounding, as text by text. Then with dropout. */
 static void
 test_many_texts(void **state)
 {
@@ -274,16 +345,15 @@ test_many_texts(void **state)
 
 		assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &one, vector), XMC_OK);
 		assert_memory_equal(vector, all + t * DIM, sizeof vector);
-		memset(gradient, 0, ADAPTER_VALUES * sizeof(float));
-		assert_int_equal(xmc_tuned_gradient(&f->arena, &f->transformer, &adapters, &one, weight + t * DIM, f->grad), XMC_OK);
+		tuned_gradient(f, &adapters, &one, 0, weight + t * DIM);
 		for (int k = 0; k < ADAPTER_VALUES; k++)
 			sum[k] += gradient[k];
 		xmc_arena_reset(&f->arena);
 	}
-	memset(gradient, 0, ADAPTER_VALUES * sizeof(float));
-	assert_int_equal(xmc_tuned_gradient(&f->arena, &f->transformer, &adapters, &(xmc_token_batch) {MANY, start, tokens}, weight, f->grad), XMC_OK);
+	tuned_gradient(f, &adapters, &(xmc_token_batch) {MANY, start, tokens}, 0, weight);
 	for (int k = 0; k < ADAPTER_VALUES; k++)
 		assert_true(fabs(sum[k] - gradient[k]) <= 1e-3 * (1 + fabs(sum[k])));
+	check_slope(f, &adapters, &(xmc_token_batch) {MANY, start, tokens}, weight);
 	free(start);
 	free(tokens);
 	free(all);
@@ -296,6 +366,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_backward, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_dropout, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_adapters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_texts, set_up, tear_down),

@@ -136,7 +136,7 @@ xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size)
 	/* Find a block with enough room, from the current one on, or append a new block. */
 	bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t) (ARENA_ALIGN - 1);
 	while (block && block->capacity - block->used < bytes)
-		block = block->next;	/* blocks behind the current one are empty: the last reset emptied them */
+		block = block->next;	/* blocks behind the current one are empty */
 	if (!block)
 	{
 		block = new_block(arena->ctx, bytes > ARENA_BLOCK ? bytes : ARENA_BLOCK);
@@ -174,6 +174,26 @@ xmc_arena_reset(xmc_arena *arena)
 	for (xmc_arena_block *block = arena->first; block; block = block->next)
 		block->used = 0;
 	arena->current = arena->first;
+}
+
+xmc_arena_mark
+xmc_arena_here(const xmc_arena *arena)
+{
+	return (xmc_arena_mark) {.block = arena->current, .used = arena->current ? arena->current->used : 0};
+}
+
+void
+xmc_arena_return(xmc_arena *arena, xmc_arena_mark mark)
+{
+	if (!mark.block)
+	{
+		xmc_arena_reset(arena);
+		return;
+	}
+	for (xmc_arena_block *block = mark.block->next; block; block = block->next)
+		block->used = 0;
+	mark.block->used = mark.used;
+	arena->current = mark.block;
 }
 
 void

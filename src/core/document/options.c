@@ -43,6 +43,8 @@ static const xmc_option_info table[] = {
 	{LATER_INTEGER(fine_tune_epochs), false, 3, 1, 100, "passes over the training documents in which adapters learn, at most, after those on unchanged vectors"},
 	{LATER_REAL(fine_tune_rate), false, 0.001, 1e-7, 1, "step size of AdamW for adapters, at its peak"},
 	{LATER_REAL(fine_tune_decay), false, 1, 0.01, 1, "factor of fine_tune_rate from one layer of the text encoder to the layer before it"},
+	{LATER_REAL(fine_tune_dropout), false, 0, 0, 0.9,
+		"share of attention probabilities, and of what a layer adds, that is dropped in the layers with adapters while these learn"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},
 	{INTEGER(patience), false, 8, 1, 10000, "epochs without a lower held-out loss before training ends"},

@@ -77,13 +77,9 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	XMC_TRY(xmc_linear(ctx, rows, d, 3 * d, input, w->qkv_w, w->qkv_b, layer->qkv));
 	if (random && options->dropout > 0)
 	{
-		float	   *ones;
-
-		/* The masks of all documents are drawn at once, before the probabilities exist; `ones` stands in for these. */
+		/* The masks of all documents are drawn at once, before the probabilities exist. */
 		XMC_ARENA_FLOATS(layer->probability_mask, arena, probabilities);
-		XMC_ARENA_FLOATS(ones, arena, probabilities);
-		memset(ones, 0, (size_t) probabilities * sizeof(float));
-		xmc_dropout(probabilities, options->dropout, random, ones, layer->probability_mask);
+		xmc_dropout_mask(probabilities, options->dropout, random, layer->probability_mask);
 	}
 	XMC_TRY(attend(arena, options, batch, probability_start, layer));
 	XMC_TRY(xmc_linear(ctx, rows, d, d, layer->attended, w->out_w, w->out_b, sum));

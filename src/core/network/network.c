@@ -27,19 +27,18 @@ xmc_network_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 	float	   *dh = xmc_arena_alloc(arena, rows * (size_t) model->options.d_model, sizeof(float));
 	float	   *dx = NULL;
 	bool		has_bag = network->input_dim > network->embedding_dim;
-	bool		is_tuned = xmc_is_tuned(model, batch->modality);
 
 	XMC_NEED(dh, arena->ctx);
 	/* The gradient by the input is needed for the bag and the adapters alone. */
-	if (has_bag || is_tuned)
+	if (has_bag || state->tuned)
 	{
 		dx = xmc_arena_alloc(arena, rows * (size_t) network->input_dim, sizeof(float));
 		XMC_NEED(dx, arena->ctx);
 	}
 	XMC_TRY(xmc_pairhead_backward(arena, model->options.d_model, network, batch, &state->head, dg, grad, dh));
 	XMC_TRY(xmc_encoder_backward(arena, &model->options, network, batch, &state->encoder, dh, grad, dx));
-	if (is_tuned)
-		XMC_TRY(xmc_tuned_inputs_backward(arena, model, batch, dx, grad));
+	if (state->tuned)
+		XMC_TRY(xmc_tuned_inputs_backward(arena, model, state->tuned, dx, grad));
 	if (has_bag && bag_grad)
 		xmc_bag_backward(model, batch, dx, network->input_dim, bag_grad);
 	else if (has_bag)

@@ -51,6 +51,8 @@ xmc_status
 xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_term term, xmc_random *random,
 				 bool learn, xmc_term_state *state)
 {
+	xmc_tuned_inputs *tuned = NULL;
+
 	*state = (xmc_term_state){.term = term};
 	if (term == XMC_TERM_BILINEAR)
 		return xmc_bilinear_forward(arena, model, batch, random, &state->bilinear);
@@ -63,13 +65,17 @@ xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 
 		XMC_NEED(x, arena->ctx);
 		if (xmc_term_is_network(term))
-			XMC_TRY(xmc_network_gather(arena, model, batch, x));
+			XMC_TRY(xmc_network_gather(arena, model, batch, random, x, learn ? &tuned : NULL));
 		else
 			xmc_inputs_gather(model, batch, x);
 		state->x = x;
 	}
 	if (xmc_term_is_network(term))
-		return xmc_network_forward(arena, model, batch, state->x, random, learn, &state->network);
+	{
+		XMC_TRY(xmc_network_forward(arena, model, batch, state->x, random, learn, &state->network));
+		state->network.tuned = tuned;
+		return XMC_OK;
+	}
 
 	state->u = xmc_arena_alloc(arena, (size_t) batch->rows, sizeof(double));
 	XMC_NEED(state->u, arena->ctx);

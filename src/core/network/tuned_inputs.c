@@ -13,6 +13,12 @@ typedef struct tuned_rows
 	xmc_token_batch text;		/* (n) texts */
 } tuned_rows;
 
+struct xmc_tuned_inputs
+{
+	tuned_rows	rows;
+	xmc_tuned_pass *pass;
+};
+
 /* How many tokens an item has. */
 static int32_t
 token_count(const xmc_document *document, int32_t item)
@@ -83,17 +89,27 @@ xmc_tuned_text_vectors(xmc_arena *arena, const xmc_model *model, const xmc_token
 
 /* Sets the embeddings of the rows that have tokens. */
 static xmc_status
-set_vectors(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x)
+set_vectors(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_random *random, float *x, xmc_tuned_inputs *tuned)
 {
 	const xmc_network *network = &model->network[XMC_TEXT];
+	double		dropout = random ? model->options.fine_tune_dropout : 0;
 	int32_t		bag = network->input_dim - network->embedding_dim;
+	xmc_adapters adapters;
 	tuned_rows	rows;
 	float	   *vector;			/* (rows.n, embedding_dim) */
 
+	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
 	XMC_TRY(find_rows(arena, batch, &rows));
 	vector = xmc_arena_alloc(arena, (size_t) rows.n * (size_t) network->embedding_dim, sizeof(float));
 	XMC_NEED(vector, arena->ctx);
-	XMC_TRY(xmc_tuned_text_vectors(arena, model, &rows.text, vector));
+	if (tuned)
+	{
+		tuned->rows = rows;
+		XMC_TRY(xmc_tuned_forward(arena, model->base_encoder, &adapters, &rows.text, dropout,
+								  dropout > 0 ? xmc_random_next(random) : 0, vector, &tuned->pass));
+	}
+	else
+		XMC_TRY(xmc_tuned_vectors(arena, model->base_encoder, &adapters, &rows.text, vector));
 	for (int32_t t = 0; t < rows.n; t++)
 		xmc_inputs_standardise(network, vector + (int64_t) t * network->embedding_dim,
 							   x + (int64_t) rows.row[t] * network->input_dim + bag);
@@ -101,30 +117,34 @@ set_vectors(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, fl
 }
 
 xmc_status
-xmc_network_gather(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, float *x)
+xmc_network_gather(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_random *random, float *x,
+				   xmc_tuned_inputs **tuned)
 {
+	bool		is_tuned = xmc_is_tuned(model, batch->modality);
+
 	xmc_inputs_gather(model, batch, x);
-	return xmc_is_tuned(model, batch->modality) ? set_vectors(arena, model, batch, x) : XMC_OK;
+	if (tuned)
+	{
+		*tuned = is_tuned ? xmc_arena_alloc(arena, 1, sizeof **tuned) : NULL;
+		if (is_tuned)
+			XMC_NEED(*tuned, arena->ctx);
+	}
+	return is_tuned ? set_vectors(arena, model, batch, random, x, tuned ? *tuned : NULL) : XMC_OK;
 }
 
 xmc_status
-xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, const float *dx,
-						  const xmc_network *grad)
+xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, xmc_tuned_inputs *tuned, const float *dx, const xmc_network *grad)
 {
 	const xmc_network *network = &model->network[XMC_TEXT];
 	int32_t		d = network->embedding_dim;
 	int32_t		bag = network->input_dim - d;
-	xmc_adapters adapters;
-	tuned_rows	rows;
 	float	   *d_vector;		/* (rows.n, embedding_dim) */
 
-	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
-	XMC_TRY(find_rows(arena, batch, &rows));
-	d_vector = xmc_arena_alloc(arena, (size_t) rows.n * (size_t) d, sizeof(float));
+	d_vector = xmc_arena_alloc(arena, (size_t) tuned->rows.n * (size_t) d, sizeof(float));
 	XMC_NEED(d_vector, arena->ctx);
 	/* Backward through the standardisation x = (vector - mean) scale. */
-	for (int32_t t = 0; t < rows.n; t++)
+	for (int32_t t = 0; t < tuned->rows.n; t++)
 		for (int32_t k = 0; k < d; k++)
-			d_vector[(int64_t) t * d + k] = dx[(int64_t) rows.row[t] * network->input_dim + bag + k] * network->input_scale[bag + k];
-	return xmc_tuned_gradient(arena, model->base_encoder, &adapters, &rows.text, d_vector, grad->adapter);
+			d_vector[(int64_t) t * d + k] = dx[(int64_t) tuned->rows.row[t] * network->input_dim + bag + k] * network->input_scale[bag + k];
+	return xmc_tuned_backward(arena, tuned->pass, d_vector, grad->adapter);
 }

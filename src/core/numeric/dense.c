@@ -53,26 +53,22 @@ xmc_relu_backward(int64_t n, const float *y, float *dy)
 
 #define DRAWS 256				/* random numbers of 16 bits that are drawn at a time, four of each 64 random bits */
 
-/* x *= mask, and mask = 0 where the draw is below the threshold, `keep` elsewhere. */
+/* 0 where the draw is below the threshold, `keep` elsewhere */
 XMC_FOR_THIS_PROCESSOR static void
-drop(int64_t n, const uint16_t *draw, int32_t threshold, float keep, float *x, float *mask)
+set_factors(int64_t n, const uint16_t *draw, int32_t threshold, float keep, float *mask)
 {
 #pragma omp simd
 	for (int64_t k = 0; k < n; k++)
-	{
 		mask[k] = draw[k] < threshold ? 0 : keep;
-		x[k] *= mask[k];
-	}
 }
 
-void
-xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
+/* The factors of n values; x NULL, or (n) multiplied by them. */
+static void
+drop(int64_t n, double p, xmc_random *random, float *x, float *mask)
 {
 	int32_t		threshold = (int32_t) (p * 65536.0);
 	float		keep = (float) (1.0 / (1.0 - p));
 
-	if (p <= 0 || !random)
-		return;
 	for (int64_t first = 0; first < n; first += DRAWS)
 	{
 		int64_t		count = n - first < DRAWS ? n - first : DRAWS;
@@ -85,8 +81,23 @@ xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
 			for (int j = 0; j < 4; j++)
 				draw[k + j] = (uint16_t) (bits >> 16 * j);
 		}
-		drop(count, draw, threshold, keep, x + first, mask + first);
+		set_factors(count, draw, threshold, keep, mask + first);
+		if (x)
+			xmc_multiply(count, mask + first, x + first);
 	}
+}
+
+void
+xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask)
+{
+	if (p > 0 && random)
+		drop(n, p, random, x, mask);
+}
+
+void
+xmc_dropout_mask(int64_t n, double p, xmc_random *random, float *mask)
+{
+	drop(n, p, random, NULL, mask);
 }
 
 XMC_FOR_THIS_PROCESSOR void

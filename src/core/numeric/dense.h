@@ -32,6 +32,9 @@ extern void xmc_relu_backward(int64_t n, const float *y, float *dy);	/* dy = 0 w
  */
 extern void xmc_dropout(int64_t n, double p, xmc_random *random, float *x, float *mask);
 
+/* The same factors for values that do not exist yet. p is above 0. */
+extern void xmc_dropout_mask(int64_t n, double p, xmc_random *random, float *mask);
+
 /*
  * Layer normalisation of each row (Ba et al. 2016): y = normal * w + b; normal (rows, d), inverse_deviation (rows). epsilon
  * is added to the variance. y may be x; normal may be y where no backward pass follows.

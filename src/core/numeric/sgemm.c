@@ -34,6 +34,7 @@ typedef void (*kernel) (const product *of, int64_t m, int64_t n, const float *a,
  * a value of A these are nearly all that the processor has. Each value that is loaded takes part in several multiplications.
  */
 #define AHEAD 2048				/* values of B that are fetched from memory before they are needed; measured */
+#define SPREAD_TILE 4096		/* values of the rows of B of one tile, up to which they are fetched evenly */
 
 #define NAME(x) x##_plain
 #define TARGET

@@ -46,11 +46,12 @@ NAME(sum_of)(const NAME(vector) *v)
 
 /*
  * Dot products of `rows` rows of a with `columns` rows of b. Both are constants where the function is inlined, so that the sums stay
- * in registers. Lane l of a sum adds the products at l, l + LANES, l + 2 LANES, ...; values beyond the last count as zero. `first`:
- * these rows of b are read for the first time, so the rows that follow are fetched from memory.
+ * in registers. Lane l of a sum adds the products at l, l + LANES, l + 2 LANES, ...; values beyond the last count as zero. Meanwhile
+ * `fetches` rows from `fetch` on are fetched from memory, which may lie beyond the end of b.
  */
 TARGET static inline __attribute__((always_inline)) void
-NAME(dot_tile)(const product *of, const float *a, const float *b, float *c, const bool first, const int rows, const int columns)
+NAME(dot_tile)(const product *of, const float *a, const float *b, float *c, const float *fetch, int fetches, const int rows,
+			   const int columns)
 {
 	int64_t		whole = of->k - of->k % LANES;
 	size_t		rest = (size_t) (of->k - whole) * sizeof(float);
@@ -61,11 +62,9 @@ NAME(dot_tile)(const product *of, const float *a, const float *b, float *c, cons
 		NAME(vector) y[DOT_COLUMNS];
 
 		for (int j = 0; j < columns; j++)
-		{
 			y[j] = *(const NAME(vector) *) (b + j * of->ldb + p);
-			if (first)
-				__builtin_prefetch(b + j * of->ldb + p + AHEAD);
-		}
+		for (int j = 0; j < fetches; j++)
+			__builtin_prefetch(fetch + j * of->ldb + p);
 		for (int i = 0; i < rows; i++)
 		{
 			NAME(vector) x = *(const NAME(vector) *) (a + i * of->lda + p);
@@ -112,11 +111,20 @@ NAME(dot_tile)(const product *of, const float *a, const float *b, float *c, cons
 	}
 }
 
-/* c (m, n) = dot products of the rows of a and the rows of b: the rows of b are read once, those of a once for every few columns. */
+/*
+ * c (m, n) = dot products of the rows of a and the rows of b: the rows of b are read once, those of a once for every few columns.
+ *
+ * Rows of b that will be needed are fetched meanwhile: where they are short, those of the next tile, evenly by the groups of rows of a
+ * that use the present one; where they are long, a little ahead, by the first group (measured).
+ */
 TARGET static void
 NAME(dots)(const product *of, int64_t m, int64_t n, const float *a, const float *b, float *c)
 {
 	int64_t		groups = (m + DOT_ROWS - 1) / DOT_ROWS;
+	int64_t		tile = DOT_COLUMNS * of->ldb;	/* values of b from one tile to the next */
+	bool		is_spread = tile <= SPREAD_TILE;
+	int64_t		ahead = !is_spread ? AHEAD : groups > 2 ? tile + AHEAD / 4 : 2 * tile;
+	int64_t		share = is_spread ? (DOT_COLUMNS + groups - 1) / groups : DOT_COLUMNS;	/* of these rows, for each group */
 
 	for (int64_t j = 0; j < n;)
 	{
@@ -129,8 +137,12 @@ NAME(dots)(const product *of, int64_t m, int64_t n, const float *a, const float 
 			const float *x = a + i * of->lda;
 			float	   *z = c + i * of->ldc + j;
 
-#define TILE(rows) case rows: full ? NAME(dot_tile)(of, x, y, z, g == 0, rows, DOT_COLUMNS) : \
-	NAME(dot_tile)(of, x, y, z, false, rows, 1); break
+			int64_t		from = share * g < DOT_COLUMNS ? share * g : DOT_COLUMNS;
+			int			fetches = (int) (DOT_COLUMNS - from < share ? DOT_COLUMNS - from : share);
+			const float *fetch = y + from * of->ldb + ahead;
+
+#define TILE(rows) case rows: full ? NAME(dot_tile)(of, x, y, z, fetch, fetches, rows, DOT_COLUMNS) : \
+	NAME(dot_tile)(of, x, y, z, NULL, 0, rows, 1); break
 			switch (m * (g + 1) / groups - i)
 			{
 					TILE(1);

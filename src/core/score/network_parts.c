@@ -91,7 +91,7 @@ attribute(xmc_arena *arena, const xmc_model *model, xmc_modality modality, const
 	out->gradient = xmc_arena_alloc(arena, values, sizeof(double));
 	if (!out->x || !out->gradient)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_network_gather(arena, model, &out->batch, out->x));
+	XMC_TRY(xmc_network_gather(arena, model, &out->batch, NULL, out->x, NULL));
 	return xmc_network_mean_gradient(arena->ctx, model, &out->batch, out->x, out->row[0], out->row[1], out->gradient);
 }
 

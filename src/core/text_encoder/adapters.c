@@ -46,24 +46,24 @@ xmc_adapters_apply(xmc_arena *arena, const xmc_transformer *base, const xmc_adap
 }
 
 xmc_status
-xmc_adapters_gradient(xmc_ctx *ctx, int32_t d, const xmc_adapters *adapters, float *const *d_qkv, const xmc_adapter *grad)
+xmc_adapter_gradient(xmc_ctx *ctx, int32_t d, int32_t rank, const xmc_adapter *adapter, int64_t rows, const float *input,
+					 const float *d_qkv, float *scratch, const xmc_adapter *grad)
 {
-	int32_t		rank = adapters->rank;
+	for (int p = 0; p < PROJECTIONS; p++)
+	{
+		const float *dy = d_qkv + (int64_t) block_of[p] * d;
+		float	   *a;
+		float	   *b;
+		float	   *da;
+		float	   *db;
 
-	for (int32_t k = 0; k < adapters->n; k++)
-		for (int p = 0; p < PROJECTIONS; p++)
-		{
-			const float *dw = d_qkv[k] + (int64_t) block_of[p] * d * d;
-			float	   *a;
-			float	   *b;
-			float	   *da;
-			float	   *db;
-
-			/* dB += scale dW A^T, dA += scale B^T dW */
-			projection(&adapters->layer[k], p, &a, &b);
-			projection(&grad[k], p, &da, &db);
-			XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, d, rank, d, XMC_ADAPTER_SCALE, dw, d, a, d, 1.0f, db, rank));
-			XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, rank, d, d, XMC_ADAPTER_SCALE, b, rank, dw, d, 1.0f, da, d));
-		}
+		projection(adapter, p, &a, &b);
+		projection(grad, p, &da, &db);
+		/* y = x W^T + scale (x A^T) B^T, so dB += scale dy^T (x A^T) and dA += scale (dy B)^T x */
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_TRANSPOSED, rows, rank, d, 1.0f, input, d, a, d, 0, scratch, rank));
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, d, rank, rows, XMC_ADAPTER_SCALE, dy, 3 * d, scratch, rank, 1.0f, db, rank));
+		XMC_TRY(xmc_sgemm(ctx, XMC_PLAIN, XMC_PLAIN, rows, rank, d, 1.0f, dy, 3 * d, b, rank, 0, scratch, rank));
+		XMC_TRY(xmc_sgemm(ctx, XMC_TRANSPOSED, XMC_PLAIN, rank, d, rows, XMC_ADAPTER_SCALE, scratch, rank, input, d, 1.0f, da, d));
+	}
 	return XMC_OK;
 }

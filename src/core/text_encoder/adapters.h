@@ -2,8 +2,8 @@
  * adapters.h - changes of low rank to an encoder's layers, by which it is fine-tuned (LoRA: Hu et al. 2021, arXiv:2106.09685):
  * of the projections to queries and to values, W becomes W + XMC_ADAPTER_SCALE B A. The encoder itself stays as it was imported.
  *
- * The changed weights are computed once for each pass, so the passes know nothing of adapters, and a gradient by W gives those
- * by A and B.
+ * The changed weights are computed once for each pass, so the passes know nothing of adapters. The gradient by A and B comes
+ * from that by the queries and values without that by W, which would cost d / rank times as much.
  */
 #ifndef XMCOH_ADAPTERS_H
 #define XMCOH_ADAPTERS_H
@@ -28,10 +28,10 @@ extern xmc_status xmc_adapters_apply(xmc_arena *arena, const xmc_transformer *ba
 									 xmc_transformer *out);
 
 /*
- * Adds to grad (n) the gradients by A and B. d_qkv[k] (3 d, d) is the gradient by qkv_w of the k-th adapted layer. Errors:
- * XMC_STOPPED.
+ * Adds to grad the gradient by A and B of one layer. d_qkv (rows, 3 d) is the gradient by its queries, keys and values, input
+ * (rows, d) what they are computed of; scratch (rows, rank). Errors: XMC_STOPPED.
  */
-extern xmc_status xmc_adapters_gradient(xmc_ctx *ctx, int32_t d, const xmc_adapters *adapters, float *const *d_qkv,
-										const xmc_adapter *grad);
+extern xmc_status xmc_adapter_gradient(xmc_ctx *ctx, int32_t d, int32_t rank, const xmc_adapter *adapter, int64_t rows,
+									   const float *input, const float *d_qkv, float *scratch, const xmc_adapter *grad);
 
 #endif

@@ -9,6 +9,9 @@ typedef struct pass
 	const xmc_token_batch *batch;
 	int64_t		rows;
 	int64_t		most_rows;		/* of one text */
+	int64_t		probabilities;	/* of a layer */
+	double		dropout;
+	xmc_random	random;			/* of the dropout */
 	float	   *scratch;		/* for attention without state */
 	float	   *sum;			/* (R, d) input of each normalisation */
 } pass;
@@ -35,27 +38,25 @@ alloc_layer(const pass *p, bool keep, xmc_transformer_layer_state *layer)
 	layer->before = layer->hidden;
 	if (keep)
 	{
-		int64_t		probabilities = 0;
-
-		for (int32_t t = 0; t < p->batch->n_texts; t++)
-		{
-			int64_t		n = p->batch->row_start[t + 1] - p->batch->row_start[t];
-
-			probabilities += shape->heads * n * n;
-		}
-		XMC_ARENA_FLOATS(layer->probability, p->arena, probabilities);
+		XMC_ARENA_FLOATS(layer->probability, p->arena, p->probabilities);
 		XMC_ARENA_FLOATS(layer->normal1, p->arena, p->rows * d);
 		XMC_ARENA_FLOATS(layer->normal2, p->arena, p->rows * d);
 		XMC_ARENA_FLOATS(layer->before, p->arena, p->rows * shape->feed_forward);
+	}
+	if (keep && p->dropout > 0)
+	{
+		XMC_ARENA_FLOATS(layer->probability_mask, p->arena, p->probabilities);
+		XMC_ARENA_FLOATS(layer->attention_mask, p->arena, p->rows * d);
+		XMC_ARENA_FLOATS(layer->output_mask, p->arena, p->rows * d);
 	}
 	return XMC_OK;
 }
 
 /* ---- the layers ---- */
 
-/* y = norm(x + sum), in steps; x NULL: norm(sum). */
+/* y = norm(x + drop(sum)), in steps; x NULL: norm(sum). mask NULL: no dropout. */
 static xmc_status
-add_and_normalise(const pass *p, const float *x, const float *w, const float *b, float *y, float *normal, float *inverse)
+add_and_normalise(pass *p, const float *x, const float *w, const float *b, float *y, float *normal, float *inverse, float *mask)
 {
 	int64_t		d = p->transformer->settings.shape.dim;
 
@@ -64,6 +65,8 @@ add_and_normalise(const pass *p, const float *x, const float *w, const float *b,
 		int64_t		n = xmc_step_rows(p->rows, r);
 
 		XMC_TRY(xmc_check_stop(p->arena->ctx));
+		if (mask)
+			xmc_dropout(n * d, p->dropout, &p->random, p->sum + r * d, mask + r * d);
 		if (x)
 			xmc_add(n * d, x + r * d, p->sum + r * d);
 		xmc_layer_norm(n, d, p->transformer->settings.epsilon, p->sum + r * d, w, b, y + r * d, normal + r * d,
@@ -74,7 +77,7 @@ add_and_normalise(const pass *p, const float *x, const float *w, const float *b,
 
 /* norm(token + position + type) */
 static xmc_status
-embed(const pass *p, xmc_transformer_state *state)
+embed(pass *p, xmc_transformer_state *state)
 {
 	const xmc_transformer *transformer = p->transformer;
 	int64_t		d = transformer->settings.shape.dim;
@@ -92,17 +95,35 @@ embed(const pass *p, xmc_transformer_state *state)
 				sum[k] = token[k] + position[k] + transformer->type[k];
 			XMC_TRY(xmc_spend(p->arena->ctx, &work, d));
 		}
-	return add_and_normalise(p, NULL, transformer->norm_w, transformer->norm_b, state->embedded, state->normal,
-							 state->inverse);
+	return add_and_normalise(p, NULL, transformer->norm_w, transformer->norm_b, state->embedded, state->embedded,
+							 state->inverse, NULL);
+}
+
+/* The factors of a dropout that is applied later. */
+static xmc_status
+draw_mask(pass *p, int64_t n, float *mask)
+{
+	for (int64_t first = 0; first < n; first += XMC_STOP_CELLS)
+	{
+		int64_t		count = n - first < XMC_STOP_CELLS ? n - first : XMC_STOP_CELLS;
+
+		XMC_TRY(xmc_check_stop(p->arena->ctx));
+		xmc_dropout_mask(count, p->dropout, &p->random, mask + first);
+	}
+	return XMC_OK;
 }
 
 static xmc_status
-attend(const pass *p, xmc_transformer_layer_state *layer)
+attend(pass *p, xmc_transformer_layer_state *layer)
 {
 	xmc_ctx    *ctx = p->arena->ctx;
 	int64_t		d = p->transformer->settings.shape.dim;
 	int64_t		heads = p->transformer->settings.shape.heads;
 	float	   *probability = layer->probability;
+	float	   *mask = layer->probability_mask;
+
+	if (mask)
+		XMC_TRY(draw_mask(p, p->probabilities, mask));
 
 	for (int32_t t = 0; t < p->batch->n_texts; t++)
 	{
@@ -114,8 +135,9 @@ attend(const pass *p, xmc_transformer_layer_state *layer)
 			continue;
 		if (probability)
 		{
-			XMC_TRY(xmc_attention(ctx, n, d, heads, qkv, probability, NULL, NULL, layer->attended + first * d));
+			XMC_TRY(xmc_attention(ctx, n, d, heads, qkv, probability, mask, p->scratch, layer->attended + first * d));
 			probability += heads * n * n;
+			mask = mask ? mask + heads * n * n : NULL;
 		}
 		else
 			XMC_TRY(xmc_attention_only(ctx, n, d, heads, qkv, p->scratch, layer->attended + first * d));
@@ -124,20 +146,21 @@ attend(const pass *p, xmc_transformer_layer_state *layer)
 }
 
 static xmc_status
-layer_forward(const pass *p, const xmc_layer *w, xmc_transformer_layer_state *layer)
+layer_forward(pass *p, const xmc_layer *w, xmc_transformer_layer_state *layer)
 {
 	xmc_ctx    *ctx = p->arena->ctx;
 	int64_t		d = p->transformer->settings.shape.dim;
 	int64_t		wide = p->transformer->settings.shape.feed_forward;
 	int64_t		work = 0;
 
-	/* middle = norm1(input + out(attend(qkv(input)))) */
+	/* middle = norm1(input + drop(out(attend(qkv(input))))) */
 	XMC_TRY(xmc_linear(ctx, p->rows, d, 3 * d, layer->input, w->qkv_w, w->qkv_b, layer->qkv));
 	XMC_TRY(attend(p, layer));
 	XMC_TRY(xmc_linear(ctx, p->rows, d, d, layer->attended, w->out_w, w->out_b, p->sum));
-	XMC_TRY(add_and_normalise(p, layer->input, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1));
+	XMC_TRY(add_and_normalise(p, layer->input, w->norm1_w, w->norm1_b, layer->middle, layer->normal1, layer->inverse1,
+							  layer->attention_mask));
 
-	/* output = norm2(middle + ff2(gelu(ff1(middle)))) */
+	/* output = norm2(middle + drop(ff2(gelu(ff1(middle))))) */
 	XMC_TRY(xmc_linear(ctx, p->rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->before));
 	/* Row by row, so that a value's place in a register does not depend on the batch. */
 	for (int64_t r = 0; r < p->rows; r++)
@@ -146,38 +169,49 @@ layer_forward(const pass *p, const xmc_layer *w, xmc_transformer_layer_state *la
 		XMC_TRY(xmc_spend(ctx, &work, wide));
 	}
 	XMC_TRY(xmc_linear(ctx, p->rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, p->sum));
-	return add_and_normalise(p, layer->middle, w->norm2_w, w->norm2_b, layer->output, layer->normal2, layer->inverse2);
+	return add_and_normalise(p, layer->middle, w->norm2_w, w->norm2_b, layer->output, layer->normal2, layer->inverse2,
+							 layer->output_mask);
 }
 
 xmc_status
-xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch, bool keep,
-						xmc_transformer_state *state)
+xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+						const xmc_transformer_learning *learning, xmc_transformer_state *state)
 {
 	int64_t		d = transformer->settings.shape.dim;
+	int32_t		layers = transformer->settings.shape.layers;
+	int32_t		first = learning ? learning->first : layers;	/* whose state is kept */
+	int64_t		scratch;
 	pass		p = {.arena = arena, .transformer = transformer, .batch = batch, .rows = batch->row_start[batch->n_texts]};
 	xmc_transformer_layer_state shared;
 
 	*state = (xmc_transformer_state){0};
 	for (int32_t t = 0; t < batch->n_texts; t++)
-		if (batch->row_start[t + 1] - batch->row_start[t] > p.most_rows)
-			p.most_rows = batch->row_start[t + 1] - batch->row_start[t];
+	{
+		int64_t		n = batch->row_start[t + 1] - batch->row_start[t];
+
+		p.most_rows = n > p.most_rows ? n : p.most_rows;
+		p.probabilities += transformer->settings.shape.heads * n * n;
+	}
+	if (learning)
+	{
+		p.dropout = learning->dropout;
+		xmc_random_seed(&p.random, learning->seed);
+	}
 	XMC_ARENA_FLOATS(p.sum, arena, p.rows * d);
 	XMC_ARENA_FLOATS(state->embedded, arena, p.rows * d);
 	XMC_ARENA_FLOATS(state->inverse, arena, p.rows);
-	state->normal = state->embedded;
-	if (keep)
-		XMC_ARENA_FLOATS(state->normal, arena, p.rows * d);
-	else
-	{
-		XMC_ARENA_FLOATS(p.scratch, arena, (p.most_rows < XMC_ATTENTION_ROWS ? p.most_rows : XMC_ATTENTION_ROWS) * p.most_rows);
+	/* Dropout of probabilities needs a copy of all that a head has of a text. */
+	scratch = (p.most_rows < XMC_ATTENTION_ROWS || p.dropout > 0 ? p.most_rows : XMC_ATTENTION_ROWS) * p.most_rows;
+	if (first > 0 || p.dropout > 0)
+		XMC_ARENA_FLOATS(p.scratch, arena, scratch);
+	if (first > 0)
 		XMC_TRY(alloc_layer(&p, false, &shared));
-	}
 
 	XMC_TRY(embed(&p, state));
 	state->output = state->embedded;
-	for (int32_t l = 0; l < transformer->settings.shape.layers; l++)
+	for (int32_t l = 0; l < layers; l++)
 	{
-		if (keep)
+		if (l >= first)
 			XMC_TRY(alloc_layer(&p, true, &state->layer[l]));
 		else
 			state->layer[l] = shared;

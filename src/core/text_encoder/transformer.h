@@ -18,16 +18,27 @@ typedef struct xmc_token_batch
 	const int32_t *token;		/* (rows) each below the vocabulary; a text has at most max_tokens */
 } xmc_token_batch;
 
+/* A forward pass that a backward pass of the last layers follows; these have dropout (Srivastava et al. 2014). */
+typedef struct xmc_transformer_learning
+{
+	int32_t		first;			/* the first of these layers */
+	double		dropout;		/* of attention probabilities, and of what attention and feed-forward network add to their input */
+	uint64_t	seed;			/* of the dropout: the same seed and batch give the same masks */
+} xmc_transformer_learning;
+
 /*
- * What the forward pass of a layer computes. R = rows of the batch, d = dim. Where a backward pass follows, every layer has
- * arrays of its own; else all layers share them, probability is NULL, before is hidden, and normal1 and normal2 are middle
- * and output.
+ * What the forward pass of a layer computes. R = rows of the batch, d = dim. Where a backward pass follows, the layer has
+ * arrays of its own; else layers share them, probability is NULL, before is hidden, and normal1 and normal2 are middle
+ * and output. A mask has the factors of the dropout; NULL: there is none.
  */
 typedef struct xmc_transformer_layer_state
 {
 	const float *input;			/* (R, d) */
 	float	   *qkv;			/* (R, 3 d) */
 	float	   *probability;	/* per text (heads, n, n), one text after the other */
+	float	   *probability_mask;	/* like probability */
+	float	   *attention_mask; /* (R, d) of what attention adds */
+	float	   *output_mask;	/* (R, d) of what the feed-forward network adds */
 	float	   *attended;		/* (R, d) */
 	float	   *normal1;		/* (R, d) */
 	float	   *inverse1;		/* (R) */
@@ -41,7 +52,6 @@ typedef struct xmc_transformer_layer_state
 
 typedef struct xmc_transformer_state
 {
-	float	   *normal;			/* (R, d) of the embeddings */
 	float	   *inverse;		/* (R) */
 	float	   *embedded;		/* (R, d) */
 	xmc_transformer_layer_state layer[XMC_ENCODER_MAX_LAYERS];
@@ -57,11 +67,11 @@ xmc_step_rows(int64_t rows, int64_t r)
 }
 
 /*
- * Sets state->output; with `keep` also all that a backward pass needs. Everything is allocated in the arena. Errors:
- * XMC_NO_MEMORY, XMC_STOPPED.
+ * Sets state->output; with `learning` also all that a backward pass needs. NULL: none follows. Everything is allocated in the
+ * arena. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer,
-										  const xmc_token_batch *batch,
-										  bool keep, xmc_transformer_state *state);
+										  const xmc_token_batch *batch, const xmc_transformer_learning *learning,
+										  xmc_transformer_state *state);
 
 #endif

@@ -12,6 +12,7 @@ typedef struct pass
 	const xmc_token_batch *batch;
 	int64_t		rows;
 	float	   *d_sum;			/* (R, d) */
+	float	   *d_branch;		/* (R, d) d_sum taken back through dropout */
 	float	   *d_hidden;		/* (R, feed_forward) */
 	float	   *d_attended;		/* (R, d) */
 	float	   *d_qkv;			/* (R, 3 d) */
@@ -31,6 +32,7 @@ begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token
 		if (batch->row_start[t + 1] - batch->row_start[t] > most)
 			most = batch->row_start[t + 1] - batch->row_start[t];
 	XMC_ARENA_FLOATS(p->d_sum, arena, rows * shape->dim);
+	XMC_ARENA_FLOATS(p->d_branch, arena, rows * shape->dim);
 	XMC_ARENA_FLOATS(p->d_hidden, arena, rows * shape->feed_forward);
 	XMC_ARENA_FLOATS(p->d_attended, arena, rows * shape->dim);
 	XMC_ARENA_FLOATS(p->d_qkv, arena, rows * 3 * shape->dim);
@@ -62,6 +64,7 @@ attend_backward(const pass *p, const xmc_transformer_layer_state *layer)
 	int64_t		d = p->transformer->settings.shape.dim;
 	int64_t		heads = p->transformer->settings.shape.heads;
 	const float *probability = layer->probability;
+	const float *mask = layer->probability_mask;
 
 	for (int32_t t = 0; t < p->batch->n_texts; t++)
 	{
@@ -70,23 +73,46 @@ attend_backward(const pass *p, const xmc_transformer_layer_state *layer)
 
 		if (n == 0)
 			continue;
-		XMC_TRY(xmc_attention_backward(p->ctx, n, d, heads, layer->qkv + first * 3 * d, probability, NULL,
+		XMC_TRY(xmc_attention_backward(p->ctx, n, d, heads, layer->qkv + first * 3 * d, probability, mask,
 									   p->d_attended + first * d, p->scratch, p->d_qkv + first * 3 * d));
 		probability += heads * n * n;
+		mask = mask ? mask + heads * n * n : NULL;
 	}
 	return XMC_OK;
 }
 
-/* d_output becomes the gradient by the layer's input. */
+/* d_sum, taken back through a dropout; the result is d_sum itself or d_branch. */
 static xmc_status
-layer_backward(const pass *p, const xmc_layer *w, const xmc_transformer_layer_state *layer, float *d_output, const xmc_layer *grad)
+undrop(const pass *p, const float *d_sum, const float *mask, const float **out)
 {
+	int64_t		d = p->transformer->settings.shape.dim;
+
+	*out = mask ? p->d_branch : d_sum;
+	for (int64_t r = 0; mask && r < p->rows; r += XMC_STEP_ROWS)
+	{
+		int64_t		n = xmc_step_rows(p->rows, r) * d;
+
+		XMC_TRY(xmc_check_stop(p->ctx));
+		memcpy(p->d_branch + r * d, d_sum + r * d, (size_t) n * sizeof(float));
+		xmc_multiply(n, mask + r * d, p->d_branch + r * d);
+	}
+	return XMC_OK;
+}
+
+/* d_output becomes the gradient by the layer's input, but in the first layer that learns, where nobody needs it. */
+static xmc_status
+layer_backward(const pass *p, int32_t l, const xmc_transformer_layer_state *layer, bool is_first, float *d_output,
+			   const xmc_layer *grad, const xmc_qkv_taker *taker)
+{
+	const xmc_layer *w = &p->transformer->layer[l];
+	const float *d_branch;
 	int64_t		d = p->transformer->settings.shape.dim;
 	int64_t		wide = p->transformer->settings.shape.feed_forward;
 
-	/* Backward through output = norm2(middle + ff2(gelu(ff1(middle)))). */
+	/* Backward through output = norm2(middle + drop(ff2(gelu(ff1(middle))))). */
 	XMC_TRY(normalise_backward(p, d_output, w->norm2_w, layer->normal2, layer->inverse2, grad->norm2_w, grad->norm2_b, p->d_sum));
-	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, wide, d, layer->hidden, w->ff2_w, p->d_sum,
+	XMC_TRY(undrop(p, p->d_sum, layer->output_mask, &d_branch));
+	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, wide, d, layer->hidden, w->ff2_w, d_branch,
 								grad->ff2_w, grad->ff2_b, p->d_hidden, false));
 	for (int64_t r = 0; r < p->rows; r += XMC_STEP_ROWS)
 	{
@@ -96,23 +122,27 @@ layer_backward(const pass *p, const xmc_layer *w, const xmc_transformer_layer_st
 	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, d, wide, layer->middle, w->ff1_w, p->d_hidden,
 								grad->ff1_w, grad->ff1_b, p->d_sum, true));
 
-	/* Backward through middle = norm1(input + out(attend(qkv(input)))). */
+	/* Backward through middle = norm1(input + drop(out(attend(qkv(input))))). */
 	XMC_TRY(normalise_backward(p, p->d_sum, w->norm1_w, layer->normal1, layer->inverse1, grad->norm1_w, grad->norm1_b, d_output));
-	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, d, d, layer->attended, w->out_w, d_output,
+	XMC_TRY(undrop(p, d_output, layer->attention_mask, &d_branch));
+	XMC_TRY(xmc_linear_backward(p->ctx, p->rows, d, d, layer->attended, w->out_w, d_branch,
 								grad->out_w, grad->out_b, p->d_attended, false));
 	XMC_TRY(attend_backward(p, layer));
+	if (taker)
+		XMC_TRY(taker->take(taker->arg, l, p->rows, layer->input, p->d_qkv));
 	return xmc_linear_backward(p->ctx, p->rows, d, 3 * d, layer->input, w->qkv_w, p->d_qkv,
-							   grad->qkv_w, grad->qkv_b, d_output, true);
+							   grad->qkv_w, grad->qkv_b, is_first ? NULL : d_output, true);
 }
 
 xmc_status
 xmc_transformer_backward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
-						 const xmc_transformer_state *state, int32_t first, float *d_output, const xmc_layer *grad)
+						 const xmc_transformer_state *state, int32_t first, float *d_output, const xmc_layer *grad,
+						 const xmc_qkv_taker *taker)
 {
 	pass		p;
 
 	XMC_TRY(begin_pass(arena, transformer, batch, &p));
 	for (int32_t l = transformer->settings.shape.layers - 1; l >= first; l--)
-		XMC_TRY(layer_backward(&p, &transformer->layer[l], &state->layer[l], d_output, &grad[l]));
+		XMC_TRY(layer_backward(&p, l, &state->layer[l], l == first, d_output, &grad[l], taker));
 	return XMC_OK;
 }

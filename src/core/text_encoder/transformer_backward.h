@@ -10,12 +10,20 @@
 
 #include "text_encoder/transformer.h"
 
+/* Takes the gradient by queries, keys and values of each layer: d_qkv (rows, 3 d), where the layer's input is input (rows, d). */
+typedef struct xmc_qkv_taker
+{
+	void	   *arg;
+	xmc_status	(*take) (void *arg, int32_t layer, int64_t rows, const float *input, const float *d_qkv);
+} xmc_qkv_taker;
+
 /*
- * state: of xmc_transformer_forward with `keep`. d_output (R, d), the gradient by the output of the last layer, is overwritten.
- * Adds to grad[l] for the layers l from `first` to the last one; grad has the transformer's layers. Errors: XMC_NO_MEMORY,
- * XMC_STOPPED.
+ * state: of xmc_transformer_forward that learns the layers from `first` on. d_output (R, d), the gradient by the output of the last
+ * layer, is overwritten. Adds to grad[l] of these layers l; grad has the transformer's layers. taker NULL: none. Errors:
+ * XMC_NO_MEMORY, XMC_STOPPED, those of the taker.
  */
 extern xmc_status xmc_transformer_backward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
-										   const xmc_transformer_state *state, int32_t first, float *d_output, const xmc_layer *grad);
+										   const xmc_transformer_state *state, int32_t first, float *d_output,
+										   const xmc_layer *grad, const xmc_qkv_taker *taker);
 
 #endif

@@ -6,7 +6,21 @@
 #include <string.h>
 
 #define FORWARD_TOKENS 2048		/* taken at a time: about 15 kB each for 384 numbers */
-#define BACKWARD_TOKENS 512		/* about 160 kB each for 6 layers of 384 numbers */
+#define LEARNING_TOKENS 512		/* about 160 kB each for 6 layers of 384 numbers */
+
+struct xmc_tuned_pass
+{
+	xmc_adapters adapters;
+	xmc_transformer transformer;	/* with the adapters */
+	xmc_token_batch batch;
+	xmc_transformer_learning learning;
+	uint64_t	seed;
+	int32_t		part;			/* the first text of the part whose state this is */
+	int32_t		part_texts;
+	int32_t    *row_start;		/* (texts + 1) of that part */
+	double	   *sum;			/* (dim) scratch */
+	xmc_transformer_state state;
+};
 
 /* The texts from `first` on that have at most `tokens` tokens together, or one text. */
 static int32_t
@@ -19,54 +33,59 @@ texts_at_a_time(const xmc_token_batch *batch, int32_t first, int32_t tokens)
 	return n;
 }
 
-/* The batch of n texts from `first` on; row_start (n + 1) is scratch. */
-static xmc_token_batch
-part_of(const xmc_token_batch *batch, int32_t first, int32_t n, int32_t *row_start)
-{
-	for (int32_t t = 0; t <= n; t++)
-		row_start[t] = batch->row_start[first + t] - batch->row_start[first];
-	return (xmc_token_batch) {.n_texts = n, .row_start = row_start, .token = batch->token + batch->row_start[first]};
-}
-
-/* What both passes need: the changed encoder, and scratch. */
-typedef struct pass
-{
-	xmc_arena	scratch;		/* reset after each part */
-	xmc_transformer *transformer;
-	xmc_transformer_state *state;
-	int32_t    *row_start;		/* (texts + 1) */
-	double	   *sum;			/* (dim) */
-} pass;
-
 static xmc_status
-begin_pass(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch, pass *p)
+begin_pass(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch,
+		   xmc_tuned_pass **out)
 {
-	xmc_arena_init(&p->scratch, arena->ctx);
-	p->transformer = xmc_arena_alloc(arena, 1, sizeof *p->transformer);
-	p->state = xmc_arena_alloc(arena, 1, sizeof *p->state);
+	xmc_tuned_pass *p = xmc_arena_zalloc(arena, 1, sizeof *p);
+
+	XMC_NEED(p, arena->ctx);
+	p->adapters = *adapters;
+	p->batch = *batch;
 	p->row_start = xmc_arena_alloc(arena, (size_t) batch->n_texts + 1, sizeof *p->row_start);
 	p->sum = xmc_arena_alloc(arena, (size_t) base->settings.shape.dim, sizeof *p->sum);
-	if (!p->transformer || !p->state || !p->row_start || !p->sum)
+	if (!p->row_start || !p->sum)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	return xmc_adapters_apply(arena, base, adapters, p->transformer);
+	*out = p;
+	return xmc_adapters_apply(arena, base, adapters, &p->transformer);
 }
 
-static xmc_status
-forward(pass *p, const xmc_token_batch *batch, float *out)
+/* The tokens of the present part. */
+static xmc_token_batch
+part_of(const xmc_tuned_pass *p)
 {
-	const xmc_text_encoder_shape *shape = &p->transformer->settings.shape;
+	return (xmc_token_batch) {.n_texts = p->part_texts, .row_start = p->row_start, .token = p->batch.token + p->batch.row_start[p->part]};
+}
 
-	for (int32_t first = 0, n; first < batch->n_texts; first += n)
+/* The forward pass of the texts from `first` on, at most so many tokens, which become the present part. */
+static xmc_status
+part_forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t first, int32_t tokens, bool learns)
+{
+	xmc_token_batch part;
+
+	p->part = first;
+	p->part_texts = texts_at_a_time(&p->batch, first, tokens);
+	for (int32_t t = 0; t <= p->part_texts; t++)
+		p->row_start[t] = p->batch.row_start[first + t] - p->batch.row_start[first];
+	part = part_of(p);
+	p->learning.seed = p->seed + (uint64_t) first;
+	return xmc_transformer_forward(arena, &p->transformer, &part, learns ? &p->learning : NULL, &p->state);
+}
+
+/* Vectors of all texts; the state of the last part stays in the arena. */
+static xmc_status
+forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t tokens, bool learns, float *out)
+{
+	const xmc_text_encoder_shape *shape = &p->transformer.settings.shape;
+	xmc_arena_mark mark = xmc_arena_here(arena);
+
+	for (int32_t first = 0; first < p->batch.n_texts; first += p->part_texts)
 	{
-		xmc_token_batch part;
-
-		n = texts_at_a_time(batch, first, FORWARD_TOKENS);
-		part = part_of(batch, first, n, p->row_start);
-		xmc_arena_reset(&p->scratch);
-		XMC_TRY(xmc_transformer_forward(&p->scratch, p->transformer, &part, false, p->state));
-		for (int32_t t = 0; t < n; t++)
-			XMC_TRY(xmc_pool(p->scratch.ctx, shape, part.row_start[t + 1] - part.row_start[t],
-							 p->state->output + (int64_t) part.row_start[t] * shape->dim, p->sum,
+		xmc_arena_return(arena, mark);
+		XMC_TRY(part_forward(arena, p, first, tokens, learns));
+		for (int32_t t = 0; t < p->part_texts; t++)
+			XMC_TRY(xmc_pool(arena->ctx, shape, p->row_start[t + 1] - p->row_start[t],
+							 p->state.output + (int64_t) p->row_start[t] * shape->dim, p->sum,
 							 out + (int64_t) (first + t) * shape->dim, NULL));
 	}
 	return XMC_OK;
@@ -76,77 +95,90 @@ xmc_status
 xmc_tuned_vectors(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch,
 				  float *out)
 {
-	pass		p;
-	xmc_status	status = begin_pass(arena, base, adapters, batch, &p);
+	xmc_arena_mark mark = xmc_arena_here(arena);
+	xmc_tuned_pass *p = NULL;
 
-	if (status == XMC_OK)
-		status = forward(&p, batch, out);
-	xmc_arena_free(&p.scratch);
-	return status;
-}
-
-/* Forward and backward pass of some texts, whose gradient by the vectors is d_vector (texts, dim). */
-static xmc_status
-part_backward(pass *p, const xmc_token_batch *part, const float *d_vector, int32_t adapted, const xmc_layer *grad)
-{
-	const xmc_text_encoder_shape *shape = &p->transformer->settings.shape;
-	int64_t		d = shape->dim;
-	float	   *y = xmc_arena_alloc(&p->scratch, (size_t) d, sizeof(float));
-	float	   *dx = xmc_arena_alloc(&p->scratch, (size_t) (part->row_start[part->n_texts] * d), sizeof(float));	/* (rows, d) */
-
-	XMC_NEED(y, p->scratch.ctx);
-	XMC_NEED(dx, p->scratch.ctx);
-	XMC_TRY(xmc_transformer_forward(&p->scratch, p->transformer, part, true, p->state));
-	for (int32_t t = 0; t < part->n_texts; t++)
-	{
-		int64_t		row = part->row_start[t];
-		int64_t		rows = part->row_start[t + 1] - row;
-		double		length;
-
-		XMC_TRY(xmc_pool(p->scratch.ctx, shape, rows, p->state->output + row * d, p->sum, y, &length));
-		xmc_pool_backward(shape, rows, y, length, d_vector + t * d, dx + row * d);
-	}
-	return xmc_transformer_backward(&p->scratch, p->transformer, part, p->state, shape->layers - adapted, dx, grad);
-}
-
-static xmc_status
-backward(xmc_arena *arena, pass *p, const xmc_adapters *adapters, const xmc_token_batch *batch, const float *d_vector,
-		 const xmc_adapter *grad)
-{
-	const xmc_text_encoder_shape *shape = &p->transformer->settings.shape;
-	size_t		values = 3 * (size_t) shape->dim * (size_t) shape->dim;
-	xmc_layer  *d_layer = xmc_arena_zalloc(arena, (size_t) shape->layers, sizeof *d_layer);
-	float	  **d_qkv = xmc_arena_zalloc(arena, (size_t) adapters->n, sizeof *d_qkv);
-
-	XMC_NEED(d_layer, arena->ctx);
-	XMC_NEED(d_qkv, arena->ctx);
-	for (int32_t k = 0; k < adapters->n; k++)
-	{
-		d_qkv[k] = xmc_arena_zalloc(arena, values, sizeof(float));
-		XMC_NEED(d_qkv[k], arena->ctx);
-		d_layer[shape->layers - adapters->n + k].qkv_w = d_qkv[k];
-	}
-	for (int32_t first = 0, n; first < batch->n_texts; first += n)
-	{
-		xmc_token_batch part;
-
-		n = texts_at_a_time(batch, first, BACKWARD_TOKENS);
-		part = part_of(batch, first, n, p->row_start);
-		xmc_arena_reset(&p->scratch);
-		XMC_TRY(part_backward(p, &part, d_vector + (int64_t) first * shape->dim, adapters->n, d_layer));
-	}
-	return xmc_adapters_gradient(arena->ctx, shape->dim, adapters, d_qkv, grad);
+	XMC_TRY(begin_pass(arena, base, adapters, batch, &p));
+	XMC_TRY(forward(arena, p, FORWARD_TOKENS, false, out));
+	xmc_arena_return(arena, mark);
+	return XMC_OK;
 }
 
 xmc_status
-xmc_tuned_gradient(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch,
-				   const float *d_vector, const xmc_adapter *grad)
+xmc_tuned_forward(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch,
+				  double dropout, uint64_t seed, float *out, xmc_tuned_pass **pass)
 {
-	pass		p;
-	xmc_status	status = begin_pass(arena, base, adapters, batch, &p);
+	XMC_TRY(begin_pass(arena, base, adapters, batch, pass));
+	(*pass)->learning = (xmc_transformer_learning) {.first = base->settings.shape.layers - adapters->n, .dropout = dropout};
+	(*pass)->seed = seed;
+	return forward(arena, *pass, LEARNING_TOKENS, true, out);
+}
 
-	if (status == XMC_OK)
-		status = backward(arena, &p, adapters, batch, d_vector, grad);
-	xmc_arena_free(&p.scratch);
-	return status;
+/* What takes the gradient of a layer, for the adapter that the layer has. */
+typedef struct receiver
+{
+	xmc_ctx    *ctx;
+	const xmc_tuned_pass *pass;
+	float	   *scratch;		/* (rows of the part, rank) */
+	const xmc_adapter *grad;
+} receiver;
+
+static xmc_status
+take(void *arg, int32_t layer, int64_t rows, const float *input, const float *d_qkv)
+{
+	const receiver *r = arg;
+	const xmc_adapters *adapters = &r->pass->adapters;
+	int32_t		k = layer - r->pass->learning.first;
+
+	return xmc_adapter_gradient(r->ctx, r->pass->transformer.settings.shape.dim, adapters->rank, &adapters->layer[k], rows, input,
+								d_qkv, r->scratch, &r->grad[k]);
+}
+
+/* The backward pass of the present part, whose gradient by the vectors is d_vector (texts, dim). */
+static xmc_status
+part_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const xmc_adapter *grad)
+{
+	static const xmc_layer untrained[XMC_ENCODER_MAX_LAYERS];
+	const xmc_text_encoder_shape *shape = &p->transformer.settings.shape;
+	xmc_token_batch part = part_of(p);
+	int64_t		rows = part.row_start[part.n_texts];
+	int64_t		d = shape->dim;
+	receiver	r = {.ctx = arena->ctx, .pass = p, .grad = grad};
+	const xmc_qkv_taker taker = {.arg = &r, .take = take};
+	float	   *y;
+	float	   *dx;				/* (rows, d) */
+
+	XMC_ARENA_FLOATS(y, arena, d);
+	XMC_ARENA_FLOATS(dx, arena, rows * d);
+	XMC_ARENA_FLOATS(r.scratch, arena, rows * p->adapters.rank);
+	for (int32_t t = 0; t < part.n_texts; t++)
+	{
+		int64_t		row = part.row_start[t];
+		int64_t		length_of_text = part.row_start[t + 1] - row;
+		double		length;
+
+		XMC_TRY(xmc_pool(arena->ctx, shape, length_of_text, p->state.output + row * d, p->sum, y, &length));
+		xmc_pool_backward(shape, length_of_text, y, length, d_vector + t * d, dx + row * d);
+	}
+	return xmc_transformer_backward(arena, &p->transformer, &part, &p->state, p->learning.first, dx, untrained, &taker);
+}
+
+xmc_status
+xmc_tuned_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const xmc_adapter *grad)
+{
+	int64_t		d = p->transformer.settings.shape.dim;
+	int32_t		last = p->part;	/* its state is there */
+	xmc_arena_mark mark = xmc_arena_here(arena);
+
+	if (p->batch.n_texts == 0)
+		return XMC_OK;
+	XMC_TRY(part_backward(arena, p, d_vector + last * d, grad));
+	for (int32_t first = 0; first < last; first += p->part_texts)
+	{
+		xmc_arena_return(arena, mark);
+		XMC_TRY(part_forward(arena, p, first, LEARNING_TOKENS, true));
+		XMC_TRY(part_backward(arena, p, d_vector + first * d, grad));
+	}
+	xmc_arena_return(arena, mark);
+	return XMC_OK;
 }

@@ -1,6 +1,7 @@
 /* leader.c - see leader.h */
 #include "train/leader.h"
 #include "train/block.h"
+#include "train/epochs.h"
 #include "network/batch.h"
 #include "xmcoh/scorer.h"
 
@@ -10,8 +11,9 @@
 
 /* Has all items of a task computed. */
 static xmc_status
-run(xmc_leader *leader, const xmc_task *task)
+run(xmc_leader *leader, xmc_task *task)
 {
+	task->uses_adapters = leader->view.model->network[XMC_TEXT].uses_adapters;
 	if (leader->workers)
 		return leader->workers->run(leader->workers->arg, &leader->view, task);
 	for (int32_t item = 0; item < task->items; item++)
@@ -20,6 +22,8 @@ run(xmc_leader *leader, const xmc_task *task)
 }
 
 /* ---- assigning documents to shards ---- */
+
+#define TOKEN_WORK 65536		/* of a text encoder, in the unit of work_of, about */
 
 struct xmc_assignment
 {
@@ -45,6 +49,17 @@ compare_places(const void *a, const void *b)
 	return ((const struct xmc_assignment *) a)->place - ((const struct xmc_assignment *) b)->place;
 }
 
+/* Of a document, in products of an item's vectors with weights, about. */
+static int64_t
+work_of(const xmc_document *document, bool reads_tokens)
+{
+	int64_t		items = document->n;
+	int64_t		tokens = reads_tokens && document->token_start ? document->token_start[items] : 0;
+
+	/* The products of an item cost more than its pairs, up to some hundred items. */
+	return items * (256 + items) + TOKEN_WORK * tokens;
+}
+
 /*
  * Divides a minibatch into shards of about equal work: the document with the most work first, each to the shard with the
  * least work so far (Graham 1969).
@@ -56,14 +71,10 @@ divide(xmc_leader *leader, int32_t n, const xmc_document *const *document)
 	int32_t		n_shards = leader->view.shape.shards;
 	int64_t		work[XMC_MAX_SHARDS] = {0};
 	int32_t		used = 0;
+	bool		reads_tokens = leader->view.shape.has_adapters && leader->view.model->network[XMC_TEXT].uses_adapters;
 
 	for (int32_t d = 0; d < n; d++)
-	{
-		int64_t		items = document[d]->n;
-
-		/* The products of an item cost more than its pairs, up to some hundred items. */
-		assignment[d] = (struct xmc_assignment){.document = document[d],.work = items * (256 + items),.place = d};
-	}
+		assignment[d] = (struct xmc_assignment){.document = document[d],.work = work_of(document[d], reads_tokens),.place = d};
 	qsort(assignment, (size_t) n, sizeof *assignment, compare_work);
 	for (int32_t d = 0; d < n; d++)
 	{
@@ -143,7 +154,8 @@ xmc_leader_begin(xmc_arena *arena, xmc_arena *scratch, const xmc_workers *worker
 				 int32_t n_held_out, const xmc_document *const *held_out, xmc_adamw *adamw, xmc_leader *out)
 {
 	xmc_leader	leader = {.view = {.shape = {.term = term,.shards = shards < XMC_MAX_SHARDS ? shards : XMC_MAX_SHARDS,
-		.shared = true,.has_bag = model->has_bag,.held_out_documents = n_held_out},.scratch = scratch,.model = model}};
+		.shared = true,.has_bag = model->has_bag,.has_adapters = xmc_has_adapters(model, term),.held_out_documents = n_held_out},
+		.scratch = scratch,.model = model}};
 	xmc_shards *s = &leader.view;
 	int64_t		at = 0;
 

@@ -61,13 +61,14 @@ xmc_shards_adamw(const xmc_shards *s)
 
 xmc_status
 xmc_shards_attach(xmc_arena *arena, xmc_arena *scratch, const xmc_options *options, const xmc_shards_shape *shape,
-				  void *block, xmc_shards *out)
+				  void *block, const struct xmc_transformer *encoder, xmc_shards *out)
 {
 	*out = (xmc_shards){.shape = *shape,.scratch = scratch};
 	XMC_TRY(xmc_shards_new_layout(arena, options, shape->has_bag, &out->model));
 	XMC_TRY(xmc_shards_new_layout(arena, options, shape->has_bag, &out->grad));
 	xmc_shards_lay_out(out, block);
 	xmc_model_lead(out->model, out->parameters);
+	out->model->base_encoder = encoder;
 	return XMC_OK;
 }
 
@@ -153,6 +154,7 @@ xmc_task_item(xmc_shards *s, const xmc_task *task, int32_t item)
 {
 	xmc_adamw	adamw;
 
+	s->model->network[XMC_TEXT].uses_adapters = task->uses_adapters;
 	switch (task->kind)
 	{
 		case XMC_TASK_GRADIENT:

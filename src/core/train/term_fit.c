@@ -54,6 +54,18 @@ batch_size(const xmc_trainer *t)
 	return xmc_batch_size(t->n_train, t->options->batch_documents, 1);
 }
 
+/* Divides the minibatches of a network that is trained next into shards; the held-out documents are scored in these, too. */
+static xmc_status
+lead(xmc_trainer *t, xmc_term term, int32_t n_held_out, const xmc_document *const *held_out, xmc_adamw *adamw)
+{
+	int32_t		most = batch_size(t);	/* documents of a minibatch */
+
+	if (xmc_has_adapters(t->model, term) && most < TUNING_BATCH)
+		most = t->n_train < TUNING_BATCH ? t->n_train : TUNING_BATCH;
+	return xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model, most, t->n_train,
+							t->train, n_held_out, held_out, adamw, &t->leader);
+}
+
 /* The factor of the rate of the next step on a minibatch. */
 static double
 schedule(const xmc_trainer *t, const xmc_epochs *e, int32_t batch_documents)
@@ -188,10 +200,8 @@ run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 	xmc_adamw	adamw = {0};
 
 	xmc_arena_reset(&t->term_arena);
-	if (xmc_term_is_network(term) && t->hooks.shards > 1 && !xmc_has_adapters(t->model, term))
-		XMC_TRY(xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model,
-								 batch_size(t), t->n_train, t->train, t->held_out.n_documents, t->held_out.document,
-								 &adamw, &t->leader));
+	if (xmc_term_is_network(term) && t->hooks.shards > 1)
+		XMC_TRY(lead(t, term, t->held_out.n_documents, t->held_out.document, &adamw));
 	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, e));
@@ -239,15 +249,19 @@ xmc_train_term_again(xmc_trainer *t, xmc_term term)
 	return run_epochs(&fit, t->best_epoch[term], &e);
 }
 
-xmc_status
-xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
+/* The epochs of xmc_train_term_for_epochs, in shards where that pays. */
+static xmc_status
+run_fixed_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 {
 	xmc_adamw	adamw = {0};
 	xmc_epochs	e;
 	double		loss;
 
 	xmc_arena_reset(&t->term_arena);
-	if (!xmc_term_is_linear(term))
+	/* One process trains a network of a fold, but for adapters, which cost many times as much. */
+	if (t->hooks.shards > 1 && xmc_has_adapters(t->model, term) && epochs > t->frozen_epochs)
+		XMC_TRY(lead(t, term, 0, NULL, &adamw));
+	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
 	e.fixed = epochs;
@@ -259,4 +273,13 @@ xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 	}
 	xmc_epochs_end_with_average(&e, t->model);
 	return XMC_OK;
+}
+
+xmc_status
+xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
+{
+	xmc_status	status = run_fixed_epochs(t, term, epochs);
+
+	xmc_leader_end(&t->leader);	/* also after an error: the caller frees the model */
+	return status;
 }

@@ -379,7 +379,8 @@ xmcoh_run_training(WorkerJob *job)
 	ctx.stop = on_stop;
 	ctx.arg = &run;
 	xmcoh_checkpoint_init(&run.checkpoint, job);
-	run.workers = xmcoh_workers_create(run.set.documents, job->job_id);
+	run.workers = xmcoh_workers_create(run.set.documents, job->job_id,
+									   run.of.shares_encoder ? &run.of.shared_encoder : NULL);
 	train_or_resume(&run, &ctx, &model, &report);
 
 	/* What made the embeddings, and what the version has learned from, by the refit too, for xmcoh.evaluate. */

@@ -32,7 +32,10 @@ read_encoders(TrainingJob *out)
 		else
 			strlcpy(out->encoder_name[m], xmcoh_encoder_sha256(out->encoder.id[m]), sizeof out->encoder_name[m]);
 	if (out->options.fine_tune > 0)
+	{
 		out->base_encoder = encoder_to_tune(out->encoder.id[XMC_TEXT], out->options.fine_tune);
+		out->shares_encoder = xmcoh_share_encoder(out->encoder.id[XMC_TEXT], &out->shared_encoder);
+	}
 }
 
 void

@@ -4,6 +4,7 @@
 #ifndef XMCOH_PG_TRAINING_JOB_H
 #define XMCOH_PG_TRAINING_JOB_H
 
+#include "model/cachefile.h"
 #include "training/session.h"
 #include "training/training_set.h"
 
@@ -18,6 +19,8 @@ typedef struct TrainingJob
 	bool		has_checkpoint;
 	TrainingEncoder encoder;	/* without progress */
 	const struct xmc_transformer *base_encoder; /* that the training fine-tunes; NULL: none */
+	bool		shares_encoder; /* its file, with other processes */
+	SharedFile	shared_encoder;
 	char		encoder_name[XMC_MODALITIES][XMC_ENCODER_NAME + 1];	/* as in xmc_model */
 } TrainingJob;
 

@@ -7,6 +7,7 @@
 #include "utils/memutils.h"
 
 #include "base/members.h"
+#include "model/encoders.h"
 #include "training/job_process.h"
 #include "training/session.h"
 
@@ -41,6 +42,7 @@ typedef struct TaskQueue
 
 	/* Set before another process attaches. */
 	DocumentsFile documents;
+	SharedFile	encoder;		/* where shape.has_adapters */
 	xmc_options options;
 	xmc_shards_shape shape;
 	int32		job_id;
@@ -61,6 +63,7 @@ typedef struct TaskQueue
 
 	/* The task. It does not change while one of its items is open. */
 	xmc_task_kind kind;
+	bool		uses_adapters;
 	double		divisor;
 	xmc_adamw_update update;
 	QueuedShard	shard[XMC_MAX_SHARDS];
@@ -71,6 +74,7 @@ struct Workers
 	xmc_workers	callbacks;
 	Documents  *documents;
 	int32		job_id;
+	const SharedFile *encoder;	/* NULL: there is none to share */
 	Members		members;
 	TaskQueue  *queue;			/* at the beginning of their segment */
 	int			fewest;			/* the lowest number of processes that trained a network; 0: none has been trained yet */
@@ -200,6 +204,11 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 	uint64	   *offset;
 
 	workers->wanted = shape->shards;
+	if (shape->has_adapters && workers->encoder == NULL)
+	{
+		keep_fewest(workers, 1, "the file of the text encoder could not be written");
+		return NULL;
+	}
 	if (wanted < 1)
 	{
 		keep_fewest(workers, 1, "no background worker slot was free");
@@ -221,6 +230,8 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 
 	/* Fill in what does not change from task to task. */
 	*workers->queue = head;
+	if (shape->has_adapters)
+		workers->queue->encoder = *workers->encoder;
 	offset = queue_part(workers->queue, head.held_out_at);
 	for (int64 d = 0; d < shape->held_out_documents; d++)
 		offset[d] = xmcoh_documents_offset(workers->documents, held_out[d]);
@@ -275,6 +286,7 @@ workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 	if (task->kind == XMC_TASK_GRADIENT)
 		write_shards(workers, task);
 	queue->kind = task->kind;
+	queue->uses_adapters = task->uses_adapters;
 	queue->divisor = task->divisor;
 	queue->update = task->update;
 	SpinLockAcquire(&queue->table.lock);
@@ -325,7 +337,7 @@ at_reset(void *arg)
 }
 
 Workers *
-xmcoh_workers_create(Documents *documents, int32 job_id)
+xmcoh_workers_create(Documents *documents, int32 job_id, const SharedFile *encoder)
 {
 	Workers	   *workers = palloc0(sizeof(Workers));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
@@ -333,6 +345,7 @@ xmcoh_workers_create(Documents *documents, int32 job_id)
 	workers->callbacks = (xmc_workers) {.arg = workers,.begin = workers_begin,.run = workers_run,.end = workers_end};
 	workers->documents = documents;
 	workers->job_id = job_id;
+	workers->encoder = encoder;
 	callback->func = at_reset;
 	callback->arg = workers;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
@@ -395,7 +408,7 @@ read_task(Member *member, int32 item, xmc_shard *shard, xmc_task *task)
 {
 	TaskQueue  *queue = member->queue;
 
-	*task = (xmc_task) {.kind = queue->kind,.items = queue->items,.shard = shard,.divisor = queue->divisor,
+	*task = (xmc_task) {.kind = queue->kind,.items = queue->items,.uses_adapters = queue->uses_adapters,.shard = shard,.divisor = queue->divisor,
 		.update = queue->update,.document = member->pointer};
 	if (task->kind == XMC_TASK_GRADIENT)
 	{
@@ -422,6 +435,20 @@ read_task(Member *member, int32 item, xmc_shard *shard, xmc_task *task)
 			 task->first_document + d < queue->shape.held_out_documents; d++)
 			xmcoh_documents_view(member->documents, offset[task->first_document + d], &member->view[d]);
 	}
+}
+
+/* The text encoder that the network fine-tunes; NULL: none. Ends the process if the file that the leader has mapped is gone. */
+static const struct xmc_transformer *
+shared_encoder(const TaskQueue *queue)
+{
+	const OpenEncoder *encoder;
+
+	if (!queue->shape.has_adapters)
+		return NULL;
+	encoder = xmcoh_open_shared_encoder(&queue->encoder);
+	if (encoder == NULL)
+		proc_exit(0);
+	return xmcoh_transformer_of(encoder);
 }
 
 /* Computes items until the leader ends training. */
@@ -487,7 +514,7 @@ xmcoh_gradient_main(Datum argument)
 	xmc_arena_init(&arena, &ctx);
 	xmc_arena_init(&scratch, &ctx);
 	XMCOH_TRY(xmc_shards_attach(&arena, &scratch, &queue->options, &queue->shape, queue_part(queue, queue->block_at),
-								&member->shards), &ctx);
+								shared_encoder(queue), &member->shards), &ctx);
 	work(member, &ctx);
 	proc_exit(0);
 }

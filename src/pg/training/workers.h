@@ -4,7 +4,7 @@
  * Each network that is trained has one dynamic shared memory segment. The segment holds what the network's steps read and
  * write (xmcoh/shards.h) and a queue with the items of the present task. Each process takes the next item whenever it is
  * idle, so nothing waits for a process that starts late; the item of a process that dies is returned to the queue. All
- * processes map the same file of documents (document_file.h). Without other processes, for want of worker slots or of
+ * processes map the same file of documents (document_file.h) and, where a text encoder is fine-tuned, its cache file. Without other processes, for want of worker slots or of
  * shared memory, the leader computes everything, with the same result.
  *
  * The other processes are connected to no database and read no catalog, so they delay neither DROP DATABASE nor vacuum.
@@ -17,6 +17,7 @@
 
 #include "xmcoh/shards.h"
 
+#include "model/cachefile.h"
 #include "training/document_file.h"
 
 #define XMCOH_GRADIENT_TYPE "xmcoh gradient"
@@ -25,9 +26,9 @@ typedef struct Workers Workers;
 
 /*
  * The workers of this job's training, in CurrentMemoryContext, with which they end. Processes start when the core asks
- * for them.
+ * for them. encoder: the file of the text encoder that the training fine-tunes; NULL: there is none to share.
  */
-extern Workers *xmcoh_workers_create(Documents *documents, int32 job_id);
+extern Workers *xmcoh_workers_create(Documents *documents, int32 job_id, const SharedFile *encoder);
 
 /* The hooks of the core. */
 extern const xmc_workers *xmcoh_workers_callbacks(Workers *workers);

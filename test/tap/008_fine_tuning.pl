@@ -1,0 +1,99 @@
+# Tests fine-tuning of a text encoder with several processes: the weights do not depend on who computes, a process may be lost, and a
+# cancelled job ends within a second.
+use strict;
+use warnings;
+
+use MIME::Base64 qw(encode_base64);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $node = PostgreSQL::Test::Cluster->new('tuned');
+$node->init;
+$node->append_conf('postgresql.conf', q{
+shared_preload_libraries = ''
+max_worker_processes = 8
+max_parallel_workers_per_gather = 0
+fsync = off
+});
+$node->start;
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+sub set { value("ALTER DATABASE postgres SET $_[0]"); return; }
+sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+system($^X, 'test/encoder/tiny_encoder.pl', $folder, 'bert') == 0 or die 'no tiny encoder';
+my $weights = encode_base64(slurp_file("$folder/model.safetensors"), '');
+my ($config, $tokenizer) = map { slurp_file("$folder/$_") } qw(config.json tokenizer.json);
+value(qq{
+CREATE EXTENSION xmcoh;
+SELECT xmcoh.import_encoder('tiny', decode('$weights', 'base64'), \$json\$$config\$json\$, \$json\$$tokenizer\$json\$);
+CREATE TABLE step AS
+	SELECT m AS manual, s AS step, (ARRAY['draw', 'cut', 'fold', 'glue', 'paint', 'wash'])[s] || ' part ' || m % 30 AS words
+	FROM generate_series(1, 60) AS m, generate_series(1, 6) AS s;
+SELECT xmcoh.create_model('tuned', encoder => 'tiny', words => false, options => '{"find_groups": 0}');
+SELECT xmcoh.attach_source('tuned', 'step', 'manual', 'step', text => 'words', "position" => 'step', approved => 'all');
+});
+
+my $options = '"fine_tune": 2, "fine_tune_rate": 0.01, "fine_tune_dropout": 0.1, "d_model": 16, "heads": 2, "feed_forward": 16, "epochs": 2, "learning_rate": 0.0001, "folds": 2, "evaluation_documents": 0';
+
+# Runs a job to its end. Returns the job and the hash of the version's weights.
+sub train
+{
+	my ($more) = @_;
+	my $job = value("SELECT xmcoh.train('tuned', '{$options, $more}')");
+	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', "job $job") or diag(job($job, 'message'));
+	return ($job, value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (model, version) WHERE j.job_id = $job"));
+}
+
+my $quick = '"fine_tune_epochs": 2';
+my $gradient = "FROM pg_stat_activity WHERE backend_type = 'xmcoh gradient'";
+my ($job, $one) = train($quick);
+cmp_ok(value("SELECT max(epoch) FROM xmcoh.training_metric WHERE job_id = $job AND phase = 'training text network'"), '>', 2, 'adapters learn');
+set('xmcoh.training_workers = 2');
+($job, my $two) = train($quick);
+unlike(job($job, 'message'), qr/processes/, 'two processes');
+isnt($two, $one, 'two shards are another training than one');
+($job, my $again) = train($quick);
+is($again, $two, 'the same weights once more');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 $gradient"), 'the other process goes');
+
+# A gradient process is terminated while the adapters learn.
+my $long = '"fine_tune_epochs": 100, "patience": 1000, "folds": 0';
+($job, my $undisturbed) = train($long);
+my $terminated = '';
+for (1 .. 20)
+{
+	$job = value("SELECT xmcoh.train('tuned', '{$options, $long}')");
+	$node->poll_query_until('postgres', "SELECT epoch > 2 AND phase LIKE '%network' OR finished_at IS NOT NULL FROM xmcoh.job WHERE job_id = $job")
+	  or die "job $job does not begin";
+	$terminated = value("SELECT pg_terminate_backend(pid) $gradient");
+	value("CALL xmcoh.wait_for_job($job, '180 s')");
+	last if $terminated eq 't' && job($job, 'message') =~ /processes/;
+}
+like(job($job, 'message'), qr/; 1 of 2 training processes: the others were terminated$/, 'a process is terminated, the job goes on');
+is(value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (model, version) WHERE j.job_id = $job"), $undisturbed,
+	'and ends with the same weights');
+
+# A job of two processes is cancelled.
+$job = value("SELECT xmcoh.train('tuned', '{$options, $long}')");
+$node->poll_query_until('postgres', "SELECT epoch > 2 AND phase LIKE '%network' AND (SELECT count(*) $gradient) = 1 FROM xmcoh.job WHERE job_id = $job")
+  or die "job $job does not begin";
+my $start = time;
+value("SELECT xmcoh.cancel_job($job)");
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'a job is cancelled while adapters learn');
+cmp_ok(time - $start, '<', 10, 'soon');	# usually within 0.2 s; the machine may be busy
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh %'"), 'nobody is left');
+
+# Without a free slot the leader computes all shards.
+$node->append_conf('postgresql.conf', "max_worker_processes = 3\nxmcoh.max_running_jobs = 1");
+$node->restart;
+($job, my $alone) = train($quick);
+is($alone, $two, 'alone the same weights');
+like(job($job, 'message'), qr/; 1 of 2 training processes: no background worker slot was free$/, 'and a remark');
+
+ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal|leak/, 'nothing crashed');
+$node->stop;
+done_testing();
