@@ -92,8 +92,9 @@ typedef struct xmc_trainer
 {
 	xmc_ctx    *ctx;
 	xmc_arena	batch_arena;	/* reset after each batch */
+	xmc_arena	fit_arena;		/* of a linear term: reset after each path of penalties */
 	xmc_arena	term_arena;		/* reset after each term */
-	xmc_arena	run_arena;		/* freed with the other two at the end of the training */
+	xmc_arena	run_arena;		/* freed with the others at the end of the training */
 	const xmc_options *options;
 	xmc_model  *model;
 	xmc_model  *grad;			/* zeroes between two steps */
