@@ -3,6 +3,7 @@
 #include "train/additive_fit.h"
 #include "train/folds.h"
 #include "train/mention_fit.h"
+#include "train/text_order.h"
 #include "xmcoh/calibrate.h"
 
 /* Fits of a linear term to t->train: of the mention term, or of an additive one. */
@@ -17,16 +18,12 @@ static xmc_status
 begin_path(xmc_trainer *t, xmc_term term, penalty_path *out)
 {
 	*out = (penalty_path) {0};
-	if (term == XMC_TERM_SPARSE && !t->idf)
-	{
-		t->idf = xmc_arena_alloc(&t->run_arena, (size_t) 1 << t->options->hash_bits, sizeof(float));
-		XMC_NEED(t->idf, t->ctx);
-		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
-	}
+	if (term == XMC_TERM_SPARSE)
+		XMC_TRY(xmc_train_learn_texts(t));
 	xmc_arena_reset(&t->fit_arena);
 	if (term == XMC_TERM_MENTIONS)
 		return xmc_mention_begin(&t->fit_arena, t->model, t->n_train, t->train, &out->mentions);
-	return xmc_additive_begin(&t->fit_arena, t->model, term, t->idf, t->n_train, t->train, &out->additive);
+	return xmc_additive_begin(&t->fit_arena, t->model, term, t->idf, t->text_order, t->n_train, t->train, &out->additive);
 }
 
 static xmc_status
