@@ -151,8 +151,6 @@ typedef struct fixture
 	xmc_options options;
 	xmc_model  *model;
 	float	   *idf;			/* (2^hash_bits) */
-	float	   *prior;			/* (2^hash_bits) of the fits; NULL: none */
-	uint8_t    *occurs;			/* (2^hash_bits) whether some document has the bucket */
 	xmc_document document[DOCUMENTS];
 	const xmc_document *pointer[DOCUMENTS];
 } fixture;
@@ -213,10 +211,6 @@ set_up(void **state)
 	make_documents(f);
 	f->idf = xmc_alloc(&f->ctx, (size_t) 1 << f->options.hash_bits, sizeof(float));
 	assert_int_equal(xmc_idf(&f->ctx, &f->options, DOCUMENTS, f->document, f->idf), XMC_OK);
-	f->occurs = xmc_zalloc(&f->ctx, (size_t) 1 << f->options.hash_bits, 1);
-	for (int d = 0; d < DOCUMENTS; d++)
-		for (int32_t k = 0; k < f->document[d].feature_start[5]; k++)
-			f->occurs[f->document[d].feature[k] >> (32 - f->options.hash_bits)] = 1;
 	*state = f;
 	return 0;
 }
@@ -229,7 +223,6 @@ tear_down(void **state)
 	for (int d = 0; d < DOCUMENTS; d++)
 		xmc_document_free(&f->ctx, &f->document[d]);
 	xmc_release(&f->ctx, f->idf);
-	xmc_release(&f->ctx, f->occurs);
 	xmc_model_free(&f->ctx, f->model);
 	xmc_arena_free(&f->arena);
 	test_free(f);
@@ -275,25 +268,6 @@ objective(fixture *f, xmc_term term, int32_t step)
 	return sum + xmc_penalty(step) / 2 * squares;
 }
 
-/* The objective of the sparse term with a prior, at this factor: what a weight costs is its distance from the factor times the prior. */
-static double
-objective_with_prior(fixture *f, const float *prior, double factor)
-{
-	double		value = objective(f, XMC_TERM_SPARSE, 6);
-	int64_t		n;
-	const float *w = weights_of(f, XMC_TERM_SPARSE, &n);
-	double		squares = factor * factor;
-
-	for (int64_t k = 0; k < n; k++)
-	{
-		double		scale = f->idf[k] / 5.5;
-		double		off = w[k] - factor * prior[k];
-
-		squares += (f->occurs[k] ? off * off : 0) / (scale * scale) - w[k] * w[k] / (scale * scale);
-	}
-	return value + xmc_penalty(6) / 2 * squares;
-}
-
 /* One fit, which begins from the weights that the model has. */
 static void
 fit_from_here(fixture *f, xmc_term term, int32_t step, double *loss)
@@ -301,7 +275,7 @@ fit_from_here(fixture *f, xmc_term term, int32_t step, double *loss)
 	xmc_additive_fit *path;
 
 	xmc_arena_reset(&f->arena);
-	assert_int_equal(xmc_additive_begin(&f->arena, f->model, term, f->idf, f->prior, DOCUMENTS, f->pointer, &path), XMC_OK);
+	assert_int_equal(xmc_additive_begin(&f->arena, f->model, term, f->idf, DOCUMENTS, f->pointer, &path), XMC_OK);
 	assert_int_equal(xmc_additive_step(path, step, loss), XMC_OK);
 }
 
@@ -362,7 +336,7 @@ test_path(void **state)
 	double		last_size = 0;
 
 	xmc_arena_init(&arena, &f->ctx);
-	assert_int_equal(xmc_additive_begin(&arena, f->model, XMC_TERM_SPARSE, f->idf, NULL, DOCUMENTS, f->pointer, &path), XMC_OK);
+	assert_int_equal(xmc_additive_begin(&arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, &path), XMC_OK);
 	for (int32_t step = 1; step <= 8; step++)
 	{
 		int64_t		n;
@@ -384,62 +358,6 @@ test_path(void **state)
 		last_size = size;
 	}
 	xmc_arena_free(&arena);
-}
-
-/*
- * With a prior the objective is lower at the fitted factor than at any other, and than without a prior; buckets that occur in no
- * document have the prior times the factor; a fit that begins from the weights of another one stays there.
- */
-static void
-test_prior(void **state)
-{
-	fixture    *f = *state;
-	int64_t		n;
-	float	   *w = weights_of(f, XMC_TERM_SPARSE, &n);
-	float	   *kept = xmc_zalloc(&f->ctx, (size_t) n, sizeof *kept);
-	float	   *prior = xmc_zalloc(&f->ctx, (size_t) n, sizeof *prior);
-	xmc_random	random;
-	double		factor = 0;
-	double		here;
-	double		without;
-
-	xmc_random_seed(&random, 7);
-	fit(f, XMC_TERM_SPARSE, 12);
-	for (int64_t k = 0; k < n; k++)	/* what is right, and noise */
-		prior[k] = (float) (w[k] / 2 + 0.02 * xmc_random_normal(&random));
-	assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_SPARSE), XMC_OK);
-	fit(f, XMC_TERM_SPARSE, 6);
-	without = objective(f, XMC_TERM_SPARSE, 6);
-	assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_SPARSE), XMC_OK);
-	f->prior = prior;
-	fit(f, XMC_TERM_SPARSE, 6);
-	for (int64_t k = 0; k < n; k++)
-		if (!f->occurs[k])
-		{
-			if (factor == 0)
-				factor = w[k] / prior[k];
-			assert_true(fabs(w[k] - factor * prior[k]) < 1e-5 * (1 + fabs(factor)));
-		}
-	assert_true(factor > 0.2);
-	here = objective_with_prior(f, prior, factor);
-	assert_true(here < without - 0.01);
-	memcpy(kept, w, (size_t) n * sizeof *w);
-	for (int sign = -1; sign <= 1; sign += 2)
-	{
-		double		moved = factor + sign * 0.2;
-
-		for (int64_t k = 0; k < n; k++)
-			w[k] = kept[k] + (float) (sign * 0.2 * prior[k]);
-		assert_true(objective_with_prior(f, prior, moved) > here - 2e-4);
-	}
-	memcpy(w, kept, (size_t) n * sizeof *w);
-	fit(f, XMC_TERM_SPARSE, 6);
-	for (int64_t k = 0; k < n; k++)
-		assert_true(fabsf(w[k] - kept[k]) < 0.02f);
-	assert_true(objective_with_prior(f, prior, factor) < here + 2e-4);
-	f->prior = NULL;
-	xmc_release(&f->ctx, kept);
-	xmc_release(&f->ctx, prior);
 }
 
 /* The order of the documents does not matter, beyond rounding. */
@@ -477,7 +395,7 @@ test_kept_documents(void **state)
 	memcpy(all_kept, w, (size_t) n * sizeof *w);
 	assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_SPARSE), XMC_OK);
 	xmc_arena_reset(&f->arena);
-	assert_int_equal(begin_keeping_few(&f->arena, f->model, XMC_TERM_SPARSE, f->idf, NULL, DOCUMENTS, f->pointer, &path), XMC_OK);
+	assert_int_equal(begin_keeping_few(&f->arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, &path), XMC_OK);
 	assert_int_equal(step_keeping_few(path, 5, &loss), XMC_OK);
 	for (int64_t k = 0; k < n; k++)
 		assert_true(fabsf(w[k] - all_kept[k]) < 1e-5f);
@@ -511,7 +429,6 @@ main(void)
 		cmocka_unit_test(test_lbfgs_add_ridge),
 		cmocka_unit_test_setup_teardown(test_minimum, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_path, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_prior, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_order_of_documents, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kept_documents, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_idf, set_up, tear_down),

@@ -29,10 +29,7 @@ typedef struct feature_cells
 	double		(*share)[XMC_FEATURE_KINDS];	/* (items) xmc_sparse_shares */
 } feature_cells;
 
-/*
- * A fit. A variable is v_k = w_k / scale_k of a bucket that occurs, or of a number of the embedding. Where there is a prior, one more
- * variable is its factor a, the last one, and v_k = (w_k - a prior_k) / scale_k.
- */
+/* A fit. A variable is v_k = w_k / scale_k of a bucket that occurs, or of a number of the embedding. */
 struct xmc_additive_fit
 {
 	xmc_ctx    *ctx;
@@ -44,9 +41,7 @@ struct xmc_additive_fit
 	double		all_answers;
 	double	   *pair_weight;	/* (n_documents) xmc_batch_pair_weight */
 	double		penalty;
-	int64_t		n;				/* variables, without the factor of the prior */
-	const float *prior;			/* (2^hash_bits) of the sparse term; NULL: none */
-	double	   *prior_of;		/* (n) the prior of each variable; NULL: none */
+	int64_t		n;				/* variables */
 	int32_t    *column;			/* (2^hash_bits) the variable of each bucket, or -1; NULL for a linear term */
 	double	   *scale;			/* (n) */
 	double	   *w;				/* (n) */
@@ -250,7 +245,7 @@ objective(void *arg, const double *v, double *value, double *gradient)
 	fit->offset = fit->sum_du = fit->loss = 0;
 	for (int64_t k = 0; k < fit->n; k++)
 	{
-		fit->w[k] = v[k] * fit->scale[k] * (fit->mean ? fit->input_scale[k] : 1) + (fit->prior ? v[fit->n] * fit->prior_of[k] : 0);
+		fit->w[k] = v[k] * fit->scale[k] * (fit->mean ? fit->input_scale[k] : 1);
 		fit->offset += fit->mean ? fit->w[k] * fit->mean[k] : 0;
 	}
 	memset(fit->gradient, 0, (size_t) fit->n * sizeof(double));
@@ -270,13 +265,6 @@ objective(void *arg, const double *v, double *value, double *gradient)
 			fit->gradient[k] = (fit->gradient[k] - fit->sum_du * fit->mean[k]) * fit->input_scale[k];
 		gradient[k] = fit->gradient[k] * fit->scale[k] + fit->penalty * v[k];
 		squares += v[k] * v[k];
-	}
-	if (fit->prior)
-	{
-		gradient[fit->n] = fit->penalty * v[fit->n];
-		for (int64_t k = 0; k < fit->n; k++)
-			gradient[fit->n] += fit->gradient[k] * fit->prior_of[k];
-		squares += v[fit->n] * v[fit->n];
 	}
 	*value = fit->loss + fit->penalty / 2 * squares;
 	return XMC_OK;
@@ -354,29 +342,12 @@ term_weights(const xmc_additive_fit *fit)
 	return fit->column ? fit->model->sparse : fit->model->network[xmc_term_modality(fit->term)].linear;
 }
 
-/* The factor of the prior that weights have, as the buckets that occur in no document tell; 0 if none tells. */
-static double
-factor_of(const xmc_additive_fit *fit, const float *weight)
-{
-	double		product = 0;
-	double		squares = 0;
-
-	for (int64_t k = 0; k < INT64_C(1) << fit->model->options.hash_bits; k++)
-		if (fit->column[k] < 0)
-		{
-			product += (double) weight[k] * fit->prior[k];
-			squares += (double) fit->prior[k] * fit->prior[k];
-		}
-	return squares > 0 ? product / squares : 0;
-}
-
-/* Sets the scales, and the variables from the model's weights. */
+/* Sets the scales, and the variables from the model's weights; or, to store, the weights from the variables. */
 static void
-load(xmc_additive_fit *fit)
+exchange(xmc_additive_fit *fit, bool store)
 {
-	const float *weight = term_weights(fit);
 	int64_t		n = fit->column ? INT64_C(1) << fit->model->options.hash_bits : fit->n;
-	double		factor = fit->prior ? factor_of(fit, weight) : 0;
+	float	   *weight = term_weights(fit);
 
 	for (int64_t k = 0; k < n; k++)
 	{
@@ -384,31 +355,13 @@ load(xmc_additive_fit *fit)
 
 		if (variable < 0)
 			continue;
-		fit->scale[variable] = fit->column ? fit->idf[k] / USUAL_IDF : 1 / sqrt((double) fit->n);
-		if (fit->prior)
-			fit->prior_of[variable] = fit->prior[k];
-		fit->v[variable] = (weight[k] - (fit->prior ? factor * fit->prior[k] : 0)) / fit->scale[variable];
-	}
-	if (fit->prior)
-		fit->v[fit->n] = factor;
-}
-
-/* Sets the model's weights from the variables. A bucket that occurs in no document has the prior alone. */
-static void
-store(xmc_additive_fit *fit)
-{
-	float	   *weight = term_weights(fit);
-	int64_t		n = fit->column ? INT64_C(1) << fit->model->options.hash_bits : fit->n;
-
-	for (int64_t k = 0; k < n; k++)
-	{
-		int64_t		variable = fit->column ? fit->column[k] : k;
-		double		prior = fit->prior ? fit->v[fit->n] * fit->prior[k] : 0;
-
-		if (variable >= 0)
-			weight[k] = (float) (fit->v[variable] * fit->scale[variable] + prior);
-		else if (fit->prior)
-			weight[k] = (float) prior;
+		if (store)
+			weight[k] = (float) (fit->v[variable] * fit->scale[variable]);
+		else
+		{
+			fit->scale[variable] = fit->column ? fit->idf[k] / USUAL_IDF : 1 / sqrt((double) fit->n);
+			fit->v[variable] = weight[k] / fit->scale[variable];
+		}
 	}
 }
 
@@ -419,8 +372,7 @@ alloc_arrays(xmc_arena *arena, xmc_additive_fit *fit, size_t most_items)
 	size_t		n = (size_t) fit->n;
 	size_t		documents = (size_t) fit->n_documents;
 
-	fit->v = xmc_arena_alloc(arena, n + 1, sizeof(double));
-	fit->prior_of = xmc_arena_alloc(arena, fit->prior ? n : 0, sizeof(double));
+	fit->v = xmc_arena_alloc(arena, n, sizeof(double));
 	fit->scale = xmc_arena_alloc(arena, n, sizeof(double));
 	fit->w = xmc_arena_alloc(arena, n, sizeof(double));
 	fit->gradient = xmc_arena_alloc(arena, n, sizeof(double));
@@ -428,13 +380,13 @@ alloc_arrays(xmc_arena *arena, xmc_additive_fit *fit, size_t most_items)
 	fit->du = xmc_arena_alloc(arena, most_items, sizeof(double));
 	fit->answers = xmc_arena_alloc(arena, documents, sizeof(double));
 	fit->pair_weight = xmc_arena_alloc(arena, documents, sizeof(double));
-	if (!fit->v || !fit->prior_of || !fit->scale || !fit->w || !fit->gradient || !fit->u || !fit->du || !fit->answers || !fit->pair_weight)
+	if (!fit->v || !fit->scale || !fit->w || !fit->gradient || !fit->u || !fit->du || !fit->answers || !fit->pair_weight)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	return XMC_OK;
 }
 
 xmc_status
-xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, const float *prior, int32_t n_documents,
+xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
 				   const xmc_document *const *document, xmc_additive_fit **out)
 {
 	xmc_additive_fit *fit = xmc_arena_alloc(arena, 1, sizeof *fit);
@@ -442,7 +394,7 @@ xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const floa
 	uint8_t    *labelled;		/* (items of the largest document) */
 
 	XMC_NEED(fit, arena->ctx);
-	*fit = (xmc_additive_fit) {.ctx = arena->ctx,.model = model,.term = term,.idf = idf,.prior = term == XMC_TERM_SPARSE ? prior : NULL,.n_documents = n_documents,.document = document};
+	*fit = (xmc_additive_fit) {.ctx = arena->ctx,.model = model,.term = term,.idf = idf,.n_documents = n_documents,.document = document};
 	if (term == XMC_TERM_SPARSE)
 	{
 		XMC_TRY(number_buckets(arena, fit));
@@ -464,8 +416,8 @@ xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const floa
 	labelled = xmc_arena_alloc(arena, most_items, 1);
 	XMC_NEED(labelled, arena->ctx);
 	XMC_TRY(weigh_documents(fit, labelled));
-	XMC_TRY(xmc_lbfgs_init(arena, fit->n + (fit->prior != NULL), &fit->lbfgs));
-	load(fit);
+	XMC_TRY(xmc_lbfgs_init(arena, fit->n, &fit->lbfgs));
+	exchange(fit, false);
 	*out = fit;
 	return XMC_OK;
 }
@@ -478,7 +430,7 @@ xmc_additive_step(xmc_additive_fit *fit, int32_t step, double *loss)
 	xmc_lbfgs_add_ridge(&fit->lbfgs, xmc_penalty(step) - fit->penalty);
 	fit->penalty = xmc_penalty(step);
 	XMC_TRY(xmc_lbfgs_minimise(&fit->lbfgs, objective, fit, MAX_STEPS, TOLERANCE, fit->v, &value));
-	store(fit);
+	exchange(fit, true);
 	*loss = fit->loss;			/* of the last trial, which is the minimum or beside it */
 	return XMC_OK;
 }

@@ -41,8 +41,8 @@ typedef struct xmc_additive_fit xmc_additive_fit;
  * Prepares fits to n documents, which begin from the weights that `model` has. idf is for the sparse term alone. All memory is
  * in the arena, until this is reset; the documents and idf must last as long. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, const float *prior,
-									 int32_t n_documents, const xmc_document *const *document, xmc_additive_fit **out);
+extern xmc_status xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
+									 const xmc_document *const *document, xmc_additive_fit **out);
 
 /*
  * Fits with the penalty of `step`, beginning from the last fit, and puts the weights into the model. *loss is the documents'

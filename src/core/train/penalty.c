@@ -23,7 +23,7 @@ begin_path(xmc_trainer *t, xmc_term term, penalty_path *out)
 	xmc_arena_reset(&t->fit_arena);
 	if (term == XMC_TERM_MENTIONS)
 		return xmc_mention_begin(&t->fit_arena, t->model, t->n_train, t->train, &out->mentions);
-	return xmc_additive_begin(&t->fit_arena, t->model, term, t->idf, t->text_order, t->n_train, t->train, &out->additive);
+	return xmc_additive_begin(&t->fit_arena, t->model, term, t->idf, t->n_train, t->train, &out->additive);
 }
 
 static xmc_status
@@ -40,10 +40,15 @@ xmc_status
 xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
 {
 	penalty_path path;
+	bool		adds_texts = term == XMC_TERM_SPARSE && t->text_factor > 0;
 
+	if (adds_texts)				/* the weights have texts in them that the fit would take for what labels say */
+		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
 	XMC_TRY(begin_path(t, term, &path));
 	XMC_TRY(fit_step(t, &path, step, loss));
 	xmc_arena_reset(&t->fit_arena);
+	if (adds_texts)
+		xmc_train_add_texts(t);
 	return XMC_OK;
 }
 
@@ -115,5 +120,5 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 			least = loss;
 		}
 	}
-	return XMC_OK;
+	return term == XMC_TERM_SPARSE ? xmc_train_weigh_texts(t, s + (int64_t) (*step - 1) * l->n, n) : XMC_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "catalog/pg_type.h"
 #include "lib/pairingheap.h"
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/lmgr.h"
 #include "utils/hsearch.h"
