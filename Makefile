@@ -28,6 +28,7 @@ REGRESS = \
 	sources \
 	decisions \
 	groups \
+	sentences \
 	merged \
 	encoder_models \
 	hostile \

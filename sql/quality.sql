@@ -113,7 +113,7 @@ COMMENT ON COLUMN xmcoh.quality_snapshot.unsure IS 'share of documents with a st
 COMMENT ON COLUMN xmcoh.quality_snapshot.violations_open IS 'documents that a guard has found in a wrong order, neither accepted nor resolved (xmcoh.violation)';
 COMMENT ON COLUMN xmcoh.quality_snapshot.confident IS 'share of pairs whose order the model is sure of at precision 0.95, or that people decided';
 COMMENT ON COLUMN xmcoh.quality_snapshot.coherence_drift IS 'Kolmogorov-Smirnov distance of the documents'' coherences from those in the first snapshot of this version, 0 to 1; NULL: this is the first one';
-COMMENT ON COLUMN xmcoh.quality_snapshot.unknown_words IS 'estimated share of words that no labelled pair of the training had; NULL: the model does not tell';
+COMMENT ON COLUMN xmcoh.quality_snapshot.unknown_words IS 'estimated share of words that neither a labelled pair nor a text of the training had; NULL: the model does not tell';
 COMMENT ON COLUMN xmcoh.quality_snapshot.decisions IS 'decisions of people since this version was deployed';
 COMMENT ON COLUMN xmcoh.quality_snapshot.agreement IS 'share of pairs decided under this version whose order the model had right. People choose what they look at, often doubtful pairs, so this is no estimate for all pairs; compare with promised. NULL: none was decided';
 COMMENT ON COLUMN xmcoh.quality_snapshot.agreement_low IS 'lower end of the 95% interval of agreement over documents; NULL: answers about one document only';

@@ -51,6 +51,8 @@ typedef struct xmc_train_hooks
 	xmc_status	(*read) (void *arg, void *data, size_t size, size_t *got);
 	void	   *(*spill) (void *arg, size_t size);
 	const struct xmc_transformer *encoder;	/* that the text network fine-tunes; NULL: none */
+	int32_t		n_texts;
+	const xmc_document *text;	/* (n_texts) texts as documents of their sentences (xmc_document_of_sentences), from which words are learned */
 } xmc_train_hooks;
 
 /* Figures of the weak labels that a guide gave. Shares are in [0, 1]. */

@@ -21,12 +21,14 @@
 
 /* The same fit once more, which keeps the features of some documents only and reads those of the others anew. */
 #define KEPT_CELLS 2000
-#define xmc_additive_fit fit_keeping_few
+#define xmc_additive_begin begin_keeping_few
+#define xmc_additive_step step_keeping_few
 #define xmc_penalty penalty_keeping_few
 #define xmc_idf idf_keeping_few
 #define objective objective_keeping_few
 #include "../../src/core/train/additive_fit.c"
-#undef xmc_additive_fit
+#undef xmc_additive_begin
+#undef xmc_additive_step
 #undef xmc_penalty
 #undef xmc_idf
 #undef objective
@@ -37,17 +39,19 @@
 
 /* ---- L-BFGS ---- */
 
-/* sum_k (k + 1) (x_k - k)^2 + log(1 + e^x_0): the minimum over x_k, k > 0, is k. */
+#define VALLEY 40
+
+/* sum_k (k + 1) (x_k - k)^2 + ridge / 2 x_k^2 + log(1 + e^x_0): without a ridge the minimum over x_k, k > 0, is k. */
 static xmc_status
 valley(void *arg, const double *x, double *value, double *gradient)
 {
-	int64_t		n = *(int64_t *) arg;
+	double		ridge = *(double *) arg;
 
 	*value = log1p(exp(x[0]));
-	for (int64_t k = 0; k < n; k++)
+	for (int k = 0; k < VALLEY; k++)
 	{
-		*value += (double) (k + 1) * (x[k] - (double) k) * (x[k] - (double) k);
-		gradient[k] = 2 * (double) (k + 1) * (x[k] - (double) k);
+		*value += (k + 1) * (x[k] - k) * (x[k] - k) + ridge / 2 * x[k] * x[k];
+		gradient[k] = 2 * (k + 1) * (x[k] - k) + ridge * x[k];
 	}
 	gradient[0] += 1 / (1 + exp(-x[0]));
 	return XMC_OK;
@@ -59,18 +63,18 @@ test_lbfgs(void **state)
 	xmc_ctx		ctx = xmc_ctx_malloc();
 	xmc_arena	arena;
 	xmc_lbfgs	lbfgs;
-	int64_t		n = 40;
-	double		x[40];
+	double		ridge = 0;
+	double		x[VALLEY];
 	double		value;
 
 	(void) state;
 	xmc_arena_init(&arena, &ctx);
-	assert_int_equal(xmc_lbfgs_init(&arena, n, &lbfgs), XMC_OK);
-	for (int64_t k = 0; k < n; k++)
+	assert_int_equal(xmc_lbfgs_init(&arena, VALLEY, &lbfgs), XMC_OK);
+	for (int k = 0; k < VALLEY; k++)
 		x[k] = -5;
-	assert_int_equal(xmc_lbfgs_minimise(&lbfgs, valley, &n, 500, 1e-15, x, &value), XMC_OK);
-	for (int64_t k = 1; k < n; k++)
-		assert_true(fabs(x[k] - (double) k) < 1e-5);
+	assert_int_equal(xmc_lbfgs_minimise(&lbfgs, valley, &ridge, 500, 1e-15, x, &value), XMC_OK);
+	for (int k = 1; k < VALLEY; k++)
+		assert_true(fabs(x[k] - k) < 1e-5);
 	assert_true(fabs(2 * x[0] + 1 / (1 + exp(-x[0]))) < 1e-5);	/* the slope at the minimum */
 	xmc_arena_free(&arena);
 }
@@ -99,6 +103,42 @@ test_lbfgs_first_step(void **state)
 	assert_int_equal(xmc_lbfgs_init(&arena, 1, &lbfgs), XMC_OK);
 	assert_int_equal(xmc_lbfgs_minimise(&lbfgs, bowl, NULL, 40, 1e-4, &x, &value), XMC_OK);
 	assert_true(fabs(x - 0.5001) < 1e-6);
+	xmc_arena_free(&arena);
+}
+
+/* After a ridge the kept steps have the changes of the gradient that the new objective has, and its minimum is found. */
+static void
+test_lbfgs_add_ridge(void **state)
+{
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_arena	arena;
+	xmc_lbfgs	lbfgs;
+	double		ridge = 40;
+	double		x[VALLEY] = {0};
+	double		value;
+
+	(void) state;
+	xmc_arena_init(&arena, &ctx);
+	assert_int_equal(xmc_lbfgs_init(&arena, VALLEY, &lbfgs), XMC_OK);
+	assert_int_equal(xmc_lbfgs_minimise(&lbfgs, valley, &ridge, 500, 1e-12, x, &value), XMC_OK);
+	assert_true(lbfgs.made >= XMC_LBFGS_HISTORY);
+	ridge = 10;
+	xmc_lbfgs_add_ridge(&lbfgs, -30);
+	for (int at = 0; at < XMC_LBFGS_HISTORY; at++)
+	{
+		const double *step = lbfgs.step + at * VALLEY;
+		const double *change = lbfgs.change + at * VALLEY;
+		double		sum = 0;
+
+		for (int k = 0; k < VALLEY; k++)
+			sum += step[k] * change[k];
+		for (int k = 1; k < VALLEY; k++)
+			assert_true(fabs(change[k] - (2 * (k + 1) + ridge) * step[k]) < 1e-9);
+		assert_true(fabs(lbfgs.curvature[at] - sum) < 1e-9 * sum);
+	}
+	assert_int_equal(xmc_lbfgs_minimise(&lbfgs, valley, &ridge, 500, 1e-15, x, &value), XMC_OK);
+	for (int k = 1; k < VALLEY; k++)
+		assert_true(fabs(x[k] - 2 * (k + 1) * k / (2 * (k + 1) + ridge)) < 1e-5);
 	xmc_arena_free(&arena);
 }
 
@@ -228,13 +268,23 @@ objective(fixture *f, xmc_term term, int32_t step)
 	return sum + xmc_penalty(step) / 2 * squares;
 }
 
+/* One fit, which begins from the weights that the model has. */
+static void
+fit_from_here(fixture *f, xmc_term term, int32_t step, double *loss)
+{
+	xmc_additive_fit *path;
+
+	xmc_arena_reset(&f->arena);
+	assert_int_equal(xmc_additive_begin(&f->arena, f->model, term, f->idf, DOCUMENTS, f->pointer, &path), XMC_OK);
+	assert_int_equal(xmc_additive_step(path, step, loss), XMC_OK);
+}
+
 static void
 fit(fixture *f, xmc_term term, int32_t step)
 {
 	double		loss;
 
-	xmc_arena_reset(&f->arena);
-	assert_int_equal(xmc_additive_fit(&f->arena, f->model, term, f->idf, DOCUMENTS, f->pointer, step, &loss), XMC_OK);
+	fit_from_here(f, term, step, &loss);
 	assert_true(loss > 0 && loss < log(2));
 }
 
@@ -272,23 +322,34 @@ test_minimum(void **state)
 	check_minimum(*state, XMC_TERM_TEXT_LINEAR);
 }
 
-/* A path of penalties: each further step has a lower loss on the documents and larger weights. */
+/*
+ * A path of penalties: each further step has a lower loss on the documents and larger weights, and ends where a fit with this penalty
+ * alone ends, within twice the tolerance of a fit.
+ */
 static void
 test_path(void **state)
 {
 	fixture    *f = *state;
+	xmc_arena	arena;
+	xmc_additive_fit *path;
 	double		last_loss = log(2);
 	double		last_size = 0;
 
+	xmc_arena_init(&arena, &f->ctx);
+	assert_int_equal(xmc_additive_begin(&arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, &path), XMC_OK);
 	for (int32_t step = 1; step <= 8; step++)
 	{
 		int64_t		n;
 		const float *w = weights_of(f, XMC_TERM_SPARSE, &n);
 		double		size = 0;
+		double		alone;
 		double		loss;
 
-		xmc_arena_reset(&f->arena);
-		assert_int_equal(xmc_additive_fit(&f->arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, step, &loss), XMC_OK);
+		assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_SPARSE), XMC_OK);
+		fit_from_here(f, XMC_TERM_SPARSE, step, &loss);
+		alone = objective(f, XMC_TERM_SPARSE, step);
+		assert_int_equal(xmc_additive_step(path, step, &loss), XMC_OK);
+		assert_true(fabs(objective(f, XMC_TERM_SPARSE, step) - alone) < 2e-4 * alone);
 		for (int64_t k = 0; k < n; k++)
 			size += w[k] * w[k];
 		assert_true(loss < last_loss);
@@ -296,6 +357,7 @@ test_path(void **state)
 		last_loss = loss;
 		last_size = size;
 	}
+	xmc_arena_free(&arena);
 }
 
 /* The order of the documents does not matter, beyond rounding. */
@@ -326,13 +388,15 @@ test_kept_documents(void **state)
 	int64_t		n;
 	float	   *w = weights_of(f, XMC_TERM_SPARSE, &n);
 	float	   *all_kept = xmc_alloc(&f->ctx, (size_t) n, sizeof *all_kept);
+	xmc_additive_fit *path;
 	double		loss;
 
 	fit(f, XMC_TERM_SPARSE, 5);
 	memcpy(all_kept, w, (size_t) n * sizeof *w);
 	assert_int_equal(xmc_model_renew_term(&f->ctx, f->model, XMC_TERM_SPARSE), XMC_OK);
 	xmc_arena_reset(&f->arena);
-	assert_int_equal(fit_keeping_few(&f->arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, 5, &loss), XMC_OK);
+	assert_int_equal(begin_keeping_few(&f->arena, f->model, XMC_TERM_SPARSE, f->idf, DOCUMENTS, f->pointer, &path), XMC_OK);
+	assert_int_equal(step_keeping_few(path, 5, &loss), XMC_OK);
 	for (int64_t k = 0; k < n; k++)
 		assert_true(fabsf(w[k] - all_kept[k]) < 1e-5f);
 	xmc_release(&f->ctx, all_kept);
@@ -362,6 +426,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lbfgs),
 		cmocka_unit_test(test_lbfgs_first_step),
+		cmocka_unit_test(test_lbfgs_add_ridge),
 		cmocka_unit_test_setup_teardown(test_minimum, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_order_of_documents, set_up, tear_down),

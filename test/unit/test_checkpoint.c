@@ -11,9 +11,11 @@
 #include "counting.h"
 #include "toys.h"
 #include "xmcoh/seen.h"
+#include "xmcoh/sentences.h"
 #include "train/checkpoint.h"
 #include "xmcoh/random.h"
 
+#define TEXTS 2
 #define EVALUATION_MODELS 21	/* of six folds: 15 without two, 6 without one */
 
 typedef struct fixture
@@ -21,6 +23,7 @@ typedef struct fixture
 	counting	counts;
 	xmc_ctx		ctx;
 	toys		toys;
+	xmc_document text[TEXTS];	/* from which words are learned */
 	recorder	whole;			/* every checkpoint of an uninterrupted training */
 	xmc_train_report report;	/* its report */
 	size_t		size;
@@ -31,7 +34,8 @@ typedef struct fixture
 static xmc_status
 train(fixture *f, const tape *from, recorder *r, xmc_train_report *report, unsigned char **blob, size_t *size)
 {
-	xmc_train_hooks hooks = {.arg = r,.shards = 1,.checkpoint_due = recorder_due,.write = recorder_write};
+	xmc_train_hooks hooks = {.arg = r,.shards = 1,.checkpoint_due = recorder_due,.write = recorder_write,.n_texts = TEXTS,
+		.text = f->text};
 	xmc_model  *model;
 	xmc_status	status;
 
@@ -81,10 +85,16 @@ refused(fixture *f, const unsigned char *bytes, size_t size, xmc_status wanted, 
 static int
 set_up(void **state)
 {
+	static const char *const text[TEXTS] = {"Open it first. Then turn it. Close it again.", "Take it out. Close the door."};
 	fixture    *f = test_calloc(1, sizeof *f);
+	xmc_tokeniser *tokeniser;
 
 	f->ctx = counting_ctx(&f->counts);
 	assert_int_equal(toys_make(&f->ctx, &f->toys), XMC_OK);
+	assert_int_equal(xmc_tokeniser_new(&f->ctx, &tokeniser), XMC_OK);
+	for (int k = 0; k < TEXTS; k++)
+		assert_int_equal(xmc_document_of_sentences(&f->ctx, &f->toys.options, tokeniser, text[k], strlen(text[k]), &f->text[k]), XMC_OK);
+	xmc_tokeniser_free(tokeniser);
 	f->whole.is_due = true;
 	assert_int_equal(train(f, NULL, &f->whole, &f->report, &f->blob, &f->size), XMC_OK);
 	*state = f;
@@ -97,6 +107,8 @@ tear_down(void **state)
 	fixture    *f = *state;
 
 	toys_free(&f->ctx, &f->toys);
+	for (int k = 0; k < TEXTS; k++)
+		xmc_document_free(&f->ctx, &f->text[k]);
 	xmc_release(&f->ctx, f->blob);
 	assert_int_equal(f->counts.live, 0);
 	recorder_free(&f->whole);
@@ -308,6 +320,9 @@ test_changed(void **state)
 	f->toys.held_out[1] = 1;
 	refused(f, t->bytes, t->size, XMC_CHANGED, message);
 	f->toys.held_out[1] = 0;
+	f->text[1].feature[0] ^= 8;
+	refused(f, t->bytes, t->size, XMC_CHANGED, message);
+	f->text[1].feature[0] ^= 8;
 	refused(f, t->bytes, t->size - 1, XMC_BAD_MODEL, "it ends too early");	/* unchanged up to its end */
 }
 

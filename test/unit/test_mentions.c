@@ -265,8 +265,11 @@ test_gradient(void **state)
 static void
 fit(fixture *f, double *loss)
 {
+	xmc_mention_fit *path;
+
 	xmc_arena_reset(&f->arena);
-	assert_int_equal(xmc_mention_fit(&f->arena, f->model, DOCUMENTS, f->pointer, PENALTY_STEP, loss), XMC_OK);
+	assert_int_equal(xmc_mention_begin(&f->arena, f->model, DOCUMENTS, f->pointer, &path), XMC_OK);
+	assert_int_equal(xmc_mention_step(path, PENALTY_STEP, loss), XMC_OK);
 }
 
 /* No weight can be moved to lower the objective by more than the tolerance of the fit. The order of documents does not matter. */

@@ -42,11 +42,19 @@ add_times(int64_t n, double a, const double *x, double *y)
 		y[k] += a * x[k];
 }
 
-/* direction = H gradient, H the estimate of the inverse Hessian from the last `kept` of `made` steps: two loops over them. */
-static void
-find_direction(const xmc_lbfgs *l, int32_t made, const double *curvature)
+/* The steps that the ring has. */
+static int32_t
+kept_steps(const xmc_lbfgs *l)
 {
-	int32_t		kept = made < XMC_LBFGS_HISTORY ? made : XMC_LBFGS_HISTORY;
+	return l->made < XMC_LBFGS_HISTORY ? l->made : XMC_LBFGS_HISTORY;
+}
+
+/* direction = H gradient, H the estimate of the inverse Hessian from the kept steps: two loops over them. */
+static void
+find_direction(const xmc_lbfgs *l)
+{
+	int32_t		made = l->made;
+	int32_t		kept = kept_steps(l);
 	double		alpha[XMC_LBFGS_HISTORY];
 
 	memcpy(l->direction, l->gradient, (size_t) l->n * sizeof(double));
@@ -54,14 +62,14 @@ find_direction(const xmc_lbfgs *l, int32_t made, const double *curvature)
 	{
 		int32_t		at = k % XMC_LBFGS_HISTORY;
 
-		alpha[at] = dot(l->n, l->step + at * l->n, l->direction) / curvature[at];
+		alpha[at] = dot(l->n, l->step + at * l->n, l->direction) / l->curvature[at];
 		add_times(l->n, -alpha[at], l->change + at * l->n, l->direction);
 	}
 	if (kept > 0)
 	{
 		int32_t		at = (made - 1) % XMC_LBFGS_HISTORY;
 		const double *change = l->change + at * l->n;
-		double		scale = curvature[at] / dot(l->n, change, change);
+		double		scale = l->curvature[at] / dot(l->n, change, change);
 
 		for (int64_t k = 0; k < l->n; k++)
 			l->direction[k] *= scale;
@@ -69,7 +77,7 @@ find_direction(const xmc_lbfgs *l, int32_t made, const double *curvature)
 	for (int32_t k = made - kept; k < made; k++)
 	{
 		int32_t		at = k % XMC_LBFGS_HISTORY;
-		double		beta = dot(l->n, l->change + at * l->n, l->direction) / curvature[at];
+		double		beta = dot(l->n, l->change + at * l->n, l->direction) / l->curvature[at];
 
 		add_times(l->n, alpha[at] - beta, l->step + at * l->n, l->direction);
 	}
@@ -98,24 +106,22 @@ xmc_lbfgs_minimise(xmc_lbfgs *l, xmc_objective objective, void *arg, int32_t max
 				   double *value)
 {
 	size_t		bytes = (size_t) l->n * sizeof(double);
-	double		curvature[XMC_LBFGS_HISTORY];	/* step . change */
-	int32_t		made = 0;
 
 	XMC_TRY(objective(arg, x, value, l->gradient));
 	for (int32_t k = 0; k < max_steps; k++)
 	{
-		int32_t		at = made % XMC_LBFGS_HISTORY;
+		int32_t		at = l->made % XMC_LBFGS_HISTORY;
 		double	   *step = l->step + at * l->n;
 		double	   *change = l->change + at * l->n;
 		double		size = sqrt(dot(l->n, l->gradient, l->gradient));
 		double		trial_value;
 		double		decrease;
 		bool		found;
-		bool		is_guess = made == 0;	/* the length of the step */
+		bool		is_guess = l->made == 0;	/* the length of the step */
 
 		if (size == 0)
 			return XMC_OK;
-		find_direction(l, made, curvature);
+		find_direction(l);
 		/* Without an estimate of the curvature the first step has length 1. */
 		XMC_TRY(search_line(l, objective, arg, x, *value, is_guess ? 1 / size : 1, &trial_value, &found));
 		if (!found)
@@ -125,8 +131,8 @@ xmc_lbfgs_minimise(xmc_lbfgs *l, xmc_objective objective, void *arg, int32_t max
 			step[i] = l->trial[i] - x[i];
 			change[i] = l->trial_gradient[i] - l->gradient[i];
 		}
-		curvature[at] = dot(l->n, step, change);
-		made += curvature[at] > 0;
+		l->curvature[at] = dot(l->n, step, change);
+		l->made += l->curvature[at] > 0;
 		memcpy(x, l->trial, bytes);
 		memcpy(l->gradient, l->trial_gradient, bytes);
 		decrease = *value - trial_value;
@@ -136,4 +142,17 @@ xmc_lbfgs_minimise(xmc_lbfgs *l, xmc_objective objective, void *arg, int32_t max
 			return XMC_OK;
 	}
 	return XMC_OK;
+}
+
+void
+xmc_lbfgs_add_ridge(xmc_lbfgs *l, double by)
+{
+	for (int32_t at = 0; at < kept_steps(l); at++)
+	{
+		const double *step = l->step + at * l->n;
+		double	   *change = l->change + at * l->n;
+
+		add_times(l->n, by, step, change);
+		l->curvature[at] += by * dot(l->n, step, step);
+	}
 }

@@ -29,11 +29,11 @@ typedef struct feature_cells
 	double		(*share)[XMC_FEATURE_KINDS];	/* (items) xmc_sparse_shares */
 } feature_cells;
 
-/* One fit. A variable is v_k = w_k / scale_k of a bucket that occurs, or of a number of the embedding. */
-typedef struct additive_fit
+/* A fit. A variable is v_k = w_k / scale_k of a bucket that occurs, or of a number of the embedding. */
+struct xmc_additive_fit
 {
 	xmc_ctx    *ctx;
-	const xmc_model *model;
+	xmc_model  *model;
 	xmc_term	term;
 	int32_t		n_documents;
 	const xmc_document *const *document;	/* (n_documents) */
@@ -56,7 +56,10 @@ typedef struct additive_fit
 	double	   *u;				/* (items of the largest document) */
 	double	   *du;				/* (items of the largest document) */
 	double		loss;
-} additive_fit;
+	const float *idf;			/* (2^hash_bits) of the sparse term */
+	xmc_lbfgs	lbfgs;
+	double	   *v;				/* (n) */
+};
 
 double
 xmc_penalty(int32_t step)
@@ -104,7 +107,7 @@ answers_of(const xmc_document *document, uint8_t *labelled)
 
 /* Sets the weights of the documents. labelled (items of the largest document): scratch. */
 static xmc_status
-weigh_documents(additive_fit *fit, uint8_t *labelled)
+weigh_documents(xmc_additive_fit *fit, uint8_t *labelled)
 {
 	for (int32_t d = 0; d < fit->n_documents; d++)
 	{
@@ -118,7 +121,7 @@ weigh_documents(additive_fit *fit, uint8_t *labelled)
 
 /* Sets the cells and shares of a document. */
 static void
-read_features(const additive_fit *fit, const xmc_document *document, const feature_cells *out)
+read_features(const xmc_additive_fit *fit, const xmc_document *document, const feature_cells *out)
 {
 	int			shift = 32 - fit->model->options.hash_bits;
 
@@ -136,7 +139,7 @@ read_features(const additive_fit *fit, const xmc_document *document, const featu
 
 /* The cells of document d; NULL for a linear term. */
 static const feature_cells *
-cells_of(const additive_fit *fit, int32_t d)
+cells_of(const xmc_additive_fit *fit, int32_t d)
 {
 	if (!fit->column)
 		return NULL;
@@ -160,7 +163,7 @@ sum_weights(int32_t n, const uint32_t *cell, const double *share, const double *
 
 /* u (items) of a document. */
 static void
-score_items(additive_fit *fit, const xmc_document *document, const feature_cells *cells)
+score_items(xmc_additive_fit *fit, const xmc_document *document, const feature_cells *cells)
 {
 	for (int32_t i = 0; i < document->n; i++)
 	{
@@ -179,7 +182,7 @@ score_items(additive_fit *fit, const xmc_document *document, const feature_cells
 
 /* Adds the gradient by the weights, from du (items). */
 static void
-add_gradient(additive_fit *fit, const xmc_document *document, const feature_cells *cells)
+add_gradient(xmc_additive_fit *fit, const xmc_document *document, const feature_cells *cells)
 {
 	for (int32_t i = 0; i < document->n; i++)
 	{
@@ -208,7 +211,7 @@ add_gradient(additive_fit *fit, const xmc_document *document, const feature_cell
 
 /* Adds the loss of document d to fit->loss and sets du (items), its gradient by u. */
 static void
-score_pairs(additive_fit *fit, int32_t d)
+score_pairs(xmc_additive_fit *fit, int32_t d)
 {
 	const xmc_document *document = fit->document[d];
 	const xmc_options *options = &fit->model->options;
@@ -236,7 +239,7 @@ score_pairs(additive_fit *fit, int32_t d)
 static xmc_status
 objective(void *arg, const double *v, double *value, double *gradient)
 {
-	additive_fit *fit = arg;
+	xmc_additive_fit *fit = arg;
 	double		squares = 0;
 
 	fit->offset = fit->sum_du = fit->loss = 0;
@@ -269,7 +272,7 @@ objective(void *arg, const double *v, double *value, double *gradient)
 
 /* Numbers the buckets that occur, in the order in which the documents have them; n is their number. */
 static xmc_status
-number_buckets(xmc_arena *arena, additive_fit *fit)
+number_buckets(xmc_arena *arena, xmc_additive_fit *fit)
 {
 	int			bits = fit->model->options.hash_bits;
 
@@ -302,7 +305,7 @@ alloc_cells(xmc_arena *arena, size_t features, size_t items, feature_cells *out)
 
 /* Reads the first documents once for all evaluations, as far as memory is meant for that. */
 static xmc_status
-keep_cells(xmc_arena *arena, additive_fit *fit)
+keep_cells(xmc_arena *arena, xmc_additive_fit *fit)
 {
 	size_t		kept = 0;
 	size_t		features = 0;	/* of the document that has most */
@@ -332,11 +335,19 @@ keep_cells(xmc_arena *arena, additive_fit *fit)
 	return XMC_OK;
 }
 
-/* Sets the scales, and the variables (n) from the model's weights; or, to store, the weights from the variables. */
+/* The weights of the term in the model. */
+static float *
+term_weights(const xmc_additive_fit *fit)
+{
+	return fit->column ? fit->model->sparse : fit->model->network[xmc_term_modality(fit->term)].linear;
+}
+
+/* Sets the scales, and the variables from the model's weights; or, to store, the weights from the variables. */
 static void
-exchange(additive_fit *fit, float *weight, const float *idf, double *v, bool store)
+exchange(xmc_additive_fit *fit, bool store)
 {
 	int64_t		n = fit->column ? INT64_C(1) << fit->model->options.hash_bits : fit->n;
+	float	   *weight = term_weights(fit);
 
 	for (int64_t k = 0; k < n; k++)
 	{
@@ -345,61 +356,81 @@ exchange(additive_fit *fit, float *weight, const float *idf, double *v, bool sto
 		if (variable < 0)
 			continue;
 		if (store)
-			weight[k] = (float) (v[variable] * fit->scale[variable]);
+			weight[k] = (float) (fit->v[variable] * fit->scale[variable]);
 		else
 		{
-			fit->scale[variable] = fit->column ? idf[k] / USUAL_IDF : 1 / sqrt((double) fit->n);
-			v[variable] = weight[k] / fit->scale[variable];
+			fit->scale[variable] = fit->column ? fit->idf[k] / USUAL_IDF : 1 / sqrt((double) fit->n);
+			fit->v[variable] = weight[k] / fit->scale[variable];
 		}
 	}
 }
 
-xmc_status
-xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
-				 const xmc_document *const *document, int32_t step, double *loss)
+/* The arrays whose lengths are known: n, and the items of the largest document. */
+static xmc_status
+alloc_arrays(xmc_arena *arena, xmc_additive_fit *fit, size_t most_items)
 {
-	additive_fit fit = {.ctx = arena->ctx,.model = model,.term = term,.n_documents = n_documents,.document = document,
-		.penalty = xmc_penalty(step)};
-	float	   *weight = term == XMC_TERM_SPARSE ? model->sparse : model->network[xmc_term_modality(term)].linear;
-	xmc_lbfgs	lbfgs;
+	size_t		n = (size_t) fit->n;
+	size_t		documents = (size_t) fit->n_documents;
+
+	fit->v = xmc_arena_alloc(arena, n, sizeof(double));
+	fit->scale = xmc_arena_alloc(arena, n, sizeof(double));
+	fit->w = xmc_arena_alloc(arena, n, sizeof(double));
+	fit->gradient = xmc_arena_alloc(arena, n, sizeof(double));
+	fit->u = xmc_arena_alloc(arena, most_items, sizeof(double));
+	fit->du = xmc_arena_alloc(arena, most_items, sizeof(double));
+	fit->answers = xmc_arena_alloc(arena, documents, sizeof(double));
+	fit->pair_weight = xmc_arena_alloc(arena, documents, sizeof(double));
+	if (!fit->v || !fit->scale || !fit->w || !fit->gradient || !fit->u || !fit->du || !fit->answers || !fit->pair_weight)
+		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
+	return XMC_OK;
+}
+
+xmc_status
+xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
+				   const xmc_document *const *document, xmc_additive_fit **out)
+{
+	xmc_additive_fit *fit = xmc_arena_alloc(arena, 1, sizeof *fit);
 	size_t		most_items = 0;
 	uint8_t    *labelled;		/* (items of the largest document) */
-	double	   *v;				/* (n) */
-	double		value;
 
+	XMC_NEED(fit, arena->ctx);
+	*fit = (xmc_additive_fit) {.ctx = arena->ctx,.model = model,.term = term,.idf = idf,.n_documents = n_documents,.document = document};
 	if (term == XMC_TERM_SPARSE)
 	{
-		XMC_TRY(number_buckets(arena, &fit));
-		XMC_TRY(keep_cells(arena, &fit));
+		XMC_TRY(number_buckets(arena, fit));
+		XMC_TRY(keep_cells(arena, fit));
 	}
 	else
 	{
 		const xmc_network *network = &model->network[xmc_term_modality(term)];
 		int32_t		bag = network->input_dim - network->embedding_dim;
 
-		fit.n = network->embedding_dim;
-		fit.mean = network->input_mean + bag;
-		fit.input_scale = network->input_scale + bag;
+		fit->n = network->embedding_dim;
+		fit->mean = network->input_mean + bag;
+		fit->input_scale = network->input_scale + bag;
 	}
 	for (int32_t d = 0; d < n_documents; d++)
 		if (most_items < (size_t) document[d]->n)
 			most_items = (size_t) document[d]->n;
-	v = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
-	fit.scale = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
-	fit.w = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
-	fit.gradient = xmc_arena_alloc(arena, (size_t) fit.n, sizeof(double));
-	fit.u = xmc_arena_alloc(arena, most_items, sizeof(double));
-	fit.du = xmc_arena_alloc(arena, most_items, sizeof(double));
-	fit.answers = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
-	fit.pair_weight = xmc_arena_alloc(arena, (size_t) n_documents, sizeof(double));
+	XMC_TRY(alloc_arrays(arena, fit, most_items));
 	labelled = xmc_arena_alloc(arena, most_items, 1);
-	if (!fit.answers || !fit.pair_weight || !labelled || !v || !fit.scale || !fit.w || !fit.gradient || !fit.u || !fit.du)
-		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(weigh_documents(&fit, labelled));
-	XMC_TRY(xmc_lbfgs_init(arena, fit.n, &lbfgs));
-	exchange(&fit, weight, idf, v, false);
-	XMC_TRY(xmc_lbfgs_minimise(&lbfgs, objective, &fit, MAX_STEPS, TOLERANCE, v, &value));
-	exchange(&fit, weight, idf, v, true);
-	*loss = fit.loss;			/* of the last trial, which is the minimum or beside it */
+	XMC_NEED(labelled, arena->ctx);
+	XMC_TRY(weigh_documents(fit, labelled));
+	XMC_TRY(xmc_lbfgs_init(arena, fit->n, &fit->lbfgs));
+	exchange(fit, false);
+	*out = fit;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_additive_step(xmc_additive_fit *fit, int32_t step, double *loss)
+{
+	double		value;
+
+	xmc_lbfgs_add_ridge(&fit->lbfgs, xmc_penalty(step) - fit->penalty);
+	fit->penalty = xmc_penalty(step);
+	XMC_TRY(xmc_lbfgs_minimise(&fit->lbfgs, objective, fit, MAX_STEPS, TOLERANCE, fit->v, &value));
+	exchange(fit, true);
+	*loss = fit->loss;			/* of the last trial, which is the minimum or beside it */
 	return XMC_OK;
 }

@@ -34,12 +34,20 @@ extern double xmc_penalty(int32_t step);
 extern xmc_status xmc_idf(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const xmc_document *document,
 						  float *idf);
 
+/* Fits of one term to the same documents, one penalty after the other. */
+typedef struct xmc_additive_fit xmc_additive_fit;
+
 /*
- * Fits the term's weights in `model` to n documents with the penalty of `step`, beginning from the weights that are there. idf
- * is for the sparse term alone. Scratch memory is in the arena, which is not reset. *loss is the documents' weighted mean loss
- * without the penalty. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Prepares fits to n documents, which begin from the weights that `model` has. idf is for the sparse term alone. All memory is
+ * in the arena, until this is reset; the documents and idf must last as long. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_additive_fit(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
-								   const xmc_document *const *document, int32_t step, double *loss);
+extern xmc_status xmc_additive_begin(xmc_arena *arena, xmc_model *model, xmc_term term, const float *idf, int32_t n_documents,
+									 const xmc_document *const *document, xmc_additive_fit **out);
+
+/*
+ * Fits with the penalty of `step`, beginning from the last fit, and puts the weights into the model. *loss is the documents'
+ * weighted mean loss without the penalty. Errors: XMC_STOPPED.
+ */
+extern xmc_status xmc_additive_step(xmc_additive_fit *fit, int32_t step, double *loss);
 
 #endif

@@ -1,5 +1,6 @@
 /* checkpoint.c - see checkpoint.h */
 #include "train/checkpoint.h"
+#include "xmcoh/sentences.h"
 #include "train/additive_fit.h"
 #include "train/weak_labels.h"
 
@@ -7,7 +8,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 10
+#define VERSION 11
 #define RESULT_VALUES ((int64_t) (sizeof(xmc_result) / sizeof(float)))
 
 xmc_status
@@ -247,6 +248,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &t->frozen_epochs, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", t->term_weight, XMC_TERMS));
+	XMC_TRY(xmc_stream_doubles(c, "the factor of texts", &t->text_factor, 1));
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));
@@ -400,12 +402,13 @@ xmc_checkpoint_load_or_save(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 
 /*
  * Checksums of the options with the number of shards, and of all that the documents hold, with their groups and which are
- * held out.
+ * held out, and of the texts from which words are learned.
  */
 static xmc_status
 find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 {
 	xmc_checksum sum = {0};
+	xmc_options text_options = xmc_sentence_options(t->options);
 
 	xmc_options_checksum(&sum, t->options);
 	xmc_checksum_add(&sum, &t->hooks.shards, sizeof t->hooks.shards);
@@ -420,6 +423,11 @@ find_fingerprints(xmc_trainer *t, const uint8_t *held_out)
 		xmc_checksum_add(&sum, &held_out[k], 1);
 		if (d->group)
 			xmc_checksum_add(&sum, &d->group, sizeof d->group);
+		XMC_TRY(xmc_check_stop(t->ctx));
+	}
+	for (int32_t k = 0; k < t->hooks.n_texts; k++)
+	{
+		xmc_document_checksum(&sum, &text_options, &t->hooks.text[k]);
 		XMC_TRY(xmc_check_stop(t->ctx));
 	}
 	t->documents_fingerprint = xmc_checksum_end(&sum);

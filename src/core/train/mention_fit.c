@@ -13,10 +13,10 @@
 #define MAX_STEPS 40			/* of L-BFGS for one penalty */
 #define TOLERANCE 1e-4			/* relative: a smaller decrease of the objective moves no order */
 
-typedef struct mention_fit
+struct xmc_mention_fit
 {
 	xmc_ctx    *ctx;
-	const xmc_model *model;
+	xmc_model  *model;
 	int32_t		n_documents;
 	const xmc_document *const *document;	/* (n_documents) */
 	double	   *pair_weight;	/* (n_documents) xmc_batch_pair_weight */
@@ -28,11 +28,13 @@ typedef struct mention_fit
 	float	   *s;				/* (n, n) of the largest document */
 	double	   *ds;				/* (n, n) of the largest document */
 	double		loss;
-} mention_fit;
+	xmc_lbfgs	lbfgs;
+	double	   *v;				/* (XMC_CONTEXTS) */
+};
 
 /* Adds the loss of document d to fit->loss, and sets ds above the diagonal. */
 static xmc_status
-score_pairs(mention_fit *fit, int32_t d)
+score_pairs(xmc_mention_fit *fit, int32_t d)
 {
 	const xmc_document *document = fit->document[d];
 	int64_t		n = document->n;
@@ -64,7 +66,7 @@ score_pairs(mention_fit *fit, int32_t d)
 static xmc_status
 objective(void *arg, const double *v, double *value, double *gradient)
 {
-	mention_fit *fit = arg;
+	xmc_mention_fit *fit = arg;
 	double		squares = 0;
 
 	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
@@ -93,7 +95,7 @@ objective(void *arg, const double *v, double *value, double *gradient)
 
 /* Links the first documents once for all evaluations, as far as memory is meant for that. */
 static xmc_status
-keep_links(xmc_arena *arena, mention_fit *fit)
+keep_links(xmc_arena *arena, xmc_mention_fit *fit)
 {
 	int64_t		cells = 0;
 
@@ -115,38 +117,49 @@ keep_links(xmc_arena *arena, mention_fit *fit)
 }
 
 xmc_status
-xmc_mention_fit(xmc_arena *arena, xmc_model *model, int32_t n_documents, const xmc_document *const *document, int32_t step,
-				double *loss)
+xmc_mention_begin(xmc_arena *arena, xmc_model *model, int32_t n_documents, const xmc_document *const *document,
+				  xmc_mention_fit **out)
 {
-	mention_fit fit = {.ctx = arena->ctx,.model = model,.n_documents = n_documents,.document = document,
-		.penalty = xmc_penalty(step + STRONGER_PENALTIES)};
-	xmc_lbfgs	lbfgs;
+	xmc_mention_fit *fit = xmc_arena_alloc(arena, 1, sizeof *fit);
 	size_t		items = 0;		/* of the largest document */
-	double	   *v = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *v);
-	double		value;
 
-	fit.pair_weight = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *fit.pair_weight);
-	XMC_NEED(fit.pair_weight, arena->ctx);
+	XMC_NEED(fit, arena->ctx);
+	*fit = (xmc_mention_fit) {.ctx = arena->ctx,.model = model,.n_documents = n_documents,.document = document};
+	fit->pair_weight = xmc_arena_alloc(arena, (size_t) n_documents, sizeof *fit->pair_weight);
+	XMC_NEED(fit->pair_weight, arena->ctx);
 	for (int32_t d = 0; d < n_documents; d++)
 	{
 		XMC_TRY(xmc_check_stop(arena->ctx));
-		fit.pair_weight[d] = xmc_batch_pair_weight(&model->options, XMC_TEXT, document[d]);
+		fit->pair_weight[d] = xmc_batch_pair_weight(&model->options, XMC_TEXT, document[d]);
 		if (items < (size_t) document[d]->n)
 			items = (size_t) document[d]->n;
 	}
-	fit.weight = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *fit.weight);
-	fit.s = xmc_arena_alloc(arena, items * items, sizeof *fit.s);
-	fit.ds = xmc_arena_alloc(arena, items * items, sizeof *fit.ds);
-	if (!v || !fit.weight || !fit.s || !fit.ds)
+	fit->v = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *fit->v);
+	fit->weight = xmc_arena_alloc(arena, XMC_CONTEXTS, sizeof *fit->weight);
+	fit->s = xmc_arena_alloc(arena, items * items, sizeof *fit->s);
+	fit->ds = xmc_arena_alloc(arena, items * items, sizeof *fit->ds);
+	if (!fit->v || !fit->weight || !fit->s || !fit->ds)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(xmc_mentions_init(arena, n_documents, document, &fit.links));
-	XMC_TRY(keep_links(arena, &fit));
-	XMC_TRY(xmc_lbfgs_init(arena, XMC_CONTEXTS, &lbfgs));
+	XMC_TRY(xmc_mentions_init(arena, n_documents, document, &fit->links));
+	XMC_TRY(keep_links(arena, fit));
+	XMC_TRY(xmc_lbfgs_init(arena, XMC_CONTEXTS, &fit->lbfgs));
 	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
-		v[k] = model->mentions[k];
-	XMC_TRY(xmc_lbfgs_minimise(&lbfgs, objective, &fit, MAX_STEPS, TOLERANCE, v, &value));
+		fit->v[k] = model->mentions[k];
+	*out = fit;
+	return XMC_OK;
+}
+
+xmc_status
+xmc_mention_step(xmc_mention_fit *fit, int32_t step, double *loss)
+{
+	double		penalty = xmc_penalty(step + STRONGER_PENALTIES);
+	double		value;
+
+	xmc_lbfgs_add_ridge(&fit->lbfgs, penalty - fit->penalty);
+	fit->penalty = penalty;
+	XMC_TRY(xmc_lbfgs_minimise(&fit->lbfgs, objective, fit, MAX_STEPS, TOLERANCE, fit->v, &value));
 	for (int32_t k = 0; k < XMC_CONTEXTS; k++)
-		model->mentions[k] = (float) v[k];
-	*loss = fit.loss;			/* of the last trial, which is the minimum or beside it */
+		fit->model->mentions[k] = (float) fit->v[k];
+	*loss = fit->loss;			/* of the last trial, which is the minimum or beside it */
 	return XMC_OK;
 }

@@ -9,12 +9,20 @@
 #include "xmcoh/dataset.h"
 #include "xmcoh/model.h"
 
+/* Fits to the same documents, one penalty after the other. */
+typedef struct xmc_mention_fit xmc_mention_fit;
+
 /*
- * Fits model->mentions to n documents with the penalty of `step` (xmc_penalty), beginning from the weights that are there;
- * model->mention_idf is set. Scratch memory is in the arena, which is not reset. *loss is the documents' mean loss without the
- * penalty. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Prepares fits to n documents, which begin from model->mentions; model->mention_idf is set. All memory is in the arena, until
+ * this is reset; the documents must last as long. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_mention_fit(xmc_arena *arena, xmc_model *model, int32_t n_documents, const xmc_document *const *document,
-								  int32_t step, double *loss);
+extern xmc_status xmc_mention_begin(xmc_arena *arena, xmc_model *model, int32_t n_documents, const xmc_document *const *document,
+									xmc_mention_fit **out);
+
+/*
+ * Fits with the penalty of `step` (xmc_penalty), beginning from the last fit, and sets model->mentions. *loss is the documents'
+ * mean loss without the penalty. Errors: XMC_STOPPED.
+ */
+extern xmc_status xmc_mention_step(xmc_mention_fit *fit, int32_t step, double *loss);
 
 #endif

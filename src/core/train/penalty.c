@@ -3,23 +3,53 @@
 #include "train/additive_fit.h"
 #include "train/folds.h"
 #include "train/mention_fit.h"
+#include "train/text_order.h"
 #include "xmcoh/calibrate.h"
+
+/* Fits of a linear term to t->train: of the mention term, or of an additive one. */
+typedef struct penalty_path
+{
+	xmc_mention_fit *mentions;	/* NULL: additive */
+	xmc_additive_fit *additive;
+} penalty_path;
+
+/* The memory is in t->fit_arena, until the next path begins. */
+static xmc_status
+begin_path(xmc_trainer *t, xmc_term term, penalty_path *out)
+{
+	*out = (penalty_path) {0};
+	if (term == XMC_TERM_SPARSE)
+		XMC_TRY(xmc_train_learn_texts(t));
+	xmc_arena_reset(&t->fit_arena);
+	if (term == XMC_TERM_MENTIONS)
+		return xmc_mention_begin(&t->fit_arena, t->model, t->n_train, t->train, &out->mentions);
+	return xmc_additive_begin(&t->fit_arena, t->model, term, t->idf, t->n_train, t->train, &out->additive);
+}
+
+static xmc_status
+fit_step(xmc_trainer *t, const penalty_path *path, int32_t step, double *loss)
+{
+	if (path->mentions)
+		XMC_TRY(xmc_mention_step(path->mentions, step, loss));
+	else
+		XMC_TRY(xmc_additive_step(path->additive, step, loss));
+	return xmc_train_report_progress(t);
+}
 
 xmc_status
 xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
 {
-	if (term == XMC_TERM_SPARSE && !t->idf)
-	{
-		t->idf = xmc_arena_alloc(&t->run_arena, (size_t) 1 << t->options->hash_bits, sizeof(float));
-		XMC_NEED(t->idf, t->ctx);
-		XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
-	}
-	xmc_arena_reset(&t->batch_arena);
-	if (term == XMC_TERM_MENTIONS)
-		XMC_TRY(xmc_mention_fit(&t->batch_arena, t->model, t->n_train, t->train, step, loss));
-	else
-		XMC_TRY(xmc_additive_fit(&t->batch_arena, t->model, term, t->idf, t->n_train, t->train, step, loss));
-	return xmc_train_report_progress(t);
+	penalty_path path;
+	bool		adds_texts = term == XMC_TERM_SPARSE && t->text_factor > 0;
+
+	if (adds_texts)				/* the weights have texts in them that the fit would take for what labels say */
+		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
+	XMC_TRY(begin_path(t, term, &path));
+	XMC_TRY(fit_step(t, &path, step, loss));
+	xmc_arena_reset(&t->fit_arena);
+	if (adds_texts)
+		xmc_train_add_texts(t);
+	return XMC_OK;
 }
 
 /*
@@ -33,19 +63,22 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 	for (int32_t f = 0; f < t->report->folds; f++)
 	{
 		xmc_labels	fold = xmc_fold_labels(&t->out_of_fold, t->fold_start, f);
+		penalty_path path;
 
 		t->n_train = xmc_fold_teaches(t, f, true, train);
 		t->train = train;
 		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
+		XMC_TRY(begin_path(t, term, &path));
 		for (int32_t step = 1; step <= xmc_penalties(term); step++)
 		{
 			double		train_loss;
 
-			XMC_TRY(xmc_train_fit_penalty(t, term, step, &train_loss));
+			XMC_TRY(fit_step(t, &path, step, &train_loss));
 			XMC_TRY(xmc_train_score_term(t, &fold, term, s + (int64_t) (step - 1) * t->out_of_fold.n + *n));
 		}
 		*n += fold.n;
 	}
+	xmc_arena_reset(&t->fit_arena);
 	return xmc_model_renew_term(t->ctx, t->model, term);
 }
 
@@ -87,5 +120,5 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 			least = loss;
 		}
 	}
-	return XMC_OK;
+	return term == XMC_TERM_SPARSE ? xmc_train_weigh_texts(t, s + (int64_t) (*step - 1) * l->n, n) : XMC_OK;
 }

@@ -9,7 +9,7 @@
 
 /*
  * Fits a linear term of t->model to t->train with the penalty of `step` (additive_fit.h), beginning from what the model has;
- * *loss is the mean over documents. Errors: as xmc_additive_fit, and those of the hooks.
+ * *loss is the mean over documents. Errors: XMC_NO_MEMORY, and those of the hooks.
  */
 extern xmc_status xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss);
 

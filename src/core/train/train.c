@@ -295,6 +295,7 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	if (hooks)
 		t.hooks = *hooks;
 	xmc_arena_init(&t.batch_arena, ctx);
+	xmc_arena_init(&t.fit_arena, ctx);
 	xmc_arena_init(&t.term_arena, ctx);
 	xmc_arena_init(&t.run_arena, ctx);
 	status = divide(&t, n_documents, document, held_out);
@@ -311,6 +312,7 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 		status = run(&t);
 	xmc_leader_end(&t.leader);
 	xmc_arena_free(&t.batch_arena);
+	xmc_arena_free(&t.fit_arena);
 	xmc_arena_free(&t.term_arena);
 	xmc_arena_free(&t.run_arena);
 	xmc_train_free_folds(&t);

@@ -92,8 +92,9 @@ typedef struct xmc_trainer
 {
 	xmc_ctx    *ctx;
 	xmc_arena	batch_arena;	/* reset after each batch */
+	xmc_arena	fit_arena;		/* of a linear term: reset after each path of penalties */
 	xmc_arena	term_arena;		/* reset after each term */
-	xmc_arena	run_arena;		/* freed with the other two at the end of the training */
+	xmc_arena	run_arena;		/* freed with the others at the end of the training */
 	const xmc_options *options;
 	xmc_model  *model;
 	xmc_model  *grad;			/* zeroes between two steps */
@@ -130,6 +131,8 @@ typedef struct xmc_trainer
 	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before its adapters learned */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
+	float	   *text_order;		/* (2^hash_bits) weights that the order of sentences taught (text_order.h); NULL: none did, or they are not yet needed */
+	double		text_factor;	/* of text_order in the sparse term */
 	xmc_random	random;
 	xmc_leader	leader;			/* of the network that is being trained in shards; else all zero */
 	xmc_train_hooks hooks;

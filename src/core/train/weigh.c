@@ -33,12 +33,8 @@ groups_of_pairs(const xmc_labels *l, int32_t *of_pair)
 			of_pair[r] = l->group[d];
 }
 
-/*
- * The weights (k) of the terms' scores, by logistic regression with weights >= 0. Before data, the calibrated scores of all
- * terms count alike. The regression departs from that as far as the groups agree.
- */
-static xmc_status
-fit_terms(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, double *weight)
+xmc_status
+xmc_train_weigh_scores(xmc_trainer *t, const xmc_labels *l, int32_t k, const float *const *score, double *weight)
 {
 	float	   *x = xmc_arena_alloc(&t->term_arena, (size_t) l->n * (size_t) k, sizeof *x);	/* (n, k) calibrated scores */
 	int32_t    *group = xmc_arena_alloc(&t->term_arena, (size_t) l->n, sizeof *group);
@@ -51,15 +47,26 @@ fit_terms(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, 
 	groups_of_pairs(l, group);
 	for (int32_t c = 0; c < k; c++)
 	{
-		XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->term_s[term[c]], l->weight, xmc_labels_groups(l), &scale[c]));
+		XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, score[c], l->weight, xmc_labels_groups(l), &scale[c]));
 		for (int32_t r = 0; r < l->n; r++)
-			x[(int64_t) r * k + c] = (float) (scale[c] * l->term_s[term[c]][r]);
+			x[(int64_t) r * k + c] = (float) (scale[c] * score[c][r]);
 		mean[c] = 1.0 / k;
 	}
 	XMC_TRY(xmc_group_calibrate(&t->term_arena, &rows, mean, TERM_PRECISION, weight));
 	for (int32_t c = 0; c < k; c++)
 		weight[c] *= scale[c];
 	return XMC_OK;
+}
+
+/* The weights of the terms' scores. */
+static xmc_status
+fit_terms(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, double *weight)
+{
+	const float *score[XMC_CALIBRATE_MAX] = {NULL};
+
+	for (int32_t c = 0; c < k; c++)
+		score[c] = l->term_s[term[c]];
+	return xmc_train_weigh_scores(t, l, k, score, weight);
 }
 
 static double

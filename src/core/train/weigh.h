@@ -39,4 +39,10 @@ extern xmc_status xmc_train_fit_known(xmc_trainer *t);
 /* The fused scores of all pairs of l, from the scores of the modalities and of the bilinear term, into fused (l->n). */
 extern void xmc_train_fused_scores(const xmc_trainer *t, const xmc_labels *l, float *fused);
 
+/*
+ * The weights (k) of k scores (l->n) of the labelled pairs, by logistic regression with weights >= 0. Before data, all calibrated scores
+ * count alike. The regression departs from that as far as the groups agree. Allocates in t->term_arena. Errors: as above.
+ */
+extern xmc_status xmc_train_weigh_scores(xmc_trainer *t, const xmc_labels *l, int32_t k, const float *const *score, double *weight);
+
 #endif

@@ -233,7 +233,8 @@ run_cell(Study *study, int32 place, int32 sample)
 {
 	xmc_study_cell *cell = palloc0(sizeof(xmc_study_cell));
 	xmc_ctx		ctx = xmcoh_context();
-	xmc_train_hooks hooks = {.arg = study,.progress = on_progress,.shards = study->of.shards,.encoder = study->of.base_encoder};
+	xmc_train_hooks hooks = {.arg = study,.progress = on_progress,.shards = study->of.shards,.encoder = study->of.base_encoder,
+		.n_texts = study->set.n_texts,.text = study->set.text};
 
 	ctx.stop = on_stop;
 	ctx.arg = study;

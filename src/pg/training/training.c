@@ -342,6 +342,7 @@ train_or_resume(Run *run, xmc_ctx *ctx, xmc_model **model, xmc_train_report *rep
 {
 	xmc_train_hooks hooks = {.arg = run,.progress = on_progress,.checkpoint_due = on_checkpoint_due,
 		.write = on_checkpoint_write,.spill = on_spill,.shards = run->of.shards,.encoder = run->of.base_encoder,
+		.n_texts = run->set.n_texts,.text = run->set.text,
 		.workers = xmcoh_workers_callbacks(run->workers),.read = run->resuming ? on_checkpoint_read : NULL};
 	xmc_status	status = train(run, ctx, &hooks, model, report);
 

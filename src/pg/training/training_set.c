@@ -3,6 +3,7 @@
 
 #include "catalog/pg_type.h"
 #include "lib/pairingheap.h"
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/lmgr.h"
 #include "utils/hsearch.h"
@@ -14,7 +15,9 @@
 #include "training/document_texts.h"
 
 #include "xmcoh/hash.h"
+#include "xmcoh/random.h"
 #include "xmcoh/seen.h"
+#include "xmcoh/sentences.h"
 #include "xmcoh/train.h"
 
 #define POOL_SEED UINT64_C(0x706f6f6c00000000)
@@ -47,6 +50,9 @@ typedef struct Reading
 	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for a pool */
 	int32		n_pool;
 	DocumentTexts *texts;		/* to be encoded */
+	xmc_options sentence_options;
+	xmc_random	sample;			/* of the texts whose sentences are learned from */
+	int64		n_sentenced;	/* texts of several sentences, in the sample or not */
 	bool		all_sources;	/* the documents without approved pairs of all sources are read */
 	List	   *sources;		/* else: those of these relations */
 } Reading;
@@ -189,7 +195,7 @@ read_pool_sources(Reading *reading)
 static bool
 is_pool_source(const Reading *reading, Oid relation)
 {
-	return reading->pool != NULL && (reading->all_sources || list_member_oid(reading->sources, relation));
+	return reading->set->options->pool_documents > 0 && (reading->all_sources || list_member_oid(reading->sources, relation));
 }
 
 /* ---- documents ---- */
@@ -210,6 +216,54 @@ group_name(Reading *reading, const SourceDocument *source, uint64 group, char *k
 	return entry->name;
 }
 
+/* ---- the order of sentences ----
+ *
+ * Each text with several sentences is kept as a document of them, at most XMC_MOST_TEXTS. Of more texts each has about the same
+ * chance to be in the sample (Vitter 1985, algorithm R). The same texts in the same order give the same sample.
+ */
+
+/* Keeps a document in the set's memory, in place of the one at `place`, if there is one. */
+static void
+keep_sentences(Reading *reading, const xmc_document *document, int32 place)
+{
+	TrainingSet *set = reading->set;
+	Size		size = xmc_document_flatten(document, &reading->sentence_options, NULL);
+	char	   *record = MemoryContextAllocHuge(reading->memory, size);
+
+	(void) xmc_document_flatten(document, &reading->sentence_options, record);
+	if (place < set->n_texts)
+		pfree((void *) xmc_document_record(&set->text[place]));
+	else
+		set->n_texts++;
+	xmc_document_view(record, &reading->sentence_options, &set->text[place]);
+}
+
+/* The texts of a document, whose order nobody has to approve. */
+static void
+add_sentences(Reading *reading, xmc_ctx *ctx, const SourceDocument *source)
+{
+	TrainingSet *set = reading->set;
+
+	for (int32 i = 0; i < source->n; i++)
+	{
+		const xmc_item *item = &source->item[i];
+		int32		place = set->n_texts;
+		xmc_document document;
+
+		if (item->text == NULL || xmc_sentence_length(item->text, item->text_length) == item->text_length)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		if (++reading->n_sentenced > XMC_MOST_TEXTS && place == XMC_MOST_TEXTS)
+			place = (int32) xmc_random_below(&reading->sample, (uint32) Min(reading->n_sentenced, PG_INT32_MAX));
+		if (place >= XMC_MOST_TEXTS)
+			continue;
+		XMCOH_TRY(xmc_document_of_sentences(ctx, set->options, xmcoh_tokeniser(), item->text, item->text_length, &document), ctx);
+		if (document.n_pairs > 0)
+			keep_sentences(reading, &document, place);
+		xmc_document_free(ctx, &document);
+	}
+}
+
 /* Appends a document that has approved pairs, or for which the pool has a place. */
 static void
 add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, bool pool)
@@ -219,10 +273,18 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 	MemoryContext caller;
 	xmc_document document;
 
-	pool = pool && !xmcoh_is_decided(pairs, source->key) && pool_takes(reading, hash);
-	if (!source->approved && !xmcoh_has_pairs(pairs, source->key) && !pool)
-		return;
+	bool		taught = source->approved || xmcoh_has_pairs(pairs, source->key);
+
 	caller = MemoryContextSwitchTo(reading->building);
+	if (set->text != NULL && (taught || pool))
+		add_sentences(reading, ctx, source);
+	pool = pool && reading->pool != NULL && !xmcoh_is_decided(pairs, source->key) && pool_takes(reading, hash);
+	if (!taught && !pool)
+	{
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(reading->building);
+		return;
+	}
 	xmcoh_texts_hold_place(reading->texts, source);
 	XMCOH_TRY(xmc_document_build(ctx, set->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
 	document.group = xmcoh_source_group(source);
@@ -322,6 +384,10 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const 
 	reading.building = AllocSetContextCreate(reading.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
 	set->key = palloc(reading.capacity * sizeof(char *));
 	set->group = palloc(reading.capacity * sizeof(char *));
+	if (options->words)
+		set->text = palloc(XMC_MOST_TEXTS * sizeof(xmc_document));
+	reading.sentence_options = xmc_sentence_options(options);
+	xmc_random_seed(&reading.sample, (uint64) options->seed + POOL_SEED);
 	reading.groups = hash_create("xmcoh groups", FIRST_CAPACITY, &(HASHCTL) {
 								 .keysize = sizeof(uint64),.entrysize = sizeof(GroupName),.hcxt = reading.memory},
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);

@@ -17,6 +17,8 @@ typedef struct TrainingSet
 	Documents  *documents;
 	char	  **key;			/* (documents->n) */
 	char	  **group;			/* (documents->n) names of groups; of a document that is its own group: its key */
+	int32		n_texts;
+	xmc_document *text;			/* (n_texts) texts as documents of their sentences, a random sample if there are many */
 	uint64	   *given_group;	/* (documents->n) its group by its source, before groups were found; 0: none */
 	bool		has_groups;		/* some document has a group */
 	bool		groups_found;	/* xmc_find_groups joined documents or left some apart; `found` is what it said */
