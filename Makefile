@@ -10,7 +10,7 @@
 #   make check-citus CITUS=folder                  tests on distributed tables; builds Citus from its source in the folder
 #   make check-versions                            the tests of KINDS on PostgreSQL 15 to 18 (VERSIONS="17 18"): see test/versions.sh
 #   make torture                                   200 random kills of workers and servers while jobs run and resume
-#   make deb | check-deb                           Debian packages into build/deb | installs them in a bare system and runs README's ten lines
+#   make deb | check-deb                           Debian packages into build/deb | and README's ten lines and autopkgtest in a bare system
 #   make guides                                    the measured example on real guides (GUIDES=folder)
 #   make quality                                   measures each part of the method: doc/quality.md (FOLDS, SEEDS, SIZES, PARTS)
 #   make bench-scale                               orders a million generated documents (DOCUMENTS=n SAMPLE=n)
@@ -146,7 +146,8 @@ OWN_GOALS := core cli unit unit-asan fuzz fuzz-build bench $(SERVER_GOALS)
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifneq ($(filter-out $(OWN_GOALS) build/% run/%,$(GOALS)),)
-$(need_libraries)
+# The tests of what is installed take no compiler and no library.
+$(if $(filter-out installcheck,$(GOALS)),$(need_libraries))
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifeq ($(wildcard $(PGXS)),)
 $(error no PostgreSQL to build against: `$(PG_CONFIG) --pgxs` names no file; install postgresql-server-dev-N for its version N, or set PG_CONFIG)

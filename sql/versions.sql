@@ -171,7 +171,7 @@ END $$;
 COMMENT ON FUNCTION xmcoh_internal.deploy(oid, text, integer, boolean) IS 'Internal: xmcoh.deploy';
 CREATE FUNCTION xmcoh.deploy(model text, version integer, wait boolean DEFAULT false) RETURNS void
     AS 'MODULE_PATHNAME', 'xmcoh_as_owner' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION xmcoh.deploy(text, integer, boolean) IS 'Deploys a version at commit; sessions then score by it; channel xmcoh gets {"event": "deployment", "model": "manuals", ...}. wait: waits until all nodes of `xmcoh cluster` have the version. Needs level train. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state';
+COMMENT ON FUNCTION xmcoh.deploy(text, integer, boolean) IS 'Deploys a version at commit; sessions then score by it; channel xmcoh gets {"event": "deployment", ...}. wait: waits, up to statement_timeout, until all nodes of `xmcoh cluster` have it. Needs level train. Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state';
 
 CREATE FUNCTION xmcoh_internal.rollback(caller oid, model text) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$

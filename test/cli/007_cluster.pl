@@ -161,6 +161,13 @@ like(until_status(qr/has older models/, string($first)), qr/state: has older mod
 cluster('add does not wait longer than --timeout', 1, qr/^$/, qr/the copy is not complete/, 'add', '--timeout', '0.1', string($first));
 is($first->safe_psql('postgres', q{SELECT deployed_version FROM xmcoh.model WHERE name = 'manuals'}), '2', 'the node answers by the older version');
 $publisher->safe_psql('postgres', q{SELECT xmcoh.rollback('manuals')});
+{
+	my $deployments = q{SELECT (SELECT deployed_version FROM xmcoh.model WHERE name = 'manuals'), (SELECT count(*) FROM xmcoh.deployment)};
+	my $before = $publisher->safe_psql('postgres', $deployments);
+	my ($code, $out, $err) = $publisher->psql('postgres', q{SET statement_timeout = '300ms'; SELECT xmcoh.deploy('manuals', 3, wait => true)});
+	like($err, qr/ERROR:  canceling statement due to statement timeout/, 'statement_timeout ends the waiting for a node that lags');
+	is($publisher->safe_psql('postgres', $deployments), $before, 'and nothing is left of it');
+}
 my $deploying = background($publisher, 'postgres');
 $deploying->query_until(qr/begins/, "\\echo begins\nSELECT xmcoh.deploy('manuals', 3, wait => true);\n");
 $publisher->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')}) or die;

@@ -115,8 +115,10 @@ INSERT INTO xmcoh.job_record (model_id, state, kind, finished_at)
     SELECT xmcoh.model_id('guides'), s, k, '2026-01-01' FROM (VALUES ('rejected', 'training'), ('cancelled', 'training'), ('failed', 'training'), ('failed', 'snapshot')) AS v (s, k);
 SELECT alert, since = '2026-01-01' AS since, value, "limit", sentence FROM xmcoh.alert WHERE alert IN ('training', 'snapshot') ORDER BY alert;
 INSERT INTO xmcoh.job_record (model_id, state, kind) SELECT xmcoh.model_id('guides'), 'succeeded', 'training';
+BEGIN;		-- the worker waits for the commit
 SELECT xmcoh.queue_snapshot('guides') AS job \gset
 SELECT kind, state, options FROM xmcoh.job WHERE job_id = :job;
+COMMIT;
 CALL xmcoh.wait_for_job(:job, '60s');
 SELECT kind, message, phase FROM xmcoh.job WHERE job_id = :job;
 SELECT alert FROM xmcoh.alert WHERE alert IN ('training', 'snapshot');

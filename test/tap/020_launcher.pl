@@ -66,7 +66,9 @@ until_true("SELECT next_run BETWEEN clock_timestamp() - interval '1 s' AND clock
 
 # One job per model.
 value("SELECT xmcoh.alter_schedule($schedule, options => $long)");
-until_true("SELECT running AND message ~ '^skipped: model \"a\" already has a running job \\d+\$' FROM xmcoh.schedule_overview",
+# The last quick job may still run, and may make a run skipped, too.
+until_true(qq{SELECT o.running AND o.message = 'skipped: model "a" already has a running job ' || o.last_job AND j.options = $long
+	FROM xmcoh.schedule_overview AS o JOIN xmcoh.job AS j ON j.job_id = o.last_job},
 	'while a job of the model runs the schedule is skipped, and says so');
 value("SELECT xmcoh.alter_schedule($schedule, active => false)");
 is(value('SELECT next_run IS NULL FROM xmcoh.schedule_overview'), 't', 'a schedule at rest has no next run');

@@ -12,6 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use XmcohDumps;
+use XmcohTest qw(ask value submit await outcome $long);
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my ($version) = slurp_file('xmcoh.control') =~ /^default_version = '([^']+)'$/m;
@@ -134,7 +135,8 @@ is(lines_that_differ({ catalogue('before') }, \%before), '', 'and changes nothin
 is($session->query_safe('SELECT extversion FROM pg_extension WHERE extname = \'xmcoh\''), $version, 'an open session goes on');
 $session->quit;
 
-# A script without new symbols passes; then the older library refuses what changes something, and goes on to score.
+# A script without new symbols passes; then the older library refuses what changes something, and goes on to score. A training that this
+# library has begun ends, and keeps its checkpoint.
 $old->safe_psql('postgres', 'CREATE DATABASE ahead');
 $old->safe_psql('ahead', q{CREATE EXTENSION xmcoh VERSION '} . $version . q{';
 CREATE TABLE step AS SELECT m AS manual, s AS step, s AS place, (ARRAY['unpack', 'mount', 'connect', 'test', 'clean'])[s] || ' part ' || m % 7 AS instruction
@@ -147,7 +149,12 @@ my $scores = q{SELECT md5(string_agg(o::text, ' ' ORDER BY o::text)) FROM xmcoh.
 my $ordered = $old->safe_psql('ahead', $scores);
 my $installed = folder($config, 'sharedir') . "/extension/xmcoh--$version--$next.sql";
 write_script($installed, grep { !/next_thing/ } @changes);
-$old->safe_psql('ahead', 'ALTER EXTENSION xmcoh UPDATE');
+ask($old, 'ahead');
+my $overtaken = submit("SET xmcoh.checkpoint_interval = '10ms'; SELECT xmcoh.train('steps', $long)");
+await($overtaken, "state = 'running' AND EXISTS (SELECT FROM xmcoh.job_checkpoint WHERE job_checkpoint.job_id = job_record.job_id)");
+value('ALTER EXTENSION xmcoh UPDATE');
+like(outcome($overtaken), qr/^interrupted: extension xmcoh has version \Q$next\E, but this process has loaded the library of version \Q$version\E\nHint: /,
+	'a training that runs during the update is interrupted');
 for my $change (q{SELECT xmcoh.train('steps')}, q{SELECT xmcoh.create_model('other')})
 {
 	($code, $out, $err) = $old->psql('ahead', $change);
@@ -163,6 +170,11 @@ my $job = $old->safe_psql('postgres', 'SELECT max(job_id) FROM xmcoh.job');
 is($old->safe_psql('postgres', "CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', 'the training succeeds');
 is($old->safe_psql('ahead', $scores), $ordered, 'the next library gives the same scores');
 is($old->safe_psql('ahead', q{SELECT xmcoh.create_model('other') > 0}), 't', 'after a restart the next library may change the next extension');
+submit("SELECT xmcoh.resume_job($overtaken)");
+ok(eval { await($overtaken, "state = 'running' AND done_before > 0"); 1 }, 'the next library continues the interrupted training from its checkpoint')
+  or diag($@);
+value("SELECT xmcoh.cancel_job($overtaken)");
+like(outcome($overtaken), qr/^cancelled/, 'which can be cancelled');
 
 # ---- the update ----
 

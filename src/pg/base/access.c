@@ -139,15 +139,22 @@ is_newer(const char *version, const char *other)
 	return *minor == '.' && (*other_minor != '.' || strtol(minor + 1, NULL, 10) > strtol(other_minor + 1, NULL, 10));
 }
 
-void
-xmcoh_check_version(void)
+bool
+xmcoh_library_is_older(void)
 {
 	char	   *version = extension_version();
 
-	if (version != NULL && is_newer(version, XMCOH_VERSION))
+	return version != NULL && is_newer(version, XMCOH_VERSION);
+}
+
+void
+xmcoh_check_version(void)
+{
+	if (xmcoh_library_is_older())
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("extension xmcoh has version %s, but this process has loaded the library of version %s", version, XMCOH_VERSION),
+				errmsg("extension xmcoh has version %s, but this process has loaded the library of version %s",
+					   extension_version(), XMCOH_VERSION),
 				errhint("Connect again. If shared_preload_libraries contains xmcoh, restart the server."));
 }
 

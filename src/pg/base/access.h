@@ -22,9 +22,12 @@ extern Oid	xmcoh_extension_table(const char *name);
 extern void xmcoh_hold_extension(void);
 
 /*
- * ERROR where the extension in this database is newer than the loaded library: a session, or a server that preloads the library,
- * goes on with an old library after an upgrade. A library that is newer than the extension serves it.
+ * Whether the extension in this database is newer than the loaded library: a session, or a server that preloads the library, goes on
+ * with an old library after an upgrade. A library that is newer than the extension serves it.
  */
+extern bool xmcoh_library_is_older(void);
+
+/* ERROR if so. */
 extern void xmcoh_check_version(void);
 
 /* The owner of the extension's tables. ERROR undefined_table after DROP EXTENSION. */

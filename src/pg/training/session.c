@@ -163,6 +163,7 @@ worker_check_state(WorkerJob *job, const char *state)
 		ereport(ERROR, errcode(ERRCODE_QUERY_CANCELED), errmsg("job %d was cancelled", job->job_id));
 	if (strcmp(state, "starting") != 0 && strcmp(state, "running") != 0)
 		worker_give_up(job);	/* another process has taken this worker for dead */
+	xmcoh_check_version();		/* here, too: what a long training would compute after the update, it could not store */
 }
 
 void

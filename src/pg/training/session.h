@@ -50,14 +50,14 @@ extern void worker_become_submitter(const WorkerJob *job);
 
 /*
  * ERROR unless the job is still this process's: query_canceled if the state is cancelling; worker_give_up if the row is
- * gone (`state` NULL) or has any other state than starting and running.
+ * gone (`state` NULL) or has any other state than starting and running; xmcoh_check_version.
  */
 extern void worker_check_state(WorkerJob *job, const char *state);
 
 /* Sets job->gone and raises the ERROR that ends the process then. */
 extern _Noreturn void worker_give_up(WorkerJob *job);
 
-/* ERROR unless the submitter exists and may still train the model, which has this name; and as xmcoh_check_version. */
+/* ERROR unless the submitter exists and may still train the model, which has this name; xmcoh_check_version. */
 extern void worker_check_submitter(const WorkerJob *job, bool may_train, const char *model);
 
 /*

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "base/access.h"
 #include "base/launcher_hooks.h"
 #include "base/processes.h"
 #include "base/statement.h"
@@ -197,7 +198,10 @@ claim_job(WorkerJob *job, TransactionId submitter)
 
 /* ---- the end of the job by an error ---- */
 
-/* Writes how the job ended. A job that somebody was cancelling ends cancelled, whatever the error was. */
+/*
+ * Writes how the job ended. A job that somebody was cancelling ends cancelled, whatever the error was. Where ALTER EXTENSION has
+ * overtaken this library, the job is interrupted, so that the checkpoint stays: a worker with the newer library can go on from there.
+ */
 static void
 record_failure(WorkerJob *job, const ErrorData *error)
 {
@@ -210,11 +214,11 @@ record_failure(WorkerJob *job, const ErrorData *error)
 	values[1] = Int32GetDatum(MyProcPid);
 	values[4] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	nulls[4] = cancelled ? 'n' : ' ';
-	values[2] = CStringGetTextDatum(cancelled ? "interrupted" : "failed");
 	values[3] = CStringGetTextDatum(cancelled ? "cancelled by pg_cancel_backend" : worker_error_text(error));
 
 	HOLD_CANCEL_INTERRUPTS();	/* a second SIGINT must not stop this write */
 	worker_begin(true);
+	values[2] = CStringGetTextDatum(cancelled || xmcoh_library_is_older() ? "interrupted" : "failed");
 	execute("UPDATE xmcoh.job_record SET finished_at = clock_timestamp(),"
 			" message = CASE WHEN state = 'cancelling'"
 			" THEN 'cancelled' || coalesce(' while ' || phase, '') ELSE $4 END,"
