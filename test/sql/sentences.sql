@@ -27,3 +27,7 @@ CALL try();
 -- not from a source that is not named, nor without a pool
 CALL try(unlabelled => '{step}');
 CALL try('{"pool_documents": 0}');
+
+DROP PROCEDURE try;
+DROP EXTENSION xmcoh;
+DROP TABLE step, note;
