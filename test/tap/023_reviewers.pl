@@ -219,7 +219,7 @@ is(decide(2, $asked[1], 'before'), 0, 'the second answer may be the same');
 is(value("SELECT string_agg(decided_by::text, ',') FROM xmcoh.decision WHERE document = '$asked[1]' AND withdrawn_by IS NULL"), 'reviewer1', 'then the first one stays in force');
 is(second(2, 3), "$asked[2] second", 'both claims are over');
 is(decide(2, $asked[2], 'skip'), 0, 'a second answer may be skipped');
-is(value("SELECT string_agg(decided_by || ' ' || kind, ',' ORDER BY 1) FROM xmcoh.decision WHERE document = '$asked[2]' AND withdrawn_by IS NULL"),
+is(value("SELECT string_agg(decided_by || ' ' || kind, ',' ORDER BY decided_by) FROM xmcoh.decision WHERE document = '$asked[2]' AND withdrawn_by IS NULL"),
 	'reviewer1 before,reviewer2 skip', 'the first one stays');
 is(second(2, 3), '', 'no pair comes back to the same reviewer');
 is(second(1, 6), '', 'nor does a replaced answer to the first one');
