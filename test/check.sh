@@ -427,7 +427,7 @@ reference()
 
 machine()
 {
-	if diff <(printf '%s\n' "$machine_files_before") <(machine_files); then
+	if diff <(echo "$machine_files_before") <(echo "$(machine_files)"); then
 		say "ok 1 - the machine's own PostgreSQL has the files of xmcoh that it had before, and no others"
 	else
 		say "not ok 1 - the machine's own PostgreSQL has the files of xmcoh that it had before, and no others"

@@ -13,6 +13,7 @@
 #include "xmcoh/order.h"
 #include "xmcoh/random.h"
 #include "xmcoh/scorer.h"
+#include "xmcoh/sentences.h"
 #include "xmcoh/train.h"
 
 #include <stdio.h>
@@ -42,6 +43,8 @@ typedef struct guide
 	xmc_document document;		/* items in the order of random keys; its whole order is labelled */
 	double	   *position;		/* (n) the true place of each item, from 0 */
 	int32_t    *order;			/* (n) the item at each true place */
+	int32_t		n_texts;
+	xmc_document *text;			/* (n_texts) its texts of several sentences, as documents of these */
 } guide;
 
 typedef struct guides
@@ -173,6 +176,17 @@ guides_build(xmc_ctx *ctx, const xmc_options *options, xmc_tokeniser *tokeniser,
 	}
 	GUIDES_TRY(ctx, xmc_document_build(ctx, options, tokeniser, n, item, &out->document));
 	GUIDES_TRY(ctx, xmc_document_label_order(ctx, &out->document, out->order));
+	out->text = guides_alloc((size_t) n, sizeof *out->text);
+	for (int32_t i = 0; i < n; i++)
+	{
+		xmc_document *text = &out->text[out->n_texts];
+
+		GUIDES_TRY(ctx, xmc_document_of_sentences(ctx, options, tokeniser, item[i].text, item[i].text_length, text));
+		if (text->n_pairs > 0)
+			out->n_texts++;
+		else
+			xmc_document_free(ctx, text);
+	}
 	free(item);
 	free(key);
 }
@@ -323,6 +337,23 @@ guides_approve(const guides *all, guides_split split, const guides_sample *s, in
 	return document;
 }
 
+/* The texts of the pool, approved or not, whose sentences teach their order; the caller frees the array. */
+static inline xmc_document *
+guides_texts(const guides *all, const guides_sample *s, int32_t *n)
+{
+	xmc_document *text;
+
+	*n = 0;
+	for (int32_t k = 0; k < s->n_pool; k++)
+		*n += all->guide[s->pool[k]].n_texts;
+	text = guides_alloc((size_t) *n, sizeof *text);
+	*n = 0;
+	for (int32_t k = 0; k < s->n_pool; k++)
+		for (int32_t t = 0; t < all->guide[s->pool[k]].n_texts; t++)
+			text[(*n)++] = all->guide[s->pool[k]].text[t];
+	return text;
+}
+
 /* A model of the first `size` guides of the pool; NULL: they are of too few groups. The seed of the sample goes into the options. */
 static inline xmc_model *
 guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split split, const guides_sample *s, int32_t size,
@@ -332,7 +363,9 @@ guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split
 	xmc_document *document = guides_approve(all, split, s, size, name);
 	uint8_t    *held_out = guides_alloc((size_t) size, 1);
 	xmc_hold_out_rule rule;
-	const xmc_train_hooks hooks = {.encoder = all->encoder};
+	int32_t		n_texts;
+	xmc_document *text = guides_texts(all, s, &n_texts);
+	const xmc_train_hooks hooks = {.encoder = all->encoder,.n_texts = n_texts,.text = text};
 	xmc_model  *model = NULL;
 	xmc_status	status;
 
@@ -344,6 +377,7 @@ guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split
 	free(document);
 	free(name);
 	free(held_out);
+	free(text);
 	return model;
 }
 

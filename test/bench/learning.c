@@ -62,6 +62,9 @@ study(guides_split split, const guides_sample *s, int32_t approved, xmc_curve_po
 	xmc_curve_cell curve[XMC_STUDY_DEFAULT_SIZES * SAMPLES_OF_STUDY];
 	char	  **name = guides_alloc((size_t) approved, sizeof *name);
 	xmc_document *document = guides_approve(&all, split, s, approved, name);
+	int32_t		n_texts;
+	xmc_document *text = guides_texts(&all, s, &n_texts);
+	const xmc_train_hooks hooks = {.n_texts = n_texts,.text = text};
 	int32_t		size[XMC_STUDY_DEFAULT_SIZES];
 	int32_t		n_sizes = xmc_study_sizes(approved, size);
 	int32_t		n = 0;
@@ -71,13 +74,14 @@ study(guides_split split, const guides_sample *s, int32_t approved, xmc_curve_po
 		for (int32_t sample = 1; sample <= SAMPLES_OF_STUDY; sample++)
 		{
 			cell[n] = (xmc_study_cell) {.size = size[k],.sample = sample};
-			GUIDES_TRY(&ctx, xmc_study_run_cell(&ctx, &options, approved, document, name, NULL, &cell[n]));
+			GUIDES_TRY(&ctx, xmc_study_run_cell(&ctx, &options, approved, document, name, &hooks, &cell[n]));
 			curve[n] = (xmc_curve_cell) {size[k], sample, cell[n].sum};
 			n++;
 		}
 	GUIDES_TRY(&ctx, xmc_learning_curve(&ctx, n, curve, 2 * approved, point, &points));
 	free(document);
 	free(name);
+	free(text);
 	return points;
 }
 

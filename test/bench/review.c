@@ -91,6 +91,8 @@ train(const guides_sample *s, int32_t approved, const reviewer *r)
 	uint8_t    *held_out = guides_alloc((size_t) s->n_pool, 1);
 	int32_t    *from = guides_alloc((size_t) s->n_pool, sizeof *from);
 	xmc_hold_out_rule rule;
+	xmc_train_hooks hooks = {0};
+	xmc_document *text;
 	xmc_train_report report;
 	xmc_model  *model;
 	int32_t		n = 0;
@@ -113,9 +115,12 @@ train(const guides_sample *s, int32_t approved, const reviewer *r)
 			document[d].group = xmc_group_of(name[d], strlen(name[d]));
 		}
 	}
+	text = guides_texts(&all, s, &hooks.n_texts);
+	hooks.text = text;
 	options.seed = s->seed + 1;
 	GUIDES_TRY(&ctx, xmc_hold_out(&ctx, &options, n, document, name, held_out, &rule));
-	GUIDES_TRY(&ctx, xmc_train(&ctx, &options, n, document, held_out, NULL, &model, &report));
+	GUIDES_TRY(&ctx, xmc_train(&ctx, &options, n, document, held_out, &hooks, &model, &report));
+	free(text);
 	for (int32_t d = 0; d < n; d++)
 		if (document[d].pair != all.guide[from[d]].document.pair)
 			free(document[d].pair);
