@@ -6,38 +6,11 @@
  * Writes to the folder of argument 1, for embed.py: the weights in the order of the encoder's file (weights.f32), the
  * numbers and tokens of texts of 1 to 300 tokens (tokens.i32), and their vectors (vectors.f32).
  */
-#include "../encoder/published.h"
-#include "../openblas.h"
+#include "minilm.h"
 #include "model/safetensors.h"
 #include "numeric/sgemm.h"
 
-#include <time.h>
-
-#define DIM 384
-#define LAYERS 6
-#define TOKENS 20
 #define RUNS 30
-
-static const published_shape minilm = {.dim = DIM,.layers = LAYERS,.heads = 12,.wide = 4 * DIM,.words = 996,.positions = 512,
-.prefix = "",.seed = 1};
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
-}
-
-static void
-must(bool condition, const xmc_ctx *ctx)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "bench_embed: %s\n", ctx->message);
-	exit(1);
-}
 
 /* GFLOP/s of a product of large square matrices: the faster one of OpenBLAS and the core. */
 static double

@@ -6,41 +6,15 @@
  * Prints seconds of processor time, from the fastest of several steps, because other processes make a step slower, never faster.
  * xmc_train does the work, as in a job; fine_tune.py does the same in PyTorch.
  */
-#include "../encoder/published.h"
-#include "../openblas.h"
+#include "minilm.h"
 #include "xmcoh/dataset.h"
 #include "xmcoh/train.h"
 
-#include <time.h>
-
-#define DIM 384
-#define TOKENS 20
 #define STEPS 5
 #define DOCUMENTS 500
 #define HELD_OUT 8				/* documents, besides */
 #define BATCH 4					/* documents of a step of the optimizer while adapters learn */
 #define STEPS_MEASURED 40
-
-static const published_shape minilm = {.dim = DIM,.layers = 6,.heads = 12,.wide = 4 * DIM,.words = 996,.positions = 512,
-.prefix = "",.seed = 1};
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
-}
-
-static void
-must(bool condition, const xmc_ctx *ctx)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "bench_fine_tune: %s\n", ctx->message);
-	exit(1);
-}
 
 /* Documents whose steps have random tokens and random embeddings. */
 static void
