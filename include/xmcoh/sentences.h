@@ -16,6 +16,9 @@
 /* The first sentence of a text: its length in bytes, at most `length`, with its end mark and white space that follows. */
 extern size_t xmc_sentence_length(const char *text, size_t length);
 
+/* Whether a text has several sentences, as far as it is read. */
+extern bool xmc_has_sentences(const char *text, size_t length);
+
 /* The options that such documents are built and flattened with: those of the model, for words alone. */
 extern xmc_options xmc_sentence_options(const xmc_options *options);
 

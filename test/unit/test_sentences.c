@@ -55,6 +55,27 @@ build(xmc_ctx *ctx, const char *text, size_t length, xmc_document *out)
 	xmc_tokeniser_free(tokeniser);
 }
 
+/* A text of a gigabyte must not hold a training up: what lies behind the bytes that are read is not looked at. */
+static void
+test_long_text(void **state)
+{
+	static char text[XMC_SENTENCE_BYTES + 1];
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_document document;
+
+	(void) state;
+	memset(text, 'a', sizeof text);
+	assert_false(xmc_has_sentences(text, (size_t) 1 << 40));
+	build(&ctx, text, (size_t) 1 << 40, &document);
+	assert_int_equal(document.n, 0);
+	xmc_document_free(&ctx, &document);
+	memcpy(text, "Cut it. ", 8);
+	assert_true(xmc_has_sentences(text, (size_t) 1 << 40));
+	assert_true(xmc_has_sentences(text, 9));
+	assert_false(xmc_has_sentences(text, 8));
+	assert_false(xmc_has_sentences(text, 0));
+}
+
 static void
 test_labels(void **state)
 {
@@ -143,6 +164,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_division),
+		cmocka_unit_test(test_long_text),
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_flat),
 		cmocka_unit_test(test_bounds),

@@ -43,6 +43,19 @@ xmc_sentence_length(const char *text, size_t length)
 	return k;
 }
 
+/* No more of a text is looked at, however long it is: enough to see that a sentence ends too far behind. */
+static size_t
+read_length(size_t length)
+{
+	return length <= XMC_SENTENCE_BYTES ? length : XMC_SENTENCE_BYTES + 1;
+}
+
+bool
+xmc_has_sentences(const char *text, size_t length)
+{
+	return xmc_sentence_length(text, read_length(length)) < read_length(length);
+}
+
 xmc_options
 xmc_sentence_options(const xmc_options *options)
 {
@@ -80,6 +93,7 @@ xmc_document_of_sentences(xmc_ctx *ctx, const xmc_options *options, xmc_tokenise
 	int32_t		order[XMC_MOST_SENTENCES];
 	int32_t		n = 0;
 
+	length = read_length(length);
 	for (size_t at = 0, end; at < length && n < XMC_MOST_SENTENCES; at = end, n++)
 	{
 		int			key_length = snprintf(key[n], sizeof key[n], "%d", (int) n);
