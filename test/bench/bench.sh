@@ -55,7 +55,7 @@ for layers in 3 6; do
 	what="fine-tuning, adapters on $layers of 6 layers: an epoch, one core"
 	echo "adapters on $layers layers: $own s"
 	echo "$what|$own|s||" >>"$results"
-	if theirs=$(OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "${PYTHON:-python3}" test/bench/fine_tune.py 1 $layers); then
+	if theirs=$(OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$PYTHON" test/bench/fine_tune.py 1 $layers); then
 		echo "PyTorch, one thread: $theirs s"
 		awk -v what="$what" -v own="$own" -v theirs="$theirs" \
 			'BEGIN { printf "%s, time over that of PyTorch|%.2f||<=|1\n", what, own / theirs }' >>"$results"

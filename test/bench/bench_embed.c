@@ -72,21 +72,6 @@ measure(xmc_ctx *ctx, xmc_text_encoder *encoder, int n, const xmc_encoder_text *
 	return best;
 }
 
-static void
-write_file(const char *folder, const char *name, const void *bytes, size_t size)
-{
-	char		path[4096];
-	FILE	   *file;
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	file = fopen(path, "wb");
-	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
-	{
-		perror(path);
-		exit(1);
-	}
-}
-
 /* What embed.py compares: weights, tokens, vectors. */
 static void
 write_comparison(xmc_ctx *ctx, xmc_text_encoder *encoder, const void *bytes, const char *folder)

@@ -69,21 +69,6 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	return ++t->steps <= STEPS_MEASURED ? XMC_OK : XMC_STOPPED;
 }
 
-static void
-write_file(const char *folder, const char *name, const void *bytes, size_t size)
-{
-	char		path[4096];
-	FILE	   *file;
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	file = fopen(path, "wb");
-	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
-	{
-		perror(path);
-		exit(1);
-	}
-}
-
 int
 main(int argc, char **argv)
 {

@@ -10,12 +10,13 @@ set -euo pipefail
 . "$(dirname "$0")/../cluster.sh"
 # shellcheck source=test/bench/others.sh
 . "$(dirname "$0")/others.sh"
+# shellcheck source=test/bench/python.sh
+. "$(dirname "$0")/python.sh"
 
 RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
 ROUNDS=${ROUNDS:-2}
 MORE=${MORE:-2}	# epochs with adapters that are measured, besides the first
 LAYERS=3
-PYTHON=${PYTHON:-python3}
 BENCH=$(realpath build/bench/bench_fine_tune)
 
 [ "$(nproc)" -ge 2 ] || { say "****  skipped: fine-tuning with two processes. There is one core here.  ****"; exit 0; }

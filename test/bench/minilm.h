@@ -37,4 +37,19 @@ must(bool condition, const xmc_ctx *ctx)
 	exit(1);
 }
 
+static void
+write_file(const char *folder, const char *name, const void *bytes, size_t size)
+{
+	char		path[4096];
+	FILE	   *file;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+	{
+		perror(path);
+		exit(1);
+	}
+}
+
 #endif

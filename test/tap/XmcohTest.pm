@@ -13,8 +13,8 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw($long $quick $patience new_cluster trained_cluster new_standby background parallel_setting ask value fails submit train train_long job row await outcome
   process_lives kill_worker worker_is_gone until_dropped stop_between_writes approve unharmed);
 
-# $long is training that no test waits for; $quick is hardly any training, without the evaluation, which trains many models. $long has the bag, which is needed for a network of the
-# words. Without the bag only the sparse term is trained, which takes seconds.
+# $long is training that no test waits for; $quick is hardly any training, without the evaluation, which trains many models. $long
+# has the bag, which is needed for a network of the words. Without the bag only the sparse term is trained, which takes seconds.
 our $long = q('{"epochs": 10000, "patience": 10000, "d_model": 256, "layers": 2, "bag_documents": 0}');
 our $quick = q('{"epochs": 2, "evaluation_documents": 0}');
 

@@ -94,22 +94,23 @@ set_vectors(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xm
 	const xmc_network *network = &model->network[XMC_TEXT];
 	double		dropout = random ? model->options.fine_tune_dropout : 0;
 	int32_t		bag = network->input_dim - network->embedding_dim;
-	xmc_adapters adapters;
 	tuned_rows	rows;
 	float	   *vector;			/* (rows.n, embedding_dim) */
 
-	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
 	XMC_TRY(find_rows(arena, batch, &rows));
 	vector = xmc_arena_alloc(arena, (size_t) rows.n * (size_t) network->embedding_dim, sizeof(float));
 	XMC_NEED(vector, arena->ctx);
 	if (tuned)
 	{
+		xmc_adapters adapters;
+
+		XMC_TRY(find_adapters(arena->ctx, model, &adapters));
 		tuned->rows = rows;
 		XMC_TRY(xmc_tuned_forward(arena, model->base_encoder, &adapters, &rows.text, dropout,
 								  dropout > 0 ? xmc_random_next(random) : 0, vector, &tuned->pass));
 	}
 	else
-		XMC_TRY(xmc_tuned_vectors(arena, model->base_encoder, &adapters, &rows.text, vector));
+		XMC_TRY(xmc_tuned_text_vectors(arena, model, &rows.text, vector));
 	for (int32_t t = 0; t < rows.n; t++)
 		xmc_inputs_standardise(network, vector + (int64_t) t * network->embedding_dim,
 							   x + (int64_t) rows.row[t] * network->input_dim + bag);
@@ -120,16 +121,17 @@ xmc_status
 xmc_network_gather(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xmc_random *random, float *x,
 				   xmc_tuned_inputs **tuned)
 {
-	bool		is_tuned = xmc_is_tuned(model, batch->modality);
-
 	xmc_inputs_gather(model, batch, x);
 	if (tuned)
+		*tuned = NULL;
+	if (!xmc_is_tuned(model, batch->modality))
+		return XMC_OK;
+	if (tuned)
 	{
-		*tuned = is_tuned ? xmc_arena_alloc(arena, 1, sizeof **tuned) : NULL;
-		if (is_tuned)
-			XMC_NEED(*tuned, arena->ctx);
+		*tuned = xmc_arena_alloc(arena, 1, sizeof **tuned);
+		XMC_NEED(*tuned, arena->ctx);
 	}
-	return is_tuned ? set_vectors(arena, model, batch, random, x, tuned ? *tuned : NULL) : XMC_OK;
+	return set_vectors(arena, model, batch, random, x, tuned ? *tuned : NULL);
 }
 
 xmc_status

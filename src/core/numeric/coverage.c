@@ -108,6 +108,7 @@ xmc_nothing_passes(xmc_coverage_state state)
 typedef struct counts
 {
 	int32_t		n_groups;		/* numbers of groups */
+	int32_t		groups;			/* with a unit */
 	int32_t    *all;			/* (n_groups) units */
 	int32_t    *passing;		/* (n_groups) units that pass */
 	int32_t    *right;			/* (n_groups) of these, those that are right */
@@ -130,7 +131,7 @@ count_all(xmc_ctx *ctx, int32_t n, const xmc_judged *unit, counts *c)
 	c->right = c->passing + c->n_groups;
 	for (int32_t k = 0; k < n; k++)
 	{
-		c->all[unit[k].group]++;
+		c->groups += c->all[unit[k].group]++ == 0;
 		XMC_TRY(xmc_spend(ctx, &work, 1));
 	}
 	return XMC_OK;
@@ -243,13 +244,10 @@ static xmc_status
 find(xmc_ctx *ctx, int32_t n, xmc_judged *unit, xmc_judged *scratch, double precision, counts *c, xmc_coverage *out)
 {
 	int32_t		passing;
-	int32_t		groups = 0;
 
 	XMC_TRY(xmc_sort(ctx, unit, scratch, (size_t) n, sizeof *unit, compare_judged));
 	XMC_TRY(count_all(ctx, n, unit, c));
-	for (int32_t g = 0; g < c->n_groups; g++)
-		groups += c->all[g] > 0;
-	XMC_TRY(find_passing(ctx, n, unit, precision, first_groups(groups, precision), c, &passing));
+	XMC_TRY(find_passing(ctx, n, unit, precision, first_groups(c->groups, precision), c, &passing));
 	/* The counts have gone on to the first threshold that failed. */
 	memset(c->passing, 0, 2 * sizeof(int32_t) * (size_t) c->n_groups);
 	c->passing_groups = 0;
@@ -259,7 +257,7 @@ find(xmc_ctx *ctx, int32_t n, xmc_judged *unit, xmc_judged *scratch, double prec
 	XMC_TRY(sum_up(ctx, c, out));
 	out->needed_groups = groups_for(0, precision);
 	out->threshold = passing > 0 ? (double) unit[passing - 1].confidence : INFINITY;
-	out->state = passing > 0 ? XMC_COVERAGE_REACHED : groups < out->needed_groups ? XMC_COVERAGE_TOO_FEW
+	out->state = passing > 0 ? XMC_COVERAGE_REACHED : c->groups < out->needed_groups ? XMC_COVERAGE_TOO_FEW
 		: XMC_COVERAGE_NOT_REACHED;
 	if (passing == 0)
 		out->share = xmc_nothing_passes(out->state);
@@ -294,15 +292,12 @@ static xmc_status
 find_alarm(xmc_ctx *ctx, int32_t n, xmc_judged *unit, xmc_judged *scratch, double precision, counts *c, double *threshold)
 {
 	int64_t		quiet;			/* the sum over groups of quiet_share */
-	int32_t		groups = 0;
 	int64_t		work = 0;
 
 	XMC_TRY(xmc_sort(ctx, unit, scratch, (size_t) n, sizeof *unit, compare_judged));
 	XMC_TRY(count_all(ctx, n, unit, c));
-	for (int32_t g = 0; g < c->n_groups; g++)
-		groups += c->all[g] > 0;
-	quiet = groups * (int64_t) FINE_UNIT;
-	if (!is_reached(groups, groups, precision))
+	quiet = c->groups * (int64_t) FINE_UNIT;
+	if (!is_reached(c->groups, c->groups, precision))
 		return XMC_OK;
 	for (int32_t k = 0; k < n; k++)
 	{
@@ -312,7 +307,7 @@ find_alarm(xmc_ctx *ctx, int32_t n, xmc_judged *unit, xmc_judged *scratch, doubl
 		XMC_TRY(xmc_spend(ctx, &work, 256));
 		/* any threshold above this unit will do, and none that the unit reaches */
 		*threshold = nextafterf(unit[k].confidence, INFINITY);
-		if (!is_reached((double) quiet / FINE_UNIT, groups, precision))
+		if (!is_reached((double) quiet / FINE_UNIT, c->groups, precision))
 			break;
 	}
 	return XMC_OK;

@@ -112,19 +112,26 @@ typedef struct group_check
 	double		found;			/* sum over documents of the share of pairs that are found when they are turned round */
 } group_check;
 
+/* The highest threshold at which a document is suspect when its order is right. */
+static float
+highest_alarm(const xmc_found_result *found)
+{
+	float		highest = -INFINITY;
+
+	for (int32_t k = 0; k < found->n_pairs; k++)
+		highest = fmaxf(highest, -found->log_odds[k]);
+	return highest;
+}
+
 static void
 check_document(const xmc_found_result *found, double threshold, group_check *to)
 {
-	int32_t		suspect = 0;
 	int32_t		turned = 0;
 
 	for (int32_t k = 0; k < found->n_pairs; k++)
-	{
-		suspect += found->log_odds[k] <= -threshold;
 		turned += found->log_odds[k] >= threshold;
-	}
 	to->documents++;
-	to->quiet += suspect == 0;
+	to->quiet += highest_alarm(found) < threshold;
 	to->found += (double) turned / found->n_pairs;
 }
 
@@ -158,7 +165,7 @@ check_groups(const selection *s, double threshold, group_check *group, double *s
 	return XMC_OK;
 }
 
-/* The documents; confidence: the highest threshold at which the document is suspect when its order is right. */
+/* The documents; confidence: highest_alarm. */
 static xmc_status
 gather_alarms(const selection *s, xmc_judged *unit, int32_t *n)
 {
@@ -166,14 +173,10 @@ gather_alarms(const selection *s, xmc_judged *unit, int32_t *n)
 	for (int32_t r = 0; r < s->model->results.n; r++)
 	{
 		xmc_found_result found;
-		float		highest = -INFINITY;
 
 		XMC_TRY(xmc_check_stop(s->ctx));
-		if (!read_row(s, r, &found))
-			continue;
-		for (int32_t k = 0; k < found.n_pairs; k++)
-			highest = fmaxf(highest, -found.log_odds[k]);
-		unit[(*n)++] = (xmc_judged) {.confidence = highest,.group = found.group};
+		if (read_row(s, r, &found))
+			unit[(*n)++] = (xmc_judged) {.confidence = highest_alarm(&found),.group = found.group};
 	}
 	return XMC_OK;
 }

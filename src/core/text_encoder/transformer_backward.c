@@ -12,7 +12,7 @@ typedef struct pass
 	const xmc_token_batch *batch;
 	int64_t		rows;
 	float	   *d_sum;			/* (R, d) */
-	float	   *d_branch;		/* (R, d) d_sum taken back through dropout */
+	float	   *d_branch;		/* (R, d) d_sum taken back through dropout; NULL: there is none */
 	float	   *d_hidden;		/* (R, feed_forward) */
 	float	   *d_attended;		/* (R, d) */
 	float	   *d_qkv;			/* (R, 3 d) */
@@ -32,7 +32,6 @@ begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token
 		if (batch->row_start[t + 1] - batch->row_start[t] > most)
 			most = batch->row_start[t + 1] - batch->row_start[t];
 	XMC_ARENA_FLOATS(p->d_sum, arena, rows * shape->dim);
-	XMC_ARENA_FLOATS(p->d_branch, arena, rows * shape->dim);
 	XMC_ARENA_FLOATS(p->d_hidden, arena, rows * shape->feed_forward);
 	XMC_ARENA_FLOATS(p->d_attended, arena, rows * shape->dim);
 	XMC_ARENA_FLOATS(p->d_qkv, arena, rows * 3 * shape->dim);
@@ -142,6 +141,8 @@ xmc_transformer_backward(xmc_arena *arena, const xmc_transformer *transformer, c
 	pass		p;
 
 	XMC_TRY(begin_pass(arena, transformer, batch, &p));
+	if (first < transformer->settings.shape.layers && state->layer[first].output_mask)
+		XMC_ARENA_FLOATS(p.d_branch, arena, p.rows * transformer->settings.shape.dim);
 	for (int32_t l = transformer->settings.shape.layers - 1; l >= first; l--)
 		XMC_TRY(layer_backward(&p, l, &state->layer[l], l == first, d_output, &grad[l], taker));
 	return XMC_OK;

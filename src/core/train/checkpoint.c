@@ -1,8 +1,8 @@
 /* checkpoint.c - see checkpoint.h */
 #include "train/checkpoint.h"
-#include "xmcoh/sentences.h"
 #include "train/additive_fit.h"
 #include "train/weak_labels.h"
+#include "xmcoh/sentences.h"
 
 #include <math.h>
 #include <string.h>

@@ -131,7 +131,7 @@ typedef struct xmc_trainer
 	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before its adapters learned */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
-	float	   *text_order;		/* (2^hash_bits) weights that the order of sentences taught (text_order.h); NULL: none did, or they are not yet needed */
+	float	   *text_order;		/* (2^hash_bits) weights that the order of sentences taught (text_order.h); NULL: none, or none yet */
 	double		text_factor;	/* of text_order in the sparse term */
 	xmc_random	random;
 	xmc_leader	leader;			/* of the network that is being trained in shards; else all zero */

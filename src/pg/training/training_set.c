@@ -250,10 +250,11 @@ add_sentences(Reading *reading, xmc_ctx *ctx, const SourceDocument *source)
 		int32		place = set->n_texts;
 		xmc_document document;
 
-		if (item->text == NULL || xmc_sentence_length(item->text, item->text_length) == item->text_length)
+		if (item->text == NULL || !xmc_has_sentences(item->text, item->text_length))
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		if (++reading->n_sentenced > XMC_MOST_TEXTS && place == XMC_MOST_TEXTS)
+		reading->n_sentenced++;
+		if (place == XMC_MOST_TEXTS)
 			place = (int32) xmc_random_below(&reading->sample, (uint32) Min(reading->n_sentenced, PG_INT32_MAX));
 		if (place >= XMC_MOST_TEXTS)
 			continue;
@@ -264,27 +265,13 @@ add_sentences(Reading *reading, xmc_ctx *ctx, const SourceDocument *source)
 	}
 }
 
-/* Appends a document that has approved pairs, or for which the pool has a place. */
+/* Appends a document with approved pairs, or one that can be guided and for which the pool has a place. */
 static void
-add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, bool pool)
+append_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, uint64 hash, bool pool)
 {
 	TrainingSet *set = reading->set;
-	uint64		hash = pool_hash(set, source->key);
-	MemoryContext caller;
 	xmc_document document;
 
-	bool		taught = source->approved || xmcoh_has_pairs(pairs, source->key);
-
-	caller = MemoryContextSwitchTo(reading->building);
-	if (set->text != NULL && (taught || pool))
-		add_sentences(reading, ctx, source);
-	pool = pool && reading->pool != NULL && !xmcoh_is_decided(pairs, source->key) && pool_takes(reading, hash);
-	if (!taught && !pool)
-	{
-		MemoryContextSwitchTo(caller);
-		MemoryContextReset(reading->building);
-		return;
-	}
 	xmcoh_texts_hold_place(reading->texts, source);
 	XMCOH_TRY(xmc_document_build(ctx, set->options, xmcoh_tokeniser(), source->n, source->item, &document), ctx);
 	document.group = xmcoh_source_group(source);
@@ -307,6 +294,21 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 		xmcoh_texts_add(reading->texts, source, xmcoh_documents_end(set->documents));
 		xmcoh_documents_append(set->documents, &document);
 	}
+}
+
+/* Takes what a document teaches: its texts, and, where it has approved pairs or the pool has a place for it, the document. */
+static void
+add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceDocument *source, bool pool)
+{
+	uint64		hash = pool_hash(reading->set, source->key);
+	bool		taught = source->approved || xmcoh_has_pairs(pairs, source->key);
+	MemoryContext caller = MemoryContextSwitchTo(reading->building);
+
+	if (reading->set->text != NULL && (taught || pool))
+		add_sentences(reading, ctx, source);
+	pool = pool && reading->pool != NULL && !xmcoh_is_decided(pairs, source->key) && pool_takes(reading, hash);
+	if (taught || pool)
+		append_document(reading, ctx, pairs, source, hash, pool);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(reading->building);
 }

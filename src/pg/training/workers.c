@@ -408,8 +408,8 @@ read_task(Member *member, int32 item, xmc_shard *shard, xmc_task *task)
 {
 	TaskQueue  *queue = member->queue;
 
-	*task = (xmc_task) {.kind = queue->kind,.items = queue->items,.uses_adapters = queue->uses_adapters,.shard = shard,.divisor = queue->divisor,
-		.update = queue->update,.document = member->pointer};
+	*task = (xmc_task) {.kind = queue->kind,.items = queue->items,.uses_adapters = queue->uses_adapters,.shard = shard,
+		.divisor = queue->divisor,.update = queue->update,.document = member->pointer};
 	if (task->kind == XMC_TASK_GRADIENT)
 	{
 		const QueuedShard *from = &queue->shard[item];

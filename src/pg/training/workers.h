@@ -4,8 +4,9 @@
  * Each network that is trained has one dynamic shared memory segment. The segment holds what the network's steps read and
  * write (xmcoh/shards.h) and a queue with the items of the present task. Each process takes the next item whenever it is
  * idle, so nothing waits for a process that starts late; the item of a process that dies is returned to the queue. All
- * processes map the same file of documents (document_file.h) and, where a text encoder is fine-tuned, its cache file. Without other processes, for want of worker slots or of
- * shared memory, the leader computes everything, with the same result.
+ * processes map the same file of documents (document_file.h) and, where a text encoder is fine-tuned, its cache file. Without
+ * other processes, for want of worker slots, of shared memory or of that cache file, the leader computes everything, with the same
+ * result.
  *
  * The other processes are connected to no database and read no catalog, so they delay neither DROP DATABASE nor vacuum.
  * They end when the leader says so or ends; pg_stat_activity shows them, and they may be terminated.
