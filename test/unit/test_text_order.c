@@ -1,6 +1,6 @@
 /*
  * What texts teach without labels: words that no approved document has are ordered as the sentences of texts are, but not where
- * texts contradict what is approved.
+ * texts contradict what is approved. An approved document has no part in the figures that it is measured by.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 #include "counting.h"
 #include "xmcoh/order.h"
 #include "xmcoh/random.h"
+#include "xmcoh/results.h"
 #include "xmcoh/scorer.h"
 #include "xmcoh/sentences.h"
 #include "xmcoh/train.h"
@@ -105,12 +106,26 @@ tear_down(void **state)
 }
 
 static void
+reverse_labels(xmc_document *document)
+{
+	for (int32_t p = 0; p < document->n_pairs; p++)
+	{
+		xmc_pair   *pair = &document->pair[p];
+		int32_t		before = pair->before;
+
+		pair->before = pair->after;
+		pair->after = before;
+	}
+}
+
+static xmc_train_report
 train(fixture *f, int32_t n_texts, xmc_model **model)
 {
 	const xmc_train_hooks hooks = {.n_texts = n_texts,.text = f->text};
 	xmc_train_report report;
 
 	assert_int_equal(xmc_train(&f->ctx, &f->options, DOCUMENTS, f->document, f->held_out, &hooks, model, &report), XMC_OK);
+	return report;
 }
 
 static double
@@ -154,6 +169,20 @@ test_learned(void **state)
 	xmc_model_free(&f->ctx, with);
 }
 
+/* Without folds the held-out documents weigh what texts teach. */
+static void
+test_without_folds(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+
+	f->options.folds = 0;
+	assert_int_equal(train(f, TEXTS, &model).folds, 0);
+	for (int kind = 0; kind < KINDS; kind++)
+		assert_true(tau_of_kind(f, model, kind) > 0.99);
+	xmc_model_free(&f->ctx, model);
+}
+
 /* Texts that contradict all approved documents have no weight. */
 static void
 test_contradicting(void **state)
@@ -162,17 +191,8 @@ test_contradicting(void **state)
 	xmc_model  *model;
 
 	for (int k = 0; k < TEXTS; k++)
-		for (int32_t p = 0; p < f->text[k].n_pairs; p++)
-		{
-			xmc_pair   *pair = &f->text[k].pair[p];
-			int32_t		before = pair->before;
-
-			if (k % KINDS != ONLY_TEXTS)
-			{
-				pair->before = pair->after;
-				pair->after = before;
-			}
-		}
+		if (k % KINDS != ONLY_TEXTS)
+			reverse_labels(&f->text[k]);
 	train(f, TEXTS, &model);
 	assert_true(tau_of_kind(f, model, FIRST) > 0.99);
 	assert_true(tau_of_kind(f, model, SECOND) > 0.99);
@@ -204,13 +224,41 @@ test_same(void **state)
 	xmc_release(&f->ctx, blob[1]);
 }
 
+/*
+ * The factor of what texts teach is chosen by all approved documents in the final model, but not in the one that measures a
+ * document: its labels the other way round are as improbable as they were probable.
+ */
+static void
+test_measured_apart(void **state)
+{
+	fixture    *f = *state;
+	xmc_found_result found[2];
+	xmc_model  *model[2];
+
+	for (int d = 1; d < DOCUMENTS; d += 3)	/* so many that the strongest penalty is the best, with one document more, too */
+		reverse_labels(&f->document[d]);
+	for (int k = 0; k < 2; k++)
+	{
+		assert_int_equal(train(f, TEXTS, &model[k]).new_groups.documents, DOCUMENTS);
+		assert_true(xmc_results_get(model[k], 0, &found[k]));
+		assert_int_equal(found[k].n_pairs, STEPS * (STEPS - 1) / 2);
+		reverse_labels(&f->document[0]);
+	}
+	for (int32_t p = 0; p < found[0].n_pairs; p++)
+		assert_true(found[0].log_odds[p] != 0 && found[0].log_odds[p] == -found[1].log_odds[p]);
+	xmc_model_free(&f->ctx, model[0]);
+	xmc_model_free(&f->ctx, model[1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_learned, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_without_folds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_contradicting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_same, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_measured_apart, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

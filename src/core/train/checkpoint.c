@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 11
+#define VERSION 12
 #define RESULT_VALUES ((int64_t) (sizeof(xmc_result) / sizeof(float)))
 
 xmc_status
@@ -248,7 +248,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &t->frozen_epochs, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", t->term_weight, XMC_TERMS));
-	XMC_TRY(xmc_stream_doubles(c, "the factor of texts", &t->text_factor, 1));
+	XMC_TRY(xmc_stream_doubles(c, "the weights of texts", t->text_weight, 2));
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
 	XMC_TRY(stream_report(c, t->report));

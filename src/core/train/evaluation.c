@@ -5,6 +5,7 @@
 #include "train/crossfit.h"
 #include "train/figures.h"
 #include "train/folds.h"
+#include "train/text_order.h"
 #include "train/weigh.h"
 #include "xmcoh/group_mean.h"
 
@@ -98,19 +99,27 @@ xmc_train_plan_evaluation(xmc_trainer *t)
 
 /* ---- models ---- */
 
-/* Trains a new model, t->model, on all documents but those of the folds j and k. */
+/*
+ * Trains a new model, t->model, on all documents but those of the folds j and k. What texts teach is not in it, since its weight in the
+ * final model is chosen by these folds, too: fit_weights adds it.
+ */
 static xmc_status
 train_without(xmc_trainer *t, int32_t j, int32_t k)
 {
 	const xmc_evaluation *e = &t->evaluation;
 	const xmc_document **train = xmc_arena_alloc(&t->run_arena, (size_t) e->labels.n_documents, sizeof *train);
+	double		by_texts = t->text_weight[1];
 	int32_t		n = 0;
+	xmc_status	status;
 
 	XMC_NEED(train, t->ctx);
 	for (int32_t f = 0; f < e->n_folds; f++)
 		for (int32_t d = e->start[f]; d < e->start[f + 1] && f != j && f != k; d++)
 			train[n++] = e->labels.document[d];
-	return xmc_train_terms_on(t, n, train);
+	t->text_weight[1] = 0;
+	status = xmc_train_terms_on(t, n, train);
+	t->text_weight[1] = by_texts;
+	return status;
 }
 
 /* The scores of fold j's pairs by a term of the model without the folds j and k. */
@@ -200,10 +209,19 @@ measure_inner(xmc_trainer *t, int32_t k, xmc_labels *l)
 	return XMC_OK;
 }
 
-/* Weighs and calibrates t->model, which was trained without fold k, by t->held_out, which are the inner scores. */
+/*
+ * Adds what texts teach to t->model, which was trained without fold k, weighs and calibrates it, all by t->held_out, which are the inner
+ * scores.
+ */
 static xmc_status
 fit_weights(xmc_trainer *t, int32_t k)
 {
+	if (t->has_term[XMC_TERM_SPARSE])
+	{
+		xmc_arena_reset(&t->term_arena);
+		XMC_TRY(xmc_train_weigh_texts(t, &t->held_out, t->held_out.term_s[XMC_TERM_SPARSE]));
+		xmc_train_add_texts(t);
+	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		XMC_TRY(xmc_train_weigh_terms(t, (xmc_modality) m, &t->held_out, false));
 	XMC_TRY(xmc_train_fit_fusion(t, &t->held_out));
@@ -217,6 +235,7 @@ weigh_without(xmc_trainer *t, int32_t k, const xmc_model *final)
 	xmc_labels	held_out = t->held_out;
 	xmc_labels	probes = t->probes;
 	double		term_weight[XMC_TERMS];
+	double		text_weight[2] = {t->text_weight[0], t->text_weight[1]};
 	xmc_status	status = inner_labels(t, k, &t->held_out);
 
 	memcpy(term_weight, t->term_weight, sizeof term_weight);
@@ -224,6 +243,7 @@ weigh_without(xmc_trainer *t, int32_t k, const xmc_model *final)
 	if (status == XMC_OK)
 		status = fit_weights(t, k);
 	memcpy(t->term_weight, term_weight, sizeof term_weight);
+	memcpy(t->text_weight, text_weight, sizeof text_weight);
 	t->probes = probes;
 	t->held_out = held_out;
 	memcpy(t->model->calibration.guided, final->calibration.guided, sizeof final->calibration.guided);

@@ -40,14 +40,13 @@ xmc_status
 xmc_train_fit_penalty(xmc_trainer *t, xmc_term term, int32_t step, double *loss)
 {
 	penalty_path path;
-	bool		adds_texts = term == XMC_TERM_SPARSE && t->text_factor > 0;
 
-	if (adds_texts)				/* the weights have texts in them that the fit would take for what labels say */
+	if (term == XMC_TERM_SPARSE && t->text_weight[1] > 0)	/* the weights have texts in them, which the fit would take for labels */
 		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
 	XMC_TRY(begin_path(t, term, &path));
 	XMC_TRY(fit_step(t, &path, step, loss));
 	xmc_arena_reset(&t->fit_arena);
-	if (adds_texts)
+	if (term == XMC_TERM_SPARSE)
 		xmc_train_add_texts(t);
 	return XMC_OK;
 }
@@ -89,36 +88,36 @@ score_folds(xmc_trainer *t, xmc_term term, const xmc_document **train, float *s,
 xmc_status
 xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 {
-	xmc_labels *l = &t->out_of_fold;
+	xmc_labels	l = t->out_of_fold;
 	const xmc_document **train;
 	float	   *s;				/* (penalties, pairs) */
 	double		least = 0;
-	int32_t		n;
 
 	*step = 0;
 	if (t->report->folds == 0 || t->progress.round > 0)
 		return XMC_OK;
 	train = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *train);
-	s = xmc_arena_zalloc(&t->term_arena, (size_t) l->n * (size_t) xmc_penalties(term), sizeof *s);
+	s = xmc_arena_zalloc(&t->term_arena, (size_t) l.n * (size_t) xmc_penalties(term), sizeof *s);
 	if (!train || !s)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	XMC_TRY(score_folds(t, term, train, s, &n));
+	XMC_TRY(score_folds(t, term, train, s, &l.n));
+	l.n_documents = t->n_approved;	/* the held-out ones come last */
 	t->train = t->approved;
 	t->n_train = t->n_approved;
 	for (int32_t k = 1; k <= xmc_penalties(term); k++)
 	{
-		const float *x = s + (int64_t) (k - 1) * l->n;
+		const float *x = s + (int64_t) (k - 1) * t->out_of_fold.n;
 		double		scale;
 		double		loss;
 		double		tau;
 
-		XMC_TRY(xmc_calibrate_scale(t->ctx, n, x, l->weight, xmc_labels_groups(l), &scale));
-		xmc_labels_evaluate(l, x, scale, &loss, &tau, NULL, NULL);
+		XMC_TRY(xmc_calibrate_scale(t->ctx, l.n, x, l.weight, xmc_labels_groups(&l), &scale));
+		xmc_labels_evaluate(&l, x, scale, &loss, &tau, NULL, NULL);
 		if (*step == 0 || loss < least)
 		{
 			*step = k;
 			least = loss;
 		}
 	}
-	return term == XMC_TERM_SPARSE ? xmc_train_weigh_texts(t, s + (int64_t) (*step - 1) * l->n, n) : XMC_OK;
+	return term == XMC_TERM_SPARSE ? xmc_train_weigh_texts(t, &l, s + (int64_t) (*step - 1) * t->out_of_fold.n) : XMC_OK;
 }

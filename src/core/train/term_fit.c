@@ -12,6 +12,7 @@
 #include "train/checkpoint.h"
 #include "train/epochs.h"
 #include "train/gradient.h"
+#include "train/text_order.h"
 #include "xmcoh/calibrate.h"
 
 #include <math.h>
@@ -241,6 +242,11 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 		return XMC_OK;
 	t->progress.phase = phase_name[term];
 	XMC_TRY(run_epochs(&fit, 0, &e));
+	if (term == XMC_TERM_SPARSE && t->progress.round == 0 && t->report->folds == 0)	/* else the folds have weighed the texts */
+	{
+		XMC_TRY(xmc_train_weigh_texts(t, t->validation, t->validation->term_s[term]));
+		xmc_train_add_texts(t);
+	}
 	if (t->progress.round == 0)
 	{
 		t->best_epoch[term] = e.best;

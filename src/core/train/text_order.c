@@ -39,34 +39,48 @@ xmc_train_learn_texts(xmc_trainer *t)
 	t->idf = xmc_arena_alloc(&t->run_arena, (size_t) 1 << t->options->hash_bits, sizeof(float));
 	XMC_NEED(t->idf, t->ctx);
 	XMC_TRY(xmc_idf(t->ctx, t->options, t->n_documents, t->document, t->idf));
-	return t->hooks.n_texts > 0 && t->report->folds > 0 ? fit_sentences(t) : XMC_OK;
+	return t->hooks.n_texts > 0 ? fit_sentences(t) : XMC_OK;
+}
+
+/* The scores of l's pairs by what texts teach alone. */
+static xmc_status
+score_by_texts(xmc_trainer *t, const xmc_labels *l, float *s)
+{
+	float	   *sparse = t->model->sparse;
+	xmc_status	status;
+
+	t->model->sparse = t->text_order;
+	status = xmc_train_score_term(t, l, XMC_TERM_SPARSE, s);
+	t->model->sparse = sparse;
+	return status;
 }
 
 xmc_status
-xmc_train_weigh_texts(xmc_trainer *t, const float *s, int32_t n)
+xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, float *s)
 {
-	xmc_labels	l = t->out_of_fold;
-	float	   *by_texts;		/* (n) */
+	float	   *by_texts;		/* (l->n) */
 	const float *score[2] = {s};
-	double		weight[2];
+	double	   *weight = t->text_weight;
 
+	weight[1] = 0;
 	if (!t->text_order)
 		return XMC_OK;
-	l.n = n;
-	l.n_documents = t->n_approved;
-	score[1] = by_texts = xmc_arena_alloc(&t->term_arena, (size_t) n, sizeof *by_texts);
+	score[1] = by_texts = xmc_arena_alloc(&t->term_arena, (size_t) l->n, sizeof *by_texts);
 	XMC_NEED(by_texts, t->ctx);
-	memcpy(t->model->sparse, t->text_order, sizeof(float) << t->options->hash_bits);
-	XMC_TRY(xmc_train_score_term(t, &l, XMC_TERM_SPARSE, by_texts));
-	XMC_TRY(xmc_model_renew_term(t->ctx, t->model, XMC_TERM_SPARSE));
-	XMC_TRY(xmc_train_weigh_scores(t, &l, 2, score, weight));
-	t->text_factor = weight[1] / (weight[0] > 0 ? weight[0] : 1);
+	XMC_TRY(score_by_texts(t, l, by_texts));
+	XMC_TRY(xmc_train_weigh_scores(t, l, 2, score, weight));
+	if (weight[1] == 0)
+		return XMC_OK;
+	for (int32_t r = 0; r < l->n; r++)
+		s[r] = (float) (weight[0] * s[r] + weight[1] * by_texts[r]);
 	return XMC_OK;
 }
 
 void
 xmc_train_add_texts(xmc_trainer *t)
 {
+	if (t->text_weight[1] == 0)
+		return;
 	for (int64_t k = 0; k < INT64_C(1) << t->options->hash_bits; k++)
-		t->model->sparse[k] += (float) (t->text_factor * t->text_order[k]);
+		t->model->sparse[k] = (float) (t->text_weight[0] * t->model->sparse[k] + t->text_weight[1] * t->text_order[k]);
 }

@@ -132,7 +132,7 @@ typedef struct xmc_trainer
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
 	float	   *text_order;		/* (2^hash_bits) weights that the order of sentences taught (text_order.h); NULL: none, or none yet */
-	double		text_factor;	/* of text_order in the sparse term */
+	double		text_weight[2]; /* of what labels and what texts teach in the sparse term; the second 0: labels alone */
 	xmc_random	random;
 	xmc_leader	leader;			/* of the network that is being trained in shards; else all zero */
 	xmc_train_hooks hooks;
