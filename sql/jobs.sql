@@ -120,7 +120,7 @@ COMMENT ON COLUMN xmcoh.training_round.selected_precision IS 'share of approved 
 COMMENT ON COLUMN xmcoh.training_round.pool_agreement IS 'share of pairs of these documents on which guide and pupil agree';
 COMMENT ON COLUMN xmcoh.training_round.loss_before IS 'loss of the pupil on held-out documents before the round';
 COMMENT ON COLUMN xmcoh.training_round.loss_after IS 'the same after the round';
-COMMENT ON COLUMN xmcoh.training_round.tau_before IS 'Kendall tau of the pupil on held-out documents before the round';
+COMMENT ON COLUMN xmcoh.training_round.tau_before IS 'Kendall tau of the pupil on held-out documents before the round, at epochs and with weights that these documents have not chosen';
 COMMENT ON COLUMN xmcoh.training_round.tau_after IS 'the same after the round';
 COMMENT ON COLUMN xmcoh.training_round.difference_low IS 'lower end of the bootstrap 95% interval of tau_after - tau_before';
 COMMENT ON COLUMN xmcoh.training_round.difference_high IS 'upper end of that interval';

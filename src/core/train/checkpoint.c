@@ -28,6 +28,8 @@ xmc_train_snapshot(xmc_trainer *t)
 
 	memcpy(snapshot.term_s, t->held_out.term_s, sizeof snapshot.term_s);
 	memcpy(snapshot.score, t->held_out.score, sizeof snapshot.score);
+	memcpy(snapshot.apart_term_s, t->apart.term_s, sizeof snapshot.apart_term_s);
+	memcpy(snapshot.apart_score, t->apart.score, sizeof snapshot.apart_score);
 	return snapshot;
 }
 
@@ -36,9 +38,15 @@ stream_snapshot(xmc_stream *c, xmc_trainer *t, const xmc_snapshot *snapshot)
 {
 	XMC_TRY(xmc_stream_floats(c, "the model", snapshot->values, t->model->n_parameters));
 	for (int p = 0; p < XMC_TERMS; p++)
+	{
 		XMC_TRY(xmc_stream_floats(c, "the scores of a term", snapshot->term_s[p], t->held_out.n));
+		XMC_TRY(xmc_stream_floats(c, "the scores of a term", snapshot->apart_term_s[p], t->apart.n));
+	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
 		XMC_TRY(xmc_stream_floats(c, "the scores of a modality", snapshot->score[m], t->held_out.n));
+		XMC_TRY(xmc_stream_floats(c, "the scores of a modality", snapshot->apart_score[m], t->apart.n));
+	}
 	XMC_TRY(xmc_stream_doubles(c, "the calibration", (double *) snapshot->calibration,
 							   sizeof(xmc_calibration) / sizeof(double)));
 	return xmc_stream_doubles(c, "the calibration", (double *) snapshot->known, sizeof(xmc_calibration) / sizeof(double));
@@ -183,7 +191,7 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(xmc_stream_bool(c, "the epochs without adapters", &e->is_tuning, xmc_has_adapters(t->model, e->term)));
 	if (e->is_tuning)
 		t->model->network[XMC_TEXT].uses_adapters = true;
-	XMC_TRY(XMC_STREAM_FIGURES(c, &e->best_loss));
+	XMC_TRY(XMC_STREAM_FIGURES(c, &e->best_loss, &t->apart_loss[0], &t->apart_loss[1]));
 	if (e->best > 0)
 		XMC_TRY(xmc_stream_floats(c, "the best epoch", e->best_values, e->n_values));
 	XMC_TRY(xmc_stream_integer(c, "the optimizer", &e->adamw.step, 0, INT64_MAX / 2));
@@ -374,7 +382,8 @@ load(xmc_trainer *t, int32_t stage, xmc_epochs *e)
 static int64_t
 bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 {
-	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1) +
+	int64_t		scores = ((int64_t) t->held_out.n + t->apart.n) * (XMC_TERMS + XMC_MODALITIES);
+	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1) + scores * (t->round ? 2 : 1) +
 		RESULT_VALUES * (int64_t) t->n_documents + t->n_labels;
 
 	for (int m = 0; t->round && m < XMC_MODALITIES; m++)

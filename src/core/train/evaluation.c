@@ -220,6 +220,7 @@ fit_weights(xmc_trainer *t, int32_t k)
 	{
 		xmc_arena_reset(&t->term_arena);
 		XMC_TRY(xmc_train_weigh_texts(t, &t->held_out, t->held_out.term_s[XMC_TERM_SPARSE]));
+		XMC_TRY(xmc_train_add_text_scores(t, &t->held_out, t->held_out.term_s[XMC_TERM_SPARSE]));
 		xmc_train_add_texts(t);
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
@@ -234,17 +235,19 @@ weigh_without(xmc_trainer *t, int32_t k, const xmc_model *final)
 {
 	xmc_labels	held_out = t->held_out;
 	xmc_labels	probes = t->probes;
+	int32_t		apart = t->apart.n;
 	double		term_weight[XMC_TERMS];
 	double		text_weight[2] = {t->text_weight[0], t->text_weight[1]};
 	xmc_status	status = inner_labels(t, k, &t->held_out);
 
 	memcpy(term_weight, t->term_weight, sizeof term_weight);
-	t->probes.n = 0;
+	t->probes.n = t->apart.n = 0;
 	if (status == XMC_OK)
 		status = fit_weights(t, k);
 	memcpy(t->term_weight, term_weight, sizeof term_weight);
 	memcpy(t->text_weight, text_weight, sizeof text_weight);
 	t->probes = probes;
+	t->apart.n = apart;
 	t->held_out = held_out;
 	memcpy(t->model->calibration.guided, final->calibration.guided, sizeof final->calibration.guided);
 	memcpy(t->model->calibration.cross_modal, final->calibration.cross_modal, sizeof final->calibration.cross_modal);

@@ -4,8 +4,7 @@
  * The guide is the modality with the lower loss on documents on which it was not trained: on the guides data an image
  * model as the guide of a text model only cost time. A round is kept unless a paired bootstrap over the held-out
  * groups shows a drop of tau, of the pupil alone or of both modalities together. Then the pupil is put back and the
- * rounds end. (The loss would not do: it has selected the best epoch of the terms before the rounds, and so is better
- * there than it should be.)
+ * rounds end. Before and after a round, documents are measured at epochs that they have not chosen (xmc_trainer.apart).
  */
 #include "train/rounds.h"
 #include "train/checkpoint.h"
@@ -26,6 +25,7 @@ round_init(xmc_trainer *t, xmc_round *r)
 {
 	size_t		pairs = (size_t) t->held_out.n;
 	xmc_snapshot *before = &r->before;
+	float	   *score;
 
 	before->values = xmc_arena_alloc(&t->run_arena, (size_t) t->model->n_parameters, sizeof(float));
 	before->calibration = xmc_arena_alloc(&t->run_arena, 1, sizeof *before->calibration);
@@ -33,15 +33,20 @@ round_init(xmc_trainer *t, xmc_round *r)
 	r->fused_tau = xmc_arena_alloc(&t->run_arena, (size_t) t->held_out.n_documents, sizeof(double));
 	if (!before->values || !before->calibration || !before->known || !r->fused_tau)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
+	/* All scores are one block. */
+	score = xmc_arena_alloc(&t->run_arena, pairs * 2 * (XMC_TERMS + XMC_MODALITIES), sizeof *score);
+	XMC_NEED(score, t->ctx);
 	for (int p = 0; p < XMC_TERMS; p++)
 	{
-		before->term_s[p] = xmc_arena_alloc(&t->run_arena, pairs, sizeof(float));
-		XMC_NEED(before->term_s[p], t->ctx);
+		before->term_s[p] = score;
+		before->apart_term_s[p] = score + pairs;
+		score += 2 * pairs;
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		before->score[m] = xmc_arena_alloc(&t->run_arena, pairs, sizeof(float));
-		XMC_NEED(before->score[m], t->ctx);
+		before->score[m] = score;
+		before->apart_score[m] = score + pairs;
+		score += 2 * pairs;
 	}
 	return XMC_OK;
 }
@@ -53,9 +58,15 @@ copy_snapshot(const xmc_trainer *t, const xmc_snapshot *from, const xmc_snapshot
 
 	memcpy(to->values, from->values, (size_t) t->model->n_parameters * sizeof(float));
 	for (int p = 0; p < XMC_TERMS; p++)
+	{
 		memcpy(to->term_s[p], from->term_s[p], pairs);
+		memcpy(to->apart_term_s[p], from->apart_term_s[p], pairs);
+	}
 	for (int m = 0; m < XMC_MODALITIES; m++)
+	{
 		memcpy(to->score[m], from->score[m], pairs);
+		memcpy(to->apart_score[m], from->apart_score[m], pairs);
+	}
 	*to->calibration = *from->calibration;
 	*to->known = *from->known;
 }
@@ -160,6 +171,16 @@ divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_documen
 	return n_validation ? xmc_labels_init(t, &r->validation, true) : XMC_OK;
 }
 
+/* The pupil's scores of the held-out documents, where other documents have chosen its epochs. */
+static void
+take_scores(xmc_trainer *t, xmc_modality pupil)
+{
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == pupil)
+			memcpy(t->apart.term_s[p], t->held_out.term_s[p], (size_t) t->apart.n * sizeof(float));
+	xmc_train_sum_terms(t, pupil, &t->apart);
+}
+
 /*
  * Trains the terms of the pupil from their initial values, on approved pairs and on the weak labels that are assigned to
  * this round and the rounds before. The best epochs and the scale of the pupil come from the validation documents where
@@ -194,7 +215,10 @@ train_pupil(xmc_trainer *t, xmc_round *r, int32_t round)
 		return xmc_checkpoint_missed(t);
 	/* All terms are scored: a training that was resumed has not scored the earlier ones. */
 	XMC_TRY(xmc_train_score_modality(t, r->pupil, validation));
-	return xmc_train_weigh_terms(t, r->pupil, validation, true);
+	XMC_TRY(xmc_train_weigh_terms(t, r->pupil, validation, true));
+	if (validation != &t->held_out)
+		take_scores(t, r->pupil);
+	return XMC_OK;
 }
 
 /* The share of pairs that two scores order alike, of the pairs that have both scores; NaN: there are none. */
@@ -232,8 +256,8 @@ fused_tau(xmc_trainer *t, double *tau)
 	double		mean_loss;
 	double		mean_tau;
 
-	xmc_train_fused_scores(t, &t->held_out, t->held_out.s);
-	xmc_labels_evaluate(&t->held_out, t->held_out.s, 1, &mean_loss, &mean_tau, NULL, tau);
+	xmc_train_fused_scores(t, &t->apart, t->apart.s);
+	xmc_labels_evaluate(&t->apart, t->apart.s, 1, &mean_loss, &mean_tau, NULL, tau);
 	return mean_tau;
 }
 
@@ -246,9 +270,9 @@ compare(xmc_trainer *t, double *after, const double *before, double *low, double
 {
 	xmc_interval difference;
 
-	for (int32_t d = 0; d < t->held_out.n_documents; d++)
+	for (int32_t d = 0; d < t->apart.n_documents; d++)
 		after[d] -= before[d];
-	XMC_TRY(xmc_labels_interval(t, &t->held_out, after, &difference));
+	XMC_TRY(xmc_labels_interval(t, &t->apart, after, &difference));
 	*low = difference.low;
 	*high = difference.high;
 	*lost = difference.high < 0;
@@ -302,7 +326,7 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	*report = (xmc_round_report){.round = round,.pupil = r->pupil,.weak = w->figures,
 		.documents = xmc_weak_labels_assigned(t, w, round),
 		.fused_tau_before = fused_tau(t, r->fused_tau),
-		.agreement_before = agreement(&t->held_out, t->held_out.score[XMC_TEXT], t->held_out.score[XMC_IMAGE])};
+		.agreement_before = agreement(&t->apart, t->apart.score[XMC_TEXT], t->apart.score[XMC_IMAGE])};
 	XMC_TRY(xmc_train_guided_tau(t, r->pupil, &report->guided_tau_before));
 	t->report->n_rounds++;
 	copy_snapshot(t, &now, &r->before);
@@ -343,25 +367,25 @@ static xmc_status
 evaluate_round(xmc_trainer *t, const xmc_round *r)
 {
 	xmc_round_report *report = &t->report->round[t->report->n_rounds - 1];
-	int32_t		n = t->held_out.n_documents;
+	int32_t		n = t->apart.n_documents;
 	double	   *before = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof(double));
 	double	   *after = xmc_arena_alloc(&t->run_arena, (size_t) n, sizeof(double));
-	const float *score = t->held_out.score[r->pupil];
+	const float *score = t->apart.score[r->pupil];
 	bool		pupil_lost;
 	bool		fused_lost;
 
 	if (!before || !after)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	xmc_labels_evaluate(&t->held_out, r->before.score[r->pupil], 1, &report->loss_before, &report->tau_before, NULL, before);
-	xmc_labels_evaluate(&t->held_out, score, 1, &report->loss_after, &report->tau_after, NULL, after);
+	xmc_labels_evaluate(&t->apart, r->before.apart_score[r->pupil], 1, &report->loss_before, &report->tau_before, NULL, before);
+	xmc_labels_evaluate(&t->apart, score, 1, &report->loss_after, &report->tau_after, NULL, after);
 	XMC_TRY(compare(t, after, before, &report->difference_low, &report->difference_high, &pupil_lost));
 	/* A pupil that is not worse alone may still repeat mistakes of its guide, which then count twice in the fused score. */
 	XMC_TRY(fuse_again(t, r));
 	report->fused_tau_after = fused_tau(t, after);
 	XMC_TRY(xmc_train_guided_tau(t, r->pupil, &report->guided_tau_after));
 	XMC_TRY(compare(t, after, r->fused_tau, &report->fused_low, &report->fused_high, &fused_lost));
-	report->flips = 1 - agreement(&t->held_out, r->before.score[r->pupil], score);
-	report->agreement_after = agreement(&t->held_out, t->held_out.score[XMC_TEXT], t->held_out.score[XMC_IMAGE]);
+	report->flips = 1 - agreement(&t->apart, r->before.apart_score[r->pupil], score);
+	report->agreement_after = agreement(&t->apart, t->apart.score[XMC_TEXT], t->apart.score[XMC_IMAGE]);
 	report->kept = !pupil_lost && !fused_lost;
 	if (pupil_lost)
 		t->report->rounds_end = XMC_ROUNDS_PUPIL_LOST;

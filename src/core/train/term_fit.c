@@ -39,6 +39,7 @@ typedef struct term_fit
 	int32_t		stage;
 	bool		is_refit;		/* no document is left to validate the term */
 	double		train_loss;		/* of the last epoch */
+	double	   *document_loss;	/* (held_out.n_documents) of the last epoch, for xmc_trainer.apart; NULL: not needed */
 } term_fit;
 
 /* Step size of AdamW. */
@@ -164,6 +165,41 @@ train_step(void *arg, xmc_epochs *e)
 	return train_epoch(fit->t, e, e->done + 1, &fit->train_loss);
 }
 
+/* The half of the held-out groups that document d belongs to. */
+static int
+half_of(const xmc_trainer *t, int32_t d)
+{
+	return t->apart.group[d] % 2;
+}
+
+/*
+ * Each half of the held-out groups chooses the epoch of the other one: keeps the scores of a half if the other one's loss is the lowest so
+ * far. loss (held_out.n_documents).
+ */
+static void
+keep_apart(xmc_trainer *t, xmc_term term, const double *loss)
+{
+	double		sum[2] = {0};
+	bool		is_least[2];
+
+	for (int32_t d = 0; d < t->apart.n_documents; d++)
+		sum[half_of(t, d)] += loss[d];
+	for (int h = 0; h < 2; h++)
+	{
+		is_least[h] = isfinite(sum[h]) && !(sum[h] >= t->apart_loss[h]);
+		if (is_least[h])
+			t->apart_loss[h] = sum[h];
+	}
+	for (int32_t d = 0, p = 0; d < t->apart.n_documents; d++)
+	{
+		int32_t		n = t->apart.document[d]->n_pairs;
+
+		if (is_least[1 - half_of(t, d)])
+			memcpy(t->apart.term_s[term] + p, t->held_out.s + p, (size_t) n * sizeof(float));
+		p += n;
+	}
+}
+
 /* The loss of scale * s, where the scale is fitted to the same pairs. */
 static xmc_status
 validate_step(void *arg, double *held_out_loss)
@@ -179,7 +215,9 @@ validate_step(void *arg, double *held_out_loss)
 	XMC_TRY(xmc_train_score_term(t, l, fit->term, l->s));
 	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->s, l->weight, xmc_labels_groups(l), &scale));
 	t->progress.train_loss = fit->train_loss;
-	xmc_labels_evaluate(l, l->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, NULL, NULL);
+	xmc_labels_evaluate(l, l->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, fit->document_loss, NULL);
+	if (fit->document_loss)
+		keep_apart(t, fit->term, fit->document_loss);
 	*held_out_loss = t->progress.held_out_loss;
 	return XMC_OK;
 }
@@ -219,6 +257,12 @@ run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, e));
+	if (t->apart.n > 0 && t->validation == &t->held_out)
+	{
+		fit->document_loss = xmc_arena_alloc(&t->term_arena, (size_t) t->held_out.n_documents, sizeof *fit->document_loss);
+		XMC_NEED(fit->document_loss, t->ctx);
+	}
+	t->apart_loss[0] = t->apart_loss[1] = NAN;
 	t->progress.modality = xmc_term_modality(term);
 	e->fixed = fixed;
 	e->frozen = t->frozen_epochs;
@@ -244,7 +288,9 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	XMC_TRY(run_epochs(&fit, 0, &e));
 	if (term == XMC_TERM_SPARSE && t->progress.round == 0 && t->report->folds == 0)	/* else the folds have weighed the texts */
 	{
-		XMC_TRY(xmc_train_weigh_texts(t, t->validation, t->validation->term_s[term]));
+		XMC_TRY(xmc_train_weigh_texts(t, &t->held_out, t->held_out.term_s[term]));
+		XMC_TRY(xmc_train_add_text_scores(t, &t->held_out, t->held_out.term_s[term]));
+		XMC_TRY(xmc_train_add_text_scores(t, &t->apart, t->apart.term_s[term]));
 		xmc_train_add_texts(t);
 	}
 	if (t->progress.round == 0)

@@ -42,37 +42,45 @@ xmc_train_learn_texts(xmc_trainer *t)
 	return t->hooks.n_texts > 0 ? fit_sentences(t) : XMC_OK;
 }
 
-/* The scores of l's pairs by what texts teach alone. */
+/* The scores of l's pairs by what texts teach alone: *s (l->n), in t->term_arena. */
 static xmc_status
-score_by_texts(xmc_trainer *t, const xmc_labels *l, float *s)
+score_by_texts(xmc_trainer *t, const xmc_labels *l, float **s)
 {
 	float	   *sparse = t->model->sparse;
 	xmc_status	status;
 
+	*s = xmc_arena_alloc(&t->term_arena, (size_t) l->n, sizeof **s);
+	XMC_NEED(*s, t->ctx);
 	t->model->sparse = t->text_order;
-	status = xmc_train_score_term(t, l, XMC_TERM_SPARSE, s);
+	status = xmc_train_score_term(t, l, XMC_TERM_SPARSE, *s);
 	t->model->sparse = sparse;
 	return status;
 }
 
 xmc_status
-xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, float *s)
+xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, const float *s)
 {
-	float	   *by_texts;		/* (l->n) */
 	const float *score[2] = {s};
-	double	   *weight = t->text_weight;
+	float	   *by_texts;
 
-	weight[1] = 0;
+	t->text_weight[1] = 0;
 	if (!t->text_order)
 		return XMC_OK;
-	score[1] = by_texts = xmc_arena_alloc(&t->term_arena, (size_t) l->n, sizeof *by_texts);
-	XMC_NEED(by_texts, t->ctx);
-	XMC_TRY(score_by_texts(t, l, by_texts));
-	XMC_TRY(xmc_train_weigh_scores(t, l, 2, score, weight));
-	if (weight[1] == 0)
+	XMC_TRY(score_by_texts(t, l, &by_texts));
+	score[1] = by_texts;
+	return xmc_train_weigh_scores(t, l, 2, score, t->text_weight);
+}
+
+xmc_status
+xmc_train_add_text_scores(xmc_trainer *t, const xmc_labels *l, float *s)
+{
+	float	   *by_texts;
+
+	if (t->text_weight[1] == 0 || l->n == 0)
 		return XMC_OK;
+	XMC_TRY(score_by_texts(t, l, &by_texts));
 	for (int32_t r = 0; r < l->n; r++)
-		s[r] = (float) (weight[0] * s[r] + weight[1] * by_texts[r]);
+		s[r] = (float) (t->text_weight[0] * s[r] + t->text_weight[1] * by_texts[r]);
 	return XMC_OK;
 }
 

@@ -243,6 +243,12 @@ run(xmc_trainer *t)
 
 	XMC_TRY(find_terms(t, &epochs));
 	XMC_TRY(xmc_labels_init(t, &t->held_out, false));
+	if (t->options->rounds > 0)
+	{
+		t->apart.n_documents = t->held_out.n_documents;
+		t->apart.document = t->held_out.document;
+		XMC_TRY(xmc_labels_init(t, &t->apart, false));
+	}
 	XMC_TRY(xmc_train_assign_folds(t));
 	XMC_TRY(xmc_train_plan_evaluation(t));
 	t->validation = &t->held_out;

@@ -59,6 +59,8 @@ typedef struct xmc_snapshot
 	float	   *values;			/* (n_parameters) */
 	float	   *term_s[XMC_TERMS];	/* (held_out.n) */
 	float	   *score[XMC_MODALITIES];	/* (held_out.n) */
+	float	   *apart_term_s[XMC_TERMS];	/* (apart.n) */
+	float	   *apart_score[XMC_MODALITIES];	/* (apart.n) */
 	xmc_calibration *calibration;
 	xmc_calibration *known;
 } xmc_snapshot;
@@ -109,6 +111,12 @@ typedef struct xmc_trainer
 	uint8_t    *pool_is_known;	/* (n_pool) 1: approved documents that are not held out have the document's group */
 	int32_t		n_pool_new;		/* documents of the pool that are not known in this sense */
 	xmc_labels	held_out;
+	/*
+	 * The held-out documents as rounds measure them, since a document that chooses is ordered better than others: each scored by terms at
+	 * the epochs that are best for the other half of the groups, and with weights that documents of the folds choose. n is 0 without rounds.
+	 */
+	xmc_labels	apart;
+	double		apart_loss[2];	/* the lowest of each half by the term that is being trained; NaN: none yet */
 	xmc_labels	out_of_fold;	/* all approved documents, each scored without training on it; n is 0 without folds */
 	xmc_labels *validation;		/* whose loss selects the best epoch: held_out, or the validation documents of a round */
 	int32_t		fold_start[XMC_MAX_FOLDS + 1];	/* (report->folds + 1) into out_of_fold; held-out ones follow */

@@ -69,6 +69,23 @@ fit_terms(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, 
 	return xmc_train_weigh_scores(t, l, k, score, weight);
 }
 
+/*
+ * The weights for t->apart: by documents of the folds alone, where l has these and the held-out ones behind them. Without folds they are
+ * `weight`, which many held-out documents have chosen.
+ */
+static xmc_status
+fit_terms_apart(xmc_trainer *t, const xmc_labels *l, int32_t k, const xmc_term *term, const double *weight, double *apart)
+{
+	xmc_labels	folds = *l;
+
+	memcpy(apart, weight, (size_t) k * sizeof *apart);
+	if (t->apart.n == 0 || l != &t->out_of_fold)
+		return XMC_OK;
+	folds.n -= t->held_out.n;
+	folds.n_documents -= t->held_out.n_documents;
+	return fit_terms(t, &folds, k, term, apart);
+}
+
 static double
 sum(int32_t k, const double *weight)
 {
@@ -86,6 +103,7 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	double	   *scale = &t->model->calibration.solo[modality];
 	xmc_term	term[XMC_CALIBRATE_MAX];
 	double		weight[XMC_CALIBRATE_MAX];
+	double		apart[XMC_CALIBRATE_MAX];
 	int32_t		k = 0;
 
 	/* The trained terms; the others are set to 0. */
@@ -113,6 +131,7 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 		if (t->probes.n > 0 && sum(k, weight) == 0)
 			XMC_TRY(fit_terms(t, &t->probes, k, term, weight));
 	}
+	XMC_TRY(fit_terms_apart(t, l, k, term, weight, apart));
 	/* The weights go into the parameters, so that the raw score is the plain sum of the terms. */
 	for (int32_t c = 0; c < k; c++)
 	{
@@ -128,27 +147,37 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 		}
 		for (int32_t r = 0; r < t->probes.n && !equally; r++)
 			t->probes.term_s[term[c]][r] *= (float) weight[c];
+		for (int32_t r = 0; r < t->apart.n; r++)
+			t->apart.term_s[term[c]][r] *= (float) apart[c];
 	}
 	/* Calibration: one scale of the sum. */
 	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, score, l->weight, xmc_labels_groups(l), scale));
+	xmc_train_sum_terms(t, modality, &t->apart);
 	for (int32_t r = 0; r < l->n; r++)
 		score[r] *= (float) *scale;
 	return l == &t->held_out ? XMC_OK : xmc_train_score_modality(t, modality, &t->held_out);
 }
 
-xmc_status
-xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
+void
+xmc_train_sum_terms(const xmc_trainer *t, xmc_modality modality, xmc_labels *l)
 {
 	double		scale = t->model->calibration.solo[modality];
 
-	memset(l->score[modality], 0, (size_t) l->n * sizeof(float));
+	for (int32_t r = 0; r < l->n; r++)
+		l->score[modality][r] = 0;
 	for (int p = 0; p < XMC_TERMS; p++)
 		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == modality)
-		{
-			XMC_TRY(xmc_train_score_term(t, l, (xmc_term) p, l->term_s[p]));
 			for (int32_t r = 0; r < l->n; r++)
 				l->score[modality][r] += (float) scale * l->term_s[p][r];
-		}
+}
+
+xmc_status
+xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l)
+{
+	for (int p = 0; p < XMC_TERMS; p++)
+		if (t->has_term[p] && xmc_term_modality((xmc_term) p) == modality)
+			XMC_TRY(xmc_train_score_term(t, l, (xmc_term) p, l->term_s[p]));
+	xmc_train_sum_terms(t, modality, l);
 	return XMC_OK;
 }
 

@@ -11,7 +11,7 @@
  * Weighs the terms of one modality by logistic regression on the pairs of `l`, shrunk towards equal weights of the
  * calibrated terms (numeric/group_calibrate.h). Multiplies the weights into the parameters (of the models of the folds too),
  * so that the raw score stays the plain sum of the terms, and calibrates it: sets calibration.solo and the scores of the
- * modality in `l` and in t->held_out. A term that could not be trained gets weight 0. `equally`: all others
+ * modality in `l`, in t->held_out and in t->apart. A term that could not be trained gets weight 0. `equally`: all others
  * count alike, each as it was calibrated alone.
  * Errors: as xmc_group_calibrate, xmc_train_score_term.
  */
@@ -19,6 +19,9 @@ extern xmc_status xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, x
 
 /* Multiplies the score of a term of a modality, by scaling the term's last linear step. */
 extern void xmc_train_scale_term(xmc_model *model, xmc_term term, double by);
+
+/* Sets the scores of a modality in l to the calibrated sum of those of its terms. */
+extern void xmc_train_sum_terms(const xmc_trainer *t, xmc_modality modality, xmc_labels *l);
 
 /* Sets the scores of a modality and of its terms in l by the model as it is. Errors: as xmc_train_score_term. */
 extern xmc_status xmc_train_score_modality(xmc_trainer *t, xmc_modality modality, xmc_labels *l);
