@@ -76,6 +76,7 @@ two_points_are_no_curve(void **state)
 	assert_true(fit(3, y, 1, 1, &law));
 	xmc_power_grid_init(5, sizes, &grid);
 	assert_false(xmc_fit_power_law(&grid, y, weight, 1, &law));
+	assert_true(isnan(xmc_power_law_at(&law, 1)));
 }
 
 /* ---- curves ---- */

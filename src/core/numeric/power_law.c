@@ -64,6 +64,7 @@ xmc_fit_power_law(const xmc_power_grid *grid, const double *y, const double *wei
 	double		best = INFINITY;
 	int32_t		points = 0;
 
+	*out = (xmc_power_law) {NAN, NAN, NAN, grid->unit};
 	for (int32_t i = 0; i < grid->n; i++)
 		points += weight[i] > 0;
 	for (int k = 0; k < XMC_EXPONENTS && points >= XMC_POWER_LAW_LEAST; k++)

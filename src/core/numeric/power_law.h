@@ -37,7 +37,8 @@ extern void xmc_power_grid_init(int32_t n, const double *x, xmc_power_grid *out)
 /*
  * Fits y (n), each with the weight 1 / variance; a point of weight 0 does not count. The exponent has the prior
  * ln c ~ N(ln 0.3, 0.5^2): few noisy points do not tell the exponent; of measured learning curves it is 0.07 to 0.5 (Hestness et al.).
- * `most`: an upper bound of y. Returns false, and no law, with fewer than XMC_POWER_LAW_LEAST points that count.
+ * `most`: an upper bound of y. Returns false, and a law of NaN, with fewer than XMC_POWER_LAW_LEAST
+ * points that count.
  */
 extern bool xmc_fit_power_law(const xmc_power_grid *grid, const double *y, const double *weight, double most, xmc_power_law *out);
 

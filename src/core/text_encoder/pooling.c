@@ -28,13 +28,13 @@ xmc_pool(xmc_ctx *ctx, const xmc_text_encoder_shape *shape, int64_t rows, const 
 		sum[k] /= used > 0 ? (double) used : 1;
 		squares += sum[k] * sum[k];
 	}
-	if (!isfinite(squares))
-		return xmc_fail(ctx, XMC_BAD_MODEL, "the encoder's vector of a text is not finite; its weights are damaged");
 	divisor = shape->normalised && squares > 0 ? sqrt(squares) : 1;
-	for (int64_t k = 0; k < d; k++)
-		out[k] = (float) (sum[k] / divisor);
 	if (length)
 		*length = divisor;
+	if (!isfinite(squares))
+		return xmc_fail(ctx, XMC_BAD_MODEL, "the encoder's vector of a text is not finite; its weights are damaged");
+	for (int64_t k = 0; k < d; k++)
+		out[k] = (float) (sum[k] / divisor);
 	return XMC_OK;
 }
 
