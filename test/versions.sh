@@ -79,6 +79,9 @@ check_version()
 	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log before=$failed kind passed bad skip rows
 
 	say "== PostgreSQL $version: ${SUITE[$version]}, $root; the log is ${log#"$ROOT/"}"
+	# Another clone may test in the same folder. The lock ends with the next version, or with this script.
+	exec 9>"$root.lock"
+	flock --nonblock 9 || { say "    waiting for another check-versions in this folder"; flock 9; }
 	if ! { make_root "${SUITE[$version]}" && copy_tree "$root"; } >"$log" 2>&1; then
 		tail -n 5 "$log" | sed 's/^/    /'
 		say "****  skipped: PostgreSQL $version. Its system cannot be made.  ****"
