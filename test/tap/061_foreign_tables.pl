@@ -52,14 +52,14 @@ my %aggregate = (
 	recover_order => q{xmcoh.recover_order('guides', step, words, picture)},
 	recover_order_by => q{xmcoh.recover_order('guides', step, words, picture, NULL, 'image')});
 sub query { my ($name, $table, $more) = @_; return "SELECT guide, $aggregate{$name} AS answer FROM $table " . ($more // '') . ' GROUP BY guide'; }
-sub plan { my ($query, $settings) = @_; return $node->safe_psql('caller', ($settings // '') . "; EXPLAIN (VERBOSE, COSTS OFF) $query"); }
+sub plan_of { my ($query, $settings) = @_; return $node->safe_psql('caller', ($settings // '') . "; EXPLAIN (VERBOSE, COSTS OFF) $query"); }
 sub answers { my ($database, $query) = @_; return $node->safe_psql($database, "SELECT * FROM ($query) AS q ORDER BY guide"); }
 
 # The plan must have one foreign scan, whose query computes the aggregate.
 sub is_pushed_down
 {
 	my ($query, $what, $settings) = @_;
-	my $plan = plan($query, $settings);
+	my $plan = plan_of($query, $settings);
 	like($plan, qr/^(Append\n.*|Sort\n.*)?(Async )?Foreign Scan.*Relations: Aggregate on .*Remote SQL: SELECT guide, xmcoh\.\w+\(/s, "$what: computed where the rows are");
 	unlike($plan, qr/(Group|Hash)Aggregate/, "$what: nothing is left to do here") or diag($plan);
 }
@@ -80,7 +80,7 @@ for my $name (sort keys %aggregate)
 	is_pushed_down(query($name, 'costly_whole'), "$name, use_remote_estimate, never analyzed, fdw_tuple_cost");
 }
 
-like(plan(q{SELECT xmcoh.coherence('guides', place, words, picture) FROM far_whole WHERE guide = 1007}), qr/^Foreign Scan\n.*Remote SQL: SELECT xmcoh\.coherence/s,
+like(plan_of(q{SELECT xmcoh.coherence('guides', place, words, picture) FROM far_whole WHERE guide = 1007}), qr/^Foreign Scan\n.*Remote SQL: SELECT xmcoh\.coherence/s,
 	'one document without GROUP BY');
 
 # ---- partitions ----
@@ -92,9 +92,9 @@ for my $name (sort keys %aggregate)
 	is($node->safe_psql('caller', "$by_partition; SELECT * FROM (" . query($name, 'part') . ') AS q ORDER BY guide'),
 		answers('postgres', query($name, 'whole')), "$name: the answers of both sides");
 }
-like(plan(query('coherence', 'part')), qr/Aggregate\n.*Append/s, 'without enable_partitionwise_aggregate the rows come here');
+like(plan_of(query('coherence', 'part')), qr/Aggregate\n.*Append/s, 'without enable_partitionwise_aggregate the rows come here');
 $node->safe_psql('caller', 'ALTER SERVER far OPTIONS (ADD async_capable \'true\'); ALTER SERVER second OPTIONS (ADD async_capable \'true\')');
-like(plan(query('coherence', 'part'), $by_partition), qr/Append\n.*Async Foreign Scan.*Aggregate on.*Async Foreign Scan.*Aggregate on/s,
+like(plan_of(query('coherence', 'part'), $by_partition), qr/Append\n.*Async Foreign Scan.*Aggregate on.*Async Foreign Scan.*Aggregate on/s,
 	'with async_capable both sides compute at the same time');
 
 # Local partitions are computed in parallel workers, each document in one of them; the low cost of the final functions must not change that.
@@ -107,11 +107,11 @@ is($node->safe_psql('postgres', "$parallel; $by_partition; SELECT * FROM (" . qu
 # ---- what is not computed there ----
 
 # A server without the option is sent no function of the extension, so the rows come here, where there is no such model.
-like(plan(query('coherence', 'plain_whole')), qr/Aggregate\n.*Foreign Scan/s, 'without extensions the rows come here');
+like(plan_of(query('coherence', 'plain_whole')), qr/Aggregate\n.*Foreign Scan/s, 'without extensions the rows come here');
 my ($status, $out, $err) = $node->psql('caller', query('coherence', 'plain_whole'));
 like($err, qr/model "guides" does not exist/, 'and meet no model');
 # A function that looks a model up by its name is STABLE, so postgres_fdw sends no such call.
-unlike(plan(q{SELECT xmcoh.precedes('guides', words, picture, 'pack', NULL) FROM far_whole}), qr/Remote SQL: .*precedes/, 'precedes is computed here');
+unlike(plan_of(q{SELECT xmcoh.precedes('guides', words, picture, 'pack', NULL) FROM far_whole}), qr/Remote SQL: .*precedes/, 'precedes is computed here');
 
 # A foreign table is a source like any other: the rows come here, to the model here.
 $node->safe_psql('caller', qq{
