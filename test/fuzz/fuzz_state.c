@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "../../src/pg/query/item.h"
+#include "../../src/pg/base/compat.h"
 #include "../../src/pg/base/portable.h"
 
 #include "base/utf8.h"
@@ -25,6 +26,15 @@
 #include "fuzz.h"
 
 #define MOST_ITEMS 256			/* the default of xmcoh.max_document_items */
+
+/* What PostgreSQL 16 has changed in the declarations of the server's functions below. */
+#if PG_VERSION_NUM >= 160000
+#define ANY_BYTES const void
+#define ASSERTION_TYPE
+#else
+#define ANY_BYTES const char
+#define ASSERTION_TYPE const char *type pg_attribute_unused(),
+#endif
 
 /* ---- memory: one context, freed after each input ---- */
 
@@ -176,9 +186,9 @@ refuse(const char *message)
 }
 
 void
-ExceptionalCondition(const char *condition, const char *type, const char *file, int line)
+ExceptionalCondition(const char *condition, ASSERTION_TYPE const char *file, int line)
 {
-	fprintf(stderr, "%s:%d: %s %s\n", file, line, type, condition);
+	fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, condition);
 	abort();
 }
 
@@ -261,7 +271,7 @@ enlargeStringInfo(StringInfo to, int needed)
 }
 
 void
-appendBinaryStringInfo(StringInfo to, const char *data, int length)
+appendBinaryStringInfo(StringInfo to, ANY_BYTES *data, int length)
 {
 	enlargeStringInfo(to, length);
 	memcpy(to->data + to->len, data, length);
@@ -270,7 +280,7 @@ appendBinaryStringInfo(StringInfo to, const char *data, int length)
 }
 
 void
-pq_sendbytes(StringInfo to, const char *data, int length)
+pq_sendbytes(StringInfo to, ANY_BYTES *data, int length)
 {
 	appendBinaryStringInfo(to, data, length);
 }
