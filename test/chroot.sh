@@ -39,13 +39,16 @@ chroot_make()
 inside()
 {
 	# pivot_root, because a process below chroot may not make the namespaces that some tests make. The folder may be on a file
-	# system without devices, so those are the machine's. The environment has the settings of pip and OpenBLAS.
+	# system without devices, so those are the machine's. The environment has the settings of pip and OpenBLAS; pip reaches its
+	# index by the certificates that the machine trusts.
 	# shellcheck disable=SC2016
 	unshare --mount --pid --ipc --fork --kill-child bash -c '
 		mount --bind "$1" "$1" && cd "$1" && mount -t proc proc proc && mount -t tmpfs -o mode=755 dev dev || exit 1
 		for device in null zero full random urandom tty; do : >dev/$device && mount --bind "/dev/$device" dev/$device || exit 1; done
 		mkdir dev/shm && mount -t tmpfs -o mode=1777 shm dev/shm && ln -s /proc/self/fd dev/fd || exit 1
 		cp -L /etc/resolv.conf /etc/hosts etc
+		bundle=etc/ssl/certs/ca-certificates.crt
+		[ ! -e $bundle ] || [ ! -e /$bundle ] || cp -L /$bundle $bundle
 		pivot_root . . && umount -l . && cd / || exit 1
 		shift
 		exec "$@"' inside "$1" /usr/bin/env -u TMPDIR -u PG_CONFIG -u PG_MAJOR HOME=/root LANG=C.UTF-8 \

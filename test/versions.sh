@@ -33,8 +33,10 @@ make_root()
 	mkdir -p "$root"
 	if [ "$1" = noble ]; then
 		# Ubuntu has pgTAP in universe. Its releases have one script, which a debootstrap that is older than the release has, too.
+		# PostgreSQL::Test of 16.2, which the release began with, leaves a newline at the end of what a session answers.
 		keys=$(ubuntu_keys "$CHROOTS/ubuntu-keyring") &&
-			chroot_make --components=main,universe --keyring="$keys" "$1" "$root" "$(mirror Ubuntu)" gutsy || return 1
+			chroot_make --components=main,universe --keyring="$keys" "$1" "$root" "$(mirror Ubuntu)" gutsy &&
+			sed -i 'p; s/ noble / noble-updates /' "$root/etc/apt/sources.list" || return 1
 	else
 		chroot_make "$1" "$root" "$(mirror Debian)" || return 1
 	fi
