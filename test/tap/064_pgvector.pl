@@ -12,6 +12,8 @@ my $share = `$ENV{PG_CONFIG} --sharedir`;
 chomp $share;
 plan skip_all => 'THE SERVER HAS NO pgvector: nothing was tested with its types (Debian 13: postgresql-17-pgvector)'
   if !-e "$share/extension/vector.control";
+plan skip_all => 'THE SERVER HAS A pgvector BEFORE 0.7, without halfvec and sparsevec: nothing was tested with its types (Ubuntu 24.04 has 0.6)'
+  if slurp_file("$share/extension/vector.control") =~ /^default_version = '0\.[0-6]\./m;
 
 my $node = new_cluster('vectors');
 value(q{CREATE EXTENSION vector;
