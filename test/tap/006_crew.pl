@@ -75,6 +75,31 @@ ok(no_files(), 'nothing is left of its file');
 set('temp_file_limit = -1');
 set("xmcoh.training_memory = '256MB'");
 
+# ---- texts of many sentences ----
+
+# The order of sentences is learned from 1,600 texts. Their documents take 8 MB, the other documents less than 1 MB.
+value(q{
+CREATE TABLE chapter AS SELECT d AS document, i AS step, d <= 40 AS approved,
+		(SELECT string_agg('turn part ' || (d * 131 + i * 37 + k * d) % 499 || ' by ' || (d + k * i) % 97 || ' degrees to the left. ', '' ORDER BY k)
+			FROM generate_series(1, 30) AS k) AS instruction
+	FROM generate_series(1, 200) AS d, generate_series(1, 8) AS i;
+SELECT xmcoh.create_model('chapters');
+SELECT xmcoh.attach_source('chapters', 'chapter', 'document', 'step', text => 'instruction', "position" => 'step', approved => 'approved')});
+my $of_texts = '{"epochs": 2, "pool_documents": 1, "evaluation_documents": 0}';
+($job, $state, $ample) = train($of_texts, 'chapters');
+is($state, 'succeeded', 'training with texts of many sentences');
+set("xmcoh.training_memory = '1MB'");
+($job, $state, $sparing) = train($of_texts, 'chapters');
+is($sparing, $ample, 'gives the same weights with less memory than the sentences take');
+set("xmcoh.training_memory = '256MB'");
+set('temp_file_limit = 4096');
+($job, $state) = train($of_texts, 'chapters');
+is($state, 'failed', 'more sentences than temp_file_limit: fails');
+like(job($job, 'message'), qr/^the training documents take more than temp_file_limit \(4096 kB\)\nHint: Raise temp_file_limit/,
+	'and says what to do');
+ok(no_files(), 'nothing is left of their file');
+set('temp_file_limit = -1');
+
 # ---- several processes ----
 
 my $gradient = "FROM pg_stat_activity WHERE backend_type = 'xmcoh gradient'";

@@ -27,8 +27,16 @@
 #define FAULT_BYTES ((int64) 64 * 1024)	/* what one page fault maps; for systems without /proc/self/statm */
 #define CALLS_A_TRIM 16
 
-/* The set whose file this process removes; NULL: none. */
-static Documents *owned = NULL;
+/* The sets of this process. */
+static Documents *sets = NULL;
+
+/* What this process has resident. */
+static struct
+{
+	int			statm;			/* /proc/self/statm; -1: not opened, or there is none */
+	int64		least;			/* the lowest resident size since the last trim: what is not of the documents */
+	int			calls;			/* of xmcoh_documents_maybe_trim */
+}			memory = {.statm = -1,.least = PG_INT64_MAX};
 
 /* ---- the end of a set ---- */
 
@@ -43,16 +51,26 @@ xmcoh_documents_forget_spilled(Documents *documents)
 static void
 release(Documents *documents)
 {
+	Documents **at = &sets;
+
+	while (*at != documents)
+	{
+		if (*at == NULL)
+			return;				/* released before */
+		at = &(*at)->next;
+	}
+	*at = documents->next;
 	xmcoh_mapping_end(&documents->mapping);
 	documents->map = NULL;
 	xmcoh_documents_forget_spilled(documents);
-	if (documents->statm >= 0)
-		(void) close(documents->statm);
-	documents->statm = -1;
-	if (owned == documents)
-	{
-		owned = NULL;
+	if (documents->is_owner)
 		FileSetDeleteAll(&documents->file.fileset);
+	if (sets == NULL)
+	{
+		if (memory.statm >= 0)
+			(void) close(memory.statm);
+		memory.statm = -1;
+		memory.least = PG_INT64_MAX;
 	}
 }
 
@@ -68,8 +86,8 @@ at_exit(int code, Datum arg)
 {
 	(void) code;
 	(void) arg;
-	if (owned != NULL)
-		release(owned);
+	while (sets != NULL)
+		release(sets);
 }
 
 static Documents *
@@ -79,10 +97,11 @@ make(const xmc_options *options)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	documents->options = options;
-	documents->statm = -1;
 	callback->func = at_reset;
 	callback->arg = documents;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	documents->next = sets;
+	sets = documents;
 	return documents;
 }
 
@@ -101,19 +120,23 @@ xmcoh_documents_create(const xmc_options *options)
 	}
 	documents->buffer = palloc(WRITE_BYTES);
 	FileSetInit(&documents->file.fileset);
-	owned = documents;
+	documents->is_owner = true;
 	documents->handle = FileSetCreate(&documents->file.fileset, FILE_NAME);
 	return documents;
 }
 
-/* ERROR if `more` bytes of temporary files exceed temp_file_limit. */
+/* ERROR if this process's temporary files and `more` bytes exceed temp_file_limit. */
 static void
-check_limit(const Documents *documents, Size more, const char *what, const char *way_out)
+check_limit(Size more, const char *what, const char *way_out)
 {
-	Size		size = documents->file.size + more;
+	Size		size = more;
 
-	for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
-		size += s->mapping.size;
+	for (const Documents *set = sets; set != NULL; set = set->next)
+	{
+		size += set->file.size;
+		for (const Spilled *s = set->spilled; s != NULL; s = s->next)
+			size += s->mapping.size;
+	}
 	if (temp_file_limit >= 0 && size > (Size) temp_file_limit * 1024)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -139,7 +162,7 @@ flush(Documents *documents)
 {
 	Size		written = 0;
 
-	check_limit(documents, documents->buffered, "the training documents", "attach a view with fewer documents");
+	check_limit(documents->buffered, "the training documents", "attach a view with fewer documents");
 	while (written < documents->buffered)
 	{
 		int			bytes;
@@ -191,7 +214,7 @@ xmcoh_documents_append(Documents *documents, const xmc_document *document)
 
 /* Bytes of files and of shared memory that this process has resident. */
 static int64
-resident(const Documents *documents)
+resident(void)
 {
 	char		line[128];
 	long long	shared;
@@ -199,7 +222,7 @@ resident(const Documents *documents)
 	struct rusage usage;
 
 	/* The third number of statm: resident pages of files and of shared memory. */
-	if (documents->statm >= 0 && (length = pread(documents->statm, line, sizeof line - 1, 0)) > 0)
+	if (memory.statm >= 0 && (length = pread(memory.statm, line, sizeof line - 1, 0)) > 0)
 	{
 		line[length] = '\0';
 		if (sscanf(line, "%*s %*s %lld", &shared) == 1)
@@ -225,8 +248,9 @@ map(Documents *documents, File handle)
 	if (documents->file.size > 0)
 		map_file(documents, handle, &documents->mapping, documents->file.size, PROT_READ, "training documents");
 	documents->map = documents->mapping.bytes;
-	documents->statm = BasicOpenFile("/proc/self/statm", O_RDONLY);
-	documents->resident_least = resident(documents);
+	if (memory.statm < 0)
+		memory.statm = BasicOpenFile("/proc/self/statm", O_RDONLY);
+	memory.least = Min(memory.least, resident());
 }
 
 void
@@ -248,7 +272,7 @@ xmcoh_documents_map(Documents *documents)
 		xmc_document_view(record, documents->options, &documents->document[d]);
 		record += xmc_document_flatten(&documents->document[d], documents->options, NULL);
 		CHECK_FOR_INTERRUPTS();
-		xmcoh_documents_maybe_trim(documents);
+		xmcoh_documents_maybe_trim();
 	}
 }
 
@@ -292,7 +316,7 @@ xmcoh_documents_spill(Documents *documents, Size size)
 	Spilled    *spilled = MemoryContextAlloc(GetMemoryChunkContext(documents), sizeof(Spilled));
 	File		handle;
 
-	check_limit(documents, size, "the training documents and the weak labels of the pool", "lower option pool_documents");
+	check_limit(size, "the training documents and the weak labels of the pool", "lower option pool_documents");
 	handle = FileSetCreate(&documents->file.fileset, SPILL_NAME);
 	/* Allocate all blocks now: a write to a mapped page without a block is a SIGBUS when the disk is full. */
 	for (Size at = 0; at < size;)
@@ -329,28 +353,33 @@ xmcoh_documents_view(const Documents *documents, uint64 offset, xmc_document *ou
 
 /* ---- memory ---- */
 
-void
-xmcoh_documents_trim(Documents *documents)
+/* The pages stay in the page cache while the kernel has room; the kernel writes changed pages to the file. */
+static void
+let_go(const Documents *documents)
 {
-	int64		now;
-
-	if (documents->map == NULL)
-		return;
-	now = resident(documents);
-	documents->resident_least = Min(documents->resident_least, now);
-	if (now - documents->resident_least > (int64) xmcoh_training_memory * 1024)
-	{
-		/* The pages stay in the page cache while the kernel has room; the kernel writes changed pages to the file. */
+	if (documents->map != NULL)
 		(void) madvise(unconstify(char *, documents->map), documents->file.size, MADV_DONTNEED);
-		for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
-			(void) madvise(s->mapping.bytes, s->mapping.size, MADV_DONTNEED);
-		documents->resident_least = resident(documents);
+	for (const Spilled *s = documents->spilled; s != NULL; s = s->next)
+		(void) madvise(s->mapping.bytes, s->mapping.size, MADV_DONTNEED);
+}
+
+void
+xmcoh_documents_trim(void)
+{
+	int64		now = resident();
+
+	memory.least = Min(memory.least, now);
+	if (now - memory.least > (int64) xmcoh_training_memory * 1024)
+	{
+		for (const Documents *set = sets; set != NULL; set = set->next)
+			let_go(set);
+		memory.least = resident();
 	}
 }
 
 void
-xmcoh_documents_maybe_trim(Documents *documents)
+xmcoh_documents_maybe_trim(void)
 {
-	if (++documents->calls % CALLS_A_TRIM == 0)
-		xmcoh_documents_trim(documents);
+	if (++memory.calls % CALLS_A_TRIM == 0)
+		xmcoh_documents_trim();
 }

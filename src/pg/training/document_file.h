@@ -1,8 +1,8 @@
 /*
- * document_file.h - the documents of a training run, in one temporary file that every process of the run maps read-only.
+ * document_file.h - a set of documents of a training run, in one temporary file that every process of the run maps read-only.
  *
  * There is one copy of the documents for all processes, whatever its size: the kernel reads pages when a process touches
- * them, and drops them when it needs the memory. Each process also unmaps its pages whenever they are more than
+ * them, and drops them when it needs the memory. Each process also unmaps the pages of all its sets whenever they are more than
  * xmcoh.training_memory. Weak labels of the pool lie in further files, which the process that made the set maps writable.
  *
  * The files are where temporary files are (temp_tablespaces) and count against temp_file_limit. They are removed with the
@@ -37,6 +37,8 @@ typedef struct Spilled
 
 typedef struct Documents
 {
+	struct Documents *next;		/* of this process's sets */
+	bool		is_owner;		/* this process removes the file */
 	DocumentsFile file;
 	const xmc_options *options;
 	int32		n;
@@ -47,9 +49,6 @@ typedef struct Documents
 	char	   *buffer;			/* not yet written; NULL when mapped */
 	Size		buffered;
 	File		handle;			/* while it is written */
-	int			statm;			/* /proc/self/statm; -1: there is none */
-	int64		resident_least; /* the lowest resident size since the last trim: what is not of the documents */
-	int			calls;			/* of xmcoh_documents_maybe_trim */
 } Documents;
 
 /*
@@ -59,8 +58,8 @@ typedef struct Documents
 extern Documents *xmcoh_documents_create(const xmc_options *options);
 
 /*
- * Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded by
- * temp_file_limit.
+ * Copies a document to the end of the file. ERROR: disk_full and other file errors; configuration_limit_exceeded when the files of
+ * all sets of the process exceed temp_file_limit.
  */
 extern void xmcoh_documents_append(Documents *documents, const xmc_document *document);
 
@@ -93,12 +92,12 @@ extern uint64 xmcoh_documents_offset(const Documents *documents, const xmc_docum
 extern void xmcoh_documents_view(const Documents *documents, uint64 offset, xmc_document *out);
 
 /*
- * Unmaps the pages of the files when they are more than xmcoh.training_memory. To be called after every few documents
- * that were read; takes a microsecond.
+ * Unmaps the pages of all sets of this process when they are more than xmcoh.training_memory. To be called after every few
+ * documents that were read; takes a microsecond.
  */
-extern void xmcoh_documents_trim(Documents *documents);
+extern void xmcoh_documents_trim(void);
 
 /* Trims at one call in 16. For a stop callback of the core, which is called far more often. */
-extern void xmcoh_documents_maybe_trim(Documents *documents);
+extern void xmcoh_documents_maybe_trim(void);
 
 #endif

@@ -201,7 +201,7 @@ write_vectors(const DocumentTexts *texts, Documents *documents, int64 first, int
 		xmcoh_documents_view(documents, waiting->offset, &document);
 		xmcoh_documents_write(documents, handle, (waiting->modality == XMC_TEXT ? document.text_embedding : document.image) +
 							  (Size) waiting->item * dim, vector + (Size) waiting->number * dim, sizeof(float) * dim);
-		xmcoh_documents_maybe_trim(documents);
+		xmcoh_documents_maybe_trim();
 	}
 	FileClose(handle);
 }

@@ -64,8 +64,9 @@ write_progress(Study *study, const char *phase, int64 done, int64 total)
 static bool
 on_stop(void *arg)
 {
+	(void) arg;
 	(void) xmcoh_stop(NULL);
-	xmcoh_documents_maybe_trim(((Study *) arg)->set.documents);
+	xmcoh_documents_maybe_trim();
 	return false;
 }
 
@@ -77,7 +78,7 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	double		share = progress->total > 0 ? Min(1.0, (double) progress->done / (double) progress->total) : 0;
 
 	CHECK_FOR_INTERRUPTS();
-	xmcoh_documents_trim(study->set.documents);
+	xmcoh_documents_trim();
 	write_progress(study, PHASE, study->done + (int64) (share * study->cell->size), study->total);
 	return XMC_OK;
 }

@@ -208,8 +208,9 @@ write_progress(Run *run)
 static bool
 on_stop(void *arg)
 {
+	(void) arg;
 	(void) xmcoh_stop(NULL);
-	xmcoh_documents_maybe_trim(((Run *) arg)->set.documents);
+	xmcoh_documents_maybe_trim();
 	return false;
 }
 
@@ -220,7 +221,7 @@ on_progress(void *arg, const xmc_train_progress *progress)
 	Run		   *run = arg;
 
 	CHECK_FOR_INTERRUPTS();
-	xmcoh_documents_trim(run->set.documents);
+	xmcoh_documents_trim();
 	run->progress = *progress;
 	if (progress->epoch_ended)
 		run->epoch[run->n_epochs++] = *progress;

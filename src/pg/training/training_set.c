@@ -50,8 +50,9 @@ typedef struct Reading
 	pairingheap *pool;			/* of PoolDocument; NULL: training has no use for a pool */
 	int32		n_pool;
 	DocumentTexts *texts;		/* to be encoded */
-	xmc_options sentence_options;
-	xmc_random	sample;			/* of the texts whose sentences are learned from */
+	Documents  *sentences;		/* texts as documents of their sentences; NULL: the model reads no words */
+	int32	   *text;			/* (set->n_texts) the sample: numbers in sentences */
+	xmc_random	sample;			/* decides which texts are in it */
 	int64		n_sentenced;	/* texts of several sentences, in the sample or not */
 	bool		all_sources;	/* the documents without approved pairs of all sources are read */
 	List	   *sources;		/* else: those of these relations */
@@ -219,23 +220,45 @@ group_name(Reading *reading, const SourceDocument *source, uint64 group, char *k
 /* ---- the order of sentences ----
  *
  * Each text with several sentences is kept as a document of them, at most XMC_MOST_TEXTS. Of more texts each has about the same
- * chance to be in the sample (Vitter 1985, algorithm R). The same texts in the same order give the same sample.
+ * chance to be in the sample (Vitter 1985, algorithm R). The same texts in the same order give the same sample. Documents that
+ * leave the sample again stay in the file, as those of the pool do.
  */
 
-/* Keeps a document in the set's memory, in place of the one at `place`, if there is one. */
+static void
+begin_sentences(Reading *reading)
+{
+	xmc_options *options = palloc(sizeof(xmc_options));
+
+	*options = xmc_sentence_options(reading->set->options);
+	reading->sentences = xmcoh_documents_create(options);
+	reading->text = palloc(XMC_MOST_TEXTS * sizeof(int32));
+	xmc_random_seed(&reading->sample, (uint64) options->seed + POOL_SEED);
+}
+
+/* Keeps a document in place of the one at `place` of the sample, if there is one. */
 static void
 keep_sentences(Reading *reading, const xmc_document *document, int32 place)
 {
-	TrainingSet *set = reading->set;
-	Size		size = xmc_document_flatten(document, &reading->sentence_options, NULL);
-	char	   *record = MemoryContextAllocHuge(reading->memory, size);
+	reading->text[place] = reading->sentences->n;
+	xmcoh_documents_append(reading->sentences, document);
+	reading->set->n_texts = Max(reading->set->n_texts, place + 1);
+}
 
-	(void) xmc_document_flatten(document, &reading->sentence_options, record);
-	if (place < set->n_texts)
-		pfree((void *) xmc_document_record(&set->text[place]));
-	else
-		set->n_texts++;
-	xmc_document_view(record, &reading->sentence_options, &set->text[place]);
+/* Maps the documents of sentences and gives the set those of the sample. */
+static void
+end_sentences(Reading *reading)
+{
+	TrainingSet *set = reading->set;
+	Documents  *sentences = reading->sentences;
+
+	xmcoh_documents_map(sentences);
+	set->text = MemoryContextAlloc(reading->memory, Max(set->n_texts, 1) * sizeof(xmc_document));
+	for (int32 k = 0; k < set->n_texts; k++)
+		set->text[k] = sentences->document[reading->text[k]];
+	pfree(sentences->document);
+	sentences->document = NULL;
+	sentences->n = 0;
+	pfree(reading->text);
 }
 
 /* The texts of a document, whose order nobody has to approve. */
@@ -304,7 +327,7 @@ add_document(Reading *reading, xmc_ctx *ctx, ApprovedPairs *pairs, const SourceD
 	bool		taught = source->approved || xmcoh_has_pairs(pairs, source->key);
 	MemoryContext caller = MemoryContextSwitchTo(reading->building);
 
-	if (reading->set->text != NULL && (taught || pool))
+	if (reading->sentences != NULL && (taught || pool))
 		add_sentences(reading, ctx, source);
 	pool = pool && reading->pool != NULL && !xmcoh_is_decided(pairs, source->key) && pool_takes(reading, hash);
 	if (taught || pool)
@@ -386,10 +409,6 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const 
 	reading.building = AllocSetContextCreate(reading.memory, "xmcoh document", ALLOCSET_DEFAULT_SIZES);
 	set->key = palloc(reading.capacity * sizeof(char *));
 	set->group = palloc(reading.capacity * sizeof(char *));
-	if (options->words)
-		set->text = palloc(XMC_MOST_TEXTS * sizeof(xmc_document));
-	reading.sentence_options = xmc_sentence_options(options);
-	xmc_random_seed(&reading.sample, (uint64) options->seed + POOL_SEED);
 	reading.groups = hash_create("xmcoh groups", FIRST_CAPACITY, &(HASHCTL) {
 								 .keysize = sizeof(uint64),.entrysize = sizeof(GroupName),.hcxt = reading.memory},
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -403,6 +422,8 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const 
 	worker_become_submitter(job);
 	spi = MemoryContextSwitchTo(reading.memory);
 	set->documents = xmcoh_documents_create(options);
+	if (options->words)
+		begin_sentences(&reading);
 	reading.texts = xmcoh_texts_create(options, encoder->id);
 	reading.pool = xmc_wants_pool(options) ? pairingheap_allocate(compare_pooled, NULL) : NULL;
 	MemoryContextSwitchTo(spi);
@@ -421,6 +442,8 @@ xmcoh_read_training_set(const WorkerJob *job, const xmc_options *options, const 
 	}
 	set->ignored_pairs = xmcoh_ignored_pairs(pairs);
 	set->stale_decisions = pairs->stale;
+	if (reading.sentences != NULL)
+		end_sentences(&reading);
 	xmcoh_documents_map(set->documents);
 	forget_pushed_out(set);
 	keep_given_groups(reading.memory, set);

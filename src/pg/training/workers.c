@@ -172,7 +172,7 @@ most_own_pairs(const Workers *workers, int32 batch_documents, int32 n, const xmc
 	{
 		pairs[d] = has_own_pairs(workers->documents, document[d]) ? document[d]->n_pairs : 0;
 		CHECK_FOR_INTERRUPTS();
-		xmcoh_documents_maybe_trim(workers->documents);
+		xmcoh_documents_maybe_trim();
 	}
 	qsort(pairs, n, sizeof(int32), compare_counts);
 	for (int32 d = 0; d < Min(n, batch_documents); d++)
@@ -307,7 +307,7 @@ workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 			if (status != XMC_OK)
 				return status;
 			finish(queue);
-			xmcoh_documents_trim(workers->documents);
+			xmcoh_documents_trim();
 		}
 		else
 			xmcoh_members_wait(&queue->table, is_done, SPINS);
@@ -398,7 +398,7 @@ on_stop(void *arg)
 	Member	   *member = arg;
 
 	CHECK_FOR_INTERRUPTS();
-	xmcoh_documents_maybe_trim(member->documents);
+	xmcoh_documents_maybe_trim();
 	return ((volatile TaskQueue *) member->queue)->table.over;
 }
 
@@ -476,7 +476,7 @@ work(Member *member, xmc_ctx *ctx)
 		XMCOH_TRY(status, ctx);
 		member->item = -1;
 		finish(queue);
-		xmcoh_documents_trim(member->documents);
+		xmcoh_documents_trim();
 	}
 }
 
