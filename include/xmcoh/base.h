@@ -99,7 +99,8 @@ extern xmc_status xmc_clear(xmc_ctx *ctx, void *pointer, size_t bytes);
 
 /*
  * Arena: scratch memory for one batch. xmc_arena_reset frees all allocations at once and keeps the blocks for reuse, so a
- * training loop calls the allocator only until its largest batch has been seen.
+ * training loop calls the allocator only until its largest batch has been seen. A larger batch replaces the blocks that are too
+ * small for it, so an arena holds about what its largest batch takes.
  */
 typedef struct xmc_arena
 {

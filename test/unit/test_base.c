@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "counting.h"
 #include "xmcoh/base.h"
 #include "xmcoh/random.h"
 
@@ -115,6 +116,36 @@ test_arena(void **state)
 	assert_null(arena.first);
 }
 
+/* Batches that become larger little by little leave nothing behind: the arena has no more blocks than the last one needs. */
+static void
+test_arena_of_growing_batches(void **state)
+{
+	counting	c;
+	xmc_ctx		ctx = counting_ctx(&c);
+	xmc_arena	arena;
+	long		calls;
+
+	(void) state;
+	xmc_arena_init(&arena, &ctx);
+	for (int batch = 0; batch <= 20; batch++)
+	{
+		xmc_arena_reset(&arena);
+		for (int k = 0; k < 4; k++)
+			memset(xmc_arena_alloc(&arena, ((size_t) 2 << 20) + (size_t) batch * 100000, 1), k, 100000);
+		assert_in_range(c.live, 4, 5);	/* the first block stays, though it is too small */
+	}
+	calls = c.calls;
+	for (int batch = 20; batch >= 0; batch--)	/* smaller ones find room */
+	{
+		xmc_arena_reset(&arena);
+		for (int k = 0; k < 4; k++)
+			assert_non_null(xmc_arena_alloc(&arena, ((size_t) 2 << 20) + (size_t) batch * 100000, 1));
+	}
+	assert_int_equal(c.calls, calls);
+	xmc_arena_free(&arena);
+	assert_int_equal(c.live, 0);
+}
+
 int
 main(void)
 {
@@ -124,6 +155,7 @@ main(void)
 		cmocka_unit_test(test_fail_keeps_message),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_arena_of_growing_batches),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

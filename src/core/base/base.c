@@ -124,6 +124,21 @@ new_block(xmc_ctx *ctx, size_t capacity)
 	return block;
 }
 
+/* Frees the blocks behind the current one, which are empty. */
+static void
+free_behind(xmc_arena *arena)
+{
+	xmc_arena_block **behind = arena->current ? &arena->current->next : &arena->first;
+
+	while (*behind)
+	{
+		xmc_arena_block *block = *behind;
+
+		*behind = block->next;
+		xmc_release(arena->ctx, block);
+	}
+}
+
 void *
 xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size)
 {
@@ -133,25 +148,23 @@ xmc_arena_alloc(xmc_arena *arena, size_t count, size_t size)
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
 		return NULL;
 
-	/* Find a block with enough room, from the current one on, or append a new block. */
+	/*
+	 * Find a block with enough room, from the current one on, or append a new block. A new one takes the place of those that were
+	 * too small: otherwise batches that become larger little by little would leave the blocks of all of them.
+	 */
 	bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t) (ARENA_ALIGN - 1);
 	while (block && block->capacity - block->used < bytes)
 		block = block->next;	/* blocks behind the current one are empty */
 	if (!block)
 	{
+		free_behind(arena);
 		block = new_block(arena->ctx, bytes > ARENA_BLOCK ? bytes : ARENA_BLOCK);
 		if (!block)
 			return NULL;
-		if (!arena->first)
-			arena->first = block;
+		if (arena->current)
+			arena->current->next = block;
 		else
-		{
-			xmc_arena_block *last = arena->current;
-
-			while (last->next)
-				last = last->next;
-			last->next = block;
-		}
+			arena->first = block;
 	}
 	arena->current = block;
 	block->used += bytes;
