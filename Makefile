@@ -257,6 +257,7 @@ build/unit/test_cron build/unit-asan/test_cron: src/pg/schedule/cron.c src/pg/sc
 build/unit/test_cron build/unit-asan/test_cron: TOOL_CFLAGS += -Isrc/pg
 # These tests compile a file of the core anew.
 build/unit/test_additive_fit build/unit-asan/test_additive_fit: src/core/train/additive_fit.c
+build/unit/test_tuned build/unit-asan/test_tuned: src/core/text_encoder/tuned.c
 build/unit/test_sgemm build/unit-asan/test_sgemm: src/core/numeric/sgemm.c
 build/unit/test_additive_fit build/unit-asan/test_additive_fit build/unit/test_sgemm build/unit-asan/test_sgemm: TOOL_CFLAGS += -fopenmp-simd
 # bench_train counts every matrix product of the core.

@@ -4,13 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "plain_transformer.h"
 #include "random_transformer.h"
 #include "text_encoder/pooling.h"
 #include "text_encoder/transformer_backward.h"
-#include "text_encoder/tuned.h"
+
+/* So little that the state of some layers is not kept of the few texts below, and that of all but the last one not of many texts. */
+#define KEPT_BYTES 30000
+#include "../../src/core/text_encoder/tuned.c"
 
 #define DIM 16
 #define LAYERS 3
@@ -127,7 +131,7 @@ check_backward(fixture *f, double dropout)
 	memcpy(d_output, f->weight, sizeof d_output);
 	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, &learning, pass), XMC_OK);
 	assert_true((pass->layer[2].output_mask != NULL) == (dropout > 0) && !pass->layer[0].output_mask);
-	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, pass, 1, d_output, grad.layer, NULL), XMC_OK);
+	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, &learning, pass, d_output, grad.layer, NULL), XMC_OK);
 	for (int32_t k = 0; k < n; k++)
 	{
 		const float *gradient = *slot[k].slot;
@@ -167,6 +171,82 @@ static void
 test_dropout(void **state)
 {
 	check_backward(*state, 0.3);
+}
+
+/* The gradient of all parameters, with the state kept of the layers from `kept` on; allocated. n: numbers. */
+static float *
+gradient_kept(fixture *f, int32_t kept, double dropout, size_t *n)
+{
+	const xmc_transformer_learning learning = {.kept = kept, .dropout = dropout, .seed = 9};
+	xmc_transformer grad = f->transformer;
+	xmc_encoder_tensor slot[XMC_ENCODER_MAX_TENSORS];
+	xmc_transformer_state *pass = xmc_arena_alloc(&f->arena, 1, sizeof *pass);
+	float		d_output[17 * DIM];
+	int32_t		tensors = xmc_encoder_tensors(&grad, slot);
+	float	   *all;
+
+	*n = 0;
+	for (int32_t k = 0; k < tensors; k++)
+		*n += (size_t) slot[k].n_values;
+	all = calloc(*n, sizeof *all);
+	*n = 0;
+	for (int32_t k = 0; k < tensors; k++)
+	{
+		*slot[k].slot = all + *n;
+		*n += (size_t) slot[k].n_values;
+	}
+	memcpy(d_output, f->weight, sizeof d_output);
+	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, &learning, pass), XMC_OK);
+	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, &learning, pass, d_output, grad.layer, NULL), XMC_OK);
+	return all;
+}
+
+/* The gradient is the same to the bit, whatever is computed once more. */
+static void
+test_computed_again(void **state)
+{
+	fixture    *f = *state;
+
+	for (int dropped = 0; dropped < 2; dropped++)
+	{
+		size_t		n;
+		float	   *all_kept = gradient_kept(f, 0, dropped * 0.3, &n);
+
+		for (int32_t kept = 1; kept <= LAYERS; kept++)
+		{
+			float	   *again = gradient_kept(f, kept, dropped * 0.3, &n);
+
+			assert_memory_equal(again, all_kept, n * sizeof *again);
+			free(again);
+		}
+		free(all_kept);
+	}
+}
+
+/* The number that decides what is kept is that of what is allocated, but for rounding to whole cache lines. */
+static void
+test_layer_bytes(void **state)
+{
+	fixture    *f = *state;
+
+	for (int dropped = 0; dropped < 2; dropped++)
+	{
+		size_t		used[2];
+
+		for (int32_t kept = 0; kept < 2; kept++)
+		{
+			const xmc_transformer_learning learning = {.kept = kept, .dropout = dropped * 0.3, .seed = 9};
+			xmc_transformer_state *pass;
+
+			xmc_arena_reset(&f->arena);
+			pass = xmc_arena_alloc(&f->arena, 1, sizeof *pass);
+			assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, &learning, pass), XMC_OK);
+			used[kept] = xmc_arena_here(&f->arena).used;
+		}
+		/* A layer that is not kept has its output alone. */
+		assert_in_range(used[0] - used[1] + sizeof(float) * 17 * DIM, xmc_transformer_layer_bytes(&f->transformer, &batch, dropped * 0.3),
+						xmc_transformer_layer_bytes(&f->transformer, &batch, dropped * 0.3) + 14 * 64);
+	}
 }
 
 /* ---- adapters ---- */
@@ -367,6 +447,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_backward, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dropout, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_computed_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_layer_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_adapters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_texts, set_up, tear_down),

@@ -18,6 +18,47 @@ typedef struct pass
 
 /* ---- memory ---- */
 
+/* The sizes and scratch of a pass. attends_alone: some layer is computed without its state. */
+static xmc_status
+begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+		   const xmc_transformer_learning *learning, bool attends_alone, pass *p)
+{
+	int64_t		scratch;
+
+	*p = (pass) {.arena = arena, .transformer = transformer, .batch = batch, .rows = batch->row_start[batch->n_texts]};
+	for (int32_t t = 0; t < batch->n_texts; t++)
+	{
+		int64_t		n = batch->row_start[t + 1] - batch->row_start[t];
+
+		p->most_rows = n > p->most_rows ? n : p->most_rows;
+		p->probabilities += transformer->settings.shape.heads * n * n;
+	}
+	p->dropout = learning ? learning->dropout : 0;
+	XMC_ARENA_FLOATS(p->sum, arena, p->rows * transformer->settings.shape.dim);
+	/* Dropout of probabilities needs a copy of all that a head has of a text. */
+	scratch = (p->most_rows < XMC_ATTENTION_ROWS || p->dropout > 0 ? p->most_rows : XMC_ATTENTION_ROWS) * p->most_rows;
+	if (attends_alone || p->dropout > 0)
+		XMC_ARENA_FLOATS(p->scratch, arena, scratch);
+	return XMC_OK;
+}
+
+int64_t
+xmc_transformer_layer_bytes(const xmc_transformer *transformer, const xmc_token_batch *batch, double dropout)
+{
+	const xmc_text_encoder_shape *shape = &transformer->settings.shape;
+	int64_t		rows = batch->row_start[batch->n_texts];
+	int64_t		probabilities = 0;
+
+	for (int32_t t = 0; t < batch->n_texts; t++)
+	{
+		int64_t		n = batch->row_start[t + 1] - batch->row_start[t];
+
+		probabilities += shape->heads * n * n;
+	}
+	return (int64_t) sizeof(float) * (rows * ((dropout > 0 ? 10 : 8) * (int64_t) shape->dim + 2 * (int64_t) shape->feed_forward + 2) +
+									  (dropout > 0 ? 2 : 1) * probabilities);
+}
+
 /* The arrays of one layer. */
 static xmc_status
 alloc_layer(const pass *p, bool keep, xmc_transformer_layer_state *layer)
@@ -179,45 +220,57 @@ xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, co
 {
 	int64_t		d = transformer->settings.shape.dim;
 	int32_t		layers = transformer->settings.shape.layers;
-	int32_t		first = learning ? learning->first : layers;	/* whose state is kept */
-	int64_t		scratch;
-	pass		p = {.arena = arena, .transformer = transformer, .batch = batch, .rows = batch->row_start[batch->n_texts]};
+	int32_t		first = learning ? learning->first : layers;
+	int32_t		kept = learning ? learning->kept : layers;
+	pass		p;
 	xmc_transformer_layer_state shared;
+	xmc_transformer_layer_state last;	/* of a layer that learns */
 
 	*state = (xmc_transformer_state){0};
-	for (int32_t t = 0; t < batch->n_texts; t++)
-	{
-		int64_t		n = batch->row_start[t + 1] - batch->row_start[t];
-
-		p.most_rows = n > p.most_rows ? n : p.most_rows;
-		p.probabilities += transformer->settings.shape.heads * n * n;
-	}
+	XMC_TRY(begin_pass(arena, transformer, batch, learning, first > 0, &p));
 	if (learning)
-	{
-		p.dropout = learning->dropout;
 		xmc_random_seed(&p.random, learning->seed);
-	}
-	XMC_ARENA_FLOATS(p.sum, arena, p.rows * d);
 	XMC_ARENA_FLOATS(state->embedded, arena, p.rows * d);
 	XMC_ARENA_FLOATS(state->inverse, arena, p.rows);
-	/* Dropout of probabilities needs a copy of all that a head has of a text. */
-	scratch = (p.most_rows < XMC_ATTENTION_ROWS || p.dropout > 0 ? p.most_rows : XMC_ATTENTION_ROWS) * p.most_rows;
-	if (first > 0 || p.dropout > 0)
-		XMC_ARENA_FLOATS(p.scratch, arena, scratch);
 	if (first > 0)
 		XMC_TRY(alloc_layer(&p, false, &shared));
+	if (first < layers)
+		XMC_TRY(alloc_layer(&p, true, &last));
 
 	XMC_TRY(embed(&p, state));
 	state->output = state->embedded;
 	for (int32_t l = 0; l < layers; l++)
 	{
-		if (l >= first)
-			XMC_TRY(alloc_layer(&p, true, &state->layer[l]));
-		else
+		if (l < first)
 			state->layer[l] = shared;
+		else if (l == layers - 1)
+			state->layer[l] = last;
+		else if (l < kept)
+		{
+			state->layer[l] = last;
+			XMC_ARENA_FLOATS(state->layer[l].output, arena, p.rows * d);
+		}
+		else
+			XMC_TRY(alloc_layer(&p, true, &state->layer[l]));
+		state->layer[l].random = p.random;
 		state->layer[l].input = state->output;
 		XMC_TRY(layer_forward(&p, &transformer->layer[l], &state->layer[l]));
 		state->output = state->layer[l].output;
 	}
+	return XMC_OK;
+}
+
+xmc_status
+xmc_transformer_again(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+					  const xmc_transformer_learning *learning, const xmc_transformer_state *state, int32_t l)
+{
+	xmc_transformer_layer_state layer = state->layer[l];
+	xmc_arena_mark mark = xmc_arena_here(arena);
+	pass		p;
+
+	XMC_TRY(begin_pass(arena, transformer, batch, learning, false, &p));
+	p.random = layer.random;
+	XMC_TRY(layer_forward(&p, &transformer->layer[l], &layer));
+	xmc_arena_return(arena, mark);
 	return XMC_OK;
 }

@@ -11,6 +11,8 @@
 
 #include "text_encoder/encoder_model.h"
 
+#include "xmcoh/random.h"
+
 typedef struct xmc_token_batch
 {
 	int32_t		n_texts;
@@ -22,17 +24,19 @@ typedef struct xmc_token_batch
 typedef struct xmc_transformer_learning
 {
 	int32_t		first;			/* the first of these layers */
+	int32_t		kept;			/* the first of them whose state is kept; that of the layers before it is computed once more */
 	double		dropout;		/* of attention probabilities, and of what attention and feed-forward network add to their input */
 	uint64_t	seed;			/* of the dropout: the same seed and batch give the same masks */
 } xmc_transformer_learning;
 
 /*
- * What the forward pass of a layer computes. R = rows of the batch, d = dim. Where a backward pass follows, the layer has
- * arrays of its own; else layers share them, probability is NULL, before is hidden, and normal1 and normal2 are middle
- * and output. A mask has the factors of the dropout; NULL: there is none.
+ * What the forward pass of a layer computes. R = rows of the batch, d = dim. A layer that learns and is kept has arrays of its own;
+ * one that learns and is not kept has those of the last layer, but its own output. Other layers share arrays, probability is NULL,
+ * before is hidden, and normal1 and normal2 are middle and output. A mask has the factors of the dropout; NULL: there is none.
  */
 typedef struct xmc_transformer_layer_state
 {
+	xmc_random	random;			/* of the dropout, as it was before the layer */
 	const float *input;			/* (R, d) */
 	float	   *qkv;			/* (R, 3 d) */
 	float	   *probability;	/* per text (heads, n, n), one text after the other */
@@ -73,5 +77,15 @@ xmc_step_rows(int64_t rows, int64_t r)
 extern xmc_status xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer,
 										  const xmc_token_batch *batch, const xmc_transformer_learning *learning,
 										  xmc_transformer_state *state);
+
+/* The bytes of the state of one layer that learns, where it is kept. */
+extern int64_t xmc_transformer_layer_bytes(const xmc_transformer *transformer, const xmc_token_batch *batch, double dropout);
+
+/*
+ * Computes the state of layer l once more, to the bit, after a forward pass that did not keep it. It takes the place of that of the
+ * layer that was computed or kept last. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ */
+extern xmc_status xmc_transformer_again(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+										const xmc_transformer_learning *learning, const xmc_transformer_state *state, int32_t l);
 
 #endif

@@ -135,15 +135,21 @@ layer_backward(const pass *p, int32_t l, const xmc_transformer_layer_state *laye
 
 xmc_status
 xmc_transformer_backward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
-						 const xmc_transformer_state *state, int32_t first, float *d_output, const xmc_layer *grad,
-						 const xmc_qkv_taker *taker)
+						 const xmc_transformer_learning *learning, const xmc_transformer_state *state, float *d_output,
+						 const xmc_layer *grad, const xmc_qkv_taker *taker)
 {
+	int32_t		first = learning->first;
+	int32_t		last = transformer->settings.shape.layers - 1;
 	pass		p;
 
 	XMC_TRY(begin_pass(arena, transformer, batch, &p));
 	if (first < transformer->settings.shape.layers && state->layer[first].output_mask)
 		XMC_ARENA_FLOATS(p.d_branch, arena, p.rows * transformer->settings.shape.dim);
-	for (int32_t l = transformer->settings.shape.layers - 1; l >= first; l--)
+	for (int32_t l = last; l >= first; l--)
+	{
+		if (l < learning->kept && l < last)
+			XMC_TRY(xmc_transformer_again(arena, transformer, batch, learning, state, l));
 		XMC_TRY(layer_backward(&p, l, &state->layer[l], l == first, d_output, &grad[l], taker));
+	}
 	return XMC_OK;
 }

@@ -18,12 +18,12 @@ typedef struct xmc_qkv_taker
 } xmc_qkv_taker;
 
 /*
- * state: of xmc_transformer_forward that learns the layers from `first` on. d_output (R, d), the gradient by the output of the last
- * layer, is overwritten. Adds to grad[l] of these layers l; grad has the transformer's layers. taker NULL: none. Errors:
+ * state: of xmc_transformer_forward with the same learning. d_output (R, d), the gradient by the output of the last layer, is
+ * overwritten. Adds to grad[l] of the layers l that learn; grad has the transformer's layers. taker NULL: none. Errors:
  * XMC_NO_MEMORY, XMC_STOPPED, those of the taker.
  */
 extern xmc_status xmc_transformer_backward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
-										   const xmc_transformer_state *state, int32_t first, float *d_output,
-										   const xmc_layer *grad, const xmc_qkv_taker *taker);
+										   const xmc_transformer_learning *learning, const xmc_transformer_state *state,
+										   float *d_output, const xmc_layer *grad, const xmc_qkv_taker *taker);
 
 #endif

@@ -6,7 +6,15 @@
 #include <string.h>
 
 #define FORWARD_TOKENS 2048		/* taken at a time: about 15 kB each for 384 numbers */
-#define LEARNING_TOKENS 512		/* about 160 kB each for 6 layers of 384 numbers */
+#define LEARNING_TOKENS 512		/* about 160 kB each for 6 layers of 384 numbers; a long text has more, for its attention */
+
+/*
+ * What the backward pass needs of the layers takes no more than that, as long as it is more than that of one layer, besides the layers'
+ * inputs. The state of other layers is computed once more, one layer at a time (Chen et al. 2016). A test compiles this file with less.
+ */
+#ifndef KEPT_BYTES
+#define KEPT_BYTES ((int64_t) 160 << 20)
+#endif
 
 struct xmc_tuned_pass
 {
@@ -57,6 +65,17 @@ part_of(const xmc_tuned_pass *p)
 	return (xmc_token_batch) {.n_texts = p->part_texts, .row_start = p->row_start, .token = p->batch.token + p->batch.row_start[p->part]};
 }
 
+/* The first layer whose state is kept, for the part. */
+static int32_t
+first_kept(const xmc_tuned_pass *p, const xmc_token_batch *part)
+{
+	int64_t		bytes = xmc_transformer_layer_bytes(&p->transformer, part, p->learning.dropout);
+	int64_t		layers = p->transformer.settings.shape.layers;
+	int64_t		kept = bytes > 0 ? KEPT_BYTES / bytes : layers;
+
+	return (int32_t) (kept < layers ? layers - kept : 0);
+}
+
 /* The forward pass of the texts from `first` on, at most so many tokens, which become the present part. */
 static xmc_status
 part_forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t first, int32_t tokens, bool learns)
@@ -69,6 +88,7 @@ part_forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t first, int32_t tokens,
 		p->row_start[t] = p->batch.row_start[first + t] - p->batch.row_start[first];
 	part = part_of(p);
 	p->learning.seed = p->seed + (uint64_t) first;
+	p->learning.kept = first_kept(p, &part);
 	return xmc_transformer_forward(arena, &p->transformer, &part, learns ? &p->learning : NULL, &p->state);
 }
 
@@ -160,7 +180,7 @@ part_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const 
 		XMC_TRY(xmc_pool(arena->ctx, shape, length_of_text, p->state.output + row * d, p->sum, y, &length));
 		xmc_pool_backward(shape, length_of_text, y, length, d_vector + t * d, dx + row * d);
 	}
-	return xmc_transformer_backward(arena, &p->transformer, &part, &p->state, p->learning.first, dx, untrained, &taker);
+	return xmc_transformer_backward(arena, &p->transformer, &part, &p->learning, &p->state, dx, untrained, &taker);
 }
 
 xmc_status
