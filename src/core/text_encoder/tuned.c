@@ -10,7 +10,8 @@
 
 /*
  * What the backward pass needs of the layers takes no more than that, as long as it is more than that of one layer, besides the layers'
- * inputs. The state of other layers is computed once more, one layer at a time (Chen et al. 2016). A test compiles this file with less.
+ * inputs. The state of other layers is computed once more, one layer at a time (Chen et al. 2016); and that of the last of several
+ * parts where it could not stay beside that of another one. A test compiles this file with less.
  */
 #ifndef KEPT_BYTES
 #define KEPT_BYTES ((int64_t) 160 << 20)
@@ -25,6 +26,7 @@ struct xmc_tuned_pass
 	uint64_t	seed;
 	int32_t		part;			/* the first text of the part whose state this is */
 	int32_t		part_texts;
+	bool		is_kept;		/* that state is in the arena when the backward pass begins */
 	int32_t    *row_start;		/* (texts + 1) of that part */
 	double	   *sum;			/* (dim) scratch */
 	xmc_transformer_state state;
@@ -65,15 +67,23 @@ part_of(const xmc_tuned_pass *p)
 	return (xmc_token_batch) {.n_texts = p->part_texts, .row_start = p->row_start, .token = p->batch.token + p->batch.row_start[p->part]};
 }
 
-/* The first layer whose state is kept, for the part. */
+/* The first layer whose state is kept, where that of one takes so many bytes. */
 static int32_t
-first_kept(const xmc_tuned_pass *p, const xmc_token_batch *part)
+first_kept(const xmc_tuned_pass *p, int64_t bytes)
 {
-	int64_t		bytes = xmc_transformer_layer_bytes(&p->transformer, part, p->learning.dropout);
 	int64_t		layers = p->transformer.settings.shape.layers;
 	int64_t		kept = bytes > 0 ? KEPT_BYTES / bytes : layers;
 
 	return (int32_t) (kept < layers ? layers - kept : 0);
+}
+
+/* Whether the state of the present part may stay while that of another one is computed. */
+static bool
+fits_twice(const xmc_tuned_pass *p, int64_t bytes)
+{
+	int32_t		first = p->learning.first > p->learning.kept ? p->learning.first : p->learning.kept;
+
+	return 2 * bytes * (p->transformer.settings.shape.layers - first) <= KEPT_BYTES;
 }
 
 /* The forward pass of the texts from `first` on, at most so many tokens, which become the present part. */
@@ -81,6 +91,7 @@ static xmc_status
 part_forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t first, int32_t tokens, bool learns)
 {
 	xmc_token_batch part;
+	int64_t		bytes;
 
 	p->part = first;
 	p->part_texts = texts_at_a_time(&p->batch, first, tokens);
@@ -88,11 +99,13 @@ part_forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t first, int32_t tokens,
 		p->row_start[t] = p->batch.row_start[first + t] - p->batch.row_start[first];
 	part = part_of(p);
 	p->learning.seed = p->seed + (uint64_t) first;
-	p->learning.kept = first_kept(p, &part);
+	bytes = xmc_transformer_layer_bytes(&p->transformer, &part, p->learning.dropout);
+	p->learning.kept = first_kept(p, bytes);
+	p->is_kept = p->part_texts == p->batch.n_texts || fits_twice(p, bytes);
 	return xmc_transformer_forward(arena, &p->transformer, &part, learns ? &p->learning : NULL, &p->state);
 }
 
-/* Vectors of all texts; the state of the last part stays in the arena. */
+/* Vectors of all texts; the state of the last part stays in the arena, if it is kept. */
 static xmc_status
 forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t tokens, bool learns, float *out)
 {
@@ -108,6 +121,8 @@ forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t tokens, bool learns, float 
 							 p->state.output + (int64_t) p->row_start[t] * shape->dim, p->sum,
 							 out + (int64_t) (first + t) * shape->dim, NULL));
 	}
+	if (!p->is_kept)
+		xmc_arena_return(arena, mark);
 	return XMC_OK;
 }
 
@@ -187,11 +202,13 @@ xmc_status
 xmc_tuned_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const xmc_adapter *grad)
 {
 	int64_t		d = p->transformer.settings.shape.dim;
-	int32_t		last = p->part;	/* its state is there */
+	int32_t		last = p->part;
 	xmc_arena_mark mark = xmc_arena_here(arena);
 
 	if (p->batch.n_texts == 0)
 		return XMC_OK;
+	if (!p->is_kept)
+		XMC_TRY(part_forward(arena, p, last, LEARNING_TOKENS, true));
 	XMC_TRY(part_backward(arena, p, d_vector + last * d, grad));
 	for (int32_t first = 0; first < last; first += p->part_texts)
 	{
