@@ -441,6 +441,103 @@ test_many_texts(void **state)
 	free(sum);
 }
 
+/* ---- memory ---- */
+
+typedef struct heap
+{
+	size_t		live;
+	size_t		most;
+} heap;
+
+#define HEAP_HEADER 64
+
+static void *
+heap_alloc(void *arg, size_t size)
+{
+	heap	   *h = arg;
+	char	   *block = malloc(HEAP_HEADER + size);
+
+	assert_non_null(block);
+	memcpy(block, &size, sizeof size);
+	h->live += size;
+	h->most = h->live > h->most ? h->live : h->most;
+	return block + HEAP_HEADER;
+}
+
+static void
+heap_release(void *arg, void *pointer)
+{
+	char	   *block = (char *) pointer - HEAP_HEADER;
+	size_t		size;
+
+	if (!pointer)
+		return;
+	memcpy(&size, block, sizeof size);
+	((heap *) arg)->live -= size;
+	free(block);
+}
+
+/* The most bytes that a forward and a backward pass of n texts allocate, one more token in each text; the last has MOST_TOKENS. */
+static size_t
+most_memory(const xmc_transformer *transformer, const xmc_adapters *adapters, const xmc_adapter *grad, int32_t n)
+{
+	enum
+	{
+		MANY = 40
+	};
+	static int32_t tokens[MANY * MOST_TOKENS];
+	int32_t		start[MANY + 1] = {0};
+	float		vector[MANY * DIM];
+	heap		h = {0};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	xmc_arena	arena;
+	xmc_tuned_pass *p;
+
+	ctx.alloc = heap_alloc;
+	ctx.release = heap_release;
+	ctx.arg = &h;
+	xmc_arena_init(&arena, &ctx);
+	for (int32_t t = 0; t < n; t++)
+		start[t + 1] = start[t] + MOST_TOKENS - n + 1 + t;
+	for (int32_t k = 0; k < start[n]; k++)
+		tokens[k] = k % VOCABULARY;
+	assert_int_equal(xmc_tuned_forward(&arena, transformer, adapters, &(xmc_token_batch) {n, start, tokens}, 0.3, 7, vector, &p), XMC_OK);
+	assert_int_equal(xmc_tuned_backward(&arena, p, vector, grad), XMC_OK);
+	xmc_arena_free(&arena);
+	assert_int_equal(h.live, 0);
+	return h.most;
+}
+
+/* A minibatch takes less than twice the memory of its longest text, however many texts it has, and so does one with many layers. */
+static void
+test_memory(void **state)
+{
+	enum
+	{
+		MOST_LAYERS = 12, HEADS = 8
+	};
+	size_t		most[2];
+
+	(void) state;
+	for (int deep = 0; deep < 2; deep++)
+	{
+		int			layers = deep ? MOST_LAYERS : 2;
+		float	   *values = calloc((size_t) (2 * layers * 4 * RANK * DIM), sizeof *values);
+		xmc_adapter adapter[2 * MOST_LAYERS];
+		xmc_adapters adapters = {.n = layers, .rank = RANK, .layer = adapter};
+		xmc_transformer transformer;
+		float	   *memory;
+
+		make_transformer(DIM, HEADS, 24, layers, &transformer, &memory);
+		place_adapters(2 * layers, adapter, values);
+		most[deep] = most_memory(&transformer, &adapters, adapter + layers, 1);
+		assert_true(most_memory(&transformer, &adapters, adapter + layers, 40) < 2 * most[deep]);
+		free(memory);
+		free(values);
+	}
+	assert_true(most[1] < 2 * most[0]);
+}
+
 int
 main(void)
 {
@@ -452,6 +549,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_adapters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_texts, set_up, tear_down),
+		cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
