@@ -381,6 +381,19 @@ guides_train(xmc_ctx *ctx, xmc_options *options, const guides *all, guides_split
 	return model;
 }
 
+/* The tau of the fused order of a guide. */
+static inline double
+guides_tau_of(xmc_ctx *ctx, const xmc_model *model, const guide *of, uint64_t seed)
+{
+	xmc_scores	scores;
+	double		tau;
+
+	GUIDES_TRY(ctx, xmc_score_documents(ctx, model, 1, &of->document, &scores));
+	GUIDES_TRY(ctx, xmc_decoded_tau(ctx, &of->document, scores.score[XMC_SCORE_FUSED], seed, &tau));
+	xmc_scores_free(ctx, &scores);
+	return tau;
+}
+
 /* The mean tau of the fused orders of guides. */
 static inline double
 guides_tau(xmc_ctx *ctx, const guides *all, const xmc_model *model, int32_t n, const int32_t *number)
@@ -388,16 +401,7 @@ guides_tau(xmc_ctx *ctx, const guides *all, const xmc_model *model, int32_t n, c
 	double		sum = 0;
 
 	for (int32_t k = 0; k < n; k++)
-	{
-		const xmc_document *document = &all->guide[number[k]].document;
-		xmc_scores	scores;
-		double		tau;
-
-		GUIDES_TRY(ctx, xmc_score_documents(ctx, model, 1, document, &scores));
-		GUIDES_TRY(ctx, xmc_decoded_tau(ctx, document, scores.score[XMC_SCORE_FUSED], (uint64_t) k, &tau));
-		xmc_scores_free(ctx, &scores);
-		sum += tau;
-	}
+		sum += guides_tau_of(ctx, model, &all->guide[number[k]], (uint64_t) k);
 	return sum / n;
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # quality.sh - what each part of the method contributes, on real guides: `make quality`, GUIDES=folder as for guides.sh. Prints tables
-# and writes them to doc/quality.md, followed by the text of test/bench/quality_notes.md.
+# and writes them to doc/quality.md, whose text from "What this says" on stays.
 #   FOLDS=5                   number of the five folds of each split (by document, by repository) that are tested
 #   SEEDS=3                   samples of approved documents
 #   SIZES="25 100 200 500 all"   approved documents
@@ -127,7 +127,7 @@ for part in $PARTS; do "measure_$part" >"$WORK/$part"; done
 			kept "$part"
 		fi
 	done
-	cat "$ROOT/test/bench/quality_notes.md"
+	sed -n '/^## What this says/,$p' "$document"
 } | cat -s >"$WORK/quality.md"
 for part in $PARTS; do cat -s "$WORK/$part"; done
 say "Elapsed $((SECONDS - started)) s."
