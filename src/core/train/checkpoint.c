@@ -203,6 +203,20 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	return stream_order(c, t, e->n_train, e->train);
 }
 
+/* What has chosen epochs and penalties so far. */
+static xmc_status
+stream_choices(xmc_stream *c, xmc_trainer *t)
+{
+	for (int p = 0; p < XMC_TERMS; p++)
+	{
+		xmc_choice *choice = &t->choice[p];
+
+		XMC_TRY(xmc_stream_int32(c, "the losses of epochs", &choice->epochs, 0, choice->most));
+		XMC_TRY(xmc_stream_floats(c, "the losses of epochs", choice->loss, (int64_t) choice->epochs * choice->n));
+	}
+	return XMC_OK;
+}
+
 /* What was measured of n documents. The record is checked before it is stored (xmc_results_check). */
 static xmc_status
 stream_results(xmc_stream *c, xmc_result *result, int32_t n)
@@ -255,6 +269,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &t->frozen_epochs, 0, most_epochs(t)));
+	XMC_TRY(stream_choices(c, t));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", t->term_weight, XMC_TERMS));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of texts", t->text_weight, 2));
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
@@ -388,6 +403,8 @@ bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 
 	for (int m = 0; t->round && m < XMC_MODALITIES; m++)
 		values += t->round->weak[m].n_pairs;
+	for (int p = 0; p < XMC_TERMS; p++)
+		values += (int64_t) t->choice[p].epochs * t->choice[p].n;
 	if (e)
 		values += e->n_values + 3 * e->adamw.n + (int64_t) e->hashed.rows * e->hashed.width;
 	if (t->evaluation.n_folds > 0)

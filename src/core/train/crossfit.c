@@ -7,7 +7,7 @@
 #include <string.h>
 
 xmc_status
-xmc_train_terms_on(xmc_trainer *t, int32_t n, const xmc_document **train)
+xmc_train_terms_on(xmc_trainer *t, int32_t n, const xmc_document **train, const int32_t *epochs)
 {
 	const float *mention_idf = t->model->mention_idf;
 	xmc_model  *model;
@@ -24,7 +24,7 @@ xmc_train_terms_on(xmc_trainer *t, int32_t n, const xmc_document **train)
 		memcpy(model->mention_idf, mention_idf, XMC_MENTION_WORDS * sizeof *mention_idf);
 	for (int p = 0; p < XMC_TERMS; p++)
 		if (t->has_term[p])
-			XMC_TRY(xmc_train_term_for_epochs(t, (xmc_term) p, t->best_epoch[p]));
+			XMC_TRY(xmc_train_term_for_epochs(t, (xmc_term) p, epochs[p]));
 	return XMC_OK;
 }
 
@@ -40,7 +40,7 @@ train_fold(xmc_trainer *t, int32_t f, const xmc_labels *fold, int32_t pair, cons
 	xmc_status	status;
 
 	XMC_NEED(train, t->ctx);
-	status = xmc_train_terms_on(t, xmc_fold_teaches(t, f, false, train), train);
+	status = xmc_train_terms_on(t, xmc_fold_teaches(t, f, false, train), train, t->best_epoch);
 	if (t->model != model)
 	{
 		t->fold[f] = t->model;

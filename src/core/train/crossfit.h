@@ -15,10 +15,10 @@
 extern xmc_status xmc_train_crossfit(xmc_trainer *t);
 
 /*
- * Makes a new model, which becomes t->model, and trains its terms on n documents for the epochs, or with the penalties, that
- * were best. The caller frees it, also after an error, if t->model has changed. Errors: as xmc_train.
+ * Makes a new model, which becomes t->model, and trains its terms on n documents for the given epochs, or with these penalties
+ * (XMC_TERMS). The caller frees it, also after an error, if t->model has changed. Errors: as xmc_train.
  */
-extern xmc_status xmc_train_terms_on(xmc_trainer *t, int32_t n, const xmc_document **train);
+extern xmc_status xmc_train_terms_on(xmc_trainer *t, int32_t n, const xmc_document **train, const int32_t *epochs);
 
 /* Frees the models of the folds. */
 extern void xmc_train_free_folds(xmc_trainer *t);

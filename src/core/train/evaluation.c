@@ -1,6 +1,7 @@
 /* evaluation.c - see evaluation.h */
 #include "train/evaluation.h"
 #include "train/checkpoint.h"
+#include "train/choice.h"
 #include "train/cross_modal.h"
 #include "train/crossfit.h"
 #include "train/figures.h"
@@ -109,15 +110,17 @@ train_without(xmc_trainer *t, int32_t j, int32_t k)
 	const xmc_evaluation *e = &t->evaluation;
 	const xmc_document **train = xmc_arena_alloc(&t->run_arena, (size_t) e->labels.n_documents, sizeof *train);
 	double		by_texts = t->text_weight[1];
+	int32_t		epochs[XMC_TERMS];
 	int32_t		n = 0;
 	xmc_status	status;
 
 	XMC_NEED(train, t->ctx);
+	xmc_train_choose_without(t, j, k, epochs);
 	for (int32_t f = 0; f < e->n_folds; f++)
 		for (int32_t d = e->start[f]; d < e->start[f + 1] && f != j && f != k; d++)
 			train[n++] = e->labels.document[d];
 	t->text_weight[1] = 0;
-	status = xmc_train_terms_on(t, n, train);
+	status = xmc_train_terms_on(t, n, train, epochs);
 	t->text_weight[1] = by_texts;
 	return status;
 }
@@ -336,16 +339,24 @@ widen(xmc_trainer *t, xmc_figures *figures)
 	}
 }
 
-/* The work of all models, for the progress: each document teaches the models without two other folds and without one. */
+/* The work of all models, for the progress: the documents that teach each model, as often as its terms have epochs. */
 static int64_t
 work(const xmc_trainer *t)
 {
-	int64_t		n = t->evaluation.n_folds - 1;
-	int64_t		epochs = 0;
+	const xmc_evaluation *e = &t->evaluation;
+	int64_t		sum = 0;
 
-	for (int p = 0; p < XMC_TERMS; p++)
-		epochs += t->has_term[p] ? t->best_epoch[p] : 0;
-	return epochs * t->evaluation.labels.n_documents * (n * (n - 1) / 2 + n);
+	for (int32_t j = 0; j < e->n_folds; j++)
+		for (int32_t k = j; k < e->n_folds; k++)
+		{
+			int64_t		n = e->labels.n_documents - (e->start[j + 1] - e->start[j]) - (j < k ? e->start[k + 1] - e->start[k] : 0);
+			int32_t		epochs[XMC_TERMS];
+
+			xmc_train_choose_without(t, j, k, epochs);
+			for (int p = 0; p < XMC_TERMS; p++)
+				sum += t->has_term[p] ? n * epochs[p] : 0;
+		}
+	return sum;
 }
 
 xmc_status

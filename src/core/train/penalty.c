@@ -1,6 +1,7 @@
 /* penalty.c - see penalty.h */
 #include "train/penalty.h"
 #include "train/additive_fit.h"
+#include "train/choice.h"
 #include "train/folds.h"
 #include "train/mention_fit.h"
 #include "train/text_order.h"
@@ -91,6 +92,7 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 	xmc_labels	l = t->out_of_fold;
 	const xmc_document **train;
 	float	   *s;				/* (penalties, pairs) */
+	double	   *document_loss;	/* (n_approved) */
 	double		least = 0;
 
 	*step = 0;
@@ -98,7 +100,8 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 		return XMC_OK;
 	train = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *train);
 	s = xmc_arena_zalloc(&t->term_arena, (size_t) l.n * (size_t) xmc_penalties(term), sizeof *s);
-	if (!train || !s)
+	document_loss = xmc_arena_alloc(&t->term_arena, (size_t) t->n_approved, sizeof *document_loss);
+	if (!train || !s || !document_loss)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	XMC_TRY(score_folds(t, term, train, s, &l.n));
 	l.n_documents = t->n_approved;	/* the held-out ones come last */
@@ -112,7 +115,8 @@ xmc_train_choose_penalty(xmc_trainer *t, xmc_term term, int32_t *step)
 		double		tau;
 
 		XMC_TRY(xmc_calibrate_scale(t->ctx, l.n, x, l.weight, xmc_labels_groups(&l), &scale));
-		xmc_labels_evaluate(&l, x, scale, &loss, &tau, NULL, NULL);
+		xmc_labels_evaluate(&l, x, scale, &loss, &tau, document_loss, NULL);
+		xmc_train_note_losses(t, term, k, document_loss);
 		if (*step == 0 || loss < least)
 		{
 			*step = k;

@@ -10,6 +10,7 @@
 #include "network/term.h"
 #include "network/tuned_inputs.h"
 #include "train/checkpoint.h"
+#include "train/choice.h"
 #include "train/epochs.h"
 #include "train/gradient.h"
 #include "train/text_order.h"
@@ -39,7 +40,7 @@ typedef struct term_fit
 	int32_t		stage;
 	bool		is_refit;		/* no document is left to validate the term */
 	double		train_loss;		/* of the last epoch */
-	double	   *document_loss;	/* (held_out.n_documents) of the last epoch, for xmc_trainer.apart; NULL: not needed */
+	double	   *document_loss;	/* (validation->n_documents) of the last epoch */
 } term_fit;
 
 /* Step size of AdamW. */
@@ -216,8 +217,10 @@ validate_step(void *arg, double *held_out_loss)
 	XMC_TRY(xmc_calibrate_scale(t->ctx, l->n, l->s, l->weight, xmc_labels_groups(l), &scale));
 	t->progress.train_loss = fit->train_loss;
 	xmc_labels_evaluate(l, l->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, fit->document_loss, NULL);
-	if (fit->document_loss)
+	if (t->apart.n > 0 && l == &t->held_out)
 		keep_apart(t, fit->term, fit->document_loss);
+	if (t->progress.round == 0 && t->choice[fit->term].document == t->held_out.document)
+		xmc_train_note_losses(t, fit->term, t->progress.epoch + 1, fit->document_loss);
 	*held_out_loss = t->progress.held_out_loss;
 	return XMC_OK;
 }
@@ -257,11 +260,8 @@ run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, e));
-	if (t->apart.n > 0 && t->validation == &t->held_out)
-	{
-		fit->document_loss = xmc_arena_alloc(&t->term_arena, (size_t) t->held_out.n_documents, sizeof *fit->document_loss);
-		XMC_NEED(fit->document_loss, t->ctx);
-	}
+	fit->document_loss = xmc_arena_alloc(&t->term_arena, (size_t) t->validation->n_documents, sizeof *fit->document_loss);
+	XMC_NEED(fit->document_loss, t->ctx);
 	t->apart_loss[0] = t->apart_loss[1] = NAN;
 	t->progress.modality = xmc_term_modality(term);
 	e->fixed = fixed;

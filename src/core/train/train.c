@@ -3,6 +3,7 @@
 #include "network/inputs.h"
 #include "network/term.h"
 #include "train/checkpoint.h"
+#include "train/choice.h"
 #include "train/cross_modal.h"
 #include "train/crossfit.h"
 #include "train/epochs.h"
@@ -251,6 +252,7 @@ run(xmc_trainer *t)
 	}
 	XMC_TRY(xmc_train_assign_folds(t));
 	XMC_TRY(xmc_train_plan_evaluation(t));
+	XMC_TRY(xmc_train_begin_choices(t));
 	t->validation = &t->held_out;
 	n_aligned = t->model->align_scale ? xmc_train_count_alignment_documents(t) : 0;
 	t->progress = (xmc_train_progress){.train_loss = NAN,.held_out_loss = NAN,.held_out_tau = NAN,

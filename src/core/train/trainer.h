@@ -90,6 +90,17 @@ typedef struct xmc_evaluation
 	double		inner_variance[XMC_REPORTED_SCORE_KINDS][XMC_MAX_FOLDS];
 } xmc_evaluation;
 
+/* What chooses the epochs of a term, or its penalty (choice.h). */
+typedef struct xmc_choice
+{
+	int32_t		most;			/* epochs that there is room for */
+	int32_t		epochs;			/* that were noted */
+	int32_t		n;				/* documents that take part */
+	const xmc_document *const *document;	/* (n) */
+	int32_t    *fold;			/* (n) of the evaluation */
+	float	   *loss;			/* (most, n) of each document after each epoch */
+} xmc_choice;
+
 typedef struct xmc_trainer
 {
 	xmc_ctx    *ctx;
@@ -136,6 +147,7 @@ typedef struct xmc_trainer
 	float	   *log_odds;		/* (n_labels) fused log-odds of those of measured documents; the others are 0 */
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
+	xmc_choice	choice[XMC_TERMS];	/* of best_epoch; room for none without an evaluation */
 	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before its adapters learned */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
