@@ -1,5 +1,5 @@
-# Tests that a job fails, and that the server keeps running, when the file with the training documents is truncated while all
-# processes of the job have the file mapped.
+# Tests that a job fails, and that the server keeps running, when the files with the training documents are truncated while the
+# processes of the job have them mapped.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -15,12 +15,13 @@ for my $workers (1, 2)
 {
 	value("ALTER DATABASE postgres SET xmcoh.training_workers = $workers");
 	my $job = train_long('manuals');
-	my ($file, @others) = glob($node->data_dir . '/base/pgsql_tmp/*/documents');
-	ok($file && !@others, 'the documents lie in a file');
-	truncate $file, 0 or die "$file: $!";
+	my @files = glob($node->data_dir . '/base/pgsql_tmp/*/documents');
+	is(scalar(@files), 2, 'the documents lie in a file, and texts as documents of their sentences in a second one');
+	for my $file (@files) { truncate $file, 0 or die "$file: $!"; }
 	like(outcome($job), qr/^failed: could not read mapped file/, "$workers processes: the job fails and says why");
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh%'"), 'no process of it is left');
-	is(scalar(@others = glob($node->data_dir . '/base/pgsql_tmp/*/documents')), 0, 'nor its file');
+	@files = glob($node->data_dir . '/base/pgsql_tmp/*/documents');
+	is(scalar(@files), 0, 'nor its files');
 }
 value('ALTER DATABASE postgres RESET xmcoh.training_workers');
 is($session->query_safe('SELECT 1'), 1, 'other sessions go on');
