@@ -18,6 +18,21 @@ typedef struct pass
 
 /* ---- memory ---- */
 
+/* The attention probabilities of a layer, of all heads. */
+static int64_t
+count_probabilities(const xmc_transformer *transformer, const xmc_token_batch *batch)
+{
+	int64_t		count = 0;
+
+	for (int32_t t = 0; t < batch->n_texts; t++)
+	{
+		int64_t		n = batch->row_start[t + 1] - batch->row_start[t];
+
+		count += transformer->settings.shape.heads * n * n;
+	}
+	return count;
+}
+
 /* The sizes and scratch of a pass. attends_alone: some layer is computed without its state. */
 static xmc_status
 begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
@@ -26,13 +41,10 @@ begin_pass(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token
 	int64_t		scratch;
 
 	*p = (pass) {.arena = arena, .transformer = transformer, .batch = batch, .rows = batch->row_start[batch->n_texts]};
+	p->probabilities = count_probabilities(transformer, batch);
 	for (int32_t t = 0; t < batch->n_texts; t++)
-	{
-		int64_t		n = batch->row_start[t + 1] - batch->row_start[t];
-
-		p->most_rows = n > p->most_rows ? n : p->most_rows;
-		p->probabilities += transformer->settings.shape.heads * n * n;
-	}
+		if (batch->row_start[t + 1] - batch->row_start[t] > p->most_rows)
+			p->most_rows = batch->row_start[t + 1] - batch->row_start[t];
 	p->dropout = learning ? learning->dropout : 0;
 	XMC_ARENA_FLOATS(p->sum, arena, p->rows * transformer->settings.shape.dim);
 	/* Dropout of probabilities needs a copy of all that a head has of a text. */
@@ -47,16 +59,9 @@ xmc_transformer_layer_bytes(const xmc_transformer *transformer, const xmc_token_
 {
 	const xmc_text_encoder_shape *shape = &transformer->settings.shape;
 	int64_t		rows = batch->row_start[batch->n_texts];
-	int64_t		probabilities = 0;
 
-	for (int32_t t = 0; t < batch->n_texts; t++)
-	{
-		int64_t		n = batch->row_start[t + 1] - batch->row_start[t];
-
-		probabilities += shape->heads * n * n;
-	}
 	return (int64_t) sizeof(float) * (rows * ((dropout > 0 ? 10 : 8) * (int64_t) shape->dim + 2 * (int64_t) shape->feed_forward + 2) +
-									  (dropout > 0 ? 2 : 1) * probabilities);
+									  (dropout > 0 ? 2 : 1) * count_probabilities(transformer, batch));
 }
 
 /* The arrays of one layer. */

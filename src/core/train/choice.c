@@ -22,19 +22,20 @@ xmc_train_begin_choices(xmc_trainer *t)
 	for (int p = 0; p < XMC_TERMS && t->evaluation.n_folds > 0; p++)
 	{
 		xmc_choice *c = &t->choice[p];
-		bool		by_folds = xmc_term_is_linear((xmc_term) p) && t->report->folds > 0;
+		const xmc_document *const *document;	/* (c->n) */
 
 		if (!t->has_term[p] || xmc_has_adapters(t->model, (xmc_term) p))
 			continue;
 		c->most = xmc_most_epochs(t->options, (xmc_term) p);
-		c->n = by_folds ? t->n_approved : t->held_out.n_documents;
-		c->document = by_folds ? t->out_of_fold.document : t->held_out.document;
+		c->by_held_out = !xmc_term_is_linear((xmc_term) p) || t->report->folds == 0;
+		c->n = c->by_held_out ? t->held_out.n_documents : t->n_approved;
+		document = c->by_held_out ? t->held_out.document : t->out_of_fold.document;
 		c->loss = xmc_arena_zalloc(&t->run_arena, (size_t) c->most * (size_t) c->n, sizeof *c->loss);
 		c->fold = xmc_arena_alloc(&t->run_arena, (size_t) c->n, sizeof *c->fold);
 		if (!c->loss || !c->fold)
 			return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 		for (int32_t d = 0; d < c->n; d++)
-			c->fold[d] = fold_of(&t->evaluation, c->document[d]);
+			c->fold[d] = fold_of(&t->evaluation, document[d]);
 	}
 	return XMC_OK;
 }

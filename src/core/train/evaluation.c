@@ -223,7 +223,6 @@ fit_weights(xmc_trainer *t, int32_t k)
 	{
 		xmc_arena_reset(&t->term_arena);
 		XMC_TRY(xmc_train_weigh_texts(t, &t->held_out, t->held_out.term_s[XMC_TERM_SPARSE]));
-		XMC_TRY(xmc_train_add_text_scores(t, &t->held_out, t->held_out.term_s[XMC_TERM_SPARSE]));
 		xmc_train_add_texts(t);
 	}
 	for (int m = 0; m < XMC_MODALITIES; m++)

@@ -219,7 +219,7 @@ validate_step(void *arg, double *held_out_loss)
 	xmc_labels_evaluate(l, l->s, scale, &t->progress.held_out_loss, &t->progress.held_out_tau, fit->document_loss, NULL);
 	if (t->apart.n > 0 && l == &t->held_out)
 		keep_apart(t, fit->term, fit->document_loss);
-	if (t->progress.round == 0 && t->choice[fit->term].document == t->held_out.document)
+	if (t->progress.round == 0 && t->choice[fit->term].by_held_out)
 		xmc_train_note_losses(t, fit->term, t->progress.epoch + 1, fit->document_loss);
 	*held_out_loss = t->progress.held_out_loss;
 	return XMC_OK;
@@ -289,7 +289,6 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	if (term == XMC_TERM_SPARSE && t->progress.round == 0 && t->report->folds == 0)	/* else the folds have weighed the texts */
 	{
 		XMC_TRY(xmc_train_weigh_texts(t, &t->held_out, t->held_out.term_s[term]));
-		XMC_TRY(xmc_train_add_text_scores(t, &t->held_out, t->held_out.term_s[term]));
 		XMC_TRY(xmc_train_add_text_scores(t, &t->apart, t->apart.term_s[term]));
 		xmc_train_add_texts(t);
 	}

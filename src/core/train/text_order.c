@@ -57,8 +57,16 @@ score_by_texts(xmc_trainer *t, const xmc_labels *l, float **s)
 	return status;
 }
 
+/* Adds the scores by texts to those s (n) by labels. */
+static void
+add_scores(const xmc_trainer *t, int32_t n, const float *by_texts, float *s)
+{
+	for (int32_t r = 0; r < n && t->text_weight[1] > 0; r++)
+		s[r] = (float) (t->text_weight[0] * s[r] + t->text_weight[1] * by_texts[r]);
+}
+
 xmc_status
-xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, const float *s)
+xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, float *s)
 {
 	const float *score[2] = {s};
 	float	   *by_texts;
@@ -68,7 +76,9 @@ xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, const float *s)
 		return XMC_OK;
 	XMC_TRY(score_by_texts(t, l, &by_texts));
 	score[1] = by_texts;
-	return xmc_train_weigh_scores(t, l, 2, score, t->text_weight);
+	XMC_TRY(xmc_train_weigh_scores(t, l, 2, score, t->text_weight));
+	add_scores(t, l->n, by_texts, s);
+	return XMC_OK;
 }
 
 xmc_status
@@ -79,8 +89,7 @@ xmc_train_add_text_scores(xmc_trainer *t, const xmc_labels *l, float *s)
 	if (t->text_weight[1] == 0 || l->n == 0)
 		return XMC_OK;
 	XMC_TRY(score_by_texts(t, l, &by_texts));
-	for (int32_t r = 0; r < l->n; r++)
-		s[r] = (float) (t->text_weight[0] * s[r] + t->text_weight[1] * by_texts[r]);
+	add_scores(t, l->n, by_texts, s);
 	return XMC_OK;
 }
 

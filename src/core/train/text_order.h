@@ -16,11 +16,11 @@ extern xmc_status xmc_train_learn_texts(xmc_trainer *t);
 
 /*
  * Sets t->text_weight by the scores s (l->n) of l's pairs, which are of sparse terms that learned from labels alone, and not from the
- * pair's document. Errors: as above.
+ * pair's document. Adds what texts say to them. Errors: as above.
  */
-extern xmc_status xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, const float *s);
+extern xmc_status xmc_train_weigh_texts(xmc_trainer *t, const xmc_labels *l, float *s);
 
-/* Adds what texts say to such scores, by t->text_weight. Errors: as above. */
+/* Adds what texts say to other such scores, by t->text_weight. Errors: as above. */
 extern xmc_status xmc_train_add_text_scores(xmc_trainer *t, const xmc_labels *l, float *s);
 
 /* Adds what texts teach to t->model's sparse term, which is of labels alone, by t->text_weight. */

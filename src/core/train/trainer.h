@@ -96,7 +96,7 @@ typedef struct xmc_choice
 	int32_t		most;			/* epochs that there is room for */
 	int32_t		epochs;			/* that were noted */
 	int32_t		n;				/* documents that take part */
-	const xmc_document *const *document;	/* (n) */
+	bool		by_held_out;	/* these are the held-out ones, not those of the folds */
 	int32_t    *fold;			/* (n) of the evaluation */
 	float	   *loss;			/* (most, n) of each document after each epoch */
 } xmc_choice;
