@@ -21,6 +21,14 @@ extern double xmc_random_uniform(xmc_random *random);	/* uniform in [0, 1) */
 extern double xmc_random_normal(xmc_random *random);	/* mean 0, standard deviation 1 */
 
 /* The next 64 bits of SplitMix64. Every value of *state is a valid state. */
-extern uint64_t xmc_splitmix64(uint64_t *state);
+static inline uint64_t
+xmc_splitmix64(uint64_t *state)
+{
+	uint64_t	z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
 
 #endif

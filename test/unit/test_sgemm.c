@@ -119,6 +119,37 @@ test_products(void **state)
 			}
 }
 
+/* Rows that start at cache lines are read in place, others are copied: the product is the same to the bit, and no operand changes. */
+static void
+test_rows_at_cache_lines(void **state)
+{
+	enum
+	{
+		SIDE = 96,
+		VALUES = SIDE * SIDE
+	};
+	xmc_ctx		ctx = xmc_ctx_malloc();
+	float	   *value = aligned_alloc(64, (4 * VALUES + ALIGNMENT) * sizeof(float));
+	float	   *kept;
+	float	   *c = value + 2 * VALUES + ALIGNMENT;
+	xmc_random	random;
+
+	(void) state;
+	xmc_random_seed(&random, 3);
+	for (int k = 0; k < 2 * VALUES; k++)
+		value[k] = (float) xmc_random_uniform(&random);
+	kept = exact_copy(value, 2 * VALUES * sizeof(float));
+	assert_true(start_at_lines(value, SIDE) && !start_at_lines(value + 1, SIDE) && !start_at_lines(value, SIDE + 1));
+	assert_int_equal(xmc_sgemm(&ctx, XMC_PLAIN, XMC_TRANSPOSED, SIDE, SIDE, SIDE, 1, value, SIDE, value + VALUES, SIDE, 0, c, SIDE), XMC_OK);
+	assert_memory_equal(value, kept, 2 * VALUES * sizeof(float));
+	memmove(value + 1, value, 2 * VALUES * sizeof(float));
+	assert_int_equal(xmc_sgemm(&ctx, XMC_PLAIN, XMC_TRANSPOSED, SIDE, SIDE, SIDE, 1, value + 1, SIDE, value + 1 + VALUES, SIDE, 0,
+							   c + VALUES, SIDE), XMC_OK);
+	assert_memory_equal(c, c + VALUES, VALUES * sizeof(float));
+	free(kept);
+	free(value);
+}
+
 /* A BLAS that computes nothing, counts its calls in the context's argument, and fails at a call that the argument says. */
 static xmc_status
 counting_gemm(xmc_ctx *ctx, xmc_transpose transpose_a, xmc_transpose transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
@@ -284,6 +315,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_products),
+		cmocka_unit_test(test_rows_at_cache_lines),
 		cmocka_unit_test(test_who_multiplies),
 		cmocka_unit_test(test_tiles),
 		cmocka_unit_test(test_one_column),

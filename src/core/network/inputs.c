@@ -103,14 +103,41 @@ xmc_inputs_gather(const xmc_model *model, const xmc_batch *batch, float *x)
 		}
 }
 
-/* For each of these bits, x (XMC_WORD_SIGNS) += 1 where it is set, += -1 where not. */
+#define SIGN_WORDS (XMC_WORD_SIGNS / 64)
+#define MOST_IN_A_BYTE 255
+
+/*
+ * Adds the signs of up to MOST_IN_A_BYTE features to x (XMC_WORD_SIGNS): 1 for a set bit, -1 for another. Set bits are counted in
+ * bytes: byte k of ones[s][w] counts bit 8 k + s of word w.
+ */
 XMC_FOR_THIS_PROCESSOR static void
-add_signs(const uint32_t bits[XMC_WORD_SIGNS / 32], float *x)
+add_signs(int32_t n, const uint32_t *feature, float *x)
 {
-	for (int block = 0; block < XMC_WORD_SIGNS / 32; block++)
+	uint64_t	ones[8][SIGN_WORDS] = {{0}};
+
+	for (int32_t f = 0; f < n; f++)
+	{
+		uint64_t	state = feature[f]; /* seeds as many bits as there are signs; the feature's own hash is too short */
+		uint64_t	bits[SIGN_WORDS];
+
+		for (int w = 0; w < SIGN_WORDS; w++)
+			bits[w] = xmc_splitmix64(&state);
+		for (int s = 0; s < 8; s++)
 #pragma omp simd
-		for (int b = 0; b < 32; b++)
-			x[block * 32 + b] += (float) ((int) (bits[block] >> b & 1) * 2 - 1);
+			for (int w = 0; w < SIGN_WORDS; w++)
+				ones[s][w] += bits[w] >> s & UINT64_C(0x0101010101010101);
+	}
+	for (int w = 0; w < SIGN_WORDS; w++)
+	{
+		uint64_t	of_word[8];
+
+		for (int s = 0; s < 8; s++)
+			of_word[s] = ones[s][w];
+		for (int k = 0; k < 8; k++, x += 8)
+#pragma omp simd
+			for (int s = 0; s < 8; s++)
+				x[s] += (float) (2 * (int32_t) (of_word[s] >> 8 * k & 0xff) - n);
+	}
 }
 
 /*
@@ -121,28 +148,26 @@ static void
 project_words(int32_t n, const uint32_t *feature, float *x)
 {
 	int32_t		count = 0;
+	float		scale;
 
-	for (int32_t f = 0; f < n; f++)
+	for (int32_t f = 0; f < n;)
 	{
-		xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
-		uint32_t	bits[XMC_WORD_SIGNS / 32];
-		uint64_t	state;
+		uint32_t	naming[MOST_IN_A_BYTE];
+		int32_t		n_naming = 0;
 
-		if (kind != XMC_FEATURE_WORD && kind != XMC_FEATURE_CHARACTERS)
-			continue;
-		count++;
-		state = feature[f];		/* seeds as many bits as there are signs; the feature's own hash is too short */
-		for (int block = 0; block < XMC_WORD_SIGNS / 32; block += 2)
+		for (; f < n && n_naming < MOST_IN_A_BYTE; f++)
 		{
-			uint64_t	next = xmc_splitmix64(&state);
+			xmc_feature_kind kind = xmc_feature_kind_of(feature[f]);
 
-			bits[block] = (uint32_t) next;
-			bits[block + 1] = (uint32_t) (next >> 32);
+			naming[n_naming] = feature[f];
+			n_naming += kind == XMC_FEATURE_WORD || kind == XMC_FEATURE_CHARACTERS;
 		}
-		add_signs(bits, x);
+		add_signs(n_naming, naming, x);
+		count += n_naming;
 	}
+	scale = sqrtf((float) count);
 	for (int32_t k = 0; k < XMC_WORD_SIGNS && count > 0; k++)
-		x[k] /= sqrtf((float) count);
+		x[k] /= scale;
 }
 
 void

@@ -8,7 +8,7 @@
 #include "network/batch.h"
 #include "xmcoh/model.h"
 
-/* u (rows) = w . x of each row, where x (rows, input_dim) is from xmc_inputs_gather; the bag's dimensions are not read. */
-extern void xmc_linear_term_forward(const xmc_model *model, const xmc_batch *batch, const float *x, double *u);
+/* u (rows) = w . x of each row; a missing embedding counts as the mean, x = 0. Errors: XMC_NO_MEMORY, XMC_STOPPED. */
+extern xmc_status xmc_linear_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, double *u);
 
 #endif

@@ -58,31 +58,22 @@ xmc_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batch *batc
 		return xmc_bilinear_forward(arena, model, batch, random, &state->bilinear);
 	if (term == XMC_TERM_MENTIONS)
 		return score_mentions(arena, model, batch, state);
-	if (term != XMC_TERM_SPARSE)
-	{
-		int32_t		input_dim = model->network[batch->modality].input_dim;
-		float	   *x = xmc_arena_alloc(arena, (size_t) batch->rows * (size_t) input_dim, sizeof(float));
-
-		XMC_NEED(x, arena->ctx);
-		if (xmc_term_is_network(term))
-			XMC_TRY(xmc_network_gather(arena, model, batch, random, x, learn ? &tuned : NULL));
-		else
-			xmc_inputs_gather(model, batch, x);
-		state->x = x;
-	}
 	if (xmc_term_is_network(term))
 	{
-		XMC_TRY(xmc_network_forward(arena, model, batch, state->x, random, learn, &state->network));
+		float	   *x = xmc_arena_alloc(arena, (size_t) batch->rows * (size_t) model->network[batch->modality].input_dim, sizeof(float));
+
+		XMC_NEED(x, arena->ctx);
+		XMC_TRY(xmc_network_gather(arena, model, batch, random, x, learn ? &tuned : NULL));
+		XMC_TRY(xmc_network_forward(arena, model, batch, x, random, learn, &state->network));
 		state->network.tuned = tuned;
 		return XMC_OK;
 	}
 
 	state->u = xmc_arena_alloc(arena, (size_t) batch->rows, sizeof(double));
 	XMC_NEED(state->u, arena->ctx);
-	if (term == XMC_TERM_SPARSE)
-		xmc_sparse_forward(model, batch, state->u);
-	else
-		xmc_linear_term_forward(model, batch, state->x, state->u);
+	if (term != XMC_TERM_SPARSE)
+		return xmc_linear_term_forward(arena, model, batch, state->u);
+	xmc_sparse_forward(model, batch, state->u);
 	return XMC_OK;
 }
 

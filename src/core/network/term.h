@@ -17,7 +17,6 @@
 typedef struct xmc_term_state
 {
 	xmc_term	term;
-	const float *x;				/* (rows, input_dim) from xmc_inputs_gather; NULL for the sparse, mention and bilinear term */
 	double	   *u;				/* (rows) of an additive term, sparse or linear; else NULL */
 	xmc_network_state network;	/* of a network */
 	float	  **mentions;		/* (documents) of the mention term: xmc_mentions_forward; else NULL */

@@ -84,9 +84,9 @@ copy_rows(int64_t rows, int64_t columns, const float *from, int64_t from_stride,
 }
 
 /*
- * For dot products: copies of rows that start at cache lines, because a vector that is read across two lines is read twice. The rows
- * of A pass through those of B, so they stay in the second-level cache. The arrays stay within what PostgreSQL allows a function on
- * the stack beyond its own checks (512 kB).
+ * For dot products: copies of rows that start at cache lines, because a vector that is read across two lines is read twice. Rows that
+ * start there are read where they are. The rows of A pass through those of B, so they stay in the second-level cache. The arrays stay
+ * within what PostgreSQL allows a function on the stack beyond its own checks (512 kB).
  */
 #define ALIGNMENT 16			/* floats of a cache line */
 #define A_VALUES 49152
@@ -99,6 +99,13 @@ typedef struct dot_copies
 	float		a[A_VALUES];
 	float		b[B_VALUES];
 } dot_copies;
+
+/* Whether rows of this stride start at cache lines. */
+static bool
+start_at_lines(const float *rows, int64_t stride)
+{
+	return (uintptr_t) rows % (ALIGNMENT * sizeof(float)) == 0 && stride % ALIGNMENT == 0;
+}
 
 /* As many rows of the stride as the number of values holds, at least those of a tile. */
 static int64_t
@@ -125,12 +132,12 @@ multiply_dots(xmc_ctx *ctx, kernel dots, const product *of, int64_t m, int64_t n
 	{
 		product		block = *of;
 		const float *a_block = a + i * of->lda;
-		bool		copy_b = rows >= WORTH_COPYING && TILE_MULTIPLE * stride <= B_VALUES;
+		bool		copy_b = rows >= WORTH_COPYING && TILE_MULTIPLE * stride <= B_VALUES && !start_at_lines(b, of->ldb);
 		int64_t		columns = copy_b ? rows_within(B_VALUES, stride) : step;
 
 		if (rows > m - i)
 			rows = m - i;
-		if (n >= WORTH_COPYING && rows * stride <= A_VALUES)
+		if (n >= WORTH_COPYING && rows * stride <= A_VALUES && !start_at_lines(a_block, of->lda))
 		{
 			copy_rows(rows, of->k, a_block, of->lda, copy.a, stride);
 			a_block = copy.a;
