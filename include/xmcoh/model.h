@@ -70,16 +70,19 @@ typedef struct xmc_layer
 } xmc_layer;
 
 /*
- * Changes of low rank to one layer of the text encoder (text_encoder/adapters.h): the projections to queries and to values get
- * B A added.
+ * What fine-tuning changes in one layer of the text encoder (text_encoder/changes.h): with option adapter_rank above 0 the
+ * projections to queries and to values get B A added, else all parameters get a difference added.
  */
-typedef struct xmc_adapter
+typedef struct xmc_change
 {
 	float	   *query_a;		/* (adapter_rank, text_dim) */
 	float	   *query_b;		/* (text_dim, adapter_rank) */
 	float	   *value_a;		/* (adapter_rank, text_dim) */
 	float	   *value_b;		/* (text_dim, adapter_rank) */
-} xmc_adapter;
+	float	   *difference;		/* (12 text_dim + 13, text_dim) of the layer's tensors, one after the other */
+} xmc_change;
+
+#define XMC_WIDENING 4			/* a feed-forward network of an encoder whose layers learn has so many times text_dim numbers */
 
 /* The parameters of one modality's network and linear term. input_dim 0: this modality has no network. */
 typedef struct xmc_network
@@ -95,9 +98,9 @@ typedef struct xmc_network
 	float	   *head_ab_w;		/* (2 d_model, d_model): A of the pair head above B */
 	float	   *head_c;			/* (d_model) */
 	float	   *head_v;			/* (d_model) */
-	int32_t		n_adapters;		/* of the text network: option fine_tune; else 0 */
-	xmc_adapter adapter[XMC_MAX_ADAPTERS];	/* of the encoder's last layers, the first of these first */
-	bool		uses_adapters;	/* false: all of them leave the encoder as it is (xmc_model_note_adapters), or do not learn yet */
+	int32_t		n_changes;		/* of the text network: option fine_tune; else 0 */
+	xmc_change change[XMC_MAX_CHANGES];	/* of the encoder's last layers, the first of these first */
+	bool		uses_changes;	/* false: all of them leave the encoder as it is (xmc_model_note_changes), or do not learn yet */
 } xmc_network;
 
 #define XMC_GUIDED_COEFFICIENTS 3
@@ -121,7 +124,7 @@ typedef struct xmc_calibration
 	double		cross_modal[XMC_CROSS_MODAL_COEFFICIENTS];
 } xmc_calibration;
 
-#define XMC_MAX_TENSORS (11 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS) + 4 * XMC_MAX_ADAPTERS)
+#define XMC_MAX_TENSORS (11 + XMC_MODALITIES * (8 + 12 * XMC_MAX_LAYERS) + 4 * XMC_MAX_CHANGES)
 
 typedef struct xmc_tensor
 {
@@ -133,8 +136,9 @@ typedef struct xmc_tensor
 	xmc_term	term;
 	int			start;			/* its initial values: one of the recipes of model.c */
 	bool		hashed;			/* updated sparsely, by AdaGrad; dense tensors are updated by AdamW */
-	bool		is_adapter;		/* has a step size of its own, options fine_tune_rate and fine_tune_decay */
-	int32_t		layers_above;	/* of the text encoder, above the one that the adapter changes */
+	bool		is_change;		/* of the text encoder; has a step size of its own, options fine_tune_rate and fine_tune_decay */
+	bool		is_half;		/* a file holds the values rounded to F16 */
+	int32_t		layers_above;	/* of the text encoder, above the one that is changed */
 } xmc_tensor;
 
 /* The anchors of the alignment (anchors.h): training rows with both a text and an image. Data, not parameters. */
@@ -236,8 +240,8 @@ typedef struct xmc_model
 {
 	xmc_options options;
 	/*
-	 * The encoder whose layers the text network's adapters change; belongs to the caller, is no part of the model file, and must
-	 * be set before a model with adapters is trained or scores. NULL: none.
+	 * The encoder whose layers the text network changes; belongs to the caller, is no part of the model file, and must
+	 * be set before a model that fine-tunes is trained or scores. NULL: none.
 	 */
 	const struct xmc_transformer *base_encoder;
 	xmc_calibration calibration;
@@ -360,7 +364,8 @@ extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model f
 /*
  * Opens a model file in memory. Checked are the metadata (format, feature version, options, calibration, encoders), that exactly the
  * expected tensors are there with the expected shapes, and, if check_finite, that all values are finite. The parameters
- * stay in `file`, which must outlive the model and is never written. The model is one allocation, for xmc_release. Errors:
+ * stay in `file`, which must outlive the model and is never written; but those of half precision are converted. The model is one
+ * allocation, for xmc_release. Errors:
  * XMC_BAD_MODEL, XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, xmc_model **out);
@@ -378,14 +383,14 @@ extern xmc_status xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *fil
  */
 extern int64_t xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool save);
 
-/* Sets uses_adapters of the text network, and of that as measured: whether an adapter changes anything, which B = 0 does not. */
-extern void xmc_model_note_adapters(xmc_model *model);
+/* Sets uses_changes of the text network, and of that as measured: whether a layer is changed at all, which B or a difference of 0 does not. */
+extern void xmc_model_note_changes(xmc_model *model);
 
 /* Whether a text is read by a changed encoder, from its tokens, now or as the model was measured. */
 static inline bool
 xmc_reads_tokens(const xmc_model *model)
 {
-	return model->network[XMC_TEXT].uses_adapters || (model->measured && model->measured->network[XMC_TEXT].uses_adapters);
+	return model->network[XMC_TEXT].uses_changes || (model->measured && model->measured->network[XMC_TEXT].uses_changes);
 }
 
 /* Sets all parameters of a term to their initial values, as in a new model; of a linear term to 0. Errors: XMC_STOPPED. */
@@ -393,6 +398,9 @@ extern xmc_status xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term 
 
 /* The number of values of a term's dense tensors together. */
 extern int64_t xmc_model_term_values(const xmc_model *model, xmc_term term);
+
+/* How many of these values, which come first, learn now: without the differences to a text encoder, unless it is changed. */
+extern int64_t xmc_model_learning_values(const xmc_model *model, xmc_term term);
 
 /*
  * Sets slots to other memory, in storage order without gaps; nothing is copied. xmc_model_lead_term sets those of a term's

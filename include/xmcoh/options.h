@@ -8,7 +8,7 @@
 #include "xmcoh/base.h"
 
 #define XMC_MAX_FOLDS 20
-#define XMC_MAX_ADAPTERS 24
+#define XMC_MAX_CHANGES 24
 
 typedef struct xmc_options
 {

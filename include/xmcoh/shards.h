@@ -27,7 +27,7 @@ typedef struct xmc_shards_shape
 	int32_t		shards;
 	bool		shared;			/* by workers: the block holds the parameters and a gradient per shard; else two gradients */
 	bool		has_bag;		/* of the model */
-	bool		has_adapters;	/* of a text encoder, by the network; every process needs the encoder */
+	bool		has_changes;	/* of a text encoder, by the network; every process needs the encoder */
 	int64_t		bag_rows;		/* items of a shard, at most; 0 where the term has no bag */
 	int32_t		score_documents;	/* of an item of XMC_TASK_SCORE, at most XMC_SCORE_BATCH */
 	int64_t		held_out_documents;
@@ -51,7 +51,7 @@ typedef struct xmc_task
 {
 	xmc_task_kind kind;
 	int32_t		items;
-	bool		uses_adapters;	/* they have begun to learn */
+	bool		uses_changes;	/* they have begun to learn */
 	const xmc_shard *shard;		/* GRADIENT: (items) */
 	double		divisor;		/* GRADIENT: documents of the minibatch */
 	xmc_adamw_update update;	/* UPDATE */

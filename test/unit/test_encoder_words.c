@@ -119,7 +119,7 @@ draw_model(fixture *f, bool images, bool tuned)
 		((double *) &model->calibration)[k] = 0.1 + xmc_random_uniform(&f->random);
 	model->known = model->calibration;
 	model->base_encoder = xmc_text_encoder_transformer(f->encoder);
-	model->network[XMC_TEXT].uses_adapters = tuned;
+	model->network[XMC_TEXT].uses_changes = tuned;
 	return model;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Fine-tuning of a text encoder: the text network first learns on unchanged vectors, then its adapters learn with it; adapters that
- * do not help on held-out documents leave no trace; a training that is interrupted while they learn continues to the same model; in
+ * Fine-tuning of a text encoder, by adapters and of whole layers: the text network first learns on unchanged vectors, then the layers learn
+ * with it; changes that do not help on held-out documents leave no trace; a training that is interrupted while they learn continues to the same model; in
  * shards the model does not depend on who computes which.
  */
 #include <setjmp.h>
@@ -69,8 +69,20 @@ set_up(void **state)
 	o->fine_tune = 2;
 	o->adapter_rank = 2;
 	o->fine_tune_epochs = 4;
-	make_transformer(TOY_DIM, 1, 6, 2, &f->encoder, &f->encoder_memory);
+	make_transformer(TOY_DIM, 1, XMC_WIDENING * TOY_DIM, 2, &f->encoder, &f->encoder_memory);
 	*state = f;
+	return 0;
+}
+
+/* The same, but whole layers learn. */
+static int
+set_up_whole(void **state)
+{
+	fixture    *f;
+
+	assert_int_equal(set_up(state), 0);
+	f = *state;
+	f->toys.options.adapter_rank = 0;
 	return 0;
 }
 
@@ -118,7 +130,7 @@ train(fixture *f, const tape *from, recorder *r, xmc_train_report *report)
 	return train_in(f, 1, NULL, from, r, report);
 }
 
-/* Where the vectors as imported say nothing and the tokens do, the adapters learn, and the held-out loss falls. */
+/* Where the vectors as imported say nothing and the tokens do, the encoder learns, and the held-out loss falls. */
 static void
 test_helps(void **state)
 {
@@ -131,7 +143,7 @@ test_helps(void **state)
 	set_tokens(f, true);
 	set_noise(f);
 	model = train(f, NULL, &r, &tuned);
-	assert_true(model->network[XMC_TEXT].uses_adapters);
+	assert_true(model->network[XMC_TEXT].uses_changes);
 	assert_true(xmc_reads_tokens(model));
 	xmc_model_free(&f->ctx, model);
 	f->toys.options.fine_tune = 0;
@@ -154,7 +166,7 @@ test_does_no_harm(void **state)
 
 	set_tokens(f, false);
 	model = train(f, NULL, &r, &tuned);
-	assert_int_equal(model->network[XMC_TEXT].n_adapters, 2);
+	assert_int_equal(model->network[XMC_TEXT].n_changes, 2);
 	assert_false(xmc_reads_tokens(model));
 	xmc_model_free(&f->ctx, model);
 	f->toys.options.fine_tune = 0;
@@ -165,7 +177,7 @@ test_does_no_harm(void **state)
 	xmc_model_free(&f->ctx, model);
 }
 
-/* From every checkpoint, also those between two epochs of the adapters, the training comes to the same parameters. */
+/* From every checkpoint, also those between two epochs of the encoder, the training comes to the same parameters. */
 static void
 test_resumes(void **state)
 {
@@ -185,7 +197,7 @@ test_resumes(void **state)
 		xmc_model  *resumed = train(f, &whole.written[k], &r, &report[1]);
 
 		assert_memory_equal(&report[0], &report[1], sizeof report[0]);
-		assert_int_equal(model->network[XMC_TEXT].uses_adapters, resumed->network[XMC_TEXT].uses_adapters);
+		assert_int_equal(model->network[XMC_TEXT].uses_changes, resumed->network[XMC_TEXT].uses_changes);
 		assert_memory_equal(*model->tensor[0].slot, *resumed->tensor[0].slot, (size_t) model->n_parameters * sizeof(float));
 		xmc_model_free(&f->ctx, resumed);
 	}
@@ -212,7 +224,7 @@ test_shards(void **state)
 	set_noise(f);
 	f->toys.options.fine_tune_dropout = 0.2;
 	model = train_in(f, 3, NULL, NULL, &whole, &report[0]);
-	assert_true(model->network[XMC_TEXT].uses_adapters);
+	assert_true(model->network[XMC_TEXT].uses_changes);
 	assert_true(whole.n > 10);
 	for (int k = -1; k < whole.n; k++)
 	{
@@ -236,7 +248,13 @@ test_shards(void **state)
 	recorder_free(&whole);
 }
 
-/* One step with the same gradient: the adapter of the layer before the last changes by the decay times what that of the last does. */
+static float *
+first_value(const xmc_change *change)
+{
+	return change->query_b ? change->query_b : change->difference;
+}
+
+/* One step with the same gradient: a parameter of the layer before the last changes by the decay times what that of the last does. */
 static void
 test_layers_have_rates(void **state)
 {
@@ -250,23 +268,83 @@ test_layers_have_rates(void **state)
 		xmc_adamw	adamw;
 		xmc_model  *model;
 		xmc_model  *grad;
+		float	   *value;
 		float		before;
 
 		xmc_arena_init(&arena, &f->ctx);
 		assert_int_equal(xmc_model_new(&f->ctx, &f->toys.options, false, &model), XMC_OK);
 		assert_int_equal(xmc_model_new_zero(&f->ctx, &f->toys.options, false, &grad), XMC_OK);
-		model->network[XMC_TEXT].uses_adapters = true;
+		model->network[XMC_TEXT].uses_changes = true;
 		assert_int_equal(xmc_adamw_init(&arena, model, XMC_TERM_TEXT_NETWORK, &adamw), XMC_OK);
-		before = model->network[XMC_TEXT].adapter[k].query_b[0];
-		grad->network[XMC_TEXT].adapter[k].query_b[0] = 0.5f;
+		value = first_value(&model->network[XMC_TEXT].change[k]);
+		before = *value;
+		*first_value(&grad->network[XMC_TEXT].change[k]) = 0.5f;
 		xmc_adamw_step(&adamw, model, grad, XMC_TERM_TEXT_NETWORK, f->toys.options.learning_rate, 0);
-		change[k] = model->network[XMC_TEXT].adapter[k].query_b[0] - before;
+		change[k] = *value - before;
 		xmc_model_free(&f->ctx, grad);
 		xmc_model_free(&f->ctx, model);
 		xmc_arena_free(&arena);
 	}
 	assert_true(fabs(change[1] + f->toys.options.fine_tune_rate) < 1e-6);
 	assert_true(fabs(change[0] - 0.25 * change[1]) < 1e-7);
+}
+
+/* A model whose layers have learned scores the same to the bit after it was stored and opened. */
+static void
+test_stored(void **state)
+{
+	fixture    *f = *state;
+	recorder	r = {0};
+	xmc_train_report report;
+	xmc_model  *model;
+	xmc_model  *opened;
+	unsigned char *file;
+	size_t		size;
+
+	set_tokens(f, true);
+	set_noise(f);
+	model = train(f, NULL, &r, &report);
+	assert_true(model->network[XMC_TEXT].uses_changes);
+	assert_int_equal(xmc_model_save(&f->ctx, model, NULL, &size), XMC_OK);
+	file = malloc(size);
+	assert_int_equal(xmc_model_save(&f->ctx, model, file, &size), XMC_OK);
+	assert_int_equal(xmc_model_open(&f->ctx, file, size, true, &opened), XMC_OK);
+	opened->base_encoder = &f->encoder;
+	if (opened->measured)
+		opened->measured->base_encoder = &f->encoder;
+	for (int d = 0; d < TOYS; d++)
+	{
+		const xmc_document *document = &f->toys.document[d];
+		size_t		scores_size = (size_t) document->n * (size_t) document->n * sizeof(float);
+		xmc_scores	scores[2];
+
+		assert_int_equal(xmc_score_documents(&f->ctx, model, 1, document, &scores[0]), XMC_OK);
+		assert_int_equal(xmc_score_documents(&f->ctx, opened, 1, document, &scores[1]), XMC_OK);
+		assert_memory_equal(scores[0].score[XMC_SCORE_TEXT], scores[1].score[XMC_SCORE_TEXT], scores_size);
+		xmc_scores_free(&f->ctx, &scores[0]);
+		xmc_scores_free(&f->ctx, &scores[1]);
+	}
+	xmc_release(&f->ctx, opened);
+	xmc_model_free(&f->ctx, model);
+	free(file);
+}
+
+/* An encoder whose feed-forward network has another width is refused before anything is learned. */
+static void
+test_width(void **state)
+{
+	fixture    *f = *state;
+	xmc_train_hooks hooks = {.encoder = &f->encoder};
+	xmc_train_report report;
+	xmc_model  *model;
+
+	set_tokens(f, true);
+	f->encoder.settings.shape.feed_forward = 6;
+	assert_int_equal(xmc_train(&f->ctx, &f->toys.options, TOYS, f->toys.document, f->toys.held_out, &hooks, &model, &report), XMC_BAD_MODEL);
+	assert_string_equal(f->ctx.message, "the model fine-tunes layers whose feed-forward network has 12 numbers, but that of the encoder"
+						" has 6; adapters, with option \"adapter_rank\" above 0, can be used");
+	assert_int_equal(report.best_epoch[XMC_TEXT], 0);
+	f->encoder.settings.shape.feed_forward = XMC_WIDENING * TOY_DIM;
 }
 
 int
@@ -278,6 +356,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_resumes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_helps, set_up_whole, tear_down),
+		cmocka_unit_test_setup_teardown(test_does_no_harm, set_up_whole, tear_down),
+		cmocka_unit_test_setup_teardown(test_resumes, set_up_whole, tear_down),
+		cmocka_unit_test_setup_teardown(test_shards, set_up_whole, tear_down),
+		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up_whole, tear_down),
+		cmocka_unit_test_setup_teardown(test_stored, set_up_whole, tear_down),
+		cmocka_unit_test_setup_teardown(test_width, set_up_whole, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,7 +137,7 @@ set_up_with(void **state, int32_t fine_tune)
 		f->pointer[d] = &f->document[d];
 	assert_int_equal(xmc_adagrad_init(&f->run_arena, 1 << f->options.bag_bits, f->options.bag_dim, &f->bag), XMC_OK);
 	f->model->base_encoder = &f->encoder;
-	xmc_model_note_adapters(f->model);
+	xmc_model_note_changes(f->model);
 	*state = f;
 	return 0;
 }

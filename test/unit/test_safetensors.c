@@ -1,4 +1,5 @@
 /* test_safetensors.c - reading and writing the file format of models, and refusing damaged files */
+#include <float.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -293,7 +294,7 @@ test_header(void **state)
 static void
 test_dtype(void **state)
 {
-	static const char *const dtypes[] = {"F64", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "F8_E4M3", "f32", "F3",
+	static const char *const dtypes[] = {"F64", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "F8_E4M3", "f32", "F3",
 	"F32 ", ""};
 	char		header[256];
 
@@ -384,6 +385,47 @@ test_to_float(void **state)
 	xmc_dtype_to_float(XMC_F16, 0, NULL, NULL);
 }
 
+/* The half that a value is rounded to, which xmc_add_halves adds. */
+static uint16_t
+rounded(float value)
+{
+	uint16_t	half;
+	float		expected;
+	float		sum = 0;
+
+	xmc_dtype_to_half(1, &value, &half);
+	xmc_dtype_to_float(XMC_F16, 1, &half, &expected);
+	xmc_add_halves(1, &sum, &value, &sum);
+	assert_true(sum == expected || (isnan(sum) && isnan(expected)));
+	return half;
+}
+
+/* Every half is itself; what lies between two is rounded to the nearer one, in the middle to the even one; too much is infinite. */
+static void
+test_to_half(void **state)
+{
+	(void) state;
+	for (int sign = 0; sign < 2; sign++)
+		for (uint32_t k = 0; k < 0x7c00; k++)
+		{
+			uint16_t	half[2] = {(uint16_t) (k | (uint32_t) sign << 15), (uint16_t) ((k + 1) | (uint32_t) sign << 15)};
+			float		value[2];
+			float		middle;
+
+			xmc_dtype_to_float(XMC_F16, 2, half, value);
+			assert_int_equal(rounded(value[0]), half[0]);
+			if (k == 0x7bff)	/* the next one would be 65536 */
+				value[1] = sign ? -65536 : 65536;
+			middle = value[0] / 2 + value[1] / 2;
+			assert_int_equal(rounded(nextafterf(middle, value[0])), half[0]);
+			assert_int_equal(rounded(nextafterf(middle, value[1])), half[1]);
+			assert_int_equal(rounded(middle), k % 2 ? half[1] : half[0]);
+		}
+	assert_int_equal(rounded(INFINITY), 0x7c00);
+	assert_int_equal(rounded(-FLT_MAX), 0xfc00);
+	assert_true((rounded(NAN) & 0x7fff) > 0x7c00);
+}
+
 /* I32 and U8 are written and read back; narrow tensors come last. */
 static void
 test_write_types(void **state)
@@ -413,9 +455,9 @@ test_write_types(void **state)
 	three[0].data = bytes;
 	assert_int_equal(xmc_safetensors_write(&ctx, 3, three, 0, NULL, NULL, &size), XMC_BAD_INPUT);
 	assert_non_null(strstr(ctx.message, "\"i\" would begin at byte 2 of the data, which is not aligned"));
-	three[0].dtype = XMC_F16;
+	three[0].dtype = XMC_BF16;
 	assert_int_equal(xmc_safetensors_write(&ctx, 3, three, 0, NULL, NULL, &size), XMC_BAD_INPUT);
-	assert_non_null(strstr(ctx.message, "dtype \"F16\" cannot be written"));
+	assert_non_null(strstr(ctx.message, "dtype \"BF16\" cannot be written"));
 }
 
 static void
@@ -721,6 +763,7 @@ main(void)
 		cmocka_unit_test(test_dtype),
 		cmocka_unit_test(test_uses),
 		cmocka_unit_test(test_to_float),
+		cmocka_unit_test(test_to_half),
 		cmocka_unit_test(test_write_types),
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test(test_alignment),

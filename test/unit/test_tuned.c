@@ -1,4 +1,4 @@
-/* test_tuned.c - the backward pass of a text encoder and the gradient of adapters against finite differences of a plain forward pass */
+/* test_tuned.c - the backward pass of a text encoder and the gradient of what fine-tuning changes against finite differences of a plain forward pass */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +17,7 @@
 #include "../../src/core/text_encoder/tuned.c"
 
 #define DIM 16
+#define WIDE 24
 #define LAYERS 3
 #define RANK 2
 #define TEXTS 5
@@ -31,20 +32,23 @@ typedef struct fixture
 	xmc_arena	arena;
 	xmc_transformer transformer;
 	float	   *memory;
-	xmc_adapter adapter[LAYERS];
-	xmc_adapter grad[LAYERS];
-	float	   *values;			/* of the adapters, then of their gradients */
+	xmc_change	adapter[LAYERS];
+	xmc_change	grad[LAYERS];
+	int32_t		rank;			/* 0: the changes are differences */
+	int			n_values;
+	float	   *values;			/* (n_values) of the changes, then of their gradients */
 	float		weight[TEXTS * 32 * DIM];	/* of each output in the loss */
 } fixture;
 
 static void
-place_adapters(int n, xmc_adapter *adapter, float *at)
+place_adapters(int n, xmc_change *adapter, float *at)
 {
 	for (int k = 0; k < n; k++, at += 4 * RANK * DIM)
-		adapter[k] = (xmc_adapter) {at, at + RANK * DIM, at + 2 * RANK * DIM, at + 3 * RANK * DIM};
+		adapter[k] = (xmc_change) {at, at + RANK * DIM, at + 2 * RANK * DIM, at + 3 * RANK * DIM, NULL};
 }
 
 #define ADAPTER_VALUES (LAYERS * 4 * RANK * DIM)
+#define LAYER_VALUES (4 * DIM * DIM + 2 * DIM * WIDE + 9 * DIM + WIDE)
 
 static int
 set_up(void **state)
@@ -54,7 +58,9 @@ set_up(void **state)
 
 	f->ctx = xmc_ctx_malloc();
 	xmc_arena_init(&f->arena, &f->ctx);
-	make_transformer(DIM, 2, 24, LAYERS, &f->transformer, &f->memory);
+	make_transformer(DIM, 2, WIDE, LAYERS, &f->transformer, &f->memory);
+	f->rank = RANK;
+	f->n_values = ADAPTER_VALUES;
 	f->values = calloc(2 * ADAPTER_VALUES, sizeof(float));
 	place_adapters(LAYERS, f->adapter, f->values);
 	place_adapters(LAYERS, f->grad, f->values + ADAPTER_VALUES);
@@ -64,6 +70,30 @@ set_up(void **state)
 	for (size_t k = 0; k < sizeof f->weight / sizeof f->weight[0]; k++)
 		f->weight[k] = (float) xmc_random_normal(&random);
 	*state = f;
+	return 0;
+}
+
+/* The same, but all parameters of layers change, by multiples of 1 / 1024 below 1, which half precision holds. */
+static int
+set_up_differences(void **state)
+{
+	fixture    *f;
+	xmc_random	random;
+
+	set_up(state);
+	f = *state;
+	free(f->values);
+	f->rank = 0;
+	f->n_values = LAYERS * LAYER_VALUES;
+	f->values = calloc(2 * (size_t) f->n_values, sizeof(float));
+	for (int k = 0; k < LAYERS; k++)
+	{
+		f->adapter[k] = (xmc_change) {.difference = f->values + k * LAYER_VALUES};
+		f->grad[k] = (xmc_change) {.difference = f->values + f->n_values + k * LAYER_VALUES};
+	}
+	xmc_random_seed(&random, 6);
+	for (int k = 0; k < f->n_values; k++)
+		f->values[k] = (float) round(fmax(-1, fmin(1, 0.05 * xmc_random_normal(&random))) * 1024) / 1024;
 	return 0;
 }
 
@@ -249,17 +279,17 @@ test_layer_bytes(void **state)
 	}
 }
 
-/* ---- adapters ---- */
+/* ---- changes ---- */
 
-/* The weighted sum of the vectors of all texts by the encoder with its adapters, in double. */
+/* The weighted sum of the vectors of all texts by the encoder with its changes, in double. */
 static double
 plain_vector_loss(fixture *f)
 {
-	xmc_adapters adapters = {.n = 2, .rank = RANK, .layer = f->adapter};
+	xmc_changes changes = {.n = 2, .rank = f->rank, .layer = f->adapter};
 	xmc_transformer changed;
 	double		sum = 0;
 
-	assert_int_equal(xmc_adapters_apply(&f->arena, &f->transformer, &adapters, &changed), XMC_OK);
+	assert_int_equal(xmc_changes_apply(&f->arena, &f->transformer, &changes, &changed), XMC_OK);
 	for (int t = 0; t < TEXTS; t++)
 	{
 		int			n = row_start[t + 1] - row_start[t];
@@ -281,24 +311,24 @@ plain_vector_loss(fixture *f)
 
 /* The gradient of the weighted sum of the vectors, by a forward and a backward pass. */
 static void
-tuned_gradient(fixture *f, const xmc_adapters *adapters, const xmc_token_batch *texts, double dropout, const float *weight)
+tuned_gradient(fixture *f, const xmc_changes *changes, const xmc_token_batch *texts, double dropout, const float *weight)
 {
 	xmc_tuned_pass *pass;
 	float	   *vector = malloc((size_t) texts->n_texts * DIM * sizeof *vector);
 
-	memset(f->values + ADAPTER_VALUES, 0, ADAPTER_VALUES * sizeof(float));
-	assert_int_equal(xmc_tuned_forward(&f->arena, &f->transformer, adapters, texts, dropout, 7, vector, &pass), XMC_OK);
+	memset(f->values + f->n_values, 0, (size_t) f->n_values * sizeof(float));
+	assert_int_equal(xmc_tuned_forward(&f->arena, &f->transformer, changes, texts, dropout, 7, vector, &pass), XMC_OK);
 	assert_int_equal(xmc_tuned_backward(&f->arena, pass, weight, f->grad), XMC_OK);
 	free(vector);
 }
 
 static void
-check_adapters(fixture *f)
+check_changes(fixture *f)
 {
-	xmc_adapters adapters = {.n = 2, .rank = RANK, .layer = f->adapter};
+	xmc_changes changes = {.n = 2, .rank = f->rank, .layer = f->adapter};
 
-	tuned_gradient(f, &adapters, &batch, 0, f->weight);
-	for (int v = 0; v < 2 * 4 * RANK * DIM; v += 3)
+	tuned_gradient(f, &changes, &batch, 0, f->weight);
+	for (int v = 0; v < 2 * f->n_values / LAYERS; v += f->rank > 0 ? 3 : 11)
 	{
 		float		kept = f->values[v];
 		double		up;
@@ -306,58 +336,80 @@ check_adapters(fixture *f)
 		f->values[v] = kept + 1.0f / 1024;
 		up = plain_vector_loss(f);
 		f->values[v] = kept - 1.0f / 1024;
-		assert_derivative("adapter", v, (up - plain_vector_loss(f)) * 512, f->values[ADAPTER_VALUES + v]);
+		assert_derivative("change", v, (up - plain_vector_loss(f)) * 512, f->values[f->n_values + v]);
 		f->values[v] = kept;
 	}
 }
 
 /* With every way to make a text's vector of those of its tokens. */
 static void
-test_adapters(void **state)
+test_changes(void **state)
 {
 	fixture    *f = *state;
 
-	check_adapters(f);
+	check_changes(f);
 	f->transformer.settings.shape.normalised = true;
-	check_adapters(f);
+	check_changes(f);
 	f->transformer.settings.shape.first_token = true;
-	check_adapters(f);
+	check_changes(f);
 }
 
-/* An adapter whose B is 0 changes nothing, to the bit; another one does. */
+/* Adapters whose B is 0, and differences of 0, change nothing, to the bit; others do. */
 static void
 test_no_change(void **state)
 {
 	fixture    *f = *state;
-	xmc_adapters none = {0};
-	xmc_adapters adapters = {.n = LAYERS, .rank = RANK, .layer = f->adapter};
+	xmc_changes none = {0};
+	xmc_changes changes = {.n = LAYERS, .rank = f->rank, .layer = f->adapter};
 	float		before[TEXTS * DIM];
 	float		after[TEXTS * DIM];
 
 	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &none, &batch, before), XMC_OK);
-	for (int k = 0; k < LAYERS; k++)
+	for (int k = 0; k < LAYERS && f->rank > 0; k++)
 	{
 		memset(f->adapter[k].query_b, 0, RANK * DIM * sizeof(float));
 		memset(f->adapter[k].value_b, 0, RANK * DIM * sizeof(float));
 	}
-	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &batch, after), XMC_OK);
+	if (f->rank == 0)
+		memset(f->values, 0, (size_t) f->n_values * sizeof(float));
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &changes, &batch, after), XMC_OK);
 	assert_memory_equal(before, after, sizeof before);
-	f->adapter[1].value_b[3] = 0.5f;
-	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &batch, after), XMC_OK);
+	*(f->rank > 0 ? &f->adapter[1].value_b[3] : &f->adapter[1].difference[3]) = 0.5f;
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &changes, &batch, after), XMC_OK);
 	assert_true(memcmp(before, after, sizeof before) != 0);
 	for (int k = 0; k < DIM; k++)
 		assert_true(after[2 * DIM + k] == 0);	/* a text without tokens */
 }
 
+/* Differences take part as half precision holds them. */
+static void
+test_rounding(void **state)
+{
+	fixture    *f = *state;
+	xmc_changes changes = {.n = LAYERS, .rank = 0, .layer = f->adapter};
+	uint16_t   *half = malloc((size_t) f->n_values * sizeof *half);
+	float		before[TEXTS * DIM];
+	float		after[TEXTS * DIM];
+
+	for (int k = 0; k < f->n_values; k++)
+		f->values[k] *= 1.0001f;
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &changes, &batch, before), XMC_OK);
+	xmc_dtype_to_half(f->n_values, f->values, half);
+	xmc_dtype_to_float(XMC_F16, f->n_values, half, f->values);
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &changes, &batch, after), XMC_OK);
+	assert_memory_equal(before, after, sizeof before);
+	free(half);
+}
+
 /* The weighted sum of the vectors with dropout by a seed. */
 static double
-dropped_loss(fixture *f, const xmc_adapters *adapters, const xmc_token_batch *texts, uint64_t seed, const float *weight)
+dropped_loss(fixture *f, const xmc_changes *changes, const xmc_token_batch *texts, uint64_t seed, const float *weight)
 {
 	xmc_tuned_pass *pass;
 	float	   *vector = malloc((size_t) texts->n_texts * DIM * sizeof *vector);
 	double		sum = 0;
 
-	assert_int_equal(xmc_tuned_forward(&f->arena, &f->transformer, adapters, texts, 0.3, seed, vector, &pass), XMC_OK);
+	assert_int_equal(xmc_tuned_forward(&f->arena, &f->transformer, changes, texts, 0.3, seed, vector, &pass), XMC_OK);
 	for (int k = 0; k < texts->n_texts * DIM; k++)
 		sum += (double) vector[k] * weight[k];
 	free(vector);
@@ -369,27 +421,27 @@ dropped_loss(fixture *f, const xmc_adapters *adapters, const xmc_token_batch *te
  * masks. Another seed gives another loss.
  */
 static void
-check_slope(fixture *f, const xmc_adapters *adapters, const xmc_token_batch *texts, const float *weight)
+check_slope(fixture *f, const xmc_changes *changes, const xmc_token_batch *texts, const float *weight)
 {
-	const float *gradient = f->values + ADAPTER_VALUES;
+	const float *gradient = f->values + f->n_values;
 	double		squares = 0;
 	double		up;
 	double		down;
 	double		step;
 
-	tuned_gradient(f, adapters, texts, 0.3, weight);
-	for (int k = 0; k < ADAPTER_VALUES; k++)
+	tuned_gradient(f, changes, texts, 0.3, weight);
+	for (int k = 0; k < f->n_values; k++)
 		squares += (double) gradient[k] * gradient[k];
 	step = 0.01 / sqrt(squares);
-	for (int k = 0; k < ADAPTER_VALUES; k++)
+	for (int k = 0; k < f->n_values; k++)
 		f->values[k] += (float) (step * gradient[k]);
-	up = dropped_loss(f, adapters, texts, 7, weight);
-	for (int k = 0; k < ADAPTER_VALUES; k++)
+	up = dropped_loss(f, changes, texts, 7, weight);
+	for (int k = 0; k < f->n_values; k++)
 		f->values[k] -= (float) (2 * step * gradient[k]);
-	down = dropped_loss(f, adapters, texts, 7, weight);
+	down = dropped_loss(f, changes, texts, 7, weight);
 	assert_true(fabs((up - down) / (2 * step) - squares) < 0.01 * squares);
-	assert_true(dropped_loss(f, adapters, texts, 7, weight) == down);
-	assert_true(fabs(dropped_loss(f, adapters, texts, 8, weight) - down) > 1);
+	assert_true(dropped_loss(f, changes, texts, 7, weight) == down);
+	assert_true(fabs(dropped_loss(f, changes, texts, 8, weight) - down) > 1);
 }
 
 /* More tokens than are taken at a time: vectors to the bit, gradients to rounding, as text by text. Then with dropout. */
@@ -401,13 +453,13 @@ test_many_texts(void **state)
 		MANY = 300, LENGTH = 11
 	};
 	fixture    *f = *state;
-	xmc_adapters adapters = {.n = LAYERS, .rank = RANK, .layer = f->adapter};
+	xmc_changes changes = {.n = LAYERS, .rank = f->rank, .layer = f->adapter};
 	int32_t    *start = malloc((MANY + 1) * sizeof *start);
 	int32_t    *tokens = malloc(MANY * LENGTH * sizeof *tokens);
 	float	   *all = malloc(MANY * DIM * sizeof *all);
 	float	   *weight = malloc(MANY * DIM * sizeof *weight);
-	double	   *sum = calloc(ADAPTER_VALUES, sizeof *sum);
-	float	   *gradient = f->values + ADAPTER_VALUES;
+	double	   *sum = calloc((size_t) f->n_values, sizeof *sum);
+	float	   *gradient = f->values + f->n_values;
 	xmc_random	random;
 
 	xmc_random_seed(&random, 8);
@@ -417,23 +469,23 @@ test_many_texts(void **state)
 		tokens[k] = (int32_t) xmc_random_below(&random, VOCABULARY);
 	for (int k = 0; k < MANY * DIM; k++)
 		weight[k] = (float) xmc_random_normal(&random);
-	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &(xmc_token_batch) {MANY, start, tokens}, all), XMC_OK);
+	assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &changes, &(xmc_token_batch) {MANY, start, tokens}, all), XMC_OK);
 	for (int t = 0; t < MANY; t++)
 	{
 		const xmc_token_batch one = {1, start, tokens + t * LENGTH};
 		float		vector[DIM];
 
-		assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &adapters, &one, vector), XMC_OK);
+		assert_int_equal(xmc_tuned_vectors(&f->arena, &f->transformer, &changes, &one, vector), XMC_OK);
 		assert_memory_equal(vector, all + t * DIM, sizeof vector);
-		tuned_gradient(f, &adapters, &one, 0, weight + t * DIM);
-		for (int k = 0; k < ADAPTER_VALUES; k++)
+		tuned_gradient(f, &changes, &one, 0, weight + t * DIM);
+		for (int k = 0; k < f->n_values; k++)
 			sum[k] += gradient[k];
 		xmc_arena_reset(&f->arena);
 	}
-	tuned_gradient(f, &adapters, &(xmc_token_batch) {MANY, start, tokens}, 0, weight);
-	for (int k = 0; k < ADAPTER_VALUES; k++)
+	tuned_gradient(f, &changes, &(xmc_token_batch) {MANY, start, tokens}, 0, weight);
+	for (int k = 0; k < f->n_values; k++)
 		assert_true(fabs(sum[k] - gradient[k]) <= 1e-3 * (1 + fabs(sum[k])));
-	check_slope(f, &adapters, &(xmc_token_batch) {MANY, start, tokens}, weight);
+	check_slope(f, &changes, &(xmc_token_batch) {MANY, start, tokens}, weight);
 	free(start);
 	free(tokens);
 	free(all);
@@ -479,7 +531,7 @@ heap_release(void *arg, void *pointer)
 
 /* The most bytes that a forward and a backward pass of n texts allocate, one more token in each text; the last has MOST_TOKENS. */
 static size_t
-most_memory(const xmc_transformer *transformer, const xmc_adapters *adapters, const xmc_adapter *grad, int32_t n)
+most_memory(const xmc_transformer *transformer, const xmc_changes *adapters, const xmc_change *grad, int32_t n)
 {
 	enum
 	{
@@ -523,12 +575,12 @@ test_memory(void **state)
 	{
 		int			layers = deep ? MOST_LAYERS : 2;
 		float	   *values = calloc((size_t) (2 * layers * 4 * RANK * DIM), sizeof *values);
-		xmc_adapter adapter[2 * MOST_LAYERS];
-		xmc_adapters adapters = {.n = layers, .rank = RANK, .layer = adapter};
+		xmc_change adapter[2 * MOST_LAYERS];
+		xmc_changes adapters = {.n = layers, .rank = RANK, .layer = adapter};
 		xmc_transformer transformer;
 		float	   *memory;
 
-		make_transformer(DIM, HEADS, 24, layers, &transformer, &memory);
+		make_transformer(DIM, HEADS, WIDE, layers, &transformer, &memory);
 		place_adapters(2 * layers, adapter, values);
 		most[deep] = most_memory(&transformer, &adapters, adapter + layers, 1);
 		assert_true(most_memory(&transformer, &adapters, adapter + layers, 40) < 2 * most[deep]);
@@ -546,9 +598,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_dropout, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_computed_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layer_bytes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_adapters, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_changes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_changes, set_up_differences, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_change, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_change, set_up_differences, tear_down),
+		cmocka_unit_test_setup_teardown(test_rounding, set_up_differences, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_texts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_texts, set_up_differences, tear_down),
 		cmocka_unit_test(test_memory),
 	};
 

@@ -37,9 +37,10 @@ static const xmc_option_info table[] = {
 	{INTEGER(bilinear_dim), false, 64, 0, 512,
 		"width of the bilinear term, which reads text and image together, numbers; 0: no bilinear term"},
 
-	{LATER_INTEGER(fine_tune), false, 0, 0, XMC_MAX_ADAPTERS,
-		"layers of the text encoder, counted from the last, that training changes by adapters of low rank; 0: none"},
-	{LATER_INTEGER(adapter_rank), false, 8, 1, 64, "rank of an adapter's changes of a layer"},
+	{LATER_INTEGER(fine_tune), false, 0, 0, XMC_MAX_CHANGES,
+		"layers of the text encoder, counted from the last, that training changes; 0: none"},
+	{LATER_INTEGER(adapter_rank), false, 8, 0, 64,
+		"rank of the adapters by which layers are changed; 0: all parameters of these layers learn"},
 	{LATER_INTEGER(fine_tune_epochs), false, 3, 1, 100, "passes over the training documents in which adapters learn, at most, after those on unchanged vectors"},
 	{LATER_REAL(fine_tune_rate), false, 0.001, 1e-7, 1, "step size of AdamW for adapters, at its peak"},
 	{LATER_REAL(fine_tune_decay), false, 1, 0.01, 1, "factor of fine_tune_rate from one layer of the text encoder to the layer before it"},

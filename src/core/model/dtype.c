@@ -1,6 +1,8 @@
 /* dtype.c - the element types of tensors in safetensors files; see dtype.h */
 #include "model/dtype.h"
+#include "numeric/vector.h"
 
+#include <math.h>
 #include <string.h>
 
 static const struct
@@ -44,22 +46,71 @@ xmc_dtype_find(const char *name, size_t length, xmc_dtype *out)
  * A half has 1 bit of sign, 5 of exponent (bias 15), 10 of fraction. Exponent 0 means fraction 2^-24, which float holds as
  * a normal number; exponent 31 means infinity or NaN.
  */
-static float
+#define HALF_FRACTION 10
+#define DROPPED (23 - HALF_FRACTION)	/* bits of a float's fraction */
+#define LEAST_NORMAL 0x1p-14f
+#define HALF_INFINITY 0x7c00u
+#define OVERFLOW 65520.0f		/* is rounded to infinity, as all that is larger */
+
+static inline float
 half_to_float(uint16_t half)
 {
-	uint32_t	exponent = half >> 10 & 31;
 	uint32_t	fraction = half & 1023;
-	float		subnormal = (float) fraction * 0x1p-24f;
-	uint32_t	bits;
+	float		subnormal = (float) (int32_t) fraction * 0x1p-24f;
+	uint32_t	exponent = half >> HALF_FRACTION & 31;
+	uint32_t	bits = (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << DROPPED;
+	uint32_t	least;
 	float		value;
 
-	if (exponent == 0)
-		memcpy(&bits, &subnormal, sizeof bits);
-	else
-		bits = (exponent == 31 ? 255u : exponent - 15 + 127) << 23 | fraction << 13;
-	bits |= (uint32_t) (half & 0x8000) << 16;
+	memcpy(&least, &subnormal, sizeof least);
+	bits = (exponent == 0 ? least : bits) | (uint32_t) (half & 0x8000) << 16;
 	memcpy(&value, &bits, sizeof value);
 	return value;
+}
+
+/* The nearest value of half precision. */
+static inline float
+round_to_half(float value)
+{
+	float		size = fabsf(value);
+	uint32_t	bits;
+	float		normal;
+	float		subnormal;
+
+	memcpy(&bits, &size, sizeof bits);
+	bits = (bits + (1u << (DROPPED - 1)) - 1 + (bits >> DROPPED & 1)) & ~((1u << DROPPED) - 1);
+	memcpy(&normal, &bits, sizeof normal);
+	subnormal = (size + 0.75f) - 0.75f; /* floats from 0.5 to 1 are multiples of 2^-24 */
+	size = size < LEAST_NORMAL ? subnormal : size < OVERFLOW ? normal : size * INFINITY;
+	return copysignf(size, value);
+}
+
+void
+xmc_dtype_to_half(int64_t n, const float *in, uint16_t *out)
+{
+	for (int64_t k = 0; k < n; k++)
+	{
+		float		value = round_to_half(in[k]);
+		float		size = fabsf(value);
+		uint32_t	bits;
+
+		memcpy(&bits, &size, sizeof bits);
+		if (size < LEAST_NORMAL)
+			bits = (uint32_t) (size * 0x1p24f);
+		else if (size < OVERFLOW)
+			bits = (bits >> DROPPED) - (112u << HALF_FRACTION);
+		else
+			bits = isnan(size) ? HALF_INFINITY | 1 : HALF_INFINITY;
+		out[k] = (uint16_t) (bits | (signbit(value) ? 0x8000u : 0));
+	}
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_add_halves(int64_t n, const float *a, const float *b, float *out)
+{
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+		out[k] = a[k] + round_to_half(b[k]);
 }
 
 void

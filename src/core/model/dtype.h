@@ -1,9 +1,8 @@
 /*
- * dtype.h - the element types of tensors in safetensors files: names, sizes, and the conversion of published weights to
- * F32.
+ * dtype.h - the element types of tensors in safetensors files: names, sizes, and conversions of weights to F32 and to F16.
  *
- * F16 is IEEE 754 half precision; BF16 is the upper half of an F32. Every value of both is an F32, so the conversion is
- * exact.
+ * F16 is IEEE 754 half precision; BF16 is the upper half of an F32. Every value of both is an F32, so the conversion from them is
+ * exact. The conversion to F16 rounds to the nearest value, between two to the even one; from 65,520 on it gives infinity.
  */
 #ifndef XMCOH_DTYPE_H
 #define XMCOH_DTYPE_H
@@ -34,5 +33,11 @@ extern bool xmc_dtype_find(const char *name, size_t length, xmc_dtype *out);
 
 /* n values of F32, F16 or BF16, which need not be aligned, to float. NaN and infinities stay what they are. */
 extern void xmc_dtype_to_float(xmc_dtype dtype, int64_t n, const void *bytes, float *out);
+
+/* n values to F16, rounded. */
+extern void xmc_dtype_to_half(int64_t n, const float *in, uint16_t *out);
+
+/* out = a + b rounded to F16, each of n values. out may be a. */
+extern void xmc_add_halves(int64_t n, const float *a, const float *b, float *out);
 
 #endif

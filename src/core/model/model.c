@@ -43,6 +43,7 @@ typedef enum size_code
 	MODEL_3,
 	INNER,						/* feed_forward */
 	RANK,						/* adapter_rank */
+	LAYER,						/* values of a layer of the text encoder, over embedding_dim */
 	SIZES
 } size_code;
 
@@ -92,15 +93,20 @@ static const tensor_row network_head[] = {
 };
 
 static const tensor_row adapter_tensors[] = {
-	{"query.a", offsetof(xmc_adapter, query_a), RANK, EMBEDDING, GLOROT_1},
-	{"query.b", offsetof(xmc_adapter, query_b), EMBEDDING, RANK, ZERO},
-	{"value.a", offsetof(xmc_adapter, value_a), RANK, EMBEDDING, GLOROT_1},
-	{"value.b", offsetof(xmc_adapter, value_b), EMBEDDING, RANK, ZERO},
+	{"query.a", offsetof(xmc_change, query_a), RANK, EMBEDDING, GLOROT_1},
+	{"query.b", offsetof(xmc_change, query_b), EMBEDDING, RANK, ZERO},
+	{"value.a", offsetof(xmc_change, value_a), RANK, EMBEDDING, GLOROT_1},
+	{"value.b", offsetof(xmc_change, value_b), EMBEDDING, RANK, ZERO},
+};
+
+/* Where all parameters of the layer change. */
+static const tensor_row difference_tensors[] = {
+	{"difference", offsetof(xmc_change, difference), LAYER, EMBEDDING, ZERO},
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
 _Static_assert(11 + XMC_MODALITIES * (COUNT(network_fixed) + COUNT(network_linear) + COUNT(network_input) +
-									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS) + COUNT(adapter_tensors) * XMC_MAX_ADAPTERS
+									 COUNT(network_head) + COUNT(layer_tensors) * XMC_MAX_LAYERS) + COUNT(adapter_tensors) * XMC_MAX_CHANGES
 			   <= XMC_MAX_TENSORS, "every tensor has a place");
 _Static_assert(2 * XMC_MAX_TENSORS <= XMC_SAFETENSORS_MAX_ENTRIES, "every model can be stored");
 
@@ -151,7 +157,9 @@ add_network(xmc_model *model, xmc_modality modality)
 	const int64_t size[SIZES] = {
 		[INPUT] = network->input_dim,[EMBEDDING] = network->embedding_dim,[MODEL] = options->d_model,
 		[MODEL_2] = 2 * (int64_t) options->d_model,[MODEL_3] = 3 * (int64_t) options->d_model,
-		[INNER] = options->feed_forward,[RANK] = options->adapter_rank
+		[INNER] = options->feed_forward,[RANK] = options->adapter_rank,
+		/* three projections, the output, two matrices of the feed-forward network; their biases, and two normalisations */
+		[LAYER] = (4 + 2 * XMC_WIDENING) * (int64_t) network->embedding_dim + 4 + XMC_WIDENING + 1 + 4
 	};
 	xmc_term	linear_term = modality == XMC_TEXT ? XMC_TERM_TEXT_LINEAR : XMC_TERM_IMAGE_LINEAR;
 	xmc_term	network_term = modality == XMC_TEXT ? XMC_TERM_TEXT_NETWORK : XMC_TERM_IMAGE_NETWORK;
@@ -170,18 +178,23 @@ add_network(xmc_model *model, xmc_modality modality)
 		add_tensors(model, &network->layer[l], layer_prefix, layer_tensors, COUNT(layer_tensors), size, network_term);
 	}
 	add_tensors(model, network, prefix, network_head, COUNT(network_head), size, network_term);
-	network->n_adapters = modality == XMC_TEXT && options->text_dim > 0 ? options->fine_tune : 0;
-	for (int32_t k = 0; k < network->n_adapters; k++)
+	network->n_changes = modality == XMC_TEXT && options->text_dim > 0 ? options->fine_tune : 0;
+	for (int32_t k = 0; k < network->n_changes; k++)
 	{
-		char		adapter_prefix[48];
+		bool		is_whole = options->adapter_rank == 0;
+		char		change_prefix[48];
 		int32_t		before = model->n_tensors;
 
-		snprintf(adapter_prefix, sizeof adapter_prefix, "%sadapter.%d.", prefix, (int) k);
-		add_tensors(model, &network->adapter[k], adapter_prefix, adapter_tensors, COUNT(adapter_tensors), size, network_term);
+		snprintf(change_prefix, sizeof change_prefix, "%s%s.%d.", prefix, is_whole ? "encoder" : "adapter", (int) k);
+		if (is_whole)
+			add_tensors(model, &network->change[k], change_prefix, difference_tensors, COUNT(difference_tensors), size, network_term);
+		else
+			add_tensors(model, &network->change[k], change_prefix, adapter_tensors, COUNT(adapter_tensors), size, network_term);
 		for (int32_t t = before; t < model->n_tensors; t++)
 		{
-			model->tensor[t].is_adapter = true;
-			model->tensor[t].layers_above = network->n_adapters - 1 - k;
+			model->tensor[t].is_change = true;
+			model->tensor[t].is_half = is_whole;
+			model->tensor[t].layers_above = network->n_changes - 1 - k;
 		}
 	}
 }
@@ -405,27 +418,28 @@ xmc_model_copy_term(const xmc_model *model, xmc_term term, float *buffer, bool s
 	return at;
 }
 
-/* Whether a matrix B (dim, rank) of an adapter has a value. */
+/* Whether the tensor changes the text encoder. It does not while it has its initial values: 0, but for A of an adapter. */
 static bool
-has_value(const float *b, int64_t n)
+changes_encoder(const xmc_tensor *tensor)
 {
-	for (int64_t k = 0; k < n; k++)
-		if (b[k] != 0)
+	if (!tensor->is_change || tensor->start != ZERO)
+		return false;
+	for (int64_t k = 0; k < tensor->n_values; k++)
+		if ((*tensor->slot)[k] != 0)
 			return true;
 	return false;
 }
 
 void
-xmc_model_note_adapters(xmc_model *model)
+xmc_model_note_changes(xmc_model *model)
 {
-	xmc_network *network = &model->network[XMC_TEXT];
-	int64_t		n = (int64_t) network->embedding_dim * model->options.adapter_rank;
+	bool	   *uses_changes = &model->network[XMC_TEXT].uses_changes;
 
-	network->uses_adapters = false;
-	for (int32_t k = 0; k < network->n_adapters && !network->uses_adapters; k++)
-		network->uses_adapters = has_value(network->adapter[k].query_b, n) || has_value(network->adapter[k].value_b, n);
+	*uses_changes = false;
+	for (int32_t t = 0; t < model->n_tensors && !*uses_changes; t++)
+		*uses_changes = changes_encoder(&model->tensor[t]);
 	if (model->measured)
-		xmc_model_note_adapters(model->measured);
+		xmc_model_note_changes(model->measured);
 }
 
 xmc_status
@@ -434,7 +448,7 @@ xmc_model_renew_term(xmc_ctx *ctx, xmc_model *model, xmc_term term)
 	for (int32_t k = 0; k < model->n_tensors; k++)
 		if (model->tensor[k].term == term)
 			XMC_TRY(fill(ctx, &model->tensor[k], model->options.seed));
-	xmc_model_note_adapters(model);
+	xmc_model_note_changes(model);
 	return XMC_OK;
 }
 
@@ -446,6 +460,18 @@ xmc_model_term_values(const xmc_model *model, xmc_term term)
 	for (int32_t k = 0; k < model->n_tensors; k++)
 		if (model->tensor[k].term == term && !model->tensor[k].hashed)
 			values += model->tensor[k].n_values;
+	return values;
+}
+
+int64_t
+xmc_model_learning_values(const xmc_model *model, xmc_term term)
+{
+	int64_t		values = xmc_model_term_values(model, term);
+
+	/* The differences are the last tensors of their term. */
+	for (int32_t k = 0; k < model->n_tensors && !model->network[XMC_TEXT].uses_changes; k++)
+		if (model->tensor[k].term == term && model->tensor[k].is_half)
+			values -= model->tensor[k].n_values;
 	return values;
 }
 
@@ -497,7 +523,7 @@ xmc_model_keep_measured(xmc_ctx *ctx, xmc_model *model)
 	XMC_TRY(xmc_model_new_zero(ctx, &model->options, model->has_bag, &measured));
 	for (int32_t k = 0; k < model->n_tensors; k++)
 		memcpy(*measured->tensor[k].slot, *model->tensor[k].slot, (size_t) model->tensor[k].n_values * sizeof(float));
-	xmc_model_note_adapters(measured);
+	xmc_model_note_changes(measured);
 	model->measured = measured;
 	xmc_model_share(model);
 	return XMC_OK;

@@ -1,7 +1,8 @@
 /*
  * model_file.c - a model as a safetensors file in memory: saving, and opening with all checks; see model.h. Tensors hold
  * parameters, the table of reliability, gaps, anchors and the records of documents and groups; metadata holds options and
- * calibration. Of the terms as they were measured (xmc_model.measured) the file has those tensors that differ.
+ * calibration. Of the terms as they were measured (xmc_model.measured) the file has those tensors that differ. Differences to a text
+ * encoder are rounded to half precision, all else is F32.
  */
 #include "xmcoh/model.h"
 
@@ -25,6 +26,7 @@
 #define FORMAT "xmcoh"
 #define HAS_MEASURED "has_measured"
 #define MEASURED_PREFIX "measured."
+#define MEASURED_NAME (sizeof MEASURED_PREFIX + sizeof ((xmc_tensor *) NULL)->name)
 #define MAX_METADATA 80
 
 typedef struct metadata_list
@@ -427,17 +429,50 @@ is_of_measured(const xmc_tensor *tensor)
 	return tensor->term < XMC_TERMS;
 }
 
-static bool
-has_tensor(const xmc_model *model, const xmc_tensor_view *view)
+/* The tensor of parameters that has this name in a file, of the model or of the model as it was measured; NULL: there is none. */
+static const xmc_tensor *
+find_tensor(const xmc_model *model, const char *name)
 {
-	const char *name = view->name;
 	size_t		prefix = sizeof MEASURED_PREFIX - 1;
 	bool		measured = model->measured && strncmp(name, MEASURED_PREFIX, prefix) == 0;
 
 	for (int32_t t = 0; t < model->n_tensors; t++)
 		if (measured ? is_of_measured(&model->tensor[t]) && strcmp(model->tensor[t].name, name + prefix) == 0
 			: strcmp(model->tensor[t].name, name) == 0)
-			return true;
+			return &model->tensor[t];
+	return NULL;
+}
+
+static xmc_dtype
+dtype_of(const xmc_tensor *tensor)
+{
+	return tensor && tensor->is_half ? XMC_F16 : XMC_F32;
+}
+
+static xmc_status
+check_dtypes(xmc_ctx *ctx, const xmc_safetensors *st, const xmc_model *model)
+{
+	char		shown[XMC_PRINTABLE];
+
+	for (int32_t k = 0; k < st->n_tensors; k++)
+	{
+		const xmc_tensor_view *view = &st->tensor[k];
+		xmc_dtype	wanted = dtype_of(find_tensor(model, view->name));
+
+		if (view->dtype != wanted)
+			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" has dtype \"%s\", but must have \"%s\"",
+							xmc_printable(view->name, strlen(view->name), shown), xmc_dtype_name(view->dtype), xmc_dtype_name(wanted));
+	}
+	return XMC_OK;
+}
+
+static bool
+has_tensor(const xmc_model *model, const xmc_tensor_view *view)
+{
+	const char *name = view->name;
+
+	if (find_tensor(model, name))
+		return true;
 	if (model->seen.n > 0 && strcmp(name, SEEN_NAME) == 0)
 		return true;
 	if (model->seen_groups.n > 0 && strcmp(name, SEEN_GROUPS_NAME) == 0)
@@ -456,9 +491,12 @@ has_tensor(const xmc_model *model, const xmc_tensor_view *view)
 		(strcmp(name, anchors_name[XMC_TEXT]) == 0 || strcmp(name, anchors_name[XMC_IMAGE]) == 0);
 }
 
-/* Sets the slot of a tensor to its values in the file, whose name there is `name`. Checks the shape. */
+/*
+ * Sets the slot of a tensor to its values in the file, whose name there is `name`. Checks the shape. Values of half precision are
+ * converted to *room, which moves behind them.
+ */
 static xmc_status
-match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, xmc_tensor *tensor)
+match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, xmc_tensor *tensor, float **room)
 {
 	if (view->n_dimensions != tensor->n_dimensions ||
 		memcmp(view->shape, tensor->shape, (size_t) tensor->n_dimensions * sizeof tensor->shape[0]) != 0)
@@ -470,7 +508,15 @@ match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, xmc_te
 						name, shape_text(view->n_dimensions, view->shape, got),
 						shape_text(tensor->n_dimensions, tensor->shape, wanted));
 	}
-	*tensor->slot = (float *) (uintptr_t) view->data;	/* read-only: see xmc_model_open */
+	if (!tensor->is_half)
+	{
+		*tensor->slot = (float *) (uintptr_t) view->data;	/* read-only: see xmc_model_open */
+		return XMC_OK;
+	}
+	XMC_TRY(xmc_check_stop(ctx));
+	xmc_dtype_to_float(XMC_F16, view->n_values, view->data, *room);
+	*tensor->slot = *room;
+	*room += view->n_values;
 	return XMC_OK;
 }
 
@@ -491,25 +537,25 @@ match_gaps(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	const xmc_tensor_view *view = xmc_safetensors_tensor(st, GAPS_NAME);
 	xmc_tensor	gaps = gaps_tensor(model);
 
-	return view ? match_tensor(ctx, GAPS_NAME, view, &gaps) : XMC_OK;
+	return view ? match_tensor(ctx, GAPS_NAME, view, &gaps, NULL) : XMC_OK;
 }
 
 /* Sets the slots of the model as it was measured: tensors that the file does not have are those of the model. */
 static xmc_status
-match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float **room)
 {
 	xmc_model  *measured = model->measured;
 
 	XMC_TRY(xmc_model_layout(ctx, &model->options, model->has_bag, measured));
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
-		char		name[sizeof MEASURED_PREFIX + sizeof model->tensor[t].name];
+		char		name[MEASURED_NAME];
 		const xmc_tensor_view *view;
 
 		snprintf(name, sizeof name, "%s%s", MEASURED_PREFIX, model->tensor[t].name);
 		view = xmc_safetensors_tensor(st, name);
 		if (view)
-			XMC_TRY(match_tensor(ctx, name, view, &measured->tensor[t]));
+			XMC_TRY(match_tensor(ctx, name, view, &measured->tensor[t], room));
 		else
 			*measured->tensor[t].slot = *model->tensor[t].slot;
 	}
@@ -519,7 +565,7 @@ match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 
 /* Sets every slot to its values in the file. Checks names and shapes. */
 static xmc_status
-match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float *room)
 {
 	char		shown[XMC_PRINTABLE];
 
@@ -535,10 +581,10 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 
 		if (!view)
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", tensor->name);
-		XMC_TRY(match_tensor(ctx, tensor->name, view, tensor));
+		XMC_TRY(match_tensor(ctx, tensor->name, view, tensor, &room));
 	}
 	if (model->measured)
-		XMC_TRY(match_measured(ctx, st, model));
+		XMC_TRY(match_measured(ctx, st, model, &room));
 	for (int32_t k = 0; k < st->n_tensors; k++)
 		if (!has_tensor(model, &st->tensor[k]))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized tensor \"%s\"",
@@ -547,7 +593,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 }
 
 static xmc_status
-open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
+open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float *room)
 {
 	xmc_options options;
 	xmc_calibration calibration;
@@ -564,13 +610,26 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	model->has_alignment = has_alignment;
 	model->calibration = calibration;
 	model->measured = has_measured ? model + 1 : NULL;	/* see xmc_model_open */
+	XMC_TRY(check_dtypes(ctx, st, model));
 	XMC_TRY(read_encoders(ctx, st, model));
 	XMC_TRY(match_seen_groups(ctx, st, model));
 	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
-	XMC_TRY(match_tensors(ctx, st, model));
+	XMC_TRY(match_tensors(ctx, st, model, room));
 	if (has_alignment && !model->align_scale)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_alignment\" is 1, but its options allow none");
 	return XMC_OK;
+}
+
+/* The values of half precision. Their number is at most that of the file's bytes. */
+static int64_t
+count_halves(const xmc_safetensors *st)
+{
+	int64_t		n = 0;
+
+	for (int32_t k = 0; k < st->n_tensors; k++)
+		if (st->tensor[k].dtype == XMC_F16)
+			n += st->tensor[k].n_values;
+	return n;
 }
 
 xmc_status
@@ -582,11 +641,12 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 
 	*out = NULL;
 	XMC_TRY(xmc_safetensors_parse(ctx, file, size, XMC_TENSORS_OF_MODEL, &st));
-	model = xmc_alloc(ctx, 2, sizeof(xmc_model));	/* the second as it was measured, if the file has that */
+	/* The second model is the first as it was measured, if the file has that; then come the converted values. */
+	model = xmc_alloc(ctx, 2 * sizeof(xmc_model) + (size_t) count_halves(&st) * sizeof(float), 1);
 	if (!model)
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	else
-		status = open_parsed(ctx, &st, model);
+		status = open_parsed(ctx, &st, model, (float *) (void *) (model + 2));
 	if (status == XMC_OK && check_finite)
 		status = xmc_safetensors_check_finite(ctx, &st);
 	if (status == XMC_OK && check_finite)
@@ -596,7 +656,7 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 	if (status == XMC_OK)
 		status = check_reliability(ctx, model);
 	if (status == XMC_OK)
-		xmc_model_note_adapters(model);
+		xmc_model_note_changes(model);
 	xmc_safetensors_free(ctx, &st);
 	if (status != XMC_OK)
 	{
@@ -620,19 +680,64 @@ static xmc_tensor_view
 view_tensor(const char *name, const xmc_tensor *tensor)
 {
 	xmc_tensor_view view = {.name = name,.n_dimensions = tensor->n_dimensions,.n_values = tensor->n_values,
-		.data = *tensor->slot};
+		.dtype = dtype_of(tensor),.data = *tensor->slot};
 
 	memcpy(view.shape, tensor->shape, sizeof tensor->shape);
 	return view;
+}
+
+/* The parameters, those of half precision or all others; then those as measured, if they are others. Returns their number. */
+static int32_t
+view_parameters(const xmc_model *model, bool is_half, char (*measured_name)[MEASURED_NAME], xmc_tensor_view *view)
+{
+	int32_t		n = 0;
+
+	for (int32_t t = 0; t < model->n_tensors; t++)
+		if (model->tensor[t].is_half == is_half)
+			view[n++] = view_tensor(model->tensor[t].name, &model->tensor[t]);
+	for (int32_t t = 0; t < model->n_tensors && model->measured; t++)
+	{
+		const xmc_tensor *tensor = &model->measured->tensor[t];
+
+		if (tensor->is_half != is_half || !is_of_measured(tensor) ||
+			memcmp(*tensor->slot, *model->tensor[t].slot, (size_t) tensor->n_values * sizeof(float)) == 0)
+			continue;
+		snprintf(measured_name[t], MEASURED_NAME, "%s%s", MEASURED_PREFIX, tensor->name);
+		view[n++] = view_tensor(measured_name[t], tensor);
+	}
+	return n;
+}
+
+/* Rounds the values of these tensors to half precision, in new memory. */
+static xmc_status
+round_views(xmc_ctx *ctx, int32_t n, xmc_tensor_view *view, uint16_t **memory)
+{
+	uint16_t   *half;
+	int64_t		values = 0;
+
+	for (int32_t k = 0; k < n; k++)
+		values += view[k].n_values;
+	*memory = half = xmc_alloc(ctx, (size_t) values, sizeof *half);
+	XMC_NEED(half, ctx);
+	for (int32_t k = 0; k < n; k++)
+	{
+		XMC_TRY(xmc_check_stop(ctx));
+		xmc_dtype_to_half(view[k].n_values, view[k].data, half);
+		view[k].data = half;
+		half += view[k].n_values;
+	}
+	return XMC_OK;
 }
 
 xmc_status
 xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 {
 	metadata_list list;
-	char		measured_name[XMC_MAX_TENSORS][sizeof MEASURED_PREFIX + sizeof model->tensor[0].name];
+	char		measured_name[XMC_MAX_TENSORS][MEASURED_NAME];
 	xmc_tensor_view *view;
-	int32_t		n = 0;
+	uint16_t   *halves = NULL;
+	int32_t		n;
+	int32_t		n_halves;
 	xmc_status	status = XMC_OK;
 
 	XMC_TRY(xmc_options_check(ctx, &model->options));
@@ -641,18 +746,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	/* Parameters, those as measured, results, the table of reliability, gaps, anchors, the records of documents and groups. */
 	view = xmc_zalloc(ctx, 2 * (size_t) model->n_tensors + XMC_MODALITIES + 7, sizeof(xmc_tensor_view));
 	XMC_NEED(view, ctx);
-	for (; n < model->n_tensors; n++)
-		view[n] = view_tensor(model->tensor[n].name, &model->tensor[n]);
-	for (int32_t t = 0; t < model->n_tensors && model->measured; t++)
-	{
-		const xmc_tensor *tensor = &model->measured->tensor[t];
-
-		if (!is_of_measured(tensor) ||
-			memcmp(*tensor->slot, *model->tensor[t].slot, (size_t) tensor->n_values * sizeof(float)) == 0)
-			continue;
-		snprintf(measured_name[t], sizeof measured_name[t], "%s%s", MEASURED_PREFIX, tensor->name);
-		view[n++] = view_tensor(measured_name[t], tensor);
-	}
+	n = view_parameters(model, false, measured_name, view);
 	if (model->results.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = RESULTS_NAME,.n_dimensions = 2,
 			.shape = {model->results.n, XMC_RESULT_COLUMNS},
@@ -684,9 +778,14 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = view_seen(SEEN_NAME, &model->seen);
 	if (model->seen_groups.n > 0)
 		view[n++] = view_seen(SEEN_GROUPS_NAME, &model->seen_groups);
+	/* Last, so that the others are aligned. */
+	n_halves = view_parameters(model, true, measured_name, view + n);
 	list_metadata(model, &list);
+	if (file && n_halves > 0)
+		status = round_views(ctx, n_halves, view + n, &halves);
+	n += n_halves;
 	/* Refuse what xmc_model_open would refuse. */
-	if (file)
+	if (file && status == XMC_OK)
 	{
 		xmc_safetensors all = {.n_tensors = n,.tensor = view};
 
@@ -700,6 +799,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	}
 	if (status == XMC_OK)
 		status = xmc_safetensors_write(ctx, n, view, list.n, list.entry, file, size);
+	xmc_release(ctx, halves);
 	xmc_release(ctx, view);
 	return status;
 }

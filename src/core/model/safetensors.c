@@ -18,9 +18,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define MAX_VALUE_BYTES INT64_C(8)	/* of the widest dtype */
 #define STEP_VALUES ((int64_t) 1 << 20)	/* values between two calls of the stop callback, less than a millisecond */
 
-/* The dtypes that a file for each use may have. */
+/* The dtypes that a file for each use may have. xmcoh writes those of its models and encoders. */
 static const unsigned int allowed[] = {
-	[XMC_TENSORS_OF_MODEL] = XMC_DTYPE_SET(XMC_F32),
+	[XMC_TENSORS_OF_MODEL] = XMC_DTYPE_SET(XMC_F32) | XMC_DTYPE_SET(XMC_F16),
 	[XMC_TENSORS_OF_ENCODER] = XMC_DTYPE_SET(XMC_F32) | XMC_DTYPE_SET(XMC_I32) | XMC_DTYPE_SET(XMC_U8),
 	[XMC_TENSORS_PUBLISHED] = XMC_DTYPE_SET(XMC_DTYPES) - 1,
 };
@@ -361,6 +361,26 @@ any_not_finite(const float *value, int64_t n)
 	return ((any[0] | any[1] | any[2] | any[3]) & UINT64_C(0x8000000080000000)) != 0;
 }
 
+/* The same of values of half precision. */
+static xmc_status
+check_halves(xmc_ctx *ctx, const xmc_tensor_view *tensor)
+{
+	const uint16_t *half = tensor->data;
+	char		name[XMC_PRINTABLE];
+
+	for (int64_t begin = 0; begin < tensor->n_values; begin += STEP_VALUES)
+	{
+		int64_t		end = begin + STEP_VALUES < tensor->n_values ? begin + STEP_VALUES : tensor->n_values;
+
+		XMC_TRY(xmc_check_stop(ctx));
+		for (int64_t k = begin; k < end; k++)
+			if ((half[k] & 0x7c00) == 0x7c00)
+				return xmc_fail(ctx, XMC_BAD_MODEL, "tensor \"%s\": value %lld is not finite in half precision",
+								xmc_printable(tensor->name, strlen(tensor->name), name), (long long) k);
+	}
+	return XMC_OK;
+}
+
 xmc_status
 xmc_safetensors_check_finite(xmc_ctx *ctx, const xmc_safetensors *st)
 {
@@ -371,6 +391,8 @@ xmc_safetensors_check_finite(xmc_ctx *ctx, const xmc_safetensors *st)
 		const xmc_tensor_view *tensor = &st->tensor[t];
 		const float *value = tensor->data;
 
+		if (tensor->dtype == XMC_F16)
+			XMC_TRY(check_halves(ctx, tensor));
 		if (tensor->dtype != XMC_F32)
 			continue;
 		for (int64_t begin = 0; begin < tensor->n_values; begin += STEP_VALUES)
@@ -543,7 +565,7 @@ check_entries(xmc_ctx *ctx, int32_t n_tensors, const xmc_tensor_view *tensor, in
 		if (!shape_values(tensor[t].n_dimensions, tensor[t].shape, &values) || values != tensor[t].n_values)
 			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": its shape does not match its %lld values", shown,
 							(long long) tensor[t].n_values);
-		if (!(allowed[XMC_TENSORS_OF_ENCODER] & XMC_DTYPE_SET(tensor[t].dtype)))
+		if (!((allowed[XMC_TENSORS_OF_MODEL] | allowed[XMC_TENSORS_OF_ENCODER]) & XMC_DTYPE_SET(tensor[t].dtype)))
 			return xmc_fail(ctx, XMC_BAD_INPUT, "tensor \"%s\": dtype \"%s\" cannot be written", shown,
 							xmc_dtype_name(tensor[t].dtype));
 		if (*data_bytes % xmc_dtype_bytes(tensor[t].dtype) != 0)

@@ -44,7 +44,7 @@ typedef struct xmc_safetensors
 /* What a file is for decides which dtypes its tensors may have. */
 typedef enum xmc_tensor_use
 {
-	XMC_TENSORS_OF_MODEL = 0,	/* a model version: F32, read in place */
+	XMC_TENSORS_OF_MODEL = 0,	/* a model version: F32, read in place, and F16 */
 	XMC_TENSORS_OF_ENCODER,		/* a text encoder as xmcoh stores it: F32, I32, U8, read in place */
 	XMC_TENSORS_PUBLISHED		/* an encoder as others publish it: every xmc_dtype, copied by memcpy, of any alignment */
 } xmc_tensor_use;
@@ -59,7 +59,7 @@ extern xmc_status xmc_safetensors_parse(xmc_ctx *ctx, const void *file, size_t s
 										xmc_safetensors *out);
 extern void xmc_safetensors_free(xmc_ctx *ctx, xmc_safetensors *st);	/* does not free the file */
 
-/* Checks all F32 tensors. Errors: XMC_BAD_MODEL (a value is NaN or infinite; the message says which), XMC_STOPPED. */
+/* Checks all tensors of F32 and F16. Errors: XMC_BAD_MODEL (a value is NaN or infinite; the message says which), XMC_STOPPED. */
 extern xmc_status xmc_safetensors_check_finite(xmc_ctx *ctx, const xmc_safetensors *st);
 
 /* By name or key; NULL if there is none. */
@@ -67,8 +67,8 @@ extern const xmc_tensor_view *xmc_safetensors_tensor(const xmc_safetensors *st, 
 extern const char *xmc_safetensors_metadata(const xmc_safetensors *st, const char *key);
 
 /*
- * Writes tensors of F32, I32 and U8 and metadata to `file`, which holds *size bytes; with file NULL only *size is set.
- * Tensors stand in the given order: those of U8 come last, so that the others are aligned. The place of a tensor without
+ * Writes tensors of F32, F16, I32 and U8 and metadata to `file`, which holds *size bytes; with file NULL only *size is set.
+ * Tensors stand in the given order: those of F16 and U8 come last, so that the others are aligned. The place of a tensor without
  * data (NULL) is left for the caller to fill. The header is padded with spaces, so that the data begin at a multiple of 64
  * bytes. The same input gives the same bytes. Errors: XMC_BAD_INPUT (duplicate name, invalid UTF-8, a shape that does not
  * match n_values, a tensor that is not aligned, a limit exceeded, *size too small), XMC_STOPPED.

@@ -60,31 +60,34 @@ find_rows(xmc_arena *arena, const xmc_batch *batch, tuned_rows *out)
 	return XMC_OK;
 }
 
-/* The adapters, after a check that the model's encoder is one that they change. */
+/* The changes, after a check that they fit to the model's encoder. */
 static xmc_status
-find_adapters(xmc_ctx *ctx, const xmc_model *model, xmc_adapters *out)
+find_changes(xmc_ctx *ctx, const xmc_model *model, xmc_changes *out)
 {
 	const xmc_network *network = &model->network[XMC_TEXT];
 
 	if (!model->base_encoder)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "the model fine-tunes a text encoder, but no encoder is given");
-	if (model->base_encoder->settings.shape.dim != network->embedding_dim ||
-		model->base_encoder->settings.shape.layers < network->n_adapters)
-		return xmc_fail(ctx, XMC_BAD_MODEL,
-						"the model fine-tunes %d layers of a text encoder of %d numbers, but the encoder has %d layers of %d numbers",
-						network->n_adapters, network->embedding_dim, model->base_encoder->settings.shape.layers,
-						model->base_encoder->settings.shape.dim);
-	*out = (xmc_adapters) {.n = network->n_adapters, .rank = model->options.adapter_rank, .layer = network->adapter};
+	XMC_TRY(xmc_changes_check(ctx, model->base_encoder, network->embedding_dim, network->n_changes, model->options.adapter_rank));
+	*out = (xmc_changes) {.n = network->n_changes, .rank = model->options.adapter_rank, .layer = network->change};
 	return XMC_OK;
+}
+
+xmc_status
+xmc_tuned_check(xmc_ctx *ctx, const xmc_model *model)
+{
+	xmc_changes changes;
+
+	return model->network[XMC_TEXT].n_changes > 0 && model->base_encoder ? find_changes(ctx, model, &changes) : XMC_OK;
 }
 
 xmc_status
 xmc_tuned_text_vectors(xmc_arena *arena, const xmc_model *model, const xmc_token_batch *text, float *vector)
 {
-	xmc_adapters adapters;
+	xmc_changes changes;
 
-	XMC_TRY(find_adapters(arena->ctx, model, &adapters));
-	return xmc_tuned_vectors(arena, model->base_encoder, &adapters, text, vector);
+	XMC_TRY(find_changes(arena->ctx, model, &changes));
+	return xmc_tuned_vectors(arena, model->base_encoder, &changes, text, vector);
 }
 
 /* Sets the embeddings of the rows that have tokens. */
@@ -102,11 +105,11 @@ set_vectors(xmc_arena *arena, const xmc_model *model, const xmc_batch *batch, xm
 	XMC_NEED(vector, arena->ctx);
 	if (tuned)
 	{
-		xmc_adapters adapters;
+		xmc_changes changes;
 
-		XMC_TRY(find_adapters(arena->ctx, model, &adapters));
+		XMC_TRY(find_changes(arena->ctx, model, &changes));
 		tuned->rows = rows;
-		XMC_TRY(xmc_tuned_forward(arena, model->base_encoder, &adapters, &rows.text, dropout,
+		XMC_TRY(xmc_tuned_forward(arena, model->base_encoder, &changes, &rows.text, dropout,
 								  dropout > 0 ? xmc_random_next(random) : 0, vector, &tuned->pass));
 	}
 	else
@@ -148,5 +151,5 @@ xmc_tuned_inputs_backward(xmc_arena *arena, const xmc_model *model, xmc_tuned_in
 	for (int32_t t = 0; t < tuned->rows.n; t++)
 		for (int32_t k = 0; k < d; k++)
 			d_vector[(int64_t) t * d + k] = dx[(int64_t) tuned->rows.row[t] * network->input_dim + bag + k] * network->input_scale[bag + k];
-	return xmc_tuned_backward(arena, tuned->pass, d_vector, grad->adapter);
+	return xmc_tuned_backward(arena, tuned->pass, d_vector, grad->change);
 }

@@ -1,4 +1,4 @@
-/* tuned.c - an encoder with adapters, forward and backward over texts; see tuned.h (design section 4, "Fine-tuning") */
+/* tuned.c - a fine-tuned encoder, forward and backward over texts; see tuned.h (design section 4, "Fine-tuning") */
 #include "text_encoder/tuned.h"
 #include "text_encoder/pooling.h"
 #include "text_encoder/transformer_backward.h"
@@ -19,8 +19,8 @@
 
 struct xmc_tuned_pass
 {
-	xmc_adapters adapters;
-	xmc_transformer transformer;	/* with the adapters */
+	xmc_changes changes;
+	xmc_transformer transformer;	/* with the changes */
 	xmc_token_batch batch;
 	xmc_transformer_learning learning;
 	uint64_t	seed;
@@ -44,20 +44,20 @@ texts_at_a_time(const xmc_token_batch *batch, int32_t first, int32_t tokens)
 }
 
 static xmc_status
-begin_pass(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch,
+begin_pass(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, const xmc_token_batch *batch,
 		   xmc_tuned_pass **out)
 {
 	xmc_tuned_pass *p = xmc_arena_zalloc(arena, 1, sizeof *p);
 
 	XMC_NEED(p, arena->ctx);
-	p->adapters = *adapters;
+	p->changes = *changes;
 	p->batch = *batch;
 	p->row_start = xmc_arena_alloc(arena, (size_t) batch->n_texts + 1, sizeof *p->row_start);
 	p->sum = xmc_arena_alloc(arena, (size_t) base->settings.shape.dim, sizeof *p->sum);
 	if (!p->row_start || !p->sum)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	*out = p;
-	return xmc_adapters_apply(arena, base, adapters, &p->transformer);
+	return xmc_changes_apply(arena, base, changes, &p->transformer);
 }
 
 /* The tokens of the present part. */
@@ -127,53 +127,53 @@ forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t tokens, bool learns, float 
 }
 
 xmc_status
-xmc_tuned_vectors(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch,
+xmc_tuned_vectors(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, const xmc_token_batch *batch,
 				  float *out)
 {
 	xmc_arena_mark mark = xmc_arena_here(arena);
 	xmc_tuned_pass *p = NULL;
 
-	XMC_TRY(begin_pass(arena, base, adapters, batch, &p));
+	XMC_TRY(begin_pass(arena, base, changes, batch, &p));
 	XMC_TRY(forward(arena, p, FORWARD_TOKENS, false, out));
 	xmc_arena_return(arena, mark);
 	return XMC_OK;
 }
 
 xmc_status
-xmc_tuned_forward(xmc_arena *arena, const xmc_transformer *base, const xmc_adapters *adapters, const xmc_token_batch *batch,
+xmc_tuned_forward(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, const xmc_token_batch *batch,
 				  double dropout, uint64_t seed, float *out, xmc_tuned_pass **pass)
 {
-	XMC_TRY(begin_pass(arena, base, adapters, batch, pass));
-	(*pass)->learning = (xmc_transformer_learning) {.first = base->settings.shape.layers - adapters->n, .dropout = dropout};
+	XMC_TRY(begin_pass(arena, base, changes, batch, pass));
+	(*pass)->learning = (xmc_transformer_learning) {.first = base->settings.shape.layers - changes->n, .dropout = dropout};
 	(*pass)->seed = seed;
 	return forward(arena, *pass, LEARNING_TOKENS, true, out);
 }
 
-/* What takes the gradient of a layer, for the adapter that the layer has. */
+/* What takes the gradient of a layer that has an adapter. */
 typedef struct receiver
 {
 	xmc_ctx    *ctx;
 	const xmc_tuned_pass *pass;
 	float	   *scratch;		/* (rows of the part, rank) */
-	const xmc_adapter *grad;
+	const xmc_change *grad;
 } receiver;
 
 static xmc_status
 take(void *arg, int32_t layer, int64_t rows, const float *input, const float *d_qkv)
 {
 	const receiver *r = arg;
-	const xmc_adapters *adapters = &r->pass->adapters;
+	const xmc_changes *changes = &r->pass->changes;
 	int32_t		k = layer - r->pass->learning.first;
 
-	return xmc_adapter_gradient(r->ctx, r->pass->transformer.settings.shape.dim, adapters->rank, &adapters->layer[k], rows, input,
+	return xmc_adapter_gradient(r->ctx, r->pass->transformer.settings.shape.dim, changes->rank, &changes->layer[k], rows, input,
 								d_qkv, r->scratch, &r->grad[k]);
 }
 
 /* The backward pass of the present part, whose gradient by the vectors is d_vector (texts, dim). */
 static xmc_status
-part_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const xmc_adapter *grad)
+part_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const xmc_change *grad)
 {
-	static const xmc_layer untrained[XMC_ENCODER_MAX_LAYERS];
+	xmc_layer	layer_grad[XMC_ENCODER_MAX_LAYERS] = {0};	/* of layers whose parameters all learn; NULL: is not computed */
 	const xmc_text_encoder_shape *shape = &p->transformer.settings.shape;
 	xmc_token_batch part = part_of(p);
 	int64_t		rows = part.row_start[part.n_texts];
@@ -185,7 +185,9 @@ part_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const 
 
 	XMC_ARENA_FLOATS(y, arena, d);
 	XMC_ARENA_FLOATS(dx, arena, rows * d);
-	XMC_ARENA_FLOATS(r.scratch, arena, rows * p->adapters.rank);
+	XMC_ARENA_FLOATS(r.scratch, arena, rows * p->changes.rank);
+	for (int32_t k = 0; k < p->changes.n && p->changes.rank == 0; k++)
+		layer_grad[p->learning.first + k] = xmc_layer_at(&p->transformer, p->learning.first + k, grad[k].difference);
 	for (int32_t t = 0; t < part.n_texts; t++)
 	{
 		int64_t		row = part.row_start[t];
@@ -195,11 +197,12 @@ part_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const 
 		XMC_TRY(xmc_pool(arena->ctx, shape, length_of_text, p->state.output + row * d, p->sum, y, &length));
 		xmc_pool_backward(shape, length_of_text, y, length, d_vector + t * d, dx + row * d);
 	}
-	return xmc_transformer_backward(arena, &p->transformer, &part, &p->learning, &p->state, dx, untrained, &taker);
+	return xmc_transformer_backward(arena, &p->transformer, &part, &p->learning, &p->state, dx, layer_grad,
+									p->changes.rank > 0 ? &taker : NULL);
 }
 
 xmc_status
-xmc_tuned_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const xmc_adapter *grad)
+xmc_tuned_backward(xmc_arena *arena, xmc_tuned_pass *p, const float *d_vector, const xmc_change *grad)
 {
 	int64_t		d = p->transformer.settings.shape.dim;
 	int32_t		last = p->part;

@@ -188,9 +188,9 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(xmc_stream_int32(c, "an epoch", &e->done, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the best epoch", &e->best, 0, e->done));
 	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &e->frozen, 0, most_epochs(t)));
-	XMC_TRY(xmc_stream_bool(c, "the epochs without adapters", &e->is_tuning, xmc_has_adapters(t->model, e->term)));
+	XMC_TRY(xmc_stream_bool(c, "the epochs without adapters", &e->is_tuning, xmc_has_changes(t->model, e->term)));
 	if (e->is_tuning)
-		t->model->network[XMC_TEXT].uses_adapters = true;
+		t->model->network[XMC_TEXT].uses_changes = true;
 	XMC_TRY(XMC_STREAM_FIGURES(c, &e->best_loss, &t->apart_loss[0], &t->apart_loss[1]));
 	if (e->best > 0)
 		XMC_TRY(xmc_stream_floats(c, "the best epoch", e->best_values, e->n_values));
@@ -264,7 +264,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	if (has_measured)
 		XMC_TRY(xmc_stream_floats(c, "the model", *t->model->measured->tensor[0].slot, t->model->n_parameters));
 	if (!c->is_saving)
-		xmc_model_note_adapters(t->model);
+		xmc_model_note_changes(t->model);
 	XMC_TRY(xmc_stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));

@@ -24,7 +24,7 @@ xmc_train_begin_choices(xmc_trainer *t)
 		xmc_choice *c = &t->choice[p];
 		const xmc_document *const *document;	/* (c->n) */
 
-		if (!t->has_term[p] || xmc_has_adapters(t->model, (xmc_term) p))
+		if (!t->has_term[p] || xmc_has_changes(t->model, (xmc_term) p))
 			continue;
 		c->most = xmc_most_epochs(t->options, (xmc_term) p);
 		c->by_held_out = !xmc_term_is_linear((xmc_term) p) || t->report->folds == 0;

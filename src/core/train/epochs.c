@@ -5,9 +5,9 @@
 #include <string.h>
 
 bool
-xmc_has_adapters(const xmc_model *model, xmc_term term)
+xmc_has_changes(const xmc_model *model, xmc_term term)
 {
-	return term == XMC_TERM_TEXT_NETWORK && model->network[XMC_TEXT].n_adapters > 0;
+	return term == XMC_TERM_TEXT_NETWORK && model->network[XMC_TEXT].n_changes > 0;
 }
 
 xmc_status
@@ -32,7 +32,7 @@ goes_on(const xmc_epochs *e, const xmc_model *model)
 {
 	const xmc_options *o = &model->options;
 	int32_t		most = e->is_tuning ? e->frozen + o->fine_tune_epochs :
-		xmc_has_adapters(model, e->term) ? o->epochs : xmc_most_epochs(o, e->term);
+		xmc_has_changes(model, e->term) ? o->epochs : xmc_most_epochs(o, e->term);
 
 	if (e->fixed > 0)
 		return e->done < e->fixed;
@@ -102,7 +102,7 @@ xmc_epochs_end(const xmc_epochs *e, xmc_model *model)
 {
 	if (e->best > 0)			/* otherwise no held-out loss was a number */
 		xmc_model_copy_term(model, e->term, e->best_values, false);
-	xmc_model_note_adapters(model);
+	xmc_model_note_changes(model);
 }
 
 void
@@ -113,7 +113,7 @@ xmc_epochs_end_with_average(const xmc_epochs *e, xmc_model *model)
 	xmc_model_copy_term(model, e->term, e->best_values, true);
 	lead_back(e, model, weights);
 	xmc_model_copy_term(model, e->term, e->best_values, false);
-	xmc_model_note_adapters(model);
+	xmc_model_note_changes(model);
 }
 
 void
@@ -121,7 +121,7 @@ xmc_epochs_tune_if_due(xmc_epochs *e, xmc_model *model)
 {
 	size_t		bytes = (size_t) e->adamw.n * sizeof(float);
 
-	if (e->is_tuning || !xmc_has_adapters(model, e->term))
+	if (e->is_tuning || !xmc_has_changes(model, e->term))
 		return;
 	if (e->fixed > 0 ? e->done < e->frozen || e->done >= e->fixed : goes_on(e, model))
 		return;
@@ -137,5 +137,5 @@ xmc_epochs_tune_if_due(xmc_epochs *e, xmc_model *model)
 	memset(e->adamw.average, 0, bytes);
 	e->adamw.step = 0;
 	e->is_tuning = true;
-	model->network[XMC_TEXT].uses_adapters = true;
+	model->network[XMC_TEXT].uses_changes = true;
 }

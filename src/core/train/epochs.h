@@ -70,7 +70,7 @@ extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc
 extern xmc_status xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps);
 
 /* Whether the term has adapters of a text encoder, which learn in a second part of its epochs. */
-extern bool xmc_has_adapters(const xmc_model *model, xmc_term term);
+extern bool xmc_has_changes(const xmc_model *model, xmc_term term);
 
 /*
  * Begins the second part of a training of `fixed` epochs when its time has come: the network goes on from the average of what has

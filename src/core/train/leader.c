@@ -13,7 +13,7 @@
 static xmc_status
 run(xmc_leader *leader, xmc_task *task)
 {
-	task->uses_adapters = leader->view.model->network[XMC_TEXT].uses_adapters;
+	task->uses_changes = leader->view.model->network[XMC_TEXT].uses_changes;
 	if (leader->workers)
 		return leader->workers->run(leader->workers->arg, &leader->view, task);
 	for (int32_t item = 0; item < task->items; item++)
@@ -71,7 +71,7 @@ divide(xmc_leader *leader, int32_t n, const xmc_document *const *document)
 	int32_t		n_shards = leader->view.shape.shards;
 	int64_t		work[XMC_MAX_SHARDS] = {0};
 	int32_t		used = 0;
-	bool		reads_tokens = leader->view.shape.has_adapters && leader->view.model->network[XMC_TEXT].uses_adapters;
+	bool		reads_tokens = leader->view.shape.has_changes && leader->view.model->network[XMC_TEXT].uses_changes;
 
 	for (int32_t d = 0; d < n; d++)
 		assignment[d] = (struct xmc_assignment){.document = document[d],.work = work_of(document[d], reads_tokens),.place = d};
@@ -154,7 +154,7 @@ xmc_leader_begin(xmc_arena *arena, xmc_arena *scratch, const xmc_workers *worker
 				 int32_t n_held_out, const xmc_document *const *held_out, xmc_adamw *adamw, xmc_leader *out)
 {
 	xmc_leader	leader = {.view = {.shape = {.term = term,.shards = shards < XMC_MAX_SHARDS ? shards : XMC_MAX_SHARDS,
-		.shared = true,.has_bag = model->has_bag,.has_adapters = xmc_has_adapters(model, term),.held_out_documents = n_held_out},
+		.shared = true,.has_bag = model->has_bag,.has_changes = xmc_has_changes(model, term),.held_out_documents = n_held_out},
 		.scratch = scratch,.model = model}};
 	xmc_shards *s = &leader.view;
 	int64_t		at = 0;

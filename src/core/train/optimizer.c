@@ -72,7 +72,9 @@ xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_mode
 				const float *gradient, int64_t first, int64_t last)
 {
 	int64_t		start = 0;		/* of a tensor among the values of the term */
+	int64_t		learning = xmc_model_learning_values(model, term);
 
+	last = last < learning ? last : learning;
 	for (int32_t t = 0; t < model->n_tensors; t++)
 	{
 		const xmc_tensor *tensor = &model->tensor[t];
@@ -82,9 +84,9 @@ xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_mode
 
 		if (!is_of_term(tensor, term))
 			continue;
-		if (tensor->is_adapter && !model->network[XMC_TEXT].uses_adapters)
+		if (tensor->is_change && !model->network[XMC_TEXT].uses_changes)
 			own = (xmc_adamw_update) {.second_scale = 1, .fresh = own.fresh, .keep = 1};
-		else if (tensor->is_adapter)
+		else if (tensor->is_change)
 			own.step_size *= (float) (model->options.fine_tune_rate / model->options.learning_rate *
 									  pow(model->options.fine_tune_decay, tensor->layers_above));
 		to = last < start + tensor->n_values ? last : start + tensor->n_values;
@@ -101,11 +103,13 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_term ter
 			   double weight_decay)
 {
 	float	   *gradient = NULL;
+	int64_t		learning = xmc_model_learning_values(model, term);
+	int64_t		start = 0;
 	double		squares = 0;
 	double		norm;
 	xmc_adamw_update update;
 
-	for (int32_t t = 0; t < grad->n_tensors; t++)
+	for (int32_t t = 0; t < grad->n_tensors && start < learning; t++)
 	{
 		float	   *g = *grad->tensor[t].slot;
 
@@ -114,11 +118,12 @@ xmc_adamw_step(xmc_adamw *adamw, xmc_model *model, xmc_model *grad, xmc_term ter
 		if (!gradient)
 			gradient = g;		/* the other tensors follow without gaps: see xmc_model_new */
 		squares += xmc_dot(grad->tensor[t].n_values, g, g);
+		start += grad->tensor[t].n_values;
 	}
 	norm = sqrt(squares);
 	if (xmc_adamw_prepare(adamw, norm, rate, weight_decay, &update))
 		xmc_adamw_apply(adamw, &update, model, term, gradient, 0, adamw->n);
-	memset(gradient, 0, (size_t) adamw->n * sizeof(float));
+	memset(gradient, 0, (size_t) learning * sizeof(float));
 	return norm;
 }
 

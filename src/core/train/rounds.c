@@ -422,7 +422,7 @@ one_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	else
 	{
 		copy_snapshot(t, &r->before, &now);
-		xmc_model_note_adapters(t->model);
+		xmc_model_note_changes(t->model);
 	}
 	return XMC_OK;
 }

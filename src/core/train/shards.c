@@ -81,12 +81,13 @@ gradient_item(xmc_shards *s, const xmc_task *task, int32_t item)
 	const xmc_shard *shard = &task->shard[item];
 	int64_t		d_bag_size = s->shape.bag_rows * s->model->options.bag_dim;
 	float	   *gradient = s->gradient + (s->shape.shared || item == 0 ? item : 1) * s->stride;
+	int64_t		values = xmc_model_learning_values(s->model, s->shape.term);
 	xmc_random	random;
 	xmc_batch	batch;
 
 	xmc_arena_reset(s->scratch);
 	xmc_random_seed(&random, shard->seed);
-	memset(gradient, 0, (size_t) s->values * sizeof(float));
+	memset(gradient, 0, (size_t) values * sizeof(float));
 	xmc_model_lead_term(s->grad, s->shape.term, gradient);
 	XMC_TRY(xmc_batch_init(s->scratch, &s->model->options, xmc_term_modality(s->shape.term), shard->n_documents, shard->document,
 						   &batch));
@@ -94,7 +95,7 @@ gradient_item(xmc_shards *s, const xmc_task *task, int32_t item)
 							  s->d_bag + item * d_bag_size, &s->loss[item]));
 	/* Without workers there are two gradients: the sum so far, and that of the present shard. */
 	if (!s->shape.shared && item > 0)
-		xmc_add(s->values, gradient, s->gradient);
+		xmc_add(values, gradient, s->gradient);
 	return XMC_OK;
 }
 
@@ -115,7 +116,8 @@ share_end(const xmc_shards *s, int32_t share)
 static void
 sum_item(xmc_shards *s, int32_t item)
 {
-	int64_t		end = share_end(s, item);
+	int64_t		values = xmc_model_learning_values(s->model, s->shape.term);
+	int64_t		end = share_end(s, item) < values ? share_end(s, item) : values;
 	double		squares = 0;
 
 	for (int64_t first = share_start(s, item); first < end; first += SUM_VALUES)
@@ -154,7 +156,7 @@ xmc_task_item(xmc_shards *s, const xmc_task *task, int32_t item)
 {
 	xmc_adamw	adamw;
 
-	s->model->network[XMC_TEXT].uses_adapters = task->uses_adapters;
+	s->model->network[XMC_TEXT].uses_changes = task->uses_changes;
 	switch (task->kind)
 	{
 		case XMC_TASK_GRADIENT:

@@ -63,7 +63,7 @@ lead(xmc_trainer *t, xmc_term term, int32_t n_held_out, const xmc_document *cons
 {
 	int32_t		most = batch_size(t);	/* documents of a minibatch */
 
-	if (xmc_has_adapters(t->model, term) && most < TUNING_BATCH)
+	if (xmc_has_changes(t->model, term) && most < TUNING_BATCH)
 		most = t->n_train < TUNING_BATCH ? t->n_train : TUNING_BATCH;
 	return xmc_leader_begin(&t->term_arena, &t->batch_arena, t->hooks.workers, t->hooks.shards, term, t->model, most, t->n_train,
 							t->train, n_held_out, held_out, adamw, &t->leader);
@@ -295,7 +295,7 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	if (t->progress.round == 0)
 	{
 		t->best_epoch[term] = e.best;
-		if (xmc_has_adapters(t->model, term))
+		if (xmc_has_changes(t->model, term))
 			t->frozen_epochs = e.frozen;
 	}
 	/* Early stopping has saved the work of the remaining epochs. */
@@ -325,7 +325,7 @@ run_fixed_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 
 	xmc_arena_reset(&t->term_arena);
 	/* One process trains a network of a fold, but for adapters, which cost many times as much. */
-	if (t->hooks.shards > 1 && xmc_has_adapters(t->model, term) && epochs > t->frozen_epochs)
+	if (t->hooks.shards > 1 && xmc_has_changes(t->model, term) && epochs > t->frozen_epochs)
 		XMC_TRY(lead(t, term, 0, NULL, &adamw));
 	else if (!xmc_term_is_linear(term))
 		XMC_TRY(xmc_adamw_init(&t->term_arena, t->model, term, &adamw));

@@ -2,6 +2,7 @@
 #include "xmcoh/train.h"
 #include "network/inputs.h"
 #include "network/term.h"
+#include "network/tuned_inputs.h"
 #include "train/checkpoint.h"
 #include "train/choice.h"
 #include "train/cross_modal.h"
@@ -313,7 +314,10 @@ xmc_train(xmc_ctx *ctx, const xmc_options *options, int32_t n_documents, const x
 	if (status == XMC_OK)
 		status = xmc_model_new_zero(ctx, options, has_bag, &t.grad);
 	if (status == XMC_OK)
+	{
 		t.model->base_encoder = t.hooks.encoder;
+		status = xmc_tuned_check(ctx, t.model);
+	}
 	if (status == XMC_OK)
 		status = xmc_checkpoint_open(&t, held_out);
 	if (status == XMC_OK)

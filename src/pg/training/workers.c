@@ -42,7 +42,7 @@ typedef struct TaskQueue
 
 	/* Set before another process attaches. */
 	DocumentsFile documents;
-	SharedFile	encoder;		/* where shape.has_adapters */
+	SharedFile	encoder;		/* where shape.has_changes */
 	xmc_options options;
 	xmc_shards_shape shape;
 	int32		job_id;
@@ -63,7 +63,7 @@ typedef struct TaskQueue
 
 	/* The task. It does not change while one of its items is open. */
 	xmc_task_kind kind;
-	bool		uses_adapters;
+	bool		uses_changes;
 	double		divisor;
 	xmc_adamw_update update;
 	QueuedShard	shard[XMC_MAX_SHARDS];
@@ -204,7 +204,7 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 	uint64	   *offset;
 
 	workers->wanted = shape->shards;
-	if (shape->has_adapters && workers->encoder == NULL)
+	if (shape->has_changes && workers->encoder == NULL)
 	{
 		keep_fewest(workers, 1, "the file of the text encoder could not be written");
 		return NULL;
@@ -230,7 +230,7 @@ workers_begin(void *arg, const xmc_shards_shape *shape, size_t size, int32_t bat
 
 	/* Fill in what does not change from task to task. */
 	*workers->queue = head;
-	if (shape->has_adapters)
+	if (shape->has_changes)
 		workers->queue->encoder = *workers->encoder;
 	offset = queue_part(workers->queue, head.held_out_at);
 	for (int64 d = 0; d < shape->held_out_documents; d++)
@@ -286,7 +286,7 @@ workers_run(void *arg, xmc_shards *mine, const xmc_task *task)
 	if (task->kind == XMC_TASK_GRADIENT)
 		write_shards(workers, task);
 	queue->kind = task->kind;
-	queue->uses_adapters = task->uses_adapters;
+	queue->uses_changes = task->uses_changes;
 	queue->divisor = task->divisor;
 	queue->update = task->update;
 	SpinLockAcquire(&queue->table.lock);
@@ -408,7 +408,7 @@ read_task(Member *member, int32 item, xmc_shard *shard, xmc_task *task)
 {
 	TaskQueue  *queue = member->queue;
 
-	*task = (xmc_task) {.kind = queue->kind,.items = queue->items,.uses_adapters = queue->uses_adapters,.shard = shard,
+	*task = (xmc_task) {.kind = queue->kind,.items = queue->items,.uses_changes = queue->uses_changes,.shard = shard,
 		.divisor = queue->divisor,.update = queue->update,.document = member->pointer};
 	if (task->kind == XMC_TASK_GRADIENT)
 	{
@@ -443,7 +443,7 @@ shared_encoder(const TaskQueue *queue)
 {
 	const OpenEncoder *encoder;
 
-	if (!queue->shape.has_adapters)
+	if (!queue->shape.has_changes)
 		return NULL;
 	encoder = xmcoh_open_shared_encoder(&queue->encoder);
 	if (encoder == NULL)
