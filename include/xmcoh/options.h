@@ -32,7 +32,7 @@ typedef struct xmc_options
 	int32_t		bilinear_dim;	/* width of the bilinear term; 0: no such term */
 
 	int32_t		fine_tune;		/* layers of the text encoder, from the last, that the text network changes; 0: none */
-	int32_t		adapter_rank;	/* rank of these changes */
+	int32_t		adapter_rank;	/* of adapters, by which they are changed; 0: all their parameters learn */
 
 	/* Training. */
 	int32_t		epochs;			/* most */
@@ -52,9 +52,9 @@ typedef struct xmc_options
 	double		bag_learning_rate;
 	double		align_learning_rate;
 	double		bilinear_learning_rate;
-	double		fine_tune_rate; /* step size of AdamW for adapters */
+	double		fine_tune_rate; /* step size of AdamW for the layers of the text encoder; 0: see xmc_fine_tune_rate */
 	double		fine_tune_decay;	/* factor of it from a layer to the one before */
-	double		fine_tune_dropout;	/* in the layers that have adapters, while these learn */
+	double		fine_tune_dropout;	/* in the layers that are changed, while these learn */
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */
@@ -76,6 +76,15 @@ typedef struct xmc_option_info
 	double		high;
 	const char *meaning;		/* one line, with units */
 } xmc_option_info;
+
+/* The step size for the layers of the text encoder. Adapters begin at 0 and need a larger one than parameters that are learned. */
+static inline double
+xmc_fine_tune_rate(const xmc_options *options)
+{
+	if (options->fine_tune_rate > 0)
+		return options->fine_tune_rate;
+	return options->adapter_rank > 0 ? 0.001 : 0.0001;
+}
 
 /* The table of all options; *count is set to their number. */
 extern const xmc_option_info *xmc_option_table(int32_t *count);

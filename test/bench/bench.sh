@@ -50,12 +50,15 @@ else
 fi
 
 echo "== fine-tuning: an epoch of 500 documents of 5 steps of 20 tokens, one core"
-for layers in 3 6; do
-	own=$(build/bench/bench_fine_tune $layers)
-	what="fine-tuning, adapters on $layers of 6 layers: an epoch, one core"
-	echo "adapters on $layers layers: $own s"
+for learns in "3 8" "6 8" "6 0"; do
+	layers=${learns% *} rank=${learns#* }
+	how="adapters on $layers of 6 layers"
+	[ "$rank" != 0 ] || how="all parameters of $layers layers"
+	own=$(build/bench/bench_fine_tune "$layers" "$rank")
+	what="fine-tuning, $how: an epoch, one core"
+	echo "$how: $own s"
 	echo "$what|$own|s||" >>"$results"
-	if theirs=$(OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$PYTHON" test/bench/fine_tune.py 1 $layers); then
+	if theirs=$(OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$PYTHON" test/bench/fine_tune.py 1 "$layers" "$rank"); then
 		echo "PyTorch, one thread: $theirs s"
 		awk -v what="$what" -v own="$own" -v theirs="$theirs" \
 			'BEGIN { printf "%s, time over that of PyTorch|%.2f||<=|1\n", what, own / theirs }' >>"$results"

@@ -1,7 +1,7 @@
 /*
- * bench_fine_tune.c - an epoch of fine-tuning by adapters, in one process: 500 documents of 5 steps of 20 tokens, a text encoder of
- * MiniLM's shape (6 layers, 384 numbers, 12 heads) with random weights. Argument: how many layers have adapters. With a folder as the
- * second argument it only writes the encoder's published files there, for fine_tune.sh.
+ * bench_fine_tune.c - an epoch of fine-tuning, in one process: 500 documents of 5 steps of 20 tokens, a text encoder of MiniLM's shape
+ * (6 layers, 384 numbers, 12 heads) with random weights. Arguments: how many layers learn, and the rank of their adapters (0: all
+ * parameters learn). With a folder as the third argument it only writes the encoder's published files there, for fine_tune.sh.
  *
  * Prints seconds of processor time, from the fastest of several steps, because other processes make a step slower, never faster.
  * xmc_train does the work, as in a job; fine_tune.py does the same in PyTorch.
@@ -13,7 +13,7 @@
 #define STEPS 5
 #define DOCUMENTS 500
 #define HELD_OUT 8				/* documents, besides */
-#define BATCH 4					/* documents of a step of the optimizer while adapters learn */
+#define BATCH 4					/* documents of a step of the optimizer while the encoder learns */
 #define STEPS_MEASURED 40
 
 /* Documents whose steps have random tokens and random embeddings. */
@@ -50,7 +50,7 @@ make_documents(xmc_ctx *ctx, const xmc_options *options, int n, xmc_document *do
 
 typedef struct timer
 {
-	int			steps;			/* with adapters */
+	int			steps;			/* in which the encoder learns */
 	double		last;			/* when the last one ended */
 	double		best;
 } timer;
@@ -87,11 +87,11 @@ main(int argc, char **argv)
 	void	   *file;
 
 	published_make(&minilm, &files);
-	if (argc > 2)
+	if (argc > 3)
 	{
-		write_file(argv[2], "config.json", files.config, strlen(files.config));
-		write_file(argv[2], "tokenizer.json", files.tokenizer, strlen(files.tokenizer));
-		write_file(argv[2], "model.safetensors", files.weights, files.weights_size);
+		write_file(argv[3], "config.json", files.config, strlen(files.config));
+		write_file(argv[3], "tokenizer.json", files.tokenizer, strlen(files.tokenizer));
+		write_file(argv[3], "model.safetensors", files.weights, files.weights_size);
 		published_free(&files);
 		return 0;
 	}
@@ -105,6 +105,7 @@ main(int argc, char **argv)
 	options.epochs = 1;
 	options.patience = 100;
 	options.fine_tune = argc > 1 ? atoi(argv[1]) : 3;
+	options.adapter_rank = argc > 2 ? atoi(argv[2]) : 8;
 	make_documents(&ctx, &options, DOCUMENTS + HELD_OUT, document);
 	memset(held_out + DOCUMENTS, 1, HELD_OUT);
 	must(xmc_train(&ctx, &options, DOCUMENTS + HELD_OUT, document, held_out, &hooks, &model, &report) == XMC_STOPPED, &ctx);

@@ -16,6 +16,7 @@ from python_model import attention
 
 DIM, LAYERS, HEADS, WIDE, VOCABULARY, POSITIONS, EPSILON = 384, 6, 12, 1536, 1000, 512, 1e-12
 RUNS = 30
+LAYER_TENSORS = 12
 
 
 def shapes():

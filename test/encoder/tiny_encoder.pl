@@ -1,22 +1,24 @@
 #!/usr/bin/perl
 # tiny_encoder.pl - writes a tiny text encoder with random weights for the tests: the files in which encoders are published.
 #
-# tiny_encoder.pl DIRECTORY bert | xlm-roberta [MORE]. Hidden size 16, 2 layers, 2 heads, 48 tokens at most. MORE: so many further
-# words in the vocabulary, for a larger file. The same call writes the same bytes. bert: F32 weights, WordPiece. xlm-roberta: F16 weights, the prefix "roberta.", Unigram with Metaspace.
+# tiny_encoder.pl DIRECTORY bert | xlm-roberta [MORE [WIDE]]. Hidden size 16, 2 layers, 2 heads, 48 tokens at most. MORE: so many further
+# words in the vocabulary, for a larger file. WIDE: numbers of the feed-forward network, 32 without it. The same call writes the same bytes. bert: F32 weights, WordPiece. xlm-roberta: F16 weights, the prefix "roberta.", Unigram with Metaspace.
 use strict;
 use warnings;
 use utf8;
 use File::Path qw(make_path);
 use JSON::PP;
 
-my ($HIDDEN, $LAYERS, $HEADS, $WIDE) = (16, 2, 2, 32);
+my ($HIDDEN, $LAYERS, $HEADS) = (16, 2, 2);
 my $WORDS = 'a and at black box cut draw first fold glue in into it left line long lower of on one paint paper part place
 	put red remove right second short side small step the then third to together top turn two under up wash with wood';
 my $CHARACTERS = join '', 'a' .. 'z', 0 .. 9, q{!"'(),-./:;?}, map({ chr } 0x3041 .. 0x3093, 0x30a1 .. 0x30f3),
 	'、。ー一二三上下切木板紙折塗';
 
-my ($directory, $family, $more) = (@ARGV, 0);
-die "usage: tiny_encoder.pl DIRECTORY bert | xlm-roberta [MORE]\n" unless (@ARGV == 2 || @ARGV == 3) && $family =~ /^(bert|xlm-roberta)$/;
+my ($directory, $family, $more, $WIDE) = @ARGV;
+$more //= 0;
+$WIDE //= 32;
+die "usage: tiny_encoder.pl DIRECTORY bert | xlm-roberta [MORE [WIDE]]\n" unless @ARGV >= 2 && @ARGV <= 4 && $family =~ /^(bert|xlm-roberta)$/;
 my $is_bert = $family eq 'bert';
 my @words = ((split ' ', $WORDS), map { "more$_" } 1 .. $more);
 my @characters = split //, $CHARACTERS;

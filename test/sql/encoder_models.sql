@@ -133,6 +133,11 @@ SELECT state, message FROM xmcoh.job WHERE model = 'tuned';
 SELECT xmcoh.train('tuned', options => '{"fine_tune": 2, "adapter_rank": 2, "fine_tune_rate": 0.01}') AS job \gset
 CALL xmcoh.wait_for_job(:job, '180s');
 SELECT count(*) AS versions, count(DISTINCT sha256) AS weights FROM xmcoh.model_version AS v JOIN xmcoh.model AS m USING (model_id) WHERE m.name = 'tuned';
+-- whole layers learn only where the feed-forward network has the usual width
+SELECT xmcoh.train('tuned', options => '{"fine_tune": 1, "adapter_rank": 0}') AS job \gset
+CALL xmcoh.wait_for_job(:job, '180s');
+SELECT message FROM xmcoh.job WHERE job_id = :job;
+
 -- the adapters have learned: without them the network scores otherwise
 SELECT i -> 'options' -> 'fine_tune' AS fine_tune FROM xmcoh.inspect_weights(xmcoh.export_model('tuned')) AS i;
 SELECT count(*) > 0 AS differ FROM xmcoh.pair_scores('tuned', documents => '{1,2,3}') AS t JOIN xmcoh.pair_scores('besides', documents => '{1,2,3}') AS b USING (document, item_a, item_b) WHERE abs(t.fused - b.fused) > 1e-4;

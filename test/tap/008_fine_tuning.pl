@@ -24,7 +24,7 @@ sub set { value("ALTER DATABASE postgres SET $_[0]"); return; }
 sub job { my ($job, $column) = @_; return value("SELECT $column FROM xmcoh.job WHERE job_id = $job"); }
 
 my $folder = PostgreSQL::Test::Utils::tempdir();
-system($^X, 'test/encoder/tiny_encoder.pl', $folder, 'bert') == 0 or die 'no tiny encoder';
+system($^X, 'test/encoder/tiny_encoder.pl', $folder, 'bert', 0, 64) == 0 or die 'no tiny encoder';
 my $weights = encode_base64(slurp_file("$folder/model.safetensors"), '');
 my ($config, $tokenizer) = map { slurp_file("$folder/$_") } qw(config.json tokenizer.json);
 value(qq{
@@ -58,6 +58,15 @@ unlike(job($job, 'message'), qr/processes/, 'two processes');
 isnt($two, $one, 'two shards are another training than one');
 ($job, my $again) = train($quick);
 is($again, $two, 'the same weights once more');
+
+# The same for whole layers; what two processes trained is read back as it was measured.
+my $whole = '"fine_tune_epochs": 2, "adapter_rank": 0';
+($job, my $layers) = train($whole);
+unlike(job($job, 'message'), qr/processes/, 'two processes train whole layers');
+cmp_ok(value("SELECT max(epoch) FROM xmcoh.training_metric WHERE job_id = $job AND phase = 'training text network'"), '>', 2, 'they learn');
+($job, $again) = train($whole);
+is($again, $layers, 'the same weights once more');
+like(value("SELECT xmcoh.order_documents('tuned', documents => '{7}')"), qr/7/, 'the version scores');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 $gradient"), 'the other process goes');
 
 # A gradient process is terminated while the adapters learn.
@@ -92,6 +101,8 @@ $node->append_conf('postgresql.conf', "max_worker_processes = 3\nxmcoh.max_runni
 $node->restart;
 ($job, my $alone) = train($quick);
 is($alone, $two, 'alone the same weights');
+($job, $alone) = train($whole);
+is($alone, $layers, 'of whole layers, too');
 like(job($job, 'message'), qr/; 1 of 2 training processes: no background worker slot was free$/, 'and a remark');
 
 ok(slurp_file($node->logfile) !~ /PANIC:|TRAP:|terminated by signal|leak/, 'nothing crashed');

@@ -113,6 +113,19 @@ xmc_add_halves(int64_t n, const float *a, const float *b, float *out)
 		out[k] = a[k] + round_to_half(b[k]);
 }
 
+XMC_FOR_THIS_PROCESSOR static void
+halves_to_float(int64_t n, const unsigned char *from, float *out)
+{
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+	{
+		uint16_t	half;
+
+		memcpy(&half, from + 2 * k, sizeof half);
+		out[k] = half_to_float(half);
+	}
+}
+
 void
 xmc_dtype_to_float(xmc_dtype dtype, int64_t n, const void *bytes, float *out)
 {
@@ -124,18 +137,18 @@ xmc_dtype_to_float(xmc_dtype dtype, int64_t n, const void *bytes, float *out)
 			memcpy(out, from, (size_t) n * sizeof(float));
 		return;
 	}
+	if (dtype == XMC_F16)
+	{
+		halves_to_float(n, from, out);
+		return;
+	}
 	for (int64_t k = 0; k < n; k++)
 	{
 		uint16_t	half;
 		uint32_t	bits;
 
 		memcpy(&half, from + 2 * k, sizeof half);
-		if (dtype == XMC_F16)
-			out[k] = half_to_float(half);
-		else
-		{
-			bits = (uint32_t) half << 16;
-			memcpy(out + k, &bits, sizeof bits);
-		}
+		bits = (uint32_t) half << 16;
+		memcpy(out + k, &bits, sizeof bits);
 	}
 }

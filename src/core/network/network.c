@@ -29,7 +29,7 @@ xmc_network_backward(xmc_arena *arena, const xmc_model *model, const xmc_batch *
 	bool		has_bag = network->input_dim > network->embedding_dim;
 
 	XMC_NEED(dh, arena->ctx);
-	/* The gradient by the input is needed for the bag and the adapters alone. */
+	/* The gradient by the input is needed for the bag and the text encoder alone. */
 	if (has_bag || state->tuned)
 	{
 		dx = xmc_arena_alloc(arena, rows * (size_t) network->input_dim, sizeof(float));

@@ -17,7 +17,7 @@ typedef struct xmc_network_state
 	xmc_encoder_state encoder;
 	xmc_pairhead_state head;
 	float	   *g;				/* (ordered pairs) */
-	struct xmc_tuned_inputs *tuned; /* of xmc_network_gather, set by its caller before a backward pass; NULL: x has no adapters */
+	struct xmc_tuned_inputs *tuned; /* of xmc_network_gather, set by its caller before a backward pass; NULL: x is of an unchanged encoder */
 } xmc_network_state;
 
 /*

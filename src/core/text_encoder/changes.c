@@ -29,8 +29,8 @@ xmc_changes_check(xmc_ctx *ctx, const xmc_transformer *base, int32_t dim, int32_
 						n, dim, shape->layers, shape->dim);
 	if (rank == 0 && shape->feed_forward != XMC_WIDENING * dim)
 		return xmc_fail(ctx, XMC_BAD_MODEL,
-						"the model fine-tunes layers whose feed-forward network has %d numbers, but that of the encoder has %d; adapters,"
-						" with option \"adapter_rank\" above 0, can be used", XMC_WIDENING * dim, shape->feed_forward);
+						"option \"adapter_rank\" 0 needs a text encoder whose feed-forward network has %d numbers, but it has %d",
+						XMC_WIDENING * dim, shape->feed_forward);
 	return XMC_OK;
 }
 

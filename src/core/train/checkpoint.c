@@ -187,8 +187,8 @@ stream_epochs(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(xmc_stream_int32(c, "the last epoch", &e->fixed, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "an epoch", &e->done, 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the best epoch", &e->best, 0, e->done));
-	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &e->frozen, 0, most_epochs(t)));
-	XMC_TRY(xmc_stream_bool(c, "the epochs without adapters", &e->is_tuning, xmc_has_changes(t->model, e->term)));
+	XMC_TRY(xmc_stream_int32(c, "the epochs without fine-tuning", &e->frozen, 0, most_epochs(t)));
+	XMC_TRY(xmc_stream_bool(c, "the epochs without fine-tuning", &e->is_tuning, xmc_has_changes(t->model, e->term)));
 	if (e->is_tuning)
 		t->model->network[XMC_TEXT].uses_changes = true;
 	XMC_TRY(XMC_STREAM_FIGURES(c, &e->best_loss, &t->apart_loss[0], &t->apart_loss[1]));
@@ -268,7 +268,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(xmc_stream_bool(c, "the alignment", &t->model->has_alignment, t->model->align_scale != NULL));
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
-	XMC_TRY(xmc_stream_int32(c, "the epochs without adapters", &t->frozen_epochs, 0, most_epochs(t)));
+	XMC_TRY(xmc_stream_int32(c, "the epochs without fine-tuning", &t->frozen_epochs, 0, most_epochs(t)));
 	XMC_TRY(stream_choices(c, t));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", t->term_weight, XMC_TERMS));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of texts", t->text_weight, 2));

@@ -15,7 +15,7 @@ extern void xmc_train_note_losses(xmc_trainer *t, xmc_term term, int32_t epoch, 
 
 /*
  * Sets epochs (XMC_TERMS) to those that are best without the documents of the evaluation's folds j and k: t->best_epoch where no other
- * document takes part, and of a text network with adapters, whose epochs are of two kinds.
+ * document takes part, and of a text network that fine-tunes, whose epochs are of two kinds.
  */
 extern void xmc_train_choose_without(const xmc_trainer *t, int32_t j, int32_t k, int32_t *epochs);
 

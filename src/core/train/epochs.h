@@ -15,8 +15,8 @@
 typedef struct xmc_epochs
 {
 	xmc_term	term;
-	int32_t		frozen;			/* of a text network with adapters: the epochs before these learn; else 0 */
-	bool		is_tuning;		/* the adapters learn, too */
+	int32_t		frozen;			/* of a text network that fine-tunes: the epochs before the encoder learns; else 0 */
+	bool		is_tuning;		/* the text encoder learns, too */
 	int32_t		fixed;			/* above 0: the loop ends after so many epochs, and the last one is the best */
 	int32_t		done;			/* finished epochs */
 	int32_t		best;			/* the epoch with the lowest held-out loss, from 1; 0: none yet */
@@ -69,7 +69,7 @@ extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc
  */
 extern xmc_status xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps);
 
-/* Whether the term has adapters of a text encoder, which learn in a second part of its epochs. */
+/* Whether the term fine-tunes a text encoder, which learns in a second part of its epochs. */
 extern bool xmc_has_changes(const xmc_model *model, xmc_term term);
 
 /*

@@ -87,7 +87,7 @@ xmc_adamw_apply(const xmc_adamw *adamw, const xmc_adamw_update *update, xmc_mode
 		if (tensor->is_change && !model->network[XMC_TEXT].uses_changes)
 			own = (xmc_adamw_update) {.second_scale = 1, .fresh = own.fresh, .keep = 1};
 		else if (tensor->is_change)
-			own.step_size *= (float) (model->options.fine_tune_rate / model->options.learning_rate *
+			own.step_size *= (float) (xmc_fine_tune_rate(&model->options) / model->options.learning_rate *
 									  pow(model->options.fine_tune_decay, tensor->layers_above));
 		to = last < start + tensor->n_values ? last : start + tensor->n_values;
 		if (from < to)

@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Documents of a minibatch while adapters learn: in few passes they need more steps. */
+/* Documents of a minibatch while a text encoder learns: in few passes they need more steps. */
 #define TUNING_BATCH 4
 
 static const char *const phase_name[XMC_TERMS] = {
@@ -324,7 +324,7 @@ run_fixed_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 	double		loss;
 
 	xmc_arena_reset(&t->term_arena);
-	/* One process trains a network of a fold, but for adapters, which cost many times as much. */
+	/* One process trains a network of a fold, but where a text encoder learns, which costs many times as much. */
 	if (t->hooks.shards > 1 && xmc_has_changes(t->model, term) && epochs > t->frozen_epochs)
 		XMC_TRY(lead(t, term, 0, NULL, &adamw));
 	else if (!xmc_term_is_linear(term))

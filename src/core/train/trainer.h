@@ -148,7 +148,7 @@ typedef struct xmc_trainer
 	bool		has_term[XMC_TERMS];	/* labelled pairs can train the term and select its best epoch */
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	xmc_choice	choice[XMC_TERMS];	/* of best_epoch; room for none without an evaluation */
-	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before its adapters learned */
+	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before the text encoder learned */
 	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
 	float	   *text_order;		/* (2^hash_bits) weights that the order of sentences taught (text_order.h); NULL: none, or none yet */
