@@ -17,7 +17,7 @@ my $CHARACTERS = join '', 'a' .. 'z', 0 .. 9, q{!"'(),-./:;?}, map({ chr } 0x304
 
 my ($directory, $family, $more, $WIDE) = @ARGV;
 $more //= 0;
-$WIDE //= 32;
+$WIDE = 0 + ($WIDE // 32);	# a number in the JSON, too
 die "usage: tiny_encoder.pl DIRECTORY bert | xlm-roberta [MORE [WIDE]]\n" unless @ARGV >= 2 && @ARGV <= 4 && $family =~ /^(bert|xlm-roberta)$/;
 my $is_bert = $family eq 'bert';
 my @words = ((split ' ', $WORDS), map { "more$_" } 1 .. $more);
