@@ -14,9 +14,10 @@
 
 enum
 {
-	SIZES = 6
+	SIZES = 7,
+	WHOLE_POOL = INT32_MAX		/* samples of one fold then differ in the seed alone */
 };
-static const int32_t sizes[SIZES] = {12, 30, 60, 100, 200, 500};	/* approved guides */
+static const int32_t sizes[SIZES] = {12, 30, 60, 100, 200, 500, WHOLE_POOL};	/* approved guides */
 
 static xmc_ctx ctx;
 static xmc_options options;
@@ -111,9 +112,12 @@ print_row(guides_split split, int32_t size, const row *r)
 	double		n = r->samples;
 	double		difference = r->difference / n;
 	double		error = n > 1 ? sqrt(fmax(0, r->squares / n - difference * difference) / (n - 1)) : NAN;
+	char		approved[12] = "all";
 
-	printf("| %s | %d | %d | %.0f | %.3f | %.3f | %+.3f | %.3f | %.3f | %.3f | %d | %d | %.1f |\n",
-		   guides_split_name(split), size, r->samples, r->measured / n, r->shown / n, r->truth / n,
+	if (size != WHOLE_POOL)
+		snprintf(approved, sizeof approved, "%d", size);
+	printf("| %s | %s | %d | %.0f | %.3f | %.3f | %+.3f | %.3f | %.3f | %.3f | %d | %d | %.1f |\n",
+		   guides_split_name(split), approved, r->samples, r->measured / n, r->shown / n, r->truth / n,
 		   difference, error, r->half / n, r->truth_half / n, r->covered, r->covered_widened, r->seconds / n);
 	fflush(stdout);
 }
@@ -148,7 +152,7 @@ main(int argc, char **argv)
 			{
 				guides_sample s = guides_draw(&all, split, seed);
 
-				measure(split, &s, sizes[k], &r);
+				measure(split, &s, sizes[k] < s.n_pool ? sizes[k] : s.n_pool, &r);
 				guides_free_sample(&s);
 			}
 			print_row(split, sizes[k], &r);
