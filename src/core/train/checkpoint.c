@@ -8,13 +8,19 @@
 #include <string.h>
 
 static const char MAGIC[8] = {'x', 'm', 'c', 'o', 'h', 'c', 'k', 'p'};
-#define VERSION 12
+#define VERSION 13
 #define RESULT_VALUES ((int64_t) (sizeof(xmc_result) / sizeof(float)))
 
 xmc_status
 xmc_checkpoint_missed(xmc_trainer *t)
 {
 	return xmc_stream_damaged(&t->resume_from, "this training does not have the stage of the checkpoint");
+}
+
+static bool
+is_in_round(const xmc_trainer *t)
+{
+	return t->round && !t->round->is_over;
 }
 
 /* ---- what is saved ---- */
@@ -24,13 +30,22 @@ xmc_train_snapshot(xmc_trainer *t)
 {
 	/* The parameters of a model are one block: see xmc_model_new. */
 	xmc_snapshot snapshot = {.values = *t->model->tensor[0].slot,.calibration = &t->model->calibration,
-		.known = &t->model->known};
+		.known = &t->model->known,.term_weight = t->term_weight,.pupil_epoch = t->pupil_epoch,.pupil_frozen = &t->pupil_frozen};
 
 	memcpy(snapshot.term_s, t->held_out.term_s, sizeof snapshot.term_s);
 	memcpy(snapshot.score, t->held_out.score, sizeof snapshot.score);
 	memcpy(snapshot.apart_term_s, t->apart.term_s, sizeof snapshot.apart_term_s);
 	memcpy(snapshot.apart_score, t->apart.score, sizeof snapshot.apart_score);
 	return snapshot;
+}
+
+/* The most epochs of any term. */
+static int32_t
+most_epochs(const xmc_trainer *t)
+{
+	int32_t		network = xmc_most_epochs(t->options, XMC_TERM_TEXT_NETWORK);
+
+	return network > XMC_PENALTIES ? network : XMC_PENALTIES;
 }
 
 static xmc_status
@@ -49,16 +64,11 @@ stream_snapshot(xmc_stream *c, xmc_trainer *t, const xmc_snapshot *snapshot)
 	}
 	XMC_TRY(xmc_stream_doubles(c, "the calibration", (double *) snapshot->calibration,
 							   sizeof(xmc_calibration) / sizeof(double)));
-	return xmc_stream_doubles(c, "the calibration", (double *) snapshot->known, sizeof(xmc_calibration) / sizeof(double));
-}
-
-/* The most epochs of any term. */
-static int32_t
-most_epochs(const xmc_trainer *t)
-{
-	int32_t		network = xmc_most_epochs(t->options, XMC_TERM_TEXT_NETWORK);
-
-	return network > XMC_PENALTIES ? network : XMC_PENALTIES;
+	XMC_TRY(xmc_stream_doubles(c, "the calibration", (double *) snapshot->known, sizeof(xmc_calibration) / sizeof(double)));
+	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", snapshot->term_weight, XMC_TERMS));
+	for (int p = 0; p < XMC_TERMS; p++)
+		XMC_TRY(xmc_stream_int32(c, "the best epochs", &snapshot->pupil_epoch[p], 0, most_epochs(t)));
+	return xmc_stream_int32(c, "the epochs without adapters", snapshot->pupil_frozen, 0, most_epochs(t));
 }
 
 /* An upper bound of the work of a training: all terms and the alignment, in every round and fold, the refit and the evaluation. */
@@ -270,7 +280,6 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &t->best_epoch[p], 0, most_epochs(t)));
 	XMC_TRY(xmc_stream_int32(c, "the epochs without fine-tuning", &t->frozen_epochs, 0, most_epochs(t)));
 	XMC_TRY(stream_choices(c, t));
-	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", t->term_weight, XMC_TERMS));
 	XMC_TRY(xmc_stream_doubles(c, "the weights of texts", t->text_weight, 2));
 	XMC_TRY(stream_progress(c, t, &t->progress, !e || t->model->measured));
 	XMC_TRY(stream_reliability(c, &t->model->reliability));
@@ -279,7 +288,7 @@ stream_state(xmc_stream *c, xmc_trainer *t, xmc_epochs *e)
 	XMC_TRY(xmc_stream_floats(c, "the results", t->log_odds, t->n_labels));
 	if (t->evaluation.n_folds > 0)
 		XMC_TRY(stream_evaluation(c, &t->evaluation));
-	if (t->round && t->report->n_rounds != t->progress.round)
+	if (is_in_round(t) && t->report->n_rounds != t->progress.round)
 		return xmc_stream_damaged(c, "its round is not in the report");
 	XMC_TRY(stream_order(c, t, t->n_approved, t->approved));
 	return e ? stream_epochs(c, t, e) : XMC_OK;
@@ -314,7 +323,7 @@ stream_weak(xmc_stream *c, xmc_trainer *t, xmc_weak_labels *w)
 	return XMC_OK;
 }
 
-/* All of t->round but its validation documents, which follow from the weak labels. */
+/* All of t->round but its validation documents, which follow from the weak labels; after the rounds, what the refit needs. */
 static xmc_status
 stream_round(xmc_stream *c, xmc_trainer *t)
 {
@@ -325,12 +334,11 @@ stream_round(xmc_stream *c, xmc_trainer *t)
 	r->pupil = (xmc_modality) pupil;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		int64_t		was_pupil = r->was_pupil[m];
-
-		XMC_TRY(xmc_stream_integer(c, "a pupil", &was_pupil, 0, 1));
-		r->was_pupil[m] = was_pupil != 0;
 		XMC_TRY(stream_weak(c, t, &r->weak[m]));
+		XMC_TRY(xmc_stream_int32(c, "a pupil", &r->taught[m], 0, r->weak[m].n));
 	}
+	if (r->is_over)
+		return XMC_OK;
 	XMC_TRY(stream_snapshot(c, t, &r->before));
 	return xmc_stream_doubles(c, "a round", r->fused_tau, t->held_out.n_documents);
 }
@@ -398,7 +406,7 @@ static int64_t
 bytes_of(const xmc_trainer *t, const xmc_epochs *e)
 {
 	int64_t		scores = ((int64_t) t->held_out.n + t->apart.n) * (XMC_TERMS + XMC_MODALITIES);
-	int64_t		values = t->model->n_parameters * (t->round || t->model->measured ? 2 : 1) + scores * (t->round ? 2 : 1) +
+	int64_t		values = t->model->n_parameters * (is_in_round(t) || t->model->measured ? 2 : 1) + scores * (is_in_round(t) ? 2 : 1) +
 		RESULT_VALUES * (int64_t) t->n_documents + t->n_labels;
 
 	for (int m = 0; t->round && m < XMC_MODALITIES; m++)

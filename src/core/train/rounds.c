@@ -30,8 +30,12 @@ round_init(xmc_trainer *t, xmc_round *r)
 	before->values = xmc_arena_alloc(&t->run_arena, (size_t) t->model->n_parameters, sizeof(float));
 	before->calibration = xmc_arena_alloc(&t->run_arena, 1, sizeof *before->calibration);
 	before->known = xmc_arena_alloc(&t->run_arena, 1, sizeof *before->known);
+	before->term_weight = xmc_arena_alloc(&t->run_arena, XMC_TERMS, sizeof(double));
+	before->pupil_epoch = xmc_arena_alloc(&t->run_arena, XMC_TERMS, sizeof(int32_t));
+	before->pupil_frozen = xmc_arena_alloc(&t->run_arena, 1, sizeof(int32_t));
 	r->fused_tau = xmc_arena_alloc(&t->run_arena, (size_t) t->held_out.n_documents, sizeof(double));
-	if (!before->values || !before->calibration || !before->known || !r->fused_tau)
+	if (!before->values || !before->calibration || !before->known || !before->term_weight || !before->pupil_epoch ||
+		!before->pupil_frozen || !r->fused_tau)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	/* All scores are one block. */
 	score = xmc_arena_alloc(&t->run_arena, pairs * 2 * (XMC_TERMS + XMC_MODALITIES), sizeof *score);
@@ -69,6 +73,9 @@ copy_snapshot(const xmc_trainer *t, const xmc_snapshot *from, const xmc_snapshot
 	}
 	*to->calibration = *from->calibration;
 	*to->known = *from->known;
+	memcpy(to->term_weight, from->term_weight, XMC_TERMS * sizeof *to->term_weight);
+	memcpy(to->pupil_epoch, from->pupil_epoch, XMC_TERMS * sizeof *to->pupil_epoch);
+	*to->pupil_frozen = *from->pupil_frozen;
 }
 
 /* Whether the modality has a term that approved pairs can train, and the calibrated score of its guide is not 0. */
@@ -311,7 +318,7 @@ begin_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	w = &r->weak[r->pupil];
 	t->progress.round = round;
 	/* A guide that was a pupil labels the documents of this round anew: it was trained on those of earlier rounds. */
-	if (r->was_pupil[xmc_guide_of(r->pupil)])
+	if (r->taught[xmc_guide_of(r->pupil)] > 0)
 	{
 		xmc_weak_labels *again[XMC_MODALITIES] = {NULL};
 		int32_t		first = xmc_weak_labels_assigned(t, w, round - 1);
@@ -418,7 +425,7 @@ one_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	XMC_TRY(evaluate_round(t, r));
 	*go_on = t->report->round[t->report->n_rounds - 1].kept;
 	if (*go_on)
-		r->was_pupil[r->pupil] = true;
+		r->taught[r->pupil] = xmc_weak_labels_assigned(t, &r->weak[r->pupil], round);
 	else
 	{
 		copy_snapshot(t, &r->before, &now);
@@ -427,12 +434,27 @@ one_round(xmc_trainer *t, int32_t round, xmc_round *r, bool *go_on)
 	return XMC_OK;
 }
 
+/*
+ * Leaves in r what the refit needs: the weak labels of pupils. Of a training that is resumed after the rounds these are in the
+ * checkpoint, until the refit has ended.
+ */
+static xmc_status
+end_rounds(xmc_trainer *t, xmc_round *r)
+{
+	r->is_over = true;
+	if (xmc_is_resuming(t))
+		return xmc_leaves_out(t, XMC_STAGE_EVALUATION - 1) ? XMC_OK : xmc_checkpoint_load_round(t);
+	for (int m = 0; m < XMC_MODALITIES; m++)
+		if (r->taught[m] == 0)
+			r->weak[m] = (xmc_weak_labels){0};
+	return XMC_OK;
+}
+
 xmc_status
 xmc_train_run_rounds(xmc_trainer *t)
 {
-	xmc_round	r = {0};
+	xmc_round  *r;
 	bool		go_on = true;
-	xmc_status	status = XMC_OK;
 
 	t->report->pool_documents = t->n_pool;
 	if (t->options->rounds == 0)
@@ -442,17 +464,18 @@ xmc_train_run_rounds(xmc_trainer *t)
 		t->report->rounds_end = XMC_ROUNDS_NOTHING_TO_SAY;
 		return XMC_OK;
 	}
-	XMC_TRY(round_init(t, &r));
-	if (!xmc_is_resuming(t))	/* else the labels are in the checkpoint, if its stage is in a round */
+	r = xmc_arena_zalloc(&t->run_arena, 1, sizeof *r);
+	XMC_NEED(r, t->ctx);
+	XMC_TRY(round_init(t, r));
+	if (!xmc_is_resuming(t))	/* else the labels are in the checkpoint, if its stage is in a round or needs them */
 	{
 		t->progress.round = 1;
-		XMC_TRY(label_pool(t, &r));
+		XMC_TRY(label_pool(t, r));
 	}
 	xmc_train_free_folds(t);
-	t->round = &r;
-	for (int32_t round = 1; round <= t->options->rounds && go_on && status == XMC_OK; round++)
+	t->round = r;
+	for (int32_t round = 1; round <= t->options->rounds && go_on; round++)
 		if (!xmc_leaves_out(t, xmc_stage(round, XMC_TERMS - 1)))
-			status = one_round(t, round, &r, &go_on);
-	t->round = NULL;
-	return status;
+			XMC_TRY(one_round(t, round, r, &go_on));
+	return end_rounds(t, r);
 }

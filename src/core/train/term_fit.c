@@ -244,9 +244,12 @@ end_step(void *arg, const xmc_epochs *e, bool is_best)
 	return xmc_train_report_progress(t);
 }
 
-/* Trains the term as `fit` says, to its best epoch or, above 0, for `fixed` epochs. *e: the loop as it ended. */
+/*
+ * Trains the term as `fit` says, to its best epoch or, above 0, for `fixed` epochs, of which the adapters do not learn in the first
+ * `frozen` ones. *e: the loop as it ended.
+ */
 static xmc_status
-run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
+run_epochs(term_fit *fit, int32_t fixed, int32_t frozen, xmc_epochs *e)
 {
 	xmc_trainer *t = fit->t;
 	xmc_term	term = fit->term;
@@ -265,7 +268,7 @@ run_epochs(term_fit *fit, int32_t fixed, xmc_epochs *e)
 	t->apart_loss[0] = t->apart_loss[1] = NAN;
 	t->progress.modality = xmc_term_modality(term);
 	e->fixed = fixed;
-	e->frozen = t->frozen_epochs;
+	e->frozen = frozen;
 	if (xmc_term_is_linear(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
 		XMC_TRY(xmc_train_choose_penalty(t, term, &e->fixed));
 	if (!xmc_is_resuming(t))
@@ -285,7 +288,7 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	if (xmc_leaves_out(t, fit.stage))
 		return XMC_OK;
 	t->progress.phase = phase_name[term];
-	XMC_TRY(run_epochs(&fit, 0, &e));
+	XMC_TRY(run_epochs(&fit, 0, t->frozen_epochs, &e));
 	if (term == XMC_TERM_SPARSE && t->progress.round == 0 && t->report->folds == 0)	/* else the folds have weighed the texts */
 	{
 		XMC_TRY(xmc_train_weigh_texts(t, &t->held_out, t->held_out.term_s[term]));
@@ -297,6 +300,12 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 		t->best_epoch[term] = e.best;
 		if (xmc_has_changes(t->model, term))
 			t->frozen_epochs = e.frozen;
+	}
+	else
+	{
+		t->pupil_epoch[term] = e.best;
+		if (xmc_has_adapters(t->model, term))
+			t->pupil_frozen = e.frozen;
 	}
 	/* Early stopping has saved the work of the remaining epochs. */
 	t->progress.done += (int64_t) (xmc_most_epochs(t->options, term) - e.done) * t->n_train;
@@ -312,7 +321,7 @@ xmc_train_term_again(xmc_trainer *t, xmc_term term)
 	t->progress.phase = "training on all approved documents";
 	if (!xmc_is_resuming(t))
 		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
-	return run_epochs(&fit, t->best_epoch[term], &e);
+	return run_epochs(&fit, xmc_refit_epochs(t, term), t->pupil_epoch[term] > 0 ? t->pupil_frozen : t->frozen_epochs, &e);
 }
 
 /* The epochs of xmc_train_term_for_epochs, in shards where that pays. */

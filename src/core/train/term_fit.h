@@ -16,8 +16,15 @@ extern xmc_status xmc_train_term_to_best(xmc_trainer *t, xmc_term term);
 /* Trains one term for a given number of epochs, without held-out loss, without checkpoints, and never in shards. */
 extern xmc_status xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs);
 
+/* The epochs or the penalty that were best for the term, as a pupil's if a round that was kept has taught it; 0: none. */
+static inline int32_t
+xmc_refit_epochs(const xmc_trainer *t, xmc_term term)
+{
+	return t->pupil_epoch[term] > 0 ? t->pupil_epoch[term] : t->best_epoch[term];
+}
+
 /*
- * Trains the term anew on t->train for as many epochs, or with the penalty, as were best (t->best_epoch). Nothing is
+ * Trains the term anew on t->train for as many epochs, or with the penalty, as were best (xmc_refit_epochs). Nothing is
  * measured. Checkpoints are of the stages of the refit. Errors: as xmc_train_term_to_best.
  */
 extern xmc_status xmc_train_term_again(xmc_trainer *t, xmc_term term);

@@ -63,14 +63,18 @@ typedef struct xmc_snapshot
 	float	   *apart_score[XMC_MODALITIES];	/* (apart.n) */
 	xmc_calibration *calibration;
 	xmc_calibration *known;
+	double	   *term_weight;	/* (XMC_TERMS) */
+	int32_t    *pupil_epoch;	/* (XMC_TERMS) */
+	int32_t    *pupil_frozen;	/* one number */
 } xmc_snapshot;
 
-/* What a round carries from its beginning to its end (rounds.h). */
+/* What a round carries from its beginning to its end (rounds.h), and the last one to the refit. */
 typedef struct xmc_round
 {
-	xmc_modality pupil;
+	bool		is_over;		/* no round follows: the refit needs weak labels and what they have taught, nothing else */
+	xmc_modality pupil;			/* in the refit: of the term that is trained */
 	xmc_weak_labels weak[XMC_MODALITIES];	/* for each modality as the pupil */
-	bool		was_pupil[XMC_MODALITIES];	/* in an earlier round that was kept */
+	int32_t		taught[XMC_MODALITIES];	/* the first ones of weak[m] that taught it in rounds that were kept; 0: it was no pupil */
 	xmc_snapshot before;		/* this round */
 	xmc_labels	validation;		/* documents of the pool on which the pupil is not trained; n is 0: there are too few */
 	double	   *fused_tau;		/* (held_out.n_documents) by both modalities together, before this round */
@@ -149,7 +153,9 @@ typedef struct xmc_trainer
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	xmc_choice	choice[XMC_TERMS];	/* of best_epoch; room for none without an evaluation */
 	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before the text encoder learned */
-	double		term_weight[XMC_TERMS]; /* by which cross-fitting multiplied the parameters of each term (weigh.h) */
+	int32_t		pupil_epoch[XMC_TERMS]; /* that was best in the last round that was kept; 0: the term was no pupil's */
+	int32_t		pupil_frozen;	/* of pupil_epoch of the text network, as frozen_epochs */
+	double		term_weight[XMC_TERMS]; /* by which the parameters of each term were multiplied last (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
 	float	   *text_order;		/* (2^hash_bits) weights that the order of sentences taught (text_order.h); NULL: none, or none yet */
 	double		text_weight[2]; /* of what labels and what texts teach in the sparse term; the second 0: labels alone */
@@ -158,7 +164,7 @@ typedef struct xmc_trainer
 	xmc_train_hooks hooks;
 	xmc_train_progress progress;
 	xmc_train_report *report;
-	xmc_round  *round;			/* NULL outside of rounds */
+	xmc_round  *round;			/* from the first round to the refit; else, and without rounds, NULL */
 	uint64_t	options_fingerprint;	/* of the options and the number of shards; see checkpoint.h */
 	uint64_t	documents_fingerprint;
 	xmc_stream	resume_from;	/* the checkpoint that the training is resumed from */

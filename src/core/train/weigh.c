@@ -136,8 +136,7 @@ xmc_train_weigh_terms(xmc_trainer *t, xmc_modality modality, xmc_labels *l, bool
 	for (int32_t c = 0; c < k; c++)
 	{
 		xmc_train_scale_term(t->model, term[c], weight[c]);
-		if (!equally)
-			t->term_weight[term[c]] = weight[c];
+		t->term_weight[term[c]] = weight[c];
 		for (int32_t f = 0; f < t->n_folds; f++)
 			xmc_train_scale_term(t->fold[f], term[c], weight[c]);
 		for (int32_t r = 0; r < l->n; r++)
