@@ -163,7 +163,7 @@ test_who_computes(void **state)
 	fake_workers	none = {.refuse = true};
 
 	assert_true(same(f, 3, NULL, 3, &workers));
-	assert_int_equal(workers.begun, 4);	/* two networks, that of the pupil again, and the other one on all approved documents */
+	assert_int_equal(workers.begun, 5);	/* two networks, that of the pupil again, and both on all approved documents */
 	assert_true(workers.weak > 0);
 	for (int kind = 0; kind < 4; kind++)
 		assert_true(workers.items[kind] > 0);

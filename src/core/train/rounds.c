@@ -106,42 +106,76 @@ label_pool(xmc_trainer *t, xmc_round *r)
 
 /* ---- one round ---- */
 
-xmc_status
-xmc_rounds_choose_validation(xmc_trainer *t, const xmc_weak_labels *w, int32_t n_weak, uint8_t *validates)
+/* Documents of a group, as the choice of validation documents counts them. */
+typedef struct counted_group
 {
-	uint64_t   *group = xmc_arena_alloc(&t->run_arena, (size_t) w->n, sizeof *group);
-	int32_t    *number = xmc_arena_alloc(&t->run_arena, (size_t) w->n, sizeof *number);
-	int32_t    *size = xmc_arena_alloc(&t->run_arena, (size_t) w->n, sizeof *size);	/* (n_groups); 0: the group teaches */
-	int32_t		marked = 0;
+	int32_t		weak;			/* weakly labelled */
+	int32_t		approved;
+	bool		validates;
+} counted_group;
+
+/*
+ * Lets groups validate: first those without approved documents, in the order 0, k, 2k, ..., 1, k + 1, ... where k is VALIDATION_EVERY.
+ * Of both kinds of documents at most one in `share` validates. *marked: weakly labelled ones that do.
+ */
+static void
+mark_groups(int32_t n_groups, counted_group *group, int32_t n_weak, int32_t n_approved, int32_t share, int32_t *marked)
+{
+	int32_t		taken = 0;		/* approved documents */
+
+	for (int32_t g = 0; g < n_groups; g++)
+		taken += group[g].validates ? group[g].approved : 0;
+	for (int known = 0; known < 2; known++)
+		for (int32_t first = 0; first < VALIDATION_EVERY; first++)
+			for (int32_t g = first; g < n_groups; g += VALIDATION_EVERY)
+			{
+				counted_group *own = &group[g];
+
+				if (own->validates || own->weak == 0 || (own->approved > 0) != known ||
+					*marked + own->weak > (n_weak + share - 1) / share || (taken + own->approved) * share > n_approved)
+					continue;
+				own->validates = true;
+				*marked += own->weak;
+				taken += own->approved;
+			}
+}
+
+xmc_status
+xmc_rounds_choose_validation(xmc_trainer *t, const xmc_weak_labels *w, int32_t n_weak, uint8_t *validates, uint8_t *spared)
+{
+	size_t		n = (size_t) n_weak + (size_t) t->n_approved;
+	uint64_t   *id = xmc_arena_alloc(&t->run_arena, n, sizeof *id);	/* weakly labelled documents, then approved ones */
+	int32_t    *number = xmc_arena_alloc(&t->run_arena, n, sizeof *number);
+	counted_group *group = xmc_arena_zalloc(&t->run_arena, n, sizeof *group);
 	int32_t		n_groups;
-	int32_t		known = 0;		/* groups whose first document has been passed */
+	int32_t		marked = 0;
 
-	if (!group || !number || !size)
+	if (!id || !number || !group)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
-	for (int32_t d = 0; d < w->n; d++)
-		group[d] = w->document[d].group;
-	XMC_TRY(xmc_number_groups(t->ctx, w->n, group, number, &n_groups));
-	xmc_group_sizes(n_weak, number, n_groups, size);
 	for (int32_t d = 0; d < n_weak; d++)
-	{
-		int32_t    *own = &size[number[d]];
-
-		/* The first document of a group decides for all of them. */
-		if (number[d] == known)
-		{
-			known++;
-			if (d % VALIDATION_EVERY != 0 || t->pool_is_known[w->from[d]] || marked + *own > n_weak / 2 + 1)
-				*own = 0;
-			marked += *own;
-		}
-		validates[d] = *own > 0;
-	}
+		id[d] = w->document[d].group;
+	for (int32_t d = 0; d < t->n_approved; d++)
+		id[n_weak + d] = t->approved[d]->group;
+	/* The weakly labelled ones give the numbers: the order of the approved ones changes while terms are trained. */
+	XMC_TRY(xmc_number_groups(t->ctx, (int32_t) n, id, number, &n_groups));
+	for (int32_t d = 0; d < n_weak; d++)
+		group[number[d]].weak++;
+	for (int32_t d = 0; d < t->n_approved; d++)
+		group[number[n_weak + d]].approved++;
+	/* Where most groups are large, few fit at first. */
+	for (int32_t share = VALIDATION_EVERY; share > 1 && 2 * VALIDATION_EVERY * (int64_t) marked < n_weak; share--)
+		mark_groups(n_groups, group, n_weak, t->n_approved, share, &marked);
+	for (int32_t d = 0; d < n_weak; d++)
+		validates[d] = group[number[d]].validates;
+	for (int32_t d = 0; d < t->n_approved; d++)
+		spared[d] = group[number[n_weak + d]].validates;
 	return XMC_OK;
 }
 
 /*
  * Divides the approved documents and the first n_weak of the weakly labelled ones into those that the pupil is trained on,
- * `all` (n_approved + n_weak), and, where there are folds, those that validate it, r->validation.
+ * `all` (n_approved + n_weak), and, where there are folds, those that validate it, r->validation. Approved documents of the same
+ * groups do neither; the refit learns from them. None validate that would be fewer than the held-out documents, which do it then.
  */
 static xmc_status
 divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_document **all)
@@ -149,29 +183,31 @@ divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_documen
 	const xmc_weak_labels *w = &r->weak[r->pupil];
 	const xmc_document **validation = xmc_arena_alloc(&t->run_arena, (size_t) n_weak, sizeof *validation);
 	uint8_t    *validates = xmc_arena_zalloc(&t->run_arena, (size_t) n_weak, 1);
+	uint8_t    *spared = xmc_arena_zalloc(&t->run_arena, (size_t) t->n_approved, 1);
 	int32_t		n_validation = 0;
 
-	if (!validation || !validates)
+	if (!validation || !validates || !spared)
 		return xmc_fail(t->ctx, XMC_NO_MEMORY, "out of memory");
 	if (t->out_of_fold.n > 0)
-		XMC_TRY(xmc_rounds_choose_validation(t, w, n_weak, validates));
-	memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
-	t->n_train = t->n_approved;
+		XMC_TRY(xmc_rounds_choose_validation(t, w, n_weak, validates, spared));
+	for (int32_t d = 0; d < n_weak; d++)
+		if (validates[d] && xmc_is_weakly_labelled(&w->document[d]))
+			validation[n_validation++] = &w->document[d];
+	if (n_validation < t->held_out.n_documents)
+	{
+		memset(validates, 0, (size_t) n_weak);
+		memset(spared, 0, (size_t) t->n_approved);
+		n_validation = 0;
+	}
+	t->n_train = 0;
+	for (int32_t d = 0; d < t->n_approved; d++)
+		if (!spared[d])
+			all[t->n_train++] = t->approved[d];
 	for (int32_t d = 0; d < n_weak; d++)
 	{
 		XMC_TRY(xmc_check_stop(t->ctx));
-		if (!xmc_is_weakly_labelled(&w->document[d]))
-			continue;
-		if (validates[d])
-			validation[n_validation++] = &w->document[d];
-		else
+		if (!validates[d] && xmc_is_weakly_labelled(&w->document[d]))
 			all[t->n_train++] = &w->document[d];
-	}
-	if (n_validation < XMC_MIN_HELD_OUT_DOCUMENTS)
-	{
-		memcpy(all + t->n_train, validation, (size_t) n_validation * sizeof *all);
-		t->n_train += n_validation;
-		n_validation = 0;
 	}
 	t->train = all;
 	r->validation = (xmc_labels){.n_documents = n_validation,.document = validation};

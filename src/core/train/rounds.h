@@ -14,11 +14,11 @@
 extern xmc_status xmc_train_run_rounds(xmc_trainer *t);
 
 /*
- * Marks, in validates (n_weak, all zero), about one in seven of the first n_weak weakly labelled documents, to validate the
- * pupil: whole groups, by the number of the group's first document. Neither a group with approved documents is marked nor
- * one that would make the marked documents more than half. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Marks, in validates (n_weak), about one in seven of the first n_weak weakly labelled documents, to validate the pupil: whole
+ * groups, those without approved documents first. Where no group is so small, some that are at most half of the documents. Marks in
+ * spared (n_approved) the approved documents of the same groups, at most the same share of all. Errors: XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_rounds_choose_validation(xmc_trainer *t, const xmc_weak_labels *w, int32_t n_weak,
-											   uint8_t *validates);
+extern xmc_status xmc_rounds_choose_validation(xmc_trainer *t, const xmc_weak_labels *w, int32_t n_weak, uint8_t *validates,
+											   uint8_t *spared);
 
 #endif
