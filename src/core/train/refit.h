@@ -7,12 +7,11 @@
 #include "train/trainer.h"
 
 /*
- * Keeps the model as t->model->measured. Then fits each of its terms again, from the beginning, on all approved documents:
- * for the epochs or with the penalty that were best, and with the weight that cross-fitting gave the term. Calibration,
- * fusion and guidance stay: they were fitted to scores of documents that taught no model, and these scores are still the
- * best guess of what the new terms are worth. A modality that a round has taught keeps its terms, since the weakly labelled
- * documents are many and the held-out ones few. So does the alignment, which learns from links, not from orders. Errors:
- * as xmc_train.
+ * Keeps the model as t->model->measured. Then fits each of its terms again, from the beginning, on all approved documents, and
+ * on the weakly labelled ones if a round that was kept has taught its modality: for the epochs or with the penalty that were best,
+ * and with the weight that cross-fitting or the round gave the term. Calibration, fusion and guidance stay: they were fitted to scores of
+ * documents that taught no model, and these scores are still the best guess of what the new terms are worth. The alignment stays, too:
+ * it learns from links, not from orders. Ends t->round. Errors: as xmc_train.
  */
 extern xmc_status xmc_train_refit(xmc_trainer *t);
 
