@@ -191,8 +191,11 @@ divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_documen
 	if (t->out_of_fold.n > 0)
 		XMC_TRY(xmc_rounds_choose_validation(t, w, n_weak, validates, spared));
 	for (int32_t d = 0; d < n_weak; d++)
+	{
+		XMC_TRY(xmc_check_stop(t->ctx));
 		if (validates[d] && xmc_is_weakly_labelled(&w->document[d]))
 			validation[n_validation++] = &w->document[d];
+	}
 	if (n_validation < t->held_out.n_documents)
 	{
 		memset(validates, 0, (size_t) n_weak);
