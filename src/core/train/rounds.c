@@ -175,7 +175,7 @@ xmc_rounds_choose_validation(xmc_trainer *t, const xmc_weak_labels *w, int32_t n
 /*
  * Divides the approved documents and the first n_weak of the weakly labelled ones into those that the pupil is trained on,
  * `all` (n_approved + n_weak), and, where there are folds, those that validate it, r->validation. Approved documents of the same
- * groups do neither; the refit learns from them. None validate that would be fewer than the held-out documents, which do it then.
+ * groups do neither; the refit learns from them.
  */
 static xmc_status
 divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_document **all)
@@ -196,7 +196,7 @@ divide_documents(xmc_trainer *t, xmc_round *r, int32_t n_weak, const xmc_documen
 		if (validates[d] && xmc_is_weakly_labelled(&w->document[d]))
 			validation[n_validation++] = &w->document[d];
 	}
-	if (n_validation < t->held_out.n_documents)
+	if (n_validation < XMC_MIN_HELD_OUT_DOCUMENTS)
 	{
 		memset(validates, 0, (size_t) n_weak);
 		memset(spared, 0, (size_t) t->n_approved);
