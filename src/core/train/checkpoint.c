@@ -68,7 +68,7 @@ stream_snapshot(xmc_stream *c, xmc_trainer *t, const xmc_snapshot *snapshot)
 	XMC_TRY(xmc_stream_doubles(c, "the weights of terms", snapshot->term_weight, XMC_TERMS));
 	for (int p = 0; p < XMC_TERMS; p++)
 		XMC_TRY(xmc_stream_int32(c, "the best epochs", &snapshot->pupil_epoch[p], 0, most_epochs(t)));
-	return xmc_stream_int32(c, "the epochs without adapters", snapshot->pupil_frozen, 0, most_epochs(t));
+	return xmc_stream_int32(c, "the epochs without fine-tuning", snapshot->pupil_frozen, 0, most_epochs(t));
 }
 
 /* An upper bound of the work of a training: all terms and the alignment, in every round and fold, the refit and the evaluation. */

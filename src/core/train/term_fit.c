@@ -245,7 +245,7 @@ end_step(void *arg, const xmc_epochs *e, bool is_best)
 }
 
 /*
- * Trains the term as `fit` says, to its best epoch or, above 0, for `fixed` epochs, of which the adapters do not learn in the first
+ * Trains the term as `fit` says, to its best epoch or, above 0, for `fixed` epochs, of which the text encoder does not learn in the first
  * `frozen` ones. *e: the loop as it ended.
  */
 static xmc_status
@@ -304,7 +304,7 @@ xmc_train_term_to_best(xmc_trainer *t, xmc_term term)
 	else
 	{
 		t->pupil_epoch[term] = e.best;
-		if (xmc_has_adapters(t->model, term))
+		if (xmc_has_changes(t->model, term))
 			t->pupil_frozen = e.frozen;
 	}
 	/* Early stopping has saved the work of the remaining epochs. */
