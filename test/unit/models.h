@@ -1,4 +1,4 @@
-/* models.h - options of a model that has every term, as small as the bounds allow */
+/* models.h - options of a model that has every term, as small as the bounds allow; its tensors and its file */
 #ifndef XMCOH_TEST_MODELS_H
 #define XMCOH_TEST_MODELS_H
 
@@ -33,6 +33,20 @@ find(const xmc_model *model, const char *name)
 		if (strcmp(model->tensor[t].name, name) == 0)
 			return &model->tensor[t];
 	return NULL;
+}
+
+/* The file of a model, to be freed. */
+static inline unsigned char *
+save(xmc_ctx *ctx, const xmc_model *model, size_t *size)
+{
+	unsigned char *file;
+
+	if (xmc_model_save(ctx, model, NULL, size) != XMC_OK)
+		fail_msg("%s", ctx->message);
+	file = malloc(*size);
+	if (xmc_model_save(ctx, model, file, size) != XMC_OK)
+		fail_msg("%s", ctx->message);
+	return file;
 }
 
 #endif

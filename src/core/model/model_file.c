@@ -670,10 +670,9 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 /* ---- saving ---- */
 
 static xmc_tensor_view
-view_seen(const char *name, const xmc_seen *seen)
+view_matrix(const char *name, int64_t rows, int64_t columns, const void *data)
 {
-	return (xmc_tensor_view) {.name = name,.n_dimensions = 2,.shape = {seen->n, XMC_SEEN_COLUMNS},
-		.n_values = (int64_t) seen->n * XMC_SEEN_COLUMNS,.data = seen->row};
+	return (xmc_tensor_view) {.name = name,.n_dimensions = 2,.shape = {rows, columns},.n_values = rows * columns,.data = data};
 }
 
 static xmc_tensor_view
@@ -748,9 +747,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	XMC_NEED(view, ctx);
 	n = view_parameters(model, false, measured_name, view);
 	if (model->results.n > 0)
-		view[n++] = (xmc_tensor_view) {.name = RESULTS_NAME,.n_dimensions = 2,
-			.shape = {model->results.n, XMC_RESULT_COLUMNS},
-			.n_values = (int64_t) model->results.n * XMC_RESULT_COLUMNS,.data = model->results.row};
+		view[n++] = view_matrix(RESULTS_NAME, model->results.n, XMC_RESULT_COLUMNS, model->results.row);
 	if (model->results.n > 0)
 		view[n++] = (xmc_tensor_view) {.name = RESULT_WIDENING_NAME,.n_dimensions = 1,.shape = {XMC_RESULT_KINDS},
 			.n_values = XMC_RESULT_KINDS,.data = (float *) (uintptr_t) model->results.widening};
@@ -758,9 +755,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = (xmc_tensor_view) {.name = RESULT_PAIRS_NAME,.n_dimensions = 1,.shape = {model->results.n_pairs},
 			.n_values = model->results.n_pairs,.data = model->results.log_odds};
 	if (model->reliability.n > 0)
-		view[n++] = (xmc_tensor_view) {.name = RELIABILITY_NAME,.n_dimensions = 2,
-			.shape = {model->reliability.n, XMC_RELIABILITY_COLUMNS},
-			.n_values = (int64_t) model->reliability.n * XMC_RELIABILITY_COLUMNS,.data = model->reliability.row[0]};
+		view[n++] = view_matrix(RELIABILITY_NAME, model->reliability.n, XMC_RELIABILITY_COLUMNS, model->reliability.row[0]);
 	if (model->gaps.row)
 	{
 		xmc_tensor	gaps = gaps_tensor(model);
@@ -768,16 +763,11 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 		view[n++] = view_tensor(GAPS_NAME, &gaps);
 	}
 	for (int m = 0; m < XMC_MODALITIES && model->anchors.n > 0; m++)
-	{
-		int64_t		dim = xmc_align_space_dim(&model->options);
-
-		view[n++] = (xmc_tensor_view) {.name = anchors_name[m],.n_dimensions = 2,.shape = {model->anchors.n, dim},
-			.n_values = model->anchors.n * dim,.data = model->anchors.z[m]};
-	}
+		view[n++] = view_matrix(anchors_name[m], model->anchors.n, xmc_align_space_dim(&model->options), model->anchors.z[m]);
 	if (model->seen.n > 0)
-		view[n++] = view_seen(SEEN_NAME, &model->seen);
+		view[n++] = view_matrix(SEEN_NAME, model->seen.n, XMC_SEEN_COLUMNS, model->seen.row);
 	if (model->seen_groups.n > 0)
-		view[n++] = view_seen(SEEN_GROUPS_NAME, &model->seen_groups);
+		view[n++] = view_matrix(SEEN_GROUPS_NAME, model->seen_groups.n, XMC_SEEN_COLUMNS, model->seen_groups.row);
 	/* Last, so that the others are aligned. */
 	n_halves = view_parameters(model, true, measured_name, view + n);
 	list_metadata(model, &list);
