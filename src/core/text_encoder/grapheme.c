@@ -1,17 +1,8 @@
 /* grapheme.c - extended grapheme clusters; see grapheme.h */
 #include "text_encoder/grapheme.h"
 
+#include "text_encoder/character.h"
 #include "text_encoder/text_buffer.h"
-
-#include <unicode/uchar.h>
-
-static int32_t
-break_class(UChar32 c)
-{
-	if (c >= 0x20 && c < 0x7f)
-		return U_GCB_OTHER;
-	return u_getIntPropertyValue(c, UCHAR_GRAPHEME_CLUSTER_BREAK);
-}
 
 /* What a rule must remember of the cluster so far. */
 typedef struct cluster
@@ -60,12 +51,6 @@ add(cluster *so_far, int32_t class, bool picture)
 	so_far->last = class;
 }
 
-static bool
-is_picture(UChar32 c)
-{
-	return c >= 0xa9 && u_hasBinaryProperty(c, UCHAR_EXTENDED_PICTOGRAPHIC);
-}
-
 size_t
 xmc_grapheme_end(const char *text, size_t begin, size_t length)
 {
@@ -73,7 +58,7 @@ xmc_grapheme_end(const char *text, size_t begin, size_t length)
 	UChar32		c = xmc_text_next(text, &at, length);
 	cluster		so_far = {0};
 
-	add(&so_far, break_class(c), is_picture(c));
+	add(&so_far, xmc_character_break_class(c), xmc_character_is_picture(c));
 	while (at < length)
 	{
 		size_t		next = at;
@@ -81,8 +66,8 @@ xmc_grapheme_end(const char *text, size_t begin, size_t length)
 		bool		picture;
 
 		c = xmc_text_next(text, &next, length);
-		class = break_class(c);
-		picture = is_picture(c);
+		class = xmc_character_break_class(c);
+		picture = xmc_character_is_picture(c);
 		if (!continues(&so_far, class, picture))
 			break;
 		add(&so_far, class, picture);

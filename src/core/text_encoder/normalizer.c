@@ -8,28 +8,6 @@
 
 #include <string.h>
 
-/*
- * The lower case of a character: one character, but two for U+0130. Characters of Unicode 16 and 17, which the reference
- * implementation knows, are added, because ICU may be older.
- */
-static UChar32
-lower(UChar32 c)
-{
-	static const UChar32 later[][3] =	/* first, last, first lower case */
-	{
-		{0xa7cb, 0xa7cb, 0x264}, {0xa7cc, 0xa7cc, 0xa7cd}, {0xa7ce, 0xa7ce, 0xa7cf}, {0xa7d2, 0xa7d2, 0xa7d3},
-		{0xa7d4, 0xa7d4, 0xa7d5}, {0xa7da, 0xa7da, 0xa7db}, {0xa7dc, 0xa7dc, 0x19b}, {0x10d50, 0x10d65, 0x10d70},
-		{0x16ea0, 0x16eb8, 0x16ebb}
-	};
-
-	if (c < 0x80)
-		return c >= 'A' && c <= 'Z' ? c + 32 : c;
-	for (size_t k = 0; c >= 0xa7cb && k < sizeof later / sizeof later[0]; k++)
-		if (c >= later[k][0] && c <= later[k][1])
-			return later[k][2] + (c - later[k][0]);
-	return u_tolower(c);
-}
-
 /* SentencePiece's own rules of nmt: characters that are dropped (0) or become a space. */
 static UChar32
 nmt(UChar32 c)
@@ -71,13 +49,13 @@ put_changed(const xmc_tokenizer_step *step, UChar32 c, bool from_start, xmc_text
 				return XMC_OK;
 			break;
 		case XMC_STEP_LOWERCASE:
-			if (c == 0x130)
+			if (c == 0x130)	/* the only character with a lower case of two */
 			{
 				XMC_TRY(xmc_text_put(out, "i", 1, from_start));
 				c = 0x307;
 			}
 			else
-				c = lower(c);
+				c = xmc_character_lower(c);
 			break;
 		default:				/* XMC_STEP_NMT */
 			c = nmt(c);
