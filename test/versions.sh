@@ -64,9 +64,17 @@ ubuntu_keys()
 	echo "$keys"
 }
 
+# build stays, which has only logs and what pip has installed: pip would download that anew in each run.
 copy_tree()
 {
-	rm -rf "$1/xmcoh" && mkdir "$1/xmcoh" && pack_tree | tar -C "$1/xmcoh" --no-same-owner -xf -
+	mkdir -p "$1/xmcoh" && find "$1/xmcoh" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} + &&
+		pack_tree | tar -C "$1/xmcoh" --no-same-owner -xf -
+}
+
+# Of the output of check.sh, prints the line of each kind when the kind ends.
+show_kinds()
+{
+	sed -unE 's/^(build |[a-z-]+ +([0-9]+ passed|FAILED)|[0-9]+ passed, )/    &/p'
 }
 
 # note VERSION KIND PASSED FAILED SKIPPED [REMARK]: a row of the table.
@@ -78,7 +86,7 @@ note()
 
 check_version()
 {
-	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log before=$failed kind passed bad skip rows
+	local version=$1 root=$CHROOTS/${SUITE[$1]} log=$LOGS/$1.log before=$failed kind passed bad skip rows reader
 
 	say "== PostgreSQL $version: ${SUITE[$version]}, $root; the log is ${log#"$ROOT/"}"
 	# Another clone may test in the same folder. The lock ends with the next version, or with this script.
@@ -91,11 +99,15 @@ check_version()
 		return
 	fi
 	[ -z "$guides" ] || { rm -rf "$root/guides" && cp -rL "$guides" "$root/guides"; }
+	# Not a pipeline, because `inside` must run in this shell, which ends its processes.
+	exec 8> >(tee -a "$log" | show_kinds)
+	reader=$!
 	# shellcheck disable=SC2086
-	inside "$root" env GUIDES=/guides bash /xmcoh/test/check.sh $KINDS >>"$log" 2>&1
+	inside "$root" env GUIDES=/guides bash /xmcoh/test/check.sh $KINDS >&8 2>&1 8>&-
+	exec 8>&-
+	wait "$reader"
 	rm -rf "$LOGS/$version"
 	cp -r "$root/xmcoh/build/check" "$LOGS/$version" 2>/dev/null
-	grep -E '^(build|[0-9]+ passed)' "$log" | sed 's/^/    /'
 	rows=$(awk '/^kind +passed +failed/ { on = 1; next } /^all in / { on = 0 } on { print $1, $2, $3, $4 }' "$log")
 	while read -r kind passed bad skip; do [ -z "$kind" ] || note "$version" "$kind" "$passed" "$bad" "$skip"; done <<<"$rows"
 	# What failed before a kind could run; or the tests did not come to their end.
