@@ -81,7 +81,7 @@ def all_characters():
         part = [chr(c) for c in every[begin:begin + 64]]
         yield "".join("a" + c + "b " + c + "\u0301" for c in part)
         if not "\u3400" <= part[0] < "\ua000" and not "\uac00" <= part[0] < "\ud780" and not "\U00020000" <= part[0] < "\U000e0000":
-            yield "".join(c + "\u200d\u2122\u0301 \u263a" + c + "\u200d\u2122\u0301 \u2122" + c + " \xba" + c for c in part)
+            yield "".join(c + "\u200d\u2139\u0301 \u263a" + c + "\u200d\u2139\u0301 \u2139" + c + " \xba" + c for c in part)
 
 
 def charsmap(model):
