@@ -16,6 +16,13 @@ is_fitted_again(const xmc_trainer *t, xmc_term term)
 	return t->has_term[term] && xmc_refit_epochs(t, term) > 0;
 }
 
+/* How many weakly labelled documents the rounds that were kept have taught the modality. */
+static int32_t
+n_taught(const xmc_trainer *t, xmc_modality modality)
+{
+	return t->round && modality != XMC_JOINT ? t->round->taught[modality] : 0;
+}
+
 /*
  * The documents that teach a term of the modality, in an order that no earlier term has changed: all approved ones and, if it was a
  * pupil, the weakly labelled ones of the rounds that were kept. all (*n): NULL to count them only.
@@ -23,15 +30,13 @@ is_fitted_again(const xmc_trainer *t, xmc_term term)
 static xmc_status
 find_documents(xmc_trainer *t, xmc_modality modality, const xmc_document **all, int32_t *n)
 {
-	int32_t		n_weak = t->round && modality != XMC_JOINT ? t->round->taught[modality] : 0;
-
 	if (all)
 	{
 		memcpy(all, t->approved, (size_t) t->n_approved * sizeof *all);
 		memcpy(all + t->n_approved, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *all);
 	}
 	*n = t->n_approved + t->held_out.n_documents;
-	for (int32_t d = 0; d < n_weak; d++)
+	for (int32_t d = 0; d < n_taught(t, modality); d++)
 	{
 		const xmc_document *document = &t->round->weak[modality].document[d];
 
@@ -42,8 +47,6 @@ find_documents(xmc_trainer *t, xmc_modality modality, const xmc_document **all, 
 			all[*n] = document;
 		(*n)++;
 	}
-	if (n_weak > 0)
-		t->round->pupil = modality;
 	return XMC_OK;
 }
 
@@ -53,10 +56,14 @@ fit_terms(xmc_trainer *t, const xmc_document **all)
 	for (int p = 0; p < XMC_TERMS; p++)
 		if (is_fitted_again(t, (xmc_term) p))
 		{
+			xmc_modality modality = xmc_term_modality((xmc_term) p);
+
 			t->train = all;
-			XMC_TRY(find_documents(t, xmc_term_modality((xmc_term) p), all, &t->n_train));
+			XMC_TRY(find_documents(t, modality, all, &t->n_train));
+			if (n_taught(t, modality) > 0)
+				t->round->pupil = modality;
 			XMC_TRY(xmc_train_term_again(t, (xmc_term) p));
-			if (xmc_term_modality((xmc_term) p) != XMC_JOINT)
+			if (modality != XMC_JOINT)
 				xmc_train_scale_term(t->model, (xmc_term) p, t->term_weight[p]);
 		}
 	return XMC_OK;
