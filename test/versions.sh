@@ -18,7 +18,7 @@ set -uo pipefail
 
 CHROOTS=${CHROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/xmcoh-versions}
 LOGS=$ROOT/build/versions
-KINDS=${*:-house unit regress isolation pgtap cli tap readme reference}
+KINDS=${*:-house unit unit-asan fuzz tokens vectors regress isolation pgtap cli tap pgspot readme reference}
 # The release of a version.
 SUITE=([15]=bookworm [16]=noble [17]=trixie [18]=sid)
 table= failed=0 skipped=0
