@@ -25,7 +25,7 @@ xmc_linear_term_forward(xmc_arena *arena, const xmc_model *model, const xmc_batc
 				u[r] = xmc_dot(network->embedding_dim, network->linear, x);
 			}
 		}
-		XMC_TRY(xmc_spend(arena->ctx, &work, batch->row_start[d + 1] - batch->row_start[d]));
+		XMC_TRY(xmc_spend(arena->ctx, &work, (int64_t) (batch->row_start[d + 1] - batch->row_start[d]) * network->embedding_dim));
 	}
 	return XMC_OK;
 }

@@ -16,13 +16,6 @@ is_fitted_again(const xmc_trainer *t, xmc_term term)
 	return t->has_term[term] && xmc_refit_epochs(t, term) > 0;
 }
 
-/* How many weakly labelled documents the rounds that were kept have taught the modality. */
-static int32_t
-n_taught(const xmc_trainer *t, xmc_modality modality)
-{
-	return t->round && modality != XMC_JOINT ? t->round->taught[modality] : 0;
-}
-
 /*
  * The documents that teach a term of the modality, in an order that no earlier term has changed: all approved ones and, if it was a
  * pupil, the weakly labelled ones of the rounds that were kept. all (*n): NULL to count them only.
@@ -36,7 +29,7 @@ find_documents(xmc_trainer *t, xmc_modality modality, const xmc_document **all, 
 		memcpy(all + t->n_approved, t->held_out.document, (size_t) t->held_out.n_documents * sizeof *all);
 	}
 	*n = t->n_approved + t->held_out.n_documents;
-	for (int32_t d = 0; d < n_taught(t, modality); d++)
+	for (int32_t d = 0; d < xmc_weakly_taught(t, modality); d++)
 	{
 		const xmc_document *document = &t->round->weak[modality].document[d];
 
@@ -60,7 +53,7 @@ fit_terms(xmc_trainer *t, const xmc_document **all)
 
 			t->train = all;
 			XMC_TRY(find_documents(t, modality, all, &t->n_train));
-			if (n_taught(t, modality) > 0)
+			if (xmc_weakly_taught(t, modality) > 0)
 				t->round->pupil = modality;
 			XMC_TRY(xmc_train_term_again(t, (xmc_term) p));
 			if (modality != XMC_JOINT)

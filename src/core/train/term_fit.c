@@ -321,7 +321,8 @@ xmc_train_term_again(xmc_trainer *t, xmc_term term)
 	t->progress.phase = "training on all approved documents";
 	if (!xmc_is_resuming(t))
 		XMC_TRY(xmc_model_renew_term(t->ctx, t->model, term));
-	return run_epochs(&fit, xmc_refit_epochs(t, term), t->pupil_epoch[term] > 0 ? t->pupil_frozen : t->frozen_epochs, &e);
+	return run_epochs(&fit, xmc_refit_epochs(t, term),
+					  xmc_weakly_taught(t, xmc_term_modality(term)) > 0 ? t->pupil_frozen : t->frozen_epochs, &e);
 }
 
 /* The epochs of xmc_train_term_for_epochs, in shards where that pays. */

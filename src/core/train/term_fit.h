@@ -16,11 +16,18 @@ extern xmc_status xmc_train_term_to_best(xmc_trainer *t, xmc_term term);
 /* Trains one term for a given number of epochs, without held-out loss, without checkpoints, and never in shards. */
 extern xmc_status xmc_train_term_for_epochs(xmc_trainer *t, xmc_term term, int32_t epochs);
 
-/* The epochs or the penalty that were best for the term, as a pupil's if a round that was kept has taught it; 0: none. */
+/* How many weakly labelled documents the rounds that were kept have taught the modality; 0: it was no pupil. */
+static inline int32_t
+xmc_weakly_taught(const xmc_trainer *t, xmc_modality modality)
+{
+	return t->round && modality != XMC_JOINT ? t->round->taught[modality] : 0;
+}
+
+/* The epochs or the penalty that were best for the term, as a pupil's if it was one; 0: it learned nothing. */
 static inline int32_t
 xmc_refit_epochs(const xmc_trainer *t, xmc_term term)
 {
-	return t->pupil_epoch[term] > 0 ? t->pupil_epoch[term] : t->best_epoch[term];
+	return xmc_weakly_taught(t, xmc_term_modality(term)) > 0 ? t->pupil_epoch[term] : t->best_epoch[term];
 }
 
 /*

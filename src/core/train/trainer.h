@@ -153,7 +153,7 @@ typedef struct xmc_trainer
 	int32_t		best_epoch[XMC_TERMS];	/* on approved pairs alone */
 	xmc_choice	choice[XMC_TERMS];	/* of best_epoch; room for none without an evaluation */
 	int32_t		frozen_epochs;	/* of best_epoch of the text network: those before the text encoder learned */
-	int32_t		pupil_epoch[XMC_TERMS]; /* that was best in the last round that was kept; 0: the term was no pupil's */
+	int32_t		pupil_epoch[XMC_TERMS]; /* that was best in the last round that was kept and taught the term */
 	int32_t		pupil_frozen;	/* of pupil_epoch of the text network, as frozen_epochs */
 	double		term_weight[XMC_TERMS]; /* by which the parameters of each term were multiplied last (weigh.h) */
 	float	   *idf;			/* (2^hash_bits) of text features over all documents; NULL until the sparse term needs it */
