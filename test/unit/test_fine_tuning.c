@@ -13,6 +13,7 @@
 #include "fake_workers.h"
 #include "random_transformer.h"
 #include "toys.h"
+#include "train/weigh.h"
 #include "xmcoh/optimizer.h"
 
 typedef struct fixture
@@ -289,6 +290,25 @@ test_layers_have_rates(void **state)
 	assert_true(fabs(change[0] - 0.25 * change[1]) < 1e-7);
 }
 
+/* The weight of the text network in the sum of all terms goes into its head, and leaves the changes of the encoder as they are. */
+static void
+test_weight(void **state)
+{
+	fixture    *f = *state;
+	xmc_model  *model;
+	float		head;
+	float		change;
+
+	assert_int_equal(xmc_model_new(&f->ctx, &f->toys.options, false, &model), XMC_OK);
+	head = model->network[XMC_TEXT].head_v[0];
+	*first_value(&model->network[XMC_TEXT].change[1]) = change = 0.5f;
+	xmc_train_scale_term(model, XMC_TERM_TEXT_NETWORK, 0.25);
+	assert_true(head != 0);
+	assert_true(model->network[XMC_TEXT].head_v[0] == 0.25f * head);
+	assert_true(*first_value(&model->network[XMC_TEXT].change[1]) == change);
+	xmc_model_free(&f->ctx, model);
+}
+
 /* A model whose layers have learned scores the same to the bit after it was stored and opened. */
 static void
 test_stored(void **state)
@@ -355,11 +375,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_resumes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_weight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_helps, set_up_whole, tear_down),
 		cmocka_unit_test_setup_teardown(test_does_no_harm, set_up_whole, tear_down),
 		cmocka_unit_test_setup_teardown(test_resumes, set_up_whole, tear_down),
 		cmocka_unit_test_setup_teardown(test_shards, set_up_whole, tear_down),
 		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up_whole, tear_down),
+		cmocka_unit_test_setup_teardown(test_weight, set_up_whole, tear_down),
 		cmocka_unit_test_setup_teardown(test_stored, set_up_whole, tear_down),
 		cmocka_unit_test_setup_teardown(test_width, set_up_whole, tear_down),
 	};

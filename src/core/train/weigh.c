@@ -15,10 +15,10 @@
 void
 xmc_train_scale_term(xmc_model *model, xmc_term term, double by)
 {
-	const xmc_tensor *last = NULL;	/* that step: see xmc_model.tensor */
+	const xmc_tensor *last = NULL;	/* that step: see xmc_model.tensor; what changes the text encoder comes behind it */
 
 	for (int32_t k = 0; k < model->n_tensors; k++)
-		if (model->tensor[k].term == term)
+		if (model->tensor[k].term == term && !model->tensor[k].is_change)
 			last = &model->tensor[k];
 	for (int64_t k = 0; last && k < last->n_values; k++)
 		(*last->slot)[k] = (float) ((*last->slot)[k] * by);
