@@ -54,7 +54,7 @@ typedef struct xmc_options
 	double		bilinear_learning_rate;
 	double		fine_tune_rate; /* step size of AdamW for the layers of the text encoder; 0: see xmc_fine_tune_rate */
 	double		fine_tune_decay;	/* factor of it from a layer to the one before */
-	double		fine_tune_dropout;	/* in the layers that are changed, while these learn */
+	double		fine_tune_dropout;	/* in the layers that are changed and in the text network, while these learn */
 	/* share of selected weak pairs that must be right; also the probability from which a prediction is confident */
 	double		precision;
 	double		unselected;		/* weight of the other weak pairs */
@@ -69,7 +69,7 @@ typedef struct xmc_option_info
 	const char *name;
 	size_t		offset;			/* into xmc_options */
 	bool		is_integer;
-	bool		is_later;		/* stored models do not hold the default, because older ones do not know the option */
+	bool		is_later;		/* stored models may not hold it, because older ones do not know it: see xmc_option_when_absent */
 	bool		is_input;		/* typed argument of create_model, not a key of its options */
 	double		default_value;
 	double		low;			/* both bounds included */
@@ -83,11 +83,14 @@ xmc_fine_tune_rate(const xmc_options *options)
 {
 	if (options->fine_tune_rate > 0)
 		return options->fine_tune_rate;
-	return options->adapter_rank > 0 ? 0.001 : 0.0001;
+	return options->adapter_rank > 0 ? 0.003 : 0.0001;
 }
 
 /* The table of all options; *count is set to their number. */
 extern const xmc_option_info *xmc_option_table(int32_t *count);
+
+/* The value of an option that is_later in a stored model that does not hold it. */
+extern double xmc_option_when_absent(const xmc_option_info *info);
 
 /* The row of one option, or NULL if no option has that name. */
 extern const xmc_option_info *xmc_option_find(const char *name);

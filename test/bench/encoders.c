@@ -150,8 +150,8 @@ options_of(int variant)
 		options.fine_tune = 3;
 	if (variant >= TUNED_MORE)
 		options.fine_tune = xmc_text_encoder_get_shape(encoder)->layers;
-	if (variant == WHOLE_LAYERS)
-		options.adapter_rank = 0;
+	if (variant == TUNED || variant == TUNED_MORE)
+		options.adapter_rank = 8;
 	if (options.fine_tune > XMC_MAX_CHANGES)
 		options.fine_tune = XMC_MAX_CHANGES;
 	return options;

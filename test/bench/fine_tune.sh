@@ -36,7 +36,7 @@ CREATE TABLE step AS SELECT d AS document, i AS step_no,
 		(SELECT string_agg('w' || (d * 31 + i * 101 + k * 7 + d % 13 * k) % 996, ' ') FROM generate_series(1, 18) AS k) AS words
 	FROM generate_series(1, 505) AS d, generate_series(1, 5) AS i;
 SELECT xmcoh.create_model('tuned', encoder => 'minilm', words => false, options => '{"folds": 0, "evaluation_documents": 0, "epochs": 1,
-	"patience": 100, "held_out": 0.01, "find_groups": 0, "fine_tune": $LAYERS}'),
+	"patience": 100, "held_out": 0.01, "find_groups": 0, "fine_tune": $LAYERS, "adapter_rank": 8}'),
 	xmcoh.attach_source('tuned', 'step', 'document', 'step_no', text => 'words', "position" => 'step_no', approved => 'all');
 SQL
 

@@ -48,7 +48,7 @@ sub train
 	return ($job, value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (model, version) WHERE j.job_id = $job"));
 }
 
-my $quick = '"fine_tune_epochs": 2';
+my $quick = '"fine_tune_epochs": 2, "adapter_rank": 8';
 my $gradient = "FROM pg_stat_activity WHERE backend_type = 'xmcoh gradient'";
 my ($job, $one) = train($quick);
 cmp_ok(value("SELECT max(epoch) FROM xmcoh.training_metric WHERE job_id = $job AND phase = 'training text network'"), '>', 2, 'adapters learn');
@@ -60,7 +60,7 @@ isnt($two, $one, 'two shards are another training than one');
 is($again, $two, 'the same weights once more');
 
 # The same for whole layers; what two processes trained is read back as it was measured.
-my $whole = '"fine_tune_epochs": 2, "adapter_rank": 0';
+my $whole = '"fine_tune_epochs": 2';
 ($job, my $layers) = train($whole);
 unlike(job($job, 'message'), qr/processes/, 'two processes train whole layers');
 cmp_ok(value("SELECT max(epoch) FROM xmcoh.training_metric WHERE job_id = $job AND phase = 'training text network'"), '>', 2, 'they learn');
@@ -69,7 +69,7 @@ is($again, $layers, 'the same weights once more');
 like(value("SELECT xmcoh.order_documents('tuned', documents => '{7}')"), qr/7/, 'the version scores');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 $gradient"), 'the other process goes');
 
-# A gradient process is terminated while the adapters learn.
+# A gradient process is terminated while whole layers learn.
 my $long = '"fine_tune_epochs": 100, "patience": 1000, "folds": 0';
 ($job, my $undisturbed) = train($long);
 my $terminated = '';
@@ -92,7 +92,7 @@ $node->poll_query_until('postgres', "SELECT epoch > 2 AND phase LIKE '%network' 
   or die "job $job does not begin";
 my $start = time;
 value("SELECT xmcoh.cancel_job($job)");
-is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'a job is cancelled while adapters learn');
+is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'a job is cancelled while layers learn');
 cmp_ok(time - $start, '<', 10, 'soon');	# usually within 0.2 s; the machine may be busy
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh %'"), 'nobody is left');
 

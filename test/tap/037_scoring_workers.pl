@@ -169,7 +169,7 @@ SELECT xmcoh.attach_source('encoded', 'few_logs', 'manual', 'step', text => 'wor
 });
 for my $model ('encoded', 'tuned')
 {
-	my $tune = $model eq 'tuned' ? '"fine_tune": 1, "fine_tune_epochs": 1, ' : '';
+	my $tune = $model eq 'tuned' ? '"fine_tune": 1, "adapter_rank": 8, "fine_tune_epochs": 1, ' : '';
 	my $job = value("SELECT xmcoh.train('$model', '{${tune}\"d_model\": 16, \"heads\": 2, \"feed_forward\": 16, \"bag_dim\": 0, \"epochs\": 2, \"evaluation_documents\": 0}')");
 	is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'succeeded', "model $model is trained");
 	value("SELECT xmcoh.attach_source('$model', 'log', 'manual', 'step', text => 'words', image => " . ($model eq 'tuned' ? 'NULL' : "'line'") . ", \"position\" => 'place')");

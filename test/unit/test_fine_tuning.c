@@ -1,6 +1,6 @@
 /*
- * Fine-tuning of a text encoder, by adapters and of whole layers: the text network first learns on unchanged vectors, then the layers learn
- * with it; changes that do not help on held-out documents leave no trace; a training that is interrupted while they learn continues to the same model; in
+ * Fine-tuning of a text encoder, by adapters and of whole layers: the text network first learns on unchanged vectors, then begins anew and the
+ * layers learn with it; changes that do not help on held-out documents leave no trace; a training that is interrupted while they learn continues to the same model; in
  * shards the model does not depend on who computes which.
  */
 #include <setjmp.h>
@@ -13,6 +13,7 @@
 #include "fake_workers.h"
 #include "random_transformer.h"
 #include "toys.h"
+#include "train/epochs.h"
 #include "train/weigh.h"
 #include "xmcoh/optimizer.h"
 
@@ -249,6 +250,77 @@ test_shards(void **state)
 	recorder_free(&whole);
 }
 
+/* What the steps of test_begins_anew see. */
+typedef struct seen_epochs
+{
+	xmc_model  *model;
+	double		loss;
+	int			n_tuning;		/* epochs in which the encoder learns */
+	float		first;			/* a weight of the network before the first of these */
+} seen_epochs;
+
+static xmc_status
+no_checkpoint(void *arg, xmc_epochs *e)
+{
+	(void) arg;
+	(void) e;
+	return XMC_OK;
+}
+
+static xmc_status
+add_one(void *arg, xmc_epochs *e)
+{
+	seen_epochs *seen = arg;
+	float	   *weight = seen->model->network[XMC_TEXT].input_w;
+
+	if (e->is_tuning && seen->n_tuning++ == 0)
+		seen->first = *weight;
+	*weight += 1;
+	return XMC_OK;
+}
+
+static xmc_status
+get_worse(void *arg, double *held_out_loss)
+{
+	*held_out_loss = ++((seen_epochs *) arg)->loss;
+	return XMC_OK;
+}
+
+static xmc_status
+no_end(void *arg, const xmc_epochs *e, bool is_best)
+{
+	(void) arg;
+	(void) e;
+	(void) is_best;
+	return XMC_OK;
+}
+
+/* When the encoder begins to learn, the weights of the network are the initial ones, and not those that were best on unchanged vectors. */
+static void
+test_begins_anew(void **state)
+{
+	fixture    *f = *state;
+	seen_epochs seen = {.n_tuning = 0};
+	const xmc_epochs_steps steps = {.arg = &seen,.checkpoint = no_checkpoint,.train = add_one,.validate = get_worse,.end = no_end};
+	xmc_random	random;
+	xmc_adamw	adamw;
+	xmc_epochs	e;
+	xmc_arena	arena;
+	float		initial;
+
+	xmc_arena_init(&arena, &f->ctx);
+	assert_int_equal(xmc_model_new(&f->ctx, &f->toys.options, false, &seen.model), XMC_OK);
+	initial = *seen.model->network[XMC_TEXT].input_w;
+	assert_int_equal(xmc_adamw_init(&arena, seen.model, XMC_TERM_TEXT_NETWORK, &adamw), XMC_OK);
+	assert_int_equal(xmc_epochs_begin(&arena, seen.model, XMC_TERM_TEXT_NETWORK, &adamw, &random, 0, NULL, &e), XMC_OK);
+	assert_int_equal(xmc_epochs_run(&e, seen.model, &steps), XMC_OK);
+	assert_int_equal(e.best, 1);
+	assert_int_equal(seen.n_tuning, f->toys.options.patience);
+	assert_true(seen.first == initial);
+	xmc_model_free(&f->ctx, seen.model);
+	xmc_arena_free(&arena);
+}
+
 static float *
 first_value(const xmc_change *change)
 {
@@ -286,7 +358,7 @@ test_layers_have_rates(void **state)
 		xmc_model_free(&f->ctx, model);
 		xmc_arena_free(&arena);
 	}
-	assert_true(fabs(change[1] + (f->toys.options.adapter_rank > 0 ? 1e-3 : 1e-4)) < 1e-6);
+	assert_true(fabs(change[1] + (f->toys.options.adapter_rank > 0 ? 3e-3 : 1e-4)) < 1e-6);
 	assert_true(fabs(change[0] - 0.25 * change[1]) < 1e-7);
 }
 
@@ -374,6 +446,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_does_no_harm, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_resumes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_begins_anew, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_weight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_helps, set_up_whole, tear_down),

@@ -118,6 +118,7 @@ set_up_with(void **state, int32_t fine_tune)
 	f->ctx = xmc_ctx_malloc();
 	f->options = small_options();
 	f->options.fine_tune = fine_tune;
+	f->options.adapter_rank = 8;
 	if (fine_tune > 0)
 		f->options.text_dim = 4;
 	make_transformer(f->options.text_dim, 1, 6, 3, &f->encoder, &f->encoder_memory);
@@ -283,7 +284,10 @@ test_tuned_gradient(void **state)
 	check_part(f, XMC_TERM_TEXT_NETWORK, 99, 30 + 2 * 4);
 }
 
-/* The encoder's dropout is that of learning: it changes the loss of a pass with random numbers alone. */
+/*
+ * While the encoder learns, its dropout is that of the network, too: it changes the loss of a pass with random numbers alone, and without
+ * it there is none.
+ */
 static void
 test_tuned_dropout(void **state)
 {
@@ -295,6 +299,11 @@ test_tuned_dropout(void **state)
 	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 0) == without);
 	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 99) != seeded);
 	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 99) == loss(f, XMC_TERM_TEXT_NETWORK, 99));
+	f->model->options.dropout = 0.3;
+	f->model->options.fine_tune_dropout = 0;
+	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 99) == without);
+	f->model->network[XMC_TEXT].uses_changes = false;
+	assert_true(loss(f, XMC_TERM_TEXT_NETWORK, 99) != loss(f, XMC_TERM_TEXT_NETWORK, 0));
 }
 
 /* Without an encoder, or with one of another shape, a model with adapters scores nothing. */

@@ -40,6 +40,22 @@ test_table(void **state)
 			assert_int_equal(covered[b], 1);	/* between the two there may be padding */
 }
 
+/* What a stored model does not hold has its default, as it was when models began to hold it. */
+static void
+test_absent(void **state)
+{
+	int32_t		count;
+	const xmc_option_info *info = xmc_option_table(&count);
+
+	(void) state;
+	assert_true(xmc_option_when_absent(xmc_option_find("adapter_rank")) == 8);
+	assert_true(xmc_option_when_absent(xmc_option_find("fine_tune_dropout")) == 0);
+	assert_true(xmc_option_when_absent(xmc_option_find("fine_tune_epochs")) == 3);
+	for (int32_t k = 0; k < count; k++)
+		if (!info[k].is_later)
+			assert_true(xmc_option_when_absent(&info[k]) == info[k].default_value);
+}
+
 static void
 test_defaults(void **state)
 {
@@ -162,6 +178,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_unknown),

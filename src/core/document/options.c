@@ -39,15 +39,15 @@ static const xmc_option_info table[] = {
 
 	{LATER_INTEGER(fine_tune), false, 0, 0, XMC_MAX_CHANGES,
 		"layers of the text encoder, counted from the last, that training changes; 0: none"},
-	{LATER_INTEGER(adapter_rank), false, 8, 0, 64,
-		"rank of the adapters by which layers are changed; 0: all parameters of these layers learn"},
+	{LATER_INTEGER(adapter_rank), false, 0, 0, 64,
+		"rank of the adapters by which these layers are changed; 0: all their parameters learn"},
 	{LATER_INTEGER(fine_tune_epochs), false, 3, 1, 100,
-		"passes over the training documents in which layers of the text encoder learn, at most, after those on unchanged vectors"},
+		"passes over the training documents in which layers of the text encoder learn, at most"},
 	{LATER_REAL(fine_tune_rate), false, 0, 0, 1,
-		"step size of AdamW for layers of the text encoder, at its peak; 0: 0.001 for adapters, 0.0001 where all parameters learn"},
+		"step size of AdamW for layers of the text encoder, at its peak; 0: 0.003 for adapters, 0.0001 where all parameters learn"},
 	{LATER_REAL(fine_tune_decay), false, 1, 0.01, 1, "factor of fine_tune_rate from one layer of the text encoder to the layer before it"},
-	{LATER_REAL(fine_tune_dropout), false, 0, 0, 0.9,
-		"share of attention probabilities, and of what a layer adds, that is dropped in the layers that learn"},
+	{LATER_REAL(fine_tune_dropout), false, 0.1, 0, 0.9,
+		"while the text encoder learns, instead of dropout: share dropped in its layers that learn and in the text network"},
 
 	{INTEGER(epochs), false, 60, 1, 10000, "passes over the training documents, at most"},
 	{INTEGER(patience), false, 8, 1, 10000, "epochs without a lower held-out loss before training ends"},
@@ -115,6 +115,15 @@ xmc_options_get(const xmc_options *options, const xmc_option_info *info)
 	if (info->is_integer)
 		return *(const int32_t *) (const void *) place;
 	return *(const double *) (const void *) place;
+}
+
+double
+xmc_option_when_absent(const xmc_option_info *info)
+{
+	/* Their defaults were others when models began to hold them. */
+	if (info->offset == offsetof(xmc_options, adapter_rank))
+		return 8;
+	return info->offset == offsetof(xmc_options, fine_tune_dropout) ? 0 : info->default_value;
 }
 
 void

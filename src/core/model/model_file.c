@@ -112,7 +112,7 @@ list_metadata(const xmc_model *model, metadata_list *list)
 	if (model->measured)
 		add_metadata(list, "", HAS_MEASURED, "1");
 	for (int32_t k = 0; k < n_options; k++)
-		if (!info[k].is_later || xmc_options_get(&model->options, &info[k]) != info[k].default_value)
+		if (!info[k].is_later || xmc_options_get(&model->options, &info[k]) != xmc_option_when_absent(&info[k]))
 			add_metadata(list, "option.", info[k].name, "%.17g", xmc_options_get(&model->options, &info[k]));
 	for (int m = 0; m < XMC_MODALITIES; m++)
 		if (model->encoder[m][0] != '\0')
@@ -235,9 +235,9 @@ read_metadata(xmc_ctx *ctx, const xmc_safetensors *st, xmc_options *options, xmc
 		char		key[64];
 
 		snprintf(key, sizeof key, "option.%s", info[k].name);
-		if (info[k].is_later && !xmc_safetensors_metadata(st, key))
-			continue;
-		XMC_TRY(read_number(ctx, st, "option.", info[k].name, &number));
+		number = xmc_option_when_absent(&info[k]);
+		if (!info[k].is_later || xmc_safetensors_metadata(st, key))
+			XMC_TRY(read_number(ctx, st, "option.", info[k].name, &number));
 		XMC_TRY(blame_file(ctx, xmc_options_set(ctx, options, info[k].name, number)));
 	}
 	for (size_t k = 0; k < COUNT(coefficients); k++)

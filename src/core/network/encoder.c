@@ -9,7 +9,7 @@ static xmc_status
 drop(xmc_arena *arena, int64_t n, double p, xmc_random *random, float *x, float **mask)
 {
 	*mask = NULL;
-	if (random && p > 0)
+	if (p > 0)
 	{
 		XMC_ARENA_FLOATS(*mask, arena, n);
 		xmc_dropout(n, p, random, x, *mask);
@@ -49,9 +49,18 @@ attend(xmc_arena *arena, const xmc_options *options, const xmc_batch *batch, con
 	return XMC_OK;
 }
 
+/* The share that is dropped; random NULL: nothing. */
+static double
+dropout_of(const xmc_options *options, const xmc_network *network, const xmc_random *random)
+{
+	if (!random)
+		return 0;
+	return network->uses_changes ? options->fine_tune_dropout : options->dropout;
+}
+
 static xmc_status
 layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, const xmc_batch *batch,
-			  const int64_t *probability_start, int64_t probabilities, const float *input, xmc_random *random,
+			  const int64_t *probability_start, int64_t probabilities, const float *input, double dropout, xmc_random *random,
 			  xmc_layer_state *layer)
 {
 	xmc_ctx    *ctx = arena->ctx;
@@ -75,15 +84,15 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 
 	/* middle = norm1(input + drop(out(attend(qkv(input))))) */
 	XMC_TRY(xmc_linear(ctx, rows, d, 3 * d, input, w->qkv_w, w->qkv_b, layer->qkv));
-	if (random && options->dropout > 0)
+	if (dropout > 0)
 	{
 		/* The masks of all documents are drawn at once, before the probabilities exist. */
 		XMC_ARENA_FLOATS(layer->probability_mask, arena, probabilities);
-		xmc_dropout_mask(probabilities, options->dropout, random, layer->probability_mask);
+		xmc_dropout_mask(probabilities, dropout, random, layer->probability_mask);
 	}
 	XMC_TRY(attend(arena, options, batch, probability_start, layer));
 	XMC_TRY(xmc_linear(ctx, rows, d, d, layer->attended, w->out_w, w->out_b, sum));
-	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->attention_mask));
+	XMC_TRY(drop(arena, rows * d, dropout, random, sum, &layer->attention_mask));
 	xmc_add(rows * d, input, sum);
 	xmc_layer_norm(rows, d, XMC_LAYER_NORM_EPSILON, sum, w->norm1_w, w->norm1_b, layer->middle, layer->normal1,
 				   layer->inverse1);
@@ -91,9 +100,9 @@ layer_forward(xmc_arena *arena, const xmc_options *options, const xmc_layer *w, 
 	/* output = norm2(middle + drop(ff2(drop(relu(ff1(middle)))))) */
 	XMC_TRY(xmc_linear(ctx, rows, d, wide, layer->middle, w->ff1_w, w->ff1_b, layer->hidden));
 	xmc_relu(rows * wide, layer->hidden);
-	XMC_TRY(drop(arena, rows * wide, options->dropout, random, layer->hidden, &layer->hidden_mask));
+	XMC_TRY(drop(arena, rows * wide, dropout, random, layer->hidden, &layer->hidden_mask));
 	XMC_TRY(xmc_linear(ctx, rows, wide, d, layer->hidden, w->ff2_w, w->ff2_b, sum));
-	XMC_TRY(drop(arena, rows * d, options->dropout, random, sum, &layer->output_mask));
+	XMC_TRY(drop(arena, rows * d, dropout, random, sum, &layer->output_mask));
 	xmc_add(rows * d, layer->middle, sum);
 	xmc_layer_norm(rows, d, XMC_LAYER_NORM_EPSILON, sum, w->norm2_w, w->norm2_b, layer->output, layer->normal2,
 				   layer->inverse2);
@@ -107,6 +116,7 @@ xmc_encoder_forward(xmc_arena *arena, const xmc_options *options, const xmc_netw
 	int64_t		rows = batch->rows;
 	int64_t		d = options->d_model;
 	int64_t		probabilities = 0;
+	double		dropout = dropout_of(options, network, random);
 
 	*state = (xmc_encoder_state){.x = x};
 	/* Where the attention probabilities of each document begin. */
@@ -123,12 +133,12 @@ xmc_encoder_forward(xmc_arena *arena, const xmc_options *options, const xmc_netw
 	XMC_ARENA_FLOATS(state->projected, arena, rows * d);
 	XMC_TRY(xmc_linear(arena->ctx, rows, network->input_dim, d, x, network->input_w, network->input_b,
 					   state->projected));
-	XMC_TRY(drop(arena, rows * d, options->dropout, random, state->projected, &state->projected_mask));
+	XMC_TRY(drop(arena, rows * d, dropout, random, state->projected, &state->projected_mask));
 	state->output = state->projected;
 	for (int32_t l = 0; l < options->layers; l++)
 	{
 		XMC_TRY(layer_forward(arena, options, &network->layer[l], batch, state->probability_start, probabilities,
-							  state->output, random, &state->layer[l]));
+							  state->output, dropout, random, &state->layer[l]));
 		state->output = state->layer[l].output;
 	}
 	return XMC_OK;

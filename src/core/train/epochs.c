@@ -16,7 +16,7 @@ xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const 
 {
 	const xmc_options *o = &model->options;
 
-	*out = (xmc_epochs){.term = term,.best_loss = INFINITY,.adamw = *adamw,.random = random,.n_train = n_train,.train = train};
+	*out = (xmc_epochs){.ctx = arena->ctx,.term = term,.best_loss = INFINITY,.adamw = *adamw,.random = random,.n_train = n_train,.train = train};
 	out->n_values = xmc_model_copy_term(model, term, NULL, true);
 	out->best_values = xmc_arena_alloc(arena, (size_t) out->n_values, sizeof(float));
 	XMC_NEED(out->best_values, arena->ctx);
@@ -85,7 +85,7 @@ xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epochs_steps *steps)
 		float	   *weights;
 
 		XMC_TRY(steps->checkpoint(steps->arg, e));
-		xmc_epochs_tune_if_due(e, model);
+		XMC_TRY(xmc_epochs_tune_if_due(e, model));
 		if (!goes_on(e, model))
 			return XMC_OK;
 		XMC_TRY(steps->train(steps->arg, e));
@@ -116,26 +116,27 @@ xmc_epochs_end_with_average(const xmc_epochs *e, xmc_model *model)
 	xmc_model_note_changes(model);
 }
 
-void
+xmc_status
 xmc_epochs_tune_if_due(xmc_epochs *e, xmc_model *model)
 {
 	size_t		bytes = (size_t) e->adamw.n * sizeof(float);
 
 	if (e->is_tuning || !xmc_has_changes(model, e->term))
-		return;
+		return XMC_OK;
 	if (e->fixed > 0 ? e->done < e->frozen || e->done >= e->fixed : goes_on(e, model))
-		return;
+		return XMC_OK;
 	if (e->fixed == 0)
 	{
-		xmc_epochs_end(e, model);
 		e->frozen = e->done = e->best;
+		XMC_TRY(xmc_model_renew_term(e->ctx, model, e->term));
 	}
-	else if (e->frozen > 0)
-		xmc_epochs_end_with_average(e, model);
 	memset(e->adamw.first, 0, bytes);
 	memset(e->adamw.second, 0, bytes);
 	memset(e->adamw.average, 0, bytes);
 	e->adamw.step = 0;
+	if (e->hashed.rows)
+		memset(e->hashed.squares, 0, (size_t) e->hashed.rows * (size_t) e->hashed.width * sizeof(float));
 	e->is_tuning = true;
 	model->network[XMC_TEXT].uses_changes = true;
+	return XMC_OK;
 }

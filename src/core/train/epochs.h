@@ -14,6 +14,7 @@
 
 typedef struct xmc_epochs
 {
+	xmc_ctx    *ctx;
 	xmc_term	term;
 	int32_t		frozen;			/* of a text network that fine-tunes: the epochs before the encoder learns; else 0 */
 	bool		is_tuning;		/* the text encoder learns, too */
@@ -73,10 +74,11 @@ extern xmc_status xmc_epochs_run(xmc_epochs *e, xmc_model *model, const xmc_epoc
 extern bool xmc_has_changes(const xmc_model *model, xmc_term term);
 
 /*
- * Begins the second part of a training of `fixed` epochs when its time has come: the network goes on from the average of what has
- * learned on unchanged vectors, with a new optimizer. xmc_epochs_run does so itself.
+ * Begins the second part when its time has come: the network begins anew, and the text encoder learns with it. What has learned on
+ * unchanged vectors knows the training documents so well that they would teach the encoder little. xmc_epochs_run does so itself.
+ * Errors: XMC_STOPPED.
  */
-extern void xmc_epochs_tune_if_due(xmc_epochs *e, xmc_model *model);
+extern xmc_status xmc_epochs_tune_if_due(xmc_epochs *e, xmc_model *model);
 
 /* Puts the values of the best epoch into the model. */
 extern void xmc_epochs_end(const xmc_epochs *e, xmc_model *model);

@@ -97,15 +97,18 @@ step(xmc_trainer *t, xmc_epochs *e, int32_t n_documents, const xmc_document *con
 }
 
 /*
- * A linear term whose penalty is known is fitted once, with this penalty: its loop begins at the last epoch. The minimum is the same
- * as on the way over stronger penalties.
+ * Leaves out epochs that would change nothing. A linear term whose penalty is known is fitted once, with this penalty: the minimum is the
+ * same as on the way over stronger penalties. A network that fine-tunes begins anew when the text encoder begins to learn.
  */
 static void
-begin_at_known_penalty(xmc_trainer *t, xmc_epochs *e)
+leave_out_epochs(xmc_trainer *t, xmc_epochs *e)
 {
-	if (!xmc_term_is_linear(e->term) || e->fixed == 0)
+	if (e->fixed == 0)
 		return;
-	e->done = e->fixed - 1;
+	if (xmc_term_is_linear(e->term))
+		e->done = e->fixed - 1;
+	else if (e->fixed > e->frozen)
+		e->done = e->frozen;
 	t->progress.done += (int64_t) e->done * t->n_train;
 }
 
@@ -272,7 +275,7 @@ run_epochs(term_fit *fit, int32_t fixed, int32_t frozen, xmc_epochs *e)
 	if (xmc_term_is_linear(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
 		XMC_TRY(xmc_train_choose_penalty(t, term, &e->fixed));
 	if (!xmc_is_resuming(t))
-		begin_at_known_penalty(t, e);
+		leave_out_epochs(t, e);
 	XMC_TRY(xmc_epochs_run(e, t->model, &steps));
 	xmc_leader_end(&t->leader);
 	xmc_epochs_end(e, t->model);
@@ -342,10 +345,10 @@ run_fixed_epochs(xmc_trainer *t, xmc_term term, int32_t epochs)
 	XMC_TRY(xmc_epochs_begin(&t->term_arena, t->model, term, &adamw, &t->random, t->n_train, t->train, &e));
 	e.fixed = epochs;
 	e.frozen = t->frozen_epochs;
-	begin_at_known_penalty(t, &e);
+	leave_out_epochs(t, &e);
 	for (; e.done < epochs; e.done++)
 	{
-		xmc_epochs_tune_if_due(&e, t->model);
+		XMC_TRY(xmc_epochs_tune_if_due(&e, t->model));
 		XMC_TRY(train_epoch(t, &e, e.done + 1, &loss));
 	}
 	xmc_epochs_end_with_average(&e, t->model);
