@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 
 #include "counting.h"
 #include "fake_workers.h"
@@ -321,6 +322,28 @@ test_begins_anew(void **state)
 	xmc_arena_free(&arena);
 }
 
+/* Few held-out documents do not turn a changed encoder down for a small difference; many do, and few for a large one. */
+static void
+test_doubt(void **state)
+{
+	xmc_epochs	e = {.best = 3,.frozen = 3,.best_loss = log(2) - 0.1,.n_held_out = 30};
+
+	(void) state;
+	assert_true(xmc_epochs_loss_to_beat(&e) == e.best_loss);	/* still on unchanged vectors */
+	e.is_tuning = true;
+	assert_true(fabs(xmc_epochs_loss_to_beat(&e) - (log(2) - 0.075)) < 1e-12);
+	e.n_held_out = 990;
+	assert_true(fabs(xmc_epochs_loss_to_beat(&e) - (log(2) - 0.099)) < 1e-12);
+	e.best = 4;					/* one in which the encoder has learned */
+	assert_true(xmc_epochs_loss_to_beat(&e) == e.best_loss);
+	e.best = e.frozen = 0;		/* no loss was a number */
+	e.best_loss = INFINITY;
+	assert_true(xmc_epochs_loss_to_beat(&e) == INFINITY);
+	e.best = e.frozen = 1;		/* nothing was learned on unchanged vectors */
+	e.best_loss = log(2);
+	assert_true(xmc_epochs_loss_to_beat(&e) == e.best_loss);
+}
+
 static float *
 first_value(const xmc_change *change)
 {
@@ -447,6 +470,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_resumes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_begins_anew, set_up, tear_down),
+		cmocka_unit_test(test_doubt),
 		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_weight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_helps, set_up_whole, tear_down),

@@ -22,6 +22,7 @@ typedef struct xmc_epochs
 	int32_t		done;			/* finished epochs */
 	int32_t		best;			/* the epoch with the lowest held-out loss, from 1; 0: none yet */
 	double		best_loss;
+	int32_t		n_held_out;		/* documents that the held-out loss is of */
 	int64_t		n_values;
 	float	   *best_values;	/* (n_values) parameters of the term after its best epoch */
 	xmc_adamw	adamw;			/* of the dense parameters; n is 0 for a linear term, which is fitted whole */
@@ -63,6 +64,13 @@ xmc_most_epochs(const xmc_options *options, xmc_term term)
  */
 extern xmc_status xmc_epochs_begin(xmc_arena *arena, const xmc_model *model, xmc_term term, const xmc_adamw *adamw,
 								   xmc_random *random, int32_t n_train, const xmc_document **train, xmc_epochs *out);
+
+/*
+ * The loss that an epoch must be below to be the best so far: that of the best one. Few held-out documents tell a small difference badly, so
+ * of n of them an epoch in which the text encoder learns needs only n / (n + 10) of what the best one on unchanged vectors has learned,
+ * in log loss below log 2.
+ */
+extern double xmc_epochs_loss_to_beat(const xmc_epochs *e);
 
 /*
  * Runs epochs until options epochs or patience end the loop. The caller then calls xmc_epochs_end. Errors: those of the

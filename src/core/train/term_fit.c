@@ -270,6 +270,7 @@ run_epochs(term_fit *fit, int32_t fixed, int32_t frozen, xmc_epochs *e)
 	XMC_NEED(fit->document_loss, t->ctx);
 	t->apart_loss[0] = t->apart_loss[1] = NAN;
 	t->progress.modality = xmc_term_modality(term);
+	e->n_held_out = t->validation->n_documents;
 	e->fixed = fixed;
 	e->frozen = frozen;
 	if (xmc_term_is_linear(term) && fixed == 0 && !xmc_is_resuming(t))	/* else the penalty is in the checkpoint */
