@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <string.h>
 
 #include "counting.h"
 #include "fake_workers.h"
@@ -322,6 +323,36 @@ test_begins_anew(void **state)
 	xmc_arena_free(&arena);
 }
 
+/* The first epoch of the refit that the image network reports; -1: none yet. The linear term, which is fitted once, has one epoch here. */
+static xmc_status
+note_first_epoch(void *arg, const xmc_train_progress *progress)
+{
+	int32_t    *first = arg;
+
+	if (*first < 0 && progress->modality == XMC_IMAGE && progress->epochs > 1 && strcmp(progress->phase, "training on all approved documents") == 0)
+		*first = progress->epoch;
+	return XMC_OK;
+}
+
+/* Epochs on unchanged vectors are left out of the refit of the text network alone. */
+static void
+test_other_terms(void **state)
+{
+	fixture    *f = *state;
+	int32_t		first = -1;
+	xmc_train_hooks hooks = {.arg = &first,.shards = 1,.progress = note_first_epoch,.encoder = &f->encoder};
+	xmc_train_report report;
+	xmc_model  *model;
+
+	set_tokens(f, true);
+	set_noise(f);
+	f->toys.options.image_dim = TOY_DIM;
+	assert_int_equal(xmc_train(&f->ctx, &f->toys.options, TOYS, f->toys.document, f->toys.held_out, &hooks, &model, &report), XMC_OK);
+	assert_true(xmc_reads_tokens(model));
+	assert_int_equal(first, 0);
+	xmc_model_free(&f->ctx, model);
+}
+
 /* Few held-out documents do not turn a changed encoder down for a small difference; many do, and few for a large one. */
 static void
 test_doubt(void **state)
@@ -471,6 +502,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_begins_anew, set_up, tear_down),
 		cmocka_unit_test(test_doubt),
+		cmocka_unit_test_setup_teardown(test_other_terms, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layers_have_rates, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_weight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_helps, set_up_whole, tear_down),

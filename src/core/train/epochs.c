@@ -39,7 +39,7 @@ goes_on(const xmc_epochs *e, const xmc_model *model)
 	return e->done < most && e->done - e->best < o->patience;
 }
 
-/* So many held-out documents ask for half of it; chosen on stories (doc/quality.md, "Fine-tuning"). */
+/* So many held-out documents ask for half of what was learned before; chosen on stories (doc/quality.md, "Fine-tuning"). */
 #define DOUBTFUL_DOCUMENTS 10.0
 
 double

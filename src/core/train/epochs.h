@@ -20,8 +20,8 @@ typedef struct xmc_epochs
 	bool		is_tuning;		/* the text encoder learns, too */
 	int32_t		fixed;			/* above 0: the loop ends after so many epochs, and the last one is the best */
 	int32_t		done;			/* finished epochs */
-	int32_t		best;			/* the epoch with the lowest held-out loss, from 1; 0: none yet */
-	double		best_loss;
+	int32_t		best;			/* the last epoch that was below xmc_epochs_loss_to_beat, from 1; 0: none yet */
+	double		best_loss;		/* its held-out loss */
 	int32_t		n_held_out;		/* documents that the held-out loss is of */
 	int64_t		n_values;
 	float	   *best_values;	/* (n_values) parameters of the term after its best epoch */

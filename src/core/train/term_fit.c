@@ -107,7 +107,7 @@ leave_out_epochs(xmc_trainer *t, xmc_epochs *e)
 		return;
 	if (xmc_term_is_linear(e->term))
 		e->done = e->fixed - 1;
-	else if (e->fixed > e->frozen)
+	else if (xmc_has_changes(t->model, e->term) && e->fixed > e->frozen)
 		e->done = e->frozen;
 	t->progress.done += (int64_t) e->done * t->n_train;
 }
