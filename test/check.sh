@@ -499,8 +499,9 @@ if [ -z "$guides" ]; then
 	say "****  skipped: the tests on real data. There is no $GUIDES/steps.tsv.gz (GUIDES=folder says where it is).  ****"
 fi
 say ""
-[ -z "$failures" ] || say "$failures"
 printf '%-10s %7s %7s %8s %8s\n%s' kind passed failed skipped time "$table"
+# Near the end, because a CI may keep no more than that.
+[ -z "$failures" ] || printf '\n%s' "$failures"
 say "all in $((SECONDS - started)) s; the logs are in ${LOGS#"$ROOT/"}"
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -72,13 +72,25 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 0 $gradient"), 'the ot
 # A gradient process is terminated while whole layers learn.
 my $long = '"fine_tune_epochs": 100, "patience": 1000, "folds": 0';
 ($job, my $undisturbed) = train($long);
-my $terminated = '';
+
+# Submits jobs until one is seen that learns with two processes. A fast one may be over before it is looked at.
+sub learning_job
+{
+	for (1 .. 20)
+	{
+		my $job = value("SELECT xmcoh.train('tuned', '{$options, $long}')");
+		$node->poll_query_until('postgres',
+			"SELECT epoch > 2 AND phase LIKE '%network' AND (SELECT count(*) $gradient) = 1 OR finished_at IS NOT NULL FROM xmcoh.job WHERE job_id = $job")
+		  or die "job $job does not begin";
+		return $job if job($job, 'finished_at') eq '';
+	}
+	die 'every job was over before it was seen';
+}
+
 for (1 .. 20)
 {
-	$job = value("SELECT xmcoh.train('tuned', '{$options, $long}')");
-	$node->poll_query_until('postgres', "SELECT epoch > 2 AND phase LIKE '%network' OR finished_at IS NOT NULL FROM xmcoh.job WHERE job_id = $job")
-	  or die "job $job does not begin";
-	$terminated = value("SELECT pg_terminate_backend(pid) $gradient");
+	$job = learning_job();
+	my $terminated = value("SELECT pg_terminate_backend(pid) $gradient");
 	value("CALL xmcoh.wait_for_job($job, '180 s')");
 	last if $terminated eq 't' && job($job, 'message') =~ /processes/;
 }
@@ -87,12 +99,16 @@ is(value("SELECT sha256 FROM xmcoh.versions AS v JOIN xmcoh.job AS j USING (mode
 	'and ends with the same weights');
 
 # A job of two processes is cancelled.
-$job = value("SELECT xmcoh.train('tuned', '{$options, $long}')");
-$node->poll_query_until('postgres', "SELECT epoch > 2 AND phase LIKE '%network' AND (SELECT count(*) $gradient) = 1 FROM xmcoh.job WHERE job_id = $job")
-  or die "job $job does not begin";
-my $start = time;
-value("SELECT xmcoh.cancel_job($job)");
-is(value("CALL xmcoh.wait_for_job($job, '180 s')"), 'cancelled', 'a job is cancelled while layers learn');
+my ($start, $ended);
+for (1 .. 20)
+{
+	$job = learning_job();
+	$start = time;
+	value("SELECT xmcoh.cancel_job($job)");
+	$ended = value("CALL xmcoh.wait_for_job($job, '180 s')");
+	last if $ended ne 'succeeded';
+}
+is($ended, 'cancelled', 'a job is cancelled while layers learn');
 cmp_ok(time - $start, '<', 10, 'soon');	# usually within 0.2 s; the machine may be busy
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'xmcoh %'"), 'nobody is left');
 

@@ -81,6 +81,8 @@ sub poll
 
 # ---- scoring ----
 
+# The program goes into the background before it listens.
+ok(poll(sub { (run_command([ 'psql', '-XAtq', '-d', $pooled, '-c', 'SELECT 1' ]))[0] eq '1' }), 'the pooler answers') or die;
 my @pids = clients(('SELECT pg_backend_pid()') x 2);
 is($pids[0], $pids[1], 'two clients have one session of the server');
 my @scores = (
