@@ -80,6 +80,7 @@ typedef struct xmc_change
 	float	   *value_a;		/* (adapter_rank, text_dim) */
 	float	   *value_b;		/* (text_dim, adapter_rank) */
 	float	   *difference;		/* (12 text_dim + 13, text_dim) of the layer's tensors, one after the other */
+	const void *half;			/* the same as F16, in the file from which the model was opened; then difference is NULL */
 } xmc_change;
 
 #define XMC_WIDENING 4			/* a feed-forward network of an encoder whose layers learn has so many times text_dim numbers */
@@ -137,7 +138,7 @@ typedef struct xmc_tensor
 	int			start;			/* its initial values: one of the recipes of model.c */
 	bool		hashed;			/* updated sparsely, by AdaGrad; dense tensors are updated by AdamW */
 	bool		is_change;		/* of the text encoder; has a step size of its own, options fine_tune_rate and fine_tune_decay */
-	bool		is_half;		/* a file holds the values rounded to F16 */
+	const void **half;			/* a file holds the values rounded to F16; the pointer to those, else NULL (xmc_change) */
 	int32_t		layers_above;	/* of the text encoder, above the one that is changed */
 } xmc_tensor;
 
@@ -364,8 +365,7 @@ extern void xmc_model_free(xmc_ctx *ctx, xmc_model *model);	/* not for a model f
 /*
  * Opens a model file in memory. Checked are the metadata (format, feature version, options, calibration, encoders), that exactly the
  * expected tensors are there with the expected shapes, and, if check_finite, that all values are finite. The parameters
- * stay in `file`, which must outlive the model and is never written; but those of half precision are converted. The model is one
- * allocation, for xmc_release. Errors:
+ * stay in `file`, which must outlive the model and is never written. The model is one allocation, for xmc_release. Errors:
  * XMC_BAD_MODEL, XMC_NO_MEMORY, XMC_STOPPED.
  */
 extern xmc_status xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, xmc_model **out);

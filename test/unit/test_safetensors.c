@@ -385,7 +385,7 @@ test_to_float(void **state)
 	xmc_dtype_to_float(XMC_F16, 0, NULL, NULL);
 }
 
-/* The half that a value is rounded to, which xmc_add_halves adds. */
+/* The half that a value is rounded to, which xmc_add_rounded adds. */
 static uint16_t
 rounded(float value)
 {
@@ -395,7 +395,7 @@ rounded(float value)
 
 	xmc_dtype_to_half(1, &value, &half);
 	xmc_dtype_to_float(XMC_F16, 1, &half, &expected);
-	xmc_add_halves(1, &sum, &value, &sum);
+	xmc_add_rounded(1, &sum, &value, &sum);
 	assert_true(sum == expected || (isnan(sum) && isnan(expected)));
 	return half;
 }

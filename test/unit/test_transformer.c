@@ -68,7 +68,7 @@ test_against_plain(void **state)
 		{
 			const xmc_transformer_learning learning = {.first = pass == 1 ? 2 : 0};
 
-			assert_int_equal(xmc_transformer_forward(&arena, &transformer, &batch, pass ? &learning : NULL, result), XMC_OK);
+			assert_int_equal(xmc_transformer_forward(&arena, &transformer, NULL, &batch, pass ? &learning : NULL, result), XMC_OK);
 			if (pass == 1)
 				assert_true(result->layer[1].output == result->layer[0].output && result->layer[2].input == result->layer[1].output &&
 							result->layer[2].output != result->layer[1].output && result->layer[2].probability);
@@ -129,7 +129,7 @@ test_any_batch(void **state)
 			length[t] = 1 + (int32_t) xmc_random_below(&random, t % 50 ? 30 : 290);
 		make_batch(&random, TEXTS, length, &all);
 		xmc_arena_init(&arena, &ctx);
-		assert_int_equal(xmc_transformer_forward(&arena, &transformer, &all, NULL, &result), XMC_OK);
+		assert_int_equal(xmc_transformer_forward(&arena, &transformer, NULL, &all, NULL, &result), XMC_OK);
 		expected = malloc((size_t) all.row_start[TEXTS] * d * sizeof(float));
 		memcpy(expected, result.output, (size_t) all.row_start[TEXTS] * d * sizeof(float));
 		for (int32_t t = 0; t < TEXTS; t += 7)
@@ -149,7 +149,7 @@ test_any_batch(void **state)
 					row_start[k + 1] = row_start[k] + length[from];
 				}
 				xmc_arena_reset(&arena);
-				assert_int_equal(xmc_transformer_forward(&arena, &transformer, &(xmc_token_batch){texts, row_start, token},
+				assert_int_equal(xmc_transformer_forward(&arena, &transformer, NULL, &(xmc_token_batch){texts, row_start, token},
 														 NULL,
 														 &result), XMC_OK);
 				assert_memory_equal(result.output + (size_t) row_start[texts - 1] * d,

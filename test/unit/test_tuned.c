@@ -44,7 +44,7 @@ static void
 place_adapters(int n, xmc_change *adapter, float *at)
 {
 	for (int k = 0; k < n; k++, at += 4 * RANK * DIM)
-		adapter[k] = (xmc_change) {at, at + RANK * DIM, at + 2 * RANK * DIM, at + 3 * RANK * DIM, NULL};
+		adapter[k] = (xmc_change) {at, at + RANK * DIM, at + 2 * RANK * DIM, at + 3 * RANK * DIM, NULL, NULL};
 }
 
 #define ADAPTER_VALUES (LAYERS * 4 * RANK * DIM)
@@ -159,7 +159,7 @@ check_backward(fixture *f, double dropout)
 	free(grad.layer[1].norm1_b);
 	grad.layer[1].norm1_b = NULL;
 	memcpy(d_output, f->weight, sizeof d_output);
-	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, &learning, pass), XMC_OK);
+	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, NULL, &batch, &learning, pass), XMC_OK);
 	assert_true((pass->layer[2].output_mask != NULL) == (dropout > 0) && !pass->layer[0].output_mask);
 	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, &learning, pass, d_output, grad.layer, NULL), XMC_OK);
 	for (int32_t k = 0; k < n; k++)
@@ -226,7 +226,7 @@ gradient_kept(fixture *f, int32_t kept, double dropout, size_t *n)
 		*n += (size_t) slot[k].n_values;
 	}
 	memcpy(d_output, f->weight, sizeof d_output);
-	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, &learning, pass), XMC_OK);
+	assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, NULL, &batch, &learning, pass), XMC_OK);
 	assert_int_equal(xmc_transformer_backward(&f->arena, &f->transformer, &batch, &learning, pass, d_output, grad.layer, NULL), XMC_OK);
 	return all;
 }
@@ -270,7 +270,7 @@ test_layer_bytes(void **state)
 
 			xmc_arena_reset(&f->arena);
 			pass = xmc_arena_alloc(&f->arena, 1, sizeof *pass);
-			assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, &batch, &learning, pass), XMC_OK);
+			assert_int_equal(xmc_transformer_forward(&f->arena, &f->transformer, NULL, &batch, &learning, pass), XMC_OK);
 			used[kept] = xmc_arena_here(&f->arena).used;
 		}
 		/* A layer that is not kept has its output alone. */

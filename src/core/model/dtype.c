@@ -106,11 +106,40 @@ xmc_dtype_to_half(int64_t n, const float *in, uint16_t *out)
 }
 
 XMC_FOR_THIS_PROCESSOR void
-xmc_add_halves(int64_t n, const float *a, const float *b, float *out)
+xmc_add_rounded(int64_t n, const float *a, const float *b, float *out)
 {
 #pragma omp simd
 	for (int64_t k = 0; k < n; k++)
 		out[k] = a[k] + round_to_half(b[k]);
+}
+
+XMC_FOR_THIS_PROCESSOR void
+xmc_add_halves(int64_t n, const float *a, const void *b, float *out)
+{
+	const unsigned char *from = b;
+
+#pragma omp simd
+	for (int64_t k = 0; k < n; k++)
+	{
+		uint16_t	half;
+
+		memcpy(&half, from + 2 * k, sizeof half);
+		out[k] = a[k] + half_to_float(half);
+	}
+}
+
+bool
+xmc_has_halves(int64_t n, const void *halves)
+{
+	for (int64_t k = 0; k < n; k++)
+	{
+		uint16_t	half;
+
+		memcpy(&half, (const unsigned char *) halves + 2 * k, sizeof half);
+		if (half & 0x7fff)
+			return true;
+	}
+	return false;
 }
 
 XMC_FOR_THIS_PROCESSOR static void

@@ -38,6 +38,12 @@ extern void xmc_dtype_to_float(xmc_dtype dtype, int64_t n, const void *bytes, fl
 extern void xmc_dtype_to_half(int64_t n, const float *in, uint16_t *out);
 
 /* out = a + b rounded to F16, each of n values. out may be a. */
-extern void xmc_add_halves(int64_t n, const float *a, const float *b, float *out);
+extern void xmc_add_rounded(int64_t n, const float *a, const float *b, float *out);
+
+/* The same where b is n values of F16, which need not be aligned. */
+extern void xmc_add_halves(int64_t n, const float *a, const void *b, float *out);
+
+/* Whether one of n values of F16, which need not be aligned, is not 0. */
+extern bool xmc_has_halves(int64_t n, const void *halves);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "model/safetensors.h"
 #include "model/dims.h"
+#include "model/dtype.h"
 #include "xmcoh/hash.h"
 #include "xmcoh/random.h"
 #include "xmcoh/results.h"
@@ -193,7 +194,7 @@ add_network(xmc_model *model, xmc_modality modality)
 		for (int32_t t = before; t < model->n_tensors; t++)
 		{
 			model->tensor[t].is_change = true;
-			model->tensor[t].is_half = is_whole;
+			model->tensor[t].half = is_whole ? &network->change[k].half : NULL;
 			model->tensor[t].layers_above = network->n_changes - 1 - k;
 		}
 	}
@@ -424,6 +425,8 @@ changes_encoder(const xmc_tensor *tensor)
 {
 	if (!tensor->is_change || tensor->start != ZERO)
 		return false;
+	if (tensor->half && *tensor->half)
+		return xmc_has_halves(tensor->n_values, *tensor->half);
 	for (int64_t k = 0; k < tensor->n_values; k++)
 		if ((*tensor->slot)[k] != 0)
 			return true;
@@ -470,7 +473,7 @@ xmc_model_learning_values(const xmc_model *model, xmc_term term)
 
 	/* The differences are the last tensors of their term. */
 	for (int32_t k = 0; k < model->n_tensors && !model->network[XMC_TEXT].uses_changes; k++)
-		if (model->tensor[k].term == term && model->tensor[k].is_half)
+		if (model->tensor[k].term == term && model->tensor[k].half)
 			values -= model->tensor[k].n_values;
 	return values;
 }

@@ -446,7 +446,7 @@ find_tensor(const xmc_model *model, const char *name)
 static xmc_dtype
 dtype_of(const xmc_tensor *tensor)
 {
-	return tensor && tensor->is_half ? XMC_F16 : XMC_F32;
+	return tensor && tensor->half ? XMC_F16 : XMC_F32;
 }
 
 static xmc_status
@@ -491,12 +491,9 @@ has_tensor(const xmc_model *model, const xmc_tensor_view *view)
 		(strcmp(name, anchors_name[XMC_TEXT]) == 0 || strcmp(name, anchors_name[XMC_IMAGE]) == 0);
 }
 
-/*
- * Sets the slot of a tensor to its values in the file, whose name there is `name`. Checks the shape. Values of half precision are
- * converted to *room, which moves behind them.
- */
+/* Sets the pointer of a tensor to its values in the file, whose name there is `name`. Checks the shape. */
 static xmc_status
-match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, xmc_tensor *tensor, float **room)
+match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, const xmc_tensor *tensor)
 {
 	if (view->n_dimensions != tensor->n_dimensions ||
 		memcmp(view->shape, tensor->shape, (size_t) tensor->n_dimensions * sizeof tensor->shape[0]) != 0)
@@ -508,15 +505,10 @@ match_tensor(xmc_ctx *ctx, const char *name, const xmc_tensor_view *view, xmc_te
 						name, shape_text(view->n_dimensions, view->shape, got),
 						shape_text(tensor->n_dimensions, tensor->shape, wanted));
 	}
-	if (!tensor->is_half)
-	{
+	if (tensor->half)
+		*tensor->half = view->data;
+	else
 		*tensor->slot = (float *) (uintptr_t) view->data;	/* read-only: see xmc_model_open */
-		return XMC_OK;
-	}
-	XMC_TRY(xmc_check_stop(ctx));
-	xmc_dtype_to_float(XMC_F16, view->n_values, view->data, *room);
-	*tensor->slot = *room;
-	*room += view->n_values;
 	return XMC_OK;
 }
 
@@ -537,12 +529,12 @@ match_gaps(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 	const xmc_tensor_view *view = xmc_safetensors_tensor(st, GAPS_NAME);
 	xmc_tensor	gaps = gaps_tensor(model);
 
-	return view ? match_tensor(ctx, GAPS_NAME, view, &gaps, NULL) : XMC_OK;
+	return view ? match_tensor(ctx, GAPS_NAME, view, &gaps) : XMC_OK;
 }
 
 /* Sets the slots of the model as it was measured: tensors that the file does not have are those of the model. */
 static xmc_status
-match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float **room)
+match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 {
 	xmc_model  *measured = model->measured;
 
@@ -555,7 +547,9 @@ match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float 
 		snprintf(name, sizeof name, "%s%s", MEASURED_PREFIX, model->tensor[t].name);
 		view = xmc_safetensors_tensor(st, name);
 		if (view)
-			XMC_TRY(match_tensor(ctx, name, view, &measured->tensor[t], room));
+			XMC_TRY(match_tensor(ctx, name, view, &measured->tensor[t]));
+		else if (model->tensor[t].half)
+			*measured->tensor[t].half = *model->tensor[t].half;
 		else
 			*measured->tensor[t].slot = *model->tensor[t].slot;
 	}
@@ -565,7 +559,7 @@ match_measured(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float 
 
 /* Sets every slot to its values in the file. Checks names and shapes. */
 static xmc_status
-match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float *room)
+match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 {
 	char		shown[XMC_PRINTABLE];
 
@@ -581,10 +575,10 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float *
 
 		if (!view)
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: tensor \"%s\" is missing", tensor->name);
-		XMC_TRY(match_tensor(ctx, tensor->name, view, tensor, &room));
+		XMC_TRY(match_tensor(ctx, tensor->name, view, tensor));
 	}
 	if (model->measured)
-		XMC_TRY(match_measured(ctx, st, model, &room));
+		XMC_TRY(match_measured(ctx, st, model));
 	for (int32_t k = 0; k < st->n_tensors; k++)
 		if (!has_tensor(model, &st->tensor[k]))
 			return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: unrecognized tensor \"%s\"",
@@ -593,7 +587,7 @@ match_tensors(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float *
 }
 
 static xmc_status
-open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float *room)
+open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model)
 {
 	xmc_options options;
 	xmc_calibration calibration;
@@ -614,22 +608,10 @@ open_parsed(xmc_ctx *ctx, const xmc_safetensors *st, xmc_model *model, float *ro
 	XMC_TRY(read_encoders(ctx, st, model));
 	XMC_TRY(match_seen_groups(ctx, st, model));
 	XMC_TRY(refuse_unknown_metadata(ctx, st, model));
-	XMC_TRY(match_tensors(ctx, st, model, room));
+	XMC_TRY(match_tensors(ctx, st, model));
 	if (has_alignment && !model->align_scale)
 		return xmc_fail(ctx, XMC_BAD_MODEL, "stored model: metadata \"has_alignment\" is 1, but its options allow none");
 	return XMC_OK;
-}
-
-/* The values of half precision. Their number is at most that of the file's bytes. */
-static int64_t
-count_halves(const xmc_safetensors *st)
-{
-	int64_t		n = 0;
-
-	for (int32_t k = 0; k < st->n_tensors; k++)
-		if (st->tensor[k].dtype == XMC_F16)
-			n += st->tensor[k].n_values;
-	return n;
 }
 
 xmc_status
@@ -641,12 +623,12 @@ xmc_model_open(xmc_ctx *ctx, const void *file, size_t size, bool check_finite, x
 
 	*out = NULL;
 	XMC_TRY(xmc_safetensors_parse(ctx, file, size, XMC_TENSORS_OF_MODEL, &st));
-	/* The second model is the first as it was measured, if the file has that; then come the converted values. */
-	model = xmc_alloc(ctx, 2 * sizeof(xmc_model) + (size_t) count_halves(&st) * sizeof(float), 1);
+	/* The second model is the first as it was measured, if the file has that. */
+	model = xmc_alloc(ctx, 2, sizeof(xmc_model));
 	if (!model)
 		status = xmc_fail(ctx, XMC_NO_MEMORY, "out of memory");
 	else
-		status = open_parsed(ctx, &st, model, (float *) (void *) (model + 2));
+		status = open_parsed(ctx, &st, model);
 	if (status == XMC_OK && check_finite)
 		status = xmc_safetensors_check_finite(ctx, &st);
 	if (status == XMC_OK && check_finite)
@@ -675,11 +657,26 @@ view_matrix(const char *name, int64_t rows, int64_t columns, const void *data)
 	return (xmc_tensor_view) {.name = name,.n_dimensions = 2,.shape = {rows, columns},.n_values = rows * columns,.data = data};
 }
 
+/* The values of a tensor: float, or F16 if the model was opened and the tensor is of half precision. */
+static const void *
+values_of(const xmc_tensor *tensor)
+{
+	return tensor->half && *tensor->half ? *tensor->half : *tensor->slot;
+}
+
+static bool
+are_same(const xmc_tensor *a, const xmc_tensor *b)
+{
+	size_t		bytes = a->half && *a->half ? sizeof(uint16_t) : sizeof(float);
+
+	return memcmp(values_of(a), values_of(b), (size_t) a->n_values * bytes) == 0;
+}
+
 static xmc_tensor_view
 view_tensor(const char *name, const xmc_tensor *tensor)
 {
 	xmc_tensor_view view = {.name = name,.n_dimensions = tensor->n_dimensions,.n_values = tensor->n_values,
-		.dtype = dtype_of(tensor),.data = *tensor->slot};
+		.dtype = dtype_of(tensor),.data = values_of(tensor)};
 
 	memcpy(view.shape, tensor->shape, sizeof tensor->shape);
 	return view;
@@ -692,14 +689,13 @@ view_parameters(const xmc_model *model, bool is_half, char (*measured_name)[MEAS
 	int32_t		n = 0;
 
 	for (int32_t t = 0; t < model->n_tensors; t++)
-		if (model->tensor[t].is_half == is_half)
+		if ((model->tensor[t].half != NULL) == is_half)
 			view[n++] = view_tensor(model->tensor[t].name, &model->tensor[t]);
 	for (int32_t t = 0; t < model->n_tensors && model->measured; t++)
 	{
 		const xmc_tensor *tensor = &model->measured->tensor[t];
 
-		if (tensor->is_half != is_half || !is_of_measured(tensor) ||
-			memcmp(*tensor->slot, *model->tensor[t].slot, (size_t) tensor->n_values * sizeof(float)) == 0)
+		if ((tensor->half != NULL) != is_half || !is_of_measured(tensor) || are_same(tensor, &model->tensor[t]))
 			continue;
 		snprintf(measured_name[t], MEASURED_NAME, "%s%s", MEASURED_PREFIX, tensor->name);
 		view[n++] = view_tensor(measured_name[t], tensor);
@@ -771,7 +767,7 @@ xmc_model_save(xmc_ctx *ctx, const xmc_model *model, void *file, size_t *size)
 	/* Last, so that the others are aligned. */
 	n_halves = view_parameters(model, true, measured_name, view + n);
 	list_metadata(model, &list);
-	if (file && n_halves > 0)
+	if (file && n_halves > 0 && !model->network[XMC_TEXT].change[0].half)
 		status = round_views(ctx, n_halves, view + n, &halves);
 	n += n_halves;
 	/* Refuse what xmc_model_open would refuse. */

@@ -59,8 +59,9 @@ xmc_layer_at(const xmc_transformer *base, int32_t l, float *values)
 
 /* Layer l of *out becomes that of the encoder with the difference added. */
 static xmc_status
-add_difference(xmc_arena *arena, const float *difference, int32_t l, xmc_transformer *out)
+add_difference(xmc_arena *arena, const xmc_change *change, int32_t l, xmc_transformer *out)
 {
+	int64_t		done = 0;		/* values of the change */
 	xmc_encoder_tensor tensor[XMC_ENCODER_MAX_TENSORS];
 	const xmc_encoder_tensor *of = tensors_of(out, l, tensor);
 
@@ -71,9 +72,12 @@ add_difference(xmc_arena *arena, const float *difference, int32_t l, xmc_transfo
 
 		XMC_NEED(sum, arena->ctx);
 		XMC_TRY(xmc_check_stop(arena->ctx));
-		xmc_add_halves(n, *of[k].slot, difference, sum);
+		if (change->half)
+			xmc_add_halves(n, *of[k].slot, (const uint16_t *) change->half + done, sum);
+		else
+			xmc_add_rounded(n, *of[k].slot, change->difference + done, sum);
 		*of[k].slot = sum;
-		difference += n;
+		done += n;
 	}
 	return XMC_OK;
 }
@@ -102,18 +106,28 @@ add_adapters(xmc_arena *arena, int32_t rank, const xmc_change *adapter, int32_t 
 }
 
 xmc_status
+xmc_changed_layer(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, int32_t l, xmc_layer *out)
+{
+	xmc_transformer changed = *base;
+	int32_t		k = l - (base->settings.shape.layers - changes->n);
+
+	if (k >= 0)
+	{
+		if (changes->rank > 0)
+			XMC_TRY(add_adapters(arena, changes->rank, &changes->layer[k], l, &changed));
+		else
+			XMC_TRY(add_difference(arena, &changes->layer[k], l, &changed));
+	}
+	*out = changed.layer[l];
+	return XMC_OK;
+}
+
+xmc_status
 xmc_changes_apply(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, xmc_transformer *out)
 {
 	*out = *base;
-	for (int32_t k = 0; k < changes->n; k++)
-	{
-		int32_t		l = base->settings.shape.layers - changes->n + k;
-
-		if (changes->rank > 0)
-			XMC_TRY(add_adapters(arena, changes->rank, &changes->layer[k], l, out));
-		else
-			XMC_TRY(add_difference(arena, changes->layer[k].difference, l, out));
-	}
+	for (int32_t l = 0; l < base->settings.shape.layers; l++)
+		XMC_TRY(xmc_changed_layer(arena, base, changes, l, &out->layer[l]));
 	return XMC_OK;
 }
 

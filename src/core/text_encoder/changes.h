@@ -4,9 +4,9 @@
  * - with a rank above 0, adapters of this rank learn (LoRA: Hu et al. 2021, arXiv:2106.09685): of the projections to queries and
  *   to values, W becomes W + XMC_ADAPTER_SCALE B A.
  *
- * The changed parameters are computed once for each pass, so the forward pass knows nothing of changes. Because differences are rounded
- * there, scores are the same before a model is stored and after. The gradient by A and B comes from that by the queries and values
- * without that by W, which would cost d / rank times as much.
+ * The changed parameters are computed for each pass: of all layers where a backward pass follows, else of one layer at a time. Because
+ * differences are rounded there, scores are the same before a model is stored and after. The gradient by A and B comes from that by the
+ * queries and values without that by W, which would cost d / rank times as much.
  */
 #ifndef XMCOH_CHANGES_H
 #define XMCOH_CHANGES_H
@@ -16,18 +16,21 @@
 #define XMC_ADAPTER_SCALE 2.0f	/* alpha / rank of the paper, with alpha twice the rank */
 
 /* The changes of the encoder's last n layers, the first of these first; n 0: there are none. */
-typedef struct xmc_changes
+struct xmc_changes
 {
 	int32_t		n;
 	int32_t		rank;			/* of adapters; 0: all parameters change */
 	const xmc_change *layer;	/* (n) */
-} xmc_changes;
+};
 
 /*
  * Whether a model with these changes fits to the encoder: so many layers of this width, and, where all parameters change, a
  * feed-forward network of the usual width, four times that of the vectors. Errors: XMC_BAD_MODEL.
  */
 extern xmc_status xmc_changes_check(xmc_ctx *ctx, const xmc_transformer *base, int32_t dim, int32_t n, int32_t rank);
+
+/* *out is layer l of the encoder with its changes, otherwise as below. */
+extern xmc_status xmc_changed_layer(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, int32_t l, xmc_layer *out);
 
 /*
  * *out is the encoder with its changes: parameters that differ are allocated in the arena, all others are those of `base`. Errors:

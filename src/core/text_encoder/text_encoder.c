@@ -133,7 +133,7 @@ compute(xmc_arena *arena, const xmc_text_encoder *encoder, const collector *text
 
 	XMC_NEED(state, arena->ctx);
 	XMC_NEED(sum, arena->ctx);
-	XMC_TRY(xmc_transformer_forward(arena, &encoder->transformer, &batch, false, state));
+	XMC_TRY(xmc_transformer_forward(arena, &encoder->transformer, NULL, &batch, NULL, state));
 	for (int32_t t = 0; t < texts->n_texts; t++)
 	{
 		int64_t		first = texts->row_start[t];

@@ -1,5 +1,6 @@
 /* transformer.c - the forward pass of a text encoder; see transformer.h (design section 4, "Text encoders") */
 #include "text_encoder/transformer.h"
+#include "text_encoder/changes.h"
 #include "numeric/dense.h"
 
 typedef struct pass
@@ -220,7 +221,7 @@ layer_forward(pass *p, const xmc_layer *w, xmc_transformer_layer_state *layer)
 }
 
 xmc_status
-xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_token_batch *batch,
+xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_changes *changes, const xmc_token_batch *batch,
 						const xmc_transformer_learning *learning, xmc_transformer_state *state)
 {
 	int64_t		d = transformer->settings.shape.dim;
@@ -230,6 +231,7 @@ xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, co
 	pass		p;
 	xmc_transformer_layer_state shared;
 	xmc_transformer_layer_state last;	/* of a layer that learns */
+	xmc_arena_mark mark;
 
 	*state = (xmc_transformer_state){0};
 	XMC_TRY(begin_pass(arena, transformer, batch, learning, first > 0, &p));
@@ -244,8 +246,16 @@ xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, co
 
 	XMC_TRY(embed(&p, state));
 	state->output = state->embedded;
+	mark = xmc_arena_here(arena);
 	for (int32_t l = 0; l < layers; l++)
 	{
+		xmc_layer	weights = transformer->layer[l];
+
+		if (changes)
+		{
+			xmc_arena_return(arena, mark);	/* to the room of the layer before */
+			XMC_TRY(xmc_changed_layer(arena, transformer, changes, l, &weights));
+		}
 		if (l < first)
 			state->layer[l] = shared;
 		else if (l == layers - 1)
@@ -259,7 +269,7 @@ xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, co
 			XMC_TRY(alloc_layer(&p, true, &state->layer[l]));
 		state->layer[l].random = p.random;
 		state->layer[l].input = state->output;
-		XMC_TRY(layer_forward(&p, &transformer->layer[l], &state->layer[l]));
+		XMC_TRY(layer_forward(&p, &weights, &state->layer[l]));
 		state->output = state->layer[l].output;
 	}
 	return XMC_OK;

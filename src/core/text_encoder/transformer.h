@@ -70,11 +70,14 @@ xmc_step_rows(int64_t rows, int64_t r)
 	return rows - r < XMC_STEP_ROWS ? rows - r : XMC_STEP_ROWS;
 }
 
+typedef struct xmc_changes xmc_changes; /* changes.h */
+
 /*
- * Sets state->output; with `learning` also all that a backward pass needs. NULL: none follows. Everything is allocated in the
- * arena. Errors: XMC_NO_MEMORY, XMC_STOPPED.
+ * Sets state->output; with `learning` also all that a backward pass needs. NULL: none follows. `changes` are made to each layer when its
+ * turn comes, so that there is room for one; NULL: none, as it must be with `learning`. Everything is allocated in the arena. Errors:
+ * XMC_NO_MEMORY, XMC_STOPPED.
  */
-extern xmc_status xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer,
+extern xmc_status xmc_transformer_forward(xmc_arena *arena, const xmc_transformer *transformer, const xmc_changes *changes,
 										  const xmc_token_batch *batch, const xmc_transformer_learning *learning,
 										  xmc_transformer_state *state);
 

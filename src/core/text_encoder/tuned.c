@@ -20,7 +20,7 @@
 struct xmc_tuned_pass
 {
 	xmc_changes changes;
-	xmc_transformer transformer;	/* with the changes */
+	xmc_transformer transformer;	/* with the changes if it learns, else without */
 	xmc_token_batch batch;
 	xmc_transformer_learning learning;
 	uint64_t	seed;
@@ -44,7 +44,7 @@ texts_at_a_time(const xmc_token_batch *batch, int32_t first, int32_t tokens)
 }
 
 static xmc_status
-begin_pass(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, const xmc_token_batch *batch,
+begin_pass(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, const xmc_token_batch *batch, bool learns,
 		   xmc_tuned_pass **out)
 {
 	xmc_tuned_pass *p = xmc_arena_zalloc(arena, 1, sizeof *p);
@@ -57,7 +57,8 @@ begin_pass(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *cha
 	if (!p->row_start || !p->sum)
 		return xmc_fail(arena->ctx, XMC_NO_MEMORY, "out of memory");
 	*out = p;
-	return xmc_changes_apply(arena, base, changes, &p->transformer);
+	p->transformer = *base;
+	return learns ? xmc_changes_apply(arena, base, changes, &p->transformer) : XMC_OK;
 }
 
 /* The tokens of the present part. */
@@ -102,7 +103,7 @@ part_forward(xmc_arena *arena, xmc_tuned_pass *p, int32_t first, int32_t tokens,
 	bytes = xmc_transformer_layer_bytes(&p->transformer, &part, p->learning.dropout);
 	p->learning.kept = first_kept(p, bytes);
 	p->is_kept = p->part_texts == p->batch.n_texts || fits_twice(p, bytes);
-	return xmc_transformer_forward(arena, &p->transformer, &part, learns ? &p->learning : NULL, &p->state);
+	return xmc_transformer_forward(arena, &p->transformer, learns ? NULL : &p->changes, &part, learns ? &p->learning : NULL, &p->state);
 }
 
 /* Vectors of all texts; the state of the last part stays in the arena, if it is kept. */
@@ -133,7 +134,7 @@ xmc_tuned_vectors(xmc_arena *arena, const xmc_transformer *base, const xmc_chang
 	xmc_arena_mark mark = xmc_arena_here(arena);
 	xmc_tuned_pass *p = NULL;
 
-	XMC_TRY(begin_pass(arena, base, changes, batch, &p));
+	XMC_TRY(begin_pass(arena, base, changes, batch, false, &p));
 	XMC_TRY(forward(arena, p, FORWARD_TOKENS, false, out));
 	xmc_arena_return(arena, mark);
 	return XMC_OK;
@@ -143,7 +144,7 @@ xmc_status
 xmc_tuned_forward(xmc_arena *arena, const xmc_transformer *base, const xmc_changes *changes, const xmc_token_batch *batch,
 				  double dropout, uint64_t seed, float *out, xmc_tuned_pass **pass)
 {
-	XMC_TRY(begin_pass(arena, base, changes, batch, pass));
+	XMC_TRY(begin_pass(arena, base, changes, batch, true, pass));
 	(*pass)->learning = (xmc_transformer_learning) {.first = base->settings.shape.layers - changes->n, .dropout = dropout};
 	(*pass)->seed = seed;
 	return forward(arena, *pass, LEARNING_TOKENS, true, out);
