@@ -74,6 +74,8 @@ echo "== training jobs"
 RESULTS=$results bash test/bench/jobs.sh
 echo "== fine-tuning: one process and two"
 RESULTS=$results bash test/bench/fine_tune.sh
+echo "== a text encoder in the server"
+RESULTS=$results bash test/bench/encoder.sh
 echo "== training: processes and memory"
 RESULTS=$results bash test/bench/crew.sh
 RESULTS=$results bash test/bench/memory.sh

@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=test/bench/others.sh
 . "$(dirname "$0")/others.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
 BATCHES=${BATCHES:-16 64}	# documents of a minibatch, of 8 items each
 ROUNDS=${ROUNDS:-3}
 MORE=${MORE:-3}	# epochs

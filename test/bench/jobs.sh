@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=test/bench/python.sh
 . "$(dirname "$0")/python.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/stdout}")
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
 IDLE=${IDLE:-60}
 BATCH=64
 EPOCHS=3
