@@ -73,7 +73,7 @@ add_difference(xmc_arena *arena, const xmc_change *change, int32_t l, xmc_transf
 		XMC_NEED(sum, arena->ctx);
 		XMC_TRY(xmc_check_stop(arena->ctx));
 		if (change->half)
-			xmc_add_halves(n, *of[k].slot, (const uint16_t *) change->half + done, sum);
+			xmc_add_halves(n, *of[k].slot, (const unsigned char *) change->half + 2 * done, sum);
 		else
 			xmc_add_rounded(n, *of[k].slot, change->difference + done, sum);
 		*of[k].slot = sum;
