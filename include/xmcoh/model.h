@@ -142,6 +142,13 @@ typedef struct xmc_tensor
 	int32_t		layers_above;	/* of the text encoder, above the one that is changed */
 } xmc_tensor;
 
+/* The values of a tensor as F16, in the file from which the model was opened; NULL: they are float, at *slot. */
+static inline const void *
+xmc_tensor_halves(const xmc_tensor *tensor)
+{
+	return tensor->half ? *tensor->half : NULL;
+}
+
 /* The anchors of the alignment (anchors.h): training rows with both a text and an image. Data, not parameters. */
 typedef struct xmc_anchors
 {
@@ -283,7 +290,7 @@ typedef struct xmc_model
 
 	/*
 	 * All parameters, in storage order; slots point into this struct, so do not copy it. The score of a term of one modality
-	 * is linear in the term's last tensor, without a bias.
+	 * is linear in the term's last tensor that does not change the text encoder, without a bias.
 	 */
 	xmc_tensor	tensor[XMC_MAX_TENSORS];
 } xmc_model;

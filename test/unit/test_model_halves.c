@@ -30,8 +30,7 @@ half_at(const xmc_model *model, int layer, int64_t k)
 	return value;
 }
 
-
-/* Differences are rounded, also those that were measured, and read back as float. */
+/* Differences are rounded, also those that were measured, and stay in the file when it is opened. */
 static void
 test_round_trip(void **state)
 {

@@ -425,8 +425,8 @@ changes_encoder(const xmc_tensor *tensor)
 {
 	if (!tensor->is_change || tensor->start != ZERO)
 		return false;
-	if (tensor->half && *tensor->half)
-		return xmc_has_halves(tensor->n_values, *tensor->half);
+	if (xmc_tensor_halves(tensor))
+		return xmc_has_halves(tensor->n_values, xmc_tensor_halves(tensor));
 	for (int64_t k = 0; k < tensor->n_values; k++)
 		if ((*tensor->slot)[k] != 0)
 			return true;

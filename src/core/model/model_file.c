@@ -661,13 +661,13 @@ view_matrix(const char *name, int64_t rows, int64_t columns, const void *data)
 static const void *
 values_of(const xmc_tensor *tensor)
 {
-	return tensor->half && *tensor->half ? *tensor->half : *tensor->slot;
+	return xmc_tensor_halves(tensor) ? xmc_tensor_halves(tensor) : *tensor->slot;
 }
 
 static bool
 are_same(const xmc_tensor *a, const xmc_tensor *b)
 {
-	size_t		bytes = a->half && *a->half ? sizeof(uint16_t) : sizeof(float);
+	size_t		bytes = xmc_tensor_halves(a) ? sizeof(uint16_t) : sizeof(float);
 
 	return memcmp(values_of(a), values_of(b), (size_t) a->n_values * bytes) == 0;
 }

@@ -274,7 +274,7 @@ xmcoh_share_deployed(const DeployedModel *deployed, const bool encodes[XMC_MODAL
 		return false;
 	for (int m = 0; m < XMC_MODALITIES; m++)
 	{
-		bool		is_tuned = deployed->model->network[m].n_changes > 0;
+		bool		is_tuned = m == XMC_TEXT && xmc_reads_tokens(deployed->model);
 
 		if (deployed->encoder[m] > 0 && (encodes[m] || is_tuned) && !xmcoh_share_encoder(deployed->encoder[m], &out->encoder[m]))
 			return false;
@@ -296,7 +296,7 @@ xmcoh_open_shared_model(const SharedModel *shared, const OpenEncoder *encoder[XM
 		if (encoder[m] == NULL)
 			return NULL;
 	}
-	if (model != NULL && model->network[XMC_TEXT].n_changes > 0 && encoder[XMC_TEXT] != NULL)
+	if (model != NULL && xmc_reads_tokens(model) && encoder[XMC_TEXT] != NULL)
 		model->base_encoder = xmcoh_transformer_of(encoder[XMC_TEXT]);
 	return model;
 }
