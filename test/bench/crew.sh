@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=test/bench/others.sh
 . "$(dirname "$0")/others.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# without it the lines are only printed
 BATCHES=${BATCHES:-16 64}	# documents of a minibatch, of 8 items each
 ROUNDS=${ROUNDS:-3}
 MORE=${MORE:-3}	# epochs

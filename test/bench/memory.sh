@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# without it the lines are only printed
 SETTING_MB=${SETTING_MB:-64}
 WORKERS=${WORKERS:-2}
 FEW=200

